@@ -1,0 +1,69 @@
+//! `kith explain`: the manual page of a diagnostic or reason, the field list, the whole manual.
+
+use std::fmt::Write as _;
+
+use super::{DONE, FAILED, emit};
+use crate::diagnostics::{Code, nearest};
+use crate::domain::Reason;
+use crate::partner::Rules;
+
+/// The manual page of a diagnostic or reason; the field list; the schemas
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A code (CFG-003), a reason (no-patient), `fields`, `all`, or `schema NAME`
+    #[arg(value_name = "CODE|fields", required = true, num_args = 1..=2)]
+    what: Vec<String>,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
+    let what = args.what.first().map_or("", String::as_str);
+    let page = match what {
+        "fields" => fields()?,
+        "all" => all(),
+        "schema" => super::schema::of(args.what.get(1).map_or("", String::as_str))?,
+        _ => match (Code::parse(what), Reason::from_code(what)) {
+            (Some(code), _) => page(code),
+            (None, Some(reason)) => of_reason(reason),
+            (None, None) => {
+                let hint = nearest(what, Code::all().map(Code::text)).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+                eprintln!("error: there is no code or reason \"{what}\"{hint}");
+                return Ok(FAILED);
+            }
+        },
+    };
+    emit(format_args!("{page}"))?;
+    Ok(DONE)
+}
+
+fn page(code: Code) -> String {
+    format!("{} ({})\n\n{}\n", code.text(), code.severity().word(), code.page().join("\n"))
+}
+
+fn of_reason(reason: Reason) -> String {
+    let mut page = format!("{}\n\n{}\n\nOwner: {}\n", reason.code(), reason.practice_words(), reason.owner().code());
+    if !reason.partner_words().is_empty() {
+        // Writing to a String cannot fail.
+        let _ignored = writeln!(page, "The partner reads: {}", reason.partner_words());
+    }
+    page
+}
+
+/// `docs/errors.md`.
+fn all() -> String {
+    let mut text = "# Diagnostics\n\nMade by `kith explain all`; each page is the doc comment of its code.\n".to_owned();
+    for code in Code::all() {
+        let body = code.page().join("\n");
+        let _ignored = write!(text, "\n## {} ({})\n\n{body}\n", code.text(), code.severity().word());
+    }
+    text
+}
+
+fn fields() -> anyhow::Result<String> {
+    let (rules, _) = Rules::from_texts(crate::partner::load::built_in()).map_err(crate::app::Refused)?;
+    let mut text = String::new();
+    for field in rules.fields.iter() {
+        let prsb = field.prsb.as_ref().map_or_else(String::new, |heading| format!("  [PRSB: {heading}]"));
+        let _ignored = writeln!(text, "{:<32} {}{prsb}\n{:<32} reads {}", field.name, field.says, "", field.reads.join(", "));
+    }
+    Ok(text)
+}

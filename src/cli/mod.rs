@@ -1,0 +1,219 @@
+//! The command line: one file a command. Data goes to standard output, everything else to standard error.
+//!
+//! Exit codes: 0 done, 1 done but somebody must act, 2 could not run (`product.md` §3).
+#![allow(clippy::print_stderr, reason = "the command line is where Kith prints")]
+
+mod check;
+mod demo;
+mod explain;
+mod held;
+mod init;
+mod map;
+mod prove;
+mod report;
+mod run;
+mod sandbox;
+mod schema;
+mod status;
+mod trace;
+mod why;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{App, Options, Refused};
+use crate::diagnostics::{Diagnostic, nearest};
+use crate::domain::clock::{FixedClock, SystemClock};
+use crate::domain::{Clock, Entropy, Instant};
+use crate::telemetry::{self, LogFormat};
+
+/// Done.
+const DONE: u8 = 0;
+/// Done, but somebody must act.
+const WAITS: u8 = 1;
+/// Could not run.
+const FAILED: u8 = 2;
+
+/// Carries social-prescribing referrals from GP systems to voluntary-sector partners, brings outcomes back, and proves that nothing was lost.
+#[derive(Parser)]
+#[command(name = "kith", version, propagate_version = true, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(clap::Args)]
+struct Global {
+    /// The config file [default: config/kith.toml, else /etc/kith/kith.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// How logs are written to standard error
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    log_format: LogFormat,
+    /// Say more: -v info, -vv debug, -vvv trace
+    #[arg(short, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say only what is an error
+    #[arg(short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the whole loop on made-up people: two practices, four partners, returns, report
+    Demo(demo::Args),
+    /// Make a new installation with safe defaults; refuses to overwrite
+    Init(init::Args),
+    /// Check config and every mapping: all problems at once, with file, line and column
+    Check(check::Args),
+    /// Run the rooms on their schedules, or once
+    Run(run::Args),
+    /// FHIR in, a partner's file out, without any state
+    Map(map::Args),
+    /// What ran, what waits, who must act
+    Status(status::Args),
+    /// The whole life of one referral
+    Trace(trace::Args),
+    /// Why a referral did or did not go to each partner
+    Why(why::Args),
+    /// What waits for a person, and how to settle it
+    Held(held::Args),
+    /// Prove the books: balances, chains, seals, files
+    Prove(prove::Args),
+    /// Write the reconciliation report of a day
+    Report(report::Args),
+    /// The manual page of a diagnostic or reason; the field list; the schemas
+    Explain(explain::Args),
+    /// A made-up GP system on this machine
+    Sandbox(sandbox::Args),
+}
+
+/// Parses the command line, runs the command, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { FAILED } else { DONE };
+            return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(FAILED) };
+        }
+    };
+    let verbosity = if cli.global.quiet { -1 } else { i32::from(cli.global.verbose) };
+    telemetry::start(cli.global.log_format, verbosity);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot start: {}", error.kind());
+            return ExitCode::from(FAILED);
+        }
+    };
+    let code = match runtime.block_on(dispatch(cli)) {
+        Ok(code) => code,
+        Err(error) => {
+            report_failure(&error);
+            FAILED
+        }
+    };
+    ExitCode::from(code)
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
+    let global = cli.global;
+    match cli.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Init(args) => init::run(&args),
+        Command::Check(args) => check::run(&global, &args).await,
+        Command::Run(args) => run::run(&global, args).await,
+        Command::Map(args) => map::run(&global, &args),
+        Command::Status(args) => status::run(&global, &args).await,
+        Command::Trace(args) => trace::run(&global, &args).await,
+        Command::Why(args) => why::run(&global, &args).await,
+        Command::Held(args) => held::run(&global, args).await,
+        Command::Prove(args) => prove::run(&global, &args).await,
+        Command::Report(args) => report::run(&global, &args).await,
+        Command::Explain(args) => explain::run(&args),
+        Command::Sandbox(args) => sandbox::run(args).await,
+    }
+}
+
+/// Writes data to standard output; a reader that has gone away (`| head`) is no fault.
+fn emit(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match std::io::stdout().lock().write_fmt(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Prints why a command could not run: diagnostics in full, anything else as its chain.
+fn report_failure(error: &anyhow::Error) {
+    if let Some(Refused(problems)) = error.downcast_ref::<Refused>() {
+        print_diagnostics(problems);
+        return;
+    }
+    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+    eprintln!("error: {}", chain.join(": "));
+}
+
+/// Diagnostics on standard error, each with what, where, owner and fix.
+fn print_diagnostics(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        eprint!("{}", diagnostic.render());
+    }
+}
+
+impl Global {
+    /// The config file named, else the usual places.
+    fn config_file(&self) -> PathBuf {
+        self.config.clone().unwrap_or_else(|| {
+            let local = PathBuf::from("config/kith.toml");
+            let system = PathBuf::from("/etc/kith/kith.toml");
+            if !local.exists() && system.exists() { system } else { local }
+        })
+    }
+
+    /// Opens the installation at an instant, or now, to change it.
+    async fn open(&self, as_of: Option<&str>) -> anyhow::Result<App> {
+        App::open(self.options(as_of)?).await
+    }
+
+    /// Opens the installation to look at it.
+    async fn open_for_reading(&self, as_of: Option<&str>) -> anyhow::Result<App> {
+        App::open_for_reading(self.options(as_of)?).await
+    }
+
+    fn options(&self, as_of: Option<&str>) -> anyhow::Result<Options> {
+        let clock: Arc<dyn Clock> = match as_of {
+            None => Arc::new(SystemClock),
+            Some(text) => Arc::new(FixedClock::new(instant(text)?)),
+        };
+        let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8);
+        Ok(Options { config: self.config_file(), clock, entropy: system_entropy()?, workers })
+    }
+}
+
+/// An instant of the command line.
+fn instant(text: &str) -> anyhow::Result<Instant> {
+    Instant::parse(text).ok_or_else(|| anyhow::anyhow!("\"{text}\" is no instant: write 2026-11-23T06:00:00Z"))
+}
+
+/// Entropy seeded by the system.
+fn system_entropy() -> anyhow::Result<Entropy> {
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+    Ok(Entropy::from_seed(seed))
+}
+
+/// Fails on an id that is not configured, naming the nearest.
+fn known<'a>(kind: &str, id: &str, ids: impl Iterator<Item = &'a str> + Clone) -> anyhow::Result<()> {
+    if ids.clone().any(|known| known == id) {
+        return Ok(());
+    }
+    let hint = nearest(id, ids).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    anyhow::bail!("there is no {kind} \"{id}\"{hint}")
+}

@@ -1,0 +1,34 @@
+//! `kith prove`: the books.
+
+use super::{DONE, Global, WAITS, emit};
+
+/// Prove the books: balances, chains, seals, files
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// Also look every confirmed entry up on its server
+    #[arg(long)]
+    online: bool,
+    /// Prove as of this instant
+    #[arg(long, value_name = "INSTANT")]
+    as_of: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
+    let app = global.open_for_reading(args.as_of.as_deref()).await?;
+    let proof = app.prove(args.online).await?;
+    app.close().await;
+    if args.json {
+        emit(format_args!("{}\n", serde_json::to_string_pretty(&proof)?))?;
+    } else {
+        for finding in &proof.findings {
+            emit(format_args!("finding[{}] {}\n  where   {}\n", finding.code, finding.what, finding.place))?;
+        }
+        let checked: Vec<String> = proof.checked.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        let verdict = if proof.balanced { "Every book balances." } else { "The books do not balance: keep the store as it is." };
+        emit(format_args!("{verdict}\nChecked: {}\n", checked.join(", ")))?;
+    }
+    Ok(if proof.balanced { DONE } else { WAITS })
+}

@@ -1,0 +1,18 @@
+//! The JSON Schemas of what `--json` prints, for `docs/schemas/`.
+
+use crate::app::Summary;
+use crate::pipeline::prove::Proof;
+
+/// A schema by name.
+///
+/// # Errors
+/// There is none of that name.
+pub(super) fn of(name: &str) -> anyhow::Result<String> {
+    let schema = match name {
+        "run" | "status" => serde_json::to_string_pretty(&schemars::schema_for!(Summary))?,
+        "prove" => serde_json::to_string_pretty(&schemars::schema_for!(Proof))?,
+        "report" => crate::report::schema(),
+        _ => anyhow::bail!("there is no schema \"{name}\": run, status, prove or report"),
+    };
+    Ok(format!("{}\n", schema.trim_end()))
+}

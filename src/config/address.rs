@@ -1,0 +1,63 @@
+//! Addresses of servers: HTTPS, or plain HTTP to this machine only.
+
+use std::net::IpAddr;
+
+use crate::diagnostics::Code;
+use crate::partner::table::{At, TableReader};
+
+/// Reads the base address of a FHIR server, without a slash at its end.
+pub(super) fn read_base_url(table: &TableReader<'_>, url: &At<&str>) -> String {
+    let https = url.value.strip_prefix("https://");
+    let rest = https
+        .or_else(|| url.value.strip_prefix("http://"))
+        .unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
+    let odd = |character: char| character.is_whitespace() || matches!(character, '?' | '#' | '@');
+    if authority.is_empty() || rest.chars().any(odd) {
+        let rule = "an address such as https://fhir.example/r4, without user, query or fragment";
+        table.bad_value("base_url", rule, &url.place);
+    } else if https.is_none() && !loopback(host_of(authority)) {
+        let what = "plain http to another machine would send patient data unencrypted";
+        table
+            .problems()
+            .add(Code::InsecureAddress, what, &url.place);
+    }
+    url.value.trim_end_matches('/').to_owned()
+}
+
+/// The host of `host:port` or `[v6]:port`.
+pub(super) fn host_of(authority: &str) -> &str {
+    if let Some(bracketed) = authority.strip_prefix('[') {
+        return bracketed.split(']').next().unwrap_or_default();
+    }
+    authority.split(':').next().unwrap_or_default()
+}
+
+/// Whether a host is this machine.
+pub(super) fn loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_this_machine_only() {
+        let table = [
+            ("127.0.0.1:8080", true),
+            ("127.9.9.9", true),
+            ("localhost:1", true),
+            ("[::1]:8080", true),
+            ("10.0.0.1", false),
+            ("localhost.example", false),
+            ("127.0.0.1.example:80", false),
+        ];
+        for (authority, expected) in table {
+            assert_eq!(loopback(host_of(authority)), expected, "{authority}");
+        }
+    }
+}

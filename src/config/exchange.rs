@@ -1,0 +1,141 @@
+//! Where files are exchanged: `[[transport]]`, and the commissioners who get reports: `[[commissioner]]`.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::{Surroundings, read_id};
+use crate::diagnostics::{Code, Place, nearest};
+use crate::partner::table::{Problems, TableReader};
+
+/// A folder in which files are exchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Transport {
+    pub(crate) id: String,
+    /// May hold `{partner}`.
+    path: PathBuf,
+}
+
+impl Transport {
+    /// The folder of a partner: `out/` and `in/` lie below it.
+    pub(crate) fn folder(&self, partner: &str) -> PathBuf {
+        PathBuf::from(self.path.to_string_lossy().replace("{partner}", partner))
+    }
+
+    /// The folder of a transport that belongs to nobody in particular, as a report's.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether each partner has a folder of its own.
+    pub(crate) fn per_partner(&self) -> bool {
+        self.path.to_string_lossy().contains("{partner}")
+    }
+}
+
+/// Who pays and gets the report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Commissioner {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    /// Id of the transport in whose folder reports lie.
+    pub(crate) report_transport: Option<String>,
+}
+
+pub(super) fn read_transports(root: &TableReader<'_>, around: &Surroundings<'_>) -> Vec<Transport> {
+    let mut transports: Vec<Transport> = Vec::new();
+    for table in root.tables("transport") {
+        let id = read_id(
+            &table,
+            "transport",
+            transports.iter().map(|known| known.id.as_str()),
+        );
+        if !table.has("kind") {
+            table.missing("kind");
+        }
+        let kinds = ["folder", "sftp", "s3", "mesh", "email"].map(|kind| (kind, kind));
+        if let Some(kind) = table.word("kind", &kinds)
+            && kind.value != "folder"
+        {
+            table.not_yet_at(&format!("kind = \"{}\"", kind.value), &kind.place);
+            table.forgive();
+            table.finish();
+            continue;
+        }
+        let path = table.text("path");
+        let climbs = Path::new(path.value)
+            .components()
+            .any(|part| part == Component::ParentDir);
+        let left = path.value.replace("{partner}", "");
+        if climbs || left.contains(['{', '}']) {
+            table.bad_value(
+                "path",
+                "a folder without .., and with no placeholder but {partner}",
+                &path.place,
+            );
+        }
+        transports.push(Transport {
+            id,
+            path: around.resolve(path.value),
+        });
+        table.finish();
+    }
+    transports
+}
+
+pub(super) fn read_commissioners(
+    root: &TableReader<'_>,
+    transports: &[Transport],
+) -> Vec<Commissioner> {
+    let mut commissioners: Vec<Commissioner> = Vec::new();
+    for table in root.tables("commissioner") {
+        let id = read_id(
+            &table,
+            "commissioner",
+            commissioners.iter().map(|known| known.id.as_str()),
+        );
+        let report_transport = table.opt_table("report").map(|report| {
+            let transport = report.text("transport");
+            if !transport.value.is_empty()
+                && !transports.iter().any(|known| known.id == transport.value)
+            {
+                unknown_transport(
+                    transport.value,
+                    transports,
+                    &transport.place,
+                    report.problems(),
+                );
+            }
+            report.finish();
+            transport.value.to_owned()
+        });
+        if let Some(said) = table.word("operations", &[("exact", true), ("rounded", false)])
+            && !said.value
+        {
+            table.not_yet_at("operations = \"rounded\"", &said.place);
+        }
+        table.not_yet("safety");
+        commissioners.push(Commissioner {
+            id,
+            name: table.string("name"),
+            report_transport,
+        });
+        table.finish();
+    }
+    commissioners
+}
+
+/// Notes CFG-008 with the nearest transport.
+pub(super) fn unknown_transport(
+    id: &str,
+    transports: &[Transport],
+    place: &Place,
+    problems: &Problems,
+) {
+    let what = format!("transport \"{id}\" is not configured");
+    match nearest(id, transports.iter().map(|known| known.id.as_str())) {
+        Some(known) => {
+            let fix = format!("did you mean \"{known}\"?");
+            problems.add_fix(Code::UnknownId, what, place, fix);
+        }
+        None => problems.add(Code::UnknownId, what, place),
+    }
+}

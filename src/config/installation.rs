@@ -1,0 +1,232 @@
+//! The sections that belong to the installation as a whole: store, seal, schedule, routing, safety, retention, console.
+
+use std::path::PathBuf;
+
+use super::Surroundings;
+use super::address::{host_of, loopback};
+use super::secret::{Secret, SecretPlace, read_secret};
+use crate::diagnostics::{Code, Place};
+use crate::partner::due::DueTimes;
+use crate::partner::read_schedule;
+use crate::partner::table::TableReader;
+
+/// When each stage is due, Europe/London.
+#[derive(Clone, Debug)]
+pub(crate) struct Schedule {
+    pub(crate) pull: DueTimes,
+    pub(crate) deliver: DueTimes,
+    pub(crate) collect: DueTimes,
+    pub(crate) reconcile: DueTimes,
+}
+
+/// What happens to a referral without a performer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unnamed {
+    /// To the one link-worker partner whose criteria hold.
+    LinkWorker,
+    /// To the best partner whose criteria hold.
+    Auto,
+    Hold,
+}
+
+/// How referrals find their partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Routing {
+    pub(crate) unnamed: Unnamed,
+    /// Whether a need alone may stand for an activity.
+    pub(crate) by_need: bool,
+}
+
+impl Default for Routing {
+    fn default() -> Self {
+        Self {
+            unnamed: Unnamed::LinkWorker,
+            by_need: false,
+        }
+    }
+}
+
+/// How careful `kith check` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Safety {
+    /// Whether missing safety contacts and action columns are errors.
+    pub(crate) strict: bool,
+}
+
+/// How long what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retain {
+    /// Years after the last leg closed; the controller's decision, so without a default.
+    pub(crate) person_years: Option<u32>,
+    /// Days for which an exchanged file lies in clear, at most.
+    pub(crate) exchange_days: u32,
+}
+
+/// Where the console listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Console {
+    /// `127.0.0.1:8700`
+    pub(crate) listen: String,
+}
+
+const LISTEN: &str = "127.0.0.1:8700";
+const EXCHANGE_DAYS: u32 = 60;
+
+pub(super) fn read_namespace(root: &TableReader<'_>) -> String {
+    let namespace = root.text("namespace");
+    let odd = |character: char| character.is_whitespace() || matches!(character, '|' | '?' | '#');
+    let absolute = ["https://", "http://", "urn:"]
+        .iter()
+        .any(|scheme| namespace.value.starts_with(scheme));
+    if !namespace.value.is_empty() && (!absolute || namespace.value.chars().any(odd)) {
+        root.bad_value(
+            "namespace",
+            "an absolute address such as https://kith.example",
+            &namespace.place,
+        );
+    }
+    namespace.value.trim_end_matches('/').to_owned()
+}
+
+pub(super) fn read_store(root: &TableReader<'_>, around: &Surroundings<'_>) -> PathBuf {
+    let Some(table) = root.table("store") else {
+        return PathBuf::new();
+    };
+    let url = table.text("url");
+    let path = url.value.strip_prefix("sqlite://");
+    if url.value.starts_with("postgres://") || url.value.starts_with("postgresql://") {
+        table.not_yet_at("a PostgreSQL store", &url.place);
+    } else if !url.value.is_empty()
+        && path.is_none_or(|path| path.is_empty() || path.contains(['?', '#']))
+    {
+        table.bad_value("url", "sqlite:// and the path of a file", &url.place);
+    }
+    table.finish();
+    around.resolve(path.unwrap_or_default())
+}
+
+pub(super) fn read_seal(root: &TableReader<'_>, around: &Surroundings<'_>) -> Secret {
+    let table = root.table("seal");
+    let key = table.as_ref().and_then(|table| table.table("key"));
+    let secret = key.map(|key| {
+        let secret = read_secret(&key, around);
+        key.finish();
+        secret
+    });
+    if let Some(table) = table {
+        table.finish();
+    }
+    // Its absence has been noted.
+    secret.unwrap_or_else(|| Secret::at(SecretPlace::Env(String::new())))
+}
+
+pub(super) fn read_schedules(table: Option<TableReader<'_>>) -> Schedule {
+    let said = |key: &'static str, default: &str| {
+        let read = table.as_ref().and_then(|table| read_schedule(table, key));
+        read.unwrap_or_else(|| {
+            DueTimes::parse(default).expect("the contract's default schedules come due")
+        })
+    };
+    let schedule = Schedule {
+        pull: said("pull", "*/30 * * * *"),
+        deliver: said("deliver", "0 6 * * MON-FRI"),
+        collect: said("collect", "*/15 * * * *"),
+        reconcile: said("reconcile", "0 2 * * *"),
+    };
+    if let Some(table) = table {
+        table.finish();
+    }
+    schedule
+}
+
+/// Reads `routing` of the installation or of a source, over what is in force otherwise.
+pub(super) fn read_routing(table: Option<TableReader<'_>>, otherwise: Routing) -> Routing {
+    let Some(table) = table else { return otherwise };
+    let words = [
+        ("link-worker", Unnamed::LinkWorker),
+        ("auto", Unnamed::Auto),
+        ("hold", Unnamed::Hold),
+    ];
+    let routing = Routing {
+        unnamed: table
+            .word("unnamed", &words)
+            .map_or(otherwise.unnamed, |at| at.value),
+        by_need: table.flag("by_need", otherwise.by_need),
+    };
+    table.finish();
+    routing
+}
+
+pub(super) fn read_safety(root: &TableReader<'_>) -> Safety {
+    let Some(table) = root.opt_table("safety") else {
+        return Safety { strict: false };
+    };
+    let safety = Safety {
+        strict: table.flag("strict", false),
+    };
+    for key in ["hours", "concern_hours", "urgent_minutes"] {
+        table.not_yet(key);
+    }
+    table.finish();
+    safety
+}
+
+pub(super) fn read_retain(root: &TableReader<'_>) -> Retain {
+    let table = root.opt_table("retain");
+    let whole = |key: &'static str, max: i64| {
+        let said = table.as_ref().and_then(|table| table.number(key, 1..=max));
+        said.and_then(|at| u32::try_from(at.value).ok())
+    };
+    let retain = Retain {
+        person_years: whole("person_years", 100),
+        exchange_days: whole("exchange_days", 365).unwrap_or(EXCHANGE_DAYS),
+    };
+    if retain.person_years.is_none() {
+        let place = table
+            .as_ref()
+            .map_or_else(|| root.place().clone(), |table| table.place().clone());
+        root.problems().add(
+            Code::RetentionUnset,
+            "[retain] person_years is not set",
+            &place,
+        );
+    }
+    if let Some(table) = table {
+        for key in ["original_days", "receipt_days", "worklist_days"] {
+            table.not_yet(key);
+        }
+        table.finish();
+    }
+    retain
+}
+
+pub(super) fn read_console(root: &TableReader<'_>) -> Console {
+    let Some(table) = root.opt_table("console") else {
+        return Console {
+            listen: LISTEN.to_owned(),
+        };
+    };
+    let listen = table.opt_text("listen");
+    if let Some(listen) = &listen {
+        check_listen(&table, listen.value, &listen.place);
+    }
+    table.not_yet("auth");
+    table.finish();
+    Console {
+        listen: listen.map_or(LISTEN, |listen| listen.value).to_owned(),
+    }
+}
+
+fn check_listen(table: &TableReader<'_>, listen: &str, place: &Place) {
+    let port = listen.rsplit(':').next().unwrap_or_default();
+    if port.parse::<u16>().is_err() || port.len() == listen.len() {
+        table.bad_value(
+            "listen",
+            "an address and a port, for example 127.0.0.1:8700",
+            place,
+        );
+    } else if !loopback(host_of(listen)) {
+        let what = "the console may listen on this machine only, for it has no sign-in";
+        table.problems().add(Code::InsecureAddress, what, place);
+    }
+}

@@ -1,0 +1,303 @@
+//! The deployment's settings: the only reader of the config file and of environment variables.
+//!
+//! `kith.toml` comes in, a resolved [`Config`] goes out, or every problem of the file at once. Invariants: every path is
+//! absolute and every relative one lay below home; a secret is never printed; a key that this version would not act on
+//! is refused.
+
+mod address;
+mod describe;
+mod exchange;
+mod installation;
+mod secret;
+mod source;
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::limits::CONFIG_BYTES_MAX;
+use crate::partner::Rules;
+use crate::partner::load::text_within;
+use crate::partner::table::{Problems, SourceText, TableReader};
+
+pub(crate) use exchange::{Commissioner, Transport};
+pub(crate) use installation::{Console, Retain, Routing, Safety, Schedule, Unnamed};
+pub(crate) use secret::{Secret, SecretPlace};
+pub(crate) use source::{Contact, Pull, Push, PushTo, Source};
+
+/// An environment variable, for [`Config::load`].
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// The settings in force.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Every relative path starts here.
+    pub(crate) home: PathBuf,
+    pub(crate) file: PathBuf,
+    pub(crate) mappings: PathBuf,
+    /// Base of our identifier systems and code systems, without a slash at its end.
+    pub(crate) namespace: String,
+    /// The `SQLite` file.
+    pub(crate) store: PathBuf,
+    pub(crate) seal_key: Secret,
+    pub(crate) schedule: Schedule,
+    pub(crate) routing: Routing,
+    pub(crate) safety: Safety,
+    pub(crate) retain: Retain,
+    pub(crate) console: Console,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) transports: Vec<Transport>,
+    pub(crate) commissioners: Vec<Commissioner>,
+}
+
+/// A config with what somebody should look at.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// What relative paths are relative to, and where secrets come from.
+struct Surroundings<'e> {
+    home: PathBuf,
+    env: &'e dyn Fn(&str) -> Option<String>,
+}
+
+impl Surroundings<'_> {
+    /// A path of the file as an absolute one.
+    fn resolve(&self, path: &str) -> PathBuf {
+        self.home.join(path)
+    }
+}
+
+impl Config {
+    /// Reads and resolves a config file; `env` looks up environment variables.
+    ///
+    /// # Errors
+    /// Every problem, warnings included, if one of them is fatal.
+    pub(crate) fn load(
+        file: &Path,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Loaded, Vec<Diagnostic>> {
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
+        let above = home_above(&file);
+        let name = above
+            .as_deref()
+            .and_then(|home| file.strip_prefix(home).ok())
+            .unwrap_or(&file);
+        let name = name.to_string_lossy().into_owned();
+        let text = text_within(&file, CONFIG_BYTES_MAX).map_err(|what| {
+            vec![Diagnostic::new(
+                Code::ConfigUnreadable,
+                what,
+                Place::file(name.as_str()),
+            )]
+        })?;
+        let problems = Problems::default();
+        let config = read(&file, &name, &text, above, env, &problems);
+        let fatal = problems.fatal();
+        let found = problems.into_sorted();
+        match config {
+            Some(config) if !fatal => Ok(Loaded {
+                config,
+                warnings: found,
+            }),
+            _ => Err(found),
+        }
+    }
+
+    /// The source with this id.
+    pub(crate) fn source(&self, id: &str) -> Option<&Source> {
+        self.sources.iter().find(|source| source.id == id)
+    }
+
+    /// The transport with this id.
+    pub(crate) fn transport(&self, id: &str) -> Option<&Transport> {
+        self.transports.iter().find(|transport| transport.id == id)
+    }
+
+    /// The code system whose codes are activity names.
+    pub(crate) fn activity_system(&self) -> String {
+        format!("{}/CodeSystem/activity", self.namespace)
+    }
+
+    /// Holds the partner files against the config: every transport they name must be there, and keep partners apart.
+    pub(crate) fn check_rules(&self, rules: &Rules) -> Vec<Diagnostic> {
+        let problems = Problems::default();
+        let alone = rules.partners.len() < 2;
+        for partner in &rules.partners {
+            let collect = partner.collect.as_ref().map(|collect| &collect.transport);
+            for named in [Some(&partner.deliver.transport), collect]
+                .into_iter()
+                .flatten()
+            {
+                match self.transport(&named.value) {
+                    None => exchange::unknown_transport(
+                        &named.value,
+                        &self.transports,
+                        &named.place,
+                        &problems,
+                    ),
+                    Some(transport) if !transport.per_partner() && !alone => {
+                        let what = format!(
+                            "transport {} has no {{partner}} in its path: partners would share it",
+                            named.value
+                        );
+                        problems.add(Code::BadValue, what, &named.place);
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        problems.into_sorted()
+    }
+
+    /// What a warning of the mappings means here: with `[safety] strict` a layout without an action column is refused.
+    /// A missing concern column is not, for this version reads none.
+    pub(crate) fn refuses(&self, found: &Diagnostic) -> bool {
+        found.fatal() || self.safety.strict && found.code() == Code::NoActionColumn
+    }
+
+    /// Looks at the folders on disk: those to pull from, and who may read home.
+    pub(crate) fn check_places(&self) -> Vec<Diagnostic> {
+        let problems = Problems::default();
+        for source in &self.sources {
+            if let Pull::Folder { path, place } = &source.pull
+                && !path.is_dir()
+            {
+                let what = format!("the pull folder of source {} does not exist", source.id);
+                problems.add(Code::FolderMissing, what, place);
+            }
+        }
+        for (folder, name, open) in [
+            (self.home.clone(), "home", 0o027),
+            (self.home.join("var"), "var", 0o077),
+        ] {
+            if mode_of(&folder).is_some_and(|mode| mode & open != 0) {
+                let what = format!("the folder {name} can be read or changed by others");
+                problems.add(Code::HomeTooOpen, what, &Place::detail(name));
+            }
+        }
+        problems.into_sorted()
+    }
+}
+
+fn mode_of(folder: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(std::fs::metadata(folder).ok()?.permissions().mode())
+}
+
+/// Home is the folder above `config/`.
+fn home_above(file: &Path) -> Option<PathBuf> {
+    let folder = file.parent()?;
+    if folder.file_name()? != "config" {
+        return None;
+    }
+    folder.parent().map(Path::to_path_buf)
+}
+
+fn read(
+    file: &Path,
+    name: &str,
+    text: &str,
+    above: Option<PathBuf>,
+    env: &dyn Fn(&str) -> Option<String>,
+    problems: &Problems,
+) -> Option<Config> {
+    let text = SourceText::new(name, text);
+    let table = text.parse(problems)?;
+    let root = TableReader::root(text, &table, problems);
+    let around = Surroundings {
+        home: read_home(&root, file, above),
+        env,
+    };
+    let transports = exchange::read_transports(&root, &around);
+    let commissioners = exchange::read_commissioners(&root, &transports);
+    let safety = installation::read_safety(&root);
+    let routing = installation::read_routing(root.opt_table("routing"), Routing::default());
+    let sources = source::read_sources(&root, &around, &commissioners, safety, routing);
+    let config = Config {
+        mappings: around.resolve(
+            root.opt_text("mappings")
+                .map_or("mappings", |path| path.value),
+        ),
+        namespace: installation::read_namespace(&root),
+        store: installation::read_store(&root, &around),
+        seal_key: installation::read_seal(&root, &around),
+        schedule: installation::read_schedules(root.opt_table("schedule")),
+        retain: installation::read_retain(&root),
+        console: installation::read_console(&root),
+        file: file.to_path_buf(),
+        home: around.home,
+        routing,
+        safety,
+        sources,
+        transports,
+        commissioners,
+    };
+    root.not_yet("limits");
+    root.finish();
+    Some(config)
+}
+
+fn read_home(root: &TableReader<'_>, file: &Path, above: Option<PathBuf>) -> PathBuf {
+    let said = root.opt_text("home");
+    match (said, above) {
+        (None, Some(above)) => above,
+        (Some(said), Some(above)) => {
+            root.bad_value(
+                "home",
+                "left away: home is the folder above config",
+                &said.place,
+            );
+            above
+        }
+        (Some(said), None) => {
+            if !Path::new(said.value).is_absolute() {
+                root.bad_value("home", "an absolute path", &said.place);
+            }
+            PathBuf::from(said.value)
+        }
+        (None, None) if file == Path::new("/etc/kith/kith.toml") => PathBuf::from("/var/lib/kith"),
+        (None, None) => {
+            root.missing("home");
+            PathBuf::new()
+        }
+    }
+}
+
+/// Whether a text can be an id: it is part of file names, of records and of the command line.
+fn lawful_id(text: &str) -> bool {
+    let lawful = |character: char| {
+        character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-'
+    };
+    (1..=64).contains(&text.len()) && text.chars().all(lawful) && !text.starts_with('-')
+}
+
+/// Reads an id and notes one that is not lawful or that stands twice.
+fn read_id<'i>(
+    table: &TableReader<'_>,
+    kind: &str,
+    known: impl Iterator<Item = &'i str>,
+) -> String {
+    let id = table.text("id");
+    if !id.value.is_empty() && !lawful_id(id.value) {
+        table.bad_value(
+            "id",
+            "lower-case letters, digits and hyphens, at most 64",
+            &id.place,
+        );
+    }
+    let mut known = known;
+    if known.any(|other| other == id.value) {
+        let what = format!("two entries of [[{kind}]] have the id {}", id.value);
+        table.problems().add(Code::DuplicateId, what, &id.place);
+    }
+    id.value.to_owned()
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

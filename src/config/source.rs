@@ -1,0 +1,370 @@
+//! A GP system, usually one practice: `[[source]]`.
+
+use std::path::PathBuf;
+
+use super::address::read_base_url;
+use super::exchange::Commissioner;
+use super::installation::{Routing, Safety, read_routing};
+use super::{Surroundings, read_id};
+use crate::diagnostics::{Code, Place, nearest};
+use crate::partner::due::DueTimes;
+use crate::partner::table::TableReader;
+use crate::partner::{Volume, read_notes, read_schedule, read_volume};
+
+/// Security labels with which nothing of a person goes out: restricted and very restricted.
+const RESTRICTED_LABELS: [&str; 2] = ["R", "V"];
+/// Intents that are an instruction to send (`safety.md` §3).
+const ORDERS: [&str; 5] = [
+    "order",
+    "original-order",
+    "reflex-order",
+    "filler-order",
+    "instance-order",
+];
+/// Every intent of FHIR R4.
+const INTENTS: [&str; 9] = [
+    "proposal",
+    "plan",
+    "directive",
+    "order",
+    "original-order",
+    "reflex-order",
+    "filler-order",
+    "instance-order",
+    "option",
+];
+
+/// A GP system.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) ods_code: String,
+    /// Id of a commissioner.
+    pub(crate) commissioner: String,
+    /// Denominator of the referral rate.
+    pub(crate) registered_patients: Option<u64>,
+    pub(crate) phone: Option<String>,
+    pub(crate) enabled: bool,
+    pub(crate) pull: Pull,
+    pub(crate) push: Push,
+    /// Who is told of a worry about somebody.
+    pub(crate) safety: Vec<Contact>,
+    /// In shadow all is decided and recorded, and nothing goes out.
+    pub(crate) shadow: bool,
+    /// Whether test people are held.
+    pub(crate) hold_test_people: bool,
+    pub(crate) intents: Vec<String>,
+    pub(crate) restricted_labels: Vec<String>,
+    /// Codes that make a `ServiceRequest` ours, instead of those of `social-prescribing.csv`.
+    pub(crate) codes: Option<Vec<String>>,
+    pub(crate) routing: Routing,
+    pub(crate) pull_schedule: Option<DueTimes>,
+}
+
+/// Where referrals come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Pull {
+    Search {
+        base_url: String,
+    },
+    /// A folder of extracts, read only.
+    Folder {
+        path: PathBuf,
+        place: Place,
+    },
+}
+
+/// Where outcomes go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Push {
+    pub(crate) to: PushTo,
+    pub(crate) write_task: bool,
+    pub(crate) volume: Volume,
+}
+
+/// The way back into the GP record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum PushTo {
+    Fhir { base_url: String },
+    Folder { path: PathBuf },
+    Off,
+}
+
+/// Somebody to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Contact {
+    pub(crate) name: String,
+    pub(crate) email: Option<String>,
+    pub(crate) phone: Option<String>,
+}
+
+pub(super) fn read_sources(
+    root: &TableReader<'_>,
+    around: &Surroundings<'_>,
+    commissioners: &[Commissioner],
+    safety: Safety,
+    routing: Routing,
+) -> Vec<Source> {
+    let mut sources: Vec<Source> = Vec::new();
+    for table in root.tables("source") {
+        let id = read_id(
+            &table,
+            "source",
+            sources.iter().map(|known| known.id.as_str()),
+        );
+        sources.extend(read_source(
+            &table,
+            id,
+            around,
+            commissioners,
+            safety,
+            routing,
+        ));
+        table.finish();
+    }
+    sources
+}
+
+fn read_source(
+    table: &TableReader<'_>,
+    id: String,
+    around: &Surroundings<'_>,
+    commissioners: &[Commissioner],
+    safety: Safety,
+    routing: Routing,
+) -> Option<Source> {
+    let pull = read_pull(table, around);
+    let push = read_push(table, around, pull.as_ref());
+    read_auth(table);
+    table.not_yet("worklist");
+    let codes = table.has("codes").then(|| table.strings("codes"));
+    let test_people = [("allow", false), ("hold", true)];
+    let labels = table
+        .has("restricted_labels")
+        .then(|| table.strings("restricted_labels"));
+    Some(Source {
+        id,
+        name: table.string("name"),
+        ods_code: read_ods_code(table),
+        commissioner: read_commissioner(table, commissioners),
+        registered_patients: table
+            .number("registered_patients", 1..=100_000_000)
+            .and_then(|at| u64::try_from(at.value).ok()),
+        phone: table.opt_string("phone"),
+        enabled: table.flag("enabled", true),
+        safety: read_contacts(table, safety),
+        shadow: table
+            .word("mode", &[("live", false), ("shadow", true)])
+            .is_some_and(|at| at.value),
+        hold_test_people: table
+            .word("test_people", &test_people)
+            .is_some_and(|at| at.value),
+        intents: read_intents(table),
+        restricted_labels: labels.unwrap_or_else(|| RESTRICTED_LABELS.map(str::to_owned).to_vec()),
+        codes,
+        routing: read_routing(table.opt_table("routing"), routing),
+        pull_schedule: read_pull_schedule(table),
+        pull: pull?,
+        push: push?,
+    })
+}
+
+fn read_pull(table: &TableReader<'_>, around: &Surroundings<'_>) -> Option<Pull> {
+    let pull = table.table("pull")?;
+    if !pull.has("kind") {
+        pull.missing("kind");
+    }
+    let kinds = ["search", "folder", "bulk"].map(|kind| (kind, kind));
+    let kind = pull.word("kind", &kinds);
+    let read = match kind.as_ref().map(|kind| kind.value) {
+        Some("search") => {
+            let url = pull.text("base_url");
+            let known = !url.value.is_empty();
+            Some(Pull::Search {
+                base_url: if known {
+                    read_base_url(&pull, &url)
+                } else {
+                    String::new()
+                },
+            })
+        }
+        Some("folder") => {
+            let path = pull.text("path");
+            Some(Pull::Folder {
+                path: around.resolve(path.value),
+                place: path.place,
+            })
+        }
+        Some(_) => {
+            if let Some(kind) = &kind {
+                pull.not_yet_at("kind = \"bulk\"", &kind.place);
+            }
+            None
+        }
+        None => None,
+    };
+    if read.is_none() {
+        pull.forgive();
+    }
+    pull.finish();
+    read
+}
+
+fn read_push(
+    table: &TableReader<'_>,
+    around: &Surroundings<'_>,
+    pull: Option<&Pull>,
+) -> Option<Push> {
+    let push = table.table("push")?;
+    if !push.has("kind") {
+        push.missing("kind");
+    }
+    let kind = push.word("kind", &["fhir", "folder", "off"].map(|kind| (kind, kind)));
+    let to = match kind.map(|kind| kind.value) {
+        Some("fhir") => read_push_url(&push, pull).map(|base_url| PushTo::Fhir { base_url }),
+        Some("folder") => Some(PushTo::Folder {
+            path: around.resolve(push.text("path").value),
+        }),
+        Some(_) => Some(PushTo::Off),
+        None => {
+            push.forgive();
+            None
+        }
+    };
+    let volume = read_volume(&push);
+    read_notes(&push);
+    for key in ["snomed_dna", "snomed_declined"] {
+        if push.flag(key, false) {
+            push.not_yet(key);
+        }
+    }
+    let write_task = push.flag("write_task", false);
+    push.finish();
+    Some(Push {
+        to: to?,
+        write_task,
+        volume: volume.unwrap_or(Volume::Each),
+    })
+}
+
+/// The server to write to: its own address, else the one that is read from.
+fn read_push_url(push: &TableReader<'_>, pull: Option<&Pull>) -> Option<String> {
+    if let Some(url) = push.opt_text("base_url") {
+        return Some(read_base_url(push, &url));
+    }
+    match pull {
+        Some(Pull::Search { base_url }) => Some(base_url.clone()),
+        Some(Pull::Folder { .. }) => {
+            push.missing("base_url");
+            None
+        }
+        None => Some(String::new()),
+    }
+}
+
+fn read_auth(table: &TableReader<'_>) {
+    let Some(auth) = table.opt_table("auth") else {
+        return;
+    };
+    let kinds = [
+        "none",
+        "bearer",
+        "basic",
+        "api-key",
+        "smart-backend",
+        "nhs-apim",
+    ]
+    .map(|kind| (kind, kind));
+    if let Some(kind) = auth.word("kind", &kinds)
+        && kind.value != "none"
+    {
+        auth.not_yet_at(&format!("kind = \"{}\"", kind.value), &kind.place);
+        auth.forgive();
+    }
+    auth.not_yet("mtls");
+    auth.finish();
+}
+
+fn read_ods_code(table: &TableReader<'_>) -> String {
+    let code = table.text("ods_code");
+    let lawful = (3..=12).contains(&code.value.len())
+        && code
+            .value
+            .chars()
+            .all(|character| character.is_ascii_uppercase() || character.is_ascii_digit());
+    if !code.value.is_empty() && !lawful {
+        table.bad_value(
+            "ods_code",
+            "3 to 12 capital letters and digits",
+            &code.place,
+        );
+    }
+    code.value.to_owned()
+}
+
+fn read_commissioner(table: &TableReader<'_>, commissioners: &[Commissioner]) -> String {
+    let id = table.text("commissioner");
+    if !id.value.is_empty() && !commissioners.iter().any(|known| known.id == id.value) {
+        let what = format!("commissioner \"{}\" is not configured", id.value);
+        match nearest(
+            id.value,
+            commissioners.iter().map(|known| known.id.as_str()),
+        ) {
+            Some(known) => {
+                let fix = format!("did you mean \"{known}\"?");
+                table
+                    .problems()
+                    .add_fix(Code::UnknownId, what, &id.place, fix);
+            }
+            None => table.problems().add(Code::UnknownId, what, &id.place),
+        }
+    }
+    id.value.to_owned()
+}
+
+fn read_contacts(table: &TableReader<'_>, safety: Safety) -> Vec<Contact> {
+    let mut contacts = Vec::new();
+    for entry in table.tables("safety") {
+        if !entry.has("email") && !entry.has("phone") {
+            entry.missing("email");
+        }
+        contacts.push(Contact {
+            name: entry.string("name"),
+            email: entry.opt_string("email"),
+            phone: entry.opt_string("phone"),
+        });
+        entry.finish();
+    }
+    if contacts.is_empty() && safety.strict {
+        let what = "a source needs the key safety while [safety] strict = true";
+        table.problems().add(Code::MissingKey, what, table.place());
+    } else if contacts.is_empty() {
+        table.problems().add(
+            Code::NoSafetyContact,
+            "this source has no safety contact",
+            table.place(),
+        );
+    }
+    contacts
+}
+
+fn read_intents(table: &TableReader<'_>) -> Vec<String> {
+    if !table.has("intents") {
+        return ORDERS.map(str::to_owned).to_vec();
+    }
+    let words = INTENTS.map(|intent| (intent, intent));
+    let texts = table.texts("intents");
+    texts
+        .iter()
+        .filter_map(|text| table.choose("intents", text, &words))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn read_pull_schedule(table: &TableReader<'_>) -> Option<DueTimes> {
+    let schedule = table.opt_table("schedule")?;
+    let due = read_schedule(&schedule, "pull");
+    schedule.finish();
+    due
+}

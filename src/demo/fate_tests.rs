@@ -1,0 +1,110 @@
+//! Everybody's fate as written down, against what select and map decide from the resources and the partner files.
+
+use std::sync::Arc;
+
+use jiff::civil::date;
+use serde_json::Value;
+
+use super::home::Home;
+use super::people::{Fate, Person, people};
+use super::resources::{NAMESPACE, PRACTICES, bundle};
+use super::services::To;
+use crate::domain::{Action, Entropy};
+use crate::partner::{Rules, SourceFacts};
+use crate::pipeline::dossier::{Bytes, Dossier, Setting};
+use crate::pipeline::map;
+use crate::pipeline::select::{Decision, Known, SourceRules, Unnamed, decide};
+
+/// What the practice of this person serves.
+fn served(person: &Person) -> Vec<Value> {
+    let bytes = bundle(person.second_practice(), std::slice::from_ref(person));
+    let bundle: Value = serde_json::from_slice(&bytes).unwrap();
+    bundle["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["resource"].clone())
+        .collect()
+}
+
+fn dossier(person: &Person) -> Dossier {
+    let served = served(person);
+    let of = |kind: &str| -> Option<Bytes> {
+        let resource = served
+            .iter()
+            .find(|resource| resource["resourceType"] == kind)?;
+        Some(Arc::from(resource.to_string().into_bytes()))
+    };
+    let mut dossier = Dossier::of_request(of("ServiceRequest").unwrap());
+    dossier.patient = of("Patient");
+    dossier.requester = of("Practitioner");
+    dossier.practice = of("Organization");
+    dossier.consent = of("Consent");
+    dossier
+}
+
+fn rules() -> Rules {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::prepare(&folder.path().join("demo")).unwrap();
+    let urls = ["http://127.0.0.1:1/fhir", "http://127.0.0.1:2/fhir"].map(str::to_owned);
+    home.furnish(&urls, &Entropy::from_seed([7; 32])).unwrap();
+    Rules::load(&folder.path().join("demo/mappings"))
+        .map(|(rules, _)| rules)
+        .unwrap()
+}
+
+fn found(person: &Person, rules: &Rules) -> Fate {
+    let dossier = dossier(person);
+    let trees = dossier.trees().unwrap();
+    let practice = &PRACTICES[usize::from(person.second_practice())];
+    let source = SourceFacts {
+        name: practice.name,
+        ods_code: practice.ods_code,
+        ..SourceFacts::default()
+    };
+    let activities = format!("{NAMESPACE}/CodeSystem/activity");
+    let setting = Setting {
+        source,
+        today: date(2026, 11, 23),
+        activity_system: &activities,
+        rules,
+    };
+    let view = trees.view(setting, map::facts("K7M3-9QXD-4T2P", Action::New, "", 1));
+    let source = SourceRules {
+        triggers: &rules.social_prescribing,
+        own_codes: None,
+        intents: &["order".to_owned()],
+        restricted_labels: &["R".to_owned(), "V".to_owned()],
+        unnamed: Unnamed::LinkWorker,
+        by_need: false,
+        hold_test_people: false,
+        shadow: false,
+        partner_system: &format!("{NAMESPACE}/Id/partner"),
+    };
+    match decide(&view, trees.consent(), &source, Known::default()) {
+        Decision::NotOurs => Fate::NotServed,
+        Decision::Closed(_, reason) => Fate::Closed(reason.code()),
+        Decision::Held(reason, _) => Fate::Held(reason.code()),
+        Decision::Routed(place) => {
+            let partner = &rules.partners[place];
+            match map::row(partner, &view, &|_| [0; 32]) {
+                Err(problem) => Fate::HeldByMap(problem.reason.code()),
+                Ok(_) => Fate::Sent(
+                    To::ALL
+                        .into_iter()
+                        .find(|to| to.id() == partner.id)
+                        .unwrap(),
+                ),
+            }
+        }
+    }
+}
+
+#[test]
+fn everybody_has_the_fate_that_is_written_down() {
+    let rules = rules();
+    for person in people() {
+        let place = (person.number, person.trouble);
+        assert_eq!(found(&person, &rules), person.fate(), "{place:?}");
+    }
+}

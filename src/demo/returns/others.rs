@@ -1,0 +1,76 @@
+//! The returns of Harbour Debt Advice and Hilltop Link Workers: one row a client.
+
+use super::{Client, Returned, Sheet};
+use crate::demo::services::To;
+
+/// Harbour Debt Advice: one row a client.
+///
+/// # Errors
+/// The file could not be put together.
+pub(in crate::demo) fn debt(clients: &[Client]) -> anyhow::Result<Returned> {
+    let mut sheet = Sheet::new(&[
+        "Kith ref",
+        "Client",
+        "First appointment",
+        "Came",
+        "Case closed",
+        "Result",
+    ]);
+    for (place, client) in clients.iter().enumerate() {
+        let appointment = format!("{:02}/09/2026", 14 + place);
+        let known = [
+            ("Kith ref", client.cell("Kith ref")),
+            ("Client", client.cell("Client")),
+        ];
+        let came = ("Came", if place == 5 { "No" } else { "Yes" });
+        let seen = [
+            &known[..],
+            &[("First appointment", appointment.as_str()), came],
+        ]
+        .concat();
+        match place {
+            0..=3 => sheet.row(
+                &[
+                    &seen[..],
+                    &[("Case closed", "12/10/2026"), ("Result", "Sorted")],
+                ]
+                .concat(),
+                2,
+            ),
+            5 => sheet.row(
+                &[
+                    &seen[..],
+                    &[("Case closed", "16/10/2026"), ("Result", "Lost touch")],
+                ]
+                .concat(),
+                2,
+            ),
+            _ => sheet.row(&seen, 1),
+        }
+    }
+    sheet.finish(To::Debt, "returns November.csv")
+}
+
+/// Hilltop Link Workers: where each case stands.
+///
+/// # Errors
+/// The file could not be put together.
+pub(in crate::demo) fn link(clients: &[Client]) -> anyhow::Result<Returned> {
+    let mut sheet = Sheet::new(&["Case", "Person", "Where we are", "Since", "Because"]);
+    for (place, client) in clients.iter().enumerate() {
+        let known = [
+            ("Case", client.cell("Case")),
+            ("Person", client.cell("Person")),
+            ("Since", "20.11.2026"),
+        ];
+        let where_now: &[(&str, &str)] = match place {
+            1 => &[
+                ("Where we are", "Not for us"),
+                ("Because", "Moving away next week"),
+            ],
+            _ => &[("Where we are", "Taken on")],
+        };
+        sheet.row(&[&known[..], where_now].concat(), 1);
+    }
+    sheet.finish(To::Link, "returns so far.csv")
+}

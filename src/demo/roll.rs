@@ -1,0 +1,210 @@
+//! The roll of the demo: names and days of people who do not exist.
+
+use super::people::Trouble;
+use super::services::To;
+
+/// Prefix, given name, family name, born, referred on; between bars.
+pub(super) type Row = &'static str;
+
+pub(super) const RIVERSIDE: [Row; 9] = [
+    "Ms|Zoë|O'Brien|1951-03-14|2026-08-03",
+    "Mr|Łukasz|Kowalski|1948-11-02|2026-08-04",
+    "Mrs|Siân|Davies|1939-06-21|2026-08-05",
+    "Mr|Tadhg|Ó Súilleabháin|1944-01-30|2026-08-10",
+    "Mr|Søren|Müller|1957-09-09|2026-08-11",
+    "Mrs|Fatima|Begum|1962-04-17|2026-08-12",
+    "Mr|Kwame|Okafor|1955-12-05|2026-08-17",
+    "Ms|Grace|Taylor-Smythe|1947-07-28|2026-08-18",
+    "Mr|Arthur|Evans|1936-02-11|2026-08-19",
+];
+
+pub(super) const DEBT: [Row; 7] = [
+    "Mr|José|García|1979-05-06|2026-08-20",
+    "Ms|Chloé|Smith|1990-10-19|2026-08-24",
+    "Mr|Łukasz|D'Souza|1984-08-08|2026-08-25",
+    "Mrs|Niamh|Jones|1971-03-03|2026-09-01",
+    "Mr|Raj|Patel|1968-12-24|2026-09-02",
+    "Mx|Wei|Ng|1995-06-15|2026-09-03",
+    "Ms|Aisha|Hussain|1988-01-09|2026-09-07",
+];
+
+pub(super) const GYM: [Row; 7] = [
+    "Mr|Noah|Thomas|1966-02-27|2026-08-06",
+    "Mrs|Olivia|MacDonald|1959-09-13|2026-08-07",
+    "Ms|Oluwaseun|Okafor|1974-07-07|2026-08-13",
+    "Mr|Dafydd|Evans|1963-11-11|2026-08-14",
+    "Ms|Mary-Jane|Li|1981-04-25|2026-08-21",
+    "Mr|Ahmed|Begum|1977-10-31|2026-08-26",
+    "Mr|George|Nguyen|1953-05-20|2026-08-27",
+];
+
+pub(super) const LINK: [Row; 5] = [
+    "Ms|Isla|Smith|1992-12-12|2026-10-05",
+    "Mr|Seán|O'Brien|1949-08-16|2026-10-08",
+    "Mrs|Zainab|Patel|1983-02-02|2026-10-14",
+    "Mr|Oliver|Jones|1970-06-06|2026-10-21",
+    "Ms|Ava|Kowalski|1987-03-29|2026-11-04",
+];
+
+pub(super) const TROUBLED: [(Trouble, To, Row); 32] = [
+    (
+        Trouble::NotCoded,
+        To::Riverside,
+        "Mr|Hugh|Lloyd|1950-01-02|2026-09-08",
+    ),
+    (
+        Trouble::NotCoded,
+        To::Gym,
+        "Mrs|Edith|Price|1961-02-03|2026-09-09",
+    ),
+    (
+        Trouble::Revoked,
+        To::Debt,
+        "Mr|Ivor|Hughes|1972-03-04|2026-09-10",
+    ),
+    (
+        Trouble::EnteredInError,
+        To::Link,
+        "Ms|Nia|Rees|1983-04-05|2026-09-11",
+    ),
+    (
+        Trouble::Completed,
+        To::Riverside,
+        "Mrs|Gwen|Morgan|1941-05-06|2026-09-14",
+    ),
+    (
+        Trouble::Declined,
+        To::Link,
+        "Mr|Owen|Parry|1952-06-07|2026-09-15",
+    ),
+    (
+        Trouble::DoNotPerform,
+        To::Gym,
+        "Ms|Beth|Powell|1963-07-08|2026-09-16",
+    ),
+    (
+        Trouble::Draft,
+        To::Riverside,
+        "Mr|Emrys|Bowen|1954-08-09|2026-09-17",
+    ),
+    (
+        Trouble::Proposal,
+        To::Debt,
+        "Mrs|Mair|Howell|1965-09-10|2026-09-18",
+    ),
+    (
+        Trouble::OnHold,
+        To::Gym,
+        "Mr|Idris|Pugh|1976-10-11|2026-09-21",
+    ),
+    (
+        Trouble::OnHoldAtFirst,
+        To::Riverside,
+        "Ms|Carys|Vaughan|1957-11-12|2026-09-22",
+    ),
+    (
+        Trouble::MissingPatient,
+        To::Link,
+        "Mr|Rhodri|Nash|1968-12-13|2026-09-23",
+    ),
+    (
+        Trouble::BadNumber,
+        To::Link,
+        "Mrs|Lowri|Finch|1949-01-14|2026-09-24",
+    ),
+    (
+        Trouble::LogicalSubject,
+        To::Gym,
+        "Mr|Aled|Marsh|1970-02-15|2026-08-28",
+    ),
+    (
+        Trouble::Restricted,
+        To::Riverside,
+        "Ms|Ffion|Webb|1981-03-16|2026-09-28",
+    ),
+    (
+        Trouble::Died,
+        To::Riverside,
+        "Mr|Elwyn|Frost|1932-04-17|2026-09-29",
+    ),
+    (
+        Trouble::Child,
+        To::Riverside,
+        "Miss|Poppy|Lane|2016-05-18|2026-09-30",
+    ),
+    (
+        Trouble::TooOld,
+        To::Gym,
+        "Mrs|Doris|Hale|1934-06-19|2026-10-01",
+    ),
+    (
+        Trouble::NoPostcode,
+        To::Riverside,
+        "Mr|Clive|Moss|1955-07-20|2026-10-02",
+    ),
+    (
+        Trouble::OutOfArea,
+        To::Riverside,
+        "Ms|Joan|Reed|1946-08-21|2026-10-06",
+    ),
+    (
+        Trouble::NoDestination,
+        To::Link,
+        "Mr|Alan|Pike|1967-09-22|2026-10-07",
+    ),
+    (
+        Trouble::UnknownPerformer,
+        To::Gym,
+        "Mrs|Vera|Stone|1958-10-23|2026-10-09",
+    ),
+    (
+        Trouble::NoConsent,
+        To::Riverside,
+        "Mr|Basil|Crane|1943-11-24|2026-10-12",
+    ),
+    (
+        Trouble::NoConsent,
+        To::Debt,
+        "Ms|Tess|Wood|1991-12-25|2026-10-13",
+    ),
+    (
+        Trouble::Urgent,
+        To::Riverside,
+        "Mrs|Irene|Fox|1938-01-26|2026-11-19",
+    ),
+    (
+        Trouble::UrgentWhereNotTaken,
+        To::Debt,
+        "Mr|Neil|Boyd|1969-02-27|2026-11-20",
+    ),
+    (
+        Trouble::LongNote,
+        To::Riverside,
+        "Ms|Nora|Kent|1951-03-28|2026-10-15",
+    ),
+    (
+        Trouble::FormulaNote,
+        To::Link,
+        "Mr|Karl|Voss|1982-04-29|2026-10-16",
+    ),
+    (
+        Trouble::AwkwardNote,
+        To::Riverside,
+        "Mrs|Renée|Blanc|1945-05-30|2026-08-31",
+    ),
+    (
+        Trouble::Unnamed,
+        To::Link,
+        "Mr|Tom|Ashe|1986-06-01|2026-10-27",
+    ),
+    (
+        Trouble::Unnamed,
+        To::Link,
+        "Ms|Lucy|Dunn|1975-07-02|2026-10-28",
+    ),
+    (
+        Trouble::Unnamed,
+        To::Link,
+        "Mx|Robin|Vale|1998-08-03|2026-11-10",
+    ),
+];

@@ -1,0 +1,578 @@
+//! Every diagnostic Kith can raise. A variant's doc comment is its manual page: `kith explain` and `docs/errors.md` print it.
+
+use super::Severity;
+
+/// The code of a diagnostic; never reused, never renumbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Code {
+    /// the config file cannot be read
+    ///
+    /// Kith needs `config/kith.toml` (or the file named with `--config`) to know its sources, partners and store.
+    ///
+    /// Fix (it): Name the file with `--config`, or make a new installation with `kith init DIR`.
+    ConfigUnreadable,
+    /// a file is not valid TOML
+    ///
+    /// The file could not be read at all, so nothing in it is in force.
+    ///
+    /// Fix (it): Correct the place named; strings need quotes, tables need `[name]`.
+    ConfigSyntax,
+    /// a key is not known
+    ///
+    /// A misspelt key would silently change nothing, so unknown keys are errors. The nearest known key is named.
+    ///
+    /// Fix (it): Correct the spelling, or remove the key.
+    UnknownKey,
+    /// a required key is missing
+    ///
+    /// Without this key the section cannot work.
+    ///
+    /// Fix (it): Add the key; the contract shows an example of every section.
+    MissingKey,
+    /// a value has the wrong type
+    ///
+    /// The key is known, but its value is of another kind than the key takes.
+    ///
+    /// Fix (it): Write the value as the message says.
+    WrongType,
+    /// a value is not one of those allowed
+    ///
+    /// The key is known, but the value cannot be used.
+    ///
+    /// Fix (it): Use one of the values named.
+    BadValue,
+    /// two entries have the same id
+    ///
+    /// Ids name sources, partners, transports and commissioners everywhere; each must be one of a kind.
+    ///
+    /// Fix (it): Rename one of the two.
+    DuplicateId,
+    /// an id names nothing that exists
+    ///
+    /// An entry refers to a transport, commissioner or instrument that is not configured.
+    ///
+    /// Fix (it): Correct the id, or add the entry it names.
+    UnknownId,
+    /// a secret cannot be read
+    ///
+    /// Secrets are named in the config and live in a file or an environment variable; the one named is absent, empty or too open.
+    ///
+    /// Fix (it): Create the file with mode 0600, or set the variable.
+    SecretUnreadable,
+    /// an address is not allowed
+    ///
+    /// Plain HTTP is allowed to this machine only: anything else would send patient data unencrypted.
+    ///
+    /// Fix (it): Use an `https://` address.
+    InsecureAddress,
+    /// a schedule never comes due or cannot be read
+    ///
+    /// A stage whose schedule never comes due would never run, and nobody would notice.
+    ///
+    /// Fix (it): Write crontab's five fields, for example `0 6 * * MON-FRI`.
+    ScheduleNever,
+    /// a source has no safety contact
+    ///
+    /// A worry about somebody's safety would have nobody to go to.
+    ///
+    /// Fix (practice): Add `safety = [{ name = "…", email = "…" }]` to the source.
+    NoSafetyContact,
+    /// a folder does not exist
+    ///
+    /// A pull folder that does not exist yields nothing, which looks like a quiet night.
+    ///
+    /// Fix (it): Create the folder, or correct the path.
+    FolderMissing,
+    /// a setting belongs to a part that this version does not have
+    ///
+    /// Kith refuses what it cannot do rather than ignore it.
+    ///
+    /// Fix (it): Use one of the values named, or a version that has the part.
+    NotYetBuilt,
+    /// the folder with keys and data can be read by others
+    ///
+    /// Home should be 0750 and `var` 0700: other users of the machine could read the exchange files.
+    ///
+    /// Fix (it): Run `chmod 0700` on the folder named.
+    HomeTooOpen,
+    /// no retention period is set
+    ///
+    /// How long a closed person's data is kept is the controller's decision, so there is no default.
+    ///
+    /// Fix (ig): Set `[retain] person_years`.
+    RetentionUnset,
+    /// a partner's id is not its file's name
+    ///
+    /// The id is the file's name, so that a partner is found at once.
+    ///
+    /// Fix (it): Rename the file or the id.
+    PartnerIdMismatch,
+    /// a column, criterion or file name reads what [share] does not allow
+    ///
+    /// Nothing may leave that the agreement's list does not name; this is decided from the file alone, not by trust.
+    ///
+    /// Fix (ig): Add the field to `[share] fields` if the agreement covers it, else remove the column.
+    ShareViolation,
+    /// a field is not in the field list
+    ///
+    /// `from` takes names of one closed list; `kith explain fields` prints it.
+    ///
+    /// Fix (it): Use the name given, or a name of the list.
+    UnknownField,
+    /// a FHIRPath expression cannot be used
+    ///
+    /// What the engine does not support is refused when the file is loaded, never a silent blank.
+    ///
+    /// Fix (it): Correct the expression at the column named.
+    BadExpression,
+    /// what an expression reads cannot be decided
+    ///
+    /// An expression that could read anything cannot be held against the agreement.
+    ///
+    /// Fix (ig): Name the elements, for example `%patient.extension('…')`.
+    ShareUndecidable,
+    /// a column needs exactly one of from, fhirpath or text
+    ///
+    /// A column with no source is always blank; with two it is ambiguous.
+    ///
+    /// Fix (it): Keep one of the three.
+    ColumnSource,
+    /// a code file cannot be used
+    ///
+    /// A code file is CSV with a header and two columns; a code that appears twice has two answers.
+    ///
+    /// Fix (it): Correct the file at the line named.
+    CodesUnreadable,
+    /// a code list does not cover every value
+    ///
+    /// A value without a word would be held or blank on the day it first comes.
+    ///
+    /// Fix (it): Add the values named, or say what to do with `unmapped`.
+    CodesIncomplete,
+    /// no column carries the reference
+    ///
+    /// Without `leg.reference` nothing that comes back can be matched.
+    ///
+    /// Fix (it): Add a column with `from = "leg.reference"`, or name the column in `[collect] reference`.
+    NoReferenceColumn,
+    /// two columns have the same header
+    ///
+    /// A return could not tell them apart.
+    ///
+    /// Fix (it): Rename one of the two.
+    DuplicateHeader,
+    /// the file name has no {sequence}
+    ///
+    /// Two drops of one day would overwrite each other.
+    ///
+    /// Fix (it): Use `referrals_{date}_{sequence}.csv`.
+    FileNameSequence,
+    /// a file name has a placeholder that is not allowed
+    ///
+    /// File names hold dates and sequences only: they are seen by everyone on the way.
+    ///
+    /// Fix (it): Use `{date}`, `{sequence}` and `{partner}`.
+    FileNameField,
+    /// implied consent needs care_provider = true
+    ///
+    /// Consent may be implied only where the partner provides care (`safety.md` §4).
+    ///
+    /// Fix (ig): Set `care_provider = true` if it is true, else `consent = "required"`.
+    ImpliedConsent,
+    /// a layout with neither check nor identity column
+    ///
+    /// A sorted column could put one person's outcome into another's record, and nothing would show it.
+    ///
+    /// Fix (it): Add a column with `from = "leg.check"` or a patient field, or set `[collect] unguarded = "hold-all"`.
+    NoGuard,
+    /// no column says what a row asks for
+    ///
+    /// A stop could not be told from a new referral; such rows go in a separate notice file.
+    ///
+    /// Fix (it): Add a column with `from = "leg.action"`.
+    NoActionColumn,
+    /// an instrument is not in the catalogue
+    ///
+    /// A measure is built from the catalogue, never from a template.
+    ///
+    /// Fix (it): Use an id of `mappings/instruments`, or add the instrument there.
+    UnknownInstrument,
+    /// a file or date pattern cannot be used
+    ///
+    /// The pattern would match nothing, or everything.
+    ///
+    /// Fix (it): Correct the pattern as the message says.
+    BadPattern,
+    /// returns have no concern column
+    ///
+    /// A worry about somebody's safety has no place in the sheet.
+    ///
+    /// Fix (practice): Add a concern column with the partner when this version reads it.
+    NoConcernColumn,
+    /// a column may cut a text short
+    ///
+    /// A cut text can lose its meaning; it ends in […] so that the reader sees it.
+    ///
+    /// Fix (it): Prefer `too_long = "hold"`.
+    TruncatedText,
+    /// the referral code is used where it must not be
+    ///
+    /// SNOMED CT 871731000000106 counts referrals nationally; used for anything else it inflates the count.
+    ///
+    /// Fix (it): Use another code.
+    ForbiddenCode,
+    /// unmapped = "blank" on a column about safety
+    ///
+    /// A blank risk, interpreter or contact cell reads as "nothing to know".
+    ///
+    /// Fix (it): Use `unmapped = "hold"`.
+    UnsafeUnmapped,
+    /// a file or line is not JSON
+    ///
+    /// It cannot be read as a FHIR resource; the rest of the input goes on.
+    ///
+    /// Fix (it): Ask the system that made the extract for a new one.
+    Unreadable,
+    /// JSON that is no FHIR resource
+    ///
+    /// Kith reads resources and Bundles; this has no resourceType it could use.
+    ///
+    /// Fix (it): Remove the file from the folder, or correct the extract.
+    NotAResource,
+    /// a resource breaks a rule of FHIR that Kith relies on
+    ///
+    /// Without it the referral cannot be told apart or routed.
+    ///
+    /// Fix (practice): The practice's system must send the element named.
+    BadResource,
+    /// a GP system could not be reached
+    ///
+    /// Nothing was read from it, so this pull proves nothing about it; the next one reads the same window again.
+    ///
+    /// Fix (it): Check address, network and certificate with `kith check --online`.
+    SourceUnreachable,
+    /// a GP system refused the search
+    ///
+    /// The pull is not complete.
+    ///
+    /// Fix (it): See the status named; sign-in and search parameters are the usual causes.
+    SourceRefused,
+    /// a search ended before its last page
+    ///
+    /// What was read is kept; the high mark does not move, so the window is read again.
+    ///
+    /// Fix (it): Run again; if it stays, tell the GP system's supplier.
+    PagesIncomplete,
+    /// a next page points to another server
+    ///
+    /// Following it would send credentials or people's data to a stranger.
+    ///
+    /// Fix (it): The GP system must give its own address in `next` links.
+    ForeignLink,
+    /// a referenced resource could not be found
+    ///
+    /// The referral is held until the record can be found.
+    ///
+    /// Fix (practice): The practice's system must include it or let it be read.
+    Unresolved,
+    /// the clock is behind the last recorded event
+    ///
+    /// Times in the ledger never go back; the later time is used.
+    ///
+    /// Fix (it): Correct the machine's clock.
+    ClockBehind,
+    /// a referral is held
+    ///
+    /// It waits for the person named as owner.
+    ///
+    /// Fix (practice): See `kith explain` for the reason, and `kith why` for the referral.
+    RowHeld,
+    /// a resource is not mapped
+    ///
+    /// It is not a referral that could go to a partner.
+    ///
+    /// Fix (it): Nothing, if the reason named is right.
+    RowRejected,
+    /// a text is longer than the partner's column takes
+    ///
+    /// A cut text can lose its meaning, so the row waits.
+    ///
+    /// Fix (practice): Shorten the text at the practice, or set `too_long = "truncate"` for the column and say why.
+    ColumnTooLong,
+    /// a code has no word in the partner's file
+    ///
+    /// The partner has agreed no word for it.
+    ///
+    /// Fix (it): Add it to the column's `codes`, with the partner's agreement.
+    ColumnUnmapped,
+    /// a required cell would be empty
+    ///
+    /// The partner has said that a row is of no use without it.
+    ///
+    /// Fix (practice): Complete the record at the practice.
+    ColumnRequired,
+    /// a text cannot be written in the file's encoding
+    ///
+    /// A name with a question mark in it is a wrong name.
+    ///
+    /// Fix (it): Agree UTF-8 with the partner, or allow the nearest plain letter with `unencodable = "replace"`.
+    ColumnUnencodable,
+    /// a drop could not be written
+    ///
+    /// The referrals stay routed and go with the next run.
+    ///
+    /// Fix (it): Check the folder, its owner and the free space.
+    DropFailed,
+    /// an unfinished drop was finished
+    ///
+    /// The last run ended between two steps; the same bytes were written under the same number.
+    ///
+    /// Fix (it): Nothing.
+    DropRemade,
+    /// an unfinished drop cannot be made again alike
+    ///
+    /// The record of it and what would be written now differ, so nothing is written under that number.
+    ///
+    /// Fix (it): Tell the maintainers; the rows stay recorded.
+    DropUnlike,
+    /// a file in the partner's in folder was left alone
+    ///
+    /// Links, devices and folders are not read.
+    ///
+    /// Fix (partner): Ask the partner for a plain file.
+    ReturnUnsafe,
+    /// a return could not be read
+    ///
+    /// Nothing of it was taken in; it lies in `in/refused`, and the receipt says why.
+    ///
+    /// Fix (partner): Ask the partner to save the sheet as CSV and send it again.
+    ReturnUnreadable,
+    /// a return lacks a column that is needed
+    ///
+    /// Without it no row can be placed.
+    ///
+    /// Fix (partner): Ask the partner to use the headers agreed.
+    ReturnColumns,
+    /// a receipt could not be written
+    ///
+    /// What was taken in is recorded; the receipt is made again in the next run.
+    ///
+    /// Fix (it): Check the folder, its owner and the free space.
+    ReceiptFailed,
+    /// a file in the partner's in folder does not match the agreed name
+    ///
+    /// It was not read.
+    ///
+    /// Fix (partner): Ask the partner for the agreed file name, or widen `[collect] file`.
+    ReturnIgnored,
+    /// references and names of a return belong to each other's rows
+    ///
+    /// One column was probably sorted alone: nothing of the file was taken in.
+    ///
+    /// Fix (partner): Ask the partner to open the original file and copy the answers across.
+    FileSorted,
+    /// a GP system refused an entry
+    ///
+    /// The entry stays queued as refused, and nobody else's is held up.
+    ///
+    /// Fix (it): See the status named; ask the GP system's supplier.
+    WriteRefused,
+    /// the answer to a write was lost
+    ///
+    /// It is looked up by its identifier before anything is sent again.
+    ///
+    /// Fix (it): Nothing; if it stays, check the network.
+    WriteLost,
+    /// a GP system could not be reached for writing
+    ///
+    /// Entries stay queued.
+    ///
+    /// Fix (it): Check address, network and certificate.
+    WriteUnreachable,
+    /// the store cannot be opened
+    ///
+    /// Without the store nothing can be recorded, so nothing is done.
+    ///
+    /// Fix (it): Check the path, the disk and the file's owner.
+    StoreUnreadable,
+    /// the store was written by a newer version
+    ///
+    /// An older version must not write into it.
+    ///
+    /// Fix (it): Use the newer version.
+    StoreNewer,
+    /// the seal key does not open this store
+    ///
+    /// A new key would make everything sealed unreadable for ever, so none is made.
+    ///
+    /// Fix (it): Put the right key back; see where `kith init` told you to keep a copy.
+    SealMismatch,
+    /// the store has rows but no seal key
+    ///
+    /// A new key would make everything sealed unreadable for ever, so none is made.
+    ///
+    /// Fix (it): Restore the key from its copy.
+    SealMissing,
+    /// the seal key can be read by others
+    ///
+    /// Whoever reads the key and the store reads everything.
+    ///
+    /// Fix (it): Run `chmod 0600` on the key, and make sure it belongs to the user that runs Kith.
+    SealTooOpen,
+    /// --as-of lies before the last recorded event
+    ///
+    /// The ledger's time never goes back.
+    ///
+    /// Fix (it): Give a later instant, or leave `--as-of` away.
+    AsOfInPast,
+    /// another run is under way
+    ///
+    /// Two runs at once could do the same work twice.
+    ///
+    /// Fix (it): Wait for it to end.
+    RunBusy,
+    /// the books do not balance
+    ///
+    /// A finding names the record; nothing was changed.
+    ///
+    /// Fix (it): Keep the store as it is and read the finding.
+    ProveFinding,
+}
+
+/// Code, printed form and severity, in the order of the manual.
+const TABLE: [(Code, &str, Severity); 72] = [
+    (Code::ConfigUnreadable, "CFG-001", Severity::Error),
+    (Code::ConfigSyntax, "CFG-002", Severity::Error),
+    (Code::UnknownKey, "CFG-003", Severity::Error),
+    (Code::MissingKey, "CFG-004", Severity::Error),
+    (Code::WrongType, "CFG-005", Severity::Error),
+    (Code::BadValue, "CFG-006", Severity::Error),
+    (Code::DuplicateId, "CFG-007", Severity::Error),
+    (Code::UnknownId, "CFG-008", Severity::Error),
+    (Code::SecretUnreadable, "CFG-009", Severity::Error),
+    (Code::InsecureAddress, "CFG-010", Severity::Error),
+    (Code::ScheduleNever, "CFG-011", Severity::Error),
+    (Code::NoSafetyContact, "CFG-012", Severity::Warning),
+    (Code::FolderMissing, "CFG-013", Severity::Error),
+    (Code::NotYetBuilt, "CFG-014", Severity::Error),
+    (Code::HomeTooOpen, "CFG-015", Severity::Warning),
+    (Code::RetentionUnset, "CFG-016", Severity::Warning),
+    (Code::PartnerIdMismatch, "PTR-001", Severity::Error),
+    (Code::ShareViolation, "PTR-002", Severity::Error),
+    (Code::UnknownField, "PTR-003", Severity::Error),
+    (Code::BadExpression, "PTR-004", Severity::Error),
+    (Code::ShareUndecidable, "PTR-005", Severity::Error),
+    (Code::ColumnSource, "PTR-006", Severity::Error),
+    (Code::CodesUnreadable, "PTR-007", Severity::Error),
+    (Code::CodesIncomplete, "PTR-008", Severity::Error),
+    (Code::NoReferenceColumn, "PTR-009", Severity::Error),
+    (Code::DuplicateHeader, "PTR-010", Severity::Error),
+    (Code::FileNameSequence, "PTR-011", Severity::Error),
+    (Code::FileNameField, "PTR-012", Severity::Error),
+    (Code::ImpliedConsent, "PTR-013", Severity::Error),
+    (Code::NoGuard, "PTR-014", Severity::Error),
+    (Code::NoActionColumn, "PTR-015", Severity::Warning),
+    (Code::UnknownInstrument, "PTR-016", Severity::Error),
+    (Code::BadPattern, "PTR-017", Severity::Error),
+    (Code::NoConcernColumn, "PTR-018", Severity::Warning),
+    (Code::TruncatedText, "PTR-019", Severity::Warning),
+    (Code::ForbiddenCode, "PTR-020", Severity::Error),
+    (Code::UnsafeUnmapped, "PTR-021", Severity::Error),
+    (Code::Unreadable, "PULL-001", Severity::Error),
+    (Code::NotAResource, "PULL-002", Severity::Warning),
+    (Code::BadResource, "PULL-003", Severity::Error),
+    (Code::SourceUnreachable, "PULL-004", Severity::Error),
+    (Code::SourceRefused, "PULL-005", Severity::Error),
+    (Code::PagesIncomplete, "PULL-006", Severity::Error),
+    (Code::ForeignLink, "PULL-007", Severity::Error),
+    (Code::Unresolved, "PULL-008", Severity::Warning),
+    (Code::ClockBehind, "PULL-009", Severity::Warning),
+    (Code::RowHeld, "MAP-001", Severity::Warning),
+    (Code::RowRejected, "MAP-002", Severity::Warning),
+    (Code::ColumnTooLong, "MAP-014", Severity::Warning),
+    (Code::ColumnUnmapped, "MAP-015", Severity::Warning),
+    (Code::ColumnRequired, "MAP-016", Severity::Warning),
+    (Code::ColumnUnencodable, "MAP-017", Severity::Warning),
+    (Code::DropFailed, "DELIVER-001", Severity::Error),
+    (Code::DropRemade, "DELIVER-002", Severity::Warning),
+    (Code::DropUnlike, "DELIVER-003", Severity::Error),
+    (Code::ReturnUnsafe, "COLLECT-001", Severity::Warning),
+    (Code::ReturnUnreadable, "COLLECT-002", Severity::Warning),
+    (Code::ReturnColumns, "COLLECT-003", Severity::Warning),
+    (Code::ReceiptFailed, "COLLECT-004", Severity::Error),
+    (Code::ReturnIgnored, "COLLECT-005", Severity::Warning),
+    (Code::FileSorted, "MATCH-001", Severity::Warning),
+    (Code::WriteRefused, "PUSH-001", Severity::Error),
+    (Code::WriteLost, "PUSH-002", Severity::Warning),
+    (Code::WriteUnreachable, "PUSH-003", Severity::Error),
+    (Code::StoreUnreadable, "STORE-001", Severity::Error),
+    (Code::StoreNewer, "STORE-002", Severity::Error),
+    (Code::SealMismatch, "SEAL-001", Severity::Error),
+    (Code::SealMissing, "SEAL-002", Severity::Error),
+    (Code::SealTooOpen, "SEAL-003", Severity::Error),
+    (Code::AsOfInPast, "RUN-001", Severity::Error),
+    (Code::RunBusy, "RUN-002", Severity::Error),
+    (Code::ProveFinding, "PROVE-001", Severity::Error),
+];
+
+impl Code {
+    /// Every code, in the order of the manual.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|row| row.0)
+    }
+
+    /// The printed form, `MAP-014`.
+    pub(crate) fn text(self) -> &'static str {
+        TABLE.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+    }
+
+    /// How grave it is.
+    pub(crate) fn severity(self) -> Severity {
+        TABLE.iter().find(|row| row.0 == self).map_or(Severity::Error, |row| row.2)
+    }
+
+    /// The code with this printed form, in any case.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        TABLE.iter().find(|row| row.1.eq_ignore_ascii_case(text.trim())).map(|row| row.0)
+    }
+
+    /// The manual page: the variant's doc comment, line by line.
+    pub(crate) fn page(self) -> Vec<String> {
+        let name = format!("{self:?},");
+        let mut page = Vec::new();
+        for line in include_str!("codes.rs").lines().map(str::trim) {
+            if let Some(doc) = line.strip_prefix("///") {
+                page.push(doc.trim().to_owned());
+            } else if line == name {
+                return page;
+            } else {
+                page.clear();
+            }
+        }
+        Vec::new()
+    }
+
+    /// Who can put it right, and how: the last paragraph of the page.
+    pub(crate) fn fix(self) -> (String, String) {
+        let page = self.page();
+        let last = page.last().cloned().unwrap_or_default();
+        let (owner, fix) = last.strip_prefix("Fix (").and_then(|rest| rest.split_once("): ")).unwrap_or(("it", &last));
+        (owner.to_owned(), fix.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_page_and_reads_back() {
+        for code in Code::all() {
+            let page = code.page();
+            assert!(page.len() >= 5, "{code:?} has no page");
+            assert!(page[0].chars().count() <= 100, "{code:?}");
+            assert_eq!(Code::parse(&code.text().to_lowercase()), Some(code));
+            assert!(["it", "practice", "ig", "partner"].contains(&code.fix().0.as_str()), "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What went wrong, where, whose it is and how to put it right: one value, rendered for terminal and JSON.
+//!
+//! A diagnostic never holds a patient-identifiable value: it says which rule failed, at which file, line,
+//! column or row, by length or position.
+
+mod codes;
+
+pub(crate) use codes::Code;
+use serde_json::{Value, json};
+
+/// How grave a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Severity {
+    /// Something is not done.
+    Error,
+    /// It went on, somebody should look.
+    Warning,
+}
+
+impl Severity {
+    /// The word in front of the code.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// Where it happened.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    file: Option<String>,
+    line: Option<u64>,
+    column: Option<u64>,
+    detail: Option<String>,
+}
+
+impl Place {
+    /// No more is known than the detail says.
+    pub(crate) fn detail(detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..Self::default() }
+    }
+
+    /// A whole file, named relative to home where it lies below it.
+    pub(crate) fn file(file: impl Into<String>) -> Self {
+        Self { file: Some(file.into()), ..Self::default() }
+    }
+
+    /// A line of this file, counted from 1.
+    pub(crate) fn line(mut self, line: u64) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    /// A column of this line, counted from 1 in characters.
+    pub(crate) fn column(mut self, column: u64) -> Self {
+        self.column = Some(column);
+        self
+    }
+
+    /// Our ids, a row, an element, a length.
+    pub(crate) fn and(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// `mappings/partners/x.toml:41:9, column 3`.
+    pub(crate) fn text(&self) -> String {
+        let mut text = self.file.clone().unwrap_or_default();
+        for number in [self.line, self.column].into_iter().flatten() {
+            text.push_str(&format!(":{number}"));
+        }
+        match (&self.detail, text.is_empty()) {
+            (Some(detail), true) => detail.clone(),
+            (Some(detail), false) => format!("{text}, {detail}"),
+            (None, _) => text,
+        }
+    }
+}
+
+/// One problem: what, where, how to put it right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Diagnostic {
+    code: Code,
+    what: String,
+    place: Place,
+    fix: Option<String>,
+}
+
+impl Diagnostic {
+    /// A problem of this kind. `what` starts in lower case, has no full stop and at most 100 characters.
+    pub(crate) fn new(code: Code, what: impl Into<String>, place: Place) -> Self {
+        Self { code, what: what.into(), place, fix: None }
+    }
+
+    /// A fix that says more than the manual page's.
+    pub(crate) fn fix(mut self, fix: impl Into<String>) -> Self {
+        self.fix = Some(fix.into());
+        self
+    }
+
+    /// The code.
+    pub(crate) fn code(&self) -> Code {
+        self.code
+    }
+
+    /// What happened.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Where it happened.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Whether the command cannot do its work.
+    pub(crate) fn fatal(&self) -> bool {
+        self.code.severity() == Severity::Error
+    }
+
+    /// The three-part form for a terminal.
+    pub(crate) fn render(&self) -> String {
+        let (owner, page_fix) = self.code.fix();
+        let fix = self.fix.as_deref().unwrap_or(&page_fix);
+        format!(
+            "{}[{}] {}\n  where   {}\n  owner   {owner}\n  fix     {fix}\n",
+            self.code.severity().word(),
+            self.code.text(),
+            self.what,
+            self.place.text(),
+        )
+    }
+
+    /// The same as JSON, for `--json` and `--diagnostics`.
+    pub(crate) fn to_json(&self) -> Value {
+        let (owner, page_fix) = self.code.fix();
+        json!({
+            "code": self.code.text(),
+            "severity": self.code.severity().word(),
+            "owner": owner,
+            "what": self.what,
+            "where": {"file": self.place.file, "line": self.place.line, "column": self.place.column, "detail": self.place.detail},
+            "fix": self.fix.as_deref().unwrap_or(&page_fix),
+        })
+    }
+}
+
+/// The known word nearest to a misspelt one, if one is near enough to be meant.
+pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1) + 1)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_says_what_where_and_how() {
+        let place = Place::file("mappings/partners/x.toml").line(41).column(9).and("column 3");
+        let shown = Diagnostic::new(Code::UnknownKey, "key \"delimeter\" is not known", place).fix("write \"delimiter\"").render();
+        assert_eq!(
+            shown,
+            "error[CFG-003] key \"delimeter\" is not known\n  where   mappings/partners/x.toml:41:9, column 3\n  owner   it\n  fix     write \"delimiter\"\n"
+        );
+    }
+
+    #[test]
+    fn the_nearest_word_is_found_or_none() {
+        assert_eq!(nearest("delimeter", ["encoding", "delimiter"]), Some("delimiter"));
+        assert_eq!(nearest("colour", ["encoding", "delimiter"]), None);
+    }
+}

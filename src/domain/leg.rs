@@ -1,0 +1,194 @@
+//! The state of a leg: one referral to one partner (`fhir.md` §2.2 is the table).
+
+/// Where a leg stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum LegState {
+    Received,
+    Held,
+    Routed,
+    Sent,
+    Delivered,
+    Accepted,
+    Rejected,
+    InProgress,
+    OnHold,
+    Completed,
+    ClosedUnsuccessful,
+    Cancelled,
+    Failed,
+    EnteredInError,
+}
+
+impl LegState {
+    /// Every state, in the order of a leg's life.
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Received,
+        Self::Held,
+        Self::Routed,
+        Self::Sent,
+        Self::Delivered,
+        Self::Accepted,
+        Self::Rejected,
+        Self::InProgress,
+        Self::OnHold,
+        Self::Completed,
+        Self::ClosedUnsuccessful,
+        Self::Cancelled,
+        Self::Failed,
+        Self::EnteredInError,
+    ];
+
+    /// The state's word, as in `product.md` §2.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Held => "held",
+            Self::Routed => "routed",
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::InProgress => "in-progress",
+            Self::OnHold => "on-hold",
+            Self::Completed => "completed",
+            Self::ClosedUnsuccessful => "closed-unsuccessful",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+            Self::EnteredInError => "entered-in-error",
+        }
+    }
+
+    /// Number in the store.
+    pub(crate) fn number(self) -> i64 {
+        Self::ALL.iter().zip(1..).find(|(state, _)| **state == self).map_or(0, |(_, number)| number)
+    }
+
+    /// The state with this number.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.number() == number)
+    }
+
+    /// The state with this word.
+    pub(crate) fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.code() == code)
+    }
+
+    /// Whether the leg has ended; terminal states never reopen.
+    pub(crate) fn terminal(self) -> bool {
+        matches!(
+            self,
+            Self::Rejected | Self::Completed | Self::ClosedUnsuccessful | Self::Cancelled | Self::Failed | Self::EnteredInError
+        )
+    }
+
+    /// Whether the partner has been given the person's details.
+    pub(crate) fn after_sending(self) -> bool {
+        matches!(self, Self::Sent | Self::Delivered | Self::Accepted | Self::InProgress | Self::OnHold)
+    }
+
+    /// The state after a partner reported `reported`; `None` where the table has no such step and nothing changes.
+    pub(crate) fn on_report(self, reported: Self) -> Option<Self> {
+        if !self.after_sending() || self == reported {
+            return None;
+        }
+        match reported {
+            // A partner that takes someone on after a first contact tells us nothing new.
+            Self::Accepted => matches!(self, Self::Sent | Self::Delivered | Self::OnHold).then_some(Self::Accepted),
+            // "No" after accepting is an ending without support (`safety.md` §9).
+            Self::Rejected if matches!(self, Self::Sent | Self::Delivered) => Some(Self::Rejected),
+            Self::Rejected => Some(Self::ClosedUnsuccessful),
+            Self::InProgress | Self::OnHold | Self::Completed | Self::ClosedUnsuccessful => Some(reported),
+            _ => None,
+        }
+    }
+}
+
+/// What a row of a drop asks of the partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Action {
+    New,
+    Amend,
+    Stop,
+    Pause,
+}
+
+impl Action {
+    /// The four actions.
+    pub(crate) const ALL: [Self; 4] = [Self::New, Self::Amend, Self::Stop, Self::Pause];
+
+    /// The word in a drop.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::New => "NEW",
+            Self::Amend => "AMEND",
+            Self::Stop => "STOP",
+            Self::Pause => "PAUSE",
+        }
+    }
+
+    /// Number in the store; 0 there means that nothing is asked.
+    pub(crate) fn number(self) -> i64 {
+        match self {
+            Self::New => 1,
+            Self::Amend => 2,
+            Self::Stop => 3,
+            Self::Pause => 4,
+        }
+    }
+
+    /// The action with this number.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.number() == number)
+    }
+
+    /// The sentence of a STOP or PAUSE row (`leg.stop`); never a reason.
+    pub(crate) fn sentence(self) -> &'static str {
+        match self {
+            Self::New | Self::Amend => "",
+            Self::Stop => "Please stop. Do not contact this person.",
+            Self::Pause => "Please wait.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_words_go_there_and_back() {
+        for state in LegState::ALL {
+            assert_eq!(LegState::from_number(state.number()), Some(state));
+            assert_eq!(LegState::from_code(state.code()), Some(state));
+        }
+    }
+
+    #[test]
+    fn terminal_states_never_move() {
+        for state in LegState::ALL.into_iter().filter(|state| state.terminal()) {
+            for reported in LegState::ALL {
+                assert_eq!(state.on_report(reported), None, "{state:?} {reported:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn reports_follow_the_table() {
+        use LegState::{Accepted, ClosedUnsuccessful, Completed, Delivered, InProgress, OnHold, Rejected, Routed, Sent};
+        let table = [
+            (Sent, Accepted, Some(Accepted)),
+            (Delivered, Completed, Some(Completed)),
+            (Sent, Rejected, Some(Rejected)),
+            (Accepted, Rejected, Some(ClosedUnsuccessful)),
+            (InProgress, Accepted, None),
+            (InProgress, OnHold, Some(OnHold)),
+            (OnHold, InProgress, Some(InProgress)),
+            (Accepted, ClosedUnsuccessful, Some(ClosedUnsuccessful)),
+            (Routed, Accepted, None),
+            (Sent, Sent, None),
+        ];
+        for (from, reported, to) in table {
+            assert_eq!(from.on_report(reported), to, "{from:?} {reported:?}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What Kith talks about, without any I/O: identifiers, states, dispositions, reasons, time, limits.
+//!
+//! Values are parsed here once into types that cannot be wrong; past this room nobody re-checks them.
+
+pub(crate) mod clock;
+pub(crate) mod disposition;
+pub(crate) mod entropy;
+pub(crate) mod event;
+pub(crate) mod leg;
+pub(crate) mod limits;
+pub(crate) mod nhs_number;
+pub(crate) mod reason;
+pub(crate) mod reference;
+
+pub(crate) use clock::{Clock, Instant};
+pub(crate) use disposition::{Counts, Disposition, Stage};
+pub(crate) use entropy::Entropy;
+pub(crate) use event::{EventKind, Occasion};
+pub(crate) use leg::{Action, LegState};
+pub(crate) use nhs_number::NhsNumber;
+pub(crate) use reason::{Owner, Reason};
+pub(crate) use reference::{LegReference, RowToken};

@@ -1,0 +1,214 @@
+//! A searchset Bundle, read without touching the resources in it.
+//!
+//! In comes the body of an answer; out goes a view whose resources are slices of that body, byte for byte what the server
+//! wrote: digests, decimals and element order survive.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Why a body is not a Bundle. Says nothing of what was in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BundleError {
+    /// Not JSON, or not the shape of a Bundle.
+    #[error("answer is not a FHIR Bundle, column {column} of line {line}")]
+    Malformed {
+        /// Line of the fault, from 1.
+        line: usize,
+        /// Column of the fault, from 1.
+        column: usize,
+    },
+    /// JSON of another resource type.
+    #[error("answer is a FHIR resource but not a Bundle")]
+    NotABundle,
+    /// More entries than a page may have.
+    #[error("answer has more than {max} entries")]
+    TooManyEntries {
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl BundleError {
+    /// Whether asking again may help: never, the server answered.
+    #[expect(clippy::unused_self, reason = "every error of an edge answers this")]
+    pub(crate) fn is_transient(self) -> bool {
+        false
+    }
+}
+
+/// A Bundle over the bytes it was read from.
+#[derive(Deserialize)]
+pub(crate) struct BundleView<'a> {
+    #[serde(rename = "resourceType", default)]
+    resource_type: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    link: Vec<Link<'a>>,
+    #[serde(borrow, default)]
+    entry: Vec<Entry<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Link<'a> {
+    #[serde(borrow, default)]
+    relation: std::borrow::Cow<'a, str>,
+    #[serde(borrow, default)]
+    url: std::borrow::Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow, default)]
+    resource: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    search: Option<SearchMode<'a>>,
+}
+
+#[derive(Deserialize)]
+struct SearchMode<'a> {
+    #[serde(borrow, default)]
+    mode: Option<std::borrow::Cow<'a, str>>,
+}
+
+/// Why an entry is in the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// It answers the search; also where the server does not say.
+    Match,
+    /// It came along with a match.
+    Include,
+    /// It is an `OperationOutcome` about the search.
+    Outcome,
+}
+
+/// One resource of a Bundle.
+#[derive(Clone, Copy)]
+pub(crate) struct EntryView<'a> {
+    /// The resource, exactly as the server wrote it.
+    pub(crate) resource: &'a [u8],
+    /// Why it is there.
+    pub(crate) mode: Mode,
+}
+
+impl<'a> BundleView<'a> {
+    /// Reads a Bundle of at most `entries_max` entries.
+    ///
+    /// # Errors
+    /// When the body is not a Bundle, or has too many entries.
+    pub(crate) fn parse(body: &'a [u8], entries_max: usize) -> Result<Self, BundleError> {
+        let bundle: Self =
+            serde_json::from_slice(body).map_err(|error| BundleError::Malformed {
+                line: error.line(),
+                column: error.column(),
+            })?;
+        if bundle.resource_type.as_deref() != Some("Bundle") {
+            return Err(BundleError::NotABundle);
+        }
+        if bundle.entry.len() > entries_max {
+            return Err(BundleError::TooManyEntries { max: entries_max });
+        }
+        Ok(bundle)
+    }
+
+    /// The resources, in the server's order; entries without one are passed over.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = EntryView<'a>> + '_ {
+        self.entry.iter().filter_map(|entry| {
+            let mode = entry
+                .search
+                .as_ref()
+                .and_then(|search| search.mode.as_deref());
+            Some(EntryView {
+                resource: entry.resource?.get().as_bytes(),
+                mode: match mode {
+                    Some("include") => Mode::Include,
+                    Some("outcome") => Mode::Outcome,
+                    _ => Mode::Match,
+                },
+            })
+        })
+    }
+
+    /// The link of that relation, as the server wrote it.
+    pub(crate) fn link(&self, relation: &str) -> Option<&str> {
+        self.link
+            .iter()
+            .find(|link| link.relation == relation)
+            .map(|link| link.url.as_ref())
+            .filter(|url| !url.is_empty())
+    }
+}
+
+/// What names a resource.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Head<'a> {
+    /// `resourceType`.
+    #[serde(rename = "resourceType", borrow, default)]
+    pub(crate) resource_type: Option<std::borrow::Cow<'a, str>>,
+    /// `id`.
+    #[serde(borrow, default)]
+    pub(crate) id: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    meta: Option<Meta<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Meta<'a> {
+    #[serde(rename = "versionId", borrow, default)]
+    version_id: Option<std::borrow::Cow<'a, str>>,
+}
+
+impl<'a> Head<'a> {
+    /// Reads the type, id and version of a resource; empty where the bytes are not a resource.
+    pub(crate) fn of(resource: &'a [u8]) -> Self {
+        serde_json::from_slice(resource).unwrap_or_default()
+    }
+
+    /// `meta.versionId`.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.meta.as_ref()?.version_id.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_keep_their_own_bytes() {
+        let body = br#"{"resourceType":"Bundle","total":9,"link":[{"relation":"self","url":"a"},
+            {"relation":"next","url":"http:\/\/h\/fhir?p=2"}],
+            "entry":[{"resource": {"resourceType":"Observation", "id":"1","valueQuantity":{"value":1.00}} ,"search":{"mode":"match"}},
+                     {"fullUrl":"x"},{"resource":{"resourceType":"Patient"},"search":{"mode":"include"}}]}"#;
+        let bundle = BundleView::parse(body, 10).unwrap();
+        let entries: Vec<_> = bundle.entries().collect();
+        assert_eq!(entries.len(), 2);
+        assert_eq!(
+            entries[0].resource,
+            br#"{"resourceType":"Observation", "id":"1","valueQuantity":{"value":1.00}}"#
+        );
+        assert_eq!(entries[1].mode, Mode::Include);
+        assert_eq!(bundle.link("next"), Some("http://h/fhir?p=2"));
+    }
+
+    #[test]
+    fn what_is_not_a_bundle_is_refused() {
+        let deep = [
+            b"{\"resourceType\":\"Bundle\",\"entry\":".as_slice(),
+            &vec![b'['; 100_000],
+        ]
+        .concat();
+        for (body, wanted) in [
+            (b"<html>".as_slice(), "Malformed"),
+            (b"", "Malformed"),
+            (b"{\"resourceType\":\"Patient\"}", "NotABundle"),
+            (b"{}", "NotABundle"),
+            (
+                b"{\"resourceType\":\"Bundle\",\"entry\":[{},{},{}]}",
+                "TooManyEntries",
+            ),
+            (&deep, "Malformed"),
+        ] {
+            let error = BundleView::parse(body, 2).err().unwrap();
+            assert!(format!("{error:?}").starts_with(wanted), "{wanted}");
+        }
+    }
+}

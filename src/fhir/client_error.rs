@@ -1,0 +1,99 @@
+//! The closed list of what can go wrong with a read from a FHIR server. No URL, no body, no value of a resource.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::bundle::BundleError;
+
+/// Why a read from a server failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// The settings cannot be used.
+    #[error("FHIR server settings cannot be used: {0}")]
+    Settings(&'static str),
+    /// A type or id that cannot stand in a URL.
+    #[error("resource type or id cannot stand in a FHIR URL")]
+    Name,
+    /// Trouble that may pass.
+    #[error("FHIR server did not answer: {what}{}", Status(*.status))]
+    Transient {
+        /// What happened.
+        what: &'static str,
+        /// The HTTP status, if there was an answer.
+        status: Option<u16>,
+        /// How long the server asks us to wait.
+        retry_after: Option<Duration>,
+        /// Whether the request may have reached the server.
+        sent: bool,
+    },
+    /// The server will not do it.
+    #[error("FHIR server refused{}, issue code {}", Status(Some(*.status)), .code.unwrap_or("none"))]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The R4 issue code, if it gave one.
+        code: Option<&'static str>,
+    },
+    /// Our credentials are missing, wrong or too narrow.
+    #[error("FHIR server did not accept the credentials{}", Status(Some(*.status)))]
+    Unauthorised {
+        /// 401 or 403.
+        status: u16,
+    },
+    /// There never was such a resource, or this server will not say.
+    #[error("FHIR server has no such resource")]
+    NotFound,
+    /// It was deleted.
+    #[error("FHIR server has deleted the resource")]
+    Gone,
+    /// A page link has expired: the search must be begun again.
+    #[error("page {page} of a search had expired")]
+    PageExpired {
+        /// The page, from 1.
+        page: usize,
+    },
+    /// The answer is longer than we read.
+    #[error("answer is longer than {max} bytes")]
+    TooLarge {
+        /// The limit.
+        max: usize,
+    },
+    /// The answer is not FHIR: a login page, a proxy's error page.
+    #[error("answer is not FHIR JSON{}", Status(Some(*.status)))]
+    NotFhir {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The answer to a search is not a Bundle within the limits.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A page link points to another scheme, host or port; it was not followed.
+    #[error("link to page {page} leaves the server's own origin")]
+    ForeignLink {
+        /// The page, from 1.
+        page: usize,
+    },
+    /// A search with too many pages: ask for a smaller window.
+    #[error("search has more than {max} pages")]
+    TooManyPages {
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl ClientError {
+    /// Whether the same request may succeed later.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient { .. } | Self::PageExpired { .. })
+    }
+}
+
+/// An HTTP status inside a message, where there is one.
+struct Status(Option<u16>);
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0
+            .map_or(Ok(()), |status| write!(f, ", status {status}"))
+    }
+}

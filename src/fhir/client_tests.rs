@@ -1,0 +1,436 @@
+//! The client against the sandbox, and against servers that answer from a script.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::bundle::{Head, Mode};
+use super::client::{Client, Settings};
+use super::client_error::ClientError;
+use super::create::WriteFailure;
+use super::search::{Ending, Parameters, Search};
+use crate::sandbox::{Options, Sandbox};
+
+/// 22 November 2026, noon.
+const NOON: i64 = 1_795_348_800_000_000;
+const SYSTEM: &str = "https://kith.example/Id/return-event";
+const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
+
+async fn sandbox() -> Sandbox {
+    let options = Options {
+        now: Arc::new(|| NOON),
+        data: None,
+    };
+    Sandbox::start(0, options).await.unwrap()
+}
+
+fn client(base: impl Into<String>) -> Client {
+    let mut settings = Settings::new(base);
+    settings.backoff = Duration::ZERO;
+    settings.total_timeout = Duration::from_secs(5);
+    Client::new(settings).unwrap()
+}
+
+fn observation(value: &str) -> Vec<u8> {
+    let body = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+        "identifier": [{"system": SYSTEM, "value": value}]});
+    body.to_string().into_bytes()
+}
+
+async fn drain(search: &mut Search<'_>) -> Result<Vec<(Mode, String)>, ClientError> {
+    let mut found = Vec::new();
+    while let Some(page) = search.next_page().await? {
+        for entry in page.bundle()?.entries() {
+            let head = Head::of(entry.resource);
+            found.push((entry.mode, head.id.unwrap_or_default().into_owned()));
+        }
+    }
+    Ok(found)
+}
+
+/// A server that gives one answer a connection, and keeps what it was asked.
+struct Scripted {
+    base: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Scripted {
+    fn new(answers: &[&str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}/deep/fhir", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let answers: Vec<String> = answers
+            .iter()
+            .map(|text| text.replace("BASE", &base))
+            .collect();
+        let log = Arc::clone(&asked);
+        let serve = move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = Vec::new();
+                let mut chunk = [0; 4096];
+                while !complete(&request) {
+                    let count = stream.read(&mut chunk).unwrap();
+                    assert!(count > 0, "the client hung up");
+                    request.extend_from_slice(&chunk[..count]);
+                }
+                log.lock()
+                    .unwrap()
+                    .push(String::from_utf8(request).unwrap());
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        };
+        std::thread::Builder::new()
+            .name("scripted".to_owned())
+            .spawn(serve)
+            .unwrap();
+        Self { base, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn complete(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.trim().parse::<usize>().unwrap())
+    });
+    body.len() >= length.unwrap_or(0)
+}
+
+fn answer(status: u16, headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+fn bundle(ids: &[&str], next: Option<&str>) -> String {
+    let entries: Vec<_> = ids
+        .iter()
+        .map(|id| json!({"resource": {"resourceType": "Task", "id": id}}))
+        .collect();
+    let links = next
+        .map(|url| json!([{"relation": "next", "url": url}]))
+        .unwrap_or(json!([]));
+    json!({"resourceType": "Bundle", "entry": entries, "link": links}).to_string()
+}
+
+#[tokio::test]
+async fn a_search_pages_to_its_end() {
+    let sandbox = sandbox().await;
+    let client = client(sandbox.base_url());
+    let mut lines = Vec::new();
+    for n in 0..7 {
+        let request = json!({"resourceType": "ServiceRequest", "id": format!("r{n}"), "status": "active",
+            "intent": "order", "code": {"coding": [{"system": "http://snomed.info/sct", "code": "871731000000106"}]},
+            "subject": {"reference": format!("Patient/p{}", n % 2)},
+            "meta": {"lastUpdated": format!("2026-11-2{n}T10:00:00Z")}});
+        lines.push(request.to_string());
+    }
+    for n in 0..2 {
+        lines.push(format!("{{\"resourceType\":\"Patient\",\"id\":\"p{n}\"}}"));
+    }
+    assert_eq!(
+        sandbox.load(lines.join("\n").as_bytes()).unwrap().resources,
+        9
+    );
+    let parameters = Parameters::default()
+        .tokens(
+            "code",
+            [
+                ("http://snomed.info/sct", "871731000000106"),
+                ("urn:x", "y"),
+            ],
+        )
+        .with("_lastUpdated", "ge2026-11-20T10:00:00Z")
+        .with("_lastUpdated", "lt2026-11-26T10:00:00Z")
+        .with("_include", "ServiceRequest:subject")
+        .with("_sort", "_lastUpdated")
+        .with("_count", "2");
+    let mut search = client.search("ServiceRequest", parameters);
+    let found = drain(&mut search).await.unwrap();
+    let matched: Vec<_> = found
+        .iter()
+        .filter(|(mode, _)| *mode == Mode::Match)
+        .map(|(_, id)| id.as_str())
+        .collect();
+    assert_eq!(matched, ["r0", "r1", "r2", "r3", "r4", "r5"]);
+    assert_eq!(
+        found
+            .iter()
+            .filter(|(mode, _)| *mode == Mode::Include)
+            .count(),
+        6
+    );
+    assert_eq!(search.ending(), Some(Ending::NoNext));
+    assert_eq!(search.server_date(), Some(NOON));
+    let mut unknown = client.search(
+        "ServiceRequest",
+        Parameters::default().with("nonsense", "1"),
+    );
+    let refused = ClientError::Refused {
+        status: 400,
+        code: Some("not-supported"),
+    };
+    assert_eq!(unknown.next_page().await.err(), Some(refused));
+    let patient = client.read("Patient", "p1").await.unwrap().unwrap();
+    assert_eq!(Head::of(&patient).id.as_deref(), Some("p1"));
+    assert_eq!(client.read("Patient", "p9").await, Ok(None));
+    assert_eq!(client.read("Patient", "..").await, Err(ClientError::Name));
+    let capability = client.capability().await.unwrap();
+    assert!(capability.is_r4() && capability.server_date == Some(NOON));
+    sandbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_resource_is_created_once() {
+    let sandbox = sandbox().await;
+    let client = client(sandbox.base_url());
+    let first = client
+        .create_once("Observation", &observation("a"), SYSTEM, "a")
+        .await
+        .unwrap();
+    let again = client
+        .create_once("Observation", &observation("a"), SYSTEM, "a")
+        .await
+        .unwrap();
+    assert!(first.new && !again.new);
+    assert_eq!(
+        (first.id.as_str(), first.version.as_deref()),
+        (again.id.as_str(), Some("1"))
+    );
+    assert_eq!(sandbox.resources("Observation").len(), 1);
+    let found = client
+        .find_by_identifier("Observation", SYSTEM, "a")
+        .await
+        .unwrap();
+    assert_eq!(Head::of(&found[0]).id, Some(first.id.into()));
+    for id in ["x", "y"] {
+        let body = json!({"resourceType": "Observation", "id": id, "identifier": [{"system": SYSTEM, "value": "b"}]});
+        sandbox.load(body.to_string().as_bytes()).unwrap();
+    }
+    let twice = client
+        .create_once("Observation", &observation("b"), SYSTEM, "b")
+        .await;
+    assert_eq!(twice, Err(WriteFailure::Duplicate));
+    let wrong = client
+        .create_once(
+            "Observation",
+            b"{\"resourceType\":\"Observation\"}",
+            SYSTEM,
+            "c",
+        )
+        .await;
+    assert_eq!(
+        wrong,
+        Err(WriteFailure::Refused {
+            status: 400,
+            code: Some("invalid")
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_server_without_form_search_is_asked_by_get() {
+    let page = answer(200, "", &bundle(&["1"], None));
+    let server = Scripted::new(&[&answer(405, "", ""), &page, &page]);
+    let client = client(&server.base);
+    for _ in 0..2 {
+        let mut search = client.search("Task", Parameters::default().with("status", "completed"));
+        assert_eq!(drain(&mut search).await.unwrap().len(), 1);
+    }
+    let lines: Vec<String> = server
+        .asked()
+        .iter()
+        .map(|text| text.lines().next().unwrap().to_owned())
+        .collect();
+    let get = "GET /deep/fhir/Task?status=completed HTTP/1.1";
+    assert_eq!(lines, ["POST /deep/fhir/Task/_search HTTP/1.1", get, get]);
+    let server = Scripted::new(&[&answer(405, "", "")]);
+    let client = self::client(&server.base);
+    let by_number = Parameters::default().tokens("identifier", [(NHS, "9990000018")]);
+    let mut search = client.search("Patient", by_number);
+    assert!(matches!(
+        search.next_page().await,
+        Err(ClientError::Refused { status: 405, .. })
+    ));
+    assert!(server.asked()[0].contains("prefer: handling=strict"));
+}
+
+#[tokio::test]
+async fn every_search_ends() {
+    let repeated = answer(200, "", &bundle(&["1"], Some("BASE?p=2")));
+    let more = answer(200, "", &bundle(&["2"], Some("fhir?p=2")));
+    // Lengths are those before BASE is replaced: let the close end the body.
+    let open = |text: &str| text.replace("content-length", "x-length");
+    let stale = answer(200, "", &bundle(&["1"], Some("/deep/fhir?p=3")));
+    for (script, ending, count) in [
+        (vec![open(&repeated), more.clone()], Ending::RepeatedLink, 2),
+        (vec![open(&repeated), stale], Ending::NothingNew, 2),
+        (vec![answer(200, "", &bundle(&[], None))], Ending::NoNext, 0),
+    ] {
+        let script: Vec<&str> = script.iter().map(String::as_str).collect();
+        let server = Scripted::new(&script);
+        let client = client(&server.base);
+        let mut search = client.search("Task", Parameters::default());
+        assert_eq!(drain(&mut search).await.unwrap().len(), count, "{ending:?}");
+        assert_eq!(search.ending(), Some(ending));
+    }
+    let foreign = answer(200, "", &bundle(&["1"], Some("http://127.0.0.2/fhir?p=2")));
+    let server = Scripted::new(&[&foreign]);
+    let client = client(&server.base);
+    let mut search = client.search("Task", Parameters::default());
+    assert_eq!(
+        search.next_page().await.err(),
+        Some(ClientError::ForeignLink { page: 2 })
+    );
+}
+
+#[tokio::test]
+async fn a_read_that_fails_is_named_and_quotes_nothing() {
+    let outcome = r#"{"issue":[{"severity":"error","code":"value","diagnostics":"Lovelace"}]}"#;
+    let html = "<html>Lovelace</html>";
+    let long = format!("{{\"a\":\"{}\"}}", "x".repeat(2_000));
+    let cases = [
+        (
+            answer(400, "", outcome),
+            ClientError::Refused {
+                status: 400,
+                code: Some("value"),
+            },
+        ),
+        (
+            answer(302, "location: http://127.0.0.2/Lovelace\r\n", ""),
+            ClientError::Refused {
+                status: 302,
+                code: None,
+            },
+        ),
+        (
+            answer(401, "", html),
+            ClientError::Unauthorised { status: 401 },
+        ),
+        (answer(404, "", ""), ClientError::NotFound),
+        (answer(410, "", ""), ClientError::Gone),
+        (answer(200, "", html), ClientError::NotFhir { status: 200 }),
+        (answer(200, "", &long), ClientError::TooLarge { max: 1_000 }),
+    ];
+    for (script, wanted) in cases {
+        let server = Scripted::new(&[&script]);
+        let mut settings = Settings::new(&server.base);
+        settings.page_bytes_max = 1_000;
+        let client = Client::new(settings).unwrap();
+        let error = client.get("Patient/Lovelace").await.unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("Lovelace"));
+        assert_eq!(error, wanted);
+        assert!(!error.is_transient());
+    }
+}
+
+#[tokio::test]
+async fn reads_are_repeated_a_few_times() {
+    let busy = answer(503, "retry-after: 0\r\n", "<html>");
+    let good = answer(200, "", "{}");
+    let server = Scripted::new(&[&busy, &busy, &busy, &good]);
+    assert!(client(&server.base).get("metadata").await.is_ok());
+    let server = Scripted::new(&[&busy, &busy, &busy, &busy]);
+    let error = client(&server.base).get("metadata").await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    assert_eq!(server.asked().len(), 4);
+    let later = answer(429, "retry-after: 3600\r\n", "");
+    let server = Scripted::new(&[&later]);
+    let error = client(&server.base).get("metadata").await.unwrap_err();
+    let hour = Some(Duration::from_hours(1));
+    assert!(matches!(error, ClientError::Transient { retry_after, .. } if retry_after == hour));
+}
+
+#[tokio::test]
+async fn a_write_is_sent_once() {
+    let found =
+        json!({"resourceType": "Observation", "id": "7", "meta": {"versionId": "2"}}).to_string();
+    let lost = Err(WriteFailure::AnswerLost);
+    let minute = Some(Duration::from_mins(1));
+    for (script, wanted) in [
+        (answer(502, "", "<html>"), lost.clone()),
+        (answer(503, "retry-after: 1\r\n", ""), lost.clone()),
+        (String::new(), lost),
+        (
+            answer(429, "retry-after: 60\r\n", ""),
+            Err(WriteFailure::Transient {
+                retry_after: minute,
+            }),
+        ),
+        (answer(409, "", ""), Err(WriteFailure::Duplicate)),
+        (
+            answer(403, "", ""),
+            Err(WriteFailure::Refused {
+                status: 403,
+                code: None,
+            }),
+        ),
+        (answer(200, "", &found), Ok(("7", Some("2"), false))),
+        (
+            answer(201, "location: Observation/8/_history/1\r\n", ""),
+            Ok(("8", Some("1"), true)),
+        ),
+    ] {
+        let server = Scripted::new(&[&script]);
+        let client = client(&server.base);
+        let result = client
+            .create_once("Observation", &observation("a"), SYSTEM, "a")
+            .await;
+        let wanted =
+            wanted.map(|(id, version, new)| (id.to_owned(), version.map(str::to_owned), new));
+        assert_eq!(result.map(|made| (made.id, made.version, made.new)), wanted);
+        let asked = server.asked();
+        assert_eq!(asked.len(), 1);
+        assert!(asked[0].contains(&format!("if-none-exist: identifier={SYSTEM}|a\r\n")));
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}/fhir", listener.local_addr().unwrap());
+    drop(listener);
+    let result = client(base)
+        .create_once("Observation", &observation("a"), SYSTEM, "a")
+        .await;
+    assert_eq!(result, Err(WriteFailure::Transient { retry_after: None }));
+}
+
+#[test]
+fn the_calls_can_move_between_threads() {
+    fn movable(_: impl Send) {}
+    let client = client("http://127.0.0.1:1/fhir");
+    let mut search = client.search("Task", Parameters::default());
+    movable(search.next_page());
+    movable(client.read("Task", "1"));
+    movable(client.create_once("Task", b"", SYSTEM, "a"));
+    movable(client.find_by_identifier("Task", SYSTEM, "a"));
+}
+
+#[test]
+fn settings_that_cannot_be_used_are_refused() {
+    for base in [
+        "",
+        "ftp://h/fhir",
+        "http://h/fhir?x=1",
+        "http://user:pass@h/fhir",
+    ] {
+        assert!(
+            matches!(
+                Client::new(Settings::new(base)),
+                Err(ClientError::Settings(_))
+            ),
+            "{base}"
+        );
+    }
+}

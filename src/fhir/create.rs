@@ -1,0 +1,254 @@
+//! Creating a resource once: a conditional create whose every ending is named.
+//!
+//! In come a finished resource and the identifier it carries; out goes the id under which the server has it, or one of four
+//! failures. A write is sent once. When the answer is lost nobody knows whether it was stored, so the caller must look the
+//! identifier up before it sends again; that is a failure of its own here and never a silent repeat.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+
+use super::bundle::Head;
+use super::client::{Answer, Client, FHIR_JSON, refusal};
+use super::client_error::ClientError;
+use super::search::token;
+
+/// A resource that is on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Created {
+    /// The server's id.
+    pub(crate) id: String,
+    /// The server's version, where it said so.
+    pub(crate) version: Option<String>,
+    /// Whether this call made it; false if it was there.
+    pub(crate) new: bool,
+}
+
+/// Why a resource was not, or perhaps not, stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WriteFailure {
+    /// It may or may not be stored: look the identifier up before sending again.
+    #[error("answer to a write was lost")]
+    AnswerLost,
+    /// The server will not store it as it is.
+    #[error("FHIR server refused a write, status {status}, issue code {}", .code.unwrap_or("none"))]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The R4 issue code, if it gave one.
+        code: Option<&'static str>,
+    },
+    /// The server holds several resources with this identifier, or another write of it is under way.
+    #[error("FHIR server has a conflicting resource with this identifier")]
+    Duplicate,
+    /// It was not stored, and may be later: the server could not be reached, or asked us to wait.
+    #[error("FHIR server could not take a write")]
+    Transient {
+        /// How long the server asks us to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+impl WriteFailure {
+    /// Whether trying later may help; after `AnswerLost` only once the identifier was looked up.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::AnswerLost | Self::Transient { .. })
+    }
+}
+
+impl Client {
+    /// Stores a resource unless one with this identifier is there; `body` must carry that identifier.
+    ///
+    /// # Errors
+    /// A [`WriteFailure`]; nothing was repeated.
+    ///
+    /// # Source
+    /// FHIR R4, the REST API, conditional create (`If-None-Exist`).
+    pub(crate) async fn create_once(
+        &self,
+        resource_type: &str,
+        body: &[u8],
+        system: &str,
+        value: &str,
+    ) -> Result<Created, WriteFailure> {
+        let unusable = WriteFailure::Refused {
+            status: 0,
+            code: None,
+        };
+        let url = self.url(&[resource_type]).map_err(|_| unusable.clone())?;
+        let request = self
+            .request(Method::POST, url)
+            .header(CONTENT_TYPE, FHIR_JSON)
+            .header("Prefer", "return=minimal")
+            .header("If-None-Exist", condition(system, value))
+            .body(body.to_vec());
+        let answer = match self.send(request).await {
+            Ok(answer) => answer,
+            Err(ClientError::Transient {
+                sent: false,
+                retry_after,
+                ..
+            }) => {
+                return Err(WriteFailure::Transient { retry_after });
+            }
+            Err(ClientError::Settings(_)) => return Err(unusable),
+            Err(_) => return Err(WriteFailure::AnswerLost),
+        };
+        if !(200..300).contains(&answer.status) {
+            return Err(failure(&answer));
+        }
+        let new = answer.status == 201;
+        if let Some((id, version)) = named(&answer, resource_type) {
+            return Ok(Created { id, version, new });
+        }
+        self.looked_up(resource_type, system, value, new).await
+    }
+
+    /// The resource after a success that did not say which it is.
+    async fn looked_up(
+        &self,
+        resource_type: &str,
+        system: &str,
+        value: &str,
+        new: bool,
+    ) -> Result<Created, WriteFailure> {
+        let found = self.find_by_identifier(resource_type, system, value).await;
+        let found = found.map_err(|_| WriteFailure::AnswerLost)?;
+        if found.len() > 1 {
+            return Err(WriteFailure::Duplicate);
+        }
+        let head = Head::of(found.first().ok_or(WriteFailure::AnswerLost)?);
+        let id = head
+            .id
+            .as_deref()
+            .ok_or(WriteFailure::AnswerLost)?
+            .to_owned();
+        Ok(Created {
+            id,
+            version: head.version().map(str::to_owned),
+            new,
+        })
+    }
+}
+
+/// What an answer other than success means for a write.
+fn failure(answer: &Answer) -> WriteFailure {
+    let status = answer.status;
+    match refusal(answer) {
+        ClientError::Refused {
+            status: 409 | 412, ..
+        } => WriteFailure::Duplicate,
+        ClientError::Refused { code, .. } => WriteFailure::Refused { status, code },
+        // Only these two say that the request was not looked at; a 503 may come from a proxy that had passed it on.
+        ClientError::Transient {
+            status: Some(425 | 429),
+            retry_after,
+            ..
+        } => WriteFailure::Transient { retry_after },
+        ClientError::Transient { .. } => WriteFailure::AnswerLost,
+        _ => WriteFailure::Refused { status, code: None },
+    }
+}
+
+/// The id and version that an answer gives: from `Location`, else from a body of the right type.
+fn named(answer: &Answer, resource_type: &str) -> Option<(String, Option<String>)> {
+    let etag = answer
+        .etag
+        .as_deref()
+        .map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
+    if let Some((id, version)) = answer
+        .location
+        .as_deref()
+        .and_then(|text| located(text, resource_type))
+    {
+        return Some((id, etag.or(version)));
+    }
+    let head = Head::of(&answer.body);
+    if head.resource_type.as_deref() != Some(resource_type) {
+        return None;
+    }
+    let version = head.version().map(str::to_owned);
+    Some((head.id?.into_owned(), etag.or(version)))
+}
+
+/// The id and version in a `Location`, absolute or relative, on whatever host: it is read, never followed.
+fn located(location: &str, resource_type: &str) -> Option<(String, Option<String>)> {
+    let path = location.split(['?', '#']).next()?;
+    let mut from_the_end = path.trim_end_matches('/').rsplit('/');
+    let mut id = from_the_end.next()?;
+    let mut parent = from_the_end.next()?;
+    let mut version = None;
+    if parent == "_history" {
+        version = Some(id.to_owned());
+        id = from_the_end.next()?;
+        parent = from_the_end.next()?;
+    }
+    (parent == resource_type && !id.is_empty()).then(|| (id.to_owned(), version))
+}
+
+/// The search of `If-None-Exist`. Servers differ in whether they decode it, so only what would break a query is encoded.
+fn condition(system: &str, value: &str) -> String {
+    let mut text = "identifier=".to_owned();
+    for byte in token(system, value).bytes() {
+        if byte.is_ascii_graphic() && !b"&#+%\"".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                text.extend(char::from_digit(u32::from(digit), 16));
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_of_every_form_name_the_resource() {
+        for (location, id, version) in [
+            (
+                "http://h/fhir/Observation/1/_history/2",
+                Some("1"),
+                Some("2"),
+            ),
+            (
+                "https://inner.example:8443/a/b/Observation/x-1",
+                Some("x-1"),
+                None,
+            ),
+            ("Observation/1/_history/3", Some("1"), Some("3")),
+            ("/fhir/Observation/1?_format=json", Some("1"), None),
+            ("Patient/1", None, None),
+            ("Observation", None, None),
+            ("", None, None),
+        ] {
+            let found = located(location, "Observation");
+            assert_eq!(found.as_ref().map(|(id, _)| id.as_str()), id, "{location}");
+            assert_eq!(
+                found.and_then(|(_, version)| version).as_deref(),
+                version,
+                "{location}"
+            );
+        }
+    }
+
+    #[test]
+    fn conditions_are_readable_and_safe() {
+        for (system, value, wanted) in [
+            (
+                "https://kith.example/Id/x",
+                "5f0c-1",
+                "identifier=https://kith.example/Id/x|5f0c-1",
+            ),
+            ("urn:a", "b&c d", "identifier=urn:a|b%26c%20d"),
+            ("urn:a", "b,c", "identifier=urn:a|b\\,c"),
+            ("urn:a", "\u{e9}", "identifier=urn:a|%c3%a9"),
+        ] {
+            assert_eq!(condition(system, value), wanted);
+        }
+    }
+}

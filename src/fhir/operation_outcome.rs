@@ -1,0 +1,133 @@
+//! What a server says went wrong, reduced to codes.
+//!
+//! In comes the body of a refusal, which may be HTML, empty, or an `OperationOutcome` without its `resourceType`; out go
+//! severity and code of its gravest issue. The texts (`diagnostics`, `details`) quote patient data and are never read.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+/// The issue codes of R4 (valueset issue-type): a code outside them is not repeated anywhere.
+const CODES: &[&str] = &[
+    "invalid",
+    "structure",
+    "required",
+    "value",
+    "invariant",
+    "security",
+    "login",
+    "unknown",
+    "expired",
+    "forbidden",
+    "suppressed",
+    "processing",
+    "not-supported",
+    "duplicate",
+    "multiple-matches",
+    "not-found",
+    "deleted",
+    "too-long",
+    "code-invalid",
+    "extension",
+    "too-costly",
+    "business-rule",
+    "conflict",
+    "transient",
+    "lock-error",
+    "no-store",
+    "exception",
+    "timeout",
+    "incomplete",
+    "throttled",
+    "informational",
+];
+
+/// The gravest issue of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Issue {
+    /// How grave it is.
+    pub(crate) severity: Severity,
+    /// The R4 issue code; none where the server gave none of R4.
+    pub(crate) code: Option<&'static str>,
+}
+
+/// Issue severity, gravest last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Severity {
+    /// `information`
+    Information,
+    /// `warning`
+    Warning,
+    /// `error`; also where the server does not say
+    Error,
+    /// `fatal`
+    Fatal,
+}
+
+#[derive(Deserialize)]
+struct Outcome<'a> {
+    #[serde(borrow, default)]
+    issue: Vec<RawIssue<'a>>,
+}
+
+#[derive(Deserialize)]
+struct RawIssue<'a> {
+    #[serde(borrow, default)]
+    severity: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    code: Option<Cow<'a, str>>,
+}
+
+/// Reads the gravest issue; none where the body is no `OperationOutcome` or has no issue.
+pub(crate) fn gravest(body: &[u8]) -> Option<Issue> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let outcome: Outcome<'_> = serde_json::from_slice(body).ok()?;
+    let mut gravest: Option<Issue> = None;
+    for issue in &outcome.issue {
+        let severity = match issue.severity.as_deref() {
+            Some("information") => Severity::Information,
+            Some("warning") => Severity::Warning,
+            Some("fatal") => Severity::Fatal,
+            _ => Severity::Error,
+        };
+        let code = issue.code.as_deref();
+        let code = CODES.iter().copied().find(|known| Some(*known) == code);
+        if gravest.is_none_or(|held| severity > held.severity) {
+            gravest = Some(Issue { severity, code });
+        }
+    }
+    gravest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_codes_come_out() {
+        for (body, severity, code) in [
+            (
+                r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invalid","diagnostics":"Ada"}]}"#,
+                Some(Severity::Error),
+                Some("invalid"),
+            ),
+            (
+                r#"{"issue":[{"severity":"warning","code":"value"},{"severity":"fatal","code":"exception"}]}"#,
+                Some(Severity::Fatal),
+                Some("exception"),
+            ),
+            (
+                r#"{"issue":[{"code":"Ada Lovelace"}]}"#,
+                Some(Severity::Error),
+                None,
+            ),
+            (r#"{"resourceType":"OperationOutcome"}"#, None, None),
+            ("<html><body>502</body></html>", None, None),
+            ("", None, None),
+        ] {
+            let issue = gravest(body.as_bytes());
+            assert_eq!(issue.map(|issue| issue.severity), severity, "{body}");
+            assert_eq!(issue.and_then(|issue| issue.code), code, "{body}");
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! Reads a FHIR R4 `Patient` for the fields of the contract.
+//!
+//! In comes the resource's tree, and today where a period decides; out come texts, borrowed where nothing had
+//! to be changed. Kept: an old, maiden or nick name, an old address or number, and a relative's number are
+//! never given out as the person's own (protective moves, changes of gender).
+//!
+//! # Source
+//! FHIR R4 `Patient`; UK Core `UKCore-Patient` 2.6.1 and its extensions; the contract's rules for names and telecoms.
+
+use std::fmt;
+
+use jiff::civil::Date;
+
+use super::reference::{Reference, text_of};
+use crate::path::{Json, items};
+
+/// The system of NHS numbers.
+pub(crate) const NHS_NUMBER_SYSTEM: &str = "https://fhir.nhs.uk/Id/nhs-number";
+const VERIFICATION_STATUS: &str =
+    "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus";
+const ETHNIC_CATEGORY: &str =
+    "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory";
+const NHS_COMMUNICATION: &str =
+    "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSCommunication";
+const INTERPRETER_REQUIRED: &str =
+    "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired";
+
+/// The words of the older UK Core code system, as the two digits of the England and Wales ones.
+const VERIFICATION_WORDS: [(&str, &str); 8] = [
+    ("number-present-and-verified", "01"),
+    ("number-present-but-not-traced", "02"),
+    ("trace-required", "03"),
+    ("trace-attempted", "04"),
+    ("trace-needs-to-be-resolved", "05"),
+    ("trace-in-progress", "06"),
+    ("number-not-present-and-trace-not-required", "07"),
+    ("trace-postponed", "08"),
+];
+
+/// The parts of the one name a person goes by.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct HumanName<'t> {
+    pub(crate) prefix: Vec<&'t str>,
+    pub(crate) given: Vec<&'t str>,
+    pub(crate) family: Option<&'t str>,
+    pub(crate) text: Option<&'t str>,
+}
+
+impl fmt::Debug for HumanName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HumanName(masked)")
+    }
+}
+
+impl HumanName<'_> {
+    /// Prefix, given names, family name, with single spaces; the name's own text only if it has no such part.
+    pub(crate) fn full(&self) -> String {
+        if self.given.is_empty() && self.family.is_none() {
+            return self.text.map(single_spaces).unwrap_or_default();
+        }
+        let mut parts = self.prefix.clone();
+        parts.extend(&self.given);
+        parts.extend(self.family);
+        single_spaces(&parts.join(" "))
+    }
+
+    /// All given names with single spaces.
+    pub(crate) fn all_given(&self) -> String {
+        single_spaces(&self.given.join(" "))
+    }
+
+    /// All prefixes with single spaces.
+    pub(crate) fn all_prefixes(&self) -> String {
+        single_spaces(&self.prefix.join(" "))
+    }
+}
+
+/// The one address a letter would go to.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Address<'t> {
+    pub(crate) lines: Vec<&'t str>,
+    pub(crate) city: Option<&'t str>,
+    /// Normalised: upper case, one space before the last three.
+    pub(crate) postcode: Option<String>,
+    text: Option<&'t str>,
+}
+
+impl fmt::Debug for Address<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Address(masked)")
+    }
+}
+
+impl Address<'_> {
+    /// Lines, city and postcode, joined by a comma; the address's own text only if it has none of them.
+    pub(crate) fn full(&self) -> String {
+        let mut parts: Vec<&str> = self.lines.clone();
+        parts.extend(self.city);
+        parts.extend(self.postcode.as_deref());
+        if parts.is_empty() {
+            parts.extend(self.text);
+        }
+        parts.join(", ")
+    }
+}
+
+/// The first contact person in force.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ContactPerson<'t> {
+    pub(crate) name: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) relationship: Option<&'t str>,
+}
+
+impl fmt::Debug for ContactPerson<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ContactPerson(masked)")
+    }
+}
+
+/// The name a person goes by.
+pub(crate) fn name<'t>(patient: &'t Json<'_>, today: Date) -> Option<HumanName<'t>> {
+    human_name(patient.get("name"), today)
+}
+
+/// Chooses among `HumanName` elements: `usual` if it has a family name, else `official`, else the first that is
+/// not old, maiden, nickname or anonymous; only names whose period covers today.
+pub(super) fn human_name<'t>(names: Option<&'t Json<'_>>, today: Date) -> Option<HumanName<'t>> {
+    let current = || {
+        items(names)
+            .iter()
+            .filter(|name| name.is_object() && covers(name.get("period"), today))
+    };
+    let used_as = |word: &'static str| move |name: &&Json<'_>| text_of(name, "use") == Some(word);
+    let chosen = current()
+        .filter(used_as("usual"))
+        .find(|name| text_of(name, "family").is_some())
+        .or_else(|| current().find(used_as("official")))
+        .or_else(|| {
+            current().find(|name| {
+                !matches!(
+                    text_of(name, "use"),
+                    Some("old" | "maiden" | "nickname" | "anonymous")
+                )
+            })
+        })?;
+    let parsed = HumanName {
+        prefix: texts(chosen.get("prefix")),
+        given: texts(chosen.get("given")),
+        family: text_of(chosen, "family"),
+        text: text_of(chosen, "text"),
+    };
+    let blank = parsed.given.is_empty() && parsed.family.is_none() && parsed.text.is_none();
+    (!blank).then_some(parsed)
+}
+
+/// The number to ring: by rank, then mobile, home, work; current, never old, never a contact person's.
+pub(crate) fn phone(patient: &Json<'_>, today: Date) -> Option<String> {
+    best_telecom(patient.get("telecom"), "phone", today).map(national_form)
+}
+
+/// The number at home.
+pub(crate) fn phone_home(patient: &Json<'_>, today: Date) -> Option<String> {
+    live_telecoms(patient.get("telecom"), "phone", today)
+        .filter(|telecom| text_of(telecom, "use") == Some("home"))
+        .min_by_key(|telecom| rank(telecom))
+        .and_then(|telecom| text_of(telecom, "value"))
+        .map(national_form)
+}
+
+pub(crate) fn email<'t>(patient: &'t Json<'_>, today: Date) -> Option<&'t str> {
+    best_telecom(patient.get("telecom"), "email", today)
+}
+
+/// The best `ContactPoint` of a system, by rank and use.
+pub(super) fn best_telecom<'t>(
+    telecoms: Option<&'t Json<'_>>,
+    system: &'static str,
+    today: Date,
+) -> Option<&'t str> {
+    live_telecoms(telecoms, system, today)
+        .min_by_key(|telecom| {
+            let by_use = match text_of(telecom, "use") {
+                Some("mobile") => 0,
+                Some("home") => 1,
+                Some("work") => 2,
+                _ => 3,
+            };
+            (rank(telecom), by_use)
+        })
+        .and_then(|telecom| text_of(telecom, "value"))
+}
+
+fn live_telecoms<'t, 'a>(
+    telecoms: Option<&'t Json<'a>>,
+    system: &'static str,
+    today: Date,
+) -> impl Iterator<Item = &'t Json<'a>> {
+    items(telecoms).iter().filter(move |telecom| {
+        text_of(telecom, "system") == Some(system)
+            && text_of(telecom, "use") != Some("old")
+            && text_of(telecom, "value").is_some()
+            && covers(telecom.get("period"), today)
+    })
+}
+
+/// FHIR: 1 is the most preferred; without a rank, last.
+fn rank(telecom: &Json<'_>) -> u32 {
+    match telecom.get("rank") {
+        Some(Json::Number(text)) => text.parse().unwrap_or(u32::MAX),
+        _ => u32::MAX,
+    }
+}
+
+/// A UK number in national form, with a space so that a spreadsheet keeps its zero; others keep `+cc`.
+pub(super) fn national_form(number: &str) -> String {
+    let number = single_spaces(number.strip_prefix("tel:").unwrap_or(number));
+    let international = number
+        .strip_prefix("+44")
+        .or_else(|| number.strip_prefix("0044"));
+    let national = match international {
+        Some(rest) => {
+            let rest = rest.trim_start_matches([' ', '-', '.']);
+            let rest = rest.strip_prefix("(0)").unwrap_or(rest).trim_start();
+            format!("0{}", rest.strip_prefix('0').unwrap_or(rest))
+        }
+        None => number,
+    };
+    let plain = national.len() > 5 && national.bytes().all(|byte| byte.is_ascii_digit());
+    if plain && national.starts_with('0') && !national.starts_with("00") {
+        let (area, rest) = national.split_at(5);
+        return format!("{area} {rest}");
+    }
+    national
+}
+
+/// The address in force: home, else one of no stated use, else temporary, else work; never old or for bills.
+/// The order is our decision: the contract names none.
+pub(crate) fn address<'t>(patient: &'t Json<'_>, today: Date) -> Option<Address<'t>> {
+    let chosen = items(patient.get("address"))
+        .iter()
+        .filter(|address| address.is_object() && covers(address.get("period"), today))
+        .filter_map(|address| {
+            let order = match text_of(address, "use") {
+                Some("home") => 0,
+                None => 1,
+                Some("temp") => 2,
+                Some("work") => 3,
+                Some(_) => return None,
+            };
+            Some((order, address))
+        })
+        .min_by_key(|(order, _)| *order)?
+        .1;
+    Some(Address {
+        lines: texts(chosen.get("line")),
+        city: text_of(chosen, "city"),
+        postcode: text_of(chosen, "postalCode").map(normal_postcode),
+        text: text_of(chosen, "text"),
+    })
+}
+
+/// Upper case, one space before the last three; a code that is not of the UK's shape keeps its own spaces.
+pub(crate) fn normal_postcode(text: &str) -> String {
+    let mut letters: Vec<char> = text
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .flat_map(char::to_uppercase)
+        .collect();
+    let british = matches!(letters.as_slice(),
+        [area, .., digit, first, second]
+            if (5..=7).contains(&letters.len())
+                && area.is_ascii_alphabetic()
+                && digit.is_ascii_digit()
+                && first.is_ascii_alphabetic()
+                && second.is_ascii_alphabetic());
+    if !british {
+        return single_spaces(&text.to_uppercase());
+    }
+    letters.insert(letters.len() - 3, ' ');
+    letters.into_iter().collect()
+}
+
+/// As written, possibly only a year or a month.
+pub(crate) fn birth_date<'t>(patient: &'t Json<'_>) -> Option<&'t str> {
+    text_of(patient, "birthDate")
+}
+
+pub(crate) fn gender<'t>(patient: &'t Json<'_>) -> Option<&'t str> {
+    text_of(patient, "gender")
+}
+
+/// The preferred language, else the first: its text, else display, else code.
+pub(crate) fn language<'t>(patient: &'t Json<'_>) -> Option<&'t str> {
+    let spoken = items(patient.get("communication"));
+    let preferred = spoken
+        .iter()
+        .find(|entry| entry.get("preferred").and_then(Json::as_bool) == Some(true));
+    words(preferred.or(spoken.first())?.get("language"))
+}
+
+/// Said by the international extension or by UK Core's NHS communication extension; absent is not "no".
+pub(crate) fn interpreter_required(patient: &Json<'_>) -> Option<bool> {
+    let direct = extension(patient, INTERPRETER_REQUIRED);
+    let nested = || {
+        extension(patient, NHS_COMMUNICATION)
+            .and_then(|communication| extension(communication, "interpreterRequired"))
+    };
+    direct
+        .or_else(nested)?
+        .get("valueBoolean")
+        .and_then(Json::as_bool)
+}
+
+/// The code of the UK Core ethnic category.
+pub(crate) fn ethnicity_code<'t>(patient: &'t Json<'_>) -> Option<&'t str> {
+    let concept = extension(patient, ETHNIC_CATEGORY)?.get("valueCodeableConcept")?;
+    items(concept.get("coding"))
+        .iter()
+        .find_map(|coding| text_of(coding, "code"))
+}
+
+pub(crate) fn contact_person<'t>(patient: &'t Json<'_>, today: Date) -> Option<ContactPerson<'t>> {
+    let contact = items(patient.get("contact"))
+        .iter()
+        .find(|contact| contact.is_object() && covers(contact.get("period"), today))?;
+    Some(ContactPerson {
+        name: human_name(contact.get("name"), today).map(|name| name.full()),
+        phone: best_telecom(contact.get("telecom"), "phone", today).map(national_form),
+        relationship: items(contact.get("relationship"))
+            .iter()
+            .find_map(|concept| words(Some(concept))),
+    })
+}
+
+/// The NHS number as written, unchecked; not one marked old.
+pub(crate) fn nhs_number_text<'t>(patient: &'t Json<'_>) -> Option<&'t str> {
+    nhs_number_identifiers(patient).find_map(|identifier| text_of(identifier, "value"))
+}
+
+/// Every different NHS number a Patient bears, as written: more than one is a question for the practice.
+pub(crate) fn nhs_number_texts<'t>(patient: &'t Json<'_>) -> Vec<&'t str> {
+    let mut numbers: Vec<&str> = Vec::new();
+    for identifier in nhs_number_identifiers(patient) {
+        if let Some(value) = text_of(identifier, "value")
+            && !numbers.contains(&value)
+        {
+            numbers.push(value);
+        }
+    }
+    numbers
+}
+
+fn nhs_number_identifiers<'t, 'a>(patient: &'t Json<'a>) -> impl Iterator<Item = &'t Json<'a>> {
+    items(patient.get("identifier"))
+        .iter()
+        .filter(|identifier| {
+            text_of(identifier, "system") == Some(NHS_NUMBER_SYSTEM)
+                && text_of(identifier, "use") != Some("old")
+        })
+}
+
+/// The verification status of the NHS number as two digits; a code of neither code system comes as written.
+pub(crate) fn verification_status(patient: &Json<'_>) -> Option<String> {
+    let concept = nhs_number_identifiers(patient)
+        .find_map(|identifier| extension(identifier, VERIFICATION_STATUS))?
+        .get("valueCodeableConcept")?;
+    let code = items(concept.get("coding"))
+        .iter()
+        .find_map(|coding| text_of(coding, "code"))?;
+    let digits = VERIFICATION_WORDS
+        .iter()
+        .find(|(word, _)| *word == code)
+        .map_or(code, |(_, digits)| digits);
+    Some(digits.to_owned())
+}
+
+/// Whether the person is recorded as dead. `deceasedBoolean: false` is alive; anything else that stands there,
+/// even a date whose value is withheld, is taken for dead: in doubt nothing goes out.
+pub(crate) fn deceased(patient: &Json<'_>) -> bool {
+    let said = |key| patient.get(key).filter(|value| !value.is_null());
+    let by_flag = said("deceasedBoolean").is_some_and(|value| value.as_bool() != Some(false));
+    by_flag || said("deceasedDateTime").is_some() || said("_deceasedDateTime").is_some()
+}
+
+/// `meta.security` as (system, code).
+pub(crate) fn security_labels<'t>(resource: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
+    items(resource.at(&["meta", "security"]))
+        .iter()
+        .filter_map(|label| Some((text_of(label, "system"), text_of(label, "code")?)))
+        .collect()
+}
+
+/// As said; an absent flag is for the caller to judge.
+pub(crate) fn active(patient: &Json<'_>) -> Option<bool> {
+    patient.get("active").and_then(Json::as_bool)
+}
+
+/// The Patient that took this one's place.
+pub(crate) fn replaced_by<'t>(patient: &'t Json<'_>, base: Option<&str>) -> Reference<'t> {
+    let link = items(patient.get("link"))
+        .iter()
+        .find(|link| text_of(link, "type") == Some("replaced-by"));
+    Reference::of(link.and_then(|link| link.get("other")), base)
+}
+
+/// The registered practice and other general practitioners, in order.
+pub(crate) fn general_practitioners<'t>(
+    patient: &'t Json<'_>,
+    base: Option<&str>,
+) -> Vec<Reference<'t>> {
+    items(patient.get("generalPractitioner"))
+        .iter()
+        .map(|element| Reference::parse(element, base))
+        .collect()
+}
+
+pub(crate) fn managing_organization<'t>(
+    patient: &'t Json<'_>,
+    base: Option<&str>,
+) -> Reference<'t> {
+    Reference::of(patient.get("managingOrganization"), base)
+}
+
+/// Whether it bears an extension that changes its meaning.
+pub(crate) fn has_modifier_extension(resource: &Json<'_>) -> bool {
+    !items(resource.get("modifierExtension")).is_empty()
+}
+
+/// The first extension of that URL.
+fn extension<'t, 'a>(element: &'t Json<'a>, url: &str) -> Option<&'t Json<'a>> {
+    items(element.get("extension"))
+        .iter()
+        .find(|extension| text_of(extension, "url") == Some(url))
+}
+
+/// A `CodeableConcept` in words: its text, else a display, else a code.
+pub(super) fn words<'t>(concept: Option<&'t Json<'_>>) -> Option<&'t str> {
+    let concept = concept?;
+    let codings = items(concept.get("coding"));
+    let first = |key| codings.iter().find_map(|coding| text_of(coding, key));
+    text_of(concept, "text")
+        .or_else(|| first("display"))
+        .or_else(|| first("code"))
+}
+
+fn texts<'t>(list: Option<&'t Json<'_>>) -> Vec<&'t str> {
+    items(list)
+        .iter()
+        .filter_map(Json::as_str)
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .collect()
+}
+
+fn single_spaces(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a `Period` covers the day; an end that cannot be read covers nothing, for in doubt nothing goes out.
+pub(super) fn covers(period: Option<&Json<'_>>, today: Date) -> bool {
+    let Some(period) = period.filter(|period| !period.is_null()) else {
+        return true;
+    };
+    let today = today.to_string();
+    let bound = |key| match period.get(key) {
+        None | Some(Json::Null) => Some(None),
+        Some(value) => day_part(value.as_str()?).map(Some),
+    };
+    let (Some(start), Some(end)) = (bound("start"), bound("end")) else {
+        return false;
+    };
+    // A partial date covers the whole of its year or month: compare only as many characters as it has.
+    let same_length = |bound: &str| today.get(..bound.len()).unwrap_or_default().to_owned();
+    start.is_none_or(|start| same_length(start).as_str() >= start)
+        && end.is_none_or(|end| same_length(end).as_str() <= end)
+}
+
+/// The `YYYY[-MM[-DD]]` a FHIR date or dateTime begins with.
+fn day_part(text: &str) -> Option<&str> {
+    let day = text.trim().split('T').next()?;
+    let fits = matches!(day.len(), 4 | 7 | 10)
+        && day.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    fits.then_some(day)
+}
+
+#[cfg(test)]
+#[path = "patient_tests.rs"]
+mod tests;

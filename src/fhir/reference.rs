@@ -1,0 +1,198 @@
+//! What a FHIR `Reference` points at, read from its element.
+//!
+//! In comes the element and, where the resource came from a server, that server's base URL; out comes one of
+//! the forms of FHIR R4 `references.html`. Kept: nothing absolute counts as ours unless it lies below the base.
+
+use std::fmt;
+
+use crate::path::Json;
+
+/// Longest id FHIR R4 allows.
+const ID_LENGTH_MAX: usize = 64;
+
+/// The forms of a reference. `Debug` masks: a server id is patient data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reference<'t> {
+    /// `Patient/123`, also written absolute below our base or with `/_history/n`.
+    Relative {
+        kind: &'t str,
+        id: &'t str,
+    },
+    /// `#id`: inside the same resource.
+    Contained(&'t str),
+    /// `urn:uuid:…` or `urn:oid:…`, to be found by `fullUrl`.
+    Urn(&'t str),
+    /// No address, but an identifier.
+    Logical {
+        system: Option<&'t str>,
+        value: &'t str,
+    },
+    /// Words for a person only.
+    DisplayOnly(&'t str),
+    /// An address of another server, or one that names no single resource (a conditional reference).
+    Foreign(&'t str),
+    None,
+}
+
+impl<'t> Reference<'t> {
+    /// Reads a `Reference` element; `base` is the FHIR base URL the resource was read from.
+    pub(crate) fn parse(element: &'t Json<'_>, base: Option<&str>) -> Self {
+        if let Some(text) = text_of(element, "reference") {
+            return Self::parse_text(text, base);
+        }
+        if let Some((system, value)) = identifier(element) {
+            return Reference::Logical { system, value };
+        }
+        match text_of(element, "display") {
+            Some(display) => Reference::DisplayOnly(display),
+            None => Reference::None,
+        }
+    }
+
+    /// The same for an element that may be absent.
+    pub(crate) fn of(element: Option<&'t Json<'_>>, base: Option<&str>) -> Self {
+        element.map_or(Reference::None, |element| Self::parse(element, base))
+    }
+
+    fn parse_text(text: &'t str, base: Option<&str>) -> Self {
+        if let Some(id) = text.strip_prefix('#') {
+            return Reference::Contained(id);
+        }
+        if text.starts_with("urn:") {
+            return Reference::Urn(text);
+        }
+        let relative = if text.contains("://") {
+            let below = base
+                .and_then(|base| text.strip_prefix(base.trim_end_matches('/')))
+                .and_then(|rest| rest.strip_prefix('/'));
+            match below {
+                Some(rest) => rest,
+                None => return Reference::Foreign(text),
+            }
+        } else {
+            text
+        };
+        let mut parts = relative.split('/');
+        let (Some(kind), Some(id)) = (parts.next(), parts.next()) else {
+            return Reference::Foreign(text);
+        };
+        let tail_fits = match (parts.next(), parts.next(), parts.next()) {
+            (None, ..) => true,
+            (Some("_history"), Some(version), None) => !version.is_empty(),
+            _ => false,
+        };
+        if tail_fits && is_resource_type(kind) && is_id(id) {
+            Reference::Relative { kind, id }
+        } else {
+            Reference::Foreign(text)
+        }
+    }
+}
+
+impl fmt::Debug for Reference<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reference::Relative { kind, id } => {
+                write!(f, "relative({kind}, {} characters)", id.len())
+            }
+            Reference::Contained(_) => f.write_str("contained"),
+            Reference::Urn(_) => f.write_str("urn"),
+            Reference::Logical { .. } => f.write_str("logical"),
+            Reference::DisplayOnly(_) => f.write_str("display only"),
+            Reference::Foreign(_) => f.write_str("foreign"),
+            Reference::None => f.write_str("none"),
+        }
+    }
+}
+
+/// The identifier of a `Reference` element, whatever else it has.
+pub(crate) fn identifier<'t>(element: &'t Json<'_>) -> Option<(Option<&'t str>, &'t str)> {
+    let identifier = element.get("identifier")?;
+    let value = text_of(identifier, "value")?;
+    Some((text_of(identifier, "system"), value))
+}
+
+/// A string member that is not empty, without the white space around it.
+pub(super) fn text_of<'t>(element: &'t Json<'_>, key: &str) -> Option<&'t str> {
+    element
+        .get(key)
+        .and_then(Json::as_str)
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+/// Whether a text may stand in a URL as a resource id.
+pub(crate) fn is_id(text: &str) -> bool {
+    (1..=ID_LENGTH_MAX).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+}
+
+fn is_resource_type(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_uppercase())
+        && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(element: &str, expected: &Reference<'_>) {
+        let tree = Json::parse(element.as_bytes()).unwrap();
+        let base = Some("https://gp.example/fhir/");
+        assert!(Reference::parse(&tree, base) == *expected, "{element}");
+    }
+
+    #[test]
+    fn reads_every_form() {
+        let patient = Reference::Relative {
+            kind: "Patient",
+            id: "p-1.a",
+        };
+        check(r#"{"reference":"Patient/p-1.a"}"#, &patient);
+        check(r#"{"reference":"Patient/p-1.a/_history/3"}"#, &patient);
+        check(
+            r#"{"reference":"https://gp.example/fhir/Patient/p-1.a"}"#,
+            &patient,
+        );
+        check(r##"{"reference":"#pat"}"##, &Reference::Contained("pat"));
+        check(
+            r#"{"reference":"urn:uuid:0f"}"#,
+            &Reference::Urn("urn:uuid:0f"),
+        );
+        check(
+            r#"{"identifier":{"system":"s","value":" v "},"display":"d"}"#,
+            &Reference::Logical {
+                system: Some("s"),
+                value: "v",
+            },
+        );
+        check(r#"{"display":"Dr A"}"#, &Reference::DisplayOnly("Dr A"));
+        for nothing in ["{}", "null", r#"{"reference":""}"#, r#"{"reference":7}"#] {
+            check(nothing, &Reference::None);
+        }
+        for foreign in [
+            "https://gp.example/fhirx/Patient/1",
+            "https://other.example/fhir/Patient/1",
+            "Patient?identifier=a|b",
+            "Patient/../../x",
+            "Patient/1/2",
+            "patient/1",
+            "Patient/",
+        ] {
+            check(
+                &format!(r#"{{"reference":"{foreign}"}}"#),
+                &Reference::Foreign(foreign),
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_base_nothing_absolute_is_ours() {
+        let tree = Json::parse(br#"{"reference":"http://a/Patient/1"}"#).unwrap();
+        assert!(Reference::parse(&tree, None) == Reference::Foreign("http://a/Patient/1"));
+        assert_eq!(format!("{:?}", Reference::parse(&tree, None)), "foreign");
+        assert!(Reference::of(None, None) == Reference::None);
+    }
+}

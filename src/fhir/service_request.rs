@@ -1,0 +1,325 @@
+//! Reads a FHIR R4 `ServiceRequest`: the GP's referral.
+//!
+//! In comes the resource's tree; out come its parts, borrowed, absent where the source says nothing. Kept: no
+//! judgement here. Whether a status, an intent or a code makes it ours is select's question.
+//!
+//! # Source
+//! FHIR R4 `ServiceRequest`; UK Core `UKCore-ServiceRequest` 2.5.1.
+
+use std::borrow::Cow;
+
+use super::patient::words;
+use super::reference::{Reference, identifier, text_of};
+use crate::path::{Json, items};
+
+/// One coding of what is asked for, with the words of its concept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Coding<'t> {
+    pub(crate) system: Option<&'t str>,
+    pub(crate) code: Option<&'t str>,
+    pub(crate) display: Option<&'t str>,
+    /// `CodeableConcept.text`.
+    pub(crate) text: Option<&'t str>,
+}
+
+/// A display or text may be free text about a person.
+impl std::fmt::Debug for Coding<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Coding(masked)")
+    }
+}
+
+/// The id; a number is tolerated, for some servers write one.
+pub(crate) fn id<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
+    text_or_number(resource.get("id"))
+}
+
+pub(crate) fn version_id<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
+    text_or_number(resource.at(&["meta", "versionId"]))
+}
+
+/// As written.
+pub(crate) fn last_updated<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
+    text_of(resource.get("meta")?, "lastUpdated")
+}
+
+pub(crate) fn status<'t>(request: &'t Json<'_>) -> Option<&'t str> {
+    text_of(request, "status")
+}
+
+pub(crate) fn intent<'t>(request: &'t Json<'_>) -> Option<&'t str> {
+    text_of(request, "intent")
+}
+
+/// Whether the request says *not* to do it. Anything there but `false` counts: in doubt nothing goes out.
+pub(crate) fn do_not_perform(request: &Json<'_>) -> bool {
+    request
+        .get("doNotPerform")
+        .is_some_and(|said| !said.is_null() && said.as_bool() != Some(false))
+}
+
+/// `code.coding` as (system, code).
+pub(crate) fn codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
+    coded(items(request.at(&["code", "coding"])))
+}
+
+/// `orderDetail.coding` as (system, code): "do not contact" stands here.
+pub(crate) fn order_detail_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
+    items(request.get("orderDetail"))
+        .iter()
+        .flat_map(|concept| coded(items(concept.get("coding"))))
+        .collect()
+}
+
+/// What is asked for, in the order it is looked up: every `orderDetail`, then `code`. A concept of words alone
+/// gives one entry without a code.
+pub(crate) fn activity_codings<'t>(request: &'t Json<'_>) -> Vec<Coding<'t>> {
+    items(request.get("orderDetail"))
+        .iter()
+        .chain(request.get("code"))
+        .flat_map(concept_codings)
+        .collect()
+}
+
+pub(crate) fn subject<'t>(request: &'t Json<'_>, base: Option<&str>) -> Reference<'t> {
+    Reference::of(request.get("subject"), base)
+}
+
+/// The identifier of the subject beside whatever address it has.
+pub(crate) fn subject_identifier<'t>(request: &'t Json<'_>) -> Option<(Option<&'t str>, &'t str)> {
+    identifier(request.get("subject")?)
+}
+
+pub(crate) fn requester<'t>(request: &'t Json<'_>, base: Option<&str>) -> Reference<'t> {
+    Reference::of(request.get("requester"), base)
+}
+
+/// The requester's words, for when it resolves to nothing.
+pub(crate) fn requester_display<'t>(request: &'t Json<'_>) -> Option<&'t str> {
+    text_of(request.get("requester")?, "display")
+}
+
+/// The identifiers of the performers as (system, value), in order.
+pub(crate) fn performer_identifiers<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
+    items(request.get("performer"))
+        .iter()
+        .filter_map(identifier)
+        .collect()
+}
+
+/// Every performer as a reference: one that bears no identifier has to be resolved.
+pub(crate) fn performers<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Reference<'t>> {
+    references(request.get("performer"), base)
+}
+
+/// Text, else display, else code of each reason, joined by `; `.
+pub(crate) fn reason_text(request: &Json<'_>) -> Option<String> {
+    let reasons: Vec<&str> = items(request.get("reasonCode"))
+        .iter()
+        .filter_map(|concept| words(Some(concept)))
+        .collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
+
+/// `reasonCode.coding` as (system, code).
+pub(crate) fn reason_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
+    items(request.get("reasonCode"))
+        .iter()
+        .flat_map(|concept| coded(items(concept.get("coding"))))
+        .collect()
+}
+
+/// All note texts, joined by a line break.
+pub(crate) fn note_text<'t>(request: &'t Json<'_>) -> Option<Cow<'t, str>> {
+    let notes: Vec<&str> = items(request.get("note"))
+        .iter()
+        .filter_map(|note| text_of(note, "text"))
+        .collect();
+    match notes.as_slice() {
+        [] => None,
+        [only] => Some(Cow::Borrowed(only)),
+        several => Some(Cow::Owned(several.join("\n"))),
+    }
+}
+
+pub(crate) fn priority<'t>(request: &'t Json<'_>) -> Option<&'t str> {
+    text_of(request, "priority")
+}
+
+/// As written: a day, or an instant with its offset.
+pub(crate) fn authored_on<'t>(request: &'t Json<'_>) -> Option<&'t str> {
+    text_of(request, "authoredOn")
+}
+
+pub(crate) fn supporting_info<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Reference<'t>> {
+    references(request.get("supportingInfo"), base)
+}
+
+/// The Consents a request rests on: those of `supportingInfo` that say so by address or by type. A contained
+/// or urn reference may be one too; the caller who resolves it sees its type.
+pub(crate) fn consents<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Reference<'t>> {
+    items(request.get("supportingInfo"))
+        .iter()
+        .filter_map(|element| {
+            let reference = Reference::parse(element, base);
+            let by_address = matches!(
+                reference,
+                Reference::Relative {
+                    kind: "Consent",
+                    ..
+                }
+            );
+            let by_type = text_of(element, "type") == Some("Consent");
+            (by_address || by_type).then_some(reference)
+        })
+        .collect()
+}
+
+/// Whether it bears an extension that changes its meaning.
+pub(crate) fn has_modifier_extension(request: &Json<'_>) -> bool {
+    !items(request.get("modifierExtension")).is_empty()
+}
+
+/// Business identifiers as (system, value).
+pub(crate) fn identifiers<'t>(resource: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
+    items(resource.get("identifier"))
+        .iter()
+        .filter_map(|identifier| {
+            Some((text_of(identifier, "system"), text_of(identifier, "value")?))
+        })
+        .collect()
+}
+
+/// Requests that this one takes the place of.
+pub(crate) fn replaces<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Reference<'t>> {
+    references(request.get("replaces"), base)
+}
+
+/// The identifier shared by requests made together.
+pub(crate) fn requisition<'t>(request: &'t Json<'_>) -> Option<(Option<&'t str>, &'t str)> {
+    let requisition = request.get("requisition")?;
+    Some((
+        text_of(requisition, "system"),
+        text_of(requisition, "value")?,
+    ))
+}
+
+fn references<'t>(list: Option<&'t Json<'_>>, base: Option<&str>) -> Vec<Reference<'t>> {
+    items(list)
+        .iter()
+        .map(|element| Reference::parse(element, base))
+        .collect()
+}
+
+fn coded<'t>(codings: &'t [Json<'_>]) -> Vec<(Option<&'t str>, &'t str)> {
+    codings
+        .iter()
+        .filter_map(|coding| Some((text_of(coding, "system"), text_of(coding, "code")?)))
+        .collect()
+}
+
+fn concept_codings<'t>(concept: &'t Json<'_>) -> Vec<Coding<'t>> {
+    let text = text_of(concept, "text");
+    let mut codings: Vec<Coding<'t>> = items(concept.get("coding"))
+        .iter()
+        .map(|coding| Coding {
+            system: text_of(coding, "system"),
+            code: text_of(coding, "code"),
+            display: text_of(coding, "display"),
+            text,
+        })
+        .collect();
+    if codings.is_empty() && text.is_some() {
+        codings.push(Coding {
+            system: None,
+            code: None,
+            display: None,
+            text,
+        });
+    }
+    codings
+}
+
+fn text_or_number<'t>(value: Option<&'t Json<'_>>) -> Option<&'t str> {
+    match value? {
+        Json::Number(text) => Some(text),
+        other => other.as_str().filter(|text| !text.is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUEST: &str = r##"{"resourceType":"ServiceRequest","id":7,"meta":{"versionId":"3","lastUpdated":"2026-11-20T09:00:00Z"},
+        "status":"active","intent":"order","identifier":[{"system":"s","value":"v"},{"system":"s"}],
+        "requisition":{"value":"q"},"replaces":[{"reference":"ServiceRequest/1"}],
+        "code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}],"text":"Referral"},
+        "orderDetail":[{"coding":[{"system":"a","code":"befriending","display":"Befriending"}]},{"text":"only words"}],
+        "subject":{"reference":"Patient/p","identifier":{"value":"n"}},
+        "requester":{"reference":"#gp","display":"Dr A"},
+        "performer":[{"identifier":{"system":"ods","value":"ZZ901"}},{"reference":"Organization/o"}],
+        "reasonCode":[{"text":"Lonely"},{"coding":[{"code":"1"},{"code":"2","display":"Two"}]},{"coding":[{"code":"3"}]},{}],
+        "note":[{"text":"first"},{"authorString":"x"},{"text":"second"}],
+        "supportingInfo":[{"reference":"Consent/c"},{"type":"Consent","identifier":{"value":"k"}},{"reference":"Organization/o"}]}"##;
+
+    #[test]
+    fn reads_a_referral() {
+        let tree = Json::parse(REQUEST.as_bytes()).unwrap();
+        assert_eq!(id(&tree), Some("7"));
+        assert_eq!(version_id(&tree), Some("3"));
+        assert_eq!(last_updated(&tree), Some("2026-11-20T09:00:00Z"));
+        assert_eq!(
+            (status(&tree), intent(&tree)),
+            (Some("active"), Some("order"))
+        );
+        assert_eq!(
+            codes(&tree),
+            [(Some("http://snomed.info/sct"), "871731000000106")]
+        );
+        assert_eq!(order_detail_codes(&tree), [(Some("a"), "befriending")]);
+        let activities: Vec<_> = activity_codings(&tree)
+            .iter()
+            .map(|coding| (coding.code, coding.text))
+            .collect();
+        assert_eq!(
+            activities,
+            [
+                (Some("befriending"), None),
+                (None, Some("only words")),
+                (Some("871731000000106"), Some("Referral")),
+            ]
+        );
+        assert_eq!(subject_identifier(&tree), Some((None, "n")));
+        assert_eq!(requester(&tree, None), Reference::Contained("gp"));
+        assert_eq!(requester_display(&tree), Some("Dr A"));
+        assert_eq!(performer_identifiers(&tree), [(Some("ods"), "ZZ901")]);
+        assert_eq!(performers(&tree, None).len(), 2);
+        assert_eq!(reason_text(&tree).as_deref(), Some("Lonely; Two; 3"));
+        assert_eq!(reason_codes(&tree).len(), 3);
+        assert_eq!(note_text(&tree).as_deref(), Some("first\nsecond"));
+        assert_eq!(consents(&tree, None).len(), 2);
+        assert_eq!(supporting_info(&tree, None).len(), 3);
+        assert_eq!(identifiers(&tree), [(Some("s"), "v")]);
+        assert_eq!(requisition(&tree), Some((None, "q")));
+        assert_eq!(replaces(&tree, None).len(), 1);
+        assert!(!has_modifier_extension(&tree) && !do_not_perform(&tree));
+    }
+
+    #[test]
+    fn takes_doubt_for_a_no() {
+        for (text, expected) in [
+            (r#"{"doNotPerform":true}"#, true),
+            (r#"{"doNotPerform":"no"}"#, true),
+            (r#"{"doNotPerform":false}"#, false),
+            ("{}", false),
+        ] {
+            let tree = Json::parse(text.as_bytes()).unwrap();
+            assert_eq!(do_not_perform(&tree), expected, "{text}");
+        }
+        let odd = Json::parse(br#"{"modifierExtension":[{}],"note":"x","code":[1]}"#).unwrap();
+        assert!(has_modifier_extension(&odd));
+        assert_eq!(note_text(&odd), None);
+        assert!(activity_codings(&odd).is_empty());
+    }
+}

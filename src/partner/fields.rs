@@ -1,0 +1,303 @@
+//! The closed list of fields that a column may name, read from `fields.toml`.
+//!
+//! The built-in list and a site's own come in; a [`FieldSet`] comes out. Invariant: a field says which elements it can
+//! read, so that the disclosure check needs no data.
+
+use std::borrow::Cow;
+
+use super::derive::{Derivation, Found, Value};
+use super::table::{At, Problems, SourceText, TableReader};
+use super::view::View;
+use crate::diagnostics::{Code, Place, nearest};
+use crate::path::{Context, EvaluateError, Expression, Item};
+
+/// Position of a field in its [`FieldSet`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct FieldId(usize);
+
+/// What a field's text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldKind {
+    Text,
+    /// Possibly only a year or a month.
+    Date,
+    Code,
+    Number,
+}
+
+/// What a field tells of whom, for the disclosure check and the manual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FieldClass {
+    /// Ours: needs no share entry.
+    Leg,
+    Identity,
+    Contact,
+    /// A blank cell would read as "nothing to know".
+    Safety,
+    Special,
+    Referral,
+    Professional,
+}
+
+const CLASSES: [(&str, FieldClass); 7] = [
+    ("leg", FieldClass::Leg),
+    ("identity", FieldClass::Identity),
+    ("contact", FieldClass::Contact),
+    ("safety", FieldClass::Safety),
+    ("special", FieldClass::Special),
+    ("referral", FieldClass::Referral),
+    ("professional", FieldClass::Professional),
+];
+
+const KINDS: [(&str, FieldKind); 4] = [
+    ("text", FieldKind::Text),
+    ("date", FieldKind::Date),
+    ("code", FieldKind::Code),
+    ("number", FieldKind::Number),
+];
+
+/// One field.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: String,
+    /// What it is, in plain words.
+    pub(crate) says: String,
+    pub(crate) kind: FieldKind,
+    pub(crate) class: FieldClass,
+    /// Elements it can read, as `patient.telecom`.
+    pub(crate) reads: Vec<String>,
+    /// The share entry that covers it besides its own name.
+    pub(crate) group: Option<String>,
+    /// The heading of the PRSB standard, where one is the same.
+    pub(crate) prsb: Option<String>,
+    /// Every value it can have, where that list is closed.
+    pub(crate) values: Vec<String>,
+    /// Between several values.
+    pub(crate) join: String,
+    from: FieldFrom,
+}
+
+#[derive(Debug)]
+enum FieldFrom {
+    Rule(Derivation),
+    Path(Expression),
+}
+
+impl Field {
+    /// The field's values for one referral.
+    ///
+    /// # Errors
+    /// If the field is an expression that has no result on this resource.
+    pub(crate) fn value<'v>(&self, view: &View<'v>) -> Result<Found<'v>, EvaluateError> {
+        match &self.from {
+            FieldFrom::Rule(rule) => Ok(rule.derive(view)),
+            FieldFrom::Path(expression) => path_values(expression, view),
+        }
+    }
+
+    /// The field's value as one text; what cannot be evaluated is absent.
+    pub(crate) fn text<'v>(&self, view: &View<'v>) -> Option<Cow<'v, str>> {
+        self.value(view).ok()?.joined(&self.join)
+    }
+
+    /// Whether this version cannot read it yet.
+    pub(crate) fn unread(&self) -> bool {
+        matches!(self.from, FieldFrom::Rule(Derivation::None))
+    }
+
+    /// Whether the value is compared with what comes back.
+    pub(crate) fn identity(&self) -> bool {
+        self.name.starts_with("patient.")
+    }
+
+    /// Whether a blank cell would mislead about safety.
+    pub(crate) fn about_safety(&self) -> bool {
+        self.class == FieldClass::Safety
+    }
+
+    /// Whether a share entry of this name covers the field.
+    pub(crate) fn covered_by(&self, entry: &str) -> bool {
+        self.class == FieldClass::Leg || self.name == entry || self.group.as_deref() == Some(entry)
+    }
+}
+
+/// Evaluates an expression over the view's resources.
+///
+/// # Errors
+/// If the expression has no result on these resources.
+pub(crate) fn path_values<'v>(
+    expression: &Expression,
+    view: &View<'_>,
+) -> Result<Found<'v>, EvaluateError> {
+    let variables = [
+        ("request", Some(view.request)),
+        ("patient", view.patient),
+        ("requester", view.requester),
+        ("role", view.role),
+        ("practice", view.practice),
+    ];
+    let context = Context {
+        focus: Some(view.request),
+        variables: &variables,
+        resolve: None,
+    };
+    let items = expression.evaluate(&context)?;
+    // The items borrow from the expression too, so what is handed on is a copy.
+    Ok(Found::from_values(
+        items
+            .iter()
+            .filter_map(Item::text)
+            .map(|text| Value::of(text.into_owned())),
+    ))
+}
+
+/// The variables of expressions, each a resource of the [`View`].
+pub(crate) const VARIABLES: [&str; 5] = ["request", "patient", "requester", "role", "practice"];
+
+/// Compiles an expression of a mapping file; what is wrong is noted with its place.
+pub(crate) fn compile(text: &At<&str>, problems: &Problems) -> Option<Expression> {
+    match Expression::compile_with(text.value, &VARIABLES) {
+        Ok(expression) => Some(expression),
+        Err(error) => {
+            let place = text
+                .place
+                .clone()
+                .and(format!("character {} of the expression", error.offset + 1));
+            problems.add_fix(Code::BadExpression, error.what, &place, error.help);
+            None
+        }
+    }
+}
+
+/// The fields in force.
+#[derive(Debug, Default)]
+pub(crate) struct FieldSet {
+    fields: Vec<Field>,
+}
+
+impl FieldSet {
+    /// Adds the fields of one file; same names override.
+    pub(crate) fn read(&mut self, file: &str, text: &str, problems: &Problems) {
+        let source = SourceText::new(file, text);
+        let Some(table) = source.parse(problems) else {
+            return;
+        };
+        let root = TableReader::root(source, &table, problems);
+        for entry in root.tables("field") {
+            if let Some(field) = read_field(&entry) {
+                match self
+                    .fields
+                    .iter_mut()
+                    .find(|known| known.name == field.name)
+                {
+                    Some(known) => *known = field,
+                    None => self.fields.push(field),
+                }
+            }
+            entry.finish();
+        }
+        root.finish();
+    }
+
+    /// The id of the field of this name.
+    pub(crate) fn id(&self, name: &str) -> Option<FieldId> {
+        self.fields
+            .iter()
+            .position(|field| field.name == name)
+            .map(FieldId)
+    }
+
+    /// The field with this id.
+    ///
+    /// # Panics
+    /// If the id is of another set.
+    pub(crate) fn field(&self, id: FieldId) -> &Field {
+        &self.fields[id.0]
+    }
+
+    /// The field of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Every field, in the order of the manual.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter()
+    }
+
+    /// Whether a share entry is a field's or a group's name.
+    pub(crate) fn shareable(&self, entry: &str) -> bool {
+        self.fields
+            .iter()
+            .any(|field| field.name == entry || field.group.as_deref() == Some(entry))
+    }
+
+    /// Finds a field by name, or notes PTR-003 with the nearest one.
+    pub(crate) fn resolve(&self, name: &At<&str>, problems: &Problems) -> Option<FieldId> {
+        let found = self.id(name.value);
+        if found.is_none() {
+            self.unknown(name.value, &name.place, problems);
+        }
+        found
+    }
+
+    /// Notes that a name is no field's.
+    pub(crate) fn unknown(&self, name: &str, place: &Place, problems: &Problems) {
+        let what = format!("field \"{name}\" is not in the field list");
+        match nearest(name, self.fields.iter().map(|field| field.name.as_str())) {
+            Some(known) => {
+                let fix = format!("did you mean \"{known}\"?");
+                problems.add_fix(Code::UnknownField, what, place, fix);
+            }
+            None => problems.add(Code::UnknownField, what, place),
+        }
+    }
+}
+
+fn read_field(entry: &TableReader<'_>) -> Option<Field> {
+    let problems = entry.problems();
+    let name = entry.text("name");
+    let from = match (entry.opt_text("path"), entry.opt_text("derivation")) {
+        (Some(path), None) => compile(&path, problems).map(FieldFrom::Path),
+        (None, Some(rule)) => {
+            let words = Derivation::WORDS;
+            entry
+                .choose("derivation", &rule, &words)
+                .map(FieldFrom::Rule)
+        }
+        _ => {
+            problems.add(
+                Code::ColumnSource,
+                "a field needs exactly one of path and derivation",
+                entry.place(),
+            );
+            None
+        }
+    };
+    let kind = entry
+        .word("kind", &KINDS)
+        .map_or(FieldKind::Text, |at| at.value);
+    let class = entry
+        .word("class", &CLASSES)
+        .map_or(FieldClass::Special, |at| at.value);
+    if class == FieldClass::Leg && !name.value.starts_with("leg.") {
+        entry.bad_value(
+            "class",
+            "another than leg: only leg.* needs no share entry",
+            entry.place(),
+        );
+    }
+    let field = Field {
+        name: name.value.to_owned(),
+        says: entry.string("says"),
+        kind,
+        class,
+        reads: entry.strings("reads"),
+        group: entry.opt_string("group"),
+        prsb: entry.opt_string("prsb"),
+        values: entry.strings("values"),
+        join: entry.opt_string("join").unwrap_or_else(|| " ".to_owned()),
+        from: from?,
+    };
+    (!field.name.is_empty()).then_some(field)
+}

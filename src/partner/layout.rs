@@ -1,0 +1,375 @@
+//! Reads `[deliver]`: the file a partner gets, column by column.
+//!
+//! Invariants of what passes: every column has exactly one source and may be disclosed, no two headers are alike, the
+//! file name tells two drops of a day apart and holds nothing of a person.
+
+use super::catalogue::Catalogue;
+use super::codes::{CodeMap, refuse_referral_code};
+use super::due::DueTimes;
+use super::fields::{Field, FieldKind, compile};
+use super::model::{Collect, Column, ColumnSource, Deliver, TooLong, Unencodable, Unmapped};
+use super::patterns::{check_date_pattern, check_drop_name};
+use super::share::ShareCheck;
+use super::table::{At, TableReader};
+use super::transforms::CUT_LENGTH_MIN;
+use crate::diagnostics::{Code, Place};
+use crate::domain::limits::DROP_COLUMNS_MAX;
+use crate::tabular::Format;
+use crate::tabular::format::{parse_delimiter, parse_encoding, parse_newline, parse_quote};
+
+/// As much as Excel holds in one cell.
+const LENGTH_MAX: i64 = 32_767;
+/// As long as a reader of returns accepts a header.
+const HEADER_LENGTH_MAX: usize = 200;
+
+/// Reads the section; also gives the elements that its expressions share.
+pub(super) fn read_deliver(
+    table: &TableReader<'_>,
+    catalogue: &Catalogue<'_>,
+    check: &ShareCheck<'_>,
+) -> (Deliver, Vec<String>) {
+    let transport = table.text("transport").map(str::to_owned);
+    let file = table.text("file");
+    if !file.value.is_empty() {
+        check_drop_name(&file, table.problems());
+    }
+    let mut columns: Vec<Column> = Vec::new();
+    let mut elements = Vec::new();
+    let tables = table.tables("column");
+    if tables.is_empty() {
+        table.missing("column");
+    }
+    if tables.len() > DROP_COLUMNS_MAX {
+        let what = format!(
+            "a drop has at most {DROP_COLUMNS_MAX} columns, this one has {}",
+            tables.len()
+        );
+        table.problems().add(Code::BadValue, what, table.place());
+    }
+    for entry in tables.into_iter().take(DROP_COLUMNS_MAX) {
+        if let Some(column) = read_column(&entry, catalogue, check) {
+            let twin = columns
+                .iter()
+                .any(|known| same_header(&known.header, &column.header));
+            if twin {
+                let what = format!("two columns have the header \"{}\"", column.header);
+                table
+                    .problems()
+                    .add(Code::DuplicateHeader, what, entry.place());
+            }
+            columns.push(column);
+        }
+        elements.extend(entry.opt_string("share"));
+        entry.finish();
+    }
+    let deliver = Deliver {
+        transport,
+        schedule: read_schedule(table, "schedule"),
+        file: file.value.to_owned(),
+        empty: table.flag("empty", false),
+        format: read_format(table),
+        columns,
+    };
+    (deliver, elements)
+}
+
+fn same_header(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+/// Reads crontab's five fields of a key, or notes CFG-011.
+pub(crate) fn read_schedule(table: &TableReader<'_>, key: &'static str) -> Option<DueTimes> {
+    let text = table.opt_text(key)?;
+    match DueTimes::parse(text.value) {
+        Ok(due) => Some(due),
+        Err(error) => {
+            table
+                .problems()
+                .add(Code::ScheduleNever, format!("{key}: {error}"), &text.place);
+            None
+        }
+    }
+}
+
+fn read_format(table: &TableReader<'_>) -> Format {
+    let mut format = Format::default();
+    let Some(said) = table.opt_table("format") else {
+        return format;
+    };
+    if let Some(kind) = said.word("kind", &[("csv", true), ("xlsx", false)])
+        && !kind.value
+    {
+        said.not_yet_at("kind = \"xlsx\"", &kind.place);
+    }
+    let problems = said.problems();
+    let note = |error: crate::tabular::FormatError, place: &Place| {
+        problems.add(
+            Code::BadValue,
+            format!("{} must be one of: {}", error.key, error.choices),
+            place,
+        );
+    };
+    if let Some(text) = said.opt_text("delimiter") {
+        parse_delimiter(text.value).map_or_else(
+            |error| note(error, &text.place),
+            |value| format.delimiter = value,
+        );
+    }
+    if let Some(text) = said.opt_text("encoding") {
+        parse_encoding(text.value).map_or_else(
+            |error| note(error, &text.place),
+            |value| format.encoding = value,
+        );
+    }
+    if let Some(text) = said.opt_text("newline") {
+        parse_newline(text.value).map_or_else(
+            |error| note(error, &text.place),
+            |value| format.newline = value,
+        );
+    }
+    if let Some(text) = said.opt_text("quote") {
+        parse_quote(text.value).map_or_else(
+            |error| note(error, &text.place),
+            |value| format.quote = value,
+        );
+    }
+    // Another value would let a cell run in the partner's spreadsheet: that is no setting (`security.md` §5).
+    said.word("formula", &[("escape", ())]);
+    said.finish();
+    format
+}
+
+fn read_column(
+    table: &TableReader<'_>,
+    catalogue: &Catalogue<'_>,
+    check: &ShareCheck<'_>,
+) -> Option<Column> {
+    let header = table.text("header");
+    if header.value.chars().count() > HEADER_LENGTH_MAX
+        || header.value.chars().any(char::is_control)
+    {
+        let rule = format!("at most {HEADER_LENGTH_MAX} characters, without line breaks");
+        table.bad_value("header", &rule, &header.place);
+    }
+    let source = read_source(table, header.value, catalogue, check);
+    let field = match &source {
+        Some(ColumnSource::Field(id)) => Some(catalogue.fields.field(*id)),
+        _ => None,
+    };
+    let date = read_date(table, source.as_ref(), field);
+    let codes = read_codes(table, field, catalogue);
+    let unmapped = read_unmapped(table, field, codes.is_some());
+    let length_max = table.number("max_length", 1..=LENGTH_MAX);
+    let too_long = read_too_long(table, header.value, length_max.as_ref());
+    let replace = [
+        ("hold", Unencodable::Hold),
+        ("replace", Unencodable::Replace),
+    ];
+    let join = table.opt_string("join");
+    let identity = field.is_some_and(Field::identity);
+    // What is compared with a return loses an accent rather than the row (`safety.md` §5), unless the file says otherwise.
+    let unwritten = if identity {
+        Unencodable::Replace
+    } else {
+        Unencodable::Hold
+    };
+    let unencodable = table
+        .word("unencodable", &replace)
+        .map_or(unwritten, |at| at.value);
+    Some(Column {
+        header: header.value.to_owned(),
+        required: table.flag("required", false),
+        default: table.opt_string("default"),
+        date,
+        codes,
+        unmapped,
+        max_length: length_max.and_then(|at| usize::try_from(at.value).ok()),
+        too_long,
+        join: join
+            .or(field.map(|field| field.join.clone()))
+            .unwrap_or_else(|| "; ".to_owned()),
+        unencodable,
+        never_question_mark: identity
+            || field.is_some_and(|field| field.name.rsplit('.').next() == Some("name")),
+        identity,
+        source: source?,
+    })
+}
+
+fn read_source(
+    table: &TableReader<'_>,
+    header: &str,
+    catalogue: &Catalogue<'_>,
+    check: &ShareCheck<'_>,
+) -> Option<ColumnSource> {
+    let problems = table.problems();
+    let share = table.opt_text("share");
+    let said = (
+        table.opt_text("from"),
+        table.opt_text("fhirpath"),
+        table.opt_text("text"),
+    );
+    if let (Some(share), None) = (&share, &said.1) {
+        table.bad_value(
+            "share",
+            "beside fhirpath only: a field is shared by its name",
+            &share.place,
+        );
+    }
+    match said {
+        (Some(name), None, None) => {
+            let id = catalogue.fields.resolve(&name, problems)?;
+            if catalogue.fields.field(id).unread() {
+                table.not_yet_at(&format!("field {}", name.value), &name.place);
+            }
+            check.column(header, id, &name.place);
+            Some(ColumnSource::Field(id))
+        }
+        (None, Some(path), None) => {
+            let expression = compile(&path, problems);
+            if share.is_none() {
+                table.missing("share");
+            }
+            let (expression, share) = (expression?, share?);
+            check.expression(header, &expression, &share, &path.place);
+            Some(ColumnSource::Path {
+                expression,
+                share: share.value.to_owned(),
+            })
+        }
+        (None, None, Some(text)) => {
+            refuse_referral_code(text.value, &text.place, problems);
+            Some(ColumnSource::Text(text.value.to_owned()))
+        }
+        _ => {
+            let what = format!("column \"{header}\" needs exactly one of from, fhirpath and text");
+            problems.add(Code::ColumnSource, what, table.place());
+            None
+        }
+    }
+}
+
+fn read_date(
+    table: &TableReader<'_>,
+    source: Option<&ColumnSource>,
+    field: Option<&Field>,
+) -> Option<String> {
+    let pattern = table.opt_text("date")?;
+    let dated = field.is_some_and(|field| field.kind == FieldKind::Date);
+    if !dated && !matches!(source, None | Some(ColumnSource::Path { .. })) {
+        table.bad_value("date", "beside a field that is a date", &pattern.place);
+    }
+    check_date_pattern(&pattern, false, table.problems());
+    Some(pattern.value.to_owned())
+}
+
+fn read_codes(
+    table: &TableReader<'_>,
+    field: Option<&Field>,
+    catalogue: &Catalogue<'_>,
+) -> Option<CodeMap> {
+    let place = table.key_place("codes")?;
+    let codes = catalogue.codes(table.either("codes")?);
+    let Some(field) = field else {
+        return Some(codes);
+    };
+    let lacking: Vec<&str> = field
+        .values
+        .iter()
+        .map(String::as_str)
+        .filter(|value| codes.get(value).is_none())
+        .collect();
+    // What a row asks for is never left to chance (`safety.md` §12).
+    let settled = table.has("unmapped") && field.name != "leg.action";
+    if !lacking.is_empty() && !settled {
+        let what = format!(
+            "codes has no word for {} of {}",
+            lacking.join(", "),
+            field.name
+        );
+        table.problems().add(Code::CodesIncomplete, what, &place);
+    }
+    Some(codes)
+}
+
+fn read_unmapped(table: &TableReader<'_>, field: Option<&Field>, mapped: bool) -> Unmapped {
+    let Some(said) = table.opt_text("unmapped") else {
+        return Unmapped::Hold;
+    };
+    if !mapped {
+        table.bad_value("unmapped", "beside codes", &said.place);
+    }
+    match said.value {
+        "hold" => Unmapped::Hold,
+        "keep" => Unmapped::Keep,
+        "blank" => {
+            if field.is_some_and(Field::about_safety) {
+                let what = "a blank cell here would read as nothing to know";
+                table
+                    .problems()
+                    .add(Code::UnsafeUnmapped, what, &said.place);
+            }
+            Unmapped::Blank
+        }
+        text => Unmapped::Text(text.to_owned()),
+    }
+}
+
+fn read_too_long(table: &TableReader<'_>, header: &str, length_max: Option<&At<i64>>) -> TooLong {
+    let words = [("hold", TooLong::Hold), ("truncate", TooLong::Truncate)];
+    let Some(said) = table.word("too_long", &words) else {
+        return TooLong::Hold;
+    };
+    let Some(length_max) = length_max else {
+        table.bad_value("too_long", "beside max_length", &said.place);
+        return said.value;
+    };
+    if said.value == TooLong::Truncate {
+        if usize::try_from(length_max.value).is_ok_and(|length| length < CUT_LENGTH_MIN) {
+            let rule = format!("at least {CUT_LENGTH_MIN} where a text may be cut");
+            table.bad_value("max_length", &rule, &length_max.place);
+        }
+        let what = format!(
+            "column \"{header}\" cuts a text of more than {} characters",
+            length_max.value
+        );
+        table.problems().add(Code::TruncatedText, what, &said.place);
+    }
+    said.value
+}
+
+/// Holds the layout as a whole against what will come back.
+pub(super) fn check_layout(
+    place: &Place,
+    deliver: &Deliver,
+    collect: Option<&Collect>,
+    catalogue: &Catalogue<'_>,
+) {
+    let problems = catalogue.problems;
+    let has = |name: &str| {
+        catalogue
+            .fields
+            .id(name)
+            .is_some_and(|id| deliver.position_of(id).is_some())
+    };
+    if !has("leg.reference") && collect.is_none_or(|collect| collect.reference.is_empty()) {
+        problems.add(
+            Code::NoReferenceColumn,
+            "no column carries leg.reference",
+            place,
+        );
+    }
+    let identity = deliver.columns.iter().any(|column| column.identity);
+    if let Some(collect) = collect
+        && !(identity || has("leg.check") || collect.hold_all)
+    {
+        problems.add(
+            Code::NoGuard,
+            "the layout has neither a check nor an identity column",
+            place,
+        );
+    }
+    if !has("leg.action") {
+        problems.add(Code::NoActionColumn, "no column carries leg.action", place);
+    }
+}

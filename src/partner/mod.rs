@@ -1,0 +1,35 @@
+//! The partner file and what it stands on: fields, transforms, instruments, code lists.
+//!
+//! A mappings folder comes in; checked [`Rules`] go out, with every problem of every file at once. Rows are then made
+//! from a [`View`] of a referral by a partner's columns. Invariants: what passes can disclose nothing beyond `[share]`,
+//! decided from the files alone; a partner can be made again from the texts it was read from; nothing of this version
+//! that a file asks for is ignored.
+
+mod agreement;
+mod catalogue;
+pub(crate) mod codes;
+pub(crate) mod derive;
+pub(crate) mod due;
+pub(crate) mod fields;
+pub(crate) mod instruments;
+mod layout;
+pub(crate) mod load;
+pub(crate) mod model;
+mod patterns;
+mod returns;
+mod share;
+pub(crate) mod table;
+pub(crate) mod transforms;
+pub(crate) mod view;
+
+pub(crate) use agreement::{read_notes, read_volume};
+pub(crate) use codes::{CodeList, CodeMap, TriggerKind};
+pub(crate) use fields::{Field, FieldId, FieldSet};
+pub(crate) use instruments::{Instrument, Item};
+pub(crate) use layout::read_schedule;
+pub(crate) use load::{RuleText, Rules, TextKind};
+pub(crate) use model::{
+    Collect, CollectEvent, Column, Deliver, Partner, PartnerKind, Told, Volume,
+};
+pub(crate) use transforms::CellProblem;
+pub(crate) use view::{LegFacts, SourceFacts, View};

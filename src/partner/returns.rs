@@ -1,0 +1,292 @@
+//! Reads `[collect]`: how a partner answers, and what each column of a return tells.
+//!
+//! Invariant: every code of a partner leads to a word that Kith knows, and every measure to an item of the catalogue.
+
+use super::catalogue::Catalogue;
+use super::codes::CodeMap;
+use super::model::{
+    Acknowledged, Collect, CollectEvent, Deliver, MeasureItem, OccasionFrom, REPORTABLE, Told,
+};
+use super::patterns::{check_date_pattern, check_return_name};
+use super::table::{Either, TableReader};
+use crate::diagnostics::{Code, nearest};
+use crate::domain::event::ATTENDANCE;
+use crate::domain::{LegState, Occasion};
+
+/// Days by which an event may lie before the referral.
+const EARLY_DAYS: i64 = 28;
+/// Seconds for which a return must have stood still.
+const SETTLE_SECONDS: i64 = 60;
+/// Events of one row; one for each item of the largest sheet seen, several times over.
+const EVENTS_MAX: usize = 100;
+
+/// The kinds of events of the contract; those without a reader are refused.
+#[derive(Clone, Copy)]
+enum Kind {
+    Attendance,
+    Measure,
+    Status,
+    Acknowledged,
+    Note,
+    NotYet(&'static str),
+}
+
+const KINDS: [(&str, Kind); 8] = [
+    ("attendance", Kind::Attendance),
+    ("measure", Kind::Measure),
+    ("status", Kind::Status),
+    ("acknowledged", Kind::Acknowledged),
+    ("note", Kind::Note),
+    ("onward", Kind::NotYet("kind = \"onward\"")),
+    ("concern", Kind::NotYet("kind = \"concern\"")),
+    ("withdrawn", Kind::NotYet("kind = \"withdrawn\"")),
+];
+
+/// Reads the section.
+pub(super) fn read_collect(
+    table: &TableReader<'_>,
+    deliver: Option<&Deliver>,
+    catalogue: &Catalogue<'_>,
+) -> Collect {
+    let problems = table.problems();
+    let file = table.text("file");
+    if !file.value.is_empty() {
+        check_return_name(&file, problems);
+    }
+    let dates = table.text("dates");
+    if !dates.value.is_empty() {
+        check_date_pattern(&dates, true, problems);
+    }
+    let header_of = |name: &str| {
+        let deliver = deliver?;
+        let position = deliver.position_of(catalogue.fields.id(name)?)?;
+        deliver
+            .columns
+            .get(position)
+            .map(|column| column.header.clone())
+    };
+    let whole = |key: &'static str, max: i64, default: i64| {
+        let said = table.number(key, 0..=max).map_or(default, |at| at.value);
+        u32::try_from(said).unwrap_or_default()
+    };
+    table.not_yet("withdrawn");
+    let acknowledged = table.opt_table("acknowledged");
+    let unguarded = table.word("unguarded", &[("hold-all", true)]);
+    let entries = table.tables("event");
+    if entries.len() > EVENTS_MAX {
+        table.bad_value(
+            "event",
+            &format!("at most {EVENTS_MAX} times in a file"),
+            table.place(),
+        );
+    }
+    let mut events = Vec::new();
+    for entry in entries.into_iter().take(EVENTS_MAX) {
+        events.extend(read_event(&entry, catalogue));
+        entry.finish();
+    }
+    problems.add(
+        Code::NoConcernColumn,
+        "returns have no column for a worry about safety",
+        table.place(),
+    );
+    Collect {
+        transport: table.text("transport").map(str::to_owned),
+        file: file.value.to_owned(),
+        reference: table
+            .opt_string("reference")
+            .or_else(|| header_of("leg.reference"))
+            .unwrap_or_default(),
+        check: table.opt_string("check").or_else(|| header_of("leg.check")),
+        dates: dates.value.to_owned(),
+        settle_seconds: whole("settle_seconds", 86_400, SETTLE_SECONDS),
+        early_days: whole("early_days", 365, EARLY_DAYS),
+        hold_all: unguarded.is_some(),
+        acknowledged: acknowledged.map(|table| {
+            let acknowledged = read_acknowledged(&table);
+            table.finish();
+            acknowledged
+        }),
+        events,
+    }
+}
+
+fn read_acknowledged(table: &TableReader<'_>) -> Acknowledged {
+    let values = table.strings("values");
+    if values.is_empty() {
+        table.missing("values");
+    }
+    Acknowledged {
+        column: table.string("column"),
+        values,
+    }
+}
+
+fn read_event(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<CollectEvent> {
+    if !table.has("kind") {
+        table.missing("kind");
+    }
+    let kind = table.word("kind", &KINDS)?;
+    let told = match kind.value {
+        Kind::Attendance => {
+            let words: Vec<(&str, ())> = ATTENDANCE.iter().map(|(word, _)| (*word, ())).collect();
+            let (column, codes) = read_value(table, catalogue, &words)?;
+            Some(Told::Attendance { column, codes })
+        }
+        Kind::Status => {
+            let words: Vec<(&str, ())> = REPORTABLE
+                .iter()
+                .map(|state: &LegState| (state.code(), ()))
+                .collect();
+            let reason = table.opt_string("reason");
+            let (column, codes) = read_value(table, catalogue, &words)?;
+            Some(Told::Status {
+                column,
+                codes,
+                reason,
+            })
+        }
+        Kind::Measure => read_measure(table, catalogue),
+        Kind::Acknowledged => {
+            table.opt_text("on");
+            let column = table.table("value").map(|value| {
+                let acknowledged = read_acknowledged(&value);
+                value.finish();
+                acknowledged
+            });
+            return Some(CollectEvent {
+                on: table.opt_string("on"),
+                told: Told::Acknowledged(column?),
+            });
+        }
+        Kind::Note => {
+            let column = table.string("column");
+            return Some(CollectEvent {
+                on: table.opt_string("on"),
+                told: Told::Note { column },
+            });
+        }
+        Kind::NotYet(what) => {
+            table.not_yet_at(what, &kind.place);
+            table.forgive();
+            None
+        }
+    };
+    let told = told?;
+    Some(CollectEvent {
+        on: Some(table.string("on")),
+        told,
+    })
+}
+
+/// Reads `value = { column, codes }`; the codes lead to these words only.
+fn read_value(
+    table: &TableReader<'_>,
+    catalogue: &Catalogue<'_>,
+    words: &[(&str, ())],
+) -> Option<(String, CodeMap)> {
+    // Asked for here too, so that a wrong value does not make the date an unknown key.
+    table.opt_text("on");
+    let value = table.table("value")?;
+    let read = read_coded_column(&value, catalogue, words);
+    value.finish();
+    read
+}
+
+fn read_coded_column(
+    value: &TableReader<'_>,
+    catalogue: &Catalogue<'_>,
+    words: &[(&str, ())],
+) -> Option<(String, CodeMap)> {
+    let column = value.string("column");
+    let Some(place) = value.key_place("codes") else {
+        value.missing("codes");
+        return None;
+    };
+    let said = value.either("codes")?;
+    let Either::Table(inline) = said else {
+        let codes = catalogue.codes(said);
+        if let Some((_, word)) = codes
+            .entries()
+            .find(|(_, word)| !words.iter().any(|(known, ())| known == word))
+        {
+            value.bad_value(
+                "codes",
+                &format!("a list that leads to known words, not to \"{word}\""),
+                &place,
+            );
+        }
+        return Some((column, codes));
+    };
+    for (_, word) in inline.pairs() {
+        value.choose("a word of codes", &word, words);
+    }
+    Some((column, catalogue.codes(Either::Table(inline))))
+}
+
+fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<Told> {
+    let id = table.text("instrument");
+    let instrument = if id.value.is_empty() {
+        None
+    } else {
+        catalogue.instrument(id.value, &id.place)
+    };
+    let occasion = read_occasion(table, catalogue);
+    table.opt_text("on");
+    let pairs = table
+        .table("items")
+        .map(|items| items.pairs())
+        .unwrap_or_default();
+    let instrument = instrument?;
+    let mut items = Vec::new();
+    for (item, column) in pairs {
+        if instrument.item(item.value).is_none() {
+            let what = format!("{} has no item \"{}\"", instrument.id, item.value);
+            let known = instrument.items.iter().map(|item| item.id.as_str());
+            let fix = match nearest(item.value, known.clone()) {
+                Some(word) => format!("did you mean \"{word}\"?"),
+                None => format!("its items are: {}", known.collect::<Vec<_>>().join(", ")),
+            };
+            table
+                .problems()
+                .add_fix(Code::UnknownKey, what, &item.place, fix);
+        }
+        items.push(MeasureItem {
+            item: item.value.to_owned(),
+            column: column.value.to_owned(),
+        });
+    }
+    // The catalogue's order, so that the same answers give the same bytes whatever the file's order.
+    items.sort_by_key(|item| {
+        instrument
+            .items
+            .iter()
+            .position(|known| known.id == item.item)
+    });
+    Some(Told::Measure {
+        instrument: Box::new(instrument.clone()),
+        occasion: occasion?,
+        items,
+    })
+}
+
+fn read_occasion(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<OccasionFrom> {
+    let all = [Occasion::Baseline, Occasion::FollowUp];
+    if !table.has("occasion") {
+        table.missing("occasion");
+    }
+    match table.either("occasion")? {
+        Either::Text(text) => {
+            let words = all.map(|occasion| (occasion.code(), occasion));
+            table
+                .choose("occasion", &text, &words)
+                .map(OccasionFrom::Fixed)
+        }
+        Either::Table(value) => {
+            let words = all.map(|occasion| (occasion.code(), ()));
+            let read = read_coded_column(&value, catalogue, &words);
+            value.finish();
+            read.map(|(column, codes)| OccasionFrom::Column { column, codes })
+        }
+    }
+}

@@ -1,0 +1,536 @@
+//! Reads a TOML file by hand into typed values, and says of everything that is wrong where it stands.
+//!
+//! Text of a config or mapping file comes in; typed values go out, each with its place, and every problem of the file at
+//! once. Invariants: a key that nobody asked for is an error; nothing stops at the first problem; no value of a key that
+//! may hold a secret is quoted.
+
+use std::cell::{Cell, RefCell};
+use std::ops::{Range, RangeInclusive};
+
+use jiff::civil::Date;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostics::{Code, Diagnostic, Place, nearest};
+use crate::domain::limits::DIAGNOSTICS_MAX;
+
+/// Every problem of a set of files, in the order found, within a limit.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    found: RefCell<Vec<Diagnostic>>,
+}
+
+impl Problems {
+    /// Notes a problem; beyond the limit it adds nothing new.
+    pub(crate) fn push(&self, problem: Diagnostic) {
+        let mut found = self.found.borrow_mut();
+        if found.len() < DIAGNOSTICS_MAX {
+            found.push(problem);
+        }
+    }
+
+    /// Notes a problem of this kind.
+    pub(crate) fn add(&self, code: Code, what: impl Into<String>, place: &Place) {
+        self.push(Diagnostic::new(code, what, place.clone()));
+    }
+
+    /// Notes a problem with a fix that says more than the manual page.
+    pub(crate) fn add_fix(&self, code: Code, what: String, place: &Place, fix: String) {
+        self.push(Diagnostic::new(code, what, place.clone()).fix(fix));
+    }
+
+    /// Whether any of them forbids going on.
+    pub(crate) fn fatal(&self) -> bool {
+        self.found.borrow().iter().any(Diagnostic::fatal)
+    }
+
+    /// All of them, by place.
+    pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
+        let mut found = self.found.into_inner();
+        found.sort_by(|a, b| (a.place(), a.code()).cmp(&(b.place(), b.code())));
+        found
+    }
+}
+
+/// A text file with the places of its bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SourceText<'t> {
+    file: &'t str,
+    text: &'t str,
+}
+
+impl<'t> SourceText<'t> {
+    /// A file under the name that diagnostics show.
+    pub(crate) fn new(file: &'t str, text: &'t str) -> Self {
+        Self { file, text }
+    }
+
+    /// Line and column of a byte, both from 1; columns count characters.
+    pub(crate) fn place(&self, offset: usize) -> Place {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count();
+        let column = before
+            .chars()
+            .rev()
+            .take_while(|character| *character != '\n')
+            .count();
+        Place::file(self.file)
+            .line(count(line + 1))
+            .column(count(column + 1))
+    }
+
+    /// Parses the file; every syntax error is a problem, and then nothing is read.
+    pub(crate) fn parse(&self, problems: &Problems) -> Option<DeTable<'t>> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in &errors {
+            let place = self.place(error.span().map_or(0, |span| span.start));
+            let what = error
+                .message()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_lowercase();
+            problems.add(Code::ConfigSyntax, what, &place);
+        }
+        errors.is_empty().then(|| table.into_inner())
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct At<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+impl<T> At<T> {
+    /// The same place with another value.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> At<U> {
+        At {
+            value: change(self.value),
+            place: self.place,
+        }
+    }
+}
+
+/// A value of a key whose type is decided by the caller: `occasion = "baseline"` or `occasion = { column, codes }`.
+pub(crate) enum Either<'t> {
+    Text(At<&'t str>),
+    Table(TableReader<'t>),
+}
+
+/// One table of a file: hands out its keys, remembers which were asked for, and names the others on [`TableReader::finish`].
+pub(crate) struct TableReader<'t> {
+    source: SourceText<'t>,
+    problems: &'t Problems,
+    table: &'t DeTable<'t>,
+    name: String,
+    place: Place,
+    asked: RefCell<Vec<&'static str>>,
+    forgiven: Cell<bool>,
+}
+
+type Found<'t> = (&'t DeValue<'t>, Range<usize>);
+
+impl<'t> TableReader<'t> {
+    /// The root table of a parsed file.
+    pub(crate) fn root(
+        source: SourceText<'t>,
+        table: &'t DeTable<'t>,
+        problems: &'t Problems,
+    ) -> Self {
+        let place = Place::file(source.file).line(1).column(1);
+        Self {
+            source,
+            problems,
+            table,
+            name: String::new(),
+            place,
+            asked: RefCell::default(),
+            forgiven: Cell::new(false),
+        }
+    }
+
+    /// Where the table stands.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Where problems go.
+    pub(crate) fn problems(&self) -> &'t Problems {
+        self.problems
+    }
+
+    /// `[deliver.format]`, or `the file` for the root.
+    pub(crate) fn title(&self) -> String {
+        if self.name.is_empty() {
+            "the file".to_owned()
+        } else {
+            format!("[{}]", self.name)
+        }
+    }
+
+    fn child(&self, key: &str, table: &'t DeTable<'t>, place: Place) -> Self {
+        let name = if self.name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.name)
+        };
+        let (source, problems) = (self.source, self.problems);
+        Self {
+            source,
+            problems,
+            table,
+            name,
+            place,
+            asked: RefCell::default(),
+            forgiven: Cell::new(false),
+        }
+    }
+
+    fn find(&self, key: &'static str) -> Option<Found<'t>> {
+        self.asked.borrow_mut().push(key);
+        let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
+        Some((value.get_ref(), value.span()))
+    }
+
+    /// Whether the key is there, without asking for its value.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.keys().any(|name| name.get_ref() == key)
+    }
+
+    /// Where a key stands, if it is there.
+    pub(crate) fn key_place(&self, key: &str) -> Option<Place> {
+        let name = self.table.keys().find(|name| name.get_ref() == key)?;
+        Some(self.source.place(name.span().start))
+    }
+
+    fn wrong_type(&self, key: &str, wanted: &str, value: &DeValue<'_>, place: &Place) {
+        let what = format!("{key} takes {wanted}, not {}", article(value));
+        self.problems.add(Code::WrongType, what, place);
+    }
+
+    /// Notes that a required key is absent.
+    pub(crate) fn missing(&self, key: &str) {
+        let what = format!("{} needs the key {key}", self.title());
+        self.problems.add(Code::MissingKey, what, &self.place);
+    }
+
+    /// Notes that a value is none of those allowed.
+    pub(crate) fn bad_value(&self, key: &str, rule: &str, place: &Place) {
+        self.problems
+            .add(Code::BadValue, format!("{key} must be {rule}"), place);
+    }
+
+    /// Refuses a key that belongs to a part this version does not have.
+    pub(crate) fn not_yet(&self, key: &'static str) {
+        if let Some((_, span)) = self.find(key) {
+            self.not_yet_at(
+                &format!("{key} in {}", self.title()),
+                &self.source.place(span.start),
+            );
+        }
+    }
+
+    /// Refuses a value that belongs to a part this version does not have.
+    pub(crate) fn not_yet_at(&self, what: &str, place: &Place) {
+        let what = format!("{what}: this version does not have it");
+        self.problems.add(Code::NotYetBuilt, what, place);
+    }
+
+    /// An optional text; empty text counts as a bad value.
+    pub(crate) fn opt_text(&self, key: &'static str) -> Option<At<&'t str>> {
+        let (value, span) = self.find(key)?;
+        let place = self.source.place(span.start);
+        match value.as_str() {
+            Some("") => self.bad_value(key, "a text that is not empty", &place),
+            Some(value) => return Some(At { value, place }),
+            None => self.wrong_type(key, "a text in quotes", value, &place),
+        }
+        None
+    }
+
+    /// A required text; what is absent is noted and stands in as empty.
+    pub(crate) fn text(&self, key: &'static str) -> At<&'t str> {
+        if !self.has(key) {
+            self.missing(key);
+        }
+        self.opt_text(key).unwrap_or_else(|| At {
+            value: "",
+            place: self.place.clone(),
+        })
+    }
+
+    /// An optional text as an owned value.
+    pub(crate) fn opt_string(&self, key: &'static str) -> Option<String> {
+        self.opt_text(key).map(|text| text.value.to_owned())
+    }
+
+    /// A required text as an owned value.
+    pub(crate) fn string(&self, key: &'static str) -> String {
+        self.text(key).value.to_owned()
+    }
+
+    /// A truth value with its default. The words in quotes are taken too: generated files write them so, and they leave
+    /// no doubt.
+    pub(crate) fn flag(&self, key: &'static str, default: bool) -> bool {
+        let Some((value, span)) = self.find(key) else {
+            return default;
+        };
+        match (value.as_bool(), value.as_str()) {
+            (Some(said), _) => said,
+            (None, Some("true")) => true,
+            (None, Some("false")) => false,
+            _ => {
+                self.wrong_type(key, "true or false", value, &self.source.place(span.start));
+                default
+            }
+        }
+    }
+
+    /// An optional whole number within bounds.
+    pub(crate) fn number(&self, key: &'static str, bounds: RangeInclusive<i64>) -> Option<At<i64>> {
+        let (value, span) = self.find(key)?;
+        let place = self.source.place(span.start);
+        let Some(digits) = value.as_integer() else {
+            self.wrong_type(key, "a whole number", value, &place);
+            return None;
+        };
+        match i64::from_str_radix(digits.as_str(), digits.radix()) {
+            Ok(value) if bounds.contains(&value) => Some(At { value, place }),
+            _ => {
+                let rule = format!("a number from {} to {}", bounds.start(), bounds.end());
+                self.bad_value(key, &rule, &place);
+                None
+            }
+        }
+    }
+
+    /// An optional date, written bare: `2026-11-01`.
+    pub(crate) fn date(&self, key: &'static str) -> Option<At<Date>> {
+        let (value, span) = self.find(key)?;
+        let place = self.source.place(span.start);
+        let written = value.as_datetime().filter(|written| written.time.is_none());
+        let Some(written) = written.and_then(|written| written.date) else {
+            self.wrong_type(key, "a date such as 2026-11-01", value, &place);
+            return None;
+        };
+        let parts = (
+            i16::try_from(written.year),
+            i8::try_from(written.month),
+            i8::try_from(written.day),
+        );
+        if let (Ok(year), Ok(month), Ok(day)) = parts
+            && let Ok(value) = Date::new(year, month, day)
+        {
+            return Some(At { value, place });
+        }
+        self.bad_value(key, "a day that exists", &place);
+        None
+    }
+
+    /// An optional word of a closed list; a wrong one is answered with the list.
+    pub(crate) fn word<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<At<T>> {
+        let found = self.opt_text(key)?;
+        let value = self.choose(key, &found, choices)?;
+        Some(At {
+            value,
+            place: found.place,
+        })
+    }
+
+    /// The meaning of a word already read.
+    pub(crate) fn choose<T: Copy>(
+        &self,
+        key: &str,
+        found: &At<&str>,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        if let Some((_, value)) = choices.iter().find(|(word, _)| *word == found.value) {
+            return Some(*value);
+        }
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let what = format!("{key} must be one of: {}", words.join(", "));
+        match nearest(found.value, words) {
+            Some(word) => {
+                let fix = format!("did you mean \"{word}\"?");
+                self.problems
+                    .add_fix(Code::BadValue, what, &found.place, fix);
+            }
+            None => self.problems.add(Code::BadValue, what, &found.place),
+        }
+        None
+    }
+
+    /// A list of texts; absent is empty.
+    pub(crate) fn texts(&self, key: &'static str) -> Vec<At<&'t str>> {
+        let Some((value, span)) = self.find(key) else {
+            return Vec::new();
+        };
+        let Some(elements) = value.as_array() else {
+            self.wrong_type(
+                key,
+                "a list of texts",
+                value,
+                &self.source.place(span.start),
+            );
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for element in elements {
+            let place = self.source.place(element.span().start);
+            match element.get_ref().as_str() {
+                Some("") => self.bad_value(key, "a list without empty texts", &place),
+                Some(value) => texts.push(At { value, place }),
+                None => self.wrong_type(key, "a list of texts", element.get_ref(), &place),
+            }
+        }
+        texts
+    }
+
+    /// A list of texts as owned values.
+    pub(crate) fn strings(&self, key: &'static str) -> Vec<String> {
+        self.texts(key)
+            .into_iter()
+            .map(|text| text.value.to_owned())
+            .collect()
+    }
+
+    /// An optional table, inline or with a header.
+    pub(crate) fn opt_table(&self, key: &'static str) -> Option<TableReader<'t>> {
+        let (value, span) = self.find(key)?;
+        let place = self.place_of(key, &span);
+        if let Some(table) = value.as_table() {
+            return Some(self.child(key, table, place));
+        }
+        self.wrong_type(key, "a table", value, &place);
+        None
+    }
+
+    /// A required table; the absence is noted.
+    pub(crate) fn table(&self, key: &'static str) -> Option<TableReader<'t>> {
+        if !self.has(key) {
+            self.missing(key);
+        }
+        self.opt_table(key)
+    }
+
+    /// A list of tables, `[[source]]` or inline; absent is empty.
+    pub(crate) fn tables(&self, key: &'static str) -> Vec<TableReader<'t>> {
+        let Some((value, span)) = self.find(key) else {
+            return Vec::new();
+        };
+        let Some(elements) = value.as_array() else {
+            self.wrong_type(
+                key,
+                "a list of tables",
+                value,
+                &self.source.place(span.start),
+            );
+            return Vec::new();
+        };
+        let mut tables = Vec::new();
+        for element in elements {
+            let place = self.source.place(element.span().start);
+            match element.get_ref().as_table() {
+                Some(table) => tables.push(self.child(key, table, place)),
+                None => self.wrong_type(key, "a list of tables", element.get_ref(), &place),
+            }
+        }
+        tables
+    }
+
+    /// A value that may be a text or a table.
+    pub(crate) fn either(&self, key: &'static str) -> Option<Either<'t>> {
+        let (value, span) = self.find(key)?;
+        let place = self.place_of(key, &span);
+        if let Some(table) = value.as_table() {
+            return Some(Either::Table(self.child(key, table, place)));
+        }
+        if let Some(value) = value.as_str() {
+            return Some(Either::Text(At { value, place }));
+        }
+        self.wrong_type(key, "a text or a table", value, &place);
+        None
+    }
+
+    /// Every pair of a table whose keys are data (`codes = { Y = "attended" }`), with the places of key and value.
+    pub(crate) fn pairs(&self) -> Vec<(At<&'t str>, At<&'t str>)> {
+        let mut pairs = Vec::new();
+        for (key, value) in self.table {
+            let place = self.source.place(value.span().start);
+            match value.get_ref().as_str() {
+                Some(text) => {
+                    let at = At {
+                        value: key.get_ref().as_ref(),
+                        place: self.source.place(key.span().start),
+                    };
+                    pairs.push((at, At { value: text, place }));
+                }
+                None => self.wrong_type(key.get_ref(), "a text in quotes", value.get_ref(), &place),
+            }
+        }
+        pairs
+    }
+
+    /// A table with a header begins where its header stands, as an inline one where its brace stands.
+    fn place_of(&self, key: &str, span: &Range<usize>) -> Place {
+        let named = self.table.keys().find(|name| name.get_ref() == key);
+        self.source.place(
+            named
+                .map_or(span.start, |name| name.span().start)
+                .min(span.start),
+        )
+    }
+
+    /// Takes every key as known: the table as a whole has already been refused.
+    pub(crate) fn forgive(&self) {
+        self.forgiven.set(true);
+    }
+
+    /// Names every key that nobody asked for, with the nearest one that exists.
+    pub(crate) fn finish(self) {
+        if self.forgiven.get() {
+            return;
+        }
+        let asked = self.asked.borrow();
+        for key in self
+            .table
+            .keys()
+            .filter(|key| !asked.contains(&key.get_ref().as_ref()))
+        {
+            let what = match self.name.as_str() {
+                "" => format!("key \"{}\" is not known", key.get_ref()),
+                name => format!("key \"{}\" is not known in [{name}]", key.get_ref()),
+            };
+            let place = self.source.place(key.span().start);
+            match nearest(key.get_ref(), asked.iter().copied()) {
+                Some(known) => {
+                    let fix = format!("did you mean \"{known}\"?");
+                    self.problems.add_fix(Code::UnknownKey, what, &place, fix);
+                }
+                None => self.problems.add(Code::UnknownKey, what, &place),
+            }
+        }
+    }
+}
+
+fn article(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a decimal number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

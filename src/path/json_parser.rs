@@ -1,0 +1,307 @@
+//! The strict JSON parser behind the tree: one pass, one look at each byte, no content in its errors.
+
+use std::borrow::Cow;
+
+use super::tree::{JSON_DEPTH_MAX, Json, JsonError};
+
+/// Objects up to this size are searched for repeated keys pair by pair; larger ones are sorted first.
+const PAIRWISE_KEYS_MAX: usize = 24;
+
+/// Parses one document.
+pub(super) fn document(bytes: &[u8]) -> Result<Json<'_>, JsonError> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => return Err(place(bytes, error.valid_up_to(), "the text is not UTF-8")),
+    };
+    let mut parser = Parser { text, bytes, at: 0 };
+    parser.skip_space();
+    let value = parser.value(0)?;
+    parser.skip_space();
+    if parser.at < bytes.len() {
+        return Err(parser.error("something follows the end of the document"));
+    }
+    Ok(value)
+}
+
+fn place(bytes: &[u8], at: usize, what: &'static str) -> JsonError {
+    let before = &bytes[..at.min(bytes.len())];
+    let line_start = before
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |newline| newline + 1);
+    let newlines = before.split(|byte| *byte == b'\n').count();
+    let column = String::from_utf8_lossy(&before[line_start..])
+        .chars()
+        .count()
+        + 1;
+    JsonError {
+        line: newlines,
+        column,
+        what,
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn error(&self, what: &'static str) -> JsonError {
+        place(self.bytes, self.at, what)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn slice(&self, from: usize) -> &'a str {
+        self.text
+            .get(from..self.at)
+            .expect("every token begins and ends beside an ASCII byte")
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
+        match self.peek() {
+            Some(b'{') => self.object(depth),
+            Some(b'[') => self.array(depth),
+            Some(b'"') => Ok(Json::String(self.string()?)),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word(b"true", Json::Bool(true)),
+            Some(b'f') => self.word(b"false", Json::Bool(false)),
+            Some(b'n') => self.word(b"null", Json::Null),
+            Some(_) => Err(self.error("expected a value")),
+            None => Err(self.error("the document ends where a value should stand")),
+        }
+    }
+
+    fn word(&mut self, word: &[u8], value: Json<'a>) -> Result<Json<'a>, JsonError> {
+        if !self.bytes[self.at..].starts_with(word) {
+            return Err(self.error("expected a value"));
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn enter(&mut self, depth: usize) -> Result<(), JsonError> {
+        if depth >= JSON_DEPTH_MAX {
+            return Err(self.error("nested more than 64 levels deep"));
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok(())
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
+        self.enter(depth)?;
+        let mut elements = Vec::new();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(Json::Array(elements));
+        }
+        loop {
+            elements.push(self.value(depth + 1)?);
+            if !self.another(b']')? {
+                return Ok(Json::Array(elements));
+            }
+        }
+    }
+
+    /// After an element: true for a comma, false for the closing byte, which is consumed.
+    fn another(&mut self, close: u8) -> Result<bool, JsonError> {
+        self.skip_space();
+        match self.peek() {
+            Some(b',') => {
+                self.at += 1;
+                self.skip_space();
+                Ok(true)
+            }
+            Some(byte) if byte == close => {
+                self.at += 1;
+                Ok(false)
+            }
+            Some(_) => Err(self.error("expected a comma or the end of the list or object")),
+            None => Err(self.error("the document ends inside a list or object")),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
+        let start = self.at;
+        self.enter(depth)?;
+        let mut members = Vec::new();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(Json::Object(members));
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return Err(self.error("expected a key in quotes"));
+            }
+            let key_at = self.at;
+            let key = self.string()?;
+            if members.len() < PAIRWISE_KEYS_MAX && members.iter().any(|(known, _)| *known == key) {
+                return Err(place(self.bytes, key_at, REPEATED));
+            }
+            self.skip_space();
+            if self.peek() != Some(b':') {
+                return Err(self.error("expected a colon after the key"));
+            }
+            self.at += 1;
+            self.skip_space();
+            let value = self.value(depth + 1)?;
+            members.push((key, value));
+            if !self.another(b'}')? {
+                break;
+            }
+        }
+        // A hostile object of 100,000 keys must not cost the square of that.
+        if members.len() > PAIRWISE_KEYS_MAX && has_repeated_key(&members) {
+            return Err(place(self.bytes, start, REPEATED));
+        }
+        Ok(Json::Object(members))
+    }
+
+    fn number(&mut self) -> Result<Json<'a>, JsonError> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'0'..=b'9')) {
+                return Err(self.error("a number begins with a needless zero"));
+            }
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(Json::Number(self.slice(start)))
+    }
+
+    fn digits(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.error("expected a digit"));
+        }
+        Ok(())
+    }
+
+    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        self.at += 1;
+        let start = self.at;
+        self.run();
+        if self.peek() == Some(b'"') {
+            let text = self.slice(start);
+            self.at += 1;
+            return Ok(Cow::Borrowed(text));
+        }
+        let mut built = self.slice(start).to_owned();
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Cow::Owned(built));
+                }
+                Some(b'\\') => built.push(self.escape()?),
+                Some(_) => return Err(self.error("a control character stands bare in a string")),
+                None => return Err(self.error("the document ends inside a string")),
+            }
+            let from = self.at;
+            self.run();
+            built.push_str(self.slice(from));
+        }
+    }
+
+    /// Passes over plain characters, up to a quote, a backslash, a control character or the end.
+    fn run(&mut self) {
+        while let Some(byte) = self.peek() {
+            if byte == b'"' || byte == b'\\' || byte < 0x20 {
+                return;
+            }
+            self.at += 1;
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, JsonError> {
+        self.at += 1;
+        let byte = self.peek();
+        let plain = match byte {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.at += 1;
+                return self.unicode_escape();
+            }
+            _ => return Err(self.error("unknown escape in a string")),
+        };
+        self.at += 1;
+        Ok(plain)
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, JsonError> {
+        let first = self.hex4()?;
+        let code = match first {
+            0xD800..=0xDBFF => {
+                if !self.bytes[self.at..].starts_with(b"\\u") {
+                    return Err(self.error("half of a surrogate pair stands alone"));
+                }
+                self.at += 2;
+                let second = self.hex4()?;
+                if !(0xDC00..=0xDFFF).contains(&second) {
+                    return Err(self.error("half of a surrogate pair stands alone"));
+                }
+                0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)
+            }
+            other => other,
+        };
+        char::from_u32(code).ok_or_else(|| self.error("half of a surrogate pair stands alone"))
+    }
+
+    fn hex4(&mut self) -> Result<u32, JsonError> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = self
+                .peek()
+                .and_then(|byte| char::from(byte).to_digit(16))
+                .ok_or_else(|| self.error("expected four hexadecimal digits"))?;
+            code = code * 16 + digit;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+}
+
+pub(super) const REPEATED: &str = "a key stands twice in one object";
+
+fn has_repeated_key(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
+    let mut keys: Vec<&str> = members.iter().map(|(key, _)| key.as_ref()).collect();
+    keys.sort_unstable();
+    keys.windows(2).any(|pair| pair[0] == pair[1])
+}

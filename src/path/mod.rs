@@ -1,0 +1,36 @@
+//! `FHIRPath` on the borrowed tree of a resource: compiled once, evaluated per row, able to say what it reads.
+//!
+//! In come an expression (at load) and trees of raw JSON (per row); out come borrowed nodes and computed values,
+//! and the set of elements an expression could ever touch, for the disclosure check. Kept: what is not
+//! supported is an error with a place when the expression is compiled, never a silent empty result; numbers
+//! are exact; every evaluation has a limit; no error carries a value.
+//!
+//! # Source
+//! `FHIRPath` N1 (2.0.0) and its use in FHIR R4. There is no model of every resource here: types are known for
+//! `value[x]`-like elements (from their name), for resources (from `resourceType`) and for literals.
+
+mod decimal;
+mod equality;
+mod evaluate;
+mod functions;
+mod json_parser;
+mod lexer;
+mod operators;
+mod parse;
+mod reads;
+mod syntax;
+mod temporal;
+mod terms;
+mod tree;
+mod type_test;
+mod types;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use evaluate::{Context, EvaluateError, Expression, Resolve};
+pub(crate) use reads::{Read, Reads, Root};
+pub(crate) use terms::CompileError;
+pub(crate) use tree::{Json, JsonError, items};
+pub(crate) use value::Item;

@@ -1,0 +1,115 @@
+//! A referral as pulled: the request and the records it names, as their own bytes.
+//!
+//! The bytes are what is sealed and kept; trees over them are made where they are read and dropped at once.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::fhir::reference::Reference;
+use crate::fhir::{people, service_request};
+use crate::partner::{LegFacts, Rules, SourceFacts, View};
+use crate::path::{Json, JsonError, items};
+
+/// A resource's bytes; practitioners and practices are shared by many referrals.
+pub(crate) type Bytes = Arc<[u8]>;
+
+/// A referral with what it refers to; what is contained in the request is not held twice.
+#[derive(Clone)]
+pub(crate) struct Dossier {
+    pub(crate) request: Bytes,
+    pub(crate) patient: Option<Bytes>,
+    pub(crate) requester: Option<Bytes>,
+    pub(crate) role: Option<Bytes>,
+    pub(crate) practice: Option<Bytes>,
+    pub(crate) consent: Option<Bytes>,
+}
+
+impl std::fmt::Debug for Dossier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Dossier({} bytes)", self.request.len())
+    }
+}
+
+/// The trees over a dossier's bytes.
+pub(crate) struct Trees<'a> {
+    pub(crate) request: Json<'a>,
+    patient: Option<Json<'a>>,
+    requester: Option<Json<'a>>,
+    role: Option<Json<'a>>,
+    practice: Option<Json<'a>>,
+    consent: Option<Json<'a>>,
+}
+
+/// What a view needs besides the resources.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    pub(crate) source: SourceFacts<'a>,
+    pub(crate) today: Date,
+    pub(crate) activity_system: &'a str,
+    pub(crate) rules: &'a Rules,
+}
+
+impl Dossier {
+    /// A request alone.
+    pub(crate) fn of_request(request: Bytes) -> Self {
+        Self { request, patient: None, requester: None, role: None, practice: None, consent: None }
+    }
+
+    /// Parses every resource once.
+    ///
+    /// # Errors
+    /// The request is not JSON. A record it names that is not JSON counts as not found.
+    pub(crate) fn trees(&self) -> Result<Trees<'_>, JsonError> {
+        Ok(Trees {
+            request: Json::parse(&self.request)?,
+            patient: parse(self.patient.as_ref()),
+            requester: parse(self.requester.as_ref()),
+            role: parse(self.role.as_ref()),
+            practice: parse(self.practice.as_ref()),
+            consent: parse(self.consent.as_ref()),
+        })
+    }
+}
+
+fn parse(bytes: Option<&Bytes>) -> Option<Json<'_>> {
+    bytes.and_then(|bytes| Json::parse(bytes).ok())
+}
+
+impl<'a> Trees<'a> {
+    /// The person: the record pulled, else one contained in the request.
+    pub(crate) fn patient(&'a self) -> Option<&'a Json<'a>> {
+        self.patient.as_ref().or_else(|| self.contained(service_request::subject(&self.request, None)))
+    }
+
+    /// The consent that the request rests on.
+    pub(crate) fn consent(&'a self) -> Option<&'a Json<'a>> {
+        self.consent.as_ref().or_else(|| service_request::consents(&self.request, None).into_iter().find_map(|reference| self.contained(reference)))
+    }
+
+    /// The referral as a partner file sees it.
+    pub(crate) fn view(&'a self, setting: Setting<'a>, leg: LegFacts<'a>) -> View<'a> {
+        let role = self.role.as_ref();
+        let requester = || {
+            let named = role.map_or(Reference::None, |role| people::role_practitioner(role, None));
+            self.contained(service_request::requester(&self.request, None)).or_else(|| self.contained(named))
+        };
+        View {
+            request: &self.request,
+            patient: self.patient(),
+            requester: self.requester.as_ref().or_else(requester),
+            role,
+            practice: self.practice.as_ref(),
+            source: setting.source,
+            leg,
+            today: setting.today,
+            activity_system: setting.activity_system,
+            rules: setting.rules,
+        }
+    }
+
+    fn contained(&'a self, reference: Reference<'_>) -> Option<&'a Json<'a>> {
+        let Reference::Contained(id) = reference else { return None };
+        items(self.request.get("contained")).iter().find(|resource| service_request::id(resource) == Some(id))
+    }
+}

@@ -1,0 +1,186 @@
+//! What every room is given: config, rules, store, keys, clock, randomness, and one entry a source and partner.
+//!
+//! Built by `app` alone; rooms reach store, transports and clock through their traits only.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use jiff::civil::Date;
+
+use super::dossier::Setting;
+use super::select::{SourceRules, Unnamed};
+use crate::config::{Config, Source};
+use crate::domain::entropy::Stream;
+use crate::domain::{Clock, Entropy, Instant};
+use crate::partner::{Partner, Rules, SourceFacts};
+use crate::seal::{HolderKey, Keys, Spot};
+use crate::store::rows::KeyRow;
+use crate::store::{Store, StoreError};
+use crate::transport::FolderTransport;
+
+/// A source with its place in the ledger.
+pub(crate) struct SourceEnv {
+    /// Its section of the config.
+    pub(crate) config: Source,
+    pub(crate) strand: i64,
+    pub(crate) key_id: i64,
+    pub(crate) key: HolderKey,
+}
+
+/// A partner's place in the ledger and its exchange folder; the rules hold the rest, at the same position.
+pub(crate) struct PartnerEnv {
+    pub(crate) strand: i64,
+    pub(crate) transport: FolderTransport,
+}
+
+/// What rooms work with.
+pub(crate) struct Env {
+    pub(crate) config: Config,
+    pub(crate) rules: Rules,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Keys,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Entropy,
+    /// Installation strand and key.
+    pub(crate) strand: i64,
+    pub(crate) key_id: i64,
+    pub(crate) key: HolderKey,
+    pub(crate) sources: Vec<SourceEnv>,
+    /// As long as `rules.partners`, in the same order.
+    pub(crate) partners: Vec<PartnerEnv>,
+    /// Workers that parse, decide and seal at once.
+    pub(crate) workers: usize,
+    pub(crate) streams: AtomicU64,
+    pub(crate) activity_system: String,
+    pub(crate) partner_system: String,
+    pub(crate) ids: IdRanges,
+    /// The rules are not those of the last run: what waits is decided again.
+    pub(crate) rules_changed: bool,
+}
+
+/// Ids of strands, taken in ranges so that handing one out costs no transaction.
+#[derive(Default)]
+pub(crate) struct IdRanges(tokio::sync::Mutex<HashMap<i64, (i64, i64)>>);
+
+/// Ids taken at a time.
+const RANGE: i64 = 65_536;
+
+impl IdRanges {
+    /// `count` ids in a row of a strand.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn take(&self, store: &dyn Store, strand: i64, count: i64) -> Result<Ids, StoreError> {
+        let mut ranges = self.0.lock().await;
+        let (next, end) = ranges.get(&strand).copied().unwrap_or((0, 0));
+        let (next, end) = if end - next < count {
+            let size = RANGE.max(count);
+            let first = store.reserve(strand, size).await?;
+            (first, first + size)
+        } else {
+            (next, end)
+        };
+        ranges.insert(strand, (next + count, end));
+        Ok(Ids { next: AtomicI64::new(next), end: next + count })
+    }
+}
+
+/// A run of ids.
+pub(crate) struct Ids {
+    next: AtomicI64,
+    end: i64,
+}
+
+impl Ids {
+    /// The next id.
+    pub(crate) fn next(&self) -> i64 {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        debug_assert!(id < self.end, "a range of ids was too small");
+        id
+    }
+}
+
+impl Env {
+    /// The present instant of the run.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The London day of the run.
+    pub(crate) fn today(&self) -> Date {
+        self.now().london_day()
+    }
+
+    /// A stream of random bytes that nobody else of this run has.
+    pub(crate) fn stream(&self) -> Stream {
+        self.entropy.stream(self.streams.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What decisions need of a source's config.
+    pub(crate) fn source_rules<'a>(&'a self, source: &'a Source) -> SourceRules<'a> {
+        SourceRules {
+            triggers: &self.rules.social_prescribing,
+            own_codes: source.codes.as_deref(),
+            intents: &source.intents,
+            restricted_labels: &source.restricted_labels,
+            unnamed: match source.routing.unnamed {
+                crate::config::Unnamed::LinkWorker => Unnamed::LinkWorker,
+                crate::config::Unnamed::Auto => Unnamed::Auto,
+                crate::config::Unnamed::Hold => Unnamed::Hold,
+            },
+            by_need: source.routing.by_need,
+            hold_test_people: source.hold_test_people,
+            shadow: source.shadow,
+            partner_system: &self.partner_system,
+        }
+    }
+
+    /// What views need of a source, under given rules.
+    pub(crate) fn setting<'a>(&'a self, source: &'a Source, rules: &'a Rules, today: Date) -> Setting<'a> {
+        let source = SourceFacts { name: &source.name, ods_code: &source.ods_code, phone: source.phone.as_deref(), safeguarding_phone: source.safety.iter().find_map(|contact| contact.phone.as_deref()) };
+        Setting { source, today, activity_system: &self.activity_system, rules }
+    }
+
+    /// Position of the source of a strand.
+    pub(crate) fn source_at(&self, strand: i64) -> Option<usize> {
+        self.sources.iter().position(|source| source.strand == strand)
+    }
+
+    /// Position of the partner of a strand.
+    pub(crate) fn partner_at(&self, strand: i64) -> Option<usize> {
+        self.partners.iter().position(|partner| partner.strand == strand)
+    }
+
+    /// Partner files with their places in the ledger.
+    pub(crate) fn each_partner(&self) -> impl Iterator<Item = (usize, &Partner, &PartnerEnv)> {
+        self.rules.partners.iter().zip(&self.partners).enumerate().map(|(place, (partner, env))| (place, partner, env))
+    }
+
+    /// The key of a row of the keyring.
+    ///
+    /// # Errors
+    /// The row does not open.
+    pub(crate) fn unwrap_key(&self, row: &KeyRow) -> Result<HolderKey, crate::seal::SealError> {
+        self.keys.unwrap(row.id, &row.wrapped)
+    }
+
+    /// Keys by id; those that were destroyed are missing.
+    ///
+    /// # Errors
+    /// The store failed, or a key does not open.
+    pub(crate) async fn holder_keys(&self, mut ids: Vec<i64>) -> anyhow::Result<HashMap<i64, HolderKey>> {
+        ids.sort_unstable();
+        ids.dedup();
+        let mut keys = HashMap::with_capacity(ids.len());
+        for row in self.store.keys(ids).await? {
+            keys.insert(row.id, self.unwrap_key(&row)?);
+        }
+        Ok(keys)
+    }
+}
+
+/// Where a raw input is sealed.
+pub(crate) fn raw_spot(row: i64, holder: i64) -> Spot<'static> {
+    Spot { column: "raw.sealed", row, holder }
+}

@@ -1,0 +1,343 @@
+//! *match*: says of each row of a return whose it is and what it tells, from the file and what was delivered alone.
+//!
+//! In: the rows of a return, and what we know of the references on them. Out: one [`Finding`] a row. Keeps: a row touches
+//! only a leg of the partner that sent it; identity comes from the referral, never from the return; rows whose names and
+//! references belong to each other's people are taken for what they are, a sorted column, and nothing of the file is used.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+
+use crate::domain::reference::ReferenceError;
+use crate::domain::{Disposition, EventKind, LegReference, LegState, Occasion, Reason, RowToken};
+use crate::partner::model::OccasionFrom;
+use crate::partner::{Collect, CollectEvent, Told};
+
+/// What a return is read against.
+pub(crate) struct Reading<'r> {
+    pub(crate) collect: &'r Collect,
+    /// Column of each header, folded.
+    pub(crate) columns: HashMap<String, usize>,
+    pub(crate) today: Date,
+    /// By reference: what is known of the leg, `None` of a reference of nobody.
+    pub(crate) legs: &'r HashMap<LegReference, Delivered>,
+}
+
+/// What was delivered of a leg.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Delivered {
+    /// Whether the leg is the sender's, and was ever sent.
+    pub(crate) own: bool,
+    pub(crate) leg: i64,
+    pub(crate) authored_on: Option<Date>,
+    /// The day on which the leg ended, if it has.
+    pub(crate) closed_on: Option<Date>,
+    /// Each version sent: token, and identity cells by folded header.
+    pub(crate) versions: Vec<Version>,
+}
+
+/// One row as it was delivered.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Version {
+    pub(crate) token: String,
+    pub(crate) identity: Vec<(String, String)>,
+}
+
+/// A row of a return as read.
+pub(crate) struct ReturnLine<'r> {
+    /// As Excel numbers it.
+    pub(crate) line: u64,
+    pub(crate) cells: Box<dyn Fn(usize) -> &'r str + 'r>,
+}
+
+/// What a row tells of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tale {
+    pub(crate) kind: EventKind,
+    pub(crate) on: Option<Date>,
+    pub(crate) what: What,
+}
+
+/// The content of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A word of [`crate::domain::event::ATTENDANCE`].
+    Attendance(String),
+    Measure { instrument: String, occasion: Occasion, answers: Vec<(String, Option<i64>)> },
+    Status { state: LegState, reason: String },
+    Acknowledged,
+    Note(String),
+}
+
+/// What is found of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) line: u64,
+    pub(crate) disposition: Disposition,
+    pub(crate) reason: Option<Reason>,
+    /// Leg of the sender's own that the row is about; 0 of none.
+    pub(crate) leg: i64,
+    pub(crate) events: Vec<Tale>,
+    /// Header of the cell that is wrong.
+    pub(crate) column: Option<String>,
+}
+
+/// What is found of a file.
+pub(crate) struct FileFinding {
+    pub(crate) rows: Vec<Finding>,
+    /// References and names belong to each other's rows.
+    pub(crate) sorted: bool,
+}
+
+/// Headers and cells are compared without regard to case and inner white space.
+pub(crate) fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for word in crate::tabular::unguard(text).split_whitespace() {
+        if !folded.is_empty() {
+            folded.push(' ');
+        }
+        folded.extend(word.chars().flat_map(char::to_lowercase));
+    }
+    folded
+}
+
+impl Reading<'_> {
+    /// Headers that the partner file reads and the return lacks.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let mut needed = vec![self.collect.reference.as_str()];
+        needed.extend(self.collect.events.iter().flat_map(CollectEvent::headers));
+        let mut missing: Vec<String> = needed.into_iter().filter(|header| !self.columns.contains_key(&fold(header))).map(str::to_owned).collect();
+        missing.dedup();
+        missing
+    }
+
+    /// The reference on a row.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub(crate) fn reference(&self, row: &ReturnLine<'_>) -> Result<LegReference, Reason> {
+        match LegReference::parse(self.cell(row, &self.collect.reference)) {
+            Ok(reference) => Ok(reference),
+            Err(ReferenceError::Length(0)) => Err(Reason::NoReference),
+            Err(_) => Err(Reason::BadReference),
+        }
+    }
+
+    /// Reads every row.
+    pub(crate) fn read(&self, rows: &[ReturnLine<'_>]) -> FileFinding {
+        let placed: Vec<Result<&Delivered, Reason>> = rows.iter().map(|row| self.place(row)).collect();
+        let disagreeing: Vec<usize> =
+            (0..rows.len()).filter(|index| placed[*index].is_ok_and(|delivered| !self.agrees(&rows[*index], delivered))).collect();
+        let swapped = disagreeing.iter().filter(|index| placed[**index].is_ok_and(|own| self.belongs_elsewhere(&rows[**index], own, &placed))).count();
+        let sorted = swapped >= 2;
+        let closing = self.closing_days(rows, &placed);
+        let findings = rows.iter().zip(&placed).enumerate().map(|(index, (row, placed))| match placed {
+            Err(reason) => Finding { line: row.line, disposition: ending(*reason), reason: Some(*reason), leg: 0, events: Vec::new(), column: None },
+            Ok(delivered) if sorted => held(row, delivered.leg, Reason::Sorted, None),
+            Ok(delivered) if disagreeing.contains(&index) => held(row, delivered.leg, Reason::IdentityMismatch, None),
+            Ok(delivered) => self.events(row, delivered, closing.get(&delivered.leg).copied()),
+        });
+        FileFinding { rows: findings.collect(), sorted }
+    }
+
+    fn cell<'c>(&self, row: &ReturnLine<'c>, header: &str) -> &'c str {
+        self.columns.get(&fold(header)).map_or("", |column| (row.cells)(*column)).trim()
+    }
+
+    fn place(&self, row: &ReturnLine<'_>) -> Result<&Delivered, Reason> {
+        let reference = self.reference(row)?;
+        match self.legs.get(&reference) {
+            None => Err(Reason::NotOurPerson),
+            Some(delivered) if !delivered.own => Err(Reason::NotYourReference),
+            Some(delivered) => Ok(delivered),
+        }
+    }
+
+    /// Whether a row agrees with a version that was sent: a good token is enough, else every identity cell that is there.
+    fn agrees(&self, row: &ReturnLine<'_>, delivered: &Delivered) -> bool {
+        let check = self.collect.check.as_deref().map_or("", |header| self.cell(row, header));
+        if !check.is_empty() {
+            return delivered.versions.iter().any(|version| token_agrees(&version.token, check));
+        }
+        delivered.versions.is_empty() || delivered.versions.iter().any(|version| self.differing(row, version).is_empty())
+    }
+
+    /// Identity cells of a row that differ from a version: folded header and folded value.
+    fn differing(&self, row: &ReturnLine<'_>, version: &Version) -> Vec<(String, String)> {
+        let mut differing = Vec::new();
+        for (header, sent) in &version.identity {
+            let written = self.columns.get(header).map_or("", |column| (row.cells)(*column));
+            let written = fold(written);
+            if !written.is_empty() && written != fold(sent) {
+                differing.push((header.clone(), written));
+            }
+        }
+        differing
+    }
+
+    /// Whether a value that disagrees was delivered with another reference of this file.
+    fn belongs_elsewhere(&self, row: &ReturnLine<'_>, own: &Delivered, placed: &[Result<&Delivered, Reason>]) -> bool {
+        let check = self.collect.check.as_deref().map_or("", |header| self.cell(row, header));
+        let differing: Vec<(String, String)> = own.versions.iter().flat_map(|version| self.differing(row, version)).collect();
+        placed.iter().flatten().filter(|other| other.leg != own.leg).flat_map(|other| &other.versions).any(|version| {
+            let by_token = !check.is_empty() && token_agrees(&version.token, check);
+            by_token || differing.iter().any(|(header, value)| version.identity.iter().any(|(known, sent)| known == header && fold(sent) == *value))
+        })
+    }
+
+    /// The earliest day on which a row of this file ends each leg.
+    fn closing_days(&self, rows: &[ReturnLine<'_>], placed: &[Result<&Delivered, Reason>]) -> HashMap<i64, Date> {
+        let mut days: HashMap<i64, Date> = HashMap::new();
+        for (row, placed) in rows.iter().zip(placed) {
+            let Ok(delivered) = placed else { continue };
+            for event in &self.collect.events {
+                if let (Told::Status { .. }, Ok(Some(Tale { on: Some(on), what: What::Status { state, .. }, .. }))) = (&event.told, self.told(row, event, delivered))
+                    && state.terminal()
+                {
+                    let day = days.entry(delivered.leg).or_insert(on);
+                    *day = (*day).min(on);
+                }
+            }
+        }
+        for delivered in placed.iter().flatten() {
+            if let Some(closed_on) = delivered.closed_on {
+                let day = days.entry(delivered.leg).or_insert(closed_on);
+                *day = (*day).min(closed_on);
+            }
+        }
+        days
+    }
+
+    fn events(&self, row: &ReturnLine<'_>, delivered: &Delivered, closed_on: Option<Date>) -> Finding {
+        let mut events = Vec::new();
+        for event in &self.collect.events {
+            match self.told(row, event, delivered) {
+                Ok(None) => {}
+                Ok(Some(told)) => {
+                    let late = told.kind.observed() && told.on.is_some_and(|on| closed_on.is_some_and(|closed| on > closed));
+                    if late {
+                        return held(row, delivered.leg, Reason::AfterClose, event.on.clone());
+                    }
+                    events.push(told);
+                }
+                Err((reason, column)) => return held(row, delivered.leg, reason, column),
+            }
+        }
+        if let Some(acknowledged) = &self.collect.acknowledged
+            && listed(&acknowledged.values, self.cell(row, &acknowledged.column))
+        {
+            events.push(Tale { kind: EventKind::Acknowledged, on: None, what: What::Acknowledged });
+        }
+        if self.collect.hold_all && !events.is_empty() {
+            return held(row, delivered.leg, Reason::IdentityMismatch, None);
+        }
+        Finding { line: row.line, disposition: Disposition::Accepted, reason: None, leg: delivered.leg, events, column: None }
+    }
+
+    /// What one event of a row tells: nothing where its value cells are all empty.
+    fn told(&self, row: &ReturnLine<'_>, event: &CollectEvent, delivered: &Delivered) -> Result<Option<Tale>, (Reason, Option<String>)> {
+        let Some(what) = self.what(row, event)? else { return Ok(None) };
+        let kind = event.kind();
+        if !kind.observed() {
+            return Ok(Some(Tale { kind, on: None, what }));
+        }
+        let header = event.on.clone();
+        let wrong = |reason: Reason| (reason, header.clone());
+        let written = header.as_deref().map_or("", |header| self.cell(row, header));
+        if written.is_empty() {
+            return Err(wrong(Reason::NoDate));
+        }
+        let on = parse_date(written, &self.collect.dates).ok_or_else(|| wrong(Reason::BadDate))?;
+        if on > self.today {
+            return Err(wrong(Reason::InFuture));
+        }
+        let early = delivered.authored_on.and_then(|day| day.checked_sub(jiff::Span::new().days(self.collect.early_days)).ok());
+        if early.is_some_and(|early| on < early) {
+            return Err(wrong(Reason::TooEarly));
+        }
+        Ok(Some(Tale { kind, on: Some(on), what }))
+    }
+
+    fn what(&self, row: &ReturnLine<'_>, event: &CollectEvent) -> Result<Option<What>, (Reason, Option<String>)> {
+        let wrong = |reason: Reason, header: &str| (reason, Some(header.to_owned()));
+        let what = match &event.told {
+            Told::Attendance { column, codes } => {
+                let cell = self.cell(row, column);
+                if cell.is_empty() {
+                    return Ok(None);
+                }
+                What::Attendance(codes.get_typed(cell).ok_or_else(|| wrong(Reason::UnknownCode, column))?.to_owned())
+            }
+            Told::Measure { instrument, occasion, items } => {
+                let mut answers = Vec::with_capacity(items.len());
+                for item in items {
+                    let cell = self.cell(row, &item.column);
+                    let answer = if cell.is_empty() { None } else { Some(parse_score(cell, instrument, &item.item).ok_or_else(|| wrong(Reason::OutOfRange, &item.column))?) };
+                    answers.push((item.item.clone(), answer));
+                }
+                if answers.iter().all(|(_, answer)| answer.is_none()) {
+                    return Ok(None);
+                }
+                let occasion = match occasion {
+                    OccasionFrom::Fixed(occasion) => *occasion,
+                    OccasionFrom::Column { column, codes } => {
+                        let word = codes.get_typed(self.cell(row, column)).and_then(Occasion::from_code);
+                        word.ok_or_else(|| wrong(Reason::UnknownCode, column))?
+                    }
+                };
+                What::Measure { instrument: instrument.id.clone(), occasion, answers }
+            }
+            Told::Status { column, codes, reason } => {
+                let cell = self.cell(row, column);
+                if cell.is_empty() {
+                    return Ok(None);
+                }
+                let state = codes.get_typed(cell).and_then(LegState::from_code).ok_or_else(|| wrong(Reason::UnknownCode, column))?;
+                What::Status { state, reason: reason.as_deref().map_or(String::new(), |header| self.cell(row, header).to_owned()) }
+            }
+            Told::Acknowledged(acknowledged) => {
+                if !listed(&acknowledged.values, self.cell(row, &acknowledged.column)) {
+                    return Ok(None);
+                }
+                What::Acknowledged
+            }
+            Told::Note { column } => {
+                let cell = self.cell(row, column);
+                if cell.is_empty() {
+                    return Ok(None);
+                }
+                What::Note(cell.to_owned())
+            }
+        };
+        Ok(Some(what))
+    }
+}
+
+fn held(row: &ReturnLine<'_>, leg: i64, reason: Reason, column: Option<String>) -> Finding {
+    Finding { line: row.line, disposition: Disposition::Held, reason: Some(reason), leg, events: Vec::new(), column }
+}
+
+/// Whether a reference that leads nowhere is the partner's mistake, or a question for somebody else.
+fn ending(reason: Reason) -> Disposition {
+    if reason == Reason::NotYourReference { Disposition::Held } else { Disposition::Rejected }
+}
+
+fn listed(values: &[String], cell: &str) -> bool {
+    !cell.is_empty() && values.iter().any(|value| fold(value) == fold(cell))
+}
+
+fn token_agrees(sent: &str, written: &str) -> bool {
+    !sent.is_empty() && RowToken::parse(sent).is_some_and(|token| token.agrees_with(written))
+}
+
+/// A day in the partner's pattern, else as ISO writes it; never guessed.
+fn parse_date(text: &str, pattern: &str) -> Option<Date> {
+    let parsed = Date::strptime(pattern, text).ok();
+    parsed.or_else(|| (text.len() == 10).then(|| text.parse().ok()).flatten())
+}
+
+/// A whole number within the instrument's range.
+fn parse_score(cell: &str, instrument: &crate::partner::Instrument, item: &str) -> Option<i64> {
+    let score: i64 = cell.strip_suffix(".0").unwrap_or(cell).parse().ok()?;
+    instrument.item(item)?.allows(score).then_some(score)
+}

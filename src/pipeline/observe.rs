@@ -1,0 +1,143 @@
+//! An event of a return as it is kept, and the Observation made of it.
+//!
+//! The kept form is ours and sealed; FHIR is an output of it. Observations are built in code from the event and the
+//! instrument catalogue, never from a template, and never hold a partner's own words.
+
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::env::Env;
+use super::matching::{Tale, What};
+use crate::domain::event::ATTENDANCE;
+use crate::domain::{EventKind, Instant, LegReference, LegState, Occasion};
+use crate::fhir::observation::{self, Item, Kind, ObservationInput, Performer};
+use crate::partner::Partner;
+
+/// An event as it is sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptEvent {
+    /// Value of the Observation's identifier.
+    pub(crate) identifier: String,
+    pub(crate) kind: String,
+    pub(crate) on: Option<String>,
+    /// Attendance word, state, or occasion.
+    pub(crate) code: String,
+    pub(crate) instrument: String,
+    /// Item and score, in the catalogue's order.
+    pub(crate) answers: Vec<(String, Option<i64>)>,
+    /// The partner's own words: kept, never pushed.
+    pub(crate) words: String,
+    pub(crate) occurrence: u32,
+    /// When it was taken in: `issued` of the Observation.
+    pub(crate) taken_at: String,
+}
+
+impl KeptEvent {
+    /// The kept form of what a row told.
+    pub(crate) fn new(env: &Env, partner: &Partner, reference: LegReference, tale: &Tale, occurrence: u32, now: Instant) -> Self {
+        let (code, instrument, answers, words) = match &tale.what {
+            What::Attendance(code) => (code.clone(), String::new(), Vec::new(), String::new()),
+            What::Measure { instrument, occasion, answers } => (occasion.code().to_owned(), instrument.clone(), answers.clone(), String::new()),
+            What::Status { state, reason } => (state.code().to_owned(), String::new(), Vec::new(), reason.clone()),
+            What::Acknowledged => (String::new(), String::new(), Vec::new(), String::new()),
+            What::Note(words) => (String::new(), String::new(), Vec::new(), words.clone()),
+        };
+        let occasion = if tale.kind == EventKind::Measure { code.as_str() } else { "" };
+        let on = tale.on.map(|on| on.to_string());
+        let (reference, occurrence_text) = (reference.to_string(), occurrence.to_string());
+        let parts = [
+            env.config.namespace.as_str(),
+            &partner.id,
+            &reference,
+            tale.kind.code(),
+            on.as_deref().unwrap_or(""),
+            &instrument,
+            occasion,
+            &occurrence_text,
+        ];
+        let identifier = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, parts.join("|").as_bytes()).to_string();
+        Self { identifier, kind: tale.kind.code().to_owned(), on, code, instrument, answers, words, occurrence, taken_at: now.utc_text() }
+    }
+
+    /// What must not differ when the same event is told again.
+    pub(crate) fn content(&self) -> (&str, &[(String, Option<i64>)], &str) {
+        (&self.code, &self.answers, &self.words)
+    }
+
+    /// The day it is about.
+    pub(crate) fn day(&self) -> Option<Date> {
+        self.on.as_deref().and_then(|on| on.parse().ok())
+    }
+
+    /// The state a status event reports.
+    pub(crate) fn state(&self) -> Option<LegState> {
+        if self.kind == EventKind::Status.code() { LegState::from_code(&self.code) } else { None }
+    }
+
+    /// The occasion of a measure.
+    pub(crate) fn occasion(&self) -> Option<Occasion> {
+        Occasion::from_code(&self.code)
+    }
+}
+
+/// The server's ids of what an Observation is about.
+pub(crate) struct About {
+    pub(crate) service_request: String,
+    pub(crate) patient: String,
+    pub(crate) activity: Option<String>,
+}
+
+/// The Observation of an event, as bytes; `None` of a kind that is never written.
+///
+/// # Errors
+/// The builder refuses it.
+pub(crate) fn build(env: &Env, partner: &Partner, event: &KeptEvent, about: &About) -> Result<Option<Vec<u8>>, observation::ObservationError> {
+    let kind = if event.kind == EventKind::Attendance.code() {
+        let text = ATTENDANCE.iter().find(|(code, _)| *code == event.code).map_or(event.code.as_str(), |(_, text)| text);
+        Kind::Attendance { activity_text: about.activity.clone().unwrap_or_else(|| "session".to_owned()), code: event.code.clone(), text: text.to_owned() }
+    } else if let Some(state) = event.state() {
+        Kind::Status { state: state.code().to_owned(), text: state_words(state).to_owned() }
+    } else if let (Some(instrument), Some(occasion)) = (env.rules.instrument(&event.instrument), event.occasion()) {
+        let item = |(id, answer): &(String, Option<i64>)| {
+            let title = instrument.item(id).map_or_else(|| id.clone(), |item| item.title.clone());
+            // A blank cell says that no answer is known, not that the person declined to give one.
+            Item { id: format!("{}-{id}", instrument.id), title, answer: answer.map_or(observation::Answer::NotKnown, observation::Answer::Score) }
+        };
+        Kind::Measure { instrument: instrument.id.clone(), title: instrument.title.clone(), occasion: occasion.code().to_owned(), items: event.answers.iter().map(item).collect() }
+    } else {
+        return Ok(None);
+    };
+    let (value, display) = if partner.sensitive {
+        ("social-prescribing-service".to_owned(), "Social prescribing service".to_owned())
+    } else {
+        (partner.identifier.value.clone(), partner.name.clone())
+    };
+    let system = if partner.sensitive { env.partner_system.clone() } else { partner.identifier.system.clone() };
+    let day = event.taken_at.get(..10).unwrap_or_default();
+    let label = if partner.sensitive { "social-prescribing-service" } else { &partner.id };
+    let input = ObservationInput {
+        namespace: env.config.namespace.clone(),
+        identifier: event.identifier.clone(),
+        service_request_id: about.service_request.clone(),
+        patient_id: about.patient.clone(),
+        effective: event.on.clone().unwrap_or_default(),
+        issued: event.taken_at.clone(),
+        source: format!("{}/batch/{day}#{label}", env.config.namespace),
+        performer: Performer { system, value, display },
+        kind,
+    };
+    observation::build(&input).map(Some)
+}
+
+/// The words for a reported state in the record (`safety.md` §14).
+fn state_words(state: LegState) -> &'static str {
+    match state {
+        LegState::Accepted => "Taken on by the service",
+        LegState::Rejected => "Partner could not take them",
+        LegState::InProgress => "In progress",
+        LegState::OnHold => "On hold",
+        LegState::Completed => "Completed",
+        LegState::ClosedUnsuccessful => "Ended without support",
+        _ => "Referral state",
+    }
+}

@@ -1,0 +1,360 @@
+//! The worker's part of the way in: parse once, look up, select, map, seal. No ledger order is decided here.
+
+use std::collections::HashMap;
+
+use super::change::{self, Changed};
+use crate::domain::entropy::Stream;
+use crate::domain::{LegReference, LegState, NhsNumber, Reason, Stage};
+use crate::fhir::{patient, service_request};
+use crate::path::Json;
+use crate::pipeline::dossier::{Bytes, Dossier, Trees};
+use crate::pipeline::env::{Env, Ids, raw_spot};
+use crate::pipeline::select::{Decision, Known, decide};
+use crate::pipeline::{kept, map};
+use crate::seal::{Digest, HolderKey, Look, sealed_digest, sha256, stub};
+use crate::store::rows::{KeyKind, KeyRow, Leg, RawIds, RawKind, RawRow, Standing};
+
+/// Ids that one referral may need: a leg, a key, and a raw row for each resource.
+pub(crate) const IDS_A_REFERRAL: i64 = 8;
+
+/// What became of one referral in the worker.
+pub(crate) enum Item {
+    /// This version was seen before.
+    Repeated,
+    /// Not JSON, or without an id.
+    Unreadable,
+    /// Carries no trigger code: only that it was seen is kept.
+    NotOurs { referral: Look, raw: Box<RawRow> },
+    /// Seen for the first time.
+    New(Box<NewReferral>),
+    /// A new version of a referral or of what it names.
+    Changed(Box<Changed>),
+}
+
+/// A referral seen for the first time, sealed and decided.
+pub(crate) struct NewReferral {
+    pub(crate) referral: Look,
+    pub(crate) id: i64,
+    pub(crate) reference: LegReference,
+    pub(crate) person: Person,
+    pub(crate) sealed: Sealed,
+    pub(crate) outcome: Outcome,
+}
+
+/// The person a referral is about, as a holder of keys.
+#[derive(Clone)]
+pub(crate) struct Person {
+    pub(crate) look: Look,
+    pub(crate) id: i64,
+    pub(crate) key: HolderKey,
+    /// The row to write, if the store did not know the person.
+    pub(crate) new: Option<KeyRow>,
+}
+
+/// Raw rows to write, those known already, and the shared records that the writer still has to place.
+pub(crate) struct Sealed {
+    pub(crate) raws: Vec<RawRow>,
+    pub(crate) vouched: Vec<(i64, Digest)>,
+    pub(crate) ids: RawIds,
+    pub(crate) shared: Vec<Shared>,
+}
+
+/// A practitioner, role or practice: one raw row for all referrals that name it.
+pub(crate) struct Shared {
+    pub(crate) kind: RawKind,
+    pub(crate) look: Look,
+    pub(crate) bytes: Bytes,
+    pub(crate) known: Option<i64>,
+}
+
+/// What select and map said together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Closed(LegState, Reason),
+    /// Held by select, or by map once a partner was found; the partner's place in the rules.
+    Held(Stage, Reason, Option<usize>),
+    Routed(usize),
+}
+
+/// A chunk as it leaves the worker; dossiers and items are of the same length and order.
+pub(crate) struct Prepared {
+    pub(crate) dossiers: Vec<Dossier>,
+    pub(crate) items: Vec<Item>,
+}
+
+/// Looks of one referral's resources.
+struct Looks {
+    referral: Look,
+    request: Look,
+    person: Look,
+    patient: Option<Look>,
+    consent: Option<Look>,
+}
+
+/// What the store knows of a chunk.
+struct Lore {
+    legs: HashMap<Look, Leg>,
+    raws: HashMap<Look, i64>,
+    persons: HashMap<Look, KeyRow>,
+    /// Open legs of each person with their partners' strands.
+    open_with: HashMap<i64, Vec<(i64, i64)>>,
+}
+
+/// Prepares a chunk; runs on a thread of its own and waits there for look-ups.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) fn prepare(env: &Env, source: usize, dossiers: Vec<Dossier>, ids: &Ids, stream: &mut Stream) -> anyhow::Result<Prepared> {
+    let runtime = tokio::runtime::Handle::current();
+    let trees: Vec<Option<Trees<'_>>> = dossiers.iter().map(|dossier| dossier.trees().ok()).collect();
+    let looks: Vec<Option<Looks>> = dossiers.iter().zip(&trees).map(|(dossier, trees)| looks(env, source, dossier, trees.as_ref()?)).collect();
+    let shared: Vec<Vec<Shared>> = dossiers.iter().map(|dossier| shared(env, source, dossier)).collect();
+    let lore = runtime.block_on(lore(env, &looks, &shared))?;
+    let mut items = Vec::with_capacity(dossiers.len());
+    let mut changes = Vec::new();
+    for ((dossier, trees), (looks, shared)) in dossiers.iter().zip(&trees).zip(looks.into_iter().zip(shared)) {
+        let (Some(trees), Some(looks)) = (trees, looks) else {
+            items.push(Item::Unreadable);
+            continue;
+        };
+        let one = One { env, source, dossier, trees, looks, lore: &lore };
+        let item = one.item(shared, ids, stream);
+        if let Item::Changed(changed) = &item {
+            changes.push((items.len(), changed.leg.now.raws));
+        }
+        items.push(item);
+    }
+    // What was sent before is read back only for referrals that changed.
+    let before = runtime.block_on(kept::dossiers(env, &changes.iter().map(|(_, raws)| *raws).collect::<Vec<_>>()))?;
+    for ((place, _), before) in changes.iter().zip(before) {
+        if let (Some(Item::Changed(changed)), Some(Some(trees))) = (items.get_mut(*place), trees.get(*place)) {
+            change::settle(env, source, changed, trees, before.as_ref());
+        }
+    }
+    drop(trees);
+    Ok(Prepared { dossiers, items })
+}
+
+/// One referral with all that is known of it.
+struct One<'c, 'd> {
+    env: &'c Env,
+    source: usize,
+    dossier: &'d Dossier,
+    trees: &'d Trees<'d>,
+    looks: Looks,
+    lore: &'c Lore,
+}
+
+impl One<'_, '_> {
+    fn item(self, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Item {
+        let lore = self.lore;
+        let known = |look: &Look| lore.raws.get(look).copied();
+        let request = known(&self.looks.request);
+        let Some(leg) = lore.legs.get(&self.looks.referral) else {
+            return if request.is_some() { Item::Repeated } else { self.first_seen(shared, ids, stream) };
+        };
+        let patient = self.looks.patient.as_ref().map(|look| known(look));
+        let consent = self.looks.consent.as_ref().map(|look| known(look));
+        // An older version that comes again is no change; a record that is missing this time is none either.
+        if request.is_some() && patient != Some(None) && consent != Some(None) {
+            return Item::Repeated;
+        }
+        let person = self.person(ids, stream);
+        let old = leg.now.raws;
+        let mut sealed = self.seal(&person, shared, ids, stream);
+        sealed.ids.request = if request.is_some() { old.request } else { sealed.ids.request };
+        sealed.ids.patient = if sealed.ids.patient == 0 { old.patient } else { sealed.ids.patient };
+        sealed.ids.consent = if sealed.ids.consent == 0 { old.consent } else { sealed.ids.consent };
+        let decision = self.decide(&person, leg.id, leg.reference);
+        Item::Changed(Box::new(Changed { leg: leg.clone(), person, sealed, outcome: decision, after: leg.now, stage: Stage::Select, held: None }))
+    }
+
+    fn first_seen(self, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Item {
+        let person = self.person(ids, stream);
+        let reference = LegReference::from_random(stream.bits());
+        let id = ids.next();
+        match self.decide(&person, id, reference) {
+            None => {
+                let holder = &self.env.sources[self.source];
+                let raw = RawRow {
+                    id: ids.next(),
+                    holder: holder.key_id,
+                    kind: RawKind::ServiceRequest.number(),
+                    look: Some(self.looks.request),
+                    digest: holder.key.digest(&self.dossier.request),
+                    // What is not ours is not kept: the stub tells only that this version was seen.
+                    sealed: stub(&holder.key.digest(&self.dossier.request)),
+                };
+                Item::NotOurs { referral: self.looks.referral, raw: Box::new(raw) }
+            }
+            Some(outcome) => {
+                let sealed = self.seal(&person, shared, ids, stream);
+                Item::New(Box::new(NewReferral { referral: self.looks.referral, id, reference, person, sealed, outcome }))
+            }
+        }
+    }
+
+    /// Selects, then maps once to see that the row can be written; `None` of what is not ours.
+    fn decide(&self, person: &Person, leg: i64, reference: LegReference) -> Option<Outcome> {
+        let env = self.env;
+        let source = &env.sources[self.source].config;
+        let open: Vec<usize> = self.lore.open_with.get(&person.id).map_or_else(Vec::new, |legs| {
+            legs.iter().filter(|(other, _)| *other != leg).filter_map(|(_, strand)| env.partner_at(*strand)).collect()
+        });
+        let reference = reference.to_string();
+        let facts = map::facts(&reference, crate::domain::Action::New, "", 0);
+        let view = self.trees.view(env.setting(source, &env.rules, env.today()), facts);
+        judge(env, source, &view, self.trees.consent(), Known { open_with: &open })
+    }
+
+    fn person(&self, ids: &Ids, stream: &mut Stream) -> Person {
+        if let Some(row) = self.lore.persons.get(&self.looks.person)
+            && let Ok(key) = self.env.unwrap_key(row)
+        {
+            return Person { look: self.looks.person, id: row.id, key, new: None };
+        }
+        let id = ids.next();
+        let key = HolderKey::new(stream.bytes());
+        let wrapped = self.env.keys.wrap(id, stream.bytes(), &key);
+        let row = KeyRow { id, kind: KeyKind::Person as i64, look: Some(self.looks.person), wrapped };
+        Person { look: self.looks.person, id, key, new: Some(row) }
+    }
+
+    /// Seals what the store does not have yet.
+    fn seal(&self, person: &Person, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Sealed {
+        let mut sealed = Sealed { raws: Vec::with_capacity(2), vouched: Vec::with_capacity(2), ids: RawIds::default(), shared };
+        let own = [
+            (RawKind::ServiceRequest, Some(self.looks.request), Some(&self.dossier.request)),
+            (RawKind::Patient, self.looks.patient, self.dossier.patient.as_ref()),
+            (RawKind::Consent, self.looks.consent, self.dossier.consent.as_ref()),
+        ];
+        for (kind, look, bytes) in own {
+            let (Some(look), Some(bytes)) = (look, bytes) else { continue };
+            let id = self.lore.raws.get(&look).copied().unwrap_or_else(|| {
+                let row = seal_raw(ids.next(), person.id, &person.key, kind, look, bytes, stream);
+                let id = row.id;
+                sealed.vouched.push((id, sealed_digest(&row.sealed)));
+                sealed.raws.push(row);
+                id
+            });
+            match kind {
+                RawKind::ServiceRequest => sealed.ids.request = id,
+                RawKind::Patient => sealed.ids.patient = id,
+                _ => sealed.ids.consent = id,
+            }
+        }
+        sealed
+    }
+}
+
+/// Select's decision, and map's if it was routed; `None` of what is not ours.
+pub(crate) fn judge(env: &Env, source: &crate::config::Source, view: &crate::partner::View<'_>, consent: Option<&Json<'_>>, known: Known<'_>) -> Option<Outcome> {
+    match decide(view, consent, &env.source_rules(source), known) {
+        Decision::NotOurs => None,
+        Decision::Closed(state, reason) => Some(Outcome::Closed(state, reason)),
+        Decision::Held(reason, place) => Some(Outcome::Held(Stage::Select, reason, place)),
+        Decision::Routed(place) => {
+            let partner = env.rules.partners.get(place)?;
+            Some(match map::row(partner, view, &|fields| env.keys.token(fields)) {
+                Ok(_) => Outcome::Routed(place),
+                Err(problem) => Outcome::Held(Stage::Map, problem.reason, Some(place)),
+            })
+        }
+    }
+}
+
+/// A raw row of these bytes.
+pub(crate) fn seal_raw(id: i64, holder: i64, key: &HolderKey, kind: RawKind, look: Look, bytes: &[u8], stream: &mut Stream) -> RawRow {
+    let sealed = key.seal(raw_spot(id, holder), stream.bytes(), bytes);
+    RawRow { id, holder, kind: kind.number(), look: Some(look), digest: key.digest(bytes), sealed }
+}
+
+fn looks(env: &Env, source: usize, dossier: &Dossier, trees: &Trees<'_>) -> Option<Looks> {
+    let name = env.sources[source].config.id.as_bytes();
+    let id = service_request::id(&trees.request)?.as_bytes();
+    if trees.request.get("resourceType").and_then(Json::as_str) != Some("ServiceRequest") {
+        return None;
+    }
+    let pulled = |kind: &str, bytes: Option<&Bytes>, tree: Option<&Json<'_>>| {
+        let id = service_request::id(tree?)?.as_bytes();
+        Some(env.keys.look(&[name, kind.as_bytes(), id, &version(env, source, bytes?, tree?)]))
+    };
+    let person = trees.patient();
+    let patient_id = person.and_then(service_request::id).filter(|_| dossier.patient.is_some());
+    let number = person.and_then(patient::nhs_number_text).and_then(|text| NhsNumber::parse(text).ok());
+    let person_look = match (number, patient_id) {
+        (Some(number), _) => env.keys.look(&[name, b"nhs-number", number.digits().as_bytes()]),
+        (None, Some(patient)) => env.keys.look(&[name, b"patient", patient.as_bytes()]),
+        (None, None) => env.keys.look(&[name, b"nobody", id]),
+    };
+    Some(Looks {
+        referral: env.keys.look(&[name, b"ServiceRequest", id]),
+        request: env.keys.look(&[name, b"ServiceRequest", id, &version(env, source, &dossier.request, &trees.request)]),
+        person: person_look,
+        patient: pulled("Patient", dossier.patient.as_ref(), dossier.patient.as_ref().and(person)),
+        consent: pulled("Consent", dossier.consent.as_ref(), dossier.consent.as_ref().and(trees.consent())),
+    })
+}
+
+/// What tells one version of a resource from another: a server's version id, else, and in extracts always, its content.
+fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
+    let served = matches!(env.sources[source].config.pull, crate::config::Pull::Search { .. });
+    match service_request::version_id(tree) {
+        Some(version) if served => version.as_bytes().to_vec(),
+        _ => sha256(&[bytes]).to_vec(),
+    }
+}
+
+fn shared(env: &Env, source: usize, dossier: &Dossier) -> Vec<Shared> {
+    let name = env.sources[source].config.id.as_bytes();
+    let named = [
+        (RawKind::Practitioner, dossier.requester.as_ref()),
+        (RawKind::PractitionerRole, dossier.role.as_ref()),
+        (RawKind::Organization, dossier.practice.as_ref()),
+    ];
+    named
+        .into_iter()
+        .filter_map(|(kind, bytes)| {
+            let bytes = bytes?;
+            let look = env.keys.look(&[name, kind.resource_type().as_bytes(), &sha256(&[bytes])]);
+            Some(Shared { kind, look, bytes: bytes.clone(), known: None })
+        })
+        .collect()
+}
+
+async fn lore(env: &Env, looks: &[Option<Looks>], shared: &[Vec<Shared>]) -> anyhow::Result<Lore> {
+    let known = || looks.iter().flatten();
+    let legs = env.store.legs_by_look(known().map(|looks| looks.referral).collect()).await?;
+    let mut raw_looks: Vec<Look> = known().flat_map(|looks| [Some(looks.request), looks.patient, looks.consent]).flatten().collect();
+    raw_looks.extend(shared.iter().flatten().map(|shared| shared.look));
+    raw_looks.sort_unstable();
+    raw_looks.dedup();
+    let raws = env.store.raws_by_look(raw_looks).await?;
+    let keys = env.store.keys_by_look(known().map(|looks| looks.person).collect()).await?;
+    let mut open_with: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
+    for leg in env.store.legs_of_persons(keys.iter().map(|key| key.id).collect()).await? {
+        let waiting = leg.now.state == LegState::Routed || leg.now.state.after_sending();
+        if waiting && leg.now.partner > 0 {
+            open_with.entry(leg.now.person).or_default().push((leg.id, leg.now.partner));
+        }
+    }
+    Ok(Lore {
+        legs: legs.into_iter().filter_map(|leg| Some((leg.look?, leg))).collect(),
+        raws: raws.into_iter().collect(),
+        persons: keys.into_iter().filter_map(|key| Some((key.look?, key))).collect(),
+        open_with,
+    })
+}
+
+/// What a leg is after a decision, before anything was sent.
+pub(crate) fn standing(env: &Env, outcome: Outcome, person: i64, raws: RawIds) -> Standing {
+    let strand = |place: Option<usize>| place.and_then(|place| env.partners.get(place)).map_or(0, |partner| partner.strand);
+    let base = Standing { state: LegState::Received, partner: 0, person, why: None, pending: 0, asked: 0, closing: 0, raws };
+    match outcome {
+        Outcome::Closed(state, reason) => Standing { state, why: Some(reason), ..base },
+        Outcome::Held(_, reason, place) => Standing { state: LegState::Held, why: Some(reason), partner: strand(place), ..base },
+        Outcome::Routed(place) => {
+            Standing { state: LegState::Routed, partner: strand(Some(place)), pending: crate::domain::Action::New.number(), ..base }
+        }
+    }
+}

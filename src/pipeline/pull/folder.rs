@@ -1,0 +1,453 @@
+//! Referrals from a folder of extracts: `*.json`, `*.ndjson` and their `.gz`, folders below too.
+//!
+//! In: a read-only folder. Out: dossiers in the order of file and line. Every file is read twice: once to index what it
+//! holds (type, id, place), once where a referral or a record it names is needed, so memory grows with the number of
+//! resources, not with their size. Nothing in the folder is moved or changed.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::limits;
+use crate::fhir::reference::Reference;
+use crate::fhir::{patient, people, service_request};
+use crate::path::Json;
+use crate::pipeline::dossier::{Bytes, Dossier};
+use crate::seal::{Digest, sha256};
+use crate::store::rows::RawKind;
+
+/// Why a folder cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FolderError {
+    #[error("the folder cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the folder holds more than {} files", limits::EXTRACT_FILES_MAX)]
+    TooManyFiles,
+}
+
+/// Where a resource lies.
+#[derive(Clone, Copy, Debug)]
+struct Spot {
+    file: u32,
+    offset: u64,
+    length: u32,
+}
+
+struct Indexed {
+    spot: Spot,
+    last_updated: Option<Box<str>>,
+}
+
+struct Extract {
+    /// Name relative to the folder, for messages.
+    name: String,
+    file: File,
+}
+
+/// A folder of extracts, indexed.
+pub(crate) struct Folder {
+    extracts: Vec<Extract>,
+    requests: Vec<(Box<str>, Indexed)>,
+    records: HashMap<(RawKind, Box<str>), Indexed>,
+    by_nhs_number: HashMap<Box<str>, Box<str>>,
+    by_full_url: HashMap<Box<str>, Spot>,
+    /// Requests with an id that came twice: the newest is taken.
+    superseded: u64,
+    others: u64,
+    diagnostics: Vec<Diagnostic>,
+    digest: Digest,
+}
+
+impl Folder {
+    /// Indexes a folder, or one file; packed files are unpacked into unlinked files below `temporary`.
+    ///
+    /// # Errors
+    /// The folder cannot be listed, or holds too many files.
+    pub(crate) fn open(path: &Path, temporary: &Path) -> Result<Self, FolderError> {
+        let mut paths = Vec::new();
+        if path.is_file() {
+            paths.push(path.to_owned());
+        } else {
+            list(path, 0, &mut paths)?;
+        }
+        paths.sort();
+        let mut folder = Self {
+            extracts: Vec::new(),
+            requests: Vec::new(),
+            records: HashMap::new(),
+            by_nhs_number: HashMap::new(),
+            by_full_url: HashMap::new(),
+            superseded: 0,
+            others: 0,
+            diagnostics: Vec::new(),
+            digest: [0; 32],
+        };
+        let mut digests = Vec::new();
+        let base = if path.is_file() { path.parent().unwrap_or(path) } else { path };
+        for file in paths {
+            let name = file.strip_prefix(base).unwrap_or(&file).display().to_string();
+            match open_extract(&file, temporary) {
+                Ok(opened) => {
+                    folder.extracts.push(Extract { name, file: opened });
+                    digests.push(folder.index_extract()?);
+                }
+                Err(error) => {
+                    let what = format!("a file of the extract cannot be read: {}", error.kind());
+                    folder.note(Diagnostic::new(Code::Unreadable, what, Place::file(name)));
+                }
+            }
+        }
+        folder.keep_newest();
+        let parts: Vec<&[u8]> = digests.iter().map(<[u8; 32]>::as_slice).collect();
+        folder.digest = sha256(&parts);
+        Ok(folder)
+    }
+
+    /// SHA-256 over the SHA-256 of every file.
+    pub(crate) fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Referrals found, each id once.
+    pub(crate) fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Requests whose id came again with newer content.
+    pub(crate) fn superseded(&self) -> u64 {
+        self.superseded
+    }
+
+    /// Resources of types that are not referrals nor records of one.
+    pub(crate) fn others(&self) -> u64 {
+        self.others
+    }
+
+    /// What could not be used.
+    pub(crate) fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// File and place of a referral, for messages.
+    pub(crate) fn place(&self, index: usize) -> Place {
+        let Some((_, indexed)) = self.requests.get(index) else { return Place::default() };
+        let name = self.extracts.get(indexed.spot.file as usize).map_or("", |extract| extract.name.as_str());
+        Place::file(name).and(format!("byte {}", indexed.spot.offset))
+    }
+
+    /// Name of the file of a referral.
+    pub(crate) fn file(&self, index: usize) -> Option<&str> {
+        let (_, indexed) = self.requests.get(index)?;
+        self.extracts.get(indexed.spot.file as usize).map(|extract| extract.name.as_str())
+    }
+
+    /// The referral at this place, with the records that it names and that the folder holds.
+    pub(crate) fn dossier(&self, index: usize) -> std::io::Result<Dossier> {
+        let (_, indexed) = self.requests.get(index).ok_or(std::io::ErrorKind::NotFound)?;
+        let request = self.read(indexed.spot)?;
+        let mut dossier = Dossier::of_request(request.clone());
+        let Ok(tree) = Json::parse(&request) else { return Ok(dossier) };
+        dossier.patient = self.subject(&tree)?;
+        self.referrer(&tree, &mut dossier)?;
+        for reference in service_request::consents(&tree, None) {
+            if dossier.consent.is_none() {
+                dossier.consent = self.resolve(RawKind::Consent, reference)?;
+            }
+        }
+        Ok(dossier)
+    }
+
+    fn subject(&self, request: &Json<'_>) -> std::io::Result<Option<Bytes>> {
+        let found = self.resolve(RawKind::Patient, service_request::subject(request, None))?;
+        let contained = matches!(service_request::subject(request, None), Reference::Contained(_));
+        match (found, service_request::subject_identifier(request)) {
+            (Some(found), _) => Ok(Some(found)),
+            (None, Some((system, value))) if !contained => self.resolve(RawKind::Patient, Reference::Logical { system, value }),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn referrer(&self, request: &Json<'_>, dossier: &mut Dossier) -> std::io::Result<()> {
+        let requester = service_request::requester(request, None);
+        dossier.requester = self.resolve(RawKind::Practitioner, requester)?;
+        dossier.role = self.resolve(RawKind::PractitionerRole, requester)?;
+        if let Some(role) = dossier.role.clone()
+            && let Ok(role) = Json::parse(&role)
+        {
+            dossier.requester = self.resolve(RawKind::Practitioner, people::role_practitioner(&role, None))?;
+            dossier.practice = self.resolve(RawKind::Organization, people::role_organization(&role, None))?;
+        }
+        if dossier.practice.is_none() {
+            dossier.practice = self.resolve(RawKind::Organization, requester)?;
+        }
+        for reference in service_request::supporting_info(request, None) {
+            if dossier.practice.is_none()
+                && let Some(bytes) = self.resolve(RawKind::Organization, reference)?
+                && Json::parse(&bytes).is_ok_and(|organization| people::ods_code(&organization).is_some())
+            {
+                dossier.practice = Some(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, kind: RawKind, reference: Reference<'_>) -> std::io::Result<Option<Bytes>> {
+        let by_id = |id: &str| self.records.get(&(kind, Box::from(id))).map(|indexed| indexed.spot);
+        let spot = match reference {
+            Reference::Relative { kind: named, id } if named == kind.resource_type() => by_id(id),
+            Reference::Urn(url) => self.by_full_url.get(url).copied(),
+            // An extract has no base of its own: an absolute address is known by its fullUrl or by its end.
+            Reference::Foreign(url) => self.by_full_url.get(url).copied().or_else(|| {
+                let (rest, id) = url.rsplit_once('/')?;
+                rest.ends_with(kind.resource_type()).then(|| by_id(id)).flatten()
+            }),
+            Reference::Logical { system, value } if kind == RawKind::Patient && system == Some(patient::NHS_NUMBER_SYSTEM) => {
+                self.by_nhs_number.get(value).and_then(|id| by_id(id))
+            }
+            _ => None,
+        };
+        let Some(spot) = spot else { return Ok(None) };
+        let bytes = self.read(spot)?;
+        let right = Json::parse(&bytes).is_ok_and(|tree| tree.get("resourceType").and_then(Json::as_str) == Some(kind.resource_type()));
+        Ok(right.then_some(bytes))
+    }
+
+    fn read(&self, spot: Spot) -> std::io::Result<Bytes> {
+        let extract = self.extracts.get(spot.file as usize).ok_or(std::io::ErrorKind::NotFound)?;
+        let mut bytes = vec![0; spot.length as usize];
+        extract.file.read_exact_at(&mut bytes, spot.offset)?;
+        Ok(Arc::from(bytes))
+    }
+
+    fn note(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < limits::DIAGNOSTICS_MAX {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Indexes the extract opened last and gives its SHA-256. A file whose first line is a whole resource is NDJSON;
+    /// any other is one JSON document.
+    fn index_extract(&mut self) -> std::io::Result<Digest> {
+        let file = u32::try_from(self.extracts.len() - 1).unwrap_or(u32::MAX);
+        let Some(extract) = self.extracts.last() else { return Ok([0; 32]) };
+        let name = extract.name.clone();
+        let handle = extract.file.try_clone()?;
+        let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+        let ndjson = name.contains(".ndjson");
+        let mut reader = BufReader::with_capacity(1 << 20, Cursor { file: &handle, at: 0 });
+        let mut line = Vec::new();
+        let (mut offset, mut number) = (0_u64, 0_u64);
+        if ndjson {
+            loop {
+                line.clear();
+                let limit = u64::try_from(limits::RESOURCE_BYTES_MAX).unwrap_or(u64::MAX) + 2;
+                let read = reader.by_ref().take(limit).read_until(b'\n', &mut line)?;
+                if read == 0 {
+                    break;
+                }
+                number += 1;
+                digest.update(&line);
+                let place = Place::file(&name).line(number);
+                if line.trim_ascii().len() > limits::RESOURCE_BYTES_MAX {
+                    let what = format!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
+                    self.note(Diagnostic::new(Code::Unreadable, what, place));
+                } else if !line.trim_ascii().is_empty() {
+                    self.index_document(&line, Spot { file, offset, length: u32::try_from(read).unwrap_or(u32::MAX) }, &place);
+                }
+                offset += u64::try_from(read).unwrap_or(0);
+            }
+        } else {
+            let bytes_max = limits::EXTRACT_BYTES_MAX.min(64 * 1024 * 1024);
+            reader.take(bytes_max + 1).read_to_end(&mut line)?;
+            digest.update(&line);
+            let place = Place::file(&name);
+            if u64::try_from(line.len()).is_ok_and(|length| length > bytes_max) {
+                self.note(Diagnostic::new(Code::Unreadable, format!("a document is longer than {bytes_max} bytes"), place));
+            } else {
+                self.index_document(&line, Spot { file, offset, length: u32::try_from(line.len()).unwrap_or(u32::MAX) }, &place);
+            }
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(digest.finish().as_ref());
+        Ok(out)
+    }
+
+    fn index_document(&mut self, bytes: &[u8], spot: Spot, place: &Place) {
+        let tree = match Json::parse(bytes) {
+            Ok(tree) => tree,
+            Err(error) => {
+                let line = place.clone().and(format!("line {}, column {} of the text", error.line, error.column));
+                self.note(Diagnostic::new(Code::Unreadable, error.what, line));
+                return;
+            }
+        };
+        match tree.get("resourceType").and_then(Json::as_str) {
+            Some("Bundle") => self.index_bundle(bytes, spot, place),
+            Some(kind) => self.index_resource(kind, &tree, spot, None, place),
+            None => self.note(Diagnostic::new(Code::NotAResource, "a JSON document without resourceType", place.clone())),
+        }
+    }
+
+    fn index_bundle(&mut self, bytes: &[u8], spot: Spot, place: &Place) {
+        let Ok(text) = std::str::from_utf8(bytes) else { return };
+        let parsed: Result<BundleText<'_>, _> = serde_json::from_str(text.trim_start_matches('\u{feff}'));
+        let Ok(bundle) = parsed else {
+            self.note(Diagnostic::new(Code::BadResource, "a Bundle whose entry is no list of objects", place.clone()));
+            return;
+        };
+        for (number, entry) in bundle.entry.iter().enumerate() {
+            let Some(resource) = entry.resource else { continue };
+            let place = place.clone().and(format!("entry {number}"));
+            let offset = (resource.get().as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
+            let inner = Spot {
+                file: spot.file,
+                offset: spot.offset + u64::try_from(offset).unwrap_or(0),
+                length: u32::try_from(resource.get().len()).unwrap_or(u32::MAX),
+            };
+            let Ok(tree) = Json::parse(resource.get().as_bytes()) else {
+                self.note(Diagnostic::new(Code::Unreadable, "an entry of a Bundle cannot be read", place));
+                continue;
+            };
+            let kind = tree.get("resourceType").and_then(Json::as_str).unwrap_or_default().to_owned();
+            self.index_resource(&kind, &tree, inner, entry.full_url.as_deref(), &place);
+        }
+    }
+
+    fn index_resource(&mut self, kind: &str, tree: &Json<'_>, spot: Spot, full_url: Option<&str>, place: &Place) {
+        if let Some(url) = full_url {
+            self.by_full_url.insert(Box::from(url), spot);
+        }
+        let id: Option<Box<str>> = service_request::id(tree).map(Box::from);
+        let indexed = Indexed { spot, last_updated: service_request::last_updated(tree).map(Box::from) };
+        let kind = match kind {
+            "ServiceRequest" => {
+                let Some(id) = id.or_else(|| full_url.map(Box::from)) else {
+                    self.note(Diagnostic::new(Code::BadResource, "a ServiceRequest without id", place.clone()));
+                    return;
+                };
+                self.requests.push((id, indexed));
+                return;
+            }
+            "Patient" => RawKind::Patient,
+            "Practitioner" => RawKind::Practitioner,
+            "PractitionerRole" => RawKind::PractitionerRole,
+            "Organization" => RawKind::Organization,
+            "Consent" => RawKind::Consent,
+            _ => {
+                self.others += 1;
+                return;
+            }
+        };
+        let Some(id) = id else { return };
+        if kind == RawKind::Patient {
+            for number in patient::nhs_number_texts(tree) {
+                self.by_nhs_number.insert(Box::from(number), id.clone());
+            }
+        }
+        let known = self.records.get(&(kind, id.clone()));
+        if known.is_none_or(|known| known.last_updated <= indexed.last_updated) {
+            self.records.insert((kind, id), indexed);
+        }
+    }
+
+    /// Of requests with the same id only the newest stands, in its own place.
+    fn keep_newest(&mut self) {
+        let mut newest: HashMap<&str, usize> = HashMap::with_capacity(self.requests.len());
+        for (index, (id, indexed)) in self.requests.iter().enumerate() {
+            let place = newest.entry(id).or_insert(index);
+            if self.requests[*place].1.last_updated <= indexed.last_updated {
+                *place = index;
+            }
+        }
+        if newest.len() == self.requests.len() {
+            return;
+        }
+        let keep: std::collections::HashSet<usize> = newest.into_values().collect();
+        self.superseded = u64::try_from(self.requests.len() - keep.len()).unwrap_or(0);
+        let mut index = 0;
+        self.requests.retain(|_| {
+            index += 1;
+            keep.contains(&(index - 1))
+        });
+    }
+}
+
+
+#[derive(serde::Deserialize)]
+struct BundleText<'a> {
+    #[serde(borrow, default)]
+    entry: Vec<EntryText<'a>>,
+}
+
+#[derive(serde::Deserialize)]
+struct EntryText<'a> {
+    #[serde(borrow, default, rename = "fullUrl")]
+    full_url: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    resource: Option<&'a serde_json::value::RawValue>,
+}
+
+/// Reads a file from its start without moving a position that others share.
+struct Cursor<'f> {
+    file: &'f File,
+    at: u64,
+}
+
+impl Read for Cursor<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += u64::try_from(read).unwrap_or(0);
+        Ok(read)
+    }
+}
+
+fn list(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), FolderError> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy().to_lowercase();
+        let extract = [".json", ".ndjson", ".json.gz", ".ndjson.gz"].iter().any(|ending| name.ends_with(ending));
+        if kind.is_dir() && depth < limits::EXTRACT_DEPTH_MAX {
+            list(&entry.path(), depth + 1, paths)?;
+        } else if kind.is_file() && extract {
+            paths.push(entry.path());
+        }
+        if paths.len() > limits::EXTRACT_FILES_MAX {
+            return Err(FolderError::TooManyFiles);
+        }
+    }
+    Ok(())
+}
+
+/// Opens an extract for reading at any place; a packed one is unpacked into a file that has no name.
+fn open_extract(path: &Path, temporary: &Path) -> std::io::Result<File> {
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > limits::EXTRACT_BYTES_MAX {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    if path.extension().is_none_or(|ending| ending != "gz") {
+        return Ok(file);
+    }
+    let mut unpacked = unlinked_file(temporary)?;
+    let mut reader = flate2::read::MultiGzDecoder::new(file).take(limits::EXTRACT_BYTES_MAX + 1);
+    let copied = std::io::copy(&mut reader, &mut unpacked)?;
+    unpacked.flush()?;
+    if copied > limits::EXTRACT_BYTES_MAX {
+        return Err(std::io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(unpacked)
+}
+
+/// A file of ours without a name: gone when it is closed, however the program ends.
+fn unlinked_file(folder: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(folder)?;
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o600);
+    options.open(folder)
+}

@@ -1,0 +1,269 @@
+//! The writer's part of the way in: in chunk order, groups of chunks become one durable transaction.
+//!
+//! What needs an order is decided here and nowhere else: capacity, and two referrals of one person at once. A referral
+//! that meets another one that is still under way is put off until that one is in the store.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::change::Changed;
+use super::chunk::{Item, NewReferral, Outcome, Prepared, Shared, seal_raw, standing};
+use crate::domain::entropy::Stream;
+use crate::domain::{Counts, Disposition, LegState, Reason, Stage};
+use crate::pipeline::dossier::Dossier;
+use crate::pipeline::env::Env;
+use crate::seal::{Look, sealed_digest};
+use crate::store::batch::{LegSeed, birth_tail, vouched_list};
+use crate::store::rows::{BookRow, HeldRow, RawIds, RawKind, Standing};
+use crate::store::{Batch, Entry, HeldQuery, Kind};
+
+/// Writes what workers prepared.
+pub(super) struct GroupWriter<'e> {
+    env: &'e Env,
+    source: usize,
+    run: i64,
+    stream: Stream,
+    batch: Batch,
+    chunks: usize,
+    counts: BTreeMap<Stage, Counts>,
+    /// Shared records placed in this run.
+    shared: HashMap<Look, i64>,
+    /// What this run has written that a worker may not have seen yet.
+    persons: HashSet<Look>,
+    referrals: HashSet<Look>,
+    routed: HashSet<(i64, i64)>,
+    /// Free places of partners that have a capacity, by place in the rules.
+    free: HashMap<usize, i64>,
+    pub(super) deferred: Vec<Dossier>,
+    pub(super) totals: BTreeMap<Stage, Counts>,
+}
+
+impl<'e> GroupWriter<'e> {
+    pub(super) async fn new(env: &'e Env, source: usize, run: i64) -> anyhow::Result<Self> {
+        let open: HashMap<i64, i64> = env.store.open_legs().await?.into_iter().collect();
+        let free = env
+            .each_partner()
+            .filter_map(|(place, partner, at)| Some((place, i64::from(partner.select.open_legs_max?) - open.get(&at.strand).copied().unwrap_or(0))))
+            .collect();
+        Ok(Self {
+            env,
+            source,
+            run,
+            stream: env.stream(),
+            batch: Batch::new(env.sources[source].strand, env.now()),
+            chunks: 0,
+            counts: BTreeMap::new(),
+            shared: HashMap::new(),
+            persons: HashSet::new(),
+            referrals: HashSet::new(),
+            routed: HashSet::new(),
+            free,
+            deferred: Vec::new(),
+            totals: BTreeMap::new(),
+        })
+    }
+
+    /// Takes a prepared chunk; commits when the group is full.
+    pub(super) async fn take(&mut self, prepared: Prepared) -> anyhow::Result<()> {
+        for (dossier, item) in prepared.dossiers.into_iter().zip(prepared.items) {
+            if self.collides(&item) {
+                self.deferred.push(dossier);
+                continue;
+            }
+            match item {
+                Item::Repeated => self.count(Stage::Pull, Disposition::Repeated, Some(Reason::AlreadyKnown)),
+                Item::Unreadable => self.count(Stage::Pull, Disposition::Rejected, Some(Reason::Unreadable)),
+                Item::NotOurs { raw, .. } => {
+                    let vouched = [(raw.id, sealed_digest(&raw.sealed))];
+                    self.batch.push(Entry::plain(Kind::Resource, raw.id, vouched_list(&vouched)));
+                    self.batch.raws.push(*raw);
+                    self.count(Stage::Pull, Disposition::Accepted, None);
+                    self.count(Stage::Select, Disposition::Rejected, Some(Reason::NotOurs));
+                }
+                Item::New(new) => self.first_seen(*new).await?,
+                Item::Changed(changed) => self.changed(*changed).await?,
+            }
+        }
+        self.chunks += 1;
+        if self.chunks >= crate::domain::limits::GROUP_CHUNKS {
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the group durable.
+    pub(super) async fn commit(&mut self) -> anyhow::Result<()> {
+        let fresh = Batch::new(self.env.sources[self.source].strand, self.env.now());
+        let mut batch = std::mem::replace(&mut self.batch, fresh);
+        self.chunks = 0;
+        for (stage, counts) in std::mem::take(&mut self.counts) {
+            self.totals.entry(stage).or_default().merge(&counts);
+            batch.books.push(BookRow { run: self.run, stage, source: batch.strand, partner: 0, file: 0, counts });
+        }
+        if !batch.is_empty() {
+            self.env.store.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Forgets what workers had not seen: from here on each referral is in the store before the next is looked at.
+    pub(super) fn forget(&mut self) {
+        self.persons.clear();
+        self.referrals.clear();
+        self.routed.clear();
+    }
+
+    /// Whether a worker decided without knowing of something that this run has written since.
+    fn collides(&mut self, item: &Item) -> bool {
+        match item {
+            Item::Repeated | Item::Unreadable => false,
+            Item::NotOurs { referral, .. } => !self.referrals.insert(*referral),
+            Item::New(new) => {
+                let partner = routed_to(self.env, new.outcome);
+                let person_new = new.person.new.is_some() && self.persons.contains(&new.person.look);
+                let taken = partner.is_some_and(|partner| self.routed.contains(&(new.person.id, partner)));
+                if person_new || taken || self.referrals.contains(&new.referral) {
+                    return true;
+                }
+                self.referrals.insert(new.referral);
+                self.persons.insert(new.person.look);
+                self.routed.extend(partner.map(|partner| (new.person.id, partner)));
+                false
+            }
+            Item::Changed(changed) => {
+                let referral = changed.leg.look.unwrap_or_default();
+                let person_new = changed.person.new.is_some() && !self.persons.insert(changed.person.look);
+                person_new || !self.referrals.insert(referral)
+            }
+        }
+    }
+
+    async fn first_seen(&mut self, new: NewReferral) -> anyhow::Result<()> {
+        self.count(Stage::Pull, Disposition::Accepted, None);
+        let outcome = self.within_capacity(new.outcome);
+        self.count_outcome(outcome);
+        let ids = self.place_shared(new.sealed.shared, new.sealed.ids).await?;
+        self.batch.keys.extend(new.person.new);
+        self.batch.raws.extend(new.sealed.raws);
+        let strand = self.batch.strand;
+        let after = standing(self.env, outcome, new.person.id, ids);
+        let received = Standing { state: LegState::Received, partner: 0, why: None, pending: 0, ..after };
+        let seed = LegSeed::New { reference: new.reference, look: Some(new.referral), source: strand };
+        self.batch.push(Entry::leg(Kind::Received, new.id, seed, received, birth_tail(new.reference, strand, &new.sealed.vouched)));
+        self.batch.push(Entry::leg(Kind::Decided, new.id, LegSeed::Same, after, rule_tail(self.env)));
+        if let Outcome::Held(stage, reason, _) = outcome {
+            self.hold(new.id, stage, reason, after.partner);
+        }
+        Ok(())
+    }
+
+    async fn changed(&mut self, changed: Changed) -> anyhow::Result<()> {
+        self.count(Stage::Pull, Disposition::Accepted, None);
+        let ids = self.place_shared(changed.sealed.shared, changed.sealed.ids).await?;
+        self.batch.keys.extend(changed.person.new);
+        self.batch.raws.extend(changed.sealed.raws);
+        let mut after = Standing { raws: ids, ..changed.after };
+        let mut held = changed.held;
+        if let (LegState::Routed, Some(place)) = (after.state, self.env.partner_at(after.partner))
+            && changed.leg.now.state != LegState::Routed
+            && let Outcome::Held(_, reason, _) = self.within_capacity(Outcome::Routed(place))
+        {
+            after = Standing { state: LegState::Held, why: Some(reason), pending: 0, ..after };
+            held = Some(reason);
+        }
+        let (disposition, reason) = if held.is_some() { (Disposition::Held, held) } else { (Disposition::Accepted, after.why) };
+        self.count(changed.stage, disposition, reason);
+        let id = changed.leg.id;
+        let open = self.env.store.held(HeldQuery { leg: Some(id), number: None }).await?;
+        // Holds on rows of returns are not the practice's to settle.
+        let settled = open.iter().filter(|hold| hold.return_id == 0 && hold.reason != Reason::StopOpen);
+        self.batch.released.extend(settled.map(|hold| hold.number));
+        let seed = LegSeed::Known(Box::new(changed.leg));
+        self.batch.push(Entry::leg(Kind::Amended, id, seed, after, vouched_list(&changed.sealed.vouched)));
+        if let Some(reason) = held {
+            self.hold(id, changed.stage, reason, after.partner);
+        }
+        Ok(())
+    }
+
+    fn hold(&mut self, leg: i64, stage: Stage, reason: Reason, partner: i64) {
+        let source = self.batch.strand;
+        let stage = stage.number();
+        self.batch.held.push(HeldRow { number: 0, leg, stage, reason, source, partner, return_id: 0, row: 0, since: 0, open: true });
+    }
+
+    /// A partner that is full takes nobody new: the oldest referral first, the rest wait (`safety.md` §4).
+    fn within_capacity(&mut self, outcome: Outcome) -> Outcome {
+        let Outcome::Routed(place) = outcome else { return outcome };
+        match self.free.get_mut(&place) {
+            Some(free) if *free <= 0 => Outcome::Held(Stage::Select, Reason::Capacity, Some(place)),
+            Some(free) => {
+                *free -= 1;
+                outcome
+            }
+            None => outcome,
+        }
+    }
+
+    /// Gives each shared record its raw row, sealing it the first time.
+    async fn place_shared(&mut self, shared: Vec<Shared>, mut ids: RawIds) -> anyhow::Result<RawIds> {
+        for record in shared {
+            let id = match self.shared.get(&record.look) {
+                Some(id) => *id,
+                None => self.new_shared(&record).await?,
+            };
+            match record.kind {
+                RawKind::Practitioner => ids.requester = id,
+                RawKind::PractitionerRole => ids.role = id,
+                _ => ids.practice = id,
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn new_shared(&mut self, record: &Shared) -> anyhow::Result<i64> {
+        let known = self.env.store.raws_by_look(vec![record.look]).await?;
+        let id = if let Some((_, id)) = known.first() {
+            *id
+        } else {
+            let source = &self.env.sources[self.source];
+            let id = self.env.ids.take(&*self.env.store, source.strand, 1).await?.next();
+            let row = seal_raw(id, source.key_id, &source.key, record.kind, record.look, &record.bytes, &mut self.stream);
+            self.batch.push(Entry::plain(Kind::Resource, id, vouched_list(&[(id, sealed_digest(&row.sealed))])));
+            self.batch.raws.push(row);
+            id
+        };
+        self.shared.insert(record.look, id);
+        Ok(id)
+    }
+
+    fn count_outcome(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Closed(_, reason) => self.count(Stage::Select, Disposition::Accepted, Some(reason)),
+            Outcome::Held(Stage::Map, reason, _) => {
+                self.count(Stage::Select, Disposition::Accepted, None);
+                self.count(Stage::Map, Disposition::Held, Some(reason));
+            }
+            Outcome::Held(_, reason, _) => self.count(Stage::Select, Disposition::Held, Some(reason)),
+            Outcome::Routed(_) => {
+                self.count(Stage::Select, Disposition::Accepted, None);
+                self.count(Stage::Map, Disposition::Accepted, None);
+            }
+        }
+    }
+
+    fn count(&mut self, stage: Stage, disposition: Disposition, reason: Option<Reason>) {
+        self.counts.entry(stage).or_default().add(disposition, reason);
+    }
+}
+
+/// The tail of a `decided` row: the rules by which it was decided.
+pub(crate) fn rule_tail(env: &Env) -> String {
+    format!("\"{}\"", crate::store::chain::hex(&env.rules.hash[..16]))
+}
+
+fn routed_to(env: &Env, outcome: Outcome) -> Option<i64> {
+    match outcome {
+        Outcome::Routed(place) => env.partners.get(place).map(|partner| partner.strand),
+        Outcome::Closed(..) | Outcome::Held(..) => None,
+    }
+}

@@ -1,0 +1,110 @@
+//! Writing as files for an import: one NDJSON a run, numbered without gaps, complete when its manifest is there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Ended, begin, end, load, refusals};
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::Disposition;
+use crate::domain::clock::{day_from_number, day_number};
+use crate::pipeline::StageOutcome;
+use crate::pipeline::env::Env;
+use crate::seal::sha256;
+use crate::store::chain::hex;
+use crate::store::rows::{DropFile, DropState, PushRow, PushState};
+use crate::store::{Batch, Entry, Kind};
+use crate::tabular::{AtomicError, manifest_name, write_atomically};
+
+/// Mode of the files: readable by the group of the import.
+const MODE: u32 = 0o640;
+/// Writes of one file.
+const ROWS_MAX: i64 = 50_000;
+
+/// Writes everything queued for a source into one file.
+///
+/// # Errors
+/// The store failed. A folder that cannot be written is an outcome.
+pub(super) async fn push(env: &Arc<Env>, place: usize, run: i64, path: &Path) -> anyhow::Result<StageOutcome> {
+    let mut outcome = StageOutcome::default();
+    let strand = env.sources[place].strand;
+    let files = env.store.drop_files(strand).await?;
+    // A file that was prepared and not seen complete is written again, the same bytes under the same number.
+    let unfinished = files.last().filter(|file| file.state == DropState::Prepared).cloned();
+    let state = if unfinished.is_some() { PushState::Sending } else { PushState::Queued };
+    let rows = env.store.pushes(strand, state, 0, ROWS_MAX).await?;
+    if rows.is_empty() && unfinished.is_none() {
+        return Ok(outcome);
+    }
+    let (mut writes, refused) = load(env, rows).await?;
+    end(env, strand, run, refusals(refused), &mut outcome).await?;
+    if writes.is_empty() && unfinished.is_none() {
+        return Ok(outcome);
+    }
+    let mut bytes = Vec::new();
+    for write in &writes {
+        bytes.extend_from_slice(&write.body);
+        bytes.push(b'\n');
+    }
+    let file = if let Some(file) = unfinished {
+        file
+    } else {
+        let sequence = files.last().map_or(0, |file| file.sequence) + 1;
+        let file = prepare(env, strand, sequence, &bytes, writes.len()).await?;
+        begin(env, strand, &mut writes).await?;
+        file
+    };
+    if let Err(error) = publish(env, path, &file, &bytes) {
+        let here = Place::detail(format!("source {}", env.sources[place].config.id));
+        outcome.unreachable.push(Diagnostic::new(Code::WriteUnreachable, error.to_string(), here));
+        return Ok(outcome);
+    }
+    let mut batch = Batch::new(strand, env.now());
+    batch.push(Entry::plain(Kind::Sent, file.id, format!("{},0", file.sequence)));
+    batch.drop_states.push((file.id, DropState::Sent));
+    env.store.commit(batch).await?;
+    let confirmed = |mut row: PushRow| {
+        (row.state, row.reason) = (PushState::Confirmed, 0);
+        Ended { row, disposition: Disposition::Accepted, reason: None }
+    };
+    end(env, strand, run, writes.into_iter().map(|write| confirmed(write.row)).collect(), &mut outcome).await?;
+    Ok(outcome)
+}
+
+async fn prepare(env: &Env, strand: i64, sequence: i64, bytes: &[u8], rows: usize) -> anyhow::Result<DropFile> {
+    let today = env.today();
+    let file = DropFile {
+        id: env.ids.take(&*env.store, strand, 1).await?.next(),
+        partner: strand,
+        sequence,
+        name: format!("observations_{}_{sequence:06}.ndjson", today.strftime("%Y%m%d")),
+        day: day_number(today),
+        rows: i64::try_from(rows).unwrap_or(i64::MAX),
+        digest: env.keys.file_digest(&sha256(&[bytes])),
+        root: [0; 32],
+        rule: [0; 32],
+        mapper: 0,
+        state: DropState::Prepared,
+    };
+    let mut batch = Batch::new(strand, env.now());
+    let tail = format!("{sequence},{rows},\"{}\",\"{}\",\"\"", hex(&file.digest), hex(&file.root));
+    batch.push(Entry::plain(Kind::Prepared, file.id, tail));
+    batch.drop_file = Some(file.clone());
+    env.store.commit(batch).await?;
+    Ok(file)
+}
+
+fn publish(env: &Env, path: &Path, file: &DropFile, bytes: &[u8]) -> Result<(), AtomicError> {
+    let folder = env.config.home.join(path);
+    if let Err(source) = std::fs::create_dir_all(&folder) {
+        return Err(AtomicError::Io { step: "creating the import folder", folder, source });
+    }
+    let manifest = serde_json::json!({
+        "file": file.name, "made_on": day_from_number(file.day).to_string(), "sequence": file.sequence,
+        "previous_sequence": if file.sequence > 1 { Some(file.sequence - 1) } else { None },
+        "rows": file.rows, "sha256": hex(&sha256(&[bytes])),
+    });
+    let mut text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
+    text.push(b'\n');
+    write_atomically(&folder.join(&file.name), bytes, MODE)?;
+    write_atomically(&folder.join(manifest_name(&file.name)), &text, MODE)
+}

@@ -1,0 +1,142 @@
+//! Searches as clients see them: a page at a time, each page of one and the same result.
+//!
+//! The ids that a search found are kept until newer searches push them out, so that what is written meanwhile neither
+//! shifts a page nor hides a row; a forgotten search is 410, as on real servers.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::resources::Failure;
+use super::routes::{Answer, Call, Server};
+use super::{dates, search};
+
+/// Searches whose further pages can still be asked for; the oldest are forgotten, as on real servers.
+const SEARCHES_MAX: usize = 256;
+
+/// The searches that are being paged through.
+#[derive(Default)]
+pub(super) struct Searches {
+    by_token: BTreeMap<String, Arc<Search>>,
+    oldest_first: VecDeque<String>,
+}
+
+struct Search {
+    resource_type: String,
+    query: search::Query,
+    found: Vec<String>,
+}
+
+impl Server {
+    pub(super) fn search(
+        &mut self,
+        resource_type: &str,
+        call: &Call,
+        asked: &[(String, String)],
+    ) -> Result<Answer, Failure> {
+        self.store.knows(resource_type)?;
+        let strict = call.prefer.contains("handling=strict");
+        let query = search::parse(&self.store, resource_type, asked, strict)?;
+        let found = query.run(&self.store, resource_type);
+        let name = format!(
+            "{resource_type}?{} at {}",
+            encode(&query.understood),
+            self.store.revision
+        );
+        let token = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
+        let search = Arc::new(Search {
+            resource_type: resource_type.to_owned(),
+            query,
+            found,
+        });
+        if search.found.len() > search.query.count
+            && self
+                .searches
+                .by_token
+                .insert(token.clone(), Arc::clone(&search))
+                .is_none()
+        {
+            self.searches.oldest_first.push_back(token.clone());
+            if self.searches.oldest_first.len() > SEARCHES_MAX
+                && let Some(oldest) = self.searches.oldest_first.pop_front()
+            {
+                self.searches.by_token.remove(&oldest);
+            }
+        }
+        Ok(Answer::of(200, self.searchset(&search, &token, 0)))
+    }
+
+    pub(super) fn page(&self, query: &str) -> Result<Answer, Failure> {
+        let gone = || Failure::new(410, "expired", "the search is not known or has expired");
+        let asked = pairs(query);
+        let page = asked
+            .iter()
+            .find(|(name, _)| name == "_page")
+            .map(|(_, value)| value);
+        let (token, start) = page
+            .and_then(|page| page.split_once('.'))
+            .ok_or_else(gone)?;
+        let search = self.searches.by_token.get(token).ok_or_else(gone)?;
+        let start = start.parse::<usize>().map_err(|_| gone())?;
+        Ok(Answer::of(200, self.searchset(search, token, start)))
+    }
+
+    fn searchset(&self, search: &Search, token: &str, start: usize) -> Value {
+        let base = &self.store.base;
+        let Search {
+            resource_type,
+            query,
+            found,
+        } = search;
+        let mut bundle = json!({"resourceType": "Bundle", "type": "searchset", "total": found.len(),
+            "meta": {"lastUpdated": dates::instant((self.store.now)())},
+            "link": [{"relation": "self", "url": format!("{base}/{resource_type}?{}", encode(&query.understood))}]});
+        if query.count_only {
+            return bundle;
+        }
+        let end = start.saturating_add(query.count).min(found.len());
+        let page = found.get(start..end).unwrap_or_default();
+        let mut entries = Vec::new();
+        for id in page {
+            entries.extend(self.entry(resource_type, id, "match"));
+        }
+        for (include_type, id) in query.included(&self.store, resource_type, page) {
+            entries.extend(self.entry(&include_type, &id, "include"));
+        }
+        if !entries.is_empty() {
+            bundle["entry"] = Value::Array(entries);
+        }
+        if end < found.len()
+            && let Some(links) = bundle["link"].as_array_mut()
+        {
+            links.push(json!({"relation": "next", "url": format!("{base}?_page={token}.{end}")}));
+        }
+        bundle
+    }
+
+    /// A bundle entry; none for a resource that was deleted while a client was paging.
+    fn entry(&self, resource_type: &str, id: &str, mode: &str) -> Option<Value> {
+        let body = self.store.current(resource_type, id).ok()?.body.clone()?;
+        let full_url = format!("{}/{resource_type}/{id}", self.store.base);
+        Some(json!({"fullUrl": full_url, "resource": body, "search": {"mode": mode}}))
+    }
+}
+
+/// The pairs of a query string or form, decoded, in order.
+pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
+    let Ok(mut url) = reqwest::Url::parse("http://localhost/") else {
+        return Vec::new();
+    };
+    url.set_query(Some(query));
+    url.query_pairs().into_owned().collect()
+}
+
+fn encode(pairs: &[(String, String)]) -> String {
+    let Ok(mut url) = reqwest::Url::parse("http://localhost/") else {
+        return String::new();
+    };
+    url.query_pairs_mut().extend_pairs(pairs);
+    url.query().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,178 @@
+//! The store: the trait that every engine implements, and the rows that pass through it.
+//!
+//! In: a [`Batch`] of evidence, which one transaction appends to one strand of the ledger and projects.
+//! Out: rows. The only room that knows SQL. Invariants: state that no ledger row explains does not exist;
+//! a transaction is durable before it is acknowledged; insert-only tables are never updated.
+//! The layout is `ledger.md`; what departs from it is ADR 0004.
+
+pub(crate) mod batch;
+pub(crate) mod chain;
+#[cfg(test)]
+mod contract;
+pub(crate) mod fold;
+pub(crate) mod rows;
+mod sqlite;
+
+use std::{future::Future, pin::Pin};
+
+pub(crate) use batch::{Batch, Commit, Entry, Kind};
+pub(crate) use rows::{
+    BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg, LegState, Place, PushRow, PushState, RawRow,
+    ReturnFile, ReturnRow, Strand,
+};
+pub(crate) use sqlite::SqliteStore;
+
+use crate::domain::LegReference;
+use crate::seal::{Digest, Look};
+
+/// What a store call gives back, in time.
+pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why a store call failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The engine said no; its own text, which may quote values, is not kept.
+    #[error("the store failed while {doing}: {kind}")]
+    Engine {
+        /// What was being done.
+        doing: &'static str,
+        /// The engine's error class or code.
+        kind: String,
+        /// Whether the same call may go through later.
+        transient: bool,
+    },
+    /// A leg has moved on since it was read: nothing was written.
+    #[error("a leg was changed by another run")]
+    Stale,
+    /// A row holds what no version of this program writes.
+    #[error("a row of {0} cannot be read")]
+    Corrupt(&'static str),
+    /// The schema is of a newer program.
+    #[error("the store has schema {found}, this program knows {known}")]
+    Newer {
+        /// Version found.
+        found: i64,
+        /// Newest version known.
+        known: i64,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may go through later.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Engine { transient: true, .. } | Self::Stale)
+    }
+}
+
+/// Selects holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeldQuery {
+    /// Only those of this leg.
+    pub(crate) leg: Option<i64>,
+    /// Only this number.
+    pub(crate) number: Option<i64>,
+}
+
+/// What an engine must do; `contract.rs` is the suite that each must pass.
+pub(crate) trait Store: Send + Sync {
+    /// The installation's id; made on first open.
+    fn installation(&self) -> Answer<'_, Look>;
+    /// The strand of this name, made if it is new; `at` is when.
+    fn strand<'a>(&'a self, name: &'a str) -> Answer<'a, Strand>;
+    /// Every strand, by id.
+    fn strands(&self) -> Answer<'_, Vec<Strand>>;
+    /// Hands out `count` ids of a strand; gaps mean nothing.
+    fn reserve(&self, strand: i64, count: i64) -> Answer<'_, i64>;
+    /// Appends and projects a batch in one durable transaction.
+    fn commit(&self, batch: Batch) -> Answer<'_, Commit>;
+    /// Ledger rows of a strand after `seq`, at most `limit`.
+    fn ledger(&self, strand: i64, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;
+    /// One ledger row.
+    fn ledger_at(&self, place: Place) -> Answer<'_, Option<LedgerRow>>;
+    /// Lifts the time of every strand, so that nothing can be written behind a cut.
+    fn lift(&self, at: i64) -> Answer<'_, ()>;
+    /// The time of the last row of any strand.
+    fn last_at(&self) -> Answer<'_, i64>;
+
+    /// Keys with these looks.
+    fn keys_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<KeyRow>>;
+    /// Keys with these ids.
+    fn keys(&self, ids: Vec<i64>) -> Answer<'_, Vec<KeyRow>>;
+    /// Adds a key outside any batch (installation and source keys, made on first open).
+    fn add_key(&self, key: KeyRow) -> Answer<'_, ()>;
+    /// Which of these looks are known, with the raw input's id.
+    fn raws_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<(Look, i64)>>;
+    /// Raw inputs with these ids.
+    fn raws(&self, ids: Vec<i64>) -> Answer<'_, Vec<RawRow>>;
+    /// Raw inputs after `after` in id order, at most `limit`: for proving.
+    fn raws_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<RawRow>>;
+
+    /// Legs of these referrals.
+    fn legs_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<Leg>>;
+    /// Legs with these ids.
+    fn legs(&self, ids: Vec<i64>) -> Answer<'_, Vec<Leg>>;
+    /// Every leg of these persons.
+    fn legs_of_persons(&self, persons: Vec<i64>) -> Answer<'_, Vec<Leg>>;
+    /// The leg of a printed reference.
+    fn leg_by_reference(&self, reference: LegReference) -> Answer<'_, Option<Leg>>;
+    /// Legs with something to send to a partner, after id `after`.
+    fn legs_pending(&self, partner: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
+    /// Legs after id `after`, at most `limit`.
+    fn legs_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
+    /// How many legs of each partner are open, held ones without a partner aside.
+    fn open_legs(&self) -> Answer<'_, Vec<(i64, i64)>>;
+    /// Legs by source, partner, state and reason of state: counts for status and report.
+    fn leg_counts(&self) -> Answer<'_, Vec<rows::LegCount>>;
+
+    /// Drops of a partner (0: of all), newest last.
+    fn drop_files(&self, partner: i64) -> Answer<'_, Vec<DropFile>>;
+    /// Rows of a drop, in order.
+    fn drop_rows(&self, drop_id: i64) -> Answer<'_, Vec<DropRow>>;
+    /// Rows ever sent for these legs, oldest first.
+    fn drop_rows_of_legs(&self, legs: Vec<i64>) -> Answer<'_, Vec<DropRow>>;
+    /// A mapping text as it was used.
+    fn rule(&self, hash: Digest) -> Answer<'_, Option<String>>;
+
+    /// The return with these bytes, if it was taken.
+    fn return_by_look(&self, look: Look) -> Answer<'_, Option<ReturnFile>>;
+    /// Every return file, oldest first.
+    fn return_files(&self) -> Answer<'_, Vec<ReturnFile>>;
+    /// Rows of a return, in order.
+    fn return_rows(&self, return_id: i64) -> Answer<'_, Vec<ReturnRow>>;
+    /// Events with these looks.
+    fn events_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<EventRow>>;
+    /// Events of a leg, in the order in which they came.
+    fn events_of_leg(&self, leg: i64) -> Answer<'_, Vec<EventRow>>;
+    /// Events with these ids.
+    fn events(&self, ids: Vec<i64>) -> Answer<'_, Vec<EventRow>>;
+    /// Writes of a source in this state, after event `after`.
+    fn pushes(&self, source: i64, state: PushState, after: i64, limit: i64) -> Answer<'_, Vec<PushRow>>;
+    /// Writes by source and state.
+    fn push_counts(&self) -> Answer<'_, Vec<(i64, PushState, i64)>>;
+    /// Every write after event `after`: for proving.
+    fn pushes_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<PushRow>>;
+
+    /// Holds that are open, by number; with a query also settled ones.
+    fn held(&self, query: HeldQuery) -> Answer<'_, Vec<HeldRow>>;
+    /// Every hold, settled ones too.
+    fn held_all(&self) -> Answer<'_, Vec<HeldRow>>;
+    /// Books of a run (0: of all runs).
+    fn books(&self, run: i64) -> Answer<'_, Vec<BookRow>>;
+    /// The newest certificate of each source.
+    fn certificates(&self) -> Answer<'_, Vec<Certificate>>;
+    /// Facts of months up to and with `month`.
+    fn facts(&self, month: i64) -> Answer<'_, Vec<Fact>>;
+
+    /// Day seals, oldest first: day, root, mac.
+    fn day_seals(&self) -> Answer<'_, Vec<(i64, Digest, Digest)>>;
+    /// What a day seal says of each strand: strand, seq, head.
+    fn day_seal_strands(&self, day: i64) -> Answer<'_, Vec<(i64, i64, Digest)>>;
+    /// The last row of each strand before an instant: strand, seq, head.
+    fn heads_before(&self, at: i64) -> Answer<'_, Vec<(i64, i64, Digest)>>;
+    /// A published report: name, digest, bytes.
+    fn published(&self, night: i64, commissioner: &str) -> Answer<'_, Vec<(String, Digest, Vec<u8>)>>;
+    /// Nights and commissioners with a published report.
+    fn published_nights(&self) -> Answer<'_, Vec<(i64, String)>>;
+    /// The sealed cells of a night.
+    fn cube(&self, night: i64, commissioner: &str) -> Answer<'_, Option<Vec<u8>>>;
+}

@@ -1,0 +1,360 @@
+//! The rows that pass through the store, as plain values.
+
+pub(crate) use crate::domain::LegState;
+use crate::domain::{Counts, LegReference, Reason, Stage};
+use crate::seal::{Digest, Look};
+
+/// A place in the ledger: strand and sequence number; (0, 0) is before everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) strand: i64,
+    pub(crate) seq: i64,
+}
+
+/// One hash chain of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Strand {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) seq: i64,
+    pub(crate) head: Digest,
+    pub(crate) at: i64,
+}
+
+/// A row of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LedgerRow {
+    pub(crate) strand: i64,
+    pub(crate) seq: i64,
+    pub(crate) at: i64,
+    pub(crate) kind: i64,
+    pub(crate) subject: i64,
+    pub(crate) body: Vec<u8>,
+    pub(crate) hash: Digest,
+}
+
+/// Whose key a row of the keyring is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyKind {
+    Person = 1,
+    File = 2,
+    Source = 3,
+    Installation = 4,
+    Secret = 5,
+}
+
+/// A wrapped key.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyRow {
+    pub(crate) id: i64,
+    pub(crate) kind: i64,
+    pub(crate) look: Option<Look>,
+    pub(crate) wrapped: Vec<u8>,
+}
+
+/// What a raw input is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum RawKind {
+    ServiceRequest = 1,
+    Patient = 2,
+    Practitioner = 3,
+    PractitionerRole = 4,
+    Organization = 5,
+    Consent = 6,
+}
+
+impl RawKind {
+    /// Number in the store.
+    pub(crate) fn number(self) -> i64 {
+        self as i64
+    }
+
+    /// The FHIR resource type.
+    pub(crate) fn resource_type(self) -> &'static str {
+        match self {
+            Self::ServiceRequest => "ServiceRequest",
+            Self::Patient => "Patient",
+            Self::Practitioner => "Practitioner",
+            Self::PractitionerRole => "PractitionerRole",
+            Self::Organization => "Organization",
+            Self::Consent => "Consent",
+        }
+    }
+}
+
+/// A sealed input as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct RawRow {
+    pub(crate) id: i64,
+    pub(crate) holder: i64,
+    pub(crate) kind: i64,
+    pub(crate) look: Option<Look>,
+    pub(crate) digest: Look,
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// Ids of the raw inputs that a row is made of; 0 for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RawIds {
+    pub(crate) request: i64,
+    pub(crate) patient: i64,
+    pub(crate) requester: i64,
+    pub(crate) role: i64,
+    pub(crate) practice: i64,
+    pub(crate) consent: i64,
+}
+
+impl RawIds {
+    /// The ids in the order of the tables.
+    pub(crate) fn to_array(self) -> [i64; 6] {
+        [self.request, self.patient, self.requester, self.role, self.practice, self.consent]
+    }
+
+    /// The ids of their order.
+    pub(crate) fn from_array([request, patient, requester, role, practice, consent]: [i64; 6]) -> Self {
+        Self { request, patient, requester, role, practice, consent }
+    }
+}
+
+/// What an event can change of a leg; every leg event of the ledger carries all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Where it stands.
+    pub(crate) state: LegState,
+    /// The partner's strand; 0 while none is chosen.
+    pub(crate) partner: i64,
+    /// The person's key; 0 while the person is unknown.
+    pub(crate) person: i64,
+    /// Why it is held or was closed.
+    pub(crate) why: Option<Reason>,
+    /// Number of the action that the next drop must carry; 0 for none.
+    pub(crate) pending: i64,
+    /// Number of the action that waits for the partner's acknowledgement; 0 for none.
+    pub(crate) asked: i64,
+    /// Number of the state that the leg enters when a stop is acknowledged; 0 for none.
+    pub(crate) closing: i64,
+    /// What it is made of now.
+    pub(crate) raws: RawIds,
+}
+
+/// A leg: one referral to one partner, as projected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Leg {
+    pub(crate) id: i64,
+    pub(crate) reference: LegReference,
+    pub(crate) look: Option<Look>,
+    pub(crate) source: i64,
+    pub(crate) now: Standing,
+    /// When it came to stand there.
+    pub(crate) since: i64,
+    /// When it was received.
+    pub(crate) born: i64,
+    pub(crate) rev: i64,
+    pub(crate) last: Place,
+}
+
+/// A count of legs alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LegCount {
+    pub(crate) source: i64,
+    pub(crate) partner: i64,
+    pub(crate) state: LegState,
+    pub(crate) why: Option<Reason>,
+    /// London month of receipt is not kept in SQL; this is the receipt's instant of the earliest of them.
+    pub(crate) count: i64,
+}
+
+/// How far a drop has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum DropState {
+    Prepared = 1,
+    Sent = 2,
+    Delivered = 3,
+}
+
+/// A drop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DropFile {
+    pub(crate) id: i64,
+    pub(crate) partner: i64,
+    pub(crate) sequence: i64,
+    pub(crate) name: String,
+    /// London day of the run, as a day number.
+    pub(crate) day: i64,
+    pub(crate) rows: i64,
+    /// Keyed digest of the file's SHA-256.
+    pub(crate) digest: Digest,
+    pub(crate) root: Digest,
+    /// Hash of the partner's rules that made it.
+    pub(crate) rule: Digest,
+    pub(crate) mapper: i64,
+    pub(crate) state: DropState,
+}
+
+/// A row of a drop: evidence of what was sent, without its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DropRow {
+    pub(crate) drop_id: i64,
+    pub(crate) row: i64,
+    pub(crate) leg: i64,
+    /// The leg's revision after the row was sent.
+    pub(crate) rev: i64,
+    /// The leg's last event before it.
+    pub(crate) prev: Place,
+    pub(crate) action: i64,
+    pub(crate) raws: RawIds,
+    /// Headers of the columns that changed, for an AMEND row.
+    pub(crate) changed: String,
+    /// Keyed digest of the row's cells.
+    pub(crate) digest: Look,
+}
+
+/// A return as taken.
+#[derive(Clone, Debug)]
+pub(crate) struct ReturnFile {
+    pub(crate) id: i64,
+    pub(crate) sender: i64,
+    pub(crate) holder: i64,
+    pub(crate) look: Look,
+    pub(crate) rows: i64,
+    pub(crate) root: Digest,
+    pub(crate) sealed_name: Vec<u8>,
+    pub(crate) sealed_frame: Vec<u8>,
+    pub(crate) state: i64,
+}
+
+/// A row of a return and how it ended.
+#[derive(Clone, Debug)]
+pub(crate) struct ReturnRow {
+    pub(crate) return_id: i64,
+    pub(crate) row: i64,
+    pub(crate) leg: i64,
+    pub(crate) holder: i64,
+    pub(crate) disposition: i64,
+    pub(crate) reason: i64,
+    pub(crate) digest: Look,
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// An event of a return.
+#[derive(Clone, Debug)]
+pub(crate) struct EventRow {
+    pub(crate) id: i64,
+    pub(crate) look: Look,
+    pub(crate) leg: i64,
+    pub(crate) rev: i64,
+    pub(crate) kind: i64,
+    pub(crate) return_id: i64,
+    pub(crate) row: i64,
+    pub(crate) holder: i64,
+    pub(crate) sealed: Vec<u8>,
+}
+
+/// How far a write to a GP system has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PushState {
+    Queued = 1,
+    Sending = 2,
+    AnswerLost = 3,
+    Confirmed = 4,
+    Refused = 5,
+    Off = 6,
+}
+
+impl PushState {
+    /// Every state.
+    pub(crate) const ALL: [Self; 6] = [Self::Queued, Self::Sending, Self::AnswerLost, Self::Confirmed, Self::Refused, Self::Off];
+
+    /// Number in the store.
+    pub(crate) fn number(self) -> i64 {
+        self as i64
+    }
+
+    /// The state with this number.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.number() == number)
+    }
+
+    /// The word in status and report.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::AnswerLost => "answer-lost",
+            Self::Confirmed => "confirmed",
+            Self::Refused => "refused",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// A write to a GP system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PushRow {
+    pub(crate) event: i64,
+    pub(crate) leg: i64,
+    pub(crate) source: i64,
+    pub(crate) state: PushState,
+    pub(crate) attempts: i64,
+    pub(crate) reason: i64,
+    /// The server's id, sealed.
+    pub(crate) server_id: Option<Vec<u8>>,
+}
+
+/// A hold: who must decide what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldRow {
+    pub(crate) number: i64,
+    pub(crate) leg: i64,
+    pub(crate) stage: i64,
+    pub(crate) reason: Reason,
+    pub(crate) source: i64,
+    pub(crate) partner: i64,
+    pub(crate) return_id: i64,
+    pub(crate) row: i64,
+    pub(crate) since: i64,
+    pub(crate) open: bool,
+}
+
+/// The counts of a room for a run, source, partner and file (0 where one does not apply).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BookRow {
+    pub(crate) run: i64,
+    pub(crate) stage: Stage,
+    pub(crate) source: i64,
+    pub(crate) partner: i64,
+    pub(crate) file: i64,
+    pub(crate) counts: Counts,
+}
+
+/// What a pull can promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Certificate {
+    pub(crate) run: i64,
+    pub(crate) source: i64,
+    /// `complete`, `complete except …` or `unknown`.
+    pub(crate) verdict: String,
+    /// JSON object: window, pages, resources by status, unresolved references.
+    pub(crate) evidence: String,
+    /// Up to when the source's changes are known, microseconds UTC.
+    pub(crate) high: i64,
+    /// Digest of a folder's files, so that an unchanged one is known; empty for a search.
+    pub(crate) input: Vec<u8>,
+}
+
+/// What a report needs of a measure, fixed when recorded; it leads back to nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fact {
+    pub(crate) id: i64,
+    pub(crate) kind: i64,
+    /// Month of the follow-up, as year × 12 + month − 1.
+    pub(crate) month: i64,
+    /// Month in which it was recorded.
+    pub(crate) issue: i64,
+    pub(crate) source: i64,
+    pub(crate) partner: i64,
+    pub(crate) instrument: String,
+    pub(crate) item: String,
+    pub(crate) before: i64,
+    pub(crate) after: i64,
+}

@@ -1,0 +1,88 @@
+//! The store on SQLite: WAL, `synchronous=FULL`, one writer, a pool of readers.
+
+mod read;
+mod write;
+
+use std::{path::Path, time::Duration};
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, migrate::{Migration, MigrationType, Migrator}};
+
+use super::StoreError;
+
+/// Newest schema this program knows.
+const SCHEMA: i64 = 1;
+
+/// A store in one file, for one machine.
+pub(crate) struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the store, making and migrating the file if need be.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or was written by a newer version.
+    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+            .pragma("secure_delete", "ON")
+            .pragma("temp_store", "MEMORY")
+            .pragma("wal_autocheckpoint", "8000")
+            .statement_cache_capacity(64);
+        let writing = options.clone().pragma("cache_size", "-65536");
+        let reading = options.pragma("cache_size", "-16384").pragma("query_only", "ON");
+        let doing = "opening";
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await.map_err(|error| engine(doing, &error))?;
+        migrate(&writer).await?;
+        let readers = SqlitePoolOptions::new().max_connections(3).connect_with(reading).await.map_err(|error| engine(doing, &error))?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Closes both pools, folding the write-ahead log into the file.
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
+    let found: i64 = match sqlx::query("SELECT max(version) FROM _sqlx_migrations").fetch_one(pool).await {
+        Ok(row) => row.try_get(0).unwrap_or(0),
+        // A new file has no such table.
+        Err(_) => 0,
+    };
+    if found > SCHEMA {
+        return Err(StoreError::Newer { found, known: SCHEMA });
+    }
+    let first = include_str!("../migrations/sqlite/0001_ledger.sql");
+    let sql = sqlx::SqlStr::from_static(first);
+    let migrations = vec![Migration::new(1, "ledger".into(), MigrationType::Simple, sql, false)];
+    Migrator::with_migrations(migrations).run(pool).await.map_err(|_| StoreError::Engine {
+        doing: "migrating",
+        kind: "the schema does not fit this version".to_owned(),
+        transient: false,
+    })
+}
+
+/// Keeps the engine's error class only: its text may quote values.
+fn engine(doing: &'static str, error: &sqlx::Error) -> StoreError {
+    let (kind, transient) = match error {
+        sqlx::Error::Database(database) => {
+            let code = database.code().unwrap_or_default().into_owned();
+            let busy = matches!(code.as_str(), "5" | "6" | "261" | "517");
+            (format!("database error {code}"), busy)
+        }
+        sqlx::Error::Io(io) => (format!("{}", io.kind()), false),
+        sqlx::Error::PoolTimedOut => ("no connection became free".to_owned(), true),
+        sqlx::Error::RowNotFound => ("a row is missing".to_owned(), false),
+        _ => ("unexpected answer".to_owned(), false),
+    };
+    StoreError::Engine { doing, kind, transient }
+}

@@ -1,0 +1,287 @@
+//! Files that appear whole or not at all; the only place where Kith creates one.
+//!
+//! Bytes go in under a temporary name that readers ignore; the final name comes when all of them are on disk. Invariants: a final name never shows part
+//! of a file, what stands under it is not replaced unasked, and a temporary file given up is removed. Whoever writes into a folder holds the lease for
+//! it: two writers of one name at the same moment are not defended against.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Mode of a file that is not finished.
+const MODE_UNFINISHED: u32 = 0o600;
+
+/// What to do with a file that already has the final name and other content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It stays, and the new one is an error. The same content is no error and changes nothing.
+    Keep,
+    /// It is replaced, in one step.
+    Replace,
+}
+
+/// Why a file was not written. Names the folder, never the file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AtomicError {
+    #[error("{step} in the folder {} failed", folder.display())]
+    Io {
+        step: &'static str,
+        folder: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the folder {} already holds another file of that name", folder.display())]
+    Taken { folder: PathBuf },
+}
+
+impl AtomicError {
+    /// Whether a second try may help.
+    pub(crate) fn is_transient(&self) -> bool {
+        use io::ErrorKind as Kind;
+        match self {
+            Self::Io { source, .. } => matches!(
+                source.kind(),
+                Kind::Interrupted
+                    | Kind::TimedOut
+                    | Kind::StorageFull
+                    | Kind::QuotaExceeded
+                    | Kind::ResourceBusy
+                    | Kind::StaleNetworkFileHandle
+            ),
+            Self::Taken { .. } => false,
+        }
+    }
+}
+
+/// A file being written under a temporary name, readable by nobody else; removed unless finished.
+#[derive(Debug)]
+pub(crate) struct AtomicFile {
+    writer: BufWriter<File>,
+    temporary: PathBuf,
+    renamed: bool,
+}
+
+impl AtomicFile {
+    /// Starts a file under a temporary name in a folder on the same volume as the final one. What a run that died left under that name is removed.
+    ///
+    /// # Errors
+    /// [`AtomicError::Io`].
+    pub(crate) fn create(temporary: PathBuf) -> Result<Self, AtomicError> {
+        let step = "removing an old temporary file";
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(step, &temporary, error));
+            }
+            _ => {}
+        }
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(MODE_UNFINISHED)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&temporary)
+            .map_err(|error| failed("creating a temporary file", &temporary, error))?;
+        Ok(Self {
+            writer: BufWriter::new(file),
+            temporary,
+            renamed: false,
+        })
+    }
+
+    /// Puts the file on disk and gives it its name and mode.
+    ///
+    /// # Errors
+    /// [`AtomicError::Taken`] under [`Existing::Keep`] if another file has the name; else [`AtomicError::Io`]. The temporary file is gone after both.
+    pub(crate) fn finish(
+        mut self,
+        name: &Path,
+        mode: u32,
+        existing: Existing,
+    ) -> Result<(), AtomicError> {
+        let at = |step| move |error| failed(step, name, error);
+        self.writer.flush().map_err(at("writing a file"))?;
+        let file = self.writer.get_ref();
+        file.set_permissions(Permissions::from_mode(mode))
+            .map_err(at("setting a file's mode"))?;
+        file.sync_all().map_err(at("putting a file on disk"))?;
+        if existing == Existing::Keep && fs::symlink_metadata(name).is_ok() {
+            let same =
+                same_content(&self.temporary, name).map_err(at("reading the file of that name"))?;
+            return if same {
+                Ok(())
+            } else {
+                Err(AtomicError::Taken {
+                    folder: folder_of(name),
+                })
+            };
+        }
+        fs::rename(&self.temporary, name).map_err(at("naming a finished file"))?;
+        self.renamed = true;
+        sync_folder(&folder_of(name))
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if !self.renamed {
+            // Nothing can be done about a failure here; the next run under this name, or the sweep at start, removes what is left.
+            drop(fs::remove_file(&self.temporary));
+        }
+    }
+}
+
+/// Writes a whole file in one call, by a temporary name beside it; replaces what was there.
+///
+/// # Errors
+/// [`AtomicError::Io`].
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AtomicError> {
+    let mut temporary_name = std::ffi::OsString::from(".");
+    temporary_name.push(path.file_name().unwrap_or_default());
+    temporary_name.push(".part");
+    let mut file = AtomicFile::create(path.with_file_name(temporary_name))?;
+    file.write_all(bytes)
+        .map_err(|error| failed("writing a file", path, error))?;
+    file.finish(path, mode, Existing::Replace)
+}
+
+/// Makes the names in a folder survive a power cut.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), AtomicError> {
+    File::open(folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(|source| AtomicError::Io {
+            step: "putting a name on disk",
+            folder: folder.to_path_buf(),
+            source,
+        })
+}
+
+/// Whether two files hold the same bytes; a symlink or anything but a regular file is never the same.
+fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
+    let (left, right) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);
+    if !left.is_file() || !right.is_file() || left.len() != right.len() {
+        return Ok(false);
+    }
+    let mut left = BufReader::new(File::open(one)?);
+    let mut right = BufReader::new(File::open(other)?);
+    let (mut left_piece, mut right_piece) = (vec![0; 64 * 1024], Vec::new());
+    loop {
+        let length = left.read(&mut left_piece)?;
+        if length == 0 {
+            return Ok(right.read(&mut [0])? == 0);
+        }
+        right_piece.resize(length, 0);
+        right.read_exact(&mut right_piece)?;
+        if left_piece.get(..length) != Some(right_piece.as_slice()) {
+            return Ok(false);
+        }
+    }
+}
+
+fn failed(step: &'static str, file: &Path, source: io::Error) -> AtomicError {
+    AtomicError::Io {
+        step,
+        folder: folder_of(file),
+        source,
+    }
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    fn written(folder: &Path, content: &str) -> AtomicFile {
+        let mut file = AtomicFile::create(folder.join("a.csv.part")).unwrap();
+        file.write_all(content.as_bytes()).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_file_has_its_name_only_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a.csv");
+        let file = written(folder.path(), "one");
+        assert!(!name.exists());
+        assert_eq!(mode_of(&folder.path().join("a.csv.part")), 0o600);
+        file.finish(&name, 0o640, Existing::Keep).unwrap();
+        assert_eq!(fs::read_to_string(&name).unwrap(), "one");
+        assert_eq!(mode_of(&name), 0o640);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn another_file_is_kept_the_same_one_is_no_error_and_replacing_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = folder.path().join("a.csv");
+        for (content, existing, expected) in [
+            ("one", Existing::Keep, Some("one")),
+            ("one", Existing::Keep, Some("one")),
+            ("two", Existing::Keep, None),
+            ("oneone", Existing::Keep, None),
+            ("two", Existing::Replace, Some("two")),
+        ] {
+            let result = written(folder.path(), content).finish(&name, 0o640, existing);
+            assert_eq!(result.is_ok(), expected.is_some(), "{content} {existing:?}");
+            assert_eq!(
+                fs::read_to_string(&name).unwrap(),
+                expected.unwrap_or("one")
+            );
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_file_given_up_and_one_left_by_a_dead_run_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(written(folder.path(), "half"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        std::mem::forget(written(folder.path(), "dead"));
+        let name = folder.path().join("a.csv");
+        written(folder.path(), "new")
+            .finish(&name, 0o640, Existing::Keep)
+            .unwrap();
+        assert_eq!(fs::read_to_string(&name).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_symlink_under_the_temporary_or_final_name_is_never_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let outside = folder.path().join("outside");
+        write_atomically(&outside, b"kept", 0o600).unwrap();
+        std::os::unix::fs::symlink(&outside, folder.path().join("a.csv.part")).unwrap();
+        let name = folder.path().join("a.csv");
+        std::os::unix::fs::symlink(&outside, &name).unwrap();
+        let result = written(folder.path(), "kept").finish(&name, 0o640, Existing::Keep);
+        assert!(matches!(result, Err(AtomicError::Taken { .. })));
+        assert_eq!(fs::read_to_string(&outside).unwrap(), "kept");
+    }
+
+    #[test]
+    fn an_error_names_the_folder_and_not_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_atomically(&folder.path().join("gone/Anna.csv"), b"", 0o640).unwrap_err();
+        assert!(error.to_string().contains("gone") && !error.to_string().contains("Anna"));
+        assert!(!error.is_transient());
+    }
+}

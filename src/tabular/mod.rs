@@ -1,0 +1,24 @@
+//! CSV at the edge: the only room that knows how a table is written in a file.
+//!
+//! In come rows of text from `map` and files from partners; out go the exact bytes of a drop, a receipt or a report table, and tables whose rows are
+//! numbered as Excel numbers them. Invariants: no cell that we write runs as a formula, and each reads back exactly; no file appears under its final
+//! name before it is complete and on disk; no error of this room quotes a cell.
+
+pub(crate) mod atomic;
+pub(crate) mod decode;
+pub(crate) mod format;
+pub(crate) mod formula;
+pub(crate) mod letters;
+pub(crate) mod manifest;
+pub(crate) mod reader;
+pub(crate) mod records;
+pub(crate) mod writer;
+
+pub(crate) use atomic::{AtomicError, AtomicFile, Existing, write_atomically};
+pub(crate) use decode::TextEncoding;
+pub(crate) use format::{Encoding, Format, FormatError, Newline, QuoteRule};
+pub(crate) use formula::{guard, unguard};
+pub(crate) use letters::{Unencodable, UnencodableRule, encode_cell};
+pub(crate) use manifest::{Manifest, RowsByAction, manifest_name};
+pub(crate) use reader::{Dialect, Note, ReadLimits, Row, Table, TableError, read};
+pub(crate) use writer::{RowWriter, WriteError};

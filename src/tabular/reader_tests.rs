@@ -1,0 +1,210 @@
+//! Tests of the reader: small files, and what a spreadsheet would show of them.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn read_default(bytes: &[u8]) -> Result<Table, TableError> {
+    read(bytes, &ReadLimits::default())
+}
+
+fn cells(table: &Table) -> Vec<(u64, Vec<&str>)> {
+    let columns = table.header.len();
+    table
+        .rows
+        .iter()
+        .map(|row| (row.line, row.cells(columns.max(row.len())).collect()))
+        .collect()
+}
+
+#[test]
+fn rows_bear_the_numbers_that_excel_shows() {
+    let table =
+        read_default(b"\n;;\nOur  ref ; Note;When;;\nA;\"two\nlines\"\n;;;\n\nB;;3;x\n").unwrap();
+    assert_eq!(table.header, ["Our ref", "Note", "When"]);
+    assert_eq!((table.header_line, table.preamble_rows), (3, 2));
+    assert_eq!(
+        cells(&table),
+        [
+            (4, vec!["A", "two\nlines", ""]),
+            (7, vec!["B", "", "3", "x"])
+        ]
+    );
+    assert_eq!(table.notes, [Note::ExtraCells { line: 7, cells: 1 }]);
+    assert_eq!(table.dialect.delimiter, b';');
+}
+
+#[test]
+fn a_stated_delimiter_is_believed_and_its_line_not_numbered() {
+    for (text, delimiter) in [
+        ("sep=;\r\nA;B\r\n1,5;2\r\n", b';'),
+        ("\"sep=|\"\nA|B\n1|2\n", b'|'),
+        ("SEP=\t\nA\tB\n1\t2", b'\t'),
+    ] {
+        let table = read_default(text.as_bytes()).unwrap();
+        assert_eq!(
+            (table.dialect.delimiter, table.dialect.delimiter_stated),
+            (delimiter, true)
+        );
+        assert_eq!((table.header_line, table.rows[0].line), (1, 2), "{text:?}");
+    }
+    assert!(
+        !read_default(b"sep=x\nA\n")
+            .unwrap()
+            .dialect
+            .delimiter_stated
+    );
+}
+
+#[test]
+fn repeated_and_missing_names_are_notes() {
+    let table = read_default(b"Ref,,Score,ref\nA,1,2,3\n").unwrap();
+    assert_eq!(
+        table.notes,
+        [
+            Note::UnnamedColumn { column: 2 },
+            Note::DuplicateHeader { first: 1, again: 4 }
+        ]
+    );
+}
+
+#[test]
+fn excels_text_wrapper_comes_off_and_is_said() {
+    let table = read_default(
+        b"=\"Ref\",Phone,Note\nA,=\"0770\"\"0\",\"=\"\"a\"\"&\"\"b\"\"\"\nB,\"=\"\"\"\"\",x\n",
+    )
+    .unwrap();
+    assert_eq!(table.header[0], "Ref");
+    assert_eq!(
+        cells(&table),
+        [
+            (2, vec!["A", "0770\"0", "=\"a\"&\"b\""]),
+            (3, vec!["B", "", "x"])
+        ]
+    );
+    assert_eq!(table.notes.len(), 2);
+}
+
+#[test]
+fn each_limit_has_its_own_error_just_above_it() {
+    let limits = ReadLimits {
+        file_size_bytes_max: 40,
+        rows_max: 2,
+        columns_max: 3,
+        cell_characters_max: 6,
+        header_characters_max: 4,
+    };
+    let cases: [(&str, Option<TableError>); 10] = [
+        ("A,B,C,,,,,\n1,2,3,,,,\n\n\n4\n", None),
+        (
+            "A\n1\n2\n3\n",
+            Some(TableError::TooManyRows { rows_max: 2 }),
+        ),
+        (
+            "A\n1,2,3,4\n",
+            Some(TableError::TooManyColumns {
+                line: 2,
+                columns_max: 3,
+            }),
+        ),
+        ("A\néééééé\n", None),
+        (
+            "A,B\n\n1,ééééééé\n",
+            Some(TableError::CellTooLong {
+                line: 3,
+                column: 2,
+                characters_max: 6,
+            }),
+        ),
+        (
+            "A,ABCDE\n",
+            Some(TableError::HeaderTooLong {
+                column: 2,
+                characters_max: 4,
+            }),
+        ),
+        (
+            "A\n1\n\"2\n3\n",
+            Some(TableError::UnclosedQuote { line: 3 }),
+        ),
+        ("", Some(TableError::Empty)),
+        ("\n ,,\n", Some(TableError::Empty)),
+        (
+            "A\nx\0\n",
+            Some(TableError::NotText {
+                looks_like: "a binary file, or Unicode text without its byte order mark",
+            }),
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(read(text.as_bytes(), &limits).err(), expected, "{text:?}");
+    }
+    let file = |bytes: usize| format!("A{}", "\n".repeat(bytes - 1));
+    assert!(read(file(40).as_bytes(), &limits).is_ok());
+    assert_eq!(
+        read(file(41).as_bytes(), &limits).err(),
+        Some(TableError::FileTooLarge {
+            bytes: 41,
+            bytes_max: 40
+        })
+    );
+}
+
+#[test]
+fn notes_are_bounded() {
+    let text = format!("A\n{}", "1,2\n".repeat(DIAGNOSTICS_MAX + 5));
+    let table = read_default(text.as_bytes()).unwrap();
+    assert_eq!(table.notes.len(), DIAGNOSTICS_MAX + 1);
+    assert_eq!(table.notes.last(), Some(&Note::MoreNotes));
+}
+
+#[test]
+fn header_rows_and_the_rest_make_up_the_file_again() {
+    for bytes in [
+        b"\xEF\xBB\xBF\nA,B\r\n\n1,\"x\r\ny\"\r\n,,\n2,\xC3\xAB".as_slice(),
+        b"sep=;\nA;B\n1;Zo\xEB\n",
+        b"\xFF\xFEA\0\n\0\xEB\0\n\0",
+    ] {
+        let table = read_default(bytes).unwrap();
+        let mut rest = table.text.clone();
+        let mut parts = Vec::new();
+        for span in table
+            .rows
+            .iter()
+            .rev()
+            .map(Row::span)
+            .chain([table.header_span.clone()])
+        {
+            parts.push((span.start, table.text.get(span.clone()).unwrap().to_owned()));
+            rest.replace_range(span, "");
+        }
+        for (start, part) in parts.into_iter().rev() {
+            rest.insert_str(start, &part);
+        }
+        let encoding = table.dialect.encoding;
+        assert_eq!(
+            [encoding.byte_order_mark(), &encoding.encode(&rest)].concat(),
+            bytes
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_are_read_outside_their_file(
+        start in proptest::sample::select(vec!["".as_bytes(), b"\xEF\xBB\xBF", b"\xFF\xFE", b"sep=;\n"]),
+        bytes in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b'='), Just(b','), Just(b';'), Just(b'\n'), Just(b'\r'), any::<u8>()], 0..60),
+    ) {
+        let file = [start, &bytes].concat();
+        if let Ok(table) = read_default(&file) {
+            let mut at = table.header_span.end;
+            for row in &table.rows {
+                prop_assert!(row.span().start >= at);
+                prop_assert!(table.text.get(row.span()).is_some());
+                at = row.span().end;
+            }
+            let encoding = table.dialect.encoding;
+            prop_assert_eq!([encoding.byte_order_mark(), &encoding.encode(&table.text)].concat(), file);
+        }
+    }
+}

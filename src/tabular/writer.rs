@@ -1,0 +1,273 @@
+//! Writes rows of a file that a spreadsheet opens: the formula rule, quotes, encoding, line ends.
+//!
+//! Rows of text go in, bytes go to any sink, row by row. Invariants: a row is written whole or not at all; the same rows give the same bytes; no cell
+//! runs. Whoever needs the digest of the file wraps the sink, whoever needs the bytes of one row asks for [`RowWriter::last_row`].
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use super::format::{Encoding, Format, Newline, QuoteRule};
+use super::formula::guard;
+use super::letters::in_windows_1252;
+
+/// Why a row was not written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WriteError {
+    #[error("writing a row failed")]
+    Sink(#[source] io::Error),
+    /// A character that the encoding lacks: the caller did not pass the cell through `encode_cell`. Column from 1.
+    #[error("column {column} holds a character that the file's encoding cannot write")]
+    Unencodable { column: usize },
+    #[error("a row has {cells} cells under a header of {columns}")]
+    Ragged { cells: usize, columns: usize },
+}
+
+impl WriteError {
+    /// Whether a second try may help.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Sink(error) => matches!(
+                error.kind(),
+                io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::StorageFull
+            ),
+            Self::Unencodable { .. } | Self::Ragged { .. } => false,
+        }
+    }
+}
+
+/// Writes the rows of one file; the first is its header.
+#[derive(Debug)]
+pub(crate) struct RowWriter<W> {
+    sink: W,
+    format: Format,
+    text: String,
+    bytes: Vec<u8>,
+    columns: usize,
+    rows: u64,
+}
+
+impl<W: Write> RowWriter<W> {
+    /// Starts a file with its byte order mark, if the format has one.
+    ///
+    /// # Errors
+    /// [`WriteError::Sink`].
+    pub(crate) fn new(mut sink: W, format: Format) -> Result<Self, WriteError> {
+        if format.encoding == Encoding::Utf8Bom {
+            sink.write_all(b"\xEF\xBB\xBF").map_err(WriteError::Sink)?;
+        }
+        Ok(Self {
+            sink,
+            format,
+            text: String::new(),
+            bytes: Vec::new(),
+            columns: 0,
+            rows: 0,
+        })
+    }
+
+    /// Writes one row.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing of the row is written then, unless the sink itself failed half way.
+    pub(crate) fn write_row<C: AsRef<str>>(&mut self, cells: &[C]) -> Result<(), WriteError> {
+        if self.rows > 0 && cells.len() != self.columns {
+            return Err(WriteError::Ragged {
+                cells: cells.len(),
+                columns: self.columns,
+            });
+        }
+        self.text.clear();
+        for (index, cell) in cells.iter().enumerate() {
+            if index > 0 {
+                self.text.push(char::from(self.format.delimiter));
+            }
+            self.push_cell(cell.as_ref(), index, cells.len())?;
+        }
+        self.text.push_str(match self.format.newline {
+            Newline::Crlf => "\r\n",
+            Newline::Lf => "\n",
+        });
+        self.bytes.clear();
+        if self.format.encoding == Encoding::Windows1252 && !self.text.is_ascii() {
+            let (bytes, _, _) = encoding_rs::WINDOWS_1252.encode(&self.text);
+            self.bytes.extend_from_slice(&bytes);
+        } else {
+            self.bytes.extend_from_slice(self.text.as_bytes());
+        }
+        self.sink.write_all(&self.bytes).map_err(WriteError::Sink)?;
+        self.columns = cells.len();
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Bytes of the row written last, its line end included.
+    pub(crate) fn last_row(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Ends the file and gives the sink back.
+    ///
+    /// # Errors
+    /// [`WriteError::Sink`].
+    pub(crate) fn finish(mut self) -> Result<W, WriteError> {
+        self.sink.flush().map_err(WriteError::Sink)?;
+        Ok(self.sink)
+    }
+
+    fn push_cell(&mut self, cell: &str, index: usize, cells: usize) -> Result<(), WriteError> {
+        let clean = without_controls(cell);
+        let cell = guard(&clean);
+        let encoding = self.format.encoding;
+        if encoding == Encoding::Windows1252
+            && !cell.is_ascii()
+            && !cell.chars().all(in_windows_1252)
+        {
+            return Err(WriteError::Unencodable { column: index + 1 });
+        }
+        let delimiter = self.format.delimiter;
+        let quoted = self.format.quote == QuoteRule::Always
+            || cell.bytes().any(|byte| byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n'))
+            // A lone empty cell would be a blank line.
+            || (cells == 1 && cell.is_empty())
+            // Excel takes a file that begins with these two letters for another format, and warns.
+            || (self.rows == 0 && index == 0 && encoding != Encoding::Utf8Bom && cell.starts_with("ID"));
+        if !quoted {
+            self.text.push_str(&cell);
+            return Ok(());
+        }
+        self.text.push('"');
+        for (part, piece) in cell.split('"').enumerate() {
+            if part > 0 {
+                self.text.push_str("\"\"");
+            }
+            self.text.push_str(piece);
+        }
+        self.text.push('"');
+        Ok(())
+    }
+}
+
+/// Puts a space in the place of every control character but tab and line breaks: they show nothing, and some programs stop reading at a NUL.
+fn without_controls(cell: &str) -> Cow<'_, str> {
+    // 0xC2 leads the control characters above 0x7F, and few others.
+    let suspect = cell.bytes().any(|byte| {
+        (byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n')) || byte == 0x7F || byte == 0xC2
+    });
+    if !suspect {
+        return Cow::Borrowed(cell);
+    }
+    Cow::Owned(cell.replace(
+        |character: char| character.is_control() && !matches!(character, '\t' | '\r' | '\n'),
+        " ",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{ReadLimits, read, unguard};
+    use super::*;
+
+    fn format(delimiter: u8, encoding: Encoding, quote: QuoteRule) -> Format {
+        Format {
+            delimiter,
+            encoding,
+            newline: Newline::Lf,
+            quote,
+        }
+    }
+
+    fn check(format: Format, rows: &[&[&str]], expected: &[u8]) {
+        let mut writer = RowWriter::new(Vec::new(), format).unwrap();
+        for row in rows {
+            writer.write_row(row).unwrap();
+        }
+        let bytes = writer.finish().unwrap();
+        assert_eq!(bytes, expected, "{}", String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn files_are_written_to_the_byte() {
+        let utf_8 = format(b',', Encoding::Utf8, QuoteRule::Necessary);
+        check(
+            utf_8,
+            &[
+                &["Ref", "Note"],
+                &["A", "x, \"y\""],
+                &["B", "two\r\nlines"],
+                &["=1", "a\0b\u{85}"],
+            ],
+            b"Ref,Note\nA,\"x, \"\"y\"\"\"\nB,\"two\r\nlines\"\n'=1,a b \n",
+        );
+        check(
+            Format::default(),
+            &[&["Zoë", "ID"]],
+            b"\xEF\xBB\xBFZo\xC3\xAB,ID\r\n",
+        );
+        check(
+            format(b';', Encoding::Windows1252, QuoteRule::Necessary),
+            &[&["Zoë", "€;"]],
+            b"Zo\xEB;\"\x80;\"\n",
+        );
+        check(
+            format(b'\t', Encoding::Utf8, QuoteRule::Always),
+            &[&["a", ""]],
+            b"\"a\"\t\"\"\n",
+        );
+        check(utf_8, &[&["ID", "ID"], &["ID", ""]], b"\"ID\",ID\nID,\n");
+        check(utf_8, &[&["A"], &[""]], b"A\n\"\"\n");
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_written_leaves_nothing_behind() {
+        let mut writer = RowWriter::new(
+            Vec::new(),
+            format(b',', Encoding::Windows1252, QuoteRule::Necessary),
+        )
+        .unwrap();
+        writer.write_row(&["A", "B"]).unwrap();
+        assert!(matches!(
+            writer.write_row(&["x", "Ł"]),
+            Err(WriteError::Unencodable { column: 2 })
+        ));
+        assert!(matches!(
+            writer.write_row(&["x"]),
+            Err(WriteError::Ragged {
+                cells: 1,
+                columns: 2
+            })
+        ));
+        writer.write_row(&["1", "2"]).unwrap();
+        assert_eq!(writer.last_row(), b"1,2\n");
+        assert_eq!(writer.finish().unwrap(), b"A,B\n1,2\n");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_reads_back_exactly(
+            rows in proptest::collection::vec(proptest::collection::vec("[-=+@'\t\r\n\",;| a9é]{0,6}", 3), 0..6),
+            delimiter in prop_oneof![Just(b','), Just(b';'), Just(b'\t'), Just(b'|')],
+            encoding in prop_oneof![Just(Encoding::Utf8), Just(Encoding::Utf8Bom), Just(Encoding::Windows1252)],
+            quote in prop_oneof![Just(QuoteRule::Necessary), Just(QuoteRule::Always)],
+        ) {
+            // A first line that names the delimiter keeps this a test of cells, not of finding the delimiter.
+            let start = format!("sep={}\nH1{d}H2{d}H3\n", char::from(delimiter), d = char::from(delimiter));
+            let mut writer = RowWriter::new(Vec::new(), format(delimiter, encoding, quote)).unwrap();
+            for row in &rows {
+                writer.write_row(row).unwrap();
+            }
+            let mut bytes = writer.finish().unwrap();
+            let head = if encoding == Encoding::Utf8Bom { 3 } else { 0 };
+            bytes.splice(head..head, start.bytes());
+            let table = read(&bytes, &ReadLimits::default()).unwrap();
+            let back: Vec<Vec<&str>> = table.rows.iter().map(|row| row.cells(3).map(unguard).collect()).collect();
+            let not_blank: Vec<Vec<&str>> = rows
+                .iter()
+                .filter(|row| row.iter().any(|cell| !guard(cell).trim().is_empty()))
+                .map(|row| row.iter().map(String::as_str).collect())
+                .collect();
+            prop_assert_eq!(back, not_blank);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Runs a long campaign, resumably, and logs its result: bash tests/campaign.sh NAME [--seed S] [--count N]
+#
+#   loop-sekmet   the loop against sekmet-fhir, N times 1,000 referrals, seeds S to S+N-1
+#
+# What has passed is remembered in target/campaigns; a campaign that was stopped goes on where it was. A failure prints
+# the seed that replays it. A finished campaign adds its line to docs/CAMPAIGNS.md.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+  sed -n '2,4p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  exit 2
+}
+
+name="${1:-}"
+[ "$name" = loop-sekmet ] || usage
+shift
+seed=1
+count=10
+while [ $# -gt 0 ]; do
+  [ $# -ge 2 ] || usage
+  case "$1" in
+    --seed) seed="$2" ;;
+    --count) count="$2" ;;
+    *) usage ;;
+  esac
+  shift 2
+done
+case "$seed$count" in *[!0-9]* | "") usage ;; esac
+
+revision="$(git rev-parse --short HEAD 2>/dev/null || echo uncommitted)"
+mkdir -p target/campaigns
+done_file="target/campaigns/$name-$revision"
+touch "$done_file"
+bash tests/components/sekmet.sh
+
+for ((current = seed; current < seed + count; current++)); do
+  grep -qx "$current" "$done_file" && continue
+  echo "$name: seed $current" >&2
+  if ! KITH_SHARED=required KITH_TEST_SEED="$current" \
+    cargo test --quiet --locked --test suite loop_fhir:: </dev/null; then
+    echo "$name: failed; bash tests/campaign.sh $name --seed $current --count 1 replays it" >&2
+    exit 1
+  fi
+  echo "$current" >>"$done_file"
+done
+row="| $(date -u +%Y-%m-%d) | $name | seeds $seed to $((seed + count - 1)) | $revision | $count of $count passed |"
+echo "$row" >>docs/CAMPAIGNS.md
+echo "$row"

@@ -1,0 +1,24 @@
+//! The one integration binary: Kith from the outside, as its users and the machines around it see it.
+//!
+//! Every module is one promise of the contract. What they share is in `support`: homes in temporary folders, runs of the
+//! built binary, the made-up workload beside the repository, and the FHIR server that is not ours. Nothing here calls
+//! Kith's own code, so that a test cannot agree with a mistake.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read their own environment and clock, and write fixtures into folders that only they see"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::format_collect,
+    reason = "a test that cannot go on fails, and none is slow by a text too many"
+)]
+
+mod broken;
+mod cli;
+mod demo;
+mod loop_fhir;
+mod privacy;
+mod samples;
+mod support;
+mod watch;
+mod workload_folder;

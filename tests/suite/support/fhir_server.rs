@@ -1,0 +1,152 @@
+//! A plain FHIR client of the tests' own, to fill a server and to look into it behind Kith's back.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long a server may take to come up on a busy machine.
+const START_SECONDS: u64 = 90;
+/// Resources of one batch.
+const BATCH: usize = 50;
+
+/// A FHIR server on loopback, seen from outside.
+pub(crate) struct FhirServer {
+    pub(crate) base: String,
+    client: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl FhirServer {
+    /// A client of the server with this base URL.
+    pub(crate) fn at(base: &str) -> Self {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(Duration::from_mins(2))
+            // A connection kept between two calls would be closed by the server while nobody listens to it.
+            .pool_max_idle_per_host(0)
+            .build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        Self {
+            base: base.trim_end_matches('/').to_owned(),
+            client: client.expect("a client of plain HTTP can be built"),
+            runtime: runtime.expect("a runtime can be built"),
+        }
+    }
+
+    /// Waits until the server answers; `alive` says whether its process still runs.
+    pub(crate) fn wait_until_ready(&self, mut alive: impl FnMut() -> bool) {
+        let start = Instant::now();
+        let url = format!("{}/metadata", self.base);
+        let ready = || {
+            self.runtime.block_on(async {
+                self.client
+                    .get(&url)
+                    .send()
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+            })
+        };
+        while !ready() {
+            assert!(
+                alive(),
+                "the server at {} ended before it was ready",
+                self.base
+            );
+            assert!(
+                start.elapsed().as_secs() < START_SECONDS,
+                "the server at {} is not ready",
+                self.base
+            );
+            // Within the runtime: a timer made outside of it has none.
+            let pause = async { tokio::time::sleep(Duration::from_millis(100)).await };
+            self.runtime.block_on(pause);
+        }
+    }
+
+    /// Stores resources under their own ids.
+    pub(crate) fn load(&self, resources: &[Value]) {
+        for batch in resources.chunks(BATCH) {
+            let entries: Vec<Value> = batch
+                .iter()
+                .map(|resource| {
+                    let url = format!(
+                        "{}/{}",
+                        resource["resourceType"].as_str().unwrap_or_default(),
+                        resource["id"].as_str().unwrap_or_default()
+                    );
+                    json!({"resource": resource, "request": {"method": "PUT", "url": url}})
+                })
+                .collect();
+            let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": entries});
+            let (status, answer) = self.send(reqwest::Method::POST, &self.base, Some(&bundle));
+            assert_eq!(status, 200, "loading a batch: {answer}");
+            for entry in answer["entry"]
+                .as_array()
+                .expect("a batch is answered entry by entry")
+            {
+                let status = entry["response"]["status"].as_str().unwrap_or_default();
+                assert!(status.starts_with('2'), "loading a resource: {entry}");
+            }
+        }
+    }
+
+    /// Replaces a resource under its own id.
+    pub(crate) fn put(&self, resource: &Value) {
+        let url = format!(
+            "{}/{}/{}",
+            self.base,
+            resource["resourceType"].as_str().unwrap_or_default(),
+            resource["id"].as_str().unwrap_or_default()
+        );
+        let (status, answer) = self.send(reqwest::Method::PUT, &url, Some(resource));
+        assert!((200..300).contains(&status), "replacing {url}: {answer}");
+    }
+
+    /// Every current resource of a type, through all pages.
+    pub(crate) fn all(&self, resource_type: &str) -> Vec<Value> {
+        let mut resources = Vec::new();
+        let mut next = Some(format!("{}/{resource_type}?_count=200", self.base));
+        while let Some(url) = next {
+            let (status, page) = self.send(reqwest::Method::GET, &url, None);
+            assert_eq!(status, 200, "searching {resource_type}: {page}");
+            let entries = page["entry"].as_array().cloned().unwrap_or_default();
+            resources.extend(
+                entries
+                    .into_iter()
+                    .map(|mut entry| entry["resource"].take()),
+            );
+            let links = page["link"].as_array().cloned().unwrap_or_default();
+            next = links
+                .iter()
+                .find(|link| link["relation"] == "next")
+                .and_then(|link| Some(link["url"].as_str()?.to_owned()));
+        }
+        resources
+    }
+
+    fn send(&self, method: reqwest::Method, url: &str, body: Option<&Value>) -> (u16, Value) {
+        self.runtime.block_on(async {
+            let mut request = self
+                .client
+                .request(method, url)
+                .header("accept", "application/fhir+json");
+            if let Some(body) = body {
+                request = request
+                    .header("content-type", "application/fhir+json")
+                    .body(body.to_string());
+            }
+            let answer = request.send().await.expect("the server answers");
+            let status = answer.status().as_u16();
+            let text = answer
+                .text()
+                .await
+                .expect("the server's answer can be read");
+            (
+                status,
+                serde_json::from_str(&text).unwrap_or(Value::String(text)),
+            )
+        })
+    }
+}

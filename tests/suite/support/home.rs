@@ -1,0 +1,169 @@
+//! An installation of Kith in a temporary folder, and runs of the built binary on it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How a run of Kith ended.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The run, if it ended with this exit code; else the test fails and shows what it said.
+    pub(crate) fn expect_code(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "exit code\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+
+    /// What it printed, as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!(
+                "stdout is not JSON: {error}\n{}\n{}",
+                self.stdout, self.stderr
+            )
+        })
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+}
+
+/// The built binary, with nothing of the tester's environment that changes what it prints.
+pub(crate) fn kith_command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kith"));
+    command.env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command
+}
+
+/// Runs Kith with these arguments.
+pub(crate) fn kith(arguments: &[&str]) -> Ran {
+    let output = kith_command()
+        .args(arguments)
+        .output()
+        .expect("the binary is built before the tests run");
+    output.into()
+}
+
+/// A home folder with an installation in it; gone when dropped.
+pub(crate) struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    /// An empty folder.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        Self { folder }
+    }
+
+    /// The home folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A path below home.
+    pub(crate) fn below(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The path of the config file, as an argument.
+    pub(crate) fn config(&self) -> String {
+        self.below("config/kith.toml").display().to_string()
+    }
+
+    /// Writes a file below home, and the folders above it.
+    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.below(path);
+        let folder = path.parent().expect("a file lies in a folder");
+        fs::create_dir_all(folder).expect("folders can be made below home");
+        fs::write(&path, content).expect("files can be written below home");
+    }
+
+    /// Runs Kith on this installation.
+    pub(crate) fn kith(&self, arguments: &[&str]) -> Ran {
+        self.kith_with(arguments, &[])
+    }
+
+    /// Runs Kith on this installation with further variables in its environment.
+    pub(crate) fn kith_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let output = kith_command()
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .envs(variables.iter().copied())
+            .output()
+            .expect("the binary is built before the tests run");
+        output.into()
+    }
+
+    /// Every drop of a partner, manifests aside, by name.
+    pub(crate) fn drops(&self, partner: &str) -> Vec<PathBuf> {
+        let folder = self.below(&format!("var/partners/{partner}/out"));
+        let mut drops: Vec<PathBuf> = files_in(&folder)
+            .into_iter()
+            .filter(|file| file.extension().is_some_and(|ending| ending == "csv"))
+            .collect();
+        drops.sort();
+        drops
+    }
+
+    /// Puts a return into a partner's `in/`.
+    pub(crate) fn put_return(&self, partner: &str, name: &str, content: &[u8]) {
+        self.write(&format!("var/partners/{partner}/in/{name}"), content);
+    }
+}
+
+/// Plain files of one folder; none if there is no such folder.
+pub(crate) fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    entries
+        .map(|entry| entry.expect("a folder of the test can be listed").path())
+        .filter(|path| path.is_file())
+        .collect()
+}
+
+/// Every file below a folder with its bytes, by path from there.
+pub(crate) fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&next) else {
+            continue;
+        };
+        for entry in entries {
+            let path = entry.expect("a folder of the test can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = fs::read(&path).expect("a file of the test can be read");
+                let name = path
+                    .strip_prefix(folder)
+                    .expect("what is below a folder begins with it");
+                files.insert(name.to_owned(), bytes);
+            }
+        }
+    }
+    files
+}

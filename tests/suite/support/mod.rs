@@ -1,0 +1,13 @@
+//! What the tests share, one file a thing.
+
+pub(crate) mod expected;
+pub(crate) mod fhir_server;
+pub(crate) mod home;
+pub(crate) mod people;
+pub(crate) mod planted;
+pub(crate) mod process;
+pub(crate) mod sekmet;
+pub(crate) mod shared;
+pub(crate) mod spreadsheet;
+pub(crate) mod table;
+pub(crate) mod workload;

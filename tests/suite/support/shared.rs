@@ -1,0 +1,45 @@
+//! The folder `../shared` beside the repository: made-up workloads and public samples that are used in place.
+//!
+//! Where it is absent, the tests that need it do nothing and one line says how many they are; with
+//! `KITH_SHARED=required`, as in CI, they fail instead.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The tests that need the folder: counted in the line that says that they were skipped.
+const TESTS: [&str; 3] = [
+    "workload_folder::the_books_of_a_thousand_referrals_are_true_to_the_last_one",
+    "loop_fhir::a_thousand_referrals_go_out_and_their_outcomes_come_back_once",
+    "samples::every_public_sample_is_read_or_explained",
+];
+
+/// The folder, or `None` where it is absent and may be.
+pub(crate) fn folder(test: &str) -> Option<PathBuf> {
+    assert!(
+        TESTS.contains(&test),
+        "{test} is not in the list of tests that need ../shared"
+    );
+    find()
+}
+
+fn find() -> Option<PathBuf> {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared"));
+    let found = folder.join("workload/generate.py").is_file();
+    let required = std::env::var("KITH_SHARED").is_ok_and(|word| word == "required");
+    assert!(
+        found || !required,
+        "KITH_SHARED=required, but ../shared is absent"
+    );
+    found.then_some(folder)
+}
+
+/// Says in one line how many tests do nothing. Straight to stderr: the test harness would keep a `println!` to itself.
+#[test]
+fn what_is_skipped_is_said() {
+    if find().is_none() {
+        let line = format!("{} skipped: ../shared absent\n", TESTS.len());
+        std::io::stderr()
+            .write_all(line.as_bytes())
+            .expect("stderr is open");
+    }
+}
