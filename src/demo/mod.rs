@@ -24,7 +24,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use jiff::civil::{Date, date};
 
 use self::home::Home;
 use self::night::Night;
@@ -40,8 +39,11 @@ use crate::tabular::RowsByAction;
 
 /// When the demo takes place.
 const NOW: &str = "2026-11-23T06:00:00Z";
-const NIGHT: Date = date(2026, 11, 23);
+/// The night on which the books of November are closed: only complete months are told of people.
+const MONTH_END: &str = "2026-12-01T02:00:00Z";
 const SEED: [u8; 32] = *b"kith demo: made-up people only  ";
+/// Another stream for the second opening: no nonce may come twice.
+const SEED_LATER: [u8; 32] = *b"kith demo: the end of the month ";
 
 /// What the demo is asked to do.
 pub(crate) struct DemoOptions {
@@ -86,15 +88,11 @@ pub(crate) async fn run(options: DemoOptions, out: &mut dyn Write) -> anyhow::Re
     let systems = Systems::start().await?;
     let entropy = Entropy::from_seed(SEED);
     home.furnish(&systems.base_urls(), &entropy)?;
-    let clock = Arc::new(FixedClock::new(now()?));
-    let app = App::open(Options {
-        config: home.config(),
-        clock,
-        entropy,
-        workers: 1,
-    })
-    .await?;
-    let story = play(&app, &home, &systems).await?;
+    let app = open(&home, NOW, entropy).await?;
+    let mut story = play(&app, &home, &systems).await?;
+    app.close().await;
+    let app = open(&home, MONTH_END, Entropy::from_seed(SEED_LATER)).await?;
+    close_the_month(&app, &home, &mut story).await?;
     app.close().await;
     let differences = expect::differences(&story);
     out.write_all(tale::tell(&story, &home, &differences).as_bytes())?;
@@ -113,8 +111,40 @@ pub(crate) async fn run(options: DemoOptions, out: &mut dyn Write) -> anyhow::Re
     Ok(differences.is_empty())
 }
 
-fn now() -> anyhow::Result<Instant> {
-    Instant::parse(NOW).ok_or_else(|| anyhow!("the demo's time is no instant"))
+fn instant(text: &str) -> anyhow::Result<Instant> {
+    Instant::parse(text).ok_or_else(|| anyhow!("the demo's time is no instant"))
+}
+
+async fn open(home: &Home, at: &str, entropy: Entropy) -> anyhow::Result<App> {
+    let clock = Arc::new(FixedClock::new(instant(at)?));
+    App::open(Options {
+        config: home.config(),
+        clock,
+        entropy,
+        workers: 1,
+    })
+    .await
+}
+
+/// A week on, at two in the morning: every day is sealed, the report of the month's last night is issued, and all is proved.
+async fn close_the_month(app: &App, home: &Home, story: &mut Story) -> anyhow::Result<()> {
+    app.run_once(&[Stage::Reconcile], &Only::default())
+        .await
+        .context("closing the month")?;
+    let reports = app
+        .report(None, None, None)
+        .await
+        .context("writing the report")?;
+    story.reports = reports.iter().map(|path| home.relative(path)).collect();
+    let proof = app.prove(false).await.context("proving the books")?;
+    story.balanced = proof.balanced;
+    story.findings = proof
+        .findings
+        .iter()
+        .map(|finding| format!("{} {}: {}", finding.code, finding.what, finding.place))
+        .collect();
+    story.checked = proof.checked;
+    Ok(())
 }
 
 async fn play(app: &App, home: &Home, systems: &Systems) -> anyhow::Result<Story> {
@@ -141,11 +171,6 @@ async fn play(app: &App, home: &Home, systems: &Systems) -> anyhow::Result<Story
     let third = night(app).await.context("the third run")?;
     let (sent_third, entries_third) = (home.rows_sent()?, systems.entries());
 
-    let proof = app.prove(false).await.context("proving the books")?;
-    let reports = app
-        .report(Some(NIGHT), None, None)
-        .await
-        .context("writing the report")?;
     Ok(Story {
         people,
         first,
@@ -157,14 +182,10 @@ async fn play(app: &App, home: &Home, systems: &Systems) -> anyhow::Result<Story
         returned,
         entries_second,
         entries_third,
-        balanced: proof.balanced,
-        findings: proof
-            .findings
-            .iter()
-            .map(|finding| format!("{} {}: {}", finding.code, finding.what, finding.place))
-            .collect(),
-        checked: proof.checked,
-        reports: reports.iter().map(|path| home.relative(path)).collect(),
+        balanced: false,
+        findings: Vec::new(),
+        checked: BTreeMap::new(),
+        reports: Vec::new(),
     })
 }
 
@@ -217,7 +238,7 @@ struct Systems([Sandbox; 2]);
 
 impl Systems {
     async fn start() -> anyhow::Result<Self> {
-        let instant = now()?.0;
+        let instant = instant(NOW)?.0;
         let options = || sandbox::Options {
             now: Arc::new(move || instant),
             data: None,

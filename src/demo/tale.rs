@@ -202,7 +202,7 @@ fn again(page: &mut Page, story: &Story) {
 }
 
 fn books(page: &mut Page, story: &Story) {
-    page.heading("EVERY NIGHT");
+    page.heading("A WEEK LATER, AT TWO IN THE MORNING: the books of November are closed");
     let verdict = if story.balanced {
         "The books balance: in every room as many left as came in, and no record was altered since."
     } else {

@@ -1,6 +1,7 @@
 //! The command line as the contract has it: help, exit codes, and messages that say what, where and how to put it right.
 
 use std::fs;
+use std::path::Path;
 
 use super::support::home::{Home, kith, snapshot};
 use super::support::people::{install, ndjson, referral};
@@ -9,6 +10,8 @@ const COMMANDS: [&str; 13] = [
     "demo", "init", "check", "run", "map", "status", "trace", "why", "held", "prove", "report",
     "explain", "sandbox",
 ];
+/// Schemas of what `--json` and the report print.
+const SCHEMAS: [&str; 4] = ["prove", "report", "run", "status"];
 const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
 const COLUMNS: &str = "[[deliver.column]]\nheader = \"Name\"\nfrom = \"patient.name\"\n";
 const AT: &str = "2026-11-23T06:00:00Z";
@@ -224,5 +227,32 @@ fn init_makes_an_installation_that_passes_check_and_overwrites_nothing() {
         snapshot(&home.below("fresh")),
         made,
         "nothing was overwritten"
+    );
+}
+
+#[test]
+fn the_manual_and_the_schemas_in_docs_are_those_of_the_program() {
+    let mut stale = Vec::new();
+    let manual = ("docs/errors.md".to_owned(), vec!["explain", "all"]);
+    let schemas = SCHEMAS.map(|name| {
+        let file = format!("docs/schemas/{name}.json");
+        (file, vec!["explain", "schema", name])
+    });
+    for (file, command) in std::iter::once(manual).chain(schemas) {
+        let printed = kith(&command).expect_code(0).stdout;
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
+        if fs::read_to_string(&path).is_ok_and(|kept| kept == printed) {
+            continue;
+        }
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::create_dir_all(path.parent().expect("docs")).expect("docs can be written");
+            fs::write(&path, printed).expect("docs can be written");
+        } else {
+            stale.push(file);
+        }
+    }
+    assert!(
+        stale.is_empty(),
+        "{stale:?}: refresh with UPDATE_GOLDEN=1 cargo test --test suite cli::"
     );
 }

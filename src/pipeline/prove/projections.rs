@@ -162,8 +162,9 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
             Kind::Released => {
                 holds.entry(row.subject).and_modify(|hold| hold.2 = false);
             }
+            // Queued stands in the partner's strand, what follows in the source's: no order of strands decides.
             Kind::Queued => {
-                pushes.insert(row.subject, (at(2), 0));
+                pushes.entry(row.subject).or_insert((at(2), 0));
             }
             Kind::Pushing => {
                 pushes.insert(row.subject, (PushState::Sending.number(), at(0)));
