@@ -9,22 +9,28 @@
 //!
 //! Data moves one way at a time through these eight rooms (`pipeline`), and every row that enters a room is accepted,
 //! repeated, rejected or held when it leaves.
-#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "unit tests write small files of their own"))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        reason = "unit tests write small files of their own"
+    )
+)]
 
-mod domain;
+mod app;
+pub mod cli;
+mod config;
+mod demo;
 mod diagnostics;
-mod path;
+mod domain;
 mod fhir;
-mod tabular;
 mod partner;
-mod seal;
-mod store;
-mod transport;
+mod path;
 mod pipeline;
 mod report;
-mod config;
 mod sandbox;
-mod app;
-mod demo;
-pub mod cli;
+mod seal;
+mod store;
+mod tabular;
 mod telemetry;
+mod transport;

@@ -25,8 +25,12 @@ pub(crate) fn start(format: LogFormat, verbosity: i32) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let targets = Targets::new().with_default(LevelFilter::WARN.min(level)).with_target("kith", level);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let targets = Targets::new()
+        .with_default(LevelFilter::WARN.min(level))
+        .with_target("kith", level);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(false);
     let registry = tracing_subscriber::registry().with(targets);
     // A second start (a test in one process) keeps the first.
     let started = match format {
@@ -36,7 +40,9 @@ pub(crate) fn start(format: LogFormat, verbosity: i32) {
     drop(started);
     std::panic::set_hook(Box::new(|info| {
         // The place, never the payload: it may quote what was being worked on.
-        let place = info.location().map_or_else(String::new, |place| format!("{}:{}", place.file(), place.line()));
+        let place = info.location().map_or_else(String::new, |place| {
+            format!("{}:{}", place.file(), place.line())
+        });
         tracing::error!(panic.place = %place, "stopped by a fault of the program at {place}");
     }));
 }

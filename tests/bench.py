@@ -12,7 +12,7 @@ import time
 BEST_OF = 5
 AS_OF = "2026-11-23T06:00:00Z"
 STAGES = ["pull", "select", "map", "deliver"]
-# What a referral costs in rows at the least (sizes of docs/ARCHITECTURE.md, "State"): table, columns, bytes of its blobs.
+# What a referral costs in rows at the least, and about how many bytes each row carries on made-up data.
 FLOOR = [("keyring", 60), ("raw", 450), ("raw", 350), ("leg", 120), ("ledger", 150), ("ledger", 150), ("fact", 60), ("drop_row", 60)]
 GROUP = 2000
 

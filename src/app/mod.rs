@@ -12,9 +12,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 pub(crate) use nightly::today_is_open;
 pub(crate) use open::{Options, Refused, load};
-pub(crate) use summary::{
-    BookLine, CertificateLine, HeldLine, PartnerLine, Summary,
-};
+pub(crate) use summary::{BookLine, CertificateLine, HeldLine, PartnerLine, Summary};
 
 use crate::diagnostics::Diagnostic;
 use crate::domain::Stage;
@@ -88,17 +86,36 @@ impl App {
         let run = env.ids.take(&*env.store, env.strand, 1).await?.next();
         let mut batch = Batch::new(env.strand, env.now());
         let names: Vec<&str> = stages.iter().map(|stage| stage.code()).collect();
-        batch.push(Entry::plain(Kind::Run, run, format!("\"{}\",\"{}\"", hex(&env.rules.hash), names.join(" "))));
+        batch.push(Entry::plain(
+            Kind::Run,
+            run,
+            format!("\"{}\",\"{}\"", hex(&env.rules.hash), names.join(" ")),
+        ));
         batch.rules.push((env.rules.hash, 2, String::new()));
         env.store.commit(batch).await?;
-        let StageOutcome { counts, diagnostics, unreachable } = pipeline::run(env, run, only, stages).await?;
+        let StageOutcome {
+            counts,
+            diagnostics,
+            unreachable,
+        } = pipeline::run(env, run, only, stages).await?;
         if stages.contains(&Stage::Reconcile) {
             nightly::publish_last_night(env).await?;
         }
         let summary = summary::of_run(env, run).await?;
-        let rejected = counts.values().any(|counts| counts.reasons().iter().any(|(reason, n)| *n > 0 && !reason.quiet()) && counts.rejected() > 0);
+        let rejected = counts.values().any(|counts| {
+            counts
+                .reasons()
+                .iter()
+                .any(|(reason, n)| *n > 0 && !reason.quiet())
+                && counts.rejected() > 0
+        });
         let waits = summary.waits() || rejected || !unreachable.is_empty();
-        Ok(RunOutcome { summary, diagnostics, unreachable, waits })
+        Ok(RunOutcome {
+            summary,
+            diagnostics,
+            unreachable,
+            waits,
+        })
     }
 
     /// What ran, what waits and who must act.
@@ -123,7 +140,12 @@ impl App {
     ///
     /// # Errors
     /// The store failed, or a folder cannot be written.
-    pub(crate) async fn report(&self, date: Option<Date>, commissioner: Option<&str>, out: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
+    pub(crate) async fn report(
+        &self,
+        date: Option<Date>,
+        commissioner: Option<&str>,
+        out: Option<&Path>,
+    ) -> anyhow::Result<Vec<PathBuf>> {
         nightly::write_reports(&self.env, date, commissioner, out).await
     }
 

@@ -35,12 +35,19 @@ pub(crate) fn today_is_open(env: &Env, day: Date) -> bool {
 pub(super) async fn publish_last_night(env: &Env) -> anyhow::Result<()> {
     let night = day_number(env.today()) - 1;
     let first = env.store.ledger(env.strand, 0, 1).await?;
-    let born = first.first().map_or(i64::MAX, |row| day_number(Instant(row.at).london_day()));
+    let born = first
+        .first()
+        .map_or(i64::MAX, |row| day_number(Instant(row.at).london_day()));
     if night < born {
         return Ok(());
     }
     for commissioner in &env.config.commissioners {
-        if env.store.published(night, &commissioner.id).await?.is_empty() {
+        if env
+            .store
+            .published(night, &commissioner.id)
+            .await?
+            .is_empty()
+        {
             let files = issue(env, commissioner, day_from_number(night)).await?;
             if let Some(folder) = folder(env, commissioner) {
                 write(&folder, &commissioner.id, day_from_number(night), &files)?;
@@ -51,20 +58,37 @@ pub(super) async fn publish_last_night(env: &Env) -> anyhow::Result<()> {
 }
 
 /// Writes reports for people: a past night as it was issued, an open day as it stands.
-pub(super) async fn write_reports(env: &Env, date: Option<Date>, commissioner: Option<&str>, out: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) async fn write_reports(
+    env: &Env,
+    date: Option<Date>,
+    commissioner: Option<&str>,
+    out: Option<&Path>,
+) -> anyhow::Result<Vec<PathBuf>> {
     let day = date.unwrap_or_else(|| day_from_number(day_number(env.today()) - 1));
     let mut written = Vec::new();
-    for one in env.config.commissioners.iter().filter(|one| commissioner.is_none_or(|id| one.id == id)) {
+    for one in env
+        .config
+        .commissioners
+        .iter()
+        .filter(|one| commissioner.is_none_or(|id| one.id == id))
+    {
         let kept = env.store.published(day_number(day), &one.id).await?;
         let files = if !kept.is_empty() {
-            kept.into_iter().map(|(name, _, bytes)| Rendered { name, bytes }).collect()
+            kept.into_iter()
+                .map(|(name, _, bytes)| Rendered { name, bytes })
+                .collect()
         } else if today_is_open(env, day) {
             report::render(&gather(env, one, day).await?)
         } else {
             issue(env, one, day).await?
         };
         let folder = out.map(Path::to_owned).or_else(|| folder(env, one));
-        let folder = folder.ok_or_else(|| anyhow::anyhow!("commissioner {} has no report folder: name one with --out", one.id))?;
+        let folder = folder.ok_or_else(|| {
+            anyhow::anyhow!(
+                "commissioner {} has no report folder: name one with --out",
+                one.id
+            )
+        })?;
         written.push(write(&folder, &one.id, day, &files)?);
     }
     Ok(written)
@@ -75,22 +99,42 @@ pub(super) async fn check_published(env: &Env, proof: &mut Proof) -> anyhow::Res
     for (night, commissioner) in env.store.published_nights().await? {
         let place = format!("report of {} for {commissioner}", day_from_number(night));
         let kept = env.store.published(night, &commissioner).await?;
-        if kept.iter().any(|(_, digest, bytes)| sha256(&[bytes]) != *digest) {
+        if kept
+            .iter()
+            .any(|(_, digest, bytes)| sha256(&[bytes]) != *digest)
+        {
             proof.add("report", "a published report was changed", place.clone());
         }
         let Some(sealed) = env.store.cube(night, &commissioner).await? else {
-            proof.add("report", "the figures of a published report are missing", place);
+            proof.add(
+                "report",
+                "the figures of a published report are missing",
+                place,
+            );
             continue;
         };
         let Ok(plain) = env.key.open(cube_spot(night, env.key_id), &sealed) else {
-            proof.add("report", "the figures of a published report do not open", place);
+            proof.add(
+                "report",
+                "the figures of a published report do not open",
+                place,
+            );
             continue;
         };
         let input: Input = serde_json::from_slice(&plain)?;
-        let again: HashMap<String, Digest> = report::render(&input).into_iter().map(|file| (file.name, sha256(&[&file.bytes]))).collect();
-        if kept.iter().any(|(name, digest, _)| again.get(name) != Some(digest)) {
+        let again: HashMap<String, Digest> = report::render(&input)
+            .into_iter()
+            .map(|file| (file.name, sha256(&[&file.bytes])))
+            .collect();
+        if kept
+            .iter()
+            .any(|(name, digest, _)| again.get(name) != Some(digest))
+        {
             // Another release may render otherwise; the kept bytes stand.
-            tracing::warn!(report.night = night, "a published report would be rendered otherwise today");
+            tracing::warn!(
+                report.night = night,
+                "a published report would be rendered otherwise today"
+            );
         }
     }
     Ok(())
@@ -103,11 +147,28 @@ async fn issue(env: &Env, commissioner: &Commissioner, day: Date) -> anyhow::Res
     let night = day_number(day);
     let mut batch = Batch::new(env.strand, env.now());
     let cube = serde_json::to_vec(&input)?;
-    let sealed = env.key.seal(cube_spot(night, env.key_id), env.stream().bytes(), &cube);
+    let sealed = env
+        .key
+        .seal(cube_spot(night, env.key_id), env.stream().bytes(), &cube);
     for file in &files {
         let digest = sha256(&[&file.bytes]);
-        batch.push(Entry::plain(Kind::Published, night, format!("\"{}\",\"{}\",\"{}\"", commissioner.id, file.name, hex(&digest))));
-        batch.published.push((night, commissioner.id.clone(), file.name.clone(), digest, file.bytes.clone()));
+        batch.push(Entry::plain(
+            Kind::Published,
+            night,
+            format!(
+                "\"{}\",\"{}\",\"{}\"",
+                commissioner.id,
+                file.name,
+                hex(&digest)
+            ),
+        ));
+        batch.published.push((
+            night,
+            commissioner.id.clone(),
+            file.name.clone(),
+            digest,
+            file.bytes.clone(),
+        ));
     }
     batch.cubes.push((night, commissioner.id.clone(), sealed));
     env.store.commit(batch).await?;
@@ -115,15 +176,26 @@ async fn issue(env: &Env, commissioner: &Commissioner, day: Date) -> anyhow::Res
 }
 
 fn cube_spot(night: i64, holder: i64) -> Spot<'static> {
-    Spot { column: "cube.sealed", row: night, holder }
+    Spot {
+        column: "cube.sealed",
+        row: night,
+        holder,
+    }
 }
 
 fn folder(env: &Env, commissioner: &Commissioner) -> Option<PathBuf> {
-    let transport = env.config.transport(commissioner.report_transport.as_deref()?)?;
+    let transport = env
+        .config
+        .transport(commissioner.report_transport.as_deref()?)?;
     Some(transport.path().to_owned())
 }
 
-fn write(folder: &Path, commissioner: &str, day: Date, files: &[Rendered]) -> anyhow::Result<PathBuf> {
+fn write(
+    folder: &Path,
+    commissioner: &str,
+    day: Date,
+    files: &[Rendered],
+) -> anyhow::Result<PathBuf> {
     let folder = folder.join(commissioner).join(day.to_string());
     std::fs::create_dir_all(folder.join("tables"))?;
     for file in files {
@@ -137,15 +209,23 @@ async fn gather(env: &Env, commissioner: &Commissioner, day: Date) -> anyhow::Re
     let night = day_number(day);
     let cut = Instant::london_midnight(day_from_number(night + 1));
     let provisional = today_is_open(env, day);
-    let mine: Vec<usize> = (0..env.sources.len()).filter(|place| env.sources[*place].config.commissioner == commissioner.id).collect();
+    let mine: Vec<usize> = (0..env.sources.len())
+        .filter(|place| env.sources[*place].config.commissioner == commissioner.id)
+        .collect();
     let seals = env.store.day_seals().await?;
     let last_month = month_number(day_from_number(night + 1)) - 1;
     Ok(Input {
         night: day.to_string(),
-        commissioner: report::Named { id: commissioner.id.clone(), name: commissioner.name.clone() },
+        commissioner: report::Named {
+            id: commissioner.id.clone(),
+            name: commissioner.name.clone(),
+        },
         operations: report::Operations::Exact,
         provisional,
-        seal_of_day: seals.iter().find(|(sealed, ..)| *sealed == night).map(|(_, root, _)| hex(root)),
+        seal_of_day: seals
+            .iter()
+            .find(|(sealed, ..)| *sealed == night)
+            .map(|(_, root, _)| hex(root)),
         sources: sources(env, &mine).await?,
         partners: partners(env, night).await?,
         legs: legs(env, &mine, day, cut).await?,
@@ -159,15 +239,21 @@ async fn gather(env: &Env, commissioner: &Commissioner, day: Date) -> anyhow::Re
 }
 
 fn month_text(number: i64) -> String {
-    format!("{:04}-{:02}", number.div_euclid(12), number.rem_euclid(12) + 1)
+    format!(
+        "{:04}-{:02}",
+        number.div_euclid(12),
+        number.rem_euclid(12) + 1
+    )
 }
 
 fn source_id(env: &Env, strand: i64) -> Option<String> {
-    env.source_at(strand).map(|place| env.sources[place].config.id.clone())
+    env.source_at(strand)
+        .map(|place| env.sources[place].config.id.clone())
 }
 
 fn partner_id(env: &Env, strand: i64) -> Option<String> {
-    env.partner_at(strand).map(|place| env.rules.partners[place].id.clone())
+    env.partner_at(strand)
+        .map(|place| env.rules.partners[place].id.clone())
 }
 
 async fn sources(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Source>> {
@@ -177,19 +263,29 @@ async fn sources(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Source
         .iter()
         .map(|place| {
             let (source, strand) = (&env.sources[*place].config, env.sources[*place].strand);
-            let certificate = certificates.iter().find(|row| row.source == strand).map(|row| {
-                let evidence: serde_json::Value = serde_json::from_str(&row.evidence).unwrap_or_default();
-                let number = |key: &str| evidence.get(key).and_then(serde_json::Value::as_u64).unwrap_or(0);
-                let text = |key: &str| london(evidence.get(key).and_then(|value| value.as_str()));
-                report::Certificate {
-                    verdict: row.verdict.clone(),
-                    from: text("from"),
-                    to: text("to"),
-                    requests: number("requests"),
-                    pages: number("pages"),
-                    unresolved: number("unresolved"),
-                }
-            });
+            let certificate = certificates
+                .iter()
+                .find(|row| row.source == strand)
+                .map(|row| {
+                    let evidence: serde_json::Value =
+                        serde_json::from_str(&row.evidence).unwrap_or_default();
+                    let number = |key: &str| {
+                        evidence
+                            .get(key)
+                            .and_then(serde_json::Value::as_u64)
+                            .unwrap_or(0)
+                    };
+                    let text =
+                        |key: &str| london(evidence.get(key).and_then(|value| value.as_str()));
+                    report::Certificate {
+                        verdict: row.verdict.clone(),
+                        from: text("from"),
+                        to: text("to"),
+                        requests: number("requests"),
+                        pages: number("pages"),
+                        unresolved: number("unresolved"),
+                    }
+                });
             report::Source {
                 id: source.id.clone(),
                 name: source.name.clone(),
@@ -203,18 +299,35 @@ async fn sources(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Source
 
 async fn partners(env: &Env, night: i64) -> anyhow::Result<Vec<report::Partner>> {
     let returns = env.store.return_files().await?;
-    let matched: Vec<_> = env.store.books(0).await?.into_iter().filter(|book| book.stage == Stage::Match).collect();
+    let matched: Vec<_> = env
+        .store
+        .books(0)
+        .await?
+        .into_iter()
+        .filter(|book| book.stage == Stage::Match)
+        .collect();
+    let actions = env.store.drop_actions().await?;
     let mut lines = Vec::new();
-    for (_, partner, at) in env.each_partner().filter(|(_, partner, _)| partner.select.enabled) {
-        let drops: Vec<DropFile> = env.store.drop_files(at.strand).await?.into_iter().filter(|file| file.day <= night).collect();
+    for (_, partner, at) in env
+        .each_partner()
+        .filter(|(_, partner, _)| partner.select.enabled)
+    {
+        let drops: Vec<DropFile> = env
+            .store
+            .drop_files(at.strand)
+            .await?
+            .into_iter()
+            .filter(|file| file.day <= night)
+            .collect();
         let mut rows = report::Actions::default();
         for file in &drops {
-            for row in env.store.drop_rows(file.id).await? {
-                match Action::from_number(row.action) {
-                    Some(Action::New) => rows.new += 1,
-                    Some(Action::Amend) => rows.amend += 1,
-                    Some(Action::Stop) => rows.stop += 1,
-                    Some(Action::Pause) => rows.pause += 1,
+            for (_, action, n) in actions.iter().filter(|(drop_id, ..)| *drop_id == file.id) {
+                let n = u64::try_from(*n).unwrap_or(0);
+                match Action::from_number(*action) {
+                    Some(Action::New) => rows.new += n,
+                    Some(Action::Amend) => rows.amend += n,
+                    Some(Action::Stop) => rows.stop += n,
+                    Some(Action::Pause) => rows.pause += n,
                     None => {}
                 }
             }
@@ -227,16 +340,28 @@ async fn partners(env: &Env, night: i64) -> anyhow::Result<Vec<report::Partner>>
             return_rows.held += book.counts.held();
         }
         let sequences: Vec<i64> = drops.iter().map(|file| file.sequence).collect();
-        let gaps = (1..sequences.last().copied().unwrap_or(0)).filter(|number| !sequences.contains(number)).collect();
+        let gaps = (1..sequences.last().copied().unwrap_or(0))
+            .filter(|number| !sequences.contains(number))
+            .collect();
         lines.push(report::Partner {
             id: partner.id.clone(),
             name: partner.name.clone(),
             kind: partner.kind.code().to_owned(),
             sensitive: partner.sensitive,
-            last_drop: drops.last().map(|file| report::DropFile { name: file.name.clone(), sequence: file.sequence, day: day_from_number(file.day).to_string() }),
+            last_drop: drops.last().map(|file| report::DropFile {
+                name: file.name.clone(),
+                sequence: file.sequence,
+                day: day_from_number(file.day).to_string(),
+            }),
             drops: u64::try_from(drops.len()).unwrap_or(0),
             rows,
-            returns: u64::try_from(returns.iter().filter(|file| file.sender == at.strand).count()).unwrap_or(0),
+            returns: u64::try_from(
+                returns
+                    .iter()
+                    .filter(|file| file.sender == at.strand)
+                    .count(),
+            )
+            .unwrap_or(0),
             return_rows,
             last_return_day: None,
             sequence_gaps: gaps,
@@ -246,38 +371,58 @@ async fn partners(env: &Env, night: i64) -> anyhow::Result<Vec<report::Partner>>
 }
 
 /// Legs that are alike, counted.
-async fn legs(env: &Env, mine: &[usize], day: Date, cut: Instant) -> anyhow::Result<Vec<report::Legs>> {
+async fn legs(
+    env: &Env,
+    mine: &[usize],
+    day: Date,
+    cut: Instant,
+) -> anyhow::Result<Vec<report::Legs>> {
     let start = Instant::london_midnight(day);
-    let strands: Vec<i64> = mine.iter().map(|place| env.sources[*place].strand).collect();
+    let strands: Vec<i64> = mine
+        .iter()
+        .map(|place| env.sources[*place].strand)
+        .collect();
     let mut cells: BTreeMap<(i64, i64, i64, i64, i64, bool, u8), u64> = BTreeMap::new();
     let mut after = 0;
     loop {
         let page = env.store.legs_after(after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.id;
-        for leg in page.iter().filter(|leg| strands.contains(&leg.source) && leg.born < cut.0) {
+        for leg in page
+            .iter()
+            .filter(|leg| strands.contains(&leg.source) && leg.born < cut.0)
+        {
             let key = cell(leg, start, cut);
             *cells.entry(key).or_default() += 1;
         }
     }
     Ok(cells
         .into_iter()
-        .filter_map(|((source, partner, state, why, month, within, ended), count)| {
-            Some(report::Legs {
-                source: source_id(env, source)?,
-                partner: partner_id(env, partner),
-                state: crate::domain::LegState::from_number(state)?.code().to_owned(),
-                why: crate::domain::Reason::from_number(why).map(|reason| reason.code().to_owned()),
-                month: month_text(month),
-                opened: if within { report::Opened::Within } else { report::Opened::Before },
-                ended: match ended {
-                    0 => report::Ended::No,
-                    1 => report::Ended::Within,
-                    _ => report::Ended::Before,
-                },
-                count,
-            })
-        })
+        .filter_map(
+            |((source, partner, state, why, month, within, ended), count)| {
+                Some(report::Legs {
+                    source: source_id(env, source)?,
+                    partner: partner_id(env, partner),
+                    state: crate::domain::LegState::from_number(state)?
+                        .code()
+                        .to_owned(),
+                    why: crate::domain::Reason::from_number(why)
+                        .map(|reason| reason.code().to_owned()),
+                    month: month_text(month),
+                    opened: if within {
+                        report::Opened::Within
+                    } else {
+                        report::Opened::Before
+                    },
+                    ended: match ended {
+                        0 => report::Ended::No,
+                        1 => report::Ended::Within,
+                        _ => report::Ended::Before,
+                    },
+                    count,
+                })
+            },
+        )
         .collect())
 }
 
@@ -292,15 +437,41 @@ fn cell(leg: &Leg, start: Instant, cut: Instant) -> (i64, i64, i64, i64, i64, bo
     };
     let month = month_number(Instant(leg.born).london_day());
     // An ending that is still to come is shown as the open leg that it was.
-    let state = if now.state.terminal() && ended == 0 { crate::domain::LegState::InProgress } else { now.state };
-    (leg.source, now.partner, state.number(), now.why.map_or(0, crate::domain::Reason::number), month, leg.born >= start.0, ended)
+    let state = if now.state.terminal() && ended == 0 {
+        crate::domain::LegState::InProgress
+    } else {
+        now.state
+    };
+    (
+        leg.source,
+        now.partner,
+        state.number(),
+        now.why.map_or(0, crate::domain::Reason::number),
+        month,
+        leg.born >= start.0,
+        ended,
+    )
 }
 
 async fn held(env: &Env, cut: Instant) -> anyhow::Result<Vec<report::Held>> {
     let mut cells: BTreeMap<(i64, i64, i64, i64, i64), u64> = BTreeMap::new();
-    for hold in env.store.held(HeldQuery::default()).await?.into_iter().filter(|hold| hold.since < cut.0 && !hold.reason.quiet()) {
+    for hold in env
+        .store
+        .held(HeldQuery::default())
+        .await?
+        .into_iter()
+        .filter(|hold| hold.since < cut.0 && !hold.reason.quiet())
+    {
         let age = Instant(hold.since).days_until(cut);
-        *cells.entry((hold.reason.number(), hold.stage, hold.source, hold.partner, age)).or_default() += 1;
+        *cells
+            .entry((
+                hold.reason.number(),
+                hold.stage,
+                hold.source,
+                hold.partner,
+                age,
+            ))
+            .or_default() += 1;
     }
     Ok(cells
         .into_iter()
@@ -322,11 +493,16 @@ async fn held(env: &Env, cut: Instant) -> anyhow::Result<Vec<report::Held>> {
 /// Books of the runs of the day.
 async fn books(env: &Env, mine: &[usize], night: i64) -> anyhow::Result<Vec<report::Book>> {
     let runs = runs_of(env, night).await?;
-    let strands: Vec<i64> = mine.iter().map(|place| env.sources[*place].strand).collect();
+    let strands: Vec<i64> = mine
+        .iter()
+        .map(|place| env.sources[*place].strand)
+        .collect();
     let mut sums: BTreeMap<(Stage, i64, i64), crate::domain::Counts> = BTreeMap::new();
     for book in env.store.books(0).await? {
         if runs.contains(&book.run) && (book.source == 0 || strands.contains(&book.source)) {
-            sums.entry((book.stage, book.source, book.partner)).or_default().merge(&book.counts);
+            sums.entry((book.stage, book.source, book.partner))
+                .or_default()
+                .merge(&book.counts);
         }
     }
     Ok(sums
@@ -340,7 +516,11 @@ async fn books(env: &Env, mine: &[usize], night: i64) -> anyhow::Result<Vec<repo
             repeated: counts.repeated(),
             rejected: counts.rejected(),
             held: counts.held(),
-            reasons: counts.reasons().iter().map(|(reason, n)| (reason.code().to_owned(), *n)).collect(),
+            reasons: counts
+                .reasons()
+                .iter()
+                .map(|(reason, n)| (reason.code().to_owned(), *n))
+                .collect(),
         })
         .collect())
 }
@@ -351,21 +531,32 @@ async fn runs_of(env: &Env, night: i64) -> anyhow::Result<Vec<i64>> {
     let mut after = 0;
     loop {
         let rows = env.store.ledger(env.strand, after, PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(runs) };
+        let Some(last) = rows.last() else {
+            return Ok(runs);
+        };
         after = last.seq;
-        let of_day = rows.iter().filter(|row| row.kind == Kind::Run as i64 && day_number(Instant(row.at).london_day()) == night);
+        let of_day = rows.iter().filter(|row| {
+            row.kind == Kind::Run as i64 && day_number(Instant(row.at).london_day()) == night
+        });
         runs.extend(of_day.map(|row| row.subject));
     }
 }
 
 async fn pushes(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Pushes>> {
     let counts = env.store.push_counts().await?;
-    let strands: Vec<i64> = mine.iter().map(|place| env.sources[*place].strand).collect();
+    let strands: Vec<i64> = mine
+        .iter()
+        .map(|place| env.sources[*place].strand)
+        .collect();
     Ok(counts
         .into_iter()
         .filter(|(source, ..)| strands.contains(source))
         .filter_map(|(source, state, count)| {
-            Some(report::Pushes { source: source_id(env, source)?, state: state.code().to_owned(), count: u64::try_from(count).unwrap_or(0) })
+            Some(report::Pushes {
+                source: source_id(env, source)?,
+                state: state.code().to_owned(),
+                count: u64::try_from(count).unwrap_or(0),
+            })
         })
         .collect())
 }
@@ -376,36 +567,64 @@ fn instruments(env: &Env) -> Vec<report::Instrument> {
         title: item.title.clone(),
         min: item.min,
         max: item.max,
-        better: if item.better == Better::Lower { report::Better::Lower } else { report::Better::Higher },
+        better: if item.better == Better::Lower {
+            report::Better::Lower
+        } else {
+            report::Better::Higher
+        },
     };
     env.rules
         .instruments
         .iter()
-        .map(|instrument| report::Instrument { id: instrument.id.clone(), title: instrument.title.clone(), items: instrument.items.iter().map(item).collect() })
+        .map(|instrument| report::Instrument {
+            id: instrument.id.clone(),
+            title: instrument.title.clone(),
+            items: instrument.items.iter().map(item).collect(),
+        })
         .collect()
 }
 
 async fn facts(env: &Env, mine: &[usize], last_month: i64) -> anyhow::Result<Vec<report::Fact>> {
-    let strands: Vec<i64> = mine.iter().map(|place| env.sources[*place].strand).collect();
+    let strands: Vec<i64> = mine
+        .iter()
+        .map(|place| env.sources[*place].strand)
+        .collect();
     let mut cells: BTreeMap<(i64, i64, i64, i64, String, String, i64, i64), u64> = BTreeMap::new();
-    for fact in env.store.facts(last_month).await?.into_iter().filter(|fact| strands.contains(&fact.source)) {
-        let key = (fact.month, fact.issue, fact.source, fact.partner, fact.instrument, fact.item, fact.before, fact.after);
+    for fact in env
+        .store
+        .facts(last_month)
+        .await?
+        .into_iter()
+        .filter(|fact| strands.contains(&fact.source))
+    {
+        let key = (
+            fact.month,
+            fact.issue,
+            fact.source,
+            fact.partner,
+            fact.instrument,
+            fact.item,
+            fact.before,
+            fact.after,
+        );
         *cells.entry(key).or_default() += 1;
     }
     Ok(cells
         .into_iter()
-        .filter_map(|((month, issue, source, partner, instrument, item, before, after), count)| {
-            Some(report::Fact {
-                month: month_text(month),
-                issue: month_text(issue),
-                source: source_id(env, source)?,
-                partner: partner_id(env, partner).unwrap_or_default(),
-                instrument,
-                item,
-                before,
-                after,
-                count,
-            })
-        })
+        .filter_map(
+            |((month, issue, source, partner, instrument, item, before, after), count)| {
+                Some(report::Fact {
+                    month: month_text(month),
+                    issue: month_text(issue),
+                    source: source_id(env, source)?,
+                    partner: partner_id(env, partner).unwrap_or_default(),
+                    instrument,
+                    item,
+                    before,
+                    after,
+                    count,
+                })
+            },
+        )
         .collect())
 }

@@ -75,7 +75,9 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         make_folder(folder)?;
     }
     let lock = if writing { Some(lock(&config)?) } else { None };
-    let store = SqliteStore::open(&config.store).await.map_err(|error| store_refused(&error, &config))?;
+    let store = SqliteStore::open(&config.store)
+        .await
+        .map_err(|error| store_refused(&error, &config))?;
     let store = Arc::new(store);
     let seal_key = seal_key(&config, &store, &options.entropy).await?;
     let (keys, key) = keys(&store, &seal_key, &options.entropy).await?;
@@ -101,7 +103,12 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
     };
     let now = env.now();
     if writing && now.0 < store.last_at().await? {
-        return Err(Refused::one(Diagnostic::new(Code::AsOfInPast, "the run's time lies before the last recorded event", Place::detail(now.utc_text()))).into());
+        return Err(Refused::one(Diagnostic::new(
+            Code::AsOfInPast,
+            "the run's time lies before the last recorded event",
+            Place::detail(now.utc_text()),
+        ))
+        .into());
     }
     for place in 0..env.config.sources.len() {
         let source = source(&env, place).await?;
@@ -109,51 +116,119 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
     }
     for partner in &env.rules.partners {
         let strand = store.strand(&format!("partner:{}", partner.id)).await?.id;
-        let transport = env.config.transport(&partner.deliver.transport.value).map(|transport| transport.folder(&partner.id)).unwrap_or_default();
-        env.partners.push(PartnerEnv { strand, transport: FolderTransport::new(&transport, &partner.id, FILE_MODE) });
+        let transport = env
+            .config
+            .transport(&partner.deliver.transport.value)
+            .map(|transport| transport.folder(&partner.id))
+            .unwrap_or_default();
+        env.partners.push(PartnerEnv {
+            strand,
+            transport: FolderTransport::new(&transport, &partner.id, FILE_MODE),
+        });
     }
-    Ok(App { env: Arc::new(env), store, _lock: lock, warnings })
+    Ok(App {
+        env: Arc::new(env),
+        store,
+        _lock: lock,
+        warnings,
+    })
 }
 
 /// Makes a folder that only its owner may enter.
 fn make_folder(path: &std::path::Path) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| {
-        let what = format!("a folder cannot be made: {}", error.kind());
-        Refused::one(Diagnostic::new(Code::StoreUnreadable, what, Place::file(path.display().to_string()))).into()
-    })
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| {
+            let what = format!("a folder cannot be made: {}", error.kind());
+            Refused::one(Diagnostic::new(
+                Code::StoreUnreadable,
+                what,
+                Place::file(path.display().to_string()),
+            ))
+            .into()
+        })
 }
 
 /// One process at a time writes: two at once could do the same work twice.
 fn lock(config: &Config) -> anyhow::Result<std::fs::File> {
     let path = config.home.join("var/run.lock");
     let mut options = std::fs::OpenOptions::new();
-    let file = options.create(true).truncate(false).write(true).open(&path).map_err(|error| {
-        let what = format!("the lock file cannot be opened: {}", error.kind());
-        Refused::one(Diagnostic::new(Code::StoreUnreadable, what, Place::file("var/run.lock")))
-    })?;
+    let file = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| {
+            let what = format!("the lock file cannot be opened: {}", error.kind());
+            Refused::one(Diagnostic::new(
+                Code::StoreUnreadable,
+                what,
+                Place::file("var/run.lock"),
+            ))
+        })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(_) => Err(Refused::one(Diagnostic::new(Code::RunBusy, "another run is under way", Place::file("var/run.lock"))).into()),
+        Err(_) => Err(Refused::one(Diagnostic::new(
+            Code::RunBusy,
+            "another run is under way",
+            Place::file("var/run.lock"),
+        ))
+        .into()),
     }
 }
 
 fn store_refused(error: &StoreError, config: &Config) -> Refused {
-    let code = if matches!(error, StoreError::Newer { .. }) { Code::StoreNewer } else { Code::StoreUnreadable };
-    let place = config.store.strip_prefix(&config.home).unwrap_or(&config.store).display().to_string();
+    let code = if matches!(error, StoreError::Newer { .. }) {
+        Code::StoreNewer
+    } else {
+        Code::StoreUnreadable
+    };
+    let place = config
+        .store
+        .strip_prefix(&config.home)
+        .unwrap_or(&config.store)
+        .display()
+        .to_string();
     Refused::one(Diagnostic::new(code, error.to_string(), Place::file(place)))
 }
 
 /// The seal key; made for a new store only. A store that has rows and no key is never given a new one.
-async fn seal_key(config: &Config, store: &SqliteStore, entropy: &Entropy) -> anyhow::Result<[u8; 32]> {
+async fn seal_key(
+    config: &Config,
+    store: &SqliteStore,
+    entropy: &Entropy,
+) -> anyhow::Result<[u8; 32]> {
     if let Some(value) = config.seal_key.env_value() {
-        let bytes = crate::store::chain::unhex(value.trim()).and_then(|bytes| bytes.try_into().ok());
+        let bytes =
+            crate::store::chain::unhex(value.trim()).and_then(|bytes| bytes.try_into().ok());
         let place = Place::detail(config.seal_key.masked());
-        return bytes.ok_or_else(|| Refused::one(Diagnostic::new(Code::SecretUnreadable, "the seal key is not 64 hexadecimal digits", place)).into());
+        return bytes.ok_or_else(|| {
+            Refused::one(Diagnostic::new(
+                Code::SecretUnreadable,
+                "the seal key is not 64 hexadecimal digits",
+                place,
+            ))
+            .into()
+        });
     }
     let SecretPlace::File(path) = config.seal_key.place() else {
-        return Err(Refused::one(Diagnostic::new(Code::SecretUnreadable, "the seal key's variable is not set", Place::detail(config.seal_key.masked()))).into());
+        return Err(Refused::one(Diagnostic::new(
+            Code::SecretUnreadable,
+            "the seal key's variable is not set",
+            Place::detail(config.seal_key.masked()),
+        ))
+        .into());
     };
-    let place = || Place::file(path.strip_prefix(&config.home).unwrap_or(path).display().to_string());
+    let place = || {
+        Place::file(
+            path.strip_prefix(&config.home)
+                .unwrap_or(path)
+                .display()
+                .to_string(),
+        )
+    };
     match read_seal_key(path) {
         Ok(key) => Ok(key),
         Err(KeyFileError::Missing) if store.installation().await.is_err() => {
@@ -161,14 +236,33 @@ async fn seal_key(config: &Config, store: &SqliteStore, entropy: &Entropy) -> an
             write_atomically(path, &key, 0o600)?;
             Ok(key)
         }
-        Err(KeyFileError::Missing) => Err(Refused::one(Diagnostic::new(Code::SealMissing, "the store has rows but no seal key", place())).into()),
-        Err(error @ KeyFileError::TooOpen(_)) => Err(Refused::one(Diagnostic::new(Code::SealTooOpen, error.to_string(), place())).into()),
-        Err(error) => Err(Refused::one(Diagnostic::new(Code::SecretUnreadable, error.to_string(), place())).into()),
+        Err(KeyFileError::Missing) => Err(Refused::one(Diagnostic::new(
+            Code::SealMissing,
+            "the store has rows but no seal key",
+            place(),
+        ))
+        .into()),
+        Err(error @ KeyFileError::TooOpen(_)) => Err(Refused::one(Diagnostic::new(
+            Code::SealTooOpen,
+            error.to_string(),
+            place(),
+        ))
+        .into()),
+        Err(error) => Err(Refused::one(Diagnostic::new(
+            Code::SecretUnreadable,
+            error.to_string(),
+            place(),
+        ))
+        .into()),
     }
 }
 
 /// Opens the installation's keys, making them for a new store.
-async fn keys(store: &SqliteStore, seal_key: &[u8; 32], entropy: &Entropy) -> anyhow::Result<(Keys, HolderKey)> {
+async fn keys(
+    store: &SqliteStore,
+    seal_key: &[u8; 32],
+    entropy: &Entropy,
+) -> anyhow::Result<(Keys, HolderKey)> {
     let mut stream = entropy.stream(1);
     if store.installation().await.is_err() {
         store.name_installation(stream.bytes()).await?;
@@ -176,17 +270,38 @@ async fn keys(store: &SqliteStore, seal_key: &[u8; 32], entropy: &Entropy) -> an
     let installation = store.installation().await?;
     let wrapping = Keys::wrapping(seal_key, &installation, 1);
     let known = store.keys(vec![SECRET, INSTALLATION]).await?;
-    for (id, kind) in [(SECRET, KeyKind::Secret), (INSTALLATION, KeyKind::Installation)] {
+    for (id, kind) in [
+        (SECRET, KeyKind::Secret),
+        (INSTALLATION, KeyKind::Installation),
+    ] {
         if !known.iter().any(|row| row.id == id) {
-            let wrapped = wrap(&wrapping, id, stream.bytes(), &HolderKey::new(stream.bytes()));
-            store.add_key(KeyRow { id, kind: kind as i64, look: None, wrapped }).await?;
+            let wrapped = wrap(
+                &wrapping,
+                id,
+                stream.bytes(),
+                &HolderKey::new(stream.bytes()),
+            );
+            store
+                .add_key(KeyRow {
+                    id,
+                    kind: kind as i64,
+                    look: None,
+                    wrapped,
+                })
+                .await?;
         }
     }
     let rows = store.keys(vec![SECRET, INSTALLATION]).await?;
     let open = |id: i64| {
         let row = rows.iter().find(|row| row.id == id);
         let key = row.and_then(|row| unwrap(&wrapping, id, &row.wrapped).ok());
-        key.ok_or_else(|| Refused::one(Diagnostic::new(Code::SealMismatch, "the seal key does not open this store", Place::detail("keyring"))))
+        key.ok_or_else(|| {
+            Refused::one(Diagnostic::new(
+                Code::SealMismatch,
+                "the seal key does not open this store",
+                Place::detail("keyring"),
+            ))
+        })
     };
     let (secret, key) = (open(SECRET)?, open(INSTALLATION)?);
     Ok((Keys::new(wrapping, &installation, &secret), key))
@@ -194,10 +309,21 @@ async fn keys(store: &SqliteStore, seal_key: &[u8; 32], entropy: &Entropy) -> an
 
 /// Whether the last run had other rules.
 async fn rules_changed(store: &SqliteStore, strand: i64, rules: &Rules) -> anyhow::Result<bool> {
-    let seq = store.strands().await?.into_iter().find(|known| known.id == strand).map_or(0, |known| known.seq);
+    let seq = store
+        .strands()
+        .await?
+        .into_iter()
+        .find(|known| known.id == strand)
+        .map_or(0, |known| known.seq);
     let rows = store.ledger(strand, (seq - 200).max(0), 200).await?;
-    let last = rows.iter().rev().find(|row| row.kind == Kind::Run as i64).and_then(fold::fields);
-    Ok(last.is_some_and(|fields| fields.first().and_then(|hash| hash.as_str()) != Some(hex(&rules.hash).as_str())))
+    let last = rows
+        .iter()
+        .rev()
+        .find(|row| row.kind == Kind::Run as i64)
+        .and_then(fold::fields);
+    Ok(last.is_some_and(|fields| {
+        fields.first().and_then(|hash| hash.as_str()) != Some(hex(&rules.hash).as_str())
+    }))
 }
 
 async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
@@ -206,12 +332,29 @@ async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
     let look = env.keys.look(&[b"source", config.id.as_bytes()]);
     if let Some(row) = env.store.keys_by_look(vec![look]).await?.pop() {
         let key = env.unwrap_key(&row)?;
-        return Ok(SourceEnv { config, strand, key_id: row.id, key });
+        return Ok(SourceEnv {
+            config,
+            strand,
+            key_id: row.id,
+            key,
+        });
     }
     let id = env.ids.take(&*env.store, strand, 1).await?.next();
     let mut stream = env.stream();
     let key = HolderKey::new(stream.bytes());
     let wrapped = env.keys.wrap(id, stream.bytes(), &key);
-    env.store.add_key(KeyRow { id, kind: KeyKind::Source as i64, look: Some(look), wrapped }).await?;
-    Ok(SourceEnv { config, strand, key_id: id, key })
+    env.store
+        .add_key(KeyRow {
+            id,
+            kind: KeyKind::Source as i64,
+            look: Some(look),
+            wrapped,
+        })
+        .await?;
+    Ok(SourceEnv {
+        config,
+        strand,
+        key_id: id,
+        key,
+    })
 }

@@ -86,7 +86,9 @@ pub(crate) struct WindowLine {
 impl Summary {
     /// Whether anything waits for a person; shadow and what is closed at the source do not.
     pub(crate) fn waits(&self) -> bool {
-        self.held.iter().any(|hold| crate::domain::Reason::from_code(&hold.reason).is_none_or(|reason| !reason.quiet()))
+        self.held.iter().any(|hold| {
+            crate::domain::Reason::from_code(&hold.reason).is_none_or(|reason| !reason.quiet())
+        })
     }
 }
 
@@ -98,15 +100,24 @@ struct Names<'e> {
 
 impl Names<'_> {
     fn source(&self, strand: i64) -> Option<String> {
-        self.env.source_at(strand).map(|place| self.env.sources[place].config.id.clone())
+        self.env
+            .source_at(strand)
+            .map(|place| self.env.sources[place].config.id.clone())
     }
 
     fn partner(&self, strand: i64) -> Option<String> {
-        self.env.partner_at(strand).map(|place| self.env.rules.partners[place].id.clone())
+        self.env
+            .partner_at(strand)
+            .map(|place| self.env.rules.partners[place].id.clone())
     }
 
     fn file(&self, id: i64) -> Option<String> {
-        (id != 0).then(|| self.files.get(&id).cloned().unwrap_or_else(|| format!("return {id}")))
+        (id != 0).then(|| {
+            self.files
+                .get(&id)
+                .cloned()
+                .unwrap_or_else(|| format!("return {id}"))
+        })
     }
 
     fn book(&self, row: &BookRow) -> BookLine {
@@ -122,7 +133,11 @@ impl Names<'_> {
             repeated: counts.repeated(),
             rejected: counts.rejected(),
             held: counts.held(),
-            reasons: counts.reasons().iter().map(|(reason, n)| (reason.code().to_owned(), *n)).collect(),
+            reasons: counts
+                .reasons()
+                .iter()
+                .map(|(reason, n)| (reason.code().to_owned(), *n))
+                .collect(),
         }
     }
 }
@@ -130,7 +145,11 @@ impl Names<'_> {
 /// What one run did.
 pub(super) async fn of_run(env: &Env, run: i64) -> anyhow::Result<Summary> {
     let books = env.store.books(run).await?;
-    let delivered: Vec<i64> = books.iter().filter(|book| book.stage == Stage::Deliver).map(|book| book.file).collect();
+    let delivered: Vec<i64> = books
+        .iter()
+        .filter(|book| book.stage == Stage::Deliver)
+        .map(|book| book.file)
+        .collect();
     summary(env, books, Some(&delivered)).await
 }
 
@@ -144,10 +163,17 @@ pub(super) async fn of_status(env: &Env) -> anyhow::Result<Summary> {
 
 async fn summary(env: &Env, books: Vec<BookRow>, only: Option<&[i64]>) -> anyhow::Result<Summary> {
     let drops = env.store.drop_files(0).await?;
-    let names = Names { env, files: drops.iter().map(|file| (file.id, file.name.clone())).collect() };
+    let names = Names {
+        env,
+        files: drops
+            .iter()
+            .map(|file| (file.id, file.name.clone()))
+            .collect(),
+    };
     let mut legs: BTreeMap<String, u64> = BTreeMap::new();
     for count in env.store.leg_counts().await? {
-        *legs.entry(count.state.code().to_owned()).or_default() += u64::try_from(count.count).unwrap_or(0);
+        *legs.entry(count.state.code().to_owned()).or_default() +=
+            u64::try_from(count.count).unwrap_or(0);
     }
     Ok(Summary {
         as_of: env.now().utc_text(),
@@ -159,15 +185,30 @@ async fn summary(env: &Env, books: Vec<BookRow>, only: Option<&[i64]>) -> anyhow
     })
 }
 
-async fn partners(env: &Env, drops: &[DropFile], only: Option<&[i64]>) -> anyhow::Result<Vec<PartnerLine>> {
+async fn partners(
+    env: &Env,
+    drops: &[DropFile],
+    only: Option<&[i64]>,
+) -> anyhow::Result<Vec<PartnerLine>> {
+    let actions = env.store.drop_actions().await?;
     let mut lines = Vec::with_capacity(env.rules.partners.len());
     for (_, partner, at) in env.each_partner() {
-        let own: Vec<&DropFile> = drops.iter().filter(|file| file.partner == at.strand).collect();
-        let mut rows: BTreeMap<String, u64> = Action::ALL.iter().map(|action| (action.code().to_owned(), 0)).collect();
-        for file in own.iter().filter(|file| only.is_none_or(|only| only.contains(&file.id))) {
-            for row in env.store.drop_rows(file.id).await? {
-                if let Some(action) = Action::from_number(row.action) {
-                    *rows.entry(action.code().to_owned()).or_default() += 1;
+        let own: Vec<&DropFile> = drops
+            .iter()
+            .filter(|file| file.partner == at.strand)
+            .collect();
+        let mut rows: BTreeMap<String, u64> = Action::ALL
+            .iter()
+            .map(|action| (action.code().to_owned(), 0))
+            .collect();
+        for file in own
+            .iter()
+            .filter(|file| only.is_none_or(|only| only.contains(&file.id)))
+        {
+            for (_, action, n) in actions.iter().filter(|(drop_id, ..)| *drop_id == file.id) {
+                if let Some(action) = Action::from_number(*action) {
+                    *rows.entry(action.code().to_owned()).or_default() +=
+                        u64::try_from(*n).unwrap_or(0);
                 }
             }
         }
@@ -184,8 +225,19 @@ async fn partners(env: &Env, drops: &[DropFile], only: Option<&[i64]>) -> anyhow
 
 async fn held(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
     let open = env.store.held(HeldQuery::default()).await?;
-    let legs = env.store.legs(open.iter().map(|hold| hold.leg).filter(|leg| *leg > 0).collect()).await?;
-    let references: HashMap<i64, String> = legs.iter().map(|leg| (leg.id, leg.reference.to_string())).collect();
+    let legs = env
+        .store
+        .legs(
+            open.iter()
+                .map(|hold| hold.leg)
+                .filter(|leg| *leg > 0)
+                .collect(),
+        )
+        .await?;
+    let references: HashMap<i64, String> = legs
+        .iter()
+        .map(|leg| (leg.id, leg.reference.to_string()))
+        .collect();
     Ok(open
         .iter()
         .map(|hold| HeldLine {
@@ -193,7 +245,9 @@ async fn held(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
             reference: references.get(&hold.leg).cloned(),
             reason: hold.reason.code().to_owned(),
             owner: hold.reason.owner().code().to_owned(),
-            stage: Stage::from_number(hold.stage).map_or("", Stage::code).to_owned(),
+            stage: Stage::from_number(hold.stage)
+                .map_or("", Stage::code)
+                .to_owned(),
             partner: names.partner(hold.partner),
             since: Instant(hold.since).utc_text(),
         })
@@ -203,14 +257,29 @@ async fn held(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
 async fn certificates(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<CertificateLine>> {
     let mut lines = Vec::new();
     for row in env.store.certificates().await? {
-        let Some(source) = names.source(row.source) else { continue };
+        let Some(source) = names.source(row.source) else {
+            continue;
+        };
         let evidence: serde_json::Value = serde_json::from_str(&row.evidence).unwrap_or_default();
-        let text = |key: &str| evidence.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+        let text = |key: &str| {
+            evidence
+                .get(key)
+                .and_then(|value| value.as_str())
+                .map(str::to_owned)
+        };
         let (verdict, except) = match row.verdict.split_once(" except ") {
             Some((verdict, except)) => (format!("{verdict} except"), Some(except.to_owned())),
             None => (row.verdict.clone(), None),
         };
-        lines.push(CertificateLine { source, verdict, except, window: WindowLine { from: text("from"), to: text("to") } });
+        lines.push(CertificateLine {
+            source,
+            verdict,
+            except,
+            window: WindowLine {
+                from: text("from"),
+                to: text("to"),
+            },
+        });
     }
     Ok(lines)
 }

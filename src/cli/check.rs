@@ -1,6 +1,6 @@
 //! `kith check`: config and every mapping, all problems at once.
 
-use super::{DONE, FAILED, Global, print_diagnostics, emit};
+use super::{DONE, FAILED, Global, emit, print_diagnostics};
 use crate::app::Refused;
 use crate::config::{Config, PushTo};
 use crate::fhir::client::{Client, Settings};
@@ -25,8 +25,16 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         }
         Err(Refused(problems)) => {
             if args.json {
-                let shown: Vec<_> = problems.iter().map(crate::diagnostics::Diagnostic::to_json).collect();
-                emit(format_args!("{}\n", serde_json::to_string_pretty(&serde_json::json!({"ok": false, "problems": shown}))?))?;
+                let shown: Vec<_> = problems
+                    .iter()
+                    .map(crate::diagnostics::Diagnostic::to_json)
+                    .collect();
+                emit(format_args!(
+                    "{}\n",
+                    serde_json::to_string_pretty(
+                        &serde_json::json!({"ok": false, "problems": shown})
+                    )?
+                ))?;
             } else {
                 print_diagnostics(&problems);
             }
@@ -34,11 +42,22 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         }
     };
     let refused = problems.iter().any(|problem| config.refuses(problem));
-    let online = if args.online { reach(&config).await } else { Vec::new() };
+    let online = if args.online {
+        reach(&config).await
+    } else {
+        Vec::new()
+    };
     let unreached = online.iter().any(|(_, answer)| answer.is_err());
     if args.json {
-        let shown: Vec<_> = problems.iter().map(crate::diagnostics::Diagnostic::to_json).collect();
-        let partners: Vec<_> = rules.partners.iter().map(|partner| sees(&rules, partner)).collect();
+        let shown: Vec<_> = problems
+            .iter()
+            .map(crate::diagnostics::Diagnostic::to_json)
+            .collect();
+        let partners: Vec<_> = rules
+            .partners
+            .iter()
+            .map(|partner| sees(&rules, partner))
+            .collect();
         let online: Vec<_> = online.iter().map(|(source, answer)| serde_json::json!({"source": source, "ok": answer.is_ok(), "what": answer.as_ref().unwrap_or_else(|error| error)})).collect();
         let all = serde_json::json!({"ok": !refused, "problems": shown, "partners": partners, "online": online});
         emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
@@ -46,14 +65,33 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         print_diagnostics(&problems);
         emit(format_args!("{}", config.describe()))?;
         for partner in &rules.partners {
-            emit(format_args!("{} ({}) may see: {}  — basis: {}\n", partner.id, partner.name, partner.share.fields.join(", "), partner.share.basis))?;
+            emit(format_args!(
+                "{} ({}) may see: {}  — basis: {}\n",
+                partner.id,
+                partner.name,
+                partner.share.fields.join(", "),
+                partner.share.basis
+            ))?;
         }
         for (source, answer) in &online {
-            emit(format_args!("{source}: {}\n", answer.as_ref().unwrap_or_else(|error| error)))?;
+            emit(format_args!(
+                "{source}: {}\n",
+                answer.as_ref().unwrap_or_else(|error| error)
+            ))?;
         }
-        emit(format_args!("{} partners, {} problems\n", rules.partners.len(), problems.len()))?;
+        emit(format_args!(
+            "{} partners, {} problems\n",
+            rules.partners.len(),
+            problems.len()
+        ))?;
     }
-    Ok(if refused { FAILED } else if unreached { super::WAITS } else { DONE })
+    Ok(if refused {
+        FAILED
+    } else if unreached {
+        super::WAITS
+    } else {
+        DONE
+    })
 }
 
 /// What a partner can ever be sent, and on which ground.

@@ -17,7 +17,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
-    let options = DemoOptions { dir: args.dir, keep_running: args.keep_running };
+    let options = DemoOptions {
+        dir: args.dir,
+        keep_running: args.keep_running,
+    };
     let as_scripted = crate::demo::run(options, &mut std::io::stdout()).await?;
     Ok(if as_scripted { DONE } else { FAILED })
 }

@@ -25,7 +25,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
             (Some(code), _) => page(code),
             (None, Some(reason)) => of_reason(reason),
             (None, None) => {
-                let hint = nearest(what, Code::all().map(Code::text)).map_or_else(String::new, |near| format!("; did you mean {near}?"));
+                let hint = nearest(what, Code::all().map(Code::text))
+                    .map_or_else(String::new, |near| format!("; did you mean {near}?"));
                 eprintln!("error: there is no code or reason \"{what}\"{hint}");
                 return Ok(FAILED);
             }
@@ -36,11 +37,21 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
 }
 
 fn page(code: Code) -> String {
-    format!("{} ({})\n\n{}\n", code.text(), code.severity().word(), code.page().join("\n"))
+    format!(
+        "{} ({})\n\n{}\n",
+        code.text(),
+        code.severity().word(),
+        code.page().join("\n")
+    )
 }
 
 fn of_reason(reason: Reason) -> String {
-    let mut page = format!("{}\n\n{}\n\nOwner: {}\n", reason.code(), reason.practice_words(), reason.owner().code());
+    let mut page = format!(
+        "{}\n\n{}\n\nOwner: {}\n",
+        reason.code(),
+        reason.practice_words(),
+        reason.owner().code()
+    );
     if !reason.partner_words().is_empty() {
         // Writing to a String cannot fail.
         let _ignored = writeln!(page, "The partner reads: {}", reason.partner_words());
@@ -50,20 +61,38 @@ fn of_reason(reason: Reason) -> String {
 
 /// `docs/errors.md`.
 fn all() -> String {
-    let mut text = "# Diagnostics\n\nMade by `kith explain all`; each page is the doc comment of its code.\n".to_owned();
+    let mut text =
+        "# Diagnostics\n\nMade by `kith explain all`; each page is the doc comment of its code.\n"
+            .to_owned();
     for code in Code::all() {
         let body = code.page().join("\n");
-        let _ignored = write!(text, "\n## {} ({})\n\n{body}\n", code.text(), code.severity().word());
+        let _ignored = write!(
+            text,
+            "\n## {} ({})\n\n{body}\n",
+            code.text(),
+            code.severity().word()
+        );
     }
     text
 }
 
 fn fields() -> anyhow::Result<String> {
-    let (rules, _) = Rules::from_texts(crate::partner::load::built_in()).map_err(crate::app::Refused)?;
+    let (rules, _) =
+        Rules::from_texts(crate::partner::load::built_in()).map_err(crate::app::Refused)?;
     let mut text = String::new();
     for field in rules.fields.iter() {
-        let prsb = field.prsb.as_ref().map_or_else(String::new, |heading| format!("  [PRSB: {heading}]"));
-        let _ignored = writeln!(text, "{:<32} {}{prsb}\n{:<32} reads {}", field.name, field.says, "", field.reads.join(", "));
+        let prsb = field
+            .prsb
+            .as_ref()
+            .map_or_else(String::new, |heading| format!("  [PRSB: {heading}]"));
+        let _ignored = writeln!(
+            text,
+            "{:<32} {}{prsb}\n{:<32} reads {}",
+            field.name,
+            field.says,
+            "",
+            field.reads.join(", ")
+        );
     }
     Ok(text)
 }

@@ -3,7 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{DONE, Global, known, emit};
+use super::{DONE, Global, emit, known};
 use crate::app::App;
 use crate::domain::{Instant, LegState, Owner, Reason, Stage};
 use crate::pipeline::{Said, Verdict, redecide};
@@ -90,16 +90,46 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
         }
         Act::Release { number, send, who } => {
             let app = global.open(None).await?;
-            release(&app, number, &who, Said { despite_open: send, partner: None }).await?;
+            release(
+                &app,
+                number,
+                &who,
+                Said {
+                    despite_open: send,
+                    partner: None,
+                },
+            )
+            .await?;
             app.close().await;
             Ok(DONE)
         }
-        Act::Assign { number, partner, who } => {
+        Act::Assign {
+            number,
+            partner,
+            who,
+        } => {
             let app = global.open(None).await?;
             let env = app.env();
-            known("partner", &partner, env.rules.partners.iter().map(|partner| partner.id.as_str()))?;
-            let place = env.rules.partners.iter().position(|known| known.id == partner);
-            release(&app, number, &who, Said { despite_open: false, partner: place }).await?;
+            known(
+                "partner",
+                &partner,
+                env.rules.partners.iter().map(|partner| partner.id.as_str()),
+            )?;
+            let place = env
+                .rules
+                .partners
+                .iter()
+                .position(|known| known.id == partner);
+            release(
+                &app,
+                number,
+                &who,
+                Said {
+                    despite_open: false,
+                    partner: place,
+                },
+            )
+            .await?;
             app.close().await;
             Ok(DONE)
         }
@@ -115,13 +145,22 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
 async fn list(app: &App, as_json: bool) -> anyhow::Result<u8> {
     let summary = app.status().await?;
     if as_json {
-        emit(format_args!("{}\n", serde_json::to_string_pretty(&summary.held)?))?;
+        emit(format_args!(
+            "{}\n",
+            serde_json::to_string_pretty(&summary.held)?
+        ))?;
         return Ok(DONE);
     }
     for hold in &summary.held {
         let words = Reason::from_code(&hold.reason).map_or("", Reason::practice_words);
-        let (reference, partner) = (hold.reference.as_deref().unwrap_or("-"), hold.partner.as_deref().unwrap_or("-"));
-        emit(format_args!("{:>5}  {:<14}  {:<8}  {:<7}  {partner:<20}  {}: {words}\n", hold.number, reference, hold.owner, hold.stage, hold.reason))?;
+        let (reference, partner) = (
+            hold.reference.as_deref().unwrap_or("-"),
+            hold.partner.as_deref().unwrap_or("-"),
+        );
+        emit(format_args!(
+            "{:>5}  {:<14}  {:<8}  {:<7}  {partner:<20}  {}: {words}\n",
+            hold.number, reference, hold.owner, hold.stage, hold.reason
+        ))?;
     }
     if summary.held.is_empty() {
         emit(format_args!("Nothing waits.\n"))?;
@@ -130,14 +169,24 @@ async fn list(app: &App, as_json: bool) -> anyhow::Result<u8> {
 }
 
 async fn one(app: &App, number: i64) -> anyhow::Result<HeldRow> {
-    let found = app.env().store.held(HeldQuery { leg: None, number: Some(number) }).await?.pop();
+    let found = app
+        .env()
+        .store
+        .held(HeldQuery {
+            leg: None,
+            number: Some(number),
+        })
+        .await?
+        .pop();
     found.ok_or_else(|| anyhow::anyhow!("there is no hold {number}: kith held list"))
 }
 
 async fn describe(app: &App, hold: &HeldRow) -> anyhow::Result<String> {
     let env = app.env();
     let leg = env.store.legs(vec![hold.leg]).await?.pop();
-    let partner = env.partner_at(hold.partner).map(|place| env.rules.partners[place].id.clone());
+    let partner = env
+        .partner_at(hold.partner)
+        .map(|place| env.rules.partners[place].id.clone());
     let shown = json!({
         "number": hold.number, "open": hold.open, "reason": hold.reason.code(), "what": hold.reason.practice_words(), "owner": hold.reason.owner().code(),
         "stage": Stage::from_number(hold.stage).map_or("", Stage::code), "reference": leg.map(|leg| leg.reference.to_string()), "partner": partner,
@@ -153,10 +202,19 @@ async fn mine(app: &App, number: i64, who: &Who) -> anyhow::Result<HeldRow> {
     if !hold.open {
         anyhow::bail!("hold {number} was settled meanwhile; nothing was changed");
     }
-    known("owner", &who.owner, Owner::ALL.iter().map(|owner| owner.code()))?;
+    known(
+        "owner",
+        &who.owner,
+        Owner::ALL.iter().map(|owner| owner.code()),
+    )?;
     let owner = hold.reason.owner();
     if owner.code() != who.owner {
-        anyhow::bail!("hold {number} ({}) is for {} to settle: use --as {} if you act for them", hold.reason.code(), owner.code(), owner.code());
+        anyhow::bail!(
+            "hold {number} ({}) is for {} to settle: use --as {} if you act for them",
+            hold.reason.code(),
+            owner.code(),
+            owner.code()
+        );
     }
     if who.by.trim().is_empty() || who.because.trim().is_empty() {
         anyhow::bail!("--by and --because must say something");
@@ -167,13 +225,30 @@ async fn mine(app: &App, number: i64, who: &Who) -> anyhow::Result<HeldRow> {
 /// Writes who decided what into the ledger, and why under seal.
 async fn sign(app: &App, hold: &HeldRow, who: &Who, act: &str) -> anyhow::Result<Batch> {
     let env = app.env();
-    let strand = if hold.source > 0 { hold.source } else { env.strand };
+    let strand = if hold.source > 0 {
+        hold.source
+    } else {
+        env.strand
+    };
     let id = env.ids.take(&*env.store, env.strand, 1).await?.next();
     let mut stream = env.stream();
-    let spot = crate::seal::Spot { column: "note.sealed", row: id, holder: env.key_id };
+    let spot = crate::seal::Spot {
+        column: "note.sealed",
+        row: id,
+        holder: env.key_id,
+    };
     let mut batch = Batch::new(strand, env.now());
-    batch.notes.push((id, env.key_id, env.key.seal(spot, stream.bytes(), who.because.as_bytes())));
-    let tail = format!("{},{},{},{id}", json!(act), json!(who.by.trim()), json!(who.owner));
+    batch.notes.push((
+        id,
+        env.key_id,
+        env.key.seal(spot, stream.bytes(), who.because.as_bytes()),
+    ));
+    let tail = format!(
+        "{},{},{},{id}",
+        json!(act),
+        json!(who.by.trim()),
+        json!(who.owner)
+    );
     batch.push(Entry::plain(Kind::Signed, hold.number, tail));
     Ok(batch)
 }
@@ -182,16 +257,34 @@ async fn release(app: &App, number: i64, who: &Who, said: Said) -> anyhow::Resul
     let hold = mine(app, number, who).await?;
     let env = app.env();
     if hold.return_id > 0 {
-        anyhow::bail!("hold {number} is about a row of a return: ask the partner for a corrected sheet, or reject it");
+        anyhow::bail!(
+            "hold {number} is about a row of a return: ask the partner for a corrected sheet, or reject it"
+        );
     }
-    let leg = env.store.legs(vec![hold.leg]).await?.pop().filter(|leg| leg.now.state == LegState::Held);
-    let Some(leg) = leg else { anyhow::bail!("hold {number} cannot be released: its referral no longer waits") };
-    let act = if said.partner.is_some() { "assign" } else { "release" };
+    let leg = env
+        .store
+        .legs(vec![hold.leg])
+        .await?
+        .pop()
+        .filter(|leg| leg.now.state == LegState::Held);
+    let Some(leg) = leg else {
+        anyhow::bail!("hold {number} cannot be released: its referral no longer waits")
+    };
+    let act = if said.partner.is_some() {
+        "assign"
+    } else {
+        "release"
+    };
     env.store.commit(sign(app, &hold, who, act).await?).await?;
     let reference = leg.reference;
     let said = match redecide(env, leg, said).await? {
         Verdict::Routed => format!("{reference} goes to its partner with the next drop."),
-        Verdict::Held(reason) => format!("{reference} still waits: {} ({}, for {}).", reason.practice_words(), reason.code(), reason.owner().code()),
+        Verdict::Held(reason) => format!(
+            "{reference} still waits: {} ({}, for {}).",
+            reason.practice_words(),
+            reason.code(),
+            reason.owner().code()
+        ),
         Verdict::Closed(reason) => format!("{reference} has ended: {}.", reason.practice_words()),
         Verdict::Gone => format!("{reference} can no longer be read."),
     };
@@ -204,10 +297,26 @@ async fn reject(app: &App, number: i64, who: &Who) -> anyhow::Result<()> {
     let env = app.env();
     let mut batch = sign(app, &hold, who, "reject").await?;
     batch.released.push(number);
-    let leg = env.store.legs(vec![hold.leg]).await?.pop().filter(|leg| leg.now.state == LegState::Held && hold.return_id == 0);
+    let leg = env
+        .store
+        .legs(vec![hold.leg])
+        .await?
+        .pop()
+        .filter(|leg| leg.now.state == LegState::Held && hold.return_id == 0);
     if let Some(leg) = leg {
-        let after = Standing { state: LegState::Cancelled, why: Some(Reason::RejectedByOwner), pending: 0, ..leg.now };
-        batch.push(Entry::leg(Kind::Settled, leg.id, LegSeed::Known(Box::new(leg)), after, ""));
+        let after = Standing {
+            state: LegState::Cancelled,
+            why: Some(Reason::RejectedByOwner),
+            pending: 0,
+            ..leg.now
+        };
+        batch.push(Entry::leg(
+            Kind::Settled,
+            leg.id,
+            LegSeed::Known(Box::new(leg)),
+            after,
+            "",
+        ));
     }
     env.store.commit(batch).await?;
     emit(format_args!("Hold {number} is settled.\n"))?;

@@ -18,25 +18,45 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     let key = args.dir.join("var/seal.key");
     for taken in [&config, &key] {
         if taken.exists() {
-            anyhow::bail!("{} is there already: init never overwrites; name a new folder", taken.display());
+            anyhow::bail!(
+                "{} is there already: init never overwrites; name a new folder",
+                taken.display()
+            );
         }
     }
     folder(&args.dir, 0o750)?;
-    for (below, mode) in [("config", 0o750), ("mappings/partners", 0o750), ("var", 0o700)] {
+    for (below, mode) in [
+        ("config", 0o750),
+        ("mappings/partners", 0o750),
+        ("var", 0o700),
+    ] {
         folder(&args.dir.join(below), mode)?;
     }
     write_atomically(&config, include_bytes!("../../config/init.toml"), 0o640)?;
     let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
     write_atomically(&key, &bytes, 0o600)?;
     emit(format_args!("Made {}.\n", args.dir.display()))?;
-    emit(format_args!("Keep a copy of {} in a safe place, apart from any backup: without it everything sealed is gone.\n", key.display()))?;
-    emit(format_args!("Next: fill in {}, add a file a partner in {}, then run\n", config.display(), args.dir.join("mappings/partners").display()))?;
+    emit(format_args!(
+        "Keep a copy of {} in a safe place, apart from any backup: without it everything sealed is gone.\n",
+        key.display()
+    ))?;
+    emit(format_args!(
+        "Next: fill in {}, add a file a partner in {}, then run\n",
+        config.display(),
+        args.dir.join("mappings/partners").display()
+    ))?;
     emit(format_args!("  kith check --config {}\n", config.display()))?;
-    emit(format_args!("Sources and partners start in shadow: everything is decided and recorded, and nothing is sent.\n"))?;
+    emit(format_args!(
+        "Sources and partners start in shadow: everything is decided and recorded, and nothing is sent.\n"
+    ))?;
     Ok(DONE)
 }
 
 fn folder(path: &Path, mode: u32) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(mode).create(path)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
 }

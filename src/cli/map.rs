@@ -52,37 +52,80 @@ struct LeftOut {
 
 pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let (config, rules, _) = crate::app::load(&global.config_file())?;
-    known("partner", &args.partner, rules.partners.iter().map(|partner| partner.id.as_str()))?;
-    let partner = rules.partner(&args.partner).ok_or_else(|| anyhow::anyhow!("there is no partner \"{}\"", args.partner))?;
+    known(
+        "partner",
+        &args.partner,
+        rules.partners.iter().map(|partner| partner.id.as_str()),
+    )?;
+    let partner = rules
+        .partner(&args.partner)
+        .ok_or_else(|| anyhow::anyhow!("there is no partner \"{}\"", args.partner))?;
     if !args.input.exists() {
         anyhow::bail!("{} does not exist", args.input.display());
     }
     let folder = Folder::open(&args.input, &config.home.join("var/tmp"))?;
     let mut left_out = LeftOut::default();
     left_out.problems.extend_from_slice(folder.diagnostics());
-    left_out.lines.extend(folder.diagnostics().iter().map(Diagnostic::to_json));
-    let bytes = rows(&config, &rules, partner, &folder, args.select, &mut left_out)?;
+    left_out
+        .lines
+        .extend(folder.diagnostics().iter().map(Diagnostic::to_json));
+    let bytes = rows(
+        &config,
+        &rules,
+        partner,
+        &folder,
+        args.select,
+        &mut left_out,
+    )?;
     if args.output == "-" {
         std::io::stdout().lock().write_all(&bytes)?;
     } else {
         write_atomically(Path::new(&args.output), &bytes, 0o640)?;
     }
     tell(args, &left_out, folder.others())?;
-    Ok(if left_out.lines.is_empty() { DONE } else { WAITS })
+    Ok(if left_out.lines.is_empty() {
+        DONE
+    } else {
+        WAITS
+    })
 }
 
-fn rows(config: &Config, rules: &Rules, partner: &Partner, folder: &Folder, select: bool, left_out: &mut LeftOut) -> anyhow::Result<Vec<u8>> {
+fn rows(
+    config: &Config,
+    rules: &Rules,
+    partner: &Partner,
+    folder: &Folder,
+    select: bool,
+    left_out: &mut LeftOut,
+) -> anyhow::Result<Vec<u8>> {
     let mut writer = RowWriter::new(Vec::new(), partner.deliver.format)?;
-    let headers: Vec<&str> = partner.deliver.columns.iter().map(|column| column.header.as_str()).collect();
+    let headers: Vec<&str> = partner
+        .deliver
+        .columns
+        .iter()
+        .map(|column| column.header.as_str())
+        .collect();
     writer.write_row(&headers)?;
     let today = crate::domain::Clock::now(&crate::domain::clock::SystemClock).london_day();
     let source = config.sources.first();
-    let facts = source.map_or_else(SourceFacts::default, |source| SourceFacts { name: &source.name, ods_code: &source.ods_code, phone: source.phone.as_deref(), safeguarding_phone: None });
+    let facts = source.map_or_else(SourceFacts::default, |source| SourceFacts {
+        name: &source.name,
+        ods_code: &source.ods_code,
+        phone: source.phone.as_deref(),
+        safeguarding_phone: None,
+    });
     let activity_system = config.activity_system();
-    let setting = Setting { source: facts, today, activity_system: &activity_system, rules };
+    let setting = Setting {
+        source: facts,
+        today,
+        activity_system: &activity_system,
+        rules,
+    };
     for index in 0..folder.len() {
         let dossier = folder.dossier(index)?;
-        let outcome = one(&dossier, partner, setting, select, |cells| writer.write_row(cells));
+        let outcome = one(&dossier, partner, setting, select, |cells| {
+            writer.write_row(cells)
+        });
         match outcome {
             Ok(written) => written?,
             Err((disposition, reason, detail)) => {
@@ -99,9 +142,17 @@ fn rows(config: &Config, rules: &Rules, partner: &Partner, folder: &Folder, sele
 }
 
 /// Maps one referral and hands its cells over, or says why not.
-fn one<T>(dossier: &Dossier, partner: &Partner, setting: Setting<'_>, select: bool, write: impl FnOnce(&map::Cells<'_>) -> T) -> Result<T, (Disposition, Reason, String)> {
+fn one<T>(
+    dossier: &Dossier,
+    partner: &Partner,
+    setting: Setting<'_>,
+    select: bool,
+    write: impl FnOnce(&map::Cells<'_>) -> T,
+) -> Result<T, (Disposition, Reason, String)> {
     let plain = |disposition: Disposition, reason: Reason| (disposition, reason, String::new());
-    let trees = dossier.trees().map_err(|_| plain(Disposition::Rejected, Reason::Unreadable))?;
+    let trees = dossier
+        .trees()
+        .map_err(|_| plain(Disposition::Rejected, Reason::Unreadable))?;
     let reference = preview_reference(service_request::id(&trees.request).unwrap_or_default());
     let view = trees.view(setting, map::facts(&reference, Action::New, "", 0));
     let source = SourceRules {
@@ -117,25 +168,44 @@ fn one<T>(dossier: &Dossier, partner: &Partner, setting: Setting<'_>, select: bo
     };
     match preview(&view, &source) {
         Some(Decision::NotOurs) => return Err(plain(Disposition::Rejected, Reason::NotOurs)),
-        Some(Decision::Closed(LegState::Cancelled | LegState::EnteredInError, reason)) => return Err(plain(Disposition::Rejected, reason)),
+        Some(Decision::Closed(LegState::Cancelled | LegState::EnteredInError, reason)) => {
+            return Err(plain(Disposition::Rejected, reason));
+        }
         Some(Decision::Held(reason, _)) => return Err(plain(Disposition::Held, reason)),
         _ => {}
     }
     if select {
         let consent: Option<&Json<'_>> = trees.consent();
-        if let Some(failed) = criteria(&view, consent, partner, true).into_iter().find(|criterion| criterion.holds != Holds::Yes) {
-            return Err((Disposition::Held, failed.reason, format!("criterion {}", failed.name)));
+        if let Some(failed) = criteria(&view, consent, partner, true)
+            .into_iter()
+            .find(|criterion| criterion.holds != Holds::Yes)
+        {
+            return Err((
+                Disposition::Held,
+                failed.reason,
+                format!("criterion {}", failed.name),
+            ));
         }
     }
     let tokens = |fields: &[&[u8]]| -> Digest { sha256(fields) };
     match map::row(partner, &view, &tokens) {
         Ok(cells) => Ok(write(&cells)),
-        Err(problem) => Err((Disposition::Held, problem.reason, format!("column \"{}\": {}", problem.header, problem.detail))),
+        Err(problem) => Err((
+            Disposition::Held,
+            problem.reason,
+            format!("column \"{}\": {}", problem.header, problem.detail),
+        )),
     }
 }
 
 /// Intents that are orders (`safety.md` §3).
-const ORDERS: [&str; 5] = ["order", "original-order", "reflex-order", "filler-order", "instance-order"];
+const ORDERS: [&str; 5] = [
+    "order",
+    "original-order",
+    "reflex-order",
+    "filler-order",
+    "instance-order",
+];
 
 /// A reference derived from the referral's id: the same every time, and good for a preview only.
 fn preview_reference(id: &str) -> String {
@@ -148,7 +218,11 @@ fn preview_reference(id: &str) -> String {
 fn tell(args: &Args, left_out: &LeftOut, others: u64) -> anyhow::Result<()> {
     super::print_diagnostics(&left_out.problems);
     for (reason, n) in &left_out.reasons {
-        eprintln!("{n} not mapped, {}: {}", reason.code(), reason.practice_words());
+        eprintln!(
+            "{n} not mapped, {}: {}",
+            reason.code(),
+            reason.practice_words()
+        );
     }
     if others > 0 {
         eprintln!("{others} resources of other types");

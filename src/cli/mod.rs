@@ -100,12 +100,23 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let code = if error.use_stderr() { FAILED } else { DONE };
-            return if error.print().is_ok() { ExitCode::from(code) } else { ExitCode::from(FAILED) };
+            return if error.print().is_ok() {
+                ExitCode::from(code)
+            } else {
+                ExitCode::from(FAILED)
+            };
         }
     };
-    let verbosity = if cli.global.quiet { -1 } else { i32::from(cli.global.verbose) };
+    let verbosity = if cli.global.quiet {
+        -1
+    } else {
+        i32::from(cli.global.verbose)
+    };
     telemetry::start(cli.global.log_format, verbosity);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("error: the runtime cannot start: {}", error.kind());
@@ -173,7 +184,11 @@ impl Global {
         self.config.clone().unwrap_or_else(|| {
             let local = PathBuf::from("config/kith.toml");
             let system = PathBuf::from("/etc/kith/kith.toml");
-            if !local.exists() && system.exists() { system } else { local }
+            if !local.exists() && system.exists() {
+                system
+            } else {
+                local
+            }
         })
     }
 
@@ -192,28 +207,42 @@ impl Global {
             None => Arc::new(SystemClock),
             Some(text) => Arc::new(FixedClock::new(instant(text)?)),
         };
-        let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 8);
-        Ok(Options { config: self.config_file(), clock, entropy: system_entropy()?, workers })
+        let workers = std::thread::available_parallelism()
+            .map_or(2, usize::from)
+            .clamp(1, 8);
+        Ok(Options {
+            config: self.config_file(),
+            clock,
+            entropy: system_entropy()?,
+            workers,
+        })
     }
 }
 
 /// An instant of the command line.
 fn instant(text: &str) -> anyhow::Result<Instant> {
-    Instant::parse(text).ok_or_else(|| anyhow::anyhow!("\"{text}\" is no instant: write 2026-11-23T06:00:00Z"))
+    Instant::parse(text)
+        .ok_or_else(|| anyhow::anyhow!("\"{text}\" is no instant: write 2026-11-23T06:00:00Z"))
 }
 
 /// Entropy seeded by the system.
 fn system_entropy() -> anyhow::Result<Entropy> {
     let mut seed = [0; 32];
-    aws_lc_rs::rand::fill(&mut seed).map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
+    aws_lc_rs::rand::fill(&mut seed)
+        .map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
     Ok(Entropy::from_seed(seed))
 }
 
 /// Fails on an id that is not configured, naming the nearest.
-fn known<'a>(kind: &str, id: &str, ids: impl Iterator<Item = &'a str> + Clone) -> anyhow::Result<()> {
+fn known<'a>(
+    kind: &str,
+    id: &str,
+    ids: impl Iterator<Item = &'a str> + Clone,
+) -> anyhow::Result<()> {
     if ids.clone().any(|known| known == id) {
         return Ok(());
     }
-    let hint = nearest(id, ids).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    let hint =
+        nearest(id, ids).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
     anyhow::bail!("there is no {kind} \"{id}\"{hint}")
 }

@@ -24,10 +24,21 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         emit(format_args!("{}\n", serde_json::to_string_pretty(&proof)?))?;
     } else {
         for finding in &proof.findings {
-            emit(format_args!("finding[{}] {}\n  where   {}\n", finding.code, finding.what, finding.place))?;
+            emit(format_args!(
+                "finding[{}] {}\n  where   {}\n",
+                finding.code, finding.what, finding.place
+            ))?;
         }
-        let checked: Vec<String> = proof.checked.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-        let verdict = if proof.balanced { "Every book balances." } else { "The books do not balance: keep the store as it is." };
+        let checked: Vec<String> = proof
+            .checked
+            .iter()
+            .map(|(kind, n)| format!("{n} {kind}"))
+            .collect();
+        let verdict = if proof.balanced {
+            "Every book balances."
+        } else {
+            "The books do not balance: keep the store as it is."
+        };
         emit(format_args!("{verdict}\nChecked: {}\n", checked.join(", ")))?;
     }
     Ok(if proof.balanced { DONE } else { WAITS })

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{DONE, Global, known, emit};
+use super::{DONE, Global, emit, known};
 
 /// Write the reconciliation report of a day
 #[derive(clap::Args)]
@@ -24,13 +24,26 @@ pub(super) struct Args {
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let date = match &args.date {
         None => None,
-        Some(text) => Some(text.parse().map_err(|_| anyhow::anyhow!("\"{text}\" is no day: write 2026-11-22"))?),
+        Some(text) => Some(
+            text.parse()
+                .map_err(|_| anyhow::anyhow!("\"{text}\" is no day: write 2026-11-22"))?,
+        ),
     };
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
     if let Some(id) = &args.commissioner {
-        known("commissioner", id, app.env().config.commissioners.iter().map(|one| one.id.as_str()))?;
+        known(
+            "commissioner",
+            id,
+            app.env()
+                .config
+                .commissioners
+                .iter()
+                .map(|one| one.id.as_str()),
+        )?;
     }
-    let written = app.report(date, args.commissioner.as_deref(), args.out.as_deref()).await?;
+    let written = app
+        .report(date, args.commissioner.as_deref(), args.out.as_deref())
+        .await?;
     app.close().await;
     for folder in written {
         emit(format_args!("{}\n", folder.display()))?;

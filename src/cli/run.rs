@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{DONE, Global, WAITS, known, print_diagnostics, emit};
+use super::{DONE, Global, WAITS, emit, known, print_diagnostics};
 use crate::app::{App, Only};
 use crate::domain::clock::london;
 use crate::domain::{Instant, Stage};
@@ -43,18 +43,34 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
     if stages.is_empty() {
         stages.extend(Stage::ALL);
     }
-    let only = Only { source: args.source, partner: args.partner };
-    if args.once { once(global, args.as_of.as_deref(), &stages, &only, args.json).await } else { daemon(global, &stages, &only).await }
+    let only = Only {
+        source: args.source,
+        partner: args.partner,
+    };
+    if args.once {
+        once(global, args.as_of.as_deref(), &stages, &only, args.json).await
+    } else {
+        daemon(global, &stages, &only).await
+    }
 }
 
-async fn once(global: &Global, as_of: Option<&str>, stages: &[Stage], only: &Only, json: bool) -> anyhow::Result<u8> {
+async fn once(
+    global: &Global,
+    as_of: Option<&str>,
+    stages: &[Stage],
+    only: &Only,
+    json: bool,
+) -> anyhow::Result<u8> {
     let app = global.open(as_of).await?;
     check_only(&app, only)?;
     let outcome = app.run(stages, only).await?;
     print_diagnostics(&outcome.diagnostics);
     print_diagnostics(&outcome.unreachable);
     if json {
-        emit(format_args!("{}\n", serde_json::to_string_pretty(&outcome.summary)?))?;
+        emit(format_args!(
+            "{}\n",
+            serde_json::to_string_pretty(&outcome.summary)?
+        ))?;
     } else {
         emit(format_args!("{}", super::status::text(&outcome.summary)))?;
     }
@@ -65,10 +81,18 @@ async fn once(global: &Global, as_of: Option<&str>, stages: &[Stage], only: &Onl
 fn check_only(app: &App, only: &Only) -> anyhow::Result<()> {
     let env = app.env();
     if let Some(id) = &only.source {
-        known("source", id, env.sources.iter().map(|source| source.config.id.as_str()))?;
+        known(
+            "source",
+            id,
+            env.sources.iter().map(|source| source.config.id.as_str()),
+        )?;
     }
     if let Some(id) = &only.partner {
-        known("partner", id, env.rules.partners.iter().map(|partner| partner.id.as_str()))?;
+        known(
+            "partner",
+            id,
+            env.rules.partners.iter().map(|partner| partner.id.as_str()),
+        )?;
     }
     Ok(())
 }
@@ -80,7 +104,10 @@ async fn daemon(global: &Global, stages: &[Stage], only: &Only) -> anyhow::Resul
     let plan: [(&DueTimes, &[Stage]); 4] = [
         (&schedule.pull, &[Stage::Pull, Stage::Select, Stage::Map]),
         (&schedule.deliver, &[Stage::Deliver]),
-        (&schedule.collect, &[Stage::Collect, Stage::Match, Stage::Push]),
+        (
+            &schedule.collect,
+            &[Stage::Collect, Stage::Match, Stage::Push],
+        ),
         (&schedule.reconcile, &[Stage::Reconcile]),
     ];
     let mut stop = std::pin::pin!(stop_signal());
@@ -91,7 +118,11 @@ async fn daemon(global: &Global, stages: &[Stage], only: &Only) -> anyhow::Resul
         for (due, rooms) in plan {
             let at = due.next_after(&zoned(seen));
             if at.is_some_and(|at| at <= zoned(until)) {
-                let rooms: Vec<Stage> = rooms.iter().copied().filter(|stage| stages.contains(stage)).collect();
+                let rooms: Vec<Stage> = rooms
+                    .iter()
+                    .copied()
+                    .filter(|stage| stages.contains(stage))
+                    .collect();
                 scheduled(global, &rooms, only).await;
             }
         }

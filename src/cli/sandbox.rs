@@ -21,7 +21,14 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let now = Arc::new(|| SystemClock.now().0);
-    let sandbox = Sandbox::start(args.port, Options { now, data: args.data }).await?;
+    let sandbox = Sandbox::start(
+        args.port,
+        Options {
+            now,
+            data: args.data,
+        },
+    )
+    .await?;
     for file in sandbox.skipped() {
         eprintln!("left alone: {file}");
     }

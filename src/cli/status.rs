@@ -22,7 +22,10 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
     let summary = app.status().await?;
     if args.json {
-        emit(format_args!("{}\n", serde_json::to_string_pretty(&summary)?))?;
+        emit(format_args!(
+            "{}\n",
+            serde_json::to_string_pretty(&summary)?
+        ))?;
     } else {
         emit(format_args!("{}{}", first_line(&summary), text(&summary)))?;
     }
@@ -32,9 +35,15 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
 
 /// Whether anybody needs to get up.
 fn first_line(summary: &Summary) -> String {
-    let now = summary.held.iter().find(|hold| Reason::from_code(&hold.reason).is_some_and(Reason::now));
+    let now = summary
+        .held
+        .iter()
+        .find(|hold| Reason::from_code(&hold.reason).is_some_and(Reason::now));
     match now {
-        Some(hold) => format!("Needs somebody now: hold {} ({}, {}): kith held show {}\n\n", hold.number, hold.reason, hold.owner, hold.number),
+        Some(hold) => format!(
+            "Needs somebody now: hold {} ({}, {}): kith held show {}\n\n",
+            hold.number, hold.reason, hold.owner, hold.number
+        ),
         None => "Nothing needs anyone before 08:00\n\n".to_owned(),
     }
 }
@@ -50,28 +59,73 @@ pub(super) fn text(summary: &Summary) -> String {
 fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
     writeln!(out, "As of {}", summary.as_of)?;
     for line in &summary.certificates {
-        let except = line.except.as_ref().map_or_else(String::new, |except| format!(" {except}"));
+        let except = line
+            .except
+            .as_ref()
+            .map_or_else(String::new, |except| format!(" {except}"));
         writeln!(out, "  pull of {}: {}{except}", line.source, line.verdict)?;
     }
     let mut rooms: BTreeMap<usize, (&str, [u64; 5])> = BTreeMap::new();
     for book in &summary.books {
-        let place = crate::domain::Stage::ALL.iter().position(|stage| stage.code() == book.stage).unwrap_or(8);
+        let place = crate::domain::Stage::ALL
+            .iter()
+            .position(|stage| stage.code() == book.stage)
+            .unwrap_or(8);
         let room = rooms.entry(place).or_insert((&book.stage, [0; 5]));
-        for (sum, n) in room.1.iter_mut().zip([book.received, book.accepted, book.repeated, book.rejected, book.held]) {
+        for (sum, n) in room.1.iter_mut().zip([
+            book.received,
+            book.accepted,
+            book.repeated,
+            book.rejected,
+            book.held,
+        ]) {
             *sum += n;
         }
     }
     if !rooms.is_empty() {
-        writeln!(out, "\n  room        received  accepted  repeated  rejected      held")?;
+        writeln!(
+            out,
+            "\n  room        received  accepted  repeated  rejected      held"
+        )?;
     }
     for (room, [received, accepted, repeated, rejected, held]) in rooms.values() {
-        writeln!(out, "  {room:<10}{received:>10}{accepted:>10}{repeated:>10}{rejected:>10}{held:>10}")?;
+        writeln!(
+            out,
+            "  {room:<10}{received:>10}{accepted:>10}{repeated:>10}{rejected:>10}{held:>10}"
+        )?;
     }
-    let legs: Vec<String> = summary.legs.iter().map(|(state, n)| format!("{n} {state}")).collect();
-    writeln!(out, "\n  legs: {}", if legs.is_empty() { "none".to_owned() } else { legs.join(", ") })?;
-    for partner in summary.partners.iter().filter(|partner| partner.rows.values().any(|n| *n > 0)) {
-        let rows: Vec<String> = partner.rows.iter().filter(|(_, n)| **n > 0).map(|(action, n)| format!("{n} {action}")).collect();
-        writeln!(out, "  {}: {} ({})", partner.id, rows.join(", "), partner.last_file.as_deref().unwrap_or("no file"))?;
+    let legs: Vec<String> = summary
+        .legs
+        .iter()
+        .map(|(state, n)| format!("{n} {state}"))
+        .collect();
+    writeln!(
+        out,
+        "\n  legs: {}",
+        if legs.is_empty() {
+            "none".to_owned()
+        } else {
+            legs.join(", ")
+        }
+    )?;
+    for partner in summary
+        .partners
+        .iter()
+        .filter(|partner| partner.rows.values().any(|n| *n > 0))
+    {
+        let rows: Vec<String> = partner
+            .rows
+            .iter()
+            .filter(|(_, n)| **n > 0)
+            .map(|(action, n)| format!("{n} {action}"))
+            .collect();
+        writeln!(
+            out,
+            "  {}: {} ({})",
+            partner.id,
+            rows.join(", "),
+            partner.last_file.as_deref().unwrap_or("no file")
+        )?;
     }
     let mut waiting: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for hold in &summary.held {

@@ -31,7 +31,8 @@ struct Step {
 /// # Errors
 /// It is none, or nobody's.
 pub(super) async fn leg_of(app: &App, text: &str) -> anyhow::Result<Leg> {
-    let reference = LegReference::parse(text).map_err(|_| anyhow::anyhow!("\"{text}\" is no reference: it looks like K7M3-9QXD-4T2P"))?;
+    let reference = LegReference::parse(text)
+        .map_err(|_| anyhow::anyhow!("\"{text}\" is no reference: it looks like K7M3-9QXD-4T2P"))?;
     let leg = app.env().store.leg_by_reference(reference).await?;
     leg.ok_or_else(|| anyhow::anyhow!("there is no referral {reference}"))
 }
@@ -42,25 +43,59 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let env = app.env();
     let steps = steps(env, &leg).await?;
     let entries = entries(env, &leg).await?;
-    let holds = env.store.held(HeldQuery { leg: Some(leg.id), number: None }).await?;
-    let partner = env.partner_at(leg.now.partner).map(|place| env.rules.partners[place].name.clone());
-    let source = env.source_at(leg.source).map(|place| env.sources[place].config.name.clone());
+    let holds = env
+        .store
+        .held(HeldQuery {
+            leg: Some(leg.id),
+            number: None,
+        })
+        .await?;
+    let partner = env
+        .partner_at(leg.now.partner)
+        .map(|place| env.rules.partners[place].name.clone());
+    let source = env
+        .source_at(leg.source)
+        .map(|place| env.sources[place].config.name.clone());
     if args.json {
         let steps: Vec<_> = steps.iter().map(|step| json!({"at": Instant(step.at).utc_text(), "what": step.what, "strand": step.place.strand, "seq": step.place.seq})).collect();
         let held: Vec<_> = holds.iter().map(|hold| json!({"number": hold.number, "reason": hold.reason.code(), "owner": hold.reason.owner().code(), "since": Instant(hold.since).utc_text()})).collect();
         let all = json!({"reference": leg.reference.to_string(), "source": source, "partner": partner, "state": leg.now.state.code(), "why": leg.now.why.map(crate::domain::Reason::code), "steps": steps, "entries": entries, "held": held});
         emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
     } else {
-        emit(format_args!("{}  {}  {}\n", leg.reference, leg.now.state.code(), partner.as_deref().unwrap_or("no partner yet")))?;
-        emit(format_args!("from {}\n", source.as_deref().unwrap_or("a source that is no longer configured")))?;
+        emit(format_args!(
+            "{}  {}  {}\n",
+            leg.reference,
+            leg.now.state.code(),
+            partner.as_deref().unwrap_or("no partner yet")
+        ))?;
+        emit(format_args!(
+            "from {}\n",
+            source
+                .as_deref()
+                .unwrap_or("a source that is no longer configured")
+        ))?;
         for step in &steps {
-            emit(format_args!("  {}  {}\n", Instant(step.at).london_text(), step.what))?;
+            emit(format_args!(
+                "  {}  {}\n",
+                Instant(step.at).london_text(),
+                step.what
+            ))?;
         }
         for entry in &entries {
-            emit(format_args!("  entry {} of {}: {}\n", entry["kind"].as_str().unwrap_or_default(), entry["on"].as_str().unwrap_or("no day"), entry["state"].as_str().unwrap_or_default()))?;
+            emit(format_args!(
+                "  entry {} of {}: {}\n",
+                entry["kind"].as_str().unwrap_or_default(),
+                entry["on"].as_str().unwrap_or("no day"),
+                entry["state"].as_str().unwrap_or_default()
+            ))?;
         }
         for hold in &holds {
-            emit(format_args!("  waits: hold {} for {}: {}\n", hold.number, hold.reason.owner().code(), hold.reason.practice_words()))?;
+            emit(format_args!(
+                "  waits: hold {} for {}: {}\n",
+                hold.number,
+                hold.reason.owner().code(),
+                hold.reason.practice_words()
+            ))?;
         }
     }
     app.close().await;
@@ -72,22 +107,61 @@ async fn steps(env: &Env, leg: &Leg) -> anyhow::Result<Vec<Step>> {
     let mut steps = Vec::new();
     let mut place = leg.last;
     while place != Place::default() {
-        let Some(row) = env.store.ledger_at(place).await? else { anyhow::bail!("the ledger misses a row of this leg: run kith prove") };
-        let kind = Kind::from_number(row.kind).ok_or_else(|| anyhow::anyhow!("the ledger has a row of an unknown kind"))?;
-        let (what, prev) = if kind == Kind::Sent {
-            let sent = env.store.drop_rows(row.subject).await?.into_iter().find(|sent| sent.leg == leg.id);
-            let sent = sent.ok_or_else(|| anyhow::anyhow!("a drop misses a row of this leg: run kith prove"))?;
-            let file = env.store.drop_files(row.strand).await?.into_iter().find(|file| file.id == row.subject);
-            let action = Action::from_number(sent.action).map_or("", Action::code);
-            let changed = if sent.changed.is_empty() { String::new() } else { format!(" ({})", sent.changed) };
-            (format!("{}: {action} row {} of {}{changed}", kind.word(), sent.row, file.map(|file| file.name).unwrap_or_default()), sent.prev)
-        } else {
-            let step = fold::step(&row).ok_or_else(|| anyhow::anyhow!("a row of this leg cannot be read: run kith prove"))?;
-            let why = step.after.why.map_or_else(String::new, |why| format!(", {}: {}", why.code(), why.practice_words()));
-            let wanted = Action::from_number(step.after.pending).map_or_else(String::new, |action| format!(", {} to send", action.code()));
-            (format!("{}: {}{why}{wanted}", kind.word(), step.after.state.code()), step.prev)
+        let Some(row) = env.store.ledger_at(place).await? else {
+            anyhow::bail!("the ledger misses a row of this leg: run kith prove")
         };
-        steps.push(Step { at: row.at, place, what });
+        let kind = Kind::from_number(row.kind)
+            .ok_or_else(|| anyhow::anyhow!("the ledger has a row of an unknown kind"))?;
+        let (what, prev) = if kind == Kind::Sent {
+            let sent = env
+                .store
+                .drop_rows(row.subject)
+                .await?
+                .into_iter()
+                .find(|sent| sent.leg == leg.id);
+            let sent = sent.ok_or_else(|| {
+                anyhow::anyhow!("a drop misses a row of this leg: run kith prove")
+            })?;
+            let file = env
+                .store
+                .drop_files(row.strand)
+                .await?
+                .into_iter()
+                .find(|file| file.id == row.subject);
+            let action = Action::from_number(sent.action).map_or("", Action::code);
+            let changed = if sent.changed.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", sent.changed)
+            };
+            (
+                format!(
+                    "{}: {action} row {} of {}{changed}",
+                    kind.word(),
+                    sent.row,
+                    file.map(|file| file.name).unwrap_or_default()
+                ),
+                sent.prev,
+            )
+        } else {
+            let step = fold::step(&row).ok_or_else(|| {
+                anyhow::anyhow!("a row of this leg cannot be read: run kith prove")
+            })?;
+            let why = step.after.why.map_or_else(String::new, |why| {
+                format!(", {}: {}", why.code(), why.practice_words())
+            });
+            let wanted = Action::from_number(step.after.pending)
+                .map_or_else(String::new, |action| format!(", {} to send", action.code()));
+            (
+                format!("{}: {}{why}{wanted}", kind.word(), step.after.state.code()),
+                step.prev,
+            )
+        };
+        steps.push(Step {
+            at: row.at,
+            place,
+            what,
+        });
         place = prev;
     }
     steps.reverse();
@@ -100,7 +174,12 @@ async fn entries(env: &Env, leg: &Leg) -> anyhow::Result<Vec<serde_json::Value>>
     let kept = crate::pipeline::intake_lookup::events(env, leg.id).await?;
     let mut entries = Vec::with_capacity(rows.len());
     for (row, kept) in rows.iter().zip(kept) {
-        let push = env.store.pushes_after(row.id - 1, 1).await?.into_iter().find(|push| push.event == row.id);
+        let push = env
+            .store
+            .pushes_after(row.id - 1, 1)
+            .await?
+            .into_iter()
+            .find(|push| push.event == row.id);
         let kind = EventKind::from_number(row.kind).map_or("", EventKind::code);
         entries.push(json!({"kind": kind, "on": kept.on, "state": push.map_or("kept", |push| PushState::code(push.state)), "room": Stage::Push.code()}));
     }

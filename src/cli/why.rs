@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::trace::leg_of;
-use super::{DONE, Global, known, emit};
+use super::{DONE, Global, emit, known};
 use crate::domain::Action;
 use crate::pipeline::select::{Holds, criteria};
 use crate::pipeline::{kept, map};
@@ -28,38 +28,75 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
     let env = app.env();
     if let Some(id) = &args.partner {
-        known("partner", id, env.rules.partners.iter().map(|partner| partner.id.as_str()))?;
+        known(
+            "partner",
+            id,
+            env.rules.partners.iter().map(|partner| partner.id.as_str()),
+        )?;
     }
     let leg = leg_of(&app, &args.reference).await?;
-    let Some(dossier) = kept::dossiers(env, &[leg.now.raws]).await?.pop().flatten() else { anyhow::bail!("{} was erased: nothing is left to judge", leg.reference) };
-    let place = env.source_at(leg.source).ok_or_else(|| anyhow::anyhow!("the source of {} is no longer configured", leg.reference))?;
+    let Some(dossier) = kept::dossiers(env, &[leg.now.raws]).await?.pop().flatten() else {
+        anyhow::bail!("{} was erased: nothing is left to judge", leg.reference)
+    };
+    let place = env.source_at(leg.source).ok_or_else(|| {
+        anyhow::anyhow!("the source of {} is no longer configured", leg.reference)
+    })?;
     let source = &env.sources[place].config;
-    let trees = dossier.trees().map_err(|_| anyhow::anyhow!("the kept referral cannot be read"))?;
+    let trees = dossier
+        .trees()
+        .map_err(|_| anyhow::anyhow!("the kept referral cannot be read"))?;
     let reference = leg.reference.to_string();
-    let view = trees.view(env.setting(source, &env.rules, env.today()), map::facts(&reference, Action::New, "", 0));
+    let view = trees.view(
+        env.setting(source, &env.rules, env.today()),
+        map::facts(&reference, Action::New, "", 0),
+    );
     let state = leg.now.state.code();
     let why = leg.now.why.map(|why| (why.code(), why.practice_words()));
-    let went = env.partner_at(leg.now.partner).map(|place| env.rules.partners[place].id.as_str());
+    let went = env
+        .partner_at(leg.now.partner)
+        .map(|place| env.rules.partners[place].id.as_str());
     let mut partners = Vec::new();
-    for partner in env.rules.partners.iter().filter(|partner| args.partner.as_ref().is_none_or(|id| partner.id == *id)) {
+    for partner in env
+        .rules
+        .partners
+        .iter()
+        .filter(|partner| args.partner.as_ref().is_none_or(|id| partner.id == *id))
+    {
         let found = criteria(&view, trees.consent(), partner, source.routing.by_need);
-        let fits = partner.select.enabled && found.iter().all(|criterion| criterion.holds == Holds::Yes);
+        let fits =
+            partner.select.enabled && found.iter().all(|criterion| criterion.holds == Holds::Yes);
         if args.json {
             let lines: Vec<_> = found.iter().map(|criterion| json!({"criterion": criterion.name, "asks": criterion.asks, "holds": word(criterion.holds)})).collect();
             partners.push(json!({"partner": partner.id, "enabled": partner.select.enabled, "fits": fits, "named_or_chosen": went == Some(partner.id.as_str()), "criteria": lines}));
             continue;
         }
-        let mark = if went == Some(partner.id.as_str()) { "  <- named or chosen" } else { "" };
-        emit(format_args!("{} {}{mark}\n", if fits { "fits    " } else { "does not" }, partner.id))?;
+        let mark = if went == Some(partner.id.as_str()) {
+            "  <- named or chosen"
+        } else {
+            ""
+        };
+        emit(format_args!(
+            "{} {}{mark}\n",
+            if fits { "fits    " } else { "does not" },
+            partner.id
+        ))?;
         for criterion in &found {
-            emit(format_args!("    {:<11} {:<8} asks: {}\n", criterion.name, word(criterion.holds), criterion.asks))?;
+            emit(format_args!(
+                "    {:<11} {:<8} asks: {}\n",
+                criterion.name,
+                word(criterion.holds),
+                criterion.asks
+            ))?;
         }
     }
     if args.json {
         let all = json!({"reference": reference, "state": state, "why": why.map(|why| why.0), "partners": partners});
         emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
     } else {
-        emit(format_args!("{reference} is {state}{}\n", why.map_or_else(String::new, |(code, words)| format!(" ({code}: {words})"))))?;
+        emit(format_args!(
+            "{reference} is {state}{}\n",
+            why.map_or_else(String::new, |(code, words)| format!(" ({code}: {words})"))
+        ))?;
     }
     app.close().await;
     Ok(DONE)

@@ -25,7 +25,10 @@ pub(crate) use secret::{Secret, SecretPlace};
 pub(crate) use source::{Contact, Pull, Push, PushTo, Source};
 
 /// An environment variable, for [`Config::load`].
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment"
+)]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

@@ -523,17 +523,26 @@ impl Code {
 
     /// The printed form, `MAP-014`.
     pub(crate) fn text(self) -> &'static str {
-        TABLE.iter().find(|row| row.0 == self).map_or("", |row| row.1)
+        TABLE
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or("", |row| row.1)
     }
 
     /// How grave it is.
     pub(crate) fn severity(self) -> Severity {
-        TABLE.iter().find(|row| row.0 == self).map_or(Severity::Error, |row| row.2)
+        TABLE
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or(Severity::Error, |row| row.2)
     }
 
     /// The code with this printed form, in any case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        TABLE.iter().find(|row| row.1.eq_ignore_ascii_case(text.trim())).map(|row| row.0)
+        TABLE
+            .iter()
+            .find(|row| row.1.eq_ignore_ascii_case(text.trim()))
+            .map(|row| row.0)
     }
 
     /// The manual page: the variant's doc comment, line by line.
@@ -556,7 +565,10 @@ impl Code {
     pub(crate) fn fix(self) -> (String, String) {
         let page = self.page();
         let last = page.last().cloned().unwrap_or_default();
-        let (owner, fix) = last.strip_prefix("Fix (").and_then(|rest| rest.split_once("): ")).unwrap_or(("it", &last));
+        let (owner, fix) = last
+            .strip_prefix("Fix (")
+            .and_then(|rest| rest.split_once("): "))
+            .unwrap_or(("it", &last));
         (owner.to_owned(), fix.to_owned())
     }
 }
@@ -572,7 +584,10 @@ mod tests {
             assert!(page.len() >= 5, "{code:?} has no page");
             assert!(page[0].chars().count() <= 100, "{code:?}");
             assert_eq!(Code::parse(&code.text().to_lowercase()), Some(code));
-            assert!(["it", "practice", "ig", "partner"].contains(&code.fix().0.as_str()), "{code:?}");
+            assert!(
+                ["it", "practice", "ig", "partner"].contains(&code.fix().0.as_str()),
+                "{code:?}"
+            );
         }
     }
 }

@@ -39,12 +39,18 @@ pub(crate) struct Place {
 impl Place {
     /// No more is known than the detail says.
     pub(crate) fn detail(detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..Self::default() }
+        Self {
+            detail: Some(detail.into()),
+            ..Self::default()
+        }
     }
 
     /// A whole file, named relative to home where it lies below it.
     pub(crate) fn file(file: impl Into<String>) -> Self {
-        Self { file: Some(file.into()), ..Self::default() }
+        Self {
+            file: Some(file.into()),
+            ..Self::default()
+        }
     }
 
     /// A line of this file, counted from 1.
@@ -91,7 +97,12 @@ pub(crate) struct Diagnostic {
 impl Diagnostic {
     /// A problem of this kind. `what` starts in lower case, has no full stop and at most 100 characters.
     pub(crate) fn new(code: Code, what: impl Into<String>, place: Place) -> Self {
-        Self { code, what: what.into(), place, fix: None }
+        Self {
+            code,
+            what: what.into(),
+            place,
+            fix: None,
+        }
     }
 
     /// A fix that says more than the manual page's.
@@ -151,7 +162,12 @@ impl Diagnostic {
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&word.to_lowercase(), &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1) + 1)
         .min()
         .map(|(_, candidate)| candidate)
@@ -163,8 +179,13 @@ mod tests {
 
     #[test]
     fn a_diagnostic_says_what_where_and_how() {
-        let place = Place::file("mappings/partners/x.toml").line(41).column(9).and("column 3");
-        let shown = Diagnostic::new(Code::UnknownKey, "key \"delimeter\" is not known", place).fix("write \"delimiter\"").render();
+        let place = Place::file("mappings/partners/x.toml")
+            .line(41)
+            .column(9)
+            .and("column 3");
+        let shown = Diagnostic::new(Code::UnknownKey, "key \"delimeter\" is not known", place)
+            .fix("write \"delimiter\"")
+            .render();
         assert_eq!(
             shown,
             "error[CFG-003] key \"delimeter\" is not known\n  where   mappings/partners/x.toml:41:9, column 3\n  owner   it\n  fix     write \"delimiter\"\n"
@@ -173,7 +194,10 @@ mod tests {
 
     #[test]
     fn the_nearest_word_is_found_or_none() {
-        assert_eq!(nearest("delimeter", ["encoding", "delimiter"]), Some("delimiter"));
+        assert_eq!(
+            nearest("delimeter", ["encoding", "delimiter"]),
+            Some("delimiter")
+        );
         assert_eq!(nearest("colour", ["encoding", "delimiter"]), None);
     }
 }

@@ -32,7 +32,10 @@ impl Instant {
 
     /// The London wall clock, `2026-11-23 06:00`, for people.
     pub(crate) fn london_text(self) -> String {
-        self.timestamp().to_zoned(london()).strftime("%Y-%m-%d %H:%M").to_string()
+        self.timestamp()
+            .to_zoned(london())
+            .strftime("%Y-%m-%d %H:%M")
+            .to_string()
     }
 
     /// The instant as `2026-11-23T06:00:00Z`, whole seconds.
@@ -57,26 +60,33 @@ impl Instant {
 
     /// The first instant of a London civil day.
     pub(crate) fn london_midnight(day: Date) -> Self {
-        day.to_zoned(london()).map_or(Self::ZERO, |zoned| Self::from_timestamp(zoned.timestamp()))
+        day.to_zoned(london())
+            .map_or(Self::ZERO, |zoned| Self::from_timestamp(zoned.timestamp()))
     }
 }
 
 /// Days since 1970-01-01, the form in which the store keeps civil days.
 pub(crate) fn day_number(day: Date) -> i64 {
     let epoch = Date::constant(1970, 1, 1);
-    day.since(epoch).map_or(0, |span| i64::from(span.get_days()))
+    day.since(epoch)
+        .map_or(0, |span| i64::from(span.get_days()))
 }
 
 /// The civil day of a day number.
 pub(crate) fn day_from_number(number: i64) -> Date {
     let epoch = Date::constant(1970, 1, 1);
-    jiff::Span::new().try_days(number).and_then(|span| epoch.checked_add(span)).unwrap_or(epoch)
+    jiff::Span::new()
+        .try_days(number)
+        .and_then(|span| epoch.checked_add(span))
+        .unwrap_or(epoch)
 }
 
 /// Europe/London, from the time zone data in the binary.
 pub(crate) fn london() -> TimeZone {
     static LONDON: std::sync::OnceLock<TimeZone> = std::sync::OnceLock::new();
-    LONDON.get_or_init(|| TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC)).clone()
+    LONDON
+        .get_or_init(|| TimeZone::get("Europe/London").unwrap_or(TimeZone::UTC))
+        .clone()
 }
 
 /// Where the time comes from; decisions, names and events all use the one that the run was given.
@@ -106,7 +116,10 @@ impl FixedClock {
 
 impl Clock for FixedClock {
     fn now(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

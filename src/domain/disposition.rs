@@ -54,8 +54,16 @@ pub(crate) enum Stage {
 
 impl Stage {
     /// The rooms in the order of the data.
-    pub(crate) const ALL: [Self; 8] =
-        [Self::Pull, Self::Select, Self::Map, Self::Deliver, Self::Collect, Self::Match, Self::Push, Self::Reconcile];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Pull,
+        Self::Select,
+        Self::Map,
+        Self::Deliver,
+        Self::Collect,
+        Self::Match,
+        Self::Push,
+        Self::Reconcile,
+    ];
 
     /// The room's name.
     pub(crate) fn code(self) -> &'static str {
@@ -73,7 +81,11 @@ impl Stage {
 
     /// Number in the store.
     pub(crate) fn number(self) -> i64 {
-        Self::ALL.iter().zip(1..).find(|(stage, _)| **stage == self).map_or(0, |(_, number)| number)
+        Self::ALL
+            .iter()
+            .zip(1..)
+            .find(|(stage, _)| **stage == self)
+            .map_or(0, |(_, number)| number)
     }
 
     /// The room with this name.
@@ -99,8 +111,20 @@ pub(crate) struct Counts {
 
 impl Counts {
     /// Counts read back from the store.
-    pub(crate) fn from_parts(accepted: u64, repeated: u64, rejected: u64, held: u64, reasons: BTreeMap<Reason, u64>) -> Self {
-        Self { accepted, repeated, rejected, held, reasons }
+    pub(crate) fn from_parts(
+        accepted: u64,
+        repeated: u64,
+        rejected: u64,
+        held: u64,
+        reasons: BTreeMap<Reason, u64>,
+    ) -> Self {
+        Self {
+            accepted,
+            repeated,
+            rejected,
+            held,
+            reasons,
+        }
     }
 
     /// Counts one row.

@@ -13,11 +13,20 @@ pub(crate) enum EventKind {
     Acknowledged,
     /// Free text: kept sealed, never pushed.
     Note,
+    /// A link worker refers the person on: opens a further leg, and is nothing of the record by itself.
+    Onward,
 }
 
 impl EventKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 5] = [Self::Attendance, Self::Measure, Self::Status, Self::Acknowledged, Self::Note];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Attendance,
+        Self::Measure,
+        Self::Status,
+        Self::Acknowledged,
+        Self::Note,
+        Self::Onward,
+    ];
 
     /// The word in partner files.
     pub(crate) fn code(self) -> &'static str {
@@ -27,6 +36,7 @@ impl EventKind {
             Self::Status => "status",
             Self::Acknowledged => "acknowledged",
             Self::Note => "note",
+            Self::Onward => "onward",
         }
     }
 
@@ -38,6 +48,7 @@ impl EventKind {
             Self::Status => 3,
             Self::Acknowledged => 4,
             Self::Note => 5,
+            Self::Onward => 6,
         }
     }
 
@@ -70,7 +81,9 @@ impl Occasion {
 
     /// The occasion with this word.
     pub(crate) fn from_code(code: &str) -> Option<Self> {
-        [Self::Baseline, Self::FollowUp].into_iter().find(|occasion| occasion.code() == code)
+        [Self::Baseline, Self::FollowUp]
+            .into_iter()
+            .find(|occasion| occasion.code() == code)
     }
 }
 

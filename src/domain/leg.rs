@@ -60,7 +60,11 @@ impl LegState {
 
     /// Number in the store.
     pub(crate) fn number(self) -> i64 {
-        Self::ALL.iter().zip(1..).find(|(state, _)| **state == self).map_or(0, |(_, number)| number)
+        Self::ALL
+            .iter()
+            .zip(1..)
+            .find(|(state, _)| **state == self)
+            .map_or(0, |(_, number)| number)
     }
 
     /// The state with this number.
@@ -77,13 +81,21 @@ impl LegState {
     pub(crate) fn terminal(self) -> bool {
         matches!(
             self,
-            Self::Rejected | Self::Completed | Self::ClosedUnsuccessful | Self::Cancelled | Self::Failed | Self::EnteredInError
+            Self::Rejected
+                | Self::Completed
+                | Self::ClosedUnsuccessful
+                | Self::Cancelled
+                | Self::Failed
+                | Self::EnteredInError
         )
     }
 
     /// Whether the partner has been given the person's details.
     pub(crate) fn after_sending(self) -> bool {
-        matches!(self, Self::Sent | Self::Delivered | Self::Accepted | Self::InProgress | Self::OnHold)
+        matches!(
+            self,
+            Self::Sent | Self::Delivered | Self::Accepted | Self::InProgress | Self::OnHold
+        )
     }
 
     /// The state after a partner reported `reported`; `None` where the table has no such step and nothing changes.
@@ -93,11 +105,14 @@ impl LegState {
         }
         match reported {
             // A partner that takes someone on after a first contact tells us nothing new.
-            Self::Accepted => matches!(self, Self::Sent | Self::Delivered | Self::OnHold).then_some(Self::Accepted),
+            Self::Accepted => matches!(self, Self::Sent | Self::Delivered | Self::OnHold)
+                .then_some(Self::Accepted),
             // "No" after accepting is an ending without support (`safety.md` §9).
             Self::Rejected if matches!(self, Self::Sent | Self::Delivered) => Some(Self::Rejected),
             Self::Rejected => Some(Self::ClosedUnsuccessful),
-            Self::InProgress | Self::OnHold | Self::Completed | Self::ClosedUnsuccessful => Some(reported),
+            Self::InProgress | Self::OnHold | Self::Completed | Self::ClosedUnsuccessful => {
+                Some(reported)
+            }
             _ => None,
         }
     }
@@ -138,7 +153,9 @@ impl Action {
 
     /// The action with this number.
     pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|action| action.number() == number)
+        Self::ALL
+            .into_iter()
+            .find(|action| action.number() == number)
     }
 
     /// The sentence of a STOP or PAUSE row (`leg.stop`); never a reason.
@@ -174,7 +191,10 @@ mod tests {
 
     #[test]
     fn reports_follow_the_table() {
-        use LegState::{Accepted, ClosedUnsuccessful, Completed, Delivered, InProgress, OnHold, Rejected, Routed, Sent};
+        use LegState::{
+            Accepted, ClosedUnsuccessful, Completed, Delivered, InProgress, OnHold, Rejected,
+            Routed, Sent,
+        };
         let table = [
             (Sent, Accepted, Some(Accepted)),
             (Delivered, Completed, Some(Completed)),

@@ -40,13 +40,21 @@ impl NhsNumber {
         if length != 10 {
             return Err(NhsNumberError::Length(length));
         }
-        let sum: u32 = digits.iter().zip((2..=10).rev()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+        let sum: u32 = digits
+            .iter()
+            .zip((2..=10).rev())
+            .map(|(digit, weight)| u32::from(digit - b'0') * weight)
+            .sum();
         let check = match 11 - sum % 11 {
             11 => 0,
             10 => return Err(NhsNumberError::CheckDigit),
             other => other,
         };
-        if u32::from(digits[9] - b'0') == check { Ok(Self(digits)) } else { Err(NhsNumberError::CheckDigit) }
+        if u32::from(digits[9] - b'0') == check {
+            Ok(Self(digits))
+        } else {
+            Err(NhsNumberError::CheckDigit)
+        }
     }
 
     /// The ten digits.

@@ -72,10 +72,12 @@ pub(crate) enum Reason {
     ChangedAfterDelivery,
     StopCrossed,
     PartnerDisabled,
+    OnwardConsent,
+    OnwardNotAllowed,
 }
 
 /// Number in the store and code of each reason; never reused, never renumbered.
-const TABLE: [(Reason, i64, &str); 65] = [
+const TABLE: [(Reason, i64, &str); 67] = [
     (Reason::NotOurs, 1, "not-ours"),
     (Reason::ClosedAtSource, 2, "closed-at-source"),
     (Reason::DeclinedByPerson, 3, "declined-by-person"),
@@ -141,6 +143,8 @@ const TABLE: [(Reason, i64, &str); 65] = [
     (Reason::ChangedAfterDelivery, 63, "changed-after-delivery"),
     (Reason::StopCrossed, 64, "stop-crossed"),
     (Reason::PartnerDisabled, 65, "partner-disabled"),
+    (Reason::OnwardConsent, 66, "onward-consent"),
+    (Reason::OnwardNotAllowed, 67, "onward-not-allowed"),
 ];
 
 /// Who can settle a reason.
@@ -198,12 +202,18 @@ pub(crate) struct ReasonWords {
 impl Reason {
     /// The code in files, JSON and reports.
     pub(crate) fn code(self) -> &'static str {
-        TABLE.iter().find(|row| row.0 == self).map_or("", |row| row.2)
+        TABLE
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or("", |row| row.2)
     }
 
     /// Number in the store.
     pub(crate) fn number(self) -> i64 {
-        TABLE.iter().find(|row| row.0 == self).map_or(0, |row| row.1)
+        TABLE
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or(0, |row| row.1)
     }
 
     /// The reason with this number.
@@ -238,24 +248,52 @@ impl Reason {
 
     /// Whether the reason leaves nobody anything to do (`run --once` then still exits 0).
     pub(crate) fn quiet(self) -> bool {
-        matches!(self, Self::NotOurs | Self::ClosedAtSource | Self::DeclinedByPerson | Self::DoNotPerform | Self::Shadow)
+        matches!(
+            self,
+            Self::NotOurs
+                | Self::ClosedAtSource
+                | Self::DeclinedByPerson
+                | Self::DoNotPerform
+                | Self::Shadow
+        )
     }
 
     fn words(self) -> Option<&'static ReasonWords> {
         static WORDS: OnceLock<Vec<(Reason, ReasonWords)>> = OnceLock::new();
-        WORDS.get_or_init(parse_words).iter().find(|row| row.0 == self).map(|row| &row.1)
+        WORDS
+            .get_or_init(parse_words)
+            .iter()
+            .find(|row| row.0 == self)
+            .map(|row| &row.1)
     }
 }
 
 fn parse_words() -> Vec<(Reason, ReasonWords)> {
-    let table: toml::Table = include_str!("../../mappings/reasons.toml").parse().unwrap_or_default();
-    let text = |line: &toml::Table, key: &str| line.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+    let table: toml::Table = include_str!("../../mappings/reasons.toml")
+        .parse()
+        .unwrap_or_default();
+    let text = |line: &toml::Table, key: &str| {
+        line.get(key)
+            .and_then(toml::Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let mut words = Vec::new();
     for (code, line) in &table {
-        let (Some(reason), Some(line)) = (Reason::from_code(code), line.as_table()) else { continue };
+        let (Some(reason), Some(line)) = (Reason::from_code(code), line.as_table()) else {
+            continue;
+        };
         let owner = Owner::from_code(&text(line, "owner")).unwrap_or(Owner::It);
         let now = text(line, "loudness") == "now";
-        words.push((reason, ReasonWords { owner, now, partner: text(line, "partner"), practice: text(line, "practice") }));
+        words.push((
+            reason,
+            ReasonWords {
+                owner,
+                now,
+                partner: text(line, "partner"),
+                practice: text(line, "practice"),
+            },
+        ));
     }
     words
 }
@@ -276,6 +314,9 @@ mod tests {
 
     #[test]
     fn an_unknown_and_a_foreign_reference_read_alike() {
-        assert_eq!(Reason::NotOurPerson.partner_words(), Reason::NotYourReference.partner_words());
+        assert_eq!(
+            Reason::NotOurPerson.partner_words(),
+            Reason::NotYourReference.partner_words()
+        );
     }
 }

@@ -41,7 +41,10 @@ impl LegReference {
     pub(crate) fn parse(text: &str) -> Result<Self, ReferenceError> {
         let mut values = [0_u8; LENGTH];
         let mut length = 0_usize;
-        for character in text.chars().filter(|c| !matches!(c, '-' | ' ' | '\u{a0}' | '\u{2010}'..='\u{2015}')) {
+        for character in text
+            .chars()
+            .filter(|c| !matches!(c, '-' | ' ' | '\u{a0}' | '\u{2010}'..='\u{2015}'))
+        {
             let value = value_of(character).ok_or(ReferenceError::Alphabet)?;
             if let Some(slot) = values.get_mut(length) {
                 *slot = value;
@@ -62,7 +65,9 @@ impl LegReference {
 
     /// The eight bytes the store keeps: eleven characters of five bits.
     pub(crate) fn to_bytes(self) -> [u8; 8] {
-        let packed = self.0[..LENGTH - 1].iter().fold(0_u64, |packed, value| packed << 5 | u64::from(*value));
+        let packed = self.0[..LENGTH - 1]
+            .iter()
+            .fold(0_u64, |packed, value| packed << 5 | u64::from(*value));
         packed.to_be_bytes()
     }
 
@@ -103,7 +108,9 @@ pub(crate) struct RowToken([u8; 6]);
 impl RowToken {
     /// The token of the first 30 bits of a keyed digest; the first character is a letter, so Excel keeps it.
     pub(crate) fn from_digest(digest: &[u8; 32]) -> Self {
-        let bits = u64::from(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]));
+        let bits = u64::from(u32::from_be_bytes([
+            digest[0], digest[1], digest[2], digest[3],
+        ]));
         let mut values = [0_u8; 6];
         for (place, value) in values.iter_mut().enumerate() {
             *value = five_bits(bits, place);
@@ -122,14 +129,24 @@ impl RowToken {
 
     /// Whether a cell holds this token, as people write it.
     pub(crate) fn agrees_with(self, cell: &str) -> bool {
-        let written: Vec<Option<u8>> = cell.chars().filter(|c| !c.is_whitespace() && *c != '-').map(value_of).collect();
-        written.len() == 6 && written.iter().zip(self.0).all(|(written, value)| *written == Some(value))
+        let written: Vec<Option<u8>> = cell
+            .chars()
+            .filter(|c| !c.is_whitespace() && *c != '-')
+            .map(value_of)
+            .collect();
+        written.len() == 6
+            && written
+                .iter()
+                .zip(self.0)
+                .all(|(written, value)| *written == Some(value))
     }
 }
 
 impl fmt::Display for RowToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|value| write!(f, "{}", letter(*value)))
+        self.0
+            .iter()
+            .try_for_each(|value| write!(f, "{}", letter(*value)))
     }
 }
 
@@ -147,7 +164,10 @@ fn value_of(character: char) -> Option<u8> {
         'O' => '0',
         other => other,
     };
-    ALPHABET.iter().position(|letter| char::from(*letter) == folded).and_then(|place| u8::try_from(place).ok())
+    ALPHABET
+        .iter()
+        .position(|letter| char::from(*letter) == folded)
+        .and_then(|place| u8::try_from(place).ok())
 }
 
 /// Luhn mod 32: doubles every second value from the right, folding the carry, so that one wrong or two swapped characters show.
@@ -173,10 +193,16 @@ mod tests {
         for seed in 0..2_000_u64 {
             let reference = LegReference::from_random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
             let printed = reference.to_string();
-            assert!(printed.starts_with(|c: char| c.is_ascii_alphabetic()), "{printed}");
+            assert!(
+                printed.starts_with(|c: char| c.is_ascii_alphabetic()),
+                "{printed}"
+            );
             assert_eq!(printed.len(), 14);
             assert_eq!(LegReference::parse(&printed), Ok(reference));
-            assert_eq!(LegReference::parse(&printed.to_lowercase().replace('-', " ")), Ok(reference));
+            assert_eq!(
+                LegReference::parse(&printed.to_lowercase().replace('-', " ")),
+                Ok(reference)
+            );
             assert_eq!(LegReference::from_bytes(reference.to_bytes()), reference);
         }
     }
@@ -192,20 +218,27 @@ mod tests {
                 }
                 typed[place] = wrong;
                 let typed: String = typed.into_iter().collect();
-                assert!(LegReference::parse(&typed).is_err(), "{typed} passes for {printed}");
+                assert!(
+                    LegReference::parse(&typed).is_err(),
+                    "{typed} passes for {printed}"
+                );
             }
         }
     }
 
     #[test]
     fn misread_letters_are_forgiven() {
-        let reference = LegReference::parse("K7M3-9QXD-4T2P").or_else(|_| LegReference::parse("A000-0000-000N"));
+        let reference = LegReference::parse("K7M3-9QXD-4T2P")
+            .or_else(|_| LegReference::parse("A000-0000-000N"));
         if let Ok(reference) = reference {
             let sloppy = reference.to_string().replace('0', "o").replace('1', "l");
             assert_eq!(LegReference::parse(&sloppy), Ok(reference));
         }
         assert_eq!(LegReference::parse("K7M3"), Err(ReferenceError::Length(4)));
-        assert_eq!(LegReference::parse("K7M3-9QXD-4T2!"), Err(ReferenceError::Alphabet));
+        assert_eq!(
+            LegReference::parse("K7M3-9QXD-4T2!"),
+            Err(ReferenceError::Alphabet)
+        );
     }
 
     #[test]

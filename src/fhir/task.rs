@@ -38,7 +38,11 @@ impl Ended {
                 "rejected",
                 Some("The partner did not accept the referral"),
             ),
-            Self::ClosedUnsuccessful => ("failed", "closed-unsuccessful", Some("The referral ended without support")),
+            Self::ClosedUnsuccessful => (
+                "failed",
+                "closed-unsuccessful",
+                Some("The referral ended without support"),
+            ),
             Self::UnableToContact => (
                 "failed",
                 "unable-to-contact",

@@ -1,6 +1,6 @@
 //! Reads a partner file's sections about who they are and whom they take: `[partner]`, `[select]`, `[share]`, `[push]`.
 //!
-//! The file's text comes in, a [`Partner`] goes out, its layout and its answers read by `layout` and `returns`. Invariant:
+//! The file's text comes in, a [`Partner`] goes out, the other sections read by `layout`, `returns` and `onward`. Invariant:
 //! a key that this version would not act on is refused, never ignored.
 
 use super::catalogue::Catalogue;
@@ -9,6 +9,7 @@ use super::model::{
     AgeYears, ConsentRule, Contact, Identifier, NoPostcode, Partner, PartnerKind, PartnerPush,
     PostcodeArea, Select, Share, UrgentRule, Volume,
 };
+use super::onward::Onward;
 use super::returns;
 use super::share::ShareCheck;
 use super::table::{At, SourceText, TableReader};
@@ -29,6 +30,8 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         root.table("share"),
     );
     let (layout, collect) = (root.table("deliver"), root.opt_table("collect"));
+    let described = about.as_ref().map(|table| read_about(table, file));
+    let onward = Onward::read(root.opt_table("onward"), described.as_ref(), catalogue);
     let share = shared.as_ref().map(read_share);
     let check = ShareCheck::new(
         catalogue.fields,
@@ -55,7 +58,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     let deliver = deliver.map(|(deliver, _)| deliver);
     let returns = collect
         .as_ref()
-        .map(|table| returns::read_collect(table, deliver.as_ref(), catalogue));
+        .map(|table| returns::read_collect(table, deliver.as_ref(), &onward, catalogue));
     if let (Some(table), Some(deliver)) = (&layout, &deliver) {
         layout::check_layout(table.place(), deliver, returns.as_ref(), catalogue);
     }
@@ -65,8 +68,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         .and_then(|table| table.date("dbs_on"))
         .map(|at| at.value);
     let push = read_push(root.opt_table("push"));
-    root.not_yet("onward");
-    let described = about.as_ref().map(|table| read_about(table, file));
+    let onward_to = onward.finish();
     for table in [about, select, shared, layout, collect, assurance]
         .into_iter()
         .flatten()
@@ -78,6 +80,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         care_provider,
         children,
         dbs_on,
+        onward_to,
         ..described?
     };
     Some(described.with(criteria?, share?.0, push, deliver?, returns))
@@ -88,10 +91,11 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     clippy::struct_excessive_bools,
     reason = "each is a key of the partner file, and none excludes another"
 )]
-struct About {
-    id: String,
+pub(super) struct About {
+    pub(super) id: String,
     name: String,
-    kind: PartnerKind,
+    /// Absent where the file's word is none.
+    pub(super) kind: Option<PartnerKind>,
     identifier: Identifier,
     contact: Option<Contact>,
     verified_on: Option<jiff::civil::Date>,
@@ -102,6 +106,7 @@ struct About {
     care_provider: bool,
     children: bool,
     dbs_on: Option<jiff::civil::Date>,
+    onward_to: Vec<String>,
 }
 
 impl About {
@@ -116,7 +121,7 @@ impl About {
         Partner {
             id: self.id,
             name: self.name,
-            kind: self.kind,
+            kind: self.kind.unwrap_or(PartnerKind::Provider),
             identifier: self.identifier,
             contact: self.contact,
             verified_on: self.verified_on,
@@ -132,6 +137,7 @@ impl About {
             deliver,
             collect,
             push,
+            onward_to: self.onward_to,
             hash: [0; 32],
             bundle: String::new(),
         }
@@ -176,9 +182,7 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
     About {
         id: id.value.to_owned(),
         name: about.string("name"),
-        kind: about
-            .word("kind", &kinds)
-            .map_or(PartnerKind::Provider, |at| at.value),
+        kind: about.word("kind", &kinds).map(|at| at.value),
         identifier: identifier.unwrap_or(Identifier {
             system: String::new(),
             value: String::new(),
@@ -194,6 +198,7 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
         care_provider: false,
         children: false,
         dbs_on: None,
+        onward_to: Vec::new(),
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Catalogue<'c> {
     pub(super) needs: &'c CodeList,
     /// By their names below the mappings folder, `codes/x.csv`.
     pub(super) codes: &'c BTreeMap<String, CodeMap>,
+    /// Ids of every partner that has a file; none where a partner is made again by itself.
+    pub(super) partners: Option<&'c [&'c str]>,
     pub(super) problems: &'c Problems,
     /// Names of the texts that the partner file stands on.
     pub(super) used: RefCell<BTreeSet<String>>,

@@ -342,7 +342,9 @@ pub(crate) fn activity_code<'v>(view: &View<'v>) -> Option<&'v str> {
 
 /// The activity's name from our own list, for the record; nothing the referrer wrote.
 pub(crate) fn activity_label(view: &View<'_>) -> Option<String> {
-    activity_code(view).and_then(|code| view.rules.activities.get(code)).map(str::to_owned)
+    activity_code(view)
+        .and_then(|code| view.rules.activities.get(code))
+        .map(str::to_owned)
 }
 
 /// The label of `activities.csv`, else text, display or code of the order's detail.

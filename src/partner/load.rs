@@ -142,7 +142,7 @@ impl Rules {
                 &Place::file(label.as_str()),
             );
         }
-        Self::build(texts, &label, problems)
+        Self::build(texts, &label, problems, true)
     }
 
     /// Makes rules from texts, as [`Rules::load`] does from a folder.
@@ -152,7 +152,7 @@ impl Rules {
     pub(crate) fn from_texts(
         texts: Vec<RuleText>,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        Self::build(texts, "mappings", Problems::default())
+        Self::build(texts, "mappings", Problems::default(), true)
     }
 
     /// Makes the one partner of a bundle again, with all it stood on.
@@ -179,7 +179,8 @@ impl Rules {
                 text,
             });
         }
-        Self::from_texts(texts).map(|(rules, _)| rules)
+        // The partners it refers on to are not in it.
+        Self::build(texts, "mappings", Problems::default(), false).map(|(rules, _)| rules)
     }
 
     /// The partner with this id.
@@ -198,11 +199,14 @@ impl Rules {
         texts: Vec<RuleText>,
         label: &str,
         problems: Problems,
+        whole: bool,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let shared = Shared::read(&texts, label, &problems);
+        let ids: Vec<&str> = texts.iter().filter_map(partner_id).collect();
+        let ids = whole.then_some(ids.as_slice());
         let mut partners: Vec<Partner> = Vec::new();
         for text in texts.iter().filter(|text| text.kind == TextKind::Partner) {
-            partners.extend(one_partner(text, &texts, label, &shared, &problems));
+            partners.extend(one_partner(text, &texts, label, &shared, ids, &problems));
         }
         partners.sort_by(|a, b| a.id.cmp(&b.id));
         same_identifiers(&partners, label, &problems);
@@ -320,11 +324,19 @@ fn check_standard(
     }
 }
 
+/// The id that a partner file must have. Files are asked, not what was read of them, so that a partner with a fault of
+/// its own is not unknown to the others too.
+fn partner_id(text: &RuleText) -> Option<&str> {
+    let name = text.path.strip_prefix("partners/")?;
+    (text.kind == TextKind::Partner).then_some(name.strip_suffix(".toml")?)
+}
+
 fn one_partner(
     text: &RuleText,
     texts: &[RuleText],
     label: &str,
     shared: &Shared,
+    ids: Option<&[&str]>,
     problems: &Problems,
 ) -> Option<Partner> {
     let needs = shared.list(NEEDS);
@@ -333,6 +345,7 @@ fn one_partner(
         instruments: &shared.instruments,
         needs: &needs,
         codes: &shared.codes,
+        partners: ids,
         problems,
         used: RefCell::new(BTreeSet::from(
             [

@@ -4,7 +4,8 @@ use jiff::civil::date;
 
 use super::super::view::{LegFacts, SourceFacts, View};
 use super::*;
-use crate::domain::{Action, Reason};
+use crate::domain::{Action, EventKind, Reason};
+use crate::partner::model::Told;
 use crate::path::Json;
 use crate::tabular::UnencodableRule::{Hold, LetterOrHold};
 
@@ -374,4 +375,177 @@ fn every_built_in_field_says_what_it_reads() {
         assert_eq!(field.reads.is_empty(), ours, "{}", field.name);
     }
     assert_eq!(rules.social_prescribing.len(), 2);
+}
+
+/// What makes a link worker of [`PARTNER`].
+const ONWARD: &str = r#"[[collect.event]]
+kind = "onward"
+on = "Referred on"
+partner = { column = "Refer on to", codes = { "Gardening group" = "green-gym", "Choir" = "sing-along" } }
+activity = { column = "For what", codes = { "Digging" = "gardening" } }
+consent = { column = "Agreed to share?", yes = "Yes" }
+[onward]
+to = ["green-gym", "sing-along"]
+"#;
+
+fn link_worker() -> String {
+    PARTNER.replacen("\"provider\"", "\"link-worker\"", 1) + ONWARD
+}
+
+/// The texts of a partner, and two others that it may refer on to.
+fn region(partner: &str) -> Vec<RuleText> {
+    let mut texts = texts(partner);
+    for id in ["green-gym", "sing-along"] {
+        texts.push(RuleText {
+            kind: TextKind::Partner,
+            built_in: false,
+            path: format!("partners/{id}.toml"),
+            text: PARTNER
+                .replacen("\"riverside\"", &format!("\"{id}\""), 1)
+                .replacen("ZZ901", id, 1),
+        });
+    }
+    texts
+}
+
+#[test]
+fn a_link_worker_refers_on_and_is_made_again_alone() {
+    let (rules, _) = Rules::from_texts(region(&link_worker())).unwrap();
+    let partner = rules.partner("riverside").unwrap();
+    assert_eq!(partner.onward_to, ["green-gym", "sing-along"]);
+    assert!(rules.partner("green-gym").unwrap().onward_to.is_empty());
+    let event = &partner.collect.as_ref().unwrap().events[4];
+    assert_eq!(event.kind(), EventKind::Onward);
+    assert_eq!(
+        event.headers(),
+        ["Referred on", "Refer on to", "For what", "Agreed to share?"]
+    );
+    let Told::Onward {
+        codes,
+        activity: Some((_, activities)),
+        consent_yes,
+        ..
+    } = &event.told
+    else {
+        panic!("an onward event with an activity");
+    };
+    assert_eq!(codes.get_typed("gardening  GROUP"), Some("green-gym"));
+    assert_eq!(activities.get("Digging"), Some("gardening"));
+    assert_eq!(consent_yes, "Yes");
+    let again = Rules::from_bundle(&partner.bundle).unwrap();
+    assert_eq!(again.partners.len(), 1);
+    assert_eq!(again.partners[0].hash, partner.hash);
+    assert_eq!(again.partners[0].onward_to, partner.onward_to);
+}
+
+#[test]
+fn onward_faults_give_their_one_diagnostic() {
+    let (event, section) = ONWARD.split_at(ONWARD.find("[onward]").unwrap());
+    // What is changed, into what, the diagnostic, and a part of its text.
+    let table = [
+        (
+            "= \"sing-along\" }",
+            "= \"book-club\" }",
+            "CFG-006",
+            "does not list",
+        ),
+        (
+            "= \"sing-along\" }",
+            "= \"sing-alon\" }",
+            "CFG-006",
+            "did you mean \"sing-along\"?",
+        ),
+        (
+            "to = [\"green-gym\", ",
+            "to = [\"green-gym\", \"green-gim\", ",
+            "CFG-008",
+            "did you mean \"green-gym\"?",
+        ),
+        (
+            "to = [\"green-gym\", ",
+            "to = [\"green-gym\", \"riverside\", ",
+            "CFG-006",
+            "other partners than this one",
+        ),
+        (
+            "to = [\"green-gym\", \"sing-along\"]",
+            "to = []",
+            "CFG-004",
+            "[onward] needs the key to",
+        ),
+        (section, "", "CFG-004", "needs the key to in [onward]"),
+        (event, "", "CFG-004", "needs a [[collect.event]]"),
+        (
+            "kind = \"link-worker\"",
+            "kind = \"provider\"",
+            "CFG-006",
+            "say kind = \"link-worker\" in [partner]",
+        ),
+        (
+            "kind = \"link-worker\"",
+            "kind = \"charity\"",
+            "CFG-006",
+            "kind must be one of",
+        ),
+        ("on = \"Referred on\"\n", "", "CFG-004", "needs the key on"),
+        (", yes = \"Yes\"", "", "CFG-004", "needs the key yes"),
+        (
+            "yes = \"Yes\"",
+            "yes = \" \"",
+            "CFG-006",
+            "yes must be a text that is not empty",
+        ),
+        (
+            "yes = \"Yes\"",
+            "yes = \"Yes\", no = \"No\"",
+            "CFG-003",
+            "\"no\" is not known",
+        ),
+        (
+            "\"gardening\"",
+            "\"\"",
+            "CFG-006",
+            "the name of an activity",
+        ),
+        (
+            "to = [",
+            "until = 3\nto = [",
+            "CFG-003",
+            "\"until\" is not known",
+        ),
+    ];
+    for (good, bad, code, part) in table {
+        let file = link_worker();
+        assert!(file.contains(good), "{good}");
+        let found = Rules::from_texts(region(&file.replacen(good, bad, 1))).unwrap_err();
+        let fatal: Vec<String> = found
+            .iter()
+            .filter(|one| one.fatal())
+            .map(|one| format!("{} {}", one.code().text(), one.render()))
+            .collect();
+        let [one] = fatal.as_slice() else {
+            panic!("{bad}: {fatal:#?}");
+        };
+        assert!(one.starts_with(code) && one.contains(part), "{bad}: {one}");
+    }
+}
+
+#[test]
+fn only_a_link_worker_has_an_onward_section() {
+    let (_, section) = ONWARD.split_at(ONWARD.find("[onward]").unwrap());
+    let found = Rules::from_texts(region(&format!("{PARTNER}{section}"))).unwrap_err();
+    let codes: Vec<&str> = found
+        .iter()
+        .filter(|one| one.fatal())
+        .map(|one| one.code().text())
+        .collect();
+    assert_eq!(codes, ["CFG-006"]);
+}
+
+#[test]
+fn a_target_with_a_fault_of_its_own_is_not_unknown_too() {
+    let mut texts = region(&link_worker());
+    texts.last_mut().unwrap().text.push_str("[[[\n");
+    let found = Rules::from_texts(texts).unwrap_err();
+    assert!(found.iter().all(|one| one.code() != Code::UnknownId));
 }

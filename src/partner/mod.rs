@@ -15,6 +15,7 @@ pub(crate) mod instruments;
 mod layout;
 pub(crate) mod load;
 pub(crate) mod model;
+mod onward;
 mod patterns;
 mod returns;
 mod share;

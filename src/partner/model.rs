@@ -46,6 +46,8 @@ pub(crate) struct Partner {
     pub(crate) deliver: Deliver,
     pub(crate) collect: Option<Collect>,
     pub(crate) push: PartnerPush,
+    /// Ids of the partners that a return of this one may refer on to; of a link worker only.
+    pub(crate) onward_to: Vec<String>,
     /// SHA-256 over [`Partner::bundle`]: a drop made under this hash can be made again.
     pub(crate) hash: [u8; 32],
     /// The partner's file and every mapping text it stands on, as one text that `Rules::from_bundle` reads back.
@@ -374,6 +376,16 @@ pub(crate) enum Told {
     Acknowledged(Acknowledged),
     /// Kept sealed, never pushed.
     Note { column: String },
+    /// The person is referred on, which opens a further leg; codes lead to partner ids of [`Partner::onward_to`].
+    Onward {
+        column: String,
+        codes: CodeMap,
+        /// Header, and codes that lead to names of activities.
+        activity: Option<(String, CodeMap)>,
+        consent_column: String,
+        /// The one value that says the person agreed to be shared; never empty.
+        consent_yes: String,
+    },
 }
 
 impl CollectEvent {
@@ -385,6 +397,7 @@ impl CollectEvent {
             Told::Status { .. } => EventKind::Status,
             Told::Acknowledged(_) => EventKind::Acknowledged,
             Told::Note { .. } => EventKind::Note,
+            Told::Onward { .. } => EventKind::Onward,
         }
     }
 
@@ -406,6 +419,16 @@ impl CollectEvent {
                 headers.extend(reason.iter().map(String::as_str));
             }
             Told::Acknowledged(acknowledged) => headers.push(&acknowledged.column),
+            Told::Onward {
+                column,
+                activity,
+                consent_column,
+                ..
+            } => {
+                headers.push(column);
+                headers.extend(activity.iter().map(|(header, _)| header.as_str()));
+                headers.push(consent_column);
+            }
         }
         headers
     }

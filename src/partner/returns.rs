@@ -7,6 +7,7 @@ use super::codes::CodeMap;
 use super::model::{
     Acknowledged, Collect, CollectEvent, Deliver, MeasureItem, OccasionFrom, REPORTABLE, Told,
 };
+use super::onward::Onward;
 use super::patterns::{check_date_pattern, check_return_name};
 use super::table::{Either, TableReader};
 use crate::diagnostics::{Code, nearest};
@@ -28,6 +29,7 @@ enum Kind {
     Status,
     Acknowledged,
     Note,
+    Onward,
     NotYet(&'static str),
 }
 
@@ -37,7 +39,7 @@ const KINDS: [(&str, Kind); 8] = [
     ("status", Kind::Status),
     ("acknowledged", Kind::Acknowledged),
     ("note", Kind::Note),
-    ("onward", Kind::NotYet("kind = \"onward\"")),
+    ("onward", Kind::Onward),
     ("concern", Kind::NotYet("kind = \"concern\"")),
     ("withdrawn", Kind::NotYet("kind = \"withdrawn\"")),
 ];
@@ -46,6 +48,7 @@ const KINDS: [(&str, Kind); 8] = [
 pub(super) fn read_collect(
     table: &TableReader<'_>,
     deliver: Option<&Deliver>,
+    onward: &Onward<'_>,
     catalogue: &Catalogue<'_>,
 ) -> Collect {
     let problems = table.problems();
@@ -82,7 +85,7 @@ pub(super) fn read_collect(
     }
     let mut events = Vec::new();
     for entry in entries.into_iter().take(EVENTS_MAX) {
-        events.extend(read_event(&entry, catalogue));
+        events.extend(read_event(&entry, onward, catalogue));
         entry.finish();
     }
     problems.add(
@@ -122,7 +125,11 @@ fn read_acknowledged(table: &TableReader<'_>) -> Acknowledged {
     }
 }
 
-fn read_event(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<CollectEvent> {
+fn read_event(
+    table: &TableReader<'_>,
+    onward: &Onward<'_>,
+    catalogue: &Catalogue<'_>,
+) -> Option<CollectEvent> {
     if !table.has("kind") {
         table.missing("kind");
     }
@@ -166,6 +173,7 @@ fn read_event(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<Coll
                 told: Told::Note { column },
             });
         }
+        Kind::Onward => onward.read_event(table, &kind.place, catalogue),
         Kind::NotYet(what) => {
             table.not_yet_at(what, &kind.place);
             table.forgive();

@@ -53,7 +53,14 @@ pub(crate) struct Setting<'a> {
 impl Dossier {
     /// A request alone.
     pub(crate) fn of_request(request: Bytes) -> Self {
-        Self { request, patient: None, requester: None, role: None, practice: None, consent: None }
+        Self {
+            request,
+            patient: None,
+            requester: None,
+            role: None,
+            practice: None,
+            consent: None,
+        }
     }
 
     /// Parses every resource once.
@@ -79,20 +86,29 @@ fn parse(bytes: Option<&Bytes>) -> Option<Json<'_>> {
 impl<'a> Trees<'a> {
     /// The person: the record pulled, else one contained in the request.
     pub(crate) fn patient(&'a self) -> Option<&'a Json<'a>> {
-        self.patient.as_ref().or_else(|| self.contained(service_request::subject(&self.request, None)))
+        self.patient
+            .as_ref()
+            .or_else(|| self.contained(service_request::subject(&self.request, None)))
     }
 
     /// The consent that the request rests on.
     pub(crate) fn consent(&'a self) -> Option<&'a Json<'a>> {
-        self.consent.as_ref().or_else(|| service_request::consents(&self.request, None).into_iter().find_map(|reference| self.contained(reference)))
+        self.consent.as_ref().or_else(|| {
+            service_request::consents(&self.request, None)
+                .into_iter()
+                .find_map(|reference| self.contained(reference))
+        })
     }
 
     /// The referral as a partner file sees it.
     pub(crate) fn view(&'a self, setting: Setting<'a>, leg: LegFacts<'a>) -> View<'a> {
         let role = self.role.as_ref();
         let requester = || {
-            let named = role.map_or(Reference::None, |role| people::role_practitioner(role, None));
-            self.contained(service_request::requester(&self.request, None)).or_else(|| self.contained(named))
+            let named = role.map_or(Reference::None, |role| {
+                people::role_practitioner(role, None)
+            });
+            self.contained(service_request::requester(&self.request, None))
+                .or_else(|| self.contained(named))
         };
         View {
             request: &self.request,
@@ -109,7 +125,11 @@ impl<'a> Trees<'a> {
     }
 
     fn contained(&'a self, reference: Reference<'_>) -> Option<&'a Json<'a>> {
-        let Reference::Contained(id) = reference else { return None };
-        items(self.request.get("contained")).iter().find(|resource| service_request::id(resource) == Some(id))
+        let Reference::Contained(id) = reference else {
+            return None;
+        };
+        items(self.request.get("contained"))
+            .iter()
+            .find(|resource| service_request::id(resource) == Some(id))
     }
 }

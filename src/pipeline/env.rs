@@ -71,7 +71,12 @@ impl IdRanges {
     ///
     /// # Errors
     /// The store failed.
-    pub(crate) async fn take(&self, store: &dyn Store, strand: i64, count: i64) -> Result<Ids, StoreError> {
+    pub(crate) async fn take(
+        &self,
+        store: &dyn Store,
+        strand: i64,
+        count: i64,
+    ) -> Result<Ids, StoreError> {
         let mut ranges = self.0.lock().await;
         let (next, end) = ranges.get(&strand).copied().unwrap_or((0, 0));
         let (next, end) = if end - next < count {
@@ -82,7 +87,10 @@ impl IdRanges {
             (next, end)
         };
         ranges.insert(strand, (next + count, end));
-        Ok(Ids { next: AtomicI64::new(next), end: next + count })
+        Ok(Ids {
+            next: AtomicI64::new(next),
+            end: next + count,
+        })
     }
 }
 
@@ -114,7 +122,8 @@ impl Env {
 
     /// A stream of random bytes that nobody else of this run has.
     pub(crate) fn stream(&self) -> Stream {
-        self.entropy.stream(self.streams.fetch_add(1, Ordering::Relaxed))
+        self.entropy
+            .stream(self.streams.fetch_add(1, Ordering::Relaxed))
     }
 
     /// What decisions need of a source's config.
@@ -137,24 +146,51 @@ impl Env {
     }
 
     /// What views need of a source, under given rules.
-    pub(crate) fn setting<'a>(&'a self, source: &'a Source, rules: &'a Rules, today: Date) -> Setting<'a> {
-        let source = SourceFacts { name: &source.name, ods_code: &source.ods_code, phone: source.phone.as_deref(), safeguarding_phone: source.safety.iter().find_map(|contact| contact.phone.as_deref()) };
-        Setting { source, today, activity_system: &self.activity_system, rules }
+    pub(crate) fn setting<'a>(
+        &'a self,
+        source: &'a Source,
+        rules: &'a Rules,
+        today: Date,
+    ) -> Setting<'a> {
+        let source = SourceFacts {
+            name: &source.name,
+            ods_code: &source.ods_code,
+            phone: source.phone.as_deref(),
+            safeguarding_phone: source
+                .safety
+                .iter()
+                .find_map(|contact| contact.phone.as_deref()),
+        };
+        Setting {
+            source,
+            today,
+            activity_system: &self.activity_system,
+            rules,
+        }
     }
 
     /// Position of the source of a strand.
     pub(crate) fn source_at(&self, strand: i64) -> Option<usize> {
-        self.sources.iter().position(|source| source.strand == strand)
+        self.sources
+            .iter()
+            .position(|source| source.strand == strand)
     }
 
     /// Position of the partner of a strand.
     pub(crate) fn partner_at(&self, strand: i64) -> Option<usize> {
-        self.partners.iter().position(|partner| partner.strand == strand)
+        self.partners
+            .iter()
+            .position(|partner| partner.strand == strand)
     }
 
     /// Partner files with their places in the ledger.
     pub(crate) fn each_partner(&self) -> impl Iterator<Item = (usize, &Partner, &PartnerEnv)> {
-        self.rules.partners.iter().zip(&self.partners).enumerate().map(|(place, (partner, env))| (place, partner, env))
+        self.rules
+            .partners
+            .iter()
+            .zip(&self.partners)
+            .enumerate()
+            .map(|(place, (partner, env))| (place, partner, env))
     }
 
     /// The key of a row of the keyring.
@@ -169,7 +205,10 @@ impl Env {
     ///
     /// # Errors
     /// The store failed, or a key does not open.
-    pub(crate) async fn holder_keys(&self, mut ids: Vec<i64>) -> anyhow::Result<HashMap<i64, HolderKey>> {
+    pub(crate) async fn holder_keys(
+        &self,
+        mut ids: Vec<i64>,
+    ) -> anyhow::Result<HashMap<i64, HolderKey>> {
         ids.sort_unstable();
         ids.dedup();
         let mut keys = HashMap::with_capacity(ids.len());
@@ -182,5 +221,9 @@ impl Env {
 
 /// Where a raw input is sealed.
 pub(crate) fn raw_spot(row: i64, holder: i64) -> Spot<'static> {
-    Spot { column: "raw.sealed", row, holder }
+    Spot {
+        column: "raw.sealed",
+        row,
+        holder,
+    }
 }

@@ -21,7 +21,11 @@ pub(crate) type Legs = HashMap<LegReference, Delivered>;
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) async fn delivered(env: &Env, place: usize, references: Vec<LegReference>) -> anyhow::Result<Legs> {
+pub(crate) async fn delivered(
+    env: &Env,
+    place: usize,
+    references: Vec<LegReference>,
+) -> anyhow::Result<Legs> {
     let partner = &env.rules.partners[place];
     let strand = env.partners[place].strand;
     let mut found: Legs = HashMap::new();
@@ -30,16 +34,35 @@ pub(crate) async fn delivered(env: &Env, place: usize, references: Vec<LegRefere
         if found.contains_key(&reference) {
             continue;
         }
-        let Some(leg) = env.store.leg_by_reference(reference).await? else { continue };
+        let Some(leg) = env.store.leg_by_reference(reference).await? else {
+            continue;
+        };
         let mine = leg.now.partner == strand;
-        found.insert(reference, Delivered { own: mine, leg: leg.id, ..Delivered::default() });
+        found.insert(
+            reference,
+            Delivered {
+                own: mine,
+                leg: leg.id,
+                ..Delivered::default()
+            },
+        );
         if mine {
             own.push(leg);
         }
     }
     let oldest = day_number(env.today()) - limits::DELIVERED_DAYS;
-    let files: HashMap<i64, DropFile> = env.store.drop_files(strand).await?.into_iter().filter(|file| file.day >= oldest).map(|file| (file.id, file)).collect();
-    let rows = env.store.drop_rows_of_legs(own.iter().map(|leg| leg.id).collect()).await?;
+    let files: HashMap<i64, DropFile> = env
+        .store
+        .drop_files(strand)
+        .await?
+        .into_iter()
+        .filter(|file| file.day >= oldest)
+        .map(|file| (file.id, file))
+        .collect();
+    let rows = env
+        .store
+        .drop_rows_of_legs(own.iter().map(|leg| leg.id).collect())
+        .await?;
     let raws: Vec<_> = rows.iter().map(|row| row.raws).collect();
     let dossiers = kept::dossiers(env, &raws).await?;
     let mut by_leg: HashMap<i64, Vec<(DropRow, Option<super::dossier::Dossier>)>> = HashMap::new();
@@ -53,34 +76,62 @@ pub(crate) async fn delivered(env: &Env, place: usize, references: Vec<LegRefere
             found.remove(&leg.reference);
             continue;
         }
-        let Some(known) = found.get_mut(&leg.reference) else { continue };
+        let Some(known) = found.get_mut(&leg.reference) else {
+            continue;
+        };
         if leg.now.state.terminal() {
             known.closed_on = Some(closed_on(env, &leg).await?);
         }
         for (row, dossier) in &sent {
-            let (Some(file), Some(dossier)) = (files.get(&row.drop_id), dossier) else { continue };
+            let (Some(file), Some(dossier)) = (files.get(&row.drop_id), dossier) else {
+                continue;
+            };
             let Ok(trees) = dossier.trees() else { continue };
-            known.authored_on = known.authored_on.or_else(|| service_request::authored_on(&trees.request).and_then(london_day));
-            known.versions.extend(version(env, &env.rules, partner, &leg, row, file, &trees));
+            known.authored_on = known
+                .authored_on
+                .or_else(|| service_request::authored_on(&trees.request).and_then(london_day));
+            known
+                .versions
+                .extend(version(env, &env.rules, partner, &leg, row, file, &trees));
         }
     }
     Ok(found)
 }
 
 /// The identity cells and the token of a row as it was sent.
-fn version(env: &Env, rules: &Rules, partner: &Partner, leg: &Leg, row: &DropRow, file: &DropFile, trees: &super::dossier::Trees<'_>) -> Option<Version> {
+fn version(
+    env: &Env,
+    rules: &Rules,
+    partner: &Partner,
+    leg: &Leg,
+    row: &DropRow,
+    file: &DropFile,
+    trees: &super::dossier::Trees<'_>,
+) -> Option<Version> {
     let source = &env.sources[env.source_at(leg.source)?].config;
     let reference = leg.reference.to_string();
     let action = Action::from_number(row.action)?;
     let sequence = u64::try_from(file.sequence).ok()?;
-    let setting = env.setting(source, rules, crate::domain::clock::day_from_number(file.day));
-    let view = trees.view(setting, map::facts(&reference, action, &row.changed, sequence));
+    let setting = env.setting(
+        source,
+        rules,
+        crate::domain::clock::day_from_number(file.day),
+    );
+    let view = trees.view(
+        setting,
+        map::facts(&reference, action, &row.changed, sequence),
+    );
     let cells = map::row(partner, &view, &|fields| env.keys.token(fields)).ok()?;
     let mut version = Version::default();
     for (column, cell) in partner.deliver.columns.iter().zip(cells) {
         if column.identity {
-            version.identity.push((fold(&column.header), cell.into_owned()));
-        } else if column.field().is_some_and(|field| rules.fields.field(field).name == "leg.check") {
+            version
+                .identity
+                .push((fold(&column.header), cell.into_owned()));
+        } else if column
+            .field()
+            .is_some_and(|field| rules.fields.field(field).name == "leg.check")
+        {
             version.token = cell.into_owned();
         }
     }
@@ -95,7 +146,10 @@ async fn closed_on(env: &Env, leg: &Leg) -> anyhow::Result<jiff::civil::Date> {
             days.extend(event.day());
         }
     }
-    Ok(days.into_iter().min().unwrap_or_else(|| crate::domain::Instant(leg.since).london_day()))
+    Ok(days
+        .into_iter()
+        .min()
+        .unwrap_or_else(|| crate::domain::Instant(leg.since).london_day()))
 }
 
 /// The events of a leg as they were kept; those of an erased person are missing.
@@ -104,10 +158,14 @@ async fn closed_on(env: &Env, leg: &Leg) -> anyhow::Result<jiff::civil::Date> {
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn events(env: &Env, leg: i64) -> anyhow::Result<Vec<KeptEvent>> {
     let rows = env.store.events_of_leg(leg).await?;
-    let keys = env.holder_keys(rows.iter().map(|row| row.holder).collect()).await?;
+    let keys = env
+        .holder_keys(rows.iter().map(|row| row.holder).collect())
+        .await?;
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
-        let Some(key) = keys.get(&row.holder) else { continue };
+        let Some(key) = keys.get(&row.holder) else {
+            continue;
+        };
         let plain = key.open(event_spot(row.id, row.holder), &row.sealed)?;
         events.push(serde_json::from_slice(&plain)?);
     }
@@ -116,5 +174,9 @@ pub(crate) async fn events(env: &Env, leg: i64) -> anyhow::Result<Vec<KeptEvent>
 
 /// Where an event is sealed.
 pub(crate) fn event_spot(row: i64, holder: i64) -> Spot<'static> {
-    Spot { column: "event.sealed", row, holder }
+    Spot {
+        column: "event.sealed",
+        row,
+        holder,
+    }
 }

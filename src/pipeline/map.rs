@@ -29,55 +29,125 @@ pub(crate) type Tokens<'t> = dyn Fn(&[&[u8]]) -> Digest + Sync + 't;
 ///
 /// # Errors
 /// The first column that cannot be written.
-pub(crate) fn row<'v>(partner: &'v Partner, view: &View<'v>, tokens: &Tokens<'_>) -> Result<Cells<'v>, MapProblem> {
+pub(crate) fn row<'v>(
+    partner: &'v Partner,
+    view: &View<'v>,
+    tokens: &Tokens<'_>,
+) -> Result<Cells<'v>, MapProblem> {
     let token = token(partner, view, tokens)?;
     let action = view.leg.action;
     let check: &str = &token;
     let mut cells = Vec::with_capacity(partner.deliver.columns.len());
     for column in &partner.deliver.columns {
-        let ours = column.field().is_some_and(|field| view.rules.fields.field(field).name.starts_with("leg."));
+        let ours = column
+            .field()
+            .is_some_and(|field| view.rules.fields.field(field).name.starts_with("leg."));
         let kept = matches!(action, Action::New | Action::Amend) || column.identity || ours;
-        cells.push(if kept { cell(partner, column, view, check)? } else { Cow::Borrowed("") });
+        cells.push(if kept {
+            cell(partner, column, view, check)?
+        } else {
+            Cow::Borrowed("")
+        });
     }
     Ok(cells)
 }
 
 /// The row token: over partner, reference and the identity cells as delivered; empty where no column carries it.
-fn token<'v>(partner: &'v Partner, view: &View<'v>, tokens: &Tokens<'_>) -> Result<String, MapProblem> {
+fn token<'v>(
+    partner: &'v Partner,
+    view: &View<'v>,
+    tokens: &Tokens<'_>,
+) -> Result<String, MapProblem> {
     let check = view.rules.fields.id("leg.check");
-    if !partner.deliver.columns.iter().any(|column| column.field().is_some() && column.field() == check) {
+    if !partner
+        .deliver
+        .columns
+        .iter()
+        .any(|column| column.field().is_some() && column.field() == check)
+    {
         return Ok(String::new());
     }
-    let mut parts: Vec<Cow<'_, str>> = vec![Cow::Borrowed(&partner.id), Cow::Borrowed(view.leg.reference)];
-    for column in partner.deliver.columns.iter().filter(|column| column.identity) {
+    let mut parts: Vec<Cow<'_, str>> = vec![
+        Cow::Borrowed(&partner.id),
+        Cow::Borrowed(view.leg.reference),
+    ];
+    for column in partner
+        .deliver
+        .columns
+        .iter()
+        .filter(|column| column.identity)
+    {
         parts.push(cell(partner, column, view, "")?);
     }
     let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
     Ok(RowToken::from_digest(&tokens(&parts)).to_string())
 }
 
-fn cell<'v>(partner: &'v Partner, column: &'v Column, view: &View<'v>, check: &str) -> Result<Cow<'v, str>, MapProblem> {
-    if column.field().is_some_and(|field| view.rules.fields.field(field).name == "leg.check") {
+fn cell<'v>(
+    partner: &'v Partner,
+    column: &'v Column,
+    view: &View<'v>,
+    check: &str,
+) -> Result<Cow<'v, str>, MapProblem> {
+    if column
+        .field()
+        .is_some_and(|field| view.rules.fields.field(field).name == "leg.check")
+    {
         return Ok(Cow::Owned(check.to_owned()));
     }
-    let problem = |reason: Reason, detail: String| MapProblem { reason, header: column.header.clone(), detail };
-    let text = column.cell(view).map_err(|found| problem(found.reason, found.detail))?;
-    match encode_cell(&text, partner.deliver.format.encoding, column.unencodable_rule()) {
+    let problem = |reason: Reason, detail: String| MapProblem {
+        reason,
+        header: column.header.clone(),
+        detail,
+    };
+    let text = column
+        .cell(view)
+        .map_err(|found| problem(found.reason, found.detail))?;
+    match encode_cell(
+        &text,
+        partner.deliver.format.encoding,
+        column.unencodable_rule(),
+    ) {
         Ok(Cow::Borrowed(_)) => Ok(text),
         Ok(Cow::Owned(encoded)) => Ok(Cow::Owned(encoded)),
-        Err(found) => Err(problem(Reason::Unencodable, format!("character {} has no place in the encoding", found.position))),
+        Err(found) => Err(problem(
+            Reason::Unencodable,
+            format!("character {} has no place in the encoding", found.position),
+        )),
     }
 }
 
 /// Facts of a leg for a row.
-pub(crate) fn facts<'a>(reference: &'a str, action: Action, changed: &'a str, sequence: u64) -> LegFacts<'a> {
-    LegFacts { reference, check: "", action, changed, sequence }
+pub(crate) fn facts<'a>(
+    reference: &'a str,
+    action: Action,
+    changed: &'a str,
+    sequence: u64,
+) -> LegFacts<'a> {
+    LegFacts {
+        reference,
+        check: "",
+        action,
+        changed,
+        sequence,
+    }
 }
 
 /// Headers of the columns whose cells differ: `Changed: Phone, Postcode`; empty if none does.
-pub(crate) fn changed(partner: &Partner, before: &Cells<'_>, after: &Cells<'_>, ours: impl Fn(&Column) -> bool) -> String {
+pub(crate) fn changed(
+    partner: &Partner,
+    before: &Cells<'_>,
+    after: &Cells<'_>,
+    ours: impl Fn(&Column) -> bool,
+) -> String {
     let columns = partner.deliver.columns.iter().zip(before.iter().zip(after));
-    let headers: Vec<&str> =
-        columns.filter(|(column, (before, after))| !ours(column) && before != after).map(|(column, _)| column.header.as_str()).collect();
-    if headers.is_empty() { String::new() } else { format!("Changed: {}", headers.join(", ")) }
+    let headers: Vec<&str> = columns
+        .filter(|(column, (before, after))| !ours(column) && before != after)
+        .map(|(column, _)| column.header.as_str())
+        .collect();
+    if headers.is_empty() {
+        String::new()
+    } else {
+        format!("Changed: {}", headers.join(", "))
+    }
 }

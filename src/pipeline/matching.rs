@@ -63,10 +63,23 @@ pub(crate) struct Tale {
 pub(crate) enum What {
     /// A word of [`crate::domain::event::ATTENDANCE`].
     Attendance(String),
-    Measure { instrument: String, occasion: Occasion, answers: Vec<(String, Option<i64>)> },
-    Status { state: LegState, reason: String },
+    Measure {
+        instrument: String,
+        occasion: Occasion,
+        answers: Vec<(String, Option<i64>)>,
+    },
+    Status {
+        state: LegState,
+        reason: String,
+    },
     Acknowledged,
     Note(String),
+    /// Id of the partner the person is referred on to, and whether they agreed to be shared with it.
+    Onward {
+        partner: String,
+        activity: Option<String>,
+        agreed: bool,
+    },
 }
 
 /// What is found of a row.
@@ -106,7 +119,11 @@ impl Reading<'_> {
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut needed = vec![self.collect.reference.as_str()];
         needed.extend(self.collect.events.iter().flat_map(CollectEvent::headers));
-        let mut missing: Vec<String> = needed.into_iter().filter(|header| !self.columns.contains_key(&fold(header))).map(str::to_owned).collect();
+        let mut missing: Vec<String> = needed
+            .into_iter()
+            .filter(|header| !self.columns.contains_key(&fold(header)))
+            .map(str::to_owned)
+            .collect();
         missing.dedup();
         missing
     }
@@ -125,23 +142,52 @@ impl Reading<'_> {
 
     /// Reads every row.
     pub(crate) fn read(&self, rows: &[ReturnLine<'_>]) -> FileFinding {
-        let placed: Vec<Result<&Delivered, Reason>> = rows.iter().map(|row| self.place(row)).collect();
-        let disagreeing: Vec<usize> =
-            (0..rows.len()).filter(|index| placed[*index].is_ok_and(|delivered| !self.agrees(&rows[*index], delivered))).collect();
-        let swapped = disagreeing.iter().filter(|index| placed[**index].is_ok_and(|own| self.belongs_elsewhere(&rows[**index], own, &placed))).count();
+        let placed: Vec<Result<&Delivered, Reason>> =
+            rows.iter().map(|row| self.place(row)).collect();
+        let disagreeing: Vec<usize> = (0..rows.len())
+            .filter(|index| {
+                placed[*index].is_ok_and(|delivered| !self.agrees(&rows[*index], delivered))
+            })
+            .collect();
+        let swapped = disagreeing
+            .iter()
+            .filter(|index| {
+                placed[**index]
+                    .is_ok_and(|own| self.belongs_elsewhere(&rows[**index], own, &placed))
+            })
+            .count();
         let sorted = swapped >= 2;
         let closing = self.closing_days(rows, &placed);
-        let findings = rows.iter().zip(&placed).enumerate().map(|(index, (row, placed))| match placed {
-            Err(reason) => Finding { line: row.line, disposition: ending(*reason), reason: Some(*reason), leg: 0, events: Vec::new(), column: None },
-            Ok(delivered) if sorted => held(row, delivered.leg, Reason::Sorted, None),
-            Ok(delivered) if disagreeing.contains(&index) => held(row, delivered.leg, Reason::IdentityMismatch, None),
-            Ok(delivered) => self.events(row, delivered, closing.get(&delivered.leg).copied()),
-        });
-        FileFinding { rows: findings.collect(), sorted }
+        let findings = rows
+            .iter()
+            .zip(&placed)
+            .enumerate()
+            .map(|(index, (row, placed))| match placed {
+                Err(reason) => Finding {
+                    line: row.line,
+                    disposition: ending(*reason),
+                    reason: Some(*reason),
+                    leg: 0,
+                    events: Vec::new(),
+                    column: None,
+                },
+                Ok(delivered) if sorted => held(row, delivered.leg, Reason::Sorted, None),
+                Ok(delivered) if disagreeing.contains(&index) => {
+                    held(row, delivered.leg, Reason::IdentityMismatch, None)
+                }
+                Ok(delivered) => self.events(row, delivered, closing.get(&delivered.leg).copied()),
+            });
+        FileFinding {
+            rows: findings.collect(),
+            sorted,
+        }
     }
 
     fn cell<'c>(&self, row: &ReturnLine<'c>, header: &str) -> &'c str {
-        self.columns.get(&fold(header)).map_or("", |column| (row.cells)(*column)).trim()
+        self.columns
+            .get(&fold(header))
+            .map_or("", |column| (row.cells)(*column))
+            .trim()
     }
 
     fn place(&self, row: &ReturnLine<'_>) -> Result<&Delivered, Reason> {
@@ -155,18 +201,32 @@ impl Reading<'_> {
 
     /// Whether a row agrees with a version that was sent: a good token is enough, else every identity cell that is there.
     fn agrees(&self, row: &ReturnLine<'_>, delivered: &Delivered) -> bool {
-        let check = self.collect.check.as_deref().map_or("", |header| self.cell(row, header));
+        let check = self
+            .collect
+            .check
+            .as_deref()
+            .map_or("", |header| self.cell(row, header));
         if !check.is_empty() {
-            return delivered.versions.iter().any(|version| token_agrees(&version.token, check));
+            return delivered
+                .versions
+                .iter()
+                .any(|version| token_agrees(&version.token, check));
         }
-        delivered.versions.is_empty() || delivered.versions.iter().any(|version| self.differing(row, version).is_empty())
+        delivered.versions.is_empty()
+            || delivered
+                .versions
+                .iter()
+                .any(|version| self.differing(row, version).is_empty())
     }
 
     /// Identity cells of a row that differ from a version: folded header and folded value.
     fn differing(&self, row: &ReturnLine<'_>, version: &Version) -> Vec<(String, String)> {
         let mut differing = Vec::new();
         for (header, sent) in &version.identity {
-            let written = self.columns.get(header).map_or("", |column| (row.cells)(*column));
+            let written = self
+                .columns
+                .get(header)
+                .map_or("", |column| (row.cells)(*column));
             let written = fold(written);
             if !written.is_empty() && written != fold(sent) {
                 differing.push((header.clone(), written));
@@ -176,22 +236,57 @@ impl Reading<'_> {
     }
 
     /// Whether a value that disagrees was delivered with another reference of this file.
-    fn belongs_elsewhere(&self, row: &ReturnLine<'_>, own: &Delivered, placed: &[Result<&Delivered, Reason>]) -> bool {
-        let check = self.collect.check.as_deref().map_or("", |header| self.cell(row, header));
-        let differing: Vec<(String, String)> = own.versions.iter().flat_map(|version| self.differing(row, version)).collect();
-        placed.iter().flatten().filter(|other| other.leg != own.leg).flat_map(|other| &other.versions).any(|version| {
-            let by_token = !check.is_empty() && token_agrees(&version.token, check);
-            by_token || differing.iter().any(|(header, value)| version.identity.iter().any(|(known, sent)| known == header && fold(sent) == *value))
-        })
+    fn belongs_elsewhere(
+        &self,
+        row: &ReturnLine<'_>,
+        own: &Delivered,
+        placed: &[Result<&Delivered, Reason>],
+    ) -> bool {
+        let check = self
+            .collect
+            .check
+            .as_deref()
+            .map_or("", |header| self.cell(row, header));
+        let differing: Vec<(String, String)> = own
+            .versions
+            .iter()
+            .flat_map(|version| self.differing(row, version))
+            .collect();
+        placed
+            .iter()
+            .flatten()
+            .filter(|other| other.leg != own.leg)
+            .flat_map(|other| &other.versions)
+            .any(|version| {
+                let by_token = !check.is_empty() && token_agrees(&version.token, check);
+                by_token
+                    || differing.iter().any(|(header, value)| {
+                        version
+                            .identity
+                            .iter()
+                            .any(|(known, sent)| known == header && fold(sent) == *value)
+                    })
+            })
     }
 
     /// The earliest day on which a row of this file ends each leg.
-    fn closing_days(&self, rows: &[ReturnLine<'_>], placed: &[Result<&Delivered, Reason>]) -> HashMap<i64, Date> {
+    fn closing_days(
+        &self,
+        rows: &[ReturnLine<'_>],
+        placed: &[Result<&Delivered, Reason>],
+    ) -> HashMap<i64, Date> {
         let mut days: HashMap<i64, Date> = HashMap::new();
         for (row, placed) in rows.iter().zip(placed) {
             let Ok(delivered) = placed else { continue };
             for event in &self.collect.events {
-                if let (Told::Status { .. }, Ok(Some(Tale { on: Some(on), what: What::Status { state, .. }, .. }))) = (&event.told, self.told(row, event, delivered))
+                if let (
+                    Told::Status { .. },
+                    Ok(Some(Tale {
+                        on: Some(on),
+                        what: What::Status { state, .. },
+                        ..
+                    })),
+                ) = (&event.told, self.told(row, event, delivered))
                     && state.terminal()
                 {
                     let day = days.entry(delivered.leg).or_insert(on);
@@ -208,13 +303,21 @@ impl Reading<'_> {
         days
     }
 
-    fn events(&self, row: &ReturnLine<'_>, delivered: &Delivered, closed_on: Option<Date>) -> Finding {
+    fn events(
+        &self,
+        row: &ReturnLine<'_>,
+        delivered: &Delivered,
+        closed_on: Option<Date>,
+    ) -> Finding {
         let mut events = Vec::new();
         for event in &self.collect.events {
             match self.told(row, event, delivered) {
                 Ok(None) => {}
                 Ok(Some(told)) => {
-                    let late = told.kind.observed() && told.on.is_some_and(|on| closed_on.is_some_and(|closed| on > closed));
+                    let late = told.kind.observed()
+                        && told
+                            .on
+                            .is_some_and(|on| closed_on.is_some_and(|closed| on > closed));
                     if late {
                         return held(row, delivered.leg, Reason::AfterClose, event.on.clone());
                     }
@@ -226,24 +329,48 @@ impl Reading<'_> {
         if let Some(acknowledged) = &self.collect.acknowledged
             && listed(&acknowledged.values, self.cell(row, &acknowledged.column))
         {
-            events.push(Tale { kind: EventKind::Acknowledged, on: None, what: What::Acknowledged });
+            events.push(Tale {
+                kind: EventKind::Acknowledged,
+                on: None,
+                what: What::Acknowledged,
+            });
         }
         if self.collect.hold_all && !events.is_empty() {
             return held(row, delivered.leg, Reason::IdentityMismatch, None);
         }
-        Finding { line: row.line, disposition: Disposition::Accepted, reason: None, leg: delivered.leg, events, column: None }
+        Finding {
+            line: row.line,
+            disposition: Disposition::Accepted,
+            reason: None,
+            leg: delivered.leg,
+            events,
+            column: None,
+        }
     }
 
     /// What one event of a row tells: nothing where its value cells are all empty.
-    fn told(&self, row: &ReturnLine<'_>, event: &CollectEvent, delivered: &Delivered) -> Result<Option<Tale>, (Reason, Option<String>)> {
-        let Some(what) = self.what(row, event)? else { return Ok(None) };
+    fn told(
+        &self,
+        row: &ReturnLine<'_>,
+        event: &CollectEvent,
+        delivered: &Delivered,
+    ) -> Result<Option<Tale>, (Reason, Option<String>)> {
+        let Some(what) = self.what(row, event)? else {
+            return Ok(None);
+        };
         let kind = event.kind();
         if !kind.observed() {
-            return Ok(Some(Tale { kind, on: None, what }));
+            return Ok(Some(Tale {
+                kind,
+                on: None,
+                what,
+            }));
         }
         let header = event.on.clone();
         let wrong = |reason: Reason| (reason, header.clone());
-        let written = header.as_deref().map_or("", |header| self.cell(row, header));
+        let written = header
+            .as_deref()
+            .map_or("", |header| self.cell(row, header));
         if written.is_empty() {
             return Err(wrong(Reason::NoDate));
         }
@@ -251,14 +378,25 @@ impl Reading<'_> {
         if on > self.today {
             return Err(wrong(Reason::InFuture));
         }
-        let early = delivered.authored_on.and_then(|day| day.checked_sub(jiff::Span::new().days(self.collect.early_days)).ok());
+        let early = delivered.authored_on.and_then(|day| {
+            day.checked_sub(jiff::Span::new().days(self.collect.early_days))
+                .ok()
+        });
         if early.is_some_and(|early| on < early) {
             return Err(wrong(Reason::TooEarly));
         }
-        Ok(Some(Tale { kind, on: Some(on), what }))
+        Ok(Some(Tale {
+            kind,
+            on: Some(on),
+            what,
+        }))
     }
 
-    fn what(&self, row: &ReturnLine<'_>, event: &CollectEvent) -> Result<Option<What>, (Reason, Option<String>)> {
+    fn what(
+        &self,
+        row: &ReturnLine<'_>,
+        event: &CollectEvent,
+    ) -> Result<Option<What>, (Reason, Option<String>)> {
         let wrong = |reason: Reason, header: &str| (reason, Some(header.to_owned()));
         let what = match &event.told {
             Told::Attendance { column, codes } => {
@@ -266,13 +404,29 @@ impl Reading<'_> {
                 if cell.is_empty() {
                     return Ok(None);
                 }
-                What::Attendance(codes.get_typed(cell).ok_or_else(|| wrong(Reason::UnknownCode, column))?.to_owned())
+                What::Attendance(
+                    codes
+                        .get_typed(cell)
+                        .ok_or_else(|| wrong(Reason::UnknownCode, column))?
+                        .to_owned(),
+                )
             }
-            Told::Measure { instrument, occasion, items } => {
+            Told::Measure {
+                instrument,
+                occasion,
+                items,
+            } => {
                 let mut answers = Vec::with_capacity(items.len());
                 for item in items {
                     let cell = self.cell(row, &item.column);
-                    let answer = if cell.is_empty() { None } else { Some(parse_score(cell, instrument, &item.item).ok_or_else(|| wrong(Reason::OutOfRange, &item.column))?) };
+                    let answer = if cell.is_empty() {
+                        None
+                    } else {
+                        Some(
+                            parse_score(cell, instrument, &item.item)
+                                .ok_or_else(|| wrong(Reason::OutOfRange, &item.column))?,
+                        )
+                    };
                     answers.push((item.item.clone(), answer));
                 }
                 if answers.iter().all(|(_, answer)| answer.is_none()) {
@@ -281,19 +435,37 @@ impl Reading<'_> {
                 let occasion = match occasion {
                     OccasionFrom::Fixed(occasion) => *occasion,
                     OccasionFrom::Column { column, codes } => {
-                        let word = codes.get_typed(self.cell(row, column)).and_then(Occasion::from_code);
+                        let word = codes
+                            .get_typed(self.cell(row, column))
+                            .and_then(Occasion::from_code);
                         word.ok_or_else(|| wrong(Reason::UnknownCode, column))?
                     }
                 };
-                What::Measure { instrument: instrument.id.clone(), occasion, answers }
+                What::Measure {
+                    instrument: instrument.id.clone(),
+                    occasion,
+                    answers,
+                }
             }
-            Told::Status { column, codes, reason } => {
+            Told::Status {
+                column,
+                codes,
+                reason,
+            } => {
                 let cell = self.cell(row, column);
                 if cell.is_empty() {
                     return Ok(None);
                 }
-                let state = codes.get_typed(cell).and_then(LegState::from_code).ok_or_else(|| wrong(Reason::UnknownCode, column))?;
-                What::Status { state, reason: reason.as_deref().map_or(String::new(), |header| self.cell(row, header).to_owned()) }
+                let state = codes
+                    .get_typed(cell)
+                    .and_then(LegState::from_code)
+                    .ok_or_else(|| wrong(Reason::UnknownCode, column))?;
+                What::Status {
+                    state,
+                    reason: reason
+                        .as_deref()
+                        .map_or(String::new(), |header| self.cell(row, header).to_owned()),
+                }
             }
             Told::Acknowledged(acknowledged) => {
                 if !listed(&acknowledged.values, self.cell(row, &acknowledged.column)) {
@@ -308,18 +480,66 @@ impl Reading<'_> {
                 }
                 What::Note(cell.to_owned())
             }
+            Told::Onward {
+                column,
+                codes,
+                activity,
+                consent_column,
+                consent_yes,
+            } => {
+                let cell = self.cell(row, column);
+                if cell.is_empty() {
+                    return Ok(None);
+                }
+                let partner = codes
+                    .get_typed(cell)
+                    .ok_or_else(|| wrong(Reason::UnknownCode, column))?
+                    .to_owned();
+                let activity = match activity
+                    .as_ref()
+                    .map(|(header, codes)| (header, codes, self.cell(row, header)))
+                {
+                    None | Some((_, _, "")) => None,
+                    Some((header, codes, cell)) => Some(
+                        codes
+                            .get_typed(cell)
+                            .ok_or_else(|| wrong(Reason::UnknownCode, header))?
+                            .to_owned(),
+                    ),
+                };
+                let agreed = listed(
+                    std::slice::from_ref(consent_yes),
+                    self.cell(row, consent_column),
+                );
+                What::Onward {
+                    partner,
+                    activity,
+                    agreed,
+                }
+            }
         };
         Ok(Some(what))
     }
 }
 
 fn held(row: &ReturnLine<'_>, leg: i64, reason: Reason, column: Option<String>) -> Finding {
-    Finding { line: row.line, disposition: Disposition::Held, reason: Some(reason), leg, events: Vec::new(), column }
+    Finding {
+        line: row.line,
+        disposition: Disposition::Held,
+        reason: Some(reason),
+        leg,
+        events: Vec::new(),
+        column,
+    }
 }
 
 /// Whether a reference that leads nowhere is the partner's mistake, or a question for somebody else.
 fn ending(reason: Reason) -> Disposition {
-    if reason == Reason::NotYourReference { Disposition::Held } else { Disposition::Rejected }
+    if reason == Reason::NotYourReference {
+        Disposition::Held
+    } else {
+        Disposition::Rejected
+    }
 }
 
 fn listed(values: &[String], cell: &str) -> bool {

@@ -6,9 +6,9 @@
 
 mod collect;
 mod deliver;
-pub(crate) mod intake_lookup;
 pub(crate) mod dossier;
 pub(crate) mod env;
+pub(crate) mod intake_lookup;
 pub(crate) mod kept;
 pub(crate) mod map;
 mod matching;
@@ -24,11 +24,11 @@ pub(crate) mod select;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) use collect::month_number;
 pub(crate) use deliver::remake;
 use env::Env;
 pub(crate) use pull::chunk::judge;
 pub(crate) use pull::folder::Folder;
-pub(crate) use collect::month_number;
 pub(crate) use redecide::{Said, Verdict, redecide};
 
 use crate::diagnostics::Diagnostic;
@@ -69,7 +69,12 @@ impl StageOutcome {
 }
 
 /// From the GP systems to the partners.
-async fn run_outbound(env: &Arc<Env>, run: i64, only: &Only, wanted: &[Stage]) -> anyhow::Result<StageOutcome> {
+async fn run_outbound(
+    env: &Arc<Env>,
+    run: i64,
+    only: &Only,
+    wanted: &[Stage],
+) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Pull) {
         outcome.merge(pull::run(env, run, only).await?);
@@ -84,7 +89,12 @@ async fn run_outbound(env: &Arc<Env>, run: i64, only: &Only, wanted: &[Stage]) -
 }
 
 /// From the partners to the GP record.
-async fn run_inbound(env: &Arc<Env>, run: i64, only: &Only, wanted: &[Stage]) -> anyhow::Result<StageOutcome> {
+async fn run_inbound(
+    env: &Arc<Env>,
+    run: i64,
+    only: &Only,
+    wanted: &[Stage],
+) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Collect) || wanted.contains(&Stage::Match) {
         outcome.merge(collect::run(env, run, only).await?);
@@ -99,7 +109,12 @@ async fn run_inbound(env: &Arc<Env>, run: i64, only: &Only, wanted: &[Stage]) ->
 ///
 /// # Errors
 /// The store failed: nothing can be recorded, so nothing more is done.
-pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only, wanted: &[Stage]) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn run(
+    env: &Arc<Env>,
+    run: i64,
+    only: &Only,
+    wanted: &[Stage],
+) -> anyhow::Result<StageOutcome> {
     // What the last run left between two steps is finished before anything new is begun.
     let mut outcome = deliver::finish(env).await?;
     outcome.merge(run_outbound(env, run, only, wanted).await?);

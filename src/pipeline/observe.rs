@@ -20,12 +20,12 @@ pub(crate) struct KeptEvent {
     pub(crate) identifier: String,
     pub(crate) kind: String,
     pub(crate) on: Option<String>,
-    /// Attendance word, state, or occasion.
+    /// Attendance word, state, occasion, or the partner referred on to.
     pub(crate) code: String,
     pub(crate) instrument: String,
     /// Item and score, in the catalogue's order.
     pub(crate) answers: Vec<(String, Option<i64>)>,
-    /// The partner's own words: kept, never pushed.
+    /// The partner's own words, or the activity referred on for: kept, never pushed.
     pub(crate) words: String,
     pub(crate) occurrence: u32,
     /// When it was taken in: `issued` of the Observation.
@@ -34,15 +34,54 @@ pub(crate) struct KeptEvent {
 
 impl KeptEvent {
     /// The kept form of what a row told.
-    pub(crate) fn new(env: &Env, partner: &Partner, reference: LegReference, tale: &Tale, occurrence: u32, now: Instant) -> Self {
+    pub(crate) fn new(
+        env: &Env,
+        partner: &Partner,
+        reference: LegReference,
+        tale: &Tale,
+        occurrence: u32,
+        now: Instant,
+    ) -> Self {
         let (code, instrument, answers, words) = match &tale.what {
             What::Attendance(code) => (code.clone(), String::new(), Vec::new(), String::new()),
-            What::Measure { instrument, occasion, answers } => (occasion.code().to_owned(), instrument.clone(), answers.clone(), String::new()),
-            What::Status { state, reason } => (state.code().to_owned(), String::new(), Vec::new(), reason.clone()),
+            What::Measure {
+                instrument,
+                occasion,
+                answers,
+            } => (
+                occasion.code().to_owned(),
+                instrument.clone(),
+                answers.clone(),
+                String::new(),
+            ),
+            What::Status { state, reason } => (
+                state.code().to_owned(),
+                String::new(),
+                Vec::new(),
+                reason.clone(),
+            ),
             What::Acknowledged => (String::new(), String::new(), Vec::new(), String::new()),
             What::Note(words) => (String::new(), String::new(), Vec::new(), words.clone()),
+            What::Onward {
+                partner, activity, ..
+            } => (
+                partner.clone(),
+                String::new(),
+                Vec::new(),
+                activity.clone().unwrap_or_default(),
+            ),
         };
-        let occasion = if tale.kind == EventKind::Measure { code.as_str() } else { "" };
+        let occasion = if tale.kind == EventKind::Measure {
+            code.as_str()
+        } else {
+            ""
+        };
+        // To another partner is another event, not a correction of the first.
+        let about = if tale.kind == EventKind::Onward {
+            &code
+        } else {
+            &instrument
+        };
         let on = tale.on.map(|on| on.to_string());
         let (reference, occurrence_text) = (reference.to_string(), occurrence.to_string());
         let parts = [
@@ -51,12 +90,23 @@ impl KeptEvent {
             &reference,
             tale.kind.code(),
             on.as_deref().unwrap_or(""),
-            &instrument,
+            about,
             occasion,
             &occurrence_text,
         ];
-        let identifier = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, parts.join("|").as_bytes()).to_string();
-        Self { identifier, kind: tale.kind.code().to_owned(), on, code, instrument, answers, words, occurrence, taken_at: now.utc_text() }
+        let identifier =
+            uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, parts.join("|").as_bytes()).to_string();
+        Self {
+            identifier,
+            kind: tale.kind.code().to_owned(),
+            on,
+            code,
+            instrument,
+            answers,
+            words,
+            occurrence,
+            taken_at: now.utc_text(),
+        }
     }
 
     /// What must not differ when the same event is told again.
@@ -71,7 +121,11 @@ impl KeptEvent {
 
     /// The state a status event reports.
     pub(crate) fn state(&self) -> Option<LegState> {
-        if self.kind == EventKind::Status.code() { LegState::from_code(&self.code) } else { None }
+        if self.kind == EventKind::Status.code() {
+            LegState::from_code(&self.code)
+        } else {
+            None
+        }
     }
 
     /// The occasion of a measure.
@@ -91,30 +145,72 @@ pub(crate) struct About {
 ///
 /// # Errors
 /// The builder refuses it.
-pub(crate) fn build(env: &Env, partner: &Partner, event: &KeptEvent, about: &About) -> Result<Option<Vec<u8>>, observation::ObservationError> {
+pub(crate) fn build(
+    env: &Env,
+    partner: &Partner,
+    event: &KeptEvent,
+    about: &About,
+) -> Result<Option<Vec<u8>>, observation::ObservationError> {
     let kind = if event.kind == EventKind::Attendance.code() {
-        let text = ATTENDANCE.iter().find(|(code, _)| *code == event.code).map_or(event.code.as_str(), |(_, text)| text);
-        Kind::Attendance { activity_text: about.activity.clone().unwrap_or_else(|| "session".to_owned()), code: event.code.clone(), text: text.to_owned() }
+        let text = ATTENDANCE
+            .iter()
+            .find(|(code, _)| *code == event.code)
+            .map_or(event.code.as_str(), |(_, text)| text);
+        Kind::Attendance {
+            activity_text: about
+                .activity
+                .clone()
+                .unwrap_or_else(|| "session".to_owned()),
+            code: event.code.clone(),
+            text: text.to_owned(),
+        }
     } else if let Some(state) = event.state() {
-        Kind::Status { state: state.code().to_owned(), text: state_words(state).to_owned() }
-    } else if let (Some(instrument), Some(occasion)) = (env.rules.instrument(&event.instrument), event.occasion()) {
+        Kind::Status {
+            state: state.code().to_owned(),
+            text: state_words(state).to_owned(),
+        }
+    } else if let (Some(instrument), Some(occasion)) =
+        (env.rules.instrument(&event.instrument), event.occasion())
+    {
         let item = |(id, answer): &(String, Option<i64>)| {
-            let title = instrument.item(id).map_or_else(|| id.clone(), |item| item.title.clone());
+            let title = instrument
+                .item(id)
+                .map_or_else(|| id.clone(), |item| item.title.clone());
             // A blank cell says that no answer is known, not that the person declined to give one.
-            Item { id: format!("{}-{id}", instrument.id), title, answer: answer.map_or(observation::Answer::NotKnown, observation::Answer::Score) }
+            Item {
+                id: format!("{}-{id}", instrument.id),
+                title,
+                answer: answer.map_or(observation::Answer::NotKnown, observation::Answer::Score),
+            }
         };
-        Kind::Measure { instrument: instrument.id.clone(), title: instrument.title.clone(), occasion: occasion.code().to_owned(), items: event.answers.iter().map(item).collect() }
+        Kind::Measure {
+            instrument: instrument.id.clone(),
+            title: instrument.title.clone(),
+            occasion: occasion.code().to_owned(),
+            items: event.answers.iter().map(item).collect(),
+        }
     } else {
         return Ok(None);
     };
     let (value, display) = if partner.sensitive {
-        ("social-prescribing-service".to_owned(), "Social prescribing service".to_owned())
+        (
+            "social-prescribing-service".to_owned(),
+            "Social prescribing service".to_owned(),
+        )
     } else {
         (partner.identifier.value.clone(), partner.name.clone())
     };
-    let system = if partner.sensitive { env.partner_system.clone() } else { partner.identifier.system.clone() };
+    let system = if partner.sensitive {
+        env.partner_system.clone()
+    } else {
+        partner.identifier.system.clone()
+    };
     let day = event.taken_at.get(..10).unwrap_or_default();
-    let label = if partner.sensitive { "social-prescribing-service" } else { &partner.id };
+    let label = if partner.sensitive {
+        "social-prescribing-service"
+    } else {
+        &partner.id
+    };
     let input = ObservationInput {
         namespace: env.config.namespace.clone(),
         identifier: event.identifier.clone(),
@@ -123,7 +219,11 @@ pub(crate) fn build(env: &Env, partner: &Partner, event: &KeptEvent, about: &Abo
         effective: event.on.clone().unwrap_or_default(),
         issued: event.taken_at.clone(),
         source: format!("{}/batch/{day}#{label}", env.config.namespace),
-        performer: Performer { system, value, display },
+        performer: Performer {
+            system,
+            value,
+            display,
+        },
         kind,
     };
     observation::build(&input).map(Some)

@@ -10,7 +10,9 @@ use crate::domain::{Disposition, Reason};
 use crate::partner::Partner;
 use crate::seal::Digest;
 use crate::store::chain::hex;
-use crate::tabular::{Encoding, Format, Newline, QuoteRule, RowWriter, Table, TextEncoding, WriteError};
+use crate::tabular::{
+    Encoding, Format, Newline, QuoteRule, RowWriter, Table, TextEncoding, WriteError,
+};
 
 /// Both forms of a receipt.
 pub(crate) struct ReceiptFiles {
@@ -31,7 +33,12 @@ pub(crate) struct Received<'r> {
 ///
 /// # Errors
 /// Writing failed.
-pub(crate) fn of_rows(partner: &Partner, received: &Received<'_>, table: &Table, findings: &[Finding]) -> Result<ReceiptFiles, WriteError> {
+pub(crate) fn of_rows(
+    partner: &Partner,
+    received: &Received<'_>,
+    table: &Table,
+    findings: &[Finding],
+) -> Result<ReceiptFiles, WriteError> {
     let format = answer_format(table);
     let mut writer = RowWriter::new(Vec::new(), format)?;
     let mut header: Vec<String> = table.header.clone();
@@ -40,7 +47,10 @@ pub(crate) fn of_rows(partner: &Partner, received: &Received<'_>, table: &Table,
     let mut rows = Vec::new();
     for (row, finding) in table.rows.iter().zip(findings) {
         let (result, wrong, to_do) = words(finding, received.again);
-        let mut cells: Vec<String> = row.cells(table.header.len()).map(|cell| crate::tabular::unguard(cell).to_owned()).collect();
+        let mut cells: Vec<String> = row
+            .cells(table.header.len())
+            .map(|cell| crate::tabular::unguard(cell).to_owned())
+            .collect();
         cells.extend([result.to_owned(), wrong.clone(), to_do.clone()]);
         writer.write_row(&writable(&cells, format))?;
         rows.push(json!({
@@ -51,14 +61,22 @@ pub(crate) fn of_rows(partner: &Partner, received: &Received<'_>, table: &Table,
     let mut json = file_level(partner, received);
     json["readable"] = json!({"rows": table.rows.len(), "columns": table.header.len()});
     json["rows"] = json!(rows);
-    Ok(ReceiptFiles { csv: writer.finish()?, json: pretty(&json) })
+    Ok(ReceiptFiles {
+        csv: writer.finish()?,
+        json: pretty(&json),
+    })
 }
 
 /// The receipt of a file that could not be used at all.
 ///
 /// # Errors
 /// Writing failed.
-pub(crate) fn of_refusal(partner: &Partner, received: &Received<'_>, why: &str, to_do: &str) -> Result<ReceiptFiles, WriteError> {
+pub(crate) fn of_refusal(
+    partner: &Partner,
+    received: &Received<'_>,
+    why: &str,
+    to_do: &str,
+) -> Result<ReceiptFiles, WriteError> {
     let mut writer = RowWriter::new(Vec::new(), Format::default())?;
     writer.write_row(&["Result", "What is wrong", "What to do"])?;
     writer.write_row(&["Not taken in: see \"What to do\"", why, to_do])?;
@@ -66,11 +84,16 @@ pub(crate) fn of_refusal(partner: &Partner, received: &Received<'_>, why: &str, 
     json["readable"] = json!(null);
     json["what_is_wrong"] = json!(why);
     json["what_to_do"] = json!(to_do);
-    Ok(ReceiptFiles { csv: writer.finish()?, json: pretty(&json) })
+    Ok(ReceiptFiles {
+        csv: writer.finish()?,
+        json: pretty(&json),
+    })
 }
 
 fn file_level(partner: &Partner, received: &Received<'_>) -> serde_json::Value {
-    let contact = partner.contact.as_ref().map(|contact| json!({"name": contact.name, "email": contact.email, "phone": contact.phone}));
+    let contact = partner.contact.as_ref().map(
+        |contact| json!({"name": contact.name, "email": contact.email, "phone": contact.phone}),
+    );
     json!({
         "file": {"name": received.name, "bytes": received.bytes, "sha256": hex(&received.sha256), "taken_before": received.again},
         "partner": partner.id,
@@ -85,7 +108,11 @@ fn pretty(json: &serde_json::Value) -> Vec<u8> {
 }
 
 fn shown(finding: &Finding, again: bool) -> Disposition {
-    if again { Disposition::Repeated } else { finding.disposition }
+    if again {
+        Disposition::Repeated
+    } else {
+        finding.disposition
+    }
 }
 
 fn words(finding: &Finding, again: bool) -> (&'static str, String, String) {
@@ -96,7 +123,12 @@ fn words(finding: &Finding, again: bool) -> (&'static str, String, String) {
         Disposition::Rejected => "Not taken in: see \"What to do\"",
         Disposition::Held => "Waiting: we are checking",
     };
-    let Some(reason) = finding.reason.filter(|reason| !again && *reason != Reason::AlreadyKnown) else { return (result, String::new(), String::new()) };
+    let Some(reason) = finding
+        .reason
+        .filter(|reason| !again && *reason != Reason::AlreadyKnown)
+    else {
+        return (result, String::new(), String::new());
+    };
     let (wrong, to_do) = split(reason.partner_words());
     let wrong = match &finding.column {
         Some(column) => format!("{column}: {wrong}"),
@@ -119,10 +151,21 @@ fn answer_format(table: &Table) -> Format {
         TextEncoding::Windows1252 => Encoding::Windows1252,
         _ => Encoding::Utf8Bom,
     };
-    Format { delimiter: table.dialect.delimiter, encoding, newline: Newline::Crlf, quote: QuoteRule::Necessary }
+    Format {
+        delimiter: table.dialect.delimiter,
+        encoding,
+        newline: Newline::Crlf,
+        quote: QuoteRule::Necessary,
+    }
 }
 
 fn writable(cells: &[String], format: Format) -> Vec<String> {
     let replace = crate::tabular::UnencodableRule::Replace;
-    cells.iter().map(|cell| crate::tabular::encode_cell(cell, format.encoding, replace).map_or_else(|_| String::new(), std::borrow::Cow::into_owned)).collect()
+    cells
+        .iter()
+        .map(|cell| {
+            crate::tabular::encode_cell(cell, format.encoding, replace)
+                .map_or_else(|_| String::new(), std::borrow::Cow::into_owned)
+        })
+        .collect()
 }

@@ -34,7 +34,10 @@ pub(crate) async fn run(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
 /// The day of the installation's first event.
 async fn first_day(env: &Env) -> anyhow::Result<i64> {
     let first = env.store.ledger(env.strand, 0, 1).await?;
-    Ok(first.first().map_or_else(|| day_number(env.today()), |row| day_number(Instant(row.at).london_day())))
+    Ok(first.first().map_or_else(
+        || day_number(env.today()),
+        |row| day_number(Instant(row.at).london_day()),
+    ))
 }
 
 async fn seal(env: &Env, day: i64, before: &Digest) -> anyhow::Result<Digest> {
@@ -44,16 +47,37 @@ async fn seal(env: &Env, day: i64, before: &Digest) -> anyhow::Result<Digest> {
     let strands = env.store.strands().await?;
     let root = day_root(before, day, &heads, &strands);
     let mut batch = Batch::new(env.strand, env.now());
-    batch.push(Entry::plain(Kind::DaySealed, day, format!("\"{}\"", hex(&root))));
+    batch.push(Entry::plain(
+        Kind::DaySealed,
+        day,
+        format!("\"{}\"", hex(&root)),
+    ));
     batch.day_seal = Some((day, root, env.keys.day_mac(&root), heads));
     env.store.commit(batch).await?;
     Ok(root)
 }
 
 /// The root of a day: the root before, the day, and name, last sequence and head of every strand, by name.
-pub(crate) fn day_root(before: &Digest, day: i64, heads: &[(i64, i64, Digest)], strands: &[Strand]) -> Digest {
-    let mut named: Vec<(&str, i64, &Digest)> =
-        heads.iter().filter_map(|(id, seq, head)| Some((strands.iter().find(|strand| strand.id == *id)?.name.as_str(), *seq, head))).collect();
+pub(crate) fn day_root(
+    before: &Digest,
+    day: i64,
+    heads: &[(i64, i64, Digest)],
+    strands: &[Strand],
+) -> Digest {
+    let mut named: Vec<(&str, i64, &Digest)> = heads
+        .iter()
+        .filter_map(|(id, seq, head)| {
+            Some((
+                strands
+                    .iter()
+                    .find(|strand| strand.id == *id)?
+                    .name
+                    .as_str(),
+                *seq,
+                head,
+            ))
+        })
+        .collect();
     named.sort_unstable();
     let mut bytes = before.to_vec();
     bytes.extend(day.to_be_bytes());

@@ -35,15 +35,29 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
     let mut outcome = StageOutcome::default();
     let open = env.store.held(HeldQuery::default()).await?;
     let by_itself = |hold: &&HeldRow| {
-        let outward = hold.return_id == 0 && hold.leg > 0 && (hold.stage == Stage::Select.number() || hold.stage == Stage::Map.number());
+        let outward = hold.return_id == 0
+            && hold.leg > 0
+            && (hold.stage == Stage::Select.number() || hold.stage == Stage::Map.number());
         outward && (hold.reason == Reason::Capacity || env.rules_changed)
     };
     let mut free = places(env).await?;
     let legs: Vec<i64> = open.iter().filter(by_itself).map(|hold| hold.leg).collect();
     for page in legs.chunks(PAGE) {
-        for leg in env.store.legs(page.to_vec()).await?.into_iter().filter(|leg| leg.now.state == LegState::Held) {
-            let Some(place) = env.source_at(leg.source) else { continue };
-            if only.source.as_ref().is_some_and(|id| *id != env.sources[place].config.id) {
+        for leg in env
+            .store
+            .legs(page.to_vec())
+            .await?
+            .into_iter()
+            .filter(|leg| leg.now.state == LegState::Held)
+        {
+            let Some(place) = env.source_at(leg.source) else {
+                continue;
+            };
+            if only
+                .source
+                .as_ref()
+                .is_some_and(|id| *id != env.sources[place].config.id)
+            {
                 continue;
             }
             if let Some(counts) = look_again(env, run, leg, &mut free, Said::default()).await? {
@@ -57,9 +71,14 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
 /// Free places of partners that have a capacity.
 async fn places(env: &Env) -> anyhow::Result<HashMap<usize, i64>> {
     let open: HashMap<i64, i64> = env.store.open_legs().await?.into_iter().collect();
-    let free = |(place, partner, at): (usize, &crate::partner::Partner, &super::env::PartnerEnv)| {
-        Some((place, i64::from(partner.select.open_legs_max?) - open.get(&at.strand).copied().unwrap_or(0)))
-    };
+    let free =
+        |(place, partner, at): (usize, &crate::partner::Partner, &super::env::PartnerEnv)| {
+            Some((
+                place,
+                i64::from(partner.select.open_legs_max?)
+                    - open.get(&at.strand).copied().unwrap_or(0),
+            ))
+        };
     Ok(env.each_partner().filter_map(free).collect())
 }
 
@@ -83,16 +102,28 @@ pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Re
     let after = env.store.legs(vec![id]).await?.pop();
     Ok(match after.map(|leg| leg.now) {
         Some(now) if now.state == LegState::Routed => Verdict::Routed,
-        Some(now) if now.state == LegState::Held => Verdict::Held(now.why.unwrap_or(Reason::NoService)),
+        Some(now) if now.state == LegState::Held => {
+            Verdict::Held(now.why.unwrap_or(Reason::NoService))
+        }
         Some(now) => now.why.map_or(Verdict::Routed, Verdict::Closed),
         None => Verdict::Gone,
     })
 }
 
 /// The counts of a leg whose decision changed; `None` if nothing did.
-async fn look_again(env: &Env, run: i64, leg: Leg, free: &mut HashMap<usize, i64>, said: Said) -> anyhow::Result<Option<Counts>> {
-    let Some(dossier) = kept::dossiers(env, &[leg.now.raws]).await?.pop().flatten() else { return Ok(None) };
-    let Some(mut outcome) = decide(env, &leg, &dossier, said).await? else { return Ok(None) };
+async fn look_again(
+    env: &Env,
+    run: i64,
+    leg: Leg,
+    free: &mut HashMap<usize, i64>,
+    said: Said,
+) -> anyhow::Result<Option<Counts>> {
+    let Some(dossier) = kept::dossiers(env, &[leg.now.raws]).await?.pop().flatten() else {
+        return Ok(None);
+    };
+    let Some(mut outcome) = decide(env, &leg, &dossier, said).await? else {
+        return Ok(None);
+    };
     if let chunk::Outcome::Routed(place) = outcome
         && let Some(free) = free.get_mut(&place)
     {
@@ -108,42 +139,109 @@ async fn look_again(env: &Env, run: i64, leg: Leg, free: &mut HashMap<usize, i64
     }
     let mut counts = Counts::default();
     let mut batch = Batch::new(leg.source, env.now());
-    let open = env.store.held(HeldQuery { leg: Some(leg.id), number: None }).await?;
-    batch.released.extend(open.iter().filter(|hold| hold.return_id == 0).map(|hold| hold.number));
+    let open = env
+        .store
+        .held(HeldQuery {
+            leg: Some(leg.id),
+            number: None,
+        })
+        .await?;
+    batch.released.extend(
+        open.iter()
+            .filter(|hold| hold.return_id == 0)
+            .map(|hold| hold.number),
+    );
     if let chunk::Outcome::Held(stage, reason, _) = outcome {
         counts.add(Disposition::Held, Some(reason));
         let (leg, source, partner, stage) = (leg.id, leg.source, after.partner, stage.number());
-        batch.held.push(HeldRow { number: 0, leg, stage, reason, source, partner, return_id: 0, row: 0, since: 0, open: true });
+        batch.held.push(HeldRow {
+            number: 0,
+            leg,
+            stage,
+            reason,
+            source,
+            partner,
+            return_id: 0,
+            row: 0,
+            since: 0,
+            open: true,
+        });
     } else {
         counts.add(Disposition::Accepted, after.why);
     }
-    batch.books.push(BookRow { run, stage: Stage::Select, source: leg.source, partner: 0, file: 0, counts: counts.clone() });
+    batch.books.push(BookRow {
+        run,
+        stage: Stage::Select,
+        source: leg.source,
+        partner: 0,
+        file: 0,
+        counts: counts.clone(),
+    });
     let id = leg.id;
-    batch.push(Entry::leg(Kind::Decided, id, LegSeed::Known(Box::new(leg)), after, rule_tail(env)));
+    batch.push(Entry::leg(
+        Kind::Decided,
+        id,
+        LegSeed::Known(Box::new(leg)),
+        after,
+        rule_tail(env),
+    ));
     env.store.commit(batch).await?;
     Ok(Some(counts))
 }
 
-async fn decide(env: &Env, leg: &Leg, dossier: &Dossier, said: Said) -> anyhow::Result<Option<chunk::Outcome>> {
+async fn decide(
+    env: &Env,
+    leg: &Leg,
+    dossier: &Dossier,
+    said: Said,
+) -> anyhow::Result<Option<chunk::Outcome>> {
     let others = env.store.legs_of_persons(vec![leg.now.person]).await?;
     let open: Vec<usize> = others
         .iter()
-        .filter(|other| other.id != leg.id && (other.now.state == LegState::Routed || other.now.state.after_sending()))
+        .filter(|other| {
+            other.id != leg.id
+                && (other.now.state == LegState::Routed || other.now.state.after_sending())
+        })
         .filter_map(|other| env.partner_at(other.now.partner))
         .collect();
-    let Some(place) = env.source_at(leg.source) else { return Ok(None) };
+    let Some(place) = env.source_at(leg.source) else {
+        return Ok(None);
+    };
     let source = &env.sources[place].config;
-    let Ok(trees) = dossier.trees() else { return Ok(None) };
+    let Ok(trees) = dossier.trees() else {
+        return Ok(None);
+    };
     let reference = leg.reference.to_string();
-    let view = trees.view(env.setting(source, &env.rules, env.today()), map::facts(&reference, Action::New, "", 0));
-    let known = Known { open_with: if said.despite_open { &[] } else { &open } };
+    let view = trees.view(
+        env.setting(source, &env.rules, env.today()),
+        map::facts(&reference, Action::New, "", 0),
+    );
+    let known = Known {
+        open_with: if said.despite_open { &[] } else { &open },
+    };
     let outcome = chunk::judge(env, source, &view, trees.consent(), known);
-    let (Some(place), Some(chunk::Outcome::Held(_, Reason::Tie | Reason::NoService | Reason::NoDestination | Reason::UnknownPartner, _))) = (said.partner, outcome) else {
+    let (
+        Some(place),
+        Some(chunk::Outcome::Held(
+            _,
+            Reason::Tie | Reason::NoService | Reason::NoDestination | Reason::UnknownPartner,
+            _,
+        )),
+    ) = (said.partner, outcome)
+    else {
         return Ok(outcome);
     };
     // The owner names the partner; its criteria, consent and share are checked as for a named performer.
-    Ok(Some(match objection(&view, trees.consent(), &env.source_rules(source), known, place) {
-        Some(reason) => chunk::Outcome::Held(Stage::Select, reason, Some(place)),
-        None => chunk::Outcome::Routed(place),
-    }))
+    Ok(Some(
+        match objection(
+            &view,
+            trees.consent(),
+            &env.source_rules(source),
+            known,
+            place,
+        ) {
+            Some(reason) => chunk::Outcome::Held(Stage::Select, reason, Some(place)),
+            None => chunk::Outcome::Routed(place),
+        },
+    ))
 }

@@ -20,7 +20,9 @@ thread_local! {
 pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
     COMPRESS.with_borrow_mut(|compress| {
         compress.reset();
-        compress.set_dictionary(DICTIONARY_1).expect("a fresh stream takes a dictionary");
+        compress
+            .set_dictionary(DICTIONARY_1)
+            .expect("a fresh stream takes a dictionary");
         let mut packed = Vec::with_capacity(plain.len() / 3 + 64);
         loop {
             let read = usize::try_from(compress.total_in()).unwrap_or(usize::MAX);
@@ -46,11 +48,14 @@ pub(super) fn unpack(packed: &[u8], dictionary: u8) -> Option<Vec<u8>> {
     loop {
         let before = (inflate.total_in(), inflate.total_out());
         let read = usize::try_from(inflate.total_in()).ok()?;
-        let status = inflate.decompress_vec(packed.get(read..)?, &mut plain, FlushDecompress::Finish).ok()?;
+        let status = inflate
+            .decompress_vec(packed.get(read..)?, &mut plain, FlushDecompress::Finish)
+            .ok()?;
         if status == Status::StreamEnd {
             return Some(plain);
         }
-        let stuck = before == (inflate.total_in(), inflate.total_out()) && plain.capacity() > plain.len();
+        let stuck =
+            before == (inflate.total_in(), inflate.total_out()) && plain.capacity() > plain.len();
         if stuck || plain.len() > UNPACKED_BYTES_MAX {
             return None;
         }
@@ -68,8 +73,12 @@ mod tests {
             let packed = pack(plain);
             assert_eq!(unpack(&packed, DICTIONARY).as_deref(), Some(plain));
         }
-        let resource = br#"{"resourceType":"ServiceRequest","id":"1","status":"active","intent":"order"}"#;
-        assert!(pack(resource).len() < resource.len() / 2, "the dictionary is not used");
+        let resource =
+            br#"{"resourceType":"ServiceRequest","id":"1","status":"active","intent":"order"}"#;
+        assert!(
+            pack(resource).len() < resource.len() / 2,
+            "the dictionary is not used"
+        );
     }
 
     #[test]

@@ -30,18 +30,27 @@ pub(crate) enum KeyFileError {
 /// # Errors
 /// Missing, unreadable, open to others, or of another length.
 pub(crate) fn read_seal_key(path: &Path) -> Result<[u8; 32], KeyFileError> {
-    let opened = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(path);
+    let opened = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(path);
     let file = opened.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => KeyFileError::Missing,
         kind => KeyFileError::Io(kind),
     })?;
-    let metadata = file.metadata().map_err(|error| KeyFileError::Io(error.kind()))?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| KeyFileError::Io(error.kind()))?;
     if metadata.mode() & 0o077 != 0 {
         return Err(KeyFileError::TooOpen(metadata.mode() & 0o777));
     }
     let mut bytes = Vec::new();
-    std::io::Read::read_to_end(&mut std::io::Read::take(file, 4096), &mut bytes).map_err(|error| KeyFileError::Io(error.kind()))?;
-    let key = bytes.as_slice().try_into().map_err(|_| KeyFileError::Length(bytes.len()));
+    std::io::Read::read_to_end(&mut std::io::Read::take(file, 4096), &mut bytes)
+        .map_err(|error| KeyFileError::Io(error.kind()))?;
+    let key = bytes
+        .as_slice()
+        .try_into()
+        .map_err(|_| KeyFileError::Length(bytes.len()));
     bytes.zeroize();
     key
 }
@@ -63,7 +72,12 @@ impl std::fmt::Debug for Keys {
 
 impl Drop for Keys {
     fn drop(&mut self) {
-        for key in [&mut self.look, &mut self.digest, &mut self.token, &mut self.seal] {
+        for key in [
+            &mut self.look,
+            &mut self.digest,
+            &mut self.token,
+            &mut self.seal,
+        ] {
             key.zeroize();
         }
     }
@@ -126,7 +140,14 @@ impl Keys {
 /// Wraps the 32 bytes of `key` with the wrapping key, bound to its row.
 pub(crate) fn wrap(with: &HolderKey, id: i64, nonce: [u8; 12], key: &HolderKey) -> Vec<u8> {
     let mut body = key.0;
-    let aad = aead::Aad::from(super::associated(b"keyring.wrapped", Spot { column: "", row: id, holder: 0 }));
+    let aad = aead::Aad::from(super::associated(
+        b"keyring.wrapped",
+        Spot {
+            column: "",
+            row: id,
+            holder: 0,
+        },
+    ));
     let tag = with
         .cipher()
         .seal_in_place_separate_tag(aead::Nonce::assume_unique_for_key(nonce), aad, &mut body)
@@ -142,10 +163,22 @@ pub(crate) fn wrap(with: &HolderKey, id: i64, nonce: [u8; 12], key: &HolderKey) 
 /// # Errors
 /// Another wrapping key, another row, or a changed value.
 pub(crate) fn unwrap(with: &HolderKey, id: i64, wrapped: &[u8]) -> Result<HolderKey, SealError> {
-    let nonce: [u8; 12] = wrapped.get(..12).and_then(|nonce| nonce.try_into().ok()).ok_or(SealError::Form)?;
+    let nonce: [u8; 12] = wrapped
+        .get(..12)
+        .and_then(|nonce| nonce.try_into().ok())
+        .ok_or(SealError::Form)?;
     let mut body = wrapped[12..].to_vec();
-    let aad = aead::Aad::from(super::associated(b"keyring.wrapped", Spot { column: "", row: id, holder: 0 }));
-    let opened = with.cipher().open_in_place(aead::Nonce::assume_unique_for_key(nonce), aad, &mut body);
+    let aad = aead::Aad::from(super::associated(
+        b"keyring.wrapped",
+        Spot {
+            column: "",
+            row: id,
+            holder: 0,
+        },
+    ));
+    let opened =
+        with.cipher()
+            .open_in_place(aead::Nonce::assume_unique_for_key(nonce), aad, &mut body);
     let opened: &[u8] = opened.map_err(|_| SealError::Mismatch)?;
     let key = HolderKey::new(opened.try_into().map_err(|_| SealError::Form)?);
     body.zeroize();
@@ -155,9 +188,13 @@ pub(crate) fn unwrap(with: &HolderKey, id: i64, wrapped: &[u8]) -> Result<Holder
 fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> [u8; 32] {
     let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret);
     let info = [info];
-    let expanded = extracted.expand(&info, hkdf::HKDF_SHA256).expect("32 bytes are within HKDF's length");
+    let expanded = extracted
+        .expand(&info, hkdf::HKDF_SHA256)
+        .expect("32 bytes are within HKDF's length");
     let mut key = [0; 32];
-    expanded.fill(&mut key).expect("the length asked for is the length given");
+    expanded
+        .fill(&mut key)
+        .expect("the length asked for is the length given");
     key
 }
 
@@ -168,7 +205,11 @@ mod tests {
     #[test]
     fn hkdf_vector_of_rfc_5869() {
         // Test case 1, first 32 of 42 bytes.
-        let okm = derive(&[0x0b; 22], &(0..=12).collect::<Vec<u8>>(), &(0xf0..=0xf9).collect::<Vec<u8>>());
+        let okm = derive(
+            &[0x0b; 22],
+            &(0..=12).collect::<Vec<u8>>(),
+            &(0xf0..=0xf9).collect::<Vec<u8>>(),
+        );
         assert_eq!(okm[..8], [0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac, 0xd5, 0x7a]);
         assert_eq!(okm[28..], [0x5d, 0xb0, 0x2d, 0x56][..]);
     }
@@ -178,8 +219,14 @@ mod tests {
         let with = HolderKey::new([1; 32]);
         let wrapped = wrap(&with, 5, [2; 12], &HolderKey::new([3; 32]));
         assert_eq!(unwrap(&with, 5, &wrapped).map(|key| key.0), Ok([3; 32]));
-        assert_eq!(unwrap(&with, 6, &wrapped).map(|key| key.0), Err(SealError::Mismatch));
-        assert_eq!(unwrap(&HolderKey::new([9; 32]), 5, &wrapped).map(|key| key.0), Err(SealError::Mismatch));
+        assert_eq!(
+            unwrap(&with, 6, &wrapped).map(|key| key.0),
+            Err(SealError::Mismatch)
+        );
+        assert_eq!(
+            unwrap(&HolderKey::new([9; 32]), 5, &wrapped).map(|key| key.0),
+            Err(SealError::Mismatch)
+        );
     }
 
     #[test]
@@ -188,9 +235,20 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("seal.key");
         assert!(matches!(read_seal_key(&path), Err(KeyFileError::Missing)));
-        std::io::Write::write_all(&mut std::fs::OpenOptions::new().write(true).create(true).open(&path).expect("a file"), &[5; 32]).expect("written");
+        std::io::Write::write_all(
+            &mut std::fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .open(&path)
+                .expect("a file"),
+            &[5; 32],
+        )
+        .expect("written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
-        assert!(matches!(read_seal_key(&path), Err(KeyFileError::TooOpen(0o644))));
+        assert!(matches!(
+            read_seal_key(&path),
+            Err(KeyFileError::TooOpen(0o644))
+        ));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("set");
         assert_eq!(read_seal_key(&path).expect("a key"), [5; 32]);
     }

@@ -98,7 +98,9 @@ impl HolderKey {
             return Err(SealError::Form);
         }
         let aad = aead::Aad::from(associated(&sealed[..2], spot));
-        let nonce: [u8; NONCE] = sealed[2..2 + NONCE].try_into().map_err(|_| SealError::Form)?;
+        let nonce: [u8; NONCE] = sealed[2..2 + NONCE]
+            .try_into()
+            .map_err(|_| SealError::Form)?;
         let mut body = sealed[2 + NONCE..].to_vec();
         let packed = self
             .cipher()
@@ -114,7 +116,8 @@ impl HolderKey {
     }
 
     fn cipher(&self) -> aead::LessSafeKey {
-        let key = aead::UnboundKey::new(&aead::AES_256_GCM, &self.0).expect("an AES-256 key has 32 bytes");
+        let key = aead::UnboundKey::new(&aead::AES_256_GCM, &self.0)
+            .expect("an AES-256 key has 32 bytes");
         aead::LessSafeKey::new(key)
     }
 }
@@ -164,7 +167,12 @@ fn first_half(digest: &Digest) -> Look {
 
 fn associated(form: &[u8], spot: Spot<'_>) -> Vec<u8> {
     let mut aad = Vec::with_capacity(spot.column.len() + 40);
-    for part in [form, spot.column.as_bytes(), &spot.row.to_be_bytes(), &spot.holder.to_be_bytes()] {
+    for part in [
+        form,
+        spot.column.as_bytes(),
+        &spot.row.to_be_bytes(),
+        &spot.holder.to_be_bytes(),
+    ] {
         aad.extend(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
         aad.extend(part);
     }
@@ -177,7 +185,9 @@ pub(crate) fn merkle_root(leaves: &[Digest]) -> Option<Digest> {
         [] => None,
         [leaf] => Some(*leaf),
         _ => {
-            let split = (leaves.len() - 1).checked_ilog2().map_or(1, |power| 1_usize << power);
+            let split = (leaves.len() - 1)
+                .checked_ilog2()
+                .map_or(1, |power| 1_usize << power);
             let (left, right) = leaves.split_at(split);
             Some(sha256(&[&[1], &merkle_root(left)?, &merkle_root(right)?]))
         }
@@ -188,7 +198,11 @@ pub(crate) fn merkle_root(leaves: &[Digest]) -> Option<Digest> {
 mod tests {
     use super::*;
 
-    const SPOT: Spot<'_> = Spot { column: "raw.sealed", row: 7, holder: 3 };
+    const SPOT: Spot<'_> = Spot {
+        column: "raw.sealed",
+        row: 7,
+        holder: 3,
+    };
 
     #[test]
     fn a_sealed_value_opens_only_at_its_place() {
@@ -199,12 +213,18 @@ mod tests {
         let moved = [
             Spot { row: 8, ..SPOT },
             Spot { holder: 4, ..SPOT },
-            Spot { column: "note.sealed", ..SPOT },
+            Spot {
+                column: "note.sealed",
+                ..SPOT
+            },
         ];
         for spot in moved {
             assert_eq!(key.open(spot, &sealed), Err(SealError::Mismatch));
         }
-        assert_eq!(HolderKey::new([8; 32]).open(SPOT, &sealed), Err(SealError::Mismatch));
+        assert_eq!(
+            HolderKey::new([8; 32]).open(SPOT, &sealed),
+            Err(SealError::Mismatch)
+        );
         for place in 0..sealed.len() {
             let mut flipped = sealed.clone();
             flipped[place] ^= 1;
@@ -221,15 +241,24 @@ mod tests {
         let four = node(node(leaf(0), leaf(1)), node(leaf(2), leaf(3)));
         assert_eq!(merkle_root(&leaves[..4]), Some(four));
         assert_eq!(merkle_root(&leaves), Some(node(four, leaf(4))));
-        assert_eq!(merkle_root(&leaves[..3]), Some(node(node(leaf(0), leaf(1)), leaf(2))));
+        assert_eq!(
+            merkle_root(&leaves[..3]),
+            Some(node(node(leaf(0), leaf(1)), leaf(2)))
+        );
         assert_eq!(merkle_root(&[]), None);
     }
 
     #[test]
     fn sha256_of_abc() {
         // FIPS 180-2, appendix B.1.
-        let hex: String = sha256(&[b"a", b"bc"]).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let hex: String = sha256(&[b"a", b"bc"])
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(
+            hex,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 
     #[test]

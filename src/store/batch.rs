@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use super::chain::{hex, row_hash};
 use super::rows::{
-    BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg, Place, PushRow, RawRow, ReturnFile,
-    ReturnRow, Standing, Strand,
+    BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
+    Leg, Place, PushRow, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use crate::domain::{Action, Instant, LegReference, LegState};
 use crate::seal::{Digest, Look};
@@ -77,7 +77,15 @@ impl Kind {
 
     /// Whether the body begins with a leg's step.
     pub(crate) fn of_leg(self) -> bool {
-        matches!(self, Self::Received | Self::Decided | Self::Amended | Self::Settled | Self::Reported | Self::Delivered)
+        matches!(
+            self,
+            Self::Received
+                | Self::Decided
+                | Self::Amended
+                | Self::Settled
+                | Self::Reported
+                | Self::Delivered
+        )
     }
 
     /// The word in `kith trace`.
@@ -141,12 +149,28 @@ pub(crate) struct Entry {
 impl Entry {
     /// A row about something other than a leg; `tail` is a fragment of a JSON array.
     pub(crate) fn plain(kind: Kind, subject: i64, tail: impl Into<String>) -> Self {
-        Self { kind, subject, step: None, tail: tail.into() }
+        Self {
+            kind,
+            subject,
+            step: None,
+            tail: tail.into(),
+        }
     }
 
     /// A step of a leg, and all that it is after it.
-    pub(crate) fn leg(kind: Kind, id: i64, seed: LegSeed, after: Standing, tail: impl Into<String>) -> Self {
-        Self { kind, subject: id, step: Some((seed, after)), tail: tail.into() }
+    pub(crate) fn leg(
+        kind: Kind,
+        id: i64,
+        seed: LegSeed,
+        after: Standing,
+        tail: impl Into<String>,
+    ) -> Self {
+        Self {
+            kind,
+            subject: id,
+            step: Some((seed, after)),
+            tail: tail.into(),
+        }
     }
 }
 
@@ -239,7 +263,10 @@ impl Batch {
 
     /// Whether there is nothing to write.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.books.is_empty() && self.held.is_empty() && self.released.is_empty()
+        self.entries.is_empty()
+            && self.books.is_empty()
+            && self.held.is_empty()
+            && self.released.is_empty()
     }
 
     /// Adds a row.
@@ -250,7 +277,10 @@ impl Batch {
     /// Hashes the rows onto the strand and projects them; `next_number` is the first free number of a hold.
     pub(crate) fn chain(&mut self, strand: &Strand, next_number: i64) -> Chained {
         let at = self.at.0.max(strand.at);
-        let mut commit = Commit { held_numbers: Vec::new(), clock_behind: self.at.0 < strand.at };
+        let mut commit = Commit {
+            held_numbers: Vec::new(),
+            clock_behind: self.at.0 < strand.at,
+        };
         let mut held = std::mem::take(&mut self.held);
         for (hold, number) in held.iter_mut().zip(next_number..) {
             hold.number = number;
@@ -259,15 +289,44 @@ impl Batch {
         }
         let mut entries = std::mem::take(&mut self.entries);
         entries.extend(held.iter().map(held_entry));
-        entries.extend(self.released.iter().map(|number| Entry::plain(Kind::Released, *number, "")));
+        entries.extend(
+            self.released
+                .iter()
+                .map(|number| Entry::plain(Kind::Released, *number, "")),
+        );
         entries.extend(self.books.iter().map(book_entry));
-        let mut writer = Writer { strand: strand.id, seq: strand.seq, head: strand.head, at, rows: Vec::new(), legs: HashMap::new(), order: Vec::new() };
+        let mut writer = Writer {
+            strand: strand.id,
+            seq: strand.seq,
+            head: strand.head,
+            at,
+            rows: Vec::new(),
+            legs: HashMap::new(),
+            order: Vec::new(),
+        };
         for entry in entries {
             writer.append(entry);
         }
-        let sent = writer.rows.iter().find(|row| row.kind == Kind::Sent as i64).map_or_else(Place::default, |row| Place { strand: row.strand, seq: row.seq });
+        let sent = writer
+            .rows
+            .iter()
+            .find(|row| row.kind == Kind::Sent as i64)
+            .map_or_else(Place::default, |row| Place {
+                strand: row.strand,
+                seq: row.seq,
+            });
         let (new_legs, moved_legs) = writer.legs();
-        Chained { ledger: writer.rows, head: writer.head, seq: writer.seq, at, new_legs, moved_legs, held, commit, sent }
+        Chained {
+            ledger: writer.rows,
+            head: writer.head,
+            seq: writer.seq,
+            at,
+            new_legs,
+            moved_legs,
+            held,
+            commit,
+            sent,
+        }
     }
 }
 
@@ -305,7 +364,10 @@ impl Writer {
 
     /// Moves a leg and gives the body: revision, place of the event before, all that it is now, then the tail.
     fn step(&mut self, id: i64, seed: LegSeed, after: Standing, tail: &str) -> String {
-        let place = Place { strand: self.strand, seq: self.seq };
+        let place = Place {
+            strand: self.strand,
+            seq: self.seq,
+        };
         let at = self.at;
         let order = &mut self.order;
         let (leg, _) = self.legs.entry(id).or_insert_with(|| {
@@ -315,8 +377,14 @@ impl Writer {
                     let rev = leg.rev;
                     (*leg, Some(rev))
                 }
-                LegSeed::New { reference, look, source } => (new_leg(id, reference, look, source, after, at), None),
-                LegSeed::Same => unreachable!("a leg's first entry of a batch says where the leg comes from"),
+                LegSeed::New {
+                    reference,
+                    look,
+                    source,
+                } => (new_leg(id, reference, look, source, after, at), None),
+                LegSeed::Same => {
+                    unreachable!("a leg's first entry of a batch says where the leg comes from")
+                }
             }
         });
         let prev = leg.last;
@@ -343,8 +411,25 @@ impl Writer {
     }
 }
 
-fn new_leg(id: i64, reference: LegReference, look: Option<Look>, source: i64, now: Standing, at: i64) -> Leg {
-    Leg { id, reference, look, source, now, since: at, born: at, rev: 0, last: Place::default() }
+fn new_leg(
+    id: i64,
+    reference: LegReference,
+    look: Option<Look>,
+    source: i64,
+    now: Standing,
+    at: i64,
+) -> Leg {
+    Leg {
+        id,
+        reference,
+        look,
+        source,
+        now,
+        since: at,
+        born: at,
+        rev: 0,
+        last: Place::default(),
+    }
 }
 
 fn step_body(rev: i64, prev: Place, after: Standing, tail: &str) -> String {
@@ -378,13 +463,24 @@ fn step_body(rev: i64, prev: Place, after: Standing, tail: &str) -> String {
 }
 
 /// The tail of a `received` row: what a leg is born with.
-pub(crate) fn birth_tail(reference: LegReference, source: i64, vouched: &[(i64, Digest)]) -> String {
-    format!("\"{}\",{source},{}", hex(&reference.to_bytes()), vouched_list(vouched))
+pub(crate) fn birth_tail(
+    reference: LegReference,
+    source: i64,
+    vouched: &[(i64, Digest)],
+) -> String {
+    format!(
+        "\"{}\",{source},{}",
+        hex(&reference.to_bytes()),
+        vouched_list(vouched)
+    )
 }
 
 /// `[[raw id, "sha-256"], …]`: the ciphertexts that a row vouches for.
 pub(crate) fn vouched_list(vouched: &[(i64, Digest)]) -> String {
-    let pairs: Vec<String> = vouched.iter().map(|(id, digest)| format!("[{id},\"{}\"]", hex(digest))).collect();
+    let pairs: Vec<String> = vouched
+        .iter()
+        .map(|(id, digest)| format!("[{id},\"{}\"]", hex(digest)))
+        .collect();
     format!("[{}]", pairs.join(","))
 }
 
@@ -394,8 +490,18 @@ pub(crate) fn after_sending(now: Standing, action: Action) -> Standing {
         Action::New | Action::Amend => 0,
         Action::Stop | Action::Pause => action.number(),
     };
-    let (state, why) = if action == Action::New { (LegState::Sent, None) } else { (now.state, now.why) };
-    Standing { state, why, pending: 0, asked, ..now }
+    let (state, why) = if action == Action::New {
+        (LegState::Sent, None)
+    } else {
+        (now.state, now.why)
+    };
+    Standing {
+        state,
+        why,
+        pending: 0,
+        asked,
+        ..now
+    }
 }
 
 fn held_entry(hold: &HeldRow) -> Entry {
@@ -432,6 +538,11 @@ fn book_entry(book: &BookRow) -> Entry {
 
 /// `{"code": n}` of a book's reasons.
 pub(crate) fn reasons_json(book: &BookRow) -> String {
-    let pairs: Vec<String> = book.counts.reasons().iter().map(|(reason, n)| format!("\"{}\":{n}", reason.code())).collect();
+    let pairs: Vec<String> = book
+        .counts
+        .reasons()
+        .iter()
+        .map(|(reason, n)| format!("\"{}\":{n}", reason.code()))
+        .collect();
     format!("{{{}}}", pairs.join(","))
 }

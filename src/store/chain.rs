@@ -16,7 +16,9 @@ pub(crate) fn row_hash(prev: &Digest, row: &LedgerRow) -> Digest {
         &row.at.to_be_bytes(),
         &u16::try_from(row.kind).unwrap_or(0).to_be_bytes(),
         &row.subject.to_be_bytes(),
-        &u32::try_from(row.body.len()).unwrap_or(u32::MAX).to_be_bytes(),
+        &u32::try_from(row.body.len())
+            .unwrap_or(u32::MAX)
+            .to_be_bytes(),
         &row.body,
     ])
 }
@@ -34,15 +36,31 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Bytes of hexadecimal.
 pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
+        .collect();
     let digits = digits?;
-    digits.len().is_multiple_of(2).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    digits.len().is_multiple_of(2).then(|| {
+        digits
+            .chunks(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect()
+    })
 }
 
 /// The leaf of a drop's row: every column.
 pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
     let Place { strand, seq } = row.prev;
-    let mut numbers = vec![row.drop_id, row.row, row.leg, row.rev, strand, seq, row.action];
+    let mut numbers = vec![
+        row.drop_id,
+        row.row,
+        row.leg,
+        row.rev,
+        strand,
+        seq,
+        row.action,
+    ];
     numbers.extend(row.raws.to_array());
     leaf(&numbers, &[row.changed.as_bytes(), &row.digest])
 }
@@ -50,19 +68,39 @@ pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
 /// The leaf of a return's row: every column, the sealed one as its digest.
 pub(crate) fn return_leaf(row: &ReturnRow) -> Digest {
     leaf(
-        &[row.return_id, row.row, row.leg, row.holder, row.disposition, row.reason],
+        &[
+            row.return_id,
+            row.row,
+            row.leg,
+            row.holder,
+            row.disposition,
+            row.reason,
+        ],
         &[&row.digest, &sealed_digest(&row.sealed)],
     )
 }
 
 /// The leaf of an event: every column but the look-up, the sealed one as its digest.
 pub(crate) fn event_leaf(row: &EventRow) -> Digest {
-    leaf(&[row.id, row.leg, row.rev, row.kind, row.return_id, row.row, row.holder], &[&sealed_digest(&row.sealed)])
+    leaf(
+        &[
+            row.id,
+            row.leg,
+            row.rev,
+            row.kind,
+            row.return_id,
+            row.row,
+            row.holder,
+        ],
+        &[&sealed_digest(&row.sealed)],
+    )
 }
 
 fn leaf(numbers: &[i64], blobs: &[&[u8]]) -> Digest {
     let mut bytes = vec![0_u8];
-    numbers.iter().for_each(|number| bytes.extend(number.to_be_bytes()));
+    numbers
+        .iter()
+        .for_each(|number| bytes.extend(number.to_be_bytes()));
     for blob in blobs {
         bytes.extend(u32::try_from(blob.len()).unwrap_or(u32::MAX).to_be_bytes());
         bytes.extend(*blob);

@@ -37,18 +37,39 @@ pub(crate) fn step(row: &LedgerRow) -> Option<Step> {
         state: LegState::from_number(at(3)?)?,
         partner: at(4)?,
         person: at(5)?,
-        why: if why == 0 { None } else { Some(Reason::from_number(why)?) },
+        why: if why == 0 {
+            None
+        } else {
+            Some(Reason::from_number(why)?)
+        },
         pending: at(7)?,
         asked: at(8)?,
         closing: at(9)?,
         raws: RawIds::from_array([at(10)?, at(11)?, at(12)?, at(13)?, at(14)?, at(15)?]),
     };
     let birth = match (fields.get(16).and_then(Value::as_str), at(17)) {
-        (Some(reference), Some(source)) => Some((LegReference::from_bytes(unhex(reference)?.try_into().ok()?), source)),
+        (Some(reference), Some(source)) => Some((
+            LegReference::from_bytes(unhex(reference)?.try_into().ok()?),
+            source,
+        )),
         _ => None,
     };
-    let vouched = fields.iter().skip(16).find_map(Value::as_array).map(|list| vouched(list)).unwrap_or_default();
-    Some(Step { rev: at(0)?, prev: Place { strand: at(1)?, seq: at(2)? }, after, birth, vouched })
+    let vouched = fields
+        .iter()
+        .skip(16)
+        .find_map(Value::as_array)
+        .map(|list| vouched(list))
+        .unwrap_or_default();
+    Some(Step {
+        rev: at(0)?,
+        prev: Place {
+            strand: at(1)?,
+            seq: at(2)?,
+        },
+        after,
+        birth,
+        vouched,
+    })
 }
 
 /// The pairs of a list of ciphertexts.

@@ -17,8 +17,8 @@ use std::{future::Future, pin::Pin};
 
 pub(crate) use batch::{Batch, Commit, Entry, Kind};
 pub(crate) use rows::{
-    BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg, LegState, Place, PushRow, PushState, RawRow,
-    ReturnFile, ReturnRow, Strand,
+    BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
+    LegState, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
 };
 pub(crate) use sqlite::SqliteStore;
 
@@ -60,7 +60,13 @@ pub(crate) enum StoreError {
 impl StoreError {
     /// Whether the same call may go through later.
     pub(crate) fn is_transient(&self) -> bool {
-        matches!(self, Self::Engine { transient: true, .. } | Self::Stale)
+        matches!(
+            self,
+            Self::Engine {
+                transient: true,
+                ..
+            } | Self::Stale
+        )
     }
 }
 
@@ -128,6 +134,8 @@ pub(crate) trait Store: Send + Sync {
     fn drop_files(&self, partner: i64) -> Answer<'_, Vec<DropFile>>;
     /// Rows of a drop, in order.
     fn drop_rows(&self, drop_id: i64) -> Answer<'_, Vec<DropRow>>;
+    /// Rows of each drop by action: drop, action, count.
+    fn drop_actions(&self) -> Answer<'_, Vec<(i64, i64, i64)>>;
     /// Rows ever sent for these legs, oldest first.
     fn drop_rows_of_legs(&self, legs: Vec<i64>) -> Answer<'_, Vec<DropRow>>;
     /// A mapping text as it was used.
@@ -146,7 +154,13 @@ pub(crate) trait Store: Send + Sync {
     /// Events with these ids.
     fn events(&self, ids: Vec<i64>) -> Answer<'_, Vec<EventRow>>;
     /// Writes of a source in this state, after event `after`.
-    fn pushes(&self, source: i64, state: PushState, after: i64, limit: i64) -> Answer<'_, Vec<PushRow>>;
+    fn pushes(
+        &self,
+        source: i64,
+        state: PushState,
+        after: i64,
+        limit: i64,
+    ) -> Answer<'_, Vec<PushRow>>;
     /// Writes by source and state.
     fn push_counts(&self) -> Answer<'_, Vec<(i64, PushState, i64)>>;
     /// Every write after event `after`: for proving.
@@ -170,7 +184,11 @@ pub(crate) trait Store: Send + Sync {
     /// The last row of each strand before an instant: strand, seq, head.
     fn heads_before(&self, at: i64) -> Answer<'_, Vec<(i64, i64, Digest)>>;
     /// A published report: name, digest, bytes.
-    fn published(&self, night: i64, commissioner: &str) -> Answer<'_, Vec<(String, Digest, Vec<u8>)>>;
+    fn published(
+        &self,
+        night: i64,
+        commissioner: &str,
+    ) -> Answer<'_, Vec<(String, Digest, Vec<u8>)>>;
     /// Nights and commissioners with a published report.
     fn published_nights(&self) -> Answer<'_, Vec<(i64, String)>>;
     /// The sealed cells of a night.

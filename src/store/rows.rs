@@ -107,12 +107,28 @@ pub(crate) struct RawIds {
 impl RawIds {
     /// The ids in the order of the tables.
     pub(crate) fn to_array(self) -> [i64; 6] {
-        [self.request, self.patient, self.requester, self.role, self.practice, self.consent]
+        [
+            self.request,
+            self.patient,
+            self.requester,
+            self.role,
+            self.practice,
+            self.consent,
+        ]
     }
 
     /// The ids of their order.
-    pub(crate) fn from_array([request, patient, requester, role, practice, consent]: [i64; 6]) -> Self {
-        Self { request, patient, requester, role, practice, consent }
+    pub(crate) fn from_array(
+        [request, patient, requester, role, practice, consent]: [i64; 6],
+    ) -> Self {
+        Self {
+            request,
+            patient,
+            requester,
+            role,
+            practice,
+            consent,
+        }
     }
 }
 
@@ -263,7 +279,14 @@ pub(crate) enum PushState {
 
 impl PushState {
     /// Every state.
-    pub(crate) const ALL: [Self; 6] = [Self::Queued, Self::Sending, Self::AnswerLost, Self::Confirmed, Self::Refused, Self::Off];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Sending,
+        Self::AnswerLost,
+        Self::Confirmed,
+        Self::Refused,
+        Self::Off,
+    ];
 
     /// Number in the store.
     pub(crate) fn number(self) -> i64 {

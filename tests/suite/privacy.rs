@@ -89,6 +89,7 @@ fn no_text_of_a_record_is_found_where_it_must_not_be() {
         1,
         "the loop came round: one attendance is on the server"
     );
+    assert_provoked(&said);
     let finds = search(&home, &planted, &said, &written_back);
     assert!(
         finds.is_empty(),
@@ -116,6 +117,22 @@ fn no_text_of_a_record_is_found_where_it_must_not_be() {
     );
 }
 
+/// The failures did happen: a search of what was never said finds nothing.
+fn assert_provoked(said: &Said) {
+    let all: String = said.0.iter().map(|(_, text)| text.as_str()).collect();
+    for code in [
+        "PULL-001",
+        "PULL-002",
+        "PULL-004",
+        "DELIVER-001",
+        "COLLECT-002",
+        "COLLECT-005",
+        "PUSH-003",
+    ] {
+        assert!(all.contains(code), "{code} was not provoked:\n{all}");
+    }
+}
+
 /// Every command that prints anything about a referral or a run.
 fn everything_is_asked(home: &Home, reference: &str, said: &mut Said) {
     for arguments in [
@@ -128,6 +145,7 @@ fn everything_is_asked(home: &Home, reference: &str, said: &mut Said) {
         &["why", reference],
         &["prove", "--json"],
         &["report"],
+        &["report", "--date", &day(0).to_string()],
         &[
             "map",
             "--partner",
@@ -205,16 +223,12 @@ fn put_returns(home: &Home, row: &[String], tokens: &mut Tokens) {
         &format!("returns {}.csv", tokens.next()),
         &table::write(&Table { header, rows }, Layout::COMMA),
     );
-    let broken = format!(
-        "\"{}\u{0}\n{},,,\n\"never closed",
-        tokens.next(),
-        tokens.next()
-    );
-    home.put_return(
-        "elm",
-        &format!("returns {}.csv", tokens.next()),
-        broken.as_bytes(),
-    );
+    let binary = format!("{}\u{0}{}", tokens.next(), tokens.next());
+    let unclosed = format!("{},,,\n\"{}", tokens.next(), tokens.next());
+    for broken in [binary, unclosed] {
+        let name = format!("returns {}.csv", tokens.next());
+        home.put_return("elm", &name, broken.as_bytes());
+    }
     home.put_return(
         "elm",
         &format!("{}.docx", tokens.next()),
@@ -225,12 +239,17 @@ fn put_returns(home: &Home, row: &[String], tokens: &mut Tokens) {
 /// The GP system goes away with a write still to come.
 fn drop_sandbox_and_go_on(home: &Home, sandbox: Sandbox, row: &[String], said: &mut Said) {
     drop(sandbox);
-    let header = ["Our ref", "Check", "Name", "Date seen", "Attended?"]
-        .map(str::to_owned)
-        .to_vec();
-    let seen = [&row[0], &row[1], &row[3], &written(day(-2)), "N"]
-        .map(str::to_owned)
-        .to_vec();
+    let header = [
+        "Our ref",
+        "Check",
+        "Name",
+        "Date seen",
+        "Attended?",
+        "Outcome",
+    ];
+    let header = header.map(str::to_owned).to_vec();
+    let seen = [&row[0], &row[1], &row[3], &written(day(-2)), "N", ""];
+    let seen = seen.map(str::to_owned).to_vec();
     home.put_return(
         "elm",
         "returns later.csv",

@@ -4,6 +4,7 @@
 //! the file is moved only after our record of it is durable; the same bytes under any name are `repeated` (`ledger.md` §5).
 
 mod intake;
+mod onward;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,33 +35,65 @@ const RETURN_BYTES_MAX: u64 = 20 * 1024 * 1024;
 pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     for (place, partner, at) in env.each_partner() {
-        let Some(collect) = &partner.collect else { continue };
+        let Some(collect) = &partner.collect else {
+            continue;
+        };
         if only.partner.as_ref().is_some_and(|id| *id != partner.id) {
             continue;
         }
-        let Ok(pattern) = Pattern::parse(&collect.file) else { continue };
+        let Ok(pattern) = Pattern::parse(&collect.file) else {
+            continue;
+        };
         // A command run by hand takes what is there; only the daemon waits for a file to stand still.
-        let moment = Moment { now_micros: env.now().0, settle_seconds: 0 };
-        let listing = match at.transport.prepare().and_then(|()| at.transport.list(&pattern, moment)) {
+        let moment = Moment {
+            now_micros: env.now().0,
+            settle_seconds: 0,
+        };
+        let listing = match at
+            .transport
+            .prepare()
+            .and_then(|()| at.transport.list(&pattern, moment))
+        {
             Ok(listing) => listing,
             Err(error) => {
-                outcome.unreachable.push(failed(partner, Code::ReturnUnsafe, &error));
+                outcome
+                    .unreachable
+                    .push(failed(partner, Code::ReturnUnsafe, &error));
                 continue;
             }
         };
         let here = || Where::detail(format!("partner {}", partner.id));
         for _ in &listing.skipped {
-            outcome.diagnostics.push(Diagnostic::new(Code::ReturnUnsafe, "a link, device or folder in a partner's in folder was left alone", here()));
+            outcome.diagnostics.push(Diagnostic::new(
+                Code::ReturnUnsafe,
+                "a link, device or folder in a partner's in folder was left alone",
+                here(),
+            ));
         }
         for _ in &listing.ignored {
-            outcome.diagnostics.push(Diagnostic::new(Code::ReturnIgnored, "a file in a partner's in folder does not match the agreed name", here()));
+            outcome.diagnostics.push(Diagnostic::new(
+                Code::ReturnIgnored,
+                "a file in a partner's in folder does not match the agreed name",
+                here(),
+            ));
         }
         for candidate in listing.candidates.iter().take(limits::RETURN_FILES_MAX) {
-            let file = OneFile { env, run, place, partner, collect, candidate };
+            let file = OneFile {
+                env,
+                run,
+                place,
+                partner,
+                collect,
+                candidate,
+            };
             match file.take(&mut outcome).await {
                 Ok(()) => {}
                 Err(error) => match error.downcast::<TransportError>() {
-                    Ok(error) => outcome.unreachable.push(failed(partner, Code::ReceiptFailed, &error)),
+                    Ok(error) => {
+                        outcome
+                            .unreachable
+                            .push(failed(partner, Code::ReceiptFailed, &error))
+                    }
                     Err(error) => return Err(error),
                 },
             }
@@ -70,7 +103,11 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
 }
 
 fn failed(partner: &Partner, code: Code, error: &TransportError) -> Diagnostic {
-    Diagnostic::new(code, error.to_string(), Where::detail(format!("partner {}", partner.id)))
+    Diagnostic::new(
+        code,
+        error.to_string(),
+        Where::detail(format!("partner {}", partner.id)),
+    )
 }
 
 /// One file of one partner.
@@ -88,10 +125,18 @@ impl OneFile<'_> {
         let at = &self.env.partners[self.place];
         let bytes = at.transport.read(self.candidate, RETURN_BYTES_MAX)?;
         let digest = sha256(&[&bytes]);
-        let look = self.env.keys.look(&[b"return", self.partner.id.as_bytes(), &digest]);
+        let look = self
+            .env
+            .keys
+            .look(&[b"return", self.partner.id.as_bytes(), &digest]);
         let again = self.env.store.return_by_look(look).await?;
         let name = self.candidate.name.reveal().to_owned();
-        let received = Received { name: &name, bytes: bytes.len(), sha256: digest, again: again.is_some() };
+        let received = Received {
+            name: &name,
+            bytes: bytes.len(),
+            sha256: digest,
+            again: again.is_some(),
+        };
         let table = match self.readable(&bytes) {
             Ok(table) => table,
             Err((why, to_do)) => return self.refuse(&received, look, &why, &to_do, outcome).await,
@@ -99,13 +144,26 @@ impl OneFile<'_> {
         let finding = self.find(&table).await?;
         if let Some(before) = again {
             let mut counts = Counts::default();
-            counts.add_many(Disposition::Repeated, Some(Reason::SameFile), u64::try_from(before.rows).unwrap_or(0));
+            counts.add_many(
+                Disposition::Repeated,
+                Some(Reason::SameFile),
+                u64::try_from(before.rows).unwrap_or(0),
+            );
             outcome.count(Stage::Collect, &counts);
             let mut batch = Batch::new(at.strand, self.env.now());
-            batch.books.push(self.book(Stage::Collect, before.id, counts));
+            batch
+                .books
+                .push(self.book(Stage::Collect, before.id, counts));
             self.env.store.commit(batch).await?;
         } else {
-            let intake = Intake { env: self.env, place: self.place, partner: self.partner, look, name: &name, table: &table };
+            let intake = Intake {
+                env: self.env,
+                place: self.place,
+                partner: self.partner,
+                look,
+                name: &name,
+                table: &table,
+            };
             let (file, findings) = intake.record(self.run, finding, outcome).await?;
             tracing::info!(partner.id = %self.partner.id, return.id = file, rows = findings.rows.len(), "took in a return of {}", self.partner.id);
             return self.answer(&received, &table, &findings);
@@ -116,15 +174,22 @@ impl OneFile<'_> {
     /// The file as a table with every column that the agreement names, or what is wrong and what to do.
     fn readable(&self, bytes: &[u8]) -> Result<Table, (String, String)> {
         let save = "Save the sheet as CSV and send it again".to_owned();
-        let table = read(bytes, &ReadLimits::default()).map_err(|error| (error.to_string(), save))?;
+        let table =
+            read(bytes, &ReadLimits::default()).map_err(|error| (error.to_string(), save))?;
         let legs = HashMap::new();
         let reading = self.reading(&table, &legs);
         let missing = reading.missing();
         if missing.is_empty() {
             return Ok(table);
         }
-        let quoted: Vec<String> = missing.iter().map(|header| format!("\"{header}\"")).collect();
-        Err((format!("These columns are missing: {}", quoted.join(", ")), "Use the column names we agreed, and send the sheet again".to_owned()))
+        let quoted: Vec<String> = missing
+            .iter()
+            .map(|header| format!("\"{header}\""))
+            .collect();
+        Err((
+            format!("These columns are missing: {}", quoted.join(", ")),
+            "Use the column names we agreed, and send the sheet again".to_owned(),
+        ))
     }
 
     fn reading<'r>(&'r self, table: &Table, legs: &'r intake_lookup::Legs) -> Reading<'r> {
@@ -133,19 +198,34 @@ impl OneFile<'_> {
             // Of two columns with one name the first counts.
             columns.entry(fold(header)).or_insert(column);
         }
-        Reading { collect: self.collect, columns, today: self.env.today(), legs }
+        Reading {
+            collect: self.collect,
+            columns,
+            today: self.env.today(),
+            legs,
+        }
     }
 
     async fn find(&self, table: &Table) -> anyhow::Result<FileFinding> {
         let none = HashMap::new();
         let lines = lines(table);
-        let references = lines.iter().filter_map(|line| self.reading(table, &none).reference(line).ok()).collect();
+        let references = lines
+            .iter()
+            .filter_map(|line| self.reading(table, &none).reference(line).ok())
+            .collect();
         let legs = intake_lookup::delivered(self.env, self.place, references).await?;
         Ok(self.reading(table, &legs).read(&lines))
     }
 
     /// Records a file that cannot be used, tells the partner why, and puts it aside.
-    async fn refuse(&self, received: &Received<'_>, look: crate::seal::Look, why: &str, to_do: &str, outcome: &mut StageOutcome) -> anyhow::Result<()> {
+    async fn refuse(
+        &self,
+        received: &Received<'_>,
+        look: crate::seal::Look,
+        why: &str,
+        to_do: &str,
+        outcome: &mut StageOutcome,
+    ) -> anyhow::Result<()> {
         let at = &self.env.partners[self.place];
         if !received.again {
             let id = Intake::record_refusal(self.env, self.place, look, received.name).await?;
@@ -156,33 +236,76 @@ impl OneFile<'_> {
             batch.books.push(self.book(Stage::Collect, id, counts));
             let stage = Stage::Collect.number();
             let (reason, partner) = (Reason::FileUnread, at.strand);
-            batch.held.push(HeldRow { number: 0, leg: 0, stage, reason, source: 0, partner, return_id: id, row: 0, since: 0, open: true });
+            batch.held.push(HeldRow {
+                number: 0,
+                leg: 0,
+                stage,
+                reason,
+                source: 0,
+                partner,
+                return_id: id,
+                row: 0,
+                since: 0,
+                open: true,
+            });
             self.env.store.commit(batch).await?;
             let place = Where::detail(format!("partner {}, return {id}", self.partner.id));
-            outcome.diagnostics.push(Diagnostic::new(Code::ReturnUnreadable, format!("a return was refused: {why}"), place));
+            outcome.diagnostics.push(Diagnostic::new(
+                Code::ReturnUnreadable,
+                format!("a return was refused: {why}"),
+                place,
+            ));
         }
         let files = receipt::of_refusal(self.partner, received, why, to_do)?;
         self.hand_over(&files, Place::Refused)
     }
 
-    fn answer(&self, received: &Received<'_>, table: &Table, findings: &FileFinding) -> anyhow::Result<()> {
+    fn answer(
+        &self,
+        received: &Received<'_>,
+        table: &Table,
+        findings: &FileFinding,
+    ) -> anyhow::Result<()> {
         let files = receipt::of_rows(self.partner, received, table, &findings.rows)?;
         self.hand_over(&files, Place::Done)
     }
 
     fn hand_over(&self, files: &receipt::ReceiptFiles, place: Place) -> anyhow::Result<()> {
         let transport = &self.env.partners[self.place].transport;
-        let receipts = [Receipt { ending: "receipt.csv", bytes: &files.csv }, Receipt { ending: "receipt.json", bytes: &files.json }];
+        let receipts = [
+            Receipt {
+                ending: "receipt.csv",
+                bytes: &files.csv,
+            },
+            Receipt {
+                ending: "receipt.json",
+                bytes: &files.json,
+            },
+        ];
         transport.write_receipts(&self.candidate.name, &receipts)?;
         transport.put_away(self.candidate, place)?;
         Ok(())
     }
 
     fn book(&self, stage: Stage, file: i64, counts: Counts) -> BookRow {
-        BookRow { run: self.run, stage, source: 0, partner: self.env.partners[self.place].strand, file, counts }
+        BookRow {
+            run: self.run,
+            stage,
+            source: 0,
+            partner: self.env.partners[self.place].strand,
+            file,
+            counts,
+        }
     }
 }
 
 fn lines(table: &Table) -> Vec<ReturnLine<'_>> {
-    table.rows.iter().map(|row| ReturnLine { line: row.line, cells: Box::new(move |column| row.cell(column)) }).collect()
+    table
+        .rows
+        .iter()
+        .map(|row| ReturnLine {
+            line: row.line,
+            cells: Box::new(move |column| row.cell(column)),
+        })
+        .collect()
 }

@@ -20,7 +20,11 @@ struct Vouched {
     returns: HashMap<i64, Vec<u8>>,
 }
 
-pub(super) async fn check(env: &Arc<Env>, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
+pub(super) async fn check(
+    env: &Arc<Env>,
+    strands: &[Strand],
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
     let vouched = vouched(env, strands, proof).await?;
     raws(env, &vouched, proof).await?;
     drops(env, &vouched, proof).await?;
@@ -38,7 +42,11 @@ async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Re
             for row in &rows {
                 let place = || format!("strand {}, row {}", strand.name, row.seq);
                 let Some(kind) = Kind::from_number(row.kind) else {
-                    proof.find("evidence", "a row is of a kind that this version does not know", place());
+                    proof.find(
+                        "evidence",
+                        "a row is of a kind that this version does not know",
+                        place(),
+                    );
                     continue;
                 };
                 if kind.of_leg() {
@@ -52,10 +60,20 @@ async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Re
                     proof.find("evidence", "a row cannot be read", place());
                     continue;
                 };
-                let hex = |place: usize| fields.get(place).and_then(|field| field.as_str()).and_then(unhex).unwrap_or_default();
+                let hex = |place: usize| {
+                    fields
+                        .get(place)
+                        .and_then(|field| field.as_str())
+                        .and_then(unhex)
+                        .unwrap_or_default()
+                };
                 match kind {
                     Kind::Resource => {
-                        let list = fields.first().and_then(|list| list.as_array()).map(|list| fold::vouched(list)).unwrap_or_default();
+                        let list = fields
+                            .first()
+                            .and_then(|list| list.as_array())
+                            .map(|list| fold::vouched(list))
+                            .unwrap_or_default();
                         vouched.raws.extend(list);
                     }
                     Kind::Prepared => {
@@ -83,24 +101,46 @@ async fn raws(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result
         let holders: HashSet<i64> = rows.iter().map(|row| row.holder).collect();
         let mut ids: Vec<i64> = holders.into_iter().collect();
         ids.sort_unstable();
-        let known: HashSet<i64> = env.store.keys(ids.clone()).await?.into_iter().map(|key| key.id).collect();
+        let known: HashSet<i64> = env
+            .store
+            .keys(ids.clone())
+            .await?
+            .into_iter()
+            .map(|key| key.id)
+            .collect();
         unheld.extend(ids.iter().filter(|id| !known.contains(id)));
         for row in &rows {
             match vouched.raws.get(&row.id) {
-                None => proof.find("evidence", "a sealed input that no ledger row vouches for", format!("raw {}", row.id)),
-                Some(digest) if *digest != sealed_digest(&row.sealed) => proof.find("evidence", "a sealed input was changed", format!("raw {}", row.id)),
+                None => proof.find(
+                    "evidence",
+                    "a sealed input that no ledger row vouches for",
+                    format!("raw {}", row.id),
+                ),
+                Some(digest) if *digest != sealed_digest(&row.sealed) => proof.find(
+                    "evidence",
+                    "a sealed input was changed",
+                    format!("raw {}", row.id),
+                ),
                 Some(_) => {}
             }
         }
         seen += rows.len();
     }
     if seen < vouched.raws.len() {
-        proof.find("evidence", format!("{} sealed inputs are missing", vouched.raws.len() - seen), "raw");
+        proof.find(
+            "evidence",
+            format!("{} sealed inputs are missing", vouched.raws.len() - seen),
+            "raw",
+        );
     }
     let mut unheld: Vec<i64> = unheld.into_iter().collect();
     unheld.sort_unstable();
     for id in unheld {
-        proof.find("evidence", "a key is missing, and nothing says that it was destroyed", format!("key {id}"));
+        proof.find(
+            "evidence",
+            "a key is missing, and nothing says that it was destroyed",
+            format!("key {id}"),
+        );
     }
     proof.count("sealed inputs", seen);
     Ok(())
@@ -113,7 +153,11 @@ async fn drops(env: &Arc<Env>, vouched: &Vouched, proof: &mut Proof) -> anyhow::
         let place = || format!("drop {} of strand {}", file.sequence, file.partner);
         let before = last.insert(file.partner, file.sequence).unwrap_or(0);
         if file.sequence != before + 1 {
-            proof.find("sequence", "a drop's number does not follow the one before it", place());
+            proof.find(
+                "sequence",
+                "a drop's number does not follow the one before it",
+                place(),
+            );
         }
         let Some((digest, root)) = vouched.drops.get(&file.id) else {
             proof.find("evidence", "a drop that no ledger row vouches for", place());
@@ -123,16 +167,28 @@ async fn drops(env: &Arc<Env>, vouched: &Vouched, proof: &mut Proof) -> anyhow::
         let leaves: Vec<Digest> = rows.iter().map(drop_leaf).collect();
         let computed = merkle_root(&leaves).unwrap_or_default();
         if *root != file.root || (computed != file.root && file.mapper > 0) {
-            proof.find("evidence", "the rows of a drop are not those of its record", place());
+            proof.find(
+                "evidence",
+                "the rows of a drop are not those of its record",
+                place(),
+            );
         }
         if *digest != file.digest {
-            proof.find("evidence", "the digest of a drop is not that of its record", place());
+            proof.find(
+                "evidence",
+                "the digest of a drop is not that of its record",
+                place(),
+            );
         }
         proof.count("drop rows", rows.len());
         on_disk(env, file, proof).await?;
     }
     if files.len() != vouched.drops.len() {
-        proof.find("evidence", "the ledger names drops that are missing", "drop_file");
+        proof.find(
+            "evidence",
+            "the ledger names drops that are missing",
+            "drop_file",
+        );
     }
     proof.count("drops", files.len());
     Ok(())
@@ -140,14 +196,27 @@ async fn drops(env: &Arc<Env>, vouched: &Vouched, proof: &mut Proof) -> anyhow::
 
 /// A drop that still lies in `out/` against its record and its re-make; one that is gone was taken, which is fine.
 async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::Result<()> {
-    let Some(place) = env.partner_at(file.partner).filter(|_| file.state == DropState::Sent) else { return Ok(()) };
+    let Some(place) = env
+        .partner_at(file.partner)
+        .filter(|_| file.state == DropState::Sent)
+    else {
+        return Ok(());
+    };
     let partner = &env.rules.partners[place];
     let named = || format!("{} of partner {}", file.name, partner.id);
-    let Some(transport) = env.config.transport(&partner.deliver.transport.value) else { return Ok(()) };
+    let Some(transport) = env.config.transport(&partner.deliver.transport.value) else {
+        return Ok(());
+    };
     let path = transport.folder(&partner.id).join("out").join(&file.name);
-    let Ok(bytes) = std::fs::read(&path) else { return Ok(()) };
+    let Ok(bytes) = std::fs::read(&path) else {
+        return Ok(());
+    };
     if env.keys.file_digest(&sha256(&[&bytes])) != file.digest {
-        proof.find("changed-after-delivery", "a drop differs from what was written", named());
+        proof.find(
+            "changed-after-delivery",
+            "a drop differs from what was written",
+            named(),
+        );
     }
     let remade = remake(env, file).await?;
     if remade.is_some_and(|made| env.keys.file_digest(&sha256(&[&made.bytes])) != file.digest) {
@@ -164,26 +233,48 @@ async fn returns(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Res
         let rows = env.store.return_rows(file.id).await?;
         let mut leaves: Vec<Digest> = rows.iter().map(return_leaf).collect();
         let mut events = Vec::new();
-        let mut legs: Vec<i64> = rows.iter().map(|row| row.leg).filter(|leg| *leg > 0).collect();
+        let mut legs: Vec<i64> = rows
+            .iter()
+            .map(|row| row.leg)
+            .filter(|leg| *leg > 0)
+            .collect();
         legs.sort_unstable();
         legs.dedup();
         for leg in legs {
-            events.extend(env.store.events_of_leg(leg).await?.into_iter().filter(|event| event.return_id == file.id));
+            events.extend(
+                env.store
+                    .events_of_leg(leg)
+                    .await?
+                    .into_iter()
+                    .filter(|event| event.return_id == file.id),
+            );
         }
         events.sort_by_key(|event| event.id);
         leaves.extend(events.iter().map(event_leaf));
         let Some(root) = vouched.returns.get(&file.id) else {
-            proof.find("evidence", "a return that no ledger row vouches for", place());
+            proof.find(
+                "evidence",
+                "a return that no ledger row vouches for",
+                place(),
+            );
             continue;
         };
         if *root != file.root || merkle_root(&leaves).unwrap_or_default() != file.root {
-            proof.find("evidence", "the rows of a return are not those of its record", place());
+            proof.find(
+                "evidence",
+                "the rows of a return are not those of its record",
+                place(),
+            );
         }
         proof.count("return rows", rows.len());
         proof.count("events", events.len());
     }
     if files.len() != vouched.returns.len() {
-        proof.find("evidence", "the ledger names returns that are missing", "return_file");
+        proof.find(
+            "evidence",
+            "the ledger names returns that are missing",
+            "return_file",
+        );
     }
     Ok(())
 }

@@ -50,7 +50,11 @@ pub(crate) struct Proof {
 impl Proof {
     fn find(&mut self, code: &str, what: impl Into<String>, place: impl Into<String>) {
         if self.findings.len() < FINDINGS_MAX {
-            self.findings.push(Finding { code: code.to_owned(), what: what.into(), place: place.into() });
+            self.findings.push(Finding {
+                code: code.to_owned(),
+                what: what.into(),
+                place: place.into(),
+            });
         }
     }
 
@@ -81,7 +85,11 @@ pub(crate) async fn prove(env: &Arc<Env>, online: bool) -> anyhow::Result<Proof>
         Ok(()) => {}
         // A row that cannot be read is a finding like any other.
         Err(error) => match error.downcast::<StoreError>() {
-            Ok(StoreError::Corrupt(what)) => proof.find("projection", format!("a row of {what} cannot be read"), what),
+            Ok(StoreError::Corrupt(what)) => proof.find(
+                "projection",
+                format!("a row of {what} cannot be read"),
+                what,
+            ),
             Ok(error) => return Err(error.into()),
             Err(error) => return Err(error),
         },
@@ -104,20 +112,32 @@ async fn chain(env: &Env, strand: &Strand, proof: &mut Proof) -> anyhow::Result<
         for row in &rows {
             let place = || format!("strand {}, row {}", strand.name, row.seq);
             if row.seq != seq + 1 {
-                proof.find("chain", format!("{} rows are missing before this one", row.seq - seq - 1), place());
+                proof.find(
+                    "chain",
+                    format!("{} rows are missing before this one", row.seq - seq - 1),
+                    place(),
+                );
             }
             if row.at < at {
                 proof.find("chain", "a row is earlier than the one before it", place());
             }
             if row_hash(&head, row) != row.hash {
-                proof.find("chain", "a row does not follow from the one before it", place());
+                proof.find(
+                    "chain",
+                    "a row does not follow from the one before it",
+                    place(),
+                );
             }
             (seq, at, head) = (row.seq, row.at, row.hash);
         }
         proof.count("ledger rows", rows.len());
     }
     if (seq, head) != (strand.seq, strand.head) {
-        proof.find("chain", "the strand's end is not the last row", format!("strand {}", strand.name));
+        proof.find(
+            "chain",
+            "the strand's end is not the last row",
+            format!("strand {}", strand.name),
+        );
     }
     Ok(())
 }
@@ -132,15 +152,28 @@ async fn day_seals(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::
             proof.find("day-seal", "the seal of the day before is missing", place());
         }
         let heads = env.store.day_seal_strands(*day).await?;
-        let cut = crate::domain::Instant::london_midnight(crate::domain::clock::day_from_number(day + 1));
+        let cut =
+            crate::domain::Instant::london_midnight(crate::domain::clock::day_from_number(day + 1));
         if env.store.heads_before(cut.0).await? != heads {
-            proof.find("day-seal", "the strands do not end where the seal says", place());
+            proof.find(
+                "day-seal",
+                "the strands do not end where the seal says",
+                place(),
+            );
         }
         if day_root(&before, *day, &heads, strands) != *root {
-            proof.find("day-seal", "the seal does not follow from its strands", place());
+            proof.find(
+                "day-seal",
+                "the seal does not follow from its strands",
+                place(),
+            );
         }
         if env.keys.day_mac(root) != *mac {
-            proof.find("day-seal", "the seal was not made with this installation's key", place());
+            proof.find(
+                "day-seal",
+                "the seal was not made with this installation's key",
+                place(),
+            );
         }
         (before, day_before) = (*root, Some(*day));
     }
@@ -152,23 +185,44 @@ async fn day_seals(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::
 async fn on_line(env: &Arc<Env>, proof: &mut Proof) -> anyhow::Result<()> {
     let system = observation::identifier_system(&env.config.namespace);
     for source in &env.sources {
-        let crate::config::PushTo::Fhir { base_url } = &source.config.push.to else { continue };
+        let crate::config::PushTo::Fhir { base_url } = &source.config.push.to else {
+            continue;
+        };
         let place = || format!("source {}", source.config.id);
-        let Ok(client) = Client::new(Settings::new(base_url.as_str())) else { continue };
+        let Ok(client) = Client::new(Settings::new(base_url.as_str())) else {
+            continue;
+        };
         let mut after = 0;
         loop {
-            let rows = env.store.pushes(source.strand, PushState::Confirmed, after, 100).await?;
+            let rows = env
+                .store
+                .pushes(source.strand, PushState::Confirmed, after, 100)
+                .await?;
             let Some(last) = rows.last() else { break };
             after = last.event;
             for row in &rows {
-                let Some(event) = env.store.events(vec![row.event]).await?.pop() else { continue };
+                let Some(event) = env.store.events(vec![row.event]).await?.pop() else {
+                    continue;
+                };
                 let keys = env.holder_keys(vec![event.holder]).await?;
-                let Some(key) = keys.get(&event.holder) else { continue };
-                let plain = key.open(super::intake_lookup::event_spot(event.id, event.holder), &event.sealed)?;
+                let Some(key) = keys.get(&event.holder) else {
+                    continue;
+                };
+                let plain = key.open(
+                    super::intake_lookup::event_spot(event.id, event.holder),
+                    &event.sealed,
+                )?;
                 let kept: super::observe::KeptEvent = serde_json::from_slice(&plain)?;
-                match client.find_by_identifier("Observation", &system, &kept.identifier).await {
+                match client
+                    .find_by_identifier("Observation", &system, &kept.identifier)
+                    .await
+                {
                     Ok(found) if found.len() == 1 => {}
-                    Ok(found) => proof.find("online", format!("an entry is on the server {} times", found.len()), format!("{}, event {}", place(), row.event)),
+                    Ok(found) => proof.find(
+                        "online",
+                        format!("an entry is on the server {} times", found.len()),
+                        format!("{}, event {}", place(), row.event),
+                    ),
                     Err(error) => {
                         proof.find("online", error.to_string(), place());
                         return Ok(());

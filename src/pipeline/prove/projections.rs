@@ -39,12 +39,20 @@ pub(super) async fn check(env: &Env, strands: &[Strand], proof: &mut Proof) -> a
     }
     let born = born_after(env, strands, after).await?;
     if born > 0 {
-        proof.find("projection", format!("the ledger names {born} legs that are missing"), "leg");
+        proof.find(
+            "projection",
+            format!("the ledger names {born} legs that are missing"),
+            "leg",
+        );
     }
     Ok(())
 }
 
-async fn each(env: &Env, strands: &[Strand], mut take: impl FnMut(&LedgerRow, Kind)) -> anyhow::Result<()> {
+async fn each(
+    env: &Env,
+    strands: &[Strand],
+    mut take: impl FnMut(&LedgerRow, Kind),
+) -> anyhow::Result<()> {
     for strand in strands {
         let mut after = 0;
         loop {
@@ -62,15 +70,29 @@ async fn each(env: &Env, strands: &[Strand], mut take: impl FnMut(&LedgerRow, Ki
 }
 
 /// The events of the legs after `low` up to `high`.
-async fn steps(env: &Env, strands: &[Strand], low: i64, high: i64) -> anyhow::Result<HashMap<i64, Vec<Step>>> {
+async fn steps(
+    env: &Env,
+    strands: &[Strand],
+    low: i64,
+    high: i64,
+) -> anyhow::Result<HashMap<i64, Vec<Step>>> {
     let mut steps: HashMap<i64, Vec<Step>> = HashMap::new();
     let mut sent = Vec::new();
     each(env, strands, |row, kind| {
-        let place = Place { strand: row.strand, seq: row.seq };
+        let place = Place {
+            strand: row.strand,
+            seq: row.seq,
+        };
         if kind.of_leg() && row.subject > low && row.subject <= high {
             if let Some(step) = fold::step(row) {
                 let change = Change::To(step.after, step.birth);
-                steps.entry(row.subject).or_default().push(Step { rev: step.rev, prev: step.prev, place, at: row.at, change });
+                steps.entry(row.subject).or_default().push(Step {
+                    rev: step.rev,
+                    prev: step.prev,
+                    place,
+                    at: row.at,
+                    change,
+                });
             }
         } else if kind == Kind::Sent {
             sent.push((row.subject, place, row.at));
@@ -83,7 +105,13 @@ async fn steps(env: &Env, strands: &[Strand], low: i64, high: i64) -> anyhow::Re
                 && row.leg <= high
                 && let Some(action) = Action::from_number(row.action)
             {
-                steps.entry(row.leg).or_default().push(Step { rev: row.rev, prev: row.prev, place, at, change: Change::Sent(action) });
+                steps.entry(row.leg).or_default().push(Step {
+                    rev: row.rev,
+                    prev: row.prev,
+                    place,
+                    at,
+                    change: Change::Sent(action),
+                });
             }
         }
     }
@@ -97,9 +125,16 @@ fn compare(legs: &[Leg], mut steps: HashMap<i64, Vec<Step>>, proof: &mut Proof) 
         own.sort_by_key(|step| step.rev);
         let mut folded: Option<Leg> = None;
         for step in own {
-            let before = folded.as_ref().map(|leg| (leg.rev, leg.last)).unwrap_or_default();
+            let before = folded
+                .as_ref()
+                .map(|leg| (leg.rev, leg.last))
+                .unwrap_or_default();
             if (step.rev, step.prev) != (before.0 + 1, before.1) {
-                proof.find("projection", "a leg's events do not follow one another", place());
+                proof.find(
+                    "projection",
+                    "a leg's events do not follow one another",
+                    place(),
+                );
             }
             folded = apply(folded, leg, &step);
         }
@@ -108,7 +143,11 @@ fn compare(legs: &[Leg], mut steps: HashMap<i64, Vec<Step>>, proof: &mut Proof) 
         }
     }
     if !steps.is_empty() {
-        proof.find("projection", format!("the ledger names {} legs that are missing", steps.len()), "leg");
+        proof.find(
+            "projection",
+            format!("the ledger names {} legs that are missing", steps.len()),
+            "leg",
+        );
     }
 }
 
@@ -143,7 +182,10 @@ fn apply(before: Option<Leg>, own: &Leg, step: &Step) -> Option<Leg> {
 
 async fn born_after(env: &Env, strands: &[Strand], last: i64) -> anyhow::Result<usize> {
     let mut born = 0;
-    each(env, strands, |row, kind| born += usize::from(kind == Kind::Received && row.subject > last)).await?;
+    each(env, strands, |row, kind| {
+        born += usize::from(kind == Kind::Received && row.subject > last)
+    })
+    .await?;
     Ok(born)
 }
 
@@ -153,7 +195,9 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
     let mut pushes: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
     let mut books: BTreeMap<[i64; 5], (i64, Counts)> = BTreeMap::new();
     each(env, strands, |row, kind| {
-        let Some(fields) = fold::fields(row).filter(|_| !kind.of_leg()) else { return };
+        let Some(fields) = fold::fields(row).filter(|_| !kind.of_leg()) else {
+            return;
+        };
         let at = |place: usize| fold::number(&fields, place).unwrap_or(0);
         match kind {
             Kind::Held => {
@@ -173,7 +217,9 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
                 pushes.insert(row.subject, (at(0), at(1)));
             }
             Kind::Counted => {
-                let book = books.entry([row.subject, at(0), at(1), at(2), at(3)]).or_default();
+                let book = books
+                    .entry([row.subject, at(0), at(1), at(2), at(3)])
+                    .or_default();
                 book.0 += at(4);
                 book.1.merge(&counted(&fields));
             }
@@ -182,9 +228,16 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
     })
     .await?;
     let held = env.store.held_all().await?;
-    let same = held.len() == holds.len() && held.iter().all(|hold| holds.get(&hold.number) == Some(&(hold.leg, hold.reason.number(), hold.open)));
+    let same = held.len() == holds.len()
+        && held.iter().all(|hold| {
+            holds.get(&hold.number) == Some(&(hold.leg, hold.reason.number(), hold.open))
+        });
     if !same {
-        proof.find("projection", "the holds are not what the ledger says", "held");
+        proof.find(
+            "projection",
+            "the holds are not what the ledger says",
+            "held",
+        );
     }
     proof.count("holds", held.len());
     check_pushes(env, &pushes, proof).await?;
@@ -195,11 +248,22 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
 fn counted(fields: &[serde_json::Value]) -> Counts {
     let at = |place: usize| u64::try_from(fold::number(fields, place).unwrap_or(0)).unwrap_or(0);
     let reasons = fields.get(9).and_then(|reasons| reasons.as_object());
-    let reasons = reasons.map(|reasons| reasons.iter().filter_map(|(code, n)| Some((Reason::from_code(code)?, n.as_u64()?))).collect()).unwrap_or_default();
+    let reasons = reasons
+        .map(|reasons| {
+            reasons
+                .iter()
+                .filter_map(|(code, n)| Some((Reason::from_code(code)?, n.as_u64()?)))
+                .collect()
+        })
+        .unwrap_or_default();
     Counts::from_parts(at(5), at(6), at(7), at(8), reasons)
 }
 
-async fn check_pushes(env: &Env, folded: &BTreeMap<i64, (i64, i64)>, proof: &mut Proof) -> anyhow::Result<()> {
+async fn check_pushes(
+    env: &Env,
+    folded: &BTreeMap<i64, (i64, i64)>,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
     let (mut after, mut seen) = (0, 0);
     loop {
         let rows = env.store.pushes_after(after, PAGE).await?;
@@ -207,13 +271,21 @@ async fn check_pushes(env: &Env, folded: &BTreeMap<i64, (i64, i64)>, proof: &mut
         after = last.event;
         for row in &rows {
             if folded.get(&row.event) != Some(&(row.state.number(), row.attempts)) {
-                proof.find("projection", "a write is not where the ledger says", format!("event {}", row.event));
+                proof.find(
+                    "projection",
+                    "a write is not where the ledger says",
+                    format!("event {}", row.event),
+                );
             }
         }
         seen += rows.len();
     }
     if seen != folded.len() {
-        proof.find("projection", "the ledger names writes that are missing", "push");
+        proof.find(
+            "projection",
+            "the ledger names writes that are missing",
+            "push",
+        );
     }
     proof.count("writes", seen);
     Ok(())
@@ -221,23 +293,48 @@ async fn check_pushes(env: &Env, folded: &BTreeMap<i64, (i64, i64)>, proof: &mut
 
 fn check_books(books: &[BookRow], folded: &BTreeMap<[i64; 5], (i64, Counts)>, proof: &mut Proof) {
     for book in books {
-        let key = [book.run, book.stage.number(), book.source, book.partner, book.file];
+        let key = [
+            book.run,
+            book.stage.number(),
+            book.source,
+            book.partner,
+            book.file,
+        ];
         let place = || format!("run {}, {}", book.run, book.stage.code());
         match folded.get(&key) {
             Some((received, counts)) => {
                 if i64::try_from(counts.received()) != Ok(*received) {
-                    proof.find("balance", "received is not accepted + repeated + rejected + held", place());
+                    proof.find(
+                        "balance",
+                        "received is not accepted + repeated + rejected + held",
+                        place(),
+                    );
                 }
                 if *counts != book.counts {
                     proof.find("projection", "a book is not what the ledger says", place());
                 }
             }
-            None => proof.find("projection", "a book that the ledger does not know", place()),
+            None => proof.find(
+                "projection",
+                "a book that the ledger does not know",
+                place(),
+            ),
         }
     }
     if books.len() != folded.len() {
-        proof.find("projection", "the ledger names books that are missing", "book");
+        proof.find(
+            "projection",
+            "the ledger names books that are missing",
+            "book",
+        );
     }
     proof.count("books", books.len());
-    proof.count("stages", books.iter().map(|book| book.stage).collect::<std::collections::BTreeSet<Stage>>().len());
+    proof.count(
+        "stages",
+        books
+            .iter()
+            .map(|book| book.stage)
+            .collect::<std::collections::BTreeSet<Stage>>()
+            .len(),
+    );
 }

@@ -59,7 +59,20 @@ pub(crate) struct Sealed {
     pub(crate) shared: Vec<Shared>,
 }
 
+impl Sealed {
+    /// The same inputs for another leg of the same referral: nothing is left to write.
+    fn known_already(&self) -> Self {
+        Self {
+            raws: Vec::new(),
+            vouched: Vec::new(),
+            ids: self.ids,
+            shared: self.shared.clone(),
+        }
+    }
+}
+
 /// A practitioner, role or practice: one raw row for all referrals that name it.
+#[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) kind: RawKind,
     pub(crate) look: Look,
@@ -98,26 +111,56 @@ struct Lore {
     persons: HashMap<Look, KeyRow>,
     /// Open legs of each person with their partners' strands.
     open_with: HashMap<i64, Vec<(i64, i64)>>,
+    /// Onward legs of these persons: they change with the first leg of their referral.
+    onward: Vec<Leg>,
 }
 
 /// Prepares a chunk; runs on a thread of its own and waits there for look-ups.
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) fn prepare(env: &Env, source: usize, dossiers: Vec<Dossier>, ids: &Ids, stream: &mut Stream) -> anyhow::Result<Prepared> {
+pub(crate) fn prepare(
+    env: &Env,
+    source: usize,
+    dossiers: Vec<Dossier>,
+    ids: &Ids,
+    stream: &mut Stream,
+) -> anyhow::Result<Prepared> {
     let runtime = tokio::runtime::Handle::current();
-    let trees: Vec<Option<Trees<'_>>> = dossiers.iter().map(|dossier| dossier.trees().ok()).collect();
-    let looks: Vec<Option<Looks>> = dossiers.iter().zip(&trees).map(|(dossier, trees)| looks(env, source, dossier, trees.as_ref()?)).collect();
-    let shared: Vec<Vec<Shared>> = dossiers.iter().map(|dossier| shared(env, source, dossier)).collect();
+    let trees: Vec<Option<Trees<'_>>> = dossiers
+        .iter()
+        .map(|dossier| dossier.trees().ok())
+        .collect();
+    let looks: Vec<Option<Looks>> = dossiers
+        .iter()
+        .zip(&trees)
+        .map(|(dossier, trees)| looks(env, source, dossier, trees.as_ref()?))
+        .collect();
+    let mut shared_looks = HashMap::new();
+    let shared: Vec<Vec<Shared>> = dossiers
+        .iter()
+        .map(|dossier| shared(env, source, dossier, &mut shared_looks))
+        .collect();
     let lore = runtime.block_on(lore(env, &looks, &shared))?;
     let mut items = Vec::with_capacity(dossiers.len());
     let mut changes = Vec::new();
-    for ((dossier, trees), (looks, shared)) in dossiers.iter().zip(&trees).zip(looks.into_iter().zip(shared)) {
+    for ((dossier, trees), (looks, shared)) in dossiers
+        .iter()
+        .zip(&trees)
+        .zip(looks.into_iter().zip(shared))
+    {
         let (Some(trees), Some(looks)) = (trees, looks) else {
             items.push(Item::Unreadable);
             continue;
         };
-        let one = One { env, source, dossier, trees, looks, lore: &lore };
+        let one = One {
+            env,
+            source,
+            dossier,
+            trees,
+            looks,
+            lore: &lore,
+        };
         let item = one.item(shared, ids, stream);
         if let Item::Changed(changed) = &item {
             changes.push((items.len(), changed.leg.now.raws));
@@ -125,9 +168,14 @@ pub(crate) fn prepare(env: &Env, source: usize, dossiers: Vec<Dossier>, ids: &Id
         items.push(item);
     }
     // What was sent before is read back only for referrals that changed.
-    let before = runtime.block_on(kept::dossiers(env, &changes.iter().map(|(_, raws)| *raws).collect::<Vec<_>>()))?;
+    let before = runtime.block_on(kept::dossiers(
+        env,
+        &changes.iter().map(|(_, raws)| *raws).collect::<Vec<_>>(),
+    ))?;
     for ((place, _), before) in changes.iter().zip(before) {
-        if let (Some(Item::Changed(changed)), Some(Some(trees))) = (items.get_mut(*place), trees.get(*place)) {
+        if let (Some(Item::Changed(changed)), Some(Some(trees))) =
+            (items.get_mut(*place), trees.get(*place))
+        {
             change::settle(env, source, changed, trees, before.as_ref());
         }
     }
@@ -151,22 +199,66 @@ impl One<'_, '_> {
         let known = |look: &Look| lore.raws.get(look).copied();
         let request = known(&self.looks.request);
         let Some(leg) = lore.legs.get(&self.looks.referral) else {
-            return if request.is_some() { Item::Repeated } else { self.first_seen(shared, ids, stream) };
+            return if request.is_some() {
+                Item::Repeated
+            } else {
+                self.first_seen(shared, ids, stream)
+            };
         };
         let patient = self.looks.patient.as_ref().map(|look| known(look));
         let consent = self.looks.consent.as_ref().map(|look| known(look));
+        let old = leg.now.raws;
+        let newly =
+            |found: Option<Option<i64>>, had: i64| found.is_some_and(|id| id.is_none() || had == 0);
         // An older version that comes again is no change; a record that is missing this time is none either.
-        if request.is_some() && patient != Some(None) && consent != Some(None) {
+        if request.is_some() && !newly(patient, old.patient) && !newly(consent, old.consent) {
             return Item::Repeated;
         }
         let person = self.person(ids, stream);
-        let old = leg.now.raws;
         let mut sealed = self.seal(&person, shared, ids, stream);
-        sealed.ids.request = if request.is_some() { old.request } else { sealed.ids.request };
-        sealed.ids.patient = if sealed.ids.patient == 0 { old.patient } else { sealed.ids.patient };
-        sealed.ids.consent = if sealed.ids.consent == 0 { old.consent } else { sealed.ids.consent };
-        let decision = self.decide(&person, leg.id, leg.reference);
-        Item::Changed(Box::new(Changed { leg: leg.clone(), person, sealed, outcome: decision, after: leg.now, stage: Stage::Select, held: None }))
+        sealed.ids.request = if request.is_some() {
+            old.request
+        } else {
+            sealed.ids.request
+        };
+        sealed.ids.patient = if sealed.ids.patient == 0 {
+            old.patient
+        } else {
+            sealed.ids.patient
+        };
+        sealed.ids.consent = if sealed.ids.consent == 0 {
+            old.consent
+        } else {
+            sealed.ids.consent
+        };
+        let outcome = self.decide(&person, leg.id, leg.reference);
+        let onward = lore.onward.iter().filter(|other| {
+            other.now.person == leg.now.person && other.now.raws.request == old.request
+        });
+        let change = |leg: &Leg, person: Person, sealed: Sealed, onward: Vec<Changed>| Changed {
+            leg: leg.clone(),
+            person,
+            sealed,
+            outcome,
+            after: leg.now,
+            stage: Stage::Select,
+            held: None,
+            onward,
+        };
+        let onward = onward
+            .map(|other| {
+                change(
+                    other,
+                    Person {
+                        new: None,
+                        ..person.clone()
+                    },
+                    sealed.known_already(),
+                    Vec::new(),
+                )
+            })
+            .collect();
+        Item::Changed(Box::new(change(leg, person, sealed, onward)))
     }
 
     fn first_seen(self, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Item {
@@ -185,11 +277,21 @@ impl One<'_, '_> {
                     // What is not ours is not kept: the stub tells only that this version was seen.
                     sealed: stub(&holder.key.digest(&self.dossier.request)),
                 };
-                Item::NotOurs { referral: self.looks.referral, raw: Box::new(raw) }
+                Item::NotOurs {
+                    referral: self.looks.referral,
+                    raw: Box::new(raw),
+                }
             }
             Some(outcome) => {
                 let sealed = self.seal(&person, shared, ids, stream);
-                Item::New(Box::new(NewReferral { referral: self.looks.referral, id, reference, person, sealed, outcome }))
+                Item::New(Box::new(NewReferral {
+                    referral: self.looks.referral,
+                    id,
+                    reference,
+                    person,
+                    sealed,
+                    outcome,
+                }))
             }
         }
     }
@@ -198,40 +300,97 @@ impl One<'_, '_> {
     fn decide(&self, person: &Person, leg: i64, reference: LegReference) -> Option<Outcome> {
         let env = self.env;
         let source = &env.sources[self.source].config;
-        let open: Vec<usize> = self.lore.open_with.get(&person.id).map_or_else(Vec::new, |legs| {
-            legs.iter().filter(|(other, _)| *other != leg).filter_map(|(_, strand)| env.partner_at(*strand)).collect()
-        });
+        let open: Vec<usize> = self
+            .lore
+            .open_with
+            .get(&person.id)
+            .map_or_else(Vec::new, |legs| {
+                legs.iter()
+                    .filter(|(other, _)| *other != leg)
+                    .filter_map(|(_, strand)| env.partner_at(*strand))
+                    .collect()
+            });
         let reference = reference.to_string();
         let facts = map::facts(&reference, crate::domain::Action::New, "", 0);
-        let view = self.trees.view(env.setting(source, &env.rules, env.today()), facts);
-        judge(env, source, &view, self.trees.consent(), Known { open_with: &open })
+        let view = self
+            .trees
+            .view(env.setting(source, &env.rules, env.today()), facts);
+        judge(
+            env,
+            source,
+            &view,
+            self.trees.consent(),
+            Known { open_with: &open },
+        )
     }
 
     fn person(&self, ids: &Ids, stream: &mut Stream) -> Person {
         if let Some(row) = self.lore.persons.get(&self.looks.person)
             && let Ok(key) = self.env.unwrap_key(row)
         {
-            return Person { look: self.looks.person, id: row.id, key, new: None };
+            return Person {
+                look: self.looks.person,
+                id: row.id,
+                key,
+                new: None,
+            };
         }
         let id = ids.next();
         let key = HolderKey::new(stream.bytes());
         let wrapped = self.env.keys.wrap(id, stream.bytes(), &key);
-        let row = KeyRow { id, kind: KeyKind::Person as i64, look: Some(self.looks.person), wrapped };
-        Person { look: self.looks.person, id, key, new: Some(row) }
+        let row = KeyRow {
+            id,
+            kind: KeyKind::Person as i64,
+            look: Some(self.looks.person),
+            wrapped,
+        };
+        Person {
+            look: self.looks.person,
+            id,
+            key,
+            new: Some(row),
+        }
     }
 
     /// Seals what the store does not have yet.
     fn seal(&self, person: &Person, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Sealed {
-        let mut sealed = Sealed { raws: Vec::with_capacity(2), vouched: Vec::with_capacity(2), ids: RawIds::default(), shared };
+        let mut sealed = Sealed {
+            raws: Vec::with_capacity(2),
+            vouched: Vec::with_capacity(2),
+            ids: RawIds::default(),
+            shared,
+        };
         let own = [
-            (RawKind::ServiceRequest, Some(self.looks.request), Some(&self.dossier.request)),
-            (RawKind::Patient, self.looks.patient, self.dossier.patient.as_ref()),
-            (RawKind::Consent, self.looks.consent, self.dossier.consent.as_ref()),
+            (
+                RawKind::ServiceRequest,
+                Some(self.looks.request),
+                Some(&self.dossier.request),
+            ),
+            (
+                RawKind::Patient,
+                self.looks.patient,
+                self.dossier.patient.as_ref(),
+            ),
+            (
+                RawKind::Consent,
+                self.looks.consent,
+                self.dossier.consent.as_ref(),
+            ),
         ];
         for (kind, look, bytes) in own {
-            let (Some(look), Some(bytes)) = (look, bytes) else { continue };
+            let (Some(look), Some(bytes)) = (look, bytes) else {
+                continue;
+            };
             let id = self.lore.raws.get(&look).copied().unwrap_or_else(|| {
-                let row = seal_raw(ids.next(), person.id, &person.key, kind, look, bytes, stream);
+                let row = seal_raw(
+                    ids.next(),
+                    person.id,
+                    &person.key,
+                    kind,
+                    look,
+                    bytes,
+                    stream,
+                );
                 let id = row.id;
                 sealed.vouched.push((id, sealed_digest(&row.sealed)));
                 sealed.raws.push(row);
@@ -248,25 +407,48 @@ impl One<'_, '_> {
 }
 
 /// Select's decision, and map's if it was routed; `None` of what is not ours.
-pub(crate) fn judge(env: &Env, source: &crate::config::Source, view: &crate::partner::View<'_>, consent: Option<&Json<'_>>, known: Known<'_>) -> Option<Outcome> {
+pub(crate) fn judge(
+    env: &Env,
+    source: &crate::config::Source,
+    view: &crate::partner::View<'_>,
+    consent: Option<&Json<'_>>,
+    known: Known<'_>,
+) -> Option<Outcome> {
     match decide(view, consent, &env.source_rules(source), known) {
         Decision::NotOurs => None,
         Decision::Closed(state, reason) => Some(Outcome::Closed(state, reason)),
         Decision::Held(reason, place) => Some(Outcome::Held(Stage::Select, reason, place)),
         Decision::Routed(place) => {
             let partner = env.rules.partners.get(place)?;
-            Some(match map::row(partner, view, &|fields| env.keys.token(fields)) {
-                Ok(_) => Outcome::Routed(place),
-                Err(problem) => Outcome::Held(Stage::Map, problem.reason, Some(place)),
-            })
+            Some(
+                match map::row(partner, view, &|fields| env.keys.token(fields)) {
+                    Ok(_) => Outcome::Routed(place),
+                    Err(problem) => Outcome::Held(Stage::Map, problem.reason, Some(place)),
+                },
+            )
         }
     }
 }
 
 /// A raw row of these bytes.
-pub(crate) fn seal_raw(id: i64, holder: i64, key: &HolderKey, kind: RawKind, look: Look, bytes: &[u8], stream: &mut Stream) -> RawRow {
+pub(crate) fn seal_raw(
+    id: i64,
+    holder: i64,
+    key: &HolderKey,
+    kind: RawKind,
+    look: Look,
+    bytes: &[u8],
+    stream: &mut Stream,
+) -> RawRow {
     let sealed = key.seal(raw_spot(id, holder), stream.bytes(), bytes);
-    RawRow { id, holder, kind: kind.number(), look: Some(look), digest: key.digest(bytes), sealed }
+    RawRow {
+        id,
+        holder,
+        kind: kind.number(),
+        look: Some(look),
+        digest: key.digest(bytes),
+        sealed,
+    }
 }
 
 fn looks(env: &Env, source: usize, dossier: &Dossier, trees: &Trees<'_>) -> Option<Looks> {
@@ -277,35 +459,68 @@ fn looks(env: &Env, source: usize, dossier: &Dossier, trees: &Trees<'_>) -> Opti
     }
     let pulled = |kind: &str, bytes: Option<&Bytes>, tree: Option<&Json<'_>>| {
         let id = service_request::id(tree?)?.as_bytes();
-        Some(env.keys.look(&[name, kind.as_bytes(), id, &version(env, source, bytes?, tree?)]))
+        Some(env.keys.look(&[
+            name,
+            kind.as_bytes(),
+            id,
+            &version(env, source, bytes?, tree?),
+        ]))
     };
     let person = trees.patient();
-    let patient_id = person.and_then(service_request::id).filter(|_| dossier.patient.is_some());
-    let number = person.and_then(patient::nhs_number_text).and_then(|text| NhsNumber::parse(text).ok());
+    let patient_id = person
+        .and_then(service_request::id)
+        .filter(|_| dossier.patient.is_some());
+    let number = person
+        .and_then(patient::nhs_number_text)
+        .and_then(|text| NhsNumber::parse(text).ok());
     let person_look = match (number, patient_id) {
-        (Some(number), _) => env.keys.look(&[name, b"nhs-number", number.digits().as_bytes()]),
+        (Some(number), _) => env
+            .keys
+            .look(&[name, b"nhs-number", number.digits().as_bytes()]),
         (None, Some(patient)) => env.keys.look(&[name, b"patient", patient.as_bytes()]),
         (None, None) => env.keys.look(&[name, b"nobody", id]),
     };
     Some(Looks {
         referral: env.keys.look(&[name, b"ServiceRequest", id]),
-        request: env.keys.look(&[name, b"ServiceRequest", id, &version(env, source, &dossier.request, &trees.request)]),
+        request: env.keys.look(&[
+            name,
+            b"ServiceRequest",
+            id,
+            &version(env, source, &dossier.request, &trees.request),
+        ]),
         person: person_look,
-        patient: pulled("Patient", dossier.patient.as_ref(), dossier.patient.as_ref().and(person)),
-        consent: pulled("Consent", dossier.consent.as_ref(), dossier.consent.as_ref().and(trees.consent())),
+        patient: pulled(
+            "Patient",
+            dossier.patient.as_ref(),
+            dossier.patient.as_ref().and(person),
+        ),
+        consent: pulled(
+            "Consent",
+            dossier.consent.as_ref(),
+            dossier.consent.as_ref().and(trees.consent()),
+        ),
     })
 }
 
 /// What tells one version of a resource from another: a server's version id, else, and in extracts always, its content.
 fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
-    let served = matches!(env.sources[source].config.pull, crate::config::Pull::Search { .. });
+    let served = matches!(
+        env.sources[source].config.pull,
+        crate::config::Pull::Search { .. }
+    );
     match service_request::version_id(tree) {
         Some(version) if served => version.as_bytes().to_vec(),
         _ => sha256(&[bytes]).to_vec(),
     }
 }
 
-fn shared(env: &Env, source: usize, dossier: &Dossier) -> Vec<Shared> {
+/// `looks` remembers by address: within a chunk the same few records come again and again.
+fn shared(
+    env: &Env,
+    source: usize,
+    dossier: &Dossier,
+    looks: &mut HashMap<*const u8, Look>,
+) -> Vec<Shared> {
     let name = env.sources[source].config.id.as_bytes();
     let named = [
         (RawKind::Practitioner, dossier.requester.as_ref()),
@@ -316,45 +531,108 @@ fn shared(env: &Env, source: usize, dossier: &Dossier) -> Vec<Shared> {
         .into_iter()
         .filter_map(|(kind, bytes)| {
             let bytes = bytes?;
-            let look = env.keys.look(&[name, kind.resource_type().as_bytes(), &sha256(&[bytes])]);
-            Some(Shared { kind, look, bytes: bytes.clone(), known: None })
+            let look = *looks.entry(bytes.as_ptr()).or_insert_with(|| {
+                env.keys
+                    .look(&[name, kind.resource_type().as_bytes(), &sha256(&[bytes])])
+            });
+            Some(Shared {
+                kind,
+                look,
+                bytes: bytes.clone(),
+                known: None,
+            })
         })
         .collect()
 }
 
 async fn lore(env: &Env, looks: &[Option<Looks>], shared: &[Vec<Shared>]) -> anyhow::Result<Lore> {
     let known = || looks.iter().flatten();
-    let legs = env.store.legs_by_look(known().map(|looks| looks.referral).collect()).await?;
-    let mut raw_looks: Vec<Look> = known().flat_map(|looks| [Some(looks.request), looks.patient, looks.consent]).flatten().collect();
+    let legs = env
+        .store
+        .legs_by_look(known().map(|looks| looks.referral).collect())
+        .await?;
+    let mut raw_looks: Vec<Look> = known()
+        .flat_map(|looks| [Some(looks.request), looks.patient, looks.consent])
+        .flatten()
+        .collect();
     raw_looks.extend(shared.iter().flatten().map(|shared| shared.look));
     raw_looks.sort_unstable();
     raw_looks.dedup();
     let raws = env.store.raws_by_look(raw_looks).await?;
-    let keys = env.store.keys_by_look(known().map(|looks| looks.person).collect()).await?;
+    let keys = env
+        .store
+        .keys_by_look(known().map(|looks| looks.person).collect())
+        .await?;
     let mut open_with: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
-    for leg in env.store.legs_of_persons(keys.iter().map(|key| key.id).collect()).await? {
+    let mut onward = Vec::new();
+    let mut persons: Vec<i64> = keys
+        .iter()
+        .map(|key| key.id)
+        .chain(legs.iter().map(|leg| leg.now.person))
+        .collect();
+    persons.sort_unstable();
+    persons.dedup();
+    for leg in env.store.legs_of_persons(persons).await? {
         let waiting = leg.now.state == LegState::Routed || leg.now.state.after_sending();
         if waiting && leg.now.partner > 0 {
-            open_with.entry(leg.now.person).or_default().push((leg.id, leg.now.partner));
+            open_with
+                .entry(leg.now.person)
+                .or_default()
+                .push((leg.id, leg.now.partner));
+        }
+        if leg.look.is_none() {
+            onward.push(leg);
         }
     }
     Ok(Lore {
-        legs: legs.into_iter().filter_map(|leg| Some((leg.look?, leg))).collect(),
+        legs: legs
+            .into_iter()
+            .filter_map(|leg| Some((leg.look?, leg)))
+            .collect(),
         raws: raws.into_iter().collect(),
-        persons: keys.into_iter().filter_map(|key| Some((key.look?, key))).collect(),
+        persons: keys
+            .into_iter()
+            .filter_map(|key| Some((key.look?, key)))
+            .collect(),
         open_with,
+        onward,
     })
 }
 
 /// What a leg is after a decision, before anything was sent.
 pub(crate) fn standing(env: &Env, outcome: Outcome, person: i64, raws: RawIds) -> Standing {
-    let strand = |place: Option<usize>| place.and_then(|place| env.partners.get(place)).map_or(0, |partner| partner.strand);
-    let base = Standing { state: LegState::Received, partner: 0, person, why: None, pending: 0, asked: 0, closing: 0, raws };
+    let strand = |place: Option<usize>| {
+        place
+            .and_then(|place| env.partners.get(place))
+            .map_or(0, |partner| partner.strand)
+    };
+    let base = Standing {
+        state: LegState::Received,
+        partner: 0,
+        person,
+        why: None,
+        pending: 0,
+        asked: 0,
+        closing: 0,
+        raws,
+    };
     match outcome {
-        Outcome::Closed(state, reason) => Standing { state, why: Some(reason), ..base },
-        Outcome::Held(_, reason, place) => Standing { state: LegState::Held, why: Some(reason), partner: strand(place), ..base },
-        Outcome::Routed(place) => {
-            Standing { state: LegState::Routed, partner: strand(Some(place)), pending: crate::domain::Action::New.number(), ..base }
-        }
+        Outcome::Closed(state, reason) => Standing {
+            state,
+            why: Some(reason),
+            ..base
+        },
+        Outcome::Held(_, reason, place) => Standing {
+            state: LegState::Held,
+            why: Some(reason),
+            partner: strand(place),
+            ..base
+        },
+        Outcome::Routed(place) => Standing {
+            state: LegState::Routed,
+            partner: strand(Some(place)),
+            pending: crate::domain::Action::New.number(),
+            ..base
+        },
     }
 }

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
@@ -19,6 +19,9 @@ use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier};
 use crate::seal::{Digest, sha256};
 use crate::store::rows::RawKind;
+
+/// Practitioners, roles and practices kept in memory.
+const SHARED_MAX: usize = 50_000;
 
 /// Why a folder cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +42,8 @@ struct Spot {
 
 struct Indexed {
     spot: Spot,
+    /// An Organization with an ODS code.
+    coded: bool,
     last_updated: Option<Box<str>>,
 }
 
@@ -55,6 +60,8 @@ pub(crate) struct Folder {
     records: HashMap<(RawKind, Box<str>), Indexed>,
     by_nhs_number: HashMap<Box<str>, Box<str>>,
     by_full_url: HashMap<Box<str>, Spot>,
+    /// Practitioners, roles and practices as read: many referrals name the same few.
+    shared: Mutex<HashMap<(u32, u64), Bytes>>,
     /// Requests with an id that came twice: the newest is taken.
     superseded: u64,
     others: u64,
@@ -81,15 +88,24 @@ impl Folder {
             records: HashMap::new(),
             by_nhs_number: HashMap::new(),
             by_full_url: HashMap::new(),
+            shared: Mutex::new(HashMap::new()),
             superseded: 0,
             others: 0,
             diagnostics: Vec::new(),
             digest: [0; 32],
         };
         let mut digests = Vec::new();
-        let base = if path.is_file() { path.parent().unwrap_or(path) } else { path };
+        let base = if path.is_file() {
+            path.parent().unwrap_or(path)
+        } else {
+            path
+        };
         for file in paths {
-            let name = file.strip_prefix(base).unwrap_or(&file).display().to_string();
+            let name = file
+                .strip_prefix(base)
+                .unwrap_or(&file)
+                .display()
+                .to_string();
             match open_extract(&file, temporary) {
                 Ok(opened) => {
                     folder.extracts.push(Extract { name, file: opened });
@@ -134,23 +150,35 @@ impl Folder {
 
     /// File and place of a referral, for messages.
     pub(crate) fn place(&self, index: usize) -> Place {
-        let Some((_, indexed)) = self.requests.get(index) else { return Place::default() };
-        let name = self.extracts.get(indexed.spot.file as usize).map_or("", |extract| extract.name.as_str());
+        let Some((_, indexed)) = self.requests.get(index) else {
+            return Place::default();
+        };
+        let name = self
+            .extracts
+            .get(indexed.spot.file as usize)
+            .map_or("", |extract| extract.name.as_str());
         Place::file(name).and(format!("byte {}", indexed.spot.offset))
     }
 
     /// Name of the file of a referral.
     pub(crate) fn file(&self, index: usize) -> Option<&str> {
         let (_, indexed) = self.requests.get(index)?;
-        self.extracts.get(indexed.spot.file as usize).map(|extract| extract.name.as_str())
+        self.extracts
+            .get(indexed.spot.file as usize)
+            .map(|extract| extract.name.as_str())
     }
 
     /// The referral at this place, with the records that it names and that the folder holds.
     pub(crate) fn dossier(&self, index: usize) -> std::io::Result<Dossier> {
-        let (_, indexed) = self.requests.get(index).ok_or(std::io::ErrorKind::NotFound)?;
+        let (_, indexed) = self
+            .requests
+            .get(index)
+            .ok_or(std::io::ErrorKind::NotFound)?;
         let request = self.read(indexed.spot)?;
         let mut dossier = Dossier::of_request(request.clone());
-        let Ok(tree) = Json::parse(&request) else { return Ok(dossier) };
+        let Ok(tree) = Json::parse(&request) else {
+            return Ok(dossier);
+        };
         dossier.patient = self.subject(&tree)?;
         self.referrer(&tree, &mut dossier)?;
         for reference in service_request::consents(&tree, None) {
@@ -163,10 +191,15 @@ impl Folder {
 
     fn subject(&self, request: &Json<'_>) -> std::io::Result<Option<Bytes>> {
         let found = self.resolve(RawKind::Patient, service_request::subject(request, None))?;
-        let contained = matches!(service_request::subject(request, None), Reference::Contained(_));
+        let contained = matches!(
+            service_request::subject(request, None),
+            Reference::Contained(_)
+        );
         match (found, service_request::subject_identifier(request)) {
             (Some(found), _) => Ok(Some(found)),
-            (None, Some((system, value))) if !contained => self.resolve(RawKind::Patient, Reference::Logical { system, value }),
+            (None, Some((system, value))) if !contained => {
+                self.resolve(RawKind::Patient, Reference::Logical { system, value })
+            }
             (None, _) => Ok(None),
         }
     }
@@ -178,16 +211,32 @@ impl Folder {
         if let Some(role) = dossier.role.clone()
             && let Ok(role) = Json::parse(&role)
         {
-            dossier.requester = self.resolve(RawKind::Practitioner, people::role_practitioner(&role, None))?;
-            dossier.practice = self.resolve(RawKind::Organization, people::role_organization(&role, None))?;
+            dossier.requester = self.resolve(
+                RawKind::Practitioner,
+                people::role_practitioner(&role, None),
+            )?;
+            dossier.practice = self.resolve(
+                RawKind::Organization,
+                people::role_organization(&role, None),
+            )?;
         }
         if dossier.practice.is_none() {
             dossier.practice = self.resolve(RawKind::Organization, requester)?;
         }
         for reference in service_request::supporting_info(request, None) {
+            let coded = match reference {
+                Reference::Relative {
+                    kind: "Organization",
+                    id,
+                } => self
+                    .records
+                    .get(&(RawKind::Organization, Box::from(id)))
+                    .is_some_and(|indexed| indexed.coded),
+                _ => true,
+            };
             if dossier.practice.is_none()
+                && coded
                 && let Some(bytes) = self.resolve(RawKind::Organization, reference)?
-                && Json::parse(&bytes).is_ok_and(|organization| people::ods_code(&organization).is_some())
             {
                 dossier.practice = Some(bytes);
             }
@@ -196,28 +245,64 @@ impl Folder {
     }
 
     fn resolve(&self, kind: RawKind, reference: Reference<'_>) -> std::io::Result<Option<Bytes>> {
-        let by_id = |id: &str| self.records.get(&(kind, Box::from(id))).map(|indexed| indexed.spot);
+        let by_id = |id: &str| {
+            self.records
+                .get(&(kind, Box::from(id)))
+                .map(|indexed| indexed.spot)
+        };
         let spot = match reference {
             Reference::Relative { kind: named, id } if named == kind.resource_type() => by_id(id),
             Reference::Urn(url) => self.by_full_url.get(url).copied(),
             // An extract has no base of its own: an absolute address is known by its fullUrl or by its end.
             Reference::Foreign(url) => self.by_full_url.get(url).copied().or_else(|| {
                 let (rest, id) = url.rsplit_once('/')?;
-                rest.ends_with(kind.resource_type()).then(|| by_id(id)).flatten()
+                rest.ends_with(kind.resource_type())
+                    .then(|| by_id(id))
+                    .flatten()
             }),
-            Reference::Logical { system, value } if kind == RawKind::Patient && system == Some(patient::NHS_NUMBER_SYSTEM) => {
+            Reference::Logical { system, value }
+                if kind == RawKind::Patient && system == Some(patient::NHS_NUMBER_SYSTEM) =>
+            {
                 self.by_nhs_number.get(value).and_then(|id| by_id(id))
             }
             _ => None,
         };
         let Some(spot) = spot else { return Ok(None) };
-        let bytes = self.read(spot)?;
-        let right = Json::parse(&bytes).is_ok_and(|tree| tree.get("resourceType").and_then(Json::as_str) == Some(kind.resource_type()));
+        let bytes = if matches!(kind, RawKind::Patient | RawKind::Consent) {
+            self.read(spot)?
+        } else {
+            self.read_shared(spot)?
+        };
+        if matches!(
+            reference,
+            Reference::Relative { .. } | Reference::Logical { .. }
+        ) {
+            // The index has it under its type already.
+            return Ok(Some(bytes));
+        }
+        let right = Json::parse(&bytes).is_ok_and(|tree| {
+            tree.get("resourceType").and_then(Json::as_str) == Some(kind.resource_type())
+        });
         Ok(right.then_some(bytes))
     }
 
+    fn read_shared(&self, spot: Spot) -> std::io::Result<Bytes> {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bytes) = shared.get(&(spot.file, spot.offset)) {
+            return Ok(Arc::clone(bytes));
+        }
+        let bytes = self.read(spot)?;
+        if shared.len() < SHARED_MAX {
+            shared.insert((spot.file, spot.offset), Arc::clone(&bytes));
+        }
+        Ok(bytes)
+    }
+
     fn read(&self, spot: Spot) -> std::io::Result<Bytes> {
-        let extract = self.extracts.get(spot.file as usize).ok_or(std::io::ErrorKind::NotFound)?;
+        let extract = self
+            .extracts
+            .get(spot.file as usize)
+            .ok_or(std::io::ErrorKind::NotFound)?;
         let mut bytes = vec![0; spot.length as usize];
         extract.file.read_exact_at(&mut bytes, spot.offset)?;
         Ok(Arc::from(bytes))
@@ -233,12 +318,20 @@ impl Folder {
     /// any other is one JSON document.
     fn index_extract(&mut self) -> std::io::Result<Digest> {
         let file = u32::try_from(self.extracts.len() - 1).unwrap_or(u32::MAX);
-        let Some(extract) = self.extracts.last() else { return Ok([0; 32]) };
+        let Some(extract) = self.extracts.last() else {
+            return Ok([0; 32]);
+        };
         let name = extract.name.clone();
         let handle = extract.file.try_clone()?;
         let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
         let ndjson = name.contains(".ndjson");
-        let mut reader = BufReader::with_capacity(1 << 20, Cursor { file: &handle, at: 0 });
+        let mut reader = BufReader::with_capacity(
+            1 << 20,
+            Cursor {
+                file: &handle,
+                at: 0,
+            },
+        );
         let mut line = Vec::new();
         let (mut offset, mut number) = (0_u64, 0_u64);
         if ndjson {
@@ -253,10 +346,19 @@ impl Folder {
                 digest.update(&line);
                 let place = Place::file(&name).line(number);
                 if line.trim_ascii().len() > limits::RESOURCE_BYTES_MAX {
-                    let what = format!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
+                    let what =
+                        format!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
                     self.note(Diagnostic::new(Code::Unreadable, what, place));
                 } else if !line.trim_ascii().is_empty() {
-                    self.index_document(&line, Spot { file, offset, length: u32::try_from(read).unwrap_or(u32::MAX) }, &place);
+                    self.index_document(
+                        &line,
+                        Spot {
+                            file,
+                            offset,
+                            length: u32::try_from(read).unwrap_or(u32::MAX),
+                        },
+                        &place,
+                    );
                 }
                 offset += u64::try_from(read).unwrap_or(0);
             }
@@ -266,9 +368,21 @@ impl Folder {
             digest.update(&line);
             let place = Place::file(&name);
             if u64::try_from(line.len()).is_ok_and(|length| length > bytes_max) {
-                self.note(Diagnostic::new(Code::Unreadable, format!("a document is longer than {bytes_max} bytes"), place));
+                self.note(Diagnostic::new(
+                    Code::Unreadable,
+                    format!("a document is longer than {bytes_max} bytes"),
+                    place,
+                ));
             } else {
-                self.index_document(&line, Spot { file, offset, length: u32::try_from(line.len()).unwrap_or(u32::MAX) }, &place);
+                self.index_document(
+                    &line,
+                    Spot {
+                        file,
+                        offset,
+                        length: u32::try_from(line.len()).unwrap_or(u32::MAX),
+                    },
+                    &place,
+                );
             }
         }
         let mut out = [0; 32];
@@ -280,7 +394,10 @@ impl Folder {
         let tree = match Json::parse(bytes) {
             Ok(tree) => tree,
             Err(error) => {
-                let line = place.clone().and(format!("line {}, column {} of the text", error.line, error.column));
+                let line = place.clone().and(format!(
+                    "line {}, column {} of the text",
+                    error.line, error.column
+                ));
                 self.note(Diagnostic::new(Code::Unreadable, error.what, line));
                 return;
             }
@@ -288,19 +405,32 @@ impl Folder {
         match tree.get("resourceType").and_then(Json::as_str) {
             Some("Bundle") => self.index_bundle(bytes, spot, place),
             Some(kind) => self.index_resource(kind, &tree, spot, None, place),
-            None => self.note(Diagnostic::new(Code::NotAResource, "a JSON document without resourceType", place.clone())),
+            None => self.note(Diagnostic::new(
+                Code::NotAResource,
+                "a JSON document without resourceType",
+                place.clone(),
+            )),
         }
     }
 
     fn index_bundle(&mut self, bytes: &[u8], spot: Spot, place: &Place) {
-        let Ok(text) = std::str::from_utf8(bytes) else { return };
-        let parsed: Result<BundleText<'_>, _> = serde_json::from_str(text.trim_start_matches('\u{feff}'));
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return;
+        };
+        let parsed: Result<BundleText<'_>, _> =
+            serde_json::from_str(text.trim_start_matches('\u{feff}'));
         let Ok(bundle) = parsed else {
-            self.note(Diagnostic::new(Code::BadResource, "a Bundle whose entry is no list of objects", place.clone()));
+            self.note(Diagnostic::new(
+                Code::BadResource,
+                "a Bundle whose entry is no list of objects",
+                place.clone(),
+            ));
             return;
         };
         for (number, entry) in bundle.entry.iter().enumerate() {
-            let Some(resource) = entry.resource else { continue };
+            let Some(resource) = entry.resource else {
+                continue;
+            };
             let place = place.clone().and(format!("entry {number}"));
             let offset = (resource.get().as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
             let inner = Spot {
@@ -309,24 +439,48 @@ impl Folder {
                 length: u32::try_from(resource.get().len()).unwrap_or(u32::MAX),
             };
             let Ok(tree) = Json::parse(resource.get().as_bytes()) else {
-                self.note(Diagnostic::new(Code::Unreadable, "an entry of a Bundle cannot be read", place));
+                self.note(Diagnostic::new(
+                    Code::Unreadable,
+                    "an entry of a Bundle cannot be read",
+                    place,
+                ));
                 continue;
             };
-            let kind = tree.get("resourceType").and_then(Json::as_str).unwrap_or_default().to_owned();
+            let kind = tree
+                .get("resourceType")
+                .and_then(Json::as_str)
+                .unwrap_or_default()
+                .to_owned();
             self.index_resource(&kind, &tree, inner, entry.full_url.as_deref(), &place);
         }
     }
 
-    fn index_resource(&mut self, kind: &str, tree: &Json<'_>, spot: Spot, full_url: Option<&str>, place: &Place) {
+    fn index_resource(
+        &mut self,
+        kind: &str,
+        tree: &Json<'_>,
+        spot: Spot,
+        full_url: Option<&str>,
+        place: &Place,
+    ) {
         if let Some(url) = full_url {
             self.by_full_url.insert(Box::from(url), spot);
         }
         let id: Option<Box<str>> = service_request::id(tree).map(Box::from);
-        let indexed = Indexed { spot, last_updated: service_request::last_updated(tree).map(Box::from) };
+        let coded = kind == "Organization" && people::ods_code(tree).is_some();
+        let indexed = Indexed {
+            spot,
+            coded,
+            last_updated: service_request::last_updated(tree).map(Box::from),
+        };
         let kind = match kind {
             "ServiceRequest" => {
                 let Some(id) = id.or_else(|| full_url.map(Box::from)) else {
-                    self.note(Diagnostic::new(Code::BadResource, "a ServiceRequest without id", place.clone()));
+                    self.note(Diagnostic::new(
+                        Code::BadResource,
+                        "a ServiceRequest without id",
+                        place.clone(),
+                    ));
                     return;
                 };
                 self.requests.push((id, indexed));
@@ -376,7 +530,6 @@ impl Folder {
     }
 }
 
-
 #[derive(serde::Deserialize)]
 struct BundleText<'a> {
     #[serde(borrow, default)]
@@ -411,7 +564,9 @@ fn list(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Fol
         let kind = entry.file_type()?;
         let name = entry.file_name();
         let name = name.to_string_lossy().to_lowercase();
-        let extract = [".json", ".ndjson", ".json.gz", ".ndjson.gz"].iter().any(|ending| name.ends_with(ending));
+        let extract = [".json", ".ndjson", ".json.gz", ".ndjson.gz"]
+            .iter()
+            .any(|ending| name.ends_with(ending));
         if kind.is_dir() && depth < limits::EXTRACT_DEPTH_MAX {
             list(&entry.path(), depth + 1, paths)?;
         } else if kind.is_file() && extract {
@@ -426,7 +581,10 @@ fn list(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Fol
 
 /// Opens an extract for reading at any place; a packed one is unpacked into a file that has no name.
 fn open_extract(path: &Path, temporary: &Path) -> std::io::Result<File> {
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() || metadata.len() > limits::EXTRACT_BYTES_MAX {
         return Err(std::io::ErrorKind::InvalidInput.into());
@@ -448,6 +606,10 @@ fn open_extract(path: &Path, temporary: &Path) -> std::io::Result<File> {
 fn unlinked_file(folder: &Path) -> std::io::Result<File> {
     std::fs::create_dir_all(folder)?;
     let mut options = std::fs::OpenOptions::new();
-    options.read(true).write(true).custom_flags(libc::O_TMPFILE).mode(0o600);
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_TMPFILE)
+        .mode(0o600);
     options.open(folder)
 }

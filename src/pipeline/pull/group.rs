@@ -42,7 +42,13 @@ impl<'e> GroupWriter<'e> {
         let open: HashMap<i64, i64> = env.store.open_legs().await?.into_iter().collect();
         let free = env
             .each_partner()
-            .filter_map(|(place, partner, at)| Some((place, i64::from(partner.select.open_legs_max?) - open.get(&at.strand).copied().unwrap_or(0))))
+            .filter_map(|(place, partner, at)| {
+                Some((
+                    place,
+                    i64::from(partner.select.open_legs_max?)
+                        - open.get(&at.strand).copied().unwrap_or(0),
+                ))
+            })
             .collect();
         Ok(Self {
             env,
@@ -70,11 +76,18 @@ impl<'e> GroupWriter<'e> {
                 continue;
             }
             match item {
-                Item::Repeated => self.count(Stage::Pull, Disposition::Repeated, Some(Reason::AlreadyKnown)),
-                Item::Unreadable => self.count(Stage::Pull, Disposition::Rejected, Some(Reason::Unreadable)),
+                Item::Repeated => self.count(
+                    Stage::Pull,
+                    Disposition::Repeated,
+                    Some(Reason::AlreadyKnown),
+                ),
+                Item::Unreadable => {
+                    self.count(Stage::Pull, Disposition::Rejected, Some(Reason::Unreadable))
+                }
                 Item::NotOurs { raw, .. } => {
                     let vouched = [(raw.id, sealed_digest(&raw.sealed))];
-                    self.batch.push(Entry::plain(Kind::Resource, raw.id, vouched_list(&vouched)));
+                    self.batch
+                        .push(Entry::plain(Kind::Resource, raw.id, vouched_list(&vouched)));
                     self.batch.raws.push(*raw);
                     self.count(Stage::Pull, Disposition::Accepted, None);
                     self.count(Stage::Select, Disposition::Rejected, Some(Reason::NotOurs));
@@ -97,7 +110,14 @@ impl<'e> GroupWriter<'e> {
         self.chunks = 0;
         for (stage, counts) in std::mem::take(&mut self.counts) {
             self.totals.entry(stage).or_default().merge(&counts);
-            batch.books.push(BookRow { run: self.run, stage, source: batch.strand, partner: 0, file: 0, counts });
+            batch.books.push(BookRow {
+                run: self.run,
+                stage,
+                source: batch.strand,
+                partner: 0,
+                file: 0,
+                counts,
+            });
         }
         if !batch.is_empty() {
             self.env.store.commit(batch).await?;
@@ -119,19 +139,23 @@ impl<'e> GroupWriter<'e> {
             Item::NotOurs { referral, .. } => !self.referrals.insert(*referral),
             Item::New(new) => {
                 let partner = routed_to(self.env, new.outcome);
-                let person_new = new.person.new.is_some() && self.persons.contains(&new.person.look);
-                let taken = partner.is_some_and(|partner| self.routed.contains(&(new.person.id, partner)));
+                let person_new =
+                    new.person.new.is_some() && self.persons.contains(&new.person.look);
+                let taken =
+                    partner.is_some_and(|partner| self.routed.contains(&(new.person.id, partner)));
                 if person_new || taken || self.referrals.contains(&new.referral) {
                     return true;
                 }
                 self.referrals.insert(new.referral);
                 self.persons.insert(new.person.look);
-                self.routed.extend(partner.map(|partner| (new.person.id, partner)));
+                self.routed
+                    .extend(partner.map(|partner| (new.person.id, partner)));
                 false
             }
             Item::Changed(changed) => {
                 let referral = changed.leg.look.unwrap_or_default();
-                let person_new = changed.person.new.is_some() && !self.persons.insert(changed.person.look);
+                let person_new =
+                    changed.person.new.is_some() && !self.persons.insert(changed.person.look);
                 person_new || !self.referrals.insert(referral)
             }
         }
@@ -146,39 +170,101 @@ impl<'e> GroupWriter<'e> {
         self.batch.raws.extend(new.sealed.raws);
         let strand = self.batch.strand;
         let after = standing(self.env, outcome, new.person.id, ids);
-        let received = Standing { state: LegState::Received, partner: 0, why: None, pending: 0, ..after };
-        let seed = LegSeed::New { reference: new.reference, look: Some(new.referral), source: strand };
-        self.batch.push(Entry::leg(Kind::Received, new.id, seed, received, birth_tail(new.reference, strand, &new.sealed.vouched)));
-        self.batch.push(Entry::leg(Kind::Decided, new.id, LegSeed::Same, after, rule_tail(self.env)));
+        let received = Standing {
+            state: LegState::Received,
+            partner: 0,
+            why: None,
+            pending: 0,
+            ..after
+        };
+        let seed = LegSeed::New {
+            reference: new.reference,
+            look: Some(new.referral),
+            source: strand,
+        };
+        self.batch.push(Entry::leg(
+            Kind::Received,
+            new.id,
+            seed,
+            received,
+            birth_tail(new.reference, strand, &new.sealed.vouched),
+        ));
+        self.batch.push(Entry::leg(
+            Kind::Decided,
+            new.id,
+            LegSeed::Same,
+            after,
+            rule_tail(self.env),
+        ));
         if let Outcome::Held(stage, reason, _) = outcome {
             self.hold(new.id, stage, reason, after.partner);
         }
         Ok(())
     }
 
-    async fn changed(&mut self, changed: Changed) -> anyhow::Result<()> {
+    async fn changed(&mut self, mut changed: Changed) -> anyhow::Result<()> {
         self.count(Stage::Pull, Disposition::Accepted, None);
-        let ids = self.place_shared(changed.sealed.shared, changed.sealed.ids).await?;
+        let onward = std::mem::take(&mut changed.onward);
+        self.moved(changed).await?;
+        for further in onward {
+            self.moved(further).await?;
+        }
+        Ok(())
+    }
+
+    async fn moved(&mut self, changed: Changed) -> anyhow::Result<()> {
+        let ids = self
+            .place_shared(changed.sealed.shared, changed.sealed.ids)
+            .await?;
         self.batch.keys.extend(changed.person.new);
         self.batch.raws.extend(changed.sealed.raws);
-        let mut after = Standing { raws: ids, ..changed.after };
+        let mut after = Standing {
+            raws: ids,
+            ..changed.after
+        };
         let mut held = changed.held;
         if let (LegState::Routed, Some(place)) = (after.state, self.env.partner_at(after.partner))
             && changed.leg.now.state != LegState::Routed
             && let Outcome::Held(_, reason, _) = self.within_capacity(Outcome::Routed(place))
         {
-            after = Standing { state: LegState::Held, why: Some(reason), pending: 0, ..after };
+            after = Standing {
+                state: LegState::Held,
+                why: Some(reason),
+                pending: 0,
+                ..after
+            };
             held = Some(reason);
         }
-        let (disposition, reason) = if held.is_some() { (Disposition::Held, held) } else { (Disposition::Accepted, after.why) };
-        self.count(changed.stage, disposition, reason);
+        let (disposition, reason) = if held.is_some() {
+            (Disposition::Held, held)
+        } else {
+            (Disposition::Accepted, after.why)
+        };
+        if changed.leg.look.is_some() {
+            self.count(changed.stage, disposition, reason);
+        }
         let id = changed.leg.id;
-        let open = self.env.store.held(HeldQuery { leg: Some(id), number: None }).await?;
+        let open = self
+            .env
+            .store
+            .held(HeldQuery {
+                leg: Some(id),
+                number: None,
+            })
+            .await?;
         // Holds on rows of returns are not the practice's to settle.
-        let settled = open.iter().filter(|hold| hold.return_id == 0 && hold.reason != Reason::StopOpen);
+        let settled = open
+            .iter()
+            .filter(|hold| hold.return_id == 0 && hold.reason != Reason::StopOpen);
         self.batch.released.extend(settled.map(|hold| hold.number));
         let seed = LegSeed::Known(Box::new(changed.leg));
-        self.batch.push(Entry::leg(Kind::Amended, id, seed, after, vouched_list(&changed.sealed.vouched)));
+        self.batch.push(Entry::leg(
+            Kind::Amended,
+            id,
+            seed,
+            after,
+            vouched_list(&changed.sealed.vouched),
+        ));
         if let Some(reason) = held {
             self.hold(id, changed.stage, reason, after.partner);
         }
@@ -188,12 +274,25 @@ impl<'e> GroupWriter<'e> {
     fn hold(&mut self, leg: i64, stage: Stage, reason: Reason, partner: i64) {
         let source = self.batch.strand;
         let stage = stage.number();
-        self.batch.held.push(HeldRow { number: 0, leg, stage, reason, source, partner, return_id: 0, row: 0, since: 0, open: true });
+        self.batch.held.push(HeldRow {
+            number: 0,
+            leg,
+            stage,
+            reason,
+            source,
+            partner,
+            return_id: 0,
+            row: 0,
+            since: 0,
+            open: true,
+        });
     }
 
     /// A partner that is full takes nobody new: the oldest referral first, the rest wait (`safety.md` §4).
     fn within_capacity(&mut self, outcome: Outcome) -> Outcome {
-        let Outcome::Routed(place) = outcome else { return outcome };
+        let Outcome::Routed(place) = outcome else {
+            return outcome;
+        };
         match self.free.get_mut(&place) {
             Some(free) if *free <= 0 => Outcome::Held(Stage::Select, Reason::Capacity, Some(place)),
             Some(free) => {
@@ -205,7 +304,11 @@ impl<'e> GroupWriter<'e> {
     }
 
     /// Gives each shared record its raw row, sealing it the first time.
-    async fn place_shared(&mut self, shared: Vec<Shared>, mut ids: RawIds) -> anyhow::Result<RawIds> {
+    async fn place_shared(
+        &mut self,
+        shared: Vec<Shared>,
+        mut ids: RawIds,
+    ) -> anyhow::Result<RawIds> {
         for record in shared {
             let id = match self.shared.get(&record.look) {
                 Some(id) => *id,
@@ -226,9 +329,26 @@ impl<'e> GroupWriter<'e> {
             *id
         } else {
             let source = &self.env.sources[self.source];
-            let id = self.env.ids.take(&*self.env.store, source.strand, 1).await?.next();
-            let row = seal_raw(id, source.key_id, &source.key, record.kind, record.look, &record.bytes, &mut self.stream);
-            self.batch.push(Entry::plain(Kind::Resource, id, vouched_list(&[(id, sealed_digest(&row.sealed))])));
+            let id = self
+                .env
+                .ids
+                .take(&*self.env.store, source.strand, 1)
+                .await?
+                .next();
+            let row = seal_raw(
+                id,
+                source.key_id,
+                &source.key,
+                record.kind,
+                record.look,
+                &record.bytes,
+                &mut self.stream,
+            );
+            self.batch.push(Entry::plain(
+                Kind::Resource,
+                id,
+                vouched_list(&[(id, sealed_digest(&row.sealed))]),
+            ));
             self.batch.raws.push(row);
             id
         };
@@ -238,12 +358,16 @@ impl<'e> GroupWriter<'e> {
 
     fn count_outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::Closed(_, reason) => self.count(Stage::Select, Disposition::Accepted, Some(reason)),
+            Outcome::Closed(_, reason) => {
+                self.count(Stage::Select, Disposition::Accepted, Some(reason))
+            }
             Outcome::Held(Stage::Map, reason, _) => {
                 self.count(Stage::Select, Disposition::Accepted, None);
                 self.count(Stage::Map, Disposition::Held, Some(reason));
             }
-            Outcome::Held(_, reason, _) => self.count(Stage::Select, Disposition::Held, Some(reason)),
+            Outcome::Held(_, reason, _) => {
+                self.count(Stage::Select, Disposition::Held, Some(reason))
+            }
             Outcome::Routed(_) => {
                 self.count(Stage::Select, Disposition::Accepted, None);
                 self.count(Stage::Map, Disposition::Accepted, None);
@@ -252,7 +376,10 @@ impl<'e> GroupWriter<'e> {
     }
 
     fn count(&mut self, stage: Stage, disposition: Disposition, reason: Option<Reason>) {
-        self.counts.entry(stage).or_default().add(disposition, reason);
+        self.counts
+            .entry(stage)
+            .or_default()
+            .add(disposition, reason);
     }
 }
 

@@ -63,19 +63,38 @@ struct Line<'e> {
 
 impl<'e> Line<'e> {
     async fn new(env: &'e Arc<Env>, source: usize, run: i64) -> anyhow::Result<Self> {
-        Ok(Self { env, source, waiting: VecDeque::new(), writer: GroupWriter::new(env, source, run).await? })
+        Ok(Self {
+            env,
+            source,
+            waiting: VecDeque::new(),
+            writer: GroupWriter::new(env, source, run).await?,
+        })
     }
 
     /// Hands a chunk to a worker; `load` runs there.
-    async fn hand(&mut self, size: usize, load: impl FnOnce() -> anyhow::Result<Vec<Dossier>> + Send + 'static) -> anyhow::Result<()> {
+    async fn hand(
+        &mut self,
+        size: usize,
+        load: impl FnOnce() -> anyhow::Result<Vec<Dossier>> + Send + 'static,
+    ) -> anyhow::Result<()> {
         while self.waiting.len() >= self.env.workers {
             self.take_one().await?;
         }
         let count = i64::try_from(size).unwrap_or(0).max(1) * IDS_A_REFERRAL;
-        let ids = self.env.ids.take(&*self.env.store, self.env.sources[self.source].strand, count).await?;
+        let ids = self
+            .env
+            .ids
+            .take(
+                &*self.env.store,
+                self.env.sources[self.source].strand,
+                count,
+            )
+            .await?;
         let mut stream = self.env.stream();
         let (env, source) = (Arc::clone(self.env), self.source);
-        self.waiting.push_back(tokio::task::spawn_blocking(move || prepare(&env, source, load()?, &ids, &mut stream)));
+        self.waiting.push_back(tokio::task::spawn_blocking(move || {
+            prepare(&env, source, load()?, &ids, &mut stream)
+        }));
         Ok(())
     }
 
@@ -108,7 +127,12 @@ impl<'e> Line<'e> {
     }
 }
 
-async fn pull_folder(env: &Arc<Env>, source: usize, run: i64, path: &Path) -> anyhow::Result<StageOutcome> {
+async fn pull_folder(
+    env: &Arc<Env>,
+    source: usize,
+    run: i64,
+    path: &Path,
+) -> anyhow::Result<StageOutcome> {
     let temporary = env.config.home.join("var/tmp");
     let path = path.to_owned();
     let opened = tokio::task::spawn_blocking(move || Folder::open(&path, &temporary)).await?;
@@ -117,18 +141,37 @@ async fn pull_folder(env: &Arc<Env>, source: usize, run: i64, path: &Path) -> an
         Ok(folder) => Arc::new(folder),
         Err(error) => {
             let place = Place::detail(format!("source {}", env.sources[source].config.id));
-            outcome.unreachable.push(Diagnostic::new(Code::FolderMissing, error.to_string(), place));
-            certify(env, source, run, "unknown", &serde_json::json!({"error": "folder"}), Instant::ZERO, Vec::new()).await?;
+            outcome.unreachable.push(Diagnostic::new(
+                Code::FolderMissing,
+                error.to_string(),
+                place,
+            ));
+            certify(
+                env,
+                source,
+                run,
+                "unknown",
+                &serde_json::json!({"error": "folder"}),
+                Instant::ZERO,
+                Vec::new(),
+            )
+            .await?;
             return Ok(outcome);
         }
     };
     outcome.diagnostics.extend_from_slice(folder.diagnostics());
     let before = last_certificate(env, source).await?;
     let input = folder_digest(env, &folder);
-    if before.is_some_and(|certificate| certificate.input == input && certificate.verdict.starts_with("complete")) {
+    if before.is_some_and(|certificate| {
+        certificate.input == input && certificate.verdict.starts_with("complete")
+    }) {
         // The very files of the last pull: every referral was seen before.
         let mut counts = Counts::default();
-        counts.add_many(Disposition::Repeated, Some(Reason::AlreadyKnown), u64::try_from(folder.len()).unwrap_or(0));
+        counts.add_many(
+            Disposition::Repeated,
+            Some(Reason::AlreadyKnown),
+            u64::try_from(folder.len()).unwrap_or(0),
+        );
         outcome.count(Stage::Pull, &counts);
         book(env, source, run, counts).await?;
     } else {
@@ -137,7 +180,8 @@ async fn pull_folder(env: &Arc<Env>, source: usize, run: i64, path: &Path) -> an
         for chunk in places.chunks(limits::CHUNK_REFERRALS) {
             let (chunk, folder) = (chunk.to_vec(), Arc::clone(&folder));
             line.hand(chunk.len(), move || {
-                let dossiers: std::io::Result<Vec<Dossier>> = chunk.iter().map(|place| folder.dossier(*place)).collect();
+                let dossiers: std::io::Result<Vec<Dossier>> =
+                    chunk.iter().map(|place| folder.dossier(*place)).collect();
                 Ok(dossiers?)
             })
             .await?;
@@ -146,8 +190,16 @@ async fn pull_folder(env: &Arc<Env>, source: usize, run: i64, path: &Path) -> an
         outcome.add_totals(&line.writer.totals);
     }
     // A file that is no FHIR at all (a list of what the extract holds, say) takes nothing from what the pull can promise.
-    let unreadable = folder.diagnostics().iter().filter(|diagnostic| diagnostic.code() != Code::NotAResource).count();
-    let verdict = if unreadable == 0 { "complete".to_owned() } else { format!("complete except {unreadable} unreadable") };
+    let unreadable = folder
+        .diagnostics()
+        .iter()
+        .filter(|diagnostic| diagnostic.code() != Code::NotAResource)
+        .count();
+    let verdict = if unreadable == 0 {
+        "complete".to_owned()
+    } else {
+        format!("complete except {unreadable} unreadable")
+    };
     let evidence = serde_json::json!({
         "requests": folder.len(), "superseded": folder.superseded(), "other_resources": folder.others(), "unreadable": unreadable,
     });
@@ -157,10 +209,17 @@ async fn pull_folder(env: &Arc<Env>, source: usize, run: i64, path: &Path) -> an
 
 /// The folder's digest together with the rules: changed rules are a reason to look again.
 fn folder_digest(env: &Env, folder: &Folder) -> Vec<u8> {
-    env.keys.file_digest(&crate::seal::sha256(&[&folder.digest(), &env.rules.hash])).to_vec()
+    env.keys
+        .file_digest(&crate::seal::sha256(&[&folder.digest(), &env.rules.hash]))
+        .to_vec()
 }
 
-async fn pull_search(env: &Arc<Env>, source: usize, run: i64, base_url: &str) -> anyhow::Result<StageOutcome> {
+async fn pull_search(
+    env: &Arc<Env>,
+    source: usize,
+    run: i64,
+    base_url: &str,
+) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     let client = match Client::new(Settings::new(base_url)) {
         Ok(client) => client,
@@ -169,7 +228,10 @@ async fn pull_search(env: &Arc<Env>, source: usize, run: i64, base_url: &str) ->
             return Ok(outcome);
         }
     };
-    let high = last_certificate(env, source).await?.filter(|certificate| certificate.high > 0).map(|certificate| Instant(certificate.high));
+    let high = last_certificate(env, source)
+        .await?
+        .filter(|certificate| certificate.high > 0)
+        .map(|certificate| Instant(certificate.high));
     let codes = env.source_rules(&env.sources[source].config).codes();
     let mut search = SearchPull::new(&client, base_url, &codes, high);
     let mut line = Line::new(env, source, run).await?;
@@ -196,12 +258,34 @@ async fn pull_search(env: &Arc<Env>, source: usize, run: i64, base_url: &str) ->
         }
         Ok(()) => {
             let place = Place::detail(format!("source {}", env.sources[source].config.id));
-            outcome.unreachable.push(Diagnostic::new(Code::PagesIncomplete, "a search ended before its last page", place));
-            certify(env, source, run, "unknown", &evidence, high.unwrap_or(Instant::ZERO), Vec::new()).await?;
+            outcome.unreachable.push(Diagnostic::new(
+                Code::PagesIncomplete,
+                "a search ended before its last page",
+                place,
+            ));
+            certify(
+                env,
+                source,
+                run,
+                "unknown",
+                &evidence,
+                high.unwrap_or(Instant::ZERO),
+                Vec::new(),
+            )
+            .await?;
         }
         Err(error) => {
             outcome.unreachable.push(unreached(env, source, &error));
-            certify(env, source, run, "unknown", &evidence, high.unwrap_or(Instant::ZERO), Vec::new()).await?;
+            certify(
+                env,
+                source,
+                run,
+                "unknown",
+                &evidence,
+                high.unwrap_or(Instant::ZERO),
+                Vec::new(),
+            )
+            .await?;
         }
     }
     Ok(outcome)
@@ -219,15 +303,39 @@ fn unreached(env: &Env, source: usize, error: &ClientError) -> Diagnostic {
 
 async fn last_certificate(env: &Env, source: usize) -> anyhow::Result<Option<Certificate>> {
     let strand = env.sources[source].strand;
-    Ok(env.store.certificates().await?.into_iter().find(|certificate| certificate.source == strand))
+    Ok(env
+        .store
+        .certificates()
+        .await?
+        .into_iter()
+        .find(|certificate| certificate.source == strand))
 }
 
-async fn certify(env: &Env, source: usize, run: i64, verdict: &str, evidence: &serde_json::Value, high: Instant, input: Vec<u8>) -> anyhow::Result<()> {
+async fn certify(
+    env: &Env,
+    source: usize,
+    run: i64,
+    verdict: &str,
+    evidence: &serde_json::Value,
+    high: Instant,
+    input: Vec<u8>,
+) -> anyhow::Result<()> {
     let strand = env.sources[source].strand;
     let mut batch = Batch::new(strand, env.now());
     let digest = crate::seal::sha256(&[verdict.as_bytes(), evidence.to_string().as_bytes()]);
-    batch.push(Entry::plain(Kind::Certified, run, format!("\"{}\",{}", crate::store::chain::hex(&digest), high.0)));
-    batch.certificates.push(Certificate { run, source: strand, verdict: verdict.to_owned(), evidence: evidence.to_string(), high: high.0, input });
+    batch.push(Entry::plain(
+        Kind::Certified,
+        run,
+        format!("\"{}\",{}", crate::store::chain::hex(&digest), high.0),
+    ));
+    batch.certificates.push(Certificate {
+        run,
+        source: strand,
+        verdict: verdict.to_owned(),
+        evidence: evidence.to_string(),
+        high: high.0,
+        input,
+    });
     env.store.commit(batch).await?;
     Ok(())
 }
@@ -235,7 +343,14 @@ async fn certify(env: &Env, source: usize, run: i64, verdict: &str, evidence: &s
 async fn book(env: &Env, source: usize, run: i64, counts: Counts) -> anyhow::Result<()> {
     let strand = env.sources[source].strand;
     let mut batch = Batch::new(strand, env.now());
-    batch.books.push(BookRow { run, stage: Stage::Pull, source: strand, partner: 0, file: 0, counts });
+    batch.books.push(BookRow {
+        run,
+        stage: Stage::Pull,
+        source: strand,
+        partner: 0,
+        file: 0,
+        counts,
+    });
     env.store.commit(batch).await?;
     Ok(())
 }

@@ -39,9 +39,15 @@ pub(crate) struct SearchPull<'c> {
 
 impl<'c> SearchPull<'c> {
     /// A search for every coded referral changed since `high`, less the overlap.
-    pub(crate) fn new(client: &'c Client, base: &str, codes: &[&str], high: Option<Instant>) -> Self {
+    pub(crate) fn new(
+        client: &'c Client,
+        base: &str,
+        codes: &[&str],
+        high: Option<Instant>,
+    ) -> Self {
         let from = high.map(|high| high.plus_seconds(-OVERLAP_SECONDS));
-        let mut parameters = Parameters::default().tokens("code", codes.iter().map(|code| (SNOMED, *code)));
+        let mut parameters =
+            Parameters::default().tokens("code", codes.iter().map(|code| (SNOMED, *code)));
         if let Some(from) = from {
             parameters = parameters.with("_lastUpdated", format!("ge{}", from.utc_text()));
         }
@@ -51,7 +57,17 @@ impl<'c> SearchPull<'c> {
             .with("_include", "ServiceRequest:subject")
             .with("_include", "ServiceRequest:requester");
         let search = client.search("ServiceRequest", parameters);
-        Self { client, base: base.to_owned(), search, from, records: HashMap::new(), seen: HashSet::new(), pages: 0, repeated: 0, unresolved: 0 }
+        Self {
+            client,
+            base: base.to_owned(),
+            search,
+            from,
+            records: HashMap::new(),
+            seen: HashSet::new(),
+            pages: 0,
+            repeated: 0,
+            unresolved: 0,
+        }
     }
 
     /// The next page's referrals; `None` after the last.
@@ -59,7 +75,9 @@ impl<'c> SearchPull<'c> {
     /// # Errors
     /// The server could not be reached, refused, or gave what is no answer.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Dossier>>, ClientError> {
-        let Some(page) = self.search.next_page().await? else { return Ok(None) };
+        let Some(page) = self.search.next_page().await? else {
+            return Ok(None);
+        };
         self.pages += 1;
         let requests = self.take_page(&page)?;
         self.fetch_missing(&requests).await?;
@@ -79,7 +97,9 @@ impl<'c> SearchPull<'c> {
     pub(crate) fn verdict(&self) -> (String, serde_json::Value) {
         let verdict = match self.search.ending() {
             Some(Ending::NoNext) if self.unresolved == 0 => "complete".to_owned(),
-            Some(Ending::NoNext) => format!("complete except {} unresolved references", self.unresolved),
+            Some(Ending::NoNext) => {
+                format!("complete except {} unresolved references", self.unresolved)
+            }
             _ => "unknown".to_owned(),
         };
         let evidence = serde_json::json!({
@@ -97,7 +117,9 @@ impl<'c> SearchPull<'c> {
                 continue;
             }
             let head = Head::of(entry.resource);
-            let (Some(kind), Some(id)) = (head.resource_type.as_deref(), head.id.as_deref()) else { continue };
+            let (Some(kind), Some(id)) = (head.resource_type.as_deref(), head.id.as_deref()) else {
+                continue;
+            };
             let bytes: Bytes = Arc::from(entry.resource);
             if kind == "ServiceRequest" {
                 if self.seen.insert(id.to_owned()) {
@@ -106,7 +128,8 @@ impl<'c> SearchPull<'c> {
                     self.repeated += 1;
                 }
             } else {
-                self.records.insert((kind.to_owned(), id.to_owned()), Some(bytes));
+                self.records
+                    .insert((kind.to_owned(), id.to_owned()), Some(bytes));
             }
         }
         Ok(requests)
@@ -116,9 +139,16 @@ impl<'c> SearchPull<'c> {
     async fn fetch_missing(&mut self, requests: &[Bytes]) -> Result<(), ClientError> {
         let mut missing = Vec::new();
         for request in requests {
-            let Ok(tree) = Json::parse(request) else { continue };
-            if let Reference::Relative { kind: "Patient", id } = service_request::subject(&tree, Some(&self.base))
-                && !self.records.contains_key(&("Patient".to_owned(), id.to_owned()))
+            let Ok(tree) = Json::parse(request) else {
+                continue;
+            };
+            if let Reference::Relative {
+                kind: "Patient",
+                id,
+            } = service_request::subject(&tree, Some(&self.base))
+                && !self
+                    .records
+                    .contains_key(&("Patient".to_owned(), id.to_owned()))
             {
                 missing.push(id.to_owned());
             }
@@ -126,13 +156,17 @@ impl<'c> SearchPull<'c> {
         missing.sort();
         missing.dedup();
         for ids in missing.chunks(IDS_A_SEARCH) {
-            let mut search = self.client.search("Patient", Parameters::default().with("_id", ids.join(",")));
+            let mut search = self
+                .client
+                .search("Patient", Parameters::default().with("_id", ids.join(",")));
             while let Some(page) = search.next_page().await? {
                 self.take_page(&page)?;
             }
             for id in ids {
                 // Known to be absent: not asked for again in this run.
-                self.records.entry(("Patient".to_owned(), id.clone())).or_insert(None);
+                self.records
+                    .entry(("Patient".to_owned(), id.clone()))
+                    .or_insert(None);
             }
         }
         Ok(())
@@ -152,14 +186,19 @@ impl<'c> SearchPull<'c> {
         if let Some(id) = &names.role {
             dossier.role = self.record("PractitionerRole", id).await?;
         }
-        let of_role = dossier.role.as_deref().map(|role| role_names(role, &self.base)).unwrap_or_default();
+        let of_role = dossier
+            .role
+            .as_deref()
+            .map(|role| role_names(role, &self.base))
+            .unwrap_or_default();
         if let Some(id) = names.practitioner.or(of_role.0) {
             dossier.requester = self.record("Practitioner", &id).await?;
         }
         for id in of_role.1.into_iter().chain(names.organizations) {
             if dossier.practice.is_none()
                 && let Some(bytes) = self.record("Organization", &id).await?
-                && Json::parse(&bytes).is_ok_and(|organization| people::ods_code(&organization).is_some())
+                && Json::parse(&bytes)
+                    .is_ok_and(|organization| people::ods_code(&organization).is_some())
             {
                 dossier.practice = Some(bytes);
             }
@@ -192,9 +231,16 @@ impl<'c> SearchPull<'c> {
         if let Some(known) = self.records.get(&key) {
             return Ok(known.clone());
         }
-        let mut found = self.client.find_by_identifier("Patient", patient::NHS_NUMBER_SYSTEM, number).await?;
+        let mut found = self
+            .client
+            .find_by_identifier("Patient", patient::NHS_NUMBER_SYSTEM, number)
+            .await?;
         // Two people with one number: neither is taken.
-        let one = if found.len() == 1 { found.pop().map(Arc::from) } else { None };
+        let one = if found.len() == 1 {
+            found.pop().map(Arc::from)
+        } else {
+            None
+        };
         self.records.insert(key, one.clone());
         Ok(one)
     }
@@ -217,13 +263,28 @@ struct Names {
 }
 
 fn names(request: &[u8], base: &str) -> Names {
-    let mut names =
-        Names { patient: Named::Nobody, contained_patient: false, practitioner: None, role: None, organizations: Vec::new(), consents: Vec::new() };
-    let Ok(tree) = Json::parse(request) else { return names };
+    let mut names = Names {
+        patient: Named::Nobody,
+        contained_patient: false,
+        practitioner: None,
+        role: None,
+        organizations: Vec::new(),
+        consents: Vec::new(),
+    };
+    let Ok(tree) = Json::parse(request) else {
+        return names;
+    };
     let base = Some(base);
-    let number = service_request::subject_identifier(&tree).filter(|(system, _)| *system == Some(patient::NHS_NUMBER_SYSTEM));
+    let number = service_request::subject_identifier(&tree)
+        .filter(|(system, _)| *system == Some(patient::NHS_NUMBER_SYSTEM));
     names.patient = match (service_request::subject(&tree, base), number) {
-        (Reference::Relative { kind: "Patient", id }, _) => Named::Id(id.to_owned()),
+        (
+            Reference::Relative {
+                kind: "Patient",
+                id,
+            },
+            _,
+        ) => Named::Id(id.to_owned()),
         (Reference::Contained(_), _) => {
             names.contained_patient = true;
             Named::Nobody
@@ -232,15 +293,30 @@ fn names(request: &[u8], base: &str) -> Names {
         _ => Named::Nobody,
     };
     match service_request::requester(&tree, base) {
-        Reference::Relative { kind: "Practitioner", id } => names.practitioner = Some(id.to_owned()),
-        Reference::Relative { kind: "PractitionerRole", id } => names.role = Some(id.to_owned()),
-        Reference::Relative { kind: "Organization", id } => names.organizations.push(id.to_owned()),
+        Reference::Relative {
+            kind: "Practitioner",
+            id,
+        } => names.practitioner = Some(id.to_owned()),
+        Reference::Relative {
+            kind: "PractitionerRole",
+            id,
+        } => names.role = Some(id.to_owned()),
+        Reference::Relative {
+            kind: "Organization",
+            id,
+        } => names.organizations.push(id.to_owned()),
         _ => {}
     }
     for reference in service_request::supporting_info(&tree, base) {
         match reference {
-            Reference::Relative { kind: "Organization", id } => names.organizations.push(id.to_owned()),
-            Reference::Relative { kind: "Consent", id } => names.consents.push(id.to_owned()),
+            Reference::Relative {
+                kind: "Organization",
+                id,
+            } => names.organizations.push(id.to_owned()),
+            Reference::Relative {
+                kind: "Consent",
+                id,
+            } => names.consents.push(id.to_owned()),
             _ => {}
         }
     }
@@ -249,10 +325,15 @@ fn names(request: &[u8], base: &str) -> Names {
 
 /// Practitioner and organisation of a role.
 fn role_names(role: &[u8], base: &str) -> (Option<String>, Option<String>) {
-    let Ok(tree) = Json::parse(role) else { return (None, None) };
+    let Ok(tree) = Json::parse(role) else {
+        return (None, None);
+    };
     let id = |reference: Reference<'_>| match reference {
         Reference::Relative { id, .. } => Some(id.to_owned()),
         _ => None,
     };
-    (id(people::role_practitioner(&tree, Some(base))), id(people::role_organization(&tree, Some(base))))
+    (
+        id(people::role_practitioner(&tree, Some(base))),
+        id(people::role_organization(&tree, Some(base))),
+    )
 }

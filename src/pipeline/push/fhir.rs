@@ -24,14 +24,23 @@ struct Sent {
 ///
 /// # Errors
 /// The store failed.
-pub(super) async fn push(env: &Arc<Env>, place: usize, run: i64, base_url: &str) -> anyhow::Result<StageOutcome> {
+pub(super) async fn push(
+    env: &Arc<Env>,
+    place: usize,
+    run: i64,
+    base_url: &str,
+) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     let strand = env.sources[place].strand;
     let here = || Place::detail(format!("source {}", env.sources[place].config.id));
     let client = match Client::new(Settings::new(base_url)) {
         Ok(client) => client,
         Err(error) => {
-            outcome.unreachable.push(Diagnostic::new(Code::WriteUnreachable, error.to_string(), here()));
+            outcome.unreachable.push(Diagnostic::new(
+                Code::WriteUnreachable,
+                error.to_string(),
+                here(),
+            ));
             return Ok(outcome);
         }
     };
@@ -39,14 +48,30 @@ pub(super) async fn push(env: &Arc<Env>, place: usize, run: i64, base_url: &str)
     for state in [PushState::Sending, PushState::AnswerLost, PushState::Queued] {
         let mut after = 0;
         loop {
-            let rows = env.store.pushes(strand, state, after, i64::try_from(limits::PUSH_BATCH).unwrap_or(100)).await?;
+            let rows = env
+                .store
+                .pushes(
+                    strand,
+                    state,
+                    after,
+                    i64::try_from(limits::PUSH_BATCH).unwrap_or(100),
+                )
+                .await?;
             let Some(last) = rows.last() else { break };
             after = last.event;
             let (mut writes, refused) = load(env, rows).await?;
             end(env, strand, run, refusals(refused), &mut outcome).await?;
             begin(env, strand, &mut writes).await?;
             let mut stream = env.stream();
-            let sent = send(env, &client, writes, state != PushState::Queued, &mut stream, here()).await;
+            let sent = send(
+                env,
+                &client,
+                writes,
+                state != PushState::Queued,
+                &mut stream,
+                here(),
+            )
+            .await;
             end(env, strand, run, sent.ended, &mut outcome).await?;
             if let Some(stop) = sent.stop {
                 outcome.unreachable.push(stop);
@@ -58,8 +83,18 @@ pub(super) async fn push(env: &Arc<Env>, place: usize, run: i64, base_url: &str)
 }
 
 /// Sends writes a few at a time, in order; after the server is lost the rest go back to the queue unsent.
-async fn send(env: &Env, client: &Client, writes: Vec<Write>, look_first: bool, stream: &mut Stream, here: Place) -> Sent {
-    let mut sent = Sent { ended: Vec::with_capacity(writes.len()), stop: None };
+async fn send(
+    env: &Env,
+    client: &Client,
+    writes: Vec<Write>,
+    look_first: bool,
+    stream: &mut Stream,
+    here: Place,
+) -> Sent {
+    let mut sent = Sent {
+        ended: Vec::with_capacity(writes.len()),
+        stop: None,
+    };
     let mut writes = writes.into_iter();
     loop {
         let few: Vec<Write> = writes.by_ref().take(limits::WRITES_AT_ONCE).collect();
@@ -67,7 +102,8 @@ async fn send(env: &Env, client: &Client, writes: Vec<Write>, look_first: bool, 
             return sent;
         }
         if sent.stop.is_some() {
-            sent.ended.extend(few.into_iter().map(|write| unsent(write.row)));
+            sent.ended
+                .extend(few.into_iter().map(|write| unsent(write.row)));
             continue;
         }
         let answers = futures_of(env, client, &few, look_first).await;
@@ -75,10 +111,18 @@ async fn send(env: &Env, client: &Client, writes: Vec<Write>, look_first: bool, 
             let ended = ending(write, answer, stream);
             if ended.reason == Some(Reason::Unreachable) {
                 let place = here.clone();
-                sent.stop = Some(Diagnostic::new(Code::WriteUnreachable, "a GP system could not be reached for writing", place));
+                sent.stop = Some(Diagnostic::new(
+                    Code::WriteUnreachable,
+                    "a GP system could not be reached for writing",
+                    place,
+                ));
             } else if ended.reason == Some(Reason::AnswerLost) {
                 let place = here.clone().and("one entry");
-                sent.stop = Some(Diagnostic::new(Code::WriteLost, "the answer to a write was lost", place));
+                sent.stop = Some(Diagnostic::new(
+                    Code::WriteLost,
+                    "the answer to a write was lost",
+                    place,
+                ));
             }
             sent.ended.push(ended);
         }
@@ -86,7 +130,12 @@ async fn send(env: &Env, client: &Client, writes: Vec<Write>, look_first: bool, 
 }
 
 /// The answers to a few writes made at once, in their order.
-async fn futures_of(env: &Env, client: &Client, few: &[Write], look_first: bool) -> Vec<Result<Created, WriteFailure>> {
+async fn futures_of(
+    env: &Env,
+    client: &Client,
+    few: &[Write],
+    look_first: bool,
+) -> Vec<Result<Created, WriteFailure>> {
     let mut one = few.iter().map(|write| one(env, client, write, look_first));
     let empty = || async { None };
     let next = |future: Option<_>| async move {
@@ -96,14 +145,32 @@ async fn futures_of(env: &Env, client: &Client, few: &[Write], look_first: bool)
         }
     };
     // Four at once, as limits::WRITES_AT_ONCE says.
-    let (a, b, c, d) = tokio::join!(next(one.next()), next(one.next()), next(one.next()), next(one.next()));
+    let (a, b, c, d) = tokio::join!(
+        next(one.next()),
+        next(one.next()),
+        next(one.next()),
+        next(one.next())
+    );
     [a, b, c, d].into_iter().flatten().collect()
 }
 
 /// Makes sure that an event's Observation, and its Task where one is due, are on the server.
-async fn one(env: &Env, client: &Client, write: &Write, look_first: bool) -> Result<Created, WriteFailure> {
+async fn one(
+    env: &Env,
+    client: &Client,
+    write: &Write,
+    look_first: bool,
+) -> Result<Created, WriteFailure> {
     let system = observation::identifier_system(&env.config.namespace);
-    let created = ensure(client, "Observation", &write.body, &system, &write.event.identifier, look_first).await?;
+    let created = ensure(
+        client,
+        "Observation",
+        &write.body,
+        &system,
+        &write.event.identifier,
+        look_first,
+    )
+    .await?;
     if let Some((identifier, body)) = ending_task(env, write, &created.id) {
         let system = task::identifier_system(&env.config.namespace);
         ensure(client, "Task", &body, &system, &identifier, look_first).await?;
@@ -111,12 +178,29 @@ async fn one(env: &Env, client: &Client, write: &Write, look_first: bool) -> Res
     Ok(created)
 }
 
-async fn ensure(client: &Client, kind: &str, body: &[u8], system: &str, value: &str, look_first: bool) -> Result<Created, WriteFailure> {
+async fn ensure(
+    client: &Client,
+    kind: &str,
+    body: &[u8],
+    system: &str,
+    value: &str,
+    look_first: bool,
+) -> Result<Created, WriteFailure> {
     if look_first {
-        let found = client.find_by_identifier(kind, system, value).await.map_err(|_| WriteFailure::AnswerLost)?;
+        let found = client
+            .find_by_identifier(kind, system, value)
+            .await
+            .map_err(|_| WriteFailure::AnswerLost)?;
         if let Some(first) = found.first() {
             let head = crate::fhir::bundle::Head::of(first);
-            return Ok(Created { id: head.id.map(std::borrow::Cow::into_owned).unwrap_or_default(), version: None, new: false });
+            return Ok(Created {
+                id: head
+                    .id
+                    .map(std::borrow::Cow::into_owned)
+                    .unwrap_or_default(),
+                version: None,
+                new: false,
+            });
         }
     }
     client.create_once(kind, body, system, value).await
@@ -135,7 +219,13 @@ fn ending_task(env: &Env, write: &Write, observation: &str) -> Option<(String, V
         return None;
     }
     let partner = &env.rules.partners[write.partner];
-    let name = [env.config.namespace.as_str(), &partner.id, &write.leg.reference.to_string(), "task"].join("|");
+    let name = [
+        env.config.namespace.as_str(),
+        &partner.id,
+        &write.leg.reference.to_string(),
+        "task",
+    ]
+    .join("|");
     let identifier = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
     let input = task::TaskInput {
         namespace: env.config.namespace.clone(),
@@ -146,7 +236,10 @@ fn ending_task(env: &Env, write: &Write, observation: &str) -> Option<(String, V
         authored_on: crate::domain::Instant(write.leg.born).utc_text(),
         last_modified: write.event.taken_at.clone(),
         requester_ods: source.ods_code.clone(),
-        owner: (partner.identifier.system.clone(), partner.identifier.value.clone()),
+        owner: (
+            partner.identifier.system.clone(),
+            partner.identifier.value.clone(),
+        ),
         owner_display: partner.name.clone(),
         observation_ids: vec![observation.to_owned()],
     };
@@ -162,19 +255,39 @@ fn ending(write: Write, answer: Result<Created, WriteFailure>, stream: &mut Stre
             if created.new {
                 (PushState::Confirmed, Disposition::Accepted, None)
             } else {
-                (PushState::Confirmed, Disposition::Repeated, Some(Reason::AlreadyKnown))
+                (
+                    PushState::Confirmed,
+                    Disposition::Repeated,
+                    Some(Reason::AlreadyKnown),
+                )
             }
         }
-        Err(WriteFailure::AnswerLost) => (PushState::AnswerLost, Disposition::Held, Some(Reason::AnswerLost)),
+        Err(WriteFailure::AnswerLost) => (
+            PushState::AnswerLost,
+            Disposition::Held,
+            Some(Reason::AnswerLost),
+        ),
         Err(WriteFailure::Transient { .. }) => return unsent(row),
-        Err(WriteFailure::Refused { .. } | WriteFailure::Duplicate) => (PushState::Refused, Disposition::Rejected, Some(Reason::Refused)),
+        Err(WriteFailure::Refused { .. } | WriteFailure::Duplicate) => (
+            PushState::Refused,
+            Disposition::Rejected,
+            Some(Reason::Refused),
+        ),
     };
     (row.state, row.reason) = (state, reason.map_or(0, Reason::number));
-    Ended { row, disposition, reason }
+    Ended {
+        row,
+        disposition,
+        reason,
+    }
 }
 
 /// It never left: it waits as before.
 fn unsent(mut row: PushRow) -> Ended {
     (row.state, row.reason) = (PushState::Queued, Reason::Unreachable.number());
-    Ended { row, disposition: Disposition::Held, reason: Some(Reason::Unreachable) }
+    Ended {
+        row,
+        disposition: Disposition::Held,
+        reason: Some(Reason::Unreachable),
+    }
 }

@@ -24,13 +24,25 @@ const ROWS_MAX: i64 = 50_000;
 ///
 /// # Errors
 /// The store failed. A folder that cannot be written is an outcome.
-pub(super) async fn push(env: &Arc<Env>, place: usize, run: i64, path: &Path) -> anyhow::Result<StageOutcome> {
+pub(super) async fn push(
+    env: &Arc<Env>,
+    place: usize,
+    run: i64,
+    path: &Path,
+) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     let strand = env.sources[place].strand;
     let files = env.store.drop_files(strand).await?;
     // A file that was prepared and not seen complete is written again, the same bytes under the same number.
-    let unfinished = files.last().filter(|file| file.state == DropState::Prepared).cloned();
-    let state = if unfinished.is_some() { PushState::Sending } else { PushState::Queued };
+    let unfinished = files
+        .last()
+        .filter(|file| file.state == DropState::Prepared)
+        .cloned();
+    let state = if unfinished.is_some() {
+        PushState::Sending
+    } else {
+        PushState::Queued
+    };
     let rows = env.store.pushes(strand, state, 0, ROWS_MAX).await?;
     if rows.is_empty() && unfinished.is_none() {
         return Ok(outcome);
@@ -55,28 +67,59 @@ pub(super) async fn push(env: &Arc<Env>, place: usize, run: i64, path: &Path) ->
     };
     if let Err(error) = publish(env, path, &file, &bytes) {
         let here = Place::detail(format!("source {}", env.sources[place].config.id));
-        outcome.unreachable.push(Diagnostic::new(Code::WriteUnreachable, error.to_string(), here));
+        outcome.unreachable.push(Diagnostic::new(
+            Code::WriteUnreachable,
+            error.to_string(),
+            here,
+        ));
         return Ok(outcome);
     }
     let mut batch = Batch::new(strand, env.now());
-    batch.push(Entry::plain(Kind::Sent, file.id, format!("{},0", file.sequence)));
+    batch.push(Entry::plain(
+        Kind::Sent,
+        file.id,
+        format!("{},0", file.sequence),
+    ));
     batch.drop_states.push((file.id, DropState::Sent));
     env.store.commit(batch).await?;
     let confirmed = |mut row: PushRow| {
         (row.state, row.reason) = (PushState::Confirmed, 0);
-        Ended { row, disposition: Disposition::Accepted, reason: None }
+        Ended {
+            row,
+            disposition: Disposition::Accepted,
+            reason: None,
+        }
     };
-    end(env, strand, run, writes.into_iter().map(|write| confirmed(write.row)).collect(), &mut outcome).await?;
+    end(
+        env,
+        strand,
+        run,
+        writes
+            .into_iter()
+            .map(|write| confirmed(write.row))
+            .collect(),
+        &mut outcome,
+    )
+    .await?;
     Ok(outcome)
 }
 
-async fn prepare(env: &Env, strand: i64, sequence: i64, bytes: &[u8], rows: usize) -> anyhow::Result<DropFile> {
+async fn prepare(
+    env: &Env,
+    strand: i64,
+    sequence: i64,
+    bytes: &[u8],
+    rows: usize,
+) -> anyhow::Result<DropFile> {
     let today = env.today();
     let file = DropFile {
         id: env.ids.take(&*env.store, strand, 1).await?.next(),
         partner: strand,
         sequence,
-        name: format!("observations_{}_{sequence:06}.ndjson", today.strftime("%Y%m%d")),
+        name: format!(
+            "observations_{}_{sequence:06}.ndjson",
+            today.strftime("%Y%m%d")
+        ),
         day: day_number(today),
         rows: i64::try_from(rows).unwrap_or(i64::MAX),
         digest: env.keys.file_digest(&sha256(&[bytes])),
@@ -86,7 +129,11 @@ async fn prepare(env: &Env, strand: i64, sequence: i64, bytes: &[u8], rows: usiz
         state: DropState::Prepared,
     };
     let mut batch = Batch::new(strand, env.now());
-    let tail = format!("{sequence},{rows},\"{}\",\"{}\",\"\"", hex(&file.digest), hex(&file.root));
+    let tail = format!(
+        "{sequence},{rows},\"{}\",\"{}\",\"\"",
+        hex(&file.digest),
+        hex(&file.root)
+    );
     batch.push(Entry::plain(Kind::Prepared, file.id, tail));
     batch.drop_file = Some(file.clone());
     env.store.commit(batch).await?;
@@ -96,7 +143,11 @@ async fn prepare(env: &Env, strand: i64, sequence: i64, bytes: &[u8], rows: usiz
 fn publish(env: &Env, path: &Path, file: &DropFile, bytes: &[u8]) -> Result<(), AtomicError> {
     let folder = env.config.home.join(path);
     if let Err(source) = std::fs::create_dir_all(&folder) {
-        return Err(AtomicError::Io { step: "creating the import folder", folder, source });
+        return Err(AtomicError::Io {
+            step: "creating the import folder",
+            folder,
+            source,
+        });
     }
     let manifest = serde_json::json!({
         "file": file.name, "made_on": day_from_number(file.day).to_string(), "sequence": file.sequence,

@@ -29,7 +29,10 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
     let mut outcome = StageOutcome::default();
     for place in 0..env.sources.len() {
         let source = &env.sources[place].config;
-        if !source.enabled || source.shadow || only.source.as_ref().is_some_and(|id| *id != source.id) {
+        if !source.enabled
+            || source.shadow
+            || only.source.as_ref().is_some_and(|id| *id != source.id)
+        {
             continue;
         }
         let pushed = match &source.push.to {
@@ -54,29 +57,61 @@ struct Write {
 }
 
 /// Reads events back and builds their Observations; those that cannot be built come back with a reason.
-async fn load(env: &Env, rows: Vec<PushRow>) -> anyhow::Result<(Vec<Write>, Vec<(PushRow, Reason)>)> {
-    let events = env.store.events(rows.iter().map(|row| row.event).collect()).await?;
+async fn load(
+    env: &Env,
+    rows: Vec<PushRow>,
+) -> anyhow::Result<(Vec<Write>, Vec<(PushRow, Reason)>)> {
+    let events = env
+        .store
+        .events(rows.iter().map(|row| row.event).collect())
+        .await?;
     let events: HashMap<i64, _> = events.into_iter().map(|event| (event.id, event)).collect();
-    let legs = env.store.legs(rows.iter().map(|row| row.leg).collect()).await?;
+    let legs = env
+        .store
+        .legs(rows.iter().map(|row| row.leg).collect())
+        .await?;
     let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
     let dossiers = kept::dossiers(env, &raws).await?;
-    let legs: HashMap<i64, _> = legs.into_iter().zip(dossiers).map(|(leg, dossier)| (leg.id, (leg, dossier))).collect();
-    let keys = env.holder_keys(events.values().map(|event| event.holder).collect()).await?;
+    let legs: HashMap<i64, _> = legs
+        .into_iter()
+        .zip(dossiers)
+        .map(|(leg, dossier)| (leg.id, (leg, dossier)))
+        .collect();
+    let keys = env
+        .holder_keys(events.values().map(|event| event.holder).collect())
+        .await?;
     let (mut writes, mut refused) = (Vec::new(), Vec::new());
     for row in rows {
-        let Some((event, key)) = events.get(&row.event).and_then(|event| Some((event, keys.get(&event.holder)?))) else {
+        let Some((event, key)) = events
+            .get(&row.event)
+            .and_then(|event| Some((event, keys.get(&event.holder)?)))
+        else {
             refused.push((row, Reason::Erased));
             continue;
         };
         let plain = key.open(event_spot(event.id, event.holder), &event.sealed)?;
         let kept: KeptEvent = serde_json::from_slice(&plain)?;
-        let found = legs.get(&row.leg).and_then(|(leg, dossier)| Some((leg, about(env, leg, dossier.as_ref()?)?, env.partner_at(leg.now.partner)?)));
+        let found = legs.get(&row.leg).and_then(|(leg, dossier)| {
+            Some((
+                leg,
+                about(env, leg, dossier.as_ref()?)?,
+                env.partner_at(leg.now.partner)?,
+            ))
+        });
         let Some((leg, about, partner)) = found else {
             refused.push((row, Reason::NoPatient));
             continue;
         };
         match build(env, &env.rules.partners[partner], &kept, &about) {
-            Ok(Some(body)) => writes.push(Write { row, event: kept, leg: leg.clone(), key: key.clone(), partner, about, body }),
+            Ok(Some(body)) => writes.push(Write {
+                row,
+                event: kept,
+                leg: leg.clone(),
+                key: key.clone(),
+                partner,
+                about,
+                body,
+            }),
             Ok(None) | Err(_) => refused.push((row, Reason::Refused)),
         }
     }
@@ -87,10 +122,14 @@ async fn load(env: &Env, rows: Vec<PushRow>) -> anyhow::Result<(Vec<Write>, Vec<
 fn about(env: &Env, leg: &Leg, dossier: &super::dossier::Dossier) -> Option<About> {
     let trees = dossier.trees().ok()?;
     let source = &env.sources[env.source_at(leg.source)?].config;
-    let view = trees.view(env.setting(source, &env.rules, env.today()), super::map::facts("", crate::domain::Action::New, "", 0));
+    let view = trees.view(
+        env.setting(source, &env.rules, env.today()),
+        super::map::facts("", crate::domain::Action::New, "", 0),
+    );
     Some(About {
         service_request: service_request::id(&trees.request)?.to_owned(),
-        patient: service_request::id(trees.patient().filter(|_| dossier.patient.is_some())?)?.to_owned(),
+        patient: service_request::id(trees.patient().filter(|_| dossier.patient.is_some())?)?
+            .to_owned(),
         activity: activity_label(&view),
     })
 }
@@ -108,7 +147,11 @@ async fn begin(env: &Env, strand: i64, writes: &mut [Write]) -> anyhow::Result<(
     for write in writes.iter_mut() {
         write.row.state = PushState::Sending;
         write.row.attempts += 1;
-        batch.push(Entry::plain(Kind::Pushing, write.row.event, format!("{}", write.row.attempts)));
+        batch.push(Entry::plain(
+            Kind::Pushing,
+            write.row.event,
+            format!("{}", write.row.attempts),
+        ));
         batch.push_updates.push(write.row.clone());
     }
     env.store.commit(batch).await?;
@@ -116,24 +159,64 @@ async fn begin(env: &Env, strand: i64, writes: &mut [Write]) -> anyhow::Result<(
 }
 
 /// Records how writes ended.
-async fn end(env: &Env, strand: i64, run: i64, ended: Vec<Ended>, outcome: &mut StageOutcome) -> anyhow::Result<()> {
+async fn end(
+    env: &Env,
+    strand: i64,
+    run: i64,
+    ended: Vec<Ended>,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<()> {
     if ended.is_empty() {
         return Ok(());
     }
     let mut batch = Batch::new(strand, env.now());
     let mut counts = Counts::default();
-    for Ended { row, disposition, reason } in ended {
+    for Ended {
+        row,
+        disposition,
+        reason,
+    } in ended
+    {
         counts.add(disposition, reason);
-        let vouched = row.server_id.as_deref().map_or_else(String::new, |sealed| crate::store::chain::hex(&crate::seal::sha256(&[sealed])));
-        batch.push(Entry::plain(Kind::Pushed, row.event, format!("{},{},{},\"{vouched}\"", row.state.number(), row.attempts, row.reason)));
+        let vouched = row.server_id.as_deref().map_or_else(String::new, |sealed| {
+            crate::store::chain::hex(&crate::seal::sha256(&[sealed]))
+        });
+        batch.push(Entry::plain(
+            Kind::Pushed,
+            row.event,
+            format!(
+                "{},{},{},\"{vouched}\"",
+                row.state.number(),
+                row.attempts,
+                row.reason
+            ),
+        ));
         if let (PushState::Refused, Some(reason)) = (row.state, reason) {
             let stage = Stage::Push.number();
-            batch.held.push(HeldRow { number: 0, leg: row.leg, stage, reason, source: strand, partner: 0, return_id: 0, row: 0, since: 0, open: true });
+            batch.held.push(HeldRow {
+                number: 0,
+                leg: row.leg,
+                stage,
+                reason,
+                source: strand,
+                partner: 0,
+                return_id: 0,
+                row: 0,
+                since: 0,
+                open: true,
+            });
         }
         batch.push_updates.push(row);
     }
     outcome.count(Stage::Push, &counts);
-    batch.books.push(BookRow { run, stage: Stage::Push, source: strand, partner: 0, file: 0, counts });
+    batch.books.push(BookRow {
+        run,
+        stage: Stage::Push,
+        source: strand,
+        partner: 0,
+        file: 0,
+        counts,
+    });
     env.store.commit(batch).await?;
     Ok(())
 }
@@ -143,12 +226,20 @@ fn refusals(refused: Vec<(PushRow, Reason)>) -> Vec<Ended> {
         .into_iter()
         .map(|(mut row, reason)| {
             (row.state, row.reason) = (PushState::Refused, reason.number());
-            Ended { row, disposition: Disposition::Rejected, reason: Some(reason) }
+            Ended {
+                row,
+                disposition: Disposition::Rejected,
+                reason: Some(reason),
+            }
         })
         .collect()
 }
 
 /// Where a server's id is sealed.
 fn server_id_spot(event: i64, holder: i64) -> Spot<'static> {
-    Spot { column: "push.server_id", row: event, holder }
+    Spot {
+        column: "push.server_id",
+        row: event,
+        holder,
+    }
 }

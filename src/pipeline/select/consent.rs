@@ -14,7 +14,9 @@ pub(super) fn covers(consent: &Json<'_>, partner: &Partner, view: &View<'_>) -> 
     let active = text(&["status"]) == Some("active");
     let permits = match text(&["provision", "type"]) {
         Some(kind) => kind == "permit",
-        None => items(consent.at(&["policyRule", "coding"])).iter().any(|coding| coding.get("code").and_then(Json::as_str) == Some("OPTIN")),
+        None => items(consent.at(&["policyRule", "coding"]))
+            .iter()
+            .any(|coding| coding.get("code").and_then(Json::as_str) == Some("OPTIN")),
     };
     if !active || !permits || !in_date(consent, view.today) {
         return false;
@@ -22,22 +24,33 @@ pub(super) fn covers(consent: &Json<'_>, partner: &Partner, view: &View<'_>) -> 
     let actors = items(consent.at(&["provision", "actor"]));
     if actors.is_empty() {
         let named = service_request::performer_identifiers(view.request);
-        let for_performer = named.iter().any(|(_, value)| *value == partner.id || *value == partner.identifier.value);
+        let for_performer = named
+            .iter()
+            .any(|(_, value)| *value == partner.id || *value == partner.identifier.value);
         return for_performer || partner.kind == PartnerKind::LinkWorker;
     }
     actors.iter().any(|actor| {
         let reference = actor.get("reference").and_then(identifier);
         let by_name = reference.is_some_and(|(system, value)| {
-            value == partner.identifier.value && system.is_none_or(|system| system == partner.identifier.system)
+            value == partner.identifier.value
+                && system.is_none_or(|system| system == partner.identifier.system)
         });
-        let class = || items(actor.at(&["role", "coding"])).iter().filter_map(|coding| coding.get("code")?.as_str());
+        let class = || {
+            items(actor.at(&["role", "coding"]))
+                .iter()
+                .filter_map(|coding| coding.get("code")?.as_str())
+        };
         by_name || class().any(|code| partner.classes.iter().any(|listed| listed == code))
     })
 }
 
 /// The provision's period, open ends allowed; a day that cannot be read is out of date.
 fn in_date(consent: &Json<'_>, today: Date) -> bool {
-    let bound = |key: &str| consent.at(&["provision", "period", key]).and_then(Json::as_str);
+    let bound = |key: &str| {
+        consent
+            .at(&["provision", "period", key])
+            .and_then(Json::as_str)
+    };
     let day = |text: &str| text.get(..10).and_then(|day| day.parse::<Date>().ok());
     let started = bound("start").is_none_or(|text| day(text).is_some_and(|day| day <= today));
     let running = bound("end").is_none_or(|text| day(text).is_some_and(|day| today <= day));

@@ -32,7 +32,12 @@ pub(crate) struct Criterion {
 }
 
 /// Every criterion of a partner for a referral, in a fixed order.
-pub(crate) fn criteria(view: &View<'_>, consent: Option<&Json<'_>>, partner: &Partner, by_need: bool) -> Vec<Criterion> {
+pub(crate) fn criteria(
+    view: &View<'_>,
+    consent: Option<&Json<'_>>,
+    partner: &Partner,
+    by_need: bool,
+) -> Vec<Criterion> {
     let select = &partner.select;
     let mut found = vec![children(view, partner)];
     if !select.activities.is_empty() {
@@ -42,9 +47,18 @@ pub(crate) fn criteria(view: &View<'_>, consent: Option<&Json<'_>>, partner: &Pa
         let needs = need_words(view);
         let holds = match needs.is_empty() {
             true => Holds::Unknown,
-            false => yes_or_no(needs.iter().any(|need| select.needs.iter().any(|listed| listed == need))),
+            false => yes_or_no(
+                needs
+                    .iter()
+                    .any(|need| select.needs.iter().any(|listed| listed == need)),
+            ),
         };
-        found.push(Criterion { name: "needs", asks: select.needs.join(", "), holds, reason: Reason::Criteria });
+        found.push(Criterion {
+            name: "needs",
+            asks: select.needs.join(", "),
+            holds,
+            reason: Reason::Criteria,
+        });
     }
     if let Some(ages) = select.age_years {
         found.push(age(view, ages.min, ages.max));
@@ -53,18 +67,39 @@ pub(crate) fn criteria(view: &View<'_>, consent: Option<&Json<'_>>, partner: &Pa
         found.push(area(view, partner));
     }
     if !select.practices.is_empty() {
-        let ods = view.practice.and_then(crate::fhir::people::ods_code).unwrap_or(view.source.ods_code);
+        let ods = view
+            .practice
+            .and_then(crate::fhir::people::ods_code)
+            .unwrap_or(view.source.ods_code);
         let holds = yes_or_no(select.practices.iter().any(|listed| listed == ods));
-        found.push(Criterion { name: "practices", asks: select.practices.join(", "), holds, reason: Reason::Criteria });
+        found.push(Criterion {
+            name: "practices",
+            asks: select.practices.join(", "),
+            holds,
+            reason: Reason::Criteria,
+        });
     }
     if !select.gender.is_empty() {
         let gender = view.patient.and_then(patient::gender);
-        let holds = gender.map_or(Holds::Unknown, |gender| yes_or_no(select.gender.iter().any(|listed| listed == gender)));
-        found.push(Criterion { name: "gender", asks: select.gender.join(", "), holds, reason: Reason::Criteria });
+        let holds = gender.map_or(Holds::Unknown, |gender| {
+            yes_or_no(select.gender.iter().any(|listed| listed == gender))
+        });
+        found.push(Criterion {
+            name: "gender",
+            asks: select.gender.join(", "),
+            holds,
+            reason: Reason::Criteria,
+        });
     }
     if select.starts_on.is_some() || select.ends_on.is_some() {
-        let open = select.starts_on.is_none_or(|day| day <= view.today) && select.ends_on.is_none_or(|day| view.today <= day);
-        found.push(Criterion { name: "open", asks: span(select.starts_on, select.ends_on), holds: yes_or_no(open), reason: Reason::Criteria });
+        let open = select.starts_on.is_none_or(|day| day <= view.today)
+            && select.ends_on.is_none_or(|day| view.today <= day);
+        found.push(Criterion {
+            name: "open",
+            asks: span(select.starts_on, select.ends_on),
+            holds: yes_or_no(open),
+            reason: Reason::Criteria,
+        });
     }
     found.push(consented(view, consent, partner));
     found
@@ -73,25 +108,46 @@ pub(crate) fn criteria(view: &View<'_>, consent: Option<&Json<'_>>, partner: &Pa
 fn activity(view: &View<'_>, partner: &Partner) -> Criterion {
     let holds = match activity_code(view) {
         None => Holds::Unknown,
-        Some(code) => yes_or_no(partner.select.activities.iter().any(|listed| listed == code)),
+        Some(code) => yes_or_no(
+            partner
+                .select
+                .activities
+                .iter()
+                .any(|listed| listed == code),
+        ),
     };
-    Criterion { name: "activities", asks: partner.select.activities.join(", "), holds, reason: Reason::Criteria }
+    Criterion {
+        name: "activities",
+        asks: partner.select.activities.join(", "),
+        holds,
+        reason: Reason::Criteria,
+    }
 }
 
 /// Under 18, or of unknown age: only where the partner takes children (`safety.md` §5).
 fn children(view: &View<'_>, partner: &Partner) -> Criterion {
-    let asks = if partner.children { "any age" } else { "18 or over" };
+    let asks = if partner.children {
+        "any age"
+    } else {
+        "18 or over"
+    };
     let holds = match person_age(view) {
         _ if partner.children => Holds::Yes,
         Age::Years(years) | Age::Between(years, _) => yes_or_no(years >= 18),
         Age::Unknown => Holds::Unknown,
     };
-    Criterion { name: "children", asks: asks.to_owned(), holds, reason: Reason::Child }
+    Criterion {
+        name: "children",
+        asks: asks.to_owned(),
+        holds,
+        reason: Reason::Child,
+    }
 }
 
 /// With a partial birth date both ends must agree.
 fn age(view: &View<'_>, min: Option<u32>, max: Option<u32>) -> Criterion {
-    let within = |years: u32| min.is_none_or(|min| years >= min) && max.is_none_or(|max| years <= max);
+    let within =
+        |years: u32| min.is_none_or(|min| years >= min) && max.is_none_or(|max| years <= max);
     let holds = match person_age(view) {
         Age::Years(years) => yes_or_no(within(years)),
         Age::Between(low, high) if within(low) && within(high) => Holds::Yes,
@@ -104,7 +160,12 @@ fn age(view: &View<'_>, min: Option<u32>, max: Option<u32>) -> Criterion {
         (None, Some(max)) => format!("{max} or under"),
         (None, None) => "any age".to_owned(),
     };
-    Criterion { name: "age_years", asks, holds, reason: Reason::Criteria }
+    Criterion {
+        name: "age_years",
+        asks,
+        holds,
+        reason: Reason::Criteria,
+    }
 }
 
 fn person_age(view: &View<'_>) -> Age {
@@ -112,25 +173,56 @@ fn person_age(view: &View<'_>) -> Age {
 }
 
 fn area(view: &View<'_>, partner: &Partner) -> Criterion {
-    let postcode = view.patient.and_then(|person| patient::address(person, view.today)).and_then(|address| address.postcode);
+    let postcode = view
+        .patient
+        .and_then(|person| patient::address(person, view.today))
+        .and_then(|address| address.postcode);
     let (holds, reason) = match postcode.filter(|postcode| postcode != NO_FIXED_ABODE) {
-        Some(postcode) => (yes_or_no(partner.select.postcodes.iter().any(|area| area.covers(&postcode))), Reason::Area),
-        None if partner.select.no_postcode == NoPostcode::Ignore => (Holds::Yes, Reason::NoPostcode),
+        Some(postcode) => (
+            yes_or_no(
+                partner
+                    .select
+                    .postcodes
+                    .iter()
+                    .any(|area| area.covers(&postcode)),
+            ),
+            Reason::Area,
+        ),
+        None if partner.select.no_postcode == NoPostcode::Ignore => {
+            (Holds::Yes, Reason::NoPostcode)
+        }
         None => (Holds::Unknown, Reason::NoPostcode),
     };
-    let asks: Vec<String> = partner.select.postcodes.iter().map(PostcodeArea::text).collect();
-    Criterion { name: "postcodes", asks: asks.join(", "), holds, reason }
+    let asks: Vec<String> = partner
+        .select
+        .postcodes
+        .iter()
+        .map(PostcodeArea::text)
+        .collect();
+    Criterion {
+        name: "postcodes",
+        asks: asks.join(", "),
+        holds,
+        reason,
+    }
 }
 
 fn consented(view: &View<'_>, consent: Option<&Json<'_>>, partner: &Partner) -> Criterion {
     let (asks, holds) = match partner.select.consent {
         ConsentRule::Implied => ("implied by direct care".to_owned(), Holds::Yes),
         ConsentRule::Required => {
-            let holds = consent.map_or(Holds::Unknown, |consent| yes_or_no(covers(consent, partner, view)));
+            let holds = consent.map_or(Holds::Unknown, |consent| {
+                yes_or_no(covers(consent, partner, view))
+            });
             ("consent that covers this partner".to_owned(), holds)
         }
     };
-    Criterion { name: "consent", asks, holds, reason: Reason::Consent }
+    Criterion {
+        name: "consent",
+        asks,
+        holds,
+        reason: Reason::Consent,
+    }
 }
 
 fn span(starts: Option<Date>, ends: Option<Date>) -> String {

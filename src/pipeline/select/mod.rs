@@ -68,7 +68,12 @@ pub(crate) struct Known<'a> {
 }
 
 /// Decides.
-pub(crate) fn decide(view: &View<'_>, consent: Option<&Json<'_>>, source: &SourceRules<'_>, known: Known<'_>) -> Decision {
+pub(crate) fn decide(
+    view: &View<'_>,
+    consent: Option<&Json<'_>>,
+    source: &SourceRules<'_>,
+    known: Known<'_>,
+) -> Decision {
     if let Some(ending) = at_the_source(view, source) {
         return ending;
     }
@@ -87,8 +92,14 @@ pub(crate) fn decide(view: &View<'_>, consent: Option<&Json<'_>>, source: &Sourc
 impl<'a> SourceRules<'a> {
     /// The codes to ask a server for: the triggers and the decline code.
     pub(crate) fn codes(&self) -> Vec<&'a str> {
-        let declined = self.triggers.iter().filter(|(_, kind)| *kind == TriggerKind::Declined);
-        let referral = self.triggers.iter().filter(|(_, kind)| *kind == TriggerKind::Referral);
+        let declined = self
+            .triggers
+            .iter()
+            .filter(|(_, kind)| *kind == TriggerKind::Declined);
+        let referral = self
+            .triggers
+            .iter()
+            .filter(|(_, kind)| *kind == TriggerKind::Referral);
         let mut codes: Vec<&'a str> = match self.own_codes {
             Some(own) => own.iter().map(String::as_str).collect(),
             None => referral.map(|(code, _)| code.as_str()).collect(),
@@ -103,9 +114,16 @@ pub(crate) fn trigger(view: &View<'_>, source: &SourceRules<'_>) -> Option<Trigg
     let codes = service_request::codes(view.request);
     let of_kind = |code: &str, wanted: TriggerKind| match source.own_codes {
         Some(own) if wanted == TriggerKind::Referral => own.iter().any(|listed| listed == code),
-        _ => source.triggers.iter().any(|(listed, kind)| listed == code && *kind == wanted),
+        _ => source
+            .triggers
+            .iter()
+            .any(|(listed, kind)| listed == code && *kind == wanted),
     };
-    let kind = |wanted: TriggerKind| codes.iter().any(|(system, code)| *system == Some(SNOMED) && of_kind(code, wanted));
+    let kind = |wanted: TriggerKind| {
+        codes
+            .iter()
+            .any(|(system, code)| *system == Some(SNOMED) && of_kind(code, wanted))
+    };
     // A request with both is a declined one.
     if kind(TriggerKind::Declined) {
         Some(TriggerKind::Declined)
@@ -119,23 +137,40 @@ pub(crate) fn trigger(view: &View<'_>, source: &SourceRules<'_>) -> Option<Trigg
 /// What `kith map` looks at: coded, active, resolvable; `None` if all three hold.
 pub(crate) fn preview(view: &View<'_>, source: &SourceRules<'_>) -> Option<Decision> {
     at_the_source(view, source).or_else(|| {
-        let reason = order(view, source).or_else(|| view.patient.is_none().then_some(Reason::NoPatient));
+        let reason =
+            order(view, source).or_else(|| view.patient.is_none().then_some(Reason::NoPatient));
         reason.map(|reason| Decision::Held(reason, None))
     })
 }
 
 /// Endings that the source has already written.
 fn at_the_source(view: &View<'_>, source: &SourceRules<'_>) -> Option<Decision> {
-    let Some(kind) = trigger(view, source) else { return Some(Decision::NotOurs) };
+    let Some(kind) = trigger(view, source) else {
+        return Some(Decision::NotOurs);
+    };
     if kind == TriggerKind::Declined {
-        return Some(Decision::Closed(LegState::Cancelled, Reason::DeclinedByPerson));
+        return Some(Decision::Closed(
+            LegState::Cancelled,
+            Reason::DeclinedByPerson,
+        ));
     }
     match service_request::status(view.request) {
-        Some("entered-in-error") => return Some(Decision::Closed(LegState::EnteredInError, Reason::ClosedAtSource)),
-        Some("revoked" | "completed") => return Some(Decision::Closed(LegState::Cancelled, Reason::ClosedAtSource)),
+        Some("entered-in-error") => {
+            return Some(Decision::Closed(
+                LegState::EnteredInError,
+                Reason::ClosedAtSource,
+            ));
+        }
+        Some("revoked" | "completed") => {
+            return Some(Decision::Closed(
+                LegState::Cancelled,
+                Reason::ClosedAtSource,
+            ));
+        }
         _ => {}
     }
-    service_request::do_not_perform(view.request).then_some(Decision::Closed(LegState::Cancelled, Reason::DoNotPerform))
+    service_request::do_not_perform(view.request)
+        .then_some(Decision::Closed(LegState::Cancelled, Reason::DoNotPerform))
 }
 
 /// Whether the request is an order to act on now.
@@ -149,22 +184,31 @@ fn order(view: &View<'_>, source: &SourceRules<'_>) -> Option<Reason> {
         Some("on-hold") => return Some(Reason::PausedByGp),
         _ => return Some(Reason::NotAnOrder),
     }
-    if service_request::has_modifier_extension(view.request) || view.patient.is_some_and(patient::has_modifier_extension) {
+    if service_request::has_modifier_extension(view.request)
+        || view.patient.is_some_and(patient::has_modifier_extension)
+    {
         return Some(Reason::UnknownModifier);
     }
-    let forbidden = service_request::order_detail_codes(view.request).iter().any(|(_, code)| *code == CONTACT_PROHIBITED);
+    let forbidden = service_request::order_detail_codes(view.request)
+        .iter()
+        .any(|(_, code)| *code == CONTACT_PROHIBITED);
     forbidden.then_some(Reason::DoNotContact)
 }
 
 /// Whether we know for whom it is, and may act for them.
 fn identity(view: &View<'_>, source: &SourceRules<'_>) -> Option<Reason> {
-    let Some(person) = view.patient else { return Some(Reason::NoPatient) };
+    let Some(person) = view.patient else {
+        return Some(Reason::NoPatient);
+    };
     if patient::deceased(person) {
         return Some(Reason::Died);
     }
     let mut labels = patient::security_labels(person);
     labels.extend(patient::security_labels(view.request));
-    if labels.iter().any(|(_, code)| source.restricted_labels.iter().any(|listed| listed == code)) {
+    if labels
+        .iter()
+        .any(|(_, code)| source.restricted_labels.iter().any(|listed| listed == code))
+    {
         return Some(Reason::Restricted);
     }
     let numbers = patient::nhs_number_texts(person);
@@ -173,7 +217,9 @@ fn identity(view: &View<'_>, source: &SourceRules<'_>) -> Option<Reason> {
         _ => None,
     };
     let verified = patient::verification_status(person).is_none_or(|status| status == "01");
-    let Some(number) = number.filter(|_| verified) else { return Some(Reason::NhsNumber) };
+    let Some(number) = number.filter(|_| verified) else {
+        return Some(Reason::NhsNumber);
+    };
     let named_otherwise = service_request::subject_identifier(view.request)
         .filter(|(system, _)| system.is_some_and(|system| system == patient::NHS_NUMBER_SYSTEM))
         .is_some_and(|(_, value)| NhsNumber::parse(value).as_ref() != Ok(&number));
@@ -184,11 +230,16 @@ fn identity(view: &View<'_>, source: &SourceRules<'_>) -> Option<Reason> {
         return Some(Reason::TestPerson);
     }
     let name = patient::name(person, view.today);
-    name.is_none_or(|name| name.full().is_empty()).then_some(Reason::NoName)
+    name.is_none_or(|name| name.full().is_empty())
+        .then_some(Reason::NoName)
 }
 
 /// Where it goes: to the performer named, else as the routing says.
-fn destination(view: &View<'_>, consent: Option<&Json<'_>>, source: &SourceRules<'_>) -> Result<usize, Reason> {
+fn destination(
+    view: &View<'_>,
+    consent: Option<&Json<'_>>,
+    source: &SourceRules<'_>,
+) -> Result<usize, Reason> {
     let performers = service_request::performers(view.request, None);
     if !performers.is_empty() {
         return named(view, source);
@@ -199,8 +250,12 @@ fn destination(view: &View<'_>, consent: Option<&Json<'_>>, source: &SourceRules
     }
     match source.unnamed {
         Unnamed::Hold => Err(Reason::NoService),
-        Unnamed::LinkWorker => best(view, consent, source, |partner| partner.kind == PartnerKind::LinkWorker),
-        Unnamed::Auto => best(view, consent, source, |partner| partner.select.consent == ConsentRule::Required),
+        Unnamed::LinkWorker => best(view, consent, source, |partner| {
+            partner.kind == PartnerKind::LinkWorker
+        }),
+        Unnamed::Auto => best(view, consent, source, |partner| {
+            partner.select.consent == ConsentRule::Required
+        }),
     }
 }
 
@@ -219,17 +274,32 @@ fn named(view: &View<'_>, source: &SourceRules<'_>) -> Result<usize, Reason> {
     }
 }
 
-fn place_of(view: &View<'_>, source: &SourceRules<'_>, system: Option<&str>, value: &str) -> Option<usize> {
+fn place_of(
+    view: &View<'_>,
+    source: &SourceRules<'_>,
+    system: Option<&str>,
+    value: &str,
+) -> Option<usize> {
     view.rules.partners.iter().position(|partner| {
         let own = system == Some(source.partner_system) && partner.id == value;
-        own || (system == Some(partner.identifier.system.as_str()) && partner.identifier.value == value)
+        own || (system == Some(partner.identifier.system.as_str())
+            && partner.identifier.value == value)
     })
 }
 
 /// The partner with the highest priority among those of a class whose criteria all hold.
-fn best(view: &View<'_>, consent: Option<&Json<'_>>, source: &SourceRules<'_>, of_class: impl Fn(&Partner) -> bool) -> Result<usize, Reason> {
+fn best(
+    view: &View<'_>,
+    consent: Option<&Json<'_>>,
+    source: &SourceRules<'_>,
+    of_class: impl Fn(&Partner) -> bool,
+) -> Result<usize, Reason> {
     let fits = |partner: &Partner| {
-        partner.select.enabled && of_class(partner) && criteria(view, consent, partner, source.by_need).iter().all(|criterion| criterion.holds == Holds::Yes)
+        partner.select.enabled
+            && of_class(partner)
+            && criteria(view, consent, partner, source.by_need)
+                .iter()
+                .all(|criterion| criterion.holds == Holds::Yes)
     };
     let mut found: Vec<(i32, usize)> = view
         .rules
@@ -248,7 +318,13 @@ fn best(view: &View<'_>, consent: Option<&Json<'_>>, source: &SourceRules<'_>, o
 }
 
 /// Why a referral does not go to the partner that it is for.
-pub(crate) fn objection(view: &View<'_>, consent: Option<&Json<'_>>, source: &SourceRules<'_>, known: Known<'_>, place: usize) -> Option<Reason> {
+pub(crate) fn objection(
+    view: &View<'_>,
+    consent: Option<&Json<'_>>,
+    source: &SourceRules<'_>,
+    known: Known<'_>,
+    place: usize,
+) -> Option<Reason> {
     let partner = view.rules.partners.get(place)?;
     if !partner.select.enabled {
         return Some(Reason::PartnerDisabled);
@@ -258,7 +334,9 @@ pub(crate) fn objection(view: &View<'_>, consent: Option<&Json<'_>>, source: &So
     if priority == Some("stat") || (urgent && partner.select.urgent == UrgentRule::Hold) {
         return Some(Reason::Urgent);
     }
-    let failed = criteria(view, consent, partner, source.by_need).into_iter().find(|criterion| criterion.holds != Holds::Yes);
+    let failed = criteria(view, consent, partner, source.by_need)
+        .into_iter()
+        .find(|criterion| criterion.holds != Holds::Yes);
     if let Some(criterion) = failed {
         return Some(criterion.reason);
     }
@@ -270,4 +348,3 @@ pub(crate) fn objection(view: &View<'_>, consent: Option<&Json<'_>>, source: &So
     }
     (source.shadow || partner.shadow).then_some(Reason::Shadow)
 }
-

@@ -5,8 +5,13 @@ mod write;
 
 use std::{path::Path, time::Duration};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, migrate::{Migration, MigrationType, Migrator}};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{
+    Row,
+    migrate::{Migration, MigrationType, Migrator},
+};
 
 use super::StoreError;
 
@@ -35,13 +40,25 @@ impl SqliteStore {
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
             .pragma("wal_autocheckpoint", "8000")
-            .statement_cache_capacity(64);
+            .statement_cache_capacity(64)
+            // Rows cross from the engine's thread in batches: one at a time costs more than reading them.
+            .row_buffer_size(1024);
         let writing = options.clone().pragma("cache_size", "-65536");
-        let reading = options.pragma("cache_size", "-16384").pragma("query_only", "ON");
+        let reading = options
+            .pragma("cache_size", "-16384")
+            .pragma("query_only", "ON");
         let doing = "opening";
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(writing).await.map_err(|error| engine(doing, &error))?;
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(writing)
+            .await
+            .map_err(|error| engine(doing, &error))?;
         migrate(&writer).await?;
-        let readers = SqlitePoolOptions::new().max_connections(3).connect_with(reading).await.map_err(|error| engine(doing, &error))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(3)
+            .connect_with(reading)
+            .await
+            .map_err(|error| engine(doing, &error))?;
         Ok(Self { writer, readers })
     }
 
@@ -53,22 +70,37 @@ impl SqliteStore {
 }
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
-    let found: i64 = match sqlx::query("SELECT max(version) FROM _sqlx_migrations").fetch_one(pool).await {
+    let found: i64 = match sqlx::query("SELECT max(version) FROM _sqlx_migrations")
+        .fetch_one(pool)
+        .await
+    {
         Ok(row) => row.try_get(0).unwrap_or(0),
         // A new file has no such table.
         Err(_) => 0,
     };
     if found > SCHEMA {
-        return Err(StoreError::Newer { found, known: SCHEMA });
+        return Err(StoreError::Newer {
+            found,
+            known: SCHEMA,
+        });
     }
     let first = include_str!("../migrations/sqlite/0001_ledger.sql");
     let sql = sqlx::SqlStr::from_static(first);
-    let migrations = vec![Migration::new(1, "ledger".into(), MigrationType::Simple, sql, false)];
-    Migrator::with_migrations(migrations).run(pool).await.map_err(|_| StoreError::Engine {
-        doing: "migrating",
-        kind: "the schema does not fit this version".to_owned(),
-        transient: false,
-    })
+    let migrations = vec![Migration::new(
+        1,
+        "ledger".into(),
+        MigrationType::Simple,
+        sql,
+        false,
+    )];
+    Migrator::with_migrations(migrations)
+        .run(pool)
+        .await
+        .map_err(|_| StoreError::Engine {
+            doing: "migrating",
+            kind: "the schema does not fit this version".to_owned(),
+            transient: false,
+        })
 }
 
 /// Keeps the engine's error class only: its text may quote values.
@@ -84,5 +116,9 @@ fn engine(doing: &'static str, error: &sqlx::Error) -> StoreError {
         sqlx::Error::RowNotFound => ("a row is missing".to_owned(), false),
         _ => ("unexpected answer".to_owned(), false),
     };
-    StoreError::Engine { doing, kind, transient }
+    StoreError::Engine {
+        doing,
+        kind,
+        transient,
+    }
 }

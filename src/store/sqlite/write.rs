@@ -49,7 +49,12 @@ impl<'a, const N: usize> From<&'a Option<[u8; N]>> for Cell<'a> {
 }
 
 /// Inserts rows of `width` cells, as many a statement as the variable limit and the plan allow.
-async fn insert(conn: &mut SqliteConnection, head: &'static str, width: usize, cells: Vec<Cell<'_>>) -> Result<(), StoreError> {
+async fn insert(
+    conn: &mut SqliteConnection,
+    head: &'static str,
+    width: usize,
+    cells: Vec<Cell<'_>>,
+) -> Result<(), StoreError> {
     let rows_a_statement = limits::STATEMENT_ROWS.min(30_000 / width.max(1));
     let mut cells = cells.into_iter().peekable();
     while cells.peek().is_some() {
@@ -58,7 +63,8 @@ async fn insert(conn: &mut SqliteConnection, head: &'static str, width: usize, c
         let row = format!("({})", vec!["?"; width].join(","));
         let sql = format!("{head} VALUES {}", vec![row; rows].join(","));
         // Only the full statement comes again; the last, shorter one is not worth a place in the cache.
-        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql)).persistent(rows == rows_a_statement);
+        let mut query =
+            sqlx::query::<Sqlite>(AssertSqlSafe(sql)).persistent(rows == rows_a_statement);
         for cell in chunk {
             query = match cell {
                 Cell::I(value) => query.bind(value),
@@ -67,7 +73,10 @@ async fn insert(conn: &mut SqliteConnection, head: &'static str, width: usize, c
                 Cell::Null => query.bind(None::<i64>),
             };
         }
-        query.execute(&mut *conn).await.map_err(|error| engine("inserting", &error))?;
+        query
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine("inserting", &error))?;
     }
     Ok(())
 }
@@ -79,8 +88,12 @@ impl SqliteStore {
             .await
             .map_err(|error| engine("reading the installation", &error))?;
         if let Some(row) = found {
-            let uid: Vec<u8> = row.try_get(0).map_err(|error| engine("reading the installation", &error))?;
-            return uid.try_into().map_err(|_| StoreError::Corrupt("installation"));
+            let uid: Vec<u8> = row
+                .try_get(0)
+                .map_err(|error| engine("reading the installation", &error))?;
+            return uid
+                .try_into()
+                .map_err(|_| StoreError::Corrupt("installation"));
         }
         Err(StoreError::Corrupt("installation"))
     }
@@ -117,30 +130,48 @@ impl SqliteStore {
     }
 
     pub(super) async fn reserve_ids(&self, strand: i64, count: i64) -> Result<i64, StoreError> {
-        let row = sqlx::query("UPDATE strand SET next_id = next_id + ? WHERE id = ? RETURNING next_id")
-            .bind(count)
-            .bind(strand)
-            .fetch_one(&self.writer)
-            .await
+        let row =
+            sqlx::query("UPDATE strand SET next_id = next_id + ? WHERE id = ? RETURNING next_id")
+                .bind(count)
+                .bind(strand)
+                .fetch_one(&self.writer)
+                .await
+                .map_err(|error| engine("reserving ids", &error))?;
+        let next: i64 = row
+            .try_get(0)
             .map_err(|error| engine("reserving ids", &error))?;
-        let next: i64 = row.try_get(0).map_err(|error| engine("reserving ids", &error))?;
         Ok((strand << 40) + next - count)
     }
 
     pub(super) async fn lift_strands(&self, at: i64) -> Result<(), StoreError> {
         let query = sqlx::query("UPDATE strand SET at = max(at, ?)").bind(at);
-        query.execute(&self.writer).await.map(|_| ()).map_err(|error| engine("lifting strands", &error))
+        query
+            .execute(&self.writer)
+            .await
+            .map(|_| ())
+            .map_err(|error| engine("lifting strands", &error))
     }
 
     pub(super) async fn insert_key(&self, key: KeyRow) -> Result<(), StoreError> {
-        let mut conn = self.writer.acquire().await.map_err(|error| engine("adding a key", &error))?;
+        let mut conn = self
+            .writer
+            .acquire()
+            .await
+            .map_err(|error| engine("adding a key", &error))?;
         insert_keys(&mut conn, &[key]).await
     }
 
     pub(super) async fn commit_batch(&self, mut batch: Batch) -> Result<Commit, StoreError> {
         let doing = "committing";
-        let mut conn = self.writer.acquire().await.map_err(|error| engine(doing, &error))?;
-        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await.map_err(|error| engine(doing, &error))?;
+        let mut conn = self
+            .writer
+            .acquire()
+            .await
+            .map_err(|error| engine(doing, &error))?;
+        let mut tx = conn
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(|error| engine(doing, &error))?;
         let row = sqlx::query("SELECT id, name, seq, head, at FROM strand WHERE id = ?")
             .bind(batch.strand)
             .fetch_one(&mut *tx)
@@ -162,7 +193,11 @@ impl SqliteStore {
     }
 }
 
-async fn write_ledger(conn: &mut SqliteConnection, strand: i64, chained: &Chained) -> Result<(), StoreError> {
+async fn write_ledger(
+    conn: &mut SqliteConnection,
+    strand: i64,
+    chained: &Chained,
+) -> Result<(), StoreError> {
     let mut cells = Vec::with_capacity(chained.ledger.len() * 7);
     for row in &chained.ledger {
         cells.extend([
@@ -175,7 +210,13 @@ async fn write_ledger(conn: &mut SqliteConnection, strand: i64, chained: &Chaine
             Cell::B(&row.hash),
         ]);
     }
-    insert(conn, "INSERT INTO ledger (strand, seq, at, kind, subject, body, hash)", 7, cells).await?;
+    insert(
+        conn,
+        "INSERT INTO ledger (strand, seq, at, kind, subject, body, hash)",
+        7,
+        cells,
+    )
+    .await?;
     sqlx::query("UPDATE strand SET seq = ?, head = ?, at = ? WHERE id = ?")
         .bind(chained.seq)
         .bind(&chained.head[..])
@@ -188,8 +229,25 @@ async fn write_ledger(conn: &mut SqliteConnection, strand: i64, chained: &Chaine
 }
 
 async fn insert_keys(conn: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(), StoreError> {
-    let cells = keys.iter().flat_map(|key| [key.id.into(), key.kind.into(), (&key.look).into(), 1.into(), Cell::B(&key.wrapped)]).collect();
-    insert(conn, "INSERT INTO keyring (id, kind, look, wrap_key, wrapped)", 5, cells).await
+    let cells = keys
+        .iter()
+        .flat_map(|key| {
+            [
+                key.id.into(),
+                key.kind.into(),
+                (&key.look).into(),
+                1.into(),
+                Cell::B(&key.wrapped),
+            ]
+        })
+        .collect();
+    insert(
+        conn,
+        "INSERT INTO keyring (id, kind, look, wrap_key, wrapped)",
+        5,
+        cells,
+    )
+    .await
 }
 
 async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
@@ -197,11 +255,36 @@ async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<()
     let cells = batch
         .raws
         .iter()
-        .flat_map(|raw| [raw.id.into(), raw.holder.into(), raw.kind.into(), (&raw.look).into(), (&raw.digest).into(), Cell::B(&raw.sealed)])
+        .flat_map(|raw| {
+            [
+                raw.id.into(),
+                raw.holder.into(),
+                raw.kind.into(),
+                (&raw.look).into(),
+                (&raw.digest).into(),
+                Cell::B(&raw.sealed),
+            ]
+        })
         .collect();
-    insert(conn, "INSERT INTO raw (id, holder, kind, look, digest, sealed)", 6, cells).await?;
-    let cells = batch.rules.iter().flat_map(|(hash, kind, text)| [hash.into(), (*kind).into(), text.as_str().into()]).collect();
-    insert(conn, "INSERT OR IGNORE INTO rule (hash, kind, text)", 3, cells).await?;
+    insert(
+        conn,
+        "INSERT INTO raw (id, holder, kind, look, digest, sealed)",
+        6,
+        cells,
+    )
+    .await?;
+    let cells = batch
+        .rules
+        .iter()
+        .flat_map(|(hash, kind, text)| [hash.into(), (*kind).into(), text.as_str().into()])
+        .collect();
+    insert(
+        conn,
+        "INSERT OR IGNORE INTO rule (hash, kind, text)",
+        3,
+        cells,
+    )
+    .await?;
     if let Some(file) = &batch.drop_file {
         let cells = vec![
             file.id.into(),
@@ -220,7 +303,18 @@ async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<()
     }
     let mut cells = Vec::with_capacity(batch.drop_rows.len() * 15);
     for row in &batch.drop_rows {
-        cells.extend([row.drop_id, row.row, row.leg, row.rev, row.prev.strand, row.prev.seq, row.action].map(Cell::I));
+        cells.extend(
+            [
+                row.drop_id,
+                row.row,
+                row.leg,
+                row.rev,
+                row.prev.strand,
+                row.prev.seq,
+                row.action,
+            ]
+            .map(Cell::I),
+        );
         cells.extend(row.raws.to_array().map(Cell::I));
         cells.extend([row.changed.as_str().into(), (&row.digest).into()]);
     }
@@ -246,27 +340,77 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
     }
     let mut cells = Vec::with_capacity(batch.return_rows.len() * 8);
     for row in &batch.return_rows {
-        cells.extend([row.return_id, row.row, row.leg, row.holder, row.disposition, row.reason].map(Cell::I));
+        cells.extend(
+            [
+                row.return_id,
+                row.row,
+                row.leg,
+                row.holder,
+                row.disposition,
+                row.reason,
+            ]
+            .map(Cell::I),
+        );
         cells.extend([(&row.digest).into(), Cell::B(&row.sealed)]);
     }
-    insert(conn, "INSERT INTO return_row (return_id, row, leg, holder, disposition, reason, digest, sealed)", 8, cells).await?;
+    insert(
+        conn,
+        "INSERT INTO return_row (return_id, row, leg, holder, disposition, reason, digest, sealed)",
+        8,
+        cells,
+    )
+    .await?;
     let mut cells = Vec::with_capacity(batch.events.len() * 9);
     for event in &batch.events {
         cells.extend([event.id.into(), (&event.look).into()]);
-        cells.extend([event.leg, event.rev, event.kind, event.return_id, event.row, event.holder].map(Cell::I));
+        cells.extend(
+            [
+                event.leg,
+                event.rev,
+                event.kind,
+                event.return_id,
+                event.row,
+                event.holder,
+            ]
+            .map(Cell::I),
+        );
         cells.push(Cell::B(&event.sealed));
     }
-    insert(conn, "INSERT INTO event (id, look, leg, rev, kind, return_id, row, holder, sealed)", 9, cells).await?;
-    let cells = batch.notes.iter().flat_map(|(id, holder, sealed)| [(*id).into(), (*holder).into(), Cell::B(sealed)]).collect();
+    insert(
+        conn,
+        "INSERT INTO event (id, look, leg, rev, kind, return_id, row, holder, sealed)",
+        9,
+        cells,
+    )
+    .await?;
+    let cells = batch
+        .notes
+        .iter()
+        .flat_map(|(id, holder, sealed)| [(*id).into(), (*holder).into(), Cell::B(sealed)])
+        .collect();
     insert(conn, "INSERT INTO note (id, holder, sealed)", 3, cells).await
 }
 
-async fn write_legs(conn: &mut SqliteConnection, batch: &Batch, chained: &Chained) -> Result<(), StoreError> {
+async fn write_legs(
+    conn: &mut SqliteConnection,
+    batch: &Batch,
+    chained: &Chained,
+) -> Result<(), StoreError> {
     let doing = "moving legs";
-    let references: Vec<[u8; 8]> = chained.new_legs.iter().map(|leg| leg.reference.to_bytes()).collect();
+    let references: Vec<[u8; 8]> = chained
+        .new_legs
+        .iter()
+        .map(|leg| leg.reference.to_bytes())
+        .collect();
     let mut cells = Vec::with_capacity(chained.new_legs.len() * 22);
     for (leg, reference) in chained.new_legs.iter().zip(&references) {
-        cells.extend([leg.id.into(), reference.into(), (&leg.look).into(), leg.source.into(), leg.born.into()]);
+        cells.extend([
+            leg.id.into(),
+            reference.into(),
+            (&leg.look).into(),
+            leg.source.into(),
+            leg.born.into(),
+        ]);
         cells.extend(leg_numbers(leg).map(Cell::I));
     }
     let head = "INSERT INTO leg (id, reference, look, source, born, partner, person, state, why, pending, asked, closing, since, \
@@ -280,7 +424,12 @@ async fn write_legs(conn: &mut SqliteConnection, batch: &Batch, chained: &Chaine
         for number in leg_numbers(leg) {
             query = query.bind(number);
         }
-        let done = query.bind(leg.id).bind(rev).execute(&mut *conn).await.map_err(|error| engine(doing, &error))?;
+        let done = query
+            .bind(leg.id)
+            .bind(rev)
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine(doing, &error))?;
         if done.rows_affected() != 1 {
             return Err(StoreError::Stale);
         }
@@ -336,26 +485,43 @@ fn leg_numbers(leg: &Leg) -> [i64; 17] {
     ]
 }
 
-async fn write_projections(conn: &mut SqliteConnection, batch: &Batch, chained: &Chained) -> Result<(), StoreError> {
+async fn write_projections(
+    conn: &mut SqliteConnection,
+    batch: &Batch,
+    chained: &Chained,
+) -> Result<(), StoreError> {
     let doing = "projecting";
     for (id, state) in &batch.drop_states {
-        let query = sqlx::query("UPDATE drop_file SET state = ? WHERE id = ?").bind(*state as i64).bind(id);
-        query.execute(&mut *conn).await.map_err(|error| engine(doing, &error))?;
+        let query = sqlx::query("UPDATE drop_file SET state = ? WHERE id = ?")
+            .bind(*state as i64)
+            .bind(id);
+        query
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine(doing, &error))?;
     }
     insert_pushes(conn, &batch.pushes).await?;
     for push in &batch.push_updates {
-        let query = sqlx::query("UPDATE push SET state = ?, attempts = ?, reason = ?, server_id = ? WHERE event = ?")
-            .bind(push.state.number())
-            .bind(push.attempts)
-            .bind(push.reason)
-            .bind(push.server_id.as_deref())
-            .bind(push.event);
-        query.execute(&mut *conn).await.map_err(|error| engine(doing, &error))?;
+        let query = sqlx::query(
+            "UPDATE push SET state = ?, attempts = ?, reason = ?, server_id = ? WHERE event = ?",
+        )
+        .bind(push.state.number())
+        .bind(push.attempts)
+        .bind(push.reason)
+        .bind(push.server_id.as_deref())
+        .bind(push.event);
+        query
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine(doing, &error))?;
     }
     insert_held(conn, &chained.held).await?;
     for number in &batch.released {
         let query = sqlx::query("UPDATE held SET open = false WHERE number = ?").bind(number);
-        query.execute(&mut *conn).await.map_err(|error| engine(doing, &error))?;
+        query
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine(doing, &error))?;
     }
     for book in &batch.books {
         upsert_book(conn, book).await?;
@@ -366,9 +532,25 @@ async fn write_projections(conn: &mut SqliteConnection, batch: &Batch, chained: 
 async fn insert_pushes(conn: &mut SqliteConnection, pushes: &[PushRow]) -> Result<(), StoreError> {
     let cells = pushes
         .iter()
-        .flat_map(|push| [push.event, push.leg, push.source, push.state.number(), push.attempts, push.reason].map(Cell::I))
+        .flat_map(|push| {
+            [
+                push.event,
+                push.leg,
+                push.source,
+                push.state.number(),
+                push.attempts,
+                push.reason,
+            ]
+            .map(Cell::I)
+        })
         .collect();
-    insert(conn, "INSERT INTO push (event, leg, source, state, attempts, reason)", 6, cells).await
+    insert(
+        conn,
+        "INSERT INTO push (event, leg, source, state, attempts, reason)",
+        6,
+        cells,
+    )
+    .await
 }
 
 async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<(), StoreError> {
@@ -431,26 +613,97 @@ async fn upsert_book(conn: &mut SqliteConnection, book: &BookRow) -> Result<(), 
 async fn write_reports(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
     let mut cells = Vec::new();
     for row in &batch.certificates {
-        cells.extend([row.run.into(), row.source.into(), row.verdict.as_str().into(), row.evidence.as_str().into(), row.high.into(), Cell::B(&row.input)]);
+        cells.extend([
+            row.run.into(),
+            row.source.into(),
+            row.verdict.as_str().into(),
+            row.evidence.as_str().into(),
+            row.high.into(),
+            Cell::B(&row.input),
+        ]);
     }
-    insert(conn, "INSERT INTO certificate (run, source, verdict, evidence, high, input)", 6, cells).await?;
+    insert(
+        conn,
+        "INSERT INTO certificate (run, source, verdict, evidence, high, input)",
+        6,
+        cells,
+    )
+    .await?;
     let mut cells = Vec::new();
     for fact in &batch.facts {
-        cells.extend([fact.id, fact.kind, fact.month, fact.issue, fact.source, fact.partner].map(Cell::I));
-        cells.extend([fact.instrument.as_str().into(), fact.item.as_str().into(), fact.before.into(), fact.after.into()]);
+        cells.extend(
+            [
+                fact.id,
+                fact.kind,
+                fact.month,
+                fact.issue,
+                fact.source,
+                fact.partner,
+            ]
+            .map(Cell::I),
+        );
+        cells.extend([
+            fact.instrument.as_str().into(),
+            fact.item.as_str().into(),
+            fact.before.into(),
+            fact.after.into(),
+        ]);
     }
     insert(conn, "INSERT INTO fact (id, kind, month, issue, source, partner, instrument, item, before, after)", 10, cells).await?;
-    let cells = batch.cubes.iter().flat_map(|(night, commissioner, sealed)| [(*night).into(), commissioner.as_str().into(), Cell::B(sealed)]).collect();
-    insert(conn, "INSERT INTO cube (night, commissioner, sealed)", 3, cells).await?;
+    let cells = batch
+        .cubes
+        .iter()
+        .flat_map(|(night, commissioner, sealed)| {
+            [
+                (*night).into(),
+                commissioner.as_str().into(),
+                Cell::B(sealed),
+            ]
+        })
+        .collect();
+    insert(
+        conn,
+        "INSERT INTO cube (night, commissioner, sealed)",
+        3,
+        cells,
+    )
+    .await?;
     let mut cells = Vec::new();
     for (night, commissioner, name, digest, bytes) in &batch.published {
-        cells.extend([(*night).into(), commissioner.as_str().into(), name.as_str().into(), digest.into(), Cell::B(bytes)]);
+        cells.extend([
+            (*night).into(),
+            commissioner.as_str().into(),
+            name.as_str().into(),
+            digest.into(),
+            Cell::B(bytes),
+        ]);
     }
-    insert(conn, "INSERT INTO published (night, commissioner, name, digest, bytes)", 5, cells).await?;
+    insert(
+        conn,
+        "INSERT INTO published (night, commissioner, name, digest, bytes)",
+        5,
+        cells,
+    )
+    .await?;
     if let Some((day, root, mac, strands)) = &batch.day_seal {
-        insert(conn, "INSERT INTO day_seal (day, root, mac)", 3, vec![(*day).into(), root.into(), mac.into()]).await?;
-        let cells = strands.iter().flat_map(|(strand, seq, head)| day_cells(*day, *strand, *seq, head)).collect();
-        insert(conn, "INSERT INTO day_seal_strand (day, strand, seq, head)", 4, cells).await?;
+        insert(
+            conn,
+            "INSERT INTO day_seal (day, root, mac)",
+            3,
+            vec![(*day).into(), root.into(), mac.into()],
+        )
+        .await?;
+        let cells = strands
+            .iter()
+            .flat_map(|(strand, seq, head)| day_cells(*day, *strand, *seq, head))
+            .collect();
+        insert(
+            conn,
+            "INSERT INTO day_seal_strand (day, strand, seq, head)",
+            4,
+            cells,
+        )
+        .await?;
     }
     Ok(())
 }
