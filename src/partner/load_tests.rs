@@ -381,11 +381,11 @@ fn every_built_in_field_says_what_it_reads() {
 const ONWARD: &str = r#"[[collect.event]]
 kind = "onward"
 on = "Referred on"
-partner = { column = "Refer on to", codes = { "Gardening group" = "green-gym", "Choir" = "sing-along" } }
+partner = { column = "Refer on to", codes = { "Gardening group" = "garden-group", "Choir" = "sing-along" } }
 activity = { column = "For what", codes = { "Digging" = "gardening" } }
 consent = { column = "Agreed to share?", yes = "Yes" }
 [onward]
-to = ["green-gym", "sing-along"]
+to = ["garden-group", "sing-along"]
 "#;
 
 fn link_worker() -> String {
@@ -395,7 +395,7 @@ fn link_worker() -> String {
 /// The texts of a partner, and two others that it may refer on to.
 fn region(partner: &str) -> Vec<RuleText> {
     let mut texts = texts(partner);
-    for id in ["green-gym", "sing-along"] {
+    for id in ["garden-group", "sing-along"] {
         texts.push(RuleText {
             kind: TextKind::Partner,
             built_in: false,
@@ -412,8 +412,8 @@ fn region(partner: &str) -> Vec<RuleText> {
 fn a_link_worker_refers_on_and_is_made_again_alone() {
     let (rules, _) = Rules::from_texts(region(&link_worker())).unwrap();
     let partner = rules.partner("riverside").unwrap();
-    assert_eq!(partner.onward_to, ["green-gym", "sing-along"]);
-    assert!(rules.partner("green-gym").unwrap().onward_to.is_empty());
+    assert_eq!(partner.onward_to, ["garden-group", "sing-along"]);
+    assert!(rules.partner("garden-group").unwrap().onward_to.is_empty());
     let event = &partner.collect.as_ref().unwrap().events[4];
     assert_eq!(event.kind(), EventKind::Onward);
     assert_eq!(
@@ -429,7 +429,7 @@ fn a_link_worker_refers_on_and_is_made_again_alone() {
     else {
         panic!("an onward event with an activity");
     };
-    assert_eq!(codes.get_typed("gardening  GROUP"), Some("green-gym"));
+    assert_eq!(codes.get_typed("gardening  GROUP"), Some("garden-group"));
     assert_eq!(activities.get("Digging"), Some("gardening"));
     assert_eq!(consent_yes, "Yes");
     let again = Rules::from_bundle(&partner.bundle).unwrap();
@@ -456,19 +456,19 @@ fn onward_faults_give_their_one_diagnostic() {
             "did you mean \"sing-along\"?",
         ),
         (
-            "to = [\"green-gym\", ",
-            "to = [\"green-gym\", \"green-gim\", ",
+            "to = [\"garden-group\", ",
+            "to = [\"garden-group\", \"garden-grop\", ",
             "CFG-008",
-            "did you mean \"green-gym\"?",
+            "did you mean \"garden-group\"?",
         ),
         (
-            "to = [\"green-gym\", ",
-            "to = [\"green-gym\", \"riverside\", ",
+            "to = [\"garden-group\", ",
+            "to = [\"garden-group\", \"riverside\", ",
             "CFG-006",
             "other partners than this one",
         ),
         (
-            "to = [\"green-gym\", \"sing-along\"]",
+            "to = [\"garden-group\", \"sing-along\"]",
             "to = []",
             "CFG-004",
             "[onward] needs the key to",

@@ -218,7 +218,7 @@ fn coded_column(
             }
             CodeMap::from_table(&inline)
         }
-        listed => {
+        listed @ Either::Text(_) => {
             let codes = catalogue.codes(listed);
             for (_, word) in codes.entries() {
                 let place = place.clone();
