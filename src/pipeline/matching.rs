@@ -359,7 +359,7 @@ impl Reading<'_> {
             return Ok(None);
         };
         let kind = event.kind();
-        if !kind.observed() {
+        if !kind.observed() && kind != EventKind::Onward {
             return Ok(Some(Tale {
                 kind,
                 on: None,

@@ -256,6 +256,18 @@ impl Intake<'_> {
                     *occurrence,
                     self.env.now(),
                 );
+                // The same service named twice in one sheet is asked for once.
+                let asked = |kept: &KeptEvent| {
+                    tale.kind == EventKind::Onward
+                        && kept.kind == EventKind::Onward.code()
+                        && kept.code == kept_partner(tale)
+                };
+                if fresh.iter().any(|(_, kept)| asked(kept))
+                    || touched.fresh.iter().any(|(kept, _)| asked(kept))
+                {
+                    known += 1;
+                    continue;
+                }
                 let before = touched
                     .known
                     .iter()
@@ -683,6 +695,14 @@ impl Intake<'_> {
                 counts,
             });
         }
+    }
+}
+
+/// The partner that an onward row names.
+fn kept_partner(tale: &Tale) -> &str {
+    match &tale.what {
+        What::Onward { partner, .. } => partner,
+        _ => "",
     }
 }
 

@@ -10,23 +10,35 @@ use super::super::pull::rule_tail;
 use super::super::select::{Holds, criteria};
 use crate::domain::entropy::Stream;
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
+use crate::partner::PartnerKind;
 use crate::pipeline::dossier::Dossier;
 use crate::store::batch::{LegSeed, birth_tail};
 use crate::store::rows::{HeldRow, Leg, Standing};
 use crate::store::{Batch, Entry, Kind};
 
-/// Legs of one referral: the first, and two steps onward.
-const CHAIN_MAX: usize = 3;
+/// Link-worker services in a chain: only they refer onward, so two of them are two steps.
+const LINK_WORKERS_MAX: usize = 2;
 
 /// Whether a leg may be sent on to a partner; `chain` is every leg of the same referral.
 pub(super) fn objection(env: &Env, chain: &[Leg], target: &str, agreed: bool) -> Option<Reason> {
     let strand = strand_of(env, target);
     if strand.is_none_or(|strand| chain.iter().any(|leg| leg.now.partner == strand))
-        || chain.len() >= CHAIN_MAX
+        || link_workers(env, chain) > LINK_WORKERS_MAX
     {
         return Some(Reason::OnwardNotAllowed);
     }
     (!agreed).then_some(Reason::OnwardConsent)
+}
+
+fn link_workers(env: &Env, chain: &[Leg]) -> usize {
+    let kind = |leg: &Leg| {
+        env.partner_at(leg.now.partner)
+            .map(|place| env.rules.partners[place].kind)
+    };
+    chain
+        .iter()
+        .filter(|leg| kind(leg) == Some(PartnerKind::LinkWorker))
+        .count()
 }
 
 fn place_of(env: &Env, partner: &str) -> Option<usize> {

@@ -39,7 +39,7 @@ impl SqliteStore {
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
-            .pragma("wal_autocheckpoint", "8000")
+            .pragma("wal_autocheckpoint", "32000")
             .statement_cache_capacity(64)
             // Rows cross from the engine's thread in batches: one at a time costs more than reading them.
             .row_buffer_size(1024);
