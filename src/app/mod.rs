@@ -2,6 +2,7 @@
 //!
 //! In: a config file, a clock and entropy. Out: an [`App`] whose methods are what commands do.
 
+mod cells;
 mod nightly;
 mod open;
 mod summary;
@@ -10,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::Date;
-pub(crate) use nightly::today_is_open;
 pub(crate) use open::{Options, Refused, load};
-pub(crate) use summary::{BookLine, CertificateLine, HeldLine, PartnerLine, Summary};
+pub(crate) use summary::Summary;
 
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::Stage;
 pub(crate) use crate::pipeline::Only;
 use crate::pipeline::env::Env;
@@ -29,7 +29,6 @@ pub(crate) struct App {
     store: Arc<SqliteStore>,
     /// Held while this process may write; gone with it.
     _lock: Option<std::fs::File>,
-    warnings: Vec<Diagnostic>,
 }
 
 /// What a run did and what is left to do.
@@ -64,11 +63,6 @@ impl App {
         &self.env
     }
 
-    /// What somebody should look at in config and mappings.
-    pub(crate) fn warnings(&self) -> &[Diagnostic] {
-        &self.warnings
-    }
-
     /// Runs rooms once and says what they did.
     ///
     /// # Errors
@@ -92,12 +86,19 @@ impl App {
             format!("\"{}\",\"{}\"", hex(&env.rules.hash), names.join(" ")),
         ));
         batch.rules.push((env.rules.hash, 2, String::new()));
-        env.store.commit(batch).await?;
+        let begun = env.store.commit(batch).await?;
         let StageOutcome {
             counts,
-            diagnostics,
+            mut diagnostics,
             unreachable,
         } = pipeline::run(env, run, only, stages).await?;
+        if begun.clock_behind {
+            diagnostics.push(Diagnostic::new(
+                Code::ClockBehind,
+                "the clock is behind the last recorded event",
+                Place::detail(format!("run {run}")),
+            ));
+        }
         if stages.contains(&Stage::Reconcile) {
             nightly::publish_last_night(env).await?;
         }

@@ -16,14 +16,12 @@ use crate::store::chain::hex;
 use crate::store::rows::{KeyKind, KeyRow};
 use crate::store::{Kind, SqliteStore, Store, StoreError, fold};
 use crate::tabular::write_atomically;
-use crate::transport::FolderTransport;
+use crate::transport::{FILE_MODE, FolderTransport};
 
 /// Row of the keyring that holds the installation's secret.
 const SECRET: i64 = 1;
 /// Row of the keyring that holds the installation's own key.
 const INSTALLATION: i64 = 2;
-/// Mode of drops and receipts.
-const FILE_MODE: u32 = 0o640;
 
 /// What an app is made of.
 pub(crate) struct Options {
@@ -69,7 +67,7 @@ pub(crate) fn load(file: &std::path::Path) -> Result<(Config, Rules, Vec<Diagnos
 }
 
 pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App> {
-    let (config, rules, warnings) = load(&options.config)?;
+    let (config, rules, _) = load(&options.config)?;
     make_folder(&config.home.join("var"))?;
     if let Some(folder) = config.store.parent() {
         make_folder(folder)?;
@@ -130,7 +128,6 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         env: Arc::new(env),
         store,
         _lock: lock,
-        warnings,
     })
 }
 

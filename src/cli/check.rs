@@ -1,8 +1,11 @@
 //! `kith check`: config and every mapping, all problems at once.
 
+use serde_json::json;
+
 use super::{DONE, FAILED, Global, emit, print_diagnostics};
 use crate::app::Refused;
 use crate::config::{Config, PushTo};
+use crate::diagnostics::Diagnostic;
 use crate::fhir::client::{Client, Settings};
 use crate::partner::Rules;
 
@@ -25,16 +28,8 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         }
         Err(Refused(problems)) => {
             if args.json {
-                let shown: Vec<_> = problems
-                    .iter()
-                    .map(crate::diagnostics::Diagnostic::to_json)
-                    .collect();
-                emit(format_args!(
-                    "{}\n",
-                    serde_json::to_string_pretty(
-                        &serde_json::json!({"ok": false, "problems": shown})
-                    )?
-                ))?;
+                let all = json!({"ok": false, "problems": to_json(&problems)});
+                emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
             } else {
                 print_diagnostics(&problems);
             }
@@ -49,41 +44,16 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     };
     let unreached = online.iter().any(|(_, answer)| answer.is_err());
     if args.json {
-        let shown: Vec<_> = problems
-            .iter()
-            .map(crate::diagnostics::Diagnostic::to_json)
-            .collect();
         let partners: Vec<_> = rules
             .partners
             .iter()
             .map(|partner| sees(&rules, partner))
             .collect();
-        let online: Vec<_> = online.iter().map(|(source, answer)| serde_json::json!({"source": source, "ok": answer.is_ok(), "what": answer.as_ref().unwrap_or_else(|error| error)})).collect();
-        let all = serde_json::json!({"ok": !refused, "problems": shown, "partners": partners, "online": online});
+        let online: Vec<_> = online.iter().map(|(source, answer)| json!({"source": source, "ok": answer.is_ok(), "what": answer.as_ref().unwrap_or_else(|error| error)})).collect();
+        let all = json!({"ok": !refused, "problems": to_json(&problems), "partners": partners, "online": online});
         emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
     } else {
-        print_diagnostics(&problems);
-        emit(format_args!("{}", config.describe()))?;
-        for partner in &rules.partners {
-            emit(format_args!(
-                "{} ({}) may see: {}  — basis: {}\n",
-                partner.id,
-                partner.name,
-                partner.share.fields.join(", "),
-                partner.share.basis
-            ))?;
-        }
-        for (source, answer) in &online {
-            emit(format_args!(
-                "{source}: {}\n",
-                answer.as_ref().unwrap_or_else(|error| error)
-            ))?;
-        }
-        emit(format_args!(
-            "{} partners, {} problems\n",
-            rules.partners.len(),
-            problems.len()
-        ))?;
+        print_all(&config, &rules, &problems, &online)?;
     }
     Ok(if refused {
         FAILED
@@ -94,6 +64,42 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     })
 }
 
+/// The same for people.
+fn print_all(
+    config: &Config,
+    rules: &Rules,
+    problems: &[Diagnostic],
+    online: &[Reached],
+) -> anyhow::Result<()> {
+    print_diagnostics(problems);
+    emit(format_args!("{}", config.describe()))?;
+    for partner in &rules.partners {
+        emit(format_args!(
+            "{} ({}) may see: {}  — basis: {}\n",
+            partner.id,
+            partner.name,
+            partner.share.fields.join(", "),
+            partner.share.basis
+        ))?;
+    }
+    for (source, answer) in online {
+        emit(format_args!(
+            "{source}: {}\n",
+            answer.as_ref().unwrap_or_else(|error| error)
+        ))?;
+    }
+    emit(format_args!(
+        "{} partners, {} problems\n",
+        rules.partners.len(),
+        problems.len()
+    ))?;
+    Ok(())
+}
+
+fn to_json(problems: &[Diagnostic]) -> Vec<serde_json::Value> {
+    problems.iter().map(Diagnostic::to_json).collect()
+}
+
 /// What a partner can ever be sent, and on which ground.
 fn sees(rules: &Rules, partner: &crate::partner::Partner) -> serde_json::Value {
     let columns: Vec<_> = partner
@@ -102,14 +108,17 @@ fn sees(rules: &Rules, partner: &crate::partner::Partner) -> serde_json::Value {
         .iter()
         .map(|column| {
             let field = column.field().map(|field| rules.fields.field(field));
-            serde_json::json!({"header": column.header, "field": field.map(|field| &field.name), "reads": field.map(|field| &field.reads)})
+            json!({"header": column.header, "field": field.map(|field| &field.name), "reads": field.map(|field| &field.reads)})
         })
         .collect();
-    serde_json::json!({"id": partner.id, "share": partner.share.fields, "basis": partner.share.basis, "columns": columns})
+    json!({"id": partner.id, "share": partner.share.fields, "basis": partner.share.basis, "columns": columns})
 }
 
+/// Id of a source, and what its system answered.
+type Reached = (String, Result<String, String>);
+
 /// Asks each GP system what it is.
-async fn reach(config: &Config) -> Vec<(String, Result<String, String>)> {
+async fn reach(config: &Config) -> Vec<Reached> {
     let mut answers = Vec::new();
     for source in &config.sources {
         let mut urls = Vec::new();

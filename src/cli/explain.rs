@@ -78,7 +78,7 @@ fn all() -> String {
 
 fn fields() -> anyhow::Result<String> {
     let (rules, _) =
-        Rules::from_texts(crate::partner::load::built_in()).map_err(crate::app::Refused)?;
+        Rules::from_texts(&crate::partner::load::built_in()).map_err(crate::app::Refused)?;
     let mut text = String::new();
     for field in rules.fields.iter() {
         let prsb = field

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{DONE, Global, WAITS, known};
 use crate::config::Config;
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::{Action, Disposition, LegReference, LegState, Reason};
 use crate::fhir::service_request;
 use crate::partner::{Partner, Rules, SourceFacts};
@@ -132,13 +132,25 @@ fn rows(
                 *left_out.reasons.entry(reason).or_default() += 1;
                 let place = folder.place(index).and(detail.clone());
                 left_out.lines.push(json!({
-                    "disposition": disposition.code(), "reason": reason.code(), "owner": reason.owner().code(),
+                    "code": code_of(disposition, reason).text(), "disposition": disposition.code(), "reason": reason.code(), "owner": reason.owner().code(),
                     "what": reason.practice_words(), "detail": detail, "where": place.text(), "file": folder.file(index),
                 }));
             }
         }
     }
     Ok(writer.finish()?)
+}
+
+/// The page of the manual for what was not mapped.
+fn code_of(disposition: Disposition, reason: Reason) -> Code {
+    match (disposition, reason) {
+        (_, Reason::TooLong) => Code::ColumnTooLong,
+        (_, Reason::Unmapped) => Code::ColumnUnmapped,
+        (_, Reason::RequiredMissing) => Code::ColumnRequired,
+        (_, Reason::Unencodable) => Code::ColumnUnencodable,
+        (Disposition::Rejected, _) => Code::RowRejected,
+        _ => Code::RowHeld,
+    }
 }
 
 /// Maps one referral and hands its cells over, or says why not.

@@ -1,6 +1,7 @@
 //! `kith prove`: the books.
 
-use super::{DONE, Global, WAITS, emit};
+use super::{DONE, Global, WAITS, emit, print_diagnostics};
+use crate::diagnostics::{Code, Diagnostic, Place};
 
 /// Prove the books: balances, chains, seals, files
 #[derive(clap::Args)]
@@ -20,6 +21,13 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
     let proof = app.prove(args.online).await?;
     app.close().await;
+    if !proof.balanced {
+        print_diagnostics(&[Diagnostic::new(
+            Code::ProveFinding,
+            "the books do not balance",
+            Place::detail(format!("{} findings", proof.findings.len())),
+        )]);
+    }
     if args.json {
         emit(format_args!("{}\n", serde_json::to_string_pretty(&proof)?))?;
     } else {

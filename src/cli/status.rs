@@ -65,6 +65,13 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
             .map_or_else(String::new, |except| format!(" {except}"));
         writeln!(out, "  pull of {}: {}{except}", line.source, line.verdict)?;
     }
+    write_rooms(out, summary)?;
+    write_legs(out, summary)?;
+    write_waiting(out, summary)
+}
+
+/// What each room did in the last run.
+fn write_rooms(out: &mut String, summary: &Summary) -> std::fmt::Result {
     let mut rooms: BTreeMap<usize, (&str, [u64; 5])> = BTreeMap::new();
     for book in &summary.books {
         let place = crate::domain::Stage::ALL
@@ -94,6 +101,11 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
             "  {room:<10}{received:>10}{accepted:>10}{repeated:>10}{rejected:>10}{held:>10}"
         )?;
     }
+    Ok(())
+}
+
+/// How many legs stand where, and what went to whom.
+fn write_legs(out: &mut String, summary: &Summary) -> std::fmt::Result {
     let legs: Vec<String> = summary
         .legs
         .iter()
@@ -127,6 +139,11 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
             partner.last_file.as_deref().unwrap_or("no file")
         )?;
     }
+    Ok(())
+}
+
+/// Who must act.
+fn write_waiting(out: &mut String, summary: &Summary) -> std::fmt::Result {
     let mut waiting: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for hold in &summary.held {
         *waiting.entry((&hold.owner, &hold.reason)).or_default() += 1;

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::trace::leg_of;
 use super::{DONE, Global, emit, known};
 use crate::domain::Action;
-use crate::pipeline::select::{Holds, criteria};
+use crate::pipeline::select::{Criterion, Holds, criteria};
 use crate::pipeline::{kept, map};
 
 /// Why a referral did or did not go to each partner
@@ -70,24 +70,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
             partners.push(json!({"partner": partner.id, "enabled": partner.select.enabled, "fits": fits, "named_or_chosen": went == Some(partner.id.as_str()), "criteria": lines}));
             continue;
         }
-        let mark = if went == Some(partner.id.as_str()) {
-            "  <- named or chosen"
-        } else {
-            ""
-        };
-        emit(format_args!(
-            "{} {}{mark}\n",
-            if fits { "fits    " } else { "does not" },
-            partner.id
-        ))?;
-        for criterion in &found {
-            emit(format_args!(
-                "    {:<11} {:<8} asks: {}\n",
-                criterion.name,
-                word(criterion.holds),
-                criterion.asks
-            ))?;
-        }
+        print_partner(&partner.id, fits, went == Some(partner.id.as_str()), &found)?;
     }
     if args.json {
         let all = json!({"reference": reference, "state": state, "why": why.map(|why| why.0), "partners": partners});
@@ -100,6 +83,21 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     }
     app.close().await;
     Ok(DONE)
+}
+
+fn print_partner(id: &str, fits: bool, chosen: bool, found: &[Criterion]) -> anyhow::Result<()> {
+    let mark = if chosen { "  <- named or chosen" } else { "" };
+    let verdict = if fits { "fits    " } else { "does not" };
+    emit(format_args!("{verdict} {id}{mark}\n"))?;
+    for criterion in found {
+        emit(format_args!(
+            "    {:<11} {:<8} asks: {}\n",
+            criterion.name,
+            word(criterion.holds),
+            criterion.asks
+        ))?;
+    }
+    Ok(())
 }
 
 fn word(holds: Holds) -> &'static str {

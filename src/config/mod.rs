@@ -22,7 +22,7 @@ use crate::partner::table::{Problems, SourceText, TableReader};
 pub(crate) use exchange::{Commissioner, Transport};
 pub(crate) use installation::{Console, Retain, Routing, Safety, Schedule, Unnamed};
 pub(crate) use secret::{Secret, SecretPlace};
-pub(crate) use source::{Contact, Pull, Push, PushTo, Source};
+pub(crate) use source::{Pull, PushTo, Source};
 
 /// An environment variable, for [`Config::load`].
 #[expect(
@@ -109,11 +109,6 @@ impl Config {
             }),
             _ => Err(found),
         }
-    }
-
-    /// The source with this id.
-    pub(crate) fn source(&self, id: &str) -> Option<&Source> {
-        self.sources.iter().find(|source| source.id == id)
     }
 
     /// The transport with this id.

@@ -7,7 +7,6 @@ use super::exchange::Commissioner;
 use super::installation::{Routing, Safety, read_routing};
 use super::{Surroundings, read_id};
 use crate::diagnostics::{Code, Place, nearest};
-use crate::partner::due::DueTimes;
 use crate::partner::table::TableReader;
 use crate::partner::{Volume, read_notes, read_schedule, read_volume};
 
@@ -59,7 +58,6 @@ pub(crate) struct Source {
     /// Codes that make a `ServiceRequest` ours, instead of those of `social-prescribing.csv`.
     pub(crate) codes: Option<Vec<String>>,
     pub(crate) routing: Routing,
-    pub(crate) pull_schedule: Option<DueTimes>,
 }
 
 /// Where referrals come from.
@@ -137,6 +135,7 @@ fn read_source(
     let pull = read_pull(table, around);
     let push = read_push(table, around, pull.as_ref());
     read_auth(table);
+    check_schedule(table);
     table.not_yet("worklist");
     let codes = table.has("codes").then(|| table.strings("codes"));
     let test_people = [("allow", false), ("hold", true)];
@@ -164,7 +163,6 @@ fn read_source(
         restricted_labels: labels.unwrap_or_else(|| RESTRICTED_LABELS.map(str::to_owned).to_vec()),
         codes,
         routing: read_routing(table.opt_table("routing"), routing),
-        pull_schedule: read_pull_schedule(table),
         pull: pull?,
         push: push?,
     })
@@ -362,9 +360,10 @@ fn read_intents(table: &TableReader<'_>) -> Vec<String> {
         .collect()
 }
 
-fn read_pull_schedule(table: &TableReader<'_>) -> Option<DueTimes> {
-    let schedule = table.opt_table("schedule")?;
-    let due = read_schedule(&schedule, "pull");
-    schedule.finish();
-    due
+/// Nobody waits for a source's own due times yet; a wrong one is an error all the same.
+fn check_schedule(table: &TableReader<'_>) {
+    if let Some(schedule) = table.opt_table("schedule") {
+        read_schedule(&schedule, "pull");
+        schedule.finish();
+    }
 }

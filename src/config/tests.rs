@@ -67,7 +67,7 @@ fn a_good_file_is_resolved_against_home() {
     assert_eq!(config.namespace, "https://kith.example");
     assert_eq!(config.store, config.home.join("var/kith.db"));
     assert_eq!(config.mappings, config.home.join("mappings"));
-    let source = config.source("hilltop").unwrap();
+    let source = &config.sources[0];
     assert_eq!(
         source.pull,
         Pull::Search {

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use super::Story;
 use super::people::{Fate, Person};
+use super::returns::Returned;
 use super::services::To;
+use crate::domain::Owner;
 use crate::tabular::RowsByAction;
 
 /// Findings of a proof that are told; the others are in `kith prove`.
@@ -193,15 +195,23 @@ fn second_night(story: &Story, found: &mut Differences) {
     );
 }
 
+/// People whom the returns of the second night send on to a partner: their rows leave on the third night.
+fn sent_on(returned: &[Returned], to: To) -> u64 {
+    returned.iter().filter_map(|one| one.onward.get(&to)).sum()
+}
+
 fn third_night(story: &Story, found: &mut Differences) {
     for to in To::ALL {
-        rows(
-            found,
-            to,
-            story.sent_third.get(&to),
-            after_changes(&story.people, to),
-        );
+        let mut expected = after_changes(&story.people, to);
+        expected.new += sent_on(&story.returned, to);
+        rows(found, to, story.sent_third.get(&to), expected);
     }
+    let unasked = |one: &Returned| one.reasons.get("onward-consent").copied();
+    found.same(
+        "waiting for an agreement to be sent on",
+        story.returned.iter().filter_map(unasked).sum(),
+        story.third.waiting_for("onward-consent", Owner::Ig),
+    );
     found.same(
         "entries after the same returns came again",
         story.entries_second.all,

@@ -6,7 +6,7 @@ use jiff::civil::date;
 use serde_json::Value;
 
 use super::home::Home;
-use super::people::{Fate, Person, people};
+use super::people::{Fate, Person, Trouble, people};
 use super::resources::{NAMESPACE, PRACTICES, bundle};
 use super::services::To;
 use crate::domain::{Action, Entropy};
@@ -106,5 +106,27 @@ fn everybody_has_the_fate_that_is_written_down() {
     for person in people() {
         let place = (person.number, person.trouble);
         assert_eq!(found(&person, &rules), person.fate(), "{place:?}");
+    }
+}
+
+#[test]
+fn the_gym_takes_whomever_the_link_workers_may_send_on() {
+    let rules = rules();
+    let linked = Fate::Sent(To::Link);
+    for person in people()
+        .into_iter()
+        .filter(|person| person.fate() == linked)
+    {
+        let named = Person {
+            to: To::Gym,
+            trouble: Trouble::None,
+            ..person
+        };
+        assert_eq!(
+            found(&named, &rules),
+            Fate::Sent(To::Gym),
+            "{}",
+            named.number
+        );
     }
 }

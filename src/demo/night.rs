@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Owner;
+
 /// A run.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Night {
@@ -90,6 +92,13 @@ impl Night {
             .count();
         u64::try_from(count).unwrap_or(u64::MAX)
     }
+
+    /// How many of them wait for this owner.
+    pub(super) fn waiting_for(&self, reason: &str, owner: Owner) -> u64 {
+        let waits = |waiting: &&Waiting| waiting.reason == reason && waiting.owner == owner.code();
+        let count = self.held.iter().filter(waits).count();
+        u64::try_from(count).unwrap_or(u64::MAX)
+    }
 }
 
 impl Book {
@@ -127,6 +136,8 @@ mod tests {
         assert_eq!(night.room("push").received, 0);
         assert!(night.balances());
         assert_eq!(night.waiting("consent"), 1);
+        assert_eq!(night.waiting_for("consent", Owner::Ig), 1);
+        assert_eq!(night.waiting_for("consent", Owner::It), 0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::people::Fate;
 use super::resources::PRACTICES;
 use super::services::To;
 use crate::domain::{Owner, Reason};
+use crate::tabular::RowsByAction;
 
 /// The page.
 pub(super) fn tell(story: &Story, home: &Home, differences: &[String]) -> String {
@@ -21,6 +22,7 @@ pub(super) fn tell(story: &Story, home: &Home, differences: &[String]) -> String
     outward(&mut page, story);
     changes(&mut page, story);
     back(&mut page, story);
+    onward(&mut page, story);
     again(&mut page, story);
     books(&mut page, story);
     waiting(&mut page, story);
@@ -175,6 +177,10 @@ fn back(page: &mut Page, story: &Story) {
             "unknown-code",
             "says \"maybe\" where yes, no or late was agreed",
         ),
+        (
+            "onward-consent",
+            "sends a person on, but does not say that the person agreed",
+        ),
     ];
     for (code, words) in told {
         for (place, line) in words.lines().enumerate() {
@@ -192,9 +198,19 @@ fn back(page: &mut Page, story: &Story) {
     ));
 }
 
+fn onward(page: &mut Page, story: &Story) {
+    let new = |sent: &BTreeMap<To, RowsByAction>| sent.get(&To::Gym).map_or(0, |rows| rows.new);
+    let sent = new(&story.sent_third).saturating_sub(new(&story.sent_second));
+    let waiting = story.third.waiting("onward-consent");
+    page.heading("THIRD NIGHT, OUT: the link workers send people on to Green Gym");
+    page.room("", &format!(
+        "{sent} of their people agreed, so Green Gym was sent the name and what its own agreement allows: all of\nit from the GP's referral, nothing from the link workers' sheet. {waiting} waits until agreement is recorded."
+    ));
+}
+
 fn again(page: &mut Page, story: &Story) {
     let (collect, matching) = (story.third.room("collect"), story.third.room("match"));
-    page.heading("THIRD NIGHT: two services sent the same sheets again, as people do; one confirmed that it has stopped");
+    page.heading("THIRD NIGHT, BACK: two services sent the same sheets again, as people do; one confirmed that it has stopped");
     page.room("", &format!(
         "Rows recognised as seen before: {}; new: {}. Entries in the GP records before: {}, after: {}.\nNothing is written twice.",
         collect.repeated + matching.repeated, matching.accepted, story.entries_second.all, story.entries_third.all
@@ -322,7 +338,15 @@ mod tests {
             waiting("consent", "ig"),
             waiting("consent", "ig"),
             waiting("died", "practice"),
+            waiting("onward-consent", "ig"),
         ];
+        let gym = |new: u64| {
+            let rows = RowsByAction {
+                new,
+                ..RowsByAction::default()
+            };
+            BTreeMap::from([(To::Gym, rows)])
+        };
         Story {
             people: people(),
             first: Night::default(),
@@ -332,8 +356,8 @@ mod tests {
                 ..Night::default()
             },
             sent_first: BTreeMap::new(),
-            sent_second: BTreeMap::new(),
-            sent_third: BTreeMap::new(),
+            sent_second: gym(8),
+            sent_third: gym(9),
             returned: Vec::new(),
             entries_second: Entries {
                 all: 5,
@@ -365,6 +389,8 @@ mod tests {
             "a line is too wide"
         );
         assert!(page.contains("Whoever answers for data protection\n      2  Consent to share"));
+        assert!(page.contains("  1 of their people agreed, so Green Gym was sent the name"));
+        assert!(page.contains(" 1 waits until agreement is recorded.\n"));
         assert!(page.contains("as scripted, the people who wait included"));
         for jargon in ["ServiceRequest", "NDJSON", "ledger", "127.0.0.1"] {
             assert!(!page.contains(jargon), "{jargon}");

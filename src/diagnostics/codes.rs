@@ -107,7 +107,7 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Rename the file or the id.
     PartnerIdMismatch,
-    /// a column, criterion or file name reads what [share] does not allow
+    /// a column, criterion or file name reads what `[share]` does not allow
     ///
     /// Nothing may leave that the agreement's list does not name; this is decided from the file alone, not by trust.
     ///
@@ -119,7 +119,7 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Use the name given, or a name of the list.
     UnknownField,
-    /// a FHIRPath expression cannot be used
+    /// a `FHIRPath` expression cannot be used
     ///
     /// What the engine does not support is refused when the file is loaded, never a silent blank.
     ///
@@ -173,7 +173,7 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Use `{date}`, `{sequence}` and `{partner}`.
     FileNameField,
-    /// implied consent needs care_provider = true
+    /// implied consent needs `care_provider = true`
     ///
     /// Consent may be implied only where the partner provides care (`safety.md` §4).
     ///
@@ -220,7 +220,7 @@ pub(crate) enum Code {
     /// SNOMED CT 871731000000106 counts referrals nationally; used for anything else it inflates the count.
     ///
     /// Fix (it): Use another code.
-    ForbiddenCode,
+    ForbiddenSnomed,
     /// unmapped = "blank" on a column about safety
     ///
     /// A blank risk, interpreter or contact cell reads as "nothing to know".
@@ -476,7 +476,7 @@ const TABLE: [(Code, &str, Severity); 72] = [
     (Code::BadPattern, "PTR-017", Severity::Error),
     (Code::NoConcernColumn, "PTR-018", Severity::Warning),
     (Code::TruncatedText, "PTR-019", Severity::Warning),
-    (Code::ForbiddenCode, "PTR-020", Severity::Error),
+    (Code::ForbiddenSnomed, "PTR-020", Severity::Error),
     (Code::UnsafeUnmapped, "PTR-021", Severity::Error),
     (Code::Unreadable, "PULL-001", Severity::Error),
     (Code::NotAResource, "PULL-002", Severity::Warning),

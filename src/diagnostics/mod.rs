@@ -5,6 +5,8 @@
 
 mod codes;
 
+use std::fmt::Write as _;
+
 pub(crate) use codes::Code;
 use serde_json::{Value, json};
 
@@ -75,7 +77,8 @@ impl Place {
     pub(crate) fn text(&self) -> String {
         let mut text = self.file.clone().unwrap_or_default();
         for number in [self.line, self.column].into_iter().flatten() {
-            text.push_str(&format!(":{number}"));
+            // Writing to a String cannot fail.
+            write!(text, ":{number}").unwrap_or_default();
         }
         match (&self.detail, text.is_empty()) {
             (Some(detail), true) => detail.clone(),
@@ -114,11 +117,6 @@ impl Diagnostic {
     /// The code.
     pub(crate) fn code(&self) -> Code {
         self.code
-    }
-
-    /// What happened.
-    pub(crate) fn what(&self) -> &str {
-        &self.what
     }
 
     /// Where it happened.

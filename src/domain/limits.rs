@@ -32,5 +32,3 @@ pub(crate) const PUSH_BATCH: usize = 100;
 pub(crate) const STATEMENT_ROWS: usize = 500;
 /// Days for which a delivered row is compared with a return.
 pub(crate) const DELIVERED_DAYS: i64 = 400;
-/// Unwrapped person keys kept in memory.
-pub(crate) const KEY_CACHE: usize = 50_000;

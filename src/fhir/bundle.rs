@@ -28,14 +28,6 @@ pub(crate) enum BundleError {
     },
 }
 
-impl BundleError {
-    /// Whether asking again may help: never, the server answered.
-    #[expect(clippy::unused_self, reason = "every error of an edge answers this")]
-    pub(crate) fn is_transient(self) -> bool {
-        false
-    }
-}
-
 /// A Bundle over the bytes it was read from.
 #[derive(Deserialize)]
 pub(crate) struct BundleView<'a> {

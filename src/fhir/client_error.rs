@@ -81,13 +81,6 @@ pub(crate) enum ClientError {
     },
 }
 
-impl ClientError {
-    /// Whether the same request may succeed later.
-    pub(crate) fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient { .. } | Self::PageExpired { .. })
-    }
-}
-
 /// An HTTP status inside a message, where there is one.
 struct Status(Option<u16>);
 

@@ -50,13 +50,6 @@ pub(crate) enum WriteFailure {
     },
 }
 
-impl WriteFailure {
-    /// Whether trying later may help; after `AnswerLost` only once the identifier was looked up.
-    pub(crate) fn is_transient(&self) -> bool {
-        matches!(self, Self::AnswerLost | Self::Transient { .. })
-    }
-}
-
 impl Client {
     /// Stores a resource unless one with this identifier is there; `body` must carry that identifier.
     ///

@@ -29,14 +29,6 @@ pub(crate) enum ObservationError {
     Empty(&'static str),
 }
 
-impl ObservationError {
-    /// Whether trying again may help: never.
-    #[expect(clippy::unused_self, reason = "every error of an edge answers this")]
-    pub(crate) fn is_transient(self) -> bool {
-        false
-    }
-}
-
 /// Who reported it, as a logical reference.
 #[derive(Clone)]
 pub(crate) struct Performer {
@@ -119,8 +111,6 @@ pub(crate) struct Item {
 pub(crate) enum Answer {
     /// A score.
     Score(i64),
-    /// Asked, and declined to say.
-    Declined,
     /// Nothing was given, and nobody said why: an empty cell is not a refusal.
     NotKnown,
 }
@@ -356,7 +346,6 @@ fn component_of(system: String, item: &Item) -> Component<'_> {
     let absent = |reason| Some(concept(ABSENT.to_owned(), reason, None));
     let (value_integer, data_absent_reason) = match item.answer {
         Answer::Score(score) => (Some(score), None),
-        Answer::Declined => (None, absent("asked-declined")),
         Answer::NotKnown => (None, absent("unknown")),
     };
     Component {
@@ -378,11 +367,11 @@ mod tests {
             patient_id: "456".to_owned(),
             effective: "2026-11-19".to_owned(),
             issued: "2026-11-22T02:10:00Z".to_owned(),
-            source: "https://kith.example/batch/2026-11-22#riverside".to_owned(),
+            source: "https://kith.example/batch/2026-11-22#elm".to_owned(),
             performer: Performer {
                 system: "https://kith.example/Id/partner".to_owned(),
-                value: "riverside".to_owned(),
-                display: "Riverside Befriending".to_owned(),
+                value: "elm".to_owned(),
+                display: "Elm Befriending".to_owned(),
             },
             kind,
         }
@@ -399,7 +388,7 @@ mod tests {
     #[test]
     fn attendance_has_the_shape_of_the_contract() {
         let bytes = build(&input(attendance("did-not-attend"))).unwrap();
-        let wanted = r#"{"resourceType":"Observation","meta":{"profile":["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation"],"source":"https://kith.example/batch/2026-11-22#riverside","tag":[{"system":"https://kith.example/CodeSystem/origin","code":"vcse-return"}]},"identifier":[{"system":"https://kith.example/Id/return-event","value":"5f0c4c1e-0d0b-5c3e-8a4f-6f2d9b7c1a22"}],"basedOn":[{"reference":"ServiceRequest/123"}],"status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"social-history"}]}],"code":{"coding":[{"system":"https://kith.example/CodeSystem/attendance","code":"attendance"}],"text":"Attendance: befriending visit"},"valueCodeableConcept":{"coding":[{"system":"https://kith.example/CodeSystem/attendance","code":"did-not-attend"}],"text":"Did not attend"},"subject":{"reference":"Patient/456"},"effectiveDateTime":"2026-11-19","issued":"2026-11-22T02:10:00Z","performer":[{"identifier":{"system":"https://kith.example/Id/partner","value":"riverside"},"display":"Riverside Befriending"}],"note":[{"text":"Reported by partner; not clinically verified."}]}"#;
+        let wanted = r#"{"resourceType":"Observation","meta":{"profile":["https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation"],"source":"https://kith.example/batch/2026-11-22#elm","tag":[{"system":"https://kith.example/CodeSystem/origin","code":"vcse-return"}]},"identifier":[{"system":"https://kith.example/Id/return-event","value":"5f0c4c1e-0d0b-5c3e-8a4f-6f2d9b7c1a22"}],"basedOn":[{"reference":"ServiceRequest/123"}],"status":"final","category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"social-history"}]}],"code":{"coding":[{"system":"https://kith.example/CodeSystem/attendance","code":"attendance"}],"text":"Attendance: befriending visit"},"valueCodeableConcept":{"coding":[{"system":"https://kith.example/CodeSystem/attendance","code":"did-not-attend"}],"text":"Did not attend"},"subject":{"reference":"Patient/456"},"effectiveDateTime":"2026-11-19","issued":"2026-11-22T02:10:00Z","performer":[{"identifier":{"system":"https://kith.example/Id/partner","value":"elm"},"display":"Elm Befriending"}],"note":[{"text":"Reported by partner; not clinically verified."}]}"#;
         assert_eq!(String::from_utf8(bytes).unwrap(), wanted);
     }
 
@@ -414,11 +403,7 @@ mod tests {
             instrument: "ons4".to_owned(),
             title: "ONS4 personal well-being (4 questions)".to_owned(),
             occasion: "baseline".to_owned(),
-            items: vec![
-                item("a", Answer::Score(6)),
-                item("b", Answer::Declined),
-                item("c", Answer::NotKnown),
-            ],
+            items: vec![item("a", Answer::Score(6)), item("c", Answer::NotKnown)],
         };
         let bytes = build(&input(kind)).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
@@ -430,10 +415,6 @@ mod tests {
         assert_eq!(value["component"][0]["valueInteger"], 6);
         assert_eq!(
             value["component"][1]["dataAbsentReason"]["coding"][0]["code"],
-            "asked-declined"
-        );
-        assert_eq!(
-            value["component"][2]["dataAbsentReason"]["coding"][0]["code"],
             "unknown"
         );
         assert!(value.get("note").is_none() && value.get("valueCodeableConcept").is_none());

@@ -11,7 +11,7 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use super::reference::{Reference, text_of};
+use super::reference::text_of;
 use crate::path::{Json, items};
 
 /// The system of NHS numbers.
@@ -389,37 +389,6 @@ pub(crate) fn security_labels<'t>(resource: &'t Json<'_>) -> Vec<(Option<&'t str
         .iter()
         .filter_map(|label| Some((text_of(label, "system"), text_of(label, "code")?)))
         .collect()
-}
-
-/// As said; an absent flag is for the caller to judge.
-pub(crate) fn active(patient: &Json<'_>) -> Option<bool> {
-    patient.get("active").and_then(Json::as_bool)
-}
-
-/// The Patient that took this one's place.
-pub(crate) fn replaced_by<'t>(patient: &'t Json<'_>, base: Option<&str>) -> Reference<'t> {
-    let link = items(patient.get("link"))
-        .iter()
-        .find(|link| text_of(link, "type") == Some("replaced-by"));
-    Reference::of(link.and_then(|link| link.get("other")), base)
-}
-
-/// The registered practice and other general practitioners, in order.
-pub(crate) fn general_practitioners<'t>(
-    patient: &'t Json<'_>,
-    base: Option<&str>,
-) -> Vec<Reference<'t>> {
-    items(patient.get("generalPractitioner"))
-        .iter()
-        .map(|element| Reference::parse(element, base))
-        .collect()
-}
-
-pub(crate) fn managing_organization<'t>(
-    patient: &'t Json<'_>,
-    base: Option<&str>,
-) -> Reference<'t> {
-    Reference::of(patient.get("managingOrganization"), base)
 }
 
 /// Whether it bears an extension that changes its meaning.

@@ -126,20 +126,12 @@ fn reads_identity() {
             {"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018","extension":[
               {"url":"https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus",
                "valueCodeableConcept":{"coding":[{"code":"number-present-and-verified"}]}}]}],
-          "link":[{"type":"seealso","other":{"reference":"Patient/1"}},
-                  {"type":"replaced-by","other":{"reference":"Patient/2"}}],
-          "meta":{"security":[{"system":"s","code":"R"}]},"active":false}"#,
+          "meta":{"security":[{"system":"s","code":"R"}]}}"#,
     );
     assert_eq!(nhs_number_text(&patient), Some("9990000018"));
     assert_eq!(nhs_number_texts(&patient).len(), 1);
     assert_eq!(verification_status(&patient).as_deref(), Some("01"));
     assert_eq!(security_labels(&patient), [(Some("s"), "R")]);
-    assert_eq!(active(&patient), Some(false));
-    let successor = Reference::Relative {
-        kind: "Patient",
-        id: "2",
-    };
-    assert_eq!(replaced_by(&patient, None), successor);
 }
 
 #[test]

@@ -84,8 +84,6 @@ pub(crate) struct Page {
     pub(crate) number: usize,
     /// The Bundle, as the server sent it.
     pub(crate) body: Vec<u8>,
-    /// The server's time when it answered, microseconds UTC.
-    pub(crate) server_date: Option<i64>,
     entries_max: usize,
 }
 
@@ -169,7 +167,6 @@ impl<'c> Search<'c> {
         let page = Page {
             number,
             body: answer.body,
-            server_date: answer.date,
             entries_max: self.client.settings.entries_max,
         };
         self.note(&page, &url)?;

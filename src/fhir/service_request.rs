@@ -8,7 +8,6 @@
 
 use std::borrow::Cow;
 
-use super::patient::words;
 use super::reference::{Reference, identifier, text_of};
 use crate::path::{Json, items};
 
@@ -112,15 +111,6 @@ pub(crate) fn performers<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<R
     references(request.get("performer"), base)
 }
 
-/// Text, else display, else code of each reason, joined by `; `.
-pub(crate) fn reason_text(request: &Json<'_>) -> Option<String> {
-    let reasons: Vec<&str> = items(request.get("reasonCode"))
-        .iter()
-        .filter_map(|concept| words(Some(concept)))
-        .collect();
-    (!reasons.is_empty()).then(|| reasons.join("; "))
-}
-
 /// `reasonCode.coding` as (system, code).
 pub(crate) fn reason_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
     items(request.get("reasonCode"))
@@ -178,30 +168,6 @@ pub(crate) fn consents<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Ref
 /// Whether it bears an extension that changes its meaning.
 pub(crate) fn has_modifier_extension(request: &Json<'_>) -> bool {
     !items(request.get("modifierExtension")).is_empty()
-}
-
-/// Business identifiers as (system, value).
-pub(crate) fn identifiers<'t>(resource: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
-    items(resource.get("identifier"))
-        .iter()
-        .filter_map(|identifier| {
-            Some((text_of(identifier, "system"), text_of(identifier, "value")?))
-        })
-        .collect()
-}
-
-/// Requests that this one takes the place of.
-pub(crate) fn replaces<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Reference<'t>> {
-    references(request.get("replaces"), base)
-}
-
-/// The identifier shared by requests made together.
-pub(crate) fn requisition<'t>(request: &'t Json<'_>) -> Option<(Option<&'t str>, &'t str)> {
-    let requisition = request.get("requisition")?;
-    Some((
-        text_of(requisition, "system"),
-        text_of(requisition, "value")?,
-    ))
 }
 
 fn references<'t>(list: Option<&'t Json<'_>>, base: Option<&str>) -> Vec<Reference<'t>> {
@@ -295,14 +261,10 @@ mod tests {
         assert_eq!(requester_display(&tree), Some("Dr A"));
         assert_eq!(performer_identifiers(&tree), [(Some("ods"), "ZZ901")]);
         assert_eq!(performers(&tree, None).len(), 2);
-        assert_eq!(reason_text(&tree).as_deref(), Some("Lonely; Two; 3"));
         assert_eq!(reason_codes(&tree).len(), 3);
         assert_eq!(note_text(&tree).as_deref(), Some("first\nsecond"));
         assert_eq!(consents(&tree, None).len(), 2);
         assert_eq!(supporting_info(&tree, None).len(), 3);
-        assert_eq!(identifiers(&tree), [(Some("s"), "v")]);
-        assert_eq!(requisition(&tree), Some((None, "q")));
-        assert_eq!(replaces(&tree, None).len(), 1);
         assert!(!has_modifier_extension(&tree) && !do_not_perform(&tree));
     }
 

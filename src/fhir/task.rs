@@ -14,18 +14,6 @@ pub(crate) enum Ended {
     Rejected,
     /// The partner ended it without support, and no coded reason says why.
     ClosedUnsuccessful,
-    /// The partner never reached the person.
-    UnableToContact,
-    /// The person did not come.
-    DidNotAttend,
-    /// The person said no after the partner had accepted.
-    DeclinedByPerson,
-    /// It could not be delivered to a partner.
-    NotDelivered,
-    /// The practice took it back.
-    CancelledByReferrer,
-    /// The person withdrew consent.
-    ConsentWithdrawn,
 }
 
 impl Ended {
@@ -42,36 +30,6 @@ impl Ended {
                 "failed",
                 "closed-unsuccessful",
                 Some("The referral ended without support"),
-            ),
-            Self::UnableToContact => (
-                "failed",
-                "unable-to-contact",
-                Some("The partner was unable to contact the person"),
-            ),
-            Self::DidNotAttend => (
-                "failed",
-                "did-not-attend",
-                Some("The person did not attend"),
-            ),
-            Self::DeclinedByPerson => (
-                "failed",
-                "declined-by-person",
-                Some("The person declined after the partner had accepted"),
-            ),
-            Self::NotDelivered => (
-                "failed",
-                "not-delivered",
-                Some("The referral could not be delivered to the partner"),
-            ),
-            Self::CancelledByReferrer => (
-                "cancelled",
-                "cancelled-by-referrer",
-                Some("The practice cancelled the referral"),
-            ),
-            Self::ConsentWithdrawn => (
-                "cancelled",
-                "consent-withdrawn",
-                Some("The person withdrew consent"),
             ),
         }
     }
@@ -250,16 +208,16 @@ mod tests {
             requester_ods: "A81001".to_owned(),
             owner: (
                 "https://kith.example/Id/partner".to_owned(),
-                "riverside".to_owned(),
+                "elm".to_owned(),
             ),
-            owner_display: "Riverside Befriending".to_owned(),
+            owner_display: "Elm Befriending".to_owned(),
             observation_ids: vec!["9".to_owned()],
         }
     }
 
     #[test]
     fn a_completed_task_has_the_shape_of_the_contract() {
-        let wanted = r#"{"resourceType":"Task","identifier":[{"system":"https://kith.example/Id/referral-task","value":"9f1c2e64-6f0e-5d7b-9a53-0c8f2f1b7e10"}],"status":"completed","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"businessStatus":{"coding":[{"system":"https://kith.example/CodeSystem/referral-state","code":"completed"}]},"focus":{"reference":"ServiceRequest/123"},"for":{"reference":"Patient/456"},"authoredOn":"2026-11-20T09:00:00Z","lastModified":"2026-11-22T02:10:00Z","requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"A81001"}},"owner":{"identifier":{"system":"https://kith.example/Id/partner","value":"riverside"},"display":"Riverside Befriending"},"output":[{"type":{"text":"Resulting activity"},"valueReference":{"reference":"Observation/9"}}]}"#;
+        let wanted = r#"{"resourceType":"Task","identifier":[{"system":"https://kith.example/Id/referral-task","value":"9f1c2e64-6f0e-5d7b-9a53-0c8f2f1b7e10"}],"status":"completed","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"businessStatus":{"coding":[{"system":"https://kith.example/CodeSystem/referral-state","code":"completed"}]},"focus":{"reference":"ServiceRequest/123"},"for":{"reference":"Patient/456"},"authoredOn":"2026-11-20T09:00:00Z","lastModified":"2026-11-22T02:10:00Z","requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"A81001"}},"owner":{"identifier":{"system":"https://kith.example/Id/partner","value":"elm"},"display":"Elm Befriending"},"output":[{"type":{"text":"Resulting activity"},"valueReference":{"reference":"Observation/9"}}]}"#;
         let bytes = build(&input(Ended::Completed));
         assert_eq!(String::from_utf8(bytes).unwrap(), wanted);
     }
@@ -268,16 +226,7 @@ mod tests {
     fn every_other_ending_has_its_reason() {
         for (ended, status, business) in [
             (Ended::Rejected, "rejected", "rejected"),
-            (Ended::UnableToContact, "failed", "unable-to-contact"),
-            (Ended::DidNotAttend, "failed", "did-not-attend"),
-            (Ended::DeclinedByPerson, "failed", "declined-by-person"),
-            (Ended::NotDelivered, "failed", "not-delivered"),
-            (
-                Ended::CancelledByReferrer,
-                "cancelled",
-                "cancelled-by-referrer",
-            ),
-            (Ended::ConsentWithdrawn, "cancelled", "consent-withdrawn"),
+            (Ended::ClosedUnsuccessful, "failed", "closed-unsuccessful"),
         ] {
             let value: serde_json::Value = serde_json::from_slice(&build(&input(ended))).unwrap();
             assert_eq!(value["status"], status);

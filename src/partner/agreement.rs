@@ -63,10 +63,10 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         layout::check_layout(table.place(), deliver, returns.as_ref(), catalogue);
     }
     let assurance = root.opt_table("assurance");
-    let dbs_on = assurance
-        .as_ref()
-        .and_then(|table| table.date("dbs_on"))
-        .map(|at| at.value);
+    if let Some(table) = &assurance {
+        // Kept for people who read the file: that it is a day is all that can be checked.
+        table.date("dbs_on");
+    }
     let push = read_push(root.opt_table("push"));
     let onward_to = onward.finish();
     for table in [about, select, shared, layout, collect, assurance]
@@ -77,9 +77,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     }
     root.finish();
     let described = About {
-        care_provider,
         children,
-        dbs_on,
         onward_to,
         ..described?
     };
@@ -87,10 +85,6 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
 }
 
 /// The `[partner]` section, before the others are known.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a key of the partner file, and none excludes another"
-)]
 pub(super) struct About {
     pub(super) id: String,
     name: String,
@@ -98,14 +92,10 @@ pub(super) struct About {
     pub(super) kind: Option<PartnerKind>,
     identifier: Identifier,
     contact: Option<Contact>,
-    verified_on: Option<jiff::civil::Date>,
     shadow: bool,
     sensitive: bool,
     classes: Vec<String>,
-    changed_by: Option<String>,
-    care_provider: bool,
     children: bool,
-    dbs_on: Option<jiff::civil::Date>,
     onward_to: Vec<String>,
 }
 
@@ -124,14 +114,10 @@ impl About {
             kind: self.kind.unwrap_or(PartnerKind::Provider),
             identifier: self.identifier,
             contact: self.contact,
-            verified_on: self.verified_on,
             shadow: self.shadow,
-            care_provider: self.care_provider,
             sensitive: self.sensitive,
             children: self.children,
             classes: self.classes,
-            changed_by: self.changed_by,
-            dbs_on: self.dbs_on,
             select,
             share,
             deliver,
@@ -179,6 +165,9 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
         contact
     });
     about.not_yet("home_visits");
+    // For people who read the file.
+    about.date("verified_on");
+    about.opt_text("changed_by");
     About {
         id: id.value.to_owned(),
         name: about.string("name"),
@@ -188,16 +177,12 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
             value: String::new(),
         }),
         contact,
-        verified_on: about.date("verified_on").map(|at| at.value),
         shadow: about
             .word("mode", &[("live", false), ("shadow", true)])
             .is_some_and(|at| at.value),
         sensitive: about.flag("sensitive", false),
         classes: about.strings("classes"),
-        changed_by: about.opt_string("changed_by"),
-        care_provider: false,
         children: false,
-        dbs_on: None,
         onward_to: Vec::new(),
     }
 }
@@ -315,6 +300,8 @@ fn read_select(
         "no_postcode",
         &[("hold", NoPostcode::Hold), ("ignore", NoPostcode::Ignore)],
     );
+    // Nobody waits for places by days yet; a wrong number is an error all the same.
+    whole("capacity_days", 365);
     Select {
         enabled: table.flag("enabled", true),
         activities: table.strings("activities"),
@@ -324,7 +311,6 @@ fn read_select(
         no_postcode: no_postcode.map_or(NoPostcode::Hold, |at| at.value),
         consent: consent.map_or(ConsentRule::Required, |at| at.value),
         open_legs_max: whole("open_legs_max", 1_000_000),
-        capacity_days: whole("capacity_days", 365).unwrap_or(14),
         priority: priority.unwrap_or(0),
         practices: table.strings("practices"),
         gender: read_gender(table),

@@ -101,7 +101,7 @@ fn fold(text: &str) -> String {
 pub(crate) fn refuse_referral_code(text: &str, place: &Place, problems: &Problems) {
     if text.contains(REFERRAL_CODE) {
         problems.add(
-            Code::ForbiddenCode,
+            Code::ForbiddenSnomed,
             format!("{REFERRAL_CODE} is used as a code of a mapping"),
             place,
         );

@@ -3,8 +3,6 @@
 //! The built-in list and a site's own come in; a [`FieldSet`] comes out. Invariant: a field says which elements it can
 //! read, so that the disclosure check needs no data.
 
-use std::borrow::Cow;
-
 use super::derive::{Derivation, Found, Value};
 use super::table::{At, Problems, SourceText, TableReader};
 use super::view::View;
@@ -95,11 +93,6 @@ impl Field {
         }
     }
 
-    /// The field's value as one text; what cannot be evaluated is absent.
-    pub(crate) fn text<'v>(&self, view: &View<'v>) -> Option<Cow<'v, str>> {
-        self.value(view).ok()?.joined(&self.join)
-    }
-
     /// Whether this version cannot read it yet.
     pub(crate) fn unread(&self) -> bool {
         matches!(self.from, FieldFrom::Rule(Derivation::None))
@@ -156,7 +149,7 @@ pub(crate) const VARIABLES: [&str; 5] = ["request", "patient", "requester", "rol
 
 /// Compiles an expression of a mapping file; what is wrong is noted with its place.
 pub(crate) fn compile(text: &At<&str>, problems: &Problems) -> Option<Expression> {
-    match Expression::compile_with(text.value, &VARIABLES) {
+    match Expression::compile(text.value, &VARIABLES) {
         Ok(expression) => Some(expression),
         Err(error) => {
             let place = text

@@ -62,9 +62,10 @@ pub(super) fn read_deliver(
         elements.extend(entry.opt_string("share"));
         entry.finish();
     }
+    // Nobody waits for a partner's own due times yet; a wrong one is an error all the same.
+    read_schedule(table, "schedule");
     let deliver = Deliver {
         transport,
-        schedule: read_schedule(table, "schedule"),
         file: file.value.to_owned(),
         empty: table.flag("empty", false),
         format: read_format(table),
@@ -232,10 +233,7 @@ fn read_source(
             }
             let (expression, share) = (expression?, share?);
             check.expression(header, &expression, &share, &path.place);
-            Some(ColumnSource::Path {
-                expression,
-                share: share.value.to_owned(),
-            })
+            Some(ColumnSource::Path(expression))
         }
         (None, None, Some(text)) => {
             refuse_referral_code(text.value, &text.place, problems);
@@ -256,7 +254,7 @@ fn read_date(
 ) -> Option<String> {
     let pattern = table.opt_text("date")?;
     let dated = field.is_some_and(|field| field.kind == FieldKind::Date);
-    if !dated && !matches!(source, None | Some(ColumnSource::Path { .. })) {
+    if !dated && !matches!(source, None | Some(ColumnSource::Path(_))) {
         table.bad_value("date", "beside a field that is a date", &pattern.place);
     }
     check_date_pattern(&pattern, false, table.problems());

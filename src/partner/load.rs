@@ -97,7 +97,7 @@ impl TextKind {
 pub(crate) struct RuleText {
     pub(crate) kind: TextKind,
     pub(crate) built_in: bool,
-    /// Below the mappings folder, `partners/riverside.toml`.
+    /// Below the mappings folder, `partners/elm.toml`.
     pub(crate) path: String,
     pub(crate) text: String,
 }
@@ -115,10 +115,8 @@ pub(crate) struct Rules {
     pub(crate) needs: CodeList,
     /// The codes that make a `ServiceRequest` ours.
     pub(crate) social_prescribing: Vec<(String, TriggerKind)>,
-    pub(crate) attendance: CodeList,
     /// SHA-256 over every text.
     pub(crate) hash: [u8; 32],
-    pub(crate) texts: Vec<RuleText>,
 }
 
 impl Rules {
@@ -142,7 +140,7 @@ impl Rules {
                 &Place::file(label.as_str()),
             );
         }
-        Self::build(texts, &label, problems, true)
+        Self::build(&texts, &label, problems, true)
     }
 
     /// Makes rules from texts, as [`Rules::load`] does from a folder.
@@ -150,7 +148,7 @@ impl Rules {
     /// # Errors
     /// As [`Rules::load`].
     pub(crate) fn from_texts(
-        texts: Vec<RuleText>,
+        texts: &[RuleText],
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         Self::build(texts, "mappings", Problems::default(), true)
     }
@@ -180,7 +178,7 @@ impl Rules {
             });
         }
         // The partners it refers on to are not in it.
-        Self::build(texts, "mappings", Problems::default(), false).map(|(rules, _)| rules)
+        Self::build(&texts, "mappings", Problems::default(), false).map(|(rules, _)| rules)
     }
 
     /// The partner with this id.
@@ -196,17 +194,17 @@ impl Rules {
     }
 
     fn build(
-        texts: Vec<RuleText>,
+        texts: &[RuleText],
         label: &str,
         problems: Problems,
         whole: bool,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let shared = Shared::read(&texts, label, &problems);
+        let shared = Shared::read(texts, label, &problems);
         let ids: Vec<&str> = texts.iter().filter_map(partner_id).collect();
         let ids = whole.then_some(ids.as_slice());
         let mut partners: Vec<Partner> = Vec::new();
         for text in texts.iter().filter(|text| text.kind == TextKind::Partner) {
-            partners.extend(one_partner(text, &texts, label, &shared, ids, &problems));
+            partners.extend(one_partner(text, texts, label, &shared, ids, &problems));
         }
         partners.sort_by(|a, b| a.id.cmp(&b.id));
         same_identifiers(&partners, label, &problems);
@@ -220,12 +218,10 @@ impl Rules {
             partners,
             activities: shared.list(ACTIVITIES),
             needs: shared.list(NEEDS),
-            attendance: shared.list(ATTENDANCE_CODES),
             fields: shared.fields,
             instruments: shared.instruments,
             social_prescribing: shared.social_prescribing,
             hash,
-            texts,
         };
         Ok((rules, found))
     }

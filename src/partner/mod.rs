@@ -24,13 +24,9 @@ pub(crate) mod transforms;
 pub(crate) mod view;
 
 pub(crate) use agreement::{read_notes, read_volume};
-pub(crate) use codes::{CodeList, CodeMap, TriggerKind};
-pub(crate) use fields::{Field, FieldId, FieldSet};
+pub(crate) use codes::TriggerKind;
 pub(crate) use instruments::{Instrument, Item};
 pub(crate) use layout::read_schedule;
-pub(crate) use load::{RuleText, Rules, TextKind};
-pub(crate) use model::{
-    Collect, CollectEvent, Column, Deliver, Partner, PartnerKind, Told, Volume,
-};
-pub(crate) use transforms::CellProblem;
+pub(crate) use load::Rules;
+pub(crate) use model::{Collect, CollectEvent, Column, Partner, PartnerKind, Told, Volume};
 pub(crate) use view::{LegFacts, SourceFacts, View};

@@ -6,7 +6,6 @@
 use jiff::civil::Date;
 
 use super::codes::CodeMap;
-use super::due::DueTimes;
 use super::fields::FieldId;
 use super::instruments::Instrument;
 use super::table::At;
@@ -16,10 +15,6 @@ use crate::tabular::{Format, UnencodableRule};
 
 /// A voluntary-sector organisation and its agreement with us: one file of `mappings/partners`.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a key of the partner file, and none excludes another"
-)]
 pub(crate) struct Partner {
     /// The file's name, in every path and record.
     pub(crate) id: String,
@@ -27,20 +22,14 @@ pub(crate) struct Partner {
     pub(crate) kind: PartnerKind,
     pub(crate) identifier: Identifier,
     pub(crate) contact: Option<Contact>,
-    /// The day on which somebody last checked the file with the partner.
-    pub(crate) verified_on: Option<Date>,
     /// In shadow all is decided and recorded, and nothing goes out.
     pub(crate) shadow: bool,
-    pub(crate) care_provider: bool,
     /// The partner's name by itself tells something about a person.
     pub(crate) sensitive: bool,
-    /// Takes people under 18; then `dbs_on` is set.
+    /// Takes people under 18.
     pub(crate) children: bool,
     /// Classes of recipients that a Consent may name instead of the partner.
     pub(crate) classes: Vec<String>,
-    pub(crate) changed_by: Option<String>,
-    /// The day of the safeguarding check on which `children` rests.
-    pub(crate) dbs_on: Option<Date>,
     pub(crate) select: Select,
     pub(crate) share: Share,
     pub(crate) deliver: Deliver,
@@ -98,7 +87,6 @@ pub(crate) struct Select {
     pub(crate) no_postcode: NoPostcode,
     pub(crate) consent: ConsentRule,
     pub(crate) open_legs_max: Option<u32>,
-    pub(crate) capacity_days: u32,
     /// The highest wins; a tie that is left is held.
     pub(crate) priority: i32,
     /// ODS codes of the practices whose referrals are taken.
@@ -209,8 +197,6 @@ pub(crate) struct Share {
 pub(crate) struct Deliver {
     /// Id of a transport of the config.
     pub(crate) transport: At<String>,
-    /// The partner's own due times; else those of the source or the installation.
-    pub(crate) schedule: Option<DueTimes>,
     /// File name with `{date}`, `{sequence}`, `{partner}`.
     pub(crate) file: String,
     /// Whether a drop is written when there are no rows.
@@ -265,13 +251,8 @@ impl Column {
     pub(crate) fn field(&self) -> Option<FieldId> {
         match self.source {
             ColumnSource::Field(field) => Some(field),
-            ColumnSource::Path { .. } | ColumnSource::Text(_) => None,
+            ColumnSource::Path(_) | ColumnSource::Text(_) => None,
         }
-    }
-
-    /// Whether a character that the encoding lacks may be replaced at all.
-    pub(crate) fn may_replace(&self) -> bool {
-        self.unencodable == Unencodable::Replace
     }
 
     /// The rule for whoever writes the cell.
@@ -288,11 +269,8 @@ impl Column {
 #[derive(Debug)]
 pub(crate) enum ColumnSource {
     Field(FieldId),
-    /// For what has no field name; `share` is the element it is allowed to read.
-    Path {
-        expression: Expression,
-        share: String,
-    },
+    /// For what has no field name.
+    Path(Expression),
     Text(String),
 }
 
@@ -331,7 +309,6 @@ pub(crate) struct Collect {
     pub(crate) check: Option<String>,
     /// strftime pattern in which the partner writes dates.
     pub(crate) dates: String,
-    pub(crate) settle_seconds: u32,
     /// Days by which an event may lie before the referral.
     pub(crate) early_days: u32,
     /// No check and no identity column: every row that says something waits.

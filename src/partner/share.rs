@@ -181,7 +181,9 @@ mod tests {
         ];
         for (source, expected) in table {
             let problems = Problems::default();
-            let expression = Expression::compile(source).unwrap();
+            let expression =
+                Expression::compile(source, &["patient", "request", "requester", "practice"])
+                    .unwrap();
             let share = At {
                 value: "patient.extension",
                 place: place.clone(),

@@ -37,7 +37,7 @@ impl Column {
         let found = match &self.source {
             ColumnSource::Text(text) => return Ok(Cow::Borrowed(text)),
             ColumnSource::Field(field) => view.rules.fields.field(*field).value(view),
-            ColumnSource::Path { expression, .. } => path_values(expression, view),
+            ColumnSource::Path(expression) => path_values(expression, view),
         };
         let found = found.map_err(|error| self.problem(Reason::Unreadable, error.to_string()))?;
         let mapped = self.map_codes(found)?;

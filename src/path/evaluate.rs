@@ -20,9 +20,6 @@ use super::value::{Item, Node, Scalar};
 /// Items an evaluation may look at.
 pub(super) const STEPS_MAX: u32 = 100_000;
 
-/// The variables of a referral's row.
-const ROW_VARIABLES: [&str; 4] = ["patient", "request", "requester", "practice"];
-
 /// A compiled expression.
 pub(crate) struct Expression {
     source: String,
@@ -62,43 +59,16 @@ pub(crate) enum EvaluateError {
     MissingVariable,
 }
 
-impl EvaluateError {
-    /// Never: the same resource gives the same answer.
-    pub(crate) fn is_transient(self) -> bool {
-        match self {
-            EvaluateError::TooManySteps
-            | EvaluateError::NotSingle(_)
-            | EvaluateError::WrongType(_)
-            | EvaluateError::Inexact(_)
-            | EvaluateError::TypeUnknown
-            | EvaluateError::NoResolver
-            | EvaluateError::MissingVariable => false,
-        }
-    }
-}
-
 impl Expression {
-    /// Compiles an expression for a referral's row: `%patient`, `%request`, `%requester`, `%practice`.
+    /// Compiles an expression over these variables.
     ///
     /// # Errors
     /// What is not `FHIRPath`, or not of the supported subset, with its place and help.
-    pub(crate) fn compile(source: &str) -> Result<Self, CompileError> {
-        Self::compile_with(source, &ROW_VARIABLES)
-    }
-
-    /// The same with other variables.
-    ///
-    /// # Errors
-    /// As [`Expression::compile`].
-    pub(crate) fn compile_with(source: &str, variables: &[&str]) -> Result<Self, CompileError> {
+    pub(crate) fn compile(source: &str, variables: &[&str]) -> Result<Self, CompileError> {
         Ok(Expression {
             root: parse(source, variables)?,
             source: source.to_owned(),
         })
-    }
-
-    pub(crate) fn source(&self) -> &str {
-        &self.source
     }
 
     /// Evaluates it; the items borrow from the trees and from the expression.

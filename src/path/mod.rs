@@ -29,8 +29,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use evaluate::{Context, EvaluateError, Expression, Resolve};
+pub(crate) use evaluate::{Context, EvaluateError, Expression};
 pub(crate) use reads::{Read, Reads, Root};
-pub(crate) use terms::CompileError;
 pub(crate) use tree::{Json, JsonError, items};
 pub(crate) use value::Item;

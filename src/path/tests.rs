@@ -1,5 +1,6 @@
 //! Expressions on one made-up person: what they give, what they refuse, what they read.
 
+use super::terms::CompileError;
 use super::*;
 
 const PATIENT: &str = r#"{"resourceType":"Patient","id":"p1","active":true,
@@ -14,11 +15,15 @@ const PATIENT: &str = r#"{"resourceType":"Patient","id":"p1","active":true,
  "contact":[{"name":{"given":[null,"Ann"],"_given":[{"id":"g"},null]}}]}"#;
 const PRACTICE: &str = r#"{"resourceType":"Organization","id":"o","name":"Hilltop Surgery"}"#;
 
+fn compile(source: &str) -> Result<Expression, CompileError> {
+    Expression::compile(source, &["patient", "request", "requester", "practice"])
+}
+
 /// The texts of a result; an object is `{}`, an element without a value `-`, an error its name.
 fn run(source: &str) -> String {
     let patient = Json::parse(PATIENT.as_bytes()).unwrap();
     let practice = Json::parse(PRACTICE.as_bytes()).unwrap();
-    let expression = match Expression::compile(source) {
+    let expression = match compile(source) {
         Ok(expression) => expression,
         Err(error) => return format!("compile {}", error.offset),
     };
@@ -245,7 +250,7 @@ fn refuses_with_place_and_help() {
         ("", 0, ""),
         (r"'\x'", 1, "known are"),
     ] {
-        let error = Expression::compile(source).unwrap_err();
+        let error = compile(source).unwrap_err();
         assert_eq!(error.offset, offset, "{source}: {error}");
         assert!(error.help.contains(help), "{source}: {}", error.help);
     }
@@ -255,10 +260,10 @@ fn refuses_with_place_and_help() {
 fn has_limits() {
     let nested = |depth: usize| format!("{}1{}", "(".repeat(depth), ")".repeat(depth));
     assert_eq!(run(&nested(63)), "1");
-    assert!(Expression::compile(&nested(64)).is_err());
-    assert!(Expression::compile(&"1+".repeat(70)).is_err());
-    assert!(Expression::compile(&format!("{}1", "1+".repeat(60))).is_ok());
-    assert!(Expression::compile(&" ".repeat(2_001)).is_err());
+    assert!(compile(&nested(64)).is_err());
+    assert!(compile(&"1+".repeat(70)).is_err());
+    assert!(compile(&format!("{}1", "1+".repeat(60))).is_ok());
+    assert!(compile(&" ".repeat(2_001)).is_err());
     let calls = format!(
         "{}active = true{}",
         "select(1 = 1 and where(".repeat(15),
@@ -274,12 +279,12 @@ fn has_limits() {
     );
     assert_eq!(run(&doubling), "TooManySteps");
     let doubling = format!("a{}", ".iif(b, c, d)".repeat(60));
-    let reads = Expression::compile(&doubling).unwrap().reads();
+    let reads = compile(&doubling).unwrap().reads();
     assert!(matches!(reads, Reads::Unbounded { .. }));
 }
 
 fn reads_of(source: &str) -> String {
-    match Expression::compile(source).unwrap().reads() {
+    match compile(source).unwrap().reads() {
         Reads::Unbounded { .. } => "unbounded".to_owned(),
         Reads::Paths(paths) => {
             let texts = paths.iter().map(|read| {
@@ -337,7 +342,7 @@ fn tells_what_it_reads() {
 #[test]
 fn shows_no_values() {
     let patient = Json::parse(PATIENT.as_bytes()).unwrap();
-    let expression = Expression::compile("name.given | 'x'").unwrap();
+    let expression = compile("name.given | 'x'").unwrap();
     let context = Context {
         focus: Some(&patient),
         ..Context::default()
@@ -348,7 +353,7 @@ fn shows_no_values() {
         "{shown}"
     );
     assert!(
-        Expression::compile("a.resolve()")
+        compile("a.resolve()")
             .unwrap()
             .evaluate(&context)
             .unwrap_err()

@@ -68,14 +68,19 @@ impl Dossier {
     /// # Errors
     /// The request is not JSON. A record it names that is not JSON counts as not found.
     pub(crate) fn trees(&self) -> Result<Trees<'_>, JsonError> {
-        Ok(Trees {
-            request: Json::parse(&self.request)?,
+        Ok(self.trees_with(Json::parse(&self.request)?))
+    }
+
+    /// The same with a request that has been parsed already.
+    pub(crate) fn trees_with<'a>(&'a self, request: Json<'a>) -> Trees<'a> {
+        Trees {
+            request,
             patient: parse(self.patient.as_ref()),
             requester: parse(self.requester.as_ref()),
             role: parse(self.role.as_ref()),
             practice: parse(self.practice.as_ref()),
             consent: parse(self.consent.as_ref()),
-        })
+        }
     }
 }
 

@@ -50,6 +50,18 @@ pub(crate) async fn delivered(
             own.push(leg);
         }
     }
+    versions(env, partner, strand, own, &mut found).await?;
+    Ok(found)
+}
+
+/// Adds what was sent of the partner's own legs, and takes away those of which nothing was.
+async fn versions(
+    env: &Env,
+    partner: &Partner,
+    strand: i64,
+    own: Vec<Leg>,
+    found: &mut Legs,
+) -> anyhow::Result<()> {
     let oldest = day_number(env.today()) - limits::DELIVERED_DAYS;
     let files: HashMap<i64, DropFile> = env
         .store
@@ -95,7 +107,7 @@ pub(crate) async fn delivered(
                 .extend(version(env, &env.rules, partner, &leg, row, file, &trees));
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The identity cells and the token of a row as it was sent.

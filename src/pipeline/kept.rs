@@ -1,17 +1,26 @@
 //! Reads sealed inputs back as dossiers: the one reader of `raw.sealed`.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::dossier::{Bytes, Dossier};
 use super::env::{Env, raw_spot};
-use crate::store::rows::RawIds;
+use crate::seal::{HolderKey, SealError};
+use crate::store::rows::{RawIds, RawRow};
 
-/// The dossiers of these rows, in order; `None` where a person was erased.
+/// Sealed inputs with the keys of their holders, as fetched from the store.
+pub(crate) struct Fetched {
+    raws: HashMap<i64, RawRow>,
+    keys: HashMap<i64, HolderKey>,
+    /// Opened practitioners, roles and practices: many referrals name the same few.
+    shared: Mutex<HashMap<i64, Bytes>>,
+}
+
+/// Fetches what these rows are made of; nothing is opened yet.
 ///
 /// # Errors
-/// The store failed, or a sealed value does not open.
-pub(crate) async fn dossiers(env: &Env, rows: &[RawIds]) -> anyhow::Result<Vec<Option<Dossier>>> {
+/// The store failed, or a key does not open.
+pub(crate) async fn fetch(env: &Env, rows: &[RawIds]) -> anyhow::Result<Fetched> {
     let mut ids: Vec<i64> = rows
         .iter()
         .flat_map(|raws| raws.to_array())
@@ -23,32 +32,75 @@ pub(crate) async fn dossiers(env: &Env, rows: &[RawIds]) -> anyhow::Result<Vec<O
     let keys = env
         .holder_keys(raws.iter().map(|raw| raw.holder).collect())
         .await?;
-    let mut opened: HashMap<i64, Bytes> = HashMap::with_capacity(raws.len());
-    for raw in &raws {
+    let raws = raws.into_iter().map(|raw| (raw.id, raw)).collect();
+    Ok(Fetched {
+        raws,
+        keys,
+        shared: Mutex::new(HashMap::new()),
+    })
+}
+
+impl Fetched {
+    /// Opens one row's inputs; `None` where the person was erased.
+    ///
+    /// # Errors
+    /// A sealed value does not open.
+    pub(crate) fn dossier(&self, raws: RawIds) -> Result<Option<Dossier>, SealError> {
+        let Some(request) = self.open(raws.request)? else {
+            return Ok(None);
+        };
+        Ok(Some(Dossier {
+            request,
+            patient: self.open(raws.patient)?,
+            requester: self.open_shared(raws.requester)?,
+            role: self.open_shared(raws.role)?,
+            practice: self.open_shared(raws.practice)?,
+            consent: self.open(raws.consent)?,
+        }))
+    }
+
+    fn open(&self, id: i64) -> Result<Option<Bytes>, SealError> {
+        let Some(raw) = self.raws.get(&id) else {
+            return Ok(None);
+        };
         // A key that was destroyed leaves nothing to open: the row counts as erased.
-        let Some(key) = keys.get(&raw.holder) else {
-            continue;
+        let Some(key) = self.keys.get(&raw.holder) else {
+            return Ok(None);
         };
         match key.open(raw_spot(raw.id, raw.holder), &raw.sealed) {
-            Ok(plain) => {
-                opened.insert(raw.id, Arc::from(plain));
-            }
-            Err(crate::seal::SealError::Erased) => {}
-            Err(error) => return Err(error.into()),
+            Ok(plain) => Ok(Some(Arc::from(plain))),
+            Err(SealError::Erased) => Ok(None),
+            Err(error) => Err(error),
         }
     }
-    let find = |id: i64| opened.get(&id).cloned();
-    Ok(rows
-        .iter()
-        .map(|raws| {
-            Some(Dossier {
-                request: find(raws.request)?,
-                patient: find(raws.patient),
-                requester: find(raws.requester),
-                role: find(raws.role),
-                practice: find(raws.practice),
-                consent: find(raws.consent),
-            })
-        })
-        .collect())
+
+    fn open_shared(&self, id: i64) -> Result<Option<Bytes>, SealError> {
+        if id == 0 {
+            return Ok(None);
+        }
+        let known = |id: &i64| {
+            let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.get(id).cloned()
+        };
+        if let Some(bytes) = known(&id) {
+            return Ok(Some(bytes));
+        }
+        let opened = self.open(id)?;
+        if let Some(bytes) = &opened {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.insert(id, Arc::clone(bytes));
+        }
+        Ok(opened)
+    }
+}
+
+/// The dossiers of these rows, in order; `None` where a person was erased.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn dossiers(env: &Env, rows: &[RawIds]) -> anyhow::Result<Vec<Option<Dossier>>> {
+    let fetched = fetch(env, rows).await?;
+    let dossiers: Result<Vec<_>, SealError> =
+        rows.iter().map(|raws| fetched.dossier(*raws)).collect();
+    Ok(dossiers?)
 }

@@ -10,8 +10,9 @@ use jiff::civil::Date;
 
 use crate::domain::reference::ReferenceError;
 use crate::domain::{Disposition, EventKind, LegReference, LegState, Occasion, Reason, RowToken};
-use crate::partner::model::OccasionFrom;
-use crate::partner::{Collect, CollectEvent, Told};
+use crate::partner::codes::CodeMap;
+use crate::partner::model::{MeasureItem, OccasionFrom};
+use crate::partner::{Collect, CollectEvent, Instrument, Told};
 
 /// What a return is read against.
 pub(crate) struct Reading<'r> {
@@ -81,6 +82,9 @@ pub(crate) enum What {
         agreed: bool,
     },
 }
+
+/// Why a row is held, and the header of the cell that is wrong.
+type Wrong = (Reason, Option<String>);
 
 /// What is found of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -354,7 +358,7 @@ impl Reading<'_> {
         row: &ReturnLine<'_>,
         event: &CollectEvent,
         delivered: &Delivered,
-    ) -> Result<Option<Tale>, (Reason, Option<String>)> {
+    ) -> Result<Option<Tale>, Wrong> {
         let Some(what) = self.what(row, event)? else {
             return Ok(None);
         };
@@ -392,134 +396,115 @@ impl Reading<'_> {
         }))
     }
 
-    fn what(
-        &self,
-        row: &ReturnLine<'_>,
-        event: &CollectEvent,
-    ) -> Result<Option<What>, (Reason, Option<String>)> {
-        let wrong = |reason: Reason, header: &str| (reason, Some(header.to_owned()));
-        let what = match &event.told {
-            Told::Attendance { column, codes } => {
-                let cell = self.cell(row, column);
-                if cell.is_empty() {
-                    return Ok(None);
-                }
-                What::Attendance(
-                    codes
-                        .get_typed(cell)
-                        .ok_or_else(|| wrong(Reason::UnknownCode, column))?
-                        .to_owned(),
-                )
-            }
+    /// What an event's value cells say; nothing where they are all empty.
+    fn what(&self, row: &ReturnLine<'_>, event: &CollectEvent) -> Result<Option<What>, Wrong> {
+        let written = |column: &str| Some(self.cell(row, column)).filter(|cell| !cell.is_empty());
+        Ok(match &event.told {
+            Told::Attendance { column, codes } => match written(column) {
+                None => None,
+                Some(cell) => Some(What::Attendance(word(codes, cell, column)?.to_owned())),
+            },
             Told::Measure {
                 instrument,
                 occasion,
                 items,
-            } => {
-                let mut answers = Vec::with_capacity(items.len());
-                for item in items {
-                    let cell = self.cell(row, &item.column);
-                    let answer = if cell.is_empty() {
-                        None
-                    } else {
-                        Some(
-                            parse_score(cell, instrument, &item.item)
-                                .ok_or_else(|| wrong(Reason::OutOfRange, &item.column))?,
-                        )
-                    };
-                    answers.push((item.item.clone(), answer));
-                }
-                if answers.iter().all(|(_, answer)| answer.is_none()) {
-                    return Ok(None);
-                }
-                let occasion = match occasion {
-                    OccasionFrom::Fixed(occasion) => *occasion,
-                    OccasionFrom::Column { column, codes } => {
-                        let word = codes
-                            .get_typed(self.cell(row, column))
-                            .and_then(Occasion::from_code);
-                        word.ok_or_else(|| wrong(Reason::UnknownCode, column))?
-                    }
-                };
-                What::Measure {
-                    instrument: instrument.id.clone(),
-                    occasion,
-                    answers,
-                }
-            }
+            } => self.measure(row, instrument, occasion, items)?,
             Told::Status {
                 column,
                 codes,
                 reason,
-            } => {
-                let cell = self.cell(row, column);
-                if cell.is_empty() {
-                    return Ok(None);
-                }
-                let state = codes
-                    .get_typed(cell)
-                    .and_then(LegState::from_code)
-                    .ok_or_else(|| wrong(Reason::UnknownCode, column))?;
-                What::Status {
-                    state,
+            } => match written(column) {
+                None => None,
+                Some(cell) => Some(What::Status {
+                    state: LegState::from_code(word(codes, cell, column)?)
+                        .ok_or_else(|| wrong(Reason::UnknownCode, column))?,
                     reason: reason
                         .as_deref()
                         .map_or(String::new(), |header| self.cell(row, header).to_owned()),
-                }
-            }
+                }),
+            },
             Told::Acknowledged(acknowledged) => {
-                if !listed(&acknowledged.values, self.cell(row, &acknowledged.column)) {
-                    return Ok(None);
-                }
-                What::Acknowledged
+                listed(&acknowledged.values, self.cell(row, &acknowledged.column))
+                    .then_some(What::Acknowledged)
             }
-            Told::Note { column } => {
-                let cell = self.cell(row, column);
-                if cell.is_empty() {
-                    return Ok(None);
-                }
-                What::Note(cell.to_owned())
-            }
+            Told::Note { column } => written(column).map(|cell| What::Note(cell.to_owned())),
             Told::Onward {
                 column,
                 codes,
                 activity,
                 consent_column,
                 consent_yes,
-            } => {
-                let cell = self.cell(row, column);
-                if cell.is_empty() {
-                    return Ok(None);
+            } => match written(column) {
+                None => None,
+                Some(cell) => {
+                    let partner = word(codes, cell, column)?.to_owned();
+                    let activity = match activity {
+                        None => None,
+                        Some((header, codes)) => written(header)
+                            .map(|cell| word(codes, cell, header).map(str::to_owned))
+                            .transpose()?,
+                    };
+                    let agreed = listed(
+                        std::slice::from_ref(consent_yes),
+                        self.cell(row, consent_column),
+                    );
+                    Some(What::Onward {
+                        partner,
+                        activity,
+                        agreed,
+                    })
                 }
-                let partner = codes
-                    .get_typed(cell)
+            },
+        })
+    }
+
+    fn measure(
+        &self,
+        row: &ReturnLine<'_>,
+        instrument: &Instrument,
+        occasion: &OccasionFrom,
+        items: &[MeasureItem],
+    ) -> Result<Option<What>, Wrong> {
+        let mut answers = Vec::with_capacity(items.len());
+        for item in items {
+            let cell = self.cell(row, &item.column);
+            let answer = if cell.is_empty() {
+                None
+            } else {
+                Some(
+                    parse_score(cell, instrument, &item.item)
+                        .ok_or_else(|| wrong(Reason::OutOfRange, &item.column))?,
+                )
+            };
+            answers.push((item.item.clone(), answer));
+        }
+        if answers.iter().all(|(_, answer)| answer.is_none()) {
+            return Ok(None);
+        }
+        let occasion = match occasion {
+            OccasionFrom::Fixed(occasion) => *occasion,
+            OccasionFrom::Column { column, codes } => {
+                Occasion::from_code(word(codes, self.cell(row, column), column)?)
                     .ok_or_else(|| wrong(Reason::UnknownCode, column))?
-                    .to_owned();
-                let activity = match activity
-                    .as_ref()
-                    .map(|(header, codes)| (header, codes, self.cell(row, header)))
-                {
-                    None | Some((_, _, "")) => None,
-                    Some((header, codes, cell)) => Some(
-                        codes
-                            .get_typed(cell)
-                            .ok_or_else(|| wrong(Reason::UnknownCode, header))?
-                            .to_owned(),
-                    ),
-                };
-                let agreed = listed(
-                    std::slice::from_ref(consent_yes),
-                    self.cell(row, consent_column),
-                );
-                What::Onward {
-                    partner,
-                    activity,
-                    agreed,
-                }
             }
         };
-        Ok(Some(what))
+        Ok(Some(What::Measure {
+            instrument: instrument.id.clone(),
+            occasion,
+            answers,
+        }))
     }
+}
+
+fn wrong(reason: Reason, header: &str) -> Wrong {
+    (reason, Some(header.to_owned()))
+}
+
+/// Our word for what a cell says.
+fn word<'c>(codes: &'c CodeMap, cell: &str, header: &str) -> Result<&'c str, Wrong> {
+    codes
+        .get_typed(cell)
+        .ok_or_else(|| wrong(Reason::UnknownCode, header))
 }
 
 fn held(row: &ReturnLine<'_>, leg: i64, reason: Reason, column: Option<String>) -> Finding {
@@ -557,7 +542,7 @@ fn parse_date(text: &str, pattern: &str) -> Option<Date> {
 }
 
 /// A whole number within the instrument's range.
-fn parse_score(cell: &str, instrument: &crate::partner::Instrument, item: &str) -> Option<i64> {
+fn parse_score(cell: &str, instrument: &Instrument, item: &str) -> Option<i64> {
     let score: i64 = cell.strip_suffix(".0").unwrap_or(cell).parse().ok()?;
     instrument.item(item)?.allows(score).then_some(score)
 }

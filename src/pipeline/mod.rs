@@ -25,9 +25,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use collect::month_number;
-pub(crate) use deliver::remake;
 use env::Env;
-pub(crate) use pull::chunk::judge;
 pub(crate) use pull::folder::Folder;
 pub(crate) use redecide::{Said, Verdict, redecide};
 

@@ -151,6 +151,31 @@ pub(crate) fn build(
     event: &KeptEvent,
     about: &About,
 ) -> Result<Option<Vec<u8>>, observation::ObservationError> {
+    let Some(kind) = told(env, event, about) else {
+        return Ok(None);
+    };
+    let day = event.taken_at.get(..10).unwrap_or_default();
+    let label = if partner.sensitive {
+        "social-prescribing-service"
+    } else {
+        &partner.id
+    };
+    let input = ObservationInput {
+        namespace: env.config.namespace.clone(),
+        identifier: event.identifier.clone(),
+        service_request_id: about.service_request.clone(),
+        patient_id: about.patient.clone(),
+        effective: event.on.clone().unwrap_or_default(),
+        issued: event.taken_at.clone(),
+        source: format!("{}/batch/{day}#{label}", env.config.namespace),
+        performer: performer(env, partner),
+        kind,
+    };
+    observation::build(&input).map(Some)
+}
+
+/// What the event says; `None` of a kind that is never written.
+fn told(env: &Env, event: &KeptEvent, about: &About) -> Option<Kind> {
     let kind = if event.kind == EventKind::Attendance.code() {
         let text = ATTENDANCE
             .iter()
@@ -190,43 +215,26 @@ pub(crate) fn build(
             items: event.answers.iter().map(item).collect(),
         }
     } else {
-        return Ok(None);
+        return None;
     };
-    let (value, display) = if partner.sensitive {
-        (
-            "social-prescribing-service".to_owned(),
-            "Social prescribing service".to_owned(),
-        )
+    Some(kind)
+}
+
+/// Who reported it; a partner whose name tells something about a person stays unnamed.
+fn performer(env: &Env, partner: &Partner) -> Performer {
+    if partner.sensitive {
+        Performer {
+            system: env.partner_system.clone(),
+            value: "social-prescribing-service".to_owned(),
+            display: "Social prescribing service".to_owned(),
+        }
     } else {
-        (partner.identifier.value.clone(), partner.name.clone())
-    };
-    let system = if partner.sensitive {
-        env.partner_system.clone()
-    } else {
-        partner.identifier.system.clone()
-    };
-    let day = event.taken_at.get(..10).unwrap_or_default();
-    let label = if partner.sensitive {
-        "social-prescribing-service"
-    } else {
-        &partner.id
-    };
-    let input = ObservationInput {
-        namespace: env.config.namespace.clone(),
-        identifier: event.identifier.clone(),
-        service_request_id: about.service_request.clone(),
-        patient_id: about.patient.clone(),
-        effective: event.on.clone().unwrap_or_default(),
-        issued: event.taken_at.clone(),
-        source: format!("{}/batch/{day}#{label}", env.config.namespace),
-        performer: Performer {
-            system,
-            value,
-            display,
-        },
-        kind,
-    };
-    observation::build(&input).map(Some)
+        Performer {
+            system: partner.identifier.system.clone(),
+            value: partner.identifier.value.clone(),
+            display: partner.name.clone(),
+        }
+    }
 }
 
 /// The words for a reported state in the record (`safety.md` §14).

@@ -153,19 +153,7 @@ async fn look_again(
     );
     if let chunk::Outcome::Held(stage, reason, _) = outcome {
         counts.add(Disposition::Held, Some(reason));
-        let (leg, source, partner, stage) = (leg.id, leg.source, after.partner, stage.number());
-        batch.held.push(HeldRow {
-            number: 0,
-            leg,
-            stage,
-            reason,
-            source,
-            partner,
-            return_id: 0,
-            row: 0,
-            since: 0,
-            open: true,
-        });
+        batch.held.push(hold(&leg, after.partner, stage, reason));
     } else {
         counts.add(Disposition::Accepted, after.why);
     }
@@ -187,6 +175,21 @@ async fn look_again(
     ));
     env.store.commit(batch).await?;
     Ok(Some(counts))
+}
+
+fn hold(leg: &Leg, partner: i64, stage: Stage, reason: Reason) -> HeldRow {
+    HeldRow {
+        number: 0,
+        leg: leg.id,
+        stage: stage.number(),
+        reason,
+        source: leg.source,
+        partner,
+        return_id: 0,
+        row: 0,
+        since: 0,
+        open: true,
+    }
 }
 
 async fn decide(

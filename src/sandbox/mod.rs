@@ -90,13 +90,6 @@ pub(crate) enum SandboxError {
     },
 }
 
-impl SandboxError {
-    /// Whether trying again later may help.
-    pub(crate) fn is_transient(&self) -> bool {
-        matches!(self, Self::Listen { .. })
-    }
-}
-
 /// A running sandbox; it stops when dropped.
 pub(crate) struct Sandbox {
     address: SocketAddr,

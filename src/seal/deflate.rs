@@ -4,10 +4,27 @@ use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// Number of the dictionary in use; numbers are never re-used and old dictionaries never removed.
-pub(super) const DICTIONARY: u8 = 1;
-/// Made-up resources of the usual shape; the most frequent text stands last, where deflate finds it cheapest.
-const DICTIONARY_1: &[u8] = include_bytes!("dictionary-1.json");
+/// Made-up resources of the usual shape, by number from 1; the most frequent text stands last, where deflate finds it
+/// cheapest. Numbers are never re-used and dictionaries never removed. Small ones, because each is hashed anew for each
+/// value: a referral is packed with the first, a person's record with the second.
+const DICTIONARIES: [&[u8]; 2] = [
+    include_bytes!("dictionary-1.json"),
+    include_bytes!("dictionary-2.json"),
+];
+/// How a Patient begins.
+const PATIENT: &[u8] = b"{\"resourceType\":\"Patient\"";
+
+/// Number of the dictionary that suits a value.
+pub(super) fn dictionary_of(plain: &[u8]) -> u8 {
+    if plain.starts_with(PATIENT) { 2 } else { 1 }
+}
+
+fn dictionary(number: u8) -> Option<&'static [u8]> {
+    DICTIONARIES
+        .get(usize::from(number).checked_sub(1)?)
+        .copied()
+}
+
 /// More than any resource, frame or row that limits let in.
 const UNPACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -16,12 +33,13 @@ thread_local! {
     static COMPRESS: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
 }
 
-/// Deflates with the dictionary in use.
+/// Deflates with the dictionary of [`dictionary_of`].
 pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
+    let dictionary = dictionary(dictionary_of(plain)).unwrap_or_default();
     COMPRESS.with_borrow_mut(|compress| {
         compress.reset();
         compress
-            .set_dictionary(DICTIONARY_1)
+            .set_dictionary(dictionary)
             .expect("a fresh stream takes a dictionary");
         let mut packed = Vec::with_capacity(plain.len() / 3 + 64);
         loop {
@@ -38,12 +56,10 @@ pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
 }
 
 /// Inflates with the dictionary of this number; `None` of damaged input or an unknown dictionary.
-pub(super) fn unpack(packed: &[u8], dictionary: u8) -> Option<Vec<u8>> {
-    if dictionary != DICTIONARY {
-        return None;
-    }
+pub(super) fn unpack(packed: &[u8], number: u8) -> Option<Vec<u8>> {
+    let dictionary = dictionary(number)?;
     let mut inflate = Decompress::new(false);
-    inflate.set_dictionary(DICTIONARY_1).ok()?;
+    inflate.set_dictionary(dictionary).ok()?;
     let mut plain = Vec::with_capacity(packed.len() * 6 + 64);
     loop {
         let before = (inflate.total_in(), inflate.total_out());
@@ -69,9 +85,13 @@ mod tests {
 
     #[test]
     fn packs_and_unpacks() {
-        for plain in [&b""[..], b"x", DICTIONARY_1, &[b'a'; 100_000]] {
+        let long = vec![b'a'; 100_000];
+        for plain in [&b""[..], b"x", DICTIONARIES[0], DICTIONARIES[1], &long] {
             let packed = pack(plain);
-            assert_eq!(unpack(&packed, DICTIONARY).as_deref(), Some(plain));
+            assert_eq!(
+                unpack(&packed, dictionary_of(plain)).as_deref(),
+                Some(plain)
+            );
         }
         let resource =
             br#"{"resourceType":"ServiceRequest","id":"1","status":"active","intent":"order"}"#;
@@ -84,7 +104,7 @@ mod tests {
     #[test]
     fn damage_is_no_panic() {
         let packed = pack(b"some text that is long enough to be cut");
-        assert_eq!(unpack(&packed[..packed.len() / 2], DICTIONARY), None);
+        assert_eq!(unpack(&packed[..packed.len() / 2], 1), None);
         assert_eq!(unpack(&packed, 9), None);
     }
 }

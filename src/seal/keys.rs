@@ -211,7 +211,7 @@ mod tests {
             &(0xf0..=0xf9).collect::<Vec<u8>>(),
         );
         assert_eq!(okm[..8], [0x3c, 0xb2, 0x5f, 0x25, 0xfa, 0xac, 0xd5, 0x7a]);
-        assert_eq!(okm[28..], [0x5d, 0xb0, 0x2d, 0x56][..]);
+        assert_eq!(okm[28..], [0xec, 0xc4, 0xc5, 0xbf]);
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
         std::io::Write::write_all(
             &mut std::fs::OpenOptions::new()
                 .write(true)
-                .create(true)
+                .create_new(true)
                 .open(&path)
                 .expect("a file"),
             &[5; 32],

@@ -73,7 +73,7 @@ impl HolderKey {
     pub(crate) fn seal(&self, spot: Spot<'_>, nonce: [u8; NONCE], plain: &[u8]) -> Vec<u8> {
         let packed = deflate::pack(plain);
         let mut sealed = Vec::with_capacity(2 + NONCE + packed.len() + 16);
-        sealed.extend([VERSION, deflate::DICTIONARY]);
+        sealed.extend([VERSION, deflate::dictionary_of(plain)]);
         sealed.extend(nonce);
         sealed.extend(&packed);
         let cipher = self.cipher();
@@ -140,7 +140,9 @@ pub(crate) fn sealed_digest(sealed: &[u8]) -> Digest {
 /// SHA-256 over the parts, one after another.
 pub(crate) fn sha256(parts: &[&[u8]]) -> Digest {
     let mut context = digest::Context::new(&digest::SHA256);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     let mut out = [0; 32];
     out.copy_from_slice(context.finish().as_ref());
     out
@@ -251,14 +253,12 @@ mod tests {
     #[test]
     fn sha256_of_abc() {
         // FIPS 180-2, appendix B.1.
-        let hex: String = sha256(&[b"a", b"bc"])
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        assert_eq!(
-            hex,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        let wanted = [
+            0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae,
+            0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61,
+            0xf2, 0x00, 0x15, 0xad,
+        ];
+        assert_eq!(sha256(&[b"a", b"bc"]), wanted);
     }
 
     #[test]

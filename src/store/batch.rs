@@ -174,6 +174,9 @@ impl Entry {
     }
 }
 
+/// A day's seal: day, root, mac, and what it says of each strand: strand, seq, head.
+pub(crate) type DaySeal = (i64, Digest, Digest, Vec<(i64, i64, Digest)>);
+
 /// What one transaction writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
@@ -203,7 +206,7 @@ pub(crate) struct Batch {
     pub(crate) facts: Vec<Fact>,
     pub(crate) cubes: Vec<(i64, String, Vec<u8>)>,
     pub(crate) published: Vec<(i64, String, String, Digest, Vec<u8>)>,
-    pub(crate) day_seal: Option<(i64, Digest, Digest, Vec<(i64, i64, Digest)>)>,
+    pub(crate) day_seal: Option<DaySeal>,
 }
 
 /// What a commit decided.

@@ -98,9 +98,9 @@ pub(crate) fn event_leaf(row: &EventRow) -> Digest {
 
 fn leaf(numbers: &[i64], blobs: &[&[u8]]) -> Digest {
     let mut bytes = vec![0_u8];
-    numbers
-        .iter()
-        .for_each(|number| bytes.extend(number.to_be_bytes()));
+    for number in numbers {
+        bytes.extend(number.to_be_bytes());
+    }
     for blob in blobs {
         bytes.extend(u32::try_from(blob.len()).unwrap_or(u32::MAX).to_be_bytes());
         bytes.extend(*blob);

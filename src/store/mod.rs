@@ -18,7 +18,7 @@ use std::{future::Future, pin::Pin};
 pub(crate) use batch::{Batch, Commit, Entry, Kind};
 pub(crate) use rows::{
     BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
-    LegState, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
+    Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
 };
 pub(crate) use sqlite::SqliteStore;
 
@@ -55,19 +55,6 @@ pub(crate) enum StoreError {
         /// Newest version known.
         known: i64,
     },
-}
-
-impl StoreError {
-    /// Whether the same call may go through later.
-    pub(crate) fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Engine {
-                transient: true,
-                ..
-            } | Self::Stale
-        )
-    }
 }
 
 /// Selects holds.
@@ -147,8 +134,6 @@ pub(crate) trait Store: Send + Sync {
     fn return_files(&self) -> Answer<'_, Vec<ReturnFile>>;
     /// Rows of a return, in order.
     fn return_rows(&self, return_id: i64) -> Answer<'_, Vec<ReturnRow>>;
-    /// Events with these looks.
-    fn events_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<EventRow>>;
     /// Events of a leg, in the order in which they came.
     fn events_of_leg(&self, leg: i64) -> Answer<'_, Vec<EventRow>>;
     /// Events with these ids.

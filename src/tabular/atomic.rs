@@ -35,25 +35,6 @@ pub(crate) enum AtomicError {
     Taken { folder: PathBuf },
 }
 
-impl AtomicError {
-    /// Whether a second try may help.
-    pub(crate) fn is_transient(&self) -> bool {
-        use io::ErrorKind as Kind;
-        match self {
-            Self::Io { source, .. } => matches!(
-                source.kind(),
-                Kind::Interrupted
-                    | Kind::TimedOut
-                    | Kind::StorageFull
-                    | Kind::QuotaExceeded
-                    | Kind::ResourceBusy
-                    | Kind::StaleNetworkFileHandle
-            ),
-            Self::Taken { .. } => false,
-        }
-    }
-}
-
 /// A file being written under a temporary name, readable by nobody else; removed unless finished.
 #[derive(Debug)]
 pub(crate) struct AtomicFile {
@@ -282,6 +263,5 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = write_atomically(&folder.path().join("gone/Anna.csv"), b"", 0o640).unwrap_err();
         assert!(error.to_string().contains("gone") && !error.to_string().contains("Anna"));
-        assert!(!error.is_transient());
     }
 }

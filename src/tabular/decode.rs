@@ -48,7 +48,8 @@ impl TextEncoding {
         }
     }
 
-    /// Writes text of a file in that file's encoding again, without a byte order mark.
+    /// Writes text of a file in that file's encoding again, without a byte order mark: how tests see that nothing was lost.
+    #[cfg(test)]
     pub(crate) fn encode(self, text: &str) -> Vec<u8> {
         match self {
             Self::Utf8 | Self::Utf8Bom => text.as_bytes().to_vec(),

@@ -22,19 +22,6 @@ pub(crate) enum WriteError {
     Ragged { cells: usize, columns: usize },
 }
 
-impl WriteError {
-    /// Whether a second try may help.
-    pub(crate) fn is_transient(&self) -> bool {
-        match self {
-            Self::Sink(error) => matches!(
-                error.kind(),
-                io::ErrorKind::Interrupted | io::ErrorKind::TimedOut | io::ErrorKind::StorageFull
-            ),
-            Self::Unencodable { .. } | Self::Ragged { .. } => false,
-        }
-    }
-}
-
 /// Writes the rows of one file; the first is its header.
 #[derive(Debug)]
 pub(crate) struct RowWriter<W> {

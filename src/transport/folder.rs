@@ -24,7 +24,7 @@ const ENTRIES_MAX: usize = 20_000;
 const NUMBERS_MAX: usize = 1_000;
 /// Mode of the folders; what the umask takes away stays away.
 const FOLDER_MODE: u32 = 0o770;
-/// Mode of drops and receipts unless the transport's `mode` says otherwise: the partner's group may read.
+/// Mode of drops and receipts: the partner's group may read.
 pub(crate) const FILE_MODE: u32 = 0o640;
 
 /// A partner's folder.

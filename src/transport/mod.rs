@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 
 use crate::tabular::AtomicError;
 
-pub(crate) use file_name::{PartnerFileName, receipt_stem};
-pub(crate) use folder::FolderTransport;
-pub(crate) use pattern::{Pattern, PatternError};
+pub(crate) use file_name::PartnerFileName;
+pub(crate) use folder::{FILE_MODE, FolderTransport};
+pub(crate) use pattern::Pattern;
 
 /// Exchanges files with one partner.
 pub(crate) trait Transport: Send + Sync {
@@ -177,32 +177,6 @@ pub(crate) enum TransportError {
     BadName { folder: PathBuf },
     #[error("writing failed")]
     Write(#[from] AtomicError),
-}
-
-impl TransportError {
-    /// Whether a second try may help.
-    pub(crate) fn is_transient(&self) -> bool {
-        use io::ErrorKind as Kind;
-        match self {
-            Self::Io { source, .. } => matches!(
-                source.kind(),
-                Kind::Interrupted
-                    | Kind::TimedOut
-                    | Kind::StorageFull
-                    | Kind::QuotaExceeded
-                    | Kind::ResourceBusy
-                    | Kind::StaleNetworkFileHandle
-            ),
-            // The next run lists it again.
-            Self::Changed { .. } => true,
-            Self::Write(error) => error.is_transient(),
-            Self::NotAFolder { .. }
-            | Self::NameTaken { .. }
-            | Self::TooLarge { .. }
-            | Self::NotRegular { .. }
-            | Self::BadName { .. } => false,
-        }
-    }
 }
 
 fn failed(step: &'static str, folder: &Path) -> impl FnOnce(io::Error) -> TransportError {

@@ -33,6 +33,8 @@ pub(super) struct Returned {
     pub(super) observations: u64,
     /// Rows that do not go on, by reason.
     pub(super) reasons: BTreeMap<&'static str, u64>,
+    /// People whom it sends on to another service, by service.
+    pub(super) onward: BTreeMap<To, u64>,
 }
 
 /// A client as the drop names them: cells by header.
@@ -88,6 +90,7 @@ struct Sheet {
     rows: Vec<Vec<String>>,
     observations: u64,
     reasons: BTreeMap<&'static str, u64>,
+    onward: BTreeMap<To, u64>,
 }
 
 impl Sheet {
@@ -97,6 +100,7 @@ impl Sheet {
             rows: Vec::new(),
             observations: 0,
             reasons: BTreeMap::new(),
+            onward: BTreeMap::new(),
         }
     }
 
@@ -119,6 +123,12 @@ impl Sheet {
         *self.reasons.entry(reason).or_default() += 1;
     }
 
+    /// A row that also sends the person on.
+    fn onward(&mut self, cells: &[(&str, &str)], events: u64, to: To) {
+        self.row(cells, events);
+        *self.onward.entry(to).or_default() += 1;
+    }
+
     fn finish(self, to: To, file: &'static str) -> anyhow::Result<Returned> {
         let mut writer = RowWriter::new(Vec::new(), format(to))?;
         writer.write_row(self.header)?;
@@ -133,6 +143,7 @@ impl Sheet {
             rows,
             observations: self.observations,
             reasons: self.reasons,
+            onward: self.onward,
         })
     }
 }

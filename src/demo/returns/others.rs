@@ -51,26 +51,41 @@ pub(in crate::demo) fn debt(clients: &[Client]) -> anyhow::Result<Returned> {
     sheet.finish(To::Debt, "returns November.csv")
 }
 
-/// Hilltop Link Workers: where each case stands.
+/// Hilltop Link Workers: where each case stands, and two people whom they would send on; one of them was not asked yet.
 ///
 /// # Errors
 /// The file could not be put together.
 pub(in crate::demo) fn link(clients: &[Client]) -> anyhow::Result<Returned> {
-    let mut sheet = Sheet::new(&["Case", "Person", "Where we are", "Since", "Because"]);
+    let mut sheet = Sheet::new(&[
+        "Case",
+        "Person",
+        "Where we are",
+        "Since",
+        "Because",
+        "Refer on to",
+        "Agreed to share?",
+    ]);
     for (place, client) in clients.iter().enumerate() {
         let known = [
             ("Case", client.cell("Case")),
             ("Person", client.cell("Person")),
             ("Since", "20.11.2026"),
         ];
-        let where_now: &[(&str, &str)] = match place {
-            1 => &[
-                ("Where we are", "Not for us"),
-                ("Because", "Moving away next week"),
-            ],
-            _ => &[("Where we are", "Taken on")],
-        };
-        sheet.row(&[&known[..], where_now].concat(), 1);
+        let taken_on = [&known[..], &[("Where we are", "Taken on")]].concat();
+        let on_to = [&taken_on[..], &[("Refer on to", To::Gym.name())]].concat();
+        match place {
+            1 => {
+                let because = ("Because", "Moving away next week");
+                let ended = [("Where we are", "Not for us"), because];
+                sheet.row(&[&known[..], &ended].concat(), 1);
+            }
+            2 => {
+                let agreed = ("Agreed to share?", "Yes");
+                sheet.onward(&[&on_to[..], &[agreed]].concat(), 1, To::Gym);
+            }
+            3 => sheet.faulty(&on_to, "onward-consent"),
+            _ => sheet.row(&taken_on, 1),
+        }
     }
     sheet.finish(To::Link, "returns so far.csv")
 }

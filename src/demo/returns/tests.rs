@@ -112,3 +112,30 @@ fn a_windows_sheet_keeps_its_accents() {
     assert!(returned.bytes.windows(5).any(|bytes| bytes == b"Jos\xe9 "));
     assert_eq!(back(&returned)[0].cell("Client"), "Mr José García");
 }
+
+#[test]
+fn the_link_workers_send_two_people_on_and_asked_one_of_them() {
+    let rows: Vec<[String; 2]> = (1..=5)
+        .map(|n| [reference(n), format!("Ms Ann Cook{n}")])
+        .collect();
+    let rows: Vec<[&str; 2]> = rows
+        .iter()
+        .map(|row| row.each_ref().map(String::as_str))
+        .collect();
+    let rows: Vec<&[&str]> = rows.iter().map(|row| &row[..]).collect();
+    let returned = link(&clients(To::Link, &["Case", "Person"], &rows)).unwrap();
+    assert_eq!((returned.rows, returned.observations), (5, 4));
+    assert_eq!(returned.onward, BTreeMap::from([(To::Gym, 1)]));
+    assert_eq!(returned.reasons, BTreeMap::from([("onward-consent", 1)]));
+    let back = back(&returned);
+    let sent_on: Vec<[&str; 3]> = back
+        .iter()
+        .filter(|row| !row.cell("Refer on to").is_empty())
+        .map(|row| ["Person", "Refer on to", "Agreed to share?"].map(|header| row.cell(header)))
+        .collect();
+    let expected = [
+        ["Ms Ann Cook3", "Green Gym", "Yes"],
+        ["Ms Ann Cook4", "Green Gym", ""],
+    ];
+    assert_eq!(sent_on, expected);
+}

@@ -4,29 +4,20 @@ use std::collections::HashMap;
 
 use super::super::StageOutcome;
 use super::super::dossier::Dossier;
-use super::super::env::Env;
-use super::super::intake_lookup::{event_spot, events};
+use super::super::env::{Env, Ids};
+use super::super::intake_lookup::events;
 use super::super::kept;
 use super::super::matching::{FileFinding, Finding, Tale, What};
 use super::super::observe::KeptEvent;
 use super::onward;
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, Counts, Disposition, EventKind, LegState, Occasion, Reason, Stage};
-use crate::partner::{Partner, Volume};
-use crate::seal::{HolderKey, Look, Spot, merkle_root};
-use crate::store::batch::LegSeed;
+use crate::domain::{Counts, Disposition, EventKind, Reason, Stage};
+use crate::partner::Partner;
+use crate::seal::{HolderKey, Look, merkle_root};
 use crate::store::chain::{event_leaf, hex, return_leaf};
-use crate::store::rows::{
-    BookRow, EventRow, Fact, HeldRow, KeyKind, KeyRow, Leg, PushRow, PushState, ReturnFile,
-    ReturnRow, Standing,
-};
-use crate::store::{Batch, Entry, HeldQuery, Kind};
+use crate::store::rows::{BookRow, EventRow, HeldRow, Leg};
+use crate::store::{Batch, Entry, Kind};
 use crate::tabular::Table;
-
-/// State of a return that was read.
-const READ: i64 = 1;
-/// State of a return that could not be used.
-const REFUSED: i64 = 2;
 
 /// A return about to be recorded.
 pub(super) struct Intake<'i> {
@@ -39,15 +30,15 @@ pub(super) struct Intake<'i> {
 }
 
 /// A leg that the file speaks of, as it comes to stand.
-struct Touched {
-    leg: Leg,
-    key: HolderKey,
+pub(super) struct Touched {
+    pub(super) leg: Leg,
+    pub(super) key: HolderKey,
     /// Events kept before, and those of this file.
-    known: Vec<KeptEvent>,
+    pub(super) known: Vec<KeptEvent>,
     /// Every leg of the same referral, this one included.
     chain: Vec<Leg>,
-    dossier: Option<Dossier>,
-    fresh: Vec<(KeptEvent, EventRow)>,
+    pub(super) dossier: Option<Dossier>,
+    pub(super) fresh: Vec<(KeptEvent, EventRow)>,
 }
 
 impl Intake<'_> {
@@ -102,12 +93,12 @@ impl Intake<'_> {
         leaves.extend(batch.events.iter().map(event_leaf));
         let root = merkle_root(&leaves).unwrap_or_default();
         batch.return_file =
-            Some(self.return_file(return_id, READ, rows.len(), root, &file_key, &mut stream));
+            Some(self.return_file(return_id, rows.len(), root, &file_key, &mut stream));
         batch.keys.push(file_key.1);
         let tail = format!("{},{},\"{}\"", rows.len(), batch.events.len(), hex(&root));
         batch.push(Entry::plain(Kind::Returned, return_id, tail));
-        self.hold_rows(&rows, finding.sorted, return_id, &mut batch);
-        self.count(run, &rows, return_id, &mut batch, outcome);
+        hold_rows(&rows, finding.sorted, return_id, &mut batch);
+        keep_books(run, &rows, return_id, &mut batch, outcome);
         env.store.commit(batch).await?;
         Ok((
             return_id,
@@ -116,62 +107,6 @@ impl Intake<'_> {
                 sorted: finding.sorted,
             },
         ))
-    }
-
-    /// Records that a file could not be used; its bytes stay with the partner, only their look-up is kept.
-    pub(super) async fn record_refusal(
-        env: &Env,
-        place: usize,
-        look: Look,
-        name: &str,
-    ) -> anyhow::Result<i64> {
-        let strand = env.partners[place].strand;
-        let ids = env.ids.take(&*env.store, strand, 2).await?;
-        let mut stream = env.stream();
-        let (id, key_id) = (ids.next(), ids.next());
-        let key = HolderKey::new(stream.bytes());
-        let wrapped = env.keys.wrap(key_id, stream.bytes(), &key);
-        let mut batch = Batch::new(strand, env.now());
-        batch.keys.push(KeyRow {
-            id: key_id,
-            kind: KeyKind::File as i64,
-            look: None,
-            wrapped,
-        });
-        let sealed_name = key.seal(name_spot(id, key_id), stream.bytes(), name.as_bytes());
-        let sealed_frame = key.seal(frame_spot(id, key_id), stream.bytes(), b"");
-        batch.return_file = Some(ReturnFile {
-            id,
-            sender: strand,
-            holder: key_id,
-            look,
-            rows: 1,
-            root: [0; 32],
-            sealed_name,
-            sealed_frame,
-            state: REFUSED,
-        });
-        batch.push(Entry::plain(
-            Kind::Returned,
-            id,
-            format!("0,0,\"{}\"", hex(&[0; 32])),
-        ));
-        env.store.commit(batch).await?;
-        Ok(id)
-    }
-
-    fn file_key(&self, id: i64, stream: &mut Stream) -> (HolderKey, KeyRow) {
-        let key = HolderKey::new(stream.bytes());
-        let wrapped = self.env.keys.wrap(id, stream.bytes(), &key);
-        (
-            key,
-            KeyRow {
-                id,
-                kind: KeyKind::File as i64,
-                look: None,
-                wrapped,
-            },
-        )
     }
 
     async fn touched(&self, finding: &FileFinding) -> anyhow::Result<HashMap<i64, Touched>> {
@@ -235,7 +170,7 @@ impl Intake<'_> {
         rows: &mut [Finding],
         touched: &mut HashMap<i64, Touched>,
         return_id: i64,
-        ids: &super::super::env::Ids,
+        ids: &Ids,
         stream: &mut Stream,
     ) {
         let mut occurrences: HashMap<(i64, String), u32> = HashMap::new();
@@ -275,19 +210,8 @@ impl Intake<'_> {
                     .find(|other| other.identifier == kept.identifier);
                 match before {
                     None => {
-                        if let What::Onward {
-                            partner, agreed, ..
-                        } = &tale.what
-                            && let Some(reason) =
-                                onward::objection(self.env, &touched.chain, partner, *agreed)
-                        {
-                            let refused = reason == Reason::OnwardNotAllowed;
-                            row.disposition = if refused {
-                                Disposition::Rejected
-                            } else {
-                                Disposition::Held
-                            };
-                            row.reason = Some(reason);
+                        if let Some((disposition, reason)) = self.not_sent_on(touched, tale) {
+                            (row.disposition, row.reason) = (disposition, Some(reason));
                         }
                         fresh.push((tale.kind, kept));
                     }
@@ -312,389 +236,82 @@ impl Intake<'_> {
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the columns of one row, each known elsewhere"
-    )]
-    fn event_row(
-        &self,
-        kept: &KeptEvent,
-        kind: EventKind,
-        touched: &Touched,
-        return_id: i64,
-        index: usize,
-        id: i64,
-        stream: &mut Stream,
-    ) -> EventRow {
-        let holder = touched.leg.now.person;
-        let plain = serde_json::to_vec(kept).expect("text and numbers always are JSON");
-        EventRow {
-            id,
-            look: self.env.keys.look(&[b"event", kept.identifier.as_bytes()]),
-            leg: touched.leg.id,
-            rev: touched.leg.rev + 1,
-            kind: kind.number(),
-            return_id,
-            row: i64::try_from(index).unwrap_or(i64::MAX) + 1,
-            holder,
-            sealed: touched
-                .key
-                .seal(event_spot(id, holder), stream.bytes(), &plain),
-        }
-    }
-
-    fn return_row(
-        &self,
-        return_id: i64,
-        index: usize,
-        row: &Finding,
-        touched: &HashMap<i64, Touched>,
-        file: &(HolderKey, KeyRow),
-        stream: &mut Stream,
-    ) -> ReturnRow {
-        let number = i64::try_from(index).unwrap_or(i64::MAX) + 1;
-        let text = self
-            .table
-            .rows
-            .get(index)
-            .and_then(|row| self.table.text.get(row.span()))
-            .unwrap_or_default();
-        let (key, holder) = touched
-            .get(&row.leg)
-            .map_or((&file.0, file.1.id), |touched| {
-                (&touched.key, touched.leg.now.person)
-            });
-        ReturnRow {
-            return_id,
-            row: number,
-            leg: row.leg,
-            holder,
-            disposition: row.disposition.number(),
-            reason: row.reason.map_or(0, Reason::number),
-            digest: key.digest(text.as_bytes()),
-            sealed: key.seal(
-                row_spot(return_id, number, holder),
-                stream.bytes(),
-                text.as_bytes(),
-            ),
-        }
-    }
-
-    fn return_file(
-        &self,
-        id: i64,
-        state: i64,
-        rows: usize,
-        root: [u8; 32],
-        file: &(HolderKey, KeyRow),
-        stream: &mut Stream,
-    ) -> ReturnFile {
-        let header = self
-            .table
-            .text
-            .get(self.table.header_span.clone())
-            .unwrap_or_default();
-        let frame = serde_json::json!({"header": header, "header_line": self.table.header_line, "bytes": self.table.text.len()});
-        ReturnFile {
-            id,
-            sender: self.env.partners[self.place].strand,
-            holder: file.1.id,
-            look: self.look,
-            rows: i64::try_from(rows).unwrap_or(i64::MAX),
-            root,
-            sealed_name: file.0.seal(
-                name_spot(id, file.1.id),
-                stream.bytes(),
-                self.name.as_bytes(),
-            ),
-            sealed_frame: file.0.seal(
-                frame_spot(id, file.1.id),
-                stream.bytes(),
-                frame.to_string().as_bytes(),
-            ),
-            state,
-        }
-    }
-
-    /// Opens the further legs that a link worker's row asks for.
-    fn open_onward(
-        &self,
-        touched: &Touched,
-        ids: &super::super::env::Ids,
-        batch: &mut Batch,
-        stream: &mut Stream,
-    ) {
-        let Some(dossier) = &touched.dossier else {
-            return;
+    /// Why a person is not referred on as a row asks, and how the row ends.
+    fn not_sent_on(&self, touched: &Touched, tale: &Tale) -> Option<(Disposition, Reason)> {
+        let What::Onward {
+            partner, agreed, ..
+        } = &tale.what
+        else {
+            return None;
         };
-        for (kept, _) in touched
-            .fresh
-            .iter()
-            .filter(|(kept, _)| kept.kind == EventKind::Onward.code())
-        {
-            onward::open(
-                self.env,
-                &touched.leg,
-                dossier,
-                &kept.code,
-                ids.next(),
-                batch,
-                stream,
-            );
-        }
-    }
-
-    /// Moves a leg by the events of its rows, in the order of their days, then of the file (`fhir.md` §2.2).
-    async fn move_leg(
-        &self,
-        mut touched: Touched,
-        batch: &mut Batch,
-        stream: &mut Stream,
-    ) -> anyhow::Result<()> {
-        touched
-            .fresh
-            .sort_by_key(|(kept, row)| (kept.day(), row.row));
-        let before = touched.leg.now;
-        let mut after = before;
-        if after.state == LegState::Sent {
-            // Whoever answers has had the file.
-            after.state = LegState::Delivered;
-        }
-        let mut acknowledged = false;
-        for (kept, row) in &touched.fresh {
-            let reported = match EventKind::from_number(row.kind) {
-                Some(EventKind::Status) => kept.state(),
-                Some(EventKind::Measure) => Some(LegState::InProgress),
-                Some(EventKind::Attendance) if kept.code == "attended" => {
-                    Some(LegState::InProgress)
-                }
-                Some(EventKind::Acknowledged) => {
-                    acknowledged = true;
-                    None
-                }
-                _ => None,
-            };
-            if let Some(state) = reported.and_then(|reported| after.state.on_report(reported)) {
-                after.state = state;
-            }
-        }
-        self.acknowledge(&mut after, acknowledged);
-        if after.state.terminal() && after.asked > 0 {
-            (after.asked, after.pending) = (0, 0);
-        }
-        let id = touched.leg.id;
-        let open = self
-            .env
-            .store
-            .held(HeldQuery {
-                leg: Some(id),
-                number: None,
-            })
-            .await?;
-        if before.asked == Action::Stop.number() && after.asked == 0 {
-            batch.released.extend(
-                open.iter()
-                    .filter(|hold| hold.reason == Reason::StopOpen)
-                    .map(|hold| hold.number),
-            );
-        }
-        if after != before || !touched.fresh.is_empty() {
-            batch.push(Entry::leg(
-                Kind::Reported,
-                id,
-                LegSeed::Known(Box::new(touched.leg.clone())),
-                after,
-                format!("{}", touched.fresh.len()),
-            ));
-        }
-        self.facts(&touched, batch, stream);
-        self.queue(&touched, before, batch);
-        batch
-            .events
-            .extend(touched.fresh.into_iter().map(|(_, row)| row));
-        Ok(())
-    }
-
-    /// An acknowledged stop ends the leg; an acknowledged change or pause only stops being asked for.
-    fn acknowledge(&self, after: &mut Standing, acknowledged: bool) {
-        if !acknowledged || after.asked == 0 {
-            return;
-        }
-        if after.asked == Action::Stop.number() && !after.state.terminal() {
-            after.state = LegState::from_number(after.closing).unwrap_or(LegState::Cancelled);
-        }
-        (after.asked, after.closing) = (0, 0);
-    }
-
-    /// Queues what may be written to the record, as far as practice and partner want it.
-    fn queue(&self, touched: &Touched, before: Standing, batch: &mut Batch) {
-        let source = self
-            .env
-            .source_at(touched.leg.source)
-            .map(|place| &self.env.sources[place].config);
-        let Some(source) = source else { return };
-        let volume = source.push.volume.narrower(self.partner.push.volume);
-        let off = volume == Volume::Off || source.push.to == crate::config::PushTo::Off;
-        let stopped = matches!(
-            before.why,
-            Some(Reason::Died | Reason::Restricted | Reason::Consent)
-        );
-        let mut attended = touched
-            .known
-            .iter()
-            .any(|event| event.kind == EventKind::Attendance.code());
-        for (kept, row) in &touched.fresh {
-            let Some(kind) = EventKind::from_number(row.kind).filter(|kind| kind.observed()) else {
-                continue;
-            };
-            let first = kind == EventKind::Attendance && !std::mem::replace(&mut attended, true);
-            let closing = kept.state().is_some_and(LegState::terminal);
-            let wanted = match volume {
-                Volume::Each => true,
-                Volume::FirstAndClose => kind == EventKind::Measure || first || closing,
-                Volume::Close => kind == EventKind::Measure || closing,
-                Volume::Off => false,
-            };
-            let (state, reason) = match (wanted && !off, stopped) {
-                (_, true) => (PushState::Off, before.why),
-                (true, false) => (PushState::Queued, None),
-                (false, false) => (PushState::Off, Some(Reason::PushOff)),
-            };
-            let number = reason.map_or(0, Reason::number);
-            let push = PushRow {
-                event: row.id,
-                leg: row.leg,
-                source: touched.leg.source,
-                state,
-                attempts: 0,
-                reason: number,
-                server_id: None,
-            };
-            batch.push(Entry::plain(
-                Kind::Queued,
-                push.event,
-                format!(
-                    "{},{},{},{}",
-                    push.leg,
-                    push.source,
-                    push.state.number(),
-                    push.reason
-                ),
-            ));
-            batch.pushes.push(push);
-        }
-    }
-
-    /// One fact an item and pair of baseline and follow-up; it leads back to nobody.
-    fn facts(&self, touched: &Touched, batch: &mut Batch, stream: &mut Stream) {
-        let measures: Vec<&KeptEvent> = touched
-            .known
-            .iter()
-            .chain(touched.fresh.iter().map(|(kept, _)| kept))
-            .filter(|event| event.kind == EventKind::Measure.code())
-            .collect();
-        for (follow_up, _) in touched
-            .fresh
-            .iter()
-            .filter(|(kept, _)| kept.occasion() == Some(Occasion::FollowUp))
-        {
-            let baseline = measures
-                .iter()
-                .filter(|event| {
-                    event.occasion() == Some(Occasion::Baseline)
-                        && event.instrument == follow_up.instrument
-                        && event.day() <= follow_up.day()
-                })
-                .min_by_key(|event| event.day());
-            let (Some(baseline), Some(day)) = (baseline, follow_up.day()) else {
-                continue;
-            };
-            for (item, after) in &follow_up.answers {
-                let before = baseline
-                    .answers
-                    .iter()
-                    .find(|(id, _)| id == item)
-                    .and_then(|(_, before)| *before);
-                let (Some(before), Some(after)) = (before, *after) else {
-                    continue;
-                };
-                batch.facts.push(Fact {
-                    // Random, so that nothing can be told from the order; positive, as keys are.
-                    id: i64::from_be_bytes(stream.bytes()) & i64::MAX,
-                    kind: 1,
-                    month: month_number(day),
-                    issue: month_number(self.env.today()),
-                    source: touched.leg.source,
-                    partner: touched.leg.now.partner,
-                    instrument: follow_up.instrument.clone(),
-                    item: item.clone(),
-                    before,
-                    after,
-                });
-            }
-        }
-    }
-
-    fn hold_rows(&self, rows: &[Finding], sorted: bool, return_id: i64, batch: &mut Batch) {
-        let partner = batch.strand;
-        let mut hold = |leg: i64, reason: Reason, row: u64| {
-            let (stage, row) = (Stage::Match.number(), i64::try_from(row).unwrap_or(0));
-            batch.held.push(HeldRow {
-                number: 0,
-                leg,
-                stage,
-                reason,
-                source: 0,
-                partner,
-                return_id,
-                row,
-                since: 0,
-                open: true,
-            });
+        let reason = onward::objection(self.env, &touched.chain, partner, *agreed)?;
+        let disposition = if reason == Reason::OnwardNotAllowed {
+            Disposition::Rejected
+        } else {
+            Disposition::Held
         };
-        if sorted {
-            // One question for the whole file, not one a row.
-            hold(0, Reason::Sorted, 0);
-        }
-        for row in rows
-            .iter()
-            .filter(|row| row.disposition == Disposition::Held)
-        {
-            if let Some(reason) = row.reason.filter(|reason| *reason != Reason::Sorted) {
-                hold(row.leg, reason, row.line);
-            }
+        Some((disposition, reason))
+    }
+}
+
+fn hold_rows(rows: &[Finding], sorted: bool, return_id: i64, batch: &mut Batch) {
+    let partner = batch.strand;
+    let mut hold = |leg: i64, reason: Reason, row: u64| {
+        let (stage, row) = (Stage::Match.number(), i64::try_from(row).unwrap_or(0));
+        batch.held.push(HeldRow {
+            number: 0,
+            leg,
+            stage,
+            reason,
+            source: 0,
+            partner,
+            return_id,
+            row,
+            since: 0,
+            open: true,
+        });
+    };
+    if sorted {
+        // One question for the whole file, not one a row.
+        hold(0, Reason::Sorted, 0);
+    }
+    for row in rows
+        .iter()
+        .filter(|row| row.disposition == Disposition::Held)
+    {
+        if let Some(reason) = row.reason.filter(|reason| *reason != Reason::Sorted) {
+            hold(row.leg, reason, row.line);
         }
     }
+}
 
-    fn count(
-        &self,
-        run: i64,
-        rows: &[Finding],
-        return_id: i64,
-        batch: &mut Batch,
-        outcome: &mut StageOutcome,
-    ) {
-        let mut collected = Counts::default();
-        collected.add_many(
-            Disposition::Accepted,
-            None,
-            u64::try_from(rows.len()).unwrap_or(0),
-        );
-        let mut matched = Counts::default();
-        for row in rows {
-            matched.add(row.disposition, row.reason);
-        }
-        for (stage, counts) in [(Stage::Collect, collected), (Stage::Match, matched)] {
-            outcome.count(stage, &counts);
-            batch.books.push(BookRow {
-                run,
-                stage,
-                source: 0,
-                partner: batch.strand,
-                file: return_id,
-                counts,
-            });
-        }
+fn keep_books(
+    run: i64,
+    rows: &[Finding],
+    return_id: i64,
+    batch: &mut Batch,
+    outcome: &mut StageOutcome,
+) {
+    let mut collected = Counts::default();
+    collected.add_many(
+        Disposition::Accepted,
+        None,
+        u64::try_from(rows.len()).unwrap_or(0),
+    );
+    let mut matched = Counts::default();
+    for row in rows {
+        matched.add(row.disposition, row.reason);
+    }
+    for (stage, counts) in [(Stage::Collect, collected), (Stage::Match, matched)] {
+        outcome.count(stage, &counts);
+        batch.books.push(BookRow {
+            run,
+            stage,
+            source: 0,
+            partner: batch.strand,
+            file: return_id,
+            counts,
+        });
     }
 }
 
@@ -723,28 +340,4 @@ fn sameness(tale: &Tale) -> String {
 /// A month as year × 12 + month − 1.
 pub(crate) fn month_number(day: jiff::civil::Date) -> i64 {
     i64::from(day.year()) * 12 + i64::from(day.month()) - 1
-}
-
-fn name_spot(row: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "return_file.sealed_name",
-        row,
-        holder,
-    }
-}
-
-fn frame_spot(row: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "return_file.sealed_frame",
-        row,
-        holder,
-    }
-}
-
-fn row_spot(return_id: i64, row: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "return_row.sealed",
-        row: return_id.wrapping_mul(1 << 20).wrapping_add(row),
-        holder,
-    }
 }

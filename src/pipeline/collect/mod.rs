@@ -3,7 +3,9 @@
 //! In: files in a partner's `in/`. Out: a disposition for every row, events, legs moved, writes queued, a receipt. Keeps:
 //! the file is moved only after our record of it is durable; the same bytes under any name are `repeated` (`ledger.md` §5).
 
+mod evidence;
 mod intake;
+mod moves;
 mod onward;
 
 use std::collections::HashMap;
@@ -52,6 +54,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
         let listing = match at
             .transport
             .prepare()
+            .and_then(|()| at.transport.sweep())
             .and_then(|()| at.transport.list(&pattern, moment))
         {
             Ok(listing) => listing,
@@ -92,7 +95,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
                     Ok(error) => {
                         outcome
                             .unreachable
-                            .push(failed(partner, Code::ReceiptFailed, &error))
+                            .push(failed(partner, Code::ReceiptFailed, &error));
                     }
                     Err(error) => return Err(error),
                 },
@@ -108,6 +111,13 @@ fn failed(partner: &Partner, code: Code, error: &TransportError) -> Diagnostic {
         error.to_string(),
         Where::detail(format!("partner {}", partner.id)),
     )
+}
+
+/// A file that cannot be used: what is wrong with it, and what the partner can do.
+struct Unusable {
+    code: Code,
+    why: String,
+    to_do: &'static str,
 }
 
 /// One file of one partner.
@@ -139,7 +149,7 @@ impl OneFile<'_> {
         };
         let table = match self.readable(&bytes) {
             Ok(table) => table,
-            Err((why, to_do)) => return self.refuse(&received, look, &why, &to_do, outcome).await,
+            Err(unusable) => return self.refuse(&received, look, &unusable, outcome).await,
         };
         let finding = self.find(&table).await?;
         if let Some(before) = again {
@@ -165,6 +175,13 @@ impl OneFile<'_> {
                 table: &table,
             };
             let (file, findings) = intake.record(self.run, finding, outcome).await?;
+            if findings.sorted {
+                outcome.diagnostics.push(Diagnostic::new(
+                    Code::FileSorted,
+                    "references and names of a return belong to each other's rows",
+                    self.place_of(file),
+                ));
+            }
             tracing::info!(partner.id = %self.partner.id, return.id = file, rows = findings.rows.len(), "took in a return of {}", self.partner.id);
             return self.answer(&received, &table, &findings);
         }
@@ -172,10 +189,12 @@ impl OneFile<'_> {
     }
 
     /// The file as a table with every column that the agreement names, or what is wrong and what to do.
-    fn readable(&self, bytes: &[u8]) -> Result<Table, (String, String)> {
-        let save = "Save the sheet as CSV and send it again".to_owned();
-        let table =
-            read(bytes, &ReadLimits::default()).map_err(|error| (error.to_string(), save))?;
+    fn readable(&self, bytes: &[u8]) -> Result<Table, Unusable> {
+        let table = read(bytes, &ReadLimits::default()).map_err(|error| Unusable {
+            code: Code::ReturnUnreadable,
+            why: error.to_string(),
+            to_do: "Save the sheet as CSV and send it again",
+        })?;
         let legs = HashMap::new();
         let reading = self.reading(&table, &legs);
         let missing = reading.missing();
@@ -186,10 +205,11 @@ impl OneFile<'_> {
             .iter()
             .map(|header| format!("\"{header}\""))
             .collect();
-        Err((
-            format!("These columns are missing: {}", quoted.join(", ")),
-            "Use the column names we agreed, and send the sheet again".to_owned(),
-        ))
+        Err(Unusable {
+            code: Code::ReturnColumns,
+            why: format!("These columns are missing: {}", quoted.join(", ")),
+            to_do: "Use the column names we agreed, and send the sheet again",
+        })
     }
 
     fn reading<'r>(&'r self, table: &Table, legs: &'r intake_lookup::Legs) -> Reading<'r> {
@@ -222,8 +242,7 @@ impl OneFile<'_> {
         &self,
         received: &Received<'_>,
         look: crate::seal::Look,
-        why: &str,
-        to_do: &str,
+        unusable: &Unusable,
         outcome: &mut StageOutcome,
     ) -> anyhow::Result<()> {
         let at = &self.env.partners[self.place];
@@ -249,15 +268,18 @@ impl OneFile<'_> {
                 open: true,
             });
             self.env.store.commit(batch).await?;
-            let place = Where::detail(format!("partner {}, return {id}", self.partner.id));
             outcome.diagnostics.push(Diagnostic::new(
-                Code::ReturnUnreadable,
-                format!("a return was refused: {why}"),
-                place,
+                unusable.code,
+                format!("a return was refused: {}", unusable.why),
+                self.place_of(id),
             ));
         }
-        let files = receipt::of_refusal(self.partner, received, why, to_do)?;
+        let files = receipt::of_refusal(self.partner, received, &unusable.why, unusable.to_do)?;
         self.hand_over(&files, Place::Refused)
+    }
+
+    fn place_of(&self, file: i64) -> Where {
+        Where::detail(format!("partner {}, return {file}", self.partner.id))
     }
 
     fn answer(

@@ -183,7 +183,7 @@ fn apply(before: Option<Leg>, own: &Leg, step: &Step) -> Option<Leg> {
 async fn born_after(env: &Env, strands: &[Strand], last: i64) -> anyhow::Result<usize> {
     let mut born = 0;
     each(env, strands, |row, kind| {
-        born += usize::from(kind == Kind::Received && row.subject > last)
+        born += usize::from(kind == Kind::Received && row.subject > last);
     })
     .await?;
     Ok(born)

@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 
+use std::sync::Arc;
+
 use super::change::{self, Changed};
+use super::folder::Folder;
+use super::lore::{Looks, Lore, Seen, looks, lore, shared};
 use crate::domain::entropy::Stream;
-use crate::domain::{LegReference, LegState, NhsNumber, Reason, Stage};
-use crate::fhir::{patient, service_request};
+use crate::domain::{LegReference, LegState, Reason, Stage};
 use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
 use crate::pipeline::env::{Env, Ids, raw_spot};
 use crate::pipeline::select::{Decision, Known, decide};
 use crate::pipeline::{kept, map};
-use crate::seal::{Digest, HolderKey, Look, sealed_digest, sha256, stub};
+use crate::seal::{Digest, HolderKey, Look, sealed_digest, stub};
 use crate::store::rows::{KeyKind, KeyRow, Leg, RawIds, RawKind, RawRow, Standing};
 
 /// Ids that one referral may need: a leg, a key, and a raw row for each resource.
@@ -77,7 +80,6 @@ pub(crate) struct Shared {
     pub(crate) kind: RawKind,
     pub(crate) look: Look,
     pub(crate) bytes: Bytes,
-    pub(crate) known: Option<i64>,
 }
 
 /// What select and map said together.
@@ -95,24 +97,48 @@ pub(crate) struct Prepared {
     pub(crate) items: Vec<Item>,
 }
 
-/// Looks of one referral's resources.
-struct Looks {
-    referral: Look,
-    request: Look,
-    person: Look,
-    patient: Option<Look>,
-    consent: Option<Look>,
+/// The referrals of a chunk: fetched already, or still to be read from a folder.
+pub(crate) enum Load {
+    Ready(Vec<Dossier>),
+    Places(Arc<Folder>, Vec<usize>),
 }
 
-/// What the store knows of a chunk.
-struct Lore {
-    legs: HashMap<Look, Leg>,
-    raws: HashMap<Look, i64>,
-    persons: HashMap<Look, KeyRow>,
-    /// Open legs of each person with their partners' strands.
-    open_with: HashMap<i64, Vec<(i64, i64)>>,
-    /// Onward legs of these persons: they change with the first leg of their referral.
-    onward: Vec<Leg>,
+impl Load {
+    /// How many referrals it is.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Ready(dossiers) => dossiers.len(),
+            Self::Places(_, places) => places.len(),
+        }
+    }
+
+    fn requests(&self) -> std::io::Result<Vec<Bytes>> {
+        match self {
+            Self::Ready(dossiers) => Ok(dossiers
+                .iter()
+                .map(|dossier| Arc::clone(&dossier.request))
+                .collect()),
+            Self::Places(folder, places) => {
+                places.iter().map(|place| folder.request(*place)).collect()
+            }
+        }
+    }
+
+    /// With the records that the requests name; each request is parsed once for all.
+    fn complete(
+        self,
+        requests: &[Bytes],
+        parsed: &[Option<Json<'_>>],
+    ) -> std::io::Result<Vec<Dossier>> {
+        match self {
+            Self::Ready(dossiers) => Ok(dossiers),
+            Self::Places(folder, _) => requests
+                .iter()
+                .zip(parsed)
+                .map(|(request, tree)| folder.complete(Arc::clone(request), tree.as_ref()))
+                .collect(),
+        }
+    }
 }
 
 /// Prepares a chunk; runs on a thread of its own and waits there for look-ups.
@@ -122,14 +148,22 @@ struct Lore {
 pub(crate) fn prepare(
     env: &Env,
     source: usize,
-    dossiers: Vec<Dossier>,
+    load: Load,
+    seen: &Seen,
     ids: &Ids,
     stream: &mut Stream,
 ) -> anyhow::Result<Prepared> {
     let runtime = tokio::runtime::Handle::current();
-    let trees: Vec<Option<Trees<'_>>> = dossiers
+    let requests = load.requests()?;
+    let parsed: Vec<Option<Json<'_>>> = requests
         .iter()
-        .map(|dossier| dossier.trees().ok())
+        .map(|request| Json::parse(request).ok())
+        .collect();
+    let dossiers = load.complete(&requests, &parsed)?;
+    let trees: Vec<Option<Trees<'_>>> = parsed
+        .into_iter()
+        .zip(&dossiers)
+        .map(|(request, dossier)| Some(dossier.trees_with(request?)))
         .collect();
     let looks: Vec<Option<Looks>> = dossiers
         .iter()
@@ -141,7 +175,7 @@ pub(crate) fn prepare(
         .iter()
         .map(|dossier| shared(env, source, dossier, &mut shared_looks))
         .collect();
-    let lore = runtime.block_on(lore(env, &looks, &shared))?;
+    let lore = runtime.block_on(lore(env, &looks, seen))?;
     let mut items = Vec::with_capacity(dossiers.len());
     let mut changes = Vec::new();
     for ((dossier, trees), (looks, shared)) in dossiers
@@ -205,8 +239,8 @@ impl One<'_, '_> {
                 self.first_seen(shared, ids, stream)
             };
         };
-        let patient = self.looks.patient.as_ref().map(|look| known(look));
-        let consent = self.looks.consent.as_ref().map(|look| known(look));
+        let patient = self.looks.patient.as_ref().map(&known);
+        let consent = self.looks.consent.as_ref().map(&known);
         let old = leg.now.raws;
         let newly =
             |found: Option<Option<i64>>, had: i64| found.is_some_and(|id| id.is_none() || had == 0);
@@ -449,154 +483,6 @@ pub(crate) fn seal_raw(
         digest: key.digest(bytes),
         sealed,
     }
-}
-
-fn looks(env: &Env, source: usize, dossier: &Dossier, trees: &Trees<'_>) -> Option<Looks> {
-    let name = env.sources[source].config.id.as_bytes();
-    let id = service_request::id(&trees.request)?.as_bytes();
-    if trees.request.get("resourceType").and_then(Json::as_str) != Some("ServiceRequest") {
-        return None;
-    }
-    let pulled = |kind: &str, bytes: Option<&Bytes>, tree: Option<&Json<'_>>| {
-        let id = service_request::id(tree?)?.as_bytes();
-        Some(env.keys.look(&[
-            name,
-            kind.as_bytes(),
-            id,
-            &version(env, source, bytes?, tree?),
-        ]))
-    };
-    let person = trees.patient();
-    let patient_id = person
-        .and_then(service_request::id)
-        .filter(|_| dossier.patient.is_some());
-    let number = person
-        .and_then(patient::nhs_number_text)
-        .and_then(|text| NhsNumber::parse(text).ok());
-    let person_look = match (number, patient_id) {
-        (Some(number), _) => env
-            .keys
-            .look(&[name, b"nhs-number", number.digits().as_bytes()]),
-        (None, Some(patient)) => env.keys.look(&[name, b"patient", patient.as_bytes()]),
-        (None, None) => env.keys.look(&[name, b"nobody", id]),
-    };
-    Some(Looks {
-        referral: env.keys.look(&[name, b"ServiceRequest", id]),
-        request: env.keys.look(&[
-            name,
-            b"ServiceRequest",
-            id,
-            &version(env, source, &dossier.request, &trees.request),
-        ]),
-        person: person_look,
-        patient: pulled(
-            "Patient",
-            dossier.patient.as_ref(),
-            dossier.patient.as_ref().and(person),
-        ),
-        consent: pulled(
-            "Consent",
-            dossier.consent.as_ref(),
-            dossier.consent.as_ref().and(trees.consent()),
-        ),
-    })
-}
-
-/// What tells one version of a resource from another: a server's version id, else, and in extracts always, its content.
-fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
-    let served = matches!(
-        env.sources[source].config.pull,
-        crate::config::Pull::Search { .. }
-    );
-    match service_request::version_id(tree) {
-        Some(version) if served => version.as_bytes().to_vec(),
-        _ => sha256(&[bytes]).to_vec(),
-    }
-}
-
-/// `looks` remembers by address: within a chunk the same few records come again and again.
-fn shared(
-    env: &Env,
-    source: usize,
-    dossier: &Dossier,
-    looks: &mut HashMap<*const u8, Look>,
-) -> Vec<Shared> {
-    let name = env.sources[source].config.id.as_bytes();
-    let named = [
-        (RawKind::Practitioner, dossier.requester.as_ref()),
-        (RawKind::PractitionerRole, dossier.role.as_ref()),
-        (RawKind::Organization, dossier.practice.as_ref()),
-    ];
-    named
-        .into_iter()
-        .filter_map(|(kind, bytes)| {
-            let bytes = bytes?;
-            let look = *looks.entry(bytes.as_ptr()).or_insert_with(|| {
-                env.keys
-                    .look(&[name, kind.resource_type().as_bytes(), &sha256(&[bytes])])
-            });
-            Some(Shared {
-                kind,
-                look,
-                bytes: bytes.clone(),
-                known: None,
-            })
-        })
-        .collect()
-}
-
-async fn lore(env: &Env, looks: &[Option<Looks>], shared: &[Vec<Shared>]) -> anyhow::Result<Lore> {
-    let known = || looks.iter().flatten();
-    let legs = env
-        .store
-        .legs_by_look(known().map(|looks| looks.referral).collect())
-        .await?;
-    let mut raw_looks: Vec<Look> = known()
-        .flat_map(|looks| [Some(looks.request), looks.patient, looks.consent])
-        .flatten()
-        .collect();
-    raw_looks.extend(shared.iter().flatten().map(|shared| shared.look));
-    raw_looks.sort_unstable();
-    raw_looks.dedup();
-    let raws = env.store.raws_by_look(raw_looks).await?;
-    let keys = env
-        .store
-        .keys_by_look(known().map(|looks| looks.person).collect())
-        .await?;
-    let mut open_with: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
-    let mut onward = Vec::new();
-    let mut persons: Vec<i64> = keys
-        .iter()
-        .map(|key| key.id)
-        .chain(legs.iter().map(|leg| leg.now.person))
-        .collect();
-    persons.sort_unstable();
-    persons.dedup();
-    for leg in env.store.legs_of_persons(persons).await? {
-        let waiting = leg.now.state == LegState::Routed || leg.now.state.after_sending();
-        if waiting && leg.now.partner > 0 {
-            open_with
-                .entry(leg.now.person)
-                .or_default()
-                .push((leg.id, leg.now.partner));
-        }
-        if leg.look.is_none() {
-            onward.push(leg);
-        }
-    }
-    Ok(Lore {
-        legs: legs
-            .into_iter()
-            .filter_map(|leg| Some((leg.look?, leg)))
-            .collect(),
-        raws: raws.into_iter().collect(),
-        persons: keys
-            .into_iter()
-            .filter_map(|key| Some((key.look?, key)))
-            .collect(),
-        open_with,
-        onward,
-    })
 }
 
 /// What a leg is after a decision, before anything was sent.

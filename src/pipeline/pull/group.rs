@@ -4,9 +4,11 @@
 //! that meets another one that is still under way is put off until that one is in the store.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use super::change::Changed;
 use super::chunk::{Item, NewReferral, Outcome, Prepared, Shared, seal_raw, standing};
+use super::lore::Seen;
 use crate::domain::entropy::Stream;
 use crate::domain::{Counts, Disposition, LegState, Reason, Stage};
 use crate::pipeline::dossier::Dossier;
@@ -33,6 +35,8 @@ pub(super) struct GroupWriter<'e> {
     routed: HashSet<(i64, i64)>,
     /// Free places of partners that have a capacity, by place in the rules.
     free: HashMap<usize, i64>,
+    /// What workers need not look up.
+    pub(super) seen: Arc<Seen>,
     pub(super) deferred: Vec<Dossier>,
     pub(super) totals: BTreeMap<Stage, Counts>,
 }
@@ -63,6 +67,7 @@ impl<'e> GroupWriter<'e> {
             referrals: HashSet::new(),
             routed: HashSet::new(),
             free,
+            seen: Arc::new(Seen::new(env.store.raws_after(0, 1).await?.is_empty())),
             deferred: Vec::new(),
             totals: BTreeMap::new(),
         })
@@ -75,6 +80,7 @@ impl<'e> GroupWriter<'e> {
                 self.deferred.push(dossier);
                 continue;
             }
+            self.note(&item);
             match item {
                 Item::Repeated => self.count(
                     Stage::Pull,
@@ -82,7 +88,7 @@ impl<'e> GroupWriter<'e> {
                     Some(Reason::AlreadyKnown),
                 ),
                 Item::Unreadable => {
-                    self.count(Stage::Pull, Disposition::Rejected, Some(Reason::Unreadable))
+                    self.count(Stage::Pull, Disposition::Rejected, Some(Reason::Unreadable));
                 }
                 Item::NotOurs { raw, .. } => {
                     let vouched = [(raw.id, sealed_digest(&raw.sealed))];
@@ -101,6 +107,26 @@ impl<'e> GroupWriter<'e> {
             self.commit().await?;
         }
         Ok(())
+    }
+
+    /// From here on workers look these up; until they are committed, [`Self::collides`] sees to them.
+    fn note(&self, item: &Item) {
+        match item {
+            Item::Repeated | Item::Unreadable => {}
+            Item::NotOurs { referral, raw } => {
+                self.seen.note([*referral].into_iter().chain(raw.look));
+            }
+            Item::New(new) => {
+                self.seen.note([new.referral, new.person.look]);
+                self.seen
+                    .note(new.sealed.raws.iter().filter_map(|raw| raw.look));
+            }
+            Item::Changed(changed) => {
+                self.seen.note([changed.person.look]);
+                self.seen
+                    .note(changed.sealed.raws.iter().filter_map(|raw| raw.look));
+            }
+        }
     }
 
     /// Makes the group durable.
@@ -359,14 +385,14 @@ impl<'e> GroupWriter<'e> {
     fn count_outcome(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Closed(_, reason) => {
-                self.count(Stage::Select, Disposition::Accepted, Some(reason))
+                self.count(Stage::Select, Disposition::Accepted, Some(reason));
             }
             Outcome::Held(Stage::Map, reason, _) => {
                 self.count(Stage::Select, Disposition::Accepted, None);
                 self.count(Stage::Map, Disposition::Held, Some(reason));
             }
             Outcome::Held(_, reason, _) => {
-                self.count(Stage::Select, Disposition::Held, Some(reason))
+                self.count(Stage::Select, Disposition::Held, Some(reason));
             }
             Outcome::Routed(_) => {
                 self.count(Stage::Select, Disposition::Accepted, None);

@@ -9,20 +9,22 @@ mod change;
 pub(crate) mod chunk;
 pub(crate) mod folder;
 mod group;
+mod lore;
 mod search;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 pub(crate) use change::changed_headers;
-use chunk::{IDS_A_REFERRAL, Prepared, prepare};
+use chunk::{IDS_A_REFERRAL, Load, Prepared, prepare};
 use folder::Folder;
 use group::GroupWriter;
 pub(crate) use group::rule_tail;
 use search::SearchPull;
 
-use super::dossier::Dossier;
 use super::env::Env;
 use super::{Only, StageOutcome};
 use crate::config::Pull;
@@ -59,6 +61,8 @@ struct Line<'e> {
     source: usize,
     waiting: VecDeque<tokio::task::JoinHandle<anyhow::Result<Prepared>>>,
     writer: GroupWriter<'e>,
+    /// As many chunks are worked on at once as there are workers; the rest wait their turn.
+    turns: Arc<Semaphore>,
 }
 
 impl<'e> Line<'e> {
@@ -68,33 +72,30 @@ impl<'e> Line<'e> {
             source,
             waiting: VecDeque::new(),
             writer: GroupWriter::new(env, source, run).await?,
+            turns: Arc::new(Semaphore::new(env.workers)),
         })
     }
 
-    /// Hands a chunk to a worker; `load` runs there.
-    async fn hand(
-        &mut self,
-        size: usize,
-        load: impl FnOnce() -> anyhow::Result<Vec<Dossier>> + Send + 'static,
-    ) -> anyhow::Result<()> {
-        while self.waiting.len() >= self.env.workers {
+    /// Hands a chunk to a worker.
+    async fn hand(&mut self, load: Load) -> anyhow::Result<()> {
+        // Enough for the workers to go on with while a group is being committed.
+        while self.waiting.len() >= self.env.workers + limits::GROUP_CHUNKS / 2 {
             self.take_one().await?;
         }
-        let count = i64::try_from(size).unwrap_or(0).max(1) * IDS_A_REFERRAL;
-        let ids = self
-            .env
-            .ids
-            .take(
-                &*self.env.store,
-                self.env.sources[self.source].strand,
-                count,
-            )
-            .await?;
+        let count = i64::try_from(load.len()).unwrap_or(0).max(1) * IDS_A_REFERRAL;
+        let strand = self.env.sources[self.source].strand;
+        let ids = self.env.ids.take(&*self.env.store, strand, count).await?;
         let mut stream = self.env.stream();
         let (env, source) = (Arc::clone(self.env), self.source);
-        self.waiting.push_back(tokio::task::spawn_blocking(move || {
-            prepare(&env, source, load()?, &ids, &mut stream)
-        }));
+        let (turns, seen) = (Arc::clone(&self.turns), Arc::clone(&self.writer.seen));
+        let prepared = move || {
+            let turn = tokio::runtime::Handle::current().block_on(turns.acquire())?;
+            let prepared = prepare(&env, source, load, &seen, &ids, &mut stream);
+            drop(turn);
+            prepared
+        };
+        self.waiting
+            .push_back(tokio::task::spawn_blocking(prepared));
         Ok(())
     }
 
@@ -119,7 +120,7 @@ impl<'e> Line<'e> {
             // One at a time, each in the store before the next is looked at: these met one another.
             for dossier in deferred {
                 self.writer.forget();
-                self.hand(1, move || Ok(vec![dossier])).await?;
+                self.hand(Load::Ready(vec![dossier])).await?;
                 self.take_one().await?;
                 self.writer.commit().await?;
             }
@@ -178,13 +179,8 @@ async fn pull_folder(
         let mut line = Line::new(env, source, run).await?;
         let places: Vec<usize> = (0..folder.len()).collect();
         for chunk in places.chunks(limits::CHUNK_REFERRALS) {
-            let (chunk, folder) = (chunk.to_vec(), Arc::clone(&folder));
-            line.hand(chunk.len(), move || {
-                let dossiers: std::io::Result<Vec<Dossier>> =
-                    chunk.iter().map(|place| folder.dossier(*place)).collect();
-                Ok(dossiers?)
-            })
-            .await?;
+            line.hand(Load::Places(Arc::clone(&folder), chunk.to_vec()))
+                .await?;
         }
         line.finish().await?;
         outcome.add_totals(&line.writer.totals);
@@ -239,8 +235,7 @@ async fn pull_search(
         match search.next().await {
             Ok(Some(dossiers)) => {
                 for chunk in dossiers.chunks(limits::CHUNK_REFERRALS) {
-                    let chunk = chunk.to_vec();
-                    line.hand(chunk.len(), move || Ok(chunk)).await?;
+                    line.hand(Load::Ready(chunk.to_vec())).await?;
                 }
             }
             Ok(None) => break Ok(()),

@@ -74,14 +74,7 @@ pub(super) async fn push(
         ));
         return Ok(outcome);
     }
-    let mut batch = Batch::new(strand, env.now());
-    batch.push(Entry::plain(
-        Kind::Sent,
-        file.id,
-        format!("{},0", file.sequence),
-    ));
-    batch.drop_states.push((file.id, DropState::Sent));
-    env.store.commit(batch).await?;
+    mark_sent(env, strand, &file).await?;
     let confirmed = |mut row: PushRow| {
         (row.state, row.reason) = (PushState::Confirmed, 0);
         Ended {
@@ -138,6 +131,18 @@ async fn prepare(
     batch.drop_file = Some(file.clone());
     env.store.commit(batch).await?;
     Ok(file)
+}
+
+async fn mark_sent(env: &Env, strand: i64, file: &DropFile) -> anyhow::Result<()> {
+    let mut batch = Batch::new(strand, env.now());
+    batch.push(Entry::plain(
+        Kind::Sent,
+        file.id,
+        format!("{},0", file.sequence),
+    ));
+    batch.drop_states.push((file.id, DropState::Sent));
+    env.store.commit(batch).await?;
+    Ok(())
 }
 
 fn publish(env: &Env, path: &Path, file: &DropFile, bytes: &[u8]) -> Result<(), AtomicError> {

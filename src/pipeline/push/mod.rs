@@ -14,6 +14,7 @@ use super::intake_lookup::event_spot;
 use super::observe::{About, KeptEvent, build};
 use super::{Only, StageOutcome, kept};
 use crate::config::PushTo;
+use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Reason, Stage};
 use crate::fhir::service_request;
 use crate::partner::derive::activity_label;
@@ -207,6 +208,16 @@ async fn end(
             });
         }
         batch.push_updates.push(row);
+    }
+    if !batch.held.is_empty() {
+        let source = env
+            .source_at(strand)
+            .map_or("", |place| env.sources[place].config.id.as_str());
+        outcome.diagnostics.push(Diagnostic::new(
+            Code::WriteRefused,
+            format!("{} entries were refused", batch.held.len()),
+            Place::detail(format!("source {source}")),
+        ));
     }
     outcome.count(Stage::Push, &counts);
     batch.books.push(BookRow {

@@ -45,13 +45,14 @@ pub(crate) fn criteria(
     }
     if !select.needs.is_empty() && (by_need || select.activities.is_empty()) {
         let needs = need_words(view);
-        let holds = match needs.is_empty() {
-            true => Holds::Unknown,
-            false => yes_or_no(
+        let holds = if needs.is_empty() {
+            Holds::Unknown
+        } else {
+            yes_or_no(
                 needs
                     .iter()
                     .any(|need| select.needs.iter().any(|listed| listed == need)),
-            ),
+            )
         };
         found.push(Criterion {
             name: "needs",

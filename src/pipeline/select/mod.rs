@@ -245,7 +245,7 @@ fn destination(
         return named(view, source);
     }
     let activity = crate::partner::derive::activity_code(view).is_some();
-    if !activity && !(source.by_need && !crate::partner::derive::needs(view).is_empty()) {
+    if !activity && (!source.by_need || crate::partner::derive::needs(view).is_empty()) {
         return Err(Reason::NoDestination);
     }
     match source.unnamed {

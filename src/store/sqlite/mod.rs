@@ -1,6 +1,9 @@
-//! The store on SQLite: WAL, `synchronous=FULL`, one writer, a pool of readers.
+//! The store on `SQLite`: WAL, `synchronous=FULL`, one writer, a pool of readers.
 
+mod columns;
+mod project;
 mod read;
+mod statement;
 mod write;
 
 use std::{path::Path, time::Duration};
@@ -9,7 +12,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{
-    Row,
+    ConnectOptions, Row,
     migrate::{Migration, MigrationType, Migrator},
 };
 
@@ -43,9 +46,11 @@ impl SqliteStore {
             .statement_cache_capacity(64)
             // Rows cross from the engine's thread in batches: one at a time costs more than reading them.
             .row_buffer_size(1024);
+        // Statements are never logged: what is slow is found by measuring, and values stay where they are.
+        let options = options.disable_statement_logging();
         let writing = options.clone().pragma("cache_size", "-65536");
         let reading = options
-            .pragma("cache_size", "-16384")
+            .pragma("cache_size", "-4096")
             .pragma("query_only", "ON");
         let doing = "opening";
         let writer = SqlitePoolOptions::new()

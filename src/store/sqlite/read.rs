@@ -1,18 +1,19 @@
-//! Reading: one function a question, rows into plain values.
+//! Reading: one function a question.
 
-use std::collections::BTreeMap;
-
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{AssertSqlSafe, Row};
 
 use super::super::rows::{
-    BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
-    Leg, LegCount, LegState, Place, PushRow, PushState, RawIds, RawRow, ReturnFile, ReturnRow,
-    Standing, Strand,
+    BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
+    LegCount, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
 };
 use super::super::{Answer, Batch, Commit, HeldQuery, Store, StoreError};
+use super::columns::{
+    blob, book, certificate, drop_file, drop_row, event, fact, fixed, held, int, key, ledger_row,
+    leg, leg_count, push, push_count, raw, return_file, return_row, strand, text,
+};
 use super::{SqliteStore, engine};
-use crate::domain::{Counts, LegReference, Reason, Stage, limits};
+use crate::domain::{LegReference, limits};
 use crate::seal::{Digest, Look};
 
 const LEG: &str = "SELECT id, reference, look, source, partner, person, state, why, pending, asked, closing, since, born, raw_request, raw_patient, \
@@ -27,256 +28,6 @@ const HELD: &str =
 const RETURN: &str = "SELECT id, sender, holder, look, rows, root, sealed_name, sealed_frame, state FROM return_file";
 
 type Rows<T> = Result<Vec<T>, StoreError>;
-
-fn int(row: &SqliteRow, place: usize) -> Result<i64, StoreError> {
-    row.try_get(place)
-        .map_err(|error| engine("reading a number", &error))
-}
-
-fn blob(row: &SqliteRow, place: usize) -> Result<Vec<u8>, StoreError> {
-    row.try_get(place)
-        .map_err(|error| engine("reading bytes", &error))
-}
-
-fn text(row: &SqliteRow, place: usize) -> Result<String, StoreError> {
-    row.try_get(place)
-        .map_err(|error| engine("reading text", &error))
-}
-
-fn fixed<const N: usize>(row: &SqliteRow, place: usize) -> Result<[u8; N], StoreError> {
-    blob(row, place)?
-        .try_into()
-        .map_err(|_| StoreError::Corrupt("a digest"))
-}
-
-fn optional_look(row: &SqliteRow, place: usize) -> Result<Option<Look>, StoreError> {
-    let look: Option<Vec<u8>> = row
-        .try_get(place)
-        .map_err(|error| engine("reading a look-up", &error))?;
-    look.map(|look| {
-        look.try_into()
-            .map_err(|_| StoreError::Corrupt("a look-up"))
-    })
-    .transpose()
-}
-
-fn reason(number: i64) -> Result<Option<Reason>, StoreError> {
-    if number == 0 {
-        Ok(None)
-    } else {
-        Reason::from_number(number)
-            .map(Some)
-            .ok_or(StoreError::Corrupt("a reason"))
-    }
-}
-
-pub(super) fn strand(row: &SqliteRow) -> Result<Strand, StoreError> {
-    Ok(Strand {
-        id: int(row, 0)?,
-        name: text(row, 1)?,
-        seq: int(row, 2)?,
-        head: fixed(row, 3)?,
-        at: int(row, 4)?,
-    })
-}
-
-fn raw_ids(row: &SqliteRow, first: usize) -> Result<RawIds, StoreError> {
-    let mut ids = [0; 6];
-    for (place, id) in ids.iter_mut().enumerate() {
-        *id = int(row, first + place)?;
-    }
-    Ok(RawIds::from_array(ids))
-}
-
-fn leg(row: &SqliteRow) -> Result<Leg, StoreError> {
-    let now = Standing {
-        state: LegState::from_number(int(row, 6)?).ok_or(StoreError::Corrupt("leg.state"))?,
-        partner: int(row, 4)?,
-        person: int(row, 5)?,
-        why: reason(int(row, 7)?)?,
-        pending: int(row, 8)?,
-        asked: int(row, 9)?,
-        closing: int(row, 10)?,
-        raws: raw_ids(row, 13)?,
-    };
-    Ok(Leg {
-        id: int(row, 0)?,
-        reference: LegReference::from_bytes(fixed(row, 1)?),
-        look: optional_look(row, 2)?,
-        source: int(row, 3)?,
-        now,
-        since: int(row, 11)?,
-        born: int(row, 12)?,
-        rev: int(row, 19)?,
-        last: Place {
-            strand: int(row, 20)?,
-            seq: int(row, 21)?,
-        },
-    })
-}
-
-fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
-    Ok(LedgerRow {
-        strand: int(row, 0)?,
-        seq: int(row, 1)?,
-        at: int(row, 2)?,
-        kind: int(row, 3)?,
-        subject: int(row, 4)?,
-        body: blob(row, 5)?,
-        hash: fixed(row, 6)?,
-    })
-}
-
-fn key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
-    Ok(KeyRow {
-        id: int(row, 0)?,
-        kind: int(row, 1)?,
-        look: optional_look(row, 2)?,
-        wrapped: blob(row, 3)?,
-    })
-}
-
-fn raw(row: &SqliteRow) -> Result<RawRow, StoreError> {
-    Ok(RawRow {
-        id: int(row, 0)?,
-        holder: int(row, 1)?,
-        kind: int(row, 2)?,
-        look: optional_look(row, 3)?,
-        digest: fixed(row, 4)?,
-        sealed: blob(row, 5)?,
-    })
-}
-
-fn drop_file(row: &SqliteRow) -> Result<DropFile, StoreError> {
-    let state = match int(row, 10)? {
-        1 => DropState::Prepared,
-        2 => DropState::Sent,
-        3 => DropState::Delivered,
-        _ => return Err(StoreError::Corrupt("drop_file.state")),
-    };
-    Ok(DropFile {
-        id: int(row, 0)?,
-        partner: int(row, 1)?,
-        sequence: int(row, 2)?,
-        name: text(row, 3)?,
-        day: int(row, 4)?,
-        rows: int(row, 5)?,
-        digest: fixed(row, 6)?,
-        root: fixed(row, 7)?,
-        rule: fixed(row, 8)?,
-        mapper: int(row, 9)?,
-        state,
-    })
-}
-
-fn drop_row(row: &SqliteRow) -> Result<DropRow, StoreError> {
-    Ok(DropRow {
-        drop_id: int(row, 0)?,
-        row: int(row, 1)?,
-        leg: int(row, 2)?,
-        rev: int(row, 3)?,
-        prev: Place {
-            strand: int(row, 4)?,
-            seq: int(row, 5)?,
-        },
-        action: int(row, 6)?,
-        raws: raw_ids(row, 7)?,
-        changed: text(row, 13)?,
-        digest: fixed(row, 14)?,
-    })
-}
-
-fn return_file(row: &SqliteRow) -> Result<ReturnFile, StoreError> {
-    Ok(ReturnFile {
-        id: int(row, 0)?,
-        sender: int(row, 1)?,
-        holder: int(row, 2)?,
-        look: fixed(row, 3)?,
-        rows: int(row, 4)?,
-        root: fixed(row, 5)?,
-        sealed_name: blob(row, 6)?,
-        sealed_frame: blob(row, 7)?,
-        state: int(row, 8)?,
-    })
-}
-
-fn return_row(row: &SqliteRow) -> Result<ReturnRow, StoreError> {
-    Ok(ReturnRow {
-        return_id: int(row, 0)?,
-        row: int(row, 1)?,
-        leg: int(row, 2)?,
-        holder: int(row, 3)?,
-        disposition: int(row, 4)?,
-        reason: int(row, 5)?,
-        digest: fixed(row, 6)?,
-        sealed: blob(row, 7)?,
-    })
-}
-
-fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
-    Ok(EventRow {
-        id: int(row, 0)?,
-        look: fixed(row, 1)?,
-        leg: int(row, 2)?,
-        rev: int(row, 3)?,
-        kind: int(row, 4)?,
-        return_id: int(row, 5)?,
-        row: int(row, 6)?,
-        holder: int(row, 7)?,
-        sealed: blob(row, 8)?,
-    })
-}
-
-fn push(row: &SqliteRow) -> Result<PushRow, StoreError> {
-    Ok(PushRow {
-        event: int(row, 0)?,
-        leg: int(row, 1)?,
-        source: int(row, 2)?,
-        state: PushState::from_number(int(row, 3)?).ok_or(StoreError::Corrupt("push.state"))?,
-        attempts: int(row, 4)?,
-        reason: int(row, 5)?,
-        server_id: row
-            .try_get(6)
-            .map_err(|error| engine("reading a write", &error))?,
-    })
-}
-
-fn held(row: &SqliteRow) -> Result<HeldRow, StoreError> {
-    Ok(HeldRow {
-        number: int(row, 0)?,
-        leg: int(row, 1)?,
-        stage: int(row, 2)?,
-        reason: reason(int(row, 3)?)?.ok_or(StoreError::Corrupt("held.reason"))?,
-        source: int(row, 4)?,
-        partner: int(row, 5)?,
-        return_id: int(row, 6)?,
-        row: int(row, 7)?,
-        since: int(row, 8)?,
-        open: int(row, 9)? != 0,
-    })
-}
-
-/// The four counts and the reasons that stand from `first` on.
-pub(super) fn counts(row: &SqliteRow, first: usize) -> Result<Counts, StoreError> {
-    let number =
-        |place: usize| Ok::<u64, StoreError>(u64::try_from(int(row, first + place)?).unwrap_or(0));
-    let written: BTreeMap<String, u64> = serde_json::from_str(&text(row, first + 4)?)
-        .map_err(|_| StoreError::Corrupt("book.reasons"))?;
-    let mut reasons = BTreeMap::new();
-    for (code, n) in written {
-        reasons.insert(
-            Reason::from_code(&code).ok_or(StoreError::Corrupt("book.reasons"))?,
-            n,
-        );
-    }
-    Ok(Counts::from_parts(
-        number(0)?,
-        number(1)?,
-        number(2)?,
-        number(3)?,
-        reasons,
-    ))
-}
 
 impl SqliteStore {
     async fn many<T>(
@@ -526,17 +277,7 @@ impl Store for SqliteStore {
     fn leg_counts(&self) -> Answer<'_, Vec<LegCount>> {
         Box::pin(async move {
             let sql = "SELECT source, partner, state, why, count(*) FROM leg GROUP BY source, partner, state, why ORDER BY source, partner, state, why";
-            let count = |row: &SqliteRow| {
-                Ok(LegCount {
-                    source: int(row, 0)?,
-                    partner: int(row, 1)?,
-                    state: LegState::from_number(int(row, 2)?)
-                        .ok_or(StoreError::Corrupt("leg.state"))?,
-                    why: reason(int(row, 3)?)?,
-                    count: int(row, 4)?,
-                })
-            };
-            self.many(sql, &[], count).await
+            self.many(sql, &[], leg_count).await
         })
     }
 
@@ -604,10 +345,6 @@ impl Store for SqliteStore {
         })
     }
 
-    fn events_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<EventRow>> {
-        Box::pin(async move { self.by_looks(EVENT, &looks, event).await })
-    }
-
     fn events_of_leg(&self, leg: i64) -> Answer<'_, Vec<EventRow>> {
         Box::pin(async move {
             self.many(&format!("{EVENT} WHERE leg = ? ORDER BY id"), &[leg], event)
@@ -638,12 +375,7 @@ impl Store for SqliteStore {
     fn push_counts(&self) -> Answer<'_, Vec<(i64, PushState, i64)>> {
         Box::pin(async move {
             let sql = "SELECT source, state, count(*) FROM push GROUP BY source, state ORDER BY source, state";
-            let count = |row: &SqliteRow| {
-                let state = PushState::from_number(int(row, 1)?)
-                    .ok_or(StoreError::Corrupt("push.state"))?;
-                Ok((int(row, 0)?, state, int(row, 2)?))
-            };
-            self.many(sql, &[], count).await
+            self.many(sql, &[], push_count).await
         })
     }
 
@@ -694,21 +426,6 @@ impl Store for SqliteStore {
     fn books(&self, run: i64) -> Answer<'_, Vec<BookRow>> {
         Box::pin(async move {
             let sql = "SELECT run, stage, source, partner, file, accepted, repeated, rejected, held, reasons, received FROM book WHERE ?1 = 0 OR run = ?1 ORDER BY run, stage, source, partner, file";
-            let book = |row: &SqliteRow| {
-                let read = counts(row, 5)?;
-                if u64::try_from(int(row, 10)?) != Ok(read.received()) {
-                    return Err(StoreError::Corrupt("book.received"));
-                }
-                Ok(BookRow {
-                    run: int(row, 0)?,
-                    stage: Stage::from_number(int(row, 1)?)
-                        .ok_or(StoreError::Corrupt("book.stage"))?,
-                    source: int(row, 2)?,
-                    partner: int(row, 3)?,
-                    file: int(row, 4)?,
-                    counts: read,
-                })
-            };
             self.many(sql, &[run], book).await
         })
     }
@@ -716,16 +433,6 @@ impl Store for SqliteStore {
     fn certificates(&self) -> Answer<'_, Vec<Certificate>> {
         Box::pin(async move {
             let sql = "SELECT run, source, verdict, evidence, high, input FROM certificate c WHERE run = (SELECT max(run) FROM certificate d WHERE d.source = c.source) ORDER BY source";
-            let certificate = |row: &SqliteRow| {
-                Ok(Certificate {
-                    run: int(row, 0)?,
-                    source: int(row, 1)?,
-                    verdict: text(row, 2)?,
-                    evidence: text(row, 3)?,
-                    high: int(row, 4)?,
-                    input: blob(row, 5)?,
-                })
-            };
             self.many(sql, &[], certificate).await
         })
     }
@@ -733,20 +440,6 @@ impl Store for SqliteStore {
     fn facts(&self, month: i64) -> Answer<'_, Vec<Fact>> {
         Box::pin(async move {
             let sql = "SELECT id, kind, month, issue, source, partner, instrument, item, before, after FROM fact WHERE month <= ? ORDER BY month, source, partner, instrument, item, id";
-            let fact = |row: &SqliteRow| {
-                Ok(Fact {
-                    id: int(row, 0)?,
-                    kind: int(row, 1)?,
-                    month: int(row, 2)?,
-                    issue: int(row, 3)?,
-                    source: int(row, 4)?,
-                    partner: int(row, 5)?,
-                    instrument: text(row, 6)?,
-                    item: text(row, 7)?,
-                    before: int(row, 8)?,
-                    after: int(row, 9)?,
-                })
-            };
             self.many(sql, &[month], fact).await
         })
     }

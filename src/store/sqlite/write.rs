@@ -1,85 +1,15 @@
-//! Writing: everything in multi-row statements inside one transaction a batch.
+//! Writing: strands and ids, and everything of a batch in one transaction.
 
-use sqlx::sqlite::{Sqlite, SqliteConnection};
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Row};
 
-use super::super::batch::{Batch, Chained, Commit, reasons_json};
-use super::super::rows::{BookRow, HeldRow, KeyRow, Leg, PushRow, Strand};
+use super::super::batch::{Batch, Chained, Commit};
+use super::super::rows::{KeyRow, Strand};
 use super::super::{StoreError, chain};
+use super::columns::strand;
+use super::project::{write_legs, write_projections};
+use super::statement::{Cell, insert};
 use super::{SqliteStore, engine};
-use crate::domain::limits;
-use crate::seal::Digest;
-
-/// A value to bind.
-enum Cell<'a> {
-    I(i64),
-    B(&'a [u8]),
-    T(&'a str),
-    Null,
-}
-
-impl From<i64> for Cell<'_> {
-    fn from(value: i64) -> Self {
-        Self::I(value)
-    }
-}
-
-impl<'a> From<&'a [u8]> for Cell<'a> {
-    fn from(value: &'a [u8]) -> Self {
-        Self::B(value)
-    }
-}
-
-impl<'a, const N: usize> From<&'a [u8; N]> for Cell<'a> {
-    fn from(value: &'a [u8; N]) -> Self {
-        Self::B(value)
-    }
-}
-
-impl<'a> From<&'a str> for Cell<'a> {
-    fn from(value: &'a str) -> Self {
-        Self::T(value)
-    }
-}
-
-impl<'a, const N: usize> From<&'a Option<[u8; N]>> for Cell<'a> {
-    fn from(value: &'a Option<[u8; N]>) -> Self {
-        value.as_ref().map_or(Self::Null, |bytes| Self::B(bytes))
-    }
-}
-
-/// Inserts rows of `width` cells, as many a statement as the variable limit and the plan allow.
-async fn insert(
-    conn: &mut SqliteConnection,
-    head: &'static str,
-    width: usize,
-    cells: Vec<Cell<'_>>,
-) -> Result<(), StoreError> {
-    let rows_a_statement = limits::STATEMENT_ROWS.min(30_000 / width.max(1));
-    let mut cells = cells.into_iter().peekable();
-    while cells.peek().is_some() {
-        let chunk: Vec<Cell<'_>> = cells.by_ref().take(rows_a_statement * width).collect();
-        let rows = chunk.len() / width;
-        let row = format!("({})", vec!["?"; width].join(","));
-        let sql = format!("{head} VALUES {}", vec![row; rows].join(","));
-        // Only the full statement comes again; the last, shorter one is not worth a place in the cache.
-        let mut query =
-            sqlx::query::<Sqlite>(AssertSqlSafe(sql)).persistent(rows == rows_a_statement);
-        for cell in chunk {
-            query = match cell {
-                Cell::I(value) => query.bind(value),
-                Cell::B(value) => query.bind(value),
-                Cell::T(value) => query.bind(value),
-                Cell::Null => query.bind(None::<i64>),
-            };
-        }
-        query
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| engine("inserting", &error))?;
-    }
-    Ok(())
-}
 
 impl SqliteStore {
     pub(super) async fn ensure_installation(&self) -> Result<[u8; 16], StoreError> {
@@ -126,7 +56,7 @@ impl SqliteStore {
             .fetch_one(&self.writer)
             .await
             .map_err(|error| engine(doing, &error))?;
-        super::read::strand(&row)
+        strand(&row)
     }
 
     pub(super) async fn reserve_ids(&self, strand: i64, count: i64) -> Result<i64, StoreError> {
@@ -177,7 +107,7 @@ impl SqliteStore {
             .fetch_one(&mut *tx)
             .await
             .map_err(|error| engine(doing, &error))?;
-        let strand = super::read::strand(&row)?;
+        let strand = strand(&row)?;
         let next_number: i64 = sqlx::query("SELECT coalesce(max(number), 0) + 1 FROM held")
             .fetch_one(&mut *tx)
             .await
@@ -285,6 +215,11 @@ async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<()
         cells,
     )
     .await?;
+    write_drop(conn, batch).await?;
+    write_return(conn, batch).await
+}
+
+async fn write_drop(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
     if let Some(file) = &batch.drop_file {
         let cells = vec![
             file.id.into(),
@@ -319,8 +254,7 @@ async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<()
         cells.extend([row.changed.as_str().into(), (&row.digest).into()]);
     }
     let head = "INSERT INTO drop_row (drop_id, row, leg, rev, prev_strand, prev_seq, action, raw_request, raw_patient, raw_requester, raw_role, raw_practice, raw_consent, changed, digest)";
-    insert(conn, head, 15, cells).await?;
-    write_return(conn, batch).await
+    insert(conn, head, 15, cells).await
 }
 
 async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
@@ -389,325 +323,4 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
         .flat_map(|(id, holder, sealed)| [(*id).into(), (*holder).into(), Cell::B(sealed)])
         .collect();
     insert(conn, "INSERT INTO note (id, holder, sealed)", 3, cells).await
-}
-
-async fn write_legs(
-    conn: &mut SqliteConnection,
-    batch: &Batch,
-    chained: &Chained,
-) -> Result<(), StoreError> {
-    let doing = "moving legs";
-    let references: Vec<[u8; 8]> = chained
-        .new_legs
-        .iter()
-        .map(|leg| leg.reference.to_bytes())
-        .collect();
-    let mut cells = Vec::with_capacity(chained.new_legs.len() * 22);
-    for (leg, reference) in chained.new_legs.iter().zip(&references) {
-        cells.extend([
-            leg.id.into(),
-            reference.into(),
-            (&leg.look).into(),
-            leg.source.into(),
-            leg.born.into(),
-        ]);
-        cells.extend(leg_numbers(leg).map(Cell::I));
-    }
-    let head = "INSERT INTO leg (id, reference, look, source, born, partner, person, state, why, pending, asked, closing, since, \
-                raw_request, raw_patient, raw_requester, raw_role, raw_practice, raw_consent, rev, last_strand, last_seq)";
-    insert(conn, head, 22, cells).await?;
-    for (leg, rev) in &chained.moved_legs {
-        let mut query = sqlx::query(
-            "UPDATE leg SET partner = ?, person = ?, state = ?, why = ?, pending = ?, asked = ?, closing = ?, since = ?, raw_request = ?, \
-             raw_patient = ?, raw_requester = ?, raw_role = ?, raw_practice = ?, raw_consent = ?, rev = ?, last_strand = ?, last_seq = ? WHERE id = ? AND rev = ?",
-        );
-        for number in leg_numbers(leg) {
-            query = query.bind(number);
-        }
-        let done = query
-            .bind(leg.id)
-            .bind(rev)
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| engine(doing, &error))?;
-        if done.rows_affected() != 1 {
-            return Err(StoreError::Stale);
-        }
-    }
-    if let Some(drop_id) = batch.sent {
-        // The same step as `batch::after_sending`, for all rows of the drop at once.
-        let done = sqlx::query(
-            "UPDATE leg SET state = CASE r.action WHEN 1 THEN 4 ELSE leg.state END, why = CASE r.action WHEN 1 THEN 0 ELSE leg.why END, \
-             since = CASE r.action WHEN 1 THEN ?2 ELSE leg.since END, pending = 0, asked = CASE WHEN r.action > 2 THEN r.action ELSE 0 END, \
-             rev = r.rev, last_strand = ?3, last_seq = ?4 FROM drop_row r WHERE r.drop_id = ?1 AND leg.id = r.leg AND leg.rev = r.rev - 1",
-        )
-        .bind(drop_id)
-        .bind(chained.at)
-        .bind(chained.sent.strand)
-        .bind(chained.sent.seq)
-        .execute(&mut *conn)
-        .await
-        .map_err(|error| engine(doing, &error))?;
-        let rows: i64 = sqlx::query("SELECT rows FROM drop_file WHERE id = ?")
-            .bind(drop_id)
-            .fetch_one(&mut *conn)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(|error| engine(doing, &error))?;
-        if i64::try_from(done.rows_affected()) != Ok(rows) {
-            return Err(StoreError::Stale);
-        }
-    }
-    Ok(())
-}
-
-fn leg_numbers(leg: &Leg) -> [i64; 17] {
-    let now = &leg.now;
-    let [request, patient, requester, role, practice, consent] = now.raws.to_array();
-    [
-        now.partner,
-        now.person,
-        now.state.number(),
-        now.why.map_or(0, crate::domain::Reason::number),
-        now.pending,
-        now.asked,
-        now.closing,
-        leg.since,
-        request,
-        patient,
-        requester,
-        role,
-        practice,
-        consent,
-        leg.rev,
-        leg.last.strand,
-        leg.last.seq,
-    ]
-}
-
-async fn write_projections(
-    conn: &mut SqliteConnection,
-    batch: &Batch,
-    chained: &Chained,
-) -> Result<(), StoreError> {
-    let doing = "projecting";
-    for (id, state) in &batch.drop_states {
-        let query = sqlx::query("UPDATE drop_file SET state = ? WHERE id = ?")
-            .bind(*state as i64)
-            .bind(id);
-        query
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| engine(doing, &error))?;
-    }
-    insert_pushes(conn, &batch.pushes).await?;
-    for push in &batch.push_updates {
-        let query = sqlx::query(
-            "UPDATE push SET state = ?, attempts = ?, reason = ?, server_id = ? WHERE event = ?",
-        )
-        .bind(push.state.number())
-        .bind(push.attempts)
-        .bind(push.reason)
-        .bind(push.server_id.as_deref())
-        .bind(push.event);
-        query
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| engine(doing, &error))?;
-    }
-    insert_held(conn, &chained.held).await?;
-    for number in &batch.released {
-        let query = sqlx::query("UPDATE held SET open = false WHERE number = ?").bind(number);
-        query
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| engine(doing, &error))?;
-    }
-    for book in &batch.books {
-        upsert_book(conn, book).await?;
-    }
-    write_reports(conn, batch).await
-}
-
-async fn insert_pushes(conn: &mut SqliteConnection, pushes: &[PushRow]) -> Result<(), StoreError> {
-    let cells = pushes
-        .iter()
-        .flat_map(|push| {
-            [
-                push.event,
-                push.leg,
-                push.source,
-                push.state.number(),
-                push.attempts,
-                push.reason,
-            ]
-            .map(Cell::I)
-        })
-        .collect();
-    insert(
-        conn,
-        "INSERT INTO push (event, leg, source, state, attempts, reason)",
-        6,
-        cells,
-    )
-    .await
-}
-
-async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<(), StoreError> {
-    let mut cells = Vec::with_capacity(held.len() * 11);
-    for hold in held {
-        let numbers = [
-            hold.number,
-            hold.leg,
-            hold.stage,
-            hold.reason.number(),
-            hold.reason.owner().number(),
-            hold.source,
-            hold.partner,
-            hold.return_id,
-            hold.row,
-            hold.since,
-            i64::from(hold.open),
-        ];
-        cells.extend(numbers.map(Cell::I));
-    }
-    insert(conn, "INSERT INTO held (number, leg, stage, reason, owner, source, partner, return_id, row, since, open)", 11, cells).await
-}
-
-/// Adds a group's counts to its run's book.
-async fn upsert_book(conn: &mut SqliteConnection, book: &BookRow) -> Result<(), StoreError> {
-    let doing = "keeping the books";
-    let found = sqlx::query("SELECT accepted, repeated, rejected, held, reasons FROM book WHERE run = ? AND stage = ? AND source = ? AND partner = ? AND file = ?")
-        .bind(book.run)
-        .bind(book.stage.number())
-        .bind(book.source)
-        .bind(book.partner)
-        .bind(book.file)
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(|error| engine(doing, &error))?;
-    let mut sum = book.clone();
-    if let Some(row) = found {
-        sum.counts.merge(&super::read::counts(&row, 0)?);
-    }
-    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let reasons = reasons_json(&sum);
-    let counts = &sum.counts;
-    let cells = vec![
-        book.run.into(),
-        book.stage.number().into(),
-        book.source.into(),
-        book.partner.into(),
-        book.file.into(),
-        number(counts.received()).into(),
-        number(counts.accepted()).into(),
-        number(counts.repeated()).into(),
-        number(counts.rejected()).into(),
-        number(counts.held()).into(),
-        reasons.as_str().into(),
-    ];
-    let head = "INSERT OR REPLACE INTO book (run, stage, source, partner, file, received, accepted, repeated, rejected, held, reasons)";
-    insert(conn, head, 11, cells).await
-}
-
-async fn write_reports(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
-    let mut cells = Vec::new();
-    for row in &batch.certificates {
-        cells.extend([
-            row.run.into(),
-            row.source.into(),
-            row.verdict.as_str().into(),
-            row.evidence.as_str().into(),
-            row.high.into(),
-            Cell::B(&row.input),
-        ]);
-    }
-    insert(
-        conn,
-        "INSERT INTO certificate (run, source, verdict, evidence, high, input)",
-        6,
-        cells,
-    )
-    .await?;
-    let mut cells = Vec::new();
-    for fact in &batch.facts {
-        cells.extend(
-            [
-                fact.id,
-                fact.kind,
-                fact.month,
-                fact.issue,
-                fact.source,
-                fact.partner,
-            ]
-            .map(Cell::I),
-        );
-        cells.extend([
-            fact.instrument.as_str().into(),
-            fact.item.as_str().into(),
-            fact.before.into(),
-            fact.after.into(),
-        ]);
-    }
-    insert(conn, "INSERT INTO fact (id, kind, month, issue, source, partner, instrument, item, before, after)", 10, cells).await?;
-    let cells = batch
-        .cubes
-        .iter()
-        .flat_map(|(night, commissioner, sealed)| {
-            [
-                (*night).into(),
-                commissioner.as_str().into(),
-                Cell::B(sealed),
-            ]
-        })
-        .collect();
-    insert(
-        conn,
-        "INSERT INTO cube (night, commissioner, sealed)",
-        3,
-        cells,
-    )
-    .await?;
-    let mut cells = Vec::new();
-    for (night, commissioner, name, digest, bytes) in &batch.published {
-        cells.extend([
-            (*night).into(),
-            commissioner.as_str().into(),
-            name.as_str().into(),
-            digest.into(),
-            Cell::B(bytes),
-        ]);
-    }
-    insert(
-        conn,
-        "INSERT INTO published (night, commissioner, name, digest, bytes)",
-        5,
-        cells,
-    )
-    .await?;
-    if let Some((day, root, mac, strands)) = &batch.day_seal {
-        insert(
-            conn,
-            "INSERT INTO day_seal (day, root, mac)",
-            3,
-            vec![(*day).into(), root.into(), mac.into()],
-        )
-        .await?;
-        let cells = strands
-            .iter()
-            .flat_map(|(strand, seq, head)| day_cells(*day, *strand, *seq, head))
-            .collect();
-        insert(
-            conn,
-            "INSERT INTO day_seal_strand (day, strand, seq, head)",
-            4,
-            cells,
-        )
-        .await?;
-    }
-    Ok(())
-}
-
-fn day_cells(day: i64, strand: i64, seq: i64, head: &Digest) -> [Cell<'_>; 4] {
-    [day.into(), strand.into(), seq.into(), head.into()]
 }

@@ -4,53 +4,32 @@
 //! the record of a drop is durable before the file has its name, and the legs count as sent after the manifest is
 //! there, so a crash between two steps is finished with the same bytes under the same number (`ledger.md` §5).
 
+mod make;
+
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use make::{By, Made, Maker, Numbered, Planned};
 
 use super::dossier::Dossier;
 use super::env::{Env, PartnerEnv};
 use super::pull::changed_headers;
-use super::{Only, StageOutcome, kept, map};
+use super::{Only, StageOutcome, kept};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
-use crate::domain::{Action, Counts, Disposition, LegReference, Stage, limits};
-use crate::partner::{Column, Partner, Rules};
-use crate::seal::{Digest, Look, merkle_root, sha256};
+use crate::domain::{Action, Counts, Disposition, Stage, limits};
+use crate::partner::{Partner, Rules};
+use crate::seal::{Digest, merkle_root, sha256};
 use crate::store::chain::{drop_leaf, hex};
-use crate::store::rows::{BookRow, DropFile, DropRow, DropState, Leg, Standing};
+use crate::store::rows::{BookRow, DropFile, DropRow, DropState, Leg, RawIds, Standing};
 use crate::store::{Batch, Entry, Kind};
-use crate::tabular::{Manifest, RowWriter, RowsByAction, manifest_name};
+use crate::tabular::{Manifest, manifest_name};
 use crate::transport::{OutgoingDrop, Transport, TransportError};
 
 /// Version of the code that turns rows into bytes; raised by a release that changes them.
 const MAPPER: i64 = 1;
 /// Legs read and mapped at a time.
 const PAGE: i64 = 2_000;
-
-/// A drop's bytes and what is said of them.
-pub(crate) struct Made {
-    pub(crate) bytes: Vec<u8>,
-    header_sha256: Digest,
-    pub(crate) actions: RowsByAction,
-    /// Keyed digest of each row's cells.
-    digests: Vec<Look>,
-}
-
-/// A drop's number and the London day on which it was first made.
-#[derive(Clone, Copy)]
-struct Numbered {
-    sequence: i64,
-    today: jiff::civil::Date,
-}
-
-/// One row to write.
-struct RowPlan {
-    reference: LegReference,
-    source: i64,
-    person: i64,
-    action: Action,
-    changed: String,
-    dossier: Dossier,
-}
 
 /// Delivers to every partner.
 ///
@@ -65,8 +44,9 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
     };
     let places: Vec<usize> = env.each_partner().filter_map(wanted).collect();
     let mut outcome = StageOutcome::default();
-    // Partners have strands of their own, so a few are served at once.
-    for some in places.chunks(env.workers) {
+    // Partners have strands of their own, so a few are served at once: while one is committed, others are mapped.
+    let at_once = if env.workers == 1 { 1 } else { env.workers * 2 };
+    for some in places.chunks(at_once) {
         let mut under_way = Vec::with_capacity(some.len());
         for place in some {
             under_way.push(named_task(deliver_one(Arc::clone(env), *place, run)));
@@ -133,28 +113,18 @@ async fn drop_to(
     let files = env.store.drop_files(at.strand).await?;
     let sequence = files.last().map_or(0, |file| file.sequence) + 1;
     let drop_id = env.ids.take(&*env.store, at.strand, 1).await?.next();
-    let (rows, plans) = plan(env, place, drop_id, &legs).await?;
-    if plans.is_empty() && !partner.deliver.empty {
+    let today = env.today();
+    let of = Numbered { sequence, today };
+    let mut maker = Maker::new(Arc::clone(env), By::InForce(place), of)?;
+    for page in legs.chunks(usize::try_from(PAGE).unwrap_or(2_000)) {
+        let planned = plan(env, partner, drop_id, page).await?;
+        maker = add(env, maker, planned).await?;
+    }
+    let made = maker.finish()?;
+    if made.rows.is_empty() && !partner.deliver.empty {
         return Ok(None);
     }
-    let today = env.today();
-    let made = {
-        let (env, place) = (Arc::clone(env), place);
-        tokio::task::spawn_blocking(move || {
-            make(
-                &env,
-                &env.rules,
-                &env.rules.partners[place],
-                Numbered { sequence, today },
-                &plans,
-            )
-        })
-        .await??
-    };
-    let mut rows = rows;
-    for (row, digest) in rows.iter_mut().zip(&made.digests) {
-        row.digest = *digest;
-    }
+    let rows = made.rows.clone();
     let leaves: Vec<Digest> = rows.iter().map(drop_leaf).collect();
     let sequence_text = u64::try_from(sequence).unwrap_or(0);
     let file = DropFile {
@@ -195,6 +165,59 @@ async fn drop_to(
     Ok(None)
 }
 
+/// Fetches a page's inputs, and opens, maps and writes them on a thread of their own.
+async fn add(env: &Env, mut maker: Maker, planned: Vec<Planned>) -> anyhow::Result<Maker> {
+    let raws: Vec<RawIds> = planned.iter().map(|planned| planned.row.raws).collect();
+    let fetched = kept::fetch(env, &raws).await?;
+    let written = tokio::task::spawn_blocking(move || maker.add(planned, &fetched).map(|()| maker));
+    written.await?
+}
+
+/// What a page of legs asks for, row by row.
+async fn plan(
+    env: &Env,
+    partner: &Partner,
+    drop_id: i64,
+    legs: &[Leg],
+) -> anyhow::Result<Vec<Planned>> {
+    let sent = last_rows(env, legs).await?;
+    let mut planned = Vec::with_capacity(legs.len());
+    for leg in legs {
+        let Some(action) = Action::from_number(leg.now.pending) else {
+            continue;
+        };
+        let before = sent.get(&leg.id);
+        let raws = match (action, before) {
+            // A stop goes out with the identity as last sent.
+            (Action::Stop | Action::Pause, Some(row)) => row.raws,
+            _ => leg.now.raws,
+        };
+        let changed = match (action, before) {
+            (Action::Amend, Some(row)) => changes(env, partner, leg, row).await?,
+            _ => String::new(),
+        };
+        let (rev, prev, action) = (leg.rev + 1, leg.last, action.number());
+        let row = DropRow {
+            drop_id,
+            row: 0,
+            leg: leg.id,
+            rev,
+            prev,
+            action,
+            raws,
+            changed,
+            digest: [0; 16],
+        };
+        planned.push(Planned {
+            row,
+            reference: leg.reference,
+            source: leg.source,
+            person: leg.now.person,
+        });
+    }
+    Ok(planned)
+}
+
 fn undelivered(partner: &Partner, error: &TransportError) -> Diagnostic {
     Diagnostic::new(
         Code::DropFailed,
@@ -203,71 +226,8 @@ fn undelivered(partner: &Partner, error: &TransportError) -> Diagnostic {
     )
 }
 
-/// Rows as they will be recorded, and what they are made of.
-async fn plan(
-    env: &Env,
-    place: usize,
-    drop_id: i64,
-    legs: &[Leg],
-) -> anyhow::Result<(Vec<DropRow>, Vec<RowPlan>)> {
-    let partner = &env.rules.partners[place];
-    let (mut rows, mut plans) = (
-        Vec::with_capacity(legs.len()),
-        Vec::with_capacity(legs.len()),
-    );
-    for page in legs.chunks(usize::try_from(PAGE).unwrap_or(2_000)) {
-        let sent = last_rows(env, page).await?;
-        let raws: Vec<_> = page
-            .iter()
-            .map(
-                |leg| match (Action::from_number(leg.now.pending), sent.get(&leg.id)) {
-                    // A stop goes out with the identity as last sent.
-                    (Some(Action::Stop | Action::Pause), Some(row)) => row.raws,
-                    _ => leg.now.raws,
-                },
-            )
-            .collect();
-        let dossiers = kept::dossiers(env, &raws).await?;
-        for ((leg, raws), dossier) in page.iter().zip(raws).zip(dossiers) {
-            let (Some(dossier), Some(action)) = (dossier, Action::from_number(leg.now.pending))
-            else {
-                continue;
-            };
-            let changed = match (action, sent.get(&leg.id)) {
-                (Action::Amend, Some(row)) => changes(env, partner, leg, row, &dossier).await?,
-                _ => String::new(),
-            };
-            let row = i64::try_from(rows.len()).unwrap_or(i64::MAX) + 1;
-            let (rev, prev, action_number) = (leg.rev + 1, leg.last, action.number());
-            rows.push(DropRow {
-                drop_id,
-                row,
-                leg: leg.id,
-                rev,
-                prev,
-                action: action_number,
-                raws,
-                changed: changed.clone(),
-                digest: [0; 16],
-            });
-            plans.push(RowPlan {
-                reference: leg.reference,
-                source: leg.source,
-                person: leg.now.person,
-                action,
-                changed,
-                dossier,
-            });
-        }
-    }
-    Ok((rows, plans))
-}
-
 /// The last row sent for each leg that has been sent before.
-async fn last_rows(
-    env: &Env,
-    legs: &[Leg],
-) -> anyhow::Result<std::collections::HashMap<i64, DropRow>> {
+async fn last_rows(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<i64, DropRow>> {
     let before: Vec<i64> = legs
         .iter()
         .filter(|leg| leg.now.pending != Action::New.number())
@@ -282,87 +242,20 @@ async fn last_rows(
         .collect())
 }
 
-async fn changes(
-    env: &Env,
-    partner: &Partner,
-    leg: &Leg,
-    row: &DropRow,
-    dossier: &Dossier,
-) -> anyhow::Result<String> {
-    let old = kept::dossiers(env, &[row.raws]).await?.pop().flatten();
+/// Headers of the columns that differ between what was sent last and what holds now.
+async fn changes(env: &Env, partner: &Partner, leg: &Leg, row: &DropRow) -> anyhow::Result<String> {
+    let mut both = kept::dossiers(env, &[row.raws, leg.now.raws]).await?;
+    let (new, old) = (both.pop().flatten(), both.pop().flatten());
     let Some(source) = env.source_at(leg.source) else {
         return Ok(String::new());
     };
-    let (Some(Ok(old)), Ok(new)) = (old.as_ref().map(Dossier::trees), dossier.trees()) else {
+    let (Some(Ok(old)), Some(Ok(new))) = (
+        old.as_ref().map(Dossier::trees),
+        new.as_ref().map(Dossier::trees),
+    ) else {
         return Ok(String::new());
     };
     Ok(changed_headers(env, source, partner, leg, &old, &new))
-}
-
-/// Maps and writes rows: the same plans and rules give the same bytes.
-fn make(
-    env: &Env,
-    rules: &Rules,
-    partner: &Partner,
-    of: Numbered,
-    plans: &[RowPlan],
-) -> anyhow::Result<Made> {
-    let headers: Vec<&str> = partner
-        .deliver
-        .columns
-        .iter()
-        .map(|column| column.header.as_str())
-        .collect();
-    let mut writer = RowWriter::new(
-        Vec::with_capacity(plans.len() * 256 + 1024),
-        partner.deliver.format,
-    )?;
-    writer.write_row(&headers)?;
-    let header_sha256 = sha256(&[writer.last_row()]);
-    let tokens = |fields: &[&[u8]]| env.keys.token(fields);
-    let sequence = u64::try_from(of.sequence).unwrap_or(0);
-    let mut actions = RowsByAction::default();
-    let mut digests = Vec::with_capacity(plans.len());
-    for plan in plans {
-        let place = env
-            .source_at(plan.source)
-            .ok_or_else(|| anyhow::anyhow!("a source of the ledger is not in the config"))?;
-        let trees = plan
-            .dossier
-            .trees()
-            .map_err(|_| anyhow::anyhow!("a kept referral is no JSON"))?;
-        let reference = plan.reference.to_string();
-        let facts = map::facts(&reference, plan.action, &plan.changed, sequence);
-        let view = trees.view(
-            env.setting(&env.sources[place].config, rules, of.today),
-            facts,
-        );
-        let cells = match map::row(partner, &view, &tokens) {
-            Ok(cells) => cells,
-            // It could be written when it was decided, with these very inputs.
-            Err(problem) => anyhow::bail!(
-                "column {} of a routed row cannot be written",
-                problem.header
-            ),
-        };
-        writer.write_row(&cells)?;
-        digests.push(
-            env.keys
-                .look(&[&plan.person.to_be_bytes(), writer.last_row()]),
-        );
-        match plan.action {
-            Action::New => actions.new += 1,
-            Action::Amend => actions.amend += 1,
-            Action::Stop => actions.stop += 1,
-            Action::Pause => actions.pause += 1,
-        }
-    }
-    Ok(Made {
-        bytes: writer.finish()?,
-        header_sha256,
-        actions,
-        digests,
-    })
 }
 
 fn publish(
@@ -517,42 +410,28 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
         .store
         .legs(rows.iter().map(|row| row.leg).collect())
         .await?;
-    let legs: std::collections::HashMap<i64, Leg> =
-        legs.into_iter().map(|leg| (leg.id, leg)).collect();
-    let mut plans = Vec::with_capacity(rows.len());
+    let legs: HashMap<i64, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
+    let of = Numbered {
+        sequence: file.sequence,
+        today: day_from_number(file.day),
+    };
+    let mut maker = Maker::new(Arc::clone(env), By::Kept(Box::new(rules)), of)?;
     for page in rows.chunks(usize::try_from(PAGE).unwrap_or(2_000)) {
-        let raws: Vec<_> = page.iter().map(|row| row.raws).collect();
-        for (row, dossier) in page.iter().zip(kept::dossiers(env, &raws).await?) {
-            let (Some(dossier), Some(leg), Some(action)) =
-                (dossier, legs.get(&row.leg), Action::from_number(row.action))
-            else {
-                return Ok(None);
-            };
-            plans.push(RowPlan {
+        let planned = page.iter().filter_map(|row| {
+            let leg = legs.get(&row.leg)?;
+            Some(Planned {
+                row: row.clone(),
                 reference: leg.reference,
                 source: leg.source,
                 person: leg.now.person,
-                action,
-                changed: row.changed.clone(),
-                dossier,
-            });
+            })
+        });
+        maker = add(env, maker, planned.collect()).await?;
+        if maker.missing > 0 {
+            return Ok(None);
         }
     }
-    let (env, of) = (
-        Arc::clone(env),
-        Numbered {
-            sequence: file.sequence,
-            today: day_from_number(file.day),
-        },
-    );
-    let made = tokio::task::spawn_blocking(move || {
-        let partner = rules
-            .partners
-            .first()
-            .ok_or_else(|| anyhow::anyhow!("a kept mapping has no partner"))?;
-        make(&env, &rules, partner, of, &plans)
-    });
-    Ok(Some(made.await??))
+    maker.finish().map(Some)
 }
 
 /// Legs whose drop the partner has taken out of `out/` count as delivered.
@@ -599,11 +478,4 @@ async fn picked_up(env: &Env, partner: &Partner, at: &PartnerEnv) -> anyhow::Res
         tracing::debug!(partner.id = %partner.id, drop.sequence = file.sequence, "a drop was picked up");
     }
     Ok(())
-}
-
-/// Whether a column carries one of our own fields.
-pub(crate) fn ours(rules: &Rules, column: &Column) -> bool {
-    column
-        .field()
-        .is_some_and(|field| rules.fields.field(field).name.starts_with("leg."))
 }

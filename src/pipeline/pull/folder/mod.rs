@@ -4,12 +4,17 @@
 //! holds (type, id, place), once where a referral or a record it names is needed, so memory grows with the number of
 //! resources, not with their size. Nothing in the folder is moved or changed.
 
+mod index;
+
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use index::{Index, Indexed, Spot};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
@@ -30,21 +35,6 @@ pub(crate) enum FolderError {
     Io(#[from] std::io::Error),
     #[error("the folder holds more than {} files", limits::EXTRACT_FILES_MAX)]
     TooManyFiles,
-}
-
-/// Where a resource lies.
-#[derive(Clone, Copy, Debug)]
-struct Spot {
-    file: u32,
-    offset: u64,
-    length: u32,
-}
-
-struct Indexed {
-    spot: Spot,
-    /// An Organization with an ODS code.
-    coded: bool,
-    last_updated: Option<Box<str>>,
 }
 
 struct Extract {
@@ -82,7 +72,41 @@ impl Folder {
             list(path, 0, &mut paths)?;
         }
         paths.sort();
-        let mut folder = Self {
+        let base = if path.is_file() {
+            path.parent().unwrap_or(path)
+        } else {
+            path
+        };
+        let mut folder = Self::empty();
+        for file in paths {
+            let name = file
+                .strip_prefix(base)
+                .unwrap_or(&file)
+                .display()
+                .to_string();
+            match open_extract(&file, temporary) {
+                Ok(opened) => folder.extracts.push(Extract { name, file: opened }),
+                Err(error) => {
+                    let what = format!("a file of the extract cannot be read: {}", error.kind());
+                    let place = Place::file(name);
+                    folder
+                        .diagnostics
+                        .push(Diagnostic::new(Code::Unreadable, what, place));
+                }
+            }
+        }
+        let mut digests = Vec::with_capacity(folder.extracts.len());
+        for index in indexes(&folder.extracts) {
+            digests.push(folder.take(index?));
+        }
+        folder.keep_newest();
+        let parts: Vec<&[u8]> = digests.iter().map(<[u8; 32]>::as_slice).collect();
+        folder.digest = sha256(&parts);
+        Ok(folder)
+    }
+
+    fn empty() -> Self {
+        Self {
             extracts: Vec::new(),
             requests: Vec::new(),
             records: HashMap::new(),
@@ -93,34 +117,33 @@ impl Folder {
             others: 0,
             diagnostics: Vec::new(),
             digest: [0; 32],
-        };
-        let mut digests = Vec::new();
-        let base = if path.is_file() {
-            path.parent().unwrap_or(path)
-        } else {
-            path
-        };
-        for file in paths {
-            let name = file
-                .strip_prefix(base)
-                .unwrap_or(&file)
-                .display()
-                .to_string();
-            match open_extract(&file, temporary) {
-                Ok(opened) => {
-                    folder.extracts.push(Extract { name, file: opened });
-                    digests.push(folder.index_extract()?);
-                }
-                Err(error) => {
-                    let what = format!("a file of the extract cannot be read: {}", error.kind());
-                    folder.note(Diagnostic::new(Code::Unreadable, what, Place::file(name)));
-                }
+        }
+    }
+
+    /// Adds what an extract holds, in the order of the files: of two records with one id the newer stands.
+    fn take(&mut self, index: Index) -> Digest {
+        self.requests.extend(index.requests);
+        self.by_nhs_number.extend(index.by_nhs_number);
+        self.by_full_url.extend(index.by_full_url);
+        self.others += index.others;
+        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.diagnostics.len());
+        self.diagnostics
+            .extend(index.diagnostics.into_iter().take(free));
+        if self.records.is_empty() {
+            self.records = index.records;
+            return index.digest;
+        }
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "each key is looked at by itself"
+        )]
+        for (key, found) in index.records {
+            let known = self.records.get(&key);
+            if known.is_none_or(|known| known.last_updated <= found.last_updated) {
+                self.records.insert(key, found);
             }
         }
-        folder.keep_newest();
-        let parts: Vec<&[u8]> = digests.iter().map(<[u8; 32]>::as_slice).collect();
-        folder.digest = sha256(&parts);
-        Ok(folder)
+        index.digest
     }
 
     /// SHA-256 over the SHA-256 of every file.
@@ -170,18 +193,33 @@ impl Folder {
 
     /// The referral at this place, with the records that it names and that the folder holds.
     pub(crate) fn dossier(&self, index: usize) -> std::io::Result<Dossier> {
+        let request = self.request(index)?;
+        let tree = Json::parse(&request).ok();
+        self.complete(Arc::clone(&request), tree.as_ref())
+    }
+
+    /// The bytes of the request at this place.
+    pub(crate) fn request(&self, index: usize) -> std::io::Result<Bytes> {
         let (_, indexed) = self
             .requests
             .get(index)
             .ok_or(std::io::ErrorKind::NotFound)?;
-        let request = self.read(indexed.spot)?;
-        let mut dossier = Dossier::of_request(request.clone());
-        let Ok(tree) = Json::parse(&request) else {
+        self.read(indexed.spot)
+    }
+
+    /// The same for a request that has been read and parsed already.
+    pub(crate) fn complete(
+        &self,
+        request: Bytes,
+        tree: Option<&Json<'_>>,
+    ) -> std::io::Result<Dossier> {
+        let mut dossier = Dossier::of_request(request);
+        let Some(tree) = tree else {
             return Ok(dossier);
         };
-        dossier.patient = self.subject(&tree)?;
-        self.referrer(&tree, &mut dossier)?;
-        for reference in service_request::consents(&tree, None) {
+        dossier.patient = self.subject(tree)?;
+        self.referrer(tree, &mut dossier)?;
+        for reference in service_request::consents(tree, None) {
             if dossier.consent.is_none() {
                 dossier.consent = self.resolve(RawKind::Consent, reference)?;
             }
@@ -308,206 +346,6 @@ impl Folder {
         Ok(Arc::from(bytes))
     }
 
-    fn note(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() < limits::DIAGNOSTICS_MAX {
-            self.diagnostics.push(diagnostic);
-        }
-    }
-
-    /// Indexes the extract opened last and gives its SHA-256. A file whose first line is a whole resource is NDJSON;
-    /// any other is one JSON document.
-    fn index_extract(&mut self) -> std::io::Result<Digest> {
-        let file = u32::try_from(self.extracts.len() - 1).unwrap_or(u32::MAX);
-        let Some(extract) = self.extracts.last() else {
-            return Ok([0; 32]);
-        };
-        let name = extract.name.clone();
-        let handle = extract.file.try_clone()?;
-        let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        let ndjson = name.contains(".ndjson");
-        let mut reader = BufReader::with_capacity(
-            1 << 20,
-            Cursor {
-                file: &handle,
-                at: 0,
-            },
-        );
-        let mut line = Vec::new();
-        let (mut offset, mut number) = (0_u64, 0_u64);
-        if ndjson {
-            loop {
-                line.clear();
-                let limit = u64::try_from(limits::RESOURCE_BYTES_MAX).unwrap_or(u64::MAX) + 2;
-                let read = reader.by_ref().take(limit).read_until(b'\n', &mut line)?;
-                if read == 0 {
-                    break;
-                }
-                number += 1;
-                digest.update(&line);
-                let place = Place::file(&name).line(number);
-                if line.trim_ascii().len() > limits::RESOURCE_BYTES_MAX {
-                    let what =
-                        format!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
-                    self.note(Diagnostic::new(Code::Unreadable, what, place));
-                } else if !line.trim_ascii().is_empty() {
-                    self.index_document(
-                        &line,
-                        Spot {
-                            file,
-                            offset,
-                            length: u32::try_from(read).unwrap_or(u32::MAX),
-                        },
-                        &place,
-                    );
-                }
-                offset += u64::try_from(read).unwrap_or(0);
-            }
-        } else {
-            let bytes_max = limits::EXTRACT_BYTES_MAX.min(64 * 1024 * 1024);
-            reader.take(bytes_max + 1).read_to_end(&mut line)?;
-            digest.update(&line);
-            let place = Place::file(&name);
-            if u64::try_from(line.len()).is_ok_and(|length| length > bytes_max) {
-                self.note(Diagnostic::new(
-                    Code::Unreadable,
-                    format!("a document is longer than {bytes_max} bytes"),
-                    place,
-                ));
-            } else {
-                self.index_document(
-                    &line,
-                    Spot {
-                        file,
-                        offset,
-                        length: u32::try_from(line.len()).unwrap_or(u32::MAX),
-                    },
-                    &place,
-                );
-            }
-        }
-        let mut out = [0; 32];
-        out.copy_from_slice(digest.finish().as_ref());
-        Ok(out)
-    }
-
-    fn index_document(&mut self, bytes: &[u8], spot: Spot, place: &Place) {
-        let tree = match Json::parse(bytes) {
-            Ok(tree) => tree,
-            Err(error) => {
-                let line = place.clone().and(format!(
-                    "line {}, column {} of the text",
-                    error.line, error.column
-                ));
-                self.note(Diagnostic::new(Code::Unreadable, error.what, line));
-                return;
-            }
-        };
-        match tree.get("resourceType").and_then(Json::as_str) {
-            Some("Bundle") => self.index_bundle(bytes, spot, place),
-            Some(kind) => self.index_resource(kind, &tree, spot, None, place),
-            None => self.note(Diagnostic::new(
-                Code::NotAResource,
-                "a JSON document without resourceType",
-                place.clone(),
-            )),
-        }
-    }
-
-    fn index_bundle(&mut self, bytes: &[u8], spot: Spot, place: &Place) {
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            return;
-        };
-        let parsed: Result<BundleText<'_>, _> =
-            serde_json::from_str(text.trim_start_matches('\u{feff}'));
-        let Ok(bundle) = parsed else {
-            self.note(Diagnostic::new(
-                Code::BadResource,
-                "a Bundle whose entry is no list of objects",
-                place.clone(),
-            ));
-            return;
-        };
-        for (number, entry) in bundle.entry.iter().enumerate() {
-            let Some(resource) = entry.resource else {
-                continue;
-            };
-            let place = place.clone().and(format!("entry {number}"));
-            let offset = (resource.get().as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
-            let inner = Spot {
-                file: spot.file,
-                offset: spot.offset + u64::try_from(offset).unwrap_or(0),
-                length: u32::try_from(resource.get().len()).unwrap_or(u32::MAX),
-            };
-            let Ok(tree) = Json::parse(resource.get().as_bytes()) else {
-                self.note(Diagnostic::new(
-                    Code::Unreadable,
-                    "an entry of a Bundle cannot be read",
-                    place,
-                ));
-                continue;
-            };
-            let kind = tree
-                .get("resourceType")
-                .and_then(Json::as_str)
-                .unwrap_or_default()
-                .to_owned();
-            self.index_resource(&kind, &tree, inner, entry.full_url.as_deref(), &place);
-        }
-    }
-
-    fn index_resource(
-        &mut self,
-        kind: &str,
-        tree: &Json<'_>,
-        spot: Spot,
-        full_url: Option<&str>,
-        place: &Place,
-    ) {
-        if let Some(url) = full_url {
-            self.by_full_url.insert(Box::from(url), spot);
-        }
-        let id: Option<Box<str>> = service_request::id(tree).map(Box::from);
-        let coded = kind == "Organization" && people::ods_code(tree).is_some();
-        let indexed = Indexed {
-            spot,
-            coded,
-            last_updated: service_request::last_updated(tree).map(Box::from),
-        };
-        let kind = match kind {
-            "ServiceRequest" => {
-                let Some(id) = id.or_else(|| full_url.map(Box::from)) else {
-                    self.note(Diagnostic::new(
-                        Code::BadResource,
-                        "a ServiceRequest without id",
-                        place.clone(),
-                    ));
-                    return;
-                };
-                self.requests.push((id, indexed));
-                return;
-            }
-            "Patient" => RawKind::Patient,
-            "Practitioner" => RawKind::Practitioner,
-            "PractitionerRole" => RawKind::PractitionerRole,
-            "Organization" => RawKind::Organization,
-            "Consent" => RawKind::Consent,
-            _ => {
-                self.others += 1;
-                return;
-            }
-        };
-        let Some(id) = id else { return };
-        if kind == RawKind::Patient {
-            for number in patient::nhs_number_texts(tree) {
-                self.by_nhs_number.insert(Box::from(number), id.clone());
-            }
-        }
-        let known = self.records.get(&(kind, id.clone()));
-        if known.is_none_or(|known| known.last_updated <= indexed.last_updated) {
-            self.records.insert((kind, id), indexed);
-        }
-    }
-
     /// Of requests with the same id only the newest stands, in its own place.
     fn keep_newest(&mut self) {
         let mut newest: HashMap<&str, usize> = HashMap::with_capacity(self.requests.len());
@@ -530,32 +368,35 @@ impl Folder {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct BundleText<'a> {
-    #[serde(borrow, default)]
-    entry: Vec<EntryText<'a>>,
-}
-
-#[derive(serde::Deserialize)]
-struct EntryText<'a> {
-    #[serde(borrow, default, rename = "fullUrl")]
-    full_url: Option<std::borrow::Cow<'a, str>>,
-    #[serde(borrow, default)]
-    resource: Option<&'a serde_json::value::RawValue>,
-}
-
-/// Reads a file from its start without moving a position that others share.
-struct Cursor<'f> {
-    file: &'f File,
-    at: u64,
-}
-
-impl Read for Cursor<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read_at(buffer, self.at)?;
-        self.at += u64::try_from(read).unwrap_or(0);
-        Ok(read)
-    }
+/// Indexes extracts, two at once, in the order of the files.
+fn indexes(extracts: &[Extract]) -> Vec<std::io::Result<Index>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let Some(extract) = extracts.get(place) else {
+                return done;
+            };
+            let file = u32::try_from(place).unwrap_or(u32::MAX);
+            done.push((place, Index::of(file, &extract.name, &extract.file)));
+        }
+    };
+    let mut all = std::thread::scope(|scope| {
+        let other = scope.spawn(work);
+        let mut all = work();
+        match other.join() {
+            Ok(done) => all.extend(done),
+            // Files that it had taken are nobody's now: the pull must not pass for whole.
+            Err(_) => all.push((
+                usize::MAX,
+                Err(std::io::Error::other("an extract could not be indexed")),
+            )),
+        }
+        all
+    });
+    all.sort_by_key(|(place, _)| *place);
+    all.into_iter().map(|(_, index)| index).collect()
 }
 
 fn list(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), FolderError> {

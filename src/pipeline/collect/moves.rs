@@ -1,0 +1,233 @@
+//! What a return does: it moves legs, opens further ones, queues writes and leaves facts for the report.
+
+use super::super::env::Ids;
+use super::super::observe::KeptEvent;
+use super::intake::{Intake, Touched, month_number};
+use super::onward;
+use crate::domain::entropy::Stream;
+use crate::domain::{Action, EventKind, LegState, Occasion, Reason};
+use crate::partner::Volume;
+use crate::store::batch::LegSeed;
+use crate::store::rows::{Fact, PushRow, PushState, Standing};
+use crate::store::{Batch, Entry, HeldQuery, Kind};
+
+impl Intake<'_> {
+    /// Opens the further legs that a link worker's row asks for.
+    pub(super) fn open_onward(
+        &self,
+        touched: &Touched,
+        ids: &Ids,
+        batch: &mut Batch,
+        stream: &mut Stream,
+    ) {
+        let Some(dossier) = &touched.dossier else {
+            return;
+        };
+        for (kept, _) in touched
+            .fresh
+            .iter()
+            .filter(|(kept, _)| kept.kind == EventKind::Onward.code())
+        {
+            onward::open(
+                self.env,
+                &touched.leg,
+                dossier,
+                &kept.code,
+                ids.next(),
+                batch,
+                stream,
+            );
+        }
+    }
+
+    /// Moves a leg by the events of its rows, in the order of their days, then of the file (`fhir.md` §2.2).
+    pub(super) async fn move_leg(
+        &self,
+        mut touched: Touched,
+        batch: &mut Batch,
+        stream: &mut Stream,
+    ) -> anyhow::Result<()> {
+        touched
+            .fresh
+            .sort_by_key(|(kept, row)| (kept.day(), row.row));
+        let before = touched.leg.now;
+        let mut after = before;
+        if after.state == LegState::Sent {
+            // Whoever answers has had the file.
+            after.state = LegState::Delivered;
+        }
+        let mut acknowledged = false;
+        for (kept, row) in &touched.fresh {
+            let reported = match EventKind::from_number(row.kind) {
+                Some(EventKind::Status) => kept.state(),
+                Some(EventKind::Measure) => Some(LegState::InProgress),
+                Some(EventKind::Attendance) if kept.code == "attended" => {
+                    Some(LegState::InProgress)
+                }
+                Some(EventKind::Acknowledged) => {
+                    acknowledged = true;
+                    None
+                }
+                _ => None,
+            };
+            if let Some(state) = reported.and_then(|reported| after.state.on_report(reported)) {
+                after.state = state;
+            }
+        }
+        acknowledge(&mut after, acknowledged);
+        if after.state.terminal() && after.asked > 0 {
+            (after.asked, after.pending) = (0, 0);
+        }
+        let id = touched.leg.id;
+        let open = self
+            .env
+            .store
+            .held(HeldQuery {
+                leg: Some(id),
+                number: None,
+            })
+            .await?;
+        if before.asked == Action::Stop.number() && after.asked == 0 {
+            batch.released.extend(
+                open.iter()
+                    .filter(|hold| hold.reason == Reason::StopOpen)
+                    .map(|hold| hold.number),
+            );
+        }
+        if after != before || !touched.fresh.is_empty() {
+            batch.push(Entry::leg(
+                Kind::Reported,
+                id,
+                LegSeed::Known(Box::new(touched.leg.clone())),
+                after,
+                format!("{}", touched.fresh.len()),
+            ));
+        }
+        self.facts(&touched, batch, stream);
+        self.queue(&touched, before, batch);
+        batch
+            .events
+            .extend(touched.fresh.into_iter().map(|(_, row)| row));
+        Ok(())
+    }
+
+    /// Queues what may be written to the record, as far as practice and partner want it.
+    fn queue(&self, touched: &Touched, before: Standing, batch: &mut Batch) {
+        let source = self
+            .env
+            .source_at(touched.leg.source)
+            .map(|place| &self.env.sources[place].config);
+        let Some(source) = source else { return };
+        let volume = source.push.volume.narrower(self.partner.push.volume);
+        let off = volume == Volume::Off || source.push.to == crate::config::PushTo::Off;
+        let stopped = matches!(
+            before.why,
+            Some(Reason::Died | Reason::Restricted | Reason::Consent)
+        );
+        let mut attended = touched
+            .known
+            .iter()
+            .any(|event| event.kind == EventKind::Attendance.code());
+        for (kept, row) in &touched.fresh {
+            let Some(kind) = EventKind::from_number(row.kind).filter(|kind| kind.observed()) else {
+                continue;
+            };
+            let first = kind == EventKind::Attendance && !std::mem::replace(&mut attended, true);
+            let closing = kept.state().is_some_and(LegState::terminal);
+            let wanted = match volume {
+                Volume::Each => true,
+                Volume::FirstAndClose => kind == EventKind::Measure || first || closing,
+                Volume::Close => kind == EventKind::Measure || closing,
+                Volume::Off => false,
+            };
+            let (state, reason) = match (wanted && !off, stopped) {
+                (_, true) => (PushState::Off, before.why),
+                (true, false) => (PushState::Queued, None),
+                (false, false) => (PushState::Off, Some(Reason::PushOff)),
+            };
+            let number = reason.map_or(0, Reason::number);
+            let push = PushRow {
+                event: row.id,
+                leg: row.leg,
+                source: touched.leg.source,
+                state,
+                attempts: 0,
+                reason: number,
+                server_id: None,
+            };
+            batch.push(Entry::plain(
+                Kind::Queued,
+                push.event,
+                format!(
+                    "{},{},{},{}",
+                    push.leg,
+                    push.source,
+                    push.state.number(),
+                    push.reason
+                ),
+            ));
+            batch.pushes.push(push);
+        }
+    }
+
+    /// One fact an item and pair of baseline and follow-up; it leads back to nobody.
+    fn facts(&self, touched: &Touched, batch: &mut Batch, stream: &mut Stream) {
+        let measures: Vec<&KeptEvent> = touched
+            .known
+            .iter()
+            .chain(touched.fresh.iter().map(|(kept, _)| kept))
+            .filter(|event| event.kind == EventKind::Measure.code())
+            .collect();
+        for (follow_up, _) in touched
+            .fresh
+            .iter()
+            .filter(|(kept, _)| kept.occasion() == Some(Occasion::FollowUp))
+        {
+            let baseline = measures
+                .iter()
+                .filter(|event| {
+                    event.occasion() == Some(Occasion::Baseline)
+                        && event.instrument == follow_up.instrument
+                        && event.day() <= follow_up.day()
+                })
+                .min_by_key(|event| event.day());
+            let (Some(baseline), Some(day)) = (baseline, follow_up.day()) else {
+                continue;
+            };
+            for (item, after) in &follow_up.answers {
+                let before = baseline
+                    .answers
+                    .iter()
+                    .find(|(id, _)| id == item)
+                    .and_then(|(_, before)| *before);
+                let (Some(before), Some(after)) = (before, *after) else {
+                    continue;
+                };
+                batch.facts.push(Fact {
+                    // Random, so that nothing can be told from the order; positive, as keys are.
+                    id: i64::from_be_bytes(stream.bytes()) & i64::MAX,
+                    kind: 1,
+                    month: month_number(day),
+                    issue: month_number(self.env.today()),
+                    source: touched.leg.source,
+                    partner: touched.leg.now.partner,
+                    instrument: follow_up.instrument.clone(),
+                    item: item.clone(),
+                    before,
+                    after,
+                });
+            }
+        }
+    }
+}
+
+/// An acknowledged stop ends the leg; an acknowledged change or pause only stops being asked for.
+fn acknowledge(after: &mut Standing, acknowledged: bool) {
+    if !acknowledged || after.asked == 0 {
+        return;
+    }
+    if after.asked == Action::Stop.number() && !after.state.terminal() {
+        after.state = LegState::from_number(after.closing).unwrap_or(LegState::Cancelled);
+    }
+    (after.asked, after.closing) = (0, 0);
+}

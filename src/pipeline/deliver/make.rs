@@ -1,0 +1,158 @@
+//! The bytes of a drop: rows mapped page by page from their sealed inputs, the same every time.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::super::env::Env;
+use super::super::kept::Fetched;
+use super::super::map;
+use crate::domain::{Action, LegReference};
+use crate::partner::{Partner, Rules};
+use crate::seal::{Digest, sha256};
+use crate::store::rows::DropRow;
+use crate::tabular::{RowWriter, RowsByAction};
+
+/// A drop's number and the London day on which it was first made.
+#[derive(Clone, Copy)]
+pub(super) struct Numbered {
+    pub(super) sequence: i64,
+    pub(super) today: Date,
+}
+
+/// By which rules a drop is made: those in force, or those it was made by once.
+pub(super) enum By {
+    InForce(usize),
+    Kept(Box<Rules>),
+}
+
+/// One row to write; its number and digest are filled in when it is.
+pub(super) struct Planned {
+    pub(super) row: DropRow,
+    pub(super) reference: LegReference,
+    pub(super) source: i64,
+    pub(super) person: i64,
+}
+
+/// A drop's bytes and what is said of them.
+pub(crate) struct Made {
+    pub(crate) bytes: Vec<u8>,
+    pub(super) header_sha256: Digest,
+    pub(crate) actions: RowsByAction,
+    pub(super) rows: Vec<DropRow>,
+}
+
+/// Writes a drop row by row.
+pub(super) struct Maker {
+    env: Arc<Env>,
+    by: By,
+    of: Numbered,
+    writer: RowWriter<Vec<u8>>,
+    header_sha256: Digest,
+    actions: RowsByAction,
+    rows: Vec<DropRow>,
+    /// Rows whose person was erased: they are not written.
+    pub(super) missing: usize,
+}
+
+impl Maker {
+    /// Begins with the header.
+    pub(super) fn new(env: Arc<Env>, by: By, of: Numbered) -> anyhow::Result<Self> {
+        let partner = partner(&env, &by)?;
+        let headers: Vec<&str> = partner
+            .deliver
+            .columns
+            .iter()
+            .map(|column| column.header.as_str())
+            .collect();
+        let mut writer = RowWriter::new(Vec::new(), partner.deliver.format)?;
+        writer.write_row(&headers)?;
+        let header_sha256 = sha256(&[writer.last_row()]);
+        Ok(Self {
+            env,
+            by,
+            of,
+            writer,
+            header_sha256,
+            actions: RowsByAction::default(),
+            rows: Vec::new(),
+            missing: 0,
+        })
+    }
+
+    /// Opens, maps and writes a page of rows.
+    pub(super) fn add(&mut self, planned: Vec<Planned>, fetched: &Fetched) -> anyhow::Result<()> {
+        let env = Arc::clone(&self.env);
+        let rules = match &self.by {
+            By::InForce(_) => &env.rules,
+            By::Kept(rules) => rules,
+        };
+        let partner = partner(&env, &self.by)?;
+        let tokens = |fields: &[&[u8]]| env.keys.token(fields);
+        let sequence = u64::try_from(self.of.sequence).unwrap_or(0);
+        for Planned {
+            mut row,
+            reference,
+            source,
+            person,
+        } in planned
+        {
+            let Some(dossier) = fetched.dossier(row.raws)? else {
+                self.missing += 1;
+                continue;
+            };
+            let place = env
+                .source_at(source)
+                .ok_or_else(|| anyhow::anyhow!("a source of the ledger is not in the config"))?;
+            let action = Action::from_number(row.action)
+                .ok_or_else(|| anyhow::anyhow!("a row of a drop has no action"))?;
+            let trees = dossier
+                .trees()
+                .map_err(|_| anyhow::anyhow!("a kept referral is no JSON"))?;
+            let reference = reference.to_string();
+            let facts = map::facts(&reference, action, &row.changed, sequence);
+            let view = trees.view(
+                env.setting(&env.sources[place].config, rules, self.of.today),
+                facts,
+            );
+            // It could be written when it was decided, with these very inputs.
+            let cells = map::row(partner, &view, &tokens).map_err(|problem| {
+                anyhow::anyhow!(
+                    "column {} of a routed row cannot be written",
+                    problem.header
+                )
+            })?;
+            self.writer.write_row(&cells)?;
+            row.row = i64::try_from(self.rows.len()).unwrap_or(i64::MAX) + 1;
+            row.digest = env
+                .keys
+                .look(&[&person.to_be_bytes(), self.writer.last_row()]);
+            self.rows.push(row);
+            match action {
+                Action::New => self.actions.new += 1,
+                Action::Amend => self.actions.amend += 1,
+                Action::Stop => self.actions.stop += 1,
+                Action::Pause => self.actions.pause += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub(super) fn finish(self) -> anyhow::Result<Made> {
+        Ok(Made {
+            bytes: self.writer.finish()?,
+            header_sha256: self.header_sha256,
+            actions: self.actions,
+            rows: self.rows,
+        })
+    }
+}
+
+fn partner<'m>(env: &'m Env, by: &'m By) -> anyhow::Result<&'m Partner> {
+    let partner = match by {
+        By::InForce(place) => env.rules.partners.get(*place),
+        By::Kept(rules) => rules.partners.first(),
+    };
+    partner.ok_or_else(|| anyhow::anyhow!("a kept mapping has no partner"))
+}

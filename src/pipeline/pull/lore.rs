@@ -1,0 +1,220 @@
+//! What identifies the resources of a chunk, and what the store knows of them already.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use super::chunk::Shared;
+use crate::domain::{LegState, NhsNumber};
+use crate::fhir::{patient, service_request};
+use crate::path::Json;
+use crate::pipeline::dossier::{Bytes, Dossier, Trees};
+use crate::pipeline::env::Env;
+use crate::seal::{Look, sha256};
+use crate::store::rows::{KeyRow, Leg, RawKind};
+
+/// Looks of one referral's resources.
+pub(super) struct Looks {
+    pub(super) referral: Look,
+    pub(super) request: Look,
+    pub(super) person: Look,
+    pub(super) patient: Option<Look>,
+    pub(super) consent: Option<Look>,
+}
+
+/// What a first load has written so far: an empty store knows nothing else, so nothing else is looked up.
+///
+/// A store that held anything before is asked about every look.
+pub(crate) struct Seen(Option<Mutex<HashSet<u64>>>);
+
+impl Seen {
+    /// For a store that was empty, or was not, when the pull began.
+    pub(super) fn new(empty: bool) -> Self {
+        Self(empty.then(Mutex::default))
+    }
+
+    /// Notes what is being written.
+    pub(super) fn note(&self, looks: impl IntoIterator<Item = Look>) {
+        if let Some(seen) = &self.0 {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.extend(looks.into_iter().map(short));
+        }
+    }
+
+    /// Those of these looks that the store may know.
+    fn of(&self, looks: impl Iterator<Item = Look>) -> Vec<Look> {
+        match &self.0 {
+            None => looks.collect(),
+            Some(seen) => {
+                let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                looks.filter(|look| seen.contains(&short(*look))).collect()
+            }
+        }
+    }
+}
+
+/// Half a look: two that share it only cost a look-up.
+fn short(look: Look) -> u64 {
+    let mut half = [0; 8];
+    half.copy_from_slice(&look[..8]);
+    u64::from_be_bytes(half)
+}
+
+/// What the store knows of a chunk.
+pub(super) struct Lore {
+    pub(super) legs: HashMap<Look, Leg>,
+    pub(super) raws: HashMap<Look, i64>,
+    pub(super) persons: HashMap<Look, KeyRow>,
+    /// Open legs of each person with their partners' strands.
+    pub(super) open_with: HashMap<i64, Vec<(i64, i64)>>,
+    /// Onward legs of these persons: they change with the first leg of their referral.
+    pub(super) onward: Vec<Leg>,
+}
+
+pub(super) fn looks(
+    env: &Env,
+    source: usize,
+    dossier: &Dossier,
+    trees: &Trees<'_>,
+) -> Option<Looks> {
+    let name = env.sources[source].config.id.as_bytes();
+    let id = service_request::id(&trees.request)?.as_bytes();
+    if trees.request.get("resourceType").and_then(Json::as_str) != Some("ServiceRequest") {
+        return None;
+    }
+    let pulled = |kind: &str, bytes: Option<&Bytes>, tree: Option<&Json<'_>>| {
+        let id = service_request::id(tree?)?.as_bytes();
+        Some(env.keys.look(&[
+            name,
+            kind.as_bytes(),
+            id,
+            &version(env, source, bytes?, tree?),
+        ]))
+    };
+    let person = trees.patient();
+    let patient_id = person
+        .and_then(service_request::id)
+        .filter(|_| dossier.patient.is_some());
+    let number = person
+        .and_then(patient::nhs_number_text)
+        .and_then(|text| NhsNumber::parse(text).ok());
+    let person_look = match (number, patient_id) {
+        (Some(number), _) => env
+            .keys
+            .look(&[name, b"nhs-number", number.digits().as_bytes()]),
+        (None, Some(patient)) => env.keys.look(&[name, b"patient", patient.as_bytes()]),
+        (None, None) => env.keys.look(&[name, b"nobody", id]),
+    };
+    Some(Looks {
+        referral: env.keys.look(&[name, b"ServiceRequest", id]),
+        request: env.keys.look(&[
+            name,
+            b"ServiceRequest",
+            id,
+            &version(env, source, &dossier.request, &trees.request),
+        ]),
+        person: person_look,
+        patient: pulled(
+            "Patient",
+            dossier.patient.as_ref(),
+            dossier.patient.as_ref().and(person),
+        ),
+        consent: pulled(
+            "Consent",
+            dossier.consent.as_ref(),
+            dossier.consent.as_ref().and(trees.consent()),
+        ),
+    })
+}
+
+/// What tells one version of a resource from another: a server's version id, else, and in extracts always, its content.
+fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
+    let served = matches!(
+        env.sources[source].config.pull,
+        crate::config::Pull::Search { .. }
+    );
+    match service_request::version_id(tree) {
+        Some(version) if served => version.as_bytes().to_vec(),
+        _ => sha256(&[bytes]).to_vec(),
+    }
+}
+
+/// `looks` remembers by address: within a chunk the same few records come again and again.
+pub(super) fn shared(
+    env: &Env,
+    source: usize,
+    dossier: &Dossier,
+    looks: &mut HashMap<*const u8, Look>,
+) -> Vec<Shared> {
+    let name = env.sources[source].config.id.as_bytes();
+    let named = [
+        (RawKind::Practitioner, dossier.requester.as_ref()),
+        (RawKind::PractitionerRole, dossier.role.as_ref()),
+        (RawKind::Organization, dossier.practice.as_ref()),
+    ];
+    named
+        .into_iter()
+        .filter_map(|(kind, bytes)| {
+            let bytes = bytes?;
+            let look = *looks.entry(bytes.as_ptr()).or_insert_with(|| {
+                env.keys
+                    .look(&[name, kind.resource_type().as_bytes(), &sha256(&[bytes])])
+            });
+            Some(Shared {
+                kind,
+                look,
+                bytes: bytes.clone(),
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn lore(env: &Env, looks: &[Option<Looks>], seen: &Seen) -> anyhow::Result<Lore> {
+    let known = || looks.iter().flatten();
+    let legs = env
+        .store
+        .legs_by_look(seen.of(known().map(|looks| looks.referral)))
+        .await?;
+    let raw_looks = known().flat_map(|looks| [Some(looks.request), looks.patient, looks.consent]);
+    let mut raw_looks = seen.of(raw_looks.flatten());
+    raw_looks.sort_unstable();
+    raw_looks.dedup();
+    let raws = env.store.raws_by_look(raw_looks).await?;
+    let keys = env
+        .store
+        .keys_by_look(seen.of(known().map(|looks| looks.person)))
+        .await?;
+    let mut open_with: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
+    let mut onward = Vec::new();
+    let mut persons: Vec<i64> = keys
+        .iter()
+        .map(|key| key.id)
+        .chain(legs.iter().map(|leg| leg.now.person))
+        .collect();
+    persons.sort_unstable();
+    persons.dedup();
+    for leg in env.store.legs_of_persons(persons).await? {
+        let waiting = leg.now.state == LegState::Routed || leg.now.state.after_sending();
+        if waiting && leg.now.partner > 0 {
+            open_with
+                .entry(leg.now.person)
+                .or_default()
+                .push((leg.id, leg.now.partner));
+        }
+        if leg.look.is_none() {
+            onward.push(leg);
+        }
+    }
+    Ok(Lore {
+        legs: legs
+            .into_iter()
+            .filter_map(|leg| Some((leg.look?, leg)))
+            .collect(),
+        raws: raws.into_iter().collect(),
+        persons: keys
+            .into_iter()
+            .filter_map(|key| Some((key.look?, key)))
+            .collect(),
+        open_with,
+        onward,
+    })
+}

@@ -1,0 +1,93 @@
+//! Drops: prepared, then sent with all their legs.
+
+use super::*;
+
+/// A drop of one row a leg, in the partner's strand.
+fn prepared(strand: &Strand, legs: &[Leg]) -> Batch {
+    let mut batch = Batch::new(strand.id, at(10));
+    for (leg, row) in legs.iter().zip(1..) {
+        let (drop_id, rev, prev, action) = (70, leg.rev + 1, leg.last, leg.now.pending);
+        let (raws, changed, digest) = (leg.now.raws, String::new(), look(8));
+        batch.drop_rows.push(DropRow {
+            drop_id,
+            row,
+            leg: leg.id,
+            rev,
+            prev,
+            action,
+            raws,
+            changed,
+            digest,
+        });
+    }
+    batch.drop_file = Some(DropFile {
+        id: 70,
+        partner: PARTNER,
+        sequence: 1,
+        name: "referrals_000001.csv".to_owned(),
+        day: 1,
+        rows: i64::try_from(legs.len()).unwrap(),
+        digest: [1; 32],
+        root: [2; 32],
+        rule: [3; 32],
+        mapper: 1,
+        state: DropState::Prepared,
+    });
+    batch.push(Entry::plain(Kind::Prepared, 70, "1"));
+    batch
+}
+
+pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
+    let (source, strand) = (
+        store.strand("a").await.unwrap(),
+        store.strand("p").await.unwrap(),
+    );
+    let actions = [Action::New, Action::Amend, Action::Stop, Action::Pause];
+    for (action, leg) in actions.into_iter().zip(1..) {
+        store
+            .commit(born(&source, leg, 0, pending(action)))
+            .await
+            .unwrap();
+    }
+    let before = store.legs_after(0, 9).await.unwrap();
+    store.commit(prepared(&strand, &before)).await.unwrap();
+    assert_eq!(
+        store.legs_after(0, 9).await.unwrap(),
+        before,
+        "nothing has left yet"
+    );
+    assert_eq!(store.drop_rows(70).await.unwrap().len(), 4);
+    let mut sent = Batch::new(strand.id, at(20));
+    sent.push(Entry::plain(Kind::Sent, 70, "1,4"));
+    (sent.sent, sent.drop_states) = (Some(70), vec![(70, DropState::Sent)]);
+    store.commit(sent.clone()).await.unwrap();
+    let place = Place {
+        strand: strand.id,
+        seq: 2,
+    };
+    for ((leg, was), action) in store
+        .legs_after(0, 9)
+        .await
+        .unwrap()
+        .iter()
+        .zip(&before)
+        .zip(actions)
+    {
+        assert_eq!(leg.now, after_sending(was.now, action), "{action:?}");
+        assert_eq!((leg.rev, leg.last), (was.rev + 1, place), "{action:?}");
+        let since = if action == Action::New {
+            at(20).0
+        } else {
+            was.since
+        };
+        assert_eq!(leg.since, since, "{action:?}");
+    }
+    assert_eq!(
+        store.drop_files(PARTNER).await.unwrap()[0].state,
+        DropState::Sent
+    );
+    assert!(
+        matches!(store.commit(sent).await, Err(StoreError::Stale)),
+        "sent twice"
+    );
+}

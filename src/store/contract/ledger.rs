@@ -1,0 +1,156 @@
+//! Strands, the chain, and the legs that follow from it.
+
+use std::slice::from_ref;
+
+use super::*;
+
+pub(super) async fn a_fresh_store_holds_nothing(store: &dyn Store) {
+    assert_eq!(store.installation().await.unwrap(), UID);
+    assert_eq!(store.last_at().await.unwrap(), 0);
+    assert!(store.strands().await.unwrap().is_empty());
+    assert!(store.legs_after(0, 10).await.unwrap().is_empty());
+    assert!(store.held_all().await.unwrap().is_empty());
+    assert!(store.books(0).await.unwrap().is_empty());
+    assert_eq!(store.rule([0; 32]).await.unwrap(), None);
+}
+
+pub(super) async fn a_strand_is_made_once_and_numbers_its_own_ids(store: &dyn Store) {
+    let (a, b) = (
+        store.strand("a").await.unwrap(),
+        store.strand("b").await.unwrap(),
+    );
+    assert_eq!((a.seq, a.head), (0, genesis(&UID, "a")));
+    assert_eq!(store.strand("a").await.unwrap(), a);
+    assert_eq!(store.strands().await.unwrap(), [a.clone(), b.clone()]);
+    let first = store.reserve(a.id, 3).await.unwrap();
+    let second = store.reserve(a.id, 2).await.unwrap();
+    assert!(first > 0 && second >= first + 3, "{first}, {second}");
+    let other = store.reserve(b.id, 1_000).await.unwrap();
+    assert!(
+        other > second + 1 || other + 1_000 <= first,
+        "ids of two strands meet"
+    );
+}
+
+pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    let now = pending(Action::New);
+    store.commit(born(&strand, 1, 0, now)).await.unwrap();
+    let leg = only_leg(store, 1).await;
+    assert_eq!(
+        (leg.rev, leg.last, leg.now),
+        (
+            2,
+            Place {
+                strand: strand.id,
+                seq: 2
+            },
+            now
+        )
+    );
+    assert_eq!((leg.born, leg.since, leg.source), (NOON, NOON, strand.id));
+    assert_eq!(
+        store.legs_by_look(vec![look(1), look(2)]).await.unwrap(),
+        from_ref(&leg)
+    );
+    assert_eq!(
+        store.leg_by_reference(reference(1)).await.unwrap(),
+        Some(leg.clone())
+    );
+    assert_eq!(store.leg_by_reference(reference(2)).await.unwrap(), None);
+    assert_eq!(
+        store.legs_of_persons(vec![5]).await.unwrap(),
+        from_ref(&leg)
+    );
+    assert_eq!(
+        store.legs_pending(PARTNER, 0, 9).await.unwrap(),
+        from_ref(&leg)
+    );
+    assert!(
+        store
+            .legs_pending(PARTNER + 1, 0, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(store.open_legs().await.unwrap(), [(PARTNER, 1)]);
+    let rows = store.ledger(strand.id, 0, 9).await.unwrap();
+    let steps: Vec<_> = rows.iter().map(|row| fold::step(row).unwrap()).collect();
+    assert_eq!(steps[0].birth, Some((reference(1), strand.id)));
+    assert_eq!(steps[0].vouched, [(11, [3; 32])]);
+    assert_eq!(
+        (steps[1].rev, steps[1].prev.seq, steps[1].after),
+        (2, 1, now)
+    );
+    assert_eq!(
+        store.ledger_at(leg.last).await.unwrap(),
+        rows.last().cloned()
+    );
+    assert_eq!(broken_at(store, "a").await, None);
+}
+
+pub(super) async fn a_stale_revision_writes_nothing(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    store
+        .commit(born(&strand, 1, 0, pending(Action::New)))
+        .await
+        .unwrap();
+    let read = only_leg(store, 1).await;
+    store
+        .commit(moved(&read, 1, pending(Action::Amend)))
+        .await
+        .unwrap();
+    let (before, leg) = (store.strands().await.unwrap(), only_leg(store, 1).await);
+    let mut late = moved(&read, 2, pending(Action::Stop));
+    late.rules.push(([9; 32], 1, "a rule".to_owned()));
+    assert!(matches!(store.commit(late).await, Err(StoreError::Stale)));
+    assert_eq!(store.strands().await.unwrap(), before);
+    assert_eq!(only_leg(store, 1).await, leg);
+    assert_eq!(store.rule([9; 32]).await.unwrap(), None);
+    assert_eq!(broken_at(store, "a").await, None);
+}
+
+pub(super) async fn two_strands_do_not_mix(store: &dyn Store) {
+    let (a, b) = (
+        store.strand("a").await.unwrap(),
+        store.strand("b").await.unwrap(),
+    );
+    store
+        .commit(born(&a, 1, 60, pending(Action::New)))
+        .await
+        .unwrap();
+    assert!(
+        !store
+            .commit(born(&b, 2, 0, pending(Action::New)))
+            .await
+            .unwrap()
+            .clock_behind
+    );
+    assert!(
+        store
+            .commit(born(&a, 3, 0, pending(Action::New)))
+            .await
+            .unwrap()
+            .clock_behind
+    );
+    let times = |rows: Vec<LedgerRow>| rows.iter().map(|row| (row.seq, row.at)).collect::<Vec<_>>();
+    let late = at(60).0;
+    assert_eq!(
+        times(store.ledger(a.id, 1, 9).await.unwrap()),
+        [(2, late), (3, late), (4, late)]
+    );
+    assert_eq!(
+        times(store.ledger(b.id, 0, 9).await.unwrap()),
+        [(1, NOON), (2, NOON)]
+    );
+    assert_eq!(
+        (broken_at(store, "a").await, broken_at(store, "b").await),
+        (None, None)
+    );
+    assert_eq!(
+        store.heads_before(late).await.unwrap().len(),
+        1,
+        "only b has rows before"
+    );
+    assert_eq!(store.last_at().await.unwrap(), late);
+}

@@ -1,0 +1,166 @@
+//! The suite that every engine passes unchanged: each check takes a fresh, named store as the trait alone shows it.
+
+mod drops;
+mod ledger;
+mod records;
+
+use super::batch::{LegSeed, after_sending, birth_tail};
+use super::chain::{genesis, row_hash};
+use super::rows::{BookRow, DropState, RawIds, Standing};
+use super::*;
+use crate::domain::{Action, Counts, Disposition, Instant, LegState, Reason, Stage};
+
+const UID: Look = [7; 16];
+const NOON: i64 = 1_795_348_800_000_000;
+const PARTNER: i64 = 90;
+
+fn at(seconds: i64) -> Instant {
+    Instant(NOON).plus_seconds(seconds)
+}
+
+fn look(byte: u8) -> Look {
+    [byte; 16]
+}
+
+fn reference(leg: i64) -> LegReference {
+    LegReference::from_random(u64::try_from(leg).unwrap())
+}
+
+/// A leg that waits for a drop with this action.
+fn pending(action: Action) -> Standing {
+    let state = if action == Action::New {
+        LegState::Routed
+    } else {
+        LegState::Accepted
+    };
+    Standing {
+        state,
+        partner: PARTNER,
+        person: 5,
+        why: None,
+        pending: action.number(),
+        asked: 0,
+        closing: 0,
+        raws: RawIds {
+            request: 11,
+            patient: 12,
+            ..RawIds::default()
+        },
+    }
+}
+
+/// Two entries: a leg is received, and decided.
+fn born(strand: &Strand, leg: i64, seconds: i64, after: Standing) -> Batch {
+    let reference = reference(leg);
+    let received = Standing {
+        state: LegState::Received,
+        partner: 0,
+        pending: 0,
+        ..after
+    };
+    let look = u8::try_from(leg).ok().map(look);
+    let seed = LegSeed::New {
+        reference,
+        look,
+        source: strand.id,
+    };
+    let tail = birth_tail(reference, strand.id, &[(11, [3; 32])]);
+    let mut batch = Batch::new(strand.id, at(seconds));
+    batch.push(Entry::leg(Kind::Received, leg, seed, received, tail));
+    batch.push(Entry::leg(Kind::Decided, leg, LegSeed::Same, after, "1"));
+    batch
+}
+
+fn moved(leg: &Leg, seconds: i64, after: Standing) -> Batch {
+    let mut batch = Batch::new(leg.source, at(seconds));
+    let seed = LegSeed::Known(Box::new(leg.clone()));
+    batch.push(Entry::leg(Kind::Amended, leg.id, seed, after, ""));
+    batch
+}
+
+async fn only_leg(store: &dyn Store, id: i64) -> Leg {
+    let mut legs = store.legs(vec![id]).await.unwrap();
+    assert_eq!(legs.len(), 1);
+    legs.remove(0)
+}
+
+/// The first row of a strand that does not follow from the one before it, 0 of a strand whose head is another; `None` if all is well.
+async fn broken_at(store: &dyn Store, name: &str) -> Option<i64> {
+    let strand = store.strand(name).await.unwrap();
+    let mut head = genesis(&store.installation().await.unwrap(), name);
+    for (row, seq) in store
+        .ledger(strand.id, 0, 1_000)
+        .await
+        .unwrap()
+        .iter()
+        .zip(1..)
+    {
+        if row.seq != seq || row_hash(&head, row) != row.hash {
+            return Some(row.seq);
+        }
+        head = row.hash;
+    }
+    (head != strand.head).then_some(0)
+}
+
+/// Runs every check on its own new store of `SQLite`.
+mod sqlite {
+    use sqlx::Connection as _;
+
+    use super::drops::*;
+    use super::ledger::*;
+    use super::records::*;
+    use super::*;
+
+    async fn fresh(folder: &tempfile::TempDir) -> SqliteStore {
+        let store = SqliteStore::open(&folder.path().join("kith.db"))
+            .await
+            .unwrap();
+        store.name_installation(UID).await.unwrap();
+        store
+    }
+
+    macro_rules! checks {
+        ($($check:ident)*) => {$(
+            mod $check {
+                #[tokio::test]
+                async fn passes() {
+                    let folder = tempfile::tempdir().unwrap();
+                    super::$check(&super::fresh(&folder).await).await;
+                }
+            }
+        )*};
+    }
+
+    checks! {
+        a_fresh_store_holds_nothing a_strand_is_made_once_and_numbers_its_own_ids a_leg_is_projected_and_chained
+        a_stale_revision_writes_nothing keys_and_raws_are_found_by_look sending_a_drop_moves_its_legs_together
+        holds_are_numbered_through books_add_up_over_commits writes_are_found_by_state two_strands_do_not_mix
+    }
+
+    #[tokio::test]
+    async fn one_byte_changed_behind_our_back_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = fresh(&folder).await;
+        let strand = store.strand("a").await.unwrap();
+        for leg in 1..4 {
+            store
+                .commit(born(&strand, leg, 0, pending(Action::New)))
+                .await
+                .unwrap();
+        }
+        assert_eq!(broken_at(&store, "a").await, None);
+        let mut body = store.ledger(strand.id, 3, 1).await.unwrap().remove(0).body;
+        body[1] ^= 1;
+        let file = format!("sqlite://{}", folder.path().join("kith.db").display());
+        let mut other = sqlx::SqliteConnection::connect(&file).await.unwrap();
+        let change = sqlx::query("UPDATE ledger SET body = ? WHERE strand = ? AND seq = 4");
+        change
+            .bind(body)
+            .bind(strand.id)
+            .execute(&mut other)
+            .await
+            .unwrap();
+        assert_eq!(broken_at(&store, "a").await, Some(4));
+    }
+}

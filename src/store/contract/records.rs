@@ -1,0 +1,193 @@
+//! What lies beside the legs: keys, raw inputs, holds, books and writes.
+
+use super::*;
+
+pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    let mut batch = born(&strand, 1, 0, pending(Action::New));
+    batch.keys.push(KeyRow {
+        id: 5,
+        kind: 1,
+        look: Some(look(50)),
+        wrapped: vec![1, 2],
+    });
+    let (holder, digest, sealed) = (5, look(60), vec![9, 0, 9]);
+    batch.raws.push(RawRow {
+        id: 11,
+        holder,
+        kind: 1,
+        look: Some(look(61)),
+        digest,
+        sealed,
+    });
+    store.commit(batch).await.unwrap();
+    store
+        .add_key(KeyRow {
+            id: 6,
+            kind: 3,
+            look: None,
+            wrapped: vec![3],
+        })
+        .await
+        .unwrap();
+    let keys = store.keys_by_look(vec![look(50), look(51)]).await.unwrap();
+    assert_eq!(
+        keys.iter()
+            .map(|key| (key.id, &key.wrapped[..]))
+            .collect::<Vec<_>>(),
+        [(5, &[1, 2][..])]
+    );
+    assert_eq!(store.keys(vec![6, 5, 7]).await.unwrap().len(), 2);
+    assert_eq!(
+        store.raws_by_look(vec![look(61), look(60)]).await.unwrap(),
+        [(look(61), 11)]
+    );
+    let raws = store.raws(vec![11]).await.unwrap();
+    assert_eq!(
+        (raws[0].holder, raws[0].digest, &raws[0].sealed[..]),
+        (5, look(60), &[9, 0, 9][..])
+    );
+}
+
+pub(super) async fn holds_are_numbered_through(store: &dyn Store) {
+    let (a, b) = (
+        store.strand("a").await.unwrap(),
+        store.strand("b").await.unwrap(),
+    );
+    let (number, stage, reason) = (0, Stage::Select.number(), Reason::NoService);
+    let (source, partner, return_id, row, since, open) = (a.id, 0, 0, 0, 0, true);
+    let hold = |leg| HeldRow {
+        number,
+        leg,
+        stage,
+        reason,
+        source,
+        partner,
+        return_id,
+        row,
+        since,
+        open,
+    };
+    let mut batch = Batch::new(a.id, at(0));
+    batch.held = vec![hold(1), hold(2)];
+    assert_eq!(store.commit(batch).await.unwrap().held_numbers, [1, 2]);
+    let mut batch = Batch::new(b.id, at(5));
+    (batch.held, batch.released) = (vec![hold(2)], vec![2]);
+    assert_eq!(store.commit(batch).await.unwrap().held_numbers, [3]);
+    let open = store.held(HeldQuery::default()).await.unwrap();
+    assert_eq!(
+        open.iter()
+            .map(|hold| (hold.number, hold.since))
+            .collect::<Vec<_>>(),
+        [(1, NOON), (3, at(5).0)]
+    );
+    let of_leg = store
+        .held(HeldQuery {
+            leg: Some(2),
+            number: None,
+        })
+        .await
+        .unwrap();
+    assert_eq!(
+        of_leg.iter().map(|hold| hold.number).collect::<Vec<_>>(),
+        [3]
+    );
+    let ended = store
+        .held(HeldQuery {
+            leg: None,
+            number: Some(2),
+        })
+        .await
+        .unwrap();
+    assert!(!ended[0].open && store.held_all().await.unwrap().len() == 3);
+}
+
+pub(super) async fn books_add_up_over_commits(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    for (reason, seconds) in [(Reason::NoService, 0), (Reason::Capacity, 1)] {
+        let mut counts = Counts::default();
+        counts.add_many(Disposition::Accepted, None, 4);
+        counts.add(Disposition::Held, Some(reason));
+        let mut batch = Batch::new(strand.id, at(seconds));
+        batch.books.push(BookRow {
+            run: 1,
+            stage: Stage::Select,
+            source: strand.id,
+            partner: 0,
+            file: 0,
+            counts,
+        });
+        store.commit(batch).await.unwrap();
+    }
+    let books = store.books(1).await.unwrap();
+    let counts = &books[0].counts;
+    assert_eq!(
+        (
+            books.len(),
+            counts.received(),
+            counts.accepted(),
+            counts.held()
+        ),
+        (1, 10, 8, 2)
+    );
+    assert_eq!(
+        (
+            counts.reasons()[&Reason::NoService],
+            counts.reasons()[&Reason::Capacity]
+        ),
+        (1, 1)
+    );
+    assert!(store.books(2).await.unwrap().is_empty());
+}
+
+pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    let push = |event, state| PushRow {
+        event,
+        leg: 1,
+        source: strand.id,
+        state,
+        attempts: 0,
+        reason: 0,
+        server_id: None,
+    };
+    let mut batch = Batch::new(strand.id, at(0));
+    batch.pushes = vec![
+        push(1, PushState::Queued),
+        push(2, PushState::Queued),
+        push(3, PushState::Off),
+    ];
+    store.commit(batch).await.unwrap();
+    let done = PushRow {
+        attempts: 1,
+        server_id: Some(vec![4]),
+        ..push(1, PushState::Confirmed)
+    };
+    let mut batch = Batch::new(strand.id, at(1));
+    batch.push_updates.push(done.clone());
+    store.commit(batch).await.unwrap();
+    assert_eq!(
+        store
+            .pushes(strand.id, PushState::Queued, 0, 9)
+            .await
+            .unwrap(),
+        [push(2, PushState::Queued)]
+    );
+    assert_eq!(
+        store
+            .pushes(strand.id, PushState::Confirmed, 0, 9)
+            .await
+            .unwrap(),
+        [done]
+    );
+    assert!(
+        store
+            .pushes(strand.id + 1, PushState::Queued, 0, 9)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let counts = [PushState::Queued, PushState::Confirmed, PushState::Off]
+        .map(|state| (strand.id, state, 1));
+    assert_eq!(store.push_counts().await.unwrap(), counts);
+}

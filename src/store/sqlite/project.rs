@@ -1,0 +1,365 @@
+//! Projecting: legs, writes, holds, books and reports, as the batch's ledger rows leave them.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::super::StoreError;
+use super::super::batch::{Batch, Chained, DaySeal, reasons_json};
+use super::super::rows::{BookRow, Certificate, Fact, HeldRow, Leg, PushRow};
+use super::engine;
+use super::statement::{Cell, insert};
+
+pub(super) async fn write_legs(
+    conn: &mut SqliteConnection,
+    batch: &Batch,
+    chained: &Chained,
+) -> Result<(), StoreError> {
+    insert_legs(conn, &chained.new_legs).await?;
+    move_legs(conn, &chained.moved_legs).await?;
+    match batch.sent {
+        Some(drop_id) => send_legs(conn, drop_id, chained).await,
+        None => Ok(()),
+    }
+}
+
+async fn insert_legs(conn: &mut SqliteConnection, legs: &[Leg]) -> Result<(), StoreError> {
+    let references: Vec<[u8; 8]> = legs.iter().map(|leg| leg.reference.to_bytes()).collect();
+    let mut cells = Vec::with_capacity(legs.len() * 22);
+    for (leg, reference) in legs.iter().zip(&references) {
+        cells.extend([
+            leg.id.into(),
+            reference.into(),
+            (&leg.look).into(),
+            leg.source.into(),
+            leg.born.into(),
+        ]);
+        cells.extend(leg_numbers(leg).map(Cell::I));
+    }
+    let head = "INSERT INTO leg (id, reference, look, source, born, partner, person, state, why, pending, asked, closing, since, \
+                raw_request, raw_patient, raw_requester, raw_role, raw_practice, raw_consent, rev, last_strand, last_seq)";
+    insert(conn, head, 22, cells).await
+}
+
+/// Moves legs that still have the revision at which they were read.
+async fn move_legs(conn: &mut SqliteConnection, legs: &[(Leg, i64)]) -> Result<(), StoreError> {
+    for (leg, rev) in legs {
+        let mut query = sqlx::query(
+            "UPDATE leg SET partner = ?, person = ?, state = ?, why = ?, pending = ?, asked = ?, closing = ?, since = ?, raw_request = ?, \
+             raw_patient = ?, raw_requester = ?, raw_role = ?, raw_practice = ?, raw_consent = ?, rev = ?, last_strand = ?, last_seq = ? WHERE id = ? AND rev = ?",
+        );
+        for number in leg_numbers(leg) {
+            query = query.bind(number);
+        }
+        let done = query
+            .bind(leg.id)
+            .bind(rev)
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine("moving legs", &error))?;
+        if done.rows_affected() != 1 {
+            return Err(StoreError::Stale);
+        }
+    }
+    Ok(())
+}
+
+/// Moves the legs of a drop that has left: the same step as `batch::after_sending`, for all of its rows at once.
+async fn send_legs(
+    conn: &mut SqliteConnection,
+    drop_id: i64,
+    chained: &Chained,
+) -> Result<(), StoreError> {
+    let doing = "moving legs";
+    let done = sqlx::query(
+            "UPDATE leg SET state = CASE r.action WHEN 1 THEN 4 ELSE leg.state END, why = CASE r.action WHEN 1 THEN 0 ELSE leg.why END, \
+             since = CASE r.action WHEN 1 THEN ?2 ELSE leg.since END, pending = 0, asked = CASE WHEN r.action > 2 THEN r.action ELSE 0 END, \
+             rev = r.rev, last_strand = ?3, last_seq = ?4 FROM drop_row r WHERE r.drop_id = ?1 AND leg.id = r.leg AND leg.rev = r.rev - 1",
+        )
+        .bind(drop_id)
+        .bind(chained.at)
+        .bind(chained.sent.strand)
+        .bind(chained.sent.seq)
+        .execute(&mut *conn)
+        .await
+        .map_err(|error| engine(doing, &error))?;
+    let rows: i64 = sqlx::query("SELECT rows FROM drop_file WHERE id = ?")
+        .bind(drop_id)
+        .fetch_one(&mut *conn)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| engine(doing, &error))?;
+    if i64::try_from(done.rows_affected()) != Ok(rows) {
+        return Err(StoreError::Stale);
+    }
+    Ok(())
+}
+
+fn leg_numbers(leg: &Leg) -> [i64; 17] {
+    let now = &leg.now;
+    let [request, patient, requester, role, practice, consent] = now.raws.to_array();
+    [
+        now.partner,
+        now.person,
+        now.state.number(),
+        now.why.map_or(0, crate::domain::Reason::number),
+        now.pending,
+        now.asked,
+        now.closing,
+        leg.since,
+        request,
+        patient,
+        requester,
+        role,
+        practice,
+        consent,
+        leg.rev,
+        leg.last.strand,
+        leg.last.seq,
+    ]
+}
+
+pub(super) async fn write_projections(
+    conn: &mut SqliteConnection,
+    batch: &Batch,
+    chained: &Chained,
+) -> Result<(), StoreError> {
+    let doing = "projecting";
+    for (id, state) in &batch.drop_states {
+        let query = sqlx::query("UPDATE drop_file SET state = ? WHERE id = ?")
+            .bind(*state as i64)
+            .bind(id);
+        query
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine(doing, &error))?;
+    }
+    insert_pushes(conn, &batch.pushes).await?;
+    for push in &batch.push_updates {
+        let query = sqlx::query(
+            "UPDATE push SET state = ?, attempts = ?, reason = ?, server_id = ? WHERE event = ?",
+        )
+        .bind(push.state.number())
+        .bind(push.attempts)
+        .bind(push.reason)
+        .bind(push.server_id.as_deref())
+        .bind(push.event);
+        query
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine(doing, &error))?;
+    }
+    insert_held(conn, &chained.held).await?;
+    for number in &batch.released {
+        let query = sqlx::query("UPDATE held SET open = false WHERE number = ?").bind(number);
+        query
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine(doing, &error))?;
+    }
+    for book in &batch.books {
+        upsert_book(conn, book).await?;
+    }
+    write_reports(conn, batch).await
+}
+
+async fn insert_pushes(conn: &mut SqliteConnection, pushes: &[PushRow]) -> Result<(), StoreError> {
+    let cells = pushes
+        .iter()
+        .flat_map(|push| {
+            [
+                push.event,
+                push.leg,
+                push.source,
+                push.state.number(),
+                push.attempts,
+                push.reason,
+            ]
+            .map(Cell::I)
+        })
+        .collect();
+    insert(
+        conn,
+        "INSERT INTO push (event, leg, source, state, attempts, reason)",
+        6,
+        cells,
+    )
+    .await
+}
+
+async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<(), StoreError> {
+    let mut cells = Vec::with_capacity(held.len() * 11);
+    for hold in held {
+        let numbers = [
+            hold.number,
+            hold.leg,
+            hold.stage,
+            hold.reason.number(),
+            hold.reason.owner().number(),
+            hold.source,
+            hold.partner,
+            hold.return_id,
+            hold.row,
+            hold.since,
+            i64::from(hold.open),
+        ];
+        cells.extend(numbers.map(Cell::I));
+    }
+    insert(conn, "INSERT INTO held (number, leg, stage, reason, owner, source, partner, return_id, row, since, open)", 11, cells).await
+}
+
+/// Adds a group's counts to its run's book.
+async fn upsert_book(conn: &mut SqliteConnection, book: &BookRow) -> Result<(), StoreError> {
+    let doing = "keeping the books";
+    let found = sqlx::query("SELECT accepted, repeated, rejected, held, reasons FROM book WHERE run = ? AND stage = ? AND source = ? AND partner = ? AND file = ?")
+        .bind(book.run)
+        .bind(book.stage.number())
+        .bind(book.source)
+        .bind(book.partner)
+        .bind(book.file)
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(|error| engine(doing, &error))?;
+    let mut sum = book.clone();
+    if let Some(row) = found {
+        sum.counts.merge(&super::columns::counts(&row, 0)?);
+    }
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let reasons = reasons_json(&sum);
+    let counts = &sum.counts;
+    let cells = vec![
+        book.run.into(),
+        book.stage.number().into(),
+        book.source.into(),
+        book.partner.into(),
+        book.file.into(),
+        number(counts.received()).into(),
+        number(counts.accepted()).into(),
+        number(counts.repeated()).into(),
+        number(counts.rejected()).into(),
+        number(counts.held()).into(),
+        reasons.as_str().into(),
+    ];
+    let head = "INSERT OR REPLACE INTO book (run, stage, source, partner, file, received, accepted, repeated, rejected, held, reasons)";
+    insert(conn, head, 11, cells).await
+}
+
+async fn write_reports(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    insert_certificates(conn, &batch.certificates).await?;
+    insert_facts(conn, &batch.facts).await?;
+    insert_published(conn, batch).await?;
+    match &batch.day_seal {
+        Some(seal) => insert_day_seal(conn, seal).await,
+        None => Ok(()),
+    }
+}
+
+async fn insert_certificates(
+    conn: &mut SqliteConnection,
+    certificates: &[Certificate],
+) -> Result<(), StoreError> {
+    let mut cells = Vec::new();
+    for row in certificates {
+        cells.extend([
+            row.run.into(),
+            row.source.into(),
+            row.verdict.as_str().into(),
+            row.evidence.as_str().into(),
+            row.high.into(),
+            Cell::B(&row.input),
+        ]);
+    }
+    insert(
+        conn,
+        "INSERT INTO certificate (run, source, verdict, evidence, high, input)",
+        6,
+        cells,
+    )
+    .await
+}
+
+async fn insert_facts(conn: &mut SqliteConnection, facts: &[Fact]) -> Result<(), StoreError> {
+    let mut cells = Vec::new();
+    for fact in facts {
+        cells.extend(
+            [
+                fact.id,
+                fact.kind,
+                fact.month,
+                fact.issue,
+                fact.source,
+                fact.partner,
+            ]
+            .map(Cell::I),
+        );
+        cells.extend([
+            fact.instrument.as_str().into(),
+            fact.item.as_str().into(),
+            fact.before.into(),
+            fact.after.into(),
+        ]);
+    }
+    insert(conn, "INSERT INTO fact (id, kind, month, issue, source, partner, instrument, item, before, after)", 10, cells).await
+}
+
+/// The reports of a night, and the sealed cells they were made from.
+async fn insert_published(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    let cells = batch
+        .cubes
+        .iter()
+        .flat_map(|(night, commissioner, sealed)| {
+            [
+                (*night).into(),
+                commissioner.as_str().into(),
+                Cell::B(sealed),
+            ]
+        })
+        .collect();
+    insert(
+        conn,
+        "INSERT INTO cube (night, commissioner, sealed)",
+        3,
+        cells,
+    )
+    .await?;
+    let mut cells = Vec::new();
+    for (night, commissioner, name, digest, bytes) in &batch.published {
+        cells.extend([
+            (*night).into(),
+            commissioner.as_str().into(),
+            name.as_str().into(),
+            digest.into(),
+            Cell::B(bytes),
+        ]);
+    }
+    insert(
+        conn,
+        "INSERT INTO published (night, commissioner, name, digest, bytes)",
+        5,
+        cells,
+    )
+    .await
+}
+
+async fn insert_day_seal(
+    conn: &mut SqliteConnection,
+    (day, root, mac, strands): &DaySeal,
+) -> Result<(), StoreError> {
+    insert(
+        conn,
+        "INSERT INTO day_seal (day, root, mac)",
+        3,
+        vec![(*day).into(), root.into(), mac.into()],
+    )
+    .await?;
+    let mut cells = Vec::with_capacity(strands.len() * 4);
+    for (strand, seq, head) in strands {
+        cells.extend([(*day).into(), (*strand).into(), (*seq).into(), head.into()]);
+    }
+    insert(
+        conn,
+        "INSERT INTO day_seal_strand (day, strand, seq, head)",
+        4,
+        cells,
+    )
+    .await
+}
