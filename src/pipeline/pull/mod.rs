@@ -244,6 +244,16 @@ async fn pull_search(
     };
     line.finish().await?;
     outcome.add_totals(&line.writer.totals);
+    if search.unresolved() > 0 {
+        let what = format!(
+            "{} records that referrals name could not be found",
+            search.unresolved()
+        );
+        let place = Place::detail(format!("source {}", env.sources[source].config.id));
+        outcome
+            .diagnostics
+            .push(Diagnostic::new(Code::Unresolved, what, place));
+    }
     let (verdict, evidence) = search.verdict();
     match ended {
         // The high mark moves only now that every page is durable.

@@ -93,6 +93,11 @@ impl<'c> SearchPull<'c> {
         self.search.server_date().map(Instant)
     }
 
+    /// Records that referrals name and the server does not give.
+    pub(crate) fn unresolved(&self) -> u64 {
+        self.unresolved
+    }
+
     /// What the search can promise, and why not more.
     pub(crate) fn verdict(&self) -> (String, serde_json::Value) {
         let verdict = match self.search.ending() {
