@@ -8,7 +8,7 @@ use crate::domain::entropy::Stream;
 use crate::domain::{Action, EventKind, LegState, Occasion, Reason};
 use crate::partner::Volume;
 use crate::store::batch::LegSeed;
-use crate::store::rows::{Fact, PushRow, PushState, Standing};
+use crate::store::rows::{EventRow, Fact, HeldRow, PushRow, PushState, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
 
 impl Intake<'_> {
@@ -93,6 +93,14 @@ impl Intake<'_> {
                     .filter(|hold| hold.reason == Reason::StopOpen)
                     .map(|hold| hold.number),
             );
+        }
+        let sent_on = |(kept, _): &(KeptEvent, EventRow)| kept.kind == EventKind::Onward.code();
+        if touched.fresh.iter().any(sent_on) {
+            // The agreement that an earlier sheet lacked has come.
+            let settled = |hold: &&HeldRow| hold.reason == Reason::OnwardConsent;
+            batch
+                .released
+                .extend(open.iter().filter(settled).map(|hold| hold.number));
         }
         if after != before || !touched.fresh.is_empty() {
             batch.push(Entry::leg(

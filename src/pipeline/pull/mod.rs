@@ -3,7 +3,9 @@
 //! In: a source. Out: sealed inputs, legs that are routed, held or closed, the books of three rooms, and a certificate.
 //! Keeps: nothing is marked as read before it is durable; the same input again changes nothing (`ledger.md` §4).
 //!
-//!     reader ── chunks ──► workers (parse, select, map, seal) ──► writer, in chunk order, one commit a group
+//! ```text
+//! reader ── chunks ──► workers (parse, select, map, seal) ──► writer, in chunk order, one commit a group
+//! ```
 
 mod change;
 pub(crate) mod chunk;
@@ -244,56 +246,34 @@ async fn pull_search(
     };
     line.finish().await?;
     outcome.add_totals(&line.writer.totals);
-    if search.unresolved() > 0 {
-        let what = format!(
-            "{} records that referrals name could not be found",
-            search.unresolved()
-        );
-        let place = Place::detail(format!("source {}", env.sources[source].config.id));
-        outcome
-            .diagnostics
-            .push(Diagnostic::new(Code::Unresolved, what, place));
-    }
+    outcome
+        .diagnostics
+        .extend(unresolved(env, source, search.unresolved()));
     let (verdict, evidence) = search.verdict();
+    let whole = ended.is_ok() && verdict.starts_with("complete");
+    let place = Place::detail(format!("source {}", env.sources[source].config.id));
     match ended {
-        // The high mark moves only now that every page is durable.
-        Ok(()) if verdict.starts_with("complete") => {
-            let high = search.high().or(high).unwrap_or(Instant::ZERO);
-            certify(env, source, run, &verdict, &evidence, high, Vec::new()).await?;
-        }
+        Ok(()) if whole => {}
         Ok(()) => {
-            let place = Place::detail(format!("source {}", env.sources[source].config.id));
-            outcome.unreachable.push(Diagnostic::new(
-                Code::PagesIncomplete,
-                "a search ended before its last page",
-                place,
-            ));
-            certify(
-                env,
-                source,
-                run,
-                "unknown",
-                &evidence,
-                high.unwrap_or(Instant::ZERO),
-                Vec::new(),
-            )
-            .await?;
+            let what = "a search ended before its last page";
+            let ended = Diagnostic::new(Code::PagesIncomplete, what, place);
+            outcome.unreachable.push(ended);
         }
-        Err(error) => {
-            outcome.unreachable.push(unreached(env, source, &error));
-            certify(
-                env,
-                source,
-                run,
-                "unknown",
-                &evidence,
-                high.unwrap_or(Instant::ZERO),
-                Vec::new(),
-            )
-            .await?;
-        }
+        Err(error) => outcome.unreachable.push(unreached(env, source, &error)),
     }
+    // The high mark moves only now that every page is durable, and only if every page came.
+    let mark = if whole { search.high().or(high) } else { high };
+    let mark = mark.unwrap_or(Instant::ZERO);
+    let verdict = if whole { verdict.as_str() } else { "unknown" };
+    certify(env, source, run, verdict, &evidence, mark, Vec::new()).await?;
     Ok(outcome)
+}
+
+/// What is said of records that referrals name and the server does not give.
+fn unresolved(env: &Env, source: usize, records: u64) -> Option<Diagnostic> {
+    let place = Place::detail(format!("source {}", env.sources[source].config.id));
+    let what = format!("{records} records that referrals name could not be found");
+    (records > 0).then(|| Diagnostic::new(Code::Unresolved, what, place))
 }
 
 fn unreached(env: &Env, source: usize, error: &ClientError) -> Diagnostic {
