@@ -2,8 +2,8 @@
 
 /// Referrals that one worker takes at a time: large enough to fill a statement, small enough to stay in the cache.
 pub(crate) const CHUNK_REFERRALS: usize = 500;
-/// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 4,000 referrals share it.
-pub(crate) const GROUP_CHUNKS: usize = 8;
+/// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 3,000 referrals share it.
+pub(crate) const GROUP_CHUNKS: usize = 6;
 /// Bytes of one resource or NDJSON line.
 pub(crate) const RESOURCE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one extract file, streamed.

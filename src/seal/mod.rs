@@ -111,8 +111,7 @@ impl HolderKey {
 
     /// A keyed digest of content, useless to anyone once the key is destroyed.
     pub(crate) fn digest(&self, content: &[u8]) -> Look {
-        let sub = mac(&self.0, &[b"kith 1 digest"]);
-        first_half(&mac(&sub, &[content]))
+        first_half(&mac(&self.0, &[b"kith 1 digest", content]))
     }
 
     fn cipher(&self) -> aead::LessSafeKey {

@@ -82,6 +82,8 @@ pub(crate) trait Store: Send + Sync {
     fn ledger(&self, strand: i64, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;
     /// One ledger row.
     fn ledger_at(&self, place: Place) -> Answer<'_, Option<LedgerRow>>;
+    /// Folds what was logged into the store proper, so that reading stays quick after much was written.
+    fn settle(&self) -> Answer<'_, ()>;
     /// Lifts the time of every strand, so that nothing can be written behind a cut.
     fn lift(&self, at: i64) -> Answer<'_, ()>;
     /// The time of the last row of any strand.

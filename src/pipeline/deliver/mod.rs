@@ -6,7 +6,7 @@
 
 mod make;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use make::{By, Made, Maker, Numbered, Planned};
@@ -31,6 +31,9 @@ const MAPPER: i64 = 1;
 /// Legs read and mapped at a time.
 const PAGE: i64 = 2_000;
 
+/// The delivery to one partner, under way.
+type Delivery = tokio::task::JoinHandle<anyhow::Result<StageOutcome>>;
+
 /// Delivers to every partner.
 ///
 /// # Errors
@@ -46,14 +49,17 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
     let mut outcome = StageOutcome::default();
     // Partners have strands of their own, so a few are served at once: while one is committed, others are mapped.
     let at_once = if env.workers == 1 { 1 } else { env.workers * 2 };
-    for some in places.chunks(at_once) {
-        let mut under_way = Vec::with_capacity(some.len());
-        for place in some {
-            under_way.push(named_task(deliver_one(Arc::clone(env), *place, run)));
+    let mut under_way = VecDeque::with_capacity(at_once);
+    for place in places {
+        if under_way.len() >= at_once
+            && let Some(first) = under_way.pop_front()
+        {
+            outcome.merge(finished(first).await?);
         }
-        for task in under_way {
-            outcome.merge(task.await??);
-        }
+        under_way.push_back(named_task(deliver_one(Arc::clone(env), place, run)));
+    }
+    for task in under_way {
+        outcome.merge(finished(task).await?);
     }
     Ok(outcome)
 }
@@ -65,8 +71,12 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
 )]
 fn named_task(
     work: impl Future<Output = anyhow::Result<StageOutcome>> + Send + 'static,
-) -> tokio::task::JoinHandle<anyhow::Result<StageOutcome>> {
+) -> Delivery {
     tokio::spawn(work)
+}
+
+async fn finished(task: Delivery) -> anyhow::Result<StageOutcome> {
+    task.await?
 }
 
 async fn deliver_one(env: Arc<Env>, place: usize, run: i64) -> anyhow::Result<StageOutcome> {

@@ -54,6 +54,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
         };
         outcome.merge(pulled);
     }
+    env.store.settle().await?;
     Ok(outcome)
 }
 
@@ -81,7 +82,7 @@ impl<'e> Line<'e> {
     /// Hands a chunk to a worker.
     async fn hand(&mut self, load: Load) -> anyhow::Result<()> {
         // Enough for the workers to go on with while a group is being committed.
-        while self.waiting.len() >= self.env.workers + limits::GROUP_CHUNKS / 2 {
+        while self.waiting.len() >= self.env.workers + limits::GROUP_CHUNKS {
             self.take_one().await?;
         }
         let count = i64::try_from(load.len()).unwrap_or(0).max(1) * IDS_A_REFERRAL;

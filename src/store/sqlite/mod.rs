@@ -48,7 +48,7 @@ impl SqliteStore {
             .row_buffer_size(1024);
         // Statements are never logged: what is slow is found by measuring, and values stay where they are.
         let options = options.disable_statement_logging();
-        let writing = options.clone().pragma("cache_size", "-65536");
+        let writing = options.clone().pragma("cache_size", "-49152");
         let reading = options
             .pragma("cache_size", "-4096")
             .pragma("query_only", "ON");

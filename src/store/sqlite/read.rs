@@ -157,6 +157,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn settle(&self) -> Answer<'_, ()> {
+        Box::pin(self.checkpoint())
+    }
+
     fn lift(&self, at: i64) -> Answer<'_, ()> {
         Box::pin(self.lift_strands(at))
     }

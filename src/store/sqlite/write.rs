@@ -73,6 +73,14 @@ impl SqliteStore {
         Ok((strand << 40) + next - count)
     }
 
+    /// A reader that is still at work only leaves some of it for later.
+    pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
+        let query = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+        let done = query.fetch_all(&self.writer).await;
+        done.map(|_| ())
+            .map_err(|error| engine("folding the log into the store", &error))
+    }
+
     pub(super) async fn lift_strands(&self, at: i64) -> Result<(), StoreError> {
         let query = sqlx::query("UPDATE strand SET at = max(at, ?)").bind(at);
         query
