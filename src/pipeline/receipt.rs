@@ -108,10 +108,11 @@ fn pretty(json: &serde_json::Value) -> Vec<u8> {
 }
 
 fn shown(finding: &Finding, again: bool) -> Disposition {
-    if again {
-        Disposition::Repeated
-    } else {
-        finding.disposition
+    match finding.reason {
+        _ if again => Disposition::Repeated,
+        // Another partner's reference must read like nobody's: the receipt tells nothing of who else was referred.
+        Some(Reason::NotYourReference) => Disposition::Rejected,
+        _ => finding.disposition,
     }
 }
 
@@ -168,4 +169,37 @@ fn writable(cells: &[String], format: Format) -> Vec<String> {
                 .map_or_else(|_| String::new(), std::borrow::Cow::into_owned)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(disposition: Disposition, reason: Reason) -> Finding {
+        Finding {
+            line: 2,
+            disposition,
+            reason: Some(reason),
+            leg: 0,
+            events: Vec::new(),
+            column: None,
+        }
+    }
+
+    #[test]
+    fn another_partners_reference_reads_like_nobodys() {
+        let theirs = finding(Disposition::Held, Reason::NotYourReference);
+        let nobodys = finding(Disposition::Rejected, Reason::NotOurPerson);
+        assert_eq!(words(&theirs, false), words(&nobodys, false));
+        assert_eq!(shown(&theirs, false), shown(&nobodys, false));
+    }
+
+    #[test]
+    fn a_file_taken_before_says_so_on_every_row() {
+        let held = finding(Disposition::Held, Reason::BadDate);
+        assert_eq!(
+            words(&held, true),
+            ("We already had this", String::new(), String::new())
+        );
+    }
 }
