@@ -46,6 +46,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
     let only = Only {
         source: args.source,
         partner: args.partner,
+        settled: !args.once,
     };
     if args.once {
         once(global, args.as_of.as_deref(), &stages, &only, args.json).await

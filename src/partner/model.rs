@@ -309,6 +309,8 @@ pub(crate) struct Collect {
     pub(crate) check: Option<String>,
     /// strftime pattern in which the partner writes dates.
     pub(crate) dates: String,
+    /// How long a return must have stood still before the daemon takes it.
+    pub(crate) settle_seconds: u32,
     /// Days by which an event may lie before the referral.
     pub(crate) early_days: u32,
     /// No check and no identity column: every row that says something waits.

@@ -72,8 +72,7 @@ pub(super) fn read_collect(
         let said = table.number(key, 0..=max).map_or(default, |at| at.value);
         u32::try_from(said).unwrap_or_default()
     };
-    // A command run by hand takes what is there; a wrong number is an error all the same.
-    whole("settle_seconds", 86_400, SETTLE_SECONDS);
+    let settle_seconds = whole("settle_seconds", 86_400, SETTLE_SECONDS);
     table.not_yet("withdrawn");
     let acknowledged = table.opt_table("acknowledged");
     let unguarded = table.word("unguarded", &[("hold-all", true)]);
@@ -104,6 +103,7 @@ pub(super) fn read_collect(
             .unwrap_or_default(),
         check: table.opt_string("check").or_else(|| header_of("leg.check")),
         dates: dates.value.to_owned(),
+        settle_seconds,
         early_days: whole("early_days", 365, EARLY_DAYS),
         hold_all: unguarded.is_some(),
         acknowledged: acknowledged.map(|table| {

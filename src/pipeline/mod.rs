@@ -37,6 +37,8 @@ use crate::domain::{Counts, Stage};
 pub(crate) struct Only {
     pub(crate) source: Option<String>,
     pub(crate) partner: Option<String>,
+    /// Take returns only when they have stood still: nobody watches, and a sheet may still be growing.
+    pub(crate) settled: bool,
 }
 
 /// What a room did, beside its books in the store.

@@ -46,16 +46,11 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
         let Ok(pattern) = Pattern::parse(&collect.file) else {
             continue;
         };
-        // A command run by hand takes what is there; only the daemon waits for a file to stand still.
-        let moment = Moment {
-            now_micros: env.now().0,
-            settle_seconds: 0,
-        };
         let listing = match at
             .transport
             .prepare()
             .and_then(|()| at.transport.sweep())
-            .and_then(|()| at.transport.list(&pattern, moment))
+            .and_then(|()| at.transport.list(&pattern, moment(env, collect, only)))
         {
             Ok(listing) => listing,
             Err(error) => {
@@ -103,6 +98,19 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
         }
     }
     Ok(outcome)
+}
+
+/// A command run by hand takes what is there; only the daemon waits for a file to stand still.
+fn moment(env: &Env, collect: &Collect, only: &Only) -> Moment {
+    let settle_seconds = if only.settled {
+        collect.settle_seconds
+    } else {
+        0
+    };
+    Moment {
+        now_micros: env.now().0,
+        settle_seconds,
+    }
 }
 
 fn failed(partner: &Partner, code: Code, error: &TransportError) -> Diagnostic {
