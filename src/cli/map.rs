@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{DONE, Global, WAITS, known};
-use crate::config::Config;
+use crate::config::{Config, ORDERS};
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::{Action, Disposition, LegReference, LegState, Reason};
 use crate::fhir::service_request;
@@ -209,15 +209,6 @@ fn one<T>(
         )),
     }
 }
-
-/// Intents that are orders (`safety.md` §3).
-const ORDERS: [&str; 5] = [
-    "order",
-    "original-order",
-    "reflex-order",
-    "filler-order",
-    "instance-order",
-];
 
 /// A reference derived from the referral's id: the same every time, and good for a preview only.
 fn preview_reference(id: &str) -> String {

@@ -13,7 +13,7 @@ use crate::partner::{Volume, read_notes, read_schedule, read_volume};
 /// Security labels with which nothing of a person goes out: restricted and very restricted.
 const RESTRICTED_LABELS: [&str; 2] = ["R", "V"];
 /// Intents that are an instruction to send (`safety.md` §3).
-const ORDERS: [&str; 5] = [
+pub(crate) const ORDERS: [&str; 5] = [
     "order",
     "original-order",
     "reflex-order",
