@@ -11,6 +11,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Clock, Entropy};
 use crate::partner::Rules;
 use crate::pipeline::env::{Env, IdRanges, PartnerEnv, SourceEnv};
+use crate::pipeline::ready::ReadyRows;
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
 use crate::store::chain::hex;
 use crate::store::rows::{KeyKind, KeyRow};
@@ -96,6 +97,7 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         workers: options.workers.max(1),
         streams: AtomicU64::new(16),
         ids: IdRanges::default(),
+        ready: ReadyRows::default(),
         config,
         rules,
     };

@@ -2,8 +2,10 @@
 
 /// Referrals that one worker takes at a time: large enough to fill a statement, small enough to stay in the cache.
 pub(crate) const CHUNK_REFERRALS: usize = 500;
-/// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 3,000 referrals share it.
-pub(crate) const GROUP_CHUNKS: usize = 6;
+/// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 8,000 referrals share it.
+pub(crate) const GROUP_CHUNKS: usize = 16;
+/// Chunks prepared ahead of the writer: what workers do while a group is flushed to the disk.
+pub(crate) const CHUNKS_AHEAD: usize = 14;
 /// Bytes of one resource or NDJSON line.
 pub(crate) const RESOURCE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one extract file, streamed.
@@ -18,6 +20,8 @@ pub(crate) const CONFIG_BYTES_MAX: u64 = 4 * 1024 * 1024;
 pub(crate) const MAPPING_BYTES_MAX: u64 = 1024 * 1024;
 /// Rows of one drop; what is over waits for the next one.
 pub(crate) const DROP_ROWS_MAX: usize = 50_000;
+/// Drops whose leaving is recorded in one transaction.
+pub(crate) const DROPS_TOGETHER: usize = 16;
 /// Columns of a drop.
 pub(crate) const DROP_COLUMNS_MAX: usize = 100;
 /// Files taken from one `in/` a run.
@@ -28,6 +32,8 @@ pub(crate) const DIAGNOSTICS_MAX: usize = 1_000;
 pub(crate) const WRITES_AT_ONCE: usize = 4;
 /// Events whose `pushing` row is committed together, before any of them is sent.
 pub(crate) const PUSH_BATCH: usize = 100;
+/// Bytes of rows kept from their decision to their delivery in the same run.
+pub(crate) const READY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Rows a statement inserts.
 pub(crate) const STATEMENT_ROWS: usize = 500;
 /// Days for which a delivered row is compared with a return.

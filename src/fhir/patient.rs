@@ -340,8 +340,13 @@ pub(crate) fn nhs_number_text<'t>(patient: &'t Json<'_>) -> Option<&'t str> {
 
 /// Every different NHS number a Patient bears, as written: more than one is a question for the practice.
 pub(crate) fn nhs_number_texts<'t>(patient: &'t Json<'_>) -> Vec<&'t str> {
+    nhs_numbers_of(patient.get("identifier"))
+}
+
+/// The same of the value of `Patient.identifier` alone.
+pub(crate) fn nhs_numbers_of<'t>(identifiers: Option<&'t Json<'_>>) -> Vec<&'t str> {
     let mut numbers: Vec<&str> = Vec::new();
-    for identifier in nhs_number_identifiers(patient) {
+    for identifier in nhs_numbers_among(identifiers) {
         if let Some(value) = text_of(identifier, "value")
             && !numbers.contains(&value)
         {
@@ -352,12 +357,16 @@ pub(crate) fn nhs_number_texts<'t>(patient: &'t Json<'_>) -> Vec<&'t str> {
 }
 
 fn nhs_number_identifiers<'t, 'a>(patient: &'t Json<'a>) -> impl Iterator<Item = &'t Json<'a>> {
-    items(patient.get("identifier"))
-        .iter()
-        .filter(|identifier| {
-            text_of(identifier, "system") == Some(NHS_NUMBER_SYSTEM)
-                && text_of(identifier, "use") != Some("old")
-        })
+    nhs_numbers_among(patient.get("identifier"))
+}
+
+fn nhs_numbers_among<'t, 'a>(
+    identifiers: Option<&'t Json<'a>>,
+) -> impl Iterator<Item = &'t Json<'a>> {
+    items(identifiers).iter().filter(|identifier| {
+        text_of(identifier, "system") == Some(NHS_NUMBER_SYSTEM)
+            && text_of(identifier, "use") != Some("old")
+    })
 }
 
 /// The verification status of the NHS number as two digits; a code of neither code system comes as written.

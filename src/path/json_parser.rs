@@ -235,6 +235,17 @@ impl<'a> Parser<'a> {
 
     /// Passes over plain characters, up to a quote, a backslash, a control character or the end.
     fn run(&mut self) {
+        // Eight at a time while none of them ends the run.
+        while let Some(eight) = self
+            .bytes
+            .get(self.at..)
+            .and_then(|rest| rest.first_chunk())
+        {
+            if ends_a_run(u64::from_le_bytes(*eight)) {
+                break;
+            }
+            self.at += 8;
+        }
         while let Some(byte) = self.peek() {
             if byte == b'"' || byte == b'\\' || byte < 0x20 {
                 return;
@@ -296,6 +307,16 @@ impl<'a> Parser<'a> {
         }
         Ok(code)
     }
+}
+
+/// Whether any of eight bytes is a quote, a backslash or a control character.
+fn ends_a_run(eight: u64) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const TOPS: u64 = ONES << 7;
+    // A byte below n leaves its top bit set when n is taken from it, unless it had it set before.
+    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & TOPS;
+    let is = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
+    (below(eight, 0x20) | is(b'"') | is(b'\\')) != 0
 }
 
 pub(super) const REPEATED: &str = "a key stands twice in one object";

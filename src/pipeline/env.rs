@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use jiff::civil::Date;
 
 use super::dossier::Setting;
+use super::ready::ReadyRows;
 use super::select::{SourceRules, Unnamed};
 use crate::config::{Config, Source};
 use crate::domain::entropy::Stream;
@@ -55,6 +56,8 @@ pub(crate) struct Env {
     pub(crate) activity_system: String,
     pub(crate) partner_system: String,
     pub(crate) ids: IdRanges,
+    /// Rows mapped in this run and not yet delivered.
+    pub(crate) ready: ReadyRows,
     /// The rules are not those of the last run: what waits is decided again.
     pub(crate) rules_changed: bool,
 }

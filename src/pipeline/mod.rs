@@ -16,6 +16,7 @@ mod observe;
 pub(crate) mod prove;
 mod pull;
 mod push;
+pub(crate) mod ready;
 mod receipt;
 mod reconcile;
 mod redecide;

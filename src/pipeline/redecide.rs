@@ -222,7 +222,7 @@ async fn decide(
     let known = Known {
         open_with: if said.despite_open { &[] } else { &open },
     };
-    let outcome = chunk::judge(env, source, &view, trees.consent(), known);
+    let outcome = chunk::judge(env, source, &view, trees.consent(), known, &|_, _| {});
     let (
         Some(place),
         Some(chunk::Outcome::Held(

@@ -78,12 +78,12 @@ pub(crate) trait Store: Send + Sync {
     fn reserve(&self, strand: i64, count: i64) -> Answer<'_, i64>;
     /// Appends and projects a batch in one durable transaction.
     fn commit(&self, batch: Batch) -> Answer<'_, Commit>;
+    /// The same for several batches, all or none of them: what they touch together is written once.
+    fn commit_all(&self, batches: Vec<Batch>) -> Answer<'_, Vec<Commit>>;
     /// Ledger rows of a strand after `seq`, at most `limit`.
     fn ledger(&self, strand: i64, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;
     /// One ledger row.
     fn ledger_at(&self, place: Place) -> Answer<'_, Option<LedgerRow>>;
-    /// Folds what was logged into the store proper, so that reading stays quick after much was written.
-    fn settle(&self) -> Answer<'_, ()>;
     /// Lifts the time of every strand, so that nothing can be written behind a cut.
     fn lift(&self, at: i64) -> Answer<'_, ()>;
     /// The time of the last row of any strand.

@@ -87,6 +87,18 @@ impl<W: Write> RowWriter<W> {
         Ok(())
     }
 
+    /// Writes a row whose bytes another writer of the same format and columns gave as its last.
+    ///
+    /// # Errors
+    /// [`WriteError::Sink`].
+    pub(crate) fn write_made(&mut self, row: &[u8]) -> Result<(), WriteError> {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(row);
+        self.sink.write_all(row).map_err(WriteError::Sink)?;
+        self.rows += 1;
+        Ok(())
+    }
+
     /// Bytes of the row written last, its line end included.
     pub(crate) fn last_row(&self) -> &[u8] {
         &self.bytes

@@ -9,7 +9,7 @@ use super::super::kept::Fetched;
 use super::super::map;
 use crate::domain::{Action, LegReference};
 use crate::partner::{Partner, Rules};
-use crate::seal::{Digest, sha256};
+use crate::seal::{Digest, Look, sha256};
 use crate::store::rows::DropRow;
 use crate::tabular::{RowWriter, RowsByAction};
 
@@ -29,6 +29,8 @@ pub(super) enum By {
 /// One row to write; its number and digest are filled in when it is.
 pub(super) struct Planned {
     pub(super) row: DropRow,
+    /// Its bytes, if it was mapped in this run.
+    pub(super) ready: Option<Box<[u8]>>,
     pub(super) reference: LegReference,
     pub(super) source: i64,
     pub(super) person: i64,
@@ -49,10 +51,30 @@ pub(super) struct Maker {
     of: Numbered,
     writer: RowWriter<Vec<u8>>,
     header_sha256: Digest,
-    actions: RowsByAction,
-    rows: Vec<DropRow>,
+    written: Written,
     /// Rows whose person was erased: they are not written.
     pub(super) missing: usize,
+}
+
+/// What has been written so far.
+#[derive(Default)]
+struct Written {
+    actions: RowsByAction,
+    rows: Vec<DropRow>,
+}
+
+impl Written {
+    fn note(&mut self, mut row: DropRow, digest: Look, action: Action) {
+        row.row = i64::try_from(self.rows.len()).unwrap_or(i64::MAX) + 1;
+        row.digest = digest;
+        self.rows.push(row);
+        match action {
+            Action::New => self.actions.new += 1,
+            Action::Amend => self.actions.amend += 1,
+            Action::Stop => self.actions.stop += 1,
+            Action::Pause => self.actions.pause += 1,
+        }
+    }
 }
 
 impl Maker {
@@ -74,8 +96,7 @@ impl Maker {
             of,
             writer,
             header_sha256,
-            actions: RowsByAction::default(),
-            rows: Vec::new(),
+            written: Written::default(),
             missing: 0,
         })
     }
@@ -91,12 +112,23 @@ impl Maker {
         let tokens = |fields: &[&[u8]]| env.keys.token(fields);
         let sequence = u64::try_from(self.of.sequence).unwrap_or(0);
         for Planned {
-            mut row,
+            row,
+            ready,
             reference,
             source,
             person,
         } in planned
         {
+            let action = Action::from_number(row.action)
+                .ok_or_else(|| anyhow::anyhow!("a row of a drop has no action"))?;
+            if let Some(bytes) = ready {
+                self.writer.write_made(&bytes)?;
+                let digest = env
+                    .keys
+                    .look(&[&person.to_be_bytes(), self.writer.last_row()]);
+                self.written.note(row, digest, action);
+                continue;
+            }
             let Some(dossier) = fetched.dossier(row.raws)? else {
                 self.missing += 1;
                 continue;
@@ -104,8 +136,6 @@ impl Maker {
             let place = env
                 .source_at(source)
                 .ok_or_else(|| anyhow::anyhow!("a source of the ledger is not in the config"))?;
-            let action = Action::from_number(row.action)
-                .ok_or_else(|| anyhow::anyhow!("a row of a drop has no action"))?;
             let trees = dossier
                 .trees()
                 .map_err(|_| anyhow::anyhow!("a kept referral is no JSON"))?;
@@ -123,17 +153,10 @@ impl Maker {
                 )
             })?;
             self.writer.write_row(&cells)?;
-            row.row = i64::try_from(self.rows.len()).unwrap_or(i64::MAX) + 1;
-            row.digest = env
+            let digest = env
                 .keys
                 .look(&[&person.to_be_bytes(), self.writer.last_row()]);
-            self.rows.push(row);
-            match action {
-                Action::New => self.actions.new += 1,
-                Action::Amend => self.actions.amend += 1,
-                Action::Stop => self.actions.stop += 1,
-                Action::Pause => self.actions.pause += 1,
-            }
+            self.written.note(row, digest, action);
         }
         Ok(())
     }
@@ -143,8 +166,8 @@ impl Maker {
         Ok(Made {
             bytes: self.writer.finish()?,
             header_sha256: self.header_sha256,
-            actions: self.actions,
-            rows: self.rows,
+            actions: self.written.actions,
+            rows: self.written.rows,
         })
     }
 }

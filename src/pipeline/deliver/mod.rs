@@ -9,6 +9,7 @@ mod make;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use make::{By, Made, Maker, Numbered, Planned};
 
 use super::dossier::Dossier;
@@ -32,7 +33,14 @@ const MAPPER: i64 = 1;
 const PAGE: i64 = 2_000;
 
 /// The delivery to one partner, under way.
-type Delivery = tokio::task::JoinHandle<anyhow::Result<StageOutcome>>;
+type Delivery = tokio::task::JoinHandle<anyhow::Result<Delivered>>;
+
+/// What came of one partner: the record that its drop has left is still to be committed.
+#[derive(Default)]
+struct Delivered {
+    outcome: StageOutcome,
+    sent: Option<Batch>,
+}
 
 /// Delivers to every partner.
 ///
@@ -46,7 +54,11 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
             .then_some(place)
     };
     let places: Vec<usize> = env.each_partner().filter_map(wanted).collect();
-    let mut outcome = StageOutcome::default();
+    let mut delivered = Lot {
+        env,
+        sent: Vec::new(),
+        outcome: StageOutcome::default(),
+    };
     // Partners have strands of their own, so a few are served at once: while one is committed, others are mapped.
     let at_once = if env.workers == 1 { 1 } else { env.workers * 2 };
     let mut under_way = VecDeque::with_capacity(at_once);
@@ -54,14 +66,42 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
         if under_way.len() >= at_once
             && let Some(first) = under_way.pop_front()
         {
-            outcome.merge(finished(first).await?);
+            delivered.take(first).await?;
         }
         under_way.push_back(named_task(deliver_one(Arc::clone(env), place, run)));
     }
     for task in under_way {
-        outcome.merge(finished(task).await?);
+        delivered.take(task).await?;
     }
-    Ok(outcome)
+    delivered.commit().await?;
+    Ok(delivered.outcome)
+}
+
+/// Drops that have left: they are recorded together, for their legs lie among one another in the store.
+struct Lot<'e> {
+    env: &'e Env,
+    sent: Vec<Batch>,
+    outcome: StageOutcome,
+}
+
+impl Lot<'_> {
+    async fn take(&mut self, task: Delivery) -> anyhow::Result<()> {
+        let delivered = task.await??;
+        self.outcome.merge(delivered.outcome);
+        self.sent.extend(delivered.sent);
+        if self.sent.len() >= limits::DROPS_TOGETHER {
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self) -> anyhow::Result<()> {
+        if !self.sent.is_empty() {
+            let sent = std::mem::take(&mut self.sent);
+            self.env.store.commit_all(sent).await?;
+        }
+        Ok(())
+    }
 }
 
 /// Starts the delivery to one partner.
@@ -69,28 +109,22 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
     clippy::disallowed_methods,
     reason = "awaited by the room that starts it, so no error is lost"
 )]
-fn named_task(
-    work: impl Future<Output = anyhow::Result<StageOutcome>> + Send + 'static,
-) -> Delivery {
+fn named_task(work: impl Future<Output = anyhow::Result<Delivered>> + Send + 'static) -> Delivery {
     tokio::spawn(work)
 }
 
-async fn finished(task: Delivery) -> anyhow::Result<StageOutcome> {
-    task.await?
-}
-
-async fn deliver_one(env: Arc<Env>, place: usize, run: i64) -> anyhow::Result<StageOutcome> {
-    let mut outcome = StageOutcome::default();
+async fn deliver_one(env: Arc<Env>, place: usize, run: i64) -> anyhow::Result<Delivered> {
+    let mut delivered = Delivered::default();
     let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
     picked_up(&env, partner, at).await?;
     let legs = pending(&env, at.strand).await?;
     if legs.is_empty() && !partner.deliver.empty {
-        return Ok(outcome);
+        return Ok(delivered);
     }
-    if let Some(failed) = drop_to(&env, place, run, legs, &mut outcome).await? {
-        outcome.unreachable.push(failed);
+    if let Some(failed) = drop_to(&env, place, run, legs, &mut delivered).await? {
+        delivered.outcome.unreachable.push(failed);
     }
-    Ok(outcome)
+    Ok(delivered)
 }
 
 async fn pending(env: &Env, partner: i64) -> anyhow::Result<Vec<Leg>> {
@@ -114,7 +148,7 @@ async fn drop_to(
     place: usize,
     run: i64,
     legs: Vec<Leg>,
-    outcome: &mut StageOutcome,
+    delivered: &mut Delivered,
 ) -> anyhow::Result<Option<Diagnostic>> {
     let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
     if let Err(error) = at.transport.prepare() {
@@ -127,7 +161,7 @@ async fn drop_to(
     let of = Numbered { sequence, today };
     let mut maker = Maker::new(Arc::clone(env), By::InForce(place), of)?;
     for page in legs.chunks(usize::try_from(PAGE).unwrap_or(2_000)) {
-        let planned = plan(env, partner, drop_id, page).await?;
+        let planned = plan(env, partner, drop_id, today, page).await?;
         maker = add(env, maker, planned).await?;
     }
     let made = maker.finish()?;
@@ -171,13 +205,14 @@ async fn drop_to(
     if let Err(error) = publish(partner, at, &file, &made) {
         return Ok(Some(undelivered(partner, &error)));
     }
-    sent(env, at, &file, run, &stops, outcome).await?;
+    delivered.sent = Some(sent(env, at, &file, run, &stops, &mut delivered.outcome));
     Ok(None)
 }
 
 /// Fetches a page's inputs, and opens, maps and writes them on a thread of their own.
 async fn add(env: &Env, mut maker: Maker, planned: Vec<Planned>) -> anyhow::Result<Maker> {
-    let raws: Vec<RawIds> = planned.iter().map(|planned| planned.row.raws).collect();
+    let sealed = planned.iter().filter(|planned| planned.ready.is_none());
+    let raws: Vec<RawIds> = sealed.map(|planned| planned.row.raws).collect();
     let fetched = kept::fetch(env, &raws).await?;
     let written = tokio::task::spawn_blocking(move || maker.add(planned, &fetched).map(|()| maker));
     written.await?
@@ -188,6 +223,7 @@ async fn plan(
     env: &Env,
     partner: &Partner,
     drop_id: i64,
+    today: Date,
     legs: &[Leg],
 ) -> anyhow::Result<Vec<Planned>> {
     let sent = last_rows(env, legs).await?;
@@ -218,8 +254,13 @@ async fn plan(
             changed,
             digest: [0; 16],
         };
+        let new = leg.now.pending == Action::New.number();
+        let ready = new
+            .then(|| env.ready.take(leg.id, leg.rev, today))
+            .flatten();
         planned.push(Planned {
             row,
+            ready,
             reference: leg.reference,
             source: leg.source,
             person: leg.now.person,
@@ -298,15 +339,15 @@ fn publish(
         .map(|_| ())
 }
 
-/// Records that a drop has left: its legs move together.
-async fn sent(
+/// The record that a drop has left: its legs move together.
+fn sent(
     env: &Env,
     at: &PartnerEnv,
     file: &DropFile,
     run: i64,
     stops: &[i64],
     outcome: &mut StageOutcome,
-) -> anyhow::Result<()> {
+) -> Batch {
     let mut counts = Counts::default();
     counts.add_many(
         Disposition::Accepted,
@@ -347,8 +388,7 @@ async fn sent(
             open: true,
         });
     }
-    env.store.commit(batch).await?;
-    Ok(())
+    batch
 }
 
 /// Finishes drops that the last run prepared and did not see leave.
@@ -394,7 +434,8 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
             .filter(|row| row.action == Action::Stop.number())
             .map(|row| row.leg)
             .collect();
-        sent(env, at, &file, 0, &stops, &mut outcome).await?;
+        let batch = sent(env, at, &file, 0, &stops, &mut outcome);
+        env.store.commit(batch).await?;
         outcome.diagnostics.push(Diagnostic::new(
             Code::DropRemade,
             "an unfinished drop was finished",
@@ -431,6 +472,7 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
             let leg = legs.get(&row.leg)?;
             Some(Planned {
                 row: row.clone(),
+                ready: None,
                 reference: leg.reference,
                 source: leg.source,
                 person: leg.now.person,

@@ -1,19 +1,21 @@
 //! The worker's part of the way in: parse once, look up, select, map, seal. No ledger order is decided here.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-
 use std::sync::Arc;
 
 use super::change::{self, Changed};
 use super::folder::Folder;
 use super::lore::{Looks, Lore, Seen, looks, lore, shared};
+use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
 use crate::domain::{LegReference, LegState, Reason, Stage};
+use crate::partner::Partner;
 use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
 use crate::pipeline::env::{Env, Ids, raw_spot};
 use crate::pipeline::select::{Decision, Known, decide};
-use crate::pipeline::{kept, map};
+use crate::pipeline::{kept, map, ready};
 use crate::seal::{Digest, HolderKey, Look, sealed_digest, stub};
 use crate::store::rows::{KeyKind, KeyRow, Leg, RawIds, RawKind, RawRow, Standing};
 
@@ -91,10 +93,12 @@ pub(crate) enum Outcome {
     Routed(usize),
 }
 
-/// A chunk as it leaves the worker; dossiers and items are of the same length and order.
+/// A chunk as it leaves the worker; items are in the order of what was loaded.
 pub(crate) struct Prepared {
-    pub(crate) dossiers: Vec<Dossier>,
+    pub(crate) load: Load,
     pub(crate) items: Vec<Item>,
+    /// Where requests could not be read, and why.
+    pub(crate) problems: Vec<Diagnostic>,
 }
 
 /// The referrals of a chunk: fetched already, or still to be read from a folder.
@@ -112,6 +116,30 @@ impl Load {
         }
     }
 
+    /// One referral of it alone.
+    pub(crate) fn one(&self, number: usize) -> Self {
+        match self {
+            Self::Ready(dossiers) => {
+                Self::Ready(dossiers.get(number).cloned().into_iter().collect())
+            }
+            Self::Places(folder, places) => {
+                let place = places.get(number).copied();
+                Self::Places(Arc::clone(folder), place.into_iter().collect())
+            }
+        }
+    }
+
+    /// Where a referral of the chunk came from.
+    fn place(&self, env: &Env, source: usize, number: usize) -> Place {
+        match self {
+            Self::Ready(_) => Place::detail(format!("source {}", env.sources[source].config.id))
+                .and("one ServiceRequest"),
+            Self::Places(folder, places) => places
+                .get(number)
+                .map_or_else(Place::default, |place| folder.place(*place)),
+        }
+    }
+
     fn requests(&self) -> std::io::Result<Vec<Bytes>> {
         match self {
             Self::Ready(dossiers) => Ok(dossiers
@@ -125,13 +153,13 @@ impl Load {
     }
 
     /// With the records that the requests name; each request is parsed once for all.
-    fn complete(
-        self,
+    fn complete<'l>(
+        &'l self,
         requests: &[Bytes],
         parsed: &[Option<Json<'_>>],
-    ) -> std::io::Result<Vec<Dossier>> {
+    ) -> std::io::Result<Cow<'l, [Dossier]>> {
         match self {
-            Self::Ready(dossiers) => Ok(dossiers),
+            Self::Ready(dossiers) => Ok(Cow::Borrowed(dossiers)),
             Self::Places(folder, _) => requests
                 .iter()
                 .zip(parsed)
@@ -155,14 +183,11 @@ pub(crate) fn prepare(
 ) -> anyhow::Result<Prepared> {
     let runtime = tokio::runtime::Handle::current();
     let requests = load.requests()?;
-    let parsed: Vec<Option<Json<'_>>> = requests
-        .iter()
-        .map(|request| Json::parse(request).ok())
-        .collect();
+    let (parsed, problems) = parse(env, source, &load, &requests);
     let dossiers = load.complete(&requests, &parsed)?;
     let trees: Vec<Option<Trees<'_>>> = parsed
         .into_iter()
-        .zip(&dossiers)
+        .zip(dossiers.iter())
         .map(|(request, dossier)| Some(dossier.trees_with(request?)))
         .collect();
     let looks: Vec<Option<Looks>> = dossiers
@@ -214,7 +239,32 @@ pub(crate) fn prepare(
         }
     }
     drop(trees);
-    Ok(Prepared { dossiers, items })
+    drop(dossiers);
+    Ok(Prepared {
+        load,
+        items,
+        problems,
+    })
+}
+
+/// The trees of requests, and what is said of those that are no JSON.
+fn parse<'r>(
+    env: &Env,
+    source: usize,
+    load: &Load,
+    requests: &'r [Bytes],
+) -> (Vec<Option<Json<'r>>>, Vec<Diagnostic>) {
+    let mut problems = Vec::new();
+    let mut parsed: Vec<Option<Json<'r>>> = Vec::with_capacity(requests.len());
+    for (number, request) in requests.iter().enumerate() {
+        let tree = Json::parse(request).map_err(|error| {
+            let within = format!("line {}, column {} of the text", error.line, error.column);
+            let place = load.place(env, source, number).and(within);
+            problems.push(Diagnostic::new(Code::Unreadable, error.what, place));
+        });
+        parsed.push(tree.ok());
+    }
+    (parsed, problems)
 }
 
 /// One referral with all that is known of it.
@@ -349,13 +399,13 @@ impl One<'_, '_> {
         let view = self
             .trees
             .view(env.setting(source, &env.rules, env.today()), facts);
-        judge(
-            env,
-            source,
-            &view,
-            self.trees.consent(),
-            Known { open_with: &open },
-        )
+        let keep = |partner: &Partner, cells: &map::Cells<'_>| {
+            if let Some(row) = ready::bytes_of(partner, &env.rules, cells) {
+                env.ready.keep(leg, env.today(), row);
+            }
+        };
+        let known = Known { open_with: &open };
+        judge(env, source, &view, self.trees.consent(), known, &keep)
     }
 
     fn person(&self, ids: &Ids, stream: &mut Stream) -> Person {
@@ -440,13 +490,14 @@ impl One<'_, '_> {
     }
 }
 
-/// Select's decision, and map's if it was routed; `None` of what is not ours.
+/// Select's decision, and map's if it was routed, whose row `mapped` is shown; `None` of what is not ours.
 pub(crate) fn judge(
     env: &Env,
     source: &crate::config::Source,
     view: &crate::partner::View<'_>,
     consent: Option<&Json<'_>>,
     known: Known<'_>,
+    mapped: &dyn Fn(&Partner, &map::Cells<'_>),
 ) -> Option<Outcome> {
     match decide(view, consent, &env.source_rules(source), known) {
         Decision::NotOurs => None,
@@ -456,7 +507,10 @@ pub(crate) fn judge(
             let partner = env.rules.partners.get(place)?;
             Some(
                 match map::row(partner, view, &|fields| env.keys.token(fields)) {
-                    Ok(_) => Outcome::Routed(place),
+                    Ok(cells) => {
+                        mapped(partner, &cells);
+                        Outcome::Routed(place)
+                    }
                     Err(problem) => Outcome::Held(Stage::Map, problem.reason, Some(place)),
                 },
             )

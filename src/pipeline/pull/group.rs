@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::change::Changed;
-use super::chunk::{Item, NewReferral, Outcome, Prepared, Shared, seal_raw, standing};
+use super::chunk::{Item, Load, NewReferral, Outcome, Prepared, Shared, seal_raw, standing};
 use super::lore::Seen;
+use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, LegState, Reason, Stage};
-use crate::pipeline::dossier::Dossier;
+use crate::domain::{Counts, Disposition, LegState, Reason, Stage, limits};
 use crate::pipeline::env::Env;
 use crate::seal::{Look, sealed_digest};
 use crate::store::batch::{LegSeed, birth_tail, vouched_list};
@@ -37,8 +37,10 @@ pub(super) struct GroupWriter<'e> {
     free: HashMap<usize, i64>,
     /// What workers need not look up.
     pub(super) seen: Arc<Seen>,
-    pub(super) deferred: Vec<Dossier>,
+    pub(super) deferred: Vec<Load>,
     pub(super) totals: BTreeMap<Stage, Counts>,
+    /// Where requests could not be read.
+    pub(super) problems: Vec<Diagnostic>,
 }
 
 impl<'e> GroupWriter<'e> {
@@ -70,14 +72,18 @@ impl<'e> GroupWriter<'e> {
             seen: Arc::new(Seen::new(env.store.raws_after(0, 1).await?.is_empty())),
             deferred: Vec::new(),
             totals: BTreeMap::new(),
+            problems: Vec::new(),
         })
     }
 
     /// Takes a prepared chunk; commits when the group is full.
     pub(super) async fn take(&mut self, prepared: Prepared) -> anyhow::Result<()> {
-        for (dossier, item) in prepared.dossiers.into_iter().zip(prepared.items) {
+        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.problems.len());
+        self.problems
+            .extend(prepared.problems.into_iter().take(free));
+        for (number, item) in prepared.items.into_iter().enumerate() {
             if self.collides(&item) {
-                self.deferred.push(dossier);
+                self.deferred.push(prepared.load.one(number));
                 continue;
             }
             self.note(&item);
@@ -103,7 +109,7 @@ impl<'e> GroupWriter<'e> {
             }
         }
         self.chunks += 1;
-        if self.chunks >= crate::domain::limits::GROUP_CHUNKS {
+        if self.chunks >= limits::GROUP_CHUNKS {
             self.commit().await?;
         }
         Ok(())

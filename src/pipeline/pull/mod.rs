@@ -54,15 +54,17 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
         };
         outcome.merge(pulled);
     }
-    env.store.settle().await?;
     Ok(outcome)
 }
+
+/// A chunk being prepared.
+type Chunk = tokio::task::JoinHandle<anyhow::Result<Prepared>>;
 
 /// Chunks under way on worker threads, taken in order.
 struct Line<'e> {
     env: &'e Arc<Env>,
     source: usize,
-    waiting: VecDeque<tokio::task::JoinHandle<anyhow::Result<Prepared>>>,
+    waiting: VecDeque<Chunk>,
     writer: GroupWriter<'e>,
     /// As many chunks are worked on at once as there are workers; the rest wait their turn.
     turns: Arc<Semaphore>,
@@ -82,7 +84,7 @@ impl<'e> Line<'e> {
     /// Hands a chunk to a worker.
     async fn hand(&mut self, load: Load) -> anyhow::Result<()> {
         // Enough for the workers to go on with while a group is being committed.
-        while self.waiting.len() >= self.env.workers + limits::GROUP_CHUNKS {
+        while self.waiting.len() >= self.env.workers + limits::CHUNKS_AHEAD {
             self.take_one().await?;
         }
         let count = i64::try_from(load.len()).unwrap_or(0).max(1) * IDS_A_REFERRAL;
@@ -91,14 +93,15 @@ impl<'e> Line<'e> {
         let mut stream = self.env.stream();
         let (env, source) = (Arc::clone(self.env), self.source);
         let (turns, seen) = (Arc::clone(&self.turns), Arc::clone(&self.writer.seen));
-        let prepared = move || {
-            let turn = tokio::runtime::Handle::current().block_on(turns.acquire())?;
-            let prepared = prepare(&env, source, load, &seen, &ids, &mut stream);
+        let prepared = async move {
+            // Its turn comes before its thread: as many threads as workers, and no more memory kept by them.
+            let turn = turns.acquire().await?;
+            let work = move || prepare(&env, source, load, &seen, &ids, &mut stream);
+            let prepared = tokio::task::spawn_blocking(work).await?;
             drop(turn);
             prepared
         };
-        self.waiting
-            .push_back(tokio::task::spawn_blocking(prepared));
+        self.waiting.push_back(under_way(prepared));
         Ok(())
     }
 
@@ -121,14 +124,23 @@ impl<'e> Line<'e> {
                 return Ok(());
             }
             // One at a time, each in the store before the next is looked at: these met one another.
-            for dossier in deferred {
+            for load in deferred {
                 self.writer.forget();
-                self.hand(Load::Ready(vec![dossier])).await?;
+                self.hand(load).await?;
                 self.take_one().await?;
                 self.writer.commit().await?;
             }
         }
     }
+}
+
+/// Starts the work on a chunk.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "awaited by the line that starts it, so no error is lost"
+)]
+fn under_way(work: impl Future<Output = anyhow::Result<Prepared>> + Send + 'static) -> Chunk {
+    tokio::spawn(work)
 }
 
 async fn pull_folder(
@@ -164,6 +176,7 @@ async fn pull_folder(
         }
     };
     outcome.diagnostics.extend_from_slice(folder.diagnostics());
+    let mut unreadable = 0;
     let before = last_certificate(env, source).await?;
     let input = folder_digest(env, &folder);
     if before.is_some_and(|certificate| {
@@ -187,9 +200,11 @@ async fn pull_folder(
         }
         line.finish().await?;
         outcome.add_totals(&line.writer.totals);
+        unreadable = line.writer.problems.len();
+        outcome.diagnostics.append(&mut line.writer.problems);
     }
     // A file that is no FHIR at all (a list of what the extract holds, say) takes nothing from what the pull can promise.
-    let unreadable = folder
+    unreadable += folder
         .diagnostics()
         .iter()
         .filter(|diagnostic| diagnostic.code() != Code::NotAResource)
@@ -247,6 +262,7 @@ async fn pull_search(
     };
     line.finish().await?;
     outcome.add_totals(&line.writer.totals);
+    outcome.diagnostics.append(&mut line.writer.problems);
     outcome
         .diagnostics
         .extend(unresolved(env, source, search.unresolved()));

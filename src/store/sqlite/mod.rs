@@ -42,13 +42,13 @@ impl SqliteStore {
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
-            .pragma("wal_autocheckpoint", "32000")
+            .pragma("wal_autocheckpoint", "64000")
             .statement_cache_capacity(64)
             // Rows cross from the engine's thread in batches: one at a time costs more than reading them.
             .row_buffer_size(1024);
         // Statements are never logged: what is slow is found by measuring, and values stay where they are.
         let options = options.disable_statement_logging();
-        let writing = options.clone().pragma("cache_size", "-49152");
+        let writing = options.clone().pragma("cache_size", "-57344");
         let reading = options
             .pragma("cache_size", "-4096")
             .pragma("query_only", "ON");

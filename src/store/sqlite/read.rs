@@ -137,7 +137,14 @@ impl Store for SqliteStore {
     }
 
     fn commit(&self, batch: Batch) -> Answer<'_, Commit> {
-        Box::pin(self.commit_batch(batch))
+        Box::pin(async move {
+            let mut commits = self.commit_batches(vec![batch]).await?;
+            commits.pop().ok_or(StoreError::Corrupt("a commit"))
+        })
+    }
+
+    fn commit_all(&self, batches: Vec<Batch>) -> Answer<'_, Vec<Commit>> {
+        Box::pin(self.commit_batches(batches))
     }
 
     fn ledger(&self, strand: i64, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>> {
@@ -155,10 +162,6 @@ impl Store for SqliteStore {
                 .await?
                 .pop())
         })
-    }
-
-    fn settle(&self) -> Answer<'_, ()> {
-        Box::pin(self.checkpoint())
     }
 
     fn lift(&self, at: i64) -> Answer<'_, ()> {

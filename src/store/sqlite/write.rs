@@ -73,14 +73,6 @@ impl SqliteStore {
         Ok((strand << 40) + next - count)
     }
 
-    /// A reader that is still at work only leaves some of it for later.
-    pub(super) async fn checkpoint(&self) -> Result<(), StoreError> {
-        let query = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
-        let done = query.fetch_all(&self.writer).await;
-        done.map(|_| ())
-            .map_err(|error| engine("folding the log into the store", &error))
-    }
-
     pub(super) async fn lift_strands(&self, at: i64) -> Result<(), StoreError> {
         let query = sqlx::query("UPDATE strand SET at = max(at, ?)").bind(at);
         query
@@ -99,7 +91,10 @@ impl SqliteStore {
         insert_keys(&mut conn, &[key]).await
     }
 
-    pub(super) async fn commit_batch(&self, mut batch: Batch) -> Result<Commit, StoreError> {
+    pub(super) async fn commit_batches(
+        &self,
+        batches: Vec<Batch>,
+    ) -> Result<Vec<Commit>, StoreError> {
         let doing = "committing";
         let mut conn = self
             .writer
@@ -110,25 +105,34 @@ impl SqliteStore {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(|error| engine(doing, &error))?;
-        let row = sqlx::query("SELECT id, name, seq, head, at FROM strand WHERE id = ?")
-            .bind(batch.strand)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(|error| engine(doing, &error))?;
-        let strand = strand(&row)?;
-        let next_number: i64 = sqlx::query("SELECT coalesce(max(number), 0) + 1 FROM held")
-            .fetch_one(&mut *tx)
-            .await
-            .and_then(|row| row.try_get(0))
-            .map_err(|error| engine(doing, &error))?;
-        let chained = batch.chain(&strand, next_number);
-        write_evidence(&mut tx, &batch).await?;
-        write_ledger(&mut tx, strand.id, &chained).await?;
-        write_legs(&mut tx, &batch, &chained).await?;
-        write_projections(&mut tx, &batch, &chained).await?;
+        let mut commits = Vec::with_capacity(batches.len());
+        for batch in batches {
+            commits.push(write_batch(&mut tx, batch).await?);
+        }
         tx.commit().await.map_err(|error| engine(doing, &error))?;
-        Ok(chained.commit)
+        Ok(commits)
     }
+}
+
+async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Commit, StoreError> {
+    let doing = "committing";
+    let row = sqlx::query("SELECT id, name, seq, head, at FROM strand WHERE id = ?")
+        .bind(batch.strand)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(|error| engine(doing, &error))?;
+    let strand = strand(&row)?;
+    let next_number: i64 = sqlx::query("SELECT coalesce(max(number), 0) + 1 FROM held")
+        .fetch_one(&mut *conn)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| engine(doing, &error))?;
+    let chained = batch.chain(&strand, next_number);
+    write_evidence(conn, &batch).await?;
+    write_ledger(conn, strand.id, &chained).await?;
+    write_legs(conn, &batch, &chained).await?;
+    write_projections(conn, &batch, &chained).await?;
+    Ok(chained.commit)
 }
 
 async fn write_ledger(

@@ -1,9 +1,12 @@
 //! What one extract holds: type, id and place of every resource, without its content.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::FileExt;
+
+use serde_json::value::RawValue;
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
@@ -122,6 +125,31 @@ impl Index {
     }
 
     fn index_document(&mut self, bytes: &[u8], spot: Spot, place: &Place) {
+        // Requests and patients are nearly all there is, and little of them is needed here.
+        match Sketch::of(bytes) {
+            Some(sketch) if sketch.kind == "ServiceRequest" => {
+                let (id, last_updated) = (sketch.id.map(Box::from), sketch.last_updated());
+                let indexed = Indexed {
+                    spot,
+                    coded: false,
+                    last_updated,
+                };
+                return self.add_request(id, indexed, place);
+            }
+            Some(sketch) if sketch.kind == "Patient" => {
+                if let Some(id) = sketch.id {
+                    let (numbers, last_updated) = (sketch.nhs_numbers(), sketch.last_updated());
+                    let indexed = Indexed {
+                        spot,
+                        coded: false,
+                        last_updated,
+                    };
+                    self.add_record(RawKind::Patient, Box::from(id), indexed, numbers);
+                }
+                return;
+            }
+            _ => {}
+        }
         let tree = match Json::parse(bytes) {
             Ok(tree) => tree,
             Err(error) => {
@@ -206,16 +234,8 @@ impl Index {
         };
         let kind = match kind {
             "ServiceRequest" => {
-                let Some(id) = id.or_else(|| full_url.map(Box::from)) else {
-                    self.note(Diagnostic::new(
-                        Code::BadResource,
-                        "a ServiceRequest without id",
-                        place.clone(),
-                    ));
-                    return;
-                };
-                self.requests.push((id, indexed));
-                return;
+                let id = id.or_else(|| full_url.map(Box::from));
+                return self.add_request(id, indexed, place);
             }
             "Patient" => RawKind::Patient,
             "Practitioner" => RawKind::Practitioner,
@@ -228,14 +248,44 @@ impl Index {
             }
         };
         let Some(id) = id else { return };
-        if kind == RawKind::Patient {
-            for number in patient::nhs_number_texts(tree) {
-                self.by_nhs_number.insert(Box::from(number), id.clone());
-            }
+        let numbers = if kind == RawKind::Patient {
+            let numbers = patient::nhs_number_texts(tree);
+            numbers.into_iter().map(Box::from).collect()
+        } else {
+            Vec::new()
+        };
+        self.add_record(kind, id, indexed, numbers);
+    }
+
+    fn add_request(&mut self, id: Option<Box<str>>, indexed: Indexed, place: &Place) {
+        if let Some(id) = id {
+            self.requests.push((id, indexed));
+            return;
         }
-        let known = self.records.get(&(kind, id.clone()));
-        if known.is_none_or(|known| known.last_updated <= indexed.last_updated) {
-            self.records.insert((kind, id), indexed);
+        let what = "a ServiceRequest without id";
+        self.note(Diagnostic::new(Code::BadResource, what, place.clone()));
+    }
+
+    /// Of records with one id in one extract the newest stands.
+    fn add_record(
+        &mut self,
+        kind: RawKind,
+        id: Box<str>,
+        indexed: Indexed,
+        numbers: Vec<Box<str>>,
+    ) {
+        for number in numbers {
+            self.by_nhs_number.insert(number, id.clone());
+        }
+        match self.records.entry((kind, id)) {
+            Entry::Vacant(free) => {
+                free.insert(indexed);
+            }
+            Entry::Occupied(mut known) => {
+                if known.get().last_updated <= indexed.last_updated {
+                    known.insert(indexed);
+                }
+            }
         }
     }
 
@@ -243,6 +293,56 @@ impl Index {
         if self.diagnostics.len() < limits::DIAGNOSTICS_MAX {
             self.diagnostics.push(diagnostic);
         }
+    }
+}
+
+/// What the index needs of a request or patient, read without building the rest.
+#[derive(serde::Deserialize)]
+struct Sketch<'a> {
+    #[serde(borrow, rename = "resourceType")]
+    kind: &'a str,
+    #[serde(borrow, default)]
+    id: Option<&'a str>,
+    #[serde(borrow, default)]
+    meta: Option<SketchMeta<'a>>,
+    #[serde(borrow, default)]
+    identifier: Option<&'a RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+struct SketchMeta<'a> {
+    #[serde(borrow, default, rename = "lastUpdated")]
+    last_updated: Option<&'a str>,
+}
+
+impl<'a> Sketch<'a> {
+    /// `None` wherever the careful way is needed: an error to be placed, an id with an escape or of another type.
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        let sketch: Self = serde_json::from_str(std::str::from_utf8(bytes).ok()?).ok()?;
+        let plain = |text: Option<&str>| text.is_none_or(|text| !text.trim().is_empty());
+        (plain(sketch.id) && plain(sketch.meta.as_ref().and_then(|meta| meta.last_updated)))
+            .then_some(sketch)
+    }
+
+    fn last_updated(&self) -> Option<Box<str>> {
+        self.meta
+            .as_ref()?
+            .last_updated
+            .map(str::trim)
+            .map(Box::from)
+    }
+
+    fn nhs_numbers(&self) -> Vec<Box<str>> {
+        let Some(identifier) = self.identifier else {
+            return Vec::new();
+        };
+        let text = identifier.get();
+        let Ok(tree) = Json::parse(text.as_bytes()) else {
+            return Vec::new();
+        };
+        let numbers = patient::nhs_numbers_of(Some(&tree));
+        numbers.into_iter().map(Box::from).collect()
     }
 }
 
@@ -257,7 +357,7 @@ struct EntryText<'a> {
     #[serde(borrow, default, rename = "fullUrl")]
     full_url: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
-    resource: Option<&'a serde_json::value::RawValue>,
+    resource: Option<&'a RawValue>,
 }
 
 /// Reads a file from its start without moving a position that others share.

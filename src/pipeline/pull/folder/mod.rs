@@ -129,17 +129,22 @@ impl Folder {
         let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.diagnostics.len());
         self.diagnostics
             .extend(index.diagnostics.into_iter().take(free));
-        if self.records.is_empty() {
-            self.records = index.records;
-            return index.digest;
+        let mut later = index.records;
+        // The few go to the many, whichever came first; of equally old ones the later extract's stands.
+        let later_is_larger = later.len() > self.records.len();
+        if later_is_larger {
+            std::mem::swap(&mut self.records, &mut later);
         }
         #[expect(
             clippy::iter_over_hash_type,
             reason = "each key is looked at by itself"
         )]
-        for (key, found) in index.records {
+        for (key, found) in later {
             let known = self.records.get(&key);
-            if known.is_none_or(|known| known.last_updated <= found.last_updated) {
+            if known.is_none_or(|known| {
+                known.last_updated < found.last_updated
+                    || (known.last_updated == found.last_updated && !later_is_larger)
+            }) {
                 self.records.insert(key, found);
             }
         }
