@@ -278,12 +278,12 @@ fn unresolved(env: &Env, source: usize, records: u64) -> Option<Diagnostic> {
 
 fn unreached(env: &Env, source: usize, error: &ClientError) -> Diagnostic {
     let place = Place::detail(format!("source {}", env.sources[source].config.id));
-    let code = match error {
+    let usual = match error {
         ClientError::ForeignLink { .. } => Code::ForeignLink,
-        ClientError::Refused { .. } | ClientError::Unauthorised { .. } => Code::SourceRefused,
+        ClientError::Refused { .. } => Code::SourceRefused,
         _ => Code::SourceUnreachable,
     };
-    Diagnostic::new(code, error.to_string(), place)
+    gp::diagnostic(error, usual, place)
 }
 
 async fn last_certificate(env: &Env, source: usize) -> anyhow::Result<Option<Certificate>> {

@@ -36,11 +36,8 @@ pub(super) async fn push(
     let client = match gp::client(env, place, base_url) {
         Ok(client) => client,
         Err(error) => {
-            outcome.unreachable.push(Diagnostic::new(
-                Code::WriteUnreachable,
-                error.to_string(),
-                here(),
-            ));
+            let wrong = gp::diagnostic(&error, Code::WriteUnreachable, here());
+            outcome.unreachable.push(wrong);
             return Ok(outcome);
         }
     };
