@@ -4,6 +4,7 @@
 
 mod cells;
 mod nightly;
+pub(crate) mod online;
 mod open;
 mod summary;
 

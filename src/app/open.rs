@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use super::App;
 use crate::config::{Config, SecretPlace};
@@ -336,6 +336,7 @@ async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
             strand,
             key_id: row.id,
             key,
+            session: OnceLock::new(),
         });
     }
     let id = env.ids.take(&*env.store, strand, 1).await?.next();
@@ -355,5 +356,6 @@ async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
         strand,
         key_id: id,
         key,
+        session: OnceLock::new(),
     })
 }

@@ -4,10 +4,11 @@ use serde_json::json;
 
 use super::{DONE, FAILED, Global, emit, print_diagnostics};
 use crate::app::Refused;
-use crate::config::{Config, PushTo};
+use crate::app::online::{self, Line};
+use crate::config::Config;
 use crate::diagnostics::Diagnostic;
-use crate::fhir::client::{Client, Settings};
 use crate::partner::Rules;
+use crate::pipeline::gp;
 
 /// Check config and every mapping: all problems at once, with file, line and column
 #[derive(clap::Args)]
@@ -24,6 +25,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let (config, rules, problems) = match crate::app::load(&global.config_file()) {
         Ok((config, rules, mut warnings)) => {
             warnings.extend(config.check_places());
+            warnings.extend(config.sources.iter().flat_map(gp::check_secrets));
             (config, rules, warnings)
         }
         Err(Refused(problems)) => {
@@ -37,19 +39,19 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         }
     };
     let refused = problems.iter().any(|problem| config.refuses(problem));
-    let online = if args.online {
-        reach(&config).await
+    let online = if args.online && !refused {
+        online::check(&config, &rules, &super::system_entropy()?).await
     } else {
         Vec::new()
     };
-    let unreached = online.iter().any(|(_, answer)| answer.is_err());
+    let fault = online.iter().any(|line| line.state() == "fault");
     if args.json {
         let partners: Vec<_> = rules
             .partners
             .iter()
             .map(|partner| sees(&rules, partner))
             .collect();
-        let online: Vec<_> = online.iter().map(|(source, answer)| json!({"source": source, "ok": answer.is_ok(), "what": answer.as_ref().unwrap_or_else(|error| error)})).collect();
+        let online: Vec<_> = online.iter().map(line_json).collect();
         let all = json!({"ok": !refused, "problems": to_json(&problems), "partners": partners, "online": online});
         emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
     } else {
@@ -57,7 +59,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     }
     Ok(if refused {
         FAILED
-    } else if unreached {
+    } else if fault {
         super::WAITS
     } else {
         DONE
@@ -69,7 +71,7 @@ fn print_all(
     config: &Config,
     rules: &Rules,
     problems: &[Diagnostic],
-    online: &[Reached],
+    online: &[Line],
 ) -> anyhow::Result<()> {
     print_diagnostics(problems);
     emit(format_args!("{}", config.describe()))?;
@@ -82,11 +84,8 @@ fn print_all(
             partner.share.basis
         ))?;
     }
-    for (source, answer) in online {
-        emit(format_args!(
-            "{source}: {}\n",
-            answer.as_ref().unwrap_or_else(|error| error)
-        ))?;
+    for line in online {
+        emit(format_args!("{}", line_text(line)))?;
     }
     emit(format_args!(
         "{} partners, {} problems\n",
@@ -114,33 +113,32 @@ fn sees(rules: &Rules, partner: &crate::partner::Partner) -> serde_json::Value {
     json!({"id": partner.id, "share": partner.share.fields, "basis": partner.share.basis, "columns": columns})
 }
 
-/// Id of a source, and what its system answered.
-type Reached = (String, Result<String, String>);
+/// One thing that was looked at on line, and below it where it is and how to put it right.
+fn line_text(line: &Line) -> String {
+    let (source, check, state) = (&line.source, line.check, line.state());
+    let first = format!("{source:<14}{check:<13}{state:<9}{}\n", line.what);
+    let Some(wrong) = &line.wrong else {
+        return first;
+    };
+    let (owner, fix) = wrong.code().fix();
+    let below = [
+        ("code", wrong.code().text().to_owned()),
+        ("where", wrong.place().text()),
+        ("owner", owner),
+        ("fix", fix),
+    ];
+    let lines = below.map(|(name, text)| format!("  {name:<8}{text}\n"));
+    first + &lines.concat()
+}
 
-/// Asks each GP system what it is.
-async fn reach(config: &Config) -> Vec<Reached> {
-    let mut answers = Vec::new();
-    for source in &config.sources {
-        let mut urls = Vec::new();
-        if let crate::config::Pull::Search { base_url } = &source.pull {
-            urls.push(base_url);
-        }
-        if let PushTo::Fhir { base_url } = &source.push.to
-            && !urls.contains(&base_url)
-        {
-            urls.push(base_url);
-        }
-        for url in urls {
-            let answer = match Client::new(Settings::new(url.as_str())) {
-                Ok(client) => match client.capability().await {
-                    Ok(capability) if capability.is_r4() => Ok("reached, FHIR R4".to_owned()),
-                    Ok(_) => Err("reached, but not FHIR R4 (4.0.x)".to_owned()),
-                    Err(error) => Err(error.to_string()),
-                },
-                Err(error) => Err(error.to_string()),
-            };
-            answers.push((source.id.clone(), answer));
+fn line_json(line: &Line) -> serde_json::Value {
+    let mut shown = json!({"source": line.source, "check": line.check, "state": line.state(),
+        "ok": line.state() != "fault", "what": line.what});
+    if let Some(wrong) = &line.wrong {
+        let problem = wrong.to_json();
+        for key in ["code", "where", "owner", "fix"] {
+            shown[key] = problem[key].clone();
         }
     }
-    answers
+    shown
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::source::{Pull, PushTo, Source};
-use super::{Config, Unnamed};
+use super::{Auth, Config, Unnamed};
 
 impl Config {
     /// The settings in force, one a line, in the order of the file.
@@ -82,7 +82,24 @@ fn describe_source(source: &Source) -> String {
     let mode = if source.shadow { "shadow" } else { "live" };
     let enabled = if source.enabled { "" } else { ", not enabled" };
     format!(
-        "{}: {} ({}), pull {pull}, push {push}, {mode}{enabled}",
-        source.id, source.name, source.ods_code
+        "{}: {} ({}), pull {pull}, push {push}, {}, {mode}{enabled}",
+        source.id,
+        source.name,
+        source.ods_code,
+        sign_in(&source.reach.auth)
     )
+}
+
+/// How a source is signed in to, and where its secret lives.
+fn sign_in(auth: &Auth) -> String {
+    match auth {
+        Auth::None => "no sign-in".to_owned(),
+        Auth::Bearer { token } => format!("bearer {}", token.secret.masked()),
+        Auth::Basic { user, password } => format!("basic {user} {}", password.secret.masked()),
+        Auth::ApiKey { header, key } => format!("api-key {header} {}", key.secret.masked()),
+        Auth::SmartBackend {
+            client_id, signing, ..
+        } => format!("smart-backend {client_id} {}", signing.key.secret.masked()),
+        Auth::NhsApim { signing, .. } => format!("nhs-apim {}", signing.key.secret.masked()),
+    }
 }

@@ -5,6 +5,7 @@
 //! is refused.
 
 mod address;
+mod auth;
 mod describe;
 mod exchange;
 mod installation;
@@ -19,9 +20,10 @@ use crate::partner::Rules;
 use crate::partner::load::text_within;
 use crate::partner::table::{Problems, SourceText, TableReader};
 
+pub(crate) use auth::{Auth, Kept, Signing};
 pub(crate) use exchange::{Commissioner, Transport};
 pub(crate) use installation::{Console, Retain, Routing, Safety, Schedule, Unnamed};
-pub(crate) use secret::{Secret, SecretPlace};
+pub(crate) use secret::{Secret, SecretError, SecretPlace};
 pub(crate) use source::{ORDERS, Pull, PushTo, Source};
 
 /// An environment variable, for [`Config::load`].

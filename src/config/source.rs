@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::address::read_base_url;
+use super::auth::{Reach, read_reach};
 use super::exchange::Commissioner;
 use super::installation::{Routing, Safety, read_routing};
 use super::{Surroundings, read_id};
@@ -47,6 +48,8 @@ pub(crate) struct Source {
     pub(crate) enabled: bool,
     pub(crate) pull: Pull,
     pub(crate) push: Push,
+    /// Sign-in, headers and limits of its server.
+    pub(crate) reach: Reach,
     /// Who is told of a worry about somebody.
     pub(crate) safety: Vec<Contact>,
     /// In shadow all is decided and recorded, and nothing goes out.
@@ -134,9 +137,9 @@ fn read_source(
 ) -> Option<Source> {
     let pull = read_pull(table, around);
     let push = read_push(table, around, pull.as_ref());
-    read_auth(table);
     check_schedule(table);
     table.not_yet("worklist");
+    let ods_code = read_ods_code(table);
     let codes = table.has("codes").then(|| table.strings("codes"));
     let test_people = [("allow", false), ("hold", true)];
     let labels = table
@@ -145,7 +148,8 @@ fn read_source(
     Some(Source {
         id,
         name: table.string("name"),
-        ods_code: read_ods_code(table),
+        reach: read_reach(table, around, &ods_code),
+        ods_code,
         commissioner: read_commissioner(table, commissioners),
         registered_patients: table
             .number("registered_patients", 1..=100_000_000)
@@ -259,29 +263,6 @@ fn read_push_url(push: &TableReader<'_>, pull: Option<&Pull>) -> Option<String> 
         }
         None => Some(String::new()),
     }
-}
-
-fn read_auth(table: &TableReader<'_>) {
-    let Some(auth) = table.opt_table("auth") else {
-        return;
-    };
-    let kinds = [
-        "none",
-        "bearer",
-        "basic",
-        "api-key",
-        "smart-backend",
-        "nhs-apim",
-    ]
-    .map(|kind| (kind, kind));
-    if let Some(kind) = auth.word("kind", &kinds)
-        && kind.value != "none"
-    {
-        auth.not_yet_at(&format!("kind = \"{}\"", kind.value), &kind.place);
-        auth.forgive();
-    }
-    auth.not_yet("mtls");
-    auth.finish();
 }
 
 fn read_ods_code(table: &TableReader<'_>) -> String {

@@ -109,7 +109,7 @@ fn every_problem_is_reported_at_once() {
         "CFG-016 config/kith.toml:1:1",
         "CFG-008 config/kith.toml:10:16",
         "CFG-010 config/kith.toml:11:38",
-        "CFG-014 config/kith.toml:13:17",
+        "CFG-004 config/kith.toml:13:1",
         "CFG-011 config/kith.toml:24:8",
         "CFG-003 config/kith.toml:25:1",
     ];

@@ -101,6 +101,12 @@ pub(crate) enum Code {
     ///
     /// Fix (ig): Set `[retain] person_years`.
     RetentionUnset,
+    /// a secret, key or certificate cannot be used
+    ///
+    /// It can be read, but it is not what it is named for: a key of another kind, a certificate that is not PEM, a password with a line break.
+    ///
+    /// Fix (it): Put the right file in its place. ES384 needs a P-384 key, RS384 and RS512 an RSA key of 2,048 bits or more, without a password.
+    SecretUnusable,
     /// a partner's id is not its file's name
     ///
     /// The id is the file's name, so that a partner is found at once.
@@ -281,6 +287,66 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Correct the machine's clock.
     ClockBehind,
+    /// a GP system's certificate cannot be trusted
+    ///
+    /// It has expired, is for another host name, or comes from an authority that this machine does not trust. Nothing was sent. There is no switch to go on all the same.
+    ///
+    /// Fix (it): Have the certificate renewed, correct the address, or name the authority with `auth = { …, mtls = { ca = { file = "…" } } }`.
+    ServerCertificate,
+    /// no secure connection to a GP system could be made
+    ///
+    /// The server refused the handshake, wants a client certificate, does not take ours, or does not speak TLS at this address.
+    ///
+    /// Fix (it): Check address and port; where the server wants a client certificate set `mtls = { cert, key }` in `auth`.
+    NoSecureConnection,
+    /// no token could be had
+    ///
+    /// The token server does not know the client or its key, or the GP system does not say where tokens are given. The GP system itself was not asked.
+    ///
+    /// Fix (it): Compare `client_id`, `kid` and key with what is registered, and `token_url` with the supplier's page.
+    SignInFailed,
+    /// a token was granted without a scope that was asked for
+    ///
+    /// Without it the GP system would refuse part of the work, or answer a search as if there were nothing.
+    ///
+    /// Fix (it): Have the scope named added to the client's registration, or take it out of `scopes` if it is not needed.
+    ScopeMissing,
+    /// a GP system did not accept the credentials
+    ///
+    /// With status 401 they are wrong or have ended, also after one new token; with 403 they are known and may not do this.
+    ///
+    /// Fix (it): Put the right password, token or key in place, or have the permission added at the GP system.
+    NotAuthorised,
+    /// a GP system's answer is not FHIR
+    ///
+    /// A login page, a proxy's page or an error page came in its place.
+    ///
+    /// Fix (it): Check `base_url`, and whether a proxy or sign-in page stands in between.
+    NotFhir,
+    /// an answer is beyond the limits
+    ///
+    /// It was not read further: an answer without end would take all memory.
+    ///
+    /// Fix (it): Tell the GP system's supplier; `limits` of the source can be raised up to its ceiling.
+    AnswerTooLarge,
+    /// a GP system lacks what Kith needs of it
+    ///
+    /// Its `CapabilityStatement` does not have the version, interaction or search parameter named. Some servers do more than they say.
+    ///
+    /// Fix (it): Ask the GP system's supplier, or use an extract folder.
+    LacksCapability,
+    /// the GP system's clock and ours differ by more than a minute
+    ///
+    /// Windows follow the server's time, and signed assertions are good for minutes only.
+    ///
+    /// Fix (it): Set both machines' clocks by a time server.
+    ClocksDiffer,
+    /// a GP system does not say whether it can do what Kith needs
+    ///
+    /// Many do it all the same. Without conditional create an entry is looked up before it is written again.
+    ///
+    /// Fix (it): Nothing, if the runs show that it works; else ask the GP system's supplier.
+    CapabilityUnsaid,
     /// a referral is held
     ///
     /// It waits for the person named as owner.
@@ -440,7 +506,7 @@ pub(crate) enum Code {
 }
 
 /// Code, printed form and severity, in the order of the manual.
-const TABLE: [(Code, &str, Severity); 72] = [
+pub(super) const TABLE: [(Code, &str, Severity); 83] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -457,6 +523,7 @@ const TABLE: [(Code, &str, Severity); 72] = [
     (Code::NotYetBuilt, "CFG-014", Severity::Error),
     (Code::HomeTooOpen, "CFG-015", Severity::Warning),
     (Code::RetentionUnset, "CFG-016", Severity::Warning),
+    (Code::SecretUnusable, "CFG-017", Severity::Error),
     (Code::PartnerIdMismatch, "PTR-001", Severity::Error),
     (Code::ShareViolation, "PTR-002", Severity::Error),
     (Code::UnknownField, "PTR-003", Severity::Error),
@@ -487,6 +554,16 @@ const TABLE: [(Code, &str, Severity); 72] = [
     (Code::ForeignLink, "PULL-007", Severity::Error),
     (Code::Unresolved, "PULL-008", Severity::Warning),
     (Code::ClockBehind, "PULL-009", Severity::Warning),
+    (Code::ServerCertificate, "GP-001", Severity::Error),
+    (Code::NoSecureConnection, "GP-002", Severity::Error),
+    (Code::SignInFailed, "GP-003", Severity::Error),
+    (Code::ScopeMissing, "GP-004", Severity::Error),
+    (Code::NotAuthorised, "GP-005", Severity::Error),
+    (Code::NotFhir, "GP-006", Severity::Error),
+    (Code::AnswerTooLarge, "GP-007", Severity::Error),
+    (Code::LacksCapability, "GP-008", Severity::Error),
+    (Code::ClocksDiffer, "GP-009", Severity::Error),
+    (Code::CapabilityUnsaid, "GP-010", Severity::Warning),
     (Code::RowHeld, "MAP-001", Severity::Warning),
     (Code::RowRejected, "MAP-002", Severity::Warning),
     (Code::ColumnTooLong, "MAP-014", Severity::Warning),
@@ -514,80 +591,3 @@ const TABLE: [(Code, &str, Severity); 72] = [
     (Code::RunBusy, "RUN-002", Severity::Error),
     (Code::ProveFinding, "PROVE-001", Severity::Error),
 ];
-
-impl Code {
-    /// Every code, in the order of the manual.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        TABLE.iter().map(|row| row.0)
-    }
-
-    /// The printed form, `MAP-014`.
-    pub(crate) fn text(self) -> &'static str {
-        TABLE
-            .iter()
-            .find(|row| row.0 == self)
-            .map_or("", |row| row.1)
-    }
-
-    /// How grave it is.
-    pub(crate) fn severity(self) -> Severity {
-        TABLE
-            .iter()
-            .find(|row| row.0 == self)
-            .map_or(Severity::Error, |row| row.2)
-    }
-
-    /// The code with this printed form, in any case.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        TABLE
-            .iter()
-            .find(|row| row.1.eq_ignore_ascii_case(text.trim()))
-            .map(|row| row.0)
-    }
-
-    /// The manual page: the variant's doc comment, line by line.
-    pub(crate) fn page(self) -> Vec<String> {
-        let name = format!("{self:?},");
-        let mut page = Vec::new();
-        for line in include_str!("codes.rs").lines().map(str::trim) {
-            if let Some(doc) = line.strip_prefix("///") {
-                page.push(doc.trim().to_owned());
-            } else if line == name {
-                return page;
-            } else {
-                page.clear();
-            }
-        }
-        Vec::new()
-    }
-
-    /// Who can put it right, and how: the last paragraph of the page.
-    pub(crate) fn fix(self) -> (String, String) {
-        let page = self.page();
-        let last = page.last().cloned().unwrap_or_default();
-        let (owner, fix) = last
-            .strip_prefix("Fix (")
-            .and_then(|rest| rest.split_once("): "))
-            .unwrap_or(("it", &last));
-        (owner.to_owned(), fix.to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_code_has_a_page_and_reads_back() {
-        for code in Code::all() {
-            let page = code.page();
-            assert!(page.len() >= 5, "{code:?} has no page");
-            assert!(page[0].chars().count() <= 100, "{code:?}");
-            assert_eq!(Code::parse(&code.text().to_lowercase()), Some(code));
-            assert!(
-                ["it", "practice", "ig", "partner"].contains(&code.fix().0.as_str()),
-                "{code:?}"
-            );
-        }
-    }
-}

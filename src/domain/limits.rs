@@ -38,3 +38,47 @@ pub(crate) const READY_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub(crate) const STATEMENT_ROWS: usize = 500;
 /// Days for which a delivered row is compared with a return.
 pub(crate) const DELIVERED_DAYS: i64 = 400;
+
+/// A limit of a source's server: what it is without a setting, and the most that a setting may make of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Bound {
+    pub(crate) usual: u32,
+    pub(crate) most: u32,
+}
+
+/// Seconds for a connection to be made: a server that is up answers at once.
+pub(crate) const CONNECT_SECONDS: Bound = Bound {
+    usual: 10,
+    most: 60,
+};
+/// Seconds between two pieces of an answer: slow searches are real, endless ones too.
+pub(crate) const READ_SECONDS: Bound = Bound {
+    usual: 30,
+    most: 300,
+};
+/// Seconds for a whole call, and for its repeats to begin.
+pub(crate) const CALL_SECONDS: Bound = Bound {
+    usual: 120,
+    most: 900,
+};
+/// Bytes of an answer, unpacked: a page is held in memory.
+pub(crate) const ANSWER_BYTES: Bound = Bound {
+    usual: 16 << 20,
+    most: 64 << 20,
+};
+/// Repeats of a read that failed for the moment.
+pub(crate) const RETRIES: Bound = Bound { usual: 6, most: 12 };
+/// Pages of a search.
+pub(crate) const PAGES: Bound = Bound {
+    usual: 1_000,
+    most: 10_000,
+};
+/// Resources of a page.
+pub(crate) const PAGE_ENTRIES: Bound = Bound {
+    usual: 2_000,
+    most: 10_000,
+};
+/// Requests a second that a source may be set to: beyond it a limit means nothing.
+pub(crate) const REQUESTS_PER_SECOND_MAX: u32 = 1_000;
+/// Bytes of a secret, a key or a certificate file.
+pub(crate) const SECRET_BYTES_MAX: u64 = 1024 * 1024;

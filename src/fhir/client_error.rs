@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::auth::SignInError;
 use super::bundle::BundleError;
+use super::client::TlsCause;
 
 /// Why a read from a server failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +13,15 @@ pub(crate) enum ClientError {
     /// The settings cannot be used.
     #[error("FHIR server settings cannot be used: {0}")]
     Settings(&'static str),
+    /// A secret of a source cannot be used: names the key of the config and our rule, never the secret.
+    #[error("credentials cannot be used: {0}")]
+    Credentials(String),
+    /// No secure connection was made; nothing was asked.
+    #[error("no secure connection: {0}")]
+    Tls(#[from] TlsCause),
+    /// No token was had; the FHIR server was not asked.
+    #[error(transparent)]
+    SignIn(#[from] SignInError),
     /// A type or id that cannot stand in a URL.
     #[error("resource type or id cannot stand in a FHIR URL")]
     Name,
@@ -58,7 +69,19 @@ pub(crate) enum ClientError {
         /// The limit.
         max: usize,
     },
-    /// The answer is not FHIR: a login page, a proxy's error page.
+    /// The answer is nested deeper than we read.
+    #[error("answer is nested more than {max} levels deep")]
+    TooDeep {
+        /// The limit.
+        max: usize,
+    },
+    /// The answer is a page for people: a login page, a proxy's error page.
+    #[error("answer is an HTML page, not FHIR{}", Status(Some(*.status)))]
+    Html {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The answer is not FHIR.
     #[error("answer is not FHIR JSON{}", Status(Some(*.status)))]
     NotFhir {
         /// The HTTP status.
@@ -79,6 +102,34 @@ pub(crate) enum ClientError {
         /// The limit.
         max: usize,
     },
+}
+
+impl ClientError {
+    /// Whether the same call may succeed later without anybody doing anything.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient { .. } | Self::PageExpired { .. })
+    }
+
+    /// How long the server asks us to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Transient { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether the server may have acted on the request: a write that failed so must be looked up before it goes again.
+    pub(crate) fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Transient { sent, .. } => *sent,
+            Self::Settings(_)
+            | Self::Credentials(_)
+            | Self::Name
+            | Self::Tls(_)
+            | Self::SignIn(_) => false,
+            _ => true,
+        }
+    }
 }
 
 /// An HTTP status inside a message, where there is one.

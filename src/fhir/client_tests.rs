@@ -12,6 +12,7 @@ use super::client::{Client, Settings};
 use super::client_error::ClientError;
 use super::create::WriteFailure;
 use super::search::{Ending, Parameters, Search};
+use super::statement::Says;
 use crate::sandbox::{Options, Sandbox};
 
 /// 22 November 2026, noon.
@@ -30,6 +31,7 @@ async fn sandbox() -> Sandbox {
 fn client(base: impl Into<String>) -> Client {
     let mut settings = Settings::new(base);
     settings.backoff = Duration::ZERO;
+    settings.retries_max = 3;
     settings.total_timeout = Duration::from_secs(5);
     Client::new(settings).unwrap()
 }
@@ -188,8 +190,8 @@ async fn a_search_pages_to_its_end() {
     assert_eq!(Head::of(&patient).id.as_deref(), Some("p1"));
     assert_eq!(client.read("Patient", "p9").await, Ok(None));
     assert_eq!(client.read("Patient", "..").await, Err(ClientError::Name));
-    let capability = client.capability().await.unwrap();
-    assert!(capability.is_r4() && capability.server_date == Some(NOON));
+    let statement = client.statement().await.unwrap();
+    assert!(statement.r4() == Says::Yes && statement.server_date == Some(NOON));
     sandbox.stop().await;
 }
 
@@ -301,6 +303,7 @@ async fn every_search_ends() {
 async fn a_read_that_fails_is_named_and_quotes_nothing() {
     let outcome = r#"{"issue":[{"severity":"error","code":"value","diagnostics":"Lovelace"}]}"#;
     let html = "<html>Lovelace</html>";
+    let deep = format!("{{\"a\":{}", "[".repeat(100));
     let long = format!("{{\"a\":\"{}\"}}", "x".repeat(2_000));
     let cases = [
         (
@@ -323,7 +326,9 @@ async fn a_read_that_fails_is_named_and_quotes_nothing() {
         ),
         (answer(404, "", ""), ClientError::NotFound),
         (answer(410, "", ""), ClientError::Gone),
-        (answer(200, "", html), ClientError::NotFhir { status: 200 }),
+        (answer(200, "", html), ClientError::Html { status: 200 }),
+        (answer(200, "", "[1]"), ClientError::NotFhir { status: 200 }),
+        (answer(200, "", &deep), ClientError::TooDeep { max: 64 }),
         (answer(200, "", &long), ClientError::TooLarge { max: 1_000 }),
     ];
     for (script, wanted) in cases {
@@ -373,8 +378,12 @@ async fn a_write_is_sent_once() {
         (answer(409, "", ""), Err(WriteFailure::Duplicate)),
         (
             answer(403, "", ""),
+            Err(WriteFailure::Transient { retry_after: None }),
+        ),
+        (
+            answer(422, "", ""),
             Err(WriteFailure::Refused {
-                status: 403,
+                status: 422,
                 code: None,
             }),
         ),

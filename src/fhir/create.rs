@@ -78,15 +78,12 @@ impl Client {
             .body(body.to_vec());
         let answer = match self.send(request).await {
             Ok(answer) => answer,
-            Err(ClientError::Transient {
-                sent: false,
-                retry_after,
-                ..
-            }) => {
+            Err(ClientError::Settings(_) | ClientError::Name) => return Err(unusable),
+            Err(error) if error.may_have_arrived() => return Err(WriteFailure::AnswerLost),
+            Err(error) => {
+                let retry_after = error.retry_after();
                 return Err(WriteFailure::Transient { retry_after });
             }
-            Err(ClientError::Settings(_)) => return Err(unusable),
-            Err(_) => return Err(WriteFailure::AnswerLost),
         };
         if !(200..300).contains(&answer.status) {
             return Err(failure(&answer));
@@ -139,6 +136,8 @@ fn failure(answer: &Answer) -> WriteFailure {
             retry_after,
             ..
         } => WriteFailure::Transient { retry_after },
+        // Our sign-in is at fault, not the entry: it waits until that is put right.
+        ClientError::Unauthorised { .. } => WriteFailure::Transient { retry_after: None },
         ClientError::Transient { .. } => WriteFailure::AnswerLost,
         _ => WriteFailure::Refused { status, code: None },
     }

@@ -3,6 +3,7 @@
 //! In come the bytes of a server's answers, kept as they are; out go resources of ours with a fixed order of elements. The
 //! invariant: nothing of a person gets into an error, a log or a URL of another origin.
 
+pub(crate) mod auth;
 pub(crate) mod bundle;
 pub(crate) mod client;
 pub(crate) mod client_error;
@@ -14,6 +15,7 @@ pub(crate) mod people;
 pub(crate) mod reference;
 pub(crate) mod search;
 pub(crate) mod service_request;
+pub(crate) mod statement;
 pub(crate) mod task;
 
 #[cfg(test)]

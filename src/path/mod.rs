@@ -31,5 +31,5 @@ mod tests;
 
 pub(crate) use evaluate::{Context, EvaluateError, Expression};
 pub(crate) use reads::{Read, Reads, Root};
-pub(crate) use tree::{Json, JsonError, items};
+pub(crate) use tree::{JSON_DEPTH_MAX, Json, JsonError, items};
 pub(crate) use value::Item;

@@ -3,8 +3,8 @@
 //! Built by `app` alone; rooms reach store, transports and clock through their traits only.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Date;
 
@@ -14,6 +14,8 @@ use super::select::{SourceRules, Unnamed};
 use crate::config::{Config, Source};
 use crate::domain::entropy::Stream;
 use crate::domain::{Clock, Entropy, Instant};
+use crate::fhir::client::Session;
+use crate::fhir::client_error::ClientError;
 use crate::partner::{Partner, Rules, SourceFacts};
 use crate::seal::{HolderKey, Keys, Spot};
 use crate::store::rows::KeyRow;
@@ -27,6 +29,8 @@ pub(crate) struct SourceEnv {
     pub(crate) strand: i64,
     pub(crate) key_id: i64,
     pub(crate) key: HolderKey,
+    /// Made by the first room that asks for a client.
+    pub(crate) session: OnceLock<Result<Arc<Session>, ClientError>>,
 }
 
 /// A partner's place in the ledger and its exchange folder; the rules hold the rest, at the same position.

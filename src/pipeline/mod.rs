@@ -8,6 +8,7 @@ mod collect;
 mod deliver;
 pub(crate) mod dossier;
 pub(crate) mod env;
+pub(crate) mod gp;
 pub(crate) mod intake_lookup;
 pub(crate) mod kept;
 pub(crate) mod map;

@@ -13,7 +13,6 @@ use serde::Serialize;
 
 use super::env::Env;
 use super::reconcile::day_root;
-use crate::fhir::client::{Client, Settings};
 use crate::fhir::observation;
 use crate::store::StoreError;
 use crate::store::chain::{genesis, row_hash};
@@ -184,12 +183,12 @@ async fn day_seals(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::
 /// Every confirmed entry is on its server exactly once.
 async fn on_line(env: &Arc<Env>, proof: &mut Proof) -> anyhow::Result<()> {
     let system = observation::identifier_system(&env.config.namespace);
-    for source in &env.sources {
+    for (number, source) in env.sources.iter().enumerate() {
         let crate::config::PushTo::Fhir { base_url } = &source.config.push.to else {
             continue;
         };
         let place = || format!("source {}", source.config.id);
-        let Ok(client) = Client::new(Settings::new(base_url.as_str())) else {
+        let Ok(client) = super::gp::client(env, number, base_url) else {
             continue;
         };
         let mut after = 0;

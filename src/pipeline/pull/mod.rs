@@ -28,11 +28,10 @@ pub(crate) use group::rule_tail;
 use search::SearchPull;
 
 use super::env::Env;
-use super::{Only, StageOutcome};
+use super::{Only, StageOutcome, gp};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Instant, Reason, Stage, limits};
-use crate::fhir::client::{Client, Settings};
 use crate::fhir::client_error::ClientError;
 use crate::store::rows::{BookRow, Certificate};
 use crate::store::{Batch, Entry, Kind};
@@ -235,7 +234,7 @@ async fn pull_search(
     base_url: &str,
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
-    let client = match Client::new(Settings::new(base_url)) {
+    let client = match gp::client(env, source, base_url) {
         Ok(client) => client,
         Err(error) => {
             outcome.unreachable.push(unreached(env, source, &error));
@@ -295,12 +294,12 @@ fn unresolved(env: &Env, source: usize, records: u64) -> Option<Diagnostic> {
 
 fn unreached(env: &Env, source: usize, error: &ClientError) -> Diagnostic {
     let place = Place::detail(format!("source {}", env.sources[source].config.id));
-    let code = match error {
+    let usual = match error {
         ClientError::ForeignLink { .. } => Code::ForeignLink,
-        ClientError::Refused { .. } | ClientError::Unauthorised { .. } => Code::SourceRefused,
+        ClientError::Refused { .. } => Code::SourceRefused,
         _ => Code::SourceUnreachable,
     };
-    Diagnostic::new(code, error.to_string(), place)
+    gp::diagnostic(error, usual, place)
 }
 
 async fn last_certificate(env: &Env, source: usize) -> anyhow::Result<Option<Certificate>> {

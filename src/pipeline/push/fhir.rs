@@ -6,11 +6,11 @@ use super::{Ended, Write, begin, end, load, refusals, server_id_spot};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, LegState, Reason, limits};
-use crate::fhir::client::{Client, Settings};
+use crate::fhir::client::Client;
 use crate::fhir::create::{Created, WriteFailure};
 use crate::fhir::{observation, task};
-use crate::pipeline::StageOutcome;
 use crate::pipeline::env::Env;
+use crate::pipeline::{StageOutcome, gp};
 use crate::store::rows::{PushRow, PushState};
 
 /// What a batch of writes came to.
@@ -33,14 +33,11 @@ pub(super) async fn push(
     let mut outcome = StageOutcome::default();
     let strand = env.sources[place].strand;
     let here = || Place::detail(format!("source {}", env.sources[place].config.id));
-    let client = match Client::new(Settings::new(base_url)) {
+    let client = match gp::client(env, place, base_url) {
         Ok(client) => client,
         Err(error) => {
-            outcome.unreachable.push(Diagnostic::new(
-                Code::WriteUnreachable,
-                error.to_string(),
-                here(),
-            ));
+            let wrong = gp::diagnostic(&error, Code::WriteUnreachable, here());
+            outcome.unreachable.push(wrong);
             return Ok(outcome);
         }
     };

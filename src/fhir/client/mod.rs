@@ -1,27 +1,38 @@
 //! The HTTP side of a FHIR R4 server: one client a source, limits on everything, errors that quote nothing.
 //!
 //! In come requests named by resource type, id and parameters; out go the bytes of answers and a closed list of failures.
-//! Only the configured origin is ever asked. URLs and bodies hold identifiers, so neither gets into an error. Reads are
-//! repeated a few times when the server is in trouble; a write is sent once (`create.rs`).
+//! Credentials go to the configured origin only (`sign_in.rs`). URLs and bodies hold identifiers, so neither gets into an
+//! error. Reads are repeated a few times when the server is in trouble; a write is sent once (`create.rs`), and once more
+//! only where a token had ended. What the clients of one source share is a [`Session`].
 
+mod body;
+mod pace;
+mod retry;
+mod session;
+mod sign_in;
+mod templates;
+mod timer;
+mod tls;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::header::{
-    ACCEPT, CACHE_CONTROL, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-};
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
-use serde::Deserialize;
+use body::{BYTE_ORDER_MARK, Body};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, DATE, ETAG, HeaderName, LOCATION};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+pub(crate) use session::{Access, Session};
+pub(crate) use templates::Template;
+pub(crate) use timer::MachineTimer;
+pub(crate) use tls::{Tls, TlsCause};
 
 use super::client_error::ClientError;
 use super::operation_outcome;
 use super::search::{Parameters, Search};
+use crate::path::JSON_DEPTH_MAX;
 
 /// The media type of FHIR JSON.
 pub(super) const FHIR_JSON: &str = "application/fhir+json";
-/// The longest `Retry-After` that is waited for within a call; a longer one is the caller's to plan.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 /// How a server is reached, and the limits of doing so.
 #[derive(Clone)]
@@ -40,12 +51,10 @@ pub(crate) struct Settings {
     pub(crate) entries_max: usize,
     /// The most pages of a search; 1,000.
     pub(crate) pages_max: usize,
-    /// How often a read that failed for the moment is repeated; 3.
+    /// How often a read that failed for the moment is repeated, within `total_timeout` after the first attempt; 6.
     pub(crate) retries_max: u32,
-    /// The wait before the first repeat, doubled for each further one; 500 ms.
+    /// The longest wait before the first repeat, doubled for each further one; 500 ms.
     pub(crate) backoff: Duration,
-    /// Headers of every request, credentials among them.
-    pub(crate) headers: Vec<(String, String)>,
 }
 
 impl Settings {
@@ -59,35 +68,19 @@ impl Settings {
             page_bytes_max: 16 * 1024 * 1024,
             entries_max: 2_000,
             pages_max: 1_000,
-            retries_max: 3,
+            retries_max: 6,
             backoff: Duration::from_millis(500),
-            headers: Vec::new(),
         }
-    }
-}
-
-/// What a server says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Capability {
-    /// `CapabilityStatement.fhirVersion`; Kith needs 4.0.x.
-    pub(crate) fhir_version: Option<String>,
-    /// The server's time, microseconds UTC, from its `Date` header.
-    pub(crate) server_date: Option<i64>,
-}
-
-impl Capability {
-    /// Whether the server speaks FHIR R4 (4.0.x).
-    pub(crate) fn is_r4(&self) -> bool {
-        self.fhir_version
-            .as_deref()
-            .is_some_and(|version| version.starts_with("4.0"))
     }
 }
 
 /// A client of one FHIR server.
 pub(crate) struct Client {
     http: reqwest::Client,
+    /// The same without our certificate, for what lies elsewhere.
+    bare: reqwest::Client,
     base: Url,
+    session: Arc<Session>,
     pub(super) settings: Settings,
     /// Set once this server has refused POST `_search` and answered GET.
     pub(super) searches_by_get: AtomicBool,
@@ -104,11 +97,22 @@ pub(super) struct Answer {
 }
 
 impl Client {
-    /// Makes a client; asks nothing yet.
+    /// Makes a client of a server that asks for nothing.
     ///
     /// # Errors
-    /// When the base URL or a header cannot be used.
+    /// As [`Client::within`].
+    #[cfg(test)]
     pub(crate) fn new(settings: Settings) -> Result<Self, ClientError> {
+        let stream = crate::domain::Entropy::from_seed([1; 32]).stream(0);
+        let session = Session::new(Access::open(), Arc::new(MachineTimer::new()), stream);
+        Self::within(&Arc::new(session), settings)
+    }
+
+    /// Makes a client within a source's session; asks nothing yet.
+    ///
+    /// # Errors
+    /// When the base URL or the TLS settings cannot be used.
+    pub(crate) fn within(session: &Arc<Session>, settings: Settings) -> Result<Self, ClientError> {
         let mut base = Url::parse(&settings.base_url)
             .map_err(|_| ClientError::Settings("the base URL is not a URL"))?;
         let plain = matches!(base.scheme(), "http" | "https") && base.has_host();
@@ -121,32 +125,24 @@ impl Client {
         }
         let path = format!("{}/", base.path().trim_end_matches('/'));
         base.set_path(&path);
-        let mut headers = HeaderMap::new();
-        for (name, value) in &settings.headers {
-            let name = name.parse::<HeaderName>();
-            let name = name.map_err(|_| ClientError::Settings("a header name is malformed"))?;
-            let value = HeaderValue::from_str(value);
-            let mut value =
-                value.map_err(|_| ClientError::Settings("a header value is malformed"))?;
-            value.set_sensitive(true);
-            headers.append(name, value);
-        }
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("kith/", env!("CARGO_PKG_VERSION")))
-            .default_headers(headers)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(settings.connect_timeout)
-            .read_timeout(settings.read_timeout)
-            .timeout(settings.total_timeout);
-        if is_loopback(&base) {
-            builder = builder.no_proxy();
-        }
-        let http = builder
-            .build()
-            .map_err(|_| ClientError::Settings("the TLS settings cannot be used"))?;
+        let http = |bare| {
+            let mut builder = reqwest::Client::builder()
+                .user_agent(concat!("kith/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(settings.connect_timeout)
+                .read_timeout(settings.read_timeout)
+                .timeout(settings.total_timeout);
+            if is_loopback(&base) {
+                builder = builder.no_proxy();
+            }
+            let built = session.tls.apply(builder, bare).build();
+            built.map_err(|_| ClientError::Settings("the TLS settings cannot be used"))
+        };
         Ok(Self {
-            http,
+            http: http(false)?,
+            bare: http(true)?,
             base,
+            session: Arc::clone(session),
             settings,
             searches_by_get: AtomicBool::new(false),
         })
@@ -186,29 +182,25 @@ impl Client {
         Search::new(self, resource_type, parameters)
     }
 
-    /// Asks the server what it is, and what time it has.
-    ///
-    /// # Errors
-    /// Any [`ClientError`].
-    pub(crate) async fn capability(&self) -> Result<Capability, ClientError> {
-        #[derive(Deserialize)]
-        struct Statement {
-            #[serde(rename = "fhirVersion", default)]
-            fhir_version: Option<String>,
-        }
+    /// The server's statement of itself, and what time it has.
+    pub(super) async fn metadata(&self) -> Result<(Vec<u8>, Option<i64>), ClientError> {
         let url = self.url(&["metadata"])?;
         let answer = self
             .fetch(&mut || self.request(Method::GET, url.clone()))
             .await?;
         let answer = fhir_body(answer)?;
-        let statement: Statement =
-            serde_json::from_slice(&answer.body).map_err(|_| ClientError::NotFhir {
-                status: answer.status,
-            })?;
-        Ok(Capability {
-            fhir_version: statement.fhir_version,
-            server_date: answer.date,
-        })
+        Ok((answer.body, answer.date))
+    }
+
+    /// Whether somebody answers at the address at all: once, without credentials, whatever the status.
+    ///
+    /// # Errors
+    /// No connection, or no secure one.
+    pub(crate) async fn probe(&self) -> Result<(), ClientError> {
+        let url = self.url(&["metadata"])?;
+        self.session.take_turn().await;
+        let sent = self.request(Method::GET, url).send().await;
+        sent.map(drop).map_err(|error| trouble(&error))
     }
 
     /// The base URL with these path segments; each is one segment whatever it holds.
@@ -237,6 +229,7 @@ impl Client {
         (clean && url.origin() == self.base.origin()).then_some(url)
     }
 
+    /// A request to this server; credentials are put on it when it is sent.
     pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.http
             .request(method, url)
@@ -244,52 +237,99 @@ impl Client {
             .header(CACHE_CONTROL, "no-cache")
     }
 
+    /// A request that carries no credential, wherever it goes: for [`Client::open_bare`].
+    #[expect(dead_code, reason = "for the files of an export that need no token")]
+    pub(super) fn bare_request(&self, method: Method, url: Url) -> RequestBuilder {
+        self.bare.request(method, url)
+    }
+
+    /// Sends a request of [`Client::bare_request`]; the answer's body is still to be read.
+    #[expect(dead_code, reason = "for the files of an export that need no token")]
+    pub(super) async fn open_bare(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        self.session.take_turn().await;
+        request.send().await.map_err(|error| trouble(&error))
+    }
+
     /// Sends a read until it is answered, at most `retries_max` times more; anything but success is an error.
     pub(super) async fn fetch(
         &self,
         request: &mut (dyn FnMut() -> RequestBuilder + Send),
     ) -> Result<Answer, ClientError> {
+        let session = &self.session;
+        let (call, begun) = (session.uuid(), session.timer.running());
         let mut attempt = 0_u32;
         loop {
-            let error = match self.send(request()).await {
+            let sent = self.send_call(request(), call).await;
+            let error = match sent.and_then(whole) {
                 Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer),
                 Ok(answer) => refusal(&answer),
                 Err(error) => error,
             };
-            let ClientError::Transient { retry_after, .. } = &error else {
+            let ClientError::Transient {
+                retry_after, sent, ..
+            } = &error
+            else {
                 return Err(error);
             };
-            let wait = retry_after.unwrap_or(self.settings.backoff * 2_u32.pow(attempt.min(10)));
-            if attempt >= self.settings.retries_max || wait > RETRY_AFTER_MAX {
+            let jittered = retry::jittered(self.settings.backoff, attempt, session.bits());
+            let wait = retry_after.unwrap_or(jittered);
+            let most = if *sent { u32::MAX } else { retry::CONNECTS_MAX };
+            let spent = session.timer.running().saturating_sub(begun) + wait;
+            if attempt >= self.settings.retries_max.min(most)
+                || wait > retry::RETRY_AFTER_MAX
+                || spent > self.settings.total_timeout
+            {
                 return Err(error);
             }
-            tokio::time::sleep(wait).await;
+            session.timer.sleep(wait).await;
             attempt += 1;
         }
     }
 
     /// Sends one request once and reads the answer within the limits, whatever its status.
     pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, ClientError> {
-        let mut response = request.send().await.map_err(|error| trouble(&error))?;
-        let text = |name: HeaderName| {
-            let value = response.headers().get(name)?;
-            value.to_str().ok().map(str::to_owned)
-        };
-        let date = text(DATE).and_then(|text| http_date(&text));
+        self.send_call(request, self.session.uuid()).await
+    }
+
+    async fn send_call(
+        &self,
+        request: RequestBuilder,
+        call: uuid::Uuid,
+    ) -> Result<Answer, ClientError> {
+        let request = request.build().map_err(|error| trouble(&error))?;
+        let response = self.open_call(request, call).await?;
+        self.read_answer(response, self.settings.page_bytes_max)
+            .await
+    }
+
+    /// Reads an answer of at most `max` bytes, unpacked.
+    async fn read_answer(&self, mut response: Response, max: usize) -> Result<Answer, ClientError> {
+        let headers = response.headers();
+        let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let date = text(DATE).and_then(|text| retry::http_date(&text));
         let mut answer = Answer {
             status: response.status().as_u16(),
             body: Vec::new(),
             date,
             etag: text(ETAG),
             location: text(LOCATION),
-            retry_after: text(RETRY_AFTER).and_then(|text| retry_after(&text, date)),
+            retry_after: retry::asked(headers, date, self.session.timer.now().0),
         };
-        let max = self.settings.page_bytes_max;
+        // Told beforehand, it need not be read; untold or told wrongly, it is not read further.
+        if response
+            .content_length()
+            .is_some_and(|told| told > max as u64)
+        {
+            return Err(ClientError::TooLarge { max });
+        }
         while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
             if answer.body.len() + chunk.len() > max {
                 return Err(ClientError::TooLarge { max });
             }
             answer.body.extend_from_slice(&chunk);
+        }
+        if answer.body.starts_with(BYTE_ORDER_MARK) {
+            answer.body.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(answer)
     }
@@ -297,6 +337,28 @@ impl Client {
     /// Whether searches go by GET because the server does not take forms.
     pub(super) fn by_get(&self) -> bool {
         self.searches_by_get.load(Ordering::Relaxed)
+    }
+}
+
+/// A success whose body is whole, not nested too deep, and no page for people. A proxy may cut an answer and still call it
+/// a success, so what is torn is asked for again.
+fn whole(answer: Answer) -> Result<Answer, ClientError> {
+    let status = answer.status;
+    if !(200..300).contains(&status) {
+        return Ok(answer);
+    }
+    match Body::of(&answer.body) {
+        Body::Object | Body::Other => Ok(answer),
+        Body::Html => Err(ClientError::Html { status }),
+        Body::TooDeep => Err(ClientError::TooDeep {
+            max: JSON_DEPTH_MAX,
+        }),
+        Body::Torn => Err(ClientError::Transient {
+            what: "a part of an answer only",
+            status: Some(status),
+            retry_after: None,
+            sent: true,
+        }),
     }
 }
 
@@ -332,16 +394,18 @@ pub(super) fn refusal(answer: &Answer) -> ClientError {
 }
 
 /// A failed exchange, reduced to its kind: the error itself names the URL.
-fn trouble(error: &reqwest::Error) -> ClientError {
+pub(super) fn trouble(error: &reqwest::Error) -> ClientError {
     if error.is_builder() {
         return ClientError::Settings("a request could not be made from them");
     }
-    let (what, sent) = if error.is_connect() {
-        ("no connection", false)
-    } else if error.is_timeout() {
-        ("time-out", true)
-    } else {
-        ("connection lost", true)
+    if let Some(cause) = tls::cause(error) {
+        return ClientError::Tls(cause);
+    }
+    let (what, sent) = match (error.is_connect(), error.is_timeout()) {
+        (true, true) => ("no connection within its time", false),
+        (true, false) => ("no connection", false),
+        (false, true) => ("time-out", true),
+        (false, false) => ("connection lost", true),
     };
     ClientError::Transient {
         what,
@@ -351,7 +415,7 @@ fn trouble(error: &reqwest::Error) -> ClientError {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host_str() {
         Some("localhost" | "[::1]") => true,
         Some(host) => host
@@ -359,19 +423,4 @@ fn is_loopback(url: &Url) -> bool {
             .is_ok_and(|address| address.is_loopback()),
         None => false,
     }
-}
-
-/// An HTTP date as microseconds UTC.
-fn http_date(text: &str) -> Option<i64> {
-    let parsed = DateTimeParser::new().parse_timestamp(text).ok()?;
-    Some(parsed.as_microsecond())
-}
-
-/// Both forms of `Retry-After`; a date is measured against the server's own clock.
-fn retry_after(text: &str, date: Option<i64>) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let micros = http_date(text)?.saturating_sub(date?);
-    Some(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
 }

@@ -1,0 +1,340 @@
+//! How a source's GP system is reached: `auth`, `headers` and `limits` of `[[source]]`.
+//!
+//! Tables of the config come in; what a client will be made of goes out, secrets still where they live. Keeps: no secret
+//! stands in the config, and a credential that would go out in clear is refused.
+
+use super::Surroundings;
+use super::address::{host_of, loopback};
+use super::secret::{Secret, read_secret};
+use crate::diagnostics::{Code, Place};
+use crate::domain::limits::{self, Bound};
+use crate::fhir::auth::key::SigningAlgorithm;
+use crate::fhir::client::{Settings, Template};
+use crate::partner::table::{At, TableReader};
+
+/// How a source is reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Reach {
+    pub(crate) auth: Auth,
+    pub(crate) mtls: Mtls,
+    pub(crate) headers: Vec<Template>,
+    pub(crate) limits: Limits,
+}
+
+/// A secret or a file of the config, with its place there.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) secret: Secret,
+    pub(crate) place: Place,
+}
+
+/// What a source is signed in to with.
+#[derive(Clone, Debug)]
+pub(crate) enum Auth {
+    None,
+    Bearer {
+        token: Kept,
+    },
+    Basic {
+        user: String,
+        password: Kept,
+    },
+    ApiKey {
+        header: String,
+        key: Kept,
+    },
+    /// SMART Backend Services.
+    SmartBackend {
+        client_id: String,
+        signing: Signing,
+        scopes: Vec<String>,
+    },
+    /// NHS England platform, application-restricted: RS512, no scope.
+    NhsApim {
+        api_key: Kept,
+        signing: Signing,
+    },
+}
+
+/// The key of a signed assertion.
+#[derive(Clone, Debug)]
+pub(crate) struct Signing {
+    pub(crate) key: Kept,
+    pub(crate) kid: Option<String>,
+    pub(crate) algorithm: Option<SigningAlgorithm>,
+    /// Else the server's `.well-known/smart-configuration` says.
+    pub(crate) token_url: Option<String>,
+}
+
+/// Our certificate with its key, and the authority that alone is trusted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mtls {
+    pub(crate) cert: Option<Kept>,
+    pub(crate) key: Option<Kept>,
+    pub(crate) ca: Option<Kept>,
+}
+
+/// Limits of a source's server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) requests_per_second: Option<u32>,
+    connect_timeout_seconds: u32,
+    read_timeout_seconds: u32,
+    timeout_seconds: u32,
+    response_bytes_max: u32,
+    retries_max: u32,
+    pages_max: u32,
+    page_resources_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_per_second: None,
+            connect_timeout_seconds: limits::CONNECT_SECONDS.usual,
+            read_timeout_seconds: limits::READ_SECONDS.usual,
+            timeout_seconds: limits::CALL_SECONDS.usual,
+            response_bytes_max: limits::ANSWER_BYTES.usual,
+            retries_max: limits::RETRIES.usual,
+            pages_max: limits::PAGES.usual,
+            page_resources_max: limits::PAGE_ENTRIES.usual,
+        }
+    }
+}
+
+impl Limits {
+    /// The settings of a client at this address.
+    pub(crate) fn settings(self, base_url: &str) -> Settings {
+        let seconds = |number: u32| std::time::Duration::from_secs(number.into());
+        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let mut settings = Settings::new(base_url);
+        settings.connect_timeout = seconds(self.connect_timeout_seconds);
+        settings.read_timeout = seconds(self.read_timeout_seconds);
+        settings.total_timeout = seconds(self.timeout_seconds);
+        settings.page_bytes_max = count(self.response_bytes_max);
+        settings.retries_max = self.retries_max;
+        settings.pages_max = count(self.pages_max);
+        settings.entries_max = count(self.page_resources_max);
+        settings
+    }
+}
+
+/// Reads the keys of a source that say how it is reached.
+pub(super) fn read_reach(
+    table: &TableReader<'_>,
+    around: &Surroundings<'_>,
+    ods_code: &str,
+) -> Reach {
+    let (auth, mtls) = table.opt_table("auth").map_or_else(
+        || (Auth::None, Mtls::default()),
+        |auth| {
+            let read = (read_auth(&auth, around), read_mtls(&auth, around));
+            auth.finish();
+            read
+        },
+    );
+    Reach {
+        auth,
+        mtls,
+        headers: read_headers(table, ods_code),
+        limits: read_limits(table),
+    }
+}
+
+fn read_auth(auth: &TableReader<'_>, around: &Surroundings<'_>) -> Auth {
+    let kinds = [
+        "none",
+        "bearer",
+        "basic",
+        "api-key",
+        "smart-backend",
+        "nhs-apim",
+    ]
+    .map(|kind| (kind, kind));
+    if !auth.has("kind") {
+        auth.missing("kind");
+    }
+    let kind = auth.word("kind", &kinds);
+    match kind.map(|kind| kind.value) {
+        Some("bearer") => Auth::Bearer {
+            token: kept(auth, "token", around),
+        },
+        Some("basic") => Auth::Basic {
+            user: auth.string("user"),
+            password: kept(auth, "password", around),
+        },
+        Some("api-key") => Auth::ApiKey {
+            header: auth.opt_string("header").unwrap_or("apikey".to_owned()),
+            key: kept(auth, "key", around),
+        },
+        Some("smart-backend") => Auth::SmartBackend {
+            client_id: auth.string("client_id"),
+            signing: read_signing(auth, around, &["ES384", "RS384"]),
+            scopes: read_scopes(auth),
+        },
+        Some("nhs-apim") => {
+            if !auth.has("token_url") {
+                auth.missing("token_url");
+            }
+            Auth::NhsApim {
+                api_key: kept(auth, "api_key", around),
+                signing: read_signing(auth, around, &["RS512"]),
+            }
+        }
+        Some(_) => Auth::None,
+        None => {
+            auth.forgive();
+            Auth::None
+        }
+    }
+}
+
+fn read_signing(
+    auth: &TableReader<'_>,
+    around: &Surroundings<'_>,
+    algorithms: &[&'static str],
+) -> Signing {
+    let known = [
+        ("ES384", SigningAlgorithm::Es384),
+        ("RS384", SigningAlgorithm::Rs384),
+        ("RS512", SigningAlgorithm::Rs512),
+    ];
+    let choices: Vec<_> = known
+        .into_iter()
+        .filter(|(name, _)| algorithms.contains(name))
+        .collect();
+    let said = auth.word("algorithm", &choices).map(|at| at.value);
+    let only = (choices.len() == 1).then(|| choices[0].1);
+    let token_url = auth.opt_text("token_url");
+    if let Some(url) = &token_url {
+        check_token_url(auth, url);
+    }
+    Signing {
+        key: kept(auth, "key", around),
+        kid: auth.opt_string("kid"),
+        algorithm: said.or(only),
+        token_url: token_url.map(|url| url.value.to_owned()),
+    }
+}
+
+/// An assertion goes over TLS, or to this machine.
+fn check_token_url(auth: &TableReader<'_>, url: &At<&str>) {
+    let https = url.value.strip_prefix("https://");
+    let rest = https.or_else(|| url.value.strip_prefix("http://"));
+    let authority = rest.and_then(|rest| rest.split('/').next());
+    let odd = |character: char| character.is_whitespace() || matches!(character, '#' | '@');
+    match authority {
+        Some(authority) if !authority.is_empty() && !url.value.contains(odd) => {
+            if https.is_none() && !loopback(host_of(authority)) {
+                let what = "plain http to another machine would send the assertion unencrypted";
+                auth.problems().add(Code::InsecureAddress, what, &url.place);
+            }
+        }
+        _ => {
+            let rule = "an address such as https://gp.example/token, without user or fragment";
+            auth.bad_value("token_url", rule, &url.place);
+        }
+    }
+}
+
+fn read_scopes(auth: &TableReader<'_>) -> Vec<String> {
+    if !auth.has("scopes") {
+        auth.missing("scopes");
+    }
+    let scopes = auth.texts("scopes");
+    for scope in &scopes {
+        if scope.value.contains(char::is_whitespace) {
+            auth.bad_value("scopes", "a list with one scope a text", &scope.place);
+        }
+    }
+    scopes.iter().map(|scope| scope.value.to_owned()).collect()
+}
+
+fn read_mtls(auth: &TableReader<'_>, around: &Surroundings<'_>) -> Mtls {
+    let Some(table) = auth.opt_table("mtls") else {
+        return Mtls::default();
+    };
+    let file = |key| table.has(key).then(|| kept(&table, key, around));
+    let mtls = Mtls {
+        cert: file("cert"),
+        key: file("key"),
+        ca: file("ca"),
+    };
+    for (one, other, key) in [
+        (&mtls.cert, &mtls.key, "key"),
+        (&mtls.key, &mtls.cert, "cert"),
+    ] {
+        if one.is_some() && other.is_none() {
+            table.missing(key);
+        }
+    }
+    if mtls.cert.is_none() && mtls.key.is_none() && mtls.ca.is_none() {
+        table.missing("cert");
+    }
+    table.finish();
+    mtls
+}
+
+/// A secret named by a key that is required.
+fn kept(table: &TableReader<'_>, key: &'static str, around: &Surroundings<'_>) -> Kept {
+    match table.table(key) {
+        Some(named) => {
+            let kept = Kept {
+                secret: read_secret(&named, around),
+                place: named.place().clone(),
+            };
+            named.finish();
+            kept
+        }
+        None => Kept {
+            secret: Secret::none(),
+            place: table.place().clone(),
+        },
+    }
+}
+
+fn read_headers(table: &TableReader<'_>, ods_code: &str) -> Vec<Template> {
+    let Some(headers) = table.opt_table("headers") else {
+        return Vec::new();
+    };
+    let mut read = Vec::new();
+    for (name, text) in headers.pairs() {
+        match Template::read(name.value, text.value, ods_code) {
+            Ok(template) => read.push(template),
+            Err(error) => {
+                let what = format!("header {} cannot be used: {error}", name.value);
+                headers.problems().add(Code::BadValue, what, &text.place);
+            }
+        }
+    }
+    headers.forgive();
+    read
+}
+
+fn read_limits(table: &TableReader<'_>) -> Limits {
+    let usual = Limits::default();
+    let Some(table) = table.opt_table("limits") else {
+        return usual;
+    };
+    let number = |key: &'static str, bound: Bound, least: i64| {
+        let said = table.number(key, least..=bound.most.into());
+        said.and_then(|at| u32::try_from(at.value).ok())
+            .unwrap_or(bound.usual)
+    };
+    let rate = table.number(
+        "requests_per_second",
+        1..=limits::REQUESTS_PER_SECOND_MAX.into(),
+    );
+    let read = Limits {
+        requests_per_second: rate.and_then(|at| u32::try_from(at.value).ok()),
+        connect_timeout_seconds: number("connect_timeout_seconds", limits::CONNECT_SECONDS, 1),
+        read_timeout_seconds: number("read_timeout_seconds", limits::READ_SECONDS, 1),
+        timeout_seconds: number("timeout_seconds", limits::CALL_SECONDS, 1),
+        response_bytes_max: number("response_bytes_max", limits::ANSWER_BYTES, 65_536),
+        retries_max: number("retries_max", limits::RETRIES, 0),
+        pages_max: number("pages_max", limits::PAGES, 1),
+        page_resources_max: number("page_resources_max", limits::PAGE_ENTRIES, 1),
+    };
+    table.finish();
+    read
+}

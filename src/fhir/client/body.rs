@@ -1,0 +1,95 @@
+//! What can be said of an answer's bytes before they are read: whole, nested too deep, or a page for people.
+
+use crate::path::JSON_DEPTH_MAX;
+
+/// Some servers put one before the JSON.
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    /// Begins as a JSON object does, ends where it ends.
+    Object,
+    /// A JSON object that was cut short.
+    Torn,
+    /// A JSON object nested deeper than the limit.
+    TooDeep,
+    /// A page for people: a login, a proxy's error.
+    Html,
+    /// Anything else, nothing included.
+    Other,
+}
+
+impl Body {
+    /// Looks at a body, every byte once.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let bytes = bytes.trim_ascii_start();
+        match bytes.first() {
+            Some(b'{') => nesting(bytes),
+            Some(b'<') if is_html(bytes) => Self::Html,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn is_html(bytes: &[u8]) -> bool {
+    let start = bytes.get(..256).unwrap_or(bytes).to_ascii_lowercase();
+    [&b"<!doctype html"[..], b"<html", b"<head", b"<body"]
+        .iter()
+        .any(|mark| start.windows(mark.len()).any(|window| window == *mark))
+}
+
+/// Follows brackets and strings; everything else of JSON's form is the parser's to judge.
+fn nesting(bytes: &[u8]) -> Body {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > JSON_DEPTH_MAX {
+                    return Body::TooDeep;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    if depth > 0 { Body::Torn } else { Body::Object }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_what_it_begins_and_ends_as() {
+        let nested =
+            |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
+        let deep = nested(JSON_DEPTH_MAX - 1);
+        let too_deep = nested(JSON_DEPTH_MAX);
+        for (text, wanted) in [
+            ("{}", Body::Object),
+            (" {\"a\":\"}\\\"{\"} ", Body::Object),
+            (deep.as_str(), Body::Object),
+            (too_deep.as_str(), Body::TooDeep),
+            ("{\"a\":[1", Body::Torn),
+            ("{\"a\":\"}", Body::Torn),
+            ("<!DOCTYPE html><p>", Body::Html),
+            ("\n<HTML>", Body::Html),
+            ("<?xml version=\"1.0\"?><Bundle/>", Body::Other),
+            ("", Body::Other),
+        ] {
+            assert_eq!(Body::of(text.as_bytes()), wanted, "{text}");
+        }
+    }
+}

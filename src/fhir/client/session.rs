@@ -1,0 +1,130 @@
+//! What the clients of one source share during a run: credentials and token, headers, TLS, pace, time and randomness.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::Request;
+use reqwest::header::HeaderValue;
+use uuid::Uuid;
+
+use super::pace::Pace;
+use super::templates::{Filling, Template};
+use super::timer::Timer;
+use super::tls::Tls;
+use crate::domain::entropy::Stream;
+use crate::fhir::auth::Credentials;
+use crate::fhir::client_error::ClientError;
+
+/// What a session is made of.
+pub(crate) struct Access {
+    pub(crate) credentials: Credentials,
+    pub(crate) headers: Vec<Template>,
+    pub(crate) tls: Tls,
+    pub(crate) requests_per_second: Option<u32>,
+}
+
+impl Access {
+    /// Of a server that asks for nothing.
+    #[cfg(test)]
+    pub(crate) fn open() -> Self {
+        Self {
+            credentials: Credentials::None,
+            headers: Vec::new(),
+            tls: Tls::default(),
+            requests_per_second: None,
+        }
+    }
+}
+
+/// One source's session.
+pub(crate) struct Session {
+    pub(super) credentials: Credentials,
+    pub(super) tls: Tls,
+    pub(super) timer: Arc<dyn Timer>,
+    headers: Vec<Template>,
+    pace: Pace,
+    stream: Mutex<Stream>,
+    run: Uuid,
+    /// By the address that a token is asked of; held while one is asked for, so that the others wait for it.
+    pub(super) tokens: tokio::sync::Mutex<BTreeMap<String, Slot>>,
+}
+
+/// The token of an address.
+#[derive(Default)]
+pub(super) struct Slot {
+    /// What discovery gave.
+    pub(super) url: Option<String>,
+    pub(super) token: Option<Token>,
+    /// A refusal, and until when nobody asks again: a wrong key tried for every page would lock the client out.
+    pub(super) refused: Option<(ClientError, Duration)>,
+    /// Tokens had so far.
+    pub(super) number: u64,
+}
+
+/// A token in use.
+#[derive(Clone)]
+pub(super) struct Token {
+    pub(super) number: u64,
+    pub(super) header: HeaderValue,
+    /// By the timer.
+    pub(super) renewed_at: Duration,
+}
+
+impl Session {
+    /// Begins a session; nothing is asked yet.
+    pub(crate) fn new(access: Access, timer: Arc<dyn Timer>, mut stream: Stream) -> Self {
+        let run = uuid(&mut stream);
+        Self {
+            credentials: access.credentials,
+            headers: access.headers,
+            tls: access.tls,
+            pace: Pace::new(access.requests_per_second),
+            timer,
+            stream: Mutex::new(stream),
+            run,
+            tokens: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// A new random id.
+    pub(super) fn uuid(&self) -> Uuid {
+        uuid(&mut self.stream.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Random bits.
+    pub(super) fn bits(&self) -> u64 {
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
+        stream.bits()
+    }
+
+    /// Waits for this request's turn.
+    pub(super) async fn take_turn(&self) {
+        let wait = self.pace.turn(self.timer.running());
+        if !wait.is_zero() {
+            self.timer.sleep(wait).await;
+        }
+    }
+
+    /// Puts the platform's headers on an attempt of a call.
+    pub(super) fn put_headers(&self, request: &mut Request, call: Uuid) {
+        if self.headers.is_empty() {
+            return;
+        }
+        let filling = Filling {
+            uuid: self.uuid(),
+            call,
+            run: self.run,
+        };
+        for template in &self.headers {
+            // Its form was tried when it was read.
+            if let Some(value) = template.value(&filling) {
+                request.headers_mut().insert(template.name().clone(), value);
+            }
+        }
+    }
+}
+
+fn uuid(stream: &mut Stream) -> Uuid {
+    uuid::Builder::from_random_bytes(stream.bytes()).into_uuid()
+}
