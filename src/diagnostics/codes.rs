@@ -275,6 +275,42 @@ pub(crate) enum Code {
     ///
     /// Fix (practice): The practice's system must include it or let it be read.
     Unresolved,
+    /// a GP system gives what it was not asked for
+    ///
+    /// Most of what came has another code or lies outside the window, so the search is not what the server answers. What matched is kept; the high mark does not move.
+    ///
+    /// Fix (it): The GP system must support the search parameters `code` and `_lastUpdated`; see `kith check --online`, or use an extract folder.
+    NotMatching,
+    /// the GP system's clock and ours differ
+    ///
+    /// Windows follow the server's time; a clock that jumps can hide a change until the weekly sweep.
+    ///
+    /// Fix (it): Set both machines' clocks by a time server.
+    ClockSkew,
+    /// a GP system does not say what time it has
+    ///
+    /// The next window begins by this machine's clock, less the overlap.
+    ///
+    /// Fix (it): The GP system should send a `Date` header.
+    NoServerTime,
+    /// the weekly sweep found referrals that no pull had seen
+    ///
+    /// They are taken in now. The GP system made them visible late, or without a new `meta.lastUpdated`.
+    ///
+    /// Fix (it): Widen `overlap_minutes` of the source; if it stays, tell the GP system's supplier.
+    SweepFound,
+    /// the weekly sweep could not be finished
+    ///
+    /// What the window brought is not in doubt; the sweep is tried again in the next run.
+    ///
+    /// Fix (it): Nothing, unless it stays; then ask whether the GP system can search `ServiceRequest` by `authored`.
+    SweepUnfinished,
+    /// no referral comes from a source where many are usual
+    ///
+    /// By the four weeks before, five or more should have come on the working days since the last one. Bank holidays are not known to this rule.
+    ///
+    /// Fix (practice): Ask whether referrals are still coded as before, and whether the GP system still shows them to Kith.
+    QuietSource,
     /// the clock is behind the last recorded event
     ///
     /// Times in the ledger never go back; the later time is used.
@@ -440,7 +476,7 @@ pub(crate) enum Code {
 }
 
 /// Code, printed form and severity, in the order of the manual.
-const TABLE: [(Code, &str, Severity); 72] = [
+pub(super) const TABLE: [(Code, &str, Severity); 78] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -487,6 +523,12 @@ const TABLE: [(Code, &str, Severity); 72] = [
     (Code::ForeignLink, "PULL-007", Severity::Error),
     (Code::Unresolved, "PULL-008", Severity::Warning),
     (Code::ClockBehind, "PULL-009", Severity::Warning),
+    (Code::NotMatching, "PULL-010", Severity::Error),
+    (Code::ClockSkew, "PULL-011", Severity::Warning),
+    (Code::NoServerTime, "PULL-012", Severity::Warning),
+    (Code::SweepFound, "PULL-013", Severity::Warning),
+    (Code::SweepUnfinished, "PULL-014", Severity::Warning),
+    (Code::QuietSource, "PULL-015", Severity::Warning),
     (Code::RowHeld, "MAP-001", Severity::Warning),
     (Code::RowRejected, "MAP-002", Severity::Warning),
     (Code::ColumnTooLong, "MAP-014", Severity::Warning),
@@ -514,80 +556,3 @@ const TABLE: [(Code, &str, Severity); 72] = [
     (Code::RunBusy, "RUN-002", Severity::Error),
     (Code::ProveFinding, "PROVE-001", Severity::Error),
 ];
-
-impl Code {
-    /// Every code, in the order of the manual.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        TABLE.iter().map(|row| row.0)
-    }
-
-    /// The printed form, `MAP-014`.
-    pub(crate) fn text(self) -> &'static str {
-        TABLE
-            .iter()
-            .find(|row| row.0 == self)
-            .map_or("", |row| row.1)
-    }
-
-    /// How grave it is.
-    pub(crate) fn severity(self) -> Severity {
-        TABLE
-            .iter()
-            .find(|row| row.0 == self)
-            .map_or(Severity::Error, |row| row.2)
-    }
-
-    /// The code with this printed form, in any case.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        TABLE
-            .iter()
-            .find(|row| row.1.eq_ignore_ascii_case(text.trim()))
-            .map(|row| row.0)
-    }
-
-    /// The manual page: the variant's doc comment, line by line.
-    pub(crate) fn page(self) -> Vec<String> {
-        let name = format!("{self:?},");
-        let mut page = Vec::new();
-        for line in include_str!("codes.rs").lines().map(str::trim) {
-            if let Some(doc) = line.strip_prefix("///") {
-                page.push(doc.trim().to_owned());
-            } else if line == name {
-                return page;
-            } else {
-                page.clear();
-            }
-        }
-        Vec::new()
-    }
-
-    /// Who can put it right, and how: the last paragraph of the page.
-    pub(crate) fn fix(self) -> (String, String) {
-        let page = self.page();
-        let last = page.last().cloned().unwrap_or_default();
-        let (owner, fix) = last
-            .strip_prefix("Fix (")
-            .and_then(|rest| rest.split_once("): "))
-            .unwrap_or(("it", &last));
-        (owner.to_owned(), fix.to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_code_has_a_page_and_reads_back() {
-        for code in Code::all() {
-            let page = code.page();
-            assert!(page.len() >= 5, "{code:?} has no page");
-            assert!(page[0].chars().count() <= 100, "{code:?}");
-            assert_eq!(Code::parse(&code.text().to_lowercase()), Some(code));
-            assert!(
-                ["it", "practice", "ig", "partner"].contains(&code.fix().0.as_str()),
-                "{code:?}"
-            );
-        }
-    }
-}

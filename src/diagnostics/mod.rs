@@ -4,6 +4,7 @@
 //! column or row, by length or position.
 
 mod codes;
+mod manual;
 
 use std::fmt::Write as _;
 
