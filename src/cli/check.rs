@@ -122,7 +122,7 @@ async fn reach(config: &Config) -> Vec<Reached> {
     let mut answers = Vec::new();
     for source in &config.sources {
         let mut urls = Vec::new();
-        if let crate::config::Pull::Search { base_url } = &source.pull {
+        if let crate::config::Pull::Search { base_url, .. } = &source.pull {
             urls.push(base_url);
         }
         if let PushTo::Fhir { base_url } = &source.push.to

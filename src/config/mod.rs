@@ -22,7 +22,7 @@ use crate::partner::table::{Problems, SourceText, TableReader};
 pub(crate) use exchange::{Commissioner, Transport};
 pub(crate) use installation::{Console, Retain, Routing, Safety, Schedule, Unnamed};
 pub(crate) use secret::{Secret, SecretPlace};
-pub(crate) use source::{ORDERS, Pull, PushTo, Source};
+pub(crate) use source::{ORDERS, Pull, PushTo, Reading, Source};
 
 /// An environment variable, for [`Config::load`].
 #[expect(

@@ -71,7 +71,8 @@ fn a_good_file_is_resolved_against_home() {
     assert_eq!(
         source.pull,
         Pull::Search {
-            base_url: "http://127.0.0.1:8080/fhir".to_owned()
+            base_url: "http://127.0.0.1:8080/fhir".to_owned(),
+            reading: Reading::default()
         }
     );
     assert_eq!(

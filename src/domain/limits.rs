@@ -4,6 +4,8 @@
 pub(crate) const CHUNK_REFERRALS: usize = 500;
 /// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 3,000 referrals share it.
 pub(crate) const GROUP_CHUNKS: usize = 6;
+/// Sources pulled at once: each waits for its own server most of the time.
+pub(crate) const SOURCES_AT_ONCE: usize = 4;
 /// Bytes of one resource or NDJSON line.
 pub(crate) const RESOURCE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one extract file, streamed.

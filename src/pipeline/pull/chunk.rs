@@ -8,7 +8,7 @@ use super::change::{self, Changed};
 use super::folder::Folder;
 use super::lore::{Looks, Lore, Seen, looks, lore, shared};
 use crate::domain::entropy::Stream;
-use crate::domain::{LegReference, LegState, Reason, Stage};
+use crate::domain::{LegReference, LegState, Reason, Stage, limits};
 use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
 use crate::pipeline::env::{Env, Ids, raw_spot};
@@ -109,6 +109,24 @@ impl Load {
         match self {
             Self::Ready(dossiers) => dossiers.len(),
             Self::Places(_, places) => places.len(),
+        }
+    }
+
+    /// The same in chunks, each for one worker.
+    pub(crate) fn chunks(self) -> Vec<Self> {
+        let max = limits::CHUNK_REFERRALS;
+        if self.len() <= max {
+            return vec![self];
+        }
+        match self {
+            Self::Ready(dossiers) => dossiers
+                .chunks(max)
+                .map(|chunk| Self::Ready(chunk.to_vec()))
+                .collect(),
+            Self::Places(folder, places) => places
+                .chunks(max)
+                .map(|chunk| Self::Places(Arc::clone(&folder), chunk.to_vec()))
+                .collect(),
         }
     }
 

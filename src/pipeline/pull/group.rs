@@ -39,6 +39,9 @@ pub(super) struct GroupWriter<'e> {
     pub(super) seen: Arc<Seen>,
     pub(super) deferred: Vec<Dossier>,
     pub(super) totals: BTreeMap<Stage, Counts>,
+    /// Referrals seen for the first time, and those that had changed.
+    pub(super) news: u64,
+    pub(super) changes: u64,
 }
 
 impl<'e> GroupWriter<'e> {
@@ -70,6 +73,8 @@ impl<'e> GroupWriter<'e> {
             seen: Arc::new(Seen::new(env.store.raws_after(0, 1).await?.is_empty())),
             deferred: Vec::new(),
             totals: BTreeMap::new(),
+            news: 0,
+            changes: 0,
         })
     }
 
@@ -188,6 +193,7 @@ impl<'e> GroupWriter<'e> {
     }
 
     async fn first_seen(&mut self, new: NewReferral) -> anyhow::Result<()> {
+        self.news += 1;
         self.count(Stage::Pull, Disposition::Accepted, None);
         let outcome = self.within_capacity(new.outcome);
         self.count_outcome(outcome);
@@ -229,6 +235,7 @@ impl<'e> GroupWriter<'e> {
     }
 
     async fn changed(&mut self, mut changed: Changed) -> anyhow::Result<()> {
+        self.changes += 1;
         self.count(Stage::Pull, Disposition::Accepted, None);
         let onward = std::mem::take(&mut changed.onward);
         self.moved(changed).await?;

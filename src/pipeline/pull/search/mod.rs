@@ -1,344 +1,522 @@
-//! Referrals from a GP system by FHIR search: pages with includes, what is missing fetched by id or identifier.
+//! Referrals from a GP system by FHIR search: windows, pages with includes, and what is missing asked for in batches.
 //!
-//! In: a client and the window's start. Out: a page of dossiers at a time, and at the end what the search can promise.
-//! The window is half-open at its start less an overlap; its end is the server's own time at the first page.
+//! In: a client, and where the last pull ended. Out: a page of dossiers at a time, and at the end the evidence for what
+//! the search can promise. A window begins an overlap before the last high mark and has no end: what is being written
+//! while it is read comes too. The high mark stays a settling time behind the server's clock, so that it is read again.
 
-use std::collections::{HashMap, HashSet};
+mod asked;
+mod complete;
+mod names;
+mod records;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+pub(super) use asked::Asked;
+use complete::{assemble, fetch};
+use names::{Checked, Names};
+use records::{Records, passed_over};
+use window::{Plan, Window};
+
+use super::certificate::{Evidence, Sweep};
+use super::chunk::Load;
+use super::referrals::{Ended, PullError, Referrals, Step};
+use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::Instant;
-use crate::fhir::bundle::{Head, Mode};
+use crate::fhir::bundle::{Mode, content};
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
-use crate::fhir::reference::Reference;
 use crate::fhir::search::{Ending, Page, Parameters, Search};
-use crate::fhir::{patient, people, service_request};
-use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier};
 use crate::pipeline::select::SNOMED;
+use crate::store::rows::RawKind;
 
-/// A window begins this long before the last one ended: server clocks and late commits are not exact.
-const OVERLAP_SECONDS: i64 = 600;
-/// Referrals asked for on a page; a server may give fewer.
-const PAGE: &str = "200";
-/// Ids asked for in one search.
-const IDS_A_SEARCH: usize = 50;
+/// Days between full sweeps, and how far back a sweep looks.
+const SWEEP_EVERY_DAYS: i64 = 7;
+const SWEEP_DAYS: i64 = 90;
+/// Clocks that differ by more than this are worth a word.
+const SKEW_SECONDS_MAX: i64 = 60;
+/// Resources that do not match before a pull can be given up, and then if they are more than half of what came.
+const NOT_MATCHING_MIN: u64 = 200;
+/// What is being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing was asked yet.
+    New,
+    Window,
+    Sweep,
+    Over,
+}
 
 /// A search under way.
-pub(crate) struct SearchPull<'c> {
+pub(super) struct SearchPull<'c> {
     client: &'c Client,
-    base: String,
-    search: Search<'c>,
+    asked: Asked,
+    phase: Phase,
+    plan: Plan,
+    search: Option<Search<'c>>,
+    parameters: Parameters,
+    records: Records<'c>,
+    /// Hashes of id and version of what was handed on in this pull.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    /// The server's time before anything was asked.
+    server: Option<Instant>,
     from: Option<Instant>,
-    records: HashMap<(String, String), Option<Bytes>>,
-    seen: HashSet<String>,
-    pages: u64,
-    repeated: u64,
-    unresolved: u64,
+    /// Resources that came, those that do not match included.
+    returned: u64,
+    /// Requests that the sweep brought.
+    swept: u64,
+    /// Ids of requests of earlier pulls whose person was looked for again: counted there.
+    again: HashSet<String>,
+    evidence: Evidence,
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl<'c> SearchPull<'c> {
-    /// A search for every coded referral changed since `high`, less the overlap.
-    pub(crate) fn new(
-        client: &'c Client,
-        base: &str,
-        codes: &[&str],
-        high: Option<Instant>,
-    ) -> Self {
-        let from = high.map(|high| high.plus_seconds(-OVERLAP_SECONDS));
-        let mut parameters =
-            Parameters::default().tokens("code", codes.iter().map(|code| (SNOMED, *code)));
-        if let Some(from) = from {
-            parameters = parameters.with("_lastUpdated", format!("ge{}", from.utc_text()));
-        }
-        let parameters = parameters
-            .with("_sort", "_lastUpdated")
-            .with("_count", PAGE)
-            .with("_include", "ServiceRequest:subject")
-            .with("_include", "ServiceRequest:requester");
-        let search = client.search("ServiceRequest", parameters);
+    /// A search that has not been begun.
+    pub(super) fn new(client: &'c Client, asked: Asked) -> Self {
         Self {
             client,
-            base: base.to_owned(),
-            search,
-            from,
-            records: HashMap::new(),
+            phase: Phase::New,
+            plan: Plan::new(None, asked.now),
+            search: None,
+            parameters: Parameters::default(),
+            records: Records::new(client, &asked.base, asked.reading.rebase_links),
             seen: HashSet::new(),
-            pages: 0,
-            repeated: 0,
-            unresolved: 0,
+            hasher: RandomState::new(),
+            server: None,
+            from: None,
+            returned: 0,
+            swept: 0,
+            again: HashSet::new(),
+            evidence: Evidence {
+                sweep: asked.sweep.clone(),
+                ..Evidence::default()
+            },
+            diagnostics: Vec::new(),
+            asked,
         }
     }
 
-    /// The next page's referrals; `None` after the last.
-    ///
-    /// # Errors
-    /// The server could not be reached, refused, or gave what is no answer.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Dossier>>, ClientError> {
-        let Some(page) = self.search.next_page().await? else {
-            return Ok(None);
+    /// Asks what time the server has, so that the window can begin by it.
+    async fn begin(&mut self) -> Result<(), PullError> {
+        let date = match self.client.capability().await {
+            Ok(capability) => capability.server_date,
+            Err(error @ ClientError::Transient { .. }) => return Err(error.into()),
+            // What it says of itself is not needed; the first page tells the time as well.
+            Err(_) => None,
         };
-        self.pages += 1;
-        let requests = self.take_page(&page)?;
-        self.fetch_missing(&requests).await?;
-        let mut dossiers = Vec::with_capacity(requests.len());
-        for request in requests {
-            dossiers.push(self.assemble(request).await?);
+        if let Some(date) = date {
+            self.set_time(Instant(date), "server");
         }
-        Ok(Some(dossiers))
-    }
-
-    /// The server's time at the first page: where the next window begins.
-    pub(crate) fn high(&self) -> Option<Instant> {
-        self.search.server_date().map(Instant)
-    }
-
-    /// Records that referrals name and the server does not give.
-    pub(crate) fn unresolved(&self) -> u64 {
-        self.unresolved
-    }
-
-    /// What the search can promise, and why not more.
-    pub(crate) fn verdict(&self) -> (String, serde_json::Value) {
-        let verdict = match self.search.ending() {
-            Some(Ending::NoNext) if self.unresolved == 0 => "complete".to_owned(),
-            Some(Ending::NoNext) => {
-                format!("complete except {} unresolved references", self.unresolved)
-            }
-            _ => "unknown".to_owned(),
-        };
-        let evidence = serde_json::json!({
-            "from": self.from.map(Instant::utc_text), "to": self.high().map(Instant::utc_text), "pages": self.pages,
-            "requests": self.seen.len(), "repeated_on_pages": self.repeated, "unresolved": self.unresolved,
-        });
-        (verdict, evidence)
-    }
-
-    fn take_page(&mut self, page: &Page) -> Result<Vec<Bytes>, ClientError> {
-        let bundle = page.bundle().map_err(ClientError::from)?;
-        let mut requests = Vec::new();
-        for entry in bundle.entries() {
-            if entry.mode == Mode::Outcome {
-                continue;
-            }
-            let head = Head::of(entry.resource);
-            let (Some(kind), Some(id)) = (head.resource_type.as_deref(), head.id.as_deref()) else {
-                continue;
-            };
-            let bytes: Bytes = Arc::from(entry.resource);
-            if kind == "ServiceRequest" {
-                if self.seen.insert(id.to_owned()) {
-                    requests.push(bytes);
-                } else {
-                    self.repeated += 1;
-                }
-            } else {
-                self.records
-                    .insert((kind.to_owned(), id.to_owned()), Some(bytes));
-            }
-        }
-        Ok(requests)
-    }
-
-    /// Fetches the patients that the server did not include, many ids a search.
-    async fn fetch_missing(&mut self, requests: &[Bytes]) -> Result<(), ClientError> {
-        let mut missing = Vec::new();
-        for request in requests {
-            let Ok(tree) = Json::parse(request) else {
-                continue;
-            };
-            if let Reference::Relative {
-                kind: "Patient",
-                id,
-            } = service_request::subject(&tree, Some(&self.base))
-                && !self
-                    .records
-                    .contains_key(&("Patient".to_owned(), id.to_owned()))
-            {
-                missing.push(id.to_owned());
-            }
-        }
-        missing.sort();
-        missing.dedup();
-        for ids in missing.chunks(IDS_A_SEARCH) {
-            let mut search = self
-                .client
-                .search("Patient", Parameters::default().with("_id", ids.join(",")));
-            while let Some(page) = search.next_page().await? {
-                self.take_page(&page)?;
-            }
-            for id in ids {
-                // Known to be absent: not asked for again in this run.
-                self.records
-                    .entry(("Patient".to_owned(), id.clone()))
-                    .or_insert(None);
-            }
-        }
+        // A server whose clock went back writes below the last high mark.
+        let high = self
+            .asked
+            .high
+            .map(|high| self.server.map_or(high, |now| high.min(now)));
+        self.from = high.map(|high| high.plus_seconds(-self.asked.reading.overlap_seconds));
+        self.plan = Plan::new(self.from, self.server.unwrap_or(self.asked.now));
+        self.phase = Phase::Window;
         Ok(())
     }
 
-    async fn assemble(&mut self, request: Bytes) -> Result<Dossier, ClientError> {
-        let mut dossier = Dossier::of_request(request.clone());
-        let names = names(&request, &self.base);
-        dossier.patient = match names.patient {
-            Named::Id(id) => self.record("Patient", &id).await?,
-            Named::NhsNumber(number) => self.patient_by_number(&number).await?,
-            Named::Nobody => None,
-        };
-        if dossier.patient.is_none() && !names.contained_patient {
-            self.unresolved += 1;
+    fn set_time(&mut self, at: Instant, clock: &str) {
+        self.server = Some(at);
+        self.evidence.clock = Some(clock.to_owned());
+        if self.asked.clock_fixed || clock == "own" {
+            return;
         }
-        if let Some(id) = &names.role {
-            dossier.role = self.record("PractitionerRole", id).await?;
+        let skew = (at.0 - self.asked.now.0) / 1_000_000;
+        self.evidence.skew_seconds = Some(skew);
+        if skew.abs() > SKEW_SECONDS_MAX {
+            let direction = if skew > 0 { "ahead of" } else { "behind" };
+            let what = format!(
+                "the GP system's clock is {} seconds {direction} ours",
+                skew.abs()
+            );
+            self.say(Code::ClockSkew, what);
         }
-        let of_role = dossier
-            .role
-            .as_deref()
-            .map(|role| role_names(role, &self.base))
-            .unwrap_or_default();
-        if let Some(id) = names.practitioner.or(of_role.0) {
-            dossier.requester = self.record("Practitioner", &id).await?;
-        }
-        for id in of_role.1.into_iter().chain(names.organizations) {
-            if dossier.practice.is_none()
-                && let Some(bytes) = self.record("Organization", &id).await?
-                && Json::parse(&bytes)
-                    .is_ok_and(|organization| people::ods_code(&organization).is_some())
-            {
-                dossier.practice = Some(bytes);
-            }
-        }
-        for id in names.consents {
-            if dossier.consent.is_none() {
-                dossier.consent = self.record("Consent", &id).await?;
-            }
-        }
-        Ok(dossier)
     }
 
-    async fn record(&mut self, kind: &str, id: &str) -> Result<Option<Bytes>, ClientError> {
-        let key = (kind.to_owned(), id.to_owned());
-        if let Some(known) = self.records.get(&key) {
-            return Ok(known.clone());
+    fn say(&mut self, code: Code, what: String) {
+        self.diagnostics
+            .push(Diagnostic::new(code, what, self.asked.place.clone()));
+    }
+
+    /// The server's time where `metadata` did not tell it: of the first page, else ours.
+    fn time_of_page(&mut self, page: &Page) {
+        if self.server.is_some() {
+            return;
         }
-        let read = match self.client.read(kind, id).await {
-            Ok(read) => read.map(Arc::from),
-            // One record that the server will not give holds one referral, not all.
-            Err(ClientError::Refused { .. } | ClientError::NotFound | ClientError::Gone) => None,
+        let date = self.search.as_ref().and_then(Search::server_date);
+        let made = page.updated.as_deref().and_then(Instant::parse);
+        if let Some(at) = date.map(Instant).or(made) {
+            self.set_time(at, "page");
+        } else {
+            self.set_time(self.asked.now, "own");
+            self.say(
+                Code::NoServerTime,
+                "the GP system does not say what time it has".to_owned(),
+            );
+        }
+    }
+
+    /// Where the next window begins, but for the overlap: never later than our own clock allows, for a server may show
+    /// the time of one machine and write that of another.
+    fn mark(&self) -> Option<Instant> {
+        let mut at = self.server?;
+        if !self.asked.clock_fixed {
+            at = at.min(self.asked.now);
+        }
+        Some(at.plus_seconds(-self.asked.reading.settle_seconds))
+    }
+
+    fn begin_search(&mut self, window: Window) -> &mut Search<'c> {
+        let codes = self.asked.codes.iter().map(|code| (SNOMED, code.as_str()));
+        let mut parameters = Parameters::default().tokens("code", codes);
+        if self.phase == Phase::Sweep {
+            let now = self.server.unwrap_or(self.asked.now);
+            let day = now.plus_seconds(-SWEEP_DAYS * 86_400).utc_text();
+            parameters = parameters.with(
+                "authored",
+                format!("ge{}", day.split('T').next().unwrap_or_default()),
+            );
+        }
+        if let Some(from) = window.from {
+            parameters = parameters.with("_lastUpdated", format!("ge{}", from.utc_text()));
+        }
+        if let Some(until) = window.until {
+            parameters = parameters.with("_lastUpdated", format!("lt{}", until.utc_text()));
+        }
+        if !self.plan.plain {
+            parameters = parameters.with("_sort", "_lastUpdated");
+        }
+        parameters = parameters.with("_count", self.plan.page.to_string());
+        if !self.plan.plain {
+            parameters = parameters
+                .with("_include", "ServiceRequest:subject")
+                .with("_include", "ServiceRequest:requester");
+        }
+        self.parameters = parameters.clone();
+        let search = self.client.search("ServiceRequest", parameters);
+        self.search
+            .insert(search.rebasing(self.asked.reading.rebase_links))
+    }
+
+    /// The next page of the window in hand; none after its last.
+    async fn page(&mut self, window: Window) -> Result<Option<Page>, ClientError> {
+        let page = match &mut self.search {
+            Some(search) => search.next_page().await?,
+            None => self.begin_search(window).next_page().await?,
+        };
+        if let Some(page) = &page {
+            self.evidence.pages += 1;
+            self.time_of_page(page);
+            if page.number == 1 {
+                self.hear(page);
+            }
+        }
+        Ok(page)
+    }
+
+    /// Notes what the server says it made of the search.
+    fn hear(&mut self, page: &Page) {
+        let Some(link) = &page.self_link else { return };
+        let heard = self.parameters.heard(link);
+        let into = |names: &mut Vec<String>, heard: Vec<&str>| {
+            for name in heard {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+            }
+        };
+        into(&mut self.evidence.ignored_parameters, heard.ignored);
+        into(&mut self.evidence.added_parameters, heard.added);
+    }
+
+    /// The window in hand has no further page: it is done, or begun again because pages moved under it.
+    fn ended(&mut self) {
+        let Some(search) = self.search.take() else {
+            return;
+        };
+        self.evidence.repeats += search.repeated();
+        let whole = match search.ending() {
+            Some(Ending::NoNext) => search.repeated() == 0,
+            Some(Ending::EmptyPages) if search.repeated() == 0 => {
+                self.evidence.endless = true;
+                true
+            }
+            _ => false,
+        };
+        if !whole && self.plan.restart() {
+            return;
+        }
+        self.plan.done();
+        if !whole {
+            self.fail_phase();
+        }
+    }
+
+    /// A window that cannot be read whole makes the pull unknown; a sweep that cannot takes nothing from it.
+    fn fail_phase(&mut self) {
+        if self.phase == Phase::Window {
+            self.evidence.broken = true;
+            return;
+        }
+        self.phase = Phase::Over;
+        self.evidence.swept = false;
+        self.evidence.sweep.clone_from(&self.asked.sweep);
+        let what = "the weekly sweep could not be finished";
+        self.say(Code::SweepUnfinished, what.to_owned());
+    }
+
+    /// Every window was read: a first pull was a sweep in itself, later ones sweep when it is time.
+    fn after_windows(&mut self) -> Option<Step> {
+        let at = self.server.unwrap_or(self.asked.now);
+        let over = self.phase == Phase::Sweep;
+        if self.phase == Phase::Window && !self.evidence.broken && self.from.is_none() {
+            self.evidence.sweep = Some(Sweep {
+                at: at.utc_text(),
+                requests: self.evidence.requests,
+                ..Sweep::default()
+            });
+        }
+        let last = self.evidence.sweep.as_ref();
+        let last = last.and_then(|sweep| Instant::parse(&sweep.at));
+        let due = last.is_none_or(|last| last.days_until(at) >= SWEEP_EVERY_DAYS);
+        if over {
+            self.evidence.swept = true;
+            self.evidence.sweep = Some(Sweep {
+                at: at.utc_text(),
+                requests: self.swept,
+                ..Sweep::default()
+            });
+        }
+        if over || !due || self.evidence.broken {
+            self.phase = Phase::Over;
+            return None;
+        }
+        self.phase = Phase::Sweep;
+        self.plan.again();
+        Some(Step::Sweep)
+    }
+
+    /// The referrals of a page with the records that they name.
+    async fn take(&mut self, page: &Page, window: Window) -> Result<Vec<Dossier>, PullError> {
+        self.records.turn_page();
+        self.records.take(page);
+        let mut requests = Vec::new();
+        let mut keys = HashSet::new();
+        let mut unreadable = Vec::new();
+        for entry in &page.entries {
+            if entry.mode == Mode::Outcome || entry.resource_type == "OperationOutcome" {
+                continue;
+            }
+            let bytes = page.resource(entry);
+            match (entry.resource_type.as_str(), &entry.id) {
+                ("ServiceRequest", Some(id)) => {
+                    let key = match &entry.version {
+                        Some(version) => self.hasher.hash_one((id, version)),
+                        None => self.hasher.hash_one((id, content(bytes))),
+                    };
+                    self.swept += u64::from(self.phase == Phase::Sweep);
+                    let known = self.seen.contains(&key) || keys.contains(&key);
+                    if known || self.too_new(entry.updated.as_deref()) {
+                        continue;
+                    }
+                    let whole = self.whole(id, bytes, entry.subsetted).await?;
+                    if let Some(bytes) = whole {
+                        keys.insert(key);
+                        requests.push(bytes);
+                    }
+                }
+                // What cannot even be named is counted, not passed over.
+                ("ServiceRequest" | "", _) => {
+                    self.evidence.unreadable += 1;
+                    unreadable.push(Dossier::of_request(Arc::from(bytes)));
+                }
+                _ => {}
+            }
+        }
+        let mut dossiers = self.dossiers(requests, Some(window)).await?;
+        dossiers.extend(unreadable);
+        // Only now: what failed on the way is to come again.
+        self.seen.extend(keys);
+        let not_matching = self.evidence.other_code + self.evidence.outside_window;
+        if not_matching > NOT_MATCHING_MIN && not_matching * 2 > self.returned {
+            return Err(PullError::NotMatching {
+                not_matching,
+                returned: self.returned,
+            });
+        }
+        Ok(dossiers)
+    }
+
+    /// What was written after the window ended is no finding of a sweep: the next window brings it.
+    fn too_new(&self, updated: Option<&str>) -> bool {
+        let updated = updated.and_then(Instant::parse);
+        self.phase == Phase::Sweep
+            && matches!((updated, self.mark()), (Some(at), Some(mark)) if at >= mark)
+    }
+
+    /// The request as it is; one that came without some of its parts is read by its id.
+    async fn whole(
+        &mut self,
+        id: &str,
+        bytes: &[u8],
+        subsetted: bool,
+    ) -> Result<Option<Bytes>, ClientError> {
+        if !subsetted {
+            return Ok(Some(Arc::from(bytes)));
+        }
+        self.evidence.read_singly += 1;
+        let read = match self.client.read("ServiceRequest", id).await {
+            Ok(read) => read,
+            Err(error) if passed_over(&error) => None,
             Err(error) => return Err(error),
         };
-        self.records.insert(key, read.clone());
-        Ok(read)
-    }
-
-    async fn patient_by_number(&mut self, number: &str) -> Result<Option<Bytes>, ClientError> {
-        let key = ("NHS number".to_owned(), number.to_owned());
-        if let Some(known) = self.records.get(&key) {
-            return Ok(known.clone());
+        if read.is_none() {
+            self.evidence.unreadable += 1;
         }
-        let mut found = self
-            .client
-            .find_by_identifier("Patient", patient::NHS_NUMBER_SYSTEM, number)
-            .await?;
-        // Two people with one number: neither is taken.
-        let one = if found.len() == 1 {
-            found.pop().map(Arc::from)
-        } else {
-            None
-        };
-        self.records.insert(key, one.clone());
-        Ok(one)
+        Ok(read.map(Arc::from))
     }
-}
 
-enum Named {
-    Id(String),
-    NhsNumber(String),
-    Nobody,
-}
-
-/// What a request names, as owned ids: the tree does not outlive the parse.
-struct Names {
-    patient: Named,
-    contained_patient: bool,
-    practitioner: Option<String>,
-    role: Option<String>,
-    organizations: Vec<String>,
-    consents: Vec<String>,
-}
-
-fn names(request: &[u8], base: &str) -> Names {
-    let mut names = Names {
-        patient: Named::Nobody,
-        contained_patient: false,
-        practitioner: None,
-        role: None,
-        organizations: Vec::new(),
-        consents: Vec::new(),
-    };
-    let Ok(tree) = Json::parse(request) else {
-        return names;
-    };
-    let base = Some(base);
-    let number = service_request::subject_identifier(&tree)
-        .filter(|(system, _)| *system == Some(patient::NHS_NUMBER_SYSTEM));
-    names.patient = match (service_request::subject(&tree, base), number) {
-        (
-            Reference::Relative {
-                kind: "Patient",
-                id,
-            },
-            _,
-        ) => Named::Id(id.to_owned()),
-        (Reference::Contained(_), _) => {
-            names.contained_patient = true;
-            Named::Nobody
+    /// Holds a request against what was asked; what does not match is counted and goes on: select has the last word.
+    fn check(&mut self, names: &Names, checked: Option<&Checked>, window: Window) {
+        self.returned += 1;
+        if self.phase == Phase::Sweep {
+            return;
         }
-        (_, Some((_, number))) => Named::NhsNumber(number.to_owned()),
-        _ => Named::Nobody,
-    };
-    match service_request::requester(&tree, base) {
-        Reference::Relative {
-            kind: "Practitioner",
-            id,
-        } => names.practitioner = Some(id.to_owned()),
-        Reference::Relative {
-            kind: "PractitionerRole",
-            id,
-        } => names.role = Some(id.to_owned()),
-        Reference::Relative {
-            kind: "Organization",
-            id,
-        } => names.organizations.push(id.to_owned()),
-        _ => {}
-    }
-    for reference in service_request::supporting_info(&tree, base) {
-        match reference {
-            Reference::Relative {
-                kind: "Organization",
-                id,
-            } => names.organizations.push(id.to_owned()),
-            Reference::Relative {
-                kind: "Consent",
-                id,
-            } => names.consents.push(id.to_owned()),
-            _ => {}
+        self.evidence.requests += 1;
+        if let Some(status) = names.status {
+            *self.evidence.statuses.entry(status.to_owned()).or_default() += 1;
+        }
+        let Some(checked) = checked else { return };
+        let coded = checked
+            .codes
+            .iter()
+            .any(|code| self.asked.codes.contains(code));
+        // Whole seconds were asked for, and servers keep finer ones.
+        let early = window.from.map(|from| from.plus_seconds(-1));
+        let late = window.until.map(|until| until.plus_seconds(1));
+        let inside = checked.updated.is_none_or(|at| {
+            early.is_none_or(|from| at >= from) && late.is_none_or(|until| at < until)
+        });
+        if !coded {
+            self.evidence.other_code += 1;
+        } else if !inside {
+            self.evidence.outside_window += 1;
         }
     }
-    names
+
+    /// Requests with what they name, fetched where it did not come along.
+    async fn dossiers(
+        &mut self,
+        requests: Vec<Bytes>,
+        window: Option<Window>,
+    ) -> Result<Vec<Dossier>, PullError> {
+        let mut named = Vec::with_capacity(requests.len());
+        for request in &requests {
+            let (names, checked) = Names::of(request, &self.asked.base, &self.records.urls);
+            if window.is_none() {
+                self.again.extend(names.id.clone());
+            }
+            if let Some(window) = window {
+                self.check(&names, checked.as_ref(), window);
+            }
+            named.push(names);
+        }
+        fetch(&mut self.records, &self.asked.base, &mut named).await?;
+        let counted = window.is_some() && self.phase == Phase::Window;
+        let mut dossiers = Vec::with_capacity(named.len());
+        for (request, names) in requests.into_iter().zip(&named) {
+            let again = names.id.as_ref().is_some_and(|id| self.again.contains(id));
+            let missing = |kind: RawKind| {
+                if counted && !again {
+                    self.evidence.unresolved(kind.resource_type());
+                }
+            };
+            let base = &self.asked.base;
+            dossiers.push(assemble(&self.records, base, request, names, missing));
+        }
+        Ok(dossiers)
+    }
+
+    /// Looks again for persons that earlier pulls did not find.
+    async fn look_again(&mut self) -> Result<Vec<Dossier>, PullError> {
+        let requests = std::mem::take(&mut self.asked.again);
+        let mut dossiers = self.dossiers(requests, None).await?;
+        let all = dossiers.len();
+        dossiers.retain(|dossier| dossier.patient.is_some());
+        let missing = all - dossiers.len();
+        self.evidence.still_unresolved = u64::try_from(missing).unwrap_or(0);
+        Ok(dossiers)
+    }
 }
 
-/// Practitioner and organisation of a role.
-fn role_names(role: &[u8], base: &str) -> (Option<String>, Option<String>) {
-    let Ok(tree) = Json::parse(role) else {
-        return (None, None);
-    };
-    let id = |reference: Reference<'_>| match reference {
-        Reference::Relative { id, .. } => Some(id.to_owned()),
-        _ => None,
-    };
-    (
-        id(people::role_practitioner(&tree, Some(base))),
-        id(people::role_organization(&tree, Some(base))),
-    )
+impl Referrals for SearchPull<'_> {
+    async fn next(&mut self) -> Result<Option<Step>, PullError> {
+        if self.phase == Phase::New {
+            self.begin().await?;
+            let found = self.look_again().await?;
+            if !found.is_empty() {
+                return Ok(Some(Step::Load(Load::Ready(found))));
+            }
+        }
+        loop {
+            if self.phase == Phase::Over {
+                return Ok(None);
+            }
+            let Some(window) = self.plan.window() else {
+                if let Some(step) = self.after_windows() {
+                    return Ok(Some(step));
+                }
+                continue;
+            };
+            match self.page(window).await {
+                Ok(Some(page)) => match self.take(&page, window).await {
+                    Ok(dossiers) if dossiers.is_empty() => {}
+                    Ok(dossiers) => return Ok(Some(Step::Load(Load::Ready(dossiers)))),
+                    Err(_) if self.phase == Phase::Sweep => self.fail_phase(),
+                    Err(error) => return Err(error),
+                },
+                Ok(None) => self.ended(),
+                Err(error) => {
+                    let first = self
+                        .search
+                        .as_ref()
+                        .is_none_or(|search| search.pages() == 0);
+                    self.search = None;
+                    let mended = self.plan.mend(&error, first);
+                    match self.phase {
+                        _ if mended => {}
+                        Phase::Sweep => self.fail_phase(),
+                        _ => return Err(error.into()),
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) -> Ended {
+        let mut evidence = std::mem::take(&mut self.evidence);
+        evidence.from = self.from.map(Instant::utc_text);
+        evidence.to = self.server.map(Instant::utc_text);
+        evidence.read_singly += self.records.read_singly;
+        evidence.restarts = self.plan.restarts;
+        evidence.halvings = self.plan.halvings;
+        evidence.asked_plainly = self.plan.plain;
+        Ended {
+            evidence,
+            high: self.mark(),
+            input: Vec::new(),
+            known: 0,
+            diagnostics: std::mem::take(&mut self.diagnostics),
+        }
+    }
 }
