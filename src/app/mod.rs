@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 pub(crate) use open::{Options, Refused, load};
-pub(crate) use summary::Summary;
+pub(crate) use summary::{CertificateLine, Summary};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::Stage;
