@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::support::home::Home;
 use super::support::people::{PARTNERS, Sandbox, install, ndjson, referral, source};
 
-const SHARE: &str = r#"["patient.name"]"#;
+const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
 const COLUMNS: &str = r#"[[deliver.column]]
 header = "Name"
 from = "patient.name"
