@@ -6,6 +6,8 @@ mod cells;
 mod nightly;
 mod open;
 mod summary;
+#[cfg(test)]
+mod sweep_tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
