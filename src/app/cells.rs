@@ -102,7 +102,13 @@ async fn sources(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Source
                         to: text("to"),
                         requests: number("requests"),
                         pages: number("pages"),
-                        unresolved: number("unresolved"),
+                        unresolved: number("unresolved").saturating_add(number("still_unresolved")),
+                        swept: london(evidence.pointer("/sweep/at").and_then(|at| at.as_str())),
+                        unseen: evidence
+                            .pointer("/sweep/unseen")
+                            .and_then(serde_json::Value::as_u64)
+                            .unwrap_or(0),
+                        quiet: number("missing_usual") > 0,
                     }
                 });
             report::Source {

@@ -7,13 +7,15 @@ mod nightly;
 pub(crate) mod online;
 mod open;
 mod summary;
+#[cfg(test)]
+mod sweep_tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::Date;
 pub(crate) use open::{Options, Refused, load};
-pub(crate) use summary::Summary;
+pub(crate) use summary::{CertificateLine, Summary};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::Stage;

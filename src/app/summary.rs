@@ -74,6 +74,8 @@ pub(crate) struct CertificateLine {
     pub(crate) verdict: String,
     pub(crate) except: Option<String>,
     pub(crate) window: WindowLine,
+    /// What it saw: pages, requests by status, unresolved references by kind, restarts, the last sweep; counts only.
+    pub(crate) evidence: serde_json::Value,
 }
 
 /// The window a pull asked for, UTC; open where nothing stands.
@@ -279,6 +281,7 @@ async fn certificates(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<Certif
                 from: text("from"),
                 to: text("to"),
             },
+            evidence,
         });
     }
     Ok(lines)

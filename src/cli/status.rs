@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{DONE, Global, WAITS, emit};
-use crate::app::Summary;
+use crate::app::{CertificateLine, Summary};
 use crate::domain::Reason;
 
 /// What ran, what waits, who must act
@@ -63,11 +63,46 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
             .except
             .as_ref()
             .map_or_else(String::new, |except| format!(" {except}"));
-        writeln!(out, "  pull of {}: {}{except}", line.source, line.verdict)?;
+        writeln!(
+            out,
+            "  pull of {}: {}{except}{}",
+            line.source,
+            line.verdict,
+            seen(line)
+        )?;
     }
     write_rooms(out, summary)?;
     write_legs(out, summary)?;
     write_waiting(out, summary)
+}
+
+/// The window of a pull, what came, and what is odd about it.
+fn seen(line: &CertificateLine) -> String {
+    let window = match (&line.window.from, &line.window.to) {
+        (Some(from), Some(to)) => format!(", {from} to {to}"),
+        (None, Some(to)) => format!(", everything to {to}"),
+        _ => String::new(),
+    };
+    let number = |key: &str| {
+        let value = line.evidence.get(key);
+        value.and_then(serde_json::Value::as_u64).unwrap_or(0)
+    };
+    let mut seen = format!("{window}, {} requests", number("requests"));
+    if let Some(at) = line
+        .evidence
+        .pointer("/sweep/at")
+        .and_then(|at| at.as_str())
+    {
+        let unseen = line.evidence.pointer("/sweep/unseen");
+        let unseen = unseen.and_then(serde_json::Value::as_u64).unwrap_or(0);
+        let day = at.split('T').next().unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ignored = write!(seen, ", swept {day}, {unseen} unseen");
+    }
+    if number("missing_usual") > 0 {
+        seen.push_str(", QUIET: no new referral for unusually long");
+    }
+    seen
 }
 
 /// What each room did in the last run.

@@ -69,7 +69,7 @@ fn unnamed(rule: Unnamed) -> &'static str {
 
 fn describe_source(source: &Source) -> String {
     let pull = match &source.pull {
-        Pull::Search { base_url } => format!("search {base_url}"),
+        Pull::Search { base_url, .. } => format!("search {base_url}"),
         Pull::Folder { path, .. } => format!("folder {}", path.display()),
     };
     let push = match &source.push.to {

@@ -24,7 +24,7 @@ pub(crate) use auth::{Auth, Kept, Signing};
 pub(crate) use exchange::{Commissioner, Transport};
 pub(crate) use installation::{Console, Retain, Routing, Safety, Schedule, Unnamed};
 pub(crate) use secret::{Secret, SecretError, SecretPlace};
-pub(crate) use source::{ORDERS, Pull, PushTo, Source};
+pub(crate) use source::{ORDERS, Pull, PushTo, Reading, Source};
 
 /// An environment variable, for [`Config::load`].
 #[expect(

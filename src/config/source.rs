@@ -68,12 +68,34 @@ pub(crate) struct Source {
 pub(crate) enum Pull {
     Search {
         base_url: String,
+        reading: Reading,
     },
     /// A folder of extracts, read only.
     Folder {
         path: PathBuf,
         place: Place,
     },
+}
+
+/// How a server's changes are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// A window begins this long before the last one ended: servers write late and have clocks of their own; 600.
+    pub(crate) overlap_seconds: i64,
+    /// The high mark stays this long behind the server's time: what is being written then is read again; 120.
+    pub(crate) settle_seconds: i64,
+    /// Page links that name another host are followed on the server's own address; off.
+    pub(crate) rebase_links: bool,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            overlap_seconds: 600,
+            settle_seconds: 120,
+            rebase_links: false,
+        }
+    }
 }
 
 /// Where outcomes go.
@@ -189,6 +211,7 @@ fn read_pull(table: &TableReader<'_>, around: &Surroundings<'_>) -> Option<Pull>
                 } else {
                     String::new()
                 },
+                reading: read_reading(&pull),
             })
         }
         Some("folder") => {
@@ -211,6 +234,17 @@ fn read_pull(table: &TableReader<'_>, around: &Surroundings<'_>) -> Option<Pull>
     }
     pull.finish();
     read
+}
+
+fn read_reading(pull: &TableReader<'_>) -> Reading {
+    let usual = Reading::default();
+    let minutes = pull.number("overlap_minutes", 5..=1_440);
+    let seconds = pull.number("settle_seconds", 0..=3_600);
+    Reading {
+        overlap_seconds: minutes.map_or(usual.overlap_seconds, |at| at.value * 60),
+        settle_seconds: seconds.map_or(usual.settle_seconds, |at| at.value),
+        rebase_links: pull.flag("rebase_links", usual.rebase_links),
+    }
 }
 
 fn read_push(
@@ -256,7 +290,7 @@ fn read_push_url(push: &TableReader<'_>, pull: Option<&Pull>) -> Option<String> 
         return Some(read_base_url(push, &url));
     }
     match pull {
-        Some(Pull::Search { base_url }) => Some(base_url.clone()),
+        Some(Pull::Search { base_url, .. }) => Some(base_url.clone()),
         Some(Pull::Folder { .. }) => {
             push.missing("base_url");
             None

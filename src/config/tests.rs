@@ -71,7 +71,8 @@ fn a_good_file_is_resolved_against_home() {
     assert_eq!(
         source.pull,
         Pull::Search {
-            base_url: "http://127.0.0.1:8080/fhir".to_owned()
+            base_url: "http://127.0.0.1:8080/fhir".to_owned(),
+            reading: Reading::default()
         }
     );
     assert_eq!(
@@ -110,6 +111,9 @@ fn every_problem_is_reported_at_once() {
         "CFG-008 config/kith.toml:10:16",
         "CFG-010 config/kith.toml:11:38",
         "CFG-004 config/kith.toml:13:1",
+        "CFG-004 config/kith.toml:13:1",
+        "CFG-004 config/kith.toml:13:1",
+        "CFG-006 config/kith.toml:13:46",
         "CFG-011 config/kith.toml:24:8",
         "CFG-003 config/kith.toml:25:1",
     ];

@@ -1,7 +1,5 @@
 //! Every diagnostic Kith can raise. A variant's doc comment is its manual page: `kith explain` and `docs/errors.md` print it.
 
-use super::Severity;
-
 /// The code of a diagnostic; never reused, never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Code {
@@ -281,6 +279,42 @@ pub(crate) enum Code {
     ///
     /// Fix (practice): The practice's system must include it or let it be read.
     Unresolved,
+    /// a GP system gives what it was not asked for
+    ///
+    /// Most of what came has another code or lies outside the window, so the search is not what the server answers. What matched is kept; the high mark does not move.
+    ///
+    /// Fix (it): The GP system must support the search parameters `code` and `_lastUpdated`; see `kith check --online`, or use an extract folder.
+    NotMatching,
+    /// the GP system's clock and ours differ
+    ///
+    /// Windows follow the server's time; a clock that jumps can hide a change until the weekly sweep.
+    ///
+    /// Fix (it): Set both machines' clocks by a time server.
+    ClockSkew,
+    /// a GP system does not say what time it has
+    ///
+    /// The next window begins by this machine's clock, less the overlap.
+    ///
+    /// Fix (it): The GP system should send a `Date` header.
+    NoServerTime,
+    /// the weekly sweep found referrals that no pull had seen
+    ///
+    /// They are taken in now. The GP system made them visible late, or without a new `meta.lastUpdated`.
+    ///
+    /// Fix (it): Widen `overlap_minutes` of the source; if it stays, tell the GP system's supplier.
+    SweepFound,
+    /// the weekly sweep could not be finished
+    ///
+    /// What the window brought is not in doubt; the sweep is tried again in the next run.
+    ///
+    /// Fix (it): Nothing, unless it stays; then ask whether the GP system can search `ServiceRequest` by `authored`.
+    SweepUnfinished,
+    /// no referral comes from a source where many are usual
+    ///
+    /// By the four weeks before, five or more should have come on the working days since the last one. Bank holidays are not known to this rule.
+    ///
+    /// Fix (practice): Ask whether referrals are still coded as before, and whether the GP system still shows them to Kith.
+    QuietSource,
     /// the clock is behind the last recorded event
     ///
     /// Times in the ledger never go back; the later time is used.
@@ -504,90 +538,3 @@ pub(crate) enum Code {
     /// Fix (it): Keep the store as it is and read the finding.
     ProveFinding,
 }
-
-/// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 83] = [
-    (Code::ConfigUnreadable, "CFG-001", Severity::Error),
-    (Code::ConfigSyntax, "CFG-002", Severity::Error),
-    (Code::UnknownKey, "CFG-003", Severity::Error),
-    (Code::MissingKey, "CFG-004", Severity::Error),
-    (Code::WrongType, "CFG-005", Severity::Error),
-    (Code::BadValue, "CFG-006", Severity::Error),
-    (Code::DuplicateId, "CFG-007", Severity::Error),
-    (Code::UnknownId, "CFG-008", Severity::Error),
-    (Code::SecretUnreadable, "CFG-009", Severity::Error),
-    (Code::InsecureAddress, "CFG-010", Severity::Error),
-    (Code::ScheduleNever, "CFG-011", Severity::Error),
-    (Code::NoSafetyContact, "CFG-012", Severity::Warning),
-    (Code::FolderMissing, "CFG-013", Severity::Error),
-    (Code::NotYetBuilt, "CFG-014", Severity::Error),
-    (Code::HomeTooOpen, "CFG-015", Severity::Warning),
-    (Code::RetentionUnset, "CFG-016", Severity::Warning),
-    (Code::SecretUnusable, "CFG-017", Severity::Error),
-    (Code::PartnerIdMismatch, "PTR-001", Severity::Error),
-    (Code::ShareViolation, "PTR-002", Severity::Error),
-    (Code::UnknownField, "PTR-003", Severity::Error),
-    (Code::BadExpression, "PTR-004", Severity::Error),
-    (Code::ShareUndecidable, "PTR-005", Severity::Error),
-    (Code::ColumnSource, "PTR-006", Severity::Error),
-    (Code::CodesUnreadable, "PTR-007", Severity::Error),
-    (Code::CodesIncomplete, "PTR-008", Severity::Error),
-    (Code::NoReferenceColumn, "PTR-009", Severity::Error),
-    (Code::DuplicateHeader, "PTR-010", Severity::Error),
-    (Code::FileNameSequence, "PTR-011", Severity::Error),
-    (Code::FileNameField, "PTR-012", Severity::Error),
-    (Code::ImpliedConsent, "PTR-013", Severity::Error),
-    (Code::NoGuard, "PTR-014", Severity::Error),
-    (Code::NoActionColumn, "PTR-015", Severity::Warning),
-    (Code::UnknownInstrument, "PTR-016", Severity::Error),
-    (Code::BadPattern, "PTR-017", Severity::Error),
-    (Code::NoConcernColumn, "PTR-018", Severity::Warning),
-    (Code::TruncatedText, "PTR-019", Severity::Warning),
-    (Code::ForbiddenSnomed, "PTR-020", Severity::Error),
-    (Code::UnsafeUnmapped, "PTR-021", Severity::Error),
-    (Code::Unreadable, "PULL-001", Severity::Error),
-    (Code::NotAResource, "PULL-002", Severity::Warning),
-    (Code::BadResource, "PULL-003", Severity::Error),
-    (Code::SourceUnreachable, "PULL-004", Severity::Error),
-    (Code::SourceRefused, "PULL-005", Severity::Error),
-    (Code::PagesIncomplete, "PULL-006", Severity::Error),
-    (Code::ForeignLink, "PULL-007", Severity::Error),
-    (Code::Unresolved, "PULL-008", Severity::Warning),
-    (Code::ClockBehind, "PULL-009", Severity::Warning),
-    (Code::ServerCertificate, "GP-001", Severity::Error),
-    (Code::NoSecureConnection, "GP-002", Severity::Error),
-    (Code::SignInFailed, "GP-003", Severity::Error),
-    (Code::ScopeMissing, "GP-004", Severity::Error),
-    (Code::NotAuthorised, "GP-005", Severity::Error),
-    (Code::NotFhir, "GP-006", Severity::Error),
-    (Code::AnswerTooLarge, "GP-007", Severity::Error),
-    (Code::LacksCapability, "GP-008", Severity::Error),
-    (Code::ClocksDiffer, "GP-009", Severity::Error),
-    (Code::CapabilityUnsaid, "GP-010", Severity::Warning),
-    (Code::RowHeld, "MAP-001", Severity::Warning),
-    (Code::RowRejected, "MAP-002", Severity::Warning),
-    (Code::ColumnTooLong, "MAP-014", Severity::Warning),
-    (Code::ColumnUnmapped, "MAP-015", Severity::Warning),
-    (Code::ColumnRequired, "MAP-016", Severity::Warning),
-    (Code::ColumnUnencodable, "MAP-017", Severity::Warning),
-    (Code::DropFailed, "DELIVER-001", Severity::Error),
-    (Code::DropRemade, "DELIVER-002", Severity::Warning),
-    (Code::DropUnlike, "DELIVER-003", Severity::Error),
-    (Code::ReturnUnsafe, "COLLECT-001", Severity::Warning),
-    (Code::ReturnUnreadable, "COLLECT-002", Severity::Warning),
-    (Code::ReturnColumns, "COLLECT-003", Severity::Warning),
-    (Code::ReceiptFailed, "COLLECT-004", Severity::Error),
-    (Code::ReturnIgnored, "COLLECT-005", Severity::Warning),
-    (Code::FileSorted, "MATCH-001", Severity::Warning),
-    (Code::WriteRefused, "PUSH-001", Severity::Error),
-    (Code::WriteLost, "PUSH-002", Severity::Warning),
-    (Code::WriteUnreachable, "PUSH-003", Severity::Error),
-    (Code::StoreUnreadable, "STORE-001", Severity::Error),
-    (Code::StoreNewer, "STORE-002", Severity::Error),
-    (Code::SealMismatch, "SEAL-001", Severity::Error),
-    (Code::SealMissing, "SEAL-002", Severity::Error),
-    (Code::SealTooOpen, "SEAL-003", Severity::Error),
-    (Code::AsOfInPast, "RUN-001", Severity::Error),
-    (Code::RunBusy, "RUN-002", Severity::Error),
-    (Code::ProveFinding, "PROVE-001", Severity::Error),
-];

@@ -1,7 +1,8 @@
 //! The manual of the diagnostics: printed form, severity and page of each code, out of the table and comments of `codes.rs`.
 
 use super::Severity;
-use super::codes::{Code, TABLE};
+use super::codes::Code;
+use super::table::TABLE;
 
 impl Code {
     /// Every code, in the order of the manual.

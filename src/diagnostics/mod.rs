@@ -5,6 +5,7 @@
 
 mod codes;
 mod manual;
+mod table;
 
 use std::fmt::Write as _;
 

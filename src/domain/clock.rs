@@ -93,6 +93,11 @@ pub(crate) fn london() -> TimeZone {
 pub(crate) trait Clock: Send + Sync {
     /// The present instant.
     fn now(&self) -> Instant;
+
+    /// Whether it stands where somebody put it: then it says nothing of how right another clock is.
+    fn fixed(&self) -> bool {
+        false
+    }
 }
 
 /// The machine's clock.
@@ -119,6 +124,10 @@ impl FixedClock {
 }
 
 impl Clock for FixedClock {
+    fn fixed(&self) -> bool {
+        true
+    }
+
     fn now(&self) -> Instant {
         *self
             .0

@@ -6,6 +6,8 @@ pub(crate) const CHUNK_REFERRALS: usize = 500;
 pub(crate) const GROUP_CHUNKS: usize = 16;
 /// Chunks prepared ahead of the writer: what workers do while a group is flushed to the disk.
 pub(crate) const CHUNKS_AHEAD: usize = 14;
+/// Sources pulled at once: each waits for its own server most of the time.
+pub(crate) const SOURCES_AT_ONCE: usize = 4;
 /// Bytes of one resource or NDJSON line.
 pub(crate) const RESOURCE_BYTES_MAX: usize = 1024 * 1024;
 /// Bytes of one extract file, streamed.

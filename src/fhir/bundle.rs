@@ -34,6 +34,8 @@ pub(crate) struct BundleView<'a> {
     #[serde(rename = "resourceType", default)]
     resource_type: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
+    meta: Option<Meta<'a>>,
+    #[serde(borrow, default)]
     link: Vec<Link<'a>>,
     #[serde(borrow, default)]
     entry: Vec<Entry<'a>>,
@@ -49,6 +51,8 @@ struct Link<'a> {
 
 #[derive(Deserialize)]
 struct Entry<'a> {
+    #[serde(rename = "fullUrl", borrow, default)]
+    full_url: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
     resource: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -79,6 +83,8 @@ pub(crate) struct EntryView<'a> {
     pub(crate) resource: &'a [u8],
     /// Why it is there.
     pub(crate) mode: Mode,
+    /// What the Bundle calls it by.
+    pub(crate) full_url: Option<&'a str>,
 }
 
 impl<'a> BundleView<'a> {
@@ -102,7 +108,7 @@ impl<'a> BundleView<'a> {
     }
 
     /// The resources, in the server's order; entries without one are passed over.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = EntryView<'a>> + '_ {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = EntryView<'_>> {
         self.entry.iter().filter_map(|entry| {
             let mode = entry
                 .search
@@ -115,8 +121,14 @@ impl<'a> BundleView<'a> {
                     Some("outcome") => Mode::Outcome,
                     _ => Mode::Match,
                 },
+                full_url: entry.full_url.as_deref(),
             })
         })
+    }
+
+    /// When the server made the Bundle, as written.
+    pub(crate) fn updated(&self) -> Option<&str> {
+        self.meta.as_ref()?.last_updated.as_deref()
     }
 
     /// The link of that relation, as the server wrote it.
@@ -135,8 +147,8 @@ pub(crate) struct Head<'a> {
     /// `resourceType`.
     #[serde(rename = "resourceType", borrow, default)]
     pub(crate) resource_type: Option<std::borrow::Cow<'a, str>>,
-    /// `id`.
-    #[serde(borrow, default)]
+    /// `id`; a number is tolerated, for some servers write one.
+    #[serde(borrow, default, deserialize_with = "text_or_number")]
     pub(crate) id: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
     meta: Option<Meta<'a>>,
@@ -144,8 +156,40 @@ pub(crate) struct Head<'a> {
 
 #[derive(Debug, Deserialize)]
 struct Meta<'a> {
-    #[serde(rename = "versionId", borrow, default)]
+    #[serde(
+        rename = "versionId",
+        borrow,
+        default,
+        deserialize_with = "text_or_number"
+    )]
     version_id: Option<std::borrow::Cow<'a, str>>,
+    #[serde(rename = "lastUpdated", borrow, default)]
+    last_updated: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    tag: Vec<Tag<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tag<'a> {
+    #[serde(borrow, default)]
+    code: Option<std::borrow::Cow<'a, str>>,
+}
+
+fn text_or_number<'de: 'a, 'a, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<std::borrow::Cow<'a, str>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either<'a> {
+        #[serde(borrow)]
+        Text(std::borrow::Cow<'a, str>),
+        Number(u64),
+    }
+    Ok(match Option::<Either<'a>>::deserialize(deserializer)? {
+        Some(Either::Text(text)) => Some(text),
+        Some(Either::Number(number)) => Some(number.to_string().into()),
+        None => None,
+    })
 }
 
 impl<'a> Head<'a> {
@@ -157,6 +201,65 @@ impl<'a> Head<'a> {
     /// `meta.versionId`.
     pub(crate) fn version(&self) -> Option<&str> {
         self.meta.as_ref()?.version_id.as_deref()
+    }
+
+    /// `meta.lastUpdated`, as written.
+    pub(crate) fn updated(&self) -> Option<&str> {
+        self.meta.as_ref()?.last_updated.as_deref()
+    }
+
+    /// Whether the server says that parts of the resource are missing.
+    pub(crate) fn subsetted(&self) -> bool {
+        let tags = self.meta.as_ref().map(|meta| &meta.tag);
+        tags.into_iter()
+            .flatten()
+            .any(|tag| tag.code.as_deref() == Some("SUBSETTED"))
+    }
+}
+
+/// What a resource says: every member but `meta`, which a server may write anew at each answer. The whole, where the
+/// bytes are not a resource.
+pub(crate) fn content(resource: &[u8]) -> Vec<u8> {
+    let Ok(Members(members)) = serde_json::from_slice(resource) else {
+        return resource.to_vec();
+    };
+    let mut content = Vec::with_capacity(resource.len());
+    for (name, value) in members {
+        if name != "meta" {
+            content.extend_from_slice(name.as_bytes());
+            content.push(b':');
+            content.extend_from_slice(value.get().as_bytes());
+            content.push(b',');
+        }
+    }
+    content
+}
+
+/// Members in their order.
+struct Members<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> serde::de::Visitor<'de> for InOrder {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a resource")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(InOrder).map(Self)
     }
 }
 
@@ -179,6 +282,30 @@ mod tests {
         );
         assert_eq!(entries[1].mode, Mode::Include);
         assert_eq!(bundle.link("next"), Some("http://h/fhir?p=2"));
+    }
+
+    #[test]
+    fn the_head_tells_what_names_a_resource() {
+        let body = br#"{"resourceType":"Patient","id":7,"meta":{"versionId":3,"lastUpdated":"2026-11-20T09:00:00Z",
+            "tag":[{"system":"s","code":"SUBSETTED"}]}}"#;
+        let head = Head::of(body);
+        assert_eq!(
+            (head.id.as_deref(), head.version(), head.updated()),
+            (Some("7"), Some("3"), Some("2026-11-20T09:00:00Z"))
+        );
+        assert!(head.subsetted());
+        assert!(!Head::of(br#"{"resourceType":"Patient","meta":{}}"#).subsetted());
+    }
+
+    #[test]
+    fn content_is_everything_but_meta() {
+        let of = |body: &str| content(body.as_bytes());
+        let one = of(r#"{"meta":{"lastUpdated":"1"},"id":"a","note":[{"text":"\"x"}]}"#);
+        let two =
+            of(r#"{"id":"a", "meta" : {"lastUpdated":"2","tag":[]}, "note":[{"text":"\"x"}]}"#);
+        assert_eq!(one, two);
+        assert_ne!(one, of(r#"{"id":"a","note":[{"text":"\"y"}]}"#));
+        assert_eq!(of("not a resource"), b"not a resource");
     }
 
     #[test]

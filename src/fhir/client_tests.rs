@@ -276,10 +276,14 @@ async fn every_search_ends() {
     let more = answer(200, "", &bundle(&["2"], Some("fhir?p=2")));
     // Lengths are those before BASE is replaced: let the close end the body.
     let open = |text: &str| text.replace("content-length", "x-length");
-    let stale = answer(200, "", &bundle(&["1"], Some("/deep/fhir?p=3")));
+    let [stale, empty] = [&["1"][..], &[]].map(|ids| {
+        [3, 4, 5].map(|page| answer(200, "", &bundle(ids, Some(&format!("/deep/fhir?p={page}")))))
+    });
+    let after = |pages: [String; 3]| [vec![open(&repeated)], pages.to_vec()].concat();
     for (script, ending, count) in [
         (vec![open(&repeated), more.clone()], Ending::RepeatedLink, 2),
-        (vec![open(&repeated), stale], Ending::NothingNew, 2),
+        (after(stale), Ending::NothingNew, 4),
+        (after(empty), Ending::EmptyPages, 1),
         (vec![answer(200, "", &bundle(&[], None))], Ending::NoNext, 0),
     ] {
         let script: Vec<&str> = script.iter().map(String::as_str).collect();
@@ -288,6 +292,8 @@ async fn every_search_ends() {
         let mut search = client.search("Task", Parameters::default());
         assert_eq!(drain(&mut search).await.unwrap().len(), count, "{ending:?}");
         assert_eq!(search.ending(), Some(ending));
+        let repeated = if ending == Ending::NothingNew { 3 } else { 0 };
+        assert_eq!(search.repeated(), repeated);
     }
     let foreign = answer(200, "", &bundle(&["1"], Some("http://127.0.0.2/fhir?p=2")));
     let server = Scripted::new(&[&foreign]);
@@ -296,6 +302,41 @@ async fn every_search_ends() {
     assert_eq!(
         search.next_page().await.err(),
         Some(ClientError::ForeignLink { page: 2 })
+    );
+    // On the server's own address, if the operator says that the host in links is an internal name.
+    let last = answer(200, "", &bundle(&["2"], None));
+    let foreign = foreign.replace("127.0.0.2/fhir", "127.0.0.2:9/deep/fhir");
+    let server = Scripted::new(&[&open(&foreign), &last]);
+    let client = self::client(&server.base);
+    let mut search = client.search("Task", Parameters::default()).rebasing(true);
+    assert_eq!(drain(&mut search).await.unwrap().len(), 2);
+    let asked = server.asked();
+    assert!(asked[1].starts_with("GET /deep/fhir?p=2 HTTP/1.1"));
+}
+
+#[test]
+fn what_a_server_made_of_a_search_is_told_by_its_self_link() {
+    let asked = Parameters::default()
+        .tokens("code", [("s", "1"), ("s", "2")])
+        .with("_lastUpdated", "ge2026")
+        .with("_sort", "_lastUpdated");
+    let both = |link: &str| {
+        let heard = asked.heard(link);
+        (heard.ignored, heard.added)
+    };
+    let nothing = (vec![], vec![]);
+    assert_eq!(both("http://h/fhir/ServiceRequest/_search"), nothing);
+    assert_eq!(
+        both("ServiceRequest?code=s%7C1,s%7C2&_lastUpdated=ge2026&_count=9"),
+        nothing
+    );
+    assert_eq!(
+        both("http://h/fhir/ServiceRequest?_count=9&status=active&x=<b>"),
+        (vec!["code", "_lastUpdated"], vec!["status"])
+    );
+    assert_eq!(
+        both("ServiceRequest?code:in=s%7C2&_lastUpdated=ge2026"),
+        (vec![], vec!["code"])
     );
 }
 

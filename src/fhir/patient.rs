@@ -11,7 +11,7 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use super::reference::text_of;
+use super::reference::{Reference, text_of};
 use crate::path::{Json, items};
 
 /// The system of NHS numbers.
@@ -116,6 +116,14 @@ impl fmt::Debug for ContactPerson<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ContactPerson(masked)")
     }
+}
+
+/// The record that takes the place of this one, where it was merged into another.
+pub(crate) fn replaced_by<'t>(patient: &'t Json<'_>, base: Option<&str>) -> Reference<'t> {
+    let link = items(patient.get("link"))
+        .iter()
+        .find(|link| text_of(link, "type") == Some("replaced-by"));
+    Reference::of(link.and_then(|link| link.get("other")), base)
 }
 
 /// The name a person goes by.

@@ -1,11 +1,13 @@
 //! Search with paging: what is asked, and the pages of the answer one by one.
 //!
 //! In come a resource type and parameters; out go pages as the bytes that the server sent. A `next` link is followed as it
-//! is and never to another origin. Every search ends: at a page without `next`, a repeated link, a page with nothing new,
+//! is and never to another origin. Every search ends: at a page without `next`, a repeated link, pages with nothing new,
 //! or the limit of pages; only the first is the server's own word that there is no more, and the caller is told which it was.
+//! A match that comes twice shows that pages moved while they were read: the caller is told that too.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use reqwest::header::CONTENT_TYPE;
@@ -18,6 +20,8 @@ use super::client_error::ClientError;
 
 /// Pages of a look-up by identifier; a server that has more has ignored the identifier.
 const LOOK_UP_PAGES_MAX: usize = 10;
+/// Pages with nothing new on them, one after the other, that are followed before a search is given up.
+const STALE_PAGES_MAX: usize = 3;
 /// Identifiers of this system never stand in a URL.
 const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
 
@@ -74,8 +78,10 @@ pub(crate) enum Ending {
     NoNext,
     /// It linked to a page that we had already had.
     RepeatedLink,
-    /// It sent a page on which nothing was new, and a link to a further one.
+    /// It sent pages on which nothing was new, and always a link to a further one.
     NothingNew,
+    /// It sent empty pages, and always a link to a further one: some servers never stop.
+    EmptyPages,
 }
 
 /// One page of an answer.
@@ -84,7 +90,31 @@ pub(crate) struct Page {
     pub(crate) number: usize,
     /// The Bundle, as the server sent it.
     pub(crate) body: Vec<u8>,
+    /// What is on it, in the server's order.
+    pub(crate) entries: Vec<PageEntry>,
+    /// What the server says it was asked.
+    pub(crate) self_link: Option<String>,
+    /// When the server made the page, as written.
+    pub(crate) updated: Option<String>,
     entries_max: usize,
+}
+
+/// One resource of a page, and what names it.
+pub(crate) struct PageEntry {
+    /// Where its bytes stand in the body.
+    range: Range<usize>,
+    /// Why it is there.
+    pub(crate) mode: Mode,
+    /// `resourceType`; empty if it has none.
+    pub(crate) resource_type: String,
+    pub(crate) id: Option<String>,
+    pub(crate) version: Option<String>,
+    /// `meta.lastUpdated`, as written.
+    pub(crate) updated: Option<String>,
+    /// Parts of it are missing.
+    pub(crate) subsetted: bool,
+    /// What the Bundle calls it by.
+    pub(crate) full_url: Option<String>,
 }
 
 impl Page {
@@ -95,6 +125,33 @@ impl Page {
     pub(crate) fn bundle(&self) -> Result<BundleView<'_>, BundleError> {
         BundleView::parse(&self.body, self.entries_max)
     }
+
+    /// The bytes of a resource, exactly as the server wrote it.
+    pub(crate) fn resource(&self, entry: &PageEntry) -> &[u8] {
+        self.body.get(entry.range.clone()).unwrap_or_default()
+    }
+}
+
+/// What is on a page; the Bundle is a view over its body.
+fn entries(body: &[u8], bundle: &BundleView<'_>) -> Vec<PageEntry> {
+    let own = |text: Option<&str>| text.map(str::to_owned);
+    bundle
+        .entries()
+        .map(|entry| {
+            let head = Head::of(entry.resource);
+            let start = entry.resource.as_ptr().addr() - body.as_ptr().addr();
+            PageEntry {
+                range: start..start + entry.resource.len(),
+                mode: entry.mode,
+                resource_type: own(head.resource_type.as_deref()).unwrap_or_default(),
+                id: own(head.id.as_deref()),
+                version: own(head.version()),
+                updated: own(head.updated()),
+                subsetted: head.subsetted(),
+                full_url: own(entry.full_url),
+            }
+        })
+        .collect()
 }
 
 /// A search in progress.
@@ -111,6 +168,12 @@ pub(crate) struct Search<'c> {
     hasher: RandomState,
     ending: Option<Ending>,
     server_date: Option<i64>,
+    rebase_links: bool,
+    /// Pages with nothing new, one after the other, up to the last.
+    stale: usize,
+    /// Whether all of those were empty.
+    empty: bool,
+    repeated: u64,
 }
 
 impl<'c> Search<'c> {
@@ -127,7 +190,23 @@ impl<'c> Search<'c> {
             hasher: RandomState::new(),
             ending: None,
             server_date: None,
+            rebase_links: false,
+            stale: 0,
+            empty: true,
+            repeated: 0,
         }
+    }
+
+    /// Follows page links that name another host on the server's own address: path and query are kept, the host is not.
+    pub(crate) fn rebasing(mut self, rebase_links: bool) -> Self {
+        self.rebase_links = rebase_links;
+        self
+    }
+
+    /// Takes at most so many pages.
+    pub(crate) fn at_most(mut self, pages: usize) -> Self {
+        self.pages_max = self.pages_max.min(pages);
+        self
     }
 
     /// Asks for the next page; none after the last.
@@ -164,14 +243,19 @@ impl<'c> Search<'c> {
         if number == 1 {
             self.server_date = answer.date;
         }
-        let page = Page {
-            number,
-            body: answer.body,
-            entries_max: self.client.settings.entries_max,
-        };
-        self.note(&page, &url)?;
+        let page = self.note(number, answer.body, &url)?;
         self.pages = number;
         Ok(Some(page))
+    }
+
+    /// Pages that came.
+    pub(crate) fn pages(&self) -> usize {
+        self.pages
+    }
+
+    /// How many matches came more than once: pages that moved while they were read may also have hidden some.
+    pub(crate) fn repeated(&self) -> u64 {
+        self.repeated
     }
 
     /// How the search ended; none while there may be more.
@@ -185,34 +269,76 @@ impl<'c> Search<'c> {
     }
 
     /// Looks at a page for what is new on it and where the next one is.
-    fn note(&mut self, page: &Page, url: &Url) -> Result<(), ClientError> {
-        let bundle = page.bundle()?;
+    fn note(&mut self, number: usize, body: Vec<u8>, url: &Url) -> Result<Page, ClientError> {
+        let entries_max = self.client.settings.entries_max;
+        let bundle = BundleView::parse(&body, entries_max)?;
+        let entries = entries(&body, &bundle);
         let mut new = false;
-        for entry in bundle.entries() {
-            if entry.mode == Mode::Outcome {
-                continue;
-            }
-            let head = Head::of(entry.resource);
-            let name = (head.resource_type.as_deref(), head.id.as_deref());
+        for entry in entries.iter().filter(|entry| entry.mode != Mode::Outcome) {
             // A resource without an id cannot be told from another: it counts as new.
-            new |= name.1.is_none() || self.seen.insert(self.hasher.hash_one(name));
+            let Some(id) = &entry.id else {
+                new = true;
+                continue;
+            };
+            let first = self
+                .seen
+                .insert(self.hasher.hash_one((&entry.resource_type, id)));
+            new |= first;
+            if !first && entry.resource_type == self.resource_type {
+                self.repeated += 1;
+            }
         }
-        let Some(link) = bundle.link("next") else {
-            self.ending = Some(Ending::NoNext);
-            return Ok(());
-        };
-        let foreign = ClientError::ForeignLink {
-            page: page.number + 1,
-        };
-        let next = self.client.own_link(url, link).ok_or(foreign)?;
+        self.stale = if new { 0 } else { self.stale + 1 };
+        self.empty = new || (entries.is_empty() && (self.empty || self.stale == 1));
+        match bundle.link("next") {
+            None => self.ending = Some(Ending::NoNext),
+            Some(link) => self.follow(number, url, link)?,
+        }
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Ok(Page {
+            number,
+            self_link: own(bundle.link("self")),
+            updated: own(bundle.updated()),
+            entries,
+            entries_max,
+            body,
+        })
+    }
+
+    /// Decides whether a link to a further page is followed.
+    fn follow(&mut self, number: usize, url: &Url, link: &str) -> Result<(), ClientError> {
+        let next = self
+            .client
+            .own_link(url, link)
+            .or_else(|| self.rebased(url, link))
+            .ok_or(ClientError::ForeignLink { page: number + 1 })?;
         if !self.links.insert(next.as_str().to_owned()) {
             self.ending = Some(Ending::RepeatedLink);
-        } else if !new {
-            self.ending = Some(Ending::NothingNew);
+        } else if self.stale >= STALE_PAGES_MAX {
+            self.ending = Some(if self.empty {
+                Ending::EmptyPages
+            } else {
+                Ending::NothingNew
+            });
         } else {
             self.next = Some(next);
         }
         Ok(())
+    }
+
+    /// The same path and query on the server's own address.
+    fn rebased(&self, url: &Url, link: &str) -> Option<Url> {
+        if !self.rebase_links {
+            return None;
+        }
+        let foreign = url.join(link).ok()?;
+        if !matches!(foreign.scheme(), "http" | "https") {
+            return None;
+        }
+        let mut own = self.client.url(&[]).ok()?;
+        own.set_path(foreign.path());
+        own.set_query(foreign.query());
+        Some(own)
     }
 
     /// The first page: a form, or GET where the server takes no forms.
@@ -265,6 +391,77 @@ impl<'c> Search<'c> {
     }
 }
 
+/// What the server says it made of a search.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Heard {
+    /// Filters that it left out: more comes than was asked for.
+    pub(crate) ignored: Vec<&'static str>,
+    /// Filters that it put in or changed: less may come than was asked for.
+    pub(crate) added: Vec<&'static str>,
+}
+
+/// The search parameters of an R4 `ServiceRequest`: a server that answers by one that we did not ask for leaves referrals out.
+const FILTERS: [&str; 25] = [
+    "authored",
+    "based-on",
+    "body-site",
+    "category",
+    "code",
+    "encounter",
+    "identifier",
+    "instantiates-canonical",
+    "instantiates-uri",
+    "intent",
+    "occurrence",
+    "patient",
+    "performer",
+    "performer-type",
+    "priority",
+    "replaces",
+    "requester",
+    "requisition",
+    "specimen",
+    "status",
+    "subject",
+    "_id",
+    "_lastUpdated",
+    "_security",
+    "_tag",
+];
+
+impl Parameters {
+    /// Compares the `self` link of an answer with what was asked; a link without a query says nothing.
+    pub(crate) fn heard(&self, self_link: &str) -> Heard {
+        let mut heard = Heard::default();
+        let link = Url::parse("http://localhost/").and_then(|base| base.join(self_link));
+        let Some(link) = link.ok().filter(|link| link.query().is_some()) else {
+            return heard;
+        };
+        let said: Vec<(String, String)> = link.query_pairs().into_owned().collect();
+        for filter in FILTERS {
+            let named =
+                |(name, _): &&(String, String)| name.split([':', '.']).next() == Some(filter);
+            let asked: Vec<_> = self.0.iter().filter(named).collect();
+            let said: Vec<_> = said.iter().filter(named).collect();
+            if !asked.is_empty() && said.is_empty() {
+                heard.ignored.push(filter);
+            }
+            // A code that the server dropped from the list hides its referrals.
+            let narrower = filter == "code"
+                && asked.iter().any(|(_, value)| {
+                    let codes = value.split(',').filter_map(|one| one.rsplit('|').next());
+                    codes
+                        .into_iter()
+                        .any(|code| !said.iter().any(|(_, value)| value.contains(code)))
+                });
+            if !said.is_empty() && (asked.is_empty() || narrower) {
+                heard.added.push(filter);
+            }
+        }
+        heard
+    }
+}
+
 /// The parameters as a form.
 fn encode(parameters: &Parameters) -> String {
     let mut url = Url::parse("http://localhost/").expect("a constant URL");
@@ -284,8 +481,9 @@ impl Client {
         value: &str,
     ) -> Result<Vec<Vec<u8>>, ClientError> {
         let parameters = Parameters::default().tokens("identifier", [(system, value)]);
-        let mut search = self.search(resource_type, parameters);
-        search.pages_max = search.pages_max.min(LOOK_UP_PAGES_MAX);
+        let mut search = self
+            .search(resource_type, parameters)
+            .at_most(LOOK_UP_PAGES_MAX);
         let mut found = Vec::new();
         while let Some(page) = search.next_page().await? {
             for entry in page.bundle()?.entries() {

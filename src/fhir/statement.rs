@@ -178,6 +178,14 @@ impl Client {
         statement.server_date = server_date;
         Ok(statement)
     }
+
+    /// Asks for the server's time alone, microseconds UTC, whatever else it says of itself.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub(crate) async fn server_date(&self) -> Result<Option<i64>, ClientError> {
+        self.metadata().await.map(|(_, date)| date)
+    }
 }
 
 #[cfg(test)]

@@ -148,19 +148,25 @@ pub(super) fn certificates(input: &Input, shown: Shown) -> Vec<CertificateRow> {
         .iter()
         .map(|source| {
             let certificate = source.certificate.as_ref();
+            let mut words =
+                words::certificate(certificate.map(|certificate| certificate.verdict.as_str()));
+            if certificate.is_some_and(|certificate| certificate.quiet) {
+                words.push_str(words::QUIET);
+            }
+            let swept = certificate.filter(|certificate| certificate.swept.is_some());
             CertificateRow {
                 practice: source.name.clone(),
                 ods_code: source.ods_code.clone(),
                 registered_patients: source.registered_patients,
                 verdict: certificate.map(|certificate| certificate.verdict.clone()),
-                words: words::certificate(
-                    certificate.map(|certificate| certificate.verdict.as_str()),
-                ),
+                words,
                 from: certificate.and_then(|certificate| certificate.from.clone()),
                 to: certificate.and_then(|certificate| certificate.to.clone()),
                 requests: certificate.map(|certificate| certificate.requests),
                 pages: certificate.map(|certificate| certificate.pages),
                 unresolved: certificate.map(|certificate| shown.cell(certificate.unresolved)),
+                swept: swept.and_then(|certificate| certificate.swept.clone()),
+                unseen: swept.map(|certificate| shown.cell(certificate.unseen)),
             }
         })
         .collect()

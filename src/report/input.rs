@@ -70,6 +70,15 @@ pub(crate) struct Certificate {
     pub(crate) requests: u64,
     pub(crate) pages: u64,
     pub(crate) unresolved: u64,
+    /// London day and time of the last full sweep.
+    #[serde(default)]
+    pub(crate) swept: Option<String>,
+    /// Requests that it found and no pull had seen.
+    #[serde(default)]
+    pub(crate) unseen: u64,
+    /// No new request came for unusually long.
+    #[serde(default)]
+    pub(crate) quiet: bool,
 }
 
 /// A partner, its files and its rows up to the end of the night.

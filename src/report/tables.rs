@@ -105,6 +105,10 @@ pub(crate) struct CertificateRow {
     pub(crate) requests: Option<u64>,
     pub(crate) pages: Option<u64>,
     pub(crate) unresolved: Option<Cell>,
+    /// When everything of the last three months was last asked for again.
+    pub(crate) swept: Option<String>,
+    /// Requests that this found and no reading had.
+    pub(crate) unseen: Option<Cell>,
 }
 
 /// Legs in a state, and why.

@@ -75,6 +75,9 @@ pub(crate) fn push_state(code: &str) -> &'static str {
     }
 }
 
+/// Said of a practice from which no new referral came for unusually long.
+pub(crate) const QUIET: &str = ". No new referral came for unusually long";
+
 /// What a pull promises; `None` where nothing was pulled.
 pub(crate) fn certificate(verdict: Option<&str>) -> String {
     match verdict {

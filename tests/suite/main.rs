@@ -18,6 +18,7 @@ mod cli;
 mod demo;
 mod loop_fhir;
 mod privacy;
+mod pull;
 mod samples;
 mod support;
 mod watch;

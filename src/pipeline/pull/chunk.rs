@@ -9,7 +9,7 @@ use super::folder::Folder;
 use super::lore::{Looks, Lore, Seen, looks, lore, shared};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
-use crate::domain::{LegReference, LegState, Reason, Stage};
+use crate::domain::{LegReference, LegState, Reason, Stage, limits};
 use crate::partner::Partner;
 use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
@@ -137,6 +137,24 @@ impl Load {
             Self::Places(folder, places) => places
                 .get(number)
                 .map_or_else(Place::default, |place| folder.place(*place)),
+        }
+    }
+
+    /// The same in chunks, each for one worker.
+    pub(crate) fn chunks(self) -> Vec<Self> {
+        let max = limits::CHUNK_REFERRALS;
+        if self.len() <= max {
+            return vec![self];
+        }
+        match self {
+            Self::Ready(dossiers) => dossiers
+                .chunks(max)
+                .map(|chunk| Self::Ready(chunk.to_vec()))
+                .collect(),
+            Self::Places(folder, places) => places
+                .chunks(max)
+                .map(|chunk| Self::Places(Arc::clone(&folder), chunk.to_vec()))
+                .collect(),
         }
     }
 

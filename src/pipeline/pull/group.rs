@@ -41,6 +41,9 @@ pub(super) struct GroupWriter<'e> {
     pub(super) totals: BTreeMap<Stage, Counts>,
     /// Where requests could not be read.
     pub(super) problems: Vec<Diagnostic>,
+    /// Referrals seen for the first time, and those that had changed.
+    pub(super) news: u64,
+    pub(super) changes: u64,
 }
 
 impl<'e> GroupWriter<'e> {
@@ -73,6 +76,8 @@ impl<'e> GroupWriter<'e> {
             deferred: Vec::new(),
             totals: BTreeMap::new(),
             problems: Vec::new(),
+            news: 0,
+            changes: 0,
         })
     }
 
@@ -194,6 +199,7 @@ impl<'e> GroupWriter<'e> {
     }
 
     async fn first_seen(&mut self, new: NewReferral) -> anyhow::Result<()> {
+        self.news += 1;
         self.count(Stage::Pull, Disposition::Accepted, None);
         let outcome = self.within_capacity(new.outcome);
         self.count_outcome(outcome);
@@ -235,6 +241,7 @@ impl<'e> GroupWriter<'e> {
     }
 
     async fn changed(&mut self, mut changed: Changed) -> anyhow::Result<()> {
+        self.changes += 1;
         self.count(Stage::Pull, Disposition::Accepted, None);
         let onward = std::mem::take(&mut changed.onward);
         self.moved(changed).await?;

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::chunk::Shared;
 use crate::domain::{LegState, NhsNumber};
+use crate::fhir::bundle::content;
 use crate::fhir::{patient, service_request};
 use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
@@ -126,7 +127,8 @@ pub(super) fn looks(
     })
 }
 
-/// What tells one version of a resource from another: a server's version id, else, and in extracts always, its content.
+/// What tells one version of a resource from another: a server's version id, else its content without what a server may
+/// write anew; in extracts always the bytes.
 fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
     let served = matches!(
         env.sources[source].config.pull,
@@ -134,6 +136,7 @@ fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
     );
     match service_request::version_id(tree) {
         Some(version) if served => version.as_bytes().to_vec(),
+        None if served => sha256(&[&content(bytes)]).to_vec(),
         _ => sha256(&[bytes]).to_vec(),
     }
 }

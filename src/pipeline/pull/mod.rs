@@ -7,353 +7,301 @@
 //! reader ── chunks ──► workers (parse, select, map, seal) ──► writer, in chunk order, one commit a group
 //! ```
 
+mod certificate;
 mod change;
 pub(crate) mod chunk;
+mod extracts;
 pub(crate) mod folder;
 mod group;
+mod line;
 mod lore;
+mod referrals;
 mod search;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
+use certificate::Evidence;
 pub(crate) use change::changed_headers;
-use chunk::{IDS_A_REFERRAL, Load, Prepared, prepare};
-use folder::Folder;
-use group::GroupWriter;
+use extracts::Extracts;
 pub(crate) use group::rule_tail;
-use search::SearchPull;
+use line::Line;
+use referrals::{Ended, PullError, Referrals, Step};
+use search::{Asked, SearchPull};
 
 use super::env::Env;
 use super::{Only, StageOutcome, gp};
-use crate::config::Pull;
+use crate::config::{Pull, Reading};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Instant, Reason, Stage, limits};
-use crate::fhir::client_error::ClientError;
+use crate::store::Batch;
 use crate::store::rows::{BookRow, Certificate};
-use crate::store::{Batch, Entry, Kind};
 
-/// Pulls every enabled source.
+/// Pulls every enabled source, a few at once; what they say is told in the order of the config.
 ///
 /// # Errors
 /// The store failed. A source that cannot be read is an outcome, and the others go on.
 pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
-    let mut outcome = StageOutcome::default();
-    for place in 0..env.sources.len() {
-        let source = &env.sources[place].config;
-        if !source.enabled || only.source.as_ref().is_some_and(|id| *id != source.id) {
-            continue;
+    let wanted = |place: &usize| {
+        let source = &env.sources[*place].config;
+        source.enabled && only.source.as_ref().is_none_or(|id| *id == source.id)
+    };
+    let places: Vec<usize> = (0..env.sources.len()).filter(wanted).collect();
+    let turns = Arc::new(Semaphore::new(env.workers));
+    let at_once = sources_at_once(env);
+    let mut outcomes: BTreeMap<usize, StageOutcome> = BTreeMap::new();
+    let mut tasks: JoinSet<(usize, anyhow::Result<StageOutcome>)> = JoinSet::new();
+    let mut failed = Ok(());
+    let mut left = places.into_iter();
+    loop {
+        while failed.is_ok()
+            && tasks.len() < at_once
+            && let Some(place) = left.next()
+        {
+            let (env, turns) = (Arc::clone(env), Arc::clone(&turns));
+            tasks.spawn(async move { (place, pull_source(&env, place, run, turns).await) });
         }
-        let pulled = match &source.pull {
-            Pull::Folder { path, .. } => pull_folder(env, place, run, path).await?,
-            Pull::Search { base_url } => pull_search(env, place, run, base_url).await?,
+        // Those under way come to their end even if another one finds the store failing: each commits whole groups.
+        let Some(joined) = tasks.join_next().await else {
+            break;
         };
-        outcome.merge(pulled);
+        match joined? {
+            (place, Ok(outcome)) => drop(outcomes.insert(place, outcome)),
+            (_, Err(error)) => failed = failed.and(Err(error)),
+        }
+    }
+    failed?;
+    let mut outcome = StageOutcome::default();
+    for of_source in outcomes.into_values() {
+        outcome.merge(of_source);
     }
     Ok(outcome)
 }
 
-/// A chunk being prepared.
-type Chunk = tokio::task::JoinHandle<anyhow::Result<Prepared>>;
+/// One worker means that everything is to happen in one order (the demo, the simulation). A partner's free places are
+/// given out in one order too: two sources at once would each give out the last one.
+fn sources_at_once(env: &Env) -> usize {
+    let in_order = env.workers == 1
+        || env
+            .each_partner()
+            .any(|(_, partner, _)| partner.select.open_legs_max.is_some());
+    if in_order { 1 } else { limits::SOURCES_AT_ONCE }
+}
 
-/// Chunks under way on worker threads, taken in order.
-struct Line<'e> {
-    env: &'e Arc<Env>,
+async fn pull_source(
+    env: &Arc<Env>,
     source: usize,
-    waiting: VecDeque<Chunk>,
-    writer: GroupWriter<'e>,
-    /// As many chunks are worked on at once as there are workers; the rest wait their turn.
+    run: i64,
     turns: Arc<Semaphore>,
-}
-
-impl<'e> Line<'e> {
-    async fn new(env: &'e Arc<Env>, source: usize, run: i64) -> anyhow::Result<Self> {
-        Ok(Self {
-            env,
-            source,
-            waiting: VecDeque::new(),
-            writer: GroupWriter::new(env, source, run).await?,
-            turns: Arc::new(Semaphore::new(env.workers)),
-        })
+) -> anyhow::Result<StageOutcome> {
+    let before = certificate::last(env, source).await?;
+    let at = Pulling {
+        env,
+        source,
+        run,
+        before,
+    };
+    match &env.sources[source].config.pull {
+        Pull::Folder { path, .. } => pull_folder(&at, path, turns).await,
+        Pull::Search { base_url, reading } => pull_search(&at, base_url, *reading, turns).await,
     }
-
-    /// Hands a chunk to a worker.
-    async fn hand(&mut self, load: Load) -> anyhow::Result<()> {
-        // Enough for the workers to go on with while a group is being committed.
-        while self.waiting.len() >= self.env.workers + limits::CHUNKS_AHEAD {
-            self.take_one().await?;
-        }
-        let count = i64::try_from(load.len()).unwrap_or(0).max(1) * IDS_A_REFERRAL;
-        let strand = self.env.sources[self.source].strand;
-        let ids = self.env.ids.take(&*self.env.store, strand, count).await?;
-        let mut stream = self.env.stream();
-        let (env, source) = (Arc::clone(self.env), self.source);
-        let (turns, seen) = (Arc::clone(&self.turns), Arc::clone(&self.writer.seen));
-        let prepared = async move {
-            // Its turn comes before its thread: as many threads as workers, and no more memory kept by them.
-            let turn = turns.acquire().await?;
-            let work = move || prepare(&env, source, load, &seen, &ids, &mut stream);
-            let prepared = tokio::task::spawn_blocking(work).await?;
-            drop(turn);
-            prepared
-        };
-        self.waiting.push_back(under_way(prepared));
-        Ok(())
-    }
-
-    async fn take_one(&mut self) -> anyhow::Result<()> {
-        if let Some(handle) = self.waiting.pop_front() {
-            self.writer.take(handle.await??).await?;
-        }
-        Ok(())
-    }
-
-    /// Takes what is under way, commits, and sees to what was put off; each round leaves fewer.
-    async fn finish(&mut self) -> anyhow::Result<()> {
-        loop {
-            while !self.waiting.is_empty() {
-                self.take_one().await?;
-            }
-            self.writer.commit().await?;
-            let deferred = std::mem::take(&mut self.writer.deferred);
-            if deferred.is_empty() {
-                return Ok(());
-            }
-            // One at a time, each in the store before the next is looked at: these met one another.
-            for load in deferred {
-                self.writer.forget();
-                self.hand(load).await?;
-                self.take_one().await?;
-                self.writer.commit().await?;
-            }
-        }
-    }
-}
-
-/// Starts the work on a chunk.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "awaited by the line that starts it, so no error is lost"
-)]
-fn under_way(work: impl Future<Output = anyhow::Result<Prepared>> + Send + 'static) -> Chunk {
-    tokio::spawn(work)
 }
 
 async fn pull_folder(
-    env: &Arc<Env>,
-    source: usize,
-    run: i64,
+    at: &Pulling<'_>,
     path: &Path,
+    turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
-    let temporary = env.config.home.join("var/tmp");
-    let path = path.to_owned();
-    let opened = tokio::task::spawn_blocking(move || Folder::open(&path, &temporary)).await?;
-    let mut outcome = StageOutcome::default();
-    let folder = match opened {
-        Ok(folder) => Arc::new(folder),
+    match Extracts::open(at.env, path, at.before.as_ref()).await? {
+        Ok(extracts) => at.pull(extracts, turns).await,
         Err(error) => {
-            let place = Place::detail(format!("source {}", env.sources[source].config.id));
-            outcome.unreachable.push(Diagnostic::new(
+            at.not_begun(Diagnostic::new(
                 Code::FolderMissing,
                 error.to_string(),
-                place,
-            ));
-            certify(
-                env,
-                source,
-                run,
-                "unknown",
-                &serde_json::json!({"error": "folder"}),
-                Instant::ZERO,
-                Vec::new(),
-            )
-            .await?;
-            return Ok(outcome);
+                at.place(),
+            ))
+            .await
         }
-    };
-    outcome.diagnostics.extend_from_slice(folder.diagnostics());
-    let mut unreadable = 0;
-    let before = last_certificate(env, source).await?;
-    let input = folder_digest(env, &folder);
-    if before.is_some_and(|certificate| {
-        certificate.input == input && certificate.verdict.starts_with("complete")
-    }) {
-        // The very files of the last pull: every referral was seen before.
-        let mut counts = Counts::default();
-        counts.add_many(
-            Disposition::Repeated,
-            Some(Reason::AlreadyKnown),
-            u64::try_from(folder.len()).unwrap_or(0),
-        );
-        outcome.count(Stage::Pull, &counts);
-        book(env, source, run, counts).await?;
-    } else {
-        let mut line = Line::new(env, source, run).await?;
-        let places: Vec<usize> = (0..folder.len()).collect();
-        for chunk in places.chunks(limits::CHUNK_REFERRALS) {
-            line.hand(Load::Places(Arc::clone(&folder), chunk.to_vec()))
-                .await?;
-        }
-        line.finish().await?;
-        outcome.add_totals(&line.writer.totals);
-        unreadable = line.writer.problems.len();
-        outcome.diagnostics.append(&mut line.writer.problems);
     }
-    // A file that is no FHIR at all (a list of what the extract holds, say) takes nothing from what the pull can promise.
-    unreadable += folder
-        .diagnostics()
-        .iter()
-        .filter(|diagnostic| diagnostic.code() != Code::NotAResource)
-        .count();
-    let verdict = if unreadable == 0 {
-        "complete".to_owned()
-    } else {
-        format!("complete except {unreadable} unreadable")
-    };
-    let evidence = serde_json::json!({
-        "requests": folder.len(), "superseded": folder.superseded(), "other_resources": folder.others(), "unreadable": unreadable,
-    });
-    certify(env, source, run, &verdict, &evidence, env.now(), input).await?;
-    Ok(outcome)
-}
-
-/// The folder's digest together with the rules: changed rules are a reason to look again.
-fn folder_digest(env: &Env, folder: &Folder) -> Vec<u8> {
-    env.keys
-        .file_digest(&crate::seal::sha256(&[&folder.digest(), &env.rules.hash]))
-        .to_vec()
 }
 
 async fn pull_search(
-    env: &Arc<Env>,
-    source: usize,
-    run: i64,
+    at: &Pulling<'_>,
     base_url: &str,
+    reading: Reading,
+    turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
-    let mut outcome = StageOutcome::default();
-    let client = match gp::client(env, source, base_url) {
+    let client = match gp::client(at.env, at.source, base_url) {
         Ok(client) => client,
         Err(error) => {
-            outcome.unreachable.push(unreached(env, source, &error));
-            return Ok(outcome);
+            return at
+                .not_begun(PullError::from(error).diagnostic(at.place()))
+                .await;
         }
     };
-    let high = last_certificate(env, source)
-        .await?
-        .filter(|certificate| certificate.high > 0)
-        .map(|certificate| Instant(certificate.high));
-    let codes = env.source_rules(&env.sources[source].config).codes();
-    let mut search = SearchPull::new(&client, base_url, &codes, high);
-    let mut line = Line::new(env, source, run).await?;
-    let ended = loop {
-        match search.next().await {
-            Ok(Some(dossiers)) => {
-                for chunk in dossiers.chunks(limits::CHUNK_REFERRALS) {
-                    line.hand(Load::Ready(chunk.to_vec())).await?;
-                }
-            }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
-    line.finish().await?;
-    outcome.add_totals(&line.writer.totals);
-    outcome.diagnostics.append(&mut line.writer.problems);
-    outcome
-        .diagnostics
-        .extend(unresolved(env, source, search.unresolved()));
-    let (verdict, evidence) = search.verdict();
-    let whole = ended.is_ok() && verdict.starts_with("complete");
-    let place = Place::detail(format!("source {}", env.sources[source].config.id));
-    match ended {
-        Ok(()) if whole => {}
-        Ok(()) => {
-            let what = "a search ended before its last page";
-            let ended = Diagnostic::new(Code::PagesIncomplete, what, place);
-            outcome.unreachable.push(ended);
-        }
-        Err(error) => outcome.unreachable.push(unreached(env, source, &error)),
-    }
-    // The high mark moves only now that every page is durable, and only if every page came.
-    let mark = if whole { search.high().or(high) } else { high };
-    let mark = mark.unwrap_or(Instant::ZERO);
-    let verdict = if whole { verdict.as_str() } else { "unknown" };
-    certify(env, source, run, verdict, &evidence, mark, Vec::new()).await?;
-    Ok(outcome)
+    let asked = Asked::of(at, base_url, reading).await?;
+    at.pull(SearchPull::new(&client, asked), turns).await
 }
 
-/// What is said of records that referrals name and the server does not give.
-fn unresolved(env: &Env, source: usize, records: u64) -> Option<Diagnostic> {
-    let place = Place::detail(format!("source {}", env.sources[source].config.id));
-    let what = format!("{records} records that referrals name could not be found");
-    (records > 0).then(|| Diagnostic::new(Code::Unresolved, what, place))
-}
-
-fn unreached(env: &Env, source: usize, error: &ClientError) -> Diagnostic {
-    let place = Place::detail(format!("source {}", env.sources[source].config.id));
-    let usual = match error {
-        ClientError::ForeignLink { .. } => Code::ForeignLink,
-        ClientError::Refused { .. } => Code::SourceRefused,
-        _ => Code::SourceUnreachable,
-    };
-    gp::diagnostic(error, usual, place)
-}
-
-async fn last_certificate(env: &Env, source: usize) -> anyhow::Result<Option<Certificate>> {
-    let strand = env.sources[source].strand;
-    Ok(env
-        .store
-        .certificates()
-        .await?
-        .into_iter()
-        .find(|certificate| certificate.source == strand))
-}
-
-async fn certify(
-    env: &Env,
+/// One source that is being pulled in a run.
+struct Pulling<'e> {
+    env: &'e Arc<Env>,
     source: usize,
     run: i64,
-    verdict: &str,
-    evidence: &serde_json::Value,
-    high: Instant,
-    input: Vec<u8>,
-) -> anyhow::Result<()> {
-    let strand = env.sources[source].strand;
-    let mut batch = Batch::new(strand, env.now());
-    let digest = crate::seal::sha256(&[verdict.as_bytes(), evidence.to_string().as_bytes()]);
-    batch.push(Entry::plain(
-        Kind::Certified,
-        run,
-        format!("\"{}\",{}", crate::store::chain::hex(&digest), high.0),
-    ));
-    batch.certificates.push(Certificate {
-        run,
-        source: strand,
-        verdict: verdict.to_owned(),
-        evidence: evidence.to_string(),
-        high: high.0,
-        input,
-    });
-    env.store.commit(batch).await?;
-    Ok(())
+    /// The certificate of the last pull.
+    before: Option<Certificate>,
 }
 
-async fn book(env: &Env, source: usize, run: i64, counts: Counts) -> anyhow::Result<()> {
-    let strand = env.sources[source].strand;
-    let mut batch = Batch::new(strand, env.now());
-    batch.books.push(BookRow {
-        run,
-        stage: Stage::Pull,
-        source: strand,
-        partner: 0,
-        file: 0,
-        counts,
-    });
-    env.store.commit(batch).await?;
-    Ok(())
+impl Pulling<'_> {
+    fn place(&self) -> Place {
+        Place::detail(format!(
+            "source {}",
+            self.env.sources[self.source].config.id
+        ))
+    }
+
+    /// Where the last pull that could be relied on ended.
+    fn high(&self) -> Option<Instant> {
+        let high = self.before.as_ref()?.high;
+        (high > 0).then_some(Instant(high))
+    }
+
+    /// Takes in what a source of referrals gives, and certifies it.
+    async fn pull<R: Referrals>(
+        &self,
+        mut referrals: R,
+        turns: Arc<Semaphore>,
+    ) -> anyhow::Result<StageOutcome> {
+        let mut outcome = StageOutcome::default();
+        let mut line = Line::new(self.env, self.source, self.run, turns).await?;
+        let (failure, swept) = feed(&mut line, &mut referrals).await?;
+        line.finish().await?;
+        outcome.add_totals(&line.writer.totals);
+        outcome.diagnostics.append(&mut line.writer.problems);
+        let Ended {
+            mut evidence,
+            high,
+            input,
+            known,
+            diagnostics,
+        } = referrals.end();
+        outcome.diagnostics.extend(diagnostics);
+        if known > 0 {
+            let mut counts = Counts::default();
+            counts.add_many(Disposition::Repeated, Some(Reason::AlreadyKnown), known);
+            outcome.count(Stage::Pull, &counts);
+            self.book(counts).await?;
+        }
+        let (news, changes) = (line.writer.news, line.writer.changes);
+        let found = swept.map_or((0, 0), |mark| (news - mark.0, changes - mark.1));
+        if let (true, Some(sweep)) = (evidence.swept, &mut evidence.sweep) {
+            (sweep.unseen, sweep.changed) = found;
+        }
+        evidence.broken |= failure.is_some();
+        let before = self.before.as_ref().map(Evidence::of);
+        let new = swept.map_or(news, |mark| mark.0);
+        evidence.count_day(before.as_ref(), self.env.today(), new);
+        self.tell(&mut outcome, &evidence, found, failure);
+        // The high mark moves only now that every page is durable, and only if every page came.
+        let mark = if evidence.broken { None } else { high };
+        let mark = mark.or(self.high()).unwrap_or(Instant::ZERO);
+        certificate::record(self.env, self.source, self.run, &evidence, mark, input).await?;
+        Ok(outcome)
+    }
+
+    /// Says what somebody should know of the evidence.
+    fn tell(
+        &self,
+        outcome: &mut StageOutcome,
+        evidence: &Evidence,
+        (unseen, changed): (u64, u64),
+        failure: Option<PullError>,
+    ) {
+        let mut say = |code: Code, what: String| {
+            outcome
+                .diagnostics
+                .push(Diagnostic::new(code, what, self.place()));
+        };
+        let unresolved = evidence.unresolved + evidence.still_unresolved;
+        if unresolved > 0 {
+            let what = format!("{unresolved} records that referrals name could not be found");
+            say(Code::Unresolved, what);
+        }
+        if unseen + changed > 0 {
+            let what =
+                format!("the sweep found {unseen} unseen referrals and {changed} unseen changes");
+            say(Code::SweepFound, what);
+        }
+        if let Some(missing) = evidence.missing_usual {
+            let what = format!("no new referral, where {missing} would be usual by now");
+            say(Code::QuietSource, what);
+        }
+        match failure {
+            Some(error) => outcome.unreachable.push(error.diagnostic(self.place())),
+            None if evidence.broken => outcome.unreachable.push(Diagnostic::new(
+                Code::PagesIncomplete,
+                "a search ended before its last page",
+                self.place(),
+            )),
+            None => {}
+        }
+    }
+
+    /// A source that cannot even be asked: certified as unknown, with the high mark where it was.
+    async fn not_begun(&self, diagnostic: Diagnostic) -> anyhow::Result<StageOutcome> {
+        let mut outcome = StageOutcome::default();
+        outcome.unreachable.push(diagnostic);
+        let mut evidence = Evidence {
+            broken: true,
+            ..Evidence::default()
+        };
+        let before = self.before.as_ref().map(Evidence::of);
+        evidence.sweep = before.as_ref().and_then(|before| before.sweep.clone());
+        evidence.count_day(before.as_ref(), self.env.today(), 0);
+        let mark = self.high().unwrap_or(Instant::ZERO);
+        certificate::record(self.env, self.source, self.run, &evidence, mark, Vec::new()).await?;
+        Ok(outcome)
+    }
+
+    async fn book(&self, counts: Counts) -> anyhow::Result<()> {
+        let strand = self.env.sources[self.source].strand;
+        let mut batch = Batch::new(strand, self.env.now());
+        batch.books.push(BookRow {
+            run: self.run,
+            stage: Stage::Pull,
+            source: strand,
+            partner: 0,
+            file: 0,
+            counts,
+        });
+        self.env.store.commit(batch).await?;
+        Ok(())
+    }
+}
+
+/// Why a source was not read to its end, and how many referrals were new and changed when a sweep began.
+type Fed = (Option<PullError>, Option<(u64, u64)>);
+
+/// Hands on what a source gives; while workers and writer have one load, the next is being fetched.
+async fn feed<R: Referrals>(line: &mut Line<'_>, referrals: &mut R) -> anyhow::Result<Fed> {
+    let (mut load, mut swept) = (None, None);
+    loop {
+        let (next, handed) = tokio::join!(referrals.next(), line.hand(load.take()));
+        handed?;
+        match next {
+            Ok(Some(Step::Load(next))) => load = Some(next),
+            Ok(Some(Step::Sweep)) => {
+                line.finish().await?;
+                swept = Some((line.writer.news, line.writer.changes));
+            }
+            Ok(None) => return Ok((None, swept)),
+            Err(error) => return Ok((Some(error), swept)),
+        }
+    }
 }
 
 /// Totals of a pull by room.

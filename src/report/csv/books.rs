@@ -133,6 +133,8 @@ fn certificates(report: &Report) -> Sheet {
             or_empty(row.requests),
             or_empty(row.pages),
             row.unresolved.map_or_else(String::new, cell),
+            or_empty(row.swept.as_deref()),
+            row.unseen.map_or_else(String::new, cell),
         ]
     });
     let columns = &[
@@ -146,6 +148,8 @@ fn certificates(report: &Report) -> Sheet {
         "requests",
         "pages",
         "unresolved references",
+        "swept",
+        "found only by the sweep",
     ];
     Sheet {
         file: "certificates",

@@ -20,9 +20,9 @@ pub(super) fn practices(report: &Report) -> Markup {
             (None, Some(to)) => format!("everything to {to}"),
             _ => "–".to_owned(),
         };
-        let unresolved = row
-            .unresolved
-            .map_or_else(|| Value::Figure("–".to_owned()), Value::Count);
+        let cell =
+            |cell: Option<Cell>| cell.map_or_else(|| Value::Figure("–".to_owned()), Value::Count);
+        let swept = row.swept.clone().unwrap_or_else(|| "–".to_owned());
         Row::new(
             format!("{} ({})", row.practice, row.ods_code),
             vec![
@@ -30,7 +30,9 @@ pub(super) fn practices(report: &Report) -> Markup {
                 Value::Text(window),
                 figure(row.requests),
                 figure(row.pages),
-                unresolved,
+                cell(row.unresolved),
+                Value::Text(swept),
+                cell(row.unseen),
             ],
         )
     });
@@ -45,6 +47,8 @@ pub(super) fn practices(report: &Report) -> Markup {
             "#Requests",
             "#Pages",
             "#Links not found",
+            "Everything asked again",
+            "#Found only then",
         ],
         rows: rows.collect(),
     };

@@ -141,6 +141,9 @@ fn source(id: &str, name: &str, verdict: Option<&str>) -> Source {
             requests: 12,
             pages: 9,
             unresolved: 1,
+            swept: Some("2026-11-16 02:00".to_owned()),
+            unseen: 2,
+            quiet: verdict == "unknown",
         }),
     }
 }

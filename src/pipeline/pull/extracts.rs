@@ -1,0 +1,106 @@
+//! Pull from a folder of extracts: the places of its referrals, a chunk at a time; workers read and parse them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::certificate::Evidence;
+use super::chunk::Load;
+use super::folder::{Folder, FolderError};
+use super::referrals::{Ended, PullError, Referrals, Step};
+use crate::diagnostics::Code;
+use crate::domain::{Instant, limits};
+use crate::pipeline::env::Env;
+use crate::store::rows::Certificate;
+
+/// A folder that is being pulled.
+pub(super) struct Extracts {
+    folder: Arc<Folder>,
+    /// Places that were handed out.
+    given: usize,
+    /// The very files of the last pull: every referral was seen before.
+    same: bool,
+    input: Vec<u8>,
+    now: Instant,
+}
+
+impl Extracts {
+    /// Opens and indexes a folder.
+    ///
+    /// # Errors
+    /// The folder cannot be listed.
+    pub(super) async fn open(
+        env: &Env,
+        path: &Path,
+        before: Option<&Certificate>,
+    ) -> anyhow::Result<Result<Self, FolderError>> {
+        let temporary = env.config.home.join("var/tmp");
+        let path = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Folder::open(&path, &temporary)).await?;
+        Ok(opened.map(|folder| {
+            let input = digest(env, &folder);
+            Self {
+                same: before.is_some_and(|certificate| {
+                    certificate.input == input && certificate.verdict.starts_with("complete")
+                }),
+                folder: Arc::new(folder),
+                given: 0,
+                input,
+                now: env.now(),
+            }
+        }))
+    }
+}
+
+/// The folder's digest together with the rules: changed rules are a reason to look again.
+fn digest(env: &Env, folder: &Folder) -> Vec<u8> {
+    env.keys
+        .file_digest(&crate::seal::sha256(&[&folder.digest(), &env.rules.hash]))
+        .to_vec()
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+impl Referrals for Extracts {
+    async fn next(&mut self) -> Result<Option<Step>, PullError> {
+        let end = self.folder.len().min(self.given + limits::CHUNK_REFERRALS);
+        if self.same || self.given == end {
+            return Ok(None);
+        }
+        let places = (self.given..end).collect();
+        self.given = end;
+        Ok(Some(Step::Load(Load::Places(
+            Arc::clone(&self.folder),
+            places,
+        ))))
+    }
+
+    fn end(&mut self) -> Ended {
+        // A file that is no FHIR at all (a list of what the extract holds, say) takes nothing from what the pull can promise.
+        let unreadable = self
+            .folder
+            .diagnostics()
+            .iter()
+            .filter(|diagnostic| diagnostic.code() != Code::NotAResource)
+            .count();
+        let evidence = Evidence {
+            requests: count(self.folder.len()),
+            superseded: self.folder.superseded(),
+            other_resources: self.folder.others(),
+            unreadable: count(unreadable),
+            ..Evidence::default()
+        };
+        Ended {
+            evidence,
+            high: Some(self.now),
+            input: std::mem::take(&mut self.input),
+            known: if self.same {
+                count(self.folder.len())
+            } else {
+                0
+            },
+            diagnostics: self.folder.diagnostics().to_vec(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The way from a source of referrals to its strand: chunks on worker threads, taken by the writer in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::chunk::{IDS_A_REFERRAL, Load, Prepared, prepare};
+use super::group::GroupWriter;
+use crate::domain::limits;
+use crate::pipeline::env::Env;
+
+/// A chunk being prepared.
+type Chunk = tokio::task::JoinHandle<anyhow::Result<Prepared>>;
+
+/// Starts the work on a chunk.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "awaited by the line that starts it, so no error is lost"
+)]
+fn under_way(work: impl Future<Output = anyhow::Result<Prepared>> + Send + 'static) -> Chunk {
+    tokio::spawn(work)
+}
+
+/// Chunks under way on worker threads, taken in order.
+pub(super) struct Line<'e> {
+    env: &'e Arc<Env>,
+    source: usize,
+    waiting: VecDeque<Chunk>,
+    pub(super) writer: GroupWriter<'e>,
+    /// As many chunks are worked on at once as there are workers, over all sources; the rest wait their turn.
+    turns: Arc<Semaphore>,
+}
+
+impl<'e> Line<'e> {
+    pub(super) async fn new(
+        env: &'e Arc<Env>,
+        source: usize,
+        run: i64,
+        turns: Arc<Semaphore>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            env,
+            source,
+            waiting: VecDeque::new(),
+            writer: GroupWriter::new(env, source, run).await?,
+            turns,
+        })
+    }
+
+    /// Hands a load to the workers, a chunk each.
+    pub(super) async fn hand(&mut self, load: Option<Load>) -> anyhow::Result<()> {
+        for chunk in load.into_iter().flat_map(Load::chunks) {
+            self.hand_chunk(chunk).await?;
+        }
+        Ok(())
+    }
+
+    async fn hand_chunk(&mut self, load: Load) -> anyhow::Result<()> {
+        // Enough for the workers to go on with while a group is being committed.
+        while self.waiting.len() >= self.env.workers + limits::CHUNKS_AHEAD {
+            self.take_one().await?;
+        }
+        let count = i64::try_from(load.len()).unwrap_or(0).max(1) * IDS_A_REFERRAL;
+        let strand = self.env.sources[self.source].strand;
+        let ids = self.env.ids.take(&*self.env.store, strand, count).await?;
+        let mut stream = self.env.stream();
+        let (env, source) = (Arc::clone(self.env), self.source);
+        let (turns, seen) = (Arc::clone(&self.turns), Arc::clone(&self.writer.seen));
+        let prepared = async move {
+            // Its turn comes before its thread: as many threads as workers, and no more memory kept by them.
+            let turn = turns.acquire().await?;
+            let work = move || prepare(&env, source, load, &seen, &ids, &mut stream);
+            let prepared = tokio::task::spawn_blocking(work).await?;
+            drop(turn);
+            prepared
+        };
+        self.waiting.push_back(under_way(prepared));
+        Ok(())
+    }
+
+    async fn take_one(&mut self) -> anyhow::Result<()> {
+        if let Some(handle) = self.waiting.pop_front() {
+            self.writer.take(handle.await??).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what is under way, commits, and sees to what was put off; each round leaves fewer.
+    pub(super) async fn finish(&mut self) -> anyhow::Result<()> {
+        loop {
+            while !self.waiting.is_empty() {
+                self.take_one().await?;
+            }
+            self.writer.commit().await?;
+            let deferred = std::mem::take(&mut self.writer.deferred);
+            if deferred.is_empty() {
+                return Ok(());
+            }
+            // One at a time, each in the store before the next is looked at: these met one another.
+            for load in deferred {
+                self.writer.forget();
+                self.hand_chunk(load).await?;
+                self.take_one().await?;
+                self.writer.commit().await?;
+            }
+        }
+    }
+}

@@ -1,0 +1,522 @@
+//! Referrals from a GP system by FHIR search: windows, pages with includes, and what is missing asked for in batches.
+//!
+//! In: a client, and where the last pull ended. Out: a page of dossiers at a time, and at the end the evidence for what
+//! the search can promise. A window begins an overlap before the last high mark and has no end: what is being written
+//! while it is read comes too. The high mark stays a settling time behind the server's clock, so that it is read again.
+
+mod asked;
+mod complete;
+mod names;
+mod records;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+pub(super) use asked::Asked;
+use complete::{assemble, fetch};
+use names::{Checked, Names};
+use records::{Records, passed_over};
+use window::{Plan, Window};
+
+use super::certificate::{Evidence, Sweep};
+use super::chunk::Load;
+use super::referrals::{Ended, PullError, Referrals, Step};
+use crate::diagnostics::{Code, Diagnostic};
+use crate::domain::Instant;
+use crate::fhir::bundle::{Mode, content};
+use crate::fhir::client::Client;
+use crate::fhir::client_error::ClientError;
+use crate::fhir::search::{Ending, Page, Parameters, Search};
+use crate::pipeline::dossier::{Bytes, Dossier};
+use crate::pipeline::select::SNOMED;
+use crate::store::rows::RawKind;
+
+/// Days between full sweeps, and how far back a sweep looks.
+const SWEEP_EVERY_DAYS: i64 = 7;
+const SWEEP_DAYS: i64 = 90;
+/// Clocks that differ by more than this are worth a word.
+const SKEW_SECONDS_MAX: i64 = 60;
+/// Resources that do not match before a pull can be given up, and then if they are more than half of what came.
+const NOT_MATCHING_MIN: u64 = 200;
+/// What is being read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing was asked yet.
+    New,
+    Window,
+    Sweep,
+    Over,
+}
+
+/// A search under way.
+pub(super) struct SearchPull<'c> {
+    client: &'c Client,
+    asked: Asked,
+    phase: Phase,
+    plan: Plan,
+    search: Option<Search<'c>>,
+    parameters: Parameters,
+    records: Records<'c>,
+    /// Hashes of id and version of what was handed on in this pull.
+    seen: HashSet<u64>,
+    hasher: RandomState,
+    /// The server's time before anything was asked.
+    server: Option<Instant>,
+    from: Option<Instant>,
+    /// Resources that came, those that do not match included.
+    returned: u64,
+    /// Requests that the sweep brought.
+    swept: u64,
+    /// Ids of requests of earlier pulls whose person was looked for again: counted there.
+    again: HashSet<String>,
+    evidence: Evidence,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'c> SearchPull<'c> {
+    /// A search that has not been begun.
+    pub(super) fn new(client: &'c Client, asked: Asked) -> Self {
+        Self {
+            client,
+            phase: Phase::New,
+            plan: Plan::new(None, asked.now),
+            search: None,
+            parameters: Parameters::default(),
+            records: Records::new(client, &asked.base, asked.reading.rebase_links),
+            seen: HashSet::new(),
+            hasher: RandomState::new(),
+            server: None,
+            from: None,
+            returned: 0,
+            swept: 0,
+            again: HashSet::new(),
+            evidence: Evidence {
+                sweep: asked.sweep.clone(),
+                ..Evidence::default()
+            },
+            diagnostics: Vec::new(),
+            asked,
+        }
+    }
+
+    /// Asks what time the server has, so that the window can begin by it.
+    async fn begin(&mut self) -> Result<(), PullError> {
+        let date = match self.client.server_date().await {
+            Ok(date) => date,
+            Err(error @ ClientError::Transient { .. }) => return Err(error.into()),
+            // What it says of itself is not needed; the first page tells the time as well.
+            Err(_) => None,
+        };
+        if let Some(date) = date {
+            self.set_time(Instant(date), "server");
+        }
+        // A server whose clock went back writes below the last high mark.
+        let high = self
+            .asked
+            .high
+            .map(|high| self.server.map_or(high, |now| high.min(now)));
+        self.from = high.map(|high| high.plus_seconds(-self.asked.reading.overlap_seconds));
+        self.plan = Plan::new(self.from, self.server.unwrap_or(self.asked.now));
+        self.phase = Phase::Window;
+        Ok(())
+    }
+
+    fn set_time(&mut self, at: Instant, clock: &str) {
+        self.server = Some(at);
+        self.evidence.clock = Some(clock.to_owned());
+        if self.asked.clock_fixed || clock == "own" {
+            return;
+        }
+        let skew = (at.0 - self.asked.now.0) / 1_000_000;
+        self.evidence.skew_seconds = Some(skew);
+        if skew.abs() > SKEW_SECONDS_MAX {
+            let direction = if skew > 0 { "ahead of" } else { "behind" };
+            let what = format!(
+                "the GP system's clock is {} seconds {direction} ours",
+                skew.abs()
+            );
+            self.say(Code::ClockSkew, what);
+        }
+    }
+
+    fn say(&mut self, code: Code, what: String) {
+        self.diagnostics
+            .push(Diagnostic::new(code, what, self.asked.place.clone()));
+    }
+
+    /// The server's time where `metadata` did not tell it: of the first page, else ours.
+    fn time_of_page(&mut self, page: &Page) {
+        if self.server.is_some() {
+            return;
+        }
+        let date = self.search.as_ref().and_then(Search::server_date);
+        let made = page.updated.as_deref().and_then(Instant::parse);
+        if let Some(at) = date.map(Instant).or(made) {
+            self.set_time(at, "page");
+        } else {
+            self.set_time(self.asked.now, "own");
+            self.say(
+                Code::NoServerTime,
+                "the GP system does not say what time it has".to_owned(),
+            );
+        }
+    }
+
+    /// Where the next window begins, but for the overlap: never later than our own clock allows, for a server may show
+    /// the time of one machine and write that of another.
+    fn mark(&self) -> Option<Instant> {
+        let mut at = self.server?;
+        if !self.asked.clock_fixed {
+            at = at.min(self.asked.now);
+        }
+        Some(at.plus_seconds(-self.asked.reading.settle_seconds))
+    }
+
+    fn begin_search(&mut self, window: Window) -> &mut Search<'c> {
+        let codes = self.asked.codes.iter().map(|code| (SNOMED, code.as_str()));
+        let mut parameters = Parameters::default().tokens("code", codes);
+        if self.phase == Phase::Sweep {
+            let now = self.server.unwrap_or(self.asked.now);
+            let day = now.plus_seconds(-SWEEP_DAYS * 86_400).utc_text();
+            parameters = parameters.with(
+                "authored",
+                format!("ge{}", day.split('T').next().unwrap_or_default()),
+            );
+        }
+        if let Some(from) = window.from {
+            parameters = parameters.with("_lastUpdated", format!("ge{}", from.utc_text()));
+        }
+        if let Some(until) = window.until {
+            parameters = parameters.with("_lastUpdated", format!("lt{}", until.utc_text()));
+        }
+        if !self.plan.plain {
+            parameters = parameters.with("_sort", "_lastUpdated");
+        }
+        parameters = parameters.with("_count", self.plan.page.to_string());
+        if !self.plan.plain {
+            parameters = parameters
+                .with("_include", "ServiceRequest:subject")
+                .with("_include", "ServiceRequest:requester");
+        }
+        self.parameters = parameters.clone();
+        let search = self.client.search("ServiceRequest", parameters);
+        self.search
+            .insert(search.rebasing(self.asked.reading.rebase_links))
+    }
+
+    /// The next page of the window in hand; none after its last.
+    async fn page(&mut self, window: Window) -> Result<Option<Page>, ClientError> {
+        let page = match &mut self.search {
+            Some(search) => search.next_page().await?,
+            None => self.begin_search(window).next_page().await?,
+        };
+        if let Some(page) = &page {
+            self.evidence.pages += 1;
+            self.time_of_page(page);
+            if page.number == 1 {
+                self.hear(page);
+            }
+        }
+        Ok(page)
+    }
+
+    /// Notes what the server says it made of the search.
+    fn hear(&mut self, page: &Page) {
+        let Some(link) = &page.self_link else { return };
+        let heard = self.parameters.heard(link);
+        let into = |names: &mut Vec<String>, heard: Vec<&str>| {
+            for name in heard {
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+            }
+        };
+        into(&mut self.evidence.ignored_parameters, heard.ignored);
+        into(&mut self.evidence.added_parameters, heard.added);
+    }
+
+    /// The window in hand has no further page: it is done, or begun again because pages moved under it.
+    fn ended(&mut self) {
+        let Some(search) = self.search.take() else {
+            return;
+        };
+        self.evidence.repeats += search.repeated();
+        let whole = match search.ending() {
+            Some(Ending::NoNext) => search.repeated() == 0,
+            Some(Ending::EmptyPages) if search.repeated() == 0 => {
+                self.evidence.endless = true;
+                true
+            }
+            _ => false,
+        };
+        if !whole && self.plan.restart() {
+            return;
+        }
+        self.plan.done();
+        if !whole {
+            self.fail_phase();
+        }
+    }
+
+    /// A window that cannot be read whole makes the pull unknown; a sweep that cannot takes nothing from it.
+    fn fail_phase(&mut self) {
+        if self.phase == Phase::Window {
+            self.evidence.broken = true;
+            return;
+        }
+        self.phase = Phase::Over;
+        self.evidence.swept = false;
+        self.evidence.sweep.clone_from(&self.asked.sweep);
+        let what = "the weekly sweep could not be finished";
+        self.say(Code::SweepUnfinished, what.to_owned());
+    }
+
+    /// Every window was read: a first pull was a sweep in itself, later ones sweep when it is time.
+    fn after_windows(&mut self) -> Option<Step> {
+        let at = self.server.unwrap_or(self.asked.now);
+        let over = self.phase == Phase::Sweep;
+        if self.phase == Phase::Window && !self.evidence.broken && self.from.is_none() {
+            self.evidence.sweep = Some(Sweep {
+                at: at.utc_text(),
+                requests: self.evidence.requests,
+                ..Sweep::default()
+            });
+        }
+        let last = self.evidence.sweep.as_ref();
+        let last = last.and_then(|sweep| Instant::parse(&sweep.at));
+        let due = last.is_none_or(|last| last.days_until(at) >= SWEEP_EVERY_DAYS);
+        if over {
+            self.evidence.swept = true;
+            self.evidence.sweep = Some(Sweep {
+                at: at.utc_text(),
+                requests: self.swept,
+                ..Sweep::default()
+            });
+        }
+        if over || !due || self.evidence.broken {
+            self.phase = Phase::Over;
+            return None;
+        }
+        self.phase = Phase::Sweep;
+        self.plan.again();
+        Some(Step::Sweep)
+    }
+
+    /// The referrals of a page with the records that they name.
+    async fn take(&mut self, page: &Page, window: Window) -> Result<Vec<Dossier>, PullError> {
+        self.records.turn_page();
+        self.records.take(page);
+        let mut requests = Vec::new();
+        let mut keys = HashSet::new();
+        let mut unreadable = Vec::new();
+        for entry in &page.entries {
+            if entry.mode == Mode::Outcome || entry.resource_type == "OperationOutcome" {
+                continue;
+            }
+            let bytes = page.resource(entry);
+            match (entry.resource_type.as_str(), &entry.id) {
+                ("ServiceRequest", Some(id)) => {
+                    let key = match &entry.version {
+                        Some(version) => self.hasher.hash_one((id, version)),
+                        None => self.hasher.hash_one((id, content(bytes))),
+                    };
+                    self.swept += u64::from(self.phase == Phase::Sweep);
+                    let known = self.seen.contains(&key) || keys.contains(&key);
+                    if known || self.too_new(entry.updated.as_deref()) {
+                        continue;
+                    }
+                    let whole = self.whole(id, bytes, entry.subsetted).await?;
+                    if let Some(bytes) = whole {
+                        keys.insert(key);
+                        requests.push(bytes);
+                    }
+                }
+                // What cannot even be named is counted, not passed over.
+                ("ServiceRequest" | "", _) => {
+                    self.evidence.unreadable += 1;
+                    unreadable.push(Dossier::of_request(Arc::from(bytes)));
+                }
+                _ => {}
+            }
+        }
+        let mut dossiers = self.dossiers(requests, Some(window)).await?;
+        dossiers.extend(unreadable);
+        // Only now: what failed on the way is to come again.
+        self.seen.extend(keys);
+        let not_matching = self.evidence.other_code + self.evidence.outside_window;
+        if not_matching > NOT_MATCHING_MIN && not_matching * 2 > self.returned {
+            return Err(PullError::NotMatching {
+                not_matching,
+                returned: self.returned,
+            });
+        }
+        Ok(dossiers)
+    }
+
+    /// What was written after the window ended is no finding of a sweep: the next window brings it.
+    fn too_new(&self, updated: Option<&str>) -> bool {
+        let updated = updated.and_then(Instant::parse);
+        self.phase == Phase::Sweep
+            && matches!((updated, self.mark()), (Some(at), Some(mark)) if at >= mark)
+    }
+
+    /// The request as it is; one that came without some of its parts is read by its id.
+    async fn whole(
+        &mut self,
+        id: &str,
+        bytes: &[u8],
+        subsetted: bool,
+    ) -> Result<Option<Bytes>, ClientError> {
+        if !subsetted {
+            return Ok(Some(Arc::from(bytes)));
+        }
+        self.evidence.read_singly += 1;
+        let read = match self.client.read("ServiceRequest", id).await {
+            Ok(read) => read,
+            Err(error) if passed_over(&error) => None,
+            Err(error) => return Err(error),
+        };
+        if read.is_none() {
+            self.evidence.unreadable += 1;
+        }
+        Ok(read.map(Arc::from))
+    }
+
+    /// Holds a request against what was asked; what does not match is counted and goes on: select has the last word.
+    fn check(&mut self, names: &Names, checked: Option<&Checked>, window: Window) {
+        self.returned += 1;
+        if self.phase == Phase::Sweep {
+            return;
+        }
+        self.evidence.requests += 1;
+        if let Some(status) = names.status {
+            *self.evidence.statuses.entry(status.to_owned()).or_default() += 1;
+        }
+        let Some(checked) = checked else { return };
+        let coded = checked
+            .codes
+            .iter()
+            .any(|code| self.asked.codes.contains(code));
+        // Whole seconds were asked for, and servers keep finer ones.
+        let early = window.from.map(|from| from.plus_seconds(-1));
+        let late = window.until.map(|until| until.plus_seconds(1));
+        let inside = checked.updated.is_none_or(|at| {
+            early.is_none_or(|from| at >= from) && late.is_none_or(|until| at < until)
+        });
+        if !coded {
+            self.evidence.other_code += 1;
+        } else if !inside {
+            self.evidence.outside_window += 1;
+        }
+    }
+
+    /// Requests with what they name, fetched where it did not come along.
+    async fn dossiers(
+        &mut self,
+        requests: Vec<Bytes>,
+        window: Option<Window>,
+    ) -> Result<Vec<Dossier>, PullError> {
+        let mut named = Vec::with_capacity(requests.len());
+        for request in &requests {
+            let (names, checked) = Names::of(request, &self.asked.base, &self.records.urls);
+            if window.is_none() {
+                self.again.extend(names.id.clone());
+            }
+            if let Some(window) = window {
+                self.check(&names, checked.as_ref(), window);
+            }
+            named.push(names);
+        }
+        fetch(&mut self.records, &self.asked.base, &mut named).await?;
+        let counted = window.is_some() && self.phase == Phase::Window;
+        let mut dossiers = Vec::with_capacity(named.len());
+        for (request, names) in requests.into_iter().zip(&named) {
+            let again = names.id.as_ref().is_some_and(|id| self.again.contains(id));
+            let missing = |kind: RawKind| {
+                if counted && !again {
+                    self.evidence.unresolved(kind.resource_type());
+                }
+            };
+            let base = &self.asked.base;
+            dossiers.push(assemble(&self.records, base, request, names, missing));
+        }
+        Ok(dossiers)
+    }
+
+    /// Looks again for persons that earlier pulls did not find.
+    async fn look_again(&mut self) -> Result<Vec<Dossier>, PullError> {
+        let requests = std::mem::take(&mut self.asked.again);
+        let mut dossiers = self.dossiers(requests, None).await?;
+        let all = dossiers.len();
+        dossiers.retain(|dossier| dossier.patient.is_some());
+        let missing = all - dossiers.len();
+        self.evidence.still_unresolved = u64::try_from(missing).unwrap_or(0);
+        Ok(dossiers)
+    }
+}
+
+impl Referrals for SearchPull<'_> {
+    async fn next(&mut self) -> Result<Option<Step>, PullError> {
+        if self.phase == Phase::New {
+            self.begin().await?;
+            let found = self.look_again().await?;
+            if !found.is_empty() {
+                return Ok(Some(Step::Load(Load::Ready(found))));
+            }
+        }
+        loop {
+            if self.phase == Phase::Over {
+                return Ok(None);
+            }
+            let Some(window) = self.plan.window() else {
+                if let Some(step) = self.after_windows() {
+                    return Ok(Some(step));
+                }
+                continue;
+            };
+            match self.page(window).await {
+                Ok(Some(page)) => match self.take(&page, window).await {
+                    Ok(dossiers) if dossiers.is_empty() => {}
+                    Ok(dossiers) => return Ok(Some(Step::Load(Load::Ready(dossiers)))),
+                    Err(_) if self.phase == Phase::Sweep => self.fail_phase(),
+                    Err(error) => return Err(error),
+                },
+                Ok(None) => self.ended(),
+                Err(error) => {
+                    let first = self
+                        .search
+                        .as_ref()
+                        .is_none_or(|search| search.pages() == 0);
+                    self.search = None;
+                    let mended = self.plan.mend(&error, first);
+                    match self.phase {
+                        _ if mended => {}
+                        Phase::Sweep => self.fail_phase(),
+                        _ => return Err(error.into()),
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self) -> Ended {
+        let mut evidence = std::mem::take(&mut self.evidence);
+        evidence.from = self.from.map(Instant::utc_text);
+        evidence.to = self.server.map(Instant::utc_text);
+        evidence.read_singly += self.records.read_singly;
+        evidence.restarts = self.plan.restarts;
+        evidence.halvings = self.plan.halvings;
+        evidence.asked_plainly = self.plan.plain;
+        Ended {
+            evidence,
+            high: self.mark(),
+            input: Vec::new(),
+            known: 0,
+            diagnostics: std::mem::take(&mut self.diagnostics),
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! The records that requests name: those that came along, and those that have to be asked for.
+//!
+//! In: pages of an answer, and ids. Out: records by kind and id. Asked for in batches by `_id`, and one by one only where a
+//! server does not give them so. People are kept for a page; the few that many referrals share, for longer, up to a limit.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::fhir::bundle::{Head, Mode};
+use crate::fhir::client::Client;
+use crate::fhir::client_error::ClientError;
+use crate::fhir::reference::{Reference, is_id};
+use crate::fhir::search::{Page, Parameters};
+use crate::pipeline::dossier::Bytes;
+use crate::store::rows::RawKind;
+
+/// Ids asked for in one search.
+const IDS_A_SEARCH: usize = 50;
+/// Pages of the answer to a batch; a server that has more has ignored the ids.
+const BATCH_PAGES_MAX: usize = 10;
+/// Practitioners, roles and practices kept; above that they are asked for again.
+const SHARED_MAX: usize = 5_000;
+/// Ids kept that the server is known not to have.
+const ABSENT_MAX: usize = 100_000;
+
+/// The kinds of records that a referral may name.
+const KINDS: [RawKind; 5] = [
+    RawKind::Patient,
+    RawKind::Practitioner,
+    RawKind::PractitionerRole,
+    RawKind::Organization,
+    RawKind::Consent,
+];
+
+/// What a Bundle calls its records by, where that is not their id.
+#[derive(Default)]
+pub(super) struct Urls {
+    known: HashMap<String, (RawKind, String)>,
+    /// Path of the server's base URL, if an absolute address on another host may be its own.
+    rebased: Option<String>,
+}
+
+impl Urls {
+    /// The id of a reference to a record of this kind.
+    pub(super) fn id(&self, reference: Reference<'_>, kind: RawKind) -> Option<String> {
+        match reference {
+            Reference::Relative { kind: named, id } if named == kind.resource_type() => {
+                Some(id.to_owned())
+            }
+            Reference::Urn(url) | Reference::Foreign(url) => {
+                let known = self.known.get(url).map(|(of, id)| (*of, id.clone()));
+                let (of, id) = known.or_else(|| self.on_another_host(url, kind))?;
+                (of == kind).then_some(id)
+            }
+            _ => None,
+        }
+    }
+
+    /// An address below the server's own path on another host: an internal name that leaked.
+    fn on_another_host(&self, url: &str, kind: RawKind) -> Option<(RawKind, String)> {
+        let path = self.rebased.as_ref()?;
+        let (_, after) = url.split_once("://")?;
+        let (_, below) = after.split_once('/')?;
+        let rest = below.strip_prefix(path.as_str())?;
+        let (named, id) = rest.trim_start_matches('/').split_once('/')?;
+        (named == kind.resource_type() && is_id(id)).then(|| (kind, id.to_owned()))
+    }
+}
+
+/// Records of the page in hand, and of those many referrals share.
+pub(super) struct Records<'c> {
+    client: &'c Client,
+    people: HashMap<(RawKind, String), Bytes>,
+    shared: HashMap<(RawKind, String), Bytes>,
+    /// Known not to be given: not asked for again in this pull.
+    absent: HashSet<(RawKind, String)>,
+    /// Ids by identifier.
+    found: HashMap<(RawKind, String), String>,
+    /// Kinds that the server does not give by a list of ids, and not at all.
+    no_lists: BTreeSet<RawKind>,
+    denied: BTreeSet<RawKind>,
+    pub(super) urls: Urls,
+    pub(super) read_singly: u64,
+}
+
+fn kind_of(resource_type: &str) -> Option<RawKind> {
+    KINDS
+        .into_iter()
+        .find(|kind| kind.resource_type() == resource_type)
+}
+
+/// Whether a body is a record of this kind with all its parts.
+fn is_whole(body: &[u8], kind: RawKind) -> bool {
+    let head = Head::of(body);
+    head.resource_type.as_deref() == Some(kind.resource_type()) && !head.subsetted()
+}
+
+/// What becomes of a question that the server will not answer: one record holds one referral, not all.
+pub(super) fn passed_over(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Refused { .. }
+            | ClientError::NotFound
+            | ClientError::Gone
+            | ClientError::Name
+            | ClientError::Bundle(_)
+            | ClientError::PageExpired { .. }
+            | ClientError::TooLarge { .. }
+            | ClientError::TooManyPages { .. }
+            | ClientError::NotFhir { .. }
+            | ClientError::Unauthorised { status: 403 }
+    )
+}
+
+impl<'c> Records<'c> {
+    pub(super) fn new(client: &'c Client, base: &str, rebase: bool) -> Self {
+        let path = || {
+            let (_, after) = base.split_once("://")?;
+            let path = after.split_once('/').map_or("", |(_, path)| path);
+            Some(path.trim_end_matches('/').to_owned())
+        };
+        Self {
+            client,
+            people: HashMap::new(),
+            shared: HashMap::new(),
+            absent: HashSet::new(),
+            found: HashMap::new(),
+            no_lists: BTreeSet::new(),
+            denied: BTreeSet::new(),
+            urls: Urls {
+                known: HashMap::new(),
+                rebased: rebase.then(path).flatten(),
+            },
+            read_singly: 0,
+        }
+    }
+
+    /// Forgets the people of the last page.
+    pub(super) fn turn_page(&mut self) {
+        self.people.clear();
+        self.urls.known.clear();
+        if self.shared.len() > SHARED_MAX {
+            self.shared.clear();
+        }
+        if self.absent.len() > ABSENT_MAX {
+            self.absent.clear();
+        }
+        if self.found.len() > SHARED_MAX {
+            self.found.clear();
+        }
+    }
+
+    /// Takes the records that came along on a page; those that are not whole are left to be asked for.
+    pub(super) fn take(&mut self, page: &Page) {
+        for entry in &page.entries {
+            let Some(kind) = kind_of(&entry.resource_type) else {
+                continue;
+            };
+            if entry.mode == Mode::Outcome || entry.subsetted {
+                continue;
+            }
+            let Some(id) = entry.id.as_ref().or(entry.full_url.as_ref()) else {
+                continue;
+            };
+            if let Some(url) = &entry.full_url {
+                self.urls.known.insert(url.clone(), (kind, id.clone()));
+            }
+            self.put(kind, id.clone(), Arc::from(page.resource(entry)));
+        }
+    }
+
+    fn put(&mut self, kind: RawKind, id: String, bytes: Bytes) {
+        let kept = match kind {
+            RawKind::Patient | RawKind::Consent | RawKind::ServiceRequest => &mut self.people,
+            _ => &mut self.shared,
+        };
+        kept.insert((kind, id), bytes);
+    }
+
+    /// The record, if it came or was fetched.
+    pub(super) fn get(&self, kind: RawKind, id: &str) -> Option<Bytes> {
+        let key = (kind, id.to_owned());
+        let found = self.people.get(&key).or_else(|| self.shared.get(&key));
+        found.cloned()
+    }
+
+    /// Fetches those of these records that are not here yet.
+    pub(super) async fn fetch(
+        &mut self,
+        kind: RawKind,
+        ids: impl IntoIterator<Item = String>,
+    ) -> Result<(), ClientError> {
+        let missing: BTreeSet<String> = ids
+            .into_iter()
+            .filter(|id| is_id(id) && !self.settled(kind, id))
+            .collect();
+        let missing: Vec<String> = missing.into_iter().collect();
+        for ids in missing.chunks(IDS_A_SEARCH) {
+            let mut gave = true;
+            if ids.len() > 1 && !self.no_lists.contains(&kind) {
+                gave = self.fetch_list(kind, ids).await?;
+            }
+            for id in ids {
+                if !self.settled(kind, id) && self.fetch_one(kind, id).await? && !gave {
+                    // It has what its answer to the list did not give.
+                    self.no_lists.insert(kind);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn settled(&self, kind: RawKind, id: &str) -> bool {
+        let key = (kind, id.to_owned());
+        self.denied.contains(&kind)
+            || self.absent.contains(&key)
+            || self.people.contains_key(&key)
+            || self.shared.contains_key(&key)
+    }
+
+    /// Asks for many at once; whether any of them came.
+    async fn fetch_list(&mut self, kind: RawKind, ids: &[String]) -> Result<bool, ClientError> {
+        let parameters = Parameters::default()
+            .with("_id", ids.join(","))
+            .with("_count", ids.len().to_string());
+        let mut search = self
+            .client
+            .search(kind.resource_type(), parameters)
+            .at_most(BATCH_PAGES_MAX);
+        let mut any = false;
+        loop {
+            let page = match search.next_page().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(any),
+                Err(error) if passed_over(&error) => {
+                    self.no_lists.insert(kind);
+                    return Ok(any);
+                }
+                Err(error) => return Err(error),
+            };
+            for entry in &page.entries {
+                if entry.resource_type != kind.resource_type() || entry.mode == Mode::Outcome {
+                    continue;
+                }
+                match &entry.id {
+                    Some(id) if ids.contains(id) && !entry.subsetted => {
+                        any = true;
+                        self.put(kind, id.clone(), Arc::from(page.resource(entry)));
+                    }
+                    Some(id) if ids.contains(id) => {}
+                    // The server does not look at the ids: it would give everybody.
+                    _ => {
+                        self.no_lists.insert(kind);
+                        return Ok(any);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for one by its id; whether it came.
+    async fn fetch_one(&mut self, kind: RawKind, id: &str) -> Result<bool, ClientError> {
+        self.read_singly += 1;
+        match self.client.read(kind.resource_type(), id).await {
+            Ok(Some(body)) if is_whole(&body, kind) => {
+                self.put(kind, id.to_owned(), Arc::from(body));
+                return Ok(true);
+            }
+            Ok(_) => {}
+            Err(error) if passed_over(&error) => {
+                if matches!(error, ClientError::Unauthorised { .. }) {
+                    self.denied.insert(kind);
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        self.absent.insert((kind, id.to_owned()));
+        Ok(false)
+    }
+
+    /// Asks for the one record with an identifier, and gives its id. Two with one identifier: neither is taken.
+    pub(super) async fn find(
+        &mut self,
+        kind: RawKind,
+        system: &str,
+        value: &str,
+    ) -> Result<Option<String>, ClientError> {
+        let key = (kind, format!("{system}|{value}"));
+        if let Some(id) = self.found.get(&key).cloned() {
+            self.fetch(kind, [id.clone()]).await?;
+            return Ok(Some(id));
+        }
+        if self.absent.contains(&key) || self.denied.contains(&kind) {
+            return Ok(None);
+        }
+        let found = self
+            .client
+            .find_by_identifier(kind.resource_type(), system, value)
+            .await;
+        let mut found = match found {
+            Ok(found) => found,
+            Err(error) if passed_over(&error) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let one = if found.len() == 1 { found.pop() } else { None };
+        let id = one.as_ref().and_then(|bytes| {
+            let head = Head::of(bytes);
+            head.id.map(std::borrow::Cow::into_owned)
+        });
+        let (Some(bytes), Some(id)) = (one, id) else {
+            self.absent.insert(key);
+            return Ok(None);
+        };
+        self.found.insert(key, id.clone());
+        self.put(kind, id.clone(), Arc::from(bytes));
+        Ok(Some(id))
+    }
+}

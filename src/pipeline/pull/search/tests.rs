@@ -1,0 +1,589 @@
+//! The searching pull against servers that are odd in one way each.
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes as Body;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::config::Reading;
+use crate::diagnostics::Place;
+use crate::fhir::bundle::Head;
+use crate::fhir::client::Settings;
+
+const CODE: &str = "871731000000106";
+/// 22 November 2026, noon, as an instant and as a `Date` header.
+const NOON: &str = "2026-11-22T12:00:00Z";
+const NOON_DATE: &str = "Sun, 22 Nov 2026 12:00:00 GMT";
+
+/// An answer: status and body; `Date` is noon, or absent where the body says so.
+type Reply = (u16, Value);
+
+/// A server that answers as a test says, and keeps what it was asked: `POST /fhir/X/_search form`, `GET /fhir/X?query`.
+struct Odd {
+    base: String,
+    asked: Arc<Mutex<Vec<String>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Odd {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Odd {
+    async fn new(answer: impl Fn(&str) -> Reply + Clone + Send + Sync + 'static) -> Self {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap();
+        let base = format!("http://{}/fhir", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        let own = base.clone();
+        let handle = move |method: Method, uri: Uri, body: Body| {
+            let path = uri.path_and_query().map_or("", |path| path.as_str());
+            let form = String::from_utf8(body.to_vec()).unwrap();
+            let line = format!("{method} {path} {form}");
+            let line = line
+                .replace("%3A", ":")
+                .replace("%7C", "|")
+                .replace("%2C", ",");
+            log.lock().unwrap().push(line.clone());
+            let (status, body) = answer(&line);
+            let mut headers = HeaderMap::new();
+            headers.insert("date", NOON_DATE.parse().unwrap());
+            let text = body.to_string().replace("BASE", &own);
+            async move { (StatusCode::from_u16(status).unwrap(), headers, text) }
+        };
+        let router = Router::new().fallback(handle);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the test's one server: it ends with the test that holds its handle"
+        )]
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { base, asked, task }
+    }
+
+    fn asked(&self, part: &str) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        let found = asked.iter().filter(|line| line.contains(part));
+        found.cloned().collect()
+    }
+
+    fn client(&self, pages_max: usize) -> Client {
+        let mut settings = Settings::new(&self.base);
+        settings.backoff = std::time::Duration::ZERO;
+        settings.pages_max = pages_max;
+        Client::new(settings).unwrap()
+    }
+
+    fn question(&self) -> Asked {
+        Asked {
+            base: self.base.clone(),
+            codes: vec![CODE.to_owned()],
+            reading: Reading::default(),
+            high: None,
+            now: Instant::parse(NOON).unwrap(),
+            clock_fixed: false,
+            sweep: None,
+            again: Vec::new(),
+            place: Place::detail("source x"),
+        }
+    }
+
+    /// Pulls to the end.
+    async fn pull(&self, change: impl FnOnce(&mut Asked)) -> Pulled {
+        self.pull_with(&self.client(1_000), change).await
+    }
+
+    async fn pull_with(&self, client: &Client, change: impl FnOnce(&mut Asked)) -> Pulled {
+        let mut asked = self.question();
+        change(&mut asked);
+        let mut pull = SearchPull::new(client, asked);
+        let mut pulled = Pulled::default();
+        loop {
+            match pull.next().await {
+                Ok(Some(Step::Load(Load::Ready(dossiers)))) => pulled.dossiers.extend(dossiers),
+                Ok(Some(Step::Load(Load::Places(..)))) => unreachable!("a search has no places"),
+                Ok(Some(Step::Sweep)) => pulled.swept_from = Some(pulled.dossiers.len()),
+                Ok(None) => break,
+                Err(error) => {
+                    pulled.error = Some(error);
+                    break;
+                }
+            }
+        }
+        let end = pull.end();
+        (pulled.evidence, pulled.high) = (end.evidence, end.high);
+        let codes = end.diagnostics.iter().map(Diagnostic::code);
+        pulled.said = codes.collect();
+        pulled
+    }
+}
+
+#[derive(Default)]
+struct Pulled {
+    dossiers: Vec<Dossier>,
+    swept_from: Option<usize>,
+    error: Option<PullError>,
+    evidence: Evidence,
+    high: Option<Instant>,
+    said: Vec<Code>,
+}
+
+impl Pulled {
+    /// Each request's id with the ids of its person and practice.
+    fn names(&self) -> Vec<String> {
+        let id = |bytes: &[u8]| Head::of(bytes).id.unwrap_or_default().into_owned();
+        let of = |bytes: &Option<Bytes>| bytes.as_ref().map_or("-".to_owned(), |b| id(b));
+        let one = |dossier: &Dossier| {
+            format!(
+                "{} {} {}",
+                id(&dossier.request),
+                of(&dossier.patient),
+                of(&dossier.practice)
+            )
+        };
+        self.dossiers.iter().map(one).collect()
+    }
+}
+
+fn request(id: &str, subject: &Value) -> Value {
+    json!({"resourceType": "ServiceRequest", "id": id, "status": "active", "intent": "order",
+        "meta": {"versionId": "1", "lastUpdated": "2026-11-22T11:00:00Z"},
+        "code": {"coding": [{"system": SNOMED, "code": CODE}]}, "subject": subject})
+}
+
+fn plain(id: &str) -> Value {
+    request(id, &json!({"reference": "Patient/p"}))
+}
+
+fn patient(id: &str) -> Value {
+    json!({"resourceType": "Patient", "id": id, "meta": {"versionId": "1"}})
+}
+
+fn page(resources: &[Value], next: Option<&str>) -> Reply {
+    let entries: Vec<Value> = resources
+        .iter()
+        .map(|resource| {
+            let mode = if resource["resourceType"] == "ServiceRequest" {
+                "match"
+            } else {
+                "include"
+            };
+            json!({"resource": resource, "search": {"mode": mode}})
+        })
+        .collect();
+    let next = next.map(|url| json!({"relation": "next", "url": url}));
+    let links: Vec<Value> = next.into_iter().collect();
+    (
+        200,
+        json!({"resourceType": "Bundle", "entry": entries, "link": links}),
+    )
+}
+
+fn none() -> Reply {
+    (404, json!({"resourceType": "OperationOutcome"}))
+}
+
+#[tokio::test]
+async fn a_window_begins_before_the_last_mark_and_has_no_end() {
+    let server = Odd::new(|line| {
+        if line.contains("metadata") {
+            return (200, json!({"fhirVersion": "4.0.1"}));
+        }
+        page(&[plain("r"), patient("p")], None)
+    })
+    .await;
+    let pulled = server
+        .pull(|asked| {
+            asked.high = Instant::parse("2026-11-22T10:00:00Z");
+            asked.sweep = Some(Sweep {
+                at: "2026-11-20T00:00:00Z".to_owned(),
+                ..Sweep::default()
+            });
+        })
+        .await;
+    assert_eq!(pulled.names(), ["r p -"]);
+    let asked = server.asked("POST /fhir/ServiceRequest/_search");
+    assert_eq!(asked.len(), 1, "no sweep is due");
+    let form = &asked[0];
+    assert!(form.contains("_lastUpdated=ge2026-11-22T09:50:00Z") && !form.contains("=lt"));
+    assert!(form.contains(&format!("code=http:%2F%2Fsnomed.info%2Fsct|{CODE}&")));
+    assert!(!form.contains("status="));
+    assert_eq!(pulled.high, Instant::parse("2026-11-22T11:58:00Z"));
+    assert_eq!(pulled.evidence.verdict(), "complete");
+    assert_eq!(pulled.evidence.statuses["active"], 1);
+    assert_eq!(pulled.evidence.skew_seconds, Some(0));
+    assert!(pulled.said.is_empty());
+    // Our clock is an hour behind: said, and the mark goes by the earlier one.
+    let pulled = server
+        .pull(|asked| asked.now = asked.now.plus_seconds(-3_600))
+        .await;
+    assert_eq!(pulled.said, [Code::ClockSkew]);
+    assert_eq!(pulled.high, Instant::parse("2026-11-22T10:58:00Z"));
+    // The server's clock went back behind the last mark: so does the window.
+    server
+        .pull(|asked| asked.high = Instant::parse("2026-11-23T10:00:00Z"))
+        .await;
+    let last = server.asked("_search").pop().unwrap();
+    assert!(
+        last.contains("authored=ge2026-08-24"),
+        "never swept: {last}"
+    );
+    assert!(
+        !server.asked("ge2026-11-22T11:50:00Z").is_empty(),
+        "the window"
+    );
+}
+
+#[tokio::test]
+async fn what_is_missing_is_asked_for_by_lists_and_else_one_by_one() {
+    let requests = ["a", "b", "c"].map(|id| {
+        let mut request = request(
+            id,
+            &json!({"reference": format!("Patient/{id}/_history/4")}),
+        );
+        request["supportingInfo"] = json!([{"reference": format!("Organization/{id}")}]);
+        request
+    });
+    let practice = |id: &str| {
+        json!({"resourceType": "Organization", "id": id,
+            "identifier": [{"system": "https://fhir.nhs.uk/Id/ods-organization-code", "value": "ZZ001"}]})
+    };
+    // `lists`: whole, ignored (everybody comes), refused.
+    for (lists, singly, asked_lists) in [("whole", 2, 2), ("ignored", 6, 2), ("refused", 6, 4)] {
+        let requests = requests.clone();
+        let server = Odd::new(move |line| {
+            let one = |line: &str| {
+                let id = line.trim_end().rsplit('/').next().unwrap().to_owned();
+                match () {
+                    () if id == "c" => none(),
+                    () if line.contains("Patient") => (200, patient(&id)),
+                    () => (200, practice(&id)),
+                }
+            };
+            let of = |line: &str, ids: &[&str]| {
+                let all = ids.iter().map(|id| {
+                    if line.contains("Patient") {
+                        patient(id)
+                    } else {
+                        practice(id)
+                    }
+                });
+                page(&all.collect::<Vec<_>>(), None)
+            };
+            match line {
+                _ if line.contains("ServiceRequest") => page(&requests, None),
+                _ if line.contains("_id=a,b,c") && lists == "whole" => of(line, &["a", "b"]),
+                _ if line.contains("_id=") && lists == "ignored" => of(line, &["x", "y", "a"]),
+                _ if line.contains("_id=") => (400, json!({})),
+                _ if line.contains("metadata") => none(),
+                _ => one(line),
+            }
+        })
+        .await;
+        let pulled = server.pull(|_| ()).await;
+        assert_eq!(pulled.names(), ["a a a", "b b b", "c - -"], "{lists}");
+        assert_eq!(pulled.evidence.read_singly, singly, "{lists}");
+        assert_eq!(server.asked("_id=").len(), asked_lists, "{lists}");
+        assert_eq!(
+            pulled.evidence.verdict(),
+            "complete except 2 unresolved references"
+        );
+        assert_eq!(pulled.evidence.unresolved_by_kind["Patient"], 1);
+    }
+}
+
+/// A server whose requests name their person in every way there is.
+async fn every_reference() -> Odd {
+    let number = json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"});
+    let of = move |base: &str| {
+        [
+            ("relative", json!({"reference": "Patient/p"})),
+            ("versioned", json!({"reference": "Patient/p/_history/2"})),
+            (
+                "absolute",
+                json!({"reference": format!("{base}/Patient/p")}),
+            ),
+            ("urn", json!({"reference": "urn:uuid:1"})),
+            ("logical", json!({"identifier": number})),
+            ("merged", json!({"reference": "Patient/old"})),
+            ("endless", json!({"reference": "Patient/round"})),
+            (
+                "foreign",
+                json!({"reference": "http://elsewhere/fhir/Patient/p"}),
+            ),
+            ("display", json!({"display": "somebody"})),
+        ]
+        .map(|(id, subject)| request(id, &subject))
+    };
+    let linked = |id: &str, to: &str| {
+        let mut record = patient(id);
+        record["link"] =
+            json!([{"type": "replaced-by", "other": {"reference": format!("Patient/{to}")}}]);
+        record
+    };
+    Odd::new(move |line| match line {
+        _ if line.contains("metadata") => none(),
+        _ if line.contains("ServiceRequest") => {
+            let (status, mut bundle) = page(&of("BASE"), None);
+            let urn = json!({"fullUrl": "urn:uuid:1", "resource": patient("u")});
+            bundle["entry"].as_array_mut().unwrap().push(urn);
+            (status, bundle)
+        }
+        _ if line.contains("identifier=") => {
+            let mut found = patient("n");
+            found["identifier"] =
+                json!([{"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9990000018"}]);
+            page(&[found], None)
+        }
+        _ if line.contains("_id=") => {
+            let all = [
+                patient("p"),
+                linked("old", "older"),
+                linked("round", "round"),
+            ];
+            page(&all, None)
+        }
+        _ if line.contains("Patient/older") => (200, linked("older", "live")),
+        _ if line.contains("Patient/live") => (200, patient("live")),
+        _ => none(),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn references_of_every_form_lead_to_the_person() {
+    let server = every_reference().await;
+    let pulled = server.pull(|_| ()).await;
+    assert_eq!(
+        pulled.names(),
+        [
+            "relative p -",
+            "versioned p -",
+            "absolute p -",
+            "urn u -",
+            "logical n -",
+            "merged live -",
+            "endless - -",
+            "foreign - -",
+            "display - -"
+        ]
+    );
+    assert!(
+        server
+            .asked("9990000018")
+            .iter()
+            .all(|line| line.starts_with("POST")),
+        "an NHS number is in no URL"
+    );
+    let pulled = server.pull(|asked| asked.reading.rebase_links = true).await;
+    assert!(
+        pulled.names().contains(&"foreign p -".to_owned()),
+        "the same path on an internal host"
+    );
+}
+
+#[tokio::test]
+async fn pages_that_moved_expired_or_never_end_are_read_again_or_told() {
+    // First the second page repeats a request of the first and hides another; then all is well.
+    let count = Arc::new(Mutex::new(0));
+    let server = Odd::new(move |line| match line {
+        _ if line.contains("metadata") => none(),
+        _ if line.contains("p=2") && *count.lock().unwrap() == 1 => page(&[plain("a")], None),
+        _ if line.contains("p=2") && *count.lock().unwrap() == 2 => (410, json!({})),
+        _ if line.contains("p=2") => page(&[plain("b"), patient("p")], None),
+        _ => {
+            *count.lock().unwrap() += 1;
+            page(&[plain("a"), patient("p")], Some("/fhir?p=2"))
+        }
+    })
+    .await;
+    let pulled = server.pull(|_| ()).await;
+    assert!(pulled.error.is_none());
+    assert_eq!(pulled.names(), ["a p -", "b p -"], "each once");
+    let evidence = &pulled.evidence;
+    assert_eq!((evidence.restarts, evidence.repeats), (2, 1));
+    assert_eq!(evidence.verdict(), "complete");
+
+    // Always the same page under another link: given up, and nothing is promised.
+    let count = Arc::new(Mutex::new(0));
+    let server = Odd::new(move |line| {
+        *count.lock().unwrap() += 1;
+        let link = format!("/fhir?p={}", count.lock().unwrap());
+        match line {
+            _ if line.contains("metadata") => none(),
+            _ => page(&[plain("a"), patient("p")], Some(&link)),
+        }
+    })
+    .await;
+    let pulled = server.pull(|_| ()).await;
+    assert_eq!(pulled.names(), ["a p -"]);
+    assert_eq!(pulled.evidence.verdict(), "unknown");
+}
+
+#[tokio::test]
+async fn a_window_that_is_too_large_is_cut_and_nothing_is_lost() {
+    // Two pages at most; a request each hour of the day, five on a page.
+    let hours: Vec<String> = (0..24)
+        .map(|hour| format!("2026-11-21T{hour:02}:30:00Z"))
+        .collect();
+    let server = Odd::new(move |line| {
+        let bound = |prefix: &str| {
+            let (_, rest) = line.split_once(&format!("_lastUpdated={prefix}"))?;
+            Some(rest.chars().take(20).collect::<String>())
+        };
+        let (from, until) = (
+            bound("ge").unwrap_or_default(),
+            bound("lt").unwrap_or("9".to_owned()),
+        );
+        let start: usize = line.split_once("p=").map_or(0, |(_, rest)| {
+            rest.split('&').next().unwrap().trim().parse().unwrap()
+        });
+        let found: Vec<Value> = hours
+            .iter()
+            .filter(|at| **at >= from && **at < until)
+            .map(|at| {
+                let mut request = plain(&at.replace([':', 'T'], "-"));
+                request["meta"]["lastUpdated"] = json!(at);
+                request
+            })
+            .collect();
+        let next = format!(
+            "/fhir?p={}&_lastUpdated=ge{from}&_lastUpdated=lt{until}",
+            start + 5
+        );
+        let end = found.len().min(start + 5);
+        match line {
+            _ if line.contains("metadata") => none(),
+            _ if line.contains("/Patient") => (200, patient("p")),
+            _ => page(&found[start..end], (end < found.len()).then_some(&next)),
+        }
+    })
+    .await;
+    let pulled = server.pull_with(&server.client(2), |_| ()).await;
+    assert!(pulled.error.is_none(), "{:?}", pulled.error);
+    let mut ids: Vec<String> = pulled.names();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((ids.len(), pulled.dossiers.len()), (24, 24));
+    assert!(pulled.evidence.halvings >= 2);
+    assert_eq!(pulled.evidence.verdict(), "complete");
+}
+
+#[tokio::test]
+async fn an_answer_to_another_question_is_told_and_given_up_when_it_is_too_much() {
+    let server = Odd::new(|line| {
+        let number = line
+            .split_once("p=")
+            .map_or(0, |(_, rest)| rest.trim().parse::<usize>().unwrap());
+        let requests: Vec<Value> = (0..150)
+            .map(|n| {
+                let mut request = plain(&format!("r{number}-{n}"));
+                request["code"]["coding"][0]["code"] = json!("1");
+                request
+            })
+            .collect();
+        match line {
+            _ if line.contains("metadata") => none(),
+            _ => page(&requests, Some(&format!("/fhir?p={}", number + 1))),
+        }
+    })
+    .await;
+    let pulled = server.pull(|_| ()).await;
+    let told = pulled.error.unwrap().diagnostic(Place::default());
+    assert_eq!(told.code(), Code::NotMatching);
+    assert_eq!(pulled.evidence.other_code, 300);
+
+    // A filter of the server's own, a resource in parts, a warning among the matches, one from before the window.
+    let server = Odd::new(|line| {
+        if line.contains("metadata") {
+            return none();
+        }
+        if line.contains("ServiceRequest/part") {
+            return (200, plain("part"));
+        }
+        let mut part = json!({"resourceType": "ServiceRequest", "id": "part"});
+        part["meta"] = json!({"tag": [{"code": "SUBSETTED"}]});
+        let mut early = plain("early");
+        early["meta"]["lastUpdated"] = json!("2026-01-01T00:00:00Z");
+        let (status, mut bundle) = page(&[part, early, patient("p")], None);
+        let warning = json!({"resource": {"resourceType": "OperationOutcome"}, "search": {"mode": "outcome"}});
+        bundle["entry"].as_array_mut().unwrap().push(warning);
+        bundle["link"] = json!([{"relation": "self", "url": "BASE/ServiceRequest?code=s%7C871731000000106&status=active"}]);
+        (status, bundle)
+    })
+    .await;
+    let pulled = server
+        .pull(|asked| asked.high = Instant::parse("2026-11-22T10:00:00Z"))
+        .await;
+    assert_eq!(pulled.names(), ["part p -", "early p -"]);
+    let evidence = &pulled.evidence;
+    assert_eq!(evidence.outside_window, 1);
+    assert_eq!(evidence.ignored_parameters[0], "_lastUpdated");
+    assert_eq!(
+        evidence.verdict(),
+        "complete except what the server left out by status"
+    );
+}
+
+#[tokio::test]
+async fn a_weak_server_is_asked_for_less() {
+    let server = Odd::new(|line| match line {
+        _ if line.contains("metadata") => none(),
+        _ if line.contains("_sort") || line.contains("_include") => (400, json!({})),
+        _ if line.contains("Patient/p") => (200, patient("p")),
+        _ => page(&[plain("r")], None),
+    })
+    .await;
+    let pulled = server.pull(|_| ()).await;
+    assert_eq!(pulled.names(), ["r p -"]);
+    assert!(pulled.evidence.asked_plainly && pulled.evidence.verdict() == "complete");
+}
+
+#[tokio::test]
+async fn a_sweep_is_due_each_week_and_brings_what_no_window_did() {
+    let server = Odd::new(|line| {
+        let mut late = plain("late");
+        late["meta"]["lastUpdated"] = json!("2026-11-01T00:00:00Z");
+        let mut now = plain("now");
+        now["meta"]["lastUpdated"] = json!(NOON);
+        match line {
+            _ if line.contains("metadata") => none(),
+            _ if line.contains("authored=") => page(&[late, plain("r"), now, patient("p")], None),
+            _ => page(&[plain("r"), patient("p")], None),
+        }
+    })
+    .await;
+    let of = |days: i64| {
+        let at = Instant::parse(NOON).unwrap().plus_seconds(-days * 86_400);
+        move |asked: &mut Asked| {
+            asked.high = Instant::parse("2026-11-22T10:00:00Z");
+            asked.sweep = Some(Sweep {
+                at: at.utc_text(),
+                ..Sweep::default()
+            });
+        }
+    };
+    let pulled = server.pull(of(6)).await;
+    assert_eq!((pulled.swept_from, pulled.dossiers.len()), (None, 1));
+    let pulled = server.pull(of(7)).await;
+    assert_eq!(pulled.swept_from, Some(1));
+    assert_eq!(
+        pulled.names(),
+        ["r p -", "late p -"],
+        "what is quite new waits for its window"
+    );
+    assert!(pulled.evidence.swept);
+    assert_eq!(pulled.evidence.sweep.as_ref().unwrap().requests, 3);
+    assert_eq!(pulled.evidence.requests, 1, "those of the window alone");
+    // The first pull asks for everything: a sweep in itself.
+    let first = server.pull(|_| ()).await;
+    assert_eq!(first.evidence.sweep.unwrap().at, NOON);
+    assert!(server.asked("authored=").len() == 1);
+}

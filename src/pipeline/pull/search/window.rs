@@ -1,0 +1,213 @@
+//! Which windows are asked for, and what is done when a server cannot answer one: begin again, smaller pages, halves.
+
+use std::collections::VecDeque;
+
+use crate::domain::Instant;
+use crate::fhir::client_error::ClientError;
+
+/// Requests asked for on a page; a server may give fewer.
+const PAGE: usize = 200;
+/// The smallest page that is asked for when answers are too long.
+const PAGE_MIN: usize = 10;
+/// How often one window is begun again.
+const RESTARTS_MAX: u32 = 2;
+/// Cuts of one pull: enough to come from twenty years down to seconds many times over.
+const HALVINGS_MAX: u64 = 64;
+/// How far back a window without a start is taken to reach when it is cut: before there were such codes.
+const OLDEST_SECONDS: i64 = 20 * 366 * 86_400;
+/// Windows shorter than this are not cut: FHIR instants may be whole seconds.
+const SHORTEST_SECONDS: i64 = 2;
+
+/// Half-open; open where nothing stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) from: Option<Instant>,
+    pub(super) until: Option<Instant>,
+}
+
+/// The windows still to be read, in order, and how they are asked for.
+pub(super) struct Plan {
+    windows: VecDeque<Window>,
+    now: Instant,
+    restarts_of_window: u32,
+    pub(super) page: usize,
+    /// Without what a server need not have.
+    pub(super) plain: bool,
+    pub(super) restarts: u64,
+    pub(super) halvings: u64,
+}
+
+impl Plan {
+    /// One window from `from` on; it has no end, so that what is written now is read as well.
+    pub(super) fn new(from: Option<Instant>, now: Instant) -> Self {
+        Self {
+            windows: VecDeque::from([Window { from, until: None }]),
+            now,
+            restarts_of_window: 0,
+            page: PAGE,
+            plain: false,
+            restarts: 0,
+            halvings: 0,
+        }
+    }
+
+    /// Everything once more, as the server has shown that it can be asked.
+    pub(super) fn again(&mut self) {
+        self.windows = VecDeque::from([Window {
+            from: None,
+            until: None,
+        }]);
+        self.restarts_of_window = 0;
+    }
+
+    /// The window in hand.
+    pub(super) fn window(&self) -> Option<Window> {
+        self.windows.front().copied()
+    }
+
+    /// The window in hand is read.
+    pub(super) fn done(&mut self) {
+        self.windows.pop_front();
+        self.restarts_of_window = 0;
+    }
+
+    /// Whether the window in hand may be begun again.
+    pub(super) fn restart(&mut self) -> bool {
+        let may = self.restarts_of_window < RESTARTS_MAX;
+        if may {
+            self.restarts_of_window += 1;
+            self.restarts += 1;
+        }
+        may
+    }
+
+    /// Whether there is another way to ask for the window in hand after this error; `first` if no page of it came yet.
+    pub(super) fn mend(&mut self, error: &ClientError, first: bool) -> bool {
+        match error {
+            // A page that has expired, or came damaged.
+            ClientError::PageExpired { .. } => self.restart(),
+            ClientError::Bundle(crate::fhir::bundle::BundleError::Malformed { .. }) => {
+                self.restart()
+            }
+            ClientError::TooLarge { .. } | ClientError::Bundle(_) if self.page > PAGE_MIN => {
+                self.page = (self.page / 2).max(PAGE_MIN);
+                self.restarts += 1;
+                true
+            }
+            ClientError::TooLarge { .. }
+            | ClientError::Bundle(_)
+            | ClientError::TooManyPages { .. } => self.halve(),
+            ClientError::Refused {
+                status: 400 | 422 | 501,
+                ..
+            } if first && !self.plain => {
+                self.plain = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn halve(&mut self) -> bool {
+        let Some(window) = self.window() else {
+            return false;
+        };
+        let until = window.until.unwrap_or(self.now);
+        let oldest = self.now.plus_seconds(-OLDEST_SECONDS);
+        let from = window.from.unwrap_or(oldest.min(until));
+        let seconds = until.0.saturating_sub(from.0) / 1_000_000;
+        if seconds < SHORTEST_SECONDS || self.halvings >= HALVINGS_MAX {
+            return false;
+        }
+        // Whole seconds, as they are written: the halves must meet without a gap.
+        let middle = Instant(from.plus_seconds(seconds / 2).0 / 1_000_000 * 1_000_000);
+        self.windows.pop_front();
+        self.windows.push_front(Window {
+            from: Some(middle),
+            until: window.until,
+        });
+        self.windows.push_front(Window {
+            from: window.from,
+            until: Some(middle),
+        });
+        self.restarts_of_window = 0;
+        self.halvings += 1;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-23T06:00:00Z";
+    const TOO_MANY: ClientError = ClientError::TooManyPages { max: 1 };
+
+    fn plan(from: Option<&str>) -> Plan {
+        Plan::new(
+            from.map(|from| Instant::parse(from).unwrap()),
+            Instant::parse(NOW).unwrap(),
+        )
+    }
+
+    fn windows(plan: &Plan) -> Vec<(String, String)> {
+        let text = |at: Option<Instant>| at.map_or_else(String::new, Instant::utc_text);
+        let both = |window: &Window| (text(window.from), text(window.until));
+        plan.windows.iter().map(both).collect()
+    }
+
+    #[test]
+    fn halves_meet_and_the_last_has_no_end() {
+        let mut plan = plan(Some("2026-11-22T06:00:01Z"));
+        assert!(plan.mend(&TOO_MANY, false) && plan.mend(&TOO_MANY, true));
+        let texts = windows(&plan);
+        let pairs: Vec<(&str, &str)> = texts
+            .iter()
+            .map(|(from, until)| (from.as_str(), until.as_str()))
+            .collect();
+        assert_eq!(
+            pairs,
+            [
+                ("2026-11-22T06:00:01Z", "2026-11-22T12:00:00Z"),
+                ("2026-11-22T12:00:00Z", "2026-11-22T18:00:00Z"),
+                ("2026-11-22T18:00:00Z", ""),
+            ]
+        );
+        plan.done();
+        assert_eq!(windows(&plan).len(), 2);
+    }
+
+    #[test]
+    fn a_window_is_cut_down_to_seconds_and_no_further() {
+        let mut plan = plan(None);
+        let mut cuts = 0;
+        while plan.mend(&TOO_MANY, true) {
+            cuts += 1;
+        }
+        assert!((25..40).contains(&cuts), "{cuts}");
+        assert_eq!(windows(&plan)[0].0, "", "the first stays open at its start");
+    }
+
+    #[test]
+    fn a_window_is_begun_again_a_few_times_and_asked_for_in_other_ways() {
+        let mut plan = plan(None);
+        let expired = ClientError::PageExpired { page: 2 };
+        assert!(plan.mend(&expired, false) && plan.mend(&expired, false));
+        assert!(!plan.mend(&expired, false));
+        plan.done();
+        let too_large = ClientError::TooLarge { max: 1 };
+        assert!(plan.mend(&too_large, false));
+        assert_eq!(plan.page, 100);
+        let refused = ClientError::Refused {
+            status: 400,
+            code: None,
+        };
+        assert!(
+            !plan.mend(&refused, false),
+            "a later page is not asked plainly"
+        );
+        assert!(plan.mend(&refused, true) && plan.plain);
+        assert!(!plan.mend(&refused, true));
+        assert!(!plan.mend(&ClientError::Gone, true));
+    }
+}
