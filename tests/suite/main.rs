@@ -16,6 +16,7 @@
 mod broken;
 mod cli;
 mod demo;
+mod fhirpath;
 mod loop_fhir;
 mod privacy;
 mod samples;
