@@ -353,11 +353,7 @@ fn texts_only(known: &Known, what: &str, offset: usize) -> Result<(), CompileErr
     let text = |named| match named {
         Named::Fhir(id) => {
             let kind = model().get(id);
-            kind.kind == TypeKind::Primitive
-                && !matches!(
-                    kind.name,
-                    "boolean" | "integer" | "decimal" | "positiveInt" | "unsignedInt"
-                )
+            kind.kind == TypeKind::Primitive && !kind.numeric && kind.name != "boolean"
         }
         Named::System(name) => name == "String",
     };

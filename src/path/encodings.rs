@@ -70,9 +70,25 @@ pub(super) fn unescaped(text: &str, way: &str) -> Text {
             }
             Ok(Some(out))
         }
-        "json" => Ok(serde_json::from_str(&format!("\"{text}\"")).ok()),
+        "json" => Ok(unescaped_json(text)),
         _ => Err(EvaluateError::WrongType("unescape()")),
     }
+}
+
+/// Quotes that are not escaped stay: the text is what stood inside the quotes, or already the text itself.
+fn unescaped_json(text: &str) -> Option<String> {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    let mut escaping = false;
+    quoted.push('"');
+    for character in text.chars() {
+        if character == '"' && !escaping {
+            quoted.push('\\');
+        }
+        escaping = character == '\\' && !escaping;
+        quoted.push(character);
+    }
+    quoted.push('"');
+    serde_json::from_str(&quoted).ok()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -13,6 +13,8 @@ use std::sync::LazyLock;
 
 const TABLE: &str = include_str!("r4.types");
 
+const NUMERIC: [&str; 4] = ["decimal", "integer", "positiveInt", "unsignedInt"];
+
 /// A type of FHIR R4: a data type, a resource, or a part of one (`Patient.contact`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct TypeId(NonZeroU16);
@@ -32,6 +34,8 @@ pub(super) struct Type {
     pub(super) name: &'static str,
     pub(super) base: Option<TypeId>,
     pub(super) kind: TypeKind,
+    /// Its values are numbers.
+    pub(super) numeric: bool,
     /// Sorted by name, with those of the type it specialises; the number is the element's place.
     elements: Vec<(NameId, u16)>,
 }
@@ -102,6 +106,7 @@ impl Model {
                 name: words[0],
                 base,
                 kind,
+                numeric: NUMERIC.contains(&words[0]),
                 elements,
             });
         }

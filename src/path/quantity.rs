@@ -100,7 +100,9 @@ impl Quantity {
     fn of_fhir(json: &Json<'_>) -> Result<Self, EvaluateError> {
         let text = |key| json.get(key).and_then(Json::as_str);
         let value = match json.get("value") {
+            // Texts too: some converters write numbers so.
             Some(Json::Number(number)) => Scalar::Number(number).decimal(),
+            Some(Json::String(text)) => Decimal::parse(text),
             _ => None,
         };
         match (value, text("system"), text("code"), json.get("comparator")) {

@@ -35,7 +35,7 @@ pub(super) fn is_type(
         return Ok(kind == named || ((subtypes || !primitive) && model.is_a(kind, named)));
     }
     let (name, sort) = (model.get(named).name, model.get(named).kind);
-    let numeric = matches!(name, "decimal" | "integer" | "positiveInt" | "unsignedInt");
+    let numeric = model.get(named).numeric;
     match node.json {
         Json::Null => Err(EvaluateError::TypeUnknown),
         Json::Bool(_) => Ok(name == "boolean"),

@@ -82,6 +82,13 @@ impl<'t> Item<'t> {
             Item::Node(node) => match node.json {
                 Json::Bool(value) => Scalar::Boolean(*value),
                 Json::Number(text) => Scalar::Number(text),
+                // Some converters write numbers as texts; the element's type says what is meant.
+                Json::String(text)
+                    if node.kind.is_some_and(|kind| model().get(kind).numeric)
+                        && Decimal::parse(text).is_some() =>
+                {
+                    Scalar::Number(text)
+                }
                 Json::String(text) => Scalar::Text(text, Origin::Tree(node.kind)),
                 Json::Null | Json::Array(_) | Json::Object(_) => Scalar::None,
             },
