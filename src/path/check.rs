@@ -251,14 +251,6 @@ impl Checker {
             | Function::Iif => &known,
             _ => this,
         };
-        // What repeats starts again from what it found, of which nothing is known.
-        let inner = match function {
-            Function::Repeat => {
-                self.expr(&arguments[0], inner)?;
-                &Known::Any
-            }
-            _ => inner,
-        };
         let mut given = Vec::new();
         for argument in arguments {
             given.push(self.expr(argument, inner)?);
