@@ -10,6 +10,7 @@ mod explain;
 mod held;
 mod init;
 mod map;
+mod map_view;
 mod prove;
 mod report;
 mod run;

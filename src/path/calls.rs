@@ -100,6 +100,11 @@ impl Parser<'_> {
                     "what a column says may not depend on the day it is run",
                 ))
             }
+            Function::Resolve if environment.view => Err(CompileError::new(
+                start,
+                "resolve() is not for views, which see one resource at a time",
+                "join on getReferenceKey() where the rows are used",
+            )),
             Function::ResourceKey | Function::ReferenceKey if !environment.view => {
                 Err(CompileError::new(
                     start,

@@ -255,8 +255,7 @@ impl Checker {
         for argument in arguments {
             given.push(self.expr(argument, inner)?);
         }
-        let boolean = |named| named == BOOLEAN || Known::fhir(model().find("boolean")).is(named);
-        if function == Function::Iif && given[0].never(boolean) {
+        if function == Function::Iif && given[0].never_boolean() {
             return Err(CompileError::new(
                 offset,
                 "the condition of iif() is never true or false",
@@ -291,8 +290,10 @@ impl Checker {
 }
 
 impl Known {
-    fn is(&self, named: Named) -> bool {
-        matches!(self, Known::Types(types) if types.contains(&named))
+    /// Whether it is something that is neither true nor false.
+    pub(super) fn never_boolean(&self) -> bool {
+        let boolean = model().find("boolean").map(Named::Fhir);
+        self.never(|named| named == BOOLEAN || Some(named) == boolean)
     }
 }
 

@@ -132,16 +132,31 @@ impl Expression {
         self.run(context, focus.as_slice())
     }
 
-    /// Evaluates it on an item of another result; `%resource` and its like stay the context's focus.
+    /// A parent of which nothing is known, for [`Expression::compile_below`].
+    pub(crate) fn anything() -> Self {
+        Expression {
+            source: String::new(),
+            root: Expr::This,
+            focus: None,
+            result: Known::Any,
+        }
+    }
+
+    /// Whether its result is something that is never a boolean.
+    pub(crate) fn never_boolean(&self) -> bool {
+        self.result.never_boolean()
+    }
+
+    /// Evaluates it on an item of another result, or on nothing; `%resource` and its like stay the context's focus.
     ///
     /// # Errors
     /// As [`EvaluateError`] says.
     pub(crate) fn evaluate_on<'t>(
         &'t self,
         context: &Context<'t>,
-        this: &Item<'t>,
+        this: &[Item<'t>],
     ) -> EvaluateResult<'t> {
-        self.run(context, std::slice::from_ref(this))
+        self.run(context, this)
     }
 
     fn run<'t>(&'t self, context: &Context<'t>, this: &[Item<'t>]) -> EvaluateResult<'t> {

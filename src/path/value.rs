@@ -77,6 +77,23 @@ impl<'t> Item<'t> {
         })
     }
 
+    /// Its truth, if it is a boolean.
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.scalar() {
+            Scalar::Boolean(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_number(&self) -> bool {
+        self.scalar().is_number()
+    }
+
+    /// Whether it is an element with extensions only.
+    pub(crate) fn without_value(&self) -> bool {
+        matches!(self, Item::Node(node) if node.json.is_null())
+    }
+
     pub(super) fn scalar(&self) -> Scalar<'_> {
         match self {
             Item::Node(node) => match node.json {

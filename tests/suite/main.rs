@@ -21,5 +21,6 @@ mod loop_fhir;
 mod privacy;
 mod samples;
 mod support;
+mod view;
 mod watch;
 mod workload_folder;
