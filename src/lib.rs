@@ -34,3 +34,4 @@ mod store;
 mod tabular;
 mod telemetry;
 mod transport;
+mod view;

@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fhir", &["path", "domain", "diagnostics"]),
     ("tabular", &["path", "domain", "diagnostics"]),
     ("partner", &["path", "domain", "diagnostics"]),
+    ("view", &["path", "domain", "diagnostics"]),
     ("seal", &["domain"]),
     ("store", &["seal", "domain", "diagnostics"]),
     ("ledger", &["seal", "domain", "diagnostics"]),
@@ -65,6 +66,7 @@ const LOWER: &[&str] = &[
     "diagnostics",
 ];
 const UPPER: &[&str] = &[
+    "view",
     "path",
     "fhir",
     "tabular",

@@ -26,8 +26,11 @@ use crate::tabular::{RowWriter, write_atomically};
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// The partner whose layout is used
-    #[arg(long, value_name = "ID")]
-    partner: String,
+    #[arg(long, value_name = "ID", required_unless_present = "view")]
+    partner: Option<String>,
+    /// A SQL on FHIR view whose columns are used, instead of a partner's
+    #[arg(long, value_name = "VIEW.json", conflicts_with_all = ["partner", "select", "diagnostics"])]
+    view: Option<PathBuf>,
     /// A file or folder of FHIR R4: .json, .ndjson, and .gz of both
     #[arg(long, value_name = "FILE|DIR")]
     input: PathBuf,
@@ -51,15 +54,19 @@ struct LeftOut {
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
+    if let Some(view) = &args.view {
+        return super::map_view::run(view, &args.input, &args.output);
+    }
+    let wanted = args.partner.as_deref().unwrap_or_default();
     let (config, rules, _) = crate::app::load(&global.config_file())?;
     known(
         "partner",
-        &args.partner,
+        wanted,
         rules.partners.iter().map(|partner| partner.id.as_str()),
     )?;
     let partner = rules
-        .partner(&args.partner)
-        .ok_or_else(|| anyhow::anyhow!("there is no partner \"{}\"", args.partner))?;
+        .partner(wanted)
+        .ok_or_else(|| anyhow::anyhow!("there is no partner \"{wanted}\""))?;
     if !args.input.exists() {
         anyhow::bail!("{} does not exist", args.input.display());
     }

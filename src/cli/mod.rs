@@ -5,10 +5,12 @@
 
 mod check;
 mod demo;
+mod evaluate;
 mod explain;
 mod held;
 mod init;
 mod map;
+mod map_view;
 mod prove;
 mod report;
 mod run;
@@ -92,6 +94,9 @@ enum Command {
     Explain(explain::Args),
     /// A made-up GP system on this machine
     Sandbox(sandbox::Args),
+    /// Evaluate FHIRPath expressions, one JSON object a line
+    #[command(hide = true)]
+    Evaluate(evaluate::Args),
 }
 
 /// Parses the command line, runs the command, and gives the exit code.
@@ -149,6 +154,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Report(args) => report::run(&global, &args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Sandbox(args) => sandbox::run(args).await,
+        Command::Evaluate(args) => evaluate::run(&args),
     }
 }
 

@@ -7,7 +7,7 @@ use super::derive::{Derivation, Found, Value};
 use super::table::{At, Problems, SourceText, TableReader};
 use super::view::View;
 use crate::diagnostics::{Code, Place, nearest};
-use crate::path::{Context, EvaluateError, Expression, Item};
+use crate::path::{Context, Environment, EvaluateError, Expression, Item};
 
 /// Position of a field in its [`FieldSet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,7 +132,7 @@ pub(crate) fn path_values<'v>(
     let context = Context {
         focus: Some(view.request),
         variables: &variables,
-        resolve: None,
+        ..Context::default()
     };
     let items = expression.evaluate(&context)?;
     // The items borrow from the expression too, so what is handed on is a copy.
@@ -144,12 +144,24 @@ pub(crate) fn path_values<'v>(
     ))
 }
 
-/// The variables of expressions, each a resource of the [`View`].
-pub(crate) const VARIABLES: [&str; 5] = ["request", "patient", "requester", "role", "practice"];
+/// What expressions may name: the resources of the [`View`], each of its type.
+pub(crate) const ENVIRONMENT: Environment<'static> = Environment {
+    focus: Some("ServiceRequest"),
+    variables: &[
+        ("request", Some("ServiceRequest")),
+        ("patient", Some("Patient")),
+        ("requester", Some("Practitioner")),
+        ("role", Some("PractitionerRole")),
+        ("practice", Some("Organization")),
+    ],
+    constants: &[],
+    clock: false,
+    view: false,
+};
 
 /// Compiles an expression of a mapping file; what is wrong is noted with its place.
 pub(crate) fn compile(text: &At<&str>, problems: &Problems) -> Option<Expression> {
-    match Expression::compile(text.value, &VARIABLES) {
+    match Expression::compile_in(text.value, &ENVIRONMENT) {
         Ok(expression) => Some(expression),
         Err(error) => {
             let place = text

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// Powers of ten that fit an `i128`.
 const SCALE_MAX: u32 = 38;
+/// Places of a quotient that has no end.
+const QUOTIENT_PLACES: u32 = 28;
 
 /// An exact decimal: `digits` × 10^-`scale`.
 #[derive(Clone, Copy)]
@@ -99,18 +101,133 @@ impl Decimal {
         (scale <= SCALE_MAX).then_some(Decimal { digits, scale })
     }
 
-    /// None if the quotient has no end within our digits; the divisor is not zero.
+    /// Exact where the quotient ends within [`QUOTIENT_PLACES`], else rounded there, half away from zero; none by zero
+    /// or beyond our digits.
     pub(super) fn divide(self, other: Self) -> Option<Self> {
-        let (mut own, others, _) = self.aligned(other)?;
+        let (own, others, _) = self.aligned(other)?;
+        let negative = (own < 0) != (others < 0);
+        let (own, others) = (own.checked_abs()?, others.checked_abs()?);
+        let mut digits = own.checked_div(others)?;
+        let mut rest = own % others;
         let mut scale = 0;
-        while own.checked_rem(others)? != 0 {
-            own = own.checked_mul(10)?;
+        while rest != 0 && scale < QUOTIENT_PLACES {
+            let Some(longer) = digits.checked_mul(10) else {
+                break;
+            };
+            let tenfold = rest.checked_mul(10)?;
+            digits = longer + tenfold / others;
+            rest = tenfold % others;
             scale += 1;
         }
-        (scale <= SCALE_MAX).then_some(Decimal {
-            digits: own.checked_div(others)?,
-            scale,
-        })
+        if rest >= others - rest {
+            digits = digits.checked_add(1)?;
+        }
+        let digits = if negative { -digits } else { digits };
+        Some(Decimal { digits, scale })
+    }
+
+    /// How often the other goes into it, whole; and what is left, with its own sign.
+    pub(super) fn divide_whole(self, other: Self) -> Option<(Self, Self)> {
+        let (own, others, scale) = self.aligned(other)?;
+        let whole = own.checked_div(others)?;
+        let rest = own.checked_rem(others)?;
+        Some((Decimal { digits: whole, scale: 0 }, Decimal { digits: rest, scale }))
+    }
+
+    /// To a whole power, none beyond our digits.
+    pub(super) fn power(self, exponent: u32) -> Option<Self> {
+        let mut result = Decimal::from(1);
+        for _ in 0..exponent {
+            result = result.multiply(self)?;
+        }
+        Some(result)
+    }
+
+    pub(super) fn abs(self) -> Option<Self> {
+        let digits = self.digits.checked_abs()?;
+        Some(Decimal { digits, ..self })
+    }
+
+    /// Without what stands behind the point.
+    pub(super) fn truncated(self) -> Self {
+        let digits = power(self.scale).map_or(0, |divisor| self.digits / divisor);
+        Decimal { digits, scale: 0 }
+    }
+
+    /// Without what stands behind that many places.
+    pub(super) fn truncated_to(self, places: u32) -> Self {
+        let Some(divisor) = self.scale.checked_sub(places).and_then(power) else {
+            return self;
+        };
+        Decimal {
+            digits: self.digits / divisor,
+            scale: places,
+        }
+    }
+
+    pub(super) fn floor(self) -> Self {
+        self.towards(0, false).unwrap_or(self)
+    }
+
+    pub(super) fn ceiling(self) -> Self {
+        self.towards(0, true).unwrap_or(self)
+    }
+
+    /// To that many places, up or down on the number line, trailing zeros filled in.
+    fn towards(self, scale: u32, up: bool) -> Option<Self> {
+        if scale >= self.scale {
+            let digits = self.digits.checked_mul(power(scale - self.scale)?)?;
+            return Some(Decimal { digits, scale });
+        }
+        let divisor = power(self.scale - scale)?;
+        let mut digits = self.digits.div_euclid(divisor);
+        if up && self.digits.rem_euclid(divisor) != 0 {
+            digits = digits.checked_add(1)?;
+        }
+        Some(Decimal { digits, scale })
+    }
+
+    /// Half away from zero, to no more than that many places.
+    pub(super) fn round(self, places: u32) -> Self {
+        self.rounded(places)
+    }
+
+    /// As a whole number, if it is one and fits.
+    pub(super) fn whole(self) -> Option<i64> {
+        let whole = self.truncated();
+        if whole.compare(self) != Ordering::Equal {
+            return None;
+        }
+        i64::try_from(whole.digits).ok()
+    }
+
+    /// Digits behind the point, as written.
+    pub(super) fn scale(self) -> u32 {
+        self.scale
+    }
+
+    /// The least (or greatest) value that rounds to this one, to that many places.
+    pub(super) fn boundary(self, places: u32, upper: bool) -> Option<Self> {
+        let half = Decimal {
+            digits: if upper { 5 } else { -5 },
+            scale: self.scale.checked_add(1)?,
+        };
+        self.add(half)?.towards(places, upper)
+    }
+
+    /// For functions that have no exact result.
+    pub(super) fn to_float(self) -> Option<f64> {
+        self.to_string().parse().ok()
+    }
+
+    /// Fifteen digits of a float: what it holds for certain. None for what is no number.
+    pub(super) fn from_float(value: f64) -> Option<Self> {
+        if !value.is_finite() {
+            return None;
+        }
+        let written = Decimal::parse(&format!("{value:.14e}"))?;
+        let scale = written.places();
+        Some(written.rounded(scale))
     }
 
     pub(super) fn is_zero(self) -> bool {
@@ -196,8 +313,19 @@ mod tests {
         assert!(Decimal::parse("1e99").is_none() && Decimal::parse("1.x").is_none());
         let divided = |left, right| Decimal::from(left).divide(Decimal::from(right));
         assert_eq!(divided(1, 8).unwrap().to_string(), "0.125");
-        assert!(divided(1, 3).is_none() && divided(1, 0).is_none());
+        assert_eq!(divided(2, 3).unwrap().to_string(), "0.6666666666666666666666666667");
+        assert_eq!(divided(-1, 3).unwrap().to_string(), "-0.3333333333333333333333333333");
+        assert!(divided(1, 0).is_none());
         assert_eq!(Decimal::parse("-0.50").unwrap().to_string(), "-0.50");
+        let boundary = |text: &str, places, upper| {
+            let value = Decimal::parse(text).unwrap();
+            value.boundary(places, upper).unwrap().to_string()
+        };
+        assert_eq!(boundary("1.587", 8, false), "1.58650000");
+        assert_eq!(boundary("-1.587", 2, false), "-1.59");
+        assert_eq!(boundary("1", 0, true), "2");
+        let float = Decimal::from_float(0.1 + 0.2).unwrap();
+        assert_eq!(float.to_string(), "0.3");
         assert!(
             Decimal::parse("1.25")
                 .unwrap()

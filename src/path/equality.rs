@@ -5,25 +5,12 @@
 
 use std::cmp::Ordering;
 
+use super::children::all_children;
 use super::evaluate::{EvaluateError, Evaluation, Items, exact, is_absent};
-use super::temporal::Temporal;
+use super::quantity::Quantity;
+use super::temporal::{Shape, Temporal};
 use super::tree::Json;
-use super::value::{Item, Node, Scalar};
-
-/// Two strings of trees that both are dates to the day are dates; shorter ones could be any number.
-pub(super) fn both_days(
-    own: &str,
-    own_tree: bool,
-    other: &str,
-    other_tree: bool,
-) -> Option<(Temporal, Temporal)> {
-    let worth_trying = own_tree && other_tree && own.len() >= 10 && other.len() >= 10;
-    if !worth_trying || !own.starts_with(|first: char| first.is_ascii_digit()) {
-        return None;
-    }
-    let (own, other) = (Temporal::parse(own)?, Temporal::parse(other)?);
-    (own.has_day() && other.has_day()).then_some((own, other))
-}
+use super::value::{Item, Node, Origin, Scalar};
 
 pub(super) fn holds<'t>(
     evaluation: &Evaluation<'_, 't>,
@@ -79,32 +66,66 @@ fn same(
 ) -> Result<Option<bool>, EvaluateError> {
     evaluation.count(1)?;
     Ok(match (left.scalar(), right.scalar()) {
-        (Scalar::None, Scalar::None) => match (left, right) {
-            (Item::Node(own), Item::Node(other)) => Some(same_node(evaluation, *own, *other)?),
-            _ => Some(false),
-        },
-        (Scalar::None, _) | (_, Scalar::None) if is_absent(left) || is_absent(right) => None,
-        (Scalar::Boolean(own), Scalar::Boolean(other)) => Some(own == other),
-        (Scalar::Text(own, own_tree), Scalar::Text(other, other_tree)) => {
-            match both_days(own, own_tree, other, other_tree) {
-                Some((own_day, other_day)) if own != other => same_moment(own_day, other_day),
-                _ => Some(own == other),
+        (Scalar::Text(own, own_from), Scalar::Text(other, other_from)) => {
+            if own == other {
+                return Ok(Some(true));
+            }
+            // Two texts of trees may be one moment written in two ways.
+            let both = own_from != Origin::Computed && other_from != Origin::Computed;
+            match (both, left.scalar().temporal(), right.scalar().temporal()) {
+                (true, Some(own), Some(other)) => same_moment(own, other),
+                _ => Some(false),
             }
         }
-        (Scalar::Temporal(own), Scalar::Temporal(other)) => same_moment(own, other),
-        (Scalar::Temporal(own), Scalar::Text(other, true))
-        | (Scalar::Text(other, true), Scalar::Temporal(own)) => match Temporal::parse(other) {
-            Some(other) => same_moment(own, other),
-            None => Some(false),
-        },
+        (Scalar::None, Scalar::None) => return same_things(evaluation, left, right),
+        (Scalar::None, _) | (_, Scalar::None) if is_absent(left) || is_absent(right) => None,
+        (Scalar::Boolean(own), Scalar::Boolean(other)) => Some(own == other),
         (own, other) if own.is_number() && other.is_number() => {
             Some(exact(own, "=")?.compare(exact(other, "=")?) == Ordering::Equal)
+        }
+        (own @ Scalar::Temporal(_), other @ (Scalar::Temporal(_) | Scalar::Text(..)))
+        | (own @ Scalar::Text(..), other @ Scalar::Temporal(_)) => {
+            match (own.moment(), other.moment()) {
+                (Some(own), Some(other)) => same_moment(own, other),
+                _ => Some(false),
+            }
+        }
+        (own, other) if own.is_number() || other.is_number() => {
+            match (Quantity::of(left, true)?, Quantity::of(right, true)?) {
+                (Some(own), Some(other)) => own.compare(&other)?.map(Ordering::is_eq),
+                _ => Some(false),
+            }
         }
         _ => Some(false),
     })
 }
 
+/// `=` of what is no primitive: quantities by value where one was computed, elements part by part.
+fn same_things(
+    evaluation: &Evaluation<'_, '_>,
+    left: &Item<'_>,
+    right: &Item<'_>,
+) -> Result<Option<bool>, EvaluateError> {
+    if let (Item::Node(own), Item::Node(other)) = (left, right) {
+        return Ok(Some(same_node(evaluation, *own, *other)?));
+    }
+    if let (Item::TypeInfo(space, name), Item::TypeInfo(others, other)) = (left, right) {
+        return Ok(Some(space == others && name == other));
+    }
+    if is_absent(left) || is_absent(right) {
+        return Ok(None);
+    }
+    match (Quantity::of(left, false)?, Quantity::of(right, false)?) {
+        (Some(own), Some(other)) => Ok(own.compare(&other)?.map(Ordering::is_eq)),
+        _ => Ok(Some(false)),
+    }
+}
+
+/// A time of day is never a date.
 fn same_moment(own: Temporal, other: Temporal) -> Option<bool> {
+    if (own.shape == Shape::Time) != (other.shape == Shape::Time) {
+        return Some(false);
+    }
     own.compare(other).map(Ordering::is_eq)
 }
 
@@ -194,13 +215,17 @@ pub(super) fn equivalent<'t>(
     Ok(true)
 }
 
-fn alike(
-    evaluation: &Evaluation<'_, '_>,
-    own: &Item<'_>,
-    other: &Item<'_>,
+fn alike<'t>(
+    evaluation: &Evaluation<'_, 't>,
+    own: &Item<'t>,
+    other: &Item<'t>,
 ) -> Result<bool, EvaluateError> {
     evaluation.count(1)?;
-    match (own.scalar(), other.scalar()) {
+    let (left, right) = (own.scalar(), other.scalar());
+    if let (Some(own), Some(other)) = (left.moment_beside(right), right.moment_beside(left)) {
+        return Ok(own.same_precision(other) && same_moment(own, other) == Some(true));
+    }
+    match (left, right) {
         (Scalar::Text(own, _), Scalar::Text(other, _)) => Ok(own
             .split_whitespace()
             .map(str::to_lowercase)
@@ -208,9 +233,27 @@ fn alike(
         (left, right) if left.is_number() && right.is_number() => {
             Ok(exact(left, "~")?.equivalent(exact(right, "~")?))
         }
-        (Scalar::Temporal(own), Scalar::Temporal(other)) => {
-            Ok(own.same_precision(other) && same_moment(own, other) == Some(true))
-        }
+        (Scalar::None, Scalar::None) => alike_things(evaluation, own, other),
         _ => Ok(same(evaluation, own, other)? == Some(true)),
+    }
+}
+
+/// `~` of what is no primitive: quantities as such, elements part by part in any order.
+fn alike_things<'t>(
+    evaluation: &Evaluation<'_, 't>,
+    own: &Item<'t>,
+    other: &Item<'t>,
+) -> Result<bool, EvaluateError> {
+    if let (Item::Node(_), Item::Node(_)) = (own, other) {
+        let (mut parts, mut others) = (Vec::new(), Vec::new());
+        all_children(own, &mut parts);
+        all_children(other, &mut others);
+        evaluation.count(parts.len() + others.len())?;
+        return Ok(same_things(evaluation, own, other)? == Some(true)
+            || (!parts.is_empty() && equivalent(evaluation, &parts, &others)?));
+    }
+    match (Quantity::of(own, false)?, Quantity::of(other, false)?) {
+        (Some(own), Some(other)) => own.equivalent(&other),
+        _ => Ok(same_things(evaluation, own, other)? == Some(true)),
     }
 }

@@ -6,16 +6,19 @@
 use std::cell::Cell;
 use std::fmt;
 
+use super::check::{Known, check};
+use super::children::children;
 use super::decimal::Decimal;
+use super::environment::Environment;
+use super::model::TypeId;
 use super::operators::{binary, negative};
 use super::parse::{FOCUS_NAMES, parse};
 use super::reads::{Reads, reads};
-use super::syntax::{Expr, Literal, Step};
+use super::syntax::{Expr, Literal, PatternUse, StepKind};
 use super::terms::CompileError;
 use super::tree::Json;
 use super::type_test::{fits_root, is_type};
-use super::types::type_of_suffix;
-use super::value::{Item, Node, Scalar};
+use super::value::{Item, Scalar};
 
 /// Items an evaluation may look at.
 pub(super) const STEPS_MAX: u32 = 100_000;
@@ -24,6 +27,10 @@ pub(super) const STEPS_MAX: u32 = 100_000;
 pub(crate) struct Expression {
     source: String,
     root: Expr,
+    /// The type of what it starts from, where that is always the same.
+    focus: Option<TypeId>,
+    /// What it can result in, as far as that can be told without data.
+    pub(super) result: Known,
 }
 
 /// Finds the resource that the text of a reference points at.
@@ -38,6 +45,10 @@ pub(crate) struct Context<'t> {
     pub(crate) variables: &'t [(&'t str, Option<&'t Json<'t>>)],
     /// Finds the resource a reference text points at.
     pub(crate) resolve: Option<&'t Resolve<'t>>,
+    /// What `now()` says, as an ISO 8601 dateTime with offset.
+    pub(crate) now: Option<&'t str>,
+    /// The number of a view's row.
+    pub(crate) row: Option<i64>,
 }
 
 /// Why an evaluation has no result. Bad data or a wrong expression; never says a value.
@@ -53,42 +64,112 @@ pub(crate) enum EvaluateError {
     Inexact(&'static str),
     #[error("the type of this element is not known here")]
     TypeUnknown,
+    #[error("a quantity has no unit that is known here")]
+    UnitUnknown,
+    #[error("{0} has no answer that could be trusted")]
+    Undecided(&'static str),
     #[error("resolve() has nothing to look references up in")]
     NoResolver,
+    #[error("there is no clock here")]
+    NoClock,
     #[error("a variable of the expression was not given")]
     MissingVariable,
 }
 
 impl Expression {
-    /// Compiles an expression over these variables.
+    /// Compiles an expression over these variables, of whatever type they are.
     ///
     /// # Errors
-    /// What is not `FHIRPath`, or not of the supported subset, with its place and help.
+    /// What is not `FHIRPath`, or not supported, with its place and help.
+    #[cfg(test)]
     pub(crate) fn compile(source: &str, variables: &[&str]) -> Result<Self, CompileError> {
+        let variables: Vec<_> = variables.iter().map(|name| (*name, None)).collect();
+        let environment = Environment {
+            variables: &variables,
+            ..Environment::default()
+        };
+        Self::compile_in(source, &environment)
+    }
+
+    /// Compiles an expression in an environment.
+    ///
+    /// # Errors
+    /// What is not `FHIRPath`, not supported, or could never find anything, with its place and help.
+    pub(crate) fn compile_in(
+        source: &str,
+        environment: &Environment<'_>,
+    ) -> Result<Self, CompileError> {
+        Self::compile_below(source, environment, None)
+    }
+
+    /// Compiles an expression that starts from what another one results in.
+    ///
+    /// # Errors
+    /// As [`Expression::compile_in`].
+    pub(crate) fn compile_below(
+        source: &str,
+        environment: &Environment<'_>,
+        parent: Option<&Expression>,
+    ) -> Result<Self, CompileError> {
+        let root = parse(source, environment)?;
+        let result = check(&root, environment, parent.map(|parent| &parent.result))?;
         Ok(Expression {
-            root: parse(source, variables)?,
+            root,
             source: source.to_owned(),
+            focus: environment.focus(),
+            result,
         })
     }
 
-    /// Evaluates it; the items borrow from the trees and from the expression.
+    /// Evaluates it on the context's focus; the items borrow from the trees and from the expression.
     ///
     /// # Errors
     /// As [`EvaluateError`] says.
-    pub(crate) fn evaluate<'t>(
+    pub(crate) fn evaluate<'t>(&'t self, context: &Context<'t>) -> EvaluateResult<'t> {
+        let focus = context
+            .focus
+            .map(|json| Item::resource_as(json, self.focus));
+        self.run(context, focus.as_slice())
+    }
+
+    /// A parent of which nothing is known, for [`Expression::compile_below`].
+    pub(crate) fn anything() -> Self {
+        Expression {
+            source: String::new(),
+            root: Expr::This,
+            focus: None,
+            result: Known::Any,
+        }
+    }
+
+    /// Whether its result is something that is never a boolean.
+    pub(crate) fn never_boolean(&self) -> bool {
+        self.result.never_boolean()
+    }
+
+    /// Evaluates it on an item of another result, or on nothing; `%resource` and its like stay the context's focus.
+    ///
+    /// # Errors
+    /// As [`EvaluateError`] says.
+    pub(crate) fn evaluate_on<'t>(
         &'t self,
         context: &Context<'t>,
-    ) -> Result<Vec<Item<'t>>, EvaluateError> {
+        this: &[Item<'t>],
+    ) -> EvaluateResult<'t> {
+        self.run(context, this)
+    }
+
+    fn run<'t>(&'t self, context: &Context<'t>, this: &[Item<'t>]) -> EvaluateResult<'t> {
         let evaluation = Evaluation {
             context,
             steps: Cell::new(0),
         };
-        let focus: Vec<Item<'t>> = context.focus.map(Item::node).into_iter().collect();
         evaluation.expr(
             &self.root,
             Scope {
-                this: &focus,
+                this,
                 index: None,
+                total: None,
             },
         )
     }
@@ -105,11 +186,12 @@ impl fmt::Debug for Expression {
     }
 }
 
-/// `$this` and `$index` of the part being evaluated.
+/// `$this`, `$index` and `$total` of the part being evaluated.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'s, 't> {
     pub(super) this: &'s [Item<'t>],
     pub(super) index: Option<i64>,
+    pub(super) total: Option<&'s [Item<'t>]>,
 }
 
 pub(super) struct Evaluation<'c, 't> {
@@ -118,6 +200,7 @@ pub(super) struct Evaluation<'c, 't> {
 }
 
 pub(super) type Items<'t> = Result<Vec<Item<'t>>, EvaluateError>;
+pub(crate) type EvaluateResult<'t> = Result<Vec<Item<'t>>, EvaluateError>;
 
 impl<'t> Evaluation<'_, 't> {
     /// Counts work; everything that loops over data calls it.
@@ -143,17 +226,19 @@ impl<'t> Evaluation<'_, 't> {
             Expr::Literal(literal) => Ok(vec![literal_item(literal)]),
             Expr::This => Ok(scope.this.to_vec()),
             Expr::Index => Ok(scope.index.map(Item::Integer).into_iter().collect()),
-            Expr::Root(named) => Ok(scope
+            Expr::Total => Ok(scope.total.unwrap_or_default().to_vec()),
+            Expr::RowIndex => Ok(self.context.row.map(Item::Integer).into_iter().collect()),
+            Expr::Root(named, _) => Ok(scope
                 .this
                 .iter()
                 .filter(|item| fits_root(item, *named))
                 .cloned()
                 .collect()),
-            Expr::Variable(name) => self.variable(name),
+            Expr::Variable(name, kind) => self.variable(name, *kind),
             Expr::Chain(head, steps) => {
                 let mut items = self.expr(head, scope)?;
                 for step in steps {
-                    items = self.step(step, items, scope)?;
+                    items = self.step(&step.kind, items, scope)?;
                 }
                 Ok(items)
             }
@@ -162,7 +247,7 @@ impl<'t> Evaluation<'_, 't> {
         }
     }
 
-    fn variable(&self, name: &str) -> Items<'t> {
+    fn variable(&self, name: &str, kind: Option<TypeId>) -> Items<'t> {
         let found = if FOCUS_NAMES.contains(&name) {
             self.context.focus
         } else {
@@ -173,35 +258,33 @@ impl<'t> Evaluation<'_, 't> {
                 .ok_or(EvaluateError::MissingVariable)?
                 .1
         };
-        Ok(found.map(Item::node).into_iter().collect())
+        let found = found.map(|json| Item::resource_as(json, kind));
+        Ok(found.into_iter().collect())
     }
 
-    fn step(&self, step: &'t Step, items: Vec<Item<'t>>, scope: Scope<'_, 't>) -> Items<'t> {
+    fn step(&self, step: &'t StepKind, items: Vec<Item<'t>>, scope: Scope<'_, 't>) -> Items<'t> {
         match step {
-            Step::Child { name, choice } => {
+            StepKind::Child(child) => {
                 self.count(items.len())?;
                 let mut found = Vec::new();
                 for item in &items {
-                    if let Item::Node(node) = item {
-                        children(*node, name, *choice, &mut found);
-                    }
+                    children(item, child, &mut found);
                 }
                 self.count(found.len())?;
                 Ok(found)
             }
-            Step::At(index) => {
+            StepKind::At(index) => {
                 let index = self.expr(index, scope)?;
                 let Some(at) = single_integer(&index, "[ ]")? else {
                     return Ok(Vec::new());
                 };
                 let at = usize::try_from(at).ok();
                 Ok(at
-                    .and_then(|at| items.get(at))
-                    .cloned()
+                    .and_then(|at| items.into_iter().nth(at))
                     .into_iter()
                     .collect())
             }
-            Step::OfType(named) => {
+            StepKind::OfType(named) => {
                 self.count(items.len())?;
                 let mut kept = Vec::new();
                 for item in items {
@@ -211,17 +294,44 @@ impl<'t> Evaluation<'_, 't> {
                 }
                 Ok(kept)
             }
-            Step::Is(named) => match items.as_slice() {
+            StepKind::As(named) => match items.as_slice() {
+                [] => Ok(items),
+                [item] => {
+                    let kept = is_type(item, *named, false)?;
+                    Ok(if kept { items } else { Vec::new() })
+                }
+                _ => Err(EvaluateError::NotSingle("as")),
+            },
+            StepKind::Is(named) => match items.as_slice() {
                 [] => Ok(Vec::new()),
                 [item] => Ok(vec![Item::Boolean(is_type(item, *named, true)?)]),
                 _ => Err(EvaluateError::NotSingle("is")),
             },
-            Step::Matches(pattern) => match single_text(&items, "matches()")? {
-                Some(text) => Ok(vec![Item::Boolean(pattern.is_match(&text))]),
-                None => Ok(Vec::new()),
-            },
-            Step::Call(function, arguments) => self.call(*function, arguments, items, scope),
+            StepKind::Pattern(usage, pattern) => self.pattern(usage, pattern, &items, scope),
+            StepKind::Call(function, arguments) => self.call(*function, arguments, items, scope),
         }
+    }
+
+    fn pattern(
+        &self,
+        usage: &'t PatternUse,
+        pattern: &regex::Regex,
+        items: &[Item<'t>],
+        scope: Scope<'_, 't>,
+    ) -> Items<'t> {
+        let Some(text) = single_text(items, "matches()")? else {
+            return Ok(Vec::new());
+        };
+        let PatternUse::Replace(by) = usage else {
+            return Ok(vec![Item::Boolean(pattern.is_match(&text))]);
+        };
+        let Some(by) = single_text(&self.expr(by, scope)?, "replaceMatches()")? else {
+            return Ok(Vec::new());
+        };
+        let grows = text.len().saturating_add(1).saturating_mul(by.len());
+        self.count(grows / 64)?;
+        let replaced = pattern.replace_all(&text, by.as_ref()).into_owned();
+        Ok(vec![Item::Text(replaced.into())])
     }
 }
 
@@ -231,73 +341,9 @@ fn literal_item(literal: &Literal) -> Item<'_> {
         Literal::Integer(value) => Item::Integer(*value),
         Literal::Decimal(value) => Item::Decimal(*value),
         Literal::Text(text) => Item::Text(text.as_str().into()),
-        Literal::Temporal(value, written) => Item::Temporal(*value, written),
+        Literal::Temporal(value) => Item::Temporal(*value),
+        Literal::Quantity(value) => Item::Quantity(Box::new(value.clone())),
     }
-}
-
-/// Pushes the values of an element of that name.
-pub(super) fn children<'t>(node: Node<'t>, name: &str, choice: bool, found: &mut Vec<Item<'t>>) {
-    let holder = if node.json.is_object() {
-        Some(node.json)
-    } else {
-        node.shadow
-    };
-    let Some(Json::Object(members)) = holder else {
-        return;
-    };
-    let (mut value, mut shadow) = (None, None);
-    for (key, member) in members {
-        if key == name {
-            value = Some(member);
-        } else if let Some(plain) = key.strip_prefix('_')
-            && plain == name
-        {
-            shadow = Some(member);
-        } else if choice && let Some(kind) = key.strip_prefix(name).and_then(type_of_suffix) {
-            let beside = node_shadow(members, key);
-            push_values(Some(member), beside, Some(kind), found);
-        } else if choice
-            && let Some(plain) = key.strip_prefix('_')
-            && let Some(kind) = plain.strip_prefix(name).and_then(type_of_suffix)
-            && !members.iter().any(|(own, _)| own == plain)
-        {
-            push_values(None, Some(member), Some(kind), found);
-        }
-    }
-    push_values(value, shadow, None, found);
-}
-
-fn node_shadow<'t>(
-    members: &'t [(std::borrow::Cow<'t, str>, Json<'t>)],
-    key: &str,
-) -> Option<&'t Json<'t>> {
-    members
-        .iter()
-        .find(|(own, _)| own.strip_prefix('_') == Some(key))
-        .map(|(_, shadow)| shadow)
-}
-
-/// An element's values, each with what `_name` says of it: FHIR aligns the two arrays, with nulls in the gaps.
-fn push_values<'t>(
-    value: Option<&'t Json<'t>>,
-    shadow: Option<&'t Json<'t>>,
-    kind: Option<&'static str>,
-    found: &mut Vec<Item<'t>>,
-) {
-    const ABSENT: &Json<'static> = &Json::Null;
-    let values = list(value);
-    let shadows = list(shadow);
-    for at in 0..values.len().max(shadows.len()) {
-        let json = values.get(at).unwrap_or(ABSENT);
-        let shadow = shadows.get(at).filter(|shadow| shadow.is_object());
-        if !json.is_null() || shadow.is_some() {
-            found.push(Item::Node(Node { json, shadow, kind }));
-        }
-    }
-}
-
-fn list<'t>(value: Option<&'t Json<'t>>) -> &'t [Json<'t>] {
-    super::tree::items(value)
 }
 
 /// The one item, or none; several are an error.
@@ -334,7 +380,7 @@ pub(super) fn single_text<'t>(
     match single(items, what)? {
         None => Ok(None),
         Some(item) => match item.scalar() {
-            Scalar::Text(..) | Scalar::Temporal(_) => Ok(item.text()),
+            Scalar::Text(..) => Ok(item.text()),
             Scalar::None if is_absent(item) => Ok(None),
             _ => Err(EvaluateError::WrongType(what)),
         },

@@ -1,18 +1,29 @@
-//! Functions on collections and texts.
+//! Functions on collections.
 //!
 //! # Source
-//! `FHIRPath` N1 §5; `extension()` and `resolve()` of FHIR R4 `fhirpath.html`.
+//! `FHIRPath` N1 §5; `extension()`, `hasValue()` and `resolve()` of FHIR R4 `fhirpath.html`; SQL on FHIR v2
+//! (`getResourceKey()`, `getReferenceKey()`).
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::sync::LazyLock;
 
-use super::equality::distinct;
+use super::children::{all_children, children};
+use super::equality::{distinct, holds};
 use super::evaluate::{
-    EvaluateError, Evaluation, Items, Scope, children, is_absent, single, single_integer,
-    single_text, truth,
+    EvaluateError, Evaluation, Items, Scope, is_absent, single_integer, single_text, truth,
 };
-use super::syntax::{Expr, Function};
+use super::model::model;
+use super::operators::ordering;
+use super::syntax::{Child, Expr, Function};
 use super::tree::Json;
 use super::value::{Item, Scalar};
+
+static EXTENSION: LazyLock<Child> = LazyLock::new(|| Child {
+    name: "extension".to_owned(),
+    id: model().name("extension"),
+    choice: false,
+});
 
 impl<'t> Evaluation<'_, 't> {
     pub(super) fn call(
@@ -24,12 +35,13 @@ impl<'t> Evaluation<'_, 't> {
     ) -> Items<'t> {
         self.count(items.len() + 1)?;
         match function {
-            Function::Where => self.filter(items, &arguments[0]),
-            Function::Select => self.select(&items, &arguments[0]),
-            Function::All => self.all(&items, &arguments[0]),
+            Function::Where => self.filter(items, &arguments[0], scope),
+            Function::Select => self.select(&items, &arguments[0], scope),
+            Function::All => self.all(&items, &arguments[0], scope),
+            Function::Booleans { all, value } => booleans(&items, all, value),
             Function::Exists => {
                 let kept = match arguments.first() {
-                    Some(criterion) => self.filter(items, criterion)?,
+                    Some(criterion) => self.filter(items, criterion, scope)?,
                     None => items,
                 };
                 Ok(vec![Item::Boolean(!kept.is_empty())])
@@ -59,48 +71,140 @@ impl<'t> Evaluation<'_, 't> {
                     _ => items.into_iter().take(number).collect(),
                 })
             }
-            Function::Distinct => distinct(self, items),
             Function::Iif => self.iif(&items, arguments, scope),
             Function::Extension => self.extension(&items, &arguments[0], scope),
             Function::Resolve => self.resolve(&items),
             Function::Join => self.join(&items, arguments, scope),
-            _ => self.text_function(function, arguments, &items, scope),
+            Function::Sort => self.sort(items, arguments, scope),
+            Function::Aggregate => self.aggregate(&items, arguments, scope),
+            Function::Repeat => self.repeat(items, &arguments[0], scope),
+            _ => self.set_function(function, arguments, items, scope),
+        }
+    }
+
+    /// Functions that compare whole collections, and those that look at elements as such.
+    fn set_function(
+        &self,
+        function: Function,
+        arguments: &'t [Expr],
+        mut items: Vec<Item<'t>>,
+        scope: Scope<'_, 't>,
+    ) -> Items<'t> {
+        match function {
+            Function::Distinct => distinct(self, items),
+            Function::IsDistinct => {
+                let all = items.len();
+                Ok(vec![Item::Boolean(distinct(self, items)?.len() == all)])
+            }
+            Function::Union | Function::Combine => {
+                items.extend(self.expr(&arguments[0], scope)?);
+                match function {
+                    Function::Union => distinct(self, items),
+                    _ => Ok(items),
+                }
+            }
+            Function::Intersect | Function::Exclude => {
+                let others = self.expr(&arguments[0], scope)?;
+                let mut kept = Vec::new();
+                for item in items {
+                    if holds(self, &others, &item)? == (function == Function::Intersect) {
+                        kept.push(item);
+                    }
+                }
+                match function {
+                    Function::Intersect => distinct(self, kept),
+                    _ => Ok(kept),
+                }
+            }
+            Function::SubsetOf => {
+                let others = self.expr(&arguments[0], scope)?;
+                Ok(vec![Item::Boolean(self.within(&items, &others)?)])
+            }
+            Function::SupersetOf => {
+                let others = self.expr(&arguments[0], scope)?;
+                Ok(vec![Item::Boolean(self.within(&others, &items)?)])
+            }
+            Function::Children | Function::Descendants => {
+                self.parts(&items, function == Function::Descendants)
+            }
+            Function::HasValue => {
+                let primitive = |item: &Item<'t>| !matches!(item.scalar(), Scalar::None);
+                let has = matches!(items.as_slice(), [item] if primitive(item));
+                Ok(vec![Item::Boolean(has)])
+            }
+            Function::Type => {
+                let mut types = Vec::with_capacity(items.len());
+                for item in &items {
+                    let (space, name) = item.type_name().ok_or(EvaluateError::TypeUnknown)?;
+                    types.push(Item::TypeInfo(space, name));
+                }
+                Ok(types)
+            }
+            // Nothing is written anywhere: what goes through may be about a person.
+            Function::Trace => Ok(items),
+            Function::ResourceKey => Ok(items.iter().filter_map(resource_key).collect()),
+            Function::ReferenceKey => {
+                let wanted = match arguments.first() {
+                    Some(kind) => single_text(&self.expr(kind, scope)?, "getReferenceKey()")?,
+                    None => None,
+                };
+                let key = |item| reference_key(item, wanted.as_deref());
+                Ok(items.iter().filter_map(key).collect())
+            }
+            _ => self.value_function(function, arguments, &items, scope),
         }
     }
 
     /// Evaluates an argument for one item, as `$this`.
-    fn each(&self, at: usize, item: &Item<'t>, argument: &'t Expr) -> Items<'t> {
+    fn each(
+        &self,
+        at: usize,
+        item: &Item<'t>,
+        argument: &'t Expr,
+        scope: Scope<'_, 't>,
+    ) -> Items<'t> {
         self.expr(
             argument,
             Scope {
                 this: std::slice::from_ref(item),
                 index: Some(size(at)),
+                total: scope.total,
             },
         )
     }
 
-    fn filter(&self, items: Vec<Item<'t>>, criterion: &'t Expr) -> Items<'t> {
+    fn filter(
+        &self,
+        items: Vec<Item<'t>>,
+        criterion: &'t Expr,
+        scope: Scope<'_, 't>,
+    ) -> Items<'t> {
         let mut kept = Vec::new();
         for (at, item) in items.into_iter().enumerate() {
-            if truth(&self.each(at, &item, criterion)?, "where()")? == Some(true) {
+            if truth(&self.each(at, &item, criterion, scope)?, "where()")? == Some(true) {
                 kept.push(item);
             }
         }
         Ok(kept)
     }
 
-    fn select(&self, items: &[Item<'t>], projection: &'t Expr) -> Items<'t> {
+    fn select(
+        &self,
+        items: &[Item<'t>],
+        projection: &'t Expr,
+        scope: Scope<'_, 't>,
+    ) -> Items<'t> {
         let mut projected = Vec::new();
         for (at, item) in items.iter().enumerate() {
-            projected.extend(self.each(at, item, projection)?);
+            projected.extend(self.each(at, item, projection, scope)?);
             self.count(1)?;
         }
         Ok(projected)
     }
 
-    fn all(&self, items: &[Item<'t>], criterion: &'t Expr) -> Items<'t> {
+    fn all(&self, items: &[Item<'t>], criterion: &'t Expr, scope: Scope<'_, 't>) -> Items<'t> {
         for (at, item) in items.iter().enumerate() {
-            if truth(&self.each(at, item, criterion)?, "all()")? != Some(true) {
+            if truth(&self.each(at, item, criterion, scope)?, "all()")? != Some(true) {
                 return Ok(vec![Item::Boolean(false)]);
             }
         }
@@ -111,7 +215,7 @@ impl<'t> Evaluation<'_, 't> {
     fn iif(&self, items: &[Item<'t>], arguments: &'t [Expr], scope: Scope<'_, 't>) -> Items<'t> {
         let scope = Scope {
             this: items,
-            index: scope.index,
+            ..scope
         };
         if items.len() > 1 {
             return Err(EvaluateError::NotSingle("iif()"));
@@ -131,13 +235,81 @@ impl<'t> Evaluation<'_, 't> {
         }
     }
 
+    /// What each item adds to what came before; `$total` starts as the second argument says.
+    fn aggregate(
+        &self,
+        items: &[Item<'t>],
+        arguments: &'t [Expr],
+        scope: Scope<'_, 't>,
+    ) -> Items<'t> {
+        let mut total = match arguments.get(1) {
+            Some(start) => self.expr(start, scope)?,
+            None => Vec::new(),
+        };
+        for (at, item) in items.iter().enumerate() {
+            let inner = Scope {
+                total: Some(&total),
+                ..scope
+            };
+            total = self.each(at, item, &arguments[0], inner)?;
+            self.count(total.len())?;
+        }
+        Ok(total)
+    }
+
+    /// What the projection finds, then what it finds there, each value once.
+    fn repeat(
+        &self,
+        items: Vec<Item<'t>>,
+        projection: &'t Expr,
+        scope: Scope<'_, 't>,
+    ) -> Items<'t> {
+        let mut found: Vec<Item<'t>> = Vec::new();
+        let mut level = items;
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for item in self.select(&level, projection, scope)? {
+                if !holds(self, &found, &item)? {
+                    found.push(item.clone());
+                    next.push(item);
+                }
+            }
+            level = next;
+        }
+        Ok(found)
+    }
+
+    /// The parts of elements; below, an element's parts stand behind all of its level.
+    fn parts(&self, items: &[Item<'t>], below: bool) -> Items<'t> {
+        let mut found = Vec::new();
+        for item in items {
+            all_children(item, &mut found);
+        }
+        self.count(found.len())?;
+        let mut at = 0;
+        while below && at < found.len() {
+            let item = found[at].clone();
+            all_children(&item, &mut found);
+            self.count(1)?;
+            at += 1;
+        }
+        Ok(found)
+    }
+
+    fn within(&self, items: &[Item<'t>], others: &[Item<'t>]) -> Result<bool, EvaluateError> {
+        for item in items {
+            if !holds(self, others, item)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn extension(&self, items: &[Item<'t>], url: &'t Expr, scope: Scope<'_, 't>) -> Items<'t> {
         let url = single_text(&self.expr(url, scope)?, "extension()")?;
         let mut found = Vec::new();
         for item in items {
-            if let Item::Node(node) = item {
-                children(*node, "extension", false, &mut found);
-            }
+            children(item, &EXTENSION, &mut found);
         }
         self.count(found.len())?;
         found.retain(|item| {
@@ -148,7 +320,7 @@ impl<'t> Evaluation<'_, 't> {
         Ok(found)
     }
 
-    /// What does not resolve drops out, as FHIR says.
+    /// What does not resolve drops out, as FHIR says. `#id` is a contained resource of the focus.
     fn resolve(&self, items: &[Item<'t>]) -> Items<'t> {
         let resolve = self.context.resolve.ok_or(EvaluateError::NoResolver)?;
         let mut found = Vec::new();
@@ -161,8 +333,16 @@ impl<'t> Evaluation<'_, 't> {
                 Item::Text(text) => Some(text.as_ref()),
                 _ => None,
             };
-            found.extend(reference.and_then(resolve).map(Item::node));
+            let Some(reference) = reference else { continue };
+            let contained = reference.strip_prefix('#').and_then(|id| {
+                let held = super::tree::items(self.context.focus?.get("contained"));
+                held.iter()
+                    .find(|held| held.get("id").and_then(Json::as_str) == Some(id))
+            });
+            let target = contained.or_else(|| resolve(reference));
+            found.extend(target.map(Item::resource));
         }
+        self.count(found.len())?;
         Ok(found)
     }
 
@@ -176,7 +356,7 @@ impl<'t> Evaluation<'_, 't> {
         let mut texts = Vec::new();
         for item in items {
             match item.scalar() {
-                Scalar::Text(..) | Scalar::Temporal(_) => texts.extend(item.text()),
+                Scalar::Text(..) => texts.extend(item.text()),
                 Scalar::None if is_absent(item) => {}
                 _ => return Err(EvaluateError::WrongType("join()")),
             }
@@ -192,120 +372,112 @@ impl<'t> Evaluation<'_, 't> {
         })
     }
 
-    fn text_function(
+    /// By each key in turn; a leading minus turns its order round. What has no key comes first.
+    fn sort(
         &self,
-        function: Function,
+        items: Vec<Item<'t>>,
         arguments: &'t [Expr],
-        items: &[Item<'t>],
         scope: Scope<'_, 't>,
     ) -> Items<'t> {
-        const WHAT: &str = "a text function";
-        if let Function::ToText | Function::ToInteger = function {
-            return convert(function, items);
-        }
-        let Some(text) = single_text(items, WHAT)? else {
-            return Ok(Vec::new());
-        };
-        self.count_text(&text)?;
-        let mut given = Vec::new();
-        for argument in arguments {
-            given.push(self.expr(argument, scope)?);
-        }
-        let result = match function {
-            Function::Length => Item::Integer(size(text.chars().count())),
-            Function::Upper => Item::Text(Cow::Owned(text.to_uppercase())),
-            Function::Lower => Item::Text(Cow::Owned(text.to_lowercase())),
-            Function::Trim => Item::Text(reborrow(text, |text| Some(text.trim()))),
-            Function::Substring => return substring(text, &given),
-            Function::Replace => {
-                let (pattern, by) = (single_text(&given[0], WHAT)?, single_text(&given[1], WHAT)?);
-                let (Some(pattern), Some(by)) = (pattern, by) else {
-                    return Ok(Vec::new());
-                };
-                let grows = text.len().saturating_add(1).saturating_mul(by.len());
-                self.count(grows / 64)?;
-                Item::Text(Cow::Owned(text.replace(pattern.as_ref(), &by)))
+        let mut keyed = Vec::with_capacity(items.len());
+        for (at, item) in items.into_iter().enumerate() {
+            let mut keys = Vec::with_capacity(arguments.len().max(1));
+            if arguments.is_empty() {
+                keys.push((vec![item.clone()], false));
             }
-            _ => {
-                let Some(other) = single_text(&given[0], WHAT)? else {
-                    return Ok(Vec::new());
+            for argument in arguments {
+                let (key, turned) = match argument {
+                    Expr::Negative(inner) => (inner.as_ref(), true),
+                    other => (other, false),
                 };
-                let other = other.as_ref();
-                match function {
-                    Function::StartsWith => Item::Boolean(text.starts_with(other)),
-                    Function::EndsWith => Item::Boolean(text.ends_with(other)),
-                    Function::Contains => Item::Boolean(text.contains(other)),
-                    _ => return self.split(text, other),
+                keys.push((self.each(at, &item, key, scope)?, turned));
+            }
+            keyed.push((keys, item));
+        }
+        // Put in one by one: a comparison may fail, which the sorts of the library do not allow.
+        let mut sorted: Vec<(Vec<Key<'t>>, Item<'t>)> = Vec::with_capacity(keyed.len());
+        for (keys, item) in keyed {
+            let (mut from, mut to) = (0, sorted.len());
+            while from < to {
+                let middle = from.midpoint(to);
+                self.count(1)?;
+                if keys_order(&keys, &sorted[middle].0)? == Ordering::Less {
+                    to = middle;
+                } else {
+                    from = middle + 1;
                 }
             }
-        };
-        Ok(vec![result])
-    }
-
-    fn split(&self, text: Cow<'t, str>, separator: &str) -> Items<'t> {
-        if separator.is_empty() {
-            return Ok(vec![Item::Text(text)]);
+            sorted.insert(from, (keys, item));
         }
-        self.count(text.matches(separator).count())?;
-        Ok(match text {
-            Cow::Borrowed(text) => text
-                .split(separator)
-                .map(|part| Item::Text(Cow::Borrowed(part)))
-                .collect(),
-            Cow::Owned(text) => text
-                .split(separator)
-                .map(|part| Item::Text(Cow::Owned(part.to_owned())))
-                .collect(),
-        })
+        Ok(sorted.into_iter().map(|(_, item)| item).collect())
     }
 }
 
-fn size(count: usize) -> i64 {
+/// One sort key of an item, and whether its order is turned round.
+type Key<'t> = (Vec<Item<'t>>, bool);
+
+fn keys_order(left: &[Key<'_>], right: &[Key<'_>]) -> Result<Ordering, EvaluateError> {
+    for ((own, turned), (other, _)) in left.iter().zip(right) {
+        let order = key_order(own, other)?;
+        if order != Ordering::Equal {
+            // The definition and its tests disagree about what comes first here.
+            if *turned && own.len() != other.len() {
+                return Err(EvaluateError::Undecided("sort() down with no key"));
+            }
+            return Ok(if *turned { order.reverse() } else { order });
+        }
+    }
+    Ok(Ordering::Equal)
+}
+
+/// The order of two sort keys.
+fn key_order(own: &[Item<'_>], other: &[Item<'_>]) -> Result<Ordering, EvaluateError> {
+    match (own, other) {
+        ([], []) => Ok(Ordering::Equal),
+        ([], [_]) => Ok(Ordering::Less),
+        ([_], []) => Ok(Ordering::Greater),
+        ([own], [other]) => ordering(own, other)?.ok_or(EvaluateError::Undecided("sort()")),
+        _ => Err(EvaluateError::NotSingle("sort()")),
+    }
+}
+
+/// `allTrue()` and its kin: every item must be a boolean.
+fn booleans<'t>(items: &[Item<'t>], all: bool, value: bool) -> Items<'t> {
+    let mut result = all;
+    for item in items {
+        let Scalar::Boolean(own) = item.scalar() else {
+            return Err(EvaluateError::WrongType("allTrue() and its like"));
+        };
+        if (own == value) != all {
+            result = !all;
+        }
+    }
+    Ok(vec![Item::Boolean(result)])
+}
+
+pub(super) fn size(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A part of a text, still borrowed if the text was.
-fn reborrow(text: Cow<'_, str>, part: impl Fn(&str) -> Option<&str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(part(text).unwrap_or_default()),
-        Cow::Owned(text) => Cow::Owned(part(&text).unwrap_or_default().to_owned()),
+/// What stands for a resource in a view's rows: its id.
+fn resource_key<'t>(item: &Item<'t>) -> Option<Item<'t>> {
+    let Item::Node(node) = item else { return None };
+    let id = node.json.get("id").and_then(Json::as_str)?;
+    Some(Item::Text(Cow::Borrowed(id)))
+}
+
+/// The key of the resource that a literal reference names, if it is of the wanted type.
+fn reference_key<'t>(item: &Item<'t>, wanted: Option<&str>) -> Option<Item<'t>> {
+    let Item::Node(node) = item else { return None };
+    let reference = node.json.get("reference").and_then(Json::as_str)?;
+    let plain = match reference.split_once("/_history/") {
+        Some((plain, _)) => plain,
+        None => reference,
+    };
+    let (before, id) = plain.rsplit_once('/')?;
+    let kind = before.rsplit('/').next()?;
+    if wanted.is_some_and(|wanted| wanted != kind) {
+        return None;
     }
-}
-
-/// `toString()` and `toInteger()`: empty where there is nothing to convert to.
-fn convert<'t>(function: Function, items: &[Item<'t>]) -> Items<'t> {
-    let Some(item) = single(items, "a conversion")? else {
-        return Ok(Vec::new());
-    };
-    let converted = match (function, item.scalar()) {
-        (Function::ToText, _) => item.text().map(Item::Text),
-        (_, Scalar::Boolean(value)) => Some(Item::Integer(value.into())),
-        (_, Scalar::Text(text, _)) => text.parse().ok().map(Item::Integer),
-        (_, scalar) => scalar.integer().map(Item::Integer),
-    };
-    Ok(converted.into_iter().collect())
-}
-
-/// By characters; a start outside the text is empty.
-fn substring<'t>(text: Cow<'t, str>, given: &[Vec<Item<'t>>]) -> Items<'t> {
-    const WHAT: &str = "substring()";
-    let start = single_integer(&given[0], WHAT)?.and_then(|start| usize::try_from(start).ok());
-    let length = match given.get(1) {
-        Some(length) => single_integer(length, WHAT)?,
-        None => None,
-    };
-    let Some(start) = start.filter(|start| *start < text.chars().count()) else {
-        return Ok(Vec::new());
-    };
-    let length = length.map_or(usize::MAX, |length| usize::try_from(length).unwrap_or(0));
-    let part = reborrow(text, |text| {
-        let from = text.char_indices().nth(start).map(|(at, _)| at)?;
-        let rest = text.get(from..)?;
-        let to = rest
-            .char_indices()
-            .nth(length)
-            .map_or(rest.len(), |(at, _)| at);
-        rest.get(..to)
-    });
-    Ok(vec![Item::Text(part)])
+    Some(Item::Text(Cow::Borrowed(id)))
 }

@@ -116,9 +116,7 @@ impl Lexer {
             '`' => Ok(Token::Name(self.quoted('`')?, true)),
             '@' => {
                 self.at += 1;
-                Ok(Token::Temporal(self.take_while(|character| {
-                    character.is_ascii_alphanumeric() || matches!(character, '-' | ':' | '.' | '+')
-                })))
+                Ok(Token::Temporal(self.temporal()))
             }
             '$' => {
                 self.at += 1;
@@ -134,6 +132,47 @@ impl Lexer {
             }
             _ => self.symbol(),
         }
+    }
+
+    /// What follows `@`: digits and signs as far as a date and time go, so that a call may follow.
+    fn temporal(&mut self) -> String {
+        let mut written = String::new();
+        if self.peek() != Some('T') {
+            self.digits_into(&mut written, None);
+            while written.len() < 10 && self.digits_into(&mut written, Some('-')) {}
+        }
+        if self.peek() != Some('T') {
+            return written;
+        }
+        self.at += 1;
+        written.push('T');
+        if !self.digits_into(&mut written, None) {
+            return written;
+        }
+        while self.digits_into(&mut written, Some(':')) {}
+        self.digits_into(&mut written, Some('.'));
+        if self.peek() == Some('Z') {
+            self.at += 1;
+            written.push('Z');
+        } else if self.digits_into(&mut written, Some('+')) || self.digits_into(&mut written, Some('-'))
+        {
+            self.digits_into(&mut written, Some(':'));
+        }
+        written
+    }
+
+    /// Takes a sign and the digits behind it, if both are there.
+    fn digits_into(&mut self, written: &mut String, sign: Option<char>) -> bool {
+        let first = self.at + usize::from(sign.is_some());
+        let signed = sign.is_none() || self.peek() == sign;
+        if !signed || !self.characters.get(first).is_some_and(char::is_ascii_digit) {
+            return false;
+        }
+        self.at = first;
+        written.extend(sign);
+        let digits = self.take_while(|character| character.is_ascii_digit());
+        written.push_str(&digits);
+        true
     }
 
     fn symbol(&mut self) -> Result<Token, CompileError> {

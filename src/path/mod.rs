@@ -6,29 +6,42 @@
 //! are exact; every evaluation has a limit; no error carries a value.
 //!
 //! # Source
-//! `FHIRPath` N1 (2.0.0) and its use in FHIR R4. There is no model of every resource here: types are known for
-//! `value[x]`-like elements (from their name), for resources (from `resourceType`) and for literals.
+//! `FHIRPath` N1 (2.0.0), parts of its continuous build, and its use in FHIR R4. `docs/FHIRPATH.md` says what is
+//! supported and what is not.
 
+mod calls;
+mod check;
+mod children;
+mod conversions;
 mod decimal;
+mod encodings;
+mod environment;
 mod equality;
 mod evaluate;
 mod functions;
 mod json_parser;
 mod lexer;
+mod model;
+mod moments;
+mod numbers;
 mod operators;
 mod parse;
+mod quantity;
 mod reads;
 mod syntax;
 mod temporal;
 mod terms;
+mod texts;
 mod tree;
 mod type_test;
 mod types;
+mod units;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use environment::{Constant, Environment};
 pub(crate) use evaluate::{Context, EvaluateError, Expression};
 pub(crate) use reads::{Read, Reads, Root};
 pub(crate) use tree::{JSON_DEPTH_MAX, Json, JsonError, items};

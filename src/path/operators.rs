@@ -4,15 +4,18 @@
 //! `FHIRPath` N1 §6.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
-use super::decimal::Decimal;
-use super::equality::{both_days, distinct, equal, equivalent, holds};
+use super::equality::{distinct, equal, equivalent, holds};
 use super::evaluate::{
     EvaluateError, Evaluation, Items, Scope, exact, is_absent, single, single_text, truth,
 };
+use super::moments::moved;
+use super::quantity::Quantity;
 use super::syntax::{Expr, Operator};
-use super::temporal::Temporal;
-use super::value::{Item, Scalar};
+use super::temporal::{Shape, Temporal};
+use super::units::{Duration, duration};
+use super::value::{Item, Origin, Scalar};
 
 pub(super) fn binary<'t>(
     evaluation: &Evaluation<'_, 't>,
@@ -55,9 +58,12 @@ pub(super) fn binary<'t>(
             evaluation.count_text(&joined)?;
             Ok(vec![Item::Text(joined)])
         }
-        Operator::Add | Operator::Subtract | Operator::Multiply | Operator::Divide => {
-            arithmetic(evaluation, operator, &left, &right)
-        }
+        Operator::Add
+        | Operator::Subtract
+        | Operator::Multiply
+        | Operator::Divide
+        | Operator::Div
+        | Operator::Mod => arithmetic(evaluation, operator, &left, &right),
         Operator::Equal => Ok(boolean(equal(evaluation, &left, &right)?)),
         Operator::NotEqual => Ok(boolean(equal(evaluation, &left, &right)?.map(|same| !same))),
         Operator::Equivalent => Ok(boolean(Some(equivalent(evaluation, &left, &right)?))),
@@ -94,14 +100,19 @@ fn logic(operator: Operator, left: Option<bool>, right: Option<bool>) -> Option<
 }
 
 pub(super) fn negative<'t>(items: &[Item<'t>]) -> Items<'t> {
+    let inexact = EvaluateError::Inexact("-");
     let Some(item) = single(items, "-")? else {
         return Ok(Vec::new());
     };
+    if let Some(mut quantity) = Quantity::of(item, false)? {
+        quantity.value = quantity.value.negate().ok_or(inexact)?;
+        return Ok(vec![Item::Quantity(Box::new(quantity))]);
+    }
     let negated = match item.scalar().integer() {
         Some(value) => value.checked_neg().map(Item::Integer),
         None => exact(item.scalar(), "-")?.negate().map(Item::Decimal),
     };
-    Ok(vec![negated.ok_or(EvaluateError::Inexact("-"))?])
+    Ok(vec![negated.ok_or(inexact)?])
 }
 
 fn arithmetic<'t>(
@@ -114,7 +125,9 @@ fn arithmetic<'t>(
         Operator::Add => "+",
         Operator::Subtract => "-",
         Operator::Multiply => "*",
-        _ => "/",
+        Operator::Divide => "/",
+        Operator::Div => "div",
+        _ => "mod",
     };
     let (Some(left), Some(right)) = (single(left, name)?, single(right, name)?) else {
         return Ok(Vec::new());
@@ -122,39 +135,81 @@ fn arithmetic<'t>(
     if is_absent(left) || is_absent(right) {
         return Ok(Vec::new());
     }
-    if let (Operator::Add, Scalar::Text(own, _), Scalar::Text(other, _)) =
-        (operator, left.scalar(), right.scalar())
+    let (own, other) = (left.scalar(), right.scalar());
+    let result = if own.is_number() && other.is_number() {
+        numbers(operator, own, other, name)?
+    } else if let (Operator::Add, Scalar::Text(own, _), Scalar::Text(other, _)) =
+        (operator, own, other)
     {
         let joined = format!("{own}{other}");
         evaluation.count_text(&joined)?;
-        return Ok(vec![Item::Text(Cow::Owned(joined))]);
-    }
-    let integers = (left.scalar().integer(), right.scalar().integer());
-    if let (Some(own), Some(other)) = integers
+        Some(Item::Text(Cow::Owned(joined)))
+    } else if let (Operator::Add | Operator::Subtract, Some(moment)) = (operator, own.moment()) {
+        let by = Quantity::of(right, false)?.ok_or(EvaluateError::WrongType(name))?;
+        let mut by = duration(by.value, &by.unit).ok_or(EvaluateError::WrongType(name))?;
+        if operator == Operator::Subtract {
+            by = match by {
+                Duration::Months(months) => Duration::Months(-months),
+                Duration::Nanoseconds(step) => Duration::Nanoseconds(-step),
+            };
+        }
+        if moment.shape == Shape::Time && matches!(by, Duration::Months(_)) {
+            return Err(EvaluateError::WrongType(name));
+        }
+        moved(moment, by).map(Item::Temporal)
+    } else {
+        let numbers = matches!(operator, Operator::Multiply | Operator::Divide);
+        let both = (Quantity::of(left, numbers)?, Quantity::of(right, numbers)?);
+        let (Some(own), Some(other)) = both else {
+            return Err(EvaluateError::WrongType(name));
+        };
+        let result = match operator {
+            Operator::Add | Operator::Subtract => own.add(&other, operator == Operator::Subtract),
+            Operator::Multiply | Operator::Divide => {
+                own.scale(&other, operator == Operator::Divide)
+            }
+            _ => return Err(EvaluateError::WrongType(name)),
+        }?;
+        result.map(|quantity| Item::Quantity(Box::new(quantity)))
+    };
+    Ok(result.into_iter().collect())
+}
+
+/// Exact; none by zero.
+fn numbers<'t>(
+    operator: Operator,
+    own: Scalar<'_>,
+    other: Scalar<'_>,
+    name: &'static str,
+) -> Result<Option<Item<'t>>, EvaluateError> {
+    let inexact = EvaluateError::Inexact(name);
+    if let (Some(own), Some(other)) = (own.integer(), other.integer())
         && operator != Operator::Divide
     {
         let result = match operator {
             Operator::Add => own.checked_add(other),
             Operator::Subtract => own.checked_sub(other),
-            _ => own.checked_mul(other),
+            Operator::Multiply => own.checked_mul(other),
+            _ if other == 0 => return Ok(None),
+            Operator::Div => own.checked_div(other),
+            _ => own.checked_rem(other),
         };
-        return Ok(vec![Item::Integer(
-            result.ok_or(EvaluateError::Inexact(name))?,
-        )]);
+        return Ok(Some(Item::Integer(result.ok_or(inexact)?)));
     }
-    let (own, other): (Decimal, Decimal) =
-        (exact(left.scalar(), name)?, exact(right.scalar(), name)?);
+    let (own, other) = (exact(own, name)?, exact(other, name)?);
     let result = match operator {
         Operator::Add => own.add(other),
         Operator::Subtract => other.negate().and_then(|other| own.add(other)),
         Operator::Multiply => own.multiply(other),
-        // FHIRPath: division by zero is empty.
-        _ if other.is_zero() => return Ok(Vec::new()),
-        _ => own.divide(other),
+        _ if other.is_zero() => return Ok(None),
+        Operator::Divide => own.divide(other),
+        Operator::Div => {
+            let (whole, _) = own.divide_whole(other).ok_or(inexact)?;
+            return Ok(Some(Item::Integer(whole.whole().ok_or(inexact)?)));
+        }
+        _ => own.divide_whole(other).map(|(_, rest)| rest),
     };
-    Ok(vec![Item::Decimal(
-        result.ok_or(EvaluateError::Inexact(name))?,
-    )])
+    Ok(Some(Item::Decimal(result.ok_or(inexact)?)))
 }
 
 fn order<'t>(operator: Operator, left: &[Item<'t>], right: &[Item<'t>]) -> Items<'t> {
@@ -165,29 +220,48 @@ fn order<'t>(operator: Operator, left: &[Item<'t>], right: &[Item<'t>]) -> Items
     if is_absent(left) || is_absent(right) {
         return Ok(Vec::new());
     }
-    let wrong = EvaluateError::WrongType(WHAT);
-    let ordering = match (left.scalar(), right.scalar()) {
-        (Scalar::Text(own, own_tree), Scalar::Text(other, other_tree)) => {
-            match both_days(own, own_tree, other, other_tree) {
-                Some((own, other)) => own.compare(other),
-                None => Some(own.cmp(other)),
-            }
-        }
-        (Scalar::Temporal(own), Scalar::Temporal(other)) => own.compare(other),
-        (Scalar::Temporal(own), Scalar::Text(other, true)) => {
-            own.compare(Temporal::parse(other).ok_or(wrong)?)
-        }
-        (Scalar::Text(own, true), Scalar::Temporal(other)) => {
-            Temporal::parse(own).ok_or(wrong)?.compare(other)
-        }
-        (own, other) => Some(exact(own, WHAT)?.compare(exact(other, WHAT)?)),
-    };
+    let ordering = ordering(left, right)?;
     Ok(boolean(ordering.map(|ordering| match operator {
         Operator::Less => ordering.is_lt(),
         Operator::LessOrEqual => ordering.is_le(),
         Operator::Greater => ordering.is_gt(),
         _ => ordering.is_ge(),
     })))
+}
+
+/// Which of two comes first; none where that cannot be told.
+pub(super) fn ordering(
+    left: &Item<'_>,
+    right: &Item<'_>,
+) -> Result<Option<Ordering>, EvaluateError> {
+    const WHAT: &str = "a comparison";
+    let wrong = EvaluateError::WrongType(WHAT);
+    let moments = |own: Temporal, other: Temporal| {
+        if (own.shape == Shape::Time) == (other.shape == Shape::Time) {
+            Ok(own.compare(other))
+        } else {
+            Err(wrong)
+        }
+    };
+    match (left.scalar(), right.scalar()) {
+        (Scalar::Text(own, own_from), Scalar::Text(other, other_from)) => {
+            let both = own_from != Origin::Computed && other_from != Origin::Computed;
+            match (both, left.scalar().temporal(), right.scalar().temporal()) {
+                (true, Some(own), Some(other)) => moments(own, other),
+                _ => Ok(Some(own.cmp(other))),
+            }
+        }
+        (own @ Scalar::Temporal(_), other) | (own, other @ Scalar::Temporal(_)) => {
+            moments(own.moment().ok_or(wrong)?, other.moment().ok_or(wrong)?)
+        }
+        (own, other) if own.is_number() && other.is_number() => {
+            Ok(Some(exact(own, WHAT)?.compare(exact(other, WHAT)?)))
+        }
+        _ => match (Quantity::of(left, true)?, Quantity::of(right, true)?) {
+            (Some(own), Some(other)) => own.compare(&other),
+            _ => Err(wrong),
+        },
+    }
 }
 
 fn membership<'t>(

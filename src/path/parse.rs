@@ -4,11 +4,11 @@
 //! nests deeper than [`NESTING_MAX`].
 
 use super::lexer::{Token, tokens};
-use super::syntax::{Expr, FUNCTIONS, Function, LEVELS, Literal, Operator, Step, TYPE_LEVEL};
-use super::terms::{
-    CompileError, compiled_pattern, known_type, number, special, temporal, unknown_function,
-};
-use super::types::{TypeName, is_choice, split_choice};
+use super::environment::Environment;
+use super::quantity::Quantity;
+use super::syntax::{Expr, LEVELS, Literal, Operator, Step, StepKind, TYPE_LEVEL};
+use super::terms::{CompileError, known_resource, number, special, temporal};
+use super::units::calendar_word;
 
 /// How deep an expression may nest, chains of operators counted.
 pub(super) const NESTING_MAX: usize = 64;
@@ -17,24 +17,27 @@ pub(super) const NESTING_MAX: usize = 64;
 pub(super) const FOCUS_NAMES: [&str; 3] = ["context", "resource", "rootResource"];
 
 /// An expression and how deep it nests.
-struct Built {
-    expr: Expr,
-    height: usize,
+pub(super) struct Built {
+    pub(super) expr: Expr,
+    pub(super) height: usize,
 }
 
 impl Built {
-    fn leaf(expr: Expr) -> Self {
+    pub(super) fn leaf(expr: Expr) -> Self {
         Built { expr, height: 1 }
     }
 }
 
-/// Parses a whole expression; `variables` are the names that may follow `%`.
-pub(super) fn parse(expression: &str, variables: &[&str]) -> Result<Expr, CompileError> {
+/// Parses a whole expression; the environment says which names may follow `%`.
+pub(super) fn parse(
+    expression: &str,
+    environment: &Environment<'_>,
+) -> Result<Expr, CompileError> {
     let mut parser = Parser {
         tokens: tokens(expression)?,
         at: 0,
         depth: 0,
-        variables,
+        environment,
     };
     let built = parser.expression()?;
     if *parser.peek() != Token::End {
@@ -43,55 +46,51 @@ pub(super) fn parse(expression: &str, variables: &[&str]) -> Result<Expr, Compil
     Ok(built.expr)
 }
 
-struct Parser<'v> {
+pub(super) struct Parser<'e> {
     tokens: Vec<(Token, usize)>,
     at: usize,
     depth: usize,
-    variables: &'v [&'v str],
+    pub(super) environment: &'e Environment<'e>,
 }
 
 impl Parser<'_> {
-    fn peek(&self) -> &Token {
+    pub(super) fn peek(&self) -> &Token {
         &self.tokens[self.at.min(self.tokens.len() - 1)].0
     }
 
-    fn offset(&self) -> usize {
+    pub(super) fn offset(&self) -> usize {
         self.tokens[self.at.min(self.tokens.len() - 1)].1
     }
 
-    fn take(&mut self) -> Token {
+    pub(super) fn take(&mut self) -> Token {
         let token = self.peek().clone();
         self.at += 1;
         token
     }
 
-    fn accepts(&mut self, symbol: &str) -> bool {
+    /// Puts the last token back.
+    pub(super) fn untake(&mut self) {
+        self.at -= 1;
+    }
+
+    pub(super) fn accepts(&mut self, symbol: &str) -> bool {
         let found = matches!(self.peek(), Token::Symbol(own) if *own == symbol);
         self.at += usize::from(found);
         found
     }
 
-    fn expects(&mut self, symbol: &'static str) -> Result<(), CompileError> {
+    pub(super) fn expects(&mut self, symbol: &'static str) -> Result<(), CompileError> {
         if self.accepts(symbol) {
             return Ok(());
         }
         Err(self.unexpected(&format!("expected \"{symbol}\"")))
     }
 
-    fn unexpected(&self, what: &str) -> CompileError {
-        if let Token::Name(name, false) = self.peek()
-            && matches!(name.as_str(), "div" | "mod")
-        {
-            return CompileError::new(
-                self.offset(),
-                format!("the operator \"{name}\" is not supported"),
-                "supported are + - * / with exact results",
-            );
-        }
+    pub(super) fn unexpected(&self, what: &str) -> CompileError {
         CompileError::new(
             self.offset(),
             what,
-            "see the list of supported FHIRPath in the manual",
+            "docs/FHIRPATH.md lists what is supported",
         )
     }
 
@@ -103,7 +102,7 @@ impl Parser<'_> {
         )
     }
 
-    fn expression(&mut self) -> Result<Built, CompileError> {
+    pub(super) fn expression(&mut self) -> Result<Built, CompileError> {
         self.depth += 1;
         if self.depth > NESTING_MAX {
             return Err(self.too_deep());
@@ -154,6 +153,7 @@ impl Parser<'_> {
     }
 
     fn type_operator(&mut self) -> Result<Option<Step>, CompileError> {
+        let offset = self.offset();
         let is = match self.peek() {
             Token::Name(name, false) if name == "is" => true,
             Token::Name(name, false) if name == "as" => false,
@@ -161,11 +161,12 @@ impl Parser<'_> {
         };
         self.at += 1;
         let named = self.type_name()?;
-        Ok(Some(if is {
-            Step::Is(named)
+        let kind = if is {
+            StepKind::Is(named)
         } else {
-            Step::OfType(named)
-        }))
+            StepKind::As(named)
+        };
+        Ok(Some(Step { kind, offset }))
     }
 
     fn signed(&mut self) -> Result<Built, CompileError> {
@@ -189,9 +190,11 @@ impl Parser<'_> {
             if self.accepts(".") {
                 steps.push(self.invocation()?);
             } else if self.accepts("[") {
+                let offset = self.offset();
                 let index = self.expression()?;
                 self.expects("]")?;
-                steps.push((Step::At(index.expr), index.height));
+                let kind = StepKind::At(index.expr);
+                steps.push((Step { kind, offset }, index.height));
             } else {
                 return self.chain(head, steps);
             }
@@ -236,11 +239,12 @@ impl Parser<'_> {
             }
             Token::Number(written) => {
                 self.at += 1;
-                literal(number(&written, start)?)
+                let value = number(&written, start)?;
+                literal(self.with_unit(value))
             }
             Token::Temporal(written) => {
                 self.at += 1;
-                literal(temporal(written, start)?)
+                literal(temporal(&written, start)?)
             }
             Token::Variable(name) => {
                 self.at += 1;
@@ -258,7 +262,7 @@ impl Parser<'_> {
                 let called = matches!(self.tokens.get(self.at + 1), Some((Token::Symbol("("), _)));
                 if !called && name.starts_with(|first: char| first.is_ascii_uppercase()) {
                     self.at += 1;
-                    return Ok((Built::leaf(Expr::Root(known_type(&name, start)?)), None));
+                    return Ok((Built::leaf(Expr::Root(known_resource(&name, start)?, start)), None));
                 }
                 let step = self.invocation()?;
                 Ok((Built::leaf(Expr::This), Some(step)))
@@ -267,131 +271,58 @@ impl Parser<'_> {
         }
     }
 
+    /// A number and what stands behind it: a unit in quotes, or a calendar word.
+    fn with_unit(&mut self, number: Literal) -> Literal {
+        let value = match &number {
+            Literal::Integer(value) => (*value).into(),
+            Literal::Decimal(value) => *value,
+            _ => return number,
+        };
+        let quantity = match self.peek() {
+            Token::Text(code) => Quantity::of_code(value, code),
+            Token::Name(word, false) if calendar_word(word).is_some() => Quantity {
+                value,
+                unit: word.clone(),
+                calendar: true,
+            },
+            _ => return number,
+        };
+        self.at += 1;
+        Literal::Quantity(quantity)
+    }
+
     fn variable(&self, name: String, start: usize) -> Result<Expr, CompileError> {
-        if FOCUS_NAMES.contains(&name.as_str()) || self.variables.contains(&name.as_str()) {
-            return Ok(Expr::Variable(name));
+        let environment = self.environment;
+        if FOCUS_NAMES.contains(&name.as_str()) {
+            return Ok(Expr::Variable(name, environment.focus()));
+        }
+        if let Some(kind) = environment.variable(&name) {
+            return Ok(Expr::Variable(name, kind));
+        }
+        if let Some(constant) = environment.constant(&name) {
+            return Ok(Expr::Literal(constant.clone()));
+        }
+        if environment.view && name == "rowIndex" {
+            return Ok(Expr::RowIndex);
         }
         let constant = match name.as_str() {
-            "sct" => "http://snomed.info/sct",
-            "loinc" => "http://loinc.org",
-            "ucum" => "http://unitsofmeasure.org",
-            _ => {
-                let known = self.variables.iter().map(|known| format!("%{known}"));
-                return Err(CompileError::new(
-                    start,
-                    format!("unknown variable \"%{name}\""),
-                    format!("known here are {}", known.collect::<Vec<_>>().join(", ")),
-                ));
-            }
-        };
-        Ok(Expr::Literal(Literal::Text(constant.to_owned())))
-    }
-
-    /// A name or a call, applied to what stands before it.
-    fn invocation(&mut self) -> Result<(Step, usize), CompileError> {
-        let start = self.offset();
-        let Token::Name(name, quoted) = self.take() else {
-            self.at -= 1;
-            return Err(self.unexpected("expected a name"));
-        };
-        if self.accepts("(") {
-            return self.call(&name, start);
-        }
-        if !quoted && let Some((element, kind)) = split_choice(&name) {
-            return Err(CompileError::new(
-                start,
-                format!("\"{name}\" is no element of FHIR but one of its JSON"),
-                format!("write {element}.ofType({kind})"),
-            ));
-        }
-        let choice = is_choice(&name);
-        Ok((Step::Child { name, choice }, 0))
-    }
-
-    fn call(&mut self, name: &str, start: usize) -> Result<(Step, usize), CompileError> {
-        if matches!(name, "ofType" | "as" | "is") {
-            let named = self.type_name()?;
-            self.expects(")")?;
-            let step = if name == "is" {
-                Step::Is(named)
-            } else {
-                Step::OfType(named)
-            };
-            return Ok((step, 0));
-        }
-        if name == "matches" {
-            return self.matches_call();
-        }
-        let Some((_, function, least, most)) = FUNCTIONS.iter().find(|(known, ..)| *known == name)
-        else {
-            return Err(unknown_function(name, start));
-        };
-        let mut arguments = Vec::new();
-        let mut height = 0;
-        if !self.accepts(")") {
-            loop {
-                let argument = self.expression()?;
-                height = height.max(argument.height);
-                arguments.push(argument.expr);
-                if !self.accepts(",") {
-                    break;
+            "sct" => "http://snomed.info/sct".to_owned(),
+            "loinc" => "http://loinc.org".to_owned(),
+            "ucum" => "http://unitsofmeasure.org".to_owned(),
+            _ => match (name.strip_prefix("vs-"), name.strip_prefix("ext-")) {
+                (Some(set), _) => format!("http://hl7.org/fhir/ValueSet/{set}"),
+                (_, Some(extension)) => {
+                    format!("http://hl7.org/fhir/StructureDefinition/{extension}")
                 }
-            }
-            self.expects(")")?;
-        }
-        if !(*least..=*most).contains(&arguments.len()) {
-            return Err(CompileError::new(
-                start,
-                format!("{name}() has {} arguments", arguments.len()),
-                format!("{name}() takes {least} to {most}"),
-            ));
-        }
-        let url = arguments.first();
-        if *function == Function::Extension && !matches!(url, Some(Expr::Literal(Literal::Text(_))))
-        {
-            return Err(CompileError::new(
-                start,
-                "extension() needs the URL in quotes",
-                "write extension('https://…') so that it can be told what is read",
-            ));
-        }
-        Ok((Step::Call(*function, arguments), height))
-    }
-
-    /// The pattern is compiled here, once, and so must be written out.
-    fn matches_call(&mut self) -> Result<(Step, usize), CompileError> {
-        let start = self.offset();
-        let Token::Text(pattern) = self.take() else {
-            return Err(CompileError::new(
-                start,
-                "matches() needs its pattern in quotes",
-                "write the regular expression itself, as in matches('^[0-9]+$')",
-            ));
+                _ => {
+                    return Err(CompileError::new(
+                        start,
+                        format!("unknown variable \"%{name}\""),
+                        format!("known here are {}", environment.names()),
+                    ));
+                }
+            },
         };
-        self.expects(")")?;
-        Ok((Step::Matches(compiled_pattern(&pattern, start)?), 0))
-    }
-
-    fn type_name(&mut self) -> Result<TypeName, CompileError> {
-        let mut start = self.offset();
-        let Token::Name(mut name, _) = self.take() else {
-            return Err(CompileError::new(
-                start,
-                "expected the name of a type",
-                "as in ofType(string)",
-            ));
-        };
-        if name == "FHIR" && self.accepts(".") {
-            start = self.offset();
-            let Token::Name(own, _) = self.take() else {
-                return Err(CompileError::new(
-                    start,
-                    "expected the name of a type",
-                    "as in FHIR.string",
-                ));
-            };
-            name = own;
-        }
-        known_type(&name, start)
+        Ok(Expr::Literal(Literal::Text(constant)))
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::parse::FOCUS_NAMES;
-use super::syntax::{Expr, Function, Operator, Step};
+use super::syntax::{Expr, Function, Operator, PatternUse, StepKind};
 
 /// The elements an expression could read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,13 @@ pub(crate) struct Read {
     pub(crate) path: Vec<String>,
 }
 
+impl Read {
+    /// Whether another place is this one or a part of it.
+    fn covers(&self, other: &Self) -> bool {
+        self.root == other.root && other.path.starts_with(&self.path)
+    }
+}
+
 /// Where a path starts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Root {
@@ -38,6 +45,10 @@ pub(crate) enum Root {
 /// More paths than this are not followed: each `|` or `iif` may double them.
 const PATHS_MAX: usize = 1_000;
 const TOO_MANY: &str = "the expression reads too many paths to list";
+/// Rounds of `repeat()` and `aggregate()` that are followed.
+const ROUNDS_MAX: usize = 8;
+/// Parts of expressions looked at.
+const WORK_MAX: usize = 100_000;
 
 pub(super) fn reads(root: &Expr) -> Reads {
     let mut analysis = Analysis::default();
@@ -57,6 +68,9 @@ pub(super) fn reads(root: &Expr) -> Reads {
 struct Analysis {
     read: BTreeSet<Read>,
     unbounded: Option<&'static str>,
+    /// What `$total` could be.
+    total: Vec<Read>,
+    work: usize,
 }
 
 impl Analysis {
@@ -81,10 +95,18 @@ impl Analysis {
 
     /// The places an expression's result could be, given those of `$this`.
     fn expr(&mut self, expr: &Expr, this: &[Read]) -> Vec<Read> {
+        self.work += 1;
+        if self.work > WORK_MAX {
+            self.unbounded = Some(TOO_MANY);
+        }
+        if self.unbounded.is_some() {
+            return Vec::new();
+        }
         match expr {
-            Expr::Empty | Expr::Literal(_) | Expr::Index => Vec::new(),
-            Expr::This | Expr::Root(_) => this.to_vec(),
-            Expr::Variable(name) => {
+            Expr::Empty | Expr::Literal(_) | Expr::Index | Expr::RowIndex => Vec::new(),
+            Expr::This | Expr::Root(..) => this.to_vec(),
+            Expr::Total => self.total.clone(),
+            Expr::Variable(name, _) => {
                 let root = if FOCUS_NAMES.contains(&name.as_str()) {
                     Root::Focus
                 } else {
@@ -98,7 +120,7 @@ impl Analysis {
             Expr::Chain(head, steps) => {
                 let mut places = self.expr(head, this);
                 for step in steps {
-                    places = self.step(step, places, this);
+                    places = self.step(&step.kind, places, this);
                 }
                 places
             }
@@ -121,25 +143,33 @@ impl Analysis {
         }
     }
 
-    fn step(&mut self, step: &Step, mut places: Vec<Read>, this: &[Read]) -> Vec<Read> {
+    fn step(&mut self, step: &StepKind, mut places: Vec<Read>, this: &[Read]) -> Vec<Read> {
         match step {
-            Step::Child { name, .. } => {
+            StepKind::Child(child) => {
                 for place in &mut places {
-                    place.path.push(name.clone());
+                    place.path.push(child.name.clone());
                 }
                 places
             }
-            Step::At(index) => {
+            StepKind::At(index) => {
                 let read = self.expr(index, this);
                 self.consume(read);
                 places
             }
-            Step::OfType(_) => places,
-            Step::Is(_) | Step::Matches(_) => {
+            StepKind::OfType(_) | StepKind::As(_) => places,
+            StepKind::Is(_) => {
                 self.consume(places);
                 Vec::new()
             }
-            Step::Call(function, arguments) => self.call(*function, arguments, places, this),
+            StepKind::Pattern(usage, _) => {
+                if let PatternUse::Replace(by) = usage {
+                    let read = self.expr(by, this);
+                    self.consume(read);
+                }
+                self.consume(places);
+                Vec::new()
+            }
+            StepKind::Call(function, arguments) => self.call(*function, arguments, places, this),
         }
     }
 
@@ -161,10 +191,28 @@ impl Analysis {
                 self.consume_all(arguments, this);
                 places
             }
-            Function::Distinct => {
+            // What is taken out depends on what is in, and so do all parts of an element: they stand for it whole.
+            Function::Distinct | Function::Children | Function::Descendants => {
                 self.consume(places.clone());
                 places
             }
+            Function::Intersect | Function::Exclude => {
+                self.consume_all(arguments, this);
+                self.consume(places.clone());
+                places
+            }
+            Function::Sort | Function::Trace => {
+                self.consume_all(arguments, &places);
+                self.consume(places.clone());
+                places
+            }
+            Function::Union | Function::Combine => {
+                places.extend(self.expr(&arguments[0], this));
+                self.consume(places.clone());
+                self.bounded(places)
+            }
+            Function::Repeat => self.repeated(&arguments[0], places),
+            Function::Aggregate => self.aggregated(arguments, places, this),
             Function::Iif => {
                 self.consume_all(&arguments[..1], &places);
                 let mut results = Vec::new();
@@ -202,6 +250,49 @@ impl Analysis {
                 Vec::new()
             }
         }
+    }
+
+    /// Goes on from what was found until that is only parts of what was found before.
+    fn repeated(&mut self, projection: &Expr, mut level: Vec<Read>) -> Vec<Read> {
+        self.consume(level.clone());
+        let mut results: Vec<Read> = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let found = self.expr(projection, &level);
+            self.consume(found.clone());
+            level = found
+                .into_iter()
+                .filter(|place| !results.iter().any(|known| known.covers(place)))
+                .collect();
+            if level.is_empty() {
+                return self.bounded(results);
+            }
+            results.extend_from_slice(&level);
+        }
+        self.unbounded = Some("repeat() can reach too much to list");
+        Vec::new()
+    }
+
+    /// What the sum could be, from any item and any sum before it.
+    fn aggregated(&mut self, arguments: &[Expr], places: Vec<Read>, this: &[Read]) -> Vec<Read> {
+        self.consume(places.clone());
+        let start = match arguments.get(1) {
+            Some(start) => self.expr(start, this),
+            None => Vec::new(),
+        };
+        let outer = std::mem::replace(&mut self.total, start);
+        for _ in 0..ROUNDS_MAX {
+            self.consume(self.total.clone());
+            let mut found = self.expr(&arguments[0], &places);
+            found.retain(|place| !self.total.iter().any(|known| known.covers(place)));
+            if found.is_empty() {
+                let total = std::mem::replace(&mut self.total, outer);
+                return self.bounded(total);
+            }
+            self.total.extend(found);
+        }
+        self.total = outer;
+        self.unbounded = Some("aggregate() can reach too much to list");
+        Vec::new()
     }
 
     fn consume_all(&mut self, arguments: &[Expr], this: &[Read]) {

@@ -1,8 +1,10 @@
 //! The parsed form of an expression: what the parser builds, evaluation walks and the disclosure check reads.
 
 use super::decimal::Decimal;
+use super::model::{NameId, TypeId};
+use super::quantity::Quantity;
 use super::temporal::Temporal;
-use super::types::TypeName;
+use super::types::Named;
 
 pub(super) enum Expr {
     /// `{}`
@@ -12,10 +14,14 @@ pub(super) enum Expr {
     This,
     /// `$index`
     Index,
-    /// A leading type name, as `Patient` in `Patient.name`: the focus, if it is of that type.
-    Root(TypeName),
-    /// `%name`
-    Variable(String),
+    /// `$total`
+    Total,
+    /// `%rowIndex` of a view.
+    RowIndex,
+    /// A leading type name, as `Patient` in `Patient.name`: the focus, if it is of that type. And where it stands.
+    Root(TypeId, usize),
+    /// `%name`, and the type of resource it always is.
+    Variable(String, Option<TypeId>),
     /// A head and what is applied to it, in order.
     Chain(Box<Expr>, Vec<Step>),
     /// A leading minus.
@@ -23,26 +29,49 @@ pub(super) enum Expr {
     Binary(Operator, Box<Expr>, Box<Expr>),
 }
 
+#[derive(Clone)]
 pub(super) enum Literal {
     Boolean(bool),
     Integer(i64),
     Decimal(Decimal),
     Text(String),
-    /// A date or dateTime, and how it was written.
-    Temporal(Temporal, String),
+    Temporal(Temporal),
+    Quantity(Quantity),
 }
 
-pub(super) enum Step {
-    Child {
-        name: String,
-        /// Written `name[x]` in R4: the key may end in a type.
-        choice: bool,
-    },
+pub(super) struct Step {
+    pub(super) kind: StepKind,
+    /// Where it is written, in characters.
+    pub(super) offset: usize,
+}
+
+pub(super) enum StepKind {
+    Child(Child),
     At(Expr),
-    OfType(TypeName),
-    Is(TypeName),
-    Matches(regex::Regex),
+    OfType(Named),
+    /// `as`: like `ofType`, of a single item.
+    As(Named),
+    Is(Named),
+    /// A pattern that was compiled with the expression.
+    Pattern(PatternUse, regex::Regex),
     Call(Function, Vec<Expr>),
+}
+
+pub(super) struct Child {
+    pub(super) name: String,
+    /// None for what no type of FHIR R4 has: the parts of what `type()` says.
+    pub(super) id: Option<NameId>,
+    /// Some type has it as `name[x]`: the key may end in a type.
+    pub(super) choice: bool,
+}
+
+/// What is done with a pattern.
+pub(super) enum PatternUse {
+    Matches,
+    /// The whole text must match.
+    MatchesFull,
+    /// With what each match is replaced.
+    Replace(Expr),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,6 +82,8 @@ pub(super) enum Operator {
     Subtract,
     Multiply,
     Divide,
+    Div,
+    Mod,
     Equal,
     NotEqual,
     Equivalent,
@@ -69,70 +100,191 @@ pub(super) enum Operator {
     Contains,
 }
 
+/// A type that a value converts to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    Boolean,
+    Integer,
+    Decimal,
+    Text,
+    Date,
+    DateTime,
+    Time,
+    Quantity,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Function {
+    Abs,
+    Aggregate,
     All,
+    /// `allTrue()` and its kin: whether all (or any) are to be that value.
+    Booleans {
+        all: bool,
+        value: bool,
+    },
+    /// `lowBoundary()`, `highBoundary()`.
+    Boundary {
+        high: bool,
+    },
+    Ceiling,
+    Children,
+    Combine,
+    Comparable,
     Contains,
+    /// `toDate()` and `convertsToDate()`.
+    Convert(Target),
+    Converts(Target),
     Count,
+    Decode,
+    Descendants,
     Distinct,
     Empty,
+    Encode,
     EndsWith,
+    Escape,
+    Exclude,
     Exists,
+    Exp,
     Extension,
     First,
+    Floor,
+    HasValue,
     Iif,
+    IndexOf,
+    Intersect,
+    IsDistinct,
     Join,
     Last,
+    LastIndexOf,
     Length,
+    Ln,
+    Log,
     Lower,
     Not,
+    Now,
+    Power,
+    Precision,
+    ReferenceKey,
+    Repeat,
     Replace,
     Resolve,
+    ResourceKey,
+    Round,
     Select,
     Single,
     Skip,
+    Sort,
     Split,
+    Sqrt,
     StartsWith,
+    SubsetOf,
     Substring,
+    SupersetOf,
     Tail,
     Take,
-    ToInteger,
-    ToText,
+    TimeOfDay,
+    ToChars,
+    Today,
+    Trace,
     Trim,
+    Truncate,
+    Type,
+    Unescape,
+    Union,
     Upper,
     Where,
 }
 
 /// Name, meaning, fewest and most arguments.
-pub(super) const FUNCTIONS: [(&str, Function, usize, usize); 30] = [
+pub(super) const FUNCTIONS: [(&str, Function, usize, usize); 89] = [
+    ("abs", Function::Abs, 0, 0),
+    ("aggregate", Function::Aggregate, 1, 2),
     ("all", Function::All, 1, 1),
+    ("allFalse", Function::Booleans { all: true, value: false }, 0, 0),
+    ("allTrue", Function::Booleans { all: true, value: true }, 0, 0),
+    ("anyFalse", Function::Booleans { all: false, value: false }, 0, 0),
+    ("anyTrue", Function::Booleans { all: false, value: true }, 0, 0),
+    ("ceiling", Function::Ceiling, 0, 0),
+    ("children", Function::Children, 0, 0),
+    ("combine", Function::Combine, 1, 1),
+    ("comparable", Function::Comparable, 1, 1),
     ("contains", Function::Contains, 1, 1),
+    ("convertsToBoolean", Function::Converts(Target::Boolean), 0, 0),
+    ("convertsToDate", Function::Converts(Target::Date), 0, 0),
+    ("convertsToDateTime", Function::Converts(Target::DateTime), 0, 0),
+    ("convertsToDecimal", Function::Converts(Target::Decimal), 0, 0),
+    ("convertsToInteger", Function::Converts(Target::Integer), 0, 0),
+    ("convertsToQuantity", Function::Converts(Target::Quantity), 0, 1),
+    ("convertsToString", Function::Converts(Target::Text), 0, 0),
+    ("convertsToTime", Function::Converts(Target::Time), 0, 0),
     ("count", Function::Count, 0, 0),
+    ("decode", Function::Decode, 1, 1),
+    ("descendants", Function::Descendants, 0, 0),
     ("distinct", Function::Distinct, 0, 0),
     ("empty", Function::Empty, 0, 0),
+    ("encode", Function::Encode, 1, 1),
     ("endsWith", Function::EndsWith, 1, 1),
+    ("escape", Function::Escape, 1, 1),
+    ("exclude", Function::Exclude, 1, 1),
     ("exists", Function::Exists, 0, 1),
+    ("exp", Function::Exp, 0, 0),
     ("extension", Function::Extension, 1, 1),
     ("first", Function::First, 0, 0),
+    ("floor", Function::Floor, 0, 0),
+    ("getReferenceKey", Function::ReferenceKey, 0, 1),
+    ("getResourceKey", Function::ResourceKey, 0, 0),
+    ("hasValue", Function::HasValue, 0, 0),
+    ("highBoundary", Function::Boundary { high: true }, 0, 1),
     ("iif", Function::Iif, 2, 3),
+    ("indexOf", Function::IndexOf, 1, 1),
+    ("intersect", Function::Intersect, 1, 1),
+    ("isDistinct", Function::IsDistinct, 0, 0),
     ("join", Function::Join, 0, 1),
     ("last", Function::Last, 0, 0),
+    ("lastIndexOf", Function::LastIndexOf, 1, 1),
     ("length", Function::Length, 0, 0),
+    ("ln", Function::Ln, 0, 0),
+    ("log", Function::Log, 1, 1),
+    ("lowBoundary", Function::Boundary { high: false }, 0, 1),
     ("lower", Function::Lower, 0, 0),
     ("not", Function::Not, 0, 0),
+    ("now", Function::Now, 0, 0),
+    ("power", Function::Power, 1, 1),
+    ("precision", Function::Precision, 0, 0),
+    ("repeat", Function::Repeat, 1, 1),
     ("replace", Function::Replace, 2, 2),
     ("resolve", Function::Resolve, 0, 0),
+    ("round", Function::Round, 0, 1),
     ("select", Function::Select, 1, 1),
     ("single", Function::Single, 0, 0),
     ("skip", Function::Skip, 1, 1),
+    ("sort", Function::Sort, 0, 4),
     ("split", Function::Split, 1, 1),
+    ("sqrt", Function::Sqrt, 0, 0),
     ("startsWith", Function::StartsWith, 1, 1),
+    ("subsetOf", Function::SubsetOf, 1, 1),
     ("substring", Function::Substring, 1, 2),
+    ("supersetOf", Function::SupersetOf, 1, 1),
     ("tail", Function::Tail, 0, 0),
     ("take", Function::Take, 1, 1),
-    ("toInteger", Function::ToInteger, 0, 0),
-    ("toString", Function::ToText, 0, 0),
+    ("timeOfDay", Function::TimeOfDay, 0, 0),
+    ("toBoolean", Function::Convert(Target::Boolean), 0, 0),
+    ("toChars", Function::ToChars, 0, 0),
+    ("toDate", Function::Convert(Target::Date), 0, 0),
+    ("toDateTime", Function::Convert(Target::DateTime), 0, 0),
+    ("toDecimal", Function::Convert(Target::Decimal), 0, 0),
+    ("toInteger", Function::Convert(Target::Integer), 0, 0),
+    ("toQuantity", Function::Convert(Target::Quantity), 0, 1),
+    ("toString", Function::Convert(Target::Text), 0, 0),
+    ("toTime", Function::Convert(Target::Time), 0, 0),
+    ("today", Function::Today, 0, 0),
+    ("trace", Function::Trace, 1, 2),
     ("trim", Function::Trim, 0, 0),
+    ("truncate", Function::Truncate, 0, 0),
+    ("type", Function::Type, 0, 0),
+    ("unescape", Function::Unescape, 1, 1),
+    ("union", Function::Union, 1, 1),
     ("upper", Function::Upper, 0, 0),
     ("where", Function::Where, 1, 1),
 ];
@@ -163,7 +315,12 @@ pub(super) const LEVELS: [&[(&str, Operator)]; 10] = [
         ("-", Operator::Subtract),
         ("&", Operator::Concatenate),
     ],
-    &[("*", Operator::Multiply), ("/", Operator::Divide)],
+    &[
+        ("*", Operator::Multiply),
+        ("/", Operator::Divide),
+        ("div", Operator::Div),
+        ("mod", Operator::Mod),
+    ],
 ];
 /// Where `is` and `as` stand in [`LEVELS`].
 pub(super) const TYPE_LEVEL: usize = 7;

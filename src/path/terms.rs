@@ -3,7 +3,8 @@
 use super::decimal::Decimal;
 use super::syntax::{Expr, FUNCTIONS, Literal};
 use super::temporal::Temporal;
-use super::types::{TypeName, find_type, nearest_type};
+use super::model::{TypeId, TypeKind, model, nearest};
+use super::types::{Named, SYSTEM, find_type};
 
 /// A compiled pattern may take this many bytes.
 const PATTERN_SIZE_MAX: usize = 1 << 20;
@@ -28,27 +29,78 @@ impl CompileError {
     }
 }
 
-pub(super) fn known_type(name: &str, start: usize) -> Result<TypeName, CompileError> {
-    find_type(name).ok_or_else(|| {
+/// What FHIR or its community defines and is not supported, and why; for the manual too.
+pub(super) const REFUSED: [(&str, &str); 18] = [
+    ("checkModifiers", "it needs profiles; test modifierExtension.empty()"),
+    ("coalesce", "it is of a later FHIRPath; write iif(a.exists(), a, b)"),
+    ("conformsTo", "it needs a validator and profiles"),
+    ("defineVariable", "it is of a later FHIRPath; repeat the expression or use a field of fields.toml"),
+    ("duration", "it is of a later FHIRPath"),
+    ("difference", "it is of a later FHIRPath"),
+    ("elementDefinition", "it needs profiles"),
+    ("getValue", "it is not needed: a primitive is its value"),
+    ("htmlChecks", "it needs a checker of XHTML"),
+    ("lowest", "it is of a later FHIRPath"),
+    ("memberOf", "it needs a terminology server; compare with codes, or use a code map"),
+    ("repeatAll", "it is of a later FHIRPath; write repeat()"),
+    ("slice", "it needs profiles"),
+    ("subsumedBy", "it needs a terminology server; compare with codes, or use a code map"),
+    ("subsumes", "it needs a terminology server; compare with codes, or use a code map"),
+    ("toLong", "it is of a later FHIRPath; write toInteger()"),
+    ("validateVS", "it needs a terminology server"),
+    ("weight", "it needs a terminology server"),
+];
+
+pub(super) fn known_type(
+    space: Option<&str>,
+    name: &str,
+    start: usize,
+) -> Result<Named, CompileError> {
+    find_type(space, name).ok_or_else(|| {
+        let (of, near) = match space {
+            Some("System") => ("System", nearest(SYSTEM.into_iter(), name).unwrap_or("String")),
+            _ => ("FHIR R4", model().nearest_type(name)),
+        };
         CompileError::new(
             start,
-            format!("\"{name}\" is no type of FHIR R4"),
-            format!("the nearest is {}", nearest_type(name)),
+            format!("\"{name}\" is no type of {of}"),
+            format!("the nearest is {near}"),
         )
     })
 }
 
+/// The type that a leading name names.
+pub(super) fn known_resource(name: &str, start: usize) -> Result<TypeId, CompileError> {
+    match known_type(None, name, start)? {
+        Named::Fhir(id) if model().get(id).kind != TypeKind::Primitive => Ok(id),
+        _ => Err(CompileError::new(
+            start,
+            format!("\"{name}\" is no resource and no part of one"),
+            format!("the nearest is {}", model().nearest_type(name)),
+        )),
+    }
+}
+
+/// Why a function that exists is not supported.
+pub(super) fn refused(name: &str, start: usize) -> Option<CompileError> {
+    let (_, why) = REFUSED.iter().find(|(known, _)| *known == name)?;
+    Some(CompileError::new(
+        start,
+        format!("the function {name}() is not supported"),
+        *why,
+    ))
+}
+
 pub(super) fn unknown_function(name: &str, start: usize) -> CompileError {
-    let nearest = FUNCTIONS
-        .iter()
-        .map(|(known, ..)| *known)
-        .chain(["ofType", "as", "is", "matches"])
-        .min_by_key(|known| strsim::osa_distance(known, name))
-        .unwrap_or("where");
+    let others = ["ofType", "as", "is", "matches", "matchesFull", "replaceMatches"];
+    let names = FUNCTIONS.iter().map(|(known, ..)| *known).chain(others);
     CompileError::new(
         start,
         format!("the function {name}() is not supported"),
-        format!("the nearest supported one is {nearest}()"),
+        format!(
+            "the nearest supported one is {}()",
+            nearest(names, name).unwrap_or("where")
+        ),
     )
 }
 
@@ -56,10 +108,11 @@ pub(super) fn special(name: &str, start: usize) -> Result<Expr, CompileError> {
     match name {
         "this" => Ok(Expr::This),
         "index" => Ok(Expr::Index),
+        "total" => Ok(Expr::Total),
         _ => Err(CompileError::new(
             start,
             format!("\"${name}\" is not supported"),
-            "supported are $this and $index",
+            "supported are $this, $index and $total",
         )),
     }
 }
@@ -79,15 +132,18 @@ pub(super) fn number(written: &str, start: usize) -> Result<Literal, CompileErro
     })
 }
 
-pub(super) fn temporal(written: String, start: usize) -> Result<Literal, CompileError> {
-    match Temporal::parse(&written) {
-        Some(value) => Ok(Literal::Temporal(value, written)),
-        None => Err(CompileError::new(
+pub(super) fn temporal(written: &str, start: usize) -> Result<Literal, CompileError> {
+    let found = match written.strip_prefix('T') {
+        Some(time) => Temporal::parse_time(time),
+        None => Temporal::parse(written),
+    };
+    found.map(Literal::Temporal).ok_or_else(|| {
+        CompileError::new(
             start,
-            "this is no date or dateTime",
-            "write @2026-11-01 or @2026-11-01T09:00:00Z; times of day alone are not supported",
-        )),
-    }
+            "this is no date, dateTime or time",
+            "write @2026-11-01, @2026-11-01T09:00:00Z or @T09:00; a time of day has no offset",
+        )
+    })
 }
 
 /// A regular expression without look-around, so that matching takes linear time.

@@ -99,6 +99,29 @@ impl<'a> Json<'a> {
     }
 }
 
+impl Json<'_> {
+    /// Its JSON text, numbers as they were written.
+    pub(crate) fn to_text(&self) -> String {
+        let quoted = |text: &str| serde_json::Value::from(text).to_string();
+        match self {
+            Json::Null => "null".to_owned(),
+            Json::Bool(value) => value.to_string(),
+            Json::Number(text) => (*text).to_owned(),
+            Json::String(text) => quoted(text),
+            Json::Array(elements) => {
+                let texts: Vec<String> = elements.iter().map(Json::to_text).collect();
+                format!("[{}]", texts.join(","))
+            }
+            Json::Object(members) => {
+                let texts = members
+                    .iter()
+                    .map(|(key, value)| format!("{}:{}", quoted(key), value.to_text()));
+                format!("{{{}}}", texts.collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+}
+
 /// [`Json::items`] of a member that may be absent.
 pub(crate) fn items<'t, 'a>(value: Option<&'t Json<'a>>) -> &'t [Json<'a>] {
     value.map_or(&[], Json::items)

@@ -1,65 +1,52 @@
-//! Tells whether an item is of a type, as far as a tree without a model can.
+//! Tells whether an item is of a type.
 
 use super::evaluate::EvaluateError;
+use super::model::{TypeId, TypeKind, model};
 use super::tree::Json;
-use super::types::{TypeKind, TypeName, supertype};
+use super::types::Named;
 use super::value::Item;
 
 /// A leading type name matches a resource of that type, and a part of a resource, whose type is not written.
-pub(super) fn fits_root(item: &Item<'_>, named: TypeName) -> bool {
+pub(super) fn fits_root(item: &Item<'_>, named: TypeId) -> bool {
     let Item::Node(node) = item else { return false };
-    match node.json.get("resourceType").and_then(Json::as_str) {
-        Some(own) => own == named.name || any_resource(named),
-        None => named.kind != TypeKind::Resource,
+    match node.kind {
+        Some(kind) => model().is_a(kind, named),
+        None => model().get(named).kind != TypeKind::Resource,
     }
 }
 
-/// Whether an item is of a type, as far as the tree can tell; where it cannot, that is an error and no guess.
-/// `is` takes a subtype too (a `code` is a `string`), `ofType` does not.
+/// Whether an item is of a type; where an unknown element leaves that open, it is an error and no guess.
+/// `is` takes a subtype too (a `code` is a `string`); `ofType` takes one of complex types and resources only.
 pub(super) fn is_type(
     item: &Item<'_>,
-    named: TypeName,
+    named: Named,
     subtypes: bool,
 ) -> Result<bool, EvaluateError> {
     let Item::Node(node) = item else {
-        return Ok(match item {
-            Item::Boolean(_) => named.name == "boolean",
-            Item::Integer(_) => named.name == "integer",
-            Item::Decimal(_) => named.name == "decimal",
-            Item::Text(_) => named.name == "string",
-            Item::Temporal(value, _) => named.name == if value.timed { "dateTime" } else { "date" },
-            Item::Node(_) => false,
-        });
+        let own = item.type_name().map(|(_, name)| name);
+        return Ok(matches!(named, Named::System(name) if own == Some(name)));
     };
+    let Named::Fhir(named) = named else {
+        return Ok(false);
+    };
+    let model = model();
     if let Some(kind) = node.kind {
-        return Ok(kind == named.name || (subtypes && supertype(kind) == Some(named.name)));
+        let primitive = model.get(kind).kind == TypeKind::Primitive;
+        return Ok(kind == named || ((subtypes || !primitive) && model.is_a(kind, named)));
     }
-    let numeric = matches!(
-        named.name,
-        "decimal" | "integer" | "positiveInt" | "unsignedInt"
-    );
+    let (name, sort) = (model.get(named).name, model.get(named).kind);
+    let numeric = model.get(named).numeric;
     match node.json {
         Json::Null => Err(EvaluateError::TypeUnknown),
-        Json::Bool(_) => Ok(named.name == "boolean"),
+        Json::Bool(_) => Ok(name == "boolean"),
         Json::Number(text) if numeric => match text.parse::<i64>() {
             Ok(_) => Err(EvaluateError::TypeUnknown),
-            Err(_) => Ok(named.name == "decimal"),
+            Err(_) => Ok(name == "decimal"),
         },
-        Json::String(_)
-            if named.kind == TypeKind::Primitive && !numeric && named.name != "boolean" =>
-        {
+        Json::String(_) if sort == TypeKind::Primitive && !numeric && name != "boolean" => {
             Err(EvaluateError::TypeUnknown)
         }
-        Json::Number(_) | Json::String(_) | Json::Array(_) => Ok(false),
-        Json::Object(_) => match node.json.get("resourceType").and_then(Json::as_str) {
-            Some(own) => Ok(own == named.name || any_resource(named)),
-            None if named.kind == TypeKind::Complex => Err(EvaluateError::TypeUnknown),
-            None => Ok(false),
-        },
+        Json::Object(_) if sort == TypeKind::Complex => Err(EvaluateError::TypeUnknown),
+        Json::Number(_) | Json::String(_) | Json::Array(_) | Json::Object(_) => Ok(false),
     }
-}
-
-/// Whether a leading type name is that of any resource.
-fn any_resource(named: TypeName) -> bool {
-    named.kind == TypeKind::Resource && matches!(named.name, "Resource" | "DomainResource")
 }

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::decimal::Decimal;
-use super::temporal::Temporal;
+use super::model::{TypeId, TypeKind, model};
+use super::quantity::Quantity;
+use super::temporal::{Shape, Temporal};
 use super::tree::Json;
 
 /// One element of a result. `Debug` masks.
@@ -15,8 +17,10 @@ pub(crate) enum Item<'t> {
     Integer(i64),
     Decimal(Decimal),
     Text(Cow<'t, str>),
-    /// A date literal, with how it was written.
-    Temporal(Temporal, &'t str),
+    Temporal(Temporal),
+    Quantity(Box<Quantity>),
+    /// What `type()` says: name space and name.
+    TypeInfo(&'static str, &'static str),
 }
 
 /// A place in a tree.
@@ -26,17 +30,31 @@ pub(crate) struct Node<'t> {
     pub(crate) json: &'t Json<'t>,
     /// The `_name` beside a primitive: its id and extensions.
     pub(super) shadow: Option<&'t Json<'t>>,
-    /// Known for `value[x]` elements, whose key says it.
-    pub(super) kind: Option<&'static str>,
+    /// None below an element that FHIR R4 does not know.
+    pub(super) kind: Option<TypeId>,
 }
 
 impl<'t> Item<'t> {
-    pub(super) fn node(json: &'t Json<'t>) -> Self {
+    /// A resource, by what it says it is.
+    pub(crate) fn resource(json: &'t Json<'t>) -> Self {
         Item::Node(Node {
             json,
             shadow: None,
-            kind: None,
+            kind: resource_type(json),
         })
+    }
+
+    /// A resource that is nearly always of this type.
+    pub(super) fn resource_as(json: &'t Json<'t>, expected: Option<TypeId>) -> Self {
+        let own = json.get("resourceType").and_then(Json::as_str);
+        match expected {
+            Some(kind) if own == Some(model().get(kind).name) => Item::Node(Node {
+                json,
+                shadow: None,
+                kind: Some(kind),
+            }),
+            _ => Self::resource(json),
+        }
     }
 
     /// The text of a primitive, borrowed where it can be, numbers as written; none for objects and for elements
@@ -53,8 +71,27 @@ impl<'t> Item<'t> {
             Item::Integer(value) => Cow::Owned(value.to_string()),
             Item::Decimal(value) => Cow::Owned(value.to_string()),
             Item::Text(text) => text.clone(),
-            Item::Temporal(_, written) => Cow::Borrowed(written),
+            Item::Temporal(value) => Cow::Owned(value.to_string()),
+            Item::Quantity(value) => Cow::Owned(value.to_string()),
+            Item::TypeInfo(..) => return None,
         })
+    }
+
+    /// Its truth, if it is a boolean.
+    pub(crate) fn boolean(&self) -> Option<bool> {
+        match self.scalar() {
+            Scalar::Boolean(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_number(&self) -> bool {
+        self.scalar().is_number()
+    }
+
+    /// Whether it is an element with extensions only.
+    pub(crate) fn without_value(&self) -> bool {
+        matches!(self, Item::Node(node) if node.json.is_null())
     }
 
     pub(super) fn scalar(&self) -> Scalar<'_> {
@@ -62,16 +99,58 @@ impl<'t> Item<'t> {
             Item::Node(node) => match node.json {
                 Json::Bool(value) => Scalar::Boolean(*value),
                 Json::Number(text) => Scalar::Number(text),
-                Json::String(text) => Scalar::Text(text, true),
+                // Some converters write numbers as texts; the element's type says what is meant.
+                Json::String(text)
+                    if node.kind.is_some_and(|kind| model().get(kind).numeric)
+                        && Decimal::parse(text).is_some() =>
+                {
+                    Scalar::Number(text)
+                }
+                Json::String(text) => Scalar::Text(text, Origin::Tree(node.kind)),
                 Json::Null | Json::Array(_) | Json::Object(_) => Scalar::None,
             },
             Item::Boolean(value) => Scalar::Boolean(*value),
             Item::Integer(value) => Scalar::Integer(*value),
             Item::Decimal(value) => Scalar::Decimal(*value),
-            Item::Text(text) => Scalar::Text(text, false),
-            Item::Temporal(value, _) => Scalar::Temporal(*value),
+            Item::Text(text) => Scalar::Text(text, Origin::Computed),
+            Item::Temporal(value) => Scalar::Temporal(*value),
+            Item::Quantity(_) | Item::TypeInfo(..) => Scalar::None,
         }
     }
+
+    /// The name of its type as `type()` says it: name space and name; none below an unknown element.
+    pub(crate) fn type_name(&self) -> Option<(&'static str, &'static str)> {
+        Some(match self {
+            Item::Node(node) => {
+                let model = model();
+                let own = model.get(node.kind?);
+                // The parts of a resource have no name of their own.
+                let shown = match own.base {
+                    Some(base) if own.name.contains('.') => model.get(base).name,
+                    _ => own.name,
+                };
+                ("FHIR", shown)
+            }
+            Item::Boolean(_) => ("System", "Boolean"),
+            Item::Integer(_) => ("System", "Integer"),
+            Item::Decimal(_) => ("System", "Decimal"),
+            Item::Text(_) => ("System", "String"),
+            Item::Temporal(value) => match value.shape {
+                Shape::Date => ("System", "Date"),
+                Shape::DateTime => ("System", "DateTime"),
+                Shape::Time => ("System", "Time"),
+            },
+            Item::Quantity(_) => ("System", "Quantity"),
+            Item::TypeInfo(..) => ("System", "TypeInfo"),
+        })
+    }
+}
+
+/// The type that a resource says it is.
+pub(super) fn resource_type(json: &Json<'_>) -> Option<TypeId> {
+    let name = json.get("resourceType").and_then(Json::as_str)?;
+    let id = model().find(name)?;
+    (model().get(id).kind == TypeKind::Resource).then_some(id)
 }
 
 fn truth(value: bool) -> &'static str {
@@ -86,9 +165,19 @@ impl fmt::Debug for Item<'_> {
             Item::Integer(_) => f.write_str("integer"),
             Item::Decimal(_) => f.write_str("decimal"),
             Item::Text(text) => write!(f, "text({})", text.len()),
-            Item::Temporal(..) => f.write_str("temporal"),
+            Item::Temporal(_) => f.write_str("temporal"),
+            Item::Quantity(_) => f.write_str("quantity"),
+            Item::TypeInfo(..) => f.write_str("type"),
         }
     }
+}
+
+/// Where a text comes from: in a tree a date is written as a string too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    Computed,
+    /// With its type, where that is known.
+    Tree(Option<TypeId>),
 }
 
 /// An item seen as a primitive.
@@ -99,8 +188,7 @@ pub(super) enum Scalar<'i> {
     Decimal(Decimal),
     /// A number of a tree, as written.
     Number(&'i str),
-    /// True if it comes from a tree, where a date is written as a string too.
-    Text(&'i str, bool),
+    Text(&'i str, Origin),
     Temporal(Temporal),
     None,
 }
@@ -127,6 +215,48 @@ impl Scalar<'_> {
         match self {
             Scalar::Integer(value) => Some(value),
             Scalar::Number(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// As a moment: computed, or the text of a tree that is of a date type; of a type that is not known, a text that
+    /// is a date to the day at least, for a shorter one could be any number.
+    pub(super) fn temporal(self) -> Option<Temporal> {
+        match self {
+            Scalar::Temporal(value) => Some(value),
+            Scalar::Text(text, Origin::Tree(Some(kind))) => match model().get(kind).name {
+                "date" | "dateTime" | "instant" => Temporal::parse(text).map(|mut found| {
+                    if model().get(kind).name != "date" {
+                        found.shape = Shape::DateTime;
+                    }
+                    found
+                }),
+                "time" => Temporal::parse_time(text),
+                _ => None,
+            },
+            Scalar::Text(text, Origin::Tree(None))
+                if text.len() >= 10 && text.starts_with(|first: char| first.is_ascii_digit()) =>
+            {
+                Temporal::parse(text).filter(|found| found.has_day())
+            }
+            _ => None,
+        }
+    }
+
+    /// As a moment beside one that was computed: a text whose type is not known is read as what it looks like.
+    pub(super) fn moment(self) -> Option<Temporal> {
+        match self {
+            Scalar::Text(text, Origin::Tree(None)) => Temporal::parse(text),
+            other => other.temporal(),
+        }
+    }
+
+    /// As a moment, if this is one and the other side may be.
+    pub(super) fn moment_beside(self, other: Self) -> Option<Temporal> {
+        match (self, other) {
+            (Scalar::Temporal(value), _) => Some(value),
+            (own, Scalar::Temporal(_)) => own.moment(),
+            (own, Scalar::Text(_, Origin::Tree(_))) => own.temporal(),
             _ => None,
         }
     }

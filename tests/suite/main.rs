@@ -16,10 +16,12 @@
 mod broken;
 mod cli;
 mod demo;
+mod fhirpath;
 mod loop_fhir;
 mod privacy;
 mod pull;
 mod samples;
 mod support;
+mod view;
 mod watch;
 mod workload_folder;

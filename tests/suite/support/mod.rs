@@ -11,3 +11,4 @@ pub(crate) mod shared;
 pub(crate) mod spreadsheet;
 pub(crate) mod table;
 pub(crate) mod workload;
+pub(crate) mod xml;

@@ -1,0 +1,411 @@
+//! Finds, without data, what an expression can result in, and refuses what could never find anything.
+//!
+//! In comes the syntax and the types of what it starts from; out come the types of the result, as far as they are known.
+//! Kept: what is refused here would be empty or an error on every resource; what is not known is let through.
+
+use super::environment::Environment;
+use super::model::{TypeId, TypeKind, model, nearest};
+use super::syntax::{Child, Expr, Function, Literal, Operator, PatternUse, Step, StepKind, Target};
+use super::temporal::Shape;
+use super::terms::CompileError;
+use super::types::Named;
+
+/// What a result can be.
+#[derive(Clone, Debug)]
+pub(super) enum Known {
+    /// Anything.
+    Any,
+    /// One of these; of none, nothing.
+    Types(Vec<Named>),
+}
+
+const BOOLEAN: Named = Named::System("Boolean");
+const INTEGER: Named = Named::System("Integer");
+const TEXT: Named = Named::System("String");
+/// What `type()` says; no expression can name it.
+const TYPE_INFO: Named = Named::System("TypeInfo");
+
+/// The types of an expression's result.
+///
+/// # Errors
+/// What could never find anything.
+pub(super) fn check(
+    root: &Expr,
+    environment: &Environment<'_>,
+    parent: Option<&Known>,
+) -> Result<Known, CompileError> {
+    let this = match parent {
+        Some(parent) => parent.clone(),
+        None => Known::fhir(environment.focus()),
+    };
+    Checker {
+        strict: !environment.view,
+    }
+    .expr(root, &this)
+}
+
+impl Known {
+    fn fhir(kind: Option<TypeId>) -> Self {
+        kind.map_or(Known::Any, |kind| Known::of(Named::Fhir(kind)))
+    }
+
+    fn of(named: Named) -> Self {
+        Known::Types(vec![named])
+    }
+
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Known::Types(mut types), Known::Types(others)) => {
+                for other in others {
+                    if !types.contains(&other) {
+                        types.push(other);
+                    }
+                }
+                Known::Types(types)
+            }
+            _ => Known::Any,
+        }
+    }
+
+    /// Whether it is something, and none of it as wanted.
+    fn never(&self, wanted: impl Fn(Named) -> bool) -> bool {
+        match self {
+            Known::Any => false,
+            Known::Types(types) => !types.is_empty() && !types.iter().any(|named| wanted(*named)),
+        }
+    }
+
+    fn names(&self) -> String {
+        let Known::Types(types) = self else {
+            return "anything".to_owned();
+        };
+        let names = types.iter().take(3).map(|named| match named {
+            Named::Fhir(id) => model().get(*id).name,
+            Named::System(name) => name,
+        });
+        names.collect::<Vec<_>>().join(" or ")
+    }
+}
+
+struct Checker {
+    /// An element that a type has not is a mistake, even where another type has it.
+    strict: bool,
+}
+
+impl Checker {
+    fn expr(&self, expr: &Expr, this: &Known) -> Result<Known, CompileError> {
+        Ok(match expr {
+            Expr::Empty => Known::Types(Vec::new()),
+            Expr::Literal(literal) => Known::of(literal_type(literal)),
+            Expr::This => this.clone(),
+            Expr::Index | Expr::RowIndex => Known::of(INTEGER),
+            Expr::Total => Known::Any,
+            Expr::Root(named, offset) => self.root(*named, *offset, this)?,
+            Expr::Variable(_, kind) => Known::fhir(*kind),
+            Expr::Chain(head, steps) => {
+                let mut known = self.expr(head, this)?;
+                let mut before = None;
+                for step in steps {
+                    ordered(before, step)?;
+                    known = self.step(step, known, this)?;
+                    before = Some(step);
+                }
+                known
+            }
+            Expr::Negative(inner) => self.expr(inner, this)?,
+            Expr::Binary(operator, left, right) => {
+                let (left, right) = (self.expr(left, this)?, self.expr(right, this)?);
+                match operator {
+                    Operator::Union => left.or(right),
+                    Operator::Concatenate => Known::of(TEXT),
+                    Operator::Add
+                    | Operator::Subtract
+                    | Operator::Multiply
+                    | Operator::Divide
+                    | Operator::Div
+                    | Operator::Mod => Known::Any,
+                    _ => Known::of(BOOLEAN),
+                }
+            }
+        })
+    }
+
+    /// A leading type name keeps what is of that type.
+    fn root(&self, named: TypeId, offset: usize, this: &Known) -> Result<Known, CompileError> {
+        let model = model();
+        let related = |other: Named| match other {
+            Named::Fhir(other) => model.is_a(other, named) || model.is_a(named, other),
+            Named::System(_) => false,
+        };
+        if self.strict && this.never(related) {
+            return Err(CompileError::new(
+                offset,
+                format!(
+                    "this path starts from {}, which is never a {}",
+                    this.names(),
+                    model.get(named).name
+                ),
+                "leave the name out, or start from a variable such as %patient",
+            ));
+        }
+        Ok(match this {
+            Known::Types(types) if types.len() == 1 && related(types[0]) => match types[0] {
+                Named::Fhir(own) if model.is_a(own, named) => this.clone(),
+                _ => Known::of(Named::Fhir(named)),
+            },
+            _ => Known::of(Named::Fhir(named)),
+        })
+    }
+
+    fn step(&self, step: &Step, known: Known, this: &Known) -> Result<Known, CompileError> {
+        match &step.kind {
+            StepKind::Child(child) => self.child(child, step.offset, &known),
+            StepKind::At(index) => {
+                self.expr(index, this)?;
+                Ok(known)
+            }
+            StepKind::OfType(named) | StepKind::As(named) => Ok(Known::of(*named)),
+            StepKind::Is(_) => Ok(Known::of(BOOLEAN)),
+            StepKind::Pattern(usage, _) => {
+                texts_only(&known, "matches()", step.offset)?;
+                match usage {
+                    PatternUse::Replace(by) => {
+                        self.expr(by, this)?;
+                        Ok(Known::of(TEXT))
+                    }
+                    _ => Ok(Known::of(BOOLEAN)),
+                }
+            }
+            StepKind::Call(function, arguments) => {
+                self.call(*function, arguments, known, this, step.offset)
+            }
+        }
+    }
+
+    fn child(&self, child: &Child, offset: usize, known: &Known) -> Result<Known, CompileError> {
+        let Known::Types(types) = known else {
+            return Ok(Known::Any);
+        };
+        let model = model();
+        let (mut found, mut open) = (Known::Types(Vec::new()), types.is_empty());
+        let mut any = types.is_empty();
+        for named in types {
+            let element = match (named, child.id) {
+                (Named::Fhir(of), Some(name)) => model.element(*of, name),
+                _ => None,
+            };
+            if let Some(element) = element {
+                any = true;
+                for kind in &element.types {
+                    // What stands there says itself which resource it is.
+                    open |= model.get(*kind).kind == TypeKind::Resource;
+                    found = found.or(Known::of(Named::Fhir(*kind)));
+                }
+            } else if *named == TYPE_INFO {
+                any = true;
+                found = found.or(Known::of(TEXT));
+            } else if let Named::Fhir(of) = named
+                && is_abstract(model.get(*of).name)
+            {
+                (any, open) = (true, true);
+            }
+        }
+        if any {
+            return Ok(if open { Known::Any } else { found });
+        }
+        if !self.strict && child.id.is_some() {
+            return Ok(Known::Any);
+        }
+        let elements = types.iter().filter_map(|named| match named {
+            Named::Fhir(of) => Some(model.elements(*of).map(|element| element.name)),
+            Named::System(_) => None,
+        });
+        let help = match nearest(elements.flatten(), &child.name) {
+            Some(near) => format!("the nearest is {near}"),
+            None => "a value has no elements".to_owned(),
+        };
+        Err(CompileError::new(
+            offset,
+            format!("{} has no element \"{}\"", known.names(), child.name),
+            help,
+        ))
+    }
+
+    fn call(
+        &self,
+        function: Function,
+        arguments: &[Expr],
+        known: Known,
+        this: &Known,
+        offset: usize,
+    ) -> Result<Known, CompileError> {
+        let inner = match function {
+            Function::Where
+            | Function::Select
+            | Function::All
+            | Function::Exists
+            | Function::Repeat
+            | Function::Aggregate
+            | Function::Sort
+            | Function::Trace
+            | Function::Iif => &known,
+            _ => this,
+        };
+        let mut given = Vec::new();
+        for argument in arguments {
+            given.push(self.expr(argument, inner)?);
+        }
+        if function == Function::Iif && given[0].never_boolean() {
+            return Err(CompileError::new(
+                offset,
+                "the condition of iif() is never true or false",
+                "write a comparison, or .exists()",
+            ));
+        }
+        Ok(match function {
+            Function::Select => given.swap_remove(0),
+            Function::Iif => {
+                let mut branches = given.into_iter().skip(1);
+                let first = branches.next().unwrap_or(Known::Any);
+                branches.fold(first, Known::or)
+            }
+            Function::Union | Function::Combine => known.or(given.swap_remove(0)),
+            Function::Where
+            | Function::First
+            | Function::Last
+            | Function::Tail
+            | Function::Single
+            | Function::Skip
+            | Function::Take
+            | Function::Distinct
+            | Function::Intersect
+            | Function::Exclude
+            | Function::Sort
+            | Function::Trace => known,
+            Function::Extension => Known::fhir(model().find("Extension")),
+            Function::Type => Known::of(TYPE_INFO),
+            _ => return value_call(function, &known, offset),
+        })
+    }
+}
+
+impl Known {
+    /// Whether it is something that is neither true nor false.
+    pub(super) fn never_boolean(&self) -> bool {
+        let boolean = model().find("boolean").map(Named::Fhir);
+        self.never(|named| named == BOOLEAN || Some(named) == boolean)
+    }
+}
+
+/// The functions that give values.
+fn value_call(function: Function, known: &Known, offset: usize) -> Result<Known, CompileError> {
+    Ok(match function {
+        Function::All
+        | Function::Booleans { .. }
+        | Function::Comparable
+        | Function::Converts(_)
+        | Function::Empty
+        | Function::Exists
+        | Function::HasValue
+        | Function::IsDistinct
+        | Function::Not
+        | Function::SubsetOf
+        | Function::SupersetOf
+        | Function::Convert(Target::Boolean) => Known::of(BOOLEAN),
+        Function::StartsWith | Function::EndsWith | Function::Contains => {
+            texts_only(known, "this function", offset)?;
+            Known::of(BOOLEAN)
+        }
+        Function::Length | Function::IndexOf | Function::LastIndexOf => {
+            texts_only(known, "this function", offset)?;
+            Known::of(INTEGER)
+        }
+        Function::Count | Function::Precision => Known::of(INTEGER),
+        Function::Join
+        | Function::Upper
+        | Function::Lower
+        | Function::Trim
+        | Function::Substring
+        | Function::Replace
+        | Function::Split
+        | Function::ToChars
+        | Function::Encode
+        | Function::Decode
+        | Function::Escape
+        | Function::Unescape => {
+            texts_only(known, "this function", offset)?;
+            Known::of(TEXT)
+        }
+        Function::Convert(Target::Text) => Known::of(TEXT),
+        _ => Known::Any,
+    })
+}
+
+/// A function of texts cannot work on what has parts.
+fn texts_only(known: &Known, what: &str, offset: usize) -> Result<(), CompileError> {
+    let text = |named| match named {
+        Named::Fhir(id) => {
+            let kind = model().get(id);
+            kind.kind == TypeKind::Primitive && !kind.numeric && kind.name != "boolean"
+        }
+        Named::System(name) => name == "String",
+    };
+    if !known.never(text) {
+        return Ok(());
+    }
+    Err(CompileError::new(
+        offset,
+        format!("{what} works on text, and this is {}", known.names()),
+        "name the element that holds the text, or convert with toString()",
+    ))
+}
+
+/// The parts of an element have no order, so that none of them is the first.
+fn ordered(before: Option<&Step>, step: &Step) -> Result<(), CompileError> {
+    let unordered = matches!(
+        before.map(|step| &step.kind),
+        Some(StepKind::Call(Function::Children | Function::Descendants, _))
+    );
+    let picks = matches!(
+        step.kind,
+        StepKind::At(_)
+            | StepKind::Call(
+                Function::First
+                    | Function::Last
+                    | Function::Tail
+                    | Function::Skip
+                    | Function::Take,
+                _
+            )
+    );
+    if unordered && picks {
+        return Err(CompileError::new(
+            step.offset,
+            "children() and descendants() have no order to pick from",
+            "name the element, or filter with where() or ofType() first",
+        ));
+    }
+    Ok(())
+}
+
+fn is_abstract(name: &str) -> bool {
+    matches!(
+        name,
+        "Resource" | "DomainResource" | "Element" | "BackboneElement"
+    )
+}
+
+fn literal_type(literal: &Literal) -> Named {
+    Named::System(match literal {
+        Literal::Boolean(_) => "Boolean",
+        Literal::Integer(_) => "Integer",
+        Literal::Decimal(_) => "Decimal",
+        Literal::Text(_) => "String",
+        Literal::Temporal(moment) => match moment.shape {
+            Shape::Date => "Date",
+            Shape::DateTime => "DateTime",
+            Shape::Time => "Time",
+        },
+        Literal::Quantity(_) => "Quantity",
+    })
+}

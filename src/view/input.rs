@@ -1,0 +1,252 @@
+//! The resources of files and folders, one at a time: `.json`, `.ndjson` and their `.gz`, and the entries of Bundles.
+//!
+//! A file named `.ndjson` holds a resource a line, any other one JSON document. What cannot be read is noted with its
+//! place and passed over.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::limits;
+use crate::path::{Json, items};
+
+/// Bytes of one JSON document: a Bundle is read whole.
+const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Why an input cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InputError {
+    #[error("the input cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the input holds more than {} files", limits::EXTRACT_FILES_MAX)]
+    TooManyFiles,
+}
+
+/// Files of resources.
+pub(crate) struct Resources {
+    base: PathBuf,
+    files: Vec<PathBuf>,
+    problems: Vec<Diagnostic>,
+}
+
+impl Resources {
+    /// Lists the files of a folder, those of folders below too, or takes one file.
+    ///
+    /// # Errors
+    /// The folder cannot be listed, or holds too many files.
+    pub(crate) fn open(path: &Path) -> Result<Self, InputError> {
+        let mut files = Vec::new();
+        let mut base = path;
+        if path.is_file() {
+            files.push(path.to_owned());
+            base = path.parent().unwrap_or(path);
+        } else {
+            list(path, 0, &mut files)?;
+        }
+        files.sort();
+        Ok(Resources {
+            base: base.to_owned(),
+            files,
+            problems: Vec::new(),
+        })
+    }
+
+    /// What was passed over.
+    pub(crate) fn problems(&self) -> &[Diagnostic] {
+        &self.problems
+    }
+
+    /// Shows every resource, in the order of the files, with its place.
+    ///
+    /// # Errors
+    /// What the visitor says.
+    pub(crate) fn each<E>(
+        &mut self,
+        mut visit: impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for file in std::mem::take(&mut self.files) {
+            let name = file.strip_prefix(&self.base).unwrap_or(&file);
+            let name = name.display().to_string();
+            let place = Place::file(name.clone());
+            let mut reader = match open(&file) {
+                Ok(reader) => reader,
+                Err(error) => {
+                    self.note(format!("a file cannot be read: {}", error.kind()), place);
+                    continue;
+                }
+            };
+            if name.to_lowercase().contains(".ndjson") {
+                self.lines(&mut reader, &name, &mut visit)?;
+            } else {
+                self.document(&mut reader, place, &mut visit)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn lines<E>(
+        &mut self,
+        reader: &mut Reader,
+        name: &str,
+        visit: &mut impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let limit = u64::try_from(limits::RESOURCE_BYTES_MAX).unwrap_or(u64::MAX) + 2;
+        let mut line = Vec::new();
+        let mut number = 0;
+        loop {
+            line.clear();
+            number += 1;
+            let place = Place::file(name).line(number);
+            match reader.by_ref().take(limit).read_until(b'\n', &mut line) {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                Err(error) => {
+                    self.note(format!("a file cannot be read: {}", error.kind()), place);
+                    return Ok(());
+                }
+            }
+            if line.trim_ascii().len() > limits::RESOURCE_BYTES_MAX {
+                let what = format!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
+                self.note(what, place);
+                // What follows would be read as lines of its own.
+                return Ok(());
+            }
+            if !line.trim_ascii().is_empty() {
+                self.show(&line, place, visit)?;
+            }
+        }
+    }
+
+    fn document<E>(
+        &mut self,
+        reader: &mut Reader,
+        place: Place,
+        visit: &mut impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut bytes = Vec::new();
+        let read = reader.take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes);
+        if let Err(error) = read {
+            self.note(format!("a file cannot be read: {}", error.kind()), place);
+            return Ok(());
+        }
+        if u64::try_from(bytes.len()).is_ok_and(|length| length > DOCUMENT_BYTES_MAX) {
+            let what = format!("a document is longer than {DOCUMENT_BYTES_MAX} bytes");
+            self.note(what, place);
+            return Ok(());
+        }
+        self.show(&bytes, place, visit)
+    }
+
+    /// Shows a resource, or those of a Bundle.
+    fn show<E>(
+        &mut self,
+        bytes: &[u8],
+        place: Place,
+        visit: &mut impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let tree = match Json::parse(bytes) {
+            Ok(tree) => tree,
+            Err(error) => {
+                let place = place.and(format!(
+                    "line {}, column {} of the text",
+                    error.line, error.column
+                ));
+                self.note(error.what, place);
+                return Ok(());
+            }
+        };
+        match tree.get("resourceType").and_then(Json::as_str) {
+            None => {
+                let what = "a document has no resourceType";
+                self.add(Diagnostic::new(Code::NotAResource, what, place));
+                Ok(())
+            }
+            Some("Bundle") => {
+                visit(&tree, &place)?;
+                for (index, entry) in items(tree.get("entry")).iter().enumerate() {
+                    if let Some(resource) = entry.get("resource") {
+                        visit(resource, &place.clone().and(format!("entry {}", index + 1)))?;
+                    }
+                }
+                Ok(())
+            }
+            Some(_) => visit(&tree, &place),
+        }
+    }
+
+    fn note(&mut self, what: impl Into<String>, place: Place) {
+        self.add(Diagnostic::new(Code::Unreadable, what, place));
+    }
+
+    fn add(&mut self, problem: Diagnostic) {
+        if self.problems.len() < limits::DIAGNOSTICS_MAX {
+            self.problems.push(problem);
+        }
+    }
+}
+
+type Reader = BufReader<Box<dyn Read>>;
+
+fn open(path: &Path) -> std::io::Result<Reader> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > limits::EXTRACT_BYTES_MAX {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    let packed = path.extension().is_some_and(|ending| ending == "gz");
+    Ok(BufReader::with_capacity(1 << 20, unpacked(file, packed)))
+}
+
+/// Fails once more has come out of a packed file than an extract may hold.
+struct Limited<R> {
+    reader: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        match u64::try_from(read).ok().and_then(|read| self.left.checked_sub(read)) {
+            Some(left) => self.left = left,
+            None => return Err(std::io::ErrorKind::FileTooLarge.into()),
+        }
+        Ok(read)
+    }
+}
+
+fn unpacked(file: File, packed: bool) -> Box<dyn Read> {
+    if packed {
+        Box::new(Limited {
+            reader: flate2::read::MultiGzDecoder::new(file),
+            left: limits::EXTRACT_BYTES_MAX,
+        })
+    } else {
+        Box::new(file)
+    }
+}
+
+fn list(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), InputError> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy().to_lowercase();
+        let wanted = [".json", ".ndjson", ".json.gz", ".ndjson.gz"]
+            .iter()
+            .any(|ending| name.ends_with(ending));
+        if kind.is_dir() && depth < limits::EXTRACT_DEPTH_MAX {
+            list(&entry.path(), depth + 1, paths)?;
+        } else if kind.is_file() && wanted {
+            paths.push(entry.path());
+        }
+        if paths.len() > limits::EXTRACT_FILES_MAX {
+            return Err(InputError::TooManyFiles);
+        }
+    }
+    Ok(())
+}
