@@ -20,5 +20,6 @@ mod loop_fhir;
 mod privacy;
 mod samples;
 mod support;
+mod validate;
 mod watch;
 mod workload_folder;

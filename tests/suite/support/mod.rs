@@ -1,8 +1,10 @@
 //! What the tests share, one file a thing.
 
+pub(crate) mod between;
 pub(crate) mod expected;
 pub(crate) mod fhir_server;
 pub(crate) mod home;
+pub(crate) mod installed;
 pub(crate) mod people;
 pub(crate) mod planted;
 pub(crate) mod process;
@@ -10,4 +12,6 @@ pub(crate) mod sekmet;
 pub(crate) mod shared;
 pub(crate) mod spreadsheet;
 pub(crate) mod table;
+pub(crate) mod validator;
+pub(crate) mod weak;
 pub(crate) mod workload;

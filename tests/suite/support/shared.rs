@@ -7,10 +7,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 /// The tests that need the folder: counted in the line that says that they were skipped.
-const TESTS: [&str; 3] = [
+const TESTS: [&str; 5] = [
     "workload_folder::the_books_of_a_thousand_referrals_are_true_to_the_last_one",
     "loop_fhir::a_thousand_referrals_go_out_and_their_outcomes_come_back_once",
     "samples::every_public_sample_is_read_or_explained",
+    "validate::the_validator_takes_two_good_resources_and_refuses_nine_bad_ones",
+    "validate::nothing_that_kith_writes_has_an_error",
 ];
 
 /// The folder, or `None` where it is absent and may be.
