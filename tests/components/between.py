@@ -12,6 +12,8 @@ import pathlib
 from mitmproxy import ctx, http
 
 SEARCHES = "application/x-www-form-urlencoded"
+# What the tests themselves ask is let through.
+OF_THE_TESTS = "x-of-the-tests"
 
 
 class Between:
@@ -25,7 +27,7 @@ class Between:
         loader.add_option("keep", str, "", "folder for what was written")
 
     def request(self, flow: http.HTTPFlow):
-        if not ctx.options.keep:
+        if not ctx.options.keep or OF_THE_TESTS in flow.request.headers:
             return
         keep = pathlib.Path(ctx.options.keep)
         with open(keep / "log", "a", encoding="utf-8") as log:
@@ -37,6 +39,8 @@ class Between:
 
     def response(self, flow: http.HTTPFlow):
         said = flow.request
+        if OF_THE_TESTS in said.headers:
+            return
         what = b"\0".join([said.method.encode(), said.path.encode(), said.content or b"",
                            said.headers.get("if-none-exist", "").encode()])
         key = hashlib.sha256(b"%d\0%b" % (ctx.options.draw, what)).digest()

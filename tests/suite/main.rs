@@ -16,6 +16,8 @@
 mod broken;
 mod cli;
 mod demo;
+mod gp_kill;
+mod gp_servers;
 mod loop_fhir;
 mod privacy;
 mod samples;

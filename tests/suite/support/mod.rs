@@ -3,6 +3,7 @@
 pub(crate) mod between;
 pub(crate) mod expected;
 pub(crate) mod fhir_server;
+pub(crate) mod hfs;
 pub(crate) mod home;
 pub(crate) mod installed;
 pub(crate) mod people;
@@ -12,6 +13,7 @@ pub(crate) mod sekmet;
 pub(crate) mod shared;
 pub(crate) mod spreadsheet;
 pub(crate) mod table;
+pub(crate) mod token_server;
 pub(crate) mod validator;
 pub(crate) mod weak;
 pub(crate) mod workload;

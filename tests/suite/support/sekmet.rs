@@ -2,11 +2,16 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::fhir_server::FhirServer;
 use super::installed::{component, free_port, quiet_command};
 use super::process::Process;
+use super::token_server::CLIENT;
+
+/// The token by which a test comes into a server that asks Kith for another.
+const TOKEN: &str = "of-the-tests";
 
 /// A running server; ended when dropped.
 pub(crate) struct Sekmet {
@@ -20,6 +25,18 @@ impl Sekmet {
     pub(crate) fn start() -> Self {
         let port = free_port();
         Self::start_as(port, &format!("http://127.0.0.1:{port}/fhir"), "")
+    }
+
+    /// Starts an empty server that wants tokens (SMART Backend Services), which it gives to the client with these keys.
+    pub(crate) fn start_smart(jwks: &Value, scope: &str, lifetime_seconds: u32) -> Self {
+        let port = free_port();
+        // JSON is YAML too.
+        let auth = json!({
+            "types": ["smart", "bearer"], "tokens": [TOKEN], "token_lifetime": lifetime_seconds,
+            "smart_clients": [{"client_id": CLIENT, "jwks": jwks, "scopes": scope}],
+        });
+        let settings = format!("server_auth: {auth}\n");
+        Self::start_as(port, &format!("http://127.0.0.1:{port}/fhir"), &settings)
     }
 
     /// Starts it on a port, under the base URL that its answers are to name, with further settings.
@@ -36,7 +53,7 @@ impl Sekmet {
         command.args(["--port", &port.to_string()]);
         let mut process = Process::start(&mut command);
         // The tests ask the server itself, whoever stands in front of it.
-        let fhir = FhirServer::at(&format!("http://127.0.0.1:{port}/fhir"));
+        let fhir = FhirServer::with_token(&format!("http://127.0.0.1:{port}/fhir"), TOKEN);
         fhir.wait_until_ready(|| process.alive());
         Self {
             fhir,
