@@ -147,9 +147,12 @@ function answer(response, outcome, resource) {
   response.end(JSON.stringify(resource ?? outcome));
 }
 
-http.createServer((request, response) => {
+const server = http.createServer((request, response) => {
   handle(request)
     .catch((error) => [core.normalizeOperationOutcome(error)])
     .then(([outcome, resource]) => answer(response, outcome, resource))
     .catch(() => response.destroy());
-}).listen(Number(port), '127.0.0.1');
+});
+// Longer than any pause of a caller: node's five seconds would cut a connection just when it is used again.
+server.keepAliveTimeout = 120_000;
+server.listen(Number(port), '127.0.0.1');
