@@ -161,7 +161,10 @@ impl Parser<'_> {
             return Ok((StepKind::Call(Function::Take, vec![Expr::Empty]), height));
         };
         if pattern.is_empty() && name == "replaceMatches" {
-            return Ok((StepKind::Call(Function::Convert(super::syntax::Target::Text), Vec::new()), height));
+            return Ok((
+                StepKind::Call(Function::Convert(super::syntax::Target::Text), Vec::new()),
+                height,
+            ));
         }
         let (compiled, usage) = match name {
             "matches" => (pattern, PatternUse::Matches),
@@ -193,9 +196,8 @@ impl Parser<'_> {
 
     /// A type's name, with its name space where one is written.
     pub(super) fn type_name(&mut self) -> Result<Named, CompileError> {
-        let expected = |start| {
-            CompileError::new(start, "expected the name of a type", "as in ofType(string)")
-        };
+        let expected =
+            |start| CompileError::new(start, "expected the name of a type", "as in ofType(string)");
         let start = self.offset();
         let Token::Name(name, _) = self.take() else {
             return Err(expected(start));

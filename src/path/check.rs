@@ -364,17 +364,16 @@ fn texts_only(known: &Known, what: &str, offset: usize) -> Result<(), CompileErr
 fn ordered(before: Option<&Step>, step: &Step) -> Result<(), CompileError> {
     let unordered = matches!(
         before.map(|step| &step.kind),
-        Some(StepKind::Call(Function::Children | Function::Descendants, _))
+        Some(StepKind::Call(
+            Function::Children | Function::Descendants,
+            _
+        ))
     );
     let picks = matches!(
         step.kind,
         StepKind::At(_)
             | StepKind::Call(
-                Function::First
-                    | Function::Last
-                    | Function::Tail
-                    | Function::Skip
-                    | Function::Take,
+                Function::First | Function::Last | Function::Tail | Function::Skip | Function::Take,
                 _
             )
     );

@@ -17,7 +17,11 @@ pub(super) fn children<'t>(item: &Item<'t>, child: &Child, found: &mut Vec<Item<
     let node = match item {
         Item::Node(node) => *node,
         Item::TypeInfo(space, name) => {
-            let part = if child.name == "namespace" { space } else { name };
+            let part = if child.name == "namespace" {
+                space
+            } else {
+                name
+            };
             found.push(Item::Text(Cow::Borrowed(part)));
             return;
         }
@@ -80,7 +84,12 @@ fn chosen<'t>(
             let shadow = members
                 .iter()
                 .find(|(other, _)| other.strip_prefix('_') == Some(key));
-            push_values(Some(member), shadow.map(|(_, shadow)| shadow), Some(kind), found);
+            push_values(
+                Some(member),
+                shadow.map(|(_, shadow)| shadow),
+                Some(kind),
+                found,
+            );
         } else if let Some(plain) = key.strip_prefix('_')
             && let Some(kind) = kind_of(plain)
             && !members.iter().any(|(own, _)| own == plain)

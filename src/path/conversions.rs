@@ -71,18 +71,19 @@ fn to_decimal(item: &Item<'_>) -> Result<Option<Decimal>, EvaluateError> {
         Scalar::Text(text, _) => {
             let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
             let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
-            let digits = |part: &str| {
-                !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
-            };
+            let digits =
+                |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
             if !digits(whole) || !digits(fraction) {
                 return Ok(None);
             }
             let text = text.strip_prefix('+').unwrap_or(text);
             Some(Decimal::parse(text).ok_or(EvaluateError::Inexact("toDecimal()"))?)
         }
-        scalar if scalar.is_number() => {
-            Some(scalar.decimal().ok_or(EvaluateError::Inexact("toDecimal()"))?)
-        }
+        scalar if scalar.is_number() => Some(
+            scalar
+                .decimal()
+                .ok_or(EvaluateError::Inexact("toDecimal()"))?,
+        ),
         _ => None,
     })
 }
@@ -113,10 +114,7 @@ fn to_time(item: &Item<'_>) -> Option<Temporal> {
 }
 
 /// `toQuantity(unit)`: in that unit, nothing where it does not convert.
-pub(super) fn convert_quantity<'t>(
-    items: &[Item<'t>],
-    unit: Option<&Vec<Item<'t>>>,
-) -> Items<'t> {
+pub(super) fn convert_quantity<'t>(items: &[Item<'t>], unit: Option<&Vec<Item<'t>>>) -> Items<'t> {
     let Some(item) = single(items, WHAT)?.filter(|item| !is_absent(item)) else {
         return Ok(Vec::new());
     };

@@ -131,7 +131,16 @@ impl Decimal {
         let (own, others, scale) = self.aligned(other)?;
         let whole = own.checked_div(others)?;
         let rest = own.checked_rem(others)?;
-        Some((Decimal { digits: whole, scale: 0 }, Decimal { digits: rest, scale }))
+        Some((
+            Decimal {
+                digits: whole,
+                scale: 0,
+            },
+            Decimal {
+                digits: rest,
+                scale,
+            },
+        ))
     }
 
     /// To a whole power, none beyond our digits.
@@ -313,8 +322,14 @@ mod tests {
         assert!(Decimal::parse("1e99").is_none() && Decimal::parse("1.x").is_none());
         let divided = |left, right| Decimal::from(left).divide(Decimal::from(right));
         assert_eq!(divided(1, 8).unwrap().to_string(), "0.125");
-        assert_eq!(divided(2, 3).unwrap().to_string(), "0.6666666666666666666666666667");
-        assert_eq!(divided(-1, 3).unwrap().to_string(), "-0.3333333333333333333333333333");
+        assert_eq!(
+            divided(2, 3).unwrap().to_string(),
+            "0.6666666666666666666666666667"
+        );
+        assert_eq!(
+            divided(-1, 3).unwrap().to_string(),
+            "-0.3333333333333333333333333333"
+        );
         assert!(divided(1, 0).is_none());
         assert_eq!(Decimal::parse("-0.50").unwrap().to_string(), "-0.50");
         let boundary = |text: &str, places, upper| {

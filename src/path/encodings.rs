@@ -103,7 +103,9 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 fn base64(bytes: &[u8], alphabet: &[u8; 64]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
+        let word = chunk
+            .iter()
+            .fold(0_u32, |word, byte| word << 8 | u32::from(*byte));
         let word = word << (8 * (3 - chunk.len()));
         for at in 0..4 {
             let place = (word >> (18 - 6 * at)) & 63;
@@ -151,11 +153,19 @@ mod tests {
         for text in ["", "a", "ab", "abc", "subjects?_d", "é\"<&>\\\n"] {
             for way in ["hex", "base64", "urlbase64"] {
                 let there = encoded(text, way).unwrap().unwrap();
-                assert_eq!(decoded(&there, way).unwrap().as_deref(), Some(text), "{way}");
+                assert_eq!(
+                    decoded(&there, way).unwrap().as_deref(),
+                    Some(text),
+                    "{way}"
+                );
             }
             for way in ["html", "json"] {
                 let there = escaped(text, way).unwrap().unwrap();
-                assert_eq!(unescaped(&there, way).unwrap().as_deref(), Some(text), "{way}");
+                assert_eq!(
+                    unescaped(&there, way).unwrap().as_deref(),
+                    Some(text),
+                    "{way}"
+                );
             }
         }
         for bad in ["a", "====", "YQ=", "YR==", "Y=Q="] {

@@ -42,8 +42,8 @@ impl Constant {
             }
             ("time", Json::String(text)) => Literal::Temporal(Temporal::parse_time(text)?),
             (
-                "base64Binary" | "canonical" | "code" | "id" | "markdown" | "oid" | "string" | "uri"
-                | "url" | "uuid",
+                "base64Binary" | "canonical" | "code" | "id" | "markdown" | "oid" | "string"
+                | "uri" | "url" | "uuid",
                 Json::String(text),
             ) => Literal::Text(text.clone().into_owned()),
             _ => return None,

@@ -173,12 +173,7 @@ impl<'t> Evaluation<'_, 't> {
         )
     }
 
-    fn filter(
-        &self,
-        items: Vec<Item<'t>>,
-        criterion: &'t Expr,
-        scope: Scope<'_, 't>,
-    ) -> Items<'t> {
+    fn filter(&self, items: Vec<Item<'t>>, criterion: &'t Expr, scope: Scope<'_, 't>) -> Items<'t> {
         let mut kept = Vec::new();
         for (at, item) in items.into_iter().enumerate() {
             if truth(&self.each(at, &item, criterion, scope)?, "where()")? == Some(true) {
@@ -188,12 +183,7 @@ impl<'t> Evaluation<'_, 't> {
         Ok(kept)
     }
 
-    fn select(
-        &self,
-        items: &[Item<'t>],
-        projection: &'t Expr,
-        scope: Scope<'_, 't>,
-    ) -> Items<'t> {
+    fn select(&self, items: &[Item<'t>], projection: &'t Expr, scope: Scope<'_, 't>) -> Items<'t> {
         let mut projected = Vec::new();
         for (at, item) in items.iter().enumerate() {
             projected.extend(self.each(at, item, projection, scope)?);
@@ -373,12 +363,7 @@ impl<'t> Evaluation<'_, 't> {
     }
 
     /// By each key in turn; a leading minus turns its order round. What has no key comes first.
-    fn sort(
-        &self,
-        items: Vec<Item<'t>>,
-        arguments: &'t [Expr],
-        scope: Scope<'_, 't>,
-    ) -> Items<'t> {
+    fn sort(&self, items: Vec<Item<'t>>, arguments: &'t [Expr], scope: Scope<'_, 't>) -> Items<'t> {
         let mut keyed = Vec::with_capacity(items.len());
         for (at, item) in items.into_iter().enumerate() {
             let mut keys = Vec::with_capacity(arguments.len().max(1));

@@ -154,7 +154,8 @@ impl Lexer {
         if self.peek() == Some('Z') {
             self.at += 1;
             written.push('Z');
-        } else if self.digits_into(&mut written, Some('+')) || self.digits_into(&mut written, Some('-'))
+        } else if self.digits_into(&mut written, Some('+'))
+            || self.digits_into(&mut written, Some('-'))
         {
             self.digits_into(&mut written, Some(':'));
         }

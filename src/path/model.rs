@@ -329,7 +329,10 @@ mod tests {
         assert!(model.get(id("Bundle")).kind == TypeKind::Resource);
         assert!(model.get(id("Age")).kind == TypeKind::Complex);
         assert!(model.get(id("uuid")).kind == TypeKind::Primitive);
-        assert_eq!(model.split_choice("valueCodeableConcept"), Some(("value", "CodeableConcept")));
+        assert_eq!(
+            model.split_choice("valueCodeableConcept"),
+            Some(("value", "CodeableConcept"))
+        );
         assert_eq!(model.split_choice("valueSet"), None);
         assert_eq!(model.nearest_type("Pateint"), "Patient");
         assert!(model.is_choice("value") && !model.is_choice("birth"));

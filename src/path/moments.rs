@@ -58,11 +58,7 @@ fn add(moment: Temporal, step: i128) -> Option<Temporal> {
     let of_day = total.rem_euclid(DAY);
     let mut moved = moment;
     if moment.shape != Shape::Time {
-        let from = days(
-            moment.year.into(),
-            moment.month.into(),
-            moment.day.into(),
-        );
+        let from = days(moment.year.into(), moment.month.into(), moment.day.into());
         let to = from.checked_add(i64::try_from(total.div_euclid(DAY)).ok()?)?;
         let (year, month, day) = civil(to)?;
         moved = moved.with_day(year, month, day);
@@ -133,8 +129,16 @@ pub(super) fn boundary(moment: Temporal, digits: Option<i64>, latest: bool) -> O
         14 | 17 => Part::Second,
         _ => return None,
     };
-    let least = if moment.shape == Shape::Time { Part::Hour } else { Part::Year };
-    let most = if moment.shape == Shape::Date { Part::Day } else { Part::Second };
+    let least = if moment.shape == Shape::Time {
+        Part::Hour
+    } else {
+        Part::Year
+    };
+    let most = if moment.shape == Shape::Date {
+        Part::Day
+    } else {
+        Part::Second
+    };
     if !(least..=most).contains(&to) {
         return None;
     }
@@ -161,7 +165,9 @@ pub(super) fn boundary(moment: Temporal, digits: Option<i64>, latest: bool) -> O
     filled.known = to;
     filled.fraction = if digits == 17 { 3 } else { 0 };
     if moment.shape == Shape::DateTime && to > Part::Day {
-        filled.offset = moment.offset.or(Some(if latest { LATEST } else { EARLIEST }));
+        filled.offset = moment
+            .offset
+            .or(Some(if latest { LATEST } else { EARLIEST }));
     } else {
         filled.offset = None;
     }
@@ -188,15 +194,28 @@ mod tests {
             ("2024", days(364), "2024"),
             ("2024-01", days(-61), "2023-11"),
             ("0001-01-01", days(3_652_058), "9999-12-31"),
-            ("2024-01-01T00:00Z", Duration::Nanoseconds(-1), "2024-01-01T00:00Z"),
-            ("2024-01-01T00:00Z", Duration::Nanoseconds(-MINUTE), "2023-12-31T23:59Z"),
+            (
+                "2024-01-01T00:00Z",
+                Duration::Nanoseconds(-1),
+                "2024-01-01T00:00Z",
+            ),
+            (
+                "2024-01-01T00:00Z",
+                Duration::Nanoseconds(-MINUTE),
+                "2023-12-31T23:59Z",
+            ),
         ] {
             assert_eq!(moved(moment(from), by).unwrap().to_string(), expected);
         }
         assert!(moved(moment("9999-12-31"), days(1)).is_none());
         assert!(moved(moment("0001-01"), Duration::Months(-1)).is_none());
         let late = Temporal::parse_time("23:30").unwrap();
-        assert_eq!(moved(late, Duration::Nanoseconds(HOUR)).unwrap().to_string(), "00:30");
+        assert_eq!(
+            moved(late, Duration::Nanoseconds(HOUR))
+                .unwrap()
+                .to_string(),
+            "00:30"
+        );
     }
 
     #[test]
@@ -207,7 +226,12 @@ mod tests {
             ("2024-02", true, None, "2024-02-29"),
             ("2010-10-10T", false, None, "2010-10-10T00:00:00.000+14:00"),
             ("2010-10-10T", true, None, "2010-10-10T23:59:59.999-12:00"),
-            ("2014-01-01T08:05:07.5Z", true, None, "2014-01-01T08:05:07.599Z"),
+            (
+                "2014-01-01T08:05:07.5Z",
+                true,
+                None,
+                "2014-01-01T08:05:07.599Z",
+            ),
         ] {
             let found = boundary(moment(text), digits, latest).unwrap();
             assert_eq!(found.to_string(), expected);

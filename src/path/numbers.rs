@@ -79,7 +79,8 @@ pub(super) fn number_function<'t>(
             return match function {
                 Function::Power => raised(value, by, both),
                 _ => float(value, |value| {
-                    by.to_float().map_or(f64::NAN, |base| value.ln() / base.ln())
+                    by.to_float()
+                        .map_or(f64::NAN, |base| value.ln() / base.ln())
                 }),
             };
         }
@@ -145,14 +146,17 @@ pub(super) fn boundaries<'t>(
         return Ok(found.map(Item::Temporal).into_iter().collect());
     }
     let places = places.unwrap_or(BOUNDARY_PLACES);
-    let Some(digits) = u32::try_from(places).ok().filter(|_| places <= BOUNDARY_PLACES_MAX) else {
+    let Some(digits) = u32::try_from(places)
+        .ok()
+        .filter(|_| places <= BOUNDARY_PLACES_MAX)
+    else {
         return Ok(Vec::new());
     };
     let bound = |value: Decimal| {
         // The same of a number that has no digit left at that precision.
-        let left = value.abs().is_some_and(|value| {
-            value.is_zero() || !value.truncated_to(digits).is_zero()
-        });
+        let left = value
+            .abs()
+            .is_some_and(|value| value.is_zero() || !value.truncated_to(digits).is_zero());
         if !left {
             return Err(EvaluateError::Undecided(
                 "a boundary at a precision that leaves no digit",

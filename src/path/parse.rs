@@ -3,8 +3,8 @@
 //! The order of operators is `FHIRPath`'s. Kept: what leaves here can be evaluated by recursion, for no part of it
 //! nests deeper than [`NESTING_MAX`].
 
-use super::lexer::{Token, tokens};
 use super::environment::Environment;
+use super::lexer::{Token, tokens};
 use super::quantity::Quantity;
 use super::syntax::{Expr, LEVELS, Literal, Operator, Step, StepKind, TYPE_LEVEL};
 use super::terms::{CompileError, known_resource, number, special, temporal};
@@ -29,10 +29,7 @@ impl Built {
 }
 
 /// Parses a whole expression; the environment says which names may follow `%`.
-pub(super) fn parse(
-    expression: &str,
-    environment: &Environment<'_>,
-) -> Result<Expr, CompileError> {
+pub(super) fn parse(expression: &str, environment: &Environment<'_>) -> Result<Expr, CompileError> {
     let mut parser = Parser {
         tokens: tokens(expression)?,
         at: 0,
@@ -262,7 +259,10 @@ impl Parser<'_> {
                 let called = matches!(self.tokens.get(self.at + 1), Some((Token::Symbol("("), _)));
                 if !called && name.starts_with(|first: char| first.is_ascii_uppercase()) {
                     self.at += 1;
-                    return Ok((Built::leaf(Expr::Root(known_resource(&name, start)?, start)), None));
+                    return Ok((
+                        Built::leaf(Expr::Root(known_resource(&name, start)?, start)),
+                        None,
+                    ));
                 }
                 let step = self.invocation()?;
                 Ok((Built::leaf(Expr::This), Some(step)))

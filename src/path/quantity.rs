@@ -50,7 +50,8 @@ impl Quantity {
             None => (text, ""),
         };
         let unsigned = number.strip_prefix(['-', '+']).unwrap_or(number);
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let digits =
+            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
         if !digits(whole) || !digits(fraction) {
             return None;

@@ -263,7 +263,15 @@ pub(super) fn days(year: i64, month: i64, day: i64) -> i64 {
 
 /// The same moment in UTC. The day becomes a count of minutes in the year's place, which orders alike.
 fn in_utc(parts: [Option<i64>; 6], offset: i16) -> Option<[Option<i64>; 6]> {
-    let [Some(year), Some(month), Some(day), Some(hour), Some(minute), seconds] = parts else {
+    let [
+        Some(year),
+        Some(month),
+        Some(day),
+        Some(hour),
+        Some(minute),
+        seconds,
+    ] = parts
+    else {
         return None;
     };
     let minutes = days(year, month, day) * 1440 + hour * 60 + minute - i64::from(offset);
@@ -368,7 +376,10 @@ mod tests {
             assert_eq!(Temporal::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Temporal::parse("2026T").unwrap().to_string(), "2026");
-        assert_eq!(Temporal::parse_time("09:05:01.5").unwrap().to_string(), "09:05:01.5");
+        assert_eq!(
+            Temporal::parse_time("09:05:01.5").unwrap().to_string(),
+            "09:05:01.5"
+        );
         assert!(Temporal::parse_time("09:05Z").is_none());
     }
 }

@@ -1,9 +1,9 @@
 //! The single terms of an expression: literals, type and function names, and what is said when one is wrong.
 
 use super::decimal::Decimal;
+use super::model::{TypeId, TypeKind, model, nearest};
 use super::syntax::{Expr, FUNCTIONS, Literal};
 use super::temporal::Temporal;
-use super::model::{TypeId, TypeKind, model, nearest};
 use super::types::{Named, SYSTEM, find_type};
 
 /// A compiled pattern may take this many bytes.
@@ -31,21 +31,39 @@ impl CompileError {
 
 /// What FHIR or its community defines and is not supported, and why; for the manual too.
 pub(super) const REFUSED: [(&str, &str); 18] = [
-    ("checkModifiers", "it needs profiles; test modifierExtension.empty()"),
-    ("coalesce", "it is of a later FHIRPath; write iif(a.exists(), a, b)"),
+    (
+        "checkModifiers",
+        "it needs profiles; test modifierExtension.empty()",
+    ),
+    (
+        "coalesce",
+        "it is of a later FHIRPath; write iif(a.exists(), a, b)",
+    ),
     ("conformsTo", "it needs a validator and profiles"),
-    ("defineVariable", "it is of a later FHIRPath; repeat the expression or use a field of fields.toml"),
+    (
+        "defineVariable",
+        "it is of a later FHIRPath; repeat the expression or use a field of fields.toml",
+    ),
     ("duration", "it is of a later FHIRPath"),
     ("difference", "it is of a later FHIRPath"),
     ("elementDefinition", "it needs profiles"),
     ("getValue", "it is not needed: a primitive is its value"),
     ("htmlChecks", "it needs a checker of XHTML"),
     ("lowest", "it is of a later FHIRPath"),
-    ("memberOf", "it needs a terminology server; compare with codes, or use a code map"),
+    (
+        "memberOf",
+        "it needs a terminology server; compare with codes, or use a code map",
+    ),
     ("repeatAll", "it is of a later FHIRPath; write repeat()"),
     ("slice", "it needs profiles"),
-    ("subsumedBy", "it needs a terminology server; compare with codes, or use a code map"),
-    ("subsumes", "it needs a terminology server; compare with codes, or use a code map"),
+    (
+        "subsumedBy",
+        "it needs a terminology server; compare with codes, or use a code map",
+    ),
+    (
+        "subsumes",
+        "it needs a terminology server; compare with codes, or use a code map",
+    ),
     ("toLong", "it is of a later FHIRPath; write toInteger()"),
     ("validateVS", "it needs a terminology server"),
     ("weight", "it needs a terminology server"),
@@ -58,7 +76,10 @@ pub(super) fn known_type(
 ) -> Result<Named, CompileError> {
     find_type(space, name).ok_or_else(|| {
         let (of, near) = match space {
-            Some("System") => ("System", nearest(SYSTEM.into_iter(), name).unwrap_or("String")),
+            Some("System") => (
+                "System",
+                nearest(SYSTEM.into_iter(), name).unwrap_or("String"),
+            ),
             _ => ("FHIR R4", model().nearest_type(name)),
         };
         CompileError::new(
@@ -92,7 +113,14 @@ pub(super) fn refused(name: &str, start: usize) -> Option<CompileError> {
 }
 
 pub(super) fn unknown_function(name: &str, start: usize) -> CompileError {
-    let others = ["ofType", "as", "is", "matches", "matchesFull", "replaceMatches"];
+    let others = [
+        "ofType",
+        "as",
+        "is",
+        "matches",
+        "matchesFull",
+        "replaceMatches",
+    ];
     let names = FUNCTIONS.iter().map(|(known, ..)| *known).chain(others);
     CompileError::new(
         start,

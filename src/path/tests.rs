@@ -410,7 +410,10 @@ fn knows_what_can_never_be() {
         "status.type().name",
         "code.coding.where(system = %sct).code",
     ] {
-        assert!(Expression::compile_in(source, &environment).is_ok(), "{source}");
+        assert!(
+            Expression::compile_in(source, &environment).is_ok(),
+            "{source}"
+        );
     }
 }
 
@@ -436,7 +439,10 @@ fn moves_and_measures() {
         ("contact.name.given.hasValue()", "false"),
         ("name.given.sort().first()", "June"),
         ("name.given.sort(-$this).first()", "Petra"),
-        ("name.sort(-family).use", "Undecided(\"sort() down with no key\")"),
+        (
+            "name.sort(-family).use",
+            "Undecided(\"sort() down with no key\")",
+        ),
         ("extension('urn:alone').value is boolean", "true"),
         ("extension('urn:alone').value is Boolean", "false"),
     ]);

@@ -159,13 +159,20 @@ impl Unit {
         let power: i8 = if power.is_empty() {
             1
         } else {
-            power.parse().ok().filter(|power| (-4..=4).contains(power))?
+            power
+                .parse()
+                .ok()
+                .filter(|power| (-4..=4).contains(power))?
         };
         let (size, dimensions) = atom(name)?;
         let power = if divides { -power } else { power };
         let mut unit = self;
         for _ in 0..power.abs() {
-            let side = if power > 0 { &mut unit.over } else { &mut unit.under };
+            let side = if power > 0 {
+                &mut unit.over
+            } else {
+                &mut unit.under
+            };
             *side = side.multiply(size)?;
         }
         for (own, other) in unit.dimensions.iter_mut().zip(dimensions) {
@@ -175,7 +182,12 @@ impl Unit {
     }
 
     /// Twice the same thing measured: two numbers that compare as the quantities do.
-    pub(super) fn common(self, value: Decimal, other: Self, others: Decimal) -> Option<(Decimal, Decimal)> {
+    pub(super) fn common(
+        self,
+        value: Decimal,
+        other: Self,
+        others: Decimal,
+    ) -> Option<(Decimal, Decimal)> {
         let own = value.multiply(self.over)?.multiply(other.under)?;
         let others = others.multiply(other.over)?.multiply(self.under)?;
         Some((own, others))
@@ -270,7 +282,10 @@ mod tests {
 
     fn same(value: &str, unit: &str, others: &str, other: &str) -> bool {
         let (unit, other) = (of_code(unit).unwrap(), of_code(other).unwrap());
-        let (value, others) = (Decimal::parse(value).unwrap(), Decimal::parse(others).unwrap());
+        let (value, others) = (
+            Decimal::parse(value).unwrap(),
+            Decimal::parse(others).unwrap(),
+        );
         let (left, right) = unit.common(value, other, others).unwrap();
         unit.dimensions == other.dimensions && left.compare(right).is_eq()
     }
@@ -295,7 +310,10 @@ mod tests {
     #[test]
     fn durations_are_whole() {
         let of = |value: &str, unit| duration(Decimal::parse(value).unwrap(), unit);
-        assert_eq!(of("7.7", "days"), Some(Duration::Nanoseconds(7 * 86_400_000_000_000)));
+        assert_eq!(
+            of("7.7", "days"),
+            Some(Duration::Nanoseconds(7 * 86_400_000_000_000))
+        );
         assert_eq!(of("2", "year"), Some(Duration::Months(24)));
         assert_eq!(of("10", "ms"), Some(Duration::Nanoseconds(10_000_000)));
         assert!(of("0.1", "s").is_none() && of("1", "mo").is_none() && of("1", "cm").is_none());

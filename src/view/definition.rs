@@ -61,7 +61,11 @@ impl View {
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ViewError> {
         let json = Json::parse(bytes).map_err(|error| wrong("view", error.to_string(), ""))?;
         let Some(resource) = json.get("resource").and_then(Json::as_str) else {
-            return Err(wrong("resource", "the view names no resource", "as in \"Patient\""));
+            return Err(wrong(
+                "resource",
+                "the view names no resource",
+                "as in \"Patient\"",
+            ));
         };
         let constants = constants(&json)?;
         let reader = Reader {
@@ -75,7 +79,11 @@ impl View {
         // Whether the type exists is the path engine's to say, in its words.
         reader.compile("resource", "resource", resource, None)?;
         if items(json.get("select")).is_empty() {
-            return Err(wrong("select", "the view selects nothing", "give it columns"));
+            return Err(wrong(
+                "select",
+                "the view selects nothing",
+                "give it columns",
+            ));
         }
         let mut conditions = Vec::new();
         for (index, condition) in items(json.get("where")).iter().enumerate() {
@@ -101,7 +109,11 @@ impl View {
         }
         for (index, name) in columns.iter().enumerate() {
             if columns[..index].contains(name) {
-                return Err(wrong("select", format!("two columns are called \"{name}\""), ""));
+                return Err(wrong(
+                    "select",
+                    format!("two columns are called \"{name}\""),
+                    "",
+                ));
             }
         }
         Ok(View {
@@ -150,7 +162,11 @@ fn constants(view: &Json<'_>) -> Result<Vec<Constant>, ViewError> {
             _ => None,
         };
         constants.push(found.ok_or_else(|| {
-            wrong(&at, "a constant has exactly one value of a primitive type", "as in \"valueCode\"")
+            wrong(
+                &at,
+                "a constant has exactly one value of a primitive type",
+                "as in \"valueCode\"",
+            )
         })?);
     }
     Ok(constants)
@@ -212,7 +228,11 @@ impl Reader<'_> {
         }
         let unions = self.unions(json, at, parent, names)?;
         if columns.is_empty() && selects.is_empty() && unions.is_empty() {
-            return Err(wrong(at, "a select has a column, a select or a unionAll", ""));
+            return Err(wrong(
+                at,
+                "a select has a column, a select or a unionAll",
+                "",
+            ));
         }
         Ok(Select {
             each,
@@ -265,7 +285,11 @@ impl Reader<'_> {
             return Ok(Each::Once);
         };
         if given.next().is_some() {
-            return Err(wrong(at, "forEach, forEachOrNull and repeat exclude each other", ""));
+            return Err(wrong(
+                at,
+                "forEach, forEachOrNull and repeat exclude each other",
+                "",
+            ));
         }
         let at = format!("{at}.{key}");
         let mut paths = Vec::new();
@@ -296,7 +320,8 @@ impl Reader<'_> {
     ) -> Result<Column, ViewError> {
         let name = text(json, "name", at)?;
         let letters = |character: char| character.is_ascii_alphanumeric() || character == '_';
-        if !name.starts_with(|first: char| first.is_ascii_alphabetic()) || !name.chars().all(letters)
+        if !name.starts_with(|first: char| first.is_ascii_alphabetic())
+            || !name.chars().all(letters)
         {
             return Err(wrong(
                 at,

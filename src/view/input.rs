@@ -211,7 +211,10 @@ struct Limited<R> {
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.reader.read(buffer)?;
-        match u64::try_from(read).ok().and_then(|read| self.left.checked_sub(read)) {
+        match u64::try_from(read)
+            .ok()
+            .and_then(|read| self.left.checked_sub(read))
+        {
             Some(left) => self.left = left,
             None => return Err(std::io::ErrorKind::FileTooLarge.into()),
         }

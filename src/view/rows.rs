@@ -55,8 +55,7 @@ impl View {
                 return Ok(Vec::new());
             }
         }
-        self.select
-            .rows(&context, &[Item::resource(resource)])
+        self.select.rows(&context, &[Item::resource(resource)])
     }
 }
 

@@ -48,7 +48,10 @@ pub(crate) fn ask<'q>(questions: impl Iterator<Item = (&'q str, &'q str)>) -> Ve
     let mut input = child.stdin.take().expect("stdin is a pipe");
     let writer = std::thread::spawn(move || input.write_all(&lines));
     let output = child.wait_with_output().expect("Kith ends");
-    writer.join().expect("the writer ends").expect("Kith reads all");
+    writer
+        .join()
+        .expect("the writer ends")
+        .expect("Kith reads all");
     assert!(output.status.success(), "kith evaluate failed");
     let answers = String::from_utf8(output.stdout).expect("answers are UTF-8");
     answers.lines().map(answer).collect()
@@ -68,7 +71,11 @@ fn answer(line: &str) -> Answer {
         items
             .iter()
             .map(|item| {
-                let shown = if item["text"].is_null() { "json" } else { "text" };
+                let shown = if item["text"].is_null() {
+                    "json"
+                } else {
+                    "text"
+                };
                 (text(item, "type"), text(item, shown))
             })
             .collect(),
@@ -86,7 +93,9 @@ fn the_official_tests_pass_or_are_refused() {
     let mut inputs: BTreeMap<String, String> = BTreeMap::new();
     for test in &tests {
         let name = test.attribute("inputfile").unwrap_or_default().to_owned();
-        inputs.entry(name).or_insert_with_key(|name| input(&folder, name));
+        inputs
+            .entry(name)
+            .or_insert_with_key(|name| input(&folder, name));
     }
     let asked: Vec<(&Element, String)> = tests
         .iter()
@@ -106,7 +115,9 @@ fn the_official_tests_pass_or_are_refused() {
             (false, Answer::Error(error)) => {
                 refused += 1;
                 if !manual.contains(&format!("`{name}`")) {
-                    faults.push(format!("{name} is not in the manual: {expression}\n    {error}"));
+                    faults.push(format!(
+                        "{name} is not in the manual: {expression}\n    {error}"
+                    ));
                 }
             }
             (false, Answer::Items(items)) => {
@@ -120,7 +131,9 @@ fn the_official_tests_pass_or_are_refused() {
         answers.len(),
         faults.len()
     );
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr is open");
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("stderr is open");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert_eq!(answers.len(), 935);
     assert!(passed >= PASSES_MIN, "{line}");
@@ -156,11 +169,14 @@ fn expected(test: &Element, answer: &Answer) -> bool {
         items.sort_by(|left, right| left.1.cmp(&right.1));
     }
     items.len() == wanted.len()
-        && items.iter().zip(&wanted).all(|((kind, text), (type_wanted, text_wanted))| {
-            let name = kind.rsplit('.').next().unwrap_or_default();
-            let typed = type_wanted.is_none_or(|wanted| name.eq_ignore_ascii_case(wanted));
-            typed && text == text_wanted
-        })
+        && items
+            .iter()
+            .zip(&wanted)
+            .all(|((kind, text), (type_wanted, text_wanted))| {
+                let name = kind.rsplit('.').next().unwrap_or_default();
+                let typed = type_wanted.is_none_or(|wanted| name.eq_ignore_ascii_case(wanted));
+                typed && text == text_wanted
+            })
 }
 
 /// An output without the signs of a literal.

@@ -12,8 +12,8 @@ use super::support::shared;
 use super::support::table::{self, Table};
 use super::support::workload::{Referral, Workload, text};
 
-const OUT: &str = "2026-11-23T06:00:00Z";
-const BACK: &str = "2026-11-23T18:00:00Z";
+pub(super) const OUT: &str = "2026-11-23T06:00:00Z";
+pub(super) const BACK: &str = "2026-11-23T18:00:00Z";
 const AGAIN: [&str; 2] = ["2026-11-23T18:30:00Z", "2026-11-23T19:00:00Z"];
 
 /// Columns that a partner adds to our sheet (`[collect]` of `install.py`).
@@ -28,8 +28,10 @@ const ADDED: [&str; 9] = [
     "Outcome",
     "Why",
 ];
-/// The four rows of a person in a long return, in the order of those columns.
-const STORY: [[&str; 9]; 4] = [
+/// A row that a partner adds to ours, in the order of those columns.
+pub(super) type Added = [&'static str; 9];
+/// The four rows of a person in a long return.
+pub(super) const STORY: [Added; 4] = [
     ["22/11/2026", "Y", "", "", "", "", "", "", ""],
     ["22/11/2026", "", "Start", "4", "5", "3", "7", "", ""],
     ["23/11/2026", "", "End", "6", "7", "6", "4", "", ""],
@@ -48,25 +50,33 @@ fn a_thousand_referrals_go_out_and_their_outcomes_come_back_once() {
         .map_or(5, |seed| seed.parse().expect("KITH_TEST_SEED is a number"));
     let workload = Workload::generate(&shared, 1_000, seed, "0.3");
     let server = Sekmet::start();
-    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
-        server.fhir.load(&workload.resources(resource_type));
-    }
     let home = Home::new();
     workload.install(&home, "--fhir", &server.fhir.base);
+    out_and_back(&server.fhir, &home, &workload);
+}
 
+/// Puts the extract onto an empty server, goes out, comes back, and does it again: line 3 of the loop's promises.
+pub(super) fn out_and_back(server: &FhirServer, home: &Home, workload: &Workload) {
+    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
+        server.load(&workload.resources(resource_type));
+    }
     let out = home
         .kith(&["run", "--once", "--json", "--as-of", OUT])
         .expect_code(1)
         .json();
-    assert_outward(&home, &workload, &out, true);
+    assert_outward(home, workload, &out, true);
 
-    let delivered = drops(&home, &workload);
+    let delivered = drops(home, workload);
     let rows = delivered
         .values()
         .map(|table| table.rows.len())
         .sum::<usize>();
     for (partner, table) in &delivered {
-        home.put_return(partner, "returns week 47.csv", &told(partner, table));
+        home.put_return(
+            partner,
+            "returns week 47.csv",
+            &told(partner, table, |_| &STORY),
+        );
     }
     let back = home
         .kith(&["run", "--once", "--json", "--as-of", BACK])
@@ -78,22 +88,26 @@ fn a_thousand_referrals_go_out_and_their_outcomes_come_back_once() {
         (4 * rows as u64, 4 * rows as u64),
         "rows of returns: {collect:?}"
     );
-    assert_observations(&server.fhir, &workload, &delivered);
+    assert_observations(server, workload, &delivered);
 
     for (partner, table) in &delivered {
-        let same = told(partner, table);
+        let same = told(partner, table, |_| &STORY);
         home.put_return(partner, "returns week 47.csv", &same);
         home.put_return(partner, "returns week 47 - Copy.csv", &same);
         // Other bytes, the same rows: a sheet that is sent whole every week.
         let mut longer = table.clone();
         longer.rows.reverse();
-        home.put_return(partner, "returns week 48.csv", &told(partner, &longer));
+        home.put_return(
+            partner,
+            "returns week 48.csv",
+            &told(partner, &longer, |_| &STORY),
+        );
     }
     for at in AGAIN {
         home.kith(&["run", "--once", "--json", "--as-of", at])
             .expect_code(1);
         assert_eq!(
-            server.fhir.all("Observation").len(),
+            server.all("Observation").len(),
             4 * rows,
             "running again adds no Observation"
         );
@@ -104,8 +118,12 @@ fn a_thousand_referrals_go_out_and_their_outcomes_come_back_once() {
     );
 }
 
-/// A partner's return: what identifies each row, as it was delivered, and four rows a person.
-fn told(partner: &str, delivered: &Table) -> Vec<u8> {
+/// A partner's return: what identifies each row, as it was delivered, and the rows of its story.
+pub(super) fn told(
+    partner: &str,
+    delivered: &Table,
+    story: impl Fn(usize) -> &'static [Added],
+) -> Vec<u8> {
     // A delivered column whose name is one of the added ones but for its case would be two columns of one name to Excel.
     let folded = ADDED.map(str::to_lowercase);
     let kept: Vec<usize> = (0..delivered.header.len())
@@ -117,10 +135,10 @@ fn told(partner: &str, delivered: &Table) -> Vec<u8> {
         .collect();
     header.extend(ADDED.map(str::to_owned));
     let mut rows = Vec::new();
-    for row in &delivered.rows {
-        for told in STORY {
+    for (place, row) in delivered.rows.iter().enumerate() {
+        for told in story(place) {
             let mut cells: Vec<String> = kept.iter().map(|&column| row[column].clone()).collect();
-            cells.extend(told.map(str::to_owned));
+            cells.extend(told.iter().map(|&cell| cell.to_owned()));
             rows.push(cells);
         }
     }

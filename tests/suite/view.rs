@@ -19,8 +19,8 @@ fn the_published_views_give_the_published_rows() {
     let home = Home::new();
     let (mut passed, mut experimental, mut faults) = (0, 0, Vec::new());
     for file in home::files_in(&shared.join("conformance/sql-on-fhir")) {
-        let suite: Value = serde_json::from_slice(&fs::read(&file).expect("a suite"))
-            .expect("a suite is JSON");
+        let suite: Value =
+            serde_json::from_slice(&fs::read(&file).expect("a suite")).expect("a suite is JSON");
         home.write("in/resources.ndjson", ndjson(&suite["resources"]));
         for test in suite["tests"].as_array().expect("tests") {
             home.write("view.json", test["view"].to_string());
@@ -30,11 +30,9 @@ fn the_published_views_give_the_published_rows() {
             match outcome {
                 Ok(()) if shareable => passed += 1,
                 Ok(()) => experimental += 1,
-                Err(fault) if shareable => faults.push(format!(
-                    "{}: {}: {fault}",
-                    file.display(),
-                    test["title"]
-                )),
+                Err(fault) if shareable => {
+                    faults.push(format!("{}: {}: {fault}", file.display(), test["title"]))
+                }
                 Err(_) => {}
             }
         }
@@ -42,7 +40,9 @@ fn the_published_views_give_the_published_rows() {
     let line = format!(
         "SQL on FHIR views: {passed} of {SHAREABLE} shareable pass, and {experimental} of 11 experimental\n"
     );
-    std::io::stderr().write_all(line.as_bytes()).expect("stderr is open");
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("stderr is open");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     assert_eq!(passed, SHAREABLE);
 }
@@ -89,17 +89,23 @@ fn compare(test: &Value, ran: &Ran) -> Result<(), String> {
         if keys.clone().any(|key| !headers.contains(key)) {
             return Err(format!("columns {headers:?}, expected {keys:?}"));
         }
-        wanted.push(headers.iter().map(|header| cell(&row[header])).collect::<Vec<_>>());
+        wanted.push(
+            headers
+                .iter()
+                .map(|header| cell(&row[header]))
+                .collect::<Vec<_>>(),
+        );
     }
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| error.to_string())?;
-        let cells = record.iter().zip(&headers).map(|(text, header)| {
-            match text.parse::<f64>() {
+        let cells = record
+            .iter()
+            .zip(&headers)
+            .map(|(text, header)| match text.parse::<f64>() {
                 Ok(number) if numeric(header) => Value::from(number).to_string(),
                 _ => text.to_owned(),
-            }
-        });
+            });
         rows.push(cells.collect::<Vec<_>>());
     }
     wanted.sort();
@@ -139,12 +145,24 @@ fn views_read_bundles_and_packed_files_and_escape_formulas() {
     );
     let ran = run(&home).expect_code(1);
     assert_eq!(ran.stdout, "id,family,seen\n1,'=1+1,true\n2,,\n3,,\n");
-    assert!(ran.stderr.contains("b.ndjson") && ran.stderr.contains('2'), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("b.ndjson") && ran.stderr.contains('2'),
+        "{}",
+        ran.stderr
+    );
     let output = home.below("out.csv");
     let path = |name| home.below(name).display().to_string();
     let file = output.display().to_string();
-    kith(&["map", "--view", &path("view.json"), "--input", &path("in/a.json"), "--output", &file])
-        .expect_code(0);
+    kith(&[
+        "map",
+        "--view",
+        &path("view.json"),
+        "--input",
+        &path("in/a.json"),
+        "--output",
+        &file,
+    ])
+    .expect_code(0);
     assert_eq!(
         fs::read_to_string(&output).expect("the output"),
         "id,family,seen\n1,'=1+1,true\n"
@@ -200,7 +218,10 @@ fn a_view_that_never_ends_or_multiplies_is_stopped() {
         r#"{"repeat":["$this"],"column":[{"name":"a","path":"id"}]}"#,
         r#"{"forEach":"name","select":[{"forEach":"%resource.name","column":[{"name":"a","path":"use"}]}]}"#,
     ] {
-        home.write("view.json", format!(r#"{{"resource":"Patient","select":[{select}]}}"#));
+        home.write(
+            "view.json",
+            format!(r#"{{"resource":"Patient","select":[{select}]}}"#),
+        );
         let ran = run(&home).expect_code(2);
         assert!(ran.stderr.contains("more than"), "{}", ran.stderr);
     }

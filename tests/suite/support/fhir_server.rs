@@ -6,12 +6,18 @@ use serde_json::{Value, json};
 
 /// How long a server may take to come up on a busy machine.
 const START_SECONDS: u64 = 90;
+/// The header by which `between.py` knows that it is not Kith who asks.
+const OF_THE_TESTS: &str = "x-of-the-tests";
+/// Resources of one page: the weak server has no further ones.
+const PAGE: usize = 5_000;
 /// Resources of one batch.
 const BATCH: usize = 50;
 
 /// A FHIR server on loopback, seen from outside.
 pub(crate) struct FhirServer {
     pub(crate) base: String,
+    token: Option<String>,
+    tenant: Option<String>,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
@@ -30,15 +36,38 @@ impl FhirServer {
             .build();
         Self {
             base: base.trim_end_matches('/').to_owned(),
+            token: None,
+            tenant: None,
             client: client.expect("a client of plain HTTP can be built"),
             runtime: runtime.expect("a runtime can be built"),
         }
     }
 
+    /// A client that shows this token.
+    pub(crate) fn with_token(base: &str, token: &str) -> Self {
+        Self {
+            token: Some(token.to_owned()),
+            ..Self::at(base)
+        }
+    }
+
+    /// The same, of one tenant of the server.
+    pub(crate) fn of_tenant(self, tenant: &str) -> Self {
+        Self {
+            tenant: Some(tenant.to_owned()),
+            ..self
+        }
+    }
+
     /// Waits until the server answers; `alive` says whether its process still runs.
-    pub(crate) fn wait_until_ready(&self, mut alive: impl FnMut() -> bool) {
+    pub(crate) fn wait_until_ready(&self, alive: impl FnMut() -> bool) {
+        self.wait_until("/metadata", alive);
+    }
+
+    /// Waits until there is an answer below the base URL.
+    pub(crate) fn wait_until(&self, path: &str, mut alive: impl FnMut() -> bool) {
         let start = Instant::now();
-        let url = format!("{}/metadata", self.base);
+        let url = format!("{}{path}", self.base);
         let ready = || {
             self.runtime.block_on(async {
                 self.client
@@ -107,7 +136,7 @@ impl FhirServer {
     /// Every current resource of a type, through all pages.
     pub(crate) fn all(&self, resource_type: &str) -> Vec<Value> {
         let mut resources = Vec::new();
-        let mut next = Some(format!("{}/{resource_type}?_count=200", self.base));
+        let mut next = Some(format!("{}/{resource_type}?_count={PAGE}", self.base));
         while let Some(url) = next {
             let (status, page) = self.send(reqwest::Method::GET, &url, None);
             assert_eq!(status, 200, "searching {resource_type}: {page}");
@@ -131,7 +160,14 @@ impl FhirServer {
             let mut request = self
                 .client
                 .request(method, url)
-                .header("accept", "application/fhir+json");
+                .header("accept", "application/fhir+json")
+                .header(OF_THE_TESTS, "1");
+            if let Some(token) = &self.token {
+                request = request.bearer_auth(token);
+            }
+            if let Some(tenant) = &self.tenant {
+                request = request.header("x-tenant-id", tenant);
+            }
             if let Some(body) = body {
                 request = request
                     .header("content-type", "application/fhir+json")

@@ -1,8 +1,11 @@
 //! What the tests share, one file a thing.
 
+pub(crate) mod between;
 pub(crate) mod expected;
 pub(crate) mod fhir_server;
+pub(crate) mod hfs;
 pub(crate) mod home;
+pub(crate) mod installed;
 pub(crate) mod people;
 pub(crate) mod planted;
 pub(crate) mod process;
@@ -10,5 +13,8 @@ pub(crate) mod sekmet;
 pub(crate) mod shared;
 pub(crate) mod spreadsheet;
 pub(crate) mod table;
+pub(crate) mod token_server;
+pub(crate) mod validator;
+pub(crate) mod weak;
 pub(crate) mod workload;
 pub(crate) mod xml;

@@ -1,0 +1,86 @@
+//! pyrofile-validator with base R4 and UK Core, a validator that is not ours; `tests/run.sh` installs it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::installed::component;
+
+/// What the validator says is wrong, in its own codes, by the name that the test gave the resource; nothing for a good one.
+pub(crate) type Errors = BTreeMap<String, Vec<String>>;
+
+/// Validates resources against base R4 and the profiles of UK Core that they claim, in one run.
+///
+/// A name becomes the id of its resource: what Kith writes has no id yet, and two servers may give the same.
+pub(crate) fn errors(shared: &Path, resources: &BTreeMap<String, Value>) -> Errors {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let input = folder.path().join("in");
+    fs::create_dir(&input).expect("a folder can be made");
+    for (name, resource) in resources {
+        let mut resource = resource.clone();
+        resource["id"] = Value::from(name.as_str());
+        fs::write(input.join(format!("{name}.json")), resource.to_string())
+            .expect("a file can be written");
+    }
+    let core = component("fhir-r4/kith-installed-4.5.2").with_file_name("");
+    let uk_core = fs::canonicalize(shared.join("conformance/ukcore")).expect("UK Core is there");
+    let config = json!({
+        "fhirVersion": "4.0.1",
+        "localPackagePaths": [core, uk_core],
+        "terminology": {"mode": "local"},
+    });
+    fs::write(folder.path().join("config.json"), config.to_string())
+        .expect("a file can be written");
+    let output = Command::new(component("pyrofile/bin/pyrofile"))
+        .args([
+            "folder",
+            "-c",
+            "config.json",
+            "--json-output",
+            "out.json",
+            "in",
+        ])
+        .current_dir(folder.path())
+        .output()
+        .expect("the validator is installed");
+    let told = fs::read(folder.path().join("out.json")).unwrap_or_else(|_| {
+        panic!(
+            "the validator did not run\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    });
+    let told: Value = serde_json::from_slice(&told).expect("JSON");
+    assert_eq!(
+        told["resourceCount"].as_u64(),
+        Some(resources.len() as u64),
+        "every resource is validated"
+    );
+    let definitions = &told["definitionSource"]["loadedStructureDefinitions"];
+    assert!(
+        definitions.as_u64().is_some_and(|count| count > 700),
+        "base R4 and UK Core are loaded: {definitions}"
+    );
+    sorted(&told)
+}
+
+fn sorted(told: &Value) -> Errors {
+    let mut errors = Errors::new();
+    let issues = told["issues"].as_array().expect("issues");
+    for issue in issues.iter().filter(|issue| issue["severity"] == "error") {
+        let of = |key: &str| issue[key].as_str().unwrap_or("?").to_owned();
+        errors.entry(of("resourceId")).or_default().push(format!(
+            "{} at {}",
+            of("code"),
+            of("path")
+        ));
+    }
+    assert_eq!(
+        told["counts"]["errors"].as_u64(),
+        Some(errors.values().map(|list| list.len() as u64).sum()),
+        "every error is told one by one"
+    );
+    errors
+}
