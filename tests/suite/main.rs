@@ -16,6 +16,7 @@
 mod broken;
 mod cli;
 mod demo;
+mod gp_tls;
 mod loop_fhir;
 mod privacy;
 mod samples;

@@ -119,7 +119,11 @@ fn of_pem(text: &str) -> Result<(EncodingKey, SigningAlgorithm), KeyError> {
         return Err(KeyError::Encrypted);
     }
     let private = text.contains("PRIVATE KEY-----");
-    if !private && ["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"].map(begins).contains(&true) {
+    if !private
+        && ["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"]
+            .map(begins)
+            .contains(&true)
+    {
         return Err(KeyError::Public);
     }
     let elliptic = |key| Ok((key, SigningAlgorithm::Es384));
