@@ -34,6 +34,22 @@ const CAUSES: [(&str, &str, &str); 15] = [
     ("unset", "CFG-017", "neither a PEM private key nor a JWK"),
 ];
 
+/// Source, the line of `check --online` that is a fault, and its code.
+const FAULTS: [(&str, &str, &str); 12] = [
+    ("expired", "tls", "GP-001"),
+    ("name", "tls", "GP-001"),
+    ("stranger", "tls", "GP-001"),
+    ("mutual", "tls", "GP-002"),
+    ("plain", "tls", "GP-002"),
+    ("refuse", "token", "GP-003"),
+    ("narrow", "token", "GP-004"),
+    ("password", "search", "GP-005"),
+    ("html", "metadata", "GP-006"),
+    ("deep", "search", "GP-007"),
+    ("nobody", "reach", "PULL-004"),
+    ("silent", "reach", "PULL-004"),
+];
+
 struct World {
     home: Home,
     sandbox: Sandbox,
@@ -204,20 +220,7 @@ fn check_online_says_of_each_source_what_is_well_and_what_is_not() {
             "{check}: {lines:?}"
         );
     }
-    for (source, check, code) in [
-        ("expired", "tls", "GP-001"),
-        ("name", "tls", "GP-001"),
-        ("stranger", "tls", "GP-001"),
-        ("mutual", "tls", "GP-002"),
-        ("plain", "tls", "GP-002"),
-        ("refuse", "token", "GP-003"),
-        ("narrow", "token", "GP-004"),
-        ("password", "search", "GP-005"),
-        ("html", "metadata", "GP-006"),
-        ("deep", "search", "GP-007"),
-        ("nobody", "reach", "PULL-004"),
-        ("silent", "reach", "PULL-004"),
-    ] {
+    for (source, check, code) in FAULTS {
         let found = lines(source, check);
         let line = found
             .first()
