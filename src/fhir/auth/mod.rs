@@ -213,9 +213,10 @@ pub(super) fn granted(status: u16, body: &[u8], asked: &[String]) -> Result<Gran
     let not_a_token = SignInError::NotAToken { status };
     if !(200..300).contains(&status) {
         return Err(match refusal(status, body) {
-            SignInError::Refused { error, .. } if error == "invalid_scope" => {
-                SignInError::ScopeRefused(asked.join(" "))
-            }
+            SignInError::Refused {
+                error: "invalid_scope",
+                ..
+            } => SignInError::ScopeRefused(asked.join(" ")),
             other => other,
         });
     }
