@@ -100,7 +100,7 @@ fn every_problem_is_reported_at_once() {
         .replace("commissioner = \"icb\"", "commissioner = \"icbb\"")
         .replace(
             "auth = { kind = \"none\" }",
-            "auth = { kind = \"smart-backend\", token_url = \"x\" }",
+            "auth = { kind = \"smart-backand\" }",
         )
         .replace(
             "[retain]\nperson_years = 8\n",
@@ -110,10 +110,7 @@ fn every_problem_is_reported_at_once() {
         "CFG-016 config/kith.toml:1:1",
         "CFG-008 config/kith.toml:10:16",
         "CFG-010 config/kith.toml:11:38",
-        "CFG-004 config/kith.toml:13:1",
-        "CFG-004 config/kith.toml:13:1",
-        "CFG-004 config/kith.toml:13:1",
-        "CFG-006 config/kith.toml:13:46",
+        "CFG-006 config/kith.toml:13:17",
         "CFG-011 config/kith.toml:24:8",
         "CFG-003 config/kith.toml:25:1",
     ];
@@ -176,4 +173,96 @@ fn a_home_that_others_can_read_is_said() {
         assert!(found.iter().all(|one| one.code() == Code::HomeTooOpen));
         assert_eq!(found.len(), problems, "{home_mode:o} {var_mode:o}");
     }
+}
+
+#[test]
+fn sign_in_is_read_with_its_secrets_where_they_live() {
+    let with = |auth: &str| GOOD.replace("auth = { kind = \"none\" }", auth);
+    let smart = r#"auth = { kind = "smart-backend", client_id = "kith", key = { file = "var/gp.pem" }, kid = "k1", scopes = ["system/Patient.rs"], token_url = "http://127.0.0.1:1/t" }
+headers = { "X-Request-ID" = "{uuid}", "NHSD-End-User-Organisation" = 'base64json({"value":"{ods}"})' }
+limits = { requests_per_second = 10, read_timeout_seconds = 5 }"#;
+    let config = load(&with(smart)).unwrap().config;
+    let reach = &config.sources[0].reach;
+    let Auth::SmartBackend {
+        signing, scopes, ..
+    } = &reach.auth
+    else {
+        panic!("smart-backend");
+    };
+    let place = SecretPlace::File(config.home.join("var/gp.pem"));
+    assert_eq!((signing.key.secret.place(), scopes.len()), (&place, 1));
+    assert_eq!(reach.headers.len(), 2);
+    assert_eq!(reach.limits.requests_per_second, Some(10));
+    let settings = reach.limits.settings("http://127.0.0.1:1");
+    assert_eq!(settings.read_timeout.as_secs(), 5);
+    let bearer = "auth = { kind = \"bearer\", token = { env = \"KITH_KEY\" }, mtls = { ca = { file = \"ca.pem\" } } }";
+    let config = load(&with(bearer)).unwrap().config;
+    let shown = format!("{config:?}{}", config.describe());
+    assert!(shown.contains("bearer { env = \"KITH_KEY\" }") && !shown.contains("swordfish"));
+    for (auth, expected) in [
+        (
+            "auth = { kind = \"bearer\", token = \"swordfish\" }",
+            "CFG-005 config/kith.toml:13:27",
+        ),
+        (
+            "auth = { kind = \"basic\", user = \"a\" }",
+            "CFG-004 config/kith.toml:13:1",
+        ),
+        (
+            "auth = { kind = \"none\", tokn = 1 }",
+            "CFG-003 config/kith.toml:13:25",
+        ),
+        (
+            "auth = { kind = \"none\", mtls = { cert = { file = \"c\" } } }",
+            "CFG-004 config/kith.toml:13:25",
+        ),
+        (
+            "headers = { Authorization = \"x\" }",
+            "CFG-006 config/kith.toml:13:29",
+        ),
+        (
+            "headers = { X = \"{uid}\" }",
+            "CFG-006 config/kith.toml:13:17",
+        ),
+        (
+            "limits = { timeout_seconds = 901 }",
+            "CFG-006 config/kith.toml:13:30",
+        ),
+        ("limits = { rate = 1 }", "CFG-003 config/kith.toml:13:12"),
+    ] {
+        assert_eq!(problems(&with(auth)), [expected], "{auth}");
+    }
+    let token_url = smart.replace("http://127.0.0.1:1/t", "http://gp.example/t");
+    assert_eq!(
+        problems(&with(&token_url))[0].split(' ').next(),
+        Some("CFG-010")
+    );
+}
+
+#[test]
+fn a_secret_file_is_closed_to_others_or_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let secret = Secret::at(SecretPlace::File(file.clone()));
+    let read = |secret: &Secret| secret.read().map(|bytes| bytes.to_vec());
+    assert_eq!(read(&secret), Err(SecretError::Missing));
+    write(&file, "swordfish\n");
+    let mode =
+        |mode| std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o640);
+    assert_eq!(read(&secret), Err(SecretError::TooOpen(0o640)));
+    assert!(secret.read_public().is_ok());
+    mode(0o600);
+    assert_eq!(read(&secret).as_deref(), Ok(&b"swordfish\n"[..]));
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert_eq!(
+        read(&Secret::at(SecretPlace::File(link))),
+        Err(SecretError::NotAFile)
+    );
+    let folder = Secret::at(SecretPlace::File(folder.path().to_path_buf()));
+    assert_eq!(read(&folder), Err(SecretError::NotAFile));
+    write(&file, "");
+    assert_eq!(read(&secret), Err(SecretError::Size));
 }

@@ -339,9 +339,9 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Compare `client_id`, `kid` and key with what is registered, and `token_url` with the supplier's page.
     SignInFailed,
-    /// a token was granted without a scope that was asked for
+    /// a scope that was asked for is not granted
     ///
-    /// Without it the GP system would refuse part of the work, or answer a search as if there were nothing.
+    /// The token server refuses it, or gives a token without it. The GP system would refuse part of the work, or answer a search as if there were nothing.
     ///
     /// Fix (it): Have the scope named added to the client's registration, or take it out of `scopes` if it is not needed.
     ScopeMissing,

@@ -204,7 +204,9 @@ pub(crate) fn diagnostic(error: &ClientError, usual: Code, place: Place) -> Diag
     let code = match error {
         ClientError::Tls(cause) if cause.of_certificate() => Code::ServerCertificate,
         ClientError::Tls(_) => Code::NoSecureConnection,
-        ClientError::SignIn(SignInError::Scope(_)) => Code::ScopeMissing,
+        ClientError::SignIn(SignInError::Scope(_) | SignInError::ScopeRefused(_)) => {
+            Code::ScopeMissing
+        }
         ClientError::SignIn(_) => Code::SignInFailed,
         ClientError::Credentials(_) => Code::SecretUnusable,
         ClientError::Unauthorised { .. } => Code::NotAuthorised,

@@ -19,6 +19,7 @@ mod demo;
 mod fhirpath;
 mod gp_kill;
 mod gp_servers;
+mod gp_tls;
 mod loop_fhir;
 mod privacy;
 mod pull;

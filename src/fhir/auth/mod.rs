@@ -168,6 +168,9 @@ pub(crate) enum SignInError {
         /// The error code of RFC 6749 §5.2, or none.
         error: &'static str,
     },
+    /// The token server refuses one of the scopes asked for; which one it need not say.
+    #[error("token server does not grant every scope of: {0}")]
+    ScopeRefused(String),
     /// Less was granted than asked for.
     #[error("token was granted without the scope {0}")]
     Scope(String),
@@ -209,7 +212,13 @@ pub(super) fn granted(status: u16, body: &[u8], asked: &[String]) -> Result<Gran
     }
     let not_a_token = SignInError::NotAToken { status };
     if !(200..300).contains(&status) {
-        return Err(refusal(status, body));
+        return Err(match refusal(status, body) {
+            SignInError::Refused {
+                error: "invalid_scope",
+                ..
+            } => SignInError::ScopeRefused(asked.join(" ")),
+            other => other,
+        });
     }
     let answer: Answer = serde_json::from_slice(body).map_err(|_| not_a_token.clone())?;
     let token = Zeroizing::new(answer.access_token.0);

@@ -142,6 +142,12 @@ fn an_answer_is_a_token_with_every_scope_or_says_why_not() {
             "{body}"
         );
     }
+    let refused =
+        granted(400, br#"{"error":"invalid_scope"}"#, &asked).map(|token| token.renewed_after);
+    assert_eq!(
+        refused,
+        Err(SignInError::ScopeRefused("system/Patient.rs".to_owned()))
+    );
     for (body, error) in [
         (
             r#"{"error":"invalid_client","error_description":"Lovelace"}"#,

@@ -424,3 +424,8 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+pub(crate) mod served;
+#[cfg(test)]
+mod tests;

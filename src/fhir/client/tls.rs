@@ -94,15 +94,14 @@ pub(super) fn cause(error: &(dyn Error + 'static)) -> Option<TlsCause> {
     let mut next = Some(error);
     for _ in 0..CHAIN_MAX {
         let error = next?;
-        // An I/O error is asked for what it wraps: its source is already one further.
-        let wrapped = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref)
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        if let Some(found) = error.downcast_ref::<rustls::Error>().or(wrapped) {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
             return Some(named(found));
         }
-        next = error.source();
+        // An I/O error, often two in one another, is asked for what it wraps: its source is already one further.
+        next = match error.downcast_ref::<std::io::Error>() {
+            Some(outer) => outer.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
     }
     None
 }

@@ -188,8 +188,12 @@ async fn on_line(env: &Arc<Env>, proof: &mut Proof) -> anyhow::Result<()> {
             continue;
         };
         let place = || format!("source {}", source.config.id);
-        let Ok(client) = super::gp::client(env, number, base_url) else {
-            continue;
+        let client = match super::gp::client(env, number, base_url) {
+            Ok(client) => client,
+            Err(error) => {
+                proof.find("online", error.to_string(), place());
+                continue;
+            }
         };
         let mut after = 0;
         loop {
