@@ -25,3 +25,4 @@ mod support;
 mod view;
 mod watch;
 mod workload_folder;
+mod write_back;
