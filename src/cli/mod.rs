@@ -18,6 +18,7 @@ mod sandbox;
 mod schema;
 mod status;
 mod trace;
+mod undo;
 mod why;
 
 use std::path::PathBuf;
@@ -86,6 +87,8 @@ enum Command {
     Why(why::Args),
     /// What waits for a person, and how to settle it
     Held(held::Args),
+    /// Take back what one return told
+    Undo(undo::Args),
     /// Prove the books: balances, chains, seals, files
     Prove(prove::Args),
     /// Write the reconciliation report of a day
@@ -150,6 +153,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Trace(args) => trace::run(&global, &args).await,
         Command::Why(args) => why::run(&global, &args).await,
         Command::Held(args) => held::run(&global, args).await,
+        Command::Undo(args) => undo::run(&global, &args).await,
         Command::Prove(args) => prove::run(&global, &args).await,
         Command::Report(args) => report::run(&global, &args).await,
         Command::Explain(args) => explain::run(&args),

@@ -103,6 +103,8 @@ impl Default for Reading {
 pub(crate) struct Push {
     pub(crate) to: PushTo,
     pub(crate) write_task: bool,
+    /// Whether a completed leg completes the request; the practice's own choice.
+    pub(crate) write_request_status: bool,
     pub(crate) volume: Volume,
 }
 
@@ -276,10 +278,12 @@ fn read_push(
         }
     }
     let write_task = push.flag("write_task", false);
+    let write_request_status = push.flag("write_request_status", false);
     push.finish();
     Some(Push {
         to: to?,
         write_task,
+        write_request_status,
         volume: volume.unwrap_or(Volume::Each),
     })
 }

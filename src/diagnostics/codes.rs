@@ -489,6 +489,18 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Check address, network and certificate.
     WriteUnreachable,
+    /// a GP system cannot take what Kith writes
+    ///
+    /// By its own `CapabilityStatement` it is not FHIR R4, or takes no Observations. Nothing is sent; entries stay queued.
+    ///
+    /// Fix (it): Correct the address, ask the supplier to allow creating Observations, or set `push = { kind = "off" }`.
+    WriteUnfit,
+    /// an entry is in the record more than once
+    ///
+    /// Several resources on the GP system carry the identifier of one entry. None of them is touched.
+    ///
+    /// Fix (practice): Mark all but one as entered in error, then release the hold.
+    WriteDuplicate,
     /// the store cannot be opened
     ///
     /// Without the store nothing can be recorded, so nothing is done.

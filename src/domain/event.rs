@@ -15,17 +15,20 @@ pub(crate) enum EventKind {
     Note,
     /// A link worker refers the person on: opens a further leg, and is nothing of the record by itself.
     Onward,
+    /// How often somebody came, or did not, in a month: made by us where a record takes counts only.
+    Count,
 }
 
 impl EventKind {
     /// Every kind.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Attendance,
         Self::Measure,
         Self::Status,
         Self::Acknowledged,
         Self::Note,
         Self::Onward,
+        Self::Count,
     ];
 
     /// The word in partner files.
@@ -37,6 +40,7 @@ impl EventKind {
             Self::Acknowledged => "acknowledged",
             Self::Note => "note",
             Self::Onward => "onward",
+            Self::Count => "count",
         }
     }
 
@@ -49,6 +53,7 @@ impl EventKind {
             Self::Acknowledged => 4,
             Self::Note => 5,
             Self::Onward => 6,
+            Self::Count => 7,
         }
     }
 
@@ -59,7 +64,10 @@ impl EventKind {
 
     /// Whether an event of this kind becomes an Observation.
     pub(crate) fn observed(self) -> bool {
-        matches!(self, Self::Attendance | Self::Measure | Self::Status)
+        matches!(
+            self,
+            Self::Attendance | Self::Measure | Self::Status | Self::Count
+        )
     }
 }
 

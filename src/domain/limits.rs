@@ -30,10 +30,16 @@ pub(crate) const DROP_COLUMNS_MAX: usize = 100;
 pub(crate) const RETURN_FILES_MAX: usize = 200;
 /// Diagnostics kept of one file.
 pub(crate) const DIAGNOSTICS_MAX: usize = 1_000;
-/// Writes under way to one source at once.
-pub(crate) const WRITES_AT_ONCE: usize = 4;
+/// Referrals whose writes are under way to one source at once.
+pub(crate) const WRITES_AT_ONCE: usize = 12;
+/// Referrals in a row whose writes fail before a source is left for the next run.
+pub(crate) const WRITE_FAILURES_MAX: usize = 24;
+/// Tries of a write that never left, within a run.
+pub(crate) const UNSENT_TRIES: u32 = 3;
+/// Attempts after which an answer that is always lost is a refusal: somebody must look.
+pub(crate) const LOST_ATTEMPTS_MAX: i64 = 40;
 /// Events whose `pushing` row is committed together, before any of them is sent.
-pub(crate) const PUSH_BATCH: usize = 100;
+pub(crate) const PUSH_BATCH: usize = 500;
 /// Bytes of rows kept from their decision to their delivery in the same run.
 pub(crate) const READY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Rows a statement inserts.

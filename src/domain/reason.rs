@@ -74,10 +74,16 @@ pub(crate) enum Reason {
     PartnerDisabled,
     OnwardConsent,
     OnwardNotAllowed,
+    IdentityChanged,
+    MovedPractice,
+    DuplicateEntry,
+    EnteredInError,
+    Withdrawn,
+    Undone,
 }
 
 /// Number in the store and code of each reason; never reused, never renumbered.
-const TABLE: [(Reason, i64, &str); 67] = [
+const TABLE: [(Reason, i64, &str); 73] = [
     (Reason::NotOurs, 1, "not-ours"),
     (Reason::ClosedAtSource, 2, "closed-at-source"),
     (Reason::DeclinedByPerson, 3, "declined-by-person"),
@@ -145,6 +151,12 @@ const TABLE: [(Reason, i64, &str); 67] = [
     (Reason::PartnerDisabled, 65, "partner-disabled"),
     (Reason::OnwardConsent, 66, "onward-consent"),
     (Reason::OnwardNotAllowed, 67, "onward-not-allowed"),
+    (Reason::IdentityChanged, 80, "identity-changed"),
+    (Reason::MovedPractice, 81, "moved-practice"),
+    (Reason::DuplicateEntry, 82, "duplicate-entry"),
+    (Reason::EnteredInError, 83, "entered-in-error"),
+    (Reason::Withdrawn, 84, "withdrawn"),
+    (Reason::Undone, 85, "undone"),
 ];
 
 /// Who can settle a reason.

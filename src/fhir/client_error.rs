@@ -110,6 +110,14 @@ impl ClientError {
         matches!(self, Self::Transient { .. } | Self::PageExpired { .. })
     }
 
+    /// Whether our sign-in, secrets or certificates are at fault: no other call would fare better.
+    pub(crate) fn bars(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorised { .. } | Self::SignIn(_) | Self::Credentials(_) | Self::Tls(_)
+        )
+    }
+
     /// How long the server asks us to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

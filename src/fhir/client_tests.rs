@@ -417,10 +417,7 @@ async fn a_write_is_sent_once() {
             }),
         ),
         (answer(409, "", ""), Err(WriteFailure::Duplicate)),
-        (
-            answer(403, "", ""),
-            Err(WriteFailure::Transient { retry_after: None }),
-        ),
+        (answer(403, "", ""), Err(WriteFailure::Barred)),
         (
             answer(422, "", ""),
             Err(WriteFailure::Refused {

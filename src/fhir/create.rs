@@ -42,6 +42,15 @@ pub(crate) enum WriteFailure {
     /// The server holds several resources with this identifier, or another write of it is under way.
     #[error("FHIR server has a conflicting resource with this identifier")]
     Duplicate,
+    /// There is no such resource on the server, or no longer.
+    #[error("FHIR server no longer has the resource")]
+    Missing,
+    /// What the server has under this id is not what was written there.
+    #[error("resource on the FHIR server is not the one that was written")]
+    NotOurs,
+    /// Our sign-in is at fault, not the entry: nothing can be written until that is put right.
+    #[error("FHIR server lets nothing be written with these credentials")]
+    Barred,
     /// It was not stored, and may be later: the server could not be reached, or asked us to wait.
     #[error("FHIR server could not take a write")]
     Transient {
@@ -69,22 +78,14 @@ impl Client {
             status: 0,
             code: None,
         };
-        let url = self.url(&[resource_type]).map_err(|_| unusable.clone())?;
+        let url = self.url(&[resource_type]).map_err(|_| unusable)?;
         let request = self
             .request(Method::POST, url)
             .header(CONTENT_TYPE, FHIR_JSON)
             .header("Prefer", "return=minimal")
             .header("If-None-Exist", condition(system, value))
             .body(body.to_vec());
-        let answer = match self.send(request).await {
-            Ok(answer) => answer,
-            Err(ClientError::Settings(_) | ClientError::Name) => return Err(unusable),
-            Err(error) if error.may_have_arrived() => return Err(WriteFailure::AnswerLost),
-            Err(error) => {
-                let retry_after = error.retry_after();
-                return Err(WriteFailure::Transient { retry_after });
-            }
-        };
+        let answer = self.send(request).await.map_err(|error| sending(&error))?;
         if !(200..300).contains(&answer.status) {
             return Err(failure(&answer));
         }
@@ -122,8 +123,23 @@ impl Client {
     }
 }
 
+/// What it means for a write that no answer came.
+pub(super) fn sending(error: &ClientError) -> WriteFailure {
+    match error {
+        ClientError::Settings(_) | ClientError::Name => WriteFailure::Refused {
+            status: 0,
+            code: None,
+        },
+        error if error.bars() => WriteFailure::Barred,
+        error if error.may_have_arrived() => WriteFailure::AnswerLost,
+        error => WriteFailure::Transient {
+            retry_after: error.retry_after(),
+        },
+    }
+}
+
 /// What an answer other than success means for a write.
-fn failure(answer: &Answer) -> WriteFailure {
+pub(super) fn failure(answer: &Answer) -> WriteFailure {
     let status = answer.status;
     match refusal(answer) {
         ClientError::Refused {
@@ -137,7 +153,7 @@ fn failure(answer: &Answer) -> WriteFailure {
             ..
         } => WriteFailure::Transient { retry_after },
         // Our sign-in is at fault, not the entry: it waits until that is put right.
-        ClientError::Unauthorised { .. } => WriteFailure::Transient { retry_after: None },
+        ClientError::Unauthorised { .. } => WriteFailure::Barred,
         ClientError::Transient { .. } => WriteFailure::AnswerLost,
         _ => WriteFailure::Refused { status, code: None },
     }
@@ -165,7 +181,7 @@ fn named(answer: &Answer, resource_type: &str) -> Option<(String, Option<String>
 }
 
 /// The id and version in a `Location`, absolute or relative, on whatever host: it is read, never followed.
-fn located(location: &str, resource_type: &str) -> Option<(String, Option<String>)> {
+pub(super) fn located(location: &str, resource_type: &str) -> Option<(String, Option<String>)> {
     let path = location.split(['?', '#']).next()?;
     let mut from_the_end = path.trim_end_matches('/').rsplit('/');
     let mut id = from_the_end.next()?;
@@ -180,7 +196,7 @@ fn located(location: &str, resource_type: &str) -> Option<(String, Option<String
 }
 
 /// The search of `If-None-Exist`. Servers differ in whether they decode it, so only what would break a query is encoded.
-fn condition(system: &str, value: &str) -> String {
+pub(super) fn condition(system: &str, value: &str) -> String {
     let mut text = "identifier=".to_owned();
     for byte in token(system, value).bytes() {
         if byte.is_ascii_graphic() && !b"&#+%\"".contains(&byte) {

@@ -5,9 +5,12 @@
 
 pub(crate) mod auth;
 pub(crate) mod bundle;
+pub(crate) mod capability;
 pub(crate) mod client;
 pub(crate) mod client_error;
+pub(crate) mod correction;
 pub(crate) mod create;
+pub(crate) mod lookup;
 pub(crate) mod observation;
 pub(crate) mod operation_outcome;
 pub(crate) mod patient;
@@ -17,6 +20,8 @@ pub(crate) mod search;
 pub(crate) mod service_request;
 pub(crate) mod statement;
 pub(crate) mod task;
+pub(crate) mod transaction;
+pub(crate) mod update;
 
 #[cfg(test)]
 mod client_tests;

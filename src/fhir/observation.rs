@@ -51,6 +51,8 @@ pub(crate) struct ObservationInput {
     pub(crate) service_request_id: String,
     /// The server's id of the Patient.
     pub(crate) patient_id: String,
+    /// `final`, `amended` or `entered-in-error`.
+    pub(crate) status: &'static str,
     /// The date of the event as given, precision kept.
     pub(crate) effective: String,
     /// When it was built, RFC 3339 in UTC.
@@ -81,6 +83,17 @@ pub(crate) enum Kind {
         state: String,
         /// The words for the state.
         text: String,
+    },
+    /// How often somebody came in a period that begins on the effective date, or did not.
+    Count {
+        /// Came; else was missed.
+        attended: bool,
+        /// Names the activity.
+        activity_text: String,
+        /// The last day of the period.
+        last_day: String,
+        /// How often.
+        count: i64,
     },
     /// A questionnaire was answered.
     Measure {
@@ -128,7 +141,12 @@ struct Observation<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     value_codeable_concept: Option<Concept<'a>>,
     subject: Reference,
-    effective_date_time: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_quantity: Option<Quantity>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_date_time: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effective_period: Option<Period<'a>>,
     issued: &'a str,
     performer: [Logical<'a>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,6 +190,22 @@ struct Concept<'a> {
 struct Coding<'a> {
     system: String,
     code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    display: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Quantity {
+    value: i64,
+    unit: &'static str,
+    system: &'static str,
+    code: &'static str,
+}
+
+#[derive(Serialize)]
+struct Period<'a> {
+    start: &'a str,
+    end: &'a str,
 }
 
 #[derive(Serialize)]
@@ -191,7 +225,11 @@ struct Component<'a> {
 
 fn concept(system: String, code: &str, text: Option<String>) -> Concept<'_> {
     Concept {
-        coding: [Coding { system, code }],
+        coding: [Coding {
+            system,
+            code,
+            display: None,
+        }],
         text,
     }
 }
@@ -209,8 +247,13 @@ pub(crate) fn build(input: &ObservationInput) -> Result<Vec<u8>, ObservationErro
         category,
         code,
         value,
+        quantity,
         component,
     } = content(input)?;
+    let last_day = match &input.kind {
+        Kind::Count { last_day, .. } => Some(last_day.as_str()),
+        _ => None,
+    };
     let observation = Observation {
         resource_type: "Observation",
         meta: Meta {
@@ -219,6 +262,7 @@ pub(crate) fn build(input: &ObservationInput) -> Result<Vec<u8>, ObservationErro
             tag: [Coding {
                 system: format!("{}/CodeSystem/origin", input.namespace),
                 code: "vcse-return",
+                display: None,
             }],
         },
         identifier: [Identifier {
@@ -228,15 +272,20 @@ pub(crate) fn build(input: &ObservationInput) -> Result<Vec<u8>, ObservationErro
         based_on: [Reference {
             reference: format!("ServiceRequest/{}", input.service_request_id),
         }],
-        status: "final",
+        status: input.status,
         category: [concept(CATEGORY.to_owned(), category, None)],
         code,
-        note: value.is_some().then_some([Note { text: NOTE }]),
+        note: component.is_empty().then_some([Note { text: NOTE }]),
         value_codeable_concept: value,
+        value_quantity: quantity,
         subject: Reference {
             reference: format!("Patient/{}", input.patient_id),
         },
-        effective_date_time: &input.effective,
+        effective_date_time: last_day.is_none().then_some(&*input.effective),
+        effective_period: last_day.map(|end| Period {
+            start: &input.effective,
+            end,
+        }),
         issued: &input.issued,
         performer: [Logical {
             identifier: Identifier {
@@ -279,6 +328,7 @@ struct Content<'a> {
     category: &'static str,
     code: Concept<'a>,
     value: Option<Concept<'a>>,
+    quantity: Option<Quantity>,
     component: Vec<Component<'a>>,
 }
 
@@ -286,6 +336,12 @@ fn content(input: &ObservationInput) -> Result<Content<'_>, ObservationError> {
     let system = |name: &str| format!("{}/CodeSystem/{name}", input.namespace);
     let mut component = Vec::new();
     let (category, code, value) = match &input.kind {
+        Kind::Count {
+            attended,
+            activity_text,
+            count,
+            ..
+        } => return Ok(counted(*attended, activity_text, *count)),
         Kind::Attendance {
             activity_text,
             code,
@@ -333,8 +389,37 @@ fn content(input: &ObservationInput) -> Result<Content<'_>, ObservationError> {
         category,
         code,
         value,
+        quantity: None,
         component,
     })
+}
+
+/// A running count (`fhir.md` §8.2).
+fn counted<'a>(attended: bool, activity: &str, count: i64) -> Content<'a> {
+    let (code, display, word) = if attended {
+        ("298057009", "Number of appointments attended", "attended")
+    } else {
+        ("298058004", "Number of appointments missed", "missed")
+    };
+    Content {
+        category: "social-history",
+        code: Concept {
+            coding: [Coding {
+                system: "http://snomed.info/sct".to_owned(),
+                code,
+                display: Some(display),
+            }],
+            text: Some(format!("{activity} visits {word}")),
+        },
+        value: None,
+        quantity: Some(Quantity {
+            value: count,
+            unit: "visits",
+            system: "http://unitsofmeasure.org",
+            code: "1",
+        }),
+        component: Vec::new(),
+    }
 }
 
 /// The system of the identifiers of Observations, for looking them up.
@@ -365,6 +450,7 @@ mod tests {
             identifier: "5f0c4c1e-0d0b-5c3e-8a4f-6f2d9b7c1a22".to_owned(),
             service_request_id: "123".to_owned(),
             patient_id: "456".to_owned(),
+            status: "final",
             effective: "2026-11-19".to_owned(),
             issued: "2026-11-22T02:10:00Z".to_owned(),
             source: "https://kith.example/batch/2026-11-22#elm".to_owned(),
@@ -383,6 +469,32 @@ mod tests {
             code: code.to_owned(),
             text: "Did not attend".to_owned(),
         }
+    }
+
+    #[test]
+    fn a_count_has_the_shape_of_the_contract() {
+        let mut counted = input(Kind::Count {
+            attended: true,
+            activity_text: "Befriending".to_owned(),
+            last_day: "2026-10-31".to_owned(),
+            count: 3,
+        });
+        counted.effective = "2026-10-01".to_owned();
+        let value: serde_json::Value = serde_json::from_slice(&build(&counted).unwrap()).unwrap();
+        assert_eq!(
+            value["code"],
+            serde_json::json!({"coding": [{"system": "http://snomed.info/sct", "code": "298057009",
+                "display": "Number of appointments attended"}], "text": "Befriending visits attended"})
+        );
+        assert_eq!(
+            value["valueQuantity"],
+            serde_json::json!({"value": 3, "unit": "visits", "system": "http://unitsofmeasure.org", "code": "1"})
+        );
+        assert_eq!(
+            value["effectivePeriod"],
+            serde_json::json!({"start": "2026-10-01", "end": "2026-10-31"})
+        );
+        assert!(value.get("effectiveDateTime").is_none() && value.get("component").is_none());
     }
 
     #[test]

@@ -1,38 +1,91 @@
 //! The Task by which the GP side can follow a referral, where a source asks for it (`write_task`).
 //!
-//! In comes plain data about a leg that has ended; out go the bytes of one FHIR R4 Task, the same for the same input. The
-//! reason is one of our fixed sentences; a partner's own words never get here.
+//! In comes plain data about where a leg stands; out go the bytes of one FHIR R4 Task, the same for the same input, or an
+//! edit of the one on the server. The reason is one of our fixed sentences; a partner's own words never get here.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-/// How a leg ended, as far as FHIR can tell it.
+use super::update::{Edit, says, set};
+use crate::domain::{LegState, Reason};
+
+/// Statuses of a Task that has ended (R4 task state machine).
+const ENDED: [&str; 5] = [
+    "completed",
+    "rejected",
+    "failed",
+    "cancelled",
+    "entered-in-error",
+];
+
+/// Where a leg stands, as a Task says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// The partner finished it.
-    Completed,
-    /// The partner said no.
-    Rejected,
-    /// The partner ended it without support, and no coded reason says why.
-    ClosedUnsuccessful,
+pub(crate) struct Told {
+    /// `Task.status`.
+    pub(crate) status: &'static str,
+    /// A code of our `referral-state`.
+    pub(crate) business: &'static str,
+    /// Fixed words where the status needs a reason.
+    pub(crate) reason: Option<&'static str>,
 }
 
-impl Ended {
-    /// Task.status, business status, and the fixed words of the reason where the status needs one (`fhir.md` §2.2).
-    fn codes(self) -> (&'static str, &'static str, Option<&'static str>) {
-        match self {
-            Self::Completed => ("completed", "completed", None),
-            Self::Rejected => (
-                "rejected",
-                "rejected",
-                Some("The partner did not accept the referral"),
-            ),
-            Self::ClosedUnsuccessful => (
-                "failed",
-                "closed-unsuccessful",
-                Some("The referral ended without support"),
-            ),
-        }
-    }
+/// What the Task of a leg says (`fhir.md` §2.2); `None` while there is nothing to follow.
+pub(crate) fn told(state: LegState, stopping: bool, why: Option<Reason>) -> Option<Told> {
+    let (status, business, reason) = match state {
+        LegState::Received => return None,
+        LegState::Held => ("on-hold", "held", Some("The referral waits for a decision")),
+        LegState::Routed => ("requested", "routed", None),
+        LegState::Sent => ("requested", "sent", None),
+        LegState::Delivered => ("requested", "delivered", None),
+        LegState::Accepted => ("accepted", "accepted", None),
+        LegState::Rejected => (
+            "rejected",
+            "rejected",
+            Some("The partner did not accept the referral"),
+        ),
+        LegState::InProgress => ("in-progress", "attending", None),
+        LegState::OnHold => (
+            "on-hold",
+            "waiting-list",
+            Some("The partner has put the referral on hold"),
+        ),
+        LegState::Completed => ("completed", "completed", None),
+        LegState::ClosedUnsuccessful => (
+            "failed",
+            "closed-unsuccessful",
+            Some("The referral ended without support"),
+        ),
+        LegState::Cancelled if why == Some(Reason::Consent) => (
+            "cancelled",
+            "consent-withdrawn",
+            Some("Consent was withdrawn"),
+        ),
+        LegState::Cancelled => (
+            "cancelled",
+            "cancelled-by-referrer",
+            Some("The referral was cancelled"),
+        ),
+        LegState::Failed => (
+            "failed",
+            "not-delivered",
+            Some("The referral could not be delivered"),
+        ),
+        LegState::EnteredInError => (
+            "entered-in-error",
+            "entered-in-error",
+            Some("The referral was entered in error"),
+        ),
+    };
+    let business = if stopping && !state.terminal() {
+        "cancellation-requested"
+    } else {
+        business
+    };
+    Some(Told {
+        status,
+        business,
+        reason,
+    })
 }
 
 /// What a Task is made of. No `Debug`: it holds server ids of a person.
@@ -46,11 +99,11 @@ pub(crate) struct TaskInput {
     pub(crate) service_request_id: String,
     /// The server's id of the Patient.
     pub(crate) patient_id: String,
-    /// How the leg ended.
-    pub(crate) ended: Ended,
+    /// Where the leg stands.
+    pub(crate) told: Told,
     /// When the referral was taken in, RFC 3339 in UTC.
     pub(crate) authored_on: String,
-    /// When the leg ended, RFC 3339 in UTC.
+    /// When it came to stand there, RFC 3339 in UTC.
     pub(crate) last_modified: String,
     /// The practice's ODS code.
     pub(crate) requester_ods: String,
@@ -58,8 +111,8 @@ pub(crate) struct TaskInput {
     pub(crate) owner: (String, String),
     /// The partner's name.
     pub(crate) owner_display: String,
-    /// The server's ids of the Observations that came of it.
-    pub(crate) observation_ids: Vec<String>,
+    /// References to the Observations that came of it: `Observation/…`, or names within a transaction.
+    pub(crate) outputs: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -130,7 +183,11 @@ struct Output {
 /// `fhir.md` §2.3 after HL7 SDOHCC: `code` fulfill, `focus` the request, a reason in `statusReason.text` unless completed,
 /// results in `output` (typed in words, as no code for them is verified).
 pub(crate) fn build(input: &TaskInput) -> Vec<u8> {
-    let (status, business_status, reason) = input.ended.codes();
+    let Told {
+        status,
+        business,
+        reason,
+    } = input.told;
     let concept = |system: String, code| Concept {
         coding: [Coding { system, code }],
     };
@@ -153,7 +210,7 @@ pub(crate) fn build(input: &TaskInput) -> Vec<u8> {
         ),
         business_status: concept(
             format!("{}/CodeSystem/referral-state", input.namespace),
-            business_status,
+            business,
         ),
         focus: reference("ServiceRequest", &input.service_request_id),
         r#for: reference("Patient", &input.patient_id),
@@ -174,17 +231,66 @@ pub(crate) fn build(input: &TaskInput) -> Vec<u8> {
             display: Some(&input.owner_display),
         },
         output: input
-            .observation_ids
+            .outputs
             .iter()
-            .map(|id| Output {
+            .map(|name| Output {
                 r#type: Text {
                     text: "Resulting activity",
                 },
-                value_reference: reference("Observation", id),
+                value_reference: Reference {
+                    reference: name.clone(),
+                },
             })
             .collect(),
     };
     serde_json::to_vec(&task).expect("strings are always JSON")
+}
+
+/// The Task on the server as it should say now; the same if it says so, or if the practice has ended it otherwise.
+pub(crate) fn updated(theirs: &[u8], input: &TaskInput) -> Edit {
+    let (Ok(now), Ok(wanted)) = (
+        serde_json::from_slice::<Value>(theirs),
+        serde_json::from_slice::<Value>(&build(input)),
+    ) else {
+        return Edit::NotOurs;
+    };
+    let ours = json!({"resourceType": "Task", "identifier": wanted["identifier"]});
+    if !says(&now, &ours) {
+        return Edit::NotOurs;
+    }
+    let status = now["status"].as_str().unwrap_or_default();
+    if ENDED.contains(&status) && status != input.told.status {
+        return Edit::Same;
+    }
+    let mut changes = Vec::new();
+    for key in ["status", "statusReason", "businessStatus", "output"] {
+        match (now.get(key), wanted.get(key)) {
+            (Some(now), Some(wanted)) if says(now, wanted) => {}
+            (_, Some(wanted)) => changes.push((key, Some(wanted.to_string()))),
+            (Some(_), None) if key == "statusReason" => changes.push((key, None)),
+            _ => {}
+        }
+    }
+    if changes.is_empty() {
+        return Edit::Same;
+    }
+    changes.push(("lastModified", Some(wanted["lastModified"].to_string())));
+    set(theirs, &changes).map_or(Edit::NotOurs, Edit::To)
+}
+
+/// The request as `completed`, which only an active one becomes.
+pub(crate) fn completed_request(theirs: &[u8], id: &str) -> Edit {
+    let Ok(now) = serde_json::from_slice::<Value>(theirs) else {
+        return Edit::NotOurs;
+    };
+    if now["resourceType"] != "ServiceRequest" || now["id"] != id {
+        return Edit::NotOurs;
+    }
+    if now["status"] != "active" {
+        return Edit::Same;
+    }
+    let status = Some("\"completed\"".to_owned());
+    set(theirs, &[("status", status)]).map_or(Edit::NotOurs, Edit::To)
 }
 
 /// The system of the identifiers of Tasks, for looking them up.
@@ -196,13 +302,13 @@ pub(crate) fn identifier_system(namespace: &str) -> String {
 mod tests {
     use super::*;
 
-    fn input(ended: Ended) -> TaskInput {
+    fn input(state: LegState) -> TaskInput {
         TaskInput {
             namespace: "https://kith.example".to_owned(),
             identifier: "9f1c2e64-6f0e-5d7b-9a53-0c8f2f1b7e10".to_owned(),
             service_request_id: "123".to_owned(),
             patient_id: "456".to_owned(),
-            ended,
+            told: told(state, false, None).unwrap(),
             authored_on: "2026-11-20T09:00:00Z".to_owned(),
             last_modified: "2026-11-22T02:10:00Z".to_owned(),
             requester_ods: "A81001".to_owned(),
@@ -211,31 +317,86 @@ mod tests {
                 "elm".to_owned(),
             ),
             owner_display: "Elm Befriending".to_owned(),
-            observation_ids: vec!["9".to_owned()],
+            outputs: vec!["Observation/9".to_owned()],
         }
     }
 
     #[test]
     fn a_completed_task_has_the_shape_of_the_contract() {
         let wanted = r#"{"resourceType":"Task","identifier":[{"system":"https://kith.example/Id/referral-task","value":"9f1c2e64-6f0e-5d7b-9a53-0c8f2f1b7e10"}],"status":"completed","intent":"order","code":{"coding":[{"system":"http://hl7.org/fhir/CodeSystem/task-code","code":"fulfill"}]},"businessStatus":{"coding":[{"system":"https://kith.example/CodeSystem/referral-state","code":"completed"}]},"focus":{"reference":"ServiceRequest/123"},"for":{"reference":"Patient/456"},"authoredOn":"2026-11-20T09:00:00Z","lastModified":"2026-11-22T02:10:00Z","requester":{"identifier":{"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"A81001"}},"owner":{"identifier":{"system":"https://kith.example/Id/partner","value":"elm"},"display":"Elm Befriending"},"output":[{"type":{"text":"Resulting activity"},"valueReference":{"reference":"Observation/9"}}]}"#;
-        let bytes = build(&input(Ended::Completed));
+        let bytes = build(&input(LegState::Completed));
         assert_eq!(String::from_utf8(bytes).unwrap(), wanted);
     }
 
     #[test]
-    fn every_other_ending_has_its_reason() {
-        for (ended, status, business) in [
-            (Ended::Rejected, "rejected", "rejected"),
-            (Ended::ClosedUnsuccessful, "failed", "closed-unsuccessful"),
+    fn every_state_is_told_by_the_table() {
+        for (state, status, business) in [
+            (LegState::Held, "on-hold", "held"),
+            (LegState::Sent, "requested", "sent"),
+            (LegState::Delivered, "requested", "delivered"),
+            (LegState::Accepted, "accepted", "accepted"),
+            (LegState::Rejected, "rejected", "rejected"),
+            (LegState::InProgress, "in-progress", "attending"),
+            (LegState::OnHold, "on-hold", "waiting-list"),
+            (
+                LegState::ClosedUnsuccessful,
+                "failed",
+                "closed-unsuccessful",
+            ),
+            (LegState::Cancelled, "cancelled", "cancelled-by-referrer"),
+            (LegState::Failed, "failed", "not-delivered"),
+            (
+                LegState::EnteredInError,
+                "entered-in-error",
+                "entered-in-error",
+            ),
         ] {
-            let value: serde_json::Value = serde_json::from_slice(&build(&input(ended))).unwrap();
+            let value: Value = serde_json::from_slice(&build(&input(state))).unwrap();
             assert_eq!(value["status"], status);
             assert_eq!(value["businessStatus"]["coding"][0]["code"], business);
-            assert!(
-                value["statusReason"]["text"]
-                    .as_str()
-                    .is_some_and(|text| !text.is_empty())
-            );
+            let needs = ["rejected", "cancelled", "on-hold", "failed"].contains(&status);
+            let reason = value["statusReason"]["text"].as_str().unwrap_or_default();
+            assert!(!needs || !reason.is_empty(), "{status}");
         }
+        assert_eq!(told(LegState::Received, false, None), None);
+        let stopping = told(LegState::Accepted, true, None).unwrap();
+        assert_eq!(
+            (stopping.status, stopping.business),
+            ("accepted", "cancellation-requested")
+        );
+        let consent = told(LegState::Cancelled, false, Some(Reason::Consent)).unwrap();
+        assert_eq!(consent.business, "consent-withdrawn");
+    }
+
+    #[test]
+    fn a_task_follows_and_is_never_reopened() {
+        let accepted = build(&input(LegState::Accepted));
+        let text = String::from_utf8(accepted.clone()).unwrap();
+        let theirs = text.replace("\"intent\"", "\"x\":1.00,\"intent\"");
+        let done = input(LegState::Completed);
+        let Edit::To(body) = updated(theirs.as_bytes(), &done) else {
+            panic!("it was not changed")
+        };
+        let text = String::from_utf8(body.clone()).unwrap();
+        assert!(text.contains("\"x\":1.00") && text.contains("\"status\":\"completed\""));
+        assert_eq!(updated(&body, &done), Edit::Same);
+        assert_eq!(updated(&body, &input(LegState::Accepted)), Edit::Same);
+        let foreign = theirs.replace("9f1c2e64", "00000000");
+        assert_eq!(updated(foreign.as_bytes(), &done), Edit::NotOurs);
+        let held = build(&input(LegState::OnHold));
+        let Edit::To(body) = updated(&held, &input(LegState::Accepted)) else {
+            panic!("it was not changed")
+        };
+        assert!(!String::from_utf8(body).unwrap().contains("statusReason"));
+    }
+
+    #[test]
+    fn only_an_active_request_is_completed() {
+        let request = r#"{"resourceType":"ServiceRequest","id":"1","status":"active"}"#;
+        let done = request.replace("active", "completed").into_bytes();
+        assert_eq!(completed_request(request.as_bytes(), "1"), Edit::To(done));
+        let revoked = request.replace("active", "revoked");
+        assert_eq!(completed_request(revoked.as_bytes(), "1"), Edit::Same);
+        assert_eq!(completed_request(request.as_bytes(), "2"), Edit::NotOurs);
     }
 }

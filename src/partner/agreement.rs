@@ -225,16 +225,7 @@ fn read_push(table: Option<TableReader<'_>>) -> PartnerPush {
 
 /// Reads `volume` of a `push` table of partner or source.
 pub(crate) fn read_volume(table: &TableReader<'_>) -> Option<Volume> {
-    let words: Vec<(&str, Option<Volume>)> = Volume::WORDS
-        .into_iter()
-        .map(|(word, volume)| (word, Some(volume)))
-        .chain([("counts", None)])
-        .collect();
-    let said = table.word("volume", &words)?;
-    if said.value.is_none() {
-        table.not_yet_at("volume = \"counts\"", &said.place);
-    }
-    said.value
+    table.word("volume", &Volume::WORDS).map(|said| said.value)
 }
 
 /// Reads `notes` of a `push` table: notes are never pushed, and this version has no worklist to show them in.

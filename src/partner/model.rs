@@ -317,6 +317,8 @@ pub(crate) struct Collect {
     pub(crate) hold_all: bool,
     /// How a STOP or AMEND row is acknowledged.
     pub(crate) acknowledged: Option<Acknowledged>,
+    /// How a row takes back what it had told.
+    pub(crate) withdrawn: Option<Acknowledged>,
     pub(crate) events: Vec<CollectEvent>,
 }
 
@@ -448,15 +450,17 @@ pub(crate) struct PartnerPush {
 pub(crate) enum Volume {
     Each,
     FirstAndClose,
+    Counts,
     Close,
     Off,
 }
 
 impl Volume {
     /// The words of config and partner files.
-    pub(crate) const WORDS: [(&'static str, Self); 4] = [
+    pub(crate) const WORDS: [(&'static str, Self); 5] = [
         ("each", Self::Each),
         ("first-and-close", Self::FirstAndClose),
+        ("counts", Self::Counts),
         ("close", Self::Close),
         ("off", Self::Off),
     ];

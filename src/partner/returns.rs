@@ -73,7 +73,7 @@ pub(super) fn read_collect(
         u32::try_from(said).unwrap_or_default()
     };
     let settle_seconds = whole("settle_seconds", 86_400, SETTLE_SECONDS);
-    table.not_yet("withdrawn");
+    let withdrawn = table.opt_table("withdrawn");
     let acknowledged = table.opt_table("acknowledged");
     let unguarded = table.word("unguarded", &[("hold-all", true)]);
     let entries = table.tables("event");
@@ -106,13 +106,16 @@ pub(super) fn read_collect(
         settle_seconds,
         early_days: whole("early_days", 365, EARLY_DAYS),
         hold_all: unguarded.is_some(),
-        acknowledged: acknowledged.map(|table| {
-            let acknowledged = read_acknowledged(&table);
-            table.finish();
-            acknowledged
-        }),
+        acknowledged: acknowledged.map(read_listed),
+        withdrawn: withdrawn.map(read_listed),
         events,
     }
+}
+
+fn read_listed(table: TableReader<'_>) -> Acknowledged {
+    let listed = read_acknowledged(&table);
+    table.finish();
+    listed
 }
 
 fn read_acknowledged(table: &TableReader<'_>) -> Acknowledged {

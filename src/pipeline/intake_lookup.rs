@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::env::Env;
 use super::matching::{Delivered, Version, fold};
-use super::observe::KeptEvent;
+use super::observe::{KeptEvent, newest};
 use super::{kept, map};
 use crate::domain::clock::day_number;
 use crate::domain::{Action, LegReference, limits};
@@ -153,8 +153,8 @@ fn version(
 /// The day on which a leg ended: that of its closing status, else of the event that ended it.
 async fn closed_on(env: &Env, leg: &Leg) -> anyhow::Result<jiff::civil::Date> {
     let mut days: Vec<jiff::civil::Date> = Vec::new();
-    for event in events(env, leg.id).await? {
-        if event.state().is_some_and(crate::domain::LegState::terminal) {
+    for event in newest(events(env, leg.id).await?) {
+        if !event.withdrawn && event.state().is_some_and(crate::domain::LegState::terminal) {
             days.extend(event.day());
         }
     }
@@ -169,6 +169,15 @@ async fn closed_on(env: &Env, leg: &Leg) -> anyhow::Result<jiff::civil::Date> {
 /// # Errors
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn events(env: &Env, leg: i64) -> anyhow::Result<Vec<KeptEvent>> {
+    let numbered = numbered(env, leg).await?;
+    Ok(numbered.into_iter().map(|(_, event)| event).collect())
+}
+
+/// The same with the id of each.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn numbered(env: &Env, leg: i64) -> anyhow::Result<Vec<(i64, KeptEvent)>> {
     let rows = env.store.events_of_leg(leg).await?;
     let keys = env
         .holder_keys(rows.iter().map(|row| row.holder).collect())
@@ -179,7 +188,7 @@ pub(crate) async fn events(env: &Env, leg: i64) -> anyhow::Result<Vec<KeptEvent>
             continue;
         };
         let plain = key.open(event_spot(row.id, row.holder), &row.sealed)?;
-        events.push(serde_json::from_slice(&plain)?);
+        events.push((row.id, serde_json::from_slice(&plain)?));
     }
     Ok(events)
 }

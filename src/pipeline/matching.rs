@@ -95,6 +95,8 @@ pub(crate) struct Finding {
     /// Leg of the sender's own that the row is about; 0 of none.
     pub(crate) leg: i64,
     pub(crate) events: Vec<Tale>,
+    /// The row takes back what it had told.
+    pub(crate) withdrawn: bool,
     /// Header of the cell that is wrong.
     pub(crate) column: Option<String>,
 }
@@ -123,6 +125,12 @@ impl Reading<'_> {
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut needed = vec![self.collect.reference.as_str()];
         needed.extend(self.collect.events.iter().flat_map(CollectEvent::headers));
+        needed.extend(
+            self.collect
+                .withdrawn
+                .iter()
+                .map(|said| said.column.as_str()),
+        );
         let mut missing: Vec<String> = needed
             .into_iter()
             .filter(|header| !self.columns.contains_key(&fold(header)))
@@ -173,6 +181,7 @@ impl Reading<'_> {
                     reason: Some(*reason),
                     leg: 0,
                     events: Vec::new(),
+                    withdrawn: false,
                     column: None,
                 },
                 Ok(delivered) if sorted => held(row, delivered.leg, Reason::Sorted, None),
@@ -282,6 +291,9 @@ impl Reading<'_> {
         let mut days: HashMap<i64, Date> = HashMap::new();
         for (row, placed) in rows.iter().zip(placed) {
             let Ok(delivered) = placed else { continue };
+            if self.takes_back(row) {
+                continue;
+            }
             for event in &self.collect.events {
                 if let (
                     Told::Status { .. },
@@ -348,8 +360,17 @@ impl Reading<'_> {
             reason: None,
             leg: delivered.leg,
             events,
+            withdrawn: self.takes_back(row),
             column: None,
         }
+    }
+
+    /// Whether a row takes back what it had told.
+    fn takes_back(&self, row: &ReturnLine<'_>) -> bool {
+        self.collect
+            .withdrawn
+            .as_ref()
+            .is_some_and(|said| listed(&said.values, self.cell(row, &said.column)))
     }
 
     /// What one event of a row tells: nothing where its value cells are all empty.
@@ -514,6 +535,7 @@ fn held(row: &ReturnLine<'_>, leg: i64, reason: Reason, column: Option<String>) 
         reason: Some(reason),
         leg,
         events: Vec::new(),
+        withdrawn: false,
         column,
     }
 }

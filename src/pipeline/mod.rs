@@ -22,6 +22,7 @@ mod receipt;
 mod reconcile;
 mod redecide;
 pub(crate) mod select;
+pub(crate) mod undo;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use crate::domain::event::ATTENDANCE;
 use crate::domain::{EventKind, Instant, LegReference, LegState, Occasion};
 use crate::fhir::observation::{self, Item, Kind, ObservationInput, Performer};
 use crate::partner::Partner;
+use crate::store::rows::PushKind;
 
 /// An event as it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,12 @@ pub(crate) struct KeptEvent {
     pub(crate) occurrence: u32,
     /// When it was taken in: `issued` of the Observation.
     pub(crate) taken_at: String,
+    /// 0 as first told; each correction is one more, under the same identifier.
+    #[serde(default)]
+    pub(crate) revision: u32,
+    /// The partner took it back.
+    #[serde(default)]
+    pub(crate) withdrawn: bool,
 }
 
 impl KeptEvent {
@@ -94,8 +101,7 @@ impl KeptEvent {
             occasion,
             &occurrence_text,
         ];
-        let identifier =
-            uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, parts.join("|").as_bytes()).to_string();
+        let identifier = named(&parts);
         Self {
             identifier,
             kind: tale.kind.code().to_owned(),
@@ -106,6 +112,69 @@ impl KeptEvent {
             words,
             occurrence,
             taken_at: now.utc_text(),
+            revision: 0,
+            withdrawn: false,
+        }
+    }
+
+    /// The count of a month, by its first day and one of [`COUNTED`]; how many is told when it is written.
+    pub(crate) fn count(
+        env: &Env,
+        partner: &Partner,
+        reference: LegReference,
+        first: Date,
+        word: &str,
+    ) -> Self {
+        let (reference, on) = (reference.to_string(), first.to_string());
+        let namespace = env.config.namespace.as_str();
+        let kind = EventKind::Count.code();
+        let parts = [namespace, &partner.id, &reference, kind, &on, word, "", "1"];
+        Self {
+            identifier: named(&parts),
+            kind: kind.to_owned(),
+            on: Some(on),
+            code: word.to_owned(),
+            instrument: String::new(),
+            answers: Vec::new(),
+            words: String::new(),
+            occurrence: 1,
+            taken_at: env.now().utc_text(),
+            revision: 0,
+            withdrawn: false,
+        }
+    }
+
+    /// A count with how many of these events it counts; any other event as it is.
+    pub(crate) fn counting(mut self, events: &[Self]) -> Self {
+        let Some(first) = self.day().filter(|_| self.kind == EventKind::Count.code()) else {
+            return self;
+        };
+        let same = |event: &&Self| {
+            event.kind == EventKind::Attendance.code()
+                && !event.withdrawn
+                && count_of(&event.code) == Some(self.code.as_str())
+                && event.day().is_some_and(|day| day.first_of_month() == first)
+        };
+        let count = i64::try_from(events.iter().filter(same).count()).ok();
+        self.answers = vec![(self.code.clone(), count)];
+        self
+    }
+
+    /// The same event as it is told now, after `before`.
+    pub(crate) fn revising(self, before: &Self) -> Self {
+        Self {
+            revision: before.revision + 1,
+            ..self
+        }
+    }
+
+    /// The same event taken back.
+    pub(crate) fn taken_back(&self, now: Instant) -> Self {
+        Self {
+            taken_at: now.utc_text(),
+            revision: self.revision + 1,
+            withdrawn: true,
+            ..self.clone()
         }
     }
 
@@ -134,10 +203,44 @@ impl KeptEvent {
     }
 }
 
+/// What is counted of a month.
+pub(crate) const COUNTED: [&str; 2] = ["attended", "missed"];
+
+/// What an attendance counts as; a visit that was called off counts as nothing.
+pub(crate) fn count_of(code: &str) -> Option<&'static str> {
+    match code {
+        "attended" => Some(COUNTED[0]),
+        "did-not-attend" | "not-seen-late" => Some(COUNTED[1]),
+        _ => None,
+    }
+}
+
+fn named(parts: &[&str]) -> String {
+    uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, parts.join("|").as_bytes()).to_string()
+}
+
+/// The newest word on each event; those that were taken back stay in the list, marked.
+pub(crate) fn newest(events: impl IntoIterator<Item = KeptEvent>) -> Vec<KeptEvent> {
+    let mut newest: Vec<KeptEvent> = Vec::new();
+    for event in events {
+        match newest
+            .iter_mut()
+            .find(|known| known.identifier == event.identifier)
+        {
+            Some(known) if known.revision < event.revision => *known = event,
+            Some(_) => {}
+            None => newest.push(event),
+        }
+    }
+    newest
+}
+
 /// The server's ids of what an Observation is about.
 pub(crate) struct About {
     pub(crate) service_request: String,
     pub(crate) patient: String,
+    /// The NHS number of the referral's person, as pulled.
+    pub(crate) nhs_number: Option<String>,
     pub(crate) activity: Option<String>,
 }
 
@@ -150,8 +253,9 @@ pub(crate) fn build(
     partner: &Partner,
     event: &KeptEvent,
     about: &About,
+    kind: PushKind,
 ) -> Result<Option<Vec<u8>>, observation::ObservationError> {
-    let Some(kind) = told(env, event, about) else {
+    let Some(told) = told(env, event, about) else {
         return Ok(None);
     };
     let day = event.taken_at.get(..10).unwrap_or_default();
@@ -165,11 +269,16 @@ pub(crate) fn build(
         identifier: event.identifier.clone(),
         service_request_id: about.service_request.clone(),
         patient_id: about.patient.clone(),
+        status: match kind {
+            PushKind::Create => "final",
+            PushKind::Amend => "amended",
+            PushKind::Withdraw => "entered-in-error",
+        },
         effective: event.on.clone().unwrap_or_default(),
         issued: event.taken_at.clone(),
         source: format!("{}/batch/{day}#{label}", env.config.namespace),
         performer: performer(env, partner),
-        kind,
+        kind: told,
     };
     observation::build(&input).map(Some)
 }
@@ -193,6 +302,17 @@ fn told(env: &Env, event: &KeptEvent, about: &About) -> Option<Kind> {
         Kind::Status {
             state: state.code().to_owned(),
             text: state_words(state).to_owned(),
+        }
+    } else if event.kind == EventKind::Count.code() {
+        let (first, count) = (event.day()?, event.answers.first()?.1?);
+        Kind::Count {
+            attended: event.code == COUNTED[0],
+            activity_text: about
+                .activity
+                .clone()
+                .unwrap_or_else(|| "session".to_owned()),
+            last_day: first.last_of_month().to_string(),
+            count,
         }
     } else if let (Some(instrument), Some(occasion)) =
         (env.rules.instrument(&event.instrument), event.occasion())
@@ -221,7 +341,7 @@ fn told(env: &Env, event: &KeptEvent, about: &About) -> Option<Kind> {
 }
 
 /// Who reported it; a partner whose name tells something about a person stays unnamed.
-fn performer(env: &Env, partner: &Partner) -> Performer {
+pub(crate) fn performer(env: &Env, partner: &Partner) -> Performer {
     if partner.sensitive {
         Performer {
             system: env.partner_system.clone(),

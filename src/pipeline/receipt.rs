@@ -182,6 +182,7 @@ mod tests {
             reason: Some(reason),
             leg: 0,
             events: Vec::new(),
+            withdrawn: false,
             column: None,
         }
     }

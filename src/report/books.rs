@@ -173,10 +173,11 @@ pub(super) fn certificates(input: &Input, shown: Shown) -> Vec<CertificateRow> {
 }
 
 /// The order in which an entry for a practice's record moves.
-const PUSH_STATES: [&str; 6] = [
+const PUSH_STATES: [&str; 7] = [
     "queued",
     "sending",
     "answer-lost",
+    "held",
     "confirmed",
     "refused",
     "off",

@@ -68,6 +68,7 @@ pub(crate) fn push_state(code: &str) -> &'static str {
         "queued" => "Waiting to be written",
         "sending" => "Being written",
         "answer-lost" => "Answer lost, being looked up",
+        "held" => "Held: somebody must decide",
         "confirmed" => "In the record",
         "refused" => "Refused by the practice's system",
         "off" => "Not asked for",

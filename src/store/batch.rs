@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::chain::{hex, row_hash};
 use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
-    Leg, Place, PushRow, RawRow, ReturnFile, ReturnRow, Standing, Strand,
+    Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use crate::domain::{Action, Instant, LegReference, LegState};
 use crate::seal::{Digest, Look};
@@ -35,15 +35,18 @@ pub(crate) enum Kind {
     Sent = 31,
     DropDelivered = 32,
     Returned = 40,
+    Undone = 41,
     Queued = 50,
     Pushing = 51,
     Pushed = 52,
+    Mirroring = 53,
+    Mirrored = 54,
     DaySealed = 60,
     Published = 61,
 }
 
 impl Kind {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 27] = [
         Self::Opened,
         Self::Run,
         Self::RulesInForce,
@@ -63,9 +66,12 @@ impl Kind {
         Self::Sent,
         Self::DropDelivered,
         Self::Returned,
+        Self::Undone,
         Self::Queued,
         Self::Pushing,
         Self::Pushed,
+        Self::Mirroring,
+        Self::Mirrored,
         Self::DaySealed,
         Self::Published,
     ];
@@ -110,9 +116,12 @@ impl Kind {
             Self::Sent => "sent to the partner",
             Self::DropDelivered => "drop picked up",
             Self::Returned => "return taken",
+            Self::Undone => "return undone",
             Self::Queued => "queued for the GP record",
             Self::Pushing => "writing to the GP record",
             Self::Pushed => "answered by the GP system",
+            Self::Mirroring => "telling the GP system where it stands",
+            Self::Mirrored => "GP system told where it stands",
             Self::DaySealed => "day sealed",
             Self::Published => "report published",
         }
@@ -195,7 +204,10 @@ pub(crate) struct Batch {
     pub(crate) return_rows: Vec<ReturnRow>,
     pub(crate) events: Vec<EventRow>,
     pub(crate) pushes: Vec<PushRow>,
-    pub(crate) push_updates: Vec<PushRow>,
+    pub(crate) push_updates: Vec<PushUpdate>,
+    pub(crate) mirrors: Vec<MirrorRow>,
+    /// Returns whose state changes: id, state.
+    pub(crate) return_states: Vec<(i64, i64)>,
     /// Holds to open; their numbers are given on commit.
     pub(crate) held: Vec<HeldRow>,
     /// Numbers of holds to end.
@@ -252,6 +264,8 @@ impl Batch {
             events: Vec::new(),
             pushes: Vec::new(),
             push_updates: Vec::new(),
+            mirrors: Vec::new(),
+            return_states: Vec::new(),
             held: Vec::new(),
             released: Vec::new(),
             notes: Vec::new(),

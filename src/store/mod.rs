@@ -18,7 +18,7 @@ use std::{future::Future, pin::Pin};
 pub(crate) use batch::{Batch, Commit, Entry, Kind};
 pub(crate) use rows::{
     BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
-    Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
+    MirrorKind, MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
 };
 pub(crate) use sqlite::SqliteStore;
 
@@ -64,6 +64,19 @@ pub(crate) struct HeldQuery {
     pub(crate) leg: Option<i64>,
     /// Only this number.
     pub(crate) number: Option<i64>,
+}
+
+/// Selects writes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PushQuery {
+    /// Strand of the source.
+    pub(crate) source: i64,
+    pub(crate) state: PushState,
+    /// Those due at this instant.
+    pub(crate) now: i64,
+    /// Those after this event.
+    pub(crate) after: i64,
+    pub(crate) limit: i64,
 }
 
 /// What an engine must do; `contract.rs` is the suite that each must pass.
@@ -140,14 +153,22 @@ pub(crate) trait Store: Send + Sync {
     fn events_of_leg(&self, leg: i64) -> Answer<'_, Vec<EventRow>>;
     /// Events with these ids.
     fn events(&self, ids: Vec<i64>) -> Answer<'_, Vec<EventRow>>;
-    /// Writes of a source in this state, after event `after`.
-    fn pushes(
+    /// Writes of a source in this state that are due, after event `after`.
+    fn pushes(&self, query: PushQuery) -> Answer<'_, Vec<PushRow>>;
+    /// Writes of these events.
+    fn pushes_of_events(&self, events: Vec<i64>) -> Answer<'_, Vec<PushRow>>;
+    /// What a source's system has been told of these legs.
+    fn mirrors(&self, legs: Vec<i64>) -> Answer<'_, Vec<MirrorRow>>;
+    /// Every such row after leg `after`: for proving.
+    fn mirrors_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<MirrorRow>>;
+    /// Legs of a source that its system should be told of, after id `after`.
+    fn legs_to_tell(
         &self,
         source: i64,
-        state: PushState,
+        kind: MirrorKind,
         after: i64,
         limit: i64,
-    ) -> Answer<'_, Vec<PushRow>>;
+    ) -> Answer<'_, Vec<Leg>>;
     /// Writes by source and state.
     fn push_counts(&self) -> Answer<'_, Vec<(i64, PushState, i64)>>;
     /// Every write after event `after`: for proving.

@@ -169,6 +169,14 @@ pub(crate) struct Leg {
     pub(crate) last: Place,
 }
 
+impl Leg {
+    /// Where it stands as a GP system is told of it: the state, and whether a stop waits to be acknowledged. SQL says the same.
+    pub(crate) fn told(&self) -> i64 {
+        let stopping = self.now.asked == crate::domain::Action::Stop.number();
+        self.now.state.number() * 2 + i64::from(stopping)
+    }
+}
+
 /// A count of legs alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LegCount {
@@ -272,17 +280,20 @@ pub(crate) enum PushState {
     Queued = 1,
     Sending = 2,
     AnswerLost = 3,
-    Confirmed = 4,
-    Refused = 5,
-    Off = 6,
+    /// Waits for a person or an event; looked at again in each run.
+    Waiting = 4,
+    Confirmed = 5,
+    Refused = 6,
+    Off = 7,
 }
 
 impl PushState {
     /// Every state.
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Queued,
         Self::Sending,
         Self::AnswerLost,
+        Self::Waiting,
         Self::Confirmed,
         Self::Refused,
         Self::Off,
@@ -304,10 +315,36 @@ impl PushState {
             Self::Queued => "queued",
             Self::Sending => "sending",
             Self::AnswerLost => "answer-lost",
+            Self::Waiting => "held",
             Self::Confirmed => "confirmed",
             Self::Refused => "refused",
             Self::Off => "off",
         }
+    }
+}
+
+/// What a write does to the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PushKind {
+    /// A new Observation.
+    Create = 1,
+    /// The same Observation, `amended`.
+    Amend = 2,
+    /// The same Observation, `entered-in-error`.
+    Withdraw = 3,
+}
+
+impl PushKind {
+    /// Number in the store.
+    pub(crate) fn number(self) -> i64 {
+        self as i64
+    }
+
+    /// The kind with this number.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        [Self::Create, Self::Amend, Self::Withdraw]
+            .into_iter()
+            .find(|kind| kind.number() == number)
     }
 }
 
@@ -317,9 +354,57 @@ pub(crate) struct PushRow {
     pub(crate) event: i64,
     pub(crate) leg: i64,
     pub(crate) source: i64,
+    pub(crate) kind: PushKind,
     pub(crate) state: PushState,
     pub(crate) attempts: i64,
     pub(crate) reason: i64,
+    /// Not to be sent before this instant, microseconds UTC; 0 for at once.
+    pub(crate) due: i64,
+    /// The server's id, sealed.
+    pub(crate) server_id: Option<Vec<u8>>,
+}
+
+/// A write as it comes to stand, and where it must still be found: who finds it elsewhere has lost it to another run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PushUpdate {
+    pub(crate) row: PushRow,
+    pub(crate) was: PushState,
+    pub(crate) attempts_were: i64,
+}
+
+/// Which resource follows a leg on a GP system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum MirrorKind {
+    /// The Task of the leg.
+    Task = 1,
+    /// The referral's own status.
+    Request = 2,
+}
+
+impl MirrorKind {
+    /// Number in the store.
+    pub(crate) fn number(self) -> i64 {
+        self as i64
+    }
+
+    /// The kind with this number.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        [Self::Task, Self::Request]
+            .into_iter()
+            .find(|kind| kind.number() == number)
+    }
+}
+
+/// How far a GP system has been told where a leg stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MirrorRow {
+    pub(crate) leg: i64,
+    pub(crate) kind: MirrorKind,
+    pub(crate) source: i64,
+    pub(crate) state: PushState,
+    pub(crate) attempts: i64,
+    /// What was last answered, as [`Leg::told`] numbers it; 0 for nothing yet.
+    pub(crate) said: i64,
     /// The server's id, sealed.
     pub(crate) server_id: Option<Vec<u8>>,
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 use super::support::home::{Home, kith, snapshot};
 use super::support::people::{install, ndjson, referral};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "demo", "init", "check", "run", "map", "status", "trace", "why", "held", "prove", "report",
-    "explain", "sandbox",
+    "explain", "sandbox", "undo",
 ];
 /// Schemas of what `--json` and the report print.
 const SCHEMAS: [&str; 4] = ["prove", "report", "run", "status"];

@@ -29,3 +29,4 @@ mod validate;
 mod view;
 mod watch;
 mod workload_folder;
+mod write_back;

@@ -94,7 +94,7 @@ impl Intake<'_> {
         let plain = serde_json::to_vec(kept).expect("text and numbers always are JSON");
         EventRow {
             id,
-            look: self.env.keys.look(&[b"event", kept.identifier.as_bytes()]),
+            look: event_look(self.env, kept),
             leg: touched.leg.id,
             rev: touched.leg.rev + 1,
             kind: kind.number(),
@@ -180,7 +180,18 @@ impl Intake<'_> {
     }
 }
 
-fn name_spot(row: i64, holder: i64) -> Spot<'static> {
+/// The look-up of an event: its identifier, and which word on it this is.
+pub(crate) fn event_look(env: &Env, kept: &KeptEvent) -> Look {
+    let revision = kept.revision.to_string();
+    let mut fields: Vec<&[u8]> = vec![b"event", kept.identifier.as_bytes()];
+    if kept.revision > 0 {
+        fields.push(revision.as_bytes());
+    }
+    env.keys.look(&fields)
+}
+
+/// Where a return's name is sealed.
+pub(crate) fn name_spot(row: i64, holder: i64) -> Spot<'static> {
     Spot {
         column: "return_file.sealed_name",
         row,

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use super::super::StageOutcome;
 use super::super::dossier::Dossier;
 use super::super::env::{Env, Ids};
-use super::super::intake_lookup::events;
+use super::super::intake_lookup::numbered;
 use super::super::kept;
 use super::super::matching::{FileFinding, Finding, Tale, What};
-use super::super::observe::KeptEvent;
+use super::super::observe::{KeptEvent, newest};
+use super::corrections::{self, Correction};
 use super::onward;
 use crate::domain::entropy::Stream;
 use crate::domain::{Counts, Disposition, EventKind, Reason, Stage};
@@ -33,8 +34,10 @@ pub(super) struct Intake<'i> {
 pub(super) struct Touched {
     pub(super) leg: Leg,
     pub(super) key: HolderKey,
-    /// Events kept before, and those of this file.
+    /// The newest word on each event kept before.
     pub(super) known: Vec<KeptEvent>,
+    /// Event ids of those words, by identifier.
+    pub(super) ids: HashMap<String, i64>,
     /// Every leg of the same referral, this one included.
     chain: Vec<Leg>,
     pub(super) dossier: Option<Dossier>,
@@ -61,7 +64,7 @@ impl Intake<'_> {
                     .sum::<usize>(),
             )
             .unwrap_or(0)
-                * 2
+                * 3
             + 64;
         let ids = env.ids.take(&*env.store, strand, count).await?;
         let return_id = ids.next();
@@ -85,7 +88,8 @@ impl Intake<'_> {
         for leg in order {
             if let Some(touched) = touched.remove(&leg) {
                 self.open_onward(&touched, &ids, &mut batch, &mut stream);
-                self.move_leg(touched, &mut batch, &mut stream).await?;
+                self.move_leg(touched, &ids, &mut batch, &mut stream)
+                    .await?;
             }
         }
         batch.events.sort_by_key(|event| event.id);
@@ -140,7 +144,13 @@ impl Intake<'_> {
             let Some(key) = keys.get(&leg.now.person).cloned() else {
                 continue;
             };
-            let known = events(self.env, leg.id).await?;
+            let numbered = numbered(self.env, leg.id).await?;
+            // In the order in which they came: the newest word stays.
+            let ids = numbered
+                .iter()
+                .map(|(id, event)| (event.identifier.clone(), *id))
+                .collect();
+            let known = newest(numbered.into_iter().map(|(_, event)| event));
             let chain = others
                 .iter()
                 .filter(|other| {
@@ -155,6 +165,7 @@ impl Intake<'_> {
                     leg,
                     key,
                     known,
+                    ids,
                     chain,
                     dossier,
                     fresh: Vec::new(),
@@ -174,6 +185,7 @@ impl Intake<'_> {
         stream: &mut Stream,
     ) {
         let mut occurrences: HashMap<(i64, String), u32> = HashMap::new();
+        let told = corrections::contents(rows);
         for (index, row) in rows.iter_mut().enumerate() {
             let Some(touched) = touched.get_mut(&row.leg) else {
                 continue;
@@ -209,17 +221,23 @@ impl Intake<'_> {
                     .chain(touched.fresh.iter().map(|(kept, _)| kept))
                     .find(|other| other.identifier == kept.identifier);
                 match before {
+                    None if row.withdrawn => known += 1,
                     None => {
                         if let Some((disposition, reason)) = self.not_sent_on(touched, tale) {
                             (row.disposition, row.reason) = (disposition, Some(reason));
                         }
                         fresh.push((tale.kind, kept));
                     }
-                    Some(before) if before.content() == kept.content() => known += 1,
-                    Some(_) => {
-                        (row.disposition, row.reason) =
-                            (Disposition::Held, Some(Reason::Correction));
-                    }
+                    Some(before) => match corrections::of(before, kept, row.withdrawn, || {
+                        told.reordered(row.leg, tale, &touched.known)
+                    }) {
+                        Correction::None => known += 1,
+                        Correction::Ask => {
+                            (row.disposition, row.reason) =
+                                (Disposition::Held, Some(Reason::Correction));
+                        }
+                        Correction::Event(kept) => fresh.push((tale.kind, *kept)),
+                    },
                 }
             }
             if row.disposition != Disposition::Accepted {
@@ -324,7 +342,7 @@ fn kept_partner(tale: &Tale) -> &str {
 }
 
 /// What makes two events of one file occurrences of the same.
-fn sameness(tale: &Tale) -> String {
+pub(super) fn sameness(tale: &Tale) -> String {
     let on = tale.on.map_or_else(String::new, |on| on.to_string());
     match &tale.what {
         What::Measure {

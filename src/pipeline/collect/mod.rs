@@ -3,14 +3,17 @@
 //! In: files in a partner's `in/`. Out: a disposition for every row, events, legs moved, writes queued, a receipt. Keeps:
 //! the file is moved only after our record of it is durable; the same bytes under any name are `repeated` (`ledger.md` §5).
 
+mod corrections;
 mod evidence;
 mod intake;
 mod moves;
 mod onward;
+mod volume;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub(crate) use evidence::{event_look, name_spot};
 use intake::Intake;
 pub(crate) use intake::month_number;
 

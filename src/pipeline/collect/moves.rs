@@ -1,14 +1,16 @@
 //! What a return does: it moves legs, opens further ones, queues writes and leaves facts for the report.
 
+use std::collections::HashMap;
+
 use super::super::env::Ids;
 use super::super::observe::KeptEvent;
 use super::intake::{Intake, Touched, month_number};
-use super::onward;
+use super::{onward, volume};
 use crate::domain::entropy::Stream;
 use crate::domain::{Action, EventKind, LegState, Occasion, Reason};
 use crate::partner::Volume;
 use crate::store::batch::LegSeed;
-use crate::store::rows::{EventRow, Fact, HeldRow, PushRow, PushState, Standing};
+use crate::store::rows::{EventRow, Fact, HeldRow, PushKind, PushRow, PushState, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
 
 impl Intake<'_> {
@@ -44,6 +46,7 @@ impl Intake<'_> {
     pub(super) async fn move_leg(
         &self,
         mut touched: Touched,
+        ids: &Ids,
         batch: &mut Batch,
         stream: &mut Stream,
     ) -> anyhow::Result<()> {
@@ -56,24 +59,7 @@ impl Intake<'_> {
             // Whoever answers has had the file.
             after.state = LegState::Delivered;
         }
-        let mut acknowledged = false;
-        for (kept, row) in &touched.fresh {
-            let reported = match EventKind::from_number(row.kind) {
-                Some(EventKind::Status) => kept.state(),
-                Some(EventKind::Measure) => Some(LegState::InProgress),
-                Some(EventKind::Attendance) if kept.code == "attended" => {
-                    Some(LegState::InProgress)
-                }
-                Some(EventKind::Acknowledged) => {
-                    acknowledged = true;
-                    None
-                }
-                _ => None,
-            };
-            if let Some(state) = reported.and_then(|reported| after.state.on_report(reported)) {
-                after.state = state;
-            }
-        }
+        let acknowledged = follow(&touched, &mut after);
         acknowledge(&mut after, acknowledged);
         if after.state.terminal() && after.asked > 0 {
             (after.asked, after.pending) = (0, 0);
@@ -112,20 +98,52 @@ impl Intake<'_> {
             ));
         }
         self.facts(&touched, batch, stream);
-        self.queue(&touched, before, batch);
+        let earlier = self.earlier(&touched).await?;
+        if self.queue(&touched, before, &earlier, batch) {
+            self.count_months(&touched, ids, batch, stream);
+        }
         batch
             .events
             .extend(touched.fresh.into_iter().map(|(_, row)| row));
         Ok(())
     }
 
-    /// Queues what may be written to the record, as far as practice and partner want it.
-    fn queue(&self, touched: &Touched, before: Standing, batch: &mut Batch) {
+    /// The writes of the words that this file corrects, by identifier.
+    async fn earlier(&self, touched: &Touched) -> anyhow::Result<HashMap<String, PushRow>> {
+        let corrected: HashMap<i64, &str> = touched
+            .fresh
+            .iter()
+            .filter(|(kept, _)| kept.revision > 0)
+            .filter_map(|(kept, _)| {
+                let id = touched.ids.get(&kept.identifier)?;
+                Some((*id, kept.identifier.as_str()))
+            })
+            .collect();
+        if corrected.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut ids: Vec<i64> = corrected.keys().copied().collect();
+        ids.sort_unstable();
+        let rows = self.env.store.pushes_of_events(ids).await?;
+        let named = |row: PushRow| Some(((*corrected.get(&row.event)?).to_owned(), row));
+        Ok(rows.into_iter().filter_map(named).collect())
+    }
+
+    /// Queues what may be written to the record, as far as practice and partner want it; says whether months are counted.
+    fn queue(
+        &self,
+        touched: &Touched,
+        before: Standing,
+        earlier: &HashMap<String, PushRow>,
+        batch: &mut Batch,
+    ) -> bool {
         let source = self
             .env
             .source_at(touched.leg.source)
             .map(|place| &self.env.sources[place].config);
-        let Some(source) = source else { return };
+        let Some(source) = source else {
+            return false;
+        };
         let volume = source.push.volume.narrower(self.partner.push.volume);
         let off = volume == Volume::Off || source.push.to == crate::config::PushTo::Off;
         let stopped = matches!(
@@ -135,18 +153,22 @@ impl Intake<'_> {
         let mut attended = touched
             .known
             .iter()
-            .any(|event| event.kind == EventKind::Attendance.code());
+            .any(|event| event.kind == EventKind::Attendance.code() && !event.withdrawn);
         for (kept, row) in &touched.fresh {
             let Some(kind) = EventKind::from_number(row.kind).filter(|kind| kind.observed()) else {
                 continue;
             };
             let first = kind == EventKind::Attendance && !std::mem::replace(&mut attended, true);
+            let kind_of_write = match earlier.get(&kept.identifier) {
+                Some(row) if row.state != PushState::Off => correcting(kept),
+                _ => PushKind::Create,
+            };
             let closing = kept.state().is_some_and(LegState::terminal);
-            let wanted = match volume {
-                Volume::Each => true,
-                Volume::FirstAndClose => kind == EventKind::Measure || first || closing,
-                Volume::Close => kind == EventKind::Measure || closing,
-                Volume::Off => false,
+            let wanted = volume::wanted(volume, kind, first, closing);
+            // What stands in the record is put right whatever the volume; what never got there is not taken out of it.
+            let wanted = match kind_of_write {
+                PushKind::Create => wanted && !kept.withdrawn,
+                PushKind::Amend | PushKind::Withdraw => true,
             };
             let (state, reason) = match (wanted && !off, stopped) {
                 (_, true) => (PushState::Off, before.why),
@@ -158,24 +180,16 @@ impl Intake<'_> {
                 event: row.id,
                 leg: row.leg,
                 source: touched.leg.source,
+                kind: kind_of_write,
                 state,
                 attempts: 0,
                 reason: number,
+                due: 0,
                 server_id: None,
             };
-            batch.push(Entry::plain(
-                Kind::Queued,
-                push.event,
-                format!(
-                    "{},{},{},{}",
-                    push.leg,
-                    push.source,
-                    push.state.number(),
-                    push.reason
-                ),
-            ));
-            batch.pushes.push(push);
+            volume::enqueue(batch, push);
         }
+        volume == Volume::Counts && !off && !stopped
     }
 
     /// One fact an item and pair of baseline and follow-up; it leads back to nobody.
@@ -184,12 +198,13 @@ impl Intake<'_> {
             .known
             .iter()
             .chain(touched.fresh.iter().map(|(kept, _)| kept))
-            .filter(|event| event.kind == EventKind::Measure.code())
+            .filter(|event| event.kind == EventKind::Measure.code() && !event.withdrawn)
             .collect();
         for (follow_up, _) in touched
             .fresh
             .iter()
-            .filter(|(kept, _)| kept.occasion() == Some(Occasion::FollowUp))
+            // A fact stands alone and cannot be found again: of a corrected measure the first one stays.
+            .filter(|(kept, _)| kept.occasion() == Some(Occasion::FollowUp) && kept.revision == 0)
         {
             let baseline = measures
                 .iter()
@@ -226,6 +241,36 @@ impl Intake<'_> {
                 });
             }
         }
+    }
+}
+
+/// Follows what a leg's rows report, in their order; says whether a row acknowledged what was asked.
+fn follow(touched: &Touched, after: &mut Standing) -> bool {
+    let mut acknowledged = false;
+    for (kept, row) in touched.fresh.iter().filter(|(kept, _)| !kept.withdrawn) {
+        let reported = match EventKind::from_number(row.kind) {
+            Some(EventKind::Status) => kept.state(),
+            Some(EventKind::Measure) => Some(LegState::InProgress),
+            Some(EventKind::Attendance) if kept.code == "attended" => Some(LegState::InProgress),
+            Some(EventKind::Acknowledged) => {
+                acknowledged = true;
+                None
+            }
+            _ => None,
+        };
+        if let Some(state) = reported.and_then(|reported| after.state.on_report(reported)) {
+            after.state = state;
+        }
+    }
+    acknowledged
+}
+
+/// How a correction reaches the record.
+fn correcting(kept: &KeptEvent) -> PushKind {
+    if kept.withdrawn {
+        PushKind::Withdraw
+    } else {
+        PushKind::Amend
     }
 }
 

@@ -8,7 +8,7 @@ use crate::pipeline::deliver::remake;
 use crate::pipeline::env::Env;
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
 use crate::store::chain::{drop_leaf, event_leaf, return_leaf, unhex};
-use crate::store::rows::{DropFile, DropState, Strand};
+use crate::store::rows::{DropFile, DropState, EventRow, Strand};
 use crate::store::{Kind, fold};
 
 /// What the ledger vouches for.
@@ -18,6 +18,8 @@ struct Vouched {
     /// Drop: digest of the file, root.
     drops: HashMap<i64, (Vec<u8>, Vec<u8>)>,
     returns: HashMap<i64, Vec<u8>>,
+    /// Return, undoing, root.
+    undone: Vec<(i64, i64, Vec<u8>)>,
 }
 
 pub(super) async fn check(
@@ -28,7 +30,8 @@ pub(super) async fn check(
     let vouched = vouched(env, strands, proof).await?;
     raws(env, &vouched, proof).await?;
     drops(env, &vouched, proof).await?;
-    returns(env, &vouched, proof).await
+    returns(env, &vouched, proof).await?;
+    undone(env, &vouched, proof).await
 }
 
 async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<Vouched> {
@@ -81,6 +84,10 @@ async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Re
                     }
                     Kind::Returned => {
                         vouched.returns.insert(row.subject, hex(2));
+                    }
+                    Kind::Undone => {
+                        let of = fold::number(&fields, 0).unwrap_or(0);
+                        vouched.undone.push((of, row.subject, hex(2)));
                     }
                     _ => {}
                 }
@@ -226,30 +233,49 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
     Ok(())
 }
 
+/// Events of these legs that came of a return, or of undoing one.
+async fn events_of(env: &Env, file: i64, came: i64) -> anyhow::Result<Vec<EventRow>> {
+    let rows = env.store.return_rows(file).await?;
+    let mut legs: Vec<i64> = rows
+        .iter()
+        .map(|row| row.leg)
+        .filter(|leg| *leg > 0)
+        .collect();
+    legs.sort_unstable();
+    legs.dedup();
+    let mut events = Vec::new();
+    for leg in legs {
+        let of_leg = env.store.events_of_leg(leg).await?;
+        events.extend(of_leg.into_iter().filter(|event| event.return_id == came));
+    }
+    events.sort_by_key(|event| event.id);
+    Ok(events)
+}
+
+/// What was undone, against what the ledger says of it.
+async fn undone(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+    for (file, undo, root) in &vouched.undone {
+        let events = events_of(env, *file, *undo).await?;
+        let leaves: Vec<Digest> = events.iter().map(event_leaf).collect();
+        if *root != merkle_root(&leaves).unwrap_or_default() {
+            proof.find(
+                "evidence",
+                "what was undone of a return is not what the ledger says",
+                format!("return {file}"),
+            );
+        }
+        proof.count("events", events.len());
+    }
+    Ok(())
+}
+
 async fn returns(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
     let files = env.store.return_files().await?;
     for file in &files {
         let place = || format!("return {}", file.id);
         let rows = env.store.return_rows(file.id).await?;
         let mut leaves: Vec<Digest> = rows.iter().map(return_leaf).collect();
-        let mut events = Vec::new();
-        let mut legs: Vec<i64> = rows
-            .iter()
-            .map(|row| row.leg)
-            .filter(|leg| *leg > 0)
-            .collect();
-        legs.sort_unstable();
-        legs.dedup();
-        for leg in legs {
-            events.extend(
-                env.store
-                    .events_of_leg(leg)
-                    .await?
-                    .into_iter()
-                    .filter(|event| event.return_id == file.id),
-            );
-        }
-        events.sort_by_key(|event| event.id);
+        let events = events_of(env, file.id, file.id).await?;
         leaves.extend(events.iter().map(event_leaf));
         let Some(root) = vouched.returns.get(&file.id) else {
             proof.find(

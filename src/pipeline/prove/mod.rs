@@ -14,9 +14,9 @@ use serde::Serialize;
 use super::env::Env;
 use super::reconcile::day_root;
 use crate::fhir::observation;
-use crate::store::StoreError;
 use crate::store::chain::{genesis, row_hash};
 use crate::store::rows::{PushState, Strand};
+use crate::store::{PushQuery, StoreError};
 
 /// Ledger rows read at a time.
 const PAGE: i64 = 5_000;
@@ -199,7 +199,13 @@ async fn on_line(env: &Arc<Env>, proof: &mut Proof) -> anyhow::Result<()> {
         loop {
             let rows = env
                 .store
-                .pushes(source.strand, PushState::Confirmed, after, 100)
+                .pushes(PushQuery {
+                    source: source.strand,
+                    state: PushState::Confirmed,
+                    now: i64::MAX,
+                    after,
+                    limit: 100,
+                })
                 .await?;
             let Some(last) = rows.last() else { break };
             after = last.event;

@@ -193,6 +193,7 @@ async fn born_after(env: &Env, strands: &[Strand], last: i64) -> anyhow::Result<
 async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
     let mut holds: BTreeMap<i64, (i64, i64, bool)> = BTreeMap::new();
     let mut pushes: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    let mut mirrors: BTreeMap<(i64, i64), (i64, i64, i64)> = BTreeMap::new();
     let mut books: BTreeMap<[i64; 5], (i64, Counts)> = BTreeMap::new();
     each(env, strands, |row, kind| {
         let Some(fields) = fold::fields(row).filter(|_| !kind.of_leg()) else {
@@ -215,6 +216,9 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
             }
             Kind::Pushed => {
                 pushes.insert(row.subject, (at(0), at(1)));
+            }
+            Kind::Mirroring | Kind::Mirrored => {
+                mirrors.insert((row.subject, at(0)), (at(1), at(2), at(3)));
             }
             Kind::Counted => {
                 let book = books
@@ -241,6 +245,7 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
     }
     proof.count("holds", held.len());
     check_pushes(env, &pushes, proof).await?;
+    check_mirrors(env, &mirrors, proof).await?;
     check_books(&env.store.books(0).await?, &books, proof);
     Ok(())
 }
@@ -288,6 +293,38 @@ async fn check_pushes(
         );
     }
     proof.count("writes", seen);
+    Ok(())
+}
+
+async fn check_mirrors(
+    env: &Env,
+    folded: &BTreeMap<(i64, i64), (i64, i64, i64)>,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let (mut after, mut seen) = (0, 0);
+    loop {
+        let rows = env.store.mirrors_after(after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.leg;
+        for row in &rows {
+            let stands = (row.state.number(), row.attempts, row.said);
+            if folded.get(&(row.leg, row.kind.number())) != Some(&stands) {
+                proof.find(
+                    "projection",
+                    "what a GP system was told is not what the ledger says",
+                    format!("leg {}", row.leg),
+                );
+            }
+        }
+        seen += rows.len();
+    }
+    if seen != folded.len() {
+        proof.find(
+            "projection",
+            "the ledger names Tasks that are missing",
+            "mirror",
+        );
+    }
     Ok(())
 }
 

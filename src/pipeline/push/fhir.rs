@@ -1,26 +1,26 @@
-//! Writing by FHIR: conditional creates, a few at once, each identifier in one place at a time.
+//! Writing by FHIR: what may have arrived first, then what waits, then what is queued, several legs at once.
+//!
+//! Three batches are in hand at a time: one is read and claimed, one is sent, one is recorded. So the server never waits for
+//! our disk, and nothing is sent before its claim is durable.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use super::{Ended, Write, begin, end, load, refusals, server_id_spot};
+use tokio::task::JoinSet;
+
+use super::ledger::{Ended, Results, begin, end, refusals, waiting};
+use super::send::{Answers, Outcome, Session};
+use super::{Unit, checks, load, mirror, server_id_spot};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
-use crate::domain::{Disposition, LegState, Reason, limits};
-use crate::fhir::client::Client;
-use crate::fhir::create::{Created, WriteFailure};
-use crate::fhir::{observation, task};
+use crate::domain::{Disposition, Reason, limits};
 use crate::pipeline::env::Env;
 use crate::pipeline::{StageOutcome, gp};
-use crate::store::rows::{PushRow, PushState};
+use crate::store::PushQuery;
+use crate::store::rows::{MirrorKind, PushKind, PushState};
 
-/// What a batch of writes came to.
-struct Sent {
-    ended: Vec<Ended>,
-    /// The server could not be reached: no use in going on in this run.
-    stop: Option<Diagnostic>,
-}
-
-/// Sends everything queued for a source.
+/// Sends everything that is due for a source.
 ///
 /// # Errors
 /// The store failed.
@@ -31,260 +31,409 @@ pub(super) async fn push(
     base_url: &str,
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
-    let strand = env.sources[place].strand;
     let here = || Place::detail(format!("source {}", env.sources[place].config.id));
-    let client = match gp::client(env, place, base_url) {
-        Ok(client) => client,
+    if !anything(env, place).await? {
+        return Ok(outcome);
+    }
+    let opened = async {
+        let client = gp::client(env, place, base_url)?;
+        let abilities = client.abilities().await?;
+        Ok((client, abilities))
+    };
+    let (client, abilities) = match opened.await {
+        Ok(opened) => opened,
         Err(error) => {
             let wrong = gp::diagnostic(&error, Code::WriteUnreachable, here());
             outcome.unreachable.push(wrong);
             return Ok(outcome);
         }
     };
-    // What may have arrived comes first: it is looked up before anything is sent again.
-    for state in [PushState::Sending, PushState::AnswerLost, PushState::Queued] {
-        let mut after = 0;
-        loop {
-            let rows = env
-                .store
-                .pushes(
-                    strand,
-                    state,
-                    after,
-                    i64::try_from(limits::PUSH_BATCH).unwrap_or(100),
-                )
-                .await?;
-            let Some(last) = rows.last() else { break };
-            after = last.event;
-            let (mut writes, refused) = load(env, rows).await?;
-            end(env, strand, run, refusals(refused), &mut outcome).await?;
-            begin(env, strand, &mut writes).await?;
-            let mut stream = env.stream();
-            let sent = send(
-                env,
-                &client,
-                writes,
-                state != PushState::Queued,
-                &mut stream,
-                here(),
-            )
-            .await;
-            end(env, strand, run, sent.ended, &mut outcome).await?;
-            if let Some(stop) = sent.stop {
-                outcome.unreachable.push(stop);
-                return Ok(outcome);
-            }
-        }
+    if !abilities.r4 || !abilities.observation.create {
+        let what = "a GP system says that it takes no Observations by FHIR R4";
+        outcome
+            .unreachable
+            .push(Diagnostic::new(Code::WriteUnfit, what, here()));
+        return Ok(outcome);
     }
-    Ok(outcome)
-}
-
-/// Sends writes a few at a time, in order; after the server is lost the rest go back to the queue unsent.
-async fn send(
-    env: &Env,
-    client: &Client,
-    writes: Vec<Write>,
-    look_first: bool,
-    stream: &mut Stream,
-    here: Place,
-) -> Sent {
-    let mut sent = Sent {
-        ended: Vec::with_capacity(writes.len()),
-        stop: None,
-    };
-    let mut writes = writes.into_iter();
-    loop {
-        let few: Vec<Write> = writes.by_ref().take(limits::WRITES_AT_ONCE).collect();
-        if few.is_empty() {
-            return sent;
-        }
-        if sent.stop.is_some() {
-            sent.ended
-                .extend(few.into_iter().map(|write| unsent(write.row)));
-            continue;
-        }
-        let answers = futures_of(env, client, &few, look_first).await;
-        for (write, answer) in few.into_iter().zip(answers) {
-            let ended = ending(write, answer, stream);
-            if ended.reason == Some(Reason::Unreachable) {
-                let place = here.clone();
-                sent.stop = Some(Diagnostic::new(
-                    Code::WriteUnreachable,
-                    "a GP system could not be reached for writing",
-                    place,
-                ));
-            } else if ended.reason == Some(Reason::AnswerLost) {
-                let place = here.clone().and("one entry");
-                sent.stop = Some(Diagnostic::new(
-                    Code::WriteLost,
-                    "the answer to a write was lost",
-                    place,
-                ));
-            }
-            sent.ended.push(ended);
-        }
-    }
-}
-
-/// The answers to a few writes made at once, in their order.
-async fn futures_of(
-    env: &Env,
-    client: &Client,
-    few: &[Write],
-    look_first: bool,
-) -> Vec<Result<Created, WriteFailure>> {
-    let mut one = few.iter().map(|write| one(env, client, write, look_first));
-    let empty = || async { None };
-    let next = |future: Option<_>| async move {
-        match future {
-            Some(future) => Some(std::future::IntoFuture::into_future(future).await),
-            None => empty().await,
-        }
-    };
-    // Four at once, as limits::WRITES_AT_ONCE says.
-    let (a, b, c, d) = tokio::join!(
-        next(one.next()),
-        next(one.next()),
-        next(one.next()),
-        next(one.next())
-    );
-    [a, b, c, d].into_iter().flatten().collect()
-}
-
-/// Makes sure that an event's Observation, and its Task where one is due, are on the server.
-async fn one(
-    env: &Env,
-    client: &Client,
-    write: &Write,
-    look_first: bool,
-) -> Result<Created, WriteFailure> {
-    let system = observation::identifier_system(&env.config.namespace);
-    let created = ensure(
+    let source = &env.sources[place].config;
+    let session = Session {
         client,
-        "Observation",
-        &write.body,
-        &system,
-        &write.event.identifier,
-        look_first,
-    )
-    .await?;
-    if let Some((identifier, body)) = ending_task(env, write, &created.id) {
-        let system = task::identifier_system(&env.config.namespace);
-        ensure(client, "Task", &body, &system, &identifier, look_first).await?;
+        namespace: env.config.namespace.clone(),
+        transactions: AtomicBool::new(abilities.transaction),
+    };
+    let mut pusher = Pusher {
+        env,
+        place,
+        run,
+        strand: env.sources[place].strand,
+        session: Arc::new(session),
+        look_always: !abilities.observation.conditional_create,
+        tasks: source.push.write_task && abilities.task.create,
+        failures: 0,
+        lost: false,
+        stop: None,
+        outcome,
+    };
+    pusher.everything(source.push.write_request_status).await?;
+    if pusher.lost {
+        let lost = Diagnostic::new(Code::WriteLost, "the answer to a write was lost", here());
+        pusher.outcome.unreachable.push(lost);
     }
-    Ok(created)
+    if let Some(stop) = pusher.stop {
+        pusher.outcome.unreachable.push(stop);
+    }
+    Ok(pusher.outcome)
 }
 
-async fn ensure(
-    client: &Client,
-    kind: &str,
-    body: &[u8],
-    system: &str,
-    value: &str,
-    look_first: bool,
-) -> Result<Created, WriteFailure> {
-    if look_first {
-        let found = client
-            .find_by_identifier(kind, system, value)
-            .await
-            .map_err(|_| WriteFailure::AnswerLost)?;
-        if let Some(first) = found.first() {
-            let head = crate::fhir::bundle::Head::of(first);
-            return Ok(Created {
-                id: head
-                    .id
-                    .map(std::borrow::Cow::into_owned)
-                    .unwrap_or_default(),
-                version: None,
-                new: false,
-            });
+/// Whether there is anything to ask a server for.
+async fn anything(env: &Env, place: usize) -> anyhow::Result<bool> {
+    let source = &env.sources[place];
+    for state in OPEN {
+        let query = query(source.strand, state, env.now().0, 0, 1);
+        if !env.store.pushes(query).await?.is_empty() {
+            return Ok(true);
         }
     }
-    client.create_once(kind, body, system, value).await
-}
-
-/// The Task of a leg that has ended, where the source wants one: written once, when nothing can follow.
-fn ending_task(env: &Env, write: &Write, observation: &str) -> Option<(String, Vec<u8>)> {
-    let source = &env.sources[env.source_at(write.leg.source)?].config;
-    let ended = match write.event.state()? {
-        LegState::Completed => task::Ended::Completed,
-        LegState::Rejected => task::Ended::Rejected,
-        LegState::ClosedUnsuccessful => task::Ended::ClosedUnsuccessful,
-        _ => return None,
-    };
-    if !source.push.write_task {
-        return None;
+    let kinds = [
+        (source.config.push.write_task, MirrorKind::Task),
+        (source.config.push.write_request_status, MirrorKind::Request),
+    ];
+    for (wanted, kind) in kinds {
+        let legs = env.store.legs_to_tell(source.strand, kind, 0, 1);
+        if wanted && !legs.await?.is_empty() {
+            return Ok(true);
+        }
     }
-    let partner = &env.rules.partners[write.partner];
-    let name = [
-        env.config.namespace.as_str(),
-        &partner.id,
-        &write.leg.reference.to_string(),
-        "task",
-    ]
-    .join("|");
-    let identifier = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
-    let input = task::TaskInput {
-        namespace: env.config.namespace.clone(),
-        identifier: identifier.clone(),
-        service_request_id: write.about.service_request.clone(),
-        patient_id: write.about.patient.clone(),
-        ended,
-        authored_on: crate::domain::Instant(write.leg.born).utc_text(),
-        last_modified: write.event.taken_at.clone(),
-        requester_ods: source.ods_code.clone(),
-        owner: (
-            partner.identifier.system.clone(),
-            partner.identifier.value.clone(),
-        ),
-        owner_display: partner.name.clone(),
-        observation_ids: vec![observation.to_owned()],
-    };
-    Some((identifier, task::build(&input)))
+    Ok(false)
 }
 
-fn ending(write: Write, answer: Result<Created, WriteFailure>, stream: &mut Stream) -> Ended {
-    let mut row = write.row;
-    let (state, disposition, reason) = match answer {
-        Ok(created) => {
-            let spot = server_id_spot(row.event, write.leg.now.person);
-            row.server_id = Some(write.key.seal(spot, stream.bytes(), created.id.as_bytes()));
-            if created.new {
-                (PushState::Confirmed, Disposition::Accepted, None)
-            } else {
-                (
-                    PushState::Confirmed,
-                    Disposition::Repeated,
-                    Some(Reason::AlreadyKnown),
-                )
+/// States with something to do; what may have arrived comes first. What is lost in this run is looked up in the next one:
+/// a server that is slow to store might not show it yet.
+const OPEN: [PushState; 4] = [
+    PushState::AnswerLost,
+    PushState::Sending,
+    PushState::Waiting,
+    PushState::Queued,
+];
+
+fn query(source: i64, state: PushState, now: i64, after: i64, limit: i64) -> PushQuery {
+    PushQuery {
+        source,
+        state,
+        now,
+        after,
+        limit,
+    }
+}
+
+/// What a page of work is read from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum From {
+    Writes(PushState),
+    Legs(MirrorKind),
+}
+
+/// A page of work: claimed units, and what was settled without sending.
+#[derive(Default)]
+struct Page {
+    units: Vec<Unit>,
+    settled: Vec<Ended>,
+    /// Where the next page begins; none after the last.
+    next: Option<i64>,
+    /// The server could not be read.
+    unread: Option<Diagnostic>,
+}
+
+struct Pusher<'e> {
+    env: &'e Arc<Env>,
+    place: usize,
+    run: i64,
+    strand: i64,
+    session: Arc<Session>,
+    /// The server does not promise to heed `If-None-Exist`.
+    look_always: bool,
+    tasks: bool,
+    /// Legs in a row that failed.
+    failures: usize,
+    lost: bool,
+    /// Why nothing more is sent in this run.
+    stop: Option<Diagnostic>,
+    outcome: StageOutcome,
+}
+
+impl Pusher<'_> {
+    async fn everything(&mut self, requests: bool) -> anyhow::Result<()> {
+        for state in OPEN {
+            self.drain(From::Writes(state)).await?;
+        }
+        if self.tasks {
+            self.drain(From::Legs(MirrorKind::Task)).await?;
+        }
+        if requests {
+            self.drain(From::Legs(MirrorKind::Request)).await?;
+        }
+        Ok(())
+    }
+
+    /// Works through all pages: while one is sent, the next is made ready and the last is recorded.
+    async fn drain(&mut self, from: From) -> anyhow::Result<()> {
+        let mut stream = self.env.stream();
+        let mut page = self.prepare(from, 0).await?;
+        let mut results = Results::default();
+        loop {
+            if self.stop.is_some() {
+                page.settled
+                    .extend(page.units.drain(..).flat_map(given_back));
+            }
+            results.writes.append(&mut page.settled);
+            let (recorded, units) = (
+                std::mem::take(&mut results),
+                std::mem::take(&mut page.units),
+            );
+            let mut outcome = std::mem::take(&mut self.outcome);
+            let mut sending = Sending {
+                session: &self.session,
+                failures: self.failures,
+                barred: false,
+            };
+            let ahead = async {
+                match page.next.filter(|_| self.stop.is_none()) {
+                    Some(after) => self.prepare(from, after).await,
+                    None => Ok(Page::default()),
+                }
+            };
+            let (ended, sent, ahead) = tokio::join!(
+                end(self.env, self.strand, self.run, recorded, &mut outcome),
+                sending.send(units),
+                ahead
+            );
+            let barred = sending.barred;
+            self.failures = sending.failures;
+            self.outcome = outcome;
+            ended?;
+            let sent = sent?;
+            page = ahead?;
+            if barred {
+                self.stop = Some(self.unreachable("a GP system lets Kith write nothing"));
+            } else if self.failures >= limits::WRITE_FAILURES_MAX {
+                let what = "a GP system could not be reached for writing";
+                self.stop = Some(self.unreachable(what));
+            }
+            if let Some(unread) = page.unread.take() {
+                self.stop = Some(unread);
+            }
+            for (unit, answers) in sent {
+                self.lost |= answers.writes.contains(&Outcome::Lost);
+                ending(unit, answers, &mut stream, &mut results);
+            }
+            let idle = results.writes.is_empty() && results.told.is_empty();
+            if page.units.is_empty() && page.settled.is_empty() && page.next.is_none() && idle {
+                return Ok(());
             }
         }
-        Err(WriteFailure::AnswerLost) => (
-            PushState::AnswerLost,
-            Disposition::Held,
-            Some(Reason::AnswerLost),
-        ),
-        Err(WriteFailure::Transient { .. }) => return unsent(row),
-        Err(WriteFailure::Refused { .. } | WriteFailure::Duplicate) => (
-            PushState::Refused,
-            Disposition::Rejected,
-            Some(Reason::Refused),
-        ),
-    };
-    (row.state, row.reason) = (state, reason.map_or(0, Reason::number));
-    Ended {
-        row,
-        disposition,
-        reason,
+    }
+
+    fn here(&self) -> Place {
+        let source = &self.env.sources[self.place].config;
+        Place::detail(format!("source {}", source.id))
+    }
+
+    fn unreachable(&self, what: &str) -> Diagnostic {
+        Diagnostic::new(Code::WriteUnreachable, what, self.here())
+    }
+
+    /// Reads, builds, checks and claims a page.
+    async fn prepare(&self, from: From, after: i64) -> anyhow::Result<Page> {
+        let limit = i64::try_from(limits::PUSH_BATCH).unwrap_or(500);
+        let env = self.env;
+        let mut page = Page::default();
+        if self.stop.is_some() {
+            return Ok(page);
+        }
+        let (mut units, refused) = match from {
+            From::Writes(state) => {
+                let query = query(self.strand, state, env.now().0, after, limit);
+                let rows = env.store.pushes(query).await?;
+                page.next = rows.last().map(|row| row.event);
+                load::load(env, rows).await?
+            }
+            From::Legs(kind) => {
+                let legs = env
+                    .store
+                    .legs_to_tell(self.strand, kind, after, limit)
+                    .await?;
+                page.next = legs.last().map(|leg| leg.id);
+                (load::units(env, legs).await?, Vec::new())
+            }
+        };
+        page.settled = refusals(refused);
+        let restricted = &env.sources[self.place].config.restricted_labels;
+        let (free, held) = match checks::part(&self.session.client, restricted, units).await {
+            Ok(parted) => parted,
+            Err(error) => {
+                let wrong = gp::diagnostic(&error, Code::WriteUnreachable, self.here());
+                (page.unread, page.next) = (Some(wrong), None);
+                return Ok(page);
+            }
+        };
+        units = free;
+        let held = held.into_iter().flat_map(|(unit, reason)| {
+            let rows = unit.writes.into_iter().map(|write| write.row);
+            rows.map(move |row| (row, reason)).collect::<Vec<_>>()
+        });
+        page.settled.extend(waiting(held.collect()));
+        match from {
+            From::Writes(_) if self.tasks => mirror::add_tasks(env, &mut units).await?,
+            From::Legs(MirrorKind::Task) => mirror::add_tasks(env, &mut units).await?,
+            From::Legs(MirrorKind::Request) => mirror::add_requests(env, &mut units).await?,
+            From::Writes(_) => {}
+        }
+        let lost = [PushState::Sending, PushState::AnswerLost].map(From::Writes);
+        for unit in &mut units {
+            unit.look_first = self.look_always || lost.contains(&from);
+        }
+        units.retain(|unit| !unit.writes.is_empty() || unit.task.is_some());
+        if begin(env, self.strand, &mut units).await? {
+            page.units = units;
+        }
+        Ok(page)
     }
 }
 
-/// It never left: it waits as before.
-fn unsent(mut row: PushRow) -> Ended {
-    (row.state, row.reason) = (PushState::Queued, Reason::Unreachable.number());
-    Ended {
-        row,
-        disposition: Disposition::Held,
-        reason: Some(Reason::Unreachable),
+/// Sends units, a bounded number at once.
+struct Sending<'s> {
+    session: &'s Arc<Session>,
+    failures: usize,
+    barred: bool,
+}
+
+impl Sending<'_> {
+    async fn send(&mut self, units: Vec<Unit>) -> anyhow::Result<Vec<(Unit, Answers)>> {
+        let mut left: VecDeque<Unit> = units.into();
+        let mut sent = Vec::with_capacity(left.len());
+        let mut under_way = JoinSet::new();
+        loop {
+            while under_way.len() < limits::WRITES_AT_ONCE && !self.over() {
+                let Some(unit) = left.pop_front() else { break };
+                let session = Arc::clone(self.session);
+                under_way.spawn(async move {
+                    let answers = session.send(&unit).await;
+                    (unit, answers)
+                });
+            }
+            let Some(done) = under_way.join_next().await else {
+                break;
+            };
+            let (unit, answers) = done?;
+            self.note(&answers);
+            sent.push((unit, answers));
+        }
+        // What was claimed and never sent goes back to where it waits.
+        sent.extend(left.into_iter().map(|unit| {
+            let writes = vec![Outcome::Later; unit.writes.len()];
+            let task = unit.task.as_ref().map(|_| Outcome::Later);
+            (unit, Answers { writes, task })
+        }));
+        // The order in which answers came is nobody's business: the same answers leave the same books.
+        sent.sort_by_key(|(unit, _)| {
+            (
+                unit.writes.first().map(|write| write.row.event),
+                unit.leg.id,
+            )
+        });
+        Ok(sent)
     }
+
+    fn over(&self) -> bool {
+        self.barred || self.failures >= limits::WRITE_FAILURES_MAX
+    }
+
+    fn note(&mut self, answers: &Answers) {
+        let mut all = answers.writes.iter().chain(&answers.task);
+        if all.any(|outcome| matches!(outcome, Outcome::Lost | Outcome::Later)) {
+            self.failures += 1;
+        } else {
+            self.failures = 0;
+        }
+        let mut all = answers.writes.iter().chain(&answers.task);
+        self.barred |= all.any(|outcome| *outcome == Outcome::Barred);
+    }
+}
+
+/// A unit that is not sent after all.
+fn given_back(unit: Unit) -> Vec<Ended> {
+    let back = |write: super::Write| {
+        let state = unsent_state(&write.row, unit.look_first);
+        Ended::unsent(write.row, state, (Disposition::Held, Reason::Unreachable))
+    };
+    unit.writes.into_iter().map(back).collect()
+}
+
+/// Turns answers into what is recorded.
+fn ending(unit: Unit, answers: Answers, stream: &mut Stream, results: &mut Results) {
+    if let (Some(task), Some(outcome)) = (&unit.task, &answers.task) {
+        let answer = match outcome {
+            Outcome::Done { id, .. } => Ok(id.as_str()),
+            Outcome::Refused(reason) => Err(Some(*reason)),
+            Outcome::Nothing | Outcome::Lost | Outcome::Later | Outcome::Barred => Err(None),
+        };
+        results
+            .told
+            .push(mirror::ended(&unit, task, answer, stream));
+    }
+    let (key, person) = (unit.key, unit.leg.now.person);
+    for (write, outcome) in unit.writes.into_iter().zip(answers.writes) {
+        let mut row = write.row;
+        let was = row.state;
+        let (state, disposition, reason) = match outcome {
+            Outcome::Done { id, new } => {
+                let spot = server_id_spot(row.event, person);
+                row.server_id = Some(key.seal(spot, stream.bytes(), id.as_bytes()));
+                if new {
+                    (PushState::Confirmed, Disposition::Accepted, None)
+                } else {
+                    let known = Some(Reason::AlreadyKnown);
+                    (PushState::Confirmed, Disposition::Repeated, known)
+                }
+            }
+            Outcome::Nothing => {
+                let withdrawn = Some(Reason::Withdrawn);
+                (PushState::Off, Disposition::Repeated, withdrawn)
+            }
+            Outcome::Lost if row.attempts < limits::LOST_ATTEMPTS_MAX => {
+                let lost = Some(Reason::AnswerLost);
+                (PushState::AnswerLost, Disposition::Held, lost)
+            }
+            Outcome::Later | Outcome::Barred => {
+                let unreachable = Some(Reason::Unreachable);
+                (
+                    unsent_state(&row, unit.look_first),
+                    Disposition::Held,
+                    unreachable,
+                )
+            }
+            Outcome::Lost => refused(Reason::Refused),
+            Outcome::Refused(reason) => refused(reason),
+        };
+        (row.state, row.reason) = (state, reason.map_or(0, Reason::number));
+        results.writes.push(Ended {
+            row,
+            was,
+            disposition,
+            reason,
+        });
+    }
+}
+
+/// What was never sent is queued; what may have arrived before stays to be looked up.
+fn unsent_state(row: &crate::store::rows::PushRow, look_first: bool) -> PushState {
+    if look_first && row.kind == PushKind::Create {
+        PushState::AnswerLost
+    } else {
+        PushState::Queued
+    }
+}
+
+fn refused(reason: Reason) -> (PushState, Disposition, Option<Reason>) {
+    (PushState::Refused, Disposition::Rejected, Some(reason))
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Ended, begin, end, load, refusals};
+use super::ledger::{Results, refusals};
+use super::{Ended, Unit, Write, begin, end, load};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::Disposition;
 use crate::domain::clock::{day_from_number, day_number};
@@ -12,7 +13,7 @@ use crate::pipeline::env::Env;
 use crate::seal::sha256;
 use crate::store::chain::hex;
 use crate::store::rows::{DropFile, DropState, PushRow, PushState};
-use crate::store::{Batch, Entry, Kind};
+use crate::store::{Batch, Entry, Kind, PushQuery};
 use crate::tabular::{AtomicError, manifest_name, write_atomically};
 
 /// Mode of the files: readable by the group of the import.
@@ -43,26 +44,32 @@ pub(super) async fn push(
     } else {
         PushState::Queued
     };
-    let rows = env.store.pushes(strand, state, 0, ROWS_MAX).await?;
+    let query = PushQuery {
+        source: strand,
+        state,
+        now: env.now().0,
+        after: 0,
+        limit: ROWS_MAX,
+    };
+    let rows = env.store.pushes(query).await?;
     if rows.is_empty() && unfinished.is_none() {
         return Ok(outcome);
     }
-    let (mut writes, refused) = load(env, rows).await?;
-    end(env, strand, run, refusals(refused), &mut outcome).await?;
-    if writes.is_empty() && unfinished.is_none() {
+    let (mut units, refused) = load::load(env, rows).await?;
+    end(env, strand, run, only(refusals(refused)), &mut outcome).await?;
+    if units.is_empty() && unfinished.is_none() {
         return Ok(outcome);
     }
-    let mut bytes = Vec::new();
-    for write in &writes {
-        bytes.extend_from_slice(&write.body);
-        bytes.push(b'\n');
-    }
+    let bytes = lines(&units);
+    let count = units.iter().map(|unit| unit.writes.len()).sum();
     let file = if let Some(file) = unfinished {
         file
     } else {
         let sequence = files.last().map_or(0, |file| file.sequence) + 1;
-        let file = prepare(env, strand, sequence, &bytes, writes.len()).await?;
-        begin(env, strand, &mut writes).await?;
+        let file = prepare(env, strand, sequence, &bytes, count).await?;
+        if !begin(env, strand, &mut units).await? {
+            anyhow::bail!("another run has taken the same entries");
+        }
         file
     };
     if let Err(error) = publish(env, path, &file, &bytes) {
@@ -75,26 +82,40 @@ pub(super) async fn push(
         return Ok(outcome);
     }
     mark_sent(env, strand, &file).await?;
-    let confirmed = |mut row: PushRow| {
-        (row.state, row.reason) = (PushState::Confirmed, 0);
-        Ended {
-            row,
-            disposition: Disposition::Accepted,
-            reason: None,
-        }
-    };
-    end(
-        env,
-        strand,
-        run,
-        writes
-            .into_iter()
-            .map(|write| confirmed(write.row))
-            .collect(),
-        &mut outcome,
-    )
-    .await?;
+    let writes = units.into_iter().flat_map(|unit| unit.writes);
+    let ended = writes.map(|write| confirmed(write.row)).collect();
+    end(env, strand, run, only(ended), &mut outcome).await?;
     Ok(outcome)
+}
+
+fn confirmed(mut row: PushRow) -> Ended {
+    let was = row.state;
+    (row.state, row.reason) = (PushState::Confirmed, 0);
+    Ended {
+        row,
+        was,
+        disposition: Disposition::Accepted,
+        reason: None,
+    }
+}
+
+fn only(writes: Vec<Ended>) -> Results {
+    Results {
+        writes,
+        told: Vec::new(),
+    }
+}
+
+/// One line a write, in the order of the events.
+fn lines(units: &[Unit]) -> Vec<u8> {
+    let mut writes: Vec<&Write> = units.iter().flat_map(|unit| &unit.writes).collect();
+    writes.sort_by_key(|write| write.row.event);
+    let mut bytes = Vec::new();
+    for write in writes {
+        bytes.extend_from_slice(&write.body);
+        bytes.push(b'\n');
+    }
+    bytes
 }
 
 async fn prepare(

@@ -1,26 +1,30 @@
 //! *push*: writes what came back into the GP record, each event once, ledger first.
 //!
-//! In: queued events. Out: Observations on the GP system, or in a file for an import. Keeps: `pushing` is durable before
-//! anything is sent; what may have arrived is looked up before it is sent again; free text is never written.
+//! In: queued events, corrections, and legs whose Task should say something else. Out: Observations and Tasks on the GP
+//! system, or in a file for an import. Keeps: `pushing` is durable before anything is sent; a write is claimed from where it
+//! was read, so that no two runs send the same; what may have arrived is looked up before it is sent again; free text is
+//! never written.
 
+mod checks;
 mod fhir;
 mod folder;
+mod ledger;
+mod load;
+mod mirror;
+mod send;
+#[cfg(test)]
+mod send_tests;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use ledger::{Ended, begin, end};
+
 use super::env::Env;
-use super::intake_lookup::event_spot;
-use super::observe::{About, KeptEvent, build};
-use super::{Only, StageOutcome, kept};
+use super::observe::{About, KeptEvent};
+use super::{Only, StageOutcome};
 use crate::config::PushTo;
-use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Counts, Disposition, Reason, Stage};
-use crate::fhir::service_request;
-use crate::partner::derive::activity_label;
 use crate::seal::{HolderKey, Spot};
-use crate::store::rows::{BookRow, HeldRow, Leg, PushRow, PushState};
-use crate::store::{Batch, Entry, Kind};
+use crate::store::rows::{Leg, PushRow};
 
 /// Pushes to every source.
 ///
@@ -50,200 +54,23 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
 struct Write {
     row: PushRow,
     event: KeptEvent,
+    /// The Observation as it shall be.
+    body: Vec<u8>,
+    /// Where the server has it, if an earlier write said so.
+    server_id: Option<String>,
+}
+
+/// The writes of one leg: they go together, and never with those of another person.
+struct Unit {
     leg: Leg,
     key: HolderKey,
     partner: usize,
     about: About,
-    body: Vec<u8>,
-}
-
-/// Reads events back and builds their Observations; those that cannot be built come back with a reason.
-async fn load(
-    env: &Env,
-    rows: Vec<PushRow>,
-) -> anyhow::Result<(Vec<Write>, Vec<(PushRow, Reason)>)> {
-    let events = env
-        .store
-        .events(rows.iter().map(|row| row.event).collect())
-        .await?;
-    let events: HashMap<i64, _> = events.into_iter().map(|event| (event.id, event)).collect();
-    let legs = env
-        .store
-        .legs(rows.iter().map(|row| row.leg).collect())
-        .await?;
-    let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
-    let dossiers = kept::dossiers(env, &raws).await?;
-    let legs: HashMap<i64, _> = legs
-        .into_iter()
-        .zip(dossiers)
-        .map(|(leg, dossier)| (leg.id, (leg, dossier)))
-        .collect();
-    let keys = env
-        .holder_keys(events.values().map(|event| event.holder).collect())
-        .await?;
-    let (mut writes, mut refused) = (Vec::new(), Vec::new());
-    for row in rows {
-        let Some((event, key)) = events
-            .get(&row.event)
-            .and_then(|event| Some((event, keys.get(&event.holder)?)))
-        else {
-            refused.push((row, Reason::Erased));
-            continue;
-        };
-        let plain = key.open(event_spot(event.id, event.holder), &event.sealed)?;
-        let kept: KeptEvent = serde_json::from_slice(&plain)?;
-        let found = legs.get(&row.leg).and_then(|(leg, dossier)| {
-            Some((
-                leg,
-                about(env, leg, dossier.as_ref()?)?,
-                env.partner_at(leg.now.partner)?,
-            ))
-        });
-        let Some((leg, about, partner)) = found else {
-            refused.push((row, Reason::NoPatient));
-            continue;
-        };
-        match build(env, &env.rules.partners[partner], &kept, &about) {
-            Ok(Some(body)) => writes.push(Write {
-                row,
-                event: kept,
-                leg: leg.clone(),
-                key: key.clone(),
-                partner,
-                about,
-                body,
-            }),
-            Ok(None) | Err(_) => refused.push((row, Reason::Refused)),
-        }
-    }
-    Ok((writes, refused))
-}
-
-/// The server's own ids, from the referral as it was pulled; never from a return.
-fn about(env: &Env, leg: &Leg, dossier: &super::dossier::Dossier) -> Option<About> {
-    let trees = dossier.trees().ok()?;
-    let source = &env.sources[env.source_at(leg.source)?].config;
-    let view = trees.view(
-        env.setting(source, &env.rules, env.today()),
-        super::map::facts("", crate::domain::Action::New, "", 0),
-    );
-    Some(About {
-        service_request: service_request::id(&trees.request)?.to_owned(),
-        patient: service_request::id(trees.patient().filter(|_| dossier.patient.is_some())?)?
-            .to_owned(),
-        activity: activity_label(&view),
-    })
-}
-
-/// How a write ended.
-struct Ended {
-    row: PushRow,
-    disposition: Disposition,
-    reason: Option<Reason>,
-}
-
-/// Marks writes as under way, durably, before any of them is sent.
-async fn begin(env: &Env, strand: i64, writes: &mut [Write]) -> anyhow::Result<()> {
-    let mut batch = Batch::new(strand, env.now());
-    for write in writes.iter_mut() {
-        write.row.state = PushState::Sending;
-        write.row.attempts += 1;
-        batch.push(Entry::plain(
-            Kind::Pushing,
-            write.row.event,
-            format!("{}", write.row.attempts),
-        ));
-        batch.push_updates.push(write.row.clone());
-    }
-    env.store.commit(batch).await?;
-    Ok(())
-}
-
-/// Records how writes ended.
-async fn end(
-    env: &Env,
-    strand: i64,
-    run: i64,
-    ended: Vec<Ended>,
-    outcome: &mut StageOutcome,
-) -> anyhow::Result<()> {
-    if ended.is_empty() {
-        return Ok(());
-    }
-    let mut batch = Batch::new(strand, env.now());
-    let mut counts = Counts::default();
-    for Ended {
-        row,
-        disposition,
-        reason,
-    } in ended
-    {
-        counts.add(disposition, reason);
-        let vouched = row.server_id.as_deref().map_or_else(String::new, |sealed| {
-            crate::store::chain::hex(&crate::seal::sha256(&[sealed]))
-        });
-        batch.push(Entry::plain(
-            Kind::Pushed,
-            row.event,
-            format!(
-                "{},{},{},\"{vouched}\"",
-                row.state.number(),
-                row.attempts,
-                row.reason
-            ),
-        ));
-        if let (PushState::Refused, Some(reason)) = (row.state, reason) {
-            let stage = Stage::Push.number();
-            batch.held.push(HeldRow {
-                number: 0,
-                leg: row.leg,
-                stage,
-                reason,
-                source: strand,
-                partner: 0,
-                return_id: 0,
-                row: 0,
-                since: 0,
-                open: true,
-            });
-        }
-        batch.push_updates.push(row);
-    }
-    if !batch.held.is_empty() {
-        let source = env
-            .source_at(strand)
-            .map_or("", |place| env.sources[place].config.id.as_str());
-        outcome.diagnostics.push(Diagnostic::new(
-            Code::WriteRefused,
-            format!("{} entries were refused", batch.held.len()),
-            Place::detail(format!("source {source}")),
-        ));
-    }
-    outcome.count(Stage::Push, &counts);
-    batch.books.push(BookRow {
-        run,
-        stage: Stage::Push,
-        source: strand,
-        partner: 0,
-        file: 0,
-        counts,
-    });
-    env.store.commit(batch).await?;
-    Ok(())
-}
-
-fn refusals(refused: Vec<(PushRow, Reason)>) -> Vec<Ended> {
-    refused
-        .into_iter()
-        .map(|(mut row, reason)| {
-            (row.state, row.reason) = (PushState::Refused, reason.number());
-            Ended {
-                row,
-                disposition: Disposition::Rejected,
-                reason: Some(reason),
-            }
-        })
-        .collect()
+    writes: Vec<Write>,
+    /// The Task, where it should say something else than it does.
+    task: Option<mirror::Task>,
+    /// Something of it may be on the server already.
+    look_first: bool,
 }
 
 /// Where a server's id is sealed.

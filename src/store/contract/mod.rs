@@ -6,7 +6,7 @@ mod records;
 
 use super::batch::{LegSeed, after_sending, birth_tail};
 use super::chain::{genesis, row_hash};
-use super::rows::{BookRow, DropState, RawIds, Standing};
+use super::rows::{BookRow, DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
 use crate::domain::{Action, Counts, Disposition, Instant, LegState, Reason, Stage};
 

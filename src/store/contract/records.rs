@@ -140,15 +140,27 @@ pub(super) async fn books_add_up_over_commits(store: &dyn Store) {
     assert!(store.books(2).await.unwrap().is_empty());
 }
 
+fn query(source: i64, state: PushState) -> PushQuery {
+    PushQuery {
+        source,
+        state,
+        now: 5,
+        after: 0,
+        limit: 9,
+    }
+}
+
 pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
     let push = |event, state| PushRow {
         event,
         leg: 1,
         source: strand.id,
+        kind: PushKind::Create,
         state,
         attempts: 0,
         reason: 0,
+        due: 0,
         server_id: None,
     };
     let mut batch = Batch::new(strand.id, at(0));
@@ -156,6 +168,10 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
         push(1, PushState::Queued),
         push(2, PushState::Queued),
         push(3, PushState::Off),
+        PushRow {
+            due: 6,
+            ..push(4, PushState::Queued)
+        },
     ];
     store.commit(batch).await.unwrap();
     let done = PushRow {
@@ -164,30 +180,43 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
         ..push(1, PushState::Confirmed)
     };
     let mut batch = Batch::new(strand.id, at(1));
-    batch.push_updates.push(done.clone());
+    let claimed = PushUpdate {
+        row: done.clone(),
+        was: PushState::Queued,
+        attempts_were: 0,
+    };
+    batch.push_updates.push(claimed.clone());
     store.commit(batch).await.unwrap();
+    // Another run that read the same row comes too late, and nothing of what it brings is written.
+    let mut late = Batch::new(strand.id, at(2));
+    late.push_updates.push(claimed);
+    late.pushes.push(push(9, PushState::Queued));
+    assert!(matches!(store.commit(late).await, Err(StoreError::Stale)));
     assert_eq!(
         store
-            .pushes(strand.id, PushState::Queued, 0, 9)
+            .pushes(query(strand.id, PushState::Queued))
             .await
             .unwrap(),
         [push(2, PushState::Queued)]
     );
     assert_eq!(
         store
-            .pushes(strand.id, PushState::Confirmed, 0, 9)
+            .pushes(query(strand.id, PushState::Confirmed))
             .await
             .unwrap(),
         [done]
     );
     assert!(
         store
-            .pushes(strand.id + 1, PushState::Queued, 0, 9)
+            .pushes(query(strand.id + 1, PushState::Queued))
             .await
             .unwrap()
             .is_empty()
     );
-    let counts = [PushState::Queued, PushState::Confirmed, PushState::Off]
-        .map(|state| (strand.id, state, 1));
+    let counts = [
+        (strand.id, PushState::Queued, 2),
+        (strand.id, PushState::Confirmed, 1),
+        (strand.id, PushState::Off, 1),
+    ];
     assert_eq!(store.push_counts().await.unwrap(), counts);
 }

@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteRow;
 use super::super::StoreError;
 use super::super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
-    Leg, LegCount, LegState, Place, PushRow, PushState, RawIds, RawRow, ReturnFile, ReturnRow,
-    Standing, Strand,
+    Leg, LegCount, LegState, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, RawIds,
+    RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use super::engine;
 use crate::domain::{Counts, LegReference, Reason, Stage};
@@ -219,9 +219,29 @@ pub(super) fn push(row: &SqliteRow) -> Result<PushRow, StoreError> {
         event: int(row, 0)?,
         leg: int(row, 1)?,
         source: int(row, 2)?,
-        state: PushState::from_number(int(row, 3)?).ok_or(StoreError::Corrupt("push.state"))?,
+        kind: PushKind::from_number(int(row, 3)?).ok_or(StoreError::Corrupt("push.kind"))?,
+        state: push_state(int(row, 4)?)?,
+        attempts: int(row, 5)?,
+        reason: int(row, 6)?,
+        due: int(row, 7)?,
+        server_id: row
+            .try_get(8)
+            .map_err(|error| engine("reading a write", &error))?,
+    })
+}
+
+fn push_state(number: i64) -> Result<PushState, StoreError> {
+    PushState::from_number(number).ok_or(StoreError::Corrupt("push.state"))
+}
+
+pub(super) fn mirror(row: &SqliteRow) -> Result<MirrorRow, StoreError> {
+    Ok(MirrorRow {
+        leg: int(row, 0)?,
+        kind: MirrorKind::from_number(int(row, 1)?).ok_or(StoreError::Corrupt("mirror.kind"))?,
+        source: int(row, 2)?,
+        state: push_state(int(row, 3)?)?,
         attempts: int(row, 4)?,
-        reason: int(row, 5)?,
+        said: int(row, 5)?,
         server_id: row
             .try_get(6)
             .map_err(|error| engine("reading a write", &error))?,
@@ -276,7 +296,7 @@ pub(super) fn leg_count(row: &SqliteRow) -> Result<LegCount, StoreError> {
 }
 
 pub(super) fn push_count(row: &SqliteRow) -> Result<(i64, PushState, i64), StoreError> {
-    let state = PushState::from_number(int(row, 1)?).ok_or(StoreError::Corrupt("push.state"))?;
+    let state = push_state(int(row, 1)?)?;
     Ok((int(row, 0)?, state, int(row, 2)?))
 }
 

@@ -2,6 +2,7 @@
 
 mod columns;
 mod project;
+mod pushes;
 mod read;
 mod statement;
 mod write;

@@ -5,8 +5,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::super::StoreError;
 use super::super::batch::{Batch, Chained, DaySeal, reasons_json};
-use super::super::rows::{BookRow, Certificate, Fact, HeldRow, Leg, PushRow};
+use super::super::rows::{BookRow, Certificate, Fact, HeldRow, Leg};
 use super::engine;
+use super::pushes::{insert_pushes, move_pushes, upsert_mirrors};
 use super::statement::{Cell, insert};
 
 pub(super) async fn write_legs(
@@ -134,15 +135,12 @@ pub(super) async fn write_projections(
             .map_err(|error| engine(doing, &error))?;
     }
     insert_pushes(conn, &batch.pushes).await?;
-    for push in &batch.push_updates {
-        let query = sqlx::query(
-            "UPDATE push SET state = ?, attempts = ?, reason = ?, server_id = ? WHERE event = ?",
-        )
-        .bind(push.state.number())
-        .bind(push.attempts)
-        .bind(push.reason)
-        .bind(push.server_id.as_deref())
-        .bind(push.event);
+    move_pushes(conn, &batch.push_updates).await?;
+    upsert_mirrors(conn, &batch.mirrors).await?;
+    for (id, state) in &batch.return_states {
+        let query = sqlx::query("UPDATE return_file SET state = ? WHERE id = ?")
+            .bind(state)
+            .bind(id);
         query
             .execute(&mut *conn)
             .await
@@ -160,30 +158,6 @@ pub(super) async fn write_projections(
         upsert_book(conn, book).await?;
     }
     write_reports(conn, batch).await
-}
-
-async fn insert_pushes(conn: &mut SqliteConnection, pushes: &[PushRow]) -> Result<(), StoreError> {
-    let cells = pushes
-        .iter()
-        .flat_map(|push| {
-            [
-                push.event,
-                push.leg,
-                push.source,
-                push.state.number(),
-                push.attempts,
-                push.reason,
-            ]
-            .map(Cell::I)
-        })
-        .collect();
-    insert(
-        conn,
-        "INSERT INTO push (event, leg, source, state, attempts, reason)",
-        6,
-        cells,
-    )
-    .await
 }
 
 async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<(), StoreError> {

@@ -5,23 +5,27 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 
 use super::super::rows::{
     BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
-    LegCount, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
+    LegCount, MirrorKind, MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow,
+    Strand,
 };
-use super::super::{Answer, Batch, Commit, HeldQuery, Store, StoreError};
+use super::super::{Answer, Batch, Commit, HeldQuery, PushQuery, Store, StoreError};
 use super::columns::{
     blob, book, certificate, drop_file, drop_row, event, fact, fixed, held, int, key, ledger_row,
-    leg, leg_count, push, push_count, raw, return_file, return_row, strand, text,
+    leg, leg_count, mirror, push, push_count, raw, return_file, return_row, strand, text,
 };
 use super::{SqliteStore, engine};
 use crate::domain::{LegReference, limits};
 use crate::seal::{Digest, Look};
 
-const LEG: &str = "SELECT id, reference, look, source, partner, person, state, why, pending, asked, closing, since, born, raw_request, raw_patient, \
-                   raw_requester, raw_role, raw_practice, raw_consent, rev, last_strand, last_seq FROM leg";
+const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
+                   leg.since, leg.born, leg.raw_request, leg.raw_patient, leg.raw_requester, leg.raw_role, leg.raw_practice, leg.raw_consent, leg.rev, \
+                   leg.last_strand, leg.last_seq FROM leg";
 const DROP_ROW: &str = "SELECT drop_id, row, leg, rev, prev_strand, prev_seq, action, raw_request, raw_patient, raw_requester, raw_role, \
                         raw_practice, raw_consent, changed, digest FROM drop_row";
 const EVENT: &str = "SELECT id, look, leg, rev, kind, return_id, row, holder, sealed FROM event";
-const PUSH: &str = "SELECT event, leg, source, state, attempts, reason, server_id FROM push";
+const PUSH: &str =
+    "SELECT event, leg, source, kind, state, attempts, reason, due, server_id FROM push";
+const MIRROR: &str = "SELECT leg, kind, source, state, attempts, said, server_id FROM mirror";
 const RAW: &str = "SELECT id, holder, kind, look, digest, sealed FROM raw";
 const HELD: &str =
     "SELECT number, leg, stage, reason, source, partner, return_id, row, since, open FROM held";
@@ -363,18 +367,64 @@ impl Store for SqliteStore {
         Box::pin(async move { self.by_ids(EVENT, "id", "id", &ids, event).await })
     }
 
-    fn pushes(
+    fn pushes(&self, query: PushQuery) -> Answer<'_, Vec<PushRow>> {
+        Box::pin(async move {
+            // The words of the index, or the engine does not see that it may use it.
+            let open = if query.state < PushState::Confirmed {
+                "AND state < 5"
+            } else {
+                ""
+            };
+            let sql = format!(
+                "{PUSH} WHERE source = ? AND state = ? {open} AND event > ? AND due <= ? ORDER BY event LIMIT ?"
+            );
+            let numbers = [
+                query.source,
+                query.state.number(),
+                query.after,
+                query.now,
+                query.limit,
+            ];
+            self.many(&sql, &numbers, push).await
+        })
+    }
+
+    fn pushes_of_events(&self, events: Vec<i64>) -> Answer<'_, Vec<PushRow>> {
+        Box::pin(async move { self.by_ids(PUSH, "event", "event", &events, push).await })
+    }
+
+    fn mirrors(&self, legs: Vec<i64>) -> Answer<'_, Vec<MirrorRow>> {
+        Box::pin(async move { self.by_ids(MIRROR, "leg", "leg, kind", &legs, mirror).await })
+    }
+
+    fn mirrors_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<MirrorRow>> {
+        Box::pin(async move {
+            // Both rows of a leg come on one page: the limit counts legs.
+            let sql = format!(
+                "{MIRROR} WHERE leg IN (SELECT DISTINCT leg FROM mirror WHERE leg > ? ORDER BY leg LIMIT ?) ORDER BY leg, kind"
+            );
+            self.many(&sql, &[after, limit], mirror).await
+        })
+    }
+
+    fn legs_to_tell(
         &self,
         source: i64,
-        state: PushState,
+        kind: MirrorKind,
         after: i64,
         limit: i64,
-    ) -> Answer<'_, Vec<PushRow>> {
+    ) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
+            // A Task begins when something was sent to a partner, and follows from then on; the request is told of completion only.
+            let wanted = match kind {
+                MirrorKind::Task => "(m.leg IS NOT NULL OR leg.state BETWEEN 4 AND 11)",
+                MirrorKind::Request => "leg.state = 10",
+            };
             let sql = format!(
-                "{PUSH} WHERE source = ? AND state = ? AND event > ? ORDER BY event LIMIT ?"
+                "{LEG} LEFT JOIN mirror m ON m.leg = leg.id AND m.kind = ? WHERE leg.source = ? AND leg.id > ? AND {wanted} \
+                 AND (m.said IS NULL OR m.said <> leg.state * 2 + (leg.asked = 3)) ORDER BY leg.id LIMIT ?"
             );
-            self.many(&sql, &[source, state.number(), after, limit], push)
+            self.many(&sql, &[kind.number(), source, after, limit], leg)
                 .await
         })
     }

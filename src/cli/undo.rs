@@ -1,0 +1,66 @@
+//! `kith undo`: takes back what one return told.
+
+use super::{DONE, Global, emit};
+use crate::app::App;
+use crate::pipeline::undo::{Undoer, named, undo};
+
+/// Take back what one return told: its entries in the record become entered in error
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The return: its number, as diagnostics show it, or the name under which it came
+    #[arg(value_name = "RETURN")]
+    file: String,
+    /// Your name, kept in the ledger
+    #[arg(long, value_name = "NAME")]
+    by: String,
+    /// Why, kept sealed
+    #[arg(long, value_name = "TEXT")]
+    because: String,
+}
+
+pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
+    let (by, because) = (args.by.trim(), args.because.trim());
+    if by.is_empty() || because.is_empty() {
+        anyhow::bail!("--by and --because must say something");
+    }
+    let app = global.open(None).await?;
+    let id = which(&app, &args.file).await?;
+    let done = undo(app.env(), id, &Undoer { by, because }).await?;
+    app.close().await;
+    let Some(done) = done else {
+        anyhow::bail!("there is no return {id}")
+    };
+    if done.events == 0 {
+        emit(format_args!("Nothing of return {id} stands.\n"))?;
+        return Ok(DONE);
+    }
+    emit(format_args!(
+        "Return {id} is undone: {} events, {} entries to put right with the next push.\n",
+        done.events, done.writes
+    ))?;
+    if done.asked > 0 {
+        emit(format_args!(
+            "{} referrals that it had ended stay ended; their practice is asked.\n",
+            done.asked
+        ))?;
+    }
+    Ok(DONE)
+}
+
+/// The number of the return that is meant.
+async fn which(app: &App, said: &str) -> anyhow::Result<i64> {
+    if let Ok(id) = said.parse() {
+        return Ok(id);
+    }
+    match named(app.env(), said).await?.as_slice() {
+        [] => anyhow::bail!("no return came under this name"),
+        [id] => Ok(*id),
+        several => {
+            let numbers: Vec<String> = several.iter().map(ToString::to_string).collect();
+            anyhow::bail!(
+                "several returns came under this name: say which by its number, {}",
+                numbers.join(", ")
+            )
+        }
+    }
+}

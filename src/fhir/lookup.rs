@@ -1,0 +1,144 @@
+//! Looking many things up at once: resources by identifier, and by id.
+//!
+//! In come identifiers or ids; out goes what the server has of each. A server may ignore what it was asked, so every answer
+//! is checked here; what a search over many does not bring is asked for alone before it counts as missing.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::bundle::Head;
+use super::client::Client;
+use super::client_error::ClientError;
+use super::search::Parameters;
+
+/// Identifiers or ids of one search.
+pub(crate) const AT_ONCE: usize = 40;
+/// Pages of an answer to one; a server that has more has ignored what it was asked.
+const PAGES_MAX: usize = 10;
+
+impl Client {
+    /// The ids of the resources of a type that carry each of these identifiers, by value.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub(crate) async fn find_all(
+        &self,
+        resource_type: &str,
+        system: &str,
+        values: &[&str],
+    ) -> Result<HashMap<String, Vec<String>>, ClientError> {
+        let mut found: HashMap<String, Vec<String>> = HashMap::new();
+        if values.len() > 1 {
+            for chunk in values.chunks(AT_ONCE) {
+                let pairs = chunk.iter().map(|value| (system, *value));
+                let parameters = Parameters::default()
+                    .tokens("identifier", pairs)
+                    .with("_count", (2 * AT_ONCE).to_string());
+                let mut search = self.search(resource_type, parameters);
+                for _ in 0..PAGES_MAX {
+                    let Some(page) = search.next_page().await? else {
+                        break;
+                    };
+                    for entry in page.bundle()?.entries() {
+                        note(entry.resource, resource_type, system, chunk, &mut found);
+                    }
+                }
+            }
+        }
+        for value in values {
+            if !found.contains_key(*value) {
+                for body in self
+                    .find_by_identifier(resource_type, system, value)
+                    .await?
+                {
+                    note(&body, resource_type, system, &[*value], &mut found);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The resources of a type with these ids, by id; what is not there, or no longer, is missing.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] of the reads.
+    pub(crate) async fn read_all(
+        &self,
+        resource_type: &str,
+        ids: &[&str],
+    ) -> Result<HashMap<String, Vec<u8>>, ClientError> {
+        let mut found = HashMap::with_capacity(ids.len());
+        for chunk in ids.chunks(AT_ONCE).filter(|chunk| chunk.len() > 1) {
+            let parameters = Parameters::default()
+                .with("_id", chunk.join(","))
+                .with("_count", AT_ONCE.to_string());
+            let mut search = self.search(resource_type, parameters);
+            for _ in 0..PAGES_MAX {
+                // A server that cannot search by id is read one by one.
+                let page = match search.next_page().await {
+                    Ok(Some(page)) => page,
+                    Err(error @ ClientError::Transient { .. }) => return Err(error),
+                    Ok(None) | Err(_) => break,
+                };
+                for entry in page.bundle()?.entries() {
+                    let head = Head::of(entry.resource);
+                    if let (Some(kind), Some(id)) = (head.resource_type, head.id)
+                        && kind == resource_type
+                        && chunk.contains(&id.as_ref())
+                    {
+                        found.insert(id.into_owned(), entry.resource.to_vec());
+                    }
+                }
+            }
+        }
+        for id in ids {
+            if !found.contains_key(*id)
+                && let Some(read) = self.read_versioned(resource_type, id).await?
+            {
+                found.insert((*id).to_owned(), read.body);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Notes which of the identifiers a resource carries.
+fn note(
+    resource: &[u8],
+    resource_type: &str,
+    system: &str,
+    values: &[&str],
+    found: &mut HashMap<String, Vec<String>>,
+) {
+    #[derive(Deserialize)]
+    struct Identified {
+        #[serde(rename = "resourceType")]
+        resource_type: String,
+        #[serde(default)]
+        id: String,
+        #[serde(default)]
+        identifier: Vec<Identifier>,
+    }
+    #[derive(Deserialize)]
+    struct Identifier {
+        #[serde(default)]
+        system: String,
+        #[serde(default)]
+        value: String,
+    }
+    let Ok(read) = serde_json::from_slice::<Identified>(resource) else {
+        return;
+    };
+    if read.resource_type != resource_type || read.id.is_empty() {
+        return;
+    }
+    for identifier in read.identifier.iter().filter(|one| one.system == system) {
+        if values.contains(&identifier.value.as_str()) {
+            let ids = found.entry(identifier.value.clone()).or_default();
+            if !ids.contains(&read.id) {
+                ids.push(read.id.clone());
+            }
+        }
+    }
+}

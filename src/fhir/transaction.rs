@@ -1,0 +1,270 @@
+//! A transaction: the writes of one referral in one Bundle, and what is proven of each by the answer.
+//!
+//! In come finished resources with the identifier or version that each depends on; out goes, entry by entry, the server's id
+//! or nothing. Servers answer short, twice, mixed, or as if it had been a batch, so only an entry that an answer of the right
+//! shape confirms counts; the caller looks every other one up before it sends anything again.
+
+use std::borrow::Cow;
+
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::bundle::Head;
+use super::client::{Client, FHIR_JSON};
+use super::create::{Created, WriteFailure, condition, failure, located, sending};
+use super::update::{if_match, unquoted};
+
+/// Entries of a transaction.
+pub(crate) const ENTRIES_MAX: usize = 50;
+
+/// A write within a transaction. No `Debug`: the body is of a person.
+pub(crate) struct Part {
+    pub(crate) resource_type: &'static str,
+    pub(crate) body: Vec<u8>,
+    /// The name that other entries call it by: `urn:uuid:…`.
+    pub(crate) full_url: String,
+    pub(crate) how: How,
+}
+
+/// What a write depends on.
+pub(crate) enum How {
+    /// Created unless this identifier is there: system and value.
+    Create(String, String),
+    /// Changed if it still has this version: id and version.
+    Update(String, String),
+}
+
+/// What the answer says of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PartAnswer {
+    /// It is stored.
+    Confirmed(Created),
+    /// It says no, with this status.
+    Refused(u16),
+    /// Nothing can be told from it.
+    Unproven,
+}
+
+#[derive(Deserialize)]
+struct Answered<'a> {
+    #[serde(rename = "resourceType", borrow)]
+    resource_type: Cow<'a, str>,
+    #[serde(borrow, default)]
+    entry: Vec<AnsweredEntry<'a>>,
+}
+
+#[derive(Deserialize)]
+struct AnsweredEntry<'a> {
+    #[serde(borrow, default)]
+    resource: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response: Option<Response<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Response<'a> {
+    #[serde(borrow, default)]
+    status: Cow<'a, str>,
+    #[serde(borrow, default)]
+    location: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    etag: Option<Cow<'a, str>>,
+}
+
+impl Client {
+    /// Sends a transaction once and says what is proven of each part, in their order.
+    ///
+    /// # Errors
+    /// A [`WriteFailure`] for the whole; after any of them parts may be on the server all the same.
+    ///
+    /// # Source
+    /// FHIR R4, the REST API, batch and transaction.
+    pub(crate) async fn transact(&self, parts: &[Part]) -> Result<Vec<PartAnswer>, WriteFailure> {
+        let unusable = WriteFailure::Refused {
+            status: 0,
+            code: None,
+        };
+        let url = self.url(&[]).map_err(|_| unusable.clone())?;
+        let request = self
+            .request(Method::POST, url)
+            .header(CONTENT_TYPE, FHIR_JSON)
+            .header("Prefer", "return=minimal")
+            .body(bundle(parts).ok_or(unusable)?);
+        let answer = self.send(request).await.map_err(|error| sending(&error))?;
+        if (200..300).contains(&answer.status) {
+            Ok(answers(&answer.body, parts))
+        } else {
+            Err(failure(&answer))
+        }
+    }
+}
+
+/// The Bundle, each resource as its own bytes.
+fn bundle(parts: &[Part]) -> Option<Vec<u8>> {
+    let quoted = |text: &str| serde_json::to_string(text).ok();
+    let mut text = br#"{"resourceType":"Bundle","type":"transaction","entry":["#.to_vec();
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            text.push(b',');
+        }
+        let request = match &part.how {
+            How::Create(system, value) => format!(
+                r#"{{"method":"POST","url":{},"ifNoneExist":{}}}"#,
+                quoted(part.resource_type)?,
+                quoted(&condition(system, value))?
+            ),
+            How::Update(id, version) => format!(
+                r#"{{"method":"PUT","url":{},"ifMatch":{}}}"#,
+                quoted(&format!("{}/{id}", part.resource_type))?,
+                quoted(&if_match(version))?
+            ),
+        };
+        text.extend_from_slice(
+            format!(r#"{{"fullUrl":{},"resource":"#, quoted(&part.full_url)?).as_bytes(),
+        );
+        text.extend_from_slice(&part.body);
+        text.extend_from_slice(format!(r#","request":{request}}}"#).as_bytes());
+    }
+    text.extend_from_slice(b"]}");
+    Some(text)
+}
+
+/// What a body proves of each part: nothing at all unless it is one Bundle with an answer for every part.
+fn answers(body: &[u8], parts: &[Part]) -> Vec<PartAnswer> {
+    let unproven = || vec![PartAnswer::Unproven; parts.len()];
+    let Ok(answered) = serde_json::from_slice::<Answered<'_>>(body) else {
+        return unproven();
+    };
+    if answered.resource_type != "Bundle" || answered.entry.len() != parts.len() {
+        return unproven();
+    }
+    let of = |(entry, part): (&AnsweredEntry<'_>, &Part)| one(entry, part);
+    answered.entry.iter().zip(parts).map(of).collect()
+}
+
+fn one(entry: &AnsweredEntry<'_>, part: &Part) -> PartAnswer {
+    let Some(response) = &entry.response else {
+        return PartAnswer::Unproven;
+    };
+    let digits = response.status.trim_start().get(..3);
+    let Some(status) = digits.and_then(|digits| digits.parse::<u16>().ok()) else {
+        return PartAnswer::Unproven;
+    };
+    if !(200..300).contains(&status) {
+        return PartAnswer::Refused(status);
+    }
+    let etag = response.etag.as_deref().map(unquoted);
+    let placed = response
+        .location
+        .as_deref()
+        .and_then(|location| located(location, part.resource_type))
+        .or_else(|| {
+            let head = Head::of(entry.resource?.get().as_bytes());
+            let right = head.resource_type.as_deref() == Some(part.resource_type);
+            let version = head.version().map(str::to_owned);
+            Some((head.id.filter(|_| right)?.into_owned(), version))
+        });
+    let known = match &part.how {
+        How::Update(id, _) => Some((id.clone(), None)),
+        How::Create(..) => None,
+    };
+    match placed.or(known) {
+        Some((id, version)) => PartAnswer::Confirmed(Created {
+            id,
+            version: etag.or(version),
+            new: status == 201,
+        }),
+        None => PartAnswer::Unproven,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(value: &str) -> Part {
+        Part {
+            resource_type: "Observation",
+            body: br#"{"resourceType":"Observation","v":1.00}"#.to_vec(),
+            full_url: format!("urn:uuid:{value}"),
+            how: How::Create("urn:s".to_owned(), value.to_owned()),
+        }
+    }
+
+    #[test]
+    fn a_bundle_holds_its_parts_as_they_are() {
+        let mut task = part("b");
+        (task.resource_type, task.how) = ("Task", How::Update("7".to_owned(), "3".to_owned()));
+        let text = String::from_utf8(bundle(&[part("a"), task]).unwrap()).unwrap();
+        assert_eq!(
+            text,
+            r#"{"resourceType":"Bundle","type":"transaction","entry":[{"fullUrl":"urn:uuid:a","resource":{"resourceType":"Observation","v":1.00},"request":{"method":"POST","url":"Observation","ifNoneExist":"identifier=urn:s|a"}},{"fullUrl":"urn:uuid:b","resource":{"resourceType":"Observation","v":1.00},"request":{"method":"PUT","url":"Task/7","ifMatch":"W/\"3\""}}]}"#
+        );
+    }
+
+    fn check(entries: &str, tail: &str, wanted: &[PartAnswer; 2]) {
+        let body = format!(
+            r#"{{"resourceType":"Bundle","type":"transaction-response","entry":[{entries}]}}{tail}"#
+        );
+        assert_eq!(
+            answers(body.as_bytes(), &[part("a"), part("b")]),
+            wanted,
+            "{body}"
+        );
+    }
+
+    #[test]
+    fn only_what_is_proven_counts() {
+        use PartAnswer::{Confirmed, Refused, Unproven};
+        let made = |id: &str, version: &str, new| {
+            Confirmed(Created {
+                id: id.to_owned(),
+                version: Some(version.to_owned()),
+                new,
+            })
+        };
+        let first =
+            r#"{"response":{"status":"201 Created","location":"Observation/1/_history/1"}}"#;
+        let absolute = r#"{"response":{"status":"200","location":"http://h/fhir/Observation/2","etag":"W/\"4\""}}"#;
+        check(
+            first_and(first, absolute).as_str(),
+            "",
+            &[made("1", "1", true), made("2", "4", false)],
+        );
+        let whole = r#"{"resource":{"resourceType":"Observation","id":"3","meta":{"versionId":"9"}},"response":{"status":"200 OK"}}"#;
+        let no = r#"{"response":{"status":"429 Too Many Requests"}}"#;
+        check(
+            first_and(whole, no).as_str(),
+            "",
+            &[made("3", "9", false), Refused(429)],
+        );
+        let elsewhere = r#"{"response":{"status":"201","location":"Patient/1"}}"#;
+        check(
+            first_and(elsewhere, "{}").as_str(),
+            "",
+            &[Unproven, Unproven],
+        );
+        check(
+            first_and(r#"{"response":{"status":"Created"}}"#, first).as_str(),
+            "",
+            &[Unproven, made("1", "1", true)],
+        );
+        check(first, "", &[Unproven, Unproven]);
+        check(
+            first_and(first, absolute).as_str(),
+            r#"{"resourceType":"OperationOutcome"}"#,
+            &[Unproven, Unproven],
+        );
+        assert_eq!(answers(b"", &[part("a")]), &[Unproven]);
+        assert_eq!(
+            answers(b"{\"resourceType\":\"OperationOutcome\"}", &[part("a")]),
+            &[Unproven]
+        );
+    }
+
+    fn first_and(first: &str, second: &str) -> String {
+        format!("{first},{second}")
+    }
+}

@@ -1,0 +1,157 @@
+//! Before anything is written: is the person still the one that the referral was about, alive and here?
+//!
+//! In: units about to be sent, and Patient and `ServiceRequest` as the server has them now, read many at a time. Out: the
+//! units that may go, and the reason of each other one. Keeps: in doubt nothing is written, and the practice is asked.
+
+use std::collections::HashMap;
+
+use super::Unit;
+use crate::domain::Reason;
+use crate::fhir::client::Client;
+use crate::fhir::client_error::ClientError;
+use crate::fhir::{patient, service_request};
+use crate::path::{Json, items};
+
+/// What a server has now of those that units are about.
+struct Now {
+    patients: HashMap<String, Vec<u8>>,
+    requests: HashMap<String, Vec<u8>>,
+}
+
+/// Parts units into those that may go, and those that may not, with the reason.
+///
+/// # Errors
+/// The server cannot be read: nothing may go.
+pub(super) async fn part(
+    client: &Client,
+    restricted: &[String],
+    units: Vec<Unit>,
+) -> Result<(Vec<Unit>, Vec<(Unit, Reason)>), ClientError> {
+    let now = read(client, &units).await?;
+    let (mut free, mut held) = (Vec::with_capacity(units.len()), Vec::new());
+    for unit in units {
+        let person = now.patients.get(&unit.about.patient);
+        let request = now.requests.get(&unit.about.service_request);
+        let objection = match (person, request) {
+            (Some(person), Some(request)) => match (Json::parse(person), Json::parse(request)) {
+                (Ok(person), Ok(request)) => {
+                    let number = unit.about.nhs_number.as_deref();
+                    objection(&person, &request, number, restricted)
+                }
+                _ => Some(Reason::Unreadable),
+            },
+            _ => Some(Reason::SourceGone),
+        };
+        match objection {
+            None => free.push(unit),
+            Some(reason) => held.push((unit, reason)),
+        }
+    }
+    Ok((free, held))
+}
+
+async fn read(client: &Client, units: &[Unit]) -> Result<Now, ClientError> {
+    let distinct = |id: fn(&Unit) -> &str| {
+        let mut ids: Vec<&str> = units.iter().map(id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    };
+    let patients = distinct(|unit| &unit.about.patient);
+    let requests = distinct(|unit| &unit.about.service_request);
+    let (patients, requests) = tokio::join!(
+        client.read_all("Patient", &patients),
+        client.read_all("ServiceRequest", &requests)
+    );
+    Ok(Now {
+        patients: patients?,
+        requests: requests?,
+    })
+}
+
+/// Why nothing may be written about this person now.
+fn objection(
+    person: &Json<'_>,
+    request: &Json<'_>,
+    number: Option<&str>,
+    restricted: &[String],
+) -> Option<Reason> {
+    if service_request::status(request) == Some("entered-in-error") {
+        return Some(Reason::EnteredInError);
+    }
+    if patient::deceased(person) {
+        return Some(Reason::Died);
+    }
+    let labels = patient::security_labels(person);
+    if labels
+        .iter()
+        .any(|(_, label)| restricted.iter().any(|known| known == label))
+    {
+        return Some(Reason::Restricted);
+    }
+    let replaced = items(person.get("link"))
+        .iter()
+        .any(|link| link.get("type").and_then(Json::as_str) == Some("replaced-by"));
+    if replaced || number.is_some_and(|number| patient::nhs_number_text(person) != Some(number)) {
+        return Some(Reason::IdentityChanged);
+    }
+    if person.get("active").and_then(Json::as_bool) == Some(false) {
+        return Some(Reason::MovedPractice);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(person: &str, status: &str, wanted: Option<Reason>) {
+        let person = format!(
+            r#"{{"resourceType":"Patient","identifier":[{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}}]{person}}}"#
+        );
+        let request = format!(r#"{{"resourceType":"ServiceRequest","status":"{status}"}}"#);
+        let (person, request) = (
+            Json::parse(person.as_bytes()).unwrap(),
+            Json::parse(request.as_bytes()).unwrap(),
+        );
+        let restricted = ["R".to_owned()];
+        let found = objection(&person, &request, Some("9990000018"), &restricted);
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn nothing_is_written_where_the_person_is_in_doubt() {
+        check("", "active", None);
+        check(r#","deceasedBoolean":false,"active":true"#, "on-hold", None);
+        check("", "revoked", None);
+        check("", "entered-in-error", Some(Reason::EnteredInError));
+        check(
+            r#","deceasedDateTime":"2026""#,
+            "active",
+            Some(Reason::Died),
+        );
+        check(
+            r#","meta":{"security":[{"code":"R"}]}"#,
+            "active",
+            Some(Reason::Restricted),
+        );
+        check(r#","active":false"#, "active", Some(Reason::MovedPractice));
+        check(
+            r#","active":false,"link":[{"type":"replaced-by","other":{"reference":"Patient/2"}}]"#,
+            "active",
+            Some(Reason::IdentityChanged),
+        );
+    }
+
+    #[test]
+    fn another_number_is_another_person() {
+        let request = br#"{"resourceType":"ServiceRequest","status":"active"}"#;
+        let request = Json::parse(request).unwrap();
+        let bare = Json::parse(b"{\"resourceType\":\"Patient\"}").unwrap();
+        assert_eq!(
+            objection(&bare, &request, Some("9990000018"), &[]),
+            Some(Reason::IdentityChanged)
+        );
+        assert_eq!(objection(&bare, &request, None, &[]), None);
+    }
+}

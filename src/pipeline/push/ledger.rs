@@ -1,0 +1,282 @@
+//! What push records: a claim before anything is sent, and how each write ended.
+
+use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{HashMap, HashSet};
+
+use super::{Unit, mirror};
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::{Counts, Disposition, Reason, Stage};
+use crate::pipeline::StageOutcome;
+use crate::pipeline::env::Env;
+use crate::seal::sha256;
+use crate::store::chain::hex;
+use crate::store::rows::{BookRow, HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
+use crate::store::{Batch, Entry, HeldQuery, Kind, StoreError};
+
+/// How a write ended.
+pub(super) struct Ended {
+    pub(super) row: PushRow,
+    /// Where it stood before.
+    pub(super) was: PushState,
+    pub(super) disposition: Disposition,
+    pub(super) reason: Option<Reason>,
+}
+
+impl Ended {
+    /// A write that ends where nothing was sent of it.
+    pub(super) fn unsent(
+        mut row: PushRow,
+        state: PushState,
+        ending: (Disposition, Reason),
+    ) -> Self {
+        let was = row.state;
+        (row.state, row.reason) = (state, ending.1.number());
+        Self {
+            row,
+            was,
+            disposition: ending.0,
+            reason: Some(ending.1),
+        }
+    }
+
+    /// Whether nothing is other than it was.
+    fn idle(&self, reason_was: i64) -> bool {
+        self.was == self.row.state
+            && self.row.state == PushState::Waiting
+            && self.row.reason == reason_was
+    }
+}
+
+/// Writes that wait for somebody; those that waited for the same before are left out.
+pub(super) fn waiting(rows: Vec<(PushRow, Reason)>) -> Vec<Ended> {
+    let mut ended = Vec::with_capacity(rows.len());
+    for (row, reason) in rows {
+        let reason_was = row.reason;
+        let one = Ended::unsent(row, PushState::Waiting, (Disposition::Held, reason));
+        if !one.idle(reason_was) {
+            ended.push(one);
+        }
+    }
+    ended
+}
+
+/// Writes that cannot be made.
+pub(super) fn refusals(refused: Vec<(PushRow, Reason)>) -> Vec<Ended> {
+    refused
+        .into_iter()
+        .map(|(row, reason)| {
+            Ended::unsent(row, PushState::Refused, (Disposition::Rejected, reason))
+        })
+        .collect()
+}
+
+/// Claims writes, durably, before any of them is sent; says whether they are ours, or another run has one of them.
+pub(super) async fn begin(env: &Env, strand: i64, units: &mut [Unit]) -> anyhow::Result<bool> {
+    let mut batch = Batch::new(strand, env.now());
+    for unit in units.iter_mut() {
+        for write in &mut unit.writes {
+            let (was, attempts_were) = (write.row.state, write.row.attempts);
+            write.row.state = PushState::Sending;
+            write.row.attempts += 1;
+            let tail = write.row.attempts.to_string();
+            batch.push(Entry::plain(Kind::Pushing, write.row.event, tail));
+            batch.push_updates.push(PushUpdate {
+                row: write.row.clone(),
+                was,
+                attempts_were,
+            });
+        }
+        if let Some(task) = &mut unit.task {
+            task.row.state = PushState::Sending;
+            task.row.attempts += 1;
+            tell(&mut batch, Kind::Mirroring, task.row.clone());
+        }
+    }
+    let released = settled_holds(env, units).await?;
+    batch.released.extend(released);
+    if batch.is_empty() {
+        return Ok(true);
+    }
+    match env.store.commit(batch).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::Stale) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Holds of writes that wait no longer.
+async fn settled_holds(env: &Env, units: &[Unit]) -> anyhow::Result<Vec<i64>> {
+    let mut released = Vec::new();
+    for unit in units {
+        let waited: HashSet<i64> = unit
+            .writes
+            .iter()
+            .filter(|write| write.row.reason != 0)
+            .map(|write| write.row.reason)
+            .collect();
+        if !waited.is_empty() {
+            released.extend(
+                open_holds(env, unit.leg.id)
+                    .await?
+                    .iter()
+                    .filter(|hold| waited.contains(&hold.reason.number()))
+                    .map(|hold| hold.number),
+            );
+        }
+    }
+    Ok(released)
+}
+
+/// Holds of a leg that push has opened.
+async fn open_holds(env: &Env, leg: i64) -> anyhow::Result<Vec<HeldRow>> {
+    let query = HeldQuery {
+        leg: Some(leg),
+        number: None,
+    };
+    let mut holds = env.store.held(query).await?;
+    holds.retain(|hold| hold.stage == Stage::Push.number());
+    Ok(holds)
+}
+
+/// Puts what a GP system is told of a leg into a batch.
+fn tell(batch: &mut Batch, kind: Kind, row: MirrorRow) {
+    let tail = format!(
+        "{},{},{},{},\"{}\"",
+        row.kind.number(),
+        row.state.number(),
+        row.attempts,
+        row.said,
+        vouched(row.server_id.as_deref())
+    );
+    batch.push(Entry::plain(kind, row.leg, tail));
+    batch.mirrors.push(row);
+}
+
+fn vouched(sealed: Option<&[u8]>) -> String {
+    sealed.map_or_else(String::new, |sealed| hex(&sha256(&[sealed])))
+}
+
+/// What is recorded of a batch.
+#[derive(Default)]
+pub(super) struct Results {
+    pub(super) writes: Vec<Ended>,
+    pub(super) told: Vec<mirror::Told>,
+}
+
+/// Records how writes ended.
+pub(super) async fn end(
+    env: &Env,
+    strand: i64,
+    run: i64,
+    results: Results,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<()> {
+    if results.writes.is_empty() && results.told.is_empty() {
+        return Ok(());
+    }
+    let mut batch = Batch::new(strand, env.now());
+    let mut counts = Counts::default();
+    let mut holds: Vec<(i64, Reason)> = Vec::new();
+    for ended in results.writes {
+        counts.add(ended.disposition, ended.reason);
+        if let (PushState::Refused | PushState::Waiting, Some(reason)) =
+            (ended.row.state, ended.reason)
+        {
+            holds.push((ended.row.leg, reason));
+        }
+        record(&mut batch, ended);
+    }
+    for told in results.told {
+        holds.extend(told.refused.map(|reason| (told.row.leg, reason)));
+        tell(&mut batch, Kind::Mirrored, told.row);
+    }
+    diagnose(env, strand, &holds, outcome);
+    hold(env, strand, holds, &mut batch).await?;
+    if counts.received() > 0 {
+        outcome.count(Stage::Push, &counts);
+        batch.books.push(BookRow {
+            run,
+            stage: Stage::Push,
+            source: strand,
+            partner: 0,
+            file: 0,
+            counts,
+        });
+    }
+    env.store.commit(batch).await?;
+    Ok(())
+}
+
+fn record(batch: &mut Batch, ended: Ended) {
+    let Ended { row, was, .. } = ended;
+    let tail = format!(
+        "{},{},{},\"{}\"",
+        row.state.number(),
+        row.attempts,
+        row.reason,
+        vouched(row.server_id.as_deref())
+    );
+    batch.push(Entry::plain(Kind::Pushed, row.event, tail));
+    batch.push_updates.push(PushUpdate {
+        attempts_were: row.attempts,
+        was,
+        row,
+    });
+}
+
+/// One question a leg and reason, however many entries it is about.
+async fn hold(
+    env: &Env,
+    strand: i64,
+    holds: Vec<(i64, Reason)>,
+    batch: &mut Batch,
+) -> anyhow::Result<()> {
+    let mut asked: HashMap<i64, HashSet<Reason>> = HashMap::new();
+    for (leg, reason) in holds {
+        let known = match asked.entry(leg) {
+            MapEntry::Occupied(known) => known.into_mut(),
+            MapEntry::Vacant(place) => {
+                let open = open_holds(env, leg).await?;
+                place.insert(open.iter().map(|hold| hold.reason).collect())
+            }
+        };
+        if !known.insert(reason) {
+            continue;
+        }
+        batch.held.push(HeldRow {
+            number: 0,
+            leg,
+            stage: Stage::Push.number(),
+            reason,
+            source: strand,
+            partner: 0,
+            return_id: 0,
+            row: 0,
+            since: 0,
+            open: true,
+        });
+    }
+    Ok(())
+}
+
+fn diagnose(env: &Env, strand: i64, holds: &[(i64, Reason)], outcome: &mut StageOutcome) {
+    let source = env
+        .source_at(strand)
+        .map_or("", |place| env.sources[place].config.id.as_str());
+    for (wanted, code, what) in [
+        (Reason::Refused, Code::WriteRefused, "entries were refused"),
+        (
+            Reason::DuplicateEntry,
+            Code::WriteDuplicate,
+            "entries are in the record more than once",
+        ),
+    ] {
+        let count = holds.iter().filter(|(_, reason)| *reason == wanted).count();
+        if count > 0 {
+            let place = Place::detail(format!("source {source}"));
+            outcome
+                .diagnostics
+                .push(Diagnostic::new(code, format!("{count} {what}"), place));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Reads queued events back and builds what is written of them, leg by leg.
+
+use std::collections::HashMap;
+
+use super::{Unit, Write, server_id_spot};
+use crate::domain::{EventKind, Reason};
+use crate::fhir::{patient, service_request};
+use crate::partner::derive::activity_label;
+use crate::pipeline::dossier::Dossier;
+use crate::pipeline::env::Env;
+use crate::pipeline::intake_lookup::{event_spot, events as events_of, numbered};
+use crate::pipeline::observe::{About, KeptEvent, build, newest};
+use crate::pipeline::{kept, map};
+use crate::seal::HolderKey;
+use crate::store::rows::{Leg, PushKind, PushRow, PushState};
+
+/// Writes that cannot be built, and why.
+pub(super) type Refused = Vec<(PushRow, Reason)>;
+
+/// Builds the units of these writes, in the order of their first events; those that cannot be built come back with a reason.
+pub(super) async fn load(env: &Env, rows: Vec<PushRow>) -> anyhow::Result<(Vec<Unit>, Refused)> {
+    let mut legs: Vec<i64> = rows.iter().map(|row| row.leg).collect();
+    legs.sort_unstable();
+    legs.dedup();
+    let legs = env.store.legs(legs).await?;
+    let mut units: HashMap<i64, Unit> = units(env, legs)
+        .await?
+        .into_iter()
+        .map(|unit| (unit.leg.id, unit))
+        .collect();
+    let ids: Vec<i64> = rows.iter().map(|row| row.event).collect();
+    let events: HashMap<i64, _> = env
+        .store
+        .events(ids)
+        .await?
+        .into_iter()
+        .map(|event| (event.id, event))
+        .collect();
+    let holders = events.values().map(|event| event.holder).collect();
+    let keys = env.holder_keys(holders).await?;
+    let (mut order, mut refused) = (Vec::new(), Vec::new());
+    for row in rows {
+        let Some((event, key)) = events
+            .get(&row.event)
+            .and_then(|event| Some((event, keys.get(&event.holder)?)))
+        else {
+            refused.push((row, Reason::Erased));
+            continue;
+        };
+        let plain = key.open(event_spot(event.id, event.holder), &event.sealed)?;
+        let mut kept: KeptEvent = serde_json::from_slice(&plain)?;
+        if kept.kind == EventKind::Count.code() {
+            kept = kept.counting(&newest(events_of(env, row.leg).await?));
+        }
+        let Some(unit) = units.get_mut(&row.leg) else {
+            refused.push((row, Reason::NoPatient));
+            continue;
+        };
+        let partner = &env.rules.partners[unit.partner];
+        let Ok(Some(body)) = build(env, partner, &kept, &unit.about, row.kind) else {
+            refused.push((row, Reason::Refused));
+            continue;
+        };
+        let server_id = match row.kind {
+            PushKind::Create => None,
+            PushKind::Amend | PushKind::Withdraw => {
+                written(env, &unit.leg, &unit.key, &kept).await?
+            }
+        };
+        if unit.writes.is_empty() {
+            order.push(row.leg);
+        }
+        unit.writes.push(Write {
+            row,
+            event: kept,
+            body,
+            server_id,
+        });
+    }
+    let units = order.iter().filter_map(|leg| units.remove(leg)).collect();
+    Ok((units, refused))
+}
+
+/// Units without writes of these legs; a leg whose person is unknown, erased or without a partner has none.
+pub(super) async fn units(env: &Env, legs: Vec<Leg>) -> anyhow::Result<Vec<Unit>> {
+    let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
+    let dossiers = kept::dossiers(env, &raws).await?;
+    let persons = legs.iter().map(|leg| leg.now.person).collect();
+    let keys = env.holder_keys(persons).await?;
+    let mut units = Vec::with_capacity(legs.len());
+    for (leg, dossier) in legs.into_iter().zip(dossiers) {
+        let found = dossier.and_then(|dossier| about(env, &leg, &dossier));
+        let (Some(about), Some(key), Some(partner)) = (
+            found,
+            keys.get(&leg.now.person),
+            env.partner_at(leg.now.partner),
+        ) else {
+            continue;
+        };
+        units.push(Unit {
+            key: key.clone(),
+            partner,
+            about,
+            leg,
+            writes: Vec::new(),
+            task: None,
+            look_first: false,
+        });
+    }
+    Ok(units)
+}
+
+/// Where the server has an Observation, by the writes that went before.
+async fn written(
+    env: &Env,
+    leg: &Leg,
+    key: &HolderKey,
+    kept: &KeptEvent,
+) -> anyhow::Result<Option<String>> {
+    let same = |(_, event): &&(i64, KeptEvent)| event.identifier == kept.identifier;
+    let ids = numbered(env, leg.id)
+        .await?
+        .iter()
+        .filter(same)
+        .map(|(id, _)| *id)
+        .collect();
+    let rows = env.store.pushes_of_events(ids).await?;
+    for row in rows.iter().rev() {
+        if let Some(id) = server_id(key, leg, row)? {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
+/// The server's id of a confirmed write.
+pub(super) fn server_id(
+    key: &HolderKey,
+    leg: &Leg,
+    row: &PushRow,
+) -> anyhow::Result<Option<String>> {
+    let Some(sealed) = row
+        .server_id
+        .as_deref()
+        .filter(|_| row.state == PushState::Confirmed)
+    else {
+        return Ok(None);
+    };
+    let plain = key.open(server_id_spot(row.event, leg.now.person), sealed)?;
+    Ok(String::from_utf8(plain).ok())
+}
+
+/// The server's own ids, from the referral as it was pulled; never from a return.
+fn about(env: &Env, leg: &Leg, dossier: &Dossier) -> Option<About> {
+    let trees = dossier.trees().ok()?;
+    let source = &env.sources[env.source_at(leg.source)?].config;
+    let view = trees.view(
+        env.setting(source, &env.rules, env.today()),
+        map::facts("", crate::domain::Action::New, "", 0),
+    );
+    let person = trees.patient().filter(|_| dossier.patient.is_some())?;
+    Some(About {
+        service_request: service_request::id(&trees.request)?.to_owned(),
+        patient: service_request::id(person)?.to_owned(),
+        nhs_number: patient::nhs_number_text(person).map(str::to_owned),
+        activity: activity_label(&view),
+    })
+}

@@ -1,0 +1,437 @@
+//! Each ending of a write, against servers that answer by a script of their own.
+
+use std::io::{Read, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::send::{Outcome, Session};
+use super::{Unit, Write};
+use crate::domain::{LegReference, LegState, Reason};
+use crate::fhir::client::{Client, Settings};
+use crate::pipeline::observe::{About, KeptEvent};
+use crate::seal::HolderKey;
+use crate::store::rows::{Leg, Place, PushKind, PushRow, PushState, RawIds, Standing};
+
+const SYSTEM: &str = "https://kith.example/Id/return-event";
+
+/// A request as a script sees it.
+struct Asked {
+    line: String,
+    text: String,
+}
+
+impl Asked {
+    fn is(&self, start: &str) -> bool {
+        self.line.starts_with(start)
+    }
+}
+
+/// A server whose script answers each request; `None` hangs up without a word.
+struct Server {
+    base: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    fn new(mut script: impl FnMut(&Asked, usize) -> Option<String> + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}/fhir", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        let serve = move || {
+            for stream in listener.incoming() {
+                let Some(asked) = stream.ok().as_mut().and_then(|stream| {
+                    let asked = read(stream)?;
+                    let number = {
+                        let mut log = log.lock().unwrap();
+                        log.push(asked.line.clone());
+                        log.len()
+                    };
+                    if let Some(answer) = script(&asked, number) {
+                        stream.write_all(answer.as_bytes()).unwrap();
+                    }
+                    Some(asked)
+                }) else {
+                    return;
+                };
+                drop(asked);
+            }
+        };
+        std::thread::Builder::new()
+            .name("scripted".to_owned())
+            .spawn(serve)
+            .unwrap();
+        Self { base, asked }
+    }
+
+    /// Method and path of what was asked, in order.
+    fn asked(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        asked
+            .iter()
+            .map(|line| line.replace(" HTTP/1.1", "").replace("/fhir", ""))
+            .collect()
+    }
+
+    fn session(&self, transactions: bool) -> Session {
+        let mut settings = Settings::new(&self.base);
+        settings.backoff = Duration::ZERO;
+        settings.retries_max = 1;
+        Session {
+            client: Client::new(settings).unwrap(),
+            namespace: "https://kith.example".to_owned(),
+            transactions: transactions.into(),
+        }
+    }
+}
+
+fn read(stream: &mut TcpStream) -> Option<Asked> {
+    let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| {
+                let (name, value) = line.split_once(':')?;
+                name.eq_ignore_ascii_case("content-length")
+                    .then(|| value.trim().parse::<usize>().ok())?
+            });
+            if body.len() >= length.unwrap_or(0) {
+                let line = head.lines().next()?.to_owned();
+                return Some(Asked { line, text });
+            }
+        }
+        let count = stream.read(&mut chunk).ok().filter(|count| *count > 0)?;
+        bytes.extend_from_slice(&chunk[..count]);
+    }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "a script gives an answer, or hangs up"
+)]
+fn answer(status: u16, headers: &str, body: &str) -> Option<String> {
+    let length = body.len();
+    Some(format!(
+        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+    ))
+}
+
+/// A page with the Observations that carry these identifiers.
+fn found(values: &[(&str, &str)]) -> Option<String> {
+    let entries: Vec<_> = values
+        .iter()
+        .map(|(id, value)| json!({"resource": observation(id, value, "1", "attended")}))
+        .collect();
+    let page = json!({"resourceType": "Bundle", "entry": entries});
+    answer(200, "", &page.to_string())
+}
+
+fn observation(id: &str, value: &str, version: &str, code: &str) -> serde_json::Value {
+    json!({"resourceType": "Observation", "id": id, "meta": {"versionId": version}, "status": "final",
+        "identifier": [{"system": SYSTEM, "value": value}], "subject": {"reference": "Patient/p"},
+        "valueCodeableConcept": {"coding": [{"code": code}]}})
+}
+
+fn entries(list: &[&str]) -> String {
+    format!(
+        r#"{{"resourceType":"Bundle","type":"transaction-response","entry":[{}]}}"#,
+        list.join(",")
+    )
+}
+
+fn made(id: &str) -> String {
+    format!(r#"{{"response":{{"status":"201 Created","location":"Observation/{id}/_history/1"}}}}"#)
+}
+
+fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
+    let write = |(event, value): (i64, &&str)| Write {
+        row: PushRow {
+            event,
+            leg: 1,
+            source: 1,
+            kind,
+            state: PushState::Sending,
+            attempts: 1,
+            reason: 0,
+            due: 0,
+            server_id: None,
+        },
+        event: KeptEvent {
+            identifier: (*value).to_owned(),
+            kind: "attendance".to_owned(),
+            on: None,
+            code: "did-not-attend".to_owned(),
+            instrument: String::new(),
+            answers: Vec::new(),
+            words: String::new(),
+            occurrence: 1,
+            taken_at: String::new(),
+            revision: 0,
+            withdrawn: false,
+        },
+        body: observation("", value, "", "did-not-attend")
+            .to_string()
+            .into_bytes(),
+        server_id: None,
+    };
+    Unit {
+        leg: leg(),
+        key: HolderKey::new([1; 32]),
+        partner: 0,
+        about: About {
+            service_request: "r".to_owned(),
+            patient: "p".to_owned(),
+            nhs_number: None,
+            activity: None,
+        },
+        writes: (1..).zip(values).map(write).collect(),
+        task: None,
+        look_first,
+    }
+}
+
+fn leg() -> Leg {
+    Leg {
+        id: 1,
+        reference: LegReference::from_random(1),
+        look: None,
+        source: 1,
+        now: Standing {
+            state: LegState::Accepted,
+            partner: 2,
+            person: 3,
+            why: None,
+            pending: 0,
+            asked: 0,
+            closing: 0,
+            raws: RawIds::default(),
+        },
+        since: 0,
+        born: 0,
+        rev: 1,
+        last: Place::default(),
+    }
+}
+
+fn new(id: &str) -> Outcome {
+    Outcome::Done {
+        id: id.to_owned(),
+        new: true,
+    }
+}
+
+fn known(id: &str) -> Outcome {
+    Outcome::Done {
+        id: id.to_owned(),
+        new: false,
+    }
+}
+
+async fn sent(server: &Server, unit: &Unit) -> Vec<Outcome> {
+    server.session(true).send(unit).await.writes
+}
+
+const BASE: &str = "POST /fhir HTTP";
+const SEARCH: &str = "POST /fhir/Observation/_search";
+const CREATE: &str = "POST /fhir/Observation HTTP";
+
+#[tokio::test]
+async fn a_referral_goes_in_one_transaction() {
+    let server = Server::new(|asked, _| {
+        assert!(asked.is(BASE) && asked.text.contains(&format!("identifier={SYSTEM}|a")));
+        answer(200, "", &entries(&[&made("1"), &made("2")]))
+    });
+    let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
+    assert_eq!(outcomes, [new("1"), new("2")]);
+    assert_eq!(server.asked(), ["POST "]);
+}
+
+#[tokio::test]
+async fn what_a_refused_transaction_left_behind_is_not_sent_again() {
+    let server = Server::new(|asked, _| {
+        if asked.is(BASE) {
+            answer(400, "", "{}")
+        } else if asked.is(SEARCH) {
+            found(&[("7", "a")])
+        } else {
+            assert!(asked.is(CREATE) && asked.text.contains("\"b\""));
+            answer(201, "location: Observation/8\r\n", "")
+        }
+    });
+    let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
+    assert_eq!(outcomes, [known("7"), new("8")]);
+    let creates = server.asked();
+    let creates = creates.iter().filter(|line| *line == "POST /Observation");
+    assert_eq!(creates.count(), 1);
+}
+
+#[tokio::test]
+async fn a_transaction_without_an_answer_is_sent_once() {
+    let server = Server::new(|_, _| None);
+    let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
+    assert_eq!(outcomes, [Outcome::Lost, Outcome::Lost]);
+    assert_eq!(server.asked(), ["POST "]);
+    // In the next run it is looked up: what is there is not sent, what is not there is.
+    let server = Server::new(|asked, _| {
+        if asked.is(SEARCH) {
+            found(&[("7", "b")])
+        } else {
+            assert!(asked.is(CREATE) && asked.text.contains("\"a\""));
+            answer(201, "location: Observation/8\r\n", "")
+        }
+    });
+    let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, true)).await;
+    assert_eq!(outcomes, [new("8"), known("7")]);
+}
+
+#[tokio::test]
+async fn only_what_an_answer_proves_counts() {
+    let two = format!("{}{}", entries(&[&made("1"), &made("2")]), "{}");
+    let short = entries(&[&made("1")]);
+    for body in [two, short] {
+        let server = Server::new(move |asked, _| {
+            if asked.is(BASE) {
+                answer(200, "", &body)
+            } else {
+                assert!(asked.is(SEARCH), "nothing is sent again");
+                found(&[("1", "a")])
+            }
+        });
+        let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
+        assert_eq!(outcomes, [known("1"), Outcome::Lost]);
+    }
+    let busy = r#"{"response":{"status":"429 Too Many Requests"}}"#;
+    let server = Server::new(move |asked, _| {
+        if asked.is(BASE) {
+            answer(200, "", &entries(&[&made("1"), busy]))
+        } else if asked.is(SEARCH) {
+            found(&[])
+        } else {
+            answer(201, "location: Observation/2\r\n", "")
+        }
+    });
+    let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
+    assert_eq!(outcomes, [new("1"), new("2")]);
+}
+
+#[tokio::test]
+async fn a_server_without_transactions_is_asked_for_one_only_once() {
+    let server = Server::new(|asked, number| {
+        if asked.is(BASE) {
+            answer(405, "", "")
+        } else if asked.is(SEARCH) {
+            found(&[])
+        } else {
+            answer(201, &format!("location: Observation/{number}\r\n"), "")
+        }
+    });
+    let session = server.session(true);
+    for _ in 0..2 {
+        let two = unit(&["a", "b"], PushKind::Create, false);
+        let outcomes = session.send(&two).await.writes;
+        assert!(
+            outcomes
+                .iter()
+                .all(|outcome| matches!(outcome, Outcome::Done { new: true, .. }))
+        );
+    }
+    let tried = server.asked();
+    assert_eq!(tried.iter().filter(|line| *line == "POST ").count(), 1);
+}
+
+#[tokio::test]
+async fn a_conflict_is_looked_up() {
+    for (there, wanted) in [
+        (vec![("7", "a")], known("7")),
+        (
+            vec![("7", "a"), ("8", "a")],
+            Outcome::Refused(Reason::DuplicateEntry),
+        ),
+        (vec![], Outcome::Lost),
+    ] {
+        for status in [409, 412] {
+            let there = there.clone();
+            let server = Server::new(move |asked, _| {
+                if asked.is(CREATE) {
+                    answer(status, "", "")
+                } else {
+                    found(&there)
+                }
+            });
+            let outcomes = sent(&server, &unit(&["a"], PushKind::Create, false)).await;
+            assert_eq!(outcomes.first(), Some(&wanted), "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_was_not_looked_at_is_tried_again_and_a_closed_door_is_not() {
+    let server = Server::new(|_, number| match number {
+        1 => answer(429, "retry-after: 0\r\n", ""),
+        _ => answer(201, "location: Observation/1\r\n", ""),
+    });
+    let one = unit(&["a"], PushKind::Create, false);
+    assert_eq!(sent(&server, &one).await, [new("1")]);
+    let server = Server::new(|_, _| answer(429, "retry-after: 3600\r\n", ""));
+    assert_eq!(sent(&server, &one).await, [Outcome::Later]);
+    let server = Server::new(|_, _| answer(403, "", ""));
+    assert_eq!(sent(&server, &one).await, [Outcome::Barred]);
+    assert_eq!(server.asked().len(), 1);
+    let server = Server::new(|_, _| answer(422, "", "{}"));
+    let refused = Outcome::Refused(Reason::Refused);
+    assert_eq!(sent(&server, &one).await, [refused]);
+}
+
+#[tokio::test]
+async fn a_correction_meets_the_version_it_was_made_from() {
+    // Somebody else is quicker, once for 409 and for 412; then thrice.
+    for (stale, wanted) in [(1, new("7")), (3, Outcome::Later)] {
+        for status in [409, 412] {
+            let mut puts = 0;
+            let server = Server::new(move |asked, _| {
+                if asked.is(SEARCH) {
+                    return found(&[("7", "a")]);
+                }
+                if asked.is("GET") {
+                    let version = (puts + 1).to_string();
+                    let now = observation("7", "a", &version, "attended");
+                    return answer(200, "", &now.to_string());
+                }
+                puts += 1;
+                let tag = format!("if-match: W/\"{puts}\"");
+                assert!(asked.is("PUT /fhir/Observation/7") && asked.text.contains(&tag));
+                assert!(asked.text.contains("\"amended\""));
+                answer(if puts <= stale { status } else { 200 }, "", "")
+            });
+            let one = unit(&["a"], PushKind::Amend, false);
+            let outcomes = server.session(false).send(&one).await.writes;
+            assert_eq!(outcomes.first(), Some(&wanted), "{status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_never_there_needs_no_taking_back() {
+    let server = Server::new(|asked, _| {
+        assert!(asked.is(SEARCH));
+        found(&[])
+    });
+    let one = unit(&["a"], PushKind::Withdraw, false);
+    assert_eq!(sent(&server, &one).await, [Outcome::Nothing]);
+    // Told and taken back between two runs: neither is sent.
+    let mut both = unit(&["a", "a"], PushKind::Create, false);
+    both.writes[1].row.kind = PushKind::Withdraw;
+    assert_eq!(
+        sent(&server, &both).await,
+        [Outcome::Nothing, Outcome::Nothing]
+    );
+    // A deleted entry is not made anew by amending it.
+    let server = Server::new(|_, _| answer(410, "", ""));
+    let mut gone = unit(&["a"], PushKind::Amend, false);
+    gone.writes[0].server_id = Some("7".to_owned());
+    let outcome = Outcome::Refused(Reason::SourceGone);
+    assert_eq!(sent(&server, &gone).await, [outcome]);
+}

@@ -1,0 +1,102 @@
+//! Projecting writes to GP systems: queued, claimed, answered, each only from where it was read.
+
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+
+use super::super::StoreError;
+use super::super::rows::{MirrorRow, PushRow, PushUpdate};
+use super::engine;
+use super::statement::{Cell, insert};
+use crate::domain::limits;
+
+pub(super) async fn insert_pushes(
+    conn: &mut SqliteConnection,
+    pushes: &[PushRow],
+) -> Result<(), StoreError> {
+    let cells = pushes
+        .iter()
+        .flat_map(|push| {
+            [
+                push.event,
+                push.leg,
+                push.source,
+                push.kind.number(),
+                push.state.number(),
+                push.attempts,
+                push.reason,
+                push.due,
+            ]
+            .map(Cell::I)
+        })
+        .collect();
+    insert(
+        conn,
+        "INSERT INTO push (event, leg, source, kind, state, attempts, reason, due)",
+        8,
+        cells,
+    )
+    .await
+}
+
+/// Moves writes that still stand where they were read; if one does not, another run has it, and nothing is written.
+pub(super) async fn move_pushes(
+    conn: &mut SqliteConnection,
+    updates: &[PushUpdate],
+) -> Result<(), StoreError> {
+    for chunk in updates.chunks(limits::STATEMENT_ROWS) {
+        let rows = vec!["(?,?,?,?,?,?,?)"; chunk.len()].join(",");
+        let sql = format!(
+            "UPDATE push SET state = v.column2, attempts = v.column3, reason = v.column4, server_id = v.column5 \
+             FROM (VALUES {rows}) v WHERE push.event = v.column1 AND push.state = v.column6 AND push.attempts = v.column7"
+        );
+        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
+            .persistent(chunk.len() == limits::STATEMENT_ROWS);
+        for update in chunk {
+            let row = &update.row;
+            query = query
+                .bind(row.event)
+                .bind(row.state.number())
+                .bind(row.attempts)
+                .bind(row.reason)
+                .bind(row.server_id.as_deref())
+                .bind(update.was.number())
+                .bind(update.attempts_were);
+        }
+        let done = query
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine("moving writes", &error))?;
+        if usize::try_from(done.rows_affected()) != Ok(chunk.len()) {
+            return Err(StoreError::Stale);
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn upsert_mirrors(
+    conn: &mut SqliteConnection,
+    mirrors: &[MirrorRow],
+) -> Result<(), StoreError> {
+    let mut cells = Vec::with_capacity(mirrors.len() * 7);
+    for row in mirrors {
+        cells.extend(
+            [
+                row.leg,
+                row.kind.number(),
+                row.source,
+                row.state.number(),
+                row.attempts,
+                row.said,
+            ]
+            .map(Cell::I),
+        );
+        cells.push(row.server_id.as_deref().map_or(Cell::Null, Cell::B));
+    }
+    insert(
+        conn,
+        "INSERT OR REPLACE INTO mirror (leg, kind, source, state, attempts, said, server_id)",
+        7,
+        cells,
+    )
+    .await
+}
