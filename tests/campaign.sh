@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs a long campaign, resumably, and logs its result: bash tests/campaign.sh NAME [--seed S] [--count N]
 #
-#   loop-sekmet   the loop against sekmet-fhir, N times 1,000 referrals, seeds S to S+N-1
+#   loop-sekmet   the loop against sekmet-fhir, N times 1,000 referrals, seeds S to S+N-1 (default 10)
+#   gp-faults     the loop against a misbehaving GP system, N times 60 referrals, seeds S to S+N-1 (default 300)
 #
 # What has passed is remembered in target/campaigns; a campaign that was stopped goes on where it was. A failure prints
 # the seed that replays it. A finished campaign adds its line to docs/CAMPAIGNS.md.
@@ -9,15 +10,18 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
-  sed -n '2,4p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  sed -n '2,5p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
   exit 2
 }
 
 name="${1:-}"
-[ "$name" = loop-sekmet ] || usage
+case "$name" in
+  loop-sekmet) tests=loop_fhir:: count=10 ;;
+  gp-faults) tests=gp_faults::seed_01 count=300 ;;
+  *) usage ;;
+esac
 shift
 seed=1
-count=10
 while [ $# -gt 0 ]; do
   [ $# -ge 2 ] || usage
   case "$1" in
@@ -33,13 +37,13 @@ revision="$(git rev-parse --short HEAD 2>/dev/null || echo uncommitted)"
 mkdir -p target/campaigns
 done_file="target/campaigns/$name-$revision"
 touch "$done_file"
-bash tests/components/sekmet.sh
+[ "$name" != loop-sekmet ] || bash tests/components/sekmet.sh
 
 for ((current = seed; current < seed + count; current++)); do
   grep -qx "$current" "$done_file" && continue
   echo "$name: seed $current" >&2
   if ! KITH_SHARED=required KITH_TEST_SEED="$current" \
-    cargo test --quiet --locked --test suite loop_fhir:: </dev/null; then
+    cargo test --quiet --locked --test suite "$tests" </dev/null; then
     echo "$name: failed; bash tests/campaign.sh $name --seed $current --count 1 replays it" >&2
     exit 1
   fi

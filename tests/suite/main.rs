@@ -17,6 +17,7 @@ mod broken;
 mod cli;
 mod demo;
 mod fhirpath;
+mod gp_faults;
 mod loop_fhir;
 mod privacy;
 mod pull;

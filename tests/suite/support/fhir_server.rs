@@ -12,6 +12,8 @@ const BATCH: usize = 50;
 /// A FHIR server on loopback, seen from outside.
 pub(crate) struct FhirServer {
     pub(crate) base: String,
+    /// A header of every request.
+    header: Option<(&'static str, &'static str)>,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
@@ -30,9 +32,28 @@ impl FhirServer {
             .build();
         Self {
             base: base.trim_end_matches('/').to_owned(),
+            header: None,
             client: client.expect("a client of plain HTTP can be built"),
             runtime: runtime.expect("a runtime can be built"),
         }
+    }
+
+    /// The same client with a header in every request.
+    pub(crate) fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// Sends a text to a path below the base; an answer in JSON, or null.
+    pub(crate) fn say(&self, path: &str, text: &str) -> Value {
+        let body = Value::String(text.to_owned());
+        let (status, answer) = self.send(
+            reqwest::Method::POST,
+            &format!("{}/{path}", self.base),
+            Some(&body),
+        );
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
     }
 
     /// Waits until the server answers; `alive` says whether its process still runs.
@@ -132,10 +153,16 @@ impl FhirServer {
                 .client
                 .request(method, url)
                 .header("accept", "application/fhir+json");
+            if let Some((name, value)) = self.header {
+                request = request.header(name, value);
+            }
             if let Some(body) = body {
                 request = request
                     .header("content-type", "application/fhir+json")
-                    .body(body.to_string());
+                    .body(
+                        body.as_str()
+                            .map_or_else(|| body.to_string(), str::to_owned),
+                    );
             }
             let answer = request.send().await.expect("the server answers");
             let status = answer.status().as_u16();

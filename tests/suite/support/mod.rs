@@ -2,6 +2,7 @@
 
 pub(crate) mod expected;
 pub(crate) mod fhir_server;
+pub(crate) mod gp_world;
 pub(crate) mod home;
 pub(crate) mod people;
 pub(crate) mod planted;
