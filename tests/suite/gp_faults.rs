@@ -87,7 +87,7 @@ impl Drop for Replay {
 
 /// How the server of a seed misbehaves.
 fn faults(seed: u32) -> String {
-    let mut faults = "all=25,short-pages=40,no-post-search=1".to_owned();
+    let mut faults = "all=25,late=15,short-pages=40,no-post-search=1".to_owned();
     if seed.is_multiple_of(3) {
         faults.push_str(",no-transaction=100");
     }
