@@ -7,7 +7,7 @@ use super::super::resources::Failure;
 use super::super::routes::{Answer, Call, Server};
 use super::catalogue::Fault;
 use super::dice::Dice;
-use super::{APART_MAX, Faults};
+use super::{APART_MAX, Faults, bundles};
 
 impl Faults {
     /// Changes a page; says whether that has an effect.
@@ -138,10 +138,9 @@ fn first_page(call: &Call) -> Option<Call> {
 }
 
 fn taken(page: &mut Value) -> Vec<Value> {
-    match page["entry"].take() {
-        Value::Array(entries) => entries,
-        _ => Vec::new(),
-    }
+    bundles::entries(page)
+        .map(std::mem::take)
+        .unwrap_or_default()
 }
 
 /// Sets the entries; a Bundle without any has no such member.
@@ -172,7 +171,7 @@ fn next(page: &Value) -> Option<String> {
 
 /// Sets the link to the next page, or takes it away.
 fn link(page: &mut Value, url: Option<String>) {
-    if let Some(links) = page["link"].as_array_mut() {
+    if let Some(links) = page.get_mut("link").and_then(Value::as_array_mut) {
         links.retain(|link| link["relation"] != "next");
         links.extend(url.map(|url| json!({"relation": "next", "url": url})));
     }

@@ -246,9 +246,12 @@ fn forget_version(answer: &mut Answer) -> bool {
     };
     if body["resourceType"] != "Bundle" {
         bare(body);
-    } else if let Some(entries) = body["entry"].as_array_mut() {
-        for entry in entries {
-            bare(&mut entry["resource"]);
+    } else if let Some(entries) = bundles::entries(body) {
+        for resource in entries
+            .iter_mut()
+            .filter_map(|entry| entry.get_mut("resource"))
+        {
+            bare(resource);
         }
     }
     forgot

@@ -342,6 +342,38 @@ async fn bundles_are_refused_whole_or_in_part() {
 }
 
 #[tokio::test]
+async fn faults_that_meet_do_not_stop_the_server() {
+    // Every fault at once, over requests of every kind, the wrong ones among them.
+    let list: Vec<String> = CATALOGUE
+        .iter()
+        .map(|entry| format!("{}=30", entry.name))
+        .collect();
+    let sandbox = sandbox(&list.join(",")).await;
+    let bodies = [
+        "",
+        "[]",
+        "{}",
+        r#"{"resourceType":"Bundle","type":"transaction","entry":["x",{"request":"ifNoneExist"}]}"#,
+        r#"{"resourceType":"Bundle","type":"batch","entry":{}}"#,
+    ];
+    for n in 0..6 {
+        for body in bodies {
+            for request in [
+                "GET metadata",
+                "POST ",
+                "POST Patient/_search",
+                "PUT Patient/p",
+            ] {
+                send(&sandbox, request, &[("if-match", "\"")], body.to_owned()).await;
+            }
+        }
+        get(&sandbox, &format!("ServiceRequest?_count={n}")).await;
+        get(&sandbox, "?_own=endless.1").await;
+    }
+    assert!(struck(&sandbox).await.as_object().unwrap().len() > 15);
+}
+
+#[tokio::test]
 async fn the_same_seed_strikes_the_same_requests_in_the_share_asked_for() {
     let mut told = Vec::new();
     for _ in 0..2 {
