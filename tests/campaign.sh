@@ -4,6 +4,7 @@
 #   loop-sekmet   the loop against sekmet-fhir, N times 1,000 referrals, seeds S to S+N-1 (default 10)
 #   gp-kill       ten kills of pull and push behind a proxy that loses answers, seeds S to S+N-1 (default 20)
 #   hfs           the loop against helios-hfs, two tenants, tokens of oidc-provider, seeds S to S+N-1 (default 3)
+#   gp-faults     the loop against a misbehaving GP system, N times 60 referrals, seeds S to S+N-1 (default 300)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
 # What has passed is remembered in target/campaigns; a campaign that was stopped goes on where it was. A failure prints
@@ -12,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
-  sed -n '2,6p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  sed -n '2,7p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
   exit 2
 }
 
@@ -21,6 +22,7 @@ case "$name" in
   loop-sekmet) tests=loop_fhir:: count=10 parts="sekmet" ;;
   gp-kill) tests=gp_kill:: count=20 parts="sekmet mitmproxy" ;;
   hfs) tests=gp_servers::the_loop_passes_with_the_tokens count=3 parts="fhir_router oidc_provider campaigns/hfs" ;;
+  gp-faults) tests=gp_faults::seed_01 count=300 parts="" ;;
   *) usage ;;
 esac
 shift

@@ -401,6 +401,16 @@ async fn reads_are_repeated_a_few_times() {
 }
 
 #[tokio::test]
+async fn an_answer_that_was_cut_short_is_asked_for_again() {
+    let torn = answer(200, "", "{\"resourceType\":\"Organization\",\"id\":\"1\"");
+    let marked = answer(200, "", "\u{feff}{\"resourceType\":\"Organization\"}");
+    let server = Scripted::new(&[&torn, &marked]);
+    let read = client(&server.base).read("Organization", "1").await;
+    let body = read.unwrap().unwrap();
+    assert_eq!(body, b"{\"resourceType\":\"Organization\"}");
+}
+
+#[tokio::test]
 async fn a_write_is_sent_once() {
     let found =
         json!({"resourceType": "Observation", "id": "7", "meta": {"versionId": "2"}}).to_string();

@@ -2,7 +2,7 @@
 //!
 //! In come HTTP requests and files of resources; out go FHIR answers. It keeps what it is given in memory only and never
 //! listens anywhere but on 127.0.0.1. Its clock is injected and its ids come from content, so that the same requests give
-//! the same bytes.
+//! the same bytes. On demand it misbehaves, as a server can (`faults`).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ use tokio::task::JoinHandle;
 mod bundle;
 mod capability;
 mod dates;
+mod faults;
+mod line;
 mod load;
 mod matches;
 mod pages;
@@ -29,8 +31,11 @@ mod search;
 mod tests;
 mod validate;
 
+pub(crate) use faults::{FaultSpec, help as faults_help};
 pub(crate) use load::Loaded;
 
+use faults::Faults;
+use line::{Line, Lines};
 use resources::Store;
 use routes::Server;
 
@@ -122,7 +127,8 @@ impl Sandbox {
             .fallback(routes::handle)
             .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
             .with_state(Arc::clone(&server));
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+        let service = router.into_make_service_with_connect_info::<Line>();
+        let serving = axum::serve(Lines(listener), service).with_graceful_shutdown(async move {
             // A dropped sender means the same as a sent word: stop.
             stopped.await.unwrap_or(());
         });
@@ -168,6 +174,11 @@ impl Sandbox {
             .live(resource_type)
             .filter_map(|(_, version)| version.body.clone())
             .collect()
+    }
+
+    /// From here on strikes a share of the requests, by chance of this seed.
+    pub(crate) fn misbehave(&self, spec: FaultSpec, seed: u64) {
+        self.lock().faults = Some(Faults::new(spec, seed));
     }
 
     /// Stops listening and waits until the requests in hand are answered.

@@ -39,11 +39,23 @@ impl Server {
         self.store.knows(resource_type)?;
         let strict = call.prefer.contains("handling=strict");
         let query = search::parse(&self.store, resource_type, asked, strict)?;
-        let found = query.run(&self.store, resource_type);
+        let mut found = query.run(&self.store, resource_type);
+        if call.quirks.lag > 0 {
+            let seen_until = (self.store.now)() - call.quirks.lag;
+            let store = &self.store;
+            let seen = |id: &String| {
+                store
+                    .current(resource_type, id)
+                    .is_ok_and(|held| held.at < seen_until)
+            };
+            found.retain(seen);
+        }
+        call.quirks.reorder(&mut found);
         let name = format!(
-            "{resource_type}?{} at {}",
+            "{resource_type}?{} at {} {}",
             encode(&query.understood),
-            self.store.revision
+            self.store.revision,
+            call.quirks.mark()
         );
         let token = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
         let search = Arc::new(Search {
@@ -51,7 +63,7 @@ impl Server {
             query,
             found,
         });
-        if search.found.len() > search.query.count
+        if search.found.len() > on_a_page(&search, call)
             && self
                 .searches
                 .by_token
@@ -65,12 +77,15 @@ impl Server {
                 self.searches.by_token.remove(&oldest);
             }
         }
-        Ok(Answer::of(200, self.searchset(&search, &token, 0)))
+        Ok(Answer::of(
+            200,
+            self.searchset(&search, &token, 0, on_a_page(&search, call)),
+        ))
     }
 
-    pub(super) fn page(&self, query: &str) -> Result<Answer, Failure> {
+    pub(super) fn page(&self, call: &Call) -> Result<Answer, Failure> {
         let gone = || Failure::new(410, "expired", "the search is not known or has expired");
-        let asked = pairs(query);
+        let asked = pairs(&call.query);
         let page = asked
             .iter()
             .find(|(name, _)| name == "_page")
@@ -80,10 +95,13 @@ impl Server {
             .ok_or_else(gone)?;
         let search = self.searches.by_token.get(token).ok_or_else(gone)?;
         let start = start.parse::<usize>().map_err(|_| gone())?;
-        Ok(Answer::of(200, self.searchset(search, token, start)))
+        Ok(Answer::of(
+            200,
+            self.searchset(search, token, start, on_a_page(search, call)),
+        ))
     }
 
-    fn searchset(&self, search: &Search, token: &str, start: usize) -> Value {
+    fn searchset(&self, search: &Search, token: &str, start: usize, count: usize) -> Value {
         let base = &self.store.base;
         let Search {
             resource_type,
@@ -96,7 +114,7 @@ impl Server {
         if query.count_only {
             return bundle;
         }
-        let end = start.saturating_add(query.count).min(found.len());
+        let end = start.saturating_add(count).min(found.len());
         let page = found.get(start..end).unwrap_or_default();
         let mut entries = Vec::new();
         for id in page {
@@ -124,6 +142,15 @@ impl Server {
     }
 }
 
+/// How many resources a page has: `_count`, or a tenth of it where a fault makes it so.
+fn on_a_page(search: &Search, call: &Call) -> usize {
+    if call.quirks.short {
+        search.query.count.div_ceil(10)
+    } else {
+        search.query.count
+    }
+}
+
 /// The pairs of a query string or form, decoded, in order.
 pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
     let Ok(mut url) = reqwest::Url::parse("http://localhost/") else {
@@ -133,7 +160,7 @@ pub(super) fn pairs(query: &str) -> Vec<(String, String)> {
     url.query_pairs().into_owned().collect()
 }
 
-fn encode(pairs: &[(String, String)]) -> String {
+pub(super) fn encode(pairs: &[(String, String)]) -> String {
     let Ok(mut url) = reqwest::Url::parse("http://localhost/") else {
         return String::new();
     };

@@ -1,15 +1,19 @@
 //! From an HTTP request to an answer: the REST interactions of R4 over the store.
 //!
 //! Requests from outside and the entries of a bundle take the same way (`Server::answer`), so that they cannot differ.
+//! Where faults were asked for, `faults` stands between a request and its answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::faults::{self, Faults};
+use super::line::{Line, Wire};
 use super::pages::{Searches, pairs};
 use super::resources::{Failure, Store, Version};
 use super::validate::validate;
@@ -19,6 +23,19 @@ use super::{bundle, capability, dates, search};
 pub(super) struct Server {
     pub(super) store: Store,
     pub(super) searches: Searches,
+    /// What misbehaves, where that was asked for.
+    pub(super) faults: Option<Faults>,
+}
+
+/// What a fault makes one search see.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Quirks {
+    /// Resources stored within so many microseconds are not found.
+    pub(super) lag: i64,
+    /// A page holds a tenth of what was asked for.
+    pub(super) short: bool,
+    /// What was found is in an order drawn with this number.
+    pub(super) order: Option<usize>,
 }
 
 /// A request, from outside or within a bundle.
@@ -36,6 +53,7 @@ pub(super) struct Call {
     pub(super) within_bundle: bool,
     /// The id that a transaction has already promised to its other entries.
     pub(super) assigned_id: Option<String>,
+    pub(super) quirks: Quirks,
 }
 
 /// What is answered.
@@ -68,9 +86,47 @@ impl Answer {
     }
 }
 
+/// An answer on its way out.
+#[derive(Default)]
+pub(super) struct Reply {
+    pub(super) answer: Answer,
+    pub(super) headers: Vec<(&'static str, String)>,
+    /// Said instead of the answer's body.
+    pub(super) html: Option<&'static str>,
+    pub(super) shape: Shape,
+    /// How far behind the clock of this answer is, in microseconds.
+    pub(super) behind: i64,
+}
+
+/// How the bytes of an answer leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Shape {
+    #[default]
+    Whole,
+    /// Not at all: the connection ends.
+    Dropped,
+    /// The connection ends after this percentage of the body.
+    Truncated(usize),
+    /// This percentage of the body only, as if it were all.
+    Torn(usize),
+    ByteOrderMark,
+    /// In pieces, with a pause before each.
+    Trickle(Duration),
+}
+
+impl From<Answer> for Reply {
+    fn from(answer: Answer) -> Self {
+        Self {
+            answer,
+            ..Self::default()
+        }
+    }
+}
+
 /// Answers one HTTP request.
 pub(super) async fn handle(
     State(server): State<Arc<Mutex<Server>>>,
+    ConnectInfo(line): ConnectInfo<Line>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -85,38 +141,45 @@ pub(super) async fn handle(
         Some(joined).filter(|text| !text.is_empty())
     };
     let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
-    let answer = match uri.path().strip_prefix("/fhir") {
-        Some(path) if path.is_empty() || path.starts_with('/') => server.answer(&Call {
-            method: method.as_str().to_owned(),
-            path: path.trim_matches('/').to_owned(),
-            query: uri.query().unwrap_or_default().to_owned(),
-            body: body.to_vec(),
-            content_type: header("content-type").unwrap_or_default(),
-            prefer: header("prefer").unwrap_or_default(),
-            if_match: header("if-match"),
-            if_none_match: header("if-none-match"),
-            if_none_exist: header("if-none-exist"),
-            ..Call::default()
-        }),
+    let reply = match uri.path().strip_prefix("/fhir") {
+        Some(path) if path.is_empty() || path.starts_with('/') => {
+            let call = Call {
+                method: method.as_str().to_owned(),
+                path: path.trim_matches('/').to_owned(),
+                query: uri.query().unwrap_or_default().to_owned(),
+                body: body.to_vec(),
+                content_type: header("content-type").unwrap_or_default(),
+                prefer: header("prefer").unwrap_or_default(),
+                if_match: header("if-match"),
+                if_none_match: header("if-none-match"),
+                if_none_exist: header("if-none-exist"),
+                ..Call::default()
+            };
+            let spared = header("x-sandbox-faults").is_some_and(|word| word == "off");
+            faults::answer(&mut server, call, spared)
+        }
         _ => {
             let failure = Failure::new(404, "not-found", "the FHIR base URL ends in /fhir");
-            Answer::of(404, failure.outcome())
+            Reply::from(Answer::of(404, failure.outcome()))
         }
     };
-    let now = (server.store.now)();
+    let now = (server.store.now)() - reply.behind;
     drop(server);
-    respond(answer, now)
+    respond(reply, now, &line)
 }
 
-fn respond(answer: Answer, now: i64) -> Response {
+fn respond(reply: Reply, now: i64, line: &Line) -> Response {
+    let answer = reply.answer;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = answer.body.map(|body| body.to_string()).unwrap_or_default();
+    let mut body = answer.body.map(|body| body.to_string()).unwrap_or_default();
+    let mut media = "application/fhir+json; charset=utf-8";
+    if let Some(html) = reply.html {
+        (body, media) = (html.to_owned(), "text/html");
+    }
+    line.say(shape(reply.shape, &mut body));
     let mut headers = vec![("date", dates::http(now))];
     if !body.is_empty() {
-        headers.push((
-            "content-type",
-            "application/fhir+json; charset=utf-8".to_owned(),
-        ));
+        headers.push(("content-type", media.to_owned()));
     }
     headers.extend(answer.etag.map(|etag| ("etag", etag)));
     headers.extend(
@@ -125,6 +188,7 @@ fn respond(answer: Answer, now: i64) -> Response {
             .map(|at| ("last-modified", dates::http(at))),
     );
     headers.extend(answer.location.map(|location| ("location", location)));
+    headers.extend(reply.headers);
     let mut response = (status, body).into_response();
     response.headers_mut().remove("content-type");
     for (name, value) in headers {
@@ -135,11 +199,35 @@ fn respond(answer: Answer, now: i64) -> Response {
     response
 }
 
+/// Changes the body where the shape says so, and gives the word to the connection.
+fn shape(shape: Shape, body: &mut String) -> Wire {
+    match shape {
+        Shape::Whole => Wire::Whole,
+        Shape::Dropped => Wire::CutAfter(0),
+        // The status line and the headers are longer than this: an answer without a body ends within them.
+        Shape::Truncated(percent) => Wire::CutAfter(100 + body.len() * percent / 100),
+        Shape::Torn(percent) => {
+            let mut end = body.len() * percent / 100;
+            while !body.is_char_boundary(end) {
+                end -= 1;
+            }
+            body.truncate(end);
+            Wire::Whole
+        }
+        Shape::ByteOrderMark => {
+            body.insert(0, '\u{feff}');
+            Wire::Whole
+        }
+        Shape::Trickle(pause) => Wire::Trickle(body.len() / 6 + 100, pause),
+    }
+}
+
 impl Server {
     pub(super) fn new(store: Store) -> Self {
         Self {
             store,
             searches: Searches::default(),
+            faults: None,
         }
     }
 
@@ -164,7 +252,7 @@ impl Server {
         let segments: Vec<&str> = call.path.split('/').collect();
         match (call.method.as_str(), segments.as_slice()) {
             ("GET", ["metadata"]) => Ok(Answer::of(200, capability::statement(&self.store))),
-            ("GET", [""]) => self.page(&call.query),
+            ("GET", [""]) => self.page(call),
             ("POST", [""]) if !call.within_bundle => {
                 json_body(call)?;
                 bundle::process(self, &call.body)

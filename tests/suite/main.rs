@@ -17,6 +17,7 @@ mod broken;
 mod cli;
 mod demo;
 mod fhirpath;
+mod gp_faults;
 mod gp_kill;
 mod gp_servers;
 mod gp_tls;

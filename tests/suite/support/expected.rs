@@ -238,16 +238,16 @@ fn assert_books(workload: &Workload, summary: &Value, searched: bool) {
 }
 
 /// How many referrals should end how.
-struct Fates {
+pub(crate) struct Fates {
     delivered: u64,
     cancelled: u64,
     in_error: u64,
     not_ours: u64,
-    held_by_reason: BTreeMap<&'static str, u64>,
+    pub(crate) held_by_reason: BTreeMap<&'static str, u64>,
 }
 
 impl Fates {
-    fn of(workload: &Workload, searched: bool) -> Self {
+    pub(crate) fn of(workload: &Workload, searched: bool) -> Self {
         let held_by_reason = BTreeMap::from([
             ("no-patient", workload.count(&["no-patient"])),
             ("nhs-number", workload.count(&["bad-nhs-number"])),
@@ -273,7 +273,7 @@ impl Fates {
     }
 }
 
-fn assert_held(summary: &Value, expected: &BTreeMap<&str, u64>) {
+pub(crate) fn assert_held(summary: &Value, expected: &BTreeMap<&str, u64>) {
     let mut found: BTreeMap<&str, u64> = BTreeMap::new();
     for held in summary["held"].as_array().expect("held") {
         // An age below the partner's least is a criterion, whichever of the two words is used for it.

@@ -16,8 +16,8 @@ const BATCH: usize = 50;
 /// A FHIR server on loopback, seen from outside.
 pub(crate) struct FhirServer {
     pub(crate) base: String,
-    token: Option<String>,
-    tenant: Option<String>,
+    /// Headers of every request.
+    headers: Vec<(&'static str, String)>,
     client: reqwest::Client,
     runtime: tokio::runtime::Runtime,
 }
@@ -36,8 +36,7 @@ impl FhirServer {
             .build();
         Self {
             base: base.trim_end_matches('/').to_owned(),
-            token: None,
-            tenant: None,
+            headers: Vec::new(),
             client: client.expect("a client of plain HTTP can be built"),
             runtime: runtime.expect("a runtime can be built"),
         }
@@ -45,18 +44,30 @@ impl FhirServer {
 
     /// A client that shows this token.
     pub(crate) fn with_token(base: &str, token: &str) -> Self {
-        Self {
-            token: Some(token.to_owned()),
-            ..Self::at(base)
-        }
+        Self::at(base).with_header("authorization", format!("Bearer {token}"))
     }
 
     /// The same, of one tenant of the server.
     pub(crate) fn of_tenant(self, tenant: &str) -> Self {
-        Self {
-            tenant: Some(tenant.to_owned()),
-            ..self
-        }
+        self.with_header("x-tenant-id", tenant)
+    }
+
+    /// The same client with a header in every request.
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Sends a text to a path below the base; an answer in JSON, or null.
+    pub(crate) fn say(&self, path: &str, text: &str) -> Value {
+        let body = Value::String(text.to_owned());
+        let (status, answer) = self.send(
+            reqwest::Method::POST,
+            &format!("{}/{path}", self.base),
+            Some(&body),
+        );
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
     }
 
     /// Waits until the server answers; `alive` says whether its process still runs.
@@ -162,16 +173,16 @@ impl FhirServer {
                 .request(method, url)
                 .header("accept", "application/fhir+json")
                 .header(OF_THE_TESTS, "1");
-            if let Some(token) = &self.token {
-                request = request.bearer_auth(token);
-            }
-            if let Some(tenant) = &self.tenant {
-                request = request.header("x-tenant-id", tenant);
+            for (name, value) in &self.headers {
+                request = request.header(*name, value);
             }
             if let Some(body) = body {
                 request = request
                     .header("content-type", "application/fhir+json")
-                    .body(body.to_string());
+                    .body(
+                        body.as_str()
+                            .map_or_else(|| body.to_string(), str::to_owned),
+                    );
             }
             let answer = request.send().await.expect("the server answers");
             let status = answer.status().as_u16();

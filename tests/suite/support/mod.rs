@@ -4,6 +4,7 @@ pub(crate) mod bad_servers;
 pub(crate) mod between;
 pub(crate) mod expected;
 pub(crate) mod fhir_server;
+pub(crate) mod gp_world;
 pub(crate) mod hfs;
 pub(crate) mod home;
 pub(crate) mod installed;

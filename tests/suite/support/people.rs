@@ -1,6 +1,7 @@
 //! A small world of made-up people, their GP system (`kith sandbox`) and two partners.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 
 use jiff::civil::Date;
@@ -23,10 +24,16 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// Starts `kith sandbox` on a free port with the resources of a folder.
     pub(crate) fn start(home: &Home, data: &str) -> Self {
+        Self::with(&home.below(data), &[])
+    }
+
+    /// Starts `kith sandbox` with further arguments.
+    pub(crate) fn with(data: &Path, arguments: &[&str]) -> Self {
         let mut command = kith_command();
         command
             .args(["sandbox", "--port", "0", "--data"])
-            .arg(home.below(data))
+            .arg(data)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -46,7 +53,7 @@ impl Sandbox {
         } else {
             format!("{}/fhir", url.trim_end_matches('/'))
         };
-        let fhir = FhirServer::at(&base);
+        let fhir = FhirServer::at(&base).with_header("x-sandbox-faults", "off");
         fhir.wait_until_ready(|| process.alive());
         Self {
             fhir,
