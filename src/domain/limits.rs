@@ -16,6 +16,16 @@ pub(crate) const EXTRACT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 pub(crate) const EXTRACT_FILES_MAX: usize = 10_000;
 /// Folders below one another in an extract folder.
 pub(crate) const EXTRACT_DEPTH_MAX: usize = 8;
+/// Times an export is asked after in one run, however short the waits.
+pub(crate) const EXPORT_POLLS_MAX: usize = 10_000;
+/// Manifests of one export, each with a link to the next.
+pub(crate) const EXPORT_MANIFESTS_MAX: usize = 1_000;
+/// Seconds for one file of an export: 4 GiB in this time is a slow line.
+pub(crate) const EXPORT_FILE_SECONDS: u64 = 7_200;
+/// How many times an export's file, or its list of files, is fetched again within a run.
+pub(crate) const EXPORT_REPEATS_MAX: u32 = 3;
+/// Unpacked bytes for each packed one: more is a file made to fill a disk.
+pub(crate) const UNPACKED_RATIO_MAX: u64 = 100;
 /// Bytes of a config file.
 pub(crate) const CONFIG_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Bytes of a mapping or code file.

@@ -96,6 +96,15 @@ pub(crate) enum ClientError {
         /// The page, from 1.
         page: usize,
     },
+    /// An address of an export points to another scheme, host or port; nothing was sent there.
+    #[error("address of an export leaves the server's own origin")]
+    ForeignExport,
+    /// An export of more files than we read.
+    #[error("export has more than {max} files")]
+    TooManyFiles {
+        /// The limit.
+        max: usize,
+    },
     /// A search with too many pages: ask for a smaller window.
     #[error("search has more than {max} pages")]
     TooManyPages {

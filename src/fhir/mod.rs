@@ -4,6 +4,7 @@
 //! invariant: nothing of a person gets into an error, a log or a URL of another origin.
 
 pub(crate) mod auth;
+pub(crate) mod bulk;
 pub(crate) mod bundle;
 pub(crate) mod capability;
 pub(crate) mod client;

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use body::{BYTE_ORDER_MARK, Body};
-use reqwest::header::{ACCEPT, CACHE_CONTROL, DATE, ETAG, HeaderName, LOCATION};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, HeaderName, LOCATION};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 pub(crate) use session::{Access, Session};
 pub(crate) use templates::Template;
@@ -93,7 +93,11 @@ pub(super) struct Answer {
     pub(super) date: Option<i64>,
     pub(super) etag: Option<String>,
     pub(super) location: Option<String>,
-    retry_after: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
+    /// Where an answer that is still being made can be asked for.
+    pub(super) content_location: Option<String>,
+    /// What a status request says of the job itself (Bulk Data 4).
+    pub(super) export_status: Option<String>,
 }
 
 impl Client {
@@ -238,13 +242,11 @@ impl Client {
     }
 
     /// A request that carries no credential, wherever it goes: for [`Client::open_bare`].
-    #[expect(dead_code, reason = "for the files of an export that need no token")]
     pub(super) fn bare_request(&self, method: Method, url: Url) -> RequestBuilder {
         self.bare.request(method, url)
     }
 
     /// Sends a request of [`Client::bare_request`]; the answer's body is still to be read.
-    #[expect(dead_code, reason = "for the files of an export that need no token")]
     pub(super) async fn open_bare(&self, request: RequestBuilder) -> Result<Response, ClientError> {
         self.session.take_turn().await;
         request.send().await.map_err(|error| trouble(&error))
@@ -314,6 +316,8 @@ impl Client {
             etag: text(ETAG),
             location: text(LOCATION),
             retry_after: retry::asked(headers, date, self.session.timer.now().0),
+            content_location: text(CONTENT_LOCATION),
+            export_status: text(HeaderName::from_static("x-export-status")),
         };
         // Told beforehand, it need not be read; untold or told wrongly, it is not read further.
         if response
@@ -332,6 +336,17 @@ impl Client {
             answer.body.drain(..BYTE_ORDER_MARK.len());
         }
         Ok(answer)
+    }
+
+    /// Sends one request with what the source signs in with; the answer's body is still to be read.
+    pub(super) async fn open(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let request = request.build().map_err(|error| trouble(&error))?;
+        self.open_call(request, self.session.uuid()).await
+    }
+
+    /// Waits as a repeat does.
+    pub(crate) async fn pause(&self, time: Duration) {
+        self.session.timer.sleep(time).await;
     }
 
     /// Whether searches go by GET because the server does not take forms.

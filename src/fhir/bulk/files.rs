@@ -1,0 +1,245 @@
+//! The files of an export, line by line, as they come over the wire.
+//!
+//! In comes a file of a manifest; out go its lines. Never more than one line and one piece of the answer are in memory.
+//! Credentials go only where the manifest asks for them, and then only to the server's own origin.
+
+use std::io::Write;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::{Method, StatusCode};
+
+use super::{Item, Manifest};
+use crate::domain::limits;
+use crate::fhir::client::{Client, is_loopback, trouble};
+use crate::fhir::client_error::ClientError;
+
+/// Packed bytes unpacked at a time: what comes out of them stays small however well they were packed.
+const PIECE: usize = 8 * 1024;
+/// The ratio of unpacked to packed bytes is looked at after this many.
+const RATIO_AFTER: u64 = 1024 * 1024;
+/// The first bytes of a gzip file.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// A line of a file.
+pub(crate) enum Line<'l> {
+    Text(&'l [u8]),
+    /// Longer than we read; passed over.
+    TooLong,
+}
+
+/// A file that is being read.
+pub(crate) struct Lines {
+    response: reqwest::Response,
+    /// A piece of the answer, and how much of it was taken.
+    piece: Vec<u8>,
+    taken: usize,
+    packing: Packing,
+    /// Unpacked, from the start of the line that is next.
+    buffer: Vec<u8>,
+    start: usize,
+    packed: u64,
+    unpacked: u64,
+    ended: bool,
+    /// Within a line that is too long, its rest is thrown away.
+    skipping: bool,
+}
+
+/// Whether a file was packed by hand: what the connection packs is unpacked before it gets here.
+enum Packing {
+    Unknown,
+    Plain,
+    Gzip(Box<flate2::write::MultiGzDecoder<Vec<u8>>>),
+}
+
+impl Client {
+    /// Opens a file of an export.
+    ///
+    /// # Errors
+    /// `NotFound`, `Gone`, `Unauthorised`: its address has expired, perhaps. `ForeignExport`: it wants credentials on
+    /// another origin, or would send people's data unencrypted. Any other [`ClientError`].
+    pub(crate) async fn open_file(
+        &self,
+        manifest: &Manifest,
+        item: &Item,
+    ) -> Result<Lines, ClientError> {
+        let url = &item.url;
+        let ndjson = HeaderValue::from_static("application/fhir+ndjson");
+        let dressed = |request: reqwest::RequestBuilder| {
+            request
+                .headers(HeaderMap::from_iter([(ACCEPT, ndjson)]))
+                .timeout(Duration::from_secs(limits::EXPORT_FILE_SECONDS))
+        };
+        let response = if manifest.requires_token {
+            let own = self.own_link(url, url.as_str());
+            let own = own.ok_or(ClientError::ForeignExport)?;
+            let request = self.request(Method::GET, own);
+            self.open(dressed(request)).await?
+        } else {
+            let clean = url.username().is_empty() && url.password().is_none();
+            let closed = url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
+            if !clean || !closed {
+                return Err(ClientError::ForeignExport);
+            }
+            let request = self.bare_request(Method::GET, url.clone());
+            self.open_bare(dressed(request)).await?
+        };
+        match response.status().as_u16() {
+            200 => Ok(Lines::new(response)),
+            status @ (401 | 403) => Err(ClientError::Unauthorised { status }),
+            404 => Err(ClientError::NotFound),
+            410 => Err(ClientError::Gone),
+            status @ (408 | 425 | 429 | 500..=599) => Err(ClientError::Transient {
+                what: StatusCode::from_u16(status)
+                    .ok()
+                    .and_then(|status| status.canonical_reason())
+                    .unwrap_or("trouble"),
+                status: Some(status),
+                retry_after: None,
+                sent: true,
+            }),
+            status => Err(ClientError::Refused { status, code: None }),
+        }
+    }
+}
+
+impl Lines {
+    fn new(response: reqwest::Response) -> Self {
+        Self {
+            response,
+            piece: Vec::new(),
+            taken: 0,
+            packing: Packing::Unknown,
+            buffer: Vec::new(),
+            start: 0,
+            packed: 0,
+            unpacked: 0,
+            ended: false,
+            skipping: false,
+        }
+    }
+
+    /// Bytes that came so far, unpacked.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.unpacked
+    }
+
+    /// The next line that is not empty; `None` after the last.
+    ///
+    /// # Errors
+    /// The connection was lost, or the file is larger than we read.
+    pub(crate) async fn next(&mut self) -> Result<Option<Line<'_>>, ClientError> {
+        let mut looked = self.start;
+        let (from, to, skipped) = loop {
+            let rest = self.buffer.get(looked..).unwrap_or_default();
+            let end = rest.iter().position(|byte| *byte == b'\n');
+            let (from, to) = (self.start, looked + end.unwrap_or(rest.len()));
+            if end.is_some() || self.ended {
+                if end.is_none() && from == to && !self.skipping {
+                    return Ok(None);
+                }
+                self.start = to + usize::from(end.is_some());
+                looked = self.start;
+                let skipped = std::mem::take(&mut self.skipping);
+                if skipped || !self.text(from, to).is_empty() {
+                    break (from, to, skipped);
+                }
+                continue;
+            }
+            self.buffer.drain(..self.start);
+            self.start = 0;
+            if self.buffer.len() > limits::RESOURCE_BYTES_MAX + 1 {
+                self.buffer.clear();
+                self.skipping = true;
+            }
+            looked = self.buffer.len();
+            self.more().await?;
+        };
+        let text = self.text(from, to);
+        if skipped || text.len() > limits::RESOURCE_BYTES_MAX {
+            return Ok(Some(Line::TooLong));
+        }
+        Ok(Some(Line::Text(text)))
+    }
+
+    fn text(&self, from: usize, to: usize) -> &[u8] {
+        self.buffer.get(from..to).unwrap_or_default().trim_ascii()
+    }
+
+    /// Takes a little more of the answer into the buffer.
+    async fn more(&mut self) -> Result<(), ClientError> {
+        if self.taken == self.piece.len() {
+            let Some(piece) = self
+                .response
+                .chunk()
+                .await
+                .map_err(|error| trouble(&error))?
+            else {
+                self.ended = true;
+                return self.unpack_rest();
+            };
+            self.piece.clear();
+            self.piece.extend_from_slice(&piece);
+            self.taken = 0;
+        }
+        let end = self.piece.len().min(self.taken + PIECE);
+        let part = self.piece.get(self.taken..end).unwrap_or_default();
+        self.taken = end;
+        self.packed += part.len() as u64;
+        if matches!(self.packing, Packing::Unknown) && self.packed >= 2 {
+            let begun = [self.buffer.as_slice(), part].concat();
+            self.packing = if begun.starts_with(&GZIP) {
+                Packing::Gzip(Box::new(flate2::write::MultiGzDecoder::new(Vec::new())))
+            } else {
+                Packing::Plain
+            };
+            self.buffer.clear();
+            return self.take(&begun);
+        }
+        let part = part.to_vec();
+        self.take(&part)
+    }
+
+    fn take(&mut self, part: &[u8]) -> Result<(), ClientError> {
+        let before = self.buffer.len();
+        match &mut self.packing {
+            Packing::Unknown | Packing::Plain => self.buffer.extend_from_slice(part),
+            Packing::Gzip(decoder) => {
+                decoder.write_all(part).map_err(|_| broken())?;
+                self.buffer.append(decoder.get_mut());
+            }
+        }
+        self.count(before)
+    }
+
+    fn unpack_rest(&mut self) -> Result<(), ClientError> {
+        let before = self.buffer.len();
+        if let Packing::Gzip(decoder) = &mut self.packing {
+            decoder.try_finish().map_err(|_| broken())?;
+            self.buffer.append(decoder.get_mut());
+        }
+        self.count(before)
+    }
+
+    fn count(&mut self, before: usize) -> Result<(), ClientError> {
+        self.unpacked += (self.buffer.len() - before) as u64;
+        let bomb =
+            self.unpacked > RATIO_AFTER && self.unpacked / limits::UNPACKED_RATIO_MAX > self.packed;
+        if bomb || self.unpacked > limits::EXTRACT_BYTES_MAX {
+            return Err(ClientError::TooLarge {
+                max: usize::try_from(limits::EXTRACT_BYTES_MAX).unwrap_or(usize::MAX),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// A packed file that ends too early or is damaged: it may come whole another time.
+fn broken() -> ClientError {
+    ClientError::Transient {
+        what: "packed file damaged",
+        status: None,
+        retry_after: None,
+        sent: true,
+    }
+}

@@ -1,0 +1,461 @@
+//! The export's protocol against a server that answers from a script.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::files::Line;
+use super::{Item, Level, Manifest, Order, Patience};
+use crate::domain::{Instant, limits};
+use crate::fhir::auth::Credentials;
+use crate::fhir::client::{Access, Client, MachineTimer, Session, Settings};
+use crate::fhir::client_error::ClientError;
+
+const SECRET: &str = "Bearer swordfish";
+const CODES: [(&str, &str); 2] = [
+    ("http://snomed.info/sct", "1"),
+    ("http://snomed.info/sct", "2"),
+];
+
+/// A server that gives one answer a connection, and keeps what it was asked.
+struct Script {
+    base: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    fn new(answers: Vec<Vec<u8>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}/fhir", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        let serve = move || {
+            for answer in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = Vec::new();
+                let mut chunk = [0; 4096];
+                while !complete(&request) {
+                    let count = stream.read(&mut chunk).unwrap();
+                    assert!(count > 0, "the client hung up");
+                    request.extend_from_slice(&chunk[..count]);
+                }
+                log.lock()
+                    .unwrap()
+                    .push(String::from_utf8(request).unwrap());
+                // A client that has read enough may be gone.
+                stream.write_all(&answer).unwrap_or(());
+            }
+        };
+        let thread = std::thread::Builder::new().name("script".to_owned());
+        thread.spawn(serve).unwrap();
+        Self { base, asked }
+    }
+
+    fn client(&self) -> Client {
+        let mut settings = Settings::new(&self.base);
+        settings.backoff = Duration::ZERO;
+        settings.total_timeout = Duration::from_secs(20);
+        let access = Access {
+            credentials: Credentials::bearer("swordfish").unwrap(),
+            ..Access::open()
+        };
+        let stream = crate::domain::Entropy::from_seed([1; 32]).stream(0);
+        let session = Session::new(access, Arc::new(MachineTimer::new()), stream);
+        Client::within(&Arc::new(session), settings).unwrap()
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn complete(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let length = name.eq_ignore_ascii_case("content-length");
+        length.then(|| value.trim().parse::<usize>().unwrap())
+    });
+    body.len() >= length.unwrap_or(0)
+}
+
+fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let body = body.as_ref();
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+fn patience() -> Patience {
+    Patience {
+        first: Duration::from_millis(1),
+        longest: Duration::from_millis(4),
+        total: Duration::from_secs(10),
+    }
+}
+
+fn order(level: &Level) -> Order<'_> {
+    Order {
+        level,
+        since: Instant::parse("2026-11-21T02:00:00Z"),
+        codes: &CODES,
+        rebase_links: false,
+    }
+}
+
+fn issue(code: &str) -> String {
+    json!({"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": code, "diagnostics": "Ada"}]})
+        .to_string()
+}
+
+fn item(url: &str) -> Item {
+    Item {
+        kind: None,
+        count: None,
+        url: url.parse().unwrap(),
+    }
+}
+
+fn manifest(requires_token: bool) -> Manifest {
+    Manifest {
+        requires_token,
+        ..Manifest::default()
+    }
+}
+
+#[tokio::test]
+async fn an_export_is_ordered_by_post_asked_after_and_thrown_away() {
+    let done = json!({"transactionTime": "2026-11-22T02:00:00.5Z", "requiresAccessToken": true, "request": "x", "extension": {"a": 1},
+        "output": [{"type": "Patient", "url": "/files/1", "count": 3}], "error": [{"type": "OperationOutcome", "url": "http://files.example/2"}]});
+    let script = Script::new(vec![
+        answer(202, "content-location: ../status/7\r\n", ""),
+        answer(202, "retry-after: 0\r\nx-progress: 3%\r\n", ""),
+        answer(200, "expires: x\r\n", done.to_string()),
+        answer(202, "", ""),
+        answer(404, "", ""),
+    ]);
+    let client = script.client();
+    let level = Level::Group("practice-1".to_owned());
+    let status = client.order_export(order(&level)).await.unwrap();
+    assert!(status.as_str().ends_with("/fhir/Group/status/7"));
+    assert_eq!(format!("{status:?}"), "StatusUrl(masked)");
+    let kept = client.kept_status(status.as_str(), false).unwrap();
+    let manifest = client
+        .await_export(&kept, patience())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        manifest.transaction_time,
+        Instant::parse("2026-11-22T02:00:00.5Z")
+    );
+    assert!(manifest.requires_token);
+    assert_eq!(manifest.output[0].count, Some(3));
+    assert!(
+        manifest.output[0]
+            .url
+            .as_str()
+            .starts_with("http://127.0.0.1:")
+    );
+    assert_eq!((manifest.deleted.len(), manifest.outcomes.len()), (0, 1));
+    client.forget_export(&status).await.unwrap();
+    client.forget_export(&status).await.unwrap();
+    let asked = script.asked();
+    assert!(asked[0].starts_with("POST /fhir/Group/practice-1/$export HTTP"));
+    assert!(asked[0].to_lowercase().contains("prefer: respond-async"));
+    let (_, body) = asked[0].split_once("\r\n\r\n").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    let values: Vec<(&str, &str)> = body["parameter"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let value = one["valueString"].as_str().or(one["valueInstant"].as_str());
+            (one["name"].as_str().unwrap(), value.unwrap())
+        })
+        .collect();
+    assert_eq!(values[0], ("_type", "ServiceRequest"));
+    assert_eq!(values[6], ("_since", "2026-11-21T02:00:00Z"));
+    // No comma and no bar stand bare: a server that cuts lists at commas must not cut this one.
+    let filter = "ServiceRequest?code=http%3A%2F%2Fsnomed.info%2Fsct%7C1%2Chttp%3A%2F%2Fsnomed.info%2Fsct%7C2";
+    assert_eq!(values[7], ("_typeFilter", filter));
+    assert!(asked[1].to_lowercase().contains("accept: application/json"));
+    assert!(asked[3].starts_with("DELETE /fhir/Group/status/7 "));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_is_asked_in_other_ways() {
+    let refused = || answer(400, "", issue("not-supported"));
+    let accepted = || answer(202, "content-location: /fhir/status\r\n", "");
+    let script = Script::new(vec![
+        refused(),
+        refused(),
+        refused(),
+        refused(),
+        refused(),
+        accepted(),
+    ]);
+    let status = script.client().order_export(order(&Level::System)).await;
+    assert!(status.is_ok());
+    let lines: Vec<String> = script
+        .asked()
+        .iter()
+        .map(|asked| asked.lines().next().unwrap().to_owned())
+        .collect();
+    assert!(lines[0].starts_with("POST /fhir/$export "));
+    assert!(
+        lines[1].starts_with("GET /fhir/$export?_type=ServiceRequest%2CPatient%2CPractitioner%2C")
+    );
+    assert!(lines[1].contains("&_since=2026-11-21T02%3A00%3A00Z&_typeFilter="));
+    assert!(lines[2].starts_with("POST") && !lines[3].contains("_typeFilter"));
+    assert!(lines[5].starts_with("GET /fhir/$export?_type=ServiceRequest%2CPatient&_since="));
+
+    let script = Script::new(
+        (0..6)
+            .map(|n| answer(if n == 0 { 422 } else { 405 }, "", ""))
+            .collect(),
+    );
+    let error = script.client().order_export(order(&Level::Patient)).await;
+    assert!(matches!(
+        error,
+        Err(ClientError::Refused { status: 422, .. })
+    ));
+    let script = Script::new(vec![answer(401, "", "")]);
+    let error = script.client().order_export(order(&Level::Patient)).await;
+    assert_eq!(error.err(), Some(ClientError::Unauthorised { status: 401 }));
+    let script = Script::new(vec![answer(
+        202,
+        "content-location: http://elsewhere.example/1\r\n",
+        "",
+    )]);
+    let error = script.client().order_export(order(&Level::Patient)).await;
+    assert_eq!(error.err(), Some(ClientError::ForeignExport));
+}
+
+#[tokio::test]
+async fn trouble_that_passes_is_waited_out_and_pages_of_a_manifest_are_put_together() {
+    let first = json!({"transactionTime": "2026-11-22T02:00:00Z", "requiresAccessToken": false, "extension": [{"url": "x"}],
+        "output": [{"url": "a"}], "outcome": [{"url": "o"}], "link": [{"relation": "next", "url": "second"}]});
+    let second = json!({"transactionTime": "2026-11-22T01:00:00Z", "requiresAccessToken": false,
+        "output": [{"url": "b"}], "deleted": [{"url": "d"}]});
+    let script = Script::new(vec![
+        answer(503, "retry-after: 0\r\n", "<html>"),
+        answer(500, "", issue("transient")),
+        answer(404, "", issue("throttled")),
+        answer(
+            200,
+            "x-export-status: 202 Accepted\r\nretry-after: 0\r\n",
+            "{}",
+        ),
+        answer(200, "x-export-status: 200 OK\r\n", first.to_string()),
+        answer(202, "", ""),
+        answer(200, "", second.to_string()),
+    ]);
+    let client = script.client();
+    let status = client
+        .kept_status(&format!("{}/status", script.base), false)
+        .unwrap();
+    let manifest = client
+        .await_export(&status, patience())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        manifest.transaction_time,
+        Instant::parse("2026-11-22T01:00:00Z")
+    );
+    let lengths = [&manifest.output, &manifest.deleted, &manifest.outcomes].map(Vec::len);
+    assert_eq!(lengths, [2, 1, 1]);
+    assert!(manifest.output[1].url.path().ends_with("/fhir/b"));
+}
+
+#[tokio::test]
+async fn an_export_that_failed_is_gone_or_takes_too_long_is_told_apart() {
+    let table = [
+        (vec![answer(500, "", issue("exception"))], "Refused"),
+        (
+            vec![answer(
+                200,
+                "x-export-status: 500 X\r\n",
+                issue("exception"),
+            )],
+            "Refused",
+        ),
+        (vec![answer(404, "", "")], "NotFound"),
+        (vec![answer(410, "", "")], "Gone"),
+        (vec![answer(200, "", "<html>")], "NotFhir"),
+        (
+            vec![answer(200, "", r#"{"transactionTime": "x"}"#)],
+            "NotFhir",
+        ),
+        (
+            vec![answer(
+                200,
+                "",
+                r#"{"output": [], "link": [{"relation": "next", "url": "http://e.example/"}]}"#,
+            )],
+            "ForeignExport",
+        ),
+        ((0..4).map(|_| answer(502, "", "")).collect(), "Transient"),
+    ];
+    for (answers, wanted) in table {
+        let script = Script::new(answers);
+        let client = script.client();
+        let status = client
+            .kept_status(&format!("{}/status", script.base), false)
+            .unwrap();
+        let error = client
+            .await_export(&status, patience())
+            .await
+            .err()
+            .unwrap();
+        assert!(
+            format!("{error:?}").starts_with(wanted),
+            "{wanted}: {error:?}"
+        );
+        assert!(!error.to_string().contains("Ada"), "{error}");
+    }
+    let script = Script::new(vec![answer(202, "retry-after: 3600\r\n", "")]);
+    let client = script.client();
+    let status = client.kept_status(&script.base, false).unwrap();
+    assert!(
+        client
+            .await_export(&status, patience())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        client
+            .kept_status("https://elsewhere.example/", false)
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_file_gets_the_credentials_only_where_it_needs_them_and_only_at_home() {
+    let script = Script::new(vec![answer(200, "", ""), answer(200, "", "")]);
+    let client = script.client();
+    let here = item(&format!("{}/file", script.base));
+    for requires_token in [true, false] {
+        let file = client.open_file(&manifest(requires_token), &here).await;
+        assert!(file.unwrap().next().await.unwrap().is_none());
+    }
+    let asked = script.asked();
+    assert!(asked[0].contains(SECRET));
+    assert!(!asked[1].contains("swordfish"));
+    for (requires_token, url) in [
+        (true, "https://elsewhere.example/file"),
+        (true, "http://localhost:1/file"),
+        (false, "http://elsewhere.example/file"),
+        (false, "https://user:pass@elsewhere.example/file"),
+        (false, "ftp://elsewhere.example/file"),
+    ] {
+        let refused = client
+            .open_file(&manifest(requires_token), &item(url))
+            .await;
+        assert_eq!(refused.err(), Some(ClientError::ForeignExport), "{url}");
+    }
+}
+
+/// The lines of a file as their lengths, none of one that is too long; and how the file ended.
+async fn lengths(answer: Vec<u8>) -> (Vec<Option<usize>>, Result<u64, ClientError>) {
+    let script = Script::new(vec![answer]);
+    let file = item(&format!("{}/file", script.base));
+    let mut lengths = Vec::new();
+    let mut lines = match script.client().open_file(&manifest(true), &file).await {
+        Ok(lines) => lines,
+        Err(error) => return (lengths, Err(error)),
+    };
+    loop {
+        match lines.next().await {
+            Ok(Some(Line::Text(text))) => lengths.push(Some(text.len())),
+            Ok(Some(Line::TooLong)) => lengths.push(None),
+            Ok(None) => return (lengths, Ok(lines.bytes())),
+            Err(error) => return (lengths, Err(error)),
+        }
+    }
+}
+
+fn packed(plain: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(plain).unwrap();
+    packed.finish().unwrap()
+}
+
+#[tokio::test]
+async fn files_are_read_line_by_line_plain_or_packed() {
+    let mut body = b"{\"a\":1}\r\n\n  \n{}\n".to_vec();
+    body.extend(vec![b'x'; limits::RESOURCE_BYTES_MAX]);
+    body.push(b'\n');
+    body.extend(vec![b'y'; limits::RESOURCE_BYTES_MAX * 2 + 1]);
+    body.extend(b"\n[12]");
+    let wanted = vec![
+        Some(7),
+        Some(2),
+        Some(limits::RESOURCE_BYTES_MAX),
+        None,
+        Some(4),
+    ];
+    let length = body.len() as u64;
+    // So much of one letter would pass for a bomb: the packed forms carry noise as well.
+    let noise: Vec<String> = (0..40_000_u32)
+        .map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761)))
+        .collect();
+    let noise = noise.concat();
+    let noisy = [noise.as_bytes(), b"\n", &body].concat();
+    let mut noisy_wanted = wanted.clone();
+    noisy_wanted.insert(0, Some(noise.len()));
+    assert_eq!(lengths(answer(200, "", &body)).await, (wanted, Ok(length)));
+    for headers in [
+        "content-encoding: gzip\r\n",
+        "content-type: application/gzip\r\n",
+    ] {
+        let (lines, ended) = lengths(answer(200, headers, packed(&noisy))).await;
+        assert_eq!(
+            (lines, ended),
+            (noisy_wanted.clone(), Ok(noisy.len() as u64)),
+            "{headers}"
+        );
+    }
+    assert_eq!(lengths(answer(200, "", "")).await, (vec![], Ok(0)));
+    assert_eq!(lengths(answer(200, "", "1")).await, (vec![Some(1)], Ok(1)));
+}
+
+#[tokio::test]
+async fn a_file_that_breaks_off_or_blows_up_is_an_error() {
+    let cut = b"HTTP/1.1 200 X\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{}\n{".to_vec();
+    let (lines, ended) = lengths(cut).await;
+    assert_eq!(lines, [Some(2)]);
+    assert!(matches!(ended, Err(ClientError::Transient { .. })));
+    let whole = packed(b"{}\n{}\n");
+    let (_, ended) = lengths(answer(200, "", &whole[..whole.len() - 9])).await;
+    assert!(
+        matches!(ended, Err(ClientError::Transient { .. })),
+        "{ended:?}"
+    );
+    let bomb = packed(&vec![b'\n'; 64 * 1024 * 1024]);
+    let (lines, ended) = lengths(answer(200, "", bomb)).await;
+    assert!(lines.is_empty());
+    assert!(
+        matches!(ended, Err(ClientError::TooLarge { .. })),
+        "{ended:?}"
+    );
+    for (status, wanted) in [
+        (404, "NotFound"),
+        (403, "Unauthorised"),
+        (503, "Transient"),
+        (302, "Refused"),
+    ] {
+        let (_, ended) = lengths(answer(status, "location: http://e.example/\r\n", "")).await;
+        assert!(format!("{:?}", ended.err().unwrap()).starts_with(wanted));
+    }
+}
