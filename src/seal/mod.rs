@@ -6,9 +6,11 @@
 
 mod deflate;
 mod keys;
+mod spool;
 
 use aws_lc_rs::{aead, digest, hmac};
 pub(crate) use keys::{KeyFileError, Keys, read_seal_key, unwrap, wrap};
+pub(crate) use spool::SpoolKey;
 use zeroize::Zeroize;
 
 /// First byte of a sealed value.
