@@ -55,5 +55,7 @@ pub(super) fn statement(store: &Store) -> Value {
         "software": {"name": "Kith sandbox GP system", "version": env!("CARGO_PKG_VERSION")},
         "implementation": {"description": "Made-up people only; kept in memory", "url": store.base},
         "rest": [{"mode": "server", "resource": resources,
-                  "interaction": [{"code": "transaction"}, {"code": "batch"}]}]})
+                  "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                  "operation": [{"name": "export",
+                      "definition": "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export"}]}]})
 }

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 mod bundle;
 mod capability;
 mod dates;
+mod export;
 mod faults;
 mod line;
 mod load;

@@ -131,6 +131,16 @@ impl Store {
             .filter(|(_, version)| version.body.is_some())
     }
 
+    /// The resources of a type that were deleted, in the order of their ids.
+    pub(super) fn deleted(&self, resource_type: &str) -> impl Iterator<Item = (&String, &Version)> {
+        self.types
+            .get(resource_type)
+            .into_iter()
+            .flatten()
+            .filter_map(|(id, versions)| versions.last().map(|version| (id, version)))
+            .filter(|(_, version)| version.body.is_none())
+    }
+
     pub(super) fn with_identifier(
         &self,
         resource_type: &str,

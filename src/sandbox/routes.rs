@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::export::{self, Exports};
 use super::faults::{self, Faults};
 use super::line::{Line, Wire};
 use super::pages::{Searches, pairs};
@@ -23,6 +24,7 @@ use super::{bundle, capability, dates, search};
 pub(super) struct Server {
     pub(super) store: Store,
     pub(super) searches: Searches,
+    pub(super) exports: Exports,
     /// What misbehaves, where that was asked for.
     pub(super) faults: Option<Faults>,
 }
@@ -156,6 +158,10 @@ pub(super) async fn handle(
                 ..Call::default()
             };
             let spared = header("x-sandbox-faults").is_some_and(|word| word == "off");
+            let gzip = header("accept-encoding").is_some_and(|taken| taken.contains("gzip"));
+            if let Some(response) = export::answer(&mut server, &call, gzip) {
+                return response;
+            }
             faults::answer(&mut server, call, spared)
         }
         _ => {
@@ -227,6 +233,7 @@ impl Server {
         Self {
             store,
             searches: Searches::default(),
+            exports: Exports::default(),
             faults: None,
         }
     }
