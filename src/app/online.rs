@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::config::{Auth, Config, Pull, PushTo, Source};
+use crate::config::{Auth, Bulk, Config, Pull, PushTo, Source};
 use crate::diagnostics::{Code, Diagnostic, Place, Severity};
 use crate::domain::clock::SystemClock;
 use crate::domain::{Clock, Entropy, Instant};
@@ -85,7 +85,7 @@ pub(crate) async fn check(config: &Config, rules: &Rules, entropy: &Entropy) -> 
 /// The addresses of a source, each once.
 fn addresses(source: &Source) -> Vec<(String, Needs)> {
     let mut addresses: Vec<(String, Needs)> = Vec::new();
-    if let Pull::Search { base_url, .. } = &source.pull {
+    if let Pull::Search { base_url, .. } | Pull::Bulk(Bulk { base_url, .. }) = &source.pull {
         let needs = Needs {
             reads: true,
             ..Needs::default()

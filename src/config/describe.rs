@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::source::{Pull, PushTo, Source};
 use super::{Auth, Config, Unnamed};
+use crate::fhir::bulk::Level;
 
 impl Config {
     /// The settings in force, one a line, in the order of the file.
@@ -71,6 +72,14 @@ fn describe_source(source: &Source) -> String {
     let pull = match &source.pull {
         Pull::Search { base_url, .. } => format!("search {base_url}"),
         Pull::Folder { path, .. } => format!("folder {}", path.display()),
+        Pull::Bulk(bulk) => {
+            let level = match &bulk.level {
+                Level::System => "everything".to_owned(),
+                Level::Patient => "every patient".to_owned(),
+                Level::Group(id) => format!("group {id}"),
+            };
+            format!("bulk {} ({level})", bulk.base_url)
+        }
     };
     let push = match &source.push.to {
         PushTo::Fhir { base_url } => format!("fhir {base_url}, {}", source.push.volume.code()),

@@ -6,6 +6,7 @@
 
 mod address;
 mod auth;
+mod bulk;
 mod describe;
 mod exchange;
 mod installation;
@@ -21,6 +22,7 @@ use crate::partner::load::text_within;
 use crate::partner::table::{Problems, SourceText, TableReader};
 
 pub(crate) use auth::{Auth, Kept, Signing};
+pub(crate) use bulk::Bulk;
 pub(crate) use exchange::{Commissioner, Transport};
 pub(crate) use installation::{Console, Retain, Routing, Safety, Schedule, Unnamed};
 pub(crate) use secret::{Secret, SecretError, SecretPlace};

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::address::read_base_url;
 use super::auth::{Reach, read_reach};
+use super::bulk::{Bulk, read_bulk};
 use super::exchange::Commissioner;
 use super::installation::{Routing, Safety, read_routing};
 use super::{Surroundings, read_id};
@@ -75,6 +76,7 @@ pub(crate) enum Pull {
         path: PathBuf,
         place: Place,
     },
+    Bulk(Bulk),
 }
 
 /// How a server's changes are asked for.
@@ -223,12 +225,7 @@ fn read_pull(table: &TableReader<'_>, around: &Surroundings<'_>) -> Option<Pull>
                 place: path.place,
             })
         }
-        Some(_) => {
-            if let Some(kind) = &kind {
-                pull.not_yet_at("kind = \"bulk\"", &kind.place);
-            }
-            None
-        }
+        Some(_) => Some(Pull::Bulk(read_bulk(&pull))),
         None => None,
     };
     if read.is_none() {
@@ -294,7 +291,9 @@ fn read_push_url(push: &TableReader<'_>, pull: Option<&Pull>) -> Option<String> 
         return Some(read_base_url(push, &url));
     }
     match pull {
-        Some(Pull::Search { base_url, .. }) => Some(base_url.clone()),
+        Some(Pull::Search { base_url, .. } | Pull::Bulk(Bulk { base_url, .. })) => {
+            Some(base_url.clone())
+        }
         Some(Pull::Folder { .. }) => {
             push.missing("base_url");
             None

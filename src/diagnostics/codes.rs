@@ -261,7 +261,7 @@ pub(crate) enum Code {
     ///
     /// Fix (it): See the status named; sign-in and search parameters are the usual causes.
     SourceRefused,
-    /// a search ended before its last page
+    /// a search or an export ended before it was whole
     ///
     /// What was read is kept; the high mark does not move, so the window is read again.
     ///

@@ -81,6 +81,9 @@ pub(super) struct Evidence {
     pub(super) superseded: u64,
     /// Resources of a folder that are no referral nor record of one.
     pub(super) other_resources: u64,
+    /// What an export consisted of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) export: Option<Exported>,
     /// Not every page came: the window is read again.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) broken: bool,
@@ -96,6 +99,30 @@ pub(super) struct Evidence {
     /// New referrals that ought to have come since the last one did, where that is many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) missing_usual: Option<u64>,
+}
+
+/// What an export consisted of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct Exported {
+    /// Files read, and those of types that no referral needs.
+    pub(super) files: u64,
+    pub(super) files_skipped: u64,
+    /// Unpacked.
+    pub(super) bytes: u64,
+    /// Resources kept, by type.
+    pub(super) resources: BTreeMap<String, u64>,
+    /// What the server says it left out, and what else it says.
+    pub(super) errors: u64,
+    pub(super) warnings: u64,
+    /// Requests that the server says it deleted, and other resources.
+    pub(super) deleted: u64,
+    pub(super) deleted_others: u64,
+    /// People who changed while none of their requests did.
+    pub(super) people_alone: u64,
+    /// Ordered by an earlier run.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(super) resumed: bool,
 }
 
 /// A full sweep: everything of the last weeks asked for again, which must find nothing unseen.
@@ -144,6 +171,8 @@ impl Evidence {
             }
         };
         counted(self.unreadable, "unreadable");
+        let left_out = self.export.as_ref().map_or(0, |export| export.errors);
+        counted(left_out, "errors of the export");
         counted(
             self.unresolved.saturating_add(self.still_unresolved),
             "unresolved references",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::chunk::{IDS_A_REFERRAL, Load, Prepared, prepare};
+use super::gone;
 use super::group::GroupWriter;
 use crate::domain::limits;
 use crate::pipeline::env::Env;
@@ -84,6 +85,12 @@ impl<'e> Line<'e> {
             self.writer.take(handle.await??).await?;
         }
         Ok(())
+    }
+
+    /// Holds the legs of requests that the source has deleted, once all that came before is durable.
+    pub(super) async fn gone(&mut self, ids: &[String]) -> anyhow::Result<()> {
+        self.finish().await?;
+        gone::hold(self.env, self.source, ids).await
     }
 
     /// Takes what is under way, commits, and sees to what was put off; each round leaves fewer.

@@ -132,7 +132,7 @@ pub(super) fn looks(
 fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
     let served = matches!(
         env.sources[source].config.pull,
-        crate::config::Pull::Search { .. }
+        crate::config::Pull::Search { .. } | crate::config::Pull::Bulk(_)
     );
     match service_request::version_id(tree) {
         Some(version) if served => version.as_bytes().to_vec(),

@@ -7,11 +7,13 @@
 //! reader ── chunks ──► workers (parse, select, map, seal) ──► writer, in chunk order, one commit a group
 //! ```
 
+mod bulk;
 mod certificate;
 mod change;
 pub(crate) mod chunk;
 mod extracts;
 pub(crate) mod folder;
+mod gone;
 mod group;
 mod line;
 mod lore;
@@ -108,6 +110,7 @@ async fn pull_source(
     match &env.sources[source].config.pull {
         Pull::Folder { path, .. } => pull_folder(&at, path, turns).await,
         Pull::Search { base_url, reading } => pull_search(&at, base_url, *reading, turns).await,
+        Pull::Bulk(config) => bulk::pull(&at, config, turns).await,
     }
 }
 
@@ -240,6 +243,13 @@ impl Pulling<'_> {
             let what = format!("no new referral, where {missing} would be usual by now");
             say(Code::QuietSource, what);
         }
+        let spoiled = evidence.export.as_ref().map_or(0, |export| export.errors);
+        let spoiled = spoiled + evidence.export.as_ref().map_or(0, |_| evidence.unreadable);
+        if spoiled > 0 && failure.is_none() {
+            let what = format!("an export left out or spoiled {spoiled} resources");
+            let left_out = Diagnostic::new(Code::PagesIncomplete, what, self.place());
+            outcome.unreachable.push(left_out);
+        }
         match failure {
             Some(error) => outcome.unreachable.push(error.diagnostic(self.place())),
             None if evidence.broken => outcome.unreachable.push(Diagnostic::new(
@@ -298,6 +308,7 @@ async fn feed<R: Referrals>(line: &mut Line<'_>, referrals: &mut R) -> anyhow::R
                 line.finish().await?;
                 swept = Some((line.writer.news, line.writer.changes));
             }
+            Ok(Some(Step::Gone(ids))) => line.gone(&ids).await?,
             Ok(None) => return Ok((None, swept)),
             Err(error) => return Ok((Some(error), swept)),
         }

@@ -27,6 +27,8 @@ pub(super) enum Step {
     Load(Load),
     /// From here on come referrals that earlier pulls must have seen: what is new among them was missed.
     Sweep,
+    /// The source has deleted the requests with these ids.
+    Gone(Vec<String>),
 }
 
 /// What a pull read, and how far.
@@ -56,6 +58,12 @@ pub(crate) enum PullError {
         /// Resources that came.
         returned: u64,
     },
+    /// The server is still making an export.
+    #[error("an export is not ready yet; the next run goes on with it")]
+    NotReady,
+    /// Not the server: what came could not be kept.
+    #[error("our own disk or store failed while an export was read")]
+    Own(#[source] anyhow::Error),
 }
 
 impl PullError {
@@ -64,13 +72,17 @@ impl PullError {
         match self {
             Self::Client(error) => {
                 let usual = match error {
-                    ClientError::ForeignLink { .. } => Code::ForeignLink,
+                    ClientError::ForeignLink { .. } | ClientError::ForeignExport => {
+                        Code::ForeignLink
+                    }
                     ClientError::Refused { .. } => Code::SourceRefused,
                     _ => Code::SourceUnreachable,
                 };
                 gp::diagnostic(error, usual, place)
             }
             Self::NotMatching { .. } => Diagnostic::new(Code::NotMatching, self.to_string(), place),
+            Self::NotReady => Diagnostic::new(Code::PagesIncomplete, self.to_string(), place),
+            Self::Own(_) => Diagnostic::new(Code::SourceUnreachable, self.to_string(), place),
         }
     }
 }

@@ -59,7 +59,12 @@ impl Asked {
 }
 
 /// The requests of this source that wait because their person was not found.
-async fn without_person(at: &Pulling<'_>) -> anyhow::Result<Vec<Bytes>> {
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(in crate::pipeline::pull) async fn without_person(
+    at: &Pulling<'_>,
+) -> anyhow::Result<Vec<Bytes>> {
     let env = at.env;
     let strand = env.sources[at.source].strand;
     let held = env.store.held(HeldQuery::default()).await?;

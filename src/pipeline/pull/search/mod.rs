@@ -10,16 +10,19 @@ mod names;
 mod records;
 #[cfg(test)]
 mod tests;
+mod together;
 mod window;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-pub(super) use asked::Asked;
+pub(super) use asked::{Asked, without_person};
 use complete::{assemble, fetch};
 use names::{Checked, Names};
+pub(super) use records::Kept;
 use records::{Records, passed_over};
+pub(super) use together::Together;
 use window::{Plan, Window};
 
 use super::certificate::{Evidence, Sweep};

@@ -67,9 +67,19 @@ impl Urls {
     }
 }
 
+/// Records that lie with us already, beside those that come on pages.
+pub(in crate::pipeline::pull) trait Kept: Send + Sync {
+    /// The record of this kind with this id.
+    fn record(&self, kind: RawKind, id: &str) -> Option<Bytes>;
+
+    /// Id of the one record of this kind with an identifier.
+    fn with_identifier(&self, kind: RawKind, system: &str, value: &str) -> Option<String>;
+}
+
 /// Records of the page in hand, and of those many referrals share.
 pub(super) struct Records<'c> {
     client: &'c Client,
+    kept: Option<Arc<dyn Kept>>,
     people: HashMap<(RawKind, String), Bytes>,
     shared: HashMap<(RawKind, String), Bytes>,
     /// Known not to be given: not asked for again in this pull.
@@ -121,6 +131,7 @@ impl<'c> Records<'c> {
         };
         Self {
             client,
+            kept: None,
             people: HashMap::new(),
             shared: HashMap::new(),
             absent: HashSet::new(),
@@ -133,6 +144,22 @@ impl<'c> Records<'c> {
             },
             read_singly: 0,
         }
+    }
+
+    /// The same, with records that lie with us: those are not asked for.
+    pub(super) fn beside(mut self, kept: Arc<dyn Kept>) -> Self {
+        self.kept = Some(kept);
+        self
+    }
+
+    /// Takes a record that lies with us; whether it does.
+    fn take_kept(&mut self, kind: RawKind, id: &str) -> bool {
+        let kept = self.kept.as_ref().and_then(|kept| kept.record(kind, id));
+        let found = kept.is_some();
+        if let Some(bytes) = kept {
+            self.put(kind, id.to_owned(), bytes);
+        }
+        found
     }
 
     /// Forgets the people of the last page.
@@ -194,7 +221,10 @@ impl<'c> Records<'c> {
             .into_iter()
             .filter(|id| is_id(id) && !self.settled(kind, id))
             .collect();
-        let missing: Vec<String> = missing.into_iter().collect();
+        let missing: Vec<String> = missing
+            .into_iter()
+            .filter(|id| !self.take_kept(kind, id))
+            .collect();
         for ids in missing.chunks(IDS_A_SEARCH) {
             let mut gave = true;
             if ids.len() > 1 && !self.no_lists.contains(&kind) {
@@ -285,6 +315,11 @@ impl<'c> Records<'c> {
         system: &str,
         value: &str,
     ) -> Result<Option<String>, ClientError> {
+        let kept = self.kept.as_ref();
+        if let Some(id) = kept.and_then(|kept| kept.with_identifier(kind, system, value)) {
+            self.fetch(kind, [id.clone()]).await?;
+            return Ok(Some(id));
+        }
         let key = (kind, format!("{system}|{value}"));
         if let Some(id) = self.found.get(&key).cloned() {
             self.fetch(kind, [id.clone()]).await?;

@@ -109,7 +109,9 @@ impl Odd {
             match pull.next().await {
                 Ok(Some(Step::Load(Load::Ready(dossiers)))) => pulled.dossiers.extend(dossiers),
                 Ok(Some(Step::Load(Load::Places(..)))) => unreachable!("a search has no places"),
-                Ok(Some(Step::Sweep)) => pulled.swept_from = Some(pulled.dossiers.len()),
+                Ok(Some(Step::Sweep | Step::Gone(_))) => {
+                    pulled.swept_from = Some(pulled.dossiers.len());
+                }
                 Ok(None) => break,
                 Err(error) => {
                     pulled.error = Some(error);
