@@ -14,6 +14,7 @@
 )]
 
 mod broken;
+mod bulk;
 mod cli;
 mod demo;
 mod fhirpath;

@@ -144,6 +144,27 @@ impl FhirServer {
         assert!((200..300).contains(&status), "replacing {url}: {answer}");
     }
 
+    /// Deletes a resource.
+    pub(crate) fn delete(&self, resource_type: &str, id: &str) {
+        let url = format!("{}/{resource_type}/{id}", self.base);
+        let (status, answer) = self.send(reqwest::Method::DELETE, &url, None);
+        assert!((200..300).contains(&status), "deleting {url}: {answer}");
+    }
+
+    /// Orders a Bulk Data export, and gives the address at which it can be asked after.
+    pub(crate) fn order_export(&self) -> String {
+        let request = self
+            .client
+            .get(format!("{}/$export", self.base))
+            .header("prefer", "respond-async");
+        self.runtime.block_on(async {
+            let answer = request.send().await.expect("the server answers");
+            let place = answer.headers().get("content-location");
+            let place = place.and_then(|place| place.to_str().ok());
+            place.expect("an export has a status address").to_owned()
+        })
+    }
+
     /// Every current resource of a type, through all pages.
     pub(crate) fn all(&self, resource_type: &str) -> Vec<Value> {
         let mut resources = Vec::new();

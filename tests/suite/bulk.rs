@@ -1,0 +1,264 @@
+//! Referrals by Bulk Data export: the same books as by search, each change once, and a kill at any moment loses nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::support::expected::{assert_outward, foreseeable, layout, rows, stage};
+use super::support::home::{Home, kith_command};
+use super::support::people::Sandbox;
+use super::support::process::Process;
+use super::support::sekmet::Sekmet;
+use super::support::shared;
+use super::support::table;
+use super::support::workload::{Referral, Workload, text};
+
+const FIRST: &str = "2026-11-23T06:00:00Z";
+const AGAIN: [&str; 3] = [
+    "2026-11-23T06:30:00Z",
+    "2026-11-23T07:00:00Z",
+    "2026-11-23T07:30:00Z",
+];
+
+/// A home that pulls from this server by export.
+fn install(workload: &Workload, base: &str, keys: &str) -> Home {
+    let home = Home::new();
+    workload.install(&home, "--fhir", base);
+    let config = fs::read_to_string(home.config()).unwrap();
+    let searched = r#"pull = { kind = "search","#;
+    assert!(config.contains(searched), "install.py pulls by search");
+    let exported = format!(r#"pull = {{ kind = "bulk",{keys}"#);
+    home.write("config/kith.toml", config.replace(searched, &exported));
+    home
+}
+
+/// The sandbox with a workload in it.
+fn sandbox(workload: &Workload, home: &Home) -> Sandbox {
+    for file in fs::read_dir(workload.path()).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "ndjson") {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            home.write(&format!("data/{name}"), fs::read(&path).unwrap());
+        }
+    }
+    Sandbox::start(home, "data")
+}
+
+fn run(home: &Home, at: &str) -> Value {
+    let ran = home.kith(&["run", "--once", "--json", "--as-of", at]);
+    ran.expect_code(1).json()
+}
+
+fn row_counts(summary: &Value) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for partner in summary["partners"].as_array().unwrap() {
+        for (action, n) in partner["rows"].as_object().unwrap() {
+            *counts.entry(action.clone()).or_default() += n.as_u64().unwrap();
+        }
+    }
+    counts.retain(|_, n| *n > 0);
+    counts
+}
+
+/// A delivered referral whose partner sees the phone number.
+fn with_phone(workload: &Workload, skip: usize) -> &Referral {
+    let mut found = workload.referrals.iter().filter(|referral| {
+        referral.kind == "plain" && referral.partner().is_some_and(|id| id.ends_with("-1"))
+    });
+    found.nth(skip).expect("a workload has many of these")
+}
+
+#[test]
+fn an_export_gives_the_books_that_a_search_gives_and_each_change_once() {
+    let Some(shared) =
+        shared::folder("bulk::an_export_gives_the_books_that_a_search_gives_and_each_change_once")
+    else {
+        return;
+    };
+    let workload = Workload::generate(&shared, 200, 5, "0.3");
+    let world = Home::new();
+    let server = sandbox(&workload, &world);
+    let home = install(&workload, &server.fhir.base, "");
+    let first = run(&home, FIRST);
+    assert_outward(&home, &workload, &first, true);
+    let certificate = &first["certificates"][0];
+    assert_eq!(certificate["verdict"], "complete except", "{certificate}");
+    let excepted = workload.count(&["no-patient"]);
+    assert_eq!(
+        certificate["except"],
+        format!("{excepted} unresolved references")
+    );
+    assert_eq!(certificate["window"]["from"], Value::Null);
+    let until = certificate["window"]["to"].clone();
+    assert!(until.is_string());
+    assert!(!home.below("var/bulk/gp.job").exists(), "the job is done");
+
+    let second = run(&home, AGAIN[0]);
+    assert_eq!(second["legs"], first["legs"], "a second run moves no leg");
+    assert_eq!(stage(&second, "pull").accepted, 0);
+    assert!(second["certificates"][0]["window"]["from"].is_string());
+
+    // A person changes and none of their requests does; a request is deleted.
+    let mut patient = with_phone(&workload, 0).patient.clone().unwrap();
+    patient["telecom"][1]["value"] = json!("+447700900999");
+    server.fhir.put(&patient);
+    server
+        .fhir
+        .delete("ServiceRequest", with_phone(&workload, 1).id());
+    let third = run(&home, AGAIN[1]);
+    assert_eq!(
+        row_counts(&third),
+        BTreeMap::from([("AMEND".to_owned(), 1)])
+    );
+    let gone = |summary: &Value| {
+        let held = summary["held"].as_array().unwrap().iter();
+        held.filter(|hold| hold["reason"] == "source-gone").count()
+    };
+    assert_eq!((gone(&second), gone(&third)), (0, 1));
+    let fourth = run(&home, AGAIN[2]);
+    assert_eq!(row_counts(&fourth), BTreeMap::new());
+    assert_eq!(gone(&fourth), 1);
+    home.kith(&["prove"]).expect_code(0);
+}
+
+#[test]
+fn a_group_is_pulled_alone_and_what_its_export_leaves_out_is_read() {
+    let Some(shared) =
+        shared::folder("bulk::a_group_is_pulled_alone_and_what_its_export_leaves_out_is_read")
+    else {
+        return;
+    };
+    let workload = Workload::generate(&shared, 60, 7, "0");
+    let world = Home::new();
+    world.write(
+        "data/group.json",
+        r#"{"resourceType":"Group","id":"list-1","type":"person","actual":true}"#,
+    );
+    let server = sandbox(&workload, &world);
+    // The requests of everyone but one; practitioners and practices are in nobody's compartment.
+    let named = |referral: &&Referral| {
+        referral.request["subject"].get("reference").is_some() && referral.delivered()
+    };
+    let members: Vec<&Referral> = workload.referrals.iter().filter(named).skip(1).collect();
+    let entity = |referral: &&Referral| {
+        let id = text(&referral.patient.as_ref().unwrap()["id"]);
+        json!({"entity": {"reference": format!("Patient/{id}")}})
+    };
+    let entities: Vec<Value> = members.iter().map(entity).collect();
+    let mut group = json!({"resourceType": "Group", "id": "list-1", "type": "person", "actual": true, "member": entities});
+    server.fhir.put(&group);
+    let home = install(&workload, &server.fhir.base, r#" group = "list-1","#);
+    let ran = home.kith(&["run", "--once", "--json", "--as-of", FIRST]);
+    assert!(matches!(ran.code, 0 | 1), "{}", ran.stderr);
+    let first = ran.json();
+    assert_eq!(
+        row_counts(&first),
+        BTreeMap::from([("NEW".to_owned(), members.len() as u64)])
+    );
+    assert_eq!(first["certificates"][0]["verdict"], "complete", "{first}");
+    // A member who is not there: the server says so, and the certificate with it.
+    group["member"][0]["entity"]["reference"] = json!("Patient/nobody");
+    server.fhir.put(&group);
+    let second = run(&home, AGAIN[0]);
+    let certificate = &second["certificates"][0];
+    assert_eq!(
+        certificate["except"], "1 errors of the export",
+        "{certificate}"
+    );
+}
+
+#[test]
+fn an_export_of_a_server_that_is_not_ours_gives_the_same_books() {
+    let Some(shared) =
+        shared::folder("bulk::an_export_of_a_server_that_is_not_ours_gives_the_same_books")
+    else {
+        return;
+    };
+    let workload = Workload::generate(&shared, 100, 6, "0.3");
+    let server = Sekmet::start();
+    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
+        server.fhir.load(&workload.resources(resource_type));
+    }
+    let home = install(&workload, &server.fhir.base, "");
+    let first = run(&home, FIRST);
+    assert_outward(&home, &workload, &first, true);
+    let second = run(&home, AGAIN[0]);
+    assert_eq!(second["legs"], first["legs"], "a second run moves no leg");
+    assert_eq!(stage(&second, "pull").accepted, 0);
+    home.kith(&["prove"]).expect_code(0);
+}
+
+/// Starts a run and kills it: when `until` holds, or after a while.
+fn killed(home: &Home, at: &str, wait: Duration, until: &Path) {
+    let mut command = kith_command();
+    command
+        .args(["run", "--once", "--as-of", at, "--config", &home.config()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut process = Process::start(&mut command);
+    let step = Duration::from_millis(5);
+    let mut waited = Duration::ZERO;
+    while waited < wait && !until.exists() && process.alive() {
+        std::thread::sleep(step);
+        waited += step;
+    }
+    drop(process);
+}
+
+/// How many exports were ordered of the sandbox so far.
+fn orders(server: &Sandbox) -> u64 {
+    let place = server.fhir.order_export();
+    let (_, number) = place.rsplit_once('/').unwrap();
+    number.parse().unwrap()
+}
+
+#[test]
+fn a_kill_in_the_middle_loses_nothing_doubles_nothing_and_orders_no_second_export() {
+    let Some(shared) = shared::folder(
+        "bulk::a_kill_in_the_middle_loses_nothing_doubles_nothing_and_orders_no_second_export",
+    ) else {
+        return;
+    };
+    let workload = Workload::generate(&shared, 400, 8, "0.3");
+    let world = Home::new();
+    let server = sandbox(&workload, &world);
+    // While the server is at work: the order is on record, and the next run asks after the same export.
+    let home = install(&workload, &server.fhir.base, "");
+    let job = home.below("var/bulk/gp.job");
+    killed(&home, FIRST, Duration::from_mins(1), &job);
+    assert!(job.exists(), "killed while the export was under way");
+    let sealed = fs::read(&job).unwrap();
+    assert!(
+        !sealed.windows(4).any(|part| part == b"http"),
+        "the address is sealed"
+    );
+    let resumed = run(&home, FIRST);
+    assert_outward(&home, &workload, &resumed, true);
+    assert_eq!(orders(&server), 1, "one export was ordered before this one");
+    // And at any moment.
+    let home = install(&workload, &server.fhir.base, "");
+    for moment in [1_100, 1_300, 1_600, 2_000] {
+        let wait = Duration::from_millis(moment);
+        killed(&home, FIRST, wait, &home.below("never"));
+    }
+    let last = run(&home, FIRST);
+    let verdict = text(&last["certificates"][0]["verdict"]);
+    assert!(verdict.starts_with("complete"), "{last}");
+    for (partner, expected) in rows(&workload) {
+        let mut found: Vec<Vec<String>> = Vec::new();
+        for drop in home.drops(&partner) {
+            let table = table::read(&drop, layout(&partner));
+            found.extend(table.rows.iter().map(|row| foreseeable(&partner, row)));
+        }
+        found.sort();
+        assert_eq!(found, expected, "rows of {partner}, over all its drops");
+    }
+    home.kith(&["prove"]).expect_code(0);
+    let left = fs::read_dir(home.below("var/tmp")).unwrap().count();
+    assert_eq!(left, 0, "the spool has no name");
+}
