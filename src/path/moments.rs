@@ -66,7 +66,7 @@ fn add(moment: Temporal, step: i128) -> Option<Temporal> {
     moved.hour = u8::try_from(of_day / HOUR).ok()?;
     moved.minute = u8::try_from(of_day % HOUR / MINUTE).ok()?;
     moved.nanoseconds = u64::try_from(of_day % MINUTE).ok()?;
-    if moved.fraction < 3 && moved.nanoseconds % SECOND != 0 {
+    if moved.fraction < 3 && !moved.nanoseconds.is_multiple_of(SECOND) {
         moved.fraction = 3;
     }
     Some(moved)

@@ -17,6 +17,7 @@ mod broken;
 mod cli;
 mod demo;
 mod fhirpath;
+mod fhirpath_other;
 mod gp_faults;
 mod gp_kill;
 mod gp_servers;
