@@ -23,7 +23,56 @@ struct Question {
 /// Texts of the items, or an error.
 type Outcome = Result<Vec<String>, String>;
 
-const DIFFERENCES: &[Difference] = &[];
+const DIFFERENCES: &[Difference] = &[
+    Difference {
+        name: "elements that a type has not",
+        explains: |_, ours, theirs| refused(ours, "has no element") && theirs.is_ok(),
+    },
+    Difference {
+        name: "the offset of a moved moment",
+        explains: |_, ours, theirs| {
+            match (ours, theirs) {
+            (Ok(ours), Ok(theirs)) => {
+                ours.len() == theirs.len()
+                    && ours.iter().zip(theirs).all(|(own, other)| {
+                        own == other
+                            || matches!((instant(own), instant(other)), (Some(own), Some(other)) if own == other)
+                    })
+            }
+            _ => false,
+        }
+        },
+    },
+    Difference {
+        name: "`ofType` of a specialised primitive",
+        explains: |question, _, _| {
+            question.expression.contains(".ofType(string)")
+                || question.expression.contains(".ofType(uri)")
+        },
+    },
+    Difference {
+        name: "the type of `id`",
+        explains: |question, _, _| question.expression.contains("id.first() is string"),
+    },
+    Difference {
+        name: "`round` of a negative half",
+        explains: |question, ours, theirs| {
+            question.expression.contains(".round(") && ours.is_ok() && theirs.is_ok()
+        },
+    },
+    Difference {
+        name: "quantities without a known unit",
+        explains: |_, ours, theirs| refused(ours, "no unit that is known") && theirs.is_ok(),
+    },
+];
+
+fn refused(outcome: &Outcome, why: &str) -> bool {
+    matches!(outcome, Err(error) if error.contains(why))
+}
+
+fn instant(text: &str) -> Option<jiff::Timestamp> {
+    text.replace("-00:00", "Z").parse().ok()
+}
 
 #[test]
 fn made_up_expressions_agree_with_another_engine() {
@@ -65,7 +114,7 @@ fn made_up_expressions_agree_with_another_engine() {
         faults.len()
     );
     for (difference, told) in DIFFERENCES.iter().zip(&told) {
-        line.push_str(&format!(" {} {told},", difference.name));
+        line.extend([" ", difference.name, " ", &told.to_string(), ","]);
     }
     line.push('\n');
     std::io::stderr()
