@@ -254,8 +254,10 @@ impl Checker {
             _ => this,
         };
         let mut given = Vec::new();
-        for argument in arguments {
-            given.push(self.expr(argument, inner)?);
+        for (at, argument) in arguments.iter().enumerate() {
+            // What a sum starts from is said outside of it.
+            let outside = function == Function::Aggregate && at == 1;
+            given.push(self.expr(argument, if outside { this } else { inner })?);
         }
         if function == Function::Iif && given[0].never_boolean() {
             return Err(CompileError::new(

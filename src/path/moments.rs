@@ -115,7 +115,7 @@ pub(super) fn precision(moment: Temporal) -> i64 {
 /// The earliest (or latest) moment it could stand for, to that many digits; none if there is no such precision.
 pub(super) fn boundary(moment: Temporal, digits: Option<i64>, latest: bool) -> Option<Temporal> {
     let digits = match (digits, moment.shape) {
-        (Some(digits), Shape::Time) => digits + 8,
+        (Some(digits), Shape::Time) => digits.saturating_add(8),
         (Some(digits), _) => digits,
         (None, Shape::Date) => 8,
         (None, _) => 17,

@@ -45,9 +45,9 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "`ofType` of a specialised primitive",
-        explains: |question, _, _| {
-            question.expression.contains(".ofType(string)")
-                || question.expression.contains(".ofType(uri)")
+        explains: |question, ours, theirs| {
+            let asked = |name: &str| question.expression.contains(name);
+            ours.is_ok() && theirs.is_ok() && (asked(".ofType(string)") || asked(".ofType(uri)"))
         },
     },
     Difference {
