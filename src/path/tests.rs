@@ -439,7 +439,7 @@ fn moves_and_measures() {
         ("@2026 - 768614336404564650 years", ""),
         (
             "(-170141183460469231731687303715884105727).abs()",
-            "compile 1",
+            "compile 2",
         ),
         ("'16'.toDecimal().sqrt()", "4"),
         ("name.repeat(given).count()", "3"),
