@@ -14,7 +14,7 @@ use crate::domain::clock::SystemClock;
 use crate::domain::limits;
 use crate::path::{Context, Environment, Expression, Item, Json};
 
-/// Evaluate FHIRPath expressions
+/// Evaluate expressions on resources
 #[derive(clap::Args)]
 pub(super) struct Args {}
 

@@ -97,7 +97,7 @@ enum Command {
     Explain(explain::Args),
     /// A made-up GP system on this machine
     Sandbox(sandbox::Args),
-    /// Evaluate FHIRPath expressions, one JSON object a line
+    /// Evaluate expressions on resources, one JSON object a line
     #[command(hide = true)]
     Evaluate(evaluate::Args),
 }

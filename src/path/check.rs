@@ -114,7 +114,9 @@ impl Checker {
             }
             Expr::Negative(inner) => self.expr(inner, this)?,
             Expr::Binary(operator, left, right) => {
+                let offset = expr_offset(right).or(expr_offset(left)).unwrap_or(0);
                 let (left, right) = (self.expr(left, this)?, self.expr(right, this)?);
+                comparable(*operator, &left, &right, offset)?;
                 match operator {
                     Operator::Union => left.or(right),
                     Operator::Concatenate => Known::of(TEXT),
@@ -252,8 +254,10 @@ impl Checker {
             _ => this,
         };
         let mut given = Vec::new();
-        for argument in arguments {
-            given.push(self.expr(argument, inner)?);
+        for (at, argument) in arguments.iter().enumerate() {
+            // What a sum starts from is said outside of it.
+            let outside = function == Function::Aggregate && at == 1;
+            given.push(self.expr(argument, if outside { this } else { inner })?);
         }
         if function == Function::Iif && given[0].never_boolean() {
             return Err(CompileError::new(
@@ -339,6 +343,63 @@ fn value_call(function: Function, known: &Known, offset: usize) -> Result<Known,
         Function::Convert(Target::Text) => Known::of(TEXT),
         _ => Known::Any,
     })
+}
+
+/// A moment is never a text: a comparison with one would always be false, or an error.
+fn comparable(
+    operator: Operator,
+    left: &Known,
+    right: &Known,
+    offset: usize,
+) -> Result<(), CompileError> {
+    let compares = matches!(
+        operator,
+        Operator::Equal
+            | Operator::NotEqual
+            | Operator::Equivalent
+            | Operator::NotEquivalent
+            | Operator::Less
+            | Operator::LessOrEqual
+            | Operator::Greater
+            | Operator::GreaterOrEqual
+            | Operator::In
+            | Operator::Contains
+    );
+    let moment = |named| match named {
+        Named::Fhir(id) => matches!(
+            model().get(id).name,
+            "date" | "dateTime" | "instant" | "time"
+        ),
+        Named::System(name) => matches!(name, "Date" | "DateTime" | "Time"),
+    };
+    let always = |known: &Known, wanted: &dyn Fn(Named) -> bool| match known {
+        Known::Types(types) => !types.is_empty() && types.iter().all(|named| wanted(*named)),
+        Known::Any => false,
+    };
+    let text = |named| named == TEXT;
+    let mixed = (always(left, &moment) && always(right, &text))
+        || (always(left, &text) && always(right, &moment));
+    if compares && mixed {
+        return Err(CompileError::new(
+            offset,
+            "a date is compared with a text",
+            "write the date as @2026-11-20, or make a text of the other side with toString()",
+        ));
+    }
+    Ok(())
+}
+
+/// Where an expression stands, where that is known.
+fn expr_offset(expr: &Expr) -> Option<usize> {
+    match expr {
+        Expr::Root(_, offset) => Some(*offset),
+        Expr::Chain(head, steps) => {
+            expr_offset(head).or_else(|| steps.first().map(|step| step.offset))
+        }
+        Expr::Negative(inner) => expr_offset(inner),
+        Expr::Binary(_, left, right) => expr_offset(left).or_else(|| expr_offset(right)),
+        _ => None,
+    }
 }
 
 /// A function of texts cannot work on what has parts.

@@ -55,7 +55,7 @@ pub(super) fn children<'t>(item: &Item<'t>, child: &Child, found: &mut Vec<Item<
 }
 
 /// What holds an element's parts: the object, or what stands beside a primitive.
-fn members<'t>(node: Node<'t>) -> Option<Members<'t>> {
+fn members(node: Node<'_>) -> Option<Members<'_>> {
     let holder = if node.json.is_object() {
         Some(node.json)
     } else {

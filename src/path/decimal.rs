@@ -115,7 +115,7 @@ impl Decimal {
                 break;
             };
             let tenfold = rest.checked_mul(10)?;
-            digits = longer + tenfold / others;
+            digits = longer.checked_add(tenfold / others)?;
             rest = tenfold % others;
             scale += 1;
         }

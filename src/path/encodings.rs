@@ -40,24 +40,26 @@ pub(super) fn decoded(text: &str, way: &str) -> Text {
 }
 
 pub(super) fn escaped(text: &str, way: &str) -> Text {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        let known = HTML.iter().find(|(plain, _)| *plain == character);
-        match (way, known, character) {
-            ("html", Some((_, written)), _) => out.push_str(written),
-            ("html", None, _) => out.push(character),
-            ("json", _, '"' | '\\') => out.extend(['\\', character]),
-            ("json", _, '\n') => out.push_str("\\n"),
-            ("json", _, '\r') => out.push_str("\\r"),
-            ("json", _, '\t') => out.push_str("\\t"),
-            ("json", _, _) if character < ' ' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(character)));
+    match way {
+        "html" => {
+            let mut out = String::with_capacity(text.len());
+            for character in text.chars() {
+                match HTML.iter().find(|(plain, _)| *plain == character) {
+                    Some((_, written)) => out.push_str(written),
+                    None => out.push(character),
+                }
             }
-            ("json", ..) => out.push(character),
-            _ => return Err(EvaluateError::WrongType("escape()")),
+            Ok(Some(out))
         }
+        "json" => {
+            let quoted = serde_json::Value::from(text).to_string();
+            let inside = quoted
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'));
+            Ok(inside.map(str::to_owned))
+        }
+        _ => Err(EvaluateError::WrongType("escape()")),
     }
-    Ok(Some(out))
 }
 
 pub(super) fn unescaped(text: &str, way: &str) -> Text {
@@ -93,7 +95,7 @@ fn unescaped_json(text: &str) -> Option<String> {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    let digits = digits.filter(|digits| digits.len().is_multiple_of(2))?;
     digits
         .chunks_exact(2)
         .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok())
@@ -120,7 +122,7 @@ fn base64(bytes: &[u8], alphabet: &[u8; 64]) -> String {
 }
 
 fn unbase64(text: &str, alphabet: &[u8; 64]) -> Option<Vec<u8>> {
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let padding = text.bytes().rev().take_while(|byte| *byte == b'=').count();

@@ -56,10 +56,14 @@ impl Constant {
 }
 
 impl Environment<'_> {
-    /// The type of a variable, where it has one; none outside if there is no such variable.
-    pub(super) fn variable(&self, name: &str) -> Option<Option<TypeId>> {
+    pub(super) fn has_variable(&self, name: &str) -> bool {
+        self.variables.iter().any(|(known, _)| *known == name)
+    }
+
+    /// The type of a variable, where it always has the same.
+    pub(super) fn variable_type(&self, name: &str) -> Option<TypeId> {
         let (_, kind) = self.variables.iter().find(|(known, _)| *known == name)?;
-        Some(kind.and_then(|kind| model().find(kind)))
+        kind.and_then(|kind| model().find(kind))
     }
 
     pub(super) fn focus(&self) -> Option<TypeId> {

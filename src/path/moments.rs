@@ -66,7 +66,7 @@ fn add(moment: Temporal, step: i128) -> Option<Temporal> {
     moved.hour = u8::try_from(of_day / HOUR).ok()?;
     moved.minute = u8::try_from(of_day % HOUR / MINUTE).ok()?;
     moved.nanoseconds = u64::try_from(of_day % MINUTE).ok()?;
-    if moved.fraction < 3 && moved.nanoseconds % SECOND != 0 {
+    if moved.fraction < 3 && !moved.nanoseconds.is_multiple_of(SECOND) {
         moved.fraction = 3;
     }
     Some(moved)
@@ -115,7 +115,7 @@ pub(super) fn precision(moment: Temporal) -> i64 {
 /// The earliest (or latest) moment it could stand for, to that many digits; none if there is no such precision.
 pub(super) fn boundary(moment: Temporal, digits: Option<i64>, latest: bool) -> Option<Temporal> {
     let digits = match (digits, moment.shape) {
-        (Some(digits), Shape::Time) => digits + 8,
+        (Some(digits), Shape::Time) => digits.saturating_add(8),
         (Some(digits), _) => digits,
         (None, Shape::Date) => 8,
         (None, _) => 17,

@@ -149,8 +149,8 @@ fn arithmetic<'t>(
         let mut by = duration(by.value, &by.unit).ok_or(EvaluateError::WrongType(name))?;
         if operator == Operator::Subtract {
             by = match by {
-                Duration::Months(months) => Duration::Months(-months),
-                Duration::Nanoseconds(step) => Duration::Nanoseconds(-step),
+                Duration::Months(months) => Duration::Months(months.saturating_neg()),
+                Duration::Nanoseconds(step) => Duration::Nanoseconds(step.saturating_neg()),
             };
         }
         if moment.shape == Shape::Time && matches!(by, Duration::Months(_)) {

@@ -296,7 +296,8 @@ impl Parser<'_> {
         if FOCUS_NAMES.contains(&name.as_str()) {
             return Ok(Expr::Variable(name, environment.focus()));
         }
-        if let Some(kind) = environment.variable(&name) {
+        if environment.has_variable(&name) {
+            let kind = environment.variable_type(&name);
             return Ok(Expr::Variable(name, kind));
         }
         if let Some(constant) = environment.constant(&name) {

@@ -212,7 +212,7 @@ impl Analysis {
                 self.bounded(places)
             }
             Function::Repeat => self.repeated(&arguments[0], places),
-            Function::Aggregate => self.aggregated(arguments, places, this),
+            Function::Aggregate => self.aggregated(arguments, &places, this),
             Function::Iif => {
                 self.consume_all(&arguments[..1], &places);
                 let mut results = Vec::new();
@@ -273,8 +273,8 @@ impl Analysis {
     }
 
     /// What the sum could be, from any item and any sum before it.
-    fn aggregated(&mut self, arguments: &[Expr], places: Vec<Read>, this: &[Read]) -> Vec<Read> {
-        self.consume(places.clone());
+    fn aggregated(&mut self, arguments: &[Expr], places: &[Read], this: &[Read]) -> Vec<Read> {
+        self.consume(places.to_vec());
         let start = match arguments.get(1) {
             Some(start) => self.expr(start, this),
             None => Vec::new(),
@@ -282,7 +282,7 @@ impl Analysis {
         let outer = std::mem::replace(&mut self.total, start);
         for _ in 0..ROUNDS_MAX {
             self.consume(self.total.clone());
-            let mut found = self.expr(&arguments[0], &places);
+            let mut found = self.expr(&arguments[0], places);
             found.retain(|place| !self.total.iter().any(|known| known.covers(place)));
             if found.is_empty() {
                 let total = std::mem::replace(&mut self.total, outer);

@@ -34,8 +34,10 @@ pub(super) struct Select {
 
 pub(super) enum Each {
     Once,
-    ForEach(Expression),
-    ForEachOrNull(Expression),
+    /// `forEach`
+    Item(Expression),
+    /// `forEachOrNull`
+    ItemOrNull(Expression),
     Repeat(Vec<Expression>),
 }
 
@@ -202,7 +204,7 @@ impl Reader<'_> {
         let before = names.len();
         let each = self.each(json, at, parent)?;
         let parent = match &each {
-            Each::ForEach(path) | Each::ForEachOrNull(path) => Some(path),
+            Each::Item(path) | Each::ItemOrNull(path) => Some(path),
             Each::Repeat(paths) => paths.first(),
             Each::Once => parent,
         };
@@ -306,9 +308,9 @@ impl Reader<'_> {
             return Err(wrong(&at, "there is one path", ""));
         };
         Ok(if key == "forEach" {
-            Each::ForEach(path)
+            Each::Item(path)
         } else {
-            Each::ForEachOrNull(path)
+            Each::ItemOrNull(path)
         })
     }
 

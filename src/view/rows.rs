@@ -64,7 +64,7 @@ impl Select {
     fn rows<'t>(&'t self, context: &Context<'t>, this: &[Item<'t>]) -> Result<Vec<Row>, RowError> {
         let found = match &self.each {
             Each::Once => return self.product(context, this),
-            Each::ForEach(path) | Each::ForEachOrNull(path) => path.evaluate_on(context, this)?,
+            Each::Item(path) | Each::ItemOrNull(path) => path.evaluate_on(context, this)?,
             Each::Repeat(paths) => {
                 let mut found = Vec::new();
                 for item in this {
@@ -73,7 +73,7 @@ impl Select {
                 found
             }
         };
-        if found.is_empty() && matches!(self.each, Each::ForEachOrNull(_)) {
+        if found.is_empty() && matches!(self.each, Each::ItemOrNull(_)) {
             let context = Context {
                 row: Some(0),
                 ..*context

@@ -18,6 +18,7 @@ mod bulk;
 mod cli;
 mod demo;
 mod fhirpath;
+mod fhirpath_other;
 mod gp_faults;
 mod gp_kill;
 mod gp_servers;

@@ -31,7 +31,7 @@ fn the_published_views_give_the_published_rows() {
                 Ok(()) if shareable => passed += 1,
                 Ok(()) => experimental += 1,
                 Err(fault) if shareable => {
-                    faults.push(format!("{}: {}: {fault}", file.display(), test["title"]))
+                    faults.push(format!("{}: {}: {fault}", file.display(), test["title"]));
                 }
                 Err(_) => {}
             }

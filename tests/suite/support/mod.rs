@@ -3,6 +3,7 @@
 pub(crate) mod bad_servers;
 pub(crate) mod between;
 pub(crate) mod expected;
+pub(crate) mod expressions;
 pub(crate) mod fhir_server;
 pub(crate) mod gp_world;
 pub(crate) mod hfs;
