@@ -14,6 +14,7 @@ use super::support::workload::Workload;
 
 /// More than one page of any server, and less than the suite's time.
 const REFERRALS: u32 = 300;
+/// The weak server looks through all it has for each write.
 const FEW: u32 = 80;
 const SEED: u32 = 11;
 /// Tokens that expire while Kith is at work.
@@ -52,7 +53,7 @@ fn the_loop_passes_on_a_weak_server() {
     let Some(shared) = shared::folder("gp_servers::the_loop_passes_on_a_weak_server") else {
         return;
     };
-    let workload = Workload::generate(&shared, REFERRALS, SEED, "0.3");
+    let workload = Workload::generate(&shared, FEW, SEED, "0.3");
     let server = WeakServer::start();
     let home = Home::new();
     workload.install(&home, "--fhir", &server.fhir.base);
