@@ -14,7 +14,7 @@ use super::support::workload::Workload;
 
 /// More than one page of any server, and less than the suite's time.
 const REFERRALS: u32 = 250;
-/// The weak server looks through all it has for each write.
+/// What the weak server can bear where all of it is written about: it looks through all it has for each write.
 const FEW: u32 = 60;
 const SEED: u32 = 11;
 /// Tokens that expire while Kith is at work.
@@ -60,7 +60,8 @@ fn the_loop_passes_on_a_weak_server() {
     let Some(shared) = shared::folder("gp_servers::the_loop_passes_on_a_weak_server") else {
         return;
     };
-    let workload = Workload::generate(&shared, FEW, SEED, "0.3");
+    // Requests for more than a page, of which few make the weak server write.
+    let workload = Workload::generate(&shared, REFERRALS, SEED, "0.8");
     let server = WeakServer::start();
     let home = Home::new();
     workload.install(&home, "--fhir", &server.fhir.base);
