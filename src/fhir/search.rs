@@ -174,6 +174,8 @@ pub(crate) struct Search<'c> {
     /// Whether all of those were empty.
     empty: bool,
     repeated: u64,
+    /// Matches on the last page.
+    matches: usize,
 }
 
 impl<'c> Search<'c> {
@@ -194,6 +196,7 @@ impl<'c> Search<'c> {
             stale: 0,
             empty: true,
             repeated: 0,
+            matches: 0,
         }
     }
 
@@ -258,6 +261,12 @@ impl<'c> Search<'c> {
         self.repeated
     }
 
+    /// Whether the only page is as full as it was asked to be, and no link leads on: either that was all, or the server
+    /// knows no further pages.
+    pub(crate) fn full_without_next(&self, count: usize) -> bool {
+        self.ending == Some(Ending::NoNext) && self.pages == 1 && self.matches >= count
+    }
+
     /// How the search ended; none while there may be more.
     pub(crate) fn ending(&self) -> Option<Ending> {
         self.ending
@@ -273,6 +282,10 @@ impl<'c> Search<'c> {
         let entries_max = self.client.settings.entries_max;
         let bundle = BundleView::parse(&body, entries_max)?;
         let entries = entries(&body, &bundle);
+        let matches = entries
+            .iter()
+            .filter(|entry| entry.resource_type == self.resource_type);
+        self.matches = matches.count();
         let mut new = false;
         for entry in entries.iter().filter(|entry| entry.mode != Mode::Outcome) {
             // A resource without an id cannot be told from another: it counts as new.

@@ -17,7 +17,7 @@ const TOKEN: &str = "of-the-tests";
 pub(crate) struct Sekmet {
     pub(crate) fhir: FhirServer,
     _process: Process,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Sekmet {
@@ -58,7 +58,14 @@ impl Sekmet {
         Self {
             fhir,
             _process: process,
-            _folder: folder,
+            folder,
         }
+    }
+
+    /// How many tokens it has given.
+    pub(crate) fn tokens(&self) -> usize {
+        let log = fs::read_to_string(self.folder.path().join("log")).expect("a log");
+        let given = |line: &&str| line.contains("\"POST /auth/token ") && line.contains(" 200 ");
+        log.lines().filter(given).count()
     }
 }

@@ -242,12 +242,20 @@ impl<'c> SearchPull<'c> {
         into(&mut self.evidence.added_parameters, heard.added);
     }
 
-    /// The window in hand has no further page: it is done, or begun again because pages moved under it.
+    /// The window in hand has no further page: it is done, or begun again because pages moved under it, or because there
+    /// may be more than the server leads to.
     fn ended(&mut self) {
         let Some(search) = self.search.take() else {
             return;
         };
         self.evidence.repeats += search.repeated();
+        if search.full_without_next(self.plan.page) {
+            if !self.plan.widen() {
+                self.plan.done();
+                self.fail_phase();
+            }
+            return;
+        }
         let whole = match search.ending() {
             Some(Ending::NoNext) => search.repeated() == 0,
             Some(Ending::EmptyPages) if search.repeated() == 0 => {

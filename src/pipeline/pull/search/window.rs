@@ -7,6 +7,9 @@ use crate::fhir::client_error::ClientError;
 
 /// Requests asked for on a page; a server may give fewer.
 const PAGE: usize = 200;
+/// The largest page, asked for where a server leads to no further ones: with what it includes it stays below the limit of
+/// entries.
+const PAGE_MAX: usize = 600;
 /// The smallest page that is asked for when answers are too long.
 const PAGE_MIN: usize = 10;
 /// How often one window is begun again.
@@ -106,6 +109,18 @@ impl Plan {
             }
             _ => false,
         }
+    }
+
+    /// Whether the window in hand can be asked for in another way after a full page from which nothing leads on: larger
+    /// pages, then halves.
+    pub(super) fn widen(&mut self) -> bool {
+        // A page that was made smaller would only be too long again.
+        if self.page != PAGE {
+            return self.halve();
+        }
+        self.page = PAGE_MAX;
+        self.restarts += 1;
+        true
     }
 
     fn halve(&mut self) -> bool {
@@ -209,5 +224,17 @@ mod tests {
         assert!(plan.mend(&refused, true) && plan.plain);
         assert!(!plan.mend(&refused, true));
         assert!(!plan.mend(&ClientError::Gone, true));
+    }
+
+    #[test]
+    fn a_full_page_that_leads_nowhere_is_asked_for_larger_and_then_in_halves() {
+        let mut plan = plan(None);
+        assert!(plan.widen());
+        assert_eq!((plan.page, plan.windows.len()), (PAGE_MAX, 1));
+        assert!(plan.widen());
+        assert_eq!((plan.page, plan.windows.len()), (PAGE_MAX, 2));
+        let too_large = ClientError::TooLarge { max: 1 };
+        assert!(plan.mend(&too_large, true) && plan.widen());
+        assert_eq!((plan.page, plan.windows.len()), (PAGE_MAX / 2, 3));
     }
 }
