@@ -81,6 +81,12 @@ pub(super) struct Evidence {
     pub(super) superseded: u64,
     /// Resources of a folder that are no referral nor record of one.
     pub(super) other_resources: u64,
+    /// When the newest record of a folder was written, as it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) newest: Option<String>,
+    /// Days since: nothing later is known of anybody in the folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) age_days: Option<i64>,
     /// Not every page came: the window is read again.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) broken: bool,

@@ -14,6 +14,7 @@ mod extracts;
 pub(crate) mod folder;
 mod group;
 mod line;
+pub(super) mod load;
 mod lore;
 mod referrals;
 mod search;
@@ -29,7 +30,7 @@ use certificate::Evidence;
 pub(crate) use change::changed_headers;
 use extracts::Extracts;
 pub(crate) use group::rule_tail;
-use line::Line;
+pub(super) use line::Line;
 use referrals::{Ended, PullError, Referrals, Step};
 use search::{Asked, SearchPull};
 

@@ -133,6 +133,13 @@ impl FhirServer {
         assert!((200..300).contains(&status), "replacing {url}: {answer}");
     }
 
+    /// Deletes a resource.
+    pub(crate) fn delete(&self, resource_type: &str, id: &str) {
+        let url = format!("{}/{resource_type}/{id}", self.base);
+        let (status, answer) = self.send(reqwest::Method::DELETE, &url, None);
+        assert!((200..300).contains(&status), "deleting {url}: {answer}");
+    }
+
     /// Every current resource of a type, through all pages.
     pub(crate) fn all(&self, resource_type: &str) -> Vec<Value> {
         let mut resources = Vec::new();
