@@ -87,6 +87,7 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         sources: Vec::new(),
         partners: Vec::new(),
         rules_changed: rules_changed(&store, strand, &rules).await?,
+        readings: crate::pipeline::env::Readings::default(),
         store: Arc::clone(&store) as Arc<dyn Store>,
         keys,
         clock: options.clock,

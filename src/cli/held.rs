@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::domain::{Instant, LegState, Owner, Reason, Stage};
 use crate::pipeline::{Said, Verdict, redecide};
 use crate::store::batch::LegSeed;
-use crate::store::rows::{HeldRow, Standing};
+use crate::store::rows::{HeldRow, Leg, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
 
 /// What waits for a person, and how to settle it
@@ -261,13 +261,18 @@ async fn release(app: &App, number: i64, who: &Who, said: Said) -> anyhow::Resul
             "hold {number} is about a row of a return: ask the partner for a corrected sheet, or reject it"
         );
     }
-    let leg = env
-        .store
-        .legs(vec![hold.leg])
-        .await?
-        .pop()
-        .filter(|leg| leg.now.state == LegState::Held);
-    let Some(leg) = leg else {
+    let leg = env.store.legs(vec![hold.leg]).await?.pop();
+    // A question that came up after sending: its owner has looked, and nothing is decided again.
+    let asked = [Stage::Pull, Stage::Select, Stage::Map].map(Stage::number);
+    let settles = |leg: &Leg| leg.now.state != LegState::Held && asked.contains(&hold.stage);
+    if leg.as_ref().is_some_and(settles) && said.partner.is_none() {
+        let mut batch = sign(app, &hold, who, "release").await?;
+        batch.released.push(number);
+        env.store.commit(batch).await?;
+        emit(format_args!("Hold {number} is settled.\n"))?;
+        return Ok(());
+    }
+    let Some(leg) = leg.filter(|leg| leg.now.state == LegState::Held) else {
         anyhow::bail!("hold {number} cannot be released: its referral no longer waits")
     };
     let act = if said.partner.is_some() {

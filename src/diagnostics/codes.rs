@@ -381,6 +381,12 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Nothing, if the runs show that it works; else ask the GP system's supplier.
     CapabilityUnsaid,
+    /// open referrals could not be read again at the practice
+    ///
+    /// Nothing new is sent or written about these people until their records were read: they may have died, or said no. Stops go all the same.
+    ///
+    /// Fix (it): Find out why the practice's system cannot be read; the next run reads them again.
+    NotReRead,
     /// a referral is held
     ///
     /// It waits for the person named as owner.

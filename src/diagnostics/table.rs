@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 91] = [
+pub(super) const TABLE: [(Code, &str, Severity); 92] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -52,6 +52,7 @@ pub(super) const TABLE: [(Code, &str, Severity); 91] = [
     (Code::ForeignLink, "PULL-007", Severity::Error),
     (Code::Unresolved, "PULL-008", Severity::Warning),
     (Code::ClockBehind, "PULL-009", Severity::Warning),
+    (Code::NotReRead, "WATCH-001", Severity::Error),
     (Code::NotMatching, "PULL-010", Severity::Error),
     (Code::ClockSkew, "PULL-011", Severity::Warning),
     (Code::NoServerTime, "PULL-012", Severity::Warning),

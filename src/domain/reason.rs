@@ -80,10 +80,13 @@ pub(crate) enum Reason {
     EnteredInError,
     Withdrawn,
     Undone,
+    ConsentWithdrawn,
+    DeathRemoved,
+    NotReRead,
 }
 
 /// Number in the store and code of each reason; never reused, never renumbered.
-const TABLE: [(Reason, i64, &str); 73] = [
+const TABLE: [(Reason, i64, &str); 76] = [
     (Reason::NotOurs, 1, "not-ours"),
     (Reason::ClosedAtSource, 2, "closed-at-source"),
     (Reason::DeclinedByPerson, 3, "declined-by-person"),
@@ -157,6 +160,9 @@ const TABLE: [(Reason, i64, &str); 73] = [
     (Reason::EnteredInError, 83, "entered-in-error"),
     (Reason::Withdrawn, 84, "withdrawn"),
     (Reason::Undone, 85, "undone"),
+    (Reason::ConsentWithdrawn, 86, "consent-withdrawn"),
+    (Reason::DeathRemoved, 87, "death-removed"),
+    (Reason::NotReRead, 88, "not-re-read"),
 ];
 
 /// Who can settle a reason.
@@ -267,6 +273,18 @@ impl Reason {
                 | Self::DeclinedByPerson
                 | Self::DoNotPerform
                 | Self::Shadow
+        )
+    }
+
+    /// Whether a stop for it leaves in the same run, whatever the schedules say (`safety.md` §3, §6).
+    pub(crate) fn stops_at_once(self) -> bool {
+        matches!(
+            self,
+            Self::Died
+                | Self::Restricted
+                | Self::ConsentWithdrawn
+                | Self::DoNotContact
+                | Self::DoNotPerform
         )
     }
 

@@ -22,6 +22,8 @@ const ETHNIC_CATEGORY: &str =
     "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory";
 const NHS_COMMUNICATION: &str =
     "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSCommunication";
+const CONTACT_PREFERENCE: &str =
+    "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-ContactPreference";
 const INTERPRETER_REQUIRED: &str =
     "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired";
 
@@ -398,6 +400,27 @@ pub(crate) fn deceased(patient: &Json<'_>) -> bool {
     let said = |key| patient.get(key).filter(|value| !value.is_null());
     let by_flag = said("deceasedBoolean").is_some_and(|value| value.as_bool() != Some(false));
     by_flag || said("deceasedDateTime").is_some() || said("_deceasedDateTime").is_some()
+}
+
+/// Whether the practice still keeps the record. Absent is active; anything there but `true` is not.
+pub(crate) fn active(patient: &Json<'_>) -> bool {
+    patient
+        .get("active")
+        .is_none_or(|said| said.is_null() || said.as_bool() == Some(true))
+}
+
+/// Whether another record took this one's place; a link that names nothing is one all the same.
+pub(crate) fn is_replaced(patient: &Json<'_>) -> bool {
+    items(patient.get("link"))
+        .iter()
+        .any(|link| text_of(link, "type") == Some("replaced-by"))
+}
+
+/// Whether the record says when contact is safe (UK Core contact preference).
+pub(crate) fn has_contact_instructions(patient: &Json<'_>) -> bool {
+    extension(patient, CONTACT_PREFERENCE)
+        .and_then(|preference| extension(preference, "PreferredContactTimes"))
+        .is_some()
 }
 
 /// `meta.security` as (system, code).

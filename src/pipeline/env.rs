@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use super::dossier::Setting;
 use super::ready::ReadyRows;
 use super::select::{SourceRules, Unnamed};
+pub(crate) use super::watch::Readings;
 use crate::config::{Config, Source};
 use crate::domain::entropy::Stream;
 use crate::domain::{Clock, Entropy, Instant};
@@ -64,6 +65,8 @@ pub(crate) struct Env {
     pub(crate) ready: ReadyRows,
     /// The rules are not those of the last run: what waits is decided again.
     pub(crate) rules_changed: bool,
+    /// What was read at the practices in this run.
+    pub(crate) readings: Readings,
 }
 
 /// Ids of strands, taken in ranges so that handing one out costs no transaction.

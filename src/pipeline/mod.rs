@@ -23,6 +23,7 @@ mod reconcile;
 mod redecide;
 pub(crate) mod select;
 pub(crate) mod undo;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,8 +86,14 @@ async fn run_outbound(
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Map) {
         outcome.merge(redecide::run(env, run, only).await?);
     }
+    // Before each drop, and nightly.
+    if wanted.contains(&Stage::Deliver) || wanted.contains(&Stage::Reconcile) {
+        outcome.merge(watch::run(env, run, only).await?);
+    }
     if wanted.contains(&Stage::Deliver) {
         outcome.merge(deliver::run(env, run, only).await?);
+    } else if wanted.contains(&Stage::Pull) || wanted.contains(&Stage::Reconcile) {
+        outcome.merge(deliver::at_once(env, run, only).await?);
     }
     Ok(outcome)
 }
@@ -103,6 +110,10 @@ async fn run_inbound(
         outcome.merge(collect::run(env, run, only).await?);
     }
     if wanted.contains(&Stage::Push) {
+        if !env.readings.has_watched() && watch::writes_wait(env).await? {
+            outcome.merge(watch::run(env, run, only).await?);
+            outcome.merge(deliver::at_once(env, run, only).await?);
+        }
         outcome.merge(push::run(env, run, only).await?);
     }
     Ok(outcome)
@@ -118,6 +129,7 @@ pub(crate) async fn run(
     only: &Only,
     wanted: &[Stage],
 ) -> anyhow::Result<StageOutcome> {
+    env.readings.begin();
     // What the last run left between two steps is finished before anything new is begun.
     let mut outcome = deliver::finish(env).await?;
     outcome.merge(run_outbound(env, run, only, wanted).await?);

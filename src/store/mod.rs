@@ -127,6 +127,8 @@ pub(crate) trait Store: Send + Sync {
     fn legs_pending(&self, partner: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// Legs after id `after`, at most `limit`.
     fn legs_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
+    /// Legs of a source that have not ended, after id `after`.
+    fn legs_open(&self, source: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// How many legs of each partner are open, held ones without a partner aside.
     fn open_legs(&self) -> Answer<'_, Vec<(i64, i64)>>;
     /// Legs by source, partner, state and reason of state: counts for status and report.

@@ -127,7 +127,7 @@ fn assert_provoked(said: &Said) {
         "DELIVER-001",
         "COLLECT-002",
         "COLLECT-005",
-        "PUSH-003",
+        "WATCH-001",
     ] {
         assert!(all.contains(code), "{code} was not provoked:\n{all}");
     }

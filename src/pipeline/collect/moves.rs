@@ -99,7 +99,7 @@ impl Intake<'_> {
         }
         self.facts(&touched, batch, stream);
         let earlier = self.earlier(&touched).await?;
-        if self.queue(&touched, before, &earlier, batch) {
+        if self.queue(&touched, &earlier, batch) {
             self.count_months(&touched, ids, batch, stream);
         }
         batch
@@ -133,7 +133,6 @@ impl Intake<'_> {
     fn queue(
         &self,
         touched: &Touched,
-        before: Standing,
         earlier: &HashMap<String, PushRow>,
         batch: &mut Batch,
     ) -> bool {
@@ -146,10 +145,6 @@ impl Intake<'_> {
         };
         let volume = source.push.volume.narrower(self.partner.push.volume);
         let off = volume == Volume::Off || source.push.to == crate::config::PushTo::Off;
-        let stopped = matches!(
-            before.why,
-            Some(Reason::Died | Reason::Restricted | Reason::Consent)
-        );
         let mut attended = touched
             .known
             .iter()
@@ -170,10 +165,11 @@ impl Intake<'_> {
                 PushKind::Create => wanted && !kept.withdrawn,
                 PushKind::Amend | PushKind::Withdraw => true,
             };
-            let (state, reason) = match (wanted && !off, stopped) {
-                (_, true) => (PushState::Off, before.why),
-                (true, false) => (PushState::Queued, None),
-                (false, false) => (PushState::Off, Some(Reason::PushOff)),
+            // What a person's death, label or word says against it is asked before each write (`watch::hold_back`).
+            let (state, reason) = if wanted && !off {
+                (PushState::Queued, None)
+            } else {
+                (PushState::Off, Some(Reason::PushOff))
             };
             let number = reason.map_or(0, Reason::number);
             let push = PushRow {
@@ -189,7 +185,7 @@ impl Intake<'_> {
             };
             volume::enqueue(batch, push);
         }
-        volume == Volume::Counts && !off && !stopped
+        volume == Volume::Counts && !off
     }
 
     /// One fact an item and pair of baseline and follow-up; it leads back to nobody.

@@ -18,7 +18,12 @@ use crate::tabular::{RowWriter, RowsByAction};
 pub(super) struct Numbered {
     pub(super) sequence: i64,
     pub(super) today: Date,
+    /// Changes for a partner whose file has no column for them: the first column says what to do.
+    pub(super) notice: bool,
 }
+
+/// Header of the first column of a notice.
+const WHAT_TO_DO: &str = "What to do";
 
 /// By which rules a drop is made: those in force, or those it was made by once.
 pub(super) enum By {
@@ -81,11 +86,11 @@ impl Maker {
     /// Begins with the header.
     pub(super) fn new(env: Arc<Env>, by: By, of: Numbered) -> anyhow::Result<Self> {
         let partner = partner(&env, &by)?;
-        let headers: Vec<&str> = partner
-            .deliver
-            .columns
-            .iter()
-            .map(|column| column.header.as_str())
+        let columns = partner.deliver.columns.iter();
+        let first = of.notice.then_some(WHAT_TO_DO);
+        let headers: Vec<&str> = first
+            .into_iter()
+            .chain(columns.map(|column| column.header.as_str()))
             .collect();
         let mut writer = RowWriter::new(Vec::new(), partner.deliver.format)?;
         writer.write_row(&headers)?;
@@ -146,12 +151,15 @@ impl Maker {
                 facts,
             );
             // It could be written when it was decided, with these very inputs.
-            let cells = map::row(partner, &view, &tokens).map_err(|problem| {
+            let mut cells = map::row(partner, &view, &tokens).map_err(|problem| {
                 anyhow::anyhow!(
                     "column {} of a routed row cannot be written",
                     problem.header
                 )
             })?;
+            if self.of.notice {
+                cells.insert(0, what_to_do(action, &row.changed));
+            }
             self.writer.write_row(&cells)?;
             let digest = env
                 .keys
@@ -169,6 +177,15 @@ impl Maker {
             actions: self.written.actions,
             rows: self.written.rows,
         })
+    }
+}
+
+/// What a row of a notice asks for, in the words of a row that has a column for it (`safety.md` §14).
+fn what_to_do(action: Action, changed: &str) -> std::borrow::Cow<'_, str> {
+    match action {
+        Action::Amend if !changed.is_empty() => changed.into(),
+        Action::Amend => "Changed".into(),
+        Action::New | Action::Stop | Action::Pause => action.sentence().into(),
     }
 }
 

@@ -5,12 +5,14 @@
 //! there, so a crash between two steps is finished with the same bytes under the same number (`ledger.md` §5).
 
 mod make;
+mod which;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use make::{By, Made, Maker, Numbered, Planned};
+use which::{Which, file_name, may_go, tells_action};
 
 use super::dossier::Dossier;
 use super::env::{Env, PartnerEnv};
@@ -35,11 +37,11 @@ const PAGE: i64 = 2_000;
 /// The delivery to one partner, under way.
 type Delivery = tokio::task::JoinHandle<anyhow::Result<Delivered>>;
 
-/// What came of one partner: the record that its drop has left is still to be committed.
+/// What came of one partner: the record that its drops have left is still to be committed.
 #[derive(Default)]
 struct Delivered {
     outcome: StageOutcome,
-    sent: Option<Batch>,
+    sent: Vec<Batch>,
 }
 
 /// Delivers to every partner.
@@ -47,6 +49,18 @@ struct Delivered {
 /// # Errors
 /// The store failed. A folder that cannot be written is an outcome, and the others go on.
 pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+    each(env, run, only, Which::All).await
+}
+
+/// Delivers the stops that wait for no schedule, each partner's in a drop of its own (`safety.md` §6).
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn at_once(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+    each(env, run, only, Which::UrgentStops).await
+}
+
+async fn each(env: &Arc<Env>, run: i64, only: &Only, which: Which) -> anyhow::Result<StageOutcome> {
     let wanted = |(place, partner, _): (usize, &Partner, &PartnerEnv)| {
         only.partner
             .as_ref()
@@ -68,7 +82,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
         {
             delivered.take(first).await?;
         }
-        under_way.push_back(named_task(deliver_one(Arc::clone(env), place, run)));
+        under_way.push_back(named_task(deliver_one(Arc::clone(env), place, run, which)));
     }
     for task in under_way {
         delivered.take(task).await?;
@@ -113,16 +127,35 @@ fn named_task(work: impl Future<Output = anyhow::Result<Delivered>> + Send + 'st
     tokio::spawn(work)
 }
 
-async fn deliver_one(env: Arc<Env>, place: usize, run: i64) -> anyhow::Result<Delivered> {
+async fn deliver_one(
+    env: Arc<Env>,
+    place: usize,
+    run: i64,
+    which: Which,
+) -> anyhow::Result<Delivered> {
     let mut delivered = Delivered::default();
     let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
-    picked_up(&env, partner, at).await?;
-    let legs = pending(&env, at.strand).await?;
-    if legs.is_empty() && !partner.deliver.empty {
-        return Ok(delivered);
+    if which == Which::All {
+        picked_up(&env, partner, at).await?;
     }
-    if let Some(failed) = drop_to(&env, place, run, legs, &mut delivered).await? {
-        delivered.outcome.unreachable.push(failed);
+    let mut legs = pending(&env, at.strand).await?;
+    legs.retain(|leg| may_go(&env, which, leg));
+    // Where the file has no column for it, nobody could tell a stop from a new row.
+    let (news, changes) = if tells_action(&env, partner) {
+        (legs, Vec::new())
+    } else {
+        legs.into_iter()
+            .partition(|leg| leg.now.pending == Action::New.number())
+    };
+    let empty = partner.deliver.empty && which == Which::All;
+    for (legs, notice) in [(news, false), (changes, true)] {
+        if legs.is_empty() && (notice || !empty) {
+            continue;
+        }
+        if let Some(failed) = drop_to(&env, place, run, (legs, notice), &mut delivered).await? {
+            delivered.outcome.unreachable.push(failed);
+            break;
+        }
     }
     Ok(delivered)
 }
@@ -147,7 +180,7 @@ async fn drop_to(
     env: &Arc<Env>,
     place: usize,
     run: i64,
-    legs: Vec<Leg>,
+    (legs, notice): (Vec<Leg>, bool),
     delivered: &mut Delivered,
 ) -> anyhow::Result<Option<Diagnostic>> {
     let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
@@ -158,7 +191,11 @@ async fn drop_to(
     let sequence = files.last().map_or(0, |file| file.sequence) + 1;
     let drop_id = env.ids.take(&*env.store, at.strand, 1).await?.next();
     let today = env.today();
-    let of = Numbered { sequence, today };
+    let of = Numbered {
+        sequence,
+        today,
+        notice,
+    };
     let mut maker = Maker::new(Arc::clone(env), By::InForce(place), of)?;
     for page in legs.chunks(usize::try_from(PAGE).unwrap_or(2_000)) {
         let planned = plan(env, partner, drop_id, today, page).await?;
@@ -170,12 +207,11 @@ async fn drop_to(
     }
     let rows = made.rows.clone();
     let leaves: Vec<Digest> = rows.iter().map(drop_leaf).collect();
-    let sequence_text = u64::try_from(sequence).unwrap_or(0);
     let file = DropFile {
         id: drop_id,
         partner: at.strand,
         sequence,
-        name: partner.deliver.file_name(&partner.id, today, sequence_text),
+        name: file_name(partner, of),
         day: day_number(today),
         rows: i64::try_from(rows.len()).unwrap_or(i64::MAX),
         digest: env.keys.file_digest(&sha256(&[&made.bytes])),
@@ -205,7 +241,8 @@ async fn drop_to(
     if let Err(error) = publish(partner, at, &file, &made) {
         return Ok(Some(undelivered(partner, &error)));
     }
-    delivered.sent = Some(sent(env, at, &file, run, &stops, &mut delivered.outcome));
+    let record = sent(env, at, &file, run, &stops, &mut delivered.outcome);
+    delivered.sent.push(record);
     Ok(None)
 }
 
@@ -462,10 +499,15 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
         .legs(rows.iter().map(|row| row.leg).collect())
         .await?;
     let legs: HashMap<i64, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
-    let of = Numbered {
+    let mut of = Numbered {
         sequence: file.sequence,
         today: day_from_number(file.day),
+        notice: true,
     };
+    of.notice = rules
+        .partners
+        .first()
+        .is_some_and(|partner| file_name(partner, of) == file.name);
     let mut maker = Maker::new(Arc::clone(env), By::Kept(Box::new(rules)), of)?;
     for page in rows.chunks(usize::try_from(PAGE).unwrap_or(2_000)) {
         let planned = page.iter().filter_map(|row| {

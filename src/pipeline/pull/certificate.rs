@@ -84,6 +84,12 @@ pub(super) struct Evidence {
     /// What an export consisted of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) export: Option<Exported>,
+    /// When the newest record of a folder was written, as it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) newest: Option<String>,
+    /// Days since: nothing later is known of anybody in the folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) age_days: Option<i64>,
     /// Not every page came: the window is read again.
     #[serde(skip_serializing_if = "is_false")]
     pub(super) broken: bool,

@@ -1,13 +1,22 @@
 //! What a change at the practice means for a leg (`safety.md` §3, §6): exactly one effect, or none.
+//!
+//! In: a leg as it stands, the records as they are now, as they were recorded last and as they were sent last. Out: how
+//! the leg will stand, whom somebody must ask, and the further leg of a referral that names another partner. Keeps: a stop
+//! outruns everything; while a PAUSE stands every other change waits; nothing that a person settled is settled again.
 
-use super::chunk::{Outcome, Person, Sealed, standing};
-use crate::domain::{Action, LegState, Reason, Stage};
-use crate::fhir::service_request;
-use crate::partner::Partner;
+mod sent;
+mod unsent;
+
+use std::collections::HashMap;
+
+use super::chunk::{Outcome, Person, Sealed};
+use crate::domain::{Action, LegReference, LegState, Reason, Stage};
+use crate::partner::{Partner, View};
 use crate::pipeline::dossier::{Dossier, Trees};
 use crate::pipeline::env::Env;
-use crate::pipeline::map;
-use crate::store::rows::{Leg, Standing};
+use crate::pipeline::select::{Named, named_place};
+use crate::pipeline::{kept, map};
+use crate::store::rows::{Leg, RawIds, Standing};
 
 /// A new version of a referral, or of a record that it names.
 pub(crate) struct Changed {
@@ -23,164 +32,194 @@ pub(crate) struct Changed {
     pub(crate) stage: Stage,
     /// Why it waits for a person, if it newly does.
     pub(crate) held: Option<Reason>,
+    /// What is asked beside: the leg goes on meanwhile.
+    pub(crate) asks: Vec<Ask>,
+    /// The leg of another partner that the request now names.
+    pub(crate) successor: Option<Successor>,
     /// Further legs of the same referral.
     pub(crate) onward: Vec<Changed>,
 }
 
-/// Fills in what the change does.
+/// A question that a change raises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) reason: Reason,
+    /// Not so before: an older question stays as its owner left it.
+    pub(crate) new: bool,
+}
+
+/// A leg that begins because the request names another partner.
+pub(crate) struct Successor {
+    pub(crate) id: i64,
+    pub(crate) reference: LegReference,
+    pub(crate) outcome: Outcome,
+}
+
+/// What a leg was before the change.
+#[derive(Default)]
+pub(crate) struct Past {
+    /// As it was recorded last.
+    recorded: Option<Dossier>,
+    /// The last row that was sent.
+    action: Option<Action>,
+    /// What that row was made of.
+    sent: Option<Dossier>,
+}
+
+/// Reads back what these legs were.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn pasts(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<i64, Past>> {
+    let ids = legs.iter().map(|leg| leg.id).collect();
+    let rows = env.store.drop_rows_of_legs(ids).await?;
+    // Oldest first: the last one stays.
+    let last: HashMap<i64, _> = rows.into_iter().map(|row| (row.leg, row)).collect();
+    let sent: Vec<RawIds> = legs
+        .iter()
+        .map(|leg| {
+            last.get(&leg.id)
+                .map_or_else(RawIds::default, |row| row.raws)
+        })
+        .collect();
+    let recorded: Vec<RawIds> = legs.iter().map(|leg| leg.now.raws).collect();
+    let (recorded, sent) = (
+        kept::dossiers(env, &recorded).await?,
+        kept::dossiers(env, &sent).await?,
+    );
+    let pasts = legs.iter().zip(recorded.into_iter().zip(sent));
+    Ok(pasts
+        .map(|(leg, (recorded, sent))| {
+            let action = last
+                .get(&leg.id)
+                .and_then(|row| Action::from_number(row.action));
+            let past = Past {
+                recorded,
+                action,
+                sent,
+            };
+            (leg.id, past)
+        })
+        .collect())
+}
+
+/// How a leg comes out of a change.
+struct Settled {
+    after: Standing,
+    /// Held, or asked, by which room.
+    held: Option<(Stage, Reason)>,
+    asks: Vec<Ask>,
+    /// Another partner is named: a further leg begins.
+    moved_on: bool,
+}
+
+impl Settled {
+    fn to(after: Standing) -> Self {
+        Self {
+            after,
+            held: None,
+            asks: Vec::new(),
+            moved_on: false,
+        }
+    }
+}
+
+/// One leg, and what its change is judged by.
+struct Case<'c> {
+    env: &'c Env,
+    source: usize,
+    leg: &'c Leg,
+    trees: &'c Trees<'c>,
+    past: &'c Past,
+    /// The records as they were recorded last.
+    old: Option<&'c Trees<'c>>,
+    reference: &'c str,
+}
+
+impl<'c> Case<'c> {
+    fn partner(&self) -> Option<&'c Partner> {
+        self.env.rules.partners.get(self.place()?)
+    }
+
+    fn place(&self) -> Option<usize> {
+        self.env.partner_at(self.leg.now.partner)
+    }
+
+    fn view(&self, trees: &'c Trees<'c>) -> View<'c> {
+        let env = self.env;
+        let setting = env.setting(&env.sources[self.source].config, &env.rules, env.today());
+        trees.view(setting, map::facts(self.reference, Action::New, "", 0))
+    }
+
+    /// Whether a link worker opened the leg: then it keeps its partner, whatever the request itself asks for.
+    fn onward(&self) -> bool {
+        let Some(place) = self.place().filter(|_| self.leg.look.is_none()) else {
+            return false;
+        };
+        let rules = self.env.source_rules(&self.env.sources[self.source].config);
+        let own = |trees| named_place(&self.view(trees), &rules) == Named::Partner(place);
+        !(self.old.is_some_and(own) || own(self.trees))
+    }
+}
+
+/// Fills in what the change does; `spare` gives the id and reference of a further leg.
 pub(crate) fn settle(
     env: &Env,
     source: usize,
     changed: &mut Changed,
     trees: &Trees<'_>,
-    before: Option<&Dossier>,
+    pasts: &HashMap<i64, Past>,
+    spare: &mut dyn FnMut() -> (i64, LegReference),
 ) {
     for onward in &mut changed.onward {
-        settle(env, source, onward, trees, before);
+        settle(env, source, onward, trees, pasts, spare);
     }
-    let now = changed.leg.now;
+    let nothing = Past::default();
+    let past = pasts.get(&changed.leg.id).unwrap_or(&nothing);
+    let old = past
+        .recorded
+        .as_ref()
+        .and_then(|dossier| dossier.trees().ok());
+    let reference = changed.leg.reference.to_string();
+    let case = Case {
+        env,
+        source,
+        leg: &changed.leg,
+        trees,
+        past,
+        old: old.as_ref(),
+        reference: &reference,
+    };
     let raws = changed.sealed.ids;
-    // A recoded referral is none of ours any more: stopped like one that was revoked.
-    let outcome = changed.outcome.unwrap_or(Outcome::Closed(
-        LegState::Cancelled,
-        Reason::CancelledByReferrer,
-    ));
-    changed.after = match now.state {
-        // An onward leg keeps the partner that the link worker named, whatever the referral itself asks for.
-        LegState::Held | LegState::Routed if changed.leg.look.is_none() => {
-            let after = match outcome {
-                Outcome::Closed(state, reason) => Standing {
-                    state,
-                    why: Some(reason),
-                    pending: 0,
-                    ..now
-                },
-                Outcome::Held(
-                    _,
-                    reason @ (Reason::Died
-                    | Reason::Restricted
-                    | Reason::DoNotContact
-                    | Reason::NotAnOrder
-                    | Reason::PausedByGp),
-                    _,
-                ) => {
-                    changed.held = Some(reason);
-                    Standing {
-                        state: LegState::Held,
-                        why: Some(reason),
-                        pending: 0,
-                        ..now
-                    }
-                }
-                _ => now,
-            };
-            Standing { raws, ..after }
-        }
+    let mut settled = match changed.leg.now.state {
         LegState::Received | LegState::Held | LegState::Routed => {
-            let after = standing(env, outcome, changed.person.id, raws);
-            if let Outcome::Held(stage, reason, _) = outcome {
-                (changed.stage, changed.held) = (stage, Some(reason));
-            }
-            after
+            unsent::settle(&case, changed.outcome, changed.person.id)
         }
-        state if state.after_sending() => {
-            // "Completed" at the practice is no reason to stop a course that is running (`safety.md` §3).
-            let completed = service_request::status(&trees.request) == Some("completed");
-            let mut after = if completed {
-                now
-            } else {
-                after_sending(now, outcome)
-            };
-            after.raws = raws;
-            if !completed && after.pending == 0 && after.asked != Action::Stop.number() {
-                after.pending = amendment(env, source, &changed.leg, trees, before);
-            }
-            after
-        }
-        _ => Standing { raws, ..now },
+        state if state.after_sending() => sent::settle(&case),
+        // A partner that could not help, and the practice names another one.
+        state => Settled {
+            moved_on: matches!(
+                state,
+                LegState::Rejected | LegState::ClosedUnsuccessful | LegState::Failed
+            ) && sent::names_another(&case),
+            ..Settled::to(changed.leg.now)
+        },
     };
-}
-
-/// The rows a change asks for once the partner has the person's details.
-fn after_sending(now: Standing, outcome: Outcome) -> Standing {
-    let stop = |closing: LegState, why: Reason| {
-        if now.asked == Action::Stop.number() || now.pending == Action::Stop.number() {
-            return now;
-        }
-        Standing {
-            pending: Action::Stop.number(),
-            closing: closing.number(),
-            why: Some(why),
-            ..now
-        }
-    };
-    let pause = |why: Reason| {
-        let stopped = [now.asked, now.pending].contains(&Action::Stop.number());
-        if stopped || now.asked == Action::Pause.number() {
-            return now;
-        }
-        Standing {
-            pending: Action::Pause.number(),
-            why: Some(why),
-            ..now
-        }
-    };
-    match outcome {
-        Outcome::Closed(LegState::EnteredInError, _) => {
-            stop(LegState::EnteredInError, Reason::CancelledByReferrer)
-        }
-        Outcome::Closed(_, reason) => {
-            let why = if reason == Reason::ClosedAtSource {
-                Reason::CancelledByReferrer
-            } else {
-                reason
-            };
-            stop(LegState::Cancelled, why)
-        }
-        Outcome::Held(
-            _,
-            reason @ (Reason::Died | Reason::Restricted | Reason::Consent | Reason::DoNotContact),
-            _,
-        ) => stop(LegState::Cancelled, reason),
-        Outcome::Held(
-            _,
-            reason @ (Reason::NotAnOrder
-            | Reason::PausedByGp
-            | Reason::UnknownModifier
-            | Reason::Child),
-            _,
-        ) => pause(reason),
-        _ if now.asked == Action::Pause.number() || now.pending == Action::Pause.number() => {
-            // Active again: the amendment lifts the pause.
-            Standing {
-                pending: Action::Amend.number(),
-                why: None,
-                ..now
-            }
-        }
-        _ => now,
+    settled.after.raws = raws;
+    if let (true, Some(outcome @ (Outcome::Routed(_) | Outcome::Held(..)))) =
+        (settled.moved_on, changed.outcome)
+    {
+        let (id, reference) = spare();
+        changed.successor = Some(Successor {
+            id,
+            reference,
+            outcome,
+        });
     }
-}
-
-/// Whether a value that the partner has was changed.
-fn amendment(
-    env: &Env,
-    source: usize,
-    leg: &Leg,
-    trees: &Trees<'_>,
-    before: Option<&Dossier>,
-) -> i64 {
-    let place = env.partner_at(leg.now.partner);
-    let (Some(partner), Some(Ok(old))) = (
-        place.and_then(|place| env.rules.partners.get(place)),
-        before.map(Dossier::trees),
-    ) else {
-        return 0;
-    };
-    if changed_headers(env, source, partner, leg, &old, trees).is_empty() {
-        0
-    } else {
-        Action::Amend.number()
+    changed.after = settled.after;
+    changed.asks = settled.asks;
+    if let Some((stage, reason)) = settled.held {
+        (changed.stage, changed.held) = (stage, Some(reason));
     }
 }
 
@@ -193,6 +232,18 @@ pub(crate) fn changed_headers(
     old: &Trees<'_>,
     new: &Trees<'_>,
 ) -> String {
+    headers(env, source, partner, leg, old, new).unwrap_or_default()
+}
+
+/// The same; `Err` with the reason why the new row cannot be written.
+fn headers(
+    env: &Env,
+    source: usize,
+    partner: &Partner,
+    leg: &Leg,
+    old: &Trees<'_>,
+    new: &Trees<'_>,
+) -> Result<String, Reason> {
     let setting = env.setting(&env.sources[source].config, &env.rules, env.today());
     let reference = leg.reference.to_string();
     let facts = map::facts(&reference, Action::Amend, "", 0);
@@ -203,11 +254,10 @@ pub(crate) fn changed_headers(
             .field()
             .is_some_and(|field| env.rules.fields.field(field).name.starts_with("leg."))
     };
-    match (
-        map::row(partner, &old, &tokens),
-        map::row(partner, &new, &tokens),
-    ) {
-        (Ok(before), Ok(after)) => map::changed(partner, &before, &after, ours),
-        _ => String::new(),
-    }
+    let after = map::row(partner, &new, &tokens).map_err(|problem| problem.reason)?;
+    // What was sent once and could not be written today differs in any case, but nobody could say where.
+    Ok(match map::row(partner, &old, &tokens) {
+        Ok(before) => map::changed(partner, &before, &after, ours),
+        Err(_) => String::new(),
+    })
 }

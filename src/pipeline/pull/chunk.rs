@@ -1,21 +1,20 @@
 //! The worker's part of the way in: parse once, look up, select, map, seal. No ledger order is decided here.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::change::{self, Changed};
-use super::folder::Folder;
+use super::load::Load;
 use super::lore::{Looks, Lore, Seen, looks, lore, shared};
-use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::entropy::Stream;
-use crate::domain::{LegReference, LegState, Reason, Stage, limits};
+use crate::domain::{Action, LegReference, LegState, Reason, Stage};
+use crate::fhir::service_request;
 use crate::partner::Partner;
 use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
 use crate::pipeline::env::{Env, Ids, raw_spot};
-use crate::pipeline::select::{Decision, Known, decide};
-use crate::pipeline::{kept, map, ready};
+use crate::pipeline::select::{Decision, Known, consent_ended, decide};
+use crate::pipeline::{map, ready};
 use crate::seal::{Digest, HolderKey, Look, sealed_digest, stub};
 use crate::store::rows::{KeyKind, KeyRow, Leg, RawIds, RawKind, RawRow, Standing};
 
@@ -24,8 +23,8 @@ pub(crate) const IDS_A_REFERRAL: i64 = 8;
 
 /// What became of one referral in the worker.
 pub(crate) enum Item {
-    /// This version was seen before.
-    Repeated,
+    /// This version was seen before; the request's row, where the referral has a leg and its records were read with it.
+    Repeated(Option<i64>),
     /// Not JSON, or without an id.
     Unreadable,
     /// Carries no trigger code: only that it was seen is kept.
@@ -101,92 +100,6 @@ pub(crate) struct Prepared {
     pub(crate) problems: Vec<Diagnostic>,
 }
 
-/// The referrals of a chunk: fetched already, or still to be read from a folder.
-pub(crate) enum Load {
-    Ready(Vec<Dossier>),
-    Places(Arc<Folder>, Vec<usize>),
-}
-
-impl Load {
-    /// How many referrals it is.
-    pub(crate) fn len(&self) -> usize {
-        match self {
-            Self::Ready(dossiers) => dossiers.len(),
-            Self::Places(_, places) => places.len(),
-        }
-    }
-
-    /// One referral of it alone.
-    pub(crate) fn one(&self, number: usize) -> Self {
-        match self {
-            Self::Ready(dossiers) => {
-                Self::Ready(dossiers.get(number).cloned().into_iter().collect())
-            }
-            Self::Places(folder, places) => {
-                let place = places.get(number).copied();
-                Self::Places(Arc::clone(folder), place.into_iter().collect())
-            }
-        }
-    }
-
-    /// Where a referral of the chunk came from.
-    fn place(&self, env: &Env, source: usize, number: usize) -> Place {
-        match self {
-            Self::Ready(_) => Place::detail(format!("source {}", env.sources[source].config.id))
-                .and("one ServiceRequest"),
-            Self::Places(folder, places) => places
-                .get(number)
-                .map_or_else(Place::default, |place| folder.place(*place)),
-        }
-    }
-
-    /// The same in chunks, each for one worker.
-    pub(crate) fn chunks(self) -> Vec<Self> {
-        let max = limits::CHUNK_REFERRALS;
-        if self.len() <= max {
-            return vec![self];
-        }
-        match self {
-            Self::Ready(dossiers) => dossiers
-                .chunks(max)
-                .map(|chunk| Self::Ready(chunk.to_vec()))
-                .collect(),
-            Self::Places(folder, places) => places
-                .chunks(max)
-                .map(|chunk| Self::Places(Arc::clone(&folder), chunk.to_vec()))
-                .collect(),
-        }
-    }
-
-    fn requests(&self) -> std::io::Result<Vec<Bytes>> {
-        match self {
-            Self::Ready(dossiers) => Ok(dossiers
-                .iter()
-                .map(|dossier| Arc::clone(&dossier.request))
-                .collect()),
-            Self::Places(folder, places) => {
-                places.iter().map(|place| folder.request(*place)).collect()
-            }
-        }
-    }
-
-    /// With the records that the requests name; each request is parsed once for all.
-    fn complete<'l>(
-        &'l self,
-        requests: &[Bytes],
-        parsed: &[Option<Json<'_>>],
-    ) -> std::io::Result<Cow<'l, [Dossier]>> {
-        match self {
-            Self::Ready(dossiers) => Ok(Cow::Borrowed(dossiers)),
-            Self::Places(folder, _) => requests
-                .iter()
-                .zip(parsed)
-                .map(|(request, tree)| folder.complete(Arc::clone(request), tree.as_ref()))
-                .collect(),
-        }
-    }
-}
-
 /// Prepares a chunk; runs on a thread of its own and waits there for look-ups.
 ///
 /// # Errors
@@ -201,6 +114,7 @@ pub(crate) fn prepare(
 ) -> anyhow::Result<Prepared> {
     let runtime = tokio::runtime::Handle::current();
     let requests = load.requests()?;
+    let newest = load.newest();
     let (parsed, problems) = parse(env, source, &load, &requests);
     let dossiers = load.complete(&requests, &parsed)?;
     let trees: Vec<Option<Trees<'_>>> = parsed
@@ -221,6 +135,7 @@ pub(crate) fn prepare(
     let lore = runtime.block_on(lore(env, &looks, seen))?;
     let mut items = Vec::with_capacity(dossiers.len());
     let mut changes = Vec::new();
+    let mut legs = Vec::new();
     for ((dossier, trees), (looks, shared)) in dossiers
         .iter()
         .zip(&trees)
@@ -237,23 +152,24 @@ pub(crate) fn prepare(
             trees,
             looks,
             lore: &lore,
+            newest,
         };
         let item = one.item(shared, ids, stream);
         if let Item::Changed(changed) = &item {
-            changes.push((items.len(), changed.leg.now.raws));
+            changes.push(items.len());
+            legs.push(changed.leg.clone());
+            legs.extend(changed.onward.iter().map(|onward| onward.leg.clone()));
         }
         items.push(item);
     }
     // What was sent before is read back only for referrals that changed.
-    let before = runtime.block_on(kept::dossiers(
-        env,
-        &changes.iter().map(|(_, raws)| *raws).collect::<Vec<_>>(),
-    ))?;
-    for ((place, _), before) in changes.iter().zip(before) {
+    let pasts = runtime.block_on(change::pasts(env, &legs))?;
+    let mut spare = || (ids.next(), LegReference::from_random(stream.bits()));
+    for place in changes {
         if let (Some(Item::Changed(changed)), Some(Some(trees))) =
-            (items.get_mut(*place), trees.get(*place))
+            (items.get_mut(place), trees.get(place))
         {
-            change::settle(env, source, changed, trees, before.as_ref());
+            change::settle(env, source, changed, trees, &pasts, &mut spare);
         }
     }
     drop(trees);
@@ -293,6 +209,8 @@ struct One<'c, 'd> {
     trees: &'d Trees<'d>,
     looks: Looks,
     lore: &'c Lore,
+    /// As [`Load::newest`].
+    newest: bool,
 }
 
 impl One<'_, '_> {
@@ -302,7 +220,7 @@ impl One<'_, '_> {
         let request = known(&self.looks.request);
         let Some(leg) = lore.legs.get(&self.looks.referral) else {
             return if request.is_some() {
-                Item::Repeated
+                Item::Repeated(None)
             } else {
                 self.first_seen(shared, ids, stream)
             };
@@ -310,57 +228,81 @@ impl One<'_, '_> {
         let patient = self.looks.patient.as_ref().map(&known);
         let consent = self.looks.consent.as_ref().map(&known);
         let old = leg.now.raws;
-        let newly =
-            |found: Option<Option<i64>>, had: i64| found.is_some_and(|id| id.is_none() || had == 0);
-        // An older version that comes again is no change; a record that is missing this time is none either.
-        if request.is_some() && !newly(patient, old.patient) && !newly(consent, old.consent) {
-            return Item::Repeated;
+        // A record that is missing this time is no change. On a page of a search an older version that comes again is
+        // none either; elsewhere the record has gone back to what it said once.
+        let other = |found: Option<Option<i64>>, had: i64| {
+            found.is_some_and(|id| id.is_none() || had == 0 || (self.newest && id != Some(had)))
+        };
+        let onward: Vec<&Leg> = lore
+            .onward
+            .iter()
+            .filter(|other| other.id != leg.id && other.now.raws.request == old.request)
+            .collect();
+        let same = !other(Some(request), old.request)
+            && !other(patient, old.patient)
+            && !other(consent, old.consent);
+        if same && !self.ran_out(leg) && !onward.iter().any(|leg| self.ran_out(leg)) {
+            let whole = self.trees.patient().is_some();
+            return Item::Repeated(whole.then_some(old.request));
         }
         let person = self.person(ids, stream);
         let mut sealed = self.seal(&person, shared, ids, stream);
-        sealed.ids.request = if request.is_some() {
-            old.request
-        } else {
-            sealed.ids.request
-        };
-        sealed.ids.patient = if sealed.ids.patient == 0 {
-            old.patient
-        } else {
-            sealed.ids.patient
-        };
-        sealed.ids.consent = if sealed.ids.consent == 0 {
-            old.consent
-        } else {
-            sealed.ids.consent
-        };
-        let outcome = self.decide(&person, leg.id, leg.reference);
-        let onward = lore.onward.iter().filter(|other| {
-            other.now.person == leg.now.person && other.now.raws.request == old.request
-        });
-        let change = |leg: &Leg, person: Person, sealed: Sealed, onward: Vec<Changed>| Changed {
+        if request.is_some() && !self.newest {
+            sealed.ids.request = old.request;
+        }
+        if sealed.ids.patient == 0 {
+            sealed.ids.patient = old.patient;
+        }
+        let rests_on_one = !service_request::consents(&self.trees.request, None).is_empty();
+        if sealed.ids.consent == 0 && rests_on_one {
+            sealed.ids.consent = old.consent;
+        }
+        let onward = onward
+            .into_iter()
+            .map(|other| {
+                let person = Person {
+                    new: None,
+                    ..person.clone()
+                };
+                self.changed(other, person, sealed.known_already(), Vec::new())
+            })
+            .collect();
+        Item::Changed(Box::new(self.changed(leg, person, sealed, onward)))
+    }
+
+    fn changed(&self, leg: &Leg, person: Person, sealed: Sealed, onward: Vec<Changed>) -> Changed {
+        Changed {
             leg: leg.clone(),
+            outcome: self.decide(&person, leg.id, leg.reference),
             person,
             sealed,
-            outcome,
             after: leg.now,
             stage: Stage::Select,
             held: None,
+            asks: Vec::new(),
+            successor: None,
             onward,
+        }
+    }
+
+    /// Whether the consent that the leg rests on has run out by the day alone: nothing else changes without a new version.
+    fn ran_out(&self, leg: &Leg) -> bool {
+        let now = leg.now;
+        let stop = Action::Stop.number();
+        let at_stake = now.state == LegState::Routed
+            || (now.state.after_sending() && now.asked != stop && now.pending != stop);
+        let place = self.env.partner_at(now.partner).filter(|_| at_stake);
+        let Some(partner) = place.and_then(|place| self.env.rules.partners.get(place)) else {
+            return false;
         };
-        let onward = onward
-            .map(|other| {
-                change(
-                    other,
-                    Person {
-                        new: None,
-                        ..person.clone()
-                    },
-                    sealed.known_already(),
-                    Vec::new(),
-                )
-            })
-            .collect();
-        Item::Changed(Box::new(change(leg, person, sealed, onward)))
+        let source = &self.env.sources[self.source].config;
+        let reference = leg.reference.to_string();
+        let view = self.trees.view(
+            self.env.setting(source, &self.env.rules, self.env.today()),
+            map::facts(&reference, Action::New, "", 0),
+        );
+        // An onward leg rests on the person's own word.
+        consent_ended(&view, self.trees.consent(), partner, leg.look.is_none())
     }
 
     fn first_seen(self, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Item {
@@ -413,7 +355,7 @@ impl One<'_, '_> {
                     .collect()
             });
         let reference = reference.to_string();
-        let facts = map::facts(&reference, crate::domain::Action::New, "", 0);
+        let facts = map::facts(&reference, Action::New, "", 0);
         let view = self
             .trees
             .view(env.setting(source, &env.rules, env.today()), facts);
@@ -589,7 +531,7 @@ pub(crate) fn standing(env: &Env, outcome: Outcome, person: i64, raws: RawIds) -
         Outcome::Routed(place) => Standing {
             state: LegState::Routed,
             partner: strand(Some(place)),
-            pending: crate::domain::Action::New.number(),
+            pending: Action::New.number(),
             ..base
         },
     }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::certificate::Evidence;
-use super::chunk::Load;
 use super::folder::{Folder, FolderError};
+use super::load::Load;
 use super::referrals::{Ended, PullError, Referrals, Step};
 use crate::diagnostics::Code;
+use crate::domain::clock::day_number;
 use crate::domain::{Instant, limits};
 use crate::pipeline::env::Env;
 use crate::store::rows::Certificate;
@@ -58,6 +59,12 @@ fn digest(env: &Env, folder: &Folder) -> Vec<u8> {
         .to_vec()
 }
 
+/// Days since the newest record of an extract was written: nothing later is known of anybody in it.
+fn age_days(now: Instant, newest: &str) -> Option<i64> {
+    let written: jiff::civil::Date = newest.get(..10)?.parse().ok()?;
+    Some(day_number(now.london_day()) - day_number(written))
+}
+
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
@@ -89,6 +96,11 @@ impl Referrals for Extracts {
             superseded: self.folder.superseded(),
             other_resources: self.folder.others(),
             unreadable: count(unreadable),
+            newest: self.folder.newest().map(str::to_owned),
+            age_days: self
+                .folder
+                .newest()
+                .and_then(|newest| age_days(self.now, newest)),
             ..Evidence::default()
         };
         Ended {

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::change::Changed;
-use super::chunk::{Item, Load, NewReferral, Outcome, Prepared, Shared, seal_raw, standing};
+use super::chunk::{Item, NewReferral, Outcome, Prepared, Shared, seal_raw, standing};
+use super::load::Load;
 use super::lore::Seen;
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, LegState, Reason, Stage, limits};
+use crate::domain::{Counts, Disposition, LegReference, LegState, Reason, Stage, limits};
 use crate::pipeline::env::Env;
 use crate::seal::{Look, sealed_digest};
 use crate::store::batch::{LegSeed, birth_tail, vouched_list};
@@ -93,11 +94,14 @@ impl<'e> GroupWriter<'e> {
             }
             self.note(&item);
             match item {
-                Item::Repeated => self.count(
-                    Stage::Pull,
-                    Disposition::Repeated,
-                    Some(Reason::AlreadyKnown),
-                ),
+                Item::Repeated(request) => {
+                    self.env.readings.note(self.source, request);
+                    self.count(
+                        Stage::Pull,
+                        Disposition::Repeated,
+                        Some(Reason::AlreadyKnown),
+                    );
+                }
                 Item::Unreadable => {
                     self.count(Stage::Pull, Disposition::Rejected, Some(Reason::Unreadable));
                 }
@@ -123,7 +127,7 @@ impl<'e> GroupWriter<'e> {
     /// From here on workers look these up; until they are committed, [`Self::collides`] sees to them.
     fn note(&self, item: &Item) {
         match item {
-            Item::Repeated | Item::Unreadable => {}
+            Item::Repeated(_) | Item::Unreadable => {}
             Item::NotOurs { referral, raw } => {
                 self.seen.note([*referral].into_iter().chain(raw.look));
             }
@@ -172,7 +176,7 @@ impl<'e> GroupWriter<'e> {
     /// Whether a worker decided without knowing of something that this run has written since.
     fn collides(&mut self, item: &Item) -> bool {
         match item {
-            Item::Repeated | Item::Unreadable => false,
+            Item::Repeated(_) | Item::Unreadable => false,
             Item::NotOurs { referral, .. } => !self.referrals.insert(*referral),
             Item::New(new) => {
                 let partner = routed_to(self.env, new.outcome);
@@ -206,8 +210,29 @@ impl<'e> GroupWriter<'e> {
         let ids = self.place_shared(new.sealed.shared, new.sealed.ids).await?;
         self.batch.keys.extend(new.person.new);
         self.batch.raws.extend(new.sealed.raws);
-        let strand = self.batch.strand;
+        self.env.readings.note(self.source, Some(ids.request));
         let after = standing(self.env, outcome, new.person.id, ids);
+        self.open_leg(
+            new.id,
+            (new.reference, Some(new.referral)),
+            after,
+            &new.sealed.vouched,
+        );
+        if let Outcome::Held(stage, reason, _) = outcome {
+            self.hold(new.id, stage, reason, after.partner);
+        }
+        Ok(())
+    }
+
+    /// A leg begins: received, and decided at once.
+    fn open_leg(
+        &mut self,
+        id: i64,
+        (reference, look): (LegReference, Option<Look>),
+        after: Standing,
+        vouched: &[(i64, crate::seal::Digest)],
+    ) {
+        let source = self.batch.strand;
         let received = Standing {
             state: LegState::Received,
             partner: 0,
@@ -216,28 +241,24 @@ impl<'e> GroupWriter<'e> {
             ..after
         };
         let seed = LegSeed::New {
-            reference: new.reference,
-            look: Some(new.referral),
-            source: strand,
+            reference,
+            look,
+            source,
         };
         self.batch.push(Entry::leg(
             Kind::Received,
-            new.id,
+            id,
             seed,
             received,
-            birth_tail(new.reference, strand, &new.sealed.vouched),
+            birth_tail(reference, source, vouched),
         ));
         self.batch.push(Entry::leg(
             Kind::Decided,
-            new.id,
+            id,
             LegSeed::Same,
             after,
             rule_tail(self.env),
         ));
-        if let Outcome::Held(stage, reason, _) = outcome {
-            self.hold(new.id, stage, reason, after.partner);
-        }
-        Ok(())
     }
 
     async fn changed(&mut self, mut changed: Changed) -> anyhow::Result<()> {
@@ -257,6 +278,7 @@ impl<'e> GroupWriter<'e> {
             .await?;
         self.batch.keys.extend(changed.person.new);
         self.batch.raws.extend(changed.sealed.raws);
+        self.env.readings.note(self.source, Some(ids.request));
         let mut after = Standing {
             raws: ids,
             ..changed.after
@@ -282,20 +304,26 @@ impl<'e> GroupWriter<'e> {
         if changed.leg.look.is_some() {
             self.count(changed.stage, disposition, reason);
         }
-        let id = changed.leg.id;
-        let open = self
-            .env
-            .store
-            .held(HeldQuery {
-                leg: Some(id),
-                number: None,
-            })
-            .await?;
-        // Holds on rows of returns are not the practice's to settle.
-        let settled = open
-            .iter()
-            .filter(|hold| hold.return_id == 0 && hold.reason != Reason::StopOpen);
-        self.batch.released.extend(settled.map(|hold| hold.number));
+        let (id, sent) = (changed.leg.id, changed.leg.now.state.after_sending());
+        let wanted: Vec<(Stage, Reason, bool)> = held
+            .map(|reason| (changed.stage, reason, true))
+            .into_iter()
+            .chain(
+                changed
+                    .asks
+                    .iter()
+                    .map(|ask| (Stage::Select, ask.reason, ask.new)),
+            )
+            .collect();
+        let asked = self.settle_holds(id, sent, &wanted).await?;
+        if let Some(next) = changed.successor {
+            let person = changed.leg.now.person;
+            let after = standing(self.env, next.outcome, person, ids);
+            self.open_leg(next.id, (next.reference, None), after, &[]);
+            if let Outcome::Held(stage, reason, _) = next.outcome {
+                self.hold(next.id, stage, reason, after.partner);
+            }
+        }
         let seed = LegSeed::Known(Box::new(changed.leg));
         self.batch.push(Entry::leg(
             Kind::Amended,
@@ -304,10 +332,47 @@ impl<'e> GroupWriter<'e> {
             after,
             vouched_list(&changed.sealed.vouched),
         ));
-        if let Some(reason) = held {
-            self.hold(id, changed.stage, reason, after.partner);
+        for (stage, reason) in asked {
+            self.hold(id, stage, reason, after.partner);
         }
         Ok(())
+    }
+
+    /// Ends the leg's holds that a change has answered; gives those to open.
+    async fn settle_holds(
+        &mut self,
+        leg: i64,
+        sent: bool,
+        wanted: &[(Stage, Reason, bool)],
+    ) -> anyhow::Result<Vec<(Stage, Reason)>> {
+        let query = HeldQuery {
+            leg: Some(leg),
+            number: None,
+        };
+        let open = self.env.store.held(query).await?;
+        // Holds on rows of returns and on writes are not the practice's record's to settle; what a person must look at
+        // after sending stays until a person has.
+        let by_itself = |hold: &HeldRow| {
+            hold.return_id == 0
+                && hold.stage != Stage::Push.number()
+                && hold.reason != Reason::StopOpen
+                && !(sent
+                    && matches!(
+                        hold.reason,
+                        Reason::DeathRemoved | Reason::IdentityChanged | Reason::Urgent
+                    ))
+        };
+        let still = |hold: &HeldRow| wanted.iter().any(|(_, reason, _)| *reason == hold.reason);
+        let ended = open.iter().filter(|hold| by_itself(hold) && !still(hold));
+        self.batch.released.extend(ended.map(|hold| hold.number));
+        let stands = |reason: Reason| {
+            open.iter()
+                .any(|hold| hold.reason == reason && hold.return_id == 0)
+        };
+        let fresh = wanted
+            .iter()
+            .filter(|(_, reason, new)| *new && !stands(*reason));
+        Ok(fresh.map(|(stage, reason, _)| (*stage, *reason)).collect())
     }
 
     fn hold(&mut self, leg: i64, stage: Stage, reason: Reason, partner: i64) {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::chunk::{IDS_A_REFERRAL, Load, Prepared, prepare};
-use super::gone;
+use super::chunk::{IDS_A_REFERRAL, Prepared, prepare};
 use super::group::GroupWriter;
+use super::load::Load;
+use super::{Totals, gone};
 use crate::domain::limits;
 use crate::pipeline::env::Env;
 
@@ -24,7 +25,7 @@ fn under_way(work: impl Future<Output = anyhow::Result<Prepared>> + Send + 'stat
 }
 
 /// Chunks under way on worker threads, taken in order.
-pub(super) struct Line<'e> {
+pub(in crate::pipeline) struct Line<'e> {
     env: &'e Arc<Env>,
     source: usize,
     waiting: VecDeque<Chunk>,
@@ -34,7 +35,7 @@ pub(super) struct Line<'e> {
 }
 
 impl<'e> Line<'e> {
-    pub(super) async fn new(
+    pub(in crate::pipeline) async fn new(
         env: &'e Arc<Env>,
         source: usize,
         run: i64,
@@ -50,7 +51,7 @@ impl<'e> Line<'e> {
     }
 
     /// Hands a load to the workers, a chunk each.
-    pub(super) async fn hand(&mut self, load: Option<Load>) -> anyhow::Result<()> {
+    pub(in crate::pipeline) async fn hand(&mut self, load: Option<Load>) -> anyhow::Result<()> {
         for chunk in load.into_iter().flat_map(Load::chunks) {
             self.hand_chunk(chunk).await?;
         }
@@ -93,8 +94,13 @@ impl<'e> Line<'e> {
         gone::hold(self.env, self.source, ids).await
     }
 
+    /// What was counted, once it is finished.
+    pub(in crate::pipeline) fn totals(&self) -> &Totals {
+        &self.writer.totals
+    }
+
     /// Takes what is under way, commits, and sees to what was put off; each round leaves fewer.
-    pub(super) async fn finish(&mut self) -> anyhow::Result<()> {
+    pub(in crate::pipeline) async fn finish(&mut self) -> anyhow::Result<()> {
         loop {
             while !self.waiting.is_empty() {
                 self.take_one().await?;

@@ -16,6 +16,7 @@ pub(crate) mod folder;
 mod gone;
 mod group;
 mod line;
+pub(super) mod load;
 mod lore;
 mod referrals;
 mod search;
@@ -31,7 +32,7 @@ use certificate::Evidence;
 pub(crate) use change::changed_headers;
 use extracts::Extracts;
 pub(crate) use group::rule_tail;
-use line::Line;
+pub(super) use line::Line;
 use referrals::{Ended, PullError, Referrals, Step};
 use search::{Asked, SearchPull};
 

@@ -6,7 +6,7 @@
 use std::future::Future;
 
 use super::certificate::Evidence;
-use super::chunk::Load;
+use super::load::Load;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::Instant;
 use crate::fhir::client_error::ClientError;

@@ -16,6 +16,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, Reason, limits};
 use crate::pipeline::env::Env;
+use crate::pipeline::watch::hold_back;
 use crate::pipeline::{StageOutcome, gp};
 use crate::store::PushQuery;
 use crate::store::rows::{MirrorKind, PushKind, PushState};
@@ -255,6 +256,8 @@ impl Pusher<'_> {
                 let query = query(self.strand, state, env.now().0, after, limit);
                 let rows = env.store.pushes(query).await?;
                 page.next = rows.last().map(|row| row.event);
+                let (rows, held) = hold_back(env, self.place, rows).await?;
+                page.settled = waiting(held);
                 load::load(env, rows).await?
             }
             From::Legs(kind) => {
@@ -266,7 +269,7 @@ impl Pusher<'_> {
                 (load::units(env, legs).await?, Vec::new())
             }
         };
-        page.settled = refusals(refused);
+        page.settled.extend(refusals(refused));
         let restricted = &env.sources[self.place].config.restricted_labels;
         let (free, held) = match checks::part(&self.session.client, restricted, units).await {
             Ok(parted) => parted,

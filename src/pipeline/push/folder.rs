@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::ledger::{Results, refusals};
+use super::ledger::{Results, refusals, waiting};
 use super::{Ended, Unit, Write, begin, end, load};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::Disposition;
 use crate::domain::clock::{day_from_number, day_number};
 use crate::pipeline::StageOutcome;
 use crate::pipeline::env::Env;
+use crate::pipeline::watch::hold_back;
 use crate::seal::sha256;
 use crate::store::chain::hex;
 use crate::store::rows::{DropFile, DropState, PushRow, PushState};
@@ -39,19 +40,16 @@ pub(super) async fn push(
         .last()
         .filter(|file| file.state == DropState::Prepared)
         .cloned();
-    let state = if unfinished.is_some() {
-        PushState::Sending
+    let (rows, held) = if unfinished.is_some() {
+        // A file that was prepared is what it was: its rows are not looked at again.
+        (due(env, strand, PushState::Sending).await?, Vec::new())
     } else {
-        PushState::Queued
+        let mut rows = due(env, strand, PushState::Queued).await?;
+        rows.extend(due(env, strand, PushState::Waiting).await?);
+        rows.sort_by_key(|row| row.event);
+        hold_back(env, place, rows).await?
     };
-    let query = PushQuery {
-        source: strand,
-        state,
-        now: env.now().0,
-        after: 0,
-        limit: ROWS_MAX,
-    };
-    let rows = env.store.pushes(query).await?;
+    end(env, strand, run, only(waiting(held)), &mut outcome).await?;
     if rows.is_empty() && unfinished.is_none() {
         return Ok(outcome);
     }
@@ -86,6 +84,18 @@ pub(super) async fn push(
     let ended = writes.map(|write| confirmed(write.row)).collect();
     end(env, strand, run, only(ended), &mut outcome).await?;
     Ok(outcome)
+}
+
+/// Writes of a source in this state.
+async fn due(env: &Env, source: i64, state: PushState) -> anyhow::Result<Vec<PushRow>> {
+    let query = PushQuery {
+        source,
+        state,
+        now: env.now().0,
+        after: 0,
+        limit: ROWS_MAX,
+    };
+    Ok(env.store.pushes(query).await?)
 }
 
 fn confirmed(mut row: PushRow) -> Ended {

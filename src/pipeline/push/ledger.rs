@@ -236,8 +236,14 @@ async fn hold(
         let known = match asked.entry(leg) {
             MapEntry::Occupied(known) => known.into_mut(),
             MapEntry::Vacant(place) => {
-                let open = open_holds(env, leg).await?;
-                place.insert(open.iter().map(|hold| hold.reason).collect())
+                // What the watch has asked is not asked again.
+                let query = HeldQuery {
+                    leg: Some(leg),
+                    number: None,
+                };
+                let open = env.store.held(query).await?;
+                let of_leg = open.iter().filter(|hold| hold.return_id == 0);
+                place.insert(of_leg.map(|hold| hold.reason).collect())
             }
         };
         if !known.insert(reason) {

@@ -10,15 +10,7 @@ use crate::path::{Json, items};
 /// Active, in date, a permit, and for this partner: by name or class, by being attached to a request that names the
 /// partner, or, if it names nobody, for a link-worker service.
 pub(super) fn covers(consent: &Json<'_>, partner: &Partner, view: &View<'_>) -> bool {
-    let text = |path: &[&str]| consent.at(path).and_then(Json::as_str);
-    let active = text(&["status"]) == Some("active");
-    let permits = match text(&["provision", "type"]) {
-        Some(kind) => kind == "permit",
-        None => items(consent.at(&["policyRule", "coding"]))
-            .iter()
-            .any(|coding| coding.get("code").and_then(Json::as_str) == Some("OPTIN")),
-    };
-    if !active || !permits || !in_date(consent, view.today) {
+    if !in_force(consent, view.today) {
         return false;
     }
     let actors = items(consent.at(&["provision", "actor"]));
@@ -42,6 +34,19 @@ pub(super) fn covers(consent: &Json<'_>, partner: &Partner, view: &View<'_>) -> 
         };
         by_name || class().any(|code| partner.classes.iter().any(|listed| listed == code))
     })
+}
+
+/// Active, a permit, and in date.
+pub(super) fn in_force(consent: &Json<'_>, today: Date) -> bool {
+    let text = |path: &[&str]| consent.at(path).and_then(Json::as_str);
+    let active = text(&["status"]) == Some("active");
+    let permits = match text(&["provision", "type"]) {
+        Some(kind) => kind == "permit",
+        None => items(consent.at(&["policyRule", "coding"]))
+            .iter()
+            .any(|coding| coding.get("code").and_then(Json::as_str) == Some("OPTIN")),
+    };
+    active && permits && in_date(consent, today)
 }
 
 /// The provision's period, open ends allowed; a day that cannot be read is out of date.

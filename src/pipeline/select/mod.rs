@@ -6,8 +6,10 @@
 
 mod consent;
 mod criteria;
+mod review;
 
 pub(crate) use criteria::{Criterion, Holds, criteria};
+pub(crate) use review::{Named, Review, consent_ended, named_place, review};
 
 use crate::domain::{LegState, NhsNumber, Reason};
 use crate::fhir::{patient, service_request};
@@ -189,10 +191,33 @@ fn order(view: &View<'_>, source: &SourceRules<'_>) -> Option<Reason> {
     {
         return Some(Reason::UnknownModifier);
     }
-    let forbidden = service_request::order_detail_codes(view.request)
+    contact_forbidden(view).then_some(Reason::DoNotContact)
+}
+
+fn contact_forbidden(view: &View<'_>) -> bool {
+    service_request::order_detail_codes(view.request)
         .iter()
-        .any(|(_, code)| *code == CONTACT_PROHIBITED);
-    forbidden.then_some(Reason::DoNotContact)
+        .any(|(_, code)| *code == CONTACT_PROHIBITED)
+}
+
+/// Whether the person's record or the request bears a label that this source holds back.
+fn restricted(view: &View<'_>, source: &SourceRules<'_>) -> bool {
+    let of = |resource| patient::security_labels(resource);
+    let mut labels = view.patient.map(of).unwrap_or_default();
+    labels.extend(of(view.request));
+    labels
+        .iter()
+        .any(|(_, code)| source.restricted_labels.iter().any(|listed| listed == code))
+}
+
+/// Whether the record says how to make contact safely, and the partner's file has nowhere to say it.
+fn unheard_instructions(view: &View<'_>, partner: &Partner) -> bool {
+    let heard = view
+        .rules
+        .fields
+        .id("patient.contact_instructions")
+        .is_some_and(|field| partner.deliver.position_of(field).is_some());
+    !heard && view.patient.is_some_and(patient::has_contact_instructions)
 }
 
 /// Whether we know for whom it is, and may act for them.
@@ -203,13 +228,12 @@ fn identity(view: &View<'_>, source: &SourceRules<'_>) -> Option<Reason> {
     if patient::deceased(person) {
         return Some(Reason::Died);
     }
-    let mut labels = patient::security_labels(person);
-    labels.extend(patient::security_labels(view.request));
-    if labels
-        .iter()
-        .any(|(_, code)| source.restricted_labels.iter().any(|listed| listed == code))
-    {
+    if restricted(view, source) {
         return Some(Reason::Restricted);
+    }
+    // What replaced it was not found: nobody can tell whose record this is.
+    if patient::is_replaced(person) {
+        return Some(Reason::IdentityChanged);
     }
     let numbers = patient::nhs_number_texts(person);
     let number = match numbers.as_slice() {
@@ -339,6 +363,9 @@ pub(crate) fn objection(
         .find(|criterion| criterion.holds != Holds::Yes);
     if let Some(criterion) = failed {
         return Some(criterion.reason);
+    }
+    if unheard_instructions(view, partner) {
+        return Some(Reason::ContactInstructions);
     }
     if partner.share.expires_on.is_some_and(|day| day < view.today) {
         return Some(Reason::AgreementExpired);

@@ -277,6 +277,16 @@ impl Store for SqliteStore {
         })
     }
 
+    fn legs_open(&self, source: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
+        Box::pin(async move {
+            // The states before an ending, as `LegState::terminal` has them.
+            let sql = format!(
+                "{LEG} WHERE id > ? AND source = ? AND state IN (1, 2, 3, 4, 5, 6, 8, 9) ORDER BY id LIMIT ?"
+            );
+            self.many(&sql, &[after, source, limit], leg).await
+        })
+    }
+
     fn open_legs(&self) -> Answer<'_, Vec<(i64, i64)>> {
         Box::pin(async move {
             let sql = "SELECT partner, count(*) FROM leg WHERE partner > 0 AND state IN (3, 4, 5, 6, 8, 9) GROUP BY partner ORDER BY partner";

@@ -22,6 +22,9 @@ const TESTS: &[&str] = &[
     "validate::nothing_that_kith_writes_has_an_error",
     "fhirpath::the_official_tests_pass_or_are_refused",
     "view::the_published_views_give_the_published_rows",
+    "wave2::a_week_later_a_searched_source_gives_exactly_the_rows_of_its_changes",
+    "wave2::a_week_later_a_server_that_is_not_ours_gives_exactly_the_rows_of_its_changes",
+    "wave2::a_week_later_an_extract_gives_exactly_the_rows_of_its_changes",
 ];
 
 /// The module whose tests differ by their seed alone, and how many they are.

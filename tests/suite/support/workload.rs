@@ -121,6 +121,17 @@ impl Workload {
             .sum()
     }
 
+    /// Takes resources from another folder with the same referrals, a week later.
+    pub(crate) fn later(&self, folder: TempDir) -> Self {
+        let mut later = Self {
+            folder,
+            shared: self.shared.clone(),
+            referrals: Vec::new(),
+        };
+        later.referrals = later.read();
+        later
+    }
+
     fn read(&self) -> Vec<Referral> {
         let by_id = |resource_type: &str| -> HashMap<String, Value> {
             let named = |resource: Value| {
@@ -243,7 +254,8 @@ fn check_digit_agrees(number: &str) -> bool {
     digits.len() == 10 && digits[9] == expected
 }
 
-fn python(script: &Path, arguments: &[&str]) {
+/// Runs one of the scripts beside the workload.
+pub(crate) fn python(script: &Path, arguments: &[&str]) {
     let output = Command::new("python3")
         .arg(script)
         .args(arguments)

@@ -25,7 +25,7 @@ use spool::Spool;
 
 use super::Pulling;
 use super::certificate::{Evidence, Exported};
-use super::chunk::Load;
+use super::load::Load;
 use super::referrals::{Ended, PullError, Referrals, Step};
 use super::search::{Together, without_person};
 use crate::config::Bulk;

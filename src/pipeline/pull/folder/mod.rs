@@ -166,6 +166,15 @@ impl Folder {
         self.superseded
     }
 
+    /// When the newest record of the extract was written, as it says; an extract cannot be asked for anything newer.
+    pub(crate) fn newest(&self) -> Option<&str> {
+        let requests = self.requests.iter().map(|(_, indexed)| indexed);
+        requests
+            .chain(self.records.values())
+            .filter_map(|indexed| indexed.last_updated.as_deref())
+            .max()
+    }
+
     /// Resources of types that are not referrals nor records of one.
     pub(crate) fn others(&self) -> u64 {
         self.others

@@ -26,7 +26,7 @@ pub(super) use together::Together;
 use window::{Plan, Window};
 
 use super::certificate::{Evidence, Sweep};
-use super::chunk::Load;
+use super::load::Load;
 use super::referrals::{Ended, PullError, Referrals, Step};
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::Instant;

@@ -108,7 +108,9 @@ impl Odd {
         loop {
             match pull.next().await {
                 Ok(Some(Step::Load(Load::Ready(dossiers)))) => pulled.dossiers.extend(dossiers),
-                Ok(Some(Step::Load(Load::Places(..)))) => unreachable!("a search has no places"),
+                Ok(Some(Step::Load(Load::Read(_) | Load::Places(..)))) => {
+                    unreachable!("a search has no places")
+                }
                 Ok(Some(Step::Sweep | Step::Gone(_))) => {
                     pulled.swept_from = Some(pulled.dossiers.len());
                 }

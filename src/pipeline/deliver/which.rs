@@ -1,0 +1,46 @@
+//! Which waiting rows leave now, and in which file: the partner's drop, or a notice of changes.
+
+use super::make::Numbered;
+use crate::domain::{Action, Reason};
+use crate::partner::Partner;
+use crate::pipeline::env::Env;
+use crate::store::rows::Leg;
+
+/// Which of the waiting rows are delivered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    UrgentStops,
+}
+
+/// Whether a waiting row may leave: a stop or pause always; what is new only about people whose records were read again.
+pub(super) fn may_go(env: &Env, which: Which, leg: &Leg) -> bool {
+    let action = Action::from_number(leg.now.pending);
+    match which {
+        Which::UrgentStops => {
+            let at_once = leg.now.why.is_some_and(Reason::stops_at_once);
+            action == Some(Action::Stop) && at_once
+        }
+        Which::All => {
+            let new = matches!(action, Some(Action::New | Action::Amend));
+            !(new && env.readings.waits(leg.now.person))
+        }
+    }
+}
+
+/// Whether the partner's file says what a row asks for.
+pub(super) fn tells_action(env: &Env, partner: &Partner) -> bool {
+    let action = env.rules.fields.id("leg.action");
+    action.is_some_and(|field| partner.deliver.position_of(field).is_some())
+}
+
+/// The name of a drop's file.
+pub(super) fn file_name(partner: &Partner, of: Numbered) -> String {
+    let sequence = u64::try_from(of.sequence).unwrap_or(0);
+    let name = partner.deliver.file_name(&partner.id, of.today, sequence);
+    if of.notice {
+        format!("notice_{name}")
+    } else {
+        name
+    }
+}

@@ -1,0 +1,143 @@
+//! A change after the partner was given the person's details: a row of the next drop, or a question to the practice.
+
+use super::{Ask, Case, Settled, headers};
+use crate::domain::{Action, Reason, Stage};
+use crate::fhir::{patient, service_request};
+use crate::pipeline::dossier::{Dossier, Trees};
+use crate::pipeline::select::{Named, Review, named_place, review};
+use crate::store::rows::Standing;
+
+/// How the leg stands now.
+pub(super) fn settle(case: &Case<'_>) -> Settled {
+    let now = case.leg.now;
+    let Some(found) = reviewed(case, case.trees) else {
+        return Settled::to(now);
+    };
+    let before = case.old.and_then(|old| reviewed(case, old));
+    let mut settled = Settled::to(now);
+    settled.asks = asks(case, &found, before.as_ref());
+    let stop = Action::Stop.number();
+    let stopped =
+        now.asked == stop || now.pending == stop || case.past.action == Some(Action::Stop);
+    if stopped {
+        // The stop stands. What it is for may have become more urgent while it waited.
+        if let (true, Some((_, reason))) = (now.pending == stop, found.stop)
+            && reason.stops_at_once()
+        {
+            settled.after.why = Some(reason);
+        }
+        return settled;
+    }
+    let moved_on = names_another(case);
+    let another = moved_on.then_some((
+        crate::domain::LegState::Cancelled,
+        Reason::CancelledByReferrer,
+    ));
+    if let Some((closing, why)) = found.stop.or(another) {
+        settled.moved_on = moved_on && found.stop.is_none();
+        settled.after = Standing {
+            pending: stop,
+            closing: closing.number(),
+            why: Some(why),
+            ..now
+        };
+        return settled;
+    }
+    let paused = case.past.action == Some(Action::Pause);
+    if let Some(why) = found.pause {
+        // A PAUSE that stands is not said twice, and what else changes meanwhile waits for its end.
+        settled.after.pending = if paused { 0 } else { Action::Pause.number() };
+        settled.after.why = Some(why);
+        return settled;
+    }
+    settled.after.why = None;
+    settled.after.pending = match amendment(case) {
+        Ok(differs) if differs || paused => Action::Amend.number(),
+        Ok(_) => 0,
+        Err(reason) => {
+            settled.held = Some((Stage::Map, reason));
+            0
+        }
+    };
+    settled
+}
+
+/// Whether the request names another partner than the one that this leg was sent to because it was named, or routed to
+/// because nobody was.
+pub(super) fn names_another(case: &Case<'_>) -> bool {
+    let rules = case.env.source_rules(&case.env.sources[case.source].config);
+    let named = |trees| named_place(&case.view(trees), &rules);
+    let (Some(own), Some(old)) = (case.place(), case.old) else {
+        return false;
+    };
+    let was_its_own = match named(old) {
+        Named::Nobody => case.leg.look.is_some(),
+        other => other == Named::Partner(own),
+    };
+    let now = named(case.trees);
+    was_its_own && now != Named::Nobody && now != Named::Partner(own)
+}
+
+fn reviewed<'c>(case: &Case<'c>, trees: &'c Trees<'c>) -> Option<Review> {
+    let rules = case.env.source_rules(&case.env.sources[case.source].config);
+    let view = case.view(trees);
+    Some(review(
+        &view,
+        trees.consent(),
+        &rules,
+        case.partner()?,
+        case.onward(),
+    ))
+}
+
+/// Questions that hold now, each with whether it is new.
+fn asks(case: &Case<'_>, found: &Review, before: Option<&Review>) -> Vec<Ask> {
+    let mut asks: Vec<Ask> = found
+        .asks
+        .iter()
+        .map(|reason| Ask {
+            reason: *reason,
+            new: !before.is_some_and(|before| before.asks.contains(reason)),
+        })
+        .collect();
+    let Some(old) = case.old else { return asks };
+    let mut ask = |reason: Reason| {
+        if !asks.iter().any(|ask| ask.reason == reason) {
+            asks.push(Ask { reason, new: true });
+        }
+    };
+    let number = |trees: &Trees<'_>| {
+        let text = trees.patient().and_then(patient::nhs_number_text);
+        text.map(str::to_owned)
+    };
+    if let (Some(once), Some(now)) = (number(old), number(case.trees))
+        && once != now
+    {
+        ask(Reason::IdentityChanged);
+    }
+    let dead = |trees: &Trees<'_>| trees.patient().is_some_and(patient::deceased);
+    if dead(old) && !dead(case.trees) {
+        ask(Reason::DeathRemoved);
+    }
+    let urgent = |trees: &Trees<'_>| {
+        matches!(
+            service_request::priority(&trees.request),
+            Some("urgent" | "asap" | "stat")
+        )
+    };
+    if urgent(case.trees) && !urgent(old) {
+        ask(Reason::Urgent);
+    }
+    asks
+}
+
+/// Whether a cell that the partner has would be another one today.
+fn amendment(case: &Case<'_>) -> Result<bool, Reason> {
+    let (Some(partner), Some(Ok(sent))) =
+        (case.partner(), case.past.sent.as_ref().map(Dossier::trees))
+    else {
+        return Ok(false);
+    };
+    headers(case.env, case.source, partner, case.leg, &sent, case.trees)
+        .map(|headers| !headers.is_empty())
+}

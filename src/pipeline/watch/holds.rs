@@ -1,0 +1,114 @@
+//! What waits because a record is gone or could not be read again, and what no longer does.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::Watched;
+use crate::domain::{Action, LegState, Reason, Stage};
+use crate::pipeline::env::Env;
+use crate::pipeline::redecide::{Said, redecide};
+use crate::store::batch::LegSeed;
+use crate::store::rows::{HeldRow, Leg, Standing};
+use crate::store::{Batch, Entry, HeldQuery, Kind};
+
+/// Opens and ends the holds of a source's watch; `writing`: legs with writes queued.
+pub(super) async fn after(
+    env: &Arc<Env>,
+    place: usize,
+    watched: &Watched,
+    writing: &HashSet<i64>,
+) -> anyhow::Result<()> {
+    let strand = env.sources[place].strand;
+    let mut open: HashMap<(i64, Reason), i64> = HashMap::new();
+    for hold in env.store.held(HeldQuery::default()).await? {
+        if hold.return_id == 0 && matches!(hold.reason, Reason::SourceGone | Reason::NotReRead) {
+            open.insert((hold.leg, hold.reason), hold.number);
+        }
+    }
+    let mut batch = Batch::new(strand, env.now());
+    for leg in &watched.gone {
+        if !open.contains_key(&(leg.id, Reason::SourceGone)) {
+            gone(&mut batch, strand, leg);
+        }
+    }
+    for leg in &watched.unread {
+        let new = matches!(
+            Action::from_number(leg.now.pending),
+            Some(Action::New | Action::Amend)
+        );
+        let waits = new || writing.contains(&leg.id);
+        if waits && !open.contains_key(&(leg.id, Reason::NotReRead)) {
+            let stage = if new { Stage::Deliver } else { Stage::Push };
+            batch.held.push(hold(strand, leg, stage, Reason::NotReRead));
+        }
+    }
+    // What the pull of this run has read is read as well.
+    let asked: Vec<i64> = open.keys().map(|(leg, _)| *leg).collect();
+    let legs = env.store.legs(asked).await?;
+    let is_read = |leg: &Leg| {
+        let request = leg.now.raws.request;
+        watched.read.contains(&leg.id)
+            || (leg.source == strand && env.readings.has_read(place, request))
+    };
+    let read: HashSet<i64> = legs
+        .iter()
+        .filter(|leg| is_read(leg))
+        .map(|leg| leg.id)
+        .collect();
+    let gone: HashSet<i64> = watched.gone.iter().map(|leg| leg.id).collect();
+    let over = open.iter().filter(|((leg, reason), _)| {
+        read.contains(leg) || (*reason == Reason::NotReRead && gone.contains(leg))
+    });
+    batch.released.extend(over.map(|(_, number)| *number));
+    batch.released.sort_unstable();
+    if !batch.is_empty() {
+        env.store.commit(batch).await?;
+    }
+    // What was held because it was gone is there again: decided with what it says now.
+    for leg in legs.into_iter().filter(|leg| read.contains(&leg.id)) {
+        if leg.now.state == LegState::Held && leg.now.why == Some(Reason::SourceGone) {
+            redecide(env, leg, Said::default()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of it is sent any more, and the practice is asked; a partner that has it already is told nothing.
+fn gone(batch: &mut Batch, strand: i64, leg: &Leg) {
+    if matches!(
+        leg.now.state,
+        LegState::Received | LegState::Held | LegState::Routed
+    ) {
+        let after = Standing {
+            state: LegState::Held,
+            why: Some(Reason::SourceGone),
+            pending: 0,
+            ..leg.now
+        };
+        batch.push(Entry::leg(
+            Kind::Amended,
+            leg.id,
+            LegSeed::Known(Box::new(leg.clone())),
+            after,
+            crate::store::batch::vouched_list(&[]),
+        ));
+    }
+    batch
+        .held
+        .push(hold(strand, leg, Stage::Pull, Reason::SourceGone));
+}
+
+fn hold(source: i64, leg: &Leg, stage: Stage, reason: Reason) -> HeldRow {
+    HeldRow {
+        number: 0,
+        leg: leg.id,
+        stage: stage.number(),
+        reason,
+        source,
+        partner: leg.now.partner,
+        return_id: 0,
+        row: 0,
+        since: 0,
+        open: true,
+    }
+}

@@ -1,0 +1,262 @@
+//! *watch*: reads every open leg's records again, so that a change at the practice has its one effect (`safety.md` §6).
+//!
+//! In: legs that are open or have writes queued. Out: what changed, through the very path of *pull*; questions about what
+//! is gone; and the people about whom nothing new may leave, for their records could not be read. Keeps: what was read
+//! in this run is not read again; a server that is down stops no STOP. An extract cannot be read by id: there the newest
+//! one stands, and only what the day alone changes, a consent that runs out, is looked at.
+
+mod holds;
+mod read;
+mod readings;
+mod writes;
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use read::{Again, Reader};
+pub(crate) use readings::Readings;
+pub(crate) use writes::hold_back;
+
+use super::dossier::Dossier;
+use super::env::Env;
+use super::pull::load::Load;
+use super::pull::{Line, Totals};
+use super::{Only, StageOutcome, gp, kept};
+use crate::config::Pull;
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::Reason;
+use crate::partner::Partner;
+use crate::partner::model::ConsentRule;
+use crate::store::PushQuery;
+use crate::store::rows::{Leg, PushRow, PushState};
+
+/// Legs read again at a time.
+const PAGE: i64 = 500;
+
+/// Reads every open leg again, of every source: before each drop and push, and nightly.
+///
+/// # Errors
+/// The store failed. A source that cannot be read is an outcome, and the others go on.
+pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+    let mut outcome = StageOutcome::default();
+    for place in 0..env.sources.len() {
+        if env.sources[place].config.enabled {
+            outcome.merge(one(env, place, run, only).await?);
+        }
+    }
+    env.readings.watched();
+    Ok(outcome)
+}
+
+/// Whether any source has writes to make, before which the records are to be read again.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn writes_wait(env: &Env) -> anyhow::Result<bool> {
+    for place in 0..env.sources.len() {
+        for state in OPEN {
+            let rows = env.store.pushes(query(env, place, state, 0)).await?;
+            // What waits for a person is not a reason to read everything again; what waits for the reading is.
+            let for_this = |row: &PushRow| {
+                state != PushState::Waiting || row.reason == Reason::NotReRead.number()
+            };
+            if rows.iter().any(for_this) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Writes that may still be made.
+const OPEN: [PushState; 4] = [
+    PushState::Queued,
+    PushState::Sending,
+    PushState::AnswerLost,
+    PushState::Waiting,
+];
+
+fn query(env: &Env, place: usize, state: PushState, after: i64) -> PushQuery {
+    PushQuery {
+        source: env.sources[place].strand,
+        state,
+        now: env.now().0,
+        after,
+        limit: PAGE,
+    }
+}
+
+/// What became of the legs of a source.
+#[derive(Default)]
+struct Watched {
+    /// Whether records of this source can be read by their ids.
+    by_id: bool,
+    totals: Totals,
+    read: HashSet<i64>,
+    gone: Vec<Leg>,
+    unread: Vec<Leg>,
+}
+
+async fn one(env: &Arc<Env>, place: usize, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+    let mut outcome = StageOutcome::default();
+    let config = &env.sources[place].config;
+    let base = match &config.pull {
+        Pull::Search { base_url, .. } => Some(base_url),
+        Pull::Bulk(bulk) => Some(&bulk.base_url),
+        Pull::Folder { .. } => None,
+    };
+    // What keeps the credentials from being used, the pull has said.
+    let client = base.and_then(|base| gp::client(env, place, base).ok());
+    let mut reader = client
+        .as_ref()
+        .zip(base)
+        .map(|(client, base)| Reader::new(client, base));
+    let consent = |partner: &Partner| partner.select.consent == ConsentRule::Required;
+    if base.is_none() && !env.rules.partners.iter().any(consent) {
+        // Nothing can be read again, and nothing changes by the day.
+        return Ok(outcome);
+    }
+    let mut watched = Watched {
+        by_id: base.is_some(),
+        ..Watched::default()
+    };
+    let turns = Arc::new(Semaphore::new(env.workers));
+    let mut line = Line::new(env, place, run, turns).await?;
+    let writing = legs_writing(env, place).await?;
+    for page in writing.chunks(usize::try_from(PAGE).unwrap_or(500)) {
+        let legs = env.store.legs(page.to_vec()).await?;
+        let ended = legs.into_iter().filter(|leg| leg.now.state.terminal());
+        again(
+            env,
+            place,
+            ended.collect(),
+            &mut reader,
+            &mut line,
+            &mut watched,
+        )
+        .await?;
+    }
+    let strand = env.sources[place].strand;
+    let mut after = 0;
+    loop {
+        let legs = env.store.legs_open(strand, after, PAGE).await?;
+        let Some(last) = legs.last() else { break };
+        after = last.id;
+        let wanted = legs
+            .into_iter()
+            .filter(|leg| concerned(env, only, leg))
+            .collect();
+        again(env, place, wanted, &mut reader, &mut line, &mut watched).await?;
+    }
+    line.finish().await?;
+    watched.totals = line.totals().clone();
+    drop(line);
+    if base.is_some() {
+        let writing: HashSet<i64> = writing.into_iter().collect();
+        holds::after(env, place, &watched, &writing).await?;
+        env.readings
+            .cannot_read(watched.unread.iter().map(|leg| leg.now.person));
+        outcome.unreachable.extend(unread(config, &watched, reader));
+    }
+    outcome.add_totals(&watched.totals);
+    Ok(outcome)
+}
+
+/// A run for one partner is about that partner's legs.
+fn concerned(env: &Env, only: &Only, leg: &Leg) -> bool {
+    only.partner.as_ref().is_none_or(|id| {
+        env.partner_at(leg.now.partner)
+            .is_some_and(|place| env.rules.partners[place].id == *id)
+    })
+}
+
+/// Legs with writes that have not been confirmed.
+async fn legs_writing(env: &Env, place: usize) -> anyhow::Result<Vec<i64>> {
+    let mut legs = Vec::new();
+    for state in OPEN {
+        let mut after = 0;
+        loop {
+            let rows = env.store.pushes(query(env, place, state, after)).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.event;
+            legs.extend(rows.iter().map(|row| row.leg));
+        }
+    }
+    legs.sort_unstable();
+    legs.dedup();
+    Ok(legs)
+}
+
+/// Reads the records of these legs again and hands on what the source says now; the legs of one referral together.
+async fn again(
+    env: &Arc<Env>,
+    place: usize,
+    legs: Vec<Leg>,
+    reader: &mut Option<Reader<'_>>,
+    line: &mut Line<'_>,
+    watched: &mut Watched,
+) -> anyhow::Result<()> {
+    let mut referrals: BTreeMap<i64, Vec<Leg>> = BTreeMap::new();
+    for leg in legs {
+        // The day alone changes only what rests on consent.
+        let worth = watched.by_id || rests_on_consent(env, &leg);
+        let request = leg.now.raws.request;
+        if worth && request > 0 && !env.readings.has_read(place, request) {
+            referrals.entry(request).or_default().push(leg);
+        }
+    }
+    let referrals: Vec<Vec<Leg>> = referrals.into_values().collect();
+    let raws: Vec<_> = referrals.iter().map(|legs| legs[0].now.raws).collect();
+    let kept = kept::dossiers(env, &raws).await?;
+    // A person who was erased is not read again.
+    let (referrals, kept): (Vec<Vec<Leg>>, Vec<Dossier>) = referrals
+        .into_iter()
+        .zip(kept)
+        .filter_map(|(legs, dossier)| Some((legs, dossier?)))
+        .unzip();
+    let found = match reader {
+        Some(reader) => reader.again(&kept).await,
+        None => kept.iter().map(|_| Again::Unread).collect(),
+    };
+    let mut dossiers = Vec::with_capacity(kept.len());
+    for ((legs, old), found) in referrals.into_iter().zip(kept).zip(found) {
+        match found {
+            Again::Read(dossier) => {
+                watched.read.extend(legs.iter().map(|leg| leg.id));
+                dossiers.push(*dossier);
+            }
+            Again::Gone => watched.gone.extend(legs),
+            Again::Unread => {
+                // What is known already still stands, and its consent may run out today.
+                if legs.iter().any(|leg| rests_on_consent(env, leg)) {
+                    dossiers.push(old);
+                }
+                watched.unread.extend(legs);
+            }
+        }
+    }
+    line.hand(Some(Load::Read(dossiers))).await
+}
+
+fn rests_on_consent(env: &Env, leg: &Leg) -> bool {
+    env.partner_at(leg.now.partner)
+        .is_some_and(|place| env.rules.partners[place].select.consent == ConsentRule::Required)
+}
+
+/// What is said of records that could not be read again.
+fn unread(
+    config: &crate::config::Source,
+    watched: &Watched,
+    reader: Option<Reader<'_>>,
+) -> Option<Diagnostic> {
+    let why = reader.and_then(Reader::trouble);
+    let why = why.map_or_else(String::new, |error| format!(": {error}"));
+    let what = format!(
+        "{} referrals could not be read again{why}",
+        watched.unread.len()
+    );
+    let place = Place::detail(format!("source {}", config.id));
+    (!watched.unread.is_empty()).then(|| Diagnostic::new(Code::NotReRead, what, place))
+}

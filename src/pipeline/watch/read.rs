@@ -1,0 +1,381 @@
+//! Reading records by id: many in one search, and each that the search does not give by itself.
+//!
+//! In: referrals as they were kept. Out: the same as the server has them now, or that they are gone, or that nobody can
+//! say. Keeps: only the server's own 404 or 410 for the record itself means that it is gone; a server that knows nothing
+//! of anybody is a server with trouble.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::fhir::bundle::{Head, Mode};
+use crate::fhir::client::Client;
+use crate::fhir::client_error::ClientError;
+use crate::fhir::reference::Reference;
+use crate::fhir::search::Parameters;
+use crate::fhir::{patient, people, service_request};
+use crate::path::Json;
+use crate::pipeline::dossier::{Bytes, Dossier};
+
+/// Ids asked for in one search.
+const IDS_A_SEARCH: usize = 50;
+/// Failures of one server in a row before it is left alone for this run.
+const FAILURES_MAX: u32 = 3;
+/// Records that take one another's place, followed at most this far.
+const REPLACED_MAX: usize = 4;
+
+/// What a referral is now.
+pub(super) enum Again {
+    Read(Box<Dossier>),
+    Gone,
+    Unread,
+}
+
+/// A record as the server has it.
+#[derive(Clone)]
+enum Found {
+    Here(Bytes),
+    Gone,
+    Unread,
+}
+
+/// Reads the records of one source.
+pub(super) struct Reader<'c> {
+    client: &'c Client,
+    base: &'c str,
+    records: HashMap<(&'static str, String), Found>,
+    read: u64,
+    failures: u32,
+    trouble: Option<ClientError>,
+}
+
+impl<'c> Reader<'c> {
+    pub(super) fn new(client: &'c Client, base: &'c str) -> Self {
+        Self {
+            client,
+            base,
+            records: HashMap::new(),
+            read: 0,
+            failures: 0,
+            trouble: None,
+        }
+    }
+
+    /// What kept it from reading, if anything did.
+    pub(super) fn trouble(self) -> Option<ClientError> {
+        self.trouble
+    }
+
+    /// The referrals of these dossiers as they are now, in their order.
+    pub(super) async fn again(&mut self, kept: &[Dossier]) -> Vec<Again> {
+        // Each page stands for itself; a record that two pages share is read once more, which bounds the memory.
+        self.records.clear();
+        let requests: Vec<Option<String>> = kept.iter().map(|old| id_of(&old.request)).collect();
+        self.fetch("ServiceRequest", requests.iter().flatten())
+            .await;
+        let mut named = Vec::with_capacity(kept.len());
+        for (old, id) in kept.iter().zip(&requests) {
+            let found = match id {
+                Some(id) => self.one("ServiceRequest", id).await,
+                None => Found::Unread,
+            };
+            let names = match &found {
+                Found::Here(request) => Names::of(request, old, self.base),
+                Found::Gone | Found::Unread => Names::default(),
+            };
+            named.push((found, names));
+        }
+        self.fetch(
+            "Patient",
+            named.iter().filter_map(|(_, names)| names.patient.as_ref()),
+        )
+        .await;
+        self.fetch(
+            "Consent",
+            named.iter().flat_map(|(_, names)| &names.consents),
+        )
+        .await;
+        let mut all = Vec::with_capacity(kept.len());
+        for (old, (request, names)) in kept.iter().zip(named) {
+            let again = match request {
+                Found::Here(request) => self.whole(request, old, &names).await,
+                Found::Gone => Again::Gone,
+                Found::Unread => Again::Unread,
+            };
+            all.push(again);
+        }
+        // A server that has none of them has another trouble than so many deletions.
+        if self.read == 0 && all.len() > 1 {
+            for again in &mut all {
+                if matches!(again, Again::Gone) {
+                    *again = Again::Unread;
+                }
+            }
+        }
+        all
+    }
+
+    async fn whole(&mut self, request: Bytes, old: &Dossier, names: &Names) -> Again {
+        let mut dossier = Dossier {
+            request,
+            patient: None,
+            ..old.clone()
+        };
+        if let Some(id) = &names.patient {
+            match self.person(id).await {
+                Found::Here(bytes) => dossier.patient = Some(bytes),
+                // What was never there is not gone.
+                Found::Gone if old.patient.is_none() => {}
+                Found::Gone => return Again::Gone,
+                Found::Unread => return Again::Unread,
+            }
+        }
+        dossier.consent = None;
+        for id in &names.consents {
+            match self.one("Consent", id).await {
+                Found::Here(bytes) => {
+                    dossier.consent = Some(bytes);
+                    break;
+                }
+                Found::Gone if old.consent.is_none() => {}
+                Found::Gone => return Again::Gone,
+                Found::Unread => return Again::Unread,
+            }
+        }
+        if let Some(others) = &names.others
+            && !self.others(&mut dossier, others).await
+        {
+            return Again::Unread;
+        }
+        Again::Read(Box::new(dossier))
+    }
+
+    /// The person's record, or the one that took its place; where that is not found, the one that says so.
+    async fn person(&mut self, id: &str) -> Found {
+        let first = self.one("Patient", id).await;
+        let mut found = first.clone();
+        for _ in 0..REPLACED_MAX {
+            let Found::Here(bytes) = &found else { break };
+            let next = match Json::parse(bytes) {
+                Ok(person) if patient::is_replaced(&person) => {
+                    id_in(patient::replaced_by(&person, Some(self.base)))
+                }
+                _ => return found,
+            };
+            let Some(next) = next else { return first };
+            found = self.one("Patient", &next).await;
+        }
+        match found {
+            Found::Unread => Found::Unread,
+            // Merged with a record that nobody finds, or in a circle: the practice is asked.
+            Found::Here(_) | Found::Gone => first,
+        }
+    }
+
+    /// Who referred, where the request names others than it did; `false` if that cannot be read.
+    async fn others(&mut self, dossier: &mut Dossier, others: &Others) -> bool {
+        (dossier.requester, dossier.role, dossier.practice) = (None, None, None);
+        let mut practitioner = others.practitioner.clone();
+        let mut organizations = others.organizations.clone();
+        if let Some(id) = &others.role {
+            match self.one("PractitionerRole", id).await {
+                Found::Here(bytes) => {
+                    if let Ok(role) = Json::parse(&bytes) {
+                        practitioner = id_in(people::role_practitioner(&role, Some(self.base)));
+                        organizations.splice(
+                            0..0,
+                            id_in(people::role_organization(&role, Some(self.base))),
+                        );
+                    }
+                    dossier.role = Some(bytes);
+                }
+                Found::Gone => {}
+                Found::Unread => return false,
+            }
+        }
+        if let Some(id) = practitioner {
+            match self.one("Practitioner", &id).await {
+                Found::Here(bytes) => dossier.requester = Some(bytes),
+                Found::Gone => {}
+                Found::Unread => return false,
+            }
+        }
+        for id in organizations {
+            match self.one("Organization", &id).await {
+                Found::Here(bytes) => {
+                    let coded = Json::parse(&bytes)
+                        .is_ok_and(|organization| people::ods_code(&organization).is_some());
+                    if coded {
+                        dossier.practice = Some(bytes);
+                        break;
+                    }
+                }
+                Found::Gone => {}
+                Found::Unread => return false,
+            }
+        }
+        true
+    }
+
+    /// Asks for many records at once. What the answer does not hold is left to be read by itself.
+    async fn fetch(&mut self, kind: &'static str, ids: impl Iterator<Item = &String>) {
+        let mut wanted: Vec<String> = ids
+            .filter(|id| !self.records.contains_key(&(kind, (*id).clone())))
+            .cloned()
+            .collect();
+        wanted.sort();
+        wanted.dedup();
+        for ids in wanted.chunks(IDS_A_SEARCH).filter(|ids| ids.len() > 1) {
+            if self.failures >= FAILURES_MAX {
+                return;
+            }
+            if let Err(error) = self.search(kind, ids).await {
+                self.failed(error);
+            }
+        }
+    }
+
+    async fn search(&mut self, kind: &'static str, ids: &[String]) -> Result<(), ClientError> {
+        let parameters = Parameters::default()
+            .with("_id", ids.join(","))
+            .with("_count", ids.len().to_string());
+        let mut search = self.client.search(kind, parameters);
+        // A server that ignores `_id` would give everything it has.
+        for _ in 0..ids.len() {
+            let Some(page) = search.next_page().await? else {
+                break;
+            };
+            for entry in page.bundle()?.entries() {
+                let head = Head::of(entry.resource);
+                let Some(id) = head.id.as_deref().map(str::to_owned) else {
+                    continue;
+                };
+                let asked = head.resource_type.as_deref() == Some(kind) && ids.contains(&id);
+                if asked && entry.mode != Mode::Outcome {
+                    let found = Found::Here(Arc::from(entry.resource));
+                    self.records.insert((kind, id), found);
+                    (self.read, self.failures) = (self.read + 1, 0);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn one(&mut self, kind: &'static str, id: &str) -> Found {
+        let key = (kind, id.to_owned());
+        if let Some(found) = self.records.get(&key) {
+            return found.clone();
+        }
+        if self.failures >= FAILURES_MAX {
+            return Found::Unread;
+        }
+        let found = match self.client.read(kind, id).await {
+            Ok(Some(bytes)) => {
+                (self.read, self.failures) = (self.read + 1, 0);
+                Found::Here(Arc::from(bytes))
+            }
+            Ok(None) => Found::Gone,
+            Err(error) => {
+                self.failed(error);
+                Found::Unread
+            }
+        };
+        self.records.insert(key, found.clone());
+        found
+    }
+
+    fn failed(&mut self, error: ClientError) {
+        self.failures += 1;
+        self.trouble = Some(error);
+    }
+}
+
+/// What a request names.
+#[derive(Default)]
+struct Names {
+    patient: Option<String>,
+    consents: Vec<String>,
+    /// Who referred, if that is not as it was.
+    others: Option<Others>,
+}
+
+struct Others {
+    practitioner: Option<String>,
+    role: Option<String>,
+    organizations: Vec<String>,
+}
+
+impl Names {
+    fn of(request: &[u8], old: &Dossier, base: &str) -> Self {
+        let Ok(tree) = Json::parse(request) else {
+            return Self::default();
+        };
+        let at = Some(base);
+        let patient = match service_request::subject(&tree, at) {
+            Reference::Relative {
+                kind: "Patient",
+                id,
+            } => Some(id.to_owned()),
+            Reference::Contained(_) => None,
+            // Named by number: the record that was found by it.
+            _ => old.patient.as_deref().and_then(id_of),
+        };
+        let consents = service_request::consents(&tree, at);
+        let same = Json::parse(&old.request).is_ok_and(|old| {
+            service_request::requester(&old, at) == service_request::requester(&tree, at)
+                && service_request::supporting_info(&old, at)
+                    == service_request::supporting_info(&tree, at)
+        });
+        Self {
+            patient,
+            consents: consents.into_iter().filter_map(id_in).collect(),
+            others: (!same).then(|| Others::of(&tree, base)),
+        }
+    }
+}
+
+impl Others {
+    fn of(tree: &Json<'_>, base: &str) -> Self {
+        let mut others = Self {
+            practitioner: None,
+            role: None,
+            organizations: Vec::new(),
+        };
+        match service_request::requester(tree, Some(base)) {
+            Reference::Relative {
+                kind: "Practitioner",
+                id,
+            } => others.practitioner = Some(id.to_owned()),
+            Reference::Relative {
+                kind: "PractitionerRole",
+                id,
+            } => others.role = Some(id.to_owned()),
+            Reference::Relative {
+                kind: "Organization",
+                id,
+            } => others.organizations.push(id.to_owned()),
+            _ => {}
+        }
+        for reference in service_request::supporting_info(tree, Some(base)) {
+            if let Reference::Relative {
+                kind: "Organization",
+                id,
+            } = reference
+            {
+                others.organizations.push(id.to_owned());
+            }
+        }
+        others
+    }
+}
+
+fn id_in(reference: Reference<'_>) -> Option<String> {
+    match reference {
+        Reference::Relative { id, .. } => Some(id.to_owned()),
+        _ => None,
+    }
+}
+
+fn id_of(resource: impl AsRef<[u8]>) -> Option<String> {
+    let tree = Json::parse(resource.as_ref()).ok()?;
+    service_request::id(&tree).map(str::to_owned)
+}
