@@ -29,7 +29,7 @@ pub(super) struct Evidence {
     /// Start of the window asked for; absent for everything.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<String>,
-    /// The server's time before anything was asked: everything to then was read.
+    /// The server's time before anything was asked, less the settle time: everything to then was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) to: Option<String>,
     /// Where `to` comes from: `server`, `page` or `own`.

@@ -517,7 +517,8 @@ impl Referrals for SearchPull<'_> {
     fn end(&mut self) -> Ended {
         let mut evidence = std::mem::take(&mut self.evidence);
         evidence.from = self.from.map(Instant::utc_text);
-        evidence.to = self.server.map(Instant::utc_text);
+        // Not the server's time itself: what was stored within the settle time may not have been visible yet.
+        evidence.to = self.mark().map(Instant::utc_text);
         evidence.read_singly += self.records.read_singly;
         evidence.restarts = self.plan.restarts;
         evidence.halvings = self.plan.halvings;
