@@ -193,7 +193,13 @@ fn nothing_that_kith_writes_has_an_error() {
     for resource in of_the_demo() {
         written.add("demo", resource);
     }
-    for kind in ["wire Observation", "folder Observation", "demo Observation"] {
+    for kind in [
+        "wire Bundle",
+        "wire bundle Observation",
+        "wire bundle Task",
+        "folder Observation",
+        "demo Observation",
+    ] {
         assert!(
             written.counts.contains_key(kind),
             "no {kind} among {:?}",
