@@ -88,7 +88,7 @@ async fn run_outbound(
     }
     // Before each drop, and nightly.
     if wanted.contains(&Stage::Deliver) || wanted.contains(&Stage::Reconcile) {
-        outcome.merge(watch::run(env, run, only).await?);
+        outcome.merge(watch::run(env, run, only, watch::Scope::Open).await?);
     }
     if wanted.contains(&Stage::Deliver) {
         outcome.merge(deliver::run(env, run, only).await?);
@@ -110,8 +110,10 @@ async fn run_inbound(
         outcome.merge(collect::run(env, run, only).await?);
     }
     if wanted.contains(&Stage::Push) {
-        if !env.readings.has_watched() && watch::writes_wait(env).await? {
-            outcome.merge(watch::run(env, run, only).await?);
+        if !env.readings.has_watched()
+            && let Some(scope) = watch::before_writes(env).await?
+        {
+            outcome.merge(watch::run(env, run, only, scope).await?);
             outcome.merge(deliver::at_once(env, run, only).await?);
         }
         outcome.merge(push::run(env, run, only).await?);

@@ -26,48 +26,65 @@ use super::pull::{Line, Totals};
 use super::{Only, StageOutcome, gp, kept};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::Reason;
 use crate::partner::Partner;
 use crate::partner::model::ConsentRule;
 use crate::store::PushQuery;
-use crate::store::rows::{Leg, PushRow, PushState};
+use crate::store::rows::{Leg, PushState};
 
 /// Legs read again at a time.
 const PAGE: i64 = 500;
 
-/// Reads every open leg again, of every source: before each drop and push, and nightly.
+/// Which legs are read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Every open one, and those with writes to make: before each drop and push, and nightly.
+    Open,
+    /// Those alone whose writes wait for a person or an event: what they wait for may be over.
+    Waiting,
+}
+
+/// Reads legs again, of every source.
 ///
 /// # Errors
 /// The store failed. A source that cannot be read is an outcome, and the others go on.
-pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn run(
+    env: &Arc<Env>,
+    run: i64,
+    only: &Only,
+    scope: Scope,
+) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     for place in 0..env.sources.len() {
         if env.sources[place].config.enabled {
-            outcome.merge(one(env, place, run, only).await?);
+            outcome.merge(one(env, (place, run), only, scope).await?);
         }
     }
-    env.readings.watched();
+    if scope == Scope::Open {
+        env.readings.watched();
+    }
     Ok(outcome)
 }
 
-/// Whether any source has writes to make, before which the records are to be read again.
+/// What has to be read again before writes are made; nothing if there are none.
 ///
 /// # Errors
 /// The store failed.
-pub(crate) async fn writes_wait(env: &Env) -> anyhow::Result<bool> {
+pub(crate) async fn before_writes(env: &Env) -> anyhow::Result<Option<Scope>> {
+    let mut scope = None;
     for place in 0..env.sources.len() {
         for state in OPEN {
             let rows = env.store.pushes(query(env, place, state, 0)).await?;
-            // What waits for a person is not a reason to read everything again; what waits for the reading is.
-            let for_this = |row: &PushRow| {
-                state != PushState::Waiting || row.reason == Reason::NotReRead.number()
-            };
-            if rows.iter().any(for_this) {
-                return Ok(true);
+            if rows.is_empty() {
+                continue;
             }
+            // What waits for a person is no reason to read everybody again, every quarter of an hour.
+            if state != PushState::Waiting {
+                return Ok(Some(Scope::Open));
+            }
+            scope = Some(Scope::Waiting);
         }
     }
-    Ok(false)
+    Ok(scope)
 }
 
 /// Writes that may still be made.
@@ -99,7 +116,12 @@ struct Watched {
     unread: Vec<Leg>,
 }
 
-async fn one(env: &Arc<Env>, place: usize, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+async fn one(
+    env: &Arc<Env>,
+    (place, run): (usize, i64),
+    only: &Only,
+    scope: Scope,
+) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     let config = &env.sources[place].config;
     let base = match &config.pull {
@@ -127,7 +149,9 @@ async fn one(env: &Arc<Env>, place: usize, run: i64, only: &Only) -> anyhow::Res
     let writing = legs_writing(env, place).await?;
     for page in writing.chunks(usize::try_from(PAGE).unwrap_or(500)) {
         let legs = env.store.legs(page.to_vec()).await?;
-        let ended = legs.into_iter().filter(|leg| leg.now.state.terminal());
+        // The others come with all that are open.
+        let wanted = |leg: &Leg| leg.now.state.terminal() || scope == Scope::Waiting;
+        let ended = legs.into_iter().filter(wanted);
         again(
             env,
             place,
@@ -141,6 +165,9 @@ async fn one(env: &Arc<Env>, place: usize, run: i64, only: &Only) -> anyhow::Res
     let strand = env.sources[place].strand;
     let mut after = 0;
     loop {
+        if scope == Scope::Waiting {
+            break;
+        }
         let legs = env.store.legs_open(strand, after, PAGE).await?;
         let Some(last) = legs.last() else { break };
         after = last.id;

@@ -101,20 +101,18 @@ fn asks(case: &Case<'_>, found: &Review, before: Option<&Review>) -> Vec<Ask> {
         })
         .collect();
     let Some(old) = case.old else { return asks };
+    let merged = |ask: &Ask| ask.reason == Reason::IdentityChanged;
+    if !asks.iter().any(merged) && renumbered(case, case.trees) {
+        asks.push(Ask {
+            reason: Reason::IdentityChanged,
+            new: !renumbered(case, old),
+        });
+    }
     let mut ask = |reason: Reason| {
         if !asks.iter().any(|ask| ask.reason == reason) {
             asks.push(Ask { reason, new: true });
         }
     };
-    let number = |trees: &Trees<'_>| {
-        let text = trees.patient().and_then(patient::nhs_number_text);
-        text.map(str::to_owned)
-    };
-    if let (Some(once), Some(now)) = (number(old), number(case.trees))
-        && once != now
-    {
-        ask(Reason::IdentityChanged);
-    }
     let dead = |trees: &Trees<'_>| trees.patient().is_some_and(patient::deceased);
     if dead(old) && !dead(case.trees) {
         ask(Reason::DeathRemoved);
@@ -129,6 +127,20 @@ fn asks(case: &Case<'_>, found: &Review, before: Option<&Review>) -> Vec<Ask> {
         ask(Reason::Urgent);
     }
     asks
+}
+
+/// Whether the record bears another NHS number than when it was sent last.
+fn renumbered(case: &Case<'_>, trees: &Trees<'_>) -> bool {
+    let number = |trees: &Trees<'_>| {
+        let text = trees.patient().and_then(patient::nhs_number_text);
+        text.map(str::to_owned)
+    };
+    let sent = case
+        .past
+        .sent
+        .as_ref()
+        .and_then(|sent| number(&sent.trees().ok()?));
+    matches!((sent, number(trees)), (Some(once), Some(now)) if once != now)
 }
 
 /// Whether a cell that the partner has would be another one today.
