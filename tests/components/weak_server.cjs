@@ -81,6 +81,8 @@ function parsed(text) {
   }
 }
 
+let tokenKey;
+
 /** Whether a request shows a token of the token server that is for us and still good. */
 async function maySee(request) {
   const scheme = 'Bearer ';
@@ -92,10 +94,10 @@ async function maySee(request) {
   if (!signature) {
     return false;
   }
-  const { keys } = await (await fetch(jwksUrl)).json();
-  const key = createPublicKey({ key: keys[0], format: 'jwk' });
+  tokenKey ??= fetch(jwksUrl).then((answer) => answer.json())
+    .then(({ keys }) => createPublicKey({ key: keys[0], format: 'jwk' }));
   const said = JSON.parse(Buffer.from(claims, 'base64url').toString());
-  return verify('sha384', Buffer.from(`${head}.${claims}`), key, Buffer.from(signature, 'base64url'))
+  return verify('sha384', Buffer.from(`${head}.${claims}`), await tokenKey, Buffer.from(signature, 'base64url'))
     && said.aud === BASE && said.exp * 1000 > Date.now();
 }
 

@@ -158,8 +158,9 @@ impl Session {
                 let all = match failure {
                     WriteFailure::AnswerLost => Some(Outcome::Lost),
                     WriteFailure::Transient { .. } => Some(Outcome::Later),
-                    WriteFailure::Barred => Some(Outcome::Barred),
-                    WriteFailure::Refused {
+                    // No such door, or not for us: a token may let us write Observations and still not a whole Bundle.
+                    WriteFailure::Barred
+                    | WriteFailure::Refused {
                         status: 404 | 405 | 501,
                         ..
                     } => {

@@ -319,27 +319,31 @@ async fn only_what_an_answer_proves_counts() {
 
 #[tokio::test]
 async fn a_server_without_transactions_is_asked_for_one_only_once() {
-    let server = Server::new(|asked, number| {
-        if asked.is(BASE) {
-            answer(405, "", "")
-        } else if asked.is(SEARCH) {
-            found(&[])
-        } else {
-            answer(201, &format!("location: Observation/{number}\r\n"), "")
+    // No such door; or a token that lets write Observations, but no whole Bundles.
+    for status in [405, 403] {
+        let server = Server::new(move |asked, number| {
+            if asked.is(BASE) {
+                answer(status, "", "")
+            } else if asked.is(SEARCH) {
+                found(&[])
+            } else {
+                answer(201, &format!("location: Observation/{number}\r\n"), "")
+            }
+        });
+        let session = server.session(true);
+        for _ in 0..2 {
+            let two = unit(&["a", "b"], PushKind::Create, false);
+            let outcomes = session.send(&two).await.writes;
+            assert!(
+                outcomes
+                    .iter()
+                    .all(|outcome| matches!(outcome, Outcome::Done { new: true, .. })),
+                "{status}"
+            );
         }
-    });
-    let session = server.session(true);
-    for _ in 0..2 {
-        let two = unit(&["a", "b"], PushKind::Create, false);
-        let outcomes = session.send(&two).await.writes;
-        assert!(
-            outcomes
-                .iter()
-                .all(|outcome| matches!(outcome, Outcome::Done { new: true, .. }))
-        );
+        let tried = server.asked();
+        assert_eq!(tried.iter().filter(|line| *line == "POST ").count(), 1);
     }
-    let tried = server.asked();
-    assert_eq!(tried.iter().filter(|line| *line == "POST ").count(), 1);
 }
 
 #[tokio::test]

@@ -53,9 +53,14 @@ pub(crate) fn errors(shared: &Path, resources: &BTreeMap<String, Value>) -> Erro
         )
     });
     let told: Value = serde_json::from_slice(&told).expect("JSON");
+    // Those in a Bundle are counted one by one as well.
+    let all: usize = resources
+        .values()
+        .map(|resource| 1 + resource["entry"].as_array().map_or(0, Vec::len))
+        .sum();
     assert_eq!(
         told["resourceCount"].as_u64(),
-        Some(resources.len() as u64),
+        Some(all as u64),
         "every resource is validated"
     );
     let definitions = &told["definitionSource"]["loadedStructureDefinitions"];
