@@ -35,55 +35,61 @@ def fresh(folder):
     return folder
 
 
-def outward(kith, workload, work, referrals):
-    """Best wall time and highest peak memory of a whole run."""
-    extracts = fresh(work / "extracts")
+def generated(workload, work, referrals):
+    """A folder of made-up extracts of so many referrals."""
+    extracts = fresh(work / f"extracts-{referrals}")
     subprocess.run([sys.executable, workload / "generate.py", "--out", extracts, "--referrals", str(referrals)], check=True, stdout=subprocess.DEVNULL)
-    best, peak = float("inf"), 0.0
-    for _ in range(BEST_OF):
-        home = fresh(work / "home")
-        subprocess.run([sys.executable, workload / "install.py", "--dir", home, "--extracts", extracts], check=True, stdout=subprocess.DEVNULL)
-        command = [str(kith), "run", "--once", *STAGES, "--as-of", AS_OF, "--json", "--config", str(home / "config" / "kith.toml")]
-        seconds, memory = measured(command)
-        best, peak = min(best, seconds), max(peak, memory)
-    return best, peak
+    return extracts
+
+
+def outward(kith, workload, work, extracts):
+    """Seconds and peak memory of one whole run on a fresh store."""
+    home = fresh(work / "home")
+    subprocess.run([sys.executable, workload / "install.py", "--dir", home, "--extracts", extracts], check=True, stdout=subprocess.DEVNULL)
+    return measured([str(kith), "run", "--once", *STAGES, "--as-of", AS_OF, "--json", "--config", str(home / "config" / "kith.toml")])
 
 
 def floor(work, referrals):
     """Seconds for the same number of rows of like sizes, bare: WAL, synchronous FULL, prepared statements, 2,000 referrals a transaction."""
-    best = float("inf")
-    for _ in range(BEST_OF):
-        path = fresh(work / "floor") / "floor.db"
-        store = sqlite3.connect(path, isolation_level=None)
-        store.execute("PRAGMA journal_mode=WAL")
-        store.execute("PRAGMA synchronous=FULL")
-        tables = [f"{name}_{place}" for place, (name, _) in enumerate(FLOOR)]
-        for table in tables:
-            store.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, body BLOB NOT NULL)")
-        bodies = [os.urandom(size) for _, size in FLOOR]
-        start = time.monotonic()
-        for first in range(0, referrals, GROUP):
-            store.execute("BEGIN IMMEDIATE")
-            for table, body in zip(tables, bodies):
-                rows = ((number, body) for number in range(first, min(first + GROUP, referrals)))
-                store.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
-            store.execute("COMMIT")
-        best = min(best, time.monotonic() - start)
-        store.close()
-    return best
+    path = fresh(work / "floor") / "floor.db"
+    store = sqlite3.connect(path, isolation_level=None)
+    store.execute("PRAGMA journal_mode=WAL")
+    store.execute("PRAGMA synchronous=FULL")
+    tables = [f"{name}_{place}" for place, (name, _) in enumerate(FLOOR)]
+    for table in tables:
+        store.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, body BLOB NOT NULL)")
+    bodies = [os.urandom(size) for _, size in FLOOR]
+    start = time.monotonic()
+    for first in range(0, referrals, GROUP):
+        store.execute("BEGIN IMMEDIATE")
+        for table, body in zip(tables, bodies):
+            rows = ((number, body) for number in range(first, min(first + GROUP, referrals)))
+            store.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)
+        store.execute("COMMIT")
+    seconds = time.monotonic() - start
+    store.close()
+    return seconds
 
 
 def main():
     kith, workload, work = (pathlib.Path(argument).resolve() for argument in sys.argv[1:4])
     once = int(sys.argv[4])
+    sizes = (once, 2 * once)
+    extracts = {referrals: generated(workload, work, referrals) for referrals in sizes}
+    runs = {referrals: [] for referrals in sizes}
+    # In turns, so that a slow minute of the machine falls on both sizes and on the bare inserts beside them.
+    for turn in range(BEST_OF):
+        for referrals in sizes:
+            seconds, peak = outward(kith, workload, work, extracts[referrals])
+            runs[referrals].append((seconds, peak, floor(work, referrals)))
+            print(f"turn {turn + 1}: {referrals:>9,} referrals {seconds:6.2f} s, peak {peak:4.0f} MB; bare inserts {runs[referrals][-1][2]:5.2f} s", flush=True)
     results = {}
-    for referrals in (once, 2 * once):
-        seconds, peak = outward(kith, workload, work, referrals)
-        bare = floor(work, referrals)
+    for referrals, measures in runs.items():
+        seconds, bare, peak = min(m[0] for m in measures), min(m[2] for m in measures), max(m[1] for m in measures)
         results[referrals] = {"seconds": round(seconds, 2), "referrals_per_second": round(referrals / seconds), "peak_mb": round(peak),
                               "bare_inserts_seconds": round(bare, 2), "bare_referrals_per_second": round(referrals / bare)}
         print(f"{referrals:>9,} referrals: {seconds:6.2f} s, {referrals / seconds:8,.0f}/s, peak {peak:4.0f} MB;"
-              f" bare inserts {bare:6.2f} s, {referrals / bare:8,.0f}/s", flush=True)
+              f" bare inserts {bare:6.2f} s, {referrals / bare:8,.0f}/s")
     ratio = results[2 * once]["seconds"] / results[once]["seconds"]
     print(f"twice the referrals take {ratio:.2f} times the time; cores {os.cpu_count()}")
     print(json.dumps({"results": results, "ratio": round(ratio, 2), "best_of": BEST_OF}))
