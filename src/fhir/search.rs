@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use serde::Deserialize;
+use tokio::task::JoinSet;
 
 use super::bundle::{BundleError, BundleView, Head, Mode};
 use super::client::{Answer, Client, fhir_body};
@@ -169,6 +170,10 @@ pub(crate) struct Search<'c> {
     ending: Option<Ending>,
     server_date: Option<i64>,
     rebase_links: bool,
+    /// Whether the next page is asked for while the last one is being worked on.
+    reads_ahead: bool,
+    /// The next page, where it was asked for already; given up with the search.
+    under_way: JoinSet<Result<Answer, ClientError>>,
     /// Pages with nothing new, one after the other, up to the last.
     stale: usize,
     /// Whether all of those were empty.
@@ -193,6 +198,8 @@ impl<'c> Search<'c> {
             ending: None,
             server_date: None,
             rebase_links: false,
+            reads_ahead: false,
+            under_way: JoinSet::new(),
             stale: 0,
             empty: true,
             repeated: 0,
@@ -203,6 +210,12 @@ impl<'c> Search<'c> {
     /// Follows page links that name another host on the server's own address: path and query are kept, the host is not.
     pub(crate) fn rebasing(mut self, rebase_links: bool) -> Self {
         self.rebase_links = rebase_links;
+        self
+    }
+
+    /// Asks for each page while the one before it is being worked on.
+    pub(crate) fn reading_ahead(mut self) -> Self {
+        self.reads_ahead = true;
         self
     }
 
@@ -229,10 +242,10 @@ impl<'c> Search<'c> {
         let (answer, url) = match self.next.take() {
             None => self.first().await?,
             Some(url) => {
-                let client = self.client;
-                let sent = client
-                    .fetch(&mut || client.request(Method::GET, url.clone()))
-                    .await;
+                let sent = match self.under_way.join_next().await {
+                    Some(Ok(sent)) => sent,
+                    Some(Err(_)) | None => following(self.client.clone(), url.clone()).await,
+                };
                 let answer = sent.map_err(|error| match error {
                     ClientError::NotFound | ClientError::Gone => {
                         ClientError::PageExpired { page: number }
@@ -248,6 +261,13 @@ impl<'c> Search<'c> {
         }
         let page = self.note(number, answer.body, &url)?;
         self.pages = number;
+        if let Some(url) = &self.next
+            && self.reads_ahead
+            && number < self.pages_max
+        {
+            self.under_way
+                .spawn(following(self.client.clone(), url.clone()));
+        }
         Ok(Some(page))
     }
 
@@ -402,6 +422,13 @@ impl<'c> Search<'c> {
         let answer = self.client.fetch(&mut request).await?;
         Ok((answer, url))
     }
+}
+
+/// A further page, asked for until it is answered.
+async fn following(client: Client, url: Url) -> Result<Answer, ClientError> {
+    client
+        .fetch(&mut || client.request(Method::GET, url.clone()))
+        .await
 }
 
 /// What the server says it made of a search.

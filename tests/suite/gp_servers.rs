@@ -49,7 +49,7 @@ fn the_loop_passes_with_tokens_that_live_for_four_seconds() {
     let server = Sekmet::start_smart(&jwks, &SCOPES.join(" "), TOKEN_SECONDS);
     workload.install(&home, "--fhir", &server.fhir.base);
     with_smart(&home, &home, "ES384", None);
-    out_and_back(&server.fhir, &home, &workload);
+    out_and_back(&shared, &server.fhir, &home, &workload);
     assert!(
         server.tokens() > RUNS,
         "{} tokens: none expired while Kith was at work",
@@ -67,7 +67,7 @@ fn the_loop_passes_on_a_weak_server() {
     let server = WeakServer::start();
     let home = Home::new();
     workload.install(&home, "--fhir", &server.fhir.base);
-    out_and_back(&server.fhir, &home, &workload);
+    out_and_back(&shared, &server.fhir, &home, &workload);
 }
 
 /// Tokens of a server that stands apart and knows nothing of SMART, and another kind of key.
@@ -101,7 +101,7 @@ fn the_loop_passes_with_the_tokens_of_another_server() {
                 &format!("headers = {{ X-Tenant-ID = \"{tenant}\" }}\nauth = {{"),
             );
             // What the other practice has would not be in the counts of this one.
-            out_and_back(&server.tenant(tenant), &home, &workload);
+            out_and_back(&shared, &server.tenant(tenant), &home, &workload);
         }
     } else {
         let base = WeakServer::base(port);
@@ -111,7 +111,7 @@ fn the_loop_passes_with_the_tokens_of_another_server() {
         let home = Home::new();
         workload.install(&home, "--fhir", &base);
         with_smart(&home, &keys, "RS384", Some(&tokens.token_url));
-        out_and_back(&server.fhir, &home, &workload);
+        out_and_back(&shared, &server.fhir, &home, &workload);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The whole loop against a FHIR server that is not ours: referrals out, outcomes back, each Observation once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use super::support::home::Home;
 use super::support::sekmet::Sekmet;
 use super::support::shared;
 use super::support::table::{self, Table};
+use super::support::validator::assert_no_errors;
 use super::support::workload::{Referral, Workload, text};
 
 pub(super) const OUT: &str = "2026-11-23T06:00:00Z";
@@ -52,14 +54,15 @@ fn a_thousand_referrals_go_out_and_their_outcomes_come_back_once() {
     let server = Sekmet::start();
     let home = Home::new();
     workload.install(&home, "--fhir", &server.fhir.base);
-    out_and_back(&server.fhir, &home, &workload);
+    out_and_back(&shared, &server.fhir, &home, &workload);
 }
 
 /// Runs in which every write must have come to its end.
 const RUNS_TO_SETTLE: usize = 4;
 
-/// Puts the extract onto an empty server, goes out, comes back, and does it again: line 3 of the loop's promises.
-pub(super) fn out_and_back(server: &FhirServer, home: &Home, workload: &Workload) {
+/// Puts the extract onto an empty server, goes out, comes back, and does it again: line 3 of the loop's promises. What the
+/// server has of ours then is without an error.
+pub(super) fn out_and_back(shared: &Path, server: &FhirServer, home: &Home, workload: &Workload) {
     for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
         server.load(&workload.resources(resource_type));
     }
@@ -120,6 +123,7 @@ pub(super) fn out_and_back(server: &FhirServer, home: &Home, workload: &Workload
         home.kith(&["prove", "--json"]).expect_code(0).json()["balanced"],
         true
     );
+    assert_no_errors(shared, server.all("Observation"));
 }
 
 /// A partner's return: what identifies each row, as it was delivered, and the rows of its story.

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::support::home::Home;
 use super::support::people::{Sandbox, day, install, ndjson, referral, source, written};
+use super::support::shared;
 use super::support::table::{self, Layout, Table};
+use super::support::validator::assert_no_errors;
 use super::support::workload::text;
 
 const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
@@ -124,6 +126,16 @@ impl World {
         self.home.kith(&["prove", "--online"]).expect_code(0);
     }
 
+    /// What the server has of ours now is without an error.
+    fn validates(&self, test: &str) {
+        let Some(shared) = shared::folder(&format!("write_back::{test}, validated")) else {
+            return;
+        };
+        let mut written = self.sandbox.fhir.all("Observation");
+        written.extend(self.sandbox.fhir.all("Task"));
+        assert_no_errors(&shared, written);
+    }
+
     fn held(&self) -> Vec<String> {
         let status = self.home.kith(&["status", "--json"]).json();
         let held = status["held"].as_array().expect("held").clone();
@@ -172,6 +184,7 @@ fn a_changed_answer_amends_its_observation_and_a_mistake_enters_it_in_error() {
     let again = said(&[["amended", "attended", "5"]]);
     assert_eq!(world.observations(0), again, "told again after all");
     world.proves();
+    world.validates("a_changed_answer_amends_its_observation_and_a_mistake_enters_it_in_error");
 }
 
 #[test]
@@ -223,6 +236,9 @@ fn a_return_that_is_undone_leaves_none_of_its_entries_and_nothing_else_is_touche
     world.returns("returns 2 again.csv", &second);
     assert_eq!(world.observations(0)[1][0], "entered-in-error");
     world.proves();
+    world.validates(
+        "a_return_that_is_undone_leaves_none_of_its_entries_and_nothing_else_is_touched",
+    );
     world
         .home
         .kith(&["undo", "99", "--by", "x", "--because", "y"])
@@ -297,6 +313,7 @@ fn the_task_follows_the_referral_and_is_there_once() {
     assert_eq!(status("request-1").as_deref(), Some("completed"));
     assert_eq!(status("request-2").as_deref(), Some("active"));
     world.proves();
+    world.validates("the_task_follows_the_referral_and_is_there_once");
 }
 
 #[test]

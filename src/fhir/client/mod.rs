@@ -74,7 +74,8 @@ impl Settings {
     }
 }
 
-/// A client of one FHIR server.
+/// A client of one FHIR server; its clones are the same client.
+#[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
     /// The same without our certificate, for what lies elsewhere.
@@ -83,7 +84,7 @@ pub(crate) struct Client {
     session: Arc<Session>,
     pub(super) settings: Settings,
     /// Set once this server has refused POST `_search` and answered GET.
-    pub(super) searches_by_get: AtomicBool,
+    pub(super) searches_by_get: Arc<AtomicBool>,
 }
 
 /// An HTTP answer, read to its end.
@@ -148,7 +149,7 @@ impl Client {
             base,
             session: Arc::clone(session),
             settings,
-            searches_by_get: AtomicBool::new(false),
+            searches_by_get: Arc::new(AtomicBool::new(false)),
         })
     }
 

@@ -3,13 +3,14 @@
 //! What needs an order is decided here and nowhere else: capacity, and two referrals of one person at once. A referral
 //! that meets another one that is still under way is put off until that one is in the store.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::change::Changed;
 use super::chunk::{Item, NewReferral, Outcome, Prepared, Shared, seal_raw, standing};
 use super::load::Load;
 use super::lore::Seen;
+use super::recent::Recent;
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
 use crate::domain::{Counts, Disposition, LegReference, LegState, Reason, Stage, limits};
@@ -18,6 +19,9 @@ use crate::seal::{Look, sealed_digest};
 use crate::store::batch::{LegSeed, birth_tail, vouched_list};
 use crate::store::rows::{BookRow, HeldRow, RawIds, RawKind, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
+
+/// Chunks in somebody's hand, neither waiting nor taken: one being started, one being handed over, one being taken.
+const HANDS: usize = 4;
 
 /// Writes what workers prepared.
 pub(super) struct GroupWriter<'e> {
@@ -31,9 +35,13 @@ pub(super) struct GroupWriter<'e> {
     /// Shared records placed in this run.
     shared: HashMap<Look, i64>,
     /// What this run has written that a worker may not have seen yet.
-    persons: HashSet<Look>,
-    referrals: HashSet<Look>,
-    routed: HashSet<(i64, i64)>,
+    persons: Recent<Look>,
+    referrals: Recent<Look>,
+    routed: Recent<(i64, i64)>,
+    /// Chunks since those had their last age begun, and how many are an age: the workers and the writer are never further
+    /// apart than the chunks under way and those of a group.
+    aged: usize,
+    age: usize,
     /// Free places of partners that have a capacity, by place in the rules.
     free: HashMap<usize, i64>,
     /// What workers need not look up.
@@ -69,9 +77,11 @@ impl<'e> GroupWriter<'e> {
             chunks: 0,
             counts: BTreeMap::new(),
             shared: HashMap::new(),
-            persons: HashSet::new(),
-            referrals: HashSet::new(),
-            routed: HashSet::new(),
+            persons: Recent::new(),
+            referrals: Recent::new(),
+            routed: Recent::new(),
+            aged: 0,
+            age: env.workers + limits::CHUNKS_AHEAD + limits::GROUP_CHUNKS + HANDS,
             free,
             seen: Arc::new(Seen::new(env.store.raws_after(0, 1).await?.is_empty())),
             deferred: Vec::new(),
@@ -117,6 +127,7 @@ impl<'e> GroupWriter<'e> {
                 Item::Changed(changed) => self.changed(*changed).await?,
             }
         }
+        self.grow_older();
         self.chunks += 1;
         if self.chunks >= limits::GROUP_CHUNKS {
             self.commit().await?;
@@ -166,6 +177,16 @@ impl<'e> GroupWriter<'e> {
         Ok(())
     }
 
+    fn grow_older(&mut self) {
+        self.aged += 1;
+        if self.aged >= self.age {
+            self.aged = 0;
+            self.persons.age();
+            self.referrals.age();
+            self.routed.age();
+        }
+    }
+
     /// Forgets what workers had not seen: from here on each referral is in the store before the next is looked at.
     pub(super) fn forget(&mut self) {
         self.persons.clear();
@@ -189,8 +210,9 @@ impl<'e> GroupWriter<'e> {
                 }
                 self.referrals.insert(new.referral);
                 self.persons.insert(new.person.look);
-                self.routed
-                    .extend(partner.map(|partner| (new.person.id, partner)));
+                if let Some(partner) = partner {
+                    self.routed.insert((new.person.id, partner));
+                }
                 false
             }
             Item::Changed(changed) => {

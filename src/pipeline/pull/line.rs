@@ -8,12 +8,13 @@ use tokio::sync::Semaphore;
 use super::chunk::{IDS_A_REFERRAL, Prepared, prepare};
 use super::group::GroupWriter;
 use super::load::Load;
+use super::lore::Seen;
 use super::{Totals, gone};
 use crate::domain::limits;
 use crate::pipeline::env::Env;
 
 /// A chunk being prepared.
-type Chunk = tokio::task::JoinHandle<anyhow::Result<Prepared>>;
+pub(super) type Chunk = tokio::task::JoinHandle<anyhow::Result<Prepared>>;
 
 /// Starts the work on a chunk.
 #[expect(
@@ -24,14 +25,48 @@ fn under_way(work: impl Future<Output = anyhow::Result<Prepared>> + Send + 'stat
     tokio::spawn(work)
 }
 
-/// Chunks under way on worker threads, taken in order.
-pub(in crate::pipeline) struct Line<'e> {
+/// What starts the work on a chunk.
+#[derive(Clone)]
+pub(super) struct Starter<'e> {
     env: &'e Arc<Env>,
     source: usize,
-    waiting: VecDeque<Chunk>,
-    pub(super) writer: GroupWriter<'e>,
     /// As many chunks are worked on at once as there are workers, over all sources; the rest wait their turn.
     turns: Arc<Semaphore>,
+    /// What workers need not look up.
+    seen: Arc<Seen>,
+}
+
+impl Starter<'_> {
+    /// Chunks that may be under way: enough for the workers to go on with while a group is being committed.
+    pub(super) fn ahead(&self) -> usize {
+        self.env.workers + limits::CHUNKS_AHEAD
+    }
+
+    /// Starts the work on a load of one chunk.
+    pub(super) async fn start(&self, load: Load) -> anyhow::Result<Chunk> {
+        let count = i64::try_from(load.len()).unwrap_or(0).max(1) * IDS_A_REFERRAL;
+        let strand = self.env.sources[self.source].strand;
+        let ids = self.env.ids.take(&*self.env.store, strand, count).await?;
+        let mut stream = self.env.stream();
+        let (env, source) = (Arc::clone(self.env), self.source);
+        let (turns, seen) = (Arc::clone(&self.turns), Arc::clone(&self.seen));
+        let prepared = async move {
+            // Its turn comes before its thread: as many threads as workers, and no more memory kept by them.
+            let turn = turns.acquire().await?;
+            let work = move || prepare(&env, source, load, &seen, &ids, &mut stream);
+            let prepared = tokio::task::spawn_blocking(work).await?;
+            drop(turn);
+            prepared
+        };
+        Ok(under_way(prepared))
+    }
+}
+
+/// Chunks under way on worker threads, taken in order.
+pub(in crate::pipeline) struct Line<'e> {
+    pub(super) starter: Starter<'e>,
+    waiting: VecDeque<Chunk>,
+    pub(super) writer: GroupWriter<'e>,
 }
 
 impl<'e> Line<'e> {
@@ -41,57 +76,51 @@ impl<'e> Line<'e> {
         run: i64,
         turns: Arc<Semaphore>,
     ) -> anyhow::Result<Self> {
+        let writer = GroupWriter::new(env, source, run).await?;
         Ok(Self {
-            env,
-            source,
+            starter: Starter {
+                env,
+                source,
+                turns,
+                seen: Arc::clone(&writer.seen),
+            },
             waiting: VecDeque::new(),
-            writer: GroupWriter::new(env, source, run).await?,
-            turns,
+            writer,
         })
     }
 
     /// Hands a load to the workers, a chunk each.
-    pub(in crate::pipeline) async fn hand(&mut self, load: Option<Load>) -> anyhow::Result<()> {
-        for chunk in load.into_iter().flat_map(Load::chunks) {
+    pub(in crate::pipeline) async fn hand(&mut self, load: Load) -> anyhow::Result<()> {
+        for chunk in load.chunks() {
             self.hand_chunk(chunk).await?;
         }
         Ok(())
     }
 
     async fn hand_chunk(&mut self, load: Load) -> anyhow::Result<()> {
-        // Enough for the workers to go on with while a group is being committed.
-        while self.waiting.len() >= self.env.workers + limits::CHUNKS_AHEAD {
+        while self.waiting.len() >= self.starter.ahead() {
             self.take_one().await?;
         }
-        let count = i64::try_from(load.len()).unwrap_or(0).max(1) * IDS_A_REFERRAL;
-        let strand = self.env.sources[self.source].strand;
-        let ids = self.env.ids.take(&*self.env.store, strand, count).await?;
-        let mut stream = self.env.stream();
-        let (env, source) = (Arc::clone(self.env), self.source);
-        let (turns, seen) = (Arc::clone(&self.turns), Arc::clone(&self.writer.seen));
-        let prepared = async move {
-            // Its turn comes before its thread: as many threads as workers, and no more memory kept by them.
-            let turn = turns.acquire().await?;
-            let work = move || prepare(&env, source, load, &seen, &ids, &mut stream);
-            let prepared = tokio::task::spawn_blocking(work).await?;
-            drop(turn);
-            prepared
-        };
-        self.waiting.push_back(under_way(prepared));
+        self.waiting.push_back(self.starter.start(load).await?);
         Ok(())
     }
 
+    /// Takes a chunk whose turn it is.
+    pub(super) async fn take(&mut self, chunk: Chunk) -> anyhow::Result<()> {
+        self.writer.take(chunk.await??).await
+    }
+
     async fn take_one(&mut self) -> anyhow::Result<()> {
-        if let Some(handle) = self.waiting.pop_front() {
-            self.writer.take(handle.await??).await?;
+        match self.waiting.pop_front() {
+            Some(chunk) => self.take(chunk).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Holds the legs of requests that the source has deleted, once all that came before is durable.
     pub(super) async fn gone(&mut self, ids: &[String]) -> anyhow::Result<()> {
         self.finish().await?;
-        gone::hold(self.env, self.source, ids).await
+        gone::hold(self.starter.env, self.starter.source, ids).await
     }
 
     /// What was counted, once it is finished.

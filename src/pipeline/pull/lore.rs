@@ -1,6 +1,6 @@
 //! What identifies the resources of a chunk, and what the store knows of them already.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::chunk::Shared;
@@ -24,20 +24,26 @@ pub(super) struct Looks {
 
 /// What a first load has written so far: an empty store knows nothing else, so nothing else is looked up.
 ///
-/// A store that held anything before is asked about every look.
-pub(crate) struct Seen(Option<Mutex<HashSet<u64>>>);
+/// A store that held anything before is asked about every look. Two bits a look, in a table of fixed size: bits that others
+/// have set only cost a look-up (one in 300 after half a million referrals).
+pub(crate) struct Seen(Option<Mutex<Vec<u64>>>);
+
+/// Words of the table: 8 MB.
+const SEEN_WORDS: usize = 1 << 20;
 
 impl Seen {
     /// For a store that was empty, or was not, when the pull began.
     pub(super) fn new(empty: bool) -> Self {
-        Self(empty.then(Mutex::default))
+        Self(empty.then(|| Mutex::new(vec![0; SEEN_WORDS])))
     }
 
     /// Notes what is being written.
     pub(super) fn note(&self, looks: impl IntoIterator<Item = Look>) {
         if let Some(seen) = &self.0 {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.extend(looks.into_iter().map(short));
+            for (word, bit) in looks.into_iter().flat_map(bits) {
+                seen[word] |= bit;
+            }
         }
     }
 
@@ -47,17 +53,22 @@ impl Seen {
             None => looks.collect(),
             Some(seen) => {
                 let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                looks.filter(|look| seen.contains(&short(*look))).collect()
+                let known =
+                    |look: &Look| bits(*look).iter().all(|(word, bit)| seen[*word] & bit != 0);
+                looks.filter(known).collect()
             }
         }
     }
 }
 
-/// Half a look: two that share it only cost a look-up.
-fn short(look: Look) -> u64 {
-    let mut half = [0; 8];
-    half.copy_from_slice(&look[..8]);
-    u64::from_be_bytes(half)
+/// The two bits of a look, as word of the table and bit of the word. A look is a keyed digest: its bytes are as good as drawn.
+fn bits(look: Look) -> [(usize, u64); 2] {
+    [0, 4].map(|from| {
+        let mut drawn = [0; 4];
+        drawn.copy_from_slice(&look[from..from + 4]);
+        let drawn = u32::from_be_bytes(drawn) as usize;
+        ((drawn >> 6) % SEEN_WORDS, 1 << (drawn & 63))
+    })
 }
 
 /// What the store knows of a chunk.

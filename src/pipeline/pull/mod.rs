@@ -12,12 +12,14 @@ mod certificate;
 mod change;
 pub(crate) mod chunk;
 mod extracts;
+mod feed;
 pub(crate) mod folder;
 mod gone;
 mod group;
 mod line;
 pub(super) mod load;
 mod lore;
+mod recent;
 mod referrals;
 mod search;
 
@@ -31,9 +33,10 @@ use tokio::task::JoinSet;
 use certificate::Evidence;
 pub(crate) use change::changed_headers;
 use extracts::Extracts;
+use feed::feed;
 pub(crate) use group::rule_tail;
 pub(super) use line::Line;
-use referrals::{Ended, PullError, Referrals, Step};
+use referrals::{Ended, PullError, Referrals};
 use search::{Asked, SearchPull};
 
 use super::env::Env;
@@ -291,28 +294,6 @@ impl Pulling<'_> {
         });
         self.env.store.commit(batch).await?;
         Ok(())
-    }
-}
-
-/// Why a source was not read to its end, and how many referrals were new and changed when a sweep began.
-type Fed = (Option<PullError>, Option<(u64, u64)>);
-
-/// Hands on what a source gives; while workers and writer have one load, the next is being fetched.
-async fn feed<R: Referrals>(line: &mut Line<'_>, referrals: &mut R) -> anyhow::Result<Fed> {
-    let (mut load, mut swept) = (None, None);
-    loop {
-        let (next, handed) = tokio::join!(referrals.next(), line.hand(load.take()));
-        handed?;
-        match next {
-            Ok(Some(Step::Load(next))) => load = Some(next),
-            Ok(Some(Step::Sweep)) => {
-                line.finish().await?;
-                swept = Some((line.writer.news, line.writer.changes));
-            }
-            Ok(Some(Step::Gone(ids))) => line.gone(&ids).await?,
-            Ok(None) => return Ok((None, swept)),
-            Err(error) => return Ok((Some(error), swept)),
-        }
     }
 }
 

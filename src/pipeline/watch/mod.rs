@@ -264,7 +264,7 @@ async fn again(
             }
         }
     }
-    line.hand(Some(Load::Read(dossiers))).await
+    line.hand(Load::Read(dossiers)).await
 }
 
 fn rests_on_consent(env: &Env, leg: &Leg) -> bool {

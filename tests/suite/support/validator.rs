@@ -71,6 +71,35 @@ pub(crate) fn errors(shared: &Path, resources: &BTreeMap<String, Value>) -> Erro
     sorted(&told)
 }
 
+/// The validator misses `Task.output.value[x]` where it stands, of whatever type, even in HL7's own examples.
+pub(crate) fn is_false_alarm(error: &str, resource: &Value) -> bool {
+    let outputs = resource["output"].as_array().into_iter().flatten();
+    let alarms = outputs.enumerate().filter(|(_, output)| {
+        let members = output.as_object().expect("an output has members");
+        members
+            .keys()
+            .filter(|key| key.starts_with("value"))
+            .count()
+            == 1
+    });
+    alarms
+        .map(|(place, _)| format!("cardinality.min at Task.output[{place}].value[x]"))
+        .any(|alarm| alarm == error)
+}
+
+/// Fails on any error in resources that Kith wrote, as a server has them now.
+pub(crate) fn assert_no_errors(shared: &Path, written: Vec<Value>) {
+    assert!(!written.is_empty(), "there is something to validate");
+    let named = (0..).map(|place| format!("written-{place}"));
+    let resources: BTreeMap<String, Value> = named.zip(written).collect();
+    let mut found = errors(shared, &resources);
+    for (name, told) in &mut found {
+        told.retain(|error| !is_false_alarm(error, &resources[name]));
+    }
+    found.retain(|_, told| !told.is_empty());
+    assert_eq!(found, BTreeMap::new());
+}
+
 fn sorted(told: &Value) -> Errors {
     let mut errors = Errors::new();
     let issues = told["issues"].as_array().expect("issues");

@@ -207,8 +207,11 @@ impl<'c> SearchPull<'c> {
         }
         self.parameters = parameters.clone();
         let search = self.client.search("ServiceRequest", parameters);
-        self.search
-            .insert(search.rebasing(self.asked.reading.rebase_links))
+        self.search.insert(
+            search
+                .rebasing(self.asked.reading.rebase_links)
+                .reading_ahead(),
+        )
     }
 
     /// The next page of the window in hand; none after its last.
