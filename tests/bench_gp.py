@@ -21,7 +21,7 @@ import urllib.parse
 SCALE = int(os.environ.get("KITH_BENCH_SCALE", "1"))
 REAL = os.environ.get("KITH_BENCH_SERVER", "sandbox") == "sekmet"
 # Our sandbox answers in seconds what takes another server minutes.
-TURNS = 1 if REAL else 3
+TURNS = int(os.environ.get("KITH_BENCH_TURNS", "1" if REAL else "3"))
 CACHE = pathlib.Path(os.environ.get("KITH_TEST_CACHE", pathlib.Path.home() / ".cache" / "kith-test"))
 OUT, BACK = "2026-11-23T06:00:00Z", "2026-11-23T18:00:00Z"
 # As Kith does: src/domain/limits.rs
