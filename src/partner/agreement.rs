@@ -7,12 +7,14 @@ use super::catalogue::Catalogue;
 use super::layout;
 use super::model::{
     AgeYears, ConsentRule, Contact, Identifier, NoPostcode, Partner, PartnerKind, PartnerPush,
-    PostcodeArea, Select, Share, UrgentRule, Volume,
+    Places, PostcodeArea, Select, Share, UrgentRule, Volume,
 };
 use super::onward::Onward;
 use super::returns;
+use super::sees::CRITERIA;
 use super::share::ShareCheck;
 use super::table::{At, SourceText, TableReader};
+use super::totality;
 use crate::diagnostics::{Code, nearest};
 
 /// The longest partner id: it is part of folder and file names.
@@ -47,7 +49,11 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     let (care_provider, children) = (flagged("care_provider"), flagged("children"));
     let criteria = select
         .as_ref()
-        .map(|table| read_select(table, care_provider, catalogue, &check));
+        .map(|table| {
+            let criteria = read_select(table, care_provider, catalogue, &check);
+            totality::check_criteria(table, &criteria, children, catalogue);
+            criteria
+        });
     let deliver = layout
         .as_ref()
         .map(|table| layout::read_deliver(table, catalogue, &check));
@@ -69,6 +75,17 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     }
     let push = read_push(root.opt_table("push"));
     let onward_to = onward.finish();
+    let place = |table: &Option<TableReader<'_>>, key: &str| {
+        let table = table.as_ref();
+        table
+            .and_then(|table| table.key_place(key).or(Some(table.place().clone())))
+            .unwrap_or_default()
+    };
+    let places = Places {
+        identifier: place(&about, "identifier"),
+        priority: place(&select, "priority"),
+        expires_on: place(&shared, "expires_on"),
+    };
     for table in [about, select, shared, layout, collect, assurance]
         .into_iter()
         .flatten()
@@ -79,6 +96,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     let described = About {
         children,
         onward_to,
+        places,
         ..described?
     };
     Some(described.with(criteria?, share?.0, push, deliver?, returns))
@@ -97,6 +115,7 @@ pub(super) struct About {
     classes: Vec<String>,
     children: bool,
     onward_to: Vec<String>,
+    places: Places,
 }
 
 impl About {
@@ -124,6 +143,7 @@ impl About {
             collect,
             push,
             onward_to: self.onward_to,
+            places: self.places,
             hash: [0; 32],
             bundle: String::new(),
         }
@@ -184,6 +204,7 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
         classes: about.strings("classes"),
         children: false,
         onward_to: Vec::new(),
+        places: Places::default(),
     }
 }
 
@@ -241,6 +262,7 @@ fn read_share(table: &TableReader<'_>) -> (Share, Vec<At<String>>) {
     if !table.has("fields") {
         table.missing("fields");
     }
+    totality::check_once(table, "fields", |entry| entry.to_owned());
     let entries: Vec<At<String>> = table
         .texts("fields")
         .into_iter()
@@ -313,21 +335,7 @@ fn read_select(
 
 /// A criterion tells the partner something of everyone it lets through.
 fn check_criteria(table: &TableReader<'_>, check: &ShareCheck<'_>) {
-    let criteria: [(&'static str, &[&str]); 6] = [
-        (
-            "activities",
-            &["referral.activity", "referral.activity_code"],
-        ),
-        (
-            "needs",
-            &["referral.need", "referral.reason", "referral.reason_code"],
-        ),
-        ("age_years", &["patient.birth_date", "patient.age_years"]),
-        ("postcodes", &["patient.postcode"]),
-        ("gender", &["patient.gender"]),
-        ("practices", &["practice.ods_code", "practice.name"]),
-    ];
-    for (key, names) in criteria {
+    for (key, names, _) in CRITERIA {
         if let Some(place) = table.key_place(key) {
             check.criterion(key, names, &place);
         }

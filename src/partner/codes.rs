@@ -97,6 +97,24 @@ fn fold(text: &str) -> String {
         .to_lowercase()
 }
 
+/// Notes codes that differ in case and spaces only and lead to different words: what somebody types has no one answer.
+pub(super) fn check_typed(pairs: &[(At<&str>, At<&str>)], problems: &Problems) {
+    for (at, (code, word)) in pairs.iter().enumerate() {
+        let folded = fold(code.value);
+        let known = pairs.get(..at).unwrap_or_default().iter();
+        if let Some((twin, _)) = known
+            .filter(|(twin, other)| fold(twin.value) == folded && other.value != word.value)
+            .next()
+        {
+            let what = format!(
+                "\"{}\" and \"{}\" are typed alike and lead to different words",
+                twin.value, code.value
+            );
+            problems.add(Code::TwoAnswers, what, &code.place);
+        }
+    }
+}
+
 /// Notes PTR-020 if the national referral code is used.
 pub(crate) fn refuse_referral_code(text: &str, place: &Place, problems: &Problems) {
     if text.contains(REFERRAL_CODE) {

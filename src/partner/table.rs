@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::ops::{Range, RangeInclusive};
 
 use jiff::civil::Date;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostics::{Code, Diagnostic, Place, nearest};
@@ -76,6 +77,40 @@ impl<'t> SourceText<'t> {
         Place::file(self.file)
             .line(count(line + 1))
             .column(count(column + 1))
+    }
+
+    /// The place of a character of a text whose quotes begin at this byte; an escape is one character.
+    fn place_in_text(&self, offset: usize, characters: usize) -> Place {
+        let rest = self.text.get(offset..).unwrap_or_default();
+        let quote = if rest.starts_with("\"\"\"") || rest.starts_with("\'\'\'") {
+            3
+        } else {
+            1
+        };
+        let mut at = offset + quote;
+        // The line break behind three quotes is no part of the text.
+        if quote == 3 {
+            let inner = rest.get(quote..).unwrap_or_default();
+            at += inner.len() - inner.trim_start_matches('\r').trim_start_matches('\n').len();
+        }
+        let basic = rest.starts_with('"');
+        let mut inner = self.text.get(at..).unwrap_or_default().chars();
+        for _ in 0..characters {
+            let Some(character) = inner.next() else { break };
+            at += character.len_utf8();
+            if basic && character == '\\' {
+                let kind = inner.next().unwrap_or_default();
+                let digits = match kind {
+                    'x' => 2,
+                    'u' => 4,
+                    'U' => 8,
+                    _ => 0,
+                };
+                at += kind.len_utf8() + digits;
+                inner = self.text.get(at..).unwrap_or_default().chars();
+            }
+        }
+        self.place(at)
     }
 
     /// Parses the file; every syntax error is a problem, and then nothing is read.
@@ -206,6 +241,12 @@ impl<'t> TableReader<'t> {
     pub(crate) fn key_place(&self, key: &str) -> Option<Place> {
         let name = self.table.keys().find(|name| name.get_ref() == key)?;
         Some(self.source.place(name.span().start))
+    }
+
+    /// Where a character of a key's text stands, counted from 0.
+    pub(crate) fn place_in_text(&self, key: &str, characters: usize) -> Option<Place> {
+        let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
+        Some(self.source.place_in_text(value.span().start, characters))
     }
 
     fn wrong_type(&self, key: &str, wanted: &str, value: &DeValue<'_>, place: &Place) {
@@ -389,6 +430,20 @@ impl<'t> TableReader<'t> {
             }
         }
         texts
+    }
+
+    /// The texts of a list as far as it is one, without a word on what is wrong with it: whoever reads the key tells.
+    pub(crate) fn texts_if_any(&self, key: &str) -> Vec<At<&'t str>> {
+        let found = self.table.iter().find(|(name, _)| name.get_ref() == key);
+        let elements = found.and_then(|(_, value)| value.get_ref().as_array());
+        let text = |element: &'t Spanned<DeValue<'t>>| {
+            let place = self.source.place(element.span().start);
+            Some(At {
+                value: element.get_ref().as_str()?,
+                place,
+            })
+        };
+        elements.into_iter().flatten().filter_map(text).collect()
     }
 
     /// A list of texts as owned values.

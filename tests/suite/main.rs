@@ -17,6 +17,7 @@ mod broken;
 mod bulk;
 mod cli;
 mod demo;
+mod disclosure;
 mod fhirpath;
 mod fhirpath_other;
 mod gp_faults;
