@@ -317,7 +317,7 @@ impl FieldSet {
 fn read_field(entry: &TableReader<'_>) -> Option<Field> {
     let problems = entry.problems();
     let name = entry.text("name");
-    let from = match (entry.opt_text("path"), entry.opt_text("derivation")) {
+    let mut from = match (entry.opt_text("path"), entry.opt_text("derivation")) {
         (Some(path), None) => compile(entry, "path", &path).map(FieldFrom::Path),
         (None, Some(rule)) => {
             let words = Derivation::WORDS;
@@ -334,17 +334,19 @@ fn read_field(entry: &TableReader<'_>) -> Option<Field> {
             None
         }
     };
-    let elements = match &from {
-        Some(FieldFrom::Rule(rule)) => Elements::of_rule(*rule),
-        Some(FieldFrom::Path(expression)) => match Elements::of_expression(expression) {
-            Ok(elements) => elements,
-            Err(why) => {
-                let what = format!("what field \"{}\" reads cannot be decided: {why}", name.value);
-                problems.add(Code::ShareUndecidable, what, entry.place());
-                return None;
-            }
-        },
-        None => Elements::default(),
+    let reach = match &from {
+        Some(FieldFrom::Rule(rule)) => Ok(Elements::of_rule(*rule)),
+        Some(FieldFrom::Path(expression)) => Elements::of_expression(expression),
+        None => Ok(Elements::default()),
+    };
+    let elements = match reach {
+        Ok(elements) => elements,
+        Err(why) => {
+            let what = format!("what field \"{}\" reads cannot be decided: {why}", name.value);
+            problems.add(Code::ShareUndecidable, what, entry.place());
+            from = None;
+            Elements::default()
+        }
     };
     check_stated(entry, &elements);
     let kind = entry

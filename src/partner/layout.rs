@@ -36,7 +36,7 @@ pub(super) fn read_deliver(
     let mut columns: Vec<Column> = Vec::new();
     let mut elements = Vec::new();
     let tables = table.tables("column");
-    if tables.is_empty() {
+    if !table.has("column") {
         table.missing("column");
     }
     if tables.len() > DROP_COLUMNS_MAX {
@@ -59,7 +59,7 @@ pub(super) fn read_deliver(
             }
             columns.push(column);
         }
-        elements.extend(entry.opt_string("share"));
+        elements.extend(entry.text_if_any("share").map(str::to_owned));
         entry.finish();
     }
     // Nobody waits for a partner's own due times yet; a wrong one is an error all the same.
@@ -239,7 +239,7 @@ fn read_source(
         }
         (None, Some(path), None) => {
             let expression = compile(table, "fhirpath", &path);
-            if share.is_none() {
+            if !table.has("share") {
                 table.missing("share");
             }
             let (expression, share) = (expression?, share?);
@@ -401,6 +401,10 @@ pub(super) fn check_layout(
     catalogue: &Catalogue<'_>,
 ) {
     let problems = catalogue.problems;
+    // No column at all is a problem of its own.
+    if deliver.columns.is_empty() {
+        return;
+    }
     let has = |name: &str| {
         catalogue
             .fields

@@ -507,6 +507,10 @@ pub(crate) fn text_within(path: &Path, bytes_max: u64) -> Result<String, String>
     if u64::try_from(bytes.len()).is_ok_and(|length| length > bytes_max) {
         return Err(format!("the file has more than {bytes_max} bytes"));
     }
+    // Notepad writes a mark in front that is no part of the text.
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        bytes.drain(..3);
+    }
     String::from_utf8(bytes).map_err(|error| {
         format!(
             "the file is not UTF-8, byte {} is the first that is not",

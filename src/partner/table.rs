@@ -21,10 +21,10 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    /// Notes a problem; beyond the limit it adds nothing new.
+    /// Notes a problem; what is known already, or beyond the limit, adds nothing new.
     pub(crate) fn push(&self, problem: Diagnostic) {
         let mut found = self.found.borrow_mut();
-        if found.len() < DIAGNOSTICS_MAX {
+        if found.len() < DIAGNOSTICS_MAX && !found.contains(&problem) {
             found.push(problem);
         }
     }
@@ -37,6 +37,19 @@ impl Problems {
     /// Notes a problem with a fix that says more than the manual page.
     pub(crate) fn add_fix(&self, code: Code, what: String, place: &Place, fix: String) {
         self.push(Diagnostic::new(code, what, place.clone()).fix(fix));
+    }
+
+    /// Takes back that a table lacks this key: a misspelt one stands in its place, and is a problem of its own.
+    fn forget_missing(&self, key: &str, table: &Place) {
+        let missing = |problem: &Diagnostic| {
+            problem.place() == table
+                && match problem.code() {
+                    Code::MissingKey => problem.what().ends_with(&needs(key)),
+                    Code::ColumnSource => ["from", "fhirpath", "text"].contains(&key),
+                    _ => false,
+                }
+        };
+        self.found.borrow_mut().retain(|problem| !missing(problem));
     }
 
     /// Whether any of them forbids going on.
@@ -256,7 +269,7 @@ impl<'t> TableReader<'t> {
 
     /// Notes that a required key is absent.
     pub(crate) fn missing(&self, key: &str) {
-        let what = format!("{} needs the key {key}", self.title());
+        let what = format!("{}{}", self.title(), needs(key));
         self.problems.add(Code::MissingKey, what, &self.place);
     }
 
@@ -446,6 +459,12 @@ impl<'t> TableReader<'t> {
         elements.into_iter().flatten().filter_map(text).collect()
     }
 
+    /// A text if it is one, without a word on what is wrong with it.
+    pub(crate) fn text_if_any(&self, key: &str) -> Option<&'t str> {
+        let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
+        value.get_ref().as_str()
+    }
+
     /// A list of texts as owned values.
     pub(crate) fn strings(&self, key: &'static str) -> Vec<String> {
         self.texts(key)
@@ -565,12 +584,17 @@ impl<'t> TableReader<'t> {
             match nearest(key.get_ref(), asked.iter().copied()) {
                 Some(known) => {
                     let fix = format!("did you mean \"{known}\"?");
+                    self.problems.forget_missing(known, &self.place);
                     self.problems.add_fix(Code::UnknownKey, what, &place, fix);
                 }
                 None => self.problems.add(Code::UnknownKey, what, &place),
             }
         }
     }
+}
+
+fn needs(key: &str) -> String {
+    format!(" needs the key {key}")
 }
 
 fn article(value: &DeValue<'_>) -> &'static str {

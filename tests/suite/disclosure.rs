@@ -18,7 +18,8 @@ use super::support::table::{Layout, Table, parse};
 const FILES: u64 = 300;
 const SEED: u64 = 0x6b69_7468;
 
-const CONFIG: &str = r#"namespace = "https://kith.example"
+/// A config with one source and one transport.
+pub(crate) const CONFIG: &str = r#"namespace = "https://kith.example"
 [store]
 url = "sqlite://var/kith.db"
 [seal]

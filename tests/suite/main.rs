@@ -18,6 +18,7 @@ mod bulk;
 mod cli;
 mod demo;
 mod disclosure;
+mod disclosure_attempts;
 mod fhirpath;
 mod fhirpath_other;
 mod gp_faults;
