@@ -74,7 +74,11 @@ fn ended(partner: &Partner) -> Option<Diagnostic> {
     let today = Clock::now(&SystemClock).london_day();
     let last = partner.share.expires_on.filter(|last| *last < today)?;
     let what = format!("the agreement with partner {} ended on {last}", partner.id);
-    Some(Diagnostic::new(Code::AgreementEnded, what, partner.places.expires_on.clone()))
+    Some(Diagnostic::new(
+        Code::AgreementEnded,
+        what,
+        partner.places.expires_on.clone(),
+    ))
 }
 
 /// The same for people.
@@ -148,7 +152,10 @@ fn part_text(seen: &Seen<'_>) -> String {
         .map_or_else(String::new, |entry| format!(", shared as {entry}"));
     let part = seen.part.words();
     let class = seen.class.code();
-    format!("  {part:<10}\"{}\" [{class}{share}]: {shows}{chosen_by}\n", seen.name)
+    format!(
+        "  {part:<10}\"{}\" [{class}{share}]: {shows}{chosen_by}\n",
+        seen.name
+    )
 }
 
 /// One thing that was looked at on line, and below it where it is and how to put it right.

@@ -37,7 +37,10 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     let share = shared.as_ref().map(read_share);
     let check = ShareCheck::new(
         catalogue.fields,
-        share.as_ref().map(|(_, entries)| entries.as_slice()),
+        share
+            .as_ref()
+            .filter(|_| shared.as_ref().is_some_and(|table| table.is_list("fields")))
+            .map(|(_, entries)| entries.as_slice()),
         problems,
     );
     let flagged = |key: &'static str| {
@@ -47,13 +50,11 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
             .fold(false, |said, table| said | table.flag(key, false))
     };
     let (care_provider, children) = (flagged("care_provider"), flagged("children"));
-    let criteria = select
-        .as_ref()
-        .map(|table| {
-            let criteria = read_select(table, care_provider, catalogue, &check);
-            totality::check_criteria(table, &criteria, children, catalogue);
-            criteria
-        });
+    let criteria = select.as_ref().map(|table| {
+        let criteria = read_select(table, care_provider, catalogue, &check);
+        totality::check_criteria(table, &criteria, children, catalogue);
+        criteria
+    });
     let deliver = layout
         .as_ref()
         .map(|table| layout::read_deliver(table, catalogue, &check));

@@ -17,10 +17,7 @@ pub(crate) struct Elements {
 impl Elements {
     /// Both kinds.
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
-        self.shows
-            .iter()
-            .chain(&self.chosen_by)
-            .map(String::as_str)
+        self.shows.iter().chain(&self.chosen_by).map(String::as_str)
     }
 
     /// What an expression could read; without data it cannot be told which part of it only decides.
@@ -119,9 +116,9 @@ fn lists(rule: Derivation) -> Lists {
         | Derivation::City
         | Derivation::Postcode
         | Derivation::NoFixedAbode => of_address(rule),
-        Derivation::ContactName
-        | Derivation::ContactPhone
-        | Derivation::ContactRelationship => of_contact(rule),
+        Derivation::ContactName | Derivation::ContactPhone | Derivation::ContactRelationship => {
+            of_contact(rule)
+        }
         _ => of_person(rule),
     }
 }
@@ -304,7 +301,11 @@ fn of_referrer(rule: Derivation) -> Lists {
             &["requester.name.use", "requester.name.period"],
         ),
         Derivation::RequesterRole => (
-            &["role.code.text", "role.code.coding.display", "role.code.coding.code"],
+            &[
+                "role.code.text",
+                "role.code.coding.display",
+                "role.code.coding.code",
+            ],
             &[],
         ),
         Derivation::RequesterPhone => (

@@ -172,11 +172,7 @@ pub(crate) const ENVIRONMENT: Environment<'static> = Environment {
 };
 
 /// Compiles the expression of a key; what is wrong is noted with its place inside the text.
-pub(crate) fn compile(
-    table: &TableReader<'_>,
-    key: &str,
-    text: &At<&str>,
-) -> Option<Expression> {
+pub(crate) fn compile(table: &TableReader<'_>, key: &str, text: &At<&str>) -> Option<Expression> {
     match Expression::compile_in(text.value, &ENVIRONMENT) {
         Ok(expression) => Some(expression),
         Err(error) => {
@@ -184,7 +180,9 @@ pub(crate) fn compile(
                 .place_in_text(key, error.offset)
                 .unwrap_or_else(|| text.place.clone())
                 .and(format!("character {} of the expression", error.offset + 1));
-            table.problems().add_fix(Code::BadExpression, error.what, &place, error.help);
+            table
+                .problems()
+                .add_fix(Code::BadExpression, error.what, &place, error.help);
             None
         }
     }
@@ -239,7 +237,10 @@ impl FieldSet {
             refuse(element, "but class leg is for what is ours");
         }
         for (name, why) in [
-            (Some(field.name.as_str()), "which the field of this name does not"),
+            (
+                Some(field.name.as_str()),
+                "which the field of this name does not",
+            ),
             (field.group.as_deref(), "which its group does not"),
         ] {
             let Some(name) = name.filter(|name| self.shareable(name)) else {
@@ -342,7 +343,10 @@ fn read_field(entry: &TableReader<'_>) -> Option<Field> {
     let elements = match reach {
         Ok(elements) => elements,
         Err(why) => {
-            let what = format!("what field \"{}\" reads cannot be decided: {why}", name.value);
+            let what = format!(
+                "what field \"{}\" reads cannot be decided: {why}",
+                name.value
+            );
             problems.add(Code::ShareUndecidable, what, entry.place());
             from = None;
             Elements::default()

@@ -175,7 +175,10 @@ fn read_column(
     let (join, default) = (constant("join"), constant("default"));
     let required = table.flag("required", false);
     if let (true, true, Some(place)) = (required, default.is_some(), table.key_place("required")) {
-        let what = format!("column \"{}\" is never empty, for it has a default", header.value);
+        let what = format!(
+            "column \"{}\" is never empty, for it has a default",
+            header.value
+        );
         table.problems().add(Code::NeverApplies, what, &place);
     }
     let identity = field.is_some_and(Field::identity);
@@ -290,7 +293,12 @@ fn read_codes(
     // What a row asks for is never left to chance (`safety.md` §12).
     let settled = table.has("unmapped") && field.name != "leg.action";
     if !lacking.is_empty() && !settled {
-        let shown = lacking.iter().take(4).copied().collect::<Vec<_>>().join(", ");
+        let shown = lacking
+            .iter()
+            .take(4)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
         let more = match lacking.len().saturating_sub(4) {
             0 => String::new(),
             more => format!(" and {more} more"),
@@ -320,13 +328,18 @@ fn read_map(
         && field.name != "referral.activity_code"
     {
         let values = values_of(field, catalogue);
-        for (code, _) in inline.iter().filter(|(code, _)| !values.is_empty() && !values.contains(&code.value)) {
+        for (code, _) in inline
+            .iter()
+            .filter(|(code, _)| !values.is_empty() && !values.contains(&code.value))
+        {
             let what = format!("{} is never \"{}\"", field.name, code.value);
             let fix = match nearest(code.value, values.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "take the code out".to_owned(),
             };
-            table.problems().add_fix(Code::NeverApplies, what, &code.place, fix);
+            table
+                .problems()
+                .add_fix(Code::NeverApplies, what, &code.place, fix);
         }
     }
     Some(catalogue.codes(said))

@@ -511,6 +511,9 @@ pub(crate) fn text_within(path: &Path, bytes_max: u64) -> Result<String, String>
     if bytes.starts_with(b"\xEF\xBB\xBF") {
         bytes.drain(..3);
     }
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Err("the file is UTF-16: save it as UTF-8".to_owned());
+    }
     String::from_utf8(bytes).map_err(|error| {
         format!(
             "the file is not UTF-8, byte {} is the first that is not",

@@ -21,6 +21,7 @@ mod patterns;
 mod returns;
 mod sees;
 mod share;
+mod source_text;
 pub(crate) mod table;
 mod totality;
 pub(crate) mod transforms;

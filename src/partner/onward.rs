@@ -156,10 +156,13 @@ impl<'t> Onward<'t> {
                     .add_fix(Code::MissingKey, what, table.place(), fix);
             }
             let reached = self.reached.borrow();
-            let unreached = |target: &&At<&str>| !reached.is_empty() && !reached.contains(target.value);
+            let unreached =
+                |target: &&At<&str>| !reached.is_empty() && !reached.contains(target.value);
             for target in self.to.iter().filter(unreached) {
                 let what = format!("no code of an event leads to partner \"{}\"", target.value);
-                table.problems().add(Code::NeverApplies, what, &target.place);
+                table
+                    .problems()
+                    .add(Code::NeverApplies, what, &target.place);
             }
             table.finish();
         }

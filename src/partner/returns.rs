@@ -141,7 +141,11 @@ fn read_event(
     if !table.has("kind") {
         table.missing("kind");
     }
-    let kind = table.word("kind", &KINDS)?;
+    let Some(kind) = table.word("kind", &KINDS) else {
+        // Which of the other keys belong to it cannot be said.
+        table.forgive();
+        return None;
+    };
     let told = match kind.value {
         Kind::Attendance => {
             let words: Vec<(&str, ())> = ATTENDANCE.iter().map(|(word, _)| (*word, ())).collect();
@@ -270,11 +274,15 @@ fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<To
                 .problems()
                 .add_fix(Code::UnknownKey, what, &item.place, fix);
         }
-        if let Some(twin) = items.iter().find(|known: &&MeasureItem| known.column == column.value) {
-            let what = format!("items {} and {} are read from one column", twin.item, item.value);
-            table
-                .problems()
-                .add(Code::TwoAnswers, what, &column.place);
+        if let Some(twin) = items
+            .iter()
+            .find(|known: &&MeasureItem| known.column == column.value)
+        {
+            let what = format!(
+                "items {} and {} are read from one column",
+                twin.item, item.value
+            );
+            table.problems().add(Code::TwoAnswers, what, &column.place);
         }
         items.push(MeasureItem {
             item: item.value.to_owned(),

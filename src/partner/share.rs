@@ -4,7 +4,7 @@
 //! name, and what cannot be decided does not pass.
 
 use super::elements::{Elements, below};
-use super::fields::{FieldId, FieldSet};
+use super::fields::{FieldClass, FieldId, FieldSet};
 use super::table::{At, Problems};
 use crate::diagnostics::{Code, Place};
 use crate::path::Expression;
@@ -39,7 +39,8 @@ impl<'c> ShareCheck<'c> {
     /// Holds a column's field against the list.
     pub(crate) fn column(&self, header: &str, field: FieldId, place: &Place) {
         let field = self.fields.field(field);
-        if !self.names(|entry| field.covered_by(entry)) {
+        // What is ours needs no entry, nor a list.
+        if field.class != FieldClass::Leg && !self.names(|entry| field.covered_by(entry)) {
             let what = format!(
                 "column \"{header}\" reads {}, which [share] does not name",
                 field.name
@@ -78,7 +79,10 @@ impl<'c> ShareCheck<'c> {
             return;
         }
         if self.fields.shareable(share.value) {
-            let what = format!("column \"{header}\" shares an element by a field's name, {}", share.value);
+            let what = format!(
+                "column \"{header}\" shares an element by a field's name, {}",
+                share.value
+            );
             self.problems.add(Code::SharedByField, what, &share.place);
         }
         let elements = match Elements::of_expression(expression) {

@@ -11,141 +11,12 @@ use jiff::civil::Date;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostics::{Code, Diagnostic, Place, nearest};
-use crate::domain::limits::DIAGNOSTICS_MAX;
+use super::source_text::needs;
+pub(crate) use super::source_text::{Problems, SourceText};
+use crate::diagnostics::{Code, Place, nearest};
 
-/// Every problem of a set of files, in the order found, within a limit.
-#[derive(Debug, Default)]
-pub(crate) struct Problems {
-    found: RefCell<Vec<Diagnostic>>,
-}
-
-impl Problems {
-    /// Notes a problem; what is known already, or beyond the limit, adds nothing new.
-    pub(crate) fn push(&self, problem: Diagnostic) {
-        let mut found = self.found.borrow_mut();
-        if found.len() < DIAGNOSTICS_MAX && !found.contains(&problem) {
-            found.push(problem);
-        }
-    }
-
-    /// Notes a problem of this kind.
-    pub(crate) fn add(&self, code: Code, what: impl Into<String>, place: &Place) {
-        self.push(Diagnostic::new(code, what, place.clone()));
-    }
-
-    /// Notes a problem with a fix that says more than the manual page.
-    pub(crate) fn add_fix(&self, code: Code, what: String, place: &Place, fix: String) {
-        self.push(Diagnostic::new(code, what, place.clone()).fix(fix));
-    }
-
-    /// Takes back that a table lacks this key: a misspelt one stands in its place, and is a problem of its own.
-    fn forget_missing(&self, key: &str, table: &Place) {
-        let missing = |problem: &Diagnostic| {
-            problem.place() == table
-                && match problem.code() {
-                    Code::MissingKey => problem.what().ends_with(&needs(key)),
-                    Code::ColumnSource => ["from", "fhirpath", "text"].contains(&key),
-                    _ => false,
-                }
-        };
-        self.found.borrow_mut().retain(|problem| !missing(problem));
-    }
-
-    /// Whether any of them forbids going on.
-    pub(crate) fn fatal(&self) -> bool {
-        self.found.borrow().iter().any(Diagnostic::fatal)
-    }
-
-    /// All of them, by place.
-    pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
-        let mut found = self.found.into_inner();
-        found.sort_by(|a, b| (a.place(), a.code()).cmp(&(b.place(), b.code())));
-        found
-    }
-}
-
-/// A text file with the places of its bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SourceText<'t> {
-    file: &'t str,
-    text: &'t str,
-}
-
-impl<'t> SourceText<'t> {
-    /// A file under the name that diagnostics show.
-    pub(crate) fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, text }
-    }
-
-    /// Line and column of a byte, both from 1; columns count characters.
-    pub(crate) fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count();
-        let column = before
-            .chars()
-            .rev()
-            .take_while(|character| *character != '\n')
-            .count();
-        Place::file(self.file)
-            .line(count(line + 1))
-            .column(count(column + 1))
-    }
-
-    /// The place of a character of a text whose quotes begin at this byte; an escape is one character.
-    fn place_in_text(&self, offset: usize, characters: usize) -> Place {
-        let rest = self.text.get(offset..).unwrap_or_default();
-        let quote = if rest.starts_with("\"\"\"") || rest.starts_with("\'\'\'") {
-            3
-        } else {
-            1
-        };
-        let mut at = offset + quote;
-        // The line break behind three quotes is no part of the text.
-        if quote == 3 {
-            let inner = rest.get(quote..).unwrap_or_default();
-            at += inner.len() - inner.trim_start_matches('\r').trim_start_matches('\n').len();
-        }
-        let basic = rest.starts_with('"');
-        let mut inner = self.text.get(at..).unwrap_or_default().chars();
-        for _ in 0..characters {
-            let Some(character) = inner.next() else { break };
-            at += character.len_utf8();
-            if basic && character == '\\' {
-                let kind = inner.next().unwrap_or_default();
-                let digits = match kind {
-                    'x' => 2,
-                    'u' => 4,
-                    'U' => 8,
-                    _ => 0,
-                };
-                at += kind.len_utf8() + digits;
-                inner = self.text.get(at..).unwrap_or_default().chars();
-            }
-        }
-        self.place(at)
-    }
-
-    /// Parses the file; every syntax error is a problem, and then nothing is read.
-    pub(crate) fn parse(&self, problems: &Problems) -> Option<DeTable<'t>> {
-        let (table, errors) = DeTable::parse_recoverable(self.text);
-        for error in &errors {
-            let place = self.place(error.span().map_or(0, |span| span.start));
-            let what = error
-                .message()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_lowercase();
-            problems.add(Code::ConfigSyntax, what, &place);
-        }
-        errors.is_empty().then(|| table.into_inner())
-    }
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
+/// The longest message that names a whole list (`style.md` §7).
+const WHAT_LENGTH_MAX: usize = 100;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -407,13 +278,24 @@ impl<'t> TableReader<'t> {
             return Some(*value);
         }
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        let what = format!("{key} must be one of: {}", words.join(", "));
-        match nearest(found.value, words) {
-            Some(word) => {
-                let fix = format!("did you mean \"{word}\"?");
-                self.problems
-                    .add_fix(Code::BadValue, what, &found.place, fix);
-            }
+        let list = words.join(", ");
+        let near = nearest(found.value, words.iter().copied())
+            .map(|word| format!("did you mean \"{word}\"?"));
+        let mut what = format!("{key} must be one of: {list}");
+        let mut fix = near;
+        // A long list stands where there is room for it.
+        if what.chars().count() > WHAT_LENGTH_MAX {
+            what = format!("{key} is none of the {} words that are known", words.len());
+            fix = Some(
+                format!("{} use one of: {list}", fix.unwrap_or_default())
+                    .trim()
+                    .to_owned(),
+            );
+        }
+        match fix {
+            Some(fix) => self
+                .problems
+                .add_fix(Code::BadValue, what, &found.place, fix),
             None => self.problems.add(Code::BadValue, what, &found.place),
         }
         None
@@ -457,6 +339,12 @@ impl<'t> TableReader<'t> {
             })
         };
         elements.into_iter().flatten().filter_map(text).collect()
+    }
+
+    /// Whether the value of a key is a list.
+    pub(crate) fn is_list(&self, key: &str) -> bool {
+        let found = self.table.iter().find(|(name, _)| name.get_ref() == key);
+        found.is_some_and(|(_, value)| value.get_ref().as_array().is_some())
     }
 
     /// A text if it is one, without a word on what is wrong with it.
@@ -525,6 +413,7 @@ impl<'t> TableReader<'t> {
             return Some(Either::Table(self.child(key, table, place)));
         }
         if let Some(value) = value.as_str() {
+            let place = self.source.place(span.start);
             return Some(Either::Text(At { value, place }));
         }
         self.wrong_type(key, "a text or a table", value, &place);
@@ -547,6 +436,7 @@ impl<'t> TableReader<'t> {
                 None => self.wrong_type(key.get_ref(), "a text in quotes", value.get_ref(), &place),
             }
         }
+        pairs.sort_by(|one, other| one.0.place.cmp(&other.0.place));
         pairs
     }
 
@@ -591,10 +481,6 @@ impl<'t> TableReader<'t> {
             }
         }
     }
-}
-
-fn needs(key: &str) -> String {
-    format!(" needs the key {key}")
 }
 
 fn article(value: &DeValue<'_>) -> &'static str {

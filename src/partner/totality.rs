@@ -29,30 +29,48 @@ pub(super) fn check_criteria(
     check_areas(table, select);
     check_activities(table, catalogue);
     let never = |key: &str, what: &str| {
-        let place = table.key_place(key).unwrap_or_else(|| table.place().clone());
+        let place = table
+            .key_place(key)
+            .unwrap_or_else(|| table.place().clone());
         problems.add(Code::NeverApplies, what, &place);
     };
     if let (Some(starts), Some(ends)) = (select.starts_on, select.ends_on)
         && ends < starts
     {
-        never("ends_on", "the partner takes nobody: ends_on lies before starts_on");
+        never(
+            "ends_on",
+            "the partner takes nobody: ends_on lies before starts_on",
+        );
     }
     let oldest = select.age_years.and_then(|ages| ages.max);
     if oldest.is_some_and(|oldest| oldest < ADULT_YEARS) && !children {
-        never("age_years", "the partner takes nobody: only under 18s, but children is not true");
+        never(
+            "age_years",
+            "the partner takes nobody: only under 18s, but children is not true",
+        );
     }
     if select.open_legs_max == Some(0) {
-        never("open_legs_max", "the partner takes nobody: open_legs_max is 0");
+        never(
+            "open_legs_max",
+            "the partner takes nobody: open_legs_max is 0",
+        );
     }
 }
 
 /// Names entries of a list that stand in it before, after folding.
-pub(super) fn check_once(table: &TableReader<'_>, key: &'static str, folded: impl Fn(&str) -> String) {
+pub(super) fn check_once(
+    table: &TableReader<'_>,
+    key: &'static str,
+    folded: impl Fn(&str) -> String,
+) {
     // A list of the wrong kind is one problem, told by whoever reads it.
     let entries = table.texts_if_any(key);
     for (at, entry) in entries.iter().enumerate() {
         let before = entries.get(..at).unwrap_or_default();
-        if before.iter().any(|known| folded(known.value) == folded(entry.value)) {
+        if before
+            .iter()
+            .any(|known| folded(known.value) == folded(entry.value))
+        {
             let what = format!("{key} names {} twice", entry.value);
             table.problems().add(Code::NeverApplies, what, &entry.place);
         }
@@ -109,9 +127,7 @@ pub(super) fn check_any(table: &TableReader<'_>, pairs: &[(At<&str>, At<&str>)],
 pub(super) fn check_event(table: &TableReader<'_>, event: &CollectEvent, before: &[CollectEvent]) {
     if before.iter().any(|known| same(&known.told, &event.told)) {
         let what = "an earlier event reads the same cell and takes the same value";
-        table
-            .problems()
-            .add(Code::TwoAnswers, what, table.place());
+        table.problems().add(Code::TwoAnswers, what, table.place());
     }
 }
 
@@ -151,15 +167,21 @@ fn same(one: &Told, other: &Told) -> bool {
                 && same_occasion(occasion, when)
                 && items.iter().any(|item| shared(&item))
         }
-        (Told::Onward { column, codes, .. }, Told::Onward { column: also, codes: others, .. }) => {
-            column == also && overlap(codes, others)
-        }
+        (
+            Told::Onward { column, codes, .. },
+            Told::Onward {
+                column: also,
+                codes: others,
+                ..
+            },
+        ) => column == also && overlap(codes, others),
         _ => false,
     }
 }
 
 fn overlap(one: &CodeMap, other: &CodeMap) -> bool {
-    one.entries().any(|(code, _)| other.get_typed(code).is_some())
+    one.entries()
+        .any(|(code, _)| other.get_typed(code).is_some())
 }
 
 fn same_occasion(one: &OccasionFrom, other: &OccasionFrom) -> bool {
@@ -237,7 +259,11 @@ fn ages_within(narrow: Option<AgeYears>, wide: Option<AgeYears>) -> bool {
         min: None,
         max: None,
     });
-    let from = wide.min.is_none_or(|min| narrow.min.is_some_and(|own| own >= min));
-    let to = wide.max.is_none_or(|max| narrow.max.is_some_and(|own| own <= max));
+    let from = wide
+        .min
+        .is_none_or(|min| narrow.min.is_some_and(|own| own >= min));
+    let to = wide
+        .max
+        .is_none_or(|max| narrow.max.is_some_and(|own| own <= max));
     from && to
 }

@@ -46,34 +46,88 @@ name = "Example ICB"
 const EXPRESSIONS: [(&str, &str); 30] = [
     ("%patient.name.where(use = 'maiden').family", "patient.name"),
     ("%patient.name.select(given | family)", "patient.name"),
-    ("%patient.name.first().family & ', ' & %patient.name.first().given.first()", "patient.name"),
-    ("%patient.telecom.where(system = 'email').value.first()", "patient.telecom"),
+    (
+        "%patient.name.first().family & ', ' & %patient.name.first().given.first()",
+        "patient.name",
+    ),
+    (
+        "%patient.telecom.where(system = 'email').value.first()",
+        "patient.telecom",
+    ),
     ("%patient.telecom.value.join(' / ')", "patient.telecom"),
     ("%patient.identifier.value", "patient.identifier.value"),
-    ("%patient.extension.value.ofType(string)", "patient.extension"),
-    ("%patient.extension.descendants().ofType(string)", "patient.extension"),
-    ("%patient.extension.repeat(extension).value.ofType(string)", "patient.extension"),
-    ("%patient.contact.name.given.first()", "patient.contact.name"),
-    ("%patient.contact.descendants().ofType(string)", "patient.contact"),
-    ("%patient.address.select(city & ' ' & postalCode)", "patient.address"),
-    ("%patient.address.where(use = 'old').line.last()", "patient.address"),
-    ("%patient.communication.language.coding.display", "patient.communication"),
-    ("%patient.maritalStatus.text.upper()", "patient.maritalStatus"),
+    (
+        "%patient.extension.value.ofType(string)",
+        "patient.extension",
+    ),
+    (
+        "%patient.extension.descendants().ofType(string)",
+        "patient.extension",
+    ),
+    (
+        "%patient.extension.repeat(extension).value.ofType(string)",
+        "patient.extension",
+    ),
+    (
+        "%patient.contact.name.given.first()",
+        "patient.contact.name",
+    ),
+    (
+        "%patient.contact.descendants().ofType(string)",
+        "patient.contact",
+    ),
+    (
+        "%patient.address.select(city & ' ' & postalCode)",
+        "patient.address",
+    ),
+    (
+        "%patient.address.where(use = 'old').line.last()",
+        "patient.address",
+    ),
+    (
+        "%patient.communication.language.coding.display",
+        "patient.communication",
+    ),
+    (
+        "%patient.maritalStatus.text.upper()",
+        "patient.maritalStatus",
+    ),
     ("%patient.photo.title", "patient.photo"),
-    ("%patient.generalPractitioner.display", "patient.generalPractitioner"),
+    (
+        "%patient.generalPractitioner.display",
+        "patient.generalPractitioner",
+    ),
     ("%patient.meta.tag.display", "patient.meta"),
-    ("iif(%patient.contact.exists(), %patient.contact.name.family, 'none')", "patient.contact"),
-    ("%patient.name.aggregate($total & family, '')", "patient.name"),
+    (
+        "iif(%patient.contact.exists(), %patient.contact.name.family, 'none')",
+        "patient.contact",
+    ),
+    (
+        "%patient.name.aggregate($total & family, '')",
+        "patient.name",
+    ),
     ("note.text", "referral.note"),
     ("%request.note.author.ofType(string)", "referral.note"),
-    ("reasonCode.select(text | coding.display)", "referral.reasonCode"),
+    (
+        "reasonCode.select(text | coding.display)",
+        "referral.reasonCode",
+    ),
     ("%resource.category.text", "referral.category"),
-    ("supportingInfo.display.trace('x')", "referral.supportingInfo"),
-    ("contained.descendants().ofType(string)", "referral.contained"),
+    (
+        "supportingInfo.display.trace('x')",
+        "referral.supportingInfo",
+    ),
+    (
+        "contained.descendants().ofType(string)",
+        "referral.contained",
+    ),
     ("patientInstruction", "request.patientInstruction"),
     ("%practice.address.city", "practice.address.city"),
     ("%role.specialty.text", "role.specialty"),
-    ("%requester.qualification.code.text", "requester.qualification"),
+    (
+        "%requester.qualification.code.text",
+        "requester.qualification",
+    ),
 ];
 
 /// Numbers that look random and are the same each time.
@@ -108,13 +162,25 @@ fn fields() -> Vec<Field> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("mappings/fields.toml");
     let text = fs::read_to_string(file).unwrap();
     let blocks = text.split("[[field]]").skip(1);
-    let read = blocks.filter(|block| !block.contains("derivation = \"none\"")).map(|block| {
-        let key = |key: &str| {
-            let mut lines = block.lines().filter_map(|line| line.strip_prefix(&format!("{key} = \"")));
-            lines.next().and_then(|rest| rest.split('"').next()).map(str::to_owned)
-        };
-        Field { name: key("name").unwrap(), group: key("group"), kind: key("kind").unwrap(), class: key("class").unwrap() }
-    });
+    let read = blocks
+        .filter(|block| !block.contains("derivation = \"none\""))
+        .map(|block| {
+            let key = |key: &str| {
+                let mut lines = block
+                    .lines()
+                    .filter_map(|line| line.strip_prefix(&format!("{key} = \"")));
+                lines
+                    .next()
+                    .and_then(|rest| rest.split('"').next())
+                    .map(str::to_owned)
+            };
+            Field {
+                name: key("name").unwrap(),
+                group: key("group"),
+                kind: key("kind").unwrap(),
+                class: key("class").unwrap(),
+            }
+        });
     read.collect()
 }
 
@@ -127,7 +193,8 @@ fn partner_file(id: &str, dice: &mut Dice, fields: &[Field]) -> (String, Layout)
             0 => columns.push_str("text = \"the same in every row\"\n"),
             1..4 => {
                 let (expression, share) = EXPRESSIONS[dice.below(EXPRESSIONS.len())];
-                let _ignored = writeln!(columns, "fhirpath = \"{expression}\"\nshare = \"{share}\"");
+                let _ignored =
+                    writeln!(columns, "fhirpath = \"{expression}\"\nshare = \"{share}\"");
                 shared.push(share.to_owned());
                 keys(&mut columns, dice, "text", "special");
             }
@@ -160,7 +227,11 @@ fn partner_file(id: &str, dice: &mut Dice, fields: &[Field]) -> (String, Layout)
     let encoding = dice.of(&["utf-8", "utf-8-bom", "windows-1252"]);
     let (newline, quote) = (dice.of(&["crlf", "lf"]), dice.of(&["necessary", "always"]));
     let layout = Layout {
-        delimiter: if delimiter == "tab" { b'\t' } else { delimiter.as_bytes()[0] },
+        delimiter: if delimiter == "tab" {
+            b'\t'
+        } else {
+            delimiter.as_bytes()[0]
+        },
         windows_1252: encoding == "windows-1252",
         mark: encoding == "utf-8-bom",
     };
@@ -189,12 +260,20 @@ fn keys(columns: &mut String, dice: &mut Dice, kind: &str, class: &str) {
         columns.push_str("max_length = 60\ntoo_long = \"truncate\"\n");
     }
     if kind == "date" && dice.one_in(2) {
-        let _ignored = writeln!(columns, "date = \"{}\"", dice.of(&["%d/%m/%Y", "%F", "%-d %B %Y"]));
+        let _ignored = writeln!(
+            columns,
+            "date = \"{}\"",
+            dice.of(&["%d/%m/%Y", "%F", "%-d %B %Y"])
+        );
     }
     if dice.one_in(4) {
         columns.push_str("codes = { NEW = \"New\", AMEND = \"Changed\", STOP = \"Stop\", PAUSE = \"Wait\", female = \"F\", urgent = \"!\", befriending = \"Tea\" }\n");
         let blank = if class == "safety" { "keep" } else { "blank" };
-        let _ignored = writeln!(columns, "unmapped = \"{}\"", dice.of(&["keep", "other", blank]));
+        let _ignored = writeln!(
+            columns,
+            "unmapped = \"{}\"",
+            dice.of(&["keep", "other", blank])
+        );
     }
 }
 
@@ -204,11 +283,24 @@ type Statement = Vec<Vec<String>>;
 fn statement(partner: &Value) -> Statement {
     let texts = |value: &Value| -> Vec<String> {
         let list = value.as_array().unwrap();
-        list.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+        list.iter()
+            .map(|text| text.as_str().unwrap().to_owned())
+            .collect()
     };
-    let columns: Statement = partner["columns"].as_array().unwrap().iter().map(|column| texts(&column["shows"])).collect();
+    let columns: Statement = partner["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| texts(&column["shows"]))
+        .collect();
     let all = texts(&partner["elements"]);
-    assert!(columns.iter().flatten().all(|element| all.contains(element)), "{partner}");
+    assert!(
+        columns
+            .iter()
+            .flatten()
+            .all(|element| all.contains(element)),
+        "{partner}"
+    );
     columns
 }
 
@@ -220,11 +312,18 @@ fn breaches(table: &Table, statement: &Statement, marks: &Marks) -> (Vec<String>
             for (mark, elements) in marks.within(cell) {
                 seen += 1;
                 let named = elements.iter().any(|element| {
-                    let below = |above: &String| element.strip_prefix(above.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+                    let below = |above: &String| {
+                        element
+                            .strip_prefix(above.as_str())
+                            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                    };
                     statement[at].iter().any(below)
                 });
                 if !named {
-                    found.push(format!("{} shows {mark} of {elements:?}, the statement is {:?}", table.header[at], statement[at]));
+                    found.push(format!(
+                        "{} shows {mark} of {elements:?}, the statement is {:?}",
+                        table.header[at], statement[at]
+                    ));
                 }
             }
         }
@@ -238,7 +337,15 @@ fn rows(id: &str, text: &str, layout: Layout, input: &str) -> Table {
     home.write("config/kith.toml", CONFIG);
     home.write(&format!("mappings/partners/{id}.toml"), text);
     let output = home.below("rows.csv").display().to_string();
-    let ran = home.kith(&["map", "--partner", id, "--input", input, "--output", &output]);
+    let ran = home.kith(&[
+        "map",
+        "--partner",
+        id,
+        "--input",
+        input,
+        "--output",
+        &output,
+    ]);
     assert!(ran.code < 2, "{id}: {}\n{text}", ran.stderr);
     parse(&fs::read(home.below("rows.csv")).unwrap(), layout)
 }
@@ -246,7 +353,11 @@ fn rows(id: &str, text: &str, layout: Layout, input: &str) -> Table {
 #[test]
 fn a_row_holds_nothing_but_what_the_statement_names() {
     let (resources, mut marks) = records();
-    for (mark, element) in [("zqsourcenamezq", "source.name"), ("zz001", "source.ods_code"), ("961000", "source.phone")] {
+    for (mark, element) in [
+        ("zqsourcenamezq", "source.name"),
+        ("zz001", "source.ods_code"),
+        ("961000", "source.phone"),
+    ] {
         marks.add(mark, element);
     }
     marks.assert_apart();
@@ -265,32 +376,58 @@ fn a_row_holds_nothing_but_what_the_statement_names() {
         })
         .collect();
     let checked = home.kith(&["check", "--json"]).expect_code(0).json();
-    let statements: BTreeMap<&str, Statement> = checked["partners"].as_array().unwrap().iter().map(|partner| (partner["id"].as_str().unwrap(), statement(partner))).collect();
+    let statements: BTreeMap<&str, Statement> = checked["partners"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|partner| (partner["id"].as_str().unwrap(), statement(partner)))
+        .collect();
     assert_eq!(statements.len(), files.len());
     let half = files.len() / 2;
     let tables: Vec<Table> = std::thread::scope(|scope| {
         let parts = [&files[..half], &files[half..]].map(|part| {
             let input = &input;
-            scope.spawn(move || part.iter().map(|(id, text, layout)| rows(id, text, *layout, input)).collect::<Vec<_>>())
+            scope.spawn(move || {
+                part.iter()
+                    .map(|(id, text, layout)| rows(id, text, *layout, input))
+                    .collect::<Vec<_>>()
+            })
         });
-        parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
+        parts
+            .into_iter()
+            .flat_map(|part| part.join().unwrap())
+            .collect()
     });
     let (mut seen, mut blind, mut lies) = (0, 0, 0);
     for ((id, text, _), table) in files.iter().zip(&tables) {
         let stated = &statements[id.as_str()];
         let (found, marked) = breaches(table, stated, &marks);
-        assert!(found.is_empty(), "seed {SEED:#x}, {id}:\n{}\n{text}", found.join("\n"));
+        assert!(
+            found.is_empty(),
+            "seed {SEED:#x}, {id}:\n{}\n{text}",
+            found.join("\n")
+        );
         seen += marked;
         blind += usize::from(marked == 0);
         // A statement that leaves out any one column must be found out by whatever that column shows.
         for at in 0..stated.len() {
             let mut lie = stated.clone();
             lie[at].clear();
-            let shown = table.rows.iter().any(|row| !marks.within(&row[at]).is_empty());
-            assert_eq!(shown, !breaches(table, &lie, &marks).0.is_empty(), "{id}, column {at}");
+            let shown = table
+                .rows
+                .iter()
+                .any(|row| !marks.within(&row[at]).is_empty());
+            assert_eq!(
+                shown,
+                !breaches(table, &lie, &marks).0.is_empty(),
+                "{id}, column {at}"
+            );
             lies += usize::from(shown);
         }
     }
     // The proof is worth as much as there was to see.
-    assert!(seen > 4_000 && blind < 10 && lies > 1_200, "{seen} marks, {blind} files without, {lies} lies found out");
+    assert!(
+        seen > 4_000 && blind < 10 && lies > 1_200,
+        "{seen} marks, {blind} files without, {lies} lies found out"
+    );
 }

@@ -38,13 +38,18 @@ impl Marks {
                 cell.contains(mark.as_str())
             }
         });
-        found.map(|(mark, elements)| (mark.as_str(), elements)).collect()
+        found
+            .map(|(mark, elements)| (mark.as_str(), elements))
+            .collect()
     }
 
     /// No mark may be a part of another, or one cell would accuse two elements.
     pub(crate) fn assert_apart(&self) {
         for one in self.of.keys() {
-            let others = self.of.keys().filter(|other| one != *other && one.len() > 3);
+            let others = self
+                .of
+                .keys()
+                .filter(|other| one != *other && one.len() > 3);
             for other in others {
                 assert!(!other.contains(one.as_str()), "{one} is a part of {other}");
             }
@@ -65,7 +70,11 @@ impl Marks {
                 }
             }
             Value::String(text) => {
-                let form = if text.contains('~') && !FORMS.contains(&text.as_str()) { "~" } else { text.as_str() };
+                let form = if text.contains('~') && !FORMS.contains(&text.as_str()) {
+                    "~"
+                } else {
+                    text.as_str()
+                };
                 let n = self.planted.entry(form.to_owned()).or_default();
                 *n += 1;
                 let n = *n;
@@ -151,7 +160,11 @@ fn name(used: &str) -> Value {
 }
 
 fn telecom(system: &str, used: &str) -> Value {
-    let value = if system == "email" { "~@example.org" } else { "~phone" };
+    let value = if system == "email" {
+        "~@example.org"
+    } else {
+        "~phone"
+    };
     json!({"system": system, "use": used, "value": value, "period": {"start": "~day"}})
 }
 
@@ -226,7 +239,8 @@ fn request(n: usize) -> Value {
     });
     if n == 1 {
         request["requester"] = json!({"display": "~"});
-        request["reasonCode"] = json!([{"coding": [{"code": "~"}]}, {"coding": [{"display": "~"}]}]);
+        request["reasonCode"] =
+            json!([{"coding": [{"code": "~"}]}, {"coding": [{"display": "~"}]}]);
         request["orderDetail"] = json!([{"text": "~"}]);
     }
     if n == 2 {
