@@ -15,7 +15,7 @@ use super::sees::CRITERIA;
 use super::share::ShareCheck;
 use super::table::{At, SourceText, TableReader};
 use super::totality;
-use crate::diagnostics::{Code, nearest};
+use crate::diagnostics::{Code, Place, nearest};
 
 /// The longest partner id: it is part of folder and file names.
 const ID_LENGTH_MAX: usize = 64;
@@ -37,10 +37,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     let share = shared.as_ref().map(read_share);
     let check = ShareCheck::new(
         catalogue.fields,
-        share
-            .as_ref()
-            .filter(|_| shared.as_ref().is_some_and(|table| table.is_list("fields")))
-            .map(|(_, entries)| entries.as_slice()),
+        share.as_ref().and_then(|(_, entries)| entries.as_deref()),
         problems,
     );
     let flagged = |key: &'static str| {
@@ -70,22 +67,14 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         layout::check_layout(table.place(), deliver, returns.as_ref(), catalogue);
     }
     let assurance = root.opt_table("assurance");
-    if let Some(table) = &assurance {
-        // Kept for people who read the file: that it is a day is all that can be checked.
-        table.date("dbs_on");
-    }
+    // Kept for people who read the file: that it is a day is all that can be checked.
+    assurance.as_ref().map(|table| table.date("dbs_on"));
     let push = read_push(root.opt_table("push"));
     let onward_to = onward.finish();
-    let place = |table: &Option<TableReader<'_>>, key: &str| {
-        let table = table.as_ref();
-        table
-            .and_then(|table| table.key_place(key).or(Some(table.place().clone())))
-            .unwrap_or_default()
-    };
     let places = Places {
-        identifier: place(&about, "identifier"),
-        priority: place(&select, "priority"),
-        expires_on: place(&shared, "expires_on"),
+        identifier: place_of(about.as_ref(), "identifier"),
+        priority: place_of(select.as_ref(), "priority"),
+        expires_on: place_of(shared.as_ref(), "expires_on"),
     };
     for table in [about, select, shared, layout, collect, assurance]
         .into_iter()
@@ -101,6 +90,17 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         ..described?
     };
     Some(described.with(criteria?, share?.0, push, deliver?, returns))
+}
+
+/// Where a key stands, or its section if it is not there.
+fn place_of(table: Option<&TableReader<'_>>, key: &str) -> Place {
+    table
+        .map(|table| {
+            table
+                .key_place(key)
+                .unwrap_or_else(|| table.place().clone())
+        })
+        .unwrap_or_default()
 }
 
 /// The `[partner]` section, before the others are known.
@@ -259,11 +259,12 @@ pub(crate) fn read_notes(table: &TableReader<'_>) {
     }
 }
 
-fn read_share(table: &TableReader<'_>) -> (Share, Vec<At<String>>) {
+/// Reads the section; the entries are none where the file has no list of them.
+fn read_share(table: &TableReader<'_>) -> (Share, Option<Vec<At<String>>>) {
     if !table.has("fields") {
         table.missing("fields");
     }
-    totality::check_once(table, "fields", |entry| entry.to_owned());
+    totality::check_once(table, "fields", str::to_owned);
     let entries: Vec<At<String>> = table
         .texts("fields")
         .into_iter()
@@ -274,7 +275,7 @@ fn read_share(table: &TableReader<'_>) -> (Share, Vec<At<String>>) {
         fields: entries.iter().map(|entry| entry.value.clone()).collect(),
         expires_on: table.date("expires_on").map(|at| at.value),
     };
-    (share, entries)
+    (share, table.is_list("fields").then_some(entries))
 }
 
 fn read_select(

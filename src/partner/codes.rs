@@ -101,11 +101,11 @@ fn fold(text: &str) -> String {
 pub(super) fn check_typed(pairs: &[(At<&str>, At<&str>)], problems: &Problems) {
     for (at, (code, word)) in pairs.iter().enumerate() {
         let folded = fold(code.value);
-        let known = pairs.get(..at).unwrap_or_default().iter();
-        if let Some((twin, _)) = known
-            .filter(|(twin, other)| fold(twin.value) == folded && other.value != word.value)
-            .next()
-        {
+        let mut known = pairs.get(..at).unwrap_or_default().iter();
+        let alike = |(twin, other): &&(At<&str>, At<&str>)| {
+            fold(twin.value) == folded && other.value != word.value
+        };
+        if let Some((twin, _)) = known.find(alike) {
             let what = format!(
                 "\"{}\" and \"{}\" are typed alike and lead to different words",
                 twin.value, code.value

@@ -5,9 +5,7 @@
 
 use super::catalogue::Catalogue;
 use super::codes::CodeMap;
-use super::model::{
-    AgeYears, CollectEvent, ConsentRule, MeasureItem, OccasionFrom, Partner, Select, Told,
-};
+use super::model::{AgeYears, CollectEvent, ConsentRule, OccasionFrom, Partner, Select, Told};
 use super::table::{At, Problems, TableReader};
 use crate::diagnostics::{Code, Place, nearest};
 
@@ -132,22 +130,11 @@ pub(super) fn check_event(table: &TableReader<'_>, event: &CollectEvent, before:
 }
 
 fn same(one: &Told, other: &Told) -> bool {
+    if let (Some((column, codes)), Some((also, others))) = (coded(one), coded(other)) {
+        let kind = std::mem::discriminant(one) == std::mem::discriminant(other);
+        return kind && column == also && overlap(codes, others);
+    }
     match (one, other) {
-        (
-            Told::Attendance { column, codes },
-            Told::Attendance {
-                column: also,
-                codes: others,
-            },
-        )
-        | (
-            Told::Status { column, codes, .. },
-            Told::Status {
-                column: also,
-                codes: others,
-                ..
-            },
-        ) => column == also && overlap(codes, others),
         (Told::Note { column }, Told::Note { column: also }) => column == also,
         (Told::Acknowledged(one), Told::Acknowledged(other)) => one.column == other.column,
         (
@@ -162,20 +149,21 @@ fn same(one: &Told, other: &Told) -> bool {
                 items: others,
             },
         ) => {
-            let shared = |item: &&MeasureItem| others.iter().any(|other| other == *item);
             instrument.id == also.id
                 && same_occasion(occasion, when)
-                && items.iter().any(|item| shared(&item))
+                && items.iter().any(|item| others.contains(item))
         }
-        (
-            Told::Onward { column, codes, .. },
-            Told::Onward {
-                column: also,
-                codes: others,
-                ..
-            },
-        ) => column == also && overlap(codes, others),
         _ => false,
+    }
+}
+
+/// The cell that decides, of an event that is told by a code.
+fn coded(told: &Told) -> Option<(&str, &CodeMap)> {
+    match told {
+        Told::Attendance { column, codes }
+        | Told::Status { column, codes, .. }
+        | Told::Onward { column, codes, .. } => Some((column, codes)),
+        Told::Measure { .. } | Told::Acknowledged(_) | Told::Note { .. } => None,
     }
 }
 
