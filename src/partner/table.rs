@@ -474,7 +474,10 @@ impl<'t> TableReader<'t> {
             match nearest(key.get_ref(), asked.iter().copied()) {
                 Some(known) => {
                     let fix = format!("did you mean \"{known}\"?");
-                    self.problems.forget_missing(known, &self.place);
+                    // Without a letter in common it is a guess, not a slip.
+                    if key.get_ref().chars().any(|letter| known.contains(letter)) {
+                        self.problems.forget_missing(known, &self.place);
+                    }
                     self.problems.add_fix(Code::UnknownKey, what, &place, fix);
                 }
                 None => self.problems.add(Code::UnknownKey, what, &place),
