@@ -6,8 +6,10 @@ use super::{DONE, FAILED, Global, emit, print_diagnostics};
 use crate::app::Refused;
 use crate::app::online::{self, Line};
 use crate::config::Config;
-use crate::diagnostics::Diagnostic;
-use crate::partner::Rules;
+use crate::diagnostics::{Code, Diagnostic};
+use crate::domain::Clock;
+use crate::domain::clock::SystemClock;
+use crate::partner::{Part, Partner, Rules, Seen, elements, seen};
 use crate::pipeline::gp;
 
 /// Check config and every mapping: all problems at once, with file, line and column
@@ -26,6 +28,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         Ok((config, rules, mut warnings)) => {
             warnings.extend(config.check_places());
             warnings.extend(config.sources.iter().flat_map(gp::check_secrets));
+            warnings.extend(rules.partners.iter().filter_map(ended));
             (config, rules, warnings)
         }
         Err(Refused(problems)) => {
@@ -66,6 +69,18 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     })
 }
 
+/// An agreement whose last day has passed.
+fn ended(partner: &Partner) -> Option<Diagnostic> {
+    let today = Clock::now(&SystemClock).london_day();
+    let last = partner.share.expires_on.filter(|last| *last < today)?;
+    let what = format!("the agreement with partner {} ended on {last}", partner.id);
+    Some(Diagnostic::new(
+        Code::AgreementEnded,
+        what,
+        partner.places.expires_on.clone(),
+    ))
+}
+
 /// The same for people.
 fn print_all(
     config: &Config,
@@ -83,6 +98,9 @@ fn print_all(
             partner.share.fields.join(", "),
             partner.share.basis
         ))?;
+        for part in seen(partner, &rules.fields) {
+            emit(format_args!("{}", part_text(&part)))?;
+        }
     }
     for line in online {
         emit(format_args!("{}", line_text(line)))?;
@@ -100,17 +118,44 @@ fn to_json(problems: &[Diagnostic]) -> Vec<serde_json::Value> {
 }
 
 /// What a partner can ever be sent, and on which ground.
-fn sees(rules: &Rules, partner: &crate::partner::Partner) -> serde_json::Value {
-    let columns: Vec<_> = partner
-        .deliver
-        .columns
-        .iter()
-        .map(|column| {
-            let field = column.field().map(|field| rules.fields.field(field));
-            json!({"header": column.header, "field": field.map(|field| &field.name), "reads": field.map(|field| &field.reads)})
-        })
-        .collect();
-    json!({"id": partner.id, "share": partner.share.fields, "basis": partner.share.basis, "columns": columns})
+fn sees(rules: &Rules, partner: &Partner) -> serde_json::Value {
+    let parts = seen(partner, &rules.fields);
+    let of = |part: Part, name: &str| -> Vec<_> {
+        let wanted = parts.iter().filter(|seen| seen.part == part);
+        wanted.map(|seen| part_json(seen, name)).collect()
+    };
+    json!({"id": partner.id, "name": partner.name, "share": partner.share.fields, "basis": partner.share.basis,
+        "expires_on": partner.share.expires_on.map(|day| day.to_string()), "elements": elements(&parts),
+        "columns": of(Part::Column, "header"), "criteria": of(Part::Criterion, "key"), "file_name": of(Part::FileName, "pattern").pop()})
+}
+
+fn part_json(seen: &Seen<'_>, name: &str) -> serde_json::Value {
+    let reads: Vec<&str> = seen.elements.all().collect();
+    json!({name: seen.name, "field": seen.field, "class": seen.class.code(), "share": seen.share,
+        "shows": seen.elements.shows, "chosen_by": seen.elements.chosen_by, "reads": reads})
+}
+
+/// One column, criterion or file name: what it shows, and in brackets what only decides which.
+fn part_text(seen: &Seen<'_>) -> String {
+    let shows = if seen.elements.shows.is_empty() {
+        "nothing of the record".to_owned()
+    } else {
+        seen.elements.shows.join(", ")
+    };
+    let chosen_by = if seen.elements.chosen_by.is_empty() {
+        String::new()
+    } else {
+        format!(" (chosen by {})", seen.elements.chosen_by.join(", "))
+    };
+    let share = seen
+        .share
+        .map_or_else(String::new, |entry| format!(", shared as {entry}"));
+    let part = seen.part.words();
+    let class = seen.class.code();
+    format!(
+        "  {part:<10}\"{}\" [{class}{share}]: {shows}{chosen_by}\n",
+        seen.name
+    )
 }
 
 /// One thing that was looked at on line, and below it where it is and how to put it right.

@@ -91,7 +91,7 @@ fn fields() -> anyhow::Result<String> {
             field.name,
             field.says,
             "",
-            field.reads.join(", ")
+            field.elements.all().collect::<Vec<_>>().join(", ")
         );
     }
     Ok(text)

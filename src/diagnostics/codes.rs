@@ -231,6 +231,48 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Use `unmapped = "hold"`.
     UnsafeUnmapped,
+    /// a text has a placeholder
+    ///
+    /// `text`, `default`, `unmapped`, `join`, headers and the words of `codes` are written as they stand. A placeholder in them would reach the partner as braces, and if it ever meant a value it would be one that `[share]` does not see.
+    ///
+    /// Fix (it): Use a column with `from` or `fhirpath` for what is of the record.
+    TextPlaceholder,
+    /// an expression is shared by the name of a field
+    ///
+    /// To a column with `from` the name means the one value that the field's rule chooses; to an expression it means the whole element, old addresses and former names among it.
+    ///
+    /// Fix (ig): Use `from` if the field says enough; else give the expression a share entry of its own, as narrow as it can be, for example `patient.name.suffix`.
+    SharedByField,
+    /// a rule can never apply
+    ///
+    /// Something in the file has no effect, or lets nobody through: what it was meant for does not happen, and nothing would show it.
+    ///
+    /// Fix (it): Correct the rule named, or take it out.
+    NeverApplies,
+    /// one value has two answers
+    ///
+    /// Two rules of a return read the same cell and would tell two different things, or the same thing twice.
+    ///
+    /// Fix (it): Keep one of the two.
+    TwoAnswers,
+    /// an activity is not in the list
+    ///
+    /// A referral for this activity is found only if the practice's system uses exactly this name in `<namespace>/CodeSystem/activity`; a misspelt name is never found.
+    ///
+    /// Fix (it): Correct the spelling, or add the activity to `codes/activities.csv`.
+    UnlistedActivity,
+    /// a partner can never be chosen
+    ///
+    /// Whenever its criteria hold, another partner's of the same kind hold too, and that one has the same or a higher priority. Only a referral that names the partner reaches it.
+    ///
+    /// Fix (it): Raise `priority`, or narrow the other's criteria.
+    NeverChosen,
+    /// an agreement has ended
+    ///
+    /// After `[share] expires_on` nothing new goes to the partner.
+    ///
+    /// Fix (ig): Renew the agreement and the day, or close the partner.
+    AgreementEnded,
     /// a file or line is not JSON
     ///
     /// It cannot be read as a FHIR resource; the rest of the input goes on.

@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 92] = [
+pub(super) const TABLE: [(Code, &str, Severity); 99] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -43,6 +43,13 @@ pub(super) const TABLE: [(Code, &str, Severity); 92] = [
     (Code::TruncatedText, "PTR-019", Severity::Warning),
     (Code::ForbiddenSnomed, "PTR-020", Severity::Error),
     (Code::UnsafeUnmapped, "PTR-021", Severity::Error),
+    (Code::TextPlaceholder, "PTR-022", Severity::Error),
+    (Code::SharedByField, "PTR-023", Severity::Warning),
+    (Code::NeverApplies, "PTR-024", Severity::Warning),
+    (Code::TwoAnswers, "PTR-025", Severity::Error),
+    (Code::UnlistedActivity, "PTR-026", Severity::Warning),
+    (Code::NeverChosen, "PTR-027", Severity::Warning),
+    (Code::AgreementEnded, "PTR-028", Severity::Warning),
     (Code::Unreadable, "PULL-001", Severity::Error),
     (Code::NotAResource, "PULL-002", Severity::Warning),
     (Code::BadResource, "PULL-003", Severity::Error),

@@ -7,13 +7,15 @@ use super::catalogue::Catalogue;
 use super::layout;
 use super::model::{
     AgeYears, ConsentRule, Contact, Identifier, NoPostcode, Partner, PartnerKind, PartnerPush,
-    PostcodeArea, Select, Share, UrgentRule, Volume,
+    Places, PostcodeArea, Select, Share, UrgentRule, Volume,
 };
 use super::onward::Onward;
 use super::returns;
+use super::sees::CRITERIA;
 use super::share::ShareCheck;
 use super::table::{At, SourceText, TableReader};
-use crate::diagnostics::{Code, nearest};
+use super::totality;
+use crate::diagnostics::{Code, Place, nearest};
 
 /// The longest partner id: it is part of folder and file names.
 const ID_LENGTH_MAX: usize = 64;
@@ -35,7 +37,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     let share = shared.as_ref().map(read_share);
     let check = ShareCheck::new(
         catalogue.fields,
-        share.as_ref().map(|(_, entries)| entries.as_slice()),
+        share.as_ref().and_then(|(_, entries)| entries.as_deref()),
         problems,
     );
     let flagged = |key: &'static str| {
@@ -45,9 +47,11 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
             .fold(false, |said, table| said | table.flag(key, false))
     };
     let (care_provider, children) = (flagged("care_provider"), flagged("children"));
-    let criteria = select
-        .as_ref()
-        .map(|table| read_select(table, care_provider, catalogue, &check));
+    let criteria = select.as_ref().map(|table| {
+        let criteria = read_select(table, care_provider, catalogue, &check);
+        totality::check_criteria(table, &criteria, children, catalogue);
+        criteria
+    });
     let deliver = layout
         .as_ref()
         .map(|table| layout::read_deliver(table, catalogue, &check));
@@ -63,12 +67,15 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         layout::check_layout(table.place(), deliver, returns.as_ref(), catalogue);
     }
     let assurance = root.opt_table("assurance");
-    if let Some(table) = &assurance {
-        // Kept for people who read the file: that it is a day is all that can be checked.
-        table.date("dbs_on");
-    }
+    // Kept for people who read the file: that it is a day is all that can be checked.
+    assurance.as_ref().map(|table| table.date("dbs_on"));
     let push = read_push(root.opt_table("push"));
     let onward_to = onward.finish();
+    let places = Places {
+        identifier: place_of(about.as_ref(), "identifier"),
+        priority: place_of(select.as_ref(), "priority"),
+        expires_on: place_of(shared.as_ref(), "expires_on"),
+    };
     for table in [about, select, shared, layout, collect, assurance]
         .into_iter()
         .flatten()
@@ -79,9 +86,21 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     let described = About {
         children,
         onward_to,
+        places,
         ..described?
     };
     Some(described.with(criteria?, share?.0, push, deliver?, returns))
+}
+
+/// Where a key stands, or its section if it is not there.
+fn place_of(table: Option<&TableReader<'_>>, key: &str) -> Place {
+    table
+        .map(|table| {
+            table
+                .key_place(key)
+                .unwrap_or_else(|| table.place().clone())
+        })
+        .unwrap_or_default()
 }
 
 /// The `[partner]` section, before the others are known.
@@ -97,6 +116,7 @@ pub(super) struct About {
     classes: Vec<String>,
     children: bool,
     onward_to: Vec<String>,
+    places: Places,
 }
 
 impl About {
@@ -124,6 +144,7 @@ impl About {
             collect,
             push,
             onward_to: self.onward_to,
+            places: self.places,
             hash: [0; 32],
             bundle: String::new(),
         }
@@ -184,6 +205,7 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
         classes: about.strings("classes"),
         children: false,
         onward_to: Vec::new(),
+        places: Places::default(),
     }
 }
 
@@ -237,10 +259,12 @@ pub(crate) fn read_notes(table: &TableReader<'_>) {
     }
 }
 
-fn read_share(table: &TableReader<'_>) -> (Share, Vec<At<String>>) {
+/// Reads the section; the entries are none where the file has no list of them.
+fn read_share(table: &TableReader<'_>) -> (Share, Option<Vec<At<String>>>) {
     if !table.has("fields") {
         table.missing("fields");
     }
+    totality::check_once(table, "fields", str::to_owned);
     let entries: Vec<At<String>> = table
         .texts("fields")
         .into_iter()
@@ -251,7 +275,7 @@ fn read_share(table: &TableReader<'_>) -> (Share, Vec<At<String>>) {
         fields: entries.iter().map(|entry| entry.value.clone()).collect(),
         expires_on: table.date("expires_on").map(|at| at.value),
     };
-    (share, entries)
+    (share, table.is_list("fields").then_some(entries))
 }
 
 fn read_select(
@@ -313,21 +337,7 @@ fn read_select(
 
 /// A criterion tells the partner something of everyone it lets through.
 fn check_criteria(table: &TableReader<'_>, check: &ShareCheck<'_>) {
-    let criteria: [(&'static str, &[&str]); 6] = [
-        (
-            "activities",
-            &["referral.activity", "referral.activity_code"],
-        ),
-        (
-            "needs",
-            &["referral.need", "referral.reason", "referral.reason_code"],
-        ),
-        ("age_years", &["patient.birth_date", "patient.age_years"]),
-        ("postcodes", &["patient.postcode"]),
-        ("gender", &["patient.gender"]),
-        ("practices", &["practice.ods_code", "practice.name"]),
-    ];
-    for (key, names) in criteria {
+    for (key, names, _) in CRITERIA {
         if let Some(place) = table.key_place(key) {
             check.criterion(key, names, &place);
         }

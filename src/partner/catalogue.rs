@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes::{CodeList, CodeMap};
 use super::fields::FieldSet;
 use super::instruments::Instrument;
+use super::load::ACTIVITIES;
 use super::table::{Either, Problems};
 use crate::diagnostics::{Code, Place, nearest};
 
@@ -30,6 +31,14 @@ impl Catalogue<'_> {
             Either::Table(table) => CodeMap::from_table(&table),
             Either::Text(name) => self.code_file(name.value, &name.place),
         }
+    }
+
+    /// The activities in force, by name.
+    pub(super) fn activities(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.codes
+            .get(ACTIVITIES)
+            .into_iter()
+            .flat_map(CodeMap::entries)
     }
 
     fn code_file(&self, name: &str, place: &Place) -> CodeMap {

@@ -97,6 +97,24 @@ fn fold(text: &str) -> String {
         .to_lowercase()
 }
 
+/// Notes codes that differ in case and spaces only and lead to different words: what somebody types has no one answer.
+pub(super) fn check_typed(pairs: &[(At<&str>, At<&str>)], problems: &Problems) {
+    for (at, (code, word)) in pairs.iter().enumerate() {
+        let folded = fold(code.value);
+        let mut known = pairs.get(..at).unwrap_or_default().iter();
+        let alike = |(twin, other): &&(At<&str>, At<&str>)| {
+            fold(twin.value) == folded && other.value != word.value
+        };
+        if let Some((twin, _)) = known.find(alike) {
+            let what = format!(
+                "\"{}\" and \"{}\" are typed alike and lead to different words",
+                twin.value, code.value
+            );
+            problems.add(Code::TwoAnswers, what, &code.place);
+        }
+    }
+}
+
 /// Notes PTR-020 if the national referral code is used.
 pub(crate) fn refuse_referral_code(text: &str, place: &Place, problems: &Problems) {
     if text.contains(REFERRAL_CODE) {

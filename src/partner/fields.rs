@@ -1,9 +1,11 @@
 //! The closed list of fields that a column may name, read from `fields.toml`.
 //!
-//! The built-in list and a site's own come in; a [`FieldSet`] comes out. Invariant: a field says which elements it can
-//! read, so that the disclosure check needs no data.
+//! The built-in list and a site's own come in; a [`FieldSet`] comes out. Invariants: a field knows which elements it can
+//! read, so that the disclosure check needs no data; a site's field never reads more under a name, or in a group, than
+//! the built-in list does, for agreements are signed by those names.
 
 use super::derive::{Derivation, Found, Value};
+use super::elements::{Elements, below};
 use super::table::{At, Problems, SourceText, TableReader};
 use super::view::View;
 use crate::diagnostics::{Code, Place, nearest};
@@ -37,6 +39,16 @@ pub(crate) enum FieldClass {
     Professional,
 }
 
+impl FieldClass {
+    /// The word in `fields.toml`.
+    pub(crate) fn code(self) -> &'static str {
+        CLASSES
+            .iter()
+            .find(|(_, class)| *class == self)
+            .map_or("", |(word, _)| word)
+    }
+}
+
 const CLASSES: [(&str, FieldClass); 7] = [
     ("leg", FieldClass::Leg),
     ("identity", FieldClass::Identity),
@@ -62,8 +74,8 @@ pub(crate) struct Field {
     pub(crate) says: String,
     pub(crate) kind: FieldKind,
     pub(crate) class: FieldClass,
-    /// Elements it can read, as `patient.telecom`.
-    pub(crate) reads: Vec<String>,
+    /// Elements it can read, as `patient.telecom.value`: found from its rule or path, not taken from the file.
+    pub(crate) elements: Elements,
     /// The share entry that covers it besides its own name.
     pub(crate) group: Option<String>,
     /// The heading of the PRSB standard, where one is the same.
@@ -159,16 +171,18 @@ pub(crate) const ENVIRONMENT: Environment<'static> = Environment {
     view: false,
 };
 
-/// Compiles an expression of a mapping file; what is wrong is noted with its place.
-pub(crate) fn compile(text: &At<&str>, problems: &Problems) -> Option<Expression> {
+/// Compiles the expression of a key; what is wrong is noted with its place inside the text.
+pub(crate) fn compile(table: &TableReader<'_>, key: &str, text: &At<&str>) -> Option<Expression> {
     match Expression::compile_in(text.value, &ENVIRONMENT) {
         Ok(expression) => Some(expression),
         Err(error) => {
-            let place = text
-                .place
-                .clone()
+            let place = table
+                .place_in_text(key, error.offset)
+                .unwrap_or_else(|| text.place.clone())
                 .and(format!("character {} of the expression", error.offset + 1));
-            problems.add_fix(Code::BadExpression, error.what, &place, error.help);
+            table
+                .problems()
+                .add_fix(Code::BadExpression, error.what, &place, error.help);
             None
         }
     }
@@ -188,20 +202,62 @@ impl FieldSet {
             return;
         };
         let root = TableReader::root(source, &table, problems);
+        let mut read = Vec::new();
         for entry in root.tables("field") {
             if let Some(field) = read_field(&entry) {
-                match self
-                    .fields
-                    .iter_mut()
-                    .find(|known| known.name == field.name)
-                {
-                    Some(known) => *known = field,
-                    None => self.fields.push(field),
-                }
+                self.check_reach(&field, &entry);
+                read.push(field);
             }
             entry.finish();
         }
         root.finish();
+        for field in read {
+            match self
+                .fields
+                .iter_mut()
+                .find(|known| known.name == field.name)
+            {
+                Some(known) => *known = field,
+                None => self.fields.push(field),
+            }
+        }
+    }
+
+    /// Holds a field against what its name and its group stand for so far.
+    fn check_reach(&self, field: &Field, entry: &TableReader<'_>) {
+        let refuse = |element: &str, why: &str| {
+            let what = format!("field \"{}\" reads {element}, {why}", field.name);
+            entry
+                .problems()
+                .add(Code::ShareViolation, what, entry.place());
+        };
+        if field.class == FieldClass::Leg
+            && let Some(element) = field.elements.all().next()
+        {
+            refuse(element, "but class leg is for what is ours");
+        }
+        for (name, why) in [
+            (
+                Some(field.name.as_str()),
+                "which the field of this name does not",
+            ),
+            (field.group.as_deref(), "which its group does not"),
+        ] {
+            let Some(name) = name.filter(|name| self.shareable(name)) else {
+                continue;
+            };
+            let known = |element: &&str| {
+                self.fields
+                    .iter()
+                    .filter(|known| known.name == name || known.group.as_deref() == Some(name))
+                    .flat_map(|known| known.elements.all())
+                    .any(|above| below(element, above))
+            };
+            if let Some(element) = field.elements.all().find(|element| !known(element)) {
+                refuse(element, why);
+                return;
+            }
+        }
     }
 
     /// The id of the field of this name.
@@ -262,8 +318,8 @@ impl FieldSet {
 fn read_field(entry: &TableReader<'_>) -> Option<Field> {
     let problems = entry.problems();
     let name = entry.text("name");
-    let from = match (entry.opt_text("path"), entry.opt_text("derivation")) {
-        (Some(path), None) => compile(&path, problems).map(FieldFrom::Path),
+    let mut from = match (entry.opt_text("path"), entry.opt_text("derivation")) {
+        (Some(path), None) => compile(entry, "path", &path).map(FieldFrom::Path),
         (None, Some(rule)) => {
             let words = Derivation::WORDS;
             entry
@@ -279,6 +335,24 @@ fn read_field(entry: &TableReader<'_>) -> Option<Field> {
             None
         }
     };
+    let reach = match &from {
+        Some(FieldFrom::Rule(rule)) => Ok(Elements::of_rule(*rule)),
+        Some(FieldFrom::Path(expression)) => Elements::of_expression(expression),
+        None => Ok(Elements::default()),
+    };
+    let elements = match reach {
+        Ok(elements) => elements,
+        Err(why) => {
+            let what = format!(
+                "what field \"{}\" reads cannot be decided: {why}",
+                name.value
+            );
+            problems.add(Code::ShareUndecidable, what, entry.place());
+            from = None;
+            Elements::default()
+        }
+    };
+    check_stated(entry, &elements);
     let kind = entry
         .word("kind", &KINDS)
         .map_or(FieldKind::Text, |at| at.value);
@@ -297,7 +371,7 @@ fn read_field(entry: &TableReader<'_>) -> Option<Field> {
         says: entry.string("says"),
         kind,
         class,
-        reads: entry.strings("reads"),
+        elements,
         group: entry.opt_string("group"),
         prsb: entry.opt_string("prsb"),
         values: entry.strings("values"),
@@ -305,4 +379,15 @@ fn read_field(entry: &TableReader<'_>) -> Option<Field> {
         from: from?,
     };
     (!field.name.is_empty()).then_some(field)
+}
+
+/// `reads` is for whoever reads the file: it may say it roughly, never too little.
+fn check_stated(entry: &TableReader<'_>, elements: &Elements) {
+    let stated = entry.texts("reads");
+    let unsaid = elements
+        .all()
+        .find(|element| !stated.iter().any(|above| below(element, above.value)));
+    if let (Some(unsaid), Some(place)) = (unsaid, entry.key_place("reads")) {
+        entry.bad_value("reads", &format!("a list that covers {unsaid} too"), &place);
+    }
 }

@@ -8,11 +8,11 @@ use super::codes::{CodeMap, refuse_referral_code};
 use super::due::DueTimes;
 use super::fields::{Field, FieldKind, compile};
 use super::model::{Collect, Column, ColumnSource, Deliver, TooLong, Unencodable, Unmapped};
-use super::patterns::{check_date_pattern, check_drop_name};
+use super::patterns::{check_constant, check_date_pattern, check_drop_name};
 use super::share::ShareCheck;
-use super::table::{At, TableReader};
+use super::table::{At, Either, TableReader};
 use super::transforms::CUT_LENGTH_MIN;
-use crate::diagnostics::{Code, Place};
+use crate::diagnostics::{Code, Place, nearest};
 use crate::domain::limits::DROP_COLUMNS_MAX;
 use crate::tabular::Format;
 use crate::tabular::format::{parse_delimiter, parse_encoding, parse_newline, parse_quote};
@@ -36,7 +36,7 @@ pub(super) fn read_deliver(
     let mut columns: Vec<Column> = Vec::new();
     let mut elements = Vec::new();
     let tables = table.tables("column");
-    if tables.is_empty() {
+    if !table.has("column") {
         table.missing("column");
     }
     if tables.len() > DROP_COLUMNS_MAX {
@@ -59,7 +59,7 @@ pub(super) fn read_deliver(
             }
             columns.push(column);
         }
-        elements.extend(entry.opt_string("share"));
+        elements.extend(entry.text_if_any("share").map(str::to_owned));
         entry.finish();
     }
     // Nobody waits for a partner's own due times yet; a wrong one is an error all the same.
@@ -152,6 +152,7 @@ fn read_column(
         let rule = format!("at most {HEADER_LENGTH_MAX} characters, without line breaks");
         table.bad_value("header", &rule, &header.place);
     }
+    check_constant(&header, table.problems());
     let source = read_source(table, header.value, catalogue, check);
     let field = match &source {
         Some(ColumnSource::Field(id)) => Some(catalogue.fields.field(*id)),
@@ -166,7 +167,20 @@ fn read_column(
         ("hold", Unencodable::Hold),
         ("replace", Unencodable::Replace),
     ];
-    let join = table.opt_string("join");
+    let constant = |key: &'static str| {
+        let text = table.opt_text(key)?;
+        check_constant(&text, table.problems());
+        Some(text.value.to_owned())
+    };
+    let (join, default) = (constant("join"), constant("default"));
+    let required = table.flag("required", false);
+    if let (true, true, Some(place)) = (required, default.is_some(), table.key_place("required")) {
+        let what = format!(
+            "column \"{}\" is never empty, for it has a default",
+            header.value
+        );
+        table.problems().add(Code::NeverApplies, what, &place);
+    }
     let identity = field.is_some_and(Field::identity);
     // What is compared with a return loses an accent rather than the row (`safety.md` §5), unless the file says otherwise.
     let unwritten = if identity {
@@ -179,8 +193,8 @@ fn read_column(
         .map_or(unwritten, |at| at.value);
     Some(Column {
         header: header.value.to_owned(),
-        required: table.flag("required", false),
-        default: table.opt_string("default"),
+        required,
+        default,
         date,
         codes,
         unmapped,
@@ -227,8 +241,8 @@ fn read_source(
             Some(ColumnSource::Field(id))
         }
         (None, Some(path), None) => {
-            let expression = compile(&path, problems);
-            if share.is_none() {
+            let expression = compile(table, "fhirpath", &path);
+            if !table.has("share") {
                 table.missing("share");
             }
             let (expression, share) = (expression?, share?);
@@ -237,6 +251,7 @@ fn read_source(
         }
         (None, None, Some(text)) => {
             refuse_referral_code(text.value, &text.place, problems);
+            check_constant(&text, problems);
             Some(ColumnSource::Text(text.value.to_owned()))
         }
         _ => {
@@ -267,27 +282,79 @@ fn read_codes(
     catalogue: &Catalogue<'_>,
 ) -> Option<CodeMap> {
     let place = table.key_place("codes")?;
-    let codes = catalogue.codes(table.either("codes")?);
+    let codes = read_map(table, field, catalogue)?;
     let Some(field) = field else {
         return Some(codes);
     };
-    let lacking: Vec<&str> = field
-        .values
-        .iter()
-        .map(String::as_str)
+    let lacking: Vec<&str> = values_of(field, catalogue)
+        .into_iter()
         .filter(|value| codes.get(value).is_none())
         .collect();
     // What a row asks for is never left to chance (`safety.md` §12).
     let settled = table.has("unmapped") && field.name != "leg.action";
     if !lacking.is_empty() && !settled {
-        let what = format!(
-            "codes has no word for {} of {}",
-            lacking.join(", "),
-            field.name
-        );
+        let shown = lacking
+            .iter()
+            .take(4)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(", ");
+        let more = match lacking.len().saturating_sub(4) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let what = format!("codes has no word for {shown}{more} of {}", field.name);
         table.problems().add(Code::CodesIncomplete, what, &place);
     }
     Some(codes)
+}
+
+/// Reads the list, and names the codes of an inline one that the field never has.
+fn read_map(
+    table: &TableReader<'_>,
+    field: Option<&Field>,
+    catalogue: &Catalogue<'_>,
+) -> Option<CodeMap> {
+    let said = table.either("codes")?;
+    let inline = match &said {
+        Either::Table(inline) => inline.pairs(),
+        Either::Text(_) => return Some(catalogue.codes(said)),
+    };
+    for (code, word) in &inline {
+        check_constant(code, table.problems());
+        check_constant(word, table.problems());
+    }
+    if let Some(field) = field
+        && field.name != "referral.activity_code"
+    {
+        let values = values_of(field, catalogue);
+        for (code, _) in inline
+            .iter()
+            .filter(|(code, _)| !values.is_empty() && !values.contains(&code.value))
+        {
+            let what = format!("{} is never \"{}\"", field.name, code.value);
+            let fix = match nearest(code.value, values.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None => "take the code out".to_owned(),
+            };
+            table
+                .problems()
+                .add_fix(Code::NeverApplies, what, &code.place, fix);
+        }
+    }
+    Some(catalogue.codes(said))
+}
+
+/// Every value that a field can have, where Kith knows them all: those of its closed list, or of a list of `codes`.
+fn values_of<'f>(field: &'f Field, catalogue: &'f Catalogue<'_>) -> Vec<&'f str> {
+    let mut values: Vec<&str> = match field.name.as_str() {
+        "referral.need" => catalogue.needs.entries().map(|(_, need)| need).collect(),
+        "referral.activity_code" => catalogue.activities().map(|(code, _)| code).collect(),
+        _ => return field.values.iter().map(String::as_str).collect(),
+    };
+    values.sort_unstable();
+    values.dedup();
+    values
 }
 
 fn read_unmapped(table: &TableReader<'_>, field: Option<&Field>, mapped: bool) -> Unmapped {
@@ -309,7 +376,10 @@ fn read_unmapped(table: &TableReader<'_>, field: Option<&Field>, mapped: bool) -
             }
             Unmapped::Blank
         }
-        text => Unmapped::Text(text.to_owned()),
+        text => {
+            check_constant(&said, table.problems());
+            Unmapped::Text(text.to_owned())
+        }
     }
 }
 
@@ -344,6 +414,10 @@ pub(super) fn check_layout(
     catalogue: &Catalogue<'_>,
 ) {
     let problems = catalogue.problems;
+    // No column at all is a problem of its own.
+    if deliver.columns.is_empty() {
+        return;
+    }
     let has = |name: &str| {
         catalogue
             .fields

@@ -18,6 +18,7 @@ use super::fields::FieldSet;
 use super::instruments::Instrument;
 use super::model::Partner;
 use super::table::Problems;
+use super::totality::never_chosen;
 use crate::diagnostics::{Code, Diagnostic, Place, nearest};
 use crate::domain::event::ATTENDANCE;
 use crate::domain::limits::MAPPING_BYTES_MAX;
@@ -59,7 +60,7 @@ const BUILT_IN: [(TextKind, &str, &str); 6] = [
     ),
 ];
 
-const ACTIVITIES: &str = "codes/activities.csv";
+pub(super) const ACTIVITIES: &str = "codes/activities.csv";
 const NEEDS: &str = "codes/needs.csv";
 const SOCIAL_PRESCRIBING: &str = "codes/social-prescribing.csv";
 const ATTENDANCE_CODES: &str = "codes/attendance.csv";
@@ -207,7 +208,8 @@ impl Rules {
             partners.extend(one_partner(text, texts, label, &shared, ids, &problems));
         }
         partners.sort_by(|a, b| a.id.cmp(&b.id));
-        same_identifiers(&partners, label, &problems);
+        same_identifiers(&partners, &problems);
+        never_chosen(&partners, &problems);
         let fatal = problems.fatal();
         let found = problems.into_sorted();
         if fatal {
@@ -363,7 +365,7 @@ fn one_partner(
 }
 
 /// A performer that names two partners names none.
-fn same_identifiers(partners: &[Partner], label: &str, problems: &Problems) {
+fn same_identifiers(partners: &[Partner], problems: &Problems) {
     for (at, partner) in partners.iter().enumerate() {
         let known = partners.get(..at).unwrap_or_default();
         if let Some(twin) = known
@@ -374,11 +376,7 @@ fn same_identifiers(partners: &[Partner], label: &str, problems: &Problems) {
                 "partners {} and {} have the same identifier",
                 twin.id, partner.id
             );
-            problems.add(
-                Code::DuplicateId,
-                what,
-                &Place::file(format!("{label}/partners/{}.toml", partner.id)),
-            );
+            problems.add(Code::DuplicateId, what, &partner.places.identifier);
         }
     }
 }
@@ -508,6 +506,13 @@ pub(crate) fn text_within(path: &Path, bytes_max: u64) -> Result<String, String>
         .map_err(cannot)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > bytes_max) {
         return Err(format!("the file has more than {bytes_max} bytes"));
+    }
+    // Notepad writes a mark in front that is no part of the text.
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        bytes.drain(..3);
+    }
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Err("the file is UTF-16: save it as UTF-8".to_owned());
     }
     String::from_utf8(bytes).map_err(|error| {
         format!(

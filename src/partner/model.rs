@@ -9,6 +9,7 @@ use super::codes::CodeMap;
 use super::fields::FieldId;
 use super::instruments::Instrument;
 use super::table::At;
+use crate::diagnostics::Place;
 use crate::domain::{EventKind, LegState, Occasion};
 use crate::path::Expression;
 use crate::tabular::{Format, UnencodableRule};
@@ -37,10 +38,21 @@ pub(crate) struct Partner {
     pub(crate) push: PartnerPush,
     /// Ids of the partners that a return of this one may refer on to; of a link worker only.
     pub(crate) onward_to: Vec<String>,
+    /// Where the file says what only all files together can be held against.
+    pub(crate) places: Places,
     /// SHA-256 over [`Partner::bundle`]: a drop made under this hash can be made again.
     pub(crate) hash: [u8; 32],
     /// The partner's file and every mapping text it stands on, as one text that `Rules::from_bundle` reads back.
     pub(crate) bundle: String,
+}
+
+/// Places of a partner file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) identifier: Place,
+    /// `priority`, or the section where there is none.
+    pub(crate) priority: Place,
+    pub(crate) expires_on: Place,
 }
 
 /// What a partner does.

@@ -3,13 +3,15 @@
 //! Invariant: every code of an onward event leads to a partner of `[onward] to`, each of which has a file and is another
 //! partner than this one; only a link worker refers on.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 
 use super::agreement::About;
 use super::catalogue::Catalogue;
-use super::codes::CodeMap;
+use super::codes::{CodeMap, check_typed};
 use super::model::{PartnerKind, Told};
 use super::table::{At, Either, TableReader};
+use super::totality;
 use crate::diagnostics::{Code, Place, nearest};
 use crate::tabular::unguard;
 
@@ -21,6 +23,8 @@ pub(super) struct Onward<'t> {
     refused: bool,
     /// Whether any event asked for it, even one with problems of its own.
     told: Cell<bool>,
+    /// The partners that a code leads to.
+    reached: RefCell<BTreeSet<String>>,
 }
 
 impl<'t> Onward<'t> {
@@ -54,6 +58,7 @@ impl<'t> Onward<'t> {
             to,
             refused,
             told: Cell::new(false),
+            reached: RefCell::default(),
         }
     }
 
@@ -116,6 +121,7 @@ impl<'t> Onward<'t> {
 
     /// Names a word of the event's codes that `[onward] to` does not list.
     fn check_code(&self, event: &TableReader<'_>, word: &At<&str>) {
+        self.reached.borrow_mut().insert(word.value.to_owned());
         // A list that is absent or empty is one problem, not one a code.
         if self.to.is_empty() || self.to.iter().any(|target| target.value == word.value) {
             return;
@@ -148,6 +154,15 @@ impl<'t> Onward<'t> {
                 table
                     .problems()
                     .add_fix(Code::MissingKey, what, table.place(), fix);
+            }
+            let reached = self.reached.borrow();
+            let unreached =
+                |target: &&At<&str>| !reached.is_empty() && !reached.contains(target.value);
+            for target in self.to.iter().filter(unreached) {
+                let what = format!("no code of an event leads to partner \"{}\"", target.value);
+                table
+                    .problems()
+                    .add(Code::NeverApplies, what, &target.place);
             }
             table.finish();
         }
@@ -213,9 +228,12 @@ fn coded_column(
     };
     let codes = match value.either("codes")? {
         Either::Table(inline) => {
-            for (_, word) in inline.pairs() {
-                check(&word);
+            let pairs = inline.pairs();
+            for (_, word) in &pairs {
+                check(word);
             }
+            check_typed(&pairs, value.problems());
+            totality::check_any(value, &pairs, &place);
             CodeMap::from_table(&inline)
         }
         listed @ Either::Text(_) => {

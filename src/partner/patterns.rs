@@ -42,6 +42,44 @@ pub(super) fn check_drop_name(name: &At<&str>, problems: &Problems) {
     }
 }
 
+/// What a placeholder or a path could begin with.
+const ROOTS: [&str; 11] = [
+    "patient",
+    "referral",
+    "request",
+    "requester",
+    "role",
+    "practice",
+    "leg",
+    "source",
+    "resource",
+    "rootresource",
+    "context",
+];
+
+/// Checks a text that is written as it stands: it has no placeholder, for none would be filled.
+pub(super) fn check_constant(text: &At<&str>, problems: &Problems) {
+    if let Some(root) = placeholder(text.value) {
+        let what = format!("a text has a placeholder for {root}, and is written as it stands");
+        problems.add(Code::TextPlaceholder, what, &text.place);
+    }
+}
+
+/// The root that `{root…}`, `%root` or `$this` in a text names.
+fn placeholder(text: &str) -> Option<&'static str> {
+    let lower = text.to_lowercase();
+    let begins = |behind: &str| {
+        let word = behind.trim_start_matches(['{', '%', '$', '`', ' ']);
+        ROOTS.into_iter().find(|root| {
+            word.strip_prefix(root)
+                .is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
+        })
+    };
+    lower
+        .match_indices(['{', '%'])
+        .find_map(|(at, _)| begins(lower.get(at + 1..).unwrap_or_default()))
+}
+
 /// Checks the pattern for names of returns: `*`, `?`, `{a,b}`.
 pub(super) fn check_return_name(pattern: &At<&str>, problems: &Problems) {
     plain_name(pattern, problems);

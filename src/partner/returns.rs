@@ -3,13 +3,14 @@
 //! Invariant: every code of a partner leads to a word that Kith knows, and every measure to an item of the catalogue.
 
 use super::catalogue::Catalogue;
-use super::codes::CodeMap;
+use super::codes::{CodeMap, check_typed};
 use super::model::{
     Acknowledged, Collect, CollectEvent, Deliver, MeasureItem, OccasionFrom, REPORTABLE, Told,
 };
 use super::onward::Onward;
 use super::patterns::{check_date_pattern, check_return_name};
 use super::table::{Either, TableReader};
+use super::totality;
 use crate::diagnostics::{Code, nearest};
 use crate::domain::event::ATTENDANCE;
 use crate::domain::{LegState, Occasion};
@@ -84,9 +85,12 @@ pub(super) fn read_collect(
             table.place(),
         );
     }
-    let mut events = Vec::new();
+    let mut events: Vec<CollectEvent> = Vec::new();
     for entry in entries.into_iter().take(EVENTS_MAX) {
-        events.extend(read_event(&entry, onward, catalogue));
+        if let Some(event) = read_event(&entry, onward, catalogue) {
+            totality::check_event(&entry, &event, &events);
+            events.push(event);
+        }
         entry.finish();
     }
     problems.add(
@@ -137,7 +141,11 @@ fn read_event(
     if !table.has("kind") {
         table.missing("kind");
     }
-    let kind = table.word("kind", &KINDS)?;
+    let Some(kind) = table.word("kind", &KINDS) else {
+        // Which of the other keys belong to it cannot be said.
+        table.forgive();
+        return None;
+    };
     let told = match kind.value {
         Kind::Attendance => {
             let words: Vec<(&str, ())> = ATTENDANCE.iter().map(|(word, _)| (*word, ())).collect();
@@ -230,9 +238,12 @@ fn read_coded_column(
         }
         return Some((column, codes));
     };
-    for (_, word) in inline.pairs() {
-        value.choose("a word of codes", &word, words);
+    let pairs = inline.pairs();
+    for (_, word) in &pairs {
+        value.choose("a word of codes", word, words);
     }
+    check_typed(&pairs, value.problems());
+    totality::check_any(value, &pairs, &place);
     Some((column, catalogue.codes(Either::Table(inline))))
 }
 
@@ -262,6 +273,16 @@ fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<To
             table
                 .problems()
                 .add_fix(Code::UnknownKey, what, &item.place, fix);
+        }
+        if let Some(twin) = items
+            .iter()
+            .find(|known: &&MeasureItem| known.column == column.value)
+        {
+            let what = format!(
+                "items {} and {} are read from one column",
+                twin.item, item.value
+            );
+            table.problems().add(Code::TwoAnswers, what, &column.place);
         }
         items.push(MeasureItem {
             item: item.value.to_owned(),

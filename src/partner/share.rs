@@ -3,10 +3,11 @@
 //! The file alone decides; no data is looked at. Invariant: what passes can read nothing that `[share] fields` does not
 //! name, and what cannot be decided does not pass.
 
-use super::fields::{FieldId, FieldSet};
+use super::elements::{Elements, below};
+use super::fields::{FieldClass, FieldId, FieldSet};
 use super::table::{At, Problems};
 use crate::diagnostics::{Code, Place};
-use crate::path::{Expression, Read, Reads, Root};
+use crate::path::Expression;
 
 /// The share list of a partner while its file is read.
 pub(crate) struct ShareCheck<'c> {
@@ -38,7 +39,8 @@ impl<'c> ShareCheck<'c> {
     /// Holds a column's field against the list.
     pub(crate) fn column(&self, header: &str, field: FieldId, place: &Place) {
         let field = self.fields.field(field);
-        if !self.names(|entry| field.covered_by(entry)) {
+        // What is ours needs no entry, nor a list.
+        if field.class != FieldClass::Leg && !self.names(|entry| field.covered_by(entry)) {
             let what = format!(
                 "column \"{header}\" reads {}, which [share] does not name",
                 field.name
@@ -76,18 +78,22 @@ impl<'c> ShareCheck<'c> {
             self.problems.add(Code::ShareViolation, what, &share.place);
             return;
         }
-        let reads = match expression.reads() {
-            Reads::Paths(reads) => reads,
-            Reads::Unbounded { why } => {
+        if self.fields.shareable(share.value) {
+            let what = format!(
+                "column \"{header}\" shares an element by a field's name, {}",
+                share.value
+            );
+            self.problems.add(Code::SharedByField, what, &share.place);
+        }
+        let elements = match Elements::of_expression(expression) {
+            Ok(elements) => elements,
+            Err(why) => {
                 let what = format!("what column \"{header}\" reads cannot be decided: {why}");
                 self.problems.add(Code::ShareUndecidable, what, place);
                 return;
             }
         };
-        let outside = reads
-            .iter()
-            .map(element)
-            .find(|element| !below(element, share.value));
+        let outside = elements.all().find(|element| !below(element, share.value));
         if let Some(element) = outside {
             let what = format!(
                 "column \"{header}\" reads {element}, which is not below {}",
@@ -109,53 +115,9 @@ impl<'c> ShareCheck<'c> {
     }
 }
 
-/// `patient.extension`: where a path starts and the names it goes through.
-fn element(read: &Read) -> String {
-    let root = match &read.root {
-        Root::Focus => "request",
-        Root::Variable(name) => name,
-    };
-    let mut element = root.to_owned();
-    for name in &read.path {
-        element.push('.');
-        element.push_str(name);
-    }
-    element
-}
-
-/// Whether an element is the shared one or lies below it. `referral` is our word for the request.
-fn below(element: &str, share: &str) -> bool {
-    let share = share
-        .strip_prefix("referral.")
-        .map_or(share.to_owned(), |rest| format!("request.{rest}"));
-    // A whole resource is never one element.
-    if !share.contains('.') {
-        return false;
-    }
-    element
-        .strip_prefix(&share)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn below_means_the_element_or_a_part_of_it() {
-        let table = [
-            ("patient.extension", "patient.extension", true),
-            ("patient.extension.value", "patient.extension", true),
-            ("patient.extensions", "patient.extension", false),
-            ("patient", "patient.extension", false),
-            ("patient.name", "patient", false),
-            ("request.note", "referral.note", true),
-            ("requester.name", "patient.name", false),
-        ];
-        for (element, share, expected) in table {
-            assert_eq!(below(element, share), expected, "{element} {share}");
-        }
-    }
 
     #[test]
     fn attempts_to_read_round_the_share_are_refused() {

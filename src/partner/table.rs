@@ -8,96 +8,15 @@ use std::cell::{Cell, RefCell};
 use std::ops::{Range, RangeInclusive};
 
 use jiff::civil::Date;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostics::{Code, Diagnostic, Place, nearest};
-use crate::domain::limits::DIAGNOSTICS_MAX;
+use super::source_text::needs;
+pub(crate) use super::source_text::{Problems, SourceText};
+use crate::diagnostics::{Code, Place, nearest};
 
-/// Every problem of a set of files, in the order found, within a limit.
-#[derive(Debug, Default)]
-pub(crate) struct Problems {
-    found: RefCell<Vec<Diagnostic>>,
-}
-
-impl Problems {
-    /// Notes a problem; beyond the limit it adds nothing new.
-    pub(crate) fn push(&self, problem: Diagnostic) {
-        let mut found = self.found.borrow_mut();
-        if found.len() < DIAGNOSTICS_MAX {
-            found.push(problem);
-        }
-    }
-
-    /// Notes a problem of this kind.
-    pub(crate) fn add(&self, code: Code, what: impl Into<String>, place: &Place) {
-        self.push(Diagnostic::new(code, what, place.clone()));
-    }
-
-    /// Notes a problem with a fix that says more than the manual page.
-    pub(crate) fn add_fix(&self, code: Code, what: String, place: &Place, fix: String) {
-        self.push(Diagnostic::new(code, what, place.clone()).fix(fix));
-    }
-
-    /// Whether any of them forbids going on.
-    pub(crate) fn fatal(&self) -> bool {
-        self.found.borrow().iter().any(Diagnostic::fatal)
-    }
-
-    /// All of them, by place.
-    pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
-        let mut found = self.found.into_inner();
-        found.sort_by(|a, b| (a.place(), a.code()).cmp(&(b.place(), b.code())));
-        found
-    }
-}
-
-/// A text file with the places of its bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SourceText<'t> {
-    file: &'t str,
-    text: &'t str,
-}
-
-impl<'t> SourceText<'t> {
-    /// A file under the name that diagnostics show.
-    pub(crate) fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, text }
-    }
-
-    /// Line and column of a byte, both from 1; columns count characters.
-    pub(crate) fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count();
-        let column = before
-            .chars()
-            .rev()
-            .take_while(|character| *character != '\n')
-            .count();
-        Place::file(self.file)
-            .line(count(line + 1))
-            .column(count(column + 1))
-    }
-
-    /// Parses the file; every syntax error is a problem, and then nothing is read.
-    pub(crate) fn parse(&self, problems: &Problems) -> Option<DeTable<'t>> {
-        let (table, errors) = DeTable::parse_recoverable(self.text);
-        for error in &errors {
-            let place = self.place(error.span().map_or(0, |span| span.start));
-            let what = error
-                .message()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_lowercase();
-            problems.add(Code::ConfigSyntax, what, &place);
-        }
-        errors.is_empty().then(|| table.into_inner())
-    }
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
+/// The longest message that names a whole list (`style.md` §7).
+const WHAT_LENGTH_MAX: usize = 100;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,6 +127,12 @@ impl<'t> TableReader<'t> {
         Some(self.source.place(name.span().start))
     }
 
+    /// Where a character of a key's text stands, counted from 0.
+    pub(crate) fn place_in_text(&self, key: &str, characters: usize) -> Option<Place> {
+        let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
+        Some(self.source.place_in_text(value.span().start, characters))
+    }
+
     fn wrong_type(&self, key: &str, wanted: &str, value: &DeValue<'_>, place: &Place) {
         let what = format!("{key} takes {wanted}, not {}", article(value));
         self.problems.add(Code::WrongType, what, place);
@@ -215,7 +140,7 @@ impl<'t> TableReader<'t> {
 
     /// Notes that a required key is absent.
     pub(crate) fn missing(&self, key: &str) {
-        let what = format!("{} needs the key {key}", self.title());
+        let what = format!("{}{}", self.title(), needs(key));
         self.problems.add(Code::MissingKey, what, &self.place);
     }
 
@@ -353,13 +278,24 @@ impl<'t> TableReader<'t> {
             return Some(*value);
         }
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        let what = format!("{key} must be one of: {}", words.join(", "));
-        match nearest(found.value, words) {
-            Some(word) => {
-                let fix = format!("did you mean \"{word}\"?");
-                self.problems
-                    .add_fix(Code::BadValue, what, &found.place, fix);
-            }
+        let list = words.join(", ");
+        let near = nearest(found.value, words.iter().copied())
+            .map(|word| format!("did you mean \"{word}\"?"));
+        let mut what = format!("{key} must be one of: {list}");
+        let mut fix = near;
+        // A long list stands where there is room for it.
+        if what.chars().count() > WHAT_LENGTH_MAX {
+            what = format!("{key} is none of the {} words that are known", words.len());
+            fix = Some(
+                format!("{} use one of: {list}", fix.unwrap_or_default())
+                    .trim()
+                    .to_owned(),
+            );
+        }
+        match fix {
+            Some(fix) => self
+                .problems
+                .add_fix(Code::BadValue, what, &found.place, fix),
             None => self.problems.add(Code::BadValue, what, &found.place),
         }
         None
@@ -389,6 +325,32 @@ impl<'t> TableReader<'t> {
             }
         }
         texts
+    }
+
+    /// The texts of a list as far as it is one, without a word on what is wrong with it: whoever reads the key tells.
+    pub(crate) fn texts_if_any(&self, key: &str) -> Vec<At<&'t str>> {
+        let found = self.table.iter().find(|(name, _)| name.get_ref() == key);
+        let elements = found.and_then(|(_, value)| value.get_ref().as_array());
+        let text = |element: &'t Spanned<DeValue<'t>>| {
+            let place = self.source.place(element.span().start);
+            Some(At {
+                value: element.get_ref().as_str()?,
+                place,
+            })
+        };
+        elements.into_iter().flatten().filter_map(text).collect()
+    }
+
+    /// Whether the value of a key is a list.
+    pub(crate) fn is_list(&self, key: &str) -> bool {
+        let found = self.table.iter().find(|(name, _)| name.get_ref() == key);
+        found.is_some_and(|(_, value)| value.get_ref().as_array().is_some())
+    }
+
+    /// A text if it is one, without a word on what is wrong with it.
+    pub(crate) fn text_if_any(&self, key: &str) -> Option<&'t str> {
+        let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
+        value.get_ref().as_str()
     }
 
     /// A list of texts as owned values.
@@ -451,6 +413,7 @@ impl<'t> TableReader<'t> {
             return Some(Either::Table(self.child(key, table, place)));
         }
         if let Some(value) = value.as_str() {
+            let place = self.source.place(span.start);
             return Some(Either::Text(At { value, place }));
         }
         self.wrong_type(key, "a text or a table", value, &place);
@@ -473,6 +436,7 @@ impl<'t> TableReader<'t> {
                 None => self.wrong_type(key.get_ref(), "a text in quotes", value.get_ref(), &place),
             }
         }
+        pairs.sort_by(|one, other| one.0.place.cmp(&other.0.place));
         pairs
     }
 
@@ -510,6 +474,10 @@ impl<'t> TableReader<'t> {
             match nearest(key.get_ref(), asked.iter().copied()) {
                 Some(known) => {
                     let fix = format!("did you mean \"{known}\"?");
+                    // Without a letter in common it is a guess, not a slip.
+                    if key.get_ref().chars().any(|letter| known.contains(letter)) {
+                        self.problems.forget_missing(known, &self.place);
+                    }
                     self.problems.add_fix(Code::UnknownKey, what, &place, fix);
                 }
                 None => self.problems.add(Code::UnknownKey, what, &place),

@@ -17,6 +17,8 @@ mod broken;
 mod bulk;
 mod cli;
 mod demo;
+mod disclosure;
+mod disclosure_attempts;
 mod fhirpath;
 mod fhirpath_other;
 mod gp_faults;

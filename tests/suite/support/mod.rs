@@ -2,6 +2,7 @@
 
 pub(crate) mod bad_servers;
 pub(crate) mod between;
+pub(crate) mod elements;
 pub(crate) mod expected;
 pub(crate) mod expressions;
 pub(crate) mod fhir_server;
