@@ -45,9 +45,9 @@ pub(crate) type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// The longest request that is read.
 const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Files of a data folder, and the longest of them.
+/// Files of a data folder, and the bytes of all of them.
 const FILES_MAX: usize = 10_000;
-const FILE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 /// What a sandbox is started with.
 pub(crate) struct Options {
