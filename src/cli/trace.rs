@@ -4,10 +4,11 @@ use serde_json::json;
 
 use super::{DONE, Global, emit};
 use crate::app::App;
-use crate::domain::{Action, EventKind, Instant, LegReference, Stage};
+use crate::domain::{EventKind, Instant, LegReference, Stage};
 use crate::pipeline::env::Env;
-use crate::store::rows::{Leg, Place, PushState};
-use crate::store::{HeldQuery, Kind, fold};
+use crate::pipeline::life::Walker;
+use crate::store::HeldQuery;
+use crate::store::rows::{Leg, PushState};
 
 /// The whole life of one referral
 #[derive(clap::Args)]
@@ -17,13 +18,6 @@ pub(super) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// One step of a life.
-struct Step {
-    at: i64,
-    place: Place,
-    what: String,
 }
 
 /// The leg of a reference as people write it.
@@ -41,7 +35,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(None).await?;
     let leg = leg_of(&app, &args.reference).await?;
     let env = app.env();
-    let steps = steps(env, &leg).await?;
+    let steps = Walker::new(env).turns(&leg).await?;
     let entries = entries(env, &leg).await?;
     let holds = env
         .store
@@ -100,72 +94,6 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     }
     app.close().await;
     Ok(DONE)
-}
-
-/// Walks back from the leg's last event, then turns round.
-async fn steps(env: &Env, leg: &Leg) -> anyhow::Result<Vec<Step>> {
-    let mut steps = Vec::new();
-    let mut place = leg.last;
-    while place != Place::default() {
-        let Some(row) = env.store.ledger_at(place).await? else {
-            anyhow::bail!("the ledger misses a row of this leg: run kith prove")
-        };
-        let kind = Kind::from_number(row.kind)
-            .ok_or_else(|| anyhow::anyhow!("the ledger has a row of an unknown kind"))?;
-        let (what, prev) = if kind == Kind::Sent {
-            let sent = env
-                .store
-                .drop_rows(row.subject)
-                .await?
-                .into_iter()
-                .find(|sent| sent.leg == leg.id);
-            let sent = sent.ok_or_else(|| {
-                anyhow::anyhow!("a drop misses a row of this leg: run kith prove")
-            })?;
-            let file = env
-                .store
-                .drop_files(row.strand)
-                .await?
-                .into_iter()
-                .find(|file| file.id == row.subject);
-            let action = Action::from_number(sent.action).map_or("", Action::code);
-            let changed = if sent.changed.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", sent.changed)
-            };
-            (
-                format!(
-                    "{}: {action} row {} of {}{changed}",
-                    kind.word(),
-                    sent.row,
-                    file.map(|file| file.name).unwrap_or_default()
-                ),
-                sent.prev,
-            )
-        } else {
-            let step = fold::step(&row).ok_or_else(|| {
-                anyhow::anyhow!("a row of this leg cannot be read: run kith prove")
-            })?;
-            let why = step.after.why.map_or_else(String::new, |why| {
-                format!(", {}: {}", why.code(), why.practice_words())
-            });
-            let wanted = Action::from_number(step.after.pending)
-                .map_or_else(String::new, |action| format!(", {} to send", action.code()));
-            (
-                format!("{}: {}{why}{wanted}", kind.word(), step.after.state.code()),
-                step.prev,
-            )
-        };
-        steps.push(Step {
-            at: row.at,
-            place,
-            what,
-        });
-        place = prev;
-    }
-    steps.reverse();
-    Ok(steps)
 }
 
 /// What came back and how far it is, without any value.

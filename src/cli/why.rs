@@ -1,22 +1,50 @@
-//! `kith why`: every criterion of every partner with its verdict, for a referral that went and for one that did not.
+//! `kith why`: every check of a decision and every criterion of every partner, for referrals that went and for those that did not.
+//!
+//! In: a reference, a server's id on standard input, a record as the GP system has it, or all there are. Out: stories, for
+//! people or as one JSON object a line. Identity is never in them: ages, postcode areas and codes of our own lists are.
 
-use serde_json::json;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
 
 use super::trace::leg_of;
 use super::{DONE, Global, emit, known};
-use crate::domain::Action;
-use crate::pipeline::select::{Criterion, Holds, criteria};
-use crate::pipeline::{kept, map};
+use crate::app::App;
+use crate::diagnostics::Diagnostic;
+use crate::domain::{Reason, Stage};
+use crate::pipeline::select::Holds;
+use crate::pipeline::story::{Decided, Fate, PartnerLines, Story, Teller};
+use crate::pipeline::{Folder, known as known_before, referral_look};
+
+/// Legs read at a time.
+const PAGE: i64 = 500;
+/// Bytes of an id on standard input.
+const ID_BYTES_MAX: u64 = 4_096;
 
 /// Why a referral did or did not go to each partner
 #[derive(clap::Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["reference", "all", "request_id_stdin", "input"])))]
 pub(super) struct Args {
     /// The printed reference, K7M3-9QXD-4T2P
-    reference: String,
+    reference: Option<String>,
+    /// Every referral that has a reference, one JSON object a line; the last line of each source counts those without
+    #[arg(long, requires = "json")]
+    all: bool,
+    /// The GP system's own id of the request, read from standard input
+    #[arg(long)]
+    request_id_stdin: bool,
+    /// Referrals as the GP system has them: also those that were rejected, of which nothing is kept
+    #[arg(long, value_name = "FILE|DIR")]
+    input: Option<PathBuf>,
+    /// The source that they are of, if there is more than one
+    #[arg(long, value_name = "ID")]
+    source: Option<String>,
     /// Only this partner
     #[arg(long, value_name = "ID")]
     partner: Option<String>,
-    /// Judge as of this instant
+    /// Decide again as of this instant, with the newest records, instead of as it was decided
     #[arg(long, value_name = "INSTANT")]
     as_of: Option<String>,
     /// Print JSON
@@ -26,75 +54,304 @@ pub(super) struct Args {
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
-    let env = app.env();
     if let Some(id) = &args.partner {
-        known(
-            "partner",
-            id,
-            env.rules.partners.iter().map(|partner| partner.id.as_str()),
-        )?;
+        let ids = app.env().rules.partners.iter();
+        known("partner", id, ids.map(|partner| partner.id.as_str()))?;
     }
-    let leg = leg_of(&app, &args.reference).await?;
-    let Some(dossier) = kept::dossiers(env, &[leg.now.raws]).await?.pop().flatten() else {
-        anyhow::bail!("{} was erased: nothing is left to judge", leg.reference)
-    };
-    let place = env.source_at(leg.source).ok_or_else(|| {
-        anyhow::anyhow!("the source of {} is no longer configured", leg.reference)
-    })?;
-    let source = &env.sources[place].config;
-    let trees = dossier
-        .trees()
-        .map_err(|_| anyhow::anyhow!("the kept referral cannot be read"))?;
-    let reference = leg.reference.to_string();
-    let view = trees.view(
-        env.setting(source, &env.rules, env.today()),
-        map::facts(&reference, Action::New, "", 0),
-    );
-    let state = leg.now.state.code();
-    let why = leg.now.why.map(|why| (why.code(), why.practice_words()));
-    let went = env
-        .partner_at(leg.now.partner)
-        .map(|place| env.rules.partners[place].id.as_str());
-    let mut partners = Vec::new();
-    for partner in env
-        .rules
-        .partners
-        .iter()
-        .filter(|partner| args.partner.as_ref().is_none_or(|id| partner.id == *id))
-    {
-        let found = criteria(&view, trees.consent(), partner, source.routing.by_need);
-        let fits =
-            partner.select.enabled && found.iter().all(|criterion| criterion.holds == Holds::Yes);
-        if args.json {
-            let lines: Vec<_> = found.iter().map(|criterion| json!({"criterion": criterion.name, "asks": criterion.asks, "holds": word(criterion.holds)})).collect();
-            partners.push(json!({"partner": partner.id, "enabled": partner.select.enabled, "fits": fits, "named_or_chosen": went == Some(partner.id.as_str()), "criteria": lines}));
-            continue;
-        }
-        print_partner(&partner.id, fits, went == Some(partner.id.as_str()), &found)?;
-    }
-    if args.json {
-        let all = json!({"reference": reference, "state": state, "why": why.map(|why| why.0), "partners": partners});
-        emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
-    } else {
-        emit(format_args!(
-            "{reference} is {state}{}\n",
-            why.map_or_else(String::new, |(code, words)| format!(" ({code}: {words})"))
-        ))?;
-    }
+    let ended = tell(&app, args).await;
     app.close().await;
-    Ok(DONE)
+    ended.map(|()| DONE)
 }
 
-fn print_partner(id: &str, fits: bool, chosen: bool, found: &[Criterion]) -> anyhow::Result<()> {
-    let mark = if chosen { "  <- named or chosen" } else { "" };
-    let verdict = if fits { "fits    " } else { "does not" };
-    emit(format_args!("{verdict} {id}{mark}\n"))?;
-    for criterion in found {
+async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
+    let env = app.env();
+    let mut teller = Teller::new(env);
+    let again = args.as_of.is_some();
+    if let Some(input) = &args.input {
+        return brought(app, args, &mut teller, input).await;
+    }
+    if args.all {
+        return all(app, args, &mut teller).await;
+    }
+    let leg = if args.request_id_stdin {
+        let mut id = String::new();
+        std::io::stdin()
+            .take(ID_BYTES_MAX)
+            .read_to_string(&mut id)
+            .context("reading standard input")?;
+        let source = source(app, args)?;
+        let look = referral_look(env, source, id.trim().as_bytes());
+        let leg = env.store.legs_by_look(vec![look]).await?.pop();
+        leg.ok_or_else(|| {
+            anyhow::anyhow!("no referral with this id has a reference: it was not ours or has not come; bring its record with --input")
+        })?
+    } else {
+        leg_of(app, args.reference.as_deref().unwrap_or_default()).await?
+    };
+    let story = teller.leg(&leg, again).await?;
+    if story.decided.is_none() {
+        anyhow::bail!(
+            "{} was erased or its source is no longer configured: nothing is left to judge",
+            leg.reference
+        );
+    }
+    if args.json {
+        let shown = in_json(&story, None, args.partner.as_deref());
+        emit(format_args!("{}\n", serde_json::to_string_pretty(&shown)?))
+    } else {
+        print(&story, None, args.partner.as_deref())
+    }
+}
+
+/// Every leg of the source, or of all; then what has no leg, counted.
+async fn all(app: &App, args: &Args, teller: &mut Teller<'_>) -> anyhow::Result<()> {
+    let env = app.env();
+    if let Some(id) = &args.source {
+        let ids = env.sources.iter();
+        known("source", id, ids.map(|source| source.config.id.as_str()))?;
+    }
+    let wanted = |id: &str| args.source.as_deref().is_none_or(|wanted| wanted == id);
+    let mut after = 0;
+    loop {
+        let legs = env.store.legs_after(after, PAGE).await?;
+        let Some(last) = legs.last() else { break };
+        after = last.id;
+        for leg in &legs {
+            let story = teller.leg(leg, args.as_of.is_some()).await?;
+            if wanted(&story.source) {
+                let shown = in_json(&story, None, args.partner.as_deref());
+                emit(format_args!("{shown}\n"))?;
+            }
+        }
+    }
+    let books = env.store.books(0).await?;
+    for source in env
+        .sources
+        .iter()
+        .filter(|source| wanted(&source.config.id))
+    {
+        let count = |stage: Stage, reason: Reason| -> u64 {
+            let of = books
+                .iter()
+                .filter(|book| book.source == source.strand && book.stage == stage);
+            of.filter_map(|book| book.counts.reasons().get(&reason))
+                .sum()
+        };
+        let counted = json!({
+            Reason::NotOurs.code(): count(Stage::Select, Reason::NotOurs),
+            Reason::Unreadable.code(): count(Stage::Pull, Reason::Unreadable),
+        });
+        let line = json!({"source": source.config.id, "without_reference": counted});
+        emit(format_args!("{line}\n"))?;
+    }
+    Ok(())
+}
+
+/// Referrals as somebody brings them: the story of their leg, else of the decision that these records lead to.
+async fn brought(
+    app: &App,
+    args: &Args,
+    teller: &mut Teller<'_>,
+    input: &Path,
+) -> anyhow::Result<()> {
+    let env = app.env();
+    let source = source(app, args)?;
+    if !input.exists() {
+        anyhow::bail!("{} does not exist", input.display());
+    }
+    let folder = Folder::open(input, &env.config.home.join("var/tmp"))?;
+    super::print_diagnostics(folder.diagnostics());
+    for problem in folder.diagnostics().iter().filter(|_| args.json) {
+        let line = unreadable(&env.sources[source].config.id, problem);
+        emit(format_args!("{line}\n"))?;
+    }
+    for index in 0..folder.len() {
+        let dossier = folder.dossier(index)?;
+        let place = folder.place(index).text();
+        let story = match dossier.trees() {
+            Err(_) => None,
+            Ok(trees) => match known_before(env, source, &dossier, &trees).await? {
+                (Some(leg), _) => Some(teller.leg(&leg, args.as_of.is_some()).await?),
+                (None, before) => Some(teller.brought(source, &trees, before)),
+            },
+        };
+        let Some(story) = story else { continue };
+        if args.json {
+            let shown = in_json(&story, Some(&place), args.partner.as_deref());
+            emit(format_args!("{shown}\n"))?;
+        } else {
+            print(&story, Some(&place), args.partner.as_deref())?;
+        }
+    }
+    Ok(())
+}
+
+/// The source named, else the only one.
+fn source(app: &App, args: &Args) -> anyhow::Result<usize> {
+    let sources = &app.env().sources;
+    let ids = || sources.iter().map(|source| source.config.id.as_str());
+    match &args.source {
+        Some(id) => {
+            known("source", id, ids())?;
+            ids()
+                .position(|known| known == id)
+                .ok_or_else(|| anyhow::anyhow!("there is no source \"{id}\""))
+        }
+        None if sources.len() == 1 => Ok(0),
+        None => anyhow::bail!("there is more than one source: say which with --source"),
+    }
+}
+
+/// What could not be read as a resource, and so was rejected.
+fn unreadable(source: &str, problem: &Diagnostic) -> Value {
+    let mut line = problem.to_json();
+    if let Some(fields) = line.as_object_mut() {
+        fields.insert("source".to_owned(), json!(source));
+        let fate = json!({"state": "rejected", "reason": Reason::Unreadable.code()});
+        fields.insert("fate".to_owned(), fate);
+    }
+    line
+}
+
+fn fate(fate: &Fate) -> Value {
+    json!({"state": fate.state, "reason": fate.reason.map(Reason::code), "partner": fate.partner})
+}
+
+fn in_json(story: &Story, place: Option<&str>, partner: Option<&str>) -> Value {
+    let life: Vec<Value> = story
+        .life
+        .iter()
+        .map(|(at, what)| json!({"at": at.utc_text(), "what": what}))
+        .collect();
+    let waits: Vec<Value> = story.waits.iter().map(|(number, reason)| json!({"number": number, "reason": reason.code(), "owner": reason.owner().code()})).collect();
+    let decided = story.decided.as_ref();
+    let mut shown = json!({
+        "reference": story.reference, "source": story.source, "fate": fate(&story.fate),
+        "decision": decided.map(decision), "life": life, "waits": waits,
+        "partners": decided.map(|decided| partners(decided, partner)),
+    });
+    if let Some(fields) = shown.as_object_mut() {
+        if let Some(place) = place {
+            fields.insert("where".to_owned(), json!(place));
+        }
+        if let Some(before) = story.pulled_before {
+            fields.insert("pulled_before".to_owned(), json!(before));
+        }
+    }
+    shown
+}
+
+fn decision(decided: &Decided) -> Value {
+    let steps: Vec<Value> = decided.steps.iter().map(|step| json!({"check": step.check, "saw": step.saw, "ends": step.ends.map(Reason::code)})).collect();
+    json!({
+        "at": decided.at.utc_text(), "recorded": decided.recorded.as_ref().map(fate), "again": fate(&decided.again),
+        "agrees": agrees(decided), "same_rules": decided.same_rules, "steps": steps,
+        "open_with": decided.open_with, "signed": decided.signed,
+    })
+}
+
+fn agrees(decided: &Decided) -> Option<bool> {
+    let recorded = decided.recorded.as_ref()?;
+    Some(*recorded == decided.again)
+}
+
+fn partners(decided: &Decided, only: Option<&str>) -> Value {
+    let of = decided
+        .partners
+        .iter()
+        .filter(|partner| only.is_none_or(|only| partner.id == only));
+    of.map(|partner| {
+        let lines: Vec<Value> = partner.lines.iter().map(|line| json!({"criterion": line.name, "asks": line.asks, "saw": line.saw, "holds": word(line.holds)})).collect();
+        json!({
+            "partner": partner.id, "enabled": partner.enabled, "priority": partner.priority, "fits": partner.fits,
+            "named_or_chosen": chosen(decided, partner), "criteria": lines,
+        })
+    })
+    .collect()
+}
+
+/// Whether the decision was about this partner.
+fn chosen(decided: &Decided, partner: &PartnerLines) -> bool {
+    let fate = decided.recorded.as_ref().unwrap_or(&decided.again);
+    fate.partner.as_deref() == Some(partner.id.as_str())
+}
+
+fn print(story: &Story, place: Option<&str>, only: Option<&str>) -> anyhow::Result<()> {
+    let name = story.reference.as_deref().or(place).unwrap_or_default();
+    emit(format_args!("{name} is {}\n", in_words(&story.fate)))?;
+    match story.pulled_before {
+        Some(true) => emit(format_args!("  this version was pulled before\n"))?,
+        Some(false) => emit(format_args!("  this version was never pulled\n"))?,
+        None => {}
+    }
+    for (at, what) in &story.life {
+        emit(format_args!("  {}  {what}\n", at.london_text()))?;
+    }
+    for (number, reason) in &story.waits {
         emit(format_args!(
-            "    {:<11} {:<8} asks: {}\n",
-            criterion.name,
-            word(criterion.holds),
-            criterion.asks
+            "  waits: hold {number} for {}: {}\n",
+            reason.owner().code(),
+            reason.practice_words()
+        ))?;
+    }
+    let Some(decided) = &story.decided else {
+        return Ok(());
+    };
+    emit(format_args!("\nDecided {}\n", decided.at.london_text()))?;
+    for step in &decided.steps {
+        let end = step
+            .ends
+            .map_or_else(String::new, |reason| format!("  <- {}", reason.code()));
+        emit(format_args!("  {:<21}{}{end}\n", step.check, step.saw))?;
+    }
+    for act in &decided.signed {
+        emit(format_args!("  a person: {act}\n"))?;
+    }
+    if agrees(decided) == Some(false) {
+        let recorded = decided.recorded.as_ref().map(in_words).unwrap_or_default();
+        let rules = match decided.same_rules {
+            Some(false) => "the rules have changed since",
+            _ => "a person or a change at the practice decided otherwise",
+        };
+        let again = in_words(&decided.again);
+        emit(format_args!(
+            "  recorded: {recorded}; these checks say now: {again} ({rules})\n"
+        ))?;
+    }
+    emit(format_args!("\n"))?;
+    decided
+        .partners
+        .iter()
+        .filter(|partner| only.is_none_or(|only| partner.id == only))
+        .try_for_each(|partner| print_partner(partner, chosen(decided, partner)))
+}
+
+fn in_words(fate: &Fate) -> String {
+    let partner = fate
+        .partner
+        .as_ref()
+        .map_or_else(String::new, |partner| format!(", {partner}"));
+    let why = fate.reason.map_or_else(String::new, |reason| {
+        format!(" ({}: {})", reason.code(), reason.practice_words())
+    });
+    format!("{}{partner}{why}", fate.state)
+}
+
+fn print_partner(partner: &PartnerLines, chosen: bool) -> anyhow::Result<()> {
+    let mark = if chosen { "  <- named or chosen" } else { "" };
+    let verdict = match (partner.enabled, partner.fits) {
+        (false, _) => "disabled",
+        (true, true) => "fits    ",
+        (true, false) => "does not",
+    };
+    emit(format_args!("{verdict} {}{mark}\n", partner.id))?;
+    for line in &partner.lines {
+        emit(format_args!(
+            "    {:<11} {:<8} asks: {}; saw: {}\n",
+            line.name,
+            word(line.holds),
+            line.asks,
+            line.saw
         ))?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use crate::domain::{Action, Entropy};
 use crate::partner::{Rules, SourceFacts};
 use crate::pipeline::dossier::{Bytes, Dossier, Setting};
 use crate::pipeline::map;
-use crate::pipeline::select::{Decision, Known, SourceRules, Unnamed, decide};
+use crate::pipeline::select::{Decision, Known, SourceRules, Trail, Unnamed, decide};
 
 /// What the practice of this person serves.
 fn served(person: &Person) -> Vec<Value> {
@@ -81,7 +81,13 @@ fn found(person: &Person, rules: &Rules) -> Fate {
         shadow: false,
         partner_system: &format!("{NAMESPACE}/Id/partner"),
     };
-    match decide(&view, trees.consent(), &source, Known::default()) {
+    match decide(
+        &view,
+        trees.consent(),
+        &source,
+        Known::default(),
+        &mut Trail::silent(),
+    ) {
         Decision::NotOurs => Fate::NotServed,
         Decision::Closed(_, reason) => Fate::Closed(reason.code()),
         Decision::Held(reason, _) => Fate::Held(reason.code()),

@@ -100,3 +100,7 @@ pub(crate) const PAGE_ENTRIES: Bound = Bound {
 pub(crate) const REQUESTS_PER_SECOND_MAX: u32 = 1_000;
 /// Bytes of a secret, a key or a certificate file.
 pub(crate) const SECRET_BYTES_MAX: u64 = 1024 * 1024;
+/// Turns of one leg: a leg that moves every hour for a year has fewer.
+pub(crate) const LEG_TURNS_MAX: usize = 10_000;
+/// Legs of a partner whose lives are walked to say how many were open at an instant.
+pub(crate) const CAPACITY_LEGS_MAX: usize = 20_000;

@@ -19,6 +19,13 @@ pub(crate) struct MapProblem {
     pub(crate) detail: String,
 }
 
+impl MapProblem {
+    /// Column and detail in one.
+    pub(crate) fn told(&self) -> String {
+        format!("column \"{}\": {}", self.header, self.detail)
+    }
+}
+
 /// The cells of a row.
 pub(crate) type Cells<'v> = Vec<Cow<'v, str>>;
 

@@ -11,6 +11,7 @@ pub(crate) mod env;
 pub(crate) mod gp;
 pub(crate) mod intake_lookup;
 pub(crate) mod kept;
+pub(crate) mod life;
 pub(crate) mod map;
 mod matching;
 mod observe;
@@ -22,6 +23,7 @@ mod receipt;
 mod reconcile;
 mod redecide;
 pub(crate) mod select;
+pub(crate) mod story;
 pub(crate) mod undo;
 mod watch;
 
@@ -31,6 +33,7 @@ use std::sync::Arc;
 pub(crate) use collect::month_number;
 use env::Env;
 pub(crate) use pull::folder::Folder;
+pub(crate) use pull::{known, referral_look};
 pub(crate) use redecide::{Said, Verdict, redecide};
 
 use crate::diagnostics::Diagnostic;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::dossier::Dossier;
 use super::env::Env;
 use super::pull::{chunk, rule_tail};
-use super::select::{Known, objection};
+use super::select::{Known, Trail, objection};
 use super::{Only, StageOutcome, kept, map};
 use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
 use crate::store::batch::LegSeed;
@@ -222,7 +222,15 @@ async fn decide(
     let known = Known {
         open_with: if said.despite_open { &[] } else { &open },
     };
-    let outcome = chunk::judge(env, source, &view, trees.consent(), known, &|_, _| {});
+    let outcome = chunk::judge(
+        env,
+        source,
+        &view,
+        trees.consent(),
+        known,
+        &|_, _| {},
+        &mut Trail::silent(),
+    );
     let (
         Some(place),
         Some(chunk::Outcome::Held(
@@ -242,6 +250,7 @@ async fn decide(
             &env.source_rules(source),
             known,
             place,
+            &mut Trail::silent(),
         ) {
             Some(reason) => chunk::Outcome::Held(Stage::Select, reason, Some(place)),
             None => chunk::Outcome::Routed(place),

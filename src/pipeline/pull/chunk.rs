@@ -13,7 +13,7 @@ use crate::partner::Partner;
 use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
 use crate::pipeline::env::{Env, Ids, raw_spot};
-use crate::pipeline::select::{Decision, Known, consent_ended, decide};
+use crate::pipeline::select::{Decision, Known, Trail, consent_ended, decide};
 use crate::pipeline::{map, ready};
 use crate::seal::{Digest, HolderKey, Look, sealed_digest, stub};
 use crate::store::rows::{KeyKind, KeyRow, Leg, RawIds, RawKind, RawRow, Standing};
@@ -365,7 +365,15 @@ impl One<'_, '_> {
             }
         };
         let known = Known { open_with: &open };
-        judge(env, source, &view, self.trees.consent(), known, &keep)
+        judge(
+            env,
+            source,
+            &view,
+            self.trees.consent(),
+            known,
+            &keep,
+            &mut Trail::silent(),
+        )
     }
 
     fn person(&self, ids: &Ids, stream: &mut Stream) -> Person {
@@ -458,8 +466,9 @@ pub(crate) fn judge(
     consent: Option<&Json<'_>>,
     known: Known<'_>,
     mapped: &dyn Fn(&Partner, &map::Cells<'_>),
+    trail: &mut Trail,
 ) -> Option<Outcome> {
-    match decide(view, consent, &env.source_rules(source), known) {
+    match decide(view, consent, &env.source_rules(source), known, trail) {
         Decision::NotOurs => None,
         Decision::Closed(state, reason) => Some(Outcome::Closed(state, reason)),
         Decision::Held(reason, place) => Some(Outcome::Held(Stage::Select, reason, place)),
@@ -468,10 +477,14 @@ pub(crate) fn judge(
             Some(
                 match map::row(partner, view, &|fields| env.keys.token(fields)) {
                     Ok(cells) => {
+                        trail.check("row", None, || format!("{} cells", cells.len()));
                         mapped(partner, &cells);
                         Outcome::Routed(place)
                     }
-                    Err(problem) => Outcome::Held(Stage::Map, problem.reason, Some(place)),
+                    Err(problem) => {
+                        trail.check("row", Some(problem.reason), || problem.told());
+                        Outcome::Held(Stage::Map, problem.reason, Some(place))
+                    }
                 },
             )
         }

@@ -117,7 +117,7 @@ pub(super) fn looks(
         (None, None) => env.keys.look(&[name, b"nobody", id]),
     };
     Some(Looks {
-        referral: env.keys.look(&[name, b"ServiceRequest", id]),
+        referral: referral_look(env, source, id),
         request: env.keys.look(&[
             name,
             b"ServiceRequest",
@@ -136,6 +136,30 @@ pub(super) fn looks(
             dossier.consent.as_ref().and(trees.consent()),
         ),
     })
+}
+
+/// The look of the referral with this id of the source's server.
+pub(crate) fn referral_look(env: &Env, source: usize, id: &[u8]) -> Look {
+    let name = env.sources[source].config.id.as_bytes();
+    env.keys.look(&[name, b"ServiceRequest", id])
+}
+
+/// The leg of a referral as somebody brings it, and whether this very version was pulled before.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn known(
+    env: &Env,
+    source: usize,
+    dossier: &Dossier,
+    trees: &Trees<'_>,
+) -> anyhow::Result<(Option<Leg>, bool)> {
+    let Some(looks) = looks(env, source, dossier, trees) else {
+        return Ok((None, false));
+    };
+    let leg = env.store.legs_by_look(vec![looks.referral]).await?.pop();
+    let seen = env.store.raws_by_look(vec![looks.request]).await?;
+    Ok((leg, !seen.is_empty()))
 }
 
 /// What tells one version of a resource from another: a server's version id, else its content without what a server may

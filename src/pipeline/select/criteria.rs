@@ -1,8 +1,11 @@
-//! A partner's referral criteria against one referral: each with its verdict, never with the person's value.
+//! A partner's referral criteria against one referral: each with what was seen, masked, and its verdict.
+
+use std::fmt;
 
 use jiff::civil::Date;
 
-use super::consent::covers;
+use super::consent::{covers, in_force};
+use super::seen::{self, Saw};
 use crate::domain::Reason;
 use crate::fhir::patient;
 use crate::partner::derive::{Age, NO_FIXED_ABODE, activity_code, age_on, needs as need_words};
@@ -19,47 +22,62 @@ pub(crate) enum Holds {
     Unknown,
 }
 
+/// What a criterion asks, as the agreement says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asks<'v> {
+    Words(&'v [String]),
+    Ages(Option<u32>, Option<u32>),
+    Areas(&'v [PostcodeArea]),
+    Days(Option<Date>, Option<Date>),
+    Said(&'static str),
+}
+
 /// One criterion and its verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Criterion {
+pub(crate) struct Criterion<'v> {
     /// The key of the partner file.
     pub(crate) name: &'static str,
-    /// What it asks, as the agreement says it.
-    pub(crate) asks: String,
+    pub(crate) asks: Asks<'v>,
+    /// What it was held against.
+    pub(crate) saw: Saw<'v>,
     pub(crate) holds: Holds,
     /// Why a referral that fails is held.
     pub(crate) reason: Reason,
 }
 
+impl fmt::Display for Asks<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let day = |day: &Option<Date>| day.map_or_else(|| "…".to_owned(), |day| day.to_string());
+        match self {
+            Self::Words(words) => f.write_str(&words.join(", ")),
+            Self::Ages(Some(min), Some(max)) => write!(f, "{min} to {max}"),
+            Self::Ages(Some(min), None) => write!(f, "{min} or over"),
+            Self::Ages(None, Some(max)) => write!(f, "{max} or under"),
+            Self::Ages(None, None) => f.write_str("any age"),
+            Self::Areas(areas) => {
+                let areas: Vec<String> = areas.iter().map(PostcodeArea::text).collect();
+                f.write_str(&areas.join(", "))
+            }
+            Self::Days(starts, ends) => write!(f, "{} to {}", day(starts), day(ends)),
+            Self::Said(words) => f.write_str(words),
+        }
+    }
+}
+
 /// Every criterion of a partner for a referral, in a fixed order.
-pub(crate) fn criteria(
-    view: &View<'_>,
+pub(crate) fn criteria<'v>(
+    view: &View<'v>,
     consent: Option<&Json<'_>>,
-    partner: &Partner,
+    partner: &'v Partner,
     by_need: bool,
-) -> Vec<Criterion> {
+) -> Vec<Criterion<'v>> {
     let select = &partner.select;
     let mut found = vec![children(view, partner)];
     if !select.activities.is_empty() {
         found.push(activity(view, partner));
     }
     if !select.needs.is_empty() && (by_need || select.activities.is_empty()) {
-        let needs = need_words(view);
-        let holds = if needs.is_empty() {
-            Holds::Unknown
-        } else {
-            yes_or_no(
-                needs
-                    .iter()
-                    .any(|need| select.needs.iter().any(|listed| listed == need)),
-            )
-        };
-        found.push(Criterion {
-            name: "needs",
-            asks: select.needs.join(", "),
-            holds,
-            reason: Reason::Criteria,
-        });
+        found.push(needs(view, partner));
     }
     if let Some(ages) = select.age_years {
         found.push(age(view, ages.min, ages.max));
@@ -68,36 +86,18 @@ pub(crate) fn criteria(
         found.push(area(view, partner));
     }
     if !select.practices.is_empty() {
-        let ods = view
-            .practice
-            .and_then(crate::fhir::people::ods_code)
-            .unwrap_or(view.source.ods_code);
-        let holds = yes_or_no(select.practices.iter().any(|listed| listed == ods));
-        found.push(Criterion {
-            name: "practices",
-            asks: select.practices.join(", "),
-            holds,
-            reason: Reason::Criteria,
-        });
+        found.push(practice(view, partner));
     }
     if !select.gender.is_empty() {
-        let gender = view.patient.and_then(patient::gender);
-        let holds = gender.map_or(Holds::Unknown, |gender| {
-            yes_or_no(select.gender.iter().any(|listed| listed == gender))
-        });
-        found.push(Criterion {
-            name: "gender",
-            asks: select.gender.join(", "),
-            holds,
-            reason: Reason::Criteria,
-        });
+        found.push(gender(view, partner));
     }
     if select.starts_on.is_some() || select.ends_on.is_some() {
         let open = select.starts_on.is_none_or(|day| day <= view.today)
             && select.ends_on.is_none_or(|day| view.today <= day);
         found.push(Criterion {
             name: "open",
-            asks: span(select.starts_on, select.ends_on),
+            asks: Asks::Days(select.starts_on, select.ends_on),
+            saw: Saw::Day(view.today),
             holds: yes_or_no(open),
             reason: Reason::Criteria,
         });
@@ -106,64 +106,77 @@ pub(crate) fn criteria(
     found
 }
 
-fn activity(view: &View<'_>, partner: &Partner) -> Criterion {
-    let holds = match activity_code(view) {
-        None => Holds::Unknown,
-        Some(code) => yes_or_no(
-            partner
-                .select
-                .activities
-                .iter()
-                .any(|listed| listed == code),
-        ),
-    };
+fn activity<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+    let code = activity_code(view);
+    let listed = &partner.select.activities;
     Criterion {
         name: "activities",
-        asks: partner.select.activities.join(", "),
-        holds,
+        asks: Asks::Words(listed),
+        saw: seen::activity(view.rules, code),
+        holds: code.map_or(Holds::Unknown, |code| {
+            yes_or_no(listed.iter().any(|listed| listed == code))
+        }),
+        reason: Reason::Criteria,
+    }
+}
+
+fn needs<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+    let needs = need_words(view);
+    let listed = &partner.select.needs;
+    let any = || {
+        needs
+            .iter()
+            .any(|need| listed.iter().any(|listed| listed == need))
+    };
+    Criterion {
+        name: "needs",
+        asks: Asks::Words(listed),
+        saw: seen::needs(&needs),
+        holds: if needs.is_empty() {
+            Holds::Unknown
+        } else {
+            yes_or_no(any())
+        },
         reason: Reason::Criteria,
     }
 }
 
 /// Under 18, or of unknown age: only where the partner takes children (`safety.md` §5).
-fn children(view: &View<'_>, partner: &Partner) -> Criterion {
-    let asks = if partner.children {
-        "any age"
-    } else {
-        "18 or over"
-    };
-    let holds = match person_age(view) {
+fn children<'v>(view: &View<'v>, partner: &Partner) -> Criterion<'v> {
+    let age = person_age(view);
+    let holds = match age {
         _ if partner.children => Holds::Yes,
         Age::Years(years) | Age::Between(years, _) => yes_or_no(years >= 18),
         Age::Unknown => Holds::Unknown,
     };
     Criterion {
         name: "children",
-        asks: asks.to_owned(),
+        asks: Asks::Said(if partner.children {
+            "any age"
+        } else {
+            "18 or over"
+        }),
+        saw: Saw::Age(age),
         holds,
         reason: Reason::Child,
     }
 }
 
 /// With a partial birth date both ends must agree.
-fn age(view: &View<'_>, min: Option<u32>, max: Option<u32>) -> Criterion {
+fn age<'v>(view: &View<'v>, min: Option<u32>, max: Option<u32>) -> Criterion<'v> {
     let within =
         |years: u32| min.is_none_or(|min| years >= min) && max.is_none_or(|max| years <= max);
-    let holds = match person_age(view) {
+    let age = person_age(view);
+    let holds = match age {
         Age::Years(years) => yes_or_no(within(years)),
         Age::Between(low, high) if within(low) && within(high) => Holds::Yes,
         Age::Between(low, high) if !within(low) && !within(high) => Holds::No,
         Age::Between(..) | Age::Unknown => Holds::Unknown,
     };
-    let asks = match (min, max) {
-        (Some(min), Some(max)) => format!("{min} to {max}"),
-        (Some(min), None) => format!("{min} or over"),
-        (None, Some(max)) => format!("{max} or under"),
-        (None, None) => "any age".to_owned(),
-    };
     Criterion {
         name: "age_years",
-        asks,
+        asks: Asks::Ages(min, max),
+        saw: Saw::Age(age),
         holds,
         reason: Reason::Criteria,
     }
@@ -173,20 +186,16 @@ fn person_age(view: &View<'_>) -> Age {
     age_on(view.patient.and_then(patient::birth_date), view.today)
 }
 
-fn area(view: &View<'_>, partner: &Partner) -> Criterion {
+fn area<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+    let areas = &partner.select.postcodes;
     let postcode = view
         .patient
         .and_then(|person| patient::address(person, view.today))
         .and_then(|address| address.postcode);
+    let saw = seen::sector(postcode.as_deref());
     let (holds, reason) = match postcode.filter(|postcode| postcode != NO_FIXED_ABODE) {
         Some(postcode) => (
-            yes_or_no(
-                partner
-                    .select
-                    .postcodes
-                    .iter()
-                    .any(|area| area.covers(&postcode)),
-            ),
+            yes_or_no(areas.iter().any(|area| area.covers(&postcode))),
             Reason::Area,
         ),
         None if partner.select.no_postcode == NoPostcode::Ignore => {
@@ -194,41 +203,70 @@ fn area(view: &View<'_>, partner: &Partner) -> Criterion {
         }
         None => (Holds::Unknown, Reason::NoPostcode),
     };
-    let asks: Vec<String> = partner
-        .select
-        .postcodes
-        .iter()
-        .map(PostcodeArea::text)
-        .collect();
     Criterion {
         name: "postcodes",
-        asks: asks.join(", "),
+        asks: Asks::Areas(areas),
+        saw,
         holds,
         reason,
     }
 }
 
-fn consented(view: &View<'_>, consent: Option<&Json<'_>>, partner: &Partner) -> Criterion {
+fn practice<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+    let ods = view
+        .practice
+        .and_then(crate::fhir::people::ods_code)
+        .unwrap_or(view.source.ods_code);
+    let listed = &partner.select.practices;
+    let known = listed.iter().any(|listed| listed == ods);
+    Criterion {
+        name: "practices",
+        asks: Asks::Words(listed),
+        // The code of a practice that nobody listed is what somebody wrote.
+        saw: if known || ods == view.source.ods_code {
+            Saw::Ods(ods)
+        } else {
+            Saw::Unlisted(1)
+        },
+        holds: yes_or_no(known),
+        reason: Reason::Criteria,
+    }
+}
+
+fn gender<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+    let gender = view.patient.and_then(patient::gender);
+    let listed = &partner.select.gender;
+    Criterion {
+        name: "gender",
+        asks: Asks::Words(listed),
+        saw: Saw::Code(seen::code(gender)),
+        holds: gender.map_or(Holds::Unknown, |gender| {
+            yes_or_no(listed.iter().any(|listed| listed == gender))
+        }),
+        reason: Reason::Criteria,
+    }
+}
+
+fn consented<'v>(view: &View<'v>, consent: Option<&Json<'_>>, partner: &Partner) -> Criterion<'v> {
+    let saw = consent.map_or(Saw::Nothing, |consent| {
+        Saw::Consent(seen::consent(consent, in_force(consent, view.today)))
+    });
     let (asks, holds) = match partner.select.consent {
-        ConsentRule::Implied => ("implied by direct care".to_owned(), Holds::Yes),
+        ConsentRule::Implied => ("implied by direct care", Holds::Yes),
         ConsentRule::Required => {
             let holds = consent.map_or(Holds::Unknown, |consent| {
                 yes_or_no(covers(consent, partner, view))
             });
-            ("consent that covers this partner".to_owned(), holds)
+            ("consent that covers this partner", holds)
         }
     };
     Criterion {
         name: "consent",
-        asks,
+        asks: Asks::Said(asks),
+        saw,
         holds,
         reason: Reason::Consent,
     }
-}
-
-fn span(starts: Option<Date>, ends: Option<Date>) -> String {
-    let day = |day: Option<Date>| day.map_or_else(|| "…".to_owned(), |day| day.to_string());
-    format!("{} to {}", day(starts), day(ends))
 }
 
 fn yes_or_no(holds: bool) -> Holds {

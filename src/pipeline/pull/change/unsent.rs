@@ -4,7 +4,7 @@ use super::{Ask, Case, Settled};
 use crate::domain::{LegState, Reason, Stage};
 use crate::fhir::patient;
 use crate::pipeline::pull::chunk::{Outcome, standing};
-use crate::pipeline::select::{Known, objection, review};
+use crate::pipeline::select::{Known, Trail, objection, review};
 use crate::store::rows::{RawIds, Standing};
 
 /// How the leg stands now; `outcome` is what a first decision would say, `None` of what is no longer ours.
@@ -73,7 +73,14 @@ fn assigned(case: &Case<'_>) -> Option<Outcome> {
     let view = case.view(case.trees);
     let known = Known::default();
     Some(
-        match objection(&view, case.trees.consent(), &rules, known, place) {
+        match objection(
+            &view,
+            case.trees.consent(),
+            &rules,
+            known,
+            place,
+            &mut Trail::silent(),
+        ) {
             Some(Reason::Consent) => Outcome::Closed(LegState::Cancelled, Reason::ConsentWithdrawn),
             Some(reason) => Outcome::Held(Stage::Select, reason, Some(place)),
             None => Outcome::Routed(place),

@@ -1,0 +1,132 @@
+//! Where a referral goes: to the performer it names, else as the routing says (`product.md` §4, `safety.md` §4).
+//!
+//! In: the referral, the partner files and the source's routing. Out: one partner, or the reason why a person decides.
+//! Keeps: a named performer is never replaced, and a tie is never guessed.
+
+use super::seen;
+use super::{Holds, SourceRules, Trail, Unnamed, criteria};
+use crate::domain::Reason;
+use crate::fhir::service_request;
+use crate::partner::derive::{activity_code, needs};
+use crate::partner::model::ConsentRule;
+use crate::partner::{Partner, PartnerKind, View};
+use crate::path::{Json, items};
+
+/// Where it goes: to the performer named, else as the routing says.
+pub(super) fn destination(
+    view: &View<'_>,
+    consent: Option<&Json<'_>>,
+    source: &SourceRules<'_>,
+    trail: &mut Trail,
+) -> Result<usize, Reason> {
+    let performers = service_request::performers(view.request, None);
+    if !performers.is_empty() {
+        let found = named(view, source);
+        trail.check("performer", found.err(), || match found {
+            Ok(place) => format!("names {}", id_of(view, place)),
+            Err(_) if performers.len() > 1 => format!("{} performers", performers.len()),
+            Err(_) => "a performer who is no partner".to_owned(),
+        });
+        return found;
+    }
+    let (activity, found_needs) = (activity_code(view), needs(view));
+    let nowhere = activity.is_none() && (!source.by_need || found_needs.is_empty());
+    let ends = nowhere.then_some(Reason::NoDestination);
+    if let Some(reason) = trail.check("performer", ends, || {
+        seen::wants(view, activity, &found_needs)
+    }) {
+        return Err(reason);
+    }
+    match source.unnamed {
+        Unnamed::Hold => {
+            let reason = Reason::NoService;
+            trail.check("routing", Some(reason), || {
+                "hold: a person chooses".to_owned()
+            });
+            Err(reason)
+        }
+        Unnamed::LinkWorker => best(view, consent, source, trail, "link-worker", |partner| {
+            partner.kind == PartnerKind::LinkWorker
+        }),
+        Unnamed::Auto => best(view, consent, source, trail, "auto", |partner| {
+            partner.select.consent == ConsentRule::Required
+        }),
+    }
+}
+
+fn id_of<'v>(view: &View<'v>, place: usize) -> &'v str {
+    let partner = view.rules.partners.get(place);
+    partner.map_or("", |partner| partner.id.as_str())
+}
+
+/// The one partner that the performers name; anything else is held, never re-routed.
+pub(super) fn named(view: &View<'_>, source: &SourceRules<'_>) -> Result<usize, Reason> {
+    let mut places = Vec::new();
+    for performer in items(view.request.get("performer")) {
+        let identifier = crate::fhir::reference::identifier(performer);
+        let place = identifier.and_then(|(system, value)| place_of(view, source, system, value));
+        places.push(place.ok_or(Reason::UnknownPartner)?);
+    }
+    places.dedup();
+    match places.as_slice() {
+        [place] => Ok(*place),
+        _ => Err(Reason::UnknownPartner),
+    }
+}
+
+fn place_of(
+    view: &View<'_>,
+    source: &SourceRules<'_>,
+    system: Option<&str>,
+    value: &str,
+) -> Option<usize> {
+    view.rules.partners.iter().position(|partner| {
+        let own = system == Some(source.partner_system) && partner.id == value;
+        own || (system == Some(partner.identifier.system.as_str())
+            && partner.identifier.value == value)
+    })
+}
+
+/// The partner with the highest priority among those of a class whose criteria all hold.
+fn best(
+    view: &View<'_>,
+    consent: Option<&Json<'_>>,
+    source: &SourceRules<'_>,
+    trail: &mut Trail,
+    routing: &str,
+    of_class: impl Fn(&Partner) -> bool,
+) -> Result<usize, Reason> {
+    let fits = |partner: &Partner| {
+        partner.select.enabled
+            && of_class(partner)
+            && criteria(view, consent, partner, source.by_need)
+                .iter()
+                .all(|criterion| criterion.holds == Holds::Yes)
+    };
+    let mut found: Vec<(i32, usize)> = view
+        .rules
+        .partners
+        .iter()
+        .enumerate()
+        .filter(|(_, partner)| fits(partner))
+        .map(|(place, partner)| (partner.select.priority, place))
+        .collect();
+    found.sort_by_key(|(priority, place)| (std::cmp::Reverse(*priority), *place));
+    let chosen = match found.as_slice() {
+        [] => Err(Reason::NoService),
+        [(first, _), (second, _), ..] if first == second => Err(Reason::Tie),
+        [(_, place), ..] => Ok(*place),
+    };
+    trail.check("routing", chosen.err(), || {
+        let names: Vec<String> = found
+            .iter()
+            .map(|(priority, place)| format!("{} (priority {priority})", id_of(view, *place)))
+            .collect();
+        if names.is_empty() {
+            format!("{routing}: no partner whose criteria all hold")
+        } else {
+            format!("{routing}: {}", names.join(", "))
+        }
+    });
+    chosen
+}

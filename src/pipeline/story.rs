@@ -1,0 +1,434 @@
+//! Why a referral went where it went: its decision made once more, check by check, beside what the ledger recorded.
+//!
+//! In: a leg, or a referral as somebody brings it. Out: a [`Story`] of every check, every partner's criteria, and what
+//! happened since. Keeps: the decision is select's own, on the records and the day of then; where the two differ, both are
+//! shown. A story names nobody: no name, number, address, server id or free text.
+
+use std::collections::HashMap;
+
+use super::dossier::{Dossier, Trees};
+use super::env::Env;
+use super::kept;
+use super::life::{Turn, Walker, before};
+use super::map;
+use super::pull::chunk::{Outcome, judge, standing};
+use super::select::{Holds, Known, Step, Trail, criteria};
+use crate::domain::limits::CAPACITY_LEGS_MAX;
+use crate::domain::{Action, Instant, LegState, Reason, Stage};
+use crate::partner::View;
+use crate::store::fold::fields;
+use crate::store::rows::{Leg, Place, RawIds, Standing};
+use crate::store::{HeldQuery, Kind};
+
+/// Legs read at a time.
+const PAGE: i64 = 500;
+
+/// Where a referral came to stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fate {
+    /// The state of its leg; `rejected` of what has none.
+    pub(crate) state: &'static str,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) partner: Option<String>,
+}
+
+/// A criterion of a partner, with the value seen and the verdict.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    pub(crate) asks: String,
+    pub(crate) saw: String,
+    pub(crate) holds: Holds,
+}
+
+/// A partner's side of a decision.
+#[derive(Clone, Debug)]
+pub(crate) struct PartnerLines {
+    pub(crate) id: String,
+    pub(crate) enabled: bool,
+    pub(crate) priority: i32,
+    pub(crate) fits: bool,
+    pub(crate) lines: Vec<Line>,
+}
+
+/// The decision and what it rested on.
+#[derive(Clone, Debug)]
+pub(crate) struct Decided {
+    pub(crate) at: Instant,
+    /// As the ledger has it; nothing is recorded of a referral that somebody brings.
+    pub(crate) recorded: Option<Fate>,
+    /// As the same checks say now, on the records and the day of then.
+    pub(crate) again: Fate,
+    /// Whether the rules of today are those of then; `None` where the ledger does not say.
+    pub(crate) same_rules: Option<bool>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) partners: Vec<PartnerLines>,
+    /// Partners with whom the person had something open.
+    pub(crate) open_with: Vec<String>,
+    /// Acts of people that the decision followed: act, by, as.
+    pub(crate) signed: Vec<String>,
+}
+
+/// One referral's story.
+#[derive(Clone, Debug)]
+pub(crate) struct Story {
+    pub(crate) reference: Option<String>,
+    pub(crate) source: String,
+    pub(crate) fate: Fate,
+    /// `None` where the person was erased and nothing is left to judge.
+    pub(crate) decided: Option<Decided>,
+    /// What happened, oldest first.
+    pub(crate) life: Vec<(Instant, String)>,
+    /// Open holds: number, reason.
+    pub(crate) waits: Vec<(i64, Reason)>,
+    /// Of a referral that somebody brings: whether this very version was pulled before.
+    pub(crate) pulled_before: Option<bool>,
+}
+
+/// Tells stories; what many of them need is read once.
+pub(crate) struct Teller<'e> {
+    env: &'e Env,
+    walker: Walker<'e>,
+    /// Lives of the legs of partners with a capacity.
+    lives: HashMap<i64, Option<Vec<(i64, Vec<Turn>)>>>,
+}
+
+/// When and of what a decision is made.
+struct Moment {
+    at: Instant,
+    place: Place,
+    raws: RawIds,
+    recorded: Option<Standing>,
+    rules: Option<String>,
+}
+
+impl<'e> Teller<'e> {
+    pub(crate) fn new(env: &'e Env) -> Self {
+        Self {
+            env,
+            walker: Walker::new(env),
+            lives: HashMap::new(),
+        }
+    }
+
+    /// The story of a leg; with `again`, decided on today's day and its newest records.
+    ///
+    /// # Errors
+    /// The store failed, the ledger misses a row, or a sealed value does not open.
+    pub(crate) async fn leg(&mut self, leg: &Leg, again: bool) -> anyhow::Result<Story> {
+        let env = self.env;
+        let turns = self.walker.turns(leg).await?;
+        let moment = self.moment(leg, &turns, again);
+        let dossier = kept::dossiers(env, &[moment.raws]).await?.pop().flatten();
+        let decided = match (dossier, env.source_at(leg.source)) {
+            (Some(dossier), Some(source)) => {
+                let mut decided = self.decided(leg, source, &dossier, &moment).await?;
+                decided.signed = self.signed(moment.place).await?;
+                Some(decided)
+            }
+            _ => None,
+        };
+        let query = HeldQuery {
+            leg: Some(leg.id),
+            number: None,
+        };
+        let holds = env.store.held(query).await?;
+        let source = env.source_at(leg.source);
+        Ok(Story {
+            reference: Some(leg.reference.to_string()),
+            source: source.map_or_else(String::new, |place| env.sources[place].config.id.clone()),
+            fate: self.fate(leg.now),
+            decided,
+            life: turns
+                .into_iter()
+                .map(|turn| (Instant(turn.at), turn.what))
+                .collect(),
+            waits: holds
+                .into_iter()
+                .map(|hold| (hold.number, hold.reason))
+                .collect(),
+            pulled_before: None,
+        })
+    }
+
+    /// The story of a referral that never had a leg: not ours, or not seen yet.
+    ///
+    /// # Errors
+    /// None that a store gives: the decision reads what it was brought.
+    pub(crate) fn brought(&self, source: usize, trees: &Trees<'_>, pulled_before: bool) -> Story {
+        let env = self.env;
+        let (decided, outcome) = self.judged(source, trees, "", env.now(), &[]);
+        let fate = match outcome {
+            None => Fate {
+                state: "rejected",
+                reason: Some(Reason::NotOurs),
+                partner: None,
+            },
+            Some(_) => Fate {
+                state: "not pulled yet",
+                reason: None,
+                partner: None,
+            },
+        };
+        Story {
+            reference: None,
+            source: env.sources[source].config.id.clone(),
+            fate,
+            decided: Some(decided),
+            life: Vec::new(),
+            waits: Vec::new(),
+            pulled_before: Some(pulled_before),
+        }
+    }
+
+    /// The last decision before anything left, or now.
+    fn moment(&self, leg: &Leg, turns: &[Turn], again: bool) -> Moment {
+        let now = Moment {
+            at: self.env.now(),
+            place: Place::default(),
+            raws: leg.now.raws,
+            recorded: None,
+            rules: None,
+        };
+        if again {
+            return now;
+        }
+        let left = turns.iter().position(|turn| turn.kind == Kind::Sent);
+        let decision = turns
+            .iter()
+            .take(left.unwrap_or(turns.len()))
+            .filter(|turn| matches!(turn.kind, Kind::Decided | Kind::Amended))
+            .filter_map(|turn| Some((turn, turn.after?)))
+            .next_back();
+        decision.map_or(now, |(turn, after)| Moment {
+            at: Instant(turn.at),
+            place: turn.place,
+            raws: after.raws,
+            recorded: Some(after),
+            rules: turn.rules.clone(),
+        })
+    }
+
+    async fn decided(
+        &mut self,
+        leg: &Leg,
+        source: usize,
+        dossier: &Dossier,
+        moment: &Moment,
+    ) -> anyhow::Result<Decided> {
+        let env = self.env;
+        let open = self.open_then(leg, moment).await?;
+        let trees = dossier
+            .trees()
+            .map_err(|_| anyhow::anyhow!("a kept referral cannot be read"))?;
+        let reference = leg.reference.to_string();
+        let (mut decided, mut outcome) = self.judged(source, &trees, &reference, moment.at, &open);
+        if let Some(Outcome::Routed(place)) = outcome
+            && let Some(full) = self.capacity(place, leg, moment, &mut decided).await?
+        {
+            outcome = Some(full);
+        }
+        decided.again = self.fate_of(outcome);
+        decided.recorded = moment.recorded.map(|after| self.fate(after));
+        let now = crate::store::chain::hex(&env.rules.hash[..16]);
+        decided.same_rules = moment.rules.as_ref().map(|then| *then == now);
+        Ok(decided)
+    }
+
+    /// Select and map on what they are given.
+    fn judged(
+        &self,
+        source: usize,
+        trees: &Trees<'_>,
+        reference: &str,
+        at: Instant,
+        open: &[usize],
+    ) -> (Decided, Option<Outcome>) {
+        let env = self.env;
+        let config = &env.sources[source].config;
+        let view = trees.view(
+            env.setting(config, &env.rules, at.london_day()),
+            map::facts(reference, Action::New, "", 0),
+        );
+        let mut trail = Trail::telling();
+        let known = Known { open_with: open };
+        let consent = trees.consent();
+        let outcome = judge(env, config, &view, consent, known, &|_, _| {}, &mut trail);
+        let by_need = config.routing.by_need;
+        let decided = Decided {
+            at,
+            recorded: None,
+            again: self.fate_of(outcome),
+            same_rules: None,
+            steps: trail.into_steps(),
+            partners: partner_lines(&view, consent, by_need),
+            open_with: open.iter().filter_map(|place| self.id(*place)).collect(),
+            signed: Vec::new(),
+        };
+        (decided, outcome)
+    }
+
+    /// Partners with whom the person had another leg open at that moment.
+    async fn open_then(&mut self, leg: &Leg, moment: &Moment) -> anyhow::Result<Vec<usize>> {
+        let mut open = Vec::new();
+        if leg.now.person == 0 {
+            return Ok(open);
+        }
+        let others = self.env.store.legs_of_persons(vec![leg.now.person]).await?;
+        for other in others.iter().filter(|other| other.id != leg.id) {
+            let then = if moment.place == Place::default() {
+                Some(other.now)
+            } else {
+                before(&self.walker.turns(other).await?, moment.at.0, moment.place)
+            };
+            let then = then.filter(|then| is_open(*then));
+            open.extend(then.and_then(|then| self.env.partner_at(then.partner)));
+        }
+        Ok(open)
+    }
+
+    /// How many places a partner with a capacity had left; the outcome if it had none.
+    async fn capacity(
+        &mut self,
+        place: usize,
+        leg: &Leg,
+        moment: &Moment,
+        decided: &mut Decided,
+    ) -> anyhow::Result<Option<Outcome>> {
+        let env = self.env;
+        let Some(max) = env.rules.partners[place].select.open_legs_max else {
+            return Ok(None);
+        };
+        let strand = env.partners[place].strand;
+        if !self.lives.contains_key(&strand) {
+            let lives = self.lives_of(strand).await?;
+            self.lives.insert(strand, lives);
+        }
+        let Some(lives) = self.lives.get(&strand).and_then(Option::as_ref) else {
+            return Ok(None);
+        };
+        let at = if moment.place == Place::default() {
+            i64::MAX
+        } else {
+            moment.at.0
+        };
+        let open = lives
+            .iter()
+            .filter(|(other, turns)| {
+                *other != leg.id
+                    && before(turns, at, moment.place)
+                        .is_some_and(|then| then.partner == strand && is_open(then))
+            })
+            .count();
+        let full = u32::try_from(open).is_ok_and(|open| open >= max);
+        let ends = full.then_some(Reason::Capacity);
+        decided.steps.push(Step {
+            check: "capacity",
+            saw: format!("{open} open of {max}"),
+            ends,
+        });
+        Ok(ends.map(|reason| Outcome::Held(Stage::Select, reason, Some(place))))
+    }
+
+    /// The lives of all legs that are or were for a partner; `None` of more than can be walked.
+    async fn lives_of(&mut self, strand: i64) -> anyhow::Result<Option<Vec<(i64, Vec<Turn>)>>> {
+        let mut lives = Vec::new();
+        let mut after = 0;
+        loop {
+            let legs = self.env.store.legs_after(after, PAGE).await?;
+            let Some(last) = legs.last() else {
+                return Ok(Some(lives));
+            };
+            after = last.id;
+            for leg in legs.iter().filter(|leg| leg.now.partner == strand) {
+                if lives.len() >= CAPACITY_LEGS_MAX {
+                    return Ok(None);
+                }
+                lives.push((leg.id, self.walker.turns(leg).await?));
+            }
+        }
+    }
+
+    /// Who signed for a decision: the rows just before it in its strand.
+    async fn signed(&self, place: Place) -> anyhow::Result<Vec<String>> {
+        let mut signed = Vec::new();
+        for back in 1..=3 {
+            if place.seq <= back {
+                break;
+            }
+            let at = Place {
+                seq: place.seq - back,
+                ..place
+            };
+            let row = self.env.store.ledger_at(at).await?;
+            let Some(row) = row.filter(|row| row.kind == Kind::Signed as i64) else {
+                break;
+            };
+            let tail = fields(&row).unwrap_or_default();
+            let word = |place: usize| tail.get(place).and_then(serde_json::Value::as_str);
+            if let (Some(act), Some(by), Some(owner)) = (word(0), word(1), word(2)) {
+                signed.push(format!("{act} by {by} as {owner}"));
+            }
+        }
+        Ok(signed)
+    }
+
+    fn id(&self, place: usize) -> Option<String> {
+        let partner = self.env.rules.partners.get(place);
+        partner.map(|partner| partner.id.clone())
+    }
+
+    fn fate(&self, now: Standing) -> Fate {
+        let place = self.env.partner_at(now.partner);
+        Fate {
+            state: now.state.code(),
+            reason: now.why,
+            partner: place.and_then(|place| self.id(place)),
+        }
+    }
+
+    fn fate_of(&self, outcome: Option<Outcome>) -> Fate {
+        outcome.map_or(
+            Fate {
+                state: "rejected",
+                reason: Some(Reason::NotOurs),
+                partner: None,
+            },
+            |outcome| self.fate(standing(self.env, outcome, 0, RawIds::default())),
+        )
+    }
+}
+
+/// What counts against a capacity and as a duplicate.
+fn is_open(then: Standing) -> bool {
+    then.partner > 0 && (then.state == LegState::Routed || then.state.after_sending())
+}
+
+/// Every criterion of every partner.
+fn partner_lines(
+    view: &View<'_>,
+    consent: Option<&crate::path::Json<'_>>,
+    by_need: bool,
+) -> Vec<PartnerLines> {
+    let partners = view.rules.partners.iter();
+    partners
+        .map(|partner| {
+            let lines: Vec<Line> = criteria(view, consent, partner, by_need)
+                .into_iter()
+                .map(|found| Line {
+                    name: found.name,
+                    asks: found.asks.to_string(),
+                    saw: found.saw.to_string(),
+                    holds: found.holds,
+                })
+                .collect();
+            PartnerLines {
+                id: partner.id.clone(),
+                enabled: partner.select.enabled,
+                priority: partner.select.priority,
+                fits: partner.select.enabled && lines.iter().all(|line| line.holds == Holds::Yes),
+                lines,
+            }
+        })
+        .collect()
+}
