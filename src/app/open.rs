@@ -88,6 +88,7 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         partners: Vec::new(),
         rules_changed: rules_changed(&store, strand, &rules).await?,
         readings: crate::pipeline::env::Readings::default(),
+        claims: crate::pipeline::env::Claims::default(),
         store: Arc::clone(&store) as Arc<dyn Store>,
         keys,
         clock: options.clock,

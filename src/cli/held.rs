@@ -3,10 +3,11 @@
 use clap::Subcommand;
 use serde_json::json;
 
+use super::trace::leg_of;
 use super::{DONE, Global, emit, known};
 use crate::app::App;
 use crate::domain::{Instant, LegState, Owner, Reason, Stage};
-use crate::pipeline::{Said, Verdict, redecide};
+use crate::pipeline::{Said, Verdict, open_beside, redecide};
 use crate::store::batch::LegSeed;
 use crate::store::rows::{HeldRow, Leg, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
@@ -47,6 +48,15 @@ enum Act {
         number: i64,
         /// The partner
         partner: String,
+        #[command(flatten)]
+        who: Who,
+    },
+    /// It is the same as a referral that is open with this partner: attach it there, and send nothing
+    Join {
+        /// Its number
+        number: i64,
+        /// The reference of the open one; kith held show N names it
+        reference: String,
         #[command(flatten)]
         who: Who,
     },
@@ -133,6 +143,16 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
             app.close().await;
             Ok(DONE)
         }
+        Act::Join {
+            number,
+            reference,
+            who,
+        } => {
+            let app = global.open(None).await?;
+            join(&app, number, &reference, &who).await?;
+            app.close().await;
+            Ok(DONE)
+        }
         Act::Reject { number, who } => {
             let app = global.open(None).await?;
             reject(&app, number, &who).await?;
@@ -187,7 +207,17 @@ async fn describe(app: &App, hold: &HeldRow) -> anyhow::Result<String> {
     let partner = env
         .partner_at(hold.partner)
         .map(|place| env.rules.partners[place].id.clone());
+    let beside = match &leg {
+        Some(leg) if hold.open && hold.reason == Reason::AlreadyOpen => beside(env, leg).await?,
+        _ => Vec::new(),
+    };
+    // A reference says nothing of who referred.
+    let beside: Vec<String> = beside
+        .iter()
+        .map(|other| other.reference.to_string())
+        .collect();
     let shown = json!({
+        "open_beside": beside,
         "number": hold.number, "open": hold.open, "reason": hold.reason.code(), "what": hold.reason.practice_words(), "owner": hold.reason.owner().code(),
         "stage": Stage::from_number(hold.stage).map_or("", Stage::code), "reference": leg.map(|leg| leg.reference.to_string()), "partner": partner,
         "return": if hold.return_id == 0 { None } else { Some(hold.return_id) }, "row": if hold.row == 0 { None } else { Some(hold.row) },
@@ -294,6 +324,52 @@ async fn release(app: &App, number: i64, who: &Who, said: Said) -> anyhow::Resul
         Verdict::Gone => format!("{reference} can no longer be read."),
     };
     emit(format_args!("{said}\n"))?;
+    Ok(())
+}
+
+/// Legs that are open with the partner that this one waits for.
+async fn beside(
+    env: &std::sync::Arc<crate::pipeline::env::Env>,
+    leg: &Leg,
+) -> anyhow::Result<Vec<Leg>> {
+    let mut open = open_beside(env, leg).await?;
+    open.retain(|other| other.now.partner == leg.now.partner);
+    Ok(open)
+}
+
+async fn join(app: &App, number: i64, reference: &str, who: &Who) -> anyhow::Result<()> {
+    let hold = mine(app, number, who).await?;
+    let env = app.env();
+    let leg = env.store.legs(vec![hold.leg]).await?.pop();
+    let waits = |leg: &Leg| leg.now.state == LegState::Held && hold.reason == Reason::AlreadyOpen;
+    let Some(leg) = leg.filter(waits) else {
+        anyhow::bail!("hold {number} is not about a referral that is already open: nothing to join")
+    };
+    let wanted = leg_of(app, reference).await?;
+    let open = beside(env, &leg).await?;
+    let Some(other) = open.iter().find(|other| other.id == wanted.id) else {
+        anyhow::bail!(
+            "{} is not open with this partner for the same person",
+            wanted.reference
+        )
+    };
+    let mut batch = sign(app, &hold, who, "join").await?;
+    batch.released.push(number);
+    let after = Standing {
+        state: LegState::Cancelled,
+        why: Some(Reason::Joined),
+        pending: 0,
+        ..leg.now
+    };
+    let (joined, id) = (leg.reference, leg.id);
+    let seed = LegSeed::Known(Box::new(leg));
+    let attached = other.id.to_string();
+    batch.push(Entry::leg(Kind::Settled, id, seed, after, attached));
+    env.store.commit(batch).await?;
+    emit(format_args!(
+        "{joined} is joined to {}; nothing is sent.\n",
+        other.reference
+    ))?;
     Ok(())
 }
 

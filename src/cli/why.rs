@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::trace::leg_of;
 use super::{DONE, Global, emit, known};
 use crate::app::App;
-use crate::diagnostics::Diagnostic;
 use crate::domain::{Reason, Stage};
 use crate::pipeline::select::Holds;
 use crate::pipeline::story::{Decided, Fate, PartnerLines, Story, Teller};
@@ -161,10 +160,6 @@ async fn brought(
     }
     let folder = Folder::open(input, &env.config.home.join("var/tmp"))?;
     super::print_diagnostics(folder.diagnostics());
-    for problem in folder.diagnostics().iter().filter(|_| args.json) {
-        let line = unreadable(&env.sources[source].config.id, problem);
-        emit(format_args!("{line}\n"))?;
-    }
     for index in 0..folder.len() {
         let dossier = folder.dossier(index)?;
         let place = folder.place(index).text();
@@ -200,17 +195,6 @@ fn source(app: &App, args: &Args) -> anyhow::Result<usize> {
         None if sources.len() == 1 => Ok(0),
         None => anyhow::bail!("there is more than one source: say which with --source"),
     }
-}
-
-/// What could not be read as a resource, and so was rejected.
-fn unreadable(source: &str, problem: &Diagnostic) -> Value {
-    let mut line = problem.to_json();
-    if let Some(fields) = line.as_object_mut() {
-        fields.insert("source".to_owned(), json!(source));
-        let fate = json!({"state": "rejected", "reason": Reason::Unreadable.code()});
-        fields.insert("fate".to_owned(), fate);
-    }
-    line
 }
 
 fn fate(fate: &Fate) -> Value {

@@ -83,10 +83,11 @@ pub(crate) enum Reason {
     ConsentWithdrawn,
     DeathRemoved,
     NotReRead,
+    Joined,
 }
 
 /// Number in the store and code of each reason; never reused, never renumbered.
-const TABLE: [(Reason, i64, &str); 76] = [
+const TABLE: [(Reason, i64, &str); 77] = [
     (Reason::NotOurs, 1, "not-ours"),
     (Reason::ClosedAtSource, 2, "closed-at-source"),
     (Reason::DeclinedByPerson, 3, "declined-by-person"),
@@ -163,6 +164,7 @@ const TABLE: [(Reason, i64, &str); 76] = [
     (Reason::ConsentWithdrawn, 86, "consent-withdrawn"),
     (Reason::DeathRemoved, 87, "death-removed"),
     (Reason::NotReRead, 88, "not-re-read"),
+    (Reason::Joined, 95, "joined"),
 ];
 
 /// Who can settle a reason.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::civil::Date;
 
@@ -18,7 +18,7 @@ use crate::domain::{Clock, Entropy, Instant};
 use crate::fhir::client::Session;
 use crate::fhir::client_error::ClientError;
 use crate::partner::{Partner, Rules, SourceFacts};
-use crate::seal::{HolderKey, Keys, Spot};
+use crate::seal::{HolderKey, Keys, Look, Spot};
 use crate::store::rows::KeyRow;
 use crate::store::{Store, StoreError};
 use crate::transport::FolderTransport;
@@ -63,10 +63,33 @@ pub(crate) struct Env {
     pub(crate) ids: IdRanges,
     /// Rows mapped in this run and not yet delivered.
     pub(crate) ready: ReadyRows,
+    /// Who was routed to whom in this run, by any source.
+    pub(crate) claims: Claims,
     /// The rules are not those of the last run: what waits is decided again.
     pub(crate) rules_changed: bool,
     /// What was read at the practices in this run.
     pub(crate) readings: Readings,
+}
+
+/// Who was routed to whom in this run. Sources that are read at once do not see each other's rows before they are durable,
+/// and two practices may refer one person to one partner in the same hour.
+#[derive(Default)]
+pub(crate) struct Claims(Mutex<HashMap<(Look, i64), i64>>);
+
+impl Claims {
+    /// A run begins: what was written before is in the store.
+    pub(crate) fn begin(&self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    /// Takes a person's place with a partner for a source; `false` if another source has taken it in this run.
+    pub(crate) fn take(&self, person: Look, partner: i64, source: i64) -> bool {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *taken.entry((person, partner)).or_insert(source) == source
+    }
 }
 
 /// Ids of strands, taken in ranges so that handing one out costs no transaction.

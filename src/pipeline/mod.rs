@@ -34,7 +34,7 @@ pub(crate) use collect::month_number;
 use env::Env;
 pub(crate) use pull::folder::Folder;
 pub(crate) use pull::{known, referral_look};
-pub(crate) use redecide::{Said, Verdict, redecide};
+pub(crate) use redecide::{Said, Verdict, open_beside, redecide};
 
 use crate::diagnostics::Diagnostic;
 use crate::domain::{Counts, Stage};
@@ -135,6 +135,7 @@ pub(crate) async fn run(
     wanted: &[Stage],
 ) -> anyhow::Result<StageOutcome> {
     env.readings.begin();
+    env.claims.begin();
     // What the last run left between two steps is finished before anything new is begun.
     let mut outcome = deliver::finish(env).await?;
     outcome.merge(run_outbound(env, run, only, wanted).await?);

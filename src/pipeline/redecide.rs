@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::dossier::Dossier;
 use super::env::Env;
-use super::pull::{chunk, rule_tail};
+use super::pull::{chunk, persons_alike, rule_tail};
 use super::select::{Known, Trail, objection};
 use super::{Only, StageOutcome, kept, map};
 use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
+use crate::path::Json;
 use crate::store::batch::LegSeed;
-use crate::store::rows::{BookRow, HeldRow, Leg};
+use crate::store::rows::{BookRow, HeldRow, Leg, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
 
 /// Legs looked at in one transaction.
@@ -177,6 +178,26 @@ async fn look_again(
     Ok(Some(counts))
 }
 
+/// Open legs of the leg's person, at whichever source.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn open_beside(env: &Env, leg: &Leg) -> anyhow::Result<Vec<Leg>> {
+    let dossier = kept::dossiers(env, &[leg.now.raws]).await?.pop().flatten();
+    match dossier.as_ref().map(Dossier::trees) {
+        Some(Ok(trees)) => beside(env, leg, trees.patient()).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
+async fn beside(env: &Env, leg: &Leg, patient: Option<&Json<'_>>) -> anyhow::Result<Vec<Leg>> {
+    let persons = persons_alike(env, leg.now.person, patient).await?;
+    let open = |now: Standing| now.state == LegState::Routed || now.state.after_sending();
+    let mut others = env.store.legs_of_persons(persons).await?;
+    others.retain(|other| other.id != leg.id && open(other.now));
+    Ok(others)
+}
+
 fn hold(leg: &Leg, partner: i64, stage: Stage, reason: Reason) -> HeldRow {
     HeldRow {
         number: 0,
@@ -198,15 +219,6 @@ async fn decide(
     dossier: &Dossier,
     said: Said,
 ) -> anyhow::Result<Option<chunk::Outcome>> {
-    let others = env.store.legs_of_persons(vec![leg.now.person]).await?;
-    let open: Vec<usize> = others
-        .iter()
-        .filter(|other| {
-            other.id != leg.id
-                && (other.now.state == LegState::Routed || other.now.state.after_sending())
-        })
-        .filter_map(|other| env.partner_at(other.now.partner))
-        .collect();
     let Some(place) = env.source_at(leg.source) else {
         return Ok(None);
     };
@@ -214,6 +226,11 @@ async fn decide(
     let Ok(trees) = dossier.trees() else {
         return Ok(None);
     };
+    let open: Vec<usize> = beside(env, leg, trees.patient())
+        .await?
+        .iter()
+        .filter_map(|other| env.partner_at(other.now.partner))
+        .collect();
     let reference = leg.reference.to_string();
     let view = trees.view(
         env.setting(source, &env.rules, env.today()),

@@ -12,6 +12,7 @@ use super::kept;
 use super::life::{Turn, Walker, before};
 use super::map;
 use super::pull::chunk::{Outcome, judge, standing};
+use super::pull::persons_alike;
 use super::select::{Holds, Known, Step, Trail, criteria};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
 use crate::domain::{Action, Instant, LegState, Reason, Stage};
@@ -217,10 +218,10 @@ impl<'e> Teller<'e> {
         moment: &Moment,
     ) -> anyhow::Result<Decided> {
         let env = self.env;
-        let open = self.open_then(leg, moment).await?;
         let trees = dossier
             .trees()
             .map_err(|_| anyhow::anyhow!("a kept referral cannot be read"))?;
+        let open = self.open_then(leg, moment, &trees).await?;
         let reference = leg.reference.to_string();
         let (mut decided, mut outcome) = self.judged(source, &trees, &reference, moment.at, &open);
         if let Some(Outcome::Routed(place)) = outcome
@@ -269,12 +270,15 @@ impl<'e> Teller<'e> {
     }
 
     /// Partners with whom the person had another leg open at that moment.
-    async fn open_then(&mut self, leg: &Leg, moment: &Moment) -> anyhow::Result<Vec<usize>> {
+    async fn open_then(
+        &mut self,
+        leg: &Leg,
+        moment: &Moment,
+        trees: &Trees<'_>,
+    ) -> anyhow::Result<Vec<usize>> {
         let mut open = Vec::new();
-        if leg.now.person == 0 {
-            return Ok(open);
-        }
-        let others = self.env.store.legs_of_persons(vec![leg.now.person]).await?;
+        let persons = persons_alike(self.env, leg.now.person, trees.patient()).await?;
+        let others = self.env.store.legs_of_persons(persons).await?;
         for other in others.iter().filter(|other| other.id != leg.id) {
             let then = if moment.place == Place::default() {
                 Some(other.now)

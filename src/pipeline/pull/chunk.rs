@@ -49,6 +49,8 @@ pub(crate) struct NewReferral {
 #[derive(Clone)]
 pub(crate) struct Person {
     pub(crate) look: Look,
+    /// The same person whichever source names them; `None` without a number.
+    pub(crate) anywhere: Option<Look>,
     pub(crate) id: i64,
     pub(crate) key: HolderKey,
     /// The row to write, if the store did not know the person.
@@ -344,16 +346,18 @@ impl One<'_, '_> {
     fn decide(&self, person: &Person, leg: i64, reference: LegReference) -> Option<Outcome> {
         let env = self.env;
         let source = &env.sources[self.source].config;
-        let open: Vec<usize> = self
-            .lore
-            .open_with
-            .get(&person.id)
-            .map_or_else(Vec::new, |legs| {
-                legs.iter()
-                    .filter(|(other, _)| *other != leg)
-                    .filter_map(|(_, strand)| env.partner_at(*strand))
-                    .collect()
-            });
+        let alike = &self.looks.alike;
+        let elsewhere = alike
+            .iter()
+            .filter_map(|look| self.lore.elsewhere.get(look));
+        let open: Vec<usize> = [&person.id]
+            .into_iter()
+            .chain(elsewhere)
+            .filter_map(|person| self.lore.open_with.get(person))
+            .flatten()
+            .filter(|(other, _)| *other != leg)
+            .filter_map(|(_, strand)| env.partner_at(*strand))
+            .collect();
         let reference = reference.to_string();
         let facts = map::facts(&reference, Action::New, "", 0);
         let view = self
@@ -382,6 +386,7 @@ impl One<'_, '_> {
         {
             return Person {
                 look: self.looks.person,
+                anywhere: self.looks.anywhere,
                 id: row.id,
                 key,
                 new: None,
@@ -398,6 +403,7 @@ impl One<'_, '_> {
         };
         Person {
             look: self.looks.person,
+            anywhere: self.looks.anywhere,
             id,
             key,
             new: Some(row),

@@ -227,7 +227,8 @@ impl<'e> GroupWriter<'e> {
     async fn first_seen(&mut self, new: NewReferral) -> anyhow::Result<()> {
         self.news += 1;
         self.count(Stage::Pull, Disposition::Accepted, None);
-        let outcome = self.within_capacity(new.outcome);
+        let outcome = self.unclaimed(new.outcome, new.person.anywhere);
+        let outcome = self.within_capacity(outcome);
         self.count_outcome(outcome);
         let ids = self.place_shared(new.sealed.shared, new.sealed.ids).await?;
         self.batch.keys.extend(new.person.new);
@@ -308,7 +309,10 @@ impl<'e> GroupWriter<'e> {
         let mut held = changed.held;
         if let (LegState::Routed, Some(place)) = (after.state, self.env.partner_at(after.partner))
             && changed.leg.now.state != LegState::Routed
-            && let Outcome::Held(_, reason, _) = self.within_capacity(Outcome::Routed(place))
+            && let Outcome::Held(_, reason, _) = {
+                let outcome = self.unclaimed(Outcome::Routed(place), changed.person.anywhere);
+                self.within_capacity(outcome)
+            }
         {
             after = Standing {
                 state: LegState::Held,
@@ -408,6 +412,19 @@ impl<'e> GroupWriter<'e> {
             since: 0,
             open: true,
         });
+    }
+
+    /// One person, one open leg with a partner: also where another source routed them a moment ago in this run.
+    fn unclaimed(&self, outcome: Outcome, person: Option<Look>) -> Outcome {
+        let (Some(partner), Some(person)) = (routed_to(self.env, outcome), person) else {
+            return outcome;
+        };
+        match outcome {
+            Outcome::Routed(place) if !self.env.claims.take(person, partner, self.batch.strand) => {
+                Outcome::Held(Stage::Select, Reason::AlreadyOpen, Some(place))
+            }
+            _ => outcome,
+        }
     }
 
     /// A partner that is full takes nobody new: the oldest referral first, the rest wait (`safety.md` §4).

@@ -11,6 +11,7 @@ use crate::path::Json;
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
 use crate::pipeline::env::Env;
 use crate::seal::{Look, sha256};
+use crate::store::StoreError;
 use crate::store::rows::{KeyRow, Leg, RawKind};
 
 /// Looks of one referral's resources.
@@ -18,6 +19,9 @@ pub(super) struct Looks {
     pub(super) referral: Look,
     pub(super) request: Look,
     pub(super) person: Look,
+    /// The same person as other sources would know them, and as any source would.
+    pub(super) alike: Vec<Look>,
+    pub(super) anywhere: Option<Look>,
     pub(super) patient: Option<Look>,
     pub(super) consent: Option<Look>,
 }
@@ -76,6 +80,8 @@ pub(super) struct Lore {
     pub(super) legs: HashMap<Look, Leg>,
     pub(super) raws: HashMap<Look, i64>,
     pub(super) persons: HashMap<Look, KeyRow>,
+    /// Ids of people whom other sources know.
+    pub(super) elsewhere: HashMap<Look, i64>,
     /// Open legs of each person with their partners' strands.
     pub(super) open_with: HashMap<i64, Vec<(i64, i64)>>,
     /// Onward legs of these persons: they change with the first leg of their referral.
@@ -109,10 +115,8 @@ pub(super) fn looks(
     let number = person
         .and_then(patient::nhs_number_text)
         .and_then(|text| NhsNumber::parse(text).ok());
-    let person_look = match (number, patient_id) {
-        (Some(number), _) => env
-            .keys
-            .look(&[name, b"nhs-number", number.digits().as_bytes()]),
+    let person_look = match (&number, patient_id) {
+        (Some(number), _) => person_look(env, source, number),
         (None, Some(patient)) => env.keys.look(&[name, b"patient", patient.as_bytes()]),
         (None, None) => env.keys.look(&[name, b"nobody", id]),
     };
@@ -125,6 +129,16 @@ pub(super) fn looks(
             &version(env, source, &dossier.request, &trees.request),
         ]),
         person: person_look,
+        alike: number.as_ref().map_or_else(Vec::new, |number| {
+            let others = (0..env.sources.len()).filter(|other| *other != source);
+            others
+                .map(|other| self::person_look(env, other, number))
+                .collect()
+        }),
+        anywhere: number.map(|number| {
+            env.keys
+                .look(&[b"anywhere", b"nhs-number", number.digits().as_bytes()])
+        }),
         patient: pulled(
             "Patient",
             dossier.patient.as_ref(),
@@ -136,6 +150,46 @@ pub(super) fn looks(
             dossier.consent.as_ref().and(trees.consent()),
         ),
     })
+}
+
+/// The look under which a source knows the person of a number.
+fn person_look(env: &Env, source: usize, number: &NhsNumber) -> Look {
+    let name = env.sources[source].config.id.as_bytes();
+    env.keys
+        .look(&[name, b"nhs-number", number.digits().as_bytes()])
+}
+
+/// The person of a leg, and the same number's person at every other source: practices are linked for this question
+/// alone, by looks made afresh, and nothing of the link is kept.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn persons_alike(
+    env: &Env,
+    person: i64,
+    patient: Option<&Json<'_>>,
+) -> Result<Vec<i64>, StoreError> {
+    let number = patient
+        .and_then(patient::nhs_number_text)
+        .and_then(|text| NhsNumber::parse(text).ok());
+    let mut persons = vec![person];
+    if let Some(number) = number {
+        let sources = 0..env.sources.len();
+        let looks = sources
+            .map(|source| person_look(env, source, &number))
+            .collect();
+        persons.extend(
+            env.store
+                .keys_by_look(looks)
+                .await?
+                .iter()
+                .map(|key| key.id),
+        );
+    }
+    persons.retain(|person| *person > 0);
+    persons.sort_unstable();
+    persons.dedup();
+    Ok(persons)
 }
 
 /// The look of the referral with this id of the source's server.
@@ -221,12 +275,23 @@ pub(super) async fn lore(env: &Env, looks: &[Option<Looks>], seen: &Seen) -> any
         .store
         .keys_by_look(seen.of(known().map(|looks| looks.person)))
         .await?;
+    let mut alike = seen.of(known().flat_map(|looks| looks.alike.iter().copied()));
+    alike.sort_unstable();
+    alike.dedup();
+    let elsewhere: HashMap<Look, i64> = env
+        .store
+        .keys_by_look(alike)
+        .await?
+        .into_iter()
+        .filter_map(|key| Some((key.look?, key.id)))
+        .collect();
     let mut open_with: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
     let mut onward = Vec::new();
     let mut persons: Vec<i64> = keys
         .iter()
         .map(|key| key.id)
         .chain(legs.iter().map(|leg| leg.now.person))
+        .chain(elsewhere.values().copied())
         .collect();
     persons.sort_unstable();
     persons.dedup();
@@ -252,6 +317,7 @@ pub(super) async fn lore(env: &Env, looks: &[Option<Looks>], seen: &Seen) -> any
             .into_iter()
             .filter_map(|key| Some((key.look?, key)))
             .collect(),
+        elsewhere,
         open_with,
         onward,
     })

@@ -36,7 +36,7 @@ use extracts::Extracts;
 use feed::feed;
 pub(crate) use group::rule_tail;
 pub(super) use line::Line;
-pub(crate) use lore::{known, referral_look};
+pub(crate) use lore::{known, persons_alike, referral_look};
 use referrals::{Ended, PullError, Referrals};
 use search::{Asked, SearchPull};
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -114,6 +115,23 @@ impl Home {
             .output()
             .expect("the binary is built before the tests run");
         output.into()
+    }
+
+    /// Runs Kith on this installation with something to read on standard input.
+    pub(crate) fn kith_reading(&self, arguments: &[&str], read: &[u8]) -> Ran {
+        let mut child = kith_command()
+            .args(arguments)
+            .arg("--config")
+            .arg(self.config())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary is built before the tests run");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        stdin.write_all(read).expect("a few bytes fit into a pipe");
+        drop(stdin);
+        child.wait_with_output().expect("it ends").into()
     }
 
     /// Every drop of a partner, manifests aside, by name.

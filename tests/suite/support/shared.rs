@@ -27,6 +27,7 @@ const TESTS: &[&str] = &[
     "view::the_published_views_give_the_published_rows",
     "wave2::a_week_later_a_searched_source_gives_exactly_the_rows_of_its_changes",
     "wave2::a_week_later_a_server_that_is_not_ours_gives_exactly_the_rows_of_its_changes",
+    "why::a_thousand_referrals_each_have_a_whole_story",
     "wave2::a_week_later_an_extract_gives_exactly_the_rows_of_its_changes",
 ];
 

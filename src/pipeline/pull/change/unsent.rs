@@ -55,6 +55,12 @@ fn own(case: &Case<'_>, outcome: Outcome) -> Outcome {
         Outcome::Held(_, Reason::Consent, _) if consented(now) => {
             Outcome::Closed(LegState::Cancelled, Reason::ConsentWithdrawn)
         }
+        // Its owner said to send it beside what is open: that answer stands too.
+        Outcome::Held(_, Reason::AlreadyOpen, Some(place))
+            if now.state == LegState::Routed && case.place() == Some(place) =>
+        {
+            Outcome::Routed(place)
+        }
         // Its owner named the partner: that answer stands, and the partner's criteria are looked at again.
         Outcome::Held(
             _,
