@@ -218,7 +218,7 @@ fn one<T>(
 }
 
 /// A reference derived from the referral's id: the same every time, and good for a preview only.
-fn preview_reference(id: &str) -> String {
+pub(super) fn preview_reference(id: &str) -> String {
     let digest = sha256(&[b"preview", id.as_bytes()]);
     let mut bits = [0; 8];
     bits.copy_from_slice(&digest[..8]);

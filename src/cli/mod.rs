@@ -10,6 +10,7 @@ mod explain;
 mod held;
 mod init;
 mod map;
+mod map_diff;
 mod map_view;
 mod prove;
 mod report;
@@ -78,7 +79,7 @@ enum Command {
     /// Run the rooms on their schedules, or once
     Run(run::Args),
     /// FHIR in, a partner's file out, without any state
-    Map(map::Args),
+    Map(map_diff::Entry),
     /// What ran, what waits, who must act
     Status(status::Args),
     /// The whole life of one referral
@@ -148,7 +149,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => check::run(&global, &args).await,
         Command::Run(args) => run::run(&global, args).await,
-        Command::Map(args) => map::run(&global, &args),
+        Command::Map(entry) => map_diff::run(&global, entry).await,
         Command::Status(args) => status::run(&global, &args).await,
         Command::Trace(args) => trace::run(&global, &args).await,
         Command::Why(args) => why::run(&global, &args).await,

@@ -144,6 +144,29 @@ impl Rules {
         Self::build(&texts, &label, problems, true)
     }
 
+    /// The same folder with another version of one partner's file in it.
+    ///
+    /// # Errors
+    /// As [`Rules::load`].
+    pub(crate) fn load_with(
+        mappings: &Path,
+        partner: &str,
+        version: &str,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let problems = Problems::default();
+        let mut texts = built_in();
+        read_folder(mappings, "mappings", &mut texts, &problems);
+        let path = format!("partners/{partner}.toml");
+        texts.retain(|text| text.path != path);
+        texts.push(RuleText {
+            kind: TextKind::Partner,
+            built_in: false,
+            path,
+            text: version.to_owned(),
+        });
+        Self::build(&texts, "mappings", problems, true)
+    }
+
     /// Makes rules from texts, as [`Rules::load`] does from a folder.
     ///
     /// # Errors
@@ -320,6 +343,13 @@ fn check_standard(
             None => problems.add(Code::BadValue, what, &entry.place),
         }
     }
+}
+
+/// The id that a partner file gives itself, if it can be read so far.
+pub(crate) fn partner_named_in(text: &str) -> Option<String> {
+    let table: toml::Table = text.parse().ok()?;
+    let id = table.get("partner")?.get("id")?.as_str()?;
+    Some(id.to_owned())
 }
 
 /// The id that a partner file must have. Files are asked, not what was read of them, so that a partner with a fault of

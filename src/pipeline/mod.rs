@@ -22,6 +22,7 @@ pub(crate) mod ready;
 mod receipt;
 mod reconcile;
 mod redecide;
+pub(crate) mod replay;
 pub(crate) mod select;
 pub(crate) mod story;
 pub(crate) mod undo;
