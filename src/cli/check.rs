@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{DONE, FAILED, Global, emit, print_diagnostics};
+use super::{DONE, FAILED, Global, check_examples, emit, print_diagnostics};
 use crate::app::Refused;
 use crate::app::online::{self, Line};
 use crate::config::Config;
@@ -18,13 +18,16 @@ pub(super) struct Args {
     /// Also reach every GP system
     #[arg(long)]
     online: bool,
+    /// Also map each partner's own examples, mappings/partners/ID.examples/NAME.ndjson, and compare them with NAME.csv
+    #[arg(long)]
+    fixtures: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
-    let (config, rules, problems) = match crate::app::load(&global.config_file()) {
+    let (config, rules, mut problems) = match crate::app::load(&global.config_file()) {
         Ok((config, rules, mut warnings)) => {
             warnings.extend(config.check_places());
             warnings.extend(config.sources.iter().flat_map(gp::check_secrets));
@@ -41,6 +44,12 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
             return Ok(FAILED);
         }
     };
+    let examples = args
+        .fixtures
+        .then(|| check_examples::check(&config, &rules));
+    if let Some(examples) = &examples {
+        problems.extend(examples.problems.iter().cloned());
+    }
     let refused = problems.iter().any(|problem| config.refuses(problem));
     let online = if args.online && !refused {
         online::check(&config, &rules, &super::system_entropy()?).await
@@ -55,10 +64,16 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
             .map(|partner| sees(&rules, partner))
             .collect();
         let online: Vec<_> = online.iter().map(line_json).collect();
-        let all = json!({"ok": !refused, "problems": to_json(&problems), "partners": partners, "online": online});
+        let counts =
+            examples.map(|examples| json!({"files": examples.files, "rows": examples.rows}));
+        let all = json!({"ok": !refused, "problems": to_json(&problems), "partners": partners, "online": online, "examples": counts});
         emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
     } else {
         print_all(&config, &rules, &problems, &online)?;
+        if let Some(examples) = &examples {
+            let (files, rows) = (examples.files, examples.rows);
+            emit(format_args!("{files} example files, {rows} rows\n"))?;
+        }
     }
     Ok(if refused {
         FAILED

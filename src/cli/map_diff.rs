@@ -260,7 +260,15 @@ impl<'a> Found<'a> {
     fn new(old: &'a Version, new: &'a Version, args: &Args) -> Self {
         let theirs = &new.partner().deliver.columns;
         let columns = old.partner().deliver.columns.iter().enumerate();
+        // The check only follows the identity cells, whose changes are told; its true value needs the installation's key.
+        let follows = |column: &crate::partner::Column| {
+            let fields = &old.rules.fields;
+            column
+                .field()
+                .is_some_and(|field| fields.field(field).name == "leg.check")
+        };
         let columns = columns
+            .filter(|(_, column)| !follows(column))
             .filter_map(|(place, column)| {
                 let other = theirs
                     .iter()

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "the command line is where Kith prints")]
 
 mod check;
+mod check_examples;
 mod demo;
 mod evaluate;
 mod explain;

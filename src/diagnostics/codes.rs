@@ -273,6 +273,13 @@ pub(crate) enum Code {
     ///
     /// Fix (ig): Renew the agreement and the day, or close the partner.
     AgreementEnded,
+    /// an example of a partner comes out otherwise
+    ///
+    /// `kith check --fixtures` maps the made-up referrals of `mappings/partners/ID.examples/NAME.ndjson` and compares each
+    /// cell with `NAME.csv`; line and column are those of the CSV.
+    ///
+    /// Fix (it): Correct the partner file; if the agreement has changed, correct the example.
+    ExampleDiffers,
     /// a file or line is not JSON
     ///
     /// It cannot be read as a FHIR resource; the rest of the input goes on.

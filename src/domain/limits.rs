@@ -104,3 +104,7 @@ pub(crate) const SECRET_BYTES_MAX: u64 = 1024 * 1024;
 pub(crate) const LEG_TURNS_MAX: usize = 10_000;
 /// Legs of a partner whose lives are walked to say how many were open at an instant.
 pub(crate) const CAPACITY_LEGS_MAX: usize = 20_000;
+/// Example files of one partner.
+pub(crate) const EXAMPLES_MAX: usize = 500;
+/// Bytes of one example's expected rows.
+pub(crate) const EXAMPLE_BYTES_MAX: u64 = 16 << 20;

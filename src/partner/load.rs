@@ -525,8 +525,8 @@ fn read_text(
     }
 }
 
-/// A file's text within a limit, or why it cannot be had.
-pub(crate) fn text_within(path: &Path, bytes_max: u64) -> Result<String, String> {
+/// A file's bytes within a limit, or why they cannot be had.
+pub(crate) fn bytes_within(path: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     let cannot = |error: std::io::Error| format!("the file cannot be read: {}", error.kind());
     let mut bytes = Vec::new();
     File::open(path)
@@ -537,6 +537,12 @@ pub(crate) fn text_within(path: &Path, bytes_max: u64) -> Result<String, String>
     if u64::try_from(bytes.len()).is_ok_and(|length| length > bytes_max) {
         return Err(format!("the file has more than {bytes_max} bytes"));
     }
+    Ok(bytes)
+}
+
+/// A file's text within a limit, or why it cannot be had.
+pub(crate) fn text_within(path: &Path, bytes_max: u64) -> Result<String, String> {
+    let mut bytes = bytes_within(path, bytes_max)?;
     // Notepad writes a mark in front that is no part of the text.
     if bytes.starts_with(b"\xEF\xBB\xBF") {
         bytes.drain(..3);

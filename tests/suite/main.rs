@@ -27,6 +27,7 @@ mod gp_kill;
 mod gp_servers;
 mod gp_tls;
 mod loop_fhir;
+mod map_diff;
 mod privacy;
 mod pull;
 mod samples;
