@@ -98,67 +98,46 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
             app.close().await;
             Ok(DONE)
         }
-        Act::Release { number, send, who } => {
+        act => {
             let app = global.open(None).await?;
-            release(
-                &app,
-                number,
-                &who,
-                Said {
-                    despite_open: send,
-                    partner: None,
-                },
-            )
-            .await?;
+            settle(&app, act).await?;
             app.close().await;
             Ok(DONE)
+        }
+    }
+}
+
+/// What the owner of a hold decides.
+async fn settle(app: &App, act: Act) -> anyhow::Result<()> {
+    match act {
+        Act::List { .. } | Act::Show { .. } => Ok(()),
+        Act::Release { number, send, who } => {
+            let said = Said {
+                despite_open: send,
+                partner: None,
+            };
+            release(app, number, &who, said).await
         }
         Act::Assign {
             number,
             partner,
             who,
         } => {
-            let app = global.open(None).await?;
-            let env = app.env();
-            known(
-                "partner",
-                &partner,
-                env.rules.partners.iter().map(|partner| partner.id.as_str()),
-            )?;
-            let place = env
-                .rules
-                .partners
-                .iter()
-                .position(|known| known.id == partner);
-            release(
-                &app,
-                number,
-                &who,
-                Said {
-                    despite_open: false,
-                    partner: place,
-                },
-            )
-            .await?;
-            app.close().await;
-            Ok(DONE)
+            let partners = &app.env().rules.partners;
+            let ids = partners.iter().map(|partner| partner.id.as_str());
+            known("partner", &partner, ids)?;
+            let said = Said {
+                despite_open: false,
+                partner: partners.iter().position(|known| known.id == partner),
+            };
+            release(app, number, &who, said).await
         }
         Act::Join {
             number,
             reference,
             who,
-        } => {
-            let app = global.open(None).await?;
-            join(&app, number, &reference, &who).await?;
-            app.close().await;
-            Ok(DONE)
-        }
-        Act::Reject { number, who } => {
-            let app = global.open(None).await?;
-            reject(&app, number, &who).await?;
-            app.close().await;
-            Ok(DONE)
-        }
+        } => join(app, number, &reference, &who).await,
+        Act::Reject { number, who } => reject(app, number, &who).await,
     }
 }
 

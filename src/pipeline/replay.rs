@@ -55,11 +55,12 @@ pub(crate) fn replay(
     };
     match decision {
         Some(Decision::NotOurs) => return Replayed::Out(Some(Reason::NotOurs)),
-        Some(Decision::Closed(_, reason)) => return Replayed::Out(Some(reason)),
         Some(Decision::Held(reason, Some(place))) if mine(place) => {
             return Replayed::Held(reason, String::new());
         }
-        Some(Decision::Held(reason, None)) => return Replayed::Out(Some(reason)),
+        Some(Decision::Closed(_, reason) | Decision::Held(reason, None)) => {
+            return Replayed::Out(Some(reason));
+        }
         Some(Decision::Held(..)) => return Replayed::Out(None),
         Some(Decision::Routed(place)) if !mine(place) => return Replayed::Out(None),
         Some(Decision::Routed(_)) => {}

@@ -86,12 +86,15 @@ pub(crate) struct Story {
     pub(crate) pulled_before: Option<bool>,
 }
 
+/// Legs with their lives.
+type Lives = Vec<(i64, Vec<Turn>)>;
+
 /// Tells stories; what many of them need is read once.
 pub(crate) struct Teller<'e> {
     env: &'e Env,
     walker: Walker<'e>,
     /// Lives of the legs of partners with a capacity.
-    lives: HashMap<i64, Option<Vec<(i64, Vec<Turn>)>>>,
+    lives: HashMap<i64, Option<Lives>>,
 }
 
 /// When and of what a decision is made.
@@ -335,7 +338,7 @@ impl<'e> Teller<'e> {
     }
 
     /// The lives of all legs that are or were for a partner; `None` of more than can be walked.
-    async fn lives_of(&mut self, strand: i64) -> anyhow::Result<Option<Vec<(i64, Vec<Turn>)>>> {
+    async fn lives_of(&mut self, strand: i64) -> anyhow::Result<Option<Lives>> {
         let mut lives = Vec::new();
         let mut after = 0;
         loop {

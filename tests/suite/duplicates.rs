@@ -92,7 +92,7 @@ fn the_practice_chooses(home: &Home, holds: &[Value]) {
         home.kith(&all).expect_code(code)
     };
     let number = |at: usize| holds[at]["number"].to_string();
-    for at in 0..10 {
+    for (at, hold) in holds.iter().enumerate().take(10) {
         let shown = home.kith(&["held", "show", &number(at)]).expect_code(0);
         let said = &shown.stdout;
         assert!(said.contains("Already open with this partner"), "{said}");
@@ -102,7 +102,7 @@ fn the_practice_chooses(home: &Home, holds: &[Value]) {
         let beside = shown.json()["open_beside"].clone();
         let open = beside[0].as_str().expect("the open one").to_owned();
         assert_eq!(beside.as_array().map(Vec::len), Some(1), "{said}");
-        let stranger = holds[at]["reference"].as_str().expect("a reference");
+        let stranger = hold["reference"].as_str().expect("a reference");
         act(&["join", &number(at), stranger], 2);
         act(&["join", &number(at), &open], 0);
         act(&["join", &number(at), &open], 2);
@@ -196,7 +196,7 @@ fn close(home: &Home, people: &RangeInclusive<u32>) {
     let seen = written(day(-1));
     let mut sheet = "Our ref,Check,What,Name,Date seen,Attended?,Outcome,Stopped?\r\n".to_owned();
     for row in rows(home).iter().filter(|row| names.contains(&row[3])) {
-        sheet.push_str(&format!("{},{seen},,Finished,\r\n", row.join(",")));
+        sheet += &format!("{},{seen},,Finished,\r\n", row.join(","));
     }
     home.put_return(PARTNER, "returns finished.csv", sheet.as_bytes());
     let told = home

@@ -182,7 +182,15 @@ pub(super) fn sector(postcode: Option<&str>) -> Saw<'static> {
                 && plain(outward)
                 && plain(inward) =>
         {
-            Saw::Sector(format!("{outward} {}", &inward[..1]))
+            Saw::Sector(
+                inward
+                    .chars()
+                    .take(1)
+                    .fold(format!("{outward} "), |mut area, digit| {
+                        area.push(digit);
+                        area
+                    }),
+            )
         }
         _ => Saw::Unlisted(1),
     }
