@@ -194,10 +194,13 @@ fn rows(home: &Home) -> Vec<Vec<String>> {
 fn close(home: &Home, people: &RangeInclusive<u32>) {
     let names: BTreeSet<String> = people.clone().map(name_of).collect();
     let seen = written(day(-1));
-    let mut sheet = "Our ref,Check,What,Name,Date seen,Attended?,Outcome,Stopped?\r\n".to_owned();
-    for row in rows(home).iter().filter(|row| names.contains(&row[3])) {
-        sheet += &format!("{},{seen},,Finished,\r\n", row.join(","));
-    }
+    let header = "Our ref,Check,What,Name,Date seen,Attended?,Outcome,Stopped?".to_owned();
+    let finished = rows(home)
+        .into_iter()
+        .filter(|row| names.contains(&row[3]))
+        .map(|row| format!("{},{seen},,Finished,", row.join(",")));
+    let sheet: Vec<String> = [header].into_iter().chain(finished).collect();
+    let sheet = sheet.join("\r\n");
     home.put_return(PARTNER, "returns finished.csv", sheet.as_bytes());
     let told = home
         .kith(&["run", "--once", "collect", "match", "--json"])

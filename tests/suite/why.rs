@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::support::home::Home;
+use super::support::people::{day, install, ndjson, referral, written};
 use super::support::shared;
 use super::support::workload::{Referral, Workload, nhs_number, text};
 
@@ -59,6 +60,122 @@ fn a_thousand_referrals_each_have_a_whole_story() {
         "with a reference, and without"
     );
     one_by_its_id_and_its_reference(&home, &workload, &stories);
+}
+
+/// A full partner, what was seen of place and sex, and nobody named: each told as it was at the time.
+#[test]
+fn a_partner_that_was_full_is_said_to_have_been_full_then() {
+    let home = four_for_two();
+    let first = by_fate(&home);
+    let sent: Vec<String> = first["sent "]
+        .iter()
+        .map(|story| saw(story, "capacity"))
+        .collect();
+    assert_eq!(sent, ["0 open of 2", "1 open of 2"]);
+    let full = &first["held capacity"][0];
+    assert_eq!(saw(full, "capacity"), "2 open of 2");
+    assert_eq!(
+        saw(&first["held no-service"][0], "routing"),
+        "link-worker: no partner whose criteria all hold"
+    );
+    let criteria = full["partners"][0]["criteria"]
+        .as_array()
+        .expect("criteria");
+    let seen: Vec<&str> = criteria.iter().map(|line| text(&line["saw"])).collect();
+    assert_eq!(seen[1..4], ["befriending", "postcode area BS1 4", "female"]);
+
+    // A place comes free: the one who waited goes, and what was so before is still told as it was.
+    finished(&home, text(&first["sent "][0]["reference"]));
+    let second = by_fate(&home);
+    assert_eq!(saw(&second["completed "][0], "capacity"), "0 open of 2");
+    let later: Vec<String> = second["sent "]
+        .iter()
+        .map(|story| saw(story, "capacity"))
+        .collect();
+    assert_eq!(
+        later,
+        ["1 open of 2", "1 open of 2"],
+        "as of then, and as of when a place was free"
+    );
+}
+
+/// Four people for a partner that takes two, one of them without a performer.
+fn four_for_two() -> Home {
+    let home = Home::new();
+    let source = "[[source]]\nid = \"hilltop\"\nname = \"Made-up practice\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\npull = { kind = \"folder\", path = \"extracts\" }\npush = { kind = \"off\" }\nauth = { kind = \"none\" }\n";
+    install(
+        &home,
+        source,
+        r#"["patient.name", "patient.gender", "patient.postcode", "referral.activity"]"#,
+        "",
+    );
+    let file = fs::read_to_string(home.below("mappings/partners/elm.toml")).expect("elm");
+    let asks = "[select]\nopen_legs_max = 2\npostcodes = [\"BS1\"]\ngender = [\"female\"]\n";
+    home.write(
+        "mappings/partners/elm.toml",
+        file.replace("[select]\n", asks),
+    );
+    let mut all = Vec::new();
+    for n in 1..=4 {
+        let [patient, mut request] = referral(n, &format!("Person{n}"), "Shared", "elm");
+        if n == 4 {
+            request
+                .as_object_mut()
+                .expect("an object")
+                .remove("performer");
+        }
+        all.extend([patient, request]);
+    }
+    home.write("extracts/all.ndjson", ndjson(&all));
+    home.kith(&["run", "--once"]).expect_code(1);
+    home
+}
+
+/// Stories by state and reason.
+fn by_fate(home: &Home) -> BTreeMap<String, Vec<Value>> {
+    let told = home.kith(&["why", "--all", "--json"]).expect_code(0).stdout;
+    let mut fates: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for story in lines(&told) {
+        let Some(state) = story["fate"]["state"].as_str() else {
+            continue;
+        };
+        assert_eq!(story["decision"]["agrees"], true, "{story}");
+        let reason = story["fate"]["reason"].as_str().unwrap_or_default();
+        let fate = format!("{state} {reason}");
+        fates.entry(fate).or_default().push(story);
+    }
+    fates
+}
+
+/// What a check saw.
+fn saw(story: &Value, check: &str) -> String {
+    let steps = story["decision"]["steps"]
+        .as_array()
+        .expect("steps")
+        .clone();
+    let step = steps.into_iter().find(|step| step["check"] == check);
+    step.map(|step| text(&step["saw"]).to_owned())
+        .unwrap_or_default()
+}
+
+/// The partner says that it has finished with somebody; then two runs.
+fn finished(home: &Home, leaver: &str) {
+    let row = home
+        .drops("elm")
+        .iter()
+        .map(|drop| fs::read_to_string(drop).expect("a drop"))
+        .collect::<String>();
+    let check = row
+        .lines()
+        .find_map(|line| line.strip_prefix(leaver)?.split(',').nth(1))
+        .expect("a row");
+    let sheet = format!(
+        "Our ref,Check,What,Date seen,Attended?,Outcome,Stopped?\r\n{leaver},{check},NEW,{},,Finished,\r\n",
+        written(day(-1))
+    );
+    home.put_return("elm", "returns 1.csv", sheet.as_bytes());
+    home.kith(&["run", "--once"]).expect_code(1);
+    home.kith(&["run", "--once"]).expect_code(1);
 }
 
 /// The same story by reference, and on paper; by the server's own id from standard input.

@@ -231,3 +231,32 @@ pub(super) fn wants(view: &View<'_>, activity: Option<&str>, needs: &[&str]) -> 
     let (activity, needs) = (self::activity(view.rules, activity), self::needs(needs));
     format!("no performer; activity: {activity}; need: {needs}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_postcode_is_shown_as_far_as_its_sector() {
+        let shown = |postcode| sector(postcode).to_string();
+        assert_eq!(shown(Some("BS1 4DJ")), "postcode area BS1 4");
+        assert_eq!(shown(Some(NO_FIXED_ABODE)), "no fixed abode");
+        assert_eq!(shown(None), "nothing");
+        for odd in [
+            "1 High Street",
+            "BS14DJ",
+            "Ada Byron",
+            "BS1 4\u{e9}J",
+            "ééé ééé",
+        ] {
+            assert_eq!(shown(Some(odd)), "1 not on any list", "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_code_that_fhir_does_not_have_is_not_repeated() {
+        assert_eq!(code(Some("on-hold")), "on-hold");
+        assert_eq!(code(Some("Ada Byron")), "a code that FHIR does not have");
+        assert_eq!(code(None), "none");
+    }
+}
