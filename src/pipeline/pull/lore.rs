@@ -135,7 +135,8 @@ pub(super) fn looks(
                 .map(|other| self::person_look(env, other, number))
                 .collect()
         }),
-        anywhere: number.map(|number| {
+        // One source alone has nobody to share with.
+        anywhere: number.filter(|_| env.sources.len() > 1).map(|number| {
             env.keys
                 .look(&[b"anywhere", b"nhs-number", number.digits().as_bytes()])
         }),
