@@ -34,13 +34,20 @@ impl Code {
             .map(|row| row.0)
     }
 
-    /// The manual page: the variant's doc comment, line by line.
+    /// The manual page: the variant's doc comment, line by line; what to do stands by itself, whether or not the comment has
+    /// an empty line before it.
     pub(crate) fn page(self) -> Vec<String> {
         let name = format!("{self:?},");
         let mut page = Vec::new();
         for line in include_str!("codes.rs").lines().map(str::trim) {
             if let Some(doc) = line.strip_prefix("///") {
-                page.push(doc.trim().to_owned());
+                let doc = doc.trim();
+                if doc.starts_with("Fix (")
+                    && page.last().is_some_and(|last: &String| !last.is_empty())
+                {
+                    page.push(String::new());
+                }
+                page.push(doc.to_owned());
             } else if line == name {
                 return page;
             } else {
