@@ -54,7 +54,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-fn folder(path: &Path, mode: u32) -> std::io::Result<()> {
+/// Makes a folder and those above it.
+pub(super) fn folder(path: &Path, mode: u32) -> std::io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(mode)

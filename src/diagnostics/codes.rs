@@ -273,6 +273,12 @@ pub(crate) enum Code {
     ///
     /// Fix (ig): Renew the agreement and the day, or close the partner.
     AgreementEnded,
+    /// a placeholder of a draft is left in a partner file
+    ///
+    /// `kith partner new` writes `"?"` where only a person can know. In shadow nothing goes out by the file, so it may stay for a while; live it is an error.
+    ///
+    /// Fix (it): Put in what the line asks for, or take out a column that is the partner's own.
+    Placeholder,
     /// a file or line is not JSON
     ///
     /// It cannot be read as a FHIR resource; the rest of the input goes on.

@@ -26,6 +26,7 @@ mod gp_kill;
 mod gp_servers;
 mod gp_tls;
 mod loop_fhir;
+mod partner_files;
 mod privacy;
 mod pull;
 mod samples;
