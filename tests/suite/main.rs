@@ -27,6 +27,7 @@ mod gp_servers;
 mod gp_tls;
 mod loop_fhir;
 mod partner_files;
+mod partner_layouts;
 mod privacy;
 mod pull;
 mod samples;

@@ -13,7 +13,7 @@ use super::support::home::Home;
 use super::support::people::install;
 
 /// Layouts, sorted by name.
-fn layouts() -> Vec<PathBuf> {
+pub(super) fn layouts() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/partners");
     let mut folders: Vec<PathBuf> = fs::read_dir(root)
         .unwrap()
@@ -24,11 +24,11 @@ fn layouts() -> Vec<PathBuf> {
     folders
 }
 
-fn name(folder: &Path) -> String {
+pub(super) fn name(folder: &Path) -> String {
     folder.file_name().unwrap().to_string_lossy().into_owned()
 }
 
-fn parsed(text: &str) -> Table {
+pub(super) fn parsed(text: &str) -> Table {
     text.parse()
         .unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
@@ -41,11 +41,11 @@ fn empty_home() -> Home {
     home
 }
 
-fn text<'t>(table: &'t Table, key: &str) -> &'t str {
+pub(super) fn text<'t>(table: &'t Table, key: &str) -> &'t str {
     table.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn tables<'t>(file: &'t Table, section: &str, key: &str) -> Vec<&'t Table> {
+pub(super) fn tables<'t>(file: &'t Table, section: &str, key: &str) -> Vec<&'t Table> {
     let list = file
         .get(section)
         .and_then(|section| section.get(key))
@@ -157,7 +157,7 @@ fn sheet(folder: &Path, file: &Table) -> (Vec<String>, Vec<Vec<String>>) {
     (table.header, table.rows)
 }
 
-fn layout(format: &Table) -> super::support::table::Layout {
+pub(super) fn layout(format: &Table) -> super::support::table::Layout {
     let encoding = text(format, "encoding");
     super::support::table::Layout {
         delimiter: match text(format, "delimiter") {
