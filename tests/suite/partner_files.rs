@@ -272,3 +272,155 @@ fn assert_no_value_is_copied(id: &str, folder: &Path, truth: &Table, written: &s
         }
     }
 }
+
+/// A home with one of the layouts.
+fn home_of(id: &str) -> Home {
+    let home = empty_home();
+    let file = fs::read(layouts()[0].with_file_name(id).join("partner.toml")).unwrap();
+    home.write(&format!("mappings/partners/{id}.toml"), file);
+    home
+}
+
+#[test]
+fn a_new_partner_needs_no_sheet_overwrites_nothing_and_has_a_lawful_id() {
+    let home = empty_home();
+    home.kith(&["partner", "new", "elm-house"]).expect_code(0);
+    let checked = home.kith(&["check", "--json"]).expect_code(0).json();
+    let left = checked["problems"].as_array().unwrap().iter();
+    assert_eq!(
+        left.filter(|problem| problem["code"] == "PTR-030").count(),
+        1,
+        "{checked}"
+    );
+    let file = home.below("mappings/partners/elm-house.toml");
+    let written = fs::read_to_string(&file).unwrap();
+    assert!(
+        written.contains("mode = \"shadow\"")
+            && written.starts_with("#:schema ../partner.schema.json")
+    );
+    assert!(home.below("mappings/partner.schema.json").exists());
+    home.kith(&["partner", "new", "elm-house"]).expect_code(2);
+    assert_eq!(fs::read_to_string(&file).unwrap(), written);
+    for id in ["Elm", "../elm", "elm house", "-elm", ""] {
+        home.kith(&["partner", "new", id]).expect_code(2);
+    }
+    // Live with a placeholder is an error, and then nothing runs.
+    fs::write(
+        &file,
+        written.replace("mode = \"shadow\"", "mode = \"live\""),
+    )
+    .unwrap();
+    let live = home.kith(&["check"]).expect_code(2);
+    assert!(
+        live.stderr.contains("basis is still a placeholder"),
+        "{}",
+        live.stderr
+    );
+}
+
+#[test]
+fn a_sheet_without_a_header_row_is_refused_without_a_word_of_it() {
+    let home = empty_home();
+    home.write(
+        "sheet.csv",
+        "Ann Larkspur,07700 900201,BS2 8QN\nOwain Teasel,07700 900202,BS1 4DJ\n",
+    );
+    let sheet = home.below("sheet.csv").display().to_string();
+    let ran = home
+        .kith(&["partner", "new", "elm", "--from", &sheet])
+        .expect_code(2);
+    assert!(
+        ran.stderr.contains("column 2") && !ran.stderr.contains("Larkspur"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!home.below("mappings/partners/elm.toml").exists());
+}
+
+#[test]
+fn a_template_has_every_header_and_says_what_each_cell_holds() {
+    let id = "stillwater-listening";
+    let home = home_of(id);
+    let out = home.below("printed").display().to_string();
+    let ran = home
+        .kith(&["partner", "template", id, "--out", &out])
+        .expect_code(0);
+    assert!(ran.stderr.contains("safety"), "{}", ran.stderr);
+    let truth =
+        parsed(&fs::read_to_string(home.below(&format!("mappings/partners/{id}.toml"))).unwrap());
+    let bytes = fs::read(home.below(&format!("printed/{id}-template.csv"))).unwrap();
+    let sheet = super::support::table::parse(
+        &bytes,
+        layout(truth["deliver"]["format"].as_table().unwrap()),
+    );
+    let wanted: BTreeSet<String> = roles(&truth).into_keys().collect();
+    assert_eq!(
+        sheet.header.iter().cloned().collect::<BTreeSet<_>>(),
+        wanted
+    );
+    assert!(sheet.rows.is_empty());
+    let schema: serde_json::Value = serde_json::from_slice(
+        &fs::read(home.below(&format!("printed/{id}-schema.json"))).unwrap(),
+    )
+    .unwrap();
+    let fields = schema["fields"].as_array().unwrap();
+    let names: Vec<&str> = fields
+        .iter()
+        .map(|field| field["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, sheet.header);
+    let field = |name: &str| fields.iter().find(|field| field["name"] == name).unwrap();
+    assert_eq!(field("End date")["type"], "date");
+    assert_eq!(field("End date")["format"], "%d %B %Y");
+    assert_eq!(
+        field("Ending")["constraints"]["enum"],
+        serde_json::json!(["Planned ending", "Unplanned ending"])
+    );
+    assert_eq!(schema["missingValues"], serde_json::json!([""]));
+    let page = fs::read_to_string(home.below(&format!("printed/{id}-dictionary.html"))).unwrap();
+    for header in &sheet.header {
+        assert!(page.contains(&header.replace('&', "&amp;")), "{header}");
+    }
+    assert!(page.contains("999") && !page.contains("<script"));
+}
+
+#[test]
+fn criteria_are_printed_as_they_decide_and_a_misspelt_partner_is_named() {
+    let id = "young-roots";
+    let home = home_of(id);
+    let file = home.below(&format!("mappings/partners/{id}.toml"));
+    let written = fs::read_to_string(&file).unwrap();
+    let narrowed = written
+        .replace("[share]\n", "age_years = { min = 11, max = 17 }\nopen_legs_max = 12\n\n[share]\nexpires_on = 2027-03-31\n");
+    fs::write(&file, narrowed).unwrap();
+    let text = home
+        .kith(&["partner", "criteria", id])
+        .expect_code(0)
+        .stdout;
+    for part in [
+        "from 11 to 17",
+        "At most 12",
+        "31 March 2027",
+        "made-up agreement",
+        "date of birth",
+        "Nothing else",
+    ] {
+        assert!(
+            text.to_lowercase().contains(&part.to_lowercase()),
+            "{part}\n{text}"
+        );
+    }
+    let out = home.below("printed").display().to_string();
+    home.kith(&["partner", "criteria", id, "--out", &out])
+        .expect_code(0);
+    let page = fs::read_to_string(home.below(&format!("printed/{id}-criteria.html"))).unwrap();
+    assert!(page.contains("size: A4") && page.contains("31 March 2027"));
+    let wrong = home
+        .kith(&["partner", "criteria", "young-rots"])
+        .expect_code(2);
+    assert!(
+        wrong.stderr.contains("did you mean \"young-roots\"?"),
+        "{}",
+        wrong.stderr
+    );
+}

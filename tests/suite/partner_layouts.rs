@@ -18,7 +18,11 @@ const OUT: &str = "2026-11-23T06:00:00Z";
 const BACK: &str = "2026-11-23T06:30:00Z";
 /// What a careless writer gets wrong: accents, quotes, every delimiter, a formula, two lines.
 const PEOPLE: [(&str, &str, &str); 3] = [
-    ("Zoë", "O’Hara-Núñez", "Rang; said \"yes\", twice | then\tno more"),
+    (
+        "Zoë",
+        "O’Hara-Núñez",
+        "Rang; said \"yes\", twice | then\tno more",
+    ),
     ("Ann Marie", "St John", "=1+1 is how he writes it"),
     ("Ravi", "Small", "First line\nsecond line, £20 & more"),
 ];
@@ -87,8 +91,13 @@ fn value(field: &str, patient: &Json, request: &Json) -> Option<String> {
         "practice.name" => "Made-up practice",
         "practice.ods_code" => "ZZ001",
         // The made-up records say nothing of these.
-        "leg.changed" | "patient.language" | "patient.interpreter_required" | "patient.ethnicity"
-        | "patient.contact_instructions" | "requester.role" | "requester.phone" => "",
+        "leg.changed"
+        | "patient.language"
+        | "patient.interpreter_required"
+        | "patient.ethnicity"
+        | "patient.contact_instructions"
+        | "requester.role"
+        | "requester.phone" => "",
         other => panic!("the test does not know {other}"),
     };
     Some(cell.to_owned())
@@ -97,14 +106,21 @@ fn value(field: &str, patient: &Json, request: &Json) -> Option<String> {
 fn expected(column: &Table, patient: &Json, request: &Json) -> Option<String> {
     let mut cell = value(text(column, "from"), patient, request)?;
     if let Some(Value::Table(codes)) = column.get("codes") {
-        cell = codes.get(&cell).and_then(Value::as_str).map_or(cell, str::to_owned);
+        cell = codes
+            .get(&cell)
+            .and_then(Value::as_str)
+            .map_or(cell, str::to_owned);
     }
     if let (Some(pattern), false) = (column.get("date").and_then(Value::as_str), cell.is_empty()) {
         let day: jiff::civil::Date = cell.parse().unwrap();
         cell = day.strftime(pattern).to_string();
     }
     // A cell that a spreadsheet would run gets an apostrophe.
-    Some(if cell.starts_with('=') { format!("'{cell}") } else { cell })
+    Some(if cell.starts_with('=') {
+        format!("'{cell}")
+    } else {
+        cell
+    })
 }
 
 /// Everybody of everybody, in a folder; one home for all layouts.
@@ -144,15 +160,24 @@ fn twenty_layouts_are_written_cell_by_cell_and_their_returns_are_taken_in() {
     let mut events = 0;
     for (id, file, people) in &world {
         let format = layout(file["deliver"]["format"].as_table().unwrap());
-        let drop = home.drops(id).pop().unwrap_or_else(|| panic!("{id} got no drop"));
+        let drop = home
+            .drops(id)
+            .pop()
+            .unwrap_or_else(|| panic!("{id} got no drop"));
         let sheet = table::read(&drop, format);
         cells += assert_cells(id, file, people, &sheet);
         let (answers, told) = answered(file, &sheet);
         events += told;
         home.put_return(id, "returns 1.csv", &table::write(&answers, format));
     }
-    println!("{cells} cells of {} layouts as the referrals say; {events} events told", world.len());
-    let back = home.kith(&["run", "--once", "--json", "--as-of", BACK]).expect_code(0).json();
+    println!(
+        "{cells} cells of {} layouts as the referrals say; {events} events told",
+        world.len()
+    );
+    let back = home
+        .kith(&["run", "--once", "--json", "--as-of", BACK])
+        .expect_code(0)
+        .json();
     let matched = stage(&back, "match");
     assert_eq!(
         (matched.accepted, matched.rejected, matched.held),
@@ -162,7 +187,10 @@ fn twenty_layouts_are_written_cell_by_cell_and_their_returns_are_taken_in() {
     for (id, _, _) in &world {
         let receipts = files_in(&home.below(&format!("var/partners/{id}/out/receipts")));
         assert!(!receipts.is_empty(), "{id} got no receipt");
-        assert!(files_in(&home.below(&format!("var/partners/{id}/in"))).is_empty(), "{id}");
+        assert!(
+            files_in(&home.below(&format!("var/partners/{id}/in"))).is_empty(),
+            "{id}"
+        );
     }
     let proof = home.kith(&["prove", "--json"]).expect_code(0).json();
     assert_eq!(proof["balanced"], true, "{proof}");
@@ -171,18 +199,27 @@ fn twenty_layouts_are_written_cell_by_cell_and_their_returns_are_taken_in() {
 /// Holds every cell of a drop against its referral; rows are found by the person's phone or name.
 fn assert_cells(id: &str, file: &Table, people: &[[Json; 2]], sheet: &Sheet) -> usize {
     let columns = tables(file, "deliver", "column");
-    let headers: Vec<&str> = columns.iter().map(|column| text(column, "header")).collect();
+    let headers: Vec<&str> = columns
+        .iter()
+        .map(|column| text(column, "header"))
+        .collect();
     assert_eq!(sheet.header, headers, "{id}");
     assert_eq!(sheet.rows.len(), people.len(), "{id}");
     let mut wanted: Vec<Vec<Option<String>>> = people
         .iter()
         .map(|[patient, request]| {
-            columns.iter().map(|column| expected(column, patient, request)).collect()
+            columns
+                .iter()
+                .map(|column| expected(column, patient, request))
+                .collect()
         })
         .collect();
     for row in &sheet.rows {
         let same = |cells: &Vec<Option<String>>| {
-            cells.iter().zip(row).all(|(cell, found)| cell.as_ref().is_none_or(|cell| cell == found))
+            cells
+                .iter()
+                .zip(row)
+                .all(|(cell, found)| cell.as_ref().is_none_or(|cell| cell == found))
         };
         let Some(at) = wanted.iter().position(same) else {
             panic!("{id}: {row:?} is none of {wanted:#?}");
@@ -194,7 +231,9 @@ fn assert_cells(id: &str, file: &Table, people: &[[Json; 2]], sheet: &Sheet) -> 
 
 /// The partner's return: the rows as they came, with an answer in every column that an event reads.
 fn answered(file: &Table, sheet: &Sheet) -> (Sheet, usize) {
-    let day = date(2026, 11, 20).strftime(text(file["collect"].as_table().unwrap(), "dates")).to_string();
+    let day = date(2026, 11, 20)
+        .strftime(text(file["collect"].as_table().unwrap(), "dates"))
+        .to_string();
     let mut answers: Vec<(String, String)> = Vec::new();
     let mut told = 0;
     let mut say = |header: &str, cell: &str| {
@@ -215,17 +254,28 @@ fn answered(file: &Table, sheet: &Sheet) -> (Sheet, usize) {
         for key in ["value", "occasion"] {
             if let Some(Value::Table(value)) = event.get(key) {
                 let codes = value["codes"].as_table().unwrap();
-                let first = codes.iter().find(|(_, ours)| ours.as_str() != Some("rejected"));
+                let first = codes
+                    .iter()
+                    .find(|(_, ours)| ours.as_str() != Some("rejected"));
                 say(text(value, "column"), first.unwrap().0);
             }
         }
         say(text(event, "reason"), "As we agreed");
         say(text(event, "column"), "All went well");
-        for (_, header) in event.get("items").and_then(Value::as_table).into_iter().flatten() {
+        for (_, header) in event
+            .get("items")
+            .and_then(Value::as_table)
+            .into_iter()
+            .flatten()
+        {
             say(header.as_str().unwrap(), "5");
         }
     }
-    let header = sheet.header.iter().cloned().chain(answers.iter().map(|(header, _)| header.clone()));
+    let header = sheet
+        .header
+        .iter()
+        .cloned()
+        .chain(answers.iter().map(|(header, _)| header.clone()));
     let rows = sheet.rows.iter().map(|row| {
         let cells = answers.iter().map(|(_, cell)| cell.clone());
         row.iter().cloned().chain(cells).collect()
