@@ -69,7 +69,10 @@ fn value(field: &str, patient: &Json, request: &Json) -> Option<String> {
         "patient.birth_date" => patient["birthDate"].as_str()?,
         "patient.age_years" => "75",
         "patient.gender" => "female",
-        "patient.phone" => return Some(format!("{} {}", &digits[..5], &digits[5..])),
+        "patient.phone" => {
+            let (first, rest) = digits.split_at(5);
+            return Some(format!("{first} {rest}"));
+        }
         "patient.phone_home" => "01632 960444",
         "patient.email" => "made.up@example.org",
         "patient.nhs_number" => patient["identifier"][0]["value"].as_str()?,
@@ -123,8 +126,11 @@ fn expected(column: &Table, patient: &Json, request: &Json) -> Option<String> {
     })
 }
 
+/// A partner: its id, its file, and the resources of everybody referred to it.
+type Layout = (String, Table, Vec<[Json; 2]>);
+
 /// Everybody of everybody, in a folder; one home for all layouts.
-fn world() -> (Home, Vec<(String, Table, Vec<[Json; 2]>)>) {
+fn world() -> (Home, Vec<Layout>) {
     let home = Home::new();
     install(
         &home,

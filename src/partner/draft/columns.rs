@@ -45,6 +45,11 @@ pub(super) fn is_field(means: &str) -> bool {
         .any(|start| means.starts_with(start))
 }
 
+/// Whether a meaning is the day of an answer.
+pub(super) fn is_day(means: &str) -> bool {
+    means.rsplit('.').next() == Some("on")
+}
+
 /// Our words that cells of a column with this meaning may lead to.
 fn ours(means: &str) -> Vec<&'static str> {
     match means {
@@ -190,7 +195,7 @@ fn fit(means: &str, shape: &Shape) -> i32 {
     match means {
         "patient.birth_date" => either(day && shape.year_min < 2020, 10, -45),
         "referral.authored_on" => either(shape.recent(), 8, -45),
-        _ if means.ends_with(".on") => either(shape.recent(), 8, -45),
+        _ if is_day(means) => either(shape.recent(), 8, -45),
         _ if day => -60,
         "patient.phone"
         | "patient.phone_home"
@@ -215,8 +220,9 @@ fn fit(means: &str, shape: &Shape) -> i32 {
         | "patient.given"
         | "patient.contact_name"
         | "requester.name" => either(shape.names, 4, -30),
-        "note" | "referral.note" | "status.reason" => either(shape.sentences, 4, 0),
-        "patient.address" => either(shape.sentences, 4, 0),
+        "note" | "referral.note" | "status.reason" | "patient.address" => {
+            either(shape.sentences, 4, 0)
+        }
         _ => 0,
     }
 }
@@ -281,7 +287,7 @@ fn answers_by_look(open: &mut [Open]) {
         let ours = ours(means);
         let dated = |index: Option<usize>| {
             let beside = index.and_then(|index| open.get(index)?.guess.means);
-            beside.is_some_and(|means| means.ends_with(".on"))
+            beside.is_some_and(is_day)
         };
         let found = (0..open.len()).find(|index| {
             let Some(column) = open.get(*index) else {

@@ -4,6 +4,7 @@
 //! line. Invariants: no cell of the sheet stands in it but the words of our own list of answers; it is in shadow, so that
 //! nothing leaves by it; what could not be guessed is a placeholder that `kith check` names.
 
+mod answers;
 mod columns;
 mod events;
 mod shape;
@@ -12,7 +13,7 @@ mod write;
 
 pub(super) use write::PLACEHOLDER;
 
-use crate::tabular::{ReadLimits, Table, TextEncoding, read};
+use crate::tabular::{ReadLimits, Row, Table, TextEncoding, read};
 
 /// Rows of a sheet that are looked at.
 const ROWS_MAX: usize = 5_000;
@@ -99,8 +100,7 @@ pub(crate) fn starter(wanted: &Wanted<'_>) -> Draft {
 
 /// Whether every cell stands in quotes: of the header and of the rows below it.
 fn quoted(table: &Table) -> bool {
-    let spans =
-        std::iter::once(table.header_span.clone()).chain(table.rows.iter().map(|row| row.span()));
+    let spans = std::iter::once(table.header_span.clone()).chain(table.rows.iter().map(Row::span));
     let delimiter = char::from(table.dialect.delimiter);
     spans.take(20).all(|span| {
         let line = table

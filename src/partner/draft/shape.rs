@@ -36,6 +36,10 @@ const CODE_LENGTH_MAX: usize = 40;
 
 /// What a column's cells have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one look at the same cells, and several may hold at once"
+)]
 pub(super) struct Shape {
     /// Cells that are not blank.
     pub(super) filled: usize,

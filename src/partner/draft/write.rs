@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::columns::Guess;
+use super::answers::one_event;
+use super::columns::{Guess, is_day};
 use super::events::Event;
 use super::words::usual_word;
 use super::{Sheet, Wanted, encoding};
@@ -21,7 +22,7 @@ const ACTIONS: [(&str, &str); 4] = [
 ];
 
 /// A text in TOML's quotes.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + 2);
     written.push('"');
     for character in text.chars() {
@@ -48,20 +49,20 @@ fn titled(id: &str) -> String {
 
 /// Lines of the file; writing to a String cannot fail.
 #[derive(Default)]
-struct Page(String);
+pub(super) struct Page(String);
 
 impl Page {
-    fn line(&mut self, line: &str) {
+    pub(super) fn line(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');
     }
 
-    fn guess(&mut self, line: &str, why: &str) {
+    pub(super) fn guess(&mut self, line: &str, why: &str) {
         let width = 46;
         let _ignored = writeln!(self.0, "{line:<width$} # guess: {why}");
     }
 
-    fn fill_in(&mut self, line: &str, what: &str) {
+    pub(super) fn fill_in(&mut self, line: &str, what: &str) {
         let _ignored = writeln!(self.0, "{line:<46} # fill in: {what}");
     }
 }
@@ -337,7 +338,7 @@ fn dated(field: &str) -> bool {
     field.ends_with("_on") || field.ends_with("_date")
 }
 
-fn why(guess: &Guess) -> String {
+pub(super) fn why(guess: &Guess) -> String {
     if guess.others.is_empty() {
         guess.why.to_owned()
     } else {
@@ -373,7 +374,7 @@ fn codes(page: &mut Page, field: &str, guess: &Guess) {
     );
 }
 
-fn strangers(guess: &Guess) -> String {
+pub(super) fn strangers(guess: &Guess) -> String {
     match guess.strange {
         0 if guess.codes.is_empty() => {
             "their words are not in the sheet: these are usual ones".to_owned()
@@ -420,7 +421,7 @@ fn collect(page: &mut Page, wanted: &Wanted<'_>, guesses: &[Guess], events: &[Ev
 fn dates(guesses: &[Guess]) -> (&'static str, &'static str) {
     let mut seen: BTreeMap<&'static str, usize> = BTreeMap::new();
     for guess in guesses {
-        let comes_back = guess.means.is_some_and(|means| means.ends_with(".on"));
+        let comes_back = guess.means.is_some_and(is_day);
         if let (true, Some(pattern)) = (comes_back, guess.shape.date()) {
             *seen.entry(pattern).or_default() += 1;
         }
@@ -435,146 +436,4 @@ fn dates(guesses: &[Guess]) -> (&'static str, &'static str) {
     sent.map_or(("%d/%m/%Y", "no days to tell it by"), |pattern| {
         (pattern, "as the other days of the sheet are written")
     })
-}
-
-fn one_event(page: &mut Page, guesses: &[Guess], event: &Event) {
-    let header = |column: usize| {
-        guesses
-            .get(column)
-            .map_or("", |guess| guess.header.as_str())
-    };
-    let reads = |column: usize| guesses.get(column).map_or_else(String::new, why);
-    let on = |page: &mut Page, on: Option<usize>| match on {
-        Some(column) => page.guess(&format!("on = {}", quoted(header(column))), &reads(column)),
-        None => page.fill_in(
-            &format!("on = {}", quoted(PLACEHOLDER)),
-            "the header of the column with the day",
-        ),
-    };
-    page.line("[[collect.event]]");
-    match event {
-        Event::Attendance {
-            on: date,
-            value,
-            missed,
-        } => {
-            page.line("kind = \"attendance\"");
-            on(page, *date);
-            let usual: &[(&str, &str)] = if *missed {
-                &[("Y", "did-not-attend"), ("N", "attended")]
-            } else {
-                &[("Y", "attended"), ("N", "did-not-attend")]
-            };
-            value_line(page, guesses, *value, usual, *missed);
-        }
-        Event::Status {
-            on: date,
-            value,
-            reason,
-        } => {
-            page.line("kind = \"status\"");
-            on(page, *date);
-            value_line(
-                page,
-                guesses,
-                *value,
-                &[
-                    ("Finished", "completed"),
-                    ("Could not reach", "closed-unsuccessful"),
-                ],
-                false,
-            );
-            if let Some(column) = reason {
-                page.guess(
-                    &format!("reason = {}", quoted(header(*column))),
-                    &reads(*column),
-                );
-            }
-        }
-        Event::Measure {
-            on: date,
-            occasion,
-            items,
-        } => {
-            page.line("kind = \"measure\"");
-            page.line("instrument = \"ons4\"");
-            match occasion {
-                Ok(word) => page.guess(
-                    &format!("occasion = {}", quoted(word)),
-                    "by headers or order; the other word is baseline or follow-up",
-                ),
-                Err(column) => occasion_line(page, guesses, *column),
-            }
-            on(page, *date);
-            let items: Vec<String> = items
-                .iter()
-                .map(|(item, column)| format!("{item} = {}", quoted(header(*column))))
-                .collect();
-            page.guess(
-                &format!("items = {{ {} }}", items.join(", ")),
-                "the four questions of ONS4, each 0 to 10",
-            );
-        }
-        Event::Note { column } => {
-            page.line("kind = \"note\"");
-            page.guess(
-                &format!("column = {}", quoted(header(*column))),
-                &format!("kept sealed, never pushed; {}", reads(*column)),
-            );
-        }
-    }
-}
-
-fn occasion_line(page: &mut Page, guesses: &[Guess], column: usize) {
-    let Some(guess) = guesses.get(column) else {
-        return;
-    };
-    let codes = pairs(guess, &[("Start", "baseline"), ("End", "follow-up")], false);
-    page.guess(
-        &format!(
-            "occasion = {{ column = {}, codes = {{ {codes} }} }}",
-            quoted(&guess.header)
-        ),
-        &strangers(guess),
-    );
-}
-
-fn value_line(
-    page: &mut Page,
-    guesses: &[Guess],
-    column: usize,
-    usual: &[(&str, &str)],
-    missed: bool,
-) {
-    let Some(guess) = guesses.get(column) else {
-        return;
-    };
-    let codes = pairs(guess, usual, missed);
-    let line = format!(
-        "value = {{ column = {}, codes = {{ {codes} }} }}",
-        quoted(&guess.header)
-    );
-    page.guess(&line, &format!("{}; {}", why(guess), strangers(guess)));
-}
-
-/// What their words lead to. Where a column asks whether somebody stayed away, a yes is a no.
-fn pairs(guess: &Guess, usual: &[(&str, &str)], missed: bool) -> String {
-    let turned = |word: &'static str| match word {
-        "attended" if missed => "did-not-attend",
-        "did-not-attend" if missed => "attended",
-        other => other,
-    };
-    let known: Vec<String> = guess
-        .codes
-        .iter()
-        .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(turned(ours))))
-        .collect();
-    if !known.is_empty() {
-        return known.join(", ");
-    }
-    let usual: Vec<String> = usual
-        .iter()
-        .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(ours)))
-        .collect();
-    usual.join(", ")
 }

@@ -14,14 +14,12 @@ type Part = (&'static str, Vec<String>);
 
 /// The criteria as text.
 pub(crate) fn text(rules: &Rules, partner: &Partner) -> String {
-    let mut text = format!("{}\n", title(partner));
-    for (heading, lines) in parts(rules, partner) {
-        text.push_str(&format!("\n{heading}\n"));
-        for line in lines {
-            text.push_str(&format!("  - {line}\n"));
-        }
+    let mut lines = vec![title(partner)];
+    for (heading, below) in parts(rules, partner) {
+        lines.extend([String::new(), heading.to_owned()]);
+        lines.extend(below.iter().map(|line| format!("  - {line}")));
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 /// The criteria as a page to print and sign.

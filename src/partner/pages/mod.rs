@@ -3,6 +3,7 @@
 //! A checked partner comes in; bytes of CSV, JSON and HTML, or lines of text, go out. Invariants: what is printed is what the rules
 //! say, read from the same values that decide; no person is in it, and the same file gives the same bytes.
 
+mod answers;
 mod criteria;
 mod dictionary;
 mod template;
@@ -14,7 +15,7 @@ pub(crate) use template::{empty_sheet, table_schema};
 use super::codes::CodeMap;
 use super::fields::FieldKind;
 use super::load::Rules;
-use super::model::{Acknowledged, Collect, ColumnSource, OccasionFrom, Partner, Told};
+use super::model::{ColumnSource, Partner};
 
 /// Who writes a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +79,7 @@ fn entries(rules: &Rules, partner: &Partner) -> Vec<Entry> {
         });
     }
     if let Some(collect) = &partner.collect {
-        answers(collect, &mut entries);
+        answers::add(collect, &mut entries);
     }
     entries
 }
@@ -89,145 +90,6 @@ fn turned(codes: &CodeMap) -> Vec<(String, String)> {
         .entries()
         .map(|(ours, theirs)| (theirs.to_owned(), ours.to_owned()))
         .collect()
-}
-
-fn pairs(codes: &CodeMap) -> Vec<(String, String)> {
-    codes
-        .entries()
-        .map(|(theirs, ours)| (theirs.to_owned(), ours.to_owned()))
-        .collect()
-}
-
-/// The columns that a partner fills in.
-fn answers(collect: &Collect, entries: &mut Vec<Entry>) {
-    let mut add = |header: &str, holds: Holds, says: &str| {
-        if !header.is_empty() && !entries.iter().any(|known| known.header == header) {
-            entries.push(Entry {
-                header: header.to_owned(),
-                writer: Writer::Partner,
-                holds,
-                required: false,
-                length_max: None,
-                says: says.to_owned(),
-            });
-        }
-    };
-    if let Some(Acknowledged { column, values }) = &collect.acknowledged {
-        let words = values
-            .iter()
-            .map(|value| (value.clone(), "seen and done".to_owned()));
-        add(
-            column,
-            Holds::Words(words.collect()),
-            "whether you have seen a row that says stop or changed",
-        );
-    }
-    if let Some(Acknowledged { column, values }) = &collect.withdrawn {
-        let words = values
-            .iter()
-            .map(|value| (value.clone(), "taken back".to_owned()));
-        add(
-            column,
-            Holds::Words(words.collect()),
-            "whether this row takes back what you told before",
-        );
-    }
-    for event in &collect.events {
-        if let Some(on) = &event.on {
-            add(
-                on,
-                Holds::Day(collect.dates.clone()),
-                "the day on which it happened",
-            );
-        }
-        match &event.told {
-            Told::Attendance { column, codes } => {
-                add(
-                    column,
-                    Holds::Words(pairs(codes)),
-                    "whether the person came",
-                );
-            }
-            Told::Status {
-                column,
-                codes,
-                reason,
-            } => {
-                add(
-                    column,
-                    Holds::Words(pairs(codes)),
-                    "where your support of the person stands",
-                );
-                add(
-                    reason.as_deref().unwrap_or_default(),
-                    Holds::Text,
-                    "why, in your own words; it is not written to the GP record",
-                );
-            }
-            Told::Measure {
-                instrument,
-                occasion,
-                items,
-            } => {
-                if let OccasionFrom::Column { column, codes } = occasion {
-                    add(
-                        column,
-                        Holds::Words(pairs(codes)),
-                        "when in your support the questions were asked",
-                    );
-                }
-                for item in items {
-                    let known = instrument.item(&item.item);
-                    let bounds = known.map(|item| (item.min, item.max));
-                    let says = known.map_or_else(String::new, |known| {
-                        format!("{}: {}", instrument.title, known.title)
-                    });
-                    add(&item.column, Holds::Number(bounds), &says);
-                }
-            }
-            Told::Acknowledged(Acknowledged { column, values }) => {
-                let words = values
-                    .iter()
-                    .map(|value| (value.clone(), "seen and done".to_owned()));
-                add(
-                    column,
-                    Holds::Words(words.collect()),
-                    "whether you have seen a row that says stop or changed",
-                );
-            }
-            Told::Note { column } => add(
-                column,
-                Holds::Text,
-                "your notes; kept sealed, never written to the GP record",
-            ),
-            Told::Onward {
-                column,
-                codes,
-                activity,
-                consent_column,
-                consent_yes,
-            } => {
-                add(
-                    column,
-                    Holds::Words(pairs(codes)),
-                    "the service the person is referred on to",
-                );
-                if let Some((header, codes)) = activity {
-                    add(
-                        header,
-                        Holds::Words(pairs(codes)),
-                        "what the person is referred on for",
-                    );
-                }
-                let yes = vec![(consent_yes.clone(), "the person agreed".to_owned())];
-                add(
-                    consent_column,
-                    Holds::Words(yes),
-                    "whether the person agreed to be referred on",
-                );
-            }
-        }
-    }
 }
 
 /// A pattern as people say it: `day/month/year, for example 03/11/2026`.
