@@ -3,6 +3,7 @@
 //! A header or a cell of a code column comes in; meanings with a score from 0 to 100 come out. Invariant: the list is data in
 //! plain words, and no partner of ours stands in it.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use crate::tabular::{ReadLimits, read};
@@ -120,11 +121,24 @@ fn phrases() -> &'static [Phrase] {
     })
 }
 
+/// Whether a word of our list may be meant. A word that is in the list itself is no slip of another: `attended`, `attendee`.
 fn alike(one: &str, other: &str) -> bool {
-    one == other
-        || one.chars().count() >= SLIP_LENGTH
-            && other.chars().count() >= SLIP_LENGTH
-            && strsim::damerau_levenshtein(one, other) <= 1
+    if one == other {
+        return true;
+    }
+    !(known(one) && known(other))
+        && one.chars().count() >= SLIP_LENGTH
+        && other.chars().count() >= SLIP_LENGTH
+        && strsim::damerau_levenshtein(one, other) <= 1
+}
+
+fn known(word: &str) -> bool {
+    static WORDS: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+    let words = WORDS.get_or_init(|| {
+        let full = phrases().iter().flat_map(|phrase| &phrase.full);
+        full.map(String::as_str).collect()
+    });
+    words.contains(word)
 }
 
 /// How near some words are to a phrase: the same words, the same but in another order, or one within the other.
@@ -295,6 +309,7 @@ mod tests {
             assert_eq!(best(header), Some(means), "{header}");
         }
         assert_eq!(best("Qwertz"), None);
+        assert_eq!(best("Assessment attended"), Some("attendance"));
     }
 
     #[test]
