@@ -1,4 +1,5 @@
 //! Every diagnostic Kith can raise. A variant's doc comment is its manual page: `kith explain` and `docs/errors.md` print it.
+//! The blank line before `Fix` may be left out here to keep the file short; it is printed all the same.
 
 /// The code of a diagnostic; never reused, never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -6,103 +7,86 @@ pub(crate) enum Code {
     /// the config file cannot be read
     ///
     /// Kith needs `config/kith.toml` (or the file named with `--config`) to know its sources, partners and store.
-    ///
     /// Fix (it): Name the file with `--config`, or make a new installation with `kith init DIR`.
     ConfigUnreadable,
     /// a file is not valid TOML
     ///
     /// The file could not be read at all, so nothing in it is in force.
-    ///
     /// Fix (it): Correct the place named; strings need quotes, tables need `[name]`.
     ConfigSyntax,
     /// a key is not known
     ///
     /// A misspelt key would silently change nothing, so unknown keys are errors. The nearest known key is named.
-    ///
     /// Fix (it): Correct the spelling, or remove the key.
     UnknownKey,
     /// a required key is missing
     ///
     /// Without this key the section cannot work.
-    ///
     /// Fix (it): Add the key; the contract shows an example of every section.
     MissingKey,
     /// a value has the wrong type
     ///
     /// The key is known, but its value is of another kind than the key takes.
-    ///
     /// Fix (it): Write the value as the message says.
     WrongType,
     /// a value is not one of those allowed
     ///
     /// The key is known, but the value cannot be used.
-    ///
     /// Fix (it): Use one of the values named.
     BadValue,
     /// two entries have the same id
     ///
     /// Ids name sources, partners, transports and commissioners everywhere; each must be one of a kind.
-    ///
     /// Fix (it): Rename one of the two.
     DuplicateId,
     /// an id names nothing that exists
     ///
     /// An entry refers to a transport, commissioner or instrument that is not configured.
-    ///
     /// Fix (it): Correct the id, or add the entry it names.
     UnknownId,
     /// a secret cannot be read
     ///
     /// Secrets are named in the config and live in a file or an environment variable; the one named is absent, empty or too open.
-    ///
     /// Fix (it): Create the file with mode 0600, or set the variable.
     SecretUnreadable,
     /// an address is not allowed
     ///
     /// Plain HTTP is allowed to this machine only: anything else would send patient data unencrypted.
-    ///
     /// Fix (it): Use an `https://` address.
     InsecureAddress,
     /// a schedule never comes due or cannot be read
     ///
     /// A stage whose schedule never comes due would never run, and nobody would notice.
-    ///
     /// Fix (it): Write crontab's five fields, for example `0 6 * * MON-FRI`.
     ScheduleNever,
     /// a source has no safety contact
     ///
     /// A worry about somebody's safety would have nobody to go to.
-    ///
     /// Fix (practice): Add `safety = [{ name = "…", email = "…" }]` to the source.
     NoSafetyContact,
     /// a folder does not exist
     ///
     /// A pull folder that does not exist yields nothing, which looks like a quiet night.
-    ///
     /// Fix (it): Create the folder, or correct the path.
     FolderMissing,
     /// a setting belongs to a part that this version does not have
     ///
     /// Kith refuses what it cannot do rather than ignore it.
-    ///
     /// Fix (it): Use one of the values named, or a version that has the part.
     NotYetBuilt,
     /// the folder with keys and data can be read by others
     ///
     /// Home should be 0750 and `var` 0700: other users of the machine could read the exchange files.
-    ///
     /// Fix (it): Run `chmod 0700` on the folder named.
     HomeTooOpen,
     /// no retention period is set
     ///
     /// How long a closed person's data is kept is the controller's decision, so there is no default.
-    ///
     /// Fix (ig): Set `[retain] person_years`.
     RetentionUnset,
     /// a secret, key or certificate cannot be used
     ///
     /// It can be read, but it is not what it is named for: a key of another kind, a certificate that is not PEM, a password with a line break.
-    ///
     /// Fix (it): Put the right file in its place. ES384 needs a P-384 key, RS384 and RS512 an RSA key of 2,048 bits or more, without a password.
     SecretUnusable,
     /// a partner's id is not its file's name

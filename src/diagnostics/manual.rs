@@ -37,10 +37,15 @@ impl Code {
     /// The manual page: the variant's doc comment, line by line.
     pub(crate) fn page(self) -> Vec<String> {
         let name = format!("{self:?},");
-        let mut page = Vec::new();
+        let mut page: Vec<String> = Vec::new();
         for line in include_str!("codes.rs").lines().map(str::trim) {
             if let Some(doc) = line.strip_prefix("///") {
-                page.push(doc.trim().to_owned());
+                let doc = doc.trim();
+                // The fix is a paragraph of its own, also where the comment leaves the blank line out.
+                if doc.starts_with("Fix (") && page.last().is_some_and(|line| !line.is_empty()) {
+                    page.push(String::new());
+                }
+                page.push(doc.to_owned());
             } else if line == name {
                 return page;
             } else {
