@@ -33,6 +33,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         folder(&args.dir.join(below), mode)?;
     }
     write_atomically(&config, include_bytes!("../../config/init.toml"), 0o640)?;
+    let schema = super::schema::of("partner")?;
+    write_atomically(
+        &args.dir.join("mappings/partner.schema.json"),
+        schema.as_bytes(),
+        0o640,
+    )?;
     let mut bytes = [0; 32];
     aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
@@ -43,7 +49,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         key.display()
     ))?;
     emit(format_args!(
-        "Next: fill in {}, add a file a partner in {}, then run\n",
+        "Next: fill in {}, add a file a partner in {} (kith partner new), then run\n",
         config.display(),
         args.dir.join("mappings/partners").display()
     ))?;
@@ -54,7 +60,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-fn folder(path: &Path, mode: u32) -> std::io::Result<()> {
+/// Makes a folder and those above it.
+pub(super) fn folder(path: &Path, mode: u32) -> std::io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(mode)

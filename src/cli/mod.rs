@@ -13,6 +13,7 @@ mod init;
 mod map;
 mod map_diff;
 mod map_view;
+mod partner;
 mod prove;
 mod report;
 mod run;
@@ -89,6 +90,8 @@ enum Command {
     Why(why::Args),
     /// What waits for a person, and how to settle it
     Held(held::Args),
+    /// A partner's file: draft it, print its template and criteria
+    Partner(partner::Args),
     /// Take back what one return told
     Undo(undo::Args),
     /// Prove the books: balances, chains, seals, files
@@ -155,6 +158,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Trace(args) => trace::run(&global, &args).await,
         Command::Why(args) => why::run(&global, &args).await,
         Command::Held(args) => held::run(&global, args).await,
+        Command::Partner(args) => partner::run(&global, &args),
         Command::Undo(args) => undo::run(&global, &args).await,
         Command::Prove(args) => prove::run(&global, &args).await,
         Command::Report(args) => report::run(&global, &args).await,

@@ -1,4 +1,4 @@
-//! The JSON Schemas of what `--json` prints, for `docs/schemas/`.
+//! The JSON Schemas of what `--json` prints and of partner files, for `docs/schemas/`.
 
 use crate::app::Summary;
 use crate::pipeline::prove::Proof;
@@ -11,8 +11,9 @@ pub(super) fn of(name: &str) -> anyhow::Result<String> {
     let schema = match name {
         "run" | "status" => serde_json::to_string_pretty(&schemars::schema_for!(Summary))?,
         "prove" => serde_json::to_string_pretty(&schemars::schema_for!(Proof))?,
+        "partner" => serde_json::to_string_pretty(&crate::partner::schema::schema())?,
         "report" => crate::report::schema(),
-        _ => anyhow::bail!("there is no schema \"{name}\": run, status, prove or report"),
+        _ => anyhow::bail!("there is no schema \"{name}\": run, status, prove, report or partner"),
     };
     Ok(format!("{}\n", schema.trim_end()))
 }

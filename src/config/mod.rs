@@ -120,6 +120,17 @@ impl Config {
         self.transports.iter().find(|transport| transport.id == id)
     }
 
+    /// Id of the transport that a new partner is given: the first that keeps partners apart.
+    pub(crate) fn partner_transport(&self) -> &str {
+        let apart = self
+            .transports
+            .iter()
+            .find(|transport| transport.per_partner());
+        apart
+            .or(self.transports.first())
+            .map_or("local", |transport| transport.id.as_str())
+    }
+
     /// The code system whose codes are activity names.
     pub(crate) fn activity_system(&self) -> String {
         format!("{}/CodeSystem/activity", self.namespace)

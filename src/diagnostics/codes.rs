@@ -1,4 +1,5 @@
 //! Every diagnostic Kith can raise. A variant's doc comment is its manual page: `kith explain` and `docs/errors.md` print it.
+//! The blank line before `Fix` may be left out here to keep the file short; it is printed all the same.
 
 /// The code of a diagnostic; never reused, never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -261,6 +262,12 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Correct the partner file; if the agreement has changed, correct the example.
     ExampleDiffers,
+    /// a placeholder of a draft is left in a partner file
+    ///
+    /// `kith partner new` writes `"?"` where only a person can know. In shadow nothing goes out by the file, so it may stay for a while; live it is an error.
+    ///
+    /// Fix (it): Put in what the line asks for, or take out a column that is the partner's own.
+    Placeholder,
     /// a file or line is not JSON
     ///
     /// It cannot be read as a FHIR resource; the rest of the input goes on.

@@ -38,13 +38,12 @@ impl Code {
     /// an empty line before it.
     pub(crate) fn page(self) -> Vec<String> {
         let name = format!("{self:?},");
-        let mut page = Vec::new();
+        let mut page: Vec<String> = Vec::new();
         for line in include_str!("codes.rs").lines().map(str::trim) {
             if let Some(doc) = line.strip_prefix("///") {
                 let doc = doc.trim();
-                if doc.starts_with("Fix (")
-                    && page.last().is_some_and(|last: &String| !last.is_empty())
-                {
+                // The fix is a paragraph of its own, also where the comment leaves the blank line out.
+                if doc.starts_with("Fix (") && page.last().is_some_and(|line| !line.is_empty()) {
                     page.push(String::new());
                 }
                 page.push(doc.to_owned());

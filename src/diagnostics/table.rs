@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 100] = [
+pub(super) const TABLE: [(Code, &str, Severity); 101] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -51,6 +51,7 @@ pub(super) const TABLE: [(Code, &str, Severity); 100] = [
     (Code::NeverChosen, "PTR-027", Severity::Warning),
     (Code::AgreementEnded, "PTR-028", Severity::Warning),
     (Code::ExampleDiffers, "PTR-050", Severity::Error),
+    (Code::Placeholder, "PTR-030", Severity::Warning),
     (Code::Unreadable, "PULL-001", Severity::Error),
     (Code::NotAResource, "PULL-002", Severity::Warning),
     (Code::BadResource, "PULL-003", Severity::Error),

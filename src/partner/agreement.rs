@@ -10,6 +10,7 @@ use super::model::{
     Places, PostcodeArea, Select, Share, UrgentRule, Volume,
 };
 use super::onward::Onward;
+use super::placeholder;
 use super::returns;
 use super::sees::CRITERIA;
 use super::share::ShareCheck;
@@ -89,6 +90,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         places,
         ..described?
     };
+    placeholder::check(source, &table, described.shadow, problems);
     Some(described.with(criteria?, share?.0, push, deliver?, returns))
 }
 
@@ -209,17 +211,20 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
     }
 }
 
-fn check_id(about: &TableReader<'_>, id: &At<&str>, stem: &str) {
+/// What a partner's id is made of.
+pub(crate) const ID_RULE: &str = "lower-case letters, digits and hyphens, at most 64";
+
+/// Whether a text can be a partner's id: it becomes part of folder and file names.
+pub(crate) fn lawful_id(id: &str) -> bool {
     let lawful = |character: char| {
         character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-'
     };
-    if id.value.len() > ID_LENGTH_MAX || !id.value.chars().all(lawful) || id.value.starts_with('-')
-    {
-        about.bad_value(
-            "id",
-            "lower-case letters, digits and hyphens, at most 64",
-            &id.place,
-        );
+    (1..=ID_LENGTH_MAX).contains(&id.len()) && id.chars().all(lawful) && !id.starts_with('-')
+}
+
+fn check_id(about: &TableReader<'_>, id: &At<&str>, stem: &str) {
+    if !lawful_id(id.value) {
+        about.bad_value("id", ID_RULE, &id.place);
     } else if id.value != stem {
         let what = format!(
             "the partner's id is {}, its file is called {stem}",

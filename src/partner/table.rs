@@ -112,6 +112,8 @@ impl<'t> TableReader<'t> {
 
     fn find(&self, key: &'static str) -> Option<Found<'t>> {
         self.asked.borrow_mut().push(key);
+        #[cfg(test)]
+        watch::note(&self.name, key);
         let (_, value) = self.table.iter().find(|(name, _)| name.get_ref() == key)?;
         Some((value.get_ref(), value.span()))
     }
@@ -152,7 +154,11 @@ impl<'t> TableReader<'t> {
 
     /// Refuses a key that belongs to a part this version does not have.
     pub(crate) fn not_yet(&self, key: &'static str) {
-        if let Some((_, span)) = self.find(key) {
+        // Asked for only to be refused.
+        let found = self.find(key);
+        #[cfg(test)]
+        watch::forget(&self.name, key);
+        if let Some((_, span)) = found {
             self.not_yet_at(
                 &format!("{key} in {}", self.title()),
                 &self.source.place(span.start),
@@ -483,6 +489,32 @@ impl<'t> TableReader<'t> {
                 None => self.problems.add(Code::UnknownKey, what, &place),
             }
         }
+    }
+}
+
+/// Lets a test see which keys the loader asks for.
+#[cfg(test)]
+pub(crate) mod watch {
+    use std::cell::RefCell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static ASKED: RefCell<BTreeSet<(String, String)>> = const { RefCell::new(BTreeSet::new()) };
+    }
+
+    pub(super) fn note(table: &str, key: &str) {
+        ASKED.with_borrow_mut(|asked| asked.insert((table.to_owned(), key.to_owned())));
+    }
+
+    pub(super) fn forget(table: &str, key: &str) {
+        ASKED.with_borrow_mut(|asked| asked.remove(&(table.to_owned(), key.to_owned())));
+    }
+
+    /// Every key asked for while `work` runs, with its table.
+    pub(crate) fn keys(work: impl FnOnce()) -> BTreeSet<(String, String)> {
+        ASKED.with_borrow_mut(BTreeSet::clear);
+        work();
+        ASKED.with_borrow(BTreeSet::clone)
     }
 }
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use super::support::home::{Home, kith, snapshot};
 use super::support::people::{install, ndjson, referral};
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 15] = [
     "demo", "init", "check", "run", "map", "status", "trace", "why", "held", "prove", "report",
-    "explain", "sandbox", "undo",
+    "explain", "sandbox", "undo", "partner",
 ];
-/// Schemas of what `--json` and the report print.
-const SCHEMAS: [&str; 4] = ["prove", "report", "run", "status"];
+/// Schemas of what `--json` and the report print, and of partner files.
+const SCHEMAS: [&str; 5] = ["partner", "prove", "report", "run", "status"];
 const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
 const COLUMNS: &str = "[[deliver.column]]\nheader = \"Name\"\nfrom = \"patient.name\"\n";
 const AT: &str = "2026-11-23T06:00:00Z";

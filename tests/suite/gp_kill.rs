@@ -36,6 +36,8 @@ const LOST: u8 = 12;
 const RUNS_MAX: usize = 10;
 /// A kill comes at most so long after the request that it waits for.
 const AFTER_MS: u64 = 40;
+/// Moments are drawn from no fewer requests than these.
+const FEW_REQUESTS: u64 = 4;
 /// Seconds after which a run that waits for something is killed as well.
 const RUN_SECONDS: u64 = 60;
 /// Events in the return about one person: two attendances and an outcome.
@@ -121,7 +123,7 @@ impl World {
             draws: 0,
             people: 0,
             returned: BTreeSet::new(),
-            requests: [4, 4 * REFERRED as u64],
+            requests: [FEW_REQUESTS, 4 * REFERRED as u64],
             kills: [0; 2],
         }
     }
@@ -157,7 +159,12 @@ impl World {
             sleep(Duration::from_millis(2));
         }
         sleep(after);
-        self.kills[half] += usize::from(run.alive());
+        let at_work = run.alive();
+        self.kills[half] += usize::from(at_work);
+        if !at_work {
+            // A longer run than most had set the moments: the next ones come earlier.
+            self.requests[half] = (self.requests[half] / 2).max(FEW_REQUESTS);
+        }
         drop(run);
     }
 

@@ -28,6 +28,8 @@ mod gp_servers;
 mod gp_tls;
 mod loop_fhir;
 mod map_diff;
+mod partner_files;
+mod partner_layouts;
 mod privacy;
 mod pull;
 mod samples;

@@ -1,0 +1,134 @@
+//! Writes the events of a draft: how the partner answers.
+
+use super::columns::Guess;
+use super::events::Event;
+use super::write::{PLACEHOLDER, Page, quoted, strangers, why};
+
+/// One event of the draft, over the guesses that it is made of.
+pub(super) fn one_event(page: &mut Page, guesses: &[Guess], event: &Event) {
+    page.line("[[collect.event]]");
+    match event {
+        Event::Attendance { on, value, missed } => {
+            page.line("kind = \"attendance\"");
+            on_line(page, guesses, *on);
+            let usual: &[(&str, &str)] = if *missed {
+                &[("Y", "did-not-attend"), ("N", "attended")]
+            } else {
+                &[("Y", "attended"), ("N", "did-not-attend")]
+            };
+            value_line(page, guesses, *value, usual, *missed);
+        }
+        Event::Status { on, value, reason } => {
+            page.line("kind = \"status\"");
+            on_line(page, guesses, *on);
+            let usual = [
+                ("Finished", "completed"),
+                ("Could not reach", "closed-unsuccessful"),
+            ];
+            value_line(page, guesses, *value, &usual, false);
+            if let Some(guess) = reason.and_then(|column| guesses.get(column)) {
+                page.guess(&format!("reason = {}", quoted(&guess.header)), &why(guess));
+            }
+        }
+        Event::Measure {
+            on,
+            occasion,
+            items,
+        } => {
+            page.line("kind = \"measure\"");
+            page.line("instrument = \"ons4\"");
+            match occasion {
+                Ok(word) => page.guess(
+                    &format!("occasion = {}", quoted(word)),
+                    "by headers or order; the other word is baseline or follow-up",
+                ),
+                Err(column) => occasion_line(page, guesses, *column),
+            }
+            on_line(page, guesses, *on);
+            let items: Vec<String> = items
+                .iter()
+                .filter_map(|(item, column)| {
+                    Some(format!(
+                        "{item} = {}",
+                        quoted(&guesses.get(*column)?.header)
+                    ))
+                })
+                .collect();
+            page.guess(
+                &format!("items = {{ {} }}", items.join(", ")),
+                "the four questions of ONS4, each 0 to 10",
+            );
+        }
+        Event::Note { column } => {
+            page.line("kind = \"note\"");
+            if let Some(guess) = guesses.get(*column) {
+                let reads = format!("kept sealed, never pushed; {}", why(guess));
+                page.guess(&format!("column = {}", quoted(&guess.header)), &reads);
+            }
+        }
+    }
+}
+
+fn on_line(page: &mut Page, guesses: &[Guess], on: Option<usize>) {
+    match on.and_then(|column| guesses.get(column)) {
+        Some(guess) => page.guess(&format!("on = {}", quoted(&guess.header)), &why(guess)),
+        None => page.fill_in(
+            &format!("on = {}", quoted(PLACEHOLDER)),
+            "the header of the column with the day",
+        ),
+    }
+}
+
+fn occasion_line(page: &mut Page, guesses: &[Guess], column: usize) {
+    let Some(guess) = guesses.get(column) else {
+        return;
+    };
+    let codes = pairs(guess, &[("Start", "baseline"), ("End", "follow-up")], false);
+    page.guess(
+        &format!(
+            "occasion = {{ column = {}, codes = {{ {codes} }} }}",
+            quoted(&guess.header)
+        ),
+        &strangers(guess),
+    );
+}
+
+fn value_line(
+    page: &mut Page,
+    guesses: &[Guess],
+    column: usize,
+    usual: &[(&str, &str)],
+    missed: bool,
+) {
+    let Some(guess) = guesses.get(column) else {
+        return;
+    };
+    let codes = pairs(guess, usual, missed);
+    let line = format!(
+        "value = {{ column = {}, codes = {{ {codes} }} }}",
+        quoted(&guess.header)
+    );
+    page.guess(&line, &format!("{}; {}", why(guess), strangers(guess)));
+}
+
+/// What their words lead to. Where a column asks whether somebody stayed away, a yes is a no.
+fn pairs(guess: &Guess, usual: &[(&str, &str)], missed: bool) -> String {
+    let turned = |word: &'static str| match word {
+        "attended" if missed => "did-not-attend",
+        "did-not-attend" if missed => "attended",
+        other => other,
+    };
+    let known: Vec<String> = guess
+        .codes
+        .iter()
+        .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(turned(ours))))
+        .collect();
+    if !known.is_empty() {
+        return known.join(", ");
+    }
+    let usual: Vec<String> = usual
+        .iter()
+        .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(ours)))
+        .collect();
+    usual.join(", ")
+}

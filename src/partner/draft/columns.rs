@@ -1,0 +1,375 @@
+//! Guesses what each column of a partner's sheet holds, from its header, its cells and where it stands.
+//!
+//! A sheet comes in; one [`Guess`] a column goes out, in the sheet's order. Invariant: no field is guessed twice, and a guess
+//! holds no cell but those that our own list knows as codes.
+
+use super::shape::{Shape, distinct};
+use super::words::{Likely, code_of, meanings};
+use crate::domain::event::ATTENDANCE;
+use crate::partner::model::REPORTABLE;
+use crate::tabular::Table;
+
+/// Below this nothing is guessed.
+const SURE: i32 = 60;
+/// Above this a header of a return marks where the partner's own answers begin.
+const PLAIN: i32 = 100;
+/// A column on the right side of that mark.
+const SIDE: i32 = 8;
+
+/// What one column is taken for.
+#[derive(Clone, Debug)]
+pub(super) struct Guess {
+    pub(super) header: String,
+    pub(super) means: Option<&'static str>,
+    /// Other meanings that were near.
+    pub(super) others: Vec<&'static str>,
+    pub(super) why: &'static str,
+    pub(super) shape: Shape,
+    /// Cells that our list knows, with our words; first found first.
+    pub(super) codes: Vec<(String, &'static str)>,
+    /// Different cells that it does not know.
+    pub(super) strange: usize,
+}
+
+impl Guess {
+    /// The field of a column that we write.
+    pub(super) fn field(&self) -> Option<&'static str> {
+        self.means.filter(|means| is_field(means))
+    }
+}
+
+/// Whether a meaning is a field that we write; else it is something that comes back.
+pub(super) fn is_field(means: &str) -> bool {
+    ["leg.", "patient.", "referral.", "requester.", "practice."]
+        .iter()
+        .any(|start| means.starts_with(start))
+}
+
+/// Whether a meaning is the day of an answer.
+pub(super) fn is_day(means: &str) -> bool {
+    means.rsplit('.').next() == Some("on")
+}
+
+/// Our words that cells of a column with this meaning may lead to.
+fn ours(means: &str) -> Vec<&'static str> {
+    match means {
+        "attendance" | "attendance.missed" => ATTENDANCE.iter().map(|(word, _)| *word).collect(),
+        "status" => REPORTABLE.iter().map(|state| state.code()).collect(),
+        "measure.occasion" => vec!["baseline", "follow-up"],
+        "acknowledged" | "patient.interpreter_required" | "patient.no_fixed_abode" => {
+            vec!["true", "false"]
+        }
+        "patient.gender" => vec!["male", "female", "other", "unknown"],
+        "referral.priority" => vec!["routine", "urgent", "asap", "stat"],
+        "leg.action" => vec!["NEW", "AMEND", "STOP", "PAUSE"],
+        _ => Vec::new(),
+    }
+}
+
+/// One column before it is decided.
+struct Open {
+    guess: Guess,
+    likely: Vec<(&'static str, i32)>,
+    cells: Vec<String>,
+}
+
+/// Guesses every column with a header.
+pub(super) fn guess(table: &Table) -> Vec<Guess> {
+    let mut open: Vec<Open> = table
+        .header
+        .iter()
+        .enumerate()
+        .filter(|(_, header)| !header.is_empty())
+        .map(|(at, header)| look(table, at, header))
+        .collect();
+    let border = open
+        .iter()
+        .position(|column| {
+            let first = column.likely.first();
+            first.is_some_and(|(means, score)| {
+                !is_field(means) && *means != "own" && *score >= PLAIN
+            }) && !column
+                .likely
+                .iter()
+                .any(|(means, score)| is_field(means) && *score >= SURE)
+        })
+        .unwrap_or(open.len());
+    let border = with_days_before(&open, border);
+    for (index, column) in open.iter_mut().enumerate() {
+        for (means, score) in &mut column.likely {
+            if is_field(means) == (index < border) {
+                *score += SIDE;
+            }
+        }
+        column
+            .likely
+            .sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    }
+    settle(&mut open);
+    answers_by_look(&mut open);
+    reason_alone(&mut open);
+    let mut guesses: Vec<Guess> = open.into_iter().map(decided).collect();
+    parts_of_a_whole(&mut guesses);
+    guesses
+}
+
+/// The border moved to the left over days that are of no known kind: they belong to the answers behind them.
+fn with_days_before(open: &[Open], mut border: usize) -> usize {
+    while border < open.len()
+        && let Some(column) = border.checked_sub(1).and_then(|before| open.get(before))
+        && column.guess.shape.recent()
+        && column.likely.iter().all(|(_, score)| *score < PLAIN - 10)
+    {
+        border -= 1;
+    }
+    border
+}
+
+fn look(table: &Table, at: usize, header: &str) -> Open {
+    let shape = Shape::of(table.rows.iter().map(|row| row.cell(at)));
+    let mut likely: Vec<(&'static str, i32)> = meanings(header)
+        .into_iter()
+        .map(|Likely { means, score }| {
+            (
+                means,
+                i32::try_from(score).unwrap_or(0) + fit(means, &shape),
+            )
+        })
+        .collect();
+    // A day of no known kind is one of something that happened with the person.
+    if shape.recent() && likely.iter().all(|(_, score)| *score < PLAIN - 10) {
+        likely.retain(|(means, _)| *means != "attendance.on");
+        likely.push(("attendance.on", SURE + 12));
+    }
+    let mut why = "by its header";
+    if likely.iter().all(|(_, score)| *score < SURE)
+        && let Some(means) = by_look(&shape)
+    {
+        likely.push((means, SURE));
+        why = "by the look of its cells";
+    }
+    let cells: Vec<&str> = table
+        .rows
+        .iter()
+        .map(|row| crate::tabular::unguard(row.cell(at)).trim())
+        .filter(|cell| !cell.is_empty())
+        .collect();
+    let cells: Vec<String> = distinct(&cells).into_iter().map(str::to_owned).collect();
+    if shape.codes {
+        for (means, score) in &mut likely {
+            let ours = ours(means);
+            let known = cells
+                .iter()
+                .filter(|cell| code_of(cell, &ours).is_some())
+                .count();
+            if known > 0 && known == cells.len() {
+                *score += 8;
+            } else if !ours.is_empty() && known == 0 && !cells.is_empty() {
+                *score -= 15;
+            }
+        }
+    }
+    likely.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    Open {
+        guess: Guess {
+            header: header.to_owned(),
+            means: None,
+            others: Vec::new(),
+            why,
+            shape,
+            codes: Vec::new(),
+            strange: 0,
+        },
+        likely,
+        cells,
+    }
+}
+
+/// How well the cells go with a meaning.
+fn fit(means: &str, shape: &Shape) -> i32 {
+    if shape.filled == 0 {
+        return 0;
+    }
+    let either = |fits: bool, good: i32, bad: i32| if fits { good } else { bad };
+    let day = shape.date().is_some();
+    match means {
+        "patient.birth_date" => either(day && shape.year_min < 2020, 10, -45),
+        "referral.authored_on" => either(shape.recent(), 8, -45),
+        _ if is_day(means) => either(shape.recent(), 8, -45),
+        _ if day => -60,
+        "patient.phone"
+        | "patient.phone_home"
+        | "patient.contact_phone"
+        | "requester.phone"
+        | "practice.phone"
+        | "practice.safeguarding_phone" => either(shape.phones, 10, -45),
+        _ if shape.phones => -40,
+        "patient.email" | "requester.email" => either(shape.emails, 10, -45),
+        _ if shape.emails => -60,
+        "patient.postcode" => either(shape.postcodes, 10, -40),
+        "patient.nhs_number" => either(shape.nhs_numbers, 10, -40),
+        "patient.age_years" => either(shape.ages, 10, -45),
+        _ if means.starts_with("measure.") && means != "measure.occasion" => {
+            either(shape.scores, 8, -45)
+        }
+        "attendance" | "attendance.missed" | "acknowledged" | "measure.occasion" => {
+            either(shape.codes, 0, -30)
+        }
+        "patient.name"
+        | "patient.family"
+        | "patient.given"
+        | "patient.contact_name"
+        | "requester.name" => either(shape.names, 4, -30),
+        "note" | "referral.note" | "status.reason" | "patient.address" => {
+            either(shape.sentences, 4, 0)
+        }
+        _ => 0,
+    }
+}
+
+/// A meaning that the cells alone give.
+fn by_look(shape: &Shape) -> Option<&'static str> {
+    if shape.emails {
+        Some("patient.email")
+    } else if shape.postcodes {
+        Some("patient.postcode")
+    } else if shape.phones {
+        Some("patient.phone")
+    } else if shape.nhs_numbers {
+        Some("patient.nhs_number")
+    } else if shape.date().is_some() && shape.year_min < 2000 {
+        Some("patient.birth_date")
+    } else {
+        None
+    }
+}
+
+/// Gives each field to the column that fits it best; what a return tells may come in several columns.
+fn settle(open: &mut [Open]) {
+    let mut taken: Vec<&'static str> = Vec::new();
+    loop {
+        let free = |means: &str| !is_field(means) || !taken.contains(&means);
+        let next = open
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| column.guess.means.is_none())
+            .filter_map(|(index, column)| {
+                let best = column
+                    .likely
+                    .iter()
+                    .find(|(means, score)| *score >= SURE && free(means))?;
+                Some((best.1, std::cmp::Reverse(index), best.0))
+            })
+            .max();
+        let Some((score, std::cmp::Reverse(index), means)) = next else {
+            return;
+        };
+        taken.push(means);
+        if let Some(column) = open.get_mut(index) {
+            column.guess.means = Some(means);
+            column.guess.others = column
+                .likely
+                .iter()
+                .filter(|(other, near)| *other != means && *near >= SURE && score - near < 25)
+                .map(|(other, _)| *other)
+                .take(3)
+                .collect();
+        }
+    }
+}
+
+/// A column of known answers beside a day is the answer for that day, whatever its header.
+fn answers_by_look(open: &mut [Open]) {
+    for means in ["status", "attendance"] {
+        if open.iter().any(|column| column.guess.means == Some(means)) {
+            continue;
+        }
+        let ours = ours(means);
+        let dated = |index: Option<usize>| {
+            let beside = index.and_then(|index| open.get(index)?.guess.means);
+            beside.is_some_and(is_day)
+        };
+        let found = (0..open.len()).find(|index| {
+            let Some(column) = open.get(*index) else {
+                return false;
+            };
+            column.guess.means.is_none()
+                && column.guess.shape.codes
+                && (dated(index.checked_sub(1)) || dated(Some(index + 1)))
+                && column
+                    .cells
+                    .iter()
+                    .all(|cell| code_of(cell, &ours).is_some())
+        });
+        if let Some(column) = found.and_then(|index| open.get_mut(index)) {
+            column.guess.means = Some(means);
+            column.guess.why = "by the look of its cells";
+        }
+    }
+}
+
+/// A sheet that says why somebody left and not how it ended says both in one column.
+fn reason_alone(open: &mut [Open]) {
+    if open
+        .iter()
+        .any(|column| column.guess.means == Some("status"))
+    {
+        return;
+    }
+    let reason = open.iter_mut().find(|column| {
+        let known = |cell: &String| code_of(cell, &ours("status")).is_some();
+        column.guess.means == Some("status.reason") && column.cells.iter().any(known)
+    });
+    if let Some(column) = reason {
+        column.guess.means = Some("status");
+        column.guess.others.insert(0, "status.reason");
+    }
+}
+
+fn decided(open: Open) -> Guess {
+    let mut guess = open.guess;
+    let ours = guess.means.map(ours).unwrap_or_default();
+    if ours.is_empty() || !guess.shape.codes {
+        guess.strange = if ours.is_empty() { 0 } else { open.cells.len() };
+        return guess;
+    }
+    for cell in open.cells {
+        match code_of(&cell, &ours) {
+            Some(word) => guess.codes.push((cell, word)),
+            None => guess.strange += 1,
+        }
+    }
+    guess
+}
+
+/// A `Name` beside a `Surname` is the given name; an `Address` beside an `Address 2` is its first line; a sheet's only number is the one to
+/// ring.
+fn parts_of_a_whole(guesses: &mut [Guess]) {
+    for (whole, beside, part) in [
+        ("patient.name", "patient.family", "patient.given"),
+        ("patient.name", "patient.given", "patient.family"),
+        (
+            "patient.address",
+            "patient.address_line_2",
+            "patient.address_line_1",
+        ),
+    ] {
+        let has = |means: &str| guesses.iter().any(|guess| guess.means == Some(means));
+        if has(beside)
+            && !has(part)
+            && let Some(guess) = guesses.iter_mut().find(|guess| guess.means == Some(whole))
+        {
+            guess.means = Some(part);
+            guess.others.insert(0, whole);
+        }
+    }
+    let has = |means: &str| guesses.iter().any(|guess| guess.means == Some(means));
+    if !has("patient.phone")
+        && let Some(guess) = guesses
+            .iter_mut()
+            .find(|guess| guess.means == Some("patient.phone_home"))
+    {
+        guess.means = Some("patient.phone");
+        guess.others.insert(0, "patient.phone_home");
+    }
+}

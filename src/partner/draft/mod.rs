@@ -1,0 +1,126 @@
+//! Drafts a partner file: from nothing, or from a sheet that the partner uses already.
+//!
+//! Id, names of the installation and perhaps a sheet come in; the text of a partner file goes out, every guess marked on its
+//! line. Invariants: no cell of the sheet stands in it but the words of our own list of answers; it is in shadow, so that
+//! nothing leaves by it; what could not be guessed is a placeholder that `kith check` names.
+
+mod answers;
+mod columns;
+mod events;
+mod shape;
+mod words;
+mod write;
+
+pub(super) use write::PLACEHOLDER;
+
+use crate::tabular::{ReadLimits, Row, Table, TextEncoding, read};
+
+/// Rows of a sheet that are looked at.
+const ROWS_MAX: usize = 5_000;
+
+/// What a draft is made for.
+pub(crate) struct Wanted<'w> {
+    pub(crate) id: &'w str,
+    /// Base of the installation's own identifiers.
+    pub(crate) namespace: &'w str,
+    /// Id of the transport that partners use.
+    pub(crate) transport: &'w str,
+}
+
+/// A draft and what is left to do.
+pub(crate) struct Draft {
+    pub(crate) text: String,
+    /// Columns of the sheet, and those of them that nothing was guessed for.
+    pub(crate) columns: usize,
+    pub(crate) unguessed: usize,
+}
+
+/// Why a sheet cannot be drafted from; holds no cell.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SheetError {
+    #[error("{0}")]
+    Unreadable(String),
+    #[error("column {column} of its first row looks like somebody's data, not like a header")]
+    NoHeader { column: usize },
+    #[error("its first row names no column")]
+    NoColumns,
+}
+
+/// A sheet as drafts need it.
+pub(super) struct Sheet {
+    table: Table,
+    crlf: bool,
+    quoted: bool,
+}
+
+/// Drafts a partner file from a partner's own sheet.
+///
+/// # Errors
+/// [`SheetError`] if the bytes are no table with a header row.
+pub(crate) fn from_sheet(wanted: &Wanted<'_>, bytes: &[u8]) -> Result<Draft, SheetError> {
+    let limits = ReadLimits {
+        rows_max: ROWS_MAX,
+        ..ReadLimits::default()
+    };
+    let table = read(bytes, &limits).map_err(|error| SheetError::Unreadable(error.to_string()))?;
+    if table.header.iter().all(String::is_empty) {
+        return Err(SheetError::NoColumns);
+    }
+    for (index, header) in table.header.iter().enumerate() {
+        if shape::Shape::of(std::iter::once(header.as_str())).personal() {
+            return Err(SheetError::NoHeader { column: index + 1 });
+        }
+    }
+    let head = table
+        .text
+        .get(table.header_span.clone())
+        .unwrap_or_default();
+    let sheet = Sheet {
+        crlf: head.ends_with("\r\n"),
+        quoted: quoted(&table),
+        table,
+    };
+    let guesses = columns::guess(&sheet.table);
+    let events = events::events(&guesses);
+    Ok(Draft {
+        columns: guesses.len(),
+        unguessed: guesses.iter().filter(|guess| guess.means.is_none()).count(),
+        text: write::draft(wanted, &sheet, &guesses, &events),
+    })
+}
+
+/// A starter file with everything explained.
+pub(crate) fn starter(wanted: &Wanted<'_>) -> Draft {
+    Draft {
+        text: write::starter(wanted),
+        columns: 0,
+        unguessed: 0,
+    }
+}
+
+/// Whether every cell stands in quotes: of the header and of the rows below it.
+fn quoted(table: &Table) -> bool {
+    let spans = std::iter::once(table.header_span.clone()).chain(table.rows.iter().map(Row::span));
+    let delimiter = char::from(table.dialect.delimiter);
+    spans.take(20).all(|span| {
+        let line = table
+            .text
+            .get(span)
+            .unwrap_or_default()
+            .trim_end_matches(['\r', '\n']);
+        let between = format!("\"{delimiter}\"");
+        line.starts_with('"')
+            && line.ends_with('"')
+            && line.matches(&between).count() + 1 >= table.header.len()
+    })
+}
+
+/// The word of partner files for how the sheet is encoded, and whether we write it so.
+pub(super) fn encoding(sheet: &Sheet) -> (&'static str, bool) {
+    match sheet.table.dialect.encoding {
+        TextEncoding::Utf8 => ("utf-8", true),
+        TextEncoding::Utf8Bom => ("utf-8-bom", true),
+        TextEncoding::Windows1252 => ("windows-1252", true),
+        TextEncoding::Utf16Le | TextEncoding::Utf16Be => ("utf-8-bom", false),
+    }
+}

@@ -1,0 +1,439 @@
+//! Writes a draft as the text of a partner file, each guess marked on its line with why and what else it might be.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::answers::one_event;
+use super::columns::{Guess, is_day};
+use super::events::Event;
+use super::words::usual_word;
+use super::{Sheet, Wanted, encoding};
+
+/// What stands where a person must write something; `kith check` names each.
+pub(in crate::partner) const PLACEHOLDER: &str = "?";
+/// Tells editors where the schema of partner files lies; `kith partner new` puts it there.
+const SCHEMA_HINT: &str = "#:schema ../partner.schema.json";
+/// Words for what a row asks of the partner, where their sheet has none.
+const ACTIONS: [(&str, &str); 4] = [
+    ("NEW", "New"),
+    ("AMEND", "Changed"),
+    ("STOP", "Please stop"),
+    ("PAUSE", "Please wait"),
+];
+
+/// A text in TOML's quotes.
+pub(super) fn quoted(text: &str) -> String {
+    let mut written = String::with_capacity(text.len() + 2);
+    written.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => written.push_str("\\\""),
+            '\\' => written.push_str("\\\\"),
+            control if control.is_control() => written.push(' '),
+            other => written.push(other),
+        }
+    }
+    written.push('"');
+    written
+}
+
+/// `elm-house` as a name.
+fn titled(id: &str) -> String {
+    let words = id.split('-').filter(|word| !word.is_empty()).map(|word| {
+        let mut letters = word.chars();
+        let first = letters.next().into_iter().flat_map(char::to_uppercase);
+        first.chain(letters).collect::<String>()
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Lines of the file; writing to a String cannot fail.
+#[derive(Default)]
+pub(super) struct Page(String);
+
+impl Page {
+    pub(super) fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    pub(super) fn guess(&mut self, line: &str, why: &str) {
+        let width = 46;
+        let _ignored = writeln!(self.0, "{line:<width$} # guess: {why}");
+    }
+
+    pub(super) fn fill_in(&mut self, line: &str, what: &str) {
+        let _ignored = writeln!(self.0, "{line:<46} # fill in: {what}");
+    }
+}
+
+/// The starter file.
+pub(super) fn starter(wanted: &Wanted<'_>) -> String {
+    let mut page = Page::default();
+    about(&mut page, wanted, "made by `kith partner new`");
+    share(
+        &mut page,
+        &[
+            "patient.name".to_owned(),
+            "patient.phone".to_owned(),
+            "referral.authored_on".to_owned(),
+            "referral.activity".to_owned(),
+        ],
+        None,
+    );
+    page.line("");
+    page.line("[deliver]");
+    deliver_to(&mut page, wanted);
+    page.line("format = { delimiter = \",\", encoding = \"utf-8-bom\", newline = \"crlf\", quote = \"necessary\" }   # opens in Excel by a double click");
+    for (header, from) in [("Our ref", "leg.reference"), ("Check", "leg.check")] {
+        column(&mut page, header, from);
+    }
+    action(&mut page, "What to do");
+    for (header, from) in [("Name", "patient.name"), ("Phone", "patient.phone")] {
+        column(&mut page, header, from);
+    }
+    column(&mut page, "Date of referral", "referral.authored_on");
+    page.line("date = \"%d/%m/%Y\"");
+    column(&mut page, "Referred for", "referral.activity");
+    page.line("");
+    page.line("# How they answer: take the marks off and put in their headers and words.");
+    for line in [
+        "[collect]",
+        "transport = \"local\"",
+        "file = \"returns*.csv\"",
+        "dates = \"%d/%m/%Y\"",
+        "acknowledged = { column = \"Stopped?\", values = [\"Yes\"] }",
+        "[[collect.event]]",
+        "kind = \"attendance\"",
+        "on = \"Date seen\"",
+        "value = { column = \"Attended?\", codes = { Y = \"attended\", N = \"did-not-attend\", C = \"cancelled-by-person\" } }",
+        "[[collect.event]]",
+        "kind = \"status\"",
+        "on = \"Closed on\"",
+        "value = { column = \"Outcome\", codes = { Finished = \"completed\", \"Could not reach\" = \"closed-unsuccessful\" } }",
+    ] {
+        page.line(&format!("# {line}"));
+    }
+    page.0
+}
+
+fn about(page: &mut Page, wanted: &Wanted<'_>, origin: &str) {
+    page.line(SCHEMA_HINT);
+    page.line(&format!(
+        "# Partner {}, {origin}. Nothing leaves by it while mode is \"shadow\".",
+        wanted.id
+    ));
+    page.line("# `kith check` says what is left to fill in; `kith explain fields` lists what a column can hold.");
+    page.line("[partner]");
+    page.line(&format!("id = {}", quoted(wanted.id)));
+    page.guess(
+        &format!("name = {}", quoted(&titled(wanted.id))),
+        "from the id; write it as they do",
+    );
+    page.line("kind = \"provider\"                             # provider | link-worker");
+    let identifier = format!(
+        "identifier = {{ system = {}, value = {} }}",
+        quoted(&format!(
+            "{}/Id/partner",
+            wanted.namespace.trim_end_matches('/')
+        )),
+        quoted(wanted.id)
+    );
+    page.guess(
+        &identifier,
+        "how a referral's performer names them; an ODS code if they have one",
+    );
+    page.line("# contact = { name = \"…\", email = \"…\", phone = \"…\" }");
+    page.line("mode = \"shadow\"                               # all is decided and recorded, no file; \"live\" when you are content");
+    page.line("");
+    page.line("[select]                                      # whom they take; `kith partner criteria` prints it for them to sign");
+    page.line("consent = \"required\"                          # the person's consent names them");
+    page.line(
+        "# activities = [\"befriending\"]                # needs referral.activity in fields below",
+    );
+    page.line(
+        "# age_years = { min = 18 }                    # needs patient.birth_date in fields below",
+    );
+    page.line("# postcodes = [\"BS1\", \"BS2 8\"]                # needs patient.postcode in fields below");
+    page.line("");
+    page.line("[push]");
+    page.line("volume = \"first-and-close\"                    # what reaches the GP record: first contact, ending and measures");
+}
+
+fn share(page: &mut Page, fields: &[String], left: Option<&str>) {
+    page.line("");
+    page.line("[share]                                       # nothing beyond this list can leave");
+    page.fill_in("basis = \"?\"", "the agreement, with its number");
+    page.line("# expires_on = 2027-03-31                     # after this day nothing new goes");
+    let listed: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
+    let line = format!("fields = [{}]", listed.join(", "));
+    match left {
+        None => page.line(&line),
+        Some(why) => page.guess(&line, why),
+    }
+}
+
+fn deliver_to(page: &mut Page, wanted: &Wanted<'_>) {
+    page.guess(
+        &format!("transport = {}", quoted(wanted.transport)),
+        "the first transport of the config",
+    );
+    page.line("file = \"referrals_{date}_{sequence}.csv\"");
+}
+
+fn column(page: &mut Page, header: &str, from: &str) {
+    page.line("[[deliver.column]]");
+    page.line(&format!("header = {}", quoted(header)));
+    page.line(&format!("from = {}", quoted(from)));
+}
+
+fn action(page: &mut Page, header: &str) {
+    column(page, header, "leg.action");
+    let codes: Vec<String> = ACTIONS
+        .iter()
+        .map(|(code, word)| format!("{code} = {}", quoted(word)))
+        .collect();
+    page.line(&format!("codes = {{ {} }}", codes.join(", ")));
+}
+
+/// The file drafted from a sheet.
+pub(super) fn draft(
+    wanted: &Wanted<'_>,
+    sheet: &Sheet,
+    guesses: &[Guess],
+    events: &[Event],
+) -> String {
+    let mut page = Page::default();
+    about(
+        &mut page,
+        wanted,
+        "drafted from their own sheet by `kith partner new`",
+    );
+    let mut fields: Vec<String> = guesses
+        .iter()
+        .filter_map(Guess::field)
+        .filter(|field| !field.starts_with("leg."))
+        .map(str::to_owned)
+        .collect();
+    if fields.is_empty() {
+        fields.push("patient.name".to_owned());
+    }
+    share(
+        &mut page,
+        &fields,
+        Some("what the columns below read; agree it with them"),
+    );
+    page.line("");
+    page.line("[deliver]");
+    deliver_to(&mut page, wanted);
+    layout(&mut page, sheet);
+    let has = |field: &str| guesses.iter().any(|guess| guess.field() == Some(field));
+    for (header, from, why) in [
+        (
+            "Kith ref",
+            "leg.reference",
+            "their sheet has no column for our reference, which their answers need",
+        ),
+        (
+            "Kith check",
+            "leg.check",
+            "their sheet has no column that shows when rows were sorted apart",
+        ),
+    ] {
+        let guarded = from == "leg.check"
+            && guesses.iter().any(|guess| {
+                guess
+                    .field()
+                    .is_some_and(|field| field.starts_with("patient."))
+            });
+        if !has(from) && !guarded {
+            page.line("[[deliver.column]]");
+            page.line(&format!("header = {}", quoted(header)));
+            page.guess(&format!("from = {}", quoted(from)), why);
+        }
+    }
+    if !has("leg.action") {
+        page.line("# guess: their sheet has no column that says what a row asks of them, and a stop needs one");
+        action(&mut page, "What to do");
+    }
+    let read: Vec<usize> = events.iter().flat_map(Event::columns).collect();
+    for (index, guess) in guesses.iter().enumerate() {
+        one_column(&mut page, guess, read.contains(&index));
+    }
+    collect(&mut page, wanted, guesses, events);
+    page.0
+}
+
+fn layout(page: &mut Page, sheet: &Sheet) {
+    let (encoding, same) = encoding(sheet);
+    let delimiter = match sheet.table.dialect.delimiter {
+        b'\t' => "tab".to_owned(),
+        other => char::from(other).to_string(),
+    };
+    let line = format!(
+        "format = {{ delimiter = {}, encoding = {}, newline = {}, quote = {} }}",
+        quoted(&delimiter),
+        quoted(encoding),
+        quoted(if sheet.crlf { "crlf" } else { "lf" }),
+        quoted(if sheet.quoted { "always" } else { "necessary" }),
+    );
+    let why = match (same, sheet.table.preamble_rows) {
+        (false, _) => "their sheet is UTF-16, which is not written; Excel opens this alike",
+        (true, 0) => "as their sheet is written",
+        (true, _) => "as their sheet is written; the lines above its header are left off",
+    };
+    page.guess(&line, why);
+}
+
+/// One column of the sheet: a column of ours, a remark, or a placeholder.
+fn one_column(page: &mut Page, guess: &Guess, read: bool) {
+    let header = quoted(&guess.header);
+    let Some(means) = guess.means else {
+        page.line(&format!("# guess: none for column {header}; say what it holds, or take it out if it is their own"));
+        page.line("[[deliver.column]]");
+        page.line(&format!("header = {header}"));
+        page.fill_in(
+            &format!("text = {}", quoted(PLACEHOLDER)),
+            "from = \"…\" with a field of `kith explain fields`, in [share] too",
+        );
+        return;
+    };
+    let Some(field) = guess.field() else {
+        let what = match means {
+            "own" => "is theirs alone: neither written nor read",
+            "concern" => "tells of a worry about safety, which this version does not read",
+            "onward" | "onward.consent" => {
+                "refers on: kind = \"onward\" needs the ids of those partners, and [onward] to"
+            }
+            "acknowledged" => "says that a stop was seen: acknowledged in [collect]",
+            _ if read => return,
+            _ => "reads like an answer, and no event below needs it",
+        };
+        page.line(&format!("# guess: column {header} {what}"));
+        return;
+    };
+    page.line("[[deliver.column]]");
+    page.line(&format!("header = {header}"));
+    page.guess(&format!("from = {}", quoted(field)), &why(guess));
+    if let Some(pattern) = guess.shape.date().filter(|_| dated(field)) {
+        let other = guess
+            .shape
+            .dates
+            .get(1)
+            .map_or_else(String::new, |other| format!(", or {other}"));
+        page.guess(
+            &format!("date = {}", quoted(pattern)),
+            &format!("by the look of its cells{other}"),
+        );
+    } else if dated(field) {
+        page.guess(
+            "date = \"%d/%m/%Y\"",
+            "no cells to tell it by; as most here write days",
+        );
+    }
+    codes(page, field, guess);
+}
+
+fn dated(field: &str) -> bool {
+    field.ends_with("_on") || field.ends_with("_date")
+}
+
+pub(super) fn why(guess: &Guess) -> String {
+    if guess.others.is_empty() {
+        guess.why.to_owned()
+    } else {
+        format!("{}; or {}", guess.why, guess.others.join(", "))
+    }
+}
+
+/// The words of a field with a closed list: theirs where the sheet shows them, else usual ones.
+fn codes(page: &mut Page, field: &str, guess: &Guess) {
+    let ours: &[&str] = match field {
+        "leg.action" => &["NEW", "AMEND", "STOP", "PAUSE"],
+        "patient.interpreter_required" | "patient.no_fixed_abode" => &["true", "false"],
+        "patient.gender" => &["male", "female", "other", "unknown"],
+        "referral.priority" => &["routine", "urgent", "asap", "stat"],
+        _ => return,
+    };
+    let said: Vec<String> = ours
+        .iter()
+        .map(|word| {
+            let theirs = guess.codes.iter().find(|(_, known)| known == word);
+            let usual = ACTIONS.iter().find(|(action, _)| action == word);
+            let text = match (theirs, usual) {
+                (Some((theirs, _)), _) => theirs.clone(),
+                (None, Some((_, usual))) => (*usual).to_owned(),
+                (None, None) => usual_word(word),
+            };
+            format!("{word} = {}", quoted(&text))
+        })
+        .collect();
+    page.guess(
+        &format!("codes = {{ {} }}", said.join(", ")),
+        &strangers(guess),
+    );
+}
+
+pub(super) fn strangers(guess: &Guess) -> String {
+    match guess.strange {
+        0 if guess.codes.is_empty() => {
+            "their words are not in the sheet: these are usual ones".to_owned()
+        }
+        0 => "by the words in the sheet".to_owned(),
+        more => format!("{more} other words of the sheet are not known and not copied here"),
+    }
+}
+
+fn collect(page: &mut Page, wanted: &Wanted<'_>, guesses: &[Guess], events: &[Event]) {
+    let acknowledged = guesses
+        .iter()
+        .find(|guess| guess.means == Some("acknowledged"));
+    if events.is_empty() && acknowledged.is_none() {
+        page.line("");
+        page.line("# guess: no column of their sheet reads like an answer; add [collect] when it is agreed how they answer");
+        return;
+    }
+    page.line("");
+    page.line("[collect]");
+    page.line(&format!("transport = {}", quoted(wanted.transport)));
+    page.guess(
+        "file = \"*.csv\"".replace('*', "returns*").as_str(),
+        "agree a name with them",
+    );
+    let (pattern, reason) = dates(guesses);
+    page.guess(&format!("dates = {}", quoted(pattern)), reason);
+    if let Some(guess) = acknowledged {
+        let yes = guess.codes.iter().find(|(_, word)| *word == "true");
+        let yes = yes.map_or("Yes", |(cell, _)| cell.as_str());
+        let line = format!(
+            "acknowledged = {{ column = {}, values = [{}] }}",
+            quoted(&guess.header),
+            quoted(yes)
+        );
+        page.guess(&line, &why(guess));
+    }
+    for event in events {
+        one_event(page, guesses, event);
+    }
+}
+
+/// The pattern of most date columns that come back.
+fn dates(guesses: &[Guess]) -> (&'static str, &'static str) {
+    let mut seen: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for guess in guesses {
+        let comes_back = guess.means.is_some_and(is_day);
+        if let (true, Some(pattern)) = (comes_back, guess.shape.date()) {
+            *seen.entry(pattern).or_default() += 1;
+        }
+    }
+    if let Some((pattern, _)) = seen.iter().max_by_key(|(_, count)| **count) {
+        return (*pattern, "by the look of the days they wrote");
+    }
+    let sent = guesses
+        .iter()
+        .filter(|guess| guess.field().is_some_and(dated))
+        .find_map(|guess| guess.shape.date());
+    sent.map_or(("%d/%m/%Y", "no days to tell it by"), |pattern| {
+        (pattern, "as the other days of the sheet are written")
+    })
+}
