@@ -26,6 +26,7 @@ pub(crate) mod table;
 mod totality;
 pub(crate) mod transforms;
 pub(crate) mod view;
+mod wanted;
 
 pub(crate) use agreement::{read_notes, read_volume};
 pub(crate) use codes::TriggerKind;
@@ -35,3 +36,4 @@ pub(crate) use load::Rules;
 pub(crate) use model::{Collect, CollectEvent, Column, Partner, PartnerKind, Told, Volume};
 pub(crate) use sees::{Part, Seen, elements, seen};
 pub(crate) use view::{LegFacts, SourceFacts, View};
+pub(crate) use wanted::Wanted;

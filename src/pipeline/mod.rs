@@ -14,6 +14,7 @@ pub(crate) mod kept;
 pub(crate) mod map;
 mod matching;
 mod observe;
+pub(crate) mod preview;
 pub(crate) mod prove;
 mod pull;
 mod push;
@@ -24,6 +25,7 @@ mod redecide;
 pub(crate) mod select;
 pub(crate) mod undo;
 mod watch;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

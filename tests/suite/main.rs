@@ -26,6 +26,7 @@ mod gp_kill;
 mod gp_servers;
 mod gp_tls;
 mod loop_fhir;
+mod map_forms;
 mod privacy;
 mod pull;
 mod samples;
