@@ -82,7 +82,12 @@ impl LeftOut {
     }
 
     fn add_missed(&mut self, folder: &Folder, missed: &Missed) -> anyhow::Result<()> {
-        let Missed { disposition, reason, detail, .. } = missed;
+        let Missed {
+            disposition,
+            reason,
+            detail,
+            ..
+        } = missed;
         *self.reasons.entry(*reason).or_default() += 1;
         if self.file.is_none() {
             self.lines += 1;

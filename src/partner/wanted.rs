@@ -10,8 +10,18 @@ use crate::path::Members;
 
 /// What is looked at whatever the columns are: who, what, whether it is ours, what it names.
 const REQUEST: [&str; 12] = [
-    "resourceType", "id", "status", "intent", "doNotPerform", "modifierExtension", "code",
-    "orderDetail", "subject", "requester", "supportingInfo", "contained",
+    "resourceType",
+    "id",
+    "status",
+    "intent",
+    "doNotPerform",
+    "modifierExtension",
+    "code",
+    "orderDetail",
+    "subject",
+    "requester",
+    "supportingInfo",
+    "contained",
 ];
 const RECORD: [&str; 4] = ["resourceType", "id", "modifierExtension", "contained"];
 const ROLE: [&str; 4] = ["resourceType", "id", "practitioner", "organization"];

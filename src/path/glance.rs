@@ -187,7 +187,18 @@ mod tests {
         // What stands behind the last member asked for is not looked at.
         assert_eq!(glance(br#"{"a":1,"#, &["a"]), Some([Some("1")]));
         assert_eq!(glance(b"{}", &["a"]), Some([None]));
-        for broken in ["", "[", "[1]", "{", "{\"a\"", "{\"a\":", "{\"a\":1", "{a:1}", "{\"a\" 1}", "{\"b\":\"\n\",\"a\":1}"] {
+        for broken in [
+            "",
+            "[",
+            "[1]",
+            "{",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":1",
+            "{a:1}",
+            "{\"a\" 1}",
+            "{\"b\":\"\n\",\"a\":1}",
+        ] {
             assert_eq!(glance(broken.as_bytes(), &["a"]), None, "{broken}");
         }
     }
@@ -204,7 +215,10 @@ mod tests {
         };
         assert_eq!(elements("[ ]"), Some(Vec::new()));
         assert_eq!(elements("{\"a\":[]}"), Some(vec!["{\"a\":[]}"]));
-        assert_eq!(elements("[{\"a\":\"]\"} , 2]"), Some(vec!["{\"a\":\"]\"}", "2"]));
+        assert_eq!(
+            elements("[{\"a\":\"]\"} , 2]"),
+            Some(vec!["{\"a\":\"]\"}", "2"])
+        );
         assert_eq!(elements("[1"), None);
     }
 }

@@ -10,9 +10,9 @@ use std::ops::Range;
 use super::dossier::{Bytes, Named, Setting};
 use super::map;
 use super::pull::folder::{Folder, Places, Reader, Requests, Spot};
+pub(crate) use super::pull::folder::{SHOWN_MAX, Unreadable};
 use super::select::{Decision, Holds, SourceRules, Unnamed, criteria, preview};
 use super::workers::in_order;
-pub(crate) use super::pull::folder::{SHOWN_MAX, Unreadable};
 pub(crate) use super::workers::workers;
 use crate::domain::{Action, Disposition, LegReference, LegState, Reason};
 use crate::fhir::service_request;
@@ -134,9 +134,7 @@ impl Preview<'_> {
         let mut writer = self.writer()?;
         for ((index, request), places) in parsed.iter().zip(&places) {
             let consent = self.consent(folder, places)?;
-            let consent = consent
-                .as_ref()
-                .and_then(|bytes| Json::parse(bytes).ok());
+            let consent = consent.as_ref().and_then(|bytes| Json::parse(bytes).ok());
             let patient = match places.patient {
                 Some(spot) => Json::parse_members(reader.record(spot)?, &wanted.patient).ok(),
                 None => None,
@@ -233,15 +231,16 @@ fn preview_reference(id: &str) -> String {
 struct Shared(Vec<(Spot, Bytes)>);
 
 impl Shared {
-    fn read(
-        folder: &Folder,
-        spots: impl Iterator<Item = Option<Spot>>,
-    ) -> std::io::Result<Self> {
+    fn read(folder: &Folder, spots: impl Iterator<Item = Option<Spot>>) -> std::io::Result<Self> {
         let mut spots: Vec<Spot> = spots.flatten().collect();
         spots.sort_unstable();
         spots.dedup();
         let read = |spot: Spot| Ok((spot, folder.read_shared(spot)?));
-        spots.into_iter().map(read).collect::<std::io::Result<_>>().map(Self)
+        spots
+            .into_iter()
+            .map(read)
+            .collect::<std::io::Result<_>>()
+            .map(Self)
     }
 
     fn parse(&self, wanted: &Members) -> HashMap<Spot, Json<'_>> {

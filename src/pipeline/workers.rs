@@ -41,7 +41,9 @@ pub(crate) fn in_parallel<O: Default, R: Send>(
         }
     };
     std::thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(number)).map(|_| scope.spawn(worker)).collect();
+        let others: Vec<_> = (1..threads.min(number))
+            .map(|_| scope.spawn(worker))
+            .collect();
         worker();
         for other in others {
             // What it had not finished stays `None`, which is seen.
@@ -192,10 +194,15 @@ mod tests {
             assert_eq!(error.unwrap_err().to_string(), "fifty");
             assert!(taken.len() <= 50, "{workers} workers");
             assert_eq!(taken, (0..taken.len()).collect::<Vec<_>>());
-            let refused = in_order(200, workers, |(): &mut (), place| Ok(place), |place| {
-                anyhow::ensure!(place != 7, "no more");
-                Ok(())
-            });
+            let refused = in_order(
+                200,
+                workers,
+                |(): &mut (), place| Ok(place),
+                |place| {
+                    anyhow::ensure!(place != 7, "no more");
+                    Ok(())
+                },
+            );
             assert_eq!(refused.unwrap_err().to_string(), "no more");
         }
     }

@@ -70,12 +70,7 @@ pub(super) struct Indexer<'f> {
 
 impl<'f> Indexer<'f> {
     /// Indexes the whole lines that begin in a piece of a file.
-    pub(super) fn lines(
-        keys: &'f Keys,
-        file: u16,
-        glances: bool,
-        lines: &mut Lines<'_>,
-    ) -> Part {
+    pub(super) fn lines(keys: &'f Keys, file: u16, glances: bool, lines: &mut Lines<'_>) -> Part {
         let mut indexer = Self::new(keys, file);
         indexer.glances = glances;
         while let Some(line) = lines.next_line() {

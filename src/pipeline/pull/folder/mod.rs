@@ -187,7 +187,11 @@ impl Folder {
             self.lines_before.push((*piece, before));
             self.take(part, &mut requests, piece.file, before)?;
         }
-        self.requests = requests.into_values().iter().map(|entry| entry.spot).collect();
+        self.requests = requests
+            .into_values()
+            .iter()
+            .map(|entry| entry.spot)
+            .collect();
         // The newest of several requests stands in its own place.
         self.requests.sort_unstable();
         Ok(())
@@ -216,7 +220,8 @@ impl Folder {
         for number in part.numbers {
             let record = places[number.record as usize];
             let numbered = Numbered { record, ..number };
-            self.numbers.put(numbered, |_| Ok::<_, std::io::Error>(true))?;
+            self.numbers
+                .put(numbered, |_| Ok::<_, std::io::Error>(true))?;
         }
         for url in part.full_urls {
             self.full_urls.put(url, |_| Ok::<_, std::io::Error>(true))?;

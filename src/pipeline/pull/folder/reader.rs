@@ -88,7 +88,14 @@ impl<'f> Reader<'f> {
             return Ok(&self.block[at..at + length]);
         }
         let near = behind.is_some_and(|at| at <= self.block.len() + BLOCK_BYTES);
-        self.block.resize(if near { length.max(BLOCK_BYTES) } else { length }, 0);
+        self.block.resize(
+            if near {
+                length.max(BLOCK_BYTES)
+            } else {
+                length
+            },
+            0,
+        );
         self.start = None;
         let read = self.folder.read_some(spot, &mut self.block)?;
         if read < length {
