@@ -340,14 +340,17 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Marks those of eight bytes that are a quote, a backslash or a control character by their top bits.
+/// Marks those of eight bytes that are a quote, a backslash or a control character by their top bits; behind the first
+/// that is one it may mark others too.
 pub(super) fn ends_of_run(eight: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const TOPS: u64 = ONES << 7;
-    // A byte below n leaves its top bit set when n is taken from it, unless it had it set before.
-    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & TOPS;
-    let is = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
-    below(eight, 0x20) | is(b'"') | is(b'\\')
+    // A byte below n leaves its top bit set when n is taken from it, unless it had it set before; a byte is another where
+    // their difference in bits is below one.
+    let control = eight.wrapping_sub(ONES * 0x20);
+    let quote = (eight ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+    let backslash = (eight ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    (control | quote | backslash) & !eight & TOPS
 }
 
 pub(super) const REPEATED: &str = "a key stands twice in one object";

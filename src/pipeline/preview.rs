@@ -4,8 +4,10 @@
 //! same bytes whatever the number of workers; a referral is decided on and mapped by the code that a run uses; of a
 //! resource only what the columns can read becomes a tree, yet one that a run could not read is not read here either.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 
 use super::dossier::{Bytes, Named, Setting};
 use super::map;
@@ -112,28 +114,21 @@ impl Preview<'_> {
     ) -> anyhow::Result<Mapped> {
         requests.read(folder, range.clone())?;
         let mut mapped = Mapped::default();
-        let (mut parsed, mut places) = (Vec::new(), Vec::new());
+        let (mut reader, mut writer) = (Reader::new(folder), self.writer()?);
+        let pages: [Page; 3] = Default::default();
+        let mut requesters = Shared::new(folder, &wanted.requester, &pages[0]);
+        let mut roles = Shared::new(folder, &wanted.role, &pages[1]);
+        let mut practices = Shared::new(folder, &wanted.practice, &pages[2]);
         for (index, bytes) in range.zip(requests.each()) {
-            match Json::parse_members(bytes, &wanted.request) {
-                Ok(request) => {
-                    places.push(folder.places(&request)?);
-                    parsed.push((index, request));
+            let request = match Json::parse_members(bytes, &wanted.request) {
+                Ok(request) => request,
+                Err(error) => {
+                    mapped.unreadable.extend(folder.unreadable(index, error));
+                    continue;
                 }
-                Err(error) => mapped.unreadable.extend(folder.unreadable(index, error)),
-            }
-        }
-        // Many requests name the same few practitioners and practices: each is read and parsed once.
-        let requesters = Shared::read(folder, places.iter().map(|places| places.requester))?;
-        let roles = Shared::read(folder, places.iter().map(|places| places.role))?;
-        let practices = Shared::read(folder, places.iter().map(|places| places.practice))?;
-        let requesters = requesters.parse(&wanted.requester);
-        let roles = roles.parse(&wanted.role);
-        let practices = practices.parse(&wanted.practice);
-
-        let mut reader = Reader::new(folder);
-        let mut writer = self.writer()?;
-        for ((index, request), places) in parsed.iter().zip(&places) {
-            let consent = self.consent(folder, places)?;
+            };
+            let places = folder.places(&request)?;
+            let consent = self.consent(folder, &places)?;
             let consent = consent.as_ref().and_then(|bytes| Json::parse(bytes).ok());
             let patient = match places.patient {
                 Some(spot) => Json::parse_members(reader.record(spot)?, &wanted.patient).ok(),
@@ -142,18 +137,21 @@ impl Preview<'_> {
             if let (Some(_), Some(record)) = (&patient, places.patient_record) {
                 folder.was_read(record);
             }
+            let requester = requesters.get(places.requester)?;
+            let role = roles.get(places.role)?;
+            let practice = practices.get(places.practice)?;
             let named = Named {
-                request,
+                request: &request,
                 patient: patient.as_ref(),
-                requester: of(&requesters, places.requester),
-                role: of(&roles, places.role),
-                practice: of(&practices, places.practice),
+                requester: requester.as_deref(),
+                role: role.as_deref(),
+                practice: practice.as_deref(),
                 consent: consent.as_ref(),
             };
             match self.one(named, |cells| writer.write_row(cells)) {
                 Ok(written) => written?,
                 Err((disposition, reason, detail)) => mapped.missed.push(Missed {
-                    index: *index,
+                    index,
                     disposition,
                     reason,
                     detail,
@@ -227,33 +225,43 @@ fn preview_reference(id: &str) -> String {
     LegReference::from_random(u64::from_be_bytes(bits)).to_string()
 }
 
-/// Records that several requests of a batch name.
-struct Shared(Vec<(Spot, Bytes)>);
-
-impl Shared {
-    fn read(folder: &Folder, spots: impl Iterator<Item = Option<Spot>>) -> std::io::Result<Self> {
-        let mut spots: Vec<Spot> = spots.flatten().collect();
-        spots.sort_unstable();
-        spots.dedup();
-        let read = |spot: Spot| Ok((spot, folder.read_shared(spot)?));
-        spots
-            .into_iter()
-            .map(read)
-            .collect::<std::io::Result<_>>()
-            .map(Self)
-    }
-
-    fn parse(&self, wanted: &Members) -> HashMap<Spot, Json<'_>> {
-        let mut trees = HashMap::with_capacity(self.0.len());
-        for (spot, bytes) in &self.0 {
-            if let Ok(tree) = Json::parse_members(bytes, wanted) {
-                trees.insert(*spot, tree);
-            }
-        }
-        trees
-    }
+/// The bytes of records, each put behind the last while trees over the earlier ones stand.
+#[derive(Default)]
+struct Page {
+    bytes: OnceCell<Bytes>,
+    next: OnceCell<Box<Page>>,
 }
 
-fn of<'t, 'a>(trees: &'t HashMap<Spot, Json<'a>>, spot: Option<Spot>) -> Option<&'t Json<'a>> {
-    trees.get(&spot?)
+/// Records that several requests of a batch name: each is read and parsed once.
+struct Shared<'s> {
+    folder: &'s Folder,
+    wanted: &'s Members,
+    /// The last page, which is free.
+    page: &'s Page,
+    trees: HashMap<Spot, Option<Rc<Json<'s>>>>,
+}
+
+impl<'s> Shared<'s> {
+    fn new(folder: &'s Folder, wanted: &'s Members, page: &'s Page) -> Self {
+        Self {
+            folder,
+            wanted,
+            page,
+            trees: HashMap::new(),
+        }
+    }
+
+    /// The tree of a record, if it can be read.
+    fn get(&mut self, spot: Option<Spot>) -> std::io::Result<Option<Rc<Json<'s>>>> {
+        let Some(spot) = spot else { return Ok(None) };
+        if let Some(known) = self.trees.get(&spot) {
+            return Ok(known.clone());
+        }
+        let read = self.folder.read_shared(spot)?;
+        let bytes = self.page.bytes.get_or_init(|| read);
+        self.page = self.page.next.get_or_init(Box::default);
+        let tree = Json::parse_members(bytes, self.wanted).ok().map(Rc::new);
+        self.trees.insert(spot, tree.clone());
+        Ok(tree)
+    }
 }

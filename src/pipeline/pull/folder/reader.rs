@@ -27,8 +27,8 @@ impl Requests {
     /// # Errors
     /// One of them cannot be read.
     pub(crate) fn read(&mut self, folder: &Folder, range: Range<usize>) -> std::io::Result<()> {
-        self.bytes.clear();
         self.places.clear();
+        let mut start = 0;
         let mut spots = folder.requests.get(range).unwrap_or_default();
         while let Some(first) = spots.first() {
             let near = |pair: &[Spot]| pair[0].file == pair[1].file && follows(pair[0], pair[1]);
@@ -36,14 +36,17 @@ impl Requests {
             let (run, rest) = spots.split_at(together);
             spots = rest;
             let end = run.last().map_or(first.offset, |last| end_of(*last));
-            let start = self.bytes.len();
             let length = usize::try_from(end - first.offset).unwrap_or(0);
-            self.bytes.resize(start + length, 0);
-            folder.read_into(*first, &mut self.bytes[start..])?;
+            // What is there already is written over: clearing it first would be a write more of every byte.
+            if self.bytes.len() < start + length {
+                self.bytes.resize(start + length, 0);
+            }
+            folder.read_into(*first, &mut self.bytes[start..start + length])?;
             self.places.extend(run.iter().map(|spot| {
                 let at = start + usize::try_from(spot.offset - first.offset).unwrap_or(0);
                 at..at + spot.length as usize
             }));
+            start += length;
         }
         Ok(())
     }
