@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
-use super::map::preview_reference;
-use super::map_diff::{preview_rules, shape};
+use super::map_diff::shape;
 use crate::config::{Config, ORDERS};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits::{DIAGNOSTICS_MAX, EXAMPLE_BYTES_MAX, EXAMPLES_MAX};
@@ -18,6 +17,7 @@ use crate::fhir::service_request;
 use crate::partner::{Partner, Rules, SourceFacts};
 use crate::pipeline::Folder;
 use crate::pipeline::dossier::Setting;
+use crate::pipeline::preview::{preview_reference, preview_rules};
 use crate::pipeline::replay::{Asked, Replayed, replay};
 use crate::tabular::{ReadLimits, Table, read, unguard};
 

@@ -4,7 +4,7 @@
 //! referral's id, for preview only.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -12,15 +12,15 @@ use serde_json::json;
 use super::{DONE, Global, WAITS, known};
 use crate::config::{Config, ORDERS};
 use crate::diagnostics::{Code, Diagnostic};
-use crate::domain::{Action, Disposition, LegReference, LegState, Reason};
-use crate::fhir::service_request;
-use crate::partner::{Partner, Rules, SourceFacts};
-use crate::path::Json;
-use crate::pipeline::dossier::{Dossier, Setting};
-use crate::pipeline::select::{Decision, Holds, SourceRules, Unnamed, criteria, preview};
-use crate::pipeline::{Folder, map};
-use crate::seal::{Digest, sha256};
-use crate::tabular::{RowWriter, write_atomically};
+use crate::domain::{Disposition, Reason};
+use crate::partner::SourceFacts;
+use crate::pipeline::Folder;
+use crate::pipeline::dossier::Setting;
+use crate::pipeline::preview::{Missed, Preview, SHOWN_MAX, Unreadable, workers};
+use crate::tabular::{AtomicFile, Existing};
+
+/// Mode of what is written.
+const MODE: u32 = 0o640;
 
 /// FHIR in, a partner's file out, without any state
 #[derive(clap::Args)]
@@ -43,14 +43,84 @@ pub(super) struct Args {
     /// Where to write what was not mapped, one JSON object a line
     #[arg(long, value_name = "FILE")]
     diagnostics: Option<PathBuf>,
+    /// How many cores to use, instead of all there are: for measurements
+    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u8).range(1..=16))]
+    workers: Option<u8>,
 }
 
-/// What was left out, for people and for scripts.
-#[derive(Default)]
+/// What was left out: counted for people, written out for scripts as it comes.
 struct LeftOut {
-    lines: Vec<serde_json::Value>,
     reasons: BTreeMap<Reason, u64>,
     problems: Vec<Diagnostic>,
+    lines: u64,
+    file: Option<AtomicFile>,
+}
+
+impl LeftOut {
+    fn add(&mut self, line: &serde_json::Value) -> anyhow::Result<()> {
+        self.lines += 1;
+        if let Some(file) = &mut self.file {
+            serde_json::to_writer(&mut *file, line)?;
+            file.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    fn add_problem(&mut self, problem: Diagnostic) -> anyhow::Result<()> {
+        self.add(&problem.to_json())?;
+        self.problems.push(problem);
+        Ok(())
+    }
+
+    /// What is not shown is counted all the same.
+    fn add_unreadable(&mut self, folder: &Folder, found: Unreadable) -> anyhow::Result<()> {
+        if self.problems.len() < SHOWN_MAX {
+            return self.add_problem(folder.diagnostic(found));
+        }
+        self.lines += 1;
+        Ok(())
+    }
+
+    fn add_missed(&mut self, folder: &Folder, missed: &Missed) -> anyhow::Result<()> {
+        let Missed {
+            disposition,
+            reason,
+            detail,
+            ..
+        } = missed;
+        *self.reasons.entry(*reason).or_default() += 1;
+        if self.file.is_none() {
+            self.lines += 1;
+            return Ok(());
+        }
+        let place = folder.place(missed.index).and(detail.clone());
+        self.add(&json!({
+            "code": code_of(*disposition, *reason).text(), "disposition": disposition.code(), "reason": reason.code(), "owner": reason.owner().code(),
+            "what": reason.practice_words(), "detail": detail, "where": place.text(), "file": folder.file(missed.index),
+        }))
+    }
+}
+
+/// Where the rows go: a file that appears when it is whole, or standard output.
+enum Output {
+    File(AtomicFile),
+    Stdout(std::io::Stdout),
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stdout(stdout) => stdout.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stdout(stdout) => stdout.flush(),
+        }
+    }
 }
 
 pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
@@ -70,82 +140,74 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     if !args.input.exists() {
         anyhow::bail!("{} does not exist", args.input.display());
     }
-    let folder = Folder::open(&args.input, &config.home.join("var/tmp"))?;
-    let mut left_out = LeftOut::default();
-    left_out.problems.extend_from_slice(folder.diagnostics());
-    left_out
-        .lines
-        .extend(folder.diagnostics().iter().map(Diagnostic::to_json));
-    let bytes = rows(
-        &config,
-        &rules,
-        partner,
-        &folder,
-        args.select,
-        &mut left_out,
-    )?;
-    if args.output == "-" {
-        std::io::stdout().lock().write_all(&bytes)?;
-    } else {
-        write_atomically(Path::new(&args.output), &bytes, 0o640)?;
+    let workers = args.workers.map_or_else(workers, usize::from);
+    let folder = Folder::glance(&args.input, &config.home.join("var/tmp"), workers)?;
+    let mut left_out = LeftOut {
+        reasons: BTreeMap::new(),
+        problems: Vec::new(),
+        lines: 0,
+        file: args.diagnostics.as_deref().map(unfinished).transpose()?,
+    };
+    for diagnostic in folder.diagnostics() {
+        left_out.add_problem(diagnostic.clone())?;
     }
-    tell(args, &left_out, folder.others())?;
-    Ok(if left_out.lines.is_empty() {
-        DONE
+    let mut output = if args.output == "-" {
+        Output::Stdout(std::io::stdout())
     } else {
-        WAITS
-    })
+        Output::File(unfinished(Path::new(&args.output))?)
+    };
+    let activity_system = config.activity_system();
+    let preview = Preview {
+        partner,
+        setting: Setting {
+            source: source_facts(&config),
+            today: crate::domain::Clock::now(&crate::domain::clock::SystemClock).london_day(),
+            activity_system: &activity_system,
+            rules: &rules,
+        },
+        select: args.select,
+        intents: &ORDERS.map(str::to_owned),
+        workers,
+    };
+    preview.map(&folder, |mapped| {
+        output.write_all(&mapped.bytes)?;
+        for missed in &mapped.missed {
+            left_out.add_missed(&folder, missed)?;
+        }
+        for found in mapped.unreadable {
+            left_out.add_unreadable(&folder, found)?;
+        }
+        Ok(())
+    })?;
+    match output {
+        Output::File(file) => file.finish(Path::new(&args.output), MODE, Existing::Replace)?,
+        Output::Stdout(mut stdout) => stdout.flush()?,
+    }
+    tell(&folder, &left_out);
+    if let (Some(path), Some(file)) = (&args.diagnostics, left_out.file) {
+        file.finish(path, MODE, Existing::Replace)?;
+    }
+    Ok(if left_out.lines == 0 { DONE } else { WAITS })
 }
 
-fn rows(
-    config: &Config,
-    rules: &Rules,
-    partner: &Partner,
-    folder: &Folder,
-    select: bool,
-    left_out: &mut LeftOut,
-) -> anyhow::Result<Vec<u8>> {
-    let mut writer = RowWriter::new(Vec::new(), partner.deliver.format)?;
-    let headers: Vec<&str> = partner
-        .deliver
-        .columns
-        .iter()
-        .map(|column| column.header.as_str())
-        .collect();
-    writer.write_row(&headers)?;
-    let today = crate::domain::Clock::now(&crate::domain::clock::SystemClock).london_day();
-    let source = config.sources.first();
-    let facts = source.map_or_else(SourceFacts::default, |source| SourceFacts {
-        name: &source.name,
-        ods_code: &source.ods_code,
-        phone: source.phone.as_deref(),
-        safeguarding_phone: None,
-    });
-    let activity_system = config.activity_system();
-    let setting = Setting {
-        source: facts,
-        today,
-        activity_system: &activity_system,
-        rules,
-    };
-    for index in 0..folder.len() {
-        let dossier = folder.dossier(index)?;
-        let outcome = one(&dossier, partner, setting, select, |cells| {
-            writer.write_row(cells)
-        });
-        match outcome {
-            Ok(written) => written?,
-            Err((disposition, reason, detail)) => {
-                *left_out.reasons.entry(reason).or_default() += 1;
-                let place = folder.place(index).and(detail.clone());
-                left_out.lines.push(json!({
-                    "code": code_of(disposition, reason).text(), "disposition": disposition.code(), "reason": reason.code(), "owner": reason.owner().code(),
-                    "what": reason.practice_words(), "detail": detail, "where": place.text(), "file": folder.file(index),
-                }));
-            }
-        }
-    }
-    Ok(writer.finish()?)
+/// A file that gets its name when it is whole.
+fn unfinished(path: &Path) -> anyhow::Result<AtomicFile> {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".part");
+    Ok(AtomicFile::create(path.with_file_name(name))?)
+}
+
+fn source_facts(config: &Config) -> SourceFacts<'_> {
+    config
+        .sources
+        .first()
+        .map_or_else(SourceFacts::default, |source| SourceFacts {
+            name: &source.name,
+            ods_code: &source.ods_code,
+            phone: source.phone.as_deref(),
+            safeguarding_phone: None,
+        })
 }
 
 /// The page of the manual for what was not mapped.
@@ -160,72 +222,7 @@ fn code_of(disposition: Disposition, reason: Reason) -> Code {
     }
 }
 
-/// Maps one referral and hands its cells over, or says why not.
-fn one<T>(
-    dossier: &Dossier,
-    partner: &Partner,
-    setting: Setting<'_>,
-    select: bool,
-    write: impl FnOnce(&map::Cells<'_>) -> T,
-) -> Result<T, (Disposition, Reason, String)> {
-    let plain = |disposition: Disposition, reason: Reason| (disposition, reason, String::new());
-    let trees = dossier
-        .trees()
-        .map_err(|_| plain(Disposition::Rejected, Reason::Unreadable))?;
-    let reference = preview_reference(service_request::id(&trees.request).unwrap_or_default());
-    let view = trees.view(setting, map::facts(&reference, Action::New, "", 0));
-    let source = SourceRules {
-        triggers: &setting.rules.social_prescribing,
-        own_codes: None,
-        intents: &ORDERS.map(str::to_owned),
-        restricted_labels: &[],
-        unnamed: Unnamed::Hold,
-        by_need: false,
-        hold_test_people: false,
-        shadow: false,
-        partner_system: "",
-    };
-    match preview(&view, &source) {
-        Some(Decision::NotOurs) => return Err(plain(Disposition::Rejected, Reason::NotOurs)),
-        Some(Decision::Closed(LegState::Cancelled | LegState::EnteredInError, reason)) => {
-            return Err(plain(Disposition::Rejected, reason));
-        }
-        Some(Decision::Held(reason, _)) => return Err(plain(Disposition::Held, reason)),
-        _ => {}
-    }
-    if select {
-        let consent: Option<&Json<'_>> = trees.consent();
-        if let Some(failed) = criteria(&view, consent, partner, true)
-            .into_iter()
-            .find(|criterion| criterion.holds != Holds::Yes)
-        {
-            return Err((
-                Disposition::Held,
-                failed.reason,
-                format!("criterion {}", failed.name),
-            ));
-        }
-    }
-    let tokens = |fields: &[&[u8]]| -> Digest { sha256(fields) };
-    match map::row(partner, &view, &tokens) {
-        Ok(cells) => Ok(write(&cells)),
-        Err(problem) => Err((
-            Disposition::Held,
-            problem.reason,
-            format!("column \"{}\": {}", problem.header, problem.detail),
-        )),
-    }
-}
-
-/// A reference derived from the referral's id: the same every time, and good for a preview only.
-pub(super) fn preview_reference(id: &str) -> String {
-    let digest = sha256(&[b"preview", id.as_bytes()]);
-    let mut bits = [0; 8];
-    bits.copy_from_slice(&digest[..8]);
-    LegReference::from_random(u64::from_be_bytes(bits)).to_string()
-}
-
-fn tell(args: &Args, left_out: &LeftOut, others: u64) -> anyhow::Result<()> {
+fn tell(folder: &Folder, left_out: &LeftOut) {
     super::print_diagnostics(&left_out.problems);
     for (reason, n) in &left_out.reasons {
         eprintln!(
@@ -234,16 +231,7 @@ fn tell(args: &Args, left_out: &LeftOut, others: u64) -> anyhow::Result<()> {
             reason.practice_words()
         );
     }
-    if others > 0 {
-        eprintln!("{others} resources of other types");
+    if folder.others() > 0 {
+        eprintln!("{} resources of other types", folder.others());
     }
-    if let Some(path) = &args.diagnostics {
-        let mut bytes = Vec::new();
-        for line in &left_out.lines {
-            serde_json::to_writer(&mut bytes, line)?;
-            bytes.push(b'\n');
-        }
-        write_atomically(path, &bytes, 0o640)?;
-    }
-    Ok(())
 }

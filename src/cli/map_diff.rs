@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::map::preview_reference;
 use super::{DONE, Global, emit};
 use crate::config::ORDERS;
 use crate::diagnostics::Diagnostic;
@@ -19,8 +18,8 @@ use crate::domain::limits::MAPPING_BYTES_MAX;
 use crate::fhir::service_request;
 use crate::partner::{Partner, Rules, SourceFacts, partner_named_in};
 use crate::pipeline::dossier::Setting;
+use crate::pipeline::preview::{preview_reference, preview_rules};
 use crate::pipeline::replay::{Asked, Replayed, replay};
-use crate::pipeline::select::{SourceRules, Unnamed};
 use crate::pipeline::{Folder, kept};
 
 /// Legs read at a time.
@@ -203,21 +202,6 @@ fn from_files(
         found.compare(&folder.place(index).text(), &before, &after)?;
     }
     Ok(())
-}
-
-/// What `kith map` asks of a source: nothing.
-pub(super) fn preview_rules<'a>(rules: &'a Rules, orders: &'a [String]) -> SourceRules<'a> {
-    SourceRules {
-        triggers: &rules.social_prescribing,
-        own_codes: None,
-        intents: orders,
-        restricted_labels: &[],
-        unnamed: Unnamed::Hold,
-        by_need: false,
-        hold_test_people: false,
-        shadow: false,
-        partner_system: "",
-    }
 }
 
 /// Referrals received since: each on the day on which it was received, with its newest records, through routing too.

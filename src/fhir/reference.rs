@@ -117,8 +117,16 @@ pub(super) fn text_of<'t>(element: &'t Json<'_>, key: &str) -> Option<&'t str> {
     element
         .get(key)
         .and_then(Json::as_str)
-        .map(str::trim)
+        .map(trimmed)
         .filter(|text| !text.is_empty())
+}
+
+/// [`str::trim`], which nearly no text needs.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
 }
 
 /// Whether a text may stand in a URL as a resource id.

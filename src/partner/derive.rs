@@ -51,16 +51,14 @@ impl<'v> Found<'v> {
     /// A text that may be absent; empty is absent.
     pub(crate) fn text<T: Into<Cow<'v, str>>>(text: Option<T>) -> Self {
         match text.map(Into::into) {
-            Some(text) if !text.trim().is_empty() => Self::One(Value::of(text)),
+            Some(text) if !blank(&text) => Self::One(Value::of(text)),
             _ => Self::None,
         }
     }
 
     /// Several values; empty ones are left out.
     pub(crate) fn from_values(values: impl IntoIterator<Item = Value<'v>>) -> Self {
-        let mut values = values
-            .into_iter()
-            .filter(|value| !value.text.trim().is_empty());
+        let mut values = values.into_iter().filter(|value| !blank(&value.text));
         let (Some(first), second) = (values.next(), values.next()) else {
             return Self::None;
         };
@@ -81,6 +79,11 @@ impl<'v> Found<'v> {
             }
         }
     }
+}
+
+/// Whether a text is nothing but space.
+fn blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
 }
 
 /// A named rule of `fields.toml`.

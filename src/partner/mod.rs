@@ -30,6 +30,7 @@ pub(crate) mod table;
 mod totality;
 pub(crate) mod transforms;
 pub(crate) mod view;
+mod wanted;
 
 pub(crate) use agreement::{ID_RULE, lawful_id, read_notes, read_volume};
 pub(crate) use codes::TriggerKind;
@@ -39,3 +40,4 @@ pub(crate) use load::{Rules, bytes_within, partner_named_in};
 pub(crate) use model::{Collect, CollectEvent, Column, Partner, PartnerKind, Told, Volume};
 pub(crate) use sees::{Part, Seen, elements, seen};
 pub(crate) use view::{LegFacts, SourceFacts, View};
+pub(crate) use wanted::Wanted;

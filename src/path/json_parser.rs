@@ -5,22 +5,14 @@ use std::borrow::Cow;
 use super::tree::{JSON_DEPTH_MAX, Json, JsonError};
 
 /// Objects up to this size are searched for repeated keys pair by pair; larger ones are sorted first.
-const PAIRWISE_KEYS_MAX: usize = 24;
+pub(super) const PAIRWISE_KEYS_MAX: usize = 24;
 
 /// Parses one document.
 pub(super) fn document(bytes: &[u8]) -> Result<Json<'_>, JsonError> {
-    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => return Err(place(bytes, error.valid_up_to(), "the text is not UTF-8")),
-    };
-    let mut parser = Parser { text, bytes, at: 0 };
+    let mut parser = Parser::over(bytes)?;
     parser.skip_space();
     let value = parser.value(0)?;
-    parser.skip_space();
-    if parser.at < bytes.len() {
-        return Err(parser.error("something follows the end of the document"));
-    }
+    parser.end()?;
     Ok(value)
 }
 
@@ -42,34 +34,59 @@ fn place(bytes: &[u8], at: usize, what: &'static str) -> JsonError {
     }
 }
 
-struct Parser<'a> {
+pub(super) struct Parser<'a> {
     text: &'a str,
     bytes: &'a [u8],
-    at: usize,
+    pub(super) at: usize,
+    /// Keys of the objects that are being passed over, the innermost last.
+    pub(super) keys: Vec<Cow<'a, str>>,
 }
 
 impl<'a> Parser<'a> {
-    fn error(&self, what: &'static str) -> JsonError {
+    /// A parser at the start of a text; a byte order mark is passed over.
+    pub(super) fn over(bytes: &'a [u8]) -> Result<Self, JsonError> {
+        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(Self {
+                text,
+                bytes,
+                at: 0,
+                keys: Vec::new(),
+            }),
+            Err(error) => Err(place(bytes, error.valid_up_to(), "the text is not UTF-8")),
+        }
+    }
+
+    /// Nothing but space may follow the document.
+    pub(super) fn end(&mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        if self.at < self.bytes.len() {
+            return Err(self.error("something follows the end of the document"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn error(&self, what: &'static str) -> JsonError {
         place(self.bytes, self.at, what)
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
-    fn skip_space(&mut self) {
+    pub(super) fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
-    fn slice(&self, from: usize) -> &'a str {
+    pub(super) fn slice(&self, from: usize) -> &'a str {
         self.text
             .get(from..self.at)
             .expect("every token begins and ends beside an ASCII byte")
     }
 
-    fn value(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
+    pub(super) fn value(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
         match self.peek() {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
@@ -83,7 +100,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn word(&mut self, word: &[u8], value: Json<'a>) -> Result<Json<'a>, JsonError> {
+    pub(super) fn word(&mut self, word: &[u8], value: Json<'a>) -> Result<Json<'a>, JsonError> {
         if !self.bytes[self.at..].starts_with(word) {
             return Err(self.error("expected a value"));
         }
@@ -91,7 +108,7 @@ impl<'a> Parser<'a> {
         Ok(value)
     }
 
-    fn enter(&mut self, depth: usize) -> Result<(), JsonError> {
+    pub(super) fn enter(&mut self, depth: usize) -> Result<(), JsonError> {
         if depth >= JSON_DEPTH_MAX {
             return Err(self.error("nested more than 64 levels deep"));
         }
@@ -116,7 +133,7 @@ impl<'a> Parser<'a> {
     }
 
     /// After an element: true for a comma, false for the closing byte, which is consumed.
-    fn another(&mut self, close: u8) -> Result<bool, JsonError> {
+    pub(super) fn another(&mut self, close: u8) -> Result<bool, JsonError> {
         self.skip_space();
         match self.peek() {
             Some(b',') => {
@@ -148,14 +165,9 @@ impl<'a> Parser<'a> {
             let key_at = self.at;
             let key = self.string()?;
             if members.len() < PAIRWISE_KEYS_MAX && members.iter().any(|(known, _)| *known == key) {
-                return Err(place(self.bytes, key_at, REPEATED));
+                return Err(self.repeated(key_at));
             }
-            self.skip_space();
-            if self.peek() != Some(b':') {
-                return Err(self.error("expected a colon after the key"));
-            }
-            self.at += 1;
-            self.skip_space();
+            self.colon()?;
             let value = self.value(depth + 1)?;
             members.push((key, value));
             if !self.another(b'}')? {
@@ -164,12 +176,28 @@ impl<'a> Parser<'a> {
         }
         // A hostile object of 100,000 keys must not cost the square of that.
         if members.len() > PAIRWISE_KEYS_MAX && has_repeated_key(&members) {
-            return Err(place(self.bytes, start, REPEATED));
+            return Err(self.repeated(start));
         }
         Ok(Json::Object(members))
     }
 
-    fn number(&mut self) -> Result<Json<'a>, JsonError> {
+    /// The error of a key that stands twice, at this place.
+    pub(super) fn repeated(&self, at: usize) -> JsonError {
+        place(self.bytes, at, REPEATED)
+    }
+
+    /// The colon between key and value.
+    pub(super) fn colon(&mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return Err(self.error("expected a colon after the key"));
+        }
+        self.at += 1;
+        self.skip_space();
+        Ok(())
+    }
+
+    pub(super) fn number(&mut self) -> Result<Json<'a>, JsonError> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -196,7 +224,7 @@ impl<'a> Parser<'a> {
         Ok(Json::Number(self.slice(start)))
     }
 
-    fn digits(&mut self) -> Result<(), JsonError> {
+    pub(super) fn digits(&mut self) -> Result<(), JsonError> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
@@ -207,7 +235,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
         self.at += 1;
         let start = self.at;
         self.run();
@@ -234,15 +262,18 @@ impl<'a> Parser<'a> {
     }
 
     /// Passes over plain characters, up to a quote, a backslash, a control character or the end.
-    fn run(&mut self) {
+    pub(super) fn run(&mut self) {
         // Eight at a time while none of them ends the run.
         while let Some(eight) = self
             .bytes
             .get(self.at..)
             .and_then(|rest| rest.first_chunk())
         {
-            if ends_a_run(u64::from_le_bytes(*eight)) {
-                break;
+            let ends = ends_of_run(u64::from_le_bytes(*eight));
+            if ends != 0 {
+                // Only bytes after the first that ends it can be marked wrongly.
+                self.at += ends.trailing_zeros() as usize / 8;
+                return;
             }
             self.at += 8;
         }
@@ -254,7 +285,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn escape(&mut self) -> Result<char, JsonError> {
+    pub(super) fn escape(&mut self) -> Result<char, JsonError> {
         self.at += 1;
         let byte = self.peek();
         let plain = match byte {
@@ -309,14 +340,17 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Whether any of eight bytes is a quote, a backslash or a control character.
-fn ends_a_run(eight: u64) -> bool {
+/// Marks those of eight bytes that are a quote, a backslash or a control character by their top bits; behind the first
+/// that is one it may mark others too.
+pub(super) fn ends_of_run(eight: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const TOPS: u64 = ONES << 7;
-    // A byte below n leaves its top bit set when n is taken from it, unless it had it set before.
-    let below = |word: u64, n: u64| word.wrapping_sub(ONES * n) & !word & TOPS;
-    let is = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
-    (below(eight, 0x20) | is(b'"') | is(b'\\')) != 0
+    // A byte below n leaves its top bit set when n is taken from it, unless it had it set before; a byte is another where
+    // their difference in bits is below one.
+    let control = eight.wrapping_sub(ONES * 0x20);
+    let quote = (eight ^ (ONES * u64::from(b'"'))).wrapping_sub(ONES);
+    let backslash = (eight ^ (ONES * u64::from(b'\\'))).wrapping_sub(ONES);
+    (control | quote | backslash) & !eight & TOPS
 }
 
 pub(super) const REPEATED: &str = "a key stands twice in one object";

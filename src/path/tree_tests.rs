@@ -1,6 +1,7 @@
 //! The tree against an independent parser, and what it refuses.
 
 use super::*;
+use crate::path::Members;
 use crate::path::json_parser::REPEATED;
 
 fn as_serde(value: &Json<'_>) -> serde_json::Value {
@@ -118,6 +119,57 @@ fn limits_depth_and_large_objects() {
     assert!(Json::parse(format!("{{{}}}", members.join(",")).as_bytes()).is_ok());
     members.push("\"k150\":0".to_owned());
     assert!(Json::parse(format!("{{{}}}", members.join(",")).as_bytes()).is_err());
+}
+
+/// A document with everything in it, and what it becomes with any one byte of it another.
+const VARIED: &str = r#"{"id":"p","wanted":[{"a":1.50,"b":"x\"y","ab":{}}],"other":{"k":[true,null,-1e3],"l":{"k":"caf\u00e9 é","kk":false}},"_wanted":"\n","wantedString":"w"}"#;
+
+#[test]
+fn what_is_not_wanted_is_read_as_strictly_as_what_is() {
+    let wanted = Members::default().with(&["wanted"]);
+    let deep = Members::default().with(&["other.l.kk", "wanted.b"]);
+    let mut refused = 0;
+    for at in 0..VARIED.len() {
+        for byte in *b"\"\\{}[]:,x0k\n\xFF" {
+            let mut bytes = VARIED.as_bytes().to_vec();
+            bytes[at] = byte;
+            let (whole, part) = (Json::parse(&bytes), Json::parse_members(&bytes, &wanted));
+            match (&whole, &part) {
+                (Err(whole), Err(part)) => {
+                    refused += 1;
+                    assert_eq!(whole, part, "byte {at}");
+                    let deep = Json::parse_members(&bytes, &deep).unwrap_err();
+                    assert_eq!(*whole, deep, "byte {at}");
+                }
+                (Ok(whole), Ok(part)) => {
+                    for key in ["wanted", "_wanted", "wantedString"] {
+                        let text = |tree: &Json<'_>| tree.get(key).map(Json::to_text);
+                        assert_eq!(text(whole), text(part), "{key}, byte {at}");
+                    }
+                    assert!(part.get("other").is_none() && part.get("id").is_none());
+                }
+                _ => panic!("byte {at}: whole {whole:?}, part {part:?}"),
+            }
+        }
+    }
+    assert!(refused > 500, "{refused}");
+    let part = Json::parse_members(VARIED.as_bytes(), &deep).unwrap();
+    assert_eq!(
+        part.to_text(),
+        r#"{"wanted":[{"b":"x\"y"}],"other":{"l":{"kk":false}},"_wanted":"\n","wantedString":"w"}"#
+    );
+    let keys: Vec<String> = (0..200).map(|n| format!("\"k{n}\":{n}")).collect();
+    let twice = format!("{{\"o\":{{{},\"k150\":0}}}}", keys.join(","));
+    let error = Json::parse(twice.as_bytes()).unwrap_err();
+    assert_eq!(
+        Json::parse_members(twice.as_bytes(), &wanted).unwrap_err(),
+        error
+    );
+    let whole = Json::parse_members(VARIED.as_bytes(), &Members::all()).unwrap();
+    assert_eq!(
+        whole.to_text(),
+        Json::parse(VARIED.as_bytes()).unwrap().to_text()
+    );
 }
 
 #[test]

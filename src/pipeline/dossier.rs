@@ -89,38 +89,75 @@ fn parse(bytes: Option<&Bytes>) -> Option<Json<'_>> {
 }
 
 impl<'a> Trees<'a> {
+    /// The same by reference.
+    fn named(&'a self) -> Named<'a> {
+        Named {
+            request: &self.request,
+            patient: self.patient.as_ref(),
+            requester: self.requester.as_ref(),
+            role: self.role.as_ref(),
+            practice: self.practice.as_ref(),
+            consent: self.consent.as_ref(),
+        }
+    }
+
     /// The person: the record pulled, else one contained in the request.
     pub(crate) fn patient(&'a self) -> Option<&'a Json<'a>> {
-        self.patient
-            .as_ref()
-            .or_else(|| self.contained(service_request::subject(&self.request, None)))
+        self.named().patient()
     }
 
     /// The consent that the request rests on.
     pub(crate) fn consent(&'a self) -> Option<&'a Json<'a>> {
-        self.consent.as_ref().or_else(|| {
-            service_request::consents(&self.request, None)
+        self.named().consent()
+    }
+
+    /// The referral as a partner file sees it.
+    pub(crate) fn view(&'a self, setting: Setting<'a>, leg: LegFacts<'a>) -> View<'a> {
+        self.named().view(setting, leg)
+    }
+}
+
+/// A request and the records it names, wherever their trees are kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'a> {
+    pub(crate) request: &'a Json<'a>,
+    pub(crate) patient: Option<&'a Json<'a>>,
+    pub(crate) requester: Option<&'a Json<'a>>,
+    pub(crate) role: Option<&'a Json<'a>>,
+    pub(crate) practice: Option<&'a Json<'a>>,
+    pub(crate) consent: Option<&'a Json<'a>>,
+}
+
+impl<'a> Named<'a> {
+    fn patient(self) -> Option<&'a Json<'a>> {
+        self.patient
+            .or_else(|| self.contained(service_request::subject(self.request, None)))
+    }
+
+    /// The consent that the request rests on.
+    pub(crate) fn consent(self) -> Option<&'a Json<'a>> {
+        self.consent.or_else(|| {
+            service_request::consents(self.request, None)
                 .into_iter()
                 .find_map(|reference| self.contained(reference))
         })
     }
 
     /// The referral as a partner file sees it.
-    pub(crate) fn view(&'a self, setting: Setting<'a>, leg: LegFacts<'a>) -> View<'a> {
-        let role = self.role.as_ref();
+    pub(crate) fn view(self, setting: Setting<'a>, leg: LegFacts<'a>) -> View<'a> {
         let requester = || {
-            let named = role.map_or(Reference::None, |role| {
+            let named = self.role.map_or(Reference::None, |role| {
                 people::role_practitioner(role, None)
             });
-            self.contained(service_request::requester(&self.request, None))
+            self.contained(service_request::requester(self.request, None))
                 .or_else(|| self.contained(named))
         };
         View {
-            request: &self.request,
+            request: self.request,
             patient: self.patient(),
-            requester: self.requester.as_ref().or_else(requester),
-            role,
-            practice: self.practice.as_ref(),
+            requester: self.requester.or_else(requester),
+            role: self.role,
+            practice: self.practice,
             source: setting.source,
             leg,
             today: setting.today,
@@ -129,7 +166,7 @@ impl<'a> Trees<'a> {
         }
     }
 
-    fn contained(&'a self, reference: Reference<'_>) -> Option<&'a Json<'a>> {
+    fn contained(self, reference: Reference<'_>) -> Option<&'a Json<'a>> {
         let Reference::Contained(id) = reference else {
             return None;
         };

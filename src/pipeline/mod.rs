@@ -15,6 +15,7 @@ pub(crate) mod life;
 pub(crate) mod map;
 mod matching;
 mod observe;
+pub(crate) mod preview;
 pub(crate) mod prove;
 mod pull;
 mod push;
@@ -27,6 +28,7 @@ pub(crate) mod select;
 pub(crate) mod story;
 pub(crate) mod undo;
 mod watch;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -28,6 +28,7 @@ mod gp_servers;
 mod gp_tls;
 mod loop_fhir;
 mod map_diff;
+mod map_forms;
 mod partner_files;
 mod partner_layouts;
 mod privacy;

@@ -1,150 +1,137 @@
-//! What one extract holds: type, id and place of every resource, without its content.
-
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::FileExt;
+//! What a piece of an extract holds: type, id and place of every resource, without its content.
+//!
+//! In: a piece of a file, whole lines of one resource each, or one JSON document. Out: a [`Part`] of the catalogue, and
+//! what could not be used, with its line. Kept: pieces depend on nothing but their bytes, so they are read in any order,
+//! by many at once.
 
 use serde_json::value::RawValue;
 
+use super::catalogue::{Entry, Key, Keys, Named, Numbered, Spot};
+use super::files::Extract;
+use super::pieces::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::{patient, people, service_request};
-use crate::path::Json;
-use crate::seal::Digest;
+use crate::path::{Json, each_element, glance, member_texts};
 use crate::store::rows::RawKind;
 
-/// Where a resource lies.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spot {
-    pub(super) file: u32,
-    pub(super) offset: u64,
-    pub(super) length: u32,
-}
+/// Bytes of an extract that is one document: it is read whole.
+const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// A resource's place, and what tells the newest of several.
-pub(super) struct Indexed {
-    pub(super) spot: Spot,
-    /// An Organization with an ODS code.
-    pub(super) coded: bool,
-    pub(super) last_updated: Option<Box<str>>,
-}
-
-/// The index of one extract.
+/// What a piece holds.
 #[derive(Default)]
-pub(super) struct Index {
-    pub(super) requests: Vec<(Box<str>, Indexed)>,
-    pub(super) records: HashMap<(RawKind, Box<str>), Indexed>,
-    pub(super) by_nhs_number: HashMap<Box<str>, Box<str>>,
-    pub(super) by_full_url: HashMap<Box<str>, Spot>,
+pub(super) struct Part {
+    pub(super) requests: Vec<Entry>,
+    pub(super) records: Vec<Entry>,
+    /// By NHS number, at which place of this part's records.
+    pub(super) numbers: Vec<Numbered>,
+    pub(super) full_urls: Vec<Entry>,
     /// Resources of other types.
     pub(super) others: u64,
-    pub(super) diagnostics: Vec<Diagnostic>,
-    /// SHA-256 of the file.
-    pub(super) digest: Digest,
+    /// When the newest of them was written, as it says.
+    pub(super) newest: Option<Box<str>>,
+    pub(super) lines: u64,
+    pub(super) notes: Vec<Note>,
 }
 
-impl Index {
-    /// Indexes one extract. A file named `.ndjson` holds a resource a line, any other one JSON document.
+/// What could not be used, and where in the piece.
+pub(super) struct Note {
+    /// From 1, in the piece; none in a document.
+    line: Option<u64>,
+    code: Code,
+    what: String,
+    detail: Option<String>,
+}
+
+impl Note {
+    /// The diagnostic, given the name of the file and the lines before the piece.
+    pub(super) fn diagnostic(self, name: &str, lines_before: u64) -> Diagnostic {
+        let mut place = Place::file(name);
+        if let Some(line) = self.line {
+            place = place.line(lines_before + line);
+        }
+        if let Some(detail) = self.detail {
+            place = place.and(detail);
+        }
+        Diagnostic::new(self.code, self.what, place)
+    }
+}
+
+/// Reads the pieces of one file.
+pub(super) struct Indexer<'f> {
+    keys: &'f Keys,
+    file: u16,
+    /// Whether a glance is enough: somebody will read all of it.
+    glances: bool,
+    part: Part,
+    /// Of the piece, while it has lines.
+    line: Option<u64>,
+}
+
+impl<'f> Indexer<'f> {
+    /// Indexes the whole lines that begin in a piece of a file.
+    pub(super) fn lines(keys: &'f Keys, file: u16, glances: bool, lines: &mut Lines<'_>) -> Part {
+        let mut indexer = Self::new(keys, file);
+        indexer.glances = glances;
+        while let Some(line) = lines.next_line() {
+            indexer.part.lines += 1;
+            indexer.line = Some(indexer.part.lines);
+            if line.too_long {
+                let what = format!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
+                indexer.note(Code::Unreadable, what, None);
+            } else if !line.bytes.trim_ascii().is_empty() {
+                indexer.document(line.bytes, line.offset);
+            }
+        }
+        indexer.part
+    }
+
+    /// Indexes a file that is one document.
     ///
     /// # Errors
     /// The file cannot be read.
-    pub(super) fn of(file: u32, name: &str, handle: &File) -> std::io::Result<Self> {
-        let mut index = Self::default();
-        index.digest = index.read_extract(file, name, handle)?;
-        Ok(index)
-    }
-
-    fn read_extract(&mut self, file: u32, name: &str, handle: &File) -> std::io::Result<Digest> {
-        let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-        let ndjson = name.contains(".ndjson");
-        let mut reader = BufReader::with_capacity(
-            1 << 20,
-            Cursor {
-                file: handle,
-                at: 0,
-            },
-        );
-        let mut line = Vec::new();
-        let (mut offset, mut number) = (0_u64, 0_u64);
-        if ndjson {
-            loop {
-                line.clear();
-                let limit = u64::try_from(limits::RESOURCE_BYTES_MAX).unwrap_or(u64::MAX) + 2;
-                let read = reader.by_ref().take(limit).read_until(b'\n', &mut line)?;
-                if read == 0 {
-                    break;
-                }
-                number += 1;
-                digest.update(&line);
-                let place = Place::file(name).line(number);
-                if line.trim_ascii().len() > limits::RESOURCE_BYTES_MAX {
-                    let what =
-                        format!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
-                    self.note(Diagnostic::new(Code::Unreadable, what, place));
-                } else if !line.trim_ascii().is_empty() {
-                    self.index_document(
-                        &line,
-                        Spot {
-                            file,
-                            offset,
-                            length: u32::try_from(read).unwrap_or(u32::MAX),
-                        },
-                        &place,
-                    );
-                }
-                offset += u64::try_from(read).unwrap_or(0);
-            }
+    pub(super) fn whole(keys: &'f Keys, file: u16, extract: &Extract) -> std::io::Result<Part> {
+        let mut indexer = Self::new(keys, file);
+        if extract.bytes > DOCUMENT_BYTES_MAX {
+            let what = format!("a document is longer than {DOCUMENT_BYTES_MAX} bytes");
+            indexer.note(Code::Unreadable, what, None);
         } else {
-            let bytes_max = limits::EXTRACT_BYTES_MAX.min(64 * 1024 * 1024);
-            reader.take(bytes_max + 1).read_to_end(&mut line)?;
-            digest.update(&line);
-            let place = Place::file(name);
-            if u64::try_from(line.len()).is_ok_and(|length| length > bytes_max) {
-                self.note(Diagnostic::new(
-                    Code::Unreadable,
-                    format!("a document is longer than {bytes_max} bytes"),
-                    place,
-                ));
-            } else {
-                self.index_document(
-                    &line,
-                    Spot {
-                        file,
-                        offset,
-                        length: u32::try_from(line.len()).unwrap_or(u32::MAX),
-                    },
-                    &place,
-                );
-            }
+            let bytes = super::pieces::read_all(extract)?;
+            indexer.document(&bytes, 0);
         }
-        let mut out = [0; 32];
-        out.copy_from_slice(digest.finish().as_ref());
-        Ok(out)
+        Ok(indexer.part)
     }
 
-    fn index_document(&mut self, bytes: &[u8], spot: Spot, place: &Place) {
+    fn new(keys: &'f Keys, file: u16) -> Self {
+        Self {
+            keys,
+            file,
+            glances: false,
+            part: Part::default(),
+            line: None,
+        }
+    }
+
+    fn document(&mut self, bytes: &[u8], offset: u64) {
+        let spot = Spot {
+            file: self.file,
+            offset,
+            length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        };
         // Requests and patients are nearly all there is, and little of them is needed here.
+        if self.glances && self.glance(bytes, spot).is_some() {
+            return;
+        }
         match Sketch::of(bytes) {
             Some(sketch) if sketch.kind == "ServiceRequest" => {
-                let (id, last_updated) = (sketch.id.map(Box::from), sketch.last_updated());
-                let indexed = Indexed {
-                    spot,
-                    coded: false,
-                    last_updated,
-                };
-                return self.add_request(id, indexed, place);
+                self.date(sketch.last_updated);
+                return self.add_request(sketch.id, spot);
             }
             Some(sketch) if sketch.kind == "Patient" => {
                 if let Some(id) = sketch.id {
-                    let (numbers, last_updated) = (sketch.nhs_numbers(), sketch.last_updated());
-                    let indexed = Indexed {
-                        spot,
-                        coded: false,
-                        last_updated,
-                    };
-                    self.add_record(RawKind::Patient, Box::from(id), indexed, numbers);
+                    self.date(sketch.last_updated);
+                    let record = self.add_record(RawKind::Patient, id, spot, false);
+                    sketch.each_nhs_number(|number| self.add_number(number, record));
                 }
                 return;
             }
@@ -153,89 +140,121 @@ impl Index {
         let tree = match Json::parse(bytes) {
             Ok(tree) => tree,
             Err(error) => {
-                let line = place.clone().and(format!(
-                    "line {}, column {} of the text",
-                    error.line, error.column
-                ));
-                self.note(Diagnostic::new(Code::Unreadable, error.what, line));
-                return;
+                let place = format!("line {}, column {} of the text", error.line, error.column);
+                return self.note(Code::Unreadable, error.what, Some(place));
             }
         };
         match tree.get("resourceType").and_then(Json::as_str) {
-            Some("Bundle") => self.index_bundle(bytes, spot, place),
-            Some(kind) => self.index_resource(kind, &tree, spot, None, place),
-            None => self.note(Diagnostic::new(
+            Some("Bundle") => self.bundle(bytes, spot),
+            Some(kind) => self.resource(kind, &tree, spot, None, None),
+            None => self.note(
                 Code::NotAResource,
                 "a JSON document without resourceType",
-                place.clone(),
-            )),
+                None,
+            ),
         }
     }
 
-    fn index_bundle(&mut self, bytes: &[u8], spot: Spot, place: &Place) {
+    /// Adds a request or patient at first sight; `None` wherever a second look is needed.
+    fn glance(&mut self, bytes: &[u8], spot: Spot) -> Option<()> {
+        let [kind, id] = glance(bytes, &["resourceType", "id"])?;
+        let (kind, id) = (plain(kind?)?, plain(id?)?);
+        if kind == "ServiceRequest" {
+            self.add_request(Some(id), spot);
+            return Some(());
+        }
+        let before = self.part.numbers.len();
+        let record = u32::try_from(self.part.records.len()).ok()?;
+        if kind != "Patient" || self.glance_numbers(bytes, record).is_none() {
+            self.part.numbers.truncate(before);
+            return None;
+        }
+        self.add_record(RawKind::Patient, id, spot, false);
+        self.part.records.last_mut()?.glanced = true;
+        Some(())
+    }
+
+    /// Adds the NHS numbers of a patient, as [`patient::nhs_numbers_of`] finds them.
+    fn glance_numbers(&mut self, bytes: &[u8], record: u32) -> Option<()> {
+        let [Some(identifiers)] = glance(bytes, &["identifier"])? else {
+            return Some(());
+        };
+        each_element(identifiers, |identifier| {
+            let [system, value, used_as] = glance(identifier, &["system", "value", "use"])?;
+            let Some(value) = value else { return Some(()) };
+            let (system, value) = (plain(system?)?.trim(), plain(value)?.trim());
+            let old = match used_as {
+                Some(word) => plain(word)?.trim() == "old",
+                None => false,
+            };
+            if system == patient::NHS_NUMBER_SYSTEM && !old {
+                self.add_number(value, record);
+            }
+            Some(())
+        })
+    }
+
+    fn bundle(&mut self, bytes: &[u8], spot: Spot) {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return;
         };
         let parsed: Result<BundleText<'_>, _> =
             serde_json::from_str(text.trim_start_matches('\u{feff}'));
         let Ok(bundle) = parsed else {
-            self.note(Diagnostic::new(
-                Code::BadResource,
-                "a Bundle whose entry is no list of objects",
-                place.clone(),
-            ));
-            return;
+            let what = "a Bundle whose entry is no list of objects";
+            return self.note(Code::BadResource, what, None);
         };
         for (number, entry) in bundle.entry.iter().enumerate() {
             let Some(resource) = entry.resource else {
                 continue;
             };
-            let place = place.clone().and(format!("entry {number}"));
+            let place = Some(format!("entry {number}"));
             let offset = (resource.get().as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
             let inner = Spot {
-                file: spot.file,
                 offset: spot.offset + u64::try_from(offset).unwrap_or(0),
                 length: u32::try_from(resource.get().len()).unwrap_or(u32::MAX),
+                ..spot
             };
             let Ok(tree) = Json::parse(resource.get().as_bytes()) else {
-                self.note(Diagnostic::new(
+                self.note(
                     Code::Unreadable,
                     "an entry of a Bundle cannot be read",
                     place,
-                ));
+                );
                 continue;
             };
-            let kind = tree
-                .get("resourceType")
-                .and_then(Json::as_str)
-                .unwrap_or_default()
-                .to_owned();
-            self.index_resource(&kind, &tree, inner, entry.full_url.as_deref(), &place);
+            let kind = tree.get("resourceType").and_then(Json::as_str);
+            self.resource(
+                kind.unwrap_or_default(),
+                &tree,
+                inner,
+                entry.full_url.as_deref(),
+                place,
+            );
         }
     }
 
-    fn index_resource(
+    fn resource(
         &mut self,
         kind: &str,
         tree: &Json<'_>,
         spot: Spot,
         full_url: Option<&str>,
-        place: &Place,
+        place: Option<String>,
     ) {
         if let Some(url) = full_url {
-            self.by_full_url.insert(Box::from(url), spot);
+            let key = self.keys.of(Named::FullUrl, url);
+            self.part.full_urls.push(entry(key, spot));
         }
-        let id: Option<Box<str>> = service_request::id(tree).map(Box::from);
+        let id = service_request::id(tree);
         let coded = kind == "Organization" && people::ods_code(tree).is_some();
-        let indexed = Indexed {
-            spot,
-            coded,
-            last_updated: service_request::last_updated(tree).map(Box::from),
-        };
-        let kind = match kind {
+        let record = match kind {
             "ServiceRequest" => {
-                let id = id.or_else(|| full_url.map(Box::from));
-                return self.add_request(id, indexed, place);
+                let Some(id) = id.or(full_url) else {
+                    return self.without_id(place);
+                };
+                self.date(service_request::last_updated(tree));
+                return self.add_request(Some(id), spot);
             }
             "Patient" => RawKind::Patient,
             "Practitioner" => RawKind::Practitioner,
@@ -243,107 +262,128 @@ impl Index {
             "Organization" => RawKind::Organization,
             "Consent" => RawKind::Consent,
             _ => {
-                self.others += 1;
+                self.part.others += 1;
                 return;
             }
         };
         let Some(id) = id else { return };
-        let numbers = if kind == RawKind::Patient {
-            let numbers = patient::nhs_number_texts(tree);
-            numbers.into_iter().map(Box::from).collect()
-        } else {
-            Vec::new()
+        self.date(service_request::last_updated(tree));
+        let place = self.add_record(record, id, spot, coded);
+        if record == RawKind::Patient {
+            for number in patient::nhs_number_texts(tree) {
+                self.add_number(number, place);
+            }
+        }
+    }
+
+    fn add_request(&mut self, id: Option<&str>, spot: Spot) {
+        let Some(id) = id else {
+            return self.without_id(None);
         };
-        self.add_record(kind, id, indexed, numbers);
+        let key = self.keys.of(Named::Request, id);
+        self.part.requests.push(entry(key, spot));
     }
 
-    fn add_request(&mut self, id: Option<Box<str>>, indexed: Indexed, place: &Place) {
-        if let Some(id) = id {
-            self.requests.push((id, indexed));
-            return;
-        }
-        let what = "a ServiceRequest without id";
-        self.note(Diagnostic::new(Code::BadResource, what, place.clone()));
+    fn without_id(&mut self, place: Option<String>) {
+        self.note(Code::BadResource, "a ServiceRequest without id", place);
     }
 
-    /// Of records with one id in one extract the newest stands.
-    fn add_record(
-        &mut self,
-        kind: RawKind,
-        id: Box<str>,
-        indexed: Indexed,
-        numbers: Vec<Box<str>>,
-    ) {
-        for number in numbers {
-            self.by_nhs_number.insert(number, id.clone());
-        }
-        match self.records.entry((kind, id)) {
-            Entry::Vacant(free) => {
-                free.insert(indexed);
-            }
-            Entry::Occupied(mut known) => {
-                if known.get().last_updated <= indexed.last_updated {
-                    known.insert(indexed);
-                }
-            }
+    /// Adds a record; gives its place in the part.
+    fn add_record(&mut self, kind: RawKind, id: &str, spot: Spot, coded: bool) -> u32 {
+        let key = self.keys.of(Named::Record(kind), id);
+        let place = u32::try_from(self.part.records.len()).unwrap_or(u32::MAX);
+        self.part.records.push(Entry {
+            key,
+            spot,
+            coded,
+            glanced: false,
+        });
+        place
+    }
+
+    fn add_number(&mut self, number: &str, record: u32) {
+        let key = self.keys.of(Named::NhsNumber, number);
+        self.part.numbers.push(Numbered { key, record });
+    }
+
+    fn date(&mut self, last_updated: Option<&str>) {
+        if last_updated > self.part.newest.as_deref() {
+            self.part.newest = last_updated.map(Box::from);
         }
     }
 
-    fn note(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() < limits::DIAGNOSTICS_MAX {
-            self.diagnostics.push(diagnostic);
+    fn note(&mut self, code: Code, what: impl Into<String>, detail: Option<String>) {
+        if self.part.notes.len() < limits::DIAGNOSTICS_MAX {
+            self.part.notes.push(Note {
+                line: self.line,
+                code,
+                what: what.into(),
+                detail,
+            });
         }
+    }
+}
+
+fn entry(key: Key, spot: Spot) -> Entry {
+    Entry {
+        key,
+        spot,
+        coded: false,
+        glanced: false,
     }
 }
 
 /// What the index needs of a request or patient, read without building the rest.
-#[derive(serde::Deserialize)]
 struct Sketch<'a> {
-    #[serde(borrow, rename = "resourceType")]
     kind: &'a str,
-    #[serde(borrow, default)]
     id: Option<&'a str>,
-    #[serde(borrow, default)]
-    meta: Option<SketchMeta<'a>>,
-    #[serde(borrow, default)]
-    identifier: Option<&'a RawValue>,
-}
-
-#[derive(serde::Deserialize)]
-struct SketchMeta<'a> {
-    #[serde(borrow, default, rename = "lastUpdated")]
     last_updated: Option<&'a str>,
+    identifier: Option<&'a str>,
 }
 
 impl<'a> Sketch<'a> {
     /// `None` wherever the careful way is needed: an error to be placed, an id with an escape or of another type.
     fn of(bytes: &'a [u8]) -> Option<Self> {
-        let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        let sketch: Self = serde_json::from_str(std::str::from_utf8(bytes).ok()?).ok()?;
-        let plain = |text: Option<&str>| text.is_none_or(|text| !text.trim().is_empty());
-        (plain(sketch.id) && plain(sketch.meta.as_ref().and_then(|meta| meta.last_updated)))
-            .then_some(sketch)
+        let [kind, id, meta, identifier] =
+            member_texts(bytes, &["resourceType", "id", "meta", "identifier"])?;
+        let last_updated = match meta {
+            Some(meta) if meta.starts_with('{') => {
+                let [last_updated] = member_texts(meta.as_bytes(), &["lastUpdated"])?;
+                last_updated
+            }
+            Some(_) => return None,
+            None => None,
+        };
+        Some(Self {
+            kind: plain(kind?)?,
+            id: match id {
+                Some(id) => Some(plain(id)?),
+                None => None,
+            },
+            last_updated: match last_updated {
+                Some(text) => Some(plain(text)?.trim()),
+                None => None,
+            },
+            identifier,
+        })
     }
 
-    fn last_updated(&self) -> Option<Box<str>> {
-        self.meta
-            .as_ref()?
-            .last_updated
-            .map(str::trim)
-            .map(Box::from)
+    fn each_nhs_number(&self, take: impl FnMut(&str)) {
+        let Some(text) = self.identifier else {
+            return;
+        };
+        if let Ok(tree) = Json::parse(text.as_bytes()) {
+            patient::nhs_numbers_of(Some(&tree))
+                .into_iter()
+                .for_each(take);
+        }
     }
+}
 
-    fn nhs_numbers(&self) -> Vec<Box<str>> {
-        let Some(identifier) = self.identifier else {
-            return Vec::new();
-        };
-        let text = identifier.get();
-        let Ok(tree) = Json::parse(text.as_bytes()) else {
-            return Vec::new();
-        };
-        let numbers = patient::nhs_numbers_of(Some(&tree));
-        numbers.into_iter().map(Box::from).collect()
-    }
+/// The text of a JSON string that says something and has no escape.
+fn plain(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    (!inner.contains('\\') && !inner.trim().is_empty()).then_some(inner)
 }
 
 #[derive(serde::Deserialize)]
@@ -358,18 +398,4 @@ struct EntryText<'a> {
     full_url: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
     resource: Option<&'a RawValue>,
-}
-
-/// Reads a file from its start without moving a position that others share.
-struct Cursor<'f> {
-    file: &'f File,
-    at: u64,
-}
-
-impl Read for Cursor<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read_at(buffer, self.at)?;
-        self.at += u64::try_from(read).unwrap_or(0);
-        Ok(read)
-    }
 }

@@ -4,27 +4,39 @@
 //! holds (type, id, place), once where a referral or a record it names is needed, so memory grows with the number of
 //! resources, not with their size. Nothing in the folder is moved or changed.
 
+mod catalogue;
+mod files;
 mod index;
+mod pieces;
+mod reader;
+mod unread;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use index::{Index, Indexed, Spot};
+pub(crate) use catalogue::Spot;
+use catalogue::{Entry, Keys, Named, Numbered, Table};
+use files::Extract;
+use index::{Indexer, Part};
+use pieces::{Lines, Piece};
+pub(crate) use reader::{Reader, Requests};
+pub(crate) use unread::{SHOWN_MAX, Unreadable};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::reference::Reference;
 use crate::fhir::{patient, people, service_request};
-use crate::path::Json;
+use crate::path::{Json, JsonError, Members};
 use crate::pipeline::dossier::{Bytes, Dossier};
+use crate::pipeline::workers::in_parallel;
 use crate::seal::{Digest, sha256};
 use crate::store::rows::RawKind;
 
+/// Workers that index for a pull.
+const THREADS: usize = 2;
 /// Practitioners, roles and practices kept in memory.
 const SHARED_MAX: usize = 50_000;
 
@@ -37,118 +49,211 @@ pub(crate) enum FolderError {
     TooManyFiles,
 }
 
-struct Extract {
-    /// Name relative to the folder, for messages.
-    name: String,
-    file: File,
-}
-
 /// A folder of extracts, indexed.
 pub(crate) struct Folder {
     extracts: Vec<Extract>,
-    requests: Vec<(Box<str>, Indexed)>,
-    records: HashMap<(RawKind, Box<str>), Indexed>,
-    by_nhs_number: HashMap<Box<str>, Box<str>>,
-    by_full_url: HashMap<Box<str>, Spot>,
+    keys: Keys,
+    /// In the order of file and place.
+    requests: Vec<Spot>,
+    records: Table<Entry>,
+    numbers: Table<Numbered>,
+    full_urls: Table<Entry>,
     /// Practitioners, roles and practices as read: many referrals name the same few.
-    shared: Mutex<HashMap<(u32, u64), Bytes>>,
+    shared: Mutex<HashMap<Spot, Bytes>>,
     /// Requests with an id that came twice: the newest is taken.
     superseded: u64,
     others: u64,
+    newest: Option<Box<str>>,
     diagnostics: Vec<Diagnostic>,
     digest: Digest,
+    /// Whether lines were only glanced at: whoever maps them reads them.
+    glances: bool,
+    /// A bit for each record that was parsed since.
+    were_read: Vec<AtomicU64>,
+    /// Glanced at, but nobody will ask for it: there is a newer one.
+    set_aside: Vec<Spot>,
+    /// Pieces of files, and the lines of the file before each.
+    lines_before: Vec<(Piece, u64)>,
 }
 
+/// Where a request and what it names lie, as far as the folder holds it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) patient: Option<Spot>,
+    /// The patient's number for [`Folder::was_read`].
+    pub(crate) patient_record: Option<u32>,
+    pub(crate) requester: Option<Spot>,
+    pub(crate) role: Option<Spot>,
+    pub(crate) practice: Option<Spot>,
+    pub(crate) consent: Option<Spot>,
+}
+
+/// Where a record lies, and its number, if it is one of the index by id.
+type Found = (Spot, Option<u32>);
+
 impl Folder {
-    /// Indexes a folder, or one file; packed files are unpacked into unlinked files below `temporary`.
+    /// Indexes a folder, or one file, and digests every file first; packed files are unpacked into unlinked files below
+    /// `temporary`.
     ///
     /// # Errors
     /// The folder cannot be listed, or holds too many files.
     pub(crate) fn open(path: &Path, temporary: &Path) -> Result<Self, FolderError> {
-        let mut paths = Vec::new();
-        if path.is_file() {
-            paths.push(path.to_owned());
-        } else {
-            list(path, 0, &mut paths)?;
-        }
-        paths.sort();
-        let base = if path.is_file() {
-            path.parent().unwrap_or(path)
-        } else {
-            path
-        };
-        let mut folder = Self::empty();
-        for file in paths {
-            let name = file
-                .strip_prefix(base)
-                .unwrap_or(&file)
-                .display()
-                .to_string();
-            match open_extract(&file, temporary) {
-                Ok(opened) => folder.extracts.push(Extract { name, file: opened }),
-                Err(error) => {
-                    let what = format!("a file of the extract cannot be read: {}", error.kind());
-                    let place = Place::file(name);
-                    folder
-                        .diagnostics
-                        .push(Diagnostic::new(Code::Unreadable, what, place));
-                }
-            }
-        }
-        let mut digests = Vec::with_capacity(folder.extracts.len());
-        for index in indexes(&folder.extracts) {
-            digests.push(folder.take(index?));
-        }
-        folder.keep_newest();
+        let mut folder = Self::empty(path, temporary)?;
+        // Before anything is read for its content: what is written meanwhile has another digest at the next run.
+        let digests = in_parallel(folder.extracts.len(), THREADS, |(): &mut (), file| {
+            digest(&folder.extracts[file])
+        });
+        let digests: Vec<Digest> = all(digests)?;
         let parts: Vec<&[u8]> = digests.iter().map(<[u8; 32]>::as_slice).collect();
         folder.digest = sha256(&parts);
+        folder.index(THREADS)?;
         Ok(folder)
     }
 
-    fn empty() -> Self {
-        Self {
-            extracts: Vec::new(),
+    /// The same without digests, for who keeps no book of files; what stands in lines is only glanced at, and read by
+    /// whoever maps it, at last by [`Folder::unread`].
+    ///
+    /// # Errors
+    /// The folder cannot be listed, or holds too many files.
+    pub(crate) fn glance(
+        path: &Path,
+        temporary: &Path,
+        threads: usize,
+    ) -> Result<Self, FolderError> {
+        let mut folder = Self::empty(path, temporary)?;
+        folder.glances = true;
+        folder.index(threads)?;
+        let words = folder.records.values().len().div_ceil(64);
+        folder.were_read.resize_with(words, AtomicU64::default);
+        Ok(folder)
+    }
+
+    fn empty(path: &Path, temporary: &Path) -> Result<Self, FolderError> {
+        let (mut extracts, mut diagnostics) = (Vec::new(), Vec::new());
+        for (name, file) in files::list(path)? {
+            match Extract::open(&name, &file, temporary) {
+                Ok(extract) => extracts.push(extract),
+                Err(error) => {
+                    let what = format!("a file of the extract cannot be read: {}", error.kind());
+                    diagnostics.push(Diagnostic::new(Code::Unreadable, what, Place::file(name)));
+                }
+            }
+        }
+        Ok(Self {
+            extracts,
+            keys: Keys::default(),
             requests: Vec::new(),
-            records: HashMap::new(),
-            by_nhs_number: HashMap::new(),
-            by_full_url: HashMap::new(),
+            records: Table::for_values(0),
+            numbers: Table::for_values(0),
+            full_urls: Table::for_values(0),
             shared: Mutex::new(HashMap::new()),
             superseded: 0,
             others: 0,
-            diagnostics: Vec::new(),
+            newest: None,
+            diagnostics,
             digest: [0; 32],
-        }
+            glances: false,
+            were_read: Vec::new(),
+            set_aside: Vec::new(),
+            lines_before: Vec::new(),
+        })
     }
 
-    /// Adds what an extract holds, in the order of the files: of two records with one id the newer stands.
-    fn take(&mut self, index: Index) -> Digest {
-        self.requests.extend(index.requests);
-        self.by_nhs_number.extend(index.by_nhs_number);
-        self.by_full_url.extend(index.by_full_url);
-        self.others += index.others;
-        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.diagnostics.len());
-        self.diagnostics
-            .extend(index.diagnostics.into_iter().take(free));
-        let mut later = index.records;
-        // The few go to the many, whichever came first; of equally old ones the later extract's stands.
-        let later_is_larger = later.len() > self.records.len();
-        if later_is_larger {
-            std::mem::swap(&mut self.records, &mut later);
-        }
-        #[expect(
-            clippy::iter_over_hash_type,
-            reason = "each key is looked at by itself"
-        )]
-        for (key, found) in later {
-            let known = self.records.get(&key);
-            if known.is_none_or(|known| {
-                known.last_updated < found.last_updated
-                    || (known.last_updated == found.last_updated && !later_is_larger)
-            }) {
-                self.records.insert(key, found);
+    /// Reads every piece of every file, several at once, and puts together what they hold in the order of the files.
+    fn index(&mut self, threads: usize) -> std::io::Result<()> {
+        let pieces = pieces::pieces(&self.extracts);
+        let parts = in_parallel(pieces.len(), threads, |buffer: &mut Vec<u8>, place| {
+            let (extract, number) = (
+                &self.extracts[pieces[place].file],
+                u16::try_from(pieces[place].file).unwrap_or(u16::MAX),
+            );
+            if !extract.lines() {
+                return Indexer::whole(&self.keys, number, extract);
             }
+            let mut lines = Lines::read(extract, pieces[place], buffer)?;
+            Ok(Indexer::lines(&self.keys, number, self.glances, &mut lines))
+        });
+        let parts = all(parts)?;
+        let count = |of: fn(&Part) -> usize| parts.iter().map(of).sum();
+        let mut requests = Table::for_values(count(|part| part.requests.len()));
+        self.records = Table::for_values(count(|part| part.records.len()));
+        self.numbers = Table::for_values(count(|part| part.numbers.len()));
+        self.full_urls = Table::for_values(count(|part| part.full_urls.len()));
+        let mut lines = (0, 0);
+        for (piece, part) in pieces.iter().zip(parts) {
+            // Lines are counted through a file.
+            let before = if lines.0 == piece.file { lines.1 } else { 0 };
+            lines = (piece.file, before + part.lines);
+            self.lines_before.push((*piece, before));
+            self.take(part, &mut requests, piece.file, before)?;
         }
-        index.digest
+        self.requests = requests
+            .into_values()
+            .iter()
+            .map(|entry| entry.spot)
+            .collect();
+        // The newest of several requests stands in its own place.
+        self.requests.sort_unstable();
+        Ok(())
+    }
+
+    /// Adds what a piece holds: of two records with one id the newer stands, of equally old ones the later.
+    fn take(
+        &mut self,
+        part: Part,
+        requests: &mut Table<Entry>,
+        file: usize,
+        lines_before: u64,
+    ) -> std::io::Result<()> {
+        for request in part.requests {
+            requests.put(request, |known| {
+                self.superseded += 1;
+                self.newer(known.spot, request.spot)
+            })?;
+        }
+        let mut places = Vec::with_capacity(part.records.len());
+        let mut records = std::mem::replace(&mut self.records, Table::for_values(0));
+        for record in part.records {
+            places.push(records.put(record, |known| self.newer(known.spot, record.spot))?);
+        }
+        self.records = records;
+        for number in part.numbers {
+            let record = places[number.record as usize];
+            let numbered = Numbered { record, ..number };
+            self.numbers
+                .put(numbered, |_| Ok::<_, std::io::Error>(true))?;
+        }
+        for url in part.full_urls {
+            self.full_urls.put(url, |_| Ok::<_, std::io::Error>(true))?;
+        }
+        self.others += part.others;
+        if part.newest > self.newest {
+            self.newest = part.newest;
+        }
+        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.diagnostics.len());
+        let name = &self.extracts[file].name;
+        let notes = part.notes.into_iter().take(free);
+        self.diagnostics
+            .extend(notes.map(|note| note.diagnostic(name, lines_before)));
+        Ok(())
+    }
+
+    /// Whether the resource at the second place is to stand for the one at the first: it can be read and is no older.
+    fn newer(&mut self, known: Spot, found: Spot) -> std::io::Result<bool> {
+        let meta = Members::default().with(&["meta"]);
+        let date = |bytes: &Bytes| {
+            let tree = Json::parse_members(bytes, &meta)?;
+            Ok::<_, JsonError>(service_request::last_updated(&tree).map(str::to_owned))
+        };
+        let newer = match (date(&self.read(known)?), date(&self.read(found)?)) {
+            (_, Err(_)) => false,
+            (Err(_), _) => true,
+            (Ok(known), Ok(found)) => known <= found,
+        };
+        if self.glances {
+            self.set_aside.push(if newer { known } else { found });
+        }
+        Ok(newer)
     }
 
     /// SHA-256 over the SHA-256 of every file.
@@ -168,11 +273,7 @@ impl Folder {
 
     /// When the newest record of the extract was written, as it says; an extract cannot be asked for anything newer.
     pub(crate) fn newest(&self) -> Option<&str> {
-        let requests = self.requests.iter().map(|(_, indexed)| indexed);
-        requests
-            .chain(self.records.values())
-            .filter_map(|indexed| indexed.last_updated.as_deref())
-            .max()
+        self.newest.as_deref()
     }
 
     /// Resources of types that are not referrals nor records of one.
@@ -187,22 +288,21 @@ impl Folder {
 
     /// File and place of a referral, for messages.
     pub(crate) fn place(&self, index: usize) -> Place {
-        let Some((_, indexed)) = self.requests.get(index) else {
+        let Some(spot) = self.requests.get(index) else {
             return Place::default();
         };
-        let name = self
-            .extracts
-            .get(indexed.spot.file as usize)
-            .map_or("", |extract| extract.name.as_str());
-        Place::file(name).and(format!("byte {}", indexed.spot.offset))
+        let name = self.extract(*spot).map_or("", |extract| &extract.name);
+        Place::file(name).and(format!("byte {}", spot.offset))
     }
 
     /// Name of the file of a referral.
     pub(crate) fn file(&self, index: usize) -> Option<&str> {
-        let (_, indexed) = self.requests.get(index)?;
-        self.extracts
-            .get(indexed.spot.file as usize)
-            .map(|extract| extract.name.as_str())
+        let extract = self.extract(*self.requests.get(index)?)?;
+        Some(&extract.name)
+    }
+
+    fn extract(&self, spot: Spot) -> Option<&Extract> {
+        self.extracts.get(usize::from(spot.file))
     }
 
     /// The referral at this place, with the records that it names and that the folder holds.
@@ -214,14 +314,14 @@ impl Folder {
 
     /// The bytes of the request at this place.
     pub(crate) fn request(&self, index: usize) -> std::io::Result<Bytes> {
-        let (_, indexed) = self
+        let spot = self
             .requests
             .get(index)
             .ok_or(std::io::ErrorKind::NotFound)?;
-        self.read(indexed.spot)
+        self.read(*spot)
     }
 
-    /// The same for a request that has been read and parsed already.
+    /// A request that has been read and parsed already, with the records that it names and that the folder holds.
     pub(crate) fn complete(
         &self,
         request: Bytes,
@@ -231,240 +331,176 @@ impl Folder {
         let Some(tree) = tree else {
             return Ok(dossier);
         };
-        dossier.patient = self.subject(tree)?;
-        self.referrer(tree, &mut dossier)?;
-        for reference in service_request::consents(tree, None) {
-            if dossier.consent.is_none() {
-                dossier.consent = self.resolve(RawKind::Consent, reference)?;
-            }
-        }
+        let places = self.places(tree)?;
+        let own = |spot: Option<Spot>| spot.map(|spot| self.read(spot)).transpose();
+        let shared = |spot: Option<Spot>| spot.map(|spot| self.read_shared(spot)).transpose();
+        dossier.patient = own(places.patient)?;
+        dossier.requester = shared(places.requester)?;
+        dossier.role = shared(places.role)?;
+        dossier.practice = shared(places.practice)?;
+        dossier.consent = own(places.consent)?;
         Ok(dossier)
     }
 
-    fn subject(&self, request: &Json<'_>) -> std::io::Result<Option<Bytes>> {
-        let found = self.resolve(RawKind::Patient, service_request::subject(request, None))?;
-        let contained = matches!(
-            service_request::subject(request, None),
-            Reference::Contained(_)
-        );
-        match (found, service_request::subject_identifier(request)) {
-            (Some(found), _) => Ok(Some(found)),
-            (None, Some((system, value))) if !contained => {
-                self.resolve(RawKind::Patient, Reference::Logical { system, value })
+    /// Where the records lie that a request names.
+    ///
+    /// # Errors
+    /// A record that had to be looked at cannot be read.
+    pub(crate) fn places(&self, request: &Json<'_>) -> std::io::Result<Places> {
+        let subject = self.subject(request)?;
+        let mut places = Places {
+            patient: subject.map(|(spot, _)| spot),
+            patient_record: subject.and_then(|(_, record)| record),
+            ..Places::default()
+        };
+        self.referrer(request, &mut places)?;
+        for reference in service_request::consents(request, None) {
+            if places.consent.is_none() {
+                places.consent = self.resolve(RawKind::Consent, reference)?;
             }
-            (None, _) => Ok(None),
+        }
+        Ok(places)
+    }
+
+    fn subject(&self, request: &Json<'_>) -> std::io::Result<Option<Found>> {
+        let subject = service_request::subject(request, None);
+        let found = self.find(RawKind::Patient, subject)?;
+        if found.is_some() || matches!(subject, Reference::Contained(_)) {
+            return Ok(found);
+        }
+        match service_request::subject_identifier(request) {
+            Some((system, value)) => {
+                self.find(RawKind::Patient, Reference::Logical { system, value })
+            }
+            None => Ok(None),
         }
     }
 
-    fn referrer(&self, request: &Json<'_>, dossier: &mut Dossier) -> std::io::Result<()> {
+    fn referrer(&self, request: &Json<'_>, places: &mut Places) -> std::io::Result<()> {
         let requester = service_request::requester(request, None);
-        dossier.requester = self.resolve(RawKind::Practitioner, requester)?;
-        dossier.role = self.resolve(RawKind::PractitionerRole, requester)?;
-        if let Some(role) = dossier.role.clone()
-            && let Ok(role) = Json::parse(&role)
+        places.requester = self.resolve(RawKind::Practitioner, requester)?;
+        places.role = self.resolve(RawKind::PractitionerRole, requester)?;
+        if let Some(role) = places.role
+            && let Ok(role) = Json::parse(&self.read_shared(role)?)
         {
-            dossier.requester = self.resolve(
+            places.requester = self.resolve(
                 RawKind::Practitioner,
                 people::role_practitioner(&role, None),
             )?;
-            dossier.practice = self.resolve(
+            places.practice = self.resolve(
                 RawKind::Organization,
                 people::role_organization(&role, None),
             )?;
         }
-        if dossier.practice.is_none() {
-            dossier.practice = self.resolve(RawKind::Organization, requester)?;
+        if places.practice.is_none() {
+            places.practice = self.resolve(RawKind::Organization, requester)?;
         }
         for reference in service_request::supporting_info(request, None) {
+            if places.practice.is_some() {
+                break;
+            }
             let coded = match reference {
                 Reference::Relative {
                     kind: "Organization",
                     id,
                 } => self
-                    .records
-                    .get(&(RawKind::Organization, Box::from(id)))
-                    .is_some_and(|indexed| indexed.coded),
+                    .record(RawKind::Organization, id)
+                    .is_some_and(|entry| entry.coded),
                 _ => true,
             };
-            if dossier.practice.is_none()
-                && coded
-                && let Some(bytes) = self.resolve(RawKind::Organization, reference)?
-            {
-                dossier.practice = Some(bytes);
+            if coded {
+                places.practice = self.resolve(RawKind::Organization, reference)?;
             }
         }
         Ok(())
     }
 
-    fn resolve(&self, kind: RawKind, reference: Reference<'_>) -> std::io::Result<Option<Bytes>> {
-        let by_id = |id: &str| {
-            self.records
-                .get(&(kind, Box::from(id)))
-                .map(|indexed| indexed.spot)
+    fn record(&self, kind: RawKind, id: &str) -> Option<&Entry> {
+        self.records.get(self.keys.of(Named::Record(kind), id))
+    }
+
+    fn resolve(&self, kind: RawKind, reference: Reference<'_>) -> std::io::Result<Option<Spot>> {
+        Ok(self.find(kind, reference)?.map(|(spot, _)| spot))
+    }
+
+    fn find(&self, kind: RawKind, reference: Reference<'_>) -> std::io::Result<Option<Found>> {
+        let at = |record: u32| {
+            let entry = self.records.values().get(record as usize)?;
+            Some((entry.spot, Some(record)))
         };
-        let spot = match reference {
-            Reference::Relative { kind: named, id } if named == kind.resource_type() => by_id(id),
-            Reference::Urn(url) => self.by_full_url.get(url).copied(),
+        let by_id = |id: &str| {
+            let key = self.keys.of(Named::Record(kind), id);
+            self.records.place(key).and_then(at)
+        };
+        let by_full_url = |url: &str| {
+            let found = self.full_urls.get(self.keys.of(Named::FullUrl, url));
+            found.map(|entry| (entry.spot, None))
+        };
+        let found = match reference {
+            // The index has these under their type already.
+            Reference::Relative { kind: named, id } if named == kind.resource_type() => {
+                return Ok(by_id(id));
+            }
+            Reference::Logical { system, value }
+                if kind == RawKind::Patient && system == Some(patient::NHS_NUMBER_SYSTEM) =>
+            {
+                let key = self.keys.of(Named::NhsNumber, value);
+                return Ok(self.numbers.get(key).and_then(|known| at(known.record)));
+            }
+            Reference::Urn(url) => by_full_url(url),
             // An extract has no base of its own: an absolute address is known by its fullUrl or by its end.
-            Reference::Foreign(url) => self.by_full_url.get(url).copied().or_else(|| {
+            Reference::Foreign(url) => by_full_url(url).or_else(|| {
                 let (rest, id) = url.rsplit_once('/')?;
                 rest.ends_with(kind.resource_type())
                     .then(|| by_id(id))
                     .flatten()
             }),
-            Reference::Logical { system, value }
-                if kind == RawKind::Patient && system == Some(patient::NHS_NUMBER_SYSTEM) =>
-            {
-                self.by_nhs_number.get(value).and_then(|id| by_id(id))
-            }
             _ => None,
         };
-        let Some(spot) = spot else { return Ok(None) };
-        let bytes = if matches!(kind, RawKind::Patient | RawKind::Consent) {
-            self.read(spot)?
-        } else {
-            self.read_shared(spot)?
-        };
-        if matches!(
-            reference,
-            Reference::Relative { .. } | Reference::Logical { .. }
-        ) {
-            // The index has it under its type already.
-            return Ok(Some(bytes));
-        }
+        let Some(found) = found else { return Ok(None) };
+        let bytes = self.read(found.0)?;
         let right = Json::parse(&bytes).is_ok_and(|tree| {
             tree.get("resourceType").and_then(Json::as_str) == Some(kind.resource_type())
         });
-        Ok(right.then_some(bytes))
+        Ok(right.then_some(found))
     }
 
-    fn read_shared(&self, spot: Spot) -> std::io::Result<Bytes> {
+    /// The same kept in memory, for what many referrals name.
+    pub(crate) fn read_shared(&self, spot: Spot) -> std::io::Result<Bytes> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bytes) = shared.get(&(spot.file, spot.offset)) {
+        if let Some(bytes) = shared.get(&spot) {
             return Ok(Arc::clone(bytes));
         }
         let bytes = self.read(spot)?;
         if shared.len() < SHARED_MAX {
-            shared.insert((spot.file, spot.offset), Arc::clone(&bytes));
+            shared.insert(spot, Arc::clone(&bytes));
         }
         Ok(bytes)
     }
 
-    fn read(&self, spot: Spot) -> std::io::Result<Bytes> {
-        let extract = self
-            .extracts
-            .get(spot.file as usize)
-            .ok_or(std::io::ErrorKind::NotFound)?;
+    /// The bytes of what lies there.
+    pub(crate) fn read(&self, spot: Spot) -> std::io::Result<Bytes> {
+        let extract = self.extract(spot).ok_or(std::io::ErrorKind::NotFound)?;
         let mut bytes = vec![0; spot.length as usize];
         extract.file.read_exact_at(&mut bytes, spot.offset)?;
         Ok(Arc::from(bytes))
     }
-
-    /// Of requests with the same id only the newest stands, in its own place.
-    fn keep_newest(&mut self) {
-        let mut newest: HashMap<&str, usize> = HashMap::with_capacity(self.requests.len());
-        for (index, (id, indexed)) in self.requests.iter().enumerate() {
-            let place = newest.entry(id).or_insert(index);
-            if self.requests[*place].1.last_updated <= indexed.last_updated {
-                *place = index;
-            }
-        }
-        if newest.len() == self.requests.len() {
-            return;
-        }
-        let keep: std::collections::HashSet<usize> = newest.into_values().collect();
-        self.superseded = u64::try_from(self.requests.len() - keep.len()).unwrap_or(0);
-        let mut index = 0;
-        self.requests.retain(|_| {
-            index += 1;
-            keep.contains(&(index - 1))
-        });
-    }
 }
 
-/// Indexes extracts, two at once, in the order of the files.
-fn indexes(extracts: &[Extract]) -> Vec<std::io::Result<Index>> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut done = Vec::new();
-        loop {
-            let place = next.fetch_add(1, Ordering::Relaxed);
-            let Some(extract) = extracts.get(place) else {
-                return done;
-            };
-            let file = u32::try_from(place).unwrap_or(u32::MAX);
-            done.push((place, Index::of(file, &extract.name, &extract.file)));
-        }
-    };
-    let mut all = std::thread::scope(|scope| {
-        let other = scope.spawn(work);
-        let mut all = work();
-        match other.join() {
-            Ok(done) => all.extend(done),
-            // Files that it had taken are nobody's now: the pull must not pass for whole.
-            Err(_) => all.push((
-                usize::MAX,
-                Err(std::io::Error::other("an extract could not be indexed")),
-            )),
-        }
-        all
-    });
-    all.sort_by_key(|(place, _)| *place);
-    all.into_iter().map(|(_, index)| index).collect()
+/// What all workers gave; what one of them took along when it died is an error: the pull must not pass for whole.
+fn all<T>(results: Vec<Option<std::io::Result<T>>>) -> std::io::Result<Vec<T>> {
+    let lost = || std::io::Error::other("an extract could not be indexed");
+    results
+        .into_iter()
+        .map(|result| result.unwrap_or_else(|| Err(lost())))
+        .collect()
 }
 
-fn list(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), FolderError> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy().to_lowercase();
-        let extract = [".json", ".ndjson", ".json.gz", ".ndjson.gz"]
-            .iter()
-            .any(|ending| name.ends_with(ending));
-        if kind.is_dir() && depth < limits::EXTRACT_DEPTH_MAX {
-            list(&entry.path(), depth + 1, paths)?;
-        } else if kind.is_file() && extract {
-            paths.push(entry.path());
-        }
-        if paths.len() > limits::EXTRACT_FILES_MAX {
-            return Err(FolderError::TooManyFiles);
-        }
-    }
-    Ok(())
-}
-
-/// Opens an extract for reading at any place; a packed one is unpacked into a file that has no name.
-fn open_extract(path: &Path, temporary: &Path) -> std::io::Result<File> {
-    let file = std::fs::OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > limits::EXTRACT_BYTES_MAX {
-        return Err(std::io::ErrorKind::InvalidInput.into());
-    }
-    if path.extension().is_none_or(|ending| ending != "gz") {
-        return Ok(file);
-    }
-    let mut unpacked = unlinked_file(temporary)?;
-    let mut reader = flate2::read::MultiGzDecoder::new(file).take(limits::EXTRACT_BYTES_MAX + 1);
-    let copied = std::io::copy(&mut reader, &mut unpacked)?;
-    unpacked.flush()?;
-    if copied > limits::EXTRACT_BYTES_MAX {
-        return Err(std::io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(unpacked)
-}
-
-/// A file of ours without a name: gone when it is closed, however the program ends.
-fn unlinked_file(folder: &Path) -> std::io::Result<File> {
-    std::fs::create_dir_all(folder)?;
-    let mut options = std::fs::OpenOptions::new();
-    options
-        .read(true)
-        .write(true)
-        .custom_flags(libc::O_TMPFILE)
-        .mode(0o600);
-    options.open(folder)
+/// SHA-256 of a file.
+fn digest(extract: &Extract) -> std::io::Result<Digest> {
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    pieces::each_block(extract, |block| digest.update(block))?;
+    let mut out = [0; 32];
+    out.copy_from_slice(digest.finish().as_ref());
+    Ok(out)
 }

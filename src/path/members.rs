@@ -1,0 +1,249 @@
+//! Reads only the members that are asked for; the rest of a document is checked, but nothing is built of it.
+//!
+//! In come the bytes of one resource and names of its members; out comes a tree of those alone, or their text. Kept:
+//! what [`Json::parse`] refuses, [`Json::parse_members`] refuses with the same error at the same place, wherever in the
+//! document it stands: whether a resource can be read never depends on what was wanted of it.
+
+use std::borrow::Cow;
+
+use super::json_parser::{PAIRWISE_KEYS_MAX, Parser};
+use super::tree::{Json, JsonError};
+
+/// Names of members of a resource, of members of those, and so on; below the last of each everything is wanted.
+#[derive(Debug, Default)]
+pub(crate) struct Members {
+    names: Vec<(String, Members)>,
+    /// One bit for each letter that a name begins with.
+    letters: u32,
+    all: bool,
+}
+
+impl Members {
+    /// All there are.
+    pub(crate) fn all() -> Self {
+        Self {
+            all: true,
+            ..Self::default()
+        }
+    }
+
+    /// Adds an element by its path in FHIR: `value` stands for `valueString` too, and `birthDate` for `_birthDate`.
+    pub(crate) fn add(&mut self, path: &str) {
+        let mut here = self;
+        for name in path.split('.') {
+            here.letters |= letter(name);
+            let known = here.names.iter().position(|(known, _)| known == name);
+            let place = known.unwrap_or_else(|| {
+                here.names.push((name.to_owned(), Self::default()));
+                here.names.len() - 1
+            });
+            here = &mut here.names[place].1;
+        }
+        here.all = true;
+    }
+
+    /// Adds several.
+    pub(crate) fn with(mut self, paths: &[&str]) -> Self {
+        for path in paths {
+            self.add(path);
+        }
+        self
+    }
+
+    /// What is wanted of the member with this key, if it is.
+    fn of(&self, key: &str) -> Option<&Self> {
+        let key = key.strip_prefix('_').unwrap_or(key);
+        if self.letters & letter(key) == 0 {
+            return None;
+        }
+        let named = |(name, _): &&(String, Self)| {
+            let rest = key.strip_prefix(name.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_uppercase))
+        };
+        let mut found = self.names.iter().filter(named);
+        let (_, first) = found.next()?;
+        // `value` and `valueSet` both stand for `valueSet`: whatever either wants is had by taking all.
+        Some(if found.next().is_some() { &ALL } else { first })
+    }
+}
+
+static ALL: Members = Members {
+    names: Vec::new(),
+    letters: 0,
+    all: true,
+};
+
+/// The bit of a name's first letter.
+fn letter(name: &str) -> u32 {
+    name.bytes().next().map_or(1, |byte| 1 << (byte & 31))
+}
+
+impl<'a> Json<'a> {
+    /// Parses one document, of whose members only these are kept; what is no object or list of them is kept whole.
+    ///
+    /// # Errors
+    /// As [`Json::parse`].
+    pub(crate) fn parse_members(bytes: &'a [u8], wanted: &Members) -> Result<Self, JsonError> {
+        let mut parser = Parser::over(bytes)?;
+        parser.skip_space();
+        let value = parser.wanted(0, wanted)?;
+        parser.end()?;
+        Ok(value)
+    }
+}
+
+/// The JSON text of these members of an object, without a look at whether a key below them is repeated.
+///
+/// `None` for whatever [`Json::parse`] must look at: no object, no JSON, or one of these names twice.
+pub(crate) fn member_texts<'a, const N: usize>(
+    bytes: &'a [u8],
+    names: &[&str; N],
+) -> Option<[Option<&'a str>; N]> {
+    let mut parser = Parser::over(bytes).ok()?;
+    parser.skip_space();
+    if parser.peek() != Some(b'{') {
+        return None;
+    }
+    let mut texts = [None; N];
+    let mut twice = false;
+    let passed = parser.members::<false>(0, |parser, key| {
+        let Some(place) = names.iter().position(|name| name == key) else {
+            return Ok(false);
+        };
+        let start = parser.at;
+        parser.pass_over::<false>(1)?;
+        twice |= texts[place].replace(parser.slice(start)).is_some();
+        Ok(true)
+    });
+    (passed.is_ok() && parser.end().is_ok() && !twice).then_some(texts)
+}
+
+impl<'a> Parser<'a> {
+    /// A value, of whose members only these are kept.
+    fn wanted(&mut self, depth: usize, wanted: &Members) -> Result<Json<'a>, JsonError> {
+        match self.peek() {
+            Some(b'{') if !wanted.all => {
+                let mut kept = Vec::with_capacity(wanted.names.len());
+                self.members::<true>(depth, |parser, key| {
+                    let Some(wanted) = wanted.of(key) else {
+                        return Ok(false);
+                    };
+                    let value = parser.wanted(depth + 1, wanted)?;
+                    kept.push((key.clone(), value));
+                    Ok(true)
+                })?;
+                Ok(Json::Object(kept))
+            }
+            Some(b'[') if !wanted.all => {
+                let mut elements = Vec::new();
+                self.elements(depth, |parser| {
+                    elements.push(parser.wanted(depth + 1, wanted)?);
+                    Ok(())
+                })?;
+                Ok(Json::Array(elements))
+            }
+            _ => self.value(depth),
+        }
+    }
+
+    /// Passes over a value; with `STRICT`, all that would make it no value of ours is found.
+    fn pass_over<const STRICT: bool>(&mut self, depth: usize) -> Result<(), JsonError> {
+        match self.peek() {
+            Some(b'"') => self.pass_string::<STRICT>(),
+            Some(b'{') => self.members::<STRICT>(depth, |_, _| Ok(false)),
+            Some(b'[') => self.elements(depth, |parser| parser.pass_over::<STRICT>(depth + 1)),
+            _ => self.value(depth).map(drop),
+        }
+    }
+
+    /// Goes through the elements of an array.
+    fn elements(
+        &mut self,
+        depth: usize,
+        mut read: impl FnMut(&mut Self) -> Result<(), JsonError>,
+    ) -> Result<(), JsonError> {
+        self.enter(depth)?;
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            read(self)?;
+            if !self.another(b']')? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn pass_string<const STRICT: bool>(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        self.at += 1;
+        self.run();
+        if self.peek() == Some(b'"') {
+            self.at += 1;
+            return Ok(());
+        }
+        // Escapes are few: they are read as ever.
+        self.at = start;
+        self.string().map(drop)
+    }
+
+    /// Goes through the members of an object; the value of each is read by `read`, or passed over where that says no.
+    fn members<const STRICT: bool>(
+        &mut self,
+        depth: usize,
+        mut read: impl FnMut(&mut Self, &Cow<'a, str>) -> Result<bool, JsonError>,
+    ) -> Result<(), JsonError> {
+        let start = self.at;
+        self.enter(depth)?;
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        let (first, mut seen) = (self.keys.len(), 0_u64);
+        loop {
+            if self.peek() != Some(b'"') {
+                return Err(self.error("expected a key in quotes"));
+            }
+            let key_at = self.at;
+            let key = self.string()?;
+            if STRICT {
+                // Keys of different marks differ, so most are never compared.
+                let mark = 1 << mark(key.as_bytes());
+                let known = &self.keys[first..];
+                if seen & mark != 0 && known.len() < PAIRWISE_KEYS_MAX && known.contains(&key) {
+                    return Err(self.repeated(key_at));
+                }
+                seen |= mark;
+            }
+            self.colon()?;
+            if !read(self, &key)? {
+                self.pass_over::<STRICT>(depth + 1)?;
+            }
+            if STRICT {
+                self.keys.push(key);
+            }
+            if !self.another(b'}')? {
+                break;
+            }
+        }
+        if STRICT {
+            if self.keys.len() - first > PAIRWISE_KEYS_MAX {
+                let keys = &mut self.keys[first..];
+                keys.sort_unstable();
+                if keys.windows(2).any(|pair| pair[0] == pair[1]) {
+                    return Err(self.repeated(start));
+                }
+            }
+            self.keys.truncate(first);
+        }
+        Ok(())
+    }
+}
+
+/// One of 64 marks of a key: two keys of different marks are not the same.
+fn mark(key: &[u8]) -> u32 {
+    let byte = |place: usize| key.get(place).map_or(0, |byte| u32::from(*byte));
+    let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
+    (length.wrapping_mul(11) ^ byte(0).wrapping_mul(7) ^ byte(key.len().wrapping_sub(1))) & 63
+}

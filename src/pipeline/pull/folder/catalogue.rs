@@ -1,0 +1,147 @@
+//! Where everything in a folder lies: a few words a resource, whatever its size.
+//!
+//! Parts of files come in, in the order of the files; places by type and id, by `fullUrl` and by NHS number come out.
+//! Kept: ids stand as 128 bits of a keyed hash, which no two of them share in practice even if somebody tries; of records
+//! with one id the newest stands, of equally old ones the later; nothing depends on the order of a hash.
+
+use std::hash::{BuildHasher, RandomState};
+
+use crate::store::rows::RawKind;
+
+/// What stands for an id, an address or a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(u64, u64);
+
+/// Makes keys: of one folder, for one run.
+#[derive(Default)]
+pub(super) struct Keys(RandomState, RandomState);
+
+/// What a key is of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Named {
+    Request,
+    Record(RawKind),
+    FullUrl,
+    NhsNumber,
+}
+
+impl Keys {
+    pub(super) fn of(&self, named: Named, text: &str) -> Key {
+        Key(
+            self.0.hash_one((named, text)),
+            self.1.hash_one((named, text)),
+        )
+    }
+}
+
+/// Where a resource lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Spot {
+    pub(super) file: u16,
+    pub(super) offset: u64,
+    pub(super) length: u32,
+}
+
+/// A resource of the folder.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) key: Key,
+    pub(super) spot: Spot,
+    /// An Organization with an ODS code.
+    pub(super) coded: bool,
+    /// Only its first members were looked at.
+    pub(super) glanced: bool,
+}
+
+/// The same by an NHS number: at which place of the records.
+#[derive(Clone, Copy)]
+pub(super) struct Numbered {
+    pub(super) key: Key,
+    pub(super) record: u32,
+}
+
+/// Values by key, in the order in which they came.
+pub(super) struct Table<T> {
+    values: Vec<T>,
+    /// Places in `values` by the low bits of the key, one more than they are; 0 is free.
+    slots: Vec<u32>,
+}
+
+/// What has a key.
+pub(super) trait Keyed: Copy {
+    fn key(&self) -> Key;
+}
+
+impl Keyed for Entry {
+    fn key(&self) -> Key {
+        self.key
+    }
+}
+
+impl Keyed for Numbered {
+    fn key(&self) -> Key {
+        self.key
+    }
+}
+
+impl<T: Keyed> Table<T> {
+    /// An empty table with room for this many.
+    pub(super) fn for_values(values: usize) -> Self {
+        Self {
+            values: Vec::with_capacity(values),
+            slots: vec![0; (values * 2).next_power_of_two()],
+        }
+    }
+
+    pub(super) fn values(&self) -> &[T] {
+        &self.values
+    }
+
+    pub(super) fn into_values(self) -> Vec<T> {
+        self.values
+    }
+
+    /// The slot with this key, else the free one where it would go.
+    fn slot(&self, key: Key) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut slot = usize::try_from(key.0 & u64::from(u32::MAX)).unwrap_or(0) & mask;
+        // Half of all slots are free: the walk is short, and ends.
+        while let Some(value) = self.at(slot)
+            && value.key() != key
+        {
+            slot = (slot + 1) & mask;
+        }
+        slot
+    }
+
+    fn at(&self, slot: usize) -> Option<&T> {
+        self.values.get((self.slots[slot] as usize).checked_sub(1)?)
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&T> {
+        self.at(self.slot(key))
+    }
+
+    /// At which place of the values the one with this key is.
+    pub(super) fn place(&self, key: Key) -> Option<u32> {
+        self.slots[self.slot(key)].checked_sub(1)
+    }
+
+    /// Puts a value in, or, where its key is known, in the other's place if `newer` says so. Gives back the place.
+    pub(super) fn put<E>(
+        &mut self,
+        value: T,
+        newer: impl FnOnce(&T) -> Result<bool, E>,
+    ) -> Result<u32, E> {
+        let slot = self.slot(value.key());
+        if let Some(place) = (self.slots[slot] as usize).checked_sub(1) {
+            if newer(&self.values[place])? {
+                self.values[place] = value;
+            }
+        } else {
+            self.values.push(value);
+            self.slots[slot] = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        }
+        Ok(self.slots[slot] - 1)
+    }
+}

@@ -1,0 +1,116 @@
+//! The files of a folder of extracts: found, opened, unpacked.
+//!
+//! In: a read-only folder. Out: open files, each readable at any place, in the order of their names. Kept: no link is
+//! followed, nothing waits for a pipe, and what is unpacked has no name that could stay behind.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::FolderError;
+use crate::domain::limits;
+
+/// An open file of the folder.
+pub(super) struct Extract {
+    /// Name relative to the folder, for messages.
+    pub(super) name: String,
+    pub(super) file: File,
+    pub(super) bytes: u64,
+}
+
+impl Extract {
+    /// Opens a file for reading at any place; a packed one is unpacked into a file that has no name.
+    ///
+    /// # Errors
+    /// It cannot be read, is no plain file, or is too large.
+    pub(super) fn open(name: &str, path: &Path, temporary: &Path) -> std::io::Result<Self> {
+        let file = open(path, temporary)?;
+        Ok(Self {
+            name: name.to_owned(),
+            bytes: file.metadata()?.len(),
+            file,
+        })
+    }
+
+    /// Whether it holds a resource a line, and not one document.
+    pub(super) fn lines(&self) -> bool {
+        self.name.contains(".ndjson")
+    }
+}
+
+/// Names and paths of the extracts of a folder, or of one file, in order.
+///
+/// # Errors
+/// The folder cannot be listed, or holds too many files.
+pub(super) fn list(path: &Path) -> Result<Vec<(String, PathBuf)>, FolderError> {
+    let mut paths = Vec::new();
+    let mut base = path;
+    if path.is_file() {
+        paths.push(path.to_owned());
+        base = path.parent().unwrap_or(path);
+    } else {
+        list_below(path, 0, &mut paths)?;
+    }
+    paths.sort();
+    let named = |file: PathBuf| {
+        let name = file.strip_prefix(base).unwrap_or(&file);
+        (name.display().to_string(), file)
+    };
+    Ok(paths.into_iter().map(named).collect())
+}
+
+fn list_below(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), FolderError> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy().to_lowercase();
+        let extract = [".json", ".ndjson", ".json.gz", ".ndjson.gz"]
+            .iter()
+            .any(|ending| name.ends_with(ending));
+        if kind.is_dir() && depth < limits::EXTRACT_DEPTH_MAX {
+            list_below(&entry.path(), depth + 1, paths)?;
+        } else if kind.is_file() && extract {
+            paths.push(entry.path());
+        }
+        if paths.len() > limits::EXTRACT_FILES_MAX {
+            return Err(FolderError::TooManyFiles);
+        }
+    }
+    Ok(())
+}
+
+fn open(path: &Path, temporary: &Path) -> std::io::Result<File> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() > limits::EXTRACT_BYTES_MAX {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    if path.extension().is_none_or(|ending| ending != "gz") {
+        return Ok(file);
+    }
+    let mut unpacked = unlinked_file(temporary)?;
+    let mut reader = flate2::read::MultiGzDecoder::new(file).take(limits::EXTRACT_BYTES_MAX + 1);
+    let copied = std::io::copy(&mut reader, &mut unpacked)?;
+    unpacked.flush()?;
+    if copied > limits::EXTRACT_BYTES_MAX {
+        return Err(std::io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(unpacked)
+}
+
+/// A file of ours without a name: gone when it is closed, however the program ends.
+fn unlinked_file(folder: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(folder)?;
+    let mut options = std::fs::OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_TMPFILE)
+        .mode(0o600);
+    options.open(folder)
+}
