@@ -2,7 +2,8 @@
 //
 //   node token_server.mjs NODE_MODULES SETTINGS
 //
-// SETTINGS is a JSON file: { port, lifetime_seconds, client_id, jwks, scope, resource }. `jwks` has the client's public
+// SETTINGS is a JSON file: { port, lifetime_seconds, client_id, tenants, jwks, scope, resource }. Each of `tenants` has a
+// client of its own, client_id-tenant, whose tokens say `tenant_id`. `jwks` has the client's public
 // keys, `resource` is the base URL of the FHIR server that the tokens are for. Tokens are JWT signed RS384; their keys are
 // at /jwks. A scope that is not in `scope` is left out of the token without a word, as RFC 6749 allows.
 import { generateKeyPairSync } from 'node:crypto';
@@ -23,8 +24,8 @@ const algorithms = ['ES384', 'RS384'];
 const provider = new Provider(`http://127.0.0.1:${settings.port}`, {
   jwks: { keys: [signing] },
   scopes: settings.scope.split(' '),
-  clients: [{
-    client_id: settings.client_id,
+  clients: [settings.client_id, ...settings.tenants.map((tenant) => `${settings.client_id}-${tenant}`)].map((id) => ({
+    client_id: id,
     grant_types: ['client_credentials'],
     redirect_uris: [],
     response_types: [],
@@ -32,7 +33,11 @@ const provider = new Provider(`http://127.0.0.1:${settings.port}`, {
     jwks: settings.jwks,
     token_endpoint_auth_method: 'private_key_jwt',
     id_token_signed_response_alg: 'RS384',
-  }],
+  })),
+  extraTokenClaims: (ctx) => {
+    const tenant = settings.tenants.find((one) => ctx.oidc.client.clientId === `${settings.client_id}-${one}`);
+    return tenant && { tenant_id: tenant };
+  },
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },

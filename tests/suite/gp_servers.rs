@@ -23,6 +23,8 @@ const TOKEN_SECONDS: u32 = 4;
 const LONGER_SECONDS: u32 = 30;
 /// Runs that talk to the server in one loop; each gets a token to begin with.
 const RUNS: usize = 4;
+/// The practices that one server keeps apart.
+const TENANTS: [&str; 2] = ["practice-one", "practice-two"];
 /// What Kith asks of a server, in the words of SMART 2.
 const SCOPES: [&str; 9] = [
     "system/ServiceRequest.rs",
@@ -48,7 +50,7 @@ fn the_loop_passes_with_tokens_that_live_for_four_seconds() {
     let jwks = client_key(&home.below("key.pem"), "ES384");
     let server = Sekmet::start_smart(&jwks, &SCOPES.join(" "), TOKEN_SECONDS);
     workload.install(&home, "--fhir", &server.fhir.base);
-    with_smart(&home, &home, "ES384", None);
+    with_smart(&home, &home, CLIENT, "ES384", None);
     out_and_back(&shared, &server.fhir, &home, &workload);
     assert!(
         server.tokens() > RUNS,
@@ -88,13 +90,15 @@ fn the_loop_passes_with_the_tokens_of_another_server() {
     let port = free_port();
     if std::env::var("KITH_TEST_SERVER").is_ok_and(|server| server == "hfs") {
         let base = Hfs::base(port);
-        let tokens = TokenServer::start(&jwks, &base, &SCOPES.join(" "), TOKEN_SECONDS);
+        let tokens = TokenServer::start(&jwks, &base, &SCOPES.join(" "), TOKEN_SECONDS, &TENANTS);
         let server = Hfs::start(port, &tokens.issuer);
-        for (place, tenant) in (0..).zip(["practice-one", "practice-two"]) {
+        for (place, tenant) in (0..).zip(TENANTS) {
             let workload = Workload::generate(&shared, REFERRALS, 2 * seed + place, "0.3");
             let home = Home::new();
             workload.install(&home, "--fhir", &base);
-            with_smart(&home, &keys, "RS384", Some(&tokens.token_url));
+            // It takes a tenant's header only beside a token that says the same.
+            let client = format!("{CLIENT}-{tenant}");
+            with_smart(&home, &keys, &client, "RS384", Some(&tokens.token_url));
             change_config(
                 &home,
                 "auth = {",
@@ -105,24 +109,24 @@ fn the_loop_passes_with_the_tokens_of_another_server() {
         }
     } else {
         let base = WeakServer::base(port);
-        let tokens = TokenServer::start(&jwks, &base, &SCOPES.join(" "), LONGER_SECONDS);
+        let tokens = TokenServer::start(&jwks, &base, &SCOPES.join(" "), LONGER_SECONDS, &[]);
         let server = WeakServer::start_as(port, Some(&tokens.jwks_url));
         let workload = Workload::generate(&shared, FEW, seed, "0.3");
         let home = Home::new();
         workload.install(&home, "--fhir", &base);
-        with_smart(&home, &keys, "RS384", Some(&tokens.token_url));
+        with_smart(&home, &keys, CLIENT, "RS384", Some(&tokens.token_url));
         out_and_back(&shared, &server.fhir, &home, &workload);
     }
 }
 
 /// Has the installation sign in with this key, at this address or where the server says.
-fn with_smart(home: &Home, keys: &Home, algorithm: &str, token_url: Option<&str>) {
+fn with_smart(home: &Home, keys: &Home, client: &str, algorithm: &str, token_url: Option<&str>) {
     let key = keys.below("key.pem").display().to_string();
     let token_url = token_url
         .map(|url| format!("token_url = \"{url}\", "))
         .unwrap_or_default();
     let auth = format!(
-        r#"auth = {{ kind = "smart-backend", client_id = "{CLIENT}", key = {{ file = "{key}" }}, kid = "k1", algorithm = "{algorithm}", {token_url}scopes = {SCOPES:?} }}"#
+        r#"auth = {{ kind = "smart-backend", client_id = "{client}", key = {{ file = "{key}" }}, kid = "k1", algorithm = "{algorithm}", {token_url}scopes = {SCOPES:?} }}"#
     );
     change_config(home, "auth = { kind = \"none\" }", &auth);
 }

@@ -66,10 +66,13 @@ pub(super) fn out_and_back(shared: &Path, server: &FhirServer, home: &Home, work
     for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
         server.load(&workload.resources(resource_type));
     }
-    let out = home
-        .kith(&["run", "--once", "--json", "--as-of", OUT])
-        .expect_code(1)
-        .json();
+    let out = home.kith(&["run", "--once", "--json", "--as-of", OUT]);
+    let said = out.stderr.clone();
+    let out = out.expect_code(1).json();
+    assert_ne!(
+        out["certificates"][0]["verdict"], "unknown",
+        "the source was read: {said}"
+    );
     assert_outward(home, workload, &out, true);
 
     let delivered = drops(home, workload);

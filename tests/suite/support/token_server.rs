@@ -43,13 +43,20 @@ pub(crate) struct TokenServer {
 }
 
 impl TokenServer {
-    /// Starts a server that gives this client tokens for the FHIR server at `resource`, with these scopes at most.
-    pub(crate) fn start(jwks: &Value, resource: &str, scope: &str, lifetime_seconds: u32) -> Self {
+    /// Starts a server that gives this client tokens for the FHIR server at `resource`, with these scopes at most; the
+    /// client `kith-TENANT` gets tokens for that tenant.
+    pub(crate) fn start(
+        jwks: &Value,
+        resource: &str,
+        scope: &str,
+        lifetime_seconds: u32,
+        tenants: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let port = free_port();
         let settings = json!({
             "port": port, "lifetime_seconds": lifetime_seconds, "client_id": CLIENT, "jwks": jwks, "scope": scope,
-            "resource": resource,
+            "resource": resource, "tenants": tenants,
         });
         fs::write(folder.path().join("settings.json"), settings.to_string())
             .expect("settings can be written");
