@@ -49,7 +49,7 @@ COPY (
     FROM read_ndjson('{EXTRACTS}/ServiceRequest.ndjson', columns = {REQUEST}) AS read
     LEFT JOIN (SELECT nhs, any_value(id) AS id FROM patient GROUP BY nhs) AS logical
       ON read.subject.reference IS NULL AND logical.nhs = read.subject.identifier.value
-    LEFT JOIN read_csv('{EXTRACTS}/activities.csv', header = true, all_varchar = true) AS activity
+    LEFT JOIN read_csv('{EXTRACTS}/activities.csv', header = true, names = ['code', 'label'], all_varchar = true) AS activity
       ON activity.code = read.orderDetail[1].coding[1].code
     WHERE status = 'active' AND intent = 'order' AND NOT coalesce(doNotPerform, false)
       AND list_contains(list_transform(read.code.coding, lambda c: c.code), '871731000000106')
