@@ -47,7 +47,7 @@ COPY (
     SELECT coalesce(substr(subject.reference, 9), logical.id) AS patient, substr(requester.reference, 14) AS requester,
            authoredOn, reasonCode, orderDetail, note, activity.label AS label
     FROM read_ndjson('{EXTRACTS}/ServiceRequest.ndjson', columns = {REQUEST}) AS read
-    LEFT JOIN (SELECT nhs, any_value(id) AS id FROM patient GROUP BY nhs) AS logical
+    LEFT JOIN (SELECT nhs, any_value(id) AS id FROM patient GROUP BY nhs HAVING count(*) = 1) AS logical
       ON read.subject.reference IS NULL AND logical.nhs = read.subject.identifier.value
     LEFT JOIN read_csv('{EXTRACTS}/activities.csv', header = true, names = ['code', 'label'], all_varchar = true) AS activity
       ON activity.code = read.orderDetail[1].coding[1].code

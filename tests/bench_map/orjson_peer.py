@@ -41,7 +41,9 @@ def main():
         name = next((n for n in p["name"] if n["use"] == "usual" and "family" in n), None) or next(n for n in p["name"] if n["use"] == "official")
         mobile = next((t["value"] for t in p["telecom"] if t["system"] == "phone" and t.get("use") == "mobile"), "")
         row = [nhs, name["family"], " ".join(name["given"]), day(p["birthDate"]), phone(mobile), p["address"][0].get("postalCode", ""), SEX.get(p["gender"], "U")]
-        people[p["id"]] = numbers[nhs] = row
+        people[p["id"]] = row
+        # A number that two people have names neither.
+        numbers[nhs] = None if nhs in numbers else row
     with open(OUTPUT, "w", encoding="utf-8", newline="") as file:
         out = csv.writer(file)
         out.writerow(HEADER)

@@ -49,6 +49,9 @@ pub(crate) enum FolderError {
     TooManyFiles,
 }
 
+/// The place of no record: of an NHS number that several people have, which names none of them.
+const SEVERAL: u32 = u32::MAX;
+
 /// A folder of extracts, indexed.
 pub(crate) struct Folder {
     extracts: Vec<Extract>,
@@ -219,6 +222,11 @@ impl Folder {
         self.records = records;
         for number in part.numbers {
             let record = places[number.record as usize];
+            let known = self.numbers.get(number.key);
+            let record = match known {
+                Some(known) if known.record != record => SEVERAL,
+                _ => record,
+            };
             let numbered = Numbered { record, ..number };
             self.numbers
                 .put(numbered, |_| Ok::<_, std::io::Error>(true))?;
@@ -503,4 +511,33 @@ fn digest(extract: &Extract) -> std::io::Result<Digest> {
     let mut out = [0; 32];
     out.copy_from_slice(digest.finish().as_ref());
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_two_people_have_names_neither() {
+        let patient = |id: &str| {
+            format!(
+                r#"{{"resourceType":"Patient","id":"{id}","identifier":[{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}}]}}"#
+            )
+        };
+        let request = r#"{"resourceType":"ServiceRequest","id":"r","subject":{"identifier":{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}}}"#;
+        for (people, found) in [
+            (vec!["a"], true),
+            (vec!["a", "a"], true),
+            (vec!["a", "b"], false),
+            (vec!["a", "b", "b"], false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let lines: Vec<String> = people.iter().map(|id| patient(id)).collect();
+            std::fs::write(folder.path().join("Patient.ndjson"), lines.join("\n")).unwrap();
+            std::fs::write(folder.path().join("ServiceRequest.ndjson"), request).unwrap();
+            let opened = Folder::open(folder.path(), &folder.path().join("tmp")).unwrap();
+            let dossier = opened.dossier(0).unwrap();
+            assert_eq!(dossier.patient.is_some(), found, "{people:?}");
+        }
+    }
 }
