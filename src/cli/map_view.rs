@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::{DONE, WAITS};
 use crate::path::Json;
+use crate::pipeline::list_extracts;
 use crate::tabular::{AtomicFile, Encoding, Existing, Format, Newline, QuoteRule, RowWriter};
 use crate::view::{Resources, View};
 
@@ -30,7 +31,7 @@ pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8>
     if !input.exists() {
         anyhow::bail!("{} does not exist", input.display());
     }
-    let mut resources = Resources::open(input)?;
+    let mut resources = Resources::of(list_extracts(input)?);
     if output == "-" {
         let out = BufWriter::new(std::io::stdout().lock());
         write(&compiled, &mut resources, out)?.flush()?;

@@ -35,7 +35,7 @@ use std::sync::Arc;
 
 pub(crate) use collect::month_number;
 use env::Env;
-pub(crate) use pull::folder::Folder;
+pub(crate) use pull::folder::{Folder, list as list_extracts};
 pub(crate) use pull::{known, referral_look};
 pub(crate) use redecide::{Said, Verdict, open_beside, redecide};
 

@@ -15,42 +15,20 @@ use crate::path::{Json, items};
 /// Bytes of one JSON document: a Bundle is read whole.
 const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Why an input cannot be read at all.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum InputError {
-    #[error("the input cannot be read: {0}")]
-    Io(#[from] std::io::Error),
-    #[error("the input holds more than {} files", limits::EXTRACT_FILES_MAX)]
-    TooManyFiles,
-}
-
 /// Files of resources.
 pub(crate) struct Resources {
-    base: PathBuf,
-    files: Vec<PathBuf>,
+    /// Name, for messages, and path.
+    files: Vec<(String, PathBuf)>,
     problems: Vec<Diagnostic>,
 }
 
 impl Resources {
-    /// Lists the files of a folder, those of folders below too, or takes one file.
-    ///
-    /// # Errors
-    /// The folder cannot be listed, or holds too many files.
-    pub(crate) fn open(path: &Path) -> Result<Self, InputError> {
-        let mut files = Vec::new();
-        let mut base = path;
-        if path.is_file() {
-            files.push(path.to_owned());
-            base = path.parent().unwrap_or(path);
-        } else {
-            list(path, 0, &mut files)?;
-        }
-        files.sort();
-        Ok(Resources {
-            base: base.to_owned(),
+    /// Those of these files, each with its name for messages.
+    pub(crate) fn of(files: Vec<(String, PathBuf)>) -> Self {
+        Self {
             files,
             problems: Vec::new(),
-        })
+        }
     }
 
     /// What was passed over.
@@ -66,9 +44,7 @@ impl Resources {
         &mut self,
         mut visit: impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
     ) -> Result<(), E> {
-        for file in std::mem::take(&mut self.files) {
-            let name = file.strip_prefix(&self.base).unwrap_or(&file);
-            let name = name.display().to_string();
+        for (name, file) in std::mem::take(&mut self.files) {
             let place = Place::file(name.clone());
             let mut reader = match open(&file) {
                 Ok(reader) => reader,
@@ -198,7 +174,9 @@ fn open(path: &Path) -> std::io::Result<Reader> {
     if !metadata.is_file() || metadata.len() > limits::EXTRACT_BYTES_MAX {
         return Err(std::io::ErrorKind::InvalidInput.into());
     }
-    let packed = path.extension().is_some_and(|ending| ending == "gz");
+    let packed = path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
     Ok(BufReader::with_capacity(1 << 20, unpacked(file, packed)))
 }
 
@@ -231,25 +209,4 @@ fn unpacked(file: File, packed: bool) -> Box<dyn Read> {
     } else {
         Box::new(file)
     }
-}
-
-fn list(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), InputError> {
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy().to_lowercase();
-        let wanted = [".json", ".ndjson", ".json.gz", ".ndjson.gz"]
-            .iter()
-            .any(|ending| name.ends_with(ending));
-        if kind.is_dir() && depth < limits::EXTRACT_DEPTH_MAX {
-            list(&entry.path(), depth + 1, paths)?;
-        } else if kind.is_file() && wanted {
-            paths.push(entry.path());
-        }
-        if paths.len() > limits::EXTRACT_FILES_MAX {
-            return Err(InputError::TooManyFiles);
-        }
-    }
-    Ok(())
 }

@@ -35,7 +35,7 @@ impl Extract {
 
     /// Whether it holds a resource a line, and not one document.
     pub(super) fn lines(&self) -> bool {
-        self.name.contains(".ndjson")
+        self.name.to_lowercase().contains(".ndjson")
     }
 }
 
@@ -43,7 +43,7 @@ impl Extract {
 ///
 /// # Errors
 /// The folder cannot be listed, or holds too many files.
-pub(super) fn list(path: &Path) -> Result<Vec<(String, PathBuf)>, FolderError> {
+pub(crate) fn list(path: &Path) -> Result<Vec<(String, PathBuf)>, FolderError> {
     let mut paths = Vec::new();
     let mut base = path;
     if path.is_file() {
@@ -90,7 +90,10 @@ fn open(path: &Path, temporary: &Path) -> std::io::Result<File> {
     if !metadata.is_file() || metadata.len() > limits::EXTRACT_BYTES_MAX {
         return Err(std::io::ErrorKind::InvalidInput.into());
     }
-    if path.extension().is_none_or(|ending| ending != "gz") {
+    if path
+        .extension()
+        .is_none_or(|ending| !ending.eq_ignore_ascii_case("gz"))
+    {
         return Ok(file);
     }
     let mut unpacked = unlinked_file(temporary)?;

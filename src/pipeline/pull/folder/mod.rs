@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) use catalogue::Spot;
 use catalogue::{Entry, Keys, Named, Numbered, Table};
 use files::Extract;
+pub(crate) use files::list;
 use index::{Indexer, Part};
 use pieces::{Lines, Piece};
 pub(crate) use reader::{Reader, Requests};
@@ -133,7 +134,7 @@ impl Folder {
 
     fn empty(path: &Path, temporary: &Path) -> Result<Self, FolderError> {
         let (mut extracts, mut diagnostics) = (Vec::new(), Vec::new());
-        for (name, file) in files::list(path)? {
+        for (name, file) in list(path)? {
             match Extract::open(&name, &file, temporary) {
                 Ok(extract) => extracts.push(extract),
                 Err(error) => {
@@ -539,5 +540,21 @@ mod tests {
             let dossier = opened.dossier(0).unwrap();
             assert_eq!(dossier.patient.is_some(), found, "{people:?}");
         }
+    }
+
+    #[test]
+    fn names_of_extracts_are_blind_to_case() {
+        let lines = "{\"resourceType\":\"ServiceRequest\",\"id\":\"a\"}\n{\"resourceType\":\"ServiceRequest\",\"id\":\"b\"}\n";
+        let folder = tempfile::tempdir().unwrap();
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut packed, lines.replace("\"a\"", "\"c\"").as_bytes()).unwrap();
+        std::fs::write(folder.path().join("ONE.NDJSON"), lines).unwrap();
+        std::fs::write(
+            folder.path().join("TWO.NDJSON.GZ"),
+            packed.finish().unwrap(),
+        )
+        .unwrap();
+        let opened = Folder::open(folder.path(), &folder.path().join("tmp")).unwrap();
+        assert_eq!((opened.len(), opened.diagnostics().len()), (3, 0));
     }
 }
