@@ -15,6 +15,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits::{DIAGNOSTICS_MAX, EXAMPLE_BYTES_MAX, EXAMPLES_MAX};
 use crate::fhir::service_request;
 use crate::partner::{Partner, Rules, SourceFacts};
+use crate::path::Arena;
 use crate::pipeline::Folder;
 use crate::pipeline::dossier::Setting;
 use crate::pipeline::preview::{preview_reference, preview_rules};
@@ -143,7 +144,10 @@ impl Example<'_> {
             let dossier = folder
                 .dossier(index)
                 .map_err(|error| error.kind().to_string())?;
-            let Ok(trees) = dossier.trees() else { continue };
+            let arena = Arena::default();
+            let Ok(trees) = dossier.trees(&arena) else {
+                continue;
+            };
             let id = service_request::id(&trees.request).unwrap_or_default();
             let reference = preview_reference(id);
             let made = replay(

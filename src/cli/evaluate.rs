@@ -12,7 +12,7 @@ use super::DONE;
 use crate::domain::Clock as _;
 use crate::domain::clock::SystemClock;
 use crate::domain::limits;
-use crate::path::{Context, Environment, Expression, Item, Json};
+use crate::path::{Arena, Context, Environment, Expression, Item, Json};
 
 /// Evaluate expressions on resources
 #[derive(clap::Args)]
@@ -43,7 +43,8 @@ pub(super) fn run(_: &Args) -> anyhow::Result<u8> {
 }
 
 fn answer(expression: &str, resource: &str, now: &str) -> anyhow::Result<Value> {
-    let tree = Json::parse(resource.as_bytes())?;
+    let arena = Arena::default();
+    let tree = Json::parse(resource.as_bytes(), &arena)?;
     let environment = Environment {
         focus: tree.get("resourceType").and_then(Json::as_str),
         clock: true,

@@ -17,6 +17,7 @@ use crate::domain::Instant;
 use crate::domain::limits::MAPPING_BYTES_MAX;
 use crate::fhir::service_request;
 use crate::partner::{Partner, Rules, SourceFacts, partner_named_in};
+use crate::path::Arena;
 use crate::pipeline::dossier::Setting;
 use crate::pipeline::preview::{preview_reference, preview_rules};
 use crate::pipeline::replay::{Asked, Replayed, replay};
@@ -178,7 +179,10 @@ fn from_files(
     let orders = ORDERS.map(str::to_owned);
     for index in 0..folder.len() {
         let dossier = folder.dossier(index)?;
-        let Ok(trees) = dossier.trees() else { continue };
+        let arena = Arena::default();
+        let Ok(trees) = dossier.trees(&arena) else {
+            continue;
+        };
         let reference = preview_reference(service_request::id(&trees.request).unwrap_or_default());
         let made = |version: &Version| {
             let setting = Setting {
@@ -222,7 +226,10 @@ async fn from_store(global: &Global, days: i64, found: &mut Found<'_>) -> anyhow
             let (Some(dossier), Some(place)) = (dossier, env.source_at(leg.source)) else {
                 continue;
             };
-            let Ok(trees) = dossier.trees() else { continue };
+            let arena = Arena::default();
+            let Ok(trees) = dossier.trees(&arena) else {
+                continue;
+            };
             let source = &env.sources[place].config;
             let reference = leg.reference.to_string();
             let day = Instant(leg.born).london_day();

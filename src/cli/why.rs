@@ -13,6 +13,7 @@ use super::trace::leg_of;
 use super::{DONE, Global, emit, known};
 use crate::app::App;
 use crate::domain::{Reason, Stage};
+use crate::path::Arena;
 use crate::pipeline::select::Holds;
 use crate::pipeline::story::{Decided, Fate, PartnerLines, Story, Teller};
 use crate::pipeline::{Folder, known as known_before, referral_look};
@@ -163,7 +164,8 @@ async fn brought(
     for index in 0..folder.len() {
         let dossier = folder.dossier(index)?;
         let place = folder.place(index).text();
-        let story = match dossier.trees() {
+        let arena = Arena::default();
+        let story = match dossier.trees(&arena) {
             Err(_) => None,
             Ok(trees) => match known_before(env, source, &dossier, &trees).await? {
                 (Some(leg), _) => Some(teller.leg(&leg, args.as_of.is_some()).await?),

@@ -11,6 +11,7 @@ use super::resources::{NAMESPACE, PRACTICES, bundle};
 use super::services::To;
 use crate::domain::{Action, Entropy};
 use crate::partner::{Rules, SourceFacts};
+use crate::path::Arena;
 use crate::pipeline::dossier::{Bytes, Dossier, Setting};
 use crate::pipeline::map;
 use crate::pipeline::select::{Decision, Known, SourceRules, Trail, Unnamed, decide};
@@ -55,7 +56,8 @@ fn rules() -> Rules {
 
 fn found(person: &Person, rules: &Rules) -> Fate {
     let dossier = dossier(person);
-    let trees = dossier.trees().unwrap();
+    let arena = Arena::default();
+    let trees = dossier.trees(&arena).unwrap();
     let practice = &PRACTICES[usize::from(person.second_practice())];
     let source = SourceFacts {
         name: practice.name,

@@ -1,11 +1,11 @@
 //! Every bound of Kith, named once, each with its reason (`security.md` §8).
 
 /// Referrals that one worker takes at a time: large enough to fill a statement, small enough to stay in the cache.
-pub(crate) const CHUNK_REFERRALS: usize = 500;
-/// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 8,000 referrals share it.
-pub(crate) const GROUP_CHUNKS: usize = 16;
+pub(crate) const CHUNK_REFERRALS: usize = 250;
+/// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 5,000 referrals share it.
+pub(crate) const GROUP_CHUNKS: usize = 20;
 /// Chunks prepared ahead of the writer: what workers do while a group is flushed to the disk.
-pub(crate) const CHUNKS_AHEAD: usize = 14;
+pub(crate) const CHUNKS_AHEAD: usize = 8;
 /// Sources pulled at once: each waits for its own server most of the time.
 pub(crate) const SOURCES_AT_ONCE: usize = 4;
 /// Bytes of one resource or NDJSON line.

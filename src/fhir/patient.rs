@@ -40,12 +40,12 @@ const VERIFICATION_WORDS: [(&str, &str); 8] = [
 ];
 
 /// The parts of the one name a person goes by.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct HumanName<'t> {
-    pub(crate) prefix: Vec<&'t str>,
-    pub(crate) given: Vec<&'t str>,
+    prefix: Option<&'t Json<'t>>,
+    given: Option<&'t Json<'t>>,
     pub(crate) family: Option<&'t str>,
-    pub(crate) text: Option<&'t str>,
+    text: Option<&'t str>,
 }
 
 impl fmt::Debug for HumanName<'_> {
@@ -57,23 +57,24 @@ impl fmt::Debug for HumanName<'_> {
 impl HumanName<'_> {
     /// Prefix, given names, family name, with single spaces; the name's own text only if it has no such part.
     pub(crate) fn full(&self) -> String {
-        if self.given.is_empty() && self.family.is_none() {
-            return self.text.map(single_spaces).unwrap_or_default();
+        if texts(self.given).next().is_none() && self.family.is_none() {
+            return single_spaces(self.text);
         }
-        let mut parts = self.prefix.clone();
-        parts.extend(&self.given);
-        parts.extend(self.family);
-        single_spaces(&parts.join(" "))
+        single_spaces(
+            texts(self.prefix)
+                .chain(texts(self.given))
+                .chain(self.family),
+        )
     }
 
     /// All given names with single spaces.
     pub(crate) fn all_given(&self) -> String {
-        single_spaces(&self.given.join(" "))
+        single_spaces(texts(self.given))
     }
 
     /// All prefixes with single spaces.
     pub(crate) fn all_prefixes(&self) -> String {
-        single_spaces(&self.prefix.join(" "))
+        single_spaces(texts(self.prefix))
     }
 }
 
@@ -129,13 +130,13 @@ pub(crate) fn replaced_by<'t>(patient: &'t Json<'_>, base: Option<&str>) -> Refe
 }
 
 /// The name a person goes by.
-pub(crate) fn name<'t>(patient: &'t Json<'_>, today: Date) -> Option<HumanName<'t>> {
+pub(crate) fn name<'t>(patient: &'t Json<'t>, today: Date) -> Option<HumanName<'t>> {
     human_name(patient.get("name"), today)
 }
 
 /// Chooses among `HumanName` elements: `usual` if it has a family name, else `official`, else the first that is
 /// not old, maiden, nickname or anonymous; only names whose period covers today.
-pub(super) fn human_name<'t>(names: Option<&'t Json<'_>>, today: Date) -> Option<HumanName<'t>> {
+pub(super) fn human_name<'t>(names: Option<&'t Json<'t>>, today: Date) -> Option<HumanName<'t>> {
     let current = || {
         items(names)
             .iter()
@@ -155,12 +156,13 @@ pub(super) fn human_name<'t>(names: Option<&'t Json<'_>>, today: Date) -> Option
             })
         })?;
     let parsed = HumanName {
-        prefix: texts(chosen.get("prefix")),
-        given: texts(chosen.get("given")),
+        prefix: chosen.get("prefix"),
+        given: chosen.get("given"),
         family: text_of(chosen, "family"),
         text: text_of(chosen, "text"),
     };
-    let blank = parsed.given.is_empty() && parsed.family.is_none() && parsed.text.is_none();
+    let blank =
+        texts(parsed.given).next().is_none() && parsed.family.is_none() && parsed.text.is_none();
     (!blank).then_some(parsed)
 }
 
@@ -224,7 +226,7 @@ fn rank(telecom: &Json<'_>) -> u32 {
 
 /// A UK number in national form, with a space so that a spreadsheet keeps its zero; others keep `+cc`.
 pub(super) fn national_form(number: &str) -> String {
-    let number = single_spaces(number.strip_prefix("tel:").unwrap_or(number));
+    let number = single_spaces([number.strip_prefix("tel:").unwrap_or(number)]);
     let international = number
         .strip_prefix("+44")
         .or_else(|| number.strip_prefix("0044"));
@@ -263,7 +265,7 @@ pub(crate) fn address<'t>(patient: &'t Json<'_>, today: Date) -> Option<Address<
         .min_by_key(|(order, _)| *order)?
         .1;
     Some(Address {
-        lines: texts(chosen.get("line")),
+        lines: texts(chosen.get("line")).collect(),
         city: text_of(chosen, "city"),
         postcode: text_of(chosen, "postalCode").map(normal_postcode),
         text: text_of(chosen, "text"),
@@ -285,7 +287,7 @@ pub(crate) fn normal_postcode(text: &str) -> String {
                 && first.is_ascii_alphabetic()
                 && second.is_ascii_alphabetic());
     if !british {
-        return single_spaces(&text.to_uppercase());
+        return single_spaces([text.to_uppercase().as_str()]);
     }
     letters.insert(letters.len() - 3, ' ');
     letters.into_iter().collect()
@@ -453,17 +455,24 @@ pub(super) fn words<'t>(concept: Option<&'t Json<'_>>) -> Option<&'t str> {
         .or_else(|| first("code"))
 }
 
-fn texts<'t>(list: Option<&'t Json<'_>>) -> Vec<&'t str> {
+fn texts<'t>(list: Option<&'t Json<'_>>) -> impl Iterator<Item = &'t str> {
     items(list)
         .iter()
         .filter_map(Json::as_str)
         .map(str::trim)
         .filter(|text| !text.is_empty())
-        .collect()
 }
 
-fn single_spaces(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// The words of these texts with one space between them.
+fn single_spaces<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    let mut joined = String::new();
+    for word in texts.into_iter().flat_map(str::split_whitespace) {
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(word);
+    }
+    joined
 }
 
 /// Whether a `Period` covers the day; an end that cannot be read covers nothing, for in doubt nothing goes out.

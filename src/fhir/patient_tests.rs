@@ -5,7 +5,7 @@ use jiff::civil::date;
 use super::*;
 
 fn tree(text: &str) -> Json<'_> {
-    Json::parse(text.as_bytes()).unwrap()
+    Json::of(text)
 }
 
 fn today() -> Date {

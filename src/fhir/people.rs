@@ -72,19 +72,17 @@ mod tests {
     #[test]
     fn reads_the_people_and_the_practice() {
         let today = date(2026, 11, 23);
-        let practitioner = Json::parse(
-            br#"{"name":[{"prefix":["Dr"],"given":["Ada"],"family":"Byron"}],"telecom":[{"system":"phone","value":"01632960001"}]}"#,
-        )
-        .unwrap();
+        let practitioner = Json::of(
+            r#"{"name":[{"prefix":["Dr"],"given":["Ada"],"family":"Byron"}],"telecom":[{"system":"phone","value":"01632960001"}]}"#,
+        );
         assert_eq!(
             practitioner_name(&practitioner, today).as_deref(),
             Some("Dr Ada Byron")
         );
         assert_eq!(phone(&practitioner, today).as_deref(), Some("01632 960001"));
-        let role = Json::parse(
-            br#"{"practitioner":{"reference":"Practitioner/1","display":"Dr B"},"organization":{"identifier":{"value":"A81001"}},"code":[{},{"text":"GP"}]}"#,
-        )
-        .unwrap();
+        let role = Json::of(
+            r#"{"practitioner":{"reference":"Practitioner/1","display":"Dr B"},"organization":{"identifier":{"value":"A81001"}},"code":[{},{"text":"GP"}]}"#,
+        );
         let expected = Reference::Relative {
             kind: "Practitioner",
             id: "1",
@@ -96,12 +94,11 @@ mod tests {
             Reference::Logical { .. }
         ));
         assert_eq!(role_title(&role), Some("GP"));
-        let practice = Json::parse(
-            br#"{"name":"Hilltop Surgery","identifier":[{"system":"x","value":"1"},
+        let practice = Json::of(
+            r#"{"name":"Hilltop Surgery","identifier":[{"system":"x","value":"1"},
                 {"system":"https://fhir.nhs.uk/Id/ods-site-code","value":"ZZ001A"},
                 {"system":"https://fhir.nhs.uk/Id/ods-organization-code","value":"ZZ001"}]}"#,
-        )
-        .unwrap();
+        );
         assert_eq!(organization_name(&practice), Some("Hilltop Surgery"));
         assert_eq!(ods_code(&practice), Some("ZZ001"));
         assert_eq!(organization_phone(&practice, today), None);

@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn reads_a_referral() {
-        let tree = Json::parse(REQUEST.as_bytes()).unwrap();
+        let tree = Json::of(REQUEST);
         assert_eq!(id(&tree), Some("7"));
         assert_eq!(version_id(&tree), Some("3"));
         assert_eq!(last_updated(&tree), Some("2026-11-20T09:00:00Z"));
@@ -276,10 +276,10 @@ mod tests {
             (r#"{"doNotPerform":false}"#, false),
             ("{}", false),
         ] {
-            let tree = Json::parse(text.as_bytes()).unwrap();
+            let tree = Json::of(text);
             assert_eq!(do_not_perform(&tree), expected, "{text}");
         }
-        let odd = Json::parse(br#"{"modifierExtension":[{}],"note":"x","code":[1]}"#).unwrap();
+        let odd = Json::of(r#"{"modifierExtension":[{}],"note":"x","code":[1]}"#);
         assert!(has_modifier_extension(&odd));
         assert_eq!(note_text(&odd), None);
         assert!(activity_codings(&odd).is_empty());

@@ -134,10 +134,7 @@ fn texts(partner: &str) -> Vec<RuleText> {
 }
 
 fn cells(rules: &Rules, action: Action) -> Vec<Result<String, (Reason, String)>> {
-    let (patient, request) = (
-        Json::parse(PATIENT.as_bytes()).unwrap(),
-        Json::parse(REQUEST.as_bytes()).unwrap(),
-    );
+    let (patient, request) = (Json::of(PATIENT), Json::of(REQUEST));
     let leg = LegFacts {
         reference: "K7M3-9QXD-4T2P",
         check: "ABCDEF",

@@ -5,13 +5,12 @@
 
 use std::borrow::Cow;
 
-use jiff::tz::TimeZone;
-
 use super::derive::{Found, Value, day_range};
 use super::fields::path_values;
 use super::model::{Column, ColumnSource, TooLong, Unmapped};
 use super::view::View;
 use crate::domain::Reason;
+use crate::domain::clock::london;
 
 /// What a cut text ends in.
 const CUT: &str = " […]";
@@ -148,11 +147,7 @@ impl Column {
 pub(crate) fn london_day(text: &str) -> Option<jiff::civil::Date> {
     if text.contains('T') {
         let instant: jiff::Timestamp = text.parse().ok()?;
-        return Some(
-            instant
-                .to_zoned(TimeZone::get("Europe/London").ok()?)
-                .date(),
-        );
+        return Some(instant.to_zoned(london()).date());
     }
     let (first, last) = day_range(text)?;
     (first == last).then_some(first)

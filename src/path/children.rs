@@ -10,7 +10,7 @@ use super::syntax::Child;
 use super::tree::{Json, items};
 use super::value::{Item, Node, resource_type};
 
-type Members<'t> = &'t [(Cow<'t, str>, Json<'t>)];
+type Members<'t> = &'t [(&'t str, Json<'t>)];
 
 /// Pushes the values of an element of that name.
 pub(super) fn children<'t>(item: &Item<'t>, child: &Child, found: &mut Vec<Item<'t>>) {
@@ -44,7 +44,7 @@ pub(super) fn children<'t>(item: &Item<'t>, child: &Child, found: &mut Vec<Item<
     }
     let (mut value, mut shadow) = (None, None);
     for (key, member) in members {
-        if key.as_ref() == child.name {
+        if *key == child.name {
             value = Some(member);
         } else if key.strip_prefix('_') == Some(&child.name) {
             shadow = Some(member);
@@ -62,7 +62,7 @@ fn members(node: Node<'_>) -> Option<Members<'_>> {
         node.shadow
     };
     match holder {
-        Some(Json::Object(members)) => Some(members),
+        Some(Json::Object(members)) => Some(*members),
         _ => None,
     }
 }
@@ -92,7 +92,7 @@ fn chosen<'t>(
             );
         } else if let Some(plain) = key.strip_prefix('_')
             && let Some(kind) = kind_of(plain)
-            && !members.iter().any(|(own, _)| own == plain)
+            && !members.iter().any(|(own, _)| *own == plain)
         {
             push_values(None, Some(member), Some(kind), found);
         }
@@ -106,11 +106,11 @@ pub(super) fn all_children<'t>(item: &Item<'t>, found: &mut Vec<Item<'t>>) {
         return;
     };
     for (key, member) in members {
-        if key == "resourceType" || key == "fhir_comments" {
+        if *key == "resourceType" || *key == "fhir_comments" {
             continue;
         }
         if let Some(plain) = key.strip_prefix('_') {
-            if !members.iter().any(|(own, _)| own == plain) {
+            if !members.iter().any(|(own, _)| *own == plain) {
                 push_values(None, Some(member), part_kind(node.kind, plain), found);
             }
             continue;

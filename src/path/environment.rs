@@ -45,7 +45,7 @@ impl Constant {
                 "base64Binary" | "canonical" | "code" | "id" | "markdown" | "oid" | "string"
                 | "uri" | "url" | "uuid",
                 Json::String(text),
-            ) => Literal::Text(text.clone().into_owned()),
+            ) => Literal::Text((*text).to_owned()),
             _ => return None,
         };
         Some(Constant {

@@ -163,7 +163,7 @@ fn same_tree(
             if own.len() != other.len() {
                 return Ok(false);
             }
-            for (own, other) in own.iter().zip(other) {
+            for (own, other) in own.iter().zip(*other) {
                 if !same_tree(evaluation, own, other)? {
                     return Ok(false);
                 }
@@ -175,7 +175,7 @@ fn same_tree(
                 return Ok(false);
             }
             evaluation.count(own.len())?;
-            for (key, value) in own {
+            for (key, value) in *own {
                 let Some(others) = other.get(key) else {
                     return Ok(false);
                 };

@@ -5,65 +5,113 @@
 
 use super::json_parser::ends_of_run;
 
-/// The JSON text of these members of an object, each the first of its name, with quotes and escapes as they stand.
-///
-/// `None` if that could not be found out; a member that is absent costs a walk through the whole object.
-pub(crate) fn glance<'a, const N: usize>(
-    bytes: &'a [u8],
-    names: &[&str; N],
-) -> Option<[Option<&'a str>; N]> {
-    let mut walk = Walk { bytes, at: 0 };
-    let (mut texts, mut found) = ([None; N], 0);
-    walk.space();
-    walk.take(b'{')?;
-    if walk.peek()? == b'}' {
-        return Some(texts);
-    }
-    loop {
-        let key = walk.string()?;
+/// An object that is looked at member by member, from the first on.
+pub(crate) struct Glance<'a> {
+    walk: Walk<'a>,
+    /// Whether its last member was passed.
+    ended: bool,
+}
+
+impl<'a> Glance<'a> {
+    /// At the first member of the object that these bytes begin with.
+    pub(crate) fn over(bytes: &'a [u8]) -> Option<Self> {
+        let mut walk = Walk { bytes, at: 0 };
         walk.space();
-        walk.take(b':')?;
-        let value = walk.value()?;
-        let named = |name: &&str| key.get(1..key.len() - 1) == Some(name.as_bytes());
-        if let Some(place) = names.iter().position(named)
-            && texts[place].is_none()
-        {
-            texts[place] = Some(std::str::from_utf8(value).ok()?);
-            found += 1;
-            if found == N {
-                return Some(texts);
+        Self::within(walk)
+    }
+
+    fn within(mut walk: Walk<'a>) -> Option<Self> {
+        walk.take(b'{')?;
+        let ended = walk.peek()? == b'}';
+        Some(Self { walk, ended })
+    }
+
+    /// The key of the next member, whose value is next.
+    fn key(&mut self) -> Option<&'a [u8]> {
+        let key = self.walk.string()?;
+        self.walk.space();
+        self.walk.take(b':')?;
+        key.get(1..key.len() - 1)
+    }
+
+    /// After a value.
+    fn passed(&mut self) -> Option<()> {
+        self.ended = !self.walk.another(b'}')?;
+        Some(())
+    }
+
+    /// The JSON text of these members, each the first of its name from here on, with quotes and escapes as they stand.
+    ///
+    /// `None` if that could not be found out; a member that is absent costs a walk to the end of the object.
+    pub(crate) fn members<const N: usize>(
+        &mut self,
+        names: &[&str; N],
+    ) -> Option<[Option<&'a str>; N]> {
+        let (mut texts, mut found) = ([None; N], 0);
+        while !self.ended {
+            let key = self.key()?;
+            let value = self.walk.value()?;
+            self.passed()?;
+            let named = |name: &&str| key == name.as_bytes();
+            if let Some(place) = names.iter().position(named)
+                && texts[place].is_none()
+            {
+                texts[place] = Some(std::str::from_utf8(value).ok()?);
+                found += 1;
+                if found == N {
+                    break;
+                }
             }
         }
-        if !walk.another(b'}')? {
-            return Some(texts);
+        Some(texts)
+    }
+
+    /// Hands over these members of each object in the list that is the next member of this name; false if there is none.
+    ///
+    /// `None` where it is no list of objects, or `take` says so.
+    pub(crate) fn each<const N: usize>(
+        mut self,
+        name: &str,
+        names: &[&str; N],
+        mut take: impl FnMut([Option<&'a str>; N]) -> Option<()>,
+    ) -> Option<bool> {
+        while !self.ended {
+            let key = self.key()?;
+            if key != name.as_bytes() {
+                self.walk.value()?;
+                self.passed()?;
+                continue;
+            }
+            self.walk.take(b'[')?;
+            if self.walk.peek()? == b']' {
+                return Some(true);
+            }
+            loop {
+                let mut element = Self::within(self.walk)?;
+                take(element.all(names)?)?;
+                self.walk = element.walk;
+                self.walk.at += 1;
+                if !self.walk.another(b']')? {
+                    return Some(true);
+                }
+            }
         }
+        Some(false)
+    }
+
+    /// As [`Glance::members`], and to the end of the object.
+    fn all<const N: usize>(&mut self, names: &[&str; N]) -> Option<[Option<&'a str>; N]> {
+        let texts = self.members(names)?;
+        while !self.ended {
+            self.key()?;
+            self.walk.value()?;
+            self.passed()?;
+        }
+        Some(texts)
     }
 }
 
-/// Hands over the text of each element of an array, or of a single value; `None` if it is no array that ends.
-pub(crate) fn each_element<'a>(
-    text: &'a str,
-    mut take: impl FnMut(&'a [u8]) -> Option<()>,
-) -> Option<()> {
-    if !text.starts_with('[') {
-        return take(text.as_bytes());
-    }
-    let mut walk = Walk {
-        bytes: text.as_bytes(),
-        at: 1,
-    };
-    walk.space();
-    if walk.peek()? == b']' {
-        return Some(());
-    }
-    loop {
-        take(walk.value()?)?;
-        if !walk.another(b']')? {
-            return Some(());
-        }
-    }
-}
-
+#[derive(Clone, Copy)]
 struct Walk<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -173,20 +221,38 @@ impl<'a> Walk<'a> {
 mod tests {
     use super::*;
 
+    fn glance<const N: usize>(bytes: &[u8], names: &[&str; N]) -> Option<[Option<String>; N]> {
+        let texts = Glance::over(bytes)?.members(names)?;
+        Some(texts.map(|text| text.map(str::to_owned)))
+    }
+
+    fn texts<const N: usize>(texts: [Option<&str>; N]) -> [Option<String>; N] {
+        texts.map(|text| text.map(str::to_owned))
+    }
+
     #[test]
     fn finds_members_as_they_stand() {
         let text = br#" {"a" : "x\"}" ,"b":[{"c":"]"},2] , "c": 12 , "a":3,"d":{"e":{}},"f":true}"#;
         assert_eq!(
             glance(text, &["b", "a", "c"]),
-            Some([Some(r#"[{"c":"]"},2]"#), Some(r#""x\"}""#), Some("12")])
+            Some(texts([
+                Some(r#"[{"c":"]"},2]"#),
+                Some(r#""x\"}""#),
+                Some("12")
+            ]))
         );
         assert_eq!(
             glance(text, &["d", "g", "f"]),
-            Some([Some(r#"{"e":{}}"#), None, Some("true")])
+            Some(texts([Some(r#"{"e":{}}"#), None, Some("true")]))
         );
+        // It goes on from where it is.
+        let mut further = Glance::over(text).unwrap();
+        assert_eq!(further.members(&["c"]), Some([Some("12")]));
+        assert_eq!(further.members(&["a"]), Some([Some("3")]));
+        assert_eq!(further.members(&["b"]), Some([None]));
         // What stands behind the last member asked for is not looked at.
-        assert_eq!(glance(br#"{"a":1,"#, &["a"]), Some([Some("1")]));
-        assert_eq!(glance(b"{}", &["a"]), Some([None]));
+        assert_eq!(glance(br#"{"a":1,"#, &["a"]), Some(texts([Some("1")])));
+        assert_eq!(glance(b"{}", &["a"]), Some(texts([None])));
         for broken in [
             "",
             "[",
@@ -204,21 +270,29 @@ mod tests {
     }
 
     #[test]
-    fn hands_over_elements() {
-        let elements = |text| {
+    fn hands_over_the_objects_of_a_list() {
+        let each = |text: &str| {
             let mut all = Vec::new();
-            each_element(text, |one| {
-                all.push(std::str::from_utf8(one).unwrap());
+            let found = Glance::over(text.as_bytes())?.each("l", &["a", "b"], |[a, b]| {
+                all.push(format!("{}/{}", a.unwrap_or("-"), b.unwrap_or("-")));
                 Some(())
-            })
-            .map(|()| all)
+            })?;
+            Some((found, all.join(" ")))
         };
-        assert_eq!(elements("[ ]"), Some(Vec::new()));
-        assert_eq!(elements("{\"a\":[]}"), Some(vec!["{\"a\":[]}"]));
+        let found = |text: &str| Some((true, text.to_owned()));
+        assert_eq!(each(r#"{"x":[1],"l":[ ]}"#), found(""));
         assert_eq!(
-            elements("[{\"a\":\"]\"} , 2]"),
-            Some(vec!["{\"a\":\"]\"}", "2"])
+            each(r#"{"l":[{"b":"]","c":{"a":1}} , {"a":2,"b":[3],"d":4},{}],"l":1}"#),
+            found(r#"-/"]" 2/[3] -/-"#)
         );
-        assert_eq!(elements("[1"), None);
+        assert_eq!(each(r#"{"x":{"l":[{}]}}"#), Some((false, String::new())));
+        for other in [
+            r#"{"l":1}"#,
+            r#"{"l":{}}"#,
+            r#"{"l":[{},1]}"#,
+            r#"{"l":[{}"#,
+        ] {
+            assert_eq!(each(other), None, "{other}");
+        }
     }
 }

@@ -1,15 +1,18 @@
 //! The strict JSON parser behind the tree: one pass, one look at each byte, no content in its errors.
 
-use std::borrow::Cow;
+use bumpalo::collections::Vec as Pile;
 
-use super::tree::{JSON_DEPTH_MAX, Json, JsonError};
+use super::tree::{Arena, JSON_DEPTH_MAX, Json, JsonError};
 
 /// Objects up to this size are searched for repeated keys pair by pair; larger ones are sorted first.
 pub(super) const PAIRWISE_KEYS_MAX: usize = 24;
 
+/// Members and elements that most resources have open at once.
+const USUAL_OPEN: usize = 32;
+
 /// Parses one document.
-pub(super) fn document(bytes: &[u8]) -> Result<Json<'_>, JsonError> {
-    let mut parser = Parser::over(bytes)?;
+pub(super) fn document<'a>(bytes: &'a [u8], arena: &'a Arena) -> Result<Json<'a>, JsonError> {
+    let mut parser = Parser::over(bytes, arena)?;
     parser.skip_space();
     let value = parser.value(0)?;
     parser.end()?;
@@ -38,20 +41,28 @@ pub(super) struct Parser<'a> {
     text: &'a str,
     bytes: &'a [u8],
     pub(super) at: usize,
+    pub(super) arena: &'a Arena,
+    /// Elements of the lists that are being read, the innermost last.
+    pub(super) elements: Pile<'a, Json<'a>>,
+    /// Members of the objects that are being read, the innermost last.
+    pub(super) members: Pile<'a, (&'a str, Json<'a>)>,
     /// Keys of the objects that are being passed over, the innermost last.
-    pub(super) keys: Vec<Cow<'a, str>>,
+    pub(super) keys: Pile<'a, &'a str>,
 }
 
 impl<'a> Parser<'a> {
     /// A parser at the start of a text; a byte order mark is passed over.
-    pub(super) fn over(bytes: &'a [u8]) -> Result<Self, JsonError> {
+    pub(super) fn over(bytes: &'a [u8], arena: &'a Arena) -> Result<Self, JsonError> {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Self {
                 text,
                 bytes,
                 at: 0,
-                keys: Vec::new(),
+                arena,
+                elements: arena.pile(USUAL_OPEN),
+                members: arena.pile(USUAL_OPEN),
+                keys: arena.pile(USUAL_OPEN),
             }),
             Err(error) => Err(place(bytes, error.valid_up_to(), "the text is not UTF-8")),
         }
@@ -119,15 +130,16 @@ impl<'a> Parser<'a> {
 
     fn array(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
         self.enter(depth)?;
-        let mut elements = Vec::new();
         if self.peek() == Some(b']') {
             self.at += 1;
-            return Ok(Json::Array(elements));
+            return Ok(Json::Array(&[]));
         }
+        let first = self.elements.len();
         loop {
-            elements.push(self.value(depth + 1)?);
+            let value = self.value(depth + 1)?;
+            self.elements.push(value);
             if !self.another(b']')? {
-                return Ok(Json::Array(elements));
+                return Ok(self.list_from(first));
             }
         }
     }
@@ -153,32 +165,50 @@ impl<'a> Parser<'a> {
     fn object(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
         let start = self.at;
         self.enter(depth)?;
-        let mut members = Vec::new();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Json::Object(members));
+            return Ok(Json::Object(&[]));
         }
+        let (first, mut seen) = (self.members.len(), 0_u64);
         loop {
             if self.peek() != Some(b'"') {
                 return Err(self.error("expected a key in quotes"));
             }
             let key_at = self.at;
             let key = self.string()?;
-            if members.len() < PAIRWISE_KEYS_MAX && members.iter().any(|(known, _)| *known == key) {
+            let (known, mark) = (&self.members[first..], mark(key));
+            let repeats = |(known, _): &(&str, Json<'_>)| *known == key;
+            if seen & mark != 0 && known.len() < PAIRWISE_KEYS_MAX && known.iter().any(repeats) {
                 return Err(self.repeated(key_at));
             }
+            seen |= mark;
             self.colon()?;
             let value = self.value(depth + 1)?;
-            members.push((key, value));
+            self.members.push((key, value));
             if !self.another(b'}')? {
                 break;
             }
         }
         // A hostile object of 100,000 keys must not cost the square of that.
-        if members.len() > PAIRWISE_KEYS_MAX && has_repeated_key(&members) {
+        let known = &self.members[first..];
+        if known.len() > PAIRWISE_KEYS_MAX && has_repeated_key(known) {
             return Err(self.repeated(start));
         }
-        Ok(Json::Object(members))
+        Ok(self.object_from(first))
+    }
+
+    /// The list of the elements from this one on.
+    pub(super) fn list_from(&mut self, first: usize) -> Json<'a> {
+        let list = self.arena.list(&self.elements[first..]);
+        self.elements.truncate(first);
+        Json::Array(list)
+    }
+
+    /// The object of the members from this one on.
+    pub(super) fn object_from(&mut self, first: usize) -> Json<'a> {
+        let members = self.arena.list(&self.members[first..]);
+        self.members.truncate(first);
+        Json::Object(members)
     }
 
     /// The error of a key that stands twice, at this place.
@@ -235,21 +265,21 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, JsonError> {
+    pub(super) fn string(&mut self) -> Result<&'a str, JsonError> {
         self.at += 1;
         let start = self.at;
         self.run();
         if self.peek() == Some(b'"') {
             let text = self.slice(start);
             self.at += 1;
-            return Ok(Cow::Borrowed(text));
+            return Ok(text);
         }
         let mut built = self.slice(start).to_owned();
         loop {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(Cow::Owned(built));
+                    return Ok(self.arena.text(&built));
                 }
                 Some(b'\\') => built.push(self.escape()?),
                 Some(_) => return Err(self.error("a control character stands bare in a string")),
@@ -353,10 +383,18 @@ pub(super) fn ends_of_run(eight: u64) -> u64 {
     (control | quote | backslash) & !eight & TOPS
 }
 
+/// One of 64 bits for a key: keys of different marks differ, so most are never compared.
+pub(super) fn mark(key: &str) -> u64 {
+    let key = key.as_bytes();
+    let byte = |place: usize| key.get(place).map_or(0, |byte| usize::from(*byte));
+    let mixed = key.len().wrapping_mul(11) ^ byte(0).wrapping_mul(7);
+    1 << ((mixed ^ byte(key.len().wrapping_sub(1))) & 63)
+}
+
 pub(super) const REPEATED: &str = "a key stands twice in one object";
 
-fn has_repeated_key(members: &[(Cow<'_, str>, Json<'_>)]) -> bool {
-    let mut keys: Vec<&str> = members.iter().map(|(key, _)| key.as_ref()).collect();
+fn has_repeated_key(members: &[(&str, Json<'_>)]) -> bool {
+    let mut keys: Vec<&str> = members.iter().map(|(key, _)| *key).collect();
     keys.sort_unstable();
     keys.windows(2).any(|pair| pair[0] == pair[1])
 }

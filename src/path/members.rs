@@ -4,10 +4,8 @@
 //! what [`Json::parse`] refuses, [`Json::parse_members`] refuses with the same error at the same place, wherever in the
 //! document it stands: whether a resource can be read never depends on what was wanted of it.
 
-use std::borrow::Cow;
-
-use super::json_parser::{PAIRWISE_KEYS_MAX, Parser};
-use super::tree::{Json, JsonError};
+use super::json_parser::{PAIRWISE_KEYS_MAX, Parser, mark};
+use super::tree::{Arena, Json, JsonError};
 
 /// Names of members of a resource, of members of those, and so on; below the last of each everything is wanted.
 #[derive(Debug, Default)]
@@ -56,7 +54,12 @@ impl Members {
         if self.letters & letter(key) == 0 {
             return None;
         }
+        let first = key.as_bytes().first();
         let named = |(name, _): &&(String, Self)| {
+            // Most names differ in their first letter from the key.
+            if name.as_bytes().first() != first {
+                return false;
+            }
             let rest = key.strip_prefix(name.as_str());
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_uppercase))
         };
@@ -83,8 +86,12 @@ impl<'a> Json<'a> {
     ///
     /// # Errors
     /// As [`Json::parse`].
-    pub(crate) fn parse_members(bytes: &'a [u8], wanted: &Members) -> Result<Self, JsonError> {
-        let mut parser = Parser::over(bytes)?;
+    pub(crate) fn parse_members(
+        bytes: &'a [u8],
+        wanted: &Members,
+        arena: &'a Arena,
+    ) -> Result<Self, JsonError> {
+        let mut parser = Parser::over(bytes, arena)?;
         parser.skip_space();
         let value = parser.wanted(0, wanted)?;
         parser.end()?;
@@ -98,16 +105,17 @@ impl<'a> Json<'a> {
 pub(crate) fn member_texts<'a, const N: usize>(
     bytes: &'a [u8],
     names: &[&str; N],
+    arena: &'a Arena,
 ) -> Option<[Option<&'a str>; N]> {
-    let mut parser = Parser::over(bytes).ok()?;
+    let mut parser = Parser::over(bytes, arena).ok()?;
     parser.skip_space();
     if parser.peek() != Some(b'{') {
         return None;
     }
     let mut texts = [None; N];
     let mut twice = false;
-    let passed = parser.members::<false>(0, |parser, key| {
-        let Some(place) = names.iter().position(|name| name == key) else {
+    let passed = parser.each_member::<false>(0, |parser, key| {
+        let Some(place) = names.iter().position(|name| *name == key) else {
             return Ok(false);
         };
         let start = parser.at;
@@ -123,24 +131,25 @@ impl<'a> Parser<'a> {
     fn wanted(&mut self, depth: usize, wanted: &Members) -> Result<Json<'a>, JsonError> {
         match self.peek() {
             Some(b'{') if !wanted.all => {
-                let mut kept = Vec::with_capacity(wanted.names.len());
-                self.members::<true>(depth, |parser, key| {
+                let first = self.members.len();
+                self.each_member::<true>(depth, |parser, key| {
                     let Some(wanted) = wanted.of(key) else {
                         return Ok(false);
                     };
                     let value = parser.wanted(depth + 1, wanted)?;
-                    kept.push((key.clone(), value));
+                    parser.members.push((key, value));
                     Ok(true)
                 })?;
-                Ok(Json::Object(kept))
+                Ok(self.object_from(first))
             }
             Some(b'[') if !wanted.all => {
-                let mut elements = Vec::new();
-                self.elements(depth, |parser| {
-                    elements.push(parser.wanted(depth + 1, wanted)?);
+                let first = self.elements.len();
+                self.each_element(depth, |parser| {
+                    let value = parser.wanted(depth + 1, wanted)?;
+                    parser.elements.push(value);
                     Ok(())
                 })?;
-                Ok(Json::Array(elements))
+                Ok(self.list_from(first))
             }
             _ => self.value(depth),
         }
@@ -150,14 +159,14 @@ impl<'a> Parser<'a> {
     fn pass_over<const STRICT: bool>(&mut self, depth: usize) -> Result<(), JsonError> {
         match self.peek() {
             Some(b'"') => self.pass_string::<STRICT>(),
-            Some(b'{') => self.members::<STRICT>(depth, |_, _| Ok(false)),
-            Some(b'[') => self.elements(depth, |parser| parser.pass_over::<STRICT>(depth + 1)),
+            Some(b'{') => self.each_member::<STRICT>(depth, |_, _| Ok(false)),
+            Some(b'[') => self.each_element(depth, |parser| parser.pass_over::<STRICT>(depth + 1)),
             _ => self.value(depth).map(drop),
         }
     }
 
     /// Goes through the elements of an array.
-    fn elements(
+    fn each_element(
         &mut self,
         depth: usize,
         mut read: impl FnMut(&mut Self) -> Result<(), JsonError>,
@@ -189,10 +198,10 @@ impl<'a> Parser<'a> {
     }
 
     /// Goes through the members of an object; the value of each is read by `read`, or passed over where that says no.
-    fn members<const STRICT: bool>(
+    fn each_member<const STRICT: bool>(
         &mut self,
         depth: usize,
-        mut read: impl FnMut(&mut Self, &Cow<'a, str>) -> Result<bool, JsonError>,
+        mut read: impl FnMut(&mut Self, &'a str) -> Result<bool, JsonError>,
     ) -> Result<(), JsonError> {
         let start = self.at;
         self.enter(depth)?;
@@ -208,8 +217,7 @@ impl<'a> Parser<'a> {
             let key_at = self.at;
             let key = self.string()?;
             if STRICT {
-                // Keys of different marks differ, so most are never compared.
-                let mark = 1 << mark(key.as_bytes());
+                let mark = mark(key);
                 let known = &self.keys[first..];
                 if seen & mark != 0 && known.len() < PAIRWISE_KEYS_MAX && known.contains(&key) {
                     return Err(self.repeated(key_at));
@@ -217,7 +225,7 @@ impl<'a> Parser<'a> {
                 seen |= mark;
             }
             self.colon()?;
-            if !read(self, &key)? {
+            if !read(self, key)? {
                 self.pass_over::<STRICT>(depth + 1)?;
             }
             if STRICT {
@@ -239,11 +247,4 @@ impl<'a> Parser<'a> {
         }
         Ok(())
     }
-}
-
-/// One of 64 marks of a key: two keys of different marks are not the same.
-fn mark(key: &[u8]) -> u32 {
-    let byte = |place: usize| key.get(place).map_or(0, |byte| u32::from(*byte));
-    let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
-    (length.wrapping_mul(11) ^ byte(0).wrapping_mul(7) ^ byte(key.len().wrapping_sub(1))) & 63
 }

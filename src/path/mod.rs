@@ -45,8 +45,8 @@ mod tests;
 
 pub(crate) use environment::{Constant, Environment};
 pub(crate) use evaluate::{Context, EvaluateError, Expression};
-pub(crate) use glance::{each_element, glance};
+pub(crate) use glance::Glance;
 pub(crate) use members::{Members, member_texts};
 pub(crate) use reads::{Read, Reads, Root};
-pub(crate) use tree::{JSON_DEPTH_MAX, Json, JsonError, items};
+pub(crate) use tree::{Arena, JSON_DEPTH_MAX, Json, JsonError, items};
 pub(crate) use value::Item;

@@ -21,8 +21,8 @@ fn compile(source: &str) -> Result<Expression, CompileError> {
 
 /// The texts of a result; an object is `{}`, an element without a value `-`, an error its name.
 fn run(source: &str) -> String {
-    let patient = Json::parse(PATIENT.as_bytes()).unwrap();
-    let practice = Json::parse(PRACTICE.as_bytes()).unwrap();
+    let patient = Json::of(PATIENT);
+    let practice = Json::of(PRACTICE);
     let expression = match compile(source) {
         Ok(expression) => expression,
         Err(error) => return format!("compile {}", error.offset),
@@ -458,7 +458,7 @@ fn moves_and_measures() {
 
 #[test]
 fn shows_no_values() {
-    let patient = Json::parse(PATIENT.as_bytes()).unwrap();
+    let patient = Json::of(PATIENT);
     let expression = compile("name.given | 'x'").unwrap();
     let context = Context {
         focus: Some(&patient),

@@ -6,25 +6,59 @@
 //! key, bytes that are not UTF-8 and anything after the document are errors. No error and no `Debug` shows
 //! content.
 
-use std::borrow::Cow;
 use std::fmt;
+
+use bumpalo::Bump;
+use bumpalo::collections::Vec as Pile;
 
 use super::json_parser::document;
 
 /// How deep arrays and objects may nest: FHIR itself stays below 20, and the parser recurses.
 pub(crate) const JSON_DEPTH_MAX: usize = 64;
 
-/// One JSON value, borrowed from the bytes it was parsed from.
-#[derive(Clone)]
+/// Bytes of an arena that a parser's own lists take.
+const ROOM_OF_LISTS: usize = 4 * 1024;
+
+/// Where the lists of trees are put: freed all at once, and used again.
+#[derive(Default)]
+pub(crate) struct Arena(Bump);
+
+impl Arena {
+    /// With room for the tree of one resource of this many bytes.
+    pub(crate) fn for_bytes(bytes: usize) -> Self {
+        Self(Bump::with_capacity(ROOM_OF_LISTS + 2 * bytes))
+    }
+
+    /// Frees all that was put here, and keeps the room.
+    pub(crate) fn reset(&mut self) {
+        self.0.reset();
+    }
+
+    pub(super) fn text(&self, text: &str) -> &str {
+        self.0.alloc_str(text)
+    }
+
+    /// An empty list that grows without asking the allocator.
+    pub(super) fn pile<T>(&self, room: usize) -> Pile<'_, T> {
+        Pile::with_capacity_in(room, &self.0)
+    }
+
+    pub(super) fn list<T: Copy>(&self, list: &[T]) -> &[T] {
+        self.0.alloc_slice_copy(list)
+    }
+}
+
+/// One JSON value, borrowed from the bytes it was parsed from and from the arena that holds its lists.
+#[derive(Clone, Copy)]
 pub(crate) enum Json<'a> {
     Null,
     Bool(bool),
     /// The number exactly as written.
     Number(&'a str),
-    String(Cow<'a, str>),
-    Array(Vec<Json<'a>>),
+    String(&'a str),
+    Array(&'a [Json<'a>]),
     /// Members in source order, each key once.
-    Object(Vec<(Cow<'a, str>, Json<'a>)>),
+    Object(&'a [(&'a str, Json<'a>)]),
 }
 
 /// Where and why bytes are no JSON document we accept; it never quotes them.
@@ -43,8 +77,15 @@ impl<'a> Json<'a> {
     ///
     /// # Errors
     /// Anything RFC 8259 refuses, and repeated keys, lone surrogates, more than [`JSON_DEPTH_MAX`] levels.
-    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, JsonError> {
-        document(bytes)
+    pub(crate) fn parse(bytes: &'a [u8], arena: &'a Arena) -> Result<Self, JsonError> {
+        document(bytes, arena)
+    }
+
+    /// The tree of a text that is JSON, for as long as the tests run.
+    #[cfg(test)]
+    pub(crate) fn of(text: &str) -> Json<'static> {
+        let arena: &Arena = Box::leak(Box::default());
+        Json::parse(arena.text(text).as_bytes(), arena).unwrap()
     }
 
     /// The member of that name, if this is an object that has it.
@@ -52,7 +93,7 @@ impl<'a> Json<'a> {
         match self {
             Json::Object(members) => members
                 .iter()
-                .find(|(name, _)| name == key)
+                .find(|(name, _)| *name == key)
                 .map(|(_, value)| value),
             _ => None,
         }
@@ -101,7 +142,7 @@ impl<'a> Json<'a> {
 
 impl Json<'_> {
     /// Its JSON text, numbers as they were written.
-    pub(crate) fn to_text(&self) -> String {
+    pub(crate) fn to_text(self) -> String {
         let quoted = |text: &str| serde_json::Value::from(text).to_string();
         match self {
             Json::Null => "null".to_owned(),
@@ -109,7 +150,7 @@ impl Json<'_> {
             Json::Number(text) => (*text).to_owned(),
             Json::String(text) => quoted(text),
             Json::Array(elements) => {
-                let texts: Vec<String> = elements.iter().map(Json::to_text).collect();
+                let texts: Vec<String> = elements.iter().map(|element| element.to_text()).collect();
                 format!("[{}]", texts.join(","))
             }
             Json::Object(members) => {

@@ -62,7 +62,7 @@ impl<'t> Item<'t> {
     pub(crate) fn text(&self) -> Option<Cow<'t, str>> {
         Some(match self {
             Item::Node(node) => match node.json {
-                Json::String(text) => Cow::Borrowed(text.as_ref()),
+                Json::String(text) => Cow::Borrowed(*text),
                 Json::Number(text) => Cow::Borrowed(text),
                 Json::Bool(value) => Cow::Borrowed(truth(*value)),
                 Json::Null | Json::Array(_) | Json::Object(_) => return None,

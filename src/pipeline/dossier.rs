@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use crate::fhir::reference::Reference;
 use crate::fhir::{people, service_request};
 use crate::partner::{LegFacts, Rules, SourceFacts, View};
-use crate::path::{Json, JsonError, items};
+use crate::path::{Arena, Json, JsonError, items};
 
 /// A resource's bytes; practitioners and practices are shared by many referrals.
 pub(crate) type Bytes = Arc<[u8]>;
@@ -67,25 +67,22 @@ impl Dossier {
     ///
     /// # Errors
     /// The request is not JSON. A record it names that is not JSON counts as not found.
-    pub(crate) fn trees(&self) -> Result<Trees<'_>, JsonError> {
-        Ok(self.trees_with(Json::parse(&self.request)?))
+    pub(crate) fn trees<'a>(&'a self, arena: &'a Arena) -> Result<Trees<'a>, JsonError> {
+        Ok(self.trees_with(Json::parse(&self.request, arena)?, arena))
     }
 
     /// The same with a request that has been parsed already.
-    pub(crate) fn trees_with<'a>(&'a self, request: Json<'a>) -> Trees<'a> {
+    pub(crate) fn trees_with<'a>(&'a self, request: Json<'a>, arena: &'a Arena) -> Trees<'a> {
+        let parse = |bytes: &'a Option<Bytes>| Json::parse(bytes.as_ref()?, arena).ok();
         Trees {
             request,
-            patient: parse(self.patient.as_ref()),
-            requester: parse(self.requester.as_ref()),
-            role: parse(self.role.as_ref()),
-            practice: parse(self.practice.as_ref()),
-            consent: parse(self.consent.as_ref()),
+            patient: parse(&self.patient),
+            requester: parse(&self.requester),
+            role: parse(&self.role),
+            practice: parse(&self.practice),
+            consent: parse(&self.consent),
         }
     }
-}
-
-fn parse(bytes: Option<&Bytes>) -> Option<Json<'_>> {
-    bytes.and_then(|bytes| Json::parse(bytes).ok())
 }
 
 impl<'a> Trees<'a> {

@@ -11,6 +11,7 @@ use crate::domain::{Action, LegReference, limits};
 use crate::fhir::service_request;
 use crate::partner::transforms::london_day;
 use crate::partner::{Partner, Rules};
+use crate::path::Arena;
 use crate::seal::Spot;
 use crate::store::rows::{DropFile, DropRow, Leg};
 
@@ -98,7 +99,10 @@ async fn versions(
             let (Some(file), Some(dossier)) = (files.get(&row.drop_id), dossier) else {
                 continue;
             };
-            let Ok(trees) = dossier.trees() else { continue };
+            let arena = Arena::default();
+            let Ok(trees) = dossier.trees(&arena) else {
+                continue;
+            };
             known.authored_on = known
                 .authored_on
                 .or_else(|| service_request::authored_on(&trees.request).and_then(london_day));

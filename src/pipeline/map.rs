@@ -46,10 +46,11 @@ pub(crate) fn row<'v>(
     let check: &str = &token;
     let mut cells = Vec::with_capacity(partner.deliver.columns.len());
     for column in &partner.deliver.columns {
-        let ours = column
-            .field()
-            .is_some_and(|field| view.rules.fields.field(field).name.starts_with("leg."));
-        let kept = matches!(action, Action::New | Action::Amend) || column.identity || ours;
+        let ours = || {
+            let field = column.field().map(|field| view.rules.fields.field(field));
+            field.is_some_and(|field| field.name.starts_with("leg."))
+        };
+        let kept = matches!(action, Action::New | Action::Amend) || column.identity || ours();
         cells.push(if kept {
             cell(partner, column, view, check)?
         } else {

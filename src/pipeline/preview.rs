@@ -7,7 +7,6 @@
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::rc::Rc;
 
 use super::dossier::{Bytes, Named, Setting};
 use super::map;
@@ -19,7 +18,7 @@ pub(crate) use super::workers::workers;
 use crate::domain::{Action, Disposition, LegReference, LegState, Reason};
 use crate::fhir::service_request;
 use crate::partner::{Partner, Rules, Wanted};
-use crate::path::{Json, Members};
+use crate::path::{Arena, Json, Members};
 use crate::seal::{Digest, sha256};
 use crate::tabular::{RowWriter, WriteError};
 
@@ -78,10 +77,10 @@ impl Preview<'_> {
             bytes: head,
             ..Mapped::default()
         })?;
-        let work = |requests: &mut Requests, place: usize| {
+        let work = |own: &mut Own, place: usize| {
             let start = place * BATCH_REFERRALS;
             let range = start..folder.len().min(start + BATCH_REFERRALS);
-            self.batch(folder, &wanted, requests, range, head_bytes)
+            self.batch(folder, &wanted, own, range, head_bytes)
         };
         let batches = folder.len().div_ceil(BATCH_REFERRALS);
         in_order(batches, self.workers, work, &mut take)?;
@@ -108,19 +107,22 @@ impl Preview<'_> {
         &self,
         folder: &Folder,
         wanted: &Wanted,
-        requests: &mut Requests,
+        own: &mut Own,
         range: Range<usize>,
         head_bytes: usize,
     ) -> anyhow::Result<Mapped> {
+        let Own { requests, arena } = own;
         requests.read(folder, range.clone())?;
         let mut mapped = Mapped::default();
         let (mut reader, mut writer) = (Reader::new(folder), self.writer()?);
-        let pages: [Page; 3] = Default::default();
-        let mut requesters = Shared::new(folder, &wanted.requester, &pages[0]);
-        let mut roles = Shared::new(folder, &wanted.role, &pages[1]);
-        let mut practices = Shared::new(folder, &wanted.practice, &pages[2]);
+        let (pages, kept): ([Page; 3], Arena) = Default::default();
+        let mut requesters = Shared::new(folder, &wanted.requester, &pages[0], &kept);
+        let mut roles = Shared::new(folder, &wanted.role, &pages[1], &kept);
+        let mut practices = Shared::new(folder, &wanted.practice, &pages[2], &kept);
         for (index, bytes) in range.zip(requests.each()) {
-            let request = match Json::parse_members(bytes, &wanted.request) {
+            arena.reset();
+            let arena = &*arena;
+            let request = match Json::parse_members(bytes, &wanted.request, arena) {
                 Ok(request) => request,
                 Err(error) => {
                     mapped.unreadable.extend(folder.unreadable(index, error));
@@ -129,9 +131,13 @@ impl Preview<'_> {
             };
             let places = folder.places(&request)?;
             let consent = self.consent(folder, &places)?;
-            let consent = consent.as_ref().and_then(|bytes| Json::parse(bytes).ok());
+            let consent = consent
+                .as_ref()
+                .and_then(|bytes| Json::parse(bytes, arena).ok());
             let patient = match places.patient {
-                Some(spot) => Json::parse_members(reader.record(spot)?, &wanted.patient).ok(),
+                Some(spot) => {
+                    Json::parse_members(reader.record(spot)?, &wanted.patient, arena).ok()
+                }
                 None => None,
             };
             if let (Some(_), Some(record)) = (&patient, places.patient_record) {
@@ -143,9 +149,9 @@ impl Preview<'_> {
             let named = Named {
                 request: &request,
                 patient: patient.as_ref(),
-                requester: requester.as_deref(),
-                role: role.as_deref(),
-                practice: practice.as_deref(),
+                requester: requester.as_ref(),
+                role: role.as_ref(),
+                practice: practice.as_ref(),
                 consent: consent.as_ref(),
             };
             match self.one(named, |cells| writer.write_row(cells)) {
@@ -230,6 +236,14 @@ pub(crate) fn preview_reference(id: &str) -> String {
     LegReference::from_random(u64::from_be_bytes(bits)).to_string()
 }
 
+/// What a worker uses again from batch to batch.
+#[derive(Default)]
+struct Own {
+    requests: Requests,
+    /// The trees of one referral.
+    arena: Arena,
+}
+
 /// The bytes of records, each put behind the last while trees over the earlier ones stand.
 #[derive(Default)]
 struct Page {
@@ -241,32 +255,34 @@ struct Page {
 struct Shared<'s> {
     folder: &'s Folder,
     wanted: &'s Members,
+    arena: &'s Arena,
     /// The last page, which is free.
     page: &'s Page,
-    trees: HashMap<Spot, Option<Rc<Json<'s>>>>,
+    trees: HashMap<Spot, Option<Json<'s>>>,
 }
 
 impl<'s> Shared<'s> {
-    fn new(folder: &'s Folder, wanted: &'s Members, page: &'s Page) -> Self {
+    fn new(folder: &'s Folder, wanted: &'s Members, page: &'s Page, arena: &'s Arena) -> Self {
         Self {
             folder,
             wanted,
+            arena,
             page,
             trees: HashMap::new(),
         }
     }
 
     /// The tree of a record, if it can be read.
-    fn get(&mut self, spot: Option<Spot>) -> std::io::Result<Option<Rc<Json<'s>>>> {
+    fn get(&mut self, spot: Option<Spot>) -> std::io::Result<Option<Json<'s>>> {
         let Some(spot) = spot else { return Ok(None) };
         if let Some(known) = self.trees.get(&spot) {
-            return Ok(known.clone());
+            return Ok(*known);
         }
         let read = self.folder.read_shared(spot)?;
         let bytes = self.page.bytes.get_or_init(|| read);
         self.page = self.page.next.get_or_init(Box::default);
-        let tree = Json::parse_members(bytes, self.wanted).ok().map(Rc::new);
-        self.trees.insert(spot, tree.clone());
+        let tree = Json::parse_members(bytes, self.wanted, self.arena).ok();
+        self.trees.insert(spot, tree);
         Ok(tree)
     }
 }

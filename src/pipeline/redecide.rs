@@ -10,7 +10,7 @@ use super::pull::{chunk, persons_alike, rule_tail};
 use super::select::{Known, Trail, objection};
 use super::{Only, StageOutcome, kept, map};
 use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
-use crate::path::Json;
+use crate::path::{Arena, Json};
 use crate::store::batch::LegSeed;
 use crate::store::rows::{BookRow, HeldRow, Leg, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
@@ -184,7 +184,8 @@ async fn look_again(
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn open_beside(env: &Env, leg: &Leg) -> anyhow::Result<Vec<Leg>> {
     let dossier = kept::dossiers(env, &[leg.now.raws]).await?.pop().flatten();
-    match dossier.as_ref().map(Dossier::trees) {
+    let arena = Arena::default();
+    match dossier.as_ref().map(|dossier| dossier.trees(&arena)) {
         Some(Ok(trees)) => beside(env, leg, trees.patient()).await,
         _ => Ok(Vec::new()),
     }
@@ -223,7 +224,8 @@ async fn decide(
         return Ok(None);
     };
     let source = &env.sources[place].config;
-    let Ok(trees) = dossier.trees() else {
+    let arena = Arena::default();
+    let Ok(trees) = dossier.trees(&arena) else {
         return Ok(None);
     };
     let open: Vec<usize> = beside(env, leg, trees.patient())

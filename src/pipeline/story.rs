@@ -17,6 +17,7 @@ use super::select::{Holds, Known, Step, Trail, criteria};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
 use crate::domain::{Action, Instant, LegState, Reason, Stage};
 use crate::partner::View;
+use crate::path::Arena;
 use crate::store::fold::fields;
 use crate::store::rows::{Leg, Place, RawIds, Standing};
 use crate::store::{HeldQuery, Kind};
@@ -221,8 +222,9 @@ impl<'e> Teller<'e> {
         moment: &Moment,
     ) -> anyhow::Result<Decided> {
         let env = self.env;
+        let arena = Arena::default();
         let trees = dossier
-            .trees()
+            .trees(&arena)
             .map_err(|_| anyhow::anyhow!("a kept referral cannot be read"))?;
         let open = self.open_then(leg, moment, &trees).await?;
         let reference = leg.reference.to_string();

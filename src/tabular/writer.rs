@@ -27,6 +27,8 @@ pub(crate) enum WriteError {
 pub(crate) struct RowWriter<W> {
     sink: W,
     format: Format,
+    /// What each byte asks for.
+    marks: [u8; 256],
     text: String,
     bytes: Vec<u8>,
     columns: usize,
@@ -45,6 +47,7 @@ impl<W: Write> RowWriter<W> {
         Ok(Self {
             sink,
             format,
+            marks: marks(format.delimiter),
             text: String::new(),
             bytes: Vec::new(),
             columns: 0,
@@ -114,18 +117,29 @@ impl<W: Write> RowWriter<W> {
     }
 
     fn push_cell(&mut self, cell: &str, index: usize, cells: usize) -> Result<(), WriteError> {
-        let clean = without_controls(cell);
+        let seen = |cell: &str| {
+            let marks = cell.bytes().map(|byte| self.marks[usize::from(byte)]);
+            marks.fold(0, |seen, mark| seen | mark)
+        };
+        let mut marks = seen(cell);
+        let clean = if marks & CONTROL == 0 {
+            Cow::Borrowed(cell)
+        } else {
+            without_controls(cell)
+        };
+        if matches!(clean, Cow::Owned(_)) {
+            marks = seen(&clean);
+        }
         let cell = guard(&clean);
         let encoding = self.format.encoding;
         if encoding == Encoding::Windows1252
-            && !cell.is_ascii()
+            && marks & BEYOND_ASCII != 0
             && !cell.chars().all(in_windows_1252)
         {
             return Err(WriteError::Unencodable { column: index + 1 });
         }
-        let delimiter = self.format.delimiter;
         let quoted = self.format.quote == QuoteRule::Always
-            || cell.bytes().any(|byte| byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n'))
+            || marks & QUOTED != 0
             // A lone empty cell would be a blank line.
             || (cells == 1 && cell.is_empty())
             // Excel takes a file that begins with these two letters for another format, and warns.
@@ -148,17 +162,38 @@ impl<W: Write> RowWriter<W> {
 
 /// Puts a space in the place of every control character but tab and line breaks: they show nothing, and some programs stop reading at a NUL.
 fn without_controls(cell: &str) -> Cow<'_, str> {
-    // 0xC2 leads the control characters above 0x7F, and few others.
-    let suspect = cell.bytes().any(|byte| {
-        (byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n')) || byte == 0x7F || byte == 0xC2
-    });
-    if !suspect {
-        return Cow::Borrowed(cell);
+    let control =
+        |character: char| character.is_control() && !matches!(character, '\t' | '\r' | '\n');
+    if cell.contains(control) {
+        Cow::Owned(cell.replace(control, " "))
+    } else {
+        Cow::Borrowed(cell)
     }
-    Cow::Owned(cell.replace(
-        |character: char| character.is_control() && !matches!(character, '\t' | '\r' | '\n'),
-        " ",
-    ))
+}
+
+/// Marks of a byte: it may be, or lead, a control character.
+const CONTROL: u8 = 1;
+/// A cell with it stands in quotes.
+const QUOTED: u8 = 2;
+const BEYOND_ASCII: u8 = 4;
+
+/// The marks of all bytes.
+fn marks(delimiter: u8) -> [u8; 256] {
+    std::array::from_fn(|place| {
+        let byte = u8::try_from(place).unwrap_or(u8::MAX);
+        let mut mark = 0;
+        // 0xC2 leads the control characters above 0x7F, and few others.
+        if (byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n')) || matches!(byte, 0x7F | 0xC2) {
+            mark |= CONTROL;
+        }
+        if byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n') {
+            mark |= QUOTED;
+        }
+        if !byte.is_ascii() {
+            mark |= BEYOND_ASCII;
+        }
+        mark
+    })
 }
 
 #[cfg(test)]

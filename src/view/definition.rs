@@ -1,6 +1,6 @@
 //! Reads a view and compiles its paths, and says where it is wrong.
 
-use crate::path::{Constant, Environment, Expression, Json, items};
+use crate::path::{Arena, Constant, Environment, Expression, Json, items};
 
 /// Columns a view may have.
 const COLUMNS_MAX: usize = 1_000;
@@ -61,7 +61,9 @@ impl View {
     /// # Errors
     /// The first thing that is wrong in it.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ViewError> {
-        let json = Json::parse(bytes).map_err(|error| wrong("view", error.to_string(), ""))?;
+        let arena = Arena::default();
+        let json =
+            Json::parse(bytes, &arena).map_err(|error| wrong("view", error.to_string(), ""))?;
         let Some(resource) = json.get("resource").and_then(Json::as_str) else {
             return Err(wrong(
                 "resource",

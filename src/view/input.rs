@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
-use crate::path::{Json, items};
+use crate::path::{Arena, Json, items};
 
 /// Bytes of one JSON document: a Bundle is read whole.
 const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -122,7 +122,8 @@ impl Resources {
         place: Place,
         visit: &mut impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
     ) -> Result<(), E> {
-        let tree = match Json::parse(bytes) {
+        let arena = Arena::default();
+        let tree = match Json::parse(bytes, &arena) {
             Ok(tree) => tree,
             Err(error) => {
                 let place = place.and(format!(

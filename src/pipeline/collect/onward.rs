@@ -11,6 +11,7 @@ use super::super::select::{Holds, criteria};
 use crate::domain::entropy::Stream;
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
 use crate::partner::PartnerKind;
+use crate::path::Arena;
 use crate::pipeline::dossier::Dossier;
 use crate::store::batch::{LegSeed, birth_tail};
 use crate::store::rows::{HeldRow, Leg, Standing};
@@ -122,7 +123,8 @@ fn decide(
     dossier: &Dossier,
 ) -> Outcome {
     let held = |stage: Stage, reason: Reason| Outcome::Held(stage, reason, Some(place));
-    let Ok(trees) = dossier.trees() else {
+    let arena = Arena::default();
+    let Ok(trees) = dossier.trees(&arena) else {
         return held(Stage::Select, Reason::Unreadable);
     };
     let config = &env.sources[source].config;

@@ -9,6 +9,7 @@ use super::super::kept::Fetched;
 use super::super::map;
 use crate::domain::{Action, LegReference};
 use crate::partner::{Partner, Rules};
+use crate::path::Arena;
 use crate::seal::{Digest, Look, sha256};
 use crate::store::rows::DropRow;
 use crate::tabular::{RowWriter, RowsByAction};
@@ -141,8 +142,9 @@ impl Maker {
             let place = env
                 .source_at(source)
                 .ok_or_else(|| anyhow::anyhow!("a source of the ledger is not in the config"))?;
+            let arena = Arena::default();
             let trees = dossier
-                .trees()
+                .trees(&arena)
                 .map_err(|_| anyhow::anyhow!("a kept referral is no JSON"))?;
             let reference = reference.to_string();
             let facts = map::facts(&reference, action, &row.changed, sequence);

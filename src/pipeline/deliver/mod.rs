@@ -14,7 +14,6 @@ use jiff::civil::Date;
 use make::{By, Made, Maker, Numbered, Planned};
 use which::{Which, file_name, may_go, tells_action};
 
-use super::dossier::Dossier;
 use super::env::{Env, PartnerEnv};
 use super::pull::changed_headers;
 use super::{Only, StageOutcome, kept};
@@ -22,6 +21,7 @@ use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::{Action, Counts, Disposition, Stage, limits};
 use crate::partner::{Partner, Rules};
+use crate::path::Arena;
 use crate::seal::{Digest, merkle_root, sha256};
 use crate::store::chain::{drop_leaf, hex};
 use crate::store::rows::{BookRow, DropFile, DropRow, DropState, Leg, RawIds, Standing};
@@ -337,9 +337,10 @@ async fn changes(env: &Env, partner: &Partner, leg: &Leg, row: &DropRow) -> anyh
     let Some(source) = env.source_at(leg.source) else {
         return Ok(String::new());
     };
+    let arena = Arena::default();
     let (Some(Ok(old)), Some(Ok(new))) = (
-        old.as_ref().map(Dossier::trees),
-        new.as_ref().map(Dossier::trees),
+        old.as_ref().map(|old| old.trees(&arena)),
+        new.as_ref().map(|new| new.trees(&arena)),
     ) else {
         return Ok(String::new());
     };

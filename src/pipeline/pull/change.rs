@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use super::chunk::{Outcome, Person, Sealed};
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
 use crate::partner::{Partner, View};
+use crate::path::Arena;
 use crate::pipeline::dossier::{Dossier, Trees};
 use crate::pipeline::env::Env;
 use crate::pipeline::select::{Named, named_place};
@@ -176,10 +177,11 @@ pub(crate) fn settle(
     }
     let nothing = Past::default();
     let past = pasts.get(&changed.leg.id).unwrap_or(&nothing);
+    let arena = Arena::default();
     let old = past
         .recorded
         .as_ref()
-        .and_then(|dossier| dossier.trees().ok());
+        .and_then(|dossier| dossier.trees(&arena).ok());
     let reference = changed.leg.reference.to_string();
     let case = Case {
         env,

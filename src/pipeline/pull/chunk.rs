@@ -10,7 +10,7 @@ use crate::domain::entropy::Stream;
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
 use crate::fhir::service_request;
 use crate::partner::Partner;
-use crate::path::Json;
+use crate::path::{Arena, Json};
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
 use crate::pipeline::env::{Env, Ids, raw_spot};
 use crate::pipeline::select::{Decision, Known, Trail, consent_ended, decide};
@@ -117,12 +117,13 @@ pub(crate) fn prepare(
     let runtime = tokio::runtime::Handle::current();
     let requests = load.requests()?;
     let newest = load.newest();
-    let (parsed, problems) = parse(env, source, &load, &requests);
+    let arena = Arena::default();
+    let (parsed, problems) = parse(env, source, &load, &requests, &arena);
     let dossiers = load.complete(&requests, &parsed)?;
     let trees: Vec<Option<Trees<'_>>> = parsed
         .into_iter()
         .zip(dossiers.iter())
-        .map(|(request, dossier)| Some(dossier.trees_with(request?)))
+        .map(|(request, dossier)| Some(dossier.trees_with(request?, &arena)))
         .collect();
     let looks: Vec<Option<Looks>> = dossiers
         .iter()
@@ -189,11 +190,12 @@ fn parse<'r>(
     source: usize,
     load: &Load,
     requests: &'r [Bytes],
+    arena: &'r Arena,
 ) -> (Vec<Option<Json<'r>>>, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let mut parsed: Vec<Option<Json<'r>>> = Vec::with_capacity(requests.len());
     for (number, request) in requests.iter().enumerate() {
-        let tree = Json::parse(request).map_err(|error| {
+        let tree = Json::parse(request, arena).map_err(|error| {
             let within = format!("line {}, column {} of the text", error.line, error.column);
             let place = load.place(env, source, number).and(within);
             problems.push(Diagnostic::new(Code::Unreadable, error.what, place));

@@ -10,7 +10,7 @@ use crate::domain::Reason;
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::{patient, service_request};
-use crate::path::{Json, items};
+use crate::path::{Arena, Json, items};
 
 /// What a server has now of those that units are about.
 struct Now {
@@ -30,16 +30,19 @@ pub(super) async fn part(
     let now = read(client, &units).await?;
     let (mut free, mut held) = (Vec::with_capacity(units.len()), Vec::new());
     for unit in units {
+        let arena = Arena::default();
         let person = now.patients.get(&unit.about.patient);
         let request = now.requests.get(&unit.about.service_request);
         let objection = match (person, request) {
-            (Some(person), Some(request)) => match (Json::parse(person), Json::parse(request)) {
-                (Ok(person), Ok(request)) => {
-                    let number = unit.about.nhs_number.as_deref();
-                    objection(&person, &request, number, restricted)
+            (Some(person), Some(request)) => {
+                match (Json::parse(person, &arena), Json::parse(request, &arena)) {
+                    (Ok(person), Ok(request)) => {
+                        let number = unit.about.nhs_number.as_deref();
+                        objection(&person, &request, number, restricted)
+                    }
+                    _ => Some(Reason::Unreadable),
                 }
-                _ => Some(Reason::Unreadable),
-            },
+            }
             _ => Some(Reason::SourceGone),
         };
         match objection {
@@ -110,10 +113,7 @@ mod tests {
             r#"{{"resourceType":"Patient","identifier":[{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}}]{person}}}"#
         );
         let request = format!(r#"{{"resourceType":"ServiceRequest","status":"{status}"}}"#);
-        let (person, request) = (
-            Json::parse(person.as_bytes()).unwrap(),
-            Json::parse(request.as_bytes()).unwrap(),
-        );
+        let (person, request) = (Json::of(&person), Json::of(&request));
         let restricted = ["R".to_owned()];
         let found = objection(&person, &request, Some("9990000018"), &restricted);
         assert_eq!(found, wanted);
@@ -145,9 +145,8 @@ mod tests {
 
     #[test]
     fn another_number_is_another_person() {
-        let request = br#"{"resourceType":"ServiceRequest","status":"active"}"#;
-        let request = Json::parse(request).unwrap();
-        let bare = Json::parse(b"{\"resourceType\":\"Patient\"}").unwrap();
+        let request = Json::of(r#"{"resourceType":"ServiceRequest","status":"active"}"#);
+        let bare = Json::of("{\"resourceType\":\"Patient\"}");
         assert_eq!(
             objection(&bare, &request, Some("9990000018"), &[]),
             Some(Reason::IdentityChanged)

@@ -6,6 +6,7 @@ use super::{Unit, Write, server_id_spot};
 use crate::domain::{EventKind, Reason};
 use crate::fhir::{patient, service_request};
 use crate::partner::derive::activity_label;
+use crate::path::Arena;
 use crate::pipeline::dossier::Dossier;
 use crate::pipeline::env::Env;
 use crate::pipeline::intake_lookup::{event_spot, events as events_of, numbered};
@@ -152,7 +153,8 @@ pub(super) fn server_id(
 
 /// The server's own ids, from the referral as it was pulled; never from a return.
 fn about(env: &Env, leg: &Leg, dossier: &Dossier) -> Option<About> {
-    let trees = dossier.trees().ok()?;
+    let arena = Arena::default();
+    let trees = dossier.trees(&arena).ok()?;
     let source = &env.sources[env.source_at(leg.source)?].config;
     let view = trees.view(
         env.setting(source, &env.rules, env.today()),

@@ -13,7 +13,7 @@ use crate::fhir::client_error::ClientError;
 use crate::fhir::reference::Reference;
 use crate::fhir::search::Parameters;
 use crate::fhir::{patient, people, service_request};
-use crate::path::Json;
+use crate::path::{Arena, Json};
 use crate::pipeline::dossier::{Bytes, Dossier};
 
 /// Ids asked for in one search.
@@ -155,7 +155,7 @@ impl<'c> Reader<'c> {
         let mut found = first.clone();
         for _ in 0..REPLACED_MAX {
             let Found::Here(bytes) = &found else { break };
-            let next = match Json::parse(bytes) {
+            let next = match Json::parse(bytes, &Arena::default()) {
                 Ok(person) if patient::is_replaced(&person) => {
                     id_in(patient::replaced_by(&person, Some(self.base)))
                 }
@@ -179,7 +179,7 @@ impl<'c> Reader<'c> {
         if let Some(id) = &others.role {
             match self.one("PractitionerRole", id).await {
                 Found::Here(bytes) => {
-                    if let Ok(role) = Json::parse(&bytes) {
+                    if let Ok(role) = Json::parse(&bytes, &Arena::default()) {
                         practitioner = id_in(people::role_practitioner(&role, Some(self.base)));
                         organizations.splice(
                             0..0,
@@ -202,7 +202,7 @@ impl<'c> Reader<'c> {
         for id in organizations {
             match self.one("Organization", &id).await {
                 Found::Here(bytes) => {
-                    let coded = Json::parse(&bytes)
+                    let coded = Json::parse(&bytes, &Arena::default())
                         .is_ok_and(|organization| people::ods_code(&organization).is_some());
                     if coded {
                         dossier.practice = Some(bytes);
@@ -306,7 +306,8 @@ struct Others {
 
 impl Names {
     fn of(request: &[u8], old: &Dossier, base: &str) -> Self {
-        let Ok(tree) = Json::parse(request) else {
+        let arena = Arena::default();
+        let Ok(tree) = Json::parse(request, &arena) else {
             return Self::default();
         };
         let at = Some(base);
@@ -320,7 +321,7 @@ impl Names {
             _ => old.patient.as_deref().and_then(id_of),
         };
         let consents = service_request::consents(&tree, at);
-        let same = Json::parse(&old.request).is_ok_and(|old| {
+        let same = Json::parse(&old.request, &Arena::default()).is_ok_and(|old| {
             service_request::requester(&old, at) == service_request::requester(&tree, at)
                 && service_request::supporting_info(&old, at)
                     == service_request::supporting_info(&tree, at)
@@ -376,6 +377,7 @@ fn id_in(reference: Reference<'_>) -> Option<String> {
 }
 
 fn id_of(resource: impl AsRef<[u8]>) -> Option<String> {
-    let tree = Json::parse(resource.as_ref()).ok()?;
+    let arena = Arena::default();
+    let tree = Json::parse(resource.as_ref(), &arena).ok()?;
     service_request::id(&tree).map(str::to_owned)
 }

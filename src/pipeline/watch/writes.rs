@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::domain::{Action, Reason, Stage};
+use crate::path::Arena;
 use crate::pipeline::dossier::Dossier;
 use crate::pipeline::env::Env;
 use crate::pipeline::select::review;
@@ -86,7 +87,8 @@ fn of_record(env: &Env, source: usize, leg: &Leg, dossier: Option<&Dossier>) -> 
     if env.readings.waits(leg.now.person) {
         return Some(Reason::NotReRead);
     }
-    let trees = dossier?.trees().ok()?;
+    let arena = Arena::default();
+    let trees = dossier?.trees(&arena).ok()?;
     let partner = env.rules.partners.get(env.partner_at(leg.now.partner)?)?;
     let config = &env.sources[source].config;
     let reference = leg.reference.to_string();

@@ -49,9 +49,10 @@ impl SqliteStore {
             .row_buffer_size(1024);
         // Statements are never logged: what is slow is found by measuring, and values stay where they are.
         let options = options.disable_statement_logging();
-        let writing = options.clone().pragma("cache_size", "-57344");
+        // Small: what falls out of it is still in the system's own cache, which costs a copy and no memory of ours.
+        let writing = options.clone().pragma("cache_size", "-16384");
         let reading = options
-            .pragma("cache_size", "-4096")
+            .pragma("cache_size", "-2048")
             .pragma("query_only", "ON");
         let doing = "opening";
         let writer = SqlitePoolOptions::new()

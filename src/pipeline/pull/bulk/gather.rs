@@ -14,7 +14,7 @@ use crate::fhir::bulk::{Item, Manifest, Order, Patience, StatusUrl};
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::operation_outcome::{Severity, gravest};
-use crate::path::{Json, items};
+use crate::path::{Arena, Json, items};
 use crate::pipeline::pull::certificate::Exported;
 use crate::pipeline::pull::referrals::PullError;
 
@@ -66,7 +66,8 @@ pub(super) struct Tally {
 impl Tally {
     /// A line of a `deleted` file: a Bundle that says what to delete.
     fn note_deleted(&mut self, line: &[u8]) {
-        let Ok(tree) = Json::parse(line) else {
+        let arena = Arena::default();
+        let Ok(tree) = Json::parse(line, &arena) else {
             self.unreadable += 1;
             return;
         };

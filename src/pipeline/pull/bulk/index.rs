@@ -9,7 +9,7 @@ use std::io;
 
 use super::spool::{Place, Spool};
 use crate::fhir::{patient, service_request};
-use crate::path::Json;
+use crate::path::{Arena, Json};
 use crate::store::rows::RawKind;
 
 /// The types that a referral is made of.
@@ -64,7 +64,8 @@ impl Index {
     /// # Errors
     /// The spool fails.
     pub(super) fn take(&mut self, line: &[u8], spool: &mut Spool) -> io::Result<Taken> {
-        let Ok(tree) = Json::parse(line) else {
+        let arena = Arena::for_bytes(line.len());
+        let Ok(tree) = Json::parse(line, &arena) else {
             return Ok(Taken::Unreadable);
         };
         let Some(name) = tree.get("resourceType").and_then(Json::as_str) else {
@@ -177,7 +178,8 @@ impl Index {
         let mut found: Option<String> = None;
         for place in with_hash(&self.numbers, self.hasher.hash_one(number)) {
             let bytes = spool.read(place)?;
-            let Ok(tree) = Json::parse(&bytes) else {
+            let arena = Arena::default();
+            let Ok(tree) = Json::parse(&bytes, &arena) else {
                 continue;
             };
             let Some(id) = service_request::id(&tree) else {
@@ -200,7 +202,7 @@ impl Index {
 }
 
 fn is(bytes: &[u8], kind: RawKind, id: &str) -> bool {
-    Json::parse(bytes).is_ok_and(|tree| {
+    Json::parse(bytes, &Arena::for_bytes(bytes.len())).is_ok_and(|tree| {
         let name = tree.get("resourceType").and_then(Json::as_str);
         name == Some(kind.resource_type()) && service_request::id(&tree) == Some(id)
     })
@@ -250,7 +252,8 @@ fn newest(places: &[Place], spool: &Spool) -> io::Result<Vec<Place>> {
     let mut by_id: BTreeMap<(String, String), (Option<String>, Place)> = BTreeMap::new();
     for place in places {
         let bytes = spool.read(*place)?;
-        let Ok(tree) = Json::parse(&bytes) else {
+        let arena = Arena::default();
+        let Ok(tree) = Json::parse(&bytes, &arena) else {
             continue;
         };
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Asking, own};
 use crate::domain::NhsNumber;
 use crate::fhir::service_request;
-use crate::path::Json;
+use crate::path::{Arena, Json};
 use crate::pipeline::dossier::Bytes;
 use crate::pipeline::kept;
 use crate::pipeline::pull::referrals::PullError;
@@ -24,7 +24,8 @@ pub(super) async fn requests(
 ) -> Result<Vec<Bytes>, PullError> {
     let name = asking.env.sources[asking.source].config.id.as_bytes();
     let look = |request: &Bytes| -> Option<Look> {
-        let tree = Json::parse(request).ok()?;
+        let arena = Arena::for_bytes(request.len());
+        let tree = Json::parse(request, &arena).ok()?;
         let codes = service_request::codes(&tree);
         if codes.iter().any(|(_, code)| asking.codes.contains(code)) {
             return None;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::index::Index;
 use super::spool::{Place, Spool};
 use crate::fhir::{patient, service_request};
-use crate::path::Json;
+use crate::path::{Arena, Json};
 use crate::pipeline::dossier::Bytes;
 use crate::pipeline::pull::search::Kept;
 use crate::store::rows::RawKind;
@@ -57,7 +57,7 @@ impl Shelf {
                 continue;
             }
             let bytes = self.spool.read(place)?;
-            let person = Json::parse(&bytes).is_ok_and(|tree| {
+            let person = Json::parse(&bytes, &Arena::default()).is_ok_and(|tree| {
                 tree.get("resourceType").and_then(Json::as_str) == Some("Patient")
             });
             if person {
@@ -111,7 +111,8 @@ impl Kept for Shelf {
 
 /// What is looked for of a person in the store: the NHS number if there is one, and the id.
 pub(super) fn names_of(person: &[u8]) -> Option<(Option<String>, String)> {
-    let tree = Json::parse(person).ok()?;
+    let arena = Arena::default();
+    let tree = Json::parse(person, &arena).ok()?;
     let number = patient::nhs_number_text(&tree).map(str::to_owned);
     Some((number, service_request::id(&tree)?.to_owned()))
 }

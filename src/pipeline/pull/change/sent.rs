@@ -3,7 +3,8 @@
 use super::{Ask, Case, Settled, headers};
 use crate::domain::{Action, Reason, Stage};
 use crate::fhir::{patient, service_request};
-use crate::pipeline::dossier::{Dossier, Trees};
+use crate::path::Arena;
+use crate::pipeline::dossier::Trees;
 use crate::pipeline::select::{Named, Review, named_place, review};
 use crate::store::rows::Standing;
 
@@ -139,14 +140,15 @@ fn renumbered(case: &Case<'_>, trees: &Trees<'_>) -> bool {
         .past
         .sent
         .as_ref()
-        .and_then(|sent| number(&sent.trees().ok()?));
+        .and_then(|sent| number(&sent.trees(&Arena::default()).ok()?));
     matches!((sent, number(trees)), (Some(once), Some(now)) if once != now)
 }
 
 /// Whether a cell that the partner has would be another one today.
 fn amendment(case: &Case<'_>) -> Result<bool, Reason> {
-    let (Some(partner), Some(Ok(sent))) =
-        (case.partner(), case.past.sent.as_ref().map(Dossier::trees))
+    let arena = Arena::default();
+    let sent = case.past.sent.as_ref();
+    let (Some(partner), Some(Ok(sent))) = (case.partner(), sent.map(|sent| sent.trees(&arena)))
     else {
         return Ok(false);
     };

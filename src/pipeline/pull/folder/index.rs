@@ -12,7 +12,7 @@ use super::pieces::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::{patient, people, service_request};
-use crate::path::{Json, each_element, glance, member_texts};
+use crate::path::{Arena, Glance, Json, member_texts};
 use crate::store::rows::RawKind;
 
 /// Bytes of an extract that is one document: it is read whole.
@@ -122,7 +122,8 @@ impl<'f> Indexer<'f> {
         if self.glances && self.glance(bytes, spot).is_some() {
             return;
         }
-        match Sketch::of(bytes) {
+        let arena = Arena::default();
+        match Sketch::of(bytes, &arena) {
             Some(sketch) if sketch.kind == "ServiceRequest" => {
                 self.date(sketch.last_updated);
                 return self.add_request(sketch.id, spot);
@@ -137,7 +138,7 @@ impl<'f> Indexer<'f> {
             }
             _ => {}
         }
-        let tree = match Json::parse(bytes) {
+        let tree = match Json::parse(bytes, &arena) {
             Ok(tree) => tree,
             Err(error) => {
                 let place = format!("line {}, column {} of the text", error.line, error.column);
@@ -157,7 +158,8 @@ impl<'f> Indexer<'f> {
 
     /// Adds a request or patient at first sight; `None` wherever a second look is needed.
     fn glance(&mut self, bytes: &[u8], spot: Spot) -> Option<()> {
-        let [kind, id] = glance(bytes, &["resourceType", "id"])?;
+        let mut seen = Glance::over(bytes)?;
+        let [kind, id] = seen.members(&["resourceType", "id"])?;
         let (kind, id) = (plain(kind?)?, plain(id?)?);
         if kind == "ServiceRequest" {
             self.add_request(Some(id), spot);
@@ -165,7 +167,7 @@ impl<'f> Indexer<'f> {
         }
         let before = self.part.numbers.len();
         let record = u32::try_from(self.part.records.len()).ok()?;
-        if kind != "Patient" || self.glance_numbers(bytes, record).is_none() {
+        if kind != "Patient" || !self.glance_numbers(bytes, seen, record) {
             self.part.numbers.truncate(before);
             return None;
         }
@@ -174,24 +176,35 @@ impl<'f> Indexer<'f> {
         Some(())
     }
 
-    /// Adds the NHS numbers of a patient, as [`patient::nhs_numbers_of`] finds them.
-    fn glance_numbers(&mut self, bytes: &[u8], record: u32) -> Option<()> {
-        let [Some(identifiers)] = glance(bytes, &["identifier"])? else {
-            return Some(());
-        };
-        each_element(identifiers, |identifier| {
-            let [system, value, used_as] = glance(identifier, &["system", "value", "use"])?;
-            let Some(value) = value else { return Some(()) };
-            let (system, value) = (plain(system?)?.trim(), plain(value)?.trim());
-            let old = match used_as {
-                Some(word) => plain(word)?.trim() == "old",
-                None => false,
-            };
-            if system == patient::NHS_NUMBER_SYSTEM && !old {
-                self.add_number(value, record);
-            }
-            Some(())
-        })
+    /// Adds the NHS numbers of a patient, as [`patient::nhs_numbers_of`] finds them; false if it could not.
+    fn glance_numbers(&mut self, bytes: &[u8], behind_id: Glance<'_>, record: u32) -> bool {
+        match self.numbers_in(behind_id, record) {
+            // They may stand before the id.
+            Some(false) => Glance::over(bytes)
+                .and_then(|whole| self.numbers_in(whole, record))
+                .is_some(),
+            found => found.is_some(),
+        }
+    }
+
+    /// Whether there are identifiers from here on; the NHS numbers among them are added.
+    fn numbers_in(&mut self, seen: Glance<'_>, record: u32) -> Option<bool> {
+        seen.each(
+            "identifier",
+            &["system", "value", "use"],
+            |[system, value, used_as]| {
+                let Some(value) = value else { return Some(()) };
+                let (system, value) = (plain(system?)?.trim(), plain(value)?.trim());
+                let old = match used_as {
+                    Some(word) => plain(word)?.trim() == "old",
+                    None => false,
+                };
+                if system == patient::NHS_NUMBER_SYSTEM && !old {
+                    self.add_number(value, record);
+                }
+                Some(())
+            },
+        )
     }
 
     fn bundle(&mut self, bytes: &[u8], spot: Spot) {
@@ -215,7 +228,8 @@ impl<'f> Indexer<'f> {
                 length: u32::try_from(resource.get().len()).unwrap_or(u32::MAX),
                 ..spot
             };
-            let Ok(tree) = Json::parse(resource.get().as_bytes()) else {
+            let arena = Arena::default();
+            let Ok(tree) = Json::parse(resource.get().as_bytes(), &arena) else {
                 self.note(
                     Code::Unreadable,
                     "an entry of a Bundle cannot be read",
@@ -343,12 +357,12 @@ struct Sketch<'a> {
 
 impl<'a> Sketch<'a> {
     /// `None` wherever the careful way is needed: an error to be placed, an id with an escape or of another type.
-    fn of(bytes: &'a [u8]) -> Option<Self> {
+    fn of(bytes: &'a [u8], arena: &'a Arena) -> Option<Self> {
         let [kind, id, meta, identifier] =
-            member_texts(bytes, &["resourceType", "id", "meta", "identifier"])?;
+            member_texts(bytes, &["resourceType", "id", "meta", "identifier"], arena)?;
         let last_updated = match meta {
             Some(meta) if meta.starts_with('{') => {
-                let [last_updated] = member_texts(meta.as_bytes(), &["lastUpdated"])?;
+                let [last_updated] = member_texts(meta.as_bytes(), &["lastUpdated"], arena)?;
                 last_updated
             }
             Some(_) => return None,
@@ -372,7 +386,8 @@ impl<'a> Sketch<'a> {
         let Some(text) = self.identifier else {
             return;
         };
-        if let Ok(tree) = Json::parse(text.as_bytes()) {
+        let arena = Arena::default();
+        if let Ok(tree) = Json::parse(text.as_bytes(), &arena) {
             patient::nhs_numbers_of(Some(&tree))
                 .into_iter()
                 .for_each(take);

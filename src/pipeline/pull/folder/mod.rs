@@ -30,7 +30,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::reference::Reference;
 use crate::fhir::{patient, people, service_request};
-use crate::path::{Json, JsonError, Members};
+use crate::path::{Arena, Json, JsonError, Members};
 use crate::pipeline::dossier::{Bytes, Dossier};
 use crate::pipeline::workers::in_parallel;
 use crate::seal::{Digest, sha256};
@@ -64,6 +64,8 @@ pub(crate) struct Folder {
     full_urls: Table<Entry>,
     /// Practitioners, roles and practices as read: many referrals name the same few.
     shared: Mutex<HashMap<Spot, Bytes>>,
+    /// What each role names.
+    roles: Mutex<HashMap<Spot, NamedByRole>>,
     /// Requests with an id that came twice: the newest is taken.
     superseded: u64,
     others: u64,
@@ -91,6 +93,9 @@ pub(crate) struct Places {
     pub(crate) practice: Option<Spot>,
     pub(crate) consent: Option<Spot>,
 }
+
+/// Where a practitioner and a practice lie.
+type NamedByRole = (Option<Spot>, Option<Spot>);
 
 /// Where a record lies, and its number, if it is one of the index by id.
 type Found = (Spot, Option<u32>);
@@ -151,6 +156,7 @@ impl Folder {
             numbers: Table::for_values(0),
             full_urls: Table::for_values(0),
             shared: Mutex::new(HashMap::new()),
+            roles: Mutex::new(HashMap::new()),
             superseded: 0,
             others: 0,
             newest: None,
@@ -251,7 +257,8 @@ impl Folder {
     fn newer(&mut self, known: Spot, found: Spot) -> std::io::Result<bool> {
         let meta = Members::default().with(&["meta"]);
         let date = |bytes: &Bytes| {
-            let tree = Json::parse_members(bytes, &meta)?;
+            let arena = Arena::default();
+            let tree = Json::parse_members(bytes, &meta, &arena)?;
             Ok::<_, JsonError>(service_request::last_updated(&tree).map(str::to_owned))
         };
         let newer = match (date(&self.read(known)?), date(&self.read(found)?)) {
@@ -317,7 +324,8 @@ impl Folder {
     /// The referral at this place, with the records that it names and that the folder holds.
     pub(crate) fn dossier(&self, index: usize) -> std::io::Result<Dossier> {
         let request = self.request(index)?;
-        let tree = Json::parse(&request).ok();
+        let arena = Arena::default();
+        let tree = Json::parse(&request, &arena).ok();
         self.complete(Arc::clone(&request), tree.as_ref())
     }
 
@@ -389,17 +397,8 @@ impl Folder {
         let requester = service_request::requester(request, None);
         places.requester = self.resolve(RawKind::Practitioner, requester)?;
         places.role = self.resolve(RawKind::PractitionerRole, requester)?;
-        if let Some(role) = places.role
-            && let Ok(role) = Json::parse(&self.read_shared(role)?)
-        {
-            places.requester = self.resolve(
-                RawKind::Practitioner,
-                people::role_practitioner(&role, None),
-            )?;
-            places.practice = self.resolve(
-                RawKind::Organization,
-                people::role_organization(&role, None),
-            )?;
+        if let Some(role) = places.role {
+            (places.requester, places.practice) = self.named_by_role(role)?;
         }
         if places.practice.is_none() {
             places.practice = self.resolve(RawKind::Organization, requester)?;
@@ -422,6 +421,28 @@ impl Folder {
             }
         }
         Ok(())
+    }
+
+    /// The practitioner and the practice that a role names: many referrals name the same few roles.
+    fn named_by_role(&self, spot: Spot) -> std::io::Result<NamedByRole> {
+        let known = |named: &HashMap<_, _>| named.get(&spot).copied();
+        let roles = || self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(named) = known(&roles()) {
+            return Ok(named);
+        }
+        let (bytes, arena) = (self.read(spot)?, Arena::default());
+        let mut named = (None, None);
+        if let Ok(role) = Json::parse(&bytes, &arena) {
+            let practitioner = people::role_practitioner(&role, None);
+            named.0 = self.resolve(RawKind::Practitioner, practitioner)?;
+            let practice = people::role_organization(&role, None);
+            named.1 = self.resolve(RawKind::Organization, practice)?;
+        }
+        let mut roles = roles();
+        if roles.len() < SHARED_MAX {
+            roles.insert(spot, named);
+        }
+        Ok(named)
     }
 
     fn record(&self, kind: RawKind, id: &str) -> Option<&Entry> {
@@ -468,7 +489,7 @@ impl Folder {
         };
         let Some(found) = found else { return Ok(None) };
         let bytes = self.read(found.0)?;
-        let right = Json::parse(&bytes).is_ok_and(|tree| {
+        let right = Json::parse(&bytes, &Arena::default()).is_ok_and(|tree| {
             tree.get("resourceType").and_then(Json::as_str) == Some(kind.resource_type())
         });
         Ok(right.then_some(found))

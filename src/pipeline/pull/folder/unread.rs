@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::{Folder, Spot, all};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
-use crate::path::{Json, JsonError, Members};
+use crate::path::{Arena, Json, JsonError, Members};
 use crate::pipeline::workers::in_parallel;
 
 /// Records that a worker looks at before it comes back.
@@ -46,12 +46,13 @@ impl Folder {
         let chunks: Vec<&[Spot]> = spots.chunks(RECORDS_AT_ONCE).collect();
         let none = Members::default();
         let found = in_parallel(chunks.len(), workers, |(): &mut (), chunk| {
-            let mut reader = Reader::new(self);
+            let (mut reader, mut arena) = (Reader::new(self), Arena::default());
             let mut found = Vec::new();
             for spot in chunks[chunk] {
-                if let Err(error) = Json::parse_members(reader.record(*spot)?, &none) {
+                if let Err(error) = Json::parse_members(reader.record(*spot)?, &none, &arena) {
                     found.push((*spot, error));
                 }
+                arena.reset();
             }
             Ok(found)
         });

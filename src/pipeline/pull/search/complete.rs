@@ -4,7 +4,7 @@ use super::names::{Named, Names, ODS, replaced_by};
 use super::records::Records;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::{patient, people};
-use crate::path::Json;
+use crate::path::{Arena, Json};
 use crate::pipeline::dossier::{Bytes, Dossier};
 use crate::store::rows::RawKind;
 
@@ -103,8 +103,10 @@ pub(super) fn assemble(
     dossier.requester = get(RawKind::Practitioner, names.practitioner.as_ref());
     for id in &names.organizations {
         let organization = get(RawKind::Organization, Some(id));
-        let coded =
-            |bytes: &Bytes| Json::parse(bytes).is_ok_and(|tree| people::ods_code(&tree).is_some());
+        let coded = |bytes: &Bytes| {
+            Json::parse(bytes, &Arena::default())
+                .is_ok_and(|tree| people::ods_code(&tree).is_some())
+        };
         if dossier.practice.is_none() {
             dossier.practice = organization.filter(coded);
         }

@@ -4,7 +4,7 @@ use super::records::Urls;
 use crate::domain::Instant;
 use crate::fhir::reference::Reference;
 use crate::fhir::{patient, people, service_request};
-use crate::path::Json;
+use crate::path::{Arena, Json};
 use crate::pipeline::select::SNOMED;
 use crate::store::rows::RawKind;
 
@@ -59,7 +59,8 @@ impl Names {
             consents: Vec::new(),
             status: None,
         };
-        let Ok(tree) = Json::parse(request) else {
+        let arena = Arena::for_bytes(request.len());
+        let Ok(tree) = Json::parse(request, &arena) else {
             return (names, None);
         };
         let base = Some(base);
@@ -120,7 +121,8 @@ impl Names {
 
     /// Adds what the requester's role names; the practice of a role comes before any other.
     pub(super) fn add_role(&mut self, role: &[u8], base: &str, urls: &Urls) {
-        let Ok(tree) = Json::parse(role) else {
+        let arena = Arena::default();
+        let Ok(tree) = Json::parse(role, &arena) else {
             return;
         };
         let practitioner = people::role_practitioner(&tree, Some(base));
@@ -159,6 +161,7 @@ pub(super) fn replaced_by(record: &[u8], base: &str, urls: &Urls) -> Option<Stri
     if !record.windows(WORD.len()).any(|window| window == WORD) {
         return None;
     }
-    let tree = Json::parse(record).ok()?;
+    let arena = Arena::default();
+    let tree = Json::parse(record, &arena).ok()?;
     urls.id(patient::replaced_by(&tree, Some(base)), RawKind::Patient)
 }
