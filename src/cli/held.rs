@@ -114,7 +114,7 @@ async fn settle(app: &App, act: Act) -> anyhow::Result<()> {
         Act::Release { number, send, who } => {
             let said = Said {
                 despite_open: send,
-                partner: None,
+                ..Said::default()
             };
             release(app, number, &who, said).await
         }
@@ -127,8 +127,8 @@ async fn settle(app: &App, act: Act) -> anyhow::Result<()> {
             let ids = partners.iter().map(|partner| partner.id.as_str());
             known("partner", &partner, ids)?;
             let said = Said {
-                despite_open: false,
                 partner: partners.iter().position(|known| known.id == partner),
+                ..Said::default()
             };
             release(app, number, &who, said).await
         }

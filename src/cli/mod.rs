@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 done but somebody must act, 2 could not run (`product.md` §3).
 #![allow(clippy::print_stderr, reason = "the command line is where Kith prints")]
 
+mod approve;
 mod check;
 mod check_examples;
 mod demo;
@@ -158,7 +159,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Trace(args) => trace::run(&global, &args).await,
         Command::Why(args) => why::run(&global, &args).await,
         Command::Held(args) => held::run(&global, args).await,
-        Command::Partner(args) => partner::run(&global, &args),
+        Command::Partner(args) => partner::run(&global, &args).await,
         Command::Undo(args) => undo::run(&global, &args).await,
         Command::Prove(args) => prove::run(&global, &args).await,
         Command::Report(args) => report::run(&global, &args).await,

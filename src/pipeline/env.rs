@@ -3,11 +3,13 @@
 //! Built by `app` alone; rooms reach store, transports and clock through their traits only.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::civil::Date;
 
+use super::approval::Approval;
 use super::dossier::Setting;
 use super::ready::ReadyRows;
 use super::select::{SourceRules, Unnamed};
@@ -38,6 +40,9 @@ pub(crate) struct SourceEnv {
 pub(crate) struct PartnerEnv {
     pub(crate) strand: i64,
     pub(crate) transport: FolderTransport,
+    /// The transport's folder: of the version that is approved.
+    pub(crate) folder: PathBuf,
+    pub(crate) approval: Approval,
 }
 
 /// What rooms work with.
@@ -214,6 +219,23 @@ impl Env {
         self.partners
             .iter()
             .position(|partner| partner.strand == strand)
+    }
+
+    /// The version of a partner file by which what was sent goes on: the approved one while another one waits.
+    pub(crate) fn approved(&self, place: usize) -> (&Rules, &Partner) {
+        let approved = self
+            .partners
+            .get(place)
+            .and_then(|at| at.approval.approved());
+        approved.unwrap_or_else(|| (&self.rules, &self.rules.partners[place]))
+    }
+
+    /// The folder that a partner file and the config name now.
+    pub(crate) fn folder_wanted(&self, partner: &Partner) -> PathBuf {
+        self.config
+            .transport(&partner.deliver.transport.value)
+            .map(|transport| transport.folder(&partner.id))
+            .unwrap_or_default()
     }
 
     /// Partner files with their places in the ledger.

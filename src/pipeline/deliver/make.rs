@@ -25,7 +25,7 @@ pub(super) struct Numbered {
 /// Header of the first column of a notice.
 const WHAT_TO_DO: &str = "What to do";
 
-/// By which rules a drop is made: those in force, or those it was made by once.
+/// By which rules a drop is made: those in force and approved, or those it was made by once.
 pub(super) enum By {
     InForce(usize),
     Kept(Box<Rules>),
@@ -110,7 +110,7 @@ impl Maker {
     pub(super) fn add(&mut self, planned: Vec<Planned>, fetched: &Fetched) -> anyhow::Result<()> {
         let env = Arc::clone(&self.env);
         let rules = match &self.by {
-            By::InForce(_) => &env.rules,
+            By::InForce(place) => env.approved(*place).0,
             By::Kept(rules) => rules,
         };
         let partner = partner(&env, &self.by)?;
@@ -191,7 +191,7 @@ fn what_to_do(action: Action, changed: &str) -> std::borrow::Cow<'_, str> {
 
 fn partner<'m>(env: &'m Env, by: &'m By) -> anyhow::Result<&'m Partner> {
     let partner = match by {
-        By::InForce(place) => env.rules.partners.get(*place),
+        By::InForce(place) => Some(env.approved(*place).1),
         By::Kept(rules) => rules.partners.first(),
     };
     partner.ok_or_else(|| anyhow::anyhow!("a kept mapping has no partner"))

@@ -209,12 +209,9 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
     else {
         return Ok(());
     };
-    let partner = &env.rules.partners[place];
+    let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
     let named = || format!("{} of partner {}", file.name, partner.id);
-    let Some(transport) = env.config.transport(&partner.deliver.transport.value) else {
-        return Ok(());
-    };
-    let path = transport.folder(&partner.id).join("out").join(&file.name);
+    let path = at.folder.join("out").join(&file.name);
     let Ok(bytes) = std::fs::read(&path) else {
         return Ok(());
     };

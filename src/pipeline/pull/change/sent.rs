@@ -80,7 +80,7 @@ pub(super) fn names_another(case: &Case<'_>) -> bool {
 
 fn reviewed<'c>(case: &Case<'c>, trees: &'c Trees<'c>) -> Option<Review> {
     let rules = case.env.source_rules(&case.env.sources[case.source].config);
-    let view = case.view(trees);
+    let view = case.partner_view(trees);
     Some(review(
         &view,
         trees.consent(),
@@ -145,11 +145,11 @@ fn renumbered(case: &Case<'_>, trees: &Trees<'_>) -> bool {
 
 /// Whether a cell that the partner has would be another one today.
 fn amendment(case: &Case<'_>) -> Result<bool, Reason> {
-    let (Some(partner), Some(Ok(sent))) =
-        (case.partner(), case.past.sent.as_ref().map(Dossier::trees))
+    let (Some(place), Some(Ok(sent))) = (case.place(), case.past.sent.as_ref().map(Dossier::trees))
     else {
         return Ok(false);
     };
+    let partner = case.env.approved(place);
     headers(case.env, case.source, partner, case.leg, &sent, case.trees)
         .map(|headers| !headers.is_empty())
 }
