@@ -216,7 +216,7 @@ const WIDER: &[Pair] = &[
         "https://a.example",
         "https://b.example",
         &[
-            "[deliver] column \"Alone\": no column had this expression; it shows patient.extension.value",
+            "[deliver] column \"Alone\": no column had this expression; it shows patient.extension.url, patient.extension.value",
         ],
     ),
 ];
