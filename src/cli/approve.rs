@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{DONE, Global, emit, known};
+use super::{DONE, Global, emit, known, signature};
 use crate::app::{ApprovalLine, Refused, approvals};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::Reason;
@@ -13,9 +13,6 @@ use crate::pipeline::approval::approve;
 use crate::pipeline::env::Env;
 use crate::store::HeldQuery;
 use crate::store::chain::hex;
-
-/// Characters of a name, which stands in the ledger.
-const NAME_MAX: usize = 100;
 
 /// What is approved, by whom, and why.
 #[derive(clap::Args)]
@@ -34,13 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
-    let (by, because) = (args.by.trim(), args.because.trim());
-    if by.is_empty() || because.is_empty() {
-        anyhow::bail!("--by and --because must say something");
-    }
-    if by.chars().count() > NAME_MAX || by.chars().any(char::is_control) {
-        anyhow::bail!("--by takes a name of at most {NAME_MAX} characters");
-    }
+    let (by, because) = signature(&args.by, &args.because)?;
     let app = global.open(None).await?;
     let ended = settle(app.env(), args, by, because).await;
     app.close().await;

@@ -13,7 +13,7 @@ use super::env::Env;
 use crate::domain::Instant;
 use crate::partner::wider::{Section, Version, Wider, wider};
 use crate::partner::{Partner, Rules};
-use crate::seal::{Digest, Spot, sha256};
+use crate::seal::{Digest, sha256};
 use crate::store::chain::{hex, unhex};
 use crate::store::rows::LedgerRow;
 use crate::store::{Batch, Entry, Kind, Store, StoreError, fold};
@@ -261,15 +261,10 @@ pub(crate) async fn approve(
     by: &str,
     because: &str,
 ) -> anyhow::Result<()> {
-    let id = env.ids.take(&*env.store, env.strand, 1).await?.next();
-    let spot = Spot {
-        column: "note.sealed",
-        row: id,
-        holder: env.key_id,
-    };
-    let sealed = env.key.seal(spot, env.stream().bytes(), because.as_bytes());
+    let note = env.seal_note(because).await?;
+    let id = note.0;
     let mut batch = Batch::new(env.strand, env.now());
-    batch.notes.push((id, env.key_id, sealed));
+    batch.notes.push(note);
     entry(env, place, How::Approved).put(&mut batch, Some((by, id)));
     env.store.commit(batch).await?;
     Ok(())

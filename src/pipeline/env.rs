@@ -256,6 +256,21 @@ impl Env {
         self.keys.unwrap(row.id, &row.wrapped)
     }
 
+    /// A text of a person under seal: the note's id, its holder, and what is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn seal_note(&self, text: &str) -> Result<(i64, i64, Vec<u8>), StoreError> {
+        let id = self.ids.take(&*self.store, self.strand, 1).await?.next();
+        let spot = Spot {
+            column: "note.sealed",
+            row: id,
+            holder: self.key_id,
+        };
+        let sealed = self.key.seal(spot, self.stream().bytes(), text.as_bytes());
+        Ok((id, self.key_id, sealed))
+    }
+
     /// Keys by id; those that were destroyed are missing.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ mod receipt;
 mod reconcile;
 mod redecide;
 pub(crate) mod replay;
+pub(crate) mod reveal;
 pub(crate) mod select;
 pub(crate) mod story;
 pub(crate) mod undo;

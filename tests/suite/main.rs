@@ -27,6 +27,7 @@ mod gp_faults;
 mod gp_kill;
 mod gp_servers;
 mod gp_tls;
+mod identify;
 mod loop_fhir;
 mod map_diff;
 mod map_forms;
