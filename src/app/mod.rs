@@ -85,6 +85,8 @@ impl App {
         let env = &self.env;
         let run = env.ids.take(&*env.store, env.strand, 1).await?.next();
         let mut batch = Batch::new(env.strand, env.now());
+        // Before the run's own row: the next one looks for that among the last.
+        approval::note(env, &mut batch).await?;
         let names: Vec<&str> = stages.iter().map(|stage| stage.code()).collect();
         batch.push(Entry::plain(
             Kind::Run,
@@ -92,7 +94,6 @@ impl App {
             format!("\"{}\",\"{}\"", hex(&env.rules.hash), names.join(" ")),
         ));
         batch.rules.push((env.rules.hash, 2, String::new()));
-        approval::note(env, &mut batch).await?;
         let begun = env.store.commit(batch).await?;
         let StageOutcome {
             counts,

@@ -93,21 +93,6 @@ impl World {
             .kith(&[&act[..], &["--by", by, "--because", because]].concat())
     }
 
-    /// The rows that wait, by the person's number; all of them for the approval.
-    fn waiting(&self, summary: &Value) -> usize {
-        let held = summary["held"].as_array().unwrap();
-        for hold in held.iter().filter(|hold| hold["reason"] != "stop-open") {
-            assert_eq!(hold["reason"], "not-approved", "{hold}");
-            assert_eq!(
-                (&hold["owner"], &hold["partner"]),
-                (&json!("ig"), &json!(PARTNER))
-            );
-        }
-        held.iter()
-            .filter(|hold| hold["reason"] == "not-approved")
-            .count()
-    }
-
     fn last_drop(&self) -> Table {
         let drops = self.home.drops(PARTNER);
         table::read(drops.last().expect("a drop"), Layout::COMMA)
@@ -124,6 +109,21 @@ impl World {
         let proof = self.home.kith(&["prove", "--json"]).expect_code(0).json();
         assert_eq!(proof["balanced"], true, "{proof}");
     }
+}
+
+/// How many rows wait, all of them for the approval.
+fn waiting(summary: &Value) -> usize {
+    let held = summary["held"].as_array().unwrap();
+    for hold in held.iter().filter(|hold| hold["reason"] != "stop-open") {
+        assert_eq!(hold["reason"], "not-approved", "{hold}");
+        assert_eq!(
+            (&hold["owner"], &hold["partner"]),
+            (&json!("ig"), &json!(PARTNER))
+        );
+    }
+    held.iter()
+        .filter(|hold| hold["reason"] == "not-approved")
+        .count()
 }
 
 fn person(n: u32) -> [Value; 2] {
@@ -160,7 +160,7 @@ fn a_wider_version_waits_for_a_second_person_and_what_was_sent_goes_on() {
     records.extend(person(4));
     world.write(&records);
     let summary = world.run(1);
-    assert_eq!(world.waiting(&summary), 1, "{summary}");
+    assert_eq!(waiting(&summary), 1, "{summary}");
     assert_eq!(world.last_drop().header, sent.header, "the old columns");
     let married = ("AMEND".to_owned(), "Person1 Carefuller".to_owned());
     assert_eq!(world.actions(), [married, said("STOP", 2)], "no NEW");
@@ -182,7 +182,7 @@ fn a_wider_version_waits_for_a_second_person_and_what_was_sent_goes_on() {
         let refused = world.approve(writer).expect_code(2);
         assert!(refused.stderr.contains("PTR-061"), "{}", refused.stderr);
     }
-    assert_eq!(world.waiting(&world.run(1)), 1, "nothing was approved");
+    assert_eq!(waiting(&world.run(1)), 1, "nothing was approved");
     let approved = world.approve("B. Reader").expect_code(0).json();
     assert_eq!(approved["waiting"], 1, "{approved}");
     assert_eq!(approved["wider"].as_array().unwrap().len(), 2, "{approved}");
@@ -190,7 +190,7 @@ fn a_wider_version_waits_for_a_second_person_and_what_was_sent_goes_on() {
     assert!(twice.stderr.contains("PTR-062"), "{}", twice.stderr);
     let summary = world.run(1);
     assert_eq!(summary["approvals"], json!([]));
-    assert_eq!(world.waiting(&summary), 0, "it goes on by itself");
+    assert_eq!(waiting(&summary), 0, "it goes on by itself");
     assert_eq!(world.actions(), [said("NEW", 4)]);
     let drop = world.last_drop();
     let phone = drop.column("Phone");
@@ -266,9 +266,9 @@ fn narrowing_and_reformatting_need_nobody_and_a_version_taken_back_releases_what
     // Wider, then as it was: nobody has to approve that.
     world.widen();
     world.refer(&[3]);
-    assert_eq!(world.waiting(&world.run(1)), 1);
+    assert_eq!(waiting(&world.run(1)), 1);
     world.home.write("mappings/partners/elm.toml", &first);
-    assert_eq!(world.waiting(&world.run(0)), 0);
+    assert_eq!(waiting(&world.run(0)), 0);
     assert_eq!(world.actions(), [said("NEW", 3)]);
 
     // Narrower at once; and what it was before is wider then.
@@ -277,12 +277,12 @@ fn narrowing_and_reformatting_need_nobody_and_a_version_taken_back_releases_what
         "consent = \"implied\"\nopen_legs_max = 5",
     );
     world.refer(&[4]);
-    assert_eq!(world.waiting(&world.run(0)), 0);
+    assert_eq!(waiting(&world.run(0)), 0);
     assert_eq!(world.actions(), [said("NEW", 4)]);
     world.home.write("mappings/partners/elm.toml", &first);
     world.refer(&[5]);
     let summary = world.run(1);
-    assert_eq!(world.waiting(&summary), 1);
+    assert_eq!(waiting(&summary), 1);
     let wider = &summary["approvals"][0]["wider"];
     assert_eq!(wider[0]["key"], "open_legs_max", "{wider}");
     // The first version names no writer, so nobody can be told apart.
@@ -305,7 +305,7 @@ fn drops_stay_where_they_went_and_what_had_not_left_waits() {
     request["status"] = json!("revoked");
     world.write(&[patient, later(request)]);
     let summary = world.run(1);
-    assert_eq!(world.waiting(&summary), 1, "{summary}");
+    assert_eq!(waiting(&summary), 1, "{summary}");
     let wider = summary["approvals"][0]["wider"].as_array().unwrap();
     assert_eq!(wider.len(), 1);
     assert_eq!(
@@ -323,7 +323,7 @@ fn drops_stay_where_they_went_and_what_had_not_left_waits() {
     world.edit("[partner]\n", "[partner]\nchanged_by = \"A. Writer\"\n");
     world.approve("B. Reader").expect_code(0);
     let summary = world.run(1);
-    assert_eq!(world.waiting(&summary), 0, "{summary}");
+    assert_eq!(waiting(&summary), 0, "{summary}");
     let out = world.home.below("var/elsewhere/elm/out");
     let drops: Vec<_> = fs::read_dir(out)
         .unwrap()
@@ -352,8 +352,8 @@ fn an_agreement_past_its_end_sends_nothing_new_and_its_renewal_is_approved() {
     assert_eq!(summary["approvals"], json!([]), "an end is no widening");
     world.edit(&until(-1), &until(30));
     world.edit("[partner]\n", "[partner]\nchanged_by = \"A. Writer\"\n");
-    assert_eq!(world.waiting(&world.run(1)), 1);
+    assert_eq!(waiting(&world.run(1)), 1);
     world.approve("B. Reader").expect_code(0);
-    assert_eq!(world.waiting(&world.run(0)), 0);
+    assert_eq!(waiting(&world.run(0)), 0);
     assert_eq!(world.actions(), [said("NEW", 2)]);
 }
