@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// Why, kept sealed
     #[arg(long, value_name = "TEXT")]
     because: String,
+    /// Act as of this instant: for an installation that was run as of a later day
+    #[arg(long, value_name = "INSTANT")]
+    as_of: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -32,7 +35,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let (by, because) = signature(&args.by, &args.because)?;
-    let app = global.open(None).await?;
+    let app = global.open(args.as_of.as_deref()).await?;
     let ended = settle(app.env(), args, by, because).await;
     app.close().await;
     ended.map(|()| DONE)
@@ -91,7 +94,7 @@ fn tell(
         emit(format_args!("    {}\n", wider.text))?;
     }
     emit(format_args!(
-        "{waiting} referrals wait for it; the next run decides them again.\n"
+        "Waiting for it: {waiting}; the next run decides them again.\n"
     ))
 }
 

@@ -96,12 +96,20 @@ fn share(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
         .iter()
         .filter(|field| allows(&old.fields, field))
         .collect();
-    let mut found = Vec::new();
-    for field in after.rules.fields.iter() {
-        if allows(&new.fields, field) {
-            found.extend(gained(field, &had, Section::Share, "fields"));
-        }
-    }
+    let gains: Vec<(&Field, Wider)> = after
+        .rules
+        .fields
+        .iter()
+        .filter(|field| allows(&new.fields, field))
+        .filter_map(|field| Some((field, gained(field, &had, Section::Share, "fields")?)))
+        .collect();
+    // The parts of a whole that is named are not named again.
+    let part = |field: &Field| gains.iter().any(|(whole, _)| field.part_of(whole));
+    let mut found: Vec<Wider> = gains
+        .iter()
+        .filter(|(field, _)| !part(field))
+        .map(|(_, wider)| wider.clone())
+        .collect();
     let element_entries = |entries: &'_ [String], fields: &FieldSet| -> Vec<String> {
         let elements = entries.iter().filter(|entry| !fields.shareable(entry));
         elements.map(|entry| plain(entry)).collect()

@@ -219,6 +219,14 @@ const WIDER: &[Pair] = &[
             "[deliver] column \"Alone\": no column had this expression; it shows patient.extension.url, patient.extension.value",
         ],
     ),
+    (
+        "\"patient.phone\",",
+        "\"patient.phone\", \"patient.address\",",
+        &[
+            "[share] fields: patient.address is new; it shows patient.address.city, patient.address.line, patient.address.postalCode, patient.address.text",
+            "[share] fields: patient.no_fixed_abode is new; it shows patient.address.postalCode",
+        ],
+    ),
 ];
 
 #[test]

@@ -195,6 +195,16 @@ fn a_wider_version_waits_for_a_second_person_and_what_was_sent_goes_on() {
     let drop = world.last_drop();
     let phone = drop.column("Phone");
     assert_eq!(drop.rows[0][phone], "07700 900104", "by the new columns");
+    for (row, how) in [
+        (&sent.rows[0], "(first) of the partner's file"),
+        (
+            &drop.rows[0],
+            "(approved by B. Reader) of the partner's file",
+        ),
+    ] {
+        let told = world.home.kith(&["trace", &row[0]]).expect_code(0).stdout;
+        assert!(told.contains(how), "{told}");
+    }
     world.proven();
 }
 
@@ -356,4 +366,22 @@ fn an_agreement_past_its_end_sends_nothing_new_and_its_renewal_is_approved() {
     world.approve("B. Reader").expect_code(0);
     assert_eq!(waiting(&world.run(0)), 0);
     assert_eq!(world.actions(), [said("NEW", 2)]);
+}
+
+#[test]
+fn what_cannot_send_yet_may_still_be_written() {
+    let home = Home::new();
+    install(&home, SOURCE, SHARE, COLUMNS);
+    let mut world = World { home, extract: 0 };
+    world.edit("[partner]\n", "[partner]\nmode = \"shadow\"\n");
+    world.refer(&[1]);
+    world.run(0);
+    world.widen();
+    world.edit("mode = \"shadow\"\n", "");
+    let summary = world.run(0);
+    assert_eq!(summary["approvals"], json!([]), "the first that could send");
+    assert_eq!(world.actions(), [said("NEW", 1)]);
+    world.edit("\"patient.phone\"", "\"patient.phone\", \"patient.email\"");
+    let summary = world.run(1);
+    assert_eq!(summary["approvals"][0]["partner"], PARTNER, "a later one");
 }

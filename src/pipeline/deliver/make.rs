@@ -11,7 +11,7 @@ use crate::domain::{Action, LegReference};
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, Look, sha256};
 use crate::store::rows::DropRow;
-use crate::tabular::{RowWriter, RowsByAction};
+use crate::tabular::{Format, RowWriter, RowsByAction};
 
 /// A drop's number and the London day on which it was first made.
 #[derive(Clone, Copy)]
@@ -45,6 +45,8 @@ pub(super) struct Planned {
 pub(crate) struct Made {
     pub(crate) bytes: Vec<u8>,
     pub(super) header_sha256: Digest,
+    /// As the version says that it was made by.
+    pub(super) format: Format,
     pub(crate) actions: RowsByAction,
     pub(super) rows: Vec<DropRow>,
 }
@@ -171,7 +173,9 @@ impl Maker {
 
     /// Ends the file.
     pub(super) fn finish(self) -> anyhow::Result<Made> {
+        let format = partner(&self.env, &self.by)?.deliver.format;
         Ok(Made {
+            format,
             bytes: self.writer.finish()?,
             header_sha256: self.header_sha256,
             actions: self.written.actions,

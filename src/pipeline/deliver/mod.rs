@@ -367,7 +367,7 @@ fn publish(
         rows: made.actions,
         sha256: hex(&sha256(&[&made.bytes])),
         header_sha256: hex(&made.header_sha256),
-        format: partner.deliver.format.into(),
+        format: made.format.into(),
     };
     let manifest = manifest.to_bytes();
     let manifest_name = manifest_name(&file.name);
