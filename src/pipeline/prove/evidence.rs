@@ -84,7 +84,10 @@ async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Re
                     }
                     Kind::Prepared => {
                         vouched.drops.insert(row.subject, (hex(2), hex(3)));
-                        vouched.texts.insert(hex(4));
+                        // A file for a practice is made by no partner's text.
+                        vouched
+                            .texts
+                            .extend(Some(hex(4)).filter(|hash| !hash.is_empty()));
                     }
                     Kind::RulesInForce => vouched.texts.extend([hex(0), hex(1)]),
                     Kind::Returned => {
