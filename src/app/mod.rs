@@ -2,6 +2,7 @@
 //!
 //! In: a config file, a clock and entropy. Out: an [`App`] whose methods are what commands do.
 
+pub(crate) mod approvals;
 mod cells;
 mod nightly;
 pub(crate) mod online;
@@ -13,6 +14,7 @@ mod sweep_tests;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use approvals::ApprovalLine;
 use jiff::civil::Date;
 pub(crate) use open::{Options, Refused, load};
 pub(crate) use summary::{CertificateLine, Summary};
@@ -20,6 +22,7 @@ pub(crate) use summary::{CertificateLine, Summary};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::Stage;
 pub(crate) use crate::pipeline::Only;
+use crate::pipeline::approval;
 use crate::pipeline::env::Env;
 use crate::pipeline::prove::Proof;
 use crate::pipeline::{self, StageOutcome};
@@ -82,6 +85,8 @@ impl App {
         let env = &self.env;
         let run = env.ids.take(&*env.store, env.strand, 1).await?.next();
         let mut batch = Batch::new(env.strand, env.now());
+        // Before the run's own row: the next one looks for that among the last.
+        approval::note(env, &mut batch).await?;
         let names: Vec<&str> = stages.iter().map(|stage| stage.code()).collect();
         batch.push(Entry::plain(
             Kind::Run,
@@ -102,6 +107,8 @@ impl App {
                 Place::detail(format!("run {run}")),
             ));
         }
+        let waiting = approvals::of(env);
+        diagnostics.extend(waiting.iter().map(ApprovalLine::diagnostic));
         if stages.contains(&Stage::Reconcile) {
             nightly::publish_last_night(env).await?;
         }

@@ -10,6 +10,8 @@ use crate::config::{Config, SecretPlace};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Clock, Entropy};
 use crate::partner::Rules;
+use crate::partner::model::Sends;
+use crate::pipeline::approval;
 use crate::pipeline::env::{Env, IdRanges, PartnerEnv, SourceEnv};
 use crate::pipeline::ready::ReadyRows;
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
@@ -116,23 +118,41 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         let source = source(&env, place).await?;
         env.sources.push(source);
     }
-    for partner in &env.rules.partners {
-        let strand = store.strand(&format!("partner:{}", partner.id)).await?.id;
-        let transport = env
-            .config
-            .transport(&partner.deliver.transport.value)
-            .map(|transport| transport.folder(&partner.id))
-            .unwrap_or_default();
-        env.partners.push(PartnerEnv {
-            strand,
-            transport: FolderTransport::new(&transport, &partner.id, FILE_MODE),
-        });
-    }
+    partners(&mut env).await?;
     Ok(App {
         env: Arc::new(env),
         store,
         _lock: lock,
     })
+}
+
+/// Each partner's strand and folder, and whether its file may send what is new.
+async fn partners(env: &mut Env) -> anyhow::Result<()> {
+    let known = approval::recorded(&*env.store, env.strand).await?;
+    for place in 0..env.rules.partners.len() {
+        let partner = &env.rules.partners[place];
+        let name = format!("partner:{}", partner.id);
+        let strand = env.store.strand(&name).await?.id;
+        let asked = approval::Asked {
+            rules: &env.rules,
+            partner,
+            strand,
+            home: &env.config.home,
+            folder: env.folder_wanted(partner),
+        };
+        let (approval, folder) = approval::judge(&*env.store, &known, asked).await?;
+        let transport = FolderTransport::new(&folder, &partner.id, FILE_MODE);
+        if approval.waiting().is_some() {
+            env.rules.partners[place].sends = Sends::NothingNew;
+        }
+        env.partners.push(PartnerEnv {
+            strand,
+            transport,
+            folder,
+            approval,
+        });
+    }
+    Ok(())
 }
 
 /// Makes a folder that only its owner may enter.
@@ -180,7 +200,7 @@ fn lock(config: &Config) -> anyhow::Result<std::fs::File> {
     }
 }
 
-fn store_refused(error: &StoreError, config: &Config) -> Refused {
+pub(super) fn store_refused(error: &StoreError, config: &Config) -> Refused {
     let code = if matches!(error, StoreError::Newer { .. }) {
         Code::StoreNewer
     } else {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::approvals::{self, ApprovalLine};
 use crate::domain::{Action, Instant, Stage};
 use crate::pipeline::env::Env;
 use crate::store::HeldQuery;
@@ -25,6 +26,8 @@ pub(crate) struct Summary {
     pub(crate) held: Vec<HeldLine>,
     /// What the newest pull of each source can promise.
     pub(crate) certificates: Vec<CertificateLine>,
+    /// Partner files that allow more than was approved: nothing new goes out by them.
+    pub(crate) approvals: Vec<ApprovalLine>,
 }
 
 /// The counts of a room: `received = accepted + repeated + rejected + held`.
@@ -88,9 +91,10 @@ pub(crate) struct WindowLine {
 impl Summary {
     /// Whether anything waits for a person; shadow and what is closed at the source do not.
     pub(crate) fn waits(&self) -> bool {
-        self.held.iter().any(|hold| {
-            crate::domain::Reason::from_code(&hold.reason).is_none_or(|reason| !reason.quiet())
-        })
+        !self.approvals.is_empty()
+            || self.held.iter().any(|hold| {
+                crate::domain::Reason::from_code(&hold.reason).is_none_or(|reason| !reason.quiet())
+            })
     }
 }
 
@@ -184,6 +188,7 @@ async fn summary(env: &Env, books: Vec<BookRow>, only: Option<&[i64]>) -> anyhow
         partners: partners(env, &drops, only).await?,
         held: held(env, &names).await?,
         certificates: certificates(env, &names).await?,
+        approvals: approvals::of(env),
     })
 }
 

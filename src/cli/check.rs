@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{DONE, FAILED, Global, check_examples, emit, print_diagnostics};
-use crate::app::Refused;
 use crate::app::online::{self, Line};
+use crate::app::{ApprovalLine, Refused, approvals};
 use crate::config::Config;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::Clock;
@@ -44,6 +44,14 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
             return Ok(FAILED);
         }
     };
+    let approvals = match approvals::of_files(&config, &rules).await {
+        Ok(lines) => lines,
+        Err(Refused(found)) => {
+            problems.extend(found);
+            Vec::new()
+        }
+    };
+    problems.extend(approvals.iter().map(ApprovalLine::diagnostic));
     let examples = args
         .fixtures
         .then(|| check_examples::check(&config, &rules));
@@ -66,10 +74,13 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         let online: Vec<_> = online.iter().map(line_json).collect();
         let counts =
             examples.map(|examples| json!({"files": examples.files, "rows": examples.rows}));
-        let all = json!({"ok": !refused, "problems": to_json(&problems), "partners": partners, "online": online, "examples": counts});
+        let all = json!({"ok": !refused, "problems": to_json(&problems), "partners": partners, "online": online, "examples": counts, "approvals": approvals});
         emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
     } else {
         print_all(&config, &rules, &problems, &online)?;
+        for line in &approvals {
+            emit(format_args!("{}", line.text()))?;
+        }
         if let Some(examples) = &examples {
             let (files, rows) = (examples.files, examples.rows);
             emit(format_args!("{files} example files, {rows} rows\n"))?;

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
+use super::identify::Identify;
 use super::trace::leg_of;
 use super::{DONE, Global, emit, known};
 use crate::app::App;
@@ -31,6 +32,8 @@ enum Act {
     Show {
         /// Its number
         number: i64,
+        #[command(flatten)]
+        identify: Identify,
     },
     /// Decide again with today's data; overrides nothing
     Release {
@@ -91,11 +94,11 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
             app.close().await;
             code
         }
-        Act::Show { number } => {
-            let app = global.open_for_reading(None).await?;
-            let hold = one(&app, number).await?;
-            emit(format_args!("{}\n", describe(&app, &hold).await?))?;
+        Act::Show { number, identify } => {
+            let app = identify.open(global).await?;
+            let shown = describe(&app, number, &identify).await;
             app.close().await;
+            emit(format_args!("{}\n", shown?))?;
             Ok(DONE)
         }
         act => {
@@ -114,7 +117,7 @@ async fn settle(app: &App, act: Act) -> anyhow::Result<()> {
         Act::Release { number, send, who } => {
             let said = Said {
                 despite_open: send,
-                partner: None,
+                ..Said::default()
             };
             release(app, number, &who, said).await
         }
@@ -127,8 +130,8 @@ async fn settle(app: &App, act: Act) -> anyhow::Result<()> {
             let ids = partners.iter().map(|partner| partner.id.as_str());
             known("partner", &partner, ids)?;
             let said = Said {
-                despite_open: false,
                 partner: partners.iter().position(|known| known.id == partner),
+                ..Said::default()
             };
             release(app, number, &who, said).await
         }
@@ -180,8 +183,9 @@ async fn one(app: &App, number: i64) -> anyhow::Result<HeldRow> {
     found.ok_or_else(|| anyhow::anyhow!("there is no hold {number}: kith held list"))
 }
 
-async fn describe(app: &App, hold: &HeldRow) -> anyhow::Result<String> {
+async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result<String> {
     let env = app.env();
+    let hold = &one(app, number).await?;
     let leg = env.store.legs(vec![hold.leg]).await?.pop();
     let partner = env
         .partner_at(hold.partner)
@@ -195,13 +199,24 @@ async fn describe(app: &App, hold: &HeldRow) -> anyhow::Result<String> {
         .iter()
         .map(|other| other.reference.to_string())
         .collect();
-    let shown = json!({
+    let person = match &leg {
+        Some(leg) => {
+            let at = format!("held show {number}");
+            identify.person(app, leg, &at).await?
+        }
+        None if identify.asked() => anyhow::bail!("hold {number} is about nobody in particular"),
+        None => serde_json::Value::Null,
+    };
+    let mut shown = json!({
         "open_beside": beside,
         "number": hold.number, "open": hold.open, "reason": hold.reason.code(), "what": hold.reason.practice_words(), "owner": hold.reason.owner().code(),
         "stage": Stage::from_number(hold.stage).map_or("", Stage::code), "reference": leg.map(|leg| leg.reference.to_string()), "partner": partner,
         "return": if hold.return_id == 0 { None } else { Some(hold.return_id) }, "row": if hold.row == 0 { None } else { Some(hold.row) },
         "since": Instant(hold.since).utc_text(),
     });
+    if identify.asked() {
+        shown["person"] = person;
+    }
     Ok(serde_json::to_string_pretty(&shown)?)
 }
 

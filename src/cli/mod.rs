@@ -3,12 +3,15 @@
 //! Exit codes: 0 done, 1 done but somebody must act, 2 could not run (`product.md` §3).
 #![allow(clippy::print_stderr, reason = "the command line is where Kith prints")]
 
+mod approve;
+mod audit;
 mod check;
 mod check_examples;
 mod demo;
 mod evaluate;
 mod explain;
 mod held;
+mod identify;
 mod init;
 mod map;
 mod map_diff;
@@ -90,7 +93,9 @@ enum Command {
     Why(why::Args),
     /// What waits for a person, and how to settle it
     Held(held::Args),
-    /// A partner's file: draft it, print its template and criteria
+    /// Who has looked at whose record
+    Audit(audit::Args),
+    /// A partner's file: draft it, print its template and criteria, approve what it widens
     Partner(partner::Args),
     /// Take back what one return told
     Undo(undo::Args),
@@ -158,7 +163,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Trace(args) => trace::run(&global, &args).await,
         Command::Why(args) => why::run(&global, &args).await,
         Command::Held(args) => held::run(&global, args).await,
-        Command::Partner(args) => partner::run(&global, &args),
+        Command::Audit(args) => audit::run(&global, &args).await,
+        Command::Partner(args) => partner::run(&global, &args).await,
         Command::Undo(args) => undo::run(&global, &args).await,
         Command::Prove(args) => prove::run(&global, &args).await,
         Command::Report(args) => report::run(&global, &args).await,
@@ -247,6 +253,21 @@ fn system_entropy() -> anyhow::Result<Entropy> {
     aws_lc_rs::rand::fill(&mut seed)
         .map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
     Ok(Entropy::from_seed(seed))
+}
+
+/// Characters of a name, which stands in the ledger.
+const NAME_MAX: usize = 100;
+
+/// A name and a why that say something.
+fn signature<'a>(by: &'a str, because: &'a str) -> anyhow::Result<(&'a str, &'a str)> {
+    let (by, because) = (by.trim(), because.trim());
+    if by.is_empty() || because.is_empty() {
+        anyhow::bail!("--by and --because must say something");
+    }
+    if by.chars().count() > NAME_MAX || by.chars().any(char::is_control) {
+        anyhow::bail!("--by takes a name of at most {NAME_MAX} characters");
+    }
+    Ok((by, because))
 }
 
 /// Fails on an id that is not configured, naming the nearest.

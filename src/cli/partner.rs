@@ -46,13 +46,16 @@ enum Act {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Let a version that allows more than the one before send; by somebody else than its writer
+    Approve(super::approve::Args),
 }
 
-pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
+pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     match &args.act {
         Act::New { id, from } => new(global, id, from.as_deref()),
         Act::Template { id, out } => template(global, id, out),
         Act::Criteria { id, out } => criteria(global, id, out.as_deref()),
+        Act::Approve(args) => super::approve::run(global, args).await,
     }
 }
 

@@ -73,7 +73,11 @@ fn write_text(out: &mut String, summary: &Summary) -> std::fmt::Result {
     }
     write_rooms(out, summary)?;
     write_legs(out, summary)?;
-    write_waiting(out, summary)
+    write_waiting(out, summary)?;
+    for line in &summary.approvals {
+        write!(out, "\n  {}", line.text())?;
+    }
+    Ok(())
 }
 
 /// The window of a pull, what came, and what is odd about it.

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::identify::{self, Identify};
 use super::{DONE, Global, emit};
 use crate::app::App;
 use crate::domain::{EventKind, Instant, LegReference, Stage};
@@ -18,6 +19,8 @@ pub(super) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    identify: Identify,
 }
 
 /// The leg of a reference as people write it.
@@ -32,8 +35,15 @@ pub(super) async fn leg_of(app: &App, text: &str) -> anyhow::Result<Leg> {
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
-    let app = global.open_for_reading(None).await?;
-    let leg = leg_of(&app, &args.reference).await?;
+    let app = args.identify.open(global).await?;
+    let told = tell(&app, args).await;
+    app.close().await;
+    told.map(|()| DONE)
+}
+
+async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
+    let leg = leg_of(app, &args.reference).await?;
+    let person = args.identify.person(app, &leg, "trace").await?;
     let env = app.env();
     let steps = Walker::new(env).turns(&leg).await?;
     let entries = entries(env, &leg).await?;
@@ -53,7 +63,10 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     if args.json {
         let steps: Vec<_> = steps.iter().map(|step| json!({"at": Instant(step.at).utc_text(), "what": step.what, "strand": step.place.strand, "seq": step.place.seq})).collect();
         let held: Vec<_> = holds.iter().map(|hold| json!({"number": hold.number, "reason": hold.reason.code(), "owner": hold.reason.owner().code(), "since": Instant(hold.since).utc_text()})).collect();
-        let all = json!({"reference": leg.reference.to_string(), "source": source, "partner": partner, "state": leg.now.state.code(), "why": leg.now.why.map(crate::domain::Reason::code), "steps": steps, "entries": entries, "held": held});
+        let mut all = json!({"reference": leg.reference.to_string(), "source": source, "partner": partner, "state": leg.now.state.code(), "why": leg.now.why.map(crate::domain::Reason::code), "steps": steps, "entries": entries, "held": held});
+        if args.identify.asked() {
+            all["person"] = person;
+        }
         emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
     } else {
         emit(format_args!(
@@ -68,6 +81,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
                 .as_deref()
                 .unwrap_or("a source that is no longer configured")
         ))?;
+        identify::print(&person)?;
         for step in &steps {
             emit(format_args!(
                 "  {}  {}\n",
@@ -92,8 +106,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
             ))?;
         }
     }
-    app.close().await;
-    Ok(DONE)
+    Ok(())
 }
 
 /// What came back and how far it is, without any value.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::identify::{self, Identify};
 use super::trace::leg_of;
 use super::{DONE, Global, emit, known};
 use crate::app::App;
@@ -50,10 +51,21 @@ pub(super) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    identify: Identify,
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
-    let app = global.open_for_reading(args.as_of.as_deref()).await?;
+    let app = if args.identify.asked() {
+        if args.reference.is_none() || args.as_of.is_some() {
+            anyhow::bail!(
+                "--identify takes one reference, and not --as-of: one record at a time, as it is now"
+            );
+        }
+        args.identify.open(global).await?
+    } else {
+        global.open_for_reading(args.as_of.as_deref()).await?
+    };
     if let Some(id) = &args.partner {
         let ids = app.env().rules.partners.iter();
         known("partner", id, ids.map(|partner| partner.id.as_str()))?;
@@ -95,10 +107,15 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
             leg.reference
         );
     }
+    let person = args.identify.person(app, &leg, "why").await?;
     if args.json {
-        let shown = in_json(&story, None, args.partner.as_deref());
+        let mut shown = in_json(&story, None, args.partner.as_deref());
+        if args.identify.asked() {
+            shown["person"] = person;
+        }
         emit(format_args!("{}\n", serde_json::to_string_pretty(&shown)?))
     } else {
+        identify::print(&person)?;
         print(&story, None, args.partner.as_deref())
     }
 }

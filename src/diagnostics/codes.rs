@@ -256,6 +256,21 @@ pub(crate) enum Code {
     ///
     /// Fix (ig): Renew the agreement and the day, or close the partner.
     AgreementEnded,
+    /// a partner file allows more than was approved
+    ///
+    /// `[share]` or `[deliver]` shows more, `[select]` takes more people, or drops would go elsewhere. Nothing new is sent; changes go by the approved version, stops always.
+    /// Fix (ig): Look at what is wider and run `kith partner approve ID --by NAME --because "…"`, or take it back.
+    AwaitsApproval,
+    /// an approval needs somebody else than the writer
+    ///
+    /// `[partner] changed_by` says who wrote the version; what it widens is looked at by a second person.
+    /// Fix (ig): Ask somebody else to approve it; if the file does not say who changed it, add `changed_by`.
+    ApprovedByWriter,
+    /// there is nothing to approve
+    ///
+    /// The first version of a partner file, and one that allows no more than before, need nobody.
+    /// Fix (ig): Nothing; `kith status` names the files that wait.
+    NothingToApprove,
     /// an example of a partner comes out otherwise
     ///
     /// `kith check --fixtures` maps the made-up referrals of `mappings/partners/ID.examples/NAME.ndjson` and compares each cell with `NAME.csv`; line and column are those of the CSV.
@@ -517,79 +532,66 @@ pub(crate) enum Code {
     /// a GP system refused an entry
     ///
     /// The entry stays queued as refused, and nobody else's is held up.
-    ///
     /// Fix (it): See the status named; ask the GP system's supplier.
     WriteRefused,
     /// the answer to a write was lost
     ///
     /// It is looked up by its identifier before anything is sent again.
-    ///
     /// Fix (it): Nothing; if it stays, check the network.
     WriteLost,
     /// a GP system could not be reached for writing
     ///
     /// Entries stay queued.
-    ///
     /// Fix (it): Check address, network and certificate.
     WriteUnreachable,
     /// a GP system cannot take what Kith writes
     ///
     /// By its own `CapabilityStatement` it is not FHIR R4, or takes no Observations. Nothing is sent; entries stay queued.
-    ///
     /// Fix (it): Correct the address, ask the supplier to allow creating Observations, or set `push = { kind = "off" }`.
     WriteUnfit,
     /// an entry is in the record more than once
     ///
     /// Several resources on the GP system carry the identifier of one entry. None of them is touched.
-    ///
     /// Fix (practice): Mark all but one as entered in error, then release the hold.
     WriteDuplicate,
     /// the store cannot be opened
     ///
     /// Without the store nothing can be recorded, so nothing is done.
-    ///
     /// Fix (it): Check the path, the disk and the file's owner.
     StoreUnreadable,
     /// the store was written by a newer version
     ///
     /// An older version must not write into it.
-    ///
     /// Fix (it): Use the newer version.
     StoreNewer,
     /// the seal key does not open this store
     ///
     /// A new key would make everything sealed unreadable for ever, so none is made.
-    ///
     /// Fix (it): Put the right key back; see where `kith init` told you to keep a copy.
     SealMismatch,
     /// the store has rows but no seal key
     ///
     /// A new key would make everything sealed unreadable for ever, so none is made.
-    ///
     /// Fix (it): Restore the key from its copy.
     SealMissing,
     /// the seal key can be read by others
     ///
     /// Whoever reads the key and the store reads everything.
-    ///
     /// Fix (it): Run `chmod 0600` on the key, and make sure it belongs to the user that runs Kith.
     SealTooOpen,
     /// --as-of lies before the last recorded event
     ///
     /// The ledger's time never goes back.
-    ///
     /// Fix (it): Give a later instant, or leave `--as-of` away.
     AsOfInPast,
     /// another run is under way
     ///
     /// Two runs at once could do the same work twice.
-    ///
     /// Fix (it): Wait for it to end.
     RunBusy,
     /// the books do not balance
     ///
     /// A finding names the record; nothing was changed.
-    ///
     /// Fix (it): Keep the store as it is and read the finding.
     ProveFinding,
 }

@@ -84,10 +84,11 @@ pub(crate) enum Reason {
     DeathRemoved,
     NotReRead,
     Joined,
+    NotApproved,
 }
 
 /// Number in the store and code of each reason; never reused, never renumbered.
-const TABLE: [(Reason, i64, &str); 77] = [
+const TABLE: [(Reason, i64, &str); 78] = [
     (Reason::NotOurs, 1, "not-ours"),
     (Reason::ClosedAtSource, 2, "closed-at-source"),
     (Reason::DeclinedByPerson, 3, "declined-by-person"),
@@ -165,6 +166,7 @@ const TABLE: [(Reason, i64, &str); 77] = [
     (Reason::DeathRemoved, 87, "death-removed"),
     (Reason::NotReRead, 88, "not-re-read"),
     (Reason::Joined, 95, "joined"),
+    (Reason::NotApproved, 96, "not-approved"),
 ];
 
 /// Who can settle a reason.

@@ -7,7 +7,7 @@ use super::catalogue::Catalogue;
 use super::layout;
 use super::model::{
     AgeYears, ConsentRule, Contact, Identifier, NoPostcode, Partner, PartnerKind, PartnerPush,
-    Places, PostcodeArea, Select, Share, UrgentRule, Volume,
+    Places, PostcodeArea, Select, Sends, Share, UrgentRule, Volume,
 };
 use super::onward::Onward;
 use super::placeholder;
@@ -116,6 +116,7 @@ pub(super) struct About {
     shadow: bool,
     sensitive: bool,
     classes: Vec<String>,
+    changed_by: Option<String>,
     children: bool,
     onward_to: Vec<String>,
     places: Places,
@@ -140,6 +141,8 @@ impl About {
             sensitive: self.sensitive,
             children: self.children,
             classes: self.classes,
+            changed_by: self.changed_by,
+            sends: Sends::Everything,
             select,
             share,
             deliver,
@@ -190,7 +193,6 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
     about.not_yet("home_visits");
     // For people who read the file.
     about.date("verified_on");
-    about.opt_text("changed_by");
     About {
         id: id.value.to_owned(),
         name: about.string("name"),
@@ -205,6 +207,7 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
             .is_some_and(|at| at.value),
         sensitive: about.flag("sensitive", false),
         classes: about.strings("classes"),
+        changed_by: about.opt_string("changed_by"),
         children: false,
         onward_to: Vec::new(),
         places: Places::default(),

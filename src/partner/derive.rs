@@ -138,6 +138,16 @@ pub(crate) enum Derivation {
 }
 
 impl Derivation {
+    /// Whether everyone whose `whole` is known is told nothing more by this one: a part of a name, an address or a date.
+    pub(super) fn part_of(self, whole: Self) -> bool {
+        match whole {
+            Self::Name => matches!(self, Self::Prefix | Self::Family | Self::Given),
+            Self::Address => matches!(self, Self::AddressLine(_) | Self::City | Self::Postcode),
+            Self::BirthDate => self == Self::AgeYears,
+            _ => false,
+        }
+    }
+
     /// The names in `fields.toml`.
     pub(crate) const WORDS: [(&'static str, Self); 48] = [
         ("none", Self::None),

@@ -105,6 +105,23 @@ impl Field {
         }
     }
 
+    /// Whether both find their value in the same way.
+    pub(crate) fn same_rule(&self, other: &Self) -> bool {
+        match (&self.from, &other.from) {
+            (FieldFrom::Rule(one), FieldFrom::Rule(other)) => one == other,
+            (FieldFrom::Path(one), FieldFrom::Path(other)) => one.same_as(other),
+            _ => false,
+        }
+    }
+
+    /// Whether all that it can show is a part of what the other one shows of everyone.
+    pub(crate) fn part_of(&self, whole: &Self) -> bool {
+        match (&self.from, &whole.from) {
+            (FieldFrom::Rule(part), FieldFrom::Rule(whole)) => part.part_of(*whole),
+            _ => false,
+        }
+    }
+
     /// Whether this version cannot read it yet.
     pub(crate) fn unread(&self) -> bool {
         matches!(self.from, FieldFrom::Rule(Derivation::None))

@@ -31,6 +31,7 @@ mod totality;
 pub(crate) mod transforms;
 pub(crate) mod view;
 mod wanted;
+pub(crate) mod wider;
 
 pub(crate) use agreement::{ID_RULE, lawful_id, read_notes, read_volume};
 pub(crate) use codes::TriggerKind;

@@ -31,6 +31,10 @@ pub(crate) struct Partner {
     pub(crate) children: bool,
     /// Classes of recipients that a Consent may name instead of the partner.
     pub(crate) classes: Vec<String>,
+    /// Who wrote this version: somebody else approves what it widens.
+    pub(crate) changed_by: Option<String>,
+    /// Set when the installation is opened, for the file alone does not tell.
+    pub(crate) sends: Sends,
     pub(crate) select: Select,
     pub(crate) share: Share,
     pub(crate) deliver: Deliver,
@@ -44,6 +48,21 @@ pub(crate) struct Partner {
     pub(crate) hash: [u8; 32],
     /// The partner's file and every mapping text it stands on, as one text that `Rules::from_bundle` reads back.
     pub(crate) bundle: String,
+}
+
+impl Partner {
+    /// Whether this version allows more than was approved.
+    pub(crate) fn unapproved(&self) -> bool {
+        self.sends == Sends::NothingNew
+    }
+}
+
+/// What goes out by a version of a partner file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sends {
+    Everything,
+    /// It allows more than was approved.
+    NothingNew,
 }
 
 /// Places of a partner file.
@@ -162,6 +181,11 @@ impl PostcodeArea {
             && self
                 .sector
                 .is_none_or(|sector| inward.trim_start().starts_with(sector))
+    }
+
+    /// Whether every postcode of this area lies in the other one.
+    pub(crate) fn within(&self, other: &Self) -> bool {
+        self.outward == other.outward && (other.sector.is_none() || self.sector == other.sector)
     }
 
     /// As written in the partner file.

@@ -10,6 +10,7 @@ use super::check::{Known, check};
 use super::children::children;
 use super::decimal::Decimal;
 use super::environment::Environment;
+use super::lexer::{Token, tokens};
 use super::model::TypeId;
 use super::operators::{binary, negative};
 use super::parse::{FOCUS_NAMES, parse};
@@ -119,6 +120,18 @@ impl Expression {
             focus: environment.focus(),
             result,
         })
+    }
+
+    /// Whether both are written alike, spaces and comments aside.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        let read = |expression: &Self| tokens(&expression.source).ok();
+        let (Some(one), Some(other)) = (read(self), read(other)) else {
+            return false;
+        };
+        let words = |tokens: &[(Token, usize)]| -> Vec<Token> {
+            tokens.iter().map(|(token, _)| token.clone()).collect()
+        };
+        words(&one) == words(&other)
     }
 
     /// Evaluates it on the context's focus; the items borrow from the trees and from the expression.

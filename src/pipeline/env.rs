@@ -3,11 +3,13 @@
 //! Built by `app` alone; rooms reach store, transports and clock through their traits only.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::civil::Date;
 
+use super::approval::Approval;
 use super::dossier::Setting;
 use super::ready::ReadyRows;
 use super::select::{SourceRules, Unnamed};
@@ -38,6 +40,9 @@ pub(crate) struct SourceEnv {
 pub(crate) struct PartnerEnv {
     pub(crate) strand: i64,
     pub(crate) transport: FolderTransport,
+    /// The transport's folder: of the version that is approved.
+    pub(crate) folder: PathBuf,
+    pub(crate) approval: Approval,
 }
 
 /// What rooms work with.
@@ -216,6 +221,23 @@ impl Env {
             .position(|partner| partner.strand == strand)
     }
 
+    /// The version of a partner file by which what was sent goes on: the approved one while another one waits.
+    pub(crate) fn approved(&self, place: usize) -> (&Rules, &Partner) {
+        let approved = self
+            .partners
+            .get(place)
+            .and_then(|at| at.approval.approved());
+        approved.unwrap_or_else(|| (&self.rules, &self.rules.partners[place]))
+    }
+
+    /// The folder that a partner file and the config name now.
+    pub(crate) fn folder_wanted(&self, partner: &Partner) -> PathBuf {
+        self.config
+            .transport(&partner.deliver.transport.value)
+            .map(|transport| transport.folder(&partner.id))
+            .unwrap_or_default()
+    }
+
     /// Partner files with their places in the ledger.
     pub(crate) fn each_partner(&self) -> impl Iterator<Item = (usize, &Partner, &PartnerEnv)> {
         self.rules
@@ -232,6 +254,21 @@ impl Env {
     /// The row does not open.
     pub(crate) fn unwrap_key(&self, row: &KeyRow) -> Result<HolderKey, crate::seal::SealError> {
         self.keys.unwrap(row.id, &row.wrapped)
+    }
+
+    /// A text of a person under seal: the note's id, its holder, and what is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn seal_note(&self, text: &str) -> Result<(i64, i64, Vec<u8>), StoreError> {
+        let id = self.ids.take(&*self.store, self.strand, 1).await?.next();
+        let spot = Spot {
+            column: "note.sealed",
+            row: id,
+            holder: self.key_id,
+        };
+        let sealed = self.key.seal(spot, self.stream().bytes(), text.as_bytes());
+        Ok((id, self.key_id, sealed))
     }
 
     /// Keys by id; those that were destroyed are missing.

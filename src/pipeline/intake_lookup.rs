@@ -12,7 +12,7 @@ use crate::fhir::service_request;
 use crate::partner::transforms::london_day;
 use crate::partner::{Partner, Rules};
 use crate::path::Arena;
-use crate::seal::Spot;
+use crate::seal::{Digest, Spot};
 use crate::store::rows::{DropFile, DropRow, Leg};
 
 /// What is known by reference.
@@ -76,6 +76,7 @@ async fn versions(
         .store
         .drop_rows_of_legs(own.iter().map(|leg| leg.id).collect())
         .await?;
+    let texts = as_sent(env, partner, files.values()).await?;
     let raws: Vec<_> = rows.iter().map(|row| row.raws).collect();
     let dossiers = kept::dossiers(env, &raws).await?;
     let mut by_leg: HashMap<i64, Vec<(DropRow, Option<super::dossier::Dossier>)>> = HashMap::new();
@@ -106,19 +107,42 @@ async fn versions(
             known.authored_on = known
                 .authored_on
                 .or_else(|| service_request::authored_on(&trees.request).and_then(london_day));
+            let then = texts
+                .get(&file.rule)
+                .and_then(|rules| Some((rules, rules.partners.first()?)));
+            let by = then.unwrap_or((&env.rules, partner));
             known
                 .versions
-                .extend(version(env, &env.rules, partner, &leg, row, file, &trees));
+                .extend(version(env, by, &leg, row, file, &trees));
         }
     }
     Ok(())
 }
 
+/// The partner file as it was for drops that it did not make as it is now: a row is what it was when it was sent.
+async fn as_sent(
+    env: &Env,
+    partner: &Partner,
+    files: impl Iterator<Item = &DropFile>,
+) -> anyhow::Result<HashMap<Digest, Rules>> {
+    let mut texts = HashMap::new();
+    for file in files.filter(|file| file.rule != partner.hash) {
+        if texts.contains_key(&file.rule) {
+            continue;
+        }
+        let text = env.store.rule(file.rule).await?;
+        // One that this program can no longer read is taken as it is now.
+        if let Some(rules) = text.and_then(|text| Rules::from_bundle(&text).ok()) {
+            texts.insert(file.rule, rules);
+        }
+    }
+    Ok(texts)
+}
+
 /// The identity cells and the token of a row as it was sent.
 fn version(
     env: &Env,
-    rules: &Rules,
-    partner: &Partner,
+    (rules, partner): (&Rules, &Partner),
     leg: &Leg,
     row: &DropRow,
     file: &DropFile,

@@ -7,9 +7,12 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::approval::{How, Recorded, recorded};
 use super::env::Env;
 use crate::domain::Action;
 use crate::domain::limits::LEG_TURNS_MAX;
+use crate::seal::Digest;
+use crate::store::chain::hex;
 use crate::store::rows::{DropRow, LedgerRow, Leg, Place, Standing};
 use crate::store::{Kind, fold};
 
@@ -30,8 +33,10 @@ pub(crate) struct Turn {
 /// Walks lives, remembering the drops it has seen.
 pub(crate) struct Walker<'e> {
     env: &'e Env,
-    /// Names of drops by partner strand and id.
-    files: HashMap<i64, HashMap<i64, String>>,
+    /// Drops by partner strand and id: the name, and the version of the partner's file.
+    files: HashMap<i64, HashMap<i64, (String, String)>>,
+    /// Every version of every partner file, once it was asked for.
+    versions: Option<Vec<Recorded>>,
 }
 
 impl<'e> Walker<'e> {
@@ -39,6 +44,7 @@ impl<'e> Walker<'e> {
         Self {
             env,
             files: HashMap::new(),
+            versions: None,
         }
     }
 
@@ -81,14 +87,14 @@ impl<'e> Walker<'e> {
                 .ok_or_else(|| {
                     anyhow::anyhow!("a drop misses a row of this leg: run kith prove")
                 })?;
-            let file = self.file(row.strand, row.subject).await?;
+            let (file, version) = self.file(row.strand, row.subject).await?;
             let action = Action::from_number(sent.action).map_or("", Action::code);
             let changed = match sent.changed.as_str() {
                 "" => String::new(),
                 changed => format!(" ({changed})"),
             };
             let what = format!(
-                "{}: {action} row {} of {file}{changed}",
+                "{}: {action} row {} of {file}{changed}, by version {version} of the partner's file",
                 kind.word(),
                 sent.row
             );
@@ -123,20 +129,39 @@ impl<'e> Walker<'e> {
         Ok((turn, step.prev))
     }
 
-    async fn file(&mut self, partner: i64, drop_id: i64) -> anyhow::Result<String> {
+    async fn file(&mut self, partner: i64, drop_id: i64) -> anyhow::Result<(String, String)> {
         if !self
             .files
             .get(&partner)
             .is_some_and(|known| known.contains_key(&drop_id))
         {
-            let files = self.env.store.drop_files(partner).await?;
-            let names = files.into_iter().map(|file| (file.id, file.name)).collect();
-            self.files.insert(partner, names);
+            let env = self.env;
+            if self.versions.is_none() {
+                self.versions = Some(recorded(&*env.store, env.strand).await?);
+            }
+            let versions = self.versions.as_deref().unwrap_or_default();
+            let files = env.store.drop_files(partner).await?;
+            let known = files.into_iter().map(|file| {
+                let version = version(versions, &file.rule);
+                (file.id, (file.name, version))
+            });
+            self.files.insert(partner, known.collect());
         }
         let known = self.files.get(&partner);
         Ok(known
             .and_then(|known| known.get(&drop_id).cloned())
             .unwrap_or_default())
+    }
+}
+
+/// The first digits of a version, and how it came to be used.
+fn version(versions: &[Recorded], file: &Digest) -> String {
+    let digits = hex(&file[..4]);
+    let mut used = versions.iter().filter(|known| known.file == *file);
+    match used.rfind(|known| known.how != How::Waits) {
+        Some(Recorded { by: Some(by), .. }) => format!("{digits} (approved by {by})"),
+        Some(known) => format!("{digits} ({})", known.how.code()),
+        None => digits,
     }
 }
 

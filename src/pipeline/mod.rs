@@ -4,6 +4,7 @@
 //! room leaves it accepted, repeated, rejected or held. Select and map have no state of their own: pull calls them on
 //! each referral, and again on those that wait.
 
+pub(crate) mod approval;
 mod collect;
 mod deliver;
 pub(crate) mod dossier;
@@ -24,6 +25,7 @@ mod receipt;
 mod reconcile;
 mod redecide;
 pub(crate) mod replay;
+pub(crate) mod reveal;
 pub(crate) mod select;
 pub(crate) mod story;
 pub(crate) mod undo;
@@ -95,6 +97,9 @@ async fn run_outbound(
     // Before each drop, and nightly.
     if wanted.contains(&Stage::Deliver) || wanted.contains(&Stage::Reconcile) {
         outcome.merge(watch::run(env, run, only, watch::Scope::Open).await?);
+    }
+    if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Deliver) {
+        outcome.merge(redecide::stand_back(env, run).await?);
     }
     if wanted.contains(&Stage::Deliver) {
         outcome.merge(deliver::run(env, run, only).await?);

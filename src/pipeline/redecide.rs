@@ -1,13 +1,14 @@
 //! *select* and *map* once more, for referrals that wait: when a place comes free, when the rules have changed, and when
 //! the owner of the question releases them. Always with today's data; it never overrides consent, identity or a stop.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::collect::onward;
 use super::dossier::Dossier;
 use super::env::Env;
 use super::pull::{chunk, persons_alike, rule_tail};
-use super::select::{Known, Trail, objection};
+use super::select::{Known, Trail, barred, objection, review};
 use super::{Only, StageOutcome, kept, map};
 use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
 use crate::path::{Arena, Json};
@@ -39,7 +40,11 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
         let outward = hold.return_id == 0
             && hold.leg > 0
             && (hold.stage == Stage::Select.number() || hold.stage == Stage::Map.number());
-        outward && (hold.reason == Reason::Capacity || env.rules_changed)
+        let approved = hold.reason == Reason::NotApproved
+            && env
+                .partner_at(hold.partner)
+                .is_some_and(|place| !env.rules.partners[place].unapproved());
+        outward && (hold.reason == Reason::Capacity || approved || env.rules_changed)
     };
     let mut free = places(env).await?;
     let legs: Vec<i64> = open.iter().filter(by_itself).map(|hold| hold.leg).collect();
@@ -69,6 +74,70 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
     Ok(outcome)
 }
 
+/// Takes back what was routed and has not left, to partners to whom nothing new goes today: it waits for what they wait for.
+pub(crate) async fn stand_back(env: &Arc<Env>, run: i64) -> anyhow::Result<StageOutcome> {
+    let mut outcome = StageOutcome::default();
+    for (_, partner, at) in env.each_partner() {
+        let Some(reason) = barred(partner, env.today()) else {
+            continue;
+        };
+        let mut after = 0;
+        loop {
+            let limit = i64::try_from(PAGE).unwrap_or(500);
+            let legs = env.store.legs_pending(at.strand, after, limit).await?;
+            let Some(last) = legs.last() else { break };
+            after = last.id;
+            let unsent = |leg: &Leg| {
+                leg.now.state == LegState::Routed && leg.now.pending == Action::New.number()
+            };
+            let mut sources: BTreeMap<i64, Vec<Leg>> = BTreeMap::new();
+            for leg in legs.into_iter().filter(unsent) {
+                sources.entry(leg.source).or_default().push(leg);
+            }
+            for (source, legs) in sources {
+                let counts = take_back(env, (run, source), legs, reason).await?;
+                outcome.count(Stage::Select, &counts);
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+async fn take_back(
+    env: &Env,
+    (run, source): (i64, i64),
+    legs: Vec<Leg>,
+    reason: Reason,
+) -> anyhow::Result<Counts> {
+    let mut counts = Counts::default();
+    let mut batch = Batch::new(source, env.now());
+    for leg in legs {
+        counts.add(Disposition::Held, Some(reason));
+        let after = Standing {
+            state: LegState::Held,
+            why: Some(reason),
+            pending: 0,
+            ..leg.now
+        };
+        batch
+            .held
+            .push(hold(&leg, after.partner, Stage::Select, reason));
+        let (id, seed) = (leg.id, LegSeed::Known(Box::new(leg)));
+        let step = Entry::leg(Kind::Decided, id, seed, after, rule_tail(env));
+        batch.push(step);
+    }
+    batch.books.push(BookRow {
+        run,
+        stage: Stage::Select,
+        source,
+        partner: 0,
+        file: 0,
+        counts: counts.clone(),
+    });
+    env.store.commit(batch).await?;
+    Ok(counts)
+}
+
 /// Free places of partners that have a capacity.
 async fn places(env: &Env) -> anyhow::Result<HashMap<usize, i64>> {
     let open: HashMap<i64, i64> = env.store.open_legs().await?.into_iter().collect();
@@ -90,6 +159,8 @@ pub(crate) struct Said {
     pub(crate) despite_open: bool,
     /// Place in the rules of the partner it shall go to.
     pub(crate) partner: Option<usize>,
+    /// Somebody said so, and it is not looked at again by itself.
+    pub(crate) released: bool,
 }
 
 /// Decides one waiting leg again because its owner said so.
@@ -98,6 +169,10 @@ pub(crate) struct Said {
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Result<Verdict> {
     let mut free = places(env).await?;
+    let said = Said {
+        released: true,
+        ..said
+    };
     let id = leg.id;
     look_again(env, 0, leg, &mut free, said).await?;
     let after = env.store.legs(vec![id]).await?.pop();
@@ -214,6 +289,47 @@ fn hold(leg: &Leg, partner: i64, stage: Stage, reason: Reason) -> HeldRow {
     }
 }
 
+/// A leg that a link worker opened keeps its partner, whatever the request itself asks for; what a change at the practice
+/// made it wait for, only the next change or a person ends.
+fn onward_again(
+    env: &Env,
+    source: usize,
+    leg: &Leg,
+    dossier: &Dossier,
+    said: Said,
+) -> Option<chunk::Outcome> {
+    let target = env.partner_at(leg.now.partner)?;
+    let by_itself = matches!(
+        leg.now.why?,
+        Reason::PartnerDisabled
+            | Reason::Criteria
+            | Reason::Area
+            | Reason::NoPostcode
+            | Reason::Child
+            | Reason::AgreementExpired
+            | Reason::NotApproved
+            | Reason::Shadow
+            | Reason::Capacity
+            | Reason::TooLong
+            | Reason::Unmapped
+            | Reason::Unencodable
+            | Reason::RequiredMissing
+    );
+    let arena = Arena::default();
+    let trees = dossier.trees(&arena).ok()?;
+    let config = &env.sources[source].config;
+    let reference = leg.reference.to_string();
+    let view = trees.view(
+        env.setting(config, &env.rules, env.today()),
+        map::facts(&reference, Action::New, "", 0),
+    );
+    let partner = &env.rules.partners[target];
+    let rules = env.source_rules(config);
+    let found = review(&view, trees.consent(), &rules, partner, true);
+    let may = (by_itself || said.released) && found.stop.is_none() && found.pause.is_none();
+    may.then(|| onward::decide(env, source, target, leg.reference, dossier))
+}
+
 async fn decide(
     env: &Env,
     leg: &Leg,
@@ -224,6 +340,9 @@ async fn decide(
         return Ok(None);
     };
     let source = &env.sources[place].config;
+    if leg.look.is_none() {
+        return Ok(onward_again(env, place, leg, dossier, said));
+    }
     let arena = Arena::default();
     let Ok(trees) = dossier.trees(&arena) else {
         return Ok(None);

@@ -31,6 +31,7 @@ pub(crate) enum Kind {
     Held = 23,
     Released = 24,
     Signed = 25,
+    Viewed = 26,
     Prepared = 30,
     Sent = 31,
     DropDelivered = 32,
@@ -46,7 +47,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::Opened,
         Self::Run,
         Self::RulesInForce,
@@ -62,6 +63,7 @@ impl Kind {
         Self::Held,
         Self::Released,
         Self::Signed,
+        Self::Viewed,
         Self::Prepared,
         Self::Sent,
         Self::DropDelivered,
@@ -112,6 +114,7 @@ impl Kind {
             Self::Held => "held",
             Self::Released => "hold ended",
             Self::Signed => "decided by a person",
+            Self::Viewed => "looked at by a person",
             Self::Prepared => "drop prepared",
             Self::Sent => "sent to the partner",
             Self::DropDelivered => "drop picked up",

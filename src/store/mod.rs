@@ -95,6 +95,8 @@ pub(crate) trait Store: Send + Sync {
     fn commit_all(&self, batches: Vec<Batch>) -> Answer<'_, Vec<Commit>>;
     /// Ledger rows of a strand after `seq`, at most `limit`.
     fn ledger(&self, strand: i64, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;
+    /// Every row of a kind of a strand that has few rows, oldest first.
+    fn ledger_of_kind(&self, strand: i64, kind: i64) -> Answer<'_, Vec<LedgerRow>>;
     /// One ledger row.
     fn ledger_at(&self, place: Place) -> Answer<'_, Option<LedgerRow>>;
     /// Lifts the time of every strand, so that nothing can be written behind a cut.

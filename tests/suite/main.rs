@@ -13,6 +13,7 @@
     reason = "a test that cannot go on fails, and none is slow by a text too many"
 )]
 
+mod approval;
 mod broken;
 mod bulk;
 mod cli;
@@ -26,6 +27,7 @@ mod gp_faults;
 mod gp_kill;
 mod gp_servers;
 mod gp_tls;
+mod identify;
 mod loop_fhir;
 mod map_diff;
 mod map_forms;

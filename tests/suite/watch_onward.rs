@@ -31,10 +31,7 @@ fn an_onward_leg_follows_the_changes_of_its_referral() {
         case("nothing", ELM, |_| {}, "", &[]),
     ];
     let mut world = World::of(&cases);
-    let path = "mappings/partners/elm.toml";
-    let elm = std::fs::read_to_string(world.home.below(path)).expect("a partner file");
-    let elm = elm.replace("kind = \"provider\"", "kind = \"link-worker\"");
-    world.home.write(path, elm + ONWARD);
+    elm_refers_on(&world);
     world.run(&[]);
     refers_everybody_on(&world);
     // Taken in by one run, delivered by the next.
@@ -56,6 +53,42 @@ fn an_onward_leg_follows_the_changes_of_its_referral() {
     assert_eq!(row(4), both("PAUSE"));
     assert_eq!(row(5), []);
     world.home.kith(&["prove"]).expect_code(0);
+}
+
+#[test]
+fn an_onward_leg_waits_until_its_partners_wider_file_is_approved() {
+    let world = World::of(&[case("nothing", ELM, |_| {}, "", &[])]);
+    elm_refers_on(&world);
+    world.run(&[]);
+    let path = "mappings/partners/oak.toml";
+    let oak = std::fs::read_to_string(world.home.below(path)).expect("a partner file");
+    let oak = oak.replace("fields = [", "fields = [\"patient.email\", ");
+    let oak = oak.replace("[partner]", "[partner]\nchanged_by = \"A. Writer\"");
+    world.home.write(path, oak);
+    refers_everybody_on(&world);
+    world.run(&[]);
+    let summary = world.run(&[]);
+    let held = summary["held"].as_array().expect("a list");
+    let of = held.iter().map(|hold| (&hold["reason"], &hold["partner"]));
+    assert_eq!(
+        of.collect::<Vec<_>>(),
+        [(&json!("not-approved"), &json!(OAK))]
+    );
+    assert!(world.files()[OAK].is_empty(), "nothing new goes");
+    let who = ["--by", "B. Reader", "--because", "agreed with the partner"];
+    let approve = [&["partner", "approve", OAK][..], &who].concat();
+    world.home.kith(&approve).expect_code(0);
+    let summary = world.run(&[]);
+    assert_eq!(summary["held"], json!([]), "it goes on by itself");
+    assert_eq!(world.files()[OAK].len(), 1, "to the partner it was for");
+    world.home.kith(&["prove"]).expect_code(0);
+}
+
+fn elm_refers_on(world: &World) {
+    let path = "mappings/partners/elm.toml";
+    let elm = std::fs::read_to_string(world.home.below(path)).expect("a partner file");
+    let elm = elm.replace("kind = \"provider\"", "kind = \"link-worker\"");
+    world.home.write(path, elm + ONWARD);
 }
 
 fn refers_everybody_on(world: &World) {

@@ -7,7 +7,7 @@ mod corrections;
 mod evidence;
 mod intake;
 mod moves;
-mod onward;
+pub(super) mod onward;
 mod volume;
 
 use std::collections::HashMap;

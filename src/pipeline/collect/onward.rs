@@ -7,7 +7,7 @@ use super::super::env::Env;
 use super::super::map;
 use super::super::pull::chunk::{Outcome, standing};
 use super::super::pull::rule_tail;
-use super::super::select::{Holds, criteria};
+use super::super::select::{Holds, barred, criteria};
 use crate::domain::entropy::Stream;
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
 use crate::partner::PartnerKind;
@@ -115,7 +115,7 @@ pub(super) fn open(
 }
 
 /// The target's criteria but consent, which the row itself gives.
-fn decide(
+pub(in crate::pipeline) fn decide(
     env: &Env,
     source: usize,
     place: usize,
@@ -144,6 +144,10 @@ fn decide(
         .find(|criterion| asked(criterion.name) && criterion.holds != Holds::Yes);
     if let Some(failed) = failed {
         return held(Stage::Select, failed.reason);
+    }
+    let shadow = config.shadow.then_some(Reason::Shadow);
+    if let Some(reason) = barred(partner, env.today()).or(shadow) {
+        return held(Stage::Select, reason);
     }
     match map::row(partner, &view, &|fields| env.keys.token(fields)) {
         Ok(_) => Outcome::Routed(place),

@@ -12,7 +12,7 @@ use crate::partner::{Partner, Rules};
 use crate::path::Arena;
 use crate::seal::{Digest, Look, sha256};
 use crate::store::rows::DropRow;
-use crate::tabular::{RowWriter, RowsByAction};
+use crate::tabular::{Format, RowWriter, RowsByAction};
 
 /// A drop's number and the London day on which it was first made.
 #[derive(Clone, Copy)]
@@ -26,7 +26,7 @@ pub(super) struct Numbered {
 /// Header of the first column of a notice.
 const WHAT_TO_DO: &str = "What to do";
 
-/// By which rules a drop is made: those in force, or those it was made by once.
+/// By which rules a drop is made: those in force and approved, or those it was made by once.
 pub(super) enum By {
     InForce(usize),
     Kept(Box<Rules>),
@@ -46,6 +46,8 @@ pub(super) struct Planned {
 pub(crate) struct Made {
     pub(crate) bytes: Vec<u8>,
     pub(super) header_sha256: Digest,
+    /// As the version says that it was made by.
+    pub(super) format: Format,
     pub(crate) actions: RowsByAction,
     pub(super) rows: Vec<DropRow>,
 }
@@ -111,7 +113,7 @@ impl Maker {
     pub(super) fn add(&mut self, planned: Vec<Planned>, fetched: &Fetched) -> anyhow::Result<()> {
         let env = Arc::clone(&self.env);
         let rules = match &self.by {
-            By::InForce(_) => &env.rules,
+            By::InForce(place) => env.approved(*place).0,
             By::Kept(rules) => rules,
         };
         let partner = partner(&env, &self.by)?;
@@ -173,7 +175,9 @@ impl Maker {
 
     /// Ends the file.
     pub(super) fn finish(self) -> anyhow::Result<Made> {
+        let format = partner(&self.env, &self.by)?.deliver.format;
         Ok(Made {
+            format,
             bytes: self.writer.finish()?,
             header_sha256: self.header_sha256,
             actions: self.written.actions,
@@ -193,7 +197,7 @@ fn what_to_do(action: Action, changed: &str) -> std::borrow::Cow<'_, str> {
 
 fn partner<'m>(env: &'m Env, by: &'m By) -> anyhow::Result<&'m Partner> {
     let partner = match by {
-        By::InForce(place) => env.rules.partners.get(*place),
+        By::InForce(place) => Some(env.approved(*place).1),
         By::Kept(rules) => rules.partners.first(),
     };
     partner.ok_or_else(|| anyhow::anyhow!("a kept mapping has no partner"))

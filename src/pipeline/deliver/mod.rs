@@ -134,14 +134,14 @@ async fn deliver_one(
     which: Which,
 ) -> anyhow::Result<Delivered> {
     let mut delivered = Delivered::default();
-    let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
+    let ((rules, partner), at) = (env.approved(place), &env.partners[place]);
     if which == Which::All {
         picked_up(&env, partner, at).await?;
     }
     let mut legs = pending(&env, at.strand).await?;
     legs.retain(|leg| may_go(&env, which, leg));
     // Where the file has no column for it, nobody could tell a stop from a new row.
-    let (news, changes) = if tells_action(&env, partner) {
+    let (news, changes) = if tells_action(rules, partner) {
         (legs, Vec::new())
     } else {
         legs.into_iter()
@@ -183,7 +183,8 @@ async fn drop_to(
     (legs, notice): (Vec<Leg>, bool),
     delivered: &mut Delivered,
 ) -> anyhow::Result<Option<Diagnostic>> {
-    let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
+    // While a wider version waits, what goes to people known already goes by the version that was approved.
+    let ((rules, partner), at) = (env.approved(place), &env.partners[place]);
     if let Err(error) = at.transport.prepare() {
         return Ok(Some(undelivered(partner, &error)));
     }
@@ -198,7 +199,7 @@ async fn drop_to(
     };
     let mut maker = Maker::new(Arc::clone(env), By::InForce(place), of)?;
     for page in legs.chunks(usize::try_from(PAGE).unwrap_or(2_000)) {
-        let planned = plan(env, partner, drop_id, today, page).await?;
+        let planned = plan(env, (rules, partner), (drop_id, today), page).await?;
         maker = add(env, maker, planned).await?;
     }
     let made = maker.finish()?;
@@ -258,9 +259,8 @@ async fn add(env: &Env, mut maker: Maker, planned: Vec<Planned>) -> anyhow::Resu
 /// What a page of legs asks for, row by row.
 async fn plan(
     env: &Env,
-    partner: &Partner,
-    drop_id: i64,
-    today: Date,
+    partner: (&Rules, &Partner),
+    (drop_id, today): (i64, Date),
     legs: &[Leg],
 ) -> anyhow::Result<Vec<Planned>> {
     let sent = last_rows(env, legs).await?;
@@ -331,7 +331,12 @@ async fn last_rows(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<i64, DropR
 }
 
 /// Headers of the columns that differ between what was sent last and what holds now.
-async fn changes(env: &Env, partner: &Partner, leg: &Leg, row: &DropRow) -> anyhow::Result<String> {
+async fn changes(
+    env: &Env,
+    partner: (&Rules, &Partner),
+    leg: &Leg,
+    row: &DropRow,
+) -> anyhow::Result<String> {
     let mut both = kept::dossiers(env, &[row.raws, leg.now.raws]).await?;
     let (new, old) = (both.pop().flatten(), both.pop().flatten());
     let Some(source) = env.source_at(leg.source) else {
@@ -363,7 +368,7 @@ fn publish(
         rows: made.actions,
         sha256: hex(&sha256(&[&made.bytes])),
         header_sha256: hex(&made.header_sha256),
-        format: partner.deliver.format.into(),
+        format: made.format.into(),
     };
     let manifest = manifest.to_bytes();
     let manifest_name = manifest_name(&file.name);
@@ -445,7 +450,7 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
         let Some(place) = env.partner_at(file.partner) else {
             continue;
         };
-        let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
+        let ((_, partner), at) = (env.approved(place), &env.partners[place]);
         let here = Where::detail(format!("partner {}, drop {}", partner.id, file.sequence));
         let remade = remake(env, &file).await?;
         let Some(made) =

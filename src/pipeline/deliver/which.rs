@@ -2,8 +2,9 @@
 
 use super::make::Numbered;
 use crate::domain::{Action, Reason};
-use crate::partner::Partner;
+use crate::partner::{Partner, Rules};
 use crate::pipeline::env::Env;
+use crate::pipeline::select::barred;
 use crate::store::rows::Leg;
 
 /// Which of the waiting rows are delivered.
@@ -13,7 +14,8 @@ pub(super) enum Which {
     UrgentStops,
 }
 
-/// Whether a waiting row may leave: a stop or pause always; what is new only about people whose records were read again.
+/// Whether a waiting row may leave: a stop or pause always; what is new only about people whose records were read again,
+/// to partners to whom it may go today; a change by a version that was approved.
 pub(super) fn may_go(env: &Env, which: Which, leg: &Leg) -> bool {
     let action = Action::from_number(leg.now.pending);
     match which {
@@ -22,15 +24,23 @@ pub(super) fn may_go(env: &Env, which: Which, leg: &Leg) -> bool {
             action == Some(Action::Stop) && at_once
         }
         Which::All => {
-            let new = matches!(action, Some(Action::New | Action::Amend));
-            !(new && env.readings.waits(leg.now.person))
+            let at = env.partner_at(leg.now.partner);
+            let may = match action {
+                Some(Action::New) => at
+                    .is_some_and(|place| barred(&env.rules.partners[place], env.today()).is_none()),
+                Some(Action::Amend) => {
+                    at.is_none_or(|place| env.partners[place].approval.changes_may_go())
+                }
+                _ => return true,
+            };
+            may && !env.readings.waits(leg.now.person)
         }
     }
 }
 
 /// Whether the partner's file says what a row asks for.
-pub(super) fn tells_action(env: &Env, partner: &Partner) -> bool {
-    let action = env.rules.fields.id("leg.action");
+pub(super) fn tells_action(rules: &Rules, partner: &Partner) -> bool {
+    let action = rules.fields.id("leg.action");
     action.is_some_and(|field| partner.deliver.position_of(field).is_some())
 }
 

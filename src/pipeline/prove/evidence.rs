@@ -1,6 +1,6 @@
 //! Evidence: every sealed input is vouched for, every drop and return has its root, files are what was written.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{PAGE, Proof};
@@ -20,6 +20,8 @@ struct Vouched {
     returns: HashMap<i64, Vec<u8>>,
     /// Return, undoing, root.
     undone: Vec<(i64, i64, Vec<u8>)>,
+    /// Hashes of the texts by which drops were made or may be.
+    texts: BTreeSet<Vec<u8>>,
 }
 
 pub(super) async fn check(
@@ -30,6 +32,7 @@ pub(super) async fn check(
     let vouched = vouched(env, strands, proof).await?;
     raws(env, &vouched, proof).await?;
     drops(env, &vouched, proof).await?;
+    texts(env, &vouched, proof).await?;
     returns(env, &vouched, proof).await?;
     undone(env, &vouched, proof).await
 }
@@ -81,7 +84,12 @@ async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Re
                     }
                     Kind::Prepared => {
                         vouched.drops.insert(row.subject, (hex(2), hex(3)));
+                        // A file for a practice is made by no partner's text.
+                        vouched
+                            .texts
+                            .extend(Some(hex(4)).filter(|hash| !hash.is_empty()));
                     }
+                    Kind::RulesInForce => vouched.texts.extend([hex(0), hex(1)]),
                     Kind::Returned => {
                         vouched.returns.insert(row.subject, hex(2));
                     }
@@ -201,6 +209,20 @@ async fn drops(env: &Arc<Env>, vouched: &Vouched, proof: &mut Proof) -> anyhow::
     Ok(())
 }
 
+/// The texts of partner files, and of where their drops go, are those that the ledger names.
+async fn texts(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+    for hash in &vouched.texts {
+        let digest = Digest::try_from(hash.as_slice()).unwrap_or_default();
+        let text = env.store.rule(digest).await?;
+        if text.is_none_or(|text| sha256(&[text.as_bytes()]) != digest) {
+            let place = format!("rule {}", crate::store::chain::hex(hash));
+            proof.find("evidence", "a kept text is missing or was changed", place);
+        }
+    }
+    proof.count("kept texts", vouched.texts.len());
+    Ok(())
+}
+
 /// A drop that still lies in `out/` against its record and its re-make; one that is gone was taken, which is fine.
 async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::Result<()> {
     let Some(place) = env
@@ -209,12 +231,9 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
     else {
         return Ok(());
     };
-    let partner = &env.rules.partners[place];
+    let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
     let named = || format!("{} of partner {}", file.name, partner.id);
-    let Some(transport) = env.config.transport(&partner.deliver.transport.value) else {
-        return Ok(());
-    };
-    let path = transport.folder(&partner.id).join("out").join(&file.name);
+    let path = at.folder.join("out").join(&file.name);
     let Ok(bytes) = std::fs::read(&path) else {
         return Ok(());
     };

@@ -1,6 +1,6 @@
 //! Projections: legs, holds, writes and books as they are, against the fold of the ledger.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{PAGE, Proof};
 use crate::domain::{Action, Counts, LegReference, Reason, Stage};
@@ -191,7 +191,8 @@ async fn born_after(env: &Env, strands: &[Strand], last: i64) -> anyhow::Result<
 
 /// Holds, writes and books.
 async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
-    let mut holds: BTreeMap<i64, (i64, i64, bool)> = BTreeMap::new();
+    let mut holds: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    let mut ended: BTreeSet<i64> = BTreeSet::new();
     let mut pushes: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
     let mut mirrors: BTreeMap<(i64, i64), (i64, i64, i64)> = BTreeMap::new();
     let mut books: BTreeMap<[i64; 5], (i64, Counts)> = BTreeMap::new();
@@ -201,11 +202,12 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
         };
         let at = |place: usize| fold::number(&fields, place).unwrap_or(0);
         match kind {
+            // A hold of an onward leg begins in a partner's strand and ends in the source's, as a write does.
             Kind::Held => {
-                holds.insert(row.subject, (at(0), at(2), true));
+                holds.insert(row.subject, (at(0), at(2)));
             }
             Kind::Released => {
-                holds.entry(row.subject).and_modify(|hold| hold.2 = false);
+                ended.insert(row.subject);
             }
             // Queued stands in the partner's strand, what follows in the source's: no order of strands decides.
             Kind::Queued => {
@@ -234,7 +236,8 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
     let held = env.store.held_all().await?;
     let same = held.len() == holds.len()
         && held.iter().all(|hold| {
-            holds.get(&hold.number) == Some(&(hold.leg, hold.reason.number(), hold.open))
+            holds.get(&hold.number) == Some(&(hold.leg, hold.reason.number()))
+                && hold.open != ended.contains(&hold.number)
         });
     if !same {
         proof.find(

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use super::chunk::{Outcome, Person, Sealed};
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
-use crate::partner::{Partner, View};
+use crate::partner::{Partner, Rules, View};
 use crate::path::Arena;
 use crate::pipeline::dossier::{Dossier, Trees};
 use crate::pipeline::env::Env;
@@ -138,8 +138,9 @@ struct Case<'c> {
 }
 
 impl<'c> Case<'c> {
+    /// The version of the partner's file by which its legs go on.
     fn partner(&self) -> Option<&'c Partner> {
-        self.env.rules.partners.get(self.place()?)
+        self.place().map(|place| self.env.approved(place).1)
     }
 
     fn place(&self) -> Option<usize> {
@@ -149,6 +150,16 @@ impl<'c> Case<'c> {
     fn view(&self, trees: &'c Trees<'c>) -> View<'c> {
         let env = self.env;
         let setting = env.setting(&env.sources[self.source].config, &env.rules, env.today());
+        trees.view(setting, map::facts(self.reference, Action::New, "", 0))
+    }
+
+    /// The same for what is asked of the partner's own file.
+    fn partner_view(&self, trees: &'c Trees<'c>) -> View<'c> {
+        let env = self.env;
+        let rules = self
+            .place()
+            .map_or(&env.rules, |place| env.approved(place).0);
+        let setting = env.setting(&env.sources[self.source].config, rules, env.today());
         trees.view(setting, map::facts(self.reference, Action::New, "", 0))
     }
 
@@ -225,11 +236,11 @@ pub(crate) fn settle(
     }
 }
 
-/// `Changed: …`: the headers of the partner's columns whose cells differ between two versions.
+/// `Changed: …`: the headers of the partner's columns whose cells differ between two versions of the records.
 pub(crate) fn changed_headers(
     env: &Env,
     source: usize,
-    partner: &Partner,
+    partner: (&Rules, &Partner),
     leg: &Leg,
     old: &Trees<'_>,
     new: &Trees<'_>,
@@ -241,12 +252,12 @@ pub(crate) fn changed_headers(
 fn headers(
     env: &Env,
     source: usize,
-    partner: &Partner,
+    (rules, partner): (&Rules, &Partner),
     leg: &Leg,
     old: &Trees<'_>,
     new: &Trees<'_>,
 ) -> Result<String, Reason> {
-    let setting = env.setting(&env.sources[source].config, &env.rules, env.today());
+    let setting = env.setting(&env.sources[source].config, rules, env.today());
     let reference = leg.reference.to_string();
     let facts = map::facts(&reference, Action::Amend, "", 0);
     let tokens = |fields: &[&[u8]]| env.keys.token(fields);
@@ -254,7 +265,7 @@ fn headers(
     let ours = |column: &crate::partner::Column| {
         column
             .field()
-            .is_some_and(|field| env.rules.fields.field(field).name.starts_with("leg."))
+            .is_some_and(|field| rules.fields.field(field).name.starts_with("leg."))
     };
     let after = map::row(partner, &new, &tokens).map_err(|problem| problem.reason)?;
     // What was sent once and could not be written today differs in any case, but nobody could say where.

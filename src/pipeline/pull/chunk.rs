@@ -296,13 +296,13 @@ impl One<'_, '_> {
         let at_stake = now.state == LegState::Routed
             || (now.state.after_sending() && now.asked != stop && now.pending != stop);
         let place = self.env.partner_at(now.partner).filter(|_| at_stake);
-        let Some(partner) = place.and_then(|place| self.env.rules.partners.get(place)) else {
+        let Some((rules, partner)) = place.map(|place| self.env.approved(place)) else {
             return false;
         };
         let source = &self.env.sources[self.source].config;
         let reference = leg.reference.to_string();
         let view = self.trees.view(
-            self.env.setting(source, &self.env.rules, self.env.today()),
+            self.env.setting(source, rules, self.env.today()),
             map::facts(&reference, Action::New, "", 0),
         );
         // An onward leg rests on the person's own word.

@@ -118,6 +118,18 @@ impl<'a> SourceRules<'a> {
     }
 }
 
+/// Why nothing new goes to a partner today, whomever it is about.
+pub(crate) fn barred(partner: &Partner, today: jiff::civil::Date) -> Option<Reason> {
+    let until = partner.share.expires_on;
+    if until.is_some_and(|day| day < today) {
+        Some(Reason::AgreementExpired)
+    } else if partner.unapproved() {
+        Some(Reason::NotApproved)
+    } else {
+        partner.shadow.then_some(Reason::Shadow)
+    }
+}
+
 /// Whether the record says how to make contact safely, and the partner's file has nowhere to say it.
 fn unheard_instructions(view: &View<'_>, partner: &Partner) -> bool {
     let heard = view
@@ -164,6 +176,17 @@ pub(crate) fn objection(
             let ends = expired.then_some(Reason::AgreementExpired);
             trail.check("agreement", ends, || {
                 until.map_or_else(|| "without end".to_owned(), |day| format!("until {day}"))
+            })
+        })
+        .or_else(|| {
+            let ends = partner.unapproved().then_some(Reason::NotApproved);
+            trail.check("approval", ends, || {
+                (if partner.unapproved() {
+                    "the file allows more than was approved"
+                } else {
+                    "allows no more than was approved"
+                })
+                .to_owned()
             })
         })
         .or_else(|| {

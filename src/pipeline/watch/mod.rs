@@ -26,7 +26,6 @@ use super::pull::{Line, Totals};
 use super::{Only, StageOutcome, gp, kept};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::partner::Partner;
 use crate::partner::model::ConsentRule;
 use crate::store::PushQuery;
 use crate::store::rows::{Leg, PushState};
@@ -135,8 +134,8 @@ async fn one(
         .as_ref()
         .zip(base)
         .map(|(client, base)| Reader::new(client, base));
-    let consent = |partner: &Partner| partner.select.consent == ConsentRule::Required;
-    if base.is_none() && !env.rules.partners.iter().any(consent) {
+    let consents = (0..env.partners.len()).any(|place| asks_consent(env, place));
+    if base.is_none() && !consents {
         // Nothing can be read again, and nothing changes by the day.
         return Ok(outcome);
     }
@@ -269,7 +268,11 @@ async fn again(
 
 fn rests_on_consent(env: &Env, leg: &Leg) -> bool {
     env.partner_at(leg.now.partner)
-        .is_some_and(|place| env.rules.partners[place].select.consent == ConsentRule::Required)
+        .is_some_and(|place| asks_consent(env, place))
+}
+
+fn asks_consent(env: &Env, place: usize) -> bool {
+    env.approved(place).1.select.consent == ConsentRule::Required
 }
 
 /// What is said of records that could not be read again.

@@ -7,10 +7,39 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 pub(crate) struct Readings(Mutex<Inner>);
 
+/// Bits of a block of numbers.
+const BLOCK: i64 = 4096;
+
+/// A set of row numbers, a bit for each: a run's numbers lie side by side, and a first pull has a million of them.
+#[derive(Default)]
+struct Numbers(HashMap<i64, [u64; 64]>);
+
+impl Numbers {
+    /// Word and bit of a number within its block.
+    fn spot(number: i64) -> (usize, u64) {
+        let within = number.rem_euclid(BLOCK).unsigned_abs();
+        (
+            usize::try_from(within / 64).unwrap_or(0),
+            1 << (within % 64),
+        )
+    }
+
+    fn insert(&mut self, number: i64) {
+        let (word, bit) = Self::spot(number);
+        self.0.entry(number.div_euclid(BLOCK)).or_insert([0; 64])[word] |= bit;
+    }
+
+    fn contains(&self, number: i64) -> bool {
+        let (word, bit) = Self::spot(number);
+        let block = self.0.get(&number.div_euclid(BLOCK));
+        block.is_some_and(|block| block[word] & bit != 0)
+    }
+}
+
 #[derive(Default)]
 struct Inner {
     /// Raw rows of the requests that were read with their records, by place of the source.
-    read: HashMap<usize, HashSet<i64>>,
+    read: HashMap<usize, Numbers>,
     /// People whose records could not be read again.
     unread: HashSet<i64>,
     watched: bool,
@@ -39,7 +68,7 @@ impl Readings {
         inner
             .read
             .get(&source)
-            .is_some_and(|read| read.contains(&request))
+            .is_some_and(|read| read.contains(request))
     }
 
     /// The records of these people could not be read.
@@ -60,5 +89,25 @@ impl Readings {
     /// Whether every open leg was looked at in this run.
     pub(crate) fn has_watched(&self) -> bool {
         self.inner().watched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_known_once_it_was_noted_and_its_neighbours_are_not() {
+        let noted = [0, 63, 64, 4095, 4096, 1 << 40, i64::MAX];
+        let mut numbers = Numbers::default();
+        for number in noted {
+            numbers.insert(number);
+        }
+        assert!(noted.iter().all(|number| numbers.contains(*number)));
+        assert!(
+            [1, 62, 65, 4094, 4097, (1 << 40) + 1, -1]
+                .iter()
+                .all(|number| !numbers.contains(*number))
+        );
     }
 }

@@ -89,11 +89,11 @@ fn of_record(env: &Env, source: usize, leg: &Leg, dossier: Option<&Dossier>) -> 
     }
     let arena = Arena::default();
     let trees = dossier?.trees(&arena).ok()?;
-    let partner = env.rules.partners.get(env.partner_at(leg.now.partner)?)?;
+    let (rules, partner) = env.approved(env.partner_at(leg.now.partner)?);
     let config = &env.sources[source].config;
     let reference = leg.reference.to_string();
     let view = trees.view(
-        env.setting(config, &env.rules, env.today()),
+        env.setting(config, rules, env.today()),
         map::facts(&reference, Action::New, "", 0),
     );
     let rules = env.source_rules(config);

@@ -32,6 +32,23 @@ pub(super) async fn a_strand_is_made_once_and_numbers_its_own_ids(store: &dyn St
     );
 }
 
+pub(super) async fn rows_of_a_kind_come_in_their_order(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    let kinds = [Kind::Run, Kind::RulesInForce, Kind::Run, Kind::RulesInForce];
+    for (subject, kind) in (1..).zip(kinds) {
+        let mut batch = Batch::new(strand.id, Instant(NOON));
+        batch.push(Entry::plain(kind, subject, ""));
+        store.commit(batch).await.unwrap();
+    }
+    let kind = Kind::RulesInForce as i64;
+    let rows = store.ledger_of_kind(strand.id, kind).await.unwrap();
+    let subjects: Vec<i64> = rows.iter().map(|row| row.subject).collect();
+    assert_eq!(subjects, [2, 4]);
+    let other = store.strand("b").await.unwrap();
+    let none = store.ledger_of_kind(other.id, kind).await.unwrap();
+    assert!(none.is_empty());
+}
+
 pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
     let now = pending(Action::New);

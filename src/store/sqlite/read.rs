@@ -158,6 +158,13 @@ impl Store for SqliteStore {
         })
     }
 
+    fn ledger_of_kind(&self, strand: i64, kind: i64) -> Answer<'_, Vec<LedgerRow>> {
+        Box::pin(async move {
+            let sql = "SELECT strand, seq, at, kind, subject, body, hash FROM ledger WHERE strand = ? AND kind = ? ORDER BY seq";
+            self.many(sql, &[strand, kind], ledger_row).await
+        })
+    }
+
     fn ledger_at(&self, place: Place) -> Answer<'_, Option<LedgerRow>> {
         Box::pin(async move {
             let sql = "SELECT strand, seq, at, kind, subject, body, hash FROM ledger WHERE strand = ? AND seq = ?";

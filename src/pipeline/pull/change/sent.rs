@@ -81,7 +81,7 @@ pub(super) fn names_another(case: &Case<'_>) -> bool {
 
 fn reviewed<'c>(case: &Case<'c>, trees: &'c Trees<'c>) -> Option<Review> {
     let rules = case.env.source_rules(&case.env.sources[case.source].config);
-    let view = case.view(trees);
+    let view = case.partner_view(trees);
     Some(review(
         &view,
         trees.consent(),
@@ -148,10 +148,10 @@ fn renumbered(case: &Case<'_>, trees: &Trees<'_>) -> bool {
 fn amendment(case: &Case<'_>) -> Result<bool, Reason> {
     let arena = Arena::default();
     let sent = case.past.sent.as_ref();
-    let (Some(partner), Some(Ok(sent))) = (case.partner(), sent.map(|sent| sent.trees(&arena)))
-    else {
+    let (Some(place), Some(Ok(sent))) = (case.place(), sent.map(|sent| sent.trees(&arena))) else {
         return Ok(false);
     };
+    let partner = case.env.approved(place);
     headers(case.env, case.source, partner, case.leg, &sent, case.trees)
         .map(|headers| !headers.is_empty())
 }

@@ -100,7 +100,7 @@ fn onward(case: &Case<'_>, outcome: Outcome) -> Option<Outcome> {
     let partner = case.partner()?;
     let rules = case.env.source_rules(&case.env.sources[case.source].config);
     let review = review(
-        &case.view(case.trees),
+        &case.partner_view(case.trees),
         case.trees.consent(),
         &rules,
         partner,
@@ -171,6 +171,7 @@ fn consented(now: Standing) -> bool {
                 Reason::Capacity
                     | Reason::AlreadyOpen
                     | Reason::AgreementExpired
+                    | Reason::NotApproved
                     | Reason::ContactInstructions
                     | Reason::Shadow
                     | Reason::TooLong

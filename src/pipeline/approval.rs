@@ -1,0 +1,314 @@
+//! Which version of each partner file counts: the one in force, or the last one that was approved (`safety.md` §7).
+//!
+//! In: the file as it is, where its drops go, and what the ledger says of earlier versions. Out: whether it may send what is
+//! new. Keeps: the first version that could send anything is approved by being first; a narrower one takes its place at
+//! once; one that widens sends nothing new until somebody else than its writer has approved it, and meanwhile what was sent
+//! before goes on by the approved text, to the approved place. Texts are kept as they were used, so that each can be read again.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::env::Env;
+use crate::domain::Instant;
+use crate::partner::wider::{Section, Version, Wider, wider};
+use crate::partner::{Partner, Rules};
+use crate::seal::{Digest, sha256};
+use crate::store::chain::{hex, unhex};
+use crate::store::rows::LedgerRow;
+use crate::store::{Batch, Entry, Kind, Store, StoreError, fold};
+
+/// Kind of a text of `rule`: a partner's bundle, and where its drops go.
+const BUNDLE: i64 = 1;
+const DESTINATION: i64 = 3;
+
+/// How a version came to stand where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Approved by being first.
+    First,
+    /// Allows nothing that was not approved.
+    Narrower,
+    /// Widens, and nobody has approved it.
+    Waits,
+    /// Approved by a person.
+    Approved,
+}
+
+impl How {
+    const WORDS: [(&'static str, Self); 4] = [
+        ("first", Self::First),
+        ("narrower", Self::Narrower),
+        ("waits", Self::Waits),
+        ("approved", Self::Approved),
+    ];
+
+    /// The word in the ledger.
+    pub(crate) fn code(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(_, how)| *how == self)
+            .map_or("", |(word, _)| word)
+    }
+}
+
+/// A version as the ledger has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) at: Instant,
+    /// The partner's strand.
+    partner: i64,
+    /// Hash of the partner's bundle.
+    pub(crate) file: Digest,
+    /// Hash of the text that says where its drops go.
+    destination: Digest,
+    pub(crate) how: How,
+    /// Who approved it.
+    pub(crate) by: Option<String>,
+}
+
+impl Recorded {
+    fn read(row: &LedgerRow) -> Option<Self> {
+        let fields = fold::fields(row)?;
+        let text = |place: usize| fields.get(place).and_then(Value::as_str);
+        let digest = |place: usize| -> Option<Digest> { unhex(text(place)?)?.try_into().ok() };
+        let word = text(2)?;
+        let (_, how) = How::WORDS.into_iter().find(|(known, _)| *known == word)?;
+        Some(Self {
+            at: Instant(row.at),
+            partner: row.subject,
+            file: digest(0)?,
+            destination: digest(1)?,
+            how,
+            by: text(3).map(str::to_owned),
+        })
+    }
+}
+
+/// Whether the version of a partner file may send what is new.
+pub(crate) enum Approval {
+    /// None has sent anything yet.
+    New,
+    /// The one that was recorded last.
+    Stands,
+    /// Another one, which allows no more.
+    Narrower,
+    /// Wider than what was approved.
+    Waits(Box<Waiting>),
+}
+
+/// What a version waits for, and what goes on meanwhile.
+pub(crate) struct Waiting {
+    /// The approved version; `None` if this program can no longer read it.
+    approved: Option<Rules>,
+    pub(crate) wider: Vec<Wider>,
+    /// When a run first saw it.
+    pub(crate) since: Option<Instant>,
+}
+
+impl Approval {
+    /// What it waits for.
+    pub(crate) fn waiting(&self) -> Option<&Waiting> {
+        match self {
+            Self::Waits(waiting) => Some(waiting),
+            Self::New | Self::Stands | Self::Narrower => None,
+        }
+    }
+
+    /// The approved version, where another one is in force.
+    pub(crate) fn approved(&self) -> Option<(&Rules, &Partner)> {
+        let rules = self.waiting()?.approved.as_ref()?;
+        Some((rules, rules.partners.first()?))
+    }
+
+    /// Whether changes can go by an approved version.
+    pub(crate) fn changes_may_go(&self) -> bool {
+        self.waiting().is_none() || self.approved().is_some()
+    }
+}
+
+/// Where a partner's drops go, as the ledger keeps it: below home without home, so that an installation can be moved.
+fn destination(home: &Path, folder: &Path) -> String {
+    let below = folder.strip_prefix(home).unwrap_or(folder);
+    format!("folder {}", below.display())
+}
+
+/// The folder of a kept destination.
+fn folder_of(home: &Path, destination: &str) -> Option<PathBuf> {
+    destination
+        .strip_prefix("folder ")
+        .map(|path| home.join(path))
+}
+
+/// Every version of every partner file that a run has seen, oldest first.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn recorded(
+    store: &dyn Store,
+    installation: i64,
+) -> Result<Vec<Recorded>, StoreError> {
+    let rows = store
+        .ledger_of_kind(installation, Kind::RulesInForce as i64)
+        .await?;
+    Ok(rows.iter().filter_map(Recorded::read).collect())
+}
+
+/// What is asked of one partner's version.
+pub(crate) struct Asked<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) partner: &'a Partner,
+    /// The partner's strand.
+    pub(crate) strand: i64,
+    pub(crate) home: &'a Path,
+    /// Where its drops would go.
+    pub(crate) folder: PathBuf,
+}
+
+/// Judges a version, and says where drops go until it is approved.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn judge(
+    store: &dyn Store,
+    known: &[Recorded],
+    asked: Asked<'_>,
+) -> Result<(Approval, PathBuf), StoreError> {
+    let mut own = known.iter().filter(|row| row.partner == asked.strand);
+    let Some(last) = own.clone().rfind(|row| row.how != How::Waits) else {
+        return Ok((Approval::New, asked.folder));
+    };
+    let now = destination(asked.home, &asked.folder);
+    let moved = last.destination != sha256(&[now.as_bytes()]);
+    if last.file == asked.partner.hash && !moved {
+        return Ok((Approval::Stands, asked.folder));
+    }
+    let bundle = store.rule(last.file).await?;
+    let approved = bundle.and_then(|bundle| Rules::from_bundle(&bundle).ok());
+    let before = approved
+        .as_ref()
+        .and_then(|rules| Some((rules, rules.partners.first()?)));
+    let mut found = match before {
+        Some((rules, partner)) => wider(
+            Version { rules, partner },
+            Version {
+                rules: asked.rules,
+                partner: asked.partner,
+            },
+        ),
+        None => vec![Wider::new(
+            Section::Share,
+            "fields",
+            "what was approved can no longer be read, so nothing can be held against it",
+        )],
+    };
+    let mut folder = asked.folder;
+    if moved {
+        let was = store.rule(last.destination).await?.unwrap_or_default();
+        let what = format!("drops went to {was}, they would go to {now}");
+        found.push(Wider::new(Section::Deliver, "transport", what));
+        folder = folder_of(asked.home, &was).unwrap_or(folder);
+    }
+    if found.is_empty() {
+        return Ok((Approval::Narrower, folder));
+    }
+    let since = own
+        .rfind(|row| row.how == How::Waits && row.file == asked.partner.hash)
+        .map(|row| row.at);
+    let waiting = Waiting {
+        approved,
+        wider: found,
+        since,
+    };
+    Ok((Approval::Waits(Box::new(waiting)), folder))
+}
+
+/// Adds what a run sees for the first time to its record.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn note(env: &Env, batch: &mut Batch) -> Result<(), StoreError> {
+    let known = recorded(&*env.store, env.strand).await?;
+    // What cannot send anything may still be written.
+    let silent = env.sources.iter().all(|source| source.config.shadow);
+    for (place, partner, at) in env.each_partner() {
+        let how = match at.approval {
+            Approval::Stands => continue,
+            Approval::New if silent || partner.shadow => continue,
+            Approval::New => How::First,
+            Approval::Narrower => How::Narrower,
+            Approval::Waits(_) => How::Waits,
+        };
+        let entry = entry(env, place, how);
+        let last = known.iter().rfind(|row| row.partner == at.strand);
+        let same = |row: &Recorded| {
+            row.how == how && row.file == entry.file && row.destination == entry.destination
+        };
+        if !last.is_some_and(same) {
+            entry.put(batch, None);
+        }
+    }
+    Ok(())
+}
+
+/// Records that a person approves the version that waits; who and why by the name and the sealed note.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn approve(
+    env: &Env,
+    place: usize,
+    by: &str,
+    because: &str,
+) -> anyhow::Result<()> {
+    let note = env.seal_note(because).await?;
+    let id = note.0;
+    let mut batch = Batch::new(env.strand, env.now());
+    batch.notes.push(note);
+    entry(env, place, How::Approved).put(&mut batch, Some((by, id)));
+    env.store.commit(batch).await?;
+    Ok(())
+}
+
+/// One version to record.
+struct Noted<'e> {
+    partner: &'e Partner,
+    strand: i64,
+    file: Digest,
+    destination: Digest,
+    goes_to: String,
+    how: How,
+}
+
+fn entry(env: &Env, place: usize, how: How) -> Noted<'_> {
+    let partner = &env.rules.partners[place];
+    let goes_to = destination(&env.config.home, &env.folder_wanted(partner));
+    Noted {
+        partner,
+        strand: env.partners[place].strand,
+        file: partner.hash,
+        destination: sha256(&[goes_to.as_bytes()]),
+        goes_to,
+        how,
+    }
+}
+
+impl Noted<'_> {
+    fn put(self, batch: &mut Batch, act: Option<(&str, i64)>) {
+        let mut tail = format!(
+            "\"{}\",\"{}\",\"{}\"",
+            hex(&self.file),
+            hex(&self.destination),
+            self.how.code()
+        );
+        if let Some((by, note)) = act {
+            tail = format!("{tail},{},{note}", json!(by));
+        }
+        batch.push(Entry::plain(Kind::RulesInForce, self.strand, tail));
+        let bundle = self.partner.bundle.clone();
+        batch.rules.push((self.file, BUNDLE, bundle));
+        batch
+            .rules
+            .push((self.destination, DESTINATION, self.goes_to));
+    }
+}
