@@ -55,7 +55,9 @@ fn named_only(written: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut named = BTreeMap::new();
     let mut lines = written.lines().peekable();
     while let Some(line) = lines.next() {
-        let told = lines.peek().and_then(|next| next.strip_prefix("text = \"?\""));
+        let told = lines
+            .peek()
+            .and_then(|next| next.strip_prefix("text = \"?\""));
         let field = told.and_then(|told| told.split_once("# guess: "));
         if let (true, Some((_, field))) = (line.starts_with("header = "), field) {
             let field = field.split(' ').next().unwrap().to_owned();
@@ -122,8 +124,14 @@ fn marked(written: &str, heading: &str) -> bool {
 fn measured(sheet: &Path) -> Measured {
     let name = sheet.file_stem().unwrap().to_string_lossy().into_owned();
     let home = empty_home();
-    home.kith(&["partner", "new", "drafted", "--from", &sheet.display().to_string()])
-        .expect_code(0);
+    home.kith(&[
+        "partner",
+        "new",
+        "drafted",
+        "--from",
+        &sheet.display().to_string(),
+    ])
+    .expect_code(0);
     home.kith(&["check"]).expect_code(0);
     let written = fs::read_to_string(home.below("mappings/partners/drafted.toml")).unwrap();
     let draft = parsed(&written);
@@ -149,29 +157,31 @@ fn measured(sheet: &Path) -> Measured {
     }
 }
 
-/// Right columns and all columns of a folder of sheets; every wrong one must be marked.
-fn share(folder: &str) -> (usize, usize) {
+/// Right columns and all columns of a folder of sheets, with what to print of them; every wrong one must be marked.
+fn share(folder: &str) -> (usize, usize, String) {
     let (mut right, mut columns) = (0, 0);
-    let mut unmarked = Vec::new();
+    let (mut lines, mut unmarked) = (Vec::new(), Vec::new());
     for sheet in sheets(folder) {
         let one = measured(&sheet);
-        println!("{} of {} columns right in {}", one.columns - one.wrong.len(), one.columns, one.name);
-        for wrong in &one.wrong {
-            println!("    {wrong}");
-        }
-        right += one.columns - one.wrong.len();
+        let kept = one.columns - one.wrong.len();
+        lines.push(format!("{kept} of {} in {}", one.columns, one.name));
+        lines.extend(one.wrong);
+        right += kept;
         columns += one.columns;
         unmarked.extend(one.unmarked);
     }
-    println!("{right} of {columns} columns right in {folder}");
-    assert!(unmarked.is_empty(), "wrong, and no mark says so: {unmarked:?}");
-    (right, columns)
+    assert!(
+        unmarked.is_empty(),
+        "wrong, and no mark says so: {unmarked:?}"
+    );
+    (right, columns, lines.join("\n"))
 }
 
 #[test]
 fn drafts_from_sheets_of_other_hands_are_mostly_right_and_marked_where_not() {
-    // The words of the list were added to after a look at these: no measure of a sheet that nobody has seen.
-    let (right, columns) = share("fixtures/sheets");
+    // The list of words was added to after a look at these: no measure of a sheet that nobody has seen.
+    let (right, columns, told) = share("fixtures/sheets");
+    println!("{right} of {columns} columns right\n{told}");
     assert!(columns >= 209, "{columns}");
-    assert!(right * 100 >= columns * 92, "{right} of {columns}");
+    assert!(right * 100 >= columns * 95, "{right} of {columns}\n{told}");
 }

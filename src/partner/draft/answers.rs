@@ -111,7 +111,10 @@ fn value_line(
             usual.join(", ")
         );
         page.line("# guess: their sheet has a column for the day or the reason, and none for the answer itself");
-        page.fill_in(&line, "the header of the column with the answer, or take the event out");
+        page.fill_in(
+            &line,
+            "the header of the column with the answer, or take the event out",
+        );
         return;
     };
     let codes = pairs(guess, usual, missed);

@@ -4,7 +4,7 @@
 //! holds no cell but those that our own list knows as codes.
 
 use super::evidence::{by_look, fit};
-use super::heading::heading;
+use super::heading::{Subject, heading};
 use super::neighbours;
 use super::series;
 use super::shape::{Shape, distinct};
@@ -77,6 +77,8 @@ pub(super) fn ours(means: &str) -> Vec<&'static str> {
 /// One column before it is decided.
 pub(super) struct Open {
     pub(super) guess: Guess,
+    /// Whether the header names no relative, practice or worker.
+    pub(super) about_nobody_else: bool,
     pub(super) likely: Vec<(&'static str, i32)>,
     pub(super) cells: Vec<String>,
 }
@@ -182,7 +184,11 @@ fn look(table: &Table, at: usize, header: &str) -> Open {
         .likely
         .into_iter()
         .map(|Likely { means, score }| {
-            let ours_alone = if means == "leg.reference" && !full { 45 } else { 0 };
+            let ours_alone = if means == "leg.reference" && !full {
+                45
+            } else {
+                0
+            };
             let score = i32::try_from(score).unwrap_or(0) - ours_alone;
             (means, score + fit(means, &shape))
         })
@@ -232,6 +238,7 @@ fn look(table: &Table, at: usize, header: &str) -> Open {
             codes: Vec::new(),
             strange: 0,
         },
+        about_nobody_else: read.subject == Subject::Person,
         likely,
         cells,
     }
@@ -242,19 +249,19 @@ fn settle(open: &mut [Open]) {
     let mut taken: Vec<&'static str> = Vec::new();
     loop {
         let free = |means: &str| !is_field(means) || !taken.contains(&means);
-        let next = open
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.guess.means.is_none())
-            .filter_map(|(index, column)| {
-                // What is taken is not replaced by something far less likely: a second day of referral is no visit.
-                let top = column.best()?.1;
-                let best = column.likely.iter().find(|(means, score)| {
-                    *score >= SURE && *score + NEAR > top && free(means)
-                })?;
-                Some((best.1, std::cmp::Reverse(index), best.0))
-            })
-            .max();
+        let next =
+            open.iter()
+                .enumerate()
+                .filter(|(_, column)| column.guess.means.is_none())
+                .filter_map(|(index, column)| {
+                    // What is taken is not replaced by something far less likely: a second day of referral is no visit.
+                    let top = column.best()?.1;
+                    let best = column.likely.iter().find(|(means, score)| {
+                        *score >= SURE && *score + NEAR > top && free(means)
+                    })?;
+                    Some((best.1, std::cmp::Reverse(index), best.0))
+                })
+                .max();
         let Some((score, std::cmp::Reverse(index), means)) = next else {
             return;
         };
@@ -313,8 +320,7 @@ fn reason_alone(open: &mut [Open]) {
     }
     let reason = open.iter_mut().find(|column| {
         let known = |cell: &&String| code_of(cell, &ours("status")).is_some();
-        column.guess.means == Some("status.reason")
-            && column.cells.iter().filter(known).count() > 1
+        column.guess.means == Some("status.reason") && column.cells.iter().filter(known).count() > 1
     });
     if let Some(column) = reason {
         column.guess.means = Some("status");

@@ -83,7 +83,10 @@ pub(super) fn events(guesses: &[Guess]) -> Vec<Event> {
         let value = Some(value);
         events.push(Event::Status { on, value, reason });
     }
-    let (closing, reason) = (closings.first().copied(), of("status.reason").first().copied());
+    let (closing, reason) = (
+        closings.first().copied(),
+        of("status.reason").first().copied(),
+    );
     if of("status").is_empty() && closing.or(reason).is_some() {
         events.push(Event::Status {
             on: closing,

@@ -3,7 +3,7 @@
 //! A meaning and a [`Shape`] come in, points for or against go out. Invariant: cells that are plainly of one kind speak against every
 //! meaning of another, so that no number or name goes out under a header that only sounds alike.
 
-use super::columns::{is_day, is_field};
+use super::columns::is_day;
 use super::heading::Subject;
 use super::shape::Shape;
 
@@ -15,7 +15,7 @@ pub(super) fn fit(means: &str, shape: &Shape) -> i32 {
     let either = |fits: bool, good: i32, bad: i32| if fits { good } else { bad };
     let day = shape.date().is_some();
     match means {
-        "own" => 0,
+        "own" | "leg.check" => 0,
         "patient.birth_date" if shape.jotted => 0,
         "patient.birth_date" => either(day && shape.year_min < 2020, 10, -45),
         _ if is_day(means) || means == "referral.authored_on" => either(shape.day_of_now(), 8, -45),
@@ -62,18 +62,18 @@ fn words(means: &str, shape: &Shape) -> i32 {
         }
         "patient.contact_relationship" => either(shape.relations, 10, -15),
         "patient.name" | "patient.family" | "patient.given" if shape.relations => -40,
-        "patient.name" | "patient.family" | "patient.given" | "patient.contact_name"
+        "patient.name"
+        | "patient.family"
+        | "patient.given"
+        | "patient.contact_name"
         | "requester.name" => either(shape.names, 4, -30),
         "patient.gender" | "patient.language" | "patient.ethnicity" | "patient.city"
-        | "requester.role" | "referral.priority" | "leg.action" => {
-            either(shape.sentences, -45, 0)
-        }
+        | "requester.role" | "referral.priority" | "leg.action" => either(shape.sentences, -45, 0),
         "note" | "referral.note" | "status.reason" | "patient.address" => {
             either(shape.sentences, 4, 0)
         }
         // Free text says nothing by a yes, a number or a code.
         "referral.reason" | "patient.address_line_1" => either(shape.scores || shape.ages, -40, 0),
-        _ if is_field(means) => 0,
         _ => 0,
     }
 }

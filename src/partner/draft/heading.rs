@@ -4,12 +4,14 @@
 //! somebody else than the person referred never means a name, a number or an address of that person.
 
 use super::columns::{is_field, ours};
-use super::words::{Likely, code_of, heading_words, meanings_of, subject};
+use super::words::{Likely, code_of, heading_words, hints, meanings_of, subject};
 
 /// From here on a phrase of the list is the header's own words.
 const EXACT: u32 = 97;
 /// A header that is built as `WHO` and `WHAT`: the practice's phone.
 const BUILT: u32 = 91;
+/// A word of the header that stands for one meaning wherever it stands.
+const HINT: u32 = 70;
 /// Fields with a closed list, whose words may make up a header: `New / update / stop`.
 const CLOSED: [&str; 3] = ["leg.action", "patient.gender", "referral.priority"];
 
@@ -50,8 +52,12 @@ pub(super) fn heading(text: &str) -> Heading {
         if who != Subject::Person || explains.1 == Subject::Person {
             subject = who;
         }
-        merge(&mut likely, found, 2);
-        merge(&mut likely, exact(explains.0), 14);
+        // `Tel (home)` is said whole; else the words before the bracket are what counts.
+        let whole = likely.iter().any(|one| one.score >= EXACT - 5);
+        merge(&mut likely, found, if whole { 8 } else { 2 });
+        let mut explained = exact(explains.0);
+        explained.retain(|one| one.means != "own");
+        merge(&mut likely, explained, 14);
     }
     by_alternatives(before, &mut likely);
     by_head(before, &mut likely);
@@ -85,6 +91,10 @@ fn one_part(text: &str) -> (Vec<Likely>, Subject) {
         Some("contact") => Subject::Contact,
         Some("requester") => Subject::Requester,
         Some("practice") => Subject::Practice,
+        // `Risks for a volunteer`: the partner's own people are meant only where the header begins with them.
+        Some(_) if words.len() > 3 && subject(words.get(..2).unwrap_or_default()).0.is_none() => {
+            Subject::Person
+        }
         Some(_) => Subject::Own,
         None => Subject::Person,
     };
@@ -99,14 +109,52 @@ fn one_part(text: &str) -> (Vec<Likely>, Subject) {
             0,
         );
     }
-    if words.first().is_some_and(|word| word == "why") {
+    if words
+        .first()
+        .is_some_and(|word| word == "why" || word == "reason")
+    {
         let reason = Likely {
             means: "referral.reason",
             score: 75,
         };
         merge(&mut found, vec![reason], 0);
     }
+    if let Some(means) = told_to(who, &words) {
+        found.retain(|one| one.means != "note" && one.means != "referral.note");
+        merge(&mut found, vec![Likely { means, score: 93 }], 0);
+    }
+    for means in hints(&words) {
+        merge(&mut found, vec![Likely { means, score: HINT }], 0);
+    }
     (found, who)
+}
+
+/// Words to the practice are a note of the partner's, words from it are the practice's.
+fn told_to(who: Subject, words: &[String]) -> Option<&'static str> {
+    let list = [
+        "comment",
+        "feedback",
+        "note",
+        "message",
+        "update",
+        "news",
+        "report",
+        "summary",
+        "information",
+    ];
+    if !matches!(who, Subject::Requester | Subject::Practice) {
+        return None;
+    }
+    let (head, next) = words.split_first()?;
+    if !list.contains(&head.as_str()) {
+        return None;
+    }
+    let mut way = next.iter().filter_map(|word| match word.as_str() {
+        "for" | "to" | "back" => Some("note"),
+        "from" | "by" => Some("referral.note"),
+        _ => None,
+    });
+    way.next()
 }
 
 /// `WHO` and `WHAT` together, where a field is that.
@@ -114,7 +162,9 @@ fn built(who: Subject, rest: &[String]) -> Option<&'static str> {
     let has = |list: &[&str]| rest.iter().any(|word| list.contains(&word.as_str()));
     let few = rest.len() <= 2;
     let phone = few && has(&["phone", "mobile", "number", "landline", "call", "ring"]);
-    let elsewhere = has(&["email", "address", "postcode", "dob", "date", "reason", "consent"]);
+    let elsewhere = has(&[
+        "email", "address", "postcode", "dob", "date", "reason", "consent",
+    ]);
     let named = rest.is_empty() || rest.len() == 1 && has(&["name", "who", "which"]);
     match who {
         Subject::Contact if few && has(&["relationship"]) => Some("patient.contact_relationship"),
@@ -127,7 +177,8 @@ fn built(who: Subject, rest: &[String]) -> Option<&'static str> {
         }
         Subject::Requester if named => Some("requester.name"),
         Subject::Practice if has(&["safeguarding", "worried", "concern"]) && rest.len() <= 4 => {
-            (phone || has(&["phone", "number", "ring", "call"])).then_some("practice.safeguarding_phone")
+            (phone || has(&["phone", "number", "ring", "call"]))
+                .then_some("practice.safeguarding_phone")
         }
         Subject::Practice if few && has(&["code", "ods"]) => Some("practice.ods_code"),
         Subject::Practice if phone && !elsewhere => Some("practice.phone"),
@@ -150,7 +201,7 @@ fn allowed(subject: Subject, means: &str) -> bool {
 /// `Cyfenw / Surname`, `Parent / carer`: each part by itself; `New / update / stop`: the words of a closed list.
 fn by_alternatives(text: &str, likely: &mut Vec<Likely>) {
     let parts: Vec<&str> = text
-        .split(['/', '|', ',', '\n'])
+        .split(['/', '|', ',', '+', '&'])
         .flat_map(|part| part.split(" or "))
         .flat_map(|part| part.split(" - "))
         .flat_map(|part| part.split(": "))
@@ -189,15 +240,27 @@ fn by_head(text: &str, likely: &mut Vec<Likely>) {
         return;
     }
     let lower = text.to_lowercase();
-    let cut = [" from ", " to ", " of ", " by ", " for ", " seen ", " at ", " we ", " - ", ": "]
-        .iter()
-        .filter_map(|word| lower.find(word))
-        .min();
+    let cut = [
+        " from ", " to ", " of ", " by ", " for ", " seen ", " at ", " we ", " - ", ": ",
+    ]
+    .iter()
+    .filter_map(|word| lower.find(word))
+    .min();
     let Some(head) = cut.and_then(|at| lower.get(..at)) else {
         return;
     };
     let general = [
-        "date", "name", "number", "address", "phone", "email", "type", "detail", "time", "reference", "code",
+        "date",
+        "name",
+        "number",
+        "address",
+        "phone",
+        "email",
+        "type",
+        "detail",
+        "time",
+        "reference",
+        "code",
     ];
     let words = heading_words(head);
     if words.iter().all(|word| general.contains(&word.as_str())) {
@@ -238,6 +301,11 @@ mod tests {
             ("Consent from parent seen by GP", "referral.consent"),
             ("M / F", "patient.gender"),
             ("Enw / Name", "patient.name"),
+            ("Tel. no. (home)", "patient.phone_home"),
+            ("NOK's name", "patient.contact_name"),
+            ("Comments for the link worker", "note"),
+            ("Comments from the surgery", "referral.note"),
+            ("Any risks for a volunteer visiting alone?", "referral.risk"),
         ];
         for (header, means) in table {
             assert_eq!(best(header), Some(means), "{header}");
@@ -258,8 +326,8 @@ mod tests {
             "Emergency contact address",
         ] {
             for one in heading(header).likely {
-                let persons = one.means.starts_with("patient.")
-                    && !one.means.starts_with("patient.contact_");
+                let persons =
+                    one.means.starts_with("patient.") && !one.means.starts_with("patient.contact_");
                 assert!(!persons, "{header}: {one:?}");
             }
         }

@@ -9,12 +9,14 @@ use super::words::heading_words;
 
 /// From here on a meaning is what the column says.
 const CLEAR: i32 = 85;
+/// Columns at the left of a sheet among which the person's name stands.
+const NAMES_WITHIN: usize = 5;
 
 /// Adjusts what is likely before anything is decided.
 pub(super) fn adjust(open: &mut [Open]) {
     without_their_like(open);
     behind_a_name(open);
-    carers_themselves(open);
+    nobody_named(open);
 }
 
 /// A day or a time of asking needs questions, and a consent to pass on needs somebody to pass on to.
@@ -36,8 +38,11 @@ fn without_their_like(open: &mut [Open]) {
     let onward = has(open, "onward", ".consent");
     for column in open {
         if !asked {
-            column.lower("measure.on", 50);
-            column.lower("measure.occasion", 50);
+            if column.guess.shape.day_of_now() && column.score("measure.on") >= SURE {
+                column.raise("attendance.on", SURE + 12);
+            }
+            column.lower("measure.on", 70);
+            column.lower("measure.occasion", 70);
         }
         if !onward {
             column.lower("onward.consent", 30);
@@ -66,8 +71,10 @@ fn behind_a_name(open: &mut [Open]) {
         let earlier = |means: &str| before.iter().any(|one| one.score(means) >= CLEAR);
         let plain = plain(&column.guess.header);
         let shape = &column.guess.shape;
-        let phones = plain && (shape.phones || shape.filled == 0 && column.score("patient.phone") > 0);
-        let emails = plain && (shape.emails || shape.filled == 0 && column.score("patient.email") > 0);
+        let phones =
+            plain && (shape.phones || shape.filled == 0 && column.score("patient.phone") > 0);
+        let emails =
+            plain && (shape.emails || shape.filled == 0 && column.score("patient.email") > 0);
         let known = earlier("patient.phone") || earlier("patient.phone_home");
         let theirs = match whose {
             Some(Subject::Contact) if phones && known => "patient.contact_phone",
@@ -90,30 +97,46 @@ fn is_reach(means: &str) -> bool {
 /// Whether a header says no more than that it is a number or an address to reach somebody by.
 fn plain(header: &str) -> bool {
     let list = [
-        "phone", "number", "mobile", "their", "contact", "email", "landline", "ring", "to", "on", "his", "her",
+        "phone", "number", "mobile", "their", "contact", "email", "landline", "ring", "to", "on",
+        "his", "her",
     ];
     heading_words(header)
         .iter()
         .all(|word| list.contains(&word.as_str()))
 }
 
-/// Where nobody else is named, those who care or bring a child up are the people referred: `Carer's full name`.
-fn carers_themselves(open: &mut [Open]) {
-    let named = |column: &Open| {
+/// Where nobody is named by a header, those who care for somebody are the people referred (`Carer's full name`), or the first column of
+/// whole names is theirs (`Singer`).
+fn nobody_named(open: &mut [Open]) {
+    let score = |column: &Open| {
         ["patient.name", "patient.family", "patient.given"]
             .iter()
             .any(|means| column.score(means) >= SURE)
     };
-    if open.iter().any(named) {
+    if open.iter().any(score) {
         return;
     }
-    let first = open.iter_mut().find(|column| {
+    let others = open
+        .iter()
+        .any(|column| matches!(column.best(), Some(("patient.contact_phone", _))));
+    let carer = |column: &&mut Open| {
         let names = column.guess.shape.names || column.guess.shape.filled == 0;
-        names && column.score("patient.contact_name") >= SURE
-    });
-    if let Some(column) = first {
-        let score = column.score("patient.contact_name");
+        let said = heading_words(&column.guess.header);
+        names && !others && said.iter().any(|word| word == "carer")
+    };
+    if let Some(column) = open.iter_mut().take(NAMES_WITHIN).find(carer) {
+        let score = column.score("patient.contact_name").max(SURE);
         column.raise("patient.name", score + 1);
+        return;
+    }
+    let whole = |column: &&mut Open| {
+        let shape = &column.guess.shape;
+        let named = shape.names && shape.several_words && !shape.practices && !shape.relations;
+        named && column.best().is_none() && column.about_nobody_else
+    };
+    if let Some(column) = open.iter_mut().take(NAMES_WITHIN).find(whole) {
+        column.raise("patient.name", SURE);
+        column.guess.why = "by the look of its cells";
     }
 }
 

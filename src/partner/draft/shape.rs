@@ -78,6 +78,8 @@ pub(super) struct Shape {
     pub(super) sentences: bool,
     /// Names by their look: one to four words, each with a capital.
     pub(super) names: bool,
+    /// More than one word in most cells.
+    pub(super) several_words: bool,
     /// Few different short words.
     pub(super) codes: bool,
 }
@@ -101,7 +103,13 @@ impl Shape {
                 .filter_map(|cell| Date::strptime(pattern, cell).ok());
             let short = pattern.ends_with("%y");
             // Two digits are of this century only as far as it has come.
-            let year = |year: i16| if short && year > SHORT_YEAR_MAX { year - 100 } else { year };
+            let year = |year: i16| {
+                if short && year > SHORT_YEAR_MAX {
+                    year - 100
+                } else {
+                    year
+                }
+            };
             years.map(|day| year(day.year())).min().unwrap_or(0)
         });
         let most = |test: fn(&str) -> bool| {
@@ -126,6 +134,7 @@ impl Shape {
             ages: all(|cell| number(cell).is_some_and(|number| (1..=120).contains(&number))),
             sentences: most(|cell| cell.split_whitespace().count() > 4),
             names: all(name),
+            several_words: most(|cell| cell.split_whitespace().count() > 1),
             codes: distinct(&cells).len() <= CODES_MAX
                 && all(|cell| cell.chars().count() <= CODE_LENGTH_MAX),
         }
@@ -170,10 +179,7 @@ fn patterns(cells: &[&str]) -> Vec<&'static str> {
             cells.iter().all(|cell| {
                 Date::strptime(pattern, cell).is_ok_and(|day| {
                     (1900..=2100).contains(&day.year())
-                        && day
-                            .strftime(pattern)
-                            .to_string()
-                            .eq_ignore_ascii_case(cell)
+                        && day.strftime(pattern).to_string().eq_ignore_ascii_case(cell)
                 })
             })
         })
@@ -218,10 +224,7 @@ fn nhs_number(cell: &str) -> bool {
 }
 
 fn outcode(cell: &str) -> bool {
-    let letters = cell
-        .chars()
-        .take_while(char::is_ascii_alphabetic)
-        .count();
+    let letters = cell.chars().take_while(char::is_ascii_alphabetic).count();
     let mut rest = cell.chars().skip(letters);
     (2..=4).contains(&cell.len())
         && (1..=2).contains(&letters)
@@ -234,7 +237,10 @@ fn ods_code(cell: &str) -> bool {
     let letters = cell.chars().take_while(char::is_ascii_uppercase).count();
     (5..=6).contains(&cell.len())
         && (1..=2).contains(&letters)
-        && cell.chars().skip(letters).all(|digit| digit.is_ascii_digit())
+        && cell
+            .chars()
+            .skip(letters)
+            .all(|digit| digit.is_ascii_digit())
 }
 
 fn jotted(cell: &str) -> bool {
@@ -273,24 +279,55 @@ fn holds(cell: &str, list: &[&str]) -> bool {
 
 fn practice(cell: &str) -> bool {
     let list = [
-        "surgery", "practice", "medical", "health", "hc", "mc", "clinic", "ptnrs", "partners", "meddygfa", "doctors",
-        "gp", "centre", "ctr",
+        "surgery", "practice", "medical", "health", "hc", "mc", "clinic", "ptnrs", "partners",
+        "meddygfa", "doctors", "gp", "centre", "ctr",
     ];
     holds(cell, &list) && cell.chars().count() <= 60
 }
 
 fn title(cell: &str) -> bool {
     let list = [
-        "mr", "mrs", "ms", "miss", "mx", "dr", "rev", "prof", "sir", "dame", "master", "lady", "lord", "cllr", "revd",
+        "mr", "mrs", "ms", "miss", "mx", "dr", "rev", "prof", "sir", "dame", "master", "lady",
+        "lord", "cllr", "revd",
     ];
     list.contains(&cell.trim_end_matches('.').to_lowercase().as_str())
 }
 
 fn relation(cell: &str) -> bool {
     let list = [
-        "mum", "mother", "dad", "father", "husband", "wife", "partner", "son", "daughter", "sister", "brother", "friend",
-        "neighbour", "carer", "nan", "gran", "grandad", "grandmother", "grandfather", "aunt", "auntie", "uncle", "niece",
-        "nephew", "parent", "guardian", "spouse", "cousin", "stepmum", "stepdad", "granddaughter", "grandson", "self",
+        "mum",
+        "mother",
+        "dad",
+        "father",
+        "husband",
+        "wife",
+        "partner",
+        "son",
+        "daughter",
+        "sister",
+        "brother",
+        "friend",
+        "neighbour",
+        "carer",
+        "nan",
+        "gran",
+        "grandad",
+        "grandmother",
+        "grandfather",
+        "aunt",
+        "auntie",
+        "uncle",
+        "niece",
+        "nephew",
+        "parent",
+        "guardian",
+        "spouse",
+        "cousin",
+        "stepmum",
+        "stepdad",
+        "granddaughter",
+        "grandson",
+        "self",
     ];
     holds(cell, &list) && cell.split_whitespace().count() <= 2
 }

@@ -11,15 +11,86 @@ use crate::tabular::{ReadLimits, read};
 const TEXT: &str = include_str!("../../../mappings/headings.csv");
 /// Words that say nothing where others stand beside them.
 const EMPTY: [&str; 34] = [
-    "the", "of", "a", "an", "client", "patient", "person", "participant", "member", "user", "please", "their", "your",
-    "our", "s", "for", "is", "they", "you", "in", "full", "yn", "y", "n", "and", "any", "we", "us", "to", "at", "text",
-    "if", "are", "has",
+    "the",
+    "of",
+    "a",
+    "an",
+    "client",
+    "patient",
+    "person",
+    "participant",
+    "member",
+    "user",
+    "please",
+    "their",
+    "your",
+    "our",
+    "s",
+    "for",
+    "is",
+    "they",
+    "you",
+    "in",
+    "full",
+    "yn",
+    "y",
+    "n",
+    "and",
+    "any",
+    "we",
+    "us",
+    "to",
+    "at",
+    "text",
+    "if",
+    "are",
+    "has",
 ];
 /// Words that say too little for a header of which they are a part: `Payment details`.
-const GENERAL: [&str; 40] = [
-    "date", "number", "id", "code", "type", "reference", "day", "time", "check", "from", "left", "end", "seen", "met",
-    "came", "h", "w", "a", "case", "source", "role", "group", "since", "because", "house", "line", "place", "road",
-    "note", "comment", "detail", "history", "message", "background", "contact", "what", "who", "why", "information", "title",
+const GENERAL: [&str; 43] = [
+    "date",
+    "number",
+    "id",
+    "code",
+    "type",
+    "reference",
+    "day",
+    "time",
+    "check",
+    "from",
+    "left",
+    "end",
+    "seen",
+    "met",
+    "came",
+    "h",
+    "w",
+    "a",
+    "case",
+    "source",
+    "role",
+    "group",
+    "since",
+    "because",
+    "house",
+    "line",
+    "place",
+    "road",
+    "note",
+    "comment",
+    "detail",
+    "history",
+    "message",
+    "background",
+    "contact",
+    "what",
+    "who",
+    "why",
+    "information",
+    "title",
+    "first",
+    "last",
+    "second",
 ];
 /// A phrase of the list that a header means less surely: `Date received`.
 const LESS: u32 = 9;
@@ -42,6 +113,8 @@ struct Lists {
     /// Words, longest first, and the one written for them.
     aliases: Vec<(Vec<String>, String)>,
     subjects: Vec<(Vec<String>, String)>,
+    /// Single words, and what a header with one of them likely means.
+    hints: Vec<(Vec<String>, String)>,
 }
 
 /// A meaning that a header may have.
@@ -116,18 +189,24 @@ fn lists() -> &'static Lists {
             .collect();
         aliases.sort_by_key(|(said, _)| std::cmp::Reverse(said.len()));
         let subjects = said("subject:")
-            .map(|(said, subject)| (told(words(said), &aliases), subject.to_owned()))
+            .map(|(said, subject)| (told(&words(said), &aliases), subject.to_owned()))
+            .collect();
+        let hints = said("hint:")
+            .map(|(said, means)| (told(&words(said), &aliases), means.to_owned()))
             .collect();
         let mut phrases = Vec::new();
         for (phrase, key) in said("") {
-            if key.starts_with("word:") || key.starts_with("subject:") {
+            if ["word:", "subject:", "hint:"]
+                .iter()
+                .any(|start| key.starts_with(start))
+            {
                 continue;
             }
             // Cells are compared as they stand: a `No` there is no number.
             let full = if key.starts_with("code:") {
                 words(phrase)
             } else {
-                told(words(phrase), &aliases)
+                told(&words(phrase), &aliases)
             };
             phrases.push(Phrase {
                 means: key.trim_end_matches('?').to_owned(),
@@ -140,6 +219,7 @@ fn lists() -> &'static Lists {
             phrases,
             aliases,
             subjects,
+            hints,
         }
     })
 }
@@ -149,9 +229,9 @@ fn phrases() -> &'static [Phrase] {
 }
 
 /// The words with those of the list written for their short and other forms: `Tel No` is a phone number.
-fn told(words: Vec<String>, aliases: &[(Vec<String>, String)]) -> Vec<String> {
+fn told(words: &[String], aliases: &[(Vec<String>, String)]) -> Vec<String> {
     let mut told = Vec::with_capacity(words.len());
-    let mut rest = words.as_slice();
+    let mut rest = words;
     while let Some((first, others)) = rest.split_first() {
         let alias = aliases
             .iter()
@@ -165,12 +245,19 @@ fn told(words: Vec<String>, aliases: &[(Vec<String>, String)]) -> Vec<String> {
         }
     }
     told.dedup();
+    // A phone number is a phone.
+    let mut phone = false;
+    told.retain(|word| {
+        let drop = phone && word == "number";
+        phone = word == "phone" || word == "mobile";
+        !drop
+    });
     told
 }
 
 /// The words of a header as the list would write them.
 pub(super) fn heading_words(text: &str) -> Vec<String> {
-    let mut said = told(words(text), &lists().aliases);
+    let mut said = told(&words(text), &lists().aliases);
     // `Tel (H)`, `Tel M`: which of somebody's numbers.
     if said.iter().any(|word| word == "phone") {
         for word in &mut said {
@@ -206,6 +293,13 @@ pub(super) fn subject(words: &[String]) -> (Option<&'static str>, Vec<String>) {
         }
     }
     (found.map(|(who, _)| who), telling_or_none(&rest))
+}
+
+/// What single words of a header hint at.
+pub(super) fn hints(words: &[String]) -> Vec<&'static str> {
+    let hit = |said: &[String]| words.windows(said.len().max(1)).any(|some| some == said);
+    let found = lists().hints.iter().filter(|(said, _)| hit(said));
+    found.map(|(_, means)| means.as_str()).collect()
 }
 
 fn telling_or_none(words: &[String]) -> Vec<String> {
@@ -264,7 +358,11 @@ fn score(header: &[String], telling: &[String], phrase: &Phrase) -> u32 {
     let part = |hits: usize, all: usize| u32::try_from(hits * 30 / all).unwrap_or(0);
     if found == short {
         // The phrase lies within the header: the more of the header it is, the better. A single word of many is chance.
-        let general = short == 1 && phrase.words.iter().all(|word| GENERAL.contains(&word.as_str()));
+        let general = short == 1
+            && phrase
+                .words
+                .iter()
+                .all(|word| GENERAL.contains(&word.as_str()));
         if general {
             return 0;
         }
