@@ -42,6 +42,7 @@ pub(super) fn fit(means: &str, shape: &Shape) -> i32 {
         _ if means.starts_with("measure.") && means != "measure.occasion" => {
             either(shape.scores, 8, -45)
         }
+        "attendance" | "attendance.missed" if shape.counts => -45,
         "attendance" | "attendance.missed" | "acknowledged" | "measure.occasion" => {
             either(shape.codes, 0, -30)
         }
@@ -53,6 +54,26 @@ pub(super) fn fit(means: &str, shape: &Shape) -> i32 {
 fn words(means: &str, shape: &Shape) -> i32 {
     let either = |fits: bool, good: i32, bad: i32| if fits { good } else { bad };
     match means {
+        "practice.name"
+        | "requester.name"
+        | "requester.role"
+        | "patient.name"
+        | "patient.family"
+        | "patient.given"
+        | "patient.contact_name"
+        | "patient.contact_relationship"
+        | "patient.language"
+        | "patient.city"
+        | "patient.address"
+        | "patient.address_line_1"
+        | "patient.address_line_2"
+        | "referral.reason"
+        | "referral.note"
+        | "referral.activity"
+            if shape.yes_no =>
+        {
+            -45
+        }
         "practice.name" if shape.practices => 10,
         "practice.name" => either(shape.ods_codes || shape.sentences, -40, 0),
         "requester.name" | "patient.name" | "patient.family" | "patient.given"

@@ -12,6 +12,8 @@ const EXACT: u32 = 97;
 const BUILT: u32 = 91;
 /// A word of the header that stands for one meaning wherever it stands.
 const HINT: u32 = 70;
+/// The day on which a referral came in.
+const LATER: u32 = 90;
 /// Fields with a closed list, whose words may make up a header: `New / update / stop`.
 const CLOSED: [&str; 3] = ["leg.action", "patient.gender", "referral.priority"];
 
@@ -118,6 +120,25 @@ fn one_part(text: &str) -> (Vec<Likely>, Subject) {
             score: 75,
         };
         merge(&mut found, vec![reason], 0);
+    }
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    if has(&["received", "recd", "got", "logged", "arrived"]) {
+        // When it came is not when it was made; where a sheet has both, the day it was made goes out.
+        for one in &mut found {
+            if one.means == "referral.authored_on" {
+                one.score = one.score.min(LATER);
+            }
+        }
+    }
+    let asks = [
+        "who", "call", "ring", "contact", "name", "phone", "should", "can", "do",
+    ];
+    if who == Subject::Contact && rest.iter().all(|word| asks.contains(&word.as_str())) {
+        let name = Likely {
+            means: "patient.contact_name",
+            score: 75,
+        };
+        merge(&mut found, vec![name], 0);
     }
     if let Some(means) = told_to(who, &words) {
         found.retain(|one| one.means != "note" && one.means != "referral.note");

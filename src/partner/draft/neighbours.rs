@@ -75,7 +75,8 @@ fn behind_a_name(open: &mut [Open]) {
             plain && (shape.phones || shape.filled == 0 && column.score("patient.phone") > 0);
         let emails =
             plain && (shape.emails || shape.filled == 0 && column.score("patient.email") > 0);
-        let known = earlier("patient.phone") || earlier("patient.phone_home");
+        let theirs = column.guess.header.to_lowercase().starts_with("their ");
+        let known = theirs || earlier("patient.phone") || earlier("patient.phone_home");
         let theirs = match whose {
             Some(Subject::Contact) if phones && known => "patient.contact_phone",
             Some(Subject::Requester) if phones && known => "requester.phone",

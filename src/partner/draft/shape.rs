@@ -74,6 +74,10 @@ pub(super) struct Shape {
     pub(super) scores: bool,
     /// Whole numbers from 1 to 120.
     pub(super) ages: bool,
+    /// Whole numbers, one of them above 1 at least: how many, not whether.
+    pub(super) counts: bool,
+    /// Nothing but yes and no.
+    pub(super) yes_no: bool,
     /// Several words in most cells.
     pub(super) sentences: bool,
     /// Names by their look: one to four words, each with a capital.
@@ -132,6 +136,14 @@ impl Shape {
             serial: serial(&cells),
             scores: all(|cell| number(cell).is_some_and(|number| number <= 10)),
             ages: all(|cell| number(cell).is_some_and(|number| (1..=120).contains(&number))),
+            counts: all(|cell| number(cell).is_some())
+                && cells
+                    .iter()
+                    .any(|cell| number(cell).is_some_and(|number| number > 1)),
+            yes_no: all(|cell| {
+                let list = ["yes", "no", "y", "n", "true", "false"];
+                list.contains(&cell.to_lowercase().as_str())
+            }),
             sentences: most(|cell| cell.split_whitespace().count() > 4),
             names: all(name),
             several_words: most(|cell| cell.split_whitespace().count() > 1),

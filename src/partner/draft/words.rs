@@ -47,7 +47,7 @@ const EMPTY: [&str; 34] = [
     "has",
 ];
 /// Words that say too little for a header of which they are a part: `Payment details`.
-const GENERAL: [&str; 43] = [
+const GENERAL: [&str; 42] = [
     "date",
     "number",
     "id",
@@ -71,7 +71,6 @@ const GENERAL: [&str; 43] = [
     "role",
     "group",
     "since",
-    "because",
     "house",
     "line",
     "place",
