@@ -136,6 +136,7 @@ fn measured(sheet: &Path) -> Measured {
     let written = fs::read_to_string(home.below("mappings/partners/drafted.toml")).unwrap();
     let draft = parsed(&written);
     assert_eq!(text(draft["partner"].as_table().unwrap(), "mode"), "shadow");
+    assert_nobody_is_copied(&name, sheet, &written);
     let mut said = said(&draft);
     said.extend(named_only(&written));
     let truth = truth(sheet);
@@ -154,6 +155,26 @@ fn measured(sheet: &Path) -> Measured {
         columns: truth.len(),
         wrong,
         unmarked,
+    }
+}
+
+/// No number, address or post code of the sample stands in the draft, wherever its header was found.
+fn assert_nobody_is_copied(name: &str, sheet: &Path, written: &str) {
+    let bytes = fs::read(sheet).unwrap();
+    let sample = String::from_utf8_lossy(&bytes);
+    let told = |cell: &&str| {
+        let digits = cell.chars().filter(char::is_ascii_digit).count();
+        cell.contains('@') || digits > 7 || digits > 1 && cell.contains(' ') && cell.len() > 6
+    };
+    let cells = sample
+        .lines()
+        .skip(1)
+        .flat_map(|line| line.split([',', ';', '"']));
+    for (at, cell) in cells.map(str::trim).filter(told).enumerate() {
+        assert!(
+            !written.contains(cell),
+            "{name}: cell {at} stands in the draft"
+        );
     }
 }
 

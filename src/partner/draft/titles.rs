@@ -61,3 +61,29 @@ fn personal(header: &[String]) -> bool {
         .map(|cell| Shape::of(std::iter::once(cell.as_str())))
         .any(|shape| shape.personal() && !shape.day_of_now())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_and_groups_above_a_header_are_left_off() {
+        let table = [
+            ("Name,Tel,Surgery\nAnn Larkspur,,\n", "Name"),
+            (
+                "OUR GARDEN\nseen 12/03/2026; Sue\n\nTel;Name;Surgery\n;Ann Larkspur;\n",
+                "Tel",
+            ),
+            (
+                "Client,,Referral,\nDOB,Mobile,Date,Link worker\n,,,Kay\n",
+                "DOB",
+            ),
+            ("One,Two\nAnn Larkspur,07700 900201\n", "One"),
+        ];
+        for (sheet, first) in table {
+            let limits = ReadLimits::default();
+            let read = read(sheet.as_bytes(), &limits).expect("a table");
+            assert_eq!(without(read, &limits).header[0], first, "{sheet}");
+        }
+    }
+}
