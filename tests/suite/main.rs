@@ -33,6 +33,7 @@ mod map_diff;
 mod map_forms;
 mod partner_files;
 mod partner_layouts;
+mod partner_sheets;
 mod privacy;
 mod pull;
 mod samples;

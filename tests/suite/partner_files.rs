@@ -36,7 +36,7 @@ pub(super) fn parsed(text: &str) -> Table {
 }
 
 /// A configuration without partners of its own.
-fn empty_home() -> Home {
+pub(super) fn empty_home() -> Home {
     let home = Home::new();
     install(&home, "", "[\"patient.name\"]", "");
     fs::remove_dir_all(home.below("mappings/partners")).unwrap();
@@ -57,7 +57,7 @@ pub(super) fn tables<'t>(file: &'t Table, section: &str, key: &str) -> Vec<&'t T
 }
 
 /// What a file says of each header, in words that can be compared: `patient.phone`, `on of attendance`, `happiness of follow-up`.
-fn roles(file: &Table) -> BTreeMap<String, BTreeSet<String>> {
+pub(super) fn roles(file: &Table) -> BTreeMap<String, BTreeSet<String>> {
     let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut say = |header: &str, role: String| {
         roles.entry(header.to_owned()).or_default().insert(role);

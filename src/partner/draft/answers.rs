@@ -96,11 +96,25 @@ fn occasion_line(page: &mut Page, guesses: &[Guess], column: usize) {
 fn value_line(
     page: &mut Page,
     guesses: &[Guess],
-    column: usize,
+    column: Option<usize>,
     usual: &[(&str, &str)],
     missed: bool,
 ) {
-    let Some(guess) = guesses.get(column) else {
+    let Some(guess) = column.and_then(|column| guesses.get(column)) else {
+        let usual: Vec<String> = usual
+            .iter()
+            .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(ours)))
+            .collect();
+        let line = format!(
+            "value = {{ column = {}, codes = {{ {} }} }}",
+            quoted(PLACEHOLDER),
+            usual.join(", ")
+        );
+        page.line("# guess: their sheet has a column for the day or the reason, and none for the answer itself");
+        page.fill_in(
+            &line,
+            "the header of the column with the answer, or take the event out",
+        );
         return;
     };
     let codes = pairs(guess, usual, missed);

@@ -3,16 +3,22 @@
 //! A sheet comes in; one [`Guess`] a column goes out, in the sheet's order. Invariant: no field is guessed twice, and a guess
 //! holds no cell but those that our own list knows as codes.
 
+use super::evidence::{by_look, fit};
+use super::heading::{Subject, heading};
+use super::neighbours;
+use super::series;
 use super::shape::{Shape, distinct};
-use super::words::{Likely, code_of, meanings};
+use super::words::{Likely, code_of};
 use crate::domain::event::ATTENDANCE;
 use crate::partner::model::REPORTABLE;
 use crate::tabular::Table;
 
 /// Below this nothing is guessed.
-const SURE: i32 = 60;
+pub(super) const SURE: i32 = 60;
 /// Above this a header of a return marks where the partner's own answers begin.
-const PLAIN: i32 = 100;
+pub(super) const PLAIN: i32 = 100;
+/// Points within which one meaning may stand for another.
+const NEAR: i32 = 25;
 /// A column on the right side of that mark.
 const SIDE: i32 = 8;
 
@@ -24,6 +30,8 @@ pub(super) struct Guess {
     /// Other meanings that were near.
     pub(super) others: Vec<&'static str>,
     pub(super) why: &'static str,
+    /// By the very words of its header, or nearly.
+    pub(super) sure: bool,
     pub(super) shape: Shape,
     /// Cells that our list knows, with our words; first found first.
     pub(super) codes: Vec<(String, &'static str)>,
@@ -51,7 +59,7 @@ pub(super) fn is_day(means: &str) -> bool {
 }
 
 /// Our words that cells of a column with this meaning may lead to.
-fn ours(means: &str) -> Vec<&'static str> {
+pub(super) fn ours(means: &str) -> Vec<&'static str> {
     match means {
         "attendance" | "attendance.missed" => ATTENDANCE.iter().map(|(word, _)| *word).collect(),
         "status" => REPORTABLE.iter().map(|state| state.code()).collect(),
@@ -67,10 +75,43 @@ fn ours(means: &str) -> Vec<&'static str> {
 }
 
 /// One column before it is decided.
-struct Open {
-    guess: Guess,
-    likely: Vec<(&'static str, i32)>,
-    cells: Vec<String>,
+pub(super) struct Open {
+    pub(super) guess: Guess,
+    /// Whether the header names no relative, practice or worker.
+    pub(super) about_nobody_else: bool,
+    pub(super) likely: Vec<(&'static str, i32)>,
+    pub(super) cells: Vec<String>,
+}
+
+impl Open {
+    /// The likeliest meaning, if any is likely.
+    pub(super) fn best(&self) -> Option<(&'static str, i32)> {
+        let best = self.likely.iter().copied().max_by_key(|(_, score)| *score);
+        best.filter(|(_, score)| *score >= SURE)
+    }
+
+    /// How likely a meaning is.
+    pub(super) fn score(&self, means: &str) -> i32 {
+        let known = self.likely.iter().find(|(known, _)| *known == means);
+        known.map_or(0, |(_, score)| *score)
+    }
+
+    /// Makes a meaning as likely as this at least.
+    pub(super) fn raise(&mut self, means: &'static str, to: i32) {
+        match self.likely.iter_mut().find(|(known, _)| *known == means) {
+            Some((_, score)) => *score = (*score).max(to),
+            None => self.likely.push((means, to)),
+        }
+    }
+
+    /// Makes a meaning less likely.
+    pub(super) fn lower(&mut self, means: &str, by: i32) {
+        for (known, score) in &mut self.likely {
+            if *known == means {
+                *score -= by;
+            }
+        }
+    }
 }
 
 /// Guesses every column with a header.
@@ -82,6 +123,9 @@ pub(super) fn guess(table: &Table) -> Vec<Guess> {
         .filter(|(_, header)| !header.is_empty())
         .map(|(at, header)| look(table, at, header))
         .collect();
+    neighbours::adjust(&mut open);
+    series::sessions(&mut open);
+    sort(&mut open);
     let border = open
         .iter()
         .position(|column| {
@@ -101,11 +145,10 @@ pub(super) fn guess(table: &Table) -> Vec<Guess> {
                 *score += SIDE;
             }
         }
-        column
-            .likely
-            .sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
     }
+    sort(&mut open);
     settle(&mut open);
+    neighbours::day_of_referral(&mut open, border);
     answers_by_look(&mut open);
     reason_alone(&mut open);
     let mut guesses: Vec<Guess> = open.into_iter().map(decided).collect();
@@ -113,11 +156,19 @@ pub(super) fn guess(table: &Table) -> Vec<Guess> {
     guesses
 }
 
+fn sort(open: &mut [Open]) {
+    for column in open {
+        column
+            .likely
+            .sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    }
+}
+
 /// The border moved to the left over days that are of no known kind: they belong to the answers behind them.
 fn with_days_before(open: &[Open], mut border: usize) -> usize {
     while border < open.len()
         && let Some(column) = border.checked_sub(1).and_then(|before| open.get(before))
-        && column.guess.shape.recent()
+        && column.guess.shape.day_of_now()
         && column.likely.iter().all(|(_, score)| *score < PLAIN - 10)
     {
         border -= 1;
@@ -127,23 +178,29 @@ fn with_days_before(open: &[Open], mut border: usize) -> usize {
 
 fn look(table: &Table, at: usize, header: &str) -> Open {
     let shape = Shape::of(table.rows.iter().map(|row| row.cell(at)));
-    let mut likely: Vec<(&'static str, i32)> = meanings(header)
+    let read = heading(header);
+    let full = shape.filled >= table.rows.len().min(super::shape::CELLS_MAX);
+    let mut likely: Vec<(&'static str, i32)> = read
+        .likely
         .into_iter()
         .map(|Likely { means, score }| {
-            (
-                means,
-                i32::try_from(score).unwrap_or(0) + fit(means, &shape),
-            )
+            let ours_alone = if means == "leg.reference" && !full {
+                45
+            } else {
+                0
+            };
+            let score = i32::try_from(score).unwrap_or(0) - ours_alone;
+            (means, score + fit(means, &shape))
         })
         .collect();
     // A day of no known kind is one of something that happened with the person.
-    if shape.recent() && likely.iter().all(|(_, score)| *score < PLAIN - 10) {
+    if shape.day_of_now() && likely.iter().all(|(_, score)| *score < PLAIN - 10) {
         likely.retain(|(means, _)| *means != "attendance.on");
         likely.push(("attendance.on", SURE + 12));
     }
     let mut why = "by its header";
     if likely.iter().all(|(_, score)| *score < SURE)
-        && let Some(means) = by_look(&shape)
+        && let Some(means) = by_look(&shape, read.subject)
     {
         likely.push((means, SURE));
         why = "by the look of its cells";
@@ -176,71 +233,14 @@ fn look(table: &Table, at: usize, header: &str) -> Open {
             means: None,
             others: Vec::new(),
             why,
+            sure: false,
             shape,
             codes: Vec::new(),
             strange: 0,
         },
+        about_nobody_else: read.subject == Subject::Person,
         likely,
         cells,
-    }
-}
-
-/// How well the cells go with a meaning.
-fn fit(means: &str, shape: &Shape) -> i32 {
-    if shape.filled == 0 {
-        return 0;
-    }
-    let either = |fits: bool, good: i32, bad: i32| if fits { good } else { bad };
-    let day = shape.date().is_some();
-    match means {
-        "patient.birth_date" => either(day && shape.year_min < 2020, 10, -45),
-        "referral.authored_on" => either(shape.recent(), 8, -45),
-        _ if is_day(means) => either(shape.recent(), 8, -45),
-        _ if day => -60,
-        "patient.phone"
-        | "patient.phone_home"
-        | "patient.contact_phone"
-        | "requester.phone"
-        | "practice.phone"
-        | "practice.safeguarding_phone" => either(shape.phones, 10, -45),
-        _ if shape.phones => -40,
-        "patient.email" | "requester.email" => either(shape.emails, 10, -45),
-        _ if shape.emails => -60,
-        "patient.postcode" => either(shape.postcodes, 10, -40),
-        "patient.nhs_number" => either(shape.nhs_numbers, 10, -40),
-        "patient.age_years" => either(shape.ages, 10, -45),
-        _ if means.starts_with("measure.") && means != "measure.occasion" => {
-            either(shape.scores, 8, -45)
-        }
-        "attendance" | "attendance.missed" | "acknowledged" | "measure.occasion" => {
-            either(shape.codes, 0, -30)
-        }
-        "patient.name"
-        | "patient.family"
-        | "patient.given"
-        | "patient.contact_name"
-        | "requester.name" => either(shape.names, 4, -30),
-        "note" | "referral.note" | "status.reason" | "patient.address" => {
-            either(shape.sentences, 4, 0)
-        }
-        _ => 0,
-    }
-}
-
-/// A meaning that the cells alone give.
-fn by_look(shape: &Shape) -> Option<&'static str> {
-    if shape.emails {
-        Some("patient.email")
-    } else if shape.postcodes {
-        Some("patient.postcode")
-    } else if shape.phones {
-        Some("patient.phone")
-    } else if shape.nhs_numbers {
-        Some("patient.nhs_number")
-    } else if shape.date().is_some() && shape.year_min < 2000 {
-        Some("patient.birth_date")
-    } else {
-        None
     }
 }
 
@@ -249,28 +249,30 @@ fn settle(open: &mut [Open]) {
     let mut taken: Vec<&'static str> = Vec::new();
     loop {
         let free = |means: &str| !is_field(means) || !taken.contains(&means);
-        let next = open
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.guess.means.is_none())
-            .filter_map(|(index, column)| {
-                let best = column
-                    .likely
-                    .iter()
-                    .find(|(means, score)| *score >= SURE && free(means))?;
-                Some((best.1, std::cmp::Reverse(index), best.0))
-            })
-            .max();
+        let next =
+            open.iter()
+                .enumerate()
+                .filter(|(_, column)| column.guess.means.is_none())
+                .filter_map(|(index, column)| {
+                    // What is taken is not replaced by something far less likely: a second day of referral is no visit.
+                    let top = column.best()?.1;
+                    let best = column.likely.iter().find(|(means, score)| {
+                        *score >= SURE && *score + NEAR > top && free(means)
+                    })?;
+                    Some((best.1, std::cmp::Reverse(index), best.0))
+                })
+                .max();
         let Some((score, std::cmp::Reverse(index), means)) = next else {
             return;
         };
         taken.push(means);
         if let Some(column) = open.get_mut(index) {
             column.guess.means = Some(means);
+            column.guess.sure = score >= PLAIN - 12;
             column.guess.others = column
                 .likely
                 .iter()
-                .filter(|(other, near)| *other != means && *near >= SURE && score - near < 25)
+                .filter(|(other, near)| *other != means && *near >= SURE && score - near < NEAR)
                 .map(|(other, _)| *other)
                 .take(3)
                 .collect();
@@ -317,8 +319,8 @@ fn reason_alone(open: &mut [Open]) {
         return;
     }
     let reason = open.iter_mut().find(|column| {
-        let known = |cell: &String| code_of(cell, &ours("status")).is_some();
-        column.guess.means == Some("status.reason") && column.cells.iter().any(known)
+        let known = |cell: &&String| code_of(cell, &ours("status")).is_some();
+        column.guess.means == Some("status.reason") && column.cells.iter().filter(known).count() > 1
     });
     if let Some(column) = reason {
         column.guess.means = Some("status");

@@ -10,7 +10,8 @@ use super::words::{occasion, ordinal};
 pub(super) enum Event {
     Attendance {
         on: Option<usize>,
-        value: usize,
+        /// None where the sheet has the day alone.
+        value: Option<usize>,
         missed: bool,
     },
     Measure {
@@ -21,7 +22,7 @@ pub(super) enum Event {
     },
     Status {
         on: Option<usize>,
-        value: usize,
+        value: Option<usize>,
         reason: Option<usize>,
     },
     Note {
@@ -33,9 +34,9 @@ impl Event {
     /// Every column that the event reads.
     pub(super) fn columns(&self) -> Vec<usize> {
         match self {
-            Self::Attendance { on, value, .. } => on.iter().copied().chain([*value]).collect(),
+            Self::Attendance { on, value, .. } => on.iter().chain(value).copied().collect(),
             Self::Status { on, value, reason } => {
-                on.iter().chain(reason).copied().chain([*value]).collect()
+                on.iter().chain(reason).chain(value).copied().collect()
             }
             Self::Measure {
                 on,
@@ -70,7 +71,8 @@ pub(super) fn events(guesses: &[Guess]) -> Vec<Event> {
         for value in of(means) {
             let on = same_number(guesses, &visits, value)
                 .or_else(|| near(&visits, value))
-                .or_else(|| any(value));
+                .or_else(|| near(&closings, value));
+            let value = Some(value);
             events.push(Event::Attendance { on, value, missed });
         }
     }
@@ -78,12 +80,41 @@ pub(super) fn events(guesses: &[Guess]) -> Vec<Event> {
     for value in of("status") {
         let on = near(&closings, value).or_else(|| any(value));
         let reason = near(&of("status.reason"), value);
+        let value = Some(value);
         events.push(Event::Status { on, value, reason });
+    }
+    let (closing, reason) = (
+        closings.first().copied(),
+        of("status.reason").first().copied(),
+    );
+    if of("status").is_empty() && closing.or(reason).is_some() {
+        events.push(Event::Status {
+            on: closing,
+            value: None,
+            reason,
+        });
+    }
+    let attended = [of("attendance"), of("attendance.missed")].concat();
+    let read: Vec<usize> = events.iter().flat_map(Event::columns).collect();
+    let alone = |day: &usize| plainly(guesses, *day) && !read.contains(day);
+    if attended.is_empty()
+        && let Some(on) = visits.iter().copied().find(alone)
+    {
+        events.push(Event::Attendance {
+            on: Some(on),
+            value: None,
+            missed: false,
+        });
     }
     for column in of("note") {
         events.push(Event::Note { column });
     }
     events
+}
+
+/// Whether a day is of its kind by its header, not only by being a day.
+fn plainly(guesses: &[Guess], column: usize) -> bool {
+    guesses.get(column).is_some_and(|guess| guess.sure)
 }
 
 /// The nearest of some columns, the one before rather than the one after.

@@ -7,7 +7,12 @@
 mod answers;
 mod columns;
 mod events;
+mod evidence;
+mod heading;
+mod neighbours;
+mod series;
 mod shape;
+mod titles;
 mod words;
 mod write;
 
@@ -63,11 +68,15 @@ pub(crate) fn from_sheet(wanted: &Wanted<'_>, bytes: &[u8]) -> Result<Draft, She
         ..ReadLimits::default()
     };
     let table = read(bytes, &limits).map_err(|error| SheetError::Unreadable(error.to_string()))?;
+    let table = titles::without(table, &limits);
     if table.header.iter().all(String::is_empty) {
         return Err(SheetError::NoColumns);
     }
+    let register = titles::reads(&table.header);
     for (index, header) in table.header.iter().enumerate() {
-        if shape::Shape::of(std::iter::once(header.as_str())).personal() {
+        let shape = shape::Shape::of(std::iter::once(header.as_str()));
+        // A register bears days for headers.
+        if shape.personal() && !(register && shape.day_of_now()) {
             return Err(SheetError::NoHeader { column: index + 1 });
         }
     }

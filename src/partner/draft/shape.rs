@@ -4,8 +4,10 @@
 
 use jiff::civil::Date;
 
+use crate::domain::NhsNumber;
+
 /// Ways in which people here write days, the surest first; `%-d` is a day without its zero.
-const PATTERNS: [&str; 17] = [
+const PATTERNS: [&str; 19] = [
     "%Y-%m-%d",
     "%d/%m/%Y",
     "%-d/%-m/%Y",
@@ -20,6 +22,8 @@ const PATTERNS: [&str; 17] = [
     "%d-%b-%y",
     "%d/%m/%y",
     "%d.%m.%y",
+    "%-d.%-m.%y",
+    "%-d/%-m/%y",
     "%Y/%m/%d",
     "%Y%m%d",
     "%m/%d/%Y",
@@ -27,8 +31,10 @@ const PATTERNS: [&str; 17] = [
 
 /// Days up to this year are of births: nobody keeps older referrals in a sheet in use.
 const RECENT_AFTER: i16 = 2015;
+/// A year of two digits beyond this is of the century before.
+const SHORT_YEAR_MAX: i16 = 2040;
 /// Cells that are looked at: enough to tell a pattern by.
-const CELLS_MAX: usize = 200;
+pub(super) const CELLS_MAX: usize = 200;
 /// Different cells beyond which a column holds no codes.
 pub(super) const CODES_MAX: usize = 6;
 /// Characters of a code.
@@ -47,18 +53,37 @@ pub(super) struct Shape {
     pub(super) dates: Vec<&'static str>,
     /// The earliest year of the days.
     pub(super) year_min: i16,
+    /// Days as somebody jots them down, perhaps without a year: `9 mar`.
+    pub(super) jotted: bool,
     pub(super) phones: bool,
     pub(super) emails: bool,
     pub(super) postcodes: bool,
+    /// The first halves of postcodes.
+    pub(super) outcodes: bool,
+    /// Ten digits, most of them with the check digit of an NHS number.
     pub(super) nhs_numbers: bool,
+    pub(super) practices: bool,
+    /// Codes of organisations: `A81001`.
+    pub(super) ods_codes: bool,
+    pub(super) titles: bool,
+    /// What somebody is to somebody: `Mum`, `husband`.
+    pub(super) relations: bool,
+    /// One running list of the partner's own: the same letters before every number.
+    pub(super) serial: bool,
     /// Whole numbers from 0 to 10.
     pub(super) scores: bool,
     /// Whole numbers from 1 to 120.
     pub(super) ages: bool,
+    /// Whole numbers, one of them above 1 at least: how many, not whether.
+    pub(super) counts: bool,
+    /// Nothing but yes and no.
+    pub(super) yes_no: bool,
     /// Several words in most cells.
     pub(super) sentences: bool,
     /// Names by their look: one to four words, each with a capital.
     pub(super) names: bool,
+    /// More than one word in most cells.
+    pub(super) several_words: bool,
     /// Few different short words.
     pub(super) codes: bool,
 }
@@ -80,23 +105,48 @@ impl Shape {
             let years = cells
                 .iter()
                 .filter_map(|cell| Date::strptime(pattern, cell).ok());
-            years.map(Date::year).min().unwrap_or(0)
+            let short = pattern.ends_with("%y");
+            // Two digits are of this century only as far as it has come.
+            let year = |year: i16| {
+                if short && year > SHORT_YEAR_MAX {
+                    year - 100
+                } else {
+                    year
+                }
+            };
+            years.map(|day| year(day.year())).min().unwrap_or(0)
         });
         let most = |test: fn(&str) -> bool| {
             cells.iter().filter(|cell| test(cell)).count() * 2 > cells.len()
         };
         Self {
             filled: cells.len(),
+            jotted: dates.is_empty() && all(jotted),
             dates,
             year_min,
             phones: all(phone),
             emails: all(|cell| cell.contains('@') && cell.contains('.')),
             postcodes: all(postcode),
-            nhs_numbers: all(nhs_number),
+            outcodes: all(outcode),
+            nhs_numbers: all(nhs_number) && most(|cell| NhsNumber::parse(cell).is_ok()),
+            practices: most(practice),
+            ods_codes: all(ods_code),
+            titles: all(title),
+            relations: most(relation),
+            serial: serial(&cells),
             scores: all(|cell| number(cell).is_some_and(|number| number <= 10)),
             ages: all(|cell| number(cell).is_some_and(|number| (1..=120).contains(&number))),
+            counts: all(|cell| number(cell).is_some())
+                && cells
+                    .iter()
+                    .any(|cell| number(cell).is_some_and(|number| number > 1)),
+            yes_no: all(|cell| {
+                let list = ["yes", "no", "y", "n", "true", "false"];
+                list.contains(&cell.to_lowercase().as_str())
+            }),
             sentences: most(|cell| cell.split_whitespace().count() > 4),
             names: all(name),
+            several_words: most(|cell| cell.split_whitespace().count() > 1),
             codes: distinct(&cells).len() <= CODES_MAX
                 && all(|cell| cell.chars().count() <= CODE_LENGTH_MAX),
         }
@@ -105,6 +155,11 @@ impl Shape {
     /// Whether the cells are days of this time, not of birth.
     pub(super) fn recent(&self) -> bool {
         self.date().is_some() && self.year_min > RECENT_AFTER
+    }
+
+    /// The same, or days without a year.
+    pub(super) fn day_of_now(&self) -> bool {
+        self.recent() || self.jotted
     }
 
     /// Whether a cell like this is about somebody: no header looks so.
@@ -136,7 +191,7 @@ fn patterns(cells: &[&str]) -> Vec<&'static str> {
             cells.iter().all(|cell| {
                 Date::strptime(pattern, cell).is_ok_and(|day| {
                     (1900..=2100).contains(&day.year())
-                        && day.strftime(pattern).to_string() == **cell
+                        && day.strftime(pattern).to_string().eq_ignore_ascii_case(cell)
                 })
             })
         })
@@ -180,10 +235,144 @@ fn nhs_number(cell: &str) -> bool {
     digits(cell) == 10 && cell.chars().all(lawful) && !cell.starts_with('0')
 }
 
+fn outcode(cell: &str) -> bool {
+    let letters = cell.chars().take_while(char::is_ascii_alphabetic).count();
+    let mut rest = cell.chars().skip(letters);
+    (2..=4).contains(&cell.len())
+        && (1..=2).contains(&letters)
+        && rest.next().is_some_and(|digit| digit.is_ascii_digit())
+        && rest.all(|character| character.is_ascii_alphanumeric())
+}
+
+/// Codes of the Organisation Data Service: a letter or two, then digits, five or six characters.
+fn ods_code(cell: &str) -> bool {
+    let letters = cell.chars().take_while(char::is_ascii_uppercase).count();
+    (5..=6).contains(&cell.len())
+        && (1..=2).contains(&letters)
+        && cell
+            .chars()
+            .skip(letters)
+            .all(|digit| digit.is_ascii_digit())
+}
+
+fn jotted(cell: &str) -> bool {
+    const MONTHS: [&str; 12] = [
+        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+    ];
+    let lower = cell.to_lowercase();
+    let parts: Vec<&str> = lower
+        .split([' ', '/', '.', '-'])
+        .filter(|part| !part.is_empty())
+        .collect();
+    let day = |part: &str| {
+        let part = part.trim_end_matches(|letter: char| "stndrh".contains(letter));
+        number(part).is_some_and(|day| (1..=31).contains(&day))
+    };
+    let month = |part: &str| {
+        MONTHS.iter().any(|month| part.starts_with(month))
+            || number(part).is_some_and(|month| (1..=12).contains(&month))
+    };
+    let named = parts
+        .iter()
+        .any(|part| MONTHS.iter().any(|month| part.starts_with(month)));
+    match parts.as_slice() {
+        [first, second] => day(first) && month(second) && (named || cell.contains('/')),
+        [first, second, year] => day(first) && month(second) && number(year).is_some(),
+        _ => false,
+    }
+}
+
+fn holds(cell: &str, list: &[&str]) -> bool {
+    let lower = cell.to_lowercase();
+    lower
+        .split(|character: char| !character.is_alphabetic())
+        .any(|word| list.contains(&word))
+}
+
+fn practice(cell: &str) -> bool {
+    let list = [
+        "surgery", "practice", "medical", "health", "hc", "mc", "clinic", "ptnrs", "partners",
+        "meddygfa", "doctors", "gp", "centre", "ctr",
+    ];
+    holds(cell, &list) && cell.chars().count() <= 60
+}
+
+fn title(cell: &str) -> bool {
+    let list = [
+        "mr", "mrs", "ms", "miss", "mx", "dr", "rev", "prof", "sir", "dame", "master", "lady",
+        "lord", "cllr", "revd",
+    ];
+    list.contains(&cell.trim_end_matches('.').to_lowercase().as_str())
+}
+
+fn relation(cell: &str) -> bool {
+    let list = [
+        "mum",
+        "mother",
+        "dad",
+        "father",
+        "husband",
+        "wife",
+        "partner",
+        "son",
+        "daughter",
+        "sister",
+        "brother",
+        "friend",
+        "neighbour",
+        "carer",
+        "nan",
+        "gran",
+        "grandad",
+        "grandmother",
+        "grandfather",
+        "aunt",
+        "auntie",
+        "uncle",
+        "niece",
+        "nephew",
+        "parent",
+        "guardian",
+        "spouse",
+        "cousin",
+        "stepmum",
+        "stepdad",
+        "granddaughter",
+        "grandson",
+        "self",
+    ];
+    holds(cell, &list) && cell.split_whitespace().count() <= 2
+}
+
+/// Whether the cells count on from a start of letters: `CC2051`, `DA/1187`, `26-00341`.
+fn serial(cells: &[&str]) -> bool {
+    let Some((first, others)) = cells.split_first() else {
+        return false;
+    };
+    let start: String = first
+        .chars()
+        .take_while(|character| !character.is_ascii_digit())
+        .collect();
+    let parted = first
+        .split_once(['-', '/'])
+        .filter(|(year, rest)| year.len() <= 4 && number(year).is_some() && number(rest).is_some());
+    let prefix = parted.map_or(start, |(year, _)| format!("{year}-"));
+    !others.is_empty()
+        && !prefix.is_empty()
+        && cells.iter().all(|cell| {
+            let cell = cell.replace('/', "-");
+            let rest = cell.strip_prefix(&prefix.replace('/', "-"));
+            rest.is_some_and(|rest| number(rest).is_some())
+        })
+}
+
 fn name(cell: &str) -> bool {
     let mut words = cell.split_whitespace();
     (1..=5).contains(&cell.split_whitespace().count())
-        && words.all(|word| word.starts_with(char::is_uppercase))
+        && words.all(|word| {
+            word.trim_start_matches(['(', '"'])
+                .starts_with(char::is_uppercase)
+        })
         && !cell.contains(|character: char| character.is_ascii_digit())
 }
 

@@ -10,7 +10,7 @@ use crate::tabular::{ReadLimits, read};
 
 const TEXT: &str = include_str!("../../../mappings/headings.csv");
 /// Words that say nothing where others stand beside them.
-const EMPTY: [&str; 22] = [
+const EMPTY: [&str; 34] = [
     "the",
     "of",
     "a",
@@ -33,7 +33,66 @@ const EMPTY: [&str; 22] = [
     "in",
     "full",
     "yn",
+    "y",
+    "n",
+    "and",
+    "any",
+    "we",
+    "us",
+    "to",
+    "at",
+    "text",
+    "if",
+    "are",
+    "has",
 ];
+/// Words that say too little for a header of which they are a part: `Payment details`.
+const GENERAL: [&str; 42] = [
+    "date",
+    "number",
+    "id",
+    "code",
+    "type",
+    "reference",
+    "day",
+    "time",
+    "check",
+    "from",
+    "left",
+    "end",
+    "seen",
+    "met",
+    "came",
+    "h",
+    "w",
+    "a",
+    "case",
+    "source",
+    "role",
+    "group",
+    "since",
+    "house",
+    "line",
+    "place",
+    "road",
+    "note",
+    "comment",
+    "detail",
+    "history",
+    "message",
+    "background",
+    "contact",
+    "what",
+    "who",
+    "why",
+    "information",
+    "title",
+    "first",
+    "last",
+    "second",
+];
+/// A phrase of the list that a header means less surely: `Date received`.
+const LESS: u32 = 9;
 /// Below this a likeness is chance.
 const LEAST: u32 = 55;
 /// Letters from which a slip of the keyboard is forgiven.
@@ -44,6 +103,17 @@ struct Phrase {
     means: String,
     words: Vec<String>,
     full: Vec<String>,
+    less: bool,
+}
+
+/// The list as it is used: what headers and cells mean, words that stand for others, and whom a header may be about.
+struct Lists {
+    phrases: Vec<Phrase>,
+    /// Words, longest first, and the one written for them.
+    aliases: Vec<(Vec<String>, String)>,
+    subjects: Vec<(Vec<String>, String)>,
+    /// Single words, and what a header with one of them likely means.
+    hints: Vec<(Vec<String>, String)>,
 }
 
 /// A meaning that a header may have.
@@ -55,7 +125,7 @@ pub(super) struct Likely {
 }
 
 /// The words of a text: letters and digits, lower case; plurals and possessives lose their ending.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut spaced = String::with_capacity(text.len() + 4);
     let mut before = ' ';
     for character in text.chars() {
@@ -101,24 +171,142 @@ fn telling(words: &[String]) -> Vec<String> {
     }
 }
 
-fn phrases() -> &'static [Phrase] {
-    static PHRASES: OnceLock<Vec<Phrase>> = OnceLock::new();
-    PHRASES.get_or_init(|| {
+fn lists() -> &'static Lists {
+    static LISTS: OnceLock<Lists> = OnceLock::new();
+    LISTS.get_or_init(|| {
         let table = read(TEXT.as_bytes(), &ReadLimits::default());
         let table = table.expect("the list is part of the program, and a test reads it");
+        let said = |start: &'static str| {
+            table.rows.iter().flat_map(move |row| {
+                let key = row.cell(0).strip_prefix(start);
+                key.into_iter()
+                    .flat_map(|key| row.cell(1).split('|').map(move |said| (said, key)))
+            })
+        };
+        let mut aliases: Vec<(Vec<String>, String)> = said("word:")
+            .map(|(said, word)| (words(said), word.to_owned()))
+            .collect();
+        aliases.sort_by_key(|(said, _)| std::cmp::Reverse(said.len()));
+        let subjects = said("subject:")
+            .map(|(said, subject)| (told(&words(said), &aliases), subject.to_owned()))
+            .collect();
+        let hints = said("hint:")
+            .map(|(said, means)| (told(&words(said), &aliases), means.to_owned()))
+            .collect();
         let mut phrases = Vec::new();
-        for row in &table.rows {
-            for phrase in row.cell(1).split('|') {
-                let full = words(phrase);
-                phrases.push(Phrase {
-                    means: row.cell(0).to_owned(),
-                    words: telling(&full),
-                    full,
-                });
+        for (phrase, key) in said("") {
+            if ["word:", "subject:", "hint:"]
+                .iter()
+                .any(|start| key.starts_with(start))
+            {
+                continue;
+            }
+            // Cells are compared as they stand: a `No` there is no number.
+            let full = if key.starts_with("code:") {
+                words(phrase)
+            } else {
+                told(&words(phrase), &aliases)
+            };
+            phrases.push(Phrase {
+                means: key.trim_end_matches('?').to_owned(),
+                words: telling(&full),
+                full,
+                less: key.ends_with('?'),
+            });
+        }
+        Lists {
+            phrases,
+            aliases,
+            subjects,
+            hints,
+        }
+    })
+}
+
+fn phrases() -> &'static [Phrase] {
+    &lists().phrases
+}
+
+/// The words with those of the list written for their short and other forms: `Tel No` is a phone number.
+fn told(words: &[String], aliases: &[(Vec<String>, String)]) -> Vec<String> {
+    let mut told = Vec::with_capacity(words.len());
+    let mut rest = words;
+    while let Some((first, others)) = rest.split_first() {
+        let alias = aliases
+            .iter()
+            .find(|(said, _)| !said.is_empty() && rest.starts_with(said));
+        if let Some((said, word)) = alias {
+            told.extend(word.split(' ').map(str::to_owned));
+            rest = rest.get(said.len()..).unwrap_or_default();
+        } else {
+            told.push(first.clone());
+            rest = others;
+        }
+    }
+    told.dedup();
+    // A phone number is a phone.
+    let mut phone = false;
+    told.retain(|word| {
+        let drop = phone && word == "number";
+        phone = word == "phone" || word == "mobile";
+        !drop
+    });
+    told
+}
+
+/// The words of a header as the list would write them.
+pub(super) fn heading_words(text: &str) -> Vec<String> {
+    let mut said = told(&words(text), &lists().aliases);
+    // `Tel (H)`, `Tel M`: which of somebody's numbers.
+    if said.iter().any(|word| word == "phone") {
+        for word in &mut said {
+            match word.as_str() {
+                "h" | "hm" => "home".clone_into(word),
+                "m" => "mobile".clone_into(word),
+                "w" | "wk" => "work".clone_into(word),
+                _ => {}
             }
         }
-        phrases
-    })
+    }
+    said
+}
+
+/// Whom some words are about, as the list has it: the last one named, and the words that name nobody.
+pub(super) fn subject(words: &[String]) -> (Option<&'static str>, Vec<String>) {
+    let mut found: Option<(&'static str, usize)> = None;
+    let mut rest = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        let here = words.get(at..).unwrap_or_default();
+        let longest = lists()
+            .subjects
+            .iter()
+            .filter(|(said, _)| !said.is_empty() && here.starts_with(said))
+            .max_by_key(|(said, _)| said.len());
+        if let Some((said, who)) = longest {
+            found = Some((who.as_str(), at));
+            at += said.len().max(1);
+        } else {
+            rest.extend(here.first().cloned());
+            at += 1;
+        }
+    }
+    (found.map(|(who, _)| who), telling_or_none(&rest))
+}
+
+/// What single words of a header hint at.
+pub(super) fn hints(words: &[String]) -> Vec<&'static str> {
+    let hit = |said: &[String]| words.windows(said.len().max(1)).any(|some| some == said);
+    let found = lists().hints.iter().filter(|(said, _)| hit(said));
+    found.map(|(_, means)| means.as_str()).collect()
+}
+
+fn telling_or_none(words: &[String]) -> Vec<String> {
+    let kept = words
+        .iter()
+        .filter(|word| !EMPTY.contains(&word.as_str()))
+        .cloned();
+    kept.collect()
 }
 
 /// Whether a word of our list may be meant. A word that is in the list itself is no slip of another: `attended`, `attendee`.
@@ -168,8 +356,17 @@ fn score(header: &[String], telling: &[String], phrase: &Phrase) -> u32 {
     }
     let part = |hits: usize, all: usize| u32::try_from(hits * 30 / all).unwrap_or(0);
     if found == short {
-        // The phrase lies within the header: the more of the header it is, the better.
-        return 55 + part(short, long);
+        // The phrase lies within the header: the more of the header it is, the better. A single word of many is chance.
+        let general = short == 1
+            && phrase
+                .words
+                .iter()
+                .all(|word| GENERAL.contains(&word.as_str()));
+        if general {
+            return 0;
+        }
+        let enough = short * 2 >= long || short > 1 && short * 5 >= long * 2;
+        return if enough { 55 + part(short, long) } else { 0 };
     }
     if back == long && long > 1 {
         return 45 + part(long, short);
@@ -177,30 +374,17 @@ fn score(header: &[String], telling: &[String], phrase: &Phrase) -> u32 {
     0
 }
 
-/// What a header may mean, best first; one entry a meaning.
-pub(super) fn meanings(header: &str) -> Vec<Likely> {
-    let full = words(header);
-    let mut likely = ranked(&full, |phrase| !phrase.means.starts_with("code:"));
-    // What stands in brackets explains: `Attended? (Y/N)`.
-    if let Some((before, _)) = header.split_once('(')
-        && !before.trim().is_empty()
-    {
-        for more in ranked(&words(before), |phrase| !phrase.means.starts_with("code:")) {
-            match likely.iter_mut().find(|known| known.means == more.means) {
-                Some(known) => known.score = known.score.max(more.score.saturating_sub(2)),
-                None => likely.push(more),
-            }
-        }
-        likely.sort_by(|a, b| b.score.cmp(&a.score).then(a.means.cmp(b.means)));
-    }
-    likely
+/// What the words of a header may mean, best first; one entry a meaning.
+pub(super) fn meanings_of(words: &[String]) -> Vec<Likely> {
+    ranked(words, |phrase| !phrase.means.starts_with("code:"))
 }
 
 fn ranked(full: &[String], wanted: impl Fn(&Phrase) -> bool) -> Vec<Likely> {
     let said = telling(full);
     let mut likely: Vec<Likely> = Vec::new();
     for phrase in phrases().iter().filter(|phrase| wanted(phrase)) {
-        let score = score(full, &said, phrase);
+        let less = if phrase.less { LESS } else { 0 };
+        let score = score(full, &said, phrase).saturating_sub(less);
         if score < LEAST {
             continue;
         }
@@ -289,28 +473,9 @@ pub(super) fn occasion(header: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
-    fn best(header: &str) -> Option<&'static str> {
-        meanings(header).first().map(|likely| likely.means)
-    }
-
-    #[test]
-    fn headers_are_read_as_people_write_them() {
-        let table = [
-            ("Client's Date of Birth", "patient.birth_date"),
-            ("DOB", "patient.birth_date"),
-            ("tel_no", "patient.phone"),
-            ("AddressLine1", "patient.address_line_1"),
-            ("E-mail", "patient.email"),
-            ("Attended? (Y/N)", "attendance"),
-            ("NHS No.", "patient.nhs_number"),
-            ("Reason for leaving", "status.reason"),
-        ];
-        for (header, means) in table {
-            assert_eq!(best(header), Some(means), "{header}");
-        }
-        assert_eq!(best("Qwertz"), None);
-        assert_eq!(best("Assessment attended"), Some("attendance"));
-    }
+    const EITHER: [&str; 9] = [
+        "gp", "doctor", "stage", "note", "comment", "reason", "why", "date", "dyddiad",
+    ];
 
     #[test]
     fn a_code_is_known_whole_or_not_at_all() {
@@ -328,13 +493,15 @@ mod tests {
             .iter()
             .filter(|phrase| !phrase.means.starts_with("code:"))
         {
-            let known = seen.insert(phrase.full.clone(), phrase.means.clone());
-            assert!(
-                known.is_none(),
-                "{:?}: {known:?} and {}",
-                phrase.full,
-                phrase.means
-            );
+            let known: &mut std::collections::BTreeSet<&str> =
+                seen.entry(phrase.full.join(" ")).or_default();
+            known.insert(&phrase.means);
         }
+        // What two columns may both be called; their cells and neighbours tell.
+        let both: Vec<_> = seen
+            .into_iter()
+            .filter(|(said, means)| means.len() > 1 && !EITHER.contains(&said.as_str()))
+            .collect();
+        assert!(both.is_empty(), "{both:#?}");
     }
 }

@@ -21,6 +21,15 @@ const ACTIONS: [(&str, &str); 4] = [
     ("PAUSE", "Please wait"),
 ];
 
+/// Fields of the closed list that this version cannot fill: a draft names them and leaves the cell to a person.
+const UNREAD: [&str; 5] = [
+    "patient.communication_need",
+    "patient.needs_bringing",
+    "patient.reasonable_adjustment",
+    "referral.consent",
+    "referral.risk",
+];
+
 /// A text in TOML's quotes.
 pub(super) fn quoted(text: &str) -> String {
     let mut written = String::with_capacity(text.len() + 2);
@@ -212,7 +221,7 @@ pub(super) fn draft(
     let mut fields: Vec<String> = guesses
         .iter()
         .filter_map(Guess::field)
-        .filter(|field| !field.starts_with("leg."))
+        .filter(|field| !field.starts_with("leg.") && !UNREAD.contains(field))
         .map(str::to_owned)
         .collect();
     if fields.is_empty() {
@@ -301,6 +310,7 @@ fn one_column(page: &mut Page, guess: &Guess, read: bool) {
     let Some(field) = guess.field() else {
         let what = match means {
             "own" => "is theirs alone: neither written nor read",
+            "session" => "is of a further session, and their sheet has no day for it",
             "concern" => "tells of a worry about safety, which this version does not read",
             "onward" | "onward.consent" => {
                 "refers on: kind = \"onward\" needs the ids of those partners, and [onward] to"
@@ -314,6 +324,14 @@ fn one_column(page: &mut Page, guess: &Guess, read: bool) {
     };
     page.line("[[deliver.column]]");
     page.line(&format!("header = {header}"));
+    if UNREAD.contains(&field) {
+        let reads = format!(
+            "{field} {}; this version cannot fill it: take the column out, or agree a text",
+            why(guess)
+        );
+        page.guess(&format!("text = {}", quoted(PLACEHOLDER)), &reads);
+        return;
+    }
     page.guess(&format!("from = {}", quoted(field)), &why(guess));
     if let Some(pattern) = guess.shape.date().filter(|_| dated(field)) {
         let other = guess
@@ -436,4 +454,25 @@ fn dates(guesses: &[Guess]) -> (&'static str, &'static str) {
     sent.map_or(("%d/%m/%Y", "no days to tell it by"), |pattern| {
         (pattern, "as the other days of the sheet are written")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::UNREAD;
+
+    #[test]
+    fn what_cannot_be_filled_is_as_the_list_of_fields_has_it() {
+        let list: toml::Table = include_str!("../../../mappings/fields.toml")
+            .parse()
+            .expect("the list of fields is TOML");
+        let mut unread: Vec<&str> = list["field"]
+            .as_array()
+            .expect("fields")
+            .iter()
+            .filter(|field| field.get("derivation").and_then(|rule| rule.as_str()) == Some("none"))
+            .filter_map(|field| field["name"].as_str())
+            .collect();
+        unread.sort_unstable();
+        assert_eq!(unread, UNREAD);
+    }
 }

@@ -1,0 +1,89 @@
+//! Finds the header of a sheet that bears a title, a date or a note above it.
+//!
+//! A table as read comes in, with its first row for a header; the same sheet from its real header on goes out. Invariant: a row that holds
+//! somebody's data is never taken for the header.
+
+use super::heading::heading;
+use super::shape::Shape;
+use crate::tabular::{ReadLimits, Table, read};
+
+/// Rows in which the header is looked for.
+const ROWS_MAX: usize = 12;
+/// From here on a cell reads like a header.
+const READS: u32 = 85;
+
+/// The table with what stands above its header left off.
+pub(super) fn without(table: Table, limits: &ReadLimits) -> Table {
+    let first = known(&table.header);
+    let mut best: Option<(usize, Table)> = None;
+    for row in table.rows.iter().take(ROWS_MAX) {
+        // Read again from there: a title in words may have hidden the delimiter.
+        let rest = table.text.get(row.span().start..).unwrap_or_default();
+        let Ok(below) = read(rest.as_bytes(), limits) else {
+            continue;
+        };
+        let here = known(&below.header);
+        let most = best.as_ref().map_or(first, |(known, _)| *known);
+        if here >= 2 && here > most && !personal(&below.header) {
+            best = Some((here, below));
+        }
+    }
+    // A header of which half is known is one, whatever stands below.
+    let named = table.header.iter().filter(|name| !name.is_empty()).count();
+    match best {
+        Some((here, mut below)) if here > first * 2 || first * 2 < named => {
+            below.dialect.encoding = table.dialect.encoding;
+            below.preamble_rows = below.preamble_rows.max(1);
+            below
+        }
+        _ => table,
+    }
+}
+
+/// Whether a row reads like a header: a good part of its cells is known, three at least.
+pub(super) fn reads(header: &[String]) -> bool {
+    known(header) >= 3 && known(header) * 3 >= header.len()
+}
+
+fn known(header: &[String]) -> usize {
+    let reads = |name: &&String| {
+        heading(name)
+            .likely
+            .first()
+            .is_some_and(|likely| likely.score >= READS)
+    };
+    header.iter().filter(reads).count()
+}
+
+fn personal(header: &[String]) -> bool {
+    header
+        .iter()
+        .map(|cell| Shape::of(std::iter::once(cell.as_str())))
+        .any(|shape| shape.personal() && !shape.day_of_now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_and_groups_above_a_header_are_left_off() {
+        let table = [
+            ("Name,Tel,Surgery\nAnn Larkspur,,\n", "Name"),
+            (
+                "OUR GARDEN\nseen 12/03/2026; Sue\n\nTel;Name;Surgery\n;Ann Larkspur;\n",
+                "Tel",
+            ),
+            (
+                "Client,,Referral,\nDOB,Mobile,Date,Link worker\n,,,Kay\n",
+                "DOB",
+            ),
+            ("One,Two\nAnn Larkspur,07700 900201\n", "One"),
+        ];
+        for (sheet, first) in table {
+            let limits = ReadLimits::default();
+            let read = read(sheet.as_bytes(), &limits).expect("a table");
+            assert_eq!(without(read, &limits).header[0], first, "{sheet}");
+        }
+    }
+}
