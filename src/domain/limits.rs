@@ -2,10 +2,10 @@
 
 /// Referrals that one worker takes at a time: large enough to fill a statement, small enough to stay in the cache.
 pub(crate) const CHUNK_REFERRALS: usize = 250;
-/// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 5,000 referrals share it.
-pub(crate) const GROUP_CHUNKS: usize = 20;
+/// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 4,000 referrals share it.
+pub(crate) const GROUP_CHUNKS: usize = 16;
 /// Chunks prepared ahead of the writer: what workers do while a group is flushed to the disk.
-pub(crate) const CHUNKS_AHEAD: usize = 8;
+pub(crate) const CHUNKS_AHEAD: usize = 6;
 /// Sources pulled at once: each waits for its own server most of the time.
 pub(crate) const SOURCES_AT_ONCE: usize = 4;
 /// Bytes of one resource or NDJSON line.

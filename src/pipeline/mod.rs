@@ -144,6 +144,7 @@ pub(crate) async fn run(
 ) -> anyhow::Result<StageOutcome> {
     env.readings.begin();
     env.claims.begin();
+    env.ready.begin(wanted.contains(&Stage::Deliver));
     // What the last run left between two steps is finished before anything new is begun.
     let mut outcome = deliver::finish(env).await?;
     outcome.merge(run_outbound(env, run, only, wanted).await?);

@@ -23,11 +23,27 @@ pub(crate) struct ReadyRows(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
+    /// Whether this run delivers.
+    wanted: bool,
     rows: HashMap<i64, (Date, Box<[u8]>)>,
     bytes: usize,
 }
 
 impl ReadyRows {
+    /// A run begins: rows are kept if it delivers.
+    pub(crate) fn begin(&self, wanted: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Kept {
+            wanted,
+            ..Kept::default()
+        };
+    }
+
+    /// Whether a row would be kept.
+    pub(crate) fn wanted(&self) -> bool {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.wanted && kept.bytes < limits::READY_BYTES_MAX
+    }
+
     /// Keeps a row, while there is room.
     pub(crate) fn keep(&self, leg: i64, today: Date, row: Vec<u8>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -366,7 +366,9 @@ impl One<'_, '_> {
             .trees
             .view(env.setting(source, &env.rules, env.today()), facts);
         let keep = |partner: &Partner, cells: &map::Cells<'_>| {
-            if let Some(row) = ready::bytes_of(partner, &env.rules, cells) {
+            if env.ready.wanted()
+                && let Some(row) = ready::bytes_of(partner, &env.rules, cells)
+            {
                 env.ready.keep(leg, env.today(), row);
             }
         };

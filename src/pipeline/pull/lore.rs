@@ -32,8 +32,8 @@ pub(super) struct Looks {
 /// have set only cost a look-up (one in 300 after half a million referrals).
 pub(crate) struct Seen(Option<Mutex<Vec<u64>>>);
 
-/// Words of the table: 8 MB.
-const SEEN_WORDS: usize = 1 << 20;
+/// Words of the table: 4 MB, in which a million referrals have every twentieth look asked for in vain.
+const SEEN_WORDS: usize = 1 << 19;
 
 impl Seen {
     /// For a store that was empty, or was not, when the pull began.
