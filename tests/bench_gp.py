@@ -19,7 +19,7 @@ import time
 import urllib.parse
 
 SCALE = int(os.environ.get("KITH_BENCH_SCALE", "1"))
-SERVER = os.environ.get("KITH_BENCH_SERVER", "hfs")
+SERVER = os.environ.get("KITH_BENCH_SERVER", "sandbox")
 # Our sandbox answers in seconds what takes another server minutes.
 TURNS = int(os.environ.get("KITH_BENCH_TURNS", "3" if SERVER == "sandbox" else "1"))
 CACHE = pathlib.Path(os.environ.get("KITH_TEST_CACHE", pathlib.Path.home() / ".cache" / "kith-test"))

@@ -132,14 +132,12 @@ async fn lines(
         let Some(own) = strand(&format!("partner:{}", partner.id)) else {
             continue;
         };
-        let transport = config.transport(&partner.deliver.transport.value);
-        let folder = transport.map(|transport| transport.folder(&partner.id));
         let asked = approval::Asked {
             rules,
             partner,
             strand: own.id,
             home: &config.home,
-            folder: folder.unwrap_or_default(),
+            folder: approval::folder_wanted(config, partner),
         };
         let (approval, _) = approval::judge(store, &known, asked).await?;
         lines.extend(ApprovalLine::of(partner, &approval));

@@ -138,7 +138,7 @@ async fn partners(env: &mut Env) -> anyhow::Result<()> {
             partner,
             strand,
             home: &env.config.home,
-            folder: env.folder_wanted(partner),
+            folder: approval::folder_wanted(&env.config, partner),
         };
         let (approval, folder) = approval::judge(&*env.store, &known, asked).await?;
         let transport = FolderTransport::new(&folder, &partner.id, FILE_MODE);

@@ -191,14 +191,15 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
 }
 
 /// A file that gets its name when it is whole.
-fn unfinished(path: &Path) -> anyhow::Result<AtomicFile> {
+pub(super) fn unfinished(path: &Path) -> anyhow::Result<AtomicFile> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".part");
     Ok(AtomicFile::create(path.with_file_name(name))?)
 }
 
-fn source_facts(config: &Config) -> SourceFacts<'_> {
+/// What the config says of its first practice.
+pub(super) fn source_facts(config: &Config) -> SourceFacts<'_> {
     config
         .sources
         .first()

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
+use super::map::source_facts;
 use super::{DONE, Global, emit};
 use crate::config::ORDERS;
 use crate::diagnostics::Diagnostic;
 use crate::domain::Instant;
 use crate::domain::limits::MAPPING_BYTES_MAX;
 use crate::fhir::service_request;
-use crate::partner::{Partner, Rules, SourceFacts, partner_named_in};
+use crate::partner::{Partner, Rules, partner_named_in};
 use crate::path::Arena;
 use crate::pipeline::dossier::Setting;
 use crate::pipeline::preview::{preview_reference, preview_rules};
@@ -166,15 +167,7 @@ fn from_files(
     let folder = Folder::open(input, &config.home.join("var/tmp"))?;
     super::print_diagnostics(folder.diagnostics());
     let today = crate::domain::Clock::now(&crate::domain::clock::SystemClock).london_day();
-    let facts = config
-        .sources
-        .first()
-        .map_or_else(SourceFacts::default, |source| SourceFacts {
-            name: &source.name,
-            ods_code: &source.ods_code,
-            phone: source.phone.as_deref(),
-            safeguarding_phone: None,
-        });
+    let facts = source_facts(config);
     let activity_system = config.activity_system();
     let orders = ORDERS.map(str::to_owned);
     for index in 0..folder.len() {

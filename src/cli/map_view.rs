@@ -5,10 +5,11 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use super::map::unfinished;
 use super::{DONE, WAITS};
 use crate::path::Json;
 use crate::pipeline::list_extracts;
-use crate::tabular::{AtomicFile, Encoding, Existing, Format, Newline, QuoteRule, RowWriter};
+use crate::tabular::{Encoding, Existing, Format, Newline, QuoteRule, RowWriter};
 use crate::view::{Resources, View};
 
 /// Bytes of a view.
@@ -37,10 +38,7 @@ pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8>
         write(&compiled, &mut resources, out)?.flush()?;
     } else {
         let path = Path::new(output);
-        let mut name = std::ffi::OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".part");
-        let file = AtomicFile::create(path.with_file_name(name))?;
+        let file = unfinished(path)?;
         write(&compiled, &mut resources, file)?.finish(path, 0o640, Existing::Replace)?;
     }
     super::print_diagnostics(resources.problems());

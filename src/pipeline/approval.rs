@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::env::Env;
+use crate::config::Config;
 use crate::domain::Instant;
 use crate::partner::wider::{Section, Version, Wider, wider};
 use crate::partner::{Partner, Rules};
@@ -138,6 +139,14 @@ fn folder_of(home: &Path, destination: &str) -> Option<PathBuf> {
     destination
         .strip_prefix("folder ")
         .map(|path| home.join(path))
+}
+
+/// The folder that a partner file and the config name now.
+pub(crate) fn folder_wanted(config: &Config, partner: &Partner) -> PathBuf {
+    config
+        .transport(&partner.deliver.transport.value)
+        .map(|transport| transport.folder(&partner.id))
+        .unwrap_or_default()
 }
 
 /// Every version of every partner file that a run has seen, oldest first.
@@ -282,7 +291,7 @@ struct Noted<'e> {
 
 fn entry(env: &Env, place: usize, how: How) -> Noted<'_> {
     let partner = &env.rules.partners[place];
-    let goes_to = destination(&env.config.home, &env.folder_wanted(partner));
+    let goes_to = destination(&env.config.home, &folder_wanted(&env.config, partner));
     Noted {
         partner,
         strand: env.partners[place].strand,

@@ -230,14 +230,6 @@ impl Env {
         approved.unwrap_or_else(|| (&self.rules, &self.rules.partners[place]))
     }
 
-    /// The folder that a partner file and the config name now.
-    pub(crate) fn folder_wanted(&self, partner: &Partner) -> PathBuf {
-        self.config
-            .transport(&partner.deliver.transport.value)
-            .map(|transport| transport.folder(&partner.id))
-            .unwrap_or_default()
-    }
-
     /// Partner files with their places in the ledger.
     pub(crate) fn each_partner(&self) -> impl Iterator<Item = (usize, &Partner, &PartnerEnv)> {
         self.rules

@@ -27,8 +27,6 @@ pub(crate) enum WriteError {
 pub(crate) struct RowWriter<W> {
     sink: W,
     format: Format,
-    /// What each byte asks for.
-    marks: [u8; 256],
     text: String,
     bytes: Vec<u8>,
     columns: usize,
@@ -47,7 +45,6 @@ impl<W: Write> RowWriter<W> {
         Ok(Self {
             sink,
             format,
-            marks: marks(format.delimiter),
             text: String::new(),
             bytes: Vec::new(),
             columns: 0,
@@ -118,8 +115,14 @@ impl<W: Write> RowWriter<W> {
 
     fn push_cell(&mut self, cell: &str, index: usize, cells: usize) -> Result<(), WriteError> {
         let seen = |cell: &str| {
-            let marks = cell.bytes().map(|byte| self.marks[usize::from(byte)]);
-            marks.fold(0, |seen, mark| seen | mark)
+            cell.bytes().fold(0, |seen, byte| {
+                let delimiter = if byte == self.format.delimiter {
+                    QUOTED
+                } else {
+                    0
+                };
+                seen | MARKS[usize::from(byte)] | delimiter
+            })
         };
         let mut marks = seen(cell);
         let clean = if marks & CONTROL == 0 {
@@ -177,23 +180,25 @@ const CONTROL: u8 = 1;
 const QUOTED: u8 = 2;
 const BEYOND_ASCII: u8 = 4;
 
-/// The marks of all bytes.
-fn marks(delimiter: u8) -> [u8; 256] {
-    std::array::from_fn(|place| {
-        let byte = u8::try_from(place).unwrap_or(u8::MAX);
-        let mut mark = 0;
+/// The marks of all bytes; the delimiter has one more.
+static MARKS: [u8; 256] = marks();
+
+const fn marks() -> [u8; 256] {
+    let mut marks = [0; 256];
+    let mut byte = 0;
+    while byte < marks.len() {
         // 0xC2 leads the control characters above 0x7F, and few others.
-        if (byte < b' ' && !matches!(byte, b'\t' | b'\r' | b'\n')) || matches!(byte, 0x7F | 0xC2) {
-            mark |= CONTROL;
-        }
-        if byte == delimiter || matches!(byte, b'"' | b'\r' | b'\n') {
-            mark |= QUOTED;
-        }
-        if !byte.is_ascii() {
-            mark |= BEYOND_ASCII;
-        }
-        mark
-    })
+        marks[byte] = match byte {
+            0x09 => 0,
+            0x0A | 0x0D | 0x22 => QUOTED,
+            0x00..=0x1F | 0x7F => CONTROL,
+            0xC2 => CONTROL | BEYOND_ASCII,
+            0x80.. => BEYOND_ASCII,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    marks
 }
 
 #[cfg(test)]

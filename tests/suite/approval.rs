@@ -9,19 +9,10 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::support::home::{Home, Ran};
-use super::support::people::{day, install, ndjson, referral, written};
+use super::support::people::{ONE_PRACTICE, day, install, ndjson, referral, written};
 use super::support::table::{self, Layout, Table};
 
 const PARTNER: &str = "elm";
-const SOURCE: &str = r#"[[source]]
-id = "practice-a"
-name = "Made-up practice a"
-ods_code = "ZZ001"
-commissioner = "icb"
-pull = { kind = "folder", path = "extracts" }
-push = { kind = "off" }
-auth = { kind = "none" }
-"#;
 const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
 const WIDER_SHARE: &str = r#"["patient.name", "referral.activity", "patient.phone"]"#;
 const COLUMNS: &str = "[[deliver.column]]\nheader = \"Name\"\nfrom = \"patient.name\"\n";
@@ -37,7 +28,7 @@ struct World {
 impl World {
     fn with(people: &[u32]) -> Self {
         let home = Home::new();
-        install(&home, SOURCE, SHARE, COLUMNS);
+        install(&home, ONE_PRACTICE, SHARE, COLUMNS);
         let mut world = Self { home, extract: 0 };
         world.refer(people);
         let summary = world.run(0);
@@ -371,7 +362,7 @@ fn an_agreement_past_its_end_sends_nothing_new_and_its_renewal_is_approved() {
 #[test]
 fn what_cannot_send_yet_may_still_be_written() {
     let home = Home::new();
-    install(&home, SOURCE, SHARE, COLUMNS);
+    install(&home, ONE_PRACTICE, SHARE, COLUMNS);
     let mut world = World { home, extract: 0 };
     world.edit("[partner]\n", "[partner]\nmode = \"shadow\"\n");
     world.refer(&[1]);

@@ -3,17 +3,8 @@
 use serde_json::{Value, json};
 
 use super::support::home::{Home, snapshot};
-use super::support::people::{install, ndjson, referral};
+use super::support::people::{ONE_PRACTICE, install, ndjson, referral};
 
-const SOURCE: &str = r#"[[source]]
-id = "practice-a"
-name = "Made-up practice a"
-ods_code = "ZZ001"
-commissioner = "icb"
-pull = { kind = "folder", path = "extracts" }
-push = { kind = "off" }
-auth = { kind = "none" }
-"#;
 const BECAUSE: &str = "she telephoned about her appointment";
 
 #[test]
@@ -21,7 +12,7 @@ fn who_somebody_is_is_shown_once_it_is_recorded_who_looks() {
     let home = Home::new();
     install(
         &home,
-        SOURCE,
+        ONE_PRACTICE,
         r#"["patient.name", "referral.activity"]"#,
         "",
     );

@@ -12,6 +12,17 @@ use super::fhir_server::FhirServer;
 use super::home::{Home, kith_command};
 use super::process::Process;
 
+/// One practice, whose extracts lie in a folder and to which nothing is written.
+pub(crate) const ONE_PRACTICE: &str = r#"[[source]]
+id = "practice-a"
+name = "Made-up practice a"
+ods_code = "ZZ001"
+commissioner = "icb"
+pull = { kind = "folder", path = "extracts" }
+push = { kind = "off" }
+auth = { kind = "none" }
+"#;
+
 /// The two partners of the world.
 pub(crate) const PARTNERS: [&str; 2] = ["elm", "oak"];
 

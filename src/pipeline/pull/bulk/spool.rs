@@ -5,9 +5,10 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::pipeline::pull::folder::unlinked_file;
 use crate::seal::SpoolKey;
 
 /// Sealed lines kept back until they are written together.
@@ -34,15 +35,8 @@ impl Spool {
     /// # Errors
     /// The folder cannot be made, or takes no file without a name.
     pub(super) fn new(folder: &Path, key: [u8; 32]) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
-        let mut options = std::fs::OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_TMPFILE)
-            .mode(0o600);
         Ok(Self {
-            file: options.open(folder)?,
+            file: unlinked_file(folder)?,
             key: SpoolKey::new(key),
             written: 0,
             pending: Vec::with_capacity(PENDING),

@@ -107,7 +107,7 @@ fn open(path: &Path, temporary: &Path) -> std::io::Result<File> {
 }
 
 /// A file of ours without a name: gone when it is closed, however the program ends.
-fn unlinked_file(folder: &Path) -> std::io::Result<File> {
+pub(in crate::pipeline::pull) fn unlinked_file(folder: &Path) -> std::io::Result<File> {
     std::fs::create_dir_all(folder)?;
     let mut options = std::fs::OpenOptions::new();
     options

@@ -21,6 +21,7 @@ pub(crate) use catalogue::Spot;
 use catalogue::{Entry, Keys, Named, Numbered, Table};
 use files::Extract;
 pub(crate) use files::list;
+pub(super) use files::unlinked_file;
 use index::{Indexer, Part};
 use pieces::{Lines, Piece};
 pub(crate) use reader::{Reader, Requests};
