@@ -245,14 +245,8 @@ impl<'a> Found<'a> {
         let theirs = &new.partner().deliver.columns;
         let columns = old.partner().deliver.columns.iter().enumerate();
         // The check only follows the identity cells, whose changes are told; its true value needs the installation's key.
-        let follows = |column: &crate::partner::Column| {
-            let fields = &old.rules.fields;
-            column
-                .field()
-                .is_some_and(|field| fields.field(field).name == "leg.check")
-        };
         let columns = columns
-            .filter(|(_, column)| !follows(column))
+            .filter(|(_, column)| !crate::pipeline::map::is_check(column, &old.rules))
             .filter_map(|(place, column)| {
                 let other = theirs
                     .iter()

@@ -1,6 +1,6 @@
 //! The printed reference of a leg and the token of a row: short codes that survive telephones and Excel.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Letters and digits without I, L, O and U, so that nothing can be misread.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -89,7 +89,7 @@ impl fmt::Display for LegReference {
             if place > 0 && place % 4 == 0 {
                 f.write_str("-")?;
             }
-            write!(f, "{}", letter(*value))?;
+            f.write_char(letter(*value))?;
         }
         Ok(())
     }
@@ -146,7 +146,7 @@ impl fmt::Display for RowToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .iter()
-            .try_for_each(|value| write!(f, "{}", letter(*value)))
+            .try_for_each(|value| f.write_char(letter(*value)))
     }
 }
 

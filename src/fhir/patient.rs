@@ -234,14 +234,14 @@ pub(super) fn national_form(number: &str) -> String {
         Some(rest) => {
             let rest = rest.trim_start_matches([' ', '-', '.']);
             let rest = rest.strip_prefix("(0)").unwrap_or(rest).trim_start();
-            format!("0{}", rest.strip_prefix('0').unwrap_or(rest))
+            ["0", rest.strip_prefix('0').unwrap_or(rest)].concat()
         }
         None => number,
     };
     let plain = national.len() > 5 && national.bytes().all(|byte| byte.is_ascii_digit());
     if plain && national.starts_with('0') && !national.starts_with("00") {
         let (area, rest) = national.split_at(5);
-        return format!("{area} {rest}");
+        return [area, " ", rest].concat();
     }
     national
 }
@@ -274,6 +274,9 @@ pub(crate) fn address<'t>(patient: &'t Json<'_>, today: Date) -> Option<Address<
 
 /// Upper case, one space before the last three; a code that is not of the UK's shape keeps its own spaces.
 pub(crate) fn normal_postcode(text: &str) -> String {
+    if is_normal_postcode(text) {
+        return text.to_owned();
+    }
     let mut letters: Vec<char> = text
         .chars()
         .filter(|letter| !letter.is_whitespace())
@@ -291,6 +294,20 @@ pub(crate) fn normal_postcode(text: &str) -> String {
     }
     letters.insert(letters.len() - 3, ' ');
     letters.into_iter().collect()
+}
+
+/// Whether a postcode is as [`normal_postcode`] writes the British ones; nearly all are.
+fn is_normal_postcode(text: &str) -> bool {
+    let [outward @ .., b' ', digit, first, second] = text.as_bytes() else {
+        return false;
+    };
+    let plain = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    (2..=4).contains(&outward.len())
+        && outward.iter().all(plain)
+        && outward[0].is_ascii_uppercase()
+        && digit.is_ascii_digit()
+        && first.is_ascii_uppercase()
+        && second.is_ascii_uppercase()
 }
 
 /// As written, possibly only a year or a month.

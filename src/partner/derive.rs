@@ -381,10 +381,9 @@ fn activity<'v>(view: &View<'v>) -> Found<'v> {
 }
 
 /// Text, display or code of each reason, with its code for a column's `codes`.
-fn reasons<'v>(request: &'v Json<'v>) -> Vec<Value<'v>> {
+fn reasons<'v>(request: &'v Json<'v>) -> impl Iterator<Item = Value<'v>> {
     let concepts = crate::path::items(request.get("reasonCode"));
-    let mut reasons = Vec::new();
-    for concept in concepts {
+    concepts.iter().filter_map(|concept| {
         let codings = crate::path::items(concept.get("coding"));
         let first = |key: &str| {
             codings
@@ -396,14 +395,12 @@ fn reasons<'v>(request: &'v Json<'v>) -> Vec<Value<'v>> {
             .get("text")
             .and_then(Json::as_str)
             .filter(|text| !text.trim().is_empty());
-        if let Some(text) = text.or_else(|| first("display")).or(code) {
-            reasons.push(Value {
-                text: Cow::Borrowed(text.trim()),
-                code,
-            });
-        }
-    }
-    reasons
+        let text = text.or_else(|| first("display")).or(code)?;
+        Some(Value {
+            text: Cow::Borrowed(text.trim()),
+            code,
+        })
+    })
 }
 
 /// The needs of `needs.csv` that the reasons stand for, each once, in the order of the reasons.

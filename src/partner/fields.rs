@@ -209,6 +209,8 @@ pub(crate) fn compile(table: &TableReader<'_>, key: &str, text: &At<&str>) -> Op
 #[derive(Debug, Default)]
 pub(crate) struct FieldSet {
     fields: Vec<Field>,
+    /// The field of row tokens: asked for with every row.
+    check: Option<FieldId>,
 }
 
 impl FieldSet {
@@ -238,6 +240,12 @@ impl FieldSet {
                 None => self.fields.push(field),
             }
         }
+        self.check = self.id("leg.check");
+    }
+
+    /// The id of `leg.check`.
+    pub(crate) fn check(&self) -> Option<FieldId> {
+        self.check
     }
 
     /// Holds a field against what its name and its group stand for so far.

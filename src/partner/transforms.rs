@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use jiff::civil::Date;
+
 use super::derive::{Found, Value, day_range};
 use super::fields::path_values;
 use super::model::{Column, ColumnSource, TooLong, Unmapped};
@@ -105,7 +107,7 @@ impl Column {
             return found;
         };
         let write = |value: Value<'v>| match london_day(&value.text) {
-            Some(day) => Value::of(day.strftime(pattern).to_string()),
+            Some(day) => Value::of(written_day(day, pattern)),
             None => value,
         };
         match found {
@@ -143,14 +145,61 @@ impl Column {
     }
 }
 
+/// A day by a strftime pattern. What nearly every partner writes, day, month and year in digits, needs no formatter.
+fn written_day(day: Date, pattern: &str) -> String {
+    let formatted = || day.strftime(pattern).to_string();
+    let (Ok(month), Ok(date)) = (u8::try_from(day.month()), u8::try_from(day.day())) else {
+        return formatted();
+    };
+    let digits = |number: u8| [b'0' + number / 10, b'0' + number % 10].map(char::from);
+    let mut text = String::with_capacity(pattern.len() + 2);
+    let mut characters = pattern.chars();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            text.push(character);
+            continue;
+        }
+        match (characters.next(), u8::try_from(day.year() / 100)) {
+            (Some('d'), _) => text.extend(digits(date)),
+            (Some('m'), _) => text.extend(digits(month)),
+            (Some('Y'), Ok(century @ 10..)) => {
+                text.extend(digits(century));
+                text.extend(digits(u8::try_from(day.year() % 100).unwrap_or(0)));
+            }
+            _ => return formatted(),
+        }
+    }
+    text
+}
+
 /// The London day of a full date or of an instant with its offset; nothing less has one.
-pub(crate) fn london_day(text: &str) -> Option<jiff::civil::Date> {
+pub(crate) fn london_day(text: &str) -> Option<Date> {
+    if let Some(date) = plain_day(text) {
+        return Some(date);
+    }
     if text.contains('T') {
         let instant: jiff::Timestamp = text.parse().ok()?;
         return Some(instant.to_zoned(london()).date());
     }
     let (first, last) = day_range(text)?;
     (first == last).then_some(first)
+}
+
+/// The day of an instant that is written in UTC as `2026-11-22T09:30:00Z`, where London cannot have another: its clocks
+/// were never more than two hours ahead.
+fn plain_day(text: &str) -> Option<Date> {
+    let (date, time) = (text.get(..10)?, text.as_bytes().get(10..)?);
+    let [b'T', h1, h2, b':', m1, m2, b':', s1, s2, zone @ ..] = time else {
+        return None;
+    };
+    let number = |tens: &u8, ones: &u8| {
+        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+        digits.then(|| 10 * (tens - b'0') + (ones - b'0'))
+    };
+    let early = number(h1, h2)? < 22 && number(m1, m2)? < 60 && number(s1, s2)? < 60;
+    let utc = matches!(zone, b"Z" | b"+00:00");
+    let (first, last) = day_range(date)?;
+    (early && utc && first.year() >= 1900 && first == last).then_some(first)
 }
 
 #[cfg(test)]
@@ -225,6 +274,26 @@ mod tests {
             assert_eq!(found.joined("").as_deref(), Some(written), "{text}");
         }
         assert_eq!(london_day("2026-11-22"), Some(date(2026, 11, 22)));
+        // What is read without a calendar is read as with one.
+        for day in [
+            "1943-07-15",
+            "1970-01-01",
+            "2026-03-29",
+            "2026-06-30",
+            "2026-12-31",
+            "2026-02-30",
+        ] {
+            for time in [
+                "00:00:00", "09:30:59", "21:59:59", "22:00:00", "23:30:00", "24:00:00", "12:60:00",
+            ] {
+                for zone in ["Z", "+00:00", ".5Z", "+01:00", "-05:00", ""] {
+                    let text = format!("{day}T{time}{zone}");
+                    let instant: Option<jiff::Timestamp> = text.parse().ok();
+                    let slow = instant.map(|instant| instant.to_zoned(london()).date());
+                    assert_eq!(london_day(&text), slow, "{text}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -12,11 +12,7 @@ const USUAL_OPEN: usize = 32;
 
 /// Parses one document.
 pub(super) fn document<'a>(bytes: &'a [u8], arena: &'a Arena) -> Result<Json<'a>, JsonError> {
-    let mut parser = Parser::over(bytes, arena)?;
-    parser.skip_space();
-    let value = parser.value(0)?;
-    parser.end()?;
-    Ok(value)
+    Parser::over(bytes, arena)?.document(|parser| parser.value(0))
 }
 
 fn place(bytes: &[u8], at: usize, what: &'static str) -> JsonError {
@@ -37,6 +33,9 @@ fn place(bytes: &[u8], at: usize, what: &'static str) -> JsonError {
     }
 }
 
+/// The parser has noted what is wrong, and where: errors that say it themselves would make every step slower.
+pub(super) struct Failed;
+
 pub(super) struct Parser<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -48,6 +47,8 @@ pub(super) struct Parser<'a> {
     pub(super) members: Pile<'a, (&'a str, Json<'a>)>,
     /// Keys of the objects that are being passed over, the innermost last.
     pub(super) keys: Pile<'a, &'a str>,
+    /// What was wrong first.
+    failure: Option<JsonError>,
 }
 
 impl<'a> Parser<'a> {
@@ -63,26 +64,51 @@ impl<'a> Parser<'a> {
                 elements: arena.pile(USUAL_OPEN),
                 members: arena.pile(USUAL_OPEN),
                 keys: arena.pile(USUAL_OPEN),
+                failure: None,
             }),
             Err(error) => Err(place(bytes, error.valid_up_to(), "the text is not UTF-8")),
         }
     }
 
-    /// Nothing but space may follow the document.
-    pub(super) fn end(&mut self) -> Result<(), JsonError> {
+    /// What `read` makes of the value that is the document; nothing but space may stand beside it.
+    pub(super) fn document<T>(
+        mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, Failed>,
+    ) -> Result<T, JsonError> {
         self.skip_space();
-        if self.at < self.bytes.len() {
-            return Err(self.error("something follows the end of the document"));
-        }
-        Ok(())
+        let value = read(&mut self);
+        self.skip_space();
+        let value = match value {
+            Ok(_) if self.at < self.bytes.len() => {
+                Err(self.error("something follows the end of the document"))
+            }
+            value => value,
+        };
+        value.map_err(|Failed| {
+            let unknown = || place(self.bytes, self.at, "expected a value");
+            self.failure.unwrap_or_else(unknown)
+        })
     }
 
-    pub(super) fn error(&self, what: &'static str) -> JsonError {
-        place(self.bytes, self.at, what)
+    #[cold]
+    pub(super) fn error(&mut self, what: &'static str) -> Failed {
+        self.error_at(self.at, what)
+    }
+
+    #[cold]
+    fn error_at(&mut self, at: usize, what: &'static str) -> Failed {
+        let bytes = self.bytes;
+        self.failure.get_or_insert_with(|| place(bytes, at, what));
+        Failed
     }
 
     pub(super) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
+    }
+
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
     }
 
     pub(super) fn skip_space(&mut self) {
@@ -97,7 +123,7 @@ impl<'a> Parser<'a> {
             .expect("every token begins and ends beside an ASCII byte")
     }
 
-    pub(super) fn value(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
+    pub(super) fn value(&mut self, depth: usize) -> Result<Json<'a>, Failed> {
         match self.peek() {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),
@@ -111,7 +137,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    pub(super) fn word(&mut self, word: &[u8], value: Json<'a>) -> Result<Json<'a>, JsonError> {
+    pub(super) fn word(&mut self, word: &[u8], value: Json<'a>) -> Result<Json<'a>, Failed> {
         if !self.bytes[self.at..].starts_with(word) {
             return Err(self.error("expected a value"));
         }
@@ -119,7 +145,7 @@ impl<'a> Parser<'a> {
         Ok(value)
     }
 
-    pub(super) fn enter(&mut self, depth: usize) -> Result<(), JsonError> {
+    pub(super) fn enter(&mut self, depth: usize) -> Result<(), Failed> {
         if depth >= JSON_DEPTH_MAX {
             return Err(self.error("nested more than 64 levels deep"));
         }
@@ -128,7 +154,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn array(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
+    fn array(&mut self, depth: usize) -> Result<Json<'a>, Failed> {
         self.enter(depth)?;
         if self.peek() == Some(b']') {
             self.at += 1;
@@ -145,7 +171,7 @@ impl<'a> Parser<'a> {
     }
 
     /// After an element: true for a comma, false for the closing byte, which is consumed.
-    pub(super) fn another(&mut self, close: u8) -> Result<bool, JsonError> {
+    pub(super) fn another(&mut self, close: u8) -> Result<bool, Failed> {
         self.skip_space();
         match self.peek() {
             Some(b',') => {
@@ -162,7 +188,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Json<'a>, JsonError> {
+    fn object(&mut self, depth: usize) -> Result<Json<'a>, Failed> {
         let start = self.at;
         self.enter(depth)?;
         if self.peek() == Some(b'}') {
@@ -212,12 +238,13 @@ impl<'a> Parser<'a> {
     }
 
     /// The error of a key that stands twice, at this place.
-    pub(super) fn repeated(&self, at: usize) -> JsonError {
-        place(self.bytes, at, REPEATED)
+    #[cold]
+    pub(super) fn repeated(&mut self, at: usize) -> Failed {
+        self.error_at(at, REPEATED)
     }
 
     /// The colon between key and value.
-    pub(super) fn colon(&mut self) -> Result<(), JsonError> {
+    pub(super) fn colon(&mut self) -> Result<(), Failed> {
         self.skip_space();
         if self.peek() != Some(b':') {
             return Err(self.error("expected a colon after the key"));
@@ -227,7 +254,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    pub(super) fn number(&mut self) -> Result<Json<'a>, JsonError> {
+    pub(super) fn number(&mut self) -> Result<Json<'a>, Failed> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -254,7 +281,7 @@ impl<'a> Parser<'a> {
         Ok(Json::Number(self.slice(start)))
     }
 
-    pub(super) fn digits(&mut self) -> Result<(), JsonError> {
+    pub(super) fn digits(&mut self) -> Result<(), Failed> {
         let start = self.at;
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
@@ -265,7 +292,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    pub(super) fn string(&mut self) -> Result<&'a str, JsonError> {
+    pub(super) fn string(&mut self) -> Result<&'a str, Failed> {
         self.at += 1;
         let start = self.at;
         self.run();
@@ -315,7 +342,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    pub(super) fn escape(&mut self) -> Result<char, JsonError> {
+    pub(super) fn escape(&mut self) -> Result<char, Failed> {
         self.at += 1;
         let byte = self.peek();
         let plain = match byte {
@@ -337,7 +364,7 @@ impl<'a> Parser<'a> {
         Ok(plain)
     }
 
-    fn unicode_escape(&mut self) -> Result<char, JsonError> {
+    fn unicode_escape(&mut self) -> Result<char, Failed> {
         let first = self.hex4()?;
         let code = match first {
             0xD800..=0xDBFF => {
@@ -356,7 +383,7 @@ impl<'a> Parser<'a> {
         char::from_u32(code).ok_or_else(|| self.error("half of a surrogate pair stands alone"))
     }
 
-    fn hex4(&mut self) -> Result<u32, JsonError> {
+    fn hex4(&mut self) -> Result<u32, Failed> {
         let mut code = 0;
         for _ in 0..4 {
             let digit = self

@@ -4,16 +4,24 @@
 //! what [`Json::parse`] refuses, [`Json::parse_members`] refuses with the same error at the same place, wherever in the
 //! document it stands: whether a resource can be read never depends on what was wanted of it.
 
-use super::json_parser::{PAIRWISE_KEYS_MAX, Parser, mark};
+use super::json_parser::{Failed, PAIRWISE_KEYS_MAX, Parser, mark};
 use super::tree::{Arena, Json, JsonError};
 
 /// Names of members of a resource, of members of those, and so on; below the last of each everything is wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Members {
-    names: Vec<(String, Members)>,
-    /// One bit for each letter that a name begins with.
-    letters: u32,
+    names: Vec<Name>,
+    /// A bit for each pair of letters that a name begins with.
+    pairs: u64,
     all: bool,
+}
+
+#[derive(Debug)]
+struct Name {
+    name: String,
+    /// Whether no key stands for this name and for another one too.
+    alone: bool,
+    wanted: Members,
 }
 
 impl Members {
@@ -29,15 +37,35 @@ impl Members {
     pub(crate) fn add(&mut self, path: &str) {
         let mut here = self;
         for name in path.split('.') {
-            here.letters |= letter(name);
-            let known = here.names.iter().position(|(known, _)| known == name);
-            let place = known.unwrap_or_else(|| {
-                here.names.push((name.to_owned(), Self::default()));
-                here.names.len() - 1
-            });
-            here = &mut here.names[place].1;
+            let known = here.names.iter().position(|known| known.name == name);
+            let place = known.unwrap_or_else(|| here.add_name(name));
+            here = &mut here.names[place].wanted;
         }
         here.all = true;
+    }
+
+    /// Whether everything is wanted.
+    pub(super) fn is_all(&self) -> bool {
+        self.all
+    }
+
+    fn add_name(&mut self, name: &str) -> usize {
+        self.pairs |= match name.as_bytes() {
+            [] | [_] => u64::MAX,
+            [first, second, ..] => pair(*first, *second),
+        };
+        let mut alone = true;
+        for known in &mut self.names {
+            if stands_for(&known.name, name) || stands_for(name, &known.name) {
+                (known.alone, alone) = (false, false);
+            }
+        }
+        self.names.push(Name {
+            name: name.to_owned(),
+            alone,
+            wanted: Self::default(),
+        });
+        self.names.len() - 1
     }
 
     /// Adds several.
@@ -49,36 +77,47 @@ impl Members {
     }
 
     /// What is wanted of the member with this key, if it is.
-    fn of(&self, key: &str) -> Option<&Self> {
+    pub(super) fn of(&self, key: &str) -> Option<&Self> {
         let key = key.strip_prefix('_').unwrap_or(key);
-        if self.letters & letter(key) == 0 {
+        // Most keys are settled by their first two letters.
+        if let [first, second, ..] = key.as_bytes()
+            && self.pairs & pair(*first, *second) == 0
+        {
             return None;
         }
-        let first = key.as_bytes().first();
-        let named = |(name, _): &&(String, Self)| {
-            // Most names differ in their first letter from the key.
-            if name.as_bytes().first() != first {
-                return false;
-            }
-            let rest = key.strip_prefix(name.as_str());
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_uppercase))
-        };
-        let mut found = self.names.iter().filter(named);
-        let (_, first) = found.next()?;
+        let mut found = self
+            .names
+            .iter()
+            .filter(|known| stands_for(&known.name, key));
+        let first = found.next()?;
         // `value` and `valueSet` both stand for `valueSet`: whatever either wants is had by taking all.
-        Some(if found.next().is_some() { &ALL } else { first })
+        Some(if !first.alone && found.next().is_some() {
+            &ALL
+        } else {
+            &first.wanted
+        })
     }
 }
 
-static ALL: Members = Members {
+pub(super) static ALL: Members = Members {
     names: Vec::new(),
-    letters: 0,
+    pairs: 0,
     all: true,
 };
 
-/// The bit of a name's first letter.
-fn letter(name: &str) -> u32 {
-    name.bytes().next().map_or(1, |byte| 1 << (byte & 31))
+/// One of 64 bits for the two letters that a name begins with.
+fn pair(first: u8, second: u8) -> u64 {
+    1 << (first.wrapping_mul(5).wrapping_add(second) & 63)
+}
+
+/// Whether a name stands for a key: its own, or one that goes on with a type.
+fn stands_for(name: &str, key: &str) -> bool {
+    // Most names differ from the key in their first letter.
+    if name.as_bytes().first() != key.as_bytes().first() {
+        return false;
+    }
+    let rest = key.strip_prefix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_uppercase))
 }
 
 impl<'a> Json<'a> {
@@ -91,11 +130,7 @@ impl<'a> Json<'a> {
         wanted: &Members,
         arena: &'a Arena,
     ) -> Result<Self, JsonError> {
-        let mut parser = Parser::over(bytes, arena)?;
-        parser.skip_space();
-        let value = parser.wanted(0, wanted)?;
-        parser.end()?;
-        Ok(value)
+        Parser::over(bytes, arena)?.document(|parser| parser.wanted(0, wanted))
     }
 }
 
@@ -107,28 +142,28 @@ pub(crate) fn member_texts<'a, const N: usize>(
     names: &[&str; N],
     arena: &'a Arena,
 ) -> Option<[Option<&'a str>; N]> {
-    let mut parser = Parser::over(bytes, arena).ok()?;
-    parser.skip_space();
-    if parser.peek() != Some(b'{') {
-        return None;
-    }
     let mut texts = [None; N];
     let mut twice = false;
-    let passed = parser.each_member::<false>(0, |parser, key| {
-        let Some(place) = names.iter().position(|name| *name == key) else {
-            return Ok(false);
-        };
-        let start = parser.at;
-        parser.pass_over::<false>(1)?;
-        twice |= texts[place].replace(parser.slice(start)).is_some();
-        Ok(true)
+    let passed = Parser::over(bytes, arena).ok()?.document(|parser| {
+        if parser.peek() != Some(b'{') {
+            return Err(parser.error("expected an object"));
+        }
+        parser.each_member::<false>(0, |parser, key| {
+            let Some(place) = names.iter().position(|name| *name == key) else {
+                return Ok(false);
+            };
+            let start = parser.at;
+            parser.pass_over::<false>(1)?;
+            twice |= texts[place].replace(parser.slice(start)).is_some();
+            Ok(true)
+        })
     });
-    (passed.is_ok() && parser.end().is_ok() && !twice).then_some(texts)
+    (passed.is_ok() && !twice).then_some(texts)
 }
 
 impl<'a> Parser<'a> {
     /// A value, of whose members only these are kept.
-    fn wanted(&mut self, depth: usize, wanted: &Members) -> Result<Json<'a>, JsonError> {
+    fn wanted(&mut self, depth: usize, wanted: &Members) -> Result<Json<'a>, Failed> {
         match self.peek() {
             Some(b'{') if !wanted.all => {
                 let first = self.members.len();
@@ -156,9 +191,9 @@ impl<'a> Parser<'a> {
     }
 
     /// Passes over a value; with `STRICT`, all that would make it no value of ours is found.
-    fn pass_over<const STRICT: bool>(&mut self, depth: usize) -> Result<(), JsonError> {
+    fn pass_over<const STRICT: bool>(&mut self, depth: usize) -> Result<(), Failed> {
         match self.peek() {
-            Some(b'"') => self.pass_string::<STRICT>(),
+            Some(b'"') => self.pass_string(),
             Some(b'{') => self.each_member::<STRICT>(depth, |_, _| Ok(false)),
             Some(b'[') => self.each_element(depth, |parser| parser.pass_over::<STRICT>(depth + 1)),
             _ => self.value(depth).map(drop),
@@ -166,11 +201,11 @@ impl<'a> Parser<'a> {
     }
 
     /// Goes through the elements of an array.
-    fn each_element(
+    pub(super) fn each_element(
         &mut self,
         depth: usize,
-        mut read: impl FnMut(&mut Self) -> Result<(), JsonError>,
-    ) -> Result<(), JsonError> {
+        mut read: impl FnMut(&mut Self) -> Result<(), Failed>,
+    ) -> Result<(), Failed> {
         self.enter(depth)?;
         if self.peek() == Some(b']') {
             self.at += 1;
@@ -184,7 +219,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn pass_string<const STRICT: bool>(&mut self) -> Result<(), JsonError> {
+    pub(super) fn pass_string(&mut self) -> Result<(), Failed> {
         let start = self.at;
         self.at += 1;
         self.run();
@@ -201,8 +236,8 @@ impl<'a> Parser<'a> {
     fn each_member<const STRICT: bool>(
         &mut self,
         depth: usize,
-        mut read: impl FnMut(&mut Self, &'a str) -> Result<bool, JsonError>,
-    ) -> Result<(), JsonError> {
+        mut read: impl FnMut(&mut Self, &'a str) -> Result<bool, Failed>,
+    ) -> Result<(), Failed> {
         let start = self.at;
         self.enter(depth)?;
         if self.peek() == Some(b'}') {

@@ -168,10 +168,7 @@ fn version(
             version
                 .identity
                 .push((fold(&column.header), cell.into_owned()));
-        } else if column
-            .field()
-            .is_some_and(|field| rules.fields.field(field).name == "leg.check")
-        {
+        } else if map::is_check(column, rules) {
             version.token = cell.into_owned();
         }
     }

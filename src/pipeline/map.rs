@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use crate::domain::{Action, Reason, RowToken};
-use crate::partner::{Column, LegFacts, Partner, View};
+use crate::partner::{Column, LegFacts, Partner, Rules, View};
 use crate::seal::Digest;
 use crate::tabular::encode_cell;
 
@@ -66,25 +66,15 @@ fn token<'v>(
     view: &View<'v>,
     tokens: &Tokens<'_>,
 ) -> Result<String, MapProblem> {
-    let check = view.rules.fields.id("leg.check");
-    if !partner
-        .deliver
-        .columns
-        .iter()
-        .any(|column| column.field().is_some() && column.field() == check)
-    {
+    let columns = &partner.deliver.columns;
+    if !columns.iter().any(|column| is_check(column, view.rules)) {
         return Ok(String::new());
     }
     let mut parts: Vec<Cow<'_, str>> = vec![
         Cow::Borrowed(&partner.id),
         Cow::Borrowed(view.leg.reference),
     ];
-    for column in partner
-        .deliver
-        .columns
-        .iter()
-        .filter(|column| column.identity)
-    {
+    for column in columns.iter().filter(|column| column.identity) {
         parts.push(cell(partner, column, view, "")?);
     }
     let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
@@ -97,10 +87,7 @@ fn cell<'v>(
     view: &View<'v>,
     check: &str,
 ) -> Result<Cow<'v, str>, MapProblem> {
-    if column
-        .field()
-        .is_some_and(|field| view.rules.fields.field(field).name == "leg.check")
-    {
+    if is_check(column, view.rules) {
         return Ok(Cow::Owned(check.to_owned()));
     }
     let problem = |reason: Reason, detail: String| MapProblem {
@@ -123,6 +110,13 @@ fn cell<'v>(
             format!("character {} has no place in the encoding", found.position),
         )),
     }
+}
+
+/// Whether a column holds the row token.
+pub(crate) fn is_check(column: &Column, rules: &Rules) -> bool {
+    column
+        .field()
+        .is_some_and(|field| rules.fields.check() == Some(field))
 }
 
 /// Facts of a leg for a row.

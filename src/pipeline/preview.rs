@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::dossier::{Bytes, Named, Setting};
 use super::map;
-use super::pull::folder::{Folder, Places, Reader, Requests, Spot};
+use super::pull::folder::{Folder, Reader, Requests, Spot};
 pub(crate) use super::pull::folder::{SHOWN_MAX, Unreadable};
 use super::select::{Decision, Holds, SourceRules, Unnamed, criteria, preview};
 use super::workers::in_order;
@@ -18,12 +18,12 @@ pub(crate) use super::workers::workers;
 use crate::domain::{Action, Disposition, LegReference, LegState, Reason};
 use crate::fhir::service_request;
 use crate::partner::{Partner, Rules, Wanted};
-use crate::path::{Arena, Json, Members};
+use crate::path::{Arena, Json, Members, Shapes};
 use crate::seal::{Digest, sha256};
 use crate::tabular::{RowWriter, WriteError};
 
 /// Referrals that a worker maps at once: what the nearer caches hold of them.
-const BATCH_REFERRALS: usize = 256;
+const BATCH_REFERRALS: usize = 1024;
 
 /// How to map.
 pub(crate) struct Preview<'a> {
@@ -77,13 +77,17 @@ impl Preview<'_> {
             bytes: head,
             ..Mapped::default()
         })?;
-        let work = |own: &mut Own, place: usize| {
-            let start = place * BATCH_REFERRALS;
-            let range = start..folder.len().min(start + BATCH_REFERRALS);
-            self.batch(folder, &wanted, own, range, head_bytes)
-        };
         let batches = folder.len().div_ceil(BATCH_REFERRALS);
-        in_order(batches, self.workers, work, &mut take)?;
+        in_order::<Own<'_>, _>(
+            batches,
+            self.workers,
+            |own, place| {
+                let start = place * BATCH_REFERRALS;
+                let range = start..folder.len().min(start + BATCH_REFERRALS);
+                self.batch(folder, &wanted, own, range, head_bytes)
+            },
+            &mut take,
+        )?;
         take(Mapped {
             unreadable: folder.unread(self.workers)?,
             ..Mapped::default()
@@ -103,15 +107,21 @@ impl Preview<'_> {
         Ok(writer)
     }
 
-    fn batch(
+    fn batch<'w>(
         &self,
         folder: &Folder,
-        wanted: &Wanted,
-        own: &mut Own,
+        wanted: &'w Wanted,
+        own: &mut Own<'w>,
         range: Range<usize>,
         head_bytes: usize,
     ) -> anyhow::Result<Mapped> {
-        let Own { requests, arena } = own;
+        let Own {
+            requests,
+            arena,
+            shapes,
+        } = own;
+        let [of_request, of_patient] =
+            shapes.get_or_insert_with(|| [&wanted.request, &wanted.patient].map(Shapes::new));
         requests.read(folder, range.clone())?;
         let mut mapped = Mapped::default();
         let (mut reader, mut writer) = (Reader::new(folder), self.writer()?);
@@ -122,7 +132,7 @@ impl Preview<'_> {
         for (index, bytes) in range.zip(requests.each()) {
             arena.reset();
             let arena = &*arena;
-            let request = match Json::parse_members(bytes, &wanted.request, arena) {
+            let request = match of_request.parse(bytes, arena) {
                 Ok(request) => request,
                 Err(error) => {
                     mapped.unreadable.extend(folder.unreadable(index, error));
@@ -130,14 +140,12 @@ impl Preview<'_> {
                 }
             };
             let places = folder.places(&request)?;
-            let consent = self.consent(folder, &places)?;
+            let consent = self.consent(folder, &request)?;
             let consent = consent
                 .as_ref()
                 .and_then(|bytes| Json::parse(bytes, arena).ok());
             let patient = match places.patient {
-                Some(spot) => {
-                    Json::parse_members(reader.record(spot)?, &wanted.patient, arena).ok()
-                }
+                Some(spot) => of_patient.parse(reader.record(spot)?, arena).ok(),
                 None => None,
             };
             if let (Some(_), Some(record)) = (&patient, places.patient_record) {
@@ -170,8 +178,11 @@ impl Preview<'_> {
     }
 
     /// Only criteria look at the consent.
-    fn consent(&self, folder: &Folder, places: &Places) -> std::io::Result<Option<Bytes>> {
-        let spot = places.consent.filter(|_| self.select);
+    fn consent(&self, folder: &Folder, request: &Json<'_>) -> std::io::Result<Option<Bytes>> {
+        if !self.select {
+            return Ok(None);
+        }
+        let spot = folder.consent(request)?;
         spot.map(|spot| folder.read(spot)).transpose()
     }
 
@@ -238,10 +249,12 @@ pub(crate) fn preview_reference(id: &str) -> String {
 
 /// What a worker uses again from batch to batch.
 #[derive(Default)]
-struct Own {
+struct Own<'w> {
     requests: Requests,
     /// The trees of one referral.
     arena: Arena,
+    /// What requests and patients looked like so far.
+    shapes: Option<[Shapes<'w>; 2]>,
 }
 
 /// The bytes of records, each put behind the last while trees over the earlier ones stand.

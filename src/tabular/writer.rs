@@ -28,7 +28,9 @@ pub(crate) struct RowWriter<W> {
     sink: W,
     format: Format,
     text: String,
+    /// The row written last, where its text is not what was written.
     bytes: Vec<u8>,
+    encoded: bool,
     columns: usize,
     rows: u64,
 }
@@ -47,6 +49,7 @@ impl<W: Write> RowWriter<W> {
             format,
             text: String::new(),
             bytes: Vec::new(),
+            encoded: false,
             columns: 0,
             rows: 0,
         })
@@ -75,13 +78,15 @@ impl<W: Write> RowWriter<W> {
             Newline::Lf => "\n",
         });
         self.bytes.clear();
-        if self.format.encoding == Encoding::Windows1252 && !self.text.is_ascii() {
+        self.encoded = self.format.encoding == Encoding::Windows1252 && !self.text.is_ascii();
+        if self.encoded {
             let (bytes, _, _) = encoding_rs::WINDOWS_1252.encode(&self.text);
             self.bytes.extend_from_slice(&bytes);
+            self.sink.write_all(&self.bytes)
         } else {
-            self.bytes.extend_from_slice(self.text.as_bytes());
+            self.sink.write_all(self.text.as_bytes())
         }
-        self.sink.write_all(&self.bytes).map_err(WriteError::Sink)?;
+        .map_err(WriteError::Sink)?;
         self.columns = cells.len();
         self.rows += 1;
         Ok(())
@@ -94,6 +99,7 @@ impl<W: Write> RowWriter<W> {
     pub(crate) fn write_made(&mut self, row: &[u8]) -> Result<(), WriteError> {
         self.bytes.clear();
         self.bytes.extend_from_slice(row);
+        self.encoded = true;
         self.sink.write_all(row).map_err(WriteError::Sink)?;
         self.rows += 1;
         Ok(())
@@ -101,7 +107,11 @@ impl<W: Write> RowWriter<W> {
 
     /// Bytes of the row written last, its line end included.
     pub(crate) fn last_row(&self) -> &[u8] {
-        &self.bytes
+        if self.encoded {
+            &self.bytes
+        } else {
+            self.text.as_bytes()
+        }
     }
 
     /// Ends the file and gives the sink back.

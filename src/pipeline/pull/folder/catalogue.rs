@@ -4,7 +4,7 @@
 //! Kept: ids stand as 128 bits of a keyed hash, which no two of them share in practice even if somebody tries; of records
 //! with one id the newest stands, of equally old ones the later; nothing depends on the order of a hash.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::store::rows::RawKind;
 
@@ -17,7 +17,7 @@ pub(super) struct Key(u64, u64);
 pub(super) struct Keys(RandomState, RandomState);
 
 /// What a key is of.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
     Request,
     Record(RawKind),
@@ -25,12 +25,27 @@ pub(super) enum Named {
     NhsNumber,
 }
 
+impl Named {
+    /// A byte that tells it from the others.
+    fn mark(self) -> u8 {
+        match self {
+            Self::Request => 0,
+            Self::FullUrl => 1,
+            Self::NhsNumber => 2,
+            Self::Record(kind) => 16 + kind as u8,
+        }
+    }
+}
+
 impl Keys {
     pub(super) fn of(&self, named: Named, text: &str) -> Key {
-        Key(
-            self.0.hash_one((named, text)),
-            self.1.hash_one((named, text)),
-        )
+        let half = |state: &RandomState| {
+            let mut hasher = state.build_hasher();
+            hasher.write_u8(named.mark());
+            hasher.write(text.as_bytes());
+            hasher.finish()
+        };
+        Key(half(&self.0), half(&self.1))
     }
 }
 

@@ -92,7 +92,6 @@ pub(crate) struct Places {
     pub(crate) requester: Option<Spot>,
     pub(crate) role: Option<Spot>,
     pub(crate) practice: Option<Spot>,
-    pub(crate) consent: Option<Spot>,
 }
 
 /// Where a practitioner and a practice lie.
@@ -356,7 +355,7 @@ impl Folder {
         dossier.requester = shared(places.requester)?;
         dossier.role = shared(places.role)?;
         dossier.practice = shared(places.practice)?;
-        dossier.consent = own(places.consent)?;
+        dossier.consent = own(self.consent(tree)?)?;
         Ok(dossier)
     }
 
@@ -372,12 +371,21 @@ impl Folder {
             ..Places::default()
         };
         self.referrer(request, &mut places)?;
+        Ok(places)
+    }
+
+    /// Where the consent lies that a request rests on.
+    ///
+    /// # Errors
+    /// A record that had to be looked at cannot be read.
+    pub(crate) fn consent(&self, request: &Json<'_>) -> std::io::Result<Option<Spot>> {
         for reference in service_request::consents(request, None) {
-            if places.consent.is_none() {
-                places.consent = self.resolve(RawKind::Consent, reference)?;
+            let found = self.resolve(RawKind::Consent, reference)?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        Ok(places)
+        Ok(None)
     }
 
     fn subject(&self, request: &Json<'_>) -> std::io::Result<Option<Found>> {

@@ -4,8 +4,9 @@
 //! to the piece in which it begins, whoever reads it; a buffer is used again, and holds one piece and the longest line at
 //! most.
 
-use std::io::BufRead;
 use std::os::unix::fs::FileExt;
+
+use memchr::{memchr, memchr_iter};
 
 use super::files::Extract;
 use crate::domain::limits;
@@ -77,7 +78,7 @@ impl<'b> Lines<'b> {
         let at = if piece.start == 0 {
             0
         } else {
-            line_feed(buffer).map_or(buffer.len(), |found| found + 1)
+            memchr(b'\n', buffer).map_or(buffer.len(), |found| found + 1)
         };
         let begun = buffer
             .get(at..)
@@ -100,7 +101,7 @@ impl<'b> Lines<'b> {
         if rest.is_empty() || offset >= self.end {
             return None;
         }
-        let length = line_feed(rest).map_or(rest.len(), |found| found + 1);
+        let length = memchr(b'\n', rest).map_or(rest.len(), |found| found + 1);
         self.at += length;
         let bytes = rest.get(..length)?;
         let too_long = bytes.trim_ascii().len() > limits::RESOURCE_BYTES_MAX;
@@ -121,7 +122,7 @@ fn finish_line(extract: &Extract, buffer: &mut Vec<u8>, offset: u64) -> std::io:
         let start = offset + before as u64;
         fill(extract, buffer, start, start + more, before)?;
         let new = buffer.get(before..).unwrap_or_default();
-        if let Some(found) = line_feed(new) {
+        if let Some(found) = memchr(b'\n', new) {
             buffer.truncate(before + found + 1);
             return Ok(());
         }
@@ -189,13 +190,6 @@ pub(super) fn each_block(extract: &Extract, mut take: impl FnMut(&[u8])) -> std:
 pub(super) fn line_feeds(extract: &Extract, start: u64, end: u64) -> std::io::Result<u64> {
     let mut buffer = Vec::new();
     fill(extract, &mut buffer, start, end, 0)?;
-    let feeds = buffer.split(|byte| *byte == b'\n').count() - 1;
+    let feeds = memchr_iter(b'\n', &buffer).count();
     Ok(feeds as u64)
-}
-
-/// Where the first line feed is; the standard library has a fast search behind this call alone.
-fn line_feed(mut bytes: &[u8]) -> Option<usize> {
-    let all = bytes;
-    let place = bytes.skip_until(b'\n').ok()?.checked_sub(1)?;
-    (all.get(place) == Some(&b'\n')).then_some(place)
 }

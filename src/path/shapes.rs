@@ -1,0 +1,359 @@
+//! Reads resources by what earlier ones looked like: their keys are foreseen, not searched for.
+//!
+//! In come resources that were made alike, one after the other; out come the trees that [`Json::parse_members`] builds.
+//! Kept: whatever is not as foreseen is learned from or left to that function, and whatever is wrong is refused by it, so
+//! neither a tree nor an error depends on what was read before.
+
+use super::json_parser::{Failed, Parser};
+use super::members::{ALL, Members};
+use super::tree::{Arena, Json, JsonError};
+
+/// Keys that are remembered of all objects together.
+const KEYS_MAX: usize = 2_000;
+/// Keys that are remembered of one kind of object: each has a bit in a word.
+const OBJECT_KEYS_MAX: usize = 64;
+/// Bytes of a key that are compared at once.
+const HEAD_BYTES: usize = 16;
+
+/// What resources of one kind looked like so far.
+pub(crate) struct Shapes<'w> {
+    wanted: &'w Members,
+    /// The first is that of the resources themselves.
+    objects: Vec<Object<'w>>,
+    keys: Vec<Key>,
+    /// There was more to remember than there is room for.
+    full: bool,
+}
+
+/// Objects that stand at the same place.
+struct Object<'w> {
+    /// What is wanted of them, if anything.
+    wanted: Option<&'w Members>,
+    keys: Vec<usize>,
+    /// The key that came first.
+    first: usize,
+}
+
+struct Key {
+    /// With quotes and colon.
+    text: Box<[u8]>,
+    /// Its first bytes as a number, and which bits of that number are its.
+    head: u128,
+    mask: u128,
+    /// Among the keys of the object.
+    bit: u64,
+    /// The objects in its value.
+    inside: usize,
+    kept: bool,
+    /// The key that came next.
+    next: usize,
+}
+
+impl Key {
+    fn new(name: &str, bit: u64, inside: usize, kept: bool) -> Self {
+        let text = ["\"", name, "\":"].concat().into_bytes();
+        let mut head = [0; HEAD_BYTES];
+        let length = text.len().min(HEAD_BYTES);
+        head[..length].copy_from_slice(&text[..length]);
+        let free = 8 * (HEAD_BYTES - length);
+        Self {
+            text: text.into(),
+            head: u128::from_le_bytes(head),
+            mask: u128::MAX >> free,
+            bit,
+            inside,
+            kept,
+            next: usize::MAX,
+        }
+    }
+
+    /// Whether bytes begin with it.
+    fn begins(&self, bytes: &[u8]) -> bool {
+        match bytes.first_chunk::<HEAD_BYTES>() {
+            Some(head) if u128::from_le_bytes(*head) & self.mask != self.head => false,
+            Some(_) if self.text.len() <= HEAD_BYTES => true,
+            _ => bytes.starts_with(&self.text),
+        }
+    }
+
+    fn name(&self) -> &[u8] {
+        &self.text[1..self.text.len() - 2]
+    }
+}
+
+impl<'w> Shapes<'w> {
+    /// Nothing is known yet.
+    pub(crate) fn new(wanted: &'w Members) -> Self {
+        Self {
+            wanted,
+            objects: vec![Object::new(Some(wanted))],
+            keys: Vec::new(),
+            full: false,
+        }
+    }
+
+    /// Parses one document, as [`Json::parse_members`].
+    ///
+    /// # Errors
+    /// As [`Json::parse`].
+    pub(crate) fn parse<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        arena: &'a Arena,
+    ) -> Result<Json<'a>, JsonError> {
+        if !self.full {
+            let parser = Parser::over(bytes, arena)?;
+            if let Ok(tree) = parser.document(|parser| parser.foreseen::<true>(self, 0, 0)) {
+                return Ok(tree);
+            }
+        }
+        Json::parse_members(bytes, self.wanted, arena)
+    }
+
+    /// The key that is expected behind another one, or first.
+    fn expected(&self, object: usize, before: Option<usize>) -> Option<(usize, &Key)> {
+        let place = match before {
+            Some(key) => self.keys[key].next,
+            None => self.objects[object].first,
+        };
+        self.keys.get(place).map(|key| (place, key))
+    }
+
+    /// Finds or adds a key that was not expected, and expects it from now on.
+    fn learn(&mut self, object: usize, before: Option<usize>, name: &str) -> Option<usize> {
+        let known = &self.objects[object].keys;
+        let known = known
+            .iter()
+            .find(|key| self.keys[**key].name() == name.as_bytes());
+        let place = match known {
+            Some(place) => *place,
+            None => self.add(object, name)?,
+        };
+        match before {
+            Some(before) => self.keys[before].next = place,
+            None => self.objects[object].first = place,
+        }
+        Some(place)
+    }
+
+    fn add(&mut self, object: usize, name: &str) -> Option<usize> {
+        let Object { wanted, keys, .. } = &mut self.objects[object];
+        if self.keys.len() >= KEYS_MAX || keys.len() >= OBJECT_KEYS_MAX {
+            self.full = true;
+            return None;
+        }
+        let wanted = match wanted {
+            Some(all) if all.is_all() => Some(&ALL),
+            Some(wanted) => wanted.of(name),
+            None => None,
+        };
+        let (place, bit) = (self.keys.len(), 1 << keys.len());
+        keys.push(place);
+        let inside = self.objects.len();
+        self.objects.push(Object::new(wanted));
+        self.keys
+            .push(Key::new(name, bit, inside, wanted.is_some()));
+        Some(place)
+    }
+}
+
+impl<'w> Object<'w> {
+    fn new(wanted: Option<&'w Members>) -> Self {
+        Self {
+            wanted,
+            keys: Vec::new(),
+            first: usize::MAX,
+        }
+    }
+}
+
+impl<'a> Parser<'a> {
+    /// A value whose objects are of this kind; unless it is to be kept, it is only passed over.
+    fn foreseen<const KEEP: bool>(
+        &mut self,
+        shapes: &mut Shapes<'_>,
+        object: usize,
+        depth: usize,
+    ) -> Result<Json<'a>, Failed> {
+        match self.peek() {
+            Some(b'"') if !KEEP => self.pass_string().map(|()| Json::Null),
+            Some(b'"') => Ok(Json::String(self.string()?)),
+            Some(b'{') => self.foreseen_object::<KEEP>(shapes, object, depth),
+            Some(b'[') => {
+                let first = self.elements.len();
+                self.each_element(depth, |parser| {
+                    let element = parser.foreseen::<KEEP>(shapes, object, depth + 1)?;
+                    if KEEP {
+                        parser.elements.push(element);
+                    }
+                    Ok(())
+                })?;
+                Ok(self.list_from(first))
+            }
+            _ => self.value(depth),
+        }
+    }
+
+    fn foreseen_object<const KEEP: bool>(
+        &mut self,
+        shapes: &mut Shapes<'_>,
+        object: usize,
+        depth: usize,
+    ) -> Result<Json<'a>, Failed> {
+        self.enter(depth)?;
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(Json::Object(&[]));
+        }
+        let (first, mut taken, mut before) = (self.members.len(), 0_u64, None);
+        loop {
+            let (place, name) = self.foreseen_key(shapes, object, before)?;
+            let Key {
+                bit, inside, kept, ..
+            } = shapes.keys[place];
+            if taken & bit != 0 {
+                return Err(Failed);
+            }
+            taken |= bit;
+            if KEEP && kept {
+                let value = self.foreseen::<true>(shapes, inside, depth + 1)?;
+                self.members.push((name, value));
+            } else {
+                self.foreseen::<false>(shapes, inside, depth + 1)?;
+            }
+            if !self.another(b'}')? {
+                break;
+            }
+            before = Some(place);
+        }
+        Ok(self.object_from(first))
+    }
+
+    /// The next key with its colon, and its place among those known.
+    fn foreseen_key(
+        &mut self,
+        shapes: &mut Shapes<'_>,
+        object: usize,
+        before: Option<usize>,
+    ) -> Result<(usize, &'a str), Failed> {
+        let start = self.at;
+        if let Some((place, key)) = shapes.expected(object, before)
+            && key.begins(self.rest())
+        {
+            let name_end = start + key.text.len() - 2;
+            self.at = name_end;
+            let name = self.slice(start + 1);
+            self.at += 2;
+            self.skip_space();
+            return Ok((place, name));
+        }
+        if self.peek() != Some(b'"') {
+            return Err(Failed);
+        }
+        let name = self.string()?;
+        // A key with an escape cannot be foreseen as it stands.
+        if self.at - start != name.len() + 2 {
+            return Err(Failed);
+        }
+        self.colon()?;
+        let place = shapes.learn(object, before, name).ok_or(Failed)?;
+        Ok((place, name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = r#"{"resourceType":"Patient","id":"a","meta":{"tag":[{"code":"x"},{"code":"y","system":"s"}]},
+        "name":[{"family":"A","given":["B","C\u0041"]}],"a key longer than sixteen bytes":{"b":1},"note":null}"#;
+
+    /// Trees and errors alike, whatever was read before.
+    fn agrees(shapes: &mut Shapes<'_>, wanted: &Members, text: &[u8]) {
+        let arena = Arena::default();
+        let plain = Json::parse_members(text, wanted, &arena);
+        let foreseen = shapes.parse(text, &arena);
+        match (plain, foreseen) {
+            (Ok(plain), Ok(foreseen)) => assert_eq!(plain.to_text(), foreseen.to_text()),
+            (Err(plain), Err(foreseen)) => assert_eq!(plain, foreseen),
+            (plain, foreseen) => panic!(
+                "{plain:?} {foreseen:?} for {}",
+                String::from_utf8_lossy(text)
+            ),
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_changes_nothing() {
+        let sets = [
+            Members::all(),
+            Members::default().with(&[
+                "id",
+                "name.given",
+                "meta.tag",
+                "a key longer than sixteen bytes",
+            ]),
+            Members::default().with(&["name", "note"]),
+        ];
+        for wanted in &sets {
+            let mut shapes = Shapes::new(wanted);
+            for at in 0..ONE.len() {
+                agrees(&mut shapes, wanted, ONE.as_bytes());
+                for byte in *b"\"\\{}[]:,ax0\n\xFF" {
+                    let mut bytes = ONE.as_bytes().to_vec();
+                    bytes[at] = byte;
+                    agrees(&mut shapes, wanted, &bytes);
+                }
+                agrees(&mut shapes, wanted, &ONE.as_bytes()[..at]);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_in_any_order_twice_and_with_escapes() {
+        let wanted = Members::default().with(&["a", "b.c"]);
+        let mut shapes = Shapes::new(&wanted);
+        let texts = [
+            r#"{"a":1,"b":{"c":2,"d":3}}"#,
+            r#"{"b":{"d":3,"c":2},"a":1}"#,
+            r#"{"b":{"d":3,"c":2,"d":4},"a":1}"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"b":1,"a":2,"b":3}"#,
+            r#"{"x":{"y":1,"y":2}}"#,
+            r#"{"\u0061":1,"b":2}"#,
+            r#"{"\u0061":1,"a":2}"#,
+            r#"{"a\"b":1,"a":{}}"#,
+            r#"{ "a" : 1 , "b" : [ { "c" : 1 } , { "c" : [ { "c" : 5 } ] } ] }"#,
+            r#"[{"a":1},{"b":{}},3]"#,
+            r#""a""#,
+            "17",
+            "",
+        ];
+        for _ in 0..2 {
+            for text in texts {
+                agrees(&mut shapes, &wanted, text.as_bytes());
+                agrees(&mut shapes, &wanted, texts[0].as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn more_than_can_be_remembered_is_read_all_the_same() {
+        let wanted = Members::all();
+        let mut shapes = Shapes::new(&wanted);
+        for size in [10, 64, 65, 200] {
+            let keys: Vec<String> = (0..size).map(|n| format!("\"k{n}\":{n}")).collect();
+            let text = format!("{{{}}}", keys.join(","));
+            agrees(&mut shapes, &wanted, text.as_bytes());
+            let twice = format!("{{{},\"k3\":0}}", keys.join(","));
+            agrees(&mut shapes, &wanted, twice.as_bytes());
+        }
+        assert!(shapes.full);
+        let mut shapes = Shapes::new(&wanted);
+        for n in 0..2 * KEYS_MAX {
+            let text = format!("{{\"a\":{{\"k{}\":{{\"k{n}\":1}}}}}}", n % 50);
+            agrees(&mut shapes, &wanted, text.as_bytes());
+        }
+        assert!(shapes.full && shapes.keys.len() <= KEYS_MAX);
+    }
+}
