@@ -480,9 +480,12 @@ fn texts<'t>(list: Option<&'t Json<'_>>) -> impl Iterator<Item = &'t str> {
         .filter(|text| !text.is_empty())
 }
 
+/// Bytes that most names and numbers have at most.
+const USUAL_TEXT: usize = 32;
+
 /// The words of these texts with one space between them.
 fn single_spaces<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
-    let mut joined = String::new();
+    let mut joined = String::with_capacity(USUAL_TEXT);
     for word in texts.into_iter().flat_map(str::split_whitespace) {
         if !joined.is_empty() {
             joined.push(' ');

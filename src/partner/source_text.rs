@@ -76,7 +76,7 @@ impl<'t> SourceText<'t> {
 
     fn line(&self, offset: usize) -> usize {
         let before = self.text.get(..offset).unwrap_or(self.text);
-        before.bytes().filter(|byte| *byte == b'\n').count()
+        memchr::memchr_iter(b'\n', before.as_bytes()).count()
     }
 
     /// Line and column of a byte, both from 1; columns count characters.

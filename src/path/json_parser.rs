@@ -55,7 +55,7 @@ impl<'a> Parser<'a> {
     /// A parser at the start of a text; a byte order mark is passed over.
     pub(super) fn over(bytes: &'a [u8], arena: &'a Arena) -> Result<Self, JsonError> {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        match std::str::from_utf8(bytes) {
+        match simdutf8::basic::from_utf8(bytes) {
             Ok(text) => Ok(Self {
                 text,
                 bytes,
@@ -66,7 +66,11 @@ impl<'a> Parser<'a> {
                 keys: arena.pile(USUAL_OPEN),
                 failure: None,
             }),
-            Err(error) => Err(place(bytes, error.valid_up_to(), "the text is not UTF-8")),
+            Err(_) => {
+                let valid =
+                    std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+                Err(place(bytes, valid, "the text is not UTF-8"))
+            }
         }
     }
 

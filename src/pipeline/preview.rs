@@ -22,8 +22,10 @@ use crate::path::{Arena, Json, Members, Shapes};
 use crate::seal::{Digest, sha256};
 use crate::tabular::{RowWriter, WriteError};
 
-/// Referrals that a worker maps at once: what the nearer caches hold of them.
+/// Referrals that a worker maps at once: a record that several of them name is parsed once.
 const BATCH_REFERRALS: usize = 1024;
+/// Referrals whose bytes are read at once: what the nearer caches hold of them.
+const READ_REFERRALS: usize = 128;
 
 /// How to map.
 pub(crate) struct Preview<'a> {
@@ -71,7 +73,7 @@ impl Preview<'_> {
         } else {
             Wanted::of(self.partner, &self.setting.rules.fields)
         };
-        let head = self.writer()?.finish()?;
+        let head = self.writer(0)?.finish()?;
         let head_bytes = head.len();
         take(Mapped {
             bytes: head,
@@ -95,14 +97,14 @@ impl Preview<'_> {
     }
 
     /// A writer that has written the header: rows behind it are written as they stand in one file.
-    fn writer(&self) -> Result<RowWriter<Vec<u8>>, WriteError> {
+    fn writer(&self, room: usize) -> Result<RowWriter<Vec<u8>>, WriteError> {
         let deliver = &self.partner.deliver;
         let headers: Vec<&str> = deliver
             .columns
             .iter()
             .map(|column| column.header.as_str())
             .collect();
-        let mut writer = RowWriter::new(Vec::new(), deliver.format)?;
+        let mut writer = RowWriter::new(Vec::with_capacity(room), deliver.format)?;
         writer.write_row(&headers)?;
         Ok(writer)
     }
@@ -119,60 +121,65 @@ impl Preview<'_> {
             requests,
             arena,
             shapes,
+            room,
         } = own;
         let [of_request, of_patient] =
             shapes.get_or_insert_with(|| [&wanted.request, &wanted.patient].map(Shapes::new));
-        requests.read(folder, range.clone())?;
         let mut mapped = Mapped::default();
-        let (mut reader, mut writer) = (Reader::new(folder), self.writer()?);
+        let (mut reader, mut writer) = (Reader::new(folder), self.writer(*room)?);
         let (pages, kept): ([Page; 3], Arena) = Default::default();
         let mut requesters = Shared::new(folder, &wanted.requester, &pages[0], &kept);
         let mut roles = Shared::new(folder, &wanted.role, &pages[1], &kept);
         let mut practices = Shared::new(folder, &wanted.practice, &pages[2], &kept);
-        for (index, bytes) in range.zip(requests.each()) {
-            arena.reset();
-            let arena = &*arena;
-            let request = match of_request.parse(bytes, arena) {
-                Ok(request) => request,
-                Err(error) => {
-                    mapped.unreadable.extend(folder.unreadable(index, error));
-                    continue;
+        for start in range.clone().step_by(READ_REFERRALS) {
+            let part = start..range.end.min(start + READ_REFERRALS);
+            requests.read(folder, part.clone())?;
+            for (index, bytes) in part.zip(requests.each()) {
+                arena.reset();
+                let arena = &*arena;
+                let request = match of_request.parse(bytes, arena) {
+                    Ok(request) => request,
+                    Err(error) => {
+                        mapped.unreadable.extend(folder.unreadable(index, error));
+                        continue;
+                    }
+                };
+                let places = folder.places(&request)?;
+                let consent = self.consent(folder, &request)?;
+                let consent = consent
+                    .as_ref()
+                    .and_then(|bytes| Json::parse(bytes, arena).ok());
+                let patient = match places.patient {
+                    Some(spot) => of_patient.parse(reader.record(spot)?, arena).ok(),
+                    None => None,
+                };
+                if let (Some(_), Some(record)) = (&patient, places.patient_record) {
+                    folder.was_read(record);
                 }
-            };
-            let places = folder.places(&request)?;
-            let consent = self.consent(folder, &request)?;
-            let consent = consent
-                .as_ref()
-                .and_then(|bytes| Json::parse(bytes, arena).ok());
-            let patient = match places.patient {
-                Some(spot) => of_patient.parse(reader.record(spot)?, arena).ok(),
-                None => None,
-            };
-            if let (Some(_), Some(record)) = (&patient, places.patient_record) {
-                folder.was_read(record);
-            }
-            let requester = requesters.get(places.requester)?;
-            let role = roles.get(places.role)?;
-            let practice = practices.get(places.practice)?;
-            let named = Named {
-                request: &request,
-                patient: patient.as_ref(),
-                requester: requester.as_ref(),
-                role: role.as_ref(),
-                practice: practice.as_ref(),
-                consent: consent.as_ref(),
-            };
-            match self.one(named, |cells| writer.write_row(cells)) {
-                Ok(written) => written?,
-                Err((disposition, reason, detail)) => mapped.missed.push(Missed {
-                    index,
-                    disposition,
-                    reason,
-                    detail,
-                }),
+                let requester = requesters.get(places.requester)?;
+                let role = roles.get(places.role)?;
+                let practice = practices.get(places.practice)?;
+                let named = Named {
+                    request: &request,
+                    patient: patient.as_ref(),
+                    requester: requester.as_ref(),
+                    role: role.as_ref(),
+                    practice: practice.as_ref(),
+                    consent: consent.as_ref(),
+                };
+                match self.one(named, |cells| writer.write_row(cells)) {
+                    Ok(written) => written?,
+                    Err((disposition, reason, detail)) => mapped.missed.push(Missed {
+                        index,
+                        disposition,
+                        reason,
+                        detail,
+                    }),
+                }
             }
         }
         mapped.bytes = writer.finish()?;
+        *room = mapped.bytes.len().max(*room);
         mapped.bytes.drain(..head_bytes);
         Ok(mapped)
     }
@@ -255,6 +262,8 @@ struct Own<'w> {
     arena: Arena,
     /// What requests and patients looked like so far.
     shapes: Option<[Shapes<'w>; 2]>,
+    /// Bytes of the largest part of the file so far.
+    room: usize,
 }
 
 /// The bytes of records, each put behind the last while trees over the earlier ones stand.

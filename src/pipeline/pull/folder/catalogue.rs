@@ -75,6 +75,9 @@ pub(super) struct Numbered {
     pub(super) record: u32,
 }
 
+/// Slots of an empty table: a power of two, as is every doubling of it.
+const SLOTS_FIRST: usize = 64;
+
 /// Values by key, in the order in which they came.
 pub(super) struct Table<T> {
     values: Vec<T>,
@@ -99,12 +102,22 @@ impl Keyed for Numbered {
     }
 }
 
-impl<T: Keyed> Table<T> {
-    /// An empty table with room for this many.
-    pub(super) fn for_values(values: usize) -> Self {
+impl<T> Default for Table<T> {
+    fn default() -> Self {
         Self {
-            values: Vec::with_capacity(values),
-            slots: vec![0; (values * 2).next_power_of_two()],
+            values: Vec::new(),
+            slots: vec![0; SLOTS_FIRST],
+        }
+    }
+}
+
+impl<T: Keyed> Table<T> {
+    /// Doubles the slots and finds each value its place among them.
+    fn widen(&mut self) {
+        self.slots = vec![0; self.slots.len() * 2];
+        for place in 0..self.values.len() {
+            let slot = self.slot(self.values[place].key());
+            self.slots[slot] = u32::try_from(place + 1).unwrap_or(u32::MAX);
         }
     }
 
@@ -148,6 +161,9 @@ impl<T: Keyed> Table<T> {
         value: T,
         newer: impl FnOnce(&T) -> Result<bool, E>,
     ) -> Result<u32, E> {
+        if self.values.len() * 2 >= self.slots.len() {
+            self.widen();
+        }
         let slot = self.slot(value.key());
         if let Some(place) = (self.slots[slot] as usize).checked_sub(1) {
             if newer(&self.values[place])? {

@@ -6,6 +6,7 @@
 
 mod catalogue;
 mod files;
+mod gather;
 mod index;
 mod pieces;
 mod reader;
@@ -18,10 +19,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use catalogue::Spot;
-use catalogue::{Entry, Keys, Named, Numbered, Table};
+use catalogue::{Entry, Keys, Named};
 use files::Extract;
 pub(crate) use files::list;
 pub(super) use files::unlinked_file;
+use gather::Gathered;
 use index::{Indexer, Part};
 use pieces::{Lines, Piece};
 pub(crate) use reader::{Reader, Requests};
@@ -31,9 +33,9 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::reference::Reference;
 use crate::fhir::{patient, people, service_request};
-use crate::path::{Arena, Json, JsonError, Members};
+use crate::path::{Arena, Json};
 use crate::pipeline::dossier::{Bytes, Dossier};
-use crate::pipeline::workers::in_parallel;
+use crate::pipeline::workers::{in_order, in_parallel};
 use crate::seal::{Digest, sha256};
 use crate::store::rows::RawKind;
 
@@ -60,27 +62,16 @@ pub(crate) struct Folder {
     keys: Keys,
     /// In the order of file and place.
     requests: Vec<Spot>,
-    records: Table<Entry>,
-    numbers: Table<Numbered>,
-    full_urls: Table<Entry>,
+    found: Gathered,
     /// Practitioners, roles and practices as read: many referrals name the same few.
     shared: Mutex<HashMap<Spot, Bytes>>,
     /// What each role names.
     roles: Mutex<HashMap<Spot, NamedByRole>>,
-    /// Requests with an id that came twice: the newest is taken.
-    superseded: u64,
-    others: u64,
-    newest: Option<Box<str>>,
-    diagnostics: Vec<Diagnostic>,
     digest: Digest,
     /// Whether lines were only glanced at: whoever maps them reads them.
     glances: bool,
     /// A bit for each record that was parsed since.
     were_read: Vec<AtomicU64>,
-    /// Glanced at, but nobody will ask for it: there is a newer one.
-    set_aside: Vec<Spot>,
-    /// Pieces of files, and the lines of the file before each.
-    lines_before: Vec<(Piece, u64)>,
 }
 
 /// Where a request and what it names lie, as far as the folder holds it.
@@ -132,7 +123,7 @@ impl Folder {
         let mut folder = Self::empty(path, temporary)?;
         folder.glances = true;
         folder.index(threads)?;
-        let words = folder.records.values().len().div_ceil(64);
+        let words = folder.found.records.values().len().div_ceil(64);
         folder.were_read.resize_with(words, AtomicU64::default);
         Ok(folder)
     }
@@ -152,124 +143,45 @@ impl Folder {
             extracts,
             keys: Keys::default(),
             requests: Vec::new(),
-            records: Table::for_values(0),
-            numbers: Table::for_values(0),
-            full_urls: Table::for_values(0),
+            found: Gathered::after(diagnostics),
             shared: Mutex::new(HashMap::new()),
             roles: Mutex::new(HashMap::new()),
-            superseded: 0,
-            others: 0,
-            newest: None,
-            diagnostics,
             digest: [0; 32],
             glances: false,
             were_read: Vec::new(),
-            set_aside: Vec::new(),
-            lines_before: Vec::new(),
         })
     }
 
     /// Reads every piece of every file, several at once, and puts together what they hold in the order of the files.
     fn index(&mut self, threads: usize) -> std::io::Result<()> {
         let pieces = pieces::pieces(&self.extracts);
-        let parts = in_parallel(pieces.len(), threads, |buffer: &mut Vec<u8>, place| {
-            let (extract, number) = (
-                &self.extracts[pieces[place].file],
-                u16::try_from(pieces[place].file).unwrap_or(u16::MAX),
-            );
-            if !extract.lines() {
-                return Indexer::whole(&self.keys, number, extract);
-            }
-            let mut lines = Lines::read(extract, pieces[place], buffer)?;
-            Ok(Indexer::lines(&self.keys, number, self.glances, &mut lines))
-        });
-        let parts = all(parts)?;
-        let count = |of: fn(&Part) -> usize| parts.iter().map(of).sum();
-        let mut requests = Table::for_values(count(|part| part.requests.len()));
-        self.records = Table::for_values(count(|part| part.records.len()));
-        self.numbers = Table::for_values(count(|part| part.numbers.len()));
-        self.full_urls = Table::for_values(count(|part| part.full_urls.len()));
-        let mut lines = (0, 0);
-        for (piece, part) in pieces.iter().zip(parts) {
-            // Lines are counted through a file.
-            let before = if lines.0 == piece.file { lines.1 } else { 0 };
-            lines = (piece.file, before + part.lines);
-            self.lines_before.push((*piece, before));
-            self.take(part, &mut requests, piece.file, before)?;
-        }
-        self.requests = requests
-            .into_values()
-            .iter()
-            .map(|entry| entry.spot)
-            .collect();
-        // The newest of several requests stands in its own place.
-        self.requests.sort_unstable();
+        let mut found = std::mem::take(&mut self.found);
+        let mut order = pieces.iter();
+        let folder = &*self;
+        in_order(
+            pieces.len(),
+            threads,
+            |buffer: &mut Vec<u8>, place| Ok(folder.part(pieces[place], buffer)?),
+            |part| {
+                let piece = order.next().ok_or_else(lost)?;
+                Ok(found.take(folder, *piece, part)?)
+            },
+        )
+        .map_err(|error| error.downcast().unwrap_or_else(|_| lost()))?;
+        self.requests = found.take_requests();
+        self.found = found;
         Ok(())
     }
 
-    /// Adds what a piece holds: of two records with one id the newer stands, of equally old ones the later.
-    fn take(
-        &mut self,
-        part: Part,
-        requests: &mut Table<Entry>,
-        file: usize,
-        lines_before: u64,
-    ) -> std::io::Result<()> {
-        for request in part.requests {
-            requests.put(request, |known| {
-                self.superseded += 1;
-                self.newer(known.spot, request.spot)
-            })?;
+    /// What a piece of a file holds.
+    fn part(&self, piece: Piece, buffer: &mut Vec<u8>) -> std::io::Result<Part> {
+        let extract = &self.extracts[piece.file];
+        let number = u16::try_from(piece.file).unwrap_or(u16::MAX);
+        if !extract.lines() {
+            return Indexer::whole(&self.keys, number, extract);
         }
-        let mut places = Vec::with_capacity(part.records.len());
-        let mut records = std::mem::replace(&mut self.records, Table::for_values(0));
-        for record in part.records {
-            places.push(records.put(record, |known| self.newer(known.spot, record.spot))?);
-        }
-        self.records = records;
-        for number in part.numbers {
-            let record = places[number.record as usize];
-            let known = self.numbers.get(number.key);
-            let record = match known {
-                Some(known) if known.record != record => SEVERAL,
-                _ => record,
-            };
-            let numbered = Numbered { record, ..number };
-            self.numbers
-                .put(numbered, |_| Ok::<_, std::io::Error>(true))?;
-        }
-        for url in part.full_urls {
-            self.full_urls.put(url, |_| Ok::<_, std::io::Error>(true))?;
-        }
-        self.others += part.others;
-        if part.newest > self.newest {
-            self.newest = part.newest;
-        }
-        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.diagnostics.len());
-        let name = &self.extracts[file].name;
-        let notes = part.notes.into_iter().take(free);
-        self.diagnostics
-            .extend(notes.map(|note| note.diagnostic(name, lines_before)));
-        Ok(())
-    }
-
-    /// Whether the resource at the second place is to stand for the one at the first: it can be read and is no older.
-    fn newer(&mut self, known: Spot, found: Spot) -> std::io::Result<bool> {
-        let meta = Members::default().with(&["meta"]);
-        let date = |bytes: &Bytes| {
-            let arena = Arena::default();
-            let tree = Json::parse_members(bytes, &meta, &arena)?;
-            Ok::<_, JsonError>(service_request::last_updated(&tree).map(str::to_owned))
-        };
-        let newer = match (date(&self.read(known)?), date(&self.read(found)?)) {
-            (_, Err(_)) => false,
-            (Err(_), _) => true,
-            (Ok(known), Ok(found)) => known <= found,
-        };
-        if self.glances {
-            self.set_aside.push(if newer { known } else { found });
-        }
-        Ok(newer)
+        let mut lines = Lines::read(extract, piece, buffer)?;
+        Ok(Indexer::lines(&self.keys, number, self.glances, &mut lines))
     }
 
     /// SHA-256 over the SHA-256 of every file.
@@ -284,22 +196,22 @@ impl Folder {
 
     /// Requests whose id came again with newer content.
     pub(crate) fn superseded(&self) -> u64 {
-        self.superseded
+        self.found.superseded
     }
 
     /// When the newest record of the extract was written, as it says; an extract cannot be asked for anything newer.
     pub(crate) fn newest(&self) -> Option<&str> {
-        self.newest.as_deref()
+        self.found.newest.as_deref()
     }
 
     /// Resources of types that are not referrals nor records of one.
     pub(crate) fn others(&self) -> u64 {
-        self.others
+        self.found.others
     }
 
     /// What could not be used.
     pub(crate) fn diagnostics(&self) -> &[Diagnostic] {
-        &self.diagnostics
+        &self.found.diagnostics
     }
 
     /// File and place of a referral, for messages.
@@ -455,7 +367,9 @@ impl Folder {
     }
 
     fn record(&self, kind: RawKind, id: &str) -> Option<&Entry> {
-        self.records.get(self.keys.of(Named::Record(kind), id))
+        self.found
+            .records
+            .get(self.keys.of(Named::Record(kind), id))
     }
 
     fn resolve(&self, kind: RawKind, reference: Reference<'_>) -> std::io::Result<Option<Spot>> {
@@ -464,15 +378,15 @@ impl Folder {
 
     fn find(&self, kind: RawKind, reference: Reference<'_>) -> std::io::Result<Option<Found>> {
         let at = |record: u32| {
-            let entry = self.records.values().get(record as usize)?;
+            let entry = self.found.records.values().get(record as usize)?;
             Some((entry.spot, Some(record)))
         };
         let by_id = |id: &str| {
             let key = self.keys.of(Named::Record(kind), id);
-            self.records.place(key).and_then(at)
+            self.found.records.place(key).and_then(at)
         };
         let by_full_url = |url: &str| {
-            let found = self.full_urls.get(self.keys.of(Named::FullUrl, url));
+            let found = self.found.full_urls.get(self.keys.of(Named::FullUrl, url));
             found.map(|entry| (entry.spot, None))
         };
         let found = match reference {
@@ -484,7 +398,11 @@ impl Folder {
                 if kind == RawKind::Patient && system == Some(patient::NHS_NUMBER_SYSTEM) =>
             {
                 let key = self.keys.of(Named::NhsNumber, value);
-                return Ok(self.numbers.get(key).and_then(|known| at(known.record)));
+                return Ok(self
+                    .found
+                    .numbers
+                    .get(key)
+                    .and_then(|known| at(known.record)));
             }
             Reference::Urn(url) => by_full_url(url),
             // An extract has no base of its own: an absolute address is known by its fullUrl or by its end.
@@ -528,11 +446,14 @@ impl Folder {
 
 /// What all workers gave; what one of them took along when it died is an error: the pull must not pass for whole.
 fn all<T>(results: Vec<Option<std::io::Result<T>>>) -> std::io::Result<Vec<T>> {
-    let lost = || std::io::Error::other("an extract could not be indexed");
     results
         .into_iter()
         .map(|result| result.unwrap_or_else(|| Err(lost())))
         .collect()
+}
+
+fn lost() -> std::io::Error {
+    std::io::Error::other("an extract could not be indexed")
 }
 
 /// SHA-256 of a file.

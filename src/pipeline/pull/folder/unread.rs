@@ -36,11 +36,11 @@ impl Folder {
             let word = self.were_read.get(record / 64);
             word.is_some_and(|word| word.load(Ordering::Relaxed) & (1 << (record % 64)) == 0)
         };
-        let records = self.records.values().iter().enumerate();
+        let records = self.found.records.values().iter().enumerate();
         let mut spots: Vec<Spot> = records
             .filter(|(record, entry)| entry.glanced && unread(*record))
             .map(|(_, entry)| entry.spot)
-            .chain(self.set_aside.iter().copied())
+            .chain(self.found.set_aside.iter().copied())
             .collect();
         spots.sort_unstable();
         let chunks: Vec<&[Spot]> = spots.chunks(RECORDS_AT_ONCE).collect();
@@ -83,8 +83,8 @@ impl Folder {
         let behind = |(piece, _): &&(Piece, u64)| {
             (piece.file, piece.start) <= (usize::from(spot.file), spot.offset)
         };
-        let count = self.lines_before.partition_point(|one| behind(&one));
-        let (piece, before) = self.lines_before.get(count.checked_sub(1)?)?;
+        let count = self.found.lines_before.partition_point(|one| behind(&one));
+        let (piece, before) = self.found.lines_before.get(count.checked_sub(1)?)?;
         let within = line_feeds(extract, piece.start.saturating_sub(1), spot.offset).ok()?;
         // The line that reaches into a piece was counted where it begins.
         let reaching_in = u64::from(piece.start == 0);
