@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub(crate) use approvals::ApprovalLine;
 use jiff::civil::Date;
-pub(crate) use open::{Options, Refused, load};
+pub(crate) use open::{Options, Refused, load, load_config, load_rules};
 pub(crate) use summary::{CertificateLine, Summary};
 
 use crate::diagnostics::{Code, Diagnostic, Place};

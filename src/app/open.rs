@@ -50,8 +50,28 @@ impl Refused {
 /// # Errors
 /// [`Refused`].
 pub(crate) fn load(file: &std::path::Path) -> Result<(Config, Rules, Vec<Diagnostic>), Refused> {
+    let (config, found) = load_config(file)?;
+    let (rules, found) = load_rules(&config, found)?;
+    Ok((config, rules, found))
+}
+
+/// Reads the config alone, with its warnings.
+///
+/// # Errors
+/// [`Refused`].
+pub(crate) fn load_config(file: &std::path::Path) -> Result<(Config, Vec<Diagnostic>), Refused> {
     let loaded = Config::load(file, &crate::config::variable).map_err(Refused)?;
-    let (config, mut found) = (loaded.config, loaded.warnings);
+    Ok((loaded.config, loaded.warnings))
+}
+
+/// Reads the mappings of a config; what was found in either.
+///
+/// # Errors
+/// [`Refused`].
+pub(crate) fn load_rules(
+    config: &Config,
+    mut found: Vec<Diagnostic>,
+) -> Result<(Rules, Vec<Diagnostic>), Refused> {
     let rules = match Rules::load(&config.mappings) {
         Ok((rules, warnings)) => {
             found.extend(warnings);
@@ -66,7 +86,7 @@ pub(crate) fn load(file: &std::path::Path) -> Result<(Config, Rules, Vec<Diagnos
     if found.iter().any(|diagnostic| config.refuses(diagnostic)) {
         return Err(Refused(found));
     }
-    Ok((config, rules, found))
+    Ok((rules, found))
 }
 
 pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App> {

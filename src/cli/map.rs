@@ -17,7 +17,7 @@ use crate::partner::SourceFacts;
 use crate::pipeline::Folder;
 use crate::pipeline::dossier::Setting;
 use crate::pipeline::preview::{Missed, Preview, SHOWN_MAX, Unreadable, workers};
-use crate::tabular::{AtomicFile, Existing};
+use crate::tabular::AtomicFile;
 
 /// Mode of what is written.
 const MODE: u32 = 0o640;
@@ -128,7 +128,16 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         return super::map_view::run(view, &args.input, &args.output);
     }
     let wanted = args.partner.as_deref().unwrap_or_default();
-    let (config, rules, _) = crate::app::load(&global.config_file())?;
+    let (config, warnings) = crate::app::load_config(&global.config_file())?;
+    let workers = args.workers.map_or_else(workers, usize::from);
+    // The mappings are read while the input is.
+    let (rules, folder) = std::thread::scope(|scope| {
+        let folder =
+            scope.spawn(|| Folder::glance(&args.input, &config.home.join("var/tmp"), workers));
+        let rules = crate::app::load_rules(&config, warnings);
+        (rules, folder.join())
+    });
+    let (rules, _) = rules?;
     known(
         "partner",
         wanted,
@@ -140,8 +149,7 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     if !args.input.exists() {
         anyhow::bail!("{} does not exist", args.input.display());
     }
-    let workers = args.workers.map_or_else(workers, usize::from);
-    let folder = Folder::glance(&args.input, &config.home.join("var/tmp"), workers)?;
+    let folder = folder.map_err(|_| anyhow::anyhow!("reading the input failed"))??;
     let mut left_out = LeftOut {
         reasons: BTreeMap::new(),
         problems: Vec::new(),
@@ -180,12 +188,12 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         Ok(())
     })?;
     match output {
-        Output::File(file) => file.finish(Path::new(&args.output), MODE, Existing::Replace)?,
+        Output::File(file) => file.finish_unsynced(Path::new(&args.output), MODE)?,
         Output::Stdout(mut stdout) => stdout.flush()?,
     }
     tell(&folder, &left_out);
     if let (Some(path), Some(file)) = (&args.diagnostics, left_out.file) {
-        file.finish(path, MODE, Existing::Replace)?;
+        file.finish_unsynced(path, MODE)?;
     }
     Ok(if left_out.lines == 0 { DONE } else { WAITS })
 }

@@ -9,7 +9,7 @@ use super::map::unfinished;
 use super::{DONE, WAITS};
 use crate::path::Json;
 use crate::pipeline::list_extracts;
-use crate::tabular::{Encoding, Existing, Format, Newline, QuoteRule, RowWriter};
+use crate::tabular::{Encoding, Format, Newline, QuoteRule, RowWriter};
 use crate::view::{Resources, View};
 
 /// Bytes of a view.
@@ -39,7 +39,7 @@ pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8>
     } else {
         let path = Path::new(output);
         let file = unfinished(path)?;
-        write(&compiled, &mut resources, file)?.finish(path, 0o640, Existing::Replace)?;
+        write(&compiled, &mut resources, file)?.finish_unsynced(path, 0o640)?;
     }
     super::print_diagnostics(resources.problems());
     Ok(if resources.problems().is_empty() {

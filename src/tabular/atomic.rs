@@ -1,6 +1,7 @@
 //! Files that appear whole or not at all; the only place where Kith creates one.
 //!
-//! Bytes go in under a temporary name that readers ignore; the final name comes when all of them are on disk. Invariants: a final name never shows part
+//! Bytes go in under a temporary name that readers ignore; the final name comes when all of them are on disk, or, where a writer says that it can make
+//! them again, with the system. Invariants: a final name never shows part
 //! of a file, what stands under it is not replaced unasked, and a temporary file given up is removed. Whoever writes into a folder holds the lease for
 //! it: two writers of one name at the same moment are not defended against.
 
@@ -81,10 +82,8 @@ impl AtomicFile {
         existing: Existing,
     ) -> Result<(), AtomicError> {
         let at = |step| move |error| failed(step, name, error);
-        self.writer.flush().map_err(at("writing a file"))?;
+        self.complete(name, mode)?;
         let file = self.writer.get_ref();
-        file.set_permissions(Permissions::from_mode(mode))
-            .map_err(at("setting a file's mode"))?;
         file.sync_all().map_err(at("putting a file on disk"))?;
         if existing == Existing::Keep && fs::symlink_metadata(name).is_ok() {
             let same =
@@ -97,9 +96,34 @@ impl AtomicFile {
                 })
             };
         }
-        fs::rename(&self.temporary, name).map_err(at("naming a finished file"))?;
-        self.renamed = true;
+        self.rename(name)?;
         sync_folder(&folder_of(name))
+    }
+
+    /// Gives a file its name and mode in place of what had it, without waiting for the disk: for what can be made again, for a power cut
+    /// may take it.
+    ///
+    /// # Errors
+    /// [`AtomicError::Io`]; the temporary file is gone then.
+    pub(crate) fn finish_unsynced(mut self, name: &Path, mode: u32) -> Result<(), AtomicError> {
+        self.complete(name, mode)?;
+        self.rename(name)
+    }
+
+    fn complete(&mut self, name: &Path, mode: u32) -> Result<(), AtomicError> {
+        let at = |step| move |error| failed(step, name, error);
+        self.writer.flush().map_err(at("writing a file"))?;
+        self.writer
+            .get_ref()
+            .set_permissions(Permissions::from_mode(mode))
+            .map_err(at("setting a file's mode"))
+    }
+
+    fn rename(&mut self, name: &Path) -> Result<(), AtomicError> {
+        fs::rename(&self.temporary, name)
+            .map_err(|error| failed("naming a finished file", name, error))?;
+        self.renamed = true;
+        Ok(())
     }
 }
 
