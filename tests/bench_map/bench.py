@@ -33,14 +33,14 @@ def timed(command, fine=(0,)):
 
 
 def kith(extracts, output):
-    seconds, processor, memory, _ = timed([KITH, "map", "--config", f"{FOLDER}/home/config/kith.toml", "--partner", "everyone", "--input", extracts, "--output", output], fine=(0, 1))
-    return seconds, processor, memory
+    whole, processor, memory, _ = timed([KITH, "map", "--config", f"{FOLDER}/home/config/kith.toml", "--partner", "everyone", "--input", extracts, "--output", output], fine=(0, 1))
+    return whole, processor, memory, whole
 
 
 def peer(name, *arguments):
-    """A peer's own seconds count, without the start of Python and its libraries."""
-    _, processor, memory, printed = timed([sys.executable, f"{HERE}/{name}_peer.py", *arguments])
-    return float(printed), processor, memory
+    """A peer's own seconds count, without the start of Python and its libraries; those of its whole process are shown beside."""
+    whole, processor, memory, printed = timed([sys.executable, f"{HERE}/{name}_peer.py", *arguments])
+    return float(printed), processor, memory, whole
 
 
 def rows(path, left_out=0):
@@ -58,8 +58,8 @@ def compare(ours, theirs, whose):
 
 
 def show(name, results, base=None):
-    seconds, processor, memory = (min(r[0] for r in results), min(r[1] for r in results), max(r[2] for r in results))
-    ratio = "" if base is None else f"  kith takes {base / seconds:.2f} of it"
+    seconds, processor, memory, whole = (min(r[0] for r in results), min(r[1] for r in results), max(r[2] for r in results), min(r[3] for r in results))
+    ratio = "" if base is None else f"  kith takes {base / seconds:.2f} of it; {base / whole:.2f} of the whole process, {whole:.3f} s"
     print(f"{name:8} {seconds:7.3f} s  {processor:7.3f} s processor  {memory:6.0f} MB{ratio}")
     return seconds
 
