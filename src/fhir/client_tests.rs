@@ -175,8 +175,8 @@ async fn a_search_pages_to_its_end() {
             .count(),
         6
     );
-    assert_eq!(search.ending(), Some(Ending::NoNext));
-    assert_eq!(search.server_date(), Some(NOON));
+    assert_eq!(search.standing().ending, Some(Ending::NoNext));
+    assert_eq!(search.standing().server_date, Some(NOON));
     let mut unknown = client.search(
         "ServiceRequest",
         Parameters::default().with("nonsense", "1"),
@@ -291,9 +291,9 @@ async fn every_search_ends() {
         let client = client(&server.base);
         let mut search = client.search("Task", Parameters::default());
         assert_eq!(drain(&mut search).await.unwrap().len(), count, "{ending:?}");
-        assert_eq!(search.ending(), Some(ending));
+        assert_eq!(search.standing().ending, Some(ending));
         let repeated = if ending == Ending::NothingNew { 3 } else { 0 };
-        assert_eq!(search.repeated(), repeated);
+        assert_eq!(search.standing().repeated, repeated);
     }
     let foreign = answer(200, "", &bundle(&["1"], Some("http://127.0.0.2/fhir?p=2")));
     let server = Scripted::new(&[&foreign]);

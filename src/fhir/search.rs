@@ -13,8 +13,8 @@ use std::sync::atomic::Ordering;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use serde::Deserialize;
-use tokio::task::JoinSet;
 
+use super::ahead::Ahead;
 use super::bundle::{BundleError, BundleView, Head, Mode};
 use super::client::{Answer, Client, fhir_body};
 use super::client_error::ClientError;
@@ -161,26 +161,40 @@ pub(crate) struct Search<'c> {
     resource_type: String,
     parameters: Parameters,
     next: Option<Url>,
-    pages: usize,
     pages_max: usize,
     links: HashSet<String>,
     /// Hashes of "type/id": a million ids fit; a clash can only ever end a search whose whole page clashes.
     seen: HashSet<u64>,
     hasher: RandomState,
-    ending: Option<Ending>,
-    server_date: Option<i64>,
     rebase_links: bool,
-    /// Whether the next page is asked for while the last one is being worked on.
-    reads_ahead: bool,
-    /// The next page, where it was asked for already; given up with the search.
-    under_way: JoinSet<Result<Answer, ClientError>>,
+    standing: Standing,
     /// Pages with nothing new, one after the other, up to the last.
     stale: usize,
     /// Whether all of those were empty.
     empty: bool,
-    repeated: u64,
+}
+
+/// What is known of a search as of its last page.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Standing {
+    /// Pages that came.
+    pub(crate) pages: usize,
+    /// How many matches came more than once: pages that moved while they were read may also have hidden some.
+    pub(crate) repeated: u64,
+    /// How the search ended; none while there may be more.
+    pub(crate) ending: Option<Ending>,
+    /// The server's time at the first page, microseconds UTC: where the next window begins.
+    pub(crate) server_date: Option<i64>,
     /// Matches on the last page.
     matches: usize,
+}
+
+impl Standing {
+    /// Whether the only page is as full as it was asked to be, and no link leads on: either that was all, or the server
+    /// knows no further pages.
+    pub(crate) fn full_without_next(&self, count: usize) -> bool {
+        self.ending == Some(Ending::NoNext) && self.pages == 1 && self.matches >= count
+    }
 }
 
 impl<'c> Search<'c> {
@@ -190,32 +204,20 @@ impl<'c> Search<'c> {
             resource_type: resource_type.to_owned(),
             parameters,
             next: None,
-            pages: 0,
             pages_max: client.settings.pages_max,
             links: HashSet::new(),
             seen: HashSet::new(),
             hasher: RandomState::new(),
-            ending: None,
-            server_date: None,
             rebase_links: false,
-            reads_ahead: false,
-            under_way: JoinSet::new(),
+            standing: Standing::default(),
             stale: 0,
             empty: true,
-            repeated: 0,
-            matches: 0,
         }
     }
 
     /// Follows page links that name another host on the server's own address: path and query are kept, the host is not.
     pub(crate) fn rebasing(mut self, rebase_links: bool) -> Self {
         self.rebase_links = rebase_links;
-        self
-    }
-
-    /// Asks for each page while the one before it is being worked on.
-    pub(crate) fn reading_ahead(mut self) -> Self {
-        self.reads_ahead = true;
         self
     }
 
@@ -230,10 +232,10 @@ impl<'c> Search<'c> {
     /// # Errors
     /// Any [`ClientError`]. The pages had so far stay good; `PageExpired` means that the search must be begun again.
     pub(crate) async fn next_page(&mut self) -> Result<Option<Page>, ClientError> {
-        if self.ending.is_some() {
+        if self.standing.ending.is_some() {
             return Ok(None);
         }
-        let number = self.pages + 1;
+        let number = self.standing.pages + 1;
         if number > self.pages_max {
             return Err(ClientError::TooManyPages {
                 max: self.pages_max,
@@ -242,10 +244,9 @@ impl<'c> Search<'c> {
         let (answer, url) = match self.next.take() {
             None => self.first().await?,
             Some(url) => {
-                let sent = match self.under_way.join_next().await {
-                    Some(Ok(sent)) => sent,
-                    Some(Err(_)) | None => following(self.client.clone(), url.clone()).await,
-                };
+                let client = self.client;
+                let mut request = || client.request(Method::GET, url.clone());
+                let sent = client.fetch(&mut request).await;
                 let answer = sent.map_err(|error| match error {
                     ClientError::NotFound | ClientError::Gone => {
                         ClientError::PageExpired { page: number }
@@ -257,44 +258,21 @@ impl<'c> Search<'c> {
         };
         let answer = fhir_body(answer)?;
         if number == 1 {
-            self.server_date = answer.date;
+            self.standing.server_date = answer.date;
         }
         let page = self.note(number, answer.body, &url)?;
-        self.pages = number;
-        if let Some(url) = &self.next
-            && self.reads_ahead
-            && number < self.pages_max
-        {
-            self.under_way
-                .spawn(following(self.client.clone(), url.clone()));
-        }
+        self.standing.pages = number;
         Ok(Some(page))
     }
 
-    /// Pages that came.
-    pub(crate) fn pages(&self) -> usize {
-        self.pages
+    /// What is known of it as of its last page.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
     }
 
-    /// How many matches came more than once: pages that moved while they were read may also have hidden some.
-    pub(crate) fn repeated(&self) -> u64 {
-        self.repeated
-    }
-
-    /// Whether the only page is as full as it was asked to be, and no link leads on: either that was all, or the server
-    /// knows no further pages.
-    pub(crate) fn full_without_next(&self, count: usize) -> bool {
-        self.ending == Some(Ending::NoNext) && self.pages == 1 && self.matches >= count
-    }
-
-    /// How the search ended; none while there may be more.
-    pub(crate) fn ending(&self) -> Option<Ending> {
-        self.ending
-    }
-
-    /// The server's time at the first page, microseconds UTC: where the next window begins.
-    pub(crate) fn server_date(&self) -> Option<i64> {
-        self.server_date
+    /// Goes on by itself, a few pages ahead of whoever takes them.
+    pub(crate) fn ahead(self) -> Ahead {
+        Ahead::of(self.client.clone(), move |client| Search { client, ..self })
     }
 
     /// Looks at a page for what is new on it and where the next one is.
@@ -305,7 +283,7 @@ impl<'c> Search<'c> {
         let matches = entries
             .iter()
             .filter(|entry| entry.resource_type == self.resource_type);
-        self.matches = matches.count();
+        self.standing.matches = matches.count();
         let mut new = false;
         for entry in entries.iter().filter(|entry| entry.mode != Mode::Outcome) {
             // A resource without an id cannot be told from another: it counts as new.
@@ -318,13 +296,13 @@ impl<'c> Search<'c> {
                 .insert(self.hasher.hash_one((&entry.resource_type, id)));
             new |= first;
             if !first && entry.resource_type == self.resource_type {
-                self.repeated += 1;
+                self.standing.repeated += 1;
             }
         }
         self.stale = if new { 0 } else { self.stale + 1 };
         self.empty = new || (entries.is_empty() && (self.empty || self.stale == 1));
         match bundle.link("next") {
-            None => self.ending = Some(Ending::NoNext),
+            None => self.standing.ending = Some(Ending::NoNext),
             Some(link) => self.follow(number, url, link)?,
         }
         let own = |text: Option<&str>| text.map(str::to_owned);
@@ -346,9 +324,9 @@ impl<'c> Search<'c> {
             .or_else(|| self.rebased(url, link))
             .ok_or(ClientError::ForeignLink { page: number + 1 })?;
         if !self.links.insert(next.as_str().to_owned()) {
-            self.ending = Some(Ending::RepeatedLink);
+            self.standing.ending = Some(Ending::RepeatedLink);
         } else if self.stale >= STALE_PAGES_MAX {
-            self.ending = Some(if self.empty {
+            self.standing.ending = Some(if self.empty {
                 Ending::EmptyPages
             } else {
                 Ending::NothingNew
@@ -422,13 +400,6 @@ impl<'c> Search<'c> {
         let answer = self.client.fetch(&mut request).await?;
         Ok((answer, url))
     }
-}
-
-/// A further page, asked for until it is answered.
-async fn following(client: Client, url: Url) -> Result<Answer, ClientError> {
-    client
-        .fetch(&mut || client.request(Method::GET, url.clone()))
-        .await
 }
 
 /// What the server says it made of a search.

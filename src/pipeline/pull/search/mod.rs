@@ -30,10 +30,11 @@ use super::load::Load;
 use super::referrals::{Ended, PullError, Referrals, Step};
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::Instant;
+use crate::fhir::ahead::Ahead;
 use crate::fhir::bundle::{Mode, content};
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
-use crate::fhir::search::{Ending, Page, Parameters, Search};
+use crate::fhir::search::{Ending, Page, Parameters};
 use crate::pipeline::dossier::{Bytes, Dossier};
 use crate::pipeline::select::SNOMED;
 use crate::store::rows::RawKind;
@@ -61,7 +62,7 @@ pub(super) struct SearchPull<'c> {
     asked: Asked,
     phase: Phase,
     plan: Plan,
-    search: Option<Search<'c>>,
+    search: Option<Ahead>,
     parameters: Parameters,
     records: Records<'c>,
     /// Hashes of id and version of what was handed on in this pull.
@@ -156,7 +157,8 @@ impl<'c> SearchPull<'c> {
         if self.server.is_some() {
             return;
         }
-        let date = self.search.as_ref().and_then(Search::server_date);
+        let search = self.search.as_ref();
+        let date = search.and_then(|search| search.standing().server_date);
         let made = page.updated.as_deref().and_then(Instant::parse);
         if let Some(at) = date.map(Instant).or(made) {
             self.set_time(at, "page");
@@ -179,7 +181,7 @@ impl<'c> SearchPull<'c> {
         Some(at.plus_seconds(-self.asked.reading.settle_seconds))
     }
 
-    fn begin_search(&mut self, window: Window) -> &mut Search<'c> {
+    fn begin_search(&mut self, window: Window) -> &mut Ahead {
         let codes = self.asked.codes.iter().map(|code| (SNOMED, code.as_str()));
         let mut parameters = Parameters::default().tokens("code", codes);
         if self.phase == Phase::Sweep {
@@ -207,11 +209,8 @@ impl<'c> SearchPull<'c> {
         }
         self.parameters = parameters.clone();
         let search = self.client.search("ServiceRequest", parameters);
-        self.search.insert(
-            search
-                .rebasing(self.asked.reading.rebase_links)
-                .reading_ahead(),
-        )
+        let search = search.rebasing(self.asked.reading.rebase_links);
+        self.search.insert(search.ahead())
     }
 
     /// The next page of the window in hand; none after its last.
@@ -251,7 +250,8 @@ impl<'c> SearchPull<'c> {
         let Some(search) = self.search.take() else {
             return;
         };
-        self.evidence.repeats += search.repeated();
+        let search = search.standing();
+        self.evidence.repeats += search.repeated;
         if search.full_without_next(self.plan.page) {
             if !self.plan.widen() {
                 self.plan.done();
@@ -259,9 +259,9 @@ impl<'c> SearchPull<'c> {
             }
             return;
         }
-        let whole = match search.ending() {
-            Some(Ending::NoNext) => search.repeated() == 0,
-            Some(Ending::EmptyPages) if search.repeated() == 0 => {
+        let whole = match search.ending {
+            Some(Ending::NoNext) => search.repeated == 0,
+            Some(Ending::EmptyPages) if search.repeated == 0 => {
                 self.evidence.endless = true;
                 true
             }
@@ -504,7 +504,7 @@ impl Referrals for SearchPull<'_> {
                     let first = self
                         .search
                         .as_ref()
-                        .is_none_or(|search| search.pages() == 0);
+                        .is_none_or(|search| search.standing().pages == 0);
                     self.search = None;
                     let mended = self.plan.mend(&error, first);
                     match self.phase {

@@ -1,0 +1,68 @@
+//! A search that runs by itself, a few pages ahead of whoever takes them.
+//!
+//! In: a search. Out: its pages, in order, each with what was known of the search when it came. Kept: no more pages wait than
+//! [`PAGES_AHEAD`]; after an error or the last page nothing more is asked; given up, it asks for nothing more.
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::client::Client;
+use super::client_error::ClientError;
+use super::search::{Page, Search, Standing};
+
+/// Pages that wait, beside the one that is being read.
+const PAGES_AHEAD: usize = 3;
+
+type Turn = (Result<Option<Page>, ClientError>, Standing);
+
+/// The pages of a search that is under way.
+pub(crate) struct Ahead {
+    turns: mpsc::Receiver<Turn>,
+    standing: Standing,
+    /// The search; it ends with this.
+    _running: JoinSet<()>,
+}
+
+impl Ahead {
+    /// Starts a search that asks by this client.
+    pub(super) fn of(
+        client: Client,
+        search: impl FnOnce(&Client) -> Search<'_> + Send + 'static,
+    ) -> Self {
+        let (hand, turns) = mpsc::channel(PAGES_AHEAD);
+        let mut running = JoinSet::new();
+        running.spawn(async move {
+            let mut search = search(&client);
+            loop {
+                let page = search.next_page().await;
+                let more = matches!(page, Ok(Some(_)));
+                let taken = hand.send((page, search.standing())).await.is_ok();
+                if !(taken && more) {
+                    return;
+                }
+            }
+        });
+        Self {
+            turns,
+            standing: Standing::default(),
+            _running: running,
+        }
+    }
+
+    /// The next page; none after the last.
+    ///
+    /// # Errors
+    /// As [`Search::next_page`]; after one there are no more pages.
+    pub(crate) async fn next_page(&mut self) -> Result<Option<Page>, ClientError> {
+        let Some((page, standing)) = self.turns.recv().await else {
+            return Ok(None);
+        };
+        self.standing = standing;
+        page
+    }
+
+    /// What is known of the search as of the page that was taken last.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing
+    }
+}
