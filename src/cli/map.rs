@@ -57,6 +57,20 @@ struct LeftOut {
 }
 
 impl LeftOut {
+    /// What could not even be indexed.
+    fn begin(folder: &Folder, file: Option<&Path>) -> anyhow::Result<Self> {
+        let mut left_out = Self {
+            reasons: BTreeMap::new(),
+            problems: Vec::new(),
+            lines: 0,
+            file: file.map(unfinished).transpose()?,
+        };
+        for diagnostic in folder.diagnostics() {
+            left_out.add_problem(diagnostic.clone())?;
+        }
+        Ok(left_out)
+    }
+
     fn add(&mut self, line: &serde_json::Value) -> anyhow::Result<()> {
         self.lines += 1;
         if let Some(file) = &mut self.file {
@@ -150,15 +164,7 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         anyhow::bail!("{} does not exist", args.input.display());
     }
     let folder = folder.map_err(|_| anyhow::anyhow!("reading the input failed"))??;
-    let mut left_out = LeftOut {
-        reasons: BTreeMap::new(),
-        problems: Vec::new(),
-        lines: 0,
-        file: args.diagnostics.as_deref().map(unfinished).transpose()?,
-    };
-    for diagnostic in folder.diagnostics() {
-        left_out.add_problem(diagnostic.clone())?;
-    }
+    let mut left_out = LeftOut::begin(&folder, args.diagnostics.as_deref())?;
     let mut output = if args.output == "-" {
         Output::Stdout(std::io::stdout())
     } else {

@@ -140,7 +140,7 @@ fn trimmed(text: &str) -> &str {
 /// Whether a text may stand in a URL as a resource id.
 pub(crate) fn is_id(text: &str) -> bool {
     // Without a way out in the middle, so that several are looked at together.
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() | (byte == b'-') | (byte == b'.');
+    let fits = |byte: u8| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.');
     (1..=ID_LENGTH_MAX).contains(&text.len())
         && text.bytes().fold(true, |all, byte| all & fits(byte))
 }

@@ -55,23 +55,21 @@ impl<'a> Parser<'a> {
     /// A parser at the start of a text; a byte order mark is passed over.
     pub(super) fn over(bytes: &'a [u8], arena: &'a Arena) -> Result<Self, JsonError> {
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-        match simdutf8::basic::from_utf8(bytes) {
-            Ok(text) => Ok(Self {
-                text,
-                bytes,
-                at: 0,
-                arena,
-                elements: arena.pile(USUAL_OPEN),
-                members: arena.pile(USUAL_OPEN),
-                keys: arena.pile(USUAL_OPEN),
-                failure: None,
-            }),
-            Err(_) => {
-                let valid =
-                    std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
-                Err(place(bytes, valid, "the text is not UTF-8"))
-            }
-        }
+        let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
+            let valid =
+                std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+            return Err(place(bytes, valid, "the text is not UTF-8"));
+        };
+        Ok(Self {
+            text,
+            bytes,
+            at: 0,
+            arena,
+            elements: arena.pile(USUAL_OPEN),
+            members: arena.pile(USUAL_OPEN),
+            keys: arena.pile(USUAL_OPEN),
+            failure: None,
+        })
     }
 
     /// What `read` makes of the value that is the document; nothing but space may stand beside it.

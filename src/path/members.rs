@@ -18,7 +18,7 @@ pub(crate) struct Members {
 
 #[derive(Debug)]
 struct Name {
-    name: String,
+    text: String,
     /// Whether no key stands for this name and for another one too.
     alone: bool,
     wanted: Members,
@@ -37,7 +37,7 @@ impl Members {
     pub(crate) fn add(&mut self, path: &str) {
         let mut here = self;
         for name in path.split('.') {
-            let known = here.names.iter().position(|known| known.name == name);
+            let known = here.names.iter().position(|known| known.text == name);
             let place = known.unwrap_or_else(|| here.add_name(name));
             here = &mut here.names[place].wanted;
         }
@@ -56,12 +56,12 @@ impl Members {
         };
         let mut alone = true;
         for known in &mut self.names {
-            if stands_for(&known.name, name) || stands_for(name, &known.name) {
+            if stands_for(&known.text, name) || stands_for(name, &known.text) {
                 (known.alone, alone) = (false, false);
             }
         }
         self.names.push(Name {
-            name: name.to_owned(),
+            text: name.to_owned(),
             alone,
             wanted: Self::default(),
         });
@@ -88,7 +88,7 @@ impl Members {
         let mut found = self
             .names
             .iter()
-            .filter(|known| stands_for(&known.name, key));
+            .filter(|known| stands_for(&known.text, key));
         let first = found.next()?;
         // `value` and `valueSet` both stand for `valueSet`: whatever either wants is had by taking all.
         Some(if !first.alone && found.next().is_some() {
