@@ -116,6 +116,10 @@ fn chooses_the_address_and_normalises_its_postcode() {
     assert_eq!(normal_postcode("x1"), "X1");
     assert_eq!(normal_postcode("1024 rj"), "1024 RJ");
     assert_eq!(normal_postcode("e16an"), "E1 6AN");
+    for normal in ["ZZ99 3VZ", "E1 6AN", "N1C 4AG", "EC1A 1BB"] {
+        assert_eq!(normal_postcode(normal), normal);
+        assert_eq!(normal_postcode(&normal.to_lowercase()), normal);
+    }
 }
 
 #[test]

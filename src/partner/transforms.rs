@@ -318,4 +318,29 @@ mod tests {
         assert_eq!(cut, "a text o […]");
         assert!(cut.chars().count() <= 12);
     }
+
+    #[test]
+    fn a_day_is_written_as_strftime_writes_it() {
+        for day in [
+            date(2026, 11, 2),
+            date(1951, 4, 30),
+            date(999, 1, 1),
+            date(-1, 2, 3),
+            date(9999, 12, 31),
+        ] {
+            for pattern in [
+                "%d/%m/%Y",
+                "%Y-%m-%d",
+                "%d.%m.%y",
+                "%-d %B %Y",
+                "Tag %d, é %m",
+                "%Y%m%d",
+                "%F",
+                "100%% %d",
+            ] {
+                let expected = day.strftime(pattern).to_string();
+                assert_eq!(written_day(day, pattern), expected, "{pattern}");
+            }
+        }
+    }
 }
