@@ -11,7 +11,7 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use super::reference::{Reference, text_of};
+use super::reference::{Reference, text_of, trimmed};
 use crate::path::{Json, items};
 
 /// The system of NHS numbers.
@@ -476,7 +476,7 @@ fn texts<'t>(list: Option<&'t Json<'_>>) -> impl Iterator<Item = &'t str> {
     items(list)
         .iter()
         .filter_map(Json::as_str)
-        .map(str::trim)
+        .map(trimmed)
         .filter(|text| !text.is_empty())
 }
 
@@ -486,13 +486,31 @@ const USUAL_TEXT: usize = 32;
 /// The words of these texts with one space between them.
 fn single_spaces<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     let mut joined = String::with_capacity(USUAL_TEXT);
-    for word in texts.into_iter().flat_map(str::split_whitespace) {
+    let mut push = |words: &str| {
         if !joined.is_empty() {
             joined.push(' ');
         }
-        joined.push_str(word);
+        joined.push_str(words);
+    };
+    for text in texts {
+        if is_single_spaced(text) {
+            push(text);
+        } else {
+            text.split_whitespace().for_each(&mut push);
+        }
     }
     joined
+}
+
+/// Whether a text is words of ASCII with one space between them; nearly all are.
+fn is_single_spaced(text: &str) -> bool {
+    let mut before = b' ';
+    let spaced = text.bytes().all(|byte| {
+        let fits = byte.is_ascii_graphic() || (byte == b' ' && before != b' ');
+        before = byte;
+        fits
+    });
+    spaced && before != b' '
 }
 
 /// Whether a `Period` covers the day; an end that cannot be read covers nothing, for in doubt nothing goes out.

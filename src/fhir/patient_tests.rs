@@ -172,3 +172,29 @@ fn reads_language_and_equity() {
     assert_eq!(interpreter_required(&nested), Some(false));
     assert_eq!(interpreter_required(&tree("{}")), None);
 }
+
+#[test]
+fn words_are_spaced_alike_the_short_way_and_the_long() {
+    let spaced = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [
+        "",
+        " ",
+        "a",
+        "a b",
+        " a",
+        "a ",
+        "a  b",
+        "a\tb",
+        "a\u{a0}b",
+        "Zoë  Ann",
+        "Zoë Ann",
+        "a\u{7f}b",
+        "\n",
+    ] {
+        assert_eq!(single_spaces([text]), spaced(text), "{text:?}");
+        assert_eq!(
+            single_spaces(["x y", text, "z"]),
+            spaced(&format!("x y {text} z"))
+        );
+    }
+}

@@ -130,7 +130,7 @@ pub(super) fn text_of<'t>(element: &'t Json<'_>, key: &str) -> Option<&'t str> {
 }
 
 /// [`str::trim`], which nearly no text needs.
-fn trimmed(text: &str) -> &str {
+pub(super) fn trimmed(text: &str) -> &str {
     match text.as_bytes() {
         [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
         _ => text.trim(),

@@ -4,6 +4,7 @@
 //! read. Whoever takes a glance has the whole parsed before anything of it is used.
 
 use super::json_parser::ends_of_run;
+use super::like::Like;
 
 /// An object that is looked at member by member, from the first on.
 pub(crate) struct Glance<'a> {
@@ -47,32 +48,44 @@ impl<'a> Glance<'a> {
         &mut self,
         names: &[&str; N],
     ) -> Option<[Option<&'a str>; N]> {
+        self.members_and(names, &mut Like::default())
+    }
+
+    /// As [`Glance::members`]; of the others one may come again in the next object.
+    fn members_and<const N: usize>(
+        &mut self,
+        names: &[&str; N],
+        like: &mut Like,
+    ) -> Option<[Option<&'a str>; N]> {
         let (mut texts, mut found) = ([None; N], 0);
         while !self.ended {
             let key = self.key()?;
-            let value = self.walk.value()?;
-            self.passed()?;
             let named = |name: &&str| key == name.as_bytes();
-            if let Some(place) = names.iter().position(named)
-                && texts[place].is_none()
-            {
-                texts[place] = Some(std::str::from_utf8(value).ok()?);
-                found += 1;
-                if found == N {
-                    break;
+            match names.iter().position(named) {
+                Some(place) if texts[place].is_none() => {
+                    let value = self.walk.value()?;
+                    texts[place] = Some(std::str::from_utf8(value).ok()?);
+                    found += 1;
                 }
+                _ => self.walk.pass(like)?,
+            }
+            self.passed()?;
+            if found == N {
+                break;
             }
         }
         Some(texts)
     }
 
     /// Hands over these members of each object in the list that is the next member of this name; false if there is none.
+    /// Of their other members one may be like the last.
     ///
     /// `None` where it is no list of objects, or `take` says so.
     pub(crate) fn each<const N: usize>(
         mut self,
         name: &str,
         names: &[&str; N],
+        like: &mut Like,
         mut take: impl FnMut([Option<&'a str>; N]) -> Option<()>,
     ) -> Option<bool> {
         while !self.ended {
@@ -88,7 +101,7 @@ impl<'a> Glance<'a> {
             }
             loop {
                 let mut element = Self::within(self.walk)?;
-                take(element.all(names)?)?;
+                take(element.all(names, like)?)?;
                 self.walk = element.walk;
                 self.walk.at += 1;
                 if !self.walk.another(b']')? {
@@ -100,11 +113,15 @@ impl<'a> Glance<'a> {
     }
 
     /// As [`Glance::members`], and to the end of the object.
-    fn all<const N: usize>(&mut self, names: &[&str; N]) -> Option<[Option<&'a str>; N]> {
-        let texts = self.members(names)?;
+    fn all<const N: usize>(
+        &mut self,
+        names: &[&str; N],
+        like: &mut Like,
+    ) -> Option<[Option<&'a str>; N]> {
+        let texts = self.members_and(names, like)?;
         while !self.ended {
             self.key()?;
-            self.walk.value()?;
+            self.walk.pass(like)?;
             self.passed()?;
         }
         Some(texts)
@@ -182,6 +199,16 @@ impl<'a> Walk<'a> {
             }
             self.at += 1;
         }
+    }
+
+    /// Passes over a value that may be like the last.
+    fn pass(&mut self, like: &mut Like) -> Option<()> {
+        if let Some(bytes) = like.again(self.bytes.get(self.at..)?, 0) {
+            self.at += bytes;
+        } else {
+            like.other(self.value()?, 0, false);
+        }
+        Some(())
     }
 
     fn value(&mut self) -> Option<&'a [u8]> {
@@ -272,11 +299,12 @@ mod tests {
     #[test]
     fn hands_over_the_objects_of_a_list() {
         let each = |text: &str| {
-            let mut all = Vec::new();
-            let found = Glance::over(text.as_bytes())?.each("l", &["a", "b"], |[a, b]| {
-                all.push(format!("{}/{}", a.unwrap_or("-"), b.unwrap_or("-")));
-                Some(())
-            })?;
+            let (mut all, mut like) = (Vec::new(), Like::default());
+            let found =
+                Glance::over(text.as_bytes())?.each("l", &["a", "b"], &mut like, |[a, b]| {
+                    all.push(format!("{}/{}", a.unwrap_or("-"), b.unwrap_or("-")));
+                    Some(())
+                })?;
             Some((found, all.join(" ")))
         };
         let found = |text: &str| Some((true, text.to_owned()));
@@ -284,6 +312,15 @@ mod tests {
         assert_eq!(
             each(r#"{"l":[{"b":"]","c":{"a":1}} , {"a":2,"b":[3],"d":4},{}],"l":1}"#),
             found(r#"-/"]" 2/[3] -/-"#)
+        );
+        // What is passed over comes again, and another time, and is something else.
+        let [one, other] = [
+            r#"{"c":{"a":1,"d":"]"},"a":1}"#,
+            r#"{"c":{"a":1,"d":"x"},"a":2}"#,
+        ];
+        assert_eq!(
+            each(&format!(r#"{{"l":[{one},{one},{other},{one}]}}"#)),
+            found("1/- 1/- 2/- 1/-")
         );
         assert_eq!(each(r#"{"x":{"l":[{}]}}"#), Some((false, String::new())));
         for other in [

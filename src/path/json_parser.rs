@@ -113,6 +113,11 @@ impl<'a> Parser<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
+    /// What was read since then.
+    pub(super) fn since(&self, start: usize) -> &'a [u8] {
+        self.bytes.get(start..self.at).unwrap_or_default()
+    }
+
     pub(super) fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
@@ -120,8 +125,13 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn slice(&self, from: usize) -> &'a str {
+        self.text(from, self.at - from)
+    }
+
+    /// So many bytes of the text, of whole characters.
+    pub(super) fn text(&self, from: usize, bytes: usize) -> &'a str {
         self.text
-            .get(from..self.at)
+            .get(from..from + bytes)
             .expect("every token begins and ends beside an ASCII byte")
     }
 
@@ -227,16 +237,24 @@ impl<'a> Parser<'a> {
 
     /// The list of the elements from this one on.
     pub(super) fn list_from(&mut self, first: usize) -> Json<'a> {
+        Json::Array(self.elements_from(first))
+    }
+
+    pub(super) fn elements_from(&mut self, first: usize) -> &'a [Json<'a>] {
         let list = self.arena.list(&self.elements[first..]);
         self.elements.truncate(first);
-        Json::Array(list)
+        list
     }
 
     /// The object of the members from this one on.
     pub(super) fn object_from(&mut self, first: usize) -> Json<'a> {
+        Json::Object(self.members_from(first))
+    }
+
+    pub(super) fn members_from(&mut self, first: usize) -> &'a [(&'a str, Json<'a>)] {
         let members = self.arena.list(&self.members[first..]);
         self.members.truncate(first);
-        Json::Object(members)
+        members
     }
 
     /// The error of a key that stands twice, at this place.

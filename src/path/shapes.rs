@@ -1,10 +1,12 @@
 //! Reads resources by what earlier ones looked like: their keys are foreseen, not searched for.
 //!
 //! In come resources that were made alike, one after the other; out come the trees that [`Json::parse_members`] builds.
-//! Kept: whatever is not as foreseen is learned from or left to that function, and whatever is wrong is refused by it, so
-//! neither a tree nor an error depends on what was read before.
+//! Values that stand at their place byte for byte again, as systems and profiles do, are not read again either. Kept:
+//! whatever is not as foreseen is learned from or left to that function, and whatever is wrong is refused by it, so neither
+//! a tree nor an error depends on what was read before.
 
 use super::json_parser::{Failed, Parser};
+use super::like::Like;
 use super::members::{ALL, Members};
 use super::tree::{Arena, Json, JsonError};
 
@@ -37,9 +39,9 @@ struct Object<'w> {
 struct Key {
     /// With quotes and colon.
     text: Box<[u8]>,
-    /// Its first bytes as a number, and which bits of that number are its.
-    head: u128,
-    mask: u128,
+    /// Its first bytes as numbers, and which bits of those numbers are its.
+    head: [u64; 2],
+    mask: [u64; 2],
     /// Among the keys of the object.
     bit: u64,
     /// The objects in its value.
@@ -47,33 +49,41 @@ struct Key {
     kept: bool,
     /// The key that came next.
     next: usize,
+    like: Like,
+}
+
+fn halves(bytes: [u8; HEAD_BYTES]) -> [u64; 2] {
+    let (halves, _) = bytes.as_chunks();
+    [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])]
 }
 
 impl Key {
     fn new(name: &str, bit: u64, inside: usize, kept: bool) -> Self {
         let text = ["\"", name, "\":"].concat().into_bytes();
-        let mut head = [0; HEAD_BYTES];
+        let (mut head, mut mask) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
         let length = text.len().min(HEAD_BYTES);
         head[..length].copy_from_slice(&text[..length]);
-        let free = 8 * (HEAD_BYTES - length);
+        mask[..length].fill(u8::MAX);
         Self {
             text: text.into(),
-            head: u128::from_le_bytes(head),
-            mask: u128::MAX >> free,
+            head: halves(head),
+            mask: halves(mask),
             bit,
             inside,
             kept,
             next: usize::MAX,
+            like: Like::default(),
         }
     }
 
     /// Whether bytes begin with it.
     fn begins(&self, bytes: &[u8]) -> bool {
-        match bytes.first_chunk::<HEAD_BYTES>() {
-            Some(head) if u128::from_le_bytes(*head) & self.mask != self.head => false,
-            Some(_) if self.text.len() <= HEAD_BYTES => true,
-            _ => bytes.starts_with(&self.text),
-        }
+        let Some(head) = bytes.first_chunk::<HEAD_BYTES>() else {
+            return bytes.starts_with(&self.text);
+        };
+        let (head, [low, high]) = (halves(*head), self.mask);
+        let other = ((head[0] & low) ^ self.head[0]) | ((head[1] & high) ^ self.head[1]);
+        other == 0 && (self.text.len() <= HEAD_BYTES || bytes.starts_with(&self.text))
     }
 
     fn name(&self) -> &[u8] {
@@ -103,7 +113,7 @@ impl<'w> Shapes<'w> {
     ) -> Result<Json<'a>, JsonError> {
         if !self.full {
             let parser = Parser::over(bytes, arena)?;
-            if let Ok(tree) = parser.document(|parser| parser.foreseen::<true>(self, 0, 0)) {
+            if let Ok(tree) = parser.document(|parser| parser.foreseen_document(self)) {
                 return Ok(tree);
             }
         }
@@ -168,30 +178,67 @@ impl<'w> Object<'w> {
 }
 
 impl<'a> Parser<'a> {
-    /// A value whose objects are of this kind; unless it is to be kept, it is only passed over.
+    /// A document whose objects are those of the resources themselves.
+    fn foreseen_document(&mut self, shapes: &mut Shapes<'_>) -> Result<Json<'a>, Failed> {
+        match self.peek() {
+            Some(b'{') => Ok(Json::Object(self.foreseen_object::<true>(shapes, 0, 0)?)),
+            Some(b'[') => Ok(Json::Array(self.foreseen_list::<true>(shapes, 0, 0)?)),
+            _ => self.value(0),
+        }
+    }
+
+    /// A value whose objects are of this kind: handed to `keep`, or only passed over.
+    ///
+    /// Each arm hands over what it made: a [`Json`] that is returned goes through memory, which every member would wait for.
+    #[inline]
     fn foreseen<const KEEP: bool>(
         &mut self,
         shapes: &mut Shapes<'_>,
         object: usize,
         depth: usize,
-    ) -> Result<Json<'a>, Failed> {
+        keep: impl FnOnce(&mut Self, Json<'a>),
+    ) -> Result<(), Failed> {
         match self.peek() {
-            Some(b'"') if !KEEP => self.pass_string().map(|()| Json::Null),
-            Some(b'"') => Ok(Json::String(self.string()?)),
-            Some(b'{') => self.foreseen_object::<KEEP>(shapes, object, depth),
-            Some(b'[') => {
-                let first = self.elements.len();
-                self.each_element(depth, |parser| {
-                    let element = parser.foreseen::<KEEP>(shapes, object, depth + 1)?;
-                    if KEEP {
-                        parser.elements.push(element);
-                    }
-                    Ok(())
-                })?;
-                Ok(self.list_from(first))
+            Some(b'"') if !KEEP => self.pass_string()?,
+            Some(b'"') => {
+                let text = self.string()?;
+                keep(self, Json::String(text));
             }
-            _ => self.value(depth),
+            Some(b'{') => {
+                let members = self.foreseen_object::<KEEP>(shapes, object, depth)?;
+                if KEEP {
+                    keep(self, Json::Object(members));
+                }
+            }
+            Some(b'[') => {
+                let elements = self.foreseen_list::<KEEP>(shapes, object, depth)?;
+                if KEEP {
+                    keep(self, Json::Array(elements));
+                }
+            }
+            _ => {
+                let value = self.value(depth)?;
+                if KEEP {
+                    keep(self, value);
+                }
+            }
         }
+        Ok(())
+    }
+
+    fn foreseen_list<const KEEP: bool>(
+        &mut self,
+        shapes: &mut Shapes<'_>,
+        object: usize,
+        depth: usize,
+    ) -> Result<&'a [Json<'a>], Failed> {
+        let first = self.elements.len();
+        self.each_element(depth, |parser| {
+            parser.foreseen::<KEEP>(shapes, object, depth + 1, |parser, element| {
+                parser.elements.push(element);
+            })
+        })?;
+        Ok(self.elements_from(first))
     }
 
     fn foreseen_object<const KEEP: bool>(
@@ -199,65 +246,87 @@ impl<'a> Parser<'a> {
         shapes: &mut Shapes<'_>,
         object: usize,
         depth: usize,
-    ) -> Result<Json<'a>, Failed> {
+    ) -> Result<&'a [(&'a str, Json<'a>)], Failed> {
         self.enter(depth)?;
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Json::Object(&[]));
+            return Ok(&[]);
         }
         let (first, mut taken, mut before) = (self.members.len(), 0_u64, None);
         loop {
-            let (place, name) = self.foreseen_key(shapes, object, before)?;
-            let Key {
-                bit, inside, kept, ..
-            } = shapes.keys[place];
-            if taken & bit != 0 {
+            let start = self.at;
+            let place = self.foreseen_key(shapes, object, before)?;
+            let key = &shapes.keys[place];
+            if taken & key.bit != 0 {
                 return Err(Failed);
             }
-            taken |= bit;
-            if KEEP && kept {
-                let value = self.foreseen::<true>(shapes, inside, depth + 1)?;
-                self.members.push((name, value));
+            taken |= key.bit;
+            if KEEP && key.kept {
+                let name = self.text(start + 1, key.name().len());
+                self.foreseen_value::<true>(shapes, place, depth + 1, name)?;
             } else {
-                self.foreseen::<false>(shapes, inside, depth + 1)?;
+                self.foreseen_value::<false>(shapes, place, depth + 1, "")?;
             }
             if !self.another(b'}')? {
                 break;
             }
             before = Some(place);
         }
-        Ok(self.object_from(first))
+        Ok(self.members_from(first))
     }
 
-    /// The next key with its colon, and its place among those known.
+    /// The value behind a key.
+    #[inline]
+    fn foreseen_value<const KEEP: bool>(
+        &mut self,
+        shapes: &mut Shapes<'_>,
+        place: usize,
+        depth: usize,
+        name: &'a str,
+    ) -> Result<(), Failed> {
+        let (start, key) = (self.at, &mut shapes.keys[place]);
+        if let Some(bytes) = key.like.again(self.rest(), depth) {
+            self.at += bytes;
+            if KEEP {
+                let text = self.text(start + 1, bytes - 2);
+                self.members.push((name, Json::String(text)));
+            }
+            return Ok(());
+        }
+        let inside = key.inside;
+        self.foreseen::<KEEP>(shapes, inside, depth, |parser, value| {
+            parser.members.push((name, value));
+        })?;
+        let read = self.since(start);
+        shapes.keys[place].like.other(read, depth, KEEP);
+        Ok(())
+    }
+
+    /// Passes over the next key and its colon; its place among those known.
     fn foreseen_key(
         &mut self,
         shapes: &mut Shapes<'_>,
         object: usize,
         before: Option<usize>,
-    ) -> Result<(usize, &'a str), Failed> {
-        let start = self.at;
+    ) -> Result<usize, Failed> {
         if let Some((place, key)) = shapes.expected(object, before)
             && key.begins(self.rest())
         {
-            let name_end = start + key.text.len() - 2;
-            self.at = name_end;
-            let name = self.slice(start + 1);
-            self.at += 2;
+            self.at += key.text.len();
             self.skip_space();
-            return Ok((place, name));
+            return Ok(place);
         }
         if self.peek() != Some(b'"') {
             return Err(Failed);
         }
+        let start = self.at;
         let name = self.string()?;
         // A key with an escape cannot be foreseen as it stands.
         if self.at - start != name.len() + 2 {
             return Err(Failed);
         }
         self.colon()?;
-        let place = shapes.learn(object, before, name).ok_or(Failed)?;
-        Ok((place, name))
+        shapes.learn(object, before, name).ok_or(Failed)
     }
 }
 

@@ -50,6 +50,7 @@ impl Arena {
 
 /// One JSON value, borrowed from the bytes it was parsed from and from the arena that holds its lists.
 #[derive(Clone, Copy)]
+#[repr(u64)]
 pub(crate) enum Json<'a> {
     Null,
     Bool(bool),

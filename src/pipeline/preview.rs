@@ -5,7 +5,7 @@
 //! resource only what the columns can read becomes a tree, yet one that a run could not read is not read here either.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::dossier::{Bytes, Named, Setting};
@@ -280,7 +280,7 @@ struct Shared<'s> {
     arena: &'s Arena,
     /// The last page, which is free.
     page: &'s Page,
-    trees: HashMap<Spot, Option<Json<'s>>>,
+    trees: BTreeMap<Spot, Option<Json<'s>>>,
 }
 
 impl<'s> Shared<'s> {
@@ -290,7 +290,7 @@ impl<'s> Shared<'s> {
             wanted,
             arena,
             page,
-            trees: HashMap::new(),
+            trees: BTreeMap::new(),
         }
     }
 

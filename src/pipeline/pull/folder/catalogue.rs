@@ -6,6 +6,8 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use siphasher::sip128::{Hasher128, SipHasher13};
+
 use crate::store::rows::RawKind;
 
 /// What stands for an id, an address or a number.
@@ -13,8 +15,14 @@ use crate::store::rows::RawKind;
 pub(super) struct Key(u64, u64);
 
 /// Makes keys: of one folder, for one run.
-#[derive(Default)]
-pub(super) struct Keys(RandomState, RandomState);
+pub(super) struct Keys(SipHasher13);
+
+impl Default for Keys {
+    fn default() -> Self {
+        let random = || RandomState::new().build_hasher().finish();
+        Self(SipHasher13::new_with_keys(random(), random()))
+    }
+}
 
 /// What a key is of.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,13 +47,11 @@ impl Named {
 
 impl Keys {
     pub(super) fn of(&self, named: Named, text: &str) -> Key {
-        let half = |state: &RandomState| {
-            let mut hasher = state.build_hasher();
-            hasher.write_u8(named.mark());
-            hasher.write(text.as_bytes());
-            hasher.finish()
-        };
-        Key(half(&self.0), half(&self.1))
+        let mut hasher = self.0;
+        hasher.write_u8(named.mark());
+        hasher.write(text.as_bytes());
+        let hash = hasher.finish128();
+        Key(hash.h1, hash.h2)
     }
 }
 

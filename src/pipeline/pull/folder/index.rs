@@ -12,7 +12,7 @@ use super::pieces::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::{patient, people, service_request};
-use crate::path::{Arena, Glance, Json, member_texts};
+use crate::path::{Arena, Glance, Json, Like, member_texts};
 use crate::store::rows::RawKind;
 
 /// Bytes of an extract that is one document: it is read whole.
@@ -66,6 +66,8 @@ pub(super) struct Indexer<'f> {
     part: Part,
     /// Of the piece, while it has lines.
     line: Option<u64>,
+    /// What stands beside the numbers of patients.
+    beside_numbers: Like,
 }
 
 impl<'f> Indexer<'f> {
@@ -109,6 +111,7 @@ impl<'f> Indexer<'f> {
             glances: false,
             part: Part::default(),
             line: None,
+            beside_numbers: Like::default(),
         }
     }
 
@@ -189,9 +192,12 @@ impl<'f> Indexer<'f> {
 
     /// Whether there are identifiers from here on; the NHS numbers among them are added.
     fn numbers_in(&mut self, seen: Glance<'_>, record: u32) -> Option<bool> {
-        seen.each(
+        let mut like = std::mem::take(&mut self.beside_numbers);
+        let names = ["system", "value", "use"];
+        let found = seen.each(
             "identifier",
-            &["system", "value", "use"],
+            &names,
+            &mut like,
             |[system, value, used_as]| {
                 let Some(value) = value else { return Some(()) };
                 let (system, value) = (plain(system?)?.trim(), plain(value)?.trim());
@@ -204,7 +210,9 @@ impl<'f> Indexer<'f> {
                 }
                 Some(())
             },
-        )
+        );
+        self.beside_numbers = like;
+        found
     }
 
     fn bundle(&mut self, bytes: &[u8], spot: Spot) {

@@ -328,18 +328,16 @@ impl Folder {
             if places.practice.is_some() {
                 break;
             }
-            let coded = match reference {
+            places.practice = match reference {
                 Reference::Relative {
                     kind: "Organization",
                     id,
-                } => self
-                    .record(RawKind::Organization, id)
-                    .is_some_and(|entry| entry.coded),
-                _ => true,
+                } => {
+                    let known = self.record(RawKind::Organization, id);
+                    known.filter(|entry| entry.coded).map(|entry| entry.spot)
+                }
+                _ => self.resolve(RawKind::Organization, reference)?,
             };
-            if coded {
-                places.practice = self.resolve(RawKind::Organization, reference)?;
-            }
         }
         Ok(())
     }
