@@ -102,6 +102,11 @@ impl<'w> Shapes<'w> {
         }
     }
 
+    /// The same where everything is wanted.
+    pub(crate) fn whole() -> Self {
+        Self::new(&ALL)
+    }
+
     /// Parses one document, as [`Json::parse_members`].
     ///
     /// # Errors

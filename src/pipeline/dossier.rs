@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use crate::fhir::reference::Reference;
 use crate::fhir::{people, service_request};
 use crate::partner::{LegFacts, Rules, SourceFacts, View};
-use crate::path::{Arena, Json, JsonError, items};
+use crate::path::{Arena, Json, JsonError, Shapes, items};
 
 /// A resource's bytes; practitioners and practices are shared by many referrals.
 pub(crate) type Bytes = Arc<[u8]>;
@@ -68,15 +68,22 @@ impl Dossier {
     /// # Errors
     /// The request is not JSON. A record it names that is not JSON counts as not found.
     pub(crate) fn trees<'a>(&'a self, arena: &'a Arena) -> Result<Trees<'a>, JsonError> {
-        Ok(self.trees_with(Json::parse(&self.request, arena)?, arena))
+        let request = Json::parse(&self.request, arena)?;
+        Ok(self.trees_with(request, &mut Shapes::whole(), arena))
     }
 
-    /// The same with a request that has been parsed already.
-    pub(crate) fn trees_with<'a>(&'a self, request: Json<'a>, arena: &'a Arena) -> Trees<'a> {
+    /// The same with a request that has been parsed already, and a person who is likely to look like earlier ones.
+    pub(crate) fn trees_with<'a>(
+        &'a self,
+        request: Json<'a>,
+        people: &mut Shapes<'_>,
+        arena: &'a Arena,
+    ) -> Trees<'a> {
         let parse = |bytes: &'a Option<Bytes>| Json::parse(bytes.as_ref()?, arena).ok();
+        let person = self.patient.as_ref();
         Trees {
             request,
-            patient: parse(&self.patient),
+            patient: person.and_then(|bytes| people.parse(bytes, arena).ok()),
             requester: parse(&self.requester),
             role: parse(&self.role),
             practice: parse(&self.practice),

@@ -1,5 +1,7 @@
 //! What can be said of an answer's bytes before they are read: whole, nested too deep, or a page for people.
 
+use memchr::memchr2;
+
 use crate::path::JSON_DEPTH_MAX;
 
 /// Some servers put one before the JSON.
@@ -41,19 +43,11 @@ fn is_html(bytes: &[u8]) -> bool {
 
 /// Follows brackets and strings; everything else of JSON's form is the parser's to judge.
 fn nesting(bytes: &[u8]) -> Body {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in bytes {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = bytes.get(at) {
+        at += 1;
         match byte {
-            b'"' => in_string = true,
+            b'"' => at += to_string_end(&bytes[at..]),
             b'{' | b'[' => {
                 depth += 1;
                 if depth > JSON_DEPTH_MAX {
@@ -65,6 +59,20 @@ fn nesting(bytes: &[u8]) -> Body {
         }
     }
     if depth > 0 { Body::Torn } else { Body::Object }
+}
+
+/// Bytes of a string from behind its first quote to behind its last, or as far as there are any.
+fn to_string_end(bytes: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found + 1;
+        if bytes[at - 1] == b'"' {
+            return at;
+        }
+        // What is escaped ends nothing.
+        at += 1;
+    }
+    bytes.len()
 }
 
 #[cfg(test)]
@@ -84,6 +92,9 @@ mod tests {
             (too_deep.as_str(), Body::TooDeep),
             ("{\"a\":[1", Body::Torn),
             ("{\"a\":\"}", Body::Torn),
+            ("{\"a\":\"}\\", Body::Torn),
+            ("{\"a\":\"}\\\"", Body::Torn),
+            ("{\"\\\\\":\"[\"}", Body::Object),
             ("<!DOCTYPE html><p>", Body::Html),
             ("\n<HTML>", Body::Html),
             ("<?xml version=\"1.0\"?><Bundle/>", Body::Other),

@@ -327,6 +327,8 @@ impl Client {
         {
             return Err(ClientError::TooLarge { max });
         }
+        let told = response.content_length().unwrap_or(0).min(max as u64);
+        answer.body.reserve(usize::try_from(told).unwrap_or(0));
         while let Some(chunk) = response.chunk().await.map_err(|error| trouble(&error))? {
             if answer.body.len() + chunk.len() > max {
                 return Err(ClientError::TooLarge { max });

@@ -10,7 +10,7 @@ use crate::domain::entropy::Stream;
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
 use crate::fhir::service_request;
 use crate::partner::Partner;
-use crate::path::{Arena, Json};
+use crate::path::{Arena, Json, Shapes};
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
 use crate::pipeline::env::{Env, Ids, raw_spot};
 use crate::pipeline::select::{Decision, Known, Trail, consent_ended, decide};
@@ -120,10 +120,11 @@ pub(crate) fn prepare(
     let arena = Arena::default();
     let (parsed, problems) = parse(env, source, &load, &requests, &arena);
     let dossiers = load.complete(&requests, &parsed)?;
+    let mut people = Shapes::whole();
     let trees: Vec<Option<Trees<'_>>> = parsed
         .into_iter()
         .zip(dossiers.iter())
-        .map(|(request, dossier)| Some(dossier.trees_with(request?, &arena)))
+        .map(|(request, dossier)| Some(dossier.trees_with(request?, &mut people, &arena)))
         .collect();
     let looks: Vec<Option<Looks>> = dossiers
         .iter()
@@ -192,10 +193,10 @@ fn parse<'r>(
     requests: &'r [Bytes],
     arena: &'r Arena,
 ) -> (Vec<Option<Json<'r>>>, Vec<Diagnostic>) {
-    let mut problems = Vec::new();
+    let (mut problems, mut shapes) = (Vec::new(), Shapes::whole());
     let mut parsed: Vec<Option<Json<'r>>> = Vec::with_capacity(requests.len());
     for (number, request) in requests.iter().enumerate() {
-        let tree = Json::parse(request, arena).map_err(|error| {
+        let tree = shapes.parse(request, arena).map_err(|error| {
             let within = format!("line {}, column {} of the text", error.line, error.column);
             let place = load.place(env, source, number).and(within);
             problems.push(Diagnostic::new(Code::Unreadable, error.what, place));

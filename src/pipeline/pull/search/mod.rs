@@ -435,8 +435,8 @@ impl<'c> SearchPull<'c> {
         window: Option<Window>,
     ) -> Result<Vec<Dossier>, PullError> {
         let mut named = Vec::with_capacity(requests.len());
-        for request in &requests {
-            let (names, checked) = Names::of(request, &self.asked.base, &self.records.urls);
+        let all = Names::of_all(&requests, &self.asked.base, &self.records.urls);
+        for (names, checked) in all {
             if window.is_none() {
                 self.again.extend(names.id.clone());
             }

@@ -1,10 +1,13 @@
 //! What a request names: its person, its requester, their practice, its consents; and what is checked of it again.
 
+use memchr::memmem;
+
 use super::records::Urls;
 use crate::domain::Instant;
 use crate::fhir::reference::Reference;
 use crate::fhir::{patient, people, service_request};
-use crate::path::{Arena, Json};
+use crate::path::{Arena, Json, Shapes};
+use crate::pipeline::dossier::Bytes;
 use crate::pipeline::select::SNOMED;
 use crate::store::rows::RawKind;
 
@@ -46,8 +49,21 @@ const STATUSES: [&str; 7] = [
 ];
 
 impl Names {
-    /// Those of a request; nobody where it is no JSON.
-    pub(super) fn of(request: &[u8], base: &str, urls: &Urls) -> (Self, Option<Checked>) {
+    /// Those of each of these requests; nobody where one is no JSON.
+    pub(super) fn of_all(
+        requests: &[Bytes],
+        base: &str,
+        urls: &Urls,
+    ) -> Vec<(Self, Option<Checked>)> {
+        let (mut shapes, mut arena) = (Shapes::whole(), Arena::default());
+        let names = requests.iter().map(|request| {
+            arena.reset();
+            Self::of(shapes.parse(request, &arena).ok(), base, urls)
+        });
+        names.collect()
+    }
+
+    fn of(request: Option<Json<'_>>, base: &str, urls: &Urls) -> (Self, Option<Checked>) {
         let mut names = Self {
             id: None,
             patient: Named::Nobody,
@@ -59,8 +75,7 @@ impl Names {
             consents: Vec::new(),
             status: None,
         };
-        let arena = Arena::for_bytes(request.len());
-        let Ok(tree) = Json::parse(request, &arena) else {
+        let Some(tree) = request else {
             return (names, None);
         };
         let base = Some(base);
@@ -156,11 +171,8 @@ fn ods_code(reference: Reference<'_>) -> Option<String> {
 
 /// The id of the Patient that takes the place of this one, if it was merged into another.
 pub(super) fn replaced_by(record: &[u8], base: &str, urls: &Urls) -> Option<String> {
-    const WORD: &[u8] = b"replaced-by";
     // Few records are merged, and most are not worth a parse.
-    if !record.windows(WORD.len()).any(|window| window == WORD) {
-        return None;
-    }
+    memmem::find(record, b"replaced-by")?;
     let arena = Arena::default();
     let tree = Json::parse(record, &arena).ok()?;
     urls.id(patient::replaced_by(&tree, Some(base)), RawKind::Patient)

@@ -45,8 +45,7 @@ impl<'c> Together<'c> {
     ) -> Result<Vec<Dossier>, ClientError> {
         self.records.turn_page();
         let mut named = Vec::with_capacity(requests.len());
-        for request in &requests {
-            let (names, _) = Names::of(request, &self.base, &self.records.urls);
+        for (names, _) in Names::of_all(&requests, &self.base, &self.records.urls) {
             if let Some(status) = names.status {
                 *evidence.statuses.entry(status.to_owned()).or_default() += 1;
             }
