@@ -80,6 +80,12 @@ pub(crate) fn activity_codings<'t>(request: &'t Json<'_>) -> Vec<Coding<'t>> {
         .collect()
 }
 
+/// The first of what `orderDetail` says, if it says anything.
+pub(crate) fn first_detail<'t>(request: &'t Json<'_>) -> Option<Coding<'t>> {
+    let details = items(request.get("orderDetail"));
+    details.iter().flat_map(concept_codings).next()
+}
+
 pub(crate) fn subject<'t>(request: &'t Json<'_>, base: Option<&str>) -> Reference<'t> {
     Reference::of(request.get("subject"), base)
 }
@@ -283,5 +289,21 @@ mod tests {
         assert!(has_modifier_extension(&odd));
         assert_eq!(note_text(&odd), None);
         assert!(activity_codings(&odd).is_empty());
+    }
+
+    #[test]
+    fn a_detail_is_the_first_that_says_anything_and_never_the_code() {
+        let code = r#""code":{"coding":[{"code":"871731000000106","display":"Referral"}]}"#;
+        for (details, expected) in [
+            ("[]", None),
+            ("[{}]", None),
+            (r#"[{"coding":[]},{"text":"walking"}]"#, Some("walking")),
+            (r#"{"text":"gardening"}"#, Some("gardening")),
+        ] {
+            let text = format!(r#"{{"orderDetail":{details},{code}}}"#);
+            let request = Json::of(&text);
+            let found = first_detail(&request).and_then(|detail| detail.text);
+            assert_eq!(found, expected, "{details}");
+        }
     }
 }

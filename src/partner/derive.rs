@@ -369,15 +369,11 @@ fn activity<'v>(view: &View<'v>) -> Found<'v> {
             code,
         });
     }
-    if view.request.get("orderDetail").is_none() {
-        return Found::text(code);
+    // What `code` says is that somebody is referred, not what for.
+    match service_request::first_detail(view.request) {
+        Some(detail) => Found::text(detail.text.or(detail.display).or(detail.code)),
+        None => Found::text(code),
     }
-    // The order's details come first, so a coding of `code` is never taken for one.
-    let codings = service_request::activity_codings(view.request);
-    let words = codings
-        .first()
-        .and_then(|detail| detail.text.or(detail.display).or(detail.code));
-    Found::text(words)
 }
 
 /// Text, display or code of each reason, with its code for a column's `codes`.

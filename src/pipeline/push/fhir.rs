@@ -215,10 +215,11 @@ impl Pusher<'_> {
             let sent = sent?;
             page = ahead?;
             if barred {
-                self.stop = Some(self.unreachable("a GP system lets Kith write nothing"));
+                let what = "a GP system lets Kith write nothing";
+                self.stop = Some(Diagnostic::new(Code::NotAuthorised, what, self.here()));
             } else if self.failures >= limits::WRITE_FAILURES_MAX {
                 let what = "a GP system could not be reached for writing";
-                self.stop = Some(self.unreachable(what));
+                self.stop = Some(Diagnostic::new(Code::WriteUnreachable, what, self.here()));
             }
             if let Some(unread) = page.unread.take() {
                 self.stop = Some(unread);
@@ -237,10 +238,6 @@ impl Pusher<'_> {
     fn here(&self) -> Place {
         let source = &self.env.sources[self.place].config;
         Place::detail(format!("source {}", source.id))
-    }
-
-    fn unreachable(&self, what: &str) -> Diagnostic {
-        Diagnostic::new(Code::WriteUnreachable, what, self.here())
     }
 
     /// Reads, builds, checks and claims a page.

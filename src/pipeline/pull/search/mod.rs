@@ -7,6 +7,8 @@
 mod asked;
 mod complete;
 mod names;
+#[cfg(test)]
+mod odd;
 mod records;
 #[cfg(test)]
 mod tests;

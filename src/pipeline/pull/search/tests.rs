@@ -1,198 +1,14 @@
 //! The searching pull against servers that are odd in one way each.
 
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use axum::Router;
-use axum::body::Bytes as Body;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
+use super::odd::{CODE, NOON, Odd, Pulled, none, page, patient, plain, request};
 use super::*;
-use crate::config::Reading;
 use crate::diagnostics::Place;
-use crate::fhir::bundle::Head;
 use crate::fhir::client::Settings;
-
-const CODE: &str = "871731000000106";
-/// 22 November 2026, noon, as an instant and as a `Date` header.
-const NOON: &str = "2026-11-22T12:00:00Z";
-const NOON_DATE: &str = "Sun, 22 Nov 2026 12:00:00 GMT";
-
-/// An answer: status and body; `Date` is noon, or absent where the body says so.
-type Reply = (u16, Value);
-
-/// A server that answers as a test says, and keeps what it was asked: `POST /fhir/X/_search form`, `GET /fhir/X?query`.
-struct Odd {
-    base: String,
-    asked: Arc<Mutex<Vec<String>>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Odd {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Odd {
-    async fn new(answer: impl Fn(&str) -> Reply + Clone + Send + Sync + 'static) -> Self {
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .unwrap();
-        let base = format!("http://{}/fhir", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
-        let own = base.clone();
-        let handle = move |method: Method, uri: Uri, body: Body| {
-            let path = uri.path_and_query().map_or("", |path| path.as_str());
-            let form = String::from_utf8(body.to_vec()).unwrap();
-            let line = format!("{method} {path} {form}");
-            let line = line
-                .replace("%3A", ":")
-                .replace("%7C", "|")
-                .replace("%2C", ",");
-            log.lock().unwrap().push(line.clone());
-            let (status, body) = answer(&line);
-            let mut headers = HeaderMap::new();
-            headers.insert("date", NOON_DATE.parse().unwrap());
-            let text = body.to_string().replace("BASE", &own);
-            async move { (StatusCode::from_u16(status).unwrap(), headers, text) }
-        };
-        let router = Router::new().fallback(handle);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the test's one server: it ends with the test that holds its handle"
-        )]
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { base, asked, task }
-    }
-
-    fn asked(&self, part: &str) -> Vec<String> {
-        let asked = self.asked.lock().unwrap();
-        let found = asked.iter().filter(|line| line.contains(part));
-        found.cloned().collect()
-    }
-
-    fn client(&self, pages_max: usize) -> Client {
-        let mut settings = Settings::new(&self.base);
-        settings.backoff = std::time::Duration::ZERO;
-        settings.pages_max = pages_max;
-        Client::new(settings).unwrap()
-    }
-
-    fn question(&self) -> Asked {
-        Asked {
-            base: self.base.clone(),
-            codes: vec![CODE.to_owned()],
-            reading: Reading::default(),
-            high: None,
-            now: Instant::parse(NOON).unwrap(),
-            clock_fixed: false,
-            sweep: None,
-            again: Vec::new(),
-            place: Place::detail("source x"),
-        }
-    }
-
-    /// Pulls to the end.
-    async fn pull(&self, change: impl FnOnce(&mut Asked)) -> Pulled {
-        self.pull_with(&self.client(1_000), change).await
-    }
-
-    async fn pull_with(&self, client: &Client, change: impl FnOnce(&mut Asked)) -> Pulled {
-        let mut asked = self.question();
-        change(&mut asked);
-        let mut pull = SearchPull::new(client, asked);
-        let mut pulled = Pulled::default();
-        loop {
-            match pull.next().await {
-                Ok(Some(Step::Load(Load::Ready(dossiers)))) => pulled.dossiers.extend(dossiers),
-                Ok(Some(Step::Load(Load::Read(_) | Load::Places(..)))) => {
-                    unreachable!("a search has no places")
-                }
-                Ok(Some(Step::Sweep | Step::Gone(_))) => {
-                    pulled.swept_from = Some(pulled.dossiers.len());
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    pulled.error = Some(error);
-                    break;
-                }
-            }
-        }
-        let end = pull.end();
-        (pulled.evidence, pulled.high) = (end.evidence, end.high);
-        let codes = end.diagnostics.iter().map(Diagnostic::code);
-        pulled.said = codes.collect();
-        pulled
-    }
-}
-
-#[derive(Default)]
-struct Pulled {
-    dossiers: Vec<Dossier>,
-    swept_from: Option<usize>,
-    error: Option<PullError>,
-    evidence: Evidence,
-    high: Option<Instant>,
-    said: Vec<Code>,
-}
-
-impl Pulled {
-    /// Each request's id with the ids of its person and practice.
-    fn names(&self) -> Vec<String> {
-        let id = |bytes: &[u8]| Head::of(bytes).id.unwrap_or_default().into_owned();
-        let of = |bytes: &Option<Bytes>| bytes.as_ref().map_or("-".to_owned(), |b| id(b));
-        let one = |dossier: &Dossier| {
-            format!(
-                "{} {} {}",
-                id(&dossier.request),
-                of(&dossier.patient),
-                of(&dossier.practice)
-            )
-        };
-        self.dossiers.iter().map(one).collect()
-    }
-}
-
-fn request(id: &str, subject: &Value) -> Value {
-    json!({"resourceType": "ServiceRequest", "id": id, "status": "active", "intent": "order",
-        "meta": {"versionId": "1", "lastUpdated": "2026-11-22T11:00:00Z"},
-        "code": {"coding": [{"system": SNOMED, "code": CODE}]}, "subject": subject})
-}
-
-fn plain(id: &str) -> Value {
-    request(id, &json!({"reference": "Patient/p"}))
-}
-
-fn patient(id: &str) -> Value {
-    json!({"resourceType": "Patient", "id": id, "meta": {"versionId": "1"}})
-}
-
-fn page(resources: &[Value], next: Option<&str>) -> Reply {
-    let entries: Vec<Value> = resources
-        .iter()
-        .map(|resource| {
-            let mode = if resource["resourceType"] == "ServiceRequest" {
-                "match"
-            } else {
-                "include"
-            };
-            json!({"resource": resource, "search": {"mode": mode}})
-        })
-        .collect();
-    let next = next.map(|url| json!({"relation": "next", "url": url}));
-    let links: Vec<Value> = next.into_iter().collect();
-    (
-        200,
-        json!({"resourceType": "Bundle", "entry": entries, "link": links}),
-    )
-}
-
-fn none() -> Reply {
-    (404, json!({"resourceType": "OperationOutcome"}))
-}
+use crate::fhir::client::served::{Served, answer};
 
 #[tokio::test]
 async fn a_window_begins_before_the_last_mark_and_has_no_end() {
@@ -590,4 +406,54 @@ async fn a_sweep_is_due_each_week_and_brings_what_no_window_did() {
     let first = server.pull(|_| ()).await;
     assert_eq!(first.evidence.sweep.unwrap().at, NOON);
     assert!(server.asked("authored=").len() == 1);
+}
+
+#[tokio::test]
+async fn a_sweep_that_cannot_be_finished_takes_nothing_from_the_window() {
+    let server = Odd::new(|line| match line {
+        _ if line.contains("metadata") => none(),
+        // It always leads on to a page that was there before.
+        _ if line.contains("authored=") || line.contains("again") => {
+            page(&[plain("s"), patient("p")], Some("BASE/again"))
+        }
+        _ => page(&[plain("r"), patient("p")], None),
+    })
+    .await;
+    let last = Sweep {
+        at: "2026-11-01T00:00:00Z".to_owned(),
+        requests: 7,
+        ..Sweep::default()
+    };
+    let pulled = server
+        .pull(|asked| {
+            asked.high = Instant::parse("2026-11-22T10:00:00Z");
+            asked.sweep = Some(last.clone());
+        })
+        .await;
+    assert!(pulled.said.contains(&Code::SweepUnfinished));
+    assert!(pulled.error.is_none() && !pulled.evidence.broken && !pulled.evidence.swept);
+    assert_eq!(pulled.names()[0], "r p -");
+    assert!(pulled.high > Instant::parse("2026-11-22T11:00:00Z"));
+    // It is due again in the next run.
+    let kept = pulled.evidence.sweep.unwrap();
+    assert_eq!((kept.at, kept.requests), (last.at, last.requests));
+}
+
+#[tokio::test]
+async fn a_server_without_a_clock_is_read_by_our_own() {
+    let server = Served::start(|_, asked| {
+        let (status, body) = if asked.line.contains("metadata") {
+            none()
+        } else {
+            page(&[plain("r"), patient("p")], None)
+        };
+        answer(status, "", &body.to_string())
+    });
+    let base = format!("{}/fhir", server.origin);
+    let client = Client::new(Settings::new(&base)).unwrap();
+    let pulled = Pulled::of(&client, Asked::at_noon(&base)).await;
+    assert_eq!(pulled.names(), ["r p -"]);
+    assert_eq!(pulled.said, [Code::NoServerTime]);
+    let noon = Instant::parse(NOON);
+    assert!(pulled.high < noon && pulled.high > Instant::parse("2026-11-22T11:00:00Z"));
 }
