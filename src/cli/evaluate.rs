@@ -12,7 +12,8 @@ use super::DONE;
 use crate::domain::Clock as _;
 use crate::domain::clock::SystemClock;
 use crate::domain::limits;
-use crate::path::{Arena, Context, Environment, Expression, Item, Json};
+use crate::fhirpath::{Context, Environment, Expression, Item};
+use crate::json::{Arena, Json};
 
 /// Evaluate expressions on resources
 #[derive(clap::Args)]

@@ -14,7 +14,7 @@ use super::trace::leg_of;
 use super::{DONE, Global, emit, known};
 use crate::app::App;
 use crate::domain::{Reason, Stage};
-use crate::path::Arena;
+use crate::json::Arena;
 use crate::pipeline::select::Holds;
 use crate::pipeline::story::{Decided, Fate, PartnerLines, Story, Teller};
 use crate::pipeline::{Folder, known as known_before, referral_look};

@@ -12,7 +12,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::reference::{Reference, text_of, trimmed};
-use crate::path::{Json, items};
+use crate::json::{Json, items};
 
 /// The system of NHS numbers.
 pub(crate) const NHS_NUMBER_SYSTEM: &str = "https://fhir.nhs.uk/Id/nhs-number";

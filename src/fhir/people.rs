@@ -7,7 +7,7 @@ use jiff::civil::Date;
 
 use super::patient::{best_telecom, human_name, national_form, words};
 use super::reference::{Reference, text_of};
-use crate::path::{Json, items};
+use crate::json::{Json, items};
 
 const ODS_ORGANISATION: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
 const ODS_SITE: &str = "https://fhir.nhs.uk/Id/ods-site-code";

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::path::Json;
+use crate::json::Json;
 
 /// Longest id FHIR R4 allows.
 const ID_LENGTH_MAX: usize = 64;

@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 
 use super::reference::{Reference, identifier, text_of};
-use crate::path::{Json, items};
+use crate::json::{Json, items};
 
 /// One coding of what is asked for, with the words of its concept.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use super::codes::SNOMED;
 use super::view::View;
 use crate::fhir::{patient, people, service_request};
-use crate::path::Json;
+use crate::json::Json;
 
 /// The postcode that stands for no fixed abode.
 pub(crate) const NO_FIXED_ABODE: &str = "ZZ99 3VZ";
@@ -378,9 +378,9 @@ fn activity<'v>(view: &View<'v>) -> Found<'v> {
 
 /// Text, display or code of each reason, with its code for a column's `codes`.
 fn reasons<'v>(request: &'v Json<'v>) -> impl Iterator<Item = Value<'v>> {
-    let concepts = crate::path::items(request.get("reasonCode"));
+    let concepts = crate::json::items(request.get("reasonCode"));
     concepts.iter().filter_map(|concept| {
-        let codings = crate::path::items(concept.get("coding"));
+        let codings = crate::json::items(concept.get("coding"));
         let first = |key: &str| {
             codings
                 .iter()

@@ -5,7 +5,7 @@
 //! every list against cells made from planted records.
 
 use super::derive::Derivation;
-use crate::path::{Expression, Read, Reads, Root};
+use crate::fhirpath::{Expression, Read, Reads, Root};
 
 /// The elements that a cell can hold something of, and those that only choose among them; each sorted, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::elements::{Elements, below};
 use super::table::{At, Problems, SourceText, TableReader};
 use super::view::View;
 use crate::diagnostics::{Code, Place, nearest};
-use crate::path::{Context, Environment, EvaluateError, Expression, Item};
+use crate::fhirpath::{Context, Environment, EvaluateError, Expression, Item};
 
 /// Position of a field in its [`FieldSet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -5,8 +5,8 @@ use jiff::civil::date;
 use super::super::view::{LegFacts, SourceFacts, View};
 use super::*;
 use crate::domain::{Action, EventKind, Reason};
+use crate::json::Json;
 use crate::partner::model::Told;
-use crate::path::Json;
 use crate::tabular::UnencodableRule::{Hold, LetterOrHold};
 
 const PARTNER: &str = r#"[partner]

@@ -11,7 +11,7 @@ use super::instruments::Instrument;
 use super::table::At;
 use crate::diagnostics::Place;
 use crate::domain::{EventKind, LegState, Occasion};
-use crate::path::Expression;
+use crate::fhirpath::Expression;
 use crate::tabular::{Format, UnencodableRule};
 
 /// A voluntary-sector organisation and its agreement with us: one file of `mappings/partners`.

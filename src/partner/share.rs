@@ -7,7 +7,7 @@ use super::elements::{Elements, below};
 use super::fields::{FieldClass, FieldId, FieldSet};
 use super::table::{At, Problems};
 use crate::diagnostics::{Code, Place};
-use crate::path::Expression;
+use crate::fhirpath::Expression;
 
 /// The share list of a partner while its file is read.
 pub(crate) struct ShareCheck<'c> {

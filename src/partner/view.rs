@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use super::load::Rules;
 use crate::domain::Action;
-use crate::path::Json;
+use crate::json::Json;
 
 /// What a row is made of.
 #[derive(Clone, Copy)]

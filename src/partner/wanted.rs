@@ -6,7 +6,7 @@
 use super::elements::Elements;
 use super::fields::FieldSet;
 use super::model::{ColumnSource, Partner};
-use crate::path::Members;
+use crate::json::Members;
 
 /// What is looked at whatever the columns are: who, what, whether it is ours, what it names.
 const REQUEST: [&str; 12] = [

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 
 use crate::fhir::reference::Reference;
 use crate::fhir::{people, service_request};
+use crate::json::{Arena, Json, JsonError, Shapes, items};
 use crate::partner::{LegFacts, Rules, SourceFacts, View};
-use crate::path::{Arena, Json, JsonError, Shapes, items};
 
 /// A resource's bytes; practitioners and practices are shared by many referrals.
 pub(crate) type Bytes = Arc<[u8]>;

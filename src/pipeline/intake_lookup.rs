@@ -9,9 +9,9 @@ use super::{kept, map};
 use crate::domain::clock::day_number;
 use crate::domain::{Action, LegReference, limits};
 use crate::fhir::service_request;
+use crate::json::Arena;
 use crate::partner::transforms::london_day;
 use crate::partner::{Partner, Rules};
-use crate::path::Arena;
 use crate::seal::{Digest, Spot};
 use crate::store::rows::{DropFile, DropRow, Leg};
 

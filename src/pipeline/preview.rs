@@ -17,8 +17,8 @@ use super::workers::in_order;
 pub(crate) use super::workers::workers;
 use crate::domain::{Action, Disposition, LegReference, LegState, Reason};
 use crate::fhir::service_request;
+use crate::json::{Arena, Json, Members, Shapes};
 use crate::partner::{Partner, Rules, Wanted};
-use crate::path::{Arena, Json, Members, Shapes};
 use crate::seal::{Digest, sha256};
 use crate::tabular::{RowWriter, WriteError};
 

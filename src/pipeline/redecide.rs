@@ -11,7 +11,7 @@ use super::pull::{chunk, persons_alike, rule_tail};
 use super::select::{Known, Trail, barred, objection, review};
 use super::{Only, StageOutcome, kept, map};
 use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
-use crate::path::{Arena, Json};
+use crate::json::{Arena, Json};
 use crate::store::batch::LegSeed;
 use crate::store::rows::{BookRow, HeldRow, Leg, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};

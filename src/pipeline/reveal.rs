@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::env::Env;
 use super::{kept, map};
 use crate::domain::{Action, Instant};
+use crate::json::Arena;
 use crate::partner::derive::Derivation;
-use crate::path::Arena;
 use crate::store::rows::Leg;
 use crate::store::{Batch, Entry, Kind, StoreError, fold};
 

@@ -16,8 +16,8 @@ use super::pull::persons_alike;
 use super::select::{Holds, Known, Step, Trail, criteria};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
 use crate::domain::{Action, Instant, LegState, Reason, Stage};
+use crate::json::Arena;
 use crate::partner::View;
-use crate::path::Arena;
 use crate::store::fold::fields;
 use crate::store::rows::{Leg, Place, RawIds, Standing};
 use crate::store::{HeldQuery, Kind};
@@ -416,7 +416,7 @@ fn is_open(then: Standing) -> bool {
 /// Every criterion of every partner.
 fn partner_lines(
     view: &View<'_>,
-    consent: Option<&crate::path::Json<'_>>,
+    consent: Option<&crate::json::Json<'_>>,
     by_need: bool,
 ) -> Vec<PartnerLines> {
     let partners = view.rules.partners.iter();

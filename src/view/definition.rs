@@ -1,6 +1,7 @@
 //! Reads a view and compiles its paths, and says where it is wrong.
 
-use crate::path::{Arena, Constant, Environment, Expression, Json, items};
+use crate::fhirpath::{Constant, Environment, Expression};
+use crate::json::{Arena, Json, items};
 
 /// Columns a view may have.
 const COLUMNS_MAX: usize = 1_000;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
-use crate::path::{Arena, Json, items};
+use crate::json::{Arena, Json, items};
 
 /// Bytes of one JSON document: a Bundle is read whole.
 const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;

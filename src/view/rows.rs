@@ -1,7 +1,8 @@
 //! The rows that a view makes of one resource.
 
 use super::definition::{Column, Each, Select, View};
-use crate::path::{Context, EvaluateError, Expression, Item, Json};
+use crate::fhirpath::{Context, EvaluateError, Expression, Item};
+use crate::json::Json;
 
 /// Rows that one resource may make: two lists side by side multiply.
 const ROWS_MAX: usize = 100_000;

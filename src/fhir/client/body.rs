@@ -2,7 +2,7 @@
 
 use memchr::memchr2;
 
-use crate::path::JSON_DEPTH_MAX;
+use crate::json::JSON_DEPTH_MAX;
 
 /// Some servers put one before the JSON.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";

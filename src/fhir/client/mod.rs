@@ -29,7 +29,7 @@ pub(crate) use tls::{Tls, TlsCause};
 use super::client_error::ClientError;
 use super::operation_outcome;
 use super::search::{Parameters, Search};
-use crate::path::JSON_DEPTH_MAX;
+use crate::json::JSON_DEPTH_MAX;
 
 /// The media type of FHIR JSON.
 pub(super) const FHIR_JSON: &str = "application/fhir+json";

@@ -11,8 +11,8 @@ use std::collections::HashMap;
 
 use super::chunk::{Outcome, Person, Sealed};
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
+use crate::json::Arena;
 use crate::partner::{Partner, Rules, View};
-use crate::path::Arena;
 use crate::pipeline::dossier::{Dossier, Trees};
 use crate::pipeline::env::Env;
 use crate::pipeline::select::{Named, named_place};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::folder::Folder;
 use crate::diagnostics::Place;
 use crate::domain::limits;
-use crate::path::Json;
+use crate::json::Json;
 use crate::pipeline::dossier::{Bytes, Dossier};
 use crate::pipeline::env::Env;
 

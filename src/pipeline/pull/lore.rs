@@ -7,7 +7,7 @@ use super::chunk::Shared;
 use crate::domain::{LegState, NhsNumber};
 use crate::fhir::bundle::content;
 use crate::fhir::{patient, service_request};
-use crate::path::Json;
+use crate::json::Json;
 use crate::pipeline::dossier::{Bytes, Dossier, Trees};
 use crate::pipeline::env::Env;
 use crate::seal::{Look, sha256};

@@ -10,7 +10,7 @@ use crate::domain::Reason;
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::{patient, service_request};
-use crate::path::{Arena, Json, items};
+use crate::json::{Arena, Json, items};
 
 /// What a server has now of those that units are about.
 struct Now {

@@ -4,8 +4,8 @@ use jiff::civil::Date;
 
 use crate::fhir::reference::identifier;
 use crate::fhir::service_request;
+use crate::json::{Json, items};
 use crate::partner::{Partner, PartnerKind, View};
-use crate::path::{Json, items};
 
 /// Active, in date, a permit, and for this partner: by name or class, by being attached to a request that names the
 /// partner, or, if it names nobody, for a link-worker service.

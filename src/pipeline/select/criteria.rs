@@ -8,10 +8,10 @@ use super::consent::{covers, in_force};
 use super::seen::{self, Saw};
 use crate::domain::Reason;
 use crate::fhir::patient;
+use crate::json::Json;
 use crate::partner::derive::{Age, NO_FIXED_ABODE, activity_code, age_on, needs as need_words};
 use crate::partner::model::{ConsentRule, NoPostcode, PostcodeArea};
 use crate::partner::{Partner, View};
-use crate::path::Json;
 
 /// Whether a criterion holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

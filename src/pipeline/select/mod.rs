@@ -21,9 +21,9 @@ pub(crate) use trail::{Step, Trail};
 
 use crate::domain::{LegState, Reason};
 use crate::fhir::{patient, service_request};
+use crate::json::Json;
 use crate::partner::model::UrgentRule;
 use crate::partner::{Partner, TriggerKind, View};
-use crate::path::Json;
 
 /// SNOMED CT.
 pub(crate) const SNOMED: &str = "http://snomed.info/sct";

@@ -7,8 +7,8 @@ use super::seen::{self, code};
 use super::{Decision, SNOMED, SourceRules, Trail};
 use crate::domain::{LegState, NhsNumber, Reason};
 use crate::fhir::{patient, service_request};
+use crate::json::Json;
 use crate::partner::{TriggerKind, View};
-use crate::path::Json;
 
 /// `orderDetail` code of SDOHCC that forbids contact.
 const CONTACT_PROHIBITED: &str = "contacting-subject-prohibited";

@@ -10,9 +10,9 @@ use super::{
 };
 use crate::domain::{LegState, NhsNumber, Reason};
 use crate::fhir::{patient, service_request};
+use crate::json::Json;
 use crate::partner::model::ConsentRule;
 use crate::partner::{Partner, TriggerKind, View};
-use crate::path::Json;
 
 /// What a leg after sending calls for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

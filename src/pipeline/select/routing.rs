@@ -7,10 +7,10 @@ use super::seen;
 use super::{Holds, SourceRules, Trail, Unnamed, criteria};
 use crate::domain::Reason;
 use crate::fhir::service_request;
+use crate::json::{Json, items};
 use crate::partner::derive::{activity_code, needs};
 use crate::partner::model::ConsentRule;
 use crate::partner::{Partner, PartnerKind, View};
-use crate::path::{Json, items};
 
 /// Where it goes: to the performer named, else as the routing says.
 pub(super) fn destination(

@@ -8,9 +8,9 @@ use std::fmt;
 use jiff::civil::Date;
 
 use crate::fhir::patient;
+use crate::json::{Json, items};
 use crate::partner::derive::{Age, NO_FIXED_ABODE};
 use crate::partner::{Partner, Rules, View};
-use crate::path::{Json, items};
 
 /// Codes that may be shown as they are: FHIR's own, of status, intent, priority, gender and provision type.
 const FHIR_CODES: [&str; 37] = [

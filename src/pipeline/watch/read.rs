@@ -13,7 +13,7 @@ use crate::fhir::client_error::ClientError;
 use crate::fhir::reference::Reference;
 use crate::fhir::search::Parameters;
 use crate::fhir::{patient, people, service_request};
-use crate::path::{Arena, Json};
+use crate::json::{Arena, Json};
 use crate::pipeline::dossier::{Bytes, Dossier};
 
 /// Ids asked for in one search.

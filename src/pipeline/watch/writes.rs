@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::domain::{Action, Reason, Stage};
-use crate::path::Arena;
+use crate::json::Arena;
 use crate::pipeline::dossier::Dossier;
 use crate::pipeline::env::Env;
 use crate::pipeline::select::review;

@@ -14,7 +14,7 @@ use crate::fhir::bulk::{Item, Manifest, Order, Patience, StatusUrl};
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::operation_outcome::{Severity, gravest};
-use crate::path::{Arena, Json, items};
+use crate::json::{Arena, Json, items};
 use crate::pipeline::pull::certificate::Exported;
 use crate::pipeline::pull::referrals::PullError;
 

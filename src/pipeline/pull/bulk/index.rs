@@ -9,7 +9,7 @@ use std::io;
 
 use super::spool::{Place, Spool};
 use crate::fhir::{patient, service_request};
-use crate::path::{Arena, Json};
+use crate::json::{Arena, Json};
 use crate::store::rows::RawKind;
 
 /// The types that a referral is made of.

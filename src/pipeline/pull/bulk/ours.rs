@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::{Asking, own};
 use crate::domain::NhsNumber;
 use crate::fhir::service_request;
-use crate::path::{Arena, Json};
+use crate::json::{Arena, Json};
 use crate::pipeline::dossier::Bytes;
 use crate::pipeline::kept;
 use crate::pipeline::pull::referrals::PullError;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::index::Index;
 use super::spool::{Place, Spool};
 use crate::fhir::{patient, service_request};
-use crate::path::{Arena, Json};
+use crate::json::{Arena, Json};
 use crate::pipeline::dossier::Bytes;
 use crate::pipeline::pull::search::Kept;
 use crate::store::rows::RawKind;

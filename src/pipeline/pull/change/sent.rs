@@ -3,7 +3,7 @@
 use super::{Ask, Case, Settled, headers};
 use crate::domain::{Action, Reason, Stage};
 use crate::fhir::{patient, service_request};
-use crate::path::Arena;
+use crate::json::Arena;
 use crate::pipeline::dossier::Trees;
 use crate::pipeline::select::{Named, Review, named_place, review};
 use crate::store::rows::Standing;

@@ -10,7 +10,7 @@ use super::{Folder, SEVERAL};
 use crate::diagnostics::Diagnostic;
 use crate::domain::limits;
 use crate::fhir::service_request;
-use crate::path::{Arena, Json, JsonError, Members};
+use crate::json::{Arena, Json, JsonError, Members};
 use crate::pipeline::dossier::Bytes;
 
 /// Where everything lies, and what was noticed on the way.

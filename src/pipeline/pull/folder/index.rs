@@ -12,7 +12,7 @@ use super::pieces::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::{patient, people, service_request};
-use crate::path::{Arena, Glance, Json, Like, member_texts};
+use crate::json::{Arena, Glance, Json, Like, member_texts};
 use crate::store::rows::RawKind;
 
 /// Bytes of an extract that is one document: it is read whole.

@@ -33,7 +33,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::reference::Reference;
 use crate::fhir::{patient, people, service_request};
-use crate::path::{Arena, Json};
+use crate::json::{Arena, Json};
 use crate::pipeline::dossier::{Bytes, Dossier};
 use crate::pipeline::workers::{in_order, in_parallel};
 use crate::seal::{Digest, sha256};

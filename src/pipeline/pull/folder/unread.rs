@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::{Folder, Spot, all};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
-use crate::path::{Arena, Json, JsonError, Members};
+use crate::json::{Arena, Json, JsonError, Members};
 use crate::pipeline::workers::in_parallel;
 
 /// Records that a worker looks at before it comes back.

@@ -4,7 +4,7 @@ use super::names::{Named, Names, ODS, replaced_by};
 use super::records::Records;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::{patient, people};
-use crate::path::{Arena, Json};
+use crate::json::{Arena, Json};
 use crate::pipeline::dossier::{Bytes, Dossier};
 use crate::store::rows::RawKind;
 

@@ -6,7 +6,7 @@ use super::records::Urls;
 use crate::domain::Instant;
 use crate::fhir::reference::Reference;
 use crate::fhir::{patient, people, service_request};
-use crate::path::{Arena, Json, Shapes};
+use crate::json::{Arena, Json, Shapes};
 use crate::pipeline::dossier::Bytes;
 use crate::pipeline::select::SNOMED;
 use crate::store::rows::RawKind;

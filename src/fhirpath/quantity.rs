@@ -12,9 +12,9 @@ use std::fmt;
 use super::decimal::Decimal;
 use super::evaluate::EvaluateError;
 use super::model::model;
-use super::tree::Json;
 use super::units::{Unit, calendar_word, of_code, of_word};
 use super::value::{Item, Scalar};
+use crate::json::Json;
 
 const UCUM: &str = "http://unitsofmeasure.org";
 

@@ -3,8 +3,8 @@
 //! In come bytes that may be anything; out come texts as they stand there. Kept: nothing here says that a document can be
 //! read. Whoever takes a glance has the whole parsed before anything of it is used.
 
-use super::json_parser::ends_of_run;
-use super::like::Like;
+use super::parser::ends_of_run;
+use super::value_cache::Like;
 
 /// An object that is looked at member by member, from the first on.
 pub(crate) struct Glance<'a> {

@@ -6,11 +6,11 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::boundaries::moved;
 use super::equality::{distinct, equal, equivalent, holds};
 use super::evaluate::{
     EvaluateError, Evaluation, Items, Scope, exact, is_absent, single, single_text, truth,
 };
-use super::moments::moved;
 use super::quantity::Quantity;
 use super::syntax::{Expr, Operator};
 use super::temporal::{Shape, Temporal};

@@ -5,10 +5,10 @@
 //! whatever is not as foreseen is learned from or left to that function, and whatever is wrong is refused by it, so neither
 //! a tree nor an error depends on what was read before.
 
-use super::json_parser::{Failed, Parser};
-use super::like::Like;
-use super::members::{ALL, Members};
+use super::parser::{Failed, Parser};
+use super::projection::{ALL, Members};
 use super::tree::{Arena, Json, JsonError};
+use super::value_cache::Like;
 
 /// Keys that are remembered of all objects together.
 const KEYS_MAX: usize = 2_000;

@@ -4,7 +4,7 @@
 //! what [`Json::parse`] refuses, [`Json::parse_members`] refuses with the same error at the same place, wherever in the
 //! document it stands: whether a resource can be read never depends on what was wanted of it.
 
-use super::json_parser::{Failed, PAIRWISE_KEYS_MAX, Parser, mark};
+use super::parser::{Failed, PAIRWISE_KEYS_MAX, Parser, mark};
 use super::tree::{Arena, Json, JsonError};
 
 /// Names of members of a resource, of members of those, and so on; below the last of each everything is wanted.

@@ -9,8 +9,8 @@
 //! `FHIRPath` N1 (2.0.0), parts of its continuous build, and its use in FHIR R4. `docs/FHIRPATH.md` says what is
 //! supported and what is not.
 
+mod boundaries;
 mod calls;
-mod check;
 mod children;
 mod conversions;
 mod decimal;
@@ -19,24 +19,18 @@ mod environment;
 mod equality;
 mod evaluate;
 mod functions;
-mod glance;
-mod json_parser;
 mod lexer;
-mod like;
-mod members;
+mod math_fns;
 mod model;
-mod moments;
-mod numbers;
 mod operators;
 mod parse;
 mod quantity;
-mod reads;
-mod shapes;
+mod static_reads;
+mod string_fns;
 mod syntax;
 mod temporal;
 mod terms;
-mod texts;
-mod tree;
+mod type_check;
 mod type_test;
 mod types;
 mod units;
@@ -47,10 +41,5 @@ mod tests;
 
 pub(crate) use environment::{Constant, Environment};
 pub(crate) use evaluate::{Context, EvaluateError, Expression};
-pub(crate) use glance::Glance;
-pub(crate) use like::Like;
-pub(crate) use members::{Members, member_texts};
-pub(crate) use reads::{Read, Reads, Root};
-pub(crate) use shapes::Shapes;
-pub(crate) use tree::{Arena, JSON_DEPTH_MAX, Json, JsonError, items};
+pub(crate) use static_reads::{Read, Reads, Root};
 pub(crate) use value::Item;

@@ -2,9 +2,9 @@
 
 use super::evaluate::EvaluateError;
 use super::model::{TypeId, TypeKind, model};
-use super::tree::Json;
 use super::types::Named;
 use super::value::Item;
+use crate::json::Json;
 
 /// A leading type name matches a resource of that type, and a part of a resource, whose type is not written.
 pub(super) fn fits_root(item: &Item<'_>, named: TypeId) -> bool {

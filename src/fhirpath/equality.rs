@@ -9,8 +9,8 @@ use super::children::all_children;
 use super::evaluate::{EvaluateError, Evaluation, Items, exact, is_absent};
 use super::quantity::Quantity;
 use super::temporal::{Shape, Temporal};
-use super::tree::Json;
 use super::value::{Item, Node, Origin, Scalar};
+use crate::json::Json;
 
 pub(super) fn holds<'t>(
     evaluation: &Evaluation<'_, 't>,

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use super::model::{Element, TypeId, TypeKind, model};
 use super::syntax::Child;
-use super::tree::{Json, items};
 use super::value::{Item, Node, resource_type};
+use crate::json::{Json, items};
 
 type Members<'t> = &'t [(&'t str, Json<'t>)];
 

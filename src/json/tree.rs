@@ -11,7 +11,7 @@ use std::fmt;
 use bumpalo::Bump;
 use bumpalo::collections::Vec as Pile;
 
-use super::json_parser::document;
+use super::parser::document;
 
 /// How deep arrays and objects may nest: FHIR itself stays below 20, and the parser recurses.
 pub(crate) const JSON_DEPTH_MAX: usize = 64;

@@ -39,8 +39,10 @@ impl<'t> Evaluation<'_, 't> {
             Function::Convert(target) => convert(target, items),
             Function::Converts(target) => Ok(converts(items, &convert(target, items)?)),
             Function::Now | Function::Today | Function::TimeOfDay => self.clock(function),
-            Function::Boundary { high } => super::numbers::boundaries(items, given.first(), high),
-            Function::Precision => super::numbers::digits(items),
+            Function::Boundary { high } => {
+                crate::fhirpath::math_fns::boundaries(items, given.first(), high)
+            }
+            Function::Precision => crate::fhirpath::math_fns::digits(items),
             Function::Comparable => {
                 let (own, other) = (single(items, WHAT)?, single(&given[0], WHAT)?);
                 let (Some(own), Some(other)) = (own, other) else {
@@ -62,7 +64,9 @@ impl<'t> Evaluation<'_, 't> {
             | Function::Power
             | Function::Round
             | Function::Sqrt
-            | Function::Truncate => super::numbers::number_function(function, items, given.first()),
+            | Function::Truncate => {
+                crate::fhirpath::math_fns::number_function(function, items, given.first())
+            }
             _ => self.text_function(function, items, &given),
         }
     }

@@ -6,7 +6,6 @@
 use std::cell::Cell;
 use std::fmt;
 
-use super::check::{Known, check};
 use super::children::children;
 use super::decimal::Decimal;
 use super::environment::Environment;
@@ -14,12 +13,13 @@ use super::lexer::{Token, tokens};
 use super::model::TypeId;
 use super::operators::{binary, negative};
 use super::parse::{FOCUS_NAMES, parse};
-use super::reads::{Reads, reads};
+use super::static_reads::{Reads, reads};
 use super::syntax::{Expr, Literal, PatternUse, StepKind};
 use super::terms::CompileError;
-use super::tree::Json;
+use super::type_check::{Known, check};
 use super::type_test::{fits_root, is_type};
 use super::value::{Item, Scalar};
+use crate::json::Json;
 
 /// Items an evaluation may look at.
 pub(super) const STEPS_MAX: u32 = 100_000;

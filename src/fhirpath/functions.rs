@@ -16,8 +16,8 @@ use super::evaluate::{
 use super::model::model;
 use super::operators::ordering;
 use super::syntax::{Child, Expr, Function};
-use super::tree::Json;
 use super::value::{Item, Scalar};
+use crate::json::Json;
 
 static EXTENSION: LazyLock<Child> = LazyLock::new(|| Child {
     name: "extension".to_owned(),
@@ -325,7 +325,7 @@ impl<'t> Evaluation<'_, 't> {
             };
             let Some(reference) = reference else { continue };
             let contained = reference.strip_prefix('#').and_then(|id| {
-                let held = super::tree::items(self.context.focus?.get("contained"));
+                let held = crate::json::items(self.context.focus?.get("contained"));
                 held.iter()
                     .find(|held| held.get("id").and_then(Json::as_str) == Some(id))
             });

@@ -1,8 +1,8 @@
 //! The tree against an independent parser, and what it refuses.
 
 use super::*;
-use crate::path::Members;
-use crate::path::json_parser::REPEATED;
+use crate::json::Members;
+use crate::json::parser::REPEATED;
 
 fn as_serde(value: &Json<'_>) -> serde_json::Value {
     match value {

@@ -2,6 +2,7 @@
 
 use super::terms::CompileError;
 use super::*;
+use crate::json::Json;
 
 const PATIENT: &str = r#"{"resourceType":"Patient","id":"p1","active":true,
  "name":[{"use":"official","family":"Marlow","given":["Petra","June"]},

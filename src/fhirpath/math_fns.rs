@@ -6,9 +6,9 @@
 //! # Source
 //! `FHIRPath` N1 §5.7, §6.9; continuous build §5.9 (boundaries).
 
+use super::boundaries::{boundary, precision};
 use super::decimal::Decimal;
 use super::evaluate::{EvaluateError, Evaluation, Items, exact, is_absent, single, single_integer};
-use super::moments::{boundary, precision};
 use super::quantity::Quantity;
 use super::syntax::Function;
 use super::temporal::{Part, Shape, Temporal};

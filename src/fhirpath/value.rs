@@ -7,7 +7,7 @@ use super::decimal::Decimal;
 use super::model::{TypeId, TypeKind, model};
 use super::quantity::Quantity;
 use super::temporal::{Shape, Temporal};
-use super::tree::Json;
+use crate::json::Json;
 
 /// One element of a result. `Debug` masks.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use super::model::{TypeId, model};
 use super::parse::FOCUS_NAMES;
 use super::syntax::Literal;
 use super::temporal::Temporal;
-use super::tree::Json;
+use crate::json::Json;
 
 /// The names and types that an expression is compiled against.
 #[derive(Clone, Copy, Default)]

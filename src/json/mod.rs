@@ -1,0 +1,19 @@
+//! JSON as a borrowed tree: parsed strictly, never copied, numbers kept as they are written.
+//!
+//! In comes the text of one resource; out comes a [`Json`] tree over it, in an [`Arena`] that is used again. Kept: what the
+//! parser does not accept is an error with line and column, never a guess; depth is bounded; no error carries a value.
+//! What resembles an earlier resource is read faster: by its keys ([`Shapes`]), by its values ([`Like`]), or only in the
+//! members that somebody reads ([`Members`]). Each of these starts over with the strict parser when it meets something else.
+
+mod parser;
+mod projection;
+mod scan;
+mod shape_cache;
+mod tree;
+mod value_cache;
+
+pub(crate) use projection::{Members, member_texts};
+pub(crate) use scan::Glance;
+pub(crate) use shape_cache::Shapes;
+pub(crate) use tree::{Arena, JSON_DEPTH_MAX, Json, JsonError, items};
+pub(crate) use value_cache::Like;
