@@ -17,9 +17,11 @@
     )
 )]
 
+mod actions;
 mod app;
 pub mod cli;
 mod config;
+mod daemon;
 mod demo;
 mod diagnostics;
 mod domain;

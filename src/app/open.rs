@@ -6,14 +6,15 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use super::App;
+use crate::actions::approvals::{self, ApprovalLine};
 use crate::config::{Config, SecretPlace};
-use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::{Clock, Entropy};
 use crate::partner::Rules;
 use crate::partner::model::Sends;
 use crate::pipeline::approval;
-use crate::pipeline::env::{Env, IdRanges, PartnerEnv, SourceEnv};
-use crate::pipeline::ready::ReadyRows;
+use crate::pipeline::run::ReadyRows;
+use crate::pipeline::run::{Env, IdRanges, PartnerEnv, SourceEnv};
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
 use crate::store::chain::hex;
 use crate::store::rows::{KeyKind, KeyRow};
@@ -32,17 +33,6 @@ pub(crate) struct Options {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Entropy,
     pub(crate) workers: usize,
-}
-
-/// The installation cannot be opened: every reason at once.
-#[derive(Debug, thiserror::Error)]
-#[error("{} problems keep the installation from opening", .0.len())]
-pub(crate) struct Refused(pub(crate) Vec<Diagnostic>);
-
-impl Refused {
-    fn one(diagnostic: Diagnostic) -> Self {
-        Self(vec![diagnostic])
-    }
 }
 
 /// Reads config and mappings, with every problem of both.
@@ -109,8 +99,8 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         sources: Vec::new(),
         partners: Vec::new(),
         rules_changed: rules_changed(&store, strand, &rules).await?,
-        readings: crate::pipeline::env::Readings::default(),
-        claims: crate::pipeline::env::Claims::default(),
+        readings: crate::pipeline::run::Readings::default(),
+        claims: crate::pipeline::run::Claims::default(),
         store: Arc::clone(&store) as Arc<dyn Store>,
         keys,
         clock: options.clock,
@@ -220,6 +210,27 @@ fn lock(config: &Config) -> anyhow::Result<std::fs::File> {
     }
 }
 
+/// Partner files that wait for an approval, before anything is opened: a mappings folder without a store has nothing to be wider than.
+///
+/// # Errors
+/// [`Refused`] if there is a store that cannot be read.
+pub(crate) async fn approvals_of(
+    config: &Config,
+    rules: &Rules,
+) -> Result<Vec<ApprovalLine>, Refused> {
+    if !config.store.exists() {
+        return Ok(Vec::new());
+    }
+    let read = async {
+        let store = SqliteStore::open(&config.store).await?;
+        let lines = approvals::of_store(&store, config, rules).await;
+        store.close().await;
+        lines
+    };
+    read.await
+        .map_err(|error| crate::app::open::store_refused(&error, config))
+}
+
 pub(super) fn store_refused(error: &StoreError, config: &Config) -> Refused {
     let code = if matches!(error, StoreError::Newer { .. }) {
         Code::StoreNewer
@@ -326,7 +337,7 @@ async fn keys(
                 .add_key(KeyRow {
                     id,
                     kind: kind as i64,
-                    look: None,
+                    lookup: None,
                     wrapped,
                 })
                 .await?;
@@ -370,8 +381,8 @@ async fn rules_changed(store: &SqliteStore, strand: i64, rules: &Rules) -> anyho
 async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
     let config = env.config.sources[place].clone();
     let strand = env.store.strand(&format!("source:{}", config.id)).await?.id;
-    let look = env.keys.look(&[b"source", config.id.as_bytes()]);
-    if let Some(row) = env.store.keys_by_look(vec![look]).await?.pop() {
+    let lookup = env.keys.lookup(&[b"source", config.id.as_bytes()]);
+    if let Some(row) = env.store.keys_by_lookup(vec![lookup]).await?.pop() {
         let key = env.unwrap_key(&row)?;
         return Ok(SourceEnv {
             config,
@@ -389,7 +400,7 @@ async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
         .add_key(KeyRow {
             id,
             kind: KeyKind::Source as i64,
-            look: Some(look),
+            lookup: Some(lookup),
             wrapped,
         })
         .await?;

@@ -5,14 +5,9 @@
 
 use serde_json::json;
 
-use super::{DONE, Global, emit, known, signature};
-use crate::app::{ApprovalLine, Refused, approvals};
-use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::Reason;
-use crate::pipeline::approval::approve;
-use crate::pipeline::env::Env;
-use crate::store::HeldQuery;
-use crate::store::chain::hex;
+use super::{DONE, Global, emit};
+use crate::actions::Actor;
+use crate::actions::approvals::{Approved, approve};
 
 /// What is approved, by whom, and why.
 #[derive(clap::Args)]
@@ -34,53 +29,20 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
-    let (by, because) = signature(&args.by, &args.because)?;
+    let actor = Actor::new(&args.by, &args.because)?;
     let app = global.open(args.as_of.as_deref()).await?;
-    let ended = settle(app.env(), args, by, because).await;
+    let approved = approve(app.env(), &args.id, &actor).await;
     app.close().await;
-    ended.map(|()| DONE)
+    tell(args.json, &approved?, &actor.name)?;
+    Ok(DONE)
 }
 
-async fn settle(env: &Env, args: &Args, by: &str, because: &str) -> anyhow::Result<()> {
-    let partners = &env.rules.partners;
-    let ids = partners.iter().map(|partner| partner.id.as_str());
-    known("partner", &args.id, ids)?;
-    let line = approvals::of(env)
-        .into_iter()
-        .find(|line| line.partner == args.id);
-    let place = partners.iter().position(|partner| partner.id == args.id);
-    let (Some(line), Some(place)) = (line, place) else {
-        let what = "this version allows nothing beyond what was approved";
-        return Err(refused(Code::NothingToApprove, what, &args.id));
-    };
-    match &line.changed_by {
-        None => {
-            let what = "the file does not say who changed it, so nobody else can be told apart";
-            return Err(refused(Code::ApprovedByWriter, what, &args.id));
-        }
-        Some(writer) if same_name(writer, by) => {
-            let what = "whoever changed a partner file cannot approve it";
-            return Err(refused(Code::ApprovedByWriter, what, &args.id));
-        }
-        Some(_) => {}
-    }
-    approve(env, place, by, because).await?;
-    let strand = env.partners[place].strand;
-    let held = env.store.held(HeldQuery::default()).await?;
-    let waiting = held
-        .iter()
-        .filter(|hold| hold.reason == Reason::NotApproved && hold.partner == strand)
-        .count();
-    tell(args.json, &line, &hex(&partners[place].hash), by, waiting)
-}
-
-fn tell(
-    as_json: bool,
-    line: &ApprovalLine,
-    version: &str,
-    by: &str,
-    waiting: usize,
-) -> anyhow::Result<()> {
+fn tell(as_json: bool, approved: &Approved, by: &str) -> anyhow::Result<()> {
+    let Approved {
+        line,
+        version,
+        waiting,
+    } = approved;
     let id = &line.partner;
     if as_json {
         let said = json!({"partner": id, "version": version, "approved_by": by,
@@ -96,29 +58,4 @@ fn tell(
     emit(format_args!(
         "Waiting for it: {waiting}; the next run decides them again.\n"
     ))
-}
-
-fn refused(code: Code, what: &str, id: &str) -> anyhow::Error {
-    let place = Place::detail(format!("partner {id}"));
-    Refused(vec![Diagnostic::new(code, what, place)]).into()
-}
-
-/// Whether two names are one, however they are spaced and capitalised.
-fn same_name(one: &str, other: &str) -> bool {
-    let plain = |name: &str| -> Vec<String> {
-        let words = name.split_whitespace();
-        words.map(str::to_lowercase).collect()
-    };
-    plain(one) == plain(other)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_the_same_however_it_is_spaced_and_capitalised() {
-        assert!(same_name(" A.  Writer", "a. writer "));
-        assert!(!same_name("A. Writer", "B. Writer"));
-    }
 }

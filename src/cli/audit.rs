@@ -5,7 +5,7 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{DONE, Global, emit};
-use crate::pipeline::reveal::views;
+use crate::actions::identify::views;
 
 /// Who has looked at whose record
 #[derive(clap::Args)]
@@ -40,28 +40,18 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         }
     };
     let app = global.open_for_reading(None).await?;
-    let env = app.env();
-    let mut viewed = views(env).await?;
-    viewed.retain(|view| since.is_none_or(|since| view.at.london_day() >= since));
-    let mut ids: Vec<i64> = viewed.iter().map(|view| view.leg).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let legs = env.store.legs(ids).await?;
-    let reference = |id: i64| {
-        let leg = legs.iter().find(|leg| leg.id == id);
-        leg.map(|leg| leg.reference.to_string())
-    };
+    let viewed = views(app.env(), since).await?;
     if *as_json {
         let lines: Vec<Value> = viewed
             .iter()
-            .map(|view| json!({"at": view.at.utc_text(), "by": view.by, "what": view.what, "reference": reference(view.leg)}))
+            .map(|view| json!({"at": view.at.utc_text(), "by": view.by, "what": view.what, "reference": view.reference}))
             .collect();
         emit(format_args!("{}\n", serde_json::to_string_pretty(&lines)?))?;
     } else {
         for view in &viewed {
             let (at, of) = (
                 view.at.london_text(),
-                reference(view.leg).unwrap_or_default(),
+                view.reference.as_deref().unwrap_or_default(),
             );
             emit(format_args!(
                 "{at}  {of:<14}  {:<14}  {}\n",

@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use super::{DONE, FAILED, Global, check_examples, emit, print_diagnostics};
-use crate::app::online::{self, Line};
-use crate::app::{ApprovalLine, Refused, approvals};
+use super::{DONE, FAILED, Global, emit, print_diagnostics};
+use crate::actions::approvals::ApprovalLine;
+use crate::actions::check_examples;
+use crate::actions::preflight::{self, Line};
 use crate::config::Config;
-use crate::diagnostics::{Code, Diagnostic};
+use crate::diagnostics::{Code, Diagnostic, Refused};
 use crate::domain::Clock;
 use crate::domain::clock::SystemClock;
 use crate::partner::{Part, Partner, Rules, Seen, elements, seen};
-use crate::pipeline::gp;
 
 /// Check config and every mapping: all problems at once, with file, line and column
 #[derive(clap::Args)]
@@ -30,7 +30,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let (config, rules, mut problems) = match crate::app::load(&global.config_file()) {
         Ok((config, rules, mut warnings)) => {
             warnings.extend(config.check_places());
-            warnings.extend(config.sources.iter().flat_map(gp::check_secrets));
+            warnings.extend(config.sources.iter().flat_map(preflight::check_secrets));
             warnings.extend(rules.partners.iter().filter_map(ended));
             (config, rules, warnings)
         }
@@ -44,7 +44,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
             return Ok(FAILED);
         }
     };
-    let approvals = match approvals::of_files(&config, &rules).await {
+    let approvals = match crate::app::approvals_of(&config, &rules).await {
         Ok(lines) => lines,
         Err(Refused(found)) => {
             problems.extend(found);
@@ -60,7 +60,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     }
     let refused = problems.iter().any(|problem| config.refuses(problem));
     let online = if args.online && !refused {
-        online::check(&config, &rules, &super::system_entropy()?).await
+        preflight::check(&config, &rules, &super::system_entropy()?).await
     } else {
         Vec::new()
     };

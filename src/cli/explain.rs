@@ -77,8 +77,8 @@ fn all() -> String {
 }
 
 fn fields() -> anyhow::Result<String> {
-    let (rules, _) =
-        Rules::from_texts(&crate::partner::load::built_in()).map_err(crate::app::Refused)?;
+    let (rules, _) = Rules::from_texts(&crate::partner::load::built_in())
+        .map_err(crate::diagnostics::Refused)?;
     let mut text = String::new();
     for field in rules.fields.iter() {
         let prsb = field

@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Global, emit, signature};
+use super::{Global, emit};
+use crate::actions::Actor;
+use crate::actions::identify::{Leg, reveal};
 use crate::app::App;
-use crate::pipeline::reveal::{Look, reveal};
-use crate::store::rows::Leg;
 
 /// Who looks, and why.
 #[derive(clap::Args)]
@@ -43,9 +43,8 @@ impl Identify {
         }
         let said = |text: &Option<String>| text.clone().unwrap_or_default();
         let (by, because) = (said(&self.by), said(&self.because));
-        let (by, because) = signature(&by, &because)?;
-        let look = Look { by, because, at };
-        let identity = reveal(app.env(), leg, look).await?;
+        let actor = Actor::new(&by, &because)?;
+        let identity = reveal(app.env(), leg, &actor, at).await?;
         let shown: Map<String, Value> = identity
             .0
             .into_iter()

@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{DONE, Global, WAITS, known};
-use crate::config::{Config, ORDERS};
+use super::{DONE, Global, WAITS};
+use crate::actions::file_versions::source_facts;
+use crate::actions::known;
+use crate::actions::map_folder::{
+    Folder, Missed, Preview, SHOWN_MAX, Setting, Unreadable, workers,
+};
+use crate::config::ORDERS;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::{Disposition, Reason};
-use crate::partner::SourceFacts;
-use crate::pipeline::Folder;
-use crate::pipeline::dossier::Setting;
-use crate::pipeline::preview::{Missed, Preview, SHOWN_MAX, Unreadable, workers};
 use crate::tabular::AtomicFile;
 
 /// Mode of what is written.
@@ -107,7 +108,7 @@ impl LeftOut {
             self.lines += 1;
             return Ok(());
         }
-        let place = folder.place(missed.index).and(detail.clone());
+        let place = folder.location(missed.index).and(detail.clone());
         self.add(&json!({
             "code": code_of(*disposition, *reason).text(), "disposition": disposition.code(), "reason": reason.code(), "owner": reason.owner().code(),
             "what": reason.practice_words(), "detail": detail, "where": place.text(), "file": folder.file(missed.index),
@@ -210,19 +211,6 @@ pub(super) fn unfinished(path: &Path) -> anyhow::Result<AtomicFile> {
     name.push(path.file_name().unwrap_or_default());
     name.push(".part");
     Ok(AtomicFile::create(path.with_file_name(name))?)
-}
-
-/// What the config says of its first practice.
-pub(super) fn source_facts(config: &Config) -> SourceFacts<'_> {
-    config
-        .sources
-        .first()
-        .map_or_else(SourceFacts::default, |source| SourceFacts {
-            name: &source.name,
-            ods_code: &source.ods_code,
-            phone: source.phone.as_deref(),
-            safeguarding_phone: None,
-        })
 }
 
 /// The page of the manual for what was not mapped.

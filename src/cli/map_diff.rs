@@ -4,32 +4,20 @@
 //! row that begins or ends, and for each column that came or went. Values are people's: only their shape is shown, unless
 //! the referrals are the caller's own files and `--values` is given. What is kept never shows a value here.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::map::source_facts;
 use super::{DONE, Global, emit};
-use crate::config::ORDERS;
-use crate::diagnostics::Diagnostic;
-use crate::domain::Instant;
-use crate::domain::limits::MAPPING_BYTES_MAX;
-use crate::fhir::service_request;
-use crate::json::Arena;
-use crate::partner::{Partner, Rules, partner_named_in};
-use crate::pipeline::dossier::Setting;
-use crate::pipeline::preview::{preview_reference, preview_rules};
-use crate::pipeline::replay::{Asked, Replayed, replay};
-use crate::pipeline::{Folder, kept};
+use crate::actions::file_versions::{
+    DryRun, FileMapper, FileVersion, Folder, MadeRow, each_kept, is_check, shape,
+};
+use crate::config::Config;
+use crate::domain::Clock as _;
+use crate::domain::clock::SystemClock;
 
-/// Legs read at a time.
-const PAGE: i64 = 500;
 /// Days that may be replayed.
 const DAYS_MAX: i64 = 3_660;
-/// Characters of a shape.
-const SHAPE_MAX: usize = 24;
 
 /// FHIR in, a partner's file out; or what two versions of a partner file make of the same referrals
 #[derive(clap::Args)]
@@ -77,45 +65,10 @@ pub(super) async fn run(global: &Global, entry: Entry) -> anyhow::Result<u8> {
     }
 }
 
-/// A version of the partner file, in the mappings as they are now.
-struct Version {
-    rules: Rules,
-    place: usize,
-}
-
-impl Version {
-    fn partner(&self) -> &Partner {
-        &self.rules.partners[self.place]
-    }
-
-    /// Reads one.
-    fn read(mappings: &Path, file: &Path) -> anyhow::Result<Self> {
-        let mut text = String::new();
-        std::fs::File::open(file)
-            .and_then(|opened| opened.take(MAPPING_BYTES_MAX).read_to_string(&mut text))
-            .with_context(|| format!("reading {}", file.display()))?;
-        let Some(id) = partner_named_in(&text) else {
-            anyhow::bail!("{} has no [partner] id", file.display())
-        };
-        let rules = match Rules::load_with(mappings, &id, &text) {
-            Ok((rules, _)) => rules,
-            Err(problems) => {
-                let grave: Vec<Diagnostic> =
-                    problems.into_iter().filter(Diagnostic::fatal).collect();
-                super::print_diagnostics(&grave);
-                anyhow::bail!("{} cannot be used", file.display())
-            }
-        };
-        let place = rules.partners.iter().position(|partner| partner.id == id);
-        let place = place.ok_or_else(|| anyhow::anyhow!("there is no partner \"{id}\""))?;
-        Ok(Self { rules, place })
-    }
-}
-
 /// What was found, and how it is shown.
 struct Found<'a> {
-    old: &'a Version,
-    new: &'a Version,
+    old: &'a FileVersion,
+    new: &'a FileVersion,
     /// Places of the columns that both have, old and new, with their header.
     columns: Vec<(usize, usize, &'a str)>,
     json: bool,
@@ -127,8 +80,8 @@ struct Found<'a> {
 
 async fn diff(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let (config, _, _) = crate::app::load(&global.config_file())?;
-    let old = Version::read(&config.mappings, &args.old)?;
-    let new = Version::read(&config.mappings, &args.new)?;
+    let old = version(&config, &args.old)?;
+    let new = version(&config, &args.new)?;
     if old.partner().id != new.partner().id {
         anyhow::bail!(
             "these are two partners, {} and {}, not two versions of one",
@@ -142,7 +95,13 @@ async fn diff(global: &Global, args: &Args) -> anyhow::Result<u8> {
         from_files(&config, input, &mut found)?;
     } else {
         let days = days(args.since.as_deref().unwrap_or_default())?;
-        from_store(global, days, &mut found).await?;
+        let app = global.open_for_reading(None).await?;
+        let both = (found.old, found.new);
+        each_kept(app.env(), days, both, |reference, before, after| {
+            found.compare(reference, before, after)
+        })
+        .await?;
+        app.close().await;
     }
     found.sum()?;
     Ok(DONE)
@@ -155,98 +114,38 @@ fn days(said: &str) -> anyhow::Result<i64> {
         .ok_or_else(|| anyhow::anyhow!("\"{said}\" is no number of days: write 30d"))
 }
 
-/// Referrals of files: the partner's criteria are asked, not the routing, as `kith map --select` does.
-fn from_files(
-    config: &crate::config::Config,
-    input: &Path,
-    found: &mut Found<'_>,
-) -> anyhow::Result<()> {
+/// Referrals of files.
+fn from_files(config: &Config, input: &Path, found: &mut Found<'_>) -> anyhow::Result<()> {
     if !input.exists() {
         anyhow::bail!("{} does not exist", input.display());
     }
     let folder = Folder::open(input, &config.home.join("var/tmp"))?;
     super::print_diagnostics(folder.diagnostics());
-    let today = crate::domain::Clock::now(&crate::domain::clock::SystemClock).london_day();
-    let facts = source_facts(config);
-    let activity_system = config.activity_system();
-    let orders = ORDERS.map(str::to_owned);
+    let mapper = FileMapper::new(config, SystemClock.now().london_day());
+    let by = [found.old, found.new].map(|version| (&version.rules, version.partner()));
     for index in 0..folder.len() {
-        let dossier = folder.dossier(index)?;
-        let arena = Arena::default();
-        let Ok(trees) = dossier.trees(&arena) else {
-            continue;
-        };
-        let reference = preview_reference(service_request::id(&trees.request).unwrap_or_default());
-        let made = |version: &Version| {
-            let setting = Setting {
-                source: facts,
-                today,
-                activity_system: &activity_system,
-                rules: &version.rules,
-            };
-            let source = preview_rules(&version.rules, &orders);
-            let partner = version.partner();
-            replay(
-                &trees,
-                setting,
-                partner,
-                &reference,
-                &source,
-                Asked::Criteria,
-            )
-        };
-        let (before, after) = (made(found.old), made(found.new));
-        found.compare(&folder.place(index).text(), &before, &after)?;
+        if let Some([before, after]) = mapper.made(&folder, index, &by)?.as_deref() {
+            found.compare(&folder.location(index).text(), before, after)?;
+        }
     }
     Ok(())
 }
 
-/// Referrals received since: each on the day on which it was received, with its newest records, through routing too.
-async fn from_store(global: &Global, days: i64, found: &mut Found<'_>) -> anyhow::Result<()> {
-    let app = global.open_for_reading(None).await?;
-    let env = app.env();
-    let since = env.now().plus_seconds(-days * 86_400);
-    let mut after = 0;
-    loop {
-        let mut legs = env.store.legs_after(after, PAGE).await?;
-        let Some(last) = legs.last() else { break };
-        after = last.id;
-        // An onward leg has the referral of another one; what it is sent by is the link worker's word.
-        legs.retain(|leg| leg.look.is_some() && leg.born >= since.0);
-        let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
-        let dossiers = kept::dossiers(env, &raws).await?;
-        for (leg, dossier) in legs.iter().zip(dossiers) {
-            let (Some(dossier), Some(place)) = (dossier, env.source_at(leg.source)) else {
-                continue;
-            };
-            let arena = Arena::default();
-            let Ok(trees) = dossier.trees(&arena) else {
-                continue;
-            };
-            let source = &env.sources[place].config;
-            let reference = leg.reference.to_string();
-            let day = Instant(leg.born).london_day();
-            let made = |version: &Version| {
-                let setting = env.setting(source, &version.rules, day);
-                let asked = env.source_rules(source);
-                let partner = version.partner();
-                replay(&trees, setting, partner, &reference, &asked, Asked::Routing)
-            };
-            let (before, was) = (made(found.old), made(found.new));
-            found.compare(&reference, &before, &was)?;
-        }
-    }
-    app.close().await;
-    Ok(())
+/// A version that can be used.
+fn version(config: &Config, file: &Path) -> anyhow::Result<FileVersion> {
+    FileVersion::read(&config.mappings, file)?.or_else(|problems| {
+        super::print_diagnostics(&problems);
+        anyhow::bail!("{} cannot be used", file.display())
+    })
 }
 
 impl<'a> Found<'a> {
-    fn new(old: &'a Version, new: &'a Version, args: &Args) -> Self {
+    fn new(old: &'a FileVersion, new: &'a FileVersion, args: &Args) -> Self {
         let theirs = &new.partner().deliver.columns;
         let columns = old.partner().deliver.columns.iter().enumerate();
         // The check only follows the identity cells, whose changes are told; its true value needs the installation's key.
         let columns = columns
-            .filter(|(_, column)| !crate::pipeline::map::is_check(column, &old.rules))
+            .filter(|(_, column)| !is_check(column, &old.rules))
             .filter_map(|(place, column)| {
                 let other = theirs
                     .iter()
@@ -268,7 +167,7 @@ impl<'a> Found<'a> {
 
     /// Columns of one version that the other does not have, and an order that is another.
     fn columns_moved(&self) -> anyhow::Result<()> {
-        let headers = |version: &'a Version| -> Vec<&'a str> {
+        let headers = |version: &'a FileVersion| -> Vec<&'a str> {
             let columns = version.partner().deliver.columns.iter();
             columns.map(|column| column.header.as_str()).collect()
         };
@@ -293,9 +192,9 @@ impl<'a> Found<'a> {
     }
 
     /// One referral: its changed cells, or that its row begins, ends or waits otherwise.
-    fn compare(&mut self, place: &str, before: &Replayed, after: &Replayed) -> anyhow::Result<()> {
+    fn compare(&mut self, place: &str, before: &MadeRow, after: &MadeRow) -> anyhow::Result<()> {
         self.referrals += 1;
-        let (Replayed::Row(old), Replayed::Row(new)) = (before, after) else {
+        let (DryRun::Row(old), DryRun::Row(new)) = (before, after) else {
             if before != after {
                 self.rows += 1;
                 let (before, after) = (fate(before), fate(after));
@@ -346,14 +245,14 @@ impl<'a> Found<'a> {
     }
 }
 
-/// A fate in a few words; no value.
-fn fate(replayed: &Replayed) -> String {
-    match replayed {
-        Replayed::Row(_) => "sent".to_owned(),
-        Replayed::Held(reason, detail) if detail.is_empty() => format!("held {}", reason.code()),
-        Replayed::Held(reason, detail) => format!("held {} ({detail})", reason.code()),
-        Replayed::Out(Some(reason)) => format!("not sent {}", reason.code()),
-        Replayed::Out(None) => "another partner's".to_owned(),
+/// What becomes of a referral in a few words; no value.
+fn fate(made: &MadeRow) -> String {
+    match made {
+        DryRun::Row(_) => "sent".to_owned(),
+        DryRun::Held(reason, detail) if detail.is_empty() => format!("held {}", reason.code()),
+        DryRun::Held(reason, detail) => format!("held {} ({detail})", reason.code()),
+        DryRun::Undecided(reason) | DryRun::Ended(reason) => format!("not sent {}", reason.code()),
+        DryRun::Elsewhere => "another partner's".to_owned(),
     }
 }
 
@@ -361,30 +260,5 @@ fn words(shown: &Value) -> String {
     match (shown["shape"].as_str(), shown["length"].as_u64()) {
         (Some(shape), Some(length)) => format!("{shape} ({length})"),
         _ => format!("\"{}\"", shown.as_str().unwrap_or_default()),
-    }
-}
-
-/// The form of a value: 9 for each digit, one a for a run of letters, everything else as it is.
-pub(super) fn shape(cell: &str) -> String {
-    let mut shape = String::new();
-    for character in cell.chars() {
-        let next = match character {
-            _ if character.is_numeric() => '9',
-            _ if character.is_alphabetic() => 'a',
-            _ if character.is_control() => ' ',
-            _ => character,
-        };
-        if next != 'a' || !shape.ends_with('a') {
-            shape.push(next);
-        }
-        if shape.chars().count() >= SHAPE_MAX {
-            shape.push('…');
-            break;
-        }
-    }
-    if shape.is_empty() {
-        "empty".to_owned()
-    } else {
-        shape
     }
 }

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 
 use super::map::unfinished;
 use super::{DONE, WAITS};
+use crate::actions::map_folder::list_extracts;
 use crate::json::Json;
-use crate::pipeline::list_extracts;
 use crate::tabular::{Encoding, Format, Newline, QuoteRule, RowWriter};
 use crate::view::{Resources, View};
 

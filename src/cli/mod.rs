@@ -6,7 +6,6 @@
 mod approve;
 mod audit;
 mod check;
-mod check_examples;
 mod demo;
 mod evaluate;
 mod explain;
@@ -33,8 +32,9 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
-use crate::app::{App, Options, Refused};
-use crate::diagnostics::{Diagnostic, nearest};
+use crate::app::{App, Options};
+use crate::diagnostics::Diagnostic;
+use crate::diagnostics::Refused;
 use crate::domain::clock::{FixedClock, SystemClock};
 use crate::domain::{Clock, Entropy, Instant};
 use crate::telemetry::{self, LogFormat};
@@ -253,33 +253,4 @@ fn system_entropy() -> anyhow::Result<Entropy> {
     aws_lc_rs::rand::fill(&mut seed)
         .map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
     Ok(Entropy::from_seed(seed))
-}
-
-/// Characters of a name, which stands in the ledger.
-const NAME_MAX: usize = 100;
-
-/// A name and a why that say something.
-fn signature<'a>(by: &'a str, because: &'a str) -> anyhow::Result<(&'a str, &'a str)> {
-    let (by, because) = (by.trim(), because.trim());
-    if by.is_empty() || because.is_empty() {
-        anyhow::bail!("--by and --because must say something");
-    }
-    if by.chars().count() > NAME_MAX || by.chars().any(char::is_control) {
-        anyhow::bail!("--by takes a name of at most {NAME_MAX} characters");
-    }
-    Ok((by, because))
-}
-
-/// Fails on an id that is not configured, naming the nearest.
-fn known<'a>(
-    kind: &str,
-    id: &str,
-    ids: impl Iterator<Item = &'a str> + Clone,
-) -> anyhow::Result<()> {
-    if ids.clone().any(|known| known == id) {
-        return Ok(());
-    }
-    let hint =
-        nearest(id, ids).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
-    anyhow::bail!("there is no {kind} \"{id}\"{hint}")
 }

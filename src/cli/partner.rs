@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::{DONE, FAILED, Global, emit, known};
+use super::{DONE, FAILED, Global, emit};
+use crate::actions::known;
 use crate::config::Config;
 use crate::partner::draft::{self, Draft, Wanted};
 use crate::partner::{ID_RULE, Rules, lawful_id, pages};
@@ -118,7 +119,7 @@ fn new(global: &Global, id: &str, sheet: Option<&Path>) -> anyhow::Result<u8> {
     }
     // The config alone: a fault in another partner's file is no reason not to draft this one.
     let loaded = Config::load(&global.config_file(), &crate::config::variable)
-        .map_err(crate::app::Refused)?;
+        .map_err(crate::diagnostics::Refused)?;
     let config = loaded.config;
     let file = config.mappings.join("partners").join(format!("{id}.toml"));
     if file.exists() {

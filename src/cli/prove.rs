@@ -1,6 +1,7 @@
 //! `kith prove`: the books.
 
 use super::{DONE, Global, WAITS, emit, print_diagnostics};
+use crate::actions::books;
 use crate::diagnostics::{Code, Diagnostic, Place};
 
 /// Prove the books: balances, chains, seals, files
@@ -19,7 +20,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
-    let proof = app.prove(args.online).await?;
+    let proof = books::proof(app.env(), args.online).await?;
     app.close().await;
     if !proof.balanced {
         print_diagnostics(&[Diagnostic::new(

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{DONE, Global, emit, known};
+use super::{DONE, Global, emit};
+use crate::actions::books;
 
 /// Write the reconciliation report of a day
 #[derive(clap::Args)]
@@ -30,20 +31,8 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         ),
     };
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
-    if let Some(id) = &args.commissioner {
-        known(
-            "commissioner",
-            id,
-            app.env()
-                .config
-                .commissioners
-                .iter()
-                .map(|one| one.id.as_str()),
-        )?;
-    }
-    let written = app
-        .report(date, args.commissioner.as_deref(), args.out.as_deref())
-        .await?;
+    let (commissioner, out) = (args.commissioner.as_deref(), args.out.as_deref());
+    let written = books::report(app.env(), date, commissioner, out).await?;
     app.close().await;
     for folder in written {
         emit(format_args!("{}\n", folder.display()))?;

@@ -1,15 +1,10 @@
 //! `kith run`: the rooms once, or on their schedules.
 
-use std::time::Duration;
-
-use super::{DONE, Global, WAITS, emit, known, print_diagnostics};
-use crate::app::{App, Only};
-use crate::domain::clock::london;
-use crate::domain::{Instant, Stage};
-use crate::partner::due::DueTimes;
-
-/// The longest sleep of the daemon: a machine that slept too long notices within this time.
-const NAP: Duration = Duration::from_secs(20);
+use super::{DONE, Global, WAITS, emit, print_diagnostics};
+use crate::actions::known;
+use crate::app::App;
+use crate::daemon::{self, Only, RunOutcome, Service};
+use crate::domain::Stage;
 
 /// Run the rooms on their schedules, or once
 #[derive(clap::Args)]
@@ -51,7 +46,13 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
     if args.once {
         once(global, args.as_of.as_deref(), &stages, &only, args.json).await
     } else {
-        daemon(global, &stages, &only).await
+        let service = Service {
+            config: &global.config_file(),
+            options: &|| global.options(None),
+            tell: &tell,
+        };
+        daemon::serve(&service, &stages, &only).await?;
+        Ok(DONE)
     }
 }
 
@@ -64,7 +65,7 @@ async fn once(
 ) -> anyhow::Result<u8> {
     let app = global.open(as_of).await?;
     check_only(&app, only)?;
-    let outcome = app.run(stages, only).await?;
+    let outcome = daemon::run(app.env(), stages, only).await?;
     print_diagnostics(&outcome.diagnostics);
     print_diagnostics(&outcome.unreachable);
     if json {
@@ -98,81 +99,13 @@ fn check_only(app: &App, only: &Only) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs what is due, one due time after another, until it is told to stop; a run in hand is finished first.
-async fn daemon(global: &Global, stages: &[Stage], only: &Only) -> anyhow::Result<u8> {
-    let (config, ..) = crate::app::load(&global.config_file())?;
-    let schedule = &config.schedule;
-    let plan: [(&DueTimes, &[Stage]); 4] = [
-        (&schedule.pull, &[Stage::Pull, Stage::Select, Stage::Map]),
-        (&schedule.deliver, &[Stage::Deliver]),
-        (
-            &schedule.collect,
-            &[Stage::Collect, Stage::Match, Stage::Push],
-        ),
-        (&schedule.reconcile, &[Stage::Reconcile]),
-    ];
-    let mut stop = std::pin::pin!(stop_signal());
-    let mut seen = now();
-    tracing::info!("started; the schedules are those of the config");
-    loop {
-        let until = now();
-        for (due, rooms) in plan {
-            let at = due.next_after(&zoned(seen));
-            if at.is_some_and(|at| at <= zoned(until)) {
-                let rooms: Vec<Stage> = rooms
-                    .iter()
-                    .copied()
-                    .filter(|stage| stages.contains(stage))
-                    .collect();
-                scheduled(global, &rooms, only).await;
-            }
-        }
-        seen = until;
-        tokio::select! {
-            () = &mut stop => return Ok(DONE),
-            () = tokio::time::sleep(NAP) => {}
-        }
-    }
-}
-
-/// One due run; a failure is told and the next due time tries again.
-async fn scheduled(global: &Global, rooms: &[Stage], only: &Only) {
-    let result = async {
-        let app = global.open(None).await?;
-        let outcome = app.run(rooms, only).await?;
-        app.close().await;
-        anyhow::Ok(outcome)
-    };
-    match result.await {
+/// Says how a run of the daemon ended.
+fn tell(result: &anyhow::Result<RunOutcome>) {
+    match result {
         Ok(outcome) => {
             print_diagnostics(&outcome.diagnostics);
             print_diagnostics(&outcome.unreachable);
-            let names: Vec<&str> = rooms.iter().map(|stage| stage.code()).collect();
-            tracing::info!(waits = outcome.waits, "ran {}", names.join(" "));
         }
-        Err(error) => super::report_failure(&error),
-    }
-}
-
-fn now() -> Instant {
-    crate::domain::Clock::now(&crate::domain::clock::SystemClock)
-}
-
-fn zoned(at: Instant) -> jiff::Zoned {
-    at.zoned(london())
-}
-
-async fn stop_signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
+        Err(error) => super::report_failure(error),
     }
 }

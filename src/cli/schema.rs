@@ -1,7 +1,7 @@
 //! The JSON Schemas of what `--json` prints and of partner files, for `docs/schemas/`.
 
-use crate::app::Summary;
-use crate::pipeline::prove::Proof;
+use crate::actions::books::Proof;
+use crate::actions::summary::Summary;
 
 /// A schema by name.
 ///

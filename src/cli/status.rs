@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{DONE, Global, WAITS, emit};
-use crate::app::{CertificateLine, Summary};
+use crate::actions::summary::{self, CertificateLine, Summary};
 use crate::domain::Reason;
 
 /// What ran, what waits, who must act
@@ -20,7 +20,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
-    let summary = app.status().await?;
+    let summary = summary::of_status(app.env()).await?;
     if args.json {
         emit(format_args!(
             "{}\n",

@@ -1,8 +1,8 @@
 //! `kith undo`: takes back what one return told.
 
 use super::{DONE, Global, emit};
-use crate::app::App;
-use crate::pipeline::undo::{Undoer, named, undo};
+use crate::actions::Actor;
+use crate::actions::undo::{undo, which};
 
 /// Take back what one return told: its entries in the record become entered in error
 #[derive(clap::Args)]
@@ -19,13 +19,10 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
-    let (by, because) = (args.by.trim(), args.because.trim());
-    if by.is_empty() || because.is_empty() {
-        anyhow::bail!("--by and --because must say something");
-    }
+    let actor = Actor::new(&args.by, &args.because)?;
     let app = global.open(None).await?;
-    let id = which(&app, &args.file).await?;
-    let done = undo(app.env(), id, &Undoer { by, because }).await?;
+    let id = which(app.env(), &args.file).await?;
+    let done = undo(app.env(), id, &actor).await?;
     app.close().await;
     let Some(done) = done else {
         anyhow::bail!("there is no return {id}")
@@ -45,22 +42,4 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         ))?;
     }
     Ok(DONE)
-}
-
-/// The number of the return that is meant.
-async fn which(app: &App, said: &str) -> anyhow::Result<i64> {
-    if let Ok(id) = said.parse() {
-        return Ok(id);
-    }
-    match named(app.env(), said).await?.as_slice() {
-        [] => anyhow::bail!("no return came under this name"),
-        [id] => Ok(*id),
-        several => {
-            let numbers: Vec<String> = several.iter().map(ToString::to_string).collect();
-            anyhow::bail!(
-                "several returns came under this name: say which by its number, {}",
-                numbers.join(", ")
-            )
-        }
-    }
 }

@@ -10,17 +10,15 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::identify::{self, Identify};
-use super::trace::leg_of;
-use super::{DONE, Global, emit, known};
+use super::{DONE, Global, emit};
+use crate::actions::explain::{
+    self, Decided, Explainer, Explanation, Folder, Holds, LegOutcome, PartnerLines,
+};
+use crate::actions::history::leg_of;
+use crate::actions::known;
 use crate::app::App;
-use crate::domain::{Reason, Stage};
-use crate::json::Arena;
-use crate::pipeline::select::Holds;
-use crate::pipeline::story::{Decided, Fate, PartnerLines, Story, Teller};
-use crate::pipeline::{Folder, known as known_before, referral_look};
+use crate::domain::Reason;
 
-/// Legs read at a time.
-const PAGE: i64 = 500;
 /// Bytes of an id on standard input.
 const ID_BYTES_MAX: u64 = 4_096;
 
@@ -77,7 +75,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
 
 async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
     let env = app.env();
-    let mut teller = Teller::new(env);
+    let mut teller = Explainer::new(env);
     let again = args.as_of.is_some();
     if let Some(input) = &args.input {
         return brought(app, args, &mut teller, input).await;
@@ -91,14 +89,9 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
             .take(ID_BYTES_MAX)
             .read_to_string(&mut id)
             .context("reading standard input")?;
-        let source = source(app, args)?;
-        let look = referral_look(env, source, id.trim().as_bytes());
-        let leg = env.store.legs_by_look(vec![look]).await?.pop();
-        leg.ok_or_else(|| {
-            anyhow::anyhow!("no referral with this id has a reference: it was not ours or has not come; bring its record with --input")
-        })?
+        explain::leg_of_request(env, source(app, args)?, id.trim()).await?
     } else {
-        leg_of(app, args.reference.as_deref().unwrap_or_default()).await?
+        leg_of(env, args.reference.as_deref().unwrap_or_default()).await?
     };
     let story = teller.leg(&leg, again).await?;
     if story.decided.is_none() {
@@ -121,7 +114,7 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
 }
 
 /// Every leg of the source, or of all; then what has no leg, counted.
-async fn all(app: &App, args: &Args, teller: &mut Teller<'_>) -> anyhow::Result<()> {
+async fn all(app: &App, args: &Args, teller: &mut Explainer<'_>) -> anyhow::Result<()> {
     let env = app.env();
     if let Some(id) = &args.source {
         let ids = env.sources.iter();
@@ -130,36 +123,23 @@ async fn all(app: &App, args: &Args, teller: &mut Teller<'_>) -> anyhow::Result<
     let wanted = |id: &str| args.source.as_deref().is_none_or(|wanted| wanted == id);
     let mut after = 0;
     loop {
-        let legs = env.store.legs_after(after, PAGE).await?;
-        let Some(last) = legs.last() else { break };
-        after = last.id;
-        for leg in &legs {
-            let story = teller.leg(leg, args.as_of.is_some()).await?;
-            if wanted(&story.source) {
-                let shown = in_json(&story, None, args.partner.as_deref());
-                emit(format_args!("{shown}\n"))?;
-            }
+        let page = teller.page(after, args.as_of.is_some()).await?;
+        let Some((last, _)) = page.last() else { break };
+        after = *last;
+        for (_, story) in page.iter().filter(|(_, story)| wanted(&story.source)) {
+            let shown = in_json(story, None, args.partner.as_deref());
+            emit(format_args!("{shown}\n"))?;
         }
     }
-    let books = env.store.books(0).await?;
-    for source in env
-        .sources
-        .iter()
-        .filter(|source| wanted(&source.config.id))
-    {
-        let count = |stage: Stage, reason: Reason| -> u64 {
-            let of = books
-                .iter()
-                .filter(|book| book.source == source.strand && book.stage == stage);
-            of.filter_map(|book| book.counts.reasons().get(&reason))
-                .sum()
-        };
-        let counted = json!({
-            Reason::NotOurs.code(): count(Stage::Select, Reason::NotOurs),
-            Reason::Unreadable.code(): count(Stage::Pull, Reason::Unreadable),
-        });
-        let line = json!({"source": source.config.id, "without_reference": counted});
-        emit(format_args!("{line}\n"))?;
+    for (source, counts) in explain::without_reference(env).await? {
+        if wanted(&source) {
+            let counted: serde_json::Map<String, Value> = counts
+                .into_iter()
+                .map(|(reason, count)| (reason.code().to_owned(), json!(count)))
+                .collect();
+            let line = json!({"source": source, "without_reference": counted});
+            emit(format_args!("{line}\n"))?;
+        }
     }
     Ok(())
 }
@@ -168,7 +148,7 @@ async fn all(app: &App, args: &Args, teller: &mut Teller<'_>) -> anyhow::Result<
 async fn brought(
     app: &App,
     args: &Args,
-    teller: &mut Teller<'_>,
+    teller: &mut Explainer<'_>,
     input: &Path,
 ) -> anyhow::Result<()> {
     let env = app.env();
@@ -179,17 +159,11 @@ async fn brought(
     let folder = Folder::open(input, &env.config.home.join("var/tmp"))?;
     super::print_diagnostics(folder.diagnostics());
     for index in 0..folder.len() {
-        let dossier = folder.dossier(index)?;
-        let place = folder.place(index).text();
-        let arena = Arena::default();
-        let story = match dossier.trees(&arena) {
-            Err(_) => None,
-            Ok(trees) => match known_before(env, source, &dossier, &trees).await? {
-                (Some(leg), _) => Some(teller.leg(&leg, args.as_of.is_some()).await?),
-                (None, before) => Some(teller.brought(source, &trees, before)),
-            },
+        let again = args.as_of.is_some();
+        let found = teller.of_folder(source, &folder, index, again).await?;
+        let Some((place, story)) = found else {
+            continue;
         };
-        let Some(story) = story else { continue };
         if args.json {
             let shown = in_json(&story, Some(&place), args.partner.as_deref());
             emit(format_args!("{shown}\n"))?;
@@ -216,11 +190,11 @@ fn source(app: &App, args: &Args) -> anyhow::Result<usize> {
     }
 }
 
-fn fate(fate: &Fate) -> Value {
+fn fate(fate: &LegOutcome) -> Value {
     json!({"state": fate.state, "reason": fate.reason.map(Reason::code), "partner": fate.partner})
 }
 
-fn in_json(story: &Story, place: Option<&str>, partner: Option<&str>) -> Value {
+fn in_json(story: &Explanation, place: Option<&str>, partner: Option<&str>) -> Value {
     let life: Vec<Value> = story
         .life
         .iter()
@@ -279,7 +253,7 @@ fn chosen(decided: &Decided, partner: &PartnerLines) -> bool {
     fate.partner.as_deref() == Some(partner.id.as_str())
 }
 
-fn print(story: &Story, place: Option<&str>, only: Option<&str>) -> anyhow::Result<()> {
+fn print(story: &Explanation, place: Option<&str>, only: Option<&str>) -> anyhow::Result<()> {
     let name = story.reference.as_deref().or(place).unwrap_or_default();
     emit(format_args!("{name} is {}\n", in_words(&story.fate)))?;
     match story.pulled_before {
@@ -329,7 +303,7 @@ fn print(story: &Story, place: Option<&str>, only: Option<&str>) -> anyhow::Resu
         .try_for_each(|partner| print_partner(partner, chosen(decided, partner)))
 }
 
-fn in_words(fate: &Fate) -> String {
+fn in_words(fate: &LegOutcome) -> String {
     let partner = fate
         .partner
         .as_ref()

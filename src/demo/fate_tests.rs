@@ -12,9 +12,9 @@ use super::services::To;
 use crate::domain::{Action, Entropy};
 use crate::json::Arena;
 use crate::partner::{Rules, SourceFacts};
-use crate::pipeline::dossier::{Bytes, Dossier, Setting};
 use crate::pipeline::map;
-use crate::pipeline::select::{Decision, Known, SourceRules, Trail, Unnamed, decide};
+use crate::pipeline::referral::{Bytes, Referral, Setting};
+use crate::pipeline::select::{Decision, PriorLegs, SourceRules, Trail, Unnamed, decide};
 
 /// What the practice of this person serves.
 fn served(person: &Person) -> Vec<Value> {
@@ -28,7 +28,7 @@ fn served(person: &Person) -> Vec<Value> {
         .collect()
 }
 
-fn dossier(person: &Person) -> Dossier {
+fn referral(person: &Person) -> Referral {
     let served = served(person);
     let of = |kind: &str| -> Option<Bytes> {
         let resource = served
@@ -36,12 +36,12 @@ fn dossier(person: &Person) -> Dossier {
             .find(|resource| resource["resourceType"] == kind)?;
         Some(Arc::from(resource.to_string().into_bytes()))
     };
-    let mut dossier = Dossier::of_request(of("ServiceRequest").unwrap());
-    dossier.patient = of("Patient");
-    dossier.requester = of("Practitioner");
-    dossier.practice = of("Organization");
-    dossier.consent = of("Consent");
-    dossier
+    let mut referral = Referral::of_request(of("ServiceRequest").unwrap());
+    referral.patient = of("Patient");
+    referral.requester = of("Practitioner");
+    referral.practice = of("Organization");
+    referral.consent = of("Consent");
+    referral
 }
 
 fn rules() -> Rules {
@@ -55,9 +55,9 @@ fn rules() -> Rules {
 }
 
 fn found(person: &Person, rules: &Rules) -> Fate {
-    let dossier = dossier(person);
+    let referral = referral(person);
     let arena = Arena::default();
-    let trees = dossier.trees(&arena).unwrap();
+    let trees = referral.trees(&arena).unwrap();
     let practice = &PRACTICES[usize::from(person.second_practice())];
     let source = SourceFacts {
         name: practice.name,
@@ -87,7 +87,7 @@ fn found(person: &Person, rules: &Rules) -> Fate {
         &view,
         trees.consent(),
         &source,
-        Known::default(),
+        PriorLegs::default(),
         &mut Trail::silent(),
     ) {
         Decision::NotOurs => Fate::NotServed,

@@ -10,13 +10,13 @@ mod fate_tests;
 mod home;
 #[cfg(test)]
 mod loop_tests;
-mod night;
+mod names;
+mod narration;
 mod people;
 mod resources;
 mod returns;
-mod roll;
+mod run_summary;
 mod services;
-mod tale;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -26,16 +26,18 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 
 use self::home::Home;
-use self::night::Night;
 use self::people::{Fate, Person, Trouble, people};
 use self::resources::{Change, bundle, changed};
 use self::returns::{Client, Returned, clients};
 use self::services::To;
-use crate::app::{App, Only, Options};
+use crate::actions::books;
+use crate::app::{App, Options};
+use crate::daemon::{self, Only};
 use crate::domain::clock::FixedClock;
 use crate::domain::{Entropy, Instant, Stage};
 use crate::sandbox::{self, Sandbox};
 use crate::tabular::RowsByAction;
+use run_summary::Night;
 
 /// When the demo takes place.
 const NOW: &str = "2026-11-23T06:00:00Z";
@@ -95,7 +97,7 @@ pub(crate) async fn run(options: DemoOptions, out: &mut dyn Write) -> anyhow::Re
     close_the_month(&app, &home, &mut story).await?;
     app.close().await;
     let differences = expect::differences(&story);
-    out.write_all(tale::tell(&story, &home, &differences).as_bytes())?;
+    out.write_all(narration::tell(&story, &home, &differences).as_bytes())?;
     if options.keep_running {
         let [first, second] = systems.base_urls();
         writeln!(
@@ -128,15 +130,16 @@ async fn open(home: &Home, at: &str, entropy: Entropy) -> anyhow::Result<App> {
 
 /// A week on, at two in the morning: every day is sealed, the report of the month's last night is issued, and all is proved.
 async fn close_the_month(app: &App, home: &Home, story: &mut Story) -> anyhow::Result<()> {
-    app.run_once(&[Stage::Reconcile], &Only::default())
+    daemon::run(app.env(), &[Stage::Reconcile], &Only::default())
         .await
         .context("closing the month")?;
-    let reports = app
-        .report(None, None, None)
+    let reports = books::report(app.env(), None, None, None)
         .await
         .context("writing the report")?;
     story.reports = reports.iter().map(|path| home.relative(path)).collect();
-    let proof = app.prove(false).await.context("proving the books")?;
+    let proof = books::proof(app.env(), false)
+        .await
+        .context("proving the books")?;
     story.balanced = proof.balanced;
     story.findings = proof
         .findings
@@ -190,7 +193,9 @@ async fn play(app: &App, home: &Home, systems: &Systems) -> anyhow::Result<Story
 }
 
 async fn night(app: &App) -> anyhow::Result<Night> {
-    let summary = app.run_once(&Stage::ALL, &Only::default()).await?;
+    let summary = daemon::run(app.env(), &Stage::ALL, &Only::default())
+        .await?
+        .summary;
     Night::of(&summary).context("reading the summary of a run")
 }
 

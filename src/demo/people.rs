@@ -4,7 +4,7 @@
 //! from how they were made, so that the script can be held against it. Nobody here exists: NHS numbers are from the
 //! range that is never issued, telephone numbers from those kept for drama.
 
-use super::roll::{DEBT, GYM, LINK, RIVERSIDE, Row, TROUBLED};
+use super::names::{DEBT, GYM, LINK, RIVERSIDE, Row, TROUBLED};
 use super::services::To;
 
 /// What is odd about a referral.

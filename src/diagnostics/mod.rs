@@ -178,6 +178,18 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, candidate)| candidate)
 }
 
+/// The installation cannot be opened: every reason at once.
+#[derive(Debug, thiserror::Error)]
+#[error("{} problems keep the installation from opening", .0.len())]
+pub(crate) struct Refused(pub(crate) Vec<Diagnostic>);
+
+impl Refused {
+    /// The one reason.
+    pub(crate) fn one(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -136,6 +136,11 @@ impl Clock for FixedClock {
     }
 }
 
+/// A month as year × 12 + month − 1.
+pub(crate) fn month_number(day: jiff::civil::Date) -> i64 {
+    i64::from(day.year()) * 12 + i64::from(day.month()) - 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

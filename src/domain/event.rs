@@ -62,6 +62,11 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
+    /// The kind with this word.
+    pub(crate) fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// Whether an event of this kind becomes an Observation.
     pub(crate) fn observed(self) -> bool {
         matches!(

@@ -36,6 +36,8 @@ pub(crate) const DROP_ROWS_MAX: usize = 50_000;
 pub(crate) const DROPS_TOGETHER: usize = 16;
 /// Columns of a drop.
 pub(crate) const DROP_COLUMNS_MAX: usize = 100;
+/// Bytes of a return.
+pub(crate) const RETURN_BYTES_MAX: u64 = 20 * 1024 * 1024;
 /// Files taken from one `in/` a run.
 pub(crate) const RETURN_FILES_MAX: usize = 200;
 /// Diagnostics kept of one file.
@@ -101,10 +103,12 @@ pub(crate) const REQUESTS_PER_SECOND_MAX: u32 = 1_000;
 /// Bytes of a secret, a key or a certificate file.
 pub(crate) const SECRET_BYTES_MAX: u64 = 1024 * 1024;
 /// Turns of one leg: a leg that moves every hour for a year has fewer.
-pub(crate) const LEG_TURNS_MAX: usize = 10_000;
+pub(crate) const LEG_ENTRIES_MAX: usize = 10_000;
 /// Legs of a partner whose lives are walked to say how many were open at an instant.
 pub(crate) const CAPACITY_LEGS_MAX: usize = 20_000;
 /// Example files of one partner.
 pub(crate) const EXAMPLES_MAX: usize = 500;
 /// Bytes of one example's expected rows.
 pub(crate) const EXAMPLE_BYTES_MAX: u64 = 16 << 20;
+/// Characters of the name of somebody who acts: it stands in the ledger.
+pub(crate) const ACTOR_NAME_MAX: usize = 100;

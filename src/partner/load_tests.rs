@@ -6,7 +6,7 @@ use super::super::view::{LegFacts, SourceFacts, View};
 use super::*;
 use crate::domain::{Action, EventKind, Reason};
 use crate::json::Json;
-use crate::partner::model::Told;
+use crate::partner::model::EventRule;
 use crate::tabular::UnencodableRule::{Hold, LetterOrHold};
 
 const PARTNER: &str = r#"[partner]
@@ -413,7 +413,7 @@ fn a_link_worker_refers_on_and_is_made_again_alone() {
         event.headers(),
         ["Referred on", "Refer on to", "For what", "Agreed to share?"]
     );
-    let Told::Onward {
+    let EventRule::Onward {
         codes,
         activity: Some((_, activities)),
         consent_yes,

@@ -38,7 +38,7 @@ pub(crate) use codes::TriggerKind;
 pub(crate) use instruments::{Instrument, Item};
 pub(crate) use layout::read_schedule;
 pub(crate) use load::{Rules, bytes_within, partner_named_in};
-pub(crate) use model::{Collect, CollectEvent, Column, Partner, PartnerKind, Told, Volume};
+pub(crate) use model::{Collect, CollectEvent, Column, EventRule, Partner, PartnerKind, Volume};
 pub(crate) use sees::{Part, Seen, elements, seen};
 pub(crate) use view::{LegFacts, SourceFacts, View};
 pub(crate) use wanted::Wanted;

@@ -370,12 +370,12 @@ pub(crate) struct Acknowledged {
 pub(crate) struct CollectEvent {
     /// Header of the column with the date.
     pub(crate) on: Option<String>,
-    pub(crate) told: Told,
+    pub(crate) told: EventRule,
 }
 
 /// What the columns of an event say.
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum EventRule {
     /// Codes lead to a word of `ATTENDANCE`.
     Attendance { column: String, codes: CodeMap },
     Measure {
@@ -409,12 +409,12 @@ impl CollectEvent {
     /// The kind of event.
     pub(crate) fn kind(&self) -> EventKind {
         match self.told {
-            Told::Attendance { .. } => EventKind::Attendance,
-            Told::Measure { .. } => EventKind::Measure,
-            Told::Status { .. } => EventKind::Status,
-            Told::Acknowledged(_) => EventKind::Acknowledged,
-            Told::Note { .. } => EventKind::Note,
-            Told::Onward { .. } => EventKind::Onward,
+            EventRule::Attendance { .. } => EventKind::Attendance,
+            EventRule::Measure { .. } => EventKind::Measure,
+            EventRule::Status { .. } => EventKind::Status,
+            EventRule::Acknowledged(_) => EventKind::Acknowledged,
+            EventRule::Note { .. } => EventKind::Note,
+            EventRule::Onward { .. } => EventKind::Onward,
         }
     }
 
@@ -422,8 +422,10 @@ impl CollectEvent {
     pub(crate) fn headers(&self) -> Vec<&str> {
         let mut headers: Vec<&str> = self.on.iter().map(String::as_str).collect();
         match &self.told {
-            Told::Attendance { column, .. } | Told::Note { column } => headers.push(column),
-            Told::Measure {
+            EventRule::Attendance { column, .. } | EventRule::Note { column } => {
+                headers.push(column)
+            }
+            EventRule::Measure {
                 occasion, items, ..
             } => {
                 if let OccasionFrom::Column { column, .. } = occasion {
@@ -431,12 +433,12 @@ impl CollectEvent {
                 }
                 headers.extend(items.iter().map(|item| item.column.as_str()));
             }
-            Told::Status { column, reason, .. } => {
+            EventRule::Status { column, reason, .. } => {
                 headers.push(column);
                 headers.extend(reason.iter().map(String::as_str));
             }
-            Told::Acknowledged(acknowledged) => headers.push(&acknowledged.column),
-            Told::Onward {
+            EventRule::Acknowledged(acknowledged) => headers.push(&acknowledged.column),
+            EventRule::Onward {
                 column,
                 activity,
                 consent_column,

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::agreement::About;
 use super::catalogue::Catalogue;
 use super::codes::{CodeMap, check_typed};
-use super::model::{PartnerKind, Told};
+use super::model::{EventRule, PartnerKind};
 use super::table::{At, Either, TableReader};
 use super::totality;
 use crate::diagnostics::{Code, Place, nearest};
@@ -68,7 +68,7 @@ impl<'t> Onward<'t> {
         table: &TableReader<'_>,
         kind: &Place,
         catalogue: &Catalogue<'_>,
-    ) -> Option<Told> {
+    ) -> Option<EventRule> {
         self.told.set(true);
         if self.refused {
             refuse(table, "kind = \"onward\"", "the event", kind);
@@ -107,7 +107,7 @@ impl<'t> Onward<'t> {
         });
         let (column, codes) = partner?;
         let (consent_column, yes) = consent?;
-        Some(Told::Onward {
+        Some(EventRule::Onward {
             column,
             codes,
             activity: match activity {

@@ -5,7 +5,7 @@
 use super::catalogue::Catalogue;
 use super::codes::{CodeMap, check_typed};
 use super::model::{
-    Acknowledged, Collect, CollectEvent, Deliver, MeasureItem, OccasionFrom, REPORTABLE, Told,
+    Acknowledged, Collect, CollectEvent, Deliver, EventRule, MeasureItem, OccasionFrom, REPORTABLE,
 };
 use super::onward::Onward;
 use super::patterns::{check_date_pattern, check_return_name};
@@ -150,7 +150,7 @@ fn read_event(
         Kind::Attendance => {
             let words: Vec<(&str, ())> = ATTENDANCE.iter().map(|(word, _)| (*word, ())).collect();
             let (column, codes) = read_value(table, catalogue, &words)?;
-            Some(Told::Attendance { column, codes })
+            Some(EventRule::Attendance { column, codes })
         }
         Kind::Status => {
             let words: Vec<(&str, ())> = REPORTABLE
@@ -159,7 +159,7 @@ fn read_event(
                 .collect();
             let reason = table.opt_string("reason");
             let (column, codes) = read_value(table, catalogue, &words)?;
-            Some(Told::Status {
+            Some(EventRule::Status {
                 column,
                 codes,
                 reason,
@@ -175,14 +175,14 @@ fn read_event(
             });
             return Some(CollectEvent {
                 on: table.opt_string("on"),
-                told: Told::Acknowledged(column?),
+                told: EventRule::Acknowledged(column?),
             });
         }
         Kind::Note => {
             let column = table.string("column");
             return Some(CollectEvent {
                 on: table.opt_string("on"),
-                told: Told::Note { column },
+                told: EventRule::Note { column },
             });
         }
         Kind::Onward => onward.read_event(table, &kind.place, catalogue),
@@ -247,7 +247,7 @@ fn read_coded_column(
     Some((column, catalogue.codes(Either::Table(inline))))
 }
 
-fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<Told> {
+fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<EventRule> {
     let id = table.text("instrument");
     let instrument = if id.value.is_empty() {
         None
@@ -296,7 +296,7 @@ fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<To
             .iter()
             .position(|known| known.id == item.item)
     });
-    Some(Told::Measure {
+    Some(EventRule::Measure {
         instrument: Box::new(instrument.clone()),
         occasion: occasion?,
         items,

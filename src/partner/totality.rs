@@ -5,7 +5,7 @@
 
 use super::catalogue::Catalogue;
 use super::codes::CodeMap;
-use super::model::{AgeYears, CollectEvent, ConsentRule, OccasionFrom, Partner, Select, Told};
+use super::model::{AgeYears, CollectEvent, ConsentRule, EventRule, OccasionFrom, Partner, Select};
 use super::table::{At, Problems, TableReader};
 use crate::diagnostics::{Code, Place, nearest};
 
@@ -129,21 +129,23 @@ pub(super) fn check_event(table: &TableReader<'_>, event: &CollectEvent, before:
     }
 }
 
-fn same(one: &Told, other: &Told) -> bool {
+fn same(one: &EventRule, other: &EventRule) -> bool {
     if let (Some((column, codes)), Some((also, others))) = (coded(one), coded(other)) {
         let kind = std::mem::discriminant(one) == std::mem::discriminant(other);
         return kind && column == also && overlap(codes, others);
     }
     match (one, other) {
-        (Told::Note { column }, Told::Note { column: also }) => column == also,
-        (Told::Acknowledged(one), Told::Acknowledged(other)) => one.column == other.column,
+        (EventRule::Note { column }, EventRule::Note { column: also }) => column == also,
+        (EventRule::Acknowledged(one), EventRule::Acknowledged(other)) => {
+            one.column == other.column
+        }
         (
-            Told::Measure {
+            EventRule::Measure {
                 instrument,
                 occasion,
                 items,
             },
-            Told::Measure {
+            EventRule::Measure {
                 instrument: also,
                 occasion: when,
                 items: others,
@@ -158,12 +160,12 @@ fn same(one: &Told, other: &Told) -> bool {
 }
 
 /// The cell that decides, of an event that is told by a code.
-fn coded(told: &Told) -> Option<(&str, &CodeMap)> {
+fn coded(told: &EventRule) -> Option<(&str, &CodeMap)> {
     match told {
-        Told::Attendance { column, codes }
-        | Told::Status { column, codes, .. }
-        | Told::Onward { column, codes, .. } => Some((column, codes)),
-        Told::Measure { .. } | Told::Acknowledged(_) | Told::Note { .. } => None,
+        EventRule::Attendance { column, codes }
+        | EventRule::Status { column, codes, .. }
+        | EventRule::Onward { column, codes, .. } => Some((column, codes)),
+        EventRule::Measure { .. } | EventRule::Acknowledged(_) | EventRule::Note { .. } => None,
     }
 }
 

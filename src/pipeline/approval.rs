@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::env::Env;
 use crate::config::Config;
 use crate::domain::Instant;
 use crate::partner::wider::{Section, Version, Wider, wider};
@@ -58,11 +57,11 @@ impl How {
 pub(crate) struct Recorded {
     pub(crate) at: Instant,
     /// The partner's strand.
-    partner: i64,
+    pub(crate) partner: i64,
     /// Hash of the partner's bundle.
     pub(crate) file: Digest,
     /// Hash of the text that says where its drops go.
-    destination: Digest,
+    pub(crate) destination: Digest,
     pub(crate) how: How,
     /// Who approved it.
     pub(crate) by: Option<String>,
@@ -232,69 +231,22 @@ pub(crate) async fn judge(
     Ok((Approval::Waits(Box::new(waiting)), folder))
 }
 
-/// Adds what a run sees for the first time to its record.
-///
-/// # Errors
-/// The store failed.
-pub(crate) async fn note(env: &Env, batch: &mut Batch) -> Result<(), StoreError> {
-    let known = recorded(&*env.store, env.strand).await?;
-    // What cannot send anything may still be written.
-    let silent = env.sources.iter().all(|source| source.config.shadow);
-    for (place, partner, at) in env.each_partner() {
-        let how = match at.approval {
-            Approval::Stands => continue,
-            Approval::New if silent || partner.shadow => continue,
-            Approval::New => How::First,
-            Approval::Narrower => How::Narrower,
-            Approval::Waits(_) => How::Waits,
-        };
-        let entry = entry(env, place, how);
-        let last = known.iter().rfind(|row| row.partner == at.strand);
-        let same = |row: &Recorded| {
-            row.how == how && row.file == entry.file && row.destination == entry.destination
-        };
-        if !last.is_some_and(same) {
-            entry.put(batch, None);
-        }
-    }
-    Ok(())
-}
-
-/// Records that a person approves the version that waits; who and why by the name and the sealed note.
-///
-/// # Errors
-/// The store failed.
-pub(crate) async fn approve(
-    env: &Env,
-    place: usize,
-    by: &str,
-    because: &str,
-) -> anyhow::Result<()> {
-    let note = env.seal_note(because).await?;
-    let id = note.0;
-    let mut batch = Batch::new(env.strand, env.now());
-    batch.notes.push(note);
-    entry(env, place, How::Approved).put(&mut batch, Some((by, id)));
-    env.store.commit(batch).await?;
-    Ok(())
-}
-
 /// One version to record.
-struct Noted<'e> {
+pub(crate) struct Noted<'e> {
     partner: &'e Partner,
     strand: i64,
-    file: Digest,
-    destination: Digest,
+    pub(crate) file: Digest,
+    pub(crate) destination: Digest,
     goes_to: String,
     how: How,
 }
 
-fn entry(env: &Env, place: usize, how: How) -> Noted<'_> {
-    let partner = &env.rules.partners[place];
-    let goes_to = destination(&env.config.home, &folder_wanted(&env.config, partner));
+/// The record of a partner's version as it stands now.
+pub(crate) fn entry<'p>(config: &Config, partner: &'p Partner, strand: i64, how: How) -> Noted<'p> {
+    let goes_to = destination(&config.home, &folder_wanted(config, partner));
     Noted {
         partner,
-        strand: env.partners[place].strand,
+        strand,
         file: partner.hash,
         destination: sha256(&[goes_to.as_bytes()]),
         goes_to,
@@ -303,7 +255,8 @@ fn entry(env: &Env, place: usize, how: How) -> Noted<'_> {
 }
 
 impl Noted<'_> {
-    fn put(self, batch: &mut Batch, act: Option<(&str, i64)>) {
+    /// Adds the row; `act`: who approved it, and the note that says why.
+    pub(crate) fn put(self, batch: &mut Batch, act: Option<(&str, i64)>) {
         let mut tail = format!(
             "\"{}\",\"{}\",\"{}\"",
             hex(&self.file),

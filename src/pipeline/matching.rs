@@ -1,6 +1,6 @@
 //! *match*: says of each row of a return whose it is and what it tells, from the file and what was delivered alone.
 //!
-//! In: the rows of a return, and what we know of the references on them. Out: one [`Finding`] a row. Keeps: a row touches
+//! In: the rows of a return, and what we know of the references on them. Out: one [`RowFinding`] a row. Keeps: a row touches
 //! only a leg of the partner that sent it; identity comes from the referral, never from the return; rows whose names and
 //! references belong to each other's people are taken for what they are, a sorted column, and nothing of the file is used.
 
@@ -8,143 +8,122 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 
+use crate::diagnostics::Code;
 use crate::domain::reference::ReferenceError;
 use crate::domain::{Disposition, EventKind, LegReference, LegState, Occasion, Reason, RowToken};
 use crate::partner::codes::CodeMap;
 use crate::partner::model::{MeasureItem, OccasionFrom};
-use crate::partner::{Collect, CollectEvent, Instrument, Told};
+use crate::partner::{Collect, CollectEvent, EventRule, Instrument};
+use crate::pipeline::delivered_rows::{Delivered, Legs, Version};
+use crate::pipeline::event::{FileFinding, ReportedEvent, RowFinding, Unusable, What};
+use crate::tabular::{Table, fold};
 
 /// What a return is read against.
-pub(crate) struct Reading<'r> {
-    pub(crate) collect: &'r Collect,
+struct Reading<'r> {
+    collect: &'r Collect,
     /// Column of each header, folded.
-    pub(crate) columns: HashMap<String, usize>,
-    pub(crate) today: Date,
+    columns: HashMap<String, usize>,
+    today: Date,
     /// By reference: what is known of the leg, `None` of a reference of nobody.
-    pub(crate) legs: &'r HashMap<LegReference, Delivered>,
-}
-
-/// What was delivered of a leg.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Delivered {
-    /// Whether the leg is the sender's, and was ever sent.
-    pub(crate) own: bool,
-    pub(crate) leg: i64,
-    pub(crate) authored_on: Option<Date>,
-    /// The day on which the leg ended, if it has.
-    pub(crate) closed_on: Option<Date>,
-    /// Each version sent: token, and identity cells by folded header.
-    pub(crate) versions: Vec<Version>,
-}
-
-/// One row as it was delivered.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Version {
-    pub(crate) token: String,
-    pub(crate) identity: Vec<(String, String)>,
+    legs: &'r Legs,
 }
 
 /// A row of a return as read.
-pub(crate) struct ReturnLine<'r> {
+struct ReturnLine<'r> {
     /// As Excel numbers it.
-    pub(crate) line: u64,
-    pub(crate) cells: Box<dyn Fn(usize) -> &'r str + 'r>,
+    line: u64,
+    cells: Box<dyn Fn(usize) -> &'r str + 'r>,
 }
 
-/// What a row tells of a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tale {
-    pub(crate) kind: EventKind,
-    pub(crate) on: Option<Date>,
-    pub(crate) what: What,
+/// The sheet, if it has every column that the agreement names.
+///
+/// # Errors
+/// The columns that are missing.
+pub(crate) fn with_columns(collect: &Collect, table: Table) -> Result<Table, Unusable> {
+    let missing = missing(collect, &columns(&table));
+    if missing.is_empty() {
+        return Ok(table);
+    }
+    let quoted: Vec<String> = missing
+        .iter()
+        .map(|header| format!("\"{header}\""))
+        .collect();
+    Err(Unusable {
+        code: Code::ReturnColumns,
+        why: format!("These columns are missing: {}", quoted.join(", ")),
+        to_do: "Use the column names we agreed, and send the sheet again",
+    })
 }
 
-/// The content of an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum What {
-    /// A word of [`crate::domain::event::ATTENDANCE`].
-    Attendance(String),
-    Measure {
-        instrument: String,
-        occasion: Occasion,
-        answers: Vec<(String, Option<i64>)>,
-    },
-    Status {
-        state: LegState,
-        reason: String,
-    },
-    Acknowledged,
-    Note(String),
-    /// Id of the partner the person is referred on to, and whether they agreed to be shared with it.
-    Onward {
-        partner: String,
-        activity: Option<String>,
-        agreed: bool,
-    },
+/// The references on a sheet.
+pub(crate) fn references(collect: &Collect, table: &Table) -> Vec<LegReference> {
+    let nobody = Legs::new();
+    // No day is asked of a reference.
+    let reading = Reading {
+        collect,
+        columns: columns(table),
+        today: Date::ZERO,
+        legs: &nobody,
+    };
+    let lines = lines(table);
+    let references = lines.iter().filter_map(|line| reading.reference(line).ok());
+    references.collect()
+}
+
+/// Says of each row of a sheet whose it is and what it tells.
+pub(crate) fn read(collect: &Collect, table: &Table, legs: &Legs, today: Date) -> FileFinding {
+    let reading = Reading {
+        collect,
+        columns: columns(table),
+        today,
+        legs,
+    };
+    reading.read(&lines(table))
+}
+
+/// Column of each header, folded; of two columns with one name the first counts.
+fn columns(table: &Table) -> HashMap<String, usize> {
+    let mut columns = HashMap::new();
+    for (column, header) in table.header.iter().enumerate() {
+        columns.entry(fold(header)).or_insert(column);
+    }
+    columns
+}
+
+fn lines(table: &Table) -> Vec<ReturnLine<'_>> {
+    table
+        .rows
+        .iter()
+        .map(|row| ReturnLine {
+            line: row.line,
+            cells: Box::new(move |column| row.cell(column)),
+        })
+        .collect()
 }
 
 /// Why a row is held, and the header of the cell that is wrong.
 type Wrong = (Reason, Option<String>);
 
-/// What is found of a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub(crate) line: u64,
-    pub(crate) disposition: Disposition,
-    pub(crate) reason: Option<Reason>,
-    /// Leg of the sender's own that the row is about; 0 of none.
-    pub(crate) leg: i64,
-    pub(crate) events: Vec<Tale>,
-    /// The row takes back what it had told.
-    pub(crate) withdrawn: bool,
-    /// Header of the cell that is wrong.
-    pub(crate) column: Option<String>,
-}
-
-/// What is found of a file.
-pub(crate) struct FileFinding {
-    pub(crate) rows: Vec<Finding>,
-    /// References and names belong to each other's rows.
-    pub(crate) sorted: bool,
-}
-
-/// Headers and cells are compared without regard to case and inner white space.
-pub(crate) fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for word in crate::tabular::unguard(text).split_whitespace() {
-        if !folded.is_empty() {
-            folded.push(' ');
-        }
-        folded.extend(word.chars().flat_map(char::to_lowercase));
-    }
-    folded
+/// Headers that the partner file reads and the return lacks.
+fn missing(collect: &Collect, columns: &HashMap<String, usize>) -> Vec<String> {
+    let mut needed = vec![collect.reference.as_str()];
+    needed.extend(collect.events.iter().flat_map(CollectEvent::headers));
+    needed.extend(collect.withdrawn.iter().map(|said| said.column.as_str()));
+    let mut missing: Vec<String> = needed
+        .into_iter()
+        .filter(|header| !columns.contains_key(&fold(header)))
+        .map(str::to_owned)
+        .collect();
+    missing.dedup();
+    missing
 }
 
 impl Reading<'_> {
-    /// Headers that the partner file reads and the return lacks.
-    pub(crate) fn missing(&self) -> Vec<String> {
-        let mut needed = vec![self.collect.reference.as_str()];
-        needed.extend(self.collect.events.iter().flat_map(CollectEvent::headers));
-        needed.extend(
-            self.collect
-                .withdrawn
-                .iter()
-                .map(|said| said.column.as_str()),
-        );
-        let mut missing: Vec<String> = needed
-            .into_iter()
-            .filter(|header| !self.columns.contains_key(&fold(header)))
-            .map(str::to_owned)
-            .collect();
-        missing.dedup();
-        missing
-    }
-
     /// The reference on a row.
     ///
     /// # Errors
     /// Why it is none.
-    pub(crate) fn reference(&self, row: &ReturnLine<'_>) -> Result<LegReference, Reason> {
+    fn reference(&self, row: &ReturnLine<'_>) -> Result<LegReference, Reason> {
         match LegReference::parse(self.cell(row, &self.collect.reference)) {
             Ok(reference) => Ok(reference),
             Err(ReferenceError::Length(0)) => Err(Reason::NoReference),
@@ -153,7 +132,7 @@ impl Reading<'_> {
     }
 
     /// Reads every row.
-    pub(crate) fn read(&self, rows: &[ReturnLine<'_>]) -> FileFinding {
+    fn read(&self, rows: &[ReturnLine<'_>]) -> FileFinding {
         let placed: Vec<Result<&Delivered, Reason>> =
             rows.iter().map(|row| self.place(row)).collect();
         let disagreeing: Vec<usize> = (0..rows.len())
@@ -175,7 +154,7 @@ impl Reading<'_> {
             .zip(&placed)
             .enumerate()
             .map(|(index, (row, placed))| match placed {
-                Err(reason) => Finding {
+                Err(reason) => RowFinding {
                     line: row.line,
                     disposition: ending(*reason),
                     reason: Some(*reason),
@@ -296,8 +275,8 @@ impl Reading<'_> {
             }
             for event in &self.collect.events {
                 if let (
-                    Told::Status { .. },
-                    Ok(Some(Tale {
+                    EventRule::Status { .. },
+                    Ok(Some(ReportedEvent {
                         on: Some(on),
                         what: What::Status { state, .. },
                         ..
@@ -324,7 +303,7 @@ impl Reading<'_> {
         row: &ReturnLine<'_>,
         delivered: &Delivered,
         closed_on: Option<Date>,
-    ) -> Finding {
+    ) -> RowFinding {
         let mut events = Vec::new();
         for event in &self.collect.events {
             match self.told(row, event, delivered) {
@@ -345,7 +324,7 @@ impl Reading<'_> {
         if let Some(acknowledged) = &self.collect.acknowledged
             && listed(&acknowledged.values, self.cell(row, &acknowledged.column))
         {
-            events.push(Tale {
+            events.push(ReportedEvent {
                 kind: EventKind::Acknowledged,
                 on: None,
                 what: What::Acknowledged,
@@ -354,7 +333,7 @@ impl Reading<'_> {
         if self.collect.hold_all && !events.is_empty() {
             return held(row, delivered.leg, Reason::IdentityMismatch, None);
         }
-        Finding {
+        RowFinding {
             line: row.line,
             disposition: Disposition::Accepted,
             reason: None,
@@ -379,13 +358,13 @@ impl Reading<'_> {
         row: &ReturnLine<'_>,
         event: &CollectEvent,
         delivered: &Delivered,
-    ) -> Result<Option<Tale>, Wrong> {
+    ) -> Result<Option<ReportedEvent>, Wrong> {
         let Some(what) = self.what(row, event)? else {
             return Ok(None);
         };
         let kind = event.kind();
         if !kind.observed() && kind != EventKind::Onward {
-            return Ok(Some(Tale {
+            return Ok(Some(ReportedEvent {
                 kind,
                 on: None,
                 what,
@@ -410,7 +389,7 @@ impl Reading<'_> {
         if early.is_some_and(|early| on < early) {
             return Err(wrong(Reason::TooEarly));
         }
-        Ok(Some(Tale {
+        Ok(Some(ReportedEvent {
             kind,
             on: Some(on),
             what,
@@ -421,16 +400,16 @@ impl Reading<'_> {
     fn what(&self, row: &ReturnLine<'_>, event: &CollectEvent) -> Result<Option<What>, Wrong> {
         let written = |column: &str| Some(self.cell(row, column)).filter(|cell| !cell.is_empty());
         Ok(match &event.told {
-            Told::Attendance { column, codes } => match written(column) {
+            EventRule::Attendance { column, codes } => match written(column) {
                 None => None,
                 Some(cell) => Some(What::Attendance(word(codes, cell, column)?.to_owned())),
             },
-            Told::Measure {
+            EventRule::Measure {
                 instrument,
                 occasion,
                 items,
             } => self.measure(row, instrument, occasion, items)?,
-            Told::Status {
+            EventRule::Status {
                 column,
                 codes,
                 reason,
@@ -444,12 +423,12 @@ impl Reading<'_> {
                         .map_or(String::new(), |header| self.cell(row, header).to_owned()),
                 }),
             },
-            Told::Acknowledged(acknowledged) => {
+            EventRule::Acknowledged(acknowledged) => {
                 listed(&acknowledged.values, self.cell(row, &acknowledged.column))
                     .then_some(What::Acknowledged)
             }
-            Told::Note { column } => written(column).map(|cell| What::Note(cell.to_owned())),
-            Told::Onward {
+            EventRule::Note { column } => written(column).map(|cell| What::Note(cell.to_owned())),
+            EventRule::Onward {
                 column,
                 codes,
                 activity,
@@ -528,8 +507,8 @@ fn word<'c>(codes: &'c CodeMap, cell: &str, header: &str) -> Result<&'c str, Wro
         .ok_or_else(|| wrong(Reason::UnknownCode, header))
 }
 
-fn held(row: &ReturnLine<'_>, leg: i64, reason: Reason, column: Option<String>) -> Finding {
-    Finding {
+fn held(row: &ReturnLine<'_>, leg: i64, reason: Reason, column: Option<String>) -> RowFinding {
+    RowFinding {
         line: row.line,
         disposition: Disposition::Held,
         reason: Some(reason),

@@ -4,83 +4,40 @@
 //! room leaves it accepted, repeated, rejected or held. Select and map have no state of their own: pull calls them on
 //! each referral, and again on those that wait.
 
+pub(crate) mod apply;
 pub(crate) mod approval;
-mod collect;
-mod deliver;
-pub(crate) mod dossier;
-pub(crate) mod env;
-pub(crate) mod gp;
-pub(crate) mod intake_lookup;
-pub(crate) mod kept;
-pub(crate) mod life;
+pub(crate) mod change;
+pub(crate) mod decide;
+pub(crate) mod deliver;
+pub(crate) mod delivered_rows;
+pub(crate) mod drop_bytes;
+pub(crate) mod event;
+pub(crate) mod gp_client;
+pub(crate) mod ingest;
+pub(crate) mod lookup_keys;
 pub(crate) mod map;
-mod matching;
-mod observe;
-pub(crate) mod preview;
-pub(crate) mod prove;
-mod pull;
-mod push;
-pub(crate) mod ready;
-mod receipt;
-mod reconcile;
-mod redecide;
-pub(crate) mod replay;
-pub(crate) mod reveal;
+pub(crate) mod matching;
+pub(crate) mod pull;
+pub(crate) mod push;
+pub(crate) mod receive;
+pub(crate) mod reconcile;
+pub(crate) mod referral;
+pub(crate) mod run;
+pub(crate) mod sealed_inputs;
 pub(crate) mod select;
-pub(crate) mod story;
-pub(crate) mod undo;
-mod watch;
-mod workers;
+pub(crate) mod watch;
+pub(crate) mod workers;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use collect::month_number;
-use env::Env;
-pub(crate) use pull::folder::{Folder, list as list_extracts};
-pub(crate) use pull::{known, referral_look};
-pub(crate) use redecide::{Said, Verdict, open_beside, redecide};
+use decide::again::Said;
+use receive::Inbox;
+use run::{Env, Only, StageOutcome};
 
-use crate::diagnostics::Diagnostic;
-use crate::domain::{Counts, Stage};
+use crate::domain::Stage;
+use crate::transport::{Candidate, Place};
 
-/// Restricts a run to one source or partner.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Only {
-    pub(crate) source: Option<String>,
-    pub(crate) partner: Option<String>,
-    /// Take returns only when they have stood still: nobody watches, and a sheet may still be growing.
-    pub(crate) settled: bool,
-}
-
-/// What a room did, beside its books in the store.
-#[derive(Debug, Default)]
-pub(crate) struct StageOutcome {
-    pub(crate) counts: BTreeMap<Stage, Counts>,
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    /// What could not be reached: work that is left for the next run.
-    pub(crate) unreachable: Vec<Diagnostic>,
-}
-
-impl StageOutcome {
-    fn count(&mut self, stage: Stage, counts: &Counts) {
-        self.counts.entry(stage).or_default().merge(counts);
-    }
-
-    fn add_totals(&mut self, totals: &pull::Totals) {
-        for (stage, counts) in totals {
-            self.count(*stage, counts);
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.add_totals(&other.counts);
-        self.diagnostics.extend(other.diagnostics);
-        self.unreachable.extend(other.unreachable);
-    }
-}
-
-/// From the GP systems to the partners.
+/// From the GP systems to the partners: *pull*, *select* and *map* on what came and on what waits, *deliver*.
 async fn run_outbound(
     env: &Arc<Env>,
     run: i64,
@@ -92,14 +49,14 @@ async fn run_outbound(
         outcome.merge(pull::run(env, run, only).await?);
     }
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Map) {
-        outcome.merge(redecide::run(env, run, only).await?);
+        outcome.merge(decide::again::run(env, run, only).await?);
     }
     // Before each drop, and nightly.
     if wanted.contains(&Stage::Deliver) || wanted.contains(&Stage::Reconcile) {
-        outcome.merge(watch::run(env, run, only, watch::Scope::Open).await?);
+        outcome.merge(watch_over(env, run, only, watch::Scope::Open).await?);
     }
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Deliver) {
-        outcome.merge(redecide::stand_back(env, run).await?);
+        outcome.merge(decide::again::stand_back(env, run).await?);
     }
     if wanted.contains(&Stage::Deliver) {
         outcome.merge(deliver::run(env, run, only).await?);
@@ -109,7 +66,7 @@ async fn run_outbound(
     Ok(outcome)
 }
 
-/// From the partners to the GP record.
+/// From the partners to the GP record: *collect*, *match*, *push*.
 async fn run_inbound(
     env: &Arc<Env>,
     run: i64,
@@ -118,13 +75,18 @@ async fn run_inbound(
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Collect) || wanted.contains(&Stage::Match) {
-        outcome.merge(collect::run(env, run, only).await?);
+        for inbox in receive::inboxes(env, only, &mut outcome) {
+            for candidate in &inbox.candidates {
+                let done = take_return(env, run, &inbox, candidate, &mut outcome).await;
+                inbox.settled(done, &mut outcome)?;
+            }
+        }
     }
     if wanted.contains(&Stage::Push) {
         if !env.readings.has_watched()
             && let Some(scope) = watch::before_writes(env).await?
         {
-            outcome.merge(watch::run(env, run, only, scope).await?);
+            outcome.merge(watch_over(env, run, only, scope).await?);
             outcome.merge(deliver::at_once(env, run, only).await?);
         }
         outcome.merge(push::run(env, run, only).await?);
@@ -132,7 +94,50 @@ async fn run_inbound(
     Ok(outcome)
 }
 
-/// Runs the rooms wanted, in the data's order, and then the books.
+/// One return: *collect* makes a sheet of it, *match* finds whose each row is, and what the rows tell is applied.
+async fn take_return(
+    env: &Env,
+    run: i64,
+    inbox: &Inbox<'_>,
+    candidate: &Candidate,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<()> {
+    let (taken, sheet) = inbox.take(env, candidate).await?;
+    let sheet = sheet.and_then(|sheet| matching::with_columns(inbox.collect, sheet));
+    let (receipt, place) = match &sheet {
+        Ok(sheet) => {
+            let references = matching::references(inbox.collect, sheet);
+            let delivered = delivered_rows::delivered(env, taken.partner, references).await?;
+            let found = matching::read(inbox.collect, sheet, &delivered, env.today());
+            let found = apply::record(env, run, &taken, sheet, found, outcome).await?;
+            let receipt = apply::receipt::of_rows(inbox.partner, &taken, sheet, &found.rows)?;
+            (receipt, Place::Done)
+        }
+        Err(unusable) => {
+            apply::refuse(env, run, &taken, unusable, outcome).await?;
+            let receipt = apply::receipt::of_refusal(inbox.partner, &taken, unusable)?;
+            (receipt, Place::Refused)
+        }
+    };
+    inbox.answer(env, candidate, (&receipt.csv, &receipt.json), place)?;
+    Ok(())
+}
+
+/// Reads open legs again, and decides anew on those that are found again.
+async fn watch_over(
+    env: &Arc<Env>,
+    run: i64,
+    only: &Only,
+    scope: watch::Scope,
+) -> anyhow::Result<StageOutcome> {
+    let (outcome, found_again) = watch::run(env, run, only, scope).await?;
+    for leg in found_again {
+        decide::again::redecide(env, leg, Said::default()).await?;
+    }
+    Ok(outcome)
+}
+
+/// Runs the stages wanted, in the data's order, and then the books.
 ///
 /// # Errors
 /// The store failed: nothing can be recorded, so nothing more is done.

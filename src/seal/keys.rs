@@ -6,7 +6,7 @@ use std::path::Path;
 use aws_lc_rs::{aead, hkdf};
 use zeroize::Zeroize;
 
-use super::{Digest, HolderKey, Look, SealError, Spot, first_half, mac};
+use super::{Digest, HolderKey, LookupKey, SealError, Spot, first_half, mac};
 
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ pub(crate) fn read_seal_key(path: &Path) -> Result<[u8; 32], KeyFileError> {
 /// The keys of an open installation: they live in memory only.
 pub(crate) struct Keys {
     wrap: HolderKey,
-    look: [u8; 32],
+    lookup: [u8; 32],
     digest: [u8; 32],
     token: [u8; 32],
     seal: [u8; 32],
@@ -73,7 +73,7 @@ impl std::fmt::Debug for Keys {
 impl Drop for Keys {
     fn drop(&mut self) {
         for key in [
-            &mut self.look,
+            &mut self.lookup,
             &mut self.digest,
             &mut self.token,
             &mut self.seal,
@@ -85,18 +85,22 @@ impl Drop for Keys {
 
 impl Keys {
     /// The wrapping key of a seal key for one installation.
-    pub(crate) fn wrapping(seal_key: &[u8; 32], installation: &Look, generation: u32) -> HolderKey {
+    pub(crate) fn wrapping(
+        seal_key: &[u8; 32],
+        installation: &LookupKey,
+        generation: u32,
+    ) -> HolderKey {
         let mut info = b"kith 1 wrap".to_vec();
         info.extend(generation.to_be_bytes());
         HolderKey::new(derive(seal_key, installation, &info))
     }
 
     /// The keys of an installation whose secret has been unwrapped.
-    pub(crate) fn new(wrap: HolderKey, installation: &Look, secret: &HolderKey) -> Self {
+    pub(crate) fn new(wrap: HolderKey, installation: &LookupKey, secret: &HolderKey) -> Self {
         let sub = |name: &[u8]| derive(&secret.0, installation, name);
         Self {
             wrap,
-            look: sub(b"kith 1 look"),
+            lookup: sub(b"kith 1 look"),
             digest: sub(b"kith 1 digest"),
             token: sub(b"kith 1 token"),
             seal: sub(b"kith 1 seal"),
@@ -117,8 +121,8 @@ impl Keys {
     }
 
     /// Keyed look-up of fields.
-    pub(crate) fn look(&self, fields: &[&[u8]]) -> Look {
-        first_half(&mac(&self.look, fields))
+    pub(crate) fn lookup(&self, fields: &[&[u8]]) -> LookupKey {
+        first_half(&mac(&self.lookup, fields))
     }
 
     /// Keyed digest of a file's SHA-256.

@@ -20,7 +20,7 @@ const STUB: u8 = 0;
 const NONCE: usize = 12;
 
 /// A 16-byte keyed look-up or content digest.
-pub(crate) type Look = [u8; 16];
+pub(crate) type LookupKey = [u8; 16];
 /// A SHA-256.
 pub(crate) type Digest = [u8; 32];
 
@@ -112,7 +112,7 @@ impl HolderKey {
     }
 
     /// A keyed digest of content, useless to anyone once the key is destroyed.
-    pub(crate) fn digest(&self, content: &[u8]) -> Look {
+    pub(crate) fn digest(&self, content: &[u8]) -> LookupKey {
         first_half(&mac(&self.0, &[b"kith 1 digest", content]))
     }
 
@@ -162,7 +162,7 @@ fn mac(key: &[u8], parts: &[&[u8]]) -> Digest {
     out
 }
 
-fn first_half(digest: &Digest) -> Look {
+fn first_half(digest: &Digest) -> LookupKey {
     let mut half = [0; 16];
     half.copy_from_slice(&digest[..16]);
     half

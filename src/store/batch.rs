@@ -11,7 +11,7 @@ use super::rows::{
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use crate::domain::{Action, Instant, LegReference, LegState};
-use crate::seal::{Digest, Look};
+use crate::seal::{Digest, LookupKey};
 
 /// The kind of a ledger row; numbers are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +139,7 @@ pub(crate) enum LegSeed {
         /// Its printed reference.
         reference: LegReference,
         /// Look-up of the referral.
-        look: Option<Look>,
+        lookup: Option<LookupKey>,
         /// Strand of its source.
         source: i64,
     },
@@ -399,9 +399,9 @@ impl Writer {
                 }
                 LegSeed::New {
                     reference,
-                    look,
+                    lookup,
                     source,
-                } => (new_leg(id, reference, look, source, after, at), None),
+                } => (new_leg(id, reference, lookup, source, after, at), None),
                 LegSeed::Same => {
                     unreachable!("a leg's first entry of a batch says where the leg comes from")
                 }
@@ -434,7 +434,7 @@ impl Writer {
 fn new_leg(
     id: i64,
     reference: LegReference,
-    look: Option<Look>,
+    lookup: Option<LookupKey>,
     source: i64,
     now: Standing,
     at: i64,
@@ -442,7 +442,7 @@ fn new_leg(
     Leg {
         id,
         reference,
-        look,
+        lookup,
         source,
         now,
         since: at,

@@ -1,10 +1,10 @@
 //! The hash chain of a strand and the leaves of its evidence, the same for every engine.
 
 use super::rows::{DropRow, EventRow, LedgerRow, Place, ReturnRow};
-use crate::seal::{Digest, Look, sealed_digest, sha256};
+use crate::seal::{Digest, LookupKey, sealed_digest, sha256};
 
 /// What the first row of a strand follows.
-pub(crate) fn genesis(installation: &Look, strand: &str) -> Digest {
+pub(crate) fn genesis(installation: &LookupKey, strand: &str) -> Digest {
     sha256(&[b"kith ledger 1", installation, strand.as_bytes()])
 }
 

@@ -23,7 +23,7 @@ pub(crate) use rows::{
 pub(crate) use sqlite::SqliteStore;
 
 use crate::domain::LegReference;
-use crate::seal::{Digest, Look};
+use crate::seal::{Digest, LookupKey};
 
 /// What a store call gives back, in time.
 pub(crate) type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -82,7 +82,7 @@ pub(crate) struct PushQuery {
 /// What an engine must do; `contract.rs` is the suite that each must pass.
 pub(crate) trait Store: Send + Sync {
     /// The installation's id; made on first open.
-    fn installation(&self) -> Answer<'_, Look>;
+    fn installation(&self) -> Answer<'_, LookupKey>;
     /// The strand of this name, made if it is new; `at` is when.
     fn strand<'a>(&'a self, name: &'a str) -> Answer<'a, Strand>;
     /// Every strand, by id.
@@ -105,20 +105,20 @@ pub(crate) trait Store: Send + Sync {
     fn last_at(&self) -> Answer<'_, i64>;
 
     /// Keys with these looks.
-    fn keys_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<KeyRow>>;
+    fn keys_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<KeyRow>>;
     /// Keys with these ids.
     fn keys(&self, ids: Vec<i64>) -> Answer<'_, Vec<KeyRow>>;
     /// Adds a key outside any batch (installation and source keys, made on first open).
     fn add_key(&self, key: KeyRow) -> Answer<'_, ()>;
     /// Which of these looks are known, with the raw input's id.
-    fn raws_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<(Look, i64)>>;
+    fn raws_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<(LookupKey, i64)>>;
     /// Raw inputs with these ids.
     fn raws(&self, ids: Vec<i64>) -> Answer<'_, Vec<RawRow>>;
     /// Raw inputs after `after` in id order, at most `limit`: for proving.
     fn raws_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<RawRow>>;
 
     /// Legs of these referrals.
-    fn legs_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<Leg>>;
+    fn legs_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<Leg>>;
     /// Legs with these ids.
     fn legs(&self, ids: Vec<i64>) -> Answer<'_, Vec<Leg>>;
     /// Every leg of these persons.
@@ -148,7 +148,7 @@ pub(crate) trait Store: Send + Sync {
     fn rule(&self, hash: Digest) -> Answer<'_, Option<String>>;
 
     /// The return with these bytes, if it was taken.
-    fn return_by_look(&self, look: Look) -> Answer<'_, Option<ReturnFile>>;
+    fn return_by_lookup(&self, lookup: LookupKey) -> Answer<'_, Option<ReturnFile>>;
     /// Every return file, oldest first.
     fn return_files(&self) -> Answer<'_, Vec<ReturnFile>>;
     /// Rows of a return, in order.

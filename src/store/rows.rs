@@ -2,7 +2,7 @@
 
 pub(crate) use crate::domain::LegState;
 use crate::domain::{Counts, LegReference, Reason, Stage};
-use crate::seal::{Digest, Look};
+use crate::seal::{Digest, LookupKey};
 
 /// A place in the ledger: strand and sequence number; (0, 0) is before everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,7 @@ pub(crate) enum KeyKind {
 pub(crate) struct KeyRow {
     pub(crate) id: i64,
     pub(crate) kind: i64,
-    pub(crate) look: Option<Look>,
+    pub(crate) lookup: Option<LookupKey>,
     pub(crate) wrapped: Vec<u8>,
 }
 
@@ -88,8 +88,8 @@ pub(crate) struct RawRow {
     pub(crate) id: i64,
     pub(crate) holder: i64,
     pub(crate) kind: i64,
-    pub(crate) look: Option<Look>,
-    pub(crate) digest: Look,
+    pub(crate) lookup: Option<LookupKey>,
+    pub(crate) digest: LookupKey,
     pub(crate) sealed: Vec<u8>,
 }
 
@@ -158,7 +158,7 @@ pub(crate) struct Standing {
 pub(crate) struct Leg {
     pub(crate) id: i64,
     pub(crate) reference: LegReference,
-    pub(crate) look: Option<Look>,
+    pub(crate) lookup: Option<LookupKey>,
     pub(crate) source: i64,
     pub(crate) now: Standing,
     /// When it came to stand there.
@@ -230,7 +230,7 @@ pub(crate) struct DropRow {
     /// Headers of the columns that changed, for an AMEND row.
     pub(crate) changed: String,
     /// Keyed digest of the row's cells.
-    pub(crate) digest: Look,
+    pub(crate) digest: LookupKey,
 }
 
 /// A return as taken.
@@ -239,7 +239,7 @@ pub(crate) struct ReturnFile {
     pub(crate) id: i64,
     pub(crate) sender: i64,
     pub(crate) holder: i64,
-    pub(crate) look: Look,
+    pub(crate) lookup: LookupKey,
     pub(crate) rows: i64,
     pub(crate) root: Digest,
     pub(crate) sealed_name: Vec<u8>,
@@ -256,7 +256,7 @@ pub(crate) struct ReturnRow {
     pub(crate) holder: i64,
     pub(crate) disposition: i64,
     pub(crate) reason: i64,
-    pub(crate) digest: Look,
+    pub(crate) digest: LookupKey,
     pub(crate) sealed: Vec<u8>,
 }
 
@@ -264,7 +264,7 @@ pub(crate) struct ReturnRow {
 #[derive(Clone, Debug)]
 pub(crate) struct EventRow {
     pub(crate) id: i64,
-    pub(crate) look: Look,
+    pub(crate) lookup: LookupKey,
     pub(crate) leg: i64,
     pub(crate) rev: i64,
     pub(crate) kind: i64,

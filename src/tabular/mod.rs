@@ -6,6 +6,7 @@
 
 pub(crate) mod atomic;
 pub(crate) mod decode;
+mod fold;
 pub(crate) mod format;
 pub(crate) mod formula;
 pub(crate) mod letters;
@@ -16,6 +17,7 @@ pub(crate) mod writer;
 
 pub(crate) use atomic::{AtomicError, AtomicFile, Existing, write_atomically};
 pub(crate) use decode::TextEncoding;
+pub(crate) use fold::fold;
 pub(crate) use format::{Encoding, Format, FormatError, Newline, QuoteRule};
 pub(crate) use formula::unguard;
 pub(crate) use letters::{UnencodableRule, encode_cell};

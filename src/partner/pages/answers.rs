@@ -2,7 +2,7 @@
 
 use super::{Entry, Holds, Writer};
 use crate::partner::codes::CodeMap;
-use crate::partner::model::{Acknowledged, Collect, CollectEvent, OccasionFrom, Told};
+use crate::partner::model::{Acknowledged, Collect, CollectEvent, EventRule, OccasionFrom};
 
 const STOP_SEEN: &str = "whether you have seen a row that says stop or changed";
 
@@ -56,10 +56,10 @@ fn add_coded(entries: &mut Vec<Entry>, header: &str, codes: &CodeMap, says: &str
 
 fn add_event(entries: &mut Vec<Entry>, event: &CollectEvent) {
     match &event.told {
-        Told::Attendance { column, codes } => {
+        EventRule::Attendance { column, codes } => {
             add_coded(entries, column, codes, "whether the person came");
         }
-        Told::Status {
+        EventRule::Status {
             column,
             codes,
             reason,
@@ -74,7 +74,7 @@ fn add_event(entries: &mut Vec<Entry>, event: &CollectEvent) {
                 says,
             );
         }
-        Told::Measure {
+        EventRule::Measure {
             instrument,
             occasion,
             items,
@@ -91,14 +91,14 @@ fn add_event(entries: &mut Vec<Entry>, event: &CollectEvent) {
                 add_one(entries, &item.column, Holds::Number(bounds), &says);
             }
         }
-        Told::Acknowledged(acknowledged) => {
+        EventRule::Acknowledged(acknowledged) => {
             add_listed(entries, acknowledged, "seen and done", STOP_SEEN);
         }
-        Told::Note { column } => {
+        EventRule::Note { column } => {
             let says = "your notes; kept sealed, never written to the GP record";
             add_one(entries, column, Holds::Text, says);
         }
-        Told::Onward {
+        EventRule::Onward {
             column,
             codes,
             activity,

@@ -4,19 +4,18 @@
 //! the record of a drop is durable before the file has its name, and the legs count as sent after the manifest is
 //! there, so a crash between two steps is finished with the same bytes under the same number (`ledger.md` §5).
 
-mod make;
-mod which;
+mod eligible;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name, remake};
+use eligible::{Which, may_go, tells_action};
 use jiff::civil::Date;
-use make::{By, Made, Maker, Numbered, Planned};
-use which::{Which, file_name, may_go, tells_action};
 
-use super::env::{Env, PartnerEnv};
-use super::pull::changed_headers;
-use super::{Only, StageOutcome, kept};
+use super::run::{Env, PartnerEnv};
+use super::run::{Only, StageOutcome};
+use super::{map, sealed_inputs};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::{Action, Counts, Disposition, Stage, limits};
@@ -24,7 +23,7 @@ use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
 use crate::store::chain::{drop_leaf, hex};
-use crate::store::rows::{BookRow, DropFile, DropRow, DropState, Leg, RawIds, Standing};
+use crate::store::rows::{BookRow, DropFile, DropRow, DropState, Leg, Standing};
 use crate::store::{Batch, Entry, Kind};
 use crate::tabular::{Manifest, manifest_name};
 use crate::transport::{OutgoingDrop, Transport, TransportError};
@@ -198,7 +197,7 @@ async fn drop_to(
         notice,
     };
     let mut maker = Maker::new(Arc::clone(env), By::InForce(place), of)?;
-    for page in legs.chunks(usize::try_from(PAGE).unwrap_or(2_000)) {
+    for page in legs.chunks(drop_bytes::PAGE) {
         let planned = plan(env, (rules, partner), (drop_id, today), page).await?;
         maker = add(env, maker, planned).await?;
     }
@@ -245,15 +244,6 @@ async fn drop_to(
     let record = sent(env, at, &file, run, &stops, &mut delivered.outcome);
     delivered.sent.push(record);
     Ok(None)
-}
-
-/// Fetches a page's inputs, and opens, maps and writes them on a thread of their own.
-async fn add(env: &Env, mut maker: Maker, planned: Vec<Planned>) -> anyhow::Result<Maker> {
-    let sealed = planned.iter().filter(|planned| planned.ready.is_none());
-    let raws: Vec<RawIds> = sealed.map(|planned| planned.row.raws).collect();
-    let fetched = kept::fetch(env, &raws).await?;
-    let written = tokio::task::spawn_blocking(move || maker.add(planned, &fetched).map(|()| maker));
-    written.await?
 }
 
 /// What a page of legs asks for, row by row.
@@ -337,7 +327,7 @@ async fn changes(
     leg: &Leg,
     row: &DropRow,
 ) -> anyhow::Result<String> {
-    let mut both = kept::dossiers(env, &[row.raws, leg.now.raws]).await?;
+    let mut both = sealed_inputs::referrals(env, &[row.raws, leg.now.raws]).await?;
     let (new, old) = (both.pop().flatten(), both.pop().flatten());
     let Some(source) = env.source_at(leg.source) else {
         return Ok(String::new());
@@ -349,7 +339,12 @@ async fn changes(
     ) else {
         return Ok(String::new());
     };
-    Ok(changed_headers(env, source, partner, leg, &old, &new))
+    let (rules, partner) = partner;
+    let setting = env.setting(&env.sources[source].config, rules, env.today());
+    let tokens = |fields: &[&[u8]]| env.keys.token(fields);
+    let reference = leg.reference.to_string();
+    let changed = map::changed_headers(setting, partner, &reference, (&old, &new), &tokens);
+    Ok(changed.unwrap_or_default())
 }
 
 fn publish(
@@ -486,52 +481,6 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
         ));
     }
     Ok(outcome)
-}
-
-/// Makes a drop again from its record, with the rules it was made by; `None` if a person in it was erased.
-///
-/// # Errors
-/// The store failed, or a sealed value does not open.
-pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Option<Made>> {
-    let Some(bundle) = env.store.rule(file.rule).await? else {
-        return Ok(None);
-    };
-    let Ok(rules) = Rules::from_bundle(&bundle) else {
-        return Ok(None);
-    };
-    let rows = env.store.drop_rows(file.id).await?;
-    let legs = env
-        .store
-        .legs(rows.iter().map(|row| row.leg).collect())
-        .await?;
-    let legs: HashMap<i64, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
-    let mut of = Numbered {
-        sequence: file.sequence,
-        today: day_from_number(file.day),
-        notice: true,
-    };
-    of.notice = rules
-        .partners
-        .first()
-        .is_some_and(|partner| file_name(partner, of) == file.name);
-    let mut maker = Maker::new(Arc::clone(env), By::Kept(Box::new(rules)), of)?;
-    for page in rows.chunks(usize::try_from(PAGE).unwrap_or(2_000)) {
-        let planned = page.iter().filter_map(|row| {
-            let leg = legs.get(&row.leg)?;
-            Some(Planned {
-                row: row.clone(),
-                ready: None,
-                reference: leg.reference,
-                source: leg.source,
-                person: leg.now.person,
-            })
-        });
-        maker = add(env, maker, planned.collect()).await?;
-        if maker.missing > 0 {
-            return Ok(None);
-        }
-    }
-    maker.finish().map(Some)
 }
 
 /// Legs whose drop the partner has taken out of `out/` count as delivered.

@@ -9,7 +9,7 @@ use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Instant;
-use crate::pipeline::env::Env;
+use crate::pipeline::run::Env;
 use crate::store::rows::Certificate;
 use crate::store::{Batch, Entry, Kind};
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::certificate::Evidence;
 use super::folder::{Folder, FolderError};
-use super::load::Load;
-use super::referrals::{Ended, PullError, Referrals, Step};
+use super::referral_source::{Ended, PullError, ReferralSource};
 use crate::diagnostics::Code;
 use crate::domain::clock::day_number;
 use crate::domain::{Instant, limits};
-use crate::pipeline::env::Env;
+use crate::pipeline::ingest::load::Load;
+use crate::pipeline::ingest::queue::{Step, Steps};
+use crate::pipeline::run::Env;
 use crate::store::rows::Certificate;
 
 /// A folder that is being pulled.
@@ -69,7 +70,9 @@ fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
 
-impl Referrals for Extracts {
+impl Steps for Extracts {
+    type Error = PullError;
+
     async fn next(&mut self) -> Result<Option<Step>, PullError> {
         let end = self.folder.len().min(self.given + limits::CHUNK_REFERRALS);
         if self.same || self.given == end {
@@ -77,12 +80,14 @@ impl Referrals for Extracts {
         }
         let places = (self.given..end).collect();
         self.given = end;
-        Ok(Some(Step::Load(Load::Places(
-            Arc::clone(&self.folder),
+        Ok(Some(Step::Load(Load::InFolder(
+            Arc::<Folder>::clone(&self.folder),
             places,
         ))))
     }
+}
 
+impl ReferralSource for Extracts {
     fn end(&mut self) -> Ended {
         // A file that is no FHIR at all (a list of what the extract holds, say) takes nothing from what the pull can promise.
         let unreadable = self

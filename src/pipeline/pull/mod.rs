@@ -9,18 +9,9 @@
 
 mod bulk;
 mod certificate;
-mod change;
-pub(crate) mod chunk;
 mod extracts;
-mod feed;
 pub(crate) mod folder;
-mod gone;
-mod group;
-mod line;
-pub(super) mod load;
-mod lore;
-mod recent;
-mod referrals;
+mod referral_source;
 mod search;
 
 use std::collections::BTreeMap;
@@ -31,17 +22,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use certificate::Evidence;
-pub(crate) use change::changed_headers;
 use extracts::Extracts;
-use feed::feed;
-pub(crate) use group::rule_tail;
-pub(super) use line::Line;
-pub(crate) use lore::{known, persons_alike, referral_look};
-use referrals::{Ended, PullError, Referrals};
+use referral_source::{Ended, PullError, ReferralSource};
 use search::{Asked, SearchPull};
 
-use super::env::Env;
-use super::{Only, StageOutcome, gp};
+use super::gp_client;
+use super::ingest::intake::Line;
+use super::ingest::queue::feed;
+use super::run::Env;
+use super::run::{Only, StageOutcome};
 use crate::config::{Pull, Reading};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Instant, Reason, Stage, limits};
@@ -143,7 +132,7 @@ async fn pull_search(
     reading: Reading,
     turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
-    let client = match gp::client(at.env, at.source, base_url) {
+    let client = match gp_client::client(at.env, at.source, base_url) {
         Ok(client) => client,
         Err(error) => {
             return at
@@ -179,7 +168,7 @@ impl Pulling<'_> {
     }
 
     /// Takes in what a source of referrals gives, and certifies it.
-    async fn pull<R: Referrals>(
+    async fn pull<R: ReferralSource>(
         &self,
         mut referrals: R,
         turns: Arc<Semaphore>,
@@ -297,6 +286,3 @@ impl Pulling<'_> {
         Ok(())
     }
 }
-
-/// Totals of a pull by room.
-pub(crate) type Totals = BTreeMap<Stage, Counts>;

@@ -11,13 +11,14 @@ use tokio::task::JoinSet;
 
 use super::ledger::{Ended, Results, begin, end, refusals, waiting};
 use super::send::{Answers, Outcome, Session};
-use super::{Unit, checks, load, mirror, server_id_spot};
+use super::{Unit, load, person_check, server_id_spot, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, Reason, limits};
-use crate::pipeline::env::Env;
-use crate::pipeline::watch::hold_back;
-use crate::pipeline::{StageOutcome, gp};
+use crate::pipeline::gp_client;
+use crate::pipeline::push::hold_back::hold_back;
+use crate::pipeline::run::Env;
+use crate::pipeline::run::StageOutcome;
 use crate::store::PushQuery;
 use crate::store::rows::{MirrorKind, PushKind, PushState};
 
@@ -37,14 +38,14 @@ pub(super) async fn push(
         return Ok(outcome);
     }
     let opened = async {
-        let client = gp::client(env, place, base_url)?;
+        let client = gp_client::client(env, place, base_url)?;
         let abilities = client.abilities().await?;
         Ok((client, abilities))
     };
     let (client, abilities) = match opened.await {
         Ok(opened) => opened,
         Err(error) => {
-            let wrong = gp::diagnostic(&error, Code::WriteUnreachable, here());
+            let wrong = gp_client::diagnostic(&error, Code::WriteUnreachable, here());
             outcome.unreachable.push(wrong);
             return Ok(outcome);
         }
@@ -268,10 +269,10 @@ impl Pusher<'_> {
         };
         page.settled.extend(refusals(refused));
         let restricted = &env.sources[self.place].config.restricted_labels;
-        let (free, held) = match checks::part(&self.session.client, restricted, units).await {
+        let (free, held) = match person_check::part(&self.session.client, restricted, units).await {
             Ok(parted) => parted,
             Err(error) => {
-                let wrong = gp::diagnostic(&error, Code::WriteUnreachable, self.here());
+                let wrong = gp_client::diagnostic(&error, Code::WriteUnreachable, self.here());
                 (page.unread, page.next) = (Some(wrong), None);
                 return Ok(page);
             }
@@ -283,9 +284,9 @@ impl Pusher<'_> {
         });
         page.settled.extend(waiting(held.collect()));
         match from {
-            From::Writes(_) if self.tasks => mirror::add_tasks(env, &mut units).await?,
-            From::Legs(MirrorKind::Task) => mirror::add_tasks(env, &mut units).await?,
-            From::Legs(MirrorKind::Request) => mirror::add_requests(env, &mut units).await?,
+            From::Writes(_) if self.tasks => task_sync::add_tasks(env, &mut units).await?,
+            From::Legs(MirrorKind::Task) => task_sync::add_tasks(env, &mut units).await?,
+            From::Legs(MirrorKind::Request) => task_sync::add_requests(env, &mut units).await?,
             From::Writes(_) => {}
         }
         let lost = [PushState::Sending, PushState::AnswerLost].map(From::Writes);
@@ -379,7 +380,7 @@ fn ending(unit: Unit, answers: Answers, stream: &mut Stream, results: &mut Resul
         };
         results
             .told
-            .push(mirror::ended(&unit, task, answer, stream));
+            .push(task_sync::ended(&unit, task, answer, stream));
     }
     let (key, person) = (unit.key, unit.leg.now.person);
     for (write, outcome) in unit.writes.into_iter().zip(answers.writes) {

@@ -3,11 +3,11 @@
 use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{HashMap, HashSet};
 
-use super::{Unit, mirror};
+use super::{Unit, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Reason, Stage};
-use crate::pipeline::StageOutcome;
-use crate::pipeline::env::Env;
+use crate::pipeline::run::Env;
+use crate::pipeline::run::StageOutcome;
 use crate::seal::sha256;
 use crate::store::chain::hex;
 use crate::store::rows::{BookRow, HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
@@ -160,7 +160,7 @@ fn vouched(sealed: Option<&[u8]>) -> String {
 #[derive(Default)]
 pub(super) struct Results {
     pub(super) writes: Vec<Ended>,
-    pub(super) told: Vec<mirror::Told>,
+    pub(super) told: Vec<task_sync::Told>,
 }
 
 /// Records how writes ended.

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 
+use super::observation::{About, build};
 use super::{Unit, Write, server_id_spot};
 use crate::domain::{EventKind, Reason};
 use crate::fhir::{patient, service_request};
 use crate::json::Arena;
 use crate::partner::derive::activity_label;
-use crate::pipeline::dossier::Dossier;
-use crate::pipeline::env::Env;
-use crate::pipeline::intake_lookup::{event_spot, events as events_of, numbered};
-use crate::pipeline::observe::{About, KeptEvent, build, newest};
-use crate::pipeline::{kept, map};
+use crate::pipeline::event::{StoredEvent, event_spot, events as events_of, newest, numbered};
+use crate::pipeline::referral::Referral;
+use crate::pipeline::run::Env;
+use crate::pipeline::{map, sealed_inputs};
 use crate::seal::HolderKey;
 use crate::store::rows::{Leg, PushKind, PushRow, PushState};
 
@@ -49,8 +49,8 @@ pub(super) async fn load(env: &Env, rows: Vec<PushRow>) -> anyhow::Result<(Vec<U
             continue;
         };
         let plain = key.open(event_spot(event.id, event.holder), &event.sealed)?;
-        let mut kept: KeptEvent = serde_json::from_slice(&plain)?;
-        if kept.kind == EventKind::Count.code() {
+        let mut kept: StoredEvent = serde_json::from_slice(&plain)?;
+        if kept.kind == EventKind::Count {
             kept = kept.counting(&newest(events_of(env, row.leg).await?));
         }
         let Some(unit) = units.get_mut(&row.leg) else {
@@ -85,12 +85,12 @@ pub(super) async fn load(env: &Env, rows: Vec<PushRow>) -> anyhow::Result<(Vec<U
 /// Units without writes of these legs; a leg whose person is unknown, erased or without a partner has none.
 pub(super) async fn units(env: &Env, legs: Vec<Leg>) -> anyhow::Result<Vec<Unit>> {
     let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
-    let dossiers = kept::dossiers(env, &raws).await?;
+    let referrals = sealed_inputs::referrals(env, &raws).await?;
     let persons = legs.iter().map(|leg| leg.now.person).collect();
     let keys = env.holder_keys(persons).await?;
     let mut units = Vec::with_capacity(legs.len());
-    for (leg, dossier) in legs.into_iter().zip(dossiers) {
-        let found = dossier.and_then(|dossier| about(env, &leg, &dossier));
+    for (leg, referral) in legs.into_iter().zip(referrals) {
+        let found = referral.and_then(|referral| about(env, &leg, &referral));
         let (Some(about), Some(key), Some(partner)) = (
             found,
             keys.get(&leg.now.person),
@@ -116,9 +116,9 @@ async fn written(
     env: &Env,
     leg: &Leg,
     key: &HolderKey,
-    kept: &KeptEvent,
+    kept: &StoredEvent,
 ) -> anyhow::Result<Option<String>> {
-    let same = |(_, event): &&(i64, KeptEvent)| event.identifier == kept.identifier;
+    let same = |(_, event): &&(i64, StoredEvent)| event.identifier == kept.identifier;
     let ids = numbered(env, leg.id)
         .await?
         .iter()
@@ -152,15 +152,15 @@ pub(super) fn server_id(
 }
 
 /// The server's own ids, from the referral as it was pulled; never from a return.
-fn about(env: &Env, leg: &Leg, dossier: &Dossier) -> Option<About> {
+fn about(env: &Env, leg: &Leg, referral: &Referral) -> Option<About> {
     let arena = Arena::default();
-    let trees = dossier.trees(&arena).ok()?;
+    let trees = referral.trees(&arena).ok()?;
     let source = &env.sources[env.source_at(leg.source)?].config;
     let view = trees.view(
         env.setting(source, &env.rules, env.today()),
         map::facts("", crate::domain::Action::New, "", 0),
     );
-    let person = trees.patient().filter(|_| dossier.patient.is_some())?;
+    let person = trees.patient().filter(|_| referral.patient.is_some())?;
     Some(About {
         service_request: service_request::id(&trees.request)?.to_owned(),
         patient: service_request::id(person)?.to_owned(),

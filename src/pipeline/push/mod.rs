@@ -5,23 +5,26 @@
 //! was read, so that no two runs send the same; what may have arrived is looked up before it is sent again; free text is
 //! never written.
 
-mod checks;
 mod fhir;
 mod folder;
+mod hold_back;
 mod ledger;
 mod load;
-mod mirror;
+mod observation;
+mod person_check;
 mod send;
 #[cfg(test)]
 mod send_tests;
+mod task_sync;
 
 use std::sync::Arc;
 
 use ledger::{Ended, begin, end};
+use observation::About;
 
-use super::env::Env;
-use super::observe::{About, KeptEvent};
-use super::{Only, StageOutcome};
+use super::event::StoredEvent;
+use super::run::Env;
+use super::run::{Only, StageOutcome};
 use crate::config::PushTo;
 use crate::seal::{HolderKey, Spot};
 use crate::store::rows::{Leg, PushRow};
@@ -53,7 +56,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
 /// A write with all that it is made of.
 struct Write {
     row: PushRow,
-    event: KeptEvent,
+    event: StoredEvent,
     /// The Observation as it shall be.
     body: Vec<u8>,
     /// Where the server has it, if an earlier write said so.
@@ -68,7 +71,7 @@ struct Unit {
     about: About,
     writes: Vec<Write>,
     /// The Task, where it should say something else than it does.
-    task: Option<mirror::Task>,
+    task: Option<task_sync::Task>,
     /// Something of it may be on the server already.
     look_first: bool,
 }

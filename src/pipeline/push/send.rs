@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{Unit, Write, mirror};
+use super::{Unit, Write, task_sync};
 use crate::domain::{Reason, limits};
 use crate::fhir::client::Client;
 use crate::fhir::correction::Written;
@@ -304,7 +304,7 @@ impl Session {
     }
 
     /// Tells of a leg after its Observations: nothing while one of them is not settled.
-    async fn tell(&self, unit: &Unit, task: &mirror::Task, writes: &[Outcome]) -> Outcome {
+    async fn tell(&self, unit: &Unit, task: &task_sync::Task, writes: &[Outcome]) -> Outcome {
         if writes.contains(&Outcome::Barred) {
             return Outcome::Barred;
         }

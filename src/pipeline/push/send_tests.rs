@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::observation::About;
 use super::send::{Outcome, Session};
 use super::{Unit, Write};
 use crate::domain::{LegReference, LegState, Reason};
 use crate::fhir::client::{Client, Settings};
-use crate::pipeline::observe::{About, KeptEvent};
+use crate::pipeline::event::StoredEvent;
 use crate::seal::HolderKey;
 use crate::store::rows::{Leg, Place, PushKind, PushRow, PushState, RawIds, Standing};
 
@@ -159,9 +160,9 @@ fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
             due: 0,
             server_id: None,
         },
-        event: KeptEvent {
+        event: StoredEvent {
             identifier: (*value).to_owned(),
-            kind: "attendance".to_owned(),
+            kind: crate::domain::EventKind::Attendance,
             on: None,
             code: "did-not-attend".to_owned(),
             instrument: String::new(),
@@ -197,7 +198,7 @@ fn leg() -> Leg {
     Leg {
         id: 1,
         reference: LegReference::from_random(1),
-        look: None,
+        lookup: None,
         source: 1,
         now: Standing {
             state: LegState::Accepted,

@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::consent::{covers, in_force};
-use super::seen::{self, Saw};
+use super::masked;
+use super::masked::Saw;
 use crate::domain::Reason;
 use crate::fhir::patient;
 use crate::json::Json;
@@ -112,7 +113,7 @@ fn activity<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
     Criterion {
         name: "activities",
         asks: Asks::Words(listed),
-        saw: seen::activity(view.rules, code),
+        saw: masked::activity(view.rules, code),
         holds: code.map_or(Holds::Unknown, |code| {
             yes_or_no(listed.iter().any(|listed| listed == code))
         }),
@@ -131,7 +132,7 @@ fn needs<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
     Criterion {
         name: "needs",
         asks: Asks::Words(listed),
-        saw: seen::needs(&needs),
+        saw: masked::needs(&needs),
         holds: if needs.is_empty() {
             Holds::Unknown
         } else {
@@ -192,7 +193,7 @@ fn area<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
         .patient
         .and_then(|person| patient::address(person, view.today))
         .and_then(|address| address.postcode);
-    let saw = seen::sector(postcode.as_deref());
+    let saw = masked::sector(postcode.as_deref());
     let (holds, reason) = match postcode.filter(|postcode| postcode != NO_FIXED_ABODE) {
         Some(postcode) => (
             yes_or_no(areas.iter().any(|area| area.covers(&postcode))),
@@ -239,7 +240,7 @@ fn gender<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
     Criterion {
         name: "gender",
         asks: Asks::Words(listed),
-        saw: Saw::Code(seen::code(gender)),
+        saw: Saw::Code(masked::code(gender)),
         holds: gender.map_or(Holds::Unknown, |gender| {
             yes_or_no(listed.iter().any(|listed| listed == gender))
         }),
@@ -249,7 +250,7 @@ fn gender<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
 
 fn consented<'v>(view: &View<'v>, consent: Option<&Json<'_>>, partner: &Partner) -> Criterion<'v> {
     let saw = consent.map_or(Saw::Nothing, |consent| {
-        Saw::Consent(seen::consent(consent, in_force(consent, view.today)))
+        Saw::Consent(masked::consent(consent, in_force(consent, view.today)))
     });
     let (asks, holds) = match partner.select.consent {
         ConsentRule::Implied => ("implied by direct care", Holds::Yes),

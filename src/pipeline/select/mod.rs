@@ -4,20 +4,20 @@
 //! Keeps: nothing leaves without the partner's criteria and consent; in doubt the referral is held and a named
 //! owner is asked. No clock, store, network or randomness (`safety.md` §3–§5, `product.md` §4).
 
+mod admission;
 mod consent;
 mod criteria;
-mod order;
+mod masked;
 mod review;
 mod routing;
-mod seen;
-mod trail;
+mod trace;
 
+use admission::{at_the_source, contact_forbidden, identity, order, restricted};
+pub(crate) use admission::{preview, trigger};
 pub(crate) use criteria::{Holds, criteria};
-use order::{at_the_source, contact_forbidden, identity, order, restricted};
-pub(crate) use order::{preview, trigger};
-pub(crate) use review::{Named, Review, consent_ended, named_place, review};
+pub(crate) use review::{NamedPerformer, Review, consent_ended, named_place, review};
 use routing::{destination, named};
-pub(crate) use trail::{Step, Trail};
+pub(crate) use trace::{Step, Trail};
 
 use crate::domain::{LegState, Reason};
 use crate::fhir::{patient, service_request};
@@ -70,7 +70,7 @@ pub(crate) struct SourceRules<'a> {
 
 /// What is known of the person from before.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Known<'a> {
+pub(crate) struct PriorLegs<'a> {
     /// Places in the rules of the partners with whom the person has an open leg.
     pub(crate) open_with: &'a [usize],
 }
@@ -80,7 +80,7 @@ pub(crate) fn decide(
     view: &View<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
-    known: Known<'_>,
+    known: PriorLegs<'_>,
     trail: &mut Trail,
 ) -> Decision {
     if let Some(ending) = at_the_source(view, source, trail) {
@@ -145,7 +145,7 @@ pub(crate) fn objection(
     view: &View<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
-    known: Known<'_>,
+    known: PriorLegs<'_>,
     place: usize,
     trail: &mut Trail,
 ) -> Option<Reason> {
@@ -214,7 +214,7 @@ fn urgency(view: &View<'_>, partner: &Partner, trail: &mut Trail) -> Option<Reas
     let urgent = matches!(priority, Some("urgent" | "asap"));
     let holds = priority == Some("stat") || (urgent && partner.select.urgent == UrgentRule::Hold);
     trail.check("urgency", holds.then_some(Reason::Urgent), || {
-        format!("priority {}", seen::code(priority))
+        format!("priority {}", masked::code(priority))
     })
 }
 

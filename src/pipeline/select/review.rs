@@ -46,7 +46,7 @@ pub(crate) fn review(
 
 /// Whom a request names to do it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Named {
+pub(crate) enum NamedPerformer {
     Nobody,
     /// Somebody we do not know, or two.
     Stranger,
@@ -55,11 +55,11 @@ pub(crate) enum Named {
 }
 
 /// Whom the request names.
-pub(crate) fn named_place(view: &View<'_>, source: &SourceRules<'_>) -> Named {
+pub(crate) fn named_place(view: &View<'_>, source: &SourceRules<'_>) -> NamedPerformer {
     if service_request::performers(view.request, None).is_empty() {
-        return Named::Nobody;
+        return NamedPerformer::Nobody;
     }
-    named(view, source).map_or(Named::Stranger, Named::Partner)
+    named(view, source).map_or(NamedPerformer::Stranger, NamedPerformer::Partner)
 }
 
 fn stop(

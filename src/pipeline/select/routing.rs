@@ -3,7 +3,7 @@
 //! In: the referral, the partner files and the source's routing. Out: one partner, or the reason why a person decides.
 //! Keeps: a named performer is never replaced, and a tie is never guessed.
 
-use super::seen;
+use super::masked;
 use super::{Holds, SourceRules, Trail, Unnamed, criteria};
 use crate::domain::Reason;
 use crate::fhir::service_request;
@@ -33,7 +33,7 @@ pub(super) fn destination(
     let nowhere = activity.is_none() && (!source.by_need || found_needs.is_empty());
     let ends = nowhere.then_some(Reason::NoDestination);
     if let Some(reason) = trail.check("performer", ends, || {
-        seen::wants(view, activity, &found_needs)
+        masked::wants(view, activity, &found_needs)
     }) {
         return Err(reason);
     }

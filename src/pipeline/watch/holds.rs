@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use super::Watched;
 use crate::domain::{Action, LegState, Reason, Stage};
-use crate::pipeline::env::Env;
-use crate::pipeline::redecide::{Said, redecide};
+use crate::pipeline::run::Env;
 use crate::store::batch::LegSeed;
 use crate::store::rows::{HeldRow, Leg, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
 
-/// Opens and ends the holds of a source's watch; `writing`: legs with writes queued.
+/// Opens and ends the holds of a source's watch; `writing`: legs with writes queued. Gives the legs that were gone and are
+/// there again.
 pub(super) async fn after(
     env: &Arc<Env>,
     place: usize,
     watched: &Watched,
     writing: &HashSet<i64>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<Leg>> {
     let strand = env.sources[place].strand;
     let mut open: HashMap<(i64, Reason), i64> = HashMap::new();
     for hold in env.store.held(HeldQuery::default()).await? {
@@ -64,13 +64,15 @@ pub(super) async fn after(
     if !batch.is_empty() {
         env.store.commit(batch).await?;
     }
-    // What was held because it was gone is there again: decided with what it says now.
-    for leg in legs.into_iter().filter(|leg| read.contains(&leg.id)) {
-        if leg.now.state == LegState::Held && leg.now.why == Some(Reason::SourceGone) {
-            redecide(env, leg, Said::default()).await?;
-        }
-    }
-    Ok(())
+    // What was held because it was gone is there again: to be decided with what it says now.
+    Ok(legs
+        .into_iter()
+        .filter(|leg| {
+            read.contains(&leg.id)
+                && leg.now.state == LegState::Held
+                && leg.now.why == Some(Reason::SourceGone)
+        })
+        .collect())
 }
 
 /// Nothing of it is sent any more, and the practice is asked; a partner that has it already is told nothing.

@@ -7,8 +7,6 @@
 
 mod holds;
 mod read;
-mod readings;
-mod writes;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -16,14 +14,13 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use read::{Again, Reader};
-pub(crate) use readings::Readings;
-pub(crate) use writes::hold_back;
 
-use super::dossier::Dossier;
-use super::env::Env;
-use super::pull::load::Load;
-use super::pull::{Line, Totals};
-use super::{Only, StageOutcome, gp, kept};
+use super::gp_client;
+use super::ingest::intake::Line;
+use super::ingest::load::Load;
+use super::referral::Referral;
+use super::run::{Env, Only, StageOutcome, Totals};
+use super::sealed_inputs;
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::partner::model::ConsentRule;
@@ -42,7 +39,7 @@ pub(crate) enum Scope {
     Waiting,
 }
 
-/// Reads legs again, of every source.
+/// Reads legs again, of every source. Gives the legs whose records were gone and are there again, to be decided anew.
 ///
 /// # Errors
 /// The store failed. A source that cannot be read is an outcome, and the others go on.
@@ -51,17 +48,19 @@ pub(crate) async fn run(
     run: i64,
     only: &Only,
     scope: Scope,
-) -> anyhow::Result<StageOutcome> {
-    let mut outcome = StageOutcome::default();
+) -> anyhow::Result<(StageOutcome, Vec<Leg>)> {
+    let (mut outcome, mut found_again) = (StageOutcome::default(), Vec::new());
     for place in 0..env.sources.len() {
         if env.sources[place].config.enabled {
-            outcome.merge(one(env, (place, run), only, scope).await?);
+            let (of_source, legs) = one(env, (place, run), only, scope).await?;
+            outcome.merge(of_source);
+            found_again.extend(legs);
         }
     }
     if scope == Scope::Open {
         env.readings.watched();
     }
-    Ok(outcome)
+    Ok((outcome, found_again))
 }
 
 /// What has to be read again before writes are made; nothing if there are none.
@@ -120,8 +119,8 @@ async fn one(
     (place, run): (usize, i64),
     only: &Only,
     scope: Scope,
-) -> anyhow::Result<StageOutcome> {
-    let mut outcome = StageOutcome::default();
+) -> anyhow::Result<(StageOutcome, Vec<Leg>)> {
+    let (mut outcome, mut found_again) = (StageOutcome::default(), Vec::new());
     let config = &env.sources[place].config;
     let base = match &config.pull {
         Pull::Search { base_url, .. } => Some(base_url),
@@ -129,7 +128,7 @@ async fn one(
         Pull::Folder { .. } => None,
     };
     // What keeps the credentials from being used, the pull has said.
-    let client = base.and_then(|base| gp::client(env, place, base).ok());
+    let client = base.and_then(|base| gp_client::client(env, place, base).ok());
     let mut reader = client
         .as_ref()
         .zip(base)
@@ -137,7 +136,7 @@ async fn one(
     let consents = (0..env.partners.len()).any(|place| asks_consent(env, place));
     if base.is_none() && !consents {
         // Nothing can be read again, and nothing changes by the day.
-        return Ok(outcome);
+        return Ok((outcome, found_again));
     }
     let mut watched = Watched {
         by_id: base.is_some(),
@@ -181,13 +180,13 @@ async fn one(
     drop(line);
     if base.is_some() {
         let writing: HashSet<i64> = writing.into_iter().collect();
-        holds::after(env, place, &watched, &writing).await?;
+        found_again = holds::after(env, place, &watched, &writing).await?;
         env.readings
             .cannot_read(watched.unread.iter().map(|leg| leg.now.person));
         outcome.unreachable.extend(unread(config, &watched, reader));
     }
     outcome.add_totals(&watched.totals);
-    Ok(outcome)
+    Ok((outcome, found_again))
 }
 
 /// A run for one partner is about that partner's legs.
@@ -224,46 +223,46 @@ async fn again(
     line: &mut Line<'_>,
     watched: &mut Watched,
 ) -> anyhow::Result<()> {
-    let mut referrals: BTreeMap<i64, Vec<Leg>> = BTreeMap::new();
+    let mut by_request: BTreeMap<i64, Vec<Leg>> = BTreeMap::new();
     for leg in legs {
         // The day alone changes only what rests on consent.
         let worth = watched.by_id || rests_on_consent(env, &leg);
         let request = leg.now.raws.request;
         if worth && request > 0 && !env.readings.has_read(place, request) {
-            referrals.entry(request).or_default().push(leg);
+            by_request.entry(request).or_default().push(leg);
         }
     }
-    let referrals: Vec<Vec<Leg>> = referrals.into_values().collect();
-    let raws: Vec<_> = referrals.iter().map(|legs| legs[0].now.raws).collect();
-    let kept = kept::dossiers(env, &raws).await?;
+    let groups: Vec<Vec<Leg>> = by_request.into_values().collect();
+    let raws: Vec<_> = groups.iter().map(|legs| legs[0].now.raws).collect();
+    let kept = sealed_inputs::referrals(env, &raws).await?;
     // A person who was erased is not read again.
-    let (referrals, kept): (Vec<Vec<Leg>>, Vec<Dossier>) = referrals
+    let (groups, kept): (Vec<Vec<Leg>>, Vec<Referral>) = groups
         .into_iter()
         .zip(kept)
-        .filter_map(|(legs, dossier)| Some((legs, dossier?)))
+        .filter_map(|(legs, referral)| Some((legs, referral?)))
         .unzip();
     let found = match reader {
         Some(reader) => reader.again(&kept).await,
         None => kept.iter().map(|_| Again::Unread).collect(),
     };
-    let mut dossiers = Vec::with_capacity(kept.len());
-    for ((legs, old), found) in referrals.into_iter().zip(kept).zip(found) {
+    let mut referrals = Vec::with_capacity(kept.len());
+    for ((legs, old), found) in groups.into_iter().zip(kept).zip(found) {
         match found {
-            Again::Read(dossier) => {
+            Again::Read(referral) => {
                 watched.read.extend(legs.iter().map(|leg| leg.id));
-                dossiers.push(*dossier);
+                referrals.push(*referral);
             }
             Again::Gone => watched.gone.extend(legs),
             Again::Unread => {
                 // What is known already still stands, and its consent may run out today.
                 if legs.iter().any(|leg| rests_on_consent(env, leg)) {
-                    dossiers.push(old);
+                    referrals.push(old);
                 }
                 watched.unread.extend(legs);
             }
         }
     }
-    line.hand(Load::Read(dossiers)).await
+    line.hand(Load::ReadById(referrals)).await
 }
 
 fn rests_on_consent(env: &Env, leg: &Leg) -> bool {

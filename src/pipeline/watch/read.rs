@@ -14,7 +14,7 @@ use crate::fhir::reference::Reference;
 use crate::fhir::search::Parameters;
 use crate::fhir::{patient, people, service_request};
 use crate::json::{Arena, Json};
-use crate::pipeline::dossier::{Bytes, Dossier};
+use crate::pipeline::referral::{Bytes, Referral};
 
 /// Ids asked for in one search.
 const IDS_A_SEARCH: usize = 50;
@@ -25,7 +25,7 @@ const REPLACED_MAX: usize = 4;
 
 /// What a referral is now.
 pub(super) enum Again {
-    Read(Box<Dossier>),
+    Read(Box<Referral>),
     Gone,
     Unread,
 }
@@ -65,8 +65,8 @@ impl<'c> Reader<'c> {
         self.trouble
     }
 
-    /// The referrals of these dossiers as they are now, in their order.
-    pub(super) async fn again(&mut self, kept: &[Dossier]) -> Vec<Again> {
+    /// The referrals of these referrals as they are now, in their order.
+    pub(super) async fn again(&mut self, kept: &[Referral]) -> Vec<Again> {
         // Each page stands for itself; a record that two pages share is read once more, which bounds the memory.
         self.records.clear();
         let requests: Vec<Option<String>> = kept.iter().map(|old| id_of(&old.request)).collect();
@@ -114,26 +114,26 @@ impl<'c> Reader<'c> {
         all
     }
 
-    async fn whole(&mut self, request: Bytes, old: &Dossier, names: &Names) -> Again {
-        let mut dossier = Dossier {
+    async fn whole(&mut self, request: Bytes, old: &Referral, names: &Names) -> Again {
+        let mut referral = Referral {
             request,
             patient: None,
             ..old.clone()
         };
         if let Some(id) = &names.patient {
             match self.person(id).await {
-                Found::Here(bytes) => dossier.patient = Some(bytes),
+                Found::Here(bytes) => referral.patient = Some(bytes),
                 // What was never there is not gone.
                 Found::Gone if old.patient.is_none() => {}
                 Found::Gone => return Again::Gone,
                 Found::Unread => return Again::Unread,
             }
         }
-        dossier.consent = None;
+        referral.consent = None;
         for id in &names.consents {
             match self.one("Consent", id).await {
                 Found::Here(bytes) => {
-                    dossier.consent = Some(bytes);
+                    referral.consent = Some(bytes);
                     break;
                 }
                 Found::Gone if old.consent.is_none() => {}
@@ -142,11 +142,11 @@ impl<'c> Reader<'c> {
             }
         }
         if let Some(others) = &names.others
-            && !self.others(&mut dossier, others).await
+            && !self.others(&mut referral, others).await
         {
             return Again::Unread;
         }
-        Again::Read(Box::new(dossier))
+        Again::Read(Box::new(referral))
     }
 
     /// The person's record, or the one that took its place; where that is not found, the one that says so.
@@ -172,8 +172,8 @@ impl<'c> Reader<'c> {
     }
 
     /// Who referred, where the request names others than it did; `false` if that cannot be read.
-    async fn others(&mut self, dossier: &mut Dossier, others: &Others) -> bool {
-        (dossier.requester, dossier.role, dossier.practice) = (None, None, None);
+    async fn others(&mut self, referral: &mut Referral, others: &Others) -> bool {
+        (referral.requester, referral.role, referral.practice) = (None, None, None);
         let mut practitioner = others.practitioner.clone();
         let mut organizations = others.organizations.clone();
         if let Some(id) = &others.role {
@@ -186,7 +186,7 @@ impl<'c> Reader<'c> {
                             id_in(people::role_organization(&role, Some(self.base))),
                         );
                     }
-                    dossier.role = Some(bytes);
+                    referral.role = Some(bytes);
                 }
                 Found::Gone => {}
                 Found::Unread => return false,
@@ -194,7 +194,7 @@ impl<'c> Reader<'c> {
         }
         if let Some(id) = practitioner {
             match self.one("Practitioner", &id).await {
-                Found::Here(bytes) => dossier.requester = Some(bytes),
+                Found::Here(bytes) => referral.requester = Some(bytes),
                 Found::Gone => {}
                 Found::Unread => return false,
             }
@@ -205,7 +205,7 @@ impl<'c> Reader<'c> {
                     let coded = Json::parse(&bytes, &Arena::default())
                         .is_ok_and(|organization| people::ods_code(&organization).is_some());
                     if coded {
-                        dossier.practice = Some(bytes);
+                        referral.practice = Some(bytes);
                         break;
                     }
                 }
@@ -305,7 +305,7 @@ struct Others {
 }
 
 impl Names {
-    fn of(request: &[u8], old: &Dossier, base: &str) -> Self {
+    fn of(request: &[u8], old: &Referral, base: &str) -> Self {
         let arena = Arena::default();
         let Ok(tree) = Json::parse(request, &arena) else {
             return Self::default();

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::resources::Failure;
 use super::super::routes::{Answer, Call};
-use super::dice::Dice;
+use super::rng::Dice;
 
 /// The entries of a Bundle. Never by indexing: that would put a member into what is no object, or stop the server.
 pub(super) fn entries(bundle: &mut Value) -> Option<&mut Vec<Value>> {

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+mod apply;
 mod bundles;
 mod catalogue;
-mod dice;
 mod pages;
+mod rng;
 mod spec;
-mod strike;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +23,7 @@ pub(crate) use spec::{FaultSpec, help};
 use super::resources::Failure;
 use super::routes::{Answer, Call, Reply, Server};
 use catalogue::Fault;
-use dice::Dice;
+use rng::Dice;
 
 /// The most lines of the log; later strikes are only counted.
 const LOG_MAX: usize = 20_000;

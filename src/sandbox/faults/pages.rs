@@ -6,7 +6,7 @@ use super::super::dates;
 use super::super::resources::Failure;
 use super::super::routes::{Answer, Call, Server};
 use super::catalogue::Fault;
-use super::dice::Dice;
+use super::rng::Dice;
 use super::{APART_MAX, Faults, bundles};
 
 impl Faults {

@@ -2,7 +2,7 @@
 
 use super::super::routes::Call;
 use super::catalogue::{CATALOGUE, Entry, Fault};
-use super::dice::Dice;
+use super::rng::Dice;
 
 /// Shares in per cent.
 const PERCENT_MAX: u32 = 100;

@@ -7,7 +7,7 @@ fn prepared(strand: &Strand, legs: &[Leg]) -> Batch {
     let mut batch = Batch::new(strand.id, at(10));
     for (leg, row) in legs.iter().zip(1..) {
         let (drop_id, rev, prev, action) = (70, leg.rev + 1, leg.last, leg.now.pending);
-        let (raws, changed, digest) = (leg.now.raws, String::new(), look(8));
+        let (raws, changed, digest) = (leg.now.raws, String::new(), lookup(8));
         batch.drop_rows.push(DropRow {
             drop_id,
             row,

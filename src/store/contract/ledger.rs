@@ -67,7 +67,10 @@ pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {
     );
     assert_eq!((leg.born, leg.since, leg.source), (NOON, NOON, strand.id));
     assert_eq!(
-        store.legs_by_look(vec![look(1), look(2)]).await.unwrap(),
+        store
+            .legs_by_lookup(vec![lookup(1), lookup(2)])
+            .await
+            .unwrap(),
         from_ref(&leg)
     );
     assert_eq!(

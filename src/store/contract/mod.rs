@@ -10,7 +10,7 @@ use super::rows::{BookRow, DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
 use crate::domain::{Action, Counts, Disposition, Instant, LegState, Reason, Stage};
 
-const UID: Look = [7; 16];
+const UID: LookupKey = [7; 16];
 const NOON: i64 = 1_795_348_800_000_000;
 const PARTNER: i64 = 90;
 
@@ -18,7 +18,7 @@ fn at(seconds: i64) -> Instant {
     Instant(NOON).plus_seconds(seconds)
 }
 
-fn look(byte: u8) -> Look {
+fn lookup(byte: u8) -> LookupKey {
     [byte; 16]
 }
 
@@ -58,10 +58,10 @@ fn born(strand: &Strand, leg: i64, seconds: i64, after: Standing) -> Batch {
         pending: 0,
         ..after
     };
-    let look = u8::try_from(leg).ok().map(look);
+    let lookup = u8::try_from(leg).ok().map(lookup);
     let seed = LegSeed::New {
         reference,
-        look,
+        lookup,
         source: strand.id,
     };
     let tail = birth_tail(reference, strand.id, &[(11, [3; 32])]);

@@ -8,15 +8,15 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     batch.keys.push(KeyRow {
         id: 5,
         kind: 1,
-        look: Some(look(50)),
+        lookup: Some(lookup(50)),
         wrapped: vec![1, 2],
     });
-    let (holder, digest, sealed) = (5, look(60), vec![9, 0, 9]);
+    let (holder, digest, sealed) = (5, lookup(60), vec![9, 0, 9]);
     batch.raws.push(RawRow {
         id: 11,
         holder,
         kind: 1,
-        look: Some(look(61)),
+        lookup: Some(lookup(61)),
         digest,
         sealed,
     });
@@ -25,12 +25,15 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
         .add_key(KeyRow {
             id: 6,
             kind: 3,
-            look: None,
+            lookup: None,
             wrapped: vec![3],
         })
         .await
         .unwrap();
-    let keys = store.keys_by_look(vec![look(50), look(51)]).await.unwrap();
+    let keys = store
+        .keys_by_lookup(vec![lookup(50), lookup(51)])
+        .await
+        .unwrap();
     assert_eq!(
         keys.iter()
             .map(|key| (key.id, &key.wrapped[..]))
@@ -39,13 +42,16 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     );
     assert_eq!(store.keys(vec![6, 5, 7]).await.unwrap().len(), 2);
     assert_eq!(
-        store.raws_by_look(vec![look(61), look(60)]).await.unwrap(),
-        [(look(61), 11)]
+        store
+            .raws_by_lookup(vec![lookup(61), lookup(60)])
+            .await
+            .unwrap(),
+        [(lookup(61), 11)]
     );
     let raws = store.raws(vec![11]).await.unwrap();
     assert_eq!(
         (raws[0].holder, raws[0].digest, &raws[0].sealed[..]),
-        (5, look(60), &[9, 0, 9][..])
+        (5, lookup(60), &[9, 0, 9][..])
     );
 }
 

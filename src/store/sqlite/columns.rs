@@ -13,7 +13,7 @@ use super::super::rows::{
 };
 use super::engine;
 use crate::domain::{Counts, LegReference, Reason, Stage};
-use crate::seal::Look;
+use crate::seal::LookupKey;
 
 pub(super) fn int(row: &SqliteRow, place: usize) -> Result<i64, StoreError> {
     row.try_get(place)
@@ -36,15 +36,20 @@ pub(super) fn fixed<const N: usize>(row: &SqliteRow, place: usize) -> Result<[u8
         .map_err(|_| StoreError::Corrupt("a digest"))
 }
 
-pub(super) fn optional_look(row: &SqliteRow, place: usize) -> Result<Option<Look>, StoreError> {
-    let look: Option<Vec<u8>> = row
+pub(super) fn optional_look(
+    row: &SqliteRow,
+    place: usize,
+) -> Result<Option<LookupKey>, StoreError> {
+    let lookup: Option<Vec<u8>> = row
         .try_get(place)
         .map_err(|error| engine("reading a look-up", &error))?;
-    look.map(|look| {
-        look.try_into()
-            .map_err(|_| StoreError::Corrupt("a look-up"))
-    })
-    .transpose()
+    lookup
+        .map(|lookup| {
+            lookup
+                .try_into()
+                .map_err(|_| StoreError::Corrupt("a look-up"))
+        })
+        .transpose()
 }
 
 pub(super) fn reason(number: i64) -> Result<Option<Reason>, StoreError> {
@@ -89,7 +94,7 @@ pub(super) fn leg(row: &SqliteRow) -> Result<Leg, StoreError> {
     Ok(Leg {
         id: int(row, 0)?,
         reference: LegReference::from_bytes(fixed(row, 1)?),
-        look: optional_look(row, 2)?,
+        lookup: optional_look(row, 2)?,
         source: int(row, 3)?,
         now,
         since: int(row, 11)?,
@@ -118,7 +123,7 @@ pub(super) fn key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
     Ok(KeyRow {
         id: int(row, 0)?,
         kind: int(row, 1)?,
-        look: optional_look(row, 2)?,
+        lookup: optional_look(row, 2)?,
         wrapped: blob(row, 3)?,
     })
 }
@@ -128,7 +133,7 @@ pub(super) fn raw(row: &SqliteRow) -> Result<RawRow, StoreError> {
         id: int(row, 0)?,
         holder: int(row, 1)?,
         kind: int(row, 2)?,
-        look: optional_look(row, 3)?,
+        lookup: optional_look(row, 3)?,
         digest: fixed(row, 4)?,
         sealed: blob(row, 5)?,
     })
@@ -178,7 +183,7 @@ pub(super) fn return_file(row: &SqliteRow) -> Result<ReturnFile, StoreError> {
         id: int(row, 0)?,
         sender: int(row, 1)?,
         holder: int(row, 2)?,
-        look: fixed(row, 3)?,
+        lookup: fixed(row, 3)?,
         rows: int(row, 4)?,
         root: fixed(row, 5)?,
         sealed_name: blob(row, 6)?,
@@ -203,7 +208,7 @@ pub(super) fn return_row(row: &SqliteRow) -> Result<ReturnRow, StoreError> {
 pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
     Ok(EventRow {
         id: int(row, 0)?,
-        look: fixed(row, 1)?,
+        lookup: fixed(row, 1)?,
         leg: int(row, 2)?,
         rev: int(row, 3)?,
         kind: int(row, 4)?,

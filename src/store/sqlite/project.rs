@@ -30,7 +30,7 @@ async fn insert_legs(conn: &mut SqliteConnection, legs: &[Leg]) -> Result<(), St
         cells.extend([
             leg.id.into(),
             reference.into(),
-            (&leg.look).into(),
+            (&leg.lookup).into(),
             leg.source.into(),
             leg.born.into(),
         ]);

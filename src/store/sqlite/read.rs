@@ -15,7 +15,7 @@ use super::columns::{
 };
 use super::{SqliteStore, engine};
 use crate::domain::{LegReference, limits};
-use crate::seal::{Digest, Look};
+use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
                    leg.since, leg.born, leg.raw_request, leg.raw_patient, leg.raw_requester, leg.raw_role, leg.raw_practice, leg.raw_consent, leg.rev, \
@@ -79,17 +79,17 @@ impl SqliteStore {
     async fn by_looks<T>(
         &self,
         select: &str,
-        looks: &[Look],
+        lookups: &[LookupKey],
         read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
     ) -> Rows<T> {
-        let mut found = Vec::with_capacity(looks.len());
-        for chunk in looks.chunks(limits::STATEMENT_ROWS) {
+        let mut found = Vec::with_capacity(lookups.len());
+        for chunk in lookups.chunks(limits::STATEMENT_ROWS) {
             let marks = vec!["?"; chunk.len()].join(",");
             let sql = format!("{select} WHERE look IN ({marks})");
             let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
                 .persistent(chunk.len() == limits::STATEMENT_ROWS);
-            for look in chunk {
-                query = query.bind(look.to_vec());
+            for lookup in chunk {
+                query = query.bind(lookup.to_vec());
             }
             let rows = query
                 .fetch_all(&self.readers)
@@ -120,7 +120,7 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn installation(&self) -> Answer<'_, Look> {
+    fn installation(&self) -> Answer<'_, LookupKey> {
         Box::pin(self.ensure_installation())
     }
 
@@ -191,9 +191,9 @@ impl Store for SqliteStore {
         })
     }
 
-    fn keys_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<KeyRow>> {
+    fn keys_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<KeyRow>> {
         Box::pin(async move {
-            self.by_looks("SELECT id, kind, look, wrapped FROM keyring", &looks, key)
+            self.by_looks("SELECT id, kind, look, wrapped FROM keyring", &lookups, key)
                 .await
         })
     }
@@ -215,9 +215,9 @@ impl Store for SqliteStore {
         Box::pin(self.insert_key(key))
     }
 
-    fn raws_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<(Look, i64)>> {
+    fn raws_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<(LookupKey, i64)>> {
         Box::pin(async move {
-            self.by_looks("SELECT look, id FROM raw", &looks, |row| {
+            self.by_looks("SELECT look, id FROM raw", &lookups, |row| {
                 Ok((fixed(row, 0)?, int(row, 1)?))
             })
             .await
@@ -239,8 +239,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn legs_by_look(&self, looks: Vec<Look>) -> Answer<'_, Vec<Leg>> {
-        Box::pin(async move { self.by_looks(LEG, &looks, leg).await })
+    fn legs_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<Leg>> {
+        Box::pin(async move { self.by_looks(LEG, &lookups, leg).await })
     }
 
     fn legs(&self, ids: Vec<i64>) -> Answer<'_, Vec<Leg>> {
@@ -355,8 +355,8 @@ impl Store for SqliteStore {
         })
     }
 
-    fn return_by_look(&self, look: Look) -> Answer<'_, Option<ReturnFile>> {
-        Box::pin(async move { Ok(self.by_looks(RETURN, &[look], return_file).await?.pop()) })
+    fn return_by_lookup(&self, lookup: LookupKey) -> Answer<'_, Option<ReturnFile>> {
+        Box::pin(async move { Ok(self.by_looks(RETURN, &[lookup], return_file).await?.pop()) })
     }
 
     fn return_files(&self) -> Answer<'_, Vec<ReturnFile>> {

@@ -177,7 +177,7 @@ async fn insert_keys(conn: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(),
             [
                 key.id.into(),
                 key.kind.into(),
-                (&key.look).into(),
+                (&key.lookup).into(),
                 1.into(),
                 Cell::B(&key.wrapped),
             ]
@@ -202,7 +202,7 @@ async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<()
                 raw.id.into(),
                 raw.holder.into(),
                 raw.kind.into(),
-                (&raw.look).into(),
+                (&raw.lookup).into(),
                 (&raw.digest).into(),
                 Cell::B(&raw.sealed),
             ]
@@ -275,7 +275,7 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
             file.id.into(),
             file.sender.into(),
             file.holder.into(),
-            (&file.look).into(),
+            (&file.lookup).into(),
             file.rows.into(),
             (&file.root).into(),
             Cell::B(&file.sealed_name),
@@ -308,7 +308,7 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
     .await?;
     let mut cells = Vec::with_capacity(batch.events.len() * 9);
     for event in &batch.events {
-        cells.extend([event.id.into(), (&event.look).into()]);
+        cells.extend([event.id.into(), (&event.lookup).into()]);
         cells.extend(
             [
                 event.leg,

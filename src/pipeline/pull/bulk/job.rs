@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Instant;
 use crate::domain::entropy::Stream;
-use crate::pipeline::env::Env;
+use crate::pipeline::run::Env;
 use crate::seal::{HolderKey, Spot};
 use crate::store::chain::hex;
 use crate::tabular::write_atomically;

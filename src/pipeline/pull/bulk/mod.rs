@@ -1,15 +1,15 @@
 //! Referrals from a server's Bulk Data export.
 //!
-//! In: an order for what changed since the last export. Out: dossiers, a chunk at a time, and the evidence for what the
+//! In: an order for what changed since the last export. Out: referrals, a chunk at a time, and the evidence for what the
 //! export can promise. Requests and the records they name come in different files, so all files are brought into a sealed
 //! spool first and put together from there; memory grows by some bytes a resource (ADR 0008). Kept: the next export begins
 //! where this one was true, only once all of it is durable and only if nothing was left out; a crash orders no second one.
 
-mod gather;
+mod download;
+mod filter;
 mod index;
 mod job;
-mod ours;
-mod shelf;
+mod records;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -18,24 +18,26 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use gather::{Server, Tally, gather};
+use download::{Server, Tally, gather};
 use job::JobFile;
-use shelf::Shelf;
+use records::Shelf;
 use spool::Spool;
 
 use super::Pulling;
 use super::certificate::{Evidence, Exported};
-use super::load::Load;
-use super::referrals::{Ended, PullError, Referrals, Step};
+use super::referral_source::{Ended, PullError, ReferralSource};
 use super::search::{Together, without_person};
 use crate::config::Bulk;
 use crate::domain::{Instant, limits};
 use crate::fhir::bulk::{Patience, StatusUrl};
 use crate::fhir::client::Client;
-use crate::pipeline::dossier::Bytes;
-use crate::pipeline::env::Env;
+use crate::pipeline::gp_client;
+use crate::pipeline::ingest::load::Load;
+use crate::pipeline::ingest::queue::{Step, Steps};
+use crate::pipeline::referral::Bytes;
+use crate::pipeline::run::Env;
+use crate::pipeline::run::StageOutcome;
 use crate::pipeline::select::SNOMED;
-use crate::pipeline::{StageOutcome, gp};
 use crate::seal::sha256;
 
 /// Pulls one source by export.
@@ -47,7 +49,7 @@ pub(super) async fn pull(
     config: &Bulk,
     turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
-    let client = match gp::client(at.env, at.source, &config.base_url) {
+    let client = match gp_client::client(at.env, at.source, &config.base_url) {
         Ok(client) => client,
         Err(error) => {
             return at
@@ -173,11 +175,11 @@ impl<'c> BulkPull<'c> {
         }
         let mut aside = Evidence::default();
         let evidence = if came { &mut self.evidence } else { &mut aside };
-        let dossiers = together.dossiers(requests, evidence).await?;
+        let referrals = together.referrals(requests, evidence).await?;
         self.evidence.read_singly += aside.read_singly;
         match shelf.failure() {
             Some(error) => Err(own(error)),
-            None => Ok(Some(Step::Load(Load::Ready(dossiers)))),
+            None => Ok(Some(Step::Load(Load::FromPages(referrals)))),
         }
     }
 
@@ -193,7 +195,7 @@ impl<'c> BulkPull<'c> {
             self.phase = Phase::Requests(from);
             let all = requests.map_err(own)?;
             let came = all.len();
-            let requests = ours::requests(&self.asking, all).await?;
+            let requests = filter::requests(&self.asking, all).await?;
             self.evidence.other_code += (came - requests.len()) as u64;
             self.evidence.requests += requests.len() as u64;
             if let Some(step) = self.load(requests, true).await? {
@@ -214,7 +216,7 @@ impl<'c> BulkPull<'c> {
                 from += limits::CHUNK_REFERRALS;
                 self.phase = Phase::People(from);
                 let people = people.map_err(own)?;
-                let requests = ours::of_people(&self.asking, &people).await?;
+                let requests = filter::of_people(&self.asking, &people).await?;
                 self.tally.export.people_alone += requests.len() as u64;
                 if let Some(step) = self.load(requests, false).await? {
                     return Ok(Some(step));
@@ -232,12 +234,12 @@ impl<'c> BulkPull<'c> {
             return Ok(None);
         };
         let mut counted = Evidence::default();
-        let mut dossiers = together.dossiers(requests, &mut counted).await?;
-        let all = dossiers.len();
-        dossiers.retain(|dossier| dossier.patient.is_some());
+        let mut referrals = together.referrals(requests, &mut counted).await?;
+        let all = referrals.len();
+        referrals.retain(|referral| referral.patient.is_some());
         self.evidence.read_singly += counted.read_singly;
-        self.evidence.still_unresolved = (all - dossiers.len()) as u64;
-        Ok((!dossiers.is_empty()).then_some(Step::Load(Load::Ready(dossiers))))
+        self.evidence.still_unresolved = (all - referrals.len()) as u64;
+        Ok((!referrals.is_empty()).then_some(Step::Load(Load::FromPages(referrals))))
     }
 
     /// Tells the server that its files are no longer wanted, if all of them were read.
@@ -264,7 +266,9 @@ fn own(error: impl Into<anyhow::Error>) -> PullError {
     PullError::Own(error.into())
 }
 
-impl Referrals for &mut BulkPull<'_> {
+impl Steps for &mut BulkPull<'_> {
+    type Error = PullError;
+
     async fn next(&mut self) -> Result<Option<Step>, PullError> {
         loop {
             let step = match self.phase {
@@ -286,7 +290,9 @@ impl Referrals for &mut BulkPull<'_> {
             }
         }
     }
+}
 
+impl ReferralSource for &mut BulkPull<'_> {
     fn end(&mut self) -> Ended {
         let mut evidence = std::mem::take(&mut self.evidence);
         let mut export: Exported = std::mem::take(&mut self.tally.export);

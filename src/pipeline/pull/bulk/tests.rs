@@ -9,7 +9,7 @@ use axum::Router;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
-use super::gather::{Server, Tally, gather};
+use super::download::{Server, Tally, gather};
 use super::*;
 use crate::fhir::bulk::Level;
 use crate::fhir::client::Settings;

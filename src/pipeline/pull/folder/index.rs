@@ -6,9 +6,9 @@
 
 use serde_json::value::RawValue;
 
-use super::catalogue::{Entry, Key, Keys, Named, Numbered, Spot};
 use super::files::Extract;
-use super::pieces::Lines;
+use super::lookup_table::{Entry, Key, Keys, Named, Numbered, Spot};
+use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::{patient, people, service_request};
@@ -98,7 +98,7 @@ impl<'f> Indexer<'f> {
             let what = format!("a document is longer than {DOCUMENT_BYTES_MAX} bytes");
             indexer.note(Code::Unreadable, what, None);
         } else {
-            let bytes = super::pieces::read_all(extract)?;
+            let bytes = crate::pipeline::pull::folder::segments::read_all(extract)?;
             indexer.document(&bytes, 0);
         }
         Ok(indexer.part)

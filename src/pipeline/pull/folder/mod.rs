@@ -1,16 +1,16 @@
 //! Referrals from a folder of extracts: `*.json`, `*.ndjson` and their `.gz`, folders below too.
 //!
-//! In: a read-only folder. Out: dossiers in the order of file and line. Every file is read twice: once to index what it
+//! In: a read-only folder. Out: referrals in the order of file and line. Every file is read twice: once to index what it
 //! holds (type, id, place), once where a referral or a record it names is needed, so memory grows with the number of
 //! resources, not with their size. Nothing in the folder is moved or changed.
 
-mod catalogue;
 mod files;
-mod gather;
 mod index;
-mod pieces;
+mod late_check;
+mod lookup_table;
+mod merge;
 mod reader;
-mod unread;
+mod segments;
 
 use std::collections::HashMap;
 use std::os::unix::fs::FileExt;
@@ -18,23 +18,24 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use catalogue::Spot;
-use catalogue::{Entry, Keys, Named};
 use files::Extract;
 pub(crate) use files::list;
 pub(super) use files::unlinked_file;
-use gather::Gathered;
 use index::{Indexer, Part};
-use pieces::{Lines, Piece};
+pub(crate) use late_check::{SHOWN_MAX, Unreadable};
+pub(crate) use lookup_table::Spot;
+use lookup_table::{Entry, Keys, Named};
+use merge::Gathered;
 pub(crate) use reader::{Reader, Requests};
-pub(crate) use unread::{SHOWN_MAX, Unreadable};
+use segments::{Lines, Piece};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::reference::Reference;
 use crate::fhir::{patient, people, service_request};
 use crate::json::{Arena, Json};
-use crate::pipeline::dossier::{Bytes, Dossier};
+use crate::pipeline::ingest::load::StoredReferrals;
+use crate::pipeline::referral::{Bytes, Referral};
 use crate::pipeline::workers::{in_order, in_parallel};
 use crate::seal::{Digest, sha256};
 use crate::store::rows::RawKind;
@@ -91,7 +92,46 @@ type NamedByRole = (Option<Spot>, Option<Spot>);
 /// Where a record lies, and its number, if it is one of the index by id.
 type Found = (Spot, Option<u32>);
 
+impl StoredReferrals for Folder {
+    fn request(&self, place: usize) -> std::io::Result<Bytes> {
+        let spot = self
+            .requests
+            .get(place)
+            .ok_or(std::io::ErrorKind::NotFound)?;
+        self.read(*spot)
+    }
+
+    fn complete(&self, request: Bytes, tree: Option<&Json<'_>>) -> std::io::Result<Referral> {
+        let mut referral = Referral::of_request(request);
+        let Some(tree) = tree else {
+            return Ok(referral);
+        };
+        let places = self.places(tree)?;
+        let own = |spot: Option<Spot>| spot.map(|spot| self.read(spot)).transpose();
+        let shared = |spot: Option<Spot>| spot.map(|spot| self.read_shared(spot)).transpose();
+        referral.patient = own(places.patient)?;
+        referral.requester = shared(places.requester)?;
+        referral.role = shared(places.role)?;
+        referral.practice = shared(places.practice)?;
+        referral.consent = own(self.consent(tree)?)?;
+        Ok(referral)
+    }
+
+    fn place(&self, place: usize) -> Place {
+        self.location(place)
+    }
+}
+
 impl Folder {
+    /// Where a referral lies.
+    pub(crate) fn location(&self, place: usize) -> Place {
+        let Some(spot) = self.requests.get(place) else {
+            return Place::default();
+        };
+        let name = self.extract(*spot).map_or("", |extract| &extract.name);
+        Place::file(name).and(format!("byte {}", spot.offset))
+    }
+
     /// Indexes a folder, or one file, and digests every file first; packed files are unpacked into unlinked files below
     /// `temporary`.
     ///
@@ -154,7 +194,7 @@ impl Folder {
 
     /// Reads every piece of every file, several at once, and puts together what they hold in the order of the files.
     fn index(&mut self, threads: usize) -> std::io::Result<()> {
-        let pieces = pieces::pieces(&self.extracts);
+        let pieces = segments::pieces(&self.extracts);
         let mut found = std::mem::take(&mut self.found);
         let mut order = pieces.iter();
         let folder = &*self;
@@ -214,15 +254,6 @@ impl Folder {
         &self.found.diagnostics
     }
 
-    /// File and place of a referral, for messages.
-    pub(crate) fn place(&self, index: usize) -> Place {
-        let Some(spot) = self.requests.get(index) else {
-            return Place::default();
-        };
-        let name = self.extract(*spot).map_or("", |extract| &extract.name);
-        Place::file(name).and(format!("byte {}", spot.offset))
-    }
-
     /// Name of the file of a referral.
     pub(crate) fn file(&self, index: usize) -> Option<&str> {
         let extract = self.extract(*self.requests.get(index)?)?;
@@ -234,41 +265,11 @@ impl Folder {
     }
 
     /// The referral at this place, with the records that it names and that the folder holds.
-    pub(crate) fn dossier(&self, index: usize) -> std::io::Result<Dossier> {
+    pub(crate) fn referral(&self, index: usize) -> std::io::Result<Referral> {
         let request = self.request(index)?;
         let arena = Arena::default();
         let tree = Json::parse(&request, &arena).ok();
         self.complete(Arc::clone(&request), tree.as_ref())
-    }
-
-    /// The bytes of the request at this place.
-    pub(crate) fn request(&self, index: usize) -> std::io::Result<Bytes> {
-        let spot = self
-            .requests
-            .get(index)
-            .ok_or(std::io::ErrorKind::NotFound)?;
-        self.read(*spot)
-    }
-
-    /// A request that has been read and parsed already, with the records that it names and that the folder holds.
-    pub(crate) fn complete(
-        &self,
-        request: Bytes,
-        tree: Option<&Json<'_>>,
-    ) -> std::io::Result<Dossier> {
-        let mut dossier = Dossier::of_request(request);
-        let Some(tree) = tree else {
-            return Ok(dossier);
-        };
-        let places = self.places(tree)?;
-        let own = |spot: Option<Spot>| spot.map(|spot| self.read(spot)).transpose();
-        let shared = |spot: Option<Spot>| spot.map(|spot| self.read_shared(spot)).transpose();
-        dossier.patient = own(places.patient)?;
-        dossier.requester = shared(places.requester)?;
-        dossier.role = shared(places.role)?;
-        dossier.practice = shared(places.practice)?;
-        dossier.consent = own(self.consent(tree)?)?;
-        Ok(dossier)
     }
 
     /// Where the records lie that a request names.
@@ -457,7 +458,7 @@ fn lost() -> std::io::Error {
 /// SHA-256 of a file.
 fn digest(extract: &Extract) -> std::io::Result<Digest> {
     let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
-    pieces::each_block(extract, |block| digest.update(block))?;
+    segments::each_block(extract, |block| digest.update(block))?;
     let mut out = [0; 32];
     out.copy_from_slice(digest.finish().as_ref());
     Ok(out)
@@ -486,8 +487,8 @@ mod tests {
             std::fs::write(folder.path().join("Patient.ndjson"), lines.join("\n")).unwrap();
             std::fs::write(folder.path().join("ServiceRequest.ndjson"), request).unwrap();
             let opened = Folder::open(folder.path(), &folder.path().join("tmp")).unwrap();
-            let dossier = opened.dossier(0).unwrap();
-            assert_eq!(dossier.patient.is_some(), found, "{people:?}");
+            let referral = opened.referral(0).unwrap();
+            assert_eq!(referral.patient.is_some(), found, "{people:?}");
         }
     }
 

@@ -1,35 +1,34 @@
 //! Referrals from a GP system by FHIR search: windows, pages with includes, and what is missing asked for in batches.
 //!
-//! In: a client, and where the last pull ended. Out: a page of dossiers at a time, and at the end the evidence for what
+//! In: a client, and where the last pull ended. Out: a page of referrals at a time, and at the end the evidence for what
 //! the search can promise. A window begins an overlap before the last high mark and has no end: what is being written
 //! while it is read comes too. The high mark stays a settling time behind the server's clock, so that it is read again.
 
-mod asked;
-mod complete;
-mod names;
-#[cfg(test)]
-mod odd;
+mod assemble;
+mod query;
 mod records;
+mod references;
+mod resolve;
+#[cfg(test)]
+mod test_server;
 #[cfg(test)]
 mod tests;
-mod together;
 mod window;
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-pub(super) use asked::{Asked, without_person};
-use complete::{assemble, fetch};
-use names::{Checked, Names};
+pub(super) use assemble::Together;
+pub(super) use query::{Asked, without_person};
 pub(super) use records::Kept;
 use records::{Records, passed_over};
-pub(super) use together::Together;
+use references::{Checked, Names};
+use resolve::{assemble, fetch};
 use window::{Plan, Window};
 
 use super::certificate::{Evidence, Sweep};
-use super::load::Load;
-use super::referrals::{Ended, PullError, Referrals, Step};
+use super::referral_source::{Ended, PullError, ReferralSource};
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::Instant;
 use crate::fhir::ahead::Ahead;
@@ -37,7 +36,9 @@ use crate::fhir::bundle::{Mode, content};
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::search::{Ending, Page, Parameters};
-use crate::pipeline::dossier::{Bytes, Dossier};
+use crate::pipeline::ingest::load::Load;
+use crate::pipeline::ingest::queue::{Step, Steps};
+use crate::pipeline::referral::{Bytes, Referral};
 use crate::pipeline::select::SNOMED;
 use crate::store::rows::RawKind;
 
@@ -323,7 +324,7 @@ impl<'c> SearchPull<'c> {
     }
 
     /// The referrals of a page with the records that they name.
-    async fn take(&mut self, page: &Page, window: Window) -> Result<Vec<Dossier>, PullError> {
+    async fn take(&mut self, page: &Page, window: Window) -> Result<Vec<Referral>, PullError> {
         self.records.turn_page();
         self.records.take(page);
         let mut requests = Vec::new();
@@ -354,13 +355,13 @@ impl<'c> SearchPull<'c> {
                 // What cannot even be named is counted, not passed over.
                 ("ServiceRequest" | "", _) => {
                     self.evidence.unreadable += 1;
-                    unreadable.push(Dossier::of_request(Arc::from(bytes)));
+                    unreadable.push(Referral::of_request(Arc::from(bytes)));
                 }
                 _ => {}
             }
         }
-        let mut dossiers = self.dossiers(requests, Some(window)).await?;
-        dossiers.extend(unreadable);
+        let mut referrals = self.referrals(requests, Some(window)).await?;
+        referrals.extend(unreadable);
         // Only now: what failed on the way is to come again.
         self.seen.extend(keys);
         let not_matching = self.evidence.other_code + self.evidence.outside_window;
@@ -370,7 +371,7 @@ impl<'c> SearchPull<'c> {
                 returned: self.returned,
             });
         }
-        Ok(dossiers)
+        Ok(referrals)
     }
 
     /// What was written after the window ended is no finding of a sweep: the next window brings it.
@@ -431,11 +432,11 @@ impl<'c> SearchPull<'c> {
     }
 
     /// Requests with what they name, fetched where it did not come along.
-    async fn dossiers(
+    async fn referrals(
         &mut self,
         requests: Vec<Bytes>,
         window: Option<Window>,
-    ) -> Result<Vec<Dossier>, PullError> {
+    ) -> Result<Vec<Referral>, PullError> {
         let mut named = Vec::with_capacity(requests.len());
         let all = Names::of_all(&requests, &self.asked.base, &self.records.urls);
         for (names, checked) in all {
@@ -449,7 +450,7 @@ impl<'c> SearchPull<'c> {
         }
         fetch(&mut self.records, &self.asked.base, &mut named).await?;
         let counted = window.is_some() && self.phase == Phase::Window;
-        let mut dossiers = Vec::with_capacity(named.len());
+        let mut referrals = Vec::with_capacity(named.len());
         for (request, names) in requests.into_iter().zip(&named) {
             let again = names.id.as_ref().is_some_and(|id| self.again.contains(id));
             let missing = |kind: RawKind| {
@@ -458,30 +459,32 @@ impl<'c> SearchPull<'c> {
                 }
             };
             let base = &self.asked.base;
-            dossiers.push(assemble(&self.records, base, request, names, missing));
+            referrals.push(assemble(&self.records, base, request, names, missing));
         }
-        Ok(dossiers)
+        Ok(referrals)
     }
 
     /// Looks again for persons that earlier pulls did not find.
-    async fn look_again(&mut self) -> Result<Vec<Dossier>, PullError> {
+    async fn look_again(&mut self) -> Result<Vec<Referral>, PullError> {
         let requests = std::mem::take(&mut self.asked.again);
-        let mut dossiers = self.dossiers(requests, None).await?;
-        let all = dossiers.len();
-        dossiers.retain(|dossier| dossier.patient.is_some());
-        let missing = all - dossiers.len();
+        let mut referrals = self.referrals(requests, None).await?;
+        let all = referrals.len();
+        referrals.retain(|referral| referral.patient.is_some());
+        let missing = all - referrals.len();
         self.evidence.still_unresolved = u64::try_from(missing).unwrap_or(0);
-        Ok(dossiers)
+        Ok(referrals)
     }
 }
 
-impl Referrals for SearchPull<'_> {
+impl Steps for SearchPull<'_> {
+    type Error = PullError;
+
     async fn next(&mut self) -> Result<Option<Step>, PullError> {
         if self.phase == Phase::New {
             self.begin().await?;
             let found = self.look_again().await?;
             if !found.is_empty() {
-                return Ok(Some(Step::Load(Load::Ready(found))));
+                return Ok(Some(Step::Load(Load::FromPages(found))));
             }
         }
         loop {
@@ -496,8 +499,8 @@ impl Referrals for SearchPull<'_> {
             };
             match self.page(window).await {
                 Ok(Some(page)) => match self.take(&page, window).await {
-                    Ok(dossiers) if dossiers.is_empty() => {}
-                    Ok(dossiers) => return Ok(Some(Step::Load(Load::Ready(dossiers)))),
+                    Ok(referrals) if referrals.is_empty() => {}
+                    Ok(referrals) => return Ok(Some(Step::Load(Load::FromPages(referrals)))),
                     Err(_) if self.phase == Phase::Sweep => self.fail_phase(),
                     Err(error) => return Err(error),
                 },
@@ -518,7 +521,9 @@ impl Referrals for SearchPull<'_> {
             }
         }
     }
+}
 
+impl ReferralSource for SearchPull<'_> {
     fn end(&mut self) -> Ended {
         let mut evidence = std::mem::take(&mut self.evidence);
         evidence.from = self.from.map(Instant::utc_text);

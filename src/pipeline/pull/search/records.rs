@@ -11,7 +11,7 @@ use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::reference::{Reference, is_id};
 use crate::fhir::search::{Page, Parameters};
-use crate::pipeline::dossier::Bytes;
+use crate::pipeline::referral::Bytes;
 use crate::store::rows::RawKind;
 
 /// Ids asked for in one search.

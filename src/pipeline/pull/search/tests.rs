@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use serde_json::{Value, json};
 
-use super::odd::{CODE, NOON, Odd, Pulled, none, page, patient, plain, request};
+use super::test_server::{CODE, NOON, Odd, Pulled, none, page, patient, plain, request};
 use super::*;
 use crate::diagnostics::Place;
 use crate::fhir::client::Settings;
@@ -291,7 +291,7 @@ async fn a_window_that_is_too_large_is_cut_and_nothing_is_lost() {
     let mut ids: Vec<String> = pulled.names();
     ids.sort();
     ids.dedup();
-    assert_eq!((ids.len(), pulled.dossiers.len()), (24, 24));
+    assert_eq!((ids.len(), pulled.referrals.len()), (24, 24));
     assert!(pulled.evidence.halvings >= 2);
     assert_eq!(pulled.evidence.verdict(), "complete");
 }
@@ -391,7 +391,7 @@ async fn a_sweep_is_due_each_week_and_brings_what_no_window_did() {
         }
     };
     let pulled = server.pull(of(6)).await;
-    assert_eq!((pulled.swept_from, pulled.dossiers.len()), (None, 1));
+    assert_eq!((pulled.swept_from, pulled.referrals.len()), (None, 1));
     let pulled = server.pull(of(7)).await;
     assert_eq!(pulled.swept_from, Some(1));
     assert_eq!(

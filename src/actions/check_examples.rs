@@ -1,0 +1,212 @@
+//! `kith check --fixtures`: each partner's own example rows, kept beside its file.
+//!
+//! In: `mappings/partners/ID.examples/NAME.ndjson` (FHIR, made-up people) and `NAME.csv`, the rows that the partner should
+//! get of it in its own layout. Out: a diagnostic for each cell, row or header that comes out otherwise, with line and
+//! column of the CSV. A NAME that begins with a day, `2026-11-23`, is decided as of that day. Values are not told, only
+//! their shape: an example might be somebody after all.
+
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+
+use super::file_versions::{DryRun, FileMapper, Folder, shape};
+use crate::config::Config;
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::limits::{DIAGNOSTICS_MAX, EXAMPLE_BYTES_MAX, EXAMPLES_MAX};
+use crate::partner::{Partner, Rules};
+use crate::tabular::{ReadLimits, Table, read, unguard};
+
+/// What was looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Examples {
+    pub(crate) files: usize,
+    pub(crate) rows: usize,
+    pub(crate) problems: Vec<Diagnostic>,
+}
+
+/// Checks the examples of every partner.
+pub(crate) fn check(config: &Config, rules: &Rules) -> Examples {
+    let mut examples = Examples::default();
+    for partner in &rules.partners {
+        let folder = config
+            .mappings
+            .join(format!("partners/{}.examples", partner.id));
+        for input in inputs(&folder) {
+            examples.files += 1;
+            let shown = |file: &Path| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                format!("mappings/partners/{}.examples/{name}", partner.id)
+            };
+            let csv = input.with_extension("csv");
+            let mut one = Example {
+                partner,
+                input: shown(&input),
+                csv: shown(&csv),
+                examples: &mut examples,
+            };
+            one.check(config, rules, &input, &csv);
+        }
+    }
+    examples.problems.truncate(DIAGNOSTICS_MAX);
+    examples
+}
+
+/// FHIR files of a folder, sorted; a folder that is not there has none.
+fn inputs(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = entries
+        .take(EXAMPLES_MAX)
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|end| end == "ndjson" || end == "json")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// One example: FHIR and the rows expected of it.
+struct Example<'a> {
+    partner: &'a Partner,
+    input: String,
+    csv: String,
+    examples: &'a mut Examples,
+}
+
+/// A row that came out, and where its referral lies.
+struct Came {
+    cells: Vec<String>,
+    place: String,
+}
+
+impl Example<'_> {
+    fn check(&mut self, config: &Config, rules: &Rules, input: &Path, csv: &Path) {
+        let (came, left) = match self.rows(config, rules, input) {
+            Ok(rows) => rows,
+            Err(what) => return self.differs(what, Place::file(self.input.as_str())),
+        };
+        let expected = crate::partner::bytes_within(csv, EXAMPLE_BYTES_MAX).and_then(|bytes| {
+            read(&bytes, &ReadLimits::default()).map_err(|error| error.to_string())
+        });
+        match expected {
+            Ok(expected) => self.compare(&expected, &came, &left),
+            Err(what) => self.differs(
+                format!("the expected rows cannot be read: {what}"),
+                Place::file(self.csv.as_str()),
+            ),
+        }
+    }
+
+    fn differs(&mut self, what: impl Into<String>, place: Place) {
+        let diagnostic = Diagnostic::new(Code::ExampleDiffers, what, place);
+        self.examples.problems.push(diagnostic);
+    }
+
+    /// The rows of an input, in its order, and why there is none of the others.
+    fn rows(
+        &mut self,
+        config: &Config,
+        rules: &Rules,
+        input: &Path,
+    ) -> Result<(Vec<Came>, Vec<String>), String> {
+        let temporary = config.home.join("var/tmp");
+        let folder = Folder::open(input, &temporary).map_err(|error| error.to_string())?;
+        let problems = folder.diagnostics().iter().cloned();
+        self.examples.problems.extend(problems);
+        let mapper = FileMapper::new(config, day_of(input));
+        let (mut came, mut left) = (Vec::new(), Vec::new());
+        for index in 0..folder.len() {
+            let made = mapper
+                .made(&folder, index, &[(rules, self.partner)])
+                .map_err(|error| error.kind().to_string())?;
+            let Some(made) = made.and_then(|mut made| made.pop()) else {
+                continue;
+            };
+            let place = folder.location(index).text();
+            match made {
+                DryRun::Row(cells) => came.push(Came { cells, place }),
+                DryRun::Held(reason, detail) => {
+                    left.push(format!("{place}: held {} {detail}", reason.code()));
+                }
+                DryRun::Undecided(reason) | DryRun::Ended(reason) => {
+                    left.push(format!("{place}: not sent {}", reason.code()));
+                }
+                DryRun::Elsewhere => left.push(format!("{place}: not sent ")),
+            }
+        }
+        self.examples.rows += came.len();
+        Ok((came, left))
+    }
+
+    fn compare(&mut self, expected: &Table, came: &[Came], left: &[String]) {
+        let headers: Vec<&str> = self
+            .partner
+            .deliver
+            .columns
+            .iter()
+            .map(|column| column.header.as_str())
+            .collect();
+        let at = |line: u64, column: usize, file: &str| {
+            let column = u64::try_from(column).unwrap_or(u64::MAX).saturating_add(1);
+            Place::file(file).line(line).column(column)
+        };
+        let file = self.csv.clone();
+        let width = headers.len().max(expected.header.len());
+        let mut same = true;
+        for column in 0..width {
+            let (ours, theirs) = (headers.get(column), expected.header.get(column));
+            if ours.copied() != theirs.map(String::as_str) {
+                same = false;
+                let none = "no column";
+                let what = format!(
+                    "the partner file has {} here, the example {}",
+                    ours.unwrap_or(&none),
+                    theirs.map_or(none, String::as_str)
+                );
+                self.differs(what, at(expected.header_line, column, &file));
+            }
+        }
+        // Under another header every cell would differ: one fault, said once.
+        if !same {
+            return;
+        }
+        for (row, came) in expected.rows.iter().zip(came) {
+            for (column, (header, cell)) in headers.iter().zip(&came.cells).enumerate() {
+                let wanted = row.cell(column);
+                if wanted != cell && unguard(wanted) != cell {
+                    let what = format!(
+                        "\"{header}\" comes out as {} where the example has {}",
+                        shape(cell),
+                        shape(wanted)
+                    );
+                    let place = at(row.line, column, &file).and(came.place.clone());
+                    self.differs(what, place);
+                }
+            }
+        }
+        let why = left
+            .first()
+            .map_or_else(String::new, |left| format!("; {left}"));
+        for row in expected.rows.iter().skip(came.len()) {
+            let what = format!("the example has a row that does not come out{why}");
+            self.differs(what, at(row.line, 0, &file));
+        }
+        for came in came.iter().skip(expected.rows.len()) {
+            let what = "a row comes out that the example does not have";
+            self.differs(what, Place::file(file.as_str()).and(came.place.clone()));
+        }
+    }
+}
+
+/// The day that an example's name begins with, else today.
+fn day_of(input: &Path) -> Date {
+    let name = input.file_stem().unwrap_or_default().to_string_lossy();
+    let named = name.get(..10).and_then(|day| day.parse().ok());
+    named.unwrap_or_else(|| {
+        crate::domain::Clock::now(&crate::domain::clock::SystemClock).london_day()
+    })
+}

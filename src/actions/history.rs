@@ -1,0 +1,251 @@
+//! A leg's life as the ledger has it, walked back from where it stands.
+//!
+//! In: legs. Out: their entries, oldest first, each with what the leg was after it. Keeps: only what the chain says; a row
+//! that is missing or cannot be read is an error that names `kith prove`.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use serde_json::Value;
+
+use crate::domain::limits::LEG_ENTRIES_MAX;
+use crate::domain::{Action, LegReference};
+use crate::pipeline::approval::{How, Recorded, recorded};
+use crate::pipeline::event::numbered;
+pub(crate) use crate::pipeline::run::Env;
+use crate::seal::Digest;
+use crate::store::chain::hex;
+use crate::store::rows::{DropRow, HeldRow, LedgerRow, Leg, Place, Standing};
+use crate::store::{HeldQuery, Kind, fold};
+
+/// One entry of a leg's life.
+#[derive(Clone, Debug)]
+pub(crate) struct HistoryEntry {
+    pub(crate) at: i64,
+    pub(crate) place: Place,
+    pub(crate) kind: Kind,
+    /// What the leg was after it; `None` of a row that left, which changes its state alone.
+    pub(crate) after: Option<Standing>,
+    /// Digits of the rules by which it was decided.
+    pub(crate) rules: Option<String>,
+    /// The entry in words.
+    pub(crate) what: String,
+}
+
+/// Walks lives, remembering the drops it has seen.
+pub(crate) struct HistoryReader<'e> {
+    env: &'e Env,
+    /// Drops by partner strand and id: the name, and the version of the partner's file.
+    files: HashMap<i64, HashMap<i64, (String, String)>>,
+    /// Every version of every partner file, once it was asked for.
+    versions: Option<Vec<Recorded>>,
+}
+
+impl<'e> HistoryReader<'e> {
+    pub(crate) fn new(env: &'e Env) -> Self {
+        Self {
+            env,
+            files: HashMap::new(),
+            versions: None,
+        }
+    }
+
+    /// The entries of a leg, oldest first.
+    ///
+    /// # Errors
+    /// The ledger misses a row of the leg, or one cannot be read.
+    pub(crate) async fn entries(&mut self, leg: &Leg) -> anyhow::Result<Vec<HistoryEntry>> {
+        let store = &self.env.store;
+        let sent = store.drop_rows_of_legs(vec![leg.id]).await?;
+        let mut entries = Vec::new();
+        let mut place = leg.last;
+        while place != Place::default() {
+            if entries.len() >= LEG_ENTRIES_MAX {
+                anyhow::bail!("a leg has more than {LEG_ENTRIES_MAX} entries: run kith prove")
+            }
+            let Some(row) = store.ledger_at(place).await? else {
+                anyhow::bail!("the ledger misses a row of this leg: run kith prove")
+            };
+            let (entry, prev) = self.entry(&row, place, &sent).await?;
+            entries.push(entry);
+            place = prev;
+        }
+        entries.reverse();
+        Ok(entries)
+    }
+
+    async fn entry(
+        &mut self,
+        row: &LedgerRow,
+        place: Place,
+        sent: &[DropRow],
+    ) -> anyhow::Result<(HistoryEntry, Place)> {
+        let kind = Kind::from_number(row.kind)
+            .ok_or_else(|| anyhow::anyhow!("the ledger has a row of an unknown kind"))?;
+        if kind == Kind::Sent {
+            let sent = sent
+                .iter()
+                .find(|sent| sent.drop_id == row.subject)
+                .ok_or_else(|| {
+                    anyhow::anyhow!("a drop misses a row of this leg: run kith prove")
+                })?;
+            let (file, version) = self.file(row.strand, row.subject).await?;
+            let action = Action::from_number(sent.action).map_or("", Action::code);
+            let changed = match sent.changed.as_str() {
+                "" => String::new(),
+                changed => format!(" ({changed})"),
+            };
+            let what = format!(
+                "{}: {action} row {} of {file}{changed}, by version {version} of the partner's file",
+                kind.word(),
+                sent.row
+            );
+            let entry = HistoryEntry {
+                at: row.at,
+                place,
+                kind,
+                after: None,
+                rules: None,
+                what,
+            };
+            return Ok((entry, sent.prev));
+        }
+        let step = fold::step(row)
+            .ok_or_else(|| anyhow::anyhow!("a row of this leg cannot be read: run kith prove"))?;
+        let why = step.after.why.map_or_else(String::new, |why| {
+            format!(", {}: {}", why.code(), why.practice_words())
+        });
+        let wanted = Action::from_number(step.after.pending)
+            .map_or_else(String::new, |action| format!(", {} to send", action.code()));
+        let tail = fold::fields(row).unwrap_or_default();
+        let entry = HistoryEntry {
+            at: row.at,
+            place,
+            kind,
+            after: Some(step.after),
+            rules: (kind == Kind::Decided)
+                .then(|| tail.get(16).and_then(Value::as_str).map(str::to_owned))
+                .flatten(),
+            what: format!("{}: {}{why}{wanted}", kind.word(), step.after.state.code()),
+        };
+        Ok((entry, step.prev))
+    }
+
+    async fn file(&mut self, partner: i64, drop_id: i64) -> anyhow::Result<(String, String)> {
+        if !self
+            .files
+            .get(&partner)
+            .is_some_and(|known| known.contains_key(&drop_id))
+        {
+            let env = self.env;
+            if self.versions.is_none() {
+                self.versions = Some(recorded(&*env.store, env.strand).await?);
+            }
+            let versions = self.versions.as_deref().unwrap_or_default();
+            let files = env.store.drop_files(partner).await?;
+            let known = files.into_iter().map(|file| {
+                let version = version(versions, &file.rule);
+                (file.id, (file.name, version))
+            });
+            self.files.insert(partner, known.collect());
+        }
+        let known = self.files.get(&partner);
+        Ok(known
+            .and_then(|known| known.get(&drop_id).cloned())
+            .unwrap_or_default())
+    }
+}
+
+/// The first digits of a version, and how it came to be used.
+fn version(versions: &[Recorded], file: &Digest) -> String {
+    let digits = hex(&file[..4]);
+    let mut used = versions.iter().filter(|known| known.file == *file);
+    match used.rfind(|known| known.how != How::Waits) {
+        Some(Recorded { by: Some(by), .. }) => format!("{digits} (approved by {by})"),
+        Some(known) => format!("{digits} ({})", known.how.code()),
+        None => digits,
+    }
+}
+
+/// The leg of a reference as people write it.
+///
+/// # Errors
+/// It is none, or nobody's.
+pub(crate) async fn leg_of(env: &Env, text: &str) -> anyhow::Result<Leg> {
+    let reference = LegReference::parse(text)
+        .map_err(|_| anyhow::anyhow!("\"{text}\" is no reference: it looks like K7M3-9QXD-4T2P"))?;
+    let leg = env.store.leg_by_reference(reference).await?;
+    leg.ok_or_else(|| anyhow::anyhow!("there is no referral {reference}"))
+}
+
+/// A leg's whole life, for people.
+pub(crate) struct History {
+    pub(crate) entries: Vec<HistoryEntry>,
+    /// What came back and how far it is.
+    pub(crate) reported: Vec<Reported>,
+    pub(crate) holds: Vec<HeldRow>,
+    /// Names of the partner and of the source, as they are configured now.
+    pub(crate) partner: Option<String>,
+    pub(crate) source: Option<String>,
+}
+
+/// What came back, without any value.
+pub(crate) struct Reported {
+    pub(crate) kind: &'static str,
+    pub(crate) on: Option<Date>,
+    /// How far the write to the GP record is; `kept` of what is never written.
+    pub(crate) state: &'static str,
+}
+
+/// The whole life of a leg.
+///
+/// # Errors
+/// As [`HistoryReader::entries`]; the store failed, or a sealed value does not open.
+pub(crate) async fn history(env: &Env, leg: &Leg) -> anyhow::Result<History> {
+    let query = HeldQuery {
+        leg: Some(leg.id),
+        number: None,
+    };
+    Ok(History {
+        entries: HistoryReader::new(env).entries(leg).await?,
+        reported: reported(env, leg).await?,
+        holds: env.store.held(query).await?,
+        partner: env
+            .partner_at(leg.now.partner)
+            .map(|place| env.rules.partners[place].name.clone()),
+        source: env
+            .source_at(leg.source)
+            .map(|place| env.sources[place].config.name.clone()),
+    })
+}
+
+async fn reported(env: &Env, leg: &Leg) -> anyhow::Result<Vec<Reported>> {
+    let events = numbered(env, leg.id).await?;
+    let ids = events.iter().map(|(id, _)| *id).collect();
+    let pushes = env.store.pushes_of_events(ids).await?;
+    Ok(events
+        .into_iter()
+        .map(|(id, event)| {
+            let push = pushes.iter().find(|push| push.event == id);
+            Reported {
+                kind: event.kind.code(),
+                on: event.on,
+                state: push.map_or("kept", |push| push.state.code()),
+            }
+        })
+        .collect())
+}
+
+/// What a leg was just before a place of the ledger at an instant, or `None` before it began.
+pub(crate) fn before(entries: &[HistoryEntry], at: i64, place: Place) -> Option<Standing> {
+    let earlier = |entry: &&HistoryEntry| {
+        entry.at < at
+            || (entry.at == at
+                && (entry.place.strand != place.strand || entry.place.seq < place.seq))
+    };
+    entries
+        .iter()
+        .filter(earlier)
+        .filter_map(|entry| entry.after)
+        .next_back()
+}

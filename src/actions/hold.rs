@@ -1,0 +1,266 @@
+//! What waits for a person, and what its owner may decide: release, assign, join, reject.
+//!
+//! In: the number of a hold, and an [`Actor`]. Out: what became of it. Keeps: only the owner of a question settles it, or
+//! somebody who says that they act for them; who, what and why are in the ledger before anything follows from it.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::Actor;
+use crate::domain::{LegReference, LegState, Reason, Stage};
+pub(crate) use crate::pipeline::decide::again::Verdict;
+use crate::pipeline::decide::again::{Said, open_beside, redecide};
+pub(crate) use crate::pipeline::run::Env;
+use crate::store::batch::LegSeed;
+use crate::store::rows::{HeldRow, Leg, Standing};
+use crate::store::{Batch, Entry, HeldQuery, Kind};
+
+/// What became of a hold.
+#[derive(Clone, Debug)]
+pub(crate) enum Settled {
+    /// Its question is answered; nothing is decided again.
+    Done,
+    /// Its referral was decided again.
+    Decided(LegReference, Verdict),
+    /// Its referral is attached to this one, and nothing is sent.
+    Joined(LegReference, LegReference),
+}
+
+/// A hold with what it is about.
+pub(crate) struct Hold {
+    pub(crate) row: HeldRow,
+    pub(crate) leg: Option<Leg>,
+    /// The partner's id.
+    pub(crate) partner: Option<String>,
+    /// References of the same person that are open with the same partner; they say nothing of who referred.
+    pub(crate) open_beside: Vec<LegReference>,
+}
+
+/// One hold.
+///
+/// # Errors
+/// There is none of this number, the store failed, or a sealed value does not open.
+pub(crate) async fn show(env: &Env, number: i64) -> anyhow::Result<Hold> {
+    let row = one(env, number).await?;
+    let leg = env.store.legs(vec![row.leg]).await?.pop();
+    let partner = env
+        .partner_at(row.partner)
+        .map(|place| env.rules.partners[place].id.clone());
+    let open_beside = match &leg {
+        Some(leg) if row.open && row.reason == Reason::AlreadyOpen => beside(env, leg).await?,
+        _ => Vec::new(),
+    };
+    let open_beside = open_beside.iter().map(|other| other.reference).collect();
+    Ok(Hold {
+        row,
+        leg,
+        partner,
+        open_beside,
+    })
+}
+
+async fn one(env: &Env, number: i64) -> anyhow::Result<HeldRow> {
+    let query = HeldQuery {
+        leg: None,
+        number: Some(number),
+    };
+    let found = env.store.held(query).await?.pop();
+    found.ok_or_else(|| anyhow::anyhow!("there is no hold {number}: kith held list"))
+}
+
+/// The hold, if it is open and this actor may settle it.
+async fn mine(env: &Env, number: i64, actor: &Actor) -> anyhow::Result<HeldRow> {
+    let hold = one(env, number).await?;
+    if !hold.open {
+        anyhow::bail!("hold {number} was settled meanwhile; nothing was changed");
+    }
+    let owner = hold.reason.owner();
+    if owner != actor.owner {
+        anyhow::bail!(
+            "hold {number} ({}) is for {} to settle: use --as {} if you act for them",
+            hold.reason.code(),
+            owner.code(),
+            owner.code()
+        );
+    }
+    Ok(hold)
+}
+
+/// Writes who decided what into the ledger, and why under seal.
+async fn sign(env: &Env, hold: &HeldRow, actor: &Actor, act: &str) -> anyhow::Result<Batch> {
+    let strand = if hold.source > 0 {
+        hold.source
+    } else {
+        env.strand
+    };
+    let note = env.seal_note(&actor.because).await?;
+    let mut batch = Batch::new(strand, env.now());
+    let tail = format!(
+        "{},{},{},{}",
+        json!(act),
+        json!(actor.name),
+        json!(actor.owner.code()),
+        note.0
+    );
+    batch.notes.push(note);
+    batch.push(Entry::plain(Kind::Signed, hold.number, tail));
+    Ok(batch)
+}
+
+/// Decides again with today's data; `despite_open`: send it beside what is open.
+///
+/// # Errors
+/// The hold cannot be released by this actor, the store failed, or a sealed value does not open.
+pub(crate) async fn release(
+    env: &Arc<Env>,
+    number: i64,
+    actor: &Actor,
+    despite_open: bool,
+) -> anyhow::Result<Settled> {
+    let said = Said {
+        despite_open,
+        ..Said::default()
+    };
+    decide_again(env, number, actor, said).await
+}
+
+/// Sends a referral that nobody or several fit to a partner.
+///
+/// # Errors
+/// As [`release`], or there is no such partner.
+pub(crate) async fn assign(
+    env: &Arc<Env>,
+    number: i64,
+    actor: &Actor,
+    partner: &str,
+) -> anyhow::Result<Settled> {
+    let partners = &env.rules.partners;
+    let ids = partners.iter().map(|partner| partner.id.as_str());
+    super::known("partner", partner, ids)?;
+    let said = Said {
+        partner: partners.iter().position(|known| known.id == partner),
+        ..Said::default()
+    };
+    decide_again(env, number, actor, said).await
+}
+
+async fn decide_again(
+    env: &Arc<Env>,
+    number: i64,
+    actor: &Actor,
+    said: Said,
+) -> anyhow::Result<Settled> {
+    let hold = mine(env, number, actor).await?;
+    if hold.return_id > 0 {
+        anyhow::bail!(
+            "hold {number} is about a row of a return: ask the partner for a corrected sheet, or reject it"
+        );
+    }
+    let leg = env.store.legs(vec![hold.leg]).await?.pop();
+    // A question that came up after sending: its owner has looked, and nothing is decided again.
+    let asked = [Stage::Pull, Stage::Select, Stage::Map].map(Stage::number);
+    let settles = |leg: &Leg| leg.now.state != LegState::Held && asked.contains(&hold.stage);
+    if leg.as_ref().is_some_and(settles) && said.partner.is_none() {
+        let mut batch = sign(env, &hold, actor, "release").await?;
+        batch.released.push(number);
+        env.store.commit(batch).await?;
+        return Ok(Settled::Done);
+    }
+    let Some(leg) = leg.filter(|leg| leg.now.state == LegState::Held) else {
+        anyhow::bail!("hold {number} cannot be released: its referral no longer waits")
+    };
+    let act = if said.partner.is_some() {
+        "assign"
+    } else {
+        "release"
+    };
+    env.store
+        .commit(sign(env, &hold, actor, act).await?)
+        .await?;
+    let reference = leg.reference;
+    Ok(Settled::Decided(reference, redecide(env, leg, said).await?))
+}
+
+/// Legs that are open with the partner that this one waits for.
+async fn beside(env: &Env, leg: &Leg) -> anyhow::Result<Vec<Leg>> {
+    let mut open = open_beside(env, leg).await?;
+    open.retain(|other| other.now.partner == leg.now.partner);
+    Ok(open)
+}
+
+/// Attaches a referral that is already open with its partner to the one that is, and sends nothing.
+///
+/// # Errors
+/// As [`release`], or that reference is not open with this partner for the same person.
+pub(crate) async fn join(
+    env: &Env,
+    number: i64,
+    actor: &Actor,
+    reference: &str,
+) -> anyhow::Result<Settled> {
+    let hold = mine(env, number, actor).await?;
+    let leg = env.store.legs(vec![hold.leg]).await?.pop();
+    let waits = |leg: &Leg| leg.now.state == LegState::Held && hold.reason == Reason::AlreadyOpen;
+    let Some(leg) = leg.filter(waits) else {
+        anyhow::bail!("hold {number} is not about a referral that is already open: nothing to join")
+    };
+    let wanted = super::history::leg_of(env, reference).await?;
+    let open = beside(env, &leg).await?;
+    let Some(other) = open.iter().find(|other| other.id == wanted.id) else {
+        anyhow::bail!(
+            "{} is not open with this partner for the same person",
+            wanted.reference
+        )
+    };
+    let joined = leg.reference;
+    let batch = sign(env, &hold, actor, "join").await?;
+    end(
+        env,
+        batch,
+        number,
+        Some((leg, Reason::Joined, other.id.to_string())),
+    )
+    .await?;
+    Ok(Settled::Joined(joined, other.reference))
+}
+
+/// Ends a hold and, if it waits, its referral.
+///
+/// # Errors
+/// As [`release`].
+pub(crate) async fn reject(env: &Env, number: i64, actor: &Actor) -> anyhow::Result<Settled> {
+    let hold = mine(env, number, actor).await?;
+    let batch = sign(env, &hold, actor, "reject").await?;
+    let leg = env
+        .store
+        .legs(vec![hold.leg])
+        .await?
+        .pop()
+        .filter(|leg| leg.now.state == LegState::Held && hold.return_id == 0);
+    let ended = leg.map(|leg| (leg, Reason::RejectedByOwner, String::new()));
+    end(env, batch, number, ended).await?;
+    Ok(Settled::Done)
+}
+
+/// Records that a hold has ended, and with it a leg: why, and what its row says more.
+async fn end(
+    env: &Env,
+    mut batch: Batch,
+    number: i64,
+    leg: Option<(Leg, Reason, String)>,
+) -> anyhow::Result<()> {
+    batch.released.push(number);
+    if let Some((leg, why, tail)) = leg {
+        let after = Standing {
+            state: LegState::Cancelled,
+            why: Some(why),
+            pending: 0,
+            ..leg.now
+        };
+        let (id, seed) = (leg.id, LegSeed::Known(Box::new(leg)));
+        batch.push(Entry::leg(Kind::Settled, id, seed, after, tail));
+    }
+    env.store.commit(batch).await?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Showing who a person is: one record at a time, recorded before it is shown (`security.md` §7).
+//!
+//! In: a leg, and who looks, where and why. Out: the person's name, number, birth date, phone and address as the record has
+//! them now. Keeps: nothing is shown that the ledger does not say was looked at; the why is sealed.
+
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::Actor;
+use crate::domain::{Action, Instant};
+use crate::json::Arena;
+use crate::partner::derive::Derivation;
+use crate::pipeline::run::Env;
+use crate::pipeline::{map, sealed_inputs};
+pub(crate) use crate::store::rows::Leg;
+use crate::store::{Batch, Entry, Kind, StoreError, fold};
+
+/// What is shown, in this order.
+const SHOWN: [(&str, Derivation); 5] = [
+    ("name", Derivation::Name),
+    ("nhs_number", Derivation::NhsNumber),
+    ("birth_date", Derivation::BirthDate),
+    ("phone", Derivation::Phone),
+    ("address", Derivation::Address),
+];
+
+/// A recorded viewing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Viewing {
+    pub(crate) at: Instant,
+    leg: i64,
+    /// Reference of the leg, while there is one.
+    pub(crate) reference: Option<String>,
+    pub(crate) what: String,
+    pub(crate) by: String,
+}
+
+/// A person's identity. What it holds is shown to who asked, and to nobody else.
+pub(crate) struct Identity(pub(crate) Vec<(&'static str, String)>);
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({} values)", self.0.len())
+    }
+}
+
+/// Records who looks, where (`why`, `trace`, `held show 12`) and why, then gives the identity.
+///
+/// # Errors
+/// The person was erased, the source is not configured, the store failed, or a sealed value does not open.
+pub(crate) async fn reveal(
+    env: &Env,
+    leg: &Leg,
+    actor: &Actor,
+    at: &str,
+) -> anyhow::Result<Identity> {
+    let referral = sealed_inputs::referrals(env, &[leg.now.raws])
+        .await?
+        .pop()
+        .flatten();
+    let (Some(referral), Some(place)) = (referral, env.source_at(leg.source)) else {
+        anyhow::bail!(
+            "{} was erased or its source is no longer configured: nothing is left to show",
+            leg.reference
+        )
+    };
+    let arena = Arena::default();
+    let trees = referral
+        .trees(&arena)
+        .map_err(|_| anyhow::anyhow!("a kept referral cannot be read"))?;
+    let note = env.seal_note(&actor.because).await?;
+    let mut batch = Batch::new(env.strand, env.now());
+    let tail = format!("{},{},{}", json!(at), json!(actor.name), note.0);
+    batch.notes.push(note);
+    batch.push(Entry::plain(Kind::Viewed, leg.id, tail));
+    env.store.commit(batch).await?;
+    let reference = leg.reference.to_string();
+    let view = trees.view(
+        env.setting(&env.sources[place].config, &env.rules, env.today()),
+        map::facts(&reference, Action::New, "", 0),
+    );
+    let shown = SHOWN.into_iter().filter_map(|(name, rule)| {
+        let text = rule.derive(&view).joined(", ")?;
+        Some((name, text.into_owned()))
+    });
+    Ok(Identity(shown.collect()))
+}
+
+/// Every recorded viewing, oldest first; `since`: from this London day on.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn views(env: &Env, since: Option<Date>) -> Result<Vec<Viewing>, StoreError> {
+    let rows = env
+        .store
+        .ledger_of_kind(env.strand, Kind::Viewed as i64)
+        .await?;
+    let viewed = rows.iter().filter_map(|row| {
+        let fields = fold::fields(row)?;
+        let text = |place: usize| fields.get(place).and_then(Value::as_str).map(str::to_owned);
+        Some(Viewing {
+            at: Instant(row.at),
+            leg: row.subject,
+            reference: None,
+            what: text(0)?,
+            by: text(1)?,
+        })
+    });
+    let mut viewed: Vec<Viewing> = viewed
+        .filter(|view| since.is_none_or(|since| view.at.london_day() >= since))
+        .collect();
+    let mut ids: Vec<i64> = viewed.iter().map(|view| view.leg).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let legs = env.store.legs(ids).await?;
+    for view in &mut viewed {
+        let leg = legs.iter().find(|leg| leg.id == view.leg);
+        view.reference = leg.map(|leg| leg.reference.to_string());
+    }
+    Ok(viewed)
+}

@@ -1,0 +1,282 @@
+//! *map* without any state: a folder of FHIR in, a partner's rows out, in the order of the folder.
+//!
+//! In: a [`Folder`] and how to map. Out: the bytes of the partner's file, piece by piece, and what was left out. Kept: the
+//! same bytes whatever the number of workers; a referral is decided on and mapped by the code that a run uses; of a
+//! resource only what the columns can read becomes a tree, yet one that a run could not read is not read here either.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::domain::{Disposition, Reason};
+use crate::json::{Arena, Json, Members, Shapes};
+use crate::partner::{Partner, Wanted};
+use crate::pipeline::map::{self, Asked, DryRun, dry_reference, dry_rules, dry_run};
+pub(crate) use crate::pipeline::pull::folder::{
+    Folder, SHOWN_MAX, Unreadable, list as list_extracts,
+};
+use crate::pipeline::pull::folder::{Reader, Requests, Spot};
+pub(crate) use crate::pipeline::referral::Setting;
+use crate::pipeline::referral::{Bytes, ReferralParts};
+use crate::pipeline::select::SourceRules;
+use crate::pipeline::workers::in_order;
+pub(crate) use crate::pipeline::workers::workers;
+use crate::tabular::{RowWriter, WriteError};
+
+/// Referrals that a worker maps at once: a record that several of them name is parsed once.
+const BATCH_REFERRALS: usize = 1024;
+/// Referrals whose bytes are read at once: what the nearer caches hold of them.
+const READ_REFERRALS: usize = 128;
+
+/// How to map.
+pub(crate) struct Preview<'a> {
+    pub(crate) partner: &'a Partner,
+    pub(crate) setting: Setting<'a>,
+    /// Also apply the partner's criteria.
+    pub(crate) select: bool,
+    /// The values of `intent` that make a request an order.
+    pub(crate) intents: &'a [String],
+    pub(crate) workers: usize,
+}
+
+/// A referral that was not mapped.
+pub(crate) struct Missed {
+    /// Its place in the folder.
+    pub(crate) index: usize,
+    pub(crate) disposition: Disposition,
+    pub(crate) reason: Reason,
+    pub(crate) detail: String,
+}
+
+/// Some of the file, and what was left out of it.
+#[derive(Default)]
+pub(crate) struct Mapped {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) missed: Vec<Missed>,
+    /// Resources that turned out not to be JSON.
+    pub(crate) unreadable: Vec<Unreadable>,
+}
+
+type NotMapped = (Disposition, Reason, String);
+
+impl Preview<'_> {
+    /// Maps a folder; hands over the parts of the file in order, the first with its header.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or `take` fails.
+    pub(crate) fn map(
+        &self,
+        folder: &Folder,
+        mut take: impl FnMut(Mapped) -> anyhow::Result<()> + Send,
+    ) -> anyhow::Result<()> {
+        let wanted = if self.select {
+            Wanted::all()
+        } else {
+            Wanted::of(self.partner, &self.setting.rules.fields)
+        };
+        let head = self.writer(0)?.finish()?;
+        let head_bytes = head.len();
+        take(Mapped {
+            bytes: head,
+            ..Mapped::default()
+        })?;
+        let batches = folder.len().div_ceil(BATCH_REFERRALS);
+        in_order::<Own<'_>, _>(
+            batches,
+            self.workers,
+            |own, place| {
+                let start = place * BATCH_REFERRALS;
+                let range = start..folder.len().min(start + BATCH_REFERRALS);
+                self.batch(folder, &wanted, own, range, head_bytes)
+            },
+            &mut take,
+        )?;
+        take(Mapped {
+            unreadable: folder.unread(self.workers)?,
+            ..Mapped::default()
+        })
+    }
+
+    /// A writer that has written the header: rows behind it are written as they stand in one file.
+    fn writer(&self, room: usize) -> Result<RowWriter<Vec<u8>>, WriteError> {
+        let deliver = &self.partner.deliver;
+        let headers: Vec<&str> = deliver
+            .columns
+            .iter()
+            .map(|column| column.header.as_str())
+            .collect();
+        let mut writer = RowWriter::new(Vec::with_capacity(room), deliver.format)?;
+        writer.write_row(&headers)?;
+        Ok(writer)
+    }
+
+    fn batch<'w>(
+        &self,
+        folder: &Folder,
+        wanted: &'w Wanted,
+        own: &mut Own<'w>,
+        range: Range<usize>,
+        head_bytes: usize,
+    ) -> anyhow::Result<Mapped> {
+        let Own {
+            requests,
+            arena,
+            shapes,
+            room,
+        } = own;
+        let [of_request, of_patient] =
+            shapes.get_or_insert_with(|| [&wanted.request, &wanted.patient].map(Shapes::new));
+        let mut mapped = Mapped::default();
+        let source = dry_rules(self.setting.rules, self.intents);
+        let (mut reader, mut writer) = (Reader::new(folder), self.writer(*room)?);
+        let (pages, kept): ([Page; 3], Arena) = Default::default();
+        let mut requesters = Shared::new(folder, &wanted.requester, &pages[0], &kept);
+        let mut roles = Shared::new(folder, &wanted.role, &pages[1], &kept);
+        let mut practices = Shared::new(folder, &wanted.practice, &pages[2], &kept);
+        for start in range.clone().step_by(READ_REFERRALS) {
+            let part = start..range.end.min(start + READ_REFERRALS);
+            requests.read(folder, part.clone())?;
+            for (index, bytes) in part.zip(requests.each()) {
+                arena.reset();
+                let arena = &*arena;
+                let request = match of_request.parse(bytes, arena) {
+                    Ok(request) => request,
+                    Err(error) => {
+                        mapped.unreadable.extend(folder.unreadable(index, error));
+                        continue;
+                    }
+                };
+                let places = folder.places(&request)?;
+                let consent = self.consent(folder, &request)?;
+                let consent = consent
+                    .as_ref()
+                    .and_then(|bytes| Json::parse(bytes, arena).ok());
+                let patient = match places.patient {
+                    Some(spot) => of_patient.parse(reader.record(spot)?, arena).ok(),
+                    None => None,
+                };
+                if let (Some(_), Some(record)) = (&patient, places.patient_record) {
+                    folder.was_read(record);
+                }
+                let requester = requesters.get(places.requester)?;
+                let role = roles.get(places.role)?;
+                let practice = practices.get(places.practice)?;
+                let referral = ReferralParts {
+                    request: &request,
+                    patient: patient.as_ref(),
+                    requester: requester.as_ref(),
+                    role: role.as_ref(),
+                    practice: practice.as_ref(),
+                    consent: consent.as_ref(),
+                };
+                match self.one(referral, &source, |cells| writer.write_row(cells)) {
+                    Ok(written) => written?,
+                    Err((disposition, reason, detail)) => mapped.missed.push(Missed {
+                        index,
+                        disposition,
+                        reason,
+                        detail,
+                    }),
+                }
+            }
+        }
+        mapped.bytes = writer.finish()?;
+        *room = mapped.bytes.len().max(*room);
+        mapped.bytes.drain(..head_bytes);
+        Ok(mapped)
+    }
+
+    /// Only criteria look at the consent.
+    fn consent(&self, folder: &Folder, request: &Json<'_>) -> std::io::Result<Option<Bytes>> {
+        if !self.select {
+            return Ok(None);
+        }
+        let spot = folder.consent(request)?;
+        spot.map(|spot| folder.read(spot)).transpose()
+    }
+
+    /// Maps one referral and hands its cells over, or says why not.
+    fn one<T>(
+        &self,
+        referral: ReferralParts<'_>,
+        source: &SourceRules<'_>,
+        write: impl FnOnce(&map::Cells<'_>) -> T,
+    ) -> Result<T, NotMapped> {
+        let asked = if self.select {
+            Asked::Criteria
+        } else {
+            Asked::Columns
+        };
+        let (setting, reference) = (self.setting, dry_reference(referral));
+        let partner = self.partner;
+        match dry_run(
+            referral,
+            setting,
+            partner,
+            &reference,
+            (source, asked),
+            write,
+        ) {
+            DryRun::Row(written) => Ok(written),
+            DryRun::Held(reason, detail) => Err((Disposition::Held, reason, detail)),
+            DryRun::Undecided(reason) => Err((Disposition::Held, reason, String::new())),
+            DryRun::Ended(reason) => Err((Disposition::Rejected, reason, String::new())),
+            DryRun::Elsewhere => Err((Disposition::Held, Reason::NoDestination, String::new())),
+        }
+    }
+}
+
+/// What a worker uses again from batch to batch.
+#[derive(Default)]
+struct Own<'w> {
+    requests: Requests,
+    /// The trees of one referral.
+    arena: Arena,
+    /// What requests and patients looked like so far.
+    shapes: Option<[Shapes<'w>; 2]>,
+    /// Bytes of the largest part of the file so far.
+    room: usize,
+}
+
+/// The bytes of records, each put behind the last while trees over the earlier ones stand.
+#[derive(Default)]
+struct Page {
+    bytes: OnceCell<Bytes>,
+    next: OnceCell<Box<Page>>,
+}
+
+/// Records that several requests of a batch name: each is read and parsed once.
+struct Shared<'s> {
+    folder: &'s Folder,
+    wanted: &'s Members,
+    arena: &'s Arena,
+    /// The last page, which is free.
+    page: &'s Page,
+    trees: BTreeMap<Spot, Option<Json<'s>>>,
+}
+
+impl<'s> Shared<'s> {
+    fn new(folder: &'s Folder, wanted: &'s Members, page: &'s Page, arena: &'s Arena) -> Self {
+        Self {
+            folder,
+            wanted,
+            arena,
+            page,
+            trees: BTreeMap::new(),
+        }
+    }
+
+    /// The tree of a record, if it can be read.
+    fn get(&mut self, spot: Option<Spot>) -> std::io::Result<Option<Json<'s>>> {
+        let Some(spot) = spot else { return Ok(None) };
+        if let Some(known) = self.trees.get(&spot) {
+            return Ok(*known);
+        }
+        let read = self.folder.read_shared(spot)?;
+        let bytes = self.page.bytes.get_or_init(|| read);
+        self.page = self.page.next.get_or_init(Box::default);
+        let tree = Json::parse_members(bytes, self.wanted, self.arena).ok();
+        self.trees.insert(spot, tree);
+        Ok(tree)
+    }
+}

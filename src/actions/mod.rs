@@ -1,0 +1,36 @@
+//! What a person asks or decides: once for the command line, the console and the worklist.
+//!
+//! In: an open installation, and where something is decided or looked at an [`Actor`]. Out: values that a command prints and a
+//! page shows. Keeps: who acts, and why, is checked in one place and recorded with the act; nothing here prints.
+
+mod actor;
+pub(crate) mod approvals;
+pub(crate) mod books;
+pub(crate) mod check_examples;
+pub(crate) mod explain;
+pub(crate) mod file_versions;
+pub(crate) mod history;
+pub(crate) mod hold;
+pub(crate) mod identify;
+pub(crate) mod map_folder;
+pub(crate) mod preflight;
+pub(crate) mod summary;
+pub(crate) mod undo;
+
+pub(crate) use actor::Actor;
+
+use crate::diagnostics::nearest;
+
+/// Fails on an id that is not configured, naming the nearest.
+pub(crate) fn known<'a>(
+    kind: &str,
+    id: &str,
+    ids: impl Iterator<Item = &'a str> + Clone,
+) -> anyhow::Result<()> {
+    if ids.clone().any(|known| known == id) {
+        return Ok(());
+    }
+    let hint =
+        nearest(id, ids).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+    anyhow::bail!("there is no {kind} \"{id}\"{hint}")
+}

@@ -1,0 +1,293 @@
+//! What `run --once --json` and `status --json` print (`definitions.md`, "JSON").
+
+use std::collections::{BTreeMap, HashMap};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::approvals::{self, ApprovalLine};
+use crate::domain::{Action, Instant, Stage};
+use crate::pipeline::run::Env;
+use crate::store::HeldQuery;
+use crate::store::rows::{BookRow, DropFile};
+
+/// The state of an installation, or what one run did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct Summary {
+    /// The instant of the run, UTC.
+    pub(crate) as_of: String,
+    /// Counts by room: of this run, or in `status` of the newest run that has any.
+    pub(crate) books: Vec<BookLine>,
+    /// Legs by state, all that were ever received.
+    pub(crate) legs: BTreeMap<String, u64>,
+    /// Each partner's rows: of this run, or in `status` all that were ever sent.
+    pub(crate) partners: Vec<PartnerLine>,
+    /// What waits for somebody.
+    pub(crate) held: Vec<HeldLine>,
+    /// What the newest pull of each source can promise.
+    pub(crate) certificates: Vec<CertificateLine>,
+    /// Partner files that allow more than was approved: nothing new goes out by them.
+    pub(crate) approvals: Vec<ApprovalLine>,
+}
+
+/// The counts of a room: `received = accepted + repeated + rejected + held`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct BookLine {
+    pub(crate) run: i64,
+    pub(crate) stage: String,
+    pub(crate) source: Option<String>,
+    pub(crate) partner: Option<String>,
+    /// Name of a drop, or `return N`.
+    pub(crate) file: Option<String>,
+    pub(crate) received: u64,
+    pub(crate) accepted: u64,
+    pub(crate) repeated: u64,
+    pub(crate) rejected: u64,
+    pub(crate) held: u64,
+    pub(crate) reasons: BTreeMap<String, u64>,
+}
+
+/// What a partner was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct PartnerLine {
+    pub(crate) id: String,
+    /// Rows by `NEW`, `AMEND`, `STOP`, `PAUSE`.
+    pub(crate) rows: BTreeMap<String, u64>,
+    pub(crate) last_file: Option<String>,
+    pub(crate) sequence: i64,
+}
+
+/// A question that somebody must settle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct HeldLine {
+    pub(crate) number: i64,
+    pub(crate) reference: Option<String>,
+    pub(crate) reason: String,
+    pub(crate) owner: String,
+    pub(crate) stage: String,
+    pub(crate) partner: Option<String>,
+    pub(crate) since: String,
+}
+
+/// What a pull can promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct CertificateLine {
+    pub(crate) source: String,
+    /// `complete` or `unknown`; with exceptions `complete except`.
+    pub(crate) verdict: String,
+    pub(crate) except: Option<String>,
+    pub(crate) window: WindowLine,
+    /// What it saw: pages, requests by status, unresolved references by kind, restarts, the last sweep; counts only.
+    pub(crate) evidence: serde_json::Value,
+}
+
+/// The window a pull asked for, UTC; open where nothing stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct WindowLine {
+    pub(crate) from: Option<String>,
+    pub(crate) to: Option<String>,
+}
+
+impl Summary {
+    /// Whether anything waits for a person; shadow and what is closed at the source do not.
+    pub(crate) fn waits(&self) -> bool {
+        !self.approvals.is_empty()
+            || self.held.iter().any(|hold| {
+                crate::domain::Reason::from_code(&hold.reason).is_none_or(|reason| !reason.quiet())
+            })
+    }
+}
+
+/// Names of strands.
+struct Names<'e> {
+    env: &'e Env,
+    files: HashMap<i64, String>,
+}
+
+impl Names<'_> {
+    fn source(&self, strand: i64) -> Option<String> {
+        self.env
+            .source_at(strand)
+            .map(|place| self.env.sources[place].config.id.clone())
+    }
+
+    fn partner(&self, strand: i64) -> Option<String> {
+        self.env
+            .partner_at(strand)
+            .map(|place| self.env.rules.partners[place].id.clone())
+    }
+
+    fn file(&self, id: i64) -> Option<String> {
+        (id != 0).then(|| {
+            self.files
+                .get(&id)
+                .cloned()
+                .unwrap_or_else(|| format!("return {id}"))
+        })
+    }
+
+    fn book(&self, row: &BookRow) -> BookLine {
+        let counts = &row.counts;
+        BookLine {
+            run: row.run,
+            stage: row.stage.code().to_owned(),
+            source: self.source(row.source),
+            partner: self.partner(row.partner),
+            file: self.file(row.file),
+            received: counts.received(),
+            accepted: counts.accepted(),
+            repeated: counts.repeated(),
+            rejected: counts.rejected(),
+            held: counts.held(),
+            reasons: counts
+                .reasons()
+                .iter()
+                .map(|(reason, n)| (reason.code().to_owned(), *n))
+                .collect(),
+        }
+    }
+}
+
+/// What one run did.
+pub(crate) async fn of_run(env: &Env, run: i64) -> anyhow::Result<Summary> {
+    let books = env.store.books(run).await?;
+    let delivered: Vec<i64> = books
+        .iter()
+        .filter(|book| book.stage == Stage::Deliver)
+        .map(|book| book.file)
+        .collect();
+    summary(env, books, Some(&delivered)).await
+}
+
+/// How the installation stands.
+pub(crate) async fn of_status(env: &Env) -> anyhow::Result<Summary> {
+    let mut books = env.store.books(0).await?;
+    let last = books.iter().map(|book| book.run).max().unwrap_or(0);
+    books.retain(|book| book.run == last);
+    summary(env, books, None).await
+}
+
+async fn summary(env: &Env, books: Vec<BookRow>, only: Option<&[i64]>) -> anyhow::Result<Summary> {
+    let drops = env.store.drop_files(0).await?;
+    let names = Names {
+        env,
+        files: drops
+            .iter()
+            .map(|file| (file.id, file.name.clone()))
+            .collect(),
+    };
+    let mut legs: BTreeMap<String, u64> = BTreeMap::new();
+    for count in env.store.leg_counts().await? {
+        *legs.entry(count.state.code().to_owned()).or_default() +=
+            u64::try_from(count.count).unwrap_or(0);
+    }
+    Ok(Summary {
+        as_of: env.now().utc_text(),
+        books: books.iter().map(|book| names.book(book)).collect(),
+        legs,
+        partners: partners(env, &drops, only).await?,
+        held: held(env, &names).await?,
+        certificates: certificates(env, &names).await?,
+        approvals: approvals::of(env),
+    })
+}
+
+async fn partners(
+    env: &Env,
+    drops: &[DropFile],
+    only: Option<&[i64]>,
+) -> anyhow::Result<Vec<PartnerLine>> {
+    let actions = env.store.drop_actions().await?;
+    let mut lines = Vec::with_capacity(env.rules.partners.len());
+    for (_, partner, at) in env.each_partner() {
+        let own: Vec<&DropFile> = drops
+            .iter()
+            .filter(|file| file.partner == at.strand)
+            .collect();
+        let mut rows: BTreeMap<String, u64> = Action::ALL
+            .iter()
+            .map(|action| (action.code().to_owned(), 0))
+            .collect();
+        for file in own
+            .iter()
+            .filter(|file| only.is_none_or(|only| only.contains(&file.id)))
+        {
+            for (_, action, n) in actions.iter().filter(|(drop_id, ..)| *drop_id == file.id) {
+                if let Some(action) = Action::from_number(*action) {
+                    *rows.entry(action.code().to_owned()).or_default() +=
+                        u64::try_from(*n).unwrap_or(0);
+                }
+            }
+        }
+        let last = own.last();
+        lines.push(PartnerLine {
+            id: partner.id.clone(),
+            rows,
+            last_file: last.map(|file| file.name.clone()),
+            sequence: last.map_or(0, |file| file.sequence),
+        });
+    }
+    Ok(lines)
+}
+
+async fn held(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
+    let open = env.store.held(HeldQuery::default()).await?;
+    let legs = env
+        .store
+        .legs(
+            open.iter()
+                .map(|hold| hold.leg)
+                .filter(|leg| *leg > 0)
+                .collect(),
+        )
+        .await?;
+    let references: HashMap<i64, String> = legs
+        .iter()
+        .map(|leg| (leg.id, leg.reference.to_string()))
+        .collect();
+    Ok(open
+        .iter()
+        .map(|hold| HeldLine {
+            number: hold.number,
+            reference: references.get(&hold.leg).cloned(),
+            reason: hold.reason.code().to_owned(),
+            owner: hold.reason.owner().code().to_owned(),
+            stage: Stage::from_number(hold.stage)
+                .map_or("", Stage::code)
+                .to_owned(),
+            partner: names.partner(hold.partner),
+            since: Instant(hold.since).utc_text(),
+        })
+        .collect())
+}
+
+async fn certificates(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<CertificateLine>> {
+    let mut lines = Vec::new();
+    for row in env.store.certificates().await? {
+        let Some(source) = names.source(row.source) else {
+            continue;
+        };
+        let evidence: serde_json::Value = serde_json::from_str(&row.evidence).unwrap_or_default();
+        let text = |key: &str| {
+            evidence
+                .get(key)
+                .and_then(|value| value.as_str())
+                .map(str::to_owned)
+        };
+        let (verdict, except) = match row.verdict.split_once(" except ") {
+            Some((verdict, except)) => (format!("{verdict} except"), Some(except.to_owned())),
+            None => (row.verdict.clone(), None),
+        };
+        lines.push(CertificateLine {
+            source,
+            verdict,
+            except,
+            window: WindowLine {
+                from: text("from"),
+                to: text("to"),
+            },
+            evidence,
+        });
+    }
+    Ok(lines)
+}

@@ -1,0 +1,107 @@
+//! One run of some stages: what `kith run --once` and the daemon do alike.
+
+use std::sync::Arc;
+
+use crate::actions::approvals::{self, ApprovalLine};
+use crate::actions::summary::{self, Summary};
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::Stage;
+use crate::pipeline;
+use crate::pipeline::approval::{self, Approval, How, Recorded};
+use crate::pipeline::reconcile::publish;
+use crate::pipeline::run::{Env, Only, StageOutcome};
+use crate::store::chain::hex;
+use crate::store::{Batch, Entry, Kind, StoreError};
+
+/// What a run did and what is left to do.
+pub(crate) struct RunOutcome {
+    pub(crate) summary: Summary,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Sources and folders that could not be reached.
+    pub(crate) unreachable: Vec<Diagnostic>,
+    /// Whether a person must act.
+    pub(crate) waits: bool,
+}
+
+/// Runs stages once and says what they did.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn run(
+    env: &Arc<Env>,
+    stages: &[Stage],
+    only: &Only,
+) -> anyhow::Result<RunOutcome> {
+    let run = env.ids.take(&*env.store, env.strand, 1).await?.next();
+    let mut batch = Batch::new(env.strand, env.now());
+    // Before the run's own row: the next one looks for that among the last.
+    note_versions(env, &mut batch).await?;
+    let names: Vec<&str> = stages.iter().map(|stage| stage.code()).collect();
+    batch.push(Entry::plain(
+        Kind::Run,
+        run,
+        format!("\"{}\",\"{}\"", hex(&env.rules.hash), names.join(" ")),
+    ));
+    batch.rules.push((env.rules.hash, 2, String::new()));
+    let begun = env.store.commit(batch).await?;
+    let StageOutcome {
+        counts,
+        mut diagnostics,
+        unreachable,
+    } = pipeline::run(env, run, only, stages).await?;
+    if begun.clock_behind {
+        diagnostics.push(Diagnostic::new(
+            Code::ClockBehind,
+            "the clock is behind the last recorded event",
+            Place::detail(format!("run {run}")),
+        ));
+    }
+    let waiting = approvals::of(env);
+    diagnostics.extend(waiting.iter().map(ApprovalLine::diagnostic));
+    if stages.contains(&Stage::Reconcile) {
+        publish::publish_last_night(env).await?;
+    }
+    let summary = summary::of_run(env, run).await?;
+    let rejected = counts.values().any(|counts| {
+        counts
+            .reasons()
+            .iter()
+            .any(|(reason, n)| *n > 0 && !reason.quiet())
+            && counts.rejected() > 0
+    });
+    let waits = summary.waits() || rejected || !unreachable.is_empty();
+    Ok(RunOutcome {
+        summary,
+        diagnostics,
+        unreachable,
+        waits,
+    })
+}
+
+/// Adds the versions of partner files that a run sees for the first time.
+///
+/// # Errors
+/// The store failed.
+async fn note_versions(env: &Env, batch: &mut Batch) -> Result<(), StoreError> {
+    let known = approval::recorded(&*env.store, env.strand).await?;
+    // What cannot send anything may still be written.
+    let silent = env.sources.iter().all(|source| source.config.shadow);
+    for (_, partner, at) in env.each_partner() {
+        let how = match at.approval {
+            Approval::Stands => continue,
+            Approval::New if silent || partner.shadow => continue,
+            Approval::New => How::First,
+            Approval::Narrower => How::Narrower,
+            Approval::Waits(_) => How::Waits,
+        };
+        let entry = approval::entry(&env.config, partner, at.strand, how);
+        let last = known.iter().rfind(|row| row.partner == at.strand);
+        let same = |row: &Recorded| {
+            row.how == how && row.file == entry.file && row.destination == entry.destination
+        };
+        if !last.is_some_and(same) {
+            entry.put(batch, None);
+        }
+    }
+    Ok(())
+}

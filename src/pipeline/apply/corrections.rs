@@ -1,0 +1,163 @@
+//! What becomes of an event that is told again in other words: a correction, something taken back, or only another order.
+//!
+//! In: the event as it was kept and as a row tells it now. Out: nothing, a new word on the same event, or a question. Keeps:
+//! a sheet that is sent whole every week changes nothing, whatever order its rows are in.
+
+use std::collections::BTreeMap;
+
+use super::record::sameness;
+use crate::domain::EventKind;
+use crate::pipeline::event::{ReportedEvent, RowFinding, StoredEvent, What};
+
+/// What a row says that is new of an event that is known.
+pub(crate) enum Correction {
+    /// Nothing.
+    None,
+    /// A new word on it.
+    Event(Box<StoredEvent>),
+    /// Only a person can say which word is right.
+    Ask,
+}
+
+/// Compares an event as kept with what a row says of it.
+pub(crate) fn of(
+    before: &StoredEvent,
+    now: StoredEvent,
+    withdrawn: bool,
+    reordered: impl FnOnce() -> bool,
+) -> Correction {
+    if withdrawn {
+        if before.withdrawn {
+            return Correction::None;
+        }
+        let mut taken_back = now;
+        taken_back.withdrawn = true;
+        // What it said stays known: the row that takes it back may say something else by now.
+        (taken_back.code, taken_back.words) = (before.code.clone(), before.words.clone());
+        taken_back.answers.clone_from(&before.answers);
+        return Correction::Event(Box::new(taken_back.revising(before)));
+    }
+    if !before.withdrawn && (before.content() == now.content() || reordered()) {
+        return Correction::None;
+    }
+    // A person has been referred on: another wish for the same day is not a correction of that.
+    if now.kind == EventKind::Onward {
+        return Correction::Ask;
+    }
+    Correction::Event(Box::new(now.revising(before)))
+}
+
+/// What a file tells of each leg under the same day and kind, sorted.
+pub(crate) struct Contents(BTreeMap<(i64, String), Vec<String>>);
+
+/// What a file tells.
+pub(crate) fn contents(rows: &[RowFinding]) -> Contents {
+    let mut contents: BTreeMap<(i64, String), Vec<String>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.leg > 0) {
+        for tale in &row.events {
+            let told = contents.entry((row.leg, sameness(tale))).or_default();
+            told.push(said(tale));
+        }
+    }
+    for told in contents.values_mut() {
+        told.sort_unstable();
+    }
+    Contents(contents)
+}
+
+impl Contents {
+    /// Whether several events of one day are told as they were, only in another order.
+    pub(crate) fn reordered(&self, leg: i64, tale: &ReportedEvent, known: &[StoredEvent]) -> bool {
+        let Some(told) = self.0.get(&(leg, sameness(tale))) else {
+            return false;
+        };
+        let mut before: Vec<String> = known
+            .iter()
+            .filter(|event| !event.withdrawn && event.kind == tale.kind && event.on == tale.on)
+            .filter(|event| match &tale.what {
+                What::Measure {
+                    instrument,
+                    occasion,
+                    ..
+                } => event.instrument == *instrument && event.code == occasion.code(),
+                _ => true,
+            })
+            .map(|event| text(&event.code, &event.answers, &event.words))
+            .collect();
+        before.sort_unstable();
+        told.len() > 1 && before == *told
+    }
+}
+
+fn said(tale: &ReportedEvent) -> String {
+    match &tale.what {
+        What::Attendance(code) => text(code, &[], ""),
+        What::Measure {
+            occasion, answers, ..
+        } => text(occasion.code(), answers, ""),
+        What::Status { state, reason } => text(state.code(), &[], reason),
+        What::Note(words) => text("", &[], words),
+        What::Acknowledged | What::Onward { .. } => String::new(),
+    }
+}
+
+fn text(code: &str, answers: &[(String, Option<i64>)], words: &str) -> String {
+    format!("{code}|{answers:?}|{words}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(code: &str) -> StoredEvent {
+        StoredEvent {
+            identifier: "i".to_owned(),
+            kind: EventKind::Attendance,
+            on: Some(jiff::civil::date(2026, 11, 20)),
+            code: code.to_owned(),
+            instrument: String::new(),
+            answers: Vec::new(),
+            words: String::new(),
+            occurrence: 1,
+            taken_at: String::new(),
+            revision: 0,
+            withdrawn: false,
+        }
+    }
+
+    fn outcome(
+        before: &StoredEvent,
+        now: StoredEvent,
+        withdrawn: bool,
+    ) -> Option<(u32, bool, String)> {
+        match of(before, now, withdrawn, || false) {
+            Correction::Event(event) => Some((event.revision, event.withdrawn, event.code)),
+            Correction::None | Correction::Ask => None,
+        }
+    }
+
+    #[test]
+    fn a_changed_word_is_a_correction_and_the_same_word_is_none() {
+        let came = event("attended");
+        let changed = Some((1, false, "did-not-attend".to_owned()));
+        assert_eq!(outcome(&came, event("did-not-attend"), false), changed);
+        assert_eq!(outcome(&came, event("attended"), false), None);
+        let swapped = of(&came, event("did-not-attend"), false, || true);
+        assert!(matches!(swapped, Correction::None));
+    }
+
+    #[test]
+    fn what_was_taken_back_can_be_told_again() {
+        let came = event("attended");
+        let back = Some((1, true, "attended".to_owned()));
+        assert_eq!(outcome(&came, event("did-not-attend"), true), back);
+        let gone = StoredEvent {
+            revision: 1,
+            withdrawn: true,
+            ..came
+        };
+        assert_eq!(outcome(&gone, event("attended"), true), None);
+        let again = Some((2, false, "attended".to_owned()));
+        assert_eq!(outcome(&gone, event("attended"), false), again);
+    }
+}

@@ -1,0 +1,114 @@
+//! What a return does once its rows have been matched: it is recorded, moves legs, queues writes, and is answered.
+//!
+//! In: a return, and what was found of its rows. Out: rows, events and legs in one transaction, and the receipt. Keeps: what
+//! was taken before changes nothing; a row touches the leg that it was matched to and no other.
+
+mod corrections;
+mod effects;
+pub(crate) mod receipt;
+mod record;
+mod sealed_rows;
+mod volume;
+
+use crate::diagnostics::{Code, Diagnostic};
+use crate::domain::{Counts, Disposition, Reason, Stage};
+use crate::pipeline::event::{FileFinding, TakenReturn, Unusable, place_of};
+use crate::pipeline::run::{Env, StageOutcome};
+use crate::store::rows::BookRow;
+use crate::store::{Batch, HeldRow};
+use crate::tabular::Table;
+use record::ReturnRecord;
+
+/// Records a return that could be read, and gives what became of each row once known events are told apart.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn record(
+    env: &Env,
+    run: i64,
+    taken: &TakenReturn,
+    table: &Table,
+    finding: FileFinding,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<FileFinding> {
+    if let Some(before) = &taken.before {
+        let mut counts = Counts::default();
+        let rows = u64::try_from(before.rows).unwrap_or(0);
+        counts.add_many(Disposition::Repeated, Some(Reason::SameFile), rows);
+        outcome.count(Stage::Collect, &counts);
+        let mut batch = Batch::new(env.partners[taken.partner].strand, env.now());
+        batch.books.push(book(env, run, taken, before.id, counts));
+        env.store.commit(batch).await?;
+        return Ok(finding);
+    }
+    let partner = &env.rules.partners[taken.partner];
+    let record = ReturnRecord {
+        env,
+        partner,
+        taken,
+        table,
+    };
+    let (file, findings) = record.record(run, finding, outcome).await?;
+    if findings.sorted {
+        outcome.diagnostics.push(Diagnostic::new(
+            Code::FileSorted,
+            "references and names of a return belong to each other's rows",
+            place_of(&partner.id, file),
+        ));
+    }
+    tracing::info!(partner.id = %partner.id, return.id = file, rows = findings.rows.len(), "took in a return of {}", partner.id);
+    Ok(findings)
+}
+
+/// Records a return that cannot be used, once.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn refuse(
+    env: &Env,
+    run: i64,
+    taken: &TakenReturn,
+    unusable: &Unusable,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<()> {
+    if taken.before.is_some() {
+        return Ok(());
+    }
+    let strand = env.partners[taken.partner].strand;
+    let id = sealed_rows::record_refusal(env, taken).await?;
+    let mut counts = Counts::default();
+    counts.add(Disposition::Rejected, Some(Reason::FileUnread));
+    outcome.count(Stage::Collect, &counts);
+    let mut batch = Batch::new(strand, env.now());
+    batch.books.push(book(env, run, taken, id, counts));
+    batch.held.push(HeldRow {
+        number: 0,
+        leg: 0,
+        stage: Stage::Collect.number(),
+        reason: Reason::FileUnread,
+        source: 0,
+        partner: strand,
+        return_id: id,
+        row: 0,
+        since: 0,
+        open: true,
+    });
+    env.store.commit(batch).await?;
+    outcome.diagnostics.push(Diagnostic::new(
+        unusable.code,
+        format!("a return was refused: {}", unusable.why),
+        place_of(&env.rules.partners[taken.partner].id, id),
+    ));
+    Ok(())
+}
+
+fn book(env: &Env, run: i64, taken: &TakenReturn, file: i64, counts: Counts) -> BookRow {
+    BookRow {
+        run,
+        stage: Stage::Collect,
+        source: 0,
+        partner: env.partners[taken.partner].strand,
+        file,
+        counts,
+    }
+}

@@ -1,0 +1,192 @@
+//! The rows in which a return is kept: its file, its rows and its events, each sealed under its holder's key.
+
+use std::collections::HashMap;
+
+use super::record::{ReturnRecord, Touched};
+use crate::domain::entropy::Stream;
+use crate::domain::{EventKind, Reason};
+use crate::pipeline::event::{
+    RowFinding, StoredEvent, TakenReturn, event_lookup, event_spot, name_spot,
+};
+use crate::pipeline::run::Env;
+use crate::seal::{HolderKey, Spot};
+use crate::store::chain::hex;
+use crate::store::rows::{EventRow, KeyKind, KeyRow, ReturnFile, ReturnRow};
+use crate::store::{Batch, Entry, Kind};
+
+/// State of a return that was read.
+const READ: i64 = 1;
+/// State of a return that could not be used.
+const REFUSED: i64 = 2;
+
+impl ReturnRecord<'_> {
+    pub(crate) fn file_key(&self, id: i64, stream: &mut Stream) -> (HolderKey, KeyRow) {
+        let key = HolderKey::new(stream.bytes());
+        let wrapped = self.env.keys.wrap(id, stream.bytes(), &key);
+        (
+            key,
+            KeyRow {
+                id,
+                kind: KeyKind::File as i64,
+                lookup: None,
+                wrapped,
+            },
+        )
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the columns of one row, each known elsewhere"
+    )]
+    pub(crate) fn event_row(
+        &self,
+        kept: &StoredEvent,
+        kind: EventKind,
+        touched: &Touched,
+        return_id: i64,
+        index: usize,
+        id: i64,
+        stream: &mut Stream,
+    ) -> EventRow {
+        let holder = touched.leg.now.person;
+        let plain = serde_json::to_vec(kept).expect("text and numbers always are JSON");
+        EventRow {
+            id,
+            lookup: event_lookup(self.env, kept),
+            leg: touched.leg.id,
+            rev: touched.leg.rev + 1,
+            kind: kind.number(),
+            return_id,
+            row: i64::try_from(index).unwrap_or(i64::MAX) + 1,
+            holder,
+            sealed: touched
+                .key
+                .seal(event_spot(id, holder), stream.bytes(), &plain),
+        }
+    }
+
+    pub(crate) fn return_row(
+        &self,
+        return_id: i64,
+        index: usize,
+        row: &RowFinding,
+        touched: &HashMap<i64, Touched>,
+        file: &(HolderKey, KeyRow),
+        stream: &mut Stream,
+    ) -> ReturnRow {
+        let number = i64::try_from(index).unwrap_or(i64::MAX) + 1;
+        let text = self
+            .table
+            .rows
+            .get(index)
+            .and_then(|row| self.table.text.get(row.span()))
+            .unwrap_or_default();
+        let (key, holder) = touched
+            .get(&row.leg)
+            .map_or((&file.0, file.1.id), |touched| {
+                (&touched.key, touched.leg.now.person)
+            });
+        ReturnRow {
+            return_id,
+            row: number,
+            leg: row.leg,
+            holder,
+            disposition: row.disposition.number(),
+            reason: row.reason.map_or(0, Reason::number),
+            digest: key.digest(text.as_bytes()),
+            sealed: key.seal(
+                row_spot(return_id, number, holder),
+                stream.bytes(),
+                text.as_bytes(),
+            ),
+        }
+    }
+
+    pub(crate) fn return_file(
+        &self,
+        id: i64,
+        rows: usize,
+        root: [u8; 32],
+        file: &(HolderKey, KeyRow),
+        stream: &mut Stream,
+    ) -> ReturnFile {
+        let header = self
+            .table
+            .text
+            .get(self.table.header_span.clone())
+            .unwrap_or_default();
+        let frame = serde_json::json!({"header": header, "header_line": self.table.header_line, "bytes": self.table.text.len()});
+        ReturnFile {
+            id,
+            sender: self.env.partners[self.taken.partner].strand,
+            holder: file.1.id,
+            lookup: self.taken.lookup,
+            rows: i64::try_from(rows).unwrap_or(i64::MAX),
+            root,
+            sealed_name: file.0.seal(
+                name_spot(id, file.1.id),
+                stream.bytes(),
+                self.taken.name.as_bytes(),
+            ),
+            sealed_frame: file.0.seal(
+                frame_spot(id, file.1.id),
+                stream.bytes(),
+                frame.to_string().as_bytes(),
+            ),
+            state: READ,
+        }
+    }
+}
+
+/// Records that a file could not be used; its bytes stay with the partner, only their look-up is kept.
+pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Result<i64> {
+    let strand = env.partners[taken.partner].strand;
+    let ids = env.ids.take(&*env.store, strand, 2).await?;
+    let mut stream = env.stream();
+    let (id, key_id) = (ids.next(), ids.next());
+    let key = HolderKey::new(stream.bytes());
+    let wrapped = env.keys.wrap(key_id, stream.bytes(), &key);
+    let mut batch = Batch::new(strand, env.now());
+    batch.keys.push(KeyRow {
+        id: key_id,
+        kind: KeyKind::File as i64,
+        lookup: None,
+        wrapped,
+    });
+    let sealed_name = key.seal(name_spot(id, key_id), stream.bytes(), taken.name.as_bytes());
+    let sealed_frame = key.seal(frame_spot(id, key_id), stream.bytes(), b"");
+    batch.return_file = Some(ReturnFile {
+        id,
+        sender: strand,
+        holder: key_id,
+        lookup: taken.lookup,
+        rows: 1,
+        root: [0; 32],
+        sealed_name,
+        sealed_frame,
+        state: REFUSED,
+    });
+    batch.push(Entry::plain(
+        Kind::Returned,
+        id,
+        format!("0,0,\"{}\"", hex(&[0; 32])),
+    ));
+    env.store.commit(batch).await?;
+    Ok(id)
+}
+
+fn frame_spot(row: i64, holder: i64) -> Spot<'static> {
+    Spot {
+        column: "return_file.sealed_frame",
+        row,
+        holder,
+    }
+}
+
+fn row_spot(return_id: i64, row: i64, holder: i64) -> Spot<'static> {
+    Spot {
+        column: "return_row.sealed",
+        row: return_id.wrapping_mul(1 << 20).wrapping_add(row),
+        holder,
+    }
+}

@@ -1,0 +1,212 @@
+//! What a change at the practice means for a leg (`safety.md` §3, §6): exactly one effect, or none.
+//!
+//! In: a leg as it stands, the records as they are now, as they were recorded last and as they were sent last. Out: how
+//! the leg will stand, whom somebody must ask, and the further leg of a referral that names another partner. Keeps: a stop
+//! outruns everything; while a PAUSE stands every other change waits; nothing that a person settled is settled again.
+
+mod sent;
+mod unsent;
+
+use std::collections::HashMap;
+
+use crate::domain::{Action, LegState, Reason, Stage};
+use crate::json::Arena;
+use crate::partner::{Partner, View};
+use crate::pipeline::decide::ReferralOutcome;
+use crate::pipeline::referral::{Referral, ReferralTrees};
+use crate::pipeline::run::Env;
+use crate::pipeline::select::{NamedPerformer, named_place};
+use crate::pipeline::{map, sealed_inputs};
+use crate::store::rows::{Leg, RawIds, Standing};
+
+/// A question that a change raises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) reason: Reason,
+    /// Not so before: an older question stays as its owner left it.
+    pub(crate) new: bool,
+}
+
+/// What a leg was before the change.
+#[derive(Default)]
+pub(crate) struct Past {
+    /// As it was recorded last.
+    recorded: Option<Referral>,
+    /// The last row that was sent.
+    action: Option<Action>,
+    /// What that row was made of.
+    sent: Option<Referral>,
+}
+
+/// Reads back what these legs were.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn pasts(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<i64, Past>> {
+    let ids = legs.iter().map(|leg| leg.id).collect();
+    let rows = env.store.drop_rows_of_legs(ids).await?;
+    // Oldest first: the last one stays.
+    let last: HashMap<i64, _> = rows.into_iter().map(|row| (row.leg, row)).collect();
+    let sent: Vec<RawIds> = legs
+        .iter()
+        .map(|leg| {
+            last.get(&leg.id)
+                .map_or_else(RawIds::default, |row| row.raws)
+        })
+        .collect();
+    let recorded: Vec<RawIds> = legs.iter().map(|leg| leg.now.raws).collect();
+    let (recorded, sent) = (
+        sealed_inputs::referrals(env, &recorded).await?,
+        sealed_inputs::referrals(env, &sent).await?,
+    );
+    let pasts = legs.iter().zip(recorded.into_iter().zip(sent));
+    Ok(pasts
+        .map(|(leg, (recorded, sent))| {
+            let action = last
+                .get(&leg.id)
+                .and_then(|row| Action::from_number(row.action));
+            let past = Past {
+                recorded,
+                action,
+                sent,
+            };
+            (leg.id, past)
+        })
+        .collect())
+}
+
+/// How a leg comes out of a change.
+pub(crate) struct Settled {
+    /// As it will stand; the raw ids are those of before.
+    pub(crate) after: Standing,
+    /// Why it waits for a person if it newly does, and the stage that decided.
+    pub(crate) held: Option<(Stage, Reason)>,
+    /// What is asked beside: the leg goes on meanwhile.
+    pub(crate) asks: Vec<Ask>,
+    /// Another partner is named: a further leg begins.
+    moved_on: bool,
+    /// What becomes of that further leg.
+    pub(crate) successor: Option<ReferralOutcome>,
+}
+
+impl Settled {
+    fn to(after: Standing) -> Self {
+        Self {
+            after,
+            held: None,
+            asks: Vec::new(),
+            moved_on: false,
+            successor: None,
+        }
+    }
+}
+
+/// One leg, and what its change is judged by.
+struct Case<'c> {
+    env: &'c Env,
+    source: usize,
+    leg: &'c Leg,
+    trees: &'c ReferralTrees<'c>,
+    past: &'c Past,
+    /// The records as they were recorded last.
+    old: Option<&'c ReferralTrees<'c>>,
+    reference: &'c str,
+}
+
+impl<'c> Case<'c> {
+    /// The version of the partner's file by which its legs go on.
+    fn partner(&self) -> Option<&'c Partner> {
+        self.place().map(|place| self.env.approved(place).1)
+    }
+
+    fn place(&self) -> Option<usize> {
+        self.env.partner_at(self.leg.now.partner)
+    }
+
+    fn view(&self, trees: &'c ReferralTrees<'c>) -> View<'c> {
+        let env = self.env;
+        let setting = env.setting(&env.sources[self.source].config, &env.rules, env.today());
+        trees.view(setting, map::facts(self.reference, Action::New, "", 0))
+    }
+
+    /// The same for what is asked of the partner's own file.
+    fn partner_view(&self, trees: &'c ReferralTrees<'c>) -> View<'c> {
+        let env = self.env;
+        let rules = self
+            .place()
+            .map_or(&env.rules, |place| env.approved(place).0);
+        let setting = env.setting(&env.sources[self.source].config, rules, env.today());
+        trees.view(setting, map::facts(self.reference, Action::New, "", 0))
+    }
+
+    /// Whether a link worker opened the leg: then it keeps its partner, whatever the request itself asks for.
+    fn onward(&self) -> bool {
+        let Some(place) = self.place().filter(|_| self.leg.lookup.is_none()) else {
+            return false;
+        };
+        let rules = self.env.source_rules(&self.env.sources[self.source].config);
+        let own = |trees| named_place(&self.view(trees), &rules) == NamedPerformer::Partner(place);
+        !(self.old.is_some_and(own) || own(self.trees))
+    }
+}
+
+/// A leg whose referral came in another version.
+pub(crate) struct ChangedLeg<'c> {
+    /// As it stood.
+    pub(crate) leg: &'c Leg,
+    /// What a first decision would say today; `None` of what is no longer ours.
+    pub(crate) outcome: Option<ReferralOutcome>,
+    /// The person's key.
+    pub(crate) person: i64,
+}
+
+/// What the change does to one leg.
+pub(crate) fn settle(
+    env: &Env,
+    source: usize,
+    changed: &ChangedLeg<'_>,
+    trees: &ReferralTrees<'_>,
+    pasts: &HashMap<i64, Past>,
+) -> Settled {
+    let nothing = Past::default();
+    let leg = changed.leg;
+    let past = pasts.get(&leg.id).unwrap_or(&nothing);
+    let arena = Arena::default();
+    let old = past
+        .recorded
+        .as_ref()
+        .and_then(|referral| referral.trees(&arena).ok());
+    let reference = leg.reference.to_string();
+    let case = Case {
+        env,
+        source,
+        leg,
+        trees,
+        past,
+        old: old.as_ref(),
+        reference: &reference,
+    };
+    let mut settled = match leg.now.state {
+        LegState::Received | LegState::Held | LegState::Routed => {
+            unsent::settle(&case, changed.outcome, changed.person)
+        }
+        state if state.after_sending() => sent::settle(&case),
+        // A partner that could not help, and the practice names another one.
+        state => Settled {
+            moved_on: matches!(
+                state,
+                LegState::Rejected | LegState::ClosedUnsuccessful | LegState::Failed
+            ) && sent::names_another(&case),
+            ..Settled::to(leg.now)
+        },
+    };
+    if settled.moved_on {
+        settled.successor = changed.outcome.filter(|outcome| {
+            matches!(
+                outcome,
+                ReferralOutcome::Routed(_) | ReferralOutcome::Held(..)
+            )
+        });
+    }
+    settled
+}

@@ -1,0 +1,407 @@
+//! *select* and *map* once more, for referrals that wait: when a place comes free, when the rules have changed, and when
+//! the owner of the question releases them. Always with today's data; it never overrides consent, identity or a stop.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::{ReferralOutcome, judge, onward, rule_tail, standing};
+use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
+use crate::json::{Arena, Json};
+use crate::pipeline::lookup_keys::persons_alike;
+use crate::pipeline::referral::Referral;
+use crate::pipeline::run::Env;
+use crate::pipeline::run::{Only, StageOutcome};
+use crate::pipeline::select::{PriorLegs, Trail, barred, objection, review};
+use crate::pipeline::{map, sealed_inputs};
+use crate::store::batch::LegSeed;
+use crate::store::rows::{BookRow, HeldRow, Leg, Standing};
+use crate::store::{Batch, Entry, HeldQuery, Kind};
+
+/// Legs looked at in one transaction.
+const PAGE: usize = 500;
+
+/// What a second look came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Goes to its partner.
+    Routed,
+    /// Waits, for the same reason or another one.
+    Held(Reason),
+    /// Ended.
+    Closed(Reason),
+    /// Can no longer be read: the person was erased.
+    Gone,
+}
+
+/// Looks again at what may go on by itself.
+pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+    let mut outcome = StageOutcome::default();
+    let open = env.store.held(HeldQuery::default()).await?;
+    let by_itself = |hold: &&HeldRow| {
+        let outward = hold.return_id == 0
+            && hold.leg > 0
+            && (hold.stage == Stage::Select.number() || hold.stage == Stage::Map.number());
+        let approved = hold.reason == Reason::NotApproved
+            && env
+                .partner_at(hold.partner)
+                .is_some_and(|place| !env.rules.partners[place].unapproved());
+        outward && (hold.reason == Reason::Capacity || approved || env.rules_changed)
+    };
+    let mut free = places(env).await?;
+    let legs: Vec<i64> = open.iter().filter(by_itself).map(|hold| hold.leg).collect();
+    for page in legs.chunks(PAGE) {
+        for leg in env
+            .store
+            .legs(page.to_vec())
+            .await?
+            .into_iter()
+            .filter(|leg| leg.now.state == LegState::Held)
+        {
+            let Some(place) = env.source_at(leg.source) else {
+                continue;
+            };
+            if only
+                .source
+                .as_ref()
+                .is_some_and(|id| *id != env.sources[place].config.id)
+            {
+                continue;
+            }
+            if let Some(counts) = look_again(env, run, leg, &mut free, Said::default()).await? {
+                outcome.count(Stage::Select, &counts);
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// Takes back what was routed and has not left, to partners to whom nothing new goes today: it waits for what they wait for.
+pub(crate) async fn stand_back(env: &Arc<Env>, run: i64) -> anyhow::Result<StageOutcome> {
+    let mut outcome = StageOutcome::default();
+    for (_, partner, at) in env.each_partner() {
+        let Some(reason) = barred(partner, env.today()) else {
+            continue;
+        };
+        let mut after = 0;
+        loop {
+            let limit = i64::try_from(PAGE).unwrap_or(500);
+            let legs = env.store.legs_pending(at.strand, after, limit).await?;
+            let Some(last) = legs.last() else { break };
+            after = last.id;
+            let unsent = |leg: &Leg| {
+                leg.now.state == LegState::Routed && leg.now.pending == Action::New.number()
+            };
+            let mut sources: BTreeMap<i64, Vec<Leg>> = BTreeMap::new();
+            for leg in legs.into_iter().filter(unsent) {
+                sources.entry(leg.source).or_default().push(leg);
+            }
+            for (source, legs) in sources {
+                let counts = take_back(env, (run, source), legs, reason).await?;
+                outcome.count(Stage::Select, &counts);
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+async fn take_back(
+    env: &Env,
+    (run, source): (i64, i64),
+    legs: Vec<Leg>,
+    reason: Reason,
+) -> anyhow::Result<Counts> {
+    let mut counts = Counts::default();
+    let mut batch = Batch::new(source, env.now());
+    for leg in legs {
+        counts.add(Disposition::Held, Some(reason));
+        let after = Standing {
+            state: LegState::Held,
+            why: Some(reason),
+            pending: 0,
+            ..leg.now
+        };
+        batch
+            .held
+            .push(hold(&leg, after.partner, Stage::Select, reason));
+        let (id, seed) = (leg.id, LegSeed::Known(Box::new(leg)));
+        let step = Entry::leg(Kind::Decided, id, seed, after, rule_tail(env));
+        batch.push(step);
+    }
+    batch.books.push(BookRow {
+        run,
+        stage: Stage::Select,
+        source,
+        partner: 0,
+        file: 0,
+        counts: counts.clone(),
+    });
+    env.store.commit(batch).await?;
+    Ok(counts)
+}
+
+/// Free places of partners that have a capacity.
+async fn places(env: &Env) -> anyhow::Result<HashMap<usize, i64>> {
+    let open: HashMap<i64, i64> = env.store.open_legs().await?.into_iter().collect();
+    let free = |(place, partner, at): (
+        usize,
+        &crate::partner::Partner,
+        &crate::pipeline::run::PartnerEnv,
+    )| {
+        Some((
+            place,
+            i64::from(partner.select.open_legs_max?) - open.get(&at.strand).copied().unwrap_or(0),
+        ))
+    };
+    Ok(env.each_partner().filter_map(free).collect())
+}
+
+/// What an owner said to a leg that waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Said {
+    /// Send it beside an open leg all the same.
+    pub(crate) despite_open: bool,
+    /// Place in the rules of the partner it shall go to.
+    pub(crate) partner: Option<usize>,
+    /// Somebody said so, and it is not looked at again by itself.
+    pub(crate) released: bool,
+}
+
+/// Decides one waiting leg again because its owner said so.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Result<Verdict> {
+    let mut free = places(env).await?;
+    let said = Said {
+        released: true,
+        ..said
+    };
+    let id = leg.id;
+    look_again(env, 0, leg, &mut free, said).await?;
+    let after = env.store.legs(vec![id]).await?.pop();
+    Ok(match after.map(|leg| leg.now) {
+        Some(now) if now.state == LegState::Routed => Verdict::Routed,
+        Some(now) if now.state == LegState::Held => {
+            Verdict::Held(now.why.unwrap_or(Reason::NoService))
+        }
+        Some(now) => now.why.map_or(Verdict::Routed, Verdict::Closed),
+        None => Verdict::Gone,
+    })
+}
+
+/// The counts of a leg whose decision changed; `None` if nothing did.
+async fn look_again(
+    env: &Env,
+    run: i64,
+    leg: Leg,
+    free: &mut HashMap<usize, i64>,
+    said: Said,
+) -> anyhow::Result<Option<Counts>> {
+    let Some(referral) = sealed_inputs::referrals(env, &[leg.now.raws])
+        .await?
+        .pop()
+        .flatten()
+    else {
+        return Ok(None);
+    };
+    let Some(mut outcome) = decide(env, &leg, &referral, said).await? else {
+        return Ok(None);
+    };
+    if let ReferralOutcome::Routed(place) = outcome
+        && let Some(free) = free.get_mut(&place)
+    {
+        if *free <= 0 {
+            outcome = ReferralOutcome::Held(Stage::Select, Reason::Capacity, Some(place));
+        } else {
+            *free -= 1;
+        }
+    }
+    let after = standing(env, outcome, leg.now.person, leg.now.raws);
+    if after == leg.now {
+        return Ok(None);
+    }
+    let mut counts = Counts::default();
+    let mut batch = Batch::new(leg.source, env.now());
+    let open = env
+        .store
+        .held(HeldQuery {
+            leg: Some(leg.id),
+            number: None,
+        })
+        .await?;
+    batch.released.extend(
+        open.iter()
+            .filter(|hold| hold.return_id == 0)
+            .map(|hold| hold.number),
+    );
+    if let ReferralOutcome::Held(stage, reason, _) = outcome {
+        counts.add(Disposition::Held, Some(reason));
+        batch.held.push(hold(&leg, after.partner, stage, reason));
+    } else {
+        counts.add(Disposition::Accepted, after.why);
+    }
+    batch.books.push(BookRow {
+        run,
+        stage: Stage::Select,
+        source: leg.source,
+        partner: 0,
+        file: 0,
+        counts: counts.clone(),
+    });
+    let id = leg.id;
+    batch.push(Entry::leg(
+        Kind::Decided,
+        id,
+        LegSeed::Known(Box::new(leg)),
+        after,
+        rule_tail(env),
+    ));
+    env.store.commit(batch).await?;
+    Ok(Some(counts))
+}
+
+/// Open legs of the leg's person, at whichever source.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn open_beside(env: &Env, leg: &Leg) -> anyhow::Result<Vec<Leg>> {
+    let referral = sealed_inputs::referrals(env, &[leg.now.raws])
+        .await?
+        .pop()
+        .flatten();
+    let arena = Arena::default();
+    match referral.as_ref().map(|referral| referral.trees(&arena)) {
+        Some(Ok(trees)) => beside(env, leg, trees.patient()).await,
+        _ => Ok(Vec::new()),
+    }
+}
+
+async fn beside(env: &Env, leg: &Leg, patient: Option<&Json<'_>>) -> anyhow::Result<Vec<Leg>> {
+    let persons = persons_alike(env, leg.now.person, patient).await?;
+    let open = |now: Standing| now.state == LegState::Routed || now.state.after_sending();
+    let mut others = env.store.legs_of_persons(persons).await?;
+    others.retain(|other| other.id != leg.id && open(other.now));
+    Ok(others)
+}
+
+fn hold(leg: &Leg, partner: i64, stage: Stage, reason: Reason) -> HeldRow {
+    HeldRow {
+        number: 0,
+        leg: leg.id,
+        stage: stage.number(),
+        reason,
+        source: leg.source,
+        partner,
+        return_id: 0,
+        row: 0,
+        since: 0,
+        open: true,
+    }
+}
+
+/// A leg that a link worker opened keeps its partner, whatever the request itself asks for; what a change at the practice
+/// made it wait for, only the next change or a person ends.
+fn onward_again(
+    env: &Env,
+    source: usize,
+    leg: &Leg,
+    referral: &Referral,
+    said: Said,
+) -> Option<ReferralOutcome> {
+    let target = env.partner_at(leg.now.partner)?;
+    let by_itself = matches!(
+        leg.now.why?,
+        Reason::PartnerDisabled
+            | Reason::Criteria
+            | Reason::Area
+            | Reason::NoPostcode
+            | Reason::Child
+            | Reason::AgreementExpired
+            | Reason::NotApproved
+            | Reason::Shadow
+            | Reason::Capacity
+            | Reason::TooLong
+            | Reason::Unmapped
+            | Reason::Unencodable
+            | Reason::RequiredMissing
+    );
+    let arena = Arena::default();
+    let trees = referral.trees(&arena).ok()?;
+    let config = &env.sources[source].config;
+    let reference = leg.reference.to_string();
+    let view = trees.view(
+        env.setting(config, &env.rules, env.today()),
+        map::facts(&reference, Action::New, "", 0),
+    );
+    let partner = &env.rules.partners[target];
+    let rules = env.source_rules(config);
+    let found = review(&view, trees.consent(), &rules, partner, true);
+    let may = (by_itself || said.released) && found.stop.is_none() && found.pause.is_none();
+    may.then(|| onward::decide(env, source, target, leg.reference, referral))
+}
+
+async fn decide(
+    env: &Env,
+    leg: &Leg,
+    referral: &Referral,
+    said: Said,
+) -> anyhow::Result<Option<ReferralOutcome>> {
+    let Some(place) = env.source_at(leg.source) else {
+        return Ok(None);
+    };
+    let source = &env.sources[place].config;
+    if leg.lookup.is_none() {
+        return Ok(onward_again(env, place, leg, referral, said));
+    }
+    let arena = Arena::default();
+    let Ok(trees) = referral.trees(&arena) else {
+        return Ok(None);
+    };
+    let open: Vec<usize> = beside(env, leg, trees.patient())
+        .await?
+        .iter()
+        .filter_map(|other| env.partner_at(other.now.partner))
+        .collect();
+    let reference = leg.reference.to_string();
+    let view = trees.view(
+        env.setting(source, &env.rules, env.today()),
+        map::facts(&reference, Action::New, "", 0),
+    );
+    let known = PriorLegs {
+        open_with: if said.despite_open { &[] } else { &open },
+    };
+    let outcome = judge(
+        env,
+        source,
+        &view,
+        trees.consent(),
+        known,
+        &|_, _| {},
+        &mut Trail::silent(),
+    );
+    let (
+        Some(place),
+        Some(ReferralOutcome::Held(
+            _,
+            Reason::Tie | Reason::NoService | Reason::NoDestination | Reason::UnknownPartner,
+            _,
+        )),
+    ) = (said.partner, outcome)
+    else {
+        return Ok(outcome);
+    };
+    // The owner names the partner; its criteria, consent and share are checked as for a named performer.
+    Ok(Some(
+        match objection(
+            &view,
+            trees.consent(),
+            &env.source_rules(source),
+            known,
+            place,
+            &mut Trail::silent(),
+        ) {
+            Some(reason) => ReferralOutcome::Held(Stage::Select, reason, Some(place)),
+            None => ReferralOutcome::Routed(place),
+        },
+    ))
+}

@@ -1,0 +1,44 @@
+//! Which waiting rows leave now, and in which file: the partner's drop, or a notice of changes.
+
+use crate::domain::{Action, Reason};
+use crate::partner::{Partner, Rules};
+use crate::pipeline::run::Env;
+use crate::pipeline::select::barred;
+use crate::store::rows::Leg;
+
+/// Which of the waiting rows are delivered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    UrgentStops,
+}
+
+/// Whether a waiting row may leave: a stop or pause always; what is new only about people whose records were read again,
+/// to partners to whom it may go today; a change by a version that was approved.
+pub(super) fn may_go(env: &Env, which: Which, leg: &Leg) -> bool {
+    let action = Action::from_number(leg.now.pending);
+    match which {
+        Which::UrgentStops => {
+            let at_once = leg.now.why.is_some_and(Reason::stops_at_once);
+            action == Some(Action::Stop) && at_once
+        }
+        Which::All => {
+            let at = env.partner_at(leg.now.partner);
+            let may = match action {
+                Some(Action::New) => at
+                    .is_some_and(|place| barred(&env.rules.partners[place], env.today()).is_none()),
+                Some(Action::Amend) => {
+                    at.is_none_or(|place| env.partners[place].approval.changes_may_go())
+                }
+                _ => return true,
+            };
+            may && !env.readings.waits(leg.now.person)
+        }
+    }
+}
+
+/// Whether the partner's file says what a row asks for.
+pub(super) fn tells_action(rules: &Rules, partner: &Partner) -> bool {
+    let action = rules.fields.id("leg.action");
+    action.is_some_and(|field| partner.deliver.position_of(field).is_some())
+}

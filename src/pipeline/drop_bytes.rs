@@ -1,0 +1,279 @@
+//! The bytes of a drop: rows mapped page by page from their sealed inputs, the same every time.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use super::map;
+use super::run::Env;
+use super::sealed_inputs::{self, Fetched};
+use crate::domain::clock::day_from_number;
+use crate::domain::{Action, LegReference};
+use crate::json::Arena;
+use crate::partner::{Partner, Rules};
+use crate::seal::{Digest, LookupKey, sha256};
+use crate::store::rows::{DropFile, DropRow, Leg, RawIds};
+use crate::tabular::{Format, RowWriter, RowsByAction};
+
+/// A drop's number and the London day on which it was first made.
+#[derive(Clone, Copy)]
+pub(crate) struct Numbered {
+    pub(crate) sequence: i64,
+    pub(crate) today: Date,
+    /// Changes for a partner whose file has no column for them: the first column says what to do.
+    pub(crate) notice: bool,
+}
+
+/// Rows mapped at a time.
+pub(crate) const PAGE: usize = 2_000;
+
+/// Header of the first column of a notice.
+const WHAT_TO_DO: &str = "What to do";
+
+/// By which rules a drop is made: those in force and approved, or those it was made by once.
+pub(crate) enum By {
+    InForce(usize),
+    Kept(Box<Rules>),
+}
+
+/// One row to write; its number and digest are filled in when it is.
+pub(crate) struct Planned {
+    pub(crate) row: DropRow,
+    /// Its bytes, if it was mapped in this run.
+    pub(crate) ready: Option<Box<[u8]>>,
+    pub(crate) reference: LegReference,
+    pub(crate) source: i64,
+    pub(crate) person: i64,
+}
+
+/// A drop's bytes and what is said of them.
+pub(crate) struct Made {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) header_sha256: Digest,
+    /// As the version says that it was made by.
+    pub(crate) format: Format,
+    pub(crate) actions: RowsByAction,
+    pub(crate) rows: Vec<DropRow>,
+}
+
+/// Writes a drop row by row.
+pub(crate) struct Maker {
+    env: Arc<Env>,
+    by: By,
+    of: Numbered,
+    writer: RowWriter<Vec<u8>>,
+    header_sha256: Digest,
+    written: Written,
+    /// Rows whose person was erased: they are not written.
+    pub(crate) missing: usize,
+}
+
+/// What has been written so far.
+#[derive(Default)]
+struct Written {
+    actions: RowsByAction,
+    rows: Vec<DropRow>,
+}
+
+impl Written {
+    fn note(&mut self, mut row: DropRow, digest: LookupKey, action: Action) {
+        row.row = i64::try_from(self.rows.len()).unwrap_or(i64::MAX) + 1;
+        row.digest = digest;
+        self.rows.push(row);
+        match action {
+            Action::New => self.actions.new += 1,
+            Action::Amend => self.actions.amend += 1,
+            Action::Stop => self.actions.stop += 1,
+            Action::Pause => self.actions.pause += 1,
+        }
+    }
+}
+
+impl Maker {
+    /// Begins with the header.
+    pub(crate) fn new(env: Arc<Env>, by: By, of: Numbered) -> anyhow::Result<Self> {
+        let partner = partner(&env, &by)?;
+        let columns = partner.deliver.columns.iter();
+        let first = of.notice.then_some(WHAT_TO_DO);
+        let headers: Vec<&str> = first
+            .into_iter()
+            .chain(columns.map(|column| column.header.as_str()))
+            .collect();
+        let mut writer = RowWriter::new(Vec::new(), partner.deliver.format)?;
+        writer.write_row(&headers)?;
+        let header_sha256 = sha256(&[writer.last_row()]);
+        Ok(Self {
+            env,
+            by,
+            of,
+            writer,
+            header_sha256,
+            written: Written::default(),
+            missing: 0,
+        })
+    }
+
+    /// Opens, maps and writes a page of rows.
+    pub(crate) fn add(&mut self, planned: Vec<Planned>, fetched: &Fetched) -> anyhow::Result<()> {
+        let env = Arc::clone(&self.env);
+        let rules = match &self.by {
+            By::InForce(place) => env.approved(*place).0,
+            By::Kept(rules) => rules,
+        };
+        let partner = partner(&env, &self.by)?;
+        let tokens = |fields: &[&[u8]]| env.keys.token(fields);
+        let sequence = u64::try_from(self.of.sequence).unwrap_or(0);
+        for Planned {
+            row,
+            ready,
+            reference,
+            source,
+            person,
+        } in planned
+        {
+            let action = Action::from_number(row.action)
+                .ok_or_else(|| anyhow::anyhow!("a row of a drop has no action"))?;
+            if let Some(bytes) = ready {
+                self.writer.write_made(&bytes)?;
+                let digest = env
+                    .keys
+                    .lookup(&[&person.to_be_bytes(), self.writer.last_row()]);
+                self.written.note(row, digest, action);
+                continue;
+            }
+            let Some(referral) = fetched.referral(row.raws)? else {
+                self.missing += 1;
+                continue;
+            };
+            let place = env
+                .source_at(source)
+                .ok_or_else(|| anyhow::anyhow!("a source of the ledger is not in the config"))?;
+            let arena = Arena::default();
+            let trees = referral
+                .trees(&arena)
+                .map_err(|_| anyhow::anyhow!("a kept referral is no JSON"))?;
+            let reference = reference.to_string();
+            let facts = map::facts(&reference, action, &row.changed, sequence);
+            let view = trees.view(
+                env.setting(&env.sources[place].config, rules, self.of.today),
+                facts,
+            );
+            // It could be written when it was decided, with these very inputs.
+            let mut cells = map::row(partner, &view, &tokens).map_err(|problem| {
+                anyhow::anyhow!(
+                    "column {} of a routed row cannot be written",
+                    problem.header
+                )
+            })?;
+            if self.of.notice {
+                cells.insert(0, what_to_do(action, &row.changed));
+            }
+            self.writer.write_row(&cells)?;
+            let digest = env
+                .keys
+                .lookup(&[&person.to_be_bytes(), self.writer.last_row()]);
+            self.written.note(row, digest, action);
+        }
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub(crate) fn finish(self) -> anyhow::Result<Made> {
+        let format = partner(&self.env, &self.by)?.deliver.format;
+        Ok(Made {
+            format,
+            bytes: self.writer.finish()?,
+            header_sha256: self.header_sha256,
+            actions: self.written.actions,
+            rows: self.written.rows,
+        })
+    }
+}
+
+/// What a row of a notice asks for, in the words of a row that has a column for it (`safety.md` §14).
+fn what_to_do(action: Action, changed: &str) -> std::borrow::Cow<'_, str> {
+    match action {
+        Action::Amend if !changed.is_empty() => changed.into(),
+        Action::Amend => "Changed".into(),
+        Action::New | Action::Stop | Action::Pause => action.sentence().into(),
+    }
+}
+
+fn partner<'m>(env: &'m Env, by: &'m By) -> anyhow::Result<&'m Partner> {
+    let partner = match by {
+        By::InForce(place) => Some(env.approved(*place).1),
+        By::Kept(rules) => rules.partners.first(),
+    };
+    partner.ok_or_else(|| anyhow::anyhow!("a kept mapping has no partner"))
+}
+
+/// The name of a drop's file.
+pub(crate) fn file_name(partner: &Partner, of: Numbered) -> String {
+    let sequence = u64::try_from(of.sequence).unwrap_or(0);
+    let name = partner.deliver.file_name(&partner.id, of.today, sequence);
+    if of.notice {
+        format!("notice_{name}")
+    } else {
+        name
+    }
+}
+
+/// Fetches a page's inputs, and opens, maps and writes them on a thread of their own.
+pub(crate) async fn add(
+    env: &Env,
+    mut maker: Maker,
+    planned: Vec<Planned>,
+) -> anyhow::Result<Maker> {
+    let sealed = planned.iter().filter(|planned| planned.ready.is_none());
+    let raws: Vec<RawIds> = sealed.map(|planned| planned.row.raws).collect();
+    let fetched = sealed_inputs::fetch(env, &raws).await?;
+    let written = tokio::task::spawn_blocking(move || maker.add(planned, &fetched).map(|()| maker));
+    written.await?
+}
+
+/// Makes a drop again from its record, with the rules it was made by; `None` if a person in it was erased.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Option<Made>> {
+    let Some(bundle) = env.store.rule(file.rule).await? else {
+        return Ok(None);
+    };
+    let Ok(rules) = Rules::from_bundle(&bundle) else {
+        return Ok(None);
+    };
+    let rows = env.store.drop_rows(file.id).await?;
+    let legs = env
+        .store
+        .legs(rows.iter().map(|row| row.leg).collect())
+        .await?;
+    let legs: HashMap<i64, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
+    let mut of = Numbered {
+        sequence: file.sequence,
+        today: day_from_number(file.day),
+        notice: true,
+    };
+    of.notice = rules
+        .partners
+        .first()
+        .is_some_and(|partner| file_name(partner, of) == file.name);
+    let mut maker = Maker::new(Arc::clone(env), By::Kept(Box::new(rules)), of)?;
+    for page in rows.chunks(PAGE) {
+        let planned = page.iter().filter_map(|row| {
+            let leg = legs.get(&row.leg)?;
+            Some(Planned {
+                row: row.clone(),
+                ready: None,
+                reference: leg.reference,
+                source: leg.source,
+                person: leg.now.person,
+            })
+        });
+        maker = add(env, maker, planned.collect()).await?;
+        if maker.missing > 0 {
+            return Ok(None);
+        }
+    }
+    maker.finish().map(Some)
+}

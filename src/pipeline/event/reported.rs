@@ -1,0 +1,59 @@
+//! What a row of a return reports of a person, and how the row ends.
+
+use jiff::civil::Date;
+
+use crate::domain::{Disposition, EventKind, LegState, Occasion, Reason};
+
+/// What a row tells of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReportedEvent {
+    pub(crate) kind: EventKind,
+    pub(crate) on: Option<Date>,
+    pub(crate) what: What,
+}
+
+/// The content of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A word of [`crate::domain::event::ATTENDANCE`].
+    Attendance(String),
+    Measure {
+        instrument: String,
+        occasion: Occasion,
+        answers: Vec<(String, Option<i64>)>,
+    },
+    Status {
+        state: LegState,
+        reason: String,
+    },
+    Acknowledged,
+    Note(String),
+    /// Id of the partner the person is referred on to, and whether they agreed to be shared with it.
+    Onward {
+        partner: String,
+        activity: Option<String>,
+        agreed: bool,
+    },
+}
+
+/// What is found of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RowFinding {
+    pub(crate) line: u64,
+    pub(crate) disposition: Disposition,
+    pub(crate) reason: Option<Reason>,
+    /// Leg of the sender's own that the row is about; 0 of none.
+    pub(crate) leg: i64,
+    pub(crate) events: Vec<ReportedEvent>,
+    /// The row takes back what it had told.
+    pub(crate) withdrawn: bool,
+    /// Header of the cell that is wrong.
+    pub(crate) column: Option<String>,
+}
+
+/// What is found of a file.
+pub(crate) struct FileFinding {
+    pub(crate) rows: Vec<RowFinding>,
+    /// References and names belong to each other's rows.
+    pub(crate) sorted: bool,
+}

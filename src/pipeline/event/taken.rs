@@ -1,0 +1,30 @@
+//! A return as it was taken from a partner's folder.
+
+use crate::diagnostics::{Code, Place};
+use crate::seal::{Digest, LookupKey};
+use crate::store::rows::ReturnFile;
+
+/// A return as it was taken: what its receipt and its record say of the file.
+pub(crate) struct TakenReturn {
+    /// Place of the partner in the rules.
+    pub(crate) partner: usize,
+    /// The file's own name. It may say something of a person: for the receipt and the sealed record alone.
+    pub(crate) name: String,
+    pub(crate) bytes: usize,
+    pub(crate) sha256: Digest,
+    pub(crate) lookup: LookupKey,
+    /// The record of the same bytes, if they were taken before.
+    pub(crate) before: Option<ReturnFile>,
+}
+
+/// Why a file cannot be used: what is wrong with it, and what the partner can do.
+pub(crate) struct Unusable {
+    pub(crate) code: Code,
+    pub(crate) why: String,
+    pub(crate) to_do: &'static str,
+}
+
+/// A return of a partner, for diagnostics.
+pub(crate) fn place_of(partner: &str, file: i64) -> Place {
+    Place::detail(format!("partner {partner}, return {file}"))
+}

@@ -1,0 +1,220 @@
+//! The way to a source's GP system: the one place where rooms get a client from.
+//!
+//! In: a source and one of its addresses. Out: a client with the source's settings, credentials and limits, and the
+//! diagnostic that names the cause when one fails. Keeps: every client of a source and run shares one session, so one
+//! token and one rate limit; a secret is read when it is first needed and is in no message.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::run::Env;
+use crate::config::{Auth, Kept, SecretError, Signing, Source};
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::entropy::Stream;
+use crate::fhir::auth::key::SigningKey;
+use crate::fhir::auth::{Assertion, Credentials, SignInError};
+use crate::fhir::client::{Access, Client, MachineTimer, Session, Tls};
+use crate::fhir::client_error::ClientError;
+use crate::partner::{Rules, TriggerKind};
+
+/// Sessions take their randomness from here on, out of the way of the streams that a run counts up.
+const SESSION_STREAMS: u64 = 1 << 62;
+
+/// A client of a source's server at `base_url`; asks nothing yet.
+///
+/// # Errors
+/// The settings or credentials of the source cannot be used.
+pub(crate) fn client(env: &Env, source: usize, base_url: &str) -> Result<Client, ClientError> {
+    let env_source = &env.sources[source];
+    let number = SESSION_STREAMS + u64::try_from(source).unwrap_or(0);
+    let begun = env_source
+        .session
+        .get_or_init(|| session(&env_source.config, env.entropy.stream(number)));
+    client_within(
+        &env_source.config,
+        begun.as_ref().map_err(Clone::clone)?,
+        base_url,
+    )
+}
+
+/// A client within a session that [`session`] began.
+///
+/// # Errors
+/// As [`client`].
+pub(crate) fn client_within(
+    source: &Source,
+    session: &Arc<Session>,
+    base_url: &str,
+) -> Result<Client, ClientError> {
+    Client::within(session, source.reach.limits.settings(base_url))
+}
+
+/// Begins the session of a source: reads its secrets.
+///
+/// # Errors
+/// Secrets that cannot be read or used.
+pub(crate) fn session(source: &Source, stream: Stream) -> Result<Arc<Session>, ClientError> {
+    let unusable = |fault: Fault| ClientError::Credentials(fault.what);
+    let access = Access {
+        credentials: credentials(&source.reach.auth).map_err(unusable)?,
+        headers: source.reach.headers.clone(),
+        tls: tls(source).map_err(unusable)?,
+        requests_per_second: source.reach.limits.requests_per_second,
+    };
+    Ok(Arc::new(Session::new(
+        access,
+        Arc::new(MachineTimer::new()),
+        stream,
+    )))
+}
+
+/// Every secret, key and certificate of a source that cannot be used, for `kith check`; nothing is asked.
+pub(crate) fn check_secrets(source: &Source) -> Vec<Diagnostic> {
+    let faults = [credentials(&source.reach.auth).err(), tls(source).err()];
+    faults
+        .into_iter()
+        .flatten()
+        .map(|fault| {
+            let what = format!("source {}: {}", source.id, fault.what);
+            Diagnostic::new(fault.code, what, fault.place)
+        })
+        .collect()
+}
+
+/// A secret that cannot be used, and where it is named.
+struct Fault {
+    code: Code,
+    place: Place,
+    what: String,
+}
+
+impl Fault {
+    fn unreadable(key: &str, kept: &Kept, error: SecretError) -> Self {
+        Self {
+            code: Code::SecretUnreadable,
+            place: kept.place.clone(),
+            what: format!("{key}: {error}"),
+        }
+    }
+
+    fn unusable(key: &str, kept: &Kept, error: impl std::fmt::Display) -> Self {
+        Self {
+            code: Code::SecretUnusable,
+            place: kept.place.clone(),
+            what: format!("{key}: {error}"),
+        }
+    }
+}
+
+fn credentials(auth: &Auth) -> Result<Credentials, Fault> {
+    match auth {
+        Auth::None => Ok(Credentials::None),
+        Auth::Bearer { token } => Credentials::bearer(&text("auth.token", token)?)
+            .map_err(|error| Fault::unusable("auth.token", token, error)),
+        Auth::Basic { user, password } => {
+            Credentials::basic(user, &text("auth.password", password)?)
+                .map_err(|error| Fault::unusable("auth.user or auth.password", password, error))
+        }
+        Auth::ApiKey { header, key } => Credentials::api_key(header, &text("auth.key", key)?)
+            .map_err(|error| Fault::unusable("auth.header or auth.key", key, error)),
+        Auth::SmartBackend {
+            client_id,
+            signing,
+            scopes,
+        } => assertion(client_id.clone().into(), signing, scopes.clone()),
+        Auth::NhsApim { api_key, signing } => {
+            assertion(text("auth.api_key", api_key)?, signing, Vec::new())
+        }
+    }
+}
+
+fn assertion(
+    client_id: Zeroizing<String>,
+    signing: &Signing,
+    scopes: Vec<String>,
+) -> Result<Credentials, Fault> {
+    let file = &signing.key;
+    let bytes = file.secret.read();
+    let bytes = bytes.map_err(|error| Fault::unreadable("auth.key", file, error))?;
+    let key = SigningKey::read(&bytes, signing.algorithm, signing.kid.as_deref());
+    Ok(Credentials::Assertion(Box::new(Assertion {
+        client_id,
+        key: key.map_err(|error| Fault::unusable("auth.key", file, error))?,
+        token_url: signing.token_url.clone(),
+        scopes,
+    })))
+}
+
+/// A secret that is a text; the line end that editors add is not part of it.
+fn text(key: &str, kept: &Kept) -> Result<Zeroizing<String>, Fault> {
+    let bytes = kept.secret.read();
+    let bytes = bytes.map_err(|error| Fault::unreadable(key, kept, error))?;
+    let text = std::str::from_utf8(&bytes).map(|text| text.trim_end_matches(['\r', '\n']));
+    match text {
+        Ok(text) if !text.is_empty() => Ok(text.to_owned().into()),
+        _ => Err(Fault::unusable(key, kept, "it is empty or no text")),
+    }
+}
+
+fn tls(source: &Source) -> Result<Tls, Fault> {
+    let mtls = &source.reach.mtls;
+    let public = |key, kept: &Option<Kept>| {
+        let Some(kept) = kept else { return Ok(None) };
+        let bytes = kept.secret.read_public();
+        bytes
+            .map(Some)
+            .map_err(|error| Fault::unreadable(key, kept, error))
+    };
+    let certificate = public("auth.mtls.cert", &mtls.cert)?;
+    let authority = public("auth.mtls.ca", &mtls.ca)?;
+    let key = match &mtls.key {
+        Some(kept) => Some(
+            kept.secret
+                .read()
+                .map_err(|error| Fault::unreadable("auth.mtls.key", kept, error))?,
+        ),
+        None => None,
+    };
+    let identity = certificate
+        .as_ref()
+        .zip(key.as_ref())
+        .map(|(certificate, key)| (certificate.as_slice(), key.as_slice()));
+    let named = mtls.cert.as_ref().or(mtls.ca.as_ref());
+    Tls::read(identity, authority.as_ref().map(|pem| pem.as_slice())).map_err(|error| Fault {
+        code: Code::SecretUnusable,
+        place: named.map_or_else(Place::default, |kept| kept.place.clone()),
+        what: error.to_owned(),
+    })
+}
+
+/// The codes that a pull of the source asks for.
+pub(crate) fn codes(source: &Source, rules: &Rules) -> Vec<String> {
+    let referral = |kind: &TriggerKind| source.codes.is_none() && *kind == TriggerKind::Referral;
+    let shared = rules
+        .social_prescribing
+        .iter()
+        .filter(|(_, kind)| *kind == TriggerKind::Declined || referral(kind));
+    let own = source.codes.iter().flatten().cloned();
+    own.chain(shared.map(|(code, _)| code.clone())).collect()
+}
+
+/// What is said of a failure: its own code and fix where the cause is known, else `usual`.
+pub(crate) fn diagnostic(error: &ClientError, usual: Code, place: Place) -> Diagnostic {
+    let code = match error {
+        ClientError::Tls(cause) if cause.of_certificate() => Code::ServerCertificate,
+        ClientError::Tls(_) => Code::NoSecureConnection,
+        ClientError::SignIn(SignInError::Scope(_) | SignInError::ScopeRefused(_)) => {
+            Code::ScopeMissing
+        }
+        ClientError::SignIn(_) => Code::SignInFailed,
+        ClientError::Credentials(_) => Code::SecretUnusable,
+        ClientError::Unauthorised { .. } => Code::NotAuthorised,
+        ClientError::Html { .. } | ClientError::NotFhir { .. } => Code::NotFhir,
+        ClientError::TooLarge { .. }
+        | ClientError::TooDeep { .. }
+        | ClientError::TooManyPages { .. } => Code::AnswerTooLarge,
+        _ => usual,
+    };
+    Diagnostic::new(code, error.to_string(), place)
+}

@@ -1,0 +1,80 @@
+//! Referrals that the practice's system has deleted: their legs wait for the practice (`safety.md` §6).
+//!
+//! In: ids of deleted requests. Out: a question a leg, `source-gone`. A leg that a partner has stays as it is and is asked
+//! about; one that was not sent does not go out. No row was received, so no book counts it.
+
+use crate::domain::{LegState, Reason, Stage, limits};
+use crate::pipeline::run::Env;
+use crate::store::batch::{LegSeed, vouched_list};
+use crate::store::rows::{HeldRow, Leg, Standing};
+use crate::store::{Batch, Entry, HeldQuery, Kind};
+
+/// Holds the open legs of these requests.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn hold(env: &Env, source: usize, deleted: &[String]) -> anyhow::Result<()> {
+    let name = env.sources[source].config.id.as_bytes();
+    for ids in deleted.chunks(limits::CHUNK_REFERRALS) {
+        let lookups = ids
+            .iter()
+            .map(|id| env.keys.lookup(&[name, b"ServiceRequest", id.as_bytes()]))
+            .collect();
+        let mut batch = Batch::new(env.sources[source].strand, env.now());
+        for leg in env.store.legs_by_lookup(lookups).await? {
+            if !leg.now.state.terminal() && !asked_already(env, &leg).await? {
+                add(&mut batch, leg);
+            }
+        }
+        if !batch.is_empty() {
+            env.store.commit(batch).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn asked_already(env: &Env, leg: &Leg) -> anyhow::Result<bool> {
+    let query = HeldQuery {
+        leg: Some(leg.id),
+        number: None,
+    };
+    let holds = env.store.held(query).await?;
+    Ok(holds
+        .iter()
+        .any(|hold| hold.open && hold.reason == Reason::SourceGone))
+}
+
+fn add(batch: &mut Batch, leg: Leg) {
+    batch.held.push(HeldRow {
+        number: 0,
+        leg: leg.id,
+        stage: Stage::Pull.number(),
+        reason: Reason::SourceGone,
+        source: batch.strand,
+        partner: leg.now.partner,
+        return_id: 0,
+        row: 0,
+        since: 0,
+        open: true,
+    });
+    if leg.now.state.after_sending() {
+        return;
+    }
+    let (id, after) = (
+        leg.id,
+        Standing {
+            state: LegState::Held,
+            why: Some(Reason::SourceGone),
+            pending: 0,
+            ..leg.now
+        },
+    );
+    let seed = LegSeed::Known(Box::new(leg));
+    batch.push(Entry::leg(
+        Kind::Amended,
+        id,
+        seed,
+        after,
+        vouched_list(&[]),
+    ));
+}

@@ -1,0 +1,203 @@
+//! What the store knows of a chunk's referrals, people and records already.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::worker::Shared;
+use crate::domain::LegState;
+use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
+use crate::pipeline::referral::{Referral, ReferralTrees};
+use crate::pipeline::run::Env;
+use crate::seal::{LookupKey, sha256};
+use crate::store::rows::{KeyRow, Leg, RawKind};
+
+/// What a first load has written so far: an empty store knows nothing else, so nothing else is looked up.
+///
+/// A store that held anything before is asked about every look. Two bits a look, in a table of fixed size: bits that others
+/// have set only cost a look-up (one in 300 after half a million referrals).
+pub(crate) struct Seen(Option<Mutex<Vec<u64>>>);
+
+/// Words of the table: 4 MB, in which a million referrals have every twentieth look asked for in vain.
+const SEEN_WORDS: usize = 1 << 19;
+
+impl Seen {
+    /// For a store that was empty, or was not, when the pull began.
+    pub(crate) fn new(empty: bool) -> Self {
+        Self(empty.then(|| Mutex::new(vec![0; SEEN_WORDS])))
+    }
+
+    /// Notes what is being written.
+    pub(crate) fn note(&self, lookups: impl IntoIterator<Item = LookupKey>) {
+        if let Some(seen) = &self.0 {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            for (word, bit) in lookups.into_iter().flat_map(bits) {
+                seen[word] |= bit;
+            }
+        }
+    }
+
+    /// Those of these look-ups that the store may know.
+    fn of(&self, lookups: impl Iterator<Item = LookupKey>) -> Vec<LookupKey> {
+        match &self.0 {
+            None => lookups.collect(),
+            Some(seen) => {
+                let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let known = |lookup: &LookupKey| {
+                    bits(*lookup)
+                        .iter()
+                        .all(|(word, bit)| seen[*word] & bit != 0)
+                };
+                lookups.filter(known).collect()
+            }
+        }
+    }
+}
+
+/// The two bits of a look, as word of the table and bit of the word. A look is a keyed digest: its bytes are as good as drawn.
+fn bits(lookup: LookupKey) -> [(usize, u64); 2] {
+    [0, 4].map(|from| {
+        let mut drawn = [0; 4];
+        drawn.copy_from_slice(&lookup[from..from + 4]);
+        let drawn = u32::from_be_bytes(drawn) as usize;
+        ((drawn >> 6) % SEEN_WORDS, 1 << (drawn & 63))
+    })
+}
+
+/// What the store knows of a chunk.
+pub(crate) struct Known {
+    pub(crate) legs: HashMap<LookupKey, Leg>,
+    pub(crate) raws: HashMap<LookupKey, i64>,
+    pub(crate) persons: HashMap<LookupKey, KeyRow>,
+    /// Ids of people whom other sources know.
+    pub(crate) elsewhere: HashMap<LookupKey, i64>,
+    /// Open legs of each person with their partners' strands.
+    pub(crate) open_with: HashMap<i64, Vec<(i64, i64)>>,
+    /// Onward legs of these persons: they change with the first leg of their referral.
+    pub(crate) onward: Vec<Leg>,
+}
+
+/// The leg of a referral as somebody brings it, and whether this very version was pulled before.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn known_before(
+    env: &Env,
+    source: usize,
+    referral: &Referral,
+    trees: &ReferralTrees<'_>,
+) -> anyhow::Result<(Option<Leg>, bool)> {
+    let Some(lookups) = lookup_keys(env, source, referral, trees) else {
+        return Ok((None, false));
+    };
+    let leg = env
+        .store
+        .legs_by_lookup(vec![lookups.referral])
+        .await?
+        .pop();
+    let seen = env.store.raws_by_lookup(vec![lookups.request]).await?;
+    Ok((leg, !seen.is_empty()))
+}
+
+/// `lookup-ups` remembers by address: within a chunk the same few records come again and again.
+pub(crate) fn shared(
+    env: &Env,
+    source: usize,
+    referral: &Referral,
+    lookups: &mut HashMap<*const u8, LookupKey>,
+) -> Vec<Shared> {
+    let name = env.sources[source].config.id.as_bytes();
+    let named = [
+        (RawKind::Practitioner, referral.requester.as_ref()),
+        (RawKind::PractitionerRole, referral.role.as_ref()),
+        (RawKind::Organization, referral.practice.as_ref()),
+    ];
+    named
+        .into_iter()
+        .filter_map(|(kind, bytes)| {
+            let bytes = bytes?;
+            let lookup = *lookups.entry(bytes.as_ptr()).or_insert_with(|| {
+                env.keys
+                    .lookup(&[name, kind.resource_type().as_bytes(), &sha256(&[bytes])])
+            });
+            Some(Shared {
+                kind,
+                lookup,
+                bytes: bytes.clone(),
+            })
+        })
+        .collect()
+}
+
+impl Known {
+    /// Asks the store for a chunk.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn of(
+        env: &Env,
+        lookups: &[Option<LookupKeys>],
+        seen: &Seen,
+    ) -> anyhow::Result<Self> {
+        let known = || lookups.iter().flatten();
+        let legs = env
+            .store
+            .legs_by_lookup(seen.of(known().map(|lookups| lookups.referral)))
+            .await?;
+        let raw_looks =
+            known().flat_map(|lookups| [Some(lookups.request), lookups.patient, lookups.consent]);
+        let mut raw_looks = seen.of(raw_looks.flatten());
+        raw_looks.sort_unstable();
+        raw_looks.dedup();
+        let raws = env.store.raws_by_lookup(raw_looks).await?;
+        let keys = env
+            .store
+            .keys_by_lookup(seen.of(known().map(|lookups| lookups.person)))
+            .await?;
+        let mut alike = seen.of(known().flat_map(|lookups| lookups.alike.iter().copied()));
+        alike.sort_unstable();
+        alike.dedup();
+        let elsewhere: HashMap<LookupKey, i64> = env
+            .store
+            .keys_by_lookup(alike)
+            .await?
+            .into_iter()
+            .filter_map(|key| Some((key.lookup?, key.id)))
+            .collect();
+        let mut open_with: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
+        let mut onward = Vec::new();
+        let mut persons: Vec<i64> = keys
+            .iter()
+            .map(|key| key.id)
+            .chain(legs.iter().map(|leg| leg.now.person))
+            .chain(elsewhere.values().copied())
+            .collect();
+        persons.sort_unstable();
+        persons.dedup();
+        for leg in env.store.legs_of_persons(persons).await? {
+            let waiting = leg.now.state == LegState::Routed || leg.now.state.after_sending();
+            if waiting && leg.now.partner > 0 {
+                open_with
+                    .entry(leg.now.person)
+                    .or_default()
+                    .push((leg.id, leg.now.partner));
+            }
+            if leg.lookup.is_none() {
+                onward.push(leg);
+            }
+        }
+        Ok(Self {
+            legs: legs
+                .into_iter()
+                .filter_map(|leg| Some((leg.lookup?, leg)))
+                .collect(),
+            raws: raws.into_iter().collect(),
+            persons: keys
+                .into_iter()
+                .filter_map(|key| Some((key.lookup?, key)))
+                .collect(),
+            elsewhere,
+            open_with,
+            onward,
+        })
+    }
+}

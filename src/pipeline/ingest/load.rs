@@ -1,0 +1,130 @@
+//! The referrals of a chunk, as pages of a search gave them, as they were read by id, or still in a folder.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::diagnostics::Place;
+use crate::domain::limits;
+use crate::json::Json;
+use crate::pipeline::referral::{Bytes, Referral};
+use crate::pipeline::run::Env;
+
+/// Referrals that lie somewhere, and are read when their turn comes.
+pub(crate) trait StoredReferrals: Send + Sync {
+    /// The bytes of a request.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn request(&self, place: usize) -> std::io::Result<Bytes>;
+
+    /// A request that has been read and parsed already, with the records that it names.
+    ///
+    /// # Errors
+    /// A record cannot be read.
+    fn complete(&self, request: Bytes, tree: Option<&Json<'_>>) -> std::io::Result<Referral>;
+
+    /// Where a referral lies, for people.
+    fn place(&self, place: usize) -> Place;
+}
+
+/// The referrals of a chunk: fetched already, or still to be read from a folder.
+pub(crate) enum Load {
+    FromPages(Vec<Referral>),
+    /// Read by id in this run: what it says is so now, even if an earlier version said the same.
+    ReadById(Vec<Referral>),
+    InFolder(Arc<dyn StoredReferrals>, Vec<usize>),
+}
+
+impl Load {
+    /// How many referrals it is.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::FromPages(referrals) | Self::ReadById(referrals) => referrals.len(),
+            Self::InFolder(_, places) => places.len(),
+        }
+    }
+
+    /// One referral of it alone.
+    pub(crate) fn one(&self, number: usize) -> Self {
+        match self {
+            Self::FromPages(referrals) => {
+                Self::FromPages(referrals.get(number).cloned().into_iter().collect())
+            }
+            Self::ReadById(referrals) => {
+                Self::ReadById(referrals.get(number).cloned().into_iter().collect())
+            }
+            Self::InFolder(folder, places) => {
+                let place = places.get(number).copied();
+                Self::InFolder(Arc::clone(folder), place.into_iter().collect())
+            }
+        }
+    }
+
+    /// Where a referral of the chunk came from.
+    pub(crate) fn place(&self, env: &Env, source: usize, number: usize) -> Place {
+        match self {
+            Self::FromPages(_) | Self::ReadById(_) => {
+                Place::detail(format!("source {}", env.sources[source].config.id))
+                    .and("one ServiceRequest")
+            }
+            Self::InFolder(folder, places) => places
+                .get(number)
+                .map_or_else(Place::default, |place| folder.place(*place)),
+        }
+    }
+
+    /// The same in chunks, each for one worker.
+    pub(crate) fn chunks(self) -> Vec<Self> {
+        let max = limits::CHUNK_REFERRALS;
+        if self.len() <= max {
+            return vec![self];
+        }
+        match self {
+            Self::FromPages(referrals) => referrals
+                .chunks(max)
+                .map(|chunk| Self::FromPages(chunk.to_vec()))
+                .collect(),
+            Self::ReadById(referrals) => referrals
+                .chunks(max)
+                .map(|chunk| Self::ReadById(chunk.to_vec()))
+                .collect(),
+            Self::InFolder(folder, places) => places
+                .chunks(max)
+                .map(|chunk| Self::InFolder(Arc::clone(&folder), chunk.to_vec()))
+                .collect(),
+        }
+    }
+
+    /// Whether what it holds is what the source says today; a page of a search may be older than what another one said.
+    pub(crate) fn newest(&self) -> bool {
+        !matches!(self, Self::FromPages(_))
+    }
+
+    pub(crate) fn requests(&self) -> std::io::Result<Vec<Bytes>> {
+        match self {
+            Self::FromPages(referrals) | Self::ReadById(referrals) => Ok(referrals
+                .iter()
+                .map(|referral| Arc::clone(&referral.request))
+                .collect()),
+            Self::InFolder(folder, places) => {
+                places.iter().map(|place| folder.request(*place)).collect()
+            }
+        }
+    }
+
+    /// With the records that the requests name; each request is parsed once for all.
+    pub(crate) fn complete<'l>(
+        &'l self,
+        requests: &[Bytes],
+        parsed: &[Option<Json<'_>>],
+    ) -> std::io::Result<Cow<'l, [Referral]>> {
+        match self {
+            Self::FromPages(referrals) | Self::ReadById(referrals) => Ok(Cow::Borrowed(referrals)),
+            Self::InFolder(folder, _) => requests
+                .iter()
+                .zip(parsed)
+                .map(|(request, tree)| folder.complete(Arc::clone(request), tree.as_ref()))
+                .collect(),
+        }
+    }
+}

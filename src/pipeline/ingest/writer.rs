@@ -1,0 +1,535 @@
+//! The writer's part of the way in: in chunk order, groups of chunks become one durable transaction.
+//!
+//! What needs an order is decided here and nowhere else: capacity, and two referrals of one person at once. A referral
+//! that meets another one that is still under way is put off until that one is in the store.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::known::Seen;
+use super::load::Load;
+use super::recent::Recent;
+use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
+use crate::diagnostics::Diagnostic;
+use crate::domain::entropy::Stream;
+use crate::domain::{Counts, Disposition, LegReference, LegState, Reason, Stage, limits};
+use crate::pipeline::decide::{ReferralOutcome, rule_tail, standing};
+use crate::pipeline::run::Env;
+use crate::seal::{LookupKey, sealed_digest};
+use crate::store::batch::{LegSeed, birth_tail, vouched_list};
+use crate::store::rows::{BookRow, HeldRow, RawIds, RawKind, Standing};
+use crate::store::{Batch, Entry, HeldQuery, Kind};
+
+/// Chunks in somebody's hand, neither waiting nor taken: one being started, one being handed over, one being taken.
+const HANDS: usize = 4;
+
+/// Writes what workers prepared.
+pub(crate) struct GroupWriter<'e> {
+    env: &'e Env,
+    source: usize,
+    run: i64,
+    stream: Stream,
+    batch: Batch,
+    chunks: usize,
+    counts: BTreeMap<Stage, Counts>,
+    /// Shared records placed in this run.
+    shared: HashMap<LookupKey, i64>,
+    /// What this run has written that a worker may not have seen yet.
+    persons: Recent<LookupKey>,
+    referrals: Recent<LookupKey>,
+    routed: Recent<(i64, i64)>,
+    /// Chunks since those had their last age begun, and how many are an age: the workers and the writer are never further
+    /// apart than the chunks under way and those of a group.
+    aged: usize,
+    age: usize,
+    /// Free places of partners that have a capacity, by place in the rules.
+    free: HashMap<usize, i64>,
+    /// What workers need not look up.
+    pub(crate) seen: Arc<Seen>,
+    pub(crate) deferred: Vec<Load>,
+    pub(crate) totals: BTreeMap<Stage, Counts>,
+    /// Where requests could not be read.
+    pub(crate) problems: Vec<Diagnostic>,
+    /// Referrals seen for the first time, and those that had changed.
+    pub(crate) news: u64,
+    pub(crate) changes: u64,
+}
+
+impl<'e> GroupWriter<'e> {
+    pub(crate) async fn new(env: &'e Env, source: usize, run: i64) -> anyhow::Result<Self> {
+        let open: HashMap<i64, i64> = env.store.open_legs().await?.into_iter().collect();
+        let free = env
+            .each_partner()
+            .filter_map(|(place, partner, at)| {
+                Some((
+                    place,
+                    i64::from(partner.select.open_legs_max?)
+                        - open.get(&at.strand).copied().unwrap_or(0),
+                ))
+            })
+            .collect();
+        Ok(Self {
+            env,
+            source,
+            run,
+            stream: env.stream(),
+            batch: Batch::new(env.sources[source].strand, env.now()),
+            chunks: 0,
+            counts: BTreeMap::new(),
+            shared: HashMap::new(),
+            persons: Recent::new(),
+            referrals: Recent::new(),
+            routed: Recent::new(),
+            aged: 0,
+            age: env.workers + limits::CHUNKS_AHEAD + limits::GROUP_CHUNKS + HANDS,
+            free,
+            seen: Arc::new(Seen::new(env.store.raws_after(0, 1).await?.is_empty())),
+            deferred: Vec::new(),
+            totals: BTreeMap::new(),
+            problems: Vec::new(),
+            news: 0,
+            changes: 0,
+        })
+    }
+
+    /// Takes a prepared chunk; commits when the group is full.
+    pub(crate) async fn take(&mut self, prepared: Prepared) -> anyhow::Result<()> {
+        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.problems.len());
+        self.problems
+            .extend(prepared.problems.into_iter().take(free));
+        for (number, item) in prepared.items.into_iter().enumerate() {
+            if self.collides(&item) {
+                self.deferred.push(prepared.load.one(number));
+                continue;
+            }
+            self.note(&item);
+            match item {
+                Item::Repeated(request) => {
+                    self.env.readings.note(self.source, request);
+                    self.count(
+                        Stage::Pull,
+                        Disposition::Repeated,
+                        Some(Reason::AlreadyKnown),
+                    );
+                }
+                Item::Unreadable => {
+                    self.count(Stage::Pull, Disposition::Rejected, Some(Reason::Unreadable));
+                }
+                Item::NotOurs { raw, .. } => {
+                    let vouched = [(raw.id, sealed_digest(&raw.sealed))];
+                    self.batch
+                        .push(Entry::plain(Kind::Resource, raw.id, vouched_list(&vouched)));
+                    self.batch.raws.push(*raw);
+                    self.count(Stage::Pull, Disposition::Accepted, None);
+                    self.count(Stage::Select, Disposition::Rejected, Some(Reason::NotOurs));
+                }
+                Item::New(new) => self.first_seen(*new).await?,
+                Item::Changed(changed) => self.changed(*changed).await?,
+            }
+        }
+        self.grow_older();
+        self.chunks += 1;
+        if self.chunks >= limits::GROUP_CHUNKS {
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// From here on workers look these up; until they are committed, [`Self::collides`] sees to them.
+    fn note(&self, item: &Item) {
+        match item {
+            Item::Repeated(_) | Item::Unreadable => {}
+            Item::NotOurs { referral, raw } => {
+                self.seen.note([*referral].into_iter().chain(raw.lookup));
+            }
+            Item::New(new) => {
+                self.seen.note([new.referral, new.person.lookup]);
+                self.seen
+                    .note(new.sealed.raws.iter().filter_map(|raw| raw.lookup));
+            }
+            Item::Changed(changed) => {
+                self.seen.note([changed.person.lookup]);
+                self.seen
+                    .note(changed.sealed.raws.iter().filter_map(|raw| raw.lookup));
+            }
+        }
+    }
+
+    /// Makes the group durable.
+    pub(crate) async fn commit(&mut self) -> anyhow::Result<()> {
+        let fresh = Batch::new(self.env.sources[self.source].strand, self.env.now());
+        let mut batch = std::mem::replace(&mut self.batch, fresh);
+        self.chunks = 0;
+        for (stage, counts) in std::mem::take(&mut self.counts) {
+            self.totals.entry(stage).or_default().merge(&counts);
+            batch.books.push(BookRow {
+                run: self.run,
+                stage,
+                source: batch.strand,
+                partner: 0,
+                file: 0,
+                counts,
+            });
+        }
+        if !batch.is_empty() {
+            self.env.store.commit(batch).await?;
+        }
+        Ok(())
+    }
+
+    fn grow_older(&mut self) {
+        self.aged += 1;
+        if self.aged >= self.age {
+            self.aged = 0;
+            self.persons.age();
+            self.referrals.age();
+            self.routed.age();
+        }
+    }
+
+    /// Forgets what workers had not seen: from here on each referral is in the store before the next is looked at.
+    pub(crate) fn forget(&mut self) {
+        self.persons.clear();
+        self.referrals.clear();
+        self.routed.clear();
+    }
+
+    /// Whether a worker decided without knowing of something that this run has written since.
+    fn collides(&mut self, item: &Item) -> bool {
+        match item {
+            Item::Repeated(_) | Item::Unreadable => false,
+            Item::NotOurs { referral, .. } => !self.referrals.insert(*referral),
+            Item::New(new) => {
+                let partner = routed_to(self.env, new.outcome);
+                let person_new =
+                    new.person.new.is_some() && self.persons.contains(&new.person.lookup);
+                let taken =
+                    partner.is_some_and(|partner| self.routed.contains(&(new.person.id, partner)));
+                if person_new || taken || self.referrals.contains(&new.referral) {
+                    return true;
+                }
+                self.referrals.insert(new.referral);
+                self.persons.insert(new.person.lookup);
+                if let Some(partner) = partner {
+                    self.routed.insert((new.person.id, partner));
+                }
+                false
+            }
+            Item::Changed(changed) => {
+                let referral = changed.leg.lookup.unwrap_or_default();
+                let person_new =
+                    changed.person.new.is_some() && !self.persons.insert(changed.person.lookup);
+                person_new || !self.referrals.insert(referral)
+            }
+        }
+    }
+
+    async fn first_seen(&mut self, new: NewReferral) -> anyhow::Result<()> {
+        self.news += 1;
+        self.count(Stage::Pull, Disposition::Accepted, None);
+        let outcome = self.unclaimed(new.outcome, new.person.anywhere);
+        let outcome = self.within_capacity(outcome);
+        self.count_outcome(outcome);
+        let ids = self.place_shared(new.sealed.shared, new.sealed.ids).await?;
+        self.batch.keys.extend(new.person.new);
+        self.batch.raws.extend(new.sealed.raws);
+        self.env.readings.note(self.source, Some(ids.request));
+        let after = standing(self.env, outcome, new.person.id, ids);
+        self.open_leg(
+            new.id,
+            (new.reference, Some(new.referral)),
+            after,
+            &new.sealed.vouched,
+        );
+        if let ReferralOutcome::Held(stage, reason, _) = outcome {
+            self.hold(new.id, stage, reason, after.partner);
+        }
+        Ok(())
+    }
+
+    /// A leg begins: received, and decided at once.
+    fn open_leg(
+        &mut self,
+        id: i64,
+        (reference, lookup): (LegReference, Option<LookupKey>),
+        after: Standing,
+        vouched: &[(i64, crate::seal::Digest)],
+    ) {
+        let source = self.batch.strand;
+        let received = Standing {
+            state: LegState::Received,
+            partner: 0,
+            why: None,
+            pending: 0,
+            ..after
+        };
+        let seed = LegSeed::New {
+            reference,
+            lookup,
+            source,
+        };
+        self.batch.push(Entry::leg(
+            Kind::Received,
+            id,
+            seed,
+            received,
+            birth_tail(reference, source, vouched),
+        ));
+        self.batch.push(Entry::leg(
+            Kind::Decided,
+            id,
+            LegSeed::Same,
+            after,
+            rule_tail(self.env),
+        ));
+    }
+
+    async fn changed(&mut self, mut changed: Changed) -> anyhow::Result<()> {
+        self.changes += 1;
+        self.count(Stage::Pull, Disposition::Accepted, None);
+        let onward = std::mem::take(&mut changed.onward);
+        self.moved(changed).await?;
+        for further in onward {
+            self.moved(further).await?;
+        }
+        Ok(())
+    }
+
+    async fn moved(&mut self, changed: Changed) -> anyhow::Result<()> {
+        let ids = self
+            .place_shared(changed.sealed.shared, changed.sealed.ids)
+            .await?;
+        self.batch.keys.extend(changed.person.new);
+        self.batch.raws.extend(changed.sealed.raws);
+        self.env.readings.note(self.source, Some(ids.request));
+        let mut after = Standing {
+            raws: ids,
+            ..changed.after
+        };
+        let mut held = changed.held;
+        if let (LegState::Routed, Some(place)) = (after.state, self.env.partner_at(after.partner))
+            && changed.leg.now.state != LegState::Routed
+            && let ReferralOutcome::Held(_, reason, _) = {
+                let outcome =
+                    self.unclaimed(ReferralOutcome::Routed(place), changed.person.anywhere);
+                self.within_capacity(outcome)
+            }
+        {
+            after = Standing {
+                state: LegState::Held,
+                why: Some(reason),
+                pending: 0,
+                ..after
+            };
+            held = Some(reason);
+        }
+        let (disposition, reason) = if held.is_some() {
+            (Disposition::Held, held)
+        } else {
+            (Disposition::Accepted, after.why)
+        };
+        if changed.leg.lookup.is_some() {
+            self.count(changed.stage, disposition, reason);
+        }
+        let (id, sent) = (changed.leg.id, changed.leg.now.state.after_sending());
+        let wanted: Vec<(Stage, Reason, bool)> = held
+            .map(|reason| (changed.stage, reason, true))
+            .into_iter()
+            .chain(
+                changed
+                    .asks
+                    .iter()
+                    .map(|ask| (Stage::Select, ask.reason, ask.new)),
+            )
+            .collect();
+        let asked = self.settle_holds(id, sent, &wanted).await?;
+        if let Some(next) = changed.successor {
+            let person = changed.leg.now.person;
+            let after = standing(self.env, next.outcome, person, ids);
+            self.open_leg(next.id, (next.reference, None), after, &[]);
+            if let ReferralOutcome::Held(stage, reason, _) = next.outcome {
+                self.hold(next.id, stage, reason, after.partner);
+            }
+        }
+        let seed = LegSeed::Known(Box::new(changed.leg));
+        self.batch.push(Entry::leg(
+            Kind::Amended,
+            id,
+            seed,
+            after,
+            vouched_list(&changed.sealed.vouched),
+        ));
+        for (stage, reason) in asked {
+            self.hold(id, stage, reason, after.partner);
+        }
+        Ok(())
+    }
+
+    /// Ends the leg's holds that a change has answered; gives those to open.
+    async fn settle_holds(
+        &mut self,
+        leg: i64,
+        sent: bool,
+        wanted: &[(Stage, Reason, bool)],
+    ) -> anyhow::Result<Vec<(Stage, Reason)>> {
+        let query = HeldQuery {
+            leg: Some(leg),
+            number: None,
+        };
+        let open = self.env.store.held(query).await?;
+        // Holds on rows of returns and on writes are not the practice's record's to settle; what a person must look at
+        // after sending stays until a person has.
+        let by_itself = |hold: &HeldRow| {
+            hold.return_id == 0
+                && hold.stage != Stage::Push.number()
+                && hold.reason != Reason::StopOpen
+                && !(sent && matches!(hold.reason, Reason::DeathRemoved | Reason::Urgent))
+        };
+        let still = |hold: &HeldRow| wanted.iter().any(|(_, reason, _)| *reason == hold.reason);
+        let ended = open.iter().filter(|hold| by_itself(hold) && !still(hold));
+        self.batch.released.extend(ended.map(|hold| hold.number));
+        let stands = |reason: Reason| {
+            open.iter()
+                .any(|hold| hold.reason == reason && hold.return_id == 0)
+        };
+        let fresh = wanted
+            .iter()
+            .filter(|(_, reason, new)| *new && !stands(*reason));
+        Ok(fresh.map(|(stage, reason, _)| (*stage, *reason)).collect())
+    }
+
+    fn hold(&mut self, leg: i64, stage: Stage, reason: Reason, partner: i64) {
+        let source = self.batch.strand;
+        let stage = stage.number();
+        self.batch.held.push(HeldRow {
+            number: 0,
+            leg,
+            stage,
+            reason,
+            source,
+            partner,
+            return_id: 0,
+            row: 0,
+            since: 0,
+            open: true,
+        });
+    }
+
+    /// One person, one open leg with a partner: also where another source routed them a moment ago in this run.
+    fn unclaimed(&self, outcome: ReferralOutcome, person: Option<LookupKey>) -> ReferralOutcome {
+        let (Some(partner), Some(person)) = (routed_to(self.env, outcome), person) else {
+            return outcome;
+        };
+        match outcome {
+            ReferralOutcome::Routed(place)
+                if !self.env.claims.take(person, partner, self.batch.strand) =>
+            {
+                ReferralOutcome::Held(Stage::Select, Reason::AlreadyOpen, Some(place))
+            }
+            _ => outcome,
+        }
+    }
+
+    /// A partner that is full takes nobody new: the oldest referral first, the rest wait (`safety.md` §4).
+    fn within_capacity(&mut self, outcome: ReferralOutcome) -> ReferralOutcome {
+        let ReferralOutcome::Routed(place) = outcome else {
+            return outcome;
+        };
+        match self.free.get_mut(&place) {
+            Some(free) if *free <= 0 => {
+                ReferralOutcome::Held(Stage::Select, Reason::Capacity, Some(place))
+            }
+            Some(free) => {
+                *free -= 1;
+                outcome
+            }
+            None => outcome,
+        }
+    }
+
+    /// Gives each shared record its raw row, sealing it the first time.
+    async fn place_shared(
+        &mut self,
+        shared: Vec<Shared>,
+        mut ids: RawIds,
+    ) -> anyhow::Result<RawIds> {
+        for record in shared {
+            let id = match self.shared.get(&record.lookup) {
+                Some(id) => *id,
+                None => self.new_shared(&record).await?,
+            };
+            match record.kind {
+                RawKind::Practitioner => ids.requester = id,
+                RawKind::PractitionerRole => ids.role = id,
+                _ => ids.practice = id,
+            }
+        }
+        Ok(ids)
+    }
+
+    async fn new_shared(&mut self, record: &Shared) -> anyhow::Result<i64> {
+        let known = self.env.store.raws_by_lookup(vec![record.lookup]).await?;
+        let id = if let Some((_, id)) = known.first() {
+            *id
+        } else {
+            let source = &self.env.sources[self.source];
+            let id = self
+                .env
+                .ids
+                .take(&*self.env.store, source.strand, 1)
+                .await?
+                .next();
+            let row = seal_raw(
+                id,
+                source.key_id,
+                &source.key,
+                record.kind,
+                record.lookup,
+                &record.bytes,
+                &mut self.stream,
+            );
+            self.batch.push(Entry::plain(
+                Kind::Resource,
+                id,
+                vouched_list(&[(id, sealed_digest(&row.sealed))]),
+            ));
+            self.batch.raws.push(row);
+            id
+        };
+        self.shared.insert(record.lookup, id);
+        Ok(id)
+    }
+
+    fn count_outcome(&mut self, outcome: ReferralOutcome) {
+        match outcome {
+            ReferralOutcome::Closed(_, reason) => {
+                self.count(Stage::Select, Disposition::Accepted, Some(reason));
+            }
+            ReferralOutcome::Held(Stage::Map, reason, _) => {
+                self.count(Stage::Select, Disposition::Accepted, None);
+                self.count(Stage::Map, Disposition::Held, Some(reason));
+            }
+            ReferralOutcome::Held(_, reason, _) => {
+                self.count(Stage::Select, Disposition::Held, Some(reason));
+            }
+            ReferralOutcome::Routed(_) => {
+                self.count(Stage::Select, Disposition::Accepted, None);
+                self.count(Stage::Map, Disposition::Accepted, None);
+            }
+        }
+    }
+
+    fn count(&mut self, stage: Stage, disposition: Disposition, reason: Option<Reason>) {
+        self.counts
+            .entry(stage)
+            .or_default()
+            .add(disposition, reason);
+    }
+}
+
+fn routed_to(env: &Env, outcome: ReferralOutcome) -> Option<i64> {
+    match outcome {
+        ReferralOutcome::Routed(place) => env.partners.get(place).map(|partner| partner.strand),
+        ReferralOutcome::Closed(..) | ReferralOutcome::Held(..) => None,
+    }
+}

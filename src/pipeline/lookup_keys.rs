@@ -1,0 +1,151 @@
+//! Keyed look-ups: by what the store finds a referral, a person or a version of a record again without knowing who it is.
+//!
+//! In: a referral. Out: digests under the installation's secret. Keeps: the same number gives another key at each source, so
+//! that no two practices' rows can be joined by looking at them.
+
+use crate::domain::NhsNumber;
+use crate::fhir::bundle::content;
+use crate::fhir::{patient, service_request};
+use crate::json::Json;
+use crate::pipeline::referral::{Bytes, Referral, ReferralTrees};
+use crate::pipeline::run::Env;
+use crate::seal::{LookupKey, sha256};
+use crate::store::StoreError;
+
+/// Looks of one referral's resources.
+pub(crate) struct LookupKeys {
+    pub(crate) referral: LookupKey,
+    pub(crate) request: LookupKey,
+    pub(crate) person: LookupKey,
+    /// The same person as other sources would know them, and as any source would.
+    pub(crate) alike: Vec<LookupKey>,
+    pub(crate) anywhere: Option<LookupKey>,
+    pub(crate) patient: Option<LookupKey>,
+    pub(crate) consent: Option<LookupKey>,
+}
+
+/// The keys of one referral; `None` of what is no ServiceRequest or has no id.
+pub(crate) fn lookup_keys(
+    env: &Env,
+    source: usize,
+    referral: &Referral,
+    trees: &ReferralTrees<'_>,
+) -> Option<LookupKeys> {
+    let name = env.sources[source].config.id.as_bytes();
+    let id = service_request::id(&trees.request)?.as_bytes();
+    if trees.request.get("resourceType").and_then(Json::as_str) != Some("ServiceRequest") {
+        return None;
+    }
+    let pulled = |kind: &str, bytes: Option<&Bytes>, tree: Option<&Json<'_>>| {
+        let id = service_request::id(tree?)?.as_bytes();
+        Some(env.keys.lookup(&[
+            name,
+            kind.as_bytes(),
+            id,
+            &version(env, source, bytes?, tree?),
+        ]))
+    };
+    let person = trees.patient();
+    let patient_id = person
+        .and_then(service_request::id)
+        .filter(|_| referral.patient.is_some());
+    let number = person
+        .and_then(patient::nhs_number_text)
+        .and_then(|text| NhsNumber::parse(text).ok());
+    let person_key = match (&number, patient_id) {
+        (Some(number), _) => person_key(env, source, number),
+        (None, Some(patient)) => env.keys.lookup(&[name, b"patient", patient.as_bytes()]),
+        (None, None) => env.keys.lookup(&[name, b"nobody", id]),
+    };
+    Some(LookupKeys {
+        referral: referral_lookup(env, source, id),
+        request: env.keys.lookup(&[
+            name,
+            b"ServiceRequest",
+            id,
+            &version(env, source, &referral.request, &trees.request),
+        ]),
+        person: person_key,
+        alike: number.as_ref().map_or_else(Vec::new, |number| {
+            let others = (0..env.sources.len()).filter(|other| *other != source);
+            others
+                .map(|other| self::person_key(env, other, number))
+                .collect()
+        }),
+        // One source alone has nobody to share with.
+        anywhere: number.filter(|_| env.sources.len() > 1).map(|number| {
+            env.keys
+                .lookup(&[b"anywhere", b"nhs-number", number.digits().as_bytes()])
+        }),
+        patient: pulled(
+            "Patient",
+            referral.patient.as_ref(),
+            referral.patient.as_ref().and(person),
+        ),
+        consent: pulled(
+            "Consent",
+            referral.consent.as_ref(),
+            referral.consent.as_ref().and(trees.consent()),
+        ),
+    })
+}
+
+/// The look under which a source knows the person of a number.
+fn person_key(env: &Env, source: usize, number: &NhsNumber) -> LookupKey {
+    let name = env.sources[source].config.id.as_bytes();
+    env.keys
+        .lookup(&[name, b"nhs-number", number.digits().as_bytes()])
+}
+
+/// The person of a leg, and the same number's person at every other source: practices are linked for this question
+/// alone, by look-ups made afresh, and nothing of the link is kept.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn persons_alike(
+    env: &Env,
+    person: i64,
+    patient: Option<&Json<'_>>,
+) -> Result<Vec<i64>, StoreError> {
+    let number = patient
+        .and_then(patient::nhs_number_text)
+        .and_then(|text| NhsNumber::parse(text).ok());
+    let mut persons = vec![person];
+    if let Some(number) = number {
+        let sources = 0..env.sources.len();
+        let lookups = sources
+            .map(|source| person_key(env, source, &number))
+            .collect();
+        persons.extend(
+            env.store
+                .keys_by_lookup(lookups)
+                .await?
+                .iter()
+                .map(|key| key.id),
+        );
+    }
+    persons.retain(|person| *person > 0);
+    persons.sort_unstable();
+    persons.dedup();
+    Ok(persons)
+}
+
+/// The look of the referral with this id of the source's server.
+pub(crate) fn referral_lookup(env: &Env, source: usize, id: &[u8]) -> LookupKey {
+    let name = env.sources[source].config.id.as_bytes();
+    env.keys.lookup(&[name, b"ServiceRequest", id])
+}
+
+/// What tells one version of a resource from another: a server's version id, else its content without what a server may
+/// write anew; in extracts always the bytes.
+fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
+    let served = matches!(
+        env.sources[source].config.pull,
+        crate::config::Pull::Search { .. } | crate::config::Pull::Bulk(_)
+    );
+    match service_request::version_id(tree) {
+        Some(version) if served => version.as_bytes().to_vec(),
+        None if served => sha256(&[&content(bytes)]).to_vec(),
+        _ => sha256(&[bytes]).to_vec(),
+    }
+}

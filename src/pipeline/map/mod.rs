@@ -1,0 +1,161 @@
+//! *map*: turns a referral into the cells of a partner's row.
+//!
+//! In: a [`View`] and the partner's columns. Out: the cells exactly as they are delivered, encoding included, or the one
+//! reason for which the row waits. Keeps: a row holds what the partner file says and nothing else; a STOP or PAUSE row
+//! holds identity and our own columns only (`safety.md` §1.2).
+
+mod changed;
+mod dry_run;
+
+use std::borrow::Cow;
+
+pub(crate) use changed::changed_headers;
+pub(crate) use dry_run::{Asked, DryRun, dry_reference, dry_rules, dry_run};
+
+use crate::domain::{Action, Reason, RowToken};
+use crate::partner::{Column, LegFacts, Partner, Rules, View};
+use crate::seal::Digest;
+use crate::tabular::encode_cell;
+
+/// Why a row waits: reason, column and a detail that tells no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MapProblem {
+    pub(crate) reason: Reason,
+    pub(crate) header: String,
+    pub(crate) detail: String,
+}
+
+impl MapProblem {
+    /// Column and detail in one.
+    pub(crate) fn told(&self) -> String {
+        format!("column \"{}\": {}", self.header, self.detail)
+    }
+}
+
+/// The cells of a row.
+pub(crate) type Cells<'v> = Vec<Cow<'v, str>>;
+
+/// Makes the keyed digest of which a row token is made.
+pub(crate) type Tokens<'t> = dyn Fn(&[&[u8]]) -> Digest + Sync + 't;
+
+/// The row of a referral for a partner.
+///
+/// # Errors
+/// The first column that cannot be written.
+pub(crate) fn row<'v>(
+    partner: &'v Partner,
+    view: &View<'v>,
+    tokens: &Tokens<'_>,
+) -> Result<Cells<'v>, MapProblem> {
+    let token = token(partner, view, tokens)?;
+    let action = view.leg.action;
+    let check: &str = &token;
+    let mut cells = Vec::with_capacity(partner.deliver.columns.len());
+    for column in &partner.deliver.columns {
+        let ours = || {
+            let field = column.field().map(|field| view.rules.fields.field(field));
+            field.is_some_and(|field| field.name.starts_with("leg."))
+        };
+        let kept = matches!(action, Action::New | Action::Amend) || column.identity || ours();
+        cells.push(if kept {
+            cell(partner, column, view, check)?
+        } else {
+            Cow::Borrowed("")
+        });
+    }
+    Ok(cells)
+}
+
+/// The row token: over partner, reference and the identity cells as delivered; empty where no column carries it.
+fn token<'v>(
+    partner: &'v Partner,
+    view: &View<'v>,
+    tokens: &Tokens<'_>,
+) -> Result<String, MapProblem> {
+    let columns = &partner.deliver.columns;
+    if !columns.iter().any(|column| is_check(column, view.rules)) {
+        return Ok(String::new());
+    }
+    let mut parts: Vec<Cow<'_, str>> = vec![
+        Cow::Borrowed(&partner.id),
+        Cow::Borrowed(view.leg.reference),
+    ];
+    for column in columns.iter().filter(|column| column.identity) {
+        parts.push(cell(partner, column, view, "")?);
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    Ok(RowToken::from_digest(&tokens(&parts)).to_string())
+}
+
+fn cell<'v>(
+    partner: &'v Partner,
+    column: &'v Column,
+    view: &View<'v>,
+    check: &str,
+) -> Result<Cow<'v, str>, MapProblem> {
+    if is_check(column, view.rules) {
+        return Ok(Cow::Owned(check.to_owned()));
+    }
+    let problem = |reason: Reason, detail: String| MapProblem {
+        reason,
+        header: column.header.clone(),
+        detail,
+    };
+    let text = column
+        .cell(view)
+        .map_err(|found| problem(found.reason, found.detail))?;
+    match encode_cell(
+        &text,
+        partner.deliver.format.encoding,
+        column.unencodable_rule(),
+    ) {
+        Ok(Cow::Borrowed(_)) => Ok(text),
+        Ok(Cow::Owned(encoded)) => Ok(Cow::Owned(encoded)),
+        Err(found) => Err(problem(
+            Reason::Unencodable,
+            format!("character {} has no place in the encoding", found.position),
+        )),
+    }
+}
+
+/// Whether a column holds the row token.
+pub(crate) fn is_check(column: &Column, rules: &Rules) -> bool {
+    column
+        .field()
+        .is_some_and(|field| rules.fields.check() == Some(field))
+}
+
+/// Facts of a leg for a row.
+pub(crate) fn facts<'a>(
+    reference: &'a str,
+    action: Action,
+    changed: &'a str,
+    sequence: u64,
+) -> LegFacts<'a> {
+    LegFacts {
+        reference,
+        check: "",
+        action,
+        changed,
+        sequence,
+    }
+}
+
+/// Headers of the columns whose cells differ: `Changed: Phone, Postcode`; empty if none does.
+pub(crate) fn changed(
+    partner: &Partner,
+    before: &Cells<'_>,
+    after: &Cells<'_>,
+    ours: impl Fn(&Column) -> bool,
+) -> String {
+    let columns = partner.deliver.columns.iter().zip(before.iter().zip(after));
+    let headers: Vec<&str> = columns
+        .filter(|(column, (before, after))| !ours(column) && before != after)
+        .map(|(column, _)| column.header.as_str())
+        .collect();
+    if headers.is_empty() {
+        String::new()
+    } else {
+        format!("Changed: {}", headers.join(", "))
+    }
+}

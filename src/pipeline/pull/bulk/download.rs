@@ -1,0 +1,305 @@
+//! Fetching an export: ordered or taken up again, asked after, and every file of it brought into the spool.
+//!
+//! In: what is asked for. Out: a shelf that holds all of it, and what the manifest said. A file that breaks off is begun
+//! again, an address that has expired is asked for anew; both a few times only.
+
+use super::index::Taken;
+use super::job::JobFile;
+use super::own;
+use super::records::Shelf;
+use crate::config::Bulk;
+use crate::domain::{Instant, limits};
+use crate::fhir::bulk::files::Line;
+use crate::fhir::bulk::{Item, Manifest, Order, Patience, StatusUrl};
+use crate::fhir::client::Client;
+use crate::fhir::client_error::ClientError;
+use crate::fhir::operation_outcome::{Severity, gravest};
+use crate::json::{Arena, Json, items};
+use crate::pipeline::pull::certificate::Exported;
+use crate::pipeline::pull::referral_source::PullError;
+
+/// Deleted requests noted of one export; more are told as left out.
+const DELETED_MAX: usize = 200_000;
+/// Types of files that are fetched.
+const WANTED: [&str; 6] = [
+    "ServiceRequest",
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Consent",
+];
+
+/// A server, what is asked of it, and how.
+pub(super) struct Server<'a> {
+    pub(super) client: &'a Client,
+    pub(super) config: &'a Bulk,
+    pub(super) since: Option<Instant>,
+    /// Codes for the server to filter by; none where it is not asked to.
+    pub(super) filter: Vec<(&'a str, &'a str)>,
+    pub(super) patience: Patience,
+    /// Digest of all that shapes the answer.
+    pub(super) asked: [u8; 32],
+    pub(super) job: JobFile,
+}
+
+impl Server<'_> {
+    fn order(&self) -> Order<'_> {
+        Order {
+            level: &self.config.level,
+            since: self.since,
+            codes: &self.filter,
+            rebase_links: self.config.rebase_links,
+        }
+    }
+}
+
+/// What was counted on the way.
+#[derive(Clone, Default)]
+pub(super) struct Tally {
+    pub(super) export: Exported,
+    pub(super) unreadable: u64,
+    /// Ids of deleted requests.
+    pub(super) deleted: Vec<String>,
+}
+
+impl Tally {
+    /// A line of a `deleted` file: a Bundle that says what to delete.
+    fn note_deleted(&mut self, line: &[u8]) {
+        let arena = Arena::default();
+        let Ok(tree) = Json::parse(line, &arena) else {
+            self.unreadable += 1;
+            return;
+        };
+        for entry in items(tree.get("entry")) {
+            let url = entry.at(&["request", "url"]).and_then(Json::as_str);
+            let mut parts = url.unwrap_or_default().rsplit('/');
+            match (parts.next(), parts.next()) {
+                (Some(id), Some("ServiceRequest")) if self.deleted.len() < DELETED_MAX => {
+                    self.export.deleted += 1;
+                    self.deleted.push(id.to_owned());
+                }
+                (_, Some("ServiceRequest")) => self.export.errors += 1,
+                _ => self.export.deleted_others += 1,
+            }
+        }
+    }
+}
+
+/// The files of a manifest, in the order in which they are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Output,
+    Deleted,
+    Outcome,
+}
+
+/// Brings an export into the shelf; says where it can be thrown away, and up to when it is true.
+///
+/// # Errors
+/// The server failed for good or is still at work, or our own disk failed.
+pub(super) async fn gather(
+    server: &Server<'_>,
+    shelf: &mut Shelf,
+    tally: &mut Tally,
+) -> Result<(StatusUrl, Option<Instant>), PullError> {
+    let status = take_up(server, tally).await?;
+    let (status, manifest) = match server.client.await_export(&status, server.patience).await {
+        // An export of an earlier run that the server no longer has.
+        Err(ClientError::NotFound | ClientError::Gone) if tally.export.resumed => {
+            tally.export.resumed = false;
+            let status = order(server).await?;
+            let manifest = server.client.await_export(&status, server.patience).await;
+            (status, manifest)
+        }
+        manifest => (status, manifest),
+    };
+    let manifest = match manifest {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) => return Err(PullError::NotReady),
+        Err(error) => return Err(given_up(server, error)),
+    };
+    let manifest = match fetch_all(server, &status, manifest, shelf, tally).await {
+        Err(PullError::Client(error)) => return Err(given_up(server, error)),
+        fetched => fetched?,
+    };
+    shelf.index.finish(&mut shelf.spool).map_err(own)?;
+    Ok((status, manifest.transaction_time))
+}
+
+/// An export that failed for good is not asked after again; one that may still come is.
+fn given_up(server: &Server<'_>, error: ClientError) -> PullError {
+    let may_come = matches!(
+        error,
+        ClientError::Transient { .. } | ClientError::Unauthorised { .. }
+    );
+    let removed = if may_come {
+        Ok(())
+    } else {
+        server.job.remove()
+    };
+    removed.map_or_else(own, |()| error.into())
+}
+
+/// The export of an earlier run if it answers what is asked for now, else a new one.
+async fn take_up(server: &Server<'_>, tally: &mut Tally) -> Result<StatusUrl, PullError> {
+    let rebase = server.config.rebase_links;
+    let known = server.job.read().and_then(|job| {
+        let status = server.client.kept_status(&job.status, rebase).ok()?;
+        Some((status, server.job.answers(&job, &server.asked)))
+    });
+    match known {
+        Some((status, true)) => {
+            tally.export.resumed = true;
+            return Ok(status);
+        }
+        // A failure here costs the server some room, and us nothing.
+        Some((status, false)) => server.client.forget_export(&status).await.unwrap_or(()),
+        None => {}
+    }
+    order(server).await
+}
+
+async fn order(server: &Server<'_>) -> Result<StatusUrl, PullError> {
+    let status = server.client.order_export(server.order()).await?;
+    let kept = server.job.keep(status.as_str(), &server.asked);
+    kept.map_err(PullError::Own)?;
+    Ok(status)
+}
+
+async fn fetch_all(
+    server: &Server<'_>,
+    status: &StatusUrl,
+    mut manifest: Manifest,
+    shelf: &mut Shelf,
+    tally: &mut Tally,
+) -> Result<Manifest, PullError> {
+    let mut repeats = 0;
+    let mut place = 0;
+    while let Some((role, item)) = item_at(&manifest, place) {
+        let error = match fetch(server, &manifest, role, item, shelf, tally).await {
+            Ok(()) => {
+                place += 1;
+                repeats = 0;
+                continue;
+            }
+            Err(PullError::Client(error)) => error,
+            Err(other) => return Err(other),
+        };
+        repeats += 1;
+        if repeats > limits::EXPORT_REPEATS_MAX {
+            return Err(error.into());
+        }
+        match error {
+            ClientError::Transient { retry_after, .. } => {
+                let wait = retry_after.unwrap_or(server.patience.first * repeats);
+                let wait = wait.min(server.patience.longest);
+                server.client.pause(wait).await;
+            }
+            // The address has expired: the manifest has new ones. Files that were fetched are not fetched again.
+            ClientError::NotFound | ClientError::Gone | ClientError::Unauthorised { .. } => {
+                let again = server.client.await_export(status, server.patience).await?;
+                match again {
+                    Some(again) if alike(&manifest, &again) => manifest = again,
+                    _ => return Err(error.into()),
+                }
+            }
+            other => return Err(other.into()),
+        }
+    }
+    Ok(manifest)
+}
+
+/// The files one after another: what is there, what was deleted, what could not be given.
+fn item_at(manifest: &Manifest, place: usize) -> Option<(Role, &Item)> {
+    let role = |role: Role| move |item| (role, item);
+    let output = manifest.output.iter().map(role(Role::Output));
+    let deleted = manifest.deleted.iter().map(role(Role::Deleted));
+    let outcomes = manifest.outcomes.iter().map(role(Role::Outcome));
+    output.chain(deleted).chain(outcomes).nth(place)
+}
+
+/// Whether two manifests list the same files, their addresses aside.
+fn alike(one: &Manifest, other: &Manifest) -> bool {
+    let lists = |manifest: &Manifest| -> Vec<Vec<(Option<String>, Option<u64>)>> {
+        [&manifest.output, &manifest.deleted, &manifest.outcomes]
+            .map(|items| {
+                items
+                    .iter()
+                    .map(|item| (item.kind.clone(), item.count))
+                    .collect()
+            })
+            .to_vec()
+    };
+    one.transaction_time == other.transaction_time && lists(one) == lists(other)
+}
+
+/// Reads one file to its end; one that breaks off leaves nothing.
+async fn fetch(
+    server: &Server<'_>,
+    manifest: &Manifest,
+    role: Role,
+    item: &Item,
+    shelf: &mut Shelf,
+    tally: &mut Tally,
+) -> Result<(), PullError> {
+    let kind = item.kind.as_deref();
+    if role == Role::Output && kind.is_some_and(|kind| !WANTED.contains(&kind)) {
+        tally.export.files_skipped += 1;
+        return Ok(());
+    }
+    let (mark, before) = (shelf.index.mark(), tally.clone());
+    let short = ClientError::Transient {
+        what: "file shorter than the manifest says",
+        status: None,
+        retry_after: None,
+        sent: true,
+    };
+    let read = match read(server, manifest, role, item, shelf, tally).await {
+        Ok(lines) if item.count.is_some_and(|count| lines < count) => Err(short.into()),
+        read => read,
+    };
+    match read {
+        Ok(_) => {
+            tally.export.files += 1;
+            Ok(())
+        }
+        Err(error) => {
+            shelf.index.back_to(mark);
+            *tally = before;
+            Err(error)
+        }
+    }
+}
+
+async fn read(
+    server: &Server<'_>,
+    manifest: &Manifest,
+    role: Role,
+    item: &Item,
+    shelf: &mut Shelf,
+    tally: &mut Tally,
+) -> Result<u64, PullError> {
+    let mut file = server.client.open_file(manifest, item).await?;
+    let mut lines = 0;
+    while let Some(line) = file.next().await? {
+        lines += 1;
+        let Line::Text(text) = line else {
+            tally.unreadable += 1;
+            continue;
+        };
+        match role {
+            Role::Output => {
+                let taken = shelf.index.take(text, &mut shelf.spool).map_err(own)?;
+                tally.unreadable += u64::from(taken == Taken::Unreadable);
+            }
+            Role::Deleted => tally.note_deleted(text),
+            Role::Outcome => match gravest(text).map(|issue| issue.severity) {
+                Some(Severity::Information | Severity::Warning) => tally.export.warnings += 1,
+                _ => tally.export.errors += 1,
+            },
+        }
+    }
+    tally.export.bytes += file.bytes();
+    Ok(lines)
+}

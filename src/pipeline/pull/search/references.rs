@@ -1,0 +1,179 @@
+//! What a request names: its person, its requester, their practice, its consents; and what is checked of it again.
+
+use memchr::memmem;
+
+use super::records::Urls;
+use crate::domain::Instant;
+use crate::fhir::reference::Reference;
+use crate::fhir::{patient, people, service_request};
+use crate::json::{Arena, Json, Shapes};
+use crate::pipeline::referral::Bytes;
+use crate::pipeline::select::SNOMED;
+use crate::store::rows::RawKind;
+
+/// The system of an organisation's ODS code.
+pub(super) const ODS: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
+
+/// Who a request is about.
+pub(super) enum Named {
+    Id(String),
+    NhsNumber(String),
+    Nobody,
+}
+
+/// What a request names, as owned ids: the tree does not outlive the parse.
+pub(super) struct Names {
+    /// The request's own id.
+    pub(super) id: Option<String>,
+    pub(super) patient: Named,
+    pub(super) contained_patient: bool,
+    pub(super) practitioner: Option<String>,
+    pub(super) role: Option<String>,
+    pub(super) organizations: Vec<String>,
+    /// ODS codes of organisations that are named by identifier alone.
+    pub(super) ods_codes: Vec<String>,
+    pub(super) consents: Vec<String>,
+    /// One of R4's, or `other`; none where the request is no JSON.
+    pub(super) status: Option<&'static str>,
+}
+
+/// The statuses of R4; any other is counted as such, never by its text.
+const STATUSES: [&str; 7] = [
+    "draft",
+    "active",
+    "on-hold",
+    "revoked",
+    "completed",
+    "entered-in-error",
+    "unknown",
+];
+
+impl Names {
+    /// Those of each of these requests; nobody where one is no JSON.
+    pub(super) fn of_all(
+        requests: &[Bytes],
+        base: &str,
+        urls: &Urls,
+    ) -> Vec<(Self, Option<Checked>)> {
+        let (mut shapes, mut arena) = (Shapes::whole(), Arena::default());
+        let names = requests.iter().map(|request| {
+            arena.reset();
+            Self::of(shapes.parse(request, &arena).ok(), base, urls)
+        });
+        names.collect()
+    }
+
+    fn of(request: Option<Json<'_>>, base: &str, urls: &Urls) -> (Self, Option<Checked>) {
+        let mut names = Self {
+            id: None,
+            patient: Named::Nobody,
+            contained_patient: false,
+            practitioner: None,
+            role: None,
+            organizations: Vec::new(),
+            ods_codes: Vec::new(),
+            consents: Vec::new(),
+            status: None,
+        };
+        let Some(tree) = request else {
+            return (names, None);
+        };
+        let base = Some(base);
+        let status = service_request::status(&tree);
+        names.id = service_request::id(&tree).map(str::to_owned);
+        names.status = STATUSES
+            .into_iter()
+            .find(|known| status == Some(known))
+            .or(Some("other"));
+        names.subject(&tree, base, urls);
+        names.requester(service_request::requester(&tree, base), urls);
+        for reference in service_request::supporting_info(&tree, base) {
+            names
+                .organizations
+                .extend(urls.id(reference, RawKind::Organization));
+            names.consents.extend(urls.id(reference, RawKind::Consent));
+        }
+        let checked = Checked {
+            codes: service_request::codes(&tree)
+                .into_iter()
+                .filter(|(system, _)| *system == Some(SNOMED))
+                .map(|(_, code)| code.to_owned())
+                .collect(),
+            updated: service_request::last_updated(&tree).and_then(Instant::parse),
+        };
+        (names, Some(checked))
+    }
+
+    fn subject(&mut self, tree: &Json<'_>, base: Option<&str>, urls: &Urls) {
+        let number = service_request::subject_identifier(tree)
+            .filter(|(system, _)| *system == Some(patient::NHS_NUMBER_SYSTEM));
+        let subject = service_request::subject(tree, base);
+        self.contained_patient = matches!(subject, Reference::Contained(_));
+        self.patient = match (urls.id(subject, RawKind::Patient), number) {
+            (Some(id), _) => Named::Id(id),
+            (None, Some((_, number))) if !self.contained_patient => {
+                Named::NhsNumber(number.to_owned())
+            }
+            _ => Named::Nobody,
+        };
+    }
+
+    fn requester(&mut self, requester: Reference<'_>, urls: &Urls) {
+        self.practitioner = urls.id(requester, RawKind::Practitioner);
+        self.role = urls.id(requester, RawKind::PractitionerRole);
+        self.organizations
+            .extend(urls.id(requester, RawKind::Organization));
+        self.ods_codes.extend(ods_code(requester));
+    }
+
+    /// The id of the person, where it has one.
+    pub(super) fn person(&self) -> Option<&String> {
+        match &self.patient {
+            Named::Id(id) => Some(id),
+            Named::NhsNumber(_) | Named::Nobody => None,
+        }
+    }
+
+    /// Adds what the requester's role names; the practice of a role comes before any other.
+    pub(super) fn add_role(&mut self, role: &[u8], base: &str, urls: &Urls) {
+        let arena = Arena::default();
+        let Ok(tree) = Json::parse(role, &arena) else {
+            return;
+        };
+        let practitioner = people::role_practitioner(&tree, Some(base));
+        let organization = people::role_organization(&tree, Some(base));
+        if self.practitioner.is_none() {
+            self.practitioner = urls.id(practitioner, RawKind::Practitioner);
+        }
+        if let Some(id) = urls.id(organization, RawKind::Organization) {
+            self.organizations.insert(0, id);
+        }
+        self.ods_codes.extend(ods_code(organization));
+    }
+}
+
+/// What is held against the question, on every request that comes.
+pub(super) struct Checked {
+    pub(super) codes: Vec<String>,
+    pub(super) updated: Option<Instant>,
+}
+
+/// The ODS code of an organisation that is named by identifier alone.
+fn ods_code(reference: Reference<'_>) -> Option<String> {
+    match reference {
+        Reference::Logical {
+            system: Some(ODS),
+            value,
+        } => Some(value.to_owned()),
+        _ => None,
+    }
+}
+
+/// The id of the Patient that takes the place of this one, if it was merged into another.
+pub(super) fn replaced_by(record: &[u8], base: &str, urls: &Urls) -> Option<String> {
+    // Few records are merged, and most are not worth a parse.
+    memmem::find(record, b"replaced-by")?;
+    let arena = Arena::default();
+    let tree = Json::parse(record, &arena).ok()?;
+    urls.id(patient::replaced_by(&tree, Some(base)), RawKind::Patient)
+}

@@ -1,0 +1,110 @@
+//! Which writes to the GP record wait, and why (`safety.md` §6, column *writes to the GP record*).
+//!
+//! In: writes that are queued. Out: those that may go. Keeps: nothing is written about somebody who has died, whose record
+//! is restricted, who withdrew consent, or whose record nobody is sure of; the write stays queued and its owner is asked.
+
+use std::collections::HashMap;
+
+use crate::domain::{Action, Reason, Stage};
+use crate::json::Arena;
+use crate::pipeline::referral::Referral;
+use crate::pipeline::run::Env;
+use crate::pipeline::select::review;
+use crate::pipeline::{map, sealed_inputs};
+use crate::store::HeldQuery;
+use crate::store::rows::{HeldRow, Leg, PushRow};
+
+/// Open questions that writes wait for, whatever the record says meanwhile.
+const QUESTIONS: [Reason; 6] = [
+    Reason::SourceGone,
+    Reason::MovedPractice,
+    Reason::IdentityChanged,
+    Reason::DeathRemoved,
+    Reason::NhsNumber,
+    Reason::NoPatient,
+];
+
+/// Writes that may go, and those that wait, each with its reason.
+pub(crate) type Parted = (Vec<PushRow>, Vec<(PushRow, Reason)>);
+
+/// Parts the writes of a source; nothing is recorded here.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn hold_back(
+    env: &Env,
+    source: usize,
+    rows: Vec<PushRow>,
+) -> anyhow::Result<Parted> {
+    let mut ids: Vec<i64> = rows.iter().map(|row| row.leg).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let legs = env.store.legs(ids).await?;
+    let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
+    let referrals = sealed_inputs::referrals(env, &raws).await?;
+    let mut waiting: HashMap<i64, Reason> = HashMap::new();
+    for (leg, referral) in legs.iter().zip(&referrals) {
+        let reason = match of_record(env, source, leg, referral.as_ref()) {
+            Some(reason) => Some(reason),
+            None => question(env, leg).await?,
+        };
+        waiting.extend(reason.map(|reason| (leg.id, reason)));
+    }
+    let (mut free, mut held) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in rows {
+        match waiting.get(&row.leg) {
+            Some(reason) => held.push((row, *reason)),
+            None => free.push(row),
+        }
+    }
+    Ok((free, held))
+}
+
+/// The open question that a write waits for; not one that push itself has asked, for that is looked at again.
+async fn question(env: &Env, leg: &Leg) -> anyhow::Result<Option<Reason>> {
+    let query = HeldQuery {
+        leg: Some(leg.id),
+        number: None,
+    };
+    let open = env.store.held(query).await?;
+    let asked = |hold: &&HeldRow| {
+        hold.return_id == 0
+            && hold.stage != Stage::Push.number()
+            && QUESTIONS.contains(&hold.reason)
+    };
+    Ok(open.iter().find(asked).map(|hold| hold.reason))
+}
+
+/// What the record itself says against a write.
+const OF_RECORD: [Reason; 4] = [
+    Reason::NotReRead,
+    Reason::Died,
+    Reason::Restricted,
+    Reason::ConsentWithdrawn,
+];
+
+fn of_record(env: &Env, source: usize, leg: &Leg, referral: Option<&Referral>) -> Option<Reason> {
+    if env.readings.waits(leg.now.person) {
+        return Some(Reason::NotReRead);
+    }
+    let arena = Arena::default();
+    let trees = referral?.trees(&arena).ok()?;
+    let (rules, partner) = env.approved(env.partner_at(leg.now.partner)?);
+    let config = &env.sources[source].config;
+    let reference = leg.reference.to_string();
+    let view = trees.view(
+        env.setting(config, rules, env.today()),
+        map::facts(&reference, Action::New, "", 0),
+    );
+    let rules = env.source_rules(config);
+    // A leg without a look was opened by a link worker, on the person's own word.
+    let found = review(
+        &view,
+        trees.consent(),
+        &rules,
+        partner,
+        leg.lookup.is_none(),
+    );
+    let (_, reason) = found.stop?;
+    OF_RECORD.contains(&reason).then_some(reason)
+}

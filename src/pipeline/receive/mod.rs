@@ -1,0 +1,163 @@
+//! *collect*: takes what partners have put into their folders, and hands each file on as a sheet.
+//!
+//! In: files in a partner's `in/`. Out: sheets, and receipts beside them. Keeps: a file is moved only after our record of it
+//! is durable; the same bytes under any name are known again (`ledger.md` §5).
+
+use crate::diagnostics::{Code, Diagnostic, Place as Where};
+use crate::domain::limits;
+use crate::partner::{Collect, Partner};
+use crate::pipeline::event::{TakenReturn, Unusable};
+use crate::pipeline::run::{Env, Only, StageOutcome};
+use crate::seal::sha256;
+use crate::tabular::{ReadLimits, Table, read};
+use crate::transport::{Candidate, Moment, Pattern, Place, Receipt, Transport, TransportError};
+
+/// What lies in one partner's `in/`.
+pub(crate) struct Inbox<'e> {
+    /// Place of the partner in the rules.
+    place: usize,
+    pub(crate) partner: &'e Partner,
+    pub(crate) collect: &'e Collect,
+    pub(crate) candidates: Vec<Candidate>,
+}
+
+/// The inboxes of every partner that sends returns. A folder that cannot be read is an outcome, and the others go on.
+pub(crate) fn inboxes<'e>(env: &'e Env, only: &Only, outcome: &mut StageOutcome) -> Vec<Inbox<'e>> {
+    let mut inboxes = Vec::new();
+    for (place, partner, at) in env.each_partner() {
+        let Some(collect) = &partner.collect else {
+            continue;
+        };
+        if only.partner.as_ref().is_some_and(|id| *id != partner.id) {
+            continue;
+        }
+        let Ok(pattern) = Pattern::parse(&collect.file) else {
+            continue;
+        };
+        let listing = match at
+            .transport
+            .prepare()
+            .and_then(|()| at.transport.sweep())
+            .and_then(|()| at.transport.list(&pattern, moment(env, collect, only)))
+        {
+            Ok(listing) => listing,
+            Err(error) => {
+                let unsafe_folder = failed(partner, Code::ReturnUnsafe, &error);
+                outcome.unreachable.push(unsafe_folder);
+                continue;
+            }
+        };
+        let here = || Where::detail(format!("partner {}", partner.id));
+        for _ in &listing.skipped {
+            outcome.diagnostics.push(Diagnostic::new(
+                Code::ReturnUnsafe,
+                "a link, device or folder in a partner's in folder was left alone",
+                here(),
+            ));
+        }
+        for _ in &listing.ignored {
+            outcome.diagnostics.push(Diagnostic::new(
+                Code::ReturnIgnored,
+                "a file in a partner's in folder does not match the agreed name",
+                here(),
+            ));
+        }
+        let mut candidates = listing.candidates;
+        candidates.truncate(limits::RETURN_FILES_MAX);
+        inboxes.push(Inbox {
+            place,
+            partner,
+            collect,
+            candidates,
+        });
+    }
+    inboxes
+}
+
+/// A command run by hand takes what is there; only the daemon waits for a file to stand still.
+fn moment(env: &Env, collect: &Collect, only: &Only) -> Moment {
+    let settle_seconds = if only.settled {
+        collect.settle_seconds
+    } else {
+        0
+    };
+    Moment {
+        now_micros: env.now().0,
+        settle_seconds,
+    }
+}
+
+fn failed(partner: &Partner, code: Code, error: &TransportError) -> Diagnostic {
+    Diagnostic::new(
+        code,
+        error.to_string(),
+        Where::detail(format!("partner {}", partner.id)),
+    )
+}
+
+impl Inbox<'_> {
+    /// Reads a file: what it is, and the sheet in it or why there is none.
+    ///
+    /// # Errors
+    /// The store failed, or the folder cannot be read.
+    pub(crate) async fn take(
+        &self,
+        env: &Env,
+        candidate: &Candidate,
+    ) -> anyhow::Result<(TakenReturn, Result<Table, Unusable>)> {
+        let transport = &env.partners[self.place].transport;
+        let bytes = transport.read(candidate, limits::RETURN_BYTES_MAX)?;
+        let sha256 = sha256(&[&bytes]);
+        let lookup = env
+            .keys
+            .lookup(&[b"return", self.partner.id.as_bytes(), &sha256]);
+        let taken = TakenReturn {
+            partner: self.place,
+            name: candidate.name.reveal().to_owned(),
+            bytes: bytes.len(),
+            sha256,
+            lookup,
+            before: env.store.return_by_lookup(lookup).await?,
+        };
+        let sheet = read(&bytes, &ReadLimits::default()).map_err(|error| Unusable {
+            code: Code::ReturnUnreadable,
+            why: error.to_string(),
+            to_do: "Save the sheet as CSV and send it again",
+        });
+        Ok((taken, sheet))
+    }
+
+    /// Puts the receipt out, then the file away.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn answer(
+        &self,
+        env: &Env,
+        candidate: &Candidate,
+        (csv, json): (&[u8], &[u8]),
+        place: Place,
+    ) -> Result<(), TransportError> {
+        let transport = &env.partners[self.place].transport;
+        let receipts = [("receipt.csv", csv), ("receipt.json", json)]
+            .map(|(ending, bytes)| Receipt { ending, bytes });
+        transport.write_receipts(&candidate.name, &receipts)?;
+        transport.put_away(candidate, place).map(|_| ())
+    }
+
+    /// Takes a folder that failed for an outcome: the next run answers.
+    ///
+    /// # Errors
+    /// Any other failure.
+    pub(crate) fn settled(
+        &self,
+        result: anyhow::Result<()>,
+        outcome: &mut StageOutcome,
+    ) -> anyhow::Result<()> {
+        let Err(error) = result else { return Ok(()) };
+        let error = error.downcast::<TransportError>()?;
+        let late = failed(self.partner, Code::ReceiptFailed, &error);
+        outcome.unreachable.push(late);
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! *reconcile*: closes the books of each London day with a seal over every strand.
+//!
+//! In: the ledger. Out: one day seal for each day that has ended and has none. Keeps: nothing can be written behind a
+//! seal; each seal follows the one of the day before (`ledger.md` §3). The report of the night is made by `app`.
+
+use std::sync::Arc;
+
+use crate::domain::Instant;
+use crate::domain::clock::{day_from_number, day_number};
+use crate::pipeline::run::Env;
+use crate::pipeline::run::StageOutcome;
+use crate::seal::{Digest, sha256};
+use crate::store::chain::hex;
+use crate::store::rows::Strand;
+use crate::store::{Batch, Entry, Kind};
+
+/// Seals every London day that is over.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn run(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
+    let yesterday = day_number(env.today()) - 1;
+    let seals = env.store.day_seals().await?;
+    let (mut root, next) = match seals.last() {
+        Some((day, root, _)) => (*root, day + 1),
+        None => ([0; 32], first_day(env).await?),
+    };
+    for day in next..=yesterday {
+        root = seal(env, day, &root).await?;
+    }
+    Ok(StageOutcome::default())
+}
+
+/// The day of the installation's first event.
+async fn first_day(env: &Env) -> anyhow::Result<i64> {
+    let first = env.store.ledger(env.strand, 0, 1).await?;
+    Ok(first.first().map_or_else(
+        || day_number(env.today()),
+        |row| day_number(Instant(row.at).london_day()),
+    ))
+}
+
+async fn seal(env: &Env, day: i64, before: &Digest) -> anyhow::Result<Digest> {
+    let cut = Instant::london_midnight(day_from_number(day + 1));
+    env.store.lift(cut.0).await?;
+    let heads = env.store.heads_before(cut.0).await?;
+    let strands = env.store.strands().await?;
+    let root = day_root(before, day, &heads, &strands);
+    let mut batch = Batch::new(env.strand, env.now());
+    batch.push(Entry::plain(
+        Kind::DaySealed,
+        day,
+        format!("\"{}\"", hex(&root)),
+    ));
+    batch.day_seal = Some((day, root, env.keys.day_mac(&root), heads));
+    env.store.commit(batch).await?;
+    Ok(root)
+}
+
+/// The root of a day: the root before, the day, and name, last sequence and head of every strand, by name.
+pub(crate) fn day_root(
+    before: &Digest,
+    day: i64,
+    heads: &[(i64, i64, Digest)],
+    strands: &[Strand],
+) -> Digest {
+    let mut named: Vec<(&str, i64, &Digest)> = heads
+        .iter()
+        .filter_map(|(id, seq, head)| {
+            Some((
+                strands
+                    .iter()
+                    .find(|strand| strand.id == *id)?
+                    .name
+                    .as_str(),
+                *seq,
+                head,
+            ))
+        })
+        .collect();
+    named.sort_unstable();
+    let mut bytes = before.to_vec();
+    bytes.extend(day.to_be_bytes());
+    for (name, seq, head) in named {
+        bytes.extend(u32::try_from(name.len()).unwrap_or(u32::MAX).to_be_bytes());
+        bytes.extend(name.as_bytes());
+        bytes.extend(seq.to_be_bytes());
+        bytes.extend(head);
+    }
+    sha256(&[&bytes])
+}

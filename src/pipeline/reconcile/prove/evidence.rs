@@ -1,0 +1,325 @@
+//! Evidence: every sealed input is vouched for, every drop and return has its root, files are what was written.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{PAGE, Proof};
+use crate::pipeline::drop_bytes::remake;
+use crate::pipeline::run::Env;
+use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
+use crate::store::chain::{drop_leaf, event_leaf, return_leaf, unhex};
+use crate::store::rows::{DropFile, DropState, EventRow, Strand};
+use crate::store::{Kind, fold};
+
+/// What the ledger vouches for.
+#[derive(Default)]
+struct Vouched {
+    raws: HashMap<i64, Digest>,
+    /// Drop: digest of the file, root.
+    drops: HashMap<i64, (Vec<u8>, Vec<u8>)>,
+    returns: HashMap<i64, Vec<u8>>,
+    /// Return, undoing, root.
+    undone: Vec<(i64, i64, Vec<u8>)>,
+    /// Hashes of the texts by which drops were made or may be.
+    texts: BTreeSet<Vec<u8>>,
+}
+
+pub(crate) async fn check(
+    env: &Arc<Env>,
+    strands: &[Strand],
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let vouched = vouched(env, strands, proof).await?;
+    raws(env, &vouched, proof).await?;
+    drops(env, &vouched, proof).await?;
+    texts(env, &vouched, proof).await?;
+    returns(env, &vouched, proof).await?;
+    undone(env, &vouched, proof).await
+}
+
+async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<Vouched> {
+    let mut vouched = Vouched::default();
+    for strand in strands {
+        let mut after = 0;
+        loop {
+            let rows = env.store.ledger(strand.id, after, PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.seq;
+            for row in &rows {
+                let place = || format!("strand {}, row {}", strand.name, row.seq);
+                let Some(kind) = Kind::from_number(row.kind) else {
+                    proof.find(
+                        "evidence",
+                        "a row is of a kind that this version does not know",
+                        place(),
+                    );
+                    continue;
+                };
+                if kind.of_leg() {
+                    match fold::step(row) {
+                        Some(step) => vouched.raws.extend(step.vouched),
+                        None => proof.find("evidence", "a row cannot be read", place()),
+                    }
+                    continue;
+                }
+                let Some(fields) = fold::fields(row) else {
+                    proof.find("evidence", "a row cannot be read", place());
+                    continue;
+                };
+                let hex = |place: usize| {
+                    fields
+                        .get(place)
+                        .and_then(|field| field.as_str())
+                        .and_then(unhex)
+                        .unwrap_or_default()
+                };
+                match kind {
+                    Kind::Resource => {
+                        let list = fields
+                            .first()
+                            .and_then(|list| list.as_array())
+                            .map(|list| fold::vouched(list))
+                            .unwrap_or_default();
+                        vouched.raws.extend(list);
+                    }
+                    Kind::Prepared => {
+                        vouched.drops.insert(row.subject, (hex(2), hex(3)));
+                        // A file for a practice is made by no partner's text.
+                        vouched
+                            .texts
+                            .extend(Some(hex(4)).filter(|hash| !hash.is_empty()));
+                    }
+                    Kind::RulesInForce => vouched.texts.extend([hex(0), hex(1)]),
+                    Kind::Returned => {
+                        vouched.returns.insert(row.subject, hex(2));
+                    }
+                    Kind::Undone => {
+                        let of = fold::number(&fields, 0).unwrap_or(0);
+                        vouched.undone.push((of, row.subject, hex(2)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(vouched)
+}
+
+async fn raws(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+    let mut after = 0;
+    let mut seen = 0_usize;
+    let mut unheld: HashSet<i64> = HashSet::new();
+    loop {
+        let rows = env.store.raws_after(after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.id;
+        let holders: HashSet<i64> = rows.iter().map(|row| row.holder).collect();
+        let mut ids: Vec<i64> = holders.into_iter().collect();
+        ids.sort_unstable();
+        let known: HashSet<i64> = env
+            .store
+            .keys(ids.clone())
+            .await?
+            .into_iter()
+            .map(|key| key.id)
+            .collect();
+        unheld.extend(ids.iter().filter(|id| !known.contains(id)));
+        for row in &rows {
+            match vouched.raws.get(&row.id) {
+                None => proof.find(
+                    "evidence",
+                    "a sealed input that no ledger row vouches for",
+                    format!("raw {}", row.id),
+                ),
+                Some(digest) if *digest != sealed_digest(&row.sealed) => proof.find(
+                    "evidence",
+                    "a sealed input was changed",
+                    format!("raw {}", row.id),
+                ),
+                Some(_) => {}
+            }
+        }
+        seen += rows.len();
+    }
+    if seen < vouched.raws.len() {
+        proof.find(
+            "evidence",
+            format!("{} sealed inputs are missing", vouched.raws.len() - seen),
+            "raw",
+        );
+    }
+    let mut unheld: Vec<i64> = unheld.into_iter().collect();
+    unheld.sort_unstable();
+    for id in unheld {
+        proof.find(
+            "evidence",
+            "a key is missing, and nothing says that it was destroyed",
+            format!("key {id}"),
+        );
+    }
+    proof.count("sealed inputs", seen);
+    Ok(())
+}
+
+async fn drops(env: &Arc<Env>, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+    let files = env.store.drop_files(0).await?;
+    let mut last: HashMap<i64, i64> = HashMap::new();
+    for file in &files {
+        let place = || format!("drop {} of strand {}", file.sequence, file.partner);
+        let before = last.insert(file.partner, file.sequence).unwrap_or(0);
+        if file.sequence != before + 1 {
+            proof.find(
+                "sequence",
+                "a drop's number does not follow the one before it",
+                place(),
+            );
+        }
+        let Some((digest, root)) = vouched.drops.get(&file.id) else {
+            proof.find("evidence", "a drop that no ledger row vouches for", place());
+            continue;
+        };
+        let rows = env.store.drop_rows(file.id).await?;
+        let leaves: Vec<Digest> = rows.iter().map(drop_leaf).collect();
+        let computed = merkle_root(&leaves).unwrap_or_default();
+        if *root != file.root || (computed != file.root && file.mapper > 0) {
+            proof.find(
+                "evidence",
+                "the rows of a drop are not those of its record",
+                place(),
+            );
+        }
+        if *digest != file.digest {
+            proof.find(
+                "evidence",
+                "the digest of a drop is not that of its record",
+                place(),
+            );
+        }
+        proof.count("drop rows", rows.len());
+        on_disk(env, file, proof).await?;
+    }
+    if files.len() != vouched.drops.len() {
+        proof.find(
+            "evidence",
+            "the ledger names drops that are missing",
+            "drop_file",
+        );
+    }
+    proof.count("drops", files.len());
+    Ok(())
+}
+
+/// The texts of partner files, and of where their drops go, are those that the ledger names.
+async fn texts(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+    for hash in &vouched.texts {
+        let digest = Digest::try_from(hash.as_slice()).unwrap_or_default();
+        let text = env.store.rule(digest).await?;
+        if text.is_none_or(|text| sha256(&[text.as_bytes()]) != digest) {
+            let place = format!("rule {}", crate::store::chain::hex(hash));
+            proof.find("evidence", "a kept text is missing or was changed", place);
+        }
+    }
+    proof.count("kept texts", vouched.texts.len());
+    Ok(())
+}
+
+/// A drop that still lies in `out/` against its record and its re-make; one that is gone was taken, which is fine.
+async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::Result<()> {
+    let Some(place) = env
+        .partner_at(file.partner)
+        .filter(|_| file.state == DropState::Sent)
+    else {
+        return Ok(());
+    };
+    let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
+    let named = || format!("{} of partner {}", file.name, partner.id);
+    let path = at.folder.join("out").join(&file.name);
+    let Ok(bytes) = std::fs::read(&path) else {
+        return Ok(());
+    };
+    if env.keys.file_digest(&sha256(&[&bytes])) != file.digest {
+        proof.find(
+            "changed-after-delivery",
+            "a drop differs from what was written",
+            named(),
+        );
+    }
+    let remade = remake(env, file).await?;
+    if remade.is_some_and(|made| env.keys.file_digest(&sha256(&[&made.bytes])) != file.digest) {
+        proof.find("evidence", "a drop cannot be made again alike", named());
+    }
+    proof.count("files", 1);
+    Ok(())
+}
+
+/// Events of these legs that came of a return, or of undoing one.
+async fn events_of(env: &Env, file: i64, came: i64) -> anyhow::Result<Vec<EventRow>> {
+    let rows = env.store.return_rows(file).await?;
+    let mut legs: Vec<i64> = rows
+        .iter()
+        .map(|row| row.leg)
+        .filter(|leg| *leg > 0)
+        .collect();
+    legs.sort_unstable();
+    legs.dedup();
+    let mut events = Vec::new();
+    for leg in legs {
+        let of_leg = env.store.events_of_leg(leg).await?;
+        events.extend(of_leg.into_iter().filter(|event| event.return_id == came));
+    }
+    events.sort_by_key(|event| event.id);
+    Ok(events)
+}
+
+/// What was undone, against what the ledger says of it.
+async fn undone(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+    for (file, undo, root) in &vouched.undone {
+        let events = events_of(env, *file, *undo).await?;
+        let leaves: Vec<Digest> = events.iter().map(event_leaf).collect();
+        if *root != merkle_root(&leaves).unwrap_or_default() {
+            proof.find(
+                "evidence",
+                "what was undone of a return is not what the ledger says",
+                format!("return {file}"),
+            );
+        }
+        proof.count("events", events.len());
+    }
+    Ok(())
+}
+
+async fn returns(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+    let files = env.store.return_files().await?;
+    for file in &files {
+        let place = || format!("return {}", file.id);
+        let rows = env.store.return_rows(file.id).await?;
+        let mut leaves: Vec<Digest> = rows.iter().map(return_leaf).collect();
+        let events = events_of(env, file.id, file.id).await?;
+        leaves.extend(events.iter().map(event_leaf));
+        let Some(root) = vouched.returns.get(&file.id) else {
+            proof.find(
+                "evidence",
+                "a return that no ledger row vouches for",
+                place(),
+            );
+            continue;
+        };
+        if *root != file.root || merkle_root(&leaves).unwrap_or_default() != file.root {
+            proof.find(
+                "evidence",
+                "the rows of a return are not those of its record",
+                place(),
+            );
+        }
+        proof.count("return rows", rows.len());
+        proof.count("events", events.len());
+    }
+    if files.len() != vouched.returns.len() {
+        proof.find(
+            "evidence",
+            "the ledger names returns that are missing",
+            "return_file",
+        );
+    }
+    Ok(())
+}

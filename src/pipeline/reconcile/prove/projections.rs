@@ -1,0 +1,380 @@
+//! Projections: legs, holds, writes and books as they are, against the fold of the ledger.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::{PAGE, Proof};
+use crate::domain::{Action, Counts, LegReference, Reason, Stage};
+use crate::pipeline::run::Env;
+use crate::store::batch::after_sending;
+use crate::store::rows::{BookRow, LedgerRow, Leg, Place, PushState, Standing, Strand};
+use crate::store::{Kind, fold};
+
+/// Legs folded at a time: bounds the memory of a proof.
+const LEGS_A_PASS: i64 = 100_000;
+
+/// One event of a leg.
+struct Step {
+    rev: i64,
+    prev: Place,
+    place: Place,
+    at: i64,
+    change: Change,
+}
+
+enum Change {
+    To(Standing, Option<(LegReference, i64)>),
+    Sent(Action),
+}
+
+pub(crate) async fn check(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
+    rest(env, strands, proof).await?;
+    let mut after = 0;
+    loop {
+        let legs = env.store.legs_after(after, LEGS_A_PASS).await?;
+        let Some(last) = legs.last() else { break };
+        let steps = steps(env, strands, after, last.id).await?;
+        after = last.id;
+        compare(&legs, steps, proof);
+        proof.count("legs", legs.len());
+    }
+    let born = born_after(env, strands, after).await?;
+    if born > 0 {
+        proof.find(
+            "projection",
+            format!("the ledger names {born} legs that are missing"),
+            "leg",
+        );
+    }
+    Ok(())
+}
+
+async fn each(
+    env: &Env,
+    strands: &[Strand],
+    mut take: impl FnMut(&LedgerRow, Kind),
+) -> anyhow::Result<()> {
+    for strand in strands {
+        let mut after = 0;
+        loop {
+            let rows = env.store.ledger(strand.id, after, PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.seq;
+            for row in &rows {
+                if let Some(kind) = Kind::from_number(row.kind) {
+                    take(row, kind);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The events of the legs after `low` up to `high`.
+async fn steps(
+    env: &Env,
+    strands: &[Strand],
+    low: i64,
+    high: i64,
+) -> anyhow::Result<HashMap<i64, Vec<Step>>> {
+    let mut steps: HashMap<i64, Vec<Step>> = HashMap::new();
+    let mut sent = Vec::new();
+    each(env, strands, |row, kind| {
+        let place = Place {
+            strand: row.strand,
+            seq: row.seq,
+        };
+        if kind.of_leg() && row.subject > low && row.subject <= high {
+            if let Some(step) = fold::step(row) {
+                let change = Change::To(step.after, step.birth);
+                steps.entry(row.subject).or_default().push(Step {
+                    rev: step.rev,
+                    prev: step.prev,
+                    place,
+                    at: row.at,
+                    change,
+                });
+            }
+        } else if kind == Kind::Sent {
+            sent.push((row.subject, place, row.at));
+        }
+    })
+    .await?;
+    for (drop_id, place, at) in sent {
+        for row in env.store.drop_rows(drop_id).await? {
+            if row.leg > low
+                && row.leg <= high
+                && let Some(action) = Action::from_number(row.action)
+            {
+                steps.entry(row.leg).or_default().push(Step {
+                    rev: row.rev,
+                    prev: row.prev,
+                    place,
+                    at,
+                    change: Change::Sent(action),
+                });
+            }
+        }
+    }
+    Ok(steps)
+}
+
+fn compare(legs: &[Leg], mut steps: HashMap<i64, Vec<Step>>, proof: &mut Proof) {
+    for leg in legs {
+        let place = || format!("leg {}", leg.reference);
+        let mut own = steps.remove(&leg.id).unwrap_or_default();
+        own.sort_by_key(|step| step.rev);
+        let mut folded: Option<Leg> = None;
+        for step in own {
+            let before = folded
+                .as_ref()
+                .map(|leg| (leg.rev, leg.last))
+                .unwrap_or_default();
+            if (step.rev, step.prev) != (before.0 + 1, before.1) {
+                proof.find(
+                    "projection",
+                    "a leg's events do not follow one another",
+                    place(),
+                );
+            }
+            folded = apply(folded, leg, &step);
+        }
+        if folded.as_ref() != Some(leg) {
+            proof.find("projection", "a leg is not what the ledger says", place());
+        }
+    }
+    if !steps.is_empty() {
+        proof.find(
+            "projection",
+            format!("the ledger names {} legs that are missing", steps.len()),
+            "leg",
+        );
+    }
+}
+
+/// The leg after a step; what the ledger does not hold (the look-up) is taken from the leg itself.
+fn apply(before: Option<Leg>, own: &Leg, step: &Step) -> Option<Leg> {
+    let now = match (&step.change, &before) {
+        (Change::To(after, _), _) => *after,
+        (Change::Sent(action), Some(leg)) => after_sending(leg.now, *action),
+        (Change::Sent(_), None) => return None,
+    };
+    let mut leg = match (&step.change, before) {
+        (_, Some(leg)) => leg,
+        (Change::To(_, Some((reference, source))), None) => Leg {
+            id: own.id,
+            reference: *reference,
+            lookup: own.lookup,
+            source: *source,
+            now,
+            since: step.at,
+            born: step.at,
+            rev: 0,
+            last: Place::default(),
+        },
+        _ => return None,
+    };
+    if leg.now.state != now.state || matches!(step.change, Change::Sent(Action::New)) {
+        leg.since = step.at;
+    }
+    (leg.now, leg.rev, leg.last) = (now, step.rev, step.place);
+    Some(leg)
+}
+
+async fn born_after(env: &Env, strands: &[Strand], last: i64) -> anyhow::Result<usize> {
+    let mut born = 0;
+    each(env, strands, |row, kind| {
+        born += usize::from(kind == Kind::Received && row.subject > last);
+    })
+    .await?;
+    Ok(born)
+}
+
+/// Holds, writes and books.
+async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
+    let mut holds: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    let mut ended: BTreeSet<i64> = BTreeSet::new();
+    let mut pushes: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    let mut mirrors: BTreeMap<(i64, i64), (i64, i64, i64)> = BTreeMap::new();
+    let mut books: BTreeMap<[i64; 5], (i64, Counts)> = BTreeMap::new();
+    each(env, strands, |row, kind| {
+        let Some(fields) = fold::fields(row).filter(|_| !kind.of_leg()) else {
+            return;
+        };
+        let at = |place: usize| fold::number(&fields, place).unwrap_or(0);
+        match kind {
+            // A hold of an onward leg begins in a partner's strand and ends in the source's, as a write does.
+            Kind::Held => {
+                holds.insert(row.subject, (at(0), at(2)));
+            }
+            Kind::Released => {
+                ended.insert(row.subject);
+            }
+            // Queued stands in the partner's strand, what follows in the source's: no order of strands decides.
+            Kind::Queued => {
+                pushes.entry(row.subject).or_insert((at(2), 0));
+            }
+            Kind::Pushing => {
+                pushes.insert(row.subject, (PushState::Sending.number(), at(0)));
+            }
+            Kind::Pushed => {
+                pushes.insert(row.subject, (at(0), at(1)));
+            }
+            Kind::Mirroring | Kind::Mirrored => {
+                mirrors.insert((row.subject, at(0)), (at(1), at(2), at(3)));
+            }
+            Kind::Counted => {
+                let book = books
+                    .entry([row.subject, at(0), at(1), at(2), at(3)])
+                    .or_default();
+                book.0 += at(4);
+                book.1.merge(&counted(&fields));
+            }
+            _ => {}
+        }
+    })
+    .await?;
+    let held = env.store.held_all().await?;
+    let same = held.len() == holds.len()
+        && held.iter().all(|hold| {
+            holds.get(&hold.number) == Some(&(hold.leg, hold.reason.number()))
+                && hold.open != ended.contains(&hold.number)
+        });
+    if !same {
+        proof.find(
+            "projection",
+            "the holds are not what the ledger says",
+            "held",
+        );
+    }
+    proof.count("holds", held.len());
+    check_pushes(env, &pushes, proof).await?;
+    check_mirrors(env, &mirrors, proof).await?;
+    check_books(&env.store.books(0).await?, &books, proof);
+    Ok(())
+}
+
+fn counted(fields: &[serde_json::Value]) -> Counts {
+    let at = |place: usize| u64::try_from(fold::number(fields, place).unwrap_or(0)).unwrap_or(0);
+    let reasons = fields.get(9).and_then(|reasons| reasons.as_object());
+    let reasons = reasons
+        .map(|reasons| {
+            reasons
+                .iter()
+                .filter_map(|(code, n)| Some((Reason::from_code(code)?, n.as_u64()?)))
+                .collect()
+        })
+        .unwrap_or_default();
+    Counts::from_parts(at(5), at(6), at(7), at(8), reasons)
+}
+
+async fn check_pushes(
+    env: &Env,
+    folded: &BTreeMap<i64, (i64, i64)>,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let (mut after, mut seen) = (0, 0);
+    loop {
+        let rows = env.store.pushes_after(after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.event;
+        for row in &rows {
+            if folded.get(&row.event) != Some(&(row.state.number(), row.attempts)) {
+                proof.find(
+                    "projection",
+                    "a write is not where the ledger says",
+                    format!("event {}", row.event),
+                );
+            }
+        }
+        seen += rows.len();
+    }
+    if seen != folded.len() {
+        proof.find(
+            "projection",
+            "the ledger names writes that are missing",
+            "push",
+        );
+    }
+    proof.count("writes", seen);
+    Ok(())
+}
+
+async fn check_mirrors(
+    env: &Env,
+    folded: &BTreeMap<(i64, i64), (i64, i64, i64)>,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let (mut after, mut seen) = (0, 0);
+    loop {
+        let rows = env.store.mirrors_after(after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.leg;
+        for row in &rows {
+            let stands = (row.state.number(), row.attempts, row.said);
+            if folded.get(&(row.leg, row.kind.number())) != Some(&stands) {
+                proof.find(
+                    "projection",
+                    "what a GP system was told is not what the ledger says",
+                    format!("leg {}", row.leg),
+                );
+            }
+        }
+        seen += rows.len();
+    }
+    if seen != folded.len() {
+        proof.find(
+            "projection",
+            "the ledger names Tasks that are missing",
+            "mirror",
+        );
+    }
+    Ok(())
+}
+
+fn check_books(books: &[BookRow], folded: &BTreeMap<[i64; 5], (i64, Counts)>, proof: &mut Proof) {
+    for book in books {
+        let key = [
+            book.run,
+            book.stage.number(),
+            book.source,
+            book.partner,
+            book.file,
+        ];
+        let place = || format!("run {}, {}", book.run, book.stage.code());
+        match folded.get(&key) {
+            Some((received, counts)) => {
+                if i64::try_from(counts.received()) != Ok(*received) {
+                    proof.find(
+                        "balance",
+                        "received is not accepted + repeated + rejected + held",
+                        place(),
+                    );
+                }
+                if *counts != book.counts {
+                    proof.find("projection", "a book is not what the ledger says", place());
+                }
+            }
+            None => proof.find(
+                "projection",
+                "a book that the ledger does not know",
+                place(),
+            ),
+        }
+    }
+    if books.len() != folded.len() {
+        proof.find(
+            "projection",
+            "the ledger names books that are missing",
+            "book",
+        );
+    }
+    proof.count("books", books.len());
+    proof.count(
+        "stages",
+        books
+            .iter()
+            .map(|book| book.stage)
+            .collect::<std::collections::BTreeSet<Stage>>()
+            .len(),
+    );
+}

@@ -1,0 +1,201 @@
+//! The report of a night: its cells sealed as a cube, rendered, kept and written.
+//!
+//! Keeps: a past night is issued once; made again later it is the same bytes, and the cube still gives them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use jiff::civil::Date;
+
+use super::cube::gather;
+use crate::config::Commissioner;
+use crate::domain::Instant;
+use crate::domain::clock::{day_from_number, day_number};
+use crate::pipeline::reconcile::prove::Proof;
+use crate::pipeline::run::Env;
+use crate::report::{self, Input, Rendered};
+use crate::seal::{Digest, Spot, sha256};
+use crate::store::chain::hex;
+use crate::store::{Batch, Entry, Kind};
+use crate::tabular::write_atomically;
+
+/// Mode of report files: read by people who are not Kith.
+const MODE: u32 = 0o644;
+
+/// Whether a day is not over yet.
+pub(crate) fn today_is_open(env: &Env, day: Date) -> bool {
+    day >= env.today()
+}
+
+/// Issues last night's report to every commissioner that has none yet, and writes the files.
+pub(crate) async fn publish_last_night(env: &Env) -> anyhow::Result<()> {
+    let night = day_number(env.today()) - 1;
+    let first = env.store.ledger(env.strand, 0, 1).await?;
+    let born = first
+        .first()
+        .map_or(i64::MAX, |row| day_number(Instant(row.at).london_day()));
+    if night < born {
+        return Ok(());
+    }
+    for commissioner in &env.config.commissioners {
+        if env
+            .store
+            .published(night, &commissioner.id)
+            .await?
+            .is_empty()
+        {
+            let files = issue(env, commissioner, day_from_number(night)).await?;
+            if let Some(folder) = folder(env, commissioner) {
+                write(&folder, &commissioner.id, day_from_number(night), &files)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes reports for people: a past night as it was issued, an open day as it stands.
+pub(crate) async fn write_reports(
+    env: &Env,
+    date: Option<Date>,
+    commissioner: Option<&str>,
+    out: Option<&Path>,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let day = date.unwrap_or_else(|| day_from_number(day_number(env.today()) - 1));
+    let mut written = Vec::new();
+    for one in env
+        .config
+        .commissioners
+        .iter()
+        .filter(|one| commissioner.is_none_or(|id| one.id == id))
+    {
+        let kept = env.store.published(day_number(day), &one.id).await?;
+        let files = if !kept.is_empty() {
+            kept.into_iter()
+                .map(|(name, _, bytes)| Rendered { name, bytes })
+                .collect()
+        } else if today_is_open(env, day) {
+            report::render(&gather(env, one, day).await?)
+        } else {
+            issue(env, one, day).await?
+        };
+        let folder = out.map(Path::to_owned).or_else(|| folder(env, one));
+        let folder = folder.ok_or_else(|| {
+            anyhow::anyhow!(
+                "commissioner {} has no report folder: name one with --out",
+                one.id
+            )
+        })?;
+        written.push(write(&folder, &one.id, day, &files)?);
+    }
+    Ok(written)
+}
+
+/// A published report is still what its cube gives and what the ledger names.
+pub(crate) async fn check_published(env: &Env, proof: &mut Proof) -> anyhow::Result<()> {
+    for (night, commissioner) in env.store.published_nights().await? {
+        let place = format!("report of {} for {commissioner}", day_from_number(night));
+        let kept = env.store.published(night, &commissioner).await?;
+        if kept
+            .iter()
+            .any(|(_, digest, bytes)| sha256(&[bytes]) != *digest)
+        {
+            proof.add("report", "a published report was changed", place.clone());
+        }
+        let Some(sealed) = env.store.cube(night, &commissioner).await? else {
+            proof.add(
+                "report",
+                "the figures of a published report are missing",
+                place,
+            );
+            continue;
+        };
+        let Ok(plain) = env.key.open(cube_spot(night, env.key_id), &sealed) else {
+            proof.add(
+                "report",
+                "the figures of a published report do not open",
+                place,
+            );
+            continue;
+        };
+        let input: Input = serde_json::from_slice(&plain)?;
+        let again: HashMap<String, Digest> = report::render(&input)
+            .into_iter()
+            .map(|file| (file.name, sha256(&[&file.bytes])))
+            .collect();
+        if kept
+            .iter()
+            .any(|(name, digest, _)| again.get(name) != Some(digest))
+        {
+            // Another release may render otherwise; the kept bytes stand.
+            tracing::warn!(
+                report.night = night,
+                "a published report would be rendered otherwise today"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Gathers, seals, renders and keeps a night.
+async fn issue(env: &Env, commissioner: &Commissioner, day: Date) -> anyhow::Result<Vec<Rendered>> {
+    let input = gather(env, commissioner, day).await?;
+    let files = report::render(&input);
+    let night = day_number(day);
+    let mut batch = Batch::new(env.strand, env.now());
+    let cube = serde_json::to_vec(&input)?;
+    let sealed = env
+        .key
+        .seal(cube_spot(night, env.key_id), env.stream().bytes(), &cube);
+    for file in &files {
+        let digest = sha256(&[&file.bytes]);
+        batch.push(Entry::plain(
+            Kind::Published,
+            night,
+            format!(
+                "\"{}\",\"{}\",\"{}\"",
+                commissioner.id,
+                file.name,
+                hex(&digest)
+            ),
+        ));
+        batch.published.push((
+            night,
+            commissioner.id.clone(),
+            file.name.clone(),
+            digest,
+            file.bytes.clone(),
+        ));
+    }
+    batch.cubes.push((night, commissioner.id.clone(), sealed));
+    env.store.commit(batch).await?;
+    Ok(files)
+}
+
+fn cube_spot(night: i64, holder: i64) -> Spot<'static> {
+    Spot {
+        column: "cube.sealed",
+        row: night,
+        holder,
+    }
+}
+
+fn folder(env: &Env, commissioner: &Commissioner) -> Option<PathBuf> {
+    let transport = env
+        .config
+        .transport(commissioner.report_transport.as_deref()?)?;
+    Some(transport.path().to_owned())
+}
+
+fn write(
+    folder: &Path,
+    commissioner: &str,
+    day: Date,
+    files: &[Rendered],
+) -> anyhow::Result<PathBuf> {
+    let folder = folder.join(commissioner).join(day.to_string());
+    std::fs::create_dir_all(folder.join("tables"))?;
+    for file in files {
+        write_atomically(&folder.join(&file.name), &file.bytes, MODE)?;
+    }
+    Ok(folder)
+}

@@ -1,0 +1,181 @@
+//! A referral as pulled: the request and the records it names, as their own bytes.
+//!
+//! The bytes are what is sealed and kept; trees over them are made where they are read and dropped at once.
+
+use std::sync::Arc;
+
+use jiff::civil::Date;
+
+use crate::fhir::reference::Reference;
+use crate::fhir::{people, service_request};
+use crate::json::{Arena, Json, JsonError, Shapes, items};
+use crate::partner::{LegFacts, Rules, SourceFacts, View};
+
+/// A resource's bytes; practitioners and practices are shared by many referrals.
+pub(crate) type Bytes = Arc<[u8]>;
+
+/// A referral with what it refers to; what is contained in the request is not held twice.
+#[derive(Clone)]
+pub(crate) struct Referral {
+    pub(crate) request: Bytes,
+    pub(crate) patient: Option<Bytes>,
+    pub(crate) requester: Option<Bytes>,
+    pub(crate) role: Option<Bytes>,
+    pub(crate) practice: Option<Bytes>,
+    pub(crate) consent: Option<Bytes>,
+}
+
+impl std::fmt::Debug for Referral {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Referral({} bytes)", self.request.len())
+    }
+}
+
+/// The trees over a referral's bytes.
+pub(crate) struct ReferralTrees<'a> {
+    pub(crate) request: Json<'a>,
+    patient: Option<Json<'a>>,
+    requester: Option<Json<'a>>,
+    role: Option<Json<'a>>,
+    practice: Option<Json<'a>>,
+    consent: Option<Json<'a>>,
+}
+
+/// What a view needs besides the resources.
+#[derive(Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    pub(crate) source: SourceFacts<'a>,
+    pub(crate) today: Date,
+    pub(crate) activity_system: &'a str,
+    pub(crate) rules: &'a Rules,
+}
+
+impl Referral {
+    /// A request alone.
+    pub(crate) fn of_request(request: Bytes) -> Self {
+        Self {
+            request,
+            patient: None,
+            requester: None,
+            role: None,
+            practice: None,
+            consent: None,
+        }
+    }
+
+    /// Parses every resource once.
+    ///
+    /// # Errors
+    /// The request is not JSON. A record it names that is not JSON counts as not found.
+    pub(crate) fn trees<'a>(&'a self, arena: &'a Arena) -> Result<ReferralTrees<'a>, JsonError> {
+        let request = Json::parse(&self.request, arena)?;
+        Ok(self.trees_with(request, &mut Shapes::whole(), arena))
+    }
+
+    /// The same with a request that has been parsed already, and a person who is likely to look like earlier ones.
+    pub(crate) fn trees_with<'a>(
+        &'a self,
+        request: Json<'a>,
+        people: &mut Shapes<'_>,
+        arena: &'a Arena,
+    ) -> ReferralTrees<'a> {
+        let parse = |bytes: &'a Option<Bytes>| Json::parse(bytes.as_ref()?, arena).ok();
+        let person = self.patient.as_ref();
+        ReferralTrees {
+            request,
+            patient: person.and_then(|bytes| people.parse(bytes, arena).ok()),
+            requester: parse(&self.requester),
+            role: parse(&self.role),
+            practice: parse(&self.practice),
+            consent: parse(&self.consent),
+        }
+    }
+}
+
+impl<'a> ReferralTrees<'a> {
+    /// The same by reference.
+    pub(crate) fn parts(&'a self) -> ReferralParts<'a> {
+        ReferralParts {
+            request: &self.request,
+            patient: self.patient.as_ref(),
+            requester: self.requester.as_ref(),
+            role: self.role.as_ref(),
+            practice: self.practice.as_ref(),
+            consent: self.consent.as_ref(),
+        }
+    }
+
+    /// The person: the record pulled, else one contained in the request.
+    pub(crate) fn patient(&'a self) -> Option<&'a Json<'a>> {
+        self.parts().patient()
+    }
+
+    /// The consent that the request rests on.
+    pub(crate) fn consent(&'a self) -> Option<&'a Json<'a>> {
+        self.parts().consent()
+    }
+
+    /// The referral as a partner file sees it.
+    pub(crate) fn view(&'a self, setting: Setting<'a>, leg: LegFacts<'a>) -> View<'a> {
+        self.parts().view(setting, leg)
+    }
+}
+
+/// A request and the records it names, wherever their trees are kept.
+#[derive(Clone, Copy)]
+pub(crate) struct ReferralParts<'a> {
+    pub(crate) request: &'a Json<'a>,
+    pub(crate) patient: Option<&'a Json<'a>>,
+    pub(crate) requester: Option<&'a Json<'a>>,
+    pub(crate) role: Option<&'a Json<'a>>,
+    pub(crate) practice: Option<&'a Json<'a>>,
+    pub(crate) consent: Option<&'a Json<'a>>,
+}
+
+impl<'a> ReferralParts<'a> {
+    fn patient(self) -> Option<&'a Json<'a>> {
+        self.patient
+            .or_else(|| self.contained(service_request::subject(self.request, None)))
+    }
+
+    /// The consent that the request rests on.
+    pub(crate) fn consent(self) -> Option<&'a Json<'a>> {
+        self.consent.or_else(|| {
+            service_request::consents(self.request, None)
+                .into_iter()
+                .find_map(|reference| self.contained(reference))
+        })
+    }
+
+    /// The referral as a partner file sees it.
+    pub(crate) fn view(self, setting: Setting<'a>, leg: LegFacts<'a>) -> View<'a> {
+        let requester = || {
+            let named = self.role.map_or(Reference::None, |role| {
+                people::role_practitioner(role, None)
+            });
+            self.contained(service_request::requester(self.request, None))
+                .or_else(|| self.contained(named))
+        };
+        View {
+            request: self.request,
+            patient: self.patient(),
+            requester: self.requester.or_else(requester),
+            role: self.role,
+            practice: self.practice,
+            source: setting.source,
+            leg,
+            today: setting.today,
+            activity_system: setting.activity_system,
+            rules: setting.rules,
+        }
+    }
+
+    fn contained(self, reference: Reference<'_>) -> Option<&'a Json<'a>> {
+        let Reference::Contained(id) = reference else {
+            return None;
+        };
+        items(self.request.get("contained"))
+            .iter()
+            .find(|resource| service_request::id(resource) == Some(id))
+    }
+}

@@ -1,0 +1,221 @@
+//! What every room is given: config, rules, store, keys, clock, randomness, and one entry a source and partner.
+//!
+//! Built by `app` alone; rooms reach store, transports and clock through their traits only.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use jiff::civil::Date;
+
+use super::readings::Readings;
+use super::row_cache::ReadyRows;
+pub(crate) use super::{Claims, IdRanges};
+use crate::config::{Config, Source};
+use crate::domain::entropy::Stream;
+use crate::domain::{Clock, Entropy, Instant};
+use crate::fhir::client::Session;
+use crate::fhir::client_error::ClientError;
+use crate::partner::{Partner, Rules, SourceFacts};
+use crate::pipeline::approval::Approval;
+use crate::pipeline::referral::Setting;
+use crate::pipeline::select::{SourceRules, Unnamed};
+use crate::seal::{HolderKey, Keys, Spot};
+use crate::store::rows::KeyRow;
+use crate::store::{Store, StoreError};
+use crate::transport::FolderTransport;
+
+/// A source with its place in the ledger.
+pub(crate) struct SourceEnv {
+    /// Its section of the config.
+    pub(crate) config: Source,
+    pub(crate) strand: i64,
+    pub(crate) key_id: i64,
+    pub(crate) key: HolderKey,
+    /// Made by the first room that asks for a client.
+    pub(crate) session: OnceLock<Result<Arc<Session>, ClientError>>,
+}
+
+/// A partner's place in the ledger and its exchange folder; the rules hold the rest, at the same position.
+pub(crate) struct PartnerEnv {
+    pub(crate) strand: i64,
+    pub(crate) transport: FolderTransport,
+    /// The transport's folder: of the version that is approved.
+    pub(crate) folder: PathBuf,
+    pub(crate) approval: Approval,
+}
+
+/// What rooms work with.
+pub(crate) struct Env {
+    pub(crate) config: Config,
+    pub(crate) rules: Rules,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Keys,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Entropy,
+    /// Installation strand and key.
+    pub(crate) strand: i64,
+    pub(crate) key_id: i64,
+    pub(crate) key: HolderKey,
+    pub(crate) sources: Vec<SourceEnv>,
+    /// As long as `rules.partners`, in the same order.
+    pub(crate) partners: Vec<PartnerEnv>,
+    /// Workers that parse, decide and seal at once.
+    pub(crate) workers: usize,
+    pub(crate) streams: AtomicU64,
+    pub(crate) activity_system: String,
+    pub(crate) partner_system: String,
+    pub(crate) ids: IdRanges,
+    /// Rows mapped in this run and not yet delivered.
+    pub(crate) ready: ReadyRows,
+    /// Who was routed to whom in this run, by any source.
+    pub(crate) claims: Claims,
+    /// The rules are not those of the last run: what waits is decided again.
+    pub(crate) rules_changed: bool,
+    /// What was read at the practices in this run.
+    pub(crate) readings: Readings,
+}
+
+impl Env {
+    /// The present instant of the run.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The London day of the run.
+    pub(crate) fn today(&self) -> Date {
+        self.now().london_day()
+    }
+
+    /// A stream of random bytes that nobody else of this run has.
+    pub(crate) fn stream(&self) -> Stream {
+        self.entropy
+            .stream(self.streams.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// What decisions need of a source's config.
+    pub(crate) fn source_rules<'a>(&'a self, source: &'a Source) -> SourceRules<'a> {
+        SourceRules {
+            triggers: &self.rules.social_prescribing,
+            own_codes: source.codes.as_deref(),
+            intents: &source.intents,
+            restricted_labels: &source.restricted_labels,
+            unnamed: match source.routing.unnamed {
+                crate::config::Unnamed::LinkWorker => Unnamed::LinkWorker,
+                crate::config::Unnamed::Auto => Unnamed::Auto,
+                crate::config::Unnamed::Hold => Unnamed::Hold,
+            },
+            by_need: source.routing.by_need,
+            hold_test_people: source.hold_test_people,
+            shadow: source.shadow,
+            partner_system: &self.partner_system,
+        }
+    }
+
+    /// What views need of a source, under given rules.
+    pub(crate) fn setting<'a>(
+        &'a self,
+        source: &'a Source,
+        rules: &'a Rules,
+        today: Date,
+    ) -> Setting<'a> {
+        let source = SourceFacts {
+            name: &source.name,
+            ods_code: &source.ods_code,
+            phone: source.phone.as_deref(),
+            safeguarding_phone: source
+                .safety
+                .iter()
+                .find_map(|contact| contact.phone.as_deref()),
+        };
+        Setting {
+            source,
+            today,
+            activity_system: &self.activity_system,
+            rules,
+        }
+    }
+
+    /// Position of the source of a strand.
+    pub(crate) fn source_at(&self, strand: i64) -> Option<usize> {
+        self.sources
+            .iter()
+            .position(|source| source.strand == strand)
+    }
+
+    /// Position of the partner of a strand.
+    pub(crate) fn partner_at(&self, strand: i64) -> Option<usize> {
+        self.partners
+            .iter()
+            .position(|partner| partner.strand == strand)
+    }
+
+    /// The version of a partner file by which what was sent goes on: the approved one while another one waits.
+    pub(crate) fn approved(&self, place: usize) -> (&Rules, &Partner) {
+        let approved = self
+            .partners
+            .get(place)
+            .and_then(|at| at.approval.approved());
+        approved.unwrap_or_else(|| (&self.rules, &self.rules.partners[place]))
+    }
+
+    /// Partner files with their places in the ledger.
+    pub(crate) fn each_partner(&self) -> impl Iterator<Item = (usize, &Partner, &PartnerEnv)> {
+        self.rules
+            .partners
+            .iter()
+            .zip(&self.partners)
+            .enumerate()
+            .map(|(place, (partner, env))| (place, partner, env))
+    }
+
+    /// The key of a row of the keyring.
+    ///
+    /// # Errors
+    /// The row does not open.
+    pub(crate) fn unwrap_key(&self, row: &KeyRow) -> Result<HolderKey, crate::seal::SealError> {
+        self.keys.unwrap(row.id, &row.wrapped)
+    }
+
+    /// A text of a person under seal: the note's id, its holder, and what is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn seal_note(&self, text: &str) -> Result<(i64, i64, Vec<u8>), StoreError> {
+        let id = self.ids.take(&*self.store, self.strand, 1).await?.next();
+        let spot = Spot {
+            column: "note.sealed",
+            row: id,
+            holder: self.key_id,
+        };
+        let sealed = self.key.seal(spot, self.stream().bytes(), text.as_bytes());
+        Ok((id, self.key_id, sealed))
+    }
+
+    /// Keys by id; those that were destroyed are missing.
+    ///
+    /// # Errors
+    /// The store failed, or a key does not open.
+    pub(crate) async fn holder_keys(
+        &self,
+        mut ids: Vec<i64>,
+    ) -> anyhow::Result<HashMap<i64, HolderKey>> {
+        ids.sort_unstable();
+        ids.dedup();
+        let mut keys = HashMap::with_capacity(ids.len());
+        for row in self.store.keys(ids).await? {
+            keys.insert(row.id, self.unwrap_key(&row)?);
+        }
+        Ok(keys)
+    }
+}
+
+/// Where a raw input is sealed.
+pub(crate) fn raw_spot(row: i64, holder: i64) -> Spot<'static> {
+    Spot {
+        column: "raw.sealed",
+        row,
+        holder,
+    }
+}

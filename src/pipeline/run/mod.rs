@@ -1,0 +1,15 @@
+//! One run: the installation it works on, what it knows by itself, and what its stages answer.
+
+mod claims;
+mod ids;
+mod installation;
+mod outcome;
+mod readings;
+mod row_cache;
+
+pub(crate) use claims::Claims;
+pub(crate) use ids::{IdRanges, Ids};
+pub(crate) use installation::{Env, PartnerEnv, SourceEnv, raw_spot};
+pub(crate) use outcome::{Only, StageOutcome, Totals};
+pub(crate) use readings::Readings;
+pub(crate) use row_cache::{ReadyRows, bytes_of};

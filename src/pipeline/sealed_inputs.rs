@@ -1,0 +1,106 @@
+//! Reads sealed inputs back as referrals: the one reader of `raw.sealed`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::referral::{Bytes, Referral};
+use super::run::{Env, raw_spot};
+use crate::seal::{HolderKey, SealError};
+use crate::store::rows::{RawIds, RawRow};
+
+/// Sealed inputs with the keys of their holders, as fetched from the store.
+pub(crate) struct Fetched {
+    raws: HashMap<i64, RawRow>,
+    keys: HashMap<i64, HolderKey>,
+    /// Opened practitioners, roles and practices: many referrals name the same few.
+    shared: Mutex<HashMap<i64, Bytes>>,
+}
+
+/// Fetches what these rows are made of; nothing is opened yet.
+///
+/// # Errors
+/// The store failed, or a key does not open.
+pub(crate) async fn fetch(env: &Env, rows: &[RawIds]) -> anyhow::Result<Fetched> {
+    let mut ids: Vec<i64> = rows
+        .iter()
+        .flat_map(|raws| raws.to_array())
+        .filter(|id| *id > 0)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let raws = env.store.raws(ids).await?;
+    let keys = env
+        .holder_keys(raws.iter().map(|raw| raw.holder).collect())
+        .await?;
+    let raws = raws.into_iter().map(|raw| (raw.id, raw)).collect();
+    Ok(Fetched {
+        raws,
+        keys,
+        shared: Mutex::new(HashMap::new()),
+    })
+}
+
+impl Fetched {
+    /// Opens one row's inputs; `None` where the person was erased.
+    ///
+    /// # Errors
+    /// A sealed value does not open.
+    pub(crate) fn referral(&self, raws: RawIds) -> Result<Option<Referral>, SealError> {
+        let Some(request) = self.open(raws.request)? else {
+            return Ok(None);
+        };
+        Ok(Some(Referral {
+            request,
+            patient: self.open(raws.patient)?,
+            requester: self.open_shared(raws.requester)?,
+            role: self.open_shared(raws.role)?,
+            practice: self.open_shared(raws.practice)?,
+            consent: self.open(raws.consent)?,
+        }))
+    }
+
+    fn open(&self, id: i64) -> Result<Option<Bytes>, SealError> {
+        let Some(raw) = self.raws.get(&id) else {
+            return Ok(None);
+        };
+        // A key that was destroyed leaves nothing to open: the row counts as erased.
+        let Some(key) = self.keys.get(&raw.holder) else {
+            return Ok(None);
+        };
+        match key.open(raw_spot(raw.id, raw.holder), &raw.sealed) {
+            Ok(plain) => Ok(Some(Arc::from(plain))),
+            Err(SealError::Erased) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn open_shared(&self, id: i64) -> Result<Option<Bytes>, SealError> {
+        if id == 0 {
+            return Ok(None);
+        }
+        let known = |id: &i64| {
+            let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.get(id).cloned()
+        };
+        if let Some(bytes) = known(&id) {
+            return Ok(Some(bytes));
+        }
+        let opened = self.open(id)?;
+        if let Some(bytes) = &opened {
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.insert(id, Arc::clone(bytes));
+        }
+        Ok(opened)
+    }
+}
+
+/// The referrals of these rows, in order; `None` where a person was erased.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn referrals(env: &Env, rows: &[RawIds]) -> anyhow::Result<Vec<Option<Referral>>> {
+    let fetched = fetch(env, rows).await?;
+    let referrals: Result<Vec<_>, SealError> =
+        rows.iter().map(|raws| fetched.referral(*raws)).collect();
+    Ok(referrals?)
+}

@@ -1,0 +1,223 @@
+//! Whether a referral is ours, an order to act on now, and about somebody we may act for.
+//!
+//! In: the referral and the source's rules. Out: the one reason for which it ends or waits. Each check is told to the
+//! trail as it is made.
+
+use super::masked;
+use super::masked::code;
+use super::{Decision, SNOMED, SourceRules, Trail};
+use crate::domain::{LegState, NhsNumber, Reason};
+use crate::fhir::{patient, service_request};
+use crate::json::Json;
+use crate::partner::{TriggerKind, View};
+
+/// `orderDetail` code of SDOHCC that forbids contact.
+const CONTACT_PROHIBITED: &str = "contacting-subject-prohibited";
+
+/// Whether any coding of the request is a trigger or the decline code.
+pub(crate) fn trigger(view: &View<'_>, source: &SourceRules<'_>) -> Option<TriggerKind> {
+    let codes = service_request::codes(view.request);
+    let of_kind = |code: &str, wanted: TriggerKind| match source.own_codes {
+        Some(own) if wanted == TriggerKind::Referral => own.iter().any(|listed| listed == code),
+        _ => source
+            .triggers
+            .iter()
+            .any(|(listed, kind)| listed == code && *kind == wanted),
+    };
+    let kind = |wanted: TriggerKind| {
+        codes
+            .iter()
+            .any(|(system, code)| *system == Some(SNOMED) && of_kind(code, wanted))
+    };
+    // A request with both is a declined one.
+    if kind(TriggerKind::Declined) {
+        Some(TriggerKind::Declined)
+    } else if kind(TriggerKind::Referral) {
+        Some(TriggerKind::Referral)
+    } else {
+        None
+    }
+}
+
+/// What `kith map` looks at: coded, active, resolvable; `None` if all three hold.
+pub(crate) fn preview(view: &View<'_>, source: &SourceRules<'_>) -> Option<Decision> {
+    let trail = &mut Trail::silent();
+    at_the_source(view, source, trail).or_else(|| {
+        let reason = order(view, source, trail)
+            .or_else(|| view.patient.is_none().then_some(Reason::NoPatient));
+        reason.map(|reason| Decision::Held(reason, None))
+    })
+}
+
+/// Endings that the source has already written.
+pub(super) fn at_the_source(
+    view: &View<'_>,
+    source: &SourceRules<'_>,
+    trail: &mut Trail,
+) -> Option<Decision> {
+    let kind = trigger(view, source);
+    let (ends, said) = match kind {
+        None => (Some(Reason::NotOurs), "no referral code"),
+        Some(TriggerKind::Declined) => (Some(Reason::DeclinedByPerson), "the decline code"),
+        Some(TriggerKind::Referral) => (None, "a referral code"),
+    };
+    match trail.check("code", ends, || said.to_owned()) {
+        Some(Reason::NotOurs) => return Some(Decision::NotOurs),
+        Some(reason) => return Some(Decision::Closed(LegState::Cancelled, reason)),
+        None => {}
+    }
+    let status = service_request::status(view.request);
+    let ended = match status {
+        Some("entered-in-error") => Some(LegState::EnteredInError),
+        Some("revoked" | "completed") => Some(LegState::Cancelled),
+        _ => None,
+    };
+    let reason = ended.map(|_| Reason::ClosedAtSource);
+    trail.check("ended", reason, || format!("status {}", code(status)));
+    if let Some(state) = ended {
+        return Some(Decision::Closed(state, Reason::ClosedAtSource));
+    }
+    let forbidden = service_request::do_not_perform(view.request);
+    trail
+        .check(
+            "do-not-perform",
+            forbidden.then_some(Reason::DoNotPerform),
+            || said_or_not(forbidden),
+        )
+        .map(|reason| Decision::Closed(LegState::Cancelled, reason))
+}
+
+/// Whether the request is an order to act on now.
+pub(super) fn order(
+    view: &View<'_>,
+    source: &SourceRules<'_>,
+    trail: &mut Trail,
+) -> Option<Reason> {
+    let intent = service_request::intent(view.request);
+    let ordered = source
+        .intents
+        .iter()
+        .any(|listed| Some(listed.as_str()) == intent);
+    let status = service_request::status(view.request);
+    let waits = match status {
+        Some("active") => None,
+        Some("on-hold") => Some(Reason::PausedByGp),
+        _ => Some(Reason::NotAnOrder),
+    };
+    let modified = service_request::has_modifier_extension(view.request)
+        || view.patient.is_some_and(patient::has_modifier_extension);
+    let forbidden = || contact_forbidden(view);
+    trail
+        .check("intent", (!ordered).then_some(Reason::NotAnOrder), || {
+            code(intent).to_owned()
+        })
+        .or_else(|| trail.check("status", waits, || code(status).to_owned()))
+        .or_else(|| {
+            trail.check(
+                "modifier",
+                modified.then_some(Reason::UnknownModifier),
+                || said_or_not(modified),
+            )
+        })
+        .or_else(|| {
+            let forbidden = forbidden();
+            trail.check("contact", forbidden.then_some(Reason::DoNotContact), || {
+                (if forbidden { "forbidden" } else { "allowed" }).to_owned()
+            })
+        })
+}
+
+fn said_or_not(said: bool) -> String {
+    (if said { "said" } else { "not said" }).to_owned()
+}
+
+pub(super) fn contact_forbidden(view: &View<'_>) -> bool {
+    service_request::order_detail_codes(view.request)
+        .iter()
+        .any(|(_, code)| *code == CONTACT_PROHIBITED)
+}
+
+/// Whether the person's record or the request bears a label that this source holds back.
+pub(super) fn restricted(view: &View<'_>, source: &SourceRules<'_>) -> bool {
+    let of = |resource| patient::security_labels(resource);
+    let mut labels = view.patient.map(of).unwrap_or_default();
+    labels.extend(of(view.request));
+    labels
+        .iter()
+        .any(|(_, code)| source.restricted_labels.iter().any(|listed| listed == code))
+}
+
+/// Whether we know for whom it is, and may act for them.
+pub(super) fn identity(
+    view: &View<'_>,
+    source: &SourceRules<'_>,
+    trail: &mut Trail,
+) -> Option<Reason> {
+    let Some(person) = view.patient else {
+        return trail.check("person", Some(Reason::NoPatient), || "not found".to_owned());
+    };
+    trail.check("person", None, || "found".to_owned());
+    let (died, labelled) = (patient::deceased(person), restricted(view, source));
+    // What replaced it was not found: nobody can tell whose record this is.
+    let replaced = patient::is_replaced(person);
+    let yes_no = |said: bool| (if said { "yes" } else { "no" }).to_owned();
+    trail
+        .check("died", died.then_some(Reason::Died), || yes_no(died))
+        .or_else(|| {
+            let ends = labelled.then_some(Reason::Restricted);
+            trail.check("restricted", ends, || yes_no(labelled))
+        })
+        .or_else(|| {
+            let ends = replaced.then_some(Reason::IdentityChanged);
+            trail.check("replaced", ends, || yes_no(replaced))
+        })
+        .or_else(|| number_and_name(view, person, source, trail))
+}
+
+fn number_and_name(
+    view: &View<'_>,
+    person: &Json<'_>,
+    source: &SourceRules<'_>,
+    trail: &mut Trail,
+) -> Option<Reason> {
+    let numbers = patient::nhs_number_texts(person);
+    let number = match numbers.as_slice() {
+        [only] => NhsNumber::parse(only).ok(),
+        _ => None,
+    };
+    let verified = patient::verification_status(person).is_none_or(|status| status == "01");
+    let saw = || masked::numbers(person, number.is_some());
+    let Some(number) = number.as_ref().filter(|_| verified) else {
+        return trail.check("nhs-number", Some(Reason::NhsNumber), saw);
+    };
+    trail.check("nhs-number", None, saw);
+    let named_otherwise = service_request::subject_identifier(view.request)
+        .filter(|(system, _)| system.is_some_and(|system| system == patient::NHS_NUMBER_SYSTEM))
+        .is_some_and(|(_, value)| NhsNumber::parse(value).as_ref() != Ok(number));
+    let test = source.hold_test_people && number.synthetic();
+    let name = patient::name(person, view.today);
+    let nameless = name.is_none_or(|name| name.full().is_empty());
+    trail
+        .check(
+            "same-number",
+            named_otherwise.then_some(Reason::NhsNumber),
+            || {
+                (if named_otherwise {
+                    "the request names another number"
+                } else {
+                    "the request names no other number"
+                })
+                .to_owned()
+            },
+        )
+        .or_else(|| {
+            trail.check("test-person", test.then_some(Reason::TestPerson), || {
+                (if test { "a test number" } else { "no" }).to_owned()
+            })
+        })
+        .or_else(|| {
+            trail.check("name", nameless.then_some(Reason::NoName), || {
+                (if nameless { "none" } else { "there is one" }).to_owned()
+            })
+        })
+}
