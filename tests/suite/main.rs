@@ -43,6 +43,7 @@ mod view;
 mod watch;
 mod watch_down;
 mod watch_onward;
+mod watch_outage;
 mod watch_table;
 mod watch_world;
 mod wave2;

@@ -27,11 +27,20 @@ pub(crate) trait StoredReferrals: Send + Sync {
     fn place(&self, place: usize) -> Place;
 }
 
-/// The referrals of a chunk: fetched already, or still to be read from a folder.
+/// How fetched referrals were come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// On pages of a search or in an export: they may be older than what another page said.
+    FromPages,
+    /// Read by id in this run: what they say is so now, even if an earlier version said the same.
+    ReadById,
+    /// As we have them, since nobody could read them in this run: only what the day alone changes is looked at.
+    AsKept,
+}
+
+/// The referrals of a chunk: fetched already, or still to be read from where they lie.
 pub(crate) enum Load {
-    FromPages(Vec<Referral>),
-    /// Read by id in this run: what it says is so now, even if an earlier version said the same.
-    ReadById(Vec<Referral>),
+    Fetched(Origin, Vec<Referral>),
     InFolder(Arc<dyn StoredReferrals>, Vec<usize>),
 }
 
@@ -39,7 +48,7 @@ impl Load {
     /// How many referrals it is.
     pub(crate) fn len(&self) -> usize {
         match self {
-            Self::FromPages(referrals) | Self::ReadById(referrals) => referrals.len(),
+            Self::Fetched(_, referrals) => referrals.len(),
             Self::InFolder(_, places) => places.len(),
         }
     }
@@ -47,11 +56,9 @@ impl Load {
     /// One referral of it alone.
     pub(crate) fn one(&self, number: usize) -> Self {
         match self {
-            Self::FromPages(referrals) => {
-                Self::FromPages(referrals.get(number).cloned().into_iter().collect())
-            }
-            Self::ReadById(referrals) => {
-                Self::ReadById(referrals.get(number).cloned().into_iter().collect())
+            Self::Fetched(origin, referrals) => {
+                let one = referrals.get(number).cloned();
+                Self::Fetched(*origin, one.into_iter().collect())
             }
             Self::InFolder(folder, places) => {
                 let place = places.get(number).copied();
@@ -63,10 +70,8 @@ impl Load {
     /// Where a referral of the chunk came from.
     pub(crate) fn place(&self, env: &Env, source: usize, number: usize) -> Place {
         match self {
-            Self::FromPages(_) | Self::ReadById(_) => {
-                Place::detail(format!("source {}", env.sources[source].config.id))
-                    .and("one ServiceRequest")
-            }
+            Self::Fetched(..) => Place::detail(format!("source {}", env.sources[source].config.id))
+                .and("one ServiceRequest"),
             Self::InFolder(folder, places) => places
                 .get(number)
                 .map_or_else(Place::default, |place| folder.place(*place)),
@@ -80,13 +85,9 @@ impl Load {
             return vec![self];
         }
         match self {
-            Self::FromPages(referrals) => referrals
+            Self::Fetched(origin, referrals) => referrals
                 .chunks(max)
-                .map(|chunk| Self::FromPages(chunk.to_vec()))
-                .collect(),
-            Self::ReadById(referrals) => referrals
-                .chunks(max)
-                .map(|chunk| Self::ReadById(chunk.to_vec()))
+                .map(|chunk| Self::Fetched(origin, chunk.to_vec()))
                 .collect(),
             Self::InFolder(folder, places) => places
                 .chunks(max)
@@ -95,14 +96,19 @@ impl Load {
         }
     }
 
-    /// Whether what it holds is what the source says today; a page of a search may be older than what another one said.
+    /// Whether what it holds is what the source says today.
     pub(crate) fn newest(&self) -> bool {
-        !matches!(self, Self::FromPages(_))
+        !matches!(self, Self::Fetched(Origin::FromPages, _))
+    }
+
+    /// Whether the source was read for it in this run.
+    pub(crate) fn was_read(&self) -> bool {
+        !matches!(self, Self::Fetched(Origin::AsKept, _))
     }
 
     pub(crate) fn requests(&self) -> std::io::Result<Vec<Bytes>> {
         match self {
-            Self::FromPages(referrals) | Self::ReadById(referrals) => Ok(referrals
+            Self::Fetched(_, referrals) => Ok(referrals
                 .iter()
                 .map(|referral| Arc::clone(&referral.request))
                 .collect()),
@@ -119,7 +125,7 @@ impl Load {
         parsed: &[Option<Json<'_>>],
     ) -> std::io::Result<Cow<'l, [Referral]>> {
         match self {
-            Self::FromPages(referrals) | Self::ReadById(referrals) => Ok(Cow::Borrowed(referrals)),
+            Self::Fetched(_, referrals) => Ok(Cow::Borrowed(referrals)),
             Self::InFolder(folder, _) => requests
                 .iter()
                 .zip(parsed)

@@ -97,6 +97,7 @@ impl<'e> GroupWriter<'e> {
         let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.problems.len());
         self.problems
             .extend(prepared.problems.into_iter().take(free));
+        let read = prepared.load.was_read();
         for (number, item) in prepared.items.into_iter().enumerate() {
             if self.collides(&item) {
                 self.deferred.push(prepared.load.one(number));
@@ -105,7 +106,7 @@ impl<'e> GroupWriter<'e> {
             self.note(&item);
             match item {
                 Item::Repeated(request) => {
-                    self.env.readings.note(self.source, request);
+                    self.note_read(read, request);
                     self.count(
                         Stage::Pull,
                         Disposition::Repeated,
@@ -123,8 +124,8 @@ impl<'e> GroupWriter<'e> {
                     self.count(Stage::Pull, Disposition::Accepted, None);
                     self.count(Stage::Select, Disposition::Rejected, Some(Reason::NotOurs));
                 }
-                Item::New(new) => self.first_seen(*new).await?,
-                Item::Changed(changed) => self.changed(*changed).await?,
+                Item::New(new) => self.first_seen(*new, read).await?,
+                Item::Changed(changed) => self.changed(*changed, read).await?,
             }
         }
         self.grow_older();
@@ -152,6 +153,13 @@ impl<'e> GroupWriter<'e> {
                 self.seen
                     .note(changed.sealed.raws.iter().filter_map(|raw| raw.lookup));
             }
+        }
+    }
+
+    /// A referral was read with its records: its questions about that are answered.
+    fn note_read(&self, read: bool, request: Option<i64>) {
+        if read {
+            self.env.readings.note(self.source, request);
         }
     }
 
@@ -224,7 +232,7 @@ impl<'e> GroupWriter<'e> {
         }
     }
 
-    async fn first_seen(&mut self, new: NewReferral) -> anyhow::Result<()> {
+    async fn first_seen(&mut self, new: NewReferral, read: bool) -> anyhow::Result<()> {
         self.news += 1;
         self.count(Stage::Pull, Disposition::Accepted, None);
         let outcome = self.unclaimed(new.outcome, new.person.anywhere);
@@ -233,7 +241,7 @@ impl<'e> GroupWriter<'e> {
         let ids = self.place_shared(new.sealed.shared, new.sealed.ids).await?;
         self.batch.keys.extend(new.person.new);
         self.batch.raws.extend(new.sealed.raws);
-        self.env.readings.note(self.source, Some(ids.request));
+        self.note_read(read, Some(ids.request));
         let after = standing(self.env, outcome, new.person.id, ids);
         self.open_leg(
             new.id,
@@ -284,24 +292,24 @@ impl<'e> GroupWriter<'e> {
         ));
     }
 
-    async fn changed(&mut self, mut changed: Changed) -> anyhow::Result<()> {
+    async fn changed(&mut self, mut changed: Changed, read: bool) -> anyhow::Result<()> {
         self.changes += 1;
         self.count(Stage::Pull, Disposition::Accepted, None);
         let onward = std::mem::take(&mut changed.onward);
-        self.moved(changed).await?;
+        self.moved(changed, read).await?;
         for further in onward {
-            self.moved(further).await?;
+            self.moved(further, read).await?;
         }
         Ok(())
     }
 
-    async fn moved(&mut self, changed: Changed) -> anyhow::Result<()> {
+    async fn moved(&mut self, changed: Changed, read: bool) -> anyhow::Result<()> {
         let ids = self
             .place_shared(changed.sealed.shared, changed.sealed.ids)
             .await?;
         self.batch.keys.extend(changed.person.new);
         self.batch.raws.extend(changed.sealed.raws);
-        self.env.readings.note(self.source, Some(ids.request));
+        self.note_read(read, Some(ids.request));
         let mut after = Standing {
             raws: ids,
             ..changed.after

@@ -17,7 +17,7 @@ use read::{Again, Reader};
 
 use super::gp_client;
 use super::ingest::intake::Line;
-use super::ingest::load::Load;
+use super::ingest::load::{Load, Origin};
 use super::referral::Referral;
 use super::run::{Env, Only, StageOutcome, Totals};
 use super::sealed_inputs;
@@ -245,24 +245,29 @@ async fn again(
         Some(reader) => reader.again(&kept).await,
         None => kept.iter().map(|_| Again::Unread).collect(),
     };
-    let mut referrals = Vec::with_capacity(kept.len());
+    let (mut read, mut as_kept) = (Vec::with_capacity(kept.len()), Vec::new());
     for ((legs, old), found) in groups.into_iter().zip(kept).zip(found) {
         match found {
             Again::Read(referral) => {
                 watched.read.extend(legs.iter().map(|leg| leg.id));
-                referrals.push(*referral);
+                read.push(*referral);
             }
             Again::Gone => watched.gone.extend(legs),
             Again::Unread => {
                 // What is known already still stands, and its consent may run out today.
                 if legs.iter().any(|leg| rests_on_consent(env, leg)) {
-                    referrals.push(old);
+                    as_kept.push(old);
                 }
                 watched.unread.extend(legs);
             }
         }
     }
-    line.hand(Load::ReadById(referrals)).await
+    for (origin, referrals) in [(Origin::ReadById, read), (Origin::AsKept, as_kept)] {
+        if !referrals.is_empty() {
+            line.hand(Load::Fetched(origin, referrals)).await?;
+        }
+    }
+    Ok(())
 }
 
 fn rests_on_consent(env: &Env, leg: &Leg) -> bool {

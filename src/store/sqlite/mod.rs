@@ -22,6 +22,9 @@ use super::StoreError;
 /// Newest schema this program knows.
 const SCHEMA: i64 = 1;
 
+/// Connections that read at once.
+const READERS: u32 = 3;
+
 /// A store in one file, for one machine.
 pub(crate) struct SqliteStore {
     writer: SqlitePool,
@@ -55,14 +58,12 @@ impl SqliteStore {
             .pragma("cache_size", "-2048")
             .pragma("query_only", "ON");
         let doing = "opening";
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
+        let writer = pool(1)
             .connect_with(writing)
             .await
             .map_err(|error| engine(doing, &error))?;
         migrate(&writer).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(3)
+        let readers = pool(READERS)
             .connect_with(reading)
             .await
             .map_err(|error| engine(doing, &error))?;
@@ -74,6 +75,19 @@ impl SqliteStore {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// A pool without a maintenance task.
+///
+/// sqlx 0.9.0 counts an idle connection after it has published it. Its maintenance task reads the counter in between, finds
+/// it below zero, and loops 2^64 times: the runtime then never ends (sqlx issue 3645, repaired by pull request 4289, which
+/// is in no release). The task exists only where connections end by age or idleness, or where some are kept ready.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .min_connections(0)
+        .idle_timeout(None)
+        .max_lifetime(None)
 }
 
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
@@ -127,5 +141,25 @@ fn engine(doing: &'static str, error: &sqlx::Error) -> StoreError {
         doing,
         kind,
         transient,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn no_pool_has_a_maintenance_task() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("kith.db"))
+            .await
+            .unwrap();
+        for pool in [&store.writer, &store.readers] {
+            let options = pool.options();
+            assert_eq!(options.get_idle_timeout(), None);
+            assert_eq!(options.get_max_lifetime(), None);
+            assert_eq!(options.get_min_connections(), 0);
+        }
+        store.close().await;
     }
 }

@@ -32,7 +32,7 @@ use crate::domain::{Instant, limits};
 use crate::fhir::bulk::{Patience, StatusUrl};
 use crate::fhir::client::Client;
 use crate::pipeline::gp_client;
-use crate::pipeline::ingest::load::Load;
+use crate::pipeline::ingest::load::{Load, Origin};
 use crate::pipeline::ingest::queue::{Step, Steps};
 use crate::pipeline::referral::Bytes;
 use crate::pipeline::run::Env;
@@ -179,7 +179,10 @@ impl<'c> BulkPull<'c> {
         self.evidence.read_singly += aside.read_singly;
         match shelf.failure() {
             Some(error) => Err(own(error)),
-            None => Ok(Some(Step::Load(Load::FromPages(referrals)))),
+            None => Ok(Some(Step::Load(Load::Fetched(
+                Origin::FromPages,
+                referrals,
+            )))),
         }
     }
 
@@ -239,7 +242,8 @@ impl<'c> BulkPull<'c> {
         referrals.retain(|referral| referral.patient.is_some());
         self.evidence.read_singly += counted.read_singly;
         self.evidence.still_unresolved = (all - referrals.len()) as u64;
-        Ok((!referrals.is_empty()).then_some(Step::Load(Load::FromPages(referrals))))
+        Ok((!referrals.is_empty())
+            .then_some(Step::Load(Load::Fetched(Origin::FromPages, referrals))))
     }
 
     /// Tells the server that its files are no longer wanted, if all of them were read.

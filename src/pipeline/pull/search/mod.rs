@@ -36,7 +36,7 @@ use crate::fhir::bundle::{Mode, content};
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::search::{Ending, Page, Parameters};
-use crate::pipeline::ingest::load::Load;
+use crate::pipeline::ingest::load::{Load, Origin};
 use crate::pipeline::ingest::queue::{Step, Steps};
 use crate::pipeline::referral::{Bytes, Referral};
 use crate::pipeline::select::SNOMED;
@@ -484,7 +484,7 @@ impl Steps for SearchPull<'_> {
             self.begin().await?;
             let found = self.look_again().await?;
             if !found.is_empty() {
-                return Ok(Some(Step::Load(Load::FromPages(found))));
+                return Ok(Some(Step::Load(Load::Fetched(Origin::FromPages, found))));
             }
         }
         loop {
@@ -500,7 +500,12 @@ impl Steps for SearchPull<'_> {
             match self.page(window).await {
                 Ok(Some(page)) => match self.take(&page, window).await {
                     Ok(referrals) if referrals.is_empty() => {}
-                    Ok(referrals) => return Ok(Some(Step::Load(Load::FromPages(referrals)))),
+                    Ok(referrals) => {
+                        return Ok(Some(Step::Load(Load::Fetched(
+                            Origin::FromPages,
+                            referrals,
+                        ))));
+                    }
                     Err(_) if self.phase == Phase::Sweep => self.fail_phase(),
                     Err(error) => return Err(error),
                 },

@@ -132,10 +132,10 @@ impl Pulled {
         let mut pulled = Pulled::default();
         loop {
             match pull.next().await {
-                Ok(Some(Step::Load(Load::FromPages(referrals)))) => {
+                Ok(Some(Step::Load(Load::Fetched(Origin::FromPages, referrals)))) => {
                     pulled.referrals.extend(referrals)
                 }
-                Ok(Some(Step::Load(Load::ReadById(_) | Load::InFolder(..)))) => {
+                Ok(Some(Step::Load(Load::InFolder(..)))) => {
                     unreachable!("a search has no places")
                 }
                 Ok(Some(Step::Sweep | Step::Gone(_))) => {
