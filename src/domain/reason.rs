@@ -87,87 +87,81 @@ pub(crate) enum Reason {
     NotApproved,
 }
 
-/// Number in the store and code of each reason; never reused, never renumbered.
-const TABLE: [(Reason, i64, &str); 78] = [
-    (Reason::NotOurs, 1, "not-ours"),
-    (Reason::ClosedAtSource, 2, "closed-at-source"),
-    (Reason::DeclinedByPerson, 3, "declined-by-person"),
-    (Reason::DoNotPerform, 4, "do-not-perform"),
-    (Reason::NotAnOrder, 5, "not-an-order"),
-    (Reason::PausedByGp, 6, "paused-by-gp"),
-    (Reason::NoPatient, 7, "no-patient"),
-    (Reason::NhsNumber, 8, "nhs-number"),
-    (Reason::Died, 9, "died"),
-    (Reason::Restricted, 10, "restricted"),
-    (Reason::NoName, 11, "no-name"),
-    (Reason::UnknownModifier, 12, "unknown-modifier"),
-    (Reason::DoNotContact, 13, "do-not-contact"),
-    (Reason::NoDestination, 14, "no-destination"),
-    (Reason::UnknownPartner, 15, "unknown-partner"),
-    (Reason::Consent, 16, "consent"),
-    (Reason::Tie, 17, "tie"),
-    (Reason::NoService, 18, "no-service"),
-    (Reason::AlreadyOpen, 19, "already-open"),
-    (Reason::Urgent, 20, "urgent"),
-    (Reason::Capacity, 21, "capacity"),
-    (Reason::Criteria, 22, "criteria"),
-    (Reason::Area, 23, "area"),
-    (Reason::NoPostcode, 24, "no-postcode"),
-    (Reason::TestPerson, 25, "test-person"),
-    (Reason::Child, 26, "child"),
-    (Reason::Unencodable, 27, "unencodable"),
-    (Reason::Unmapped, 28, "unmapped"),
-    (Reason::TooLong, 29, "too-long"),
-    (Reason::RequiredMissing, 30, "required-missing"),
-    (Reason::AgreementExpired, 31, "agreement-expired"),
-    (Reason::Shadow, 32, "shadow"),
-    (Reason::SourceGone, 33, "source-gone"),
-    (Reason::Unreadable, 34, "unreadable"),
-    (Reason::AlreadyKnown, 35, "already-known"),
-    (Reason::SameFile, 36, "same-file"),
-    (Reason::NotOurPerson, 37, "not-our-person"),
-    (Reason::NotYourReference, 38, "not-your-reference"),
-    (Reason::IdentityMismatch, 39, "identity-mismatch"),
-    (Reason::Sorted, 40, "sorted"),
-    (Reason::TooEarly, 41, "too-early"),
-    (Reason::InFuture, 42, "in-future"),
-    (Reason::AfterClose, 43, "after-close"),
-    (Reason::NoDate, 44, "no-date"),
-    (Reason::BadDate, 45, "bad-date"),
-    (Reason::UnknownCode, 46, "unknown-code"),
-    (Reason::OutOfRange, 47, "out-of-range"),
-    (Reason::NoReference, 48, "no-reference"),
-    (Reason::Correction, 49, "correction"),
-    (Reason::FileUnread, 50, "file-unread"),
-    (Reason::BadReference, 51, "bad-reference"),
-    (Reason::StopOpen, 52, "stop-open"),
-    (Reason::AnswerLost, 53, "answer-lost"),
-    (Reason::Refused, 54, "refused"),
-    (Reason::Unreachable, 55, "unreachable"),
-    (Reason::NoPractice, 56, "no-practice"),
-    (Reason::CriteriaChanged, 57, "criteria-changed"),
-    (Reason::Erased, 58, "erased"),
-    (Reason::CancelledByReferrer, 59, "cancelled-by-referrer"),
-    (Reason::RejectedByOwner, 60, "rejected-by-owner"),
-    (Reason::PushOff, 61, "push-off"),
-    (Reason::ContactInstructions, 62, "contact-instructions"),
-    (Reason::ChangedAfterDelivery, 63, "changed-after-delivery"),
-    (Reason::StopCrossed, 64, "stop-crossed"),
-    (Reason::PartnerDisabled, 65, "partner-disabled"),
-    (Reason::OnwardConsent, 66, "onward-consent"),
-    (Reason::OnwardNotAllowed, 67, "onward-not-allowed"),
-    (Reason::IdentityChanged, 80, "identity-changed"),
-    (Reason::MovedPractice, 81, "moved-practice"),
-    (Reason::DuplicateEntry, 82, "duplicate-entry"),
-    (Reason::EnteredInError, 83, "entered-in-error"),
-    (Reason::Withdrawn, 84, "withdrawn"),
-    (Reason::Undone, 85, "undone"),
-    (Reason::ConsentWithdrawn, 86, "consent-withdrawn"),
-    (Reason::DeathRemoved, 87, "death-removed"),
-    (Reason::NotReRead, 88, "not-re-read"),
-    (Reason::Joined, 95, "joined"),
-    (Reason::NotApproved, 96, "not-approved"),
-];
+/// By what alone a hold of a leg that a link worker opened ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lifts {
+    /// A person must say so.
+    ByPerson,
+    /// The practice's record says otherwise by now.
+    WithRecord,
+    /// The rules, the partner or the day are others by now.
+    WithRules,
+}
+
+/// A reason's line in the one table: number in the store, code, and the classes that it belongs to.
+#[derive(Clone, Copy)]
+struct Line {
+    number: i64,
+    code: &'static str,
+    quiet: bool,
+    stops_at_once: bool,
+    lifts: Lifts,
+    after_consent: bool,
+    blocks_writes: bool,
+    assignable: bool,
+    stays_when_sent: bool,
+}
+
+impl Line {
+    const fn new(number: i64, code: &'static str) -> Self {
+        Self {
+            number,
+            code,
+            quiet: false,
+            stops_at_once: false,
+            lifts: Lifts::ByPerson,
+            after_consent: false,
+            blocks_writes: false,
+            assignable: false,
+            stays_when_sent: false,
+        }
+    }
+
+    const fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
+
+    const fn stops_at_once(mut self) -> Self {
+        self.stops_at_once = true;
+        self
+    }
+
+    const fn after_consent(mut self) -> Self {
+        self.after_consent = true;
+        self
+    }
+
+    const fn blocks_writes(mut self) -> Self {
+        self.blocks_writes = true;
+        self
+    }
+
+    const fn assignable(mut self) -> Self {
+        self.assignable = true;
+        self
+    }
+
+    const fn stays_when_sent(mut self) -> Self {
+        self.stays_when_sent = true;
+        self
+    }
+
+    const fn lifts(mut self, lifts: Lifts) -> Self {
+        self.lifts = lifts;
+        self
+    }
+}
 
 /// Who can settle a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -222,30 +216,226 @@ pub(crate) struct ReasonWords {
 }
 
 impl Reason {
+    /// Every reason, in the order of the enum.
+    pub(crate) const ALL: [Self; 78] = [
+        Self::NotOurs,
+        Self::ClosedAtSource,
+        Self::DeclinedByPerson,
+        Self::DoNotPerform,
+        Self::NotAnOrder,
+        Self::PausedByGp,
+        Self::NoPatient,
+        Self::NhsNumber,
+        Self::Died,
+        Self::Restricted,
+        Self::NoName,
+        Self::UnknownModifier,
+        Self::DoNotContact,
+        Self::NoDestination,
+        Self::UnknownPartner,
+        Self::Consent,
+        Self::Tie,
+        Self::NoService,
+        Self::AlreadyOpen,
+        Self::Urgent,
+        Self::Capacity,
+        Self::Criteria,
+        Self::Area,
+        Self::NoPostcode,
+        Self::TestPerson,
+        Self::Child,
+        Self::Unencodable,
+        Self::Unmapped,
+        Self::TooLong,
+        Self::RequiredMissing,
+        Self::AgreementExpired,
+        Self::Shadow,
+        Self::SourceGone,
+        Self::Unreadable,
+        Self::AlreadyKnown,
+        Self::SameFile,
+        Self::NotOurPerson,
+        Self::NotYourReference,
+        Self::IdentityMismatch,
+        Self::Sorted,
+        Self::TooEarly,
+        Self::InFuture,
+        Self::AfterClose,
+        Self::NoDate,
+        Self::BadDate,
+        Self::UnknownCode,
+        Self::OutOfRange,
+        Self::NoReference,
+        Self::Correction,
+        Self::FileUnread,
+        Self::BadReference,
+        Self::StopOpen,
+        Self::AnswerLost,
+        Self::Refused,
+        Self::Unreachable,
+        Self::NoPractice,
+        Self::CriteriaChanged,
+        Self::Erased,
+        Self::CancelledByReferrer,
+        Self::RejectedByOwner,
+        Self::PushOff,
+        Self::ContactInstructions,
+        Self::ChangedAfterDelivery,
+        Self::StopCrossed,
+        Self::PartnerDisabled,
+        Self::OnwardConsent,
+        Self::OnwardNotAllowed,
+        Self::IdentityChanged,
+        Self::MovedPractice,
+        Self::DuplicateEntry,
+        Self::EnteredInError,
+        Self::Withdrawn,
+        Self::Undone,
+        Self::ConsentWithdrawn,
+        Self::DeathRemoved,
+        Self::NotReRead,
+        Self::Joined,
+        Self::NotApproved,
+    ];
+
+    /// The reason's line; numbers are never reused, never renumbered.
+    fn line(self) -> Line {
+        match self {
+            Self::NotOurs => Line::new(1, "not-ours").quiet(),
+            Self::ClosedAtSource => Line::new(2, "closed-at-source").quiet(),
+            Self::DeclinedByPerson => Line::new(3, "declined-by-person").quiet(),
+            Self::DoNotPerform => Line::new(4, "do-not-perform").quiet().stops_at_once(),
+            Self::NotAnOrder => Line::new(5, "not-an-order").lifts(Lifts::WithRecord),
+            Self::PausedByGp => Line::new(6, "paused-by-gp").lifts(Lifts::WithRecord),
+            Self::NoPatient => Line::new(7, "no-patient")
+                .lifts(Lifts::WithRecord)
+                .blocks_writes(),
+            Self::NhsNumber => Line::new(8, "nhs-number")
+                .lifts(Lifts::WithRecord)
+                .blocks_writes(),
+            Self::Died => Line::new(9, "died").stops_at_once().blocks_writes(),
+            Self::Restricted => Line::new(10, "restricted")
+                .stops_at_once()
+                .lifts(Lifts::WithRecord)
+                .blocks_writes(),
+            Self::NoName => Line::new(11, "no-name"),
+            Self::UnknownModifier => Line::new(12, "unknown-modifier").lifts(Lifts::WithRecord),
+            Self::DoNotContact => Line::new(13, "do-not-contact")
+                .stops_at_once()
+                .lifts(Lifts::WithRecord),
+            Self::NoDestination => Line::new(14, "no-destination").assignable(),
+            Self::UnknownPartner => Line::new(15, "unknown-partner").assignable(),
+            Self::Consent => Line::new(16, "consent"),
+            Self::Tie => Line::new(17, "tie").assignable(),
+            Self::NoService => Line::new(18, "no-service").assignable(),
+            Self::AlreadyOpen => Line::new(19, "already-open").after_consent(),
+            Self::Urgent => Line::new(20, "urgent").stays_when_sent(),
+            Self::Capacity => Line::new(21, "capacity")
+                .lifts(Lifts::WithRules)
+                .after_consent(),
+            Self::Criteria => Line::new(22, "criteria").lifts(Lifts::WithRules),
+            Self::Area => Line::new(23, "area").lifts(Lifts::WithRules),
+            Self::NoPostcode => Line::new(24, "no-postcode").lifts(Lifts::WithRules),
+            Self::TestPerson => Line::new(25, "test-person"),
+            Self::Child => Line::new(26, "child").lifts(Lifts::WithRules),
+            Self::Unencodable => Line::new(27, "unencodable")
+                .lifts(Lifts::WithRules)
+                .after_consent(),
+            Self::Unmapped => Line::new(28, "unmapped")
+                .lifts(Lifts::WithRules)
+                .after_consent(),
+            Self::TooLong => Line::new(29, "too-long")
+                .lifts(Lifts::WithRules)
+                .after_consent(),
+            Self::RequiredMissing => Line::new(30, "required-missing")
+                .lifts(Lifts::WithRules)
+                .after_consent(),
+            Self::AgreementExpired => Line::new(31, "agreement-expired")
+                .lifts(Lifts::WithRules)
+                .after_consent(),
+            Self::Shadow => Line::new(32, "shadow")
+                .quiet()
+                .lifts(Lifts::WithRules)
+                .after_consent(),
+            Self::SourceGone => Line::new(33, "source-gone")
+                .lifts(Lifts::WithRecord)
+                .blocks_writes(),
+            Self::Unreadable => Line::new(34, "unreadable"),
+            Self::AlreadyKnown => Line::new(35, "already-known"),
+            Self::SameFile => Line::new(36, "same-file"),
+            Self::NotOurPerson => Line::new(37, "not-our-person"),
+            Self::NotYourReference => Line::new(38, "not-your-reference"),
+            Self::IdentityMismatch => Line::new(39, "identity-mismatch"),
+            Self::Sorted => Line::new(40, "sorted"),
+            Self::TooEarly => Line::new(41, "too-early"),
+            Self::InFuture => Line::new(42, "in-future"),
+            Self::AfterClose => Line::new(43, "after-close"),
+            Self::NoDate => Line::new(44, "no-date"),
+            Self::BadDate => Line::new(45, "bad-date"),
+            Self::UnknownCode => Line::new(46, "unknown-code"),
+            Self::OutOfRange => Line::new(47, "out-of-range"),
+            Self::NoReference => Line::new(48, "no-reference"),
+            Self::Correction => Line::new(49, "correction"),
+            Self::FileUnread => Line::new(50, "file-unread"),
+            Self::BadReference => Line::new(51, "bad-reference"),
+            Self::StopOpen => Line::new(52, "stop-open"),
+            Self::AnswerLost => Line::new(53, "answer-lost"),
+            Self::Refused => Line::new(54, "refused"),
+            Self::Unreachable => Line::new(55, "unreachable"),
+            Self::NoPractice => Line::new(56, "no-practice"),
+            Self::CriteriaChanged => Line::new(57, "criteria-changed"),
+            Self::Erased => Line::new(58, "erased"),
+            Self::CancelledByReferrer => Line::new(59, "cancelled-by-referrer"),
+            Self::RejectedByOwner => Line::new(60, "rejected-by-owner"),
+            Self::PushOff => Line::new(61, "push-off"),
+            Self::ContactInstructions => Line::new(62, "contact-instructions").after_consent(),
+            Self::ChangedAfterDelivery => Line::new(63, "changed-after-delivery"),
+            Self::StopCrossed => Line::new(64, "stop-crossed"),
+            Self::PartnerDisabled => Line::new(65, "partner-disabled").lifts(Lifts::WithRules),
+            Self::OnwardConsent => Line::new(66, "onward-consent"),
+            Self::OnwardNotAllowed => Line::new(67, "onward-not-allowed"),
+            Self::IdentityChanged => Line::new(80, "identity-changed")
+                .lifts(Lifts::WithRecord)
+                .blocks_writes(),
+            Self::MovedPractice => Line::new(81, "moved-practice").blocks_writes(),
+            Self::DuplicateEntry => Line::new(82, "duplicate-entry"),
+            Self::EnteredInError => Line::new(83, "entered-in-error"),
+            Self::Withdrawn => Line::new(84, "withdrawn"),
+            Self::Undone => Line::new(85, "undone"),
+            Self::ConsentWithdrawn => Line::new(86, "consent-withdrawn")
+                .stops_at_once()
+                .blocks_writes(),
+            Self::DeathRemoved => Line::new(87, "death-removed")
+                .blocks_writes()
+                .stays_when_sent(),
+            Self::NotReRead => Line::new(88, "not-re-read").blocks_writes(),
+            Self::Joined => Line::new(95, "joined"),
+            Self::NotApproved => Line::new(96, "not-approved")
+                .lifts(Lifts::WithRules)
+                .after_consent(),
+        }
+    }
+
     /// The code in files, JSON and reports.
     pub(crate) fn code(self) -> &'static str {
-        TABLE
-            .iter()
-            .find(|row| row.0 == self)
-            .map_or("", |row| row.2)
+        self.line().code
     }
 
     /// Number in the store.
     pub(crate) fn number(self) -> i64 {
-        TABLE
-            .iter()
-            .find(|row| row.0 == self)
-            .map_or(0, |row| row.1)
+        self.line().number
     }
 
     /// The reason with this number.
     pub(crate) fn from_number(number: i64) -> Option<Self> {
-        TABLE.iter().find(|row| row.1 == number).map(|row| row.0)
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.number() == number)
     }
 
     /// The reason with this code.
     pub(crate) fn from_code(code: &str) -> Option<Self> {
-        TABLE.iter().find(|row| row.2 == code).map(|row| row.0)
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
     }
 
     /// Who must act.
@@ -270,26 +460,37 @@ impl Reason {
 
     /// Whether the reason leaves nobody anything to do (`run --once` then still exits 0).
     pub(crate) fn quiet(self) -> bool {
-        matches!(
-            self,
-            Self::NotOurs
-                | Self::ClosedAtSource
-                | Self::DeclinedByPerson
-                | Self::DoNotPerform
-                | Self::Shadow
-        )
+        self.line().quiet
     }
 
     /// Whether a stop for it leaves in the same run, whatever the schedules say (`safety.md` §3, §6).
     pub(crate) fn stops_at_once(self) -> bool {
-        matches!(
-            self,
-            Self::Died
-                | Self::Restricted
-                | Self::ConsentWithdrawn
-                | Self::DoNotContact
-                | Self::DoNotPerform
-        )
+        self.line().stops_at_once
+    }
+
+    /// By what a hold for it ends without a person, for a leg that a link worker opened.
+    pub(crate) fn lifts(self) -> Lifts {
+        self.line().lifts
+    }
+
+    /// Whether it is looked at only when consent has been found: a leg that waits for it had the person's agreement.
+    pub(crate) fn after_consent(self) -> bool {
+        self.line().after_consent
+    }
+
+    /// Whether writes to the GP record wait for it (`safety.md` §6, column *writes to the GP record*).
+    pub(crate) fn blocks_writes(self) -> bool {
+        self.line().blocks_writes
+    }
+
+    /// Whether its owner may settle it by naming the partner.
+    pub(crate) fn assignable(self) -> bool {
+        self.line().assignable
+    }
+
+    /// Whether a question about it, asked after sending, stays until a person has looked, whatever the record says later.
+    pub(crate) fn stays_when_sent(self) -> bool {
+        self.line().stays_when_sent
     }
 
     fn words(self) -> Option<&'static ReasonWords> {
@@ -338,12 +539,19 @@ mod tests {
 
     #[test]
     fn every_reason_has_a_line_with_words() {
-        for (reason, number, code) in TABLE {
+        for (place, reason) in Reason::ALL.into_iter().enumerate() {
+            let code = reason.code();
+            assert_eq!(reason as usize, place, "{code} is not at its place");
             assert!(reason.words().is_some(), "{code} is not in reasons.toml");
             assert!(!reason.practice_words().is_empty(), "{code} has no words");
-            assert_eq!(Reason::from_number(number), Some(reason));
+            assert_eq!(Reason::from_number(reason.number()), Some(reason));
             assert_eq!(Reason::from_code(code), Some(reason));
         }
+        assert_eq!(
+            Reason::NotApproved as usize + 1,
+            Reason::ALL.len(),
+            "one is in no list"
+        );
     }
 
     #[test]

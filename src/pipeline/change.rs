@@ -15,7 +15,7 @@ use crate::partner::{Partner, View};
 use crate::pipeline::decide::ReferralOutcome;
 use crate::pipeline::referral::{Referral, ReferralTrees};
 use crate::pipeline::run::Env;
-use crate::pipeline::select::{NamedPerformer, named_place};
+use crate::pipeline::select::{NamedPerformer, Safety, named_place};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{Leg, RawIds, Standing};
 
@@ -137,6 +137,12 @@ impl<'c> Case<'c> {
             .map_or(&env.rules, |place| env.approved(place).0);
         let setting = env.setting(&env.sources[self.source].config, rules, env.today());
         trees.view(setting, map::facts(self.reference, Action::New, "", 0))
+    }
+
+    /// What these records say of the person's safety.
+    fn safety(&self, trees: &ReferralTrees<'_>) -> Safety {
+        let labels = &self.env.sources[self.source].config.restricted_labels;
+        Safety::of(trees.patient(), &trees.request, labels)
     }
 
     /// Whether a link worker opened the leg: then it keeps its partner, whatever the request itself asks for.

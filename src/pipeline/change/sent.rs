@@ -115,7 +115,7 @@ fn asks(case: &Case<'_>, found: &Review, before: Option<&Review>) -> Vec<Ask> {
             asks.push(Ask { reason, new: true });
         }
     };
-    let dead = |trees: &ReferralTrees<'_>| trees.patient().is_some_and(patient::deceased);
+    let dead = |trees| case.safety(trees).died;
     if dead(old) && !dead(case.trees) {
         ask(Reason::DeathRemoved);
     }

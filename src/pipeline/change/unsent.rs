@@ -1,8 +1,8 @@
 //! A change before anything was sent: the leg is decided again, and nothing that was owed to the partner is left.
 
 use super::{Ask, Case, Settled};
+use crate::domain::reason::Lifts;
 use crate::domain::{LegState, Reason, Stage};
-use crate::fhir::patient;
 use crate::pipeline::decide::{ReferralOutcome, standing};
 use crate::pipeline::select::{PriorLegs, Trail, objection, review};
 use crate::store::rows::{RawIds, Standing};
@@ -30,11 +30,7 @@ pub(crate) fn settle(case: &Case<'_>, outcome: Option<ReferralOutcome>, person: 
             settled.after.partner = case.leg.now.partner;
         }
     }
-    let left = |trees: &crate::pipeline::referral::ReferralTrees<'_>| {
-        trees
-            .patient()
-            .is_some_and(|person| !patient::active(person))
-    };
+    let left = |trees| case.safety(trees).moved;
     if left(case.trees) && !settled.after.state.terminal() {
         settled.asks.push(Ask {
             reason: Reason::MovedPractice,
@@ -62,11 +58,11 @@ fn own(case: &Case<'_>, outcome: ReferralOutcome) -> ReferralOutcome {
             ReferralOutcome::Routed(place)
         }
         // Its owner named the partner: that answer stands, and the partner's criteria are looked at again.
-        ReferralOutcome::Held(
-            _,
-            Reason::Tie | Reason::NoService | Reason::NoDestination | Reason::UnknownPartner,
-            _,
-        ) if now.state == LegState::Routed && !super::sent::names_another(case) => {
+        ReferralOutcome::Held(_, reason, _)
+            if reason.assignable()
+                && now.state == LegState::Routed
+                && !super::sent::names_another(case) =>
+        {
             assigned(case).unwrap_or(outcome)
         }
         _ => outcome,
@@ -136,20 +132,7 @@ fn onward(case: &Case<'_>, outcome: ReferralOutcome) -> Option<ReferralOutcome> 
     {
         return held(reason);
     }
-    let lifted = matches!(
-        now.why,
-        Some(
-            Reason::PausedByGp
-                | Reason::NotAnOrder
-                | Reason::UnknownModifier
-                | Reason::Restricted
-                | Reason::DoNotContact
-                | Reason::IdentityChanged
-                | Reason::NhsNumber
-                | Reason::NoPatient
-                | Reason::SourceGone
-        )
-    );
+    let lifted = now.why.is_some_and(|why| why.lifts() == Lifts::WithRecord);
     if now.state != LegState::Held || !lifted {
         return None;
     }
@@ -166,20 +149,5 @@ fn waits_for_death(now: Standing) -> bool {
 
 /// Whether consent was found when it was decided: what is looked at after consent says so too.
 fn consented(now: Standing) -> bool {
-    now.state == LegState::Routed
-        || matches!(
-            now.why,
-            Some(
-                Reason::Capacity
-                    | Reason::AlreadyOpen
-                    | Reason::AgreementExpired
-                    | Reason::NotApproved
-                    | Reason::ContactInstructions
-                    | Reason::Shadow
-                    | Reason::TooLong
-                    | Reason::Unmapped
-                    | Reason::Unencodable
-                    | Reason::RequiredMissing
-            )
-        )
+    now.state == LegState::Routed || now.why.is_some_and(Reason::after_consent)
 }

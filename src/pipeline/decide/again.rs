@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{ReferralOutcome, judge, onward, rule_tail, standing};
+use crate::domain::reason::Lifts;
 use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
 use crate::json::{Arena, Json};
 use crate::pipeline::lookup_keys::persons_alike;
@@ -309,22 +310,7 @@ fn onward_again(
     said: Said,
 ) -> Option<ReferralOutcome> {
     let target = env.partner_at(leg.now.partner)?;
-    let by_itself = matches!(
-        leg.now.why?,
-        Reason::PartnerDisabled
-            | Reason::Criteria
-            | Reason::Area
-            | Reason::NoPostcode
-            | Reason::Child
-            | Reason::AgreementExpired
-            | Reason::NotApproved
-            | Reason::Shadow
-            | Reason::Capacity
-            | Reason::TooLong
-            | Reason::Unmapped
-            | Reason::Unencodable
-            | Reason::RequiredMissing
-    );
+    let by_itself = leg.now.why?.lifts() == Lifts::WithRules;
     let arena = Arena::default();
     let trees = referral.trees(&arena).ok()?;
     let config = &env.sources[source].config;
@@ -379,15 +365,11 @@ async fn decide(
         &|_, _| {},
         &mut Trail::silent(),
     );
-    let (
-        Some(place),
-        Some(ReferralOutcome::Held(
-            _,
-            Reason::Tie | Reason::NoService | Reason::NoDestination | Reason::UnknownPartner,
-            _,
-        )),
-    ) = (said.partner, outcome)
-    else {
+    let waits = |outcome| match outcome {
+        Some(ReferralOutcome::Held(_, reason, _)) => Reason::assignable(reason),
+        _ => false,
+    };
+    let Some(place) = said.partner.filter(|_| waits(outcome)) else {
         return Ok(outcome);
     };
     // The owner names the partner; its criteria, consent and share are checked as for a named performer.

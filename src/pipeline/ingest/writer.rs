@@ -391,7 +391,7 @@ impl<'e> GroupWriter<'e> {
             hold.return_id == 0
                 && hold.stage != Stage::Push.number()
                 && hold.reason != Reason::StopOpen
-                && !(sent && matches!(hold.reason, Reason::DeathRemoved | Reason::Urgent))
+                && !(sent && hold.reason.stays_when_sent())
         };
         let still = |hold: &HeldRow| wanted.iter().any(|(_, reason, _)| *reason == hold.reason);
         let ended = open.iter().filter(|hold| by_itself(hold) && !still(hold));

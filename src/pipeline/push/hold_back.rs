@@ -14,16 +14,6 @@ use crate::pipeline::{map, sealed_inputs};
 use crate::store::HeldQuery;
 use crate::store::rows::{HeldRow, Leg, PushRow};
 
-/// Open questions that writes wait for, whatever the record says meanwhile.
-const QUESTIONS: [Reason; 6] = [
-    Reason::SourceGone,
-    Reason::MovedPractice,
-    Reason::IdentityChanged,
-    Reason::DeathRemoved,
-    Reason::NhsNumber,
-    Reason::NoPatient,
-];
-
 /// Writes that may go, and those that wait, each with its reason.
 pub(crate) type Parted = (Vec<PushRow>, Vec<(PushRow, Reason)>);
 
@@ -68,21 +58,12 @@ async fn question(env: &Env, leg: &Leg) -> anyhow::Result<Option<Reason>> {
     };
     let open = env.store.held(query).await?;
     let asked = |hold: &&HeldRow| {
-        hold.return_id == 0
-            && hold.stage != Stage::Push.number()
-            && QUESTIONS.contains(&hold.reason)
+        hold.return_id == 0 && hold.stage != Stage::Push.number() && hold.reason.blocks_writes()
     };
     Ok(open.iter().find(asked).map(|hold| hold.reason))
 }
 
 /// What the record itself says against a write.
-const OF_RECORD: [Reason; 4] = [
-    Reason::NotReRead,
-    Reason::Died,
-    Reason::Restricted,
-    Reason::ConsentWithdrawn,
-];
-
 fn of_record(env: &Env, source: usize, leg: &Leg, referral: Option<&Referral>) -> Option<Reason> {
     if env.readings.waits(leg.now.person) {
         return Some(Reason::NotReRead);
@@ -97,14 +78,7 @@ fn of_record(env: &Env, source: usize, leg: &Leg, referral: Option<&Referral>) -
         map::facts(&reference, Action::New, "", 0),
     );
     let rules = env.source_rules(config);
-    // A leg without a look was opened by a link worker, on the person's own word.
-    let found = review(
-        &view,
-        trees.consent(),
-        &rules,
-        partner,
-        leg.lookup.is_none(),
-    );
-    let (_, reason) = found.stop?;
-    OF_RECORD.contains(&reason).then_some(reason)
+    // A leg without a look-up key was opened by a link worker, on the person's own word.
+    let onward = leg.lookup.is_none();
+    review(&view, trees.consent(), &rules, partner, onward).blocks_writes
 }

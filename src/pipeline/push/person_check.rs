@@ -10,7 +10,8 @@ use crate::domain::Reason;
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::{patient, service_request};
-use crate::json::{Arena, Json, items};
+use crate::json::{Arena, Json};
+use crate::pipeline::select::Safety;
 
 /// What a server has now of those that units are about.
 struct Now {
@@ -82,26 +83,11 @@ fn objection(
     if service_request::status(request) == Some("entered-in-error") {
         return Some(Reason::EnteredInError);
     }
-    if patient::deceased(person) {
-        return Some(Reason::Died);
-    }
-    let labels = patient::security_labels(person);
-    if labels
-        .iter()
-        .any(|(_, label)| restricted.iter().any(|known| known == label))
-    {
-        return Some(Reason::Restricted);
-    }
-    let replaced = items(person.get("link"))
-        .iter()
-        .any(|link| link.get("type").and_then(Json::as_str) == Some("replaced-by"));
-    if replaced || number.is_some_and(|number| patient::nhs_number_text(person) != Some(number)) {
-        return Some(Reason::IdentityChanged);
-    }
-    if person.get("active").and_then(Json::as_bool) == Some(false) {
-        return Some(Reason::MovedPractice);
-    }
-    None
+    let safety = Safety::of(Some(person), request, restricted);
+    safety.against_writing().or_else(|| {
+        let other = number.is_some_and(|number| patient::nhs_number_text(person) != Some(number));
+        other.then_some(Reason::IdentityChanged)
+    })
 }
 
 #[cfg(test)]
@@ -109,10 +95,14 @@ mod tests {
     use super::*;
 
     fn check(person: &str, status: &str, wanted: Option<Reason>) {
+        check_labelled(person, status, "", wanted);
+    }
+
+    fn check_labelled(person: &str, status: &str, label: &str, wanted: Option<Reason>) {
         let person = format!(
             r#"{{"resourceType":"Patient","identifier":[{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}}]{person}}}"#
         );
-        let request = format!(r#"{{"resourceType":"ServiceRequest","status":"{status}"}}"#);
+        let request = format!(r#"{{"resourceType":"ServiceRequest","status":"{status}"{label}}}"#);
         let (person, request) = (Json::of(&person), Json::of(&request));
         let restricted = ["R".to_owned()];
         let found = objection(&person, &request, Some("9990000018"), &restricted);
@@ -136,6 +126,17 @@ mod tests {
             Some(Reason::Restricted),
         );
         check(r#","active":false"#, "active", Some(Reason::MovedPractice));
+        check(
+            r#","active":"false""#,
+            "active",
+            Some(Reason::MovedPractice),
+        );
+        check_labelled(
+            "",
+            "active",
+            r#","meta":{"security":[{"code":"R"}]}"#,
+            Some(Reason::Restricted),
+        );
         check(
             r#","active":false,"link":[{"type":"replaced-by","other":{"reference":"Patient/2"}}]"#,
             "active",

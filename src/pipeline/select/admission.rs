@@ -5,7 +5,7 @@
 
 use super::masked;
 use super::masked::code;
-use super::{Decision, SNOMED, SourceRules, Trail};
+use super::{Decision, SNOMED, Safety, SourceRules, Trail};
 use crate::domain::{LegState, NhsNumber, Reason};
 use crate::fhir::{patient, service_request};
 use crate::json::Json;
@@ -137,16 +137,6 @@ pub(super) fn contact_forbidden(view: &View<'_>) -> bool {
         .any(|(_, code)| *code == CONTACT_PROHIBITED)
 }
 
-/// Whether the person's record or the request bears a label that this source holds back.
-pub(super) fn restricted(view: &View<'_>, source: &SourceRules<'_>) -> bool {
-    let of = |resource| patient::security_labels(resource);
-    let mut labels = view.patient.map(of).unwrap_or_default();
-    labels.extend(of(view.request));
-    labels
-        .iter()
-        .any(|(_, code)| source.restricted_labels.iter().any(|listed| listed == code))
-}
-
 /// Whether we know for whom it is, and may act for them.
 pub(super) fn identity(
     view: &View<'_>,
@@ -157,15 +147,19 @@ pub(super) fn identity(
         return trail.check("person", Some(Reason::NoPatient), || "not found".to_owned());
     };
     trail.check("person", None, || "found".to_owned());
-    let (died, labelled) = (patient::deceased(person), restricted(view, source));
-    // What replaced it was not found: nobody can tell whose record this is.
-    let replaced = patient::is_replaced(person);
+    // What replaced a record was not found: nobody can tell whose record this is.
+    let Safety {
+        died,
+        restricted,
+        replaced,
+        ..
+    } = Safety::of_view(view, source);
     let yes_no = |said: bool| (if said { "yes" } else { "no" }).to_owned();
     trail
         .check("died", died.then_some(Reason::Died), || yes_no(died))
         .or_else(|| {
-            let ends = labelled.then_some(Reason::Restricted);
-            trail.check("restricted", ends, || yes_no(labelled))
+            let ends = restricted.then_some(Reason::Restricted);
+            trail.check("restricted", ends, || yes_no(restricted))
         })
         .or_else(|| {
             let ends = replaced.then_some(Reason::IdentityChanged);

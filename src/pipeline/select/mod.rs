@@ -10,13 +10,15 @@ mod criteria;
 mod masked;
 mod review;
 mod routing;
+mod safety;
 mod trace;
 
-use admission::{at_the_source, contact_forbidden, identity, order, restricted};
+use admission::{at_the_source, contact_forbidden, identity, order};
 pub(crate) use admission::{preview, trigger};
 pub(crate) use criteria::{Holds, criteria};
-pub(crate) use review::{NamedPerformer, Review, consent_ended, named_place, review};
+pub(crate) use review::{NamedPerformer, Review, named_place, review};
 use routing::{destination, named};
+pub(crate) use safety::{Safety, consent_ended};
 pub(crate) use trace::{Step, Trail};
 
 use crate::domain::{LegState, Reason};

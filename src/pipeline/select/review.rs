@@ -3,15 +3,13 @@
 //! In: the referral as it is now, and the partner it was sent to. Out: whether to stop, whether to wait, and what to ask
 //! whom. Keeps: a stop is found whatever else is wrong, for it outruns everything.
 
-use super::consent::{covers, in_force};
 use super::{
-    Holds, SourceRules, contact_forbidden, criteria, named, restricted, trigger,
+    Holds, Safety, SourceRules, consent_ended, contact_forbidden, criteria, named, trigger,
     unheard_instructions,
 };
 use crate::domain::{LegState, NhsNumber, Reason};
 use crate::fhir::{patient, service_request};
 use crate::json::Json;
-use crate::partner::model::ConsentRule;
 use crate::partner::{Partner, TriggerKind, View};
 
 /// What a leg after sending calls for.
@@ -19,6 +17,8 @@ use crate::partner::{Partner, TriggerKind, View};
 pub(crate) struct Review {
     /// The partner must stop: the state on its word, and why.
     pub(crate) stop: Option<(LegState, Reason)>,
+    /// Why nothing may be written meanwhile; another reason than that of the stop where that one blocks no write.
+    pub(crate) blocks_writes: Option<Reason>,
     /// The partner must wait.
     pub(crate) pause: Option<Reason>,
     /// What its owners are asked; nothing goes to the partner for it.
@@ -37,8 +37,15 @@ pub(crate) fn review(
     let mut asks = questions(view, consent, source, partner, onward);
     // Who paused it at the practice knows; everything else that makes a partner wait is somebody's question.
     asks.extend(pause.filter(|reason| !matches!(reason, Reason::PausedByGp | Reason::Child)));
+    let stops = stops(view, consent, source, partner, onward);
+    let closing = if service_request::status(view.request) == Some("entered-in-error") {
+        LegState::EnteredInError
+    } else {
+        LegState::Cancelled
+    };
     Review {
-        stop: stop(view, consent, source, partner, onward),
+        stop: stops.first().map(|reason| (closing, *reason)),
+        blocks_writes: stops.into_iter().find(|reason| reason.blocks_writes()),
         pause,
         asks,
     }
@@ -62,61 +69,41 @@ pub(crate) fn named_place(view: &View<'_>, source: &SourceRules<'_>) -> NamedPer
     named(view, source).map_or(NamedPerformer::Stranger, NamedPerformer::Partner)
 }
 
-fn stop(
+/// Every reason to stop, the first of them first: what stops at once comes before what can wait, for the reason decides how
+/// fast the stop leaves.
+fn stops(
     view: &View<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     partner: &Partner,
     onward: bool,
-) -> Option<(LegState, Reason)> {
-    let in_error = service_request::status(view.request) == Some("entered-in-error");
-    let closing = if in_error {
-        LegState::EnteredInError
-    } else {
-        LegState::Cancelled
-    };
-    // What stops at once comes first: the reason decides how fast the stop leaves.
-    let reason = if view.patient.is_some_and(patient::deceased) {
-        Some(Reason::Died)
-    } else if restricted(view, source) {
-        Some(Reason::Restricted)
-    } else if contact_forbidden(view) {
-        Some(Reason::DoNotContact)
-    } else if consent_ended(view, consent, partner, onward) {
-        Some(Reason::ConsentWithdrawn)
-    } else if service_request::do_not_perform(view.request) {
-        Some(Reason::DoNotPerform)
-    } else {
-        match trigger(view, source) {
-            Some(TriggerKind::Declined) => Some(Reason::DeclinedByPerson),
-            // A recoded referral is none of ours any more: stopped like one that was revoked.
-            None => Some(Reason::CancelledByReferrer),
-            Some(TriggerKind::Referral) => {
-                let revoked = service_request::status(view.request) == Some("revoked");
-                (in_error || revoked).then_some(Reason::CancelledByReferrer)
-            }
-        }
-    };
-    reason.map(|reason| (closing, reason))
-}
-
-/// Whether the consent that the disclosure rested on is no more; for an onward leg that is the person's word in the
-/// return, which only a Consent that says no can take back.
-pub(crate) fn consent_ended(
-    view: &View<'_>,
-    consent: Option<&Json<'_>>,
-    partner: &Partner,
-    onward: bool,
-) -> bool {
-    match (partner.select.consent, onward) {
-        (ConsentRule::Implied, _) => false,
-        (ConsentRule::Required, true) => {
-            consent.is_some_and(|consent| !in_force(consent, view.today))
-        }
-        (ConsentRule::Required, false) => {
-            !consent.is_some_and(|consent| covers(consent, partner, view))
-        }
-    }
+) -> Vec<Reason> {
+    let safety = Safety::of_view(view, source);
+    let status = service_request::status(view.request);
+    let kind = trigger(view, source);
+    let cancelled = matches!(status, Some("entered-in-error" | "revoked"));
+    [
+        (safety.died, Reason::Died),
+        (safety.restricted, Reason::Restricted),
+        (contact_forbidden(view), Reason::DoNotContact),
+        (
+            consent_ended(view, consent, partner, onward),
+            Reason::ConsentWithdrawn,
+        ),
+        (
+            service_request::do_not_perform(view.request),
+            Reason::DoNotPerform,
+        ),
+        (
+            kind == Some(TriggerKind::Declined),
+            Reason::DeclinedByPerson,
+        ),
+        // A recoded referral is none of ours any more: stopped like one that was revoked.
+        (kind.is_none() || cancelled, Reason::CancelledByReferrer),
+    ]
+    .into_iter()
+    .filter_map(|(holds, reason)| holds.then_some(reason))
+    .collect()
 }
 
 fn pause(view: &View<'_>, source: &SourceRules<'_>, partner: &Partner) -> Option<Reason> {
@@ -156,10 +143,11 @@ fn questions(
     match view.patient {
         None => asks.push(Reason::NoPatient),
         Some(person) => {
-            if patient::is_replaced(person) {
+            let safety = Safety::of_view(view, source);
+            if safety.replaced {
                 asks.push(Reason::IdentityChanged);
             }
-            if !patient::active(person) {
+            if safety.moved {
                 asks.push(Reason::MovedPractice);
             }
             let numbers = patient::nhs_number_texts(person);

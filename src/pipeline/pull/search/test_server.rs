@@ -135,7 +135,7 @@ impl Pulled {
                 Ok(Some(Step::Load(Load::Fetched(Origin::FromPages, referrals)))) => {
                     pulled.referrals.extend(referrals)
                 }
-                Ok(Some(Step::Load(Load::InFolder(..)))) => {
+                Ok(Some(Step::Load(_))) => {
                     unreachable!("a search has no places")
                 }
                 Ok(Some(Step::Sweep | Step::Gone(_))) => {
