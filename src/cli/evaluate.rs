@@ -9,9 +9,8 @@ use std::io::{BufRead as _, Write as _};
 use serde_json::{Value, json};
 
 use super::DONE;
-use crate::domain::Clock as _;
 use crate::domain::clock::SystemClock;
-use crate::domain::limits;
+use crate::domain::{Clock as _, limits};
 use crate::fhirpath::{Context, Environment, Expression, Item};
 use crate::json::{Arena, Json};
 

@@ -7,9 +7,8 @@ use serde_json::json;
 
 use super::identify::Identify;
 use super::{DONE, Global, emit};
-use crate::actions::Actor;
 use crate::actions::hold::{self, Env, Settled, Verdict};
-use crate::actions::summary;
+use crate::actions::{Actor, summary};
 use crate::app::App;
 use crate::domain::{Instant, LegReference, Reason, Stage};
 

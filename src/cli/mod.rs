@@ -33,8 +33,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 
 use crate::app::{App, Options};
-use crate::diagnostics::Diagnostic;
-use crate::diagnostics::Refused;
+use crate::diagnostics::{Diagnostic, Refused};
 use crate::domain::clock::{FixedClock, SystemClock};
 use crate::domain::{Clock, Entropy, Instant};
 use crate::telemetry::{self, LogFormat};

@@ -4,18 +4,15 @@
 //! a key that this version would not act on is refused, never ignored.
 
 use super::catalogue::Catalogue;
-use super::layout;
 use super::model::{
     AgeYears, ConsentRule, Contact, Identifier, NoPostcode, Partner, PartnerKind, PartnerPush,
     Places, PostcodeArea, Select, Sends, Share, UrgentRule, Volume,
 };
 use super::onward::Onward;
-use super::placeholder;
-use super::returns;
 use super::sees::CRITERIA;
 use super::share::ShareCheck;
 use super::table::{At, SourceText, TableReader};
-use super::totality;
+use super::{layout, placeholder, returns, totality};
 use crate::diagnostics::{Code, Place, nearest};
 
 /// The longest partner id: it is part of folder and file names.

@@ -24,7 +24,7 @@ struct Reading<'r> {
     /// Column of each header, folded.
     columns: HashMap<String, usize>,
     today: Date,
-    /// By reference: what is known of the leg, `None` of a reference of nobody.
+    /// By reference: what is known of the leg, `None` of a reference that was never given out.
     legs: &'r Legs,
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn suppress(count: u64) -> Cell {
     }
 }
 
-/// Whole per cent of two shown counts, halves up; hidden if either is, `None` of nobody.
+/// Whole per cent of two shown counts, halves up; hidden if either is, `None` where there is no one.
 pub(crate) fn percent(part: Cell, whole: Cell) -> Option<Cell> {
     match (part, whole) {
         (_, Cell::Number(0)) => None,
@@ -70,7 +70,7 @@ pub(crate) fn percent(part: Cell, whole: Cell) -> Option<Cell> {
     }
 }
 
-/// Mean to one decimal, halves away from zero, hidden for one to seven people; `None` of nobody.
+/// Mean to one decimal, halves away from zero, hidden for one to seven people; `None` where there is no one.
 pub(crate) fn mean(sum: i128, people: u64) -> Option<Mean> {
     match people {
         0 => None,

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::input::{Input, Operations};
-use super::people::Outcomes;
+use super::people::{self, Outcomes};
 use super::suppress::{Cell, suppress};
-use super::{balance, books, legs, partners, people, waiting};
+use super::{balance, books, legs, partners, waiting};
 
 /// Where a row belongs: its place in the input, which orders the table, and the name that is printed.
 pub(crate) type Place = (usize, String);

@@ -128,7 +128,7 @@ pub(crate) fn count(cell: Cell) -> String {
     text
 }
 
-/// A mean to one decimal; `–` of nobody.
+/// A mean to one decimal; `–` where there is no one.
 pub(crate) fn mean(mean: Option<Mean>) -> String {
     match mean {
         None => "–".to_owned(),
@@ -146,7 +146,7 @@ pub(crate) fn change(change: Option<Mean>) -> String {
     }
 }
 
-/// Whole per cent; `–` of nobody.
+/// Whole per cent; `–` where there is no one.
 pub(crate) fn percent(percent: Option<Cell>) -> String {
     match percent {
         None => "–".to_owned(),

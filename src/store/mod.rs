@@ -100,7 +100,7 @@ pub(crate) trait Store: Send + Sync {
     /// One ledger row.
     fn ledger_at(&self, place: Place) -> Answer<'_, Option<LedgerRow>>;
     /// Lifts the time of every strand, so that nothing can be written behind a cut.
-    fn lift(&self, at: i64) -> Answer<'_, ()>;
+    fn raise_clock(&self, at: i64) -> Answer<'_, ()>;
     /// The time of the last row of any strand.
     fn last_at(&self) -> Answer<'_, i64>;
 
@@ -130,9 +130,9 @@ pub(crate) trait Store: Send + Sync {
     /// Legs after id `after`, at most `limit`.
     fn legs_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// Legs of a source that have not ended, after id `after`.
-    fn legs_open(&self, source: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
+    fn open_legs(&self, source: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// How many legs of each partner are open, held ones without a partner aside.
-    fn open_legs(&self) -> Answer<'_, Vec<(i64, i64)>>;
+    fn open_leg_counts(&self) -> Answer<'_, Vec<(i64, i64)>>;
     /// Legs by source, partner, state and reason of state: counts for status and report.
     fn leg_counts(&self) -> Answer<'_, Vec<rows::LegCount>>;
 

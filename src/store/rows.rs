@@ -364,7 +364,7 @@ pub(crate) struct PushRow {
     pub(crate) server_id: Option<Vec<u8>>,
 }
 
-/// A write as it comes to stand, and where it must still be found: who finds it elsewhere has lost it to another run.
+/// A write's next standing, and where it must still be found: who finds it elsewhere has lost it to another run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PushUpdate {
     pub(crate) row: PushRow,

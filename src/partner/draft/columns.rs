@@ -5,10 +5,9 @@
 
 use super::evidence::{by_look, fit};
 use super::heading::{Subject, heading};
-use super::neighbours;
-use super::series;
 use super::shape::{Shape, distinct};
 use super::words::{Likely, code_of};
+use super::{neighbours, series};
 use crate::domain::event::ATTENDANCE;
 use crate::partner::model::REPORTABLE;
 use crate::tabular::Table;

@@ -1,7 +1,7 @@
 //! The receipt of a return: the partner's own rows back, with what became of each, in plain English.
 //!
-//! Three levels: we have your file, we could read it, each row. Words are those of `safety.md` §14; a reference of nobody
-//! and one of another partner read alike.
+//! Three levels: we have your file, we could read it, each row. Words are those of `safety.md` §14; a reference that was never given
+//! out and one of another partner read alike.
 
 use serde_json::json;
 

@@ -27,7 +27,7 @@ pub(crate) struct ReturnRecord<'r> {
     pub(crate) table: &'r Table,
 }
 
-/// A leg that the file speaks of, as it comes to stand.
+/// A leg that the file speaks of, and its next standing.
 pub(crate) struct Touched {
     pub(crate) leg: Leg,
     pub(crate) key: HolderKey,

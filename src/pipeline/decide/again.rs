@@ -10,8 +10,7 @@ use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
 use crate::json::{Arena, Json};
 use crate::pipeline::lookup_keys::persons_alike;
 use crate::pipeline::referral::Referral;
-use crate::pipeline::run::Env;
-use crate::pipeline::run::{Only, StageOutcome};
+use crate::pipeline::run::{Env, Only, StageOutcome};
 use crate::pipeline::select::{PriorLegs, Trail, barred, objection, review};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::batch::LegSeed;
@@ -142,7 +141,7 @@ async fn take_back(
 
 /// Free places of partners that have a capacity.
 async fn places(env: &Env) -> anyhow::Result<HashMap<usize, i64>> {
-    let open: HashMap<i64, i64> = env.store.open_legs().await?.into_iter().collect();
+    let open: HashMap<i64, i64> = env.store.open_leg_counts().await?.into_iter().collect();
     let free = |(place, partner, at): (
         usize,
         &crate::partner::Partner,

@@ -9,12 +9,11 @@ mod eligible;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name, remake};
 use eligible::{Which, may_go, tells_action};
 use jiff::civil::Date;
 
-use super::run::{Env, PartnerEnv};
-use super::run::{Only, StageOutcome};
+use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name, remake};
+use super::run::{Env, Only, PartnerEnv, StageOutcome};
 use super::{map, sealed_inputs};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};

@@ -9,10 +9,9 @@ use super::deleted;
 use super::known::Seen;
 use super::load::Load;
 use super::worker::{IDS_A_REFERRAL, Prepared, prepare};
-use super::writer::GroupWriter;
+use super::writer::Writer;
 use crate::domain::limits;
-use crate::pipeline::run::Env;
-use crate::pipeline::run::Totals;
+use crate::pipeline::run::{Env, Totals};
 
 /// A chunk being prepared.
 pub(crate) type Chunk = tokio::task::JoinHandle<anyhow::Result<Prepared>>;
@@ -64,20 +63,20 @@ impl Starter<'_> {
 }
 
 /// Chunks under way on worker threads, taken in order.
-pub(crate) struct Line<'e> {
+pub(crate) struct Intake<'e> {
     pub(crate) starter: Starter<'e>,
     waiting: VecDeque<Chunk>,
-    pub(crate) writer: GroupWriter<'e>,
+    pub(crate) writer: Writer<'e>,
 }
 
-impl<'e> Line<'e> {
+impl<'e> Intake<'e> {
     pub(crate) async fn new(
         env: &'e Arc<Env>,
         source: usize,
         run: i64,
         turns: Arc<Semaphore>,
     ) -> anyhow::Result<Self> {
-        let writer = GroupWriter::new(env, source, run).await?;
+        let writer = Writer::new(env, source, run).await?;
         Ok(Self {
             starter: Starter {
                 env,

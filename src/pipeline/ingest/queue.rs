@@ -6,7 +6,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::intake::{Chunk, Line, Starter};
+use super::intake::{Chunk, Intake, Starter};
 use super::load::Load;
 
 /// What gives referrals, one step after the other.
@@ -42,12 +42,12 @@ enum Handed {
 
 /// Hands on what a source gives.
 pub(crate) async fn feed<S: Steps>(
-    line: &mut Line<'_>,
+    intake: &mut Intake<'_>,
     steps: &mut S,
 ) -> anyhow::Result<Fed<S::Error>> {
-    let starter = line.starter.clone();
+    let starter = intake.starter.clone();
     let (handing, handed) = mpsc::channel(starter.ahead());
-    let (read, written) = tokio::join!(read(starter, steps, handing), write(line, handed));
+    let (read, written) = tokio::join!(read(starter, steps, handing), write(intake, handed));
     let swept = written?;
     Ok((read?, swept))
 }
@@ -94,23 +94,23 @@ async fn settled(
 
 /// Takes what was read, in its order.
 async fn write(
-    line: &mut Line<'_>,
+    intake: &mut Intake<'_>,
     mut handed: mpsc::Receiver<Handed>,
 ) -> anyhow::Result<Option<(u64, u64)>> {
     let mut swept = None;
     while let Some(next) = handed.recv().await {
         let done = match next {
             Handed::Chunk(chunk) => {
-                line.take(chunk).await?;
+                intake.take(chunk).await?;
                 continue;
             }
             Handed::Sweep(done) => {
-                line.finish().await?;
-                swept = Some((line.writer.news, line.writer.changes));
+                intake.finish().await?;
+                swept = Some((intake.writer.news, intake.writer.changes));
                 done
             }
             Handed::Gone(ids, done) => {
-                line.gone(&ids).await?;
+                intake.gone(&ids).await?;
                 done
             }
         };

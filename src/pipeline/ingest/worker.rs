@@ -212,7 +212,7 @@ pub(crate) fn prepare(
             items.push(Item::Unreadable);
             continue;
         };
-        let one = One {
+        let one = ReferralCase {
             env,
             source,
             referral,
@@ -270,7 +270,7 @@ fn parse<'r>(
 }
 
 /// One referral with all that is known of it.
-struct One<'c, 'd> {
+struct ReferralCase<'c, 'd> {
     env: &'c Env,
     source: usize,
     referral: &'d Referral,
@@ -281,7 +281,7 @@ struct One<'c, 'd> {
     newest: bool,
 }
 
-impl One<'_, '_> {
+impl ReferralCase<'_, '_> {
     fn item(self, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Item {
         let raw = |lookup: &LookupKey| self.known.raws.get(lookup).copied();
         let request = raw(&self.lookups.request);

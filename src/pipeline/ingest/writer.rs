@@ -20,11 +20,11 @@ use crate::store::batch::{LegSeed, birth_tail, vouched_list};
 use crate::store::rows::{BookRow, HeldRow, RawIds, RawKind, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
 
-/// Chunks in somebody's hand, neither waiting nor taken: one being started, one being handed over, one being taken.
-const HANDS: usize = 4;
+/// Chunks between queues: one being started, one being handed over, one being taken.
+const BETWEEN_QUEUES: usize = 4;
 
 /// Writes what workers prepared.
-pub(crate) struct GroupWriter<'e> {
+pub(crate) struct Writer<'e> {
     env: &'e Env,
     source: usize,
     run: i64,
@@ -55,9 +55,9 @@ pub(crate) struct GroupWriter<'e> {
     pub(crate) changes: u64,
 }
 
-impl<'e> GroupWriter<'e> {
+impl<'e> Writer<'e> {
     pub(crate) async fn new(env: &'e Env, source: usize, run: i64) -> anyhow::Result<Self> {
-        let open: HashMap<i64, i64> = env.store.open_legs().await?.into_iter().collect();
+        let open: HashMap<i64, i64> = env.store.open_leg_counts().await?.into_iter().collect();
         let free = env
             .each_partner()
             .filter_map(|(place, partner, at)| {
@@ -81,7 +81,7 @@ impl<'e> GroupWriter<'e> {
             referrals: Recent::new(),
             routed: Recent::new(),
             aged: 0,
-            age: env.workers + limits::CHUNKS_AHEAD + limits::GROUP_CHUNKS + HANDS,
+            age: env.workers + limits::CHUNKS_AHEAD + limits::GROUP_CHUNKS + BETWEEN_QUEUES,
             free,
             seen: Arc::new(Seen::new(env.store.raws_after(0, 1).await?.is_empty())),
             deferred: Vec::new(),

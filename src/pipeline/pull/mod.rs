@@ -18,19 +18,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-
 use certificate::Evidence;
 use extracts::Extracts;
 use referral_source::{Ended, PullError, ReferralSource};
 use search::{Asked, SearchPull};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::gp_client;
-use super::ingest::intake::Line;
+use super::ingest::intake::Intake;
 use super::ingest::queue::feed;
-use super::run::Env;
-use super::run::{Only, StageOutcome};
+use super::run::{Env, Only, StageOutcome};
 use crate::config::{Pull, Reading};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Instant, Reason, Stage, limits};
@@ -174,11 +172,11 @@ impl Pulling<'_> {
         turns: Arc<Semaphore>,
     ) -> anyhow::Result<StageOutcome> {
         let mut outcome = StageOutcome::default();
-        let mut line = Line::new(self.env, self.source, self.run, turns).await?;
-        let (failure, swept) = feed(&mut line, &mut referrals).await?;
-        line.finish().await?;
-        outcome.add_totals(&line.writer.totals);
-        outcome.diagnostics.append(&mut line.writer.problems);
+        let mut intake = Intake::new(self.env, self.source, self.run, turns).await?;
+        let (failure, swept) = feed(&mut intake, &mut referrals).await?;
+        intake.finish().await?;
+        outcome.add_totals(&intake.writer.totals);
+        outcome.diagnostics.append(&mut intake.writer.problems);
         let Ended {
             mut evidence,
             high,
@@ -193,7 +191,7 @@ impl Pulling<'_> {
             outcome.count(Stage::Pull, &counts);
             self.book(counts).await?;
         }
-        let (news, changes) = (line.writer.news, line.writer.changes);
+        let (news, changes) = (intake.writer.news, intake.writer.changes);
         let found = swept.map_or((0, 0), |mark| (news - mark.0, changes - mark.1));
         if let (true, Some(sweep)) = (evidence.swept, &mut evidence.sweep) {
             (sweep.unseen, sweep.changed) = found;

@@ -17,8 +17,7 @@ use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, Reason, limits};
 use crate::pipeline::gp_client;
 use crate::pipeline::push::hold_back::hold_back;
-use crate::pipeline::run::Env;
-use crate::pipeline::run::StageOutcome;
+use crate::pipeline::run::{Env, StageOutcome};
 use crate::store::PushQuery;
 use crate::store::rows::{MirrorKind, PushKind, PushState};
 

@@ -23,8 +23,7 @@ use ledger::{Ended, begin, end};
 use observation::About;
 
 use super::event::StoredEvent;
-use super::run::Env;
-use super::run::{Only, StageOutcome};
+use super::run::{Env, Only, StageOutcome};
 use crate::config::PushTo;
 use crate::seal::{HolderKey, Spot};
 use crate::store::rows::{Leg, PushRow};

@@ -6,8 +6,7 @@ use jiff::civil::Date;
 
 use super::publish::today_is_open;
 use crate::config::Commissioner;
-use crate::domain::clock::month_number;
-use crate::domain::clock::{day_from_number, day_number};
+use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::{Action, Instant, Stage};
 use crate::partner::instruments::Better;
 use crate::pipeline::run::Env;

@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::Instant;
 use crate::domain::clock::{day_from_number, day_number};
-use crate::pipeline::run::Env;
-use crate::pipeline::run::StageOutcome;
+use crate::pipeline::run::{Env, StageOutcome};
 use crate::seal::{Digest, sha256};
 use crate::store::chain::hex;
 use crate::store::rows::Strand;
@@ -42,7 +41,7 @@ async fn first_day(env: &Env) -> anyhow::Result<i64> {
 
 async fn seal(env: &Env, day: i64, before: &Digest) -> anyhow::Result<Digest> {
     let cut = Instant::london_midnight(day_from_number(day + 1));
-    env.store.lift(cut.0).await?;
+    env.store.raise_clock(cut.0).await?;
     let heads = env.store.heads_before(cut.0).await?;
     let strands = env.store.strands().await?;
     let root = day_root(before, day, &heads, &strands);

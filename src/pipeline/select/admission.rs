@@ -3,8 +3,7 @@
 //! In: the referral and the source's rules. Out: the one reason for which it ends or waits. Each check is told to the
 //! trail as it is made.
 
-use super::masked;
-use super::masked::code;
+use super::masked::{self, code};
 use super::{Decision, SNOMED, Safety, SourceRules, Trail};
 use crate::domain::{LegState, NhsNumber, Reason};
 use crate::fhir::{patient, service_request};

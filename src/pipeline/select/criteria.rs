@@ -5,8 +5,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::consent::{covers, in_force};
-use super::masked;
-use super::masked::Saw;
+use super::masked::{self, Saw};
 use crate::domain::Reason;
 use crate::fhir::patient;
 use crate::json::Json;

@@ -3,8 +3,7 @@
 //! In: the referral, the partner files and the source's routing. Out: one partner, or the reason why a person decides.
 //! Keeps: a named performer is never replaced, and a tie is never guessed.
 
-use super::masked;
-use super::{Holds, SourceRules, Trail, Unnamed, criteria};
+use super::{Holds, SourceRules, Trail, Unnamed, criteria, masked};
 use crate::domain::Reason;
 use crate::fhir::service_request;
 use crate::json::{Json, items};

@@ -11,16 +11,14 @@ mod read;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use read::{Again, Reader};
 use tokio::sync::Semaphore;
 
-use read::{Again, Reader};
-
-use super::gp_client;
-use super::ingest::intake::Line;
+use super::ingest::intake::Intake;
 use super::ingest::load::{Load, Origin};
 use super::referral::Referral;
 use super::run::{Env, Only, StageOutcome, Totals};
-use super::sealed_inputs;
+use super::{gp_client, sealed_inputs};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::partner::model::ConsentRule;
@@ -143,7 +141,7 @@ async fn one(
         ..Watched::default()
     };
     let turns = Arc::new(Semaphore::new(env.workers));
-    let mut line = Line::new(env, place, run, turns).await?;
+    let mut intake = Intake::new(env, place, run, turns).await?;
     let writing = legs_writing(env, place).await?;
     for page in writing.chunks(usize::try_from(PAGE).unwrap_or(500)) {
         let legs = env.store.legs(page.to_vec()).await?;
@@ -155,7 +153,7 @@ async fn one(
             place,
             ended.collect(),
             &mut reader,
-            &mut line,
+            &mut intake,
             &mut watched,
         )
         .await?;
@@ -166,18 +164,18 @@ async fn one(
         if scope == Scope::Waiting {
             break;
         }
-        let legs = env.store.legs_open(strand, after, PAGE).await?;
+        let legs = env.store.open_legs(strand, after, PAGE).await?;
         let Some(last) = legs.last() else { break };
         after = last.id;
         let wanted = legs
             .into_iter()
             .filter(|leg| concerned(env, only, leg))
             .collect();
-        again(env, place, wanted, &mut reader, &mut line, &mut watched).await?;
+        again(env, place, wanted, &mut reader, &mut intake, &mut watched).await?;
     }
-    line.finish().await?;
-    watched.totals = line.totals().clone();
-    drop(line);
+    intake.finish().await?;
+    watched.totals = intake.totals().clone();
+    drop(intake);
     if base.is_some() {
         let writing: HashSet<i64> = writing.into_iter().collect();
         found_again = holds::after(env, place, &watched, &writing).await?;
@@ -220,7 +218,7 @@ async fn again(
     place: usize,
     legs: Vec<Leg>,
     reader: &mut Option<Reader<'_>>,
-    line: &mut Line<'_>,
+    intake: &mut Intake<'_>,
     watched: &mut Watched,
 ) -> anyhow::Result<()> {
     let mut by_request: BTreeMap<i64, Vec<Leg>> = BTreeMap::new();
@@ -264,7 +262,7 @@ async fn again(
     }
     for (origin, referrals) in [(Origin::ReadById, read), (Origin::AsKept, as_kept)] {
         if !referrals.is_empty() {
-            line.hand(Load::Fetched(origin, referrals)).await?;
+            intake.hand(Load::Fetched(origin, referrals)).await?;
         }
     }
     Ok(())

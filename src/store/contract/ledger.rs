@@ -93,7 +93,7 @@ pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {
             .unwrap()
             .is_empty()
     );
-    assert_eq!(store.open_legs().await.unwrap(), [(PARTNER, 1)]);
+    assert_eq!(store.open_leg_counts().await.unwrap(), [(PARTNER, 1)]);
     let rows = store.ledger(strand.id, 0, 9).await.unwrap();
     let steps: Vec<_> = rows.iter().map(|row| fold::step(row).unwrap()).collect();
     assert_eq!(steps[0].birth, Some((reference(1), strand.id)));

@@ -175,7 +175,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn lift(&self, at: i64) -> Answer<'_, ()> {
+    fn raise_clock(&self, at: i64) -> Answer<'_, ()> {
         Box::pin(self.lift_strands(at))
     }
 
@@ -284,7 +284,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn legs_open(&self, source: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
+    fn open_legs(&self, source: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
             // The states before an ending, as `LegState::terminal` has them.
             let sql = format!(
@@ -294,7 +294,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn open_legs(&self) -> Answer<'_, Vec<(i64, i64)>> {
+    fn open_leg_counts(&self) -> Answer<'_, Vec<(i64, i64)>> {
         Box::pin(async move {
             let sql = "SELECT partner, count(*) FROM leg WHERE partner > 0 AND state IN (3, 4, 5, 6, 8, 9) GROUP BY partner ORDER BY partner";
             self.many(sql, &[], |row| Ok((int(row, 0)?, int(row, 1)?)))

@@ -16,12 +16,11 @@ mod tests;
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use download::{Server, Tally, gather};
 use job::JobFile;
 use records::Shelf;
 use spool::Spool;
+use tokio::sync::Semaphore;
 
 use super::Pulling;
 use super::certificate::{Evidence, Exported};
@@ -35,8 +34,7 @@ use crate::pipeline::gp_client;
 use crate::pipeline::ingest::load::{Load, Origin};
 use crate::pipeline::ingest::queue::{Step, Steps};
 use crate::pipeline::referral::Bytes;
-use crate::pipeline::run::Env;
-use crate::pipeline::run::StageOutcome;
+use crate::pipeline::run::{Env, StageOutcome};
 use crate::pipeline::select::SNOMED;
 use crate::seal::sha256;
 
