@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::DONE;
 use crate::domain::clock::SystemClock;
 use crate::domain::{Clock as _, limits};
+use crate::fhir::resources::resource::resource_type;
 use crate::fhirpath::{Context, Environment, Expression, Item};
 use crate::json::{Arena, Json};
 
@@ -46,7 +47,7 @@ fn answer(expression: &str, resource: &str, now: &str) -> anyhow::Result<Value> 
     let arena = Arena::default();
     let tree = Json::parse(resource.as_bytes(), &arena)?;
     let environment = Environment {
-        focus: tree.get("resourceType").and_then(Json::as_str),
+        focus: resource_type(&tree),
         clock: true,
         ..Environment::default()
     };

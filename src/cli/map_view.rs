@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use super::map::unfinished;
 use super::{DONE, WAITS};
 use crate::actions::map_folder::list_extracts;
-use crate::json::Json;
 use crate::tabular::{Encoding, Format, Newline, QuoteRule, RowWriter};
 use crate::view::{Resources, View};
 
@@ -53,7 +52,7 @@ fn write<W: Write>(view: &View, resources: &mut Resources, out: W) -> anyhow::Re
     let mut writer = RowWriter::new(out, FORMAT)?;
     writer.write_row(view.columns())?;
     resources.each(|resource, place| -> anyhow::Result<()> {
-        if resource.get("resourceType").and_then(Json::as_str) != Some(view.resource()) {
+        if !view.is_of(resource) {
             return Ok(());
         }
         let rows = view.rows(resource).with_context(|| place.text())?;

@@ -6,6 +6,8 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::json::{Json, items};
+
 /// Why a body is not a Bundle. Says nothing of what was in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BundleError {
@@ -139,6 +141,18 @@ impl<'a> BundleView<'a> {
             .map(|link| link.url.as_ref())
             .filter(|url| !url.is_empty())
     }
+}
+
+/// Type and id of what the entries of a Bundle of requests are about, by the end of their URLs.
+pub(crate) fn requested<'t>(
+    bundle: &'t Json<'_>,
+) -> impl Iterator<Item = (Option<&'t str>, &'t str)> {
+    items(bundle.get("entry")).iter().map(|entry| {
+        let url = entry.at(&["request", "url"]).and_then(Json::as_str);
+        let mut parts = url.unwrap_or_default().rsplit('/');
+        let id = parts.next().unwrap_or_default();
+        (parts.next(), id)
+    })
 }
 
 /// What names a resource.

@@ -18,6 +18,7 @@ pub(crate) mod operation_outcome;
 pub(crate) mod patient;
 pub(crate) mod people;
 pub(crate) mod reference;
+pub(crate) mod resources;
 pub(crate) mod search;
 pub(crate) mod service_request;
 pub(crate) mod statement;

@@ -104,12 +104,16 @@ pub(crate) fn requester_display<'t>(request: &'t Json<'_>) -> Option<&'t str> {
     text_of(request.get("requester")?, "display")
 }
 
+/// Every performer, in order, by its identifier as (system, value), if it bears one.
+pub(crate) fn performers_by_identifier<'t>(
+    request: &'t Json<'_>,
+) -> impl Iterator<Item = Option<(Option<&'t str>, &'t str)>> {
+    items(request.get("performer")).iter().map(identifier)
+}
+
 /// The identifiers of the performers as (system, value), in order.
 pub(crate) fn performer_identifiers<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
-    items(request.get("performer"))
-        .iter()
-        .filter_map(identifier)
-        .collect()
+    performers_by_identifier(request).flatten().collect()
 }
 
 /// Every performer as a reference: one that bears no identifier has to be resolved.
@@ -266,6 +270,7 @@ mod tests {
         assert_eq!(requester(&tree, None), Reference::Contained("gp"));
         assert_eq!(requester_display(&tree), Some("Dr A"));
         assert_eq!(performer_identifiers(&tree), [(Some("ods"), "ZZ901")]);
+        assert_eq!(performers_by_identifier(&tree).nth(1), Some(None));
         assert_eq!(performers(&tree, None).len(), 2);
         assert_eq!(reason_codes(&tree).len(), 3);
         assert_eq!(note_text(&tree).as_deref(), Some("first\nsecond"));

@@ -5,6 +5,7 @@
 
 use crate::domain::NhsNumber;
 use crate::fhir::bundle::content;
+use crate::fhir::resources::resource::resource_type;
 use crate::fhir::{patient, service_request};
 use crate::json::Json;
 use crate::pipeline::referral::{Bytes, Referral, ReferralTrees};
@@ -33,7 +34,7 @@ pub(crate) fn lookup_keys(
 ) -> Option<LookupKeys> {
     let name = env.sources[source].config.id.as_bytes();
     let id = service_request::id(&trees.request)?.as_bytes();
-    if trees.request.get("resourceType").and_then(Json::as_str) != Some("ServiceRequest") {
+    if resource_type(&trees.request) != Some("ServiceRequest") {
         return None;
     }
     let pulled = |kind: &str, bytes: Option<&Bytes>, tree: Option<&Json<'_>>| {

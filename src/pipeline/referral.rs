@@ -7,8 +7,9 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use crate::fhir::reference::Reference;
+use crate::fhir::resources::resource::contained;
 use crate::fhir::{people, service_request};
-use crate::json::{Arena, Json, JsonError, Shapes, items};
+use crate::json::{Arena, Json, JsonError, Shapes};
 use crate::partner::{LegFacts, Rules, SourceFacts, View};
 
 /// A resource's bytes; practitioners and practices are shared by many referrals.
@@ -174,8 +175,6 @@ impl<'a> ReferralParts<'a> {
         let Reference::Contained(id) = reference else {
             return None;
         };
-        items(self.request.get("contained"))
-            .iter()
-            .find(|resource| service_request::id(resource) == Some(id))
+        contained(self.request, id)
     }
 }

@@ -129,9 +129,9 @@ impl View {
         })
     }
 
-    /// The type of resource it is about.
-    pub(crate) fn resource(&self) -> &str {
-        &self.resource
+    /// Whether a resource is of the type that the view is about.
+    pub(crate) fn is_of(&self, resource: &Json<'_>) -> bool {
+        resource.get("resourceType").and_then(Json::as_str) == Some(&self.resource)
     }
 
     /// The names of its columns, in order.

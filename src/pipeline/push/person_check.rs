@@ -125,12 +125,12 @@ mod tests {
             "active",
             Some(Reason::Restricted),
         );
-        check(r#","active":false"#, "active", Some(Reason::MovedPractice));
-        check(
-            r#","active":"false""#,
-            "active",
-            Some(Reason::MovedPractice),
-        );
+        // In doubt nothing is written: whatever is neither absent nor true is not active.
+        for active in ["false", r#""false""#, "0"] {
+            let person = format!(r#","active":{active}"#);
+            check(&person, "active", Some(Reason::MovedPractice));
+        }
+        check(r#","active":null"#, "active", None);
         check_labelled(
             "",
             "active",

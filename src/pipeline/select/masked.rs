@@ -8,7 +8,8 @@ use std::fmt;
 use jiff::civil::Date;
 
 use crate::fhir::patient;
-use crate::json::{Json, items};
+use crate::fhir::resources::consent;
+use crate::json::Json;
 use crate::partner::derive::{Age, NO_FIXED_ABODE};
 use crate::partner::{Partner, Rules, View};
 
@@ -198,18 +199,14 @@ pub(super) fn sector(postcode: Option<&str>) -> Saw<'static> {
 
 /// How a consent stands, whoever gave it to whom.
 pub(super) fn consent(consent: &Json<'_>, in_force: bool) -> ConsentSeen {
-    let text = |path: &[&str]| consent.at(path).and_then(Json::as_str);
-    let day = |key: &str| {
-        let text = text(&["provision", "period", key])?;
-        text.get(..10)?.parse::<Date>().ok()
-    };
+    let (from, until) = consent::period(consent);
     ConsentSeen {
-        status: code(text(&["status"])),
-        provision: code(text(&["provision", "type"])),
-        from: day("start"),
-        until: day("end"),
+        status: code(consent::status(consent)),
+        provision: code(consent::provision_type(consent)),
+        from,
+        until,
         in_force,
-        recipients: items(consent.at(&["provision", "actor"])).len(),
+        recipients: consent::recipients(consent).len(),
     }
 }
 

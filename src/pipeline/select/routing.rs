@@ -6,7 +6,7 @@
 use super::{Holds, SourceRules, Trail, Unnamed, criteria, masked};
 use crate::domain::Reason;
 use crate::fhir::service_request;
-use crate::json::{Json, items};
+use crate::json::Json;
 use crate::partner::derive::{activity_code, needs};
 use crate::partner::model::ConsentRule;
 use crate::partner::{Partner, PartnerKind, View};
@@ -61,9 +61,8 @@ fn id_of<'v>(view: &View<'v>, place: usize) -> &'v str {
 /// The one partner that the performers name; anything else is held, never re-routed.
 pub(super) fn named(view: &View<'_>, source: &SourceRules<'_>) -> Result<usize, Reason> {
     let mut places = Vec::new();
-    for performer in items(view.request.get("performer")) {
-        let identifier = crate::fhir::reference::identifier(performer);
-        let place = identifier.and_then(|(system, value)| place_of(view, source, system, value));
+    for performer in service_request::performers_by_identifier(view.request) {
+        let place = performer.and_then(|(system, value)| place_of(view, source, system, value));
         places.push(place.ok_or(Reason::UnknownPartner)?);
     }
     places.dedup();

@@ -11,10 +11,11 @@ use crate::config::Bulk;
 use crate::domain::{Instant, limits};
 use crate::fhir::bulk::files::Line;
 use crate::fhir::bulk::{Item, Manifest, Order, Patience, StatusUrl};
+use crate::fhir::bundle::requested;
 use crate::fhir::client::Client;
 use crate::fhir::client_error::ClientError;
 use crate::fhir::operation_outcome::{Severity, gravest};
-use crate::json::{Arena, Json, items};
+use crate::json::{Arena, Json};
 use crate::pipeline::pull::certificate::Exported;
 use crate::pipeline::pull::referral_source::PullError;
 
@@ -71,15 +72,13 @@ impl Tally {
             self.unreadable += 1;
             return;
         };
-        for entry in items(tree.get("entry")) {
-            let url = entry.at(&["request", "url"]).and_then(Json::as_str);
-            let mut parts = url.unwrap_or_default().rsplit('/');
-            match (parts.next(), parts.next()) {
-                (Some(id), Some("ServiceRequest")) if self.deleted.len() < DELETED_MAX => {
+        for (kind, id) in requested(&tree) {
+            match kind {
+                Some("ServiceRequest") if self.deleted.len() < DELETED_MAX => {
                     self.export.deleted += 1;
                     self.deleted.push(id.to_owned());
                 }
-                (_, Some("ServiceRequest")) => self.export.errors += 1,
+                Some("ServiceRequest") => self.export.errors += 1,
                 _ => self.export.deleted_others += 1,
             }
         }

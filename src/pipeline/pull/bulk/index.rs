@@ -8,6 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use super::spool::{Place, Spool};
+use crate::fhir::resources::resource::resource_type;
 use crate::fhir::{patient, service_request};
 use crate::json::{Arena, Json};
 use crate::store::rows::RawKind;
@@ -68,7 +69,7 @@ impl Index {
         let Ok(tree) = Json::parse(line, &arena) else {
             return Ok(Taken::Unreadable);
         };
-        let Some(name) = tree.get("resourceType").and_then(Json::as_str) else {
+        let Some(name) = resource_type(&tree) else {
             return Ok(Taken::Unreadable);
         };
         let Some(kind) = KINDS.into_iter().find(|kind| kind.resource_type() == name) else {
@@ -203,7 +204,7 @@ impl Index {
 
 fn is(bytes: &[u8], kind: RawKind, id: &str) -> bool {
     Json::parse(bytes, &Arena::for_bytes(bytes.len())).is_ok_and(|tree| {
-        let name = tree.get("resourceType").and_then(Json::as_str);
+        let name = resource_type(&tree);
         name == Some(kind.resource_type()) && service_request::id(&tree) == Some(id)
     })
 }
@@ -257,10 +258,7 @@ fn newest(places: &[Place], spool: &Spool) -> io::Result<Vec<Place>> {
             continue;
         };
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        let key = (
-            text(tree.get("resourceType").and_then(Json::as_str)),
-            text(service_request::id(&tree)),
-        );
+        let key = (text(resource_type(&tree)), text(service_request::id(&tree)));
         let updated = service_request::last_updated(&tree).map(str::to_owned);
         if by_id.get(&key).is_none_or(|(known, _)| *known <= updated) {
             by_id.insert(key, (updated, *place));

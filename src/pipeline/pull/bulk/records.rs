@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::index::Index;
 use super::spool::{Place, Spool};
+use crate::fhir::resources::resource::resource_type;
 use crate::fhir::{patient, service_request};
 use crate::json::{Arena, Json};
 use crate::pipeline::pull::search::Kept;
@@ -57,9 +58,8 @@ impl Shelf {
                 continue;
             }
             let bytes = self.spool.read(place)?;
-            let person = Json::parse(&bytes, &Arena::default()).is_ok_and(|tree| {
-                tree.get("resourceType").and_then(Json::as_str) == Some("Patient")
-            });
+            let person = Json::parse(&bytes, &Arena::default())
+                .is_ok_and(|tree| resource_type(&tree) == Some("Patient"));
             if person {
                 people.push(bytes);
             }

@@ -11,6 +11,7 @@ use super::lookup_table::{Entry, Key, Keys, Named, Numbered, Spot};
 use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
+use crate::fhir::resources::resource::resource_type;
 use crate::fhir::{patient, people, service_request};
 use crate::json::{Arena, Glance, Json, Like, member_texts};
 use crate::store::rows::RawKind;
@@ -148,7 +149,7 @@ impl<'f> Indexer<'f> {
                 return self.note(Code::Unreadable, error.what, Some(place));
             }
         };
-        match tree.get("resourceType").and_then(Json::as_str) {
+        match resource_type(&tree) {
             Some("Bundle") => self.bundle(bytes, spot),
             Some(kind) => self.resource(kind, &tree, spot, None, None),
             None => self.note(
@@ -245,7 +246,7 @@ impl<'f> Indexer<'f> {
                 );
                 continue;
             };
-            let kind = tree.get("resourceType").and_then(Json::as_str);
+            let kind = resource_type(&tree);
             self.resource(
                 kind.unwrap_or_default(),
                 &tree,

@@ -9,9 +9,7 @@ use super::segments::Piece;
 use super::{Folder, SEVERAL};
 use crate::diagnostics::Diagnostic;
 use crate::domain::limits;
-use crate::fhir::service_request;
-use crate::json::{Arena, Json, JsonError, Members};
-use crate::pipeline::referral::Bytes;
+use crate::fhir::resources::resource::read_last_updated;
 
 /// Where everything lies, and what was noticed on the way.
 #[derive(Default)]
@@ -115,13 +113,8 @@ fn newer(
     found: Spot,
     set_aside: &mut Vec<Spot>,
 ) -> std::io::Result<bool> {
-    let meta = Members::default().with(&["meta"]);
-    let date = |bytes: &Bytes| {
-        let arena = Arena::default();
-        let tree = Json::parse_members(bytes, &meta, &arena)?;
-        Ok::<_, JsonError>(service_request::last_updated(&tree).map(str::to_owned))
-    };
-    let newer = match (date(&folder.read(known)?), date(&folder.read(found)?)) {
+    let known_date = read_last_updated(&folder.read(known)?);
+    let newer = match (known_date, read_last_updated(&folder.read(found)?)) {
         (_, Err(_)) => false,
         (Err(_), _) => true,
         (Ok(known), Ok(found)) => known <= found,

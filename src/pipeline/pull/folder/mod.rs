@@ -32,6 +32,7 @@ use segments::{Lines, Piece};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::reference::Reference;
+use crate::fhir::resources::resource::resource_type;
 use crate::fhir::{patient, people, service_request};
 use crate::json::{Arena, Json};
 use crate::pipeline::ingest::load::StoredReferrals;
@@ -415,9 +416,8 @@ impl Folder {
         };
         let Some(found) = found else { return Ok(None) };
         let bytes = self.read(found.0)?;
-        let right = Json::parse(&bytes, &Arena::default()).is_ok_and(|tree| {
-            tree.get("resourceType").and_then(Json::as_str) == Some(kind.resource_type())
-        });
+        let right = Json::parse(&bytes, &Arena::default())
+            .is_ok_and(|tree| resource_type(&tree) == Some(kind.resource_type()));
         Ok(right.then_some(found))
     }
 
