@@ -260,12 +260,11 @@ async fn again(
             }
         }
     }
-    for (origin, referrals) in [(Origin::ReadById, read), (Origin::AsKept, as_kept)] {
-        if !referrals.is_empty() {
-            intake.hand(Load::Fetched(origin, referrals)).await?;
-        }
+    intake.hand(Load::Fetched(Origin::ReadById, read)).await?;
+    if as_kept.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    intake.hand(Load::Fetched(Origin::AsKept, as_kept)).await
 }
 
 fn rests_on_consent(env: &Env, leg: &Leg) -> bool {
