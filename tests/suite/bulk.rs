@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::support::expected::{assert_outward, foreseeable, layout, rows, stage};
-use super::support::home::{Home, kith_command};
+use super::support::home::Home;
 use super::support::people::Sandbox;
 use super::support::process::Process;
 use super::support::sekmet::Sekmet;
@@ -194,20 +193,9 @@ fn an_export_of_a_server_that_is_not_ours_gives_the_same_books() {
 
 /// Starts a run and kills it: when `until` holds, or after a while.
 fn killed(home: &Home, at: &str, wait: Duration, until: &Path) {
-    let mut command = kith_command();
-    command
-        .args(["run", "--once", "--as-of", at, "--config", &home.config()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut process = Process::start(&mut command);
-    let step = Duration::from_millis(5);
-    let mut waited = Duration::ZERO;
-    while waited < wait && !until.exists() && process.alive() {
-        std::thread::sleep(step);
-        waited += step;
-    }
-    drop(process);
+    let mut command = home.command(&["run", "--once", "--as-of", at]);
+    let mut process = Process::start_silent(&mut command);
+    process.wait_until(wait, || until.exists());
 }
 
 /// How many exports were ordered of the sandbox so far.

@@ -6,17 +6,15 @@
 //! the start, so that a slow machine meets the same ones.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
-use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::support::between::Between;
-use super::support::home::{Home, kith_command};
+use super::support::home::Home;
 use super::support::installed::free_port;
 use super::support::people::{PARTNERS, day, install, referral, source, written};
-use super::support::process::Process;
+use super::support::process::{LIMIT, Process};
 use super::support::sekmet::Sekmet;
 use super::support::table::{self, Layout, Table};
 use super::support::workload::text;
@@ -38,8 +36,6 @@ const RUNS_MAX: usize = 10;
 const AFTER_MS: u64 = 40;
 /// Moments are drawn from no fewer requests than these.
 const FEW_REQUESTS: u64 = 4;
-/// Seconds after which a run that waits for something is killed as well.
-const RUN_SECONDS: u64 = 60;
 /// Events in the return about one person: two attendances and an outcome.
 const EVENTS: usize = 3;
 const SHARE: &str = r#"["patient.name", "patient.phone", "referral.reason", "referral.activity"]"#;
@@ -148,17 +144,9 @@ impl World {
     fn kill(&mut self, half: usize) {
         let wanted = self.between.requests() as u64 + 1 + self.draw(self.requests[half]);
         let after = Duration::from_millis(self.draw(AFTER_MS));
-        let mut command = kith_command();
-        command.args(["run", "--once", "--config", &self.home.config()]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut run = Process::start(&mut command);
-        while run.alive() && (self.between.requests() as u64) < wanted {
-            sleep(Duration::from_millis(2));
-        }
-        sleep(after);
+        let mut run = Process::start_silent(&mut self.home.command(&["run", "--once"]));
+        run.wait_until(LIMIT, || self.between.requests() as u64 >= wanted);
+        run.wait_until(after, || false);
         let at_work = run.alive();
         self.kills[half] += usize::from(at_work);
         if !at_work {
@@ -168,24 +156,10 @@ impl World {
         drop(run);
     }
 
-    /// The exit status of a run; `None` of one that had to be killed.
+    /// The exit status of a run; `None` of one that waits for something and is killed as well.
     fn run_for_a_minute(&self) -> Option<i32> {
-        let mut command = kith_command();
-        command.args(["run", "--once", "--config", &self.home.config()]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut run = command.spawn().expect("kith can be started");
-        for _ in 0..RUN_SECONDS * 50 {
-            if let Some(status) = run.try_wait().expect("a run that can be asked after") {
-                return status.code();
-            }
-            sleep(Duration::from_millis(20));
-        }
-        run.kill().expect("a run that can be killed");
-        run.wait().expect("a run that has ended");
-        None
+        let mut run = Process::start_silent(&mut self.home.command(&["run", "--once"]));
+        run.wait_until(LIMIT, || false)?.code()
     }
 
     /// Runs to the end, again until it is done.

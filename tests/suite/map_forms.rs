@@ -4,10 +4,12 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::support::home::Home;
+use super::support::process::{LIMIT, finish};
 use super::support::shared;
 use super::support::workload::Workload;
 
@@ -83,10 +85,9 @@ fn the_rows_are_the_same_whoever_makes_them_and_whatever_they_come_from() {
     for name in ["ServiceRequest", "Patient", "Practitioner", "Organization"] {
         let name = format!("{name}.ndjson");
         fs::copy(extracts.join(&name), packed.join(&name)).expect("an extract");
-        let packing = std::process::Command::new("gzip")
-            .arg(packed.join(&name))
-            .status();
-        assert!(packing.expect("gzip").success());
+        let mut packing = Command::new("gzip");
+        let packing = finish(packing.arg(packed.join(&name)), LIMIT);
+        assert!(packing.status.success(), "gzip");
     }
     assert!(mapped(&home, &packed, &[]).0 == rows, "packed");
     let bundles = home.below("bundles");

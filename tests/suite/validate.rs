@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -292,18 +291,16 @@ fn of_the_demo() -> Vec<Value> {
         .args(["demo", "--keep-running", "--dir", "kith-demo"])
         .current_dir(home.path())
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let mut process = Process::start(&mut command);
-    let stdout = process.0.stdout.take().expect("stdout was asked for");
+    let mut process = Process::start_telling(&mut command);
     // It says nothing after the addresses of its two servers, and stays.
-    let urls = BufReader::new(stdout).lines().filter_map(|line| {
-        let line = line.expect("the demo tells its tale in text");
-        let url = line.trim().strip_prefix("http://")?;
-        Some(format!("http://{url}"))
-    });
+    let told = std::iter::repeat_with(|| process.line().trim().to_owned());
+    let urls: Vec<String> = told
+        .filter(|line| line.starts_with("http://"))
+        .take(2)
+        .collect();
     let mut resources = Vec::new();
-    for url in urls.take(2) {
+    for url in urls {
         let server = FhirServer::at(&url);
         resources.extend(server.all("Observation"));
         resources.extend(server.all("Task"));

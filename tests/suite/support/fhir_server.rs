@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How long a server may take to come up on a busy machine.
-const START_SECONDS: u64 = 90;
+use super::process::LIMIT;
+
 /// The header by which `between.py` knows that it is not Kith who asks.
 const OF_THE_TESTS: &str = "x-of-the-tests";
 /// Resources of one page: the weak server has no further ones.
@@ -27,7 +27,7 @@ impl FhirServer {
     pub(crate) fn at(base: &str) -> Self {
         let client = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_mins(2))
+            .timeout(LIMIT)
             // A connection kept between two calls would be closed by the server while nobody listens to it.
             .pool_max_idle_per_host(0)
             .build();
@@ -95,7 +95,7 @@ impl FhirServer {
                 self.base
             );
             assert!(
-                start.elapsed().as_secs() < START_SECONDS,
+                start.elapsed() < LIMIT,
                 "the server at {} is not ready",
                 self.base
             );

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use super::process::{LIMIT, finish, finish_reading};
 
 /// How a run of Kith ended.
 pub(crate) struct Ran {
@@ -58,11 +59,7 @@ pub(crate) fn kith_command() -> Command {
 
 /// Runs Kith with these arguments.
 pub(crate) fn kith(arguments: &[&str]) -> Ran {
-    let output = kith_command()
-        .args(arguments)
-        .output()
-        .expect("the binary is built before the tests run");
-    output.into()
+    finish(kith_command().args(arguments), LIMIT).into()
 }
 
 /// A home folder with an installation in it; gone when dropped.
@@ -107,31 +104,20 @@ impl Home {
 
     /// Runs Kith on this installation with further variables in its environment.
     pub(crate) fn kith_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-        let output = kith_command()
-            .args(arguments)
-            .arg("--config")
-            .arg(self.config())
-            .envs(variables.iter().copied())
-            .output()
-            .expect("the binary is built before the tests run");
-        output.into()
+        let mut command = self.command(arguments);
+        finish(command.envs(variables.iter().copied()), LIMIT).into()
     }
 
     /// Runs Kith on this installation with something to read on standard input.
     pub(crate) fn kith_reading(&self, arguments: &[&str], read: &[u8]) -> Ran {
-        let mut child = kith_command()
-            .args(arguments)
-            .arg("--config")
-            .arg(self.config())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary is built before the tests run");
-        let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(read).expect("a few bytes fit into a pipe");
-        drop(stdin);
-        child.wait_with_output().expect("it ends").into()
+        finish_reading(&mut self.command(arguments), read, LIMIT).into()
+    }
+
+    /// Kith on this installation, not yet started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = kith_command();
+        command.args(arguments).arg("--config").arg(self.config());
+        command
     }
 
     /// Every drop of a partner, manifests aside, by name.

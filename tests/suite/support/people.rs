@@ -1,6 +1,5 @@
 //! A small world of made-up people, their GP system (`kith sandbox`) and two partners.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -46,16 +45,10 @@ impl Sandbox {
             .arg(data)
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        let mut process = Process::start(&mut command);
-        let mut line = String::new();
-        let stdout = process.0.stdout.take().expect("stdout was asked for");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("the sandbox says where it listens");
+        let mut process = Process::start_telling(&mut command);
+        let line = process.line();
         let url = line
-            .trim()
             .strip_prefix("listening ")
             .unwrap_or_else(|| panic!("not the promised line: {line:?}"))
             .to_owned();

@@ -8,6 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::installed::component;
+use super::process::{LIMIT, finish};
 
 /// What the validator says is wrong, in its own codes, by the name that the test gave the resource; nothing for a good one.
 pub(crate) type Errors = BTreeMap<String, Vec<String>>;
@@ -34,18 +35,10 @@ pub(crate) fn errors(shared: &Path, resources: &BTreeMap<String, Value>) -> Erro
     });
     fs::write(folder.path().join("config.json"), config.to_string())
         .expect("a file can be written");
-    let output = Command::new(component("pyrofile/bin/pyrofile"))
-        .args([
-            "folder",
-            "-c",
-            "config.json",
-            "--json-output",
-            "out.json",
-            "in",
-        ])
-        .current_dir(folder.path())
-        .output()
-        .expect("the validator is installed");
+    let mut command = Command::new(component("pyrofile/bin/pyrofile"));
+    command.args(["folder", "-c", "config.json"]);
+    command.args(["--json-output", "out.json", "in"]);
+    let output = finish(command.current_dir(folder.path()), LIMIT);
     let told = fs::read(folder.path().join("out.json")).unwrap_or_else(|_| {
         panic!(
             "the validator did not run\n{}",

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::home::Home;
+use super::process::{LIMIT, finish};
 
 /// A generated extract.
 pub(crate) struct Workload {
@@ -256,11 +257,8 @@ fn check_digit_agrees(number: &str) -> bool {
 
 /// Runs one of the scripts beside the workload.
 pub(crate) fn python(script: &Path, arguments: &[&str]) {
-    let output = Command::new("python3")
-        .arg(script)
-        .args(arguments)
-        .output()
-        .expect("python3 is installed");
+    let mut command = Command::new("python3");
+    let output = finish(command.arg(script).args(arguments), LIMIT);
     assert!(
         output.status.success(),
         "{}: {}",
