@@ -9,14 +9,13 @@ use std::fs;
 use serde_json::{Value, json};
 
 use super::support::home::{Home, Ran};
-use super::support::people::{ONE_PRACTICE, day, install, ndjson, referral, written};
+use super::support::partner_file::PartnerFile;
+use super::support::people::{day, install, ndjson, referral, written};
+use super::support::source::Source;
 use super::support::table::{self, Layout, Table};
 
 const PARTNER: &str = "elm";
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const WIDER_SHARE: &str = r#"["patient.name", "referral.activity", "patient.phone"]"#;
-const COLUMNS: &str = "[[deliver.column]]\nheader = \"Name\"\nfrom = \"patient.name\"\n";
-const PHONE: &str = "[[deliver.column]]\nheader = \"Phone\"\nfrom = \"patient.phone\"\n";
+const FILE: &str = "mappings/partners/elm.toml";
 
 /// An installation whose first version of the partner's file has run, with one person for each of these numbers.
 struct World {
@@ -28,7 +27,7 @@ struct World {
 impl World {
     fn with(people: &[u32]) -> Self {
         let home = Home::new();
-        install(&home, ONE_PRACTICE, SHARE, COLUMNS);
+        install(&home, &[practice()], &[first()]);
         let mut world = Self { home, extract: 0 };
         world.refer(people);
         let summary = world.run(0);
@@ -37,24 +36,9 @@ impl World {
         world
     }
 
-    fn file(&self) -> String {
-        let path = self.home.below("mappings/partners/elm.toml");
-        fs::read_to_string(path).unwrap()
-    }
-
     /// Changes the partner's file.
-    fn edit(&self, old: &str, new: &str) {
-        let file = self.file();
-        assert!(file.contains(old), "no {old} in {file}");
-        self.home
-            .write("mappings/partners/elm.toml", file.replacen(old, new, 1));
-    }
-
-    /// The phone number is shared, in a column of its own; the file says by whom.
-    fn widen(&self) {
-        self.edit(SHARE, WIDER_SHARE);
-        self.edit(COLUMNS, &format!("{COLUMNS}{PHONE}"));
-        self.edit("[partner]\n", "[partner]\nchanged_by = \"A. Writer\"\n");
+    fn says(&self, file: &PartnerFile) {
+        self.home.write(FILE, file.toml());
     }
 
     /// New people.
@@ -117,6 +101,27 @@ fn waiting(summary: &Value) -> usize {
         .count()
 }
 
+fn practice() -> Source {
+    Source::folder("practice-a", "extracts")
+}
+
+/// The file of the partner as it was first.
+fn first() -> PartnerFile {
+    PartnerFile::of(PARTNER)
+}
+
+/// The phone number is shared, in a column of its own; the file says by whom.
+fn wider() -> PartnerFile {
+    signed(first())
+        .shares(&["patient.name", "referral.activity", "patient.phone"])
+        .column("Phone", "patient.phone")
+}
+
+/// A version that says who wrote it.
+fn signed(file: PartnerFile) -> PartnerFile {
+    file.with("partner", "changed_by = \"A. Writer\"")
+}
+
 fn person(n: u32) -> [Value; 2] {
     referral(n, &format!("Person{n}"), "Careful", PARTNER)
 }
@@ -139,7 +144,7 @@ fn said(action: &str, n: u32) -> (String, String) {
 fn a_wider_version_waits_for_a_second_person_and_what_was_sent_goes_on() {
     let mut world = World::with(&[1, 2, 3]);
     let sent = world.last_drop();
-    world.widen();
+    world.says(&wider());
     // One has married, one is revoked, one has a new number only, which the old columns do not show; one is new.
     let ([mut married, request_1], [patient_2, mut revoked]) = (person(1), person(2));
     let [mut moved, request_3] = person(3);
@@ -254,33 +259,30 @@ fn a_return_of_the_old_sheet_is_read(world: &World, sent: &Table) {
 #[test]
 fn narrowing_and_reformatting_need_nobody_and_a_version_taken_back_releases_what_waited() {
     let mut world = World::with(&[1]);
-    let first = world.file();
     // A reformatted file, with another header and order.
-    world.edit("[partner]\n", "# Made for tests.\n\n[partner]\n");
-    world.edit("header = \"Name\"", "header =   \"Full name\"");
+    let home = &world.home;
+    home.edit(FILE, "[partner]\n", "# Made for tests.\n\n[partner]\n");
+    home.edit(FILE, "header = \"Name\"", "header =   \"Full name\"");
     world.refer(&[2]);
     let summary = world.run(0);
     assert_eq!(summary["approvals"], json!([]));
     assert_eq!(world.actions(), [said("NEW", 2)]);
-    world.home.write("mappings/partners/elm.toml", &first);
+    world.says(&first());
 
     // Wider, then as it was: nobody has to approve that.
-    world.widen();
+    world.says(&wider());
     world.refer(&[3]);
     assert_eq!(waiting(&world.run(1)), 1);
-    world.home.write("mappings/partners/elm.toml", &first);
+    world.says(&first());
     assert_eq!(waiting(&world.run(0)), 0);
     assert_eq!(world.actions(), [said("NEW", 3)]);
 
     // Narrower at once; and what it was before is wider then.
-    world.edit(
-        "consent = \"implied\"",
-        "consent = \"implied\"\nopen_legs_max = 5",
-    );
+    world.says(&first().with("select", "open_legs_max = 5"));
     world.refer(&[4]);
     assert_eq!(waiting(&world.run(0)), 0);
     assert_eq!(world.actions(), [said("NEW", 4)]);
-    world.home.write("mappings/partners/elm.toml", &first);
+    world.says(&first());
     world.refer(&[5]);
     let summary = world.run(1);
     assert_eq!(waiting(&summary), 1);
@@ -299,9 +301,8 @@ fn drops_stay_where_they_went_and_what_had_not_left_waits() {
     world.refer(&[2]);
     let decide = ["run", "--once", "pull", "select", "map", "--json"];
     world.home.kith(&decide).expect_code(0);
-    let config = fs::read_to_string(world.home.config()).unwrap();
-    let moved = config.replacen("var/partners/{partner}", "var/elsewhere/{partner}", 1);
-    world.home.write("config/kith.toml", moved);
+    let (from, to) = ("var/partners/{partner}", "var/elsewhere/{partner}");
+    world.home.edit("config/kith.toml", from, to);
     let [patient, mut request] = person(1);
     request["status"] = json!("revoked");
     world.write(&[patient, later(request)]);
@@ -321,7 +322,7 @@ fn drops_stay_where_they_went_and_what_had_not_left_waits() {
     assert!(!world.home.below("var/elsewhere/elm/out").exists());
     world.proven();
 
-    world.edit("[partner]\n", "[partner]\nchanged_by = \"A. Writer\"\n");
+    world.says(&signed(first()));
     world.approve("B. Reader").expect_code(0);
     let summary = world.run(1);
     assert_eq!(waiting(&summary), 0, "{summary}");
@@ -341,9 +342,8 @@ fn drops_stay_where_they_went_and_what_had_not_left_waits() {
 #[test]
 fn an_agreement_past_its_end_sends_nothing_new_and_its_renewal_is_approved() {
     let mut world = World::with(&[1]);
-    let basis = "basis = \"made-up agreement for tests\"\n";
-    let until = |from_today: i64| format!("{basis}expires_on = {}\n", day(from_today));
-    world.edit(basis, &until(-1));
+    let until = |days: i64| first().with("share", format!("expires_on = {}", day(days)));
+    world.says(&until(-1));
     world.refer(&[2]);
     let summary = world.run(1);
     assert_eq!(
@@ -351,8 +351,7 @@ fn an_agreement_past_its_end_sends_nothing_new_and_its_renewal_is_approved() {
         "{summary}"
     );
     assert_eq!(summary["approvals"], json!([]), "an end is no widening");
-    world.edit(&until(-1), &until(30));
-    world.edit("[partner]\n", "[partner]\nchanged_by = \"A. Writer\"\n");
+    world.says(&signed(until(30)));
     assert_eq!(waiting(&world.run(1)), 1);
     world.approve("B. Reader").expect_code(0);
     assert_eq!(waiting(&world.run(0)), 0);
@@ -362,17 +361,17 @@ fn an_agreement_past_its_end_sends_nothing_new_and_its_renewal_is_approved() {
 #[test]
 fn what_cannot_send_yet_may_still_be_written() {
     let home = Home::new();
-    install(&home, ONE_PRACTICE, SHARE, COLUMNS);
+    let shadow = first().with("partner", "mode = \"shadow\"");
+    install(&home, &[practice()], &[shadow]);
     let mut world = World { home, extract: 0 };
-    world.edit("[partner]\n", "[partner]\nmode = \"shadow\"\n");
     world.refer(&[1]);
     world.run(0);
-    world.widen();
-    world.edit("mode = \"shadow\"\n", "");
+    world.says(&wider());
     let summary = world.run(0);
     assert_eq!(summary["approvals"], json!([]), "the first that could send");
     assert_eq!(world.actions(), [said("NEW", 1)]);
-    world.edit("\"patient.phone\"", "\"patient.phone\", \"patient.email\"");
+    let fields = ["patient.name", "referral.activity", "patient.phone"];
+    world.says(&wider().shares(&[&fields[..], &["patient.email"]].concat()));
     let summary = world.run(1);
     assert_eq!(summary["approvals"][0]["partner"], PARTNER, "a later one");
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::support::edit::replace;
 use super::support::home::{Home, Ran, kith_command};
 use super::support::process::{LIMIT, finish};
 
@@ -138,8 +139,8 @@ fn of_one_fault() -> (Home, String) {
 fn a_file_as_another_editor_writes_it_is_the_same_file() {
     for written in [
         |text: &str| format!("\u{feff}{text}"),
-        |text: &str| text.replace('\n', "\r\n"),
-        |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n")),
+        |text: &str| replace(text, "\n", "\r\n"),
+        |text: &str| format!("\u{feff}{}", replace(text, "\n", "\r\n")),
     ] {
         let (home, text) = of_one_fault();
         home.write("mappings/partners/x.toml", written(&text));
@@ -155,7 +156,7 @@ fn a_file_as_another_editor_writes_it_is_the_same_file() {
     let (home, text) = of_one_fault();
     home.write(
         "mappings/partners/x.toml",
-        text.replace("\nfrom = ", "\n\t\tfrom\t=\t"),
+        replace(&text, "\nfrom = ", "\n\t\tfrom\t=\t"),
     );
     let (_, found) = check(&home.below("config/kith.toml"));
     assert!(

@@ -27,11 +27,12 @@ const AGAIN: [&str; 3] = [
 fn install(workload: &Workload, base: &str, keys: &str) -> Home {
     let home = Home::new();
     workload.install(&home, "--fhir", base);
-    let config = fs::read_to_string(home.config()).unwrap();
-    let searched = r#"pull = { kind = "search","#;
-    assert!(config.contains(searched), "install.py pulls by search");
     let exported = format!(r#"pull = {{ kind = "bulk",{keys}"#);
-    home.write("config/kith.toml", config.replace(searched, &exported));
+    home.edit(
+        "config/kith.toml",
+        r#"pull = { kind = "search","#,
+        &exported,
+    );
     home
 }
 

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use super::support::home::{Home, kith, snapshot};
+use super::support::partner_file::partners;
 use super::support::people::{install, ndjson, referral};
+use super::support::source::Source;
 
 const COMMANDS: [&str; 15] = [
     "demo", "init", "check", "run", "map", "status", "trace", "why", "held", "prove", "report",
@@ -12,21 +14,15 @@ const COMMANDS: [&str; 15] = [
 ];
 /// Schemas of what `--json` and the report print, and of partner files.
 const SCHEMAS: [&str; 5] = ["partner", "prove", "report", "run", "status"];
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = "[[deliver.column]]\nheader = \"Name\"\nfrom = \"patient.name\"\n";
 const AT: &str = "2026-11-23T06:00:00Z";
 
 /// An installation that pulls from a folder with these resources.
 fn home_with(resources: &str) -> Home {
     let home = Home::new();
     home.write("extracts/all.ndjson", resources);
-    install(
-        &home,
-        "[[source]]\nid = \"gp\"\nname = \"Made-up practice\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\n\
-         pull = { kind = \"folder\", path = \"extracts\" }\npush = { kind = \"folder\", path = \"var/gp-import\" }\nauth = { kind = \"none\" }\n",
-        SHARE,
-        COLUMNS,
-    );
+    let push = "{ kind = \"folder\", path = \"var/gp-import\" }";
+    let source = Source::folder("gp", "extracts").push(push);
+    install(&home, &[source], &partners());
     home
 }
 
@@ -74,14 +70,14 @@ fn every_command_has_help_and_an_unknown_one_is_a_usage_error() {
 #[test]
 fn a_misspelt_key_is_named_with_its_place_and_the_key_that_was_meant() {
     let home = home_with(&resources(0));
-    let file = home.below("mappings/partners/elm.toml");
-    let text = fs::read_to_string(&file).expect("the partner file");
+    let file = "mappings/partners/elm.toml";
+    let text = fs::read_to_string(home.below(file)).expect("the partner file");
     let line = text
         .lines()
         .position(|line| line.starts_with("format = "))
         .expect("a format")
         + 1;
-    fs::write(&file, text.replace("delimiter", "delimeter")).expect("our own file");
+    home.edit(file, "delimiter", "delimeter");
     let ran = home.kith(&["check"]).expect_code(2);
     let shown = format!("{}{}", ran.stdout, ran.stderr);
     for part in [

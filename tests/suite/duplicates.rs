@@ -9,14 +9,11 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use super::support::home::Home;
+use super::support::partner_file::partners;
 use super::support::people::{day, install, ndjson, referral, written};
+use super::support::source::Source;
 use super::support::table::{self, Layout};
 
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-"#;
 const PARTNER: &str = "elm";
 /// The same request, with the same identifier, comes from both systems.
 const TWICE: RangeInclusive<u32> = 1..=13;
@@ -30,12 +27,9 @@ const OTHER_PRACTICE: RangeInclusive<u32> = 39..=50;
 #[test]
 fn four_ways_of_being_referred_twice_give_one_row_or_two() {
     let home = Home::new();
-    install(
-        &home,
-        &format!("{}{}", folder("a"), folder("b")),
-        SHARE,
-        COLUMNS,
-    );
+    let practice = |id: &str| Source::folder(&format!("practice-{id}"), &format!("extracts/{id}"));
+    let practices = [practice("a"), practice("b").ods_code("ZZ002")];
+    install(&home, &practices, &partners());
     // Some second requests come in the very run of the first: both practices are read at once.
     let at_once = |n: u32| TWICE.contains(&n) && n <= 6 || OTHER_PRACTICE.contains(&n) && n <= 44;
     write(&home, "a/first", (1..=50).map(|n| request(n, 'a', 1)));
@@ -128,13 +122,6 @@ fn the_practice_chooses(home: &Home, holds: &[Value]) {
     let after = run(home);
     assert_eq!((rows(home).len(), held(&after).len()), (65, 22), "{after}");
     assert_eq!(after["legs"]["cancelled"], 13, "{after}");
-}
-
-fn folder(id: &str) -> String {
-    format!(
-        "[[source]]\nid = \"practice-{id}\"\nname = \"Made-up practice {id}\"\nods_code = \"ZZ00{}\"\ncommissioner = \"icb\"\npull = {{ kind = \"folder\", path = \"extracts/{id}\" }}\npush = {{ kind = \"off\" }}\nauth = {{ kind = \"none\" }}\n",
-        if id == "a" { 1 } else { 2 }
-    )
 }
 
 fn name_of(n: u32) -> String {

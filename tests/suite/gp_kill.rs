@@ -13,9 +13,11 @@ use serde_json::Value;
 use super::support::between::Between;
 use super::support::home::Home;
 use super::support::installed::free_port;
-use super::support::people::{PARTNERS, day, install, referral, source, written};
+use super::support::partner_file::{PARTNERS, PartnerFile};
+use super::support::people::{day, install, referral, written};
 use super::support::process::{LIMIT, Process};
 use super::support::sekmet::Sekmet;
+use super::support::source::Source;
 use super::support::table::{self, Layout, Table};
 use super::support::workload::text;
 
@@ -38,11 +40,12 @@ const AFTER_MS: u64 = 40;
 const FEW_REQUESTS: u64 = 4;
 /// Events in the return about one person: two attendances and an outcome.
 const EVENTS: usize = 3;
-const SHARE: &str = r#"["patient.name", "patient.phone", "referral.reason", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-"#;
+const SHARE: [&str; 4] = [
+    "patient.name",
+    "patient.phone",
+    "referral.reason",
+    "referral.activity",
+];
 
 #[test]
 fn killed_at_random_moments_nothing_is_lost_and_nothing_comes_twice() {
@@ -110,7 +113,9 @@ impl World {
         let server = Sekmet::start_as(inner, &base, "");
         let between = Between::start(outer, &server.fhir.base, LOST, seed);
         let home = Home::new();
-        install(&home, &source("hilltop", &between.base), SHARE, COLUMNS);
+        let source = Source::searched("hilltop", &between.base);
+        let partners = PARTNERS.map(|id| PartnerFile::of(id).shares(&SHARE));
+        install(&home, &[source], &partners);
         Self {
             home,
             between,

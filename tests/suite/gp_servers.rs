@@ -1,7 +1,5 @@
 //! The loop of `loop_fhir.rs` on other servers that are not ours: one that wants short-lived tokens, and a weak one.
 
-use std::fs;
-
 use super::loop_fhir::out_and_back;
 use super::support::hfs::Hfs;
 use super::support::home::Home;
@@ -99,8 +97,8 @@ fn the_loop_passes_with_the_tokens_of_another_server() {
             // It takes a tenant's header only beside a token that says the same.
             let client = format!("{CLIENT}-{tenant}");
             with_smart(&home, &keys, &client, "RS384", Some(&tokens.token_url));
-            change_config(
-                &home,
+            home.edit(
+                "config/kith.toml",
                 "auth = {",
                 &format!("headers = {{ X-Tenant-ID = \"{tenant}\" }}\nauth = {{"),
             );
@@ -128,12 +126,5 @@ fn with_smart(home: &Home, keys: &Home, client: &str, algorithm: &str, token_url
     let auth = format!(
         r#"auth = {{ kind = "smart-backend", client_id = "{client}", key = {{ file = "{key}" }}, kid = "k1", algorithm = "{algorithm}", {token_url}scopes = {SCOPES:?} }}"#
     );
-    change_config(home, "auth = { kind = \"none\" }", &auth);
-}
-
-fn change_config(home: &Home, from: &str, to: &str) {
-    let config = fs::read_to_string(home.config()).expect("a config");
-    let changed = config.replacen(from, to, 1);
-    assert_ne!(changed, config, "the config has {from}");
-    home.write("config/kith.toml", changed);
+    home.edit("config/kith.toml", "auth = { kind = \"none\" }", &auth);
 }

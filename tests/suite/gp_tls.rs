@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use super::support::bad_servers::BadServers;
 use super::support::home::Home;
+use super::support::partner_file::partners;
 use super::support::people::{Sandbox, install, ndjson, referral};
+use super::support::source::Source;
 
 /// What must never be said: our secret, and what the servers say.
 const UNSAID: [&str; 3] = ["swordfish", "Lovelace", "client_assertion"];
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = "[[deliver.column]]\nheader = \"Name\"\nfrom = \"patient.name\"\n";
 /// Source, code of its diagnostic, words of the cause.
 const CAUSES: [(&str, &str, &str); 15] = [
     ("expired", "GP-001", "has expired"),
@@ -76,7 +76,7 @@ impl World {
             let closed = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(home.below(secret), closed).unwrap();
         }
-        install(&home, &sources(&sandbox, &servers), SHARE, COLUMNS);
+        install(&home, &sources(&sandbox, &servers), &partners());
         Self {
             home,
             sandbox,
@@ -86,25 +86,24 @@ impl World {
 }
 
 /// A source for each failure, and two that are well, one at each end.
-fn sources(sandbox: &Sandbox, servers: &BadServers) -> String {
+fn sources(sandbox: &Sandbox, servers: &BadServers) -> Vec<Source> {
     let plain = |name: &str| format!("http://127.0.0.1:{}/fhir", servers.port(name));
     let tls = |name: &str| format!("https://127.0.0.1:{}/fhir", servers.port(name));
     let authority = format!("ca = {{ file = \"{}\" }}", BadServers::file("ca.pem"));
-    let trusted = format!("auth = {{ kind = \"none\", mtls = {{ {authority} }} }}");
+    let trusted = format!("{{ kind = \"none\", mtls = {{ {authority} }} }}");
     let mutual = format!(
-        "auth = {{ kind = \"none\", mtls = {{ cert = {{ file = \"{}\" }}, key = {{ file = \"{}\" }}, {authority} }} }}",
+        "{{ kind = \"none\", mtls = {{ cert = {{ file = \"{}\" }}, key = {{ file = \"{}\" }}, {authority} }} }}",
         BadServers::file("client.pem"),
         BadServers::file("client.key")
     );
-    let none = "auth = { kind = \"none\" }";
+    let none = "{ kind = \"none\" }";
     let smart = |name: &str, key: &str| {
         format!(
-            "auth = {{ kind = \"smart-backend\", client_id = \"kith\", key = {{ file = \"{key}\" }}, scopes = [\"system/ServiceRequest.rs\"], token_url = \"http://127.0.0.1:{}/token\" }}",
+            "{{ kind = \"smart-backend\", client_id = \"kith\", key = {{ file = \"{key}\" }}, scopes = [\"system/ServiceRequest.rs\"], token_url = \"http://127.0.0.1:{}/token\" }}",
             servers.port(name)
         )
     };
-    let basic =
-        "auth = { kind = \"basic\", user = \"kith\", password = { file = \"var/gp.password\" } }";
+    let basic = "{ kind = \"basic\", user = \"kith\", password = { file = \"var/gp.password\" } }";
     let brief = format!("{none}\nlimits = {{ read_timeout_seconds = 1, retries_max = 0 }}");
     let sources = [
         ("well", sandbox.fhir.base.clone(), none.to_owned()),
@@ -134,13 +133,11 @@ fn sources(sandbox: &Sandbox, servers: &BadServers) -> String {
         ("trusted", tls("tls"), trusted),
         ("known", tls("mutual"), mutual),
     ];
-    let written = sources.map(|(id, base, auth)| {
-        format!(
-            "[[source]]\nid = \"{id}\"\nname = \"Made-up practice {id}\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\n\
-             pull = {{ kind = \"search\", base_url = \"{base}\" }}\npush = {{ kind = \"off\" }}\n{auth}\n"
-        )
-    });
-    written.concat()
+    let of = |(id, base, auth): (&str, String, String)| {
+        let source = Source::searched(id, &base).push("{ kind = \"off\" }");
+        source.auth(&auth)
+    };
+    sources.map(of).to_vec()
 }
 
 /// The diagnostics on stderr by source, each with code and what is wrong.

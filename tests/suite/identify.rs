@@ -3,19 +3,17 @@
 use serde_json::{Value, json};
 
 use super::support::home::{Home, snapshot};
-use super::support::people::{ONE_PRACTICE, install, ndjson, referral};
+use super::support::partner_file::partners;
+use super::support::people::{install, ndjson, referral};
+use super::support::source::Source;
 
 const BECAUSE: &str = "she telephoned about her appointment";
 
 #[test]
 fn who_somebody_is_is_shown_once_it_is_recorded_who_looks() {
     let home = Home::new();
-    install(
-        &home,
-        ONE_PRACTICE,
-        r#"["patient.name", "referral.activity"]"#,
-        "",
-    );
+    let practice = Source::folder("practice-a", "extracts");
+    install(&home, &[practice], &partners());
     let mut records = referral(1, "Wilhelmina", "Looked", "elm").to_vec();
     // Held, for such a referral always is.
     let [patient, mut request] = referral(2, "Ottoline", "Waiting", "elm");

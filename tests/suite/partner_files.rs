@@ -38,8 +38,8 @@ pub(super) fn parsed(text: &str) -> Table {
 /// A configuration without partners of its own.
 pub(super) fn empty_home() -> Home {
     let home = Home::new();
-    install(&home, "", "[\"patient.name\"]", "");
-    fs::remove_dir_all(home.below("mappings/partners")).unwrap();
+    install(&home, &[], &[]);
+    fs::create_dir(home.below("mappings")).unwrap();
     home
 }
 
@@ -307,11 +307,8 @@ fn a_new_partner_needs_no_sheet_overwrites_nothing_and_has_a_lawful_id() {
         home.kith(&["partner", "new", id]).expect_code(2);
     }
     // Live with a placeholder is an error, and then nothing runs.
-    fs::write(
-        &file,
-        written.replace("mode = \"shadow\"", "mode = \"live\""),
-    )
-    .unwrap();
+    let path = "mappings/partners/elm-house.toml";
+    home.edit(path, "mode = \"shadow\"", "mode = \"live\"");
     let live = home.kith(&["check"]).expect_code(2);
     assert!(
         live.stderr.contains("basis is still a placeholder"),
@@ -390,11 +387,11 @@ fn a_template_has_every_header_and_says_what_each_cell_holds() {
 fn criteria_are_printed_as_they_decide_and_a_misspelt_partner_is_named() {
     let id = "young-roots";
     let home = home_of(id);
-    let file = home.below(&format!("mappings/partners/{id}.toml"));
-    let written = fs::read_to_string(&file).unwrap();
-    let narrowed = written
-        .replace("[share]\n", "age_years = { min = 11, max = 17 }\nopen_legs_max = 12\n\n[share]\nexpires_on = 2027-03-31\n");
-    fs::write(&file, narrowed).unwrap();
+    home.edit(
+        &format!("mappings/partners/{id}.toml"),
+        "[share]\n",
+        "age_years = { min = 11, max = 17 }\nopen_legs_max = 12\n\n[share]\nexpires_on = 2027-03-31\n",
+    );
     let text = home
         .kith(&["partner", "criteria", id])
         .expect_code(0)

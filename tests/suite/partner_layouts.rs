@@ -12,6 +12,7 @@ use super::partner_files::{layout, layouts, name, parsed, tables, text};
 use super::support::expected::stage;
 use super::support::home::{Home, files_in};
 use super::support::people::{install, ndjson, referral};
+use super::support::source::Source;
 use super::support::table::{self, Table as Sheet};
 
 const OUT: &str = "2026-11-23T06:00:00Z";
@@ -91,7 +92,7 @@ fn value(field: &str, patient: &Json, request: &Json) -> Option<String> {
         "referral.need" => "loneliness",
         "referral.note" => request["note"][0]["text"].as_str()?,
         "requester.name" => "Dr Okafor",
-        "practice.name" => "Made-up practice",
+        "practice.name" => "Made-up practice gp",
         "practice.ods_code" => "ZZ001",
         // The made-up records say nothing of these.
         "leg.changed"
@@ -132,14 +133,8 @@ type Layout = (String, Table, Vec<[Json; 2]>);
 /// Everybody of everybody, in a folder; one home for all layouts.
 fn world() -> (Home, Vec<Layout>) {
     let home = Home::new();
-    install(
-        &home,
-        "[[source]]\nid = \"gp\"\nname = \"Made-up practice\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\n\
-         pull = { kind = \"folder\", path = \"extracts\" }\npush = { kind = \"folder\", path = \"var/gp-import\" }\nauth = { kind = \"none\" }\n",
-        "[\"patient.name\"]",
-        "",
-    );
-    fs::remove_dir_all(home.below("mappings/partners")).unwrap();
+    let push = "{ kind = \"folder\", path = \"var/gp-import\" }";
+    install(&home, &[Source::folder("gp", "extracts").push(push)], &[]);
     let (mut world, mut all, mut n) = (Vec::new(), Vec::new(), 0);
     for folder in layouts() {
         let id = name(&folder);

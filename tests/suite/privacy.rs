@@ -9,20 +9,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::support::home::{Home, Ran, snapshot};
-use super::support::people::{
-    Sandbox, day, install, ndjson, nhs_number, referral, source, written,
-};
+use super::support::partner_file::{PARTNERS, PartnerFile};
+use super::support::people::{Sandbox, day, install, ndjson, nhs_number, referral, written};
 use super::support::planted::{Planted, Tokens, broken_records, plant};
+use super::support::source::Source;
 use super::support::table::{self, Layout, Table};
 
-const SHARE: &str = r#"["patient.name", "patient.phone", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-[[deliver.column]]
-header = "Phone"
-from = "patient.phone"
-"#;
 /// Values that must have their form, so that a token could not stand in their place: how each may be written.
 const PHONE: &[&str] = &["7700900417", "7700 900417"];
 const FORMED: &[&[&str]] = &[
@@ -173,16 +165,20 @@ fn everything_is_asked(home: &Home, reference: &str, said: &mut Said) {
 
 /// Three sources, of which one works, and a partner whose folder cannot be written to.
 fn set_up(home: &Home, sandbox: &Sandbox, tokens: &mut Tokens) {
-    let extracts = concat!(
-        "[[source]]\nid = \"extracts\"\nname = \"Made-up extracts\"\nods_code = \"ZZ003\"\ncommissioner = \"icb\"\npull = { kind = \"folder\", path = \"extracts\" }\n",
-        "push = { kind = \"folder\", path = \"var/gp-import\" }\nauth = { kind = \"none\" }\n"
-    );
     // Port 1 is never open to us: connection refused.
     let sources = [
-        source("hilltop", &sandbox.fhir.base),
-        source("harbour", "http://127.0.0.1:1/fhir"),
+        Source::searched("hilltop", &sandbox.fhir.base),
+        Source::searched("harbour", "http://127.0.0.1:1/fhir"),
+        Source::folder("extracts", "extracts")
+            .ods_code("ZZ003")
+            .push("{ kind = \"folder\", path = \"var/gp-import\" }"),
     ];
-    install(home, &(sources.concat() + extracts), SHARE, COLUMNS);
+    let partners = PARTNERS.map(|id| {
+        PartnerFile::of(id)
+            .shares(&["patient.name", "patient.phone", "referral.activity"])
+            .column("Phone", "patient.phone")
+    });
+    install(home, &sources, &partners);
     let [patient, _] = referral(60, &tokens.next(), &tokens.next(), "elm");
     let truncated = patient.to_string();
     let cut = truncated.split("birthDate").next().expect("the first part");

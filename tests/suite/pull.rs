@@ -3,13 +3,9 @@
 use serde_json::Value;
 
 use super::support::home::Home;
-use super::support::people::{PARTNERS, Sandbox, install, ndjson, referral, source};
-
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-"#;
+use super::support::partner_file::{PARTNERS, partners};
+use super::support::people::{Sandbox, install, ndjson, referral};
+use super::support::source::Source;
 
 /// The certificate of a source.
 fn certificate<'a>(printed: &'a Value, source: &str) -> &'a Value {
@@ -31,14 +27,10 @@ fn a_person_who_is_found_later_is_sent_though_the_referral_did_not_change() {
     let [patient, request] = referral(1, "Ada", "Byron", "elm");
     home.write("data/world.ndjson", ndjson(&[request]));
     let sandbox = Sandbox::start(&home, "data");
-    let sources = source("hilltop", &sandbox.fhir.base)
+    let source = Source::searched("hilltop", &sandbox.fhir.base)
         // Nothing of the first window is asked for again: only its person is.
-        .replace(
-            "/fhir\" }",
-            "/fhir\", overlap_minutes = 5, settle_seconds = 0 }",
-        );
-    assert!(sources.contains("overlap_minutes"));
-    install(&home, &sources, SHARE, COLUMNS);
+        .pulling("overlap_minutes = 5, settle_seconds = 0");
+    install(&home, &[source], &partners());
     let first = home
         .kith(&["run", "--once", "--json"])
         .expect_code(1)
@@ -81,11 +73,11 @@ fn a_source_that_cannot_be_reached_disturbs_no_other() {
     let nobody = format!("http://{}/fhir", listener.local_addr().unwrap());
     drop(listener);
     let sources = [
-        source("away", &nobody),
-        source("hilltop", &sandbox.fhir.base),
-        source("alone", &nobody),
+        Source::searched("away", &nobody),
+        Source::searched("hilltop", &sandbox.fhir.base),
+        Source::searched("alone", &nobody),
     ];
-    install(&home, &sources.concat(), SHARE, COLUMNS);
+    install(&home, &sources, &partners());
     let ran = home.kith(&["run", "--once", "--json"]).expect_code(1);
     let printed = ran.json();
     assert_eq!(certificate(&printed, "hilltop")["verdict"], "complete");

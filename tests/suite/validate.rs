@@ -260,10 +260,8 @@ impl Written {
 fn run_loop(workload: &Workload, option: &str, value: &str) -> Home {
     let home = Home::new();
     workload.install(&home, option, value);
-    let config = fs::read_to_string(home.config()).expect("a config");
-    let with_tasks = config.replacen("push = { ", "push = { write_task = true, ", 1);
-    assert_ne!(with_tasks, config, "the config has a push");
-    home.write("config/kith.toml", with_tasks);
+    let (push, with_tasks) = ("push = { ", "push = { write_task = true, ");
+    home.edit("config/kith.toml", push, with_tasks);
     run_once(&home, OUT);
     for (partner, table) in drops(&home, workload) {
         let sheet = told(&partner, &table, |place| &STORIES[place % STORIES.len()]);

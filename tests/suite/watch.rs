@@ -7,21 +7,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::support::home::Home;
-use super::support::people::{PARTNERS, Sandbox, day, install, ndjson, referral, source, written};
+use super::support::partner_file::{PARTNERS, PartnerFile};
+use super::support::people::{Sandbox, day, install, ndjson, referral, written};
+use super::support::source::Source;
 use super::support::table::{self, Layout, Table};
 use super::support::workload::text;
-
-const SHARE: &str = r#"["patient.name", "patient.phone", "referral.reason", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-[[deliver.column]]
-header = "Phone"
-from = "patient.phone"
-[[deliver.column]]
-header = "Why"
-from = "referral.reason"
-"#;
 
 /// An installation, its GP system, and the rows of the first drops by the person's name.
 struct World {
@@ -40,12 +30,19 @@ impl World {
         }
         home.write("data/world.ndjson", ndjson(&resources));
         let sandbox = Sandbox::start(&home, "data");
-        install(
-            &home,
-            &source("hilltop", &sandbox.fhir.base),
-            SHARE,
-            COLUMNS,
-        );
+        let partners = PARTNERS.map(|id| {
+            PartnerFile::of(id)
+                .shares(&[
+                    "patient.name",
+                    "patient.phone",
+                    "referral.reason",
+                    "referral.activity",
+                ])
+                .column("Phone", "patient.phone")
+                .column("Why", "referral.reason")
+        });
+        let source = Source::searched("hilltop", &sandbox.fhir.base);
+        install(&home, &[source], &partners);
         home.kith(&["run", "--once"]).expect_code(0);
         let mut sent = BTreeMap::new();
         for partner in PARTNERS {

@@ -61,10 +61,9 @@ fn an_onward_leg_waits_until_its_partners_wider_file_is_approved() {
     elm_refers_on(&world);
     world.run(&[]);
     let path = "mappings/partners/oak.toml";
-    let oak = std::fs::read_to_string(world.home.below(path)).expect("a partner file");
-    let oak = oak.replace("fields = [", "fields = [\"patient.email\", ");
-    let oak = oak.replace("[partner]", "[partner]\nchanged_by = \"A. Writer\"");
-    world.home.write(path, oak);
+    let home = &world.home;
+    home.edit(path, "fields = [", "fields = [\"patient.email\", ");
+    home.edit(path, "[partner]", "[partner]\nchanged_by = \"A. Writer\"");
     refers_everybody_on(&world);
     world.run(&[]);
     let summary = world.run(&[]);
@@ -85,10 +84,9 @@ fn an_onward_leg_waits_until_its_partners_wider_file_is_approved() {
 }
 
 fn elm_refers_on(world: &World) {
-    let path = "mappings/partners/elm.toml";
-    let elm = std::fs::read_to_string(world.home.below(path)).expect("a partner file");
-    let elm = elm.replace("kind = \"provider\"", "kind = \"link-worker\"");
-    world.home.write(path, elm + ONWARD);
+    let [elm, _, _] = world.partners.clone();
+    let elm = elm.with("partner", "kind = \"link-worker\"").then(ONWARD);
+    world.home.write("mappings/partners/elm.toml", elm.toml());
 }
 
 fn refers_everybody_on(world: &World) {

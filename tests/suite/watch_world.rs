@@ -5,21 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::support::home::Home;
-use super::support::people::{Sandbox, day, install, ndjson, referral, source, written};
+use super::support::partner_file::PartnerFile;
+use super::support::people::{Sandbox, day, install, ndjson, referral, written};
+use super::support::source::Source;
 use super::support::table::{self, Layout, Table};
 use super::support::workload::text;
 
-pub(super) const SHARE: &str = r#"["patient.name", "patient.phone", "patient.postcode", "patient.contact_instructions", "referral.reason", "referral.activity"]"#;
-pub(super) const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-[[deliver.column]]
-header = "Phone"
-from = "patient.phone"
-[[deliver.column]]
-header = "Why"
-from = "referral.reason"
-"#;
 /// Takes only people near; takes only people who consent; has no column for what a row asks.
 pub(super) const ELM: &str = "elm";
 pub(super) const OAK: &str = "oak";
@@ -66,6 +57,30 @@ pub(super) struct World {
     pub(super) home: Home,
     pub(super) sandbox: Sandbox,
     pub(super) people: Vec<Person>,
+    pub(super) partners: [PartnerFile; 3],
+}
+
+fn partners() -> [PartnerFile; 3] {
+    let of = |id: &str| {
+        PartnerFile::of(id)
+            .shares(&[
+                "patient.name",
+                "patient.phone",
+                "patient.postcode",
+                "patient.contact_instructions",
+                "referral.reason",
+                "referral.activity",
+            ])
+            .column("Phone", "patient.phone")
+            .column("Why", "referral.reason")
+    };
+    [
+        of(ELM).with("select", "postcodes = [\"BS1\"]"),
+        of(OAK).with("select", "consent = \"required\""),
+        of(FIR)
+            .without("What")
+            .column("When to ring", "patient.contact_instructions"),
+    ]
 }
 
 impl World {
@@ -85,40 +100,15 @@ impl World {
             home,
             sandbox,
             people,
+            partners: partners(),
         };
         world.installs();
         world
     }
 
     pub(super) fn installs(&self) {
-        let home = &self.home;
-        install(
-            home,
-            &source("hilltop", &self.sandbox.fhir.base),
-            SHARE,
-            COLUMNS,
-        );
-        let of = |partner: &str| {
-            let path = home.below(&format!("mappings/partners/{partner}.toml"));
-            std::fs::read_to_string(path).expect("a partner file")
-        };
-        let elm = of(ELM);
-        let near = "consent = \"implied\"\npostcodes = [\"BS1\"]";
-        home.write(
-            "mappings/partners/elm.toml",
-            elm.replace("consent = \"implied\"", near),
-        );
-        home.write(
-            "mappings/partners/oak.toml",
-            of(OAK).replace("consent = \"implied\"", "consent = \"required\""),
-        );
-        let action = "[[deliver.column]]\nheader = \"What\"\nfrom = \"leg.action\"\n";
-        let when = "[[deliver.column]]\nheader = \"When to ring\"\nfrom = \"patient.contact_instructions\"\n";
-        assert!(elm.contains(action), "the column that this partner lacks");
-        home.write(
-            "mappings/partners/fir.toml",
-            elm.replace("elm", FIR).replace(action, when),
-        );
+        let source = Source::searched("hilltop", &self.sandbox.fhir.base);
+        install(&self.home, &[source], &self.partners);
     }
 
     pub(super) fn run(&self, arguments: &[&str]) -> Value {

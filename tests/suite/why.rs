@@ -6,8 +6,10 @@ use std::fs;
 use serde_json::Value;
 
 use super::support::home::Home;
+use super::support::partner_file::{PARTNERS, PartnerFile};
 use super::support::people::{day, install, ndjson, referral, written};
 use super::support::shared;
+use super::support::source::Source;
 use super::support::workload::{Referral, Workload, nhs_number, text};
 
 const FIRST: &str = "2026-11-23T06:00:00Z";
@@ -102,19 +104,20 @@ fn a_partner_that_was_full_is_said_to_have_been_full_then() {
 /// Four people for a partner that takes two, one of them without a performer.
 fn four_for_two() -> Home {
     let home = Home::new();
-    let source = "[[source]]\nid = \"hilltop\"\nname = \"Made-up practice\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\npull = { kind = \"folder\", path = \"extracts\" }\npush = { kind = \"off\" }\nauth = { kind = \"none\" }\n";
-    install(
-        &home,
-        source,
-        r#"["patient.name", "patient.gender", "patient.postcode", "referral.activity"]"#,
-        "",
-    );
-    let file = fs::read_to_string(home.below("mappings/partners/elm.toml")).expect("elm");
-    let asks = "[select]\nopen_legs_max = 2\npostcodes = [\"BS1\"]\ngender = [\"female\"]\n";
-    home.write(
-        "mappings/partners/elm.toml",
-        file.replace("[select]\n", asks),
-    );
+    let [elm, oak] = PARTNERS.map(|id| {
+        PartnerFile::of(id).shares(&[
+            "patient.name",
+            "patient.gender",
+            "patient.postcode",
+            "referral.activity",
+        ])
+    });
+    let elm = elm
+        .with("select", "open_legs_max = 2")
+        .with("select", "postcodes = [\"BS1\"]")
+        .with("select", "gender = [\"female\"]");
+    let source = Source::folder("hilltop", "extracts");
+    install(&home, &[source], &[elm, oak]);
     let mut all = Vec::new();
     for n in 1..=4 {
         let [patient, mut request] = referral(n, &format!("Person{n}"), "Shared", "elm");

@@ -5,17 +5,14 @@
 use serde_json::{Value, json};
 
 use super::support::home::Home;
-use super::support::people::{Sandbox, day, install, ndjson, referral, source, written};
+use super::support::partner_file::PartnerFile;
+use super::support::people::{Sandbox, day, install, ndjson, referral, written};
 use super::support::shared;
+use super::support::source::Source;
 use super::support::table::{self, Layout, Table};
 use super::support::validator::assert_no_errors;
 use super::support::workload::text;
 
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-"#;
 const HEADER: [&str; 8] = [
     "Our ref",
     "Check",
@@ -44,15 +41,10 @@ impl World {
         }
         home.write("data/world.ndjson", ndjson(&resources));
         let sandbox = Sandbox::start(&home, "data");
-        let source = source("hilltop", &sandbox.fhir.base)
-            .replace("push = { kind = \"fhir\" }", &format!("push = {push}"));
-        install(&home, &source, SHARE, COLUMNS);
-        let file = "mappings/partners/elm.toml";
-        let partner = std::fs::read_to_string(home.below(file)).unwrap().replace(
-            "dates = ",
-            "withdrawn = { column = \"Mistake?\", values = [\"X\"] }\ndates = ",
-        );
-        home.write(file, partner);
+        let source = Source::searched("hilltop", &sandbox.fhir.base).push(push);
+        let withdrawn = r#"withdrawn = { column = "Mistake?", values = ["X"] }"#;
+        let elm = PartnerFile::of("elm").with("collect", withdrawn);
+        install(&home, &[source], &[elm]);
         home.kith(&["run", "--once"]).expect_code(0);
         let drops = home.drops("elm");
         let table = table::read(&drops[0], Layout::COMMA);

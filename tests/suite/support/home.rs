@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::edit::replace;
 use super::process::{LIMIT, finish, finish_reading};
 
 /// How a run of Kith ended.
@@ -95,6 +96,12 @@ impl Home {
         let folder = path.parent().expect("a file lies in a folder");
         fs::create_dir_all(folder).expect("folders can be made below home");
         fs::write(&path, content).expect("files can be written below home");
+    }
+
+    /// Changes a file below home; the test fails if what is to be changed is not in it.
+    pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.below(path)).expect("a file to change");
+        self.write(path, replace(&text, from, to));
     }
 
     /// Runs Kith on this installation.

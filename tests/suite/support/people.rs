@@ -1,4 +1,4 @@
-//! A small world of made-up people, their GP system (`kith sandbox`) and two partners.
+//! Made-up people and their GP system (`kith sandbox`).
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,21 +9,9 @@ use serde_json::{Value, json};
 
 use super::fhir_server::FhirServer;
 use super::home::{Home, kith_command};
+use super::partner_file::PartnerFile;
 use super::process::Process;
-
-/// One practice, whose extracts lie in a folder and to which nothing is written.
-pub(crate) const ONE_PRACTICE: &str = r#"[[source]]
-id = "practice-a"
-name = "Made-up practice a"
-ods_code = "ZZ001"
-commissioner = "icb"
-pull = { kind = "folder", path = "extracts" }
-push = { kind = "off" }
-auth = { kind = "none" }
-"#;
-
-/// The two partners of the world.
-pub(crate) const PARTNERS: [&str; 2] = ["elm", "oak"];
+use super::source::Source;
 
 /// The running sandbox GP system; ended when dropped.
 pub(crate) struct Sandbox {
@@ -127,8 +115,9 @@ pub(crate) fn ndjson(resources: &[Value]) -> String {
         .collect()
 }
 
-/// Writes an installation with these sources (TOML) and the two partners.
-pub(crate) fn install(home: &Home, sources: &str, share: &str, columns: &str) {
+/// Writes an installation with these sources and partners.
+pub(crate) fn install(home: &Home, sources: &[Source], partners: &[PartnerFile]) {
+    let sources: String = sources.iter().map(Source::toml).collect();
     home.write(
         "config/kith.toml",
         format!(
@@ -153,72 +142,10 @@ report = {{ transport = "reports" }}
 "#
         ),
     );
-    for partner in PARTNERS {
+    for partner in partners {
         home.write(
-            &format!("mappings/partners/{partner}.toml"),
-            partner_file(partner, share, columns),
+            &format!("mappings/partners/{}.toml", partner.id),
+            partner.toml(),
         );
     }
-}
-
-/// A source that is searched and written to.
-pub(crate) fn source(id: &str, base: &str) -> String {
-    format!(
-        r#"[[source]]
-id = "{id}"
-name = "Made-up practice {id}"
-ods_code = "ZZ001"
-commissioner = "icb"
-pull = {{ kind = "search", base_url = "{base}" }}
-push = {{ kind = "fhir" }}
-auth = {{ kind = "none" }}
-"#
-    )
-}
-
-fn partner_file(id: &str, share: &str, columns: &str) -> String {
-    format!(
-        r#"[partner]
-id = "{id}"
-name = "The {id} project"
-kind = "provider"
-identifier = {{ system = "https://kith.example/Id/partner", value = "{id}" }}
-contact = {{ name = "Test Contact", email = "{id}@example.org" }}
-verified_on = 2026-11-01
-care_provider = true
-[select]
-activities = ["befriending"]
-consent = "implied"
-[share]
-basis = "made-up agreement for tests"
-fields = {share}
-[deliver]
-transport = "local"
-file = "referrals_{{date}}_{{sequence}}.csv"
-format = {{ delimiter = ",", encoding = "utf-8-bom", newline = "crlf", quote = "necessary", formula = "escape" }}
-[[deliver.column]]
-header = "Our ref"
-from = "leg.reference"
-[[deliver.column]]
-header = "Check"
-from = "leg.check"
-[[deliver.column]]
-header = "What"
-from = "leg.action"
-{columns}
-[collect]
-transport = "local"
-file = "returns*.csv"
-dates = "%d/%m/%Y"
-acknowledged = {{ column = "Stopped?", values = ["Y"] }}
-[[collect.event]]
-kind = "attendance"
-on = "Date seen"
-value = {{ column = "Attended?", codes = {{ Y = "attended", N = "did-not-attend" }} }}
-[[collect.event]]
-kind = "status"
-on = "Date seen"
-value = {{ column = "Outcome", codes = {{ "Taken on" = "accepted", "Finished" = "completed" }} }}
-"#
-    )
 }
