@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -66,13 +67,20 @@ pub(crate) fn kith(arguments: &[&str]) -> Ran {
 /// A home folder with an installation in it; gone when dropped.
 pub(crate) struct Home {
     folder: TempDir,
+    /// How long each run of Kith may take.
+    limit: Duration,
 }
 
 impl Home {
     /// An empty folder.
     pub(crate) fn new() -> Self {
+        Self::with_limit(LIMIT)
+    }
+
+    /// An empty folder of a test whose runs need longer than others.
+    pub(crate) fn with_limit(limit: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { folder }
+        Self { folder, limit }
     }
 
     /// The home folder.
@@ -112,12 +120,12 @@ impl Home {
     /// Runs Kith on this installation with further variables in its environment.
     pub(crate) fn kith_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
         let mut command = self.command(arguments);
-        finish(command.envs(variables.iter().copied()), LIMIT).into()
+        finish(command.envs(variables.iter().copied()), self.limit).into()
     }
 
     /// Runs Kith on this installation with something to read on standard input.
     pub(crate) fn kith_reading(&self, arguments: &[&str], read: &[u8]) -> Ran {
-        finish_reading(&mut self.command(arguments), read, LIMIT).into()
+        finish_reading(&mut self.command(arguments), read, self.limit).into()
     }
 
     /// Kith on this installation, not yet started.
