@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::support::home::{Home, kith, snapshot};
 use super::support::partner_file::partners;
-use super::support::people::{install, ndjson, referral};
+use super::support::people::{ndjson, referral};
 use super::support::source::Source;
+use super::support::world::World;
 
 const COMMANDS: [&str; 15] = [
     "demo", "init", "check", "run", "map", "status", "trace", "why", "held", "prove", "report",
@@ -18,12 +19,11 @@ const AT: &str = "2026-11-23T06:00:00Z";
 
 /// An installation that pulls from a folder with these resources.
 fn home_with(resources: &str) -> Home {
-    let home = Home::new();
-    home.write("extracts/all.ndjson", resources);
     let push = "{ kind = \"folder\", path = \"var/gp-import\" }";
     let source = Source::folder("gp", "extracts").push(push);
-    install(&home, &[source], &partners());
-    home
+    let world = World::of(&[source], &partners());
+    world.home.write("extracts/all.ndjson", resources);
+    world.home
 }
 
 /// Two referrals that can go, and as many without a person as asked.

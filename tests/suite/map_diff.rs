@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::support::edit::replace;
 use super::support::home::{Home, Ran};
 use super::support::partner_file::{PARTNERS, PartnerFile};
-use super::support::people::{install, ndjson, referral};
-use super::support::source::Source;
+use super::support::people::{ndjson, referral};
+use super::support::world::World;
 
 const SEX: &str = r#"from = "patient.gender"
 codes = { female = "F", male = "M", other = "U", unknown = "U" }
@@ -279,9 +279,7 @@ fn with_seven_columns(id: &str) -> PartnerFile {
 
 /// Twenty people at one practice; three of them are made to be told apart by one change each.
 fn world() -> Home {
-    let home = Home::new();
-    let partners = PARTNERS.map(with_seven_columns);
-    install(&home, &[Source::folder("hilltop", "extracts")], &partners);
+    let world = World::of_folder(&PARTNERS.map(with_seven_columns));
     let mut all = Vec::new();
     for n in 1..=PEOPLE {
         let [mut patient, mut request] = referral(n, &format!("Person{n}"), "Shared", "elm");
@@ -293,8 +291,8 @@ fn world() -> Home {
         }
         all.extend([patient, request]);
     }
-    home.write("extracts/2.ndjson", ndjson(&all));
-    home
+    world.home.write("extracts/2.ndjson", ndjson(&all));
+    world.home
 }
 
 /// The same file to a machine: comments, blank lines, other spaces, another order of keys and of sections.

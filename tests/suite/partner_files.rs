@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::support::home::Home;
-use super::support::people::install;
+use super::support::world::World;
 
 /// Layouts, sorted by name.
 pub(super) fn layouts() -> Vec<PathBuf> {
@@ -37,8 +37,7 @@ pub(super) fn parsed(text: &str) -> Table {
 
 /// A configuration without partners of its own.
 pub(super) fn empty_home() -> Home {
-    let home = Home::new();
-    install(&home, &[], &[]);
+    let home = World::of(&[], &[]).home;
     fs::create_dir(home.below("mappings")).unwrap();
     home
 }

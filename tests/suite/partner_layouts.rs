@@ -11,9 +11,10 @@ use toml::{Table, Value};
 use super::partner_files::{layout, layouts, name, parsed, tables, text};
 use super::support::expected::stage;
 use super::support::home::{Home, files_in};
-use super::support::people::{install, ndjson, referral};
+use super::support::people::{ndjson, referral};
 use super::support::source::Source;
 use super::support::table::{self, Table as Sheet};
+use super::support::world::World;
 
 const OUT: &str = "2026-11-23T06:00:00Z";
 const BACK: &str = "2026-11-23T06:30:00Z";
@@ -132,9 +133,8 @@ type Layout = (String, Table, Vec<[Json; 2]>);
 
 /// Everybody of everybody, in a folder; one home for all layouts.
 fn world() -> (Home, Vec<Layout>) {
-    let home = Home::new();
     let push = "{ kind = \"folder\", path = \"var/gp-import\" }";
-    install(&home, &[Source::folder("gp", "extracts").push(push)], &[]);
+    let home = World::of(&[Source::folder("gp", "extracts").push(push)], &[]).home;
     let (mut world, mut all, mut n) = (Vec::new(), Vec::new(), 0);
     for folder in layouts() {
         let id = name(&folder);

@@ -12,9 +12,9 @@ use toml::Table;
 
 use super::partner_files::{layout, name, parsed, tables, text};
 use super::support::home::{Home, files_in, snapshot};
-use super::support::people::{Sandbox, install};
-use super::support::source::Source;
+use super::support::people::Sandbox;
 use super::support::table;
+use super::support::world::World;
 
 const FOLDER: &str = "fixtures/partners";
 /// When the first run is; what comes later comes a day later, and each return a week after what was before it.
@@ -169,16 +169,17 @@ fn play(root: &Path, partner: &Path, story: &Path) -> Files {
         Ok(own) if of == partner => own.clone(),
         _ => fs::read_to_string(of.join("partner.toml")).expect("a partner file"),
     };
-    let home = Home::new();
+    let mut world = World::of(&[], &[]);
     for json in inputs(&story.join("gp"), "json") {
-        home.write(
-            &format!("data/{}", name(&json)),
-            fs::read(&json).expect("a resource"),
-        );
+        let resource = fs::read(&json).expect("a resource");
+        world.home.write(&format!("data/{}", name(&json)), resource);
     }
     // Its clock can be set where it has a list of faults, be it of none.
-    let gp = Sandbox::with(&home.below("data"), &["--faults", "all=0"]);
-    install(&home, &[Source::searched("hilltop", &gp.fhir.base)], &[]);
+    world.gp_is(Sandbox::with(
+        &world.home.below("data"),
+        &["--faults", "all=0"],
+    ));
+    let (home, gp) = (&world.home, world.gp());
     let partners = folders(root);
     for partner in &partners {
         home.write(
@@ -202,7 +203,7 @@ fn play(root: &Path, partner: &Path, story: &Path) -> Files {
             ran.stderr
         );
         for partner in &partners {
-            lots.learn(&home, &name(partner), &parsed(&file(partner)));
+            lots.learn(home, &name(partner), &parsed(&file(partner)));
         }
         ran.json()
     };
@@ -225,7 +226,7 @@ fn play(root: &Path, partner: &Path, story: &Path) -> Files {
     }
     let proof = home.kith(&["prove", "--json"]).expect_code(0).json();
     assert_eq!(proof["balanced"], true, "{}: {proof}", story.display());
-    seen(&home, &gp, &partners, &summary, &lots)
+    seen(home, gp, &partners, &summary, &lots)
 }
 
 fn seen(home: &Home, gp: &Sandbox, partners: &[PathBuf], summary: &Json, lots: &Lots) -> Files {

@@ -24,4 +24,5 @@ pub(crate) mod token_server;
 pub(crate) mod validator;
 pub(crate) mod weak;
 pub(crate) mod workload;
+pub(crate) mod world;
 pub(crate) mod xml;

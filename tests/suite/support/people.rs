@@ -9,9 +9,7 @@ use serde_json::{Value, json};
 
 use super::fhir_server::FhirServer;
 use super::home::{Home, kith_command};
-use super::partner_file::PartnerFile;
 use super::process::Process;
-use super::source::Source;
 
 /// The running sandbox GP system; ended when dropped.
 pub(crate) struct Sandbox {
@@ -113,39 +111,4 @@ pub(crate) fn ndjson(resources: &[Value]) -> String {
         .iter()
         .map(|resource| format!("{resource}\n"))
         .collect()
-}
-
-/// Writes an installation with these sources and partners.
-pub(crate) fn install(home: &Home, sources: &[Source], partners: &[PartnerFile]) {
-    let sources: String = sources.iter().map(Source::toml).collect();
-    home.write(
-        "config/kith.toml",
-        format!(
-            r#"namespace = "https://kith.example"
-[store]
-url = "sqlite://var/kith.db"
-[seal]
-key = {{ file = "var/seal.key" }}
-{sources}
-[[transport]]
-id = "local"
-kind = "folder"
-path = "var/partners/{{partner}}"
-[[transport]]
-id = "reports"
-kind = "folder"
-path = "var/reports"
-[[commissioner]]
-id = "icb"
-name = "Made-up ICB"
-report = {{ transport = "reports" }}
-"#
-        ),
-    );
-    for partner in partners {
-        home.write(
-            &format!("mappings/partners/{}.toml", partner.id),
-            partner.toml(),
-        );
-    }
 }
