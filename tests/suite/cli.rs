@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::support::home::{Home, kith, snapshot};
+use super::support::home::{Home, Ran, kith, snapshot};
 use super::support::partner_file::partners;
 use super::support::people::{ndjson, referral};
 use super::support::source::Source;
@@ -45,6 +45,12 @@ fn resources(held: usize) -> String {
         resources.push(request);
     }
     ndjson(&resources)
+}
+
+/// The rows of a partner, from a folder.
+fn rows_of(home: &Home, partner: &str, input: &str, code: i32) -> Ran {
+    let map = ["map", "--partner", partner, "--input", input];
+    home.ran(&[&map[..], &["--output", "-"]].concat(), code)
 }
 
 #[test]
@@ -140,17 +146,7 @@ fn exit_codes_say_whether_anybody_must_act() {
     fine.kith(&["status"]).expect_code(0);
     fine.kith(&["prove"]).expect_code(0);
     let extracts = fine.below("extracts").display().to_string();
-    let mapped = fine
-        .kith(&[
-            "map",
-            "--partner",
-            "elm",
-            "--input",
-            &extracts,
-            "--output",
-            "-",
-        ])
-        .expect_code(0);
+    let mapped = rows_of(&fine, "elm", &extracts, 0);
     assert_eq!(
         mapped.stdout.lines().count(),
         3,
@@ -167,43 +163,21 @@ fn exit_codes_say_whether_anybody_must_act() {
     waiting.kith(&["status"]).expect_code(1);
     waiting.kith(&["prove"]).expect_code(0);
     let extracts = waiting.below("extracts").display().to_string();
-    waiting
-        .kith(&[
-            "map",
-            "--partner",
-            "elm",
-            "--input",
-            &extracts,
-            "--output",
-            "-",
-        ])
-        .expect_code(1);
+    rows_of(&waiting, "elm", &extracts, 1);
 }
 
 #[test]
 fn what_cannot_be_done_is_exit_2() {
     let home = home_with(&resources(0));
     home.kith(&["trace", "A000-0000-000N"]).expect_code(2);
-    home.kith(&[
-        "map",
-        "--partner",
-        "nobody",
-        "--input",
-        "extracts",
-        "--output",
-        "-",
-    ])
-    .expect_code(2);
+    rows_of(&home, "nobody", "extracts", 2);
     kith(&["run", "--once", "--config", "no-such-folder/kith.toml"]).expect_code(2);
     home.kith(&["run", "--once", "--as-of", AT]).expect_code(0);
-    let earlier = home
-        .kith(&["run", "--once", "--as-of", "2026-11-22T06:00:00Z"])
-        .expect_code(2);
+    let earlier = home.ran(&["run", "--once", "--as-of", "2026-11-22T06:00:00Z"], 2);
     assert!(earlier.stderr.contains("as-of"), "{}", earlier.stderr);
     // A store that has rows and a key that does not open it: never a new key.
     fs::remove_file(home.below("var/seal.key")).expect("the key was made at the first run");
-    home.kith(&["run", "--once", "--as-of", "2026-11-23T07:00:00Z"])
-        .expect_code(2);
+    home.ran(&["run", "--once", "--as-of", "2026-11-23T07:00:00Z"], 2);
     assert!(
         !home.below("var/seal.key").exists(),
         "no new key was made for an old store"

@@ -173,11 +173,7 @@ fn every_failure_is_named_and_the_others_are_undisturbed() {
 fn check_online_says_of_each_source_what_is_well_and_what_is_not() {
     let (world, _servers) = world();
     // A key that is no key is an error of the config, and told before anything is asked.
-    let offline = world
-        .home
-        .kith(&["check", "--online", "--json"])
-        .expect_code(2)
-        .json();
+    let offline = world.home.ran(&["check", "--online", "--json"], 2).json();
     let problems = offline["problems"].as_array().unwrap();
     assert!(
         problems.iter().any(|problem| problem["code"] == "CFG-017"),
@@ -187,10 +183,7 @@ fn check_online_says_of_each_source_what_is_well_and_what_is_not() {
     let key = std::fs::read(world.home.below("var/gp.jwk")).unwrap();
     world.home.write("var/no.key", key);
     let before = world.gp_has("Observation").len();
-    let ran = world
-        .home
-        .kith(&["check", "--online", "--json"])
-        .expect_code(1);
+    let ran = world.home.ran(&["check", "--online", "--json"], 1);
     let online = ran.json()["online"].as_array().unwrap().clone();
     let lines = |source: &str, check: &str| -> Vec<Value> {
         let of = |line: &&Value| line["source"] == source && line["check"] == check;

@@ -161,11 +161,7 @@ fn assert_seeded(stdout: &str, place: &str) {
 #[test]
 fn a_partners_own_examples_are_held_against_its_file() {
     let home = world();
-    let check = |code: i32| {
-        home.kith(&["check", "--fixtures", "--json"])
-            .expect_code(code)
-            .json()
-    };
+    let check = |code: i32| home.ran(&["check", "--fixtures", "--json"], code).json();
     assert_eq!(
         check(0)["examples"],
         json!({"files": 0, "rows": 0}),
@@ -180,17 +176,8 @@ fn a_partners_own_examples_are_held_against_its_file() {
         .display()
         .to_string();
     let input = home.below("extracts").display().to_string();
-    home.kith(&[
-        "map",
-        "--partner",
-        "elm",
-        "--input",
-        &input,
-        "--select",
-        "--output",
-        &csv,
-    ])
-    .expect_code(0);
+    let map = ["map", "--partner", "elm", "--input", &input, "--select"];
+    home.ran(&[&map[..], &["--output", &csv]].concat(), 0);
     assert_eq!(check(0)["examples"], json!({"files": 1, "rows": PEOPLE}));
     let plain = home.kith(&["check", "--fixtures"]).expect_code(0);
     assert!(

@@ -199,8 +199,7 @@ fn drafts_from_twenty_sheets_are_right_in_nine_columns_of_ten_and_mark_the_other
         let id = name(&folder);
         let home = empty_home();
         let sheet = folder.join("sheet.csv").display().to_string();
-        home.kith(&["partner", "new", &id, "--from", &sheet])
-            .expect_code(0);
+        home.ran(&["partner", "new", &id, "--from", &sheet], 0);
         home.kith(&["check"]).expect_code(0);
         let written =
             fs::read_to_string(home.below(&format!("mappings/partners/{id}.toml"))).unwrap();
@@ -324,9 +323,7 @@ fn a_sheet_without_a_header_row_is_refused_without_a_word_of_it() {
         "Ann Larkspur,07700 900201,BS2 8QN\nOwain Teasel,07700 900202,BS1 4DJ\n",
     );
     let sheet = home.below("sheet.csv").display().to_string();
-    let ran = home
-        .kith(&["partner", "new", "elm", "--from", &sheet])
-        .expect_code(2);
+    let ran = home.ran(&["partner", "new", "elm", "--from", &sheet], 2);
     assert!(
         ran.stderr.contains("column 2") && !ran.stderr.contains("Larkspur"),
         "{}",
@@ -340,9 +337,7 @@ fn a_template_has_every_header_and_says_what_each_cell_holds() {
     let id = "stillwater-listening";
     let home = home_of(id);
     let out = home.below("printed").display().to_string();
-    let ran = home
-        .kith(&["partner", "template", id, "--out", &out])
-        .expect_code(0);
+    let ran = home.ran(&["partner", "template", id, "--out", &out], 0);
     assert!(ran.stderr.contains("safety"), "{}", ran.stderr);
     let truth =
         parsed(&fs::read_to_string(home.below(&format!("mappings/partners/{id}.toml"))).unwrap());
@@ -391,10 +386,7 @@ fn criteria_are_printed_as_they_decide_and_a_misspelt_partner_is_named() {
         "[share]\n",
         "age_years = { min = 11, max = 17 }\nopen_legs_max = 12\n\n[share]\nexpires_on = 2027-03-31\n",
     );
-    let text = home
-        .kith(&["partner", "criteria", id])
-        .expect_code(0)
-        .stdout;
+    let text = home.ran(&["partner", "criteria", id], 0).stdout;
     for part in [
         "from 11 to 17",
         "At most 12",
@@ -409,13 +401,10 @@ fn criteria_are_printed_as_they_decide_and_a_misspelt_partner_is_named() {
         );
     }
     let out = home.below("printed").display().to_string();
-    home.kith(&["partner", "criteria", id, "--out", &out])
-        .expect_code(0);
+    home.ran(&["partner", "criteria", id, "--out", &out], 0);
     let page = fs::read_to_string(home.below(&format!("printed/{id}-criteria.html"))).unwrap();
     assert!(page.contains("size: A4") && page.contains("31 March 2027"));
-    let wrong = home
-        .kith(&["partner", "criteria", "young-rots"])
-        .expect_code(2);
+    let wrong = home.ran(&["partner", "criteria", "young-rots"], 2);
     assert!(
         wrong.stderr.contains("did you mean \"young-roots\"?"),
         "{}",

@@ -176,8 +176,7 @@ fn twenty_layouts_are_written_cell_by_cell_and_their_returns_are_taken_in() {
         world.len()
     );
     let back = home
-        .kith(&["run", "--once", "--json", "--as-of", BACK])
-        .expect_code(0)
+        .ran(&["run", "--once", "--json", "--as-of", BACK], 0)
         .json();
     let matched = stage(&back, "match");
     assert_eq!(

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::loop_fhir::{Added, BACK, OUT, told};
+use super::loop_fhir::{BACK, OUT};
 use super::support::between::Between;
 use super::support::expected::drops;
 use super::support::fhir_server::FhirServer;
@@ -17,6 +17,7 @@ use super::support::installed::free_port;
 use super::support::people::{Sandbox, nhs_number};
 use super::support::process::Process;
 use super::support::shared;
+use super::support::told::{Added, told};
 use super::support::validator::{errors, is_false_alarm};
 use super::support::workload::{Workload, text};
 
@@ -170,9 +171,7 @@ fn nothing_that_kith_writes_has_an_error() {
     let people = Home::new();
     fs::create_dir(people.below("none")).expect("a folder can be made");
     let sandbox = Sandbox::start(&people, "none");
-    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
-        sandbox.fhir.load(&workload.resources(resource_type));
-    }
+    workload.load(&sandbox.fhir);
     let between = Between::start(free_port(), &sandbox.fhir.base, 0, 0);
     run_loop(&workload, "--fhir", &between.base);
     for resource in between.writes() {

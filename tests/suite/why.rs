@@ -22,13 +22,10 @@ fn a_thousand_referrals_each_have_a_whole_story() {
     let workload = Workload::generate(&shared, 1_000, 11, "0.4");
     let home = Home::new();
     workload.install(&home, "--extracts", &workload.path().display().to_string());
-    home.kith(&["run", "--once", "--as-of", FIRST])
-        .expect_code(1);
+    home.ran(&["run", "--once", "--as-of", FIRST], 1);
 
     let extracts = workload.path().display().to_string();
-    let brought = home
-        .kith(&["why", "--input", &extracts, "--json"])
-        .expect_code(0);
+    let brought = home.ran(&["why", "--input", &extracts, "--json"], 0);
     let stories = lines(&brought.stdout);
     assert_eq!(stories.len(), 1_000, "each referral has its story");
     let partners = criteria_of_partners(&home);
@@ -179,10 +176,7 @@ fn one_by_its_id_and_its_reference(home: &Home, workload: &Workload, stories: &[
         .find(|story| story["fate"]["reason"] == "child")
         .expect("a child");
     let reference = text(&story["reference"]);
-    let mut one = home
-        .kith(&["why", reference, "--json"])
-        .expect_code(0)
-        .json();
+    let mut one = home.ran(&["why", reference, "--json"], 0).json();
     one["where"] = story["where"].clone();
     assert_eq!(&one, story, "by its reference");
     let paper = home.kith(&["why", reference]).expect_code(0).stdout;

@@ -29,26 +29,13 @@ impl BadServers {
             &folder,
             &format!("req -x509 {KEY} -keyout ca.key -out ca.pem -subj /CN=authority -days 2"),
         );
-        for (name, host, start, end) in [
-            ("good", "IP:127.0.0.1", "20200101000000Z", "20400101000000Z"),
-            (
-                "expired",
-                "IP:127.0.0.1",
-                "20200101000000Z",
-                "20200102000000Z",
-            ),
-            (
-                "name",
-                "DNS:elsewhere.example",
-                "20200101000000Z",
-                "20400101000000Z",
-            ),
-            (
-                "client",
-                "DNS:client.example",
-                "20200101000000Z",
-                "20400101000000Z",
-            ),
+        let (here, long) = ("IP:127.0.0.1", ["20200101000000Z", "20400101000000Z"]);
+        let past = ["20200101000000Z", "20200102000000Z"];
+        for (name, host, [start, end]) in [
+            ("good", here, long),
+            ("expired", here, past),
+            ("name", "DNS:elsewhere.example", long),
+            ("client", "DNS:client.example", long),
         ] {
             home.write(
                 &format!("{FOLDER}/{name}.ext"),

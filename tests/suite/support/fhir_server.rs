@@ -111,12 +111,7 @@ impl FhirServer {
             let entries: Vec<Value> = batch
                 .iter()
                 .map(|resource| {
-                    let url = format!(
-                        "{}/{}",
-                        resource["resourceType"].as_str().unwrap_or_default(),
-                        resource["id"].as_str().unwrap_or_default()
-                    );
-                    json!({"resource": resource, "request": {"method": "PUT", "url": url}})
+                    json!({"resource": resource, "request": {"method": "PUT", "url": address(resource)}})
                 })
                 .collect();
             let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": entries});
@@ -134,12 +129,7 @@ impl FhirServer {
 
     /// Replaces a resource under its own id.
     pub(crate) fn put(&self, resource: &Value) {
-        let url = format!(
-            "{}/{}/{}",
-            self.base,
-            resource["resourceType"].as_str().unwrap_or_default(),
-            resource["id"].as_str().unwrap_or_default()
-        );
+        let url = format!("{}/{}", self.base, address(resource));
         let (status, answer) = self.send(reqwest::Method::PUT, &url, Some(resource));
         assert!((200..300).contains(&status), "replacing {url}: {answer}");
     }
@@ -217,4 +207,10 @@ impl FhirServer {
             )
         })
     }
+}
+
+/// Type and id of a resource, as a server is asked for it.
+fn address(resource: &Value) -> String {
+    let of = |key: &str| resource[key].as_str().unwrap_or_default();
+    format!("{}/{}", of("resourceType"), of("id"))
 }

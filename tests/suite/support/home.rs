@@ -117,6 +117,11 @@ impl Home {
         self.kith_with(arguments, &[])
     }
 
+    /// A run that must end with this code.
+    pub(crate) fn ran(&self, arguments: &[&str], code: i32) -> Ran {
+        self.kith(arguments).expect_code(code)
+    }
+
     /// Runs Kith on this installation with further variables in its environment.
     pub(crate) fn kith_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
         let mut command = self.command(arguments);

@@ -21,6 +21,7 @@ pub(crate) mod source;
 pub(crate) mod spreadsheet;
 pub(crate) mod table;
 pub(crate) mod token_server;
+pub(crate) mod told;
 pub(crate) mod validator;
 pub(crate) mod weak;
 pub(crate) mod workload;

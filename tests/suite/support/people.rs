@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::fhir_server::FhirServer;
 use super::home::{Home, kith_command};
 use super::process::Process;
+use super::workload::Workload;
 
 /// The running sandbox GP system; ended when dropped.
 pub(crate) struct Sandbox {
@@ -21,6 +22,13 @@ impl Sandbox {
     /// Starts `kith sandbox` on a free port with the resources of a folder.
     pub(crate) fn start(home: &Home, data: &str) -> Self {
         Self::with(&home.below(data), &[])
+    }
+
+    /// Starts `kith sandbox` with a workload.
+    pub(crate) fn of_workload(workload: &Workload) -> Self {
+        let home = Home::new();
+        workload.copy(&home, "data");
+        Self::start(&home, "data")
     }
 
     /// Starts `kith sandbox` with further arguments.

@@ -9,6 +9,7 @@ use super::partner_file::PartnerFile;
 use super::people::{Sandbox, day, ndjson, written};
 use super::source::Source;
 use super::table::{self, Layout, Table};
+use super::workload::Workload;
 
 /// A row of a drop by its headers; under `partner` whom it was sent to.
 pub(crate) type Row = BTreeMap<String, String>;
@@ -51,13 +52,8 @@ pub(crate) struct World {
 impl World {
     /// With these sources and partners.
     pub(crate) fn of(sources: &[Source], partners: &[PartnerFile]) -> Self {
-        let mut world = Self {
-            home: Home::new(),
-            gp: None,
-            sources: sources.to_vec(),
-            partners: BTreeMap::new(),
-            extracts: 0,
-        };
+        let mut world = Self::bare();
+        world.sources = sources.to_vec();
         world.installs();
         for partner in partners {
             world.agrees(partner.clone());
@@ -76,6 +72,41 @@ impl World {
         world.home.write("data/world.ndjson", ndjson(records));
         world.gp_is(Sandbox::start(&world.home, "data"));
         world
+    }
+
+    /// With a workload and the files that `install.py` writes for it; the GP system is somewhere else.
+    pub(crate) fn of_workload(workload: &Workload, base: &str) -> Self {
+        let world = Self::bare();
+        workload.install(&world.home, "--fhir", base);
+        world
+    }
+
+    /// The same, with this GP system.
+    pub(crate) fn of_workload_at(workload: &Workload, gp: Sandbox) -> Self {
+        let world = Self::of_workload(workload, &gp.fhir.base);
+        Self {
+            gp: Some(gp),
+            ..world
+        }
+    }
+
+    /// With a workload whose extracts are in a folder.
+    pub(crate) fn of_extracts(workload: &Workload) -> Self {
+        let world = Self::bare();
+        workload.copy(&world.home, "extracts");
+        let folder = world.home.below("extracts").display().to_string();
+        workload.install(&world.home, "--extracts", &folder);
+        world
+    }
+
+    fn bare() -> Self {
+        Self {
+            home: Home::new(),
+            gp: None,
+            sources: Vec::new(),
+            partners: BTreeMap::new(),
+            extracts: 0,
+        }
     }
 
     /// From here on this is the GP system; gives back the one before.
@@ -152,6 +183,12 @@ impl World {
         self.says(&[&["run", "--once"], arguments].concat())
     }
 
+    /// Runs the loop as of an instant; it must end with this code.
+    pub(crate) fn runs_at(&self, at: &str, code: i32) -> Value {
+        let run = ["run", "--once", "--json", "--as-of", at];
+        self.kith(&run, code).json()
+    }
+
     /// What a command says as JSON, whether somebody must act or not.
     pub(crate) fn says(&self, arguments: &[&str]) -> Value {
         let ran = self.home.kith(&[arguments, &["--json"]].concat());
@@ -166,7 +203,7 @@ impl World {
 
     /// A command that must end with this code.
     pub(crate) fn kith(&self, arguments: &[&str], code: i32) -> Ran {
-        self.home.kith(arguments).expect_code(code)
+        self.home.ran(arguments, code)
     }
 
     /// The books are true.
