@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::process::LIMIT;
+use super::process::{LIMIT, Process};
 
 /// The header by which `between.py` knows that it is not Kith who asks.
 const OF_THE_TESTS: &str = "x-of-the-tests";
@@ -70,13 +70,13 @@ impl FhirServer {
         answer
     }
 
-    /// Waits until the server answers; `alive` says whether its process still runs.
-    pub(crate) fn wait_until_ready(&self, alive: impl FnMut() -> bool) {
-        self.wait_until("/metadata", alive);
+    /// Waits until the server answers, which is this process.
+    pub(crate) fn wait_until_ready(&self, process: &mut Process) {
+        self.wait_until("/metadata", process);
     }
 
     /// Waits until there is an answer below the base URL.
-    pub(crate) fn wait_until(&self, path: &str, mut alive: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&self, path: &str, process: &mut Process) {
         let start = Instant::now();
         let url = format!("{}{path}", self.base);
         let ready = || {
@@ -89,16 +89,10 @@ impl FhirServer {
             })
         };
         while !ready() {
-            assert!(
-                alive(),
-                "the server at {} ended before it was ready",
-                self.base
-            );
-            assert!(
-                start.elapsed() < LIMIT,
-                "the server at {} is not ready",
-                self.base
-            );
+            process.assert_alive();
+            if start.elapsed() > LIMIT {
+                process.is_late(LIMIT);
+            }
             // Within the runtime: a timer made outside of it has none.
             let pause = async { tokio::time::sleep(Duration::from_millis(100)).await };
             self.runtime.block_on(pause);

@@ -52,7 +52,7 @@ impl Sandbox {
             format!("{}/fhir", url.trim_end_matches('/'))
         };
         let fhir = FhirServer::at(&base).with_header("x-sandbox-faults", "off");
-        fhir.wait_until_ready(|| process.alive());
+        fhir.wait_until_ready(&mut process);
         Self {
             fhir,
             _process: process,

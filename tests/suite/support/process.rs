@@ -145,8 +145,13 @@ impl Process {
         }
     }
 
+    /// Fails the test by its name if it has ended.
+    pub(crate) fn assert_alive(&mut self) {
+        assert!(self.alive(), "ended too early: {}", self.name);
+    }
+
     /// Ends it, and fails the test by its name.
-    fn is_late(&mut self, limit: Duration) -> ! {
+    pub(crate) fn is_late(&mut self, limit: Duration) -> ! {
         self.end();
         panic!("killed after {} s: {}", limit.as_secs(), self.name)
     }

@@ -63,7 +63,7 @@ impl TokenServer {
         command.arg("settings.json");
         let mut process = Process::start(&mut command);
         let issuer = format!("http://127.0.0.1:{port}");
-        FhirServer::at(&issuer).wait_until("/jwks", || process.alive());
+        FhirServer::at(&issuer).wait_until("/jwks", &mut process);
         Self {
             token_url: format!("{issuer}/token"),
             jwks_url: format!("{issuer}/jwks"),
