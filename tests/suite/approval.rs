@@ -8,103 +8,55 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::support::home::{Home, Ran};
-use super::support::people::{ONE_PRACTICE, day, install, ndjson, referral, written};
+use super::support::home::Ran;
+use super::support::partner_file::PartnerFile;
+use super::support::people::{day, referral};
 use super::support::table::{self, Layout, Table};
+use super::support::world::{World, came, held, later};
 
 const PARTNER: &str = "elm";
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const WIDER_SHARE: &str = r#"["patient.name", "referral.activity", "patient.phone"]"#;
-const COLUMNS: &str = "[[deliver.column]]\nheader = \"Name\"\nfrom = \"patient.name\"\n";
-const PHONE: &str = "[[deliver.column]]\nheader = \"Phone\"\nfrom = \"patient.phone\"\n";
+const FILE: &str = "mappings/partners/elm.toml";
 
-/// An installation whose first version of the partner's file has run, with one person for each of these numbers.
-struct World {
-    home: Home,
-    /// Number of the extract.
-    extract: u32,
+/// A world whose first version of the partner's file has run, with one person for each of these numbers.
+fn world_with(people: &[u32]) -> World {
+    let mut world = World::of_folder(&[first()]);
+    refer(&mut world, people);
+    let summary = run(&world, 0);
+    assert_eq!(summary["approvals"], json!([]), "the first version runs");
+    assert_eq!(world.rows().len(), people.len());
+    world
 }
 
-impl World {
-    fn with(people: &[u32]) -> Self {
-        let home = Home::new();
-        install(&home, ONE_PRACTICE, SHARE, COLUMNS);
-        let mut world = Self { home, extract: 0 };
-        world.refer(people);
-        let summary = world.run(0);
-        assert_eq!(summary["approvals"], json!([]), "the first version runs");
-        assert_eq!(world.last_drop().rows.len(), people.len());
-        world
-    }
+/// New people.
+fn refer(world: &mut World, people: &[u32]) {
+    let all: Vec<Value> = people.iter().flat_map(|n| person(*n)).collect();
+    world.gp_refers(&all);
+}
 
-    fn file(&self) -> String {
-        let path = self.home.below("mappings/partners/elm.toml");
-        fs::read_to_string(path).unwrap()
-    }
+fn run(world: &World, code: i32) -> Value {
+    world.kith(&["run", "--once", "--json"], code).json()
+}
 
-    /// Changes the partner's file.
-    fn edit(&self, old: &str, new: &str) {
-        let file = self.file();
-        assert!(file.contains(old), "no {old} in {file}");
-        self.home
-            .write("mappings/partners/elm.toml", file.replacen(old, new, 1));
-    }
+fn approve(world: &World, by: &str, code: i32) -> Ran {
+    let act = ["partner", "approve", PARTNER, "--json", "--by", by];
+    let because = ["--because", "looked at it with the partner"];
+    world.kith(&[&act[..], &because].concat(), code)
+}
 
-    /// The phone number is shared, in a column of its own; the file says by whom.
-    fn widen(&self) {
-        self.edit(SHARE, WIDER_SHARE);
-        self.edit(COLUMNS, &format!("{COLUMNS}{PHONE}"));
-        self.edit("[partner]\n", "[partner]\nchanged_by = \"A. Writer\"\n");
-    }
+fn last_drop(world: &World) -> Table {
+    let drops = world.home.drops(PARTNER);
+    table::read(drops.last().expect("a drop"), Layout::COMMA)
+}
 
-    /// New people.
-    fn refer(&mut self, people: &[u32]) {
-        let all: Vec<Value> = people.iter().flat_map(|n| person(*n)).collect();
-        self.write(&all);
-    }
-
-    /// Records as they are now, in an extract of their own.
-    fn write(&mut self, resources: &[Value]) {
-        self.extract += 1;
-        let name = format!("extracts/{:02}.ndjson", self.extract);
-        self.home.write(&name, ndjson(resources));
-    }
-
-    fn run(&self, code: i32) -> Value {
-        self.home
-            .kith(&["run", "--once", "--json"])
-            .expect_code(code)
-            .json()
-    }
-
-    fn approve(&self, by: &str) -> Ran {
-        let because = "looked at it with the partner";
-        let act = ["partner", "approve", PARTNER, "--json"];
-        self.home
-            .kith(&[&act[..], &["--by", by, "--because", because]].concat())
-    }
-
-    fn last_drop(&self) -> Table {
-        let drops = self.home.drops(PARTNER);
-        table::read(drops.last().expect("a drop"), Layout::COMMA)
-    }
-
-    /// What the last drop asks for, about whom.
-    fn actions(&self) -> Vec<(String, String)> {
-        let drop = self.last_drop();
-        let rows = drop.rows.iter();
-        rows.map(|row| (row[2].clone(), row[3].clone())).collect()
-    }
-
-    fn proven(&self) {
-        let proof = self.home.kith(&["prove", "--json"]).expect_code(0).json();
-        assert_eq!(proof["balanced"], true, "{proof}");
-    }
+/// What the last drop asks for, about whom.
+fn actions(world: &World) -> Vec<(String, String)> {
+    let rows = last_drop(world).rows.into_iter();
+    rows.map(|row| (row[2].clone(), row[3].clone())).collect()
 }
 
 /// How many rows wait, all of them for the approval.
 fn waiting(summary: &Value) -> usize {
-    let held = summary["held"].as_array().unwrap();
+    let held = held(summary);
     for hold in held.iter().filter(|hold| hold["reason"] != "stop-open") {
         assert_eq!(hold["reason"], "not-approved", "{hold}");
         assert_eq!(
@@ -117,14 +69,25 @@ fn waiting(summary: &Value) -> usize {
         .count()
 }
 
-fn person(n: u32) -> [Value; 2] {
-    referral(n, &format!("Person{n}"), "Careful", PARTNER)
+/// The file of the partner as it was first.
+fn first() -> PartnerFile {
+    PartnerFile::of(PARTNER)
 }
 
-/// A later version of a record.
-fn later(mut resource: Value) -> Value {
-    resource["meta"] = json!({"versionId": "2", "lastUpdated": format!("{}T10:00:00Z", day(0))});
-    resource
+/// The phone number is shared, in a column of its own; the file says by whom.
+fn wider() -> PartnerFile {
+    signed(first())
+        .shares(&["patient.name", "referral.activity", "patient.phone"])
+        .column("Phone", "patient.phone")
+}
+
+/// A version that says who wrote it.
+fn signed(file: PartnerFile) -> PartnerFile {
+    file.with("partner", "changed_by = \"A. Writer\"")
+}
+
+fn person(n: u32) -> [Value; 2] {
+    referral(n, &format!("Person{n}"), "Careful", PARTNER)
 }
 
 fn name(n: u32) -> String {
@@ -137,9 +100,9 @@ fn said(action: &str, n: u32) -> (String, String) {
 
 #[test]
 fn a_wider_version_waits_for_a_second_person_and_what_was_sent_goes_on() {
-    let mut world = World::with(&[1, 2, 3]);
-    let sent = world.last_drop();
-    world.widen();
+    let mut world = world_with(&[1, 2, 3]);
+    let sent = last_drop(&world);
+    world.agrees(wider());
     // One has married, one is revoked, one has a new number only, which the old columns do not show; one is new.
     let ([mut married, request_1], [patient_2, mut revoked]) = (person(1), person(2));
     let [mut moved, request_3] = person(3);
@@ -149,41 +112,39 @@ fn a_wider_version_waits_for_a_second_person_and_what_was_sent_goes_on() {
     let mut records = vec![later(married), request_1, patient_2, later(revoked)];
     records.extend([later(moved), request_3]);
     records.extend(person(4));
-    world.write(&records);
-    let summary = world.run(1);
+    world.gp_refers(&records);
+    let summary = run(&world, 1);
     assert_eq!(waiting(&summary), 1, "{summary}");
-    assert_eq!(world.last_drop().header, sent.header, "the old columns");
+    assert_eq!(last_drop(&world).header, sent.header, "the old columns");
     let married = ("AMEND".to_owned(), "Person1 Carefuller".to_owned());
-    assert_eq!(world.actions(), [married, said("STOP", 2)], "no NEW");
+    assert_eq!(actions(&world), [married, said("STOP", 2)], "no NEW");
     world_says_what_is_wider(&world, &summary);
     a_return_of_the_old_sheet_is_read(&world, &sent);
     let reference = summary["held"][0]["reference"].as_str().map(str::to_owned);
     for hold in summary["held"].as_array().unwrap() {
         if hold["reason"] == "not-approved" {
-            let told = world
-                .home
-                .kith(&["why", hold["reference"].as_str().unwrap()]);
-            let told = told.expect_code(0).stdout;
+            let reference = hold["reference"].as_str().unwrap();
+            let told = world.kith(&["why", reference], 0).stdout;
             assert!(told.contains("<- not-approved"), "{told}");
         }
     }
     assert!(reference.is_some());
 
     for writer in ["A. Writer", " a.  WRITER "] {
-        let refused = world.approve(writer).expect_code(2);
+        let refused = approve(&world, writer, 2);
         assert!(refused.stderr.contains("PTR-061"), "{}", refused.stderr);
     }
-    assert_eq!(waiting(&world.run(1)), 1, "nothing was approved");
-    let approved = world.approve("B. Reader").expect_code(0).json();
+    assert_eq!(waiting(&run(&world, 1)), 1, "nothing was approved");
+    let approved = approve(&world, "B. Reader", 0).json();
     assert_eq!(approved["waiting"], 1, "{approved}");
     assert_eq!(approved["wider"].as_array().unwrap().len(), 2, "{approved}");
-    let twice = world.approve("B. Reader").expect_code(2);
+    let twice = approve(&world, "B. Reader", 2);
     assert!(twice.stderr.contains("PTR-062"), "{}", twice.stderr);
-    let summary = world.run(1);
+    let summary = run(&world, 1);
     assert_eq!(summary["approvals"], json!([]));
     assert_eq!(waiting(&summary), 0, "it goes on by itself");
-    assert_eq!(world.actions(), [said("NEW", 4)]);
-    let drop = world.last_drop();
+    assert_eq!(actions(&world), [said("NEW", 4)]);
+    let drop = last_drop(&world);
     let phone = drop.column("Phone");
     assert_eq!(drop.rows[0][phone], "07700 900104", "by the new columns");
     for (row, how) in [
@@ -193,10 +154,10 @@ fn a_wider_version_waits_for_a_second_person_and_what_was_sent_goes_on() {
             "(approved by B. Reader) of the partner's file",
         ),
     ] {
-        let told = world.home.kith(&["trace", &row[0]]).expect_code(0).stdout;
+        let told = world.kith(&["trace", &row[0]], 0).stdout;
         assert!(told.contains(how), "{told}");
     }
-    world.proven();
+    world.proves();
 }
 
 /// `kith status` and `kith check` name each thing; so does the run itself.
@@ -212,8 +173,8 @@ fn world_says_what_is_wider(world: &World, summary: &Value) {
         let texts = wider.iter().map(|line| line["text"].as_str().unwrap());
         texts.map(str::to_owned).collect()
     };
-    let status = world.home.kith(&["status", "--json"]).expect_code(1).json();
-    let check = world.home.kith(&["check", "--json"]).expect_code(0).json();
+    let status = world.kith(&["status", "--json"], 1).json();
+    let check = world.kith(&["check", "--json"], 0).json();
     for said in [summary, &status, &check] {
         assert_eq!(of(&said["approvals"]), wider, "{said}");
     }
@@ -230,18 +191,11 @@ fn world_says_what_is_wider(world: &World, summary: &Value) {
 
 /// The partner answers on the sheet that it was sent, whose check is of the old columns.
 fn a_return_of_the_old_sheet_is_read(world: &World, sent: &Table) {
-    let seen = written(day(-1));
     let row = sent.rows.iter().find(|row| row[3] == name(3)).unwrap();
-    let sheet = format!(
-        "{},Date seen,Attended?,Outcome,Stopped?\r\n{},{seen},Y,,\r\n",
-        sent.header.join(","),
-        row.join(",")
-    );
-    world
-        .home
-        .put_return(PARTNER, "returns.csv", sheet.as_bytes());
+    let row = sent.header.iter().cloned().zip(row.clone());
+    world.partner_returns(PARTNER, "returns.csv", &[(row.collect(), came(1, "Y"))]);
     let collect = ["run", "--once", "collect", "match", "--json"];
-    let summary = world.home.kith(&collect).expect_code(1).json();
+    let summary = world.kith(&collect, 1).json();
     let books = summary["books"].as_array().unwrap();
     let matched = books.iter().find(|book| book["stage"] == "match").unwrap();
     assert_eq!(
@@ -253,59 +207,55 @@ fn a_return_of_the_old_sheet_is_read(world: &World, sent: &Table) {
 
 #[test]
 fn narrowing_and_reformatting_need_nobody_and_a_version_taken_back_releases_what_waited() {
-    let mut world = World::with(&[1]);
-    let first = world.file();
+    let mut world = world_with(&[1]);
     // A reformatted file, with another header and order.
-    world.edit("[partner]\n", "# Made for tests.\n\n[partner]\n");
-    world.edit("header = \"Name\"", "header =   \"Full name\"");
-    world.refer(&[2]);
-    let summary = world.run(0);
+    let home = &world.home;
+    home.edit(FILE, "[partner]\n", "# Made for tests.\n\n[partner]\n");
+    home.edit(FILE, "header = \"Name\"", "header =   \"Full name\"");
+    refer(&mut world, &[2]);
+    let summary = run(&world, 0);
     assert_eq!(summary["approvals"], json!([]));
-    assert_eq!(world.actions(), [said("NEW", 2)]);
-    world.home.write("mappings/partners/elm.toml", &first);
+    assert_eq!(actions(&world), [said("NEW", 2)]);
+    world.agrees(first());
 
     // Wider, then as it was: nobody has to approve that.
-    world.widen();
-    world.refer(&[3]);
-    assert_eq!(waiting(&world.run(1)), 1);
-    world.home.write("mappings/partners/elm.toml", &first);
-    assert_eq!(waiting(&world.run(0)), 0);
-    assert_eq!(world.actions(), [said("NEW", 3)]);
+    world.agrees(wider());
+    refer(&mut world, &[3]);
+    assert_eq!(waiting(&run(&world, 1)), 1);
+    world.agrees(first());
+    assert_eq!(waiting(&run(&world, 0)), 0);
+    assert_eq!(actions(&world), [said("NEW", 3)]);
 
     // Narrower at once; and what it was before is wider then.
-    world.edit(
-        "consent = \"implied\"",
-        "consent = \"implied\"\nopen_legs_max = 5",
-    );
-    world.refer(&[4]);
-    assert_eq!(waiting(&world.run(0)), 0);
-    assert_eq!(world.actions(), [said("NEW", 4)]);
-    world.home.write("mappings/partners/elm.toml", &first);
-    world.refer(&[5]);
-    let summary = world.run(1);
+    world.agrees(first().with("select", "open_legs_max = 5"));
+    refer(&mut world, &[4]);
+    assert_eq!(waiting(&run(&world, 0)), 0);
+    assert_eq!(actions(&world), [said("NEW", 4)]);
+    world.agrees(first());
+    refer(&mut world, &[5]);
+    let summary = run(&world, 1);
     assert_eq!(waiting(&summary), 1);
     let wider = &summary["approvals"][0]["wider"];
     assert_eq!(wider[0]["key"], "open_legs_max", "{wider}");
     // The first version names no writer, so nobody can be told apart.
-    let refused = world.approve("B. Reader").expect_code(2);
+    let refused = approve(&world, "B. Reader", 2);
     assert!(refused.stderr.contains("PTR-061"), "{}", refused.stderr);
-    world.proven();
+    world.proves();
 }
 
 #[test]
 fn drops_stay_where_they_went_and_what_had_not_left_waits() {
-    let mut world = World::with(&[1]);
+    let mut world = world_with(&[1]);
     // Decided, not yet delivered.
-    world.refer(&[2]);
+    refer(&mut world, &[2]);
     let decide = ["run", "--once", "pull", "select", "map", "--json"];
-    world.home.kith(&decide).expect_code(0);
-    let config = fs::read_to_string(world.home.config()).unwrap();
-    let moved = config.replacen("var/partners/{partner}", "var/elsewhere/{partner}", 1);
-    world.home.write("config/kith.toml", moved);
+    world.kith(&decide, 0);
+    let (from, to) = ("var/partners/{partner}", "var/elsewhere/{partner}");
+    world.home.edit("config/kith.toml", from, to);
     let [patient, mut request] = person(1);
     request["status"] = json!("revoked");
-    world.write(&[patient, later(request)]);
-    let summary = world.run(1);
+    world.gp_refers(&[patient, later(request)]);
+    let summary = run(&world, 1);
     assert_eq!(waiting(&summary), 1, "{summary}");
     let wider = summary["approvals"][0]["wider"].as_array().unwrap();
     assert_eq!(wider.len(), 1);
@@ -314,16 +264,16 @@ fn drops_stay_where_they_went_and_what_had_not_left_waits() {
         "[deliver] transport: drops went to folder var/partners/elm, they would go to folder var/elsewhere/elm"
     );
     assert_eq!(
-        world.actions(),
+        actions(&world),
         [said("STOP", 1)],
         "the stop went where the row had gone"
     );
     assert!(!world.home.below("var/elsewhere/elm/out").exists());
-    world.proven();
+    world.proves();
 
-    world.edit("[partner]\n", "[partner]\nchanged_by = \"A. Writer\"\n");
-    world.approve("B. Reader").expect_code(0);
-    let summary = world.run(1);
+    world.agrees(signed(first()));
+    approve(&world, "B. Reader", 0);
+    let summary = run(&world, 1);
     assert_eq!(waiting(&summary), 0, "{summary}");
     let out = world.home.below("var/elsewhere/elm/out");
     let drops: Vec<_> = fs::read_dir(out)
@@ -335,44 +285,40 @@ fn drops_stay_where_they_went_and_what_had_not_left_waits() {
         .find(|path| path.extension().is_some_and(|ending| ending == "csv"));
     let drop = table::read(drop.expect("a drop"), Layout::COMMA);
     assert_eq!((drop.rows.len(), drop.rows[0][3].clone()), (1, name(2)));
-    world.proven();
+    world.proves();
 }
 
 #[test]
 fn an_agreement_past_its_end_sends_nothing_new_and_its_renewal_is_approved() {
-    let mut world = World::with(&[1]);
-    let basis = "basis = \"made-up agreement for tests\"\n";
-    let until = |from_today: i64| format!("{basis}expires_on = {}\n", day(from_today));
-    world.edit(basis, &until(-1));
-    world.refer(&[2]);
-    let summary = world.run(1);
+    let mut world = world_with(&[1]);
+    let until = |days: i64| first().with("share", format!("expires_on = {}", day(days)));
+    world.agrees(until(-1));
+    refer(&mut world, &[2]);
+    let summary = run(&world, 1);
     assert_eq!(
         summary["held"][0]["reason"], "agreement-expired",
         "{summary}"
     );
     assert_eq!(summary["approvals"], json!([]), "an end is no widening");
-    world.edit(&until(-1), &until(30));
-    world.edit("[partner]\n", "[partner]\nchanged_by = \"A. Writer\"\n");
-    assert_eq!(waiting(&world.run(1)), 1);
-    world.approve("B. Reader").expect_code(0);
-    assert_eq!(waiting(&world.run(0)), 0);
-    assert_eq!(world.actions(), [said("NEW", 2)]);
+    world.agrees(signed(until(30)));
+    assert_eq!(waiting(&run(&world, 1)), 1);
+    approve(&world, "B. Reader", 0);
+    assert_eq!(waiting(&run(&world, 0)), 0);
+    assert_eq!(actions(&world), [said("NEW", 2)]);
 }
 
 #[test]
 fn what_cannot_send_yet_may_still_be_written() {
-    let home = Home::new();
-    install(&home, ONE_PRACTICE, SHARE, COLUMNS);
-    let mut world = World { home, extract: 0 };
-    world.edit("[partner]\n", "[partner]\nmode = \"shadow\"\n");
-    world.refer(&[1]);
-    world.run(0);
-    world.widen();
-    world.edit("mode = \"shadow\"\n", "");
-    let summary = world.run(0);
+    let shadow = first().with("partner", "mode = \"shadow\"");
+    let mut world = World::of_folder(&[shadow]);
+    refer(&mut world, &[1]);
+    run(&world, 0);
+    world.agrees(wider());
+    let summary = run(&world, 0);
     assert_eq!(summary["approvals"], json!([]), "the first that could send");
-    assert_eq!(world.actions(), [said("NEW", 1)]);
-    world.edit("\"patient.phone\"", "\"patient.phone\", \"patient.email\"");
-    let summary = world.run(1);
+    assert_eq!(actions(&world), [said("NEW", 1)]);
+    let fields = ["patient.name", "referral.activity", "patient.phone"];
+    world.agrees(wider().shares(&[&fields[..], &["patient.email"]].concat()));
+    let summary = run(&world, 1);
     assert_eq!(summary["approvals"][0]["partner"], PARTNER, "a later one");
 }

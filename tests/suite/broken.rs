@@ -6,11 +6,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use serde_json::Value;
-
-use super::support::home::Home;
+use super::support::edit::replace;
+use super::support::home::{Home, Ran, kith_command};
+use super::support::process::{LIMIT, finish};
 
 /// What `kith check` says of one problem.
 struct Found {
@@ -22,16 +21,13 @@ struct Found {
 }
 
 /// What `kith check --json` finds, and how it ended.
-fn check(config: &Path) -> (Option<i32>, Vec<Found>) {
-    let output = Command::new(env!("CARGO_BIN_EXE_kith"))
-        .args(["check", "--json", "--config"])
-        .arg(config)
-        .output()
-        .unwrap();
-    let printed: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{}: no JSON: {error}", config.display()));
+fn check(config: &Path) -> (i32, Vec<Found>) {
+    let mut command = kith_command();
+    command.args(["check", "--json", "--config"]).arg(config);
+    let ran: Ran = finish(&mut command, LIMIT).into();
+    let printed = ran.json();
     let problems = printed["problems"].as_array().unwrap();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let found = problems.iter().map(|problem| {
         let mut place = text(&problem["where"]["file"]);
         for key in ["line", "column"] {
@@ -47,7 +43,7 @@ fn check(config: &Path) -> (Option<i32>, Vec<Found>) {
             fix: text(&problem["fix"]),
         }
     });
-    (output.status.code(), found.collect())
+    (ran.code, found.collect())
 }
 
 fn folders() -> Vec<PathBuf> {
@@ -89,8 +85,8 @@ fn each_broken_file_gives_its_diagnostic_at_its_place() {
             }
         }
         let failed = found.iter().any(|one| one.fatal);
-        if status != Some(if failed { 2 } else { 0 }) {
-            wrong.push(format!("{name}: exit {status:?}"));
+        if status != if failed { 2 } else { 0 } {
+            wrong.push(format!("{name}: exit {status}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -143,8 +139,8 @@ fn of_one_fault() -> (Home, String) {
 fn a_file_as_another_editor_writes_it_is_the_same_file() {
     for written in [
         |text: &str| format!("\u{feff}{text}"),
-        |text: &str| text.replace('\n', "\r\n"),
-        |text: &str| format!("\u{feff}{}", text.replace('\n', "\r\n")),
+        |text: &str| replace(text, "\n", "\r\n"),
+        |text: &str| format!("\u{feff}{}", replace(text, "\n", "\r\n")),
     ] {
         let (home, text) = of_one_fault();
         home.write("mappings/partners/x.toml", written(&text));
@@ -160,7 +156,7 @@ fn a_file_as_another_editor_writes_it_is_the_same_file() {
     let (home, text) = of_one_fault();
     home.write(
         "mappings/partners/x.toml",
-        text.replace("\nfrom = ", "\n\t\tfrom\t=\t"),
+        replace(&text, "\nfrom = ", "\n\t\tfrom\t=\t"),
     );
     let (_, found) = check(&home.below("config/kith.toml"));
     assert!(
@@ -183,6 +179,6 @@ fn a_file_beyond_the_limit_is_refused_unread() {
         .collect();
     assert_eq!(
         (status, fatal),
-        (Some(2), vec![("CFG-002", "mappings/partners/x.toml")])
+        (2, vec![("CFG-002", "mappings/partners/x.toml")])
     );
 }

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::support::expected::{assert_outward, foreseeable, layout, rows, stage};
-use super::support::home::{Home, kith_command};
+use super::support::home::Home;
 use super::support::people::Sandbox;
 use super::support::process::Process;
 use super::support::sekmet::Sekmet;
 use super::support::shared;
 use super::support::table;
 use super::support::workload::{Referral, Workload, text};
+use super::support::world::World;
 
 const FIRST: &str = "2026-11-23T06:00:00Z";
 const AGAIN: [&str; 3] = [
@@ -24,33 +24,16 @@ const AGAIN: [&str; 3] = [
     "2026-11-23T07:30:00Z",
 ];
 
-/// A home that pulls from this server by export.
-fn install(workload: &Workload, base: &str, keys: &str) -> Home {
-    let home = Home::new();
-    workload.install(&home, "--fhir", base);
-    let config = fs::read_to_string(home.config()).unwrap();
-    let searched = r#"pull = { kind = "search","#;
-    assert!(config.contains(searched), "install.py pulls by search");
+/// An installation that pulls from this server by export.
+fn exporting(workload: &Workload, base: &str, keys: &str) -> World {
+    let world = World::of_workload(workload, base);
     let exported = format!(r#"pull = {{ kind = "bulk",{keys}"#);
-    home.write("config/kith.toml", config.replace(searched, &exported));
-    home
-}
-
-/// The sandbox with a workload in it.
-fn sandbox(workload: &Workload, home: &Home) -> Sandbox {
-    for file in fs::read_dir(workload.path()).unwrap() {
-        let path = file.unwrap().path();
-        if path.extension().is_some_and(|ending| ending == "ndjson") {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            home.write(&format!("data/{name}"), fs::read(&path).unwrap());
-        }
-    }
-    Sandbox::start(home, "data")
-}
-
-fn run(home: &Home, at: &str) -> Value {
-    let ran = home.kith(&["run", "--once", "--json", "--as-of", at]);
-    ran.expect_code(1).json()
+    world.home.edit(
+        "config/kith.toml",
+        r#"pull = { kind = "search","#,
+        &exported,
+    );
+    world
 }
 
 fn row_counts(summary: &Value) -> BTreeMap<String, u64> {
@@ -80,11 +63,10 @@ fn an_export_gives_the_books_that_a_search_gives_and_each_change_once() {
         return;
     };
     let workload = Workload::generate(&shared, 200, 5, "0.3");
-    let world = Home::new();
-    let server = sandbox(&workload, &world);
-    let home = install(&workload, &server.fhir.base, "");
-    let first = run(&home, FIRST);
-    assert_outward(&home, &workload, &first, true);
+    let server = Sandbox::of_workload(&workload);
+    let world = exporting(&workload, &server.fhir.base, "");
+    let first = world.runs_at(FIRST, 1);
+    assert_outward(&world.home, &workload, &first, true);
     let certificate = &first["certificates"][0];
     assert_eq!(certificate["verdict"], "complete except", "{certificate}");
     let excepted = workload.count(&["no-patient"]);
@@ -95,9 +77,12 @@ fn an_export_gives_the_books_that_a_search_gives_and_each_change_once() {
     assert_eq!(certificate["window"]["from"], Value::Null);
     let until = certificate["window"]["to"].clone();
     assert!(until.is_string());
-    assert!(!home.below("var/bulk/gp.job").exists(), "the job is done");
+    assert!(
+        !world.home.below("var/bulk/gp.job").exists(),
+        "the job is done"
+    );
 
-    let second = run(&home, AGAIN[0]);
+    let second = world.runs_at(AGAIN[0], 1);
     assert_eq!(second["legs"], first["legs"], "a second run moves no leg");
     assert_eq!(stage(&second, "pull").accepted, 0);
     assert!(second["certificates"][0]["window"]["from"].is_string());
@@ -109,7 +94,7 @@ fn an_export_gives_the_books_that_a_search_gives_and_each_change_once() {
     server
         .fhir
         .delete("ServiceRequest", with_phone(&workload, 1).id());
-    let third = run(&home, AGAIN[1]);
+    let third = world.runs_at(AGAIN[1], 1);
     assert_eq!(
         row_counts(&third),
         BTreeMap::from([("AMEND".to_owned(), 1)])
@@ -119,10 +104,10 @@ fn an_export_gives_the_books_that_a_search_gives_and_each_change_once() {
         held.filter(|hold| hold["reason"] == "source-gone").count()
     };
     assert_eq!((gone(&second), gone(&third)), (0, 1));
-    let fourth = run(&home, AGAIN[2]);
+    let fourth = world.runs_at(AGAIN[2], 1);
     assert_eq!(row_counts(&fourth), BTreeMap::new());
     assert_eq!(gone(&fourth), 1);
-    home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }
 
 #[test]
@@ -133,12 +118,13 @@ fn a_group_is_pulled_alone_and_what_its_export_leaves_out_is_read() {
         return;
     };
     let workload = Workload::generate(&shared, 60, 7, "0");
-    let world = Home::new();
-    world.write(
+    let data = Home::new();
+    data.write(
         "data/group.json",
         r#"{"resourceType":"Group","id":"list-1","type":"person","actual":true}"#,
     );
-    let server = sandbox(&workload, &world);
+    workload.copy(&data, "data");
+    let server = Sandbox::start(&data, "data");
     // The requests of everyone but one; practitioners and practices are in nobody's compartment.
     let named = |referral: &&Referral| {
         referral.request["subject"].get("reference").is_some() && referral.delivered()
@@ -151,8 +137,10 @@ fn a_group_is_pulled_alone_and_what_its_export_leaves_out_is_read() {
     let entities: Vec<Value> = members.iter().map(entity).collect();
     let mut group = json!({"resourceType": "Group", "id": "list-1", "type": "person", "actual": true, "member": entities});
     server.fhir.put(&group);
-    let home = install(&workload, &server.fhir.base, r#" group = "list-1","#);
-    let ran = home.kith(&["run", "--once", "--json", "--as-of", FIRST]);
+    let world = exporting(&workload, &server.fhir.base, r#" group = "list-1","#);
+    let ran = world
+        .home
+        .kith(&["run", "--once", "--json", "--as-of", FIRST]);
     assert!(matches!(ran.code, 0 | 1), "{}", ran.stderr);
     let first = ran.json();
     assert_eq!(
@@ -163,7 +151,7 @@ fn a_group_is_pulled_alone_and_what_its_export_leaves_out_is_read() {
     // A member who is not there: the server says so, and the certificate with it.
     group["member"][0]["entity"]["reference"] = json!("Patient/nobody");
     server.fhir.put(&group);
-    let second = run(&home, AGAIN[0]);
+    let second = world.runs_at(AGAIN[0], 1);
     let certificate = &second["certificates"][0];
     assert_eq!(
         certificate["except"], "1 errors of the export",
@@ -180,34 +168,21 @@ fn an_export_of_a_server_that_is_not_ours_gives_the_same_books() {
     };
     let workload = Workload::generate(&shared, 100, 6, "0.3");
     let server = Sekmet::start();
-    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
-        server.fhir.load(&workload.resources(resource_type));
-    }
-    let home = install(&workload, &server.fhir.base, "");
-    let first = run(&home, FIRST);
-    assert_outward(&home, &workload, &first, true);
-    let second = run(&home, AGAIN[0]);
+    workload.load(&server.fhir);
+    let world = exporting(&workload, &server.fhir.base, "");
+    let first = world.runs_at(FIRST, 1);
+    assert_outward(&world.home, &workload, &first, true);
+    let second = world.runs_at(AGAIN[0], 1);
     assert_eq!(second["legs"], first["legs"], "a second run moves no leg");
     assert_eq!(stage(&second, "pull").accepted, 0);
-    home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }
 
 /// Starts a run and kills it: when `until` holds, or after a while.
 fn killed(home: &Home, at: &str, wait: Duration, until: &Path) {
-    let mut command = kith_command();
-    command
-        .args(["run", "--once", "--as-of", at, "--config", &home.config()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let mut process = Process::start(&mut command);
-    let step = Duration::from_millis(5);
-    let mut waited = Duration::ZERO;
-    while waited < wait && !until.exists() && process.alive() {
-        std::thread::sleep(step);
-        waited += step;
-    }
-    drop(process);
+    let mut command = home.command(&["run", "--once", "--as-of", at]);
+    let mut process = Process::start_silent(&mut command);
+    process.wait_until(wait, || until.exists());
 }
 
 /// How many exports were ordered of the sandbox so far.
@@ -225,40 +200,39 @@ fn a_kill_in_the_middle_loses_nothing_doubles_nothing_and_orders_no_second_expor
         return;
     };
     let workload = Workload::generate(&shared, 400, 8, "0.3");
-    let world = Home::new();
-    let server = sandbox(&workload, &world);
+    let server = Sandbox::of_workload(&workload);
     // While the server is at work: the order is on record, and the next run asks after the same export.
-    let home = install(&workload, &server.fhir.base, "");
-    let job = home.below("var/bulk/gp.job");
-    killed(&home, FIRST, Duration::from_mins(1), &job);
+    let world = exporting(&workload, &server.fhir.base, "");
+    let job = world.home.below("var/bulk/gp.job");
+    killed(&world.home, FIRST, Duration::from_mins(1), &job);
     assert!(job.exists(), "killed while the export was under way");
     let sealed = fs::read(&job).unwrap();
     assert!(
         !sealed.windows(4).any(|part| part == b"http"),
         "the address is sealed"
     );
-    let resumed = run(&home, FIRST);
-    assert_outward(&home, &workload, &resumed, true);
+    let resumed = world.runs_at(FIRST, 1);
+    assert_outward(&world.home, &workload, &resumed, true);
     assert_eq!(orders(&server), 1, "one export was ordered before this one");
     // And at any moment.
-    let home = install(&workload, &server.fhir.base, "");
+    let world = exporting(&workload, &server.fhir.base, "");
     for moment in [1_100, 1_300, 1_600, 2_000] {
         let wait = Duration::from_millis(moment);
-        killed(&home, FIRST, wait, &home.below("never"));
+        killed(&world.home, FIRST, wait, &world.home.below("never"));
     }
-    let last = run(&home, FIRST);
+    let last = world.runs_at(FIRST, 1);
     let verdict = text(&last["certificates"][0]["verdict"]);
     assert!(verdict.starts_with("complete"), "{last}");
     for (partner, expected) in rows(&workload) {
         let mut found: Vec<Vec<String>> = Vec::new();
-        for drop in home.drops(&partner) {
+        for drop in world.home.drops(&partner) {
             let table = table::read(&drop, layout(&partner));
             found.extend(table.rows.iter().map(|row| foreseeable(&partner, row)));
         }
         found.sort();
         assert_eq!(found, expected, "rows of {partner}, over all its drops");
     }
-    home.kith(&["prove"]).expect_code(0);
-    let left = fs::read_dir(home.below("var/tmp")).unwrap().count();
+    world.proves();
+    let left = fs::read_dir(world.home.below("var/tmp")).unwrap().count();
     assert_eq!(left, 0, "the spool has no name");
 }

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use super::support::home::{Home, kith, snapshot};
-use super::support::people::{install, ndjson, referral};
+use super::support::home::{Home, Ran, kith, snapshot};
+use super::support::partner_file::partners;
+use super::support::people::{ndjson, referral};
+use super::support::source::Source;
+use super::support::world::World;
 
 const COMMANDS: [&str; 15] = [
     "demo", "init", "check", "run", "map", "status", "trace", "why", "held", "prove", "report",
@@ -12,22 +15,15 @@ const COMMANDS: [&str; 15] = [
 ];
 /// Schemas of what `--json` and the report print, and of partner files.
 const SCHEMAS: [&str; 5] = ["partner", "prove", "report", "run", "status"];
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = "[[deliver.column]]\nheader = \"Name\"\nfrom = \"patient.name\"\n";
 const AT: &str = "2026-11-23T06:00:00Z";
 
 /// An installation that pulls from a folder with these resources.
 fn home_with(resources: &str) -> Home {
-    let home = Home::new();
-    home.write("extracts/all.ndjson", resources);
-    install(
-        &home,
-        "[[source]]\nid = \"gp\"\nname = \"Made-up practice\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\n\
-         pull = { kind = \"folder\", path = \"extracts\" }\npush = { kind = \"folder\", path = \"var/gp-import\" }\nauth = { kind = \"none\" }\n",
-        SHARE,
-        COLUMNS,
-    );
-    home
+    let push = "{ kind = \"folder\", path = \"var/gp-import\" }";
+    let source = Source::folder("gp", "extracts").push(push);
+    let world = World::of(&[source], &partners());
+    world.home.write("extracts/all.ndjson", resources);
+    world.home
 }
 
 /// Two referrals that can go, and as many without a person as asked.
@@ -49,6 +45,12 @@ fn resources(held: usize) -> String {
         resources.push(request);
     }
     ndjson(&resources)
+}
+
+/// The rows of a partner, from a folder.
+fn rows_of(home: &Home, partner: &str, input: &str, code: i32) -> Ran {
+    let map = ["map", "--partner", partner, "--input", input];
+    home.ran(&[&map[..], &["--output", "-"]].concat(), code)
 }
 
 #[test]
@@ -74,14 +76,14 @@ fn every_command_has_help_and_an_unknown_one_is_a_usage_error() {
 #[test]
 fn a_misspelt_key_is_named_with_its_place_and_the_key_that_was_meant() {
     let home = home_with(&resources(0));
-    let file = home.below("mappings/partners/elm.toml");
-    let text = fs::read_to_string(&file).expect("the partner file");
+    let file = "mappings/partners/elm.toml";
+    let text = fs::read_to_string(home.below(file)).expect("the partner file");
     let line = text
         .lines()
         .position(|line| line.starts_with("format = "))
         .expect("a format")
         + 1;
-    fs::write(&file, text.replace("delimiter", "delimeter")).expect("our own file");
+    home.edit(file, "delimiter", "delimeter");
     let ran = home.kith(&["check"]).expect_code(2);
     let shown = format!("{}{}", ran.stdout, ran.stderr);
     for part in [
@@ -144,17 +146,7 @@ fn exit_codes_say_whether_anybody_must_act() {
     fine.kith(&["status"]).expect_code(0);
     fine.kith(&["prove"]).expect_code(0);
     let extracts = fine.below("extracts").display().to_string();
-    let mapped = fine
-        .kith(&[
-            "map",
-            "--partner",
-            "elm",
-            "--input",
-            &extracts,
-            "--output",
-            "-",
-        ])
-        .expect_code(0);
+    let mapped = rows_of(&fine, "elm", &extracts, 0);
     assert_eq!(
         mapped.stdout.lines().count(),
         3,
@@ -171,43 +163,21 @@ fn exit_codes_say_whether_anybody_must_act() {
     waiting.kith(&["status"]).expect_code(1);
     waiting.kith(&["prove"]).expect_code(0);
     let extracts = waiting.below("extracts").display().to_string();
-    waiting
-        .kith(&[
-            "map",
-            "--partner",
-            "elm",
-            "--input",
-            &extracts,
-            "--output",
-            "-",
-        ])
-        .expect_code(1);
+    rows_of(&waiting, "elm", &extracts, 1);
 }
 
 #[test]
 fn what_cannot_be_done_is_exit_2() {
     let home = home_with(&resources(0));
     home.kith(&["trace", "A000-0000-000N"]).expect_code(2);
-    home.kith(&[
-        "map",
-        "--partner",
-        "nobody",
-        "--input",
-        "extracts",
-        "--output",
-        "-",
-    ])
-    .expect_code(2);
+    rows_of(&home, "nobody", "extracts", 2);
     kith(&["run", "--once", "--config", "no-such-folder/kith.toml"]).expect_code(2);
     home.kith(&["run", "--once", "--as-of", AT]).expect_code(0);
-    let earlier = home
-        .kith(&["run", "--once", "--as-of", "2026-11-22T06:00:00Z"])
-        .expect_code(2);
+    let earlier = home.ran(&["run", "--once", "--as-of", "2026-11-22T06:00:00Z"], 2);
     assert!(earlier.stderr.contains("as-of"), "{}", earlier.stderr);
     // A store that has rows and a key that does not open it: never a new key.
     fs::remove_file(home.below("var/seal.key")).expect("the key was made at the first run");
-    home.kith(&["run", "--once", "--as-of", "2026-11-23T07:00:00Z"])
-        .expect_code(2);
+    home.ran(&["run", "--once", "--as-of", "2026-11-23T07:00:00Z"], 2);
     assert!(
         !home.below("var/seal.key").exists(),
         "no new key was made for an old store"

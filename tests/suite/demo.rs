@@ -7,19 +7,19 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::support::home::{Home, Ran, kith_command, snapshot};
+use super::support::process::{LIMIT, finish};
 use super::support::spreadsheet;
 use super::support::table::{self, Layout};
 
 /// Runs the demo in a folder of its own, under the same relative name each time.
 fn demo(home: &Home) -> Ran {
-    let output = kith_command()
-        .args(["demo", "--dir", "kith-demo"])
-        .current_dir(home.path())
-        .output();
-    let ran: Ran = output
-        .expect("the binary is built before the tests run")
-        .into();
-    ran.expect_code(0)
+    demo_again(home).expect_code(0)
+}
+
+fn demo_again(home: &Home) -> Ran {
+    let mut command = kith_command();
+    command.args(["demo", "--dir", "kith-demo"]);
+    finish(command.current_dir(home.path()), LIMIT).into()
 }
 
 /// What partners, practices and commissioners find: all but the store and the sandbox's address.
@@ -71,13 +71,7 @@ fn two_demos_are_the_same_to_the_byte() {
     // Its own mark lets it be replaced, and nothing else.
     demo(&first);
     fs::remove_file(first.below("kith-demo/.kith-demo")).expect("the demo's mark");
-    let refused: Ran = kith_command()
-        .args(["demo", "--dir", "kith-demo"])
-        .current_dir(first.path())
-        .output()
-        .expect("the binary is built before the tests run")
-        .into();
-    refused.expect_code(2);
+    demo_again(&first).expect_code(2);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::disclosure::CONFIG;
+use super::support::edit::replace;
 use super::support::home::Home;
 
 /// Expressions of a column that may see `patient.extension` and nothing else; each with the code that refuses it.
@@ -400,7 +401,7 @@ fn attempts() -> BTreeMap<String, String> {
         let mut text = partner(&id, "", share, NAME, &column(lines));
         if !of_list.is_empty() {
             let list = format!("fields = [{share}]");
-            text = text.replace(&list, &format!("{list} #! {of_list}"));
+            text = replace(&text, &list, &format!("{list} #! {of_list}"));
         }
         files.insert(id, text);
     }

@@ -9,14 +9,11 @@ use std::ops::RangeInclusive;
 use serde_json::{Value, json};
 
 use super::support::home::Home;
-use super::support::people::{day, install, ndjson, referral, written};
-use super::support::table::{self, Layout};
+use super::support::partner_file::partners;
+use super::support::people::{ndjson, referral};
+use super::support::source::Source;
+use super::support::world::{self, Row, World, ended};
 
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-"#;
 const PARTNER: &str = "elm";
 /// The same request, with the same identifier, comes from both systems.
 const TWICE: RangeInclusive<u32> = 1..=13;
@@ -29,56 +26,56 @@ const OTHER_PRACTICE: RangeInclusive<u32> = 39..=50;
 
 #[test]
 fn four_ways_of_being_referred_twice_give_one_row_or_two() {
-    let home = Home::new();
-    install(
-        &home,
-        &format!("{}{}", folder("a"), folder("b")),
-        SHARE,
-        COLUMNS,
-    );
+    let practice = |id: &str| Source::folder(&format!("practice-{id}"), &format!("extracts/{id}"));
+    let practices = [practice("a"), practice("b").ods_code("ZZ002")];
+    let world = World::of(&practices, &partners());
+    let home = &world.home;
     // Some second requests come in the very run of the first: both practices are read at once.
     let at_once = |n: u32| TWICE.contains(&n) && n <= 6 || OTHER_PRACTICE.contains(&n) && n <= 44;
-    write(&home, "a/first", (1..=50).map(|n| request(n, 'a', 1)));
+    write(home, "a/first", (1..=50).map(|n| request(n, 'a', 1)));
     write(
-        &home,
+        home,
         "b/first",
         (1..=50).filter(|n| at_once(*n)).map(|n| request(n, 'b', 2)),
     );
-    let first = run(&home);
-    assert_eq!((rows(&home).len(), held(&first).len()), (50, 12), "{first}");
+    let first = run(&world);
+    assert_eq!(
+        (rows(&world).len(), held(&first).len()),
+        (50, 12),
+        "{first}"
+    );
 
-    close(&home, &AFTER_CLOSING);
+    close(&world, &AFTER_CLOSING);
     write(
-        &home,
+        home,
         "a/second",
         TYPED_AGAIN.chain(AFTER_CLOSING).map(|n| request(n, 'a', 2)),
     );
     let others = TWICE.chain(OTHER_PRACTICE).filter(|n| !at_once(*n));
-    write(&home, "b/second", others.map(|n| request(n, 'b', 2)));
-    let second = run(&home);
+    write(home, "b/second", others.map(|n| request(n, 'b', 2)));
+    let second = run(&world);
     assert_eq!(
-        (rows(&home).len(), held(&second).len()),
+        (rows(&world).len(), held(&second).len()),
         (62, 38),
         "{second}"
     );
-    let names: Vec<String> = rows(&home).into_iter().map(|row| row[3].clone()).collect();
+    let names: Vec<String> = rows(&world).iter().map(|row| row["Name"].clone()).collect();
     for n in 1..=50 {
         let wanted = if AFTER_CLOSING.contains(&n) { 2 } else { 1 };
         let found = names.iter().filter(|name| **name == name_of(n)).count();
         assert_eq!(found, wanted, "rows of person {n}");
     }
-    let again = run(&home);
+    let again = run(&world);
     assert_eq!(again["legs"], second["legs"], "a third run moves nothing");
     assert_eq!(again["legs"]["held"], 38);
     assert_eq!(again["legs"]["completed"], 12);
 
-    the_practice_chooses(&home, &held(&second));
-    let proof = home.kith(&["prove", "--json"]).expect_code(0).json();
-    assert_eq!(proof["balanced"], true, "{proof}");
+    the_practice_chooses(&world, &held(&second));
+    world.proves();
 }
 
 /// Join, release, send and reject, each as the contract has it; the rest still waits.
-fn the_practice_chooses(home: &Home, holds: &[Value]) {
+fn the_practice_chooses(world: &World, holds: &[Value]) {
     let act = |arguments: &[&str], code: i32| {
         let who = [
             "--by",
@@ -89,11 +86,11 @@ fn the_practice_chooses(home: &Home, holds: &[Value]) {
             "practice",
         ];
         let all: Vec<&str> = [&["held"], arguments, &who].concat();
-        home.kith(&all).expect_code(code)
+        world.kith(&all, code)
     };
     let number = |at: usize| holds[at]["number"].to_string();
     for (at, hold) in holds.iter().enumerate().take(10) {
-        let shown = home.kith(&["held", "show", &number(at)]).expect_code(0);
+        let shown = world.kith(&["held", "show", &number(at)], 0);
         let said = &shown.stdout;
         assert!(said.contains("Already open with this partner"), "{said}");
         for secret in ["practice-a", "practice-b", "Dr Okafor"] {
@@ -107,10 +104,8 @@ fn the_practice_chooses(home: &Home, holds: &[Value]) {
         act(&["join", &number(at), &open], 0);
         act(&["join", &number(at), &open], 2);
     }
-    let told = home
-        .kith(&["why", holds[20]["reference"].as_str().expect("a reference")])
-        .expect_code(0)
-        .stdout;
+    let reference = holds[20]["reference"].as_str().expect("a reference");
+    let told = world.kith(&["why", reference], 0).stdout;
     assert!(told.contains("<- already-open"), "{told}");
     let released = act(&["release", &number(20)], 0);
     assert!(
@@ -125,16 +120,9 @@ fn the_practice_chooses(home: &Home, holds: &[Value]) {
         act(&["reject", &number(at)], 0);
     }
     // The owner's word stands, also when the record changes before the row has left.
-    let after = run(home);
-    assert_eq!((rows(home).len(), held(&after).len()), (65, 22), "{after}");
+    let after = run(world);
+    assert_eq!((rows(world).len(), held(&after).len()), (65, 22), "{after}");
     assert_eq!(after["legs"]["cancelled"], 13, "{after}");
-}
-
-fn folder(id: &str) -> String {
-    format!(
-        "[[source]]\nid = \"practice-{id}\"\nname = \"Made-up practice {id}\"\nods_code = \"ZZ00{}\"\ncommissioner = \"icb\"\npull = {{ kind = \"folder\", path = \"extracts/{id}\" }}\npush = {{ kind = \"off\" }}\nauth = {{ kind = \"none\" }}\n",
-        if id == "a" { 1 } else { 2 }
-    )
 }
 
 fn name_of(n: u32) -> String {
@@ -158,15 +146,13 @@ fn write(home: &Home, name: &str, requests: impl Iterator<Item = [Value; 2]>) {
     home.write(&format!("extracts/{name}.ndjson"), ndjson(&all));
 }
 
-fn run(home: &Home) -> Value {
-    home.kith(&["run", "--once", "--json"])
-        .expect_code(1)
-        .json()
+fn run(world: &World) -> Value {
+    world.kith(&["run", "--once", "--json"], 1).json()
 }
 
 /// What waits, all of it for the same reason.
 fn held(summary: &Value) -> Vec<Value> {
-    let held = summary["held"].as_array().expect("held").clone();
+    let held = world::held(summary);
     for hold in &held {
         assert_eq!(hold["reason"], "already-open", "{hold}");
         assert_eq!(hold["owner"], "practice", "{hold}");
@@ -175,36 +161,26 @@ fn held(summary: &Value) -> Vec<Value> {
 }
 
 /// Every row that the partner has been sent.
-fn rows(home: &Home) -> Vec<Vec<String>> {
-    let drops = home.drops(PARTNER);
-    let rows: Vec<Vec<String>> = drops
-        .iter()
-        .flat_map(|drop| table::read(drop, Layout::COMMA).rows)
-        .collect();
-    let references: BTreeSet<&String> = rows.iter().map(|row| &row[0]).collect();
+fn rows(world: &World) -> Vec<Row> {
+    let mut rows = world.rows();
+    rows.retain(|row| row["partner"] == PARTNER);
+    let references: BTreeSet<&String> = rows.iter().map(|row| &row["Our ref"]).collect();
     assert_eq!(references.len(), rows.len(), "a leg has one row");
     assert!(
-        rows.iter().all(|row| row[2] == "NEW"),
+        rows.iter().all(|row| row["What"] == "NEW"),
         "nothing but new rows"
     );
     rows
 }
 
 /// The partner says of these people that it has finished.
-fn close(home: &Home, people: &RangeInclusive<u32>) {
+fn close(world: &World, people: &RangeInclusive<u32>) {
     let names: BTreeSet<String> = people.clone().map(name_of).collect();
-    let seen = written(day(-1));
-    let header = "Our ref,Check,What,Name,Date seen,Attended?,Outcome,Stopped?".to_owned();
-    let finished = rows(home)
-        .into_iter()
-        .filter(|row| names.contains(&row[3]))
-        .map(|row| format!("{},{seen},,Finished,", row.join(",")));
-    let sheet: Vec<String> = [header].into_iter().chain(finished).collect();
-    let sheet = sheet.join("\r\n");
-    home.put_return(PARTNER, "returns finished.csv", sheet.as_bytes());
-    let told = home
-        .kith(&["run", "--once", "collect", "match", "--json"])
-        .expect_code(1)
-        .json();
-    assert_eq!(told["legs"]["completed"], 12, "{told}");
+    let mut rows = rows(world);
+    rows.retain(|row| names.contains(&row["Name"]));
+    let finished = rows.into_iter().map(|row| (row, ended(1, "Finished")));
+    let finished: Vec<_> = finished.collect();
+    world.partner_returns(PARTNER, "returns finished.csv", &finished);
+    let told = world.kith(&["run", "--once", "collect", "match", "--json"], 1);
+    assert_eq!(told.json()["legs"]["completed"], 12, "{}", told.stdout);
 }

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Stdio;
 
 use serde_json::{Value, json};
 
 use super::support::home::kith_command;
+use super::support::process::{LIMIT, finish_reading};
 use super::support::shared;
 use super::support::xml::{self, Element};
 
@@ -39,19 +39,7 @@ pub(crate) fn ask<'q>(questions: impl Iterator<Item = (&'q str, &'q str)>) -> Ve
         lines.extend_from_slice(line.to_string().as_bytes());
         lines.push(b'\n');
     }
-    let mut child = kith_command()
-        .arg("evaluate")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the built binary runs");
-    let mut input = child.stdin.take().expect("stdin is a pipe");
-    let writer = std::thread::spawn(move || input.write_all(&lines));
-    let output = child.wait_with_output().expect("Kith ends");
-    writer
-        .join()
-        .expect("the writer ends")
-        .expect("Kith reads all");
+    let output = finish_reading(kith_command().arg("evaluate"), &lines, LIMIT);
     assert!(output.status.success(), "kith evaluate failed");
     let answers = String::from_utf8(output.stdout).expect("answers are UTF-8");
     answers.lines().map(answer).collect()

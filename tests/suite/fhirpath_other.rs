@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::fhirpath::{Answer, ask};
 use super::support::expressions::{Dice, expression, resource};
+use super::support::process::{LIMIT, finish_reading};
 
 /// A construct in which the two differ, and how to tell it. `docs/FHIRPATH.md` says why.
 struct Difference {
@@ -152,23 +153,14 @@ fn ask_other(questions: &[Question]) -> Vec<Outcome> {
         lines.extend_from_slice(line.to_string().as_bytes());
         lines.push(b'\n');
     }
-    let mut child = Command::new("node")
+    let mut command = Command::new("node");
+    command
         .arg(concat!(
             env!("CARGO_MANIFEST_DIR"),
             "/tests/suite/support/fhirpath_other.cjs"
         ))
-        .env("NODE_PATH", modules)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("node runs: tests/components/fhirpath.sh says what it needs");
-    let mut input = child.stdin.take().expect("stdin is a pipe");
-    let writer = std::thread::spawn(move || input.write_all(&lines));
-    let output = child.wait_with_output().expect("the other engine ends");
-    writer
-        .join()
-        .expect("the writer ends")
-        .expect("the other engine reads all");
+        .env("NODE_PATH", modules);
+    let output = finish_reading(&mut command, &lines, LIMIT);
     assert!(
         output.status.success(),
         "the other engine failed; is it installed?"

@@ -3,7 +3,7 @@
 //!
 //! One function a seed, because each is a story of its own; `support/gp_world.rs` tells it.
 
-use super::support::gp_world::World;
+use super::support::gp_world::Misbehaving;
 use super::support::shared;
 use super::support::workload::Workload;
 
@@ -100,7 +100,7 @@ fn survives(seed: u32) {
     };
     let replay = Replay(seed, faults(seed));
     let workload = Workload::generate(&shared, REFERRALS, seed, "0.3");
-    let mut world = World::start(&workload, seed, &replay.1);
+    let mut world = Misbehaving::start(&workload, seed, &replay.1);
     let mut runs = 0;
     loop {
         let summary = world.runs();

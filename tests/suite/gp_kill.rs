@@ -6,20 +6,19 @@
 //! the start, so that a slow machine meets the same ones.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Stdio;
-use std::thread::sleep;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::support::between::Between;
-use super::support::home::{Home, kith_command};
 use super::support::installed::free_port;
-use super::support::people::{PARTNERS, day, install, referral, source, written};
-use super::support::process::Process;
+use super::support::partner_file::{PARTNERS, PartnerFile};
+use super::support::people::referral;
+use super::support::process::{LIMIT, Process};
 use super::support::sekmet::Sekmet;
-use super::support::table::{self, Layout, Table};
+use super::support::source::Source;
 use super::support::workload::text;
+use super::support::world::{World, came, ended};
 
 /// Kills of one seed that met a run at work: before the drop, and after the return. The campaign asks for more seeds.
 const KILLS: [usize; 2] = [5, 5];
@@ -38,23 +37,22 @@ const RUNS_MAX: usize = 10;
 const AFTER_MS: u64 = 40;
 /// Moments are drawn from no fewer requests than these.
 const FEW_REQUESTS: u64 = 4;
-/// Seconds after which a run that waits for something is killed as well.
-const RUN_SECONDS: u64 = 60;
 /// Events in the return about one person: two attendances and an outcome.
 const EVENTS: usize = 3;
-const SHARE: &str = r#"["patient.name", "patient.phone", "referral.reason", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-"#;
+const SHARE: [&str; 4] = [
+    "patient.name",
+    "patient.phone",
+    "referral.reason",
+    "referral.activity",
+];
 
 #[test]
 fn killed_at_random_moments_nothing_is_lost_and_nothing_comes_twice() {
     let seed: u32 = std::env::var("KITH_TEST_SEED")
         .map_or(1, |seed| seed.parse().expect("KITH_TEST_SEED is a number"));
-    let mut world = World::new(seed);
+    let mut killed = Killed::new(seed);
     let mut rounds = 0;
-    while world
+    while killed
         .kills
         .iter()
         .zip(KILLS)
@@ -63,35 +61,36 @@ fn killed_at_random_moments_nothing_is_lost_and_nothing_comes_twice() {
         assert!(
             rounds < ROUNDS_MAX,
             "seed {seed}: only {:?} kills met a run at work",
-            world.kills
+            killed.kills
         );
-        world.refer();
-        world.kill(BEFORE_DROP);
-        world.run_until(BEFORE_DROP, |world| world.rows().len() == world.people);
-        world.assert_delivered();
-        world.put_returns(rounds);
-        world.kill(AFTER_RETURN);
-        world.run_until(AFTER_RETURN, |world| {
-            world.events() >= world.people * EVENTS
+        killed.refer();
+        killed.kill(BEFORE_DROP);
+        killed.run_until(BEFORE_DROP, |killed| {
+            killed.world.rows().len() == killed.people
         });
-        world.assert_observed();
+        killed.assert_delivered();
+        killed.put_returns(rounds);
+        killed.kill(AFTER_RETURN);
+        killed.run_until(AFTER_RETURN, |killed| {
+            killed.events() >= killed.people * EVENTS
+        });
+        killed.assert_observed();
         rounds += 1;
     }
     println!(
         "seed {seed}: {rounds} rounds, {:?} kills of runs at work",
-        world.kills
+        killed.kills
     );
     // Whoever runs again adds nothing, and the books say the same as the server.
-    world.home.kith(&["run", "--once"]);
-    world.assert_delivered();
-    world.assert_observed();
-    let proof = world.home.kith(&["prove", "--json"]).expect_code(0).json();
-    assert_eq!(proof["balanced"], true, "seed {seed}: {proof}");
+    killed.world.home.kith(&["run", "--once"]);
+    killed.assert_delivered();
+    killed.assert_observed();
+    killed.world.proves();
 }
 
-/// The installation and what stands around it.
-struct World {
-    home: Home,
+/// A world behind a proxy, and how far it is.
+struct Killed {
+    world: World,
     between: Between,
     server: Sekmet,
     seed: u32,
@@ -106,17 +105,17 @@ struct World {
     kills: [usize; 2],
 }
 
-impl World {
+impl Killed {
     fn new(seed: u32) -> Self {
         let (outer, inner) = (free_port(), free_port());
         // The server says that it is where the proxy is: its links lead through it.
         let base = format!("http://127.0.0.1:{outer}/fhir");
         let server = Sekmet::start_as(inner, &base, "");
         let between = Between::start(outer, &server.fhir.base, LOST, seed);
-        let home = Home::new();
-        install(&home, &source("hilltop", &between.base), SHARE, COLUMNS);
+        let source = Source::searched("hilltop", &between.base);
+        let partners = PARTNERS.map(|id| PartnerFile::of(id).shares(&SHARE));
         Self {
-            home,
+            world: World::of(&[source], &partners),
             between,
             server,
             seed,
@@ -148,17 +147,9 @@ impl World {
     fn kill(&mut self, half: usize) {
         let wanted = self.between.requests() as u64 + 1 + self.draw(self.requests[half]);
         let after = Duration::from_millis(self.draw(AFTER_MS));
-        let mut command = kith_command();
-        command.args(["run", "--once", "--config", &self.home.config()]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut run = Process::start(&mut command);
-        while run.alive() && (self.between.requests() as u64) < wanted {
-            sleep(Duration::from_millis(2));
-        }
-        sleep(after);
+        let mut run = Process::start_silent(&mut self.world.home.command(&["run", "--once"]));
+        run.wait_until(LIMIT, || self.between.requests() as u64 >= wanted);
+        run.wait_until(after, || false);
         let at_work = run.alive();
         self.kills[half] += usize::from(at_work);
         if !at_work {
@@ -168,24 +159,10 @@ impl World {
         drop(run);
     }
 
-    /// The exit status of a run; `None` of one that had to be killed.
+    /// The exit status of a run; `None` of one that waits for something and is killed as well.
     fn run_for_a_minute(&self) -> Option<i32> {
-        let mut command = kith_command();
-        command.args(["run", "--once", "--config", &self.home.config()]);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut run = command.spawn().expect("kith can be started");
-        for _ in 0..RUN_SECONDS * 50 {
-            if let Some(status) = run.try_wait().expect("a run that can be asked after") {
-                return status.code();
-            }
-            sleep(Duration::from_millis(20));
-        }
-        run.kill().expect("a run that can be killed");
-        run.wait().expect("a run that has ended");
-        None
+        let mut run = Process::start_silent(&mut self.world.home.command(&["run", "--once"]));
+        run.wait_until(LIMIT, || false)?.code()
     }
 
     /// Runs to the end, again until it is done.
@@ -206,25 +183,9 @@ impl World {
         }
     }
 
-    /// Every row of every drop: reference, and the row by its header.
-    fn rows(&self) -> Vec<BTreeMap<String, String>> {
-        let mut rows = Vec::new();
-        for partner in PARTNERS {
-            for drop in self.home.drops(partner) {
-                let table = table::read(&drop, Layout::COMMA);
-                for cells in table.rows {
-                    let mut row: BTreeMap<String, String> =
-                        table.header.iter().cloned().zip(cells).collect();
-                    row.insert("partner".to_owned(), partner.to_owned());
-                    rows.push(row);
-                }
-            }
-        }
-        rows
-    }
-
     fn assert_delivered(&self) {
         let mut found: Vec<String> = self
+            .world
             .rows()
             .into_iter()
             .map(|row| format!("{} {} {}", row["What"], row["Name"], row["partner"]))
@@ -239,45 +200,19 @@ impl World {
 
     /// A return about everybody of whom none has told.
     fn put_returns(&mut self, round: usize) {
-        let mut of_partner: BTreeMap<String, Vec<Vec<String>>> = BTreeMap::new();
-        for row in self.rows() {
-            if !self.returned.insert(row["Our ref"].clone()) {
-                continue;
+        let mut rows = self.world.rows();
+        rows.retain(|row| self.returned.insert(row["Our ref"].clone()));
+        let told = rows.iter().flat_map(|row| {
+            let told = [came(2, "Y"), came(1, "N"), ended(1, "Finished")];
+            told.map(|answers| (row.clone(), answers))
+        });
+        for partner in PARTNERS {
+            let mut told: Vec<_> = told.clone().collect();
+            told.retain(|(row, _)| row["partner"] == partner);
+            let file = format!("returns {round}.csv");
+            if !told.is_empty() {
+                self.world.partner_returns(partner, &file, &told);
             }
-            let told = [
-                (day(-2), "Y", ""),
-                (day(-1), "N", ""),
-                (day(-1), "", "Finished"),
-            ];
-            for (seen, attended, outcome) in told {
-                of_partner
-                    .entry(row["partner"].clone())
-                    .or_default()
-                    .push(vec![
-                        row["Our ref"].clone(),
-                        row["Check"].clone(),
-                        row["Name"].clone(),
-                        written(seen),
-                        attended.to_owned(),
-                        outcome.to_owned(),
-                        String::new(),
-                    ]);
-            }
-        }
-        let header = [
-            "Our ref",
-            "Check",
-            "Name",
-            "Date seen",
-            "Attended?",
-            "Outcome",
-            "Stopped?",
-        ];
-        for (partner, rows) in of_partner {
-            let header = header.map(str::to_owned).to_vec();
-            let sheet = table::write(&Table { header, rows }, Layout::COMMA);
-            self.home
-                .put_return(&partner, &format!("returns {round}.csv"), &sheet);
         }
     }
 

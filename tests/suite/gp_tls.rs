@@ -8,13 +8,13 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::support::bad_servers::BadServers;
-use super::support::home::Home;
-use super::support::people::{Sandbox, install, ndjson, referral};
+use super::support::partner_file::partners;
+use super::support::people::referral;
+use super::support::source::Source;
+use super::support::world::World;
 
 /// What must never be said: our secret, and what the servers say.
 const UNSAID: [&str; 3] = ["swordfish", "Lovelace", "client_assertion"];
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = "[[deliver.column]]\nheader = \"Name\"\nfrom = \"patient.name\"\n";
 /// Source, code of its diagnostic, words of the cause.
 const CAUSES: [(&str, &str, &str); 15] = [
     ("expired", "GP-001", "has expired"),
@@ -50,64 +50,51 @@ const FAULTS: [(&str, &str, &str); 12] = [
     ("silent", "reach", "PULL-004"),
 ];
 
-struct World {
-    home: Home,
-    sandbox: Sandbox,
-    _servers: BadServers,
-}
-
-impl World {
-    fn new() -> Self {
-        let home = Home::new();
-        let [patient, request] = referral(1, "Anna", "Beech", "elm");
-        home.write("data/world.ndjson", ndjson(&[patient, request]));
-        let sandbox = Sandbox::start(&home, "data");
-        let servers = BadServers::start(&home);
-        let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fhir/auth/testdata/rsa.jwk.json");
-        home.write("var/gp.jwk", std::fs::read(key).unwrap());
-        home.write("var/no.key", "swordfish");
-        home.write("var/gp.password", "swordfish\n");
-        for secret in [
-            "var/gp.jwk",
-            "var/no.key",
-            "var/gp.password",
-            "certificates/client.key",
-        ] {
-            let closed = std::fs::Permissions::from_mode(0o600);
-            std::fs::set_permissions(home.below(secret), closed).unwrap();
-        }
-        install(&home, &sources(&sandbox, &servers), SHARE, COLUMNS);
-        Self {
-            home,
-            sandbox,
-            _servers: servers,
-        }
+/// Everybody who is wrong, around one who is well.
+fn world() -> (World, BadServers) {
+    let mut world = World::of_gp(&partners(), &referral(1, "Anna", "Beech", "elm"));
+    let home = &world.home;
+    let servers = BadServers::start(home);
+    let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/fhir/auth/testdata/rsa.jwk.json");
+    home.write("var/gp.jwk", std::fs::read(key).unwrap());
+    home.write("var/no.key", "swordfish");
+    home.write("var/gp.password", "swordfish\n");
+    for secret in [
+        "var/gp.jwk",
+        "var/no.key",
+        "var/gp.password",
+        "certificates/client.key",
+    ] {
+        let closed = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(home.below(secret), closed).unwrap();
     }
+    let sources = sources(&world.gp().fhir.base, &servers);
+    world.sources_are(|_| sources);
+    (world, servers)
 }
 
 /// A source for each failure, and two that are well, one at each end.
-fn sources(sandbox: &Sandbox, servers: &BadServers) -> String {
+fn sources(base: &str, servers: &BadServers) -> Vec<Source> {
     let plain = |name: &str| format!("http://127.0.0.1:{}/fhir", servers.port(name));
     let tls = |name: &str| format!("https://127.0.0.1:{}/fhir", servers.port(name));
     let authority = format!("ca = {{ file = \"{}\" }}", BadServers::file("ca.pem"));
-    let trusted = format!("auth = {{ kind = \"none\", mtls = {{ {authority} }} }}");
+    let trusted = format!("{{ kind = \"none\", mtls = {{ {authority} }} }}");
     let mutual = format!(
-        "auth = {{ kind = \"none\", mtls = {{ cert = {{ file = \"{}\" }}, key = {{ file = \"{}\" }}, {authority} }} }}",
+        "{{ kind = \"none\", mtls = {{ cert = {{ file = \"{}\" }}, key = {{ file = \"{}\" }}, {authority} }} }}",
         BadServers::file("client.pem"),
         BadServers::file("client.key")
     );
-    let none = "auth = { kind = \"none\" }";
+    let none = "{ kind = \"none\" }";
     let smart = |name: &str, key: &str| {
         format!(
-            "auth = {{ kind = \"smart-backend\", client_id = \"kith\", key = {{ file = \"{key}\" }}, scopes = [\"system/ServiceRequest.rs\"], token_url = \"http://127.0.0.1:{}/token\" }}",
+            "{{ kind = \"smart-backend\", client_id = \"kith\", key = {{ file = \"{key}\" }}, scopes = [\"system/ServiceRequest.rs\"], token_url = \"http://127.0.0.1:{}/token\" }}",
             servers.port(name)
         )
     };
-    let basic =
-        "auth = { kind = \"basic\", user = \"kith\", password = { file = \"var/gp.password\" } }";
+    let basic = "{ kind = \"basic\", user = \"kith\", password = { file = \"var/gp.password\" } }";
     let brief = format!("{none}\nlimits = {{ read_timeout_seconds = 1, retries_max = 0 }}");
     let sources = [
-        ("well", sandbox.fhir.base.clone(), none.to_owned()),
+        ("well", base.to_owned(), none.to_owned()),
         ("expired", tls("expired"), trusted.clone()),
         ("name", tls("name"), trusted.clone()),
         ("stranger", tls("tls"), none.to_owned()),
@@ -134,13 +121,11 @@ fn sources(sandbox: &Sandbox, servers: &BadServers) -> String {
         ("trusted", tls("tls"), trusted),
         ("known", tls("mutual"), mutual),
     ];
-    let written = sources.map(|(id, base, auth)| {
-        format!(
-            "[[source]]\nid = \"{id}\"\nname = \"Made-up practice {id}\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\n\
-             pull = {{ kind = \"search\", base_url = \"{base}\" }}\npush = {{ kind = \"off\" }}\n{auth}\n"
-        )
-    });
-    written.concat()
+    let of = |(id, base, auth): (&str, String, String)| {
+        let source = Source::searched(id, &base).push("{ kind = \"off\" }");
+        source.auth(&auth)
+    };
+    sources.map(of).to_vec()
 }
 
 /// The diagnostics on stderr by source, each with code and what is wrong.
@@ -160,7 +145,7 @@ fn told(stderr: &str) -> BTreeMap<String, String> {
 
 #[test]
 fn every_failure_is_named_and_the_others_are_undisturbed() {
-    let world = World::new();
+    let (world, _servers) = world();
     let ran = world.home.kith(&["run", "--once"]).expect_code(1);
     let told = told(&ran.stderr);
     for (source, code, cause) in CAUSES {
@@ -186,13 +171,9 @@ fn every_failure_is_named_and_the_others_are_undisturbed() {
 
 #[test]
 fn check_online_says_of_each_source_what_is_well_and_what_is_not() {
-    let world = World::new();
+    let (world, _servers) = world();
     // A key that is no key is an error of the config, and told before anything is asked.
-    let offline = world
-        .home
-        .kith(&["check", "--online", "--json"])
-        .expect_code(2)
-        .json();
+    let offline = world.home.ran(&["check", "--online", "--json"], 2).json();
     let problems = offline["problems"].as_array().unwrap();
     assert!(
         problems.iter().any(|problem| problem["code"] == "CFG-017"),
@@ -201,11 +182,8 @@ fn check_online_says_of_each_source_what_is_well_and_what_is_not() {
     assert_eq!(offline["online"].as_array().map(Vec::len), Some(0));
     let key = std::fs::read(world.home.below("var/gp.jwk")).unwrap();
     world.home.write("var/no.key", key);
-    let before = world.sandbox.fhir.all("Observation").len();
-    let ran = world
-        .home
-        .kith(&["check", "--online", "--json"])
-        .expect_code(1);
+    let before = world.gp_has("Observation").len();
+    let ran = world.home.ran(&["check", "--online", "--json"], 1);
     let online = ran.json()["online"].as_array().unwrap().clone();
     let lines = |source: &str, check: &str| -> Vec<Value> {
         let of = |line: &&Value| line["source"] == source && line["check"] == check;
@@ -237,7 +215,7 @@ fn check_online_says_of_each_source_what_is_well_and_what_is_not() {
     }
     assert_eq!(lines("known", "tls")[0]["state"], "ok");
     assert_eq!(
-        world.sandbox.fhir.all("Observation").len(),
+        world.gp_has("Observation").len(),
         before,
         "nothing is written"
     );

@@ -3,25 +3,22 @@
 use serde_json::{Value, json};
 
 use super::support::home::{Home, snapshot};
-use super::support::people::{ONE_PRACTICE, install, ndjson, referral};
+use super::support::partner_file::partners;
+use super::support::people::referral;
+use super::support::world::World;
 
 const BECAUSE: &str = "she telephoned about her appointment";
 
 #[test]
 fn who_somebody_is_is_shown_once_it_is_recorded_who_looks() {
-    let home = Home::new();
-    install(
-        &home,
-        ONE_PRACTICE,
-        r#"["patient.name", "referral.activity"]"#,
-        "",
-    );
+    let mut world = World::of_folder(&partners());
     let mut records = referral(1, "Wilhelmina", "Looked", "elm").to_vec();
     // Held, for such a referral always is.
     let [patient, mut request] = referral(2, "Ottoline", "Waiting", "elm");
     request["priority"] = json!("stat");
     records.extend([patient, request]);
-    home.write("extracts/all.ndjson", ndjson(&records));
+    world.gp_refers(&records);
+    let home = &world.home;
     let run = home.kith(&["run", "--once", "--json"]);
     let hold = &run.expect_code(1).json()["held"][0];
     let (number, waiting) = (
@@ -34,7 +31,7 @@ fn who_somebody_is_is_shown_once_it_is_recorded_who_looks() {
         &["why", waiting, "--json"],
         &["held", "show", &number],
     ];
-    nothing_is_shown_without_a_name_and_a_why(&home, &looks);
+    nothing_is_shown_without_a_name_and_a_why(home, &looks);
     let who = ["--identify", "--by", "C. Looker", "--because", BECAUSE];
     for look in looks {
         let shown = home.kith(&[look, &who].concat()).expect_code(0).stdout;
@@ -46,10 +43,9 @@ fn who_somebody_is_is_shown_once_it_is_recorded_who_looks() {
     let all = ["why", "--all", "--json"];
     home.kith(&[&all[..], &who].concat()).expect_code(2);
     let held_show = format!("held show {number}");
-    each_look_is_listed(&home, waiting, &["trace", "trace", "why", &held_show]);
-    the_why_is_sealed(&home);
-    let proof = home.kith(&["prove", "--json"]).expect_code(0).json();
-    assert_eq!(proof["balanced"], true, "{proof}");
+    each_look_is_listed(home, waiting, &["trace", "trace", "why", &held_show]);
+    the_why_is_sealed(home);
+    world.proves();
 }
 
 fn views(home: &Home) -> Value {

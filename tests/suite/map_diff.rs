@@ -5,34 +5,18 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use super::support::edit::replace;
 use super::support::home::{Home, Ran};
-use super::support::people::{install, ndjson, referral};
+use super::support::partner_file::{PARTNERS, PartnerFile};
+use super::support::people::{ndjson, referral};
+use super::support::world::World;
 
-const SHARE: &str = r#"["patient.name", "patient.birth_date", "patient.gender", "patient.phone", "patient.postcode", "referral.reason", "referral.note", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-[[deliver.column]]
-header = "Born"
-from = "patient.birth_date"
-date = "%d/%m/%Y"
-[[deliver.column]]
-header = "Sex"
-from = "patient.gender"
+const SEX: &str = r#"from = "patient.gender"
 codes = { female = "F", male = "M", other = "U", unknown = "U" }
-unmapped = "hold"
-[[deliver.column]]
-header = "Phone"
-from = "patient.phone"
-[[deliver.column]]
-header = "Why"
-from = "referral.reason"
-[[deliver.column]]
-header = "Note"
-from = "referral.note"
+unmapped = "hold""#;
+const NOTE: &str = r#"from = "referral.note"
 max_length = 40
-too_long = "truncate"
-"#;
+too_long = "truncate""#;
 const FILE: &str = "mappings/partners/elm.toml";
 /// What of the file is changed into what.
 const SEEDED: [(&str, &str); 7] = [
@@ -68,7 +52,7 @@ fn seven_differences_are_listed_exactly_and_none_of_a_reformatted_file() {
     let mut new = old.clone();
     for (from, to) in SEEDED {
         assert_eq!(new.matches(from).count(), 1, "{from}");
-        new = new.replace(from, to);
+        new = replace(&new, from, to);
     }
     home.write("old.toml", &old);
     home.write("new.toml", &new);
@@ -122,7 +106,7 @@ fn refusals(home: &Home, old: &str) {
     );
     home.write(
         "broken.toml",
-        old.replace("from = \"patient.phone\"", "from = \"patient.fone\""),
+        replace(old, "from = \"patient.phone\"", "from = \"patient.fone\""),
     );
     let broken = file("broken.toml");
     refused(
@@ -177,11 +161,7 @@ fn assert_seeded(stdout: &str, place: &str) {
 #[test]
 fn a_partners_own_examples_are_held_against_its_file() {
     let home = world();
-    let check = |code: i32| {
-        home.kith(&["check", "--fixtures", "--json"])
-            .expect_code(code)
-            .json()
-    };
+    let check = |code: i32| home.ran(&["check", "--fixtures", "--json"], code).json();
     assert_eq!(
         check(0)["examples"],
         json!({"files": 0, "rows": 0}),
@@ -196,17 +176,8 @@ fn a_partners_own_examples_are_held_against_its_file() {
         .display()
         .to_string();
     let input = home.below("extracts").display().to_string();
-    home.kith(&[
-        "map",
-        "--partner",
-        "elm",
-        "--input",
-        &input,
-        "--select",
-        "--output",
-        &csv,
-    ])
-    .expect_code(0);
+    let map = ["map", "--partner", "elm", "--input", &input, "--select"];
+    home.ran(&[&map[..], &["--output", &csv]].concat(), 0);
     assert_eq!(check(0)["examples"], json!({"files": 1, "rows": PEOPLE}));
     let plain = home.kith(&["check", "--fixtures"]).expect_code(0);
     assert!(
@@ -223,7 +194,7 @@ fn differences(home: &Home, csv: &str, check: &dyn Fn(i32) -> Value) {
     let good = fs::read_to_string(csv).expect("rows");
     // A cell in the fourth line, and a last row that nobody asked for.
     let mut lines: Vec<String> = good.lines().map(str::to_owned).collect();
-    lines[3] = lines[3].replace("12/04/1931", "13/04/1931");
+    lines[3] = replace(&lines[3], "12/04/1931", "13/04/1931");
     lines.push(lines[3].clone());
     fs::write(csv, lines.join("\r\n") + "\r\n").expect("rows");
     assert_eq!(
@@ -243,7 +214,7 @@ fn differences(home: &Home, csv: &str, check: &dyn Fn(i32) -> Value) {
         told.stderr
     );
 
-    fs::write(csv, good.replacen("Born", "Birthday", 1)).expect("rows");
+    fs::write(csv, replace(&good, "Born", "Birthday")).expect("rows");
     assert_eq!(
         problems(&check(2)),
         [("PTR-050".to_owned(), 1, 5)],
@@ -274,11 +245,28 @@ fn problems(checked: &Value) -> Vec<(String, u64, u64)> {
         .collect()
 }
 
+fn with_seven_columns(id: &str) -> PartnerFile {
+    PartnerFile::of(id)
+        .shares(&[
+            "patient.name",
+            "patient.birth_date",
+            "patient.gender",
+            "patient.phone",
+            "patient.postcode",
+            "referral.reason",
+            "referral.note",
+            "referral.activity",
+        ])
+        .column_of("Born", "from = \"patient.birth_date\"\ndate = \"%d/%m/%Y\"")
+        .column_of("Sex", SEX)
+        .column("Phone", "patient.phone")
+        .column("Why", "referral.reason")
+        .column_of("Note", NOTE)
+}
+
 /// Twenty people at one practice; three of them are made to be told apart by one change each.
 fn world() -> Home {
-    let home = Home::new();
-    let source = "[[source]]\nid = \"hilltop\"\nname = \"Made-up practice\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\npull = { kind = \"folder\", path = \"extracts\" }\npush = { kind = \"off\" }\nauth = { kind = \"none\" }\n";
-    install(&home, source, SHARE, COLUMNS);
+    let world = World::of_folder(&PARTNERS.map(with_seven_columns));
     let mut all = Vec::new();
     for n in 1..=PEOPLE {
         let [mut patient, mut request] = referral(n, &format!("Person{n}"), "Shared", "elm");
@@ -290,17 +278,19 @@ fn world() -> Home {
         }
         all.extend([patient, request]);
     }
-    home.write("extracts/2.ndjson", ndjson(&all));
-    home
+    world.home.write("extracts/2.ndjson", ndjson(&all));
+    world.home
 }
 
 /// The same file to a machine: comments, blank lines, other spaces, another order of keys and of sections.
 fn reformatted(file: &str) -> String {
-    let moved = file.replace(
+    let moved = replace(
+        file,
         "id = \"elm\"\nname = \"The elm project\"\n",
         "name = \"The elm project\"\nid = \"elm\"\n",
     );
-    let moved = moved.replace(
+    let moved = replace(
+        &moved,
         "female = \"F\", male = \"M\", other = \"U\", unknown = \"U\"",
         "unknown = \"U\",other = \"U\",   male = 'M', female = \"F\"",
     );
@@ -310,8 +300,18 @@ fn reformatted(file: &str) -> String {
     assert_ne!(moved, file);
     let lines = moved
         .lines()
-        .map(|line| format!("{}  # signed\n\n", line.replacen(" = ", "   =  ", 1)));
+        .map(|line| format!("{}  # signed\n\n", spaced(line)));
     lines.collect()
+}
+
+/// With other spaces around the key's equals sign, if it has one.
+fn spaced(line: &str) -> String {
+    let (key, value) = line.split_once(" = ").unwrap_or((line, ""));
+    if value.is_empty() {
+        line.to_owned()
+    } else {
+        format!("{key}   =  {value}")
+    }
 }
 
 fn diff(home: &Home, new: &str, arguments: &[&str]) -> Ran {

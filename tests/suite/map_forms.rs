@@ -4,10 +4,13 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::support::edit::replace;
 use super::support::home::Home;
+use super::support::process::{LIMIT, finish};
 use super::support::shared;
 use super::support::workload::Workload;
 
@@ -83,19 +86,16 @@ fn the_rows_are_the_same_whoever_makes_them_and_whatever_they_come_from() {
     for name in ["ServiceRequest", "Patient", "Practitioner", "Organization"] {
         let name = format!("{name}.ndjson");
         fs::copy(extracts.join(&name), packed.join(&name)).expect("an extract");
-        let packing = std::process::Command::new("gzip")
-            .arg(packed.join(&name))
-            .status();
-        assert!(packing.expect("gzip").success());
+        let mut packing = Command::new("gzip");
+        let packing = finish(packing.arg(packed.join(&name)), LIMIT);
+        assert!(packing.status.success(), "gzip");
     }
     assert!(mapped(&home, &packed, &[]).0 == rows, "packed");
     let bundles = home.below("bundles");
     write_bundles(extracts, &bundles);
     assert!(mapped(&home, &bundles, &[]).0 == rows, "Bundles");
     // With criteria every resource becomes a whole tree, and those whom they take have the same cells.
-    let partner = home.below("mappings/partners/everyone.toml");
-    let text = fs::read_to_string(&partner).expect("a partner file");
-    fs::write(&partner, text.replace("enabled = false\n", "")).expect("our own file");
+    home.edit("mappings/partners/everyone.toml", "enabled = false\n", "");
     let selected = mapped(&home, extracts, &["--select"]).0;
     let all: HashSet<&str> = rows.lines().collect();
     let strange = selected.lines().filter(|line| !all.contains(line)).count();
@@ -122,7 +122,7 @@ fn what_cannot_be_read_is_named_by_its_line_wherever_it_is_cut() {
         if name == "ServiceRequest.ndjson" {
             // The end is missing, a member stands twice far down, and one is no JSON from the start.
             lines[400].pop();
-            lines[451] = lines[451].replace("\"supportingInfo\":", "\"reasonCode\":");
+            lines[451] = replace(&lines[451], "\"supportingInfo\":", "\"reasonCode\":");
             lines[502].insert(0, '}');
         }
         if name == "Patient.ndjson" {

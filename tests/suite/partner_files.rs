@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::support::home::Home;
-use super::support::people::install;
+use super::support::world::World;
 
 /// Layouts, sorted by name.
 pub(super) fn layouts() -> Vec<PathBuf> {
@@ -37,9 +37,8 @@ pub(super) fn parsed(text: &str) -> Table {
 
 /// A configuration without partners of its own.
 pub(super) fn empty_home() -> Home {
-    let home = Home::new();
-    install(&home, "", "[\"patient.name\"]", "");
-    fs::remove_dir_all(home.below("mappings/partners")).unwrap();
+    let home = World::of(&[], &[]).home;
+    fs::create_dir(home.below("mappings")).unwrap();
     home
 }
 
@@ -200,8 +199,7 @@ fn drafts_from_twenty_sheets_are_right_in_nine_columns_of_ten_and_mark_the_other
         let id = name(&folder);
         let home = empty_home();
         let sheet = folder.join("sheet.csv").display().to_string();
-        home.kith(&["partner", "new", &id, "--from", &sheet])
-            .expect_code(0);
+        home.ran(&["partner", "new", &id, "--from", &sheet], 0);
         home.kith(&["check"]).expect_code(0);
         let written =
             fs::read_to_string(home.below(&format!("mappings/partners/{id}.toml"))).unwrap();
@@ -307,11 +305,8 @@ fn a_new_partner_needs_no_sheet_overwrites_nothing_and_has_a_lawful_id() {
         home.kith(&["partner", "new", id]).expect_code(2);
     }
     // Live with a placeholder is an error, and then nothing runs.
-    fs::write(
-        &file,
-        written.replace("mode = \"shadow\"", "mode = \"live\""),
-    )
-    .unwrap();
+    let path = "mappings/partners/elm-house.toml";
+    home.edit(path, "mode = \"shadow\"", "mode = \"live\"");
     let live = home.kith(&["check"]).expect_code(2);
     assert!(
         live.stderr.contains("basis is still a placeholder"),
@@ -328,9 +323,7 @@ fn a_sheet_without_a_header_row_is_refused_without_a_word_of_it() {
         "Ann Larkspur,07700 900201,BS2 8QN\nOwain Teasel,07700 900202,BS1 4DJ\n",
     );
     let sheet = home.below("sheet.csv").display().to_string();
-    let ran = home
-        .kith(&["partner", "new", "elm", "--from", &sheet])
-        .expect_code(2);
+    let ran = home.ran(&["partner", "new", "elm", "--from", &sheet], 2);
     assert!(
         ran.stderr.contains("column 2") && !ran.stderr.contains("Larkspur"),
         "{}",
@@ -344,9 +337,7 @@ fn a_template_has_every_header_and_says_what_each_cell_holds() {
     let id = "stillwater-listening";
     let home = home_of(id);
     let out = home.below("printed").display().to_string();
-    let ran = home
-        .kith(&["partner", "template", id, "--out", &out])
-        .expect_code(0);
+    let ran = home.ran(&["partner", "template", id, "--out", &out], 0);
     assert!(ran.stderr.contains("safety"), "{}", ran.stderr);
     let truth =
         parsed(&fs::read_to_string(home.below(&format!("mappings/partners/{id}.toml"))).unwrap());
@@ -390,15 +381,12 @@ fn a_template_has_every_header_and_says_what_each_cell_holds() {
 fn criteria_are_printed_as_they_decide_and_a_misspelt_partner_is_named() {
     let id = "young-roots";
     let home = home_of(id);
-    let file = home.below(&format!("mappings/partners/{id}.toml"));
-    let written = fs::read_to_string(&file).unwrap();
-    let narrowed = written
-        .replace("[share]\n", "age_years = { min = 11, max = 17 }\nopen_legs_max = 12\n\n[share]\nexpires_on = 2027-03-31\n");
-    fs::write(&file, narrowed).unwrap();
-    let text = home
-        .kith(&["partner", "criteria", id])
-        .expect_code(0)
-        .stdout;
+    home.edit(
+        &format!("mappings/partners/{id}.toml"),
+        "[share]\n",
+        "age_years = { min = 11, max = 17 }\nopen_legs_max = 12\n\n[share]\nexpires_on = 2027-03-31\n",
+    );
+    let text = home.ran(&["partner", "criteria", id], 0).stdout;
     for part in [
         "from 11 to 17",
         "At most 12",
@@ -413,13 +401,10 @@ fn criteria_are_printed_as_they_decide_and_a_misspelt_partner_is_named() {
         );
     }
     let out = home.below("printed").display().to_string();
-    home.kith(&["partner", "criteria", id, "--out", &out])
-        .expect_code(0);
+    home.ran(&["partner", "criteria", id, "--out", &out], 0);
     let page = fs::read_to_string(home.below(&format!("printed/{id}-criteria.html"))).unwrap();
     assert!(page.contains("size: A4") && page.contains("31 March 2027"));
-    let wrong = home
-        .kith(&["partner", "criteria", "young-rots"])
-        .expect_code(2);
+    let wrong = home.ran(&["partner", "criteria", "young-rots"], 2);
     assert!(
         wrong.stderr.contains("did you mean \"young-roots\"?"),
         "{}",

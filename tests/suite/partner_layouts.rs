@@ -11,8 +11,10 @@ use toml::{Table, Value};
 use super::partner_files::{layout, layouts, name, parsed, tables, text};
 use super::support::expected::stage;
 use super::support::home::{Home, files_in};
-use super::support::people::{install, ndjson, referral};
+use super::support::people::{ndjson, referral};
+use super::support::source::Source;
 use super::support::table::{self, Table as Sheet};
+use super::support::world::World;
 
 const OUT: &str = "2026-11-23T06:00:00Z";
 const BACK: &str = "2026-11-23T06:30:00Z";
@@ -91,7 +93,7 @@ fn value(field: &str, patient: &Json, request: &Json) -> Option<String> {
         "referral.need" => "loneliness",
         "referral.note" => request["note"][0]["text"].as_str()?,
         "requester.name" => "Dr Okafor",
-        "practice.name" => "Made-up practice",
+        "practice.name" => "Made-up practice gp",
         "practice.ods_code" => "ZZ001",
         // The made-up records say nothing of these.
         "leg.changed"
@@ -131,15 +133,8 @@ type Layout = (String, Table, Vec<[Json; 2]>);
 
 /// Everybody of everybody, in a folder; one home for all layouts.
 fn world() -> (Home, Vec<Layout>) {
-    let home = Home::new();
-    install(
-        &home,
-        "[[source]]\nid = \"gp\"\nname = \"Made-up practice\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\n\
-         pull = { kind = \"folder\", path = \"extracts\" }\npush = { kind = \"folder\", path = \"var/gp-import\" }\nauth = { kind = \"none\" }\n",
-        "[\"patient.name\"]",
-        "",
-    );
-    fs::remove_dir_all(home.below("mappings/partners")).unwrap();
+    let push = "{ kind = \"folder\", path = \"var/gp-import\" }";
+    let home = World::of(&[Source::folder("gp", "extracts").push(push)], &[]).home;
     let (mut world, mut all, mut n) = (Vec::new(), Vec::new(), 0);
     for folder in layouts() {
         let id = name(&folder);
@@ -181,8 +176,7 @@ fn twenty_layouts_are_written_cell_by_cell_and_their_returns_are_taken_in() {
         world.len()
     );
     let back = home
-        .kith(&["run", "--once", "--json", "--as-of", BACK])
-        .expect_code(0)
+        .ran(&["run", "--once", "--json", "--as-of", BACK], 0)
         .json();
     let matched = stage(&back, "match");
     assert_eq!(

@@ -9,20 +9,13 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::support::home::{Home, Ran, snapshot};
-use super::support::people::{
-    Sandbox, day, install, ndjson, nhs_number, referral, source, written,
-};
+use super::support::partner_file::{PARTNERS, PartnerFile};
+use super::support::people::{day, nhs_number, referral, written};
 use super::support::planted::{Planted, Tokens, broken_records, plant};
+use super::support::source::Source;
 use super::support::table::{self, Layout, Table};
+use super::support::world::{Row, World, came};
 
-const SHARE: &str = r#"["patient.name", "patient.phone", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-[[deliver.column]]
-header = "Phone"
-from = "patient.phone"
-"#;
 /// Values that must have their form, so that a token could not stand in their place: how each may be written.
 const PHONE: &[&str] = &["7700900417", "7700 900417"];
 const FORMED: &[&[&str]] = &[
@@ -59,30 +52,33 @@ impl Said {
 #[test]
 fn no_text_of_a_record_is_found_where_it_must_not_be() {
     let mut planted = plant();
-    let home = Home::new();
     let mut resources = planted.resources.clone();
     resources.extend(referral(1, "Cara", "Maple", "oak"));
     resources.extend(broken_records(&mut planted.tokens));
-    home.write("data/world.ndjson", ndjson(&resources));
-    let sandbox = Sandbox::start(&home, "data");
-    set_up(&home, &sandbox, &mut planted.tokens);
+    let partners = PARTNERS.map(|id| {
+        PartnerFile::of(id)
+            .shares(&["patient.name", "patient.phone", "referral.activity"])
+            .column("Phone", "patient.phone")
+    });
+    let mut world = World::of_gp(&partners, &resources);
+    set_up(&mut world, &mut planted.tokens);
 
     let mut said = Said::default();
-    said.runs(&home, &["check"]);
-    said.runs(&home, &["run", "--once", "-vvv"]);
-    let drop = home
-        .drops("elm")
-        .pop()
-        .expect("the planted referral was delivered");
-    let row = table::read(&drop, Layout::COMMA)
-        .rows
-        .pop()
-        .expect("with a row");
-    put_returns(&home, &row, &mut planted.tokens);
-    said.runs(&home, &["run", "--once", "-vvv", "--log-format", "json"]);
-    let written_back = sandbox.fhir.all("Observation");
-    drop_sandbox_and_go_on(&home, sandbox, &row, &mut said);
-    everything_is_asked(&home, &row[0], &mut said);
+    said.runs(&world.home, &["check"]);
+    said.runs(&world.home, &["run", "--once", "-vvv"]);
+    let mut rows = world.rows();
+    rows.retain(|row| row["partner"] == "elm");
+    let row = rows.pop().expect("the planted referral was delivered");
+    let drop = world.home.drops("elm").pop().expect("in a drop");
+    put_returns(&world.home, &row, &mut planted.tokens);
+    let logged = ["run", "--once", "-vvv", "--log-format", "json"];
+    said.runs(&world.home, &logged);
+    let written_back = world.gp_has("Observation");
+    // The GP system goes away with a write still to come.
+    world.gp_goes();
+    world.partner_returns("elm", "returns later.csv", &[(row.clone(), came(2, "N"))]);
+    said.runs(&world.home, &["run", "--once", "-vvv"]);
+    everything_is_asked(&world.home, &row["Our ref"], &mut said);
 
     assert_eq!(
         written_back.len(),
@@ -90,7 +86,7 @@ fn no_text_of_a_record_is_found_where_it_must_not_be() {
         "the loop came round: one attendance is on the server"
     );
     assert_provoked(&said);
-    let finds = search(&home, &planted, &said, &written_back);
+    let finds = search(&world.home, &planted, &said, &written_back);
     assert!(
         finds.is_empty(),
         "{} finds:\n{}",
@@ -102,7 +98,7 @@ fn no_text_of_a_record_is_found_where_it_must_not_be() {
         planted.shared.iter().all(|token| drop.contains(token)),
         "what is shared did go out, so the search can find"
     );
-    let input = fs::read_to_string(home.below("data/world.ndjson"))
+    let input = fs::read_to_string(world.home.below("data/world.ndjson"))
         .expect("the input")
         .to_lowercase();
     assert!(
@@ -172,17 +168,14 @@ fn everything_is_asked(home: &Home, reference: &str, said: &mut Said) {
 }
 
 /// Three sources, of which one works, and a partner whose folder cannot be written to.
-fn set_up(home: &Home, sandbox: &Sandbox, tokens: &mut Tokens) {
-    let extracts = concat!(
-        "[[source]]\nid = \"extracts\"\nname = \"Made-up extracts\"\nods_code = \"ZZ003\"\ncommissioner = \"icb\"\npull = { kind = \"folder\", path = \"extracts\" }\n",
-        "push = { kind = \"folder\", path = \"var/gp-import\" }\nauth = { kind = \"none\" }\n"
-    );
+fn set_up(world: &mut World, tokens: &mut Tokens) {
     // Port 1 is never open to us: connection refused.
-    let sources = [
-        source("hilltop", &sandbox.fhir.base),
-        source("harbour", "http://127.0.0.1:1/fhir"),
-    ];
-    install(home, &(sources.concat() + extracts), SHARE, COLUMNS);
+    let harbour = Source::searched("harbour", "http://127.0.0.1:1/fhir");
+    let extracts = Source::folder("extracts", "extracts")
+        .ods_code("ZZ003")
+        .push("{ kind = \"folder\", path = \"var/gp-import\" }");
+    world.sources_are(|hilltop| vec![hilltop, harbour, extracts]);
+    let home = &world.home;
     let [patient, _] = referral(60, &tokens.next(), &tokens.next(), "elm");
     let truncated = patient.to_string();
     let cut = truncated.split("birthDate").next().expect("the first part");
@@ -198,7 +191,7 @@ fn set_up(home: &Home, sandbox: &Sandbox, tokens: &mut Tokens) {
 }
 
 /// A good row, and every kind of bad one, with tokens in the cells and in the file's name.
-fn put_returns(home: &Home, row: &[String], tokens: &mut Tokens) {
+fn put_returns(home: &Home, row: &Row, tokens: &mut Tokens) {
     let header = [
         "Our ref",
         "Check",
@@ -212,8 +205,9 @@ fn put_returns(home: &Home, row: &[String], tokens: &mut Tokens) {
     .to_vec();
     let yesterday = written(day(-1));
     let line = |seen: &str, attended: &str, outcome: &str| {
-        let cells = [&row[0], &row[1], &row[3], &row[4], seen, attended, outcome];
-        cells.map(str::to_owned).to_vec()
+        let sent = ["Our ref", "Check", "Name", "Phone"].map(|header| row[header].as_str());
+        let cells = [&sent[..], &[seen, attended, outcome]].concat();
+        cells.into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
     let (date, code, outcome, who) = (tokens.next(), tokens.next(), tokens.next(), tokens.next());
     let mut stranger = line(&yesterday, "Y", "");
@@ -242,34 +236,6 @@ fn put_returns(home: &Home, row: &[String], tokens: &mut Tokens) {
         &format!("{}.docx", tokens.next()),
         b"not a return at all",
     );
-}
-
-/// The GP system goes away with a write still to come.
-fn drop_sandbox_and_go_on(home: &Home, sandbox: Sandbox, row: &[String], said: &mut Said) {
-    drop(sandbox);
-    let header = [
-        "Our ref",
-        "Check",
-        "Name",
-        "Date seen",
-        "Attended?",
-        "Outcome",
-    ];
-    let header = header.map(str::to_owned).to_vec();
-    let seen = [&row[0], &row[1], &row[3], &written(day(-2)), "N", ""];
-    let seen = seen.map(str::to_owned).to_vec();
-    home.put_return(
-        "elm",
-        "returns later.csv",
-        &table::write(
-            &Table {
-                header,
-                rows: vec![seen],
-            },
-            Layout::COMMA,
-        ),
-    );
-    said.runs(home, &["run", "--once", "-vvv"]);
 }
 
 /// Every place where a token was found that must not be there.

@@ -1,15 +1,13 @@
 //! The searching pull from the outside: people who are found later, sources that cannot be reached, and what is certified.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use super::support::home::Home;
-use super::support::people::{PARTNERS, Sandbox, install, ndjson, referral, source};
-
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-"#;
+use super::support::partner_file::partners;
+use super::support::people::referral;
+use super::support::source::Source;
+use super::support::world::World;
 
 /// The certificate of a source.
 fn certificate<'a>(printed: &'a Value, source: &str) -> &'a Value {
@@ -18,81 +16,55 @@ fn certificate<'a>(printed: &'a Value, source: &str) -> &'a Value {
     found.unwrap_or_else(|| panic!("no certificate of {source}: {printed}"))
 }
 
-fn drops(home: &Home) -> usize {
-    PARTNERS
-        .iter()
-        .map(|partner| home.drops(partner).len())
-        .sum()
+fn drops(world: &World) -> usize {
+    world.drops().values().map(BTreeSet::len).sum()
 }
 
 #[test]
 fn a_person_who_is_found_later_is_sent_though_the_referral_did_not_change() {
-    let home = Home::new();
     let [patient, request] = referral(1, "Ada", "Byron", "elm");
-    home.write("data/world.ndjson", ndjson(&[request]));
-    let sandbox = Sandbox::start(&home, "data");
-    let sources = source("hilltop", &sandbox.fhir.base)
-        // Nothing of the first window is asked for again: only its person is.
-        .replace(
-            "/fhir\" }",
-            "/fhir\", overlap_minutes = 5, settle_seconds = 0 }",
-        );
-    assert!(sources.contains("overlap_minutes"));
-    install(&home, &sources, SHARE, COLUMNS);
-    let first = home
-        .kith(&["run", "--once", "--json"])
-        .expect_code(1)
-        .json();
+    let mut world = World::of_gp(&partners(), &[request]);
+    // Nothing of the first window is asked for again: only its person is.
+    world.source(|source| source.pulling("overlap_minutes = 5, settle_seconds = 0"));
+    let first = world.kith(&["run", "--once", "--json"], 1).json();
     let line = certificate(&first, "hilltop");
     assert_eq!(line["verdict"], "complete except");
     assert_eq!(line["except"], "1 unresolved references");
     assert_eq!(line["evidence"]["unresolved_by_kind"]["Patient"], 1);
-    assert_eq!(drops(&home), 0);
+    assert_eq!(drops(&world), 0);
 
-    let still = home
-        .kith(&["run", "--once", "--json"])
-        .expect_code(1)
-        .json();
+    let still = world.kith(&["run", "--once", "--json"], 1).json();
     let line = certificate(&still, "hilltop");
     assert_eq!(line["evidence"]["still_unresolved"], 1);
     assert_eq!(line["evidence"]["requests"], 0, "{line}");
 
-    sandbox.fhir.put(&patient);
-    let found = home
-        .kith(&["run", "--once", "--json"])
-        .expect_code(0)
-        .json();
+    world.gp_refers(&[patient]);
+    let found = world.kith(&["run", "--once", "--json"], 0).json();
     assert_eq!(certificate(&found, "hilltop")["verdict"], "complete");
-    assert_eq!(drops(&home), 1, "the referral went out");
-    home.kith(&["prove"]).expect_code(0);
+    assert_eq!(drops(&world), 1, "the referral went out");
+    world.proves();
 }
 
 #[test]
 fn a_source_that_cannot_be_reached_disturbs_no_other() {
-    let home = Home::new();
     let people = [("Ada", "Byron"), ("Grace", "Hopper")];
     let mut resources = Vec::new();
     for (n, (given, family)) in (1..).zip(people) {
         resources.extend(referral(n, given, family, "oak"));
     }
-    home.write("data/world.ndjson", ndjson(&resources));
-    let sandbox = Sandbox::start(&home, "data");
+    let mut world = World::of_gp(&partners(), &resources);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("http://{}/fhir", listener.local_addr().unwrap());
     drop(listener);
-    let sources = [
-        source("away", &nobody),
-        source("hilltop", &sandbox.fhir.base),
-        source("alone", &nobody),
-    ];
-    install(&home, &sources.concat(), SHARE, COLUMNS);
-    let ran = home.kith(&["run", "--once", "--json"]).expect_code(1);
+    let nobody = |id: &str| Source::searched(id, &nobody);
+    world.sources_are(|hilltop| vec![nobody("away"), hilltop, nobody("alone")]);
+    let ran = world.kith(&["run", "--once", "--json"], 1);
     let printed = ran.json();
     assert_eq!(certificate(&printed, "hilltop")["verdict"], "complete");
     for source in ["away", "alone"] {
         assert_eq!(certificate(&printed, source)["verdict"], "unknown");
     }
-    assert_eq!(drops(&home), 1);
+    assert_eq!(drops(&world), 1);
     // In the order of the config, however long each took.
     let told: Vec<usize> = ["source away", "source alone"]
         .iter()
@@ -103,7 +75,7 @@ fn a_source_that_cannot_be_reached_disturbs_no_other() {
         })
         .collect();
     assert!(told.is_sorted(), "{}", ran.stderr);
-    let status = home.kith(&["status"]);
+    let status = world.home.kith(&["status"]);
     assert!(
         status
             .stdout

@@ -4,12 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use super::loop_fhir::{Added, BACK, OUT, told};
+use super::loop_fhir::{BACK, OUT};
 use super::support::between::Between;
 use super::support::expected::drops;
 use super::support::fhir_server::FhirServer;
@@ -18,6 +17,7 @@ use super::support::installed::free_port;
 use super::support::people::{Sandbox, nhs_number};
 use super::support::process::Process;
 use super::support::shared;
+use super::support::told::{Added, told};
 use super::support::validator::{errors, is_false_alarm};
 use super::support::workload::{Workload, text};
 
@@ -171,9 +171,7 @@ fn nothing_that_kith_writes_has_an_error() {
     let people = Home::new();
     fs::create_dir(people.below("none")).expect("a folder can be made");
     let sandbox = Sandbox::start(&people, "none");
-    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
-        sandbox.fhir.load(&workload.resources(resource_type));
-    }
+    workload.load(&sandbox.fhir);
     let between = Between::start(free_port(), &sandbox.fhir.base, 0, 0);
     run_loop(&workload, "--fhir", &between.base);
     for resource in between.writes() {
@@ -261,10 +259,8 @@ impl Written {
 fn run_loop(workload: &Workload, option: &str, value: &str) -> Home {
     let home = Home::new();
     workload.install(&home, option, value);
-    let config = fs::read_to_string(home.config()).expect("a config");
-    let with_tasks = config.replacen("push = { ", "push = { write_task = true, ", 1);
-    assert_ne!(with_tasks, config, "the config has a push");
-    home.write("config/kith.toml", with_tasks);
+    let (push, with_tasks) = ("push = { ", "push = { write_task = true, ");
+    home.edit("config/kith.toml", push, with_tasks);
     run_once(&home, OUT);
     for (partner, table) in drops(&home, workload) {
         let sheet = told(&partner, &table, |place| &STORIES[place % STORIES.len()]);
@@ -292,18 +288,16 @@ fn of_the_demo() -> Vec<Value> {
         .args(["demo", "--keep-running", "--dir", "kith-demo"])
         .current_dir(home.path())
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let mut process = Process::start(&mut command);
-    let stdout = process.0.stdout.take().expect("stdout was asked for");
+    let mut process = Process::start_telling(&mut command);
     // It says nothing after the addresses of its two servers, and stays.
-    let urls = BufReader::new(stdout).lines().filter_map(|line| {
-        let line = line.expect("the demo tells its tale in text");
-        let url = line.trim().strip_prefix("http://")?;
-        Some(format!("http://{url}"))
-    });
+    let told = std::iter::repeat_with(|| process.line().trim().to_owned());
+    let urls: Vec<String> = told
+        .filter(|line| line.starts_with("http://"))
+        .take(2)
+        .collect();
     let mut resources = Vec::new();
-    for url in urls.take(2) {
+    for url in urls {
         let server = FhirServer::at(&url);
         resources.extend(server.all("Observation"));
         resources.extend(server.all("Task"));

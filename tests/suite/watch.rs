@@ -2,181 +2,74 @@
 //!
 //! The GP system is `kith sandbox`, whose clock is the machine's, so these runs have no `--as-of`.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
-use super::support::home::Home;
-use super::support::people::{PARTNERS, Sandbox, day, install, ndjson, referral, source, written};
-use super::support::table::{self, Layout, Table};
+use super::support::home::snapshot;
+use super::support::partner_file::{PARTNERS, PartnerFile};
+use super::support::people::referral;
 use super::support::workload::text;
+use super::support::world::{World, came};
 
-const SHARE: &str = r#"["patient.name", "patient.phone", "referral.reason", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-[[deliver.column]]
-header = "Phone"
-from = "patient.phone"
-[[deliver.column]]
-header = "Why"
-from = "referral.reason"
-"#;
-
-/// An installation, its GP system, and the rows of the first drops by the person's name.
-struct World {
-    home: Home,
-    sandbox: Sandbox,
-    sent: BTreeMap<String, Vec<String>>,
-}
-
-impl World {
-    /// Refers these people and runs the loop once.
-    fn sent(people: &[(&str, &str, &str)]) -> Self {
-        let home = Home::new();
-        let mut resources = Vec::new();
-        for (n, (given, family, partner)) in (1..).zip(people) {
-            resources.extend(referral(n, given, family, partner));
-        }
-        home.write("data/world.ndjson", ndjson(&resources));
-        let sandbox = Sandbox::start(&home, "data");
-        install(
-            &home,
-            &source("hilltop", &sandbox.fhir.base),
-            SHARE,
-            COLUMNS,
-        );
-        home.kith(&["run", "--once"]).expect_code(0);
-        let mut sent = BTreeMap::new();
-        for partner in PARTNERS {
-            for drop in home.drops(partner) {
-                let table = table::read(&drop, Layout::COMMA);
-                let name = table.column("Name");
-                sent.extend(table.rows.into_iter().map(|row| (row[name].clone(), row)));
-            }
-        }
-        assert_eq!(sent.len(), people.len(), "everybody was sent");
-        Self {
-            home,
-            sandbox,
-            sent,
-        }
+/// Refers these people and runs the loop once.
+fn sent(people: &[(&str, &str, &str)]) -> World {
+    let mut records = Vec::new();
+    for (n, (given, family, partner)) in (1..).zip(people) {
+        records.extend(referral(n, given, family, partner));
     }
-
-    /// Runs the loop; held rows are a matter of the test.
-    fn runs(&self) -> Value {
-        let ran = self.home.kith(&["run", "--once", "--json"]);
-        assert!(
-            matches!(ran.code, 0 | 1),
-            "exit {}\n{}",
-            ran.code,
-            ran.stderr
-        );
-        ran.json()
-    }
-
-    fn reference(&self, name: &str) -> &str {
-        &self.sent[name][0]
-    }
-
-    /// A partner's return with these rows: whose reference, whose check and name, attendance, acknowledgement.
-    fn returns(&self, partner: &str, file: &str, rows: &[(&str, &str, &str, &str)]) {
-        let header = [
-            "Our ref",
-            "Check",
-            "Name",
-            "Date seen",
-            "Attended?",
-            "Outcome",
-            "Stopped?",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-        let rows = rows
-            .iter()
-            .map(|(reference, person, attended, stopped)| {
-                let seen = if attended.is_empty() {
-                    String::new()
-                } else {
-                    written(day(-1))
-                };
-                let row = &self.sent[*person];
-                let reference = self.reference(reference).to_owned();
-                vec![
-                    reference,
-                    row[1].clone(),
-                    row[3].clone(),
-                    seen,
-                    (*attended).to_owned(),
-                    String::new(),
-                    (*stopped).to_owned(),
-                ]
-            })
-            .collect();
-        self.home.put_return(
-            partner,
-            file,
-            &table::write(&Table { header, rows }, Layout::COMMA),
-        );
-    }
-
-    /// Open holds of a reason, as `kith status` lists them.
-    fn held(&self, reason: &str) -> Vec<Value> {
-        let status = self.home.kith(&["status", "--json"]);
-        assert!(
-            matches!(status.code, 0 | 1),
-            "exit {}\n{}",
-            status.code,
-            status.stderr
-        );
-        let held = status.json()["held"].as_array().cloned().expect("held");
-        held.into_iter()
-            .filter(|held| held["reason"] == reason)
-            .collect()
-    }
-
-    fn receipts(&self, partner: &str) -> String {
-        let folder = self
-            .home
-            .below(&format!("var/partners/{partner}/out/receipts"));
-        let files = super::support::home::snapshot(&folder);
-        files
-            .values()
-            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-            .collect()
-    }
+    let partners = PARTNERS.map(|id| {
+        PartnerFile::of(id)
+            .shares(&[
+                "patient.name",
+                "patient.phone",
+                "referral.reason",
+                "referral.activity",
+            ])
+            .column("Phone", "patient.phone")
+            .column("Why", "referral.reason")
+    });
+    let world = World::of_gp(&partners, &records);
+    world.kith(&["run", "--once"], 0);
+    assert_eq!(world.rows().len(), people.len(), "everybody was sent");
+    world
 }
 
 #[test]
 fn an_amended_referral_gives_one_amend_row_and_a_revoked_one_a_stop_until_it_is_acknowledged() {
-    let world = World::sent(&[
+    let mut world = sent(&[
         ("Anna", "Beech", "elm"),
         ("Ben", "Cedar", "elm"),
         ("Cara", "Maple", "oak"),
     ]);
+    let (first, anna, ben) = (
+        world.drops(),
+        world.row_of("Anna Beech"),
+        world.row_of("Ben Cedar"),
+    );
     let [_, mut amended] = referral(1, "Anna", "Beech", "elm");
     amended["reasonCode"][0]["text"] = json!("Lives far from family");
-    world.sandbox.fhir.put(&amended);
     let [_, mut revoked] = referral(2, "Ben", "Cedar", "elm");
     revoked["status"] = json!("revoked");
-    world.sandbox.fhir.put(&revoked);
+    world.gp_refers(&[amended, revoked]);
 
     let summary = world.runs();
-    let drops = world.home.drops("elm");
-    assert_eq!(drops.len(), 2, "one drop for the changes");
-    let table = table::read(&drops[1], Layout::COMMA);
-    let mut rows: Vec<(&str, &str, &str, &str)> = table
-        .rows
+    assert_eq!(world.drops()["elm"].len(), 2, "one drop for the changes");
+    let mut rows = world.rows_since(&first);
+    rows.sort_by(|one, other| one["What"].cmp(&other["What"]));
+    let cells = ["Our ref", "What", "Name", "Why"];
+    let found: Vec<[&str; 4]> = rows
         .iter()
-        .map(|row| (&*row[0], &*row[2], &*row[3], &*row[5]))
+        .map(|row| cells.map(|header| row[header].as_str()))
         .collect();
-    rows.sort_by_key(|row| row.1);
-    let (anna, ben) = (world.reference("Anna Beech"), world.reference("Ben Cedar"));
     assert_eq!(
-        rows,
+        found,
         [
-            (anna, "AMEND", "Anna Beech", "Lives far from family"),
-            (ben, "STOP", "Ben Cedar", "")
+            [
+                &anna["Our ref"],
+                "AMEND",
+                "Anna Beech",
+                "Lives far from family"
+            ],
+            [&ben["Our ref"], "STOP", "Ben Cedar", ""]
         ],
         "the change, and a stop with identity as last sent and nothing else"
     );
@@ -190,58 +83,40 @@ fn an_amended_referral_gives_one_amend_row_and_a_revoked_one_a_stop_until_it_is_
         elm.map(|elm| elm["rows"].clone()),
         Some(json!({"NEW": 0, "AMEND": 1, "STOP": 1, "PAUSE": 0}))
     );
-    assert_eq!(world.home.drops("oak").len(), 1, "nothing changed for oak");
+    assert_eq!(world.drops()["oak"].len(), 1, "nothing changed for oak");
 
     for _ in 0..2 {
         world.runs();
-        assert_eq!(
-            world.home.drops("elm").len(),
-            2,
-            "neither row is sent again"
-        );
+        assert_eq!(world.drops()["elm"].len(), 2, "neither row is sent again");
         let open = world.held("stop-open");
         assert_eq!(
             open.iter()
                 .map(|held| text(&held["reference"]))
                 .collect::<Vec<_>>(),
-            [ben],
+            [&ben["Our ref"]],
             "the stop waits for the partner"
         );
     }
-    world.returns(
-        "elm",
-        "returns 1.csv",
-        &[("Ben Cedar", "Ben Cedar", "", "Y")],
-    );
+    let stopped = vec![("Stopped?", "Y".to_owned())];
+    world.partner_returns("elm", "returns 1.csv", &[(ben, stopped)]);
     world.runs();
     assert_eq!(world.held("stop-open"), Vec::<Value>::new(), "acknowledged");
-    world.home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }
 
 #[test]
 fn another_partners_reference_is_held_and_changes_nothing() {
-    let world = World::sent(&[("Anna", "Beech", "elm"), ("Cara", "Maple", "oak")]);
-    let cara = world.reference("Cara Maple").to_owned();
+    let world = sent(&[("Anna", "Beech", "elm"), ("Cara", "Maple", "oak")]);
+    let cara = world.row_of("Cara Maple");
     let trace = || {
-        world
-            .home
-            .kith(&["trace", &cara, "--json"])
-            .expect_code(0)
-            .stdout
+        let traced = world.kith(&["trace", &cara["Our ref"], "--json"], 0);
+        traced.stdout
     };
     let before = trace();
-    world.returns(
-        "elm",
-        "returns 1.csv",
-        &[("Cara Maple", "Cara Maple", "Y", "")],
-    );
+    world.partner_returns("elm", "returns 1.csv", &[(cara.clone(), came(1, "Y"))]);
     world.runs();
     assert_eq!(trace(), before, "nothing happened to the referral");
-    assert_eq!(
-        world.sandbox.fhir.all("Observation").len(),
-        0,
-        "nothing was written"
-    );
+    assert_eq!(world.gp_has("Observation").len(), 0, "nothing was written");
     let held = world.held("not-your-reference");
     assert_eq!(
         held.iter()
@@ -249,51 +124,15 @@ fn another_partners_reference_is_held_and_changes_nothing() {
             .collect::<Vec<_>>(),
         ["ig"]
     );
-    let receipts = world.receipts("elm");
+    let receipts = snapshot(&world.home.below("var/partners/elm/out/receipts"));
+    let said = receipts
+        .values()
+        .map(|bytes| String::from_utf8_lossy(bytes));
     assert!(
-        receipts.contains("We did not send you this person"),
-        "{receipts}"
+        said.clone()
+            .any(|said| said.contains("We did not send you this person")),
+        "{:?}",
+        said.collect::<Vec<_>>()
     );
-    world.home.kith(&["prove"]).expect_code(0);
-}
-
-#[test]
-fn a_sheet_with_one_column_sorted_is_held_whole_and_pushes_nothing() {
-    let people = [
-        ("Anna", "Beech", "elm"),
-        ("Ben", "Cedar", "elm"),
-        ("Dora", "Hazel", "elm"),
-        ("Eve", "Rowan", "elm"),
-    ];
-    let world = World::sent(&people);
-    // The references moved down by one, the last row stayed right: still nothing of the file can be trusted.
-    let rows = [
-        ("Ben Cedar", "Anna Beech"),
-        ("Dora Hazel", "Ben Cedar"),
-        ("Anna Beech", "Dora Hazel"),
-        ("Eve Rowan", "Eve Rowan"),
-    ];
-    let rows = rows.map(|(reference, person)| (reference, person, "Y", ""));
-    world.returns("elm", "returns 1.csv", &rows);
-    world.runs();
-    assert_eq!(
-        world.sandbox.fhir.all("Observation").len(),
-        0,
-        "nothing of the file was written"
-    );
-    assert!(!world.held("sorted").is_empty(), "somebody is told");
-    // The same people, put right: all is taken, once.
-    let rows = people.map(|(given, family, _)| format!("{given} {family}"));
-    let rows: Vec<(&str, &str, &str, &str)> = rows
-        .iter()
-        .map(|name| (&**name, &**name, "Y", ""))
-        .collect();
-    world.returns("elm", "returns 2.csv", &rows);
-    world.runs();
-    assert_eq!(
-        world.sandbox.fhir.all("Observation").len(),
-        4,
-        "the sheet put right is taken in"
-    );
-    world.home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }

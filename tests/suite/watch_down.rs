@@ -6,7 +6,10 @@ use serde_json::json;
 
 use super::support::people::Sandbox;
 use super::support::workload::text;
-use super::watch_world::{ELM, World, case, check, person, questions, status};
+use super::support::world::held;
+use super::watch_cases::{
+    ELM, actions, case, change, check, come, people_sent, person, questions, status, world_of,
+};
 
 #[test]
 fn while_the_server_is_down_stops_go_and_new_rows_and_writes_wait() {
@@ -20,62 +23,47 @@ fn while_the_server_is_down_stops_go_and_new_rows_and_writes_wait() {
         ),
         case("seen by the partner", ELM, |_| {}, "", &["not-re-read"]),
     ];
-    let mut world = World::of(&cases);
-    world.run(&[]);
-    let (files, references) = (world.files(), world.references());
-    world.changes(&cases);
+    let (mut world, mut people) = world_of(&cases);
+    world.runs();
+    let (files, references) = (world.drops(), people_sent(&world));
+    change(&mut world, &mut people, &cases);
     let new = person(3, ELM);
-    for resource in [&new.patient, &new.consent, &new.request] {
-        world.sandbox.fhir.put(resource);
-    }
-    world.run(&["pull", "select", "map"]);
-    world.came(ELM, &[2]);
-    world.run(&["collect", "match"]);
+    world.gp_refers(&new.records());
+    world.runs_with(&["pull", "select", "map"]);
+    come(&world, ELM, &[2]);
+    world.runs_with(&["collect", "match"]);
 
-    let down = std::mem::replace(&mut world.sandbox, Sandbox::start(&world.home, "data"));
-    let copies = down.fhir.all("ServiceRequest");
-    let people = down.fhir.all("Patient");
-    let consents = down.fhir.all("Consent");
-    drop(down);
-    let ran = world
-        .home
-        .kith(&["run", "--once", "--json", "deliver", "push"])
-        .expect_code(1);
+    let there = ["Patient", "Consent", "ServiceRequest"].map(|of| world.gp_has(of));
+    let elsewhere = Sandbox::start(&world.home, "data");
+    world.gp_goes();
+    let ran = world.kith(&["run", "--once", "--json", "deliver", "push"], 1);
     assert!(ran.stderr.contains("WATCH-001"), "{}", ran.stderr);
     let night = ran.json();
     let asked = questions(&night, &references);
-    check(&cases, &world.rows(&files), &asked);
+    check(&cases, &actions(&world, &files), &asked);
     let new: Vec<&str> = asked[&0].iter().map(String::as_str).collect();
     assert_eq!(new, ["not-re-read"], "the new referral waits");
 
     // The server is back, elsewhere, with what it held.
-    for resources in [people, consents, copies] {
-        world.sandbox.fhir.load(&resources);
+    for records in there {
+        elsewhere.fhir.load(&records);
     }
-    world.installs();
-    let files = world.files();
-    let back = world.run(&[]);
+    world.gp_is(elsewhere);
+    let files = world.drops();
+    let back = world.runs();
     assert_eq!(
-        world.rows(&files),
+        actions(&world, &files),
         BTreeMap::from([(3, vec![(ELM.to_owned(), "NEW".to_owned())])])
     );
-    let still: Vec<&str> = back["held"]
-        .as_array()
-        .expect("held")
-        .iter()
-        .map(|held| text(&held["reason"]))
-        .collect();
+    let still = held(&back);
+    let still: Vec<&str> = still.iter().map(|held| text(&held["reason"])).collect();
     assert_eq!(
         still,
         ["stop-open"],
         "nothing waits for the server any more"
     );
-    assert_eq!(
-        world.sandbox.fhir.all("Observation").len(),
-        1,
-        "the write has gone"
-    );
-    world.home.kith(&["prove"]).expect_code(0);
+    assert_eq!(world.gp_has("Observation").len(), 1, "the write has gone");
+    world.proves();
 }
 
 #[test]
@@ -90,22 +78,15 @@ fn nothing_is_written_about_somebody_who_has_died() {
         ),
         case("nothing", ELM, |_| {}, "", &[]),
     ];
-    let mut world = World::of(&cases);
-    world.run(&[]);
-    world.came(ELM, &[1, 2]);
-    world.changes(&cases);
-    let second = world.run(&[]);
-    assert_eq!(
-        world.sandbox.fhir.all("Observation").len(),
-        1,
-        "one of the two"
-    );
-    let held = second["held"].as_array().expect("held");
-    let at_push: Vec<&str> = held
-        .iter()
-        .filter(|held| held["stage"] == "push")
-        .map(|held| text(&held["reason"]))
-        .collect();
+    let (mut world, mut people) = world_of(&cases);
+    world.runs();
+    come(&world, ELM, &[1, 2]);
+    change(&mut world, &mut people, &cases);
+    let second = world.runs();
+    assert_eq!(world.gp_has("Observation").len(), 1, "one of the two");
+    let held = held(&second);
+    let at_push = held.iter().filter(|held| held["stage"] == "push");
+    let at_push: Vec<&str> = at_push.map(|held| text(&held["reason"])).collect();
     assert_eq!(at_push, ["died"], "the practice is asked");
-    world.home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::support::people::{day, written};
-use super::support::table::{self, Layout, Table};
-use super::watch_world::{ELM, OAK, World, case, phone, status};
+use super::support::world::{World, held};
+use super::watch_cases::{ELM, OAK, SHARED, actions, case, change, phone, status, world_of};
 
 const ONWARD: &str = r#"[[collect.event]]
 kind = "onward"
@@ -30,19 +30,19 @@ fn an_onward_leg_follows_the_changes_of_its_referral() {
         case("on hold", ELM, |p| status(p, "on-hold"), "", &[]),
         case("nothing", ELM, |_| {}, "", &[]),
     ];
-    let mut world = World::of(&cases);
-    elm_refers_on(&world);
-    world.run(&[]);
+    let (mut world, mut people) = world_of(&cases);
+    elm_refers_on(&mut world);
+    world.runs();
     refers_everybody_on(&world);
     // Taken in by one run, delivered by the next.
-    world.run(&[]);
-    world.run(&[]);
-    let files = world.files();
+    world.runs();
+    world.runs();
+    let files = world.drops();
     assert_eq!(files[OAK].len(), 1, "they were referred on");
 
-    world.changes(&cases);
-    world.run(&[]);
-    let rows = world.rows(&files);
+    change(&mut world, &mut people, &cases);
+    world.runs();
+    let rows = actions(&world, &files);
     let row = |n: usize| rows.get(&n).cloned().unwrap_or_default();
     let to = |partner: &str, what: &str| (partner.to_owned(), what.to_owned());
     let both = |what: &str| vec![to(ELM, what), to(OAK, what)];
@@ -52,68 +52,52 @@ fn an_onward_leg_follows_the_changes_of_its_referral() {
     assert_eq!(row(3), [to(OAK, "STOP")]);
     assert_eq!(row(4), both("PAUSE"));
     assert_eq!(row(5), []);
-    world.home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }
 
 #[test]
 fn an_onward_leg_waits_until_its_partners_wider_file_is_approved() {
-    let world = World::of(&[case("nothing", ELM, |_| {}, "", &[])]);
-    elm_refers_on(&world);
-    world.run(&[]);
-    let path = "mappings/partners/oak.toml";
-    let oak = std::fs::read_to_string(world.home.below(path)).expect("a partner file");
-    let oak = oak.replace("fields = [", "fields = [\"patient.email\", ");
-    let oak = oak.replace("[partner]", "[partner]\nchanged_by = \"A. Writer\"");
-    world.home.write(path, oak);
+    let (mut world, _) = world_of(&[case("nothing", ELM, |_| {}, "", &[])]);
+    elm_refers_on(&mut world);
+    world.runs();
+    world.amends(OAK, |oak| {
+        oak.with("partner", "changed_by = \"A. Writer\"")
+            .shares(&[&SHARED[..], &["patient.email"]].concat())
+    });
     refers_everybody_on(&world);
-    world.run(&[]);
-    let summary = world.run(&[]);
-    let held = summary["held"].as_array().expect("a list");
+    world.runs();
+    let summary = world.runs();
+    let held = held(&summary);
     let of = held.iter().map(|hold| (&hold["reason"], &hold["partner"]));
     assert_eq!(
         of.collect::<Vec<_>>(),
         [(&json!("not-approved"), &json!(OAK))]
     );
-    assert!(world.files()[OAK].is_empty(), "nothing new goes");
+    assert!(world.drops()[OAK].is_empty(), "nothing new goes");
     let who = ["--by", "B. Reader", "--because", "agreed with the partner"];
     let approve = [&["partner", "approve", OAK][..], &who].concat();
-    world.home.kith(&approve).expect_code(0);
-    let summary = world.run(&[]);
+    world.kith(&approve, 0);
+    let summary = world.runs();
     assert_eq!(summary["held"], json!([]), "it goes on by itself");
-    assert_eq!(world.files()[OAK].len(), 1, "to the partner it was for");
-    world.home.kith(&["prove"]).expect_code(0);
+    assert_eq!(world.drops()[OAK].len(), 1, "to the partner it was for");
+    world.proves();
 }
 
-fn elm_refers_on(world: &World) {
-    let path = "mappings/partners/elm.toml";
-    let elm = std::fs::read_to_string(world.home.below(path)).expect("a partner file");
-    let elm = elm.replace("kind = \"provider\"", "kind = \"link-worker\"");
-    world.home.write(path, elm + ONWARD);
+fn elm_refers_on(world: &mut World) {
+    world.amends(ELM, |elm| {
+        elm.with("partner", "kind = \"link-worker\"").then(ONWARD)
+    });
 }
 
 fn refers_everybody_on(world: &World) {
-    let first = table::read(&world.home.drops(ELM)[0], Layout::COMMA);
-    let header = [
-        "Our ref",
-        "Check",
-        "Name",
-        "Date seen",
-        "Attended?",
-        "Outcome",
-        "Stopped?",
-        "Refer on to",
-        "Agreed?",
-    ];
-    let on = written(day(0));
-    let told = first.rows.iter().map(|row| {
-        [&row[0], &row[1], &row[3], &on, "", "", "", "Oak", "Yes"]
-            .map(str::to_owned)
-            .to_vec()
-    });
-    let returned = Table {
-        header: header.map(str::to_owned).to_vec(),
-        rows: told.collect(),
+    let on = |row| {
+        let answers = [
+            ("Date seen", written(day(0))),
+            ("Refer on to", "Oak".to_owned()),
+            ("Agreed?", "Yes".to_owned()),
+        ];
+        (row, answers.to_vec())
     };
-    let bytes = table::write(&returned, Layout::COMMA);
-    world.home.put_return(ELM, "returns 1.csv", &bytes);
+    let told: Vec<_> = world.rows().into_iter().map(on).collect();
+    world.partner_returns(ELM, "returns 1.csv", &told);
 }

@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::support::people::{day, nhs_number, referral};
 use super::support::workload::text;
-use super::watch_world::{
-    Case, ELM, FIR, OAK, Person, World, case, check, phone, questions, status,
+use super::watch_cases::{
+    Case, ELM, FIR, OAK, Person, actions, case, change, check, people_sent, phone, questions,
+    status, world_of,
 };
 
 const CONTACT: &str =
@@ -37,20 +38,8 @@ fn priority(person: &mut Person, word: &str) {
 
 #[rustfmt::skip]
 const SENT: &[Case] = &[
-    case(
-        "died",
-        ELM,
-        |p| p.patient["deceasedDateTime"] = json!("2026-11-01"),
-        "STOP",
-        &["stop-open"],
-    ),
-    case(
-        "said to be alive",
-        ELM,
-        |p| p.patient["deceasedBoolean"] = json!(false),
-        "",
-        &[],
-    ),
+    case("died", ELM, |p| p.patient["deceasedDateTime"] = json!("2026-11-01"), "STOP", &["stop-open"]),
+    case("said to be alive", ELM, |p| p.patient["deceasedBoolean"] = json!(false), "", &[]),
     case("restricted", ELM, |p| label(p, "V"), "STOP", &["stop-open"]),
     case(
         "do not contact",
@@ -62,101 +51,20 @@ const SENT: &[Case] = &[
         "STOP",
         &["stop-open", "criteria-changed"],
     ),
-    case(
-        "do not perform",
-        ELM,
-        |p| p.request["doNotPerform"] = json!(true),
-        "STOP",
-        &["stop-open"],
-    ),
-    case(
-        "declined",
-        ELM,
-        |p| coded(p, "871711000000103"),
-        "STOP",
-        &["stop-open"],
-    ),
-    case(
-        "recoded",
-        ELM,
-        |p| coded(p, "103697008"),
-        "STOP",
-        &["stop-open"],
-    ),
-    case(
-        "consent withdrawn",
-        OAK,
-        |p| p.consent["status"] = json!("inactive"),
-        "STOP",
-        &["stop-open"],
-    ),
-    case(
-        "consent refused",
-        OAK,
-        |p| p.consent["provision"]["type"] = json!("deny"),
-        "STOP",
-        &["stop-open"],
-    ),
-    case(
-        "consent touched",
-        OAK,
-        |p| p.consent["dateTime"] = json!("2026-11-01"),
-        "",
-        &[],
-    ),
-    case(
-        "revoked",
-        ELM,
-        |p| status(p, "revoked"),
-        "STOP",
-        &["stop-open"],
-    ),
-    case(
-        "in error",
-        ELM,
-        |p| status(p, "entered-in-error"),
-        "STOP",
-        &["stop-open"],
-    ),
+    case("do not perform", ELM, |p| p.request["doNotPerform"] = json!(true), "STOP", &["stop-open"]),
+    case("declined", ELM, |p| coded(p, "871711000000103"), "STOP", &["stop-open"]),
+    case("recoded", ELM, |p| coded(p, "103697008"), "STOP", &["stop-open"]),
+    case("consent withdrawn", OAK, |p| p.consent["status"] = json!("inactive"), "STOP", &["stop-open"]),
+    case("consent refused", OAK, |p| p.consent["provision"]["type"] = json!("deny"), "STOP", &["stop-open"]),
+    case("consent touched", OAK, |p| p.consent["dateTime"] = json!("2026-11-01"), "", &[]),
+    case("revoked", ELM, |p| status(p, "revoked"), "STOP", &["stop-open"]),
+    case("in error", ELM, |p| status(p, "entered-in-error"), "STOP", &["stop-open"]),
     case("on hold", ELM, |p| status(p, "on-hold"), "PAUSE", &[]),
-    case(
-        "on hold, and another phone",
-        ELM,
-        |p| {
-            status(p, "on-hold");
-            phone(p);
-        },
-        "PAUSE",
-        &[],
-    ),
-    case(
-        "on hold, and died",
-        ELM,
-        |p| {
-            status(p, "on-hold");
-            p.patient["deceasedBoolean"] = json!(true);
-        },
-        "STOP",
-        &["stop-open"],
-    ),
-    case(
-        "a draft again",
-        ELM,
-        |p| status(p, "draft"),
-        "PAUSE",
-        &["not-an-order"],
-    ),
+    case("on hold, and another phone", ELM, |p| { status(p, "on-hold"); phone(p); }, "PAUSE", &[]),
+    case("on hold, and died", ELM, |p| { status(p, "on-hold"); p.patient["deceasedBoolean"] = json!(true); }, "STOP", &["stop-open"]),
+    case("a draft again", ELM, |p| status(p, "draft"), "PAUSE", &["not-an-order"]),
     case("completed", ELM, |p| status(p, "completed"), "", &[]),
-    case(
-        "completed, and another phone",
-        ELM,
-        |p| {
-            status(p, "completed");
-            phone(p);
-        },
-        "AMEND",
-        &[],
-    ),
+    case("completed, and another phone", ELM, |p| { status(p, "completed"); phone(p); }, "AMEND", &[]),
     case(
         "unknown modifier",
         ELM,
@@ -168,69 +76,15 @@ const SENT: &[Case] = &[
         &["unknown-modifier"],
     ),
     case("another phone", ELM, phone, "AMEND", &[]),
-    case(
-        "another city",
-        ELM,
-        |p| p.patient["address"][0]["city"] = json!("Newtown"),
-        "",
-        &[],
-    ),
-    case(
-        "another phone, no column",
-        FIR,
-        phone,
-        "Changed: Phone",
-        &[],
-    ),
-    case(
-        "died, no column",
-        FIR,
-        |p| p.patient["deceasedBoolean"] = json!(true),
-        "Please stop. Do not contact this person.",
-        &["stop-open"],
-    ),
-    case(
-        "on hold, no column",
-        FIR,
-        |p| status(p, "on-hold"),
-        "Please wait.",
-        &[],
-    ),
-    case(
-        "instructions the partner can read",
-        FIR,
-        instructions,
-        "Changed: When to ring",
-        &[],
-    ),
-    case(
-        "instructions the partner cannot read",
-        ELM,
-        instructions,
-        "PAUSE",
-        &["contact-instructions"],
-    ),
-    case(
-        "moved out of the area",
-        ELM,
-        |p| p.patient["address"][0]["postalCode"] = json!("LS1 4DJ"),
-        "",
-        &["criteria-changed"],
-    ),
-    case(
-        "under 18",
-        ELM,
-        |p| p.patient["birthDate"] = json!("2015-01-01"),
-        "PAUSE",
-        &["criteria-changed"],
-    ),
-    case(
-        "raised to urgent",
-        ELM,
-        |p| priority(p, "urgent"),
-        "",
-        &["urgent"],
-    ),
+    case("another city", ELM, |p| p.patient["address"][0]["city"] = json!("Newtown"), "", &[]),
+    case("another phone, no column", FIR, phone, "Changed: Phone", &[]),
+    case("died, no column", FIR, |p| p.patient["deceasedBoolean"] = json!(true), "Please stop. Do not contact this person.", &["stop-open"]),
+    case("on hold, no column", FIR, |p| status(p, "on-hold"), "Please wait.", &[]),
+    case("instructions the partner can read", FIR, instructions, "Changed: When to ring", &[]),
+    case("instructions the partner cannot read", ELM, instructions, "PAUSE", &["contact-instructions"]),
+    case("moved out of the area", ELM, |p| p.patient["address"][0]["postalCode"] = json!("LS1 4DJ"), "", &["criteria-changed"]),
+    case("under 18", ELM, |p| p.patient["birthDate"] = json!("2015-01-01"), "PAUSE", &["criteria-changed"]),
+    case("raised to urgent", ELM, |p| priority(p, "urgent"), "", &["urgent"]),
     case(
         "merged, and nobody finds it",
         ELM,
@@ -251,85 +105,31 @@ const SENT: &[Case] = &[
         "AMEND",
         &["identity-changed"],
     ),
-    case(
-        "another NHS number",
-        ELM,
-        |p| p.patient["identifier"][0]["value"] = json!(nhs_number(500)),
-        "",
-        &["identity-changed"],
-    ),
-    case(
-        "left the practice",
-        ELM,
-        |p| p.patient["active"] = json!(false),
-        "",
-        &["moved-practice"],
-    ),
+    case("another NHS number", ELM, |p| p.patient["identifier"][0]["value"] = json!(nhs_number(500)), "", &["identity-changed"]),
+    case("left the practice", ELM, |p| p.patient["active"] = json!(false), "", &["moved-practice"]),
 ];
 
 /// Changes before anything was sent: what the first drop has, and who is asked.
 #[rustfmt::skip]
 const UNSENT: &[Case] = &[
-    case(
-        "died",
-        ELM,
-        |p| p.patient["deceasedDateTime"] = json!("2026-11-01"),
-        "",
-        &["died"],
-    ),
+    case("died", ELM, |p| p.patient["deceasedDateTime"] = json!("2026-11-01"), "", &["died"]),
     case("restricted", ELM, |p| label(p, "R"), "", &["restricted"]),
-    case(
-        "consent withdrawn",
-        OAK,
-        |p| p.consent["status"] = json!("inactive"),
-        "",
-        &[],
-    ),
+    case("consent withdrawn", OAK, |p| p.consent["status"] = json!("inactive"), "", &[]),
     case("revoked", ELM, |p| status(p, "revoked"), "", &[]),
-    case(
-        "on hold",
-        ELM,
-        |p| status(p, "on-hold"),
-        "",
-        &["paused-by-gp"],
-    ),
+    case("on hold", ELM, |p| status(p, "on-hold"), "", &["paused-by-gp"]),
     case("another phone", ELM, phone, "NEW", &[]),
-    case(
-        "under 18",
-        ELM,
-        |p| p.patient["birthDate"] = json!("2015-01-01"),
-        "",
-        &["child"],
-    ),
-    case(
-        "instructions",
-        ELM,
-        instructions,
-        "",
-        &["contact-instructions"],
-    ),
-    case(
-        "another performer",
-        ELM,
-        |p| p.request["performer"][0]["identifier"]["value"] = json!(FIR),
-        "NEW",
-        &[],
-    ),
-    case(
-        "left the practice",
-        ELM,
-        |p| p.patient["active"] = json!(false),
-        "NEW",
-        &["moved-practice"],
-    ),
+    case("under 18", ELM, |p| p.patient["birthDate"] = json!("2015-01-01"), "", &["child"]),
+    case("instructions", ELM, instructions, "", &["contact-instructions"]),
+    case("another performer", ELM, |p| p.request["performer"][0]["identifier"]["value"] = json!(FIR), "NEW", &[]),
+    case("left the practice", ELM, |p| p.patient["active"] = json!(false), "NEW", &["moved-practice"]),
     case("nothing", ELM, |_| {}, "NEW", &[]),
 ];
 
 #[test]
 fn each_change_after_sending_has_exactly_its_one_effect() {
-    let mut world = World::of(SENT);
-    world.run(&[]);
-    let (files, references) = (world.files(), world.references());
+    let (mut world, mut people) = world_of(SENT);
+    world.runs();
+    let (files, references) = (world.drops(), people_sent(&world));
     assert_eq!(references.len(), SENT.len(), "everybody was sent");
     let [mut merged, _] = referral(900, "Person", "Beech", ELM);
     let n = SENT
@@ -339,14 +139,18 @@ fn each_change_after_sending_has_exactly_its_one_effect() {
         + 1;
     merged["id"] = json!("merged");
     merged["name"][0]["given"] = json!([format!("Person{n}")]);
-    world.sandbox.fhir.put(&merged);
-    world.changes(SENT);
-    let second = world.run(&[]);
-    check(SENT, &world.rows(&files), &questions(&second, &references));
+    world.gp_refers(&[merged]);
+    change(&mut world, &mut people, SENT);
+    let second = world.runs();
+    check(
+        SENT,
+        &actions(&world, &files),
+        &questions(&second, &references),
+    );
     // The very same again is nothing new.
-    let files = world.files();
-    let third = world.run(&[]);
-    assert_eq!(world.files(), files, "no row is sent twice");
+    let files = world.drops();
+    let third = world.runs();
+    assert_eq!(world.drops(), files, "no row is sent twice");
     assert_eq!(
         questions(&third, &references),
         questions(&second, &references),
@@ -364,7 +168,7 @@ fn each_change_after_sending_has_exactly_its_one_effect() {
         "instructions the partner cannot read",
         "died",
     ] {
-        let person = &mut world.people[at(what)];
+        let person = &mut people[at(what)];
         person.request["status"] = json!("active");
         for key in ["deceasedDateTime", "extension"] {
             person
@@ -373,13 +177,12 @@ fn each_change_after_sending_has_exactly_its_one_effect() {
                 .expect("an object")
                 .remove(key);
         }
-        world.sandbox.fhir.put(&person.patient);
-        world.sandbox.fhir.put(&person.request);
+        world.gp_refers(&person.records()[..2]);
     }
     // Consent runs out by the day alone: nothing changes at the practice.
     let tomorrow = format!("{}T09:00:00Z", day(2));
-    let fourth = world.run(&["--as-of", &tomorrow]);
-    let rows = world.rows(&files);
+    let fourth = world.runs_with(&["--as-of", &tomorrow]);
+    let rows = actions(&world, &files);
     let row = |what: &str| rows.get(&(at(what) + 1)).cloned().unwrap_or_default();
     let elm = |what: &str| vec![(ELM.to_owned(), what.to_owned())];
     assert_eq!(row("on hold, and another phone"), elm("AMEND"));
@@ -397,21 +200,21 @@ fn each_change_after_sending_has_exactly_its_one_effect() {
         ["death-removed", "stop-open"]
     );
     assert!(of("instructions the partner cannot read").is_empty());
-    world.home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }
 
 #[test]
 fn a_change_before_anything_was_sent_leaves_no_row_behind() {
-    let mut world = World::of(UNSENT);
-    world.run(&["pull", "select", "map"]);
+    let (mut world, mut people) = world_of(UNSENT);
+    world.runs_with(&["pull", "select", "map"]);
     assert!(
         world.home.drops(ELM).is_empty(),
         "nothing was delivered yet"
     );
-    world.changes(UNSENT);
-    let second = world.run(&[]);
+    change(&mut world, &mut people, UNSENT);
+    let second = world.runs();
     // A person to whom no row went has no reference that anybody saw: told by the partner and the reasons together.
-    let rows = world.rows(&BTreeMap::new());
+    let rows = actions(&world, &BTreeMap::new());
     let mut reasons: Vec<&str> = second["held"]
         .as_array()
         .expect("held")
@@ -451,7 +254,7 @@ fn a_change_before_anything_was_sent_leaves_no_row_behind() {
         second["legs"]["cancelled"], 2,
         "revoked, and consent withdrawn"
     );
-    world.home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }
 
 #[test]
@@ -465,25 +268,25 @@ fn a_referral_that_names_another_partner_stops_with_the_one_and_begins_with_the_
         "",
         &[],
     )];
-    let mut world = World::of(&cases);
-    world.run(&[]);
-    let files = world.files();
-    world.changes(&cases);
-    world.run(&[]);
-    let rows = world.rows(&files);
+    let (mut world, mut people) = world_of(&cases);
+    world.runs();
+    let files = world.drops();
+    change(&mut world, &mut people, &cases);
+    world.runs();
+    let rows = actions(&world, &files);
     let expected =
         [(ELM, "STOP"), (FIR, "NEW")].map(|(partner, what)| (partner.to_owned(), what.to_owned()));
     assert_eq!(rows[&1], expected);
     // From here on the new leg is the one that follows the referral.
-    phone(&mut world.people[0]);
-    world.sandbox.fhir.put(&world.people[0].patient);
-    let files = world.files();
-    world.run(&[]);
+    phone(&mut people[0]);
+    world.gp_refers(&people[0].records()[..1]);
+    let files = world.drops();
+    world.runs();
     assert_eq!(
-        world.rows(&files)[&1],
+        actions(&world, &files)[&1],
         [(FIR.to_owned(), "Changed: Phone".to_owned())]
     );
-    world.home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }
 
 #[test]
@@ -499,20 +302,24 @@ fn a_death_stops_at_once_and_a_record_that_is_gone_asks_the_practice() {
         case("another phone", ELM, phone, "", &[]),
         case("deleted", ELM, |_| {}, "", &["source-gone"]),
     ];
-    let mut world = World::of(&cases);
-    world.run(&[]);
-    let (files, references) = (world.files(), world.references());
-    world.changes(&cases);
-    world.sandbox.fhir.delete("ServiceRequest", "request-3");
+    let (mut world, mut people) = world_of(&cases);
+    world.runs();
+    let (files, references) = (world.drops(), people_sent(&world));
+    change(&mut world, &mut people, &cases);
+    world.gp().fhir.delete("ServiceRequest", "request-3");
     // The nightly reading, which delivers nothing else.
-    let night = world.run(&["reconcile"]);
-    check(&cases, &world.rows(&files), &questions(&night, &references));
-    let files = world.files();
-    world.run(&["deliver"]);
-    let rows = world.rows(&files);
+    let night = world.runs_with(&["reconcile"]);
+    check(
+        &cases,
+        &actions(&world, &files),
+        &questions(&night, &references),
+    );
+    let files = world.drops();
+    world.runs_with(&["deliver"]);
+    let rows = actions(&world, &files);
     assert_eq!(
         rows,
         BTreeMap::from([(2, vec![(ELM.to_owned(), "AMEND".to_owned())])])
     );
-    world.home.kith(&["prove"]).expect_code(0);
+    world.proves();
 }

@@ -16,7 +16,8 @@ use super::support::people::Sandbox;
 use super::support::sekmet::Sekmet;
 use super::support::shared;
 use super::support::table::{self, Table};
-use super::support::workload::{Referral, Workload, python, text};
+use super::support::workload::{Referral, Workload, generated, text};
+use super::support::world::World;
 
 const FIRST: &str = "2026-11-23T06:00:00Z";
 const SECOND: &str = "2026-11-30T06:00:00Z";
@@ -49,22 +50,7 @@ struct Weeks {
 impl Weeks {
     fn generate(shared: &Path) -> Self {
         let first = Workload::generate(shared, REFERRALS, SEED, DEFECTS);
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let out = folder.path().display().to_string();
-        let (referrals, seed) = (REFERRALS.to_string(), SEED.to_string());
-        let arguments = [
-            "--out",
-            &out,
-            "--referrals",
-            &referrals,
-            "--seed",
-            &seed,
-            "--defects",
-            DEFECTS,
-            "--wave",
-            "2",
-        ];
-        python(&shared.join("workload/generate.py"), &arguments);
+        let folder = generated(shared, REFERRALS, SEED, DEFECTS, &["--wave", "2"]);
         let truth = fs::read(folder.path().join("truth2.json")).expect("truth2.json");
         let changes: BTreeMap<String, Vec<String>> =
             serde_json::from_slice(&truth).expect("truth2.json names requests by change");
@@ -170,16 +156,12 @@ fn questions(summary: &Value) -> BTreeSet<(String, String)> {
 }
 
 /// Runs both weeks; `change` puts the second one where Kith reads.
-fn two_weeks(home: &Home, weeks: &Weeks, change: impl FnOnce()) {
-    let run = |at: &str| {
-        home.kith(&["run", "--once", "--json", "--as-of", at])
-            .expect_code(1)
-            .json()
-    };
-    let first = run(FIRST);
+fn two_weeks(world: &World, weeks: &Weeks, change: impl FnOnce()) {
+    let home = &world.home;
+    let first = world.runs_at(FIRST, 1);
     let sent = delivered(home, &weeks.first);
     change();
-    let second = run(SECOND);
+    let second = world.runs_at(SECOND, 1);
     let (expected, asked) = foretold(weeks, &sent);
     assert_drops(home, &weeks.first, &expected);
     let before = questions(&first);
@@ -192,7 +174,7 @@ fn two_weeks(home: &Home, weeks: &Weeks, change: impl FnOnce()) {
         assert_eq!(legs(&second, state), legs(&first, state), "legs {state}");
     }
     // Once is enough.
-    let third = run(THIRD);
+    let third = world.runs_at(THIRD, 1);
     assert_drops(home, &weeks.first, &expected);
     assert_eq!(questions(&third), after, "nobody is asked twice");
     let proof = home.kith(&["prove", "--json"]).expect_code(0).json();
@@ -277,9 +259,9 @@ fn assert_drops(home: &Home, workload: &Workload, expected: &Rows) {
     }
 }
 
-fn search(home: &Home, weeks: &Weeks, server: &FhirServer) {
-    weeks.first.install(home, "--fhir", &server.base);
-    two_weeks(home, weeks, || {
+fn search(weeks: &Weeks, server: &FhirServer) {
+    let world = World::of_workload(&weeks.first, &server.base);
+    two_weeks(&world, weeks, || {
         for resource_type in ["Patient", "ServiceRequest"] {
             server.load(&weeks.changed(resource_type));
         }
@@ -293,17 +275,8 @@ fn a_week_later_a_searched_source_gives_exactly_the_rows_of_its_changes() {
     ) else {
         return;
     };
-    let (home, weeks) = (Home::new(), Weeks::generate(&shared));
-    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
-        let lines = weeks.first.resources(resource_type);
-        let lines: String = lines
-            .iter()
-            .map(|resource| format!("{resource}\n"))
-            .collect();
-        home.write(&format!("data/{resource_type}.ndjson"), lines);
-    }
-    let sandbox = Sandbox::start(&home, "data");
-    search(&home, &weeks, &sandbox.fhir);
+    let weeks = Weeks::generate(&shared);
+    search(&weeks, &Sandbox::of_workload(&weeks.first).fhir);
 }
 
 #[test]
@@ -313,12 +286,9 @@ fn a_week_later_a_server_that_is_not_ours_gives_exactly_the_rows_of_its_changes(
     ) else {
         return;
     };
-    let (home, weeks) = (Home::new(), Weeks::generate(&shared));
-    let server = Sekmet::start();
-    for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
-        server.fhir.load(&weeks.first.resources(resource_type));
-    }
-    search(&home, &weeks, &server.fhir);
+    let (weeks, server) = (Weeks::generate(&shared), Sekmet::start());
+    weeks.first.load(&server.fhir);
+    search(&weeks, &server.fhir);
 }
 
 #[test]
@@ -328,16 +298,9 @@ fn a_week_later_an_extract_gives_exactly_the_rows_of_its_changes() {
     else {
         return;
     };
-    let (home, weeks) = (Home::new(), Weeks::generate(&shared));
-    let put = |workload: &Workload| {
-        for resource_type in ["Organization", "Practitioner", "Patient", "ServiceRequest"] {
-            let name = format!("{resource_type}.ndjson");
-            let bytes = fs::read(workload.path().join(&name)).expect("an extract");
-            home.write(&format!("extracts/{name}"), bytes);
-        }
-    };
-    put(&weeks.first);
-    let folder = home.below("extracts").display().to_string();
-    weeks.first.install(&home, "--extracts", &folder);
-    two_weeks(&home, &weeks, || put(&weeks.second));
+    let weeks = Weeks::generate(&shared);
+    let world = World::of_extracts(&weeks.first);
+    two_weeks(&world, &weeks, || {
+        weeks.second.copy(&world.home, "extracts");
+    });
 }

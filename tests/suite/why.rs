@@ -6,9 +6,11 @@ use std::fs;
 use serde_json::Value;
 
 use super::support::home::Home;
-use super::support::people::{day, install, ndjson, referral, written};
+use super::support::partner_file::{PARTNERS, PartnerFile};
+use super::support::people::referral;
 use super::support::shared;
 use super::support::workload::{Referral, Workload, nhs_number, text};
+use super::support::world::{World, ended};
 
 const FIRST: &str = "2026-11-23T06:00:00Z";
 
@@ -20,13 +22,10 @@ fn a_thousand_referrals_each_have_a_whole_story() {
     let workload = Workload::generate(&shared, 1_000, 11, "0.4");
     let home = Home::new();
     workload.install(&home, "--extracts", &workload.path().display().to_string());
-    home.kith(&["run", "--once", "--as-of", FIRST])
-        .expect_code(1);
+    home.ran(&["run", "--once", "--as-of", FIRST], 1);
 
     let extracts = workload.path().display().to_string();
-    let brought = home
-        .kith(&["why", "--input", &extracts, "--json"])
-        .expect_code(0);
+    let brought = home.ran(&["why", "--input", &extracts, "--json"], 0);
     let stories = lines(&brought.stdout);
     assert_eq!(stories.len(), 1_000, "each referral has its story");
     let partners = criteria_of_partners(&home);
@@ -65,8 +64,8 @@ fn a_thousand_referrals_each_have_a_whole_story() {
 /// A full partner, what was seen of place and sex, and nobody named: each told as it was at the time.
 #[test]
 fn a_partner_that_was_full_is_said_to_have_been_full_then() {
-    let home = four_for_two();
-    let first = by_fate(&home);
+    let world = four_for_two();
+    let first = by_fate(&world.home);
     let sent: Vec<String> = first["sent "]
         .iter()
         .map(|story| saw(story, "capacity"))
@@ -85,8 +84,8 @@ fn a_partner_that_was_full_is_said_to_have_been_full_then() {
     assert_eq!(seen[1..4], ["befriending", "postcode area BS1 4", "female"]);
 
     // A place comes free: the one who waited goes, and what was so before is still told as it was.
-    finished(&home, text(&first["sent "][0]["reference"]));
-    let second = by_fate(&home);
+    finished(&world, text(&first["sent "][0]["reference"]));
+    let second = by_fate(&world.home);
     assert_eq!(saw(&second["completed "][0], "capacity"), "0 open of 2");
     let later: Vec<String> = second["sent "]
         .iter()
@@ -100,21 +99,20 @@ fn a_partner_that_was_full_is_said_to_have_been_full_then() {
 }
 
 /// Four people for a partner that takes two, one of them without a performer.
-fn four_for_two() -> Home {
-    let home = Home::new();
-    let source = "[[source]]\nid = \"hilltop\"\nname = \"Made-up practice\"\nods_code = \"ZZ001\"\ncommissioner = \"icb\"\npull = { kind = \"folder\", path = \"extracts\" }\npush = { kind = \"off\" }\nauth = { kind = \"none\" }\n";
-    install(
-        &home,
-        source,
-        r#"["patient.name", "patient.gender", "patient.postcode", "referral.activity"]"#,
-        "",
-    );
-    let file = fs::read_to_string(home.below("mappings/partners/elm.toml")).expect("elm");
-    let asks = "[select]\nopen_legs_max = 2\npostcodes = [\"BS1\"]\ngender = [\"female\"]\n";
-    home.write(
-        "mappings/partners/elm.toml",
-        file.replace("[select]\n", asks),
-    );
+fn four_for_two() -> World {
+    let [elm, oak] = PARTNERS.map(|id| {
+        PartnerFile::of(id).shares(&[
+            "patient.name",
+            "patient.gender",
+            "patient.postcode",
+            "referral.activity",
+        ])
+    });
+    let elm = elm
+        .with("select", "open_legs_max = 2")
+        .with("select", "postcodes = [\"BS1\"]")
+        .with("select", "gender = [\"female\"]");
+    let mut world = World::of_folder(&[elm, oak]);
     let mut all = Vec::new();
     for n in 1..=4 {
         let [patient, mut request] = referral(n, &format!("Person{n}"), "Shared", "elm");
@@ -126,9 +124,9 @@ fn four_for_two() -> Home {
         }
         all.extend([patient, request]);
     }
-    home.write("extracts/all.ndjson", ndjson(&all));
-    home.kith(&["run", "--once"]).expect_code(1);
-    home
+    world.gp_refers(&all);
+    world.kith(&["run", "--once"], 1);
+    world
 }
 
 /// Stories by state and reason.
@@ -159,23 +157,16 @@ fn saw(story: &Value, check: &str) -> String {
 }
 
 /// The partner says that it has finished with somebody; then two runs.
-fn finished(home: &Home, leaver: &str) {
-    let row = home
-        .drops("elm")
-        .iter()
-        .map(|drop| fs::read_to_string(drop).expect("a drop"))
-        .collect::<String>();
-    let check = row
-        .lines()
-        .find_map(|line| line.strip_prefix(leaver)?.split(',').nth(1))
-        .expect("a row");
-    let sheet = format!(
-        "Our ref,Check,What,Date seen,Attended?,Outcome,Stopped?\r\n{leaver},{check},NEW,{},,Finished,\r\n",
-        written(day(-1))
-    );
-    home.put_return("elm", "returns 1.csv", sheet.as_bytes());
-    home.kith(&["run", "--once"]).expect_code(1);
-    home.kith(&["run", "--once"]).expect_code(1);
+fn finished(world: &World, leaver: &str) {
+    let mut rows = world.rows();
+    rows.retain(|row| row["Our ref"] == leaver);
+    let told: Vec<_> = rows
+        .into_iter()
+        .map(|row| (row, ended(1, "Finished")))
+        .collect();
+    world.partner_returns("elm", "returns 1.csv", &told);
+    world.kith(&["run", "--once"], 1);
+    world.kith(&["run", "--once"], 1);
 }
 
 /// The same story by reference, and on paper; by the server's own id from standard input.
@@ -185,10 +176,7 @@ fn one_by_its_id_and_its_reference(home: &Home, workload: &Workload, stories: &[
         .find(|story| story["fate"]["reason"] == "child")
         .expect("a child");
     let reference = text(&story["reference"]);
-    let mut one = home
-        .kith(&["why", reference, "--json"])
-        .expect_code(0)
-        .json();
+    let mut one = home.ran(&["why", reference, "--json"], 0).json();
     one["where"] = story["where"].clone();
     assert_eq!(&one, story, "by its reference");
     let paper = home.kith(&["why", reference]).expect_code(0).stdout;

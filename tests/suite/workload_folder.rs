@@ -8,6 +8,7 @@ use super::support::expected::{assert_outward, rows, stage};
 use super::support::home::{Home, snapshot};
 use super::support::shared;
 use super::support::workload::Workload;
+use super::support::world::World;
 
 const FIRST: &str = "2026-11-23T06:00:00Z";
 const SECOND: &str = "2026-11-23T06:30:00Z";
@@ -20,16 +21,13 @@ fn the_books_of_a_thousand_referrals_are_true_to_the_last_one() {
         return;
     };
     let workload = Workload::generate(&shared, 1_000, 5, "0.3");
-    let home = Home::new();
-    workload.install(&home, "--extracts", &workload.path().display().to_string());
-    let extracts = snapshot(workload.path());
+    let world = World::of_extracts(&workload);
+    let home = &world.home;
+    let extracts = snapshot(&home.below("extracts"));
 
-    let first = home
-        .kith(&["run", "--once", "--json", "--as-of", FIRST])
-        .expect_code(1)
-        .json();
-    assert_outward(&home, &workload, &first, false);
-    assert_manifests(&home, &workload);
+    let first = world.runs_at(FIRST, 1);
+    assert_outward(home, &workload, &first, false);
+    assert_manifests(home, &workload);
     assert_eq!(
         first["certificates"].as_array().map(Vec::len),
         Some(1),
@@ -37,10 +35,7 @@ fn the_books_of_a_thousand_referrals_are_true_to_the_last_one() {
     );
 
     let exchanged = snapshot(&home.below("var/partners"));
-    let second = home
-        .kith(&["run", "--once", "--json", "--as-of", SECOND])
-        .expect_code(1)
-        .json();
+    let second = world.runs_at(SECOND, 1);
     assert_eq!(
         snapshot(&home.below("var/partners")),
         exchanged,
@@ -66,7 +61,7 @@ fn the_books_of_a_thousand_referrals_are_true_to_the_last_one() {
         "{proof}"
     );
     assert_eq!(
-        snapshot(workload.path()),
+        snapshot(&home.below("extracts")),
         extracts,
         "a pull folder is read-only"
     );

@@ -4,145 +4,102 @@
 
 use serde_json::{Value, json};
 
-use super::support::home::Home;
-use super::support::people::{Sandbox, day, install, ndjson, referral, source, written};
+use super::support::partner_file::PartnerFile;
+use super::support::people::{day, referral};
 use super::support::shared;
-use super::support::table::{self, Layout, Table};
 use super::support::validator::assert_no_errors;
 use super::support::workload::text;
+use super::support::world::{Row, World, came, held};
 
-const SHARE: &str = r#"["patient.name", "referral.activity"]"#;
-const COLUMNS: &str = r#"[[deliver.column]]
-header = "Name"
-from = "patient.name"
-"#;
-const HEADER: [&str; 8] = [
-    "Our ref",
-    "Check",
-    "Name",
-    "Date seen",
-    "Attended?",
-    "Outcome",
-    "Stopped?",
-    "Mistake?",
-];
+/// The people at the one partner.
+const PEOPLE: [&str; 2] = ["Anna", "Ben"];
+/// A row that the partner sends back: whose it is, how many days ago, attended, outcome, mistake.
+type Told<'t> = (usize, i64, &'t str, &'t str, &'t str);
 
-/// Two people at one partner, and the GP system that is written to.
-struct World {
-    home: Home,
-    sandbox: Sandbox,
-    /// Reference, check and name of each, by name.
-    sent: Vec<[String; 3]>,
+/// Both people were sent, and the GP system is written to in this way.
+fn world_pushing(push: &str) -> World {
+    let people = (1..).zip(PEOPLE);
+    let records: Vec<Value> = people
+        .flat_map(|(n, given)| referral(n, given, "Beech", "elm"))
+        .collect();
+    let withdrawn = r#"withdrawn = { column = "Mistake?", values = ["X"] }"#;
+    let elm = PartnerFile::of("elm").with("collect", withdrawn);
+    let mut world = World::of_gp(&[elm], &records);
+    world.source(|source| source.push(push));
+    world.kith(&["run", "--once"], 0);
+    assert_eq!(world.rows().len(), PEOPLE.len());
+    world
 }
 
-impl World {
-    fn new(push: &str) -> Self {
-        let home = Home::new();
-        let mut resources = Vec::new();
-        for (n, given) in (1..).zip(["Anna", "Ben"]) {
-            resources.extend(referral(n, given, "Beech", "elm"));
-        }
-        home.write("data/world.ndjson", ndjson(&resources));
-        let sandbox = Sandbox::start(&home, "data");
-        let source = source("hilltop", &sandbox.fhir.base)
-            .replace("push = { kind = \"fhir\" }", &format!("push = {push}"));
-        install(&home, &source, SHARE, COLUMNS);
-        let file = "mappings/partners/elm.toml";
-        let partner = std::fs::read_to_string(home.below(file)).unwrap().replace(
-            "dates = ",
-            "withdrawn = { column = \"Mistake?\", values = [\"X\"] }\ndates = ",
-        );
-        home.write(file, partner);
-        home.kith(&["run", "--once"]).expect_code(0);
-        let drops = home.drops("elm");
-        let table = table::read(&drops[0], Layout::COMMA);
-        let mut sent: Vec<[String; 3]> = table
-            .rows
-            .into_iter()
-            .map(|row| [row[0].clone(), row[1].clone(), row[3].clone()])
-            .collect();
-        sent.sort_by(|one, other| one[2].cmp(&other[2]));
-        assert_eq!(sent.len(), 2);
-        Self {
-            home,
-            sandbox,
-            sent,
-        }
-    }
+/// A return, and a run of the loop.
+fn returns(world: &World, file: &str, rows: &[Told]) {
+    puts(world, file, rows);
+    world.runs();
+}
 
-    /// A return, and a run of the loop.
-    fn returns(&self, file: &str, rows: &[(usize, i64, &str, &str, &str)]) {
-        self.puts(file, rows);
-        self.runs();
-    }
+/// A return.
+fn puts(world: &World, file: &str, rows: &[Told]) {
+    let told = rows.iter().map(|&(who, ago, attended, outcome, mistake)| {
+        let mut answers = came(ago, attended);
+        answers.push(("Outcome", outcome.to_owned()));
+        answers.push(("Mistake?", mistake.to_owned()));
+        (row(world, who), answers)
+    });
+    world.partner_returns("elm", file, &told.collect::<Vec<_>>());
+}
 
-    /// A return: whose row, how many days ago, attended, outcome, mistake.
-    fn puts(&self, file: &str, rows: &[(usize, i64, &str, &str, &str)]) {
-        let rows = rows
-            .iter()
-            .map(|(who, ago, attended, outcome, mistake)| {
-                let [reference, check, name] = self.sent[*who].clone();
-                let seen = written(day(-ago));
-                let told = [*attended, *outcome, "", *mistake].map(str::to_owned);
-                let mut row = vec![reference, check, name, seen];
-                row.extend(told);
-                row
-            })
-            .collect();
-        let header = HEADER.map(str::to_owned).to_vec();
-        let content = table::write(&Table { header, rows }, Layout::COMMA);
-        self.home.put_return("elm", file, &content);
-    }
+fn row(world: &World, who: usize) -> Row {
+    world.row_of(&format!("{} Beech", PEOPLE[who]))
+}
 
-    fn runs(&self) -> Value {
-        let ran = self.home.kith(&["run", "--once", "--json"]);
-        assert!(matches!(ran.code, 0 | 1), "{}\n{}", ran.code, ran.stderr);
-        ran.json()
-    }
+/// The Observations about a person: status, value, version.
+fn observations(world: &World, who: usize) -> Vec<[String; 3]> {
+    let about = format!("Patient/person-{}", who + 1);
+    let mut all = world.gp_has("Observation");
+    all.retain(|one| one["subject"]["reference"] == about.as_str());
+    let paths = [
+        "/status",
+        "/valueCodeableConcept/coding/0/code",
+        "/meta/versionId",
+    ];
+    texts(&all, paths)
+}
 
-    /// The Observations about a person: status, value, version.
-    fn observations(&self, who: usize) -> Vec<[String; 3]> {
-        let about = format!("Patient/person-{}", who + 1);
-        let mut said: Vec<[String; 3]> = self
-            .sandbox
-            .fhir
-            .all("Observation")
-            .iter()
-            .filter(|one| one["subject"]["reference"] == about.as_str())
-            .map(|one| {
-                [
-                    text(&one["status"]).to_owned(),
-                    text(&one["valueCodeableConcept"]["coding"][0]["code"]).to_owned(),
-                    text(&one["meta"]["versionId"]).to_owned(),
-                ]
-            })
-            .collect();
-        said.sort();
-        said
-    }
+/// The texts at these places of each resource, sorted.
+fn texts(resources: &[Value], paths: [&str; 3]) -> Vec<[String; 3]> {
+    let of = |one: &Value, path| text(one.pointer(path).unwrap_or(&Value::Null)).to_owned();
+    let mut texts: Vec<[String; 3]> = resources
+        .iter()
+        .map(|one| paths.map(|path| of(one, path)))
+        .collect();
+    texts.sort();
+    texts
+}
 
-    fn proves(&self) {
-        self.home.kith(&["prove"]).expect_code(0);
-        self.home.kith(&["prove", "--online"]).expect_code(0);
-    }
+fn proves(world: &World) {
+    world.proves();
+    world.kith(&["prove", "--online"], 0);
+}
 
-    /// What the server has of ours now is without an error.
-    fn validates(&self, test: &str) {
-        let Some(shared) = shared::folder(&format!("write_back::{test}, validated")) else {
-            return;
-        };
-        let mut written = self.sandbox.fhir.all("Observation");
-        written.extend(self.sandbox.fhir.all("Task"));
-        assert_no_errors(&shared, written);
-    }
+/// What the server has of ours now is without an error.
+fn validates(world: &World, test: &str) {
+    let Some(shared) = shared::folder(&format!("write_back::{test}, validated")) else {
+        return;
+    };
+    let mut written = world.gp_has("Observation");
+    written.extend(world.gp_has("Task"));
+    assert_no_errors(&shared, written);
+}
 
-    fn held(&self) -> Vec<String> {
-        let status = self.home.kith(&["status", "--json"]).json();
-        let held = status["held"].as_array().expect("held").clone();
-        held.iter()
-            .map(|hold| text(&hold["reason"]).to_owned())
-            .collect()
-    }
+/// Why anything waits, sorted.
+fn reasons(world: &World) -> Vec<String> {
+    let held = held(&world.says(&["status"]));
+    let mut reasons: Vec<String> = held
+        .iter()
+        .map(|hold| text(&hold["reason"]).to_owned())
+        .collect();
+    reasons.sort();
+    reasons
 }
 
 fn said(rows: &[[&str; 3]]) -> Vec<[String; 3]> {
@@ -151,59 +108,78 @@ fn said(rows: &[[&str; 3]]) -> Vec<[String; 3]> {
 
 #[test]
 fn a_changed_answer_amends_its_observation_and_a_mistake_enters_it_in_error() {
-    let world = World::new("{ kind = \"fhir\" }");
-    world.returns("returns 1.csv", &[(0, 3, "Y", "", ""), (1, 3, "Y", "", "")]);
-    assert_eq!(world.observations(0), said(&[["final", "attended", "1"]]));
+    let mut world = world_pushing("{ kind = \"fhir\" }");
+    returns(
+        &world,
+        "returns 1.csv",
+        &[(0, 3, "Y", "", ""), (1, 3, "Y", "", "")],
+    );
+    assert_eq!(observations(&world, 0), said(&[["final", "attended", "1"]]));
     // What the practice adds to the entry stays, whatever we change.
-    let mut own = world.sandbox.fhir.all("Observation");
+    let mut own = world.gp_has("Observation");
     own.retain(|one| one["subject"]["reference"] == "Patient/person-1");
     let mut noted = own.remove(0);
     noted["bodySite"] = json!({"text": "added by the practice"});
-    world.sandbox.fhir.put(&noted);
+    world.gp_refers(&[noted.clone()]);
 
-    world.returns("returns 2.csv", &[(0, 3, "N", "", ""), (1, 3, "Y", "", "")]);
+    returns(
+        &world,
+        "returns 2.csv",
+        &[(0, 3, "N", "", ""), (1, 3, "Y", "", "")],
+    );
     let amended = said(&[["amended", "did-not-attend", "3"]]);
-    assert_eq!(world.observations(0), amended);
-    assert_eq!(world.observations(1), said(&[["final", "attended", "1"]]));
-    let all = world.sandbox.fhir.all("Observation");
+    assert_eq!(observations(&world, 0), amended);
+    assert_eq!(observations(&world, 1), said(&[["final", "attended", "1"]]));
+    let all = world.gp_has("Observation");
     assert!(all.iter().any(|one| one["bodySite"] == noted["bodySite"]));
     // The same sheet with other bytes changes nothing; nor does running again.
-    world.returns("returns 3.csv", &[(1, 3, "Y", "", ""), (0, 3, "N", "", "")]);
+    returns(
+        &world,
+        "returns 3.csv",
+        &[(1, 3, "Y", "", ""), (0, 3, "N", "", "")],
+    );
     world.runs();
-    assert_eq!(world.observations(0), amended);
+    assert_eq!(observations(&world, 0), amended);
 
-    world.returns("returns 4.csv", &[(0, 3, "N", "", "X")]);
+    returns(&world, "returns 4.csv", &[(0, 3, "N", "", "X")]);
     let gone = said(&[["entered-in-error", "did-not-attend", "4"]]);
-    assert_eq!(world.observations(0), gone);
-    world.returns(
+    assert_eq!(observations(&world, 0), gone);
+    returns(
+        &world,
         "returns 5.csv",
         &[(0, 3, "N", "", "X"), (1, 3, "Y", "", "")],
     );
-    assert_eq!(world.observations(0), gone, "taken back once");
-    world.returns("returns 6.csv", &[(0, 3, "Y", "", "")]);
+    assert_eq!(observations(&world, 0), gone, "taken back once");
+    returns(&world, "returns 6.csv", &[(0, 3, "Y", "", "")]);
     let again = said(&[["amended", "attended", "5"]]);
-    assert_eq!(world.observations(0), again, "told again after all");
-    world.proves();
-    world.validates("a_changed_answer_amends_its_observation_and_a_mistake_enters_it_in_error");
+    assert_eq!(observations(&world, 0), again, "told again after all");
+    proves(&world);
+    validates(
+        &world,
+        "a_changed_answer_amends_its_observation_and_a_mistake_enters_it_in_error",
+    );
 }
 
 #[test]
 fn a_return_that_is_undone_leaves_none_of_its_entries_and_nothing_else_is_touched() {
-    let world = World::new("{ kind = \"fhir\" }");
-    world.returns("returns 1.csv", &[(0, 5, "Y", "", ""), (1, 5, "Y", "", "")]);
+    let world = world_pushing("{ kind = \"fhir\" }");
+    returns(
+        &world,
+        "returns 1.csv",
+        &[(0, 5, "Y", "", ""), (1, 5, "Y", "", "")],
+    );
     let second = [
         (0, 4, "Y", "", ""),
         (0, 5, "N", "", ""),
         (1, 3, "N", "Finished", ""),
     ];
-    world.returns("returns 2.csv", &second);
-    assert_eq!(world.observations(0).len(), 2);
-    assert_eq!(world.observations(1).len(), 3);
+    returns(&world, "returns 2.csv", &second);
+    assert_eq!(observations(&world, 0).len(), 2);
+    assert_eq!(observations(&world, 1).len(), 3);
     let undo = || {
         let arguments = ["undo", "returns 2.csv", "--by", "J. Test"];
         let because = ["--because", "sent by mistake"];
-        let ran = world.home.kith(&[&arguments[..], &because[..]].concat());
-        ran.expect_code(0).stdout
+        world.kith(&[&arguments[..], &because].concat(), 0).stdout
     };
     let first = undo();
     assert!(first.contains("4 events, 4 entries"), "{first}");
@@ -214,62 +190,45 @@ fn a_return_that_is_undone_leaves_none_of_its_entries_and_nothing_else_is_touche
             ["amended", "attended", "3"],
             ["entered-in-error", "attended", "2"],
         ]);
-        assert_eq!(world.observations(0), anna, "as the first return told it");
+        assert_eq!(observations(&world, 0), anna, "as the first return told it");
         let ben = said(&[
             ["entered-in-error", "completed", "2"],
             ["entered-in-error", "did-not-attend", "2"],
             ["final", "attended", "1"],
         ]);
-        assert_eq!(world.observations(1), ben);
+        assert_eq!(observations(&world, 1), ben);
     }
     assert_eq!(
-        world.held(),
+        reasons(&world),
         ["undone"],
         "the practice is asked how it ended"
     );
-    let trace = world
-        .home
-        .kith(&["trace", &world.sent[1][0], "--json"])
-        .json();
+    let trace = world.says(&["trace", &row(&world, 1)["Our ref"]]);
     assert_eq!(trace["state"], "completed", "what has ended stays ended");
     // The bytes of the undone file are known; only another sheet tells anything new.
-    world.returns("returns 2 again.csv", &second);
-    assert_eq!(world.observations(0)[1][0], "entered-in-error");
-    world.proves();
-    world.validates(
+    returns(&world, "returns 2 again.csv", &second);
+    assert_eq!(observations(&world, 0)[1][0], "entered-in-error");
+    proves(&world);
+    validates(
+        &world,
         "a_return_that_is_undone_leaves_none_of_its_entries_and_nothing_else_is_touched",
     );
-    world
-        .home
-        .kith(&["undo", "99", "--by", "x", "--because", "y"])
-        .expect_code(2);
+    world.kith(&["undo", "99", "--by", "x", "--because", "y"], 2);
 }
 
 #[test]
 fn the_task_follows_the_referral_and_is_there_once() {
     let push = "{ kind = \"fhir\", write_task = true, write_request_status = true }";
-    let world = World::new(push);
+    let world = world_pushing(push);
     let tasks = || {
-        let mut tasks: Vec<[String; 3]> = world
-            .sandbox
-            .fhir
-            .all("Task")
-            .iter()
-            .map(|task| {
-                [
-                    text(&task["for"]["reference"]).to_owned(),
-                    text(&task["status"]).to_owned(),
-                    text(&task["businessStatus"]["coding"][0]["code"]).to_owned(),
-                ]
-            })
-            .collect();
-        tasks.sort();
-        tasks
+        let paths = ["/for/reference", "/status", "/businessStatus/coding/0/code"];
+        texts(&world.gp_has("Task"), paths)
     };
     let (anna, ben) = ("Patient/person-1", "Patient/person-2");
     let sent = said(&[[anna, "requested", "sent"], [ben, "requested", "sent"]]);
     assert_eq!(tasks(), sent, "as soon as the partner has been sent them");
-    world.returns(
+    returns(
+        &world,
         "returns 1.csv",
         &[(0, 4, "", "Taken on", ""), (1, 4, "Y", "", "")],
     );
@@ -278,7 +237,8 @@ fn the_task_follows_the_referral_and_is_there_once() {
         [ben, "in-progress", "attending"],
     ]);
     assert_eq!(tasks(), begun);
-    world.returns(
+    returns(
+        &world,
         "returns 2.csv",
         &[(0, 3, "Y", "", ""), (0, 2, "", "Finished", "")],
     );
@@ -290,14 +250,12 @@ fn the_task_follows_the_referral_and_is_there_once() {
         assert_eq!(tasks(), ended);
         world.runs();
     }
-    let all = world.sandbox.fhir.all("Task");
+    let all = world.gp_has("Task");
     let done = all.iter().find(|task| task["status"] == "completed");
     let outputs = done.and_then(|task| task["output"].as_array()).unwrap();
     assert_eq!(outputs.len(), 3, "accepted, attended, completed");
     let ids: Vec<String> = world
-        .sandbox
-        .fhir
-        .all("Observation")
+        .gp_has("Observation")
         .iter()
         .map(|one| format!("Observation/{}", text(&one["id"])))
         .collect();
@@ -305,56 +263,53 @@ fn the_task_follows_the_referral_and_is_there_once() {
         let named = text(&output["valueReference"]["reference"]);
         assert!(ids.iter().any(|id| id == named), "{named}");
     }
-    let requests = world.sandbox.fhir.all("ServiceRequest");
+    let requests = world.gp_has("ServiceRequest");
     let status = |id: &str| {
         let found = requests.iter().find(|one| one["id"] == id);
         found.map(|one| text(&one["status"]).to_owned())
     };
     assert_eq!(status("request-1").as_deref(), Some("completed"));
     assert_eq!(status("request-2").as_deref(), Some("active"));
-    world.proves();
-    world.validates("the_task_follows_the_referral_and_is_there_once");
+    proves(&world);
+    validates(&world, "the_task_follows_the_referral_and_is_there_once");
 }
 
 #[test]
 fn nothing_is_written_about_somebody_who_has_died_or_moved_on() {
-    let world = World::new("{ kind = \"fhir\" }");
+    let mut world = world_pushing("{ kind = \"fhir\" }");
     let [mut anna, _] = referral(1, "Anna", "Beech", "elm");
     anna["identifier"][0]["value"] = json!("9000000009");
-    world.sandbox.fhir.put(&anna);
     let [mut ben, _] = referral(2, "Ben", "Beech", "elm");
     ben["active"] = json!(false);
-    world.sandbox.fhir.put(&ben);
+    world.gp_refers(&[anna, ben]);
     // Only push looks: the referrals are not read again in between.
-    world.puts("returns 1.csv", &[(0, 3, "Y", "", ""), (1, 3, "Y", "", "")]);
+    puts(
+        &world,
+        "returns 1.csv",
+        &[(0, 3, "Y", "", ""), (1, 3, "Y", "", "")],
+    );
     for _ in 0..2 {
-        let ran = world
-            .home
-            .kith(&["run", "--once", "collect", "match", "push", "--json"]);
-        assert_eq!(ran.code, 1, "somebody must decide\n{}", ran.stderr);
-        assert_eq!(world.sandbox.fhir.all("Observation").len(), 0);
-        let mut held = world.held();
-        held.sort();
-        assert_eq!(held, ["identity-changed", "moved-practice"]);
+        // Somebody must decide.
+        world.kith(&["run", "--once", "collect", "match", "push"], 1);
+        assert_eq!(world.gp_has("Observation").len(), 0);
+        assert_eq!(reasons(&world), ["identity-changed", "moved-practice"]);
     }
     // Put right at the practice: what waited goes by itself, and nobody is asked any more.
     let [anna, _] = referral(1, "Anna", "Beech", "elm");
-    world.sandbox.fhir.put(&anna);
-    world.home.kith(&["run", "--once", "push"]).expect_code(1);
-    assert_eq!(world.observations(0), said(&[["final", "attended", "1"]]));
-    assert_eq!(world.held(), ["moved-practice"]);
-    world.home.kith(&["prove"]).expect_code(0);
+    world.gp_refers(&[anna]);
+    world.kith(&["run", "--once", "push"], 1);
+    assert_eq!(observations(&world, 0), said(&[["final", "attended", "1"]]));
+    assert_eq!(reasons(&world), ["moved-practice"]);
+    world.proves();
 }
 
 #[test]
 fn a_month_is_counted_once_when_it_is_over_and_again_when_it_is_put_right() {
-    let world = World::new("{ kind = \"fhir\", volume = \"counts\" }");
+    let world = world_pushing("{ kind = \"fhir\", volume = \"counts\" }");
     // The last days of the month that is over, and today; a referral may be answered 28 days back from its own day.
     let counts = || {
         let mut counts: Vec<(String, i64, String)> = world
-            .sandbox
-            .fhir
-            .all("Observation")
+            .gp_has("Observation")
             .iter()
             .map(|one| {
                 (
@@ -374,7 +329,7 @@ fn a_month_is_counted_once_when_it_is_over_and_again_when_it_is_put_right() {
         (0, last + 2, "N", "", ""),
         (0, 0, "Y", "", ""),
     ];
-    world.returns("returns 1.csv", &rows);
+    returns(&world, "returns 1.csv", &rows);
     let (came, missed) = ("298057009", "298058004");
     let final_ = |came_times, missed_times, status: &str| {
         vec![
@@ -389,9 +344,9 @@ fn a_month_is_counted_once_when_it_is_over_and_again_when_it_is_put_right() {
         (0, last + 2, "N", "", ""),
         (0, 0, "Y", "", ""),
     ];
-    world.returns("returns 2.csv", &corrected);
+    returns(&world, "returns 2.csv", &corrected);
     assert_eq!(counts(), final_(1, 2, "amended"));
     world.runs();
     assert_eq!(counts(), final_(1, 2, "amended"));
-    world.proves();
+    proves(&world);
 }

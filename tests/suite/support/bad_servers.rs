@@ -1,12 +1,11 @@
 //! GP systems that go wrong, in a Python process of the test's own, with certificates made on the spot.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::home::Home;
-use super::process::Process;
+use super::process::{LIMIT, Process, finish};
 
 /// Folder of certificates below home.
 const FOLDER: &str = "certificates";
@@ -30,26 +29,13 @@ impl BadServers {
             &folder,
             &format!("req -x509 {KEY} -keyout ca.key -out ca.pem -subj /CN=authority -days 2"),
         );
-        for (name, host, start, end) in [
-            ("good", "IP:127.0.0.1", "20200101000000Z", "20400101000000Z"),
-            (
-                "expired",
-                "IP:127.0.0.1",
-                "20200101000000Z",
-                "20200102000000Z",
-            ),
-            (
-                "name",
-                "DNS:elsewhere.example",
-                "20200101000000Z",
-                "20400101000000Z",
-            ),
-            (
-                "client",
-                "DNS:client.example",
-                "20200101000000Z",
-                "20400101000000Z",
-            ),
+        let (here, long) = ("IP:127.0.0.1", ["20200101000000Z", "20400101000000Z"]);
+        let past = ["20200101000000Z", "20200102000000Z"];
+        for (name, host, [start, end]) in [
+            ("good", here, long),
+            ("expired", here, past),
+            ("name", "DNS:elsewhere.example", long),
+            ("client", "DNS:client.example", long),
         ] {
             home.write(
                 &format!("{FOLDER}/{name}.ext"),
@@ -72,16 +58,10 @@ impl BadServers {
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/suite/support/bad_servers.py"))
             .arg(&folder)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        let mut process = Process::start(&mut command);
-        let stdout = process.0.stdout.take().expect("stdout was asked for");
-        let mut line = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("the servers say where they listen");
+        let mut process = Process::start_telling(&mut command);
         Self {
-            ports: serde_json::from_str(&line).expect("the ports as JSON"),
+            ports: serde_json::from_str(&process.line()).expect("the ports as JSON"),
             _process: process,
         }
     }
@@ -98,11 +78,9 @@ impl BadServers {
 }
 
 fn openssl(folder: &Path, arguments: &str) {
-    let output = Command::new("openssl")
-        .args(arguments.split(' '))
-        .current_dir(folder)
-        .output()
-        .expect("the command openssl is there");
+    let mut command = Command::new("openssl");
+    command.args(arguments.split(' ')).current_dir(folder);
+    let output = finish(&mut command, LIMIT);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "openssl {arguments}: {said}");
 }

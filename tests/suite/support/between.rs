@@ -44,7 +44,7 @@ impl Between {
         command.args(["--set", &format!("keep={keep}")]);
         let mut process = Process::start(&mut command);
         let base = format!("http://127.0.0.1:{port}{path}");
-        FhirServer::at(&base).wait_until_ready(|| process.alive());
+        FhirServer::at(&base).wait_until_ready(&mut process);
         Self {
             base,
             folder,

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-/// How long a server may take to come up on a busy machine.
-const START_SECONDS: u64 = 90;
+use super::process::{LIMIT, Process};
+
 /// The header by which `between.py` knows that it is not Kith who asks.
 const OF_THE_TESTS: &str = "x-of-the-tests";
 /// Resources of one page: the weak server has no further ones.
@@ -27,7 +27,7 @@ impl FhirServer {
     pub(crate) fn at(base: &str) -> Self {
         let client = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_mins(2))
+            .timeout(LIMIT)
             // A connection kept between two calls would be closed by the server while nobody listens to it.
             .pool_max_idle_per_host(0)
             .build();
@@ -70,13 +70,13 @@ impl FhirServer {
         answer
     }
 
-    /// Waits until the server answers; `alive` says whether its process still runs.
-    pub(crate) fn wait_until_ready(&self, alive: impl FnMut() -> bool) {
-        self.wait_until("/metadata", alive);
+    /// Waits until the server answers, which is this process.
+    pub(crate) fn wait_until_ready(&self, process: &mut Process) {
+        self.wait_until("/metadata", process);
     }
 
     /// Waits until there is an answer below the base URL.
-    pub(crate) fn wait_until(&self, path: &str, mut alive: impl FnMut() -> bool) {
+    pub(crate) fn wait_until(&self, path: &str, process: &mut Process) {
         let start = Instant::now();
         let url = format!("{}{path}", self.base);
         let ready = || {
@@ -89,16 +89,10 @@ impl FhirServer {
             })
         };
         while !ready() {
-            assert!(
-                alive(),
-                "the server at {} ended before it was ready",
-                self.base
-            );
-            assert!(
-                start.elapsed().as_secs() < START_SECONDS,
-                "the server at {} is not ready",
-                self.base
-            );
+            process.assert_alive();
+            if start.elapsed() > LIMIT {
+                process.is_late(LIMIT);
+            }
             // Within the runtime: a timer made outside of it has none.
             let pause = async { tokio::time::sleep(Duration::from_millis(100)).await };
             self.runtime.block_on(pause);
@@ -111,12 +105,7 @@ impl FhirServer {
             let entries: Vec<Value> = batch
                 .iter()
                 .map(|resource| {
-                    let url = format!(
-                        "{}/{}",
-                        resource["resourceType"].as_str().unwrap_or_default(),
-                        resource["id"].as_str().unwrap_or_default()
-                    );
-                    json!({"resource": resource, "request": {"method": "PUT", "url": url}})
+                    json!({"resource": resource, "request": {"method": "PUT", "url": address(resource)}})
                 })
                 .collect();
             let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": entries});
@@ -134,12 +123,7 @@ impl FhirServer {
 
     /// Replaces a resource under its own id.
     pub(crate) fn put(&self, resource: &Value) {
-        let url = format!(
-            "{}/{}/{}",
-            self.base,
-            resource["resourceType"].as_str().unwrap_or_default(),
-            resource["id"].as_str().unwrap_or_default()
-        );
+        let url = format!("{}/{}", self.base, address(resource));
         let (status, answer) = self.send(reqwest::Method::PUT, &url, Some(resource));
         assert!((200..300).contains(&status), "replacing {url}: {answer}");
     }
@@ -217,4 +201,10 @@ impl FhirServer {
             )
         })
     }
+}
+
+/// Type and id of a resource, as a server is asked for it.
+fn address(resource: &Value) -> String {
+    let of = |key: &str| resource[key].as_str().unwrap_or_default();
+    format!("{}/{}", of("resourceType"), of("id"))
 }

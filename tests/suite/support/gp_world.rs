@@ -4,7 +4,6 @@
 //! time. Beside the faulty answers the same server tells the truth to whoever asks with a header.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use serde_json::Value;
 
@@ -13,7 +12,9 @@ use super::fhir_server::FhirServer;
 use super::home::Home;
 use super::people::Sandbox;
 use super::table::{self, Table};
+use super::told::{Added, told};
 use super::workload::{Referral, Workload, text};
+use super::world::World;
 
 /// How many referrals are there at the start, and how many before the first run; the rest come after it.
 const AT_THE_START: usize = 40;
@@ -22,28 +23,16 @@ const BEFORE_THE_FIRST_RUN: usize = 50;
 const FIRST: &str = "2026-11-23T06:00:00Z";
 /// The codes of the workload that a pull asks for.
 const CODES: [&str; 2] = ["871731000000106", "871711000000103"];
-/// What the returns say of each person: came, and finished; the columns that `install.py` reads.
-const ADDED: [&str; 9] = [
-    "Date seen",
-    "Attended?",
-    "When",
-    "LS",
-    "WW",
-    "HY",
-    "AN",
-    "Outcome",
-    "Why",
-];
-const STORY: [[&str; 9]; 2] = [
+/// What the returns say of each person: came, and finished.
+const STORY: [Added; 2] = [
     ["22/11/2026", "Y", "", "", "", "", "", "", ""],
     ["23/11/2026", "", "", "", "", "", "", "Finished", ""],
 ];
 
 /// An installation, its server, and how far they are.
-pub(crate) struct World<'w> {
+pub(crate) struct Misbehaving<'w> {
     workload: &'w Workload,
-    home: Home,
-    sandbox: Sandbox,
+    world: World,
     faults: String,
     now: jiff::Timestamp,
     /// How many referrals of the workload the server has by now.
@@ -55,11 +44,9 @@ pub(crate) struct World<'w> {
     struck: BTreeMap<String, u64>,
 }
 
-impl<'w> World<'w> {
+impl<'w> Misbehaving<'w> {
     pub(crate) fn start(workload: &'w Workload, seed: u32, faults: &str) -> Self {
-        let home = Home::new();
-        let data = home.below("data");
-        fs::create_dir(&data).expect("a folder can be made");
+        let data = Home::new();
         let later: BTreeSet<&str> = workload.referrals[AT_THE_START..]
             .iter()
             .filter_map(person)
@@ -67,22 +54,20 @@ impl<'w> World<'w> {
         for resource_type in ["Organization", "Practitioner", "Patient"] {
             let kept = workload.resources(resource_type).into_iter();
             let kept = kept.filter(|resource| !later.contains(text(&resource["id"])));
-            write_lines(&home, resource_type, kept);
+            write_lines(&data, resource_type, kept);
         }
         let first = workload.referrals[..AT_THE_START].iter();
         write_lines(
-            &home,
+            &data,
             "ServiceRequest",
             first.map(|referral| referral.request.clone()),
         );
         let seed = seed.to_string();
-        let sandbox = Sandbox::with(&data, &["--faults", faults, "--seed", &seed]);
-        workload.install(&home, "--fhir", &sandbox.fhir.base);
+        let gp = Sandbox::with(data.path(), &["--faults", faults, "--seed", &seed]);
         let first: jiff::Timestamp = FIRST.parse().expect("an instant");
-        let mut world = Self {
+        let mut story = Self {
             workload,
-            home,
-            sandbox,
+            world: World::of_workload_at(workload, gp),
             faults: faults.to_owned(),
             now: first,
             there: AT_THE_START,
@@ -91,15 +76,15 @@ impl<'w> World<'w> {
             requests: 0,
             struck: BTreeMap::new(),
         };
-        world.moves_clock(-30);
-        world.refers_until(BEFORE_THE_FIRST_RUN);
-        world.moves_clock(30);
-        world
+        story.moves_clock(-30);
+        story.refers_until(BEFORE_THE_FIRST_RUN);
+        story.moves_clock(30);
+        story
     }
 
     pub(crate) fn moves_clock(&mut self, seconds: i64) {
         self.now += jiff::SignedDuration::from_secs(seconds);
-        self.sandbox.fhir.say("$clock", &self.now.to_string());
+        self.world.gp().fhir.say("$clock", &self.now.to_string());
     }
 
     /// The referrals that are not there yet.
@@ -110,7 +95,7 @@ impl<'w> World<'w> {
     /// Further referrals reach the server, on a clock that is now and then some minutes behind.
     fn refers_until(&mut self, count: usize) {
         self.misbehaves("clock-behind=50", true);
-        let fhir = &self.sandbox.fhir;
+        let fhir = &self.world.gp().fhir;
         let faulty = FhirServer::at(&fhir.base);
         for referral in &self.workload.referrals[self.there..count] {
             faulty.load(referral.patient.as_slice());
@@ -123,7 +108,7 @@ impl<'w> World<'w> {
 
     /// Another way to misbehave from here on; what Kith met so far is counted.
     fn misbehaves(&mut self, faults: &str, count: bool) {
-        let told = self.sandbox.fhir.say("$faults", faults);
+        let told = self.world.gp().fhir.say("$faults", faults);
         if count {
             self.requests += told["requests"].as_u64().expect("requests");
             for (fault, times) in told["struck"].as_object().expect("what struck") {
@@ -134,14 +119,7 @@ impl<'w> World<'w> {
 
     pub(crate) fn runs(&self) -> Value {
         let at = self.now.to_string();
-        let ran = self.home.kith(&["run", "--once", "--json", "--as-of", &at]);
-        assert!(
-            matches!(ran.code, 0 | 1),
-            "exit {}\n{}",
-            ran.code,
-            ran.stderr
-        );
-        ran.json()
+        self.world.says(&["run", "--once", "--as-of", &at])
     }
 
     /// A certificate that says complete leaves out nothing that the server had.
@@ -164,7 +142,7 @@ impl<'w> World<'w> {
                 .expect("an instant");
             at < to
         };
-        let requests = self.sandbox.fhir.all("ServiceRequest");
+        let requests = self.world.gp_has("ServiceRequest");
         let due = requests
             .iter()
             .filter(|request| coded(request))
@@ -180,35 +158,14 @@ impl<'w> World<'w> {
     /// The partners' returns about everybody of whom they have not told yet.
     pub(crate) fn returns(&mut self) {
         self.returns += 1;
-        for (partner, tables) in self.delivered() {
-            let mut told = Vec::new();
-            let mut header = Vec::new();
-            for table in tables {
-                let added = ADDED.map(str::to_lowercase);
-                let kept: Vec<usize> = (0..table.header.len())
-                    .filter(|&column| !added.contains(&table.header[column].to_lowercase()))
-                    .collect();
-                header = kept
-                    .iter()
-                    .map(|&column| table.header[column].clone())
-                    .collect();
-                header.extend(ADDED.map(str::to_owned));
-                for row in &table.rows {
-                    if !self.told.insert(row[0].clone()) {
-                        continue;
-                    }
-                    for story in STORY {
-                        let mut cells: Vec<String> =
-                            kept.iter().map(|&column| row[column].clone()).collect();
-                        cells.extend(story.map(str::to_owned));
-                        told.push(cells);
-                    }
+        for (partner, drops) in self.delivered() {
+            for (place, mut drop) in drops.into_iter().enumerate() {
+                drop.rows.retain(|row| self.told.insert(row[0].clone()));
+                if !drop.rows.is_empty() {
+                    let name = format!("returns {}-{place}.csv", self.returns);
+                    let sheet = told(&partner, &drop, |_| &STORY);
+                    self.world.home.put_return(&partner, &name, &sheet);
                 }
-            }
-            if !told.is_empty() {
-                let content = table::write(&Table { header, rows: told }, layout(&partner));
-                let name = format!("returns {}.csv", self.returns);
-                self.home.put_return(&partner, &name, &content);
             }
         }
     }
@@ -218,7 +175,7 @@ impl<'w> World<'w> {
         let partners = rows(self.workload).into_keys();
         partners
             .map(|partner| {
-                let drops = self.home.drops(&partner).into_iter();
+                let drops = self.world.home.drops(&partner).into_iter();
                 let tables = drops
                     .map(|drop| table::read(&drop, layout(&partner)))
                     .collect();
@@ -233,7 +190,7 @@ impl<'w> World<'w> {
 
     /// Whether everybody was delivered, and everything that came back is on the server.
     pub(crate) fn done(&self) -> bool {
-        let observations = self.sandbox.fhir.all("Observation").len();
+        let observations = self.world.gp_has("Observation").len();
         self.there == self.workload.referrals.len()
             && self.told.len() >= self.expected()
             && observations >= STORY.len() * self.expected()
@@ -246,14 +203,7 @@ impl<'w> World<'w> {
 
     fn status(&self) -> Value {
         let at = self.now.to_string();
-        let ran = self.home.kith(&["status", "--json", "--as-of", &at]);
-        assert!(
-            matches!(ran.code, 0 | 1),
-            "exit {}\n{}",
-            ran.code,
-            ran.stderr
-        );
-        ran.json()
+        self.world.says(&["status", "--as-of", &at])
     }
 
     /// What is still to be done after the last run.
@@ -263,7 +213,7 @@ impl<'w> World<'w> {
             "{} of {} people delivered and told of, {} of {} Observations, legs {}, held {}, certificate {}",
             self.told.len(),
             self.expected(),
-            self.sandbox.fhir.all("Observation").len(),
+            self.world.gp_has("Observation").len(),
             STORY.len() * self.expected(),
             status["legs"],
             status["held"],
@@ -283,10 +233,8 @@ impl<'w> World<'w> {
             self.struck
         );
         let at = self.now.to_string();
-        let proof = self
-            .home
-            .kith(&["prove", "--online", "--json", "--as-of", &at]);
-        assert_eq!(proof.expect_code(0).json()["balanced"], true);
+        let prove = ["prove", "--online", "--json", "--as-of", &at];
+        assert_eq!(self.world.kith(&prove, 0).json()["balanced"], true);
     }
 
     fn referrals_are_there_once(&self) {
@@ -323,7 +271,7 @@ impl<'w> World<'w> {
     }
 
     fn observations_are_there_once(&self) {
-        let observations = self.sandbox.fhir.all("Observation");
+        let observations = self.world.gp_has("Observation");
         let mut said: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for observation in &observations {
             let value = &observation["valueCodeableConcept"]["coding"][0]["code"];
@@ -362,7 +310,7 @@ fn person(referral: &Referral) -> Option<&str> {
 
 fn write_lines(home: &Home, resource_type: &str, resources: impl Iterator<Item = Value>) {
     let lines: String = resources.map(|resource| format!("{resource}\n")).collect();
-    home.write(&format!("data/{resource_type}.ndjson"), lines);
+    home.write(&format!("{resource_type}.ndjson"), lines);
 }
 
 fn coded(request: &Value) -> bool {

@@ -57,7 +57,7 @@ impl Hfs {
                     .env("HFS_AUTH_ALGORITHMS", "RS384");
             }
             let mut process = Process::start(&mut command);
-            FhirServer::at(&Self::base(at)).wait_until_ready(|| process.alive());
+            FhirServer::at(&Self::base(at)).wait_until_ready(&mut process);
             process
         };
         // One after the other: the first makes the tables.

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use super::edit::replace;
+use super::process::{LIMIT, finish, finish_reading};
 
 /// How a run of Kith ended.
 pub(crate) struct Ran {
@@ -58,23 +61,26 @@ pub(crate) fn kith_command() -> Command {
 
 /// Runs Kith with these arguments.
 pub(crate) fn kith(arguments: &[&str]) -> Ran {
-    let output = kith_command()
-        .args(arguments)
-        .output()
-        .expect("the binary is built before the tests run");
-    output.into()
+    finish(kith_command().args(arguments), LIMIT).into()
 }
 
 /// A home folder with an installation in it; gone when dropped.
 pub(crate) struct Home {
     folder: TempDir,
+    /// How long each run of Kith may take.
+    limit: Duration,
 }
 
 impl Home {
     /// An empty folder.
     pub(crate) fn new() -> Self {
+        Self::with_limit(LIMIT)
+    }
+
+    /// An empty folder of a test whose runs need longer than others.
+    pub(crate) fn with_limit(limit: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { folder }
+        Self { folder, limit }
     }
 
     /// The home folder.
@@ -100,38 +106,38 @@ impl Home {
         fs::write(&path, content).expect("files can be written below home");
     }
 
+    /// Changes a file below home; the test fails if what is to be changed is not in it.
+    pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.below(path)).expect("a file to change");
+        self.write(path, replace(&text, from, to));
+    }
+
     /// Runs Kith on this installation.
     pub(crate) fn kith(&self, arguments: &[&str]) -> Ran {
         self.kith_with(arguments, &[])
     }
 
+    /// A run that must end with this code.
+    pub(crate) fn ran(&self, arguments: &[&str], code: i32) -> Ran {
+        self.kith(arguments).expect_code(code)
+    }
+
     /// Runs Kith on this installation with further variables in its environment.
     pub(crate) fn kith_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
-        let output = kith_command()
-            .args(arguments)
-            .arg("--config")
-            .arg(self.config())
-            .envs(variables.iter().copied())
-            .output()
-            .expect("the binary is built before the tests run");
-        output.into()
+        let mut command = self.command(arguments);
+        finish(command.envs(variables.iter().copied()), self.limit).into()
     }
 
     /// Runs Kith on this installation with something to read on standard input.
     pub(crate) fn kith_reading(&self, arguments: &[&str], read: &[u8]) -> Ran {
-        let mut child = kith_command()
-            .args(arguments)
-            .arg("--config")
-            .arg(self.config())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary is built before the tests run");
-        let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(read).expect("a few bytes fit into a pipe");
-        drop(stdin);
-        child.wait_with_output().expect("it ends").into()
+        finish_reading(&mut self.command(arguments), read, self.limit).into()
+    }
+
+    /// Kith on this installation, not yet started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = kith_command();
+        command.args(arguments).arg("--config").arg(self.config());
+        command
     }
 
     /// Every drop of a partner, manifests aside, by name.

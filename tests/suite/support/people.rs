@@ -1,6 +1,5 @@
-//! A small world of made-up people, their GP system (`kith sandbox`) and two partners.
+//! Made-up people and their GP system (`kith sandbox`).
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -11,20 +10,7 @@ use serde_json::{Value, json};
 use super::fhir_server::FhirServer;
 use super::home::{Home, kith_command};
 use super::process::Process;
-
-/// One practice, whose extracts lie in a folder and to which nothing is written.
-pub(crate) const ONE_PRACTICE: &str = r#"[[source]]
-id = "practice-a"
-name = "Made-up practice a"
-ods_code = "ZZ001"
-commissioner = "icb"
-pull = { kind = "folder", path = "extracts" }
-push = { kind = "off" }
-auth = { kind = "none" }
-"#;
-
-/// The two partners of the world.
-pub(crate) const PARTNERS: [&str; 2] = ["elm", "oak"];
+use super::workload::Workload;
 
 /// The running sandbox GP system; ended when dropped.
 pub(crate) struct Sandbox {
@@ -38,6 +24,13 @@ impl Sandbox {
         Self::with(&home.below(data), &[])
     }
 
+    /// Starts `kith sandbox` with a workload.
+    pub(crate) fn of_workload(workload: &Workload) -> Self {
+        let home = Home::new();
+        workload.copy(&home, "data");
+        Self::start(&home, "data")
+    }
+
     /// Starts `kith sandbox` with further arguments.
     pub(crate) fn with(data: &Path, arguments: &[&str]) -> Self {
         let mut command = kith_command();
@@ -46,16 +39,10 @@ impl Sandbox {
             .arg(data)
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        let mut process = Process::start(&mut command);
-        let mut line = String::new();
-        let stdout = process.0.stdout.take().expect("stdout was asked for");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("the sandbox says where it listens");
+        let mut process = Process::start_telling(&mut command);
+        let line = process.line();
         let url = line
-            .trim()
             .strip_prefix("listening ")
             .unwrap_or_else(|| panic!("not the promised line: {line:?}"))
             .to_owned();
@@ -65,7 +52,7 @@ impl Sandbox {
             format!("{}/fhir", url.trim_end_matches('/'))
         };
         let fhir = FhirServer::at(&base).with_header("x-sandbox-faults", "off");
-        fhir.wait_until_ready(|| process.alive());
+        fhir.wait_until_ready(&mut process);
         Self {
             fhir,
             _process: process,
@@ -132,100 +119,4 @@ pub(crate) fn ndjson(resources: &[Value]) -> String {
         .iter()
         .map(|resource| format!("{resource}\n"))
         .collect()
-}
-
-/// Writes an installation with these sources (TOML) and the two partners.
-pub(crate) fn install(home: &Home, sources: &str, share: &str, columns: &str) {
-    home.write(
-        "config/kith.toml",
-        format!(
-            r#"namespace = "https://kith.example"
-[store]
-url = "sqlite://var/kith.db"
-[seal]
-key = {{ file = "var/seal.key" }}
-{sources}
-[[transport]]
-id = "local"
-kind = "folder"
-path = "var/partners/{{partner}}"
-[[transport]]
-id = "reports"
-kind = "folder"
-path = "var/reports"
-[[commissioner]]
-id = "icb"
-name = "Made-up ICB"
-report = {{ transport = "reports" }}
-"#
-        ),
-    );
-    for partner in PARTNERS {
-        home.write(
-            &format!("mappings/partners/{partner}.toml"),
-            partner_file(partner, share, columns),
-        );
-    }
-}
-
-/// A source that is searched and written to.
-pub(crate) fn source(id: &str, base: &str) -> String {
-    format!(
-        r#"[[source]]
-id = "{id}"
-name = "Made-up practice {id}"
-ods_code = "ZZ001"
-commissioner = "icb"
-pull = {{ kind = "search", base_url = "{base}" }}
-push = {{ kind = "fhir" }}
-auth = {{ kind = "none" }}
-"#
-    )
-}
-
-fn partner_file(id: &str, share: &str, columns: &str) -> String {
-    format!(
-        r#"[partner]
-id = "{id}"
-name = "The {id} project"
-kind = "provider"
-identifier = {{ system = "https://kith.example/Id/partner", value = "{id}" }}
-contact = {{ name = "Test Contact", email = "{id}@example.org" }}
-verified_on = 2026-11-01
-care_provider = true
-[select]
-activities = ["befriending"]
-consent = "implied"
-[share]
-basis = "made-up agreement for tests"
-fields = {share}
-[deliver]
-transport = "local"
-file = "referrals_{{date}}_{{sequence}}.csv"
-format = {{ delimiter = ",", encoding = "utf-8-bom", newline = "crlf", quote = "necessary", formula = "escape" }}
-[[deliver.column]]
-header = "Our ref"
-from = "leg.reference"
-[[deliver.column]]
-header = "Check"
-from = "leg.check"
-[[deliver.column]]
-header = "What"
-from = "leg.action"
-{columns}
-[collect]
-transport = "local"
-file = "returns*.csv"
-dates = "%d/%m/%Y"
-acknowledged = {{ column = "Stopped?", values = ["Y"] }}
-[[collect.event]]
-kind = "attendance"
-on = "Date seen"
-value = {{ column = "Attended?", codes = {{ Y = "attended", N = "did-not-attend" }} }}
-[[collect.event]]
-kind = "status"
-on = "Date seen"
-value = {{ column = "Outcome", codes = {{ "Taken on" = "accepted", "Finished" = "completed" }} }}
-"#
-    )
 }

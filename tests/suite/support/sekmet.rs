@@ -54,7 +54,7 @@ impl Sekmet {
         let mut process = Process::start(&mut command);
         // The tests ask the server itself, whoever stands in front of it.
         let fhir = FhirServer::with_token(&format!("http://127.0.0.1:{port}/fhir"), TOKEN);
-        fhir.wait_until_ready(|| process.alive());
+        fhir.wait_until_ready(&mut process);
         Self {
             fhir,
             _process: process,

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::process::{LIMIT, finish};
 use super::table::{self, Layout, Table};
 
 /// What the spreadsheet makes of a file.
@@ -48,7 +49,8 @@ pub(crate) fn open(path: &Path, layout: Layout) -> Opened {
 }
 
 fn convert(folder: &Path, import: &str, format: &str, input: &Path, out: &Path) {
-    let output = Command::new("soffice")
+    let mut command = Command::new("soffice");
+    command
         .arg(format!(
             "-env:UserInstallation=file://{}/profile",
             folder.display()
@@ -57,9 +59,8 @@ fn convert(folder: &Path, import: &str, format: &str, input: &Path, out: &Path) 
         .arg(format!("--infilter={import}"))
         .args(["--convert-to", format])
         .arg("--outdir")
-        .args([out, input])
-        .output()
-        .expect("soffice is installed: bash tests/run.sh installs it");
+        .args([out, input]);
+    let output = finish(&mut command, LIMIT);
     assert!(
         output.status.success(),
         "{}",

@@ -9,19 +9,16 @@ use tempfile::TempDir;
 
 use super::fhir_server::FhirServer;
 use super::installed::{component, free_port, quiet_command, script};
-use super::process::Process;
+use super::process::{LIMIT, Process, finish};
 
 /// Id of the made-up client.
 pub(crate) const CLIENT: &str = "kith";
 
 /// Makes a private key (PEM) in this file and gives the public one as a JWKS; its kid is `k1`.
 pub(crate) fn client_key(file: &Path, algorithm: &str) -> Value {
-    let output = Command::new("node")
-        .arg(script("client_key.mjs"))
-        .arg(file)
-        .arg(algorithm)
-        .output()
-        .expect("node is installed");
+    let mut command = Command::new("node");
+    command.arg(script("client_key.mjs"));
+    let output = finish(command.arg(file).arg(algorithm), LIMIT);
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
         panic!(
             "no key was made\n{}",
@@ -66,7 +63,7 @@ impl TokenServer {
         command.arg("settings.json");
         let mut process = Process::start(&mut command);
         let issuer = format!("http://127.0.0.1:{port}");
-        FhirServer::at(&issuer).wait_until("/jwks", || process.alive());
+        FhirServer::at(&issuer).wait_until("/jwks", &mut process);
         Self {
             token_url: format!("{issuer}/token"),
             jwks_url: format!("{issuer}/jwks"),

@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::installed::component;
+use super::process::finish;
+
+/// How long it may take: `loop_fhir` gives it some 2,800 Observations at once, twelve seconds where nothing else is at work.
+const VALIDATOR_LIMIT: Duration = Duration::from_mins(5);
 
 /// What the validator says is wrong, in its own codes, by the name that the test gave the resource; nothing for a good one.
 pub(crate) type Errors = BTreeMap<String, Vec<String>>;
@@ -34,18 +39,10 @@ pub(crate) fn errors(shared: &Path, resources: &BTreeMap<String, Value>) -> Erro
     });
     fs::write(folder.path().join("config.json"), config.to_string())
         .expect("a file can be written");
-    let output = Command::new(component("pyrofile/bin/pyrofile"))
-        .args([
-            "folder",
-            "-c",
-            "config.json",
-            "--json-output",
-            "out.json",
-            "in",
-        ])
-        .current_dir(folder.path())
-        .output()
-        .expect("the validator is installed");
+    let mut command = Command::new(component("pyrofile/bin/pyrofile"));
+    command.args(["folder", "-c", "config.json"]);
+    command.args(["--json-output", "out.json", "in"]);
+    let output = finish(command.current_dir(folder.path()), VALIDATOR_LIMIT);
     let told = fs::read(folder.path().join("out.json")).unwrap_or_else(|_| {
         panic!(
             "the validator did not run\n{}",

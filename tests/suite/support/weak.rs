@@ -33,7 +33,7 @@ impl WeakServer {
         command.arg(port.to_string()).args(jwks_url);
         let mut process = Process::start(&mut command);
         let fhir = FhirServer::with_token(&Self::base(port), TOKEN);
-        fhir.wait_until_ready(|| process.alive());
+        fhir.wait_until_ready(&mut process);
         Self {
             fhir,
             _process: process,

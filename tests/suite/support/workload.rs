@@ -11,7 +11,12 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::fhir_server::FhirServer;
 use super::home::Home;
+use super::process::{LIMIT, finish};
+
+/// The files of an extract; what is referred to comes first.
+pub(crate) const TYPES: [&str; 4] = ["Organization", "Practitioner", "Patient", "ServiceRequest"];
 
 /// A generated extract.
 pub(crate) struct Workload {
@@ -54,20 +59,7 @@ impl Referral {
 impl Workload {
     /// Generates an extract.
     pub(crate) fn generate(shared: &Path, referrals: u32, seed: u32, defects: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        python(
-            &shared.join("workload/generate.py"),
-            &[
-                "--out",
-                &folder.path().display().to_string(),
-                "--referrals",
-                &referrals.to_string(),
-                "--seed",
-                &seed.to_string(),
-                "--defects",
-                defects,
-            ],
-        );
+        let folder = generated(shared, referrals, seed, defects, &[]);
         let mut workload = Self {
             folder,
             shared: shared.to_owned(),
@@ -101,6 +93,22 @@ impl Workload {
             &self.shared.join("workload/install.py"),
             &["--dir", &dir, option, value],
         );
+    }
+
+    /// Puts everybody onto a server.
+    pub(crate) fn load(&self, server: &FhirServer) {
+        for resource_type in TYPES {
+            server.load(&self.resources(resource_type));
+        }
+    }
+
+    /// Copies the extract into a folder below home.
+    pub(crate) fn copy(&self, home: &Home, folder: &str) {
+        for resource_type in TYPES {
+            let name = format!("{resource_type}.ndjson");
+            let bytes = fs::read(self.path().join(&name)).expect("an extract");
+            home.write(&format!("{folder}/{name}"), bytes);
+        }
     }
 
     /// Every resource of a type.
@@ -254,13 +262,27 @@ fn check_digit_agrees(number: &str) -> bool {
     digits.len() == 10 && digits[9] == expected
 }
 
+/// What `generate.py` makes, with further options.
+pub(crate) fn generated(
+    shared: &Path,
+    referrals: u32,
+    seed: u32,
+    defects: &str,
+    more: &[&str],
+) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let out = folder.path().display().to_string();
+    let (referrals, seed) = (referrals.to_string(), seed.to_string());
+    let made = ["--out", &out, "--referrals", &referrals, "--seed", &seed];
+    let all = [&made[..], &["--defects", defects], more].concat();
+    python(&shared.join("workload/generate.py"), &all);
+    folder
+}
+
 /// Runs one of the scripts beside the workload.
-pub(crate) fn python(script: &Path, arguments: &[&str]) {
-    let output = Command::new("python3")
-        .arg(script)
-        .args(arguments)
-        .output()
-        .expect("python3 is installed");
+fn python(script: &Path, arguments: &[&str]) {
+    let mut command = Command::new("python3");
+    let output = finish(command.arg(script).args(arguments), LIMIT);
     assert!(
         output.status.success(),
         "{}: {}",
