@@ -37,6 +37,7 @@ mod partner_sheets;
 mod privacy;
 mod pull;
 mod samples;
+mod starts;
 mod stories;
 mod support;
 mod validate;
