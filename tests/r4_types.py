@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Writes src/path/r4.types, the types and elements of FHIR R4 (4.0.1), from its StructureDefinitions (CC0).
+"""Writes src/fhirpath/r4.types, the types and elements of FHIR R4 (4.0.1), from its StructureDefinitions (CC0).
 
-    python3 tests/r4_types.py profiles-types.json profiles-resources.json > src/path/r4.types
+    python3 tests/r4_types.py profiles-types.json profiles-resources.json > src/fhirpath/r4.types
 
 One line a type: its name, the type it specialises (- for none), then its own elements as name:type; `*` behind a
 name means that it repeats, `[x]` that its type is one of several, `+` stands for every type of an open choice.
