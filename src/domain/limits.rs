@@ -1,4 +1,6 @@
-//! Every bound of Kith, named once, each with its reason (`security.md` §8).
+//! Bounds of what comes from outside, and sizes of what is done at once, each with its reason (`security.md` §8).
+//!
+//! A size that only one module can know stands with that module.
 
 /// Referrals that one worker takes at a time: large enough to fill a statement, small enough to stay in the cache.
 pub(crate) const CHUNK_REFERRALS: usize = 250;

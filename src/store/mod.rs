@@ -79,7 +79,8 @@ pub(crate) struct PushQuery {
     pub(crate) limit: i64,
 }
 
-/// What an engine must do; `contract.rs` is the suite that each must pass.
+/// What an engine must do. `contract/` is a suite that each must pass; it calls every write and what follows from it, not
+/// yet every read.
 pub(crate) trait Store: Send + Sync {
     /// The installation's id; made on first open.
     fn installation(&self) -> Answer<'_, LookupKey>;

@@ -1,9 +1,9 @@
-//! Files that appear whole or not at all; the only place where Kith creates one.
+//! Files that appear whole or not at all.
 //!
-//! Bytes go in under a temporary name that readers ignore; the final name comes when all of them are on disk, or, where a writer says that it can make
-//! them again, with the system. Invariants: a final name never shows part
-//! of a file, what stands under it is not replaced unasked, and a temporary file given up is removed. Whoever writes into a folder holds the lease for
-//! it: two writers of one name at the same moment are not defended against.
+//! Bytes go in under a temporary name that readers ignore. The final name comes when all of them are on disk, or, where a
+//! writer says that it can make them again, with the system. Kept: a final name never shows part of a file; what stands
+//! under it is not replaced unasked; a temporary file given up is removed. Two writers of one name at the same moment are not
+//! defended against: one run at a time has `var/run.lock`, and a report is the same bytes whoever writes it.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, BufWriter, Read, Write};

@@ -17,7 +17,7 @@ use crate::store::batch::LegSeed;
 use crate::store::rows::{BookRow, HeldRow, Leg, Standing};
 use crate::store::{Batch, Entry, HeldQuery, Kind};
 
-/// Legs looked at in one transaction.
+/// Legs read at a time; each that changes is a transaction of its own.
 const PAGE: usize = 500;
 
 /// What a second look came to.

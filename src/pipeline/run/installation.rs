@@ -1,6 +1,6 @@
-//! What every room is given: config, rules, store, keys, clock, randomness, and one entry a source and partner.
+//! What runs and actions are given: config, rules, store, keys, clock, randomness, and one entry a source and partner.
 //!
-//! Built by `app` alone; rooms reach store, transports and clock through their traits only.
+//! Built by `app` alone. Store and clock are reached through their traits; the transport is a folder's.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use jiff::civil::Date;
 
 use super::readings::Readings;
 use super::row_cache::ReadyRows;
-pub(crate) use super::{Claims, IdRanges};
+use super::{Claims, IdRanges};
 use crate::config::{Config, Source};
 use crate::domain::entropy::Stream;
 use crate::domain::{Clock, Entropy, Instant};
