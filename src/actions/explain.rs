@@ -20,9 +20,8 @@ use crate::pipeline::run::Env;
 pub(crate) use crate::pipeline::select::Holds;
 use crate::pipeline::select::{PriorLegs, Step, Trail, criteria};
 use crate::pipeline::{map, sealed_inputs};
-use crate::store::fold::fields;
 use crate::store::rows::{Leg, Place, RawIds, Standing};
-use crate::store::{HeldQuery, Kind};
+use crate::store::{Body, HeldQuery, Kind};
 
 /// Legs read at a time.
 const PAGE: i64 = 500;
@@ -462,14 +461,10 @@ impl<'e> Explainer<'e> {
                 ..place
             };
             let row = self.env.store.ledger_at(at).await?;
-            let Some(row) = row.filter(|row| row.kind == Kind::Signed as i64) else {
+            let Some(Body::Signed { act, by, owner, .. }) = row.and_then(|row| row.body()) else {
                 break;
             };
-            let tail = fields(&row).unwrap_or_default();
-            let word = |place: usize| tail.get(place).and_then(serde_json::Value::as_str);
-            if let (Some(act), Some(by), Some(owner)) = (word(0), word(1), word(2)) {
-                signed.push(format!("{act} by {by} as {owner}"));
-            }
+            signed.push(format!("{} by {by} as {}", act.code(), owner.code()));
         }
         Ok(signed)
     }

@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 
 use jiff::civil::Date;
-use serde_json::Value;
 
 use crate::domain::limits::LEG_ENTRIES_MAX;
 use crate::domain::{Action, LegReference};
@@ -16,7 +15,7 @@ pub(crate) use crate::pipeline::run::Env;
 use crate::seal::Digest;
 use crate::store::chain::hex;
 use crate::store::rows::{DropRow, HeldRow, LedgerRow, Leg, Place, Standing};
-use crate::store::{HeldQuery, Kind, fold};
+use crate::store::{Body, HeldQuery, Kind};
 
 /// One entry of a leg's life.
 #[derive(Clone, Debug)]
@@ -80,9 +79,8 @@ impl<'e> HistoryReader<'e> {
         place: Place,
         sent: &[DropRow],
     ) -> anyhow::Result<(HistoryEntry, Place)> {
-        let kind = Kind::from_number(row.kind)
-            .ok_or_else(|| anyhow::anyhow!("the ledger has a row of an unknown kind"))?;
-        if kind == Kind::Sent {
+        if row.kind == Kind::Sent.number() {
+            let kind = Kind::Sent;
             let sent = sent
                 .iter()
                 .find(|sent| sent.drop_id == row.subject)
@@ -110,22 +108,23 @@ impl<'e> HistoryReader<'e> {
             };
             return Ok((entry, sent.prev));
         }
-        let step = fold::step(row)
-            .ok_or_else(|| anyhow::anyhow!("a row of this leg cannot be read: run kith prove"))?;
+        let unread = || anyhow::anyhow!("a row of this leg cannot be read: run kith prove");
+        let body = row.body().ok_or_else(unread)?;
+        let (kind, step) = (body.kind(), body.step().ok_or_else(unread)?);
         let why = step.after.why.map_or_else(String::new, |why| {
             format!(", {}: {}", why.code(), why.practice_words())
         });
         let wanted = Action::from_number(step.after.pending)
             .map_or_else(String::new, |action| format!(", {} to send", action.code()));
-        let tail = fold::fields(row).unwrap_or_default();
         let entry = HistoryEntry {
             at: row.at,
             place,
             kind,
             after: Some(step.after),
-            rules: (kind == Kind::Decided)
-                .then(|| tail.get(16).and_then(Value::as_str).map(str::to_owned))
-                .flatten(),
+            rules: match &body {
+                Body::Decided { rule, .. } => Some(hex(rule)),
+                _ => None,
+            },
             what: format!("{}: {}{why}{wanted}", kind.word(), step.after.state.code()),
         };
         Ok((entry, step.prev))

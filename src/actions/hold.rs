@@ -5,16 +5,14 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::Actor;
 use crate::domain::{LegReference, LegState, Reason, Stage};
 pub(crate) use crate::pipeline::decide::again::Verdict;
 use crate::pipeline::decide::again::{Said, open_beside, redecide};
 pub(crate) use crate::pipeline::run::Env;
-use crate::store::batch::LegSeed;
+use crate::store::body::SignedAct;
 use crate::store::rows::{HeldRow, Leg, Standing};
-use crate::store::{Batch, Entry, HeldQuery, Kind};
+use crate::store::{Batch, Body, Entry, HeldQuery, LegStep};
 
 /// What became of a hold.
 #[derive(Clone, Debug)]
@@ -88,7 +86,7 @@ async fn mine(env: &Env, number: i64, actor: &Actor) -> anyhow::Result<HeldRow> 
 }
 
 /// Writes who decided what into the ledger, and why under seal.
-async fn sign(env: &Env, hold: &HeldRow, actor: &Actor, act: &str) -> anyhow::Result<Batch> {
+async fn sign(env: &Env, hold: &HeldRow, actor: &Actor, act: SignedAct) -> anyhow::Result<Batch> {
     let strand = if hold.source > 0 {
         hold.source
     } else {
@@ -96,15 +94,14 @@ async fn sign(env: &Env, hold: &HeldRow, actor: &Actor, act: &str) -> anyhow::Re
     };
     let note = env.seal_note(&actor.because).await?;
     let mut batch = Batch::new(strand, env.now());
-    let tail = format!(
-        "{},{},{},{}",
-        json!(act),
-        json!(actor.name),
-        json!(actor.owner.code()),
-        note.0
-    );
+    let signed = Body::Signed {
+        act,
+        by: actor.name.clone(),
+        owner: actor.owner,
+        note: note.0,
+    };
     batch.notes.push(note);
-    batch.push(Entry::plain(Kind::Signed, hold.number, tail));
+    batch.push(Entry::new(hold.number, signed));
     Ok(batch)
 }
 
@@ -162,7 +159,7 @@ async fn decide_again(
     let asked = [Stage::Pull, Stage::Select, Stage::Map].map(Stage::number);
     let settles = |leg: &Leg| leg.now.state != LegState::Held && asked.contains(&hold.stage);
     if leg.as_ref().is_some_and(settles) && said.partner.is_none() {
-        let mut batch = sign(env, &hold, actor, "release").await?;
+        let mut batch = sign(env, &hold, actor, SignedAct::Release).await?;
         batch.released.push(number);
         env.store.commit(batch).await?;
         return Ok(Settled::Done);
@@ -171,9 +168,9 @@ async fn decide_again(
         anyhow::bail!("hold {number} cannot be released: its referral no longer waits")
     };
     let act = if said.partner.is_some() {
-        "assign"
+        SignedAct::Assign
     } else {
-        "release"
+        SignedAct::Release
     };
     env.store
         .commit(sign(env, &hold, actor, act).await?)
@@ -214,12 +211,12 @@ pub(crate) async fn join(
         )
     };
     let joined = leg.reference;
-    let batch = sign(env, &hold, actor, "join").await?;
+    let batch = sign(env, &hold, actor, SignedAct::Join).await?;
     end(
         env,
         batch,
         number,
-        Some((leg, Reason::Joined, other.id.to_string())),
+        Some((leg, Reason::Joined, Some(other.id))),
     )
     .await?;
     Ok(Settled::Joined(joined, other.reference))
@@ -231,35 +228,35 @@ pub(crate) async fn join(
 /// As [`release`].
 pub(crate) async fn reject(env: &Env, number: i64, actor: &Actor) -> anyhow::Result<Settled> {
     let hold = mine(env, number, actor).await?;
-    let batch = sign(env, &hold, actor, "reject").await?;
+    let batch = sign(env, &hold, actor, SignedAct::Reject).await?;
     let leg = env
         .store
         .legs(vec![hold.leg])
         .await?
         .pop()
         .filter(|leg| leg.now.state == LegState::Held && hold.return_id == 0);
-    let ended = leg.map(|leg| (leg, Reason::RejectedByOwner, String::new()));
+    let ended = leg.map(|leg| (leg, Reason::RejectedByOwner, None));
     end(env, batch, number, ended).await?;
     Ok(Settled::Done)
 }
 
-/// Records that a hold has ended, and with it a leg: why, and what its row says more.
+/// Records that a hold has ended, and with it a leg: why, and to which one it was joined.
 async fn end(
     env: &Env,
     mut batch: Batch,
     number: i64,
-    leg: Option<(Leg, Reason, String)>,
+    leg: Option<(Leg, Reason, Option<i64>)>,
 ) -> anyhow::Result<()> {
     batch.released.push(number);
-    if let Some((leg, why, tail)) = leg {
+    if let Some((leg, why, joined)) = leg {
         let after = Standing {
             state: LegState::Cancelled,
             why: Some(why),
             pending: 0,
             ..leg.now
         };
-        let (id, seed) = (leg.id, LegSeed::Known(Box::new(leg)));
-        batch.push(Entry::leg(Kind::Settled, id, seed, after, tail));
+        let step = LegStep::to(after);
+        batch.move_leg(leg, Body::Settled { step, joined });
     }
     env.store.commit(batch).await?;
     Ok(())

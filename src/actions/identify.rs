@@ -4,7 +4,6 @@
 //! them now. Keeps: nothing is shown that the ledger does not say was looked at; the why is sealed.
 
 use jiff::civil::Date;
-use serde_json::{Value, json};
 
 use super::Actor;
 use crate::domain::{Action, Instant};
@@ -13,7 +12,7 @@ use crate::partner::derive::Derivation;
 use crate::pipeline::run::Env;
 use crate::pipeline::{map, sealed_inputs};
 pub(crate) use crate::store::rows::Leg;
-use crate::store::{Batch, Entry, Kind, StoreError, fold};
+use crate::store::{Batch, Body, Entry, Kind, StoreError};
 
 /// What is shown, in this order.
 const SHOWN: [(&str, Derivation); 5] = [
@@ -70,9 +69,13 @@ pub(crate) async fn reveal(
         .map_err(|_| anyhow::anyhow!("a kept referral cannot be read"))?;
     let note = env.seal_note(&actor.because).await?;
     let mut batch = Batch::new(env.strand, env.now());
-    let tail = format!("{},{},{}", json!(at), json!(actor.name), note.0);
+    let viewed = Body::Viewed {
+        at: at.to_owned(),
+        by: actor.name.clone(),
+        note: note.0,
+    };
     batch.notes.push(note);
-    batch.push(Entry::plain(Kind::Viewed, leg.id, tail));
+    batch.push(Entry::new(leg.id, viewed));
     env.store.commit(batch).await?;
     let reference = leg.reference.to_string();
     let view = trees.view(
@@ -91,19 +94,17 @@ pub(crate) async fn reveal(
 /// # Errors
 /// The store failed.
 pub(crate) async fn views(env: &Env, since: Option<Date>) -> Result<Vec<Viewing>, StoreError> {
-    let rows = env
-        .store
-        .ledger_of_kind(env.strand, Kind::Viewed as i64)
-        .await?;
+    let rows = env.store.ledger_of_kind(env.strand, Kind::Viewed).await?;
     let viewed = rows.iter().filter_map(|row| {
-        let fields = fold::fields(row)?;
-        let text = |place: usize| fields.get(place).and_then(Value::as_str).map(str::to_owned);
+        let Body::Viewed { at, by, .. } = row.body()? else {
+            return None;
+        };
         Some(Viewing {
             at: Instant(row.at),
             leg: row.subject,
             reference: None,
-            what: text(0)?,
-            by: text(1)?,
+            what: at,
+            by,
         })
     });
     let mut viewed: Vec<Viewing> = viewed

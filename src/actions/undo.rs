@@ -7,13 +7,14 @@ use std::collections::HashMap;
 
 use super::Actor;
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, LegState, Reason, Stage};
+use crate::domain::{EventKind, LegState, Owner, Reason, Stage};
 use crate::pipeline::event::{StoredEvent, event_lookup, event_spot, name_spot, numbered};
 use crate::pipeline::run::{Env, Ids};
 use crate::seal::{HolderKey, Spot, merkle_root};
-use crate::store::chain::{event_leaf, hex};
+use crate::store::body::SignedAct;
+use crate::store::chain::event_leaf;
 use crate::store::rows::{EventRow, HeldRow, Leg, PushKind, PushRow, PushState, ReturnFile};
-use crate::store::{Batch, Entry, Kind};
+use crate::store::{Batch, Body, Entry};
 
 /// State of a return that was undone.
 const UNDONE: i64 = 3;
@@ -258,16 +259,7 @@ impl Undoing<'_> {
             due: written.map_or(0, |row| row.due),
             server_id: None,
         };
-        let tail = format!(
-            "{},{},{},{},{}",
-            push.leg,
-            push.source,
-            push.state.number(),
-            push.reason,
-            push.kind.number()
-        );
-        self.batch.push(Entry::plain(Kind::Queued, event, tail));
-        self.batch.pushes.push(push);
+        self.batch.queue(push);
     }
 
     /// Asks the practice about a referral that the return had ended.
@@ -310,11 +302,19 @@ impl Undoing<'_> {
             .key
             .seal(spot, self.stream.bytes(), actor.because.as_bytes());
         self.batch.notes.push((note, env.key_id, because));
-        let signed = format!("\"undo\",{},\"it\",{note}", serde_json::json!(actor.name));
-        self.batch
-            .push(Entry::plain(Kind::Signed, self.file.id, signed));
-        let tail = format!("{},{},\"{}\"", self.file.id, self.done.events, hex(&root));
-        self.batch.push(Entry::plain(Kind::Undone, undo, tail));
+        let signed = Body::Signed {
+            act: SignedAct::Undo,
+            by: actor.name.clone(),
+            owner: Owner::It,
+            note,
+        };
+        self.batch.push(Entry::new(self.file.id, signed));
+        let undone = Body::Undone {
+            return_id: self.file.id,
+            events: self.done.events,
+            root,
+        };
+        self.batch.push(Entry::new(undo, undone));
         self.batch.return_states.push((self.file.id, UNDONE));
         env.store.commit(self.batch).await?;
         Ok(self.done)

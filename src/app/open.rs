@@ -15,9 +15,8 @@ use crate::partner::model::Sends;
 use crate::pipeline::approval;
 use crate::pipeline::run::{Env, IdRanges, PartnerEnv, ReadyRows, SourceEnv};
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
-use crate::store::chain::hex;
 use crate::store::rows::{KeyKind, KeyRow};
-use crate::store::{Kind, SqliteStore, Store, StoreError, fold};
+use crate::store::{Body, Kind, LedgerRow, SqliteStore, Store, StoreError};
 use crate::tabular::write_atomically;
 use crate::transport::{FILE_MODE, FolderTransport};
 
@@ -370,11 +369,9 @@ async fn rules_changed(store: &SqliteStore, strand: i64, rules: &Rules) -> anyho
     let last = rows
         .iter()
         .rev()
-        .find(|row| row.kind == Kind::Run as i64)
-        .and_then(fold::fields);
-    Ok(last.is_some_and(|fields| {
-        fields.first().and_then(|hash| hash.as_str()) != Some(hex(&rules.hash).as_str())
-    }))
+        .find(|row| row.kind == Kind::Run.number())
+        .and_then(LedgerRow::body);
+    Ok(matches!(last, Some(Body::Run { rules: before, .. }) if before != rules.hash))
 }
 
 async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {

@@ -10,8 +10,7 @@ use crate::pipeline;
 use crate::pipeline::approval::{self, Approval, How, Recorded};
 use crate::pipeline::reconcile::publish;
 use crate::pipeline::run::{Env, Only, StageOutcome};
-use crate::store::chain::hex;
-use crate::store::{Batch, Entry, Kind, StoreError};
+use crate::store::{Batch, Body, Entry, StoreError};
 
 /// What a run did and what is left to do.
 pub(crate) struct RunOutcome {
@@ -36,12 +35,12 @@ pub(crate) async fn run(
     let mut batch = Batch::new(env.strand, env.now());
     // Before the run's own row: the next one looks for that among the last.
     note_versions(env, &mut batch).await?;
-    let names: Vec<&str> = stages.iter().map(|stage| stage.code()).collect();
-    batch.push(Entry::plain(
-        Kind::Run,
-        run,
-        format!("\"{}\",\"{}\"", hex(&env.rules.hash), names.join(" ")),
-    ));
+    let (rules, stages_run) = (env.rules.hash, stages.to_vec());
+    let body = Body::Run {
+        rules,
+        stages: stages_run,
+    };
+    batch.push(Entry::new(run, body));
     batch.rules.push((env.rules.hash, 2, String::new()));
     let begun = env.store.commit(batch).await?;
     let StageOutcome {

@@ -7,50 +7,18 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-
 use crate::config::Config;
 use crate::domain::Instant;
 use crate::partner::wider::{Section, Version, Wider, wider};
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, sha256};
-use crate::store::chain::{hex, unhex};
+pub(crate) use crate::store::body::How;
 use crate::store::rows::LedgerRow;
-use crate::store::{Batch, Entry, Kind, Store, StoreError, fold};
+use crate::store::{Batch, Body, Entry, Kind, Store, StoreError};
 
 /// Kind of a text of `rule`: a partner's bundle, and where its drops go.
 const BUNDLE: i64 = 1;
 const DESTINATION: i64 = 3;
-
-/// How a version came to stand where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
-    /// Approved by being first.
-    First,
-    /// Allows nothing that was not approved.
-    Narrower,
-    /// Widens, and nobody has approved it.
-    Waits,
-    /// Approved by a person.
-    Approved,
-}
-
-impl How {
-    const WORDS: [(&'static str, Self); 4] = [
-        ("first", Self::First),
-        ("narrower", Self::Narrower),
-        ("waits", Self::Waits),
-        ("approved", Self::Approved),
-    ];
-
-    /// The word in the ledger.
-    pub(crate) fn code(self) -> &'static str {
-        Self::WORDS
-            .iter()
-            .find(|(_, how)| *how == self)
-            .map_or("", |(word, _)| word)
-    }
-}
 
 /// A version as the ledger has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,18 +37,22 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     fn read(row: &LedgerRow) -> Option<Self> {
-        let fields = fold::fields(row)?;
-        let text = |place: usize| fields.get(place).and_then(Value::as_str);
-        let digest = |place: usize| -> Option<Digest> { unhex(text(place)?)?.try_into().ok() };
-        let word = text(2)?;
-        let (_, how) = How::WORDS.into_iter().find(|(known, _)| *known == word)?;
+        let Body::RulesInForce {
+            file,
+            destination,
+            how,
+            approved,
+        } = row.body()?
+        else {
+            return None;
+        };
         Some(Self {
             at: Instant(row.at),
             partner: row.subject,
-            file: digest(0)?,
-            destination: digest(1)?,
+            file,
+            destination,
             how,
-            by: text(3).map(str::to_owned),
+            by: approved.map(|(by, _)| by),
         })
     }
 }
@@ -157,7 +129,7 @@ pub(crate) async fn recorded(
     installation: i64,
 ) -> Result<Vec<Recorded>, StoreError> {
     let rows = store
-        .ledger_of_kind(installation, Kind::RulesInForce as i64)
+        .ledger_of_kind(installation, Kind::RulesInForce)
         .await?;
     Ok(rows.iter().filter_map(Recorded::read).collect())
 }
@@ -257,16 +229,13 @@ pub(crate) fn entry<'p>(config: &Config, partner: &'p Partner, strand: i64, how:
 impl Noted<'_> {
     /// Adds the row; `act`: who approved it, and the note that says why.
     pub(crate) fn put(self, batch: &mut Batch, act: Option<(&str, i64)>) {
-        let mut tail = format!(
-            "\"{}\",\"{}\",\"{}\"",
-            hex(&self.file),
-            hex(&self.destination),
-            self.how.code()
-        );
-        if let Some((by, note)) = act {
-            tail = format!("{tail},{},{note}", json!(by));
-        }
-        batch.push(Entry::plain(Kind::RulesInForce, self.strand, tail));
+        let body = Body::RulesInForce {
+            file: self.file,
+            destination: self.destination,
+            how: self.how,
+            approved: act.map(|(by, note)| (by.to_owned(), note)),
+        };
+        batch.push(Entry::new(self.strand, body));
         let bundle = self.partner.bundle.clone();
         batch.rules.push((self.file, BUNDLE, bundle));
         batch

@@ -5,135 +5,18 @@
 
 use std::collections::HashMap;
 
-use super::chain::{hex, row_hash};
+use super::body::{Body, Kind, LegStep, NewHold, RuleDigits, Vouched};
+use super::chain::row_hash;
 use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
-use crate::domain::{Action, Instant, LegReference, LegState};
-use crate::seal::{Digest, LookupKey};
-
-/// The kind of a ledger row; numbers are never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Opened = 1,
-    Run = 2,
-    RulesInForce = 3,
-    Received = 10,
-    Decided = 11,
-    Amended = 12,
-    Settled = 13,
-    Reported = 14,
-    Delivered = 15,
-    Resource = 20,
-    Counted = 21,
-    Certified = 22,
-    Held = 23,
-    Released = 24,
-    Signed = 25,
-    Viewed = 26,
-    Prepared = 30,
-    Sent = 31,
-    DropDelivered = 32,
-    Returned = 40,
-    Undone = 41,
-    Queued = 50,
-    Pushing = 51,
-    Pushed = 52,
-    Mirroring = 53,
-    Mirrored = 54,
-    DaySealed = 60,
-    Published = 61,
-}
-
-impl Kind {
-    const ALL: [Self; 28] = [
-        Self::Opened,
-        Self::Run,
-        Self::RulesInForce,
-        Self::Received,
-        Self::Decided,
-        Self::Amended,
-        Self::Settled,
-        Self::Reported,
-        Self::Delivered,
-        Self::Resource,
-        Self::Counted,
-        Self::Certified,
-        Self::Held,
-        Self::Released,
-        Self::Signed,
-        Self::Viewed,
-        Self::Prepared,
-        Self::Sent,
-        Self::DropDelivered,
-        Self::Returned,
-        Self::Undone,
-        Self::Queued,
-        Self::Pushing,
-        Self::Pushed,
-        Self::Mirroring,
-        Self::Mirrored,
-        Self::DaySealed,
-        Self::Published,
-    ];
-
-    /// The kind with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as i64 == number)
-    }
-
-    /// Whether the body begins with a leg's step.
-    pub(crate) fn of_leg(self) -> bool {
-        matches!(
-            self,
-            Self::Received
-                | Self::Decided
-                | Self::Amended
-                | Self::Settled
-                | Self::Reported
-                | Self::Delivered
-        )
-    }
-
-    /// The word in `kith trace`.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Opened => "installation opened",
-            Self::Run => "run",
-            Self::RulesInForce => "rules in force",
-            Self::Received => "received from the practice",
-            Self::Decided => "decided",
-            Self::Amended => "changed at the practice",
-            Self::Settled => "settled by a person",
-            Self::Reported => "reported by the partner",
-            Self::Delivered => "picked up by the partner",
-            Self::Resource => "resource kept",
-            Self::Counted => "counted",
-            Self::Certified => "pull certified",
-            Self::Held => "held",
-            Self::Released => "hold ended",
-            Self::Signed => "decided by a person",
-            Self::Viewed => "looked at by a person",
-            Self::Prepared => "drop prepared",
-            Self::Sent => "sent to the partner",
-            Self::DropDelivered => "drop picked up",
-            Self::Returned => "return taken",
-            Self::Undone => "return undone",
-            Self::Queued => "queued for the GP record",
-            Self::Pushing => "writing to the GP record",
-            Self::Pushed => "answered by the GP system",
-            Self::Mirroring => "telling the GP system where it stands",
-            Self::Mirrored => "GP system told where it stands",
-            Self::DaySealed => "day sealed",
-            Self::Published => "report published",
-        }
-    }
-}
+use crate::domain::{Action, Instant, LegReference, LegState, Stage};
+use crate::seal::{Digest, LookupKey, sealed_digest};
 
 /// How a leg comes into a batch.
 #[derive(Clone, Debug)]
-pub(crate) enum LegSeed {
+enum LegSeed {
     /// It begins here.
     New {
         /// Its printed reference.
@@ -152,38 +35,46 @@ pub(crate) enum LegSeed {
 /// One row to append.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
-    kind: Kind,
     subject: i64,
-    step: Option<(LegSeed, Standing)>,
-    tail: String,
+    /// Where the leg comes from, if the row moves one.
+    seed: Option<LegSeed>,
+    body: Body,
 }
 
 impl Entry {
-    /// A row about something other than a leg; `tail` is a fragment of a JSON array.
-    pub(crate) fn plain(kind: Kind, subject: i64, tail: impl Into<String>) -> Self {
+    /// A row about something other than a leg's standing.
+    pub(crate) fn new(subject: i64, body: Body) -> Self {
         Self {
-            kind,
             subject,
-            step: None,
-            tail: tail.into(),
+            seed: None,
+            body,
         }
     }
 
-    /// A step of a leg, and all that it is after it.
-    pub(crate) fn leg(
-        kind: Kind,
-        id: i64,
-        seed: LegSeed,
-        after: Standing,
-        tail: impl Into<String>,
-    ) -> Self {
+    fn leg(id: i64, seed: LegSeed, body: Body) -> Self {
         Self {
-            kind,
             subject: id,
-            step: Some((seed, after)),
-            tail: tail.into(),
+            seed: Some(seed),
+            body,
         }
     }
+}
+
+/// A leg that begins: received, and decided at once.
+pub(crate) struct OpenedLeg {
+    pub(crate) id: i64,
+    /// Its printed reference.
+    pub(crate) reference: LegReference,
+    /// Look-up of the referral; none of a leg that follows another one.
+    pub(crate) lookup: Option<LookupKey>,
+    /// Strand of its source.
+    pub(crate) source: i64,
+    /// As it stands after the decision.
+    pub(crate) after: Standing,
+    /// By which rules.
+    pub(crate) rule: RuleDigits,
+    /// Inputs that its first row vouches for.
+    pub(crate) vouched: Vouched,
 }
 
 /// A day's seal: day, root, mac, and what it says of each strand: strand, seq, head.
@@ -294,6 +185,54 @@ impl Batch {
         self.entries.push(entry);
     }
 
+    /// Keeps an input that no leg's row vouches for.
+    pub(crate) fn keep(&mut self, raw: RawRow) {
+        let vouched = (raw.id, sealed_digest(&raw.sealed));
+        self.push(Entry::new(raw.id, Body::Resource { vouched }));
+        self.raws.push(raw);
+    }
+
+    /// Puts a write into the queue.
+    pub(crate) fn queue(&mut self, push: PushRow) {
+        self.push(Entry::new(push.event, Body::queued(&push)));
+        self.pushes.push(push);
+    }
+
+    /// Opens a leg: two rows, one that it was received and one how it was decided.
+    pub(crate) fn open_leg(&mut self, leg: OpenedLeg) {
+        let (id, reference, source) = (leg.id, leg.reference, leg.source);
+        let received = Standing {
+            state: LegState::Received,
+            partner: 0,
+            why: None,
+            pending: 0,
+            ..leg.after
+        };
+        let seed = LegSeed::New {
+            reference,
+            lookup: leg.lookup,
+            source,
+        };
+        let body = Body::Received {
+            step: LegStep::to(received),
+            reference,
+            source,
+            vouched: leg.vouched,
+        };
+        self.push(Entry::leg(id, seed, body));
+        let body = Body::Decided {
+            step: LegStep::to(leg.after),
+            rule: leg.rule,
+        };
+        self.push(Entry::leg(id, LegSeed::Same, body));
+    }
+
+    /// Moves a leg that was read before, as the body's step says.
+    pub(crate) fn move_leg(&mut self, leg: Leg, body: Body) {
+        let (id, seed) = (leg.id, LegSeed::Known(Box::new(leg)));
+        self.push(Entry::leg(id, seed, body));
+    }
+
     /// Hashes the rows onto the strand and projects them; `next_number` is the first free number of a hold.
     pub(crate) fn chain(&mut self, strand: &Strand, next_number: i64) -> Chained {
         let at = self.at.0.max(strand.at);
@@ -312,7 +251,7 @@ impl Batch {
         entries.extend(
             self.released
                 .iter()
-                .map(|number| Entry::plain(Kind::Released, *number, "")),
+                .map(|number| Entry::new(*number, Body::Released)),
         );
         entries.extend(self.books.iter().map(book_entry));
         let mut writer = Writer {
@@ -330,7 +269,7 @@ impl Batch {
         let sent = writer
             .rows
             .iter()
-            .find(|row| row.kind == Kind::Sent as i64)
+            .find(|row| row.kind == Kind::Sent.number())
             .map_or_else(Place::default, |row| Place {
                 strand: row.strand,
                 seq: row.seq,
@@ -364,17 +303,17 @@ struct Writer {
 impl Writer {
     fn append(&mut self, entry: Entry) {
         self.seq += 1;
-        let body = match entry.step {
-            Some((seed, after)) => self.step(entry.subject, seed, after, &entry.tail),
-            None => format!("[{}]", entry.tail),
-        };
+        let mut body = entry.body;
+        if let (Some(seed), Some(step)) = (entry.seed, body.step_mut()) {
+            self.step(entry.subject, seed, step);
+        }
         let mut row = LedgerRow {
             strand: self.strand,
             seq: self.seq,
             at: self.at,
-            kind: entry.kind as i64,
+            kind: body.kind().number(),
             subject: entry.subject,
-            body: body.into_bytes(),
+            body: body.to_json(),
             hash: [0; 32],
         };
         row.hash = row_hash(&self.head, &row);
@@ -382,13 +321,13 @@ impl Writer {
         self.rows.push(row);
     }
 
-    /// Moves a leg and gives the body: revision, place of the event before, all that it is now, then the tail.
-    fn step(&mut self, id: i64, seed: LegSeed, after: Standing, tail: &str) -> String {
+    /// Moves a leg, and fills in the step's revision and the place of the row before.
+    fn step(&mut self, id: i64, seed: LegSeed, step: &mut LegStep) {
         let place = Place {
             strand: self.strand,
             seq: self.seq,
         };
-        let at = self.at;
+        let (at, after) = (self.at, step.after);
         let order = &mut self.order;
         let (leg, _) = self.legs.entry(id).or_insert_with(|| {
             order.push(id);
@@ -407,14 +346,13 @@ impl Writer {
                 }
             }
         });
-        let prev = leg.last;
         if leg.now.state != after.state {
             leg.since = at;
         }
         leg.now = after;
         leg.rev += 1;
+        (step.rev, step.prev) = (leg.rev, leg.last);
         leg.last = place;
-        step_body(leg.rev, prev, after, tail)
     }
 
     fn legs(&mut self) -> (Vec<Leg>, Vec<(Leg, i64)>) {
@@ -452,58 +390,6 @@ fn new_leg(
     }
 }
 
-fn step_body(rev: i64, prev: Place, after: Standing, tail: &str) -> String {
-    use std::fmt::Write as _;
-    let mut body = String::with_capacity(96 + tail.len());
-    let numbers = [
-        rev,
-        prev.strand,
-        prev.seq,
-        after.state.number(),
-        after.partner,
-        after.person,
-        after.why.map_or(0, crate::domain::Reason::number),
-        after.pending,
-        after.asked,
-        after.closing,
-    ];
-    let mut separator = '[';
-    for number in numbers.into_iter().chain(after.raws.to_array()) {
-        body.push(separator);
-        separator = ',';
-        // Writing to a String cannot fail.
-        write!(body, "{number}").unwrap_or_default();
-    }
-    if !tail.is_empty() {
-        body.push(',');
-        body.push_str(tail);
-    }
-    body.push(']');
-    body
-}
-
-/// The tail of a `received` row: what a leg is born with.
-pub(crate) fn birth_tail(
-    reference: LegReference,
-    source: i64,
-    vouched: &[(i64, Digest)],
-) -> String {
-    format!(
-        "\"{}\",{source},{}",
-        hex(&reference.to_bytes()),
-        vouched_list(vouched)
-    )
-}
-
-/// `[[raw id, "sha-256"], …]`: the ciphertexts that a row vouches for.
-pub(crate) fn vouched_list(vouched: &[(i64, Digest)]) -> String {
-    let pairs: Vec<String> = vouched
-        .iter()
-        .map(|(id, digest)| format!("[{id},\"{}\"]", hex(digest)))
-        .collect();
-    format!("[{}]", pairs.join(","))
-}
-
 /// What a leg is after a row of this action has left; SQL says the same in one statement.
 pub(crate) fn after_sending(now: Standing, action: Action) -> Standing {
     let asked = match action {
@@ -525,44 +411,26 @@ pub(crate) fn after_sending(now: Standing, action: Action) -> Standing {
 }
 
 fn held_entry(hold: &HeldRow) -> Entry {
-    let tail = format!(
-        "{},{},{},{},{},{},{}",
-        hold.leg,
-        hold.stage,
-        hold.reason.number(),
-        hold.source,
-        hold.partner,
-        hold.return_id,
-        hold.row
-    );
-    Entry::plain(Kind::Held, hold.number, tail)
+    let body = NewHold {
+        leg: hold.leg,
+        stage: Stage::from_number(hold.stage).unwrap_or(Stage::Select),
+        reason: hold.reason,
+        source: hold.source,
+        partner: hold.partner,
+        return_id: hold.return_id,
+        row: hold.row,
+    };
+    Entry::new(hold.number, Body::Held(body))
 }
 
 fn book_entry(book: &BookRow) -> Entry {
-    let counts = &book.counts;
-    let tail = format!(
-        "{},{},{},{},{},{},{},{},{},{}",
-        book.stage.number(),
-        book.source,
-        book.partner,
-        book.file,
-        counts.received(),
-        counts.accepted(),
-        counts.repeated(),
-        counts.rejected(),
-        counts.held(),
-        reasons_json(book)
-    );
-    Entry::plain(Kind::Counted, book.run, tail)
-}
-
-/// `{"code": n}` of a book's reasons.
-pub(crate) fn reasons_json(book: &BookRow) -> String {
-    let pairs: Vec<String> = book
-        .counts
-        .reasons()
-        .iter()
-        .map(|(reason, n)| format!("\"{}\":{n}", reason.code()))
-        .collect();
-    format!("{{{}}}", pairs.join(","))
+    let body = Body::Counted {
+        stage: book.stage,
+        source: book.source,
+        partner: book.partner,
+        file: book.file,
+        received: book.counts.received(),
+        counts: book.counts.clone(),
+    };
+    Entry::new(book.run, body)
 }

@@ -25,13 +25,19 @@ pub(crate) fn row_hash(prev: &Digest, row: &LedgerRow) -> Digest {
 
 /// Lower-case hexadecimal, the form of digests in bodies.
 pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut digits = Vec::with_capacity(bytes.len() * 2);
+    push_hex(&mut digits, bytes);
+    digits.into_iter().map(char::from).collect()
+}
+
+/// The same, at the end of what is there.
+pub(super) fn push_hex(text: &mut Vec<u8>, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
+    text.extend(
+        bytes
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15].map(|digit| DIGITS[usize::from(digit)])),
+    );
 }
 
 /// Bytes of hexadecimal.

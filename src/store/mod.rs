@@ -6,16 +6,17 @@
 //! The layout is `ledger.md`; what departs from it is ADR 0004.
 
 pub(crate) mod batch;
+pub(crate) mod body;
 pub(crate) mod chain;
 #[cfg(test)]
 mod contract;
-pub(crate) mod fold;
 pub(crate) mod rows;
 mod sqlite;
 
 use std::{future::Future, pin::Pin};
 
-pub(crate) use batch::{Batch, Commit, Entry, Kind};
+pub(crate) use batch::{Batch, Commit, Entry, OpenedLeg};
+pub(crate) use body::{Body, Kind, LegStep};
 pub(crate) use rows::{
     BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
     MirrorKind, MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
@@ -97,7 +98,7 @@ pub(crate) trait Store: Send + Sync {
     /// Ledger rows of a strand after `seq`, at most `limit`.
     fn ledger(&self, strand: i64, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;
     /// Every row of a kind of a strand that has few rows, oldest first.
-    fn ledger_of_kind(&self, strand: i64, kind: i64) -> Answer<'_, Vec<LedgerRow>>;
+    fn ledger_of_kind(&self, strand: i64, kind: Kind) -> Answer<'_, Vec<LedgerRow>>;
     /// One ledger row.
     fn ledger_at(&self, place: Place) -> Answer<'_, Option<LedgerRow>>;
     /// Lifts the time of every strand, so that nothing can be written behind a cut.

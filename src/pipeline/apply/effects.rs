@@ -11,9 +11,8 @@ use crate::partner::Volume;
 use crate::pipeline::decide::onward;
 use crate::pipeline::event::StoredEvent;
 use crate::pipeline::run::Ids;
-use crate::store::batch::LegSeed;
 use crate::store::rows::{EventRow, Fact, HeldRow, PushKind, PushRow, PushState, Standing};
-use crate::store::{Batch, Entry, HeldQuery, Kind};
+use crate::store::{Batch, Body, HeldQuery, LegStep};
 
 impl ReturnRecord<'_> {
     /// Opens the further legs that a link worker's row asks for.
@@ -89,13 +88,11 @@ impl ReturnRecord<'_> {
                 .extend(open.iter().filter(settled).map(|hold| hold.number));
         }
         if after != before || !touched.fresh.is_empty() {
-            batch.push(Entry::leg(
-                Kind::Reported,
-                id,
-                LegSeed::Known(Box::new(touched.leg.clone())),
-                after,
-                format!("{}", touched.fresh.len()),
-            ));
+            let body = Body::Reported {
+                step: LegStep::to(after),
+                events: touched.fresh.len(),
+            };
+            batch.move_leg(touched.leg.clone(), body);
         }
         self.facts(&touched, batch, stream);
         let earlier = self.earlier(&touched).await?;
@@ -183,7 +180,7 @@ impl ReturnRecord<'_> {
                 due: 0,
                 server_id: None,
             };
-            volume::enqueue(batch, push);
+            batch.queue(push);
         }
         volume == Volume::Counts && !off
     }

@@ -14,9 +14,9 @@ use crate::pipeline::referral::Referral;
 use crate::pipeline::run::{Env, Ids, StageOutcome};
 use crate::pipeline::sealed_inputs;
 use crate::seal::{HolderKey, merkle_root};
-use crate::store::chain::{event_leaf, hex, return_leaf};
+use crate::store::chain::{event_leaf, return_leaf};
 use crate::store::rows::{BookRow, EventRow, HeldRow, Leg};
-use crate::store::{Batch, Entry, Kind};
+use crate::store::{Batch, Body, Entry};
 use crate::tabular::Table;
 
 /// A return about to be recorded.
@@ -96,8 +96,12 @@ impl ReturnRecord<'_> {
         batch.return_file =
             Some(self.return_file(return_id, rows.len(), root, &file_key, &mut stream));
         batch.keys.push(file_key.1);
-        let tail = format!("{},{},\"{}\"", rows.len(), batch.events.len(), hex(&root));
-        batch.push(Entry::plain(Kind::Returned, return_id, tail));
+        let returned = Body::Returned {
+            rows: rows.len(),
+            events: batch.events.len(),
+            root,
+        };
+        batch.push(Entry::new(return_id, returned));
         hold_rows(&rows, finding.sorted, return_id, &mut batch);
         keep_books(run, &rows, return_id, &mut batch, outcome);
         env.store.commit(batch).await?;

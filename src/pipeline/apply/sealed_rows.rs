@@ -10,9 +10,8 @@ use crate::pipeline::event::{
 };
 use crate::pipeline::run::Env;
 use crate::seal::{HolderKey, Spot};
-use crate::store::chain::hex;
 use crate::store::rows::{EventRow, KeyKind, KeyRow, ReturnFile, ReturnRow};
-use crate::store::{Batch, Entry, Kind};
+use crate::store::{Batch, Body, Entry};
 
 /// State of a return that was read.
 const READ: i64 = 1;
@@ -166,11 +165,12 @@ pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Re
         sealed_frame,
         state: REFUSED,
     });
-    batch.push(Entry::plain(
-        Kind::Returned,
-        id,
-        format!("0,0,\"{}\"", hex(&[0; 32])),
-    ));
+    let returned = Body::Returned {
+        rows: 0,
+        events: 0,
+        root: [0; 32],
+    };
+    batch.push(Entry::new(id, returned));
     env.store.commit(batch).await?;
     Ok(id)
 }

@@ -13,8 +13,8 @@ use crate::domain::{EventKind, Instant, LegReference};
 use crate::partner::Volume;
 use crate::pipeline::event::{StoredEvent, count_of};
 use crate::pipeline::run::Ids;
+use crate::store::Batch;
 use crate::store::rows::{EventRow, PushKind, PushRow, PushState};
-use crate::store::{Batch, Entry, Kind};
 
 /// Whether an event is written by itself.
 pub(crate) fn wanted(volume: Volume, kind: EventKind, first_visit: bool, closing: bool) -> bool {
@@ -24,20 +24,6 @@ pub(crate) fn wanted(volume: Volume, kind: EventKind, first_visit: bool, closing
         Volume::Counts | Volume::Close => kind == EventKind::Measure || closing,
         Volume::Off => false,
     }
-}
-
-/// Puts a write into the queue.
-pub(crate) fn enqueue(batch: &mut Batch, push: PushRow) {
-    let tail = format!(
-        "{},{},{},{},{}",
-        push.leg,
-        push.source,
-        push.state.number(),
-        push.reason,
-        push.kind.number()
-    );
-    batch.push(Entry::plain(Kind::Queued, push.event, tail));
-    batch.pushes.push(push);
 }
 
 /// First day of the month of a day, and of the month after.
@@ -110,7 +96,7 @@ impl ReturnRecord<'_> {
                 due: due.0,
                 server_id: None,
             };
-            enqueue(batch, push);
+            batch.queue(push);
             batch.events.push(row);
         }
     }

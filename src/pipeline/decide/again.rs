@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{ReferralOutcome, judge, onward, rule_tail, standing};
+use super::{ReferralOutcome, judge, onward, rule_digits, standing};
 use crate::domain::reason::Lifts;
 use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
 use crate::json::{Arena, Json};
@@ -13,9 +13,8 @@ use crate::pipeline::referral::Referral;
 use crate::pipeline::run::{Env, Only, StageOutcome};
 use crate::pipeline::select::{PriorLegs, Trail, barred, objection, review};
 use crate::pipeline::{map, sealed_inputs};
-use crate::store::batch::LegSeed;
 use crate::store::rows::{BookRow, HeldRow, Leg, Standing};
-use crate::store::{Batch, Entry, HeldQuery, Kind};
+use crate::store::{Batch, Body, HeldQuery, LegStep};
 
 /// Legs read at a time; each that changes is a transaction of its own.
 const PAGE: usize = 500;
@@ -123,9 +122,8 @@ async fn take_back(
         batch
             .held
             .push(hold(&leg, after.partner, Stage::Select, reason));
-        let (id, seed) = (leg.id, LegSeed::Known(Box::new(leg)));
-        let step = Entry::leg(Kind::Decided, id, seed, after, rule_tail(env));
-        batch.push(step);
+        let (step, rule) = (LegStep::to(after), rule_digits(env));
+        batch.move_leg(leg, Body::Decided { step, rule });
     }
     batch.books.push(BookRow {
         run,
@@ -248,14 +246,8 @@ async fn look_again(
         file: 0,
         counts: counts.clone(),
     });
-    let id = leg.id;
-    batch.push(Entry::leg(
-        Kind::Decided,
-        id,
-        LegSeed::Known(Box::new(leg)),
-        after,
-        rule_tail(env),
-    ));
+    let (step, rule) = (LegStep::to(after), rule_digits(env));
+    batch.move_leg(leg, Body::Decided { step, rule });
     env.store.commit(batch).await?;
     Ok(Some(counts))
 }

@@ -12,6 +12,7 @@ use crate::partner::{Partner, View};
 use crate::pipeline::map;
 use crate::pipeline::run::Env;
 use crate::pipeline::select::{Decision, PriorLegs, Trail, decide};
+use crate::store::body::RuleDigits;
 use crate::store::rows::{RawIds, Standing};
 
 /// What select and map said together.
@@ -93,7 +94,8 @@ pub(crate) fn standing(env: &Env, outcome: ReferralOutcome, person: i64, raws: R
         },
     }
 }
-/// The tail of a `decided` row: the rules by which it was decided.
-pub(crate) fn rule_tail(env: &Env) -> String {
-    format!("\"{}\"", crate::store::chain::hex(&env.rules.hash[..16]))
+
+/// The rules by which a leg is decided, as its row has them.
+pub(crate) fn rule_digits(env: &Env) -> RuleDigits {
+    std::array::from_fn(|place| env.rules.hash[place])
 }

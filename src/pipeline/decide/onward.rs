@@ -3,18 +3,17 @@
 //! Identity, text and values come from the referral alone; criteria and `[share]` are the target's; what the row adds is
 //! where to, and that the person agreed. Two steps onward at most, and no partner twice in a chain.
 
-use super::{ReferralOutcome, rule_tail, standing};
+use super::{ReferralOutcome, rule_digits, standing};
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, LegReference, LegState, Reason, Stage};
+use crate::domain::{Action, LegReference, Reason, Stage};
 use crate::json::Arena;
 use crate::partner::PartnerKind;
 use crate::pipeline::map;
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::Env;
 use crate::pipeline::select::{Holds, barred, criteria};
-use crate::store::batch::{LegSeed, birth_tail};
-use crate::store::rows::{HeldRow, Leg, Standing};
-use crate::store::{Batch, Entry, Kind};
+use crate::store::rows::{HeldRow, Leg};
+use crate::store::{Batch, OpenedLeg};
 
 /// Link-worker services in a chain: only they refer onward, so two of them are two steps.
 const LINK_WORKERS_MAX: usize = 2;
@@ -70,32 +69,15 @@ pub(crate) fn open(
     let reference = LegReference::from_random(stream.bits());
     let outcome = decide(env, source, place, reference, referral);
     let after = standing(env, outcome, from.now.person, from.now.raws);
-    let received = Standing {
-        state: LegState::Received,
-        partner: 0,
-        why: None,
-        pending: 0,
-        ..after
-    };
-    let seed = LegSeed::New {
+    batch.open_leg(OpenedLeg {
+        id,
         reference,
         lookup: None,
         source: from.source,
-    };
-    batch.push(Entry::leg(
-        Kind::Received,
-        id,
-        seed,
-        received,
-        birth_tail(reference, from.source, &[]),
-    ));
-    batch.push(Entry::leg(
-        Kind::Decided,
-        id,
-        LegSeed::Same,
         after,
-        rule_tail(env),
-    ));
+        rule: rule_digits(env),
+        vouched: Vec::new(),
+    });
     if let ReferralOutcome::Held(stage, reason, _) = outcome {
         let (source, partner, stage) = (from.source, after.partner, stage.number());
         batch.held.push(HeldRow {

@@ -23,7 +23,7 @@ use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
 use crate::store::chain::{drop_leaf, hex};
 use crate::store::rows::{BookRow, DropFile, DropRow, DropState, Leg, Standing};
-use crate::store::{Batch, Entry, Kind};
+use crate::store::{Batch, Body, Entry, LegStep};
 use crate::tabular::{Manifest, manifest_name};
 use crate::transport::{OutgoingDrop, Transport, TransportError};
 
@@ -220,14 +220,14 @@ async fn drop_to(
         state: DropState::Prepared,
     };
     let mut batch = Batch::new(at.strand, env.now());
-    let tail = format!(
-        "{sequence},{},\"{}\",\"{}\",\"{}\"",
-        file.rows,
-        hex(&file.digest),
-        hex(&file.root),
-        hex(&file.rule)
-    );
-    batch.push(Entry::plain(Kind::Prepared, drop_id, tail));
+    let prepared = Body::Prepared {
+        sequence,
+        rows: file.rows,
+        digest: file.digest,
+        root: file.root,
+        rule: Some(file.rule),
+    };
+    batch.push(Entry::new(drop_id, prepared));
     batch.rules.push((partner.hash, 1, partner.bundle.clone()));
     let stops: Vec<i64> = rows
         .iter()
@@ -403,11 +403,8 @@ fn sent(
     });
     batch.drop_states.push((file.id, DropState::Sent));
     batch.sent = Some(file.id);
-    batch.push(Entry::plain(
-        Kind::Sent,
-        file.id,
-        format!("{},{}", file.sequence, file.rows),
-    ));
+    let (sequence, rows) = (file.sequence, file.rows);
+    batch.push(Entry::new(file.id, Body::Sent { sequence, rows }));
     // A stop that the partner has not confirmed stays somebody's to chase.
     for leg in stops.iter().copied() {
         let stage = Stage::Deliver.number();
@@ -500,11 +497,8 @@ async fn picked_up(env: &Env, partner: &Partner, at: &PartnerEnv) -> anyhow::Res
             .legs(rows.iter().map(|row| row.leg).collect())
             .await?;
         let mut batch = Batch::new(at.strand, env.now());
-        batch.push(Entry::plain(
-            Kind::DropDelivered,
-            file.id,
-            format!("{}", file.sequence),
-        ));
+        let sequence = file.sequence;
+        batch.push(Entry::new(file.id, Body::DropDelivered { sequence }));
         batch.drop_states.push((file.id, DropState::Delivered));
         for leg in legs
             .into_iter()
@@ -514,13 +508,8 @@ async fn picked_up(env: &Env, partner: &Partner, at: &PartnerEnv) -> anyhow::Res
                 state: crate::domain::LegState::Delivered,
                 ..leg.now
             };
-            batch.push(Entry::leg(
-                Kind::Delivered,
-                leg.id,
-                crate::store::batch::LegSeed::Known(Box::new(leg)),
-                after,
-                "",
-            ));
+            let step = LegStep::to(after);
+            batch.move_leg(leg, Body::Delivered { step });
         }
         env.store.commit(batch).await?;
         tracing::debug!(partner.id = %partner.id, drop.sequence = file.sequence, "a drop was picked up");

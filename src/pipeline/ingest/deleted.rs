@@ -5,9 +5,8 @@
 
 use crate::domain::{LegState, Reason, Stage, limits};
 use crate::pipeline::run::Env;
-use crate::store::batch::{LegSeed, vouched_list};
 use crate::store::rows::{HeldRow, Leg, Standing};
-use crate::store::{Batch, Entry, HeldQuery, Kind};
+use crate::store::{Batch, Body, HeldQuery, LegStep};
 
 /// Holds the open legs of these requests.
 ///
@@ -60,21 +59,12 @@ fn add(batch: &mut Batch, leg: Leg) {
     if leg.now.state.after_sending() {
         return;
     }
-    let (id, after) = (
-        leg.id,
-        Standing {
-            state: LegState::Held,
-            why: Some(Reason::SourceGone),
-            pending: 0,
-            ..leg.now
-        },
-    );
-    let seed = LegSeed::Known(Box::new(leg));
-    batch.push(Entry::leg(
-        Kind::Amended,
-        id,
-        seed,
-        after,
-        vouched_list(&[]),
-    ));
+    let after = Standing {
+        state: LegState::Held,
+        why: Some(Reason::SourceGone),
+        pending: 0,
+        ..leg.now
+    };
+    let (step, vouched) = (LegStep::to(after), Vec::new());
+    batch.move_leg(leg, Body::Amended { step, vouched });
 }

@@ -12,13 +12,12 @@ use super::recent::Recent;
 use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, LegReference, LegState, Reason, Stage, limits};
-use crate::pipeline::decide::{ReferralOutcome, rule_tail, standing};
+use crate::domain::{Counts, Disposition, LegState, Reason, Stage, limits};
+use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::Env;
-use crate::seal::{LookupKey, sealed_digest};
-use crate::store::batch::{LegSeed, birth_tail, vouched_list};
+use crate::seal::LookupKey;
 use crate::store::rows::{BookRow, HeldRow, RawIds, RawKind, Standing};
-use crate::store::{Batch, Entry, HeldQuery, Kind};
+use crate::store::{Batch, Body, HeldQuery, LegStep, OpenedLeg};
 
 /// Chunks between queues: one being started, one being handed over, one being taken.
 const BETWEEN_QUEUES: usize = 4;
@@ -117,10 +116,7 @@ impl<'e> Writer<'e> {
                     self.count(Stage::Pull, Disposition::Rejected, Some(Reason::Unreadable));
                 }
                 Item::NotOurs { raw, .. } => {
-                    let vouched = [(raw.id, sealed_digest(&raw.sealed))];
-                    self.batch
-                        .push(Entry::plain(Kind::Resource, raw.id, vouched_list(&vouched)));
-                    self.batch.raws.push(*raw);
+                    self.batch.keep(*raw);
                     self.count(Stage::Pull, Disposition::Accepted, None);
                     self.count(Stage::Select, Disposition::Rejected, Some(Reason::NotOurs));
                 }
@@ -243,53 +239,19 @@ impl<'e> Writer<'e> {
         self.batch.raws.extend(new.sealed.raws);
         self.note_read(read, Some(ids.request));
         let after = standing(self.env, outcome, new.person.id, ids);
-        self.open_leg(
-            new.id,
-            (new.reference, Some(new.referral)),
+        self.batch.open_leg(OpenedLeg {
+            id: new.id,
+            reference: new.reference,
+            lookup: Some(new.referral),
+            source: self.batch.strand,
             after,
-            &new.sealed.vouched,
-        );
+            rule: rule_digits(self.env),
+            vouched: new.sealed.vouched,
+        });
         if let ReferralOutcome::Held(stage, reason, _) = outcome {
             self.hold(new.id, stage, reason, after.partner);
         }
         Ok(())
-    }
-
-    /// A leg begins: received, and decided at once.
-    fn open_leg(
-        &mut self,
-        id: i64,
-        (reference, lookup): (LegReference, Option<LookupKey>),
-        after: Standing,
-        vouched: &[(i64, crate::seal::Digest)],
-    ) {
-        let source = self.batch.strand;
-        let received = Standing {
-            state: LegState::Received,
-            partner: 0,
-            why: None,
-            pending: 0,
-            ..after
-        };
-        let seed = LegSeed::New {
-            reference,
-            lookup,
-            source,
-        };
-        self.batch.push(Entry::leg(
-            Kind::Received,
-            id,
-            seed,
-            received,
-            birth_tail(reference, source, vouched),
-        ));
-        self.batch.push(Entry::leg(
-            Kind::Decided,
-            id,
-            LegSeed::Same,
-            after,
-            rule_tail(self.env),
-        ));
     }
 
     async fn changed(&mut self, mut changed: Changed, read: bool) -> anyhow::Result<()> {
@@ -354,19 +316,22 @@ impl<'e> Writer<'e> {
         if let Some(next) = changed.successor {
             let person = changed.leg.now.person;
             let after = standing(self.env, next.outcome, person, ids);
-            self.open_leg(next.id, (next.reference, None), after, &[]);
+            self.batch.open_leg(OpenedLeg {
+                id: next.id,
+                reference: next.reference,
+                lookup: None,
+                source: self.batch.strand,
+                after,
+                rule: rule_digits(self.env),
+                vouched: Vec::new(),
+            });
             if let ReferralOutcome::Held(stage, reason, _) = next.outcome {
                 self.hold(next.id, stage, reason, after.partner);
             }
         }
-        let seed = LegSeed::Known(Box::new(changed.leg));
-        self.batch.push(Entry::leg(
-            Kind::Amended,
-            id,
-            seed,
-            after,
-            vouched_list(&changed.sealed.vouched),
-        ));
+        let (step, vouched) = (LegStep::to(after), changed.sealed.vouched);
+        self.batch
+            .move_leg(changed.leg, Body::Amended { step, vouched });
         for (stage, reason) in asked {
             self.hold(id, stage, reason, after.partner);
         }
@@ -496,12 +461,7 @@ impl<'e> Writer<'e> {
                 &record.bytes,
                 &mut self.stream,
             );
-            self.batch.push(Entry::plain(
-                Kind::Resource,
-                id,
-                vouched_list(&[(id, sealed_digest(&row.sealed))]),
-            ));
-            self.batch.raws.push(row);
+            self.batch.keep(row);
             id
         };
         self.shared.insert(record.lookup, id);

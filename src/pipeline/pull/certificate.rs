@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Instant;
 use crate::pipeline::run::Env;
 use crate::store::rows::Certificate;
-use crate::store::{Batch, Entry, Kind};
+use crate::store::{Batch, Body, Entry};
 
 /// Days whose new referrals are counted to know what is usual.
 const USUAL_DAYS: i64 = 28;
@@ -289,17 +289,14 @@ pub(super) async fn record(
     let evidence = serde_json::to_string(evidence)?;
     let mut batch = Batch::new(strand, env.now());
     let digest = crate::seal::sha256(&[verdict.as_bytes(), evidence.as_bytes()]);
-    batch.push(Entry::plain(
-        Kind::Certified,
-        run,
-        format!("\"{}\",{}", crate::store::chain::hex(&digest), high.0),
-    ));
+    let high = high.0;
+    batch.push(Entry::new(run, Body::Certified { digest, high }));
     batch.certificates.push(Certificate {
         run,
         source: strand,
         verdict,
         evidence,
-        high: high.0,
+        high,
         input,
     });
     env.store.commit(batch).await?;

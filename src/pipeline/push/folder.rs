@@ -13,7 +13,7 @@ use crate::pipeline::run::{Env, StageOutcome};
 use crate::seal::sha256;
 use crate::store::chain::hex;
 use crate::store::rows::{DropFile, DropState, PushRow, PushState};
-use crate::store::{Batch, Entry, Kind, PushQuery};
+use crate::store::{Batch, Body, Entry, PushQuery};
 use crate::tabular::{AtomicError, manifest_name, write_atomically};
 
 /// Mode of the files: readable by the group of the import.
@@ -152,12 +152,14 @@ async fn prepare(
         state: DropState::Prepared,
     };
     let mut batch = Batch::new(strand, env.now());
-    let tail = format!(
-        "{sequence},{rows},\"{}\",\"{}\",\"\"",
-        hex(&file.digest),
-        hex(&file.root)
-    );
-    batch.push(Entry::plain(Kind::Prepared, file.id, tail));
+    let prepared = Body::Prepared {
+        sequence,
+        rows: file.rows,
+        digest: file.digest,
+        root: file.root,
+        rule: None,
+    };
+    batch.push(Entry::new(file.id, prepared));
     batch.drop_file = Some(file.clone());
     env.store.commit(batch).await?;
     Ok(file)
@@ -165,11 +167,8 @@ async fn prepare(
 
 async fn mark_sent(env: &Env, strand: i64, file: &DropFile) -> anyhow::Result<()> {
     let mut batch = Batch::new(strand, env.now());
-    batch.push(Entry::plain(
-        Kind::Sent,
-        file.id,
-        format!("{},0", file.sequence),
-    ));
+    let (sequence, rows) = (file.sequence, 0);
+    batch.push(Entry::new(file.id, Body::Sent { sequence, rows }));
     batch.drop_states.push((file.id, DropState::Sent));
     env.store.commit(batch).await?;
     Ok(())

@@ -7,10 +7,9 @@ use super::{Unit, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Reason, Stage};
 use crate::pipeline::run::{Env, StageOutcome};
-use crate::seal::sha256;
-use crate::store::chain::hex;
+use crate::store::body::MirrorBody;
 use crate::store::rows::{BookRow, HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
-use crate::store::{Batch, Entry, HeldQuery, Kind, StoreError};
+use crate::store::{Batch, Body, Entry, HeldQuery, StoreError};
 
 /// How a write ended.
 pub(super) struct Ended {
@@ -77,8 +76,8 @@ pub(super) async fn begin(env: &Env, strand: i64, units: &mut [Unit]) -> anyhow:
             let (was, attempts_were) = (write.row.state, write.row.attempts);
             write.row.state = PushState::Sending;
             write.row.attempts += 1;
-            let tail = write.row.attempts.to_string();
-            batch.push(Entry::plain(Kind::Pushing, write.row.event, tail));
+            let attempts = write.row.attempts;
+            batch.push(Entry::new(write.row.event, Body::Pushing { attempts }));
             batch.push_updates.push(PushUpdate {
                 row: write.row.clone(),
                 was,
@@ -88,7 +87,7 @@ pub(super) async fn begin(env: &Env, strand: i64, units: &mut [Unit]) -> anyhow:
         if let Some(task) = &mut unit.task {
             task.row.state = PushState::Sending;
             task.row.attempts += 1;
-            tell(&mut batch, Kind::Mirroring, task.row.clone());
+            tell(&mut batch, Body::Mirroring, task.row.clone());
         }
     }
     let released = settled_holds(env, units).await?;
@@ -138,21 +137,9 @@ async fn open_holds(env: &Env, leg: i64) -> anyhow::Result<Vec<HeldRow>> {
 }
 
 /// Puts what a GP system is told of a leg into a batch.
-fn tell(batch: &mut Batch, kind: Kind, row: MirrorRow) {
-    let tail = format!(
-        "{},{},{},{},\"{}\"",
-        row.kind.number(),
-        row.state.number(),
-        row.attempts,
-        row.said,
-        vouched(row.server_id.as_deref())
-    );
-    batch.push(Entry::plain(kind, row.leg, tail));
+fn tell(batch: &mut Batch, body: fn(MirrorBody) -> Body, row: MirrorRow) {
+    batch.push(Entry::new(row.leg, body((&row).into())));
     batch.mirrors.push(row);
-}
-
-fn vouched(sealed: Option<&[u8]>) -> String {
-    sealed.map_or_else(String::new, |sealed| hex(&sha256(&[sealed])))
 }
 
 /// What is recorded of a batch.
@@ -187,7 +174,7 @@ pub(super) async fn end(
     }
     for told in results.told {
         holds.extend(told.refused.map(|reason| (told.row.leg, reason)));
-        tell(&mut batch, Kind::Mirrored, told.row);
+        tell(&mut batch, Body::Mirrored, told.row);
     }
     diagnose(env, strand, &holds, outcome);
     hold(env, strand, holds, &mut batch).await?;
@@ -208,14 +195,7 @@ pub(super) async fn end(
 
 fn record(batch: &mut Batch, ended: Ended) {
     let Ended { row, was, .. } = ended;
-    let tail = format!(
-        "{},{},{},\"{}\"",
-        row.state.number(),
-        row.attempts,
-        row.reason,
-        vouched(row.server_id.as_deref())
-    );
-    batch.push(Entry::plain(Kind::Pushed, row.event, tail));
+    batch.push(Entry::new(row.event, Body::pushed(&row)));
     batch.push_updates.push(PushUpdate {
         attempts_were: row.attempts,
         was,

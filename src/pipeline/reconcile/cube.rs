@@ -364,7 +364,7 @@ async fn runs_of(env: &Env, night: i64) -> anyhow::Result<Vec<i64>> {
         };
         after = last.seq;
         let of_day = rows.iter().filter(|row| {
-            row.kind == Kind::Run as i64 && day_number(Instant(row.at).london_day()) == night
+            row.kind == Kind::Run.number() && day_number(Instant(row.at).london_day()) == night
         });
         runs.extend(of_day.map(|row| row.subject));
     }

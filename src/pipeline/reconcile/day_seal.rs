@@ -9,9 +9,8 @@ use crate::domain::Instant;
 use crate::domain::clock::{day_from_number, day_number};
 use crate::pipeline::run::{Env, StageOutcome};
 use crate::seal::{Digest, sha256};
-use crate::store::chain::hex;
 use crate::store::rows::Strand;
-use crate::store::{Batch, Entry, Kind};
+use crate::store::{Batch, Body, Entry};
 
 /// Seals every London day that is over.
 ///
@@ -46,11 +45,7 @@ async fn seal(env: &Env, day: i64, before: &Digest) -> anyhow::Result<Digest> {
     let strands = env.store.strands().await?;
     let root = day_root(before, day, &heads, &strands);
     let mut batch = Batch::new(env.strand, env.now());
-    batch.push(Entry::plain(
-        Kind::DaySealed,
-        day,
-        format!("\"{}\"", hex(&root)),
-    ));
+    batch.push(Entry::new(day, Body::DaySealed { root }));
     batch.day_seal = Some((day, root, env.keys.day_mac(&root), heads));
     env.store.commit(batch).await?;
     Ok(root)

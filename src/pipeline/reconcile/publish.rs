@@ -15,8 +15,7 @@ use crate::pipeline::reconcile::prove::Proof;
 use crate::pipeline::run::Env;
 use crate::report::{self, Input, Rendered};
 use crate::seal::{Digest, Spot, sha256};
-use crate::store::chain::hex;
-use crate::store::{Batch, Entry, Kind};
+use crate::store::{Batch, Body, Entry};
 use crate::tabular::write_atomically;
 
 /// Mode of report files: read by people who are not Kith.
@@ -148,16 +147,12 @@ async fn issue(env: &Env, commissioner: &Commissioner, day: Date) -> anyhow::Res
         .seal(cube_spot(night, env.key_id), env.stream().bytes(), &cube);
     for file in &files {
         let digest = sha256(&[&file.bytes]);
-        batch.push(Entry::plain(
-            Kind::Published,
-            night,
-            format!(
-                "\"{}\",\"{}\",\"{}\"",
-                commissioner.id,
-                file.name,
-                hex(&digest)
-            ),
-        ));
+        let published = Body::Published {
+            commissioner: commissioner.id.clone(),
+            name: file.name.clone(),
+            digest,
+        };
+        batch.push(Entry::new(night, published));
         batch.published.push((
             night,
             commissioner.id.clone(),

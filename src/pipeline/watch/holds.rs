@@ -6,9 +6,8 @@ use std::sync::Arc;
 use super::Watched;
 use crate::domain::{Action, LegState, Reason, Stage};
 use crate::pipeline::run::Env;
-use crate::store::batch::LegSeed;
 use crate::store::rows::{HeldRow, Leg, Standing};
-use crate::store::{Batch, Entry, HeldQuery, Kind};
+use crate::store::{Batch, Body, HeldQuery, LegStep};
 
 /// Opens and ends the holds of a source's watch; `writing`: legs with writes queued. Gives the legs that were gone and are
 /// there again.
@@ -87,13 +86,8 @@ fn gone(batch: &mut Batch, strand: i64, leg: &Leg) {
             pending: 0,
             ..leg.now
         };
-        batch.push(Entry::leg(
-            Kind::Amended,
-            leg.id,
-            LegSeed::Known(Box::new(leg.clone())),
-            after,
-            crate::store::batch::vouched_list(&[]),
-        ));
+        let (step, vouched) = (LegStep::to(after), Vec::new());
+        batch.move_leg(leg.clone(), Body::Amended { step, vouched });
     }
     batch
         .held

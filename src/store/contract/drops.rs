@@ -33,7 +33,6 @@ fn prepared(strand: &Strand, legs: &[Leg]) -> Batch {
         mapper: 1,
         state: DropState::Prepared,
     });
-    batch.push(Entry::plain(Kind::Prepared, 70, "1"));
     batch
 }
 
@@ -58,12 +57,13 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
     );
     assert_eq!(store.drop_rows(70).await.unwrap().len(), 4);
     let mut sent = Batch::new(strand.id, at(20));
-    sent.push(Entry::plain(Kind::Sent, 70, "1,4"));
+    let (sequence, rows) = (1, 4);
+    sent.push(Entry::new(70, Body::Sent { sequence, rows }));
     (sent.sent, sent.drop_states) = (Some(70), vec![(70, DropState::Sent)]);
     store.commit(sent.clone()).await.unwrap();
     let place = Place {
         strand: strand.id,
-        seq: 2,
+        seq: 1,
     };
     for ((leg, was), action) in store
         .legs_after(0, 9)

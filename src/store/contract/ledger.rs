@@ -34,13 +34,14 @@ pub(super) async fn a_strand_is_made_once_and_numbers_its_own_ids(store: &dyn St
 
 pub(super) async fn rows_of_a_kind_come_in_their_order(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
-    let kinds = [Kind::Run, Kind::RulesInForce, Kind::Run, Kind::RulesInForce];
-    for (subject, kind) in (1..).zip(kinds) {
+    let sealed = || Body::DaySealed { root: [1; 32] };
+    let bodies = [Body::Released, sealed(), Body::Released, sealed()];
+    for (subject, body) in (1..).zip(bodies) {
         let mut batch = Batch::new(strand.id, Instant(NOON));
-        batch.push(Entry::plain(kind, subject, ""));
+        batch.push(Entry::new(subject, body));
         store.commit(batch).await.unwrap();
     }
-    let kind = Kind::RulesInForce as i64;
+    let kind = Kind::DaySealed;
     let rows = store.ledger_of_kind(strand.id, kind).await.unwrap();
     let subjects: Vec<i64> = rows.iter().map(|row| row.subject).collect();
     assert_eq!(subjects, [2, 4]);
@@ -95,13 +96,14 @@ pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {
     );
     assert_eq!(store.open_leg_counts().await.unwrap(), [(PARTNER, 1)]);
     let rows = store.ledger(strand.id, 0, 9).await.unwrap();
-    let steps: Vec<_> = rows.iter().map(|row| fold::step(row).unwrap()).collect();
-    assert_eq!(steps[0].birth, Some((reference(1), strand.id)));
-    assert_eq!(steps[0].vouched, [(11, [3; 32])]);
-    assert_eq!(
-        (steps[1].rev, steps[1].prev.seq, steps[1].after),
-        (2, 1, now)
-    );
+    let bodies: Vec<Body> = rows.iter().map(|row| row.body().unwrap()).collect();
+    assert!(matches!(
+        bodies[0],
+        Body::Received { reference: own, source, .. } if own == reference(1) && source == strand.id
+    ));
+    assert_eq!(bodies[0].vouched(), [(11, [3; 32])]);
+    let step = bodies[1].step().unwrap();
+    assert_eq!((step.rev, step.prev.seq, step.after), (2, 1, now));
     assert_eq!(
         store.ledger_at(leg.last).await.unwrap(),
         rows.last().cloned()

@@ -4,7 +4,7 @@ mod drops;
 mod ledger;
 mod records;
 
-use super::batch::{LegSeed, after_sending, birth_tail};
+use super::batch::after_sending;
 use super::chain::{genesis, row_hash};
 use super::rows::{BookRow, DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
@@ -52,29 +52,23 @@ fn pending(action: Action) -> Standing {
 /// Two entries: a leg is received, and decided.
 fn born(strand: &Strand, leg: i64, seconds: i64, after: Standing) -> Batch {
     let reference = reference(leg);
-    let received = Standing {
-        state: LegState::Received,
-        partner: 0,
-        pending: 0,
-        ..after
-    };
-    let lookup = u8::try_from(leg).ok().map(lookup);
-    let seed = LegSeed::New {
-        reference,
-        lookup,
-        source: strand.id,
-    };
-    let tail = birth_tail(reference, strand.id, &[(11, [3; 32])]);
     let mut batch = Batch::new(strand.id, at(seconds));
-    batch.push(Entry::leg(Kind::Received, leg, seed, received, tail));
-    batch.push(Entry::leg(Kind::Decided, leg, LegSeed::Same, after, "1"));
+    batch.open_leg(OpenedLeg {
+        id: leg,
+        reference,
+        lookup: u8::try_from(leg).ok().map(lookup),
+        source: strand.id,
+        after,
+        rule: [9; 16],
+        vouched: vec![(11, [3; 32])],
+    });
     batch
 }
 
 fn moved(leg: &Leg, seconds: i64, after: Standing) -> Batch {
     let mut batch = Batch::new(leg.source, at(seconds));
-    let seed = LegSeed::Known(Box::new(leg.clone()));
-    batch.push(Entry::leg(Kind::Amended, leg.id, seed, after, ""));
+    let (step, vouched) = (LegStep::to(after), Vec::new());
+    batch.move_leg(leg.clone(), Body::Amended { step, vouched });
     batch
 }
 

@@ -4,7 +4,8 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::super::StoreError;
-use super::super::batch::{Batch, Chained, DaySeal, reasons_json};
+use super::super::batch::{Batch, Chained, DaySeal};
+use super::super::body::reasons_json;
 use super::super::rows::{BookRow, Certificate, Fact, HeldRow, Leg};
 use super::engine;
 use super::pushes::{insert_pushes, move_pushes, upsert_mirrors};
@@ -198,7 +199,7 @@ async fn upsert_book(conn: &mut SqliteConnection, book: &BookRow) -> Result<(), 
         sum.counts.merge(&super::columns::counts(&row, 0)?);
     }
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let reasons = reasons_json(&sum);
+    let reasons = reasons_json(&sum.counts);
     let counts = &sum.counts;
     let cells = vec![
         book.run.into(),

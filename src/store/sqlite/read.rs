@@ -8,7 +8,7 @@ use super::super::rows::{
     LegCount, MirrorKind, MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow,
     Strand,
 };
-use super::super::{Answer, Batch, Commit, HeldQuery, PushQuery, Store, StoreError};
+use super::super::{Answer, Batch, Commit, HeldQuery, Kind, PushQuery, Store, StoreError};
 use super::columns::{
     blob, book, certificate, drop_file, drop_row, event, fact, fixed, held, int, key, ledger_row,
     leg, leg_count, mirror, push, push_count, raw, return_file, return_row, strand, text,
@@ -158,10 +158,10 @@ impl Store for SqliteStore {
         })
     }
 
-    fn ledger_of_kind(&self, strand: i64, kind: i64) -> Answer<'_, Vec<LedgerRow>> {
+    fn ledger_of_kind(&self, strand: i64, kind: Kind) -> Answer<'_, Vec<LedgerRow>> {
         Box::pin(async move {
             let sql = "SELECT strand, seq, at, kind, subject, body, hash FROM ledger WHERE strand = ? AND kind = ? ORDER BY seq";
-            self.many(sql, &[strand, kind], ledger_row).await
+            self.many(sql, &[strand, kind.number()], ledger_row).await
         })
     }
 

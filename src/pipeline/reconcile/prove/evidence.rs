@@ -7,21 +7,47 @@ use super::{PAGE, Proof};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::run::Env;
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
-use crate::store::chain::{drop_leaf, event_leaf, return_leaf, unhex};
+use crate::store::chain::{drop_leaf, event_leaf, return_leaf};
 use crate::store::rows::{DropFile, DropState, EventRow, Strand};
-use crate::store::{Kind, fold};
+use crate::store::{Body, Kind};
 
 /// What the ledger vouches for.
 #[derive(Default)]
 struct Vouched {
     raws: HashMap<i64, Digest>,
     /// Drop: digest of the file, root.
-    drops: HashMap<i64, (Vec<u8>, Vec<u8>)>,
-    returns: HashMap<i64, Vec<u8>>,
+    drops: HashMap<i64, (Digest, Digest)>,
+    returns: HashMap<i64, Digest>,
     /// Return, undoing, root.
-    undone: Vec<(i64, i64, Vec<u8>)>,
+    undone: Vec<(i64, i64, Digest)>,
     /// Hashes of the texts by which drops were made or may be.
-    texts: BTreeSet<Vec<u8>>,
+    texts: BTreeSet<Digest>,
+}
+
+impl Vouched {
+    /// Takes down what a row vouches for.
+    fn note(&mut self, subject: i64, body: &Body) {
+        self.raws.extend(body.vouched().iter().copied());
+        match body {
+            Body::Prepared {
+                digest, root, rule, ..
+            } => {
+                self.drops.insert(subject, (*digest, *root));
+                // A file for a practice is made by no partner's text.
+                self.texts.extend(*rule);
+            }
+            Body::RulesInForce {
+                file, destination, ..
+            } => self.texts.extend([*file, *destination]),
+            Body::Returned { root, .. } => {
+                self.returns.insert(subject, *root);
+            }
+            Body::Undone {
+                return_id, root, ..
+            } => self.undone.push((*return_id, subject, *root)),
+            _ => {}
+        }
+    }
 }
 
 pub(crate) async fn check(
@@ -47,57 +73,17 @@ async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Re
             after = last.seq;
             for row in &rows {
                 let place = || format!("strand {}, row {}", strand.name, row.seq);
-                let Some(kind) = Kind::from_number(row.kind) else {
+                if Kind::from_number(row.kind).is_none() {
                     proof.find(
                         "evidence",
                         "a row is of a kind that this version does not know",
                         place(),
                     );
                     continue;
-                };
-                if kind.of_leg() {
-                    match fold::step(row) {
-                        Some(step) => vouched.raws.extend(step.vouched),
-                        None => proof.find("evidence", "a row cannot be read", place()),
-                    }
-                    continue;
                 }
-                let Some(fields) = fold::fields(row) else {
-                    proof.find("evidence", "a row cannot be read", place());
-                    continue;
-                };
-                let hex = |place: usize| {
-                    fields
-                        .get(place)
-                        .and_then(|field| field.as_str())
-                        .and_then(unhex)
-                        .unwrap_or_default()
-                };
-                match kind {
-                    Kind::Resource => {
-                        let list = fields
-                            .first()
-                            .and_then(|list| list.as_array())
-                            .map(|list| fold::vouched(list))
-                            .unwrap_or_default();
-                        vouched.raws.extend(list);
-                    }
-                    Kind::Prepared => {
-                        vouched.drops.insert(row.subject, (hex(2), hex(3)));
-                        // A file for a practice is made by no partner's text.
-                        vouched
-                            .texts
-                            .extend(Some(hex(4)).filter(|hash| !hash.is_empty()));
-                    }
-                    Kind::RulesInForce => vouched.texts.extend([hex(0), hex(1)]),
-                    Kind::Returned => {
-                        vouched.returns.insert(row.subject, hex(2));
-                    }
-                    Kind::Undone => {
-                        let of = fold::number(&fields, 0).unwrap_or(0);
-                        vouched.undone.push((of, row.subject, hex(2)));
-                    }
-                    _ => {}
+                match row.body() {
+                    Some(body) => vouched.note(row.subject, &body),
+                    None => proof.find("evidence", "a row cannot be read", place()),
                 }
             }
         }
@@ -212,9 +198,8 @@ async fn drops(env: &Arc<Env>, vouched: &Vouched, proof: &mut Proof) -> anyhow::
 /// The texts of partner files, and of where their drops go, are those that the ledger names.
 async fn texts(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
     for hash in &vouched.texts {
-        let digest = Digest::try_from(hash.as_slice()).unwrap_or_default();
-        let text = env.store.rule(digest).await?;
-        if text.is_none_or(|text| sha256(&[text.as_bytes()]) != digest) {
+        let text = env.store.rule(*hash).await?;
+        if text.is_none_or(|text| sha256(&[text.as_bytes()]) != *hash) {
             let place = format!("rule {}", crate::store::chain::hex(hash));
             proof.find("evidence", "a kept text is missing or was changed", place);
         }

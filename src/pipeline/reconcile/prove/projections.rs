@@ -6,8 +6,8 @@ use super::{PAGE, Proof};
 use crate::domain::{Action, Counts, LegReference, Reason, Stage};
 use crate::pipeline::run::Env;
 use crate::store::batch::after_sending;
-use crate::store::rows::{BookRow, LedgerRow, Leg, Place, PushState, Standing, Strand};
-use crate::store::{Kind, fold};
+use crate::store::rows::{BookRow, LedgerRow, Leg, MirrorKind, Place, PushState, Standing, Strand};
+use crate::store::{Body, Kind};
 
 /// Legs folded at a time: bounds the memory of a proof.
 const LEGS_A_PASS: i64 = 100_000;
@@ -84,8 +84,15 @@ async fn steps(
             seq: row.seq,
         };
         if kind.of_leg() && row.subject > low && row.subject <= high {
-            if let Some(step) = fold::step(row) {
-                let change = Change::To(step.after, step.birth);
+            let body = row.body();
+            if let Some(step) = body.as_ref().and_then(Body::step) {
+                let birth = match &body {
+                    Some(Body::Received {
+                        reference, source, ..
+                    }) => Some((*reference, *source)),
+                    _ => None,
+                };
+                let change = Change::To(step.after, birth);
                 steps.entry(row.subject).or_default().push(Step {
                     rev: step.rev,
                     prev: step.prev,
@@ -191,43 +198,51 @@ async fn born_after(env: &Env, strands: &[Strand], last: i64) -> anyhow::Result<
 
 /// Holds, writes and books.
 async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
-    let mut holds: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    let mut holds: BTreeMap<i64, (i64, Reason)> = BTreeMap::new();
     let mut ended: BTreeSet<i64> = BTreeSet::new();
-    let mut pushes: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
-    let mut mirrors: BTreeMap<(i64, i64), (i64, i64, i64)> = BTreeMap::new();
-    let mut books: BTreeMap<[i64; 5], (i64, Counts)> = BTreeMap::new();
+    let mut pushes = BTreeMap::new();
+    let mut mirrors = BTreeMap::new();
+    let mut books: BTreeMap<[i64; 5], (u64, Counts)> = BTreeMap::new();
     each(env, strands, |row, kind| {
-        let Some(fields) = fold::fields(row).filter(|_| !kind.of_leg()) else {
+        if kind.of_leg() {
             return;
-        };
-        let at = |place: usize| fold::number(&fields, place).unwrap_or(0);
-        match kind {
+        }
+        match row.body() {
             // A hold of an onward leg begins in a partner's strand and ends in the source's, as a write does.
-            Kind::Held => {
-                holds.insert(row.subject, (at(0), at(2)));
+            Some(Body::Held(hold)) => {
+                holds.insert(row.subject, (hold.leg, hold.reason));
             }
-            Kind::Released => {
+            Some(Body::Released) => {
                 ended.insert(row.subject);
             }
             // Queued stands in the partner's strand, what follows in the source's: no order of strands decides.
-            Kind::Queued => {
-                pushes.entry(row.subject).or_insert((at(2), 0));
+            Some(Body::Queued { state, .. }) => {
+                pushes.entry(row.subject).or_insert((state, 0));
             }
-            Kind::Pushing => {
-                pushes.insert(row.subject, (PushState::Sending.number(), at(0)));
+            Some(Body::Pushing { attempts }) => {
+                pushes.insert(row.subject, (PushState::Sending, attempts));
             }
-            Kind::Pushed => {
-                pushes.insert(row.subject, (at(0), at(1)));
+            Some(Body::Pushed {
+                state, attempts, ..
+            }) => {
+                pushes.insert(row.subject, (state, attempts));
             }
-            Kind::Mirroring | Kind::Mirrored => {
-                mirrors.insert((row.subject, at(0)), (at(1), at(2), at(3)));
+            Some(Body::Mirroring(told) | Body::Mirrored(told)) => {
+                let stands = (told.state, told.attempts, told.said);
+                mirrors.insert((row.subject, told.kind), stands);
             }
-            Kind::Counted => {
-                let book = books
-                    .entry([row.subject, at(0), at(1), at(2), at(3)])
-                    .or_default();
-                book.0 += at(4);
-                book.1.merge(&counted(&fields));
+            Some(Body::Counted {
+                stage,
+                source,
+                partner,
+                file,
+                received,
+                counts,
+            }) => {
+                let key = [row.subject, stage.number(), source, partner, file];
+                let book = books.entry(key).or_default();
+                book.0 += received;
+                book.1.merge(&counts);
             }
             _ => {}
         }
@@ -236,7 +251,7 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
     let held = env.store.held_all().await?;
     let same = held.len() == holds.len()
         && held.iter().all(|hold| {
-            holds.get(&hold.number) == Some(&(hold.leg, hold.reason.number()))
+            holds.get(&hold.number) == Some(&(hold.leg, hold.reason))
                 && hold.open != ended.contains(&hold.number)
         });
     if !same {
@@ -253,23 +268,9 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
     Ok(())
 }
 
-fn counted(fields: &[serde_json::Value]) -> Counts {
-    let at = |place: usize| u64::try_from(fold::number(fields, place).unwrap_or(0)).unwrap_or(0);
-    let reasons = fields.get(9).and_then(|reasons| reasons.as_object());
-    let reasons = reasons
-        .map(|reasons| {
-            reasons
-                .iter()
-                .filter_map(|(code, n)| Some((Reason::from_code(code)?, n.as_u64()?)))
-                .collect()
-        })
-        .unwrap_or_default();
-    Counts::from_parts(at(5), at(6), at(7), at(8), reasons)
-}
-
 async fn check_pushes(
     env: &Env,
-    folded: &BTreeMap<i64, (i64, i64)>,
+    folded: &BTreeMap<i64, (PushState, i64)>,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
     let (mut after, mut seen) = (0, 0);
@@ -278,7 +279,7 @@ async fn check_pushes(
         let Some(last) = rows.last() else { break };
         after = last.event;
         for row in &rows {
-            if folded.get(&row.event) != Some(&(row.state.number(), row.attempts)) {
+            if folded.get(&row.event) != Some(&(row.state, row.attempts)) {
                 proof.find(
                     "projection",
                     "a write is not where the ledger says",
@@ -301,7 +302,7 @@ async fn check_pushes(
 
 async fn check_mirrors(
     env: &Env,
-    folded: &BTreeMap<(i64, i64), (i64, i64, i64)>,
+    folded: &BTreeMap<(i64, MirrorKind), (PushState, i64, i64)>,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
     let (mut after, mut seen) = (0, 0);
@@ -310,8 +311,8 @@ async fn check_mirrors(
         let Some(last) = rows.last() else { break };
         after = last.leg;
         for row in &rows {
-            let stands = (row.state.number(), row.attempts, row.said);
-            if folded.get(&(row.leg, row.kind.number())) != Some(&stands) {
+            let stands = (row.state, row.attempts, row.said);
+            if folded.get(&(row.leg, row.kind)) != Some(&stands) {
                 proof.find(
                     "projection",
                     "what a GP system was told is not what the ledger says",
@@ -331,7 +332,7 @@ async fn check_mirrors(
     Ok(())
 }
 
-fn check_books(books: &[BookRow], folded: &BTreeMap<[i64; 5], (i64, Counts)>, proof: &mut Proof) {
+fn check_books(books: &[BookRow], folded: &BTreeMap<[i64; 5], (u64, Counts)>, proof: &mut Proof) {
     for book in books {
         let key = [
             book.run,
@@ -343,7 +344,7 @@ fn check_books(books: &[BookRow], folded: &BTreeMap<[i64; 5], (i64, Counts)>, pr
         let place = || format!("run {}, {}", book.run, book.stage.code());
         match folded.get(&key) {
             Some((received, counts)) => {
-                if i64::try_from(counts.received()) != Ok(*received) {
+                if counts.received() != *received {
                     proof.find(
                         "balance",
                         "received is not accepted + repeated + rejected + held",
