@@ -11,7 +11,7 @@ pub(crate) use crate::pipeline::decide::again::Verdict;
 use crate::pipeline::decide::again::{Said, open_beside, redecide};
 pub(crate) use crate::pipeline::run::Env;
 use crate::store::body::SignedAct;
-use crate::store::rows::{HeldRow, Leg, Standing};
+use crate::store::rows::{HeldRow, Leg};
 use crate::store::{Batch, Body, Entry, HeldQuery, LegStep};
 
 /// What became of a hold.
@@ -249,13 +249,7 @@ async fn end(
 ) -> anyhow::Result<()> {
     batch.released.push(number);
     if let Some((leg, why, joined)) = leg {
-        let after = Standing {
-            state: LegState::Cancelled,
-            why: Some(why),
-            pending: 0,
-            ..leg.now
-        };
-        let step = LegStep::to(after);
+        let step = LegStep::to(leg.now.ended(LegState::Cancelled, why));
         batch.move_leg(leg, Body::Settled { step, joined });
     }
     env.store.commit(batch).await?;

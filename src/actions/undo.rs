@@ -13,8 +13,8 @@ use crate::pipeline::run::{Env, Ids};
 use crate::seal::{HolderKey, Spot, merkle_root};
 use crate::store::body::SignedAct;
 use crate::store::chain::event_leaf;
-use crate::store::rows::{EventRow, HeldRow, Leg, PushKind, PushRow, PushState, ReturnFile};
-use crate::store::{Batch, Body, Entry};
+use crate::store::rows::{EventRow, Leg, PushKind, PushRow, PushState, ReturnFile};
+use crate::store::{Batch, Body, Entry, NewHold};
 
 /// State of a return that was undone.
 const UNDONE: i64 = 3;
@@ -265,18 +265,9 @@ impl Undoing<'_> {
     /// Asks the practice about a referral that the return had ended.
     fn ask(&mut self, leg: &Leg) {
         self.done.asked += 1;
-        self.batch.held.push(HeldRow {
-            number: 0,
-            leg: leg.id,
-            stage: Stage::Push.number(),
-            reason: Reason::Undone,
-            source: leg.source,
-            partner: self.file.sender,
-            return_id: self.file.id,
-            row: 0,
-            since: 0,
-            open: true,
-        });
+        let hold = NewHold::new(Stage::Push, Reason::Undone).leg(leg.id);
+        let hold = hold.source(leg.source).partner(self.file.sender);
+        self.batch.hold(hold.row(self.file.id, 0));
     }
 
     async fn commit(mut self, actor: &Actor) -> anyhow::Result<Undone> {

@@ -11,7 +11,7 @@ use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
-use crate::domain::{Action, Instant, LegReference, LegState, Stage};
+use crate::domain::{Counts, Instant, LegReference, Stage};
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
 /// How a leg comes into a batch.
@@ -103,11 +103,11 @@ pub(crate) struct Batch {
     /// Returns whose state changes: id, state.
     pub(crate) return_states: Vec<(i64, i64)>,
     /// Holds to open; their numbers are given on commit.
-    pub(crate) held: Vec<HeldRow>,
+    held: Vec<NewHold>,
     /// Numbers of holds to end.
     pub(crate) released: Vec<i64>,
     pub(crate) notes: Vec<(i64, i64, Vec<u8>)>,
-    pub(crate) books: Vec<BookRow>,
+    pub(super) books: Vec<BookRow>,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) facts: Vec<Fact>,
     pub(crate) cubes: Vec<(i64, String, Vec<u8>)>,
@@ -192,6 +192,38 @@ impl Batch {
         self.raws.push(raw);
     }
 
+    /// Opens a hold.
+    pub(crate) fn hold(&mut self, hold: NewHold) {
+        self.held.push(hold);
+    }
+
+    /// Keeps the book of a stage over the source whose strand this is.
+    pub(crate) fn book_source(&mut self, run: i64, stage: Stage, counts: Counts) {
+        self.book(run, stage, (self.strand, 0, 0), counts);
+    }
+
+    /// Keeps the book of a stage over a file of the partner whose strand this is.
+    pub(crate) fn book_file(&mut self, run: i64, stage: Stage, file: i64, counts: Counts) {
+        self.book(run, stage, (0, self.strand, file), counts);
+    }
+
+    fn book(
+        &mut self,
+        run: i64,
+        stage: Stage,
+        (source, partner, file): (i64, i64, i64),
+        counts: Counts,
+    ) {
+        self.books.push(BookRow {
+            run,
+            stage,
+            source,
+            partner,
+            file,
+            counts,
+        });
+    }
+
     /// Puts a write into the queue.
     pub(crate) fn queue(&mut self, push: PushRow) {
         self.push(Entry::new(push.event, Body::queued(&push)));
@@ -201,13 +233,7 @@ impl Batch {
     /// Opens a leg: two rows, one that it was received and one how it was decided.
     pub(crate) fn open_leg(&mut self, leg: OpenedLeg) {
         let (id, reference, source) = (leg.id, leg.reference, leg.source);
-        let received = Standing {
-            state: LegState::Received,
-            partner: 0,
-            why: None,
-            pending: 0,
-            ..leg.after
-        };
+        let received = Standing::received(leg.after.person, leg.after.raws);
         let seed = LegSeed::New {
             reference,
             lookup: leg.lookup,
@@ -236,18 +262,16 @@ impl Batch {
     /// Hashes the rows onto the strand and projects them; `next_number` is the first free number of a hold.
     pub(crate) fn chain(&mut self, strand: &Strand, next_number: i64) -> Chained {
         let at = self.at.0.max(strand.at);
-        let mut commit = Commit {
-            held_numbers: Vec::new(),
+        let mut held = Vec::with_capacity(self.held.len());
+        let mut entries = std::mem::take(&mut self.entries);
+        for (hold, number) in self.held.drain(..).zip(next_number..) {
+            held.push(held_row(&hold, number, at));
+            entries.push(Entry::new(number, Body::Held(hold)));
+        }
+        let commit = Commit {
+            held_numbers: held.iter().map(|hold| hold.number).collect(),
             clock_behind: self.at.0 < strand.at,
         };
-        let mut held = std::mem::take(&mut self.held);
-        for (hold, number) in held.iter_mut().zip(next_number..) {
-            hold.number = number;
-            hold.since = at;
-            commit.held_numbers.push(number);
-        }
-        let mut entries = std::mem::take(&mut self.entries);
-        entries.extend(held.iter().map(held_entry));
         entries.extend(
             self.released
                 .iter()
@@ -390,37 +414,20 @@ fn new_leg(
     }
 }
 
-/// What a leg is after a row of this action has left; SQL says the same in one statement.
-pub(crate) fn after_sending(now: Standing, action: Action) -> Standing {
-    let asked = match action {
-        Action::New | Action::Amend => 0,
-        Action::Stop | Action::Pause => action.number(),
-    };
-    let (state, why) = if action == Action::New {
-        (LegState::Sent, None)
-    } else {
-        (now.state, now.why)
-    };
-    Standing {
-        state,
-        why,
-        pending: 0,
-        asked,
-        ..now
-    }
-}
-
-fn held_entry(hold: &HeldRow) -> Entry {
-    let body = NewHold {
+/// A hold as it is opened.
+fn held_row(hold: &NewHold, number: i64, since: i64) -> HeldRow {
+    HeldRow {
+        number,
         leg: hold.leg,
-        stage: Stage::from_number(hold.stage).unwrap_or(Stage::Select),
+        stage: hold.stage.number(),
         reason: hold.reason,
         source: hold.source,
         partner: hold.partner,
         return_id: hold.return_id,
         row: hold.row,
-    };
-    Entry::new(hold.number, Body::Held(body))
+        since,
+        open: true,
+    }
 }
 
 fn book_entry(book: &BookRow) -> Entry {

@@ -16,7 +16,7 @@ mod sqlite;
 use std::{future::Future, pin::Pin};
 
 pub(crate) use batch::{Batch, Commit, Entry, OpenedLeg};
-pub(crate) use body::{Body, Kind, LegStep};
+pub(crate) use body::{Body, Kind, LegStep, NewHold};
 pub(crate) use rows::{
     BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
     MirrorKind, MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,

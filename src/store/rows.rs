@@ -1,7 +1,7 @@
 //! The rows that pass through the store, as plain values.
 
 pub(crate) use crate::domain::LegState;
-use crate::domain::{Counts, LegReference, Reason, Stage};
+use crate::domain::{Action, Counts, LegReference, Reason, Stage};
 use crate::seal::{Digest, LookupKey};
 
 /// A place in the ledger: strand and sequence number; (0, 0) is before everything.
@@ -153,6 +153,119 @@ pub(crate) struct Standing {
     pub(crate) raws: RawIds,
 }
 
+impl Standing {
+    /// A leg that nothing was decided about.
+    pub(crate) fn received(person: i64, raws: RawIds) -> Self {
+        Self {
+            state: LegState::Received,
+            partner: 0,
+            person,
+            why: None,
+            pending: 0,
+            asked: 0,
+            closing: 0,
+            raws,
+        }
+    }
+
+    /// Waits for somebody; nothing of it is to be sent.
+    pub(crate) fn held(self, why: Reason) -> Self {
+        self.ended(LegState::Held, why)
+    }
+
+    /// Has ended, or waits: nothing of it is to be sent.
+    pub(crate) fn ended(self, state: LegState, why: Reason) -> Self {
+        Self {
+            state,
+            why: Some(why),
+            pending: 0,
+            ..self
+        }
+    }
+
+    /// Goes to this partner with the next drop.
+    pub(crate) fn routed(self, partner: i64) -> Self {
+        Self {
+            state: LegState::Routed,
+            partner,
+            why: None,
+            pending: Action::New.number(),
+            ..self
+        }
+    }
+
+    /// After a row of this action has left; SQL says the same in one statement.
+    pub(crate) fn sent(self, action: Action) -> Self {
+        let (state, why, asked) = match action {
+            Action::New => (LegState::Sent, None, 0),
+            Action::Amend => (self.state, self.why, 0),
+            Action::Stop | Action::Pause => (self.state, self.why, action.number()),
+        };
+        Self {
+            state,
+            why,
+            pending: 0,
+            asked,
+            ..self
+        }
+    }
+
+    /// Its row was picked up with the drop, or answered: whoever answers has had the file.
+    pub(crate) fn picked_up(self) -> Self {
+        let state = match self.state {
+            LegState::Sent => LegState::Delivered,
+            other => other,
+        };
+        Self { state, ..self }
+    }
+
+    /// A partner has it and is to be asked to stop; once that is acknowledged it ends in `closing`.
+    pub(crate) fn stopping(self, closing: LegState, why: Reason) -> Self {
+        Self {
+            pending: Action::Stop.number(),
+            closing: closing.number(),
+            why: Some(why),
+            ..self
+        }
+    }
+
+    /// After the partner reported a state, where the table has such a step (`LegState::on_report`).
+    pub(crate) fn reported(self, reported: LegState) -> Self {
+        let state = self.state.on_report(reported).unwrap_or(self.state);
+        Self { state, ..self }
+    }
+
+    /// After the partner acknowledged what it was asked: a stop ends the leg, a change or pause is only asked for no longer.
+    pub(crate) fn acknowledged(self) -> Self {
+        if self.asked == 0 {
+            return self;
+        }
+        let state = if self.asked == Action::Stop.number() && !self.state.terminal() {
+            LegState::from_number(self.closing).unwrap_or(LegState::Cancelled)
+        } else {
+            self.state
+        };
+        Self {
+            state,
+            asked: 0,
+            closing: 0,
+            ..self
+        }
+    }
+
+    /// What was asked of the partner is over once the leg has ended.
+    pub(crate) fn settled(self) -> Self {
+        if !self.state.terminal() || self.asked == 0 {
+            return self;
+        }
+        Self {
+            asked: 0,
+            pending: 0,
+            ..self
+        }
+    }
+}
+
 /// A leg: one referral to one partner, as projected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leg {
@@ -172,7 +285,7 @@ pub(crate) struct Leg {
 impl Leg {
     /// Where it stands as a GP system is told of it: the state, and whether a stop waits to be acknowledged. SQL says the same.
     pub(crate) fn told(&self) -> i64 {
-        let stopping = self.now.asked == crate::domain::Action::Stop.number();
+        let stopping = self.now.asked == Action::Stop.number();
         self.now.state.number() * 2 + i64::from(stopping)
     }
 }

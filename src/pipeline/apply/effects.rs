@@ -53,16 +53,11 @@ impl ReturnRecord<'_> {
     ) -> anyhow::Result<()> {
         touched.fresh.sort_by_key(|(kept, row)| (kept.on, row.row));
         let before = touched.leg.now;
-        let mut after = before;
-        if after.state == LegState::Sent {
-            // Whoever answers has had the file.
-            after.state = LegState::Delivered;
+        let mut after = before.picked_up();
+        if follow(&touched, &mut after) {
+            after = after.acknowledged();
         }
-        let acknowledged = follow(&touched, &mut after);
-        acknowledge(&mut after, acknowledged);
-        if after.state.terminal() && after.asked > 0 {
-            (after.asked, after.pending) = (0, 0);
-        }
+        let after = after.settled();
         let id = touched.leg.id;
         let open = self
             .env
@@ -251,8 +246,8 @@ fn follow(touched: &Touched, after: &mut Standing) -> bool {
             }
             _ => None,
         };
-        if let Some(state) = reported.and_then(|reported| after.state.on_report(reported)) {
-            after.state = state;
+        if let Some(state) = reported {
+            *after = after.reported(state);
         }
     }
     acknowledged
@@ -265,15 +260,4 @@ fn correcting(kept: &StoredEvent) -> PushKind {
     } else {
         PushKind::Amend
     }
-}
-
-/// An acknowledged stop ends the leg; an acknowledged change or pause only stops being asked for.
-fn acknowledge(after: &mut Standing, acknowledged: bool) {
-    if !acknowledged || after.asked == 0 {
-        return;
-    }
-    if after.asked == Action::Stop.number() && !after.state.terminal() {
-        after.state = LegState::from_number(after.closing).unwrap_or(LegState::Cancelled);
-    }
-    (after.asked, after.closing) = (0, 0);
 }

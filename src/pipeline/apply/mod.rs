@@ -14,8 +14,7 @@ use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::{Counts, Disposition, Reason, Stage};
 use crate::pipeline::event::{FileFinding, TakenReturn, Unusable, place_of};
 use crate::pipeline::run::{Env, StageOutcome};
-use crate::store::rows::BookRow;
-use crate::store::{Batch, HeldRow};
+use crate::store::{Batch, NewHold};
 use crate::tabular::Table;
 use record::ReturnRecord;
 
@@ -37,7 +36,7 @@ pub(crate) async fn record(
         counts.add_many(Disposition::Repeated, Some(Reason::SameFile), rows);
         outcome.count(Stage::Collect, &counts);
         let mut batch = Batch::new(env.partners[taken.partner].strand, env.now());
-        batch.books.push(book(env, run, taken, before.id, counts));
+        batch.book_file(run, Stage::Collect, before.id, counts);
         env.store.commit(batch).await?;
         return Ok(finding);
     }
@@ -80,19 +79,9 @@ pub(crate) async fn refuse(
     counts.add(Disposition::Rejected, Some(Reason::FileUnread));
     outcome.count(Stage::Collect, &counts);
     let mut batch = Batch::new(strand, env.now());
-    batch.books.push(book(env, run, taken, id, counts));
-    batch.held.push(HeldRow {
-        number: 0,
-        leg: 0,
-        stage: Stage::Collect.number(),
-        reason: Reason::FileUnread,
-        source: 0,
-        partner: strand,
-        return_id: id,
-        row: 0,
-        since: 0,
-        open: true,
-    });
+    batch.book_file(run, Stage::Collect, id, counts);
+    let hold = NewHold::new(Stage::Collect, Reason::FileUnread);
+    batch.hold(hold.partner(strand).row(id, 0));
     env.store.commit(batch).await?;
     outcome.diagnostics.push(Diagnostic::new(
         unusable.code,
@@ -100,15 +89,4 @@ pub(crate) async fn refuse(
         place_of(&env.rules.partners[taken.partner].id, id),
     ));
     Ok(())
-}
-
-fn book(env: &Env, run: i64, taken: &TakenReturn, file: i64, counts: Counts) -> BookRow {
-    BookRow {
-        run,
-        stage: Stage::Collect,
-        source: 0,
-        partner: env.partners[taken.partner].strand,
-        file,
-        counts,
-    }
 }

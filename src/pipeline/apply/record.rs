@@ -15,8 +15,8 @@ use crate::pipeline::run::{Env, Ids, StageOutcome};
 use crate::pipeline::sealed_inputs;
 use crate::seal::{HolderKey, merkle_root};
 use crate::store::chain::{event_leaf, return_leaf};
-use crate::store::rows::{BookRow, EventRow, HeldRow, Leg};
-use crate::store::{Batch, Body, Entry};
+use crate::store::rows::{EventRow, Leg};
+use crate::store::{Batch, Body, Entry, NewHold};
 use crate::tabular::Table;
 
 /// A return about to be recorded.
@@ -280,19 +280,8 @@ impl ReturnRecord<'_> {
 fn hold_rows(rows: &[RowFinding], sorted: bool, return_id: i64, batch: &mut Batch) {
     let partner = batch.strand;
     let mut hold = |leg: i64, reason: Reason, row: u64| {
-        let (stage, row) = (Stage::Match.number(), i64::try_from(row).unwrap_or(0));
-        batch.held.push(HeldRow {
-            number: 0,
-            leg,
-            stage,
-            reason,
-            source: 0,
-            partner,
-            return_id,
-            row,
-            since: 0,
-            open: true,
-        });
+        let hold = NewHold::new(Stage::Match, reason).leg(leg).partner(partner);
+        batch.hold(hold.row(return_id, i64::try_from(row).unwrap_or(0)));
     };
     if sorted {
         // One question for the whole file, not one a row.
@@ -327,14 +316,7 @@ fn keep_books(
     }
     for (stage, counts) in [(Stage::Collect, collected), (Stage::Match, matched)] {
         outcome.count(stage, &counts);
-        batch.books.push(BookRow {
-            run,
-            stage,
-            source: 0,
-            partner: batch.strand,
-            file: return_id,
-            counts,
-        });
+        batch.book_file(run, stage, return_id, counts);
     }
 }
 

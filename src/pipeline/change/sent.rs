@@ -7,7 +7,6 @@ use crate::json::Arena;
 use crate::pipeline::map::changed_headers;
 use crate::pipeline::referral::ReferralTrees;
 use crate::pipeline::select::{NamedPerformer, Review, named_place, review};
-use crate::store::rows::Standing;
 
 /// How the leg stands now.
 pub(crate) fn settle(case: &Case<'_>) -> Settled {
@@ -37,12 +36,7 @@ pub(crate) fn settle(case: &Case<'_>) -> Settled {
     ));
     if let Some((closing, why)) = found.stop.or(another) {
         settled.moved_on = moved_on && found.stop.is_none();
-        settled.after = Standing {
-            pending: stop,
-            closing: closing.number(),
-            why: Some(why),
-            ..now
-        };
+        settled.after = now.stopping(closing, why);
         return settled;
     }
     let paused = case.past.action == Some(Action::Pause);

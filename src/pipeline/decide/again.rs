@@ -13,8 +13,8 @@ use crate::pipeline::referral::Referral;
 use crate::pipeline::run::{Env, Only, StageOutcome};
 use crate::pipeline::select::{PriorLegs, Trail, barred, objection, review};
 use crate::pipeline::{map, sealed_inputs};
-use crate::store::rows::{BookRow, HeldRow, Leg, Standing};
-use crate::store::{Batch, Body, HeldQuery, LegStep};
+use crate::store::rows::{HeldRow, Leg, Standing};
+use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
 
 /// Legs read at a time; each that changes is a transaction of its own.
 const PAGE: usize = 500;
@@ -113,26 +113,12 @@ async fn take_back(
     let mut batch = Batch::new(source, env.now());
     for leg in legs {
         counts.add(Disposition::Held, Some(reason));
-        let after = Standing {
-            state: LegState::Held,
-            why: Some(reason),
-            pending: 0,
-            ..leg.now
-        };
-        batch
-            .held
-            .push(hold(&leg, after.partner, Stage::Select, reason));
+        let after = leg.now.held(reason);
+        batch.hold(hold(&leg, after.partner, Stage::Select, reason));
         let (step, rule) = (LegStep::to(after), rule_digits(env));
         batch.move_leg(leg, Body::Decided { step, rule });
     }
-    batch.books.push(BookRow {
-        run,
-        stage: Stage::Select,
-        source,
-        partner: 0,
-        file: 0,
-        counts: counts.clone(),
-    });
+    batch.book_source(run, Stage::Select, counts.clone());
     env.store.commit(batch).await?;
     Ok(counts)
 }
@@ -234,18 +220,11 @@ async fn look_again(
     );
     if let ReferralOutcome::Held(stage, reason, _) = outcome {
         counts.add(Disposition::Held, Some(reason));
-        batch.held.push(hold(&leg, after.partner, stage, reason));
+        batch.hold(hold(&leg, after.partner, stage, reason));
     } else {
         counts.add(Disposition::Accepted, after.why);
     }
-    batch.books.push(BookRow {
-        run,
-        stage: Stage::Select,
-        source: leg.source,
-        partner: 0,
-        file: 0,
-        counts: counts.clone(),
-    });
+    batch.book_source(run, Stage::Select, counts.clone());
     let (step, rule) = (LegStep::to(after), rule_digits(env));
     batch.move_leg(leg, Body::Decided { step, rule });
     env.store.commit(batch).await?;
@@ -276,19 +255,9 @@ async fn beside(env: &Env, leg: &Leg, patient: Option<&Json<'_>>) -> anyhow::Res
     Ok(others)
 }
 
-fn hold(leg: &Leg, partner: i64, stage: Stage, reason: Reason) -> HeldRow {
-    HeldRow {
-        number: 0,
-        leg: leg.id,
-        stage: stage.number(),
-        reason,
-        source: leg.source,
-        partner,
-        return_id: 0,
-        row: 0,
-        since: 0,
-        open: true,
-    }
+fn hold(leg: &Leg, partner: i64, stage: Stage, reason: Reason) -> NewHold {
+    let hold = NewHold::new(stage, reason).leg(leg.id);
+    hold.source(leg.source).partner(partner)
 }
 
 /// A leg that a link worker opened keeps its partner, whatever the request itself asks for; what a change at the practice

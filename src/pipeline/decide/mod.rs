@@ -6,7 +6,7 @@
 pub(crate) mod again;
 pub(crate) mod onward;
 
-use crate::domain::{Action, LegState, Reason, Stage};
+use crate::domain::{LegState, Reason, Stage};
 use crate::json::Json;
 use crate::partner::{Partner, View};
 use crate::pipeline::map;
@@ -64,34 +64,14 @@ pub(crate) fn standing(env: &Env, outcome: ReferralOutcome, person: i64, raws: R
             .and_then(|place| env.partners.get(place))
             .map_or(0, |partner| partner.strand)
     };
-    let base = Standing {
-        state: LegState::Received,
-        partner: 0,
-        person,
-        why: None,
-        pending: 0,
-        asked: 0,
-        closing: 0,
-        raws,
-    };
+    let received = Standing::received(person, raws);
     match outcome {
-        ReferralOutcome::Closed(state, reason) => Standing {
-            state,
-            why: Some(reason),
-            ..base
-        },
+        ReferralOutcome::Closed(state, reason) => received.ended(state, reason),
         ReferralOutcome::Held(_, reason, place) => Standing {
-            state: LegState::Held,
-            why: Some(reason),
             partner: strand(place),
-            ..base
+            ..received.held(reason)
         },
-        ReferralOutcome::Routed(place) => Standing {
-            state: LegState::Routed,
-            partner: strand(Some(place)),
-            pending: Action::New.number(),
-            ..base
-        },
+        ReferralOutcome::Routed(place) => received.routed(strand(Some(place))),
     }
 }
 

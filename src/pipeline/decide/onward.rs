@@ -12,8 +12,8 @@ use crate::pipeline::map;
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::Env;
 use crate::pipeline::select::{Holds, barred, criteria};
-use crate::store::rows::{HeldRow, Leg};
-use crate::store::{Batch, OpenedLeg};
+use crate::store::rows::Leg;
+use crate::store::{Batch, NewHold, OpenedLeg};
 
 /// Link-worker services in a chain: only they refer onward, so two of them are two steps.
 const LINK_WORKERS_MAX: usize = 2;
@@ -79,19 +79,8 @@ pub(crate) fn open(
         vouched: Vec::new(),
     });
     if let ReferralOutcome::Held(stage, reason, _) = outcome {
-        let (source, partner, stage) = (from.source, after.partner, stage.number());
-        batch.held.push(HeldRow {
-            number: 0,
-            leg: id,
-            stage,
-            reason,
-            source,
-            partner,
-            return_id: 0,
-            row: 0,
-            since: 0,
-            open: true,
-        });
+        let hold = NewHold::new(stage, reason).leg(id);
+        batch.hold(hold.source(from.source).partner(after.partner));
     }
 }
 

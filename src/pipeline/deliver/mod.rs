@@ -22,8 +22,8 @@ use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
 use crate::store::chain::{drop_leaf, hex};
-use crate::store::rows::{BookRow, DropFile, DropRow, DropState, Leg, Standing};
-use crate::store::{Batch, Body, Entry, LegStep};
+use crate::store::rows::{DropFile, DropRow, DropState, Leg};
+use crate::store::{Batch, Body, Entry, LegStep, NewHold};
 use crate::tabular::{Manifest, manifest_name};
 use crate::transport::{OutgoingDrop, Transport, TransportError};
 
@@ -393,34 +393,15 @@ fn sent(
     );
     outcome.count(Stage::Deliver, &counts);
     let mut batch = Batch::new(at.strand, env.now());
-    batch.books.push(BookRow {
-        run,
-        stage: Stage::Deliver,
-        source: 0,
-        partner: at.strand,
-        file: file.id,
-        counts,
-    });
+    batch.book_file(run, Stage::Deliver, file.id, counts);
     batch.drop_states.push((file.id, DropState::Sent));
     batch.sent = Some(file.id);
     let (sequence, rows) = (file.sequence, file.rows);
     batch.push(Entry::new(file.id, Body::Sent { sequence, rows }));
     // A stop that the partner has not confirmed stays somebody's to chase.
     for leg in stops.iter().copied() {
-        let stage = Stage::Deliver.number();
-        let reason = crate::domain::Reason::StopOpen;
-        batch.held.push(crate::store::HeldRow {
-            number: 0,
-            leg,
-            stage,
-            reason,
-            source: 0,
-            partner: at.strand,
-            return_id: 0,
-            row: 0,
-            since: 0,
-            open: true,
-        });
+        let hold = NewHold::new(Stage::Deliver, crate::domain::Reason::StopOpen);
+        batch.hold(hold.leg(leg).partner(at.strand));
     }
     batch
 }
@@ -504,11 +485,7 @@ async fn picked_up(env: &Env, partner: &Partner, at: &PartnerEnv) -> anyhow::Res
             .into_iter()
             .filter(|leg| leg.now.state == crate::domain::LegState::Sent)
         {
-            let after = Standing {
-                state: crate::domain::LegState::Delivered,
-                ..leg.now
-            };
-            let step = LegStep::to(after);
+            let step = LegStep::to(leg.now.picked_up());
             batch.move_leg(leg, Body::Delivered { step });
         }
         env.store.commit(batch).await?;

@@ -3,10 +3,10 @@
 //! In: ids of deleted requests. Out: a question a leg, `source-gone`. A leg that a partner has stays as it is and is asked
 //! about; one that was not sent does not go out. No row was received, so no book counts it.
 
-use crate::domain::{LegState, Reason, Stage, limits};
+use crate::domain::{Reason, Stage, limits};
 use crate::pipeline::run::Env;
-use crate::store::rows::{HeldRow, Leg, Standing};
-use crate::store::{Batch, Body, HeldQuery, LegStep};
+use crate::store::rows::Leg;
+use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
 
 /// Holds the open legs of these requests.
 ///
@@ -44,27 +44,12 @@ async fn asked_already(env: &Env, leg: &Leg) -> anyhow::Result<bool> {
 }
 
 fn add(batch: &mut Batch, leg: Leg) {
-    batch.held.push(HeldRow {
-        number: 0,
-        leg: leg.id,
-        stage: Stage::Pull.number(),
-        reason: Reason::SourceGone,
-        source: batch.strand,
-        partner: leg.now.partner,
-        return_id: 0,
-        row: 0,
-        since: 0,
-        open: true,
-    });
+    let hold = NewHold::new(Stage::Pull, Reason::SourceGone).leg(leg.id);
+    batch.hold(hold.source(batch.strand).partner(leg.now.partner));
     if leg.now.state.after_sending() {
         return;
     }
-    let after = Standing {
-        state: LegState::Held,
-        why: Some(Reason::SourceGone),
-        pending: 0,
-        ..leg.now
-    };
+    let after = leg.now.held(Reason::SourceGone);
     let (step, vouched) = (LegStep::to(after), Vec::new());
     batch.move_leg(leg, Body::Amended { step, vouched });
 }

@@ -16,8 +16,8 @@ use crate::domain::{Counts, Disposition, LegState, Reason, Stage, limits};
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::Env;
 use crate::seal::LookupKey;
-use crate::store::rows::{BookRow, HeldRow, RawIds, RawKind, Standing};
-use crate::store::{Batch, Body, HeldQuery, LegStep, OpenedLeg};
+use crate::store::rows::{HeldRow, RawIds, RawKind, Standing};
+use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold, OpenedLeg};
 
 /// Chunks between queues: one being started, one being handed over, one being taken.
 const BETWEEN_QUEUES: usize = 4;
@@ -166,14 +166,7 @@ impl<'e> Writer<'e> {
         self.chunks = 0;
         for (stage, counts) in std::mem::take(&mut self.counts) {
             self.totals.entry(stage).or_default().merge(&counts);
-            batch.books.push(BookRow {
-                run: self.run,
-                stage,
-                source: batch.strand,
-                partner: 0,
-                file: 0,
-                counts,
-            });
+            batch.book_source(self.run, stage, counts);
         }
         if !batch.is_empty() {
             self.env.store.commit(batch).await?;
@@ -285,12 +278,7 @@ impl<'e> Writer<'e> {
                 self.within_capacity(outcome)
             }
         {
-            after = Standing {
-                state: LegState::Held,
-                why: Some(reason),
-                pending: 0,
-                ..after
-            };
+            after = after.held(reason);
             held = Some(reason);
         }
         let (disposition, reason) = if held.is_some() {
@@ -372,20 +360,8 @@ impl<'e> Writer<'e> {
     }
 
     fn hold(&mut self, leg: i64, stage: Stage, reason: Reason, partner: i64) {
-        let source = self.batch.strand;
-        let stage = stage.number();
-        self.batch.held.push(HeldRow {
-            number: 0,
-            leg,
-            stage,
-            reason,
-            source,
-            partner,
-            return_id: 0,
-            row: 0,
-            since: 0,
-            open: true,
-        });
+        let hold = NewHold::new(stage, reason).leg(leg).partner(partner);
+        self.batch.hold(hold.source(self.batch.strand));
     }
 
     /// One person, one open leg with a partner: also where another source routed them a moment ago in this run.

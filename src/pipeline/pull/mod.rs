@@ -33,7 +33,7 @@ use crate::config::{Pull, Reading};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Instant, Reason, Stage, limits};
 use crate::store::Batch;
-use crate::store::rows::{BookRow, Certificate};
+use crate::store::rows::Certificate;
 
 /// Pulls every enabled source, a few at once; what they say is told in the order of the config.
 ///
@@ -272,14 +272,7 @@ impl Pulling<'_> {
     async fn book(&self, counts: Counts) -> anyhow::Result<()> {
         let strand = self.env.sources[self.source].strand;
         let mut batch = Batch::new(strand, self.env.now());
-        batch.books.push(BookRow {
-            run: self.run,
-            stage: Stage::Pull,
-            source: strand,
-            partner: 0,
-            file: 0,
-            counts,
-        });
+        batch.book_source(self.run, Stage::Pull, counts);
         self.env.store.commit(batch).await?;
         Ok(())
     }

@@ -8,8 +8,8 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Reason, Stage};
 use crate::pipeline::run::{Env, StageOutcome};
 use crate::store::body::MirrorBody;
-use crate::store::rows::{BookRow, HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
-use crate::store::{Batch, Body, Entry, HeldQuery, StoreError};
+use crate::store::rows::{HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
+use crate::store::{Batch, Body, Entry, HeldQuery, NewHold, StoreError};
 
 /// How a write ended.
 pub(super) struct Ended {
@@ -180,14 +180,7 @@ pub(super) async fn end(
     hold(env, strand, holds, &mut batch).await?;
     if counts.received() > 0 {
         outcome.count(Stage::Push, &counts);
-        batch.books.push(BookRow {
-            run,
-            stage: Stage::Push,
-            source: strand,
-            partner: 0,
-            file: 0,
-            counts,
-        });
+        batch.book_source(run, Stage::Push, counts);
     }
     env.store.commit(batch).await?;
     Ok(())
@@ -228,18 +221,7 @@ async fn hold(
         if !known.insert(reason) {
             continue;
         }
-        batch.held.push(HeldRow {
-            number: 0,
-            leg,
-            stage: Stage::Push.number(),
-            reason,
-            source: strand,
-            partner: 0,
-            return_id: 0,
-            row: 0,
-            since: 0,
-            open: true,
-        });
+        batch.hold(NewHold::new(Stage::Push, reason).leg(leg).source(strand));
     }
     Ok(())
 }

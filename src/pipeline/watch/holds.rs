@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::Watched;
 use crate::domain::{Action, LegState, Reason, Stage};
 use crate::pipeline::run::Env;
-use crate::store::rows::{HeldRow, Leg, Standing};
-use crate::store::{Batch, Body, HeldQuery, LegStep};
+use crate::store::rows::Leg;
+use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
 
 /// Opens and ends the holds of a source's watch; `writing`: legs with writes queued. Gives the legs that were gone and are
 /// there again.
@@ -38,7 +38,7 @@ pub(super) async fn after(
         let waits = new || writing.contains(&leg.id);
         if waits && !open.contains_key(&(leg.id, Reason::NotReRead)) {
             let stage = if new { Stage::Deliver } else { Stage::Push };
-            batch.held.push(hold(strand, leg, stage, Reason::NotReRead));
+            batch.hold(hold(strand, leg, stage, Reason::NotReRead));
         }
     }
     // What the pull of this run has read is read as well.
@@ -80,31 +80,14 @@ fn gone(batch: &mut Batch, strand: i64, leg: &Leg) {
         leg.now.state,
         LegState::Received | LegState::Held | LegState::Routed
     ) {
-        let after = Standing {
-            state: LegState::Held,
-            why: Some(Reason::SourceGone),
-            pending: 0,
-            ..leg.now
-        };
+        let after = leg.now.held(Reason::SourceGone);
         let (step, vouched) = (LegStep::to(after), Vec::new());
         batch.move_leg(leg.clone(), Body::Amended { step, vouched });
     }
-    batch
-        .held
-        .push(hold(strand, leg, Stage::Pull, Reason::SourceGone));
+    batch.hold(hold(strand, leg, Stage::Pull, Reason::SourceGone));
 }
 
-fn hold(source: i64, leg: &Leg, stage: Stage, reason: Reason) -> HeldRow {
-    HeldRow {
-        number: 0,
-        leg: leg.id,
-        stage: stage.number(),
-        reason,
-        source,
-        partner: leg.now.partner,
-        return_id: 0,
-        row: 0,
-        since: 0,
-        open: true,
-    }
+fn hold(source: i64, leg: &Leg, stage: Stage, reason: Reason) -> NewHold {
+    let hold = NewHold::new(stage, reason).leg(leg.id);
+    hold.source(source).partner(leg.now.partner)
 }

@@ -212,6 +212,46 @@ pub(crate) struct NewHold {
     pub(crate) row: i64,
 }
 
+impl NewHold {
+    /// A question that a stage raises, about nothing yet.
+    pub(crate) fn new(stage: Stage, reason: Reason) -> Self {
+        let (leg, source, partner, return_id, row) = (0, 0, 0, 0, 0);
+        Self {
+            leg,
+            stage,
+            reason,
+            source,
+            partner,
+            return_id,
+            row,
+        }
+    }
+
+    /// About this leg.
+    pub(crate) fn leg(self, leg: i64) -> Self {
+        Self { leg, ..self }
+    }
+
+    /// Of this source.
+    pub(crate) fn source(self, source: i64) -> Self {
+        Self { source, ..self }
+    }
+
+    /// Of this partner.
+    pub(crate) fn partner(self, partner: i64) -> Self {
+        Self { partner, ..self }
+    }
+
+    /// About this return, and a row of it (0 for all).
+    pub(crate) fn row(self, return_id: i64, row: i64) -> Self {
+        Self {
+            return_id,
+            row,
+            ..self
+        }
+    }
+}
+
 /// How far a GP system has been told where a leg stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MirrorBody {

@@ -73,7 +73,7 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
         .zip(&before)
         .zip(actions)
     {
-        assert_eq!(leg.now, after_sending(was.now, action), "{action:?}");
+        assert_eq!(leg.now, was.now.sent(action), "{action:?}");
         assert_eq!((leg.rev, leg.last), (was.rev + 1, place), "{action:?}");
         let since = if action == Action::New {
             at(20).0

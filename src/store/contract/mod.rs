@@ -4,9 +4,8 @@ mod drops;
 mod ledger;
 mod records;
 
-use super::batch::after_sending;
 use super::chain::{genesis, row_hash};
-use super::rows::{BookRow, DropState, PushKind, PushUpdate, RawIds, Standing};
+use super::rows::{DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
 use crate::domain::{Action, Counts, Disposition, Instant, LegState, Reason, Stage};
 

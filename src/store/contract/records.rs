@@ -60,25 +60,18 @@ pub(super) async fn holds_are_numbered_through(store: &dyn Store) {
         store.strand("a").await.unwrap(),
         store.strand("b").await.unwrap(),
     );
-    let (number, stage, reason) = (0, Stage::Select.number(), Reason::NoService);
-    let (source, partner, return_id, row, since, open) = (a.id, 0, 0, 0, 0, true);
-    let hold = |leg| HeldRow {
-        number,
-        leg,
-        stage,
-        reason,
-        source,
-        partner,
-        return_id,
-        row,
-        since,
-        open,
+    let hold = |leg| {
+        NewHold::new(Stage::Select, Reason::NoService)
+            .leg(leg)
+            .source(a.id)
     };
     let mut batch = Batch::new(a.id, at(0));
-    batch.held = vec![hold(1), hold(2)];
+    batch.hold(hold(1));
+    batch.hold(hold(2));
     assert_eq!(store.commit(batch).await.unwrap().held_numbers, [1, 2]);
     let mut batch = Batch::new(b.id, at(5));
-    (batch.held, batch.released) = (vec![hold(2)], vec![2]);
+    batch.hold(hold(2));
+    batch.released.push(2);
     assert_eq!(store.commit(batch).await.unwrap().held_numbers, [3]);
     let open = store.held(HeldQuery::default()).await.unwrap();
     assert_eq!(
@@ -115,14 +108,7 @@ pub(super) async fn books_add_up_over_commits(store: &dyn Store) {
         counts.add_many(Disposition::Accepted, None, 4);
         counts.add(Disposition::Held, Some(reason));
         let mut batch = Batch::new(strand.id, at(seconds));
-        batch.books.push(BookRow {
-            run: 1,
-            stage: Stage::Select,
-            source: strand.id,
-            partner: 0,
-            file: 0,
-            counts,
-        });
+        batch.book_source(1, Stage::Select, counts);
         store.commit(batch).await.unwrap();
     }
     let books = store.books(1).await.unwrap();

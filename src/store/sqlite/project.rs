@@ -65,7 +65,7 @@ async fn move_legs(conn: &mut SqliteConnection, legs: &[(Leg, i64)]) -> Result<(
     Ok(())
 }
 
-/// Moves the legs of a drop that has left: the same step as `batch::after_sending`, for all of its rows at once.
+/// Moves the legs of a drop that has left: the same step as `Standing::sent`, for all of its rows at once.
 async fn send_legs(
     conn: &mut SqliteConnection,
     drop_id: i64,

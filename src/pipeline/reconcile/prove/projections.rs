@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{PAGE, Proof};
 use crate::domain::{Action, Counts, LegReference, Reason, Stage};
 use crate::pipeline::run::Env;
-use crate::store::batch::after_sending;
 use crate::store::rows::{BookRow, LedgerRow, Leg, MirrorKind, Place, PushState, Standing, Strand};
 use crate::store::{Body, Kind};
 
@@ -162,7 +161,7 @@ fn compare(legs: &[Leg], mut steps: HashMap<i64, Vec<Step>>, proof: &mut Proof) 
 fn apply(before: Option<Leg>, own: &Leg, step: &Step) -> Option<Leg> {
     let now = match (&step.change, &before) {
         (Change::To(after, _), _) => *after,
-        (Change::Sent(action), Some(leg)) => after_sending(leg.now, *action),
+        (Change::Sent(action), Some(leg)) => leg.now.sent(*action),
         (Change::Sent(_), None) => return None,
     };
     let mut leg = match (&step.change, before) {
