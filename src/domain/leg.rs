@@ -90,6 +90,63 @@ impl LegState {
         )
     }
 
+    /// The states that may follow this one. The table is `fhir.md` §2.2, with what one return may skip: its rows are followed
+    /// in one step, so that a leg goes from being sent to any state of a partner, and between those of a partner at will.
+    fn successors(self) -> &'static [Self] {
+        use LegState::{
+            Accepted, Cancelled, ClosedUnsuccessful, Completed, Delivered, EnteredInError, Failed,
+            Held, InProgress, OnHold, Rejected, Routed, Sent,
+        };
+        match self {
+            // First seen already revoked, it ends at once.
+            Self::Received => &[Held, Routed, Cancelled, EnteredInError],
+            Self::Held => &[Routed, Cancelled, EnteredInError, Failed],
+            // Back to held: the partner's agreement ended, or the record changed or is gone.
+            Self::Routed => &[Held, Sent, Cancelled, EnteredInError, Failed],
+            // Held or failed: a transport that says "not delivered"; no transport says so yet.
+            Self::Sent => &[
+                Held,
+                Delivered,
+                Accepted,
+                Rejected,
+                InProgress,
+                OnHold,
+                Completed,
+                ClosedUnsuccessful,
+                Cancelled,
+                Failed,
+                EnteredInError,
+            ],
+            Self::Delivered => &[
+                Accepted,
+                Rejected,
+                InProgress,
+                OnHold,
+                Completed,
+                ClosedUnsuccessful,
+                Cancelled,
+                EnteredInError,
+            ],
+            // Cancelled, entered in error: an acknowledged stop.
+            Self::Accepted | Self::InProgress | Self::OnHold => &[
+                Accepted,
+                InProgress,
+                OnHold,
+                Completed,
+                ClosedUnsuccessful,
+                Cancelled,
+                EnteredInError,
+            ],
+            // Terminal states never reopen: a correction is a new event.
+            _ => &[],
+        }
+    }
+
+    /// Whether a leg may go from this state to `next`; it may always stay.
+    pub(crate) fn may_become(self, next: Self) -> bool {
+        self == next || self.successors().contains(&next)
+    }
+
     /// Whether the partner has been given the person's details.
     pub(crate) fn after_sending(self) -> bool {
         matches!(
@@ -185,6 +242,53 @@ mod tests {
         for state in LegState::ALL.into_iter().filter(|state| state.terminal()) {
             for reported in LegState::ALL {
                 assert_eq!(state.on_report(reported), None, "{state:?} {reported:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_pair_of_states_is_as_the_table_has_it() {
+        // One row a state as it is, one mark a state that may follow, both in the order of `LegState::ALL`.
+        let table = [
+            "xxx........x.x",
+            ".xx........xxx",
+            ".xxx.......xxx",
+            ".x.xxxxxxxxxxx",
+            "....xxxxxxxx.x",
+            ".....x.xxxxx.x",
+            "......x.......",
+            ".....x.xxxxx.x",
+            ".....x.xxxxx.x",
+            ".........x....",
+            "..........x...",
+            "...........x..",
+            "............x.",
+            ".............x",
+        ];
+        for (from, row) in LegState::ALL.into_iter().zip(table) {
+            for (to, mark) in LegState::ALL.into_iter().zip(row.chars()) {
+                assert_eq!(from.may_become(to), mark == 'x', "{from:?} to {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_partners_report_in_one_return_is_one_step_of_the_table() {
+        for from in LegState::ALL {
+            let mut reached = vec![from];
+            for place in 0.. {
+                let Some(state) = reached.get(place).copied() else {
+                    break;
+                };
+                assert!(from.may_become(state), "{from:?} to {state:?}");
+                let next = LegState::ALL
+                    .into_iter()
+                    .filter_map(|to| state.on_report(to));
+                for state in next {
+                    if !reached.contains(&state) {
+                        reached.push(state);
+                    }
+                }
             }
         }
     }

@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 
+use super::StoreError;
 use super::body::{Body, Kind, LegStep, NewHold, RuleDigits, Vouched};
 use super::chain::row_hash;
 use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
-use crate::domain::{Counts, Instant, LegReference, Stage};
+use crate::domain::{Counts, Instant, LegReference, LegState, Stage};
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
 /// How a leg comes into a batch.
@@ -260,7 +261,14 @@ impl Batch {
     }
 
     /// Hashes the rows onto the strand and projects them; `next_number` is the first free number of a hold.
-    pub(crate) fn chain(&mut self, strand: &Strand, next_number: i64) -> Chained {
+    ///
+    /// # Errors
+    /// A leg would take a step that is not in the table of `LegState`.
+    pub(crate) fn chain(
+        &mut self,
+        strand: &Strand,
+        next_number: i64,
+    ) -> Result<Chained, StoreError> {
         let at = self.at.0.max(strand.at);
         let mut held = Vec::with_capacity(self.held.len());
         let mut entries = std::mem::take(&mut self.entries);
@@ -288,7 +296,7 @@ impl Batch {
             order: Vec::new(),
         };
         for entry in entries {
-            writer.append(entry);
+            writer.append(entry)?;
         }
         let sent = writer
             .rows
@@ -299,7 +307,7 @@ impl Batch {
                 seq: row.seq,
             });
         let (new_legs, moved_legs) = writer.legs();
-        Chained {
+        Ok(Chained {
             ledger: writer.rows,
             head: writer.head,
             seq: writer.seq,
@@ -309,7 +317,7 @@ impl Batch {
             held,
             commit,
             sent,
-        }
+        })
     }
 }
 
@@ -325,11 +333,11 @@ struct Writer {
 }
 
 impl Writer {
-    fn append(&mut self, entry: Entry) {
+    fn append(&mut self, entry: Entry) -> Result<(), StoreError> {
         self.seq += 1;
         let mut body = entry.body;
         if let (Some(seed), Some(step)) = (entry.seed, body.step_mut()) {
-            self.step(entry.subject, seed, step);
+            self.step(entry.subject, seed, step)?;
         }
         let mut row = LedgerRow {
             strand: self.strand,
@@ -343,10 +351,11 @@ impl Writer {
         row.hash = row_hash(&self.head, &row);
         self.head = row.hash;
         self.rows.push(row);
+        Ok(())
     }
 
     /// Moves a leg, and fills in the step's revision and the place of the row before.
-    fn step(&mut self, id: i64, seed: LegSeed, step: &mut LegStep) {
+    fn step(&mut self, id: i64, seed: LegSeed, step: &mut LegStep) -> Result<(), StoreError> {
         let place = Place {
             strand: self.strand,
             seq: self.seq,
@@ -364,19 +373,27 @@ impl Writer {
                     reference,
                     lookup,
                     source,
-                } => (new_leg(id, reference, lookup, source, after, at), None),
+                } => {
+                    let now = Standing::received(after.person, after.raws);
+                    (new_leg(id, reference, lookup, source, now, at), None)
+                }
                 LegSeed::Same => {
                     unreachable!("a leg's first entry of a batch says where the leg comes from")
                 }
             }
         });
-        if leg.now.state != after.state {
+        let (from, to) = (leg.now.state, after.state);
+        if !from.may_become(to) || (leg.rev == 0 && to != LegState::Received) {
+            return Err(StoreError::IllegalStep { from, to });
+        }
+        if from != to {
             leg.since = at;
         }
         leg.now = after;
         leg.rev += 1;
         (step.rev, step.prev) = (leg.rev, leg.last);
         leg.last = place;
+        Ok(())
     }
 
     fn legs(&mut self) -> (Vec<Leg>, Vec<(Leg, i64)>) {

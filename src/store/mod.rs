@@ -12,6 +12,7 @@ pub(crate) mod chain;
 mod contract;
 pub(crate) mod rows;
 mod sqlite;
+mod standing;
 
 use std::{future::Future, pin::Pin};
 
@@ -23,7 +24,7 @@ pub(crate) use rows::{
 };
 pub(crate) use sqlite::SqliteStore;
 
-use crate::domain::LegReference;
+use crate::domain::{LegReference, LegState};
 use crate::seal::{Digest, LookupKey};
 
 /// What a store call gives back, in time.
@@ -45,6 +46,14 @@ pub(crate) enum StoreError {
     /// A leg has moved on since it was read: nothing was written.
     #[error("a leg was changed by another run")]
     Stale,
+    /// A leg was to take a step that the table of `LegState` does not have: nothing was written.
+    #[error("a leg cannot go from {} to {}", .from.code(), .to.code())]
+    IllegalStep {
+        /// Where it stands.
+        from: LegState,
+        /// Where it was to go.
+        to: LegState,
+    },
     /// A row holds what no version of this program writes.
     #[error("a row of {0} cannot be read")]
     Corrupt(&'static str),

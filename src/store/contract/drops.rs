@@ -43,10 +43,11 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
     );
     let actions = [Action::New, Action::Amend, Action::Stop, Action::Pause];
     for (action, leg) in actions.into_iter().zip(1..) {
-        store
-            .commit(born(&source, leg, 0, pending(action)))
-            .await
-            .unwrap();
+        let first = born(&source, leg, 0, pending(Action::New));
+        store.commit(first).await.unwrap();
+        let routed = only_leg(store, leg).await;
+        let next = moved(&routed, 1, pending(action));
+        store.commit(next).await.unwrap();
     }
     let before = store.legs_after(0, 9).await.unwrap();
     store.commit(prepared(&strand, &before)).await.unwrap();

@@ -132,6 +132,23 @@ pub(super) async fn a_stale_revision_writes_nothing(store: &dyn Store) {
     assert_eq!(broken_at(store, "a").await, None);
 }
 
+pub(super) async fn a_step_that_the_table_does_not_have_writes_nothing(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    let first = born(&strand, 1, 0, pending(Action::New));
+    store.commit(first).await.unwrap();
+    let (before, leg) = (store.strands().await.unwrap(), only_leg(store, 1).await);
+    let (from, to) = (LegState::Routed, LegState::Completed);
+    let mut batch = moved(&leg, 1, leg.now.ended(to, Reason::Died));
+    batch.rules.push(([9; 32], 1, "a rule".to_owned()));
+    let refused = store.commit(batch).await;
+    assert!(
+        matches!(refused, Err(StoreError::IllegalStep { from: was, to: wanted }) if (was, wanted) == (from, to))
+    );
+    assert_eq!(store.strands().await.unwrap(), before);
+    assert_eq!(only_leg(store, 1).await, leg);
+    assert_eq!(store.rule([9; 32]).await.unwrap(), None);
+}
+
 pub(super) async fn two_strands_do_not_mix(store: &dyn Store) {
     let (a, b) = (
         store.strand("a").await.unwrap(),

@@ -65,7 +65,8 @@ async fn move_legs(conn: &mut SqliteConnection, legs: &[(Leg, i64)]) -> Result<(
     Ok(())
 }
 
-/// Moves the legs of a drop that has left: the same step as `Standing::sent`, for all of its rows at once.
+/// Moves the legs of a drop that has left: the same step as `Standing::sent`, for all of its rows at once. Only a routed leg
+/// (3) becomes sent (4): one that is elsewhere has moved on since the drop was made.
 async fn send_legs(
     conn: &mut SqliteConnection,
     drop_id: i64,
@@ -75,7 +76,8 @@ async fn send_legs(
     let done = sqlx::query(
             "UPDATE leg SET state = CASE r.action WHEN 1 THEN 4 ELSE leg.state END, why = CASE r.action WHEN 1 THEN 0 ELSE leg.why END, \
              since = CASE r.action WHEN 1 THEN ?2 ELSE leg.since END, pending = 0, asked = CASE WHEN r.action > 2 THEN r.action ELSE 0 END, \
-             rev = r.rev, last_strand = ?3, last_seq = ?4 FROM drop_row r WHERE r.drop_id = ?1 AND leg.id = r.leg AND leg.rev = r.rev - 1",
+             rev = r.rev, last_strand = ?3, last_seq = ?4 FROM drop_row r WHERE r.drop_id = ?1 AND leg.id = r.leg AND leg.rev = r.rev - 1 \
+             AND (r.action <> 1 OR leg.state = 3)",
         )
         .bind(drop_id)
         .bind(chained.at)

@@ -127,7 +127,7 @@ async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Co
         .await
         .and_then(|row| row.try_get(0))
         .map_err(|error| engine(doing, &error))?;
-    let chained = batch.chain(&strand, next_number);
+    let chained = batch.chain(&strand, next_number)?;
     write_evidence(conn, &batch).await?;
     write_ledger(conn, strand.id, &chained).await?;
     write_legs(conn, &batch, &chained).await?;

@@ -1,0 +1,179 @@
+//! What a leg is at one moment, and each way in which it comes to stand elsewhere.
+//!
+//! In: a standing. Out: the next one. Keeps: a leg's next standing is made here alone; whether it may follow is said by
+//! [`LegState::may_become`] and checked when it is chained.
+
+use crate::domain::{Action, LegState, Reason};
+
+/// Ids of the raw inputs that a row is made of; 0 for none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RawIds {
+    pub(crate) request: i64,
+    pub(crate) patient: i64,
+    pub(crate) requester: i64,
+    pub(crate) role: i64,
+    pub(crate) practice: i64,
+    pub(crate) consent: i64,
+}
+
+impl RawIds {
+    /// The ids in the order of the tables.
+    pub(crate) fn to_array(self) -> [i64; 6] {
+        [
+            self.request,
+            self.patient,
+            self.requester,
+            self.role,
+            self.practice,
+            self.consent,
+        ]
+    }
+
+    /// The ids of their order.
+    pub(crate) fn from_array(
+        [request, patient, requester, role, practice, consent]: [i64; 6],
+    ) -> Self {
+        Self {
+            request,
+            patient,
+            requester,
+            role,
+            practice,
+            consent,
+        }
+    }
+}
+
+/// What an event can change of a leg; every leg event of the ledger carries all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Where it stands.
+    pub(crate) state: LegState,
+    /// The partner's strand; 0 while none is chosen.
+    pub(crate) partner: i64,
+    /// The person's key; 0 while the person is unknown.
+    pub(crate) person: i64,
+    /// Why it is held or was closed.
+    pub(crate) why: Option<Reason>,
+    /// Number of the action that the next drop must carry; 0 for none.
+    pub(crate) pending: i64,
+    /// Number of the action that waits for the partner's acknowledgement; 0 for none.
+    pub(crate) asked: i64,
+    /// Number of the state that the leg enters when a stop is acknowledged; 0 for none.
+    pub(crate) closing: i64,
+    /// What it is made of now.
+    pub(crate) raws: RawIds,
+}
+
+impl Standing {
+    /// A leg that nothing was decided about.
+    pub(crate) fn received(person: i64, raws: RawIds) -> Self {
+        Self {
+            state: LegState::Received,
+            partner: 0,
+            person,
+            why: None,
+            pending: 0,
+            asked: 0,
+            closing: 0,
+            raws,
+        }
+    }
+
+    /// Waits for somebody; nothing of it is to be sent.
+    pub(crate) fn held(self, why: Reason) -> Self {
+        self.ended(LegState::Held, why)
+    }
+
+    /// Has ended, or waits: nothing of it is to be sent.
+    pub(crate) fn ended(self, state: LegState, why: Reason) -> Self {
+        Self {
+            state,
+            why: Some(why),
+            pending: 0,
+            ..self
+        }
+    }
+
+    /// Goes to this partner with the next drop.
+    pub(crate) fn routed(self, partner: i64) -> Self {
+        Self {
+            state: LegState::Routed,
+            partner,
+            why: None,
+            pending: Action::New.number(),
+            ..self
+        }
+    }
+
+    /// After a row of this action has left; SQL says the same in one statement.
+    pub(crate) fn sent(self, action: Action) -> Self {
+        let (state, why, asked) = match action {
+            Action::New => (LegState::Sent, None, 0),
+            Action::Amend => (self.state, self.why, 0),
+            Action::Stop | Action::Pause => (self.state, self.why, action.number()),
+        };
+        Self {
+            state,
+            why,
+            pending: 0,
+            asked,
+            ..self
+        }
+    }
+
+    /// Its row was picked up with the drop, or answered: whoever answers has had the file.
+    pub(crate) fn picked_up(self) -> Self {
+        let state = match self.state {
+            LegState::Sent => LegState::Delivered,
+            other => other,
+        };
+        Self { state, ..self }
+    }
+
+    /// A partner has it and is to be asked to stop; once that is acknowledged it ends in `closing`.
+    pub(crate) fn stopping(self, closing: LegState, why: Reason) -> Self {
+        Self {
+            pending: Action::Stop.number(),
+            closing: closing.number(),
+            why: Some(why),
+            ..self
+        }
+    }
+
+    /// After the partner reported a state, where the table has such a step (`LegState::on_report`).
+    pub(crate) fn reported(self, reported: LegState) -> Self {
+        let state = self.state.on_report(reported).unwrap_or(self.state);
+        Self { state, ..self }
+    }
+
+    /// After the partner acknowledged what it was asked: a stop ends the leg, a change or pause is only asked for no longer.
+    pub(crate) fn acknowledged(self) -> Self {
+        if self.asked == 0 {
+            return self;
+        }
+        let state = if self.asked == Action::Stop.number() && !self.state.terminal() {
+            LegState::from_number(self.closing).unwrap_or(LegState::Cancelled)
+        } else {
+            self.state
+        };
+        Self {
+            state,
+            asked: 0,
+            closing: 0,
+            ..self
+        }
+    }
+
+    /// What was asked of the partner is over once the leg has ended.
+    pub(crate) fn settled(self) -> Self {
+        if !self.state.terminal() || self.asked == 0 {
+            return self;
+        }
+        Self {
+            asked: 0,
+            pending: 0,
+            ..self
+        }
+    }
+}
