@@ -1,0 +1,84 @@
+//! The rules on rows, elements, type names and bounds, on made-up modules.
+
+use crate::names::{glossary_breaches, shared_names, types_of, words_of};
+use crate::source::Source;
+
+#[test]
+fn a_type_name_of_two_modules_is_a_breach_and_a_stale_line_too() {
+    let source = Source::made_up(&[
+        ("", ""),
+        (
+            "domain",
+            "pub struct Leg; trait T { type Inner; } impl T for Leg { type Inner = u8; }",
+        ),
+        (
+            "store",
+            "enum Leg { A } type Inner = u8; mod deep { struct Leg; } #[cfg(test)] mod tests { struct Own; }",
+        ),
+        ("pipeline", ""),
+        ("pipeline::pull", "struct Row<'a>(&'a str); struct Own;"),
+        ("pipeline::push", "struct Row;"),
+        ("pipeline::push::deep", "struct Row;"),
+    ]);
+    let types = types_of(&source);
+    assert_eq!(
+        shared_names(
+            &types,
+            "Leg: domain store\nRow: pipeline/pull pipeline/push\n"
+        ),
+        [""; 0]
+    );
+    let breaches = shared_names(&types, "# why\nLeg: domain store view\nOwn: domain store\n");
+    assert_eq!(breaches.len(), 4, "{breaches:?}");
+    assert!(
+        breaches[0].starts_with("src/pipeline/pull.rs:1: Row"),
+        "{breaches:?}"
+    );
+    assert!(
+        breaches[2].contains("Leg is no longer a type of view"),
+        "{breaches:?}"
+    );
+    assert!(
+        breaches[3].contains("Own is no longer a type of two modules"),
+        "{breaches:?}"
+    );
+    // A third module is new even where two are allowed.
+    assert_eq!(
+        shared_names(&types, "Leg: domain\nRow: pipeline/pull pipeline/push\n").len(),
+        1
+    );
+}
+
+#[test]
+fn the_glossary_is_held_against_the_types() {
+    let source = Source::made_up(&[
+        ("", ""),
+        (
+            "domain",
+            "pub struct LookupKey; pub struct LeftLook; pub struct Leg;",
+        ),
+    ]);
+    let types = types_of(&source);
+    let table = |rows: &str| {
+        glossary_breaches(
+            &format!(
+                "# Words\n\n| word | type | meaning | not |\n| --- | --- | --- | --- |\n{rows}"
+            ),
+            &types,
+        )
+    };
+    assert_eq!(
+        table(
+            "| leg | `domain::Leg` | one referral for one partner | strand, `Lore` |\n| drop | | files | |"
+        ),
+        [""; 0]
+    );
+    assert_eq!(
+        table("| lookup key | `LookupKey` | a keyed digest | `Look` |").len(),
+        1
+    );
+    assert_eq!(table("| drop | `Drop` | files | |").len(), 1);
+    assert_eq!(table("| drop | files |").len(), 2);
+    assert_eq!(glossary_breaches("# Words", &types).len(), 1);
+    assert_eq!(words_of("NhsNumber"), ["Nhs", "Number"]);
+}
