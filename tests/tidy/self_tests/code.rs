@@ -1,7 +1,51 @@
 //! The rules on rows, elements, type names and bounds, on made-up modules.
 
+use crate::element_names::{Elements, element_breaches};
 use crate::names::{glossary_breaches, shared_names, types_of, words_of};
 use crate::source::Source;
+
+#[test]
+fn an_element_read_outside_its_rooms_is_a_breach() {
+    let elements = Elements::read(
+        "Patient DomainResource link*:Patient.link deceased[x]:boolean|dateTime active:boolean",
+    );
+    let with = |room: &'static str, text: &'static str| {
+        let source = Source::made_up(&[("", ""), ("json", "pub struct Json;"), (room, text)]);
+        element_breaches(&source, &elements).len()
+    };
+    let read = "use crate::json::Json; fn f(x: &Json) { x.get(\"active\"); x.at(&[\"link\", \"ours\"]); x.get(\"deceasedBoolean\"); }";
+    assert_eq!(with("select", read), 3);
+    assert_eq!(with("view", read), 0);
+    assert_eq!(
+        with(
+            "select",
+            "use crate::json::Json; fn f(x: &Json) { x.get(\"ours\"); say(\"active\"); }"
+        ),
+        0
+    );
+    // JSON of our own is not read through `json`.
+    assert_eq!(
+        with(
+            "select",
+            "fn f(x: &Value) { x.get(\"active\"); x.pointer(\"/link/0\"); }"
+        ),
+        0
+    );
+    assert_eq!(
+        with(
+            "select",
+            concat!("fn f(x: &Value) { x.get(\"resource", "Type\"); }")
+        ),
+        1
+    );
+    assert_eq!(
+        with(
+            "select",
+            "use crate::json::Json; #[cfg(test)] mod tests { fn f(x: &Json) { x.get(\"active\"); } }"
+        ),
+        0
+    );
+}
 
 #[test]
 fn a_type_name_of_two_modules_is_a_breach_and_a_stale_line_too() {
