@@ -7,6 +7,8 @@
 // The rules.
 #[path = "tidy/arrows.rs"]
 mod arrows;
+#[path = "tidy/bounds.rs"]
+mod bounds;
 #[path = "tidy/element_names.rs"]
 mod element_names;
 #[path = "tidy/names.rs"]

@@ -1,5 +1,6 @@
 //! The rules on rows, elements, type names and bounds, on made-up modules.
 
+use crate::bounds::unmet_bounds;
 use crate::element_names::{Elements, element_breaches};
 use crate::names::{glossary_breaches, shared_names, types_of, words_of};
 use crate::source::Source;
@@ -125,4 +126,35 @@ fn the_glossary_is_held_against_the_types() {
     assert_eq!(table("| drop | files |").len(), 2);
     assert_eq!(glossary_breaches("# Words", &types).len(), 1);
     assert_eq!(words_of("NhsNumber"), ["Nhs", "Number"]);
+}
+
+#[test]
+fn a_bound_that_no_test_meets_is_a_breach() {
+    let limits = "pub(crate) const ROWS_MAX: usize = 5; pub(crate) const PAGES: Bound = Bound { usual: 1, most: 2 };";
+    let with = |text: &str| {
+        let source = Source::made_up(&[
+            ("", ""),
+            ("domain", ""),
+            ("domain::limits", limits),
+            ("fhir", text),
+        ]);
+        unmet_bounds(&source)
+    };
+    let both = "#[cfg(test)] mod tests { #[test] fn a() { limits::holds_at(limits::ROWS_MAX, |n| f(n)); \
+        holds_at(PAGES.most, |n| f(n)); } }";
+    assert_eq!(with(both), [""; 0]);
+    let by_hand = "#[cfg(test)] mod tests { #[tokio::test] async fn a() { for n in [ROWS_MAX - 1, ROWS_MAX + 1] { f(n) } \
+        f(PAGES.most); f(PAGES.most + 1); } }";
+    assert_eq!(with(by_hand), [""; 0]);
+    for too_little in [
+        "",
+        // Code that ships, comments and strings are no tests; nor is a function that no test runs.
+        "fn f() { holds_at(ROWS_MAX, g); f(ROWS_MAX + 1, PAGES.most, PAGES.most + 1); }",
+        "#[cfg(test)] mod tests { #[test] fn a() { /* ROWS_MAX, ROWS_MAX + 1 */ say(\"PAGES.most PAGES.most + 1\"); } }",
+        "#[cfg(test)] mod tests { fn a() { f(ROWS_MAX, ROWS_MAX + 1, PAGES.most, PAGES.most + 1); } }",
+        "#[cfg(test)] mod tests { #[test] fn a() { f(ROWS_MAX); } #[test] fn b() { f(ROWS_MAX + 1); f(PAGES.usual + 1); } }",
+        "#[cfg(test)] mod tests { #[test] fn a() { f(ROWS_MAX + 5); f(ROWS_MAX + 1); f(PAGES, PAGES + 1); } }",
+    ] {
+        assert_eq!(with(too_little).len(), 2, "{too_little}");
+    }
 }
