@@ -17,6 +17,8 @@ mod names;
 mod records;
 #[path = "tidy/text.rs"]
 mod text;
+#[path = "tidy/written_once.rs"]
+mod written_once;
 
 // What they read with, and what shows that each can fail.
 #[path = "tidy/graph.rs"]

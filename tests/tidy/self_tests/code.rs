@@ -4,6 +4,7 @@ use crate::bounds::unmet_bounds;
 use crate::element_names::{Elements, element_breaches};
 use crate::names::{glossary_breaches, shared_names, types_of, words_of};
 use crate::source::Source;
+use crate::written_once::second_places;
 
 #[test]
 fn an_element_read_outside_its_rooms_is_a_breach() {
@@ -177,4 +178,65 @@ fn a_bound_that_no_test_meets_is_a_breach() {
         ("fhir", both),
     ]);
     assert_eq!(unmet_bounds(&met, "ROWS_MAX: too slow\n").len(), 1);
+}
+
+#[test]
+fn a_row_made_in_a_second_place_is_a_breach() {
+    let store = "pub struct HeldRow { a: u8 } impl HeldRow { fn f(self) {} } \
+        fn new() -> HeldRow { HeldRow { a: 1 } }";
+    let engine = "use crate::store::HeldRow; fn read() -> HeldRow { HeldRow { a: 2 } }";
+    let with = |path: &'static str, text: &'static str| {
+        let files = [
+            ("", ""),
+            ("store", store),
+            ("store::sqlite", ""),
+            ("store::sqlite::read", engine),
+            ("report", ""),
+        ];
+        let files: Vec<_> = files.into_iter().chain([(path, text)]).collect();
+        second_places(&Source::made_up(&files)).len()
+    };
+    assert_eq!(with("domain", ""), 0);
+    assert_eq!(
+        with(
+            "domain",
+            "use crate::store::HeldRow; fn f() { g(HeldRow { a: 1 }) }"
+        ),
+        1
+    );
+    assert_eq!(
+        with("domain", "fn f() { g(crate::store::HeldRow { a: 1 }) }"),
+        1
+    );
+    assert_eq!(
+        with(
+            "store::batch",
+            "use super::HeldRow; fn f() { let x = HeldRow { a: 1 }; }"
+        ),
+        1
+    );
+    assert_eq!(
+        with(
+            "store::sqlite::more",
+            "use crate::store::HeldRow; fn f() { let x = HeldRow { a: 1 }; }"
+        ),
+        1
+    );
+    // Patterns, tests, and another room's type of that name.
+    let patterns = "use crate::store::HeldRow; fn f(x: HeldRow) { let HeldRow { a } = x; match y { HeldRow { .. } => {} } }";
+    assert_eq!(with("domain", patterns), 0);
+    assert_eq!(
+        with(
+            "domain",
+            "#[cfg(test)] mod tests { use crate::store::HeldRow; fn f() { g(HeldRow { a: 1 }) } }"
+        ),
+        0
+    );
+    assert_eq!(
+        with(
+            "domain",
+            "struct HeldRow { a: u8 } fn f() { g(HeldRow { a: 1 }) }"
+        ),
+        0
+    );
 }
