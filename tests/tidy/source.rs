@@ -86,8 +86,8 @@ impl Source {
         static SOURCE: OnceLock<Source> = OnceLock::new();
         SOURCE.get_or_init(|| {
             let mut source = Self::default();
-            source.load(Path::new("src/lib.rs"), Vec::new(), false);
-            source.load(Path::new("src/main.rs"), vec!["main".to_owned()], false);
+            source.load(Path::new("src/lib.rs"), &[], false);
+            source.load(Path::new("src/main.rs"), &["main".to_owned()], false);
             source
         })
     }
@@ -104,7 +104,7 @@ impl Source {
         source
     }
 
-    fn load(&mut self, file: &Path, path: Vec<String>, in_tests: bool) {
+    fn load(&mut self, file: &Path, path: &[String], in_tests: bool) {
         let is_folder = file.ends_with("mod.rs") || file.ends_with("lib.rs");
         let here = file.parent().unwrap_or(Path::new("src")).to_owned();
         let below = if is_folder {
@@ -112,7 +112,7 @@ impl Source {
         } else {
             file.with_extension("")
         };
-        for declared in self.read_file(file, path.clone(), &read(file), in_tests) {
+        for declared in self.read_file(file, path.to_owned(), &read(file), in_tests) {
             // Blocks between the file and the line are folders.
             let inner = declared.path.iter().skip(path.len());
             let place = inner.fold(below.clone(), |place, word| place.join(word));
@@ -123,7 +123,7 @@ impl Source {
                 }
                 None => place.join("mod.rs"),
             };
-            self.load(&found, declared.path, in_tests || declared.in_tests);
+            self.load(&found, &declared.path, in_tests || declared.in_tests);
         }
     }
 
@@ -270,28 +270,11 @@ impl Walk<'_> {
                 continue;
             }
             if token.is("{") {
-                let kind = block_kind(self.tokens, from, at);
-                blocks.push(kind);
+                blocks.push(block_kind(self.tokens, from, at));
             } else if token.is("}") {
                 blocks.pop();
-            } else if let Some(name) = next
-                && TYPE_WORDS.iter().any(|word| token.is(word))
-            {
-                let associated = blocks.last() == Some(&"impl") || blocks.last() == Some(&"trait");
-                // `union` and `type` are words of their own elsewhere.
-                if name.text.starts_with(char::is_uppercase) && !(token.is("type") && associated) {
-                    module.types.push(TypeName {
-                        name: name.text.clone(),
-                        line: name.line,
-                        in_tests: tests,
-                    });
-                    module.items.push(name.text.clone());
-                }
-            } else if let Some(name) = next
-                && blocks.is_empty()
-                && VALUE_WORDS.iter().any(|word| token.is(word))
-            {
-                module.items.push(name.text.clone());
+            } else if let Some(name) = next {
+                note_item(&mut module, (token, name), &blocks, tests);
             }
             at = self.path(&mut module, at, tests);
         }
@@ -369,5 +352,22 @@ fn note_use(module: &mut Module, tree: &[Token], line: usize, in_tests: bool) {
             in_tests,
             in_use: true,
         });
+    }
+}
+
+/// Notes an item that begins with a keyword and a name, by the blocks that it stands in.
+fn note_item(module: &mut Module, (word, name): (&Token, &Token), blocks: &[&str], in_tests: bool) {
+    let begins_with = |words: &[&str]| words.iter().any(|one| word.is(one));
+    let associated = word.is("type") && matches!(blocks.last(), Some(&("impl" | "trait")));
+    // `union` and `type` are words of their own elsewhere.
+    if begins_with(&TYPE_WORDS) && name.text.starts_with(char::is_uppercase) && !associated {
+        module.types.push(TypeName {
+            name: name.text.clone(),
+            line: name.line,
+            in_tests,
+        });
+        module.items.push(name.text.clone());
+    } else if begins_with(&VALUE_WORDS) && blocks.is_empty() {
+        module.items.push(name.text.clone());
     }
 }

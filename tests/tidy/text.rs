@@ -44,10 +44,12 @@ pub(crate) enum Length {
 }
 
 pub(crate) fn length(lines: usize) -> Length {
-    match lines {
-        0..=LINES_WARNED => Length::Fine,
-        ..=LINES_MAX => Length::Warned,
-        _ => Length::TooLong,
+    if lines > LINES_MAX {
+        Length::TooLong
+    } else if lines > LINES_WARNED {
+        Length::Warned
+    } else {
+        Length::Fine
     }
 }
 
