@@ -210,3 +210,20 @@ fn day_of(input: &Path) -> Date {
         crate::domain::Clock::now(&crate::domain::clock::SystemClock).london_day()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limits;
+
+    #[test]
+    fn a_partner_has_no_more_examples_than_are_read() {
+        limits::holds_at(EXAMPLES_MAX, |files| {
+            let home = tempfile::tempdir().unwrap();
+            for number in 0..files {
+                std::fs::File::create(home.path().join(format!("{number}.json"))).unwrap();
+            }
+            inputs(home.path()).len() == files
+        });
+    }
+}

@@ -172,3 +172,21 @@ pub(super) fn read_secret(table: &TableReader<'_>, around: &Surroundings<'_>) ->
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limits;
+
+    #[test]
+    fn a_secret_is_no_longer_than_it_may_be() {
+        limits::holds_at(SECRET_BYTES_MAX, |bytes| {
+            let home = tempfile::tempdir().unwrap();
+            let path = home.path().join("key");
+            let file = std::fs::File::create(&path).unwrap();
+            file.set_len(bytes).unwrap();
+            let read = Secret::at(SecretPlace::File(path)).read_public();
+            read.is_ok_and(|content| content.len() as u64 == bytes)
+        });
+    }
+}

@@ -1,6 +1,7 @@
 //! Tests of the whole file.
 
 use super::*;
+use crate::domain::limits;
 
 const GOOD: &str = r#"namespace = "https://kith.example/"
 [store]
@@ -265,4 +266,41 @@ fn a_secret_file_is_closed_to_others_or_refused() {
     assert_eq!(read(&folder), Err(SecretError::NotAFile));
     write(&file, "");
     assert_eq!(read(&secret), Err(SecretError::Size));
+}
+
+#[test]
+fn limits_of_a_source_are_no_more_than_they_may_be() {
+    let accepts = |key: &str, value: u32| {
+        let limit = format!(
+            "{}\nlimits = {{ {key} = {value} }}\n",
+            "auth = { kind = \"none\" }"
+        );
+        load(&GOOD.replace("auth = { kind = \"none\" }\n", &limit)).is_ok()
+    };
+    limits::holds_at(limits::CONNECT_SECONDS.most, |n| {
+        accepts("connect_timeout_seconds", n)
+    });
+    limits::holds_at(limits::READ_SECONDS.most, |n| {
+        accepts("read_timeout_seconds", n)
+    });
+    limits::holds_at(limits::CALL_SECONDS.most, |n| accepts("timeout_seconds", n));
+    limits::holds_at(limits::ANSWER_BYTES.most, |n| {
+        accepts("response_bytes_max", n)
+    });
+    limits::holds_at(limits::RETRIES.most, |n| accepts("retries_max", n));
+    limits::holds_at(limits::PAGES.most, |n| accepts("pages_max", n));
+    limits::holds_at(limits::PAGE_ENTRIES.most, |n| {
+        accepts("page_resources_max", n)
+    });
+    limits::holds_at(limits::REQUESTS_PER_SECOND_MAX, |n| {
+        accepts("requests_per_second", n)
+    });
+}
+
+#[test]
+fn a_config_file_is_no_longer_than_it_may_be() {
+    limits::holds_at(limits::CONFIG_BYTES_MAX, |bytes| {
+        let filled = usize::try_from(bytes).unwrap() - GOOD.len();
+        load(&format!("#{}\n{GOOD}", "x".repeat(filled - 2))).is_ok()
+    });
 }

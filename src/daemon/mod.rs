@@ -3,6 +3,8 @@
 //! In: the schedules of the config. Out: runs, one due time after another. Keeps: the daemon does exactly what `kith run
 //! --once` does; a run in hand is finished before it stops.
 
+#[cfg(test)]
+mod batch_tests;
 mod one_run;
 #[cfg(test)]
 mod sweep_tests;

@@ -114,3 +114,14 @@ pub(crate) const EXAMPLES_MAX: usize = 500;
 pub(crate) const EXAMPLE_BYTES_MAX: u64 = 16 << 20;
 /// Characters of the name of somebody who acts: it stands in the ledger.
 pub(crate) const ACTOR_NAME_MAX: usize = 100;
+
+/// Tries a bound: what is as large as it passes, and what is larger by one does not.
+#[cfg(test)]
+pub(crate) fn holds_at<N>(bound: N, mut passes: impl FnMut(N) -> bool)
+where
+    N: Copy + From<u8> + std::ops::Add<Output = N> + std::fmt::Display,
+{
+    assert!(passes(bound), "{bound} is within the bound");
+    let above = bound + N::from(1);
+    assert!(!passes(above), "{above} is beyond the bound");
+}

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
+use crate::domain::limits;
 use crate::tabular::write_atomically;
 
 const MODIFIED_SECONDS: u64 = 1_795_000_000;
@@ -313,4 +314,29 @@ fn a_folder_that_is_a_link_is_refused_and_old_parts_are_swept() {
     symlink("/", &place.transport.done).unwrap();
     let error = place.transport.prepare().unwrap_err();
     assert!(matches!(error, TransportError::NotAFolder { .. }));
+}
+
+#[test]
+fn a_return_is_no_longer_than_it_may_be_and_no_more_than_so_many_are_taken() {
+    limits::holds_at(limits::RETURN_BYTES_MAX, |bytes| {
+        let exchange = place();
+        exchange.puts("r.csv", "");
+        OpenOptions::new()
+            .write(true)
+            .open(exchange.transport.incoming.join("r.csv"))
+            .unwrap()
+            .set_len(bytes)
+            .unwrap();
+        let candidate = exchange.only_candidate();
+        let read = exchange
+            .transport
+            .read(&candidate, limits::RETURN_BYTES_MAX);
+        read.is_ok_and(|content| content.len() as u64 == bytes)
+    });
+    limits::holds_at(limits::RETURN_FILES_MAX, |files| {
+        let exchange = place();
+        (0..files).for_each(|number| exchange.puts(&format!("r{number}.csv"), "x"));
+        let listing = exchange.lists(AT_ONCE);
+        listing.candidates.len() == files && !listing.more
+    });
 }

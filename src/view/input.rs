@@ -211,3 +211,37 @@ fn unpacked(file: File, packed: bool) -> Box<dyn Read> {
         Box::new(file)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_no_longer_than_a_resource_may_be() {
+        limits::holds_at(limits::RESOURCE_BYTES_MAX, |bytes| {
+            let home = tempfile::tempdir().unwrap();
+            let file = home.path().join("a.ndjson");
+            let (start, end) = (r#"{"resourceType":"Basic","id":""#, "\"}");
+            let filled = "x".repeat(bytes - start.len() - end.len());
+            std::fs::write(&file, format!("{start}{filled}{end}\n")).unwrap();
+            let mut shown = 0;
+            let mut resources = Resources::of(vec![("a.ndjson".to_owned(), file)]);
+            let visited = resources.each(|_, _| {
+                shown += 1;
+                Ok::<_, ()>(())
+            });
+            visited.is_ok() && shown == 1
+        });
+    }
+
+    #[test]
+    fn a_file_is_no_longer_than_an_extract_may_be() {
+        limits::holds_at(limits::EXTRACT_BYTES_MAX, |bytes| {
+            let home = tempfile::tempdir().unwrap();
+            let file = home.path().join("a.ndjson");
+            // A file of holes: nothing of it takes a place on the disk.
+            File::create(&file).unwrap().set_len(bytes).unwrap();
+            open(&file).is_ok()
+        });
+    }
+}

@@ -1,6 +1,5 @@
 //! Reads the repository for its rules: finds files, and in their text what the rules speak of.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -84,98 +83,6 @@ pub(crate) fn repository_texts() -> Vec<PathBuf> {
     files
 }
 
-/// The room of a source file: its first folder, or its own name.
-pub(crate) fn room_of(file: &Path) -> String {
-    let mut parts = file.iter().skip(1).map(|part| part.to_string_lossy());
-    let first = parts.next().expect("a source file is below src");
-    first.trim_end_matches(".rs").to_owned()
-}
-
-/// Modules above the items of a file: 1 for `src/room/mod.rs` and `src/room.rs`, 2 for `src/room/chapter.rs`.
-pub(crate) fn module_depth(file: &Path) -> usize {
-    let parts = file.iter().count() - 1;
-    if file.ends_with("mod.rs") {
-        parts - 1
-    } else {
-        parts
-    }
-}
-
-/// The part that ships and the part that only tests, as text without comments.
-pub(crate) fn split_tests(file: &Path, text: &str) -> (String, String) {
-    let code: String = text
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("//"))
-        .flat_map(|line| [line, "\n"])
-        .collect();
-    if file
-        .file_stem()
-        .is_some_and(|stem| stem == "tests" || stem.to_string_lossy().ends_with("_tests"))
-    {
-        return (String::new(), code);
-    }
-    match code.split_once("#[cfg(test)]") {
-        Some((production, tests)) => (production.to_owned(), tests.to_owned()),
-        None => (code, String::new()),
-    }
-}
-
-/// What the code reaches through `crate::`, or through as many `super::` as lead there.
-pub(crate) fn crate_paths(code: &str, depth: usize, in_tests: bool) -> BTreeSet<String> {
-    let climb = "super::".repeat(depth + usize::from(in_tests));
-    let mut paths = BTreeSet::new();
-    for start in ["crate::", climb.as_str()] {
-        for (at, _) in code.match_indices(start) {
-            let before = code.get(..at).unwrap_or_default();
-            if before.ends_with(|character: char| {
-                character.is_alphanumeric()
-                    || character == '_'
-                    || character == '$'
-                    || character == ':'
-            }) {
-                continue;
-            }
-            let after = code.get(at + start.len()..).unwrap_or_default();
-            match after.strip_prefix('{') {
-                Some(group) => paths.extend(group_members(group)),
-                None => paths.extend([path_start(after)]),
-            }
-        }
-    }
-    // `crate::NAME` and `super::*` name things of lib.rs, which holds none.
-    paths.retain(|path| path.starts_with(|character: char| character.is_ascii_lowercase()));
-    paths
-}
-
-/// The paths of `{a, b::{c, d}}`, from behind its first brace.
-fn group_members(group: &str) -> Vec<String> {
-    let (mut depth, mut member, mut members) = (0_usize, String::new(), Vec::new());
-    for character in group.chars() {
-        match character {
-            '}' if depth == 0 => break,
-            ',' if depth == 0 => members.push(std::mem::take(&mut member)),
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            _ if depth == 0 => member.push(character),
-            _ => {}
-        }
-    }
-    members.push(member);
-    members
-        .iter()
-        .map(|member| path_start(member.trim()))
-        .collect()
-}
-
-fn path_start(code: &str) -> String {
-    let length = code.find(|character: char| {
-        !(character.is_alphanumeric() || character == '_' || character == ':')
-    });
-    code.get(..length.unwrap_or(code.len()))
-        .unwrap_or_default()
-        .to_owned()
-}
-
 /// Whether a line holds a word, with nothing on either side that could be part of it.
 pub(crate) fn holds_word(line: &str, word: &str) -> bool {
     let inside = |character: Option<char>| {
@@ -244,31 +151,5 @@ pub(crate) fn major(version: &str) -> String {
         (Some("0"), Some(minor), _) => format!("0.{minor}"),
         (Some(major), ..) => major.to_owned(),
         (None, ..) => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rules_can_be_broken() {
-        let code = "use crate::{store::{a, b}, fhir};\nuse super::super::seal::x;\nlet y = crate::report::z(1);";
-        let paths = crate_paths(code, 2, false);
-        assert_eq!(
-            paths.iter().map(String::as_str).collect::<Vec<_>>(),
-            ["fhir", "report::z", "seal::x", "store::"]
-        );
-        assert!(check_digit_agrees("9434765919") && !check_digit_agrees("9434765918"));
-        assert!(check_digit_agrees("9876543210") && check_digit_agrees("9990000050"));
-        assert_eq!(
-            ten_digit_runs("a 943 476 5919, x9434765919, 9990000018."),
-            ["9990000018", "9434765919"]
-        );
-        assert!(holds_word("id = \"elm\"", "elm") && !holds_word("helm elm-tree", "elm"));
-        assert_eq!(
-            (major("0.4.5"), major("1.2.3"), major("0.0.7")),
-            ("0.4".to_owned(), "1".to_owned(), "0.0.7".to_owned())
-        );
     }
 }

@@ -437,3 +437,56 @@ fn unsent_state(row: &crate::store::rows::PushRow, look_first: bool) -> PushStat
 fn refused(reason: Reason) -> (PushState, Disposition, Option<Reason>) {
     (PushState::Refused, Disposition::Rejected, Some(reason))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::send_tests::unit;
+    use super::*;
+    use crate::domain::Entropy;
+    use crate::fhir::client::{Client, Settings};
+
+    #[test]
+    fn an_answer_that_is_always_lost_is_a_refusal_in_the_end() {
+        let state_after = |attempts| {
+            let mut unit = unit(&["a"], PushKind::Create, false);
+            unit.writes[0].row.attempts = attempts;
+            let answers = Answers {
+                writes: vec![Outcome::Lost],
+                task: None,
+            };
+            let mut results = Results::default();
+            let mut stream = Entropy::from_seed([1; 32]).stream(0);
+            ending(unit, answers, &mut stream, &mut results);
+            results.writes[0].row.state
+        };
+        let (before, last) = (limits::LOST_ATTEMPTS_MAX - 1, limits::LOST_ATTEMPTS_MAX);
+        assert_eq!(state_after(before), PushState::AnswerLost);
+        assert_eq!(state_after(last), PushState::Refused);
+    }
+
+    #[test]
+    fn a_source_is_left_after_so_many_failures_in_a_row() {
+        let session = Arc::new(Session {
+            client: Client::new(Settings::new("http://127.0.0.1:9/fhir")).unwrap(),
+            namespace: String::new(),
+            transactions: false.into(),
+        });
+        let over_after = |failures: usize, then: Option<Outcome>| {
+            let mut sending = Sending {
+                session: &session,
+                failures: 0,
+                barred: false,
+            };
+            let lost = std::iter::repeat_n(Outcome::Lost, failures);
+            for outcome in lost.chain(then) {
+                let writes = vec![outcome];
+                sending.note(&Answers { writes, task: None });
+            }
+            sending.over()
+        };
+        assert!(!over_after(limits::WRITE_FAILURES_MAX - 1, None));
+        assert!(over_after(limits::WRITE_FAILURES_MAX, None));
+        let in_between = Some(Outcome::Nothing);
+        assert!(!over_after(limits::WRITE_FAILURES_MAX - 1, in_between));
+    }
+}

@@ -471,3 +471,28 @@ fn failed(failure: &WriteFailure) -> Outcome {
         WriteFailure::NotOurs => Outcome::Refused(Reason::IdentityChanged),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_write_that_never_left_is_tried_so_many_times() {
+        for (needed, done) in [
+            (limits::UNSENT_TRIES, true),
+            (limits::UNSENT_TRIES + 1, false),
+        ] {
+            let mut tried = 0;
+            let answered = patiently(|| {
+                tried += 1;
+                std::future::ready(if tried < needed {
+                    let retry_after = Some(Duration::ZERO);
+                    Err(WriteFailure::Transient { retry_after })
+                } else {
+                    Ok(())
+                })
+            });
+            assert_eq!(answered.await.is_ok(), done, "the write number {needed}");
+        }
+    }
+}

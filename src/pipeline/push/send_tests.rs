@@ -147,7 +147,7 @@ fn made(id: &str) -> String {
     format!(r#"{{"response":{{"status":"201 Created","location":"Observation/{id}/_history/1"}}}}"#)
 }
 
-fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
+pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
     let write = |(event, value): (i64, &&str)| Write {
         row: PushRow {
             event,

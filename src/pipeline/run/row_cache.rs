@@ -81,3 +81,19 @@ pub(crate) fn bytes_of(partner: &Partner, rules: &Rules, cells: &Cells<'_>) -> O
     writer.write_row(cells).ok()?;
     Some(writer.last_row().to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_kept_while_there_is_room() {
+        limits::holds_at(limits::READY_BYTES_MAX, |bytes| {
+            let (rows, today) = (ReadyRows::default(), Date::constant(2026, 11, 23));
+            rows.begin(true);
+            rows.keep(1, today, vec![0; bytes - 1]);
+            rows.keep(2, today, vec![0]);
+            rows.take(1, DECIDED, today).is_some() && rows.take(2, DECIDED, today).is_some()
+        });
+    }
+}

@@ -128,7 +128,7 @@ mod sqlite {
     checks! {
         a_fresh_store_holds_nothing a_strand_is_made_once_and_numbers_its_own_ids rows_of_a_kind_come_in_their_order a_leg_is_projected_and_chained
         a_stale_revision_writes_nothing a_step_that_the_table_does_not_have_writes_nothing keys_and_raws_are_found_by_look sending_a_drop_moves_its_legs_together
-        holds_are_numbered_through books_add_up_over_commits writes_are_found_by_state two_strands_do_not_mix
+        a_batch_may_be_larger_than_a_statement holds_are_numbered_through books_add_up_over_commits writes_are_found_by_state two_strands_do_not_mix
     }
 
     #[tokio::test]

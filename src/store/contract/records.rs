@@ -1,6 +1,7 @@
 //! What lies beside the legs: keys, raw inputs, holds, books and writes.
 
 use super::*;
+use crate::domain::limits;
 
 pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
@@ -53,6 +54,28 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
         (raws[0].holder, raws[0].digest, &raws[0].sealed[..]),
         (5, lookup(60), &[9, 0, 9][..])
     );
+}
+
+pub(super) async fn a_batch_may_be_larger_than_a_statement(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    let mut known: Vec<i64> = Vec::new();
+    for rows in [limits::STATEMENT_ROWS, limits::STATEMENT_ROWS + 1] {
+        let mut batch = Batch::new(strand.id, at(0));
+        let from = 1_000 + i64::try_from(known.len()).unwrap();
+        let ids: Vec<i64> = (from..).take(rows).collect();
+        batch.keys.extend(ids.iter().map(|id| KeyRow {
+            id: *id,
+            kind: 1,
+            lookup: None,
+            wrapped: vec![1],
+        }));
+        known.extend(&ids);
+        let seen = Entry::plain(Kind::Resource, from, String::new());
+        batch.push(seen);
+        store.commit(batch).await.unwrap();
+        assert_eq!(store.keys(ids).await.unwrap().len(), rows);
+    }
+    assert_eq!(store.keys(known.clone()).await.unwrap().len(), known.len());
 }
 
 pub(super) async fn holds_are_numbered_through(store: &dyn Store) {

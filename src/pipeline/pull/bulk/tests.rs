@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::download::{Server, Tally, gather};
 use super::*;
+use crate::domain::limits;
 use crate::fhir::bulk::Level;
 use crate::fhir::client::Settings;
 use crate::fhir::client_error::ClientError;
@@ -407,4 +408,43 @@ fn a_job_opens_for_the_same_question_only_and_not_for_ever() {
     file.remove().unwrap();
     file.remove().unwrap();
     assert!(file.read().is_none());
+}
+
+#[tokio::test]
+async fn a_file_is_begun_again_so_many_times_and_a_list_goes_on_for_so_many_parts() {
+    for (times, comes) in [
+        (limits::EXPORT_REPEATS_MAX, true),
+        (limits::EXPORT_REPEATS_MAX + 1, false),
+    ] {
+        let world = World::new(move |line, before| match line {
+            "GET status/1" => says(&json!({"output": [{"url": "BASE/a", "count": 2}]})),
+            "GET a" if before < usize::try_from(times).unwrap() => lines(&[("Patient", "p")]),
+            "GET a" => lines(&[("Patient", "p"), ("Patient", "q")]),
+            line => usual(line, &[]),
+        })
+        .await;
+        let (gathered, ..) = world.gather(1).await;
+        assert_eq!(
+            gathered.is_ok(),
+            comes,
+            "a file that breaks off {times} times"
+        );
+    }
+    for (parts, comes) in [
+        (limits::EXPORT_MANIFESTS_MAX, true),
+        (limits::EXPORT_MANIFESTS_MAX + 1, false),
+    ] {
+        let world = World::new(move |line, _| {
+            let Some(part) = line.strip_prefix("GET status/") else {
+                return usual(line, &[]);
+            };
+            let part: usize = part.parse().unwrap();
+            let next = json!([{"relation": "next", "url": format!("BASE/status/{}", part + 1)}]);
+            let link = if part < parts { next } else { json!([]) };
+            says(&json!({"output": [], "link": link}))
+        })
+        .await;
+        let (gathered, ..) = world.gather(1).await;
+        assert_eq!(gathered.is_ok(), comes, "a list of {parts} parts");
+    }
 }

@@ -117,3 +117,43 @@ pub(in crate::pipeline::pull) fn unlinked_file(folder: &Path) -> std::io::Result
         .mode(0o600);
     options.open(folder)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_no_more_extracts_than_it_may_have() {
+        let home = tempfile::tempdir().unwrap();
+        let mut made = 0;
+        limits::holds_at(limits::EXTRACT_FILES_MAX, |files| {
+            while made < files {
+                made += 1;
+                File::create(home.path().join(format!("{made}.json"))).unwrap();
+            }
+            list(home.path()).is_ok_and(|listed| listed.len() == files)
+        });
+    }
+
+    #[test]
+    fn extracts_lie_no_deeper_than_they_may() {
+        limits::holds_at(limits::EXTRACT_DEPTH_MAX, |depth| {
+            let home = tempfile::tempdir().unwrap();
+            let folder = (0..depth).fold(home.path().to_owned(), |folder, _| folder.join("f"));
+            std::fs::create_dir_all(&folder).unwrap();
+            File::create(folder.join("a.json")).unwrap();
+            list(home.path()).unwrap().len() == 1
+        });
+    }
+
+    #[test]
+    fn an_extract_is_no_longer_than_it_may_be() {
+        limits::holds_at(limits::EXTRACT_BYTES_MAX, |bytes| {
+            let home = tempfile::tempdir().unwrap();
+            let file = home.path().join("a.ndjson");
+            // A file of holes: nothing of it takes a place on the disk.
+            File::create(&file).unwrap().set_len(bytes).unwrap();
+            Extract::open("a.ndjson", &file, home.path()).is_ok()
+        });
+    }
+}

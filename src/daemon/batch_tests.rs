@@ -1,0 +1,245 @@
+//! Whole runs with as much as one batch takes, and with one more: what is counted does not depend on how it is divided.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Only, RunOutcome, run};
+use crate::app::{App, Options};
+use crate::domain::clock::FixedClock;
+use crate::domain::{Entropy, Instant, NhsNumber, Stage, limits};
+
+const NOW: &str = "2026-11-23T06:00:00Z";
+
+/// An installation whose practices are folders of extracts.
+struct Installation {
+    home: tempfile::TempDir,
+    config: String,
+}
+
+impl Installation {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        for folder in ["config", "mappings/partners"] {
+            std::fs::create_dir_all(home.path().join(folder)).unwrap();
+        }
+        let config = r#"namespace = "https://kith.example"
+[store]
+url = "sqlite://var/kith.db"
+[seal]
+key = { file = "var/seal.key" }
+[[transport]]
+id = "local"
+kind = "folder"
+path = "var/partners/{partner}"
+[[commissioner]]
+id = "icb"
+name = "Made-up ICB"
+report = { transport = "local" }
+"#;
+        Self {
+            home,
+            config: config.to_owned(),
+        }
+    }
+
+    /// A practice with these many referrals; the partner of each by its number.
+    fn practice(&mut self, id: &str, referrals: usize, partner: impl Fn(usize) -> String) {
+        write!(
+            self.config,
+            r#"[[source]]
+id = "{id}"
+name = "Made-up practice"
+ods_code = "ZZ001"
+commissioner = "icb"
+pull = {{ kind = "folder", path = "{id}" }}
+push = {{ kind = "off" }}
+"#
+        )
+        .unwrap();
+        let mut lines = String::new();
+        for (number, nhs_number) in (0..referrals).zip(nhs_numbers()) {
+            let nhs_number =
+                json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": nhs_number});
+            let patient = json!({"resourceType": "Patient", "id": format!("p{number}"), "identifier": [nhs_number],
+                "name": [{"family": "Example"}], "birthDate": "1950-01-01"});
+            let performer =
+                json!({"system": "https://kith.example/Id/partner", "value": partner(number)});
+            let request = json!({"resourceType": "ServiceRequest", "id": format!("{id}-{number}"), "status": "active",
+                "intent": "order", "authoredOn": "2026-11-20", "performer": [{"identifier": performer}],
+                "code": {"coding": [{"system": "http://snomed.info/sct", "code": "871731000000106"}]},
+                "subject": {"reference": format!("Patient/p{number}")}});
+            writeln!(lines, "{patient}\n{request}").unwrap();
+        }
+        let folder = self.home.path().join(id);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("all.ndjson"), lines).unwrap();
+    }
+
+    /// A partner with these many columns, in a file of at least these many bytes.
+    fn partner(&self, id: &str, columns: usize, bytes: usize) {
+        let mut text = format!(
+            r#"[partner]
+id = "{id}"
+name = "Made-up partner {id}"
+kind = "provider"
+identifier = {{ system = "https://kith.example/Id/partner", value = "{id}" }}
+contact = {{ name = "Made-up Contact", email = "desk@{id}.example" }}
+verified_on = 2026-11-01
+care_provider = true
+[select]
+consent = "implied"
+[share]
+basis = "made-up agreement 2026-1"
+fields = ["patient.name"]
+[deliver]
+transport = "local"
+file = "{id}_{{date}}_{{sequence}}.csv"
+format = {{ delimiter = ",", encoding = "utf-8-bom", newline = "crlf", quote = "necessary", formula = "escape" }}
+[[deliver.column]]
+header = "Our ref"
+from = "leg.reference"
+[[deliver.column]]
+header = "What"
+from = "leg.action"
+"#
+        );
+        for column in 2..columns {
+            write!(
+                text,
+                "[[deliver.column]]\nheader = \"C{column}\"\nfrom = \"patient.family\"\n"
+            )
+            .unwrap();
+        }
+        if let Some(filled) = bytes.checked_sub(text.len() + 1) {
+            text.push('#');
+            text.push_str(&"x".repeat(filled));
+        }
+        let file = self
+            .home
+            .path()
+            .join(format!("mappings/partners/{id}.toml"));
+        std::fs::write(file, text).unwrap();
+    }
+
+    async fn open(&self, workers: usize) -> anyhow::Result<App> {
+        let config = self.home.path().join("config/kith.toml");
+        std::fs::write(&config, &self.config).unwrap();
+        let now = Instant::parse(NOW).unwrap();
+        App::open(Options {
+            config,
+            clock: Arc::new(FixedClock::new(now)),
+            entropy: Entropy::from_seed([1; 32]),
+            workers,
+        })
+        .await
+    }
+
+    async fn runs(&self, workers: usize, stages: &[Stage]) -> RunOutcome {
+        let app = self.open(workers).await.unwrap();
+        let outcome = run(app.env(), stages, &Only::default()).await.unwrap();
+        app.close().await;
+        outcome
+    }
+
+    fn exchange(&self) -> std::path::PathBuf {
+        self.home.path().join("var/partners")
+    }
+}
+
+/// Made-up numbers whose check digit agrees.
+fn nhs_numbers() -> impl Iterator<Item = String> {
+    let numbers = (0..1_000_000).map(|number| format!("9990{number:06}"));
+    numbers.filter(|digits| NhsNumber::parse(digits).is_ok())
+}
+
+fn legs(outcome: &RunOutcome) -> u64 {
+    outcome.summary.legs.values().sum()
+}
+
+fn count(number: usize) -> u64 {
+    number.try_into().unwrap()
+}
+
+/// Drops below a folder of partners.
+fn drops(exchange: &Path) -> usize {
+    let partners = std::fs::read_dir(exchange).unwrap().flatten();
+    let files = partners.filter_map(|partner| std::fs::read_dir(partner.path().join("out")).ok());
+    let names = files.flatten().flatten().map(|file| file.path());
+    names
+        .filter(|path| path.extension().is_some_and(|end| end == "csv"))
+        .count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_legs_are_born_however_many_chunks_and_groups_they_fill() {
+    let chunk = limits::CHUNK_REFERRALS;
+    for (referrals, workers) in [
+        (limits::CHUNK_REFERRALS, 1),
+        (limits::CHUNK_REFERRALS + 1, 1),
+        (chunk * limits::CHUNKS_AHEAD, 1),
+        (chunk * (limits::CHUNKS_AHEAD + 1), 1),
+        (chunk * limits::GROUP_CHUNKS, 2),
+        (chunk * (limits::GROUP_CHUNKS + 1), 2),
+    ] {
+        let mut installation = Installation::new();
+        installation.practice("a", referrals, |_| "nobody".to_owned());
+        let outcome = installation.runs(workers, &[Stage::Pull]).await;
+        assert_eq!(legs(&outcome), count(referrals));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_source_is_pulled_however_many_there_are() {
+    for sources in [limits::SOURCES_AT_ONCE, limits::SOURCES_AT_ONCE + 1] {
+        let mut installation = Installation::new();
+        for number in 0..sources {
+            installation.practice(&format!("s{number}"), 1, |_| "nobody".to_owned());
+        }
+        let outcome = installation.runs(2, &[Stage::Pull]).await;
+        assert_eq!(legs(&outcome), count(sources));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_partner_gets_its_drop_however_many_there_are() {
+    for partners in [limits::DROPS_TOGETHER, limits::DROPS_TOGETHER + 1] {
+        let mut installation = Installation::new();
+        (0..partners).for_each(|number| installation.partner(&format!("p{number}"), 2, 0));
+        installation.practice("a", partners, |number| format!("p{number}"));
+        let outcome = installation.runs(2, &[Stage::Pull, Stage::Deliver]).await;
+        assert_eq!(legs(&outcome), count(partners));
+        assert_eq!(drops(&installation.exchange()), partners);
+        let again = installation.runs(2, &[Stage::Deliver]).await;
+        assert_eq!(legs(&again), count(partners));
+        assert_eq!(
+            drops(&installation.exchange()),
+            partners,
+            "nothing goes twice"
+        );
+    }
+}
+
+#[test]
+fn a_partner_file_has_no_more_columns_and_no_more_bytes_than_it_may_have() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let opens = |columns: usize, bytes: usize| {
+        let mut installation = Installation::new();
+        installation.practice("a", 1, |_| "p".to_owned());
+        installation.partner("p", columns, bytes);
+        runtime.block_on(async {
+            let opened = installation.open(1).await;
+            let fine = opened.is_ok();
+            if let Ok(app) = opened {
+                app.close().await;
+            }
+            fine
+        })
+    };
+    limits::holds_at(limits::DROP_COLUMNS_MAX, |columns| opens(columns, 0));
+    limits::holds_at(limits::MAPPING_BYTES_MAX, |bytes| {
+        opens(2, usize::try_from(bytes).unwrap())
+    });
+}
