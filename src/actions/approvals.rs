@@ -10,7 +10,7 @@ use super::Actor;
 use crate::config::Config;
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::{Instant, Reason};
-use crate::partner::wider::Wider;
+use crate::partner::disclosure::Wider;
 use crate::partner::{Partner, Rules};
 use crate::pipeline::approval::{self, Approval, How};
 use crate::pipeline::run::Env;

@@ -18,7 +18,7 @@ pub(crate) use crate::pipeline::pull::folder::Folder;
 use crate::pipeline::referral::{Referral, ReferralTrees};
 use crate::pipeline::run::Env;
 pub(crate) use crate::pipeline::select::Holds;
-use crate::pipeline::select::{PriorLegs, Step, Trail, criteria};
+use crate::pipeline::select::{PriorLegs, SourceRules, Step, Trail, criteria};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::fold::fields;
 use crate::store::rows::{Leg, Place, RawIds, Standing};
@@ -348,14 +348,14 @@ impl<'e> Explainer<'e> {
         let known = PriorLegs { open_with: open };
         let consent = trees.consent();
         let outcome = judge(env, config, &view, consent, known, &|_, _| {}, &mut trail);
-        let by_need = config.routing.by_need;
+        let rules = env.source_rules(config);
         let decided = Decided {
             at,
             recorded: None,
             again: self.fate_of(outcome),
             same_rules: None,
             steps: trail.into_steps(),
-            partners: partner_lines(&view, consent, by_need),
+            partners: partner_lines(&view, consent, &rules),
             open_with: open.iter().filter_map(|place| self.id(*place)).collect(),
             signed: Vec::new(),
         };
@@ -509,12 +509,12 @@ fn is_open(then: Standing) -> bool {
 fn partner_lines(
     view: &View<'_>,
     consent: Option<&crate::json::Json<'_>>,
-    by_need: bool,
+    rules: &SourceRules<'_>,
 ) -> Vec<PartnerLines> {
-    let partners = view.rules.partners.iter();
+    let partners = rules.partners.iter();
     partners
         .map(|partner| {
-            let lines: Vec<Line> = criteria(view, consent, partner, by_need)
+            let lines: Vec<Line> = criteria(view, consent, partner, rules)
                 .into_iter()
                 .map(|found| Line {
                     name: found.name,

@@ -72,7 +72,7 @@ impl Preview<'_> {
         let wanted = if self.select {
             Wanted::all()
         } else {
-            Wanted::of(self.partner, &self.setting.rules.fields)
+            Wanted::of(self.partner, &self.setting.rules.vocabulary.fields)
         };
         let head = self.writer(0)?.finish()?;
         let head_bytes = head.len();

@@ -10,7 +10,8 @@ use crate::config::Config;
 use crate::diagnostics::{Code, Diagnostic, Refused};
 use crate::domain::Clock;
 use crate::domain::clock::SystemClock;
-use crate::partner::{Part, Partner, Rules, Seen, elements, seen};
+use crate::partner::disclosure::{Part, Seen, elements, seen};
+use crate::partner::{Partner, Rules};
 
 /// Check config and every mapping: all problems at once, with file, line and column
 #[derive(clap::Args)]
@@ -124,7 +125,7 @@ fn print_all(
             partner.share.fields.join(", "),
             partner.share.basis
         ))?;
-        for part in seen(partner, &rules.fields) {
+        for part in seen(partner, &rules.vocabulary.fields) {
             emit(format_args!("{}", part_text(&part)))?;
         }
     }
@@ -145,7 +146,7 @@ fn to_json(problems: &[Diagnostic]) -> Vec<serde_json::Value> {
 
 /// What a partner can ever be sent, and on which ground.
 fn sees(rules: &Rules, partner: &Partner) -> serde_json::Value {
-    let parts = seen(partner, &rules.fields);
+    let parts = seen(partner, &rules.vocabulary.fields);
     let of = |part: Part, name: &str| -> Vec<_> {
         let wanted = parts.iter().filter(|seen| seen.part == part);
         wanted.map(|seen| part_json(seen, name)).collect()

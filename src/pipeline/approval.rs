@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::domain::Instant;
-use crate::partner::wider::{Section, Version, Wider, wider};
+use crate::partner::disclosure::{Section, Version, Wider, wider};
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, sha256};
 use crate::store::chain::{hex, unhex};

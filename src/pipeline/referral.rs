@@ -167,7 +167,7 @@ impl<'a> ReferralParts<'a> {
             leg,
             today: setting.today,
             activity_system: setting.activity_system,
-            rules: setting.rules,
+            vocabulary: &setting.rules.vocabulary,
         }
     }
 

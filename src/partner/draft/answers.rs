@@ -2,7 +2,8 @@
 
 use super::columns::Guess;
 use super::events::Event;
-use super::write::{PLACEHOLDER, Page, quoted, strangers, why};
+use super::write::{Page, quoted, strangers, why};
+use crate::partner::agreement::PLACEHOLDER;
 
 /// One event of the draft, over the guesses that it is made of.
 pub(super) fn one_event(page: &mut Page, guesses: &[Guess], event: &Event) {

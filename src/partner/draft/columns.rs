@@ -9,7 +9,7 @@ use super::shape::{Shape, distinct};
 use super::words::{Likely, code_of};
 use super::{neighbours, series};
 use crate::domain::event::ATTENDANCE;
-use crate::partner::model::REPORTABLE;
+use crate::partner::agreement::REPORTABLE;
 use crate::tabular::Table;
 
 /// Below this nothing is guessed.

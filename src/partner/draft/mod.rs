@@ -16,8 +16,6 @@ mod titles;
 mod words;
 mod write;
 
-pub(super) use write::PLACEHOLDER;
-
 use crate::tabular::{ReadLimits, Row, Table, TextEncoding, read};
 
 /// Rows of a sheet that are looked at.

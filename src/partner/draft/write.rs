@@ -8,9 +8,8 @@ use super::columns::{Guess, is_day};
 use super::events::Event;
 use super::words::usual_word;
 use super::{Sheet, Wanted, encoding};
+use crate::partner::agreement::PLACEHOLDER;
 
-/// What stands where a person must write something; `kith check` names each.
-pub(in crate::partner) const PLACEHOLDER: &str = "?";
 /// Tells editors where the schema of partner files lies; `kith partner new` puts it there.
 const SCHEMA_HINT: &str = "#:schema ../partner.schema.json";
 /// Words for what a row asks of the partner, where their sheet has none.

@@ -1,8 +1,8 @@
 //! The columns that a partner fills in, as a person would explain them.
 
 use super::{Entry, Holds, Writer};
-use crate::partner::codes::CodeMap;
-use crate::partner::model::{Acknowledged, Collect, CollectEvent, EventRule, OccasionFrom};
+use crate::partner::agreement::{Acknowledged, Collect, CollectEvent, EventRule, OccasionFrom};
+use crate::partner::fields::CodeMap;
 
 const STOP_SEEN: &str = "whether you have seen a row that says stop or changed";
 

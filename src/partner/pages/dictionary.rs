@@ -3,8 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Entry, Holds, Writer, day_in_words, entries};
-use crate::partner::load::Rules;
-use crate::partner::model::Partner;
+use crate::partner::agreement::{Partner, Rules};
 use crate::tabular::{Encoding, Format};
 
 /// The style of what is printed for partners.

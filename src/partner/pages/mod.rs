@@ -12,10 +12,8 @@ pub(crate) use criteria::{page as criteria_page, text as criteria_text};
 pub(crate) use dictionary::page as dictionary_page;
 pub(crate) use template::{empty_sheet, table_schema};
 
-use super::codes::CodeMap;
-use super::fields::FieldKind;
-use super::load::Rules;
-use super::model::{ColumnSource, Partner};
+use super::agreement::{ColumnSource, Partner, Rules};
+use super::fields::{CodeMap, FieldKind};
 
 /// Who writes a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +51,9 @@ struct Entry {
 fn entries(rules: &Rules, partner: &Partner) -> Vec<Entry> {
     let mut entries = Vec::new();
     for column in &partner.deliver.columns {
-        let field = column.field().map(|field| rules.fields.field(field));
+        let field = column
+            .field()
+            .map(|field| rules.vocabulary.fields.field(field));
         let says = match (&column.source, field) {
             (_, Some(field)) => field.says.clone(),
             (ColumnSource::Text(_), _) => "the same text in every row".to_owned(),

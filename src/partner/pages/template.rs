@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Entry, Holds, Writer, entries};
-use crate::partner::load::Rules;
-use crate::partner::model::Partner;
+use crate::partner::agreement::{Partner, Rules};
 use crate::tabular::{RowWriter, WriteError};
 
 /// A sheet with every header of drop and return and no rows, in the partner's own format.

@@ -20,9 +20,15 @@ pub(crate) fn changed_headers(
     let facts = facts(reference, Action::Amend, "", 0);
     let (old, new) = (old.view(setting, facts), new.view(setting, facts));
     let ours = |column: &Column| {
-        column
-            .field()
-            .is_some_and(|field| setting.rules.fields.field(field).name.starts_with("leg."))
+        column.field().is_some_and(|field| {
+            setting
+                .rules
+                .vocabulary
+                .fields
+                .field(field)
+                .name
+                .starts_with("leg.")
+        })
     };
     let after = row(partner, &new, tokens).map_err(|problem| problem.reason)?;
     // What was sent once and could not be written today differs in any case, but nobody could say where.

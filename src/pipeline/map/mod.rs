@@ -13,7 +13,8 @@ pub(crate) use changed::changed_headers;
 pub(crate) use dry_run::{Asked, DryRun, dry_reference, dry_rules, dry_run};
 
 use crate::domain::{Action, Reason, RowToken};
-use crate::partner::{Column, LegFacts, Partner, Rules, View};
+use crate::partner::fields::Vocabulary;
+use crate::partner::{Column, LegFacts, Partner, View};
 use crate::seal::Digest;
 use crate::tabular::encode_cell;
 
@@ -53,7 +54,9 @@ pub(crate) fn row<'v>(
     let mut cells = Vec::with_capacity(partner.deliver.columns.len());
     for column in &partner.deliver.columns {
         let ours = || {
-            let field = column.field().map(|field| view.rules.fields.field(field));
+            let field = column
+                .field()
+                .map(|field| view.vocabulary.fields.field(field));
             field.is_some_and(|field| field.name.starts_with("leg."))
         };
         let kept = matches!(action, Action::New | Action::Amend) || column.identity || ours();
@@ -73,7 +76,10 @@ fn token<'v>(
     tokens: &Tokens<'_>,
 ) -> Result<String, MapProblem> {
     let columns = &partner.deliver.columns;
-    if !columns.iter().any(|column| is_check(column, view.rules)) {
+    if !columns
+        .iter()
+        .any(|column| is_check(column, view.vocabulary))
+    {
         return Ok(String::new());
     }
     let mut parts: Vec<Cow<'_, str>> = vec![
@@ -93,7 +99,7 @@ fn cell<'v>(
     view: &View<'v>,
     check: &str,
 ) -> Result<Cow<'v, str>, MapProblem> {
-    if is_check(column, view.rules) {
+    if is_check(column, view.vocabulary) {
         return Ok(Cow::Owned(check.to_owned()));
     }
     let problem = |reason: Reason, detail: String| MapProblem {
@@ -119,10 +125,10 @@ fn cell<'v>(
 }
 
 /// Whether a column holds the row token.
-pub(crate) fn is_check(column: &Column, rules: &Rules) -> bool {
+pub(crate) fn is_check(column: &Column, vocabulary: &Vocabulary) -> bool {
     column
         .field()
-        .is_some_and(|field| rules.fields.check() == Some(field))
+        .is_some_and(|field| vocabulary.fields.check() == Some(field))
 }
 
 /// Facts of a leg for a row.

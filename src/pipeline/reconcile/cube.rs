@@ -8,7 +8,7 @@ use super::publish::today_is_open;
 use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::{Action, Instant, Stage};
-use crate::partner::instruments::Better;
+use crate::partner::fields::Better;
 use crate::pipeline::run::Env;
 use crate::report::{self, Input};
 use crate::store::chain::hex;
@@ -402,6 +402,7 @@ fn instruments(env: &Env) -> Vec<report::Instrument> {
         },
     };
     env.rules
+        .vocabulary
         .instruments
         .iter()
         .map(|instrument| report::Instrument {

@@ -64,7 +64,7 @@ impl ReadyRows {
 
 /// The bytes of a row, if nothing in it is known only when the drop is numbered.
 pub(crate) fn bytes_of(partner: &Partner, rules: &Rules, cells: &Cells<'_>) -> Option<Vec<u8>> {
-    let numbered = |field| rules.fields.field(field).name == "leg.sequence";
+    let numbered = |field| rules.vocabulary.fields.field(field).name == "leg.sequence";
     if partner
         .deliver
         .columns

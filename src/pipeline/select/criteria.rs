@@ -4,13 +4,14 @@ use std::fmt;
 
 use jiff::civil::Date;
 
+use super::SourceRules;
 use super::consent::{covers, in_force};
 use super::masked::{self, Saw};
 use crate::domain::Reason;
 use crate::fhir::patient;
 use crate::json::Json;
-use crate::partner::derive::{Age, NO_FIXED_ABODE, activity_code, age_on, needs as need_words};
-use crate::partner::model::{ConsentRule, NoPostcode, PostcodeArea};
+use crate::partner::agreement::{ConsentRule, NoPostcode, PostcodeArea};
+use crate::partner::fields::{Age, NO_FIXED_ABODE, activity_code, age_on, needs as need_words};
 use crate::partner::{Partner, View};
 
 /// Whether a criterion holds.
@@ -69,14 +70,14 @@ pub(crate) fn criteria<'v>(
     view: &View<'v>,
     consent: Option<&Json<'_>>,
     partner: &'v Partner,
-    by_need: bool,
+    source: &SourceRules<'_>,
 ) -> Vec<Criterion<'v>> {
     let select = &partner.select;
     let mut found = vec![children(view, partner)];
     if !select.activities.is_empty() {
-        found.push(activity(view, partner));
+        found.push(activity(view, partner, source));
     }
-    if !select.needs.is_empty() && (by_need || select.activities.is_empty()) {
+    if !select.needs.is_empty() && (source.by_need || select.activities.is_empty()) {
         found.push(needs(view, partner));
     }
     if let Some(ages) = select.age_years {
@@ -106,13 +107,13 @@ pub(crate) fn criteria<'v>(
     found
 }
 
-fn activity<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+fn activity<'v>(view: &View<'v>, partner: &'v Partner, source: &SourceRules<'_>) -> Criterion<'v> {
     let code = activity_code(view);
     let listed = &partner.select.activities;
     Criterion {
         name: "activities",
         asks: Asks::Words(listed),
-        saw: masked::activity(view.rules, code),
+        saw: masked::activity((view, source), code),
         holds: code.map_or(Holds::Unknown, |code| {
             yes_or_no(listed.iter().any(|listed| listed == code))
         }),

@@ -24,7 +24,7 @@ pub(crate) use trace::{Step, Trail};
 use crate::domain::{LegState, Reason};
 use crate::fhir::{patient, service_request};
 use crate::json::Json;
-use crate::partner::model::UrgentRule;
+use crate::partner::agreement::UrgentRule;
 use crate::partner::{Partner, TriggerKind, View};
 
 /// SNOMED CT.
@@ -54,6 +54,8 @@ pub(crate) enum Unnamed {
 /// What a source's config says that decisions need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SourceRules<'a> {
+    /// In the order of the rules.
+    pub(crate) partners: &'a [Partner],
     /// Trigger and decline codes.
     pub(crate) triggers: &'a [(String, TriggerKind)],
     /// The source's own trigger codes, instead of those of the list.
@@ -135,7 +137,7 @@ pub(crate) fn barred(partner: &Partner, today: jiff::civil::Date) -> Option<Reas
 /// Whether the record says how to make contact safely, and the partner's file has nowhere to say it.
 fn unheard_instructions(view: &View<'_>, partner: &Partner) -> bool {
     let heard = view
-        .rules
+        .vocabulary
         .fields
         .id("patient.contact_instructions")
         .is_some_and(|field| partner.deliver.position_of(field).is_some());
@@ -151,7 +153,7 @@ pub(crate) fn objection(
     place: usize,
     trail: &mut Trail,
 ) -> Option<Reason> {
-    let partner = view.rules.partners.get(place)?;
+    let partner = source.partners.get(place)?;
     let enabled = partner.select.enabled;
     let disabled = (!enabled).then_some(Reason::PartnerDisabled);
     trail
@@ -228,7 +230,7 @@ fn failed(
     source: &SourceRules<'_>,
     trail: &mut Trail,
 ) -> Option<Reason> {
-    let all = criteria(view, consent, partner, source.by_need);
+    let all = criteria(view, consent, partner, source);
     let failed = all.iter().find(|criterion| criterion.holds != Holds::Yes);
     trail.check(
         "criteria",

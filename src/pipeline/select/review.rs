@@ -110,7 +110,7 @@ fn pause(view: &View<'_>, source: &SourceRules<'_>, partner: &Partner) -> Option
     let intent = service_request::intent(view.request).unwrap_or_default();
     let order = source.intents.iter().any(|listed| listed == intent);
     let child = || {
-        criteria(view, None, partner, source.by_need)
+        criteria(view, None, partner, source)
             .iter()
             .any(|criterion| criterion.reason == Reason::Child && criterion.holds != Holds::Yes)
     };
@@ -160,7 +160,7 @@ fn questions(
     }
     // An onward leg's activity and need are the link worker's; consent is a matter of stopping.
     let own = |name: &str| name != "consent" && !(onward && matches!(name, "activities" | "needs"));
-    let failed = criteria(view, consent, partner, source.by_need)
+    let failed = criteria(view, consent, partner, source)
         .iter()
         .any(|criterion| own(criterion.name) && criterion.holds != Holds::Yes);
     if failed {

@@ -8,7 +8,7 @@ use super::consent::{covers, in_force};
 use crate::domain::Reason;
 use crate::fhir::patient;
 use crate::json::Json;
-use crate::partner::model::ConsentRule;
+use crate::partner::agreement::ConsentRule;
 use crate::partner::{Partner, View};
 
 /// What the records of a referral say against acting for the person.
