@@ -10,7 +10,7 @@ use super::history::{HistoryEntry, HistoryReader, before};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
 use crate::domain::{Action, Instant, LegState, Reason, Stage};
 use crate::json::Arena;
-use crate::partner::View;
+use crate::partner::ReferralView;
 use crate::pipeline::decide::{ReferralOutcome, judge, standing};
 use crate::pipeline::ingest::known::known_before;
 use crate::pipeline::lookup_keys::{persons_alike, referral_lookup};
@@ -507,7 +507,7 @@ fn is_open(then: Standing) -> bool {
 
 /// Every criterion of every partner.
 fn partner_lines(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&crate::json::Json<'_>>,
     rules: &SourceRules<'_>,
 ) -> Vec<PartnerLines> {

@@ -1,7 +1,7 @@
 //! The partner file and what it stands on: fields, transforms, instruments, code lists.
 //!
 //! A mappings folder comes in; checked [`Rules`] go out, with every problem of every file at once. Rows are then made
-//! from a [`View`] of a referral by a partner's columns. Invariants: what passes can disclose nothing beyond `[share]`,
+//! from a [`ReferralView`] of a referral by a partner's columns. Invariants: what passes can disclose nothing beyond `[share]`,
 //! decided from the files alone; a partner can be made again from the texts it was read from; nothing of this version
 //! that a file asks for is ignored.
 
@@ -14,8 +14,10 @@ pub(crate) mod schedule;
 pub(crate) mod schema;
 
 pub(crate) use agreement::{
-    Collect, CollectEvent, Column, EventRule, ID_RULE, Partner, PartnerKind, Rules, Volume,
+    Collect, CollectEvent, DropColumn, EventRule, ID_RULE, Partner, PartnerKind, Rules, Volume,
     lawful_id, partner_named_in, read_notes, read_volume,
 };
-pub(crate) use disclosure::Wanted;
-pub(crate) use fields::{Instrument, Item, LegFacts, SourceFacts, TriggerKind, View};
+pub(crate) use disclosure::NeededMembers;
+pub(crate) use fields::{
+    Instrument, InstrumentItem, LegFacts, ReferralView, SourceFacts, TriggerKind,
+};

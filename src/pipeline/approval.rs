@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::domain::Instant;
-use crate::partner::disclosure::{Section, Version, Wider, wider};
+use crate::partner::disclosure::{AgreementSection, AgreementVersion, Widening, widenings};
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, sha256};
 use crate::store::chain::{hex, unhex};
@@ -101,7 +101,7 @@ pub(crate) enum Approval {
 pub(crate) struct Waiting {
     /// The approved version; `None` if this program can no longer read it.
     approved: Option<Rules>,
-    pub(crate) wider: Vec<Wider>,
+    pub(crate) wider: Vec<Widening>,
     /// When a run first saw it.
     pub(crate) since: Option<Instant>,
 }
@@ -197,15 +197,15 @@ pub(crate) async fn judge(
         .as_ref()
         .and_then(|rules| Some((rules, rules.partners.first()?)));
     let mut found = match before {
-        Some((rules, partner)) => wider(
-            Version { rules, partner },
-            Version {
+        Some((rules, partner)) => widenings(
+            AgreementVersion { rules, partner },
+            AgreementVersion {
                 rules: asked.rules,
                 partner: asked.partner,
             },
         ),
-        None => vec![Wider::new(
-            Section::Share,
+        None => vec![Widening::new(
+            AgreementSection::Share,
             "fields",
             "what was approved can no longer be read, so nothing can be held against it",
         )],
@@ -214,7 +214,7 @@ pub(crate) async fn judge(
     if moved {
         let was = store.rule(last.destination).await?.unwrap_or_default();
         let what = format!("drops went to {was}, they would go to {now}");
-        found.push(Wider::new(Section::Deliver, "transport", what));
+        found.push(Widening::new(AgreementSection::Deliver, "transport", what));
         folder = folder_of(asked.home, &was).unwrap_or(folder);
     }
     if found.is_empty() {

@@ -12,11 +12,11 @@ use crate::domain::limits::DIAGNOSTICS_MAX;
 /// Every problem of a set of files, in the order found, within a limit.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
-    found: RefCell<Vec<Noted>>,
+    found: RefCell<Vec<NotedProblem>>,
 }
 
 #[derive(Debug)]
-struct Noted {
+struct NotedProblem {
     problem: Diagnostic,
     /// The keys, any of which would have done, of a table that lacks them all.
     lacks: Vec<&'static str>,
@@ -27,7 +27,7 @@ impl Problems {
         let mut found = self.found.borrow_mut();
         if found.len() < DIAGNOSTICS_MAX && found.iter().all(|known| known.problem != problem) {
             let lacks = lacks.to_vec();
-            found.push(Noted { problem, lacks });
+            found.push(NotedProblem { problem, lacks });
         }
     }
 
@@ -65,7 +65,8 @@ impl Problems {
 
     /// Takes back that a table lacks this key: a misspelt one stands in its place, and is a problem of its own.
     pub(super) fn forget_lack(&self, key: &str, table: &Place) {
-        let lacked = |noted: &Noted| noted.problem.place() == table && noted.lacks.contains(&key);
+        let lacked =
+            |noted: &NotedProblem| noted.problem.place() == table && noted.lacks.contains(&key);
         self.found.borrow_mut().retain(|noted| !lacked(noted));
     }
 

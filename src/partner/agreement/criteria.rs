@@ -6,7 +6,7 @@ use crate::partner::fields::Derivation;
 
 /// The referral criteria; a list that is empty asks nothing.
 #[derive(Debug)]
-pub(crate) struct Select {
+pub(crate) struct Criteria {
     /// A partner that is not enabled is never routed to; `kith map` still works.
     pub(crate) enabled: bool,
     pub(crate) activities: Vec<String>,

@@ -17,7 +17,7 @@ pub(crate) struct Deliver {
     /// Whether a drop is written when there are no rows.
     pub(crate) empty: bool,
     pub(crate) format: Format,
-    pub(crate) columns: Vec<Column>,
+    pub(crate) columns: Vec<DropColumn>,
 }
 
 impl Deliver {
@@ -39,7 +39,7 @@ impl Deliver {
 
 /// One column of a drop.
 #[derive(Debug)]
-pub(crate) struct Column {
+pub(crate) struct DropColumn {
     pub(crate) header: String,
     pub(crate) source: ColumnSource,
     /// Whether a row without this cell is held.
@@ -54,14 +54,14 @@ pub(crate) struct Column {
     pub(crate) too_long: TooLong,
     /// Between several values of one cell; else the field's own.
     pub(crate) join: String,
-    pub(crate) unencodable: Unencodable,
+    pub(crate) unencodable: UnencodableChoice,
     /// A `patient.*` column: compared with what comes back.
     pub(crate) identity: bool,
     /// A `?` in it would be a wrong name.
     pub(crate) never_question_mark: bool,
 }
 
-impl Column {
+impl DropColumn {
     /// The field of the column, if it has one.
     pub(crate) fn field(&self) -> Option<FieldId> {
         match self.source {
@@ -73,9 +73,9 @@ impl Column {
     /// The rule for whoever writes the cell.
     pub(crate) fn unencodable_rule(&self) -> UnencodableRule {
         match (self.unencodable, self.never_question_mark) {
-            (Unencodable::Hold, _) => UnencodableRule::Hold,
-            (Unencodable::Replace, true) => UnencodableRule::LetterOrHold,
-            (Unencodable::Replace, false) => UnencodableRule::Replace,
+            (UnencodableChoice::Hold, _) => UnencodableRule::Hold,
+            (UnencodableChoice::Replace, true) => UnencodableRule::LetterOrHold,
+            (UnencodableChoice::Replace, false) => UnencodableRule::Replace,
         }
     }
 }
@@ -107,7 +107,7 @@ pub(crate) enum TooLong {
 
 /// What to do with a character that the encoding lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unencodable {
+pub(crate) enum UnencodableChoice {
     Hold,
     Replace,
 }

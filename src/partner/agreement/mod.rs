@@ -17,11 +17,12 @@ pub(crate) use answers::{
     Acknowledged, Collect, CollectEvent, EventRule, MeasureItem, OccasionFrom, REPORTABLE,
 };
 pub(crate) use criteria::{
-    AgeYears, CRITERIA, ConsentRule, NoPostcode, PostcodeArea, Select, UrgentRule,
+    AgeYears, CRITERIA, ConsentRule, Criteria, NoPostcode, PostcodeArea, UrgentRule,
 };
-pub(crate) use layout::{Column, ColumnSource, Deliver, TooLong, Unencodable, Unmapped};
+pub(crate) use layout::{ColumnSource, Deliver, DropColumn, TooLong, UnencodableChoice, Unmapped};
 pub(crate) use partner::{
-    Contact, Identifier, Partner, PartnerKind, PartnerPush, Places, Sends, Share, Volume,
+    KeyPlaces, Partner, PartnerContact, PartnerIdentifier, PartnerKind, PartnerPush, Sends, Share,
+    Volume,
 };
 pub(crate) use read::{ID_RULE, PLACEHOLDER, lawful_id, read_notes, read_volume};
 pub(crate) use rules::Rules;

@@ -5,7 +5,7 @@
 
 use jiff::civil::Date;
 
-use super::{Collect, Deliver, Select};
+use super::{Collect, Criteria, Deliver};
 use crate::diagnostics::Place;
 
 /// A voluntary-sector organisation and its agreement with us: one file of `mappings/partners`.
@@ -15,8 +15,8 @@ pub(crate) struct Partner {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) kind: PartnerKind,
-    pub(crate) identifier: Identifier,
-    pub(crate) contact: Option<Contact>,
+    pub(crate) identifier: PartnerIdentifier,
+    pub(crate) contact: Option<PartnerContact>,
     /// In shadow all is decided and recorded, and nothing goes out.
     pub(crate) shadow: bool,
     /// The partner's name by itself tells something about a person.
@@ -29,7 +29,7 @@ pub(crate) struct Partner {
     pub(crate) changed_by: Option<String>,
     /// Set when the installation is opened, for the file alone does not tell.
     pub(crate) sends: Sends,
-    pub(crate) select: Select,
+    pub(crate) select: Criteria,
     pub(crate) share: Share,
     pub(crate) deliver: Deliver,
     pub(crate) collect: Option<Collect>,
@@ -37,7 +37,7 @@ pub(crate) struct Partner {
     /// Ids of the partners that a return of this one may refer on to; of a link worker only.
     pub(crate) onward_to: Vec<String>,
     /// Where the file says what only all files together can be held against.
-    pub(crate) places: Places,
+    pub(crate) places: KeyPlaces,
     /// SHA-256 over [`Partner::bundle`]: a drop made under this hash can be made again.
     pub(crate) hash: [u8; 32],
     /// The partner's file and every mapping text it stands on, as one text that `Rules::from_bundle` reads back.
@@ -61,7 +61,7 @@ pub(crate) enum Sends {
 
 /// Places of a partner file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places {
+pub(crate) struct KeyPlaces {
     pub(crate) identifier: Place,
     /// `priority`, or the section where there is none.
     pub(crate) priority: Place,
@@ -87,14 +87,14 @@ impl PartnerKind {
 
 /// How a performer names the partner.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Identifier {
+pub(crate) struct PartnerIdentifier {
     pub(crate) system: String,
     pub(crate) value: String,
 }
 
 /// Whom to phone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Contact {
+pub(crate) struct PartnerContact {
     pub(crate) name: String,
     pub(crate) email: Option<String>,
     pub(crate) phone: Option<String>,

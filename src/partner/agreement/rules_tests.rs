@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::{Action, EventKind, Reason};
 use crate::json::Json;
 use crate::partner::agreement::EventRule;
-use crate::partner::fields::{LegFacts, SourceFacts, View};
+use crate::partner::fields::{LegFacts, ReferralView, SourceFacts};
 use crate::tabular::UnencodableRule::{Hold, LetterOrHold};
 
 const PARTNER: &str = r#"[partner]
@@ -147,7 +147,7 @@ fn cells(rules: &Rules, action: Action) -> Vec<Result<String, (Reason, String)>>
         ods_code: "ZZ001",
         ..SourceFacts::default()
     };
-    let view = View {
+    let view = ReferralView {
         request: &request,
         patient: Some(&patient),
         requester: None,

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 
-use super::{Column, ColumnSource, TooLong, Unmapped};
+use super::{ColumnSource, DropColumn, TooLong, Unmapped};
 use crate::domain::Reason;
 use crate::domain::clock::london;
-use crate::partner::fields::{Found, Value, View, day_range, path_values};
+use crate::partner::fields::{FieldValue, FieldValues, ReferralView, day_range, path_values};
 
 /// What a cut text ends in.
 const CUT: &str = " […]";
@@ -27,12 +27,12 @@ pub(crate) struct CellProblem {
     pub(crate) detail: String,
 }
 
-impl Column {
+impl DropColumn {
     /// The text of the column's cell for one referral, before encoding and the formula rule.
     ///
     /// # Errors
     /// [`CellProblem`] with the reason for which the row is held.
-    pub(crate) fn cell<'v>(&'v self, view: &View<'v>) -> Result<Cow<'v, str>, CellProblem> {
+    pub(crate) fn cell<'v>(&'v self, view: &ReferralView<'v>) -> Result<Cow<'v, str>, CellProblem> {
         let found = match &self.source {
             ColumnSource::Text(text) => return Ok(Cow::Borrowed(text)),
             ColumnSource::Field(field) => view.vocabulary.fields.field(*field).value(view),
@@ -61,19 +61,19 @@ impl Column {
     }
 
     /// `codes`: each value by its code, else by its text.
-    fn map_codes<'v>(&'v self, found: Found<'v>) -> Result<Found<'v>, CellProblem> {
+    fn map_codes<'v>(&'v self, found: FieldValues<'v>) -> Result<FieldValues<'v>, CellProblem> {
         let Some(codes) = &self.codes else {
             return Ok(found);
         };
-        let map = |value: Value<'v>| {
+        let map = |value: FieldValue<'v>| {
             let by_code = value.code.and_then(|code| codes.get(code));
             if let Some(word) = by_code.or_else(|| codes.get(&value.text)) {
-                return Ok(Value::of(word));
+                return Ok(FieldValue::of(word));
             }
             match &self.unmapped {
                 Unmapped::Keep => Ok(value),
-                Unmapped::Blank => Ok(Value::of("")),
-                Unmapped::Text(text) => Ok(Value::of(text.as_str())),
+                Unmapped::Blank => Ok(FieldValue::of("")),
+                Unmapped::Text(text) => Ok(FieldValue::of(text.as_str())),
                 Unmapped::Hold => {
                     let length = value.text.chars().count();
                     let detail =
@@ -83,10 +83,10 @@ impl Column {
             }
         };
         match found {
-            Found::None => Ok(Found::None),
-            Found::One(value) => Ok(Found::from_values([map(value)?])),
-            Found::Many(values) => {
-                let mut mapped: Vec<Value<'v>> = Vec::with_capacity(values.len());
+            FieldValues::None => Ok(FieldValues::None),
+            FieldValues::One(value) => Ok(FieldValues::from_values([map(value)?])),
+            FieldValues::Many(values) => {
+                let mut mapped: Vec<FieldValue<'v>> = Vec::with_capacity(values.len());
                 for value in values {
                     let value = map(value)?;
                     // Two codes of one word are one word.
@@ -94,24 +94,24 @@ impl Column {
                         mapped.push(value);
                     }
                 }
-                Ok(Found::from_values(mapped))
+                Ok(FieldValues::from_values(mapped))
             }
         }
     }
 
     /// `date`: full dates by the pattern, partial ones as they are.
-    fn date_of<'v>(&'v self, found: Found<'v>) -> Found<'v> {
+    fn date_of<'v>(&'v self, found: FieldValues<'v>) -> FieldValues<'v> {
         let Some(pattern) = &self.date else {
             return found;
         };
-        let write = |value: Value<'v>| match london_day(&value.text) {
-            Some(day) => Value::of(written_day(day, pattern)),
+        let write = |value: FieldValue<'v>| match london_day(&value.text) {
+            Some(day) => FieldValue::of(written_day(day, pattern)),
             None => value,
         };
         match found {
-            Found::None => Found::None,
-            Found::One(value) => Found::One(write(value)),
-            Found::Many(values) => Found::Many(values.into_iter().map(write).collect()),
+            FieldValues::None => FieldValues::None,
+            FieldValues::One(value) => FieldValues::One(write(value)),
+            FieldValues::Many(values) => FieldValues::Many(values.into_iter().map(write).collect()),
         }
     }
 
@@ -205,11 +205,11 @@ mod tests {
     use jiff::civil::date;
 
     use super::*;
-    use crate::partner::agreement::Unencodable;
+    use crate::partner::agreement::UnencodableChoice;
     use crate::partner::fields::CodeMap;
 
-    fn column() -> Column {
-        Column {
+    fn column() -> DropColumn {
+        DropColumn {
             header: "Reason".to_owned(),
             source: ColumnSource::Text(String::new()),
             required: false,
@@ -220,14 +220,14 @@ mod tests {
             max_length: None,
             too_long: TooLong::Hold,
             join: "; ".to_owned(),
-            unencodable: Unencodable::Hold,
+            unencodable: UnencodableChoice::Hold,
             identity: false,
             never_question_mark: false,
         }
     }
 
-    fn many<'v>(values: &[(&'v str, Option<&'v str>)]) -> Found<'v> {
-        Found::from_values(values.iter().map(|(text, code)| Value {
+    fn many<'v>(values: &[(&'v str, Option<&'v str>)]) -> FieldValues<'v> {
+        FieldValues::from_values(values.iter().map(|(text, code)| FieldValue {
             text: Cow::Borrowed(*text),
             code: *code,
         }))
@@ -247,7 +247,7 @@ mod tests {
         assert_eq!(problem.reason, Reason::Unmapped);
         assert!(!problem.detail.contains("Anna"));
         reasons.unmapped = Unmapped::Blank;
-        assert_eq!(reasons.map_codes(stranger()), Ok(Found::None));
+        assert_eq!(reasons.map_codes(stranger()), Ok(FieldValues::None));
         reasons.unmapped = Unmapped::Text("other".to_owned());
         assert_eq!(
             reasons.map_codes(stranger()).unwrap().joined(""),
@@ -268,7 +268,7 @@ mod tests {
             ("soon", "soon"),
         ];
         for (text, written) in table {
-            let found = born.date_of(Found::text(Some(text)));
+            let found = born.date_of(FieldValues::text(Some(text)));
             assert_eq!(found.joined("").as_deref(), Some(written), "{text}");
         }
         assert_eq!(london_day("2026-11-22"), Some(date(2026, 11, 22)));

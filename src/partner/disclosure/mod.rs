@@ -1,6 +1,6 @@
 //! What a partner can ever see: the elements behind each column, each criterion and the file's name.
 //!
-//! A checked [`Partner`] and the field list come in; one [`Seen`] a part goes out, found from the rules alone. Invariant:
+//! A checked [`Partner`] and the field list come in; one [`Disclosure`] a part goes out, found from the rules alone. Invariant:
 //! nothing that reaches a drop comes from an element that is not named here; `kith check` prints this, and the disclosure
 //! test holds it against rows.
 
@@ -8,24 +8,24 @@ mod needed_members;
 mod widened_criteria;
 mod widening;
 
-pub(crate) use needed_members::Wanted;
-pub(crate) use widening::{Section, Version, Wider, wider};
+pub(crate) use needed_members::NeededMembers;
+pub(crate) use widening::{AgreementSection, AgreementVersion, Widening, widenings};
 
 use std::collections::BTreeSet;
 
-use super::agreement::{CRITERIA, Column, ColumnSource, Partner, Select};
+use super::agreement::{CRITERIA, ColumnSource, Criteria, DropColumn, Partner};
 use super::fields::{Elements, FieldClass, FieldSet, below};
 
 /// A part of a partner file through which something can be seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum DisclosingPart {
     Column,
     /// Holds for every row that goes out.
     Criterion,
     FileName,
 }
 
-impl Part {
+impl DisclosingPart {
     /// The word in print.
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -38,8 +38,8 @@ impl Part {
 
 /// What one part shows.
 #[derive(Debug)]
-pub(crate) struct Seen<'p> {
-    pub(crate) part: Part,
+pub(crate) struct Disclosure<'p> {
+    pub(crate) part: DisclosingPart,
     /// The header, the key, or the pattern of the file name.
     pub(crate) name: &'p str,
     /// The field's name, if the part has one.
@@ -51,16 +51,16 @@ pub(crate) struct Seen<'p> {
 }
 
 /// Everything a partner can ever see, in the order of its file: columns, criteria, file name.
-pub(crate) fn seen<'p>(partner: &'p Partner, fields: &'p FieldSet) -> Vec<Seen<'p>> {
-    let mut parts: Vec<Seen<'p>> = partner
+pub(crate) fn disclosures<'p>(partner: &'p Partner, fields: &'p FieldSet) -> Vec<Disclosure<'p>> {
+    let mut parts: Vec<Disclosure<'p>> = partner
         .deliver
         .columns
         .iter()
         .map(|column| of_column(column, partner, fields))
         .collect();
     parts.extend(criteria(partner, fields));
-    parts.push(Seen {
-        part: Part::FileName,
+    parts.push(Disclosure {
+        part: DisclosingPart::FileName,
         name: &partner.deliver.file,
         field: None,
         // Its placeholders are dates, numbers and the partner's own id (PTR-012).
@@ -72,11 +72,15 @@ pub(crate) fn seen<'p>(partner: &'p Partner, fields: &'p FieldSet) -> Vec<Seen<'
 }
 
 /// Every element of the parts, those that only choose included.
-pub(crate) fn elements<'s>(parts: &'s [Seen<'_>]) -> BTreeSet<&'s str> {
+pub(crate) fn disclosed_elements<'s>(parts: &'s [Disclosure<'_>]) -> BTreeSet<&'s str> {
     parts.iter().flat_map(|part| part.elements.all()).collect()
 }
 
-fn of_column<'p>(column: &'p Column, partner: &'p Partner, fields: &'p FieldSet) -> Seen<'p> {
+fn of_column<'p>(
+    column: &'p DropColumn,
+    partner: &'p Partner,
+    fields: &'p FieldSet,
+) -> Disclosure<'p> {
     let shared = &partner.share.fields;
     let (field, class, share, elements) = match &column.source {
         ColumnSource::Field(id) => {
@@ -101,8 +105,8 @@ fn of_column<'p>(column: &'p Column, partner: &'p Partner, fields: &'p FieldSet)
         }
         ColumnSource::Text(_) => (None, FieldClass::Leg, None, Elements::default()),
     };
-    Seen {
-        part: Part::Column,
+    Disclosure {
+        part: DisclosingPart::Column,
         name: &column.header,
         field,
         class,
@@ -112,8 +116,8 @@ fn of_column<'p>(column: &'p Column, partner: &'p Partner, fields: &'p FieldSet)
 }
 
 /// The criteria in force; a list that is empty asks nothing and tells nothing.
-fn criteria<'p>(partner: &'p Partner, fields: &'p FieldSet) -> Vec<Seen<'p>> {
-    let select: &Select = &partner.select;
+fn criteria<'p>(partner: &'p Partner, fields: &'p FieldSet) -> Vec<Disclosure<'p>> {
+    let select: &Criteria = &partner.select;
     let asked = [
         !select.activities.is_empty(),
         !select.needs.is_empty(),
@@ -131,8 +135,8 @@ fn criteria<'p>(partner: &'p Partner, fields: &'p FieldSet) -> Vec<Seen<'p>> {
             .iter()
             .find(|entry| known().any(|field| field.covered_by(entry)));
         let field = known().next();
-        found.push(Seen {
-            part: Part::Criterion,
+        found.push(Disclosure {
+            part: DisclosingPart::Criterion,
             name: key,
             field: field.map(|field| field.name.as_str()),
             class: field.map_or(FieldClass::Special, |field| field.class),

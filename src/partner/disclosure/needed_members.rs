@@ -27,7 +27,7 @@ const ROLE: [&str; 4] = ["resourceType", "id", "practitioner", "organization"];
 
 /// What rows of a partner are made of.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct NeededMembers {
     pub(crate) request: Members,
     pub(crate) patient: Members,
     pub(crate) requester: Members,
@@ -35,7 +35,7 @@ pub(crate) struct Wanted {
     pub(crate) practice: Members,
 }
 
-impl Wanted {
+impl NeededMembers {
     /// All there is.
     pub(crate) fn all() -> Self {
         Self {

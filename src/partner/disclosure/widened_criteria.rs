@@ -3,16 +3,16 @@
 use jiff::civil::Date;
 
 use super::widening::later;
-use super::{Section, Wider};
+use super::{AgreementSection, Widening};
 use crate::partner::agreement::{
-    ConsentRule, NoPostcode, Partner, PartnerKind, PostcodeArea, Select, UrgentRule,
+    ConsentRule, Criteria, NoPostcode, Partner, PartnerKind, PostcodeArea, UrgentRule,
 };
 
 /// What `[select]` asks less, and what `[partner]` says of whom the partner takes.
-pub(super) fn select(before: &Partner, after: &Partner) -> Vec<Wider> {
+pub(super) fn select(before: &Partner, after: &Partner) -> Vec<Widening> {
     let mut found = Vec::new();
     let mut add = |key: &str, what: Option<String>| {
-        found.extend(what.map(|what| Wider::new(Section::Select, key, what)));
+        found.extend(what.map(|what| Widening::new(AgreementSection::Select, key, what)));
     };
     let (old, new) = (&before.select, &after.select);
     add(
@@ -66,7 +66,7 @@ pub(super) fn select(before: &Partner, after: &Partner) -> Vec<Wider> {
 }
 
 /// Consent, days, places and urgency.
-fn rest(old: &Select, new: &Select) -> [(&'static str, Option<String>); 5] {
+fn rest(old: &Criteria, new: &Criteria) -> [(&'static str, Option<String>); 5] {
     let implied = old.consent == ConsentRule::Required && new.consent == ConsentRule::Implied;
     let days = |earlier: bool, key: &str, before: Option<Date>, after: Option<Date>| {
         let day =
@@ -139,7 +139,7 @@ fn fewer_asked(before: &[String], after: &[String]) -> Option<String> {
 }
 
 /// A need counts by itself only where no activity is asked for, unless the source says `by_need`.
-fn needs(old: &Select, new: &Select) -> Option<String> {
+fn needs(old: &Criteria, new: &Criteria) -> Option<String> {
     let hidden = !old.needs.is_empty()
         && !new.needs.is_empty()
         && old.activities.is_empty()
@@ -151,7 +151,7 @@ fn needs(old: &Select, new: &Select) -> Option<String> {
     fewer_asked(&old.needs, &new.needs)
 }
 
-fn ages(old: &Select, new: &Select) -> Option<String> {
+fn ages(old: &Criteria, new: &Criteria) -> Option<String> {
     let before = old.age_years?;
     let Some(after) = new.age_years else {
         return Some("is asked for no longer".to_owned());

@@ -1,6 +1,6 @@
 //! What a later version of a partner file allows beyond an earlier one: element by element, criterion by criterion.
 //!
-//! Two checked versions come in, each with the field list that it was read with; one [`Wider`] a gain goes out. Invariant:
+//! Two checked versions come in, each with the field list that it was read with; one [`Widening`] a gain goes out. Invariant:
 //! what cannot be decided to be narrower counts as wider. Texts are never compared: what a version can show, whom it takes
 //! and which columns it reads are, so that a comment, a header, an order or a format changes nothing.
 
@@ -14,20 +14,20 @@ use crate::partner::fields::{Elements, Field, FieldClass, FieldSet, below};
 
 /// A version of a partner file, in the rules that it was read with.
 #[derive(Clone, Copy)]
-pub(crate) struct Version<'v> {
+pub(crate) struct AgreementVersion<'v> {
     pub(crate) rules: &'v Rules,
     pub(crate) partner: &'v Partner,
 }
 
 /// Where a version is wider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Section {
+pub(crate) enum AgreementSection {
     Share,
     Select,
     Deliver,
 }
 
-impl Section {
+impl AgreementSection {
     /// The section's name in the partner file.
     pub(crate) fn code(self) -> &'static str {
         match self {
@@ -40,8 +40,8 @@ impl Section {
 
 /// One thing that the later version allows and the earlier one did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wider {
-    pub(crate) section: Section,
+pub(crate) struct Widening {
+    pub(crate) section: AgreementSection,
     /// The key, or the header of the column.
     pub(crate) key: String,
     /// In plain words.
@@ -50,9 +50,9 @@ pub(crate) struct Wider {
     pub(crate) elements: Vec<String>,
 }
 
-impl Wider {
+impl Widening {
     /// A gain that shows no element of its own.
-    pub(crate) fn new(section: Section, key: &str, what: impl Into<String>) -> Self {
+    pub(crate) fn new(section: AgreementSection, key: &str, what: impl Into<String>) -> Self {
         Self {
             section,
             key: key.to_owned(),
@@ -73,7 +73,10 @@ impl Wider {
 }
 
 /// Everything that `after` allows beyond `before`; empty if it is the same or narrower.
-pub(crate) fn wider(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
+pub(crate) fn widenings(
+    before: AgreementVersion<'_>,
+    after: AgreementVersion<'_>,
+) -> Vec<Widening> {
     let mut found = share(before, after);
     found.extend(select(before.partner, after.partner));
     found.extend(columns(before, after));
@@ -81,7 +84,7 @@ pub(crate) fn wider(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
 }
 
 /// What `[share]` gains: fields, elements, and days.
-fn share(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
+fn share(before: AgreementVersion<'_>, after: AgreementVersion<'_>) -> Vec<Widening> {
     let (old, new) = (&before.partner.share, &after.partner.share);
     let allows = |entries: &[String], field: &Field| {
         let ours = field.class == FieldClass::Leg;
@@ -94,17 +97,22 @@ fn share(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
         .iter()
         .filter(|field| allows(&old.fields, field))
         .collect();
-    let gains: Vec<(&Field, Wider)> = after
+    let gains: Vec<(&Field, Widening)> = after
         .rules
         .vocabulary
         .fields
         .iter()
         .filter(|field| allows(&new.fields, field))
-        .filter_map(|field| Some((field, gained(field, &had, Section::Share, "fields")?)))
+        .filter_map(|field| {
+            Some((
+                field,
+                gained(field, &had, AgreementSection::Share, "fields")?,
+            ))
+        })
         .collect();
     // The parts of a whole that is named are not named again.
     let part = |field: &Field| gains.iter().any(|(whole, _)| field.part_of(whole));
-    let mut found: Vec<Wider> = gains
+    let mut found: Vec<Widening> = gains
         .iter()
         .filter(|(field, _)| !part(field))
         .map(|(_, wider)| wider.clone())
@@ -116,9 +124,13 @@ fn share(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
     let had = element_entries(&old.fields, &before.rules.vocabulary.fields);
     for element in element_entries(&new.fields, &after.rules.vocabulary.fields) {
         if !had.iter().any(|above| below(&element, above)) {
-            found.push(Wider {
+            found.push(Widening {
                 elements: vec![element.clone()],
-                ..Wider::new(Section::Share, "fields", format!("{element} is new"))
+                ..Widening::new(
+                    AgreementSection::Share,
+                    "fields",
+                    format!("{element} is new"),
+                )
             });
         }
     }
@@ -128,7 +140,7 @@ fn share(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
             ending(old.expires_on),
             ending(new.expires_on)
         );
-        found.push(Wider::new(Section::Share, "expires_on", what));
+        found.push(Widening::new(AgreementSection::Share, "expires_on", what));
     }
     found
 }
@@ -141,7 +153,7 @@ fn plain(entry: &str) -> String {
 }
 
 /// What a field shows that none of these did; `None` if one of them showed as much.
-fn gained(field: &Field, had: &[&Field], section: Section, key: &str) -> Option<Wider> {
+fn gained(field: &Field, had: &[&Field], section: AgreementSection, key: &str) -> Option<Widening> {
     let known = had.iter().find(|known| known.name == field.name);
     let elements =
         |field: &Field| -> BTreeSet<String> { field.elements.all().map(str::to_owned).collect() };
@@ -154,9 +166,9 @@ fn gained(field: &Field, had: &[&Field], section: Section, key: &str) -> Option<
         None if had.iter().any(|whole| field.part_of(whole)) => return None,
         None => format!("{name} is new"),
     };
-    Some(Wider {
+    Some(Widening {
         elements: field.elements.shows.clone(),
-        ..Wider::new(section, key, what)
+        ..Widening::new(section, key, what)
     })
 }
 
@@ -174,7 +186,7 @@ pub(super) fn later(before: Option<Date>, after: Option<Date>) -> bool {
 }
 
 /// What `[deliver]` reads more: columns by what they read, not by header, order or format.
-fn columns(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
+fn columns(before: AgreementVersion<'_>, after: AgreementVersion<'_>) -> Vec<Widening> {
     let old = &before.partner.deliver.columns;
     let fields: Vec<&Field> = old
         .iter()
@@ -188,7 +200,7 @@ fn columns(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
             ColumnSource::Field(id) => {
                 let field = after.rules.vocabulary.fields.field(*id);
                 if field.class != FieldClass::Leg {
-                    found.extend(gained(field, &fields, Section::Deliver, &header));
+                    found.extend(gained(field, &fields, AgreementSection::Deliver, &header));
                 }
             }
             ColumnSource::Path(path) => {
@@ -200,9 +212,9 @@ fn columns(before: Version<'_>, after: Version<'_>) -> Vec<Wider> {
                 if !same {
                     let what = "no column had this expression";
                     let reads = Elements::of_expression(path);
-                    found.push(Wider {
+                    found.push(Widening {
                         elements: reads.map(|reads| reads.shows).unwrap_or_default(),
-                        ..Wider::new(Section::Deliver, &header, what)
+                        ..Widening::new(AgreementSection::Deliver, &header, what)
                     });
                 }
             }

@@ -61,16 +61,16 @@ fn read(partner: &str, fields: Option<&str>) -> Rules {
     }
 }
 
-fn version(rules: &Rules) -> Version<'_> {
-    Version {
+fn version(rules: &Rules) -> AgreementVersion<'_> {
+    AgreementVersion {
         rules,
         partner: &rules.partners[0],
     }
 }
 
 fn compare(before: &Rules, after: &Rules) -> Vec<String> {
-    let found = wider(version(before), version(after));
-    found.iter().map(Wider::text).collect()
+    let found = widenings(version(before), version(after));
+    found.iter().map(Widening::text).collect()
 }
 
 /// What is replaced, by what, and what is said; nothing where it is not wider.

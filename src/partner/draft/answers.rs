@@ -2,11 +2,11 @@
 
 use super::columns::Guess;
 use super::events::Event;
-use super::write::{Page, quoted, strangers, why};
+use super::write::{DraftText, quoted, strangers, why};
 use crate::partner::agreement::PLACEHOLDER;
 
 /// One event of the draft, over the guesses that it is made of.
-pub(super) fn one_event(page: &mut Page, guesses: &[Guess], event: &Event) {
+pub(super) fn one_event(page: &mut DraftText, guesses: &[Guess], event: &Event) {
     page.line("[[collect.event]]");
     match event {
         Event::Attendance { on, value, missed } => {
@@ -70,7 +70,7 @@ pub(super) fn one_event(page: &mut Page, guesses: &[Guess], event: &Event) {
     }
 }
 
-fn on_line(page: &mut Page, guesses: &[Guess], on: Option<usize>) {
+fn on_line(page: &mut DraftText, guesses: &[Guess], on: Option<usize>) {
     match on.and_then(|column| guesses.get(column)) {
         Some(guess) => page.guess(&format!("on = {}", quoted(&guess.header)), &why(guess)),
         None => page.fill_in(
@@ -80,7 +80,7 @@ fn on_line(page: &mut Page, guesses: &[Guess], on: Option<usize>) {
     }
 }
 
-fn occasion_line(page: &mut Page, guesses: &[Guess], column: usize) {
+fn occasion_line(page: &mut DraftText, guesses: &[Guess], column: usize) {
     let Some(guess) = guesses.get(column) else {
         return;
     };
@@ -95,7 +95,7 @@ fn occasion_line(page: &mut Page, guesses: &[Guess], column: usize) {
 }
 
 fn value_line(
-    page: &mut Page,
+    page: &mut DraftText,
     guesses: &[Guess],
     column: Option<usize>,
     usual: &[(&str, &str)],

@@ -1,6 +1,6 @@
 //! What the cells of a sample column look like: days in some pattern, numbers, telephone numbers, a few short words.
 //!
-//! Cells come in, a [`Shape`] goes out. Invariant: a shape holds no cell, but for words of our own list (`words`).
+//! Cells come in, a [`CellShape`] goes out. Invariant: a shape holds no cell, but for words of our own list (`words`).
 
 use jiff::civil::Date;
 
@@ -46,7 +46,7 @@ const CODE_LENGTH_MAX: usize = 40;
     clippy::struct_excessive_bools,
     reason = "each is one look at the same cells, and several may hold at once"
 )]
-pub(super) struct Shape {
+pub(super) struct CellShape {
     /// Cells that are not blank.
     pub(super) filled: usize,
     /// Patterns under which every cell is a day and is written so again.
@@ -88,7 +88,7 @@ pub(super) struct Shape {
     pub(super) codes: bool,
 }
 
-impl Shape {
+impl CellShape {
     /// The shape of these cells; blank ones say nothing.
     pub(super) fn of<'c>(cells: impl Iterator<Item = &'c str>) -> Self {
         let cells: Vec<&str> = cells
@@ -393,7 +393,7 @@ mod tests {
         ];
         for (cells, pattern) in table {
             assert_eq!(
-                Shape::of(cells.iter().copied()).date(),
+                CellShape::of(cells.iter().copied()).date(),
                 pattern,
                 "{cells:?}"
             );
@@ -402,11 +402,11 @@ mod tests {
 
     #[test]
     fn what_people_type_is_told_apart() {
-        let of = |cell| Shape::of(std::iter::once(cell));
+        let of = |cell| CellShape::of(std::iter::once(cell));
         assert!(of("07700 900123").phones && !of("07700 900123").ages);
         assert!(of("943 476 5919").nhs_numbers && !of("0117 900 1234").nhs_numbers);
         assert!(of("BS1 4ND").postcodes && !of("Bristol").postcodes);
         assert!(of("7").scores && of("72").ages && !of("72").scores);
-        assert_eq!(of("  "), Shape::default());
+        assert_eq!(of("  "), CellShape::default());
     }
 }

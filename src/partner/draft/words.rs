@@ -107,7 +107,7 @@ struct Phrase {
 }
 
 /// The list as it is used: what headers and cells mean, words that stand for others, and whom a header may be about.
-struct Lists {
+struct WordLists {
     phrases: Vec<Phrase>,
     /// Words, longest first, and the one written for them.
     aliases: Vec<(Vec<String>, String)>,
@@ -171,8 +171,8 @@ fn telling(words: &[String]) -> Vec<String> {
     }
 }
 
-fn lists() -> &'static Lists {
-    static LISTS: OnceLock<Lists> = OnceLock::new();
+fn lists() -> &'static WordLists {
+    static LISTS: OnceLock<WordLists> = OnceLock::new();
     LISTS.get_or_init(|| {
         let table = read(TEXT.as_bytes(), &ReadLimits::default());
         let table = table.expect("the list is part of the program, and a test reads it");
@@ -214,7 +214,7 @@ fn lists() -> &'static Lists {
                 less: key.ends_with('?'),
             });
         }
-        Lists {
+        WordLists {
             phrases,
             aliases,
             subjects,

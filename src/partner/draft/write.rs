@@ -7,7 +7,7 @@ use super::answers::one_event;
 use super::columns::{Guess, is_day};
 use super::events::Event;
 use super::words::usual_word;
-use super::{Sheet, Wanted, encoding};
+use super::{DraftInput, SampleSheet, encoding};
 use crate::partner::agreement::PLACEHOLDER;
 
 /// Tells editors where the schema of partner files lies; `kith partner new` puts it there.
@@ -57,9 +57,9 @@ fn titled(id: &str) -> String {
 
 /// Lines of the file; writing to a String cannot fail.
 #[derive(Default)]
-pub(super) struct Page(String);
+pub(super) struct DraftText(String);
 
-impl Page {
+impl DraftText {
     pub(super) fn line(&mut self, line: &str) {
         self.0.push_str(line);
         self.0.push('\n');
@@ -76,8 +76,8 @@ impl Page {
 }
 
 /// The starter file.
-pub(super) fn starter(wanted: &Wanted<'_>) -> String {
-    let mut page = Page::default();
+pub(super) fn starter(wanted: &DraftInput<'_>) -> String {
+    let mut page = DraftText::default();
     about(&mut page, wanted, "made by `kith partner new`");
     share(
         &mut page,
@@ -125,7 +125,7 @@ pub(super) fn starter(wanted: &Wanted<'_>) -> String {
     page.0
 }
 
-fn about(page: &mut Page, wanted: &Wanted<'_>, origin: &str) {
+fn about(page: &mut DraftText, wanted: &DraftInput<'_>, origin: &str) {
     page.line(SCHEMA_HINT);
     page.line(&format!(
         "# Partner {}, {origin}. Nothing leaves by it while mode is \"shadow\".",
@@ -168,7 +168,7 @@ fn about(page: &mut Page, wanted: &Wanted<'_>, origin: &str) {
     page.line("volume = \"first-and-close\"                    # what reaches the GP record: first contact, ending and measures");
 }
 
-fn share(page: &mut Page, fields: &[String], left: Option<&str>) {
+fn share(page: &mut DraftText, fields: &[String], left: Option<&str>) {
     page.line("");
     page.line("[share]                                       # nothing beyond this list can leave");
     page.fill_in("basis = \"?\"", "the agreement, with its number");
@@ -181,7 +181,7 @@ fn share(page: &mut Page, fields: &[String], left: Option<&str>) {
     }
 }
 
-fn deliver_to(page: &mut Page, wanted: &Wanted<'_>) {
+fn deliver_to(page: &mut DraftText, wanted: &DraftInput<'_>) {
     page.guess(
         &format!("transport = {}", quoted(wanted.transport)),
         "the first transport of the config",
@@ -189,13 +189,13 @@ fn deliver_to(page: &mut Page, wanted: &Wanted<'_>) {
     page.line("file = \"referrals_{date}_{sequence}.csv\"");
 }
 
-fn column(page: &mut Page, header: &str, from: &str) {
+fn column(page: &mut DraftText, header: &str, from: &str) {
     page.line("[[deliver.column]]");
     page.line(&format!("header = {}", quoted(header)));
     page.line(&format!("from = {}", quoted(from)));
 }
 
-fn action(page: &mut Page, header: &str) {
+fn action(page: &mut DraftText, header: &str) {
     column(page, header, "leg.action");
     let codes: Vec<String> = ACTIONS
         .iter()
@@ -206,12 +206,12 @@ fn action(page: &mut Page, header: &str) {
 
 /// The file drafted from a sheet.
 pub(super) fn draft(
-    wanted: &Wanted<'_>,
-    sheet: &Sheet,
+    wanted: &DraftInput<'_>,
+    sheet: &SampleSheet,
     guesses: &[Guess],
     events: &[Event],
 ) -> String {
-    let mut page = Page::default();
+    let mut page = DraftText::default();
     about(
         &mut page,
         wanted,
@@ -272,7 +272,7 @@ pub(super) fn draft(
     page.0
 }
 
-fn layout(page: &mut Page, sheet: &Sheet) {
+fn layout(page: &mut DraftText, sheet: &SampleSheet) {
     let (encoding, same) = encoding(sheet);
     let delimiter = match sheet.table.dialect.delimiter {
         b'\t' => "tab".to_owned(),
@@ -294,7 +294,7 @@ fn layout(page: &mut Page, sheet: &Sheet) {
 }
 
 /// One column of the sheet: a column of ours, a remark, or a placeholder.
-fn one_column(page: &mut Page, guess: &Guess, read: bool) {
+fn one_column(page: &mut DraftText, guess: &Guess, read: bool) {
     let header = quoted(&guess.header);
     let Some(means) = guess.means else {
         page.line(&format!("# guess: none for column {header}; say what it holds, or take it out if it is their own"));
@@ -364,7 +364,7 @@ pub(super) fn why(guess: &Guess) -> String {
 }
 
 /// The words of a field with a closed list: theirs where the sheet shows them, else usual ones.
-fn codes(page: &mut Page, field: &str, guess: &Guess) {
+fn codes(page: &mut DraftText, field: &str, guess: &Guess) {
     let ours: &[&str] = match field {
         "leg.action" => &["NEW", "AMEND", "STOP", "PAUSE"],
         "patient.interpreter_required" | "patient.no_fixed_abode" => &["true", "false"],
@@ -401,7 +401,7 @@ pub(super) fn strangers(guess: &Guess) -> String {
     }
 }
 
-fn collect(page: &mut Page, wanted: &Wanted<'_>, guesses: &[Guess], events: &[Event]) {
+fn collect(page: &mut DraftText, wanted: &DraftInput<'_>, guesses: &[Guess], events: &[Event]) {
     let acknowledged = guesses
         .iter()
         .find(|guess| guess.means == Some("acknowledged"));

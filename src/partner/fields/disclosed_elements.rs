@@ -81,9 +81,9 @@ pub(crate) fn below(element: &str, above: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-type Lists = (&'static [&'static str], &'static [&'static str]);
+type ElementLists = (&'static [&'static str], &'static [&'static str]);
 
-fn lists(rule: Derivation) -> Lists {
+fn lists(rule: Derivation) -> ElementLists {
     match rule {
         Derivation::None
         | Derivation::LegReference
@@ -130,7 +130,7 @@ const PATIENT_TELECOM: &[&str] = &[
     "patient.telecom.period",
 ];
 
-fn of_person(rule: Derivation) -> Lists {
+fn of_person(rule: Derivation) -> ElementLists {
     match rule {
         Derivation::NhsNumber => (
             &["patient.identifier.value"],
@@ -193,7 +193,7 @@ fn of_person(rule: Derivation) -> Lists {
     }
 }
 
-fn of_address(rule: Derivation) -> Lists {
+fn of_address(rule: Derivation) -> ElementLists {
     let shows: &[&str] = match rule {
         Derivation::Address => &[
             "patient.address.line",
@@ -208,7 +208,7 @@ fn of_address(rule: Derivation) -> Lists {
     (shows, &["patient.address.use", "patient.address.period"])
 }
 
-fn of_contact(rule: Derivation) -> Lists {
+fn of_contact(rule: Derivation) -> ElementLists {
     match rule {
         Derivation::ContactName => (
             &[
@@ -244,7 +244,7 @@ fn of_contact(rule: Derivation) -> Lists {
     }
 }
 
-fn of_request(rule: Derivation) -> Lists {
+fn of_request(rule: Derivation) -> ElementLists {
     match rule {
         Derivation::Activity => (
             &[
@@ -287,7 +287,7 @@ fn of_request(rule: Derivation) -> Lists {
     }
 }
 
-fn of_referrer(rule: Derivation) -> Lists {
+fn of_referrer(rule: Derivation) -> ElementLists {
     match rule {
         Derivation::RequesterName => (
             &[

@@ -1,6 +1,6 @@
 //! The FHIRPath expressions of fields and columns: compiled from a key, evaluated over a referral.
 
-use super::{Found, Value, View};
+use super::{FieldValue, FieldValues, ReferralView};
 use crate::diagnostics::Code;
 use crate::fhirpath::{Context, Environment, EvaluateError, Expression, Item};
 use crate::toml_reader::{At, TableReader};
@@ -11,8 +11,8 @@ use crate::toml_reader::{At, TableReader};
 /// If the expression has no result on these resources.
 pub(crate) fn path_values<'v>(
     expression: &Expression,
-    view: &View<'_>,
-) -> Result<Found<'v>, EvaluateError> {
+    view: &ReferralView<'_>,
+) -> Result<FieldValues<'v>, EvaluateError> {
     let variables = [
         ("request", Some(view.request)),
         ("patient", view.patient),
@@ -27,15 +27,15 @@ pub(crate) fn path_values<'v>(
     };
     let items = expression.evaluate(&context)?;
     // The items borrow from the expression too, so what is handed on is a copy.
-    Ok(Found::from_values(
+    Ok(FieldValues::from_values(
         items
             .iter()
             .filter_map(Item::text)
-            .map(|text| Value::of(text.into_owned())),
+            .map(|text| FieldValue::of(text.into_owned())),
     ))
 }
 
-/// What expressions may name: the resources of the [`View`], each of its type.
+/// What expressions may name: the resources of the [`ReferralView`], each of its type.
 pub(crate) const ENVIRONMENT: Environment<'static> = Environment {
     focus: Some("ServiceRequest"),
     variables: &[

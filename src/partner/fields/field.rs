@@ -1,6 +1,6 @@
 //! One field: what it is called, what it tells of whom, and how its value is found.
 
-use super::{Derivation, Elements, Found, View, below, compile, path_values};
+use super::{Derivation, Elements, FieldValues, ReferralView, below, compile, path_values};
 use crate::diagnostics::Code;
 use crate::fhirpath::{EvaluateError, Expression};
 use crate::toml_reader::TableReader;
@@ -155,7 +155,10 @@ impl Field {
     ///
     /// # Errors
     /// If the field is an expression that has no result on this resource.
-    pub(crate) fn value<'v>(&self, view: &View<'v>) -> Result<Found<'v>, EvaluateError> {
+    pub(crate) fn value<'v>(
+        &self,
+        view: &ReferralView<'v>,
+    ) -> Result<FieldValues<'v>, EvaluateError> {
         match &self.from {
             FieldFrom::Rule(rule) => Ok(rule.derive(view)),
             FieldFrom::Path(expression) => path_values(expression, view),

@@ -20,23 +20,23 @@ pub(crate) struct Instrument {
     pub(crate) code_system: Option<String>,
     pub(crate) code: Option<String>,
     pub(crate) occasions: Vec<Occasion>,
-    pub(crate) items: Vec<Item>,
+    pub(crate) items: Vec<InstrumentItem>,
 }
 
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Item {
+pub(crate) struct InstrumentItem {
     pub(crate) id: String,
     pub(crate) title: String,
     /// The lowest and the highest answer.
     pub(crate) min: i64,
     pub(crate) max: i64,
-    pub(crate) better: Better,
+    pub(crate) better: BetterWhen,
 }
 
 /// Which way an answer gets better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Better {
+pub(crate) enum BetterWhen {
     Higher,
     Lower,
 }
@@ -78,23 +78,23 @@ impl Instrument {
     }
 
     /// The item with this id.
-    pub(crate) fn item(&self, id: &str) -> Option<&Item> {
+    pub(crate) fn item(&self, id: &str) -> Option<&InstrumentItem> {
         self.items.iter().find(|item| item.id == id)
     }
 }
 
-impl Item {
+impl InstrumentItem {
     /// Whether an answer lies within the item's range.
     pub(crate) fn allows(&self, answer: i64) -> bool {
         (self.min..=self.max).contains(&answer)
     }
 }
 
-fn read_items(root: &TableReader<'_>) -> Vec<Item> {
+fn read_items(root: &TableReader<'_>) -> Vec<InstrumentItem> {
     if !root.has("item") {
         root.missing("item");
     }
-    let mut items: Vec<Item> = Vec::new();
+    let mut items: Vec<InstrumentItem> = Vec::new();
     for table in root.tables("item").into_iter().take(ITEMS_MAX) {
         let id = table.text("id");
         let bound = |key: &'static str| {
@@ -115,14 +115,14 @@ fn read_items(root: &TableReader<'_>) -> Vec<Item> {
         }
         let better = table.word(
             "better",
-            &[("higher", Better::Higher), ("lower", Better::Lower)],
+            &[("higher", BetterWhen::Higher), ("lower", BetterWhen::Lower)],
         );
-        items.push(Item {
+        items.push(InstrumentItem {
             id: id.value.to_owned(),
             title: table.string("title"),
             min,
             max,
-            better: better.map_or(Better::Higher, |at| at.value),
+            better: better.map_or(BetterWhen::Higher, |at| at.value),
         });
         table.finish();
     }
@@ -143,7 +143,7 @@ mod tests {
         let anxiety = ons4.item("anxiety").unwrap();
         assert_eq!(
             (anxiety.better, anxiety.allows(10), anxiety.allows(11)),
-            (Better::Lower, true, false)
+            (BetterWhen::Lower, true, false)
         );
         assert!(ons4.item("calm").is_none());
     }

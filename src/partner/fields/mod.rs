@@ -1,6 +1,6 @@
 //! What a column of a partner file can name: fields and how each finds its value, code lists, instruments.
 //!
-//! The shared texts of the mappings come in; a [`Vocabulary`] goes out, and for a [`View`] of one referral the value of each
+//! The shared texts of the mappings come in; a [`Vocabulary`] goes out, and for a [`ReferralView`] of one referral the value of each
 //! field. Kept: a field states every element that it can read, and reads no other; nothing here knows a partner.
 
 mod age;
@@ -26,7 +26,7 @@ pub(crate) use disclosed_elements::{Elements, below};
 pub(crate) use expression::{compile, path_values};
 pub(crate) use field::{Field, FieldClass, FieldKind};
 pub(crate) use field_set::{FieldId, FieldSet};
-pub(crate) use instruments::{Better, Instrument, Item};
-pub(crate) use values::{Found, Value};
-pub(crate) use view::{LegFacts, SourceFacts, View};
+pub(crate) use instruments::{BetterWhen, Instrument, InstrumentItem};
+pub(crate) use values::{FieldValue, FieldValues};
+pub(crate) use view::{LegFacts, ReferralView, SourceFacts};
 pub(crate) use vocabulary::Vocabulary;

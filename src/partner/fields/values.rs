@@ -1,18 +1,18 @@
 //! What a field has for one referral: no value, one, or several.
 //!
-//! Texts come in, borrowed where nothing had to be built; [`Found`] goes out. Kept: a value that is blank is none, and none
+//! Texts come in, borrowed where nothing had to be built; [`FieldValues`] goes out. Kept: a value that is blank is none, and none
 //! is shown by `Debug`.
 
 use std::borrow::Cow;
 
 /// One value of a field: its text, and the code it stands for where `codes` may be asked by code.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Value<'v> {
+pub(crate) struct FieldValue<'v> {
     pub(crate) text: Cow<'v, str>,
     pub(crate) code: Option<&'v str>,
 }
 
-impl<'v> Value<'v> {
+impl<'v> FieldValue<'v> {
     /// A value of text alone.
     pub(crate) fn of(text: impl Into<Cow<'v, str>>) -> Self {
         Self {
@@ -23,31 +23,31 @@ impl<'v> Value<'v> {
 }
 
 /// A value may be a person's: only its length is shown.
-impl std::fmt::Debug for Value<'_> {
+impl std::fmt::Debug for FieldValue<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Value({} characters)", self.text.chars().count())
+        write!(f, "FieldValue({} characters)", self.text.chars().count())
     }
 }
 
 /// What a field has for one referral; one value is the rule, so it costs no list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Found<'v> {
+pub(crate) enum FieldValues<'v> {
     None,
-    One(Value<'v>),
-    Many(Vec<Value<'v>>),
+    One(FieldValue<'v>),
+    Many(Vec<FieldValue<'v>>),
 }
 
-impl<'v> Found<'v> {
+impl<'v> FieldValues<'v> {
     /// A text that may be absent; empty is absent.
     pub(crate) fn text<T: Into<Cow<'v, str>>>(text: Option<T>) -> Self {
         match text.map(Into::into) {
-            Some(text) if !blank(&text) => Self::One(Value::of(text)),
+            Some(text) if !blank(&text) => Self::One(FieldValue::of(text)),
             _ => Self::None,
         }
     }
 
     /// Several values; empty ones are left out.
-    pub(crate) fn from_values(values: impl IntoIterator<Item = Value<'v>>) -> Self {
+    pub(crate) fn from_values(values: impl IntoIterator<Item = FieldValue<'v>>) -> Self {
         let mut values = values.into_iter().filter(|value| !blank(&value.text));
         let (Some(first), second) = (values.next(), values.next()) else {
             return Self::None;
@@ -82,6 +82,9 @@ mod tests {
 
     #[test]
     fn no_value_is_shown_by_debug() {
-        assert_eq!(format!("{:?}", Value::of("Anna")), "Value(4 characters)");
+        assert_eq!(
+            format!("{:?}", FieldValue::of("Anna")),
+            "FieldValue(4 characters)"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! One referral as a partner file sees it: the resolved resources and our own facts about the leg.
 //!
-//! Select and map build a [`View`]; fields and columns read it. Invariant: nothing else is ever read, so what a row can
+//! Select and map build a [`ReferralView`]; fields and columns read it. Invariant: nothing else is ever read, so what a row can
 //! hold is decided by the partner file alone.
 
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::json::Json;
 
 /// What a row is made of.
 #[derive(Clone, Copy)]
-pub(crate) struct View<'a> {
+pub(crate) struct ReferralView<'a> {
     pub(crate) request: &'a Json<'a>,
     pub(crate) patient: Option<&'a Json<'a>>,
     /// The Practitioner who referred.
@@ -54,9 +54,9 @@ pub(crate) struct LegFacts<'a> {
 }
 
 /// A view holds a person: nothing of it is printed.
-impl fmt::Debug for View<'_> {
+impl fmt::Debug for ReferralView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("View")
+        f.debug_struct("ReferralView")
             .field("leg", &self.leg.reference)
             .finish_non_exhaustive()
     }

@@ -9,7 +9,7 @@ use crate::partner::agreement::{
 };
 
 /// A heading and what stands below it.
-type Part = (&'static str, Vec<String>);
+type CriteriaSection = (&'static str, Vec<String>);
 
 /// The criteria as text.
 pub(crate) fn text(rules: &Rules, partner: &Partner) -> String {
@@ -54,7 +54,7 @@ fn title(partner: &Partner) -> String {
     format!("Referral criteria of {}", partner.name)
 }
 
-fn parts(rules: &Rules, partner: &Partner) -> Vec<Part> {
+fn parts(rules: &Rules, partner: &Partner) -> Vec<CriteriaSection> {
     vec![
         ("Who they are", about(partner)),
         ("Who can be referred", whom(rules, partner)),

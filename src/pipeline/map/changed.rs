@@ -2,7 +2,7 @@
 
 use super::{Tokens, changed, facts, row};
 use crate::domain::{Action, Reason};
-use crate::partner::{Column, Partner};
+use crate::partner::{DropColumn, Partner};
 use crate::pipeline::referral::{ReferralTrees, Setting};
 
 /// `Changed: …`: the headers of the partner's columns whose cells differ between two versions of the records; the
@@ -19,7 +19,7 @@ pub(crate) fn changed_headers(
 ) -> Result<String, Reason> {
     let facts = facts(reference, Action::Amend, "", 0);
     let (old, new) = (old.view(setting, facts), new.view(setting, facts));
-    let ours = |column: &Column| {
+    let ours = |column: &DropColumn| {
         column.field().is_some_and(|field| {
             setting
                 .rules

@@ -1,6 +1,6 @@
 //! *map*: turns a referral into the cells of a partner's row.
 //!
-//! In: a [`View`] and the partner's columns. Out: the cells exactly as they are delivered, encoding included, or the one
+//! In: a [`ReferralView`] and the partner's columns. Out: the cells exactly as they are delivered, encoding included, or the one
 //! reason for which the row waits. Keeps: a row holds what the partner file says and nothing else; a STOP or PAUSE row
 //! holds identity and our own columns only (`safety.md` §1.2).
 
@@ -14,7 +14,7 @@ pub(crate) use dry_run::{Asked, DryRun, dry_reference, dry_rules, dry_run};
 
 use crate::domain::{Action, Reason, RowToken};
 use crate::partner::fields::Vocabulary;
-use crate::partner::{Column, LegFacts, Partner, View};
+use crate::partner::{DropColumn, LegFacts, Partner, ReferralView};
 use crate::seal::Digest;
 use crate::tabular::encode_cell;
 
@@ -45,7 +45,7 @@ pub(crate) type Tokens<'t> = dyn Fn(&[&[u8]]) -> Digest + Sync + 't;
 /// The first column that cannot be written.
 pub(crate) fn row<'v>(
     partner: &'v Partner,
-    view: &View<'v>,
+    view: &ReferralView<'v>,
     tokens: &Tokens<'_>,
 ) -> Result<Cells<'v>, MapProblem> {
     let token = token(partner, view, tokens)?;
@@ -72,7 +72,7 @@ pub(crate) fn row<'v>(
 /// The row token: over partner, reference and the identity cells as delivered; empty where no column carries it.
 fn token<'v>(
     partner: &'v Partner,
-    view: &View<'v>,
+    view: &ReferralView<'v>,
     tokens: &Tokens<'_>,
 ) -> Result<String, MapProblem> {
     let columns = &partner.deliver.columns;
@@ -95,8 +95,8 @@ fn token<'v>(
 
 fn cell<'v>(
     partner: &'v Partner,
-    column: &'v Column,
-    view: &View<'v>,
+    column: &'v DropColumn,
+    view: &ReferralView<'v>,
     check: &str,
 ) -> Result<Cow<'v, str>, MapProblem> {
     if is_check(column, view.vocabulary) {
@@ -125,7 +125,7 @@ fn cell<'v>(
 }
 
 /// Whether a column holds the row token.
-pub(crate) fn is_check(column: &Column, vocabulary: &Vocabulary) -> bool {
+pub(crate) fn is_check(column: &DropColumn, vocabulary: &Vocabulary) -> bool {
     column
         .field()
         .is_some_and(|field| vocabulary.fields.check() == Some(field))
@@ -152,7 +152,7 @@ pub(crate) fn changed(
     partner: &Partner,
     before: &Cells<'_>,
     after: &Cells<'_>,
-    ours: impl Fn(&Column) -> bool,
+    ours: impl Fn(&DropColumn) -> bool,
 ) -> String {
     let columns = partner.deliver.columns.iter().zip(before.iter().zip(after));
     let headers: Vec<&str> = columns

@@ -69,7 +69,7 @@ pub(crate) fn bytes_of(partner: &Partner, rules: &Rules, cells: &Cells<'_>) -> O
         .deliver
         .columns
         .iter()
-        .filter_map(crate::partner::Column::field)
+        .filter_map(crate::partner::DropColumn::field)
         .any(numbered)
     {
         return None;

@@ -12,7 +12,7 @@ use crate::fhir::patient;
 use crate::fhir::resources::consent;
 use crate::json::Json;
 use crate::partner::fields::{Age, NO_FIXED_ABODE};
-use crate::partner::{Partner, View};
+use crate::partner::{Partner, ReferralView};
 
 /// Codes that may be shown as they are: FHIR's own, of status, intent, priority, gender and provision type.
 const FHIR_CODES: [&str; 37] = [
@@ -139,7 +139,7 @@ impl fmt::Display for ConsentSeen {
 }
 
 /// The lists of activities: that of the mappings, and those of the partners.
-type ActivityLists<'l> = (&'l View<'l>, &'l SourceRules<'l>);
+type ActivityLists<'l> = (&'l ReferralView<'l>, &'l SourceRules<'l>);
 
 /// An activity's name, if it is of a list of ours.
 pub(super) fn activity<'v>(lists: ActivityLists<'_>, code: Option<&'v str>) -> Saw<'v> {

@@ -9,11 +9,11 @@ use crate::fhir::service_request;
 use crate::json::Json;
 use crate::partner::agreement::ConsentRule;
 use crate::partner::fields::{activity_code, needs};
-use crate::partner::{Partner, PartnerKind, View};
+use crate::partner::{Partner, PartnerKind, ReferralView};
 
 /// Where it goes: to the performer named, else as the routing says.
 pub(super) fn destination(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     trail: &mut Trail,
@@ -59,7 +59,7 @@ fn id_of<'s>(source: &SourceRules<'s>, place: usize) -> &'s str {
 }
 
 /// The one partner that the performers name; anything else is held, never re-routed.
-pub(super) fn named(view: &View<'_>, source: &SourceRules<'_>) -> Result<usize, Reason> {
+pub(super) fn named(view: &ReferralView<'_>, source: &SourceRules<'_>) -> Result<usize, Reason> {
     let mut places = Vec::new();
     for performer in service_request::performers_by_identifier(view.request) {
         let place = performer.and_then(|(system, value)| place_of(source, system, value));
@@ -82,7 +82,7 @@ fn place_of(source: &SourceRules<'_>, system: Option<&str>, value: &str) -> Opti
 
 /// The partner with the highest priority among those of a class whose criteria all hold.
 fn best(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     trail: &mut Trail,

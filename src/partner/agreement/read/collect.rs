@@ -24,7 +24,7 @@ const EVENTS_MAX: usize = 100;
 
 /// The kinds of events of the contract; those without a reader are refused.
 #[derive(Clone, Copy)]
-enum Kind {
+enum EventWord {
     Attendance,
     Measure,
     Status,
@@ -34,15 +34,15 @@ enum Kind {
     NotYet(&'static str),
 }
 
-const KINDS: [(&str, Kind); 8] = [
-    ("attendance", Kind::Attendance),
-    ("measure", Kind::Measure),
-    ("status", Kind::Status),
-    ("acknowledged", Kind::Acknowledged),
-    ("note", Kind::Note),
-    ("onward", Kind::Onward),
-    ("concern", Kind::NotYet("kind = \"concern\"")),
-    ("withdrawn", Kind::NotYet("kind = \"withdrawn\"")),
+const KINDS: [(&str, EventWord); 8] = [
+    ("attendance", EventWord::Attendance),
+    ("measure", EventWord::Measure),
+    ("status", EventWord::Status),
+    ("acknowledged", EventWord::Acknowledged),
+    ("note", EventWord::Note),
+    ("onward", EventWord::Onward),
+    ("concern", EventWord::NotYet("kind = \"concern\"")),
+    ("withdrawn", EventWord::NotYet("kind = \"withdrawn\"")),
 ];
 
 /// Reads the section.
@@ -147,12 +147,12 @@ fn read_event(
         return None;
     };
     let told = match kind.value {
-        Kind::Attendance => {
+        EventWord::Attendance => {
             let words: Vec<(&str, ())> = ATTENDANCE.iter().map(|(word, _)| (*word, ())).collect();
             let (column, codes) = read_value(table, catalogue, &words)?;
             Some(EventRule::Attendance { column, codes })
         }
-        Kind::Status => {
+        EventWord::Status => {
             let words: Vec<(&str, ())> = REPORTABLE
                 .iter()
                 .map(|state: &LegState| (state.code(), ()))
@@ -165,8 +165,8 @@ fn read_event(
                 reason,
             })
         }
-        Kind::Measure => read_measure(table, catalogue),
-        Kind::Acknowledged => {
+        EventWord::Measure => read_measure(table, catalogue),
+        EventWord::Acknowledged => {
             table.opt_text("on");
             let column = table.table("value").map(|value| {
                 let acknowledged = read_acknowledged(&value);
@@ -178,15 +178,15 @@ fn read_event(
                 told: EventRule::Acknowledged(column?),
             });
         }
-        Kind::Note => {
+        EventWord::Note => {
             let column = table.string("column");
             return Some(CollectEvent {
                 on: table.opt_string("on"),
                 told: EventRule::Note { column },
             });
         }
-        Kind::Onward => onward.read_event(table, &kind.place, catalogue),
-        Kind::NotYet(what) => {
+        EventWord::Onward => onward.read_event(table, &kind.place, catalogue),
+        EventWord::NotYet(what) => {
             table.not_yet_at(what, &kind.place);
             table.forgive();
             None

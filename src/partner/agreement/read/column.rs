@@ -8,7 +8,7 @@ use super::patterns::{check_constant, check_date_pattern};
 use super::share_check::ShareCheck;
 use crate::diagnostics::{Code, nearest};
 use crate::partner::agreement::transforms::CUT_LENGTH_MIN;
-use crate::partner::agreement::{Column, ColumnSource, TooLong, Unencodable, Unmapped};
+use crate::partner::agreement::{ColumnSource, DropColumn, TooLong, UnencodableChoice, Unmapped};
 use crate::partner::fields::{CodeMap, Field, FieldKind, compile, refuse_referral_code};
 use crate::toml_reader::{At, TableReader, TextOrTable};
 
@@ -22,7 +22,7 @@ pub(super) fn read_column(
     table: &TableReader<'_>,
     catalogue: &Catalogue<'_>,
     check: &ShareCheck<'_>,
-) -> Option<Column> {
+) -> Option<DropColumn> {
     let header = table.text("header");
     if header.value.chars().count() > HEADER_LENGTH_MAX
         || header.value.chars().any(char::is_control)
@@ -42,8 +42,8 @@ pub(super) fn read_column(
     let length_max = table.number("max_length", 1..=LENGTH_MAX);
     let too_long = read_too_long(table, header.value, length_max.as_ref());
     let replace = [
-        ("hold", Unencodable::Hold),
-        ("replace", Unencodable::Replace),
+        ("hold", UnencodableChoice::Hold),
+        ("replace", UnencodableChoice::Replace),
     ];
     let constant = |key: &'static str| {
         let text = table.opt_text(key)?;
@@ -62,14 +62,14 @@ pub(super) fn read_column(
     let identity = field.is_some_and(Field::identity);
     // What is compared with a return loses an accent rather than the row (`safety.md` §5), unless the file says otherwise.
     let unwritten = if identity {
-        Unencodable::Replace
+        UnencodableChoice::Replace
     } else {
-        Unencodable::Hold
+        UnencodableChoice::Hold
     };
     let unencodable = table
         .word("unencodable", &replace)
         .map_or(unwritten, |at| at.value);
-    Some(Column {
+    Some(DropColumn {
         header: header.value.to_owned(),
         required,
         default,

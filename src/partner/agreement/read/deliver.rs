@@ -9,7 +9,7 @@ use super::patterns::check_drop_name;
 use super::share_check::ShareCheck;
 use crate::diagnostics::{Code, Place};
 use crate::domain::limits::DROP_COLUMNS_MAX;
-use crate::partner::agreement::{Collect, Column, Deliver};
+use crate::partner::agreement::{Collect, Deliver, DropColumn};
 use crate::partner::schedule::read_schedule;
 use crate::tabular::format::{parse_delimiter, parse_encoding, parse_newline, parse_quote};
 use crate::tabular::{Format, FormatError};
@@ -26,7 +26,7 @@ pub(super) fn read_deliver(
     if !file.value.is_empty() {
         check_drop_name(&file, table.problems());
     }
-    let mut columns: Vec<Column> = Vec::new();
+    let mut columns: Vec<DropColumn> = Vec::new();
     let mut elements = Vec::new();
     let tables = table.tables("column");
     if !table.has("column") {

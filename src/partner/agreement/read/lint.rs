@@ -5,7 +5,7 @@
 
 use crate::diagnostics::{Code, Place};
 use crate::partner::agreement::{
-    AgeYears, CollectEvent, ConsentRule, EventRule, OccasionFrom, Partner, Select,
+    AgeYears, CollectEvent, ConsentRule, Criteria, EventRule, OccasionFrom, Partner,
 };
 use crate::partner::fields::CodeMap;
 use crate::toml_reader::{At, Problems, TableReader};
@@ -16,7 +16,7 @@ const ADULT_YEARS: u32 = 18;
 /// Names criteria that let nobody through or ask the same twice, and activities that no list has.
 pub(super) fn check_criteria(
     table: &TableReader<'_>,
-    select: &Select,
+    select: &Criteria,
     children: bool,
     activities: &CodeMap,
 ) {
@@ -77,7 +77,7 @@ pub(super) fn check_once(
 }
 
 /// Names a sector whose whole outward code is in the list too.
-fn check_areas(table: &TableReader<'_>, select: &Select) {
+fn check_areas(table: &TableReader<'_>, select: &Criteria) {
     for entry in table.texts_if_any("postcodes") {
         let Some((outward, _)) = entry.value.trim().split_once(' ') else {
             continue;

@@ -24,8 +24,8 @@ use select::read_select;
 use share_check::ShareCheck;
 
 use super::{
-    Collect, Contact, Deliver, Identifier, Partner, PartnerKind, PartnerPush, Places, Select,
-    Sends, Share, Volume,
+    Collect, Criteria, Deliver, KeyPlaces, Partner, PartnerContact, PartnerIdentifier, PartnerKind,
+    PartnerPush, Sends, Share, Volume,
 };
 use crate::diagnostics::{Code, Place};
 use crate::toml_reader::{At, SourceText, TableReader};
@@ -87,7 +87,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     assurance.as_ref().map(|table| table.date("dbs_on"));
     let push = read_push(root.opt_table("push"));
     let onward_to = onward.finish();
-    let places = Places {
+    let places = KeyPlaces {
         identifier: place_of(about.as_ref(), "identifier"),
         priority: place_of(select.as_ref(), "priority"),
         expires_on: place_of(shared.as_ref(), "expires_on"),
@@ -99,7 +99,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         table.finish();
     }
     root.finish();
-    let described = About {
+    let described = PartnerSection {
         children,
         onward_to,
         places,
@@ -121,26 +121,26 @@ fn place_of(table: Option<&TableReader<'_>>, key: &str) -> Place {
 }
 
 /// The `[partner]` section, before the others are known.
-struct About {
+struct PartnerSection {
     id: String,
     name: String,
     /// Absent where the file's word is none.
     kind: Option<PartnerKind>,
-    identifier: Identifier,
-    contact: Option<Contact>,
+    identifier: PartnerIdentifier,
+    contact: Option<PartnerContact>,
     shadow: bool,
     sensitive: bool,
     classes: Vec<String>,
     changed_by: Option<String>,
     children: bool,
     onward_to: Vec<String>,
-    places: Places,
+    places: KeyPlaces,
 }
 
-impl About {
+impl PartnerSection {
     fn with(
         self,
-        select: Select,
+        select: Criteria,
         share: Share,
         push: PartnerPush,
         deliver: Deliver,
@@ -171,7 +171,7 @@ impl About {
     }
 }
 
-fn read_about(about: &TableReader<'_>, file: &str) -> About {
+fn read_about(about: &TableReader<'_>, file: &str) -> PartnerSection {
     let id = about.text("id");
     let stem = file
         .rsplit('/')
@@ -189,7 +189,7 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
         about.missing("kind");
     }
     let identifier = about.table("identifier").map(|table| {
-        let identifier = Identifier {
+        let identifier = PartnerIdentifier {
             system: table.string("system"),
             value: table.string("value"),
         };
@@ -197,7 +197,7 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
         identifier
     });
     let contact = about.opt_table("contact").map(|table| {
-        let contact = Contact {
+        let contact = PartnerContact {
             name: table.string("name"),
             email: table.opt_string("email"),
             phone: table.opt_string("phone"),
@@ -208,11 +208,11 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
     about.not_yet("home_visits");
     // For people who read the file.
     about.date("verified_on");
-    About {
+    PartnerSection {
         id: id.value.to_owned(),
         name: about.string("name"),
         kind: about.word("kind", &kinds).map(|at| at.value),
-        identifier: identifier.unwrap_or(Identifier {
+        identifier: identifier.unwrap_or(PartnerIdentifier {
             system: String::new(),
             value: String::new(),
         }),
@@ -225,7 +225,7 @@ fn read_about(about: &TableReader<'_>, file: &str) -> About {
         changed_by: about.opt_string("changed_by"),
         children: false,
         onward_to: Vec::new(),
-        places: Places::default(),
+        places: KeyPlaces::default(),
     }
 }
 

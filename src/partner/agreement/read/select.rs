@@ -4,7 +4,7 @@ use super::catalogue::Catalogue;
 use super::share_check::ShareCheck;
 use crate::diagnostics::Code;
 use crate::partner::agreement::{
-    AgeYears, CRITERIA, ConsentRule, NoPostcode, PostcodeArea, Select, UrgentRule,
+    AgeYears, CRITERIA, ConsentRule, Criteria, NoPostcode, PostcodeArea, UrgentRule,
 };
 use crate::toml_reader::TableReader;
 
@@ -14,7 +14,7 @@ pub(super) fn read_select(
     care_provider: bool,
     catalogue: &Catalogue<'_>,
     check: &ShareCheck<'_>,
-) -> Select {
+) -> Criteria {
     let rules = [
         ("required", ConsentRule::Required),
         ("implied", ConsentRule::Implied),
@@ -48,7 +48,7 @@ pub(super) fn read_select(
     );
     // Nobody waits for places by days yet; a wrong number is an error all the same.
     whole("capacity_days", 365);
-    Select {
+    Criteria {
         enabled: table.flag("enabled", true),
         activities: table.strings("activities"),
         needs: read_needs(table, catalogue),
