@@ -94,7 +94,7 @@ impl CollectEvent {
         let mut headers: Vec<&str> = self.on.iter().map(String::as_str).collect();
         match &self.told {
             EventRule::Attendance { column, .. } | EventRule::Note { column } => {
-                headers.push(column)
+                headers.push(column);
             }
             EventRule::Measure {
                 occasion, items, ..

@@ -1,8 +1,9 @@
 //! Writes the events of a draft: how the partner answers.
 
 use super::columns::Guess;
+use super::drafted_column::{strangers, why};
 use super::events::Event;
-use super::write::{DraftText, quoted, strangers, why};
+use super::text::{DraftText, quoted};
 use crate::partner::agreement::PLACEHOLDER;
 
 /// One event of the draft, over the guesses that it is made of.
@@ -102,14 +103,10 @@ fn value_line(
     missed: bool,
 ) {
     let Some(guess) = column.and_then(|column| guesses.get(column)) else {
-        let usual: Vec<String> = usual
-            .iter()
-            .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(ours)))
-            .collect();
         let line = format!(
             "value = {{ column = {}, codes = {{ {} }} }}",
             quoted(PLACEHOLDER),
-            usual.join(", ")
+            joined(usual.iter().copied())
         );
         page.line("# guess: their sheet has a column for the day or the reason, and none for the answer itself");
         page.fill_in(
@@ -133,17 +130,15 @@ fn pairs(guess: &Guess, usual: &[(&str, &str)], missed: bool) -> String {
         "did-not-attend" if missed => "attended",
         other => other,
     };
-    let known: Vec<String> = guess
-        .codes
-        .iter()
-        .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(turned(ours))))
-        .collect();
-    if !known.is_empty() {
-        return known.join(", ");
+    if guess.codes.is_empty() {
+        return joined(usual.iter().copied());
     }
-    let usual: Vec<String> = usual
-        .iter()
-        .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(ours)))
-        .collect();
-    usual.join(", ")
+    let known = guess.codes.iter();
+    joined(known.map(|(theirs, ours)| (theirs.as_str(), turned(ours))))
+}
+
+/// `Y = "attended", N = "did-not-attend"`, all in quotes.
+fn joined<'w>(pairs: impl Iterator<Item = (&'w str, &'w str)>) -> String {
+    let pairs = pairs.map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(ours)));
+    pairs.collect::<Vec<_>>().join(", ")
 }

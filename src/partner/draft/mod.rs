@@ -5,14 +5,18 @@
 //! nothing leaves by it; what could not be guessed is a placeholder that `kith check` names.
 
 mod answers;
+mod cells;
 mod columns;
+mod drafted_column;
 mod events;
 mod evidence;
 mod heading;
 mod neighbours;
 mod series;
 mod shape;
+mod text;
 mod titles;
+mod word_lists;
 mod words;
 mod write;
 

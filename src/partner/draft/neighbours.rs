@@ -5,7 +5,7 @@
 
 use super::columns::{OpenColumn, SURE, is_day, is_field};
 use super::heading::Subject;
-use super::words::heading_words;
+use super::word_lists::heading_words;
 
 /// From here on a meaning is what the column says.
 const CLEAR: i32 = 85;

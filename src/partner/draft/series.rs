@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use super::columns::{OpenColumn, is_day, is_field, ours};
 use super::shape::CellShape;
-use super::words::{code_of, ordinal, words};
+use super::word_lists::words;
+use super::words::{code_of, ordinal};
 
 /// What every column of a register is, as sure as a plain header.
 const REGISTER: i32 = 96;

@@ -1,4 +1,4 @@
-//! The FHIRPath expressions of fields and columns: compiled from a key, evaluated over a referral.
+//! The `FHIRPath` expressions of fields and columns: compiled from a key, evaluated over a referral.
 
 use super::{FieldValue, FieldValues, ReferralView};
 use crate::diagnostics::Code;
