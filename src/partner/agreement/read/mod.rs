@@ -46,9 +46,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     );
     let (layout, collect) = (root.table("deliver"), root.opt_table("collect"));
     let described = about.as_ref().map(|table| read_about(table, file));
-    let who = described
-        .as_ref()
-        .map(|about| (about.id.as_str(), about.kind));
+    let who = described.as_ref().map(PartnerSection::who);
     let onward = Onward::read(root.opt_table("onward"), who, catalogue);
     let share = shared.as_ref().map(read_share);
     let check = ShareCheck::new(
@@ -138,6 +136,10 @@ struct PartnerSection {
 }
 
 impl PartnerSection {
+    fn who(&self) -> (&str, Option<PartnerKind>) {
+        (&self.id, self.kind)
+    }
+
     fn with(
         self,
         select: Criteria,
