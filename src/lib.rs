@@ -36,5 +36,6 @@ mod seal;
 mod store;
 mod tabular;
 mod telemetry;
+mod toml_reader;
 mod transport;
 mod view;

@@ -10,7 +10,7 @@ use super::Actor;
 use crate::config::Config;
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::{Instant, Reason};
-use crate::partner::wider::Wider;
+use crate::partner::disclosure::Widening;
 use crate::partner::{Partner, Rules};
 use crate::pipeline::approval::{self, Approval, How};
 use crate::pipeline::run::Env;
@@ -45,7 +45,7 @@ pub(crate) struct WiderLine {
 }
 
 impl WiderLine {
-    fn of(wider: &Wider) -> Self {
+    fn of(wider: &Widening) -> Self {
         Self {
             section: wider.section.code().to_owned(),
             key: wider.key.clone(),

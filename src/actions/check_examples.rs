@@ -15,6 +15,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits::{DIAGNOSTICS_MAX, EXAMPLE_BYTES_MAX, EXAMPLES_MAX};
 use crate::partner::{Partner, Rules};
 use crate::tabular::{ReadLimits, Table, read, unguard};
+use crate::toml_reader::bytes_within;
 
 /// What was looked at.
 #[derive(Debug, Default)]
@@ -89,7 +90,7 @@ impl Example<'_> {
             Ok(rows) => rows,
             Err(what) => return self.differs(what, Place::file(self.input.as_str())),
         };
-        let expected = crate::partner::bytes_within(csv, EXAMPLE_BYTES_MAX).and_then(|bytes| {
+        let expected = bytes_within(csv, EXAMPLE_BYTES_MAX).and_then(|bytes| {
             read(&bytes, &ReadLimits::default()).map_err(|error| error.to_string())
         });
         match expected {

@@ -10,7 +10,7 @@ use super::history::{HistoryEntry, HistoryReader, before};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
 use crate::domain::{Action, Instant, LegState, Reason, Stage};
 use crate::json::Arena;
-use crate::partner::View;
+use crate::partner::ReferralView;
 use crate::pipeline::decide::{ReferralOutcome, judge, standing};
 use crate::pipeline::ingest::known::known_before;
 use crate::pipeline::lookup_keys::{persons_alike, referral_lookup};
@@ -18,7 +18,7 @@ pub(crate) use crate::pipeline::pull::folder::Folder;
 use crate::pipeline::referral::{Referral, ReferralTrees};
 use crate::pipeline::run::Env;
 pub(crate) use crate::pipeline::select::Holds;
-use crate::pipeline::select::{PriorLegs, Step, Trail, criteria};
+use crate::pipeline::select::{PriorLegs, SourceRules, Step, Trail, criteria};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{Leg, Place, RawIds, Standing};
 use crate::store::{Body, HeldQuery, Kind};
@@ -347,14 +347,14 @@ impl<'e> Explainer<'e> {
         let known = PriorLegs { open_with: open };
         let consent = trees.consent();
         let outcome = judge(env, config, &view, consent, known, &|_, _| {}, &mut trail);
-        let by_need = config.routing.by_need;
+        let rules = env.source_rules(config);
         let decided = Decided {
             at,
             recorded: None,
             again: self.fate_of(outcome),
             same_rules: None,
             steps: trail.into_steps(),
-            partners: partner_lines(&view, consent, by_need),
+            partners: partner_lines(&view, consent, &rules),
             open_with: open.iter().filter_map(|place| self.id(*place)).collect(),
             signed: Vec::new(),
         };
@@ -502,14 +502,14 @@ fn is_open(then: Standing) -> bool {
 
 /// Every criterion of every partner.
 fn partner_lines(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&crate::json::Json<'_>>,
-    by_need: bool,
+    rules: &SourceRules<'_>,
 ) -> Vec<PartnerLines> {
-    let partners = view.rules.partners.iter();
+    let partners = rules.partners.iter();
     partners
         .map(|partner| {
-            let lines: Vec<Line> = criteria(view, consent, partner, by_need)
+            let lines: Vec<Line> = criteria(view, consent, partner, rules)
                 .into_iter()
                 .map(|found| Line {
                     name: found.name,

@@ -21,6 +21,7 @@ pub(crate) use crate::pipeline::map::{DryRun, is_check};
 use crate::pipeline::referral::{ReferralTrees, Setting};
 use crate::pipeline::run::Env;
 use crate::pipeline::sealed_inputs;
+use crate::pipeline::select::SourceRules;
 
 /// Legs read at a time.
 const PAGE: i64 = 500;
@@ -192,7 +193,11 @@ fn routed(
 ) -> MadeRow {
     let source = &env.sources[place].config;
     let setting = env.setting(source, &version.rules, day);
-    let asked = (&env.source_rules(source), Asked::Routing);
+    let rules = SourceRules {
+        partners: &version.rules.partners,
+        ..env.source_rules(source)
+    };
+    let asked = (&rules, Asked::Routing);
     let partner = version.partner();
     dry_run(
         trees.parts(),

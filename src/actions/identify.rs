@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use super::Actor;
 use crate::domain::{Action, Instant};
 use crate::json::Arena;
-use crate::partner::derive::Derivation;
+use crate::partner::fields::Derivation;
 use crate::pipeline::run::Env;
 use crate::pipeline::{map, sealed_inputs};
 pub(crate) use crate::store::rows::Leg;

@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::domain::{Disposition, Reason};
 use crate::json::{Arena, Json, Members, Shapes};
-use crate::partner::{Partner, Wanted};
+use crate::partner::{NeededMembers, Partner};
 use crate::pipeline::map::{self, Asked, DryRun, dry_reference, dry_rules, dry_run};
 pub(crate) use crate::pipeline::pull::folder::{
     Folder, SHOWN_MAX, Unreadable, list as list_extracts,
@@ -70,9 +70,9 @@ impl Preview<'_> {
         mut take: impl FnMut(Mapped) -> anyhow::Result<()> + Send,
     ) -> anyhow::Result<()> {
         let wanted = if self.select {
-            Wanted::all()
+            NeededMembers::all()
         } else {
-            Wanted::of(self.partner, &self.setting.rules.fields)
+            NeededMembers::of(self.partner, &self.setting.rules.vocabulary.fields)
         };
         let head = self.writer(0)?.finish()?;
         let head_bytes = head.len();
@@ -113,7 +113,7 @@ impl Preview<'_> {
     fn batch<'w>(
         &self,
         folder: &Folder,
-        wanted: &'w Wanted,
+        wanted: &'w NeededMembers,
         own: &mut Own<'w>,
         range: Range<usize>,
         head_bytes: usize,

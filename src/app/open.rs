@@ -11,7 +11,7 @@ use crate::config::{Config, SecretPlace};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::{Clock, Entropy};
 use crate::partner::Rules;
-use crate::partner::model::Sends;
+use crate::partner::agreement::Sends;
 use crate::pipeline::approval;
 use crate::pipeline::run::{Env, IdRanges, PartnerEnv, ReadyRows, SourceEnv};
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};

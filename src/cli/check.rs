@@ -10,7 +10,8 @@ use crate::config::Config;
 use crate::diagnostics::{Code, Diagnostic, Refused};
 use crate::domain::Clock;
 use crate::domain::clock::SystemClock;
-use crate::partner::{Part, Partner, Rules, Seen, elements, seen};
+use crate::partner::disclosure::{DisclosingPart, Disclosure, disclosed_elements, disclosures};
+use crate::partner::{Partner, Rules};
 
 /// Check config and every mapping: all problems at once, with file, line and column
 #[derive(clap::Args)]
@@ -124,7 +125,7 @@ fn print_all(
             partner.share.fields.join(", "),
             partner.share.basis
         ))?;
-        for part in seen(partner, &rules.fields) {
+        for part in disclosures(partner, &rules.vocabulary.fields) {
             emit(format_args!("{}", part_text(&part)))?;
         }
     }
@@ -145,24 +146,24 @@ fn to_json(problems: &[Diagnostic]) -> Vec<serde_json::Value> {
 
 /// What a partner can ever be sent, and on which ground.
 fn sees(rules: &Rules, partner: &Partner) -> serde_json::Value {
-    let parts = seen(partner, &rules.fields);
-    let of = |part: Part, name: &str| -> Vec<_> {
+    let parts = disclosures(partner, &rules.vocabulary.fields);
+    let of = |part: DisclosingPart, name: &str| -> Vec<_> {
         let wanted = parts.iter().filter(|seen| seen.part == part);
         wanted.map(|seen| part_json(seen, name)).collect()
     };
     json!({"id": partner.id, "name": partner.name, "share": partner.share.fields, "basis": partner.share.basis,
-        "expires_on": partner.share.expires_on.map(|day| day.to_string()), "elements": elements(&parts),
-        "columns": of(Part::Column, "header"), "criteria": of(Part::Criterion, "key"), "file_name": of(Part::FileName, "pattern").pop()})
+        "expires_on": partner.share.expires_on.map(|day| day.to_string()), "elements": disclosed_elements(&parts),
+        "columns": of(DisclosingPart::Column, "header"), "criteria": of(DisclosingPart::Criterion, "key"), "file_name": of(DisclosingPart::FileName, "pattern").pop()})
 }
 
-fn part_json(seen: &Seen<'_>, name: &str) -> serde_json::Value {
+fn part_json(seen: &Disclosure<'_>, name: &str) -> serde_json::Value {
     let reads: Vec<&str> = seen.elements.all().collect();
     json!({name: seen.name, "field": seen.field, "class": seen.class.code(), "share": seen.share,
         "shows": seen.elements.shows, "chosen_by": seen.elements.chosen_by, "reads": reads})
 }
 
 /// One column, criterion or file name: what it shows, and in brackets what only decides which.
-fn part_text(seen: &Seen<'_>) -> String {
+fn part_text(seen: &Disclosure<'_>) -> String {
     let shows = if seen.elements.shows.is_empty() {
         "nothing of the record".to_owned()
     } else {

@@ -77,10 +77,10 @@ fn all() -> String {
 }
 
 fn fields() -> anyhow::Result<String> {
-    let (rules, _) = Rules::from_texts(&crate::partner::load::built_in())
+    let (rules, _) = Rules::from_texts(&crate::partner::agreement::built_in())
         .map_err(crate::diagnostics::Refused)?;
     let mut text = String::new();
-    for field in rules.fields.iter() {
+    for field in rules.vocabulary.fields.iter() {
         let prsb = field
             .prsb
             .as_ref()

@@ -145,7 +145,7 @@ impl<'a> Found<'a> {
         let columns = old.partner().deliver.columns.iter().enumerate();
         // The check only follows the identity cells, whose changes are told; its true value needs the installation's key.
         let columns = columns
-            .filter(|(_, column)| !is_check(column, &old.rules))
+            .filter(|(_, column)| !is_check(column, &old.rules.vocabulary))
             .filter_map(|(place, column)| {
                 let other = theirs
                     .iter()

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::{DONE, FAILED, Global, emit};
 use crate::actions::known;
 use crate::config::Config;
-use crate::partner::draft::{self, Draft, Wanted};
+use crate::partner::draft::{self, Draft, DraftInput};
 use crate::partner::{ID_RULE, Rules, lawful_id, pages};
 use crate::tabular::write_atomically;
 
@@ -128,7 +128,7 @@ fn new(global: &Global, id: &str, sheet: Option<&Path>) -> anyhow::Result<u8> {
             file.display()
         );
     }
-    let wanted = Wanted {
+    let wanted = DraftInput {
         id,
         namespace: &config.namespace,
         transport: config.partner_transport(),
@@ -162,7 +162,7 @@ fn new(global: &Global, id: &str, sheet: Option<&Path>) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-fn from_sheet(wanted: &Wanted<'_>, sheet: &Path) -> anyhow::Result<Draft> {
+fn from_sheet(wanted: &DraftInput<'_>, sheet: &Path) -> anyhow::Result<Draft> {
     use std::io::Read as _;
     let shown = sheet.display();
     let cannot =

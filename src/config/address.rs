@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::diagnostics::Code;
-use crate::partner::table::{At, TableReader};
+use crate::toml_reader::{At, TableReader};
 
 /// Reads the base address of a FHIR server, without a slash at its end.
 pub(super) fn read_base_url(table: &TableReader<'_>, url: &At<&str>) -> String {

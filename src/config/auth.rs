@@ -10,7 +10,7 @@ use crate::diagnostics::{Code, Place};
 use crate::domain::limits::{self, Bound};
 use crate::fhir::auth::key::SigningAlgorithm;
 use crate::fhir::client::{Settings, Template};
-use crate::partner::table::{At, TableReader};
+use crate::toml_reader::{At, TableReader};
 
 /// How a source is reached.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 
 use super::address::read_base_url;
 use crate::fhir::bulk::Level;
-use crate::partner::table::TableReader;
+use crate::toml_reader::TableReader;
 
 /// A pull by Bulk Data export.
 #[derive(Clone, Debug, PartialEq, Eq)]

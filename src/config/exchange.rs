@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::{Surroundings, read_id};
 use crate::diagnostics::{Code, Place, nearest};
-use crate::partner::table::{Problems, TableReader};
+use crate::toml_reader::{Problems, TableReader};
 
 /// A folder in which files are exchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]

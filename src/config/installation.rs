@@ -6,9 +6,8 @@ use super::Surroundings;
 use super::address::{host_of, loopback};
 use super::secret::{Secret, SecretPlace, read_secret};
 use crate::diagnostics::{Code, Place};
-use crate::partner::due::DueTimes;
-use crate::partner::read_schedule;
-use crate::partner::table::TableReader;
+use crate::partner::schedule::{DueTimes, read_schedule};
+use crate::toml_reader::TableReader;
 
 /// When each stage is due, Europe/London.
 #[derive(Clone, Debug)]

@@ -18,8 +18,7 @@ use std::path::{Path, PathBuf};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits::CONFIG_BYTES_MAX;
 use crate::partner::Rules;
-use crate::partner::load::text_within;
-use crate::partner::table::{Problems, SourceText, TableReader};
+use crate::toml_reader::{Problems, SourceText, TableReader, text_within};
 
 pub(crate) use auth::{Auth, Kept, Signing};
 pub(crate) use bulk::Bulk;

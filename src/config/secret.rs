@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::Surroundings;
 use crate::diagnostics::Code;
 use crate::domain::limits::SECRET_BYTES_MAX;
-use crate::partner::table::TableReader;
+use crate::toml_reader::TableReader;
 
 /// Where a secret lives.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,8 +9,9 @@ use super::exchange::Commissioner;
 use super::installation::{Routing, Safety, read_routing};
 use super::{Surroundings, read_id};
 use crate::diagnostics::{Code, Place, nearest};
-use crate::partner::table::TableReader;
-use crate::partner::{Volume, read_notes, read_schedule, read_volume};
+use crate::partner::schedule::read_schedule;
+use crate::partner::{Volume, read_notes, read_volume};
+use crate::toml_reader::TableReader;
 
 /// Security labels with which nothing of a person goes out: restricted and very restricted.
 const RESTRICTED_LABELS: [&str; 2] = ["R", "V"];

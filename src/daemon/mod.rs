@@ -17,7 +17,7 @@ pub(crate) use one_run::{RunOutcome, run};
 use crate::app::{App, Options};
 use crate::domain::clock::london;
 use crate::domain::{Instant, Stage};
-use crate::partner::due::DueTimes;
+use crate::partner::schedule::DueTimes;
 pub(crate) use crate::pipeline::run::Only;
 
 /// The longest sleep of the daemon: a machine that slept too long notices within this time.

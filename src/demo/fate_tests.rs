@@ -73,6 +73,7 @@ fn found(person: &Person, rules: &Rules) -> Fate {
     };
     let view = trees.view(setting, map::facts("K7M3-9QXD-4T2P", Action::New, "", 1));
     let source = SourceRules {
+        partners: &rules.partners,
         triggers: &rules.social_prescribing,
         own_codes: None,
         intents: &["order".to_owned()],

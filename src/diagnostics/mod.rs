@@ -126,11 +126,6 @@ impl Diagnostic {
         &self.place
     }
 
-    /// What is wrong, in a line.
-    pub(crate) fn what(&self) -> &str {
-        &self.what
-    }
-
     /// Whether the command cannot do its work.
     pub(crate) fn fatal(&self) -> bool {
         self.code.severity() == Severity::Error

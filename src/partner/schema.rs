@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::model::Volume;
+use super::agreement::Volume;
 use crate::tabular::{ReadLimits, Row, Table, read};
 
 const TEXT: &str = include_str!("schema_keys.csv");

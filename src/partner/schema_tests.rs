@@ -4,8 +4,8 @@ use std::path::Path;
 use toml::Value as Toml;
 
 use super::*;
-use crate::partner::load::{RuleText, Rules, TextKind, built_in};
-use crate::partner::table::watch;
+use crate::partner::agreement::{RuleText, Rules, TextKind, built_in};
+use crate::toml_reader::watch;
 
 /// What no fixture says: every other kind of event, and every table beside those that they use.
 const REST: &str = r#"

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::config::Config;
 use crate::domain::Instant;
-use crate::partner::wider::{Section, Version, Wider, wider};
+use crate::partner::disclosure::{AgreementSection, AgreementVersion, Widening, widenings};
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, sha256};
 pub(crate) use crate::store::body::How;
@@ -73,7 +73,7 @@ pub(crate) enum Approval {
 pub(crate) struct Waiting {
     /// The approved version; `None` if this program can no longer read it.
     approved: Option<Rules>,
-    pub(crate) wider: Vec<Wider>,
+    pub(crate) wider: Vec<Widening>,
     /// When a run first saw it.
     pub(crate) since: Option<Instant>,
 }
@@ -169,15 +169,15 @@ pub(crate) async fn judge(
         .as_ref()
         .and_then(|rules| Some((rules, rules.partners.first()?)));
     let mut found = match before {
-        Some((rules, partner)) => wider(
-            Version { rules, partner },
-            Version {
+        Some((rules, partner)) => widenings(
+            AgreementVersion { rules, partner },
+            AgreementVersion {
                 rules: asked.rules,
                 partner: asked.partner,
             },
         ),
-        None => vec![Wider::new(
-            Section::Share,
+        None => vec![Widening::new(
+            AgreementSection::Share,
             "fields",
             "what was approved can no longer be read, so nothing can be held against it",
         )],
@@ -186,7 +186,7 @@ pub(crate) async fn judge(
     if moved {
         let was = store.rule(last.destination).await?.unwrap_or_default();
         let what = format!("drops went to {was}, they would go to {now}");
-        found.push(Wider::new(Section::Deliver, "transport", what));
+        found.push(Widening::new(AgreementSection::Deliver, "transport", what));
         folder = folder_of(asked.home, &was).unwrap_or(folder);
     }
     if found.is_empty() {

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use crate::domain::{Action, LegState, Reason, Stage};
 use crate::json::Arena;
-use crate::partner::{Partner, View};
+use crate::partner::{Partner, ReferralView};
 use crate::pipeline::decide::ReferralOutcome;
 use crate::pipeline::referral::{Referral, ReferralTrees};
 use crate::pipeline::run::Env;
@@ -123,14 +123,14 @@ impl<'c> Case<'c> {
         self.env.partner_at(self.leg.now.partner)
     }
 
-    fn view(&self, trees: &'c ReferralTrees<'c>) -> View<'c> {
+    fn view(&self, trees: &'c ReferralTrees<'c>) -> ReferralView<'c> {
         let env = self.env;
         let setting = env.setting(&env.sources[self.source].config, &env.rules, env.today());
         trees.view(setting, map::facts(self.reference, Action::New, "", 0))
     }
 
     /// The same for what is asked of the partner's own file.
-    fn partner_view(&self, trees: &'c ReferralTrees<'c>) -> View<'c> {
+    fn partner_view(&self, trees: &'c ReferralTrees<'c>) -> ReferralView<'c> {
         let env = self.env;
         let rules = self
             .place()

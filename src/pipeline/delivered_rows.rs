@@ -11,7 +11,7 @@ use crate::domain::clock::day_number;
 use crate::domain::{Action, LegReference, limits};
 use crate::fhir::service_request;
 use crate::json::Arena;
-use crate::partner::transforms::london_day;
+use crate::partner::agreement::london_day;
 use crate::partner::{Partner, Rules};
 use crate::seal::Digest;
 use crate::store::rows::{DropFile, DropRow, Leg};
@@ -191,7 +191,7 @@ fn version(
             version
                 .identity
                 .push((fold(&column.header), cell.into_owned()));
-        } else if map::is_check(column, rules) {
+        } else if map::is_check(column, &rules.vocabulary) {
             version.token = cell.into_owned();
         }
     }

@@ -10,7 +10,7 @@ use crate::fhir::reference::Reference;
 use crate::fhir::resources::resource::contained;
 use crate::fhir::{people, service_request};
 use crate::json::{Arena, Json, JsonError, Shapes};
-use crate::partner::{LegFacts, Rules, SourceFacts, View};
+use crate::partner::{LegFacts, ReferralView, Rules, SourceFacts};
 
 /// A resource's bytes; practitioners and practices are shared by many referrals.
 pub(crate) type Bytes = Arc<[u8]>;
@@ -117,7 +117,7 @@ impl<'a> ReferralTrees<'a> {
     }
 
     /// The referral as a partner file sees it.
-    pub(crate) fn view(&'a self, setting: Setting<'a>, leg: LegFacts<'a>) -> View<'a> {
+    pub(crate) fn view(&'a self, setting: Setting<'a>, leg: LegFacts<'a>) -> ReferralView<'a> {
         self.parts().view(setting, leg)
     }
 }
@@ -149,7 +149,7 @@ impl<'a> ReferralParts<'a> {
     }
 
     /// The referral as a partner file sees it.
-    pub(crate) fn view(self, setting: Setting<'a>, leg: LegFacts<'a>) -> View<'a> {
+    pub(crate) fn view(self, setting: Setting<'a>, leg: LegFacts<'a>) -> ReferralView<'a> {
         let requester = || {
             let named = self.role.map_or(Reference::None, |role| {
                 people::role_practitioner(role, None)
@@ -157,7 +157,7 @@ impl<'a> ReferralParts<'a> {
             self.contained(service_request::requester(self.request, None))
                 .or_else(|| self.contained(named))
         };
-        View {
+        ReferralView {
             request: self.request,
             patient: self.patient(),
             requester: self.requester.or_else(requester),
@@ -167,7 +167,7 @@ impl<'a> ReferralParts<'a> {
             leg,
             today: setting.today,
             activity_system: setting.activity_system,
-            rules: setting.rules,
+            vocabulary: &setting.rules.vocabulary,
         }
     }
 

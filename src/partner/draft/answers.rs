@@ -1,11 +1,13 @@
 //! Writes the events of a draft: how the partner answers.
 
 use super::columns::Guess;
+use super::drafted_column::{strangers, why};
 use super::events::Event;
-use super::write::{PLACEHOLDER, Page, quoted, strangers, why};
+use super::text::{DraftText, quoted};
+use crate::partner::agreement::PLACEHOLDER;
 
 /// One event of the draft, over the guesses that it is made of.
-pub(super) fn one_event(page: &mut Page, guesses: &[Guess], event: &Event) {
+pub(super) fn one_event(page: &mut DraftText, guesses: &[Guess], event: &Event) {
     page.line("[[collect.event]]");
     match event {
         Event::Attendance { on, value, missed } => {
@@ -69,7 +71,7 @@ pub(super) fn one_event(page: &mut Page, guesses: &[Guess], event: &Event) {
     }
 }
 
-fn on_line(page: &mut Page, guesses: &[Guess], on: Option<usize>) {
+fn on_line(page: &mut DraftText, guesses: &[Guess], on: Option<usize>) {
     match on.and_then(|column| guesses.get(column)) {
         Some(guess) => page.guess(&format!("on = {}", quoted(&guess.header)), &why(guess)),
         None => page.fill_in(
@@ -79,7 +81,7 @@ fn on_line(page: &mut Page, guesses: &[Guess], on: Option<usize>) {
     }
 }
 
-fn occasion_line(page: &mut Page, guesses: &[Guess], column: usize) {
+fn occasion_line(page: &mut DraftText, guesses: &[Guess], column: usize) {
     let Some(guess) = guesses.get(column) else {
         return;
     };
@@ -94,21 +96,17 @@ fn occasion_line(page: &mut Page, guesses: &[Guess], column: usize) {
 }
 
 fn value_line(
-    page: &mut Page,
+    page: &mut DraftText,
     guesses: &[Guess],
     column: Option<usize>,
     usual: &[(&str, &str)],
     missed: bool,
 ) {
     let Some(guess) = column.and_then(|column| guesses.get(column)) else {
-        let usual: Vec<String> = usual
-            .iter()
-            .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(ours)))
-            .collect();
         let line = format!(
             "value = {{ column = {}, codes = {{ {} }} }}",
             quoted(PLACEHOLDER),
-            usual.join(", ")
+            joined(usual.iter().copied())
         );
         page.line("# guess: their sheet has a column for the day or the reason, and none for the answer itself");
         page.fill_in(
@@ -132,17 +130,15 @@ fn pairs(guess: &Guess, usual: &[(&str, &str)], missed: bool) -> String {
         "did-not-attend" if missed => "attended",
         other => other,
     };
-    let known: Vec<String> = guess
-        .codes
-        .iter()
-        .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(turned(ours))))
-        .collect();
-    if !known.is_empty() {
-        return known.join(", ");
+    if guess.codes.is_empty() {
+        return joined(usual.iter().copied());
     }
-    let usual: Vec<String> = usual
-        .iter()
-        .map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(ours)))
-        .collect();
-    usual.join(", ")
+    let known = guess.codes.iter();
+    joined(known.map(|(theirs, ours)| (theirs.as_str(), turned(ours))))
+}
+
+/// `Y = "attended", N = "did-not-attend"`, all in quotes.
+fn joined<'w>(pairs: impl Iterator<Item = (&'w str, &'w str)>) -> String {
+    let pairs = pairs.map(|(theirs, ours)| format!("{} = {}", quoted(theirs), quoted(ours)));
+    pairs.collect::<Vec<_>>().join(", ")
 }

@@ -3,13 +3,14 @@
 //! A sheet comes in; one [`Guess`] a column goes out, in the sheet's order. Invariant: no field is guessed twice, and a guess
 //! holds no cell but those that our own list knows as codes.
 
+use super::cells::distinct;
 use super::evidence::{by_look, fit};
 use super::heading::{Subject, heading};
-use super::shape::{Shape, distinct};
+use super::shape::CellShape;
 use super::words::{Likely, code_of};
 use super::{neighbours, series};
 use crate::domain::event::ATTENDANCE;
-use crate::partner::model::REPORTABLE;
+use crate::partner::agreement::REPORTABLE;
 use crate::tabular::Table;
 
 /// Below this nothing is guessed.
@@ -31,7 +32,7 @@ pub(super) struct Guess {
     pub(super) why: &'static str,
     /// By the very words of its header, or nearly.
     pub(super) sure: bool,
-    pub(super) shape: Shape,
+    pub(super) shape: CellShape,
     /// Cells that our list knows, with our words; first found first.
     pub(super) codes: Vec<(String, &'static str)>,
     /// Different cells that it does not know.
@@ -74,7 +75,7 @@ pub(super) fn ours(means: &str) -> Vec<&'static str> {
 }
 
 /// One column before it is decided.
-pub(super) struct Open {
+pub(super) struct OpenColumn {
     pub(super) guess: Guess,
     /// Whether the header names no relative, practice or worker.
     pub(super) about_nobody_else: bool,
@@ -82,7 +83,7 @@ pub(super) struct Open {
     pub(super) cells: Vec<String>,
 }
 
-impl Open {
+impl OpenColumn {
     /// The likeliest meaning, if any is likely.
     pub(super) fn best(&self) -> Option<(&'static str, i32)> {
         let best = self.likely.iter().copied().max_by_key(|(_, score)| *score);
@@ -115,7 +116,7 @@ impl Open {
 
 /// Guesses every column with a header.
 pub(super) fn guess(table: &Table) -> Vec<Guess> {
-    let mut open: Vec<Open> = table
+    let mut open: Vec<OpenColumn> = table
         .header
         .iter()
         .enumerate()
@@ -155,7 +156,7 @@ pub(super) fn guess(table: &Table) -> Vec<Guess> {
     guesses
 }
 
-fn sort(open: &mut [Open]) {
+fn sort(open: &mut [OpenColumn]) {
     for column in open {
         column
             .likely
@@ -164,7 +165,7 @@ fn sort(open: &mut [Open]) {
 }
 
 /// The border moved to the left over days that are of no known kind: they belong to the answers behind them.
-fn with_days_before(open: &[Open], mut border: usize) -> usize {
+fn with_days_before(open: &[OpenColumn], mut border: usize) -> usize {
     while border < open.len()
         && let Some(column) = border.checked_sub(1).and_then(|before| open.get(before))
         && column.guess.shape.day_of_now()
@@ -175,8 +176,8 @@ fn with_days_before(open: &[Open], mut border: usize) -> usize {
     border
 }
 
-fn look(table: &Table, at: usize, header: &str) -> Open {
-    let shape = Shape::of(table.rows.iter().map(|row| row.cell(at)));
+fn look(table: &Table, at: usize, header: &str) -> OpenColumn {
+    let shape = CellShape::of(table.rows.iter().map(|row| row.cell(at)));
     let read = heading(header);
     let full = shape.filled >= table.rows.len().min(super::shape::CELLS_MAX);
     let mut likely: Vec<(&'static str, i32)> = read
@@ -226,7 +227,7 @@ fn look(table: &Table, at: usize, header: &str) -> Open {
         }
     }
     likely.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
-    Open {
+    OpenColumn {
         guess: Guess {
             header: header.to_owned(),
             means: None,
@@ -244,7 +245,7 @@ fn look(table: &Table, at: usize, header: &str) -> Open {
 }
 
 /// Gives each field to the column that fits it best; what a return tells may come in several columns.
-fn settle(open: &mut [Open]) {
+fn settle(open: &mut [OpenColumn]) {
     let mut taken: Vec<&'static str> = Vec::new();
     loop {
         let free = |means: &str| !is_field(means) || !taken.contains(&means);
@@ -280,7 +281,7 @@ fn settle(open: &mut [Open]) {
 }
 
 /// A column of known answers beside a day is the answer for that day, whatever its header.
-fn answers_by_look(open: &mut [Open]) {
+fn answers_by_look(open: &mut [OpenColumn]) {
     for means in ["status", "attendance"] {
         if open.iter().any(|column| column.guess.means == Some(means)) {
             continue;
@@ -310,7 +311,7 @@ fn answers_by_look(open: &mut [Open]) {
 }
 
 /// A sheet that says why somebody left and not how it ended says both in one column.
-fn reason_alone(open: &mut [Open]) {
+fn reason_alone(open: &mut [OpenColumn]) {
     if open
         .iter()
         .any(|column| column.guess.means == Some("status"))
@@ -327,7 +328,7 @@ fn reason_alone(open: &mut [Open]) {
     }
 }
 
-fn decided(open: Open) -> Guess {
+fn decided(open: OpenColumn) -> Guess {
     let mut guess = open.guess;
     let ours = guess.means.map(ours).unwrap_or_default();
     if ours.is_empty() || !guess.shape.codes {

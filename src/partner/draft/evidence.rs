@@ -1,14 +1,14 @@
 //! Weighs what the cells of a column say for or against a meaning.
 //!
-//! A meaning and a [`Shape`] come in, points for or against go out. Invariant: cells that are plainly of one kind speak against every
+//! A meaning and a [`CellShape`] come in, points for or against go out. Invariant: cells that are plainly of one kind speak against every
 //! meaning of another, so that no number or name goes out under a header that only sounds alike.
 
 use super::columns::is_day;
 use super::heading::Subject;
-use super::shape::Shape;
+use super::shape::CellShape;
 
 /// How well the cells go with a meaning.
-pub(super) fn fit(means: &str, shape: &Shape) -> i32 {
+pub(super) fn fit(means: &str, shape: &CellShape) -> i32 {
     if shape.filled == 0 {
         return 0;
     }
@@ -51,7 +51,7 @@ pub(super) fn fit(means: &str, shape: &Shape) -> i32 {
 }
 
 /// The same for cells of words.
-fn words(means: &str, shape: &Shape) -> i32 {
+fn words(means: &str, shape: &CellShape) -> i32 {
     let either = |fits: bool, good: i32, bad: i32| if fits { good } else { bad };
     match means {
         "practice.name"
@@ -100,7 +100,7 @@ fn words(means: &str, shape: &Shape) -> i32 {
 }
 
 /// A meaning that the cells alone give, where the header is about nobody else.
-pub(super) fn by_look(shape: &Shape, subject: Subject) -> Option<&'static str> {
+pub(super) fn by_look(shape: &CellShape, subject: Subject) -> Option<&'static str> {
     match subject {
         Subject::Person => {}
         Subject::Contact if shape.phones => return Some("patient.contact_phone"),

@@ -4,7 +4,8 @@
 //! somebody else than the person referred never means a name, a number or an address of that person.
 
 use super::columns::{is_field, ours};
-use super::words::{Likely, code_of, heading_words, hints, meanings_of, subject};
+use super::word_lists::{heading_words, hints, listed, subject};
+use super::words::{Likely, code_of, meanings_of};
 
 /// From here on a phrase of the list is the header's own words.
 const EXACT: u32 = 97;
@@ -70,14 +71,14 @@ pub(super) fn heading(text: &str) -> Heading {
 
 fn merge(likely: &mut Vec<Likely>, found: Vec<Likely>, less: u32) {
     for one in found {
-        let score = one.score.saturating_sub(less);
-        match likely.iter_mut().find(|known| known.means == one.means) {
-            Some(known) => known.score = known.score.max(score),
-            None => likely.push(Likely {
-                means: one.means,
-                score,
-            }),
-        }
+        add(likely, one.means, one.score.saturating_sub(less));
+    }
+}
+
+fn add(likely: &mut Vec<Likely>, means: &'static str, score: u32) {
+    match likely.iter_mut().find(|known| known.means == means) {
+        Some(known) => known.score = known.score.max(score),
+        None => likely.push(Likely { means, score }),
     }
 }
 
@@ -102,24 +103,13 @@ fn one_part(text: &str) -> (Vec<Likely>, Subject) {
     };
     let mut found = meanings_of(&words);
     if let Some(means) = built(who, &rest) {
-        merge(
-            &mut found,
-            vec![Likely {
-                means,
-                score: BUILT,
-            }],
-            0,
-        );
+        add(&mut found, means, BUILT);
     }
     if words
         .first()
         .is_some_and(|word| word == "why" || word == "reason")
     {
-        let reason = Likely {
-            means: "referral.reason",
-            score: 75,
-        };
-        merge(&mut found, vec![reason], 0);
+        add(&mut found, "referral.reason", 75);
     }
     let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     if has(&["received", "recd", "got", "logged", "arrived"]) {
@@ -130,44 +120,28 @@ fn one_part(text: &str) -> (Vec<Likely>, Subject) {
             }
         }
     }
-    let asks = [
-        "who", "call", "ring", "contact", "name", "phone", "should", "can", "do",
-    ];
-    if who == Subject::Contact && rest.iter().all(|word| asks.contains(&word.as_str())) {
-        let name = Likely {
-            means: "patient.contact_name",
-            score: 75,
-        };
-        merge(&mut found, vec![name], 0);
+    let asks = "who call ring contact name phone should can do";
+    if who == Subject::Contact && rest.iter().all(|word| listed(asks, word)) {
+        add(&mut found, "patient.contact_name", 75);
     }
     if let Some(means) = told_to(who, &words) {
         found.retain(|one| one.means != "note" && one.means != "referral.note");
-        merge(&mut found, vec![Likely { means, score: 93 }], 0);
+        add(&mut found, means, 93);
     }
     for means in hints(&words) {
-        merge(&mut found, vec![Likely { means, score: HINT }], 0);
+        add(&mut found, means, HINT);
     }
     (found, who)
 }
 
 /// Words to the practice are a note of the partner's, words from it are the practice's.
 fn told_to(who: Subject, words: &[String]) -> Option<&'static str> {
-    let list = [
-        "comment",
-        "feedback",
-        "note",
-        "message",
-        "update",
-        "news",
-        "report",
-        "summary",
-        "information",
-    ];
+    let list = "comment feedback note message update news report summary information";
     if !matches!(who, Subject::Requester | Subject::Practice) {
         return None;
     }
     let (head, next) = words.split_first()?;
-    if !list.contains(&head.as_str()) {
+    if !listed(list, head) {
         return None;
     }
     let mut way = next.iter().filter_map(|word| match word.as_str() {
@@ -235,7 +209,7 @@ fn by_alternatives(text: &str, likely: &mut Vec<Likely>) {
     for means in CLOSED {
         let words = ours(means);
         if parts.iter().all(|part| code_of(part, &words).is_some()) {
-            merge(likely, vec![Likely { means, score: 94 }], 0);
+            add(likely, means, 94);
         }
     }
     let read: Vec<Vec<Likely>> = parts
@@ -270,21 +244,9 @@ fn by_head(text: &str, likely: &mut Vec<Likely>) {
     let Some(head) = cut.and_then(|at| lower.get(..at)) else {
         return;
     };
-    let general = [
-        "date",
-        "name",
-        "number",
-        "address",
-        "phone",
-        "email",
-        "type",
-        "detail",
-        "time",
-        "reference",
-        "code",
-    ];
+    let general = "date name number address phone email type detail time reference code";
     let words = heading_words(head);
-    if words.iter().all(|word| general.contains(&word.as_str())) {
+    if words.iter().all(|word| listed(general, word)) {
         return;
     }
     merge(likely, exact(meanings_of(&words)), 8);

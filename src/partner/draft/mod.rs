@@ -5,18 +5,20 @@
 //! nothing leaves by it; what could not be guessed is a placeholder that `kith check` names.
 
 mod answers;
+mod cells;
 mod columns;
+mod drafted_column;
 mod events;
 mod evidence;
 mod heading;
 mod neighbours;
 mod series;
 mod shape;
+mod text;
 mod titles;
+mod word_lists;
 mod words;
 mod write;
-
-pub(super) use write::PLACEHOLDER;
 
 use crate::tabular::{ReadLimits, Row, Table, TextEncoding, read};
 
@@ -24,7 +26,7 @@ use crate::tabular::{ReadLimits, Row, Table, TextEncoding, read};
 const ROWS_MAX: usize = 5_000;
 
 /// What a draft is made for.
-pub(crate) struct Wanted<'w> {
+pub(crate) struct DraftInput<'w> {
     pub(crate) id: &'w str,
     /// Base of the installation's own identifiers.
     pub(crate) namespace: &'w str,
@@ -52,7 +54,7 @@ pub(crate) enum SheetError {
 }
 
 /// A sheet as drafts need it.
-pub(super) struct Sheet {
+pub(super) struct SampleSheet {
     table: Table,
     crlf: bool,
     quoted: bool,
@@ -62,7 +64,7 @@ pub(super) struct Sheet {
 ///
 /// # Errors
 /// [`SheetError`] if the bytes are no table with a header row.
-pub(crate) fn from_sheet(wanted: &Wanted<'_>, bytes: &[u8]) -> Result<Draft, SheetError> {
+pub(crate) fn from_sheet(wanted: &DraftInput<'_>, bytes: &[u8]) -> Result<Draft, SheetError> {
     let limits = ReadLimits {
         rows_max: ROWS_MAX,
         ..ReadLimits::default()
@@ -74,7 +76,7 @@ pub(crate) fn from_sheet(wanted: &Wanted<'_>, bytes: &[u8]) -> Result<Draft, She
     }
     let register = titles::reads(&table.header);
     for (index, header) in table.header.iter().enumerate() {
-        let shape = shape::Shape::of(std::iter::once(header.as_str()));
+        let shape = shape::CellShape::of(std::iter::once(header.as_str()));
         // A register bears days for headers.
         if shape.personal() && !(register && shape.day_of_now()) {
             return Err(SheetError::NoHeader { column: index + 1 });
@@ -84,7 +86,7 @@ pub(crate) fn from_sheet(wanted: &Wanted<'_>, bytes: &[u8]) -> Result<Draft, She
         .text
         .get(table.header_span.clone())
         .unwrap_or_default();
-    let sheet = Sheet {
+    let sheet = SampleSheet {
         crlf: head.ends_with("\r\n"),
         quoted: quoted(&table),
         table,
@@ -99,7 +101,7 @@ pub(crate) fn from_sheet(wanted: &Wanted<'_>, bytes: &[u8]) -> Result<Draft, She
 }
 
 /// A starter file with everything explained.
-pub(crate) fn starter(wanted: &Wanted<'_>) -> Draft {
+pub(crate) fn starter(wanted: &DraftInput<'_>) -> Draft {
     Draft {
         text: write::starter(wanted),
         columns: 0,
@@ -125,7 +127,7 @@ fn quoted(table: &Table) -> bool {
 }
 
 /// The word of partner files for how the sheet is encoded, and whether we write it so.
-pub(super) fn encoding(sheet: &Sheet) -> (&'static str, bool) {
+pub(super) fn encoding(sheet: &SampleSheet) -> (&'static str, bool) {
     match sheet.table.dialect.encoding {
         TextEncoding::Utf8 => ("utf-8", true),
         TextEncoding::Utf8Bom => ("utf-8-bom", true),

@@ -3,9 +3,9 @@
 //! Columns with their likely meanings come in and are changed in place. Invariant: a number or a name that stands behind somebody else's
 //! name goes to nobody's field but theirs.
 
-use super::columns::{Open, SURE, is_day, is_field};
+use super::columns::{OpenColumn, SURE, is_day, is_field};
 use super::heading::Subject;
-use super::words::heading_words;
+use super::word_lists::heading_words;
 
 /// From here on a meaning is what the column says.
 const CLEAR: i32 = 85;
@@ -13,15 +13,15 @@ const CLEAR: i32 = 85;
 const NAMES_WITHIN: usize = 5;
 
 /// Adjusts what is likely before anything is decided.
-pub(super) fn adjust(open: &mut [Open]) {
+pub(super) fn adjust(open: &mut [OpenColumn]) {
     without_their_like(open);
     behind_a_name(open);
     nobody_named(open);
 }
 
 /// A day or a time of asking needs questions, and a consent to pass on needs somebody to pass on to.
-fn without_their_like(open: &mut [Open]) {
-    let has = |open: &[Open], start: &str, last: &str| {
+fn without_their_like(open: &mut [OpenColumn]) {
+    let has = |open: &[OpenColumn], start: &str, last: &str| {
         let means = |(means, score): &(&'static str, i32)| {
             *score >= SURE && means.starts_with(start) && !means.ends_with(last)
         };
@@ -51,7 +51,7 @@ fn without_their_like(open: &mut [Open]) {
 }
 
 /// A plain `Tel` or `Email` behind somebody else's name is theirs, where the person's own stands elsewhere.
-fn behind_a_name(open: &mut [Open]) {
+fn behind_a_name(open: &mut [OpenColumn]) {
     for at in 1..open.len() {
         let (before, rest) = open.split_at_mut(at);
         let Some(column) = rest.first_mut() else {
@@ -108,8 +108,8 @@ fn plain(header: &str) -> bool {
 
 /// Where nobody is named by a header, those who care for somebody are the people referred (`Carer's full name`), or the first column of
 /// whole names is theirs (`Singer`).
-fn nobody_named(open: &mut [Open]) {
-    let score = |column: &Open| {
+fn nobody_named(open: &mut [OpenColumn]) {
+    let score = |column: &OpenColumn| {
         ["patient.name", "patient.family", "patient.given"]
             .iter()
             .any(|means| column.score(means) >= SURE)
@@ -120,7 +120,7 @@ fn nobody_named(open: &mut [Open]) {
     let others = open
         .iter()
         .any(|column| matches!(column.best(), Some(("patient.contact_phone", _))));
-    let carer = |column: &&mut Open| {
+    let carer = |column: &&mut OpenColumn| {
         let names = column.guess.shape.names || column.guess.shape.filled == 0;
         let said = heading_words(&column.guess.header);
         names && !others && said.iter().any(|word| word == "carer")
@@ -130,7 +130,7 @@ fn nobody_named(open: &mut [Open]) {
         column.raise("patient.name", score + 1);
         return;
     }
-    let whole = |column: &&mut Open| {
+    let whole = |column: &&mut OpenColumn| {
         let shape = &column.guess.shape;
         let named = shape.names && shape.several_words && !shape.practices && !shape.relations;
         named && column.best().is_none() && column.about_nobody_else
@@ -142,7 +142,7 @@ fn nobody_named(open: &mut [Open]) {
 }
 
 /// Where no column is the day of the referral, the first day of no known kind before their own columns is.
-pub(super) fn day_of_referral(open: &mut [Open], border: usize) {
+pub(super) fn day_of_referral(open: &mut [OpenColumn], border: usize) {
     let has = open
         .iter()
         .any(|column| column.guess.means == Some("referral.authored_on"));
@@ -153,7 +153,7 @@ pub(super) fn day_of_referral(open: &mut [Open], border: usize) {
     if has || days < 2 {
         return;
     }
-    let vague = |column: &&mut Open| {
+    let vague = |column: &&mut OpenColumn| {
         column.guess.means == Some("attendance.on") && column.score("attendance.on") < CLEAR
     };
     if let Some(column) = open.iter_mut().take(border + 1).find(vague) {

@@ -5,15 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use super::columns::{Open, is_day, is_field, ours};
-use super::shape::Shape;
-use super::words::{code_of, ordinal, words};
+use super::columns::{OpenColumn, is_day, is_field, ours};
+use super::shape::CellShape;
+use super::word_lists::words;
+use super::words::{code_of, ordinal};
 
 /// What every column of a register is, as sure as a plain header.
 const REGISTER: i32 = 96;
 
 /// Takes each register for attendances.
-pub(super) fn sessions(open: &mut [Open]) {
+pub(super) fn sessions(open: &mut [OpenColumn]) {
     let mut registers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, column) in open.iter().enumerate() {
         if let Some(stem) = stem(&column.guess.header).filter(|_| may_be(column)) {
@@ -50,7 +51,7 @@ pub(super) fn sessions(open: &mut [Open]) {
 
 /// What stands before the number of a numbered header; a header that is a day is numbered by it.
 fn stem(header: &str) -> Option<String> {
-    if Shape::of(std::iter::once(header)).day_of_now() {
+    if CellShape::of(std::iter::once(header)).day_of_now() {
         return Some(String::new());
     }
     let words = words(header);
@@ -63,7 +64,7 @@ fn stem(header: &str) -> Option<String> {
 }
 
 /// Whether a column may be of a register: ticks and words for who came, and no field by its header.
-fn may_be(column: &Open) -> bool {
+fn may_be(column: &OpenColumn) -> bool {
     let ours = ours("attendance");
     let known = column
         .cells
@@ -77,6 +78,6 @@ fn may_be(column: &Open) -> bool {
 }
 
 /// Whether somebody came or stayed away by one of its cells.
-fn seen(column: &Open) -> bool {
+fn seen(column: &OpenColumn) -> bool {
     !column.cells.is_empty() || column.score("attendance") >= 85
 }

@@ -4,7 +4,7 @@
 //! somebody's data is never taken for the header.
 
 use super::heading::heading;
-use super::shape::Shape;
+use super::shape::CellShape;
 use crate::tabular::{ReadLimits, Table, read};
 
 /// Rows in which the header is looked for.
@@ -58,7 +58,7 @@ fn known(header: &[String]) -> usize {
 fn personal(header: &[String]) -> bool {
     header
         .iter()
-        .map(|cell| Shape::of(std::iter::once(cell.as_str())))
+        .map(|cell| CellShape::of(std::iter::once(cell.as_str())))
         .any(|shape| shape.personal() && !shape.day_of_now())
 }
 

@@ -1,50 +1,16 @@
 //! Writes a draft as the text of a partner file, each guess marked on its line with why and what else it might be.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::answers::one_event;
 use super::columns::{Guess, is_day};
+use super::drafted_column::{ACTIONS, UNREAD, dated, one_column, why};
 use super::events::Event;
-use super::words::usual_word;
-use super::{Sheet, Wanted, encoding};
+use super::text::{DraftText, quoted};
+use super::{DraftInput, SampleSheet, encoding};
 
-/// What stands where a person must write something; `kith check` names each.
-pub(in crate::partner) const PLACEHOLDER: &str = "?";
 /// Tells editors where the schema of partner files lies; `kith partner new` puts it there.
 const SCHEMA_HINT: &str = "#:schema ../partner.schema.json";
-/// Words for what a row asks of the partner, where their sheet has none.
-const ACTIONS: [(&str, &str); 4] = [
-    ("NEW", "New"),
-    ("AMEND", "Changed"),
-    ("STOP", "Please stop"),
-    ("PAUSE", "Please wait"),
-];
-
-/// Fields of the closed list that this version cannot fill: a draft names them and leaves the cell to a person.
-const UNREAD: [&str; 5] = [
-    "patient.communication_need",
-    "patient.needs_bringing",
-    "patient.reasonable_adjustment",
-    "referral.consent",
-    "referral.risk",
-];
-
-/// A text in TOML's quotes.
-pub(super) fn quoted(text: &str) -> String {
-    let mut written = String::with_capacity(text.len() + 2);
-    written.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => written.push_str("\\\""),
-            '\\' => written.push_str("\\\\"),
-            control if control.is_control() => written.push(' '),
-            other => written.push(other),
-        }
-    }
-    written.push('"');
-    written
-}
 
 /// `elm-house` as a name.
 fn titled(id: &str) -> String {
@@ -56,29 +22,9 @@ fn titled(id: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Lines of the file; writing to a String cannot fail.
-#[derive(Default)]
-pub(super) struct Page(String);
-
-impl Page {
-    pub(super) fn line(&mut self, line: &str) {
-        self.0.push_str(line);
-        self.0.push('\n');
-    }
-
-    pub(super) fn guess(&mut self, line: &str, why: &str) {
-        let width = 46;
-        let _ignored = writeln!(self.0, "{line:<width$} # guess: {why}");
-    }
-
-    pub(super) fn fill_in(&mut self, line: &str, what: &str) {
-        let _ignored = writeln!(self.0, "{line:<46} # fill in: {what}");
-    }
-}
-
 /// The starter file.
-pub(super) fn starter(wanted: &Wanted<'_>) -> String {
-    let mut page = Page::default();
+pub(super) fn starter(wanted: &DraftInput<'_>) -> String {
+    let mut page = DraftText::default();
     about(&mut page, wanted, "made by `kith partner new`");
     share(
         &mut page,
@@ -126,7 +72,7 @@ pub(super) fn starter(wanted: &Wanted<'_>) -> String {
     page.0
 }
 
-fn about(page: &mut Page, wanted: &Wanted<'_>, origin: &str) {
+fn about(page: &mut DraftText, wanted: &DraftInput<'_>, origin: &str) {
     page.line(SCHEMA_HINT);
     page.line(&format!(
         "# Partner {}, {origin}. Nothing leaves by it while mode is \"shadow\".",
@@ -169,7 +115,7 @@ fn about(page: &mut Page, wanted: &Wanted<'_>, origin: &str) {
     page.line("volume = \"first-and-close\"                    # what reaches the GP record: first contact, ending and measures");
 }
 
-fn share(page: &mut Page, fields: &[String], left: Option<&str>) {
+fn share(page: &mut DraftText, fields: &[String], left: Option<&str>) {
     page.line("");
     page.line("[share]                                       # nothing beyond this list can leave");
     page.fill_in("basis = \"?\"", "the agreement, with its number");
@@ -182,7 +128,7 @@ fn share(page: &mut Page, fields: &[String], left: Option<&str>) {
     }
 }
 
-fn deliver_to(page: &mut Page, wanted: &Wanted<'_>) {
+fn deliver_to(page: &mut DraftText, wanted: &DraftInput<'_>) {
     page.guess(
         &format!("transport = {}", quoted(wanted.transport)),
         "the first transport of the config",
@@ -190,13 +136,13 @@ fn deliver_to(page: &mut Page, wanted: &Wanted<'_>) {
     page.line("file = \"referrals_{date}_{sequence}.csv\"");
 }
 
-fn column(page: &mut Page, header: &str, from: &str) {
+fn column(page: &mut DraftText, header: &str, from: &str) {
     page.line("[[deliver.column]]");
     page.line(&format!("header = {}", quoted(header)));
     page.line(&format!("from = {}", quoted(from)));
 }
 
-fn action(page: &mut Page, header: &str) {
+fn action(page: &mut DraftText, header: &str) {
     column(page, header, "leg.action");
     let codes: Vec<String> = ACTIONS
         .iter()
@@ -207,12 +153,12 @@ fn action(page: &mut Page, header: &str) {
 
 /// The file drafted from a sheet.
 pub(super) fn draft(
-    wanted: &Wanted<'_>,
-    sheet: &Sheet,
+    wanted: &DraftInput<'_>,
+    sheet: &SampleSheet,
     guesses: &[Guess],
     events: &[Event],
 ) -> String {
-    let mut page = Page::default();
+    let mut page = DraftText::default();
     about(
         &mut page,
         wanted,
@@ -273,7 +219,7 @@ pub(super) fn draft(
     page.0
 }
 
-fn layout(page: &mut Page, sheet: &Sheet) {
+fn layout(page: &mut DraftText, sheet: &SampleSheet) {
     let (encoding, same) = encoding(sheet);
     let delimiter = match sheet.table.dialect.delimiter {
         b'\t' => "tab".to_owned(),
@@ -294,115 +240,7 @@ fn layout(page: &mut Page, sheet: &Sheet) {
     page.guess(&line, why);
 }
 
-/// One column of the sheet: a column of ours, a remark, or a placeholder.
-fn one_column(page: &mut Page, guess: &Guess, read: bool) {
-    let header = quoted(&guess.header);
-    let Some(means) = guess.means else {
-        page.line(&format!("# guess: none for column {header}; say what it holds, or take it out if it is their own"));
-        page.line("[[deliver.column]]");
-        page.line(&format!("header = {header}"));
-        page.fill_in(
-            &format!("text = {}", quoted(PLACEHOLDER)),
-            "from = \"…\" with a field of `kith explain fields`, in [share] too",
-        );
-        return;
-    };
-    let Some(field) = guess.field() else {
-        let what = match means {
-            "own" => "is theirs alone: neither written nor read",
-            "session" => "is of a further session, and their sheet has no day for it",
-            "concern" => "tells of a worry about safety, which this version does not read",
-            "onward" | "onward.consent" => {
-                "refers on: kind = \"onward\" needs the ids of those partners, and [onward] to"
-            }
-            "acknowledged" => "says that a stop was seen: acknowledged in [collect]",
-            _ if read => return,
-            _ => "reads like an answer, and no event below needs it",
-        };
-        page.line(&format!("# guess: column {header} {what}"));
-        return;
-    };
-    page.line("[[deliver.column]]");
-    page.line(&format!("header = {header}"));
-    if UNREAD.contains(&field) {
-        let reads = format!(
-            "{field} {}; this version cannot fill it: take the column out, or agree a text",
-            why(guess)
-        );
-        page.guess(&format!("text = {}", quoted(PLACEHOLDER)), &reads);
-        return;
-    }
-    page.guess(&format!("from = {}", quoted(field)), &why(guess));
-    if let Some(pattern) = guess.shape.date().filter(|_| dated(field)) {
-        let other = guess
-            .shape
-            .dates
-            .get(1)
-            .map_or_else(String::new, |other| format!(", or {other}"));
-        page.guess(
-            &format!("date = {}", quoted(pattern)),
-            &format!("by the look of its cells{other}"),
-        );
-    } else if dated(field) {
-        page.guess(
-            "date = \"%d/%m/%Y\"",
-            "no cells to tell it by; as most here write days",
-        );
-    }
-    codes(page, field, guess);
-}
-
-fn dated(field: &str) -> bool {
-    field.ends_with("_on") || field.ends_with("_date")
-}
-
-pub(super) fn why(guess: &Guess) -> String {
-    if guess.others.is_empty() {
-        guess.why.to_owned()
-    } else {
-        format!("{}; or {}", guess.why, guess.others.join(", "))
-    }
-}
-
-/// The words of a field with a closed list: theirs where the sheet shows them, else usual ones.
-fn codes(page: &mut Page, field: &str, guess: &Guess) {
-    let ours: &[&str] = match field {
-        "leg.action" => &["NEW", "AMEND", "STOP", "PAUSE"],
-        "patient.interpreter_required" | "patient.no_fixed_abode" => &["true", "false"],
-        "patient.gender" => &["male", "female", "other", "unknown"],
-        "referral.priority" => &["routine", "urgent", "asap", "stat"],
-        _ => return,
-    };
-    let said: Vec<String> = ours
-        .iter()
-        .map(|word| {
-            let theirs = guess.codes.iter().find(|(_, known)| known == word);
-            let usual = ACTIONS.iter().find(|(action, _)| action == word);
-            let text = match (theirs, usual) {
-                (Some((theirs, _)), _) => theirs.clone(),
-                (None, Some((_, usual))) => (*usual).to_owned(),
-                (None, None) => usual_word(word),
-            };
-            format!("{word} = {}", quoted(&text))
-        })
-        .collect();
-    page.guess(
-        &format!("codes = {{ {} }}", said.join(", ")),
-        &strangers(guess),
-    );
-}
-
-pub(super) fn strangers(guess: &Guess) -> String {
-    match guess.strange {
-        0 if guess.codes.is_empty() => {
-            "their words are not in the sheet: these are usual ones".to_owned()
-        }
-        0 => "by the words in the sheet".to_owned(),
-        more => format!("{more} other words of the sheet are not known and not copied here"),
-    }
-}
-
-fn collect(page: &mut Page, wanted: &Wanted<'_>, guesses: &[Guess], events: &[Event]) {
+fn collect(page: &mut DraftText, wanted: &DraftInput<'_>, guesses: &[Guess], events: &[Event]) {
     let acknowledged = guesses
         .iter()
         .find(|guess| guess.means == Some("acknowledged"));
@@ -454,25 +292,4 @@ fn dates(guesses: &[Guess]) -> (&'static str, &'static str) {
     sent.map_or(("%d/%m/%Y", "no days to tell it by"), |pattern| {
         (pattern, "as the other days of the sheet are written")
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::UNREAD;
-
-    #[test]
-    fn what_cannot_be_filled_is_as_the_list_of_fields_has_it() {
-        let list: toml::Table = include_str!("../../../mappings/fields.toml")
-            .parse()
-            .expect("the list of fields is TOML");
-        let mut unread: Vec<&str> = list["field"]
-            .as_array()
-            .expect("fields")
-            .iter()
-            .filter(|field| field.get("derivation").and_then(|rule| rule.as_str()) == Some("none"))
-            .filter_map(|field| field["name"].as_str())
-            .collect();
-        unread.sort_unstable();
-        assert_eq!(unread, UNREAD);
-    }
 }

@@ -1,13 +1,13 @@
 //! The columns that a partner fills in, as a person would explain them.
 
-use super::{Entry, Holds, Writer};
-use crate::partner::codes::CodeMap;
-use crate::partner::model::{Acknowledged, Collect, CollectEvent, EventRule, OccasionFrom};
+use super::{CellContent, FilledBy, SheetColumn};
+use crate::partner::agreement::{Acknowledged, Collect, CollectEvent, EventRule, OccasionFrom};
+use crate::partner::fields::CodeMap;
 
 const STOP_SEEN: &str = "whether you have seen a row that says stop or changed";
 
 /// Adds every column that a return needs, each once.
-pub(super) fn add(collect: &Collect, entries: &mut Vec<Entry>) {
+pub(super) fn add(collect: &Collect, entries: &mut Vec<SheetColumn>) {
     if let Some(acknowledged) = &collect.acknowledged {
         add_listed(entries, acknowledged, "seen and done", STOP_SEEN);
     }
@@ -17,20 +17,20 @@ pub(super) fn add(collect: &Collect, entries: &mut Vec<Entry>) {
     }
     for event in &collect.events {
         if let Some(on) = &event.on {
-            let day = Holds::Day(collect.dates.clone());
+            let day = CellContent::Day(collect.dates.clone());
             add_one(entries, on, day, "the day on which it happened");
         }
         add_event(entries, event);
     }
 }
 
-fn add_one(entries: &mut Vec<Entry>, header: &str, holds: Holds, says: &str) {
+fn add_one(entries: &mut Vec<SheetColumn>, header: &str, holds: CellContent, says: &str) {
     if header.is_empty() || entries.iter().any(|known| known.header == header) {
         return;
     }
-    entries.push(Entry {
+    entries.push(SheetColumn {
         header: header.to_owned(),
-        writer: Writer::Partner,
+        writer: FilledBy::Partner,
         holds,
         required: false,
         length_max: None,
@@ -38,23 +38,28 @@ fn add_one(entries: &mut Vec<Entry>, header: &str, holds: Holds, says: &str) {
     });
 }
 
-fn add_listed(entries: &mut Vec<Entry>, listed: &Acknowledged, means: &str, says: &str) {
+fn add_listed(entries: &mut Vec<SheetColumn>, listed: &Acknowledged, means: &str, says: &str) {
     let words = listed
         .values
         .iter()
         .map(|value| (value.clone(), means.to_owned()));
-    add_one(entries, &listed.column, Holds::Words(words.collect()), says);
+    add_one(
+        entries,
+        &listed.column,
+        CellContent::Words(words.collect()),
+        says,
+    );
 }
 
 /// A column with the partner's own words for ours.
-fn add_coded(entries: &mut Vec<Entry>, header: &str, codes: &CodeMap, says: &str) {
+fn add_coded(entries: &mut Vec<SheetColumn>, header: &str, codes: &CodeMap, says: &str) {
     let words = codes
         .entries()
         .map(|(theirs, ours)| (theirs.to_owned(), ours.to_owned()));
-    add_one(entries, header, Holds::Words(words.collect()), says);
+    add_one(entries, header, CellContent::Words(words.collect()), says);
 }
 
-fn add_event(entries: &mut Vec<Entry>, event: &CollectEvent) {
+fn add_event(entries: &mut Vec<SheetColumn>, event: &CollectEvent) {
     match &event.told {
         EventRule::Attendance { column, codes } => {
             add_coded(entries, column, codes, "whether the person came");
@@ -70,7 +75,7 @@ fn add_event(entries: &mut Vec<Entry>, event: &CollectEvent) {
             add_one(
                 entries,
                 reason.as_deref().unwrap_or_default(),
-                Holds::Text,
+                CellContent::Text,
                 says,
             );
         }
@@ -88,7 +93,7 @@ fn add_event(entries: &mut Vec<Entry>, event: &CollectEvent) {
                 let bounds = known.map(|item| (item.min, item.max));
                 let title = known.map_or("", |known| known.title.as_str());
                 let says = format!("{}: {title}", instrument.title);
-                add_one(entries, &item.column, Holds::Number(bounds), &says);
+                add_one(entries, &item.column, CellContent::Number(bounds), &says);
             }
         }
         EventRule::Acknowledged(acknowledged) => {
@@ -96,7 +101,7 @@ fn add_event(entries: &mut Vec<Entry>, event: &CollectEvent) {
         }
         EventRule::Note { column } => {
             let says = "your notes; kept sealed, never written to the GP record";
-            add_one(entries, column, Holds::Text, says);
+            add_one(entries, column, CellContent::Text, says);
         }
         EventRule::Onward {
             column,
@@ -112,7 +117,7 @@ fn add_event(entries: &mut Vec<Entry>, event: &CollectEvent) {
             }
             let yes = vec![(consent_yes.clone(), "the person agreed".to_owned())];
             let says = "whether the person agreed to be referred on";
-            add_one(entries, consent_column, Holds::Words(yes), says);
+            add_one(entries, consent_column, CellContent::Words(yes), says);
         }
     }
 }

@@ -4,13 +4,12 @@ use jiff::civil::Date;
 use maud::{DOCTYPE, PreEscaped, html};
 
 use super::dictionary::STYLE;
-use crate::partner::load::Rules;
-use crate::partner::model::{
-    AgeYears, ConsentRule, NoPostcode, Partner, PartnerKind, PostcodeArea, UrgentRule,
+use crate::partner::agreement::{
+    AgeYears, ConsentRule, NoPostcode, Partner, PartnerKind, PostcodeArea, Rules, UrgentRule,
 };
 
 /// A heading and what stands below it.
-type Part = (&'static str, Vec<String>);
+type CriteriaSection = (&'static str, Vec<String>);
 
 /// The criteria as text.
 pub(crate) fn text(rules: &Rules, partner: &Partner) -> String {
@@ -55,7 +54,7 @@ fn title(partner: &Partner) -> String {
     format!("Referral criteria of {}", partner.name)
 }
 
-fn parts(rules: &Rules, partner: &Partner) -> Vec<Part> {
+fn parts(rules: &Rules, partner: &Partner) -> Vec<CriteriaSection> {
     vec![
         ("Who they are", about(partner)),
         ("Who can be referred", whom(rules, partner)),
@@ -89,7 +88,14 @@ fn whom(rules: &Rules, partner: &Partner) -> Vec<String> {
         let labels: Vec<String> = select
             .activities
             .iter()
-            .map(|name| rules.activities.get(name).unwrap_or(name).to_owned())
+            .map(|name| {
+                rules
+                    .vocabulary
+                    .activities
+                    .get(name)
+                    .unwrap_or(name)
+                    .to_owned()
+            })
             .collect();
         lines.push(format!("For: {}", labels.join(", ")));
     }
@@ -168,6 +174,7 @@ fn told(rules: &Rules, partner: &Partner) -> Vec<String> {
     let mut lines = Vec::new();
     for entry in &partner.share.fields {
         let covered: Vec<&str> = rules
+            .vocabulary
             .fields
             .iter()
             .filter(|field| field.name == *entry || field.group.as_deref() == Some(entry))

@@ -2,9 +2,8 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Entry, Holds, Writer, day_in_words, entries};
-use crate::partner::load::Rules;
-use crate::partner::model::Partner;
+use super::{CellContent, FilledBy, SheetColumn, day_in_words, entries};
+use crate::partner::agreement::{Partner, Rules};
 use crate::tabular::{Encoding, Format};
 
 /// The style of what is printed for partners.
@@ -13,7 +12,7 @@ pub(super) const STYLE: &str = include_str!("page.css");
 /// The page.
 pub(crate) fn page(rules: &Rules, partner: &Partner) -> String {
     let entries = entries(rules, partner);
-    let part = |writer: Writer| entries.iter().filter(move |entry| entry.writer == writer);
+    let part = |writer: FilledBy| entries.iter().filter(move |entry| entry.writer == writer);
     let page = html! {
         (DOCTYPE)
         html lang="en-GB" {
@@ -38,12 +37,12 @@ pub(crate) fn page(rules: &Rules, partner: &Partner) -> String {
                     li { "Save as CSV: " (format_in_words(partner.deliver.format)) "." }
                 }
                 h2 { "What you are sent" }
-                (table(part(Writer::Practice)))
+                (table(part(FilledBy::Practice)))
                 h2 { "What you fill in" }
-                @if part(Writer::Partner).next().is_none() {
+                @if part(FilledBy::Partner).next().is_none() {
                     p { "Nothing is agreed yet." }
                 } @else {
-                    (table(part(Writer::Partner)))
+                    (table(part(FilledBy::Partner)))
                 }
             }
         }
@@ -51,7 +50,7 @@ pub(crate) fn page(rules: &Rules, partner: &Partner) -> String {
     page.into_string()
 }
 
-fn table<'e>(entries: impl Iterator<Item = &'e Entry>) -> Markup {
+fn table<'e>(entries: impl Iterator<Item = &'e SheetColumn>) -> Markup {
     html! {
         table {
             thead { tr { th scope="col" { "Column" } th scope="col" { "What it says" } th scope="col" { "What a cell holds" } } }
@@ -68,14 +67,14 @@ fn table<'e>(entries: impl Iterator<Item = &'e Entry>) -> Markup {
     }
 }
 
-fn holds(entry: &Entry) -> Markup {
+fn holds(entry: &SheetColumn) -> Markup {
     html! {
         @match &entry.holds {
-            Holds::Text => "text",
-            Holds::Day(pattern) => (day_in_words(pattern)),
-            Holds::Number(None) => "a whole number",
-            Holds::Number(Some((min, max))) => { "a whole number from " (min) " to " (max) },
-            Holds::Words(words) => {
+            CellContent::Text => "text",
+            CellContent::Day(pattern) => (day_in_words(pattern)),
+            CellContent::Number(None) => "a whole number",
+            CellContent::Number(Some((min, max))) => { "a whole number from " (min) " to " (max) },
+            CellContent::Words(words) => {
                 "one of:"
                 ul { @for (word, means) in words { li { b { (word) } " – " (plain(means)) } } }
             },

@@ -12,14 +12,12 @@ pub(crate) use criteria::{page as criteria_page, text as criteria_text};
 pub(crate) use dictionary::page as dictionary_page;
 pub(crate) use template::{empty_sheet, table_schema};
 
-use super::codes::CodeMap;
-use super::fields::FieldKind;
-use super::load::Rules;
-use super::model::{ColumnSource, Partner};
+use super::agreement::{ColumnSource, Partner, Rules};
+use super::fields::{CodeMap, FieldKind};
 
 /// Who writes a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Writer {
+enum FilledBy {
     /// Kith, in every drop.
     Practice,
     /// The partner, in a return.
@@ -28,7 +26,7 @@ enum Writer {
 
 /// What a cell holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Holds {
+enum CellContent {
     Text,
     /// A day in this strftime pattern.
     Day(String),
@@ -40,20 +38,22 @@ enum Holds {
 
 /// One column of the partner's sheet, as a person would explain it.
 #[derive(Clone, Debug)]
-struct Entry {
+struct SheetColumn {
     header: String,
-    writer: Writer,
-    holds: Holds,
+    writer: FilledBy,
+    holds: CellContent,
     required: bool,
     length_max: Option<usize>,
     says: String,
 }
 
 /// Every column of the partner's sheet: those that are sent, then those that come back, each once.
-fn entries(rules: &Rules, partner: &Partner) -> Vec<Entry> {
+fn entries(rules: &Rules, partner: &Partner) -> Vec<SheetColumn> {
     let mut entries = Vec::new();
     for column in &partner.deliver.columns {
-        let field = column.field().map(|field| rules.fields.field(field));
+        let field = column
+            .field()
+            .map(|field| rules.vocabulary.fields.field(field));
         let says = match (&column.source, field) {
             (_, Some(field)) => field.says.clone(),
             (ColumnSource::Text(_), _) => "the same text in every row".to_owned(),
@@ -61,17 +61,17 @@ fn entries(rules: &Rules, partner: &Partner) -> Vec<Entry> {
         };
         let holds = match (&column.codes, field.map(|field| field.kind)) {
             (Some(codes), _) if field.is_some_and(|field| !field.values.is_empty()) => {
-                Holds::Words(turned(codes))
+                CellContent::Words(turned(codes))
             }
             (None, Some(FieldKind::Date)) => {
-                Holds::Day(column.date.clone().unwrap_or_else(|| "%Y-%m-%d".to_owned()))
+                CellContent::Day(column.date.clone().unwrap_or_else(|| "%Y-%m-%d".to_owned()))
             }
-            (None, Some(FieldKind::Number)) => Holds::Number(None),
-            _ => Holds::Text,
+            (None, Some(FieldKind::Number)) => CellContent::Number(None),
+            _ => CellContent::Text,
         };
-        entries.push(Entry {
+        entries.push(SheetColumn {
             header: column.header.clone(),
-            writer: Writer::Practice,
+            writer: FilledBy::Practice,
             holds,
             required: column.required || field.is_some_and(|field| field.name == "leg.reference"),
             length_max: column.max_length,

@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Entry, Holds, Writer, entries};
-use crate::partner::load::Rules;
-use crate::partner::model::Partner;
+use super::{CellContent, FilledBy, SheetColumn, entries};
+use crate::partner::agreement::{Partner, Rules};
 use crate::tabular::{RowWriter, WriteError};
 
 /// A sheet with every header of drop and return and no rows, in the partner's own format.
@@ -33,7 +32,7 @@ pub(crate) fn table_schema(rules: &Rules, partner: &Partner) -> Value {
     })
 }
 
-fn field(entry: &Entry) -> Value {
+fn field(entry: &SheetColumn) -> Value {
     let mut constraints = Map::new();
     if entry.required {
         constraints.insert("required".to_owned(), true.into());
@@ -42,17 +41,17 @@ fn field(entry: &Entry) -> Value {
         constraints.insert("maxLength".to_owned(), length_max.into());
     }
     let (kind, format) = match &entry.holds {
-        Holds::Text => ("string", "default".to_owned()),
+        CellContent::Text => ("string", "default".to_owned()),
         // Readers of the schema know no `%-d`; their `%d` takes a day without its zero too.
-        Holds::Day(pattern) => ("date", pattern.replace("%-", "%")),
-        Holds::Number(bounds) => {
+        CellContent::Day(pattern) => ("date", pattern.replace("%-", "%")),
+        CellContent::Number(bounds) => {
             if let Some((min, max)) = bounds {
                 constraints.insert("minimum".to_owned(), (*min).into());
                 constraints.insert("maximum".to_owned(), (*max).into());
             }
             ("integer", "default".to_owned())
         }
-        Holds::Words(words) => {
+        CellContent::Words(words) => {
             let mut listed: Vec<&str> = Vec::new();
             for (word, _) in words {
                 if !listed.contains(&word.as_str()) {
@@ -64,8 +63,8 @@ fn field(entry: &Entry) -> Value {
         }
     };
     let who = match entry.writer {
-        Writer::Practice => "sent to you",
-        Writer::Partner => "filled in by you",
+        FilledBy::Practice => "sent to you",
+        FilledBy::Partner => "filled in by you",
     };
     json!({
         "name": entry.header,

@@ -8,7 +8,7 @@ pub(crate) mod onward;
 
 use crate::domain::{LegState, Reason, Stage};
 use crate::json::Json;
-use crate::partner::{Partner, View};
+use crate::partner::{Partner, ReferralView};
 use crate::pipeline::map;
 use crate::pipeline::run::Env;
 use crate::pipeline::select::{Decision, PriorLegs, Trail, decide};
@@ -28,7 +28,7 @@ pub(crate) enum ReferralOutcome {
 pub(crate) fn judge(
     env: &Env,
     source: &crate::config::Source,
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     known: PriorLegs<'_>,
     mapped: &dyn Fn(&Partner, &map::Cells<'_>),

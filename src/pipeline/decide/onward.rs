@@ -11,7 +11,7 @@ use crate::partner::PartnerKind;
 use crate::pipeline::map;
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::Env;
-use crate::pipeline::select::{Holds, barred, criteria};
+use crate::pipeline::select::{Holds, SourceRules, barred, criteria};
 use crate::store::rows::Leg;
 use crate::store::{Batch, NewHold, OpenedLeg};
 
@@ -109,7 +109,11 @@ pub(crate) fn decide(
     }
     // The activity asked for was the link worker's; the row names another one by naming the partner.
     let asked = |name: &str| name != "consent" && name != "activities" && name != "needs";
-    let failed = criteria(&view, None, partner, false)
+    let rules = SourceRules {
+        by_need: false,
+        ..env.source_rules(config)
+    };
+    let failed = criteria(&view, None, partner, &rules)
         .into_iter()
         .find(|criterion| asked(criterion.name) && criterion.holds != Holds::Yes);
     if let Some(failed) = failed {

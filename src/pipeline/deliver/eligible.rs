@@ -39,6 +39,6 @@ pub(super) fn may_go(env: &Env, which: Which, leg: &Leg) -> bool {
 
 /// Whether the partner's file says what a row asks for.
 pub(super) fn tells_action(rules: &Rules, partner: &Partner) -> bool {
-    let action = rules.fields.id("leg.action");
+    let action = rules.vocabulary.fields.id("leg.action");
     action.is_some_and(|field| partner.deliver.position_of(field).is_some())
 }

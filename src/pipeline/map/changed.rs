@@ -2,7 +2,7 @@
 
 use super::{Tokens, changed, facts, row};
 use crate::domain::{Action, Reason};
-use crate::partner::{Column, Partner};
+use crate::partner::{DropColumn, Partner};
 use crate::pipeline::referral::{ReferralTrees, Setting};
 
 /// `Changed: …`: the headers of the partner's columns whose cells differ between two versions of the records; the
@@ -19,10 +19,16 @@ pub(crate) fn changed_headers(
 ) -> Result<String, Reason> {
     let facts = facts(reference, Action::Amend, "", 0);
     let (old, new) = (old.view(setting, facts), new.view(setting, facts));
-    let ours = |column: &Column| {
-        column
-            .field()
-            .is_some_and(|field| setting.rules.fields.field(field).name.starts_with("leg."))
+    let ours = |column: &DropColumn| {
+        column.field().is_some_and(|field| {
+            setting
+                .rules
+                .vocabulary
+                .fields
+                .field(field)
+                .name
+                .starts_with("leg.")
+        })
     };
     let after = row(partner, &new, tokens).map_err(|problem| problem.reason)?;
     // What was sent once and could not be written today differs in any case, but nobody could say where.

@@ -79,7 +79,11 @@ pub(crate) fn dry_run<T>(
         Some(Decision::Routed(place)) if !mine(place) => return DryRun::Elsewhere,
         Some(Decision::Routed(_)) => {}
         None if asked == Asked::Criteria => {
-            let found = criteria(&view, consent(), partner, true);
+            let by_need = SourceRules {
+                by_need: true,
+                ..*source
+            };
+            let found = criteria(&view, consent(), partner, &by_need);
             let failed = found.iter().find(|one| one.holds != Holds::Yes);
             if let Some(failed) = failed {
                 return DryRun::Held(failed.reason, format!("criterion {}", failed.name));
@@ -97,6 +101,7 @@ pub(crate) fn dry_run<T>(
 /// What a dry run asks of a source: nothing.
 pub(crate) fn dry_rules<'a>(rules: &'a Rules, orders: &'a [String]) -> SourceRules<'a> {
     SourceRules {
+        partners: &rules.partners,
         triggers: &rules.social_prescribing,
         own_codes: None,
         intents: orders,

@@ -1,6 +1,6 @@
 //! *map*: turns a referral into the cells of a partner's row.
 //!
-//! In: a [`View`] and the partner's columns. Out: the cells exactly as they are delivered, encoding included, or the one
+//! In: a [`ReferralView`] and the partner's columns. Out: the cells exactly as they are delivered, encoding included, or the one
 //! reason for which the row waits. Keeps: a row holds what the partner file says and nothing else; a STOP or PAUSE row
 //! holds identity and our own columns only (`safety.md` §1.2).
 
@@ -13,7 +13,8 @@ pub(crate) use changed::changed_headers;
 pub(crate) use dry_run::{Asked, DryRun, dry_reference, dry_rules, dry_run};
 
 use crate::domain::{Action, Reason, RowToken};
-use crate::partner::{Column, LegFacts, Partner, Rules, View};
+use crate::partner::fields::Vocabulary;
+use crate::partner::{DropColumn, LegFacts, Partner, ReferralView};
 use crate::seal::Digest;
 use crate::tabular::encode_cell;
 
@@ -44,7 +45,7 @@ pub(crate) type Tokens<'t> = dyn Fn(&[&[u8]]) -> Digest + Sync + 't;
 /// The first column that cannot be written.
 pub(crate) fn row<'v>(
     partner: &'v Partner,
-    view: &View<'v>,
+    view: &ReferralView<'v>,
     tokens: &Tokens<'_>,
 ) -> Result<Cells<'v>, MapProblem> {
     let token = token(partner, view, tokens)?;
@@ -53,7 +54,9 @@ pub(crate) fn row<'v>(
     let mut cells = Vec::with_capacity(partner.deliver.columns.len());
     for column in &partner.deliver.columns {
         let ours = || {
-            let field = column.field().map(|field| view.rules.fields.field(field));
+            let field = column
+                .field()
+                .map(|field| view.vocabulary.fields.field(field));
             field.is_some_and(|field| field.name.starts_with("leg."))
         };
         let kept = matches!(action, Action::New | Action::Amend) || column.identity || ours();
@@ -69,11 +72,14 @@ pub(crate) fn row<'v>(
 /// The row token: over partner, reference and the identity cells as delivered; empty where no column carries it.
 fn token<'v>(
     partner: &'v Partner,
-    view: &View<'v>,
+    view: &ReferralView<'v>,
     tokens: &Tokens<'_>,
 ) -> Result<String, MapProblem> {
     let columns = &partner.deliver.columns;
-    if !columns.iter().any(|column| is_check(column, view.rules)) {
+    if !columns
+        .iter()
+        .any(|column| is_check(column, view.vocabulary))
+    {
         return Ok(String::new());
     }
     let mut parts: Vec<Cow<'_, str>> = vec![
@@ -89,11 +95,11 @@ fn token<'v>(
 
 fn cell<'v>(
     partner: &'v Partner,
-    column: &'v Column,
-    view: &View<'v>,
+    column: &'v DropColumn,
+    view: &ReferralView<'v>,
     check: &str,
 ) -> Result<Cow<'v, str>, MapProblem> {
-    if is_check(column, view.rules) {
+    if is_check(column, view.vocabulary) {
         return Ok(Cow::Owned(check.to_owned()));
     }
     let problem = |reason: Reason, detail: String| MapProblem {
@@ -119,10 +125,10 @@ fn cell<'v>(
 }
 
 /// Whether a column holds the row token.
-pub(crate) fn is_check(column: &Column, rules: &Rules) -> bool {
+pub(crate) fn is_check(column: &DropColumn, vocabulary: &Vocabulary) -> bool {
     column
         .field()
-        .is_some_and(|field| rules.fields.check() == Some(field))
+        .is_some_and(|field| vocabulary.fields.check() == Some(field))
 }
 
 /// Facts of a leg for a row.
@@ -146,7 +152,7 @@ pub(crate) fn changed(
     partner: &Partner,
     before: &Cells<'_>,
     after: &Cells<'_>,
-    ours: impl Fn(&Column) -> bool,
+    ours: impl Fn(&DropColumn) -> bool,
 ) -> String {
     let columns = partner.deliver.columns.iter().zip(before.iter().zip(after));
     let headers: Vec<&str> = columns

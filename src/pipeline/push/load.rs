@@ -7,7 +7,7 @@ use super::{Unit, Write, server_id_spot};
 use crate::domain::{EventKind, Reason};
 use crate::fhir::{patient, service_request};
 use crate::json::Arena;
-use crate::partner::derive::activity_label;
+use crate::partner::fields::activity_label;
 use crate::pipeline::event::{StoredEvent, event_spot, events as events_of, newest, numbered};
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::Env;

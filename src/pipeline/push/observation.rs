@@ -90,9 +90,10 @@ fn content(env: &Env, event: &StoredEvent, about: &About) -> Option<Kind> {
             last_day: first.last_of_month().to_string(),
             count,
         }
-    } else if let (Some(instrument), Some(occasion)) =
-        (env.rules.instrument(&event.instrument), event.occasion())
-    {
+    } else if let (Some(instrument), Some(occasion)) = (
+        env.rules.vocabulary.instrument(&event.instrument),
+        event.occasion(),
+    ) {
         let item = |(id, answer): &(String, Option<i64>)| {
             let title = instrument
                 .item(id)

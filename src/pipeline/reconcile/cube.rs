@@ -8,7 +8,7 @@ use super::publish::today_is_open;
 use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::{Action, Instant, Stage};
-use crate::partner::instruments::Better;
+use crate::partner::fields::BetterWhen;
 use crate::pipeline::run::Env;
 use crate::report::{self, Input};
 use crate::store::chain::hex;
@@ -390,18 +390,19 @@ async fn pushes(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Pushes>
 }
 
 fn instruments(env: &Env) -> Vec<report::Instrument> {
-    let item = |item: &crate::partner::Item| report::Item {
+    let item = |item: &crate::partner::InstrumentItem| report::Item {
         id: item.id.clone(),
         title: item.title.clone(),
         min: item.min,
         max: item.max,
-        better: if item.better == Better::Lower {
+        better: if item.better == BetterWhen::Lower {
             report::Better::Lower
         } else {
             report::Better::Higher
         },
     };
     env.rules
+        .vocabulary
         .instruments
         .iter()
         .map(|instrument| report::Instrument {

@@ -97,6 +97,7 @@ impl Env {
     /// What decisions need of a source's config.
     pub(crate) fn source_rules<'a>(&'a self, source: &'a Source) -> SourceRules<'a> {
         SourceRules {
+            partners: &self.rules.partners,
             triggers: &self.rules.social_prescribing,
             own_codes: source.codes.as_deref(),
             intents: &source.intents,

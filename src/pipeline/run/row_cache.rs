@@ -64,12 +64,12 @@ impl ReadyRows {
 
 /// The bytes of a row, if nothing in it is known only when the drop is numbered.
 pub(crate) fn bytes_of(partner: &Partner, rules: &Rules, cells: &Cells<'_>) -> Option<Vec<u8>> {
-    let numbered = |field| rules.fields.field(field).name == "leg.sequence";
+    let numbered = |field| rules.vocabulary.fields.field(field).name == "leg.sequence";
     if partner
         .deliver
         .columns
         .iter()
-        .filter_map(crate::partner::Column::field)
+        .filter_map(crate::partner::DropColumn::field)
         .any(numbered)
     {
         return None;

@@ -8,13 +8,13 @@ use super::{Decision, SNOMED, Safety, SourceRules, Trail};
 use crate::domain::{LegState, NhsNumber, Reason};
 use crate::fhir::{patient, service_request};
 use crate::json::Json;
-use crate::partner::{TriggerKind, View};
+use crate::partner::{ReferralView, TriggerKind};
 
 /// `orderDetail` code of SDOHCC that forbids contact.
 const CONTACT_PROHIBITED: &str = "contacting-subject-prohibited";
 
 /// Whether any coding of the request is a trigger or the decline code.
-pub(crate) fn trigger(view: &View<'_>, source: &SourceRules<'_>) -> Option<TriggerKind> {
+pub(crate) fn trigger(view: &ReferralView<'_>, source: &SourceRules<'_>) -> Option<TriggerKind> {
     let codes = service_request::codes(view.request);
     let of_kind = |code: &str, wanted: TriggerKind| match source.own_codes {
         Some(own) if wanted == TriggerKind::Referral => own.iter().any(|listed| listed == code),
@@ -39,7 +39,7 @@ pub(crate) fn trigger(view: &View<'_>, source: &SourceRules<'_>) -> Option<Trigg
 }
 
 /// What `kith map` looks at: coded, active, resolvable; `None` if all three hold.
-pub(crate) fn preview(view: &View<'_>, source: &SourceRules<'_>) -> Option<Decision> {
+pub(crate) fn preview(view: &ReferralView<'_>, source: &SourceRules<'_>) -> Option<Decision> {
     let trail = &mut Trail::silent();
     at_the_source(view, source, trail).or_else(|| {
         let reason = order(view, source, trail)
@@ -50,7 +50,7 @@ pub(crate) fn preview(view: &View<'_>, source: &SourceRules<'_>) -> Option<Decis
 
 /// Endings that the source has already written.
 pub(super) fn at_the_source(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     source: &SourceRules<'_>,
     trail: &mut Trail,
 ) -> Option<Decision> {
@@ -88,7 +88,7 @@ pub(super) fn at_the_source(
 
 /// Whether the request is an order to act on now.
 pub(super) fn order(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     source: &SourceRules<'_>,
     trail: &mut Trail,
 ) -> Option<Reason> {
@@ -130,7 +130,7 @@ fn said_or_not(said: bool) -> String {
     (if said { "said" } else { "not said" }).to_owned()
 }
 
-pub(super) fn contact_forbidden(view: &View<'_>) -> bool {
+pub(super) fn contact_forbidden(view: &ReferralView<'_>) -> bool {
     service_request::order_detail_codes(view.request)
         .iter()
         .any(|(_, code)| *code == CONTACT_PROHIBITED)
@@ -138,7 +138,7 @@ pub(super) fn contact_forbidden(view: &View<'_>) -> bool {
 
 /// Whether we know for whom it is, and may act for them.
 pub(super) fn identity(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     source: &SourceRules<'_>,
     trail: &mut Trail,
 ) -> Option<Reason> {
@@ -168,7 +168,7 @@ pub(super) fn identity(
 }
 
 fn number_and_name(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     person: &Json<'_>,
     source: &SourceRules<'_>,
     trail: &mut Trail,

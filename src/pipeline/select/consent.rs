@@ -5,11 +5,11 @@ use jiff::civil::Date;
 use crate::fhir::resources::consent;
 use crate::fhir::service_request;
 use crate::json::Json;
-use crate::partner::{Partner, PartnerKind, View};
+use crate::partner::{Partner, PartnerKind, ReferralView};
 
 /// Active, in date, a permit, and for this partner: by name or class, by being attached to a request that names the
 /// partner, or, if it names nobody, for a link-worker service.
-pub(super) fn covers(consent: &Json<'_>, partner: &Partner, view: &View<'_>) -> bool {
+pub(super) fn covers(consent: &Json<'_>, partner: &Partner, view: &ReferralView<'_>) -> bool {
     if !in_force(consent, view.today) {
         return false;
     }

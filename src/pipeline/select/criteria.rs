@@ -4,14 +4,15 @@ use std::fmt;
 
 use jiff::civil::Date;
 
+use super::SourceRules;
 use super::consent::{covers, in_force};
 use super::masked::{self, Saw};
 use crate::domain::Reason;
 use crate::fhir::patient;
 use crate::json::Json;
-use crate::partner::derive::{Age, NO_FIXED_ABODE, activity_code, age_on, needs as need_words};
-use crate::partner::model::{ConsentRule, NoPostcode, PostcodeArea};
-use crate::partner::{Partner, View};
+use crate::partner::agreement::{ConsentRule, NoPostcode, PostcodeArea};
+use crate::partner::fields::{Age, NO_FIXED_ABODE, activity_code, age_on, needs as need_words};
+use crate::partner::{Partner, ReferralView};
 
 /// Whether a criterion holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +67,17 @@ impl fmt::Display for Asks<'_> {
 
 /// Every criterion of a partner for a referral, in a fixed order.
 pub(crate) fn criteria<'v>(
-    view: &View<'v>,
+    view: &ReferralView<'v>,
     consent: Option<&Json<'_>>,
     partner: &'v Partner,
-    by_need: bool,
+    source: &SourceRules<'_>,
 ) -> Vec<Criterion<'v>> {
     let select = &partner.select;
     let mut found = vec![children(view, partner)];
     if !select.activities.is_empty() {
-        found.push(activity(view, partner));
+        found.push(activity(view, partner, source));
     }
-    if !select.needs.is_empty() && (by_need || select.activities.is_empty()) {
+    if !select.needs.is_empty() && (source.by_need || select.activities.is_empty()) {
         found.push(needs(view, partner));
     }
     if let Some(ages) = select.age_years {
@@ -106,13 +107,17 @@ pub(crate) fn criteria<'v>(
     found
 }
 
-fn activity<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+fn activity<'v>(
+    view: &ReferralView<'v>,
+    partner: &'v Partner,
+    source: &SourceRules<'_>,
+) -> Criterion<'v> {
     let code = activity_code(view);
     let listed = &partner.select.activities;
     Criterion {
         name: "activities",
         asks: Asks::Words(listed),
-        saw: masked::activity(view.rules, code),
+        saw: masked::activity((view, source), code),
         holds: code.map_or(Holds::Unknown, |code| {
             yes_or_no(listed.iter().any(|listed| listed == code))
         }),
@@ -120,7 +125,7 @@ fn activity<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
     }
 }
 
-fn needs<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+fn needs<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
     let needs = need_words(view);
     let listed = &partner.select.needs;
     let any = || {
@@ -142,7 +147,7 @@ fn needs<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
 }
 
 /// Under 18, or of unknown age: only where the partner takes children (`safety.md` §5).
-fn children<'v>(view: &View<'v>, partner: &Partner) -> Criterion<'v> {
+fn children<'v>(view: &ReferralView<'v>, partner: &Partner) -> Criterion<'v> {
     let age = person_age(view);
     let holds = match age {
         _ if partner.children => Holds::Yes,
@@ -163,7 +168,7 @@ fn children<'v>(view: &View<'v>, partner: &Partner) -> Criterion<'v> {
 }
 
 /// With a partial birth date both ends must agree.
-fn age<'v>(view: &View<'v>, min: Option<u32>, max: Option<u32>) -> Criterion<'v> {
+fn age<'v>(view: &ReferralView<'v>, min: Option<u32>, max: Option<u32>) -> Criterion<'v> {
     let within =
         |years: u32| min.is_none_or(|min| years >= min) && max.is_none_or(|max| years <= max);
     let age = person_age(view);
@@ -182,11 +187,11 @@ fn age<'v>(view: &View<'v>, min: Option<u32>, max: Option<u32>) -> Criterion<'v>
     }
 }
 
-fn person_age(view: &View<'_>) -> Age {
+fn person_age(view: &ReferralView<'_>) -> Age {
     age_on(view.patient.and_then(patient::birth_date), view.today)
 }
 
-fn area<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+fn area<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
     let areas = &partner.select.postcodes;
     let postcode = view
         .patient
@@ -212,7 +217,7 @@ fn area<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
     }
 }
 
-fn practice<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+fn practice<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
     let ods = view
         .practice
         .and_then(crate::fhir::people::ods_code)
@@ -233,7 +238,7 @@ fn practice<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
     }
 }
 
-fn gender<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
+fn gender<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
     let gender = view.patient.and_then(patient::gender);
     let listed = &partner.select.gender;
     Criterion {
@@ -247,7 +252,11 @@ fn gender<'v>(view: &View<'v>, partner: &'v Partner) -> Criterion<'v> {
     }
 }
 
-fn consented<'v>(view: &View<'v>, consent: Option<&Json<'_>>, partner: &Partner) -> Criterion<'v> {
+fn consented<'v>(
+    view: &ReferralView<'v>,
+    consent: Option<&Json<'_>>,
+    partner: &Partner,
+) -> Criterion<'v> {
     let saw = consent.map_or(Saw::Nothing, |consent| {
         Saw::Consent(masked::consent(consent, in_force(consent, view.today)))
     });

@@ -7,11 +7,12 @@ use std::fmt;
 
 use jiff::civil::Date;
 
+use super::SourceRules;
 use crate::fhir::patient;
 use crate::fhir::resources::consent;
 use crate::json::Json;
-use crate::partner::derive::{Age, NO_FIXED_ABODE};
-use crate::partner::{Partner, Rules, View};
+use crate::partner::fields::{Age, NO_FIXED_ABODE};
+use crate::partner::{Partner, ReferralView};
 
 /// Codes that may be shown as they are: FHIR's own, of status, intent, priority, gender and provision type.
 const FHIR_CODES: [&str; 37] = [
@@ -137,11 +138,14 @@ impl fmt::Display for ConsentSeen {
     }
 }
 
+/// The lists of activities: that of the mappings, and those of the partners.
+type ActivityLists<'l> = (&'l ReferralView<'l>, &'l SourceRules<'l>);
+
 /// An activity's name, if it is of a list of ours.
-pub(super) fn activity<'v>(rules: &Rules, code: Option<&'v str>) -> Saw<'v> {
+pub(super) fn activity<'v>(lists: ActivityLists<'_>, code: Option<&'v str>) -> Saw<'v> {
     match code {
         None => Saw::Nothing,
-        Some(code) if is_activity(rules, code) => Saw::Listed(vec![code]),
+        Some(code) if is_activity(lists, code) => Saw::Listed(vec![code]),
         Some(_) => Saw::Unlisted(1),
     }
 }
@@ -156,7 +160,7 @@ pub(super) fn needs<'v>(needs: &[&'v str]) -> Saw<'v> {
 }
 
 /// Whether an activity is one of the list, or of any partner's.
-fn is_activity(rules: &Rules, code: &str) -> bool {
+fn is_activity((view, source): ActivityLists<'_>, code: &str) -> bool {
     let of_partner = |partner: &Partner| {
         partner
             .select
@@ -164,7 +168,7 @@ fn is_activity(rules: &Rules, code: &str) -> bool {
             .iter()
             .any(|listed| listed == code)
     };
-    rules.activities.get(code).is_some() || rules.partners.iter().any(of_partner)
+    view.vocabulary.activities.get(code).is_some() || source.partners.iter().any(of_partner)
 }
 
 /// Outward code and sector, never the whole of a postcode.
@@ -224,8 +228,8 @@ pub(super) fn numbers(person: &Json<'_>, sound: bool) -> String {
 }
 
 /// What the request asks for, in the words of its codes.
-pub(super) fn wants(view: &View<'_>, activity: Option<&str>, needs: &[&str]) -> String {
-    let (activity, needs) = (self::activity(view.rules, activity), self::needs(needs));
+pub(super) fn wants(lists: ActivityLists<'_>, activity: Option<&str>, needs: &[&str]) -> String {
+    let (activity, needs) = (self::activity(lists, activity), self::needs(needs));
     format!("no performer; activity: {activity}; need: {needs}")
 }
 

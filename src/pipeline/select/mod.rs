@@ -1,6 +1,6 @@
 //! *select*: decides what becomes of a referral, from the referral, the rules and the day alone.
 //!
-//! In: a [`View`] of a referral and what we already know of the person. Out: a [`Decision`] with one reason.
+//! In: a [`ReferralView`] of a referral and what we already know of the person. Out: a [`Decision`] with one reason.
 //! Keeps: nothing leaves without the partner's criteria and consent; in doubt the referral is held and a named
 //! owner is asked. No clock, store, network or randomness (`safety.md` §3–§5, `product.md` §4).
 
@@ -24,8 +24,8 @@ pub(crate) use trace::{Step, Trail};
 use crate::domain::{LegState, Reason};
 use crate::fhir::{patient, service_request};
 use crate::json::Json;
-use crate::partner::model::UrgentRule;
-use crate::partner::{Partner, TriggerKind, View};
+use crate::partner::agreement::UrgentRule;
+use crate::partner::{Partner, ReferralView, TriggerKind};
 
 /// SNOMED CT.
 pub(crate) const SNOMED: &str = "http://snomed.info/sct";
@@ -54,6 +54,8 @@ pub(crate) enum Unnamed {
 /// What a source's config says that decisions need.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SourceRules<'a> {
+    /// In the order of the rules.
+    pub(crate) partners: &'a [Partner],
     /// Trigger and decline codes.
     pub(crate) triggers: &'a [(String, TriggerKind)],
     /// The source's own trigger codes, instead of those of the list.
@@ -79,7 +81,7 @@ pub(crate) struct PriorLegs<'a> {
 
 /// Decides; every check is told to the trail.
 pub(crate) fn decide(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     known: PriorLegs<'_>,
@@ -133,9 +135,9 @@ pub(crate) fn barred(partner: &Partner, today: jiff::civil::Date) -> Option<Reas
 }
 
 /// Whether the record says how to make contact safely, and the partner's file has nowhere to say it.
-fn unheard_instructions(view: &View<'_>, partner: &Partner) -> bool {
+fn unheard_instructions(view: &ReferralView<'_>, partner: &Partner) -> bool {
     let heard = view
-        .rules
+        .vocabulary
         .fields
         .id("patient.contact_instructions")
         .is_some_and(|field| partner.deliver.position_of(field).is_some());
@@ -144,14 +146,14 @@ fn unheard_instructions(view: &View<'_>, partner: &Partner) -> bool {
 
 /// Why a referral does not go to the partner that it is for.
 pub(crate) fn objection(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     known: PriorLegs<'_>,
     place: usize,
     trail: &mut Trail,
 ) -> Option<Reason> {
-    let partner = view.rules.partners.get(place)?;
+    let partner = source.partners.get(place)?;
     let enabled = partner.select.enabled;
     let disabled = (!enabled).then_some(Reason::PartnerDisabled);
     trail
@@ -211,7 +213,7 @@ pub(crate) fn objection(
 }
 
 /// Whether the priority is one that somebody must be asked about first.
-fn urgency(view: &View<'_>, partner: &Partner, trail: &mut Trail) -> Option<Reason> {
+fn urgency(view: &ReferralView<'_>, partner: &Partner, trail: &mut Trail) -> Option<Reason> {
     let priority = service_request::priority(view.request);
     let urgent = matches!(priority, Some("urgent" | "asap"));
     let holds = priority == Some("stat") || (urgent && partner.select.urgent == UrgentRule::Hold);
@@ -222,13 +224,13 @@ fn urgency(view: &View<'_>, partner: &Partner, trail: &mut Trail) -> Option<Reas
 
 /// The first of the partner's criteria that does not hold.
 fn failed(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     partner: &Partner,
     source: &SourceRules<'_>,
     trail: &mut Trail,
 ) -> Option<Reason> {
-    let all = criteria(view, consent, partner, source.by_need);
+    let all = criteria(view, consent, partner, source);
     let failed = all.iter().find(|criterion| criterion.holds != Holds::Yes);
     trail.check(
         "criteria",

@@ -10,7 +10,7 @@ use super::{
 use crate::domain::{LegState, NhsNumber, Reason};
 use crate::fhir::{patient, service_request};
 use crate::json::Json;
-use crate::partner::{Partner, TriggerKind, View};
+use crate::partner::{Partner, ReferralView, TriggerKind};
 
 /// What a leg after sending calls for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(crate) struct Review {
 
 /// Reviews a leg; `onward`: a link worker opened it, so the request's performer and consent were never its own.
 pub(crate) fn review(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     partner: &Partner,
@@ -62,7 +62,7 @@ pub(crate) enum NamedPerformer {
 }
 
 /// Whom the request names.
-pub(crate) fn named_place(view: &View<'_>, source: &SourceRules<'_>) -> NamedPerformer {
+pub(crate) fn named_place(view: &ReferralView<'_>, source: &SourceRules<'_>) -> NamedPerformer {
     if service_request::performers(view.request, None).is_empty() {
         return NamedPerformer::Nobody;
     }
@@ -72,7 +72,7 @@ pub(crate) fn named_place(view: &View<'_>, source: &SourceRules<'_>) -> NamedPer
 /// Every reason to stop, the first of them first: what stops at once comes before what can wait, for the reason decides how
 /// fast the stop leaves.
 fn stops(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     partner: &Partner,
@@ -106,11 +106,11 @@ fn stops(
     .collect()
 }
 
-fn pause(view: &View<'_>, source: &SourceRules<'_>, partner: &Partner) -> Option<Reason> {
+fn pause(view: &ReferralView<'_>, source: &SourceRules<'_>, partner: &Partner) -> Option<Reason> {
     let intent = service_request::intent(view.request).unwrap_or_default();
     let order = source.intents.iter().any(|listed| listed == intent);
     let child = || {
-        criteria(view, None, partner, source.by_need)
+        criteria(view, None, partner, source)
             .iter()
             .any(|criterion| criterion.reason == Reason::Child && criterion.holds != Holds::Yes)
     };
@@ -133,7 +133,7 @@ fn pause(view: &View<'_>, source: &SourceRules<'_>, partner: &Partner) -> Option
 
 /// What the practice is asked, each once.
 fn questions(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     partner: &Partner,
@@ -160,7 +160,7 @@ fn questions(
     }
     // An onward leg's activity and need are the link worker's; consent is a matter of stopping.
     let own = |name: &str| name != "consent" && !(onward && matches!(name, "activities" | "needs"));
-    let failed = criteria(view, consent, partner, source.by_need)
+    let failed = criteria(view, consent, partner, source)
         .iter()
         .any(|criterion| own(criterion.name) && criterion.holds != Holds::Yes);
     if failed {

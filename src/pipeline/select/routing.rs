@@ -7,13 +7,13 @@ use super::{Holds, SourceRules, Trail, Unnamed, criteria, masked};
 use crate::domain::Reason;
 use crate::fhir::service_request;
 use crate::json::Json;
-use crate::partner::derive::{activity_code, needs};
-use crate::partner::model::ConsentRule;
-use crate::partner::{Partner, PartnerKind, View};
+use crate::partner::agreement::ConsentRule;
+use crate::partner::fields::{activity_code, needs};
+use crate::partner::{Partner, PartnerKind, ReferralView};
 
 /// Where it goes: to the performer named, else as the routing says.
 pub(super) fn destination(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     trail: &mut Trail,
@@ -22,7 +22,7 @@ pub(super) fn destination(
     if !performers.is_empty() {
         let found = named(view, source);
         trail.check("performer", found.err(), || match found {
-            Ok(place) => format!("names {}", id_of(view, place)),
+            Ok(place) => format!("names {}", id_of(source, place)),
             Err(_) if performers.len() > 1 => format!("{} performers", performers.len()),
             Err(_) => "a performer who is no partner".to_owned(),
         });
@@ -32,7 +32,7 @@ pub(super) fn destination(
     let nowhere = activity.is_none() && (!source.by_need || found_needs.is_empty());
     let ends = nowhere.then_some(Reason::NoDestination);
     if let Some(reason) = trail.check("performer", ends, || {
-        masked::wants(view, activity, &found_needs)
+        masked::wants((view, source), activity, &found_needs)
     }) {
         return Err(reason);
     }
@@ -53,16 +53,16 @@ pub(super) fn destination(
     }
 }
 
-fn id_of<'v>(view: &View<'v>, place: usize) -> &'v str {
-    let partner = view.rules.partners.get(place);
+fn id_of<'s>(source: &SourceRules<'s>, place: usize) -> &'s str {
+    let partner = source.partners.get(place);
     partner.map_or("", |partner| partner.id.as_str())
 }
 
 /// The one partner that the performers name; anything else is held, never re-routed.
-pub(super) fn named(view: &View<'_>, source: &SourceRules<'_>) -> Result<usize, Reason> {
+pub(super) fn named(view: &ReferralView<'_>, source: &SourceRules<'_>) -> Result<usize, Reason> {
     let mut places = Vec::new();
     for performer in service_request::performers_by_identifier(view.request) {
-        let place = performer.and_then(|(system, value)| place_of(view, source, system, value));
+        let place = performer.and_then(|(system, value)| place_of(source, system, value));
         places.push(place.ok_or(Reason::UnknownPartner)?);
     }
     places.dedup();
@@ -72,13 +72,8 @@ pub(super) fn named(view: &View<'_>, source: &SourceRules<'_>) -> Result<usize, 
     }
 }
 
-fn place_of(
-    view: &View<'_>,
-    source: &SourceRules<'_>,
-    system: Option<&str>,
-    value: &str,
-) -> Option<usize> {
-    view.rules.partners.iter().position(|partner| {
+fn place_of(source: &SourceRules<'_>, system: Option<&str>, value: &str) -> Option<usize> {
+    source.partners.iter().position(|partner| {
         let own = system == Some(source.partner_system) && partner.id == value;
         own || (system == Some(partner.identifier.system.as_str())
             && partner.identifier.value == value)
@@ -87,7 +82,7 @@ fn place_of(
 
 /// The partner with the highest priority among those of a class whose criteria all hold.
 fn best(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     trail: &mut Trail,
@@ -97,12 +92,11 @@ fn best(
     let fits = |partner: &Partner| {
         partner.select.enabled
             && of_class(partner)
-            && criteria(view, consent, partner, source.by_need)
+            && criteria(view, consent, partner, source)
                 .iter()
                 .all(|criterion| criterion.holds == Holds::Yes)
     };
-    let mut found: Vec<(i32, usize)> = view
-        .rules
+    let mut found: Vec<(i32, usize)> = source
         .partners
         .iter()
         .enumerate()
@@ -118,7 +112,7 @@ fn best(
     trail.check("routing", chosen.err(), || {
         let names: Vec<String> = found
             .iter()
-            .map(|(priority, place)| format!("{} (priority {priority})", id_of(view, *place)))
+            .map(|(priority, place)| format!("{} (priority {priority})", id_of(source, *place)))
             .collect();
         if names.is_empty() {
             format!("{routing}: no partner whose criteria all hold")

@@ -8,8 +8,8 @@ use super::consent::{covers, in_force};
 use crate::domain::Reason;
 use crate::fhir::patient;
 use crate::json::Json;
-use crate::partner::model::ConsentRule;
-use crate::partner::{Partner, View};
+use crate::partner::agreement::ConsentRule;
+use crate::partner::{Partner, ReferralView};
 
 /// What the records of a referral say against acting for the person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Safety {
     }
 
     /// The same of a referral as a partner file sees it.
-    pub(crate) fn of_view(view: &View<'_>, source: &SourceRules<'_>) -> Self {
+    pub(crate) fn of_view(view: &ReferralView<'_>, source: &SourceRules<'_>) -> Self {
         Self::of(view.patient, view.request, source.restricted_labels)
     }
 
@@ -61,7 +61,7 @@ impl Safety {
 /// Whether the consent that the disclosure rested on is no more; for an onward leg that is the person's word in the
 /// return, which only a Consent that says no can take back.
 pub(crate) fn consent_ended(
-    view: &View<'_>,
+    view: &ReferralView<'_>,
     consent: Option<&Json<'_>>,
     partner: &Partner,
     onward: bool,

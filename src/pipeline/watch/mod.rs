@@ -21,7 +21,7 @@ use super::run::{Env, Only, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::partner::model::ConsentRule;
+use crate::partner::agreement::ConsentRule;
 use crate::store::PushQuery;
 use crate::store::rows::{Leg, PushState};
 

@@ -70,8 +70,8 @@ pub(super) async fn a_batch_may_be_larger_than_a_statement(store: &dyn Store) {
             wrapped: vec![1],
         }));
         known.extend(&ids);
-        let seen = Entry::plain(Kind::Resource, from, String::new());
-        batch.push(seen);
+        let vouched = (from, [0; 32]);
+        batch.push(Entry::new(from, Body::Resource { vouched }));
         store.commit(batch).await.unwrap();
         assert_eq!(store.keys(ids).await.unwrap().len(), rows);
     }

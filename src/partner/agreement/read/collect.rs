@@ -1,0 +1,311 @@
+//! Reads `[collect]`: how a partner answers, and what each column of a return tells.
+//!
+//! Invariant: every code of a partner leads to a word that Kith knows, and every measure to an item of the catalogue.
+
+use super::catalogue::Catalogue;
+use super::lint;
+use super::onward::Onward;
+use super::patterns::{check_date_pattern, check_return_name};
+use crate::diagnostics::{Code, nearest};
+use crate::domain::event::ATTENDANCE;
+use crate::domain::{LegState, Occasion};
+use crate::partner::agreement::{
+    Acknowledged, Collect, CollectEvent, Deliver, EventRule, MeasureItem, OccasionFrom, REPORTABLE,
+};
+use crate::partner::fields::CodeMap;
+use crate::toml_reader::{TableReader, TextOrTable};
+
+/// Days by which an event may lie before the referral.
+const EARLY_DAYS: i64 = 28;
+/// Seconds for which a return must have stood still.
+const SETTLE_SECONDS: i64 = 60;
+/// Events of one row; one for each item of the largest sheet seen, several times over.
+const EVENTS_MAX: usize = 100;
+
+/// The kinds of events of the contract; those without a reader are refused.
+#[derive(Clone, Copy)]
+enum EventWord {
+    Attendance,
+    Measure,
+    Status,
+    Acknowledged,
+    Note,
+    Onward,
+    NotYet(&'static str),
+}
+
+const KINDS: [(&str, EventWord); 8] = [
+    ("attendance", EventWord::Attendance),
+    ("measure", EventWord::Measure),
+    ("status", EventWord::Status),
+    ("acknowledged", EventWord::Acknowledged),
+    ("note", EventWord::Note),
+    ("onward", EventWord::Onward),
+    ("concern", EventWord::NotYet("kind = \"concern\"")),
+    ("withdrawn", EventWord::NotYet("kind = \"withdrawn\"")),
+];
+
+/// Reads the section.
+pub(super) fn read_collect(
+    table: &TableReader<'_>,
+    deliver: Option<&Deliver>,
+    onward: &Onward<'_>,
+    catalogue: &Catalogue<'_>,
+) -> Collect {
+    let problems = table.problems();
+    let file = table.text("file");
+    if !file.value.is_empty() {
+        check_return_name(&file, problems);
+    }
+    let dates = table.text("dates");
+    if !dates.value.is_empty() {
+        check_date_pattern(&dates, true, problems);
+    }
+    let header_of = |name: &str| {
+        let deliver = deliver?;
+        let position = deliver.position_of(catalogue.vocabulary.fields.id(name)?)?;
+        deliver
+            .columns
+            .get(position)
+            .map(|column| column.header.clone())
+    };
+    let whole = |key: &'static str, max: i64, default: i64| {
+        let said = table.number(key, 0..=max).map_or(default, |at| at.value);
+        u32::try_from(said).unwrap_or_default()
+    };
+    let settle_seconds = whole("settle_seconds", 86_400, SETTLE_SECONDS);
+    let withdrawn = table.opt_table("withdrawn");
+    let acknowledged = table.opt_table("acknowledged");
+    let unguarded = table.word("unguarded", &[("hold-all", true)]);
+    let entries = table.tables("event");
+    if entries.len() > EVENTS_MAX {
+        table.bad_value(
+            "event",
+            &format!("at most {EVENTS_MAX} times in a file"),
+            table.place(),
+        );
+    }
+    let mut events: Vec<CollectEvent> = Vec::new();
+    for entry in entries.into_iter().take(EVENTS_MAX) {
+        if let Some(event) = read_event(&entry, onward, catalogue) {
+            lint::check_event(&entry, &event, &events);
+            events.push(event);
+        }
+        entry.finish();
+    }
+    problems.add(
+        Code::NoConcernColumn,
+        "returns have no column for a worry about safety",
+        table.place(),
+    );
+    Collect {
+        transport: table.text("transport").map(str::to_owned),
+        file: file.value.to_owned(),
+        reference: table
+            .opt_string("reference")
+            .or_else(|| header_of("leg.reference"))
+            .unwrap_or_default(),
+        check: table.opt_string("check").or_else(|| header_of("leg.check")),
+        dates: dates.value.to_owned(),
+        settle_seconds,
+        early_days: whole("early_days", 365, EARLY_DAYS),
+        hold_all: unguarded.is_some(),
+        acknowledged: acknowledged.map(read_listed),
+        withdrawn: withdrawn.map(read_listed),
+        events,
+    }
+}
+
+fn read_listed(table: TableReader<'_>) -> Acknowledged {
+    let listed = read_acknowledged(&table);
+    table.finish();
+    listed
+}
+
+fn read_acknowledged(table: &TableReader<'_>) -> Acknowledged {
+    let values = table.strings("values");
+    if values.is_empty() {
+        table.missing("values");
+    }
+    Acknowledged {
+        column: table.string("column"),
+        values,
+    }
+}
+
+fn read_event(
+    table: &TableReader<'_>,
+    onward: &Onward<'_>,
+    catalogue: &Catalogue<'_>,
+) -> Option<CollectEvent> {
+    if !table.has("kind") {
+        table.missing("kind");
+    }
+    let Some(kind) = table.word("kind", &KINDS) else {
+        // Which of the other keys belong to it cannot be said.
+        table.forgive();
+        return None;
+    };
+    let told = match kind.value {
+        EventWord::Attendance => {
+            let words: Vec<(&str, ())> = ATTENDANCE.iter().map(|(word, _)| (*word, ())).collect();
+            let (column, codes) = read_value(table, catalogue, &words)?;
+            Some(EventRule::Attendance { column, codes })
+        }
+        EventWord::Status => {
+            let words: Vec<(&str, ())> = REPORTABLE
+                .iter()
+                .map(|state: &LegState| (state.code(), ()))
+                .collect();
+            let reason = table.opt_string("reason");
+            let (column, codes) = read_value(table, catalogue, &words)?;
+            Some(EventRule::Status {
+                column,
+                codes,
+                reason,
+            })
+        }
+        EventWord::Measure => read_measure(table, catalogue),
+        EventWord::Acknowledged => {
+            table.opt_text("on");
+            let column = table.table("value").map(|value| {
+                let acknowledged = read_acknowledged(&value);
+                value.finish();
+                acknowledged
+            });
+            return Some(CollectEvent {
+                on: table.opt_string("on"),
+                told: EventRule::Acknowledged(column?),
+            });
+        }
+        EventWord::Note => {
+            let column = table.string("column");
+            return Some(CollectEvent {
+                on: table.opt_string("on"),
+                told: EventRule::Note { column },
+            });
+        }
+        EventWord::Onward => onward.read_event(table, &kind.place, catalogue),
+        EventWord::NotYet(what) => {
+            table.not_yet_at(what, &kind.place);
+            table.forgive();
+            None
+        }
+    };
+    let told = told?;
+    Some(CollectEvent {
+        on: Some(table.string("on")),
+        told,
+    })
+}
+
+/// Reads `value = { column, codes }`; the codes lead to these words only.
+fn read_value(
+    table: &TableReader<'_>,
+    catalogue: &Catalogue<'_>,
+    words: &[(&str, ())],
+) -> Option<(String, CodeMap)> {
+    // Asked for here too, so that a wrong value does not make the date an unknown key.
+    table.opt_text("on");
+    let value = table.table("value")?;
+    let read = read_coded_column(&value, catalogue, words);
+    value.finish();
+    read
+}
+
+fn read_coded_column(
+    value: &TableReader<'_>,
+    catalogue: &Catalogue<'_>,
+    words: &[(&str, ())],
+) -> Option<(String, CodeMap)> {
+    let known = |word: &str| words.iter().any(|(known, ())| *known == word);
+    catalogue.coded_column(
+        value,
+        |word| {
+            value.choose("a word of codes", word, words);
+        },
+        |codes, place| {
+            if let Some((_, word)) = codes.entries().find(|(_, word)| !known(word)) {
+                let rule = format!("a list that leads to known words, not to \"{word}\"");
+                value.bad_value("codes", &rule, place);
+            }
+        },
+    )
+}
+
+fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<EventRule> {
+    let id = table.text("instrument");
+    let instrument = if id.value.is_empty() {
+        None
+    } else {
+        catalogue.instrument(&id)
+    };
+    let occasion = read_occasion(table, catalogue);
+    table.opt_text("on");
+    let pairs = table
+        .table("items")
+        .map(|items| items.pairs())
+        .unwrap_or_default();
+    let instrument = instrument?;
+    let mut items = Vec::new();
+    for (item, column) in pairs {
+        if instrument.item(item.value).is_none() {
+            let what = format!("{} has no item \"{}\"", instrument.id, item.value);
+            let known = instrument.items.iter().map(|item| item.id.as_str());
+            let fix = match nearest(item.value, known.clone()) {
+                Some(word) => format!("did you mean \"{word}\"?"),
+                None => format!("its items are: {}", known.collect::<Vec<_>>().join(", ")),
+            };
+            table
+                .problems()
+                .add_fix(Code::UnknownKey, what, &item.place, fix);
+        }
+        if let Some(twin) = items
+            .iter()
+            .find(|known: &&MeasureItem| known.column == column.value)
+        {
+            let what = format!(
+                "items {} and {} are read from one column",
+                twin.item, item.value
+            );
+            table.problems().add(Code::TwoAnswers, what, &column.place);
+        }
+        items.push(MeasureItem {
+            item: item.value.to_owned(),
+            column: column.value.to_owned(),
+        });
+    }
+    // The catalogue's order, so that the same answers give the same bytes whatever the file's order.
+    items.sort_by_key(|item| {
+        instrument
+            .items
+            .iter()
+            .position(|known| known.id == item.item)
+    });
+    Some(EventRule::Measure {
+        instrument: Box::new(instrument.clone()),
+        occasion: occasion?,
+        items,
+    })
+}
+
+fn read_occasion(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<OccasionFrom> {
+    let all = [Occasion::Baseline, Occasion::FollowUp];
+    if !table.has("occasion") {
+        table.missing("occasion");
+    }
+    match table.either("occasion")? {
+        TextOrTable::Text(text) => {
+            let words = all.map(|occasion| (occasion.code(), occasion));
+            table
+                .choose("occasion", &text, &words)
+                .map(OccasionFrom::Fixed)
+        }
+        TextOrTable::Table(value) => {
+            let words = all.map(|occasion| (occasion.code(), ()));
+            let read = read_coded_column(&value, catalogue, &words);
+            value.finish();
+            read.map(|(column, codes)| OccasionFrom::Column { column, codes })
+        }
+    }
+}

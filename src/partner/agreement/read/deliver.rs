@@ -1,0 +1,149 @@
+//! Reads `[deliver]`: the file a partner gets, column by column.
+//!
+//! Invariants of what passes: every column has exactly one source and may be disclosed, no two headers are alike, the
+//! file name tells two drops of a day apart and holds nothing of a person.
+
+use super::catalogue::Catalogue;
+use super::column::read_column;
+use super::patterns::check_drop_name;
+use super::share_check::ShareCheck;
+use crate::diagnostics::{Code, Place};
+use crate::domain::limits::DROP_COLUMNS_MAX;
+use crate::partner::agreement::{Collect, Deliver, DropColumn};
+use crate::partner::schedule::read_schedule;
+use crate::tabular::format::{parse_delimiter, parse_encoding, parse_newline, parse_quote};
+use crate::tabular::{Format, FormatError};
+use crate::toml_reader::TableReader;
+
+/// Reads the section; also gives the elements that its expressions share.
+pub(super) fn read_deliver(
+    table: &TableReader<'_>,
+    catalogue: &Catalogue<'_>,
+    check: &ShareCheck<'_>,
+) -> (Deliver, Vec<String>) {
+    let transport = table.text("transport").map(str::to_owned);
+    let file = table.text("file");
+    if !file.value.is_empty() {
+        check_drop_name(&file, table.problems());
+    }
+    let mut columns: Vec<DropColumn> = Vec::new();
+    let mut elements = Vec::new();
+    let tables = table.tables("column");
+    if !table.has("column") {
+        table.missing("column");
+    }
+    if tables.len() > DROP_COLUMNS_MAX {
+        let what = format!(
+            "a drop has at most {DROP_COLUMNS_MAX} columns, this one has {}",
+            tables.len()
+        );
+        table.problems().add(Code::BadValue, what, table.place());
+    }
+    for entry in tables.into_iter().take(DROP_COLUMNS_MAX) {
+        if let Some(column) = read_column(&entry, catalogue, check) {
+            let twin = columns
+                .iter()
+                .any(|known| same_header(&known.header, &column.header));
+            if twin {
+                let what = format!("two columns have the header \"{}\"", column.header);
+                table
+                    .problems()
+                    .add(Code::DuplicateHeader, what, entry.place());
+            }
+            columns.push(column);
+        }
+        elements.extend(entry.text_if_any("share").map(str::to_owned));
+        entry.finish();
+    }
+    // Nobody waits for a partner's own due times yet; a wrong one is an error all the same.
+    read_schedule(table, "schedule");
+    let deliver = Deliver {
+        transport,
+        file: file.value.to_owned(),
+        empty: table.flag("empty", false),
+        format: read_format(table),
+        columns,
+    };
+    (deliver, elements)
+}
+
+fn same_header(one: &str, other: &str) -> bool {
+    one.trim().to_lowercase() == other.trim().to_lowercase()
+}
+
+fn read_format(table: &TableReader<'_>) -> Format {
+    let mut format = Format::default();
+    let Some(said) = table.opt_table("format") else {
+        return format;
+    };
+    if let Some(kind) = said.word("kind", &[("csv", true), ("xlsx", false)])
+        && !kind.value
+    {
+        said.not_yet_at("kind = \"xlsx\"", &kind.place);
+    }
+    format = Format {
+        delimiter: choice(&said, "delimiter", parse_delimiter).unwrap_or(format.delimiter),
+        encoding: choice(&said, "encoding", parse_encoding).unwrap_or(format.encoding),
+        newline: choice(&said, "newline", parse_newline).unwrap_or(format.newline),
+        quote: choice(&said, "quote", parse_quote).unwrap_or(format.quote),
+    };
+    // Another value would let a cell run in the partner's spreadsheet: that is no setting (`security.md` §5).
+    said.word("formula", &[("escape", ())]);
+    said.finish();
+    format
+}
+
+/// A value of the format, or a problem that names the choices.
+fn choice<T>(
+    format: &TableReader<'_>,
+    key: &'static str,
+    parse: fn(&str) -> Result<T, FormatError>,
+) -> Option<T> {
+    let text = format.opt_text(key)?;
+    let refuse = |error: FormatError| {
+        let what = format!("{} must be one of: {}", error.key, error.choices);
+        format.problems().add(Code::BadValue, what, &text.place);
+    };
+    parse(text.value).map_err(refuse).ok()
+}
+
+/// Holds the layout as a whole against what will come back.
+pub(super) fn check_layout(
+    place: &Place,
+    deliver: &Deliver,
+    collect: Option<&Collect>,
+    catalogue: &Catalogue<'_>,
+) {
+    let problems = catalogue.problems;
+    // No column at all is a problem of its own.
+    if deliver.columns.is_empty() {
+        return;
+    }
+    let has = |name: &str| {
+        catalogue
+            .vocabulary
+            .fields
+            .id(name)
+            .is_some_and(|id| deliver.position_of(id).is_some())
+    };
+    if !has("leg.reference") && collect.is_none_or(|collect| collect.reference.is_empty()) {
+        problems.add(
+            Code::NoReferenceColumn,
+            "no column carries leg.reference",
+            place,
+        );
+    }
+    let identity = deliver.columns.iter().any(|column| column.identity);
+    if let Some(collect) = collect
+        && !(identity || has("leg.check") || collect.hold_all)
+    {
+        problems.add(
+            Code::NoGuard,
+            "the layout has neither a check nor an identity column",
+            place,
+        );
+    }
+    if !has("leg.action") {
+        problems.add(Code::NoActionColumn, "no column carries leg.action", place);
+    }
+}

@@ -1,0 +1,39 @@
+//! The lines of a draft, and texts in TOML's quotes.
+
+use std::fmt::Write as _;
+
+/// Lines of the file; writing to a String cannot fail.
+#[derive(Default)]
+pub(super) struct DraftText(pub(super) String);
+
+impl DraftText {
+    pub(super) fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    pub(super) fn guess(&mut self, line: &str, why: &str) {
+        let width = 46;
+        let _ignored = writeln!(self.0, "{line:<width$} # guess: {why}");
+    }
+
+    pub(super) fn fill_in(&mut self, line: &str, what: &str) {
+        let _ignored = writeln!(self.0, "{line:<46} # fill in: {what}");
+    }
+}
+
+/// A text in TOML's quotes.
+pub(super) fn quoted(text: &str) -> String {
+    let mut written = String::with_capacity(text.len() + 2);
+    written.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => written.push_str("\\\""),
+            '\\' => written.push_str("\\\\"),
+            control if control.is_control() => written.push(' '),
+            other => written.push(other),
+        }
+    }
+    written.push('"');
+    written
+}

@@ -1,0 +1,68 @@
+//! The `FHIRPath` expressions of fields and columns: compiled from a key, evaluated over a referral.
+
+use super::{FieldValue, FieldValues, ReferralView};
+use crate::diagnostics::Code;
+use crate::fhirpath::{Context, Environment, EvaluateError, Expression, Item};
+use crate::toml_reader::{At, TableReader};
+
+/// Evaluates an expression over the view's resources.
+///
+/// # Errors
+/// If the expression has no result on these resources.
+pub(crate) fn path_values<'v>(
+    expression: &Expression,
+    view: &ReferralView<'_>,
+) -> Result<FieldValues<'v>, EvaluateError> {
+    let variables = [
+        ("request", Some(view.request)),
+        ("patient", view.patient),
+        ("requester", view.requester),
+        ("role", view.role),
+        ("practice", view.practice),
+    ];
+    let context = Context {
+        focus: Some(view.request),
+        variables: &variables,
+        ..Context::default()
+    };
+    let items = expression.evaluate(&context)?;
+    // The items borrow from the expression too, so what is handed on is a copy.
+    Ok(FieldValues::from_values(
+        items
+            .iter()
+            .filter_map(Item::text)
+            .map(|text| FieldValue::of(text.into_owned())),
+    ))
+}
+
+/// What expressions may name: the resources of the [`ReferralView`], each of its type.
+pub(crate) const ENVIRONMENT: Environment<'static> = Environment {
+    focus: Some("ServiceRequest"),
+    variables: &[
+        ("request", Some("ServiceRequest")),
+        ("patient", Some("Patient")),
+        ("requester", Some("Practitioner")),
+        ("role", Some("PractitionerRole")),
+        ("practice", Some("Organization")),
+    ],
+    constants: &[],
+    clock: false,
+    view: false,
+};
+
+/// Compiles the expression of a key; what is wrong is noted with its place inside the text.
+pub(crate) fn compile(table: &TableReader<'_>, key: &str, text: &At<&str>) -> Option<Expression> {
+    match Expression::compile_in(text.value, &ENVIRONMENT) {
+        Ok(expression) => Some(expression),
+        Err(error) => {
+            let place = table
+                .place_in_text(key, error.offset)
+                .unwrap_or_else(|| text.place.clone())
+                .and(format!("character {} of the expression", error.offset + 1));
+            table
+                .problems()
+                .add_fix(Code::BadExpression, error.what, &place, error.help);
+            None
+        }
+    }
+}

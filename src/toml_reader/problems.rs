@@ -1,0 +1,86 @@
+//! The problems of a set of files.
+//!
+//! Problems come in as they are found; all of them go out, sorted by place. Kept: a problem is told once, and their number
+//! has a limit.
+
+use std::cell::RefCell;
+
+use super::At;
+use crate::diagnostics::{Code, Diagnostic, Place, nearest};
+use crate::domain::limits::DIAGNOSTICS_MAX;
+
+/// Every problem of a set of files, in the order found, within a limit.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    found: RefCell<Vec<NotedProblem>>,
+}
+
+#[derive(Debug)]
+struct NotedProblem {
+    problem: Diagnostic,
+    /// The keys, any of which would have done, of a table that lacks them all.
+    lacks: Vec<&'static str>,
+}
+
+impl Problems {
+    fn push(&self, problem: Diagnostic, lacks: &[&'static str]) {
+        let mut found = self.found.borrow_mut();
+        if found.len() < DIAGNOSTICS_MAX && found.iter().all(|known| known.problem != problem) {
+            let lacks = lacks.to_vec();
+            found.push(NotedProblem { problem, lacks });
+        }
+    }
+
+    /// Notes a problem; what is known already, or beyond the limit, adds nothing new.
+    pub(crate) fn add(&self, code: Code, what: impl Into<String>, place: &Place) {
+        self.push(Diagnostic::new(code, what, place.clone()), &[]);
+    }
+
+    /// Notes a problem with a fix that says more than the manual page.
+    pub(crate) fn add_fix(&self, code: Code, what: String, place: &Place, fix: String) {
+        self.push(Diagnostic::new(code, what, place.clone()).fix(fix), &[]);
+    }
+
+    /// Notes that a word is not known, and of those that are the one nearest to it.
+    pub(crate) fn add_unknown<'k>(
+        &self,
+        code: Code,
+        what: String,
+        unknown: &At<&str>,
+        known: impl IntoIterator<Item = &'k str>,
+    ) {
+        match nearest(unknown.value, known) {
+            Some(near) => {
+                let fix = format!("did you mean \"{near}\"?");
+                self.add_fix(code, what, &unknown.place, fix);
+            }
+            None => self.add(code, what, &unknown.place),
+        }
+    }
+
+    /// Notes that a table lacks all of these keys.
+    pub(super) fn add_lack(&self, code: Code, what: String, table: &Place, keys: &[&'static str]) {
+        self.push(Diagnostic::new(code, what, table.clone()), keys);
+    }
+
+    /// Takes back that a table lacks this key: a misspelt one stands in its place, and is a problem of its own.
+    pub(super) fn forget_lack(&self, key: &str, table: &Place) {
+        let lacked =
+            |noted: &NotedProblem| noted.problem.place() == table && noted.lacks.contains(&key);
+        self.found.borrow_mut().retain(|noted| !lacked(noted));
+    }
+
+    /// Whether any of them forbids going on.
+    pub(crate) fn fatal(&self) -> bool {
+        let found = self.found.borrow();
+        found.iter().any(|noted| noted.problem.fatal())
+    }
+
+    /// All of them, by place.
+    pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
+        let found = self.found.into_inner().into_iter();
+        let mut found: Vec<Diagnostic> = found.map(|noted| noted.problem).collect();
+        found.sort_by(|a, b| (a.place(), a.code()).cmp(&(b.place(), b.code())));
+        found
+    }
+}
