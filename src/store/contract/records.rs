@@ -63,19 +63,23 @@ pub(super) async fn a_batch_may_be_larger_than_a_statement(store: &dyn Store) {
         let mut batch = Batch::new(strand.id, at(0));
         let from = 1_000 + i64::try_from(known.len()).unwrap();
         let ids: Vec<i64> = (from..).take(rows).collect();
-        batch.keys.extend(ids.iter().map(|id| KeyRow {
-            id: *id,
-            kind: 1,
-            lookup: None,
-            wrapped: vec![1],
-        }));
+        for id in &ids {
+            batch.keep(RawRow {
+                id: *id,
+                holder: 5,
+                kind: 1,
+                lookup: None,
+                digest: lookup(60),
+                sealed: vec![9],
+            });
+        }
         known.extend(&ids);
-        let vouched = (from, [0; 32]);
-        batch.push(Entry::new(from, Body::Resource { vouched }));
         store.commit(batch).await.unwrap();
-        assert_eq!(store.keys(ids).await.unwrap().len(), rows);
+        assert_eq!(store.raws(ids).await.unwrap().len(), rows);
     }
-    assert_eq!(store.keys(known.clone()).await.unwrap().len(), known.len());
+    let all = store.raws(known.clone()).await.unwrap();
+    let entries = store.ledger(strand.id, 0, 10_000).await.unwrap();
+    assert_eq!((all.len(), entries.len()), (known.len(), known.len()));
 }
 
 pub(super) async fn holds_are_numbered_through(store: &dyn Store) {
