@@ -21,6 +21,13 @@ impl<'t> SourceText<'t> {
         Self { file, text }
     }
 
+    /// The file's name without folder and ending; empty if it is no TOML file's.
+    pub(crate) fn stem(&self) -> &'t str {
+        let name = self.file.rsplit('/').next();
+        name.and_then(|name| name.strip_suffix(".toml"))
+            .unwrap_or_default()
+    }
+
     fn line(&self, offset: usize) -> usize {
         let before = self.text.get(..offset).unwrap_or(self.text);
         memchr::memchr_iter(b'\n', before.as_bytes()).count()

@@ -1,4 +1,6 @@
 //! How a partner answers: the returns, and what each of their columns tells.
+//!
+//! The section `[collect]`, once read. Kept: every code leads to a word that Kith knows.
 
 use crate::domain::{EventKind, LegState, Occasion};
 use crate::partner::fields::{CodeMap, Instrument};

@@ -1,4 +1,6 @@
 //! Whom a partner takes.
+//!
+//! The section `[select]`, once read. Kept: a list that is empty asks nothing.
 
 use jiff::civil::Date;
 
@@ -28,7 +30,7 @@ pub(crate) struct Criteria {
 }
 
 /// Ages taken, both ends included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AgeYears {
     pub(crate) min: Option<u32>,
     pub(crate) max: Option<u32>,

@@ -1,4 +1,6 @@
 //! How a partner wants a drop: its file, and the columns of it.
+//!
+//! The section `[deliver]`, once read. Kept: each column has one source.
 
 use jiff::civil::Date;
 

@@ -86,7 +86,7 @@ impl PartnerKind {
 }
 
 /// How a performer names the partner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PartnerIdentifier {
     pub(crate) system: String,
     pub(crate) value: String,

@@ -1,4 +1,6 @@
 //! What a later version of a partner file asks less of whom the partner takes.
+//!
+//! Two versions come in; one [`Widening`] a gain goes out. Kept: what cannot be told to be narrower counts as wider.
 
 use jiff::civil::Date;
 

@@ -1,4 +1,6 @@
 //! Writes a column of the sheet as one of the draft: a column of ours, a remark, or a placeholder.
+//!
+//! A guess comes in; lines go out. Kept: no cell of the sheet but the words of our own list.
 
 use super::columns::Guess;
 use super::text::{DraftText, quoted};

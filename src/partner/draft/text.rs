@@ -1,4 +1,6 @@
 //! The lines of a draft, and texts in TOML's quotes.
+//!
+//! Lines come in, with a guess or what to fill in; the text of a file goes out. Kept: each guess is marked on its line.
 
 use std::fmt::Write as _;
 

@@ -2,6 +2,8 @@
 //!
 //! CSV texts and inline tables come in; look-ups come out. Invariant: a code has one answer or none, never two.
 
+use std::collections::BTreeMap;
+
 use crate::diagnostics::{Code, Place};
 use crate::tabular::{ReadLimits, read};
 use crate::toml_reader::{At, Problems, TableReader};
@@ -125,50 +127,35 @@ pub(crate) fn refuse_referral_code(text: &str, place: &Place, problems: &Problem
 
 /// Reads a code file, two columns under a header; what is wrong is noted with its line.
 pub(crate) fn read_codes(file: &str, text: &str, problems: &Problems) -> Vec<At<(String, String)>> {
+    let refuse = |what: &str, place: &Place| problems.add(Code::CodesUnreadable, what, place);
+    let mut entries: Vec<At<(String, String)>> = Vec::new();
     let table = match read(text.as_bytes(), &ReadLimits::default()) {
         Ok(table) => table,
         Err(error) => {
-            problems.add(
-                Code::CodesUnreadable,
-                format!("this code file cannot be read: {error}"),
-                &Place::file(file),
-            );
-            return Vec::new();
+            let what = format!("this code file cannot be read: {error}");
+            refuse(&what, &Place::file(file));
+            return entries;
         }
     };
-    let header = Place::file(file).line(table.header_line);
-    if table.header.len() != 2 {
-        let what = format!(
-            "a code file has two columns, this one has {}",
-            table.header.len()
-        );
-        problems.add(Code::CodesUnreadable, what, &header);
-        return Vec::new();
+    let columns = table.header.len();
+    if columns != 2 {
+        let what = format!("a code file has two columns, this one has {columns}");
+        refuse(&what, &Place::file(file).line(table.header_line));
+        return entries;
     }
-    let mut entries: Vec<At<(String, String)>> = Vec::new();
-    let mut known = std::collections::BTreeMap::new();
+    let mut known = BTreeMap::new();
     for row in &table.rows {
         let place = Place::file(file).line(row.line);
         let (code, word) = (row.cell(0).trim().to_owned(), row.cell(1).trim().to_owned());
         if row.len() > 2 {
-            problems.add(
-                Code::CodesUnreadable,
-                "a row has more than two cells",
-                &place,
-            );
+            refuse("a row has more than two cells", &place);
         } else if code.is_empty() {
-            problems.add(Code::CodesUnreadable, "a row has no code", &place);
+            refuse("a row has no code", &place);
         } else if let Some(line) = known.insert(code.clone(), row.line) {
-            problems.add(
-                Code::CodesUnreadable,
-                format!("this code stands in line {line} too"),
-                &place,
-            );
+            refuse(&format!("this code stands in line {line} too"), &place);
         } else {
-            entries.push(At {
-                value: (code, word),
-                place,
-            });
+            let value = (code, word);
+            entries.push(At { value, place });
         }
     }
     entries

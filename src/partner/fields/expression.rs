@@ -1,4 +1,6 @@
 //! The `FHIRPath` expressions of fields and columns: compiled from a key, evaluated over a referral.
+//!
+//! The text of a key comes in, then a referral; values go out. Kept: an expression names only the resources of the view.
 
 use super::{FieldValue, FieldValues, ReferralView};
 use crate::diagnostics::Code;

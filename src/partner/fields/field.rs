@@ -1,4 +1,7 @@
 //! One field: what it is called, what it tells of whom, and how its value is found.
+//!
+//! An entry of `fields.toml` comes in; a [`Field`] goes out, and of a referral its value. Kept: the elements that a field can
+//! read are found from its rule or expression, never taken from the file.
 
 use super::{Derivation, Elements, FieldValues, ReferralView, below, compile, path_values};
 use crate::diagnostics::Code;

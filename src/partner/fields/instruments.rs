@@ -47,11 +47,7 @@ impl Instrument {
         let source = SourceText::new(file, text);
         let table = source.parse(problems)?;
         let root = TableReader::root(source, &table, problems);
-        let stem = file
-            .rsplit('/')
-            .next()
-            .and_then(|name| name.strip_suffix(".toml"))
-            .unwrap_or_default();
+        let stem = source.stem();
         let id = root.text("id");
         if !id.value.is_empty() && id.value != stem {
             root.bad_value("id", &format!("the file's name, {stem}"), &id.place);

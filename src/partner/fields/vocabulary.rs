@@ -1,4 +1,6 @@
 //! What columns and criteria can name.
+//!
+//! The shared texts, once read, come in; every partner file is read with the same lists. Kept: nothing in it knows a partner.
 
 use super::{CodeMap, FieldSet, Instrument};
 

@@ -237,10 +237,7 @@ fn takes_all_of(wide: &Partner, narrow: &Partner) -> bool {
 
 fn ages_within(narrow: Option<AgeYears>, wide: Option<AgeYears>) -> bool {
     let Some(wide) = wide else { return true };
-    let narrow = narrow.unwrap_or(AgeYears {
-        min: None,
-        max: None,
-    });
+    let narrow = narrow.unwrap_or_default();
     let from = wide
         .min
         .is_none_or(|min| narrow.min.is_some_and(|own| own >= min));

@@ -45,7 +45,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         root.table("share"),
     );
     let (layout, collect) = (root.table("deliver"), root.opt_table("collect"));
-    let described = about.as_ref().map(|table| read_about(table, file));
+    let described = about.as_ref().map(|table| read_about(table, source.stem()));
     let who = described.as_ref().map(PartnerSection::who);
     let onward = Onward::read(root.opt_table("onward"), who, catalogue);
     let share = shared.as_ref().map(read_share);
@@ -173,13 +173,8 @@ impl PartnerSection {
     }
 }
 
-fn read_about(about: &TableReader<'_>, file: &str) -> PartnerSection {
+fn read_about(about: &TableReader<'_>, stem: &str) -> PartnerSection {
     let id = about.text("id");
-    let stem = file
-        .rsplit('/')
-        .next()
-        .and_then(|name| name.strip_suffix(".toml"))
-        .unwrap_or_default();
     if !id.value.is_empty() {
         check_id(about, &id, stem);
     }
@@ -214,10 +209,7 @@ fn read_about(about: &TableReader<'_>, file: &str) -> PartnerSection {
         id: id.value.to_owned(),
         name: about.string("name"),
         kind: about.word("kind", &kinds).map(|at| at.value),
-        identifier: identifier.unwrap_or(PartnerIdentifier {
-            system: String::new(),
-            value: String::new(),
-        }),
+        identifier: identifier.unwrap_or_default(),
         contact,
         shadow: about
             .word("mode", &[("live", false), ("shadow", true)])
@@ -257,17 +249,13 @@ fn check_id(about: &TableReader<'_>, id: &At<&str>, stem: &str) {
 }
 
 fn read_push(table: Option<TableReader<'_>>) -> PartnerPush {
-    let Some(table) = table else {
-        return PartnerPush {
-            volume: Volume::Each,
-        };
-    };
-    let volume = read_volume(&table);
-    read_notes(&table);
-    table.finish();
-    PartnerPush {
-        volume: volume.unwrap_or(Volume::Each),
+    let mut volume = Volume::Each;
+    if let Some(table) = table {
+        volume = read_volume(&table).unwrap_or(volume);
+        read_notes(&table);
+        table.finish();
     }
+    PartnerPush { volume }
 }
 
 /// Reads `volume` of a `push` table of partner or source.

@@ -27,18 +27,12 @@ pub(super) fn check_drop_name(name: &At<&str>, problems: &Problems) {
         rest = after;
     }
     if !name.value.contains("{sequence}") {
-        problems.add(
-            Code::FileNameSequence,
-            "the file name has no {sequence}",
-            &name.place,
-        );
+        let what = "the file name has no {sequence}";
+        problems.add(Code::FileNameSequence, what, &name.place);
     }
     if !name.value.to_ascii_lowercase().ends_with(".csv") {
-        problems.add(
-            Code::BadPattern,
-            "the file name must end in .csv",
-            &name.place,
-        );
+        let what = "the file name must end in .csv";
+        problems.add(Code::BadPattern, what, &name.place);
     }
 }
 

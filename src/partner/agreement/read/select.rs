@@ -1,4 +1,7 @@
 //! Reads `[select]`: whom a partner takes.
+//!
+//! The section comes in; [`Criteria`] go out. Kept: a criterion tells something of everyone it lets through, so its field is
+//! shared.
 
 use super::catalogue::Catalogue;
 use super::share_check::ShareCheck;
