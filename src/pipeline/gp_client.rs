@@ -14,8 +14,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
 use crate::fhir::auth::key::SigningKey;
 use crate::fhir::auth::{Assertion, Credentials, SignInError};
-use crate::fhir::client::{Access, Client, MachineTimer, Session, Tls};
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::{Access, Client, ClientError, MachineTimer, Session, Tls};
 use crate::partner::{Rules, TriggerKind};
 
 /// Sessions take their randomness from here on, out of the way of the streams that a run counts up.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::fhir::reference::Reference;
+use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::resource::contained;
-use crate::fhir::{people, service_request};
+use crate::fhir::resources::{practitioner, service_request};
 use crate::json::{Arena, Json, JsonError, Shapes};
 use crate::partner::{LegFacts, ReferralView, Rules, SourceFacts};
 
@@ -152,7 +152,7 @@ impl<'a> ReferralParts<'a> {
     pub(crate) fn view(self, setting: Setting<'a>, leg: LegFacts<'a>) -> ReferralView<'a> {
         let requester = || {
             let named = self.role.map_or(Reference::None, |role| {
-                people::role_practitioner(role, None)
+                practitioner::role_practitioner(role, None)
             });
             self.contained(service_request::requester(self.request, None))
                 .or_else(|| self.contained(named))

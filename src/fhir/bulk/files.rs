@@ -11,8 +11,7 @@ use reqwest::{Method, StatusCode};
 
 use super::{Item, Manifest};
 use crate::domain::limits;
-use crate::fhir::client::{Client, is_loopback, trouble};
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::{Client, ClientError, is_loopback, trouble};
 
 /// Packed bytes unpacked at a time: what comes out of them stays small however well they were packed.
 const PIECE: usize = 8 * 1024;

@@ -9,7 +9,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use crate::domain::Instant;
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::ClientError;
 
 /// What an export consists of.
 #[derive(Default)]

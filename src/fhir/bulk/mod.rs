@@ -19,10 +19,10 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
+use super::client::ClientError;
+use super::client::search::token;
 use super::client::{Answer, Client, FHIR_JSON, refusal};
-use super::client_error::ClientError;
-use super::operation_outcome;
-use super::search::token;
+use super::resources::operation_outcome;
 use crate::domain::{Instant, limits};
 
 /// Types a referral is made of, the two it cannot do without first.

@@ -11,8 +11,7 @@ use super::files::Line;
 use super::{Item, Level, Manifest, Order, Patience};
 use crate::domain::{Instant, limits};
 use crate::fhir::auth::Credentials;
-use crate::fhir::client::{Access, Client, MachineTimer, Session, Settings};
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::{Access, Client, ClientError, MachineTimer, Session, Settings};
 
 const SECRET: &str = "Bearer swordfish";
 const CODES: [(&str, &str); 2] = [

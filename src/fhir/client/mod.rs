@@ -6,30 +6,38 @@
 //! only where a token had ended. What the clients of one source share is a [`Session`].
 
 mod body;
+mod client_error;
+pub(crate) mod create;
+pub(crate) mod lookup;
 mod pace;
+pub(crate) mod prefetch;
 mod retry;
+pub(crate) mod search;
 mod session;
 mod sign_in;
 mod templates;
 mod timer;
 mod tls;
+pub(crate) mod transaction;
+pub(crate) mod update;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use body::{BYTE_ORDER_MARK, Body};
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, HeaderName, LOCATION};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+
+use super::resources::capability_statement::CapabilityStatement;
+use super::resources::operation_outcome;
+use crate::json::JSON_DEPTH_MAX;
+use body::{BYTE_ORDER_MARK, Body};
+pub(crate) use client_error::ClientError;
+use search::{Parameters, Search};
 pub(crate) use session::{Access, Session};
 pub(crate) use templates::Template;
 pub(crate) use timer::MachineTimer;
 pub(crate) use tls::{Tls, TlsCause};
-
-use super::client_error::ClientError;
-use super::operation_outcome;
-use super::search::{Parameters, Search};
-use crate::json::JSON_DEPTH_MAX;
 
 /// The media type of FHIR JSON.
 pub(super) const FHIR_JSON: &str = "application/fhir+json";
@@ -187,8 +195,27 @@ impl Client {
         Search::new(self, resource_type, parameters)
     }
 
-    /// The server's statement of itself, and what time it has.
-    pub(super) async fn metadata(&self) -> Result<(Vec<u8>, Option<i64>), ClientError> {
+    /// Asks the server what it can do.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub(crate) async fn capability_statement(&self) -> Result<CapabilityStatement, ClientError> {
+        let (body, server_date) = self.metadata().await?;
+        let mut statement =
+            CapabilityStatement::read(&body).ok_or(ClientError::NotFhir { status: 200 })?;
+        statement.server_date = server_date;
+        Ok(statement)
+    }
+
+    /// Asks for the server's time alone, microseconds UTC, whatever else it says of itself.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub(crate) async fn server_date(&self) -> Result<Option<i64>, ClientError> {
+        self.metadata().await.map(|(_, date)| date)
+    }
+
+    async fn metadata(&self) -> Result<(Vec<u8>, Option<i64>), ClientError> {
         let url = self.url(&["metadata"])?;
         let answer = self
             .fetch(&mut || self.request(Method::GET, url.clone()))
@@ -443,6 +470,8 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+#[cfg(test)]
+mod sandbox_tests;
 #[cfg(test)]
 pub(crate) mod served;
 #[cfg(test)]

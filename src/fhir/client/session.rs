@@ -14,7 +14,7 @@ use super::timer::Timer;
 use super::tls::Tls;
 use crate::domain::entropy::Stream;
 use crate::fhir::auth::Credentials;
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::ClientError;
 
 /// What a session is made of.
 pub(crate) struct Access {

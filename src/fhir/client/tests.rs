@@ -227,7 +227,7 @@ async fn a_token_that_is_refused_is_renewed_once_and_then_it_stops() {
         .create_once("Observation", b"{}", "urn:s", "v")
         .await
         .unwrap_err();
-    assert_eq!(failure, crate::fhir::create::WriteFailure::Barred);
+    assert_eq!(failure, crate::fhir::client::create::WriteFailure::Barred);
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn a_narrowed_scope_is_named_and_the_token_server_left_alone() {
         .create_once("Observation", b"{}", "urn:s", "v")
         .await
         .unwrap_err();
-    assert_eq!(failure, crate::fhir::create::WriteFailure::Barred);
+    assert_eq!(failure, crate::fhir::client::create::WriteFailure::Barred);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::load::Load;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::entropy::Stream;
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
-use crate::fhir::service_request;
+use crate::fhir::resources::service_request;
 use crate::json::{Arena, Json, Shapes};
 use crate::partner::Partner;
 use crate::pipeline::change::{self, Ask, ChangedLeg, Past};

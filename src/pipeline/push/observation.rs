@@ -5,7 +5,8 @@
 
 use crate::domain::event::ATTENDANCE;
 use crate::domain::{EventKind, LegState};
-use crate::fhir::observation::{self, Item, Kind, ObservationInput, Performer};
+use crate::fhir::resources::observation;
+use crate::fhir::resources::observation::{Item, Kind, ObservationInput, Performer};
 use crate::partner::Partner;
 use crate::pipeline::event::{COUNTED, StoredEvent};
 use crate::pipeline::run::Env;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::{Unit, Write, task_sync};
 use crate::domain::{Reason, limits};
 use crate::fhir::client::Client;
-use crate::fhir::correction::Written;
-use crate::fhir::create::{Created, WriteFailure};
-use crate::fhir::transaction::{ENTRIES_MAX, How, Part, PartAnswer};
-use crate::fhir::update::Edit;
-use crate::fhir::{observation, task};
+use crate::fhir::client::create::{Created, WriteFailure};
+use crate::fhir::client::transaction::{ENTRIES_MAX, How, Part, PartAnswer};
+use crate::fhir::resources::correction::Written;
+use crate::fhir::resources::edit::Edit;
+use crate::fhir::resources::{observation, task};
 use crate::store::rows::{MirrorKind, PushKind};
 
 /// The wait before a write that never left is tried again, doubled each time.

@@ -7,7 +7,8 @@ use super::observation::performer;
 use super::{Unit, load, server_id_spot};
 use crate::domain::entropy::Stream;
 use crate::domain::{Instant, LegState, Reason};
-use crate::fhir::task::{self, TaskInput};
+use crate::fhir::resources::task;
+use crate::fhir::resources::task::TaskInput;
 use crate::pipeline::run::Env;
 use crate::store::rows::{Leg, MirrorKind, MirrorRow, PushState};
 

@@ -11,8 +11,7 @@ use super::lookup_table::{Entry, Key, Keys, Named, Numbered, Spot};
 use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
-use crate::fhir::resources::resource::resource_type;
-use crate::fhir::{patient, people, service_request};
+use crate::fhir::resources::{patient, practitioner, resource};
 use crate::json::{Arena, Glance, Json, Like, member_texts};
 use crate::store::rows::RawKind;
 
@@ -149,7 +148,7 @@ impl<'f> Indexer<'f> {
                 return self.note(Code::Unreadable, error.what, Some(place));
             }
         };
-        match resource_type(&tree) {
+        match resource::resource_type(&tree) {
             Some("Bundle") => self.bundle(bytes, spot),
             Some(kind) => self.resource(kind, &tree, spot, None, None),
             None => self.note(
@@ -246,7 +245,7 @@ impl<'f> Indexer<'f> {
                 );
                 continue;
             };
-            let kind = resource_type(&tree);
+            let kind = resource::resource_type(&tree);
             self.resource(
                 kind.unwrap_or_default(),
                 &tree,
@@ -269,14 +268,14 @@ impl<'f> Indexer<'f> {
             let key = self.keys.of(Named::FullUrl, url);
             self.part.full_urls.push(entry(key, spot));
         }
-        let id = service_request::id(tree);
-        let coded = kind == "Organization" && people::ods_code(tree).is_some();
+        let id = resource::id(tree);
+        let coded = kind == "Organization" && practitioner::ods_code(tree).is_some();
         let record = match kind {
             "ServiceRequest" => {
                 let Some(id) = id.or(full_url) else {
                     return self.without_id(place);
                 };
-                self.date(service_request::last_updated(tree));
+                self.date(resource::last_updated(tree));
                 return self.add_request(Some(id), spot);
             }
             "Patient" => RawKind::Patient,
@@ -290,7 +289,7 @@ impl<'f> Indexer<'f> {
             }
         };
         let Some(id) = id else { return };
-        self.date(service_request::last_updated(tree));
+        self.date(resource::last_updated(tree));
         let place = self.add_record(record, id, spot, coded);
         if record == RawKind::Patient {
             for number in patient::nhs_number_texts(tree) {

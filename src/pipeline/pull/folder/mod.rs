@@ -31,9 +31,9 @@ use segments::{Lines, Piece};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
-use crate::fhir::reference::Reference;
+use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::resource::resource_type;
-use crate::fhir::{patient, people, service_request};
+use crate::fhir::resources::{patient, practitioner, service_request};
 use crate::json::{Arena, Json};
 use crate::pipeline::ingest::load::StoredReferrals;
 use crate::pipeline::referral::{Bytes, Referral};
@@ -354,9 +354,9 @@ impl Folder {
         let (bytes, arena) = (self.read(spot)?, Arena::default());
         let mut named = (None, None);
         if let Ok(role) = Json::parse(&bytes, &arena) {
-            let practitioner = people::role_practitioner(&role, None);
+            let practitioner = practitioner::role_practitioner(&role, None);
             named.0 = self.resolve(RawKind::Practitioner, practitioner)?;
-            let practice = people::role_organization(&role, None);
+            let practice = practitioner::role_organization(&role, None);
             named.1 = self.resolve(RawKind::Organization, practice)?;
         }
         let mut roles = roles();

@@ -6,11 +6,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::fhir::bundle::{Head, Mode};
-use crate::fhir::client::Client;
-use crate::fhir::client_error::ClientError;
-use crate::fhir::reference::{Reference, is_id};
-use crate::fhir::search::{Page, Parameters};
+use crate::fhir::client::search::{Page, Parameters};
+use crate::fhir::client::{Client, ClientError};
+use crate::fhir::resources::bundle::{Head, Mode};
+use crate::fhir::resources::reference::{Reference, is_id};
 use crate::pipeline::referral::Bytes;
 use crate::store::rows::RawKind;
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::domain::Instant;
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::ClientError;
 
 /// Requests asked for on a page; a server may give fewer.
 const PAGE: usize = 200;
@@ -89,9 +89,9 @@ impl Plan {
         match error {
             // A page that has expired, or came damaged.
             ClientError::PageExpired { .. } => self.restart(),
-            ClientError::Bundle(crate::fhir::bundle::BundleError::Malformed { .. }) => {
-                self.restart()
-            }
+            ClientError::Bundle(crate::fhir::resources::bundle::BundleError::Malformed {
+                ..
+            }) => self.restart(),
             ClientError::TooLarge { .. } | ClientError::Bundle(_) if self.page > PAGE_MIN => {
                 self.page = (self.page / 2).max(PAGE_MIN);
                 self.restarts += 1;

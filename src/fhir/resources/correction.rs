@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::update::{Edit, says, set};
+use super::edit::{Edit, says, set};
 
 /// What shows that an Observation is the one we wrote.
 pub(crate) struct Written<'a> {

@@ -28,20 +28,6 @@ impl std::fmt::Debug for Coding<'_> {
     }
 }
 
-/// The id; a number is tolerated, for some servers write one.
-pub(crate) fn id<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
-    text_or_number(resource.get("id"))
-}
-
-pub(crate) fn version_id<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
-    text_or_number(resource.at(&["meta", "versionId"]))
-}
-
-/// As written.
-pub(crate) fn last_updated<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
-    text_of(resource.get("meta")?, "lastUpdated")
-}
-
 pub(crate) fn status<'t>(request: &'t Json<'_>) -> Option<&'t str> {
     text_of(request, "status")
 }
@@ -216,19 +202,11 @@ fn concept_codings<'t>(concept: &'t Json<'_>) -> Vec<Coding<'t>> {
     codings
 }
 
-fn text_or_number<'t>(value: Option<&'t Json<'_>>) -> Option<&'t str> {
-    match value? {
-        Json::Number(text) => Some(text),
-        other => other.as_str().filter(|text| !text.is_empty()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const REQUEST: &str = r##"{"resourceType":"ServiceRequest","id":7,"meta":{"versionId":"3","lastUpdated":"2026-11-20T09:00:00Z"},
-        "status":"active","intent":"order","identifier":[{"system":"s","value":"v"},{"system":"s"}],
+    const REQUEST: &str = r##"{"resourceType":"ServiceRequest","status":"active","intent":"order","identifier":[{"system":"s","value":"v"},{"system":"s"}],
         "requisition":{"value":"q"},"replaces":[{"reference":"ServiceRequest/1"}],
         "code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}],"text":"Referral"},
         "orderDetail":[{"coding":[{"system":"a","code":"befriending","display":"Befriending"}]},{"text":"only words"}],
@@ -242,9 +220,6 @@ mod tests {
     #[test]
     fn reads_a_referral() {
         let tree = Json::of(REQUEST);
-        assert_eq!(id(&tree), Some("7"));
-        assert_eq!(version_id(&tree), Some("3"));
-        assert_eq!(last_updated(&tree), Some("2026-11-20T09:00:00Z"));
         assert_eq!(
             (status(&tree), intent(&tree)),
             (Some("active"), Some("order"))

@@ -6,7 +6,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::update::{Edit, says, set};
+use super::edit::{Edit, says, set};
 use crate::domain::{LegState, Reason};
 
 /// Statuses of a Task that has ended (R4 task state machine).

@@ -9,10 +9,10 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
-use super::bundle::Head;
-use super::client::{Answer, Client, FHIR_JSON, refusal};
 use super::client_error::ClientError;
 use super::search::token;
+use super::{Answer, Client, FHIR_JSON, refusal};
+use crate::fhir::resources::bundle::Head;
 
 /// A resource that is on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,10 +14,10 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
 use serde::Deserialize;
 
-use super::ahead::Ahead;
-use super::bundle::{BundleError, BundleView, Head, Mode};
-use super::client::{Answer, Client, fhir_body};
 use super::client_error::ClientError;
+use super::prefetch::Ahead;
+use super::{Answer, Client, fhir_body};
+use crate::fhir::resources::bundle::{BundleError, BundleView, Head, Mode};
 
 /// Pages of a look-up by identifier; a server that has more has ignored the identifier.
 const LOOK_UP_PAGES_MAX: usize = 10;
@@ -56,7 +56,7 @@ impl Parameters {
 }
 
 /// `system|value` with the characters escaped that mean something in a search (R4 search, escaping).
-pub(super) fn token(system: &str, value: &str) -> String {
+pub(in crate::fhir) fn token(system: &str, value: &str) -> String {
     let mut text = String::with_capacity(system.len() + value.len() + 1);
     for (index, part) in [system, value].into_iter().enumerate() {
         if index == 1 {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::bundle::{Head, Mode};
-use super::client::{Client, Settings};
 use super::client_error::ClientError;
 use super::create::WriteFailure;
 use super::search::{Ending, Parameters, Search};
-use super::statement::Says;
+use super::{Client, Settings};
+use crate::fhir::resources::bundle::{Head, Mode};
+use crate::fhir::resources::capability_statement::Says;
 use crate::sandbox::{Options, Sandbox};
 
 /// 22 November 2026, noon.
@@ -190,7 +190,7 @@ async fn a_search_pages_to_its_end() {
     assert_eq!(Head::of(&patient).id.as_deref(), Some("p1"));
     assert_eq!(client.read("Patient", "p9").await, Ok(None));
     assert_eq!(client.read("Patient", "..").await, Err(ClientError::Name));
-    let statement = client.statement().await.unwrap();
+    let statement = client.capability_statement().await.unwrap();
     assert!(statement.r4() == Says::Yes && statement.server_date == Some(NOON));
     sandbox.stop().await;
 }

@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::bundle::Head;
-use super::client::Client;
+use super::Client;
 use super::client_error::ClientError;
 use super::search::Parameters;
+use crate::fhir::resources::bundle::Head;
 
 /// Identifiers or ids of one search.
 pub(crate) const AT_ONCE: usize = 40;

@@ -11,10 +11,10 @@ use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::bundle::Head;
-use super::client::{Client, FHIR_JSON};
 use super::create::{Created, WriteFailure, condition, failure, located, sending};
 use super::update::{if_match, unquoted};
+use super::{Client, FHIR_JSON};
+use crate::fhir::resources::bundle::Head;
 
 /// Entries of a transaction.
 pub(crate) const ENTRIES_MAX: usize = 50;

@@ -6,7 +6,7 @@
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::client::Client;
+use super::Client;
 use super::client_error::ClientError;
 use super::search::{Page, Search, Standing};
 
