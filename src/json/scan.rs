@@ -4,16 +4,16 @@
 //! read. Whoever takes a glance has the whole parsed before anything of it is used.
 
 use super::parser::ends_of_run;
-use super::value_cache::Like;
+use super::value_cache::ValueCache;
 
 /// An object that is looked at member by member, from the first on.
-pub(crate) struct Glance<'a> {
+pub(crate) struct Scan<'a> {
     walk: Walk<'a>,
     /// Whether its last member was passed.
     ended: bool,
 }
 
-impl<'a> Glance<'a> {
+impl<'a> Scan<'a> {
     /// At the first member of the object that these bytes begin with.
     pub(crate) fn over(bytes: &'a [u8]) -> Option<Self> {
         let mut walk = Walk { bytes, at: 0 };
@@ -48,14 +48,14 @@ impl<'a> Glance<'a> {
         &mut self,
         names: &[&str; N],
     ) -> Option<[Option<&'a str>; N]> {
-        self.members_and(names, &mut Like::default())
+        self.members_and(names, &mut ValueCache::default())
     }
 
-    /// As [`Glance::members`]; of the others one may come again in the next object.
+    /// As [`Scan::members`]; of the others one may come again in the next object.
     fn members_and<const N: usize>(
         &mut self,
         names: &[&str; N],
-        like: &mut Like,
+        like: &mut ValueCache,
     ) -> Option<[Option<&'a str>; N]> {
         let (mut texts, mut found) = ([None; N], 0);
         while !self.ended {
@@ -85,7 +85,7 @@ impl<'a> Glance<'a> {
         mut self,
         name: &str,
         names: &[&str; N],
-        like: &mut Like,
+        like: &mut ValueCache,
         mut take: impl FnMut([Option<&'a str>; N]) -> Option<()>,
     ) -> Option<bool> {
         while !self.ended {
@@ -112,11 +112,11 @@ impl<'a> Glance<'a> {
         Some(false)
     }
 
-    /// As [`Glance::members`], and to the end of the object.
+    /// As [`Scan::members`], and to the end of the object.
     fn all<const N: usize>(
         &mut self,
         names: &[&str; N],
-        like: &mut Like,
+        like: &mut ValueCache,
     ) -> Option<[Option<&'a str>; N]> {
         let texts = self.members_and(names, like)?;
         while !self.ended {
@@ -202,7 +202,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Passes over a value that may be like the last.
-    fn pass(&mut self, like: &mut Like) -> Option<()> {
+    fn pass(&mut self, like: &mut ValueCache) -> Option<()> {
         if let Some(bytes) = like.again(self.bytes.get(self.at..)?, 0) {
             self.at += bytes;
         } else {
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     fn glance<const N: usize>(bytes: &[u8], names: &[&str; N]) -> Option<[Option<String>; N]> {
-        let texts = Glance::over(bytes)?.members(names)?;
+        let texts = Scan::over(bytes)?.members(names)?;
         Some(texts.map(|text| text.map(str::to_owned)))
     }
 
@@ -273,7 +273,7 @@ mod tests {
             Some(texts([Some(r#"{"e":{}}"#), None, Some("true")]))
         );
         // It goes on from where it is.
-        let mut further = Glance::over(text).unwrap();
+        let mut further = Scan::over(text).unwrap();
         assert_eq!(further.members(&["c"]), Some([Some("12")]));
         assert_eq!(further.members(&["a"]), Some([Some("3")]));
         assert_eq!(further.members(&["b"]), Some([None]));
@@ -299,9 +299,9 @@ mod tests {
     #[test]
     fn hands_over_the_objects_of_a_list() {
         let each = |text: &str| {
-            let (mut all, mut like) = (Vec::new(), Like::default());
+            let (mut all, mut like) = (Vec::new(), ValueCache::default());
             let found =
-                Glance::over(text.as_bytes())?.each("l", &["a", "b"], &mut like, |[a, b]| {
+                Scan::over(text.as_bytes())?.each("l", &["a", "b"], &mut like, |[a, b]| {
                     all.push(format!("{}/{}", a.unwrap_or("-"), b.unwrap_or("-")));
                     Some(())
                 })?;

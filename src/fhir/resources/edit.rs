@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -22,7 +22,7 @@ pub(crate) enum Edit {
 
 /// The text with these members set, or taken out where there is no value; `None` where it is no object.
 pub(crate) fn set(body: &[u8], changes: &[(&str, Option<String>)]) -> Option<Vec<u8>> {
-    let members: TextMembers<'_> = serde_json::from_slice(body).ok()?;
+    let members = members_in_order(body)?;
     let mut text = Vec::with_capacity(body.len() + 64);
     let mut add = |key: &str, value: &str| {
         text.push(if text.is_empty() { b'{' } else { b',' });
@@ -31,7 +31,7 @@ pub(crate) fn set(body: &[u8], changes: &[(&str, Option<String>)]) -> Option<Vec
         text.extend_from_slice(value.as_bytes());
     };
     let mut left: Vec<&(&str, Option<String>)> = changes.iter().collect();
-    for (key, value) in members.0 {
+    for (key, value) in members {
         let named: String = serde_json::from_str(key.get()).ok()?;
         match changes.iter().find(|(name, _)| *name == named) {
             None => add(key.get(), value.get()),
@@ -68,27 +68,26 @@ pub(crate) fn says(theirs: &Value, ours: &Value) -> bool {
     }
 }
 
-/// The members of an object in their order, each as its own text.
-struct TextMembers<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for TextMembers<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = TextMembers<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry::<&RawValue, &RawValue>()? {
-                    members.push(member);
-                }
-                Ok(TextMembers(members))
-            }
+/// The members of an object in their order, key and value each as its own text; `None` where it is no object.
+pub(super) fn members_in_order(body: &[u8]) -> Option<Vec<(&RawValue, &RawValue)>> {
+    struct InOrder;
+    impl<'de> Visitor<'de> for InOrder {
+        type Value = Vec<(&'de RawValue, &'de RawValue)>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
         }
-        deserializer.deserialize_map(InOrder)
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                members.push(member);
+            }
+            Ok(members)
+        }
     }
+    let mut text = serde_json::Deserializer::from_slice(body);
+    let members = text.deserialize_map(InOrder).ok()?;
+    text.end().ok()?;
+    Some(members)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub(crate) mod correction;
 pub(crate) mod edit;
 pub(crate) mod observation;
 pub(crate) mod operation_outcome;
+pub(crate) mod outline;
 pub(crate) mod patient;
 pub(crate) mod practitioner;
 pub(crate) mod reference;

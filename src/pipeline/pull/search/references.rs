@@ -6,7 +6,7 @@ use super::records::Urls;
 use crate::domain::Instant;
 use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::{patient, practitioner, resource, service_request};
-use crate::json::{Arena, Json, Shapes};
+use crate::json::{Arena, Json, ShapeCache};
 use crate::pipeline::referral::Bytes;
 use crate::pipeline::select::SNOMED;
 use crate::store::rows::RawKind;
@@ -55,7 +55,7 @@ impl Names {
         base: &str,
         urls: &Urls,
     ) -> Vec<(Self, Option<Checked>)> {
-        let (mut shapes, mut arena) = (Shapes::whole(), Arena::default());
+        let (mut shapes, mut arena) = (ShapeCache::whole(), Arena::default());
         let names = requests.iter().map(|request| {
             arena.reset();
             Self::of(shapes.parse(request, &arena).ok(), base, urls)
