@@ -92,7 +92,7 @@ impl Preview<'_> {
             &mut take,
         )?;
         take(Mapped {
-            unreadable: folder.unread(self.workers)?,
+            unreadable: folder.check_late(self.workers)?,
             ..Mapped::default()
         })
     }

@@ -10,8 +10,8 @@ use crate::config::{Auth, Bulk, Config, Pull, PushTo, Source};
 use crate::diagnostics::{Code, Diagnostic, Place, Severity};
 use crate::domain::clock::SystemClock;
 use crate::domain::{Clock, Entropy, Instant};
-use crate::fhir::client::search::Parameters;
-use crate::fhir::client::{Client, ClientError, Session};
+use crate::fhir::client::parameters::Parameters;
+use crate::fhir::client::{Client, ClientError, SourceSession};
 use crate::fhir::resources::bundle::Mode;
 use crate::fhir::resources::capability_statement::{CapabilityStatement, Says};
 use crate::partner::Rules;
@@ -144,7 +144,7 @@ impl Asked<'_> {
     }
 
     /// Looks at one address; what follows from a failure is not asked any more.
-    async fn address(&mut self, session: &Arc<Session>, base_url: &str, needs: Needs) {
+    async fn address(&mut self, session: &Arc<SourceSession>, base_url: &str, needs: Needs) {
         let client = match gp_client::client_within(self.source, session, base_url) {
             Ok(client) => client,
             Err(error) => return self.failed("reach", &error, base_url),

@@ -14,9 +14,9 @@ const HTML: [(char, &str); 5] = [
     ('"', "&quot;"),
     ('\'', "&#39;"),
 ];
-type Text = Result<Option<String>, EvaluateError>;
+type EncodedText = Result<Option<String>, EvaluateError>;
 
-pub(super) fn encoded(text: &str, way: &str) -> Text {
+pub(super) fn encoded(text: &str, way: &str) -> EncodedText {
     Ok(Some(match way {
         "hex" => {
             let digits = text.bytes().map(|byte| format!("{byte:02x}"));
@@ -29,7 +29,7 @@ pub(super) fn encoded(text: &str, way: &str) -> Text {
 }
 
 /// None for what is not written in that way, or is no text.
-pub(super) fn decoded(text: &str, way: &str) -> Text {
+pub(super) fn decoded(text: &str, way: &str) -> EncodedText {
     let bytes = match way {
         "hex" => unhex(text),
         "base64" => unbase64(text, PLAIN),
@@ -39,7 +39,7 @@ pub(super) fn decoded(text: &str, way: &str) -> Text {
     Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
-pub(super) fn escaped(text: &str, way: &str) -> Text {
+pub(super) fn escaped(text: &str, way: &str) -> EncodedText {
     match way {
         "html" => {
             let mut out = String::with_capacity(text.len());
@@ -62,7 +62,7 @@ pub(super) fn escaped(text: &str, way: &str) -> Text {
     }
 }
 
-pub(super) fn unescaped(text: &str, way: &str) -> Text {
+pub(super) fn unescaped(text: &str, way: &str) -> EncodedText {
     match way {
         "html" => {
             let mut out = text.to_owned();

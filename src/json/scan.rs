@@ -1,7 +1,7 @@
 //! A first look at a resource: the text of a few of its members, and not one byte behind the last of them.
 //!
 //! In come bytes that may be anything; out come texts as they stand there. Kept: nothing here says that a document can be
-//! read. Whoever takes a glance has the whole parsed before anything of it is used.
+//! read. Whoever scans has the whole parsed before anything of it is used.
 
 use super::parser::ends_of_run;
 use super::value_cache::ValueCache;
@@ -248,7 +248,7 @@ impl<'a> Walk<'a> {
 mod tests {
     use super::*;
 
-    fn glance<const N: usize>(bytes: &[u8], names: &[&str; N]) -> Option<[Option<String>; N]> {
+    fn scan<const N: usize>(bytes: &[u8], names: &[&str; N]) -> Option<[Option<String>; N]> {
         let texts = Scan::over(bytes)?.members(names)?;
         Some(texts.map(|text| text.map(str::to_owned)))
     }
@@ -261,7 +261,7 @@ mod tests {
     fn finds_members_as_they_stand() {
         let text = br#" {"a" : "x\"}" ,"b":[{"c":"]"},2] , "c": 12 , "a":3,"d":{"e":{}},"f":true}"#;
         assert_eq!(
-            glance(text, &["b", "a", "c"]),
+            scan(text, &["b", "a", "c"]),
             Some(texts([
                 Some(r#"[{"c":"]"},2]"#),
                 Some(r#""x\"}""#),
@@ -269,7 +269,7 @@ mod tests {
             ]))
         );
         assert_eq!(
-            glance(text, &["d", "g", "f"]),
+            scan(text, &["d", "g", "f"]),
             Some(texts([Some(r#"{"e":{}}"#), None, Some("true")]))
         );
         // It goes on from where it is.
@@ -278,8 +278,8 @@ mod tests {
         assert_eq!(further.members(&["a"]), Some([Some("3")]));
         assert_eq!(further.members(&["b"]), Some([None]));
         // What stands behind the last member asked for is not looked at.
-        assert_eq!(glance(br#"{"a":1,"#, &["a"]), Some(texts([Some("1")])));
-        assert_eq!(glance(b"{}", &["a"]), Some(texts([None])));
+        assert_eq!(scan(br#"{"a":1,"#, &["a"]), Some(texts([Some("1")])));
+        assert_eq!(scan(b"{}", &["a"]), Some(texts([None])));
         for broken in [
             "",
             "[",
@@ -292,7 +292,7 @@ mod tests {
             "{\"a\" 1}",
             "{\"b\":\"\n\",\"a\":1}",
         ] {
-            assert_eq!(glance(broken.as_bytes(), &["a"]), None, "{broken}");
+            assert_eq!(scan(broken.as_bytes(), &["a"]), None, "{broken}");
         }
     }
 

@@ -22,7 +22,7 @@ pub(crate) struct ShapeCache<'w> {
     wanted: &'w Members,
     /// The first is that of the resources themselves.
     objects: Vec<Object<'w>>,
-    keys: Vec<Key>,
+    keys: Vec<SeenKey>,
     /// There was more to remember than there is room for.
     full: bool,
 }
@@ -36,7 +36,7 @@ struct Object<'w> {
     first: usize,
 }
 
-struct Key {
+struct SeenKey {
     /// With quotes and colon.
     text: Box<[u8]>,
     /// Its first bytes as numbers, and which bits of those numbers are its.
@@ -57,7 +57,7 @@ fn halves(bytes: [u8; HEAD_BYTES]) -> [u64; 2] {
     [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])]
 }
 
-impl Key {
+impl SeenKey {
     fn new(name: &str, bit: u64, inside: usize, kept: bool) -> Self {
         let text = ["\"", name, "\":"].concat().into_bytes();
         let (mut head, mut mask) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
@@ -126,7 +126,7 @@ impl<'w> ShapeCache<'w> {
     }
 
     /// The key that is expected behind another one, or first.
-    fn expected(&self, object: usize, before: Option<usize>) -> Option<(usize, &Key)> {
+    fn expected(&self, object: usize, before: Option<usize>) -> Option<(usize, &SeenKey)> {
         let place = match before {
             Some(key) => self.keys[key].next,
             None => self.objects[object].first,
@@ -167,7 +167,7 @@ impl<'w> ShapeCache<'w> {
         let inside = self.objects.len();
         self.objects.push(Object::new(wanted));
         self.keys
-            .push(Key::new(name, bit, inside, wanted.is_some()));
+            .push(SeenKey::new(name, bit, inside, wanted.is_some()));
         Some(place)
     }
 }

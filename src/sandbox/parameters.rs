@@ -2,87 +2,167 @@
 
 /// How a parameter compares.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Kind {
+pub(super) enum ParameterKind {
     Token,
     Reference,
     Date,
 }
 
 /// Resource type, parameter, kind, and the elements it looks at. Every type also has `_id`, `_lastUpdated`, `identifier`.
-pub(super) const PARAMETERS: &[(&str, &str, Kind, &[&str])] = &[
-    ("Consent", "category", Kind::Token, &["category"]),
-    ("Consent", "date", Kind::Date, &["dateTime"]),
-    ("Consent", "patient", Kind::Reference, &["patient"]),
-    ("Consent", "status", Kind::Token, &["status"]),
-    ("Observation", "based-on", Kind::Reference, &["basedOn"]),
-    ("Observation", "category", Kind::Token, &["category"]),
-    ("Observation", "code", Kind::Token, &["code"]),
+pub(super) const PARAMETERS: &[(&str, &str, ParameterKind, &[&str])] = &[
+    ("Consent", "category", ParameterKind::Token, &["category"]),
+    ("Consent", "date", ParameterKind::Date, &["dateTime"]),
+    ("Consent", "patient", ParameterKind::Reference, &["patient"]),
+    ("Consent", "status", ParameterKind::Token, &["status"]),
+    (
+        "Observation",
+        "based-on",
+        ParameterKind::Reference,
+        &["basedOn"],
+    ),
+    (
+        "Observation",
+        "category",
+        ParameterKind::Token,
+        &["category"],
+    ),
+    ("Observation", "code", ParameterKind::Token, &["code"]),
     (
         "Observation",
         "date",
-        Kind::Date,
+        ParameterKind::Date,
         &["effectiveDateTime", "effectiveInstant"],
     ),
-    ("Observation", "patient", Kind::Reference, &["subject"]),
-    ("Observation", "performer", Kind::Reference, &["performer"]),
-    ("Observation", "status", Kind::Token, &["status"]),
-    ("Observation", "subject", Kind::Reference, &["subject"]),
-    ("Patient", "active", Kind::Token, &["active"]),
-    ("Patient", "birthdate", Kind::Date, &["birthDate"]),
-    ("Patient", "gender", Kind::Token, &["gender"]),
+    (
+        "Observation",
+        "patient",
+        ParameterKind::Reference,
+        &["subject"],
+    ),
+    (
+        "Observation",
+        "performer",
+        ParameterKind::Reference,
+        &["performer"],
+    ),
+    ("Observation", "status", ParameterKind::Token, &["status"]),
+    (
+        "Observation",
+        "subject",
+        ParameterKind::Reference,
+        &["subject"],
+    ),
+    ("Patient", "active", ParameterKind::Token, &["active"]),
+    ("Patient", "birthdate", ParameterKind::Date, &["birthDate"]),
+    ("Patient", "gender", ParameterKind::Token, &["gender"]),
     (
         "PractitionerRole",
         "organization",
-        Kind::Reference,
+        ParameterKind::Reference,
         &["organization"],
     ),
     (
         "PractitionerRole",
         "practitioner",
-        Kind::Reference,
+        ParameterKind::Reference,
         &["practitioner"],
     ),
-    ("ServiceRequest", "authored", Kind::Date, &["authoredOn"]),
-    ("ServiceRequest", "based-on", Kind::Reference, &["basedOn"]),
-    ("ServiceRequest", "category", Kind::Token, &["category"]),
-    ("ServiceRequest", "code", Kind::Token, &["code"]),
-    ("ServiceRequest", "intent", Kind::Token, &["intent"]),
-    ("ServiceRequest", "patient", Kind::Reference, &["subject"]),
+    (
+        "ServiceRequest",
+        "authored",
+        ParameterKind::Date,
+        &["authoredOn"],
+    ),
+    (
+        "ServiceRequest",
+        "based-on",
+        ParameterKind::Reference,
+        &["basedOn"],
+    ),
+    (
+        "ServiceRequest",
+        "category",
+        ParameterKind::Token,
+        &["category"],
+    ),
+    ("ServiceRequest", "code", ParameterKind::Token, &["code"]),
+    (
+        "ServiceRequest",
+        "intent",
+        ParameterKind::Token,
+        &["intent"],
+    ),
+    (
+        "ServiceRequest",
+        "patient",
+        ParameterKind::Reference,
+        &["subject"],
+    ),
     (
         "ServiceRequest",
         "performer",
-        Kind::Reference,
+        ParameterKind::Reference,
         &["performer"],
     ),
-    ("ServiceRequest", "priority", Kind::Token, &["priority"]),
-    ("ServiceRequest", "replaces", Kind::Reference, &["replaces"]),
+    (
+        "ServiceRequest",
+        "priority",
+        ParameterKind::Token,
+        &["priority"],
+    ),
+    (
+        "ServiceRequest",
+        "replaces",
+        ParameterKind::Reference,
+        &["replaces"],
+    ),
     (
         "ServiceRequest",
         "requester",
-        Kind::Reference,
+        ParameterKind::Reference,
         &["requester"],
     ),
-    ("ServiceRequest", "status", Kind::Token, &["status"]),
-    ("ServiceRequest", "subject", Kind::Reference, &["subject"]),
-    ("Task", "authored-on", Kind::Date, &["authoredOn"]),
-    ("Task", "based-on", Kind::Reference, &["basedOn"]),
-    ("Task", "business-status", Kind::Token, &["businessStatus"]),
-    ("Task", "code", Kind::Token, &["code"]),
-    ("Task", "focus", Kind::Reference, &["focus"]),
-    ("Task", "owner", Kind::Reference, &["owner"]),
-    ("Task", "patient", Kind::Reference, &["for"]),
-    ("Task", "requester", Kind::Reference, &["requester"]),
-    ("Task", "status", Kind::Token, &["status"]),
-    ("Task", "subject", Kind::Reference, &["for"]),
+    (
+        "ServiceRequest",
+        "status",
+        ParameterKind::Token,
+        &["status"],
+    ),
+    (
+        "ServiceRequest",
+        "subject",
+        ParameterKind::Reference,
+        &["subject"],
+    ),
+    ("Task", "authored-on", ParameterKind::Date, &["authoredOn"]),
+    ("Task", "based-on", ParameterKind::Reference, &["basedOn"]),
+    (
+        "Task",
+        "business-status",
+        ParameterKind::Token,
+        &["businessStatus"],
+    ),
+    ("Task", "code", ParameterKind::Token, &["code"]),
+    ("Task", "focus", ParameterKind::Reference, &["focus"]),
+    ("Task", "owner", ParameterKind::Reference, &["owner"]),
+    ("Task", "patient", ParameterKind::Reference, &["for"]),
+    (
+        "Task",
+        "requester",
+        ParameterKind::Reference,
+        &["requester"],
+    ),
+    ("Task", "status", ParameterKind::Token, &["status"]),
+    ("Task", "subject", ParameterKind::Reference, &["for"]),
 ];
 
 /// How a parameter of a type compares, and what it looks at.
 pub(super) fn parameter(
     resource_type: &str,
     name: &str,
-) -> Option<(Kind, &'static [&'static str])> {
+) -> Option<(ParameterKind, &'static [&'static str])> {
     if name == "identifier" {
-        return Some((Kind::Token, &["identifier"]));
+        return Some((ParameterKind::Token, &["identifier"]));
     }
     PARAMETERS
         .iter()

@@ -196,9 +196,9 @@ impl Drop for Parts {
     }
 }
 
-type Read = (EncodingKey, SigningAlgorithm, Option<String>);
+type ReadKey = (EncodingKey, SigningAlgorithm, Option<String>);
 
-fn of_jwk(text: &str, kid: Option<&str>) -> Result<Read, KeyError> {
+fn of_jwk(text: &str, kid: Option<&str>) -> Result<ReadKey, KeyError> {
     #[derive(Deserialize)]
     struct Set {
         keys: Vec<Jwk>,

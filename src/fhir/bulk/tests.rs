@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::files::Line;
-use super::{Item, Level, Manifest, Order, Patience};
+use super::files::FileLine;
+use super::{ExportFile, ExportManifest, Level, Order, Patience};
 use crate::domain::{Instant, limits};
 use crate::fhir::auth::Credentials;
-use crate::fhir::client::{Access, Client, ClientError, MachineTimer, Session, Settings};
+use crate::fhir::client::{Access, Client, ClientError, MachineTimer, Settings, SourceSession};
 
 const SECRET: &str = "Bearer swordfish";
 const CODES: [(&str, &str); 2] = [
@@ -62,7 +62,7 @@ impl Script {
             ..Access::open()
         };
         let stream = crate::domain::Entropy::from_seed([1; 32]).stream(0);
-        let session = Session::new(access, Arc::new(MachineTimer::new()), stream);
+        let session = SourceSession::new(access, Arc::new(MachineTimer::new()), stream);
         Client::within(&Arc::new(session), settings).unwrap()
     }
 
@@ -115,18 +115,18 @@ fn issue(code: &str) -> String {
         .to_string()
 }
 
-fn item(url: &str) -> Item {
-    Item {
+fn item(url: &str) -> ExportFile {
+    ExportFile {
         kind: None,
         count: None,
         url: url.parse().unwrap(),
     }
 }
 
-fn manifest(requires_token: bool) -> Manifest {
-    Manifest {
+fn manifest(requires_token: bool) -> ExportManifest {
+    ExportManifest {
         requires_token,
-        ..Manifest::default()
+        ..ExportManifest::default()
     }
 }
 
@@ -376,8 +376,8 @@ async fn lengths(answer: Vec<u8>) -> (Vec<Option<usize>>, Result<u64, ClientErro
     };
     loop {
         match lines.next().await {
-            Ok(Some(Line::Text(text))) => lengths.push(Some(text.len())),
-            Ok(Some(Line::TooLong)) => lengths.push(None),
+            Ok(Some(FileLine::Text(text))) => lengths.push(Some(text.len())),
+            Ok(Some(FileLine::TooLong)) => lengths.push(None),
             Ok(None) => return (lengths, Ok(lines.bytes())),
             Err(error) => return (lengths, Err(error)),
         }

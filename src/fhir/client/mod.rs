@@ -3,13 +3,14 @@
 //! In come requests named by resource type, id and parameters; out go the bytes of answers and a closed list of failures.
 //! Credentials go to the configured origin only (`sign_in.rs`). URLs and bodies hold identifiers, so neither gets into an
 //! error. Reads are repeated a few times when the server is in trouble; a write is sent once (`create.rs`), and once more
-//! only where a token had ended. What the clients of one source share is a [`Session`].
+//! only where a token had ended. What the clients of one source share is a [`SourceSession`].
 
 mod body;
 mod client_error;
 pub(crate) mod create;
 pub(crate) mod lookup;
 mod pace;
+pub(crate) mod parameters;
 pub(crate) mod prefetch;
 mod retry;
 pub(crate) mod search;
@@ -33,8 +34,9 @@ use super::resources::operation_outcome;
 use crate::json::JSON_DEPTH_MAX;
 use body::{BYTE_ORDER_MARK, Body};
 pub(crate) use client_error::ClientError;
-use search::{Parameters, Search};
-pub(crate) use session::{Access, Session};
+use parameters::Parameters;
+use search::Search;
+pub(crate) use session::{Access, SourceSession};
 pub(crate) use templates::Template;
 pub(crate) use timer::MachineTimer;
 pub(crate) use tls::{Tls, TlsCause};
@@ -89,14 +91,14 @@ pub(crate) struct Client {
     /// The same without our certificate, for what lies elsewhere.
     bare: reqwest::Client,
     base: Url,
-    session: Arc<Session>,
+    session: Arc<SourceSession>,
     pub(super) settings: Settings,
     /// Set once this server has refused POST `_search` and answered GET.
     pub(super) searches_by_get: Arc<AtomicBool>,
 }
 
 /// An HTTP answer, read to its end.
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
     pub(super) date: Option<i64>,
@@ -117,7 +119,7 @@ impl Client {
     #[cfg(test)]
     pub(crate) fn new(settings: Settings) -> Result<Self, ClientError> {
         let stream = crate::domain::Entropy::from_seed([1; 32]).stream(0);
-        let session = Session::new(Access::open(), Arc::new(MachineTimer::new()), stream);
+        let session = SourceSession::new(Access::open(), Arc::new(MachineTimer::new()), stream);
         Self::within(&Arc::new(session), settings)
     }
 
@@ -125,7 +127,10 @@ impl Client {
     ///
     /// # Errors
     /// When the base URL or the TLS settings cannot be used.
-    pub(crate) fn within(session: &Arc<Session>, settings: Settings) -> Result<Self, ClientError> {
+    pub(crate) fn within(
+        session: &Arc<SourceSession>,
+        settings: Settings,
+    ) -> Result<Self, ClientError> {
         let mut base = Url::parse(&settings.base_url)
             .map_err(|_| ClientError::Settings("the base URL is not a URL"))?;
         let plain = matches!(base.scheme(), "http" | "https") && base.has_host();
@@ -284,7 +289,7 @@ impl Client {
     pub(super) async fn fetch(
         &self,
         request: &mut (dyn FnMut() -> RequestBuilder + Send),
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<HttpAnswer, ClientError> {
         let session = &self.session;
         let (call, begun) = (session.uuid(), session.timer.running());
         let mut attempt = 0_u32;
@@ -317,7 +322,7 @@ impl Client {
     }
 
     /// Sends one request once and reads the answer within the limits, whatever its status.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, ClientError> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<HttpAnswer, ClientError> {
         self.send_call(request, self.session.uuid()).await
     }
 
@@ -325,7 +330,7 @@ impl Client {
         &self,
         request: RequestBuilder,
         call: uuid::Uuid,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<HttpAnswer, ClientError> {
         let request = request.build().map_err(|error| trouble(&error))?;
         let response = self.open_call(request, call).await?;
         self.read_answer(response, self.settings.page_bytes_max)
@@ -333,11 +338,15 @@ impl Client {
     }
 
     /// Reads an answer of at most `max` bytes, unpacked.
-    async fn read_answer(&self, mut response: Response, max: usize) -> Result<Answer, ClientError> {
+    async fn read_answer(
+        &self,
+        mut response: Response,
+        max: usize,
+    ) -> Result<HttpAnswer, ClientError> {
         let headers = response.headers();
         let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
         let date = text(DATE).and_then(|text| retry::http_date(&text));
-        let mut answer = Answer {
+        let mut answer = HttpAnswer {
             status: response.status().as_u16(),
             body: Vec::new(),
             date,
@@ -387,7 +396,7 @@ impl Client {
 
 /// A success whose body is whole, not nested too deep, and no page for people. A proxy may cut an answer and still call it
 /// a success, so what is torn is asked for again.
-fn whole(answer: Answer) -> Result<Answer, ClientError> {
+fn whole(answer: HttpAnswer) -> Result<HttpAnswer, ClientError> {
     let status = answer.status;
     if !(200..300).contains(&status) {
         return Ok(answer);
@@ -408,7 +417,7 @@ fn whole(answer: Answer) -> Result<Answer, ClientError> {
 }
 
 /// An answer whose body can be a FHIR resource.
-pub(super) fn fhir_body(answer: Answer) -> Result<Answer, ClientError> {
+pub(super) fn fhir_body(answer: HttpAnswer) -> Result<HttpAnswer, ClientError> {
     if answer.body.trim_ascii_start().first() == Some(&b'{') {
         return Ok(answer);
     }
@@ -418,7 +427,7 @@ pub(super) fn fhir_body(answer: Answer) -> Result<Answer, ClientError> {
 }
 
 /// What an answer that is not a success means.
-pub(super) fn refusal(answer: &Answer) -> ClientError {
+pub(super) fn refusal(answer: &HttpAnswer) -> ClientError {
     let status = answer.status;
     let code = operation_outcome::gravest(&answer.body).and_then(|issue| issue.code);
     match status {

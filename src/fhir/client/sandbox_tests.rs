@@ -9,11 +9,12 @@ use serde_json::json;
 
 use super::client_error::ClientError;
 use super::create::WriteFailure;
-use super::search::{Ending, Parameters, Search};
+use super::parameters::Parameters;
+use super::search::{Ending, Search};
 use super::{Client, Settings};
 use crate::fhir::resources::bundle::{Head, Mode};
 use crate::fhir::resources::capability_statement::Says;
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Sandbox, SandboxOptions};
 
 /// 22 November 2026, noon.
 const NOON: i64 = 1_795_348_800_000_000;
@@ -21,7 +22,7 @@ const SYSTEM: &str = "https://kith.example/Id/return-event";
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
 
 async fn sandbox() -> Sandbox {
-    let options = Options {
+    let options = SandboxOptions {
         now: Arc::new(|| NOON),
         data: None,
     };
@@ -175,8 +176,8 @@ async fn a_search_pages_to_its_end() {
             .count(),
         6
     );
-    assert_eq!(search.standing().ending, Some(Ending::NoNext));
-    assert_eq!(search.standing().server_date, Some(NOON));
+    assert_eq!(search.progress().ending, Some(Ending::NoNext));
+    assert_eq!(search.progress().server_date, Some(NOON));
     let mut unknown = client.search(
         "ServiceRequest",
         Parameters::default().with("nonsense", "1"),
@@ -291,9 +292,9 @@ async fn every_search_ends() {
         let client = client(&server.base);
         let mut search = client.search("Task", Parameters::default());
         assert_eq!(drain(&mut search).await.unwrap().len(), count, "{ending:?}");
-        assert_eq!(search.standing().ending, Some(ending));
+        assert_eq!(search.progress().ending, Some(ending));
         let repeated = if ending == Ending::NothingNew { 3 } else { 0 };
-        assert_eq!(search.standing().repeated, repeated);
+        assert_eq!(search.progress().repeated, repeated);
     }
     let foreign = answer(200, "", &bundle(&["1"], Some("http://127.0.0.2/fhir?p=2")));
     let server = Scripted::new(&[&foreign]);

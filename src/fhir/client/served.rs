@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     /// `GET /fhir/metadata`
     pub(crate) line: String,
     head: String,
     pub(crate) body: String,
 }
 
-impl Asked {
+impl ReceivedRequest {
     /// A header's value.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
@@ -27,12 +27,14 @@ impl Asked {
 pub(crate) struct Served {
     /// `http://127.0.0.1:PORT`
     pub(crate) origin: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Served {
     /// Answers every request with the bytes that `answer` gives; it may look at the origin.
-    pub(crate) fn start(answer: impl Fn(&str, &Asked) -> Vec<u8> + Send + 'static) -> Self {
+    pub(crate) fn start(
+        answer: impl Fn(&str, &ReceivedRequest) -> Vec<u8> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -54,7 +56,7 @@ impl Served {
     }
 
     /// Everything that was asked.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<ReceivedRequest> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -67,14 +69,14 @@ impl Served {
     }
 }
 
-fn read(stream: &mut impl Read) -> Option<Asked> {
+fn read(stream: &mut impl Read) -> Option<ReceivedRequest> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let line = head.lines().next().unwrap_or_default();
-            let asked = Asked {
+            let asked = ReceivedRequest {
                 line: line.trim_end_matches(" HTTP/1.1").to_owned(),
                 head: head.to_owned(),
                 body: body.to_owned(),

@@ -37,11 +37,11 @@ pub(crate) struct BundleView<'a> {
     #[serde(rename = "resourceType", default)]
     resource_type: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
-    meta: Option<Meta<'a>>,
+    meta: Option<HeadMeta<'a>>,
     #[serde(borrow, default)]
     link: Vec<Link<'a>>,
     #[serde(borrow, default)]
-    entry: Vec<Entry<'a>>,
+    entry: Vec<RawEntry<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ struct Link<'a> {
 }
 
 #[derive(Deserialize)]
-struct Entry<'a> {
+struct RawEntry<'a> {
     #[serde(rename = "fullUrl", borrow, default)]
     full_url: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -187,11 +187,11 @@ pub(crate) struct Head<'a> {
     #[serde(borrow, default, deserialize_with = "text_or_number")]
     pub(crate) id: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
-    meta: Option<Meta<'a>>,
+    meta: Option<HeadMeta<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Meta<'a> {
+struct HeadMeta<'a> {
     #[serde(
         rename = "versionId",
         borrow,
@@ -216,16 +216,18 @@ fn text_or_number<'de: 'a, 'a, D: serde::Deserializer<'de>>(
 ) -> Result<Option<std::borrow::Cow<'a, str>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Either<'a> {
+    enum TextOrNumber<'a> {
         #[serde(borrow)]
         Text(std::borrow::Cow<'a, str>),
         Number(u64),
     }
-    Ok(match Option::<Either<'a>>::deserialize(deserializer)? {
-        Some(Either::Text(text)) => Some(text),
-        Some(Either::Number(number)) => Some(number.to_string().into()),
-        None => None,
-    })
+    Ok(
+        match Option::<TextOrNumber<'a>>::deserialize(deserializer)? {
+            Some(TextOrNumber::Text(text)) => Some(text),
+            Some(TextOrNumber::Number(number)) => Some(number.to_string().into()),
+            None => None,
+        },
+    )
 }
 
 impl<'a> Head<'a> {

@@ -9,6 +9,7 @@ pub(crate) mod capability_statement;
 pub(crate) mod consent;
 pub(crate) mod correction;
 pub(crate) mod edit;
+mod elements;
 pub(crate) mod observation;
 pub(crate) mod operation_outcome;
 pub(crate) mod outline;

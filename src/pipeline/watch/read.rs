@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::fhir::client::search::Parameters;
+use crate::fhir::client::parameters::Parameters;
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::{Head, Mode};
 use crate::fhir::resources::reference::Reference;

@@ -61,8 +61,8 @@ impl Note {
 pub(super) struct Indexer<'f> {
     keys: &'f Keys,
     file: u16,
-    /// Whether a glance is enough: somebody will read all of it.
-    glances: bool,
+    /// Whether a first look is enough: somebody will parse all of it.
+    first_looks: bool,
     part: Part,
     /// Of the piece, while it has lines.
     line: Option<u64>,
@@ -72,9 +72,14 @@ pub(super) struct Indexer<'f> {
 
 impl<'f> Indexer<'f> {
     /// Indexes the whole lines that begin in a piece of a file.
-    pub(super) fn lines(keys: &'f Keys, file: u16, glances: bool, lines: &mut Lines<'_>) -> Part {
+    pub(super) fn lines(
+        keys: &'f Keys,
+        file: u16,
+        first_looks: bool,
+        lines: &mut Lines<'_>,
+    ) -> Part {
         let mut indexer = Self::new(keys, file);
-        indexer.glances = glances;
+        indexer.first_looks = first_looks;
         while let Some(line) = lines.next_line() {
             indexer.part.lines += 1;
             indexer.line = Some(indexer.part.lines);
@@ -108,7 +113,7 @@ impl<'f> Indexer<'f> {
         Self {
             keys,
             file,
-            glances: false,
+            first_looks: false,
             part: Part::default(),
             line: None,
             beside_numbers: ValueCache::default(),
@@ -122,7 +127,7 @@ impl<'f> Indexer<'f> {
             length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         };
         // Requests and patients are nearly all there is, and little of them is needed here.
-        if self.glances && self.first_look(bytes, spot).is_some() {
+        if self.first_looks && self.first_look(bytes, spot).is_some() {
             return;
         }
         let arena = Arena::default();
@@ -180,7 +185,7 @@ impl<'f> Indexer<'f> {
             return None;
         }
         self.add_record(RawKind::Patient, id, spot, false);
-        self.part.records.last_mut()?.glanced = true;
+        self.part.records.last_mut()?.unchecked = true;
         Some(())
     }
 
@@ -282,7 +287,7 @@ impl<'f> Indexer<'f> {
             key,
             spot,
             coded,
-            glanced: false,
+            unchecked: false,
         });
         place
     }
@@ -315,6 +320,6 @@ fn entry(key: Key, spot: Spot) -> Entry {
         key,
         spot,
         coded: false,
-        glanced: false,
+        unchecked: false,
     }
 }
