@@ -4,12 +4,13 @@
 //! England the form of a token request and what its answer means. Keeps: no secret and no text of a server is in an error
 //! or a `Debug`.
 
-pub(crate) mod base64;
 pub(crate) mod key;
 mod scope;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use key::{KeyError, SigningKey};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ impl Credentials {
             return Err(NotAHeader);
         }
         let pair = Zeroizing::new(format!("{user}:{password}"));
-        let text = Zeroizing::new(format!("Basic {}", base64::encode(pair.as_bytes())));
+        let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
         Ok(Self::Fixed(AUTHORIZATION, sensitive(&text)?))
     }
 
