@@ -16,7 +16,7 @@ use super::parse::{FOCUS_NAMES, parse};
 use super::static_reads::{Reads, reads};
 use super::syntax::{Expr, Literal, PatternUse, StepKind};
 use super::terms::CompileError;
-use super::type_check::{ResultTypes, check};
+use super::type_check::{Types, check};
 use super::type_test::{fits_root, is_type};
 use super::value::{PathItem, Scalar};
 use crate::json::Json;
@@ -31,7 +31,7 @@ pub(crate) struct Expression {
     /// The type of what it starts from, where that is always the same.
     focus: Option<TypeId>,
     /// What it can result in, as far as that can be told without data.
-    pub(super) result: ResultTypes,
+    pub(super) result: Types,
 }
 
 /// Finds the resource that the text of a reference points at.
@@ -138,7 +138,7 @@ impl Expression {
     ///
     /// # Errors
     /// As [`EvaluateError`] says.
-    pub(crate) fn evaluate<'t>(&'t self, context: &Context<'t>) -> EvaluateResult<'t> {
+    pub(crate) fn evaluate<'t>(&'t self, context: &Context<'t>) -> Items<'t> {
         let focus = context
             .focus
             .map(|json| PathItem::resource_as(json, self.focus));
@@ -151,7 +151,7 @@ impl Expression {
             source: String::new(),
             root: Expr::This,
             focus: None,
-            result: ResultTypes::Any,
+            result: Types::Any,
         }
     }
 
@@ -168,18 +168,18 @@ impl Expression {
         &'t self,
         context: &Context<'t>,
         this: &[PathItem<'t>],
-    ) -> EvaluateResult<'t> {
+    ) -> Items<'t> {
         self.run(context, this)
     }
 
-    fn run<'t>(&'t self, context: &Context<'t>, this: &[PathItem<'t>]) -> EvaluateResult<'t> {
+    fn run<'t>(&'t self, context: &Context<'t>, this: &[PathItem<'t>]) -> Items<'t> {
         let evaluation = Evaluation {
             context,
             steps: Cell::new(0),
         };
         evaluation.expr(
             &self.root,
-            Iteration {
+            Frame {
                 this,
                 index: None,
                 total: None,
@@ -201,7 +201,7 @@ impl fmt::Debug for Expression {
 
 /// `$this`, `$index` and `$total` of the part being evaluated.
 #[derive(Clone, Copy)]
-pub(super) struct Iteration<'s, 't> {
+pub(super) struct Frame<'s, 't> {
     pub(super) this: &'s [PathItem<'t>],
     pub(super) index: Option<i64>,
     pub(super) total: Option<&'s [PathItem<'t>]>,
@@ -212,8 +212,7 @@ pub(super) struct Evaluation<'c, 't> {
     steps: Cell<u32>,
 }
 
-pub(super) type Items<'t> = Result<Vec<PathItem<'t>>, EvaluateError>;
-pub(crate) type EvaluateResult<'t> = Result<Vec<PathItem<'t>>, EvaluateError>;
+pub(crate) type Items<'t> = Result<Vec<PathItem<'t>>, EvaluateError>;
 
 impl<'t> Evaluation<'_, 't> {
     /// Counts work; everything that loops over data calls it.
@@ -232,7 +231,7 @@ impl<'t> Evaluation<'_, 't> {
         self.count(text.len() / 64)
     }
 
-    pub(super) fn expr(&self, expr: &'t Expr, scope: Iteration<'_, 't>) -> Items<'t> {
+    pub(super) fn expr(&self, expr: &'t Expr, scope: Frame<'_, 't>) -> Items<'t> {
         self.count(1)?;
         match expr {
             Expr::Empty => Ok(Vec::new()),
@@ -284,7 +283,7 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         step: &'t StepKind,
         items: Vec<PathItem<'t>>,
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         match step {
             StepKind::Child(child) => {
@@ -340,7 +339,7 @@ impl<'t> Evaluation<'_, 't> {
         usage: &'t PatternUse,
         pattern: &regex::Regex,
         items: &[PathItem<'t>],
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let Some(text) = single_text(items, "matches()")? else {
             return Ok(Vec::new());

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use super::children::{all_children, children};
 use super::equality::{distinct, holds};
 use super::evaluate::{
-    EvaluateError, Evaluation, Items, Iteration, is_absent, single_integer, single_text, truth,
+    EvaluateError, Evaluation, Frame, Items, is_absent, single_integer, single_text, truth,
 };
 use super::model::model;
 use super::operators::ordering;
@@ -31,7 +31,7 @@ impl<'t> Evaluation<'_, 't> {
         function: Function,
         arguments: &'t [Expr],
         items: Vec<PathItem<'t>>,
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         self.count(items.len() + 1)?;
         match function {
@@ -88,7 +88,7 @@ impl<'t> Evaluation<'_, 't> {
         function: Function,
         arguments: &'t [Expr],
         mut items: Vec<PathItem<'t>>,
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         match function {
             Function::Distinct => distinct(self, items),
@@ -161,11 +161,11 @@ impl<'t> Evaluation<'_, 't> {
         at: usize,
         item: &PathItem<'t>,
         argument: &'t Expr,
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         self.expr(
             argument,
-            Iteration {
+            Frame {
                 this: std::slice::from_ref(item),
                 index: Some(size(at)),
                 total: scope.total,
@@ -177,7 +177,7 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         items: Vec<PathItem<'t>>,
         criterion: &'t Expr,
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let mut kept = Vec::new();
         for (at, item) in items.into_iter().enumerate() {
@@ -192,7 +192,7 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         items: &[PathItem<'t>],
         projection: &'t Expr,
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let mut projected = Vec::new();
         for (at, item) in items.iter().enumerate() {
@@ -202,12 +202,7 @@ impl<'t> Evaluation<'_, 't> {
         Ok(projected)
     }
 
-    fn all(
-        &self,
-        items: &[PathItem<'t>],
-        criterion: &'t Expr,
-        scope: Iteration<'_, 't>,
-    ) -> Items<'t> {
+    fn all(&self, items: &[PathItem<'t>], criterion: &'t Expr, scope: Frame<'_, 't>) -> Items<'t> {
         for (at, item) in items.iter().enumerate() {
             if truth(&self.each(at, item, criterion, scope)?, "all()")? != Some(true) {
                 return Ok(vec![PathItem::Boolean(false)]);
@@ -221,9 +216,9 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         items: &[PathItem<'t>],
         arguments: &'t [Expr],
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
-        let scope = Iteration {
+        let scope = Frame {
             this: items,
             ..scope
         };
@@ -250,14 +245,14 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         items: &[PathItem<'t>],
         arguments: &'t [Expr],
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let mut total = match arguments.get(1) {
             Some(start) => self.expr(start, scope)?,
             None => Vec::new(),
         };
         for (at, item) in items.iter().enumerate() {
-            let inner = Iteration {
+            let inner = Frame {
                 total: Some(&total),
                 ..scope
             };
@@ -272,7 +267,7 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         items: Vec<PathItem<'t>>,
         projection: &'t Expr,
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let mut found: Vec<PathItem<'t>> = Vec::new();
         let mut level = items;
@@ -319,12 +314,7 @@ impl<'t> Evaluation<'_, 't> {
         Ok(true)
     }
 
-    fn extension(
-        &self,
-        items: &[PathItem<'t>],
-        url: &'t Expr,
-        scope: Iteration<'_, 't>,
-    ) -> Items<'t> {
+    fn extension(&self, items: &[PathItem<'t>], url: &'t Expr, scope: Frame<'_, 't>) -> Items<'t> {
         let url = single_text(&self.expr(url, scope)?, "extension()")?;
         let mut found = Vec::new();
         for item in items {
@@ -371,7 +361,7 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         items: &[PathItem<'t>],
         arguments: &'t [Expr],
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let separator = match arguments.first() {
             Some(separator) => {
@@ -403,7 +393,7 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         items: Vec<PathItem<'t>>,
         arguments: &'t [Expr],
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let mut keyed = Vec::with_capacity(items.len());
         for (at, item) in items.into_iter().enumerate() {

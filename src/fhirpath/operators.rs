@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use super::boundaries::moved;
 use super::equality::{distinct, equal, equivalent, holds};
 use super::evaluate::{
-    EvaluateError, Evaluation, Items, Iteration, exact, is_absent, single, single_text, truth,
+    EvaluateError, Evaluation, Frame, Items, exact, is_absent, single, single_text, truth,
 };
 use super::quantity::Quantity;
 use super::syntax::{Expr, Operator};
@@ -22,7 +22,7 @@ pub(super) fn binary<'t>(
     operator: Operator,
     left: &'t Expr,
     right: &'t Expr,
-    scope: Iteration<'_, 't>,
+    scope: Frame<'_, 't>,
 ) -> Items<'t> {
     let left = evaluation.expr(left, scope)?;
     if let Operator::And | Operator::Or | Operator::Xor | Operator::Implies = operator {

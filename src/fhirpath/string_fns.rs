@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::conversions::{convert, convert_quantity};
 use super::encodings::{decoded, encoded, escaped, unescaped};
 use super::evaluate::{
-    EvaluateError, Evaluation, Items, Iteration, single, single_integer, single_text,
+    EvaluateError, Evaluation, Frame, Items, single, single_integer, single_text,
 };
 use super::functions::size;
 use super::quantity::Quantity;
@@ -24,7 +24,7 @@ impl<'t> Evaluation<'_, 't> {
         function: Function,
         arguments: &'t [Expr],
         items: &[PathItem<'t>],
-        scope: Iteration<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let mut given = Vec::new();
         for argument in arguments {

@@ -14,7 +14,7 @@ use super::types::TypeName;
 
 /// What a result can be.
 #[derive(Clone, Debug)]
-pub(super) enum ResultTypes {
+pub(super) enum Types {
     /// Anything.
     Any,
     /// One of these; of none, nothing.
@@ -34,11 +34,11 @@ const TYPE_INFO: TypeName = TypeName::System("TypeInfo");
 pub(super) fn check(
     root: &Expr,
     environment: &Environment<'_>,
-    parent: Option<&ResultTypes>,
-) -> Result<ResultTypes, CompileError> {
+    parent: Option<&Types>,
+) -> Result<Types, CompileError> {
     let this = match parent {
         Some(parent) => parent.clone(),
-        None => ResultTypes::fhir(environment.focus()),
+        None => Types::fhir(environment.focus()),
     };
     Checker {
         strict: !environment.view,
@@ -46,43 +46,39 @@ pub(super) fn check(
     .expr(root, &this)
 }
 
-impl ResultTypes {
+impl Types {
     fn fhir(kind: Option<TypeId>) -> Self {
-        kind.map_or(ResultTypes::Any, |kind| {
-            ResultTypes::of(TypeName::Fhir(kind))
-        })
+        kind.map_or(Types::Any, |kind| Types::of(TypeName::Fhir(kind)))
     }
 
     fn of(named: TypeName) -> Self {
-        ResultTypes::Types(vec![named])
+        Types::Types(vec![named])
     }
 
     fn or(self, other: Self) -> Self {
         match (self, other) {
-            (ResultTypes::Types(mut types), ResultTypes::Types(others)) => {
+            (Types::Types(mut types), Types::Types(others)) => {
                 for other in others {
                     if !types.contains(&other) {
                         types.push(other);
                     }
                 }
-                ResultTypes::Types(types)
+                Types::Types(types)
             }
-            _ => ResultTypes::Any,
+            _ => Types::Any,
         }
     }
 
     /// Whether it is something, and none of it as wanted.
     fn never(&self, wanted: impl Fn(TypeName) -> bool) -> bool {
         match self {
-            ResultTypes::Any => false,
-            ResultTypes::Types(types) => {
-                !types.is_empty() && !types.iter().any(|named| wanted(*named))
-            }
+            Types::Any => false,
+            Types::Types(types) => !types.is_empty() && !types.iter().any(|named| wanted(*named)),
         }
     }
 
     fn names(&self) -> String {
-        let ResultTypes::Types(types) = self else {
+        let Types::Types(types) = self else {
             return "anything".to_owned();
         };
         let names = types.iter().take(3).map(|named| match named {
@@ -99,15 +95,15 @@ struct Checker {
 }
 
 impl Checker {
-    fn expr(&self, expr: &Expr, this: &ResultTypes) -> Result<ResultTypes, CompileError> {
+    fn expr(&self, expr: &Expr, this: &Types) -> Result<Types, CompileError> {
         Ok(match expr {
-            Expr::Empty => ResultTypes::Types(Vec::new()),
-            Expr::Literal(literal) => ResultTypes::of(literal_type(literal)),
+            Expr::Empty => Types::Types(Vec::new()),
+            Expr::Literal(literal) => Types::of(literal_type(literal)),
             Expr::This => this.clone(),
-            Expr::Index | Expr::RowIndex => ResultTypes::of(INTEGER),
-            Expr::Total => ResultTypes::Any,
+            Expr::Index | Expr::RowIndex => Types::of(INTEGER),
+            Expr::Total => Types::Any,
             Expr::Root(named, offset) => self.root(*named, *offset, this)?,
-            Expr::Variable(_, kind) => ResultTypes::fhir(*kind),
+            Expr::Variable(_, kind) => Types::fhir(*kind),
             Expr::Chain(head, steps) => {
                 let mut known = self.expr(head, this)?;
                 let mut before = None;
@@ -125,26 +121,21 @@ impl Checker {
                 comparable(*operator, &left, &right, offset)?;
                 match operator {
                     Operator::Union => left.or(right),
-                    Operator::Concatenate => ResultTypes::of(TEXT),
+                    Operator::Concatenate => Types::of(TEXT),
                     Operator::Add
                     | Operator::Subtract
                     | Operator::Multiply
                     | Operator::Divide
                     | Operator::Div
-                    | Operator::Mod => ResultTypes::Any,
-                    _ => ResultTypes::of(BOOLEAN),
+                    | Operator::Mod => Types::Any,
+                    _ => Types::of(BOOLEAN),
                 }
             }
         })
     }
 
     /// A leading type name keeps what is of that type.
-    fn root(
-        &self,
-        named: TypeId,
-        offset: usize,
-        this: &ResultTypes,
-    ) -> Result<ResultTypes, CompileError> {
+    fn root(&self, named: TypeId, offset: usize, this: &Types) -> Result<Types, CompileError> {
         let model = model();
         let related = |other: TypeName| match other {
             TypeName::Fhir(other) => model.is_a(other, named) || model.is_a(named, other),
@@ -162,36 +153,31 @@ impl Checker {
             ));
         }
         Ok(match this {
-            ResultTypes::Types(types) if types.len() == 1 && related(types[0]) => match types[0] {
+            Types::Types(types) if types.len() == 1 && related(types[0]) => match types[0] {
                 TypeName::Fhir(own) if model.is_a(own, named) => this.clone(),
-                _ => ResultTypes::of(TypeName::Fhir(named)),
+                _ => Types::of(TypeName::Fhir(named)),
             },
-            _ => ResultTypes::of(TypeName::Fhir(named)),
+            _ => Types::of(TypeName::Fhir(named)),
         })
     }
 
-    fn step(
-        &self,
-        step: &PathStep,
-        known: ResultTypes,
-        this: &ResultTypes,
-    ) -> Result<ResultTypes, CompileError> {
+    fn step(&self, step: &PathStep, known: Types, this: &Types) -> Result<Types, CompileError> {
         match &step.kind {
             StepKind::Child(child) => self.child(child, step.offset, &known),
             StepKind::At(index) => {
                 self.expr(index, this)?;
                 Ok(known)
             }
-            StepKind::OfType(named) | StepKind::As(named) => Ok(ResultTypes::of(*named)),
-            StepKind::Is(_) => Ok(ResultTypes::of(BOOLEAN)),
+            StepKind::OfType(named) | StepKind::As(named) => Ok(Types::of(*named)),
+            StepKind::Is(_) => Ok(Types::of(BOOLEAN)),
             StepKind::Pattern(usage, _) => {
                 texts_only(&known, "matches()", step.offset)?;
                 match usage {
                     PatternUse::Replace(by) => {
                         self.expr(by, this)?;
-                        Ok(ResultTypes::of(TEXT))
+                        Ok(Types::of(TEXT))
                     }
-                    _ => Ok(ResultTypes::of(BOOLEAN)),
+                    _ => Ok(Types::of(BOOLEAN)),
                 }
             }
             StepKind::Call(function, arguments) => {
@@ -200,17 +186,12 @@ impl Checker {
         }
     }
 
-    fn child(
-        &self,
-        child: &Child,
-        offset: usize,
-        known: &ResultTypes,
-    ) -> Result<ResultTypes, CompileError> {
-        let ResultTypes::Types(types) = known else {
-            return Ok(ResultTypes::Any);
+    fn child(&self, child: &Child, offset: usize, known: &Types) -> Result<Types, CompileError> {
+        let Types::Types(types) = known else {
+            return Ok(Types::Any);
         };
         let model = model();
-        let (mut found, mut open) = (ResultTypes::Types(Vec::new()), types.is_empty());
+        let (mut found, mut open) = (Types::Types(Vec::new()), types.is_empty());
         let mut any = types.is_empty();
         for named in types {
             let element = match (named, child.id) {
@@ -222,11 +203,11 @@ impl Checker {
                 for kind in &element.types {
                     // What stands there says itself which resource it is.
                     open |= model.get(*kind).kind == TypeKind::Resource;
-                    found = found.or(ResultTypes::of(TypeName::Fhir(*kind)));
+                    found = found.or(Types::of(TypeName::Fhir(*kind)));
                 }
             } else if *named == TYPE_INFO {
                 any = true;
-                found = found.or(ResultTypes::of(TEXT));
+                found = found.or(Types::of(TEXT));
             } else if let TypeName::Fhir(of) = named
                 && is_abstract(model.get(*of).name)
             {
@@ -234,10 +215,10 @@ impl Checker {
             }
         }
         if any {
-            return Ok(if open { ResultTypes::Any } else { found });
+            return Ok(if open { Types::Any } else { found });
         }
         if !self.strict && child.id.is_some() {
-            return Ok(ResultTypes::Any);
+            return Ok(Types::Any);
         }
         let elements = types.iter().filter_map(|named| match named {
             TypeName::Fhir(of) => Some(model.elements(*of).map(|element| element.name)),
@@ -258,10 +239,10 @@ impl Checker {
         &self,
         function: Function,
         arguments: &[Expr],
-        known: ResultTypes,
-        this: &ResultTypes,
+        known: Types,
+        this: &Types,
         offset: usize,
-    ) -> Result<ResultTypes, CompileError> {
+    ) -> Result<Types, CompileError> {
         let inner = match function {
             Function::Where
             | Function::Select
@@ -291,8 +272,8 @@ impl Checker {
             Function::Select => given.swap_remove(0),
             Function::Iif => {
                 let mut branches = given.into_iter().skip(1);
-                let first = branches.next().unwrap_or(ResultTypes::Any);
-                branches.fold(first, ResultTypes::or)
+                let first = branches.next().unwrap_or(Types::Any);
+                branches.fold(first, Types::or)
             }
             Function::Union | Function::Combine => known.or(given.swap_remove(0)),
             Function::Where
@@ -307,14 +288,14 @@ impl Checker {
             | Function::Exclude
             | Function::Sort
             | Function::Trace => known,
-            Function::Extension => ResultTypes::fhir(model().find("Extension")),
-            Function::Type => ResultTypes::of(TYPE_INFO),
+            Function::Extension => Types::fhir(model().find("Extension")),
+            Function::Type => Types::of(TYPE_INFO),
             _ => return value_call(function, &known, offset),
         })
     }
 }
 
-impl ResultTypes {
+impl Types {
     /// Whether it is something that is neither true nor false.
     pub(super) fn never_boolean(&self) -> bool {
         let boolean = model().find("boolean").map(TypeName::Fhir);
@@ -323,11 +304,7 @@ impl ResultTypes {
 }
 
 /// The functions that give values.
-fn value_call(
-    function: Function,
-    known: &ResultTypes,
-    offset: usize,
-) -> Result<ResultTypes, CompileError> {
+fn value_call(function: Function, known: &Types, offset: usize) -> Result<Types, CompileError> {
     Ok(match function {
         Function::All
         | Function::Booleans { .. }
@@ -340,16 +317,16 @@ fn value_call(
         | Function::Not
         | Function::SubsetOf
         | Function::SupersetOf
-        | Function::Convert(Target::Boolean) => ResultTypes::of(BOOLEAN),
+        | Function::Convert(Target::Boolean) => Types::of(BOOLEAN),
         Function::StartsWith | Function::EndsWith | Function::Contains => {
             texts_only(known, "this function", offset)?;
-            ResultTypes::of(BOOLEAN)
+            Types::of(BOOLEAN)
         }
         Function::Length | Function::IndexOf | Function::LastIndexOf => {
             texts_only(known, "this function", offset)?;
-            ResultTypes::of(INTEGER)
+            Types::of(INTEGER)
         }
-        Function::Count | Function::Precision => ResultTypes::of(INTEGER),
+        Function::Count | Function::Precision => Types::of(INTEGER),
         Function::Join
         | Function::Upper
         | Function::Lower
@@ -363,18 +340,18 @@ fn value_call(
         | Function::Escape
         | Function::Unescape => {
             texts_only(known, "this function", offset)?;
-            ResultTypes::of(TEXT)
+            Types::of(TEXT)
         }
-        Function::Convert(Target::Text) => ResultTypes::of(TEXT),
-        _ => ResultTypes::Any,
+        Function::Convert(Target::Text) => Types::of(TEXT),
+        _ => Types::Any,
     })
 }
 
 /// A moment is never a text: a comparison with one would always be false, or an error.
 fn comparable(
     operator: Operator,
-    left: &ResultTypes,
-    right: &ResultTypes,
+    left: &Types,
+    right: &Types,
     offset: usize,
 ) -> Result<(), CompileError> {
     let compares = matches!(
@@ -397,9 +374,9 @@ fn comparable(
         ),
         TypeName::System(name) => matches!(name, "Date" | "DateTime" | "Time"),
     };
-    let always = |known: &ResultTypes, wanted: &dyn Fn(TypeName) -> bool| match known {
-        ResultTypes::Types(types) => !types.is_empty() && types.iter().all(|named| wanted(*named)),
-        ResultTypes::Any => false,
+    let always = |known: &Types, wanted: &dyn Fn(TypeName) -> bool| match known {
+        Types::Types(types) => !types.is_empty() && types.iter().all(|named| wanted(*named)),
+        Types::Any => false,
     };
     let text = |named| named == TEXT;
     let mixed = (always(left, &moment) && always(right, &text))
@@ -428,7 +405,7 @@ fn expr_offset(expr: &Expr) -> Option<usize> {
 }
 
 /// A function of texts cannot work on what has parts.
-fn texts_only(known: &ResultTypes, what: &str, offset: usize) -> Result<(), CompileError> {
+fn texts_only(known: &Types, what: &str, offset: usize) -> Result<(), CompileError> {
     let text = |named| match named {
         TypeName::Fhir(id) => {
             let kind = model().get(id);

@@ -1,5 +1,7 @@
 //! The search parameters that the sandbox knows, as a table: what is not in it is not in the `CapabilityStatement` either.
 
+use ParameterKind::{Date, Reference, Token};
+
 /// How a parameter compares.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum ParameterKind {
@@ -10,150 +12,60 @@ pub(super) enum ParameterKind {
 
 /// Resource type, parameter, kind, and the elements it looks at. Every type also has `_id`, `_lastUpdated`, `identifier`.
 pub(super) const PARAMETERS: &[(&str, &str, ParameterKind, &[&str])] = &[
-    ("Consent", "category", ParameterKind::Token, &["category"]),
-    ("Consent", "date", ParameterKind::Date, &["dateTime"]),
-    ("Consent", "patient", ParameterKind::Reference, &["patient"]),
-    ("Consent", "status", ParameterKind::Token, &["status"]),
-    (
-        "Observation",
-        "based-on",
-        ParameterKind::Reference,
-        &["basedOn"],
-    ),
-    (
-        "Observation",
-        "category",
-        ParameterKind::Token,
-        &["category"],
-    ),
-    ("Observation", "code", ParameterKind::Token, &["code"]),
+    ("Consent", "category", Token, &["category"]),
+    ("Consent", "date", Date, &["dateTime"]),
+    ("Consent", "patient", Reference, &["patient"]),
+    ("Consent", "status", Token, &["status"]),
+    ("Observation", "based-on", Reference, &["basedOn"]),
+    ("Observation", "category", Token, &["category"]),
+    ("Observation", "code", Token, &["code"]),
     (
         "Observation",
         "date",
-        ParameterKind::Date,
+        Date,
         &["effectiveDateTime", "effectiveInstant"],
     ),
-    (
-        "Observation",
-        "patient",
-        ParameterKind::Reference,
-        &["subject"],
-    ),
-    (
-        "Observation",
-        "performer",
-        ParameterKind::Reference,
-        &["performer"],
-    ),
-    ("Observation", "status", ParameterKind::Token, &["status"]),
-    (
-        "Observation",
-        "subject",
-        ParameterKind::Reference,
-        &["subject"],
-    ),
-    ("Patient", "active", ParameterKind::Token, &["active"]),
-    ("Patient", "birthdate", ParameterKind::Date, &["birthDate"]),
-    ("Patient", "gender", ParameterKind::Token, &["gender"]),
+    ("Observation", "patient", Reference, &["subject"]),
+    ("Observation", "performer", Reference, &["performer"]),
+    ("Observation", "status", Token, &["status"]),
+    ("Observation", "subject", Reference, &["subject"]),
+    ("Patient", "active", Token, &["active"]),
+    ("Patient", "birthdate", Date, &["birthDate"]),
+    ("Patient", "gender", Token, &["gender"]),
     (
         "PractitionerRole",
         "organization",
-        ParameterKind::Reference,
+        Reference,
         &["organization"],
     ),
     (
         "PractitionerRole",
         "practitioner",
-        ParameterKind::Reference,
+        Reference,
         &["practitioner"],
     ),
-    (
-        "ServiceRequest",
-        "authored",
-        ParameterKind::Date,
-        &["authoredOn"],
-    ),
-    (
-        "ServiceRequest",
-        "based-on",
-        ParameterKind::Reference,
-        &["basedOn"],
-    ),
-    (
-        "ServiceRequest",
-        "category",
-        ParameterKind::Token,
-        &["category"],
-    ),
-    ("ServiceRequest", "code", ParameterKind::Token, &["code"]),
-    (
-        "ServiceRequest",
-        "intent",
-        ParameterKind::Token,
-        &["intent"],
-    ),
-    (
-        "ServiceRequest",
-        "patient",
-        ParameterKind::Reference,
-        &["subject"],
-    ),
-    (
-        "ServiceRequest",
-        "performer",
-        ParameterKind::Reference,
-        &["performer"],
-    ),
-    (
-        "ServiceRequest",
-        "priority",
-        ParameterKind::Token,
-        &["priority"],
-    ),
-    (
-        "ServiceRequest",
-        "replaces",
-        ParameterKind::Reference,
-        &["replaces"],
-    ),
-    (
-        "ServiceRequest",
-        "requester",
-        ParameterKind::Reference,
-        &["requester"],
-    ),
-    (
-        "ServiceRequest",
-        "status",
-        ParameterKind::Token,
-        &["status"],
-    ),
-    (
-        "ServiceRequest",
-        "subject",
-        ParameterKind::Reference,
-        &["subject"],
-    ),
-    ("Task", "authored-on", ParameterKind::Date, &["authoredOn"]),
-    ("Task", "based-on", ParameterKind::Reference, &["basedOn"]),
-    (
-        "Task",
-        "business-status",
-        ParameterKind::Token,
-        &["businessStatus"],
-    ),
-    ("Task", "code", ParameterKind::Token, &["code"]),
-    ("Task", "focus", ParameterKind::Reference, &["focus"]),
-    ("Task", "owner", ParameterKind::Reference, &["owner"]),
-    ("Task", "patient", ParameterKind::Reference, &["for"]),
-    (
-        "Task",
-        "requester",
-        ParameterKind::Reference,
-        &["requester"],
-    ),
-    ("Task", "status", ParameterKind::Token, &["status"]),
-    ("Task", "subject", ParameterKind::Reference, &["for"]),
+    ("ServiceRequest", "authored", Date, &["authoredOn"]),
+    ("ServiceRequest", "based-on", Reference, &["basedOn"]),
+    ("ServiceRequest", "category", Token, &["category"]),
+    ("ServiceRequest", "code", Token, &["code"]),
+    ("ServiceRequest", "intent", Token, &["intent"]),
+    ("ServiceRequest", "patient", Reference, &["subject"]),
+    ("ServiceRequest", "performer", Reference, &["performer"]),
+    ("ServiceRequest", "priority", Token, &["priority"]),
+    ("ServiceRequest", "replaces", Reference, &["replaces"]),
+    ("ServiceRequest", "requester", Reference, &["requester"]),
+    ("ServiceRequest", "status", Token, &["status"]),
+    ("ServiceRequest", "subject", Reference, &["subject"]),
+    ("Task", "authored-on", Date, &["authoredOn"]),
+    ("Task", "based-on", Reference, &["basedOn"]),
+    ("Task", "business-status", Token, &["businessStatus"]),
+    ("Task", "code", Token, &["code"]),
+    ("Task", "focus", Reference, &["focus"]),
+    ("Task", "owner", Reference, &["owner"]),
+    ("Task", "patient", Reference, &["for"]),
+    ("Task", "requester", Reference, &["requester"]),
+    ("Task", "status", Token, &["status"]),
+    ("Task", "subject", Reference, &["for"]),
 ];
 
 /// How a parameter of a type compares, and what it looks at.
@@ -162,7 +74,7 @@ pub(super) fn parameter(
     name: &str,
 ) -> Option<(ParameterKind, &'static [&'static str])> {
     if name == "identifier" {
-        return Some((ParameterKind::Token, &["identifier"]));
+        return Some((Token, &["identifier"]));
     }
     PARAMETERS
         .iter()

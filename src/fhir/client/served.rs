@@ -55,6 +55,26 @@ impl Served {
         Self { origin, asked }
     }
 
+    /// Gives these answers, one a request and in order; `BASE` in a text is the address with this path.
+    pub(crate) fn scripted(path: &'static str, answers: Vec<Vec<u8>>) -> Self {
+        let answers = Mutex::new(answers.into_iter());
+        Self::start(move |origin, _| {
+            let answer = answers.lock().unwrap().next().unwrap_or_default();
+            match String::from_utf8(answer) {
+                Ok(text) => text
+                    .replace("BASE", &format!("{origin}{path}"))
+                    .into_bytes(),
+                Err(packed) => packed.into_bytes(),
+            }
+        })
+    }
+
+    /// Everything that was asked, as text.
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let text = |asked: &ReceivedRequest| format!("{}\r\n\r\n{}", asked.head, asked.body);
+        self.asked().iter().map(text).collect()
+    }
+
     /// Everything that was asked.
     pub(crate) fn asked(&self) -> Vec<ReceivedRequest> {
         self.asked.lock().unwrap().clone()
@@ -97,10 +117,10 @@ fn read(stream: &mut impl Read) -> Option<ReceivedRequest> {
 }
 
 /// An answer; each connection carries one.
-pub(crate) fn answer(status: u16, headers: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-    )
-    .into_bytes()
+pub(crate) fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+    let (body, length) = (body.as_ref(), body.as_ref().len());
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+    );
+    [head.as_bytes(), body].concat()
 }

@@ -90,7 +90,7 @@ fn smart(token_url: Option<String>) -> Access {
 }
 
 fn body_of(status: u16, body: &Value) -> Vec<u8> {
-    answer(status, "", &body.to_string())
+    answer(status, "", body.to_string())
 }
 
 /// A GP system that gives tokens for assertions as SMART has them, each assertion once, and knows how old a token is.

@@ -39,6 +39,24 @@ pub(crate) fn contained<'t, 'a>(resource: &'t Json<'a>, wanted: &str) -> Option<
         .find(|resource| id(resource) == Some(wanted))
 }
 
+/// `meta.security` as (system, code).
+pub(crate) fn security_labels<'t>(resource: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
+    coded(resource.at(&["meta", "security"]))
+}
+
+/// Whether it bears an extension that changes its meaning.
+pub(crate) fn has_modifier_extension(resource: &Json<'_>) -> bool {
+    !items(resource.get("modifierExtension")).is_empty()
+}
+
+/// Codings as (system, code).
+pub(super) fn coded<'t>(codings: Option<&'t Json<'_>>) -> Vec<(Option<&'t str>, &'t str)> {
+    items(codings)
+        .iter()
+        .filter_map(|coding| Some((text_of(coding, "system"), text_of(coding, "code")?)))
+        .collect()
+}
+
 fn text_or_number<'t>(value: Option<&'t Json<'_>>) -> Option<&'t str> {
     match value? {
         Json::Number(text) => Some(text),

@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 
 use super::reference::{Reference, identifier, text_of};
+use super::resource::coded;
+pub(crate) use super::resource::has_modifier_extension;
 use crate::json::{Json, items};
 
 /// One coding of what is asked for, with the words of its concept.
@@ -45,14 +47,14 @@ pub(crate) fn do_not_perform(request: &Json<'_>) -> bool {
 
 /// `code.coding` as (system, code).
 pub(crate) fn codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
-    coded(items(request.at(&["code", "coding"])))
+    coded(request.at(&["code", "coding"]))
 }
 
 /// `orderDetail.coding` as (system, code): "do not contact" stands here.
 pub(crate) fn order_detail_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
     items(request.get("orderDetail"))
         .iter()
-        .flat_map(|concept| coded(items(concept.get("coding"))))
+        .flat_map(|concept| coded(concept.get("coding")))
         .collect()
 }
 
@@ -111,7 +113,7 @@ pub(crate) fn performers<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<R
 pub(crate) fn reason_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
     items(request.get("reasonCode"))
         .iter()
-        .flat_map(|concept| coded(items(concept.get("coding"))))
+        .flat_map(|concept| coded(concept.get("coding")))
         .collect()
 }
 
@@ -161,22 +163,10 @@ pub(crate) fn consents<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Ref
         .collect()
 }
 
-/// Whether it bears an extension that changes its meaning.
-pub(crate) fn has_modifier_extension(request: &Json<'_>) -> bool {
-    !items(request.get("modifierExtension")).is_empty()
-}
-
 fn references<'t>(list: Option<&'t Json<'_>>, base: Option<&str>) -> Vec<Reference<'t>> {
     items(list)
         .iter()
         .map(|element| Reference::parse(element, base))
-        .collect()
-}
-
-fn coded<'t>(codings: &'t [Json<'_>]) -> Vec<(Option<&'t str>, &'t str)> {
-    codings
-        .iter()
-        .filter_map(|coding| Some((text_of(coding, "system"), text_of(coding, "code")?)))
         .collect()
 }
 

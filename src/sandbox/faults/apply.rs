@@ -205,7 +205,7 @@ fn on_answer(fault: FaultKind, call: &Call, reply: &mut WireReply, dice: &mut Di
         FaultKind::DropAfter => reply.shape = BodyShape::Dropped,
         FaultKind::Truncated => reply.shape = BodyShape::Truncated(dice.below(100)),
         FaultKind::TornJson if answer.body.is_some() => {
-            reply.shape = BodyShape::Torn(dice.below(98))
+            reply.shape = BodyShape::Torn(dice.below(98));
         }
         FaultKind::ByteOrderMark if answer.body.is_some() => reply.shape = BodyShape::ByteOrderMark,
         FaultKind::GatewayAfter => {

@@ -294,7 +294,7 @@ async fn read(
             Role::Deleted => tally.note_deleted(text),
             Role::Outcome => match gravest(text).map(|issue| issue.severity) {
                 Some(IssueSeverity::Information | IssueSeverity::Warning) => {
-                    tally.export.warnings += 1
+                    tally.export.warnings += 1;
                 }
                 _ => tally.export.errors += 1,
             },
