@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::Actor;
 use crate::config::Config;
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
+use crate::domain::encoding::hex;
 use crate::domain::{Instant, Reason};
 use crate::partner::disclosure::Widening;
 use crate::partner::{Partner, Rules};
 use crate::pipeline::approval::{self, Approval, How};
 use crate::pipeline::run::Env;
-use crate::store::chain::hex;
 use crate::store::{Batch, HeldQuery, Store, StoreError};
 
 /// A partner file that allows more than was approved: nothing new goes out by it.

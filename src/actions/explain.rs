@@ -323,7 +323,7 @@ impl<'e> Explainer<'e> {
         }
         decided.again = self.fate_of(outcome);
         decided.recorded = moment.recorded.map(|after| self.fate(after));
-        let now = crate::store::chain::hex(&env.rules.hash[..16]);
+        let now = crate::domain::encoding::hex(&env.rules.hash[..16]);
         decided.same_rules = moment.rules.as_ref().map(|then| *then == now);
         Ok(decided)
     }

@@ -7,13 +7,13 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 
+use crate::domain::encoding::hex;
 use crate::domain::limits::LEG_ENTRIES_MAX;
 use crate::domain::{Action, LegReference};
 use crate::pipeline::approval::{How, Recorded, recorded};
 use crate::pipeline::event::numbered;
 pub(crate) use crate::pipeline::run::Env;
 use crate::seal::Digest;
-use crate::store::chain::hex;
 use crate::store::rows::{DropRow, HeldRow, LedgerRow, Leg, Place, Standing};
 use crate::store::{Body, HeldQuery, Kind};
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::domain::{Disposition, Reason};
-use crate::json::{Arena, Json, Members, Shapes};
+use crate::json::{Arena, Json, Members, ShapeCache};
 use crate::partner::{NeededMembers, Partner};
 use crate::pipeline::map::{self, Asked, DryRun, dry_reference, dry_rules, dry_run};
 pub(crate) use crate::pipeline::pull::folder::{
@@ -92,7 +92,7 @@ impl Preview<'_> {
             &mut take,
         )?;
         take(Mapped {
-            unreadable: folder.unread(self.workers)?,
+            unreadable: folder.check_late(self.workers)?,
             ..Mapped::default()
         })
     }
@@ -125,7 +125,7 @@ impl Preview<'_> {
             room,
         } = own;
         let [of_request, of_patient] =
-            shapes.get_or_insert_with(|| [&wanted.request, &wanted.patient].map(Shapes::new));
+            shapes.get_or_insert_with(|| [&wanted.request, &wanted.patient].map(ShapeCache::new));
         let mut mapped = Mapped::default();
         let source = dry_rules(self.setting.rules, self.intents);
         let (mut reader, mut writer) = (Reader::new(folder), self.writer(*room)?);
@@ -233,7 +233,7 @@ struct Own<'w> {
     /// The trees of one referral.
     arena: Arena,
     /// What requests and patients looked like so far.
-    shapes: Option<[Shapes<'w>; 2]>,
+    shapes: Option<[ShapeCache<'w>; 2]>,
     /// Bytes of the largest part of the file so far.
     room: usize,
 }

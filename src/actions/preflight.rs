@@ -10,11 +10,10 @@ use crate::config::{Auth, Bulk, Config, Pull, PushTo, Source};
 use crate::diagnostics::{Code, Diagnostic, Place, Severity};
 use crate::domain::clock::SystemClock;
 use crate::domain::{Clock, Entropy, Instant};
-use crate::fhir::bundle::Mode;
-use crate::fhir::client::{Client, Session};
-use crate::fhir::client_error::ClientError;
-use crate::fhir::search::Parameters;
-use crate::fhir::statement::{Says, Statement};
+use crate::fhir::client::parameters::Parameters;
+use crate::fhir::client::{Client, ClientError, SourceSession};
+use crate::fhir::resources::bundle::Mode;
+use crate::fhir::resources::capability_statement::{CapabilityStatement, Says};
 use crate::partner::Rules;
 use crate::pipeline::gp_client;
 pub(crate) use crate::pipeline::gp_client::check_secrets;
@@ -145,7 +144,7 @@ impl Asked<'_> {
     }
 
     /// Looks at one address; what follows from a failure is not asked any more.
-    async fn address(&mut self, session: &Arc<Session>, base_url: &str, needs: Needs) {
+    async fn address(&mut self, session: &Arc<SourceSession>, base_url: &str, needs: Needs) {
         let client = match gp_client::client_within(self.source, session, base_url) {
             Ok(client) => client,
             Err(error) => return self.failed("reach", &error, base_url),
@@ -154,7 +153,7 @@ impl Asked<'_> {
             return;
         }
         let before = SystemClock.now();
-        let statement = match client.statement().await {
+        let statement = match client.capability_statement().await {
             Ok(statement) => statement,
             Err(error) => return self.failed("metadata", &error, base_url),
         };
@@ -213,7 +212,7 @@ impl Asked<'_> {
         true
     }
 
-    fn version(&mut self, statement: &Statement, at: &str) {
+    fn version(&mut self, statement: &CapabilityStatement, at: &str) {
         match statement.r4() {
             Says::Yes => self.good("metadata", "FHIR R4"),
             Says::No => {
@@ -243,7 +242,7 @@ impl Asked<'_> {
     }
 
     /// What the server says of reading, and what it does with a search that must find nothing.
-    async fn reading(&mut self, client: &Client, statement: &Statement, at: &str) {
+    async fn reading(&mut self, client: &Client, statement: &CapabilityStatement, at: &str) {
         let ahead = statement
             .server_date
             .map_or_else(|| SystemClock.now(), Instant);
@@ -285,7 +284,7 @@ impl Asked<'_> {
         }
     }
 
-    fn writing(&mut self, statement: &Statement, tasks: bool, at: &str) {
+    fn writing(&mut self, statement: &CapabilityStatement, tasks: bool, at: &str) {
         let kinds: &[(&'static str, &'static str)] = if tasks {
             &[("observation", "Observation"), ("task", "Task")]
         } else {
@@ -325,7 +324,7 @@ impl Asked<'_> {
         check: &'static str,
         kind: &str,
         interaction: &str,
-        statement: &Statement,
+        statement: &CapabilityStatement,
         at: &str,
     ) {
         match statement.can(kind, interaction) {

@@ -252,7 +252,7 @@ async fn seal_key(
 ) -> anyhow::Result<[u8; 32]> {
     if let Some(value) = config.seal_key.env_value() {
         let bytes =
-            crate::store::chain::unhex(value.trim()).and_then(|bytes| bytes.try_into().ok());
+            crate::domain::encoding::unhex(value.trim()).and_then(|bytes| bytes.try_into().ok());
         let place = Place::detail(config.seal_key.masked());
         return bytes.ok_or_else(|| {
             Refused::one(Diagnostic::new(

@@ -12,7 +12,7 @@ use super::DONE;
 use crate::domain::clock::SystemClock;
 use crate::domain::{Clock as _, limits};
 use crate::fhir::resources::resource::resource_type;
-use crate::fhirpath::{Context, Environment, Expression, Item};
+use crate::fhirpath::{Context, Environment, Expression, PathItem};
 use crate::json::{Arena, Json};
 
 /// Evaluate expressions on resources
@@ -72,13 +72,13 @@ fn answer(expression: &str, resource: &str, now: &str) -> anyhow::Result<Value> 
     })
 }
 
-fn item(item: &Item<'_>) -> Value {
+fn item(item: &PathItem<'_>) -> Value {
     let kind = item
         .type_name()
         .map(|(space, name)| format!("{space}.{name}"));
     match (item.text(), item) {
         (Some(text), _) => json!({ "type": kind, "text": text }),
-        (None, Item::Node(node)) => json!({ "type": kind, "json": node.json.to_text() }),
+        (None, PathItem::Node(node)) => json!({ "type": kind, "json": node.json.to_text() }),
         (None, _) => json!({ "type": kind }),
     }
 }

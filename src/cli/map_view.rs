@@ -9,7 +9,7 @@ use super::map::unfinished;
 use super::{DONE, WAITS};
 use crate::actions::map_folder::list_extracts;
 use crate::tabular::{Encoding, Format, Newline, QuoteRule, RowWriter};
-use crate::view::{Resources, View};
+use crate::view::{Resources, ViewDefinition};
 
 /// Bytes of a view.
 const VIEW_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -27,7 +27,8 @@ pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8>
     std::fs::File::open(view)
         .and_then(|file| file.take(VIEW_BYTES_MAX).read_to_end(&mut bytes))
         .with_context(|| format!("reading {}", view.display()))?;
-    let compiled = View::read(&bytes).with_context(|| format!("in {}", view.display()))?;
+    let compiled =
+        ViewDefinition::read(&bytes).with_context(|| format!("in {}", view.display()))?;
     if !input.exists() {
         anyhow::bail!("{} does not exist", input.display());
     }
@@ -48,7 +49,7 @@ pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8>
     })
 }
 
-fn write<W: Write>(view: &View, resources: &mut Resources, out: W) -> anyhow::Result<W> {
+fn write<W: Write>(view: &ViewDefinition, resources: &mut Resources, out: W) -> anyhow::Result<W> {
     let mut writer = RowWriter::new(out, FORMAT)?;
     writer.write_row(view.columns())?;
     resources.each(|resource, place| -> anyhow::Result<()> {

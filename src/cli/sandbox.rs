@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{DONE, emit};
 use crate::domain::Clock;
 use crate::domain::clock::SystemClock;
-use crate::sandbox::{FaultSpec, Options, Sandbox, faults_help};
+use crate::sandbox::{FaultSpec, Sandbox, SandboxOptions, faults_help};
 
 /// A made-up GP system on this machine
 #[derive(clap::Args)]
@@ -29,7 +29,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
     let now = Arc::new(|| SystemClock.now().0);
     let data = args.data;
-    let sandbox = Sandbox::start(args.port, Options { now, data }).await?;
+    let sandbox = Sandbox::start(args.port, SandboxOptions { now, data }).await?;
     if let Some(spec) = args.faults {
         sandbox.misbehave(spec, args.seed);
     }

@@ -52,7 +52,7 @@ impl World {
     async fn new() -> Self {
         let clock = Arc::new(AtomicI64::new(0));
         let now = Arc::clone(&clock);
-        let options = sandbox::Options {
+        let options = sandbox::SandboxOptions {
             now: Arc::new(move || now.load(Ordering::Relaxed)),
             data: None,
         };

@@ -244,7 +244,7 @@ struct Systems([Sandbox; 2]);
 impl Systems {
     async fn start() -> anyhow::Result<Self> {
         let instant = instant(NOW)?.0;
-        let options = || sandbox::Options {
+        let options = || sandbox::SandboxOptions {
             now: Arc::new(move || instant),
             data: None,
         };

@@ -4,6 +4,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod disposition;
+pub(crate) mod encoding;
 pub(crate) mod entropy;
 pub(crate) mod event;
 pub(crate) mod leg;

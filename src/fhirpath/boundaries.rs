@@ -6,7 +6,7 @@
 //! # Source
 //! `FHIRPath` N1 §6.7 (date arithmetic); continuous build §5.9 (`lowBoundary`, `highBoundary`, `precision`).
 
-use super::temporal::{Part, SECOND, Shape, Temporal, days, last_day};
+use super::temporal::{Precision, SECOND, Temporal, TemporalKind, days, last_day};
 use super::units::Duration;
 
 const MINUTE: i128 = 60 * SECOND as i128;
@@ -20,19 +20,19 @@ const LATEST: i16 = -12 * 60;
 /// Moves a temporal by whole durations; none outside the years 1 to 9999.
 pub(super) fn moved(moment: Temporal, by: Duration) -> Option<Temporal> {
     match by {
-        Duration::Months(months) if moment.known == Part::Year => {
+        Duration::Months(months) if moment.known == Precision::Year => {
             add_months(moment, months / 12 * 12)
         }
         Duration::Months(months) => add_months(moment, months),
         Duration::Nanoseconds(step) => {
             let in_days = i64::try_from(step / DAY).ok()?;
             match moment.known {
-                Part::Year => add_months(moment, (in_days / 365).checked_mul(12)?),
-                Part::Month => add_months(moment, in_days / 30),
-                Part::Day => add(moment, i128::from(in_days) * DAY),
-                Part::Hour => add(moment, step / HOUR * HOUR),
-                Part::Minute => add(moment, step / MINUTE * MINUTE),
-                Part::Second => add(moment, step),
+                Precision::Year => add_months(moment, (in_days / 365).checked_mul(12)?),
+                Precision::Month => add_months(moment, in_days / 30),
+                Precision::Day => add(moment, i128::from(in_days) * DAY),
+                Precision::Hour => add(moment, step / HOUR * HOUR),
+                Precision::Minute => add(moment, step / MINUTE * MINUTE),
+                Precision::Second => add(moment, step),
             }
         }
     }
@@ -57,7 +57,7 @@ fn add(moment: Temporal, step: i128) -> Option<Temporal> {
     let total = clock.checked_add(step)?;
     let of_day = total.rem_euclid(DAY);
     let mut moved = moment;
-    if moment.shape != Shape::Time {
+    if moment.shape != TemporalKind::Time {
         let from = days(moment.year.into(), moment.month.into(), moment.day.into());
         let to = from.checked_add(i64::try_from(total.div_euclid(DAY)).ok()?)?;
         let (year, month, day) = civil(to)?;
@@ -98,14 +98,14 @@ fn civil(count: i64) -> Option<(i16, u8, u8)> {
 /// The digits of a temporal: 8 of a day, 17 of a millisecond; of a time of day 9.
 pub(super) fn precision(moment: Temporal) -> i64 {
     let digits = match moment.known {
-        Part::Year => 4,
-        Part::Month => 6,
-        Part::Day => 8,
-        Part::Hour => 10,
-        Part::Minute => 12,
-        Part::Second => 14 + i64::from(moment.fraction),
+        Precision::Year => 4,
+        Precision::Month => 6,
+        Precision::Day => 8,
+        Precision::Hour => 10,
+        Precision::Minute => 12,
+        Precision::Second => 14 + i64::from(moment.fraction),
     };
-    if moment.shape == Shape::Time {
+    if moment.shape == TemporalKind::Time {
         digits - 8
     } else {
         digits
@@ -115,48 +115,48 @@ pub(super) fn precision(moment: Temporal) -> i64 {
 /// The earliest (or latest) moment it could stand for, to that many digits; none if there is no such precision.
 pub(super) fn boundary(moment: Temporal, digits: Option<i64>, latest: bool) -> Option<Temporal> {
     let digits = match (digits, moment.shape) {
-        (Some(digits), Shape::Time) => digits.saturating_add(8),
+        (Some(digits), TemporalKind::Time) => digits.saturating_add(8),
         (Some(digits), _) => digits,
-        (None, Shape::Date) => 8,
+        (None, TemporalKind::Date) => 8,
         (None, _) => 17,
     };
     let to = match digits {
-        4 => Part::Year,
-        6 => Part::Month,
-        8 => Part::Day,
-        10 => Part::Hour,
-        12 => Part::Minute,
-        14 | 17 => Part::Second,
+        4 => Precision::Year,
+        6 => Precision::Month,
+        8 => Precision::Day,
+        10 => Precision::Hour,
+        12 => Precision::Minute,
+        14 | 17 => Precision::Second,
         _ => return None,
     };
-    let least = if moment.shape == Shape::Time {
-        Part::Hour
+    let least = if moment.shape == TemporalKind::Time {
+        Precision::Hour
     } else {
-        Part::Year
+        Precision::Year
     };
-    let most = if moment.shape == Shape::Date {
-        Part::Day
+    let most = if moment.shape == TemporalKind::Date {
+        Precision::Day
     } else {
-        Part::Second
+        Precision::Second
     };
     if !(least..=most).contains(&to) {
         return None;
     }
     let mut filled = moment;
     if latest {
-        if moment.known < Part::Month {
+        if moment.known < Precision::Month {
             filled.month = 12;
         }
-        if moment.known < Part::Day {
+        if moment.known < Precision::Day {
             filled.day = last_day(filled.year, filled.month);
         }
-        if moment.known < Part::Hour {
+        if moment.known < Precision::Hour {
             filled.hour = 23;
         }
-        if moment.known < Part::Minute {
+        if moment.known < Precision::Minute {
             filled.minute = 59;
         }
-        if moment.known < Part::Second {
+        if moment.known < Precision::Second {
             filled.nanoseconds = 60 * SECOND - 1;
         } else {
             filled.nanoseconds += 10_u64.pow(9 - u32::from(moment.fraction.min(9))) - 1;
@@ -164,7 +164,7 @@ pub(super) fn boundary(moment: Temporal, digits: Option<i64>, latest: bool) -> O
     }
     filled.known = to;
     filled.fraction = if digits == 17 { 3 } else { 0 };
-    if moment.shape == Shape::DateTime && to > Part::Day {
+    if moment.shape == TemporalKind::DateTime && to > Precision::Day {
         filled.offset = moment
             .offset
             .or(Some(if latest { LATEST } else { EARLIEST }));

@@ -4,17 +4,17 @@
 
 use super::lexer::Token;
 use super::model::model;
-use super::parse::Parser;
-use super::syntax::{Child, Expr, FUNCTIONS, Function, Literal, PatternUse, Step, StepKind};
+use super::parse::ExpressionParser;
+use super::syntax::{Child, Expr, FUNCTIONS, Function, Literal, PathStep, PatternUse, StepKind};
 use super::terms::{CompileError, compiled_pattern, known_type, refused, unknown_function};
-use super::types::Named;
+use super::types::TypeName;
 
 /// Names of the parts of what `type()` says, which are no elements.
 pub(super) const TYPE_PARTS: [&str; 2] = ["namespace", "name"];
 
-impl Parser<'_> {
+impl ExpressionParser<'_> {
     /// A name or a call, applied to what stands before it; and how deep it nests.
-    pub(super) fn invocation(&mut self) -> Result<(Step, usize), CompileError> {
+    pub(super) fn invocation(&mut self) -> Result<(PathStep, usize), CompileError> {
         let offset = self.offset();
         let token = self.take();
         if let Token::Special(name) = &token
@@ -32,7 +32,7 @@ impl Parser<'_> {
         };
         if self.accepts("(") {
             let (kind, height) = self.call(&name, offset)?;
-            return Ok((Step { kind, offset }, height));
+            return Ok((PathStep { kind, offset }, height));
         }
         let id = model().name(&name);
         if id.is_none() && !TYPE_PARTS.contains(&name.as_str()) {
@@ -40,7 +40,7 @@ impl Parser<'_> {
         }
         let choice = model().is_choice(&name);
         let kind = StepKind::Child(Child { name, id, choice });
-        Ok((Step { kind, offset }, 0))
+        Ok((PathStep { kind, offset }, 0))
     }
 
     fn call(&mut self, name: &str, start: usize) -> Result<(StepKind, usize), CompileError> {
@@ -180,7 +180,7 @@ impl Parser<'_> {
         let mut arguments = Vec::new();
         if !self.accepts(")") {
             let start = self.offset();
-            let Named::Fhir(named) = self.type_name()? else {
+            let TypeName::Fhir(named) = self.type_name()? else {
                 return Err(CompileError::new(
                     start,
                     "this type is no resource",
@@ -195,7 +195,7 @@ impl Parser<'_> {
     }
 
     /// A type's name, with its name space where one is written.
-    pub(super) fn type_name(&mut self) -> Result<Named, CompileError> {
+    pub(super) fn type_name(&mut self) -> Result<TypeName, CompileError> {
         let expected =
             |start| CompileError::new(start, "expected the name of a type", "as in ofType(string)");
         let start = self.offset();

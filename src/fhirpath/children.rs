@@ -7,22 +7,22 @@ use std::borrow::Cow;
 
 use super::model::{Element, TypeId, TypeKind, model};
 use super::syntax::Child;
-use super::value::{Item, Node, resource_type};
+use super::value::{Node, PathItem, resource_type};
 use crate::json::{Json, items};
 
-type Members<'t> = &'t [(&'t str, Json<'t>)];
+type ObjectMembers<'t> = &'t [(&'t str, Json<'t>)];
 
 /// Pushes the values of an element of that name.
-pub(super) fn children<'t>(item: &Item<'t>, child: &Child, found: &mut Vec<Item<'t>>) {
+pub(super) fn children<'t>(item: &PathItem<'t>, child: &Child, found: &mut Vec<PathItem<'t>>) {
     let node = match item {
-        Item::Node(node) => *node,
-        Item::TypeInfo(space, name) => {
+        PathItem::Node(node) => *node,
+        PathItem::TypeInfo(space, name) => {
             let part = if child.name == "namespace" {
                 space
             } else {
                 name
             };
-            found.push(Item::Text(Cow::Borrowed(part)));
+            found.push(PathItem::Text(Cow::Borrowed(part)));
             return;
         }
         _ => return,
@@ -55,7 +55,7 @@ pub(super) fn children<'t>(item: &Item<'t>, child: &Child, found: &mut Vec<Item<
 }
 
 /// What holds an element's parts: the object, or what stands beside a primitive.
-fn members(node: Node<'_>) -> Option<Members<'_>> {
+fn members(node: Node<'_>) -> Option<ObjectMembers<'_>> {
     let holder = if node.json.is_object() {
         Some(node.json)
     } else {
@@ -69,10 +69,10 @@ fn members(node: Node<'_>) -> Option<Members<'_>> {
 
 /// The values of `name[x]`: the type is the end of the key.
 fn chosen<'t>(
-    members: Members<'t>,
+    members: ObjectMembers<'t>,
     name: &str,
     element: Option<&Element>,
-    found: &mut Vec<Item<'t>>,
+    found: &mut Vec<PathItem<'t>>,
 ) {
     let kind_of = |key: &str| {
         let kind = model().type_of_suffix(key.strip_prefix(name)?)?;
@@ -100,8 +100,8 @@ fn chosen<'t>(
 }
 
 /// Pushes every part of an element, in the order it is written in.
-pub(super) fn all_children<'t>(item: &Item<'t>, found: &mut Vec<Item<'t>>) {
-    let Item::Node(node) = item else { return };
+pub(super) fn all_children<'t>(item: &PathItem<'t>, found: &mut Vec<PathItem<'t>>) {
+    let PathItem::Node(node) = item else { return };
     let Some(members) = members(*node) else {
         return;
     };
@@ -144,7 +144,7 @@ fn push_values<'t>(
     value: Option<&'t Json<'t>>,
     shadow: Option<&'t Json<'t>>,
     kind: Option<TypeId>,
-    found: &mut Vec<Item<'t>>,
+    found: &mut Vec<PathItem<'t>>,
 ) {
     const ABSENT: &Json<'static> = &Json::Null;
     let values = items(value);
@@ -155,7 +155,7 @@ fn push_values<'t>(
         let shadow = shadows.get(at).filter(|shadow| shadow.is_object());
         if !json.is_null() || shadow.is_some() {
             let kind = if resource { resource_type(json) } else { kind };
-            found.push(Item::Node(Node { json, shadow, kind }));
+            found.push(PathItem::Node(Node { json, shadow, kind }));
         }
     }
 }

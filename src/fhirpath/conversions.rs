@@ -7,34 +7,34 @@ use super::decimal::Decimal;
 use super::evaluate::{EvaluateError, Items, is_absent, single, single_text};
 use super::quantity::Quantity;
 use super::syntax::Target;
-use super::temporal::{Shape, Temporal};
-use super::value::{Item, Scalar};
+use super::temporal::{Temporal, TemporalKind};
+use super::value::{PathItem, Scalar};
 
 const WHAT: &str = "a conversion";
 
-pub(super) fn convert<'t>(target: Target, items: &[Item<'t>]) -> Items<'t> {
+pub(super) fn convert<'t>(target: Target, items: &[PathItem<'t>]) -> Items<'t> {
     let Some(item) = single(items, WHAT)?.filter(|item| !is_absent(item)) else {
         return Ok(Vec::new());
     };
     let converted = match target {
-        Target::Boolean => to_boolean(item).map(Item::Boolean),
-        Target::Integer => to_integer(item).map(Item::Integer),
-        Target::Decimal => to_decimal(item)?.map(Item::Decimal),
+        Target::Boolean => to_boolean(item).map(PathItem::Boolean),
+        Target::Integer => to_integer(item).map(PathItem::Integer),
+        Target::Decimal => to_decimal(item)?.map(PathItem::Decimal),
         Target::Text => to_text(item)?,
-        Target::Date => to_moment(item).map(Temporal::date).map(Item::Temporal),
+        Target::Date => to_moment(item).map(Temporal::date).map(PathItem::Temporal),
         Target::DateTime => to_moment(item)
             .map(|moment| Temporal {
-                shape: Shape::DateTime,
+                shape: TemporalKind::DateTime,
                 ..moment
             })
-            .map(Item::Temporal),
-        Target::Time => to_time(item).map(Item::Temporal),
+            .map(PathItem::Temporal),
+        Target::Time => to_time(item).map(PathItem::Temporal),
         Target::Quantity => return convert_quantity(items, None),
     };
     Ok(converted.into_iter().collect())
 }
 
-fn to_boolean(item: &Item<'_>) -> Option<bool> {
+fn to_boolean(item: &PathItem<'_>) -> Option<bool> {
     let number = match item.scalar() {
         Scalar::Boolean(value) => return Some(value),
         Scalar::Text(text, _) => {
@@ -53,7 +53,7 @@ fn to_boolean(item: &Item<'_>) -> Option<bool> {
     }
 }
 
-fn to_integer(item: &Item<'_>) -> Option<i64> {
+fn to_integer(item: &PathItem<'_>) -> Option<i64> {
     match item.scalar() {
         Scalar::Boolean(value) => Some(value.into()),
         Scalar::Text(text, _) => {
@@ -65,7 +65,7 @@ fn to_integer(item: &Item<'_>) -> Option<i64> {
     }
 }
 
-fn to_decimal(item: &Item<'_>) -> Result<Option<Decimal>, EvaluateError> {
+fn to_decimal(item: &PathItem<'_>) -> Result<Option<Decimal>, EvaluateError> {
     Ok(match item.scalar() {
         Scalar::Boolean(value) => Some(Decimal::from(i64::from(value))),
         Scalar::Text(text, _) => {
@@ -88,33 +88,38 @@ fn to_decimal(item: &Item<'_>) -> Result<Option<Decimal>, EvaluateError> {
     })
 }
 
-fn to_text<'t>(item: &Item<'t>) -> Result<Option<Item<'t>>, EvaluateError> {
+fn to_text<'t>(item: &PathItem<'t>) -> Result<Option<PathItem<'t>>, EvaluateError> {
     if item.text().is_none()
         && let Some(quantity) = Quantity::of(item, false)?
     {
-        return Ok(Some(Item::Text(quantity.to_string().into())));
+        return Ok(Some(PathItem::Text(quantity.to_string().into())));
     }
-    Ok(item.text().map(Item::Text))
+    Ok(item.text().map(PathItem::Text))
 }
 
 /// A date or dateTime.
-fn to_moment(item: &Item<'_>) -> Option<Temporal> {
+fn to_moment(item: &PathItem<'_>) -> Option<Temporal> {
     let found = match item.scalar() {
         Scalar::Text(text, _) => Temporal::parse(text),
         other => other.temporal(),
     };
-    found.filter(|found| found.shape != Shape::Time)
+    found.filter(|found| found.shape != TemporalKind::Time)
 }
 
-fn to_time(item: &Item<'_>) -> Option<Temporal> {
+fn to_time(item: &PathItem<'_>) -> Option<Temporal> {
     match item.scalar() {
         Scalar::Text(text, _) => Temporal::parse_time(text.strip_prefix('T').unwrap_or(text)),
-        other => other.temporal().filter(|found| found.shape == Shape::Time),
+        other => other
+            .temporal()
+            .filter(|found| found.shape == TemporalKind::Time),
     }
 }
 
 /// `toQuantity(unit)`: in that unit, nothing where it does not convert.
-pub(super) fn convert_quantity<'t>(items: &[Item<'t>], unit: Option<&Vec<Item<'t>>>) -> Items<'t> {
+pub(super) fn convert_quantity<'t>(
+    items: &[PathItem<'t>],
+    unit: Option<&Vec<PathItem<'t>>>,
+) -> Items<'t> {
     let Some(item) = single(items, WHAT)?.filter(|item| !is_absent(item)) else {
         return Ok(Vec::new());
     };
@@ -134,7 +139,7 @@ pub(super) fn convert_quantity<'t>(items: &[Item<'t>], unit: Option<&Vec<Item<'t
         },
     };
     Ok(quantity
-        .map(|quantity| Item::Quantity(Box::new(quantity)))
+        .map(|quantity| PathItem::Quantity(Box::new(quantity)))
         .into_iter()
         .collect())
 }

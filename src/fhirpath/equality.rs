@@ -8,14 +8,14 @@ use std::cmp::Ordering;
 use super::children::all_children;
 use super::evaluate::{EvaluateError, Evaluation, Items, exact, is_absent};
 use super::quantity::Quantity;
-use super::temporal::{Shape, Temporal};
-use super::value::{Item, Node, Origin, Scalar};
+use super::temporal::{Temporal, TemporalKind};
+use super::value::{Node, Origin, PathItem, Scalar};
 use crate::json::Json;
 
 pub(super) fn holds<'t>(
     evaluation: &Evaluation<'_, 't>,
-    items: &[Item<'t>],
-    sought: &Item<'t>,
+    items: &[PathItem<'t>],
+    sought: &PathItem<'t>,
 ) -> Result<bool, EvaluateError> {
     for item in items {
         if same(evaluation, item, sought)? == Some(true) {
@@ -26,8 +26,8 @@ pub(super) fn holds<'t>(
 }
 
 /// Each value once, first come first kept.
-pub(super) fn distinct<'t>(evaluation: &Evaluation<'_, 't>, items: Vec<Item<'t>>) -> Items<'t> {
-    let mut kept: Vec<Item<'t>> = Vec::new();
+pub(super) fn distinct<'t>(evaluation: &Evaluation<'_, 't>, items: Vec<PathItem<'t>>) -> Items<'t> {
+    let mut kept: Vec<PathItem<'t>> = Vec::new();
     for item in items {
         if !holds(evaluation, &kept, &item)? {
             kept.push(item);
@@ -39,8 +39,8 @@ pub(super) fn distinct<'t>(evaluation: &Evaluation<'_, 't>, items: Vec<Item<'t>>
 /// `=`: unknown if a side is empty, or where partial dates cannot tell.
 pub(super) fn equal<'t>(
     evaluation: &Evaluation<'_, 't>,
-    left: &[Item<'t>],
-    right: &[Item<'t>],
+    left: &[PathItem<'t>],
+    right: &[PathItem<'t>],
 ) -> Result<Option<bool>, EvaluateError> {
     if left.is_empty() || right.is_empty() {
         return Ok(None);
@@ -61,8 +61,8 @@ pub(super) fn equal<'t>(
 
 fn same(
     evaluation: &Evaluation<'_, '_>,
-    left: &Item<'_>,
-    right: &Item<'_>,
+    left: &PathItem<'_>,
+    right: &PathItem<'_>,
 ) -> Result<Option<bool>, EvaluateError> {
     evaluation.count(1)?;
     Ok(match (left.scalar(), right.scalar()) {
@@ -103,13 +103,13 @@ fn same(
 /// `=` of what is no primitive: quantities by value where one was computed, elements part by part.
 fn same_things(
     evaluation: &Evaluation<'_, '_>,
-    left: &Item<'_>,
-    right: &Item<'_>,
+    left: &PathItem<'_>,
+    right: &PathItem<'_>,
 ) -> Result<Option<bool>, EvaluateError> {
-    if let (Item::Node(own), Item::Node(other)) = (left, right) {
+    if let (PathItem::Node(own), PathItem::Node(other)) = (left, right) {
         return Ok(Some(same_node(evaluation, *own, *other)?));
     }
-    if let (Item::TypeInfo(space, name), Item::TypeInfo(others, other)) = (left, right) {
+    if let (PathItem::TypeInfo(space, name), PathItem::TypeInfo(others, other)) = (left, right) {
         return Ok(Some(space == others && name == other));
     }
     if is_absent(left) || is_absent(right) {
@@ -123,7 +123,7 @@ fn same_things(
 
 /// A time of day is never a date.
 fn same_moment(own: Temporal, other: Temporal) -> Option<bool> {
-    if (own.shape == Shape::Time) != (other.shape == Shape::Time) {
+    if (own.shape == TemporalKind::Time) != (other.shape == TemporalKind::Time) {
         return Some(false);
     }
     own.compare(other).map(Ordering::is_eq)
@@ -192,13 +192,13 @@ fn same_tree(
 /// `~`: never unknown; order, case and white space do not count.
 pub(super) fn equivalent<'t>(
     evaluation: &Evaluation<'_, 't>,
-    left: &[Item<'t>],
-    right: &[Item<'t>],
+    left: &[PathItem<'t>],
+    right: &[PathItem<'t>],
 ) -> Result<bool, EvaluateError> {
     if left.len() != right.len() {
         return Ok(false);
     }
-    let mut unmatched: Vec<&Item<'t>> = right.iter().collect();
+    let mut unmatched: Vec<&PathItem<'t>> = right.iter().collect();
     for own in left {
         let mut found = None;
         for (at, other) in unmatched.iter().enumerate() {
@@ -217,8 +217,8 @@ pub(super) fn equivalent<'t>(
 
 fn alike<'t>(
     evaluation: &Evaluation<'_, 't>,
-    own: &Item<'t>,
-    other: &Item<'t>,
+    own: &PathItem<'t>,
+    other: &PathItem<'t>,
 ) -> Result<bool, EvaluateError> {
     evaluation.count(1)?;
     let (left, right) = (own.scalar(), other.scalar());
@@ -241,10 +241,10 @@ fn alike<'t>(
 /// `~` of what is no primitive: quantities as such, elements part by part in any order.
 fn alike_things<'t>(
     evaluation: &Evaluation<'_, 't>,
-    own: &Item<'t>,
-    other: &Item<'t>,
+    own: &PathItem<'t>,
+    other: &PathItem<'t>,
 ) -> Result<bool, EvaluateError> {
-    if let (Item::Node(_), Item::Node(_)) = (own, other) {
+    if let (PathItem::Node(_), PathItem::Node(_)) = (own, other) {
         let (mut parts, mut others) = (Vec::new(), Vec::new());
         all_children(own, &mut parts);
         all_children(other, &mut others);

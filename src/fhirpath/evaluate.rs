@@ -16,9 +16,9 @@ use super::parse::{FOCUS_NAMES, parse};
 use super::static_reads::{Reads, reads};
 use super::syntax::{Expr, Literal, PatternUse, StepKind};
 use super::terms::CompileError;
-use super::type_check::{Known, check};
+use super::type_check::{Types, check};
 use super::type_test::{fits_root, is_type};
-use super::value::{Item, Scalar};
+use super::value::{PathItem, Scalar};
 use crate::json::Json;
 
 /// Items an evaluation may look at.
@@ -31,7 +31,7 @@ pub(crate) struct Expression {
     /// The type of what it starts from, where that is always the same.
     focus: Option<TypeId>,
     /// What it can result in, as far as that can be told without data.
-    pub(super) result: Known,
+    pub(super) result: Types,
 }
 
 /// Finds the resource that the text of a reference points at.
@@ -138,10 +138,10 @@ impl Expression {
     ///
     /// # Errors
     /// As [`EvaluateError`] says.
-    pub(crate) fn evaluate<'t>(&'t self, context: &Context<'t>) -> EvaluateResult<'t> {
+    pub(crate) fn evaluate<'t>(&'t self, context: &Context<'t>) -> Items<'t> {
         let focus = context
             .focus
-            .map(|json| Item::resource_as(json, self.focus));
+            .map(|json| PathItem::resource_as(json, self.focus));
         self.run(context, focus.as_slice())
     }
 
@@ -151,7 +151,7 @@ impl Expression {
             source: String::new(),
             root: Expr::This,
             focus: None,
-            result: Known::Any,
+            result: Types::Any,
         }
     }
 
@@ -167,19 +167,19 @@ impl Expression {
     pub(crate) fn evaluate_on<'t>(
         &'t self,
         context: &Context<'t>,
-        this: &[Item<'t>],
-    ) -> EvaluateResult<'t> {
+        this: &[PathItem<'t>],
+    ) -> Items<'t> {
         self.run(context, this)
     }
 
-    fn run<'t>(&'t self, context: &Context<'t>, this: &[Item<'t>]) -> EvaluateResult<'t> {
+    fn run<'t>(&'t self, context: &Context<'t>, this: &[PathItem<'t>]) -> Items<'t> {
         let evaluation = Evaluation {
             context,
             steps: Cell::new(0),
         };
         evaluation.expr(
             &self.root,
-            Scope {
+            Frame {
                 this,
                 index: None,
                 total: None,
@@ -201,10 +201,10 @@ impl fmt::Debug for Expression {
 
 /// `$this`, `$index` and `$total` of the part being evaluated.
 #[derive(Clone, Copy)]
-pub(super) struct Scope<'s, 't> {
-    pub(super) this: &'s [Item<'t>],
+pub(super) struct Frame<'s, 't> {
+    pub(super) this: &'s [PathItem<'t>],
     pub(super) index: Option<i64>,
-    pub(super) total: Option<&'s [Item<'t>]>,
+    pub(super) total: Option<&'s [PathItem<'t>]>,
 }
 
 pub(super) struct Evaluation<'c, 't> {
@@ -212,8 +212,7 @@ pub(super) struct Evaluation<'c, 't> {
     steps: Cell<u32>,
 }
 
-pub(super) type Items<'t> = Result<Vec<Item<'t>>, EvaluateError>;
-pub(crate) type EvaluateResult<'t> = Result<Vec<Item<'t>>, EvaluateError>;
+pub(crate) type Items<'t> = Result<Vec<PathItem<'t>>, EvaluateError>;
 
 impl<'t> Evaluation<'_, 't> {
     /// Counts work; everything that loops over data calls it.
@@ -232,15 +231,20 @@ impl<'t> Evaluation<'_, 't> {
         self.count(text.len() / 64)
     }
 
-    pub(super) fn expr(&self, expr: &'t Expr, scope: Scope<'_, 't>) -> Items<'t> {
+    pub(super) fn expr(&self, expr: &'t Expr, scope: Frame<'_, 't>) -> Items<'t> {
         self.count(1)?;
         match expr {
             Expr::Empty => Ok(Vec::new()),
             Expr::Literal(literal) => Ok(vec![literal_item(literal)]),
             Expr::This => Ok(scope.this.to_vec()),
-            Expr::Index => Ok(scope.index.map(Item::Integer).into_iter().collect()),
+            Expr::Index => Ok(scope.index.map(PathItem::Integer).into_iter().collect()),
             Expr::Total => Ok(scope.total.unwrap_or_default().to_vec()),
-            Expr::RowIndex => Ok(self.context.row.map(Item::Integer).into_iter().collect()),
+            Expr::RowIndex => Ok(self
+                .context
+                .row
+                .map(PathItem::Integer)
+                .into_iter()
+                .collect()),
             Expr::Root(named, _) => Ok(scope
                 .this
                 .iter()
@@ -271,11 +275,16 @@ impl<'t> Evaluation<'_, 't> {
                 .ok_or(EvaluateError::MissingVariable)?
                 .1
         };
-        let found = found.map(|json| Item::resource_as(json, kind));
+        let found = found.map(|json| PathItem::resource_as(json, kind));
         Ok(found.into_iter().collect())
     }
 
-    fn step(&self, step: &'t StepKind, items: Vec<Item<'t>>, scope: Scope<'_, 't>) -> Items<'t> {
+    fn step(
+        &self,
+        step: &'t StepKind,
+        items: Vec<PathItem<'t>>,
+        scope: Frame<'_, 't>,
+    ) -> Items<'t> {
         match step {
             StepKind::Child(child) => {
                 self.count(items.len())?;
@@ -317,7 +326,7 @@ impl<'t> Evaluation<'_, 't> {
             },
             StepKind::Is(named) => match items.as_slice() {
                 [] => Ok(Vec::new()),
-                [item] => Ok(vec![Item::Boolean(is_type(item, *named, true)?)]),
+                [item] => Ok(vec![PathItem::Boolean(is_type(item, *named, true)?)]),
                 _ => Err(EvaluateError::NotSingle("is")),
             },
             StepKind::Pattern(usage, pattern) => self.pattern(usage, pattern, &items, scope),
@@ -329,14 +338,14 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         usage: &'t PatternUse,
         pattern: &regex::Regex,
-        items: &[Item<'t>],
-        scope: Scope<'_, 't>,
+        items: &[PathItem<'t>],
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let Some(text) = single_text(items, "matches()")? else {
             return Ok(Vec::new());
         };
         let PatternUse::Replace(by) = usage else {
-            return Ok(vec![Item::Boolean(pattern.is_match(&text))]);
+            return Ok(vec![PathItem::Boolean(pattern.is_match(&text))]);
         };
         let Some(by) = single_text(&self.expr(by, scope)?, "replaceMatches()")? else {
             return Ok(Vec::new());
@@ -344,26 +353,26 @@ impl<'t> Evaluation<'_, 't> {
         let grows = text.len().saturating_add(1).saturating_mul(by.len());
         self.count(grows / 64)?;
         let replaced = pattern.replace_all(&text, by.as_ref()).into_owned();
-        Ok(vec![Item::Text(replaced.into())])
+        Ok(vec![PathItem::Text(replaced.into())])
     }
 }
 
-fn literal_item(literal: &Literal) -> Item<'_> {
+fn literal_item(literal: &Literal) -> PathItem<'_> {
     match literal {
-        Literal::Boolean(value) => Item::Boolean(*value),
-        Literal::Integer(value) => Item::Integer(*value),
-        Literal::Decimal(value) => Item::Decimal(*value),
-        Literal::Text(text) => Item::Text(text.as_str().into()),
-        Literal::Temporal(value) => Item::Temporal(*value),
-        Literal::Quantity(value) => Item::Quantity(Box::new(value.clone())),
+        Literal::Boolean(value) => PathItem::Boolean(*value),
+        Literal::Integer(value) => PathItem::Integer(*value),
+        Literal::Decimal(value) => PathItem::Decimal(*value),
+        Literal::Text(text) => PathItem::Text(text.as_str().into()),
+        Literal::Temporal(value) => PathItem::Temporal(*value),
+        Literal::Quantity(value) => PathItem::Quantity(Box::new(value.clone())),
     }
 }
 
 /// The one item, or none; several are an error.
 pub(super) fn single<'i, 't>(
-    items: &'i [Item<'t>],
+    items: &'i [PathItem<'t>],
     what: &'static str,
-) -> Result<Option<&'i Item<'t>>, EvaluateError> {
+) -> Result<Option<&'i PathItem<'t>>, EvaluateError> {
     match items {
         [] => Ok(None),
         [item] => Ok(Some(item)),
@@ -372,7 +381,7 @@ pub(super) fn single<'i, 't>(
 }
 
 pub(super) fn single_integer(
-    items: &[Item<'_>],
+    items: &[PathItem<'_>],
     what: &'static str,
 ) -> Result<Option<i64>, EvaluateError> {
     match single(items, what)? {
@@ -387,7 +396,7 @@ pub(super) fn single_integer(
 
 /// The one text, or none. An element without a value has none; a number is no text.
 pub(super) fn single_text<'t>(
-    items: &[Item<'t>],
+    items: &[PathItem<'t>],
     what: &'static str,
 ) -> Result<Option<std::borrow::Cow<'t, str>>, EvaluateError> {
     match single(items, what)? {
@@ -401,12 +410,15 @@ pub(super) fn single_text<'t>(
 }
 
 /// Whether an item is an element with extensions only.
-pub(super) fn is_absent(item: &Item<'_>) -> bool {
-    matches!(item, Item::Node(node) if node.json.is_null())
+pub(super) fn is_absent(item: &PathItem<'_>) -> bool {
+    matches!(item, PathItem::Node(node) if node.json.is_null())
 }
 
 /// The truth of a result: nothing is unknown, a single value that is no boolean is true (`FHIRPath` §4.5).
-pub(super) fn truth(items: &[Item<'_>], what: &'static str) -> Result<Option<bool>, EvaluateError> {
+pub(super) fn truth(
+    items: &[PathItem<'_>],
+    what: &'static str,
+) -> Result<Option<bool>, EvaluateError> {
     Ok(single(items, what)?.and_then(|item| match item.scalar() {
         Scalar::Boolean(value) => Some(value),
         Scalar::None if is_absent(item) => None,

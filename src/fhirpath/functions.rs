@@ -11,12 +11,12 @@ use std::sync::LazyLock;
 use super::children::{all_children, children};
 use super::equality::{distinct, holds};
 use super::evaluate::{
-    EvaluateError, Evaluation, Items, Scope, is_absent, single_integer, single_text, truth,
+    EvaluateError, Evaluation, Frame, Items, is_absent, single_integer, single_text, truth,
 };
 use super::model::model;
 use super::operators::ordering;
 use super::syntax::{Child, Expr, Function};
-use super::value::{Item, Scalar};
+use super::value::{PathItem, Scalar};
 use crate::json::Json;
 
 static EXTENSION: LazyLock<Child> = LazyLock::new(|| Child {
@@ -30,8 +30,8 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         function: Function,
         arguments: &'t [Expr],
-        items: Vec<Item<'t>>,
-        scope: Scope<'_, 't>,
+        items: Vec<PathItem<'t>>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         self.count(items.len() + 1)?;
         match function {
@@ -44,14 +44,14 @@ impl<'t> Evaluation<'_, 't> {
                     Some(criterion) => self.filter(items, criterion, scope)?,
                     None => items,
                 };
-                Ok(vec![Item::Boolean(!kept.is_empty())])
+                Ok(vec![PathItem::Boolean(!kept.is_empty())])
             }
-            Function::Empty => Ok(vec![Item::Boolean(items.is_empty())]),
+            Function::Empty => Ok(vec![PathItem::Boolean(items.is_empty())]),
             Function::Not => Ok(truth(&items, "not()")?
-                .map(|value| Item::Boolean(!value))
+                .map(|value| PathItem::Boolean(!value))
                 .into_iter()
                 .collect()),
-            Function::Count => Ok(vec![Item::Integer(size(items.len()))]),
+            Function::Count => Ok(vec![PathItem::Integer(size(items.len()))]),
             Function::First => Ok(items.into_iter().take(1).collect()),
             Function::Last => Ok(items.into_iter().next_back().into_iter().collect()),
             Function::Tail => Ok(items.into_iter().skip(1).collect()),
@@ -87,14 +87,14 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         function: Function,
         arguments: &'t [Expr],
-        mut items: Vec<Item<'t>>,
-        scope: Scope<'_, 't>,
+        mut items: Vec<PathItem<'t>>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         match function {
             Function::Distinct => distinct(self, items),
             Function::IsDistinct => {
                 let all = items.len();
-                Ok(vec![Item::Boolean(distinct(self, items)?.len() == all)])
+                Ok(vec![PathItem::Boolean(distinct(self, items)?.len() == all)])
             }
             Function::Union | Function::Combine => {
                 items.extend(self.expr(&arguments[0], scope)?);
@@ -118,25 +118,25 @@ impl<'t> Evaluation<'_, 't> {
             }
             Function::SubsetOf => {
                 let others = self.expr(&arguments[0], scope)?;
-                Ok(vec![Item::Boolean(self.within(&items, &others)?)])
+                Ok(vec![PathItem::Boolean(self.within(&items, &others)?)])
             }
             Function::SupersetOf => {
                 let others = self.expr(&arguments[0], scope)?;
-                Ok(vec![Item::Boolean(self.within(&others, &items)?)])
+                Ok(vec![PathItem::Boolean(self.within(&others, &items)?)])
             }
             Function::Children | Function::Descendants => {
                 self.parts(&items, function == Function::Descendants)
             }
             Function::HasValue => {
-                let primitive = |item: &Item<'t>| !matches!(item.scalar(), Scalar::None);
+                let primitive = |item: &PathItem<'t>| !matches!(item.scalar(), Scalar::None);
                 let has = matches!(items.as_slice(), [item] if primitive(item));
-                Ok(vec![Item::Boolean(has)])
+                Ok(vec![PathItem::Boolean(has)])
             }
             Function::Type => {
                 let mut types = Vec::with_capacity(items.len());
                 for item in &items {
                     let (space, name) = item.type_name().ok_or(EvaluateError::TypeUnknown)?;
-                    types.push(Item::TypeInfo(space, name));
+                    types.push(PathItem::TypeInfo(space, name));
                 }
                 Ok(types)
             }
@@ -159,13 +159,13 @@ impl<'t> Evaluation<'_, 't> {
     fn each(
         &self,
         at: usize,
-        item: &Item<'t>,
+        item: &PathItem<'t>,
         argument: &'t Expr,
-        scope: Scope<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         self.expr(
             argument,
-            Scope {
+            Frame {
                 this: std::slice::from_ref(item),
                 index: Some(size(at)),
                 total: scope.total,
@@ -173,7 +173,12 @@ impl<'t> Evaluation<'_, 't> {
         )
     }
 
-    fn filter(&self, items: Vec<Item<'t>>, criterion: &'t Expr, scope: Scope<'_, 't>) -> Items<'t> {
+    fn filter(
+        &self,
+        items: Vec<PathItem<'t>>,
+        criterion: &'t Expr,
+        scope: Frame<'_, 't>,
+    ) -> Items<'t> {
         let mut kept = Vec::new();
         for (at, item) in items.into_iter().enumerate() {
             if truth(&self.each(at, &item, criterion, scope)?, "where()")? == Some(true) {
@@ -183,7 +188,12 @@ impl<'t> Evaluation<'_, 't> {
         Ok(kept)
     }
 
-    fn select(&self, items: &[Item<'t>], projection: &'t Expr, scope: Scope<'_, 't>) -> Items<'t> {
+    fn select(
+        &self,
+        items: &[PathItem<'t>],
+        projection: &'t Expr,
+        scope: Frame<'_, 't>,
+    ) -> Items<'t> {
         let mut projected = Vec::new();
         for (at, item) in items.iter().enumerate() {
             projected.extend(self.each(at, item, projection, scope)?);
@@ -192,18 +202,23 @@ impl<'t> Evaluation<'_, 't> {
         Ok(projected)
     }
 
-    fn all(&self, items: &[Item<'t>], criterion: &'t Expr, scope: Scope<'_, 't>) -> Items<'t> {
+    fn all(&self, items: &[PathItem<'t>], criterion: &'t Expr, scope: Frame<'_, 't>) -> Items<'t> {
         for (at, item) in items.iter().enumerate() {
             if truth(&self.each(at, item, criterion, scope)?, "all()")? != Some(true) {
-                return Ok(vec![Item::Boolean(false)]);
+                return Ok(vec![PathItem::Boolean(false)]);
             }
         }
-        Ok(vec![Item::Boolean(true)])
+        Ok(vec![PathItem::Boolean(true)])
     }
 
     /// Only the branch that is chosen is evaluated.
-    fn iif(&self, items: &[Item<'t>], arguments: &'t [Expr], scope: Scope<'_, 't>) -> Items<'t> {
-        let scope = Scope {
+    fn iif(
+        &self,
+        items: &[PathItem<'t>],
+        arguments: &'t [Expr],
+        scope: Frame<'_, 't>,
+    ) -> Items<'t> {
+        let scope = Frame {
             this: items,
             ..scope
         };
@@ -211,7 +226,7 @@ impl<'t> Evaluation<'_, 't> {
             return Err(EvaluateError::NotSingle("iif()"));
         }
         let condition = self.expr(&arguments[0], scope)?;
-        let is_boolean = |item: &Item<'t>| matches!(item.scalar(), Scalar::Boolean(_));
+        let is_boolean = |item: &PathItem<'t>| matches!(item.scalar(), Scalar::Boolean(_));
         if !condition.iter().all(is_boolean) {
             return Err(EvaluateError::WrongType("iif()"));
         }
@@ -228,16 +243,16 @@ impl<'t> Evaluation<'_, 't> {
     /// What each item adds to what came before; `$total` starts as the second argument says.
     fn aggregate(
         &self,
-        items: &[Item<'t>],
+        items: &[PathItem<'t>],
         arguments: &'t [Expr],
-        scope: Scope<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let mut total = match arguments.get(1) {
             Some(start) => self.expr(start, scope)?,
             None => Vec::new(),
         };
         for (at, item) in items.iter().enumerate() {
-            let inner = Scope {
+            let inner = Frame {
                 total: Some(&total),
                 ..scope
             };
@@ -250,11 +265,11 @@ impl<'t> Evaluation<'_, 't> {
     /// What the projection finds, then what it finds there, each value once.
     fn repeat(
         &self,
-        items: Vec<Item<'t>>,
+        items: Vec<PathItem<'t>>,
         projection: &'t Expr,
-        scope: Scope<'_, 't>,
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
-        let mut found: Vec<Item<'t>> = Vec::new();
+        let mut found: Vec<PathItem<'t>> = Vec::new();
         let mut level = items;
         while !level.is_empty() {
             let mut next = Vec::new();
@@ -270,7 +285,7 @@ impl<'t> Evaluation<'_, 't> {
     }
 
     /// The parts of elements; below, an element's parts stand behind all of its level.
-    fn parts(&self, items: &[Item<'t>], below: bool) -> Items<'t> {
+    fn parts(&self, items: &[PathItem<'t>], below: bool) -> Items<'t> {
         let mut found = Vec::new();
         for item in items {
             all_children(item, &mut found);
@@ -286,7 +301,11 @@ impl<'t> Evaluation<'_, 't> {
         Ok(found)
     }
 
-    fn within(&self, items: &[Item<'t>], others: &[Item<'t>]) -> Result<bool, EvaluateError> {
+    fn within(
+        &self,
+        items: &[PathItem<'t>],
+        others: &[PathItem<'t>],
+    ) -> Result<bool, EvaluateError> {
         for item in items {
             if !holds(self, others, item)? {
                 return Ok(false);
@@ -295,7 +314,7 @@ impl<'t> Evaluation<'_, 't> {
         Ok(true)
     }
 
-    fn extension(&self, items: &[Item<'t>], url: &'t Expr, scope: Scope<'_, 't>) -> Items<'t> {
+    fn extension(&self, items: &[PathItem<'t>], url: &'t Expr, scope: Frame<'_, 't>) -> Items<'t> {
         let url = single_text(&self.expr(url, scope)?, "extension()")?;
         let mut found = Vec::new();
         for item in items {
@@ -303,7 +322,9 @@ impl<'t> Evaluation<'_, 't> {
         }
         self.count(found.len())?;
         found.retain(|item| {
-            let Item::Node(node) = item else { return false };
+            let PathItem::Node(node) = item else {
+                return false;
+            };
             let own = node.json.get("url").and_then(Json::as_str);
             own.is_some() && own == url.as_deref()
         });
@@ -311,16 +332,16 @@ impl<'t> Evaluation<'_, 't> {
     }
 
     /// What does not resolve drops out, as FHIR says. `#id` is a contained resource of the focus.
-    fn resolve(&self, items: &[Item<'t>]) -> Items<'t> {
+    fn resolve(&self, items: &[PathItem<'t>]) -> Items<'t> {
         let resolve = self.context.resolve.ok_or(EvaluateError::NoResolver)?;
         let mut found = Vec::new();
         for item in items {
             let reference = match item {
-                Item::Node(node) if node.json.is_object() => {
+                PathItem::Node(node) if node.json.is_object() => {
                     node.json.get("reference").and_then(Json::as_str)
                 }
-                Item::Node(node) => node.json.as_str(),
-                Item::Text(text) => Some(text.as_ref()),
+                PathItem::Node(node) => node.json.as_str(),
+                PathItem::Text(text) => Some(text.as_ref()),
                 _ => None,
             };
             let Some(reference) = reference else { continue };
@@ -330,13 +351,18 @@ impl<'t> Evaluation<'_, 't> {
                     .find(|held| held.get("id").and_then(Json::as_str) == Some(id))
             });
             let target = contained.or_else(|| resolve(reference));
-            found.extend(target.map(Item::resource));
+            found.extend(target.map(PathItem::resource));
         }
         self.count(found.len())?;
         Ok(found)
     }
 
-    fn join(&self, items: &[Item<'t>], arguments: &'t [Expr], scope: Scope<'_, 't>) -> Items<'t> {
+    fn join(
+        &self,
+        items: &[PathItem<'t>],
+        arguments: &'t [Expr],
+        scope: Frame<'_, 't>,
+    ) -> Items<'t> {
         let separator = match arguments.first() {
             Some(separator) => {
                 single_text(&self.expr(separator, scope)?, "join()")?.unwrap_or_default()
@@ -353,17 +379,22 @@ impl<'t> Evaluation<'_, 't> {
         }
         Ok(match texts.len() {
             0 => Vec::new(),
-            1 => texts.into_iter().map(Item::Text).collect(),
+            1 => texts.into_iter().map(PathItem::Text).collect(),
             _ => {
                 let joined = texts.join(&separator);
                 self.count_text(&joined)?;
-                vec![Item::Text(Cow::Owned(joined))]
+                vec![PathItem::Text(Cow::Owned(joined))]
             }
         })
     }
 
     /// By each key in turn; a leading minus turns its order round. What has no key comes first.
-    fn sort(&self, items: Vec<Item<'t>>, arguments: &'t [Expr], scope: Scope<'_, 't>) -> Items<'t> {
+    fn sort(
+        &self,
+        items: Vec<PathItem<'t>>,
+        arguments: &'t [Expr],
+        scope: Frame<'_, 't>,
+    ) -> Items<'t> {
         let mut keyed = Vec::with_capacity(items.len());
         for (at, item) in items.into_iter().enumerate() {
             let mut keys = Vec::with_capacity(arguments.len().max(1));
@@ -380,7 +411,7 @@ impl<'t> Evaluation<'_, 't> {
             keyed.push((keys, item));
         }
         // Put in one by one: a comparison may fail, which the sorts of the library do not allow.
-        let mut sorted: Vec<(Vec<Key<'t>>, Item<'t>)> = Vec::with_capacity(keyed.len());
+        let mut sorted: Vec<(Vec<SortKey<'t>>, PathItem<'t>)> = Vec::with_capacity(keyed.len());
         for (keys, item) in keyed {
             let (mut from, mut to) = (0, sorted.len());
             while from < to {
@@ -399,9 +430,9 @@ impl<'t> Evaluation<'_, 't> {
 }
 
 /// One sort key of an item, and whether its order is turned round.
-type Key<'t> = (Vec<Item<'t>>, bool);
+type SortKey<'t> = (Vec<PathItem<'t>>, bool);
 
-fn keys_order(left: &[Key<'_>], right: &[Key<'_>]) -> Result<Ordering, EvaluateError> {
+fn keys_order(left: &[SortKey<'_>], right: &[SortKey<'_>]) -> Result<Ordering, EvaluateError> {
     for ((own, turned), (other, _)) in left.iter().zip(right) {
         let order = key_order(own, other)?;
         if order != Ordering::Equal {
@@ -416,7 +447,7 @@ fn keys_order(left: &[Key<'_>], right: &[Key<'_>]) -> Result<Ordering, EvaluateE
 }
 
 /// The order of two sort keys.
-fn key_order(own: &[Item<'_>], other: &[Item<'_>]) -> Result<Ordering, EvaluateError> {
+fn key_order(own: &[PathItem<'_>], other: &[PathItem<'_>]) -> Result<Ordering, EvaluateError> {
     match (own, other) {
         ([], []) => Ok(Ordering::Equal),
         ([], [_]) => Ok(Ordering::Less),
@@ -427,7 +458,7 @@ fn key_order(own: &[Item<'_>], other: &[Item<'_>]) -> Result<Ordering, EvaluateE
 }
 
 /// `allTrue()` and its kin: every item must be a boolean.
-fn booleans<'t>(items: &[Item<'t>], all: bool, value: bool) -> Items<'t> {
+fn booleans<'t>(items: &[PathItem<'t>], all: bool, value: bool) -> Items<'t> {
     let mut result = all;
     for item in items {
         let Scalar::Boolean(own) = item.scalar() else {
@@ -437,7 +468,7 @@ fn booleans<'t>(items: &[Item<'t>], all: bool, value: bool) -> Items<'t> {
             result = !all;
         }
     }
-    Ok(vec![Item::Boolean(result)])
+    Ok(vec![PathItem::Boolean(result)])
 }
 
 pub(super) fn size(count: usize) -> i64 {
@@ -445,15 +476,19 @@ pub(super) fn size(count: usize) -> i64 {
 }
 
 /// What stands for a resource in a view's rows: its id.
-fn resource_key<'t>(item: &Item<'t>) -> Option<Item<'t>> {
-    let Item::Node(node) = item else { return None };
+fn resource_key<'t>(item: &PathItem<'t>) -> Option<PathItem<'t>> {
+    let PathItem::Node(node) = item else {
+        return None;
+    };
     let id = node.json.get("id").and_then(Json::as_str)?;
-    Some(Item::Text(Cow::Borrowed(id)))
+    Some(PathItem::Text(Cow::Borrowed(id)))
 }
 
 /// The key of the resource that a literal reference names, if it is of the wanted type.
-fn reference_key<'t>(item: &Item<'t>, wanted: Option<&str>) -> Option<Item<'t>> {
-    let Item::Node(node) = item else { return None };
+fn reference_key<'t>(item: &PathItem<'t>, wanted: Option<&str>) -> Option<PathItem<'t>> {
+    let PathItem::Node(node) = item else {
+        return None;
+    };
     let reference = node.json.get("reference").and_then(Json::as_str)?;
     let plain = match reference.split_once("/_history/") {
         Some((plain, _)) => plain,
@@ -464,5 +499,5 @@ fn reference_key<'t>(item: &Item<'t>, wanted: Option<&str>) -> Option<Item<'t>> 
     if wanted.is_some_and(|wanted| wanted != kind) {
         return None;
     }
-    Some(Item::Text(Cow::Borrowed(id)))
+    Some(PathItem::Text(Cow::Borrowed(id)))
 }

@@ -11,8 +11,8 @@ use super::decimal::Decimal;
 use super::evaluate::{EvaluateError, Evaluation, Items, exact, is_absent, single, single_integer};
 use super::quantity::Quantity;
 use super::syntax::Function;
-use super::temporal::{Part, Shape, Temporal};
-use super::value::{Item, Scalar};
+use super::temporal::{Precision, Temporal, TemporalKind};
+use super::value::{PathItem, Scalar};
 
 const WHAT: &str = "a number function";
 /// Places of a boundary where none are asked for, and the most that may be.
@@ -24,11 +24,11 @@ impl<'t> Evaluation<'_, 't> {
     pub(super) fn clock(&self, function: Function) -> Items<'t> {
         let now = self.context.now.and_then(Temporal::parse);
         let now = now.ok_or(EvaluateError::NoClock)?;
-        Ok(vec![Item::Temporal(match function {
+        Ok(vec![PathItem::Temporal(match function {
             Function::Now => now,
             Function::Today => now.date(),
             _ => Temporal {
-                shape: Shape::Time,
+                shape: TemporalKind::Time,
                 offset: None,
                 ..now
             },
@@ -38,8 +38,8 @@ impl<'t> Evaluation<'_, 't> {
 
 pub(super) fn number_function<'t>(
     function: Function,
-    items: &[Item<'t>],
-    argument: Option<&Vec<Item<'t>>>,
+    items: &[PathItem<'t>],
+    argument: Option<&Vec<PathItem<'t>>>,
 ) -> Items<'t> {
     let Some(item) = single(items, WHAT)?.filter(|item| !is_absent(item)) else {
         return Ok(Vec::new());
@@ -47,14 +47,14 @@ pub(super) fn number_function<'t>(
     let inexact = EvaluateError::Inexact(WHAT);
     if let (Function::Abs, Some(mut quantity)) = (function, Quantity::of(item, false)?) {
         quantity.value = quantity.value.abs().ok_or(inexact)?;
-        return Ok(vec![Item::Quantity(Box::new(quantity))]);
+        return Ok(vec![PathItem::Quantity(Box::new(quantity))]);
     }
     let value = exact(item.scalar(), WHAT)?;
     let whole = item.scalar().integer();
-    let integer = |value: Decimal| value.whole().map(Item::Integer).ok_or(inexact);
+    let integer = |value: Decimal| value.whole().map(PathItem::Integer).ok_or(inexact);
     let result = match function {
         Function::Abs if whole.is_some() => integer(value.abs().ok_or(inexact)?)?,
-        Function::Abs => Item::Decimal(value.abs().ok_or(inexact)?),
+        Function::Abs => PathItem::Decimal(value.abs().ok_or(inexact)?),
         Function::Ceiling => integer(value.ceiling())?,
         Function::Floor => integer(value.floor())?,
         Function::Truncate => integer(value.truncated())?,
@@ -67,7 +67,7 @@ pub(super) fn number_function<'t>(
                 return Ok(Vec::new());
             };
             let places = u32::try_from(places).map_err(|_| EvaluateError::WrongType("round()"))?;
-            Item::Decimal(value.round(places))
+            PathItem::Decimal(value.round(places))
         }
         Function::Power | Function::Log => {
             let other = single(argument.map_or(&[], Vec::as_slice), WHAT)?;
@@ -102,9 +102,9 @@ fn raised<'t>(value: Decimal, by: Decimal, integers: bool) -> Items<'t> {
     let inexact = EvaluateError::Inexact("power()");
     let raised = value.power(exponent).ok_or(inexact)?;
     Ok(vec![match raised.whole() {
-        Some(whole) if integers => Item::Integer(whole),
+        Some(whole) if integers => PathItem::Integer(whole),
         _ if integers => return Err(inexact),
-        _ => Item::Decimal(raised),
+        _ => PathItem::Decimal(raised),
     }])
 }
 
@@ -115,15 +115,15 @@ fn float<'t>(value: Decimal, function: impl Fn(f64) -> f64) -> Items<'t> {
     if result.is_nan() || result.is_infinite() {
         return Ok(Vec::new());
     }
-    Ok(vec![Item::Decimal(
+    Ok(vec![PathItem::Decimal(
         Decimal::from_float(result).ok_or(inexact)?,
     )])
 }
 
 /// `lowBoundary()` and `highBoundary()`.
 pub(super) fn boundaries<'t>(
-    items: &[Item<'t>],
-    places: Option<&Vec<Item<'t>>>,
+    items: &[PathItem<'t>],
+    places: Option<&Vec<PathItem<'t>>>,
     high: bool,
 ) -> Items<'t> {
     const WHAT: &str = "lowBoundary() and highBoundary()";
@@ -139,11 +139,11 @@ pub(super) fn boundaries<'t>(
     };
     if let Some(moment) = moment_of(item) {
         // The published tests and the definition disagree about an hour without minutes, which FHIR has not.
-        if moment.known == Part::Hour && high {
+        if moment.known == Precision::Hour && high {
             return Err(EvaluateError::Undecided("highBoundary() of an hour"));
         }
         let found = boundary(moment, places, high);
-        return Ok(found.map(Item::Temporal).into_iter().collect());
+        return Ok(found.map(PathItem::Temporal).into_iter().collect());
     }
     let places = places.unwrap_or(BOUNDARY_PLACES);
     let Some(digits) = u32::try_from(places)
@@ -168,13 +168,13 @@ pub(super) fn boundaries<'t>(
     };
     if let Some(mut quantity) = Quantity::of(item, false)? {
         quantity.value = bound(quantity.value)?;
-        return Ok(vec![Item::Quantity(Box::new(quantity))]);
+        return Ok(vec![PathItem::Quantity(Box::new(quantity))]);
     }
-    Ok(vec![Item::Decimal(bound(exact(item.scalar(), WHAT)?)?)])
+    Ok(vec![PathItem::Decimal(bound(exact(item.scalar(), WHAT)?)?)])
 }
 
 /// `precision()`: digits behind the point, or of a moment.
-pub(super) fn digits<'t>(items: &[Item<'t>]) -> Items<'t> {
+pub(super) fn digits<'t>(items: &[PathItem<'t>]) -> Items<'t> {
     let Some(item) = single(items, "precision()")?.filter(|item| !is_absent(item)) else {
         return Ok(Vec::new());
     };
@@ -182,10 +182,10 @@ pub(super) fn digits<'t>(items: &[Item<'t>]) -> Items<'t> {
         Some(moment) => precision(moment),
         None => exact(item.scalar(), "precision()")?.scale().into(),
     };
-    Ok(vec![Item::Integer(digits)])
+    Ok(vec![PathItem::Integer(digits)])
 }
 
-fn moment_of(item: &Item<'_>) -> Option<Temporal> {
+fn moment_of(item: &PathItem<'_>) -> Option<Temporal> {
     match item.scalar() {
         Scalar::Temporal(moment) => Some(moment),
         other => other.temporal(),

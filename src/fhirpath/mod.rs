@@ -42,4 +42,4 @@ mod tests;
 pub(crate) use environment::{Constant, Environment};
 pub(crate) use evaluate::{Context, EvaluateError, Expression};
 pub(crate) use static_reads::{Read, Reads, Root};
-pub(crate) use value::Item;
+pub(crate) use value::PathItem;

@@ -9,20 +9,20 @@ use std::cmp::Ordering;
 use super::boundaries::moved;
 use super::equality::{distinct, equal, equivalent, holds};
 use super::evaluate::{
-    EvaluateError, Evaluation, Items, Scope, exact, is_absent, single, single_text, truth,
+    EvaluateError, Evaluation, Frame, Items, exact, is_absent, single, single_text, truth,
 };
 use super::quantity::Quantity;
 use super::syntax::{Expr, Operator};
-use super::temporal::{Shape, Temporal};
+use super::temporal::{Temporal, TemporalKind};
 use super::units::{Duration, duration};
-use super::value::{Item, Origin, Scalar};
+use super::value::{Origin, PathItem, Scalar};
 
 pub(super) fn binary<'t>(
     evaluation: &Evaluation<'_, 't>,
     operator: Operator,
     left: &'t Expr,
     right: &'t Expr,
-    scope: Scope<'_, 't>,
+    scope: Frame<'_, 't>,
 ) -> Items<'t> {
     let left = evaluation.expr(left, scope)?;
     if let Operator::And | Operator::Or | Operator::Xor | Operator::Implies = operator {
@@ -34,7 +34,7 @@ pub(super) fn binary<'t>(
             _ => None,
         };
         if let Some(decided) = decided {
-            return Ok(vec![Item::Boolean(decided)]);
+            return Ok(vec![PathItem::Boolean(decided)]);
         }
         let right = truth(&evaluation.expr(right, scope)?, "a logical operator")?;
         return Ok(boolean(logic(operator, left, right)));
@@ -56,7 +56,7 @@ pub(super) fn binary<'t>(
                 };
             }
             evaluation.count_text(&joined)?;
-            Ok(vec![Item::Text(joined)])
+            Ok(vec![PathItem::Text(joined)])
         }
         Operator::Add
         | Operator::Subtract
@@ -74,8 +74,8 @@ pub(super) fn binary<'t>(
     }
 }
 
-fn boolean<'t>(value: Option<bool>) -> Vec<Item<'t>> {
-    value.map(Item::Boolean).into_iter().collect()
+fn boolean<'t>(value: Option<bool>) -> Vec<PathItem<'t>> {
+    value.map(PathItem::Boolean).into_iter().collect()
 }
 
 fn logic(operator: Operator, left: Option<bool>, right: Option<bool>) -> Option<bool> {
@@ -99,18 +99,18 @@ fn logic(operator: Operator, left: Option<bool>, right: Option<bool>) -> Option<
     }
 }
 
-pub(super) fn negative<'t>(items: &[Item<'t>]) -> Items<'t> {
+pub(super) fn negative<'t>(items: &[PathItem<'t>]) -> Items<'t> {
     let inexact = EvaluateError::Inexact("-");
     let Some(item) = single(items, "-")? else {
         return Ok(Vec::new());
     };
     if let Some(mut quantity) = Quantity::of(item, false)? {
         quantity.value = quantity.value.negate().ok_or(inexact)?;
-        return Ok(vec![Item::Quantity(Box::new(quantity))]);
+        return Ok(vec![PathItem::Quantity(Box::new(quantity))]);
     }
     let negated = match item.scalar().integer() {
-        Some(value) => value.checked_neg().map(Item::Integer),
-        None => exact(item.scalar(), "-")?.negate().map(Item::Decimal),
+        Some(value) => value.checked_neg().map(PathItem::Integer),
+        None => exact(item.scalar(), "-")?.negate().map(PathItem::Decimal),
     };
     Ok(vec![negated.ok_or(inexact)?])
 }
@@ -118,8 +118,8 @@ pub(super) fn negative<'t>(items: &[Item<'t>]) -> Items<'t> {
 fn arithmetic<'t>(
     evaluation: &Evaluation<'_, 't>,
     operator: Operator,
-    left: &[Item<'t>],
-    right: &[Item<'t>],
+    left: &[PathItem<'t>],
+    right: &[PathItem<'t>],
 ) -> Items<'t> {
     let name = match operator {
         Operator::Add => "+",
@@ -143,7 +143,7 @@ fn arithmetic<'t>(
     {
         let joined = format!("{own}{other}");
         evaluation.count_text(&joined)?;
-        Some(Item::Text(Cow::Owned(joined)))
+        Some(PathItem::Text(Cow::Owned(joined)))
     } else if let (Operator::Add | Operator::Subtract, Some(moment)) = (operator, own.moment()) {
         let by = Quantity::of(right, false)?.ok_or(EvaluateError::WrongType(name))?;
         let mut by = duration(by.value, &by.unit).ok_or(EvaluateError::WrongType(name))?;
@@ -153,10 +153,10 @@ fn arithmetic<'t>(
                 Duration::Nanoseconds(step) => Duration::Nanoseconds(step.saturating_neg()),
             };
         }
-        if moment.shape == Shape::Time && matches!(by, Duration::Months(_)) {
+        if moment.shape == TemporalKind::Time && matches!(by, Duration::Months(_)) {
             return Err(EvaluateError::WrongType(name));
         }
-        moved(moment, by).map(Item::Temporal)
+        moved(moment, by).map(PathItem::Temporal)
     } else {
         let numbers = matches!(operator, Operator::Multiply | Operator::Divide);
         let both = (Quantity::of(left, numbers)?, Quantity::of(right, numbers)?);
@@ -170,7 +170,7 @@ fn arithmetic<'t>(
             }
             _ => return Err(EvaluateError::WrongType(name)),
         }?;
-        result.map(|quantity| Item::Quantity(Box::new(quantity)))
+        result.map(|quantity| PathItem::Quantity(Box::new(quantity)))
     };
     Ok(result.into_iter().collect())
 }
@@ -181,7 +181,7 @@ fn numbers<'t>(
     own: Scalar<'_>,
     other: Scalar<'_>,
     name: &'static str,
-) -> Result<Option<Item<'t>>, EvaluateError> {
+) -> Result<Option<PathItem<'t>>, EvaluateError> {
     let inexact = EvaluateError::Inexact(name);
     if let (Some(own), Some(other)) = (own.integer(), other.integer())
         && operator != Operator::Divide
@@ -194,7 +194,7 @@ fn numbers<'t>(
             Operator::Div => own.checked_div(other),
             _ => own.checked_rem(other),
         };
-        return Ok(Some(Item::Integer(result.ok_or(inexact)?)));
+        return Ok(Some(PathItem::Integer(result.ok_or(inexact)?)));
     }
     let (own, other) = (exact(own, name)?, exact(other, name)?);
     let result = match operator {
@@ -205,14 +205,14 @@ fn numbers<'t>(
         Operator::Divide => own.divide(other),
         Operator::Div => {
             let (whole, _) = own.divide_whole(other).ok_or(inexact)?;
-            return Ok(Some(Item::Integer(whole.whole().ok_or(inexact)?)));
+            return Ok(Some(PathItem::Integer(whole.whole().ok_or(inexact)?)));
         }
         _ => own.divide_whole(other).map(|(_, rest)| rest),
     };
-    Ok(Some(Item::Decimal(result.ok_or(inexact)?)))
+    Ok(Some(PathItem::Decimal(result.ok_or(inexact)?)))
 }
 
-fn order<'t>(operator: Operator, left: &[Item<'t>], right: &[Item<'t>]) -> Items<'t> {
+fn order<'t>(operator: Operator, left: &[PathItem<'t>], right: &[PathItem<'t>]) -> Items<'t> {
     const WHAT: &str = "a comparison";
     let (Some(left), Some(right)) = (single(left, WHAT)?, single(right, WHAT)?) else {
         return Ok(Vec::new());
@@ -231,13 +231,13 @@ fn order<'t>(operator: Operator, left: &[Item<'t>], right: &[Item<'t>]) -> Items
 
 /// Which of two comes first; none where that cannot be told.
 pub(super) fn ordering(
-    left: &Item<'_>,
-    right: &Item<'_>,
+    left: &PathItem<'_>,
+    right: &PathItem<'_>,
 ) -> Result<Option<Ordering>, EvaluateError> {
     const WHAT: &str = "a comparison";
     let wrong = EvaluateError::WrongType(WHAT);
     let moments = |own: Temporal, other: Temporal| {
-        if (own.shape == Shape::Time) == (other.shape == Shape::Time) {
+        if (own.shape == TemporalKind::Time) == (other.shape == TemporalKind::Time) {
             Ok(own.compare(other))
         } else {
             Err(wrong)
@@ -266,8 +266,8 @@ pub(super) fn ordering(
 
 fn membership<'t>(
     evaluation: &Evaluation<'_, 't>,
-    left: &[Item<'t>],
-    right: &[Item<'t>],
+    left: &[PathItem<'t>],
+    right: &[PathItem<'t>],
 ) -> Items<'t> {
     let Some(sought) = single(left, "in")? else {
         return Ok(Vec::new());

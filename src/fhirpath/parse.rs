@@ -6,7 +6,7 @@
 use super::environment::Environment;
 use super::lexer::{Token, tokens};
 use super::quantity::Quantity;
-use super::syntax::{Expr, LEVELS, Literal, Operator, Step, StepKind, TYPE_LEVEL};
+use super::syntax::{Expr, LEVELS, Literal, Operator, PathStep, StepKind, TYPE_LEVEL};
 use super::terms::{CompileError, known_resource, number, special, temporal};
 use super::units::calendar_word;
 
@@ -30,7 +30,7 @@ impl Built {
 
 /// Parses a whole expression; the environment says which names may follow `%`.
 pub(super) fn parse(expression: &str, environment: &Environment<'_>) -> Result<Expr, CompileError> {
-    let mut parser = Parser {
+    let mut parser = ExpressionParser {
         tokens: tokens(expression)?,
         at: 0,
         depth: 0,
@@ -43,14 +43,14 @@ pub(super) fn parse(expression: &str, environment: &Environment<'_>) -> Result<E
     Ok(built.expr)
 }
 
-pub(super) struct Parser<'e> {
+pub(super) struct ExpressionParser<'e> {
     tokens: Vec<(Token, usize)>,
     at: usize,
     depth: usize,
     pub(super) environment: &'e Environment<'e>,
 }
 
-impl Parser<'_> {
+impl ExpressionParser<'_> {
     pub(super) fn peek(&self) -> &Token {
         &self.tokens[self.at.min(self.tokens.len() - 1)].0
     }
@@ -149,7 +149,7 @@ impl Parser<'_> {
         })
     }
 
-    fn type_operator(&mut self) -> Result<Option<Step>, CompileError> {
+    fn type_operator(&mut self) -> Result<Option<PathStep>, CompileError> {
         let offset = self.offset();
         let is = match self.peek() {
             Token::Name(name, false) if name == "is" => true,
@@ -163,7 +163,7 @@ impl Parser<'_> {
         } else {
             StepKind::As(named)
         };
-        Ok(Some(Step { kind, offset }))
+        Ok(Some(PathStep { kind, offset }))
     }
 
     fn signed(&mut self) -> Result<Built, CompileError> {
@@ -182,7 +182,7 @@ impl Parser<'_> {
 
     fn chained(&mut self) -> Result<Built, CompileError> {
         let (head, first) = self.head()?;
-        let mut steps: Vec<(Step, usize)> = first.into_iter().collect();
+        let mut steps: Vec<(PathStep, usize)> = first.into_iter().collect();
         loop {
             if self.accepts(".") {
                 steps.push(self.invocation()?);
@@ -191,14 +191,14 @@ impl Parser<'_> {
                 let index = self.expression()?;
                 self.expects("]")?;
                 let kind = StepKind::At(index.expr);
-                steps.push((Step { kind, offset }, index.height));
+                steps.push((PathStep { kind, offset }, index.height));
             } else {
                 return self.chain(head, steps);
             }
         }
     }
 
-    fn chain(&self, head: Built, steps: Vec<(Step, usize)>) -> Result<Built, CompileError> {
+    fn chain(&self, head: Built, steps: Vec<(PathStep, usize)>) -> Result<Built, CompileError> {
         if steps.is_empty() {
             return Ok(head);
         }
@@ -215,7 +215,7 @@ impl Parser<'_> {
     }
 
     /// What stands first in a chain; a name or a function there applies to the focus.
-    fn head(&mut self) -> Result<(Built, Option<(Step, usize)>), CompileError> {
+    fn head(&mut self) -> Result<(Built, Option<(PathStep, usize)>), CompileError> {
         let start = self.offset();
         let literal = |literal| Ok((Built::leaf(Expr::Literal(literal)), None));
         match self.peek().clone() {

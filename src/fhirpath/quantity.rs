@@ -12,8 +12,8 @@ use std::fmt;
 use super::decimal::Decimal;
 use super::evaluate::EvaluateError;
 use super::model::model;
-use super::units::{Unit, calendar_word, of_code, of_word};
-use super::value::{Item, Scalar};
+use super::units::{UcumUnit, calendar_word, of_code, of_word};
+use super::value::{PathItem, Scalar};
 use crate::json::Json;
 
 const UCUM: &str = "http://unitsofmeasure.org";
@@ -76,10 +76,10 @@ impl Quantity {
     ///
     /// # Errors
     /// A FHIR quantity that is no plain number of a UCUM unit.
-    pub(super) fn of(item: &Item<'_>, numbers: bool) -> Result<Option<Self>, EvaluateError> {
+    pub(super) fn of(item: &PathItem<'_>, numbers: bool) -> Result<Option<Self>, EvaluateError> {
         match item {
-            Item::Quantity(quantity) => Ok(Some((**quantity).clone())),
-            Item::Node(node) if node.json.is_object() => {
+            PathItem::Quantity(quantity) => Ok(Some((**quantity).clone())),
+            PathItem::Node(node) if node.json.is_object() => {
                 let quantity = model().find("Quantity");
                 match (node.kind, quantity) {
                     (Some(kind), Some(quantity)) if model().is_a(kind, quantity) => {
@@ -112,7 +112,7 @@ impl Quantity {
         }
     }
 
-    pub(super) fn known_unit(&self) -> Result<Unit, EvaluateError> {
+    pub(super) fn known_unit(&self) -> Result<UcumUnit, EvaluateError> {
         let unit = if self.calendar {
             of_word(&self.unit)
         } else {
@@ -270,7 +270,7 @@ impl Quantity {
         }
         Ok(Some(Quantity {
             value,
-            unit: Unit::base_code(dimensions).ok_or(EvaluateError::UnitUnknown)?,
+            unit: UcumUnit::base_code(dimensions).ok_or(EvaluateError::UnitUnknown)?,
             calendar: false,
         }))
     }

@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use super::conversions::{convert, convert_quantity};
 use super::encodings::{decoded, encoded, escaped, unescaped};
 use super::evaluate::{
-    EvaluateError, Evaluation, Items, Scope, single, single_integer, single_text,
+    EvaluateError, Evaluation, Frame, Items, single, single_integer, single_text,
 };
 use super::functions::size;
 use super::quantity::Quantity;
 use super::syntax::{Expr, Function, Target};
-use super::value::Item;
+use super::value::PathItem;
 
 const WHAT: &str = "a text function";
 
@@ -23,8 +23,8 @@ impl<'t> Evaluation<'_, 't> {
         &self,
         function: Function,
         arguments: &'t [Expr],
-        items: &[Item<'t>],
-        scope: Scope<'_, 't>,
+        items: &[PathItem<'t>],
+        scope: Frame<'_, 't>,
     ) -> Items<'t> {
         let mut given = Vec::new();
         for argument in arguments {
@@ -53,7 +53,7 @@ impl<'t> Evaluation<'_, 't> {
                 else {
                     return Err(EvaluateError::WrongType("comparable()"));
                 };
-                Ok(vec![Item::Boolean(own.comparable(&other)?)])
+                Ok(vec![PathItem::Boolean(own.comparable(&other)?)])
             }
             Function::Abs
             | Function::Ceiling
@@ -74,22 +74,24 @@ impl<'t> Evaluation<'_, 't> {
     fn text_function(
         &self,
         function: Function,
-        items: &[Item<'t>],
-        given: &[Vec<Item<'t>>],
+        items: &[PathItem<'t>],
+        given: &[Vec<PathItem<'t>>],
     ) -> Items<'t> {
         let Some(text) = single_text(items, WHAT)? else {
             return Ok(Vec::new());
         };
         self.count_text(&text)?;
         let result = match function {
-            Function::Length => Item::Integer(size(text.chars().count())),
-            Function::Upper => Item::Text(Cow::Owned(text.to_uppercase())),
-            Function::Lower => Item::Text(Cow::Owned(text.to_lowercase())),
-            Function::Trim => Item::Text(reborrow(text, |text| Some(text.trim()))),
+            Function::Length => PathItem::Integer(size(text.chars().count())),
+            Function::Upper => PathItem::Text(Cow::Owned(text.to_uppercase())),
+            Function::Lower => PathItem::Text(Cow::Owned(text.to_lowercase())),
+            Function::Trim => PathItem::Text(reborrow(text, |text| Some(text.trim()))),
             Function::ToChars => {
                 self.count(text.len())?;
                 let characters = text.chars().map(|character| character.to_string());
-                return Ok(characters.map(|one| Item::Text(Cow::Owned(one))).collect());
+                return Ok(characters
+                    .map(|one| PathItem::Text(Cow::Owned(one)))
+                    .collect());
             }
             Function::Substring => return substring(text, given),
             Function::Replace => {
@@ -99,7 +101,7 @@ impl<'t> Evaluation<'_, 't> {
                 };
                 let grows = text.len().saturating_add(1).saturating_mul(by.len());
                 self.count(grows / 64)?;
-                Item::Text(Cow::Owned(text.replace(pattern.as_ref(), &by)))
+                PathItem::Text(Cow::Owned(text.replace(pattern.as_ref(), &by)))
             }
             _ => {
                 let Some(other) = single_text(&given[0], WHAT)? else {
@@ -115,12 +117,12 @@ impl<'t> Evaluation<'_, 't> {
     fn with_other(&self, function: Function, text: Cow<'t, str>, other: &str) -> Items<'t> {
         let place = |at: Option<usize>| {
             let before = at.and_then(|at| text.get(..at));
-            Item::Integer(before.map_or(-1, |before| size(before.chars().count())))
+            PathItem::Integer(before.map_or(-1, |before| size(before.chars().count())))
         };
         let result = match function {
-            Function::StartsWith => Item::Boolean(text.starts_with(other)),
-            Function::EndsWith => Item::Boolean(text.ends_with(other)),
-            Function::Contains => Item::Boolean(text.contains(other)),
+            Function::StartsWith => PathItem::Boolean(text.starts_with(other)),
+            Function::EndsWith => PathItem::Boolean(text.ends_with(other)),
+            Function::Contains => PathItem::Boolean(text.contains(other)),
             Function::IndexOf => place(text.find(other)),
             Function::LastIndexOf => place(text.rfind(other)),
             Function::Split => return self.split(text, other),
@@ -132,7 +134,7 @@ impl<'t> Evaluation<'_, 't> {
                     _ => unescaped(&text, other)?,
                 };
                 return Ok(changed
-                    .map(|text| Item::Text(Cow::Owned(text)))
+                    .map(|text| PathItem::Text(Cow::Owned(text)))
                     .into_iter()
                     .collect());
             }
@@ -142,28 +144,28 @@ impl<'t> Evaluation<'_, 't> {
 
     fn split(&self, text: Cow<'t, str>, separator: &str) -> Items<'t> {
         if separator.is_empty() {
-            return Ok(vec![Item::Text(text)]);
+            return Ok(vec![PathItem::Text(text)]);
         }
         self.count(text.matches(separator).count())?;
         Ok(match text {
             Cow::Borrowed(text) => text
                 .split(separator)
-                .map(|part| Item::Text(Cow::Borrowed(part)))
+                .map(|part| PathItem::Text(Cow::Borrowed(part)))
                 .collect(),
             Cow::Owned(text) => text
                 .split(separator)
-                .map(|part| Item::Text(Cow::Owned(part.to_owned())))
+                .map(|part| PathItem::Text(Cow::Owned(part.to_owned())))
                 .collect(),
         })
     }
 }
 
 /// Whether something converts: empty stays empty.
-fn converts<'t>(items: &[Item<'t>], converted: &[Item<'t>]) -> Vec<Item<'t>> {
+fn converts<'t>(items: &[PathItem<'t>], converted: &[PathItem<'t>]) -> Vec<PathItem<'t>> {
     if items.is_empty() {
         return Vec::new();
     }
-    vec![Item::Boolean(!converted.is_empty())]
+    vec![PathItem::Boolean(!converted.is_empty())]
 }
 
 /// A part of a text, still borrowed if the text was.
@@ -175,7 +177,7 @@ fn reborrow(text: Cow<'_, str>, part: impl Fn(&str) -> Option<&str>) -> Cow<'_, 
 }
 
 /// By characters; a start outside the text is empty.
-fn substring<'t>(text: Cow<'t, str>, given: &[Vec<Item<'t>>]) -> Items<'t> {
+fn substring<'t>(text: Cow<'t, str>, given: &[Vec<PathItem<'t>>]) -> Items<'t> {
     const WHAT: &str = "substring()";
     let start = single_integer(&given[0], WHAT)?.and_then(|start| usize::try_from(start).ok());
     let length = match given.get(1) {
@@ -195,5 +197,5 @@ fn substring<'t>(text: Cow<'t, str>, given: &[Vec<Item<'t>>]) -> Items<'t> {
             .map_or(rest.len(), |(at, _)| at);
         rest.get(..to)
     });
-    Ok(vec![Item::Text(part)])
+    Ok(vec![PathItem::Text(part)])
 }

@@ -4,7 +4,7 @@ use super::decimal::Decimal;
 use super::model::{NameId, TypeId};
 use super::quantity::Quantity;
 use super::temporal::Temporal;
-use super::types::Named;
+use super::types::TypeName;
 
 pub(super) enum Expr {
     /// `{}`
@@ -23,7 +23,7 @@ pub(super) enum Expr {
     /// `%name`, and the type of resource it always is.
     Variable(String, Option<TypeId>),
     /// A head and what is applied to it, in order.
-    Chain(Box<Expr>, Vec<Step>),
+    Chain(Box<Expr>, Vec<PathStep>),
     /// A leading minus.
     Negative(Box<Expr>),
     Binary(Operator, Box<Expr>, Box<Expr>),
@@ -39,7 +39,7 @@ pub(super) enum Literal {
     Quantity(Quantity),
 }
 
-pub(super) struct Step {
+pub(super) struct PathStep {
     pub(super) kind: StepKind,
     /// Where it is written, in characters.
     pub(super) offset: usize,
@@ -48,10 +48,10 @@ pub(super) struct Step {
 pub(super) enum StepKind {
     Child(Child),
     At(Expr),
-    OfType(Named),
+    OfType(TypeName),
     /// `as`: like `ofType`, of a single item.
-    As(Named),
-    Is(Named),
+    As(TypeName),
+    Is(TypeName),
     /// A pattern that was compiled with the expression.
     Pattern(PatternUse, regex::Regex),
     Call(Function, Vec<Expr>),

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// What a temporal is: a date has no time of day even where it has a day.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Shape {
+pub(crate) enum TemporalKind {
     Date,
     DateTime,
     Time,
@@ -18,7 +18,7 @@ pub(crate) enum Shape {
 
 /// How far a temporal goes; seconds and their fraction are one precision.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Part {
+pub(super) enum Precision {
     Year,
     Month,
     Day,
@@ -30,9 +30,9 @@ pub(super) enum Part {
 /// A date, dateTime or time of whatever precision it was written with.
 #[derive(Clone, Copy)]
 pub(crate) struct Temporal {
-    pub(super) shape: Shape,
+    pub(super) shape: TemporalKind,
     /// The last part that is known.
-    pub(super) known: Part,
+    pub(super) known: Precision,
     pub(super) year: i16,
     pub(super) month: u8,
     pub(super) day: u8,
@@ -52,10 +52,10 @@ pub(crate) struct Temporal {
 pub(super) const SECOND: u64 = 1_000_000_000;
 
 impl Temporal {
-    const fn blank(shape: Shape) -> Self {
+    const fn blank(shape: TemporalKind) -> Self {
         Temporal {
             shape,
-            known: Part::Year,
+            known: Precision::Year,
             year: 0,
             month: 1,
             day: 1,
@@ -75,19 +75,19 @@ impl Temporal {
             None => (text, None),
         };
         let mut found = Self::blank(if time.is_some() {
-            Shape::DateTime
+            TemporalKind::DateTime
         } else {
-            Shape::Date
+            TemporalKind::Date
         });
         let mut pieces = date.split('-');
         found.year = number(pieces.next()?, 4, 1, 9999)?;
         if let Some(month) = pieces.next() {
             found.month = number(month, 2, 1, 12)?;
-            found.known = Part::Month;
+            found.known = Precision::Month;
         }
         if let Some(day) = pieces.next() {
             found.day = number(day, 2, 1, 31)?;
-            found.known = Part::Day;
+            found.known = Precision::Day;
         }
         if pieces.next().is_some() || found.day > last_day(found.year, found.month) {
             return None;
@@ -95,7 +95,7 @@ impl Temporal {
         let Some(time) = time.filter(|time| !time.is_empty()) else {
             return Some(found);
         };
-        if found.known != Part::Day {
+        if found.known != Precision::Day {
             return None;
         }
         let at = time.find(['Z', '+', '-']).unwrap_or(time.len());
@@ -107,7 +107,7 @@ impl Temporal {
 
     /// Parses `hh[:mm[:ss[.f]]]`, without an offset.
     pub(super) fn parse_time(text: &str) -> Option<Self> {
-        let mut found = Self::blank(Shape::Time);
+        let mut found = Self::blank(TemporalKind::Time);
         found.read_clock(text)?;
         Some(found)
     }
@@ -115,10 +115,10 @@ impl Temporal {
     fn read_clock(&mut self, clock: &str) -> Option<()> {
         let mut pieces = clock.split(':');
         self.hour = number(pieces.next()?, 2, 0, 23)?;
-        self.known = Part::Hour;
+        self.known = Precision::Hour;
         if let Some(minute) = pieces.next() {
             self.minute = number(minute, 2, 0, 59)?;
-            self.known = Part::Minute;
+            self.known = Precision::Minute;
         }
         if let Some(second) = pieces.next() {
             let (whole, fraction) = match second.split_once('.') {
@@ -133,7 +133,7 @@ impl Temporal {
             let nanoseconds: u64 = digits.collect::<String>().parse().ok()?;
             self.nanoseconds = number::<u64>(whole, 2, 0, 60)? * SECOND + nanoseconds;
             self.fraction = u8::try_from(fraction.len().min(9)).ok()?;
-            self.known = Part::Second;
+            self.known = Precision::Second;
         }
         pieces.next().is_none().then_some(())
     }
@@ -143,7 +143,7 @@ impl Temporal {
         if zone.is_empty() {
             return Some(());
         }
-        if self.known < Part::Minute {
+        if self.known < Precision::Minute {
             return None;
         }
         if zone == "Z" {
@@ -160,7 +160,7 @@ impl Temporal {
 
     /// Whether it has a day at least: shorter texts of a tree may be anything.
     pub(super) fn has_day(self) -> bool {
-        self.known >= Part::Day
+        self.known >= Precision::Day
     }
 
     pub(super) fn same_precision(self, other: Self) -> bool {
@@ -170,9 +170,9 @@ impl Temporal {
     /// The day alone.
     pub(super) fn date(self) -> Self {
         Temporal {
-            shape: Shape::Date,
-            known: self.known.min(Part::Day),
-            ..Self::blank(Shape::Date).with_day(self.year, self.month, self.day)
+            shape: TemporalKind::Date,
+            known: self.known.min(Precision::Day),
+            ..Self::blank(TemporalKind::Date).with_day(self.year, self.month, self.day)
         }
     }
 
@@ -280,28 +280,28 @@ fn in_utc(parts: [Option<i64>; 6], offset: i16) -> Option<[Option<i64>; 6]> {
 
 impl fmt::Display for Temporal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.shape != Shape::Time {
+        if self.shape != TemporalKind::Time {
             write!(f, "{:04}", self.year)?;
-            if self.known >= Part::Month {
+            if self.known >= Precision::Month {
                 write!(f, "-{:02}", self.month)?;
             }
-            if self.known >= Part::Day {
+            if self.known >= Precision::Day {
                 write!(f, "-{:02}", self.day)?;
             }
-            if self.known >= Part::Hour {
+            if self.known >= Precision::Hour {
                 f.write_str("T")?;
             }
         }
-        if self.known >= Part::Hour {
+        if self.known >= Precision::Hour {
             write!(f, "{:02}", self.hour)?;
         }
-        if self.known >= Part::Minute {
+        if self.known >= Precision::Minute {
             write!(f, ":{:02}", self.minute)?;
         }
-        if self.known >= Part::Second {
+        if self.known >= Precision::Second {
             write!(f, ":{:02}", self.nanoseconds / SECOND)?;
         }
-        if self.known >= Part::Second && self.fraction > 0 {
+        if self.known >= Precision::Second && self.fraction > 0 {
             let digits = format!("{:09}", self.nanoseconds % SECOND);
             let shown = digits.get(..usize::from(self.fraction)).unwrap_or(&digits);
             write!(f, ".{shown}")?;

@@ -4,7 +4,7 @@ use super::decimal::Decimal;
 use super::model::{TypeId, TypeKind, model, nearest};
 use super::syntax::{Expr, FUNCTIONS, Literal};
 use super::temporal::Temporal;
-use super::types::{Named, SYSTEM, find_type};
+use super::types::{SYSTEM, TypeName, find_type};
 
 /// A compiled pattern may take this many bytes.
 const PATTERN_SIZE_MAX: usize = 1 << 20;
@@ -73,7 +73,7 @@ pub(super) fn known_type(
     space: Option<&str>,
     name: &str,
     start: usize,
-) -> Result<Named, CompileError> {
+) -> Result<TypeName, CompileError> {
     find_type(space, name).ok_or_else(|| {
         let (of, near) = match space {
             Some("System") => (
@@ -93,7 +93,7 @@ pub(super) fn known_type(
 /// The type that a leading name names.
 pub(super) fn known_resource(name: &str, start: usize) -> Result<TypeId, CompileError> {
     match known_type(None, name, start)? {
-        Named::Fhir(id) if model().get(id).kind != TypeKind::Primitive => Ok(id),
+        TypeName::Fhir(id) if model().get(id).kind != TypeKind::Primitive => Ok(id),
         _ => Err(CompileError::new(
             start,
             format!("\"{name}\" is no resource and no part of one"),

@@ -45,7 +45,7 @@ fn run(source: &str) -> String {
         Ok(items) => {
             let texts = items.iter().map(|item| match (item.text(), item) {
                 (Some(text), _) => text.into_owned(),
-                (None, Item::Node(node)) if node.json.is_null() => "-".to_owned(),
+                (None, PathItem::Node(node)) if node.json.is_null() => "-".to_owned(),
                 _ => "{}".to_owned(),
             });
             texts.collect::<Vec<_>>().join(",")

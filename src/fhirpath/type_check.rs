@@ -5,25 +5,27 @@
 
 use super::environment::Environment;
 use super::model::{TypeId, TypeKind, model, nearest};
-use super::syntax::{Child, Expr, Function, Literal, Operator, PatternUse, Step, StepKind, Target};
-use super::temporal::Shape;
+use super::syntax::{
+    Child, Expr, Function, Literal, Operator, PathStep, PatternUse, StepKind, Target,
+};
+use super::temporal::TemporalKind;
 use super::terms::CompileError;
-use super::types::Named;
+use super::types::TypeName;
 
 /// What a result can be.
 #[derive(Clone, Debug)]
-pub(super) enum Known {
+pub(super) enum Types {
     /// Anything.
     Any,
     /// One of these; of none, nothing.
-    Types(Vec<Named>),
+    Types(Vec<TypeName>),
 }
 
-const BOOLEAN: Named = Named::System("Boolean");
-const INTEGER: Named = Named::System("Integer");
-const TEXT: Named = Named::System("String");
+const BOOLEAN: TypeName = TypeName::System("Boolean");
+const INTEGER: TypeName = TypeName::System("Integer");
+const TEXT: TypeName = TypeName::System("String");
 /// What `type()` says; no expression can name it.
-const TYPE_INFO: Named = Named::System("TypeInfo");
+const TYPE_INFO: TypeName = TypeName::System("TypeInfo");
 
 /// The types of an expression's result.
 ///
@@ -32,11 +34,11 @@ const TYPE_INFO: Named = Named::System("TypeInfo");
 pub(super) fn check(
     root: &Expr,
     environment: &Environment<'_>,
-    parent: Option<&Known>,
-) -> Result<Known, CompileError> {
+    parent: Option<&Types>,
+) -> Result<Types, CompileError> {
     let this = match parent {
         Some(parent) => parent.clone(),
-        None => Known::fhir(environment.focus()),
+        None => Types::fhir(environment.focus()),
     };
     Checker {
         strict: !environment.view,
@@ -44,44 +46,44 @@ pub(super) fn check(
     .expr(root, &this)
 }
 
-impl Known {
+impl Types {
     fn fhir(kind: Option<TypeId>) -> Self {
-        kind.map_or(Known::Any, |kind| Known::of(Named::Fhir(kind)))
+        kind.map_or(Types::Any, |kind| Types::of(TypeName::Fhir(kind)))
     }
 
-    fn of(named: Named) -> Self {
-        Known::Types(vec![named])
+    fn of(named: TypeName) -> Self {
+        Types::Types(vec![named])
     }
 
     fn or(self, other: Self) -> Self {
         match (self, other) {
-            (Known::Types(mut types), Known::Types(others)) => {
+            (Types::Types(mut types), Types::Types(others)) => {
                 for other in others {
                     if !types.contains(&other) {
                         types.push(other);
                     }
                 }
-                Known::Types(types)
+                Types::Types(types)
             }
-            _ => Known::Any,
+            _ => Types::Any,
         }
     }
 
     /// Whether it is something, and none of it as wanted.
-    fn never(&self, wanted: impl Fn(Named) -> bool) -> bool {
+    fn never(&self, wanted: impl Fn(TypeName) -> bool) -> bool {
         match self {
-            Known::Any => false,
-            Known::Types(types) => !types.is_empty() && !types.iter().any(|named| wanted(*named)),
+            Types::Any => false,
+            Types::Types(types) => !types.is_empty() && !types.iter().any(|named| wanted(*named)),
         }
     }
 
     fn names(&self) -> String {
-        let Known::Types(types) = self else {
+        let Types::Types(types) = self else {
             return "anything".to_owned();
         };
         let names = types.iter().take(3).map(|named| match named {
-            Named::Fhir(id) => model().get(*id).name,
-            Named::System(name) => name,
+            TypeName::Fhir(id) => model().get(*id).name,
+            TypeName::System(name) => name,
         });
         names.collect::<Vec<_>>().join(" or ")
     }
@@ -93,15 +95,15 @@ struct Checker {
 }
 
 impl Checker {
-    fn expr(&self, expr: &Expr, this: &Known) -> Result<Known, CompileError> {
+    fn expr(&self, expr: &Expr, this: &Types) -> Result<Types, CompileError> {
         Ok(match expr {
-            Expr::Empty => Known::Types(Vec::new()),
-            Expr::Literal(literal) => Known::of(literal_type(literal)),
+            Expr::Empty => Types::Types(Vec::new()),
+            Expr::Literal(literal) => Types::of(literal_type(literal)),
             Expr::This => this.clone(),
-            Expr::Index | Expr::RowIndex => Known::of(INTEGER),
-            Expr::Total => Known::Any,
+            Expr::Index | Expr::RowIndex => Types::of(INTEGER),
+            Expr::Total => Types::Any,
             Expr::Root(named, offset) => self.root(*named, *offset, this)?,
-            Expr::Variable(_, kind) => Known::fhir(*kind),
+            Expr::Variable(_, kind) => Types::fhir(*kind),
             Expr::Chain(head, steps) => {
                 let mut known = self.expr(head, this)?;
                 let mut before = None;
@@ -119,25 +121,25 @@ impl Checker {
                 comparable(*operator, &left, &right, offset)?;
                 match operator {
                     Operator::Union => left.or(right),
-                    Operator::Concatenate => Known::of(TEXT),
+                    Operator::Concatenate => Types::of(TEXT),
                     Operator::Add
                     | Operator::Subtract
                     | Operator::Multiply
                     | Operator::Divide
                     | Operator::Div
-                    | Operator::Mod => Known::Any,
-                    _ => Known::of(BOOLEAN),
+                    | Operator::Mod => Types::Any,
+                    _ => Types::of(BOOLEAN),
                 }
             }
         })
     }
 
     /// A leading type name keeps what is of that type.
-    fn root(&self, named: TypeId, offset: usize, this: &Known) -> Result<Known, CompileError> {
+    fn root(&self, named: TypeId, offset: usize, this: &Types) -> Result<Types, CompileError> {
         let model = model();
-        let related = |other: Named| match other {
-            Named::Fhir(other) => model.is_a(other, named) || model.is_a(named, other),
-            Named::System(_) => false,
+        let related = |other: TypeName| match other {
+            TypeName::Fhir(other) => model.is_a(other, named) || model.is_a(named, other),
+            TypeName::System(_) => false,
         };
         if self.strict && this.never(related) {
             return Err(CompileError::new(
@@ -151,31 +153,31 @@ impl Checker {
             ));
         }
         Ok(match this {
-            Known::Types(types) if types.len() == 1 && related(types[0]) => match types[0] {
-                Named::Fhir(own) if model.is_a(own, named) => this.clone(),
-                _ => Known::of(Named::Fhir(named)),
+            Types::Types(types) if types.len() == 1 && related(types[0]) => match types[0] {
+                TypeName::Fhir(own) if model.is_a(own, named) => this.clone(),
+                _ => Types::of(TypeName::Fhir(named)),
             },
-            _ => Known::of(Named::Fhir(named)),
+            _ => Types::of(TypeName::Fhir(named)),
         })
     }
 
-    fn step(&self, step: &Step, known: Known, this: &Known) -> Result<Known, CompileError> {
+    fn step(&self, step: &PathStep, known: Types, this: &Types) -> Result<Types, CompileError> {
         match &step.kind {
             StepKind::Child(child) => self.child(child, step.offset, &known),
             StepKind::At(index) => {
                 self.expr(index, this)?;
                 Ok(known)
             }
-            StepKind::OfType(named) | StepKind::As(named) => Ok(Known::of(*named)),
-            StepKind::Is(_) => Ok(Known::of(BOOLEAN)),
+            StepKind::OfType(named) | StepKind::As(named) => Ok(Types::of(*named)),
+            StepKind::Is(_) => Ok(Types::of(BOOLEAN)),
             StepKind::Pattern(usage, _) => {
                 texts_only(&known, "matches()", step.offset)?;
                 match usage {
                     PatternUse::Replace(by) => {
                         self.expr(by, this)?;
-                        Ok(Known::of(TEXT))
+                        Ok(Types::of(TEXT))
                     }
-                    _ => Ok(Known::of(BOOLEAN)),
+                    _ => Ok(Types::of(BOOLEAN)),
                 }
             }
             StepKind::Call(function, arguments) => {
@@ -184,16 +186,16 @@ impl Checker {
         }
     }
 
-    fn child(&self, child: &Child, offset: usize, known: &Known) -> Result<Known, CompileError> {
-        let Known::Types(types) = known else {
-            return Ok(Known::Any);
+    fn child(&self, child: &Child, offset: usize, known: &Types) -> Result<Types, CompileError> {
+        let Types::Types(types) = known else {
+            return Ok(Types::Any);
         };
         let model = model();
-        let (mut found, mut open) = (Known::Types(Vec::new()), types.is_empty());
+        let (mut found, mut open) = (Types::Types(Vec::new()), types.is_empty());
         let mut any = types.is_empty();
         for named in types {
             let element = match (named, child.id) {
-                (Named::Fhir(of), Some(name)) => model.element(*of, name),
+                (TypeName::Fhir(of), Some(name)) => model.element(*of, name),
                 _ => None,
             };
             if let Some(element) = element {
@@ -201,26 +203,26 @@ impl Checker {
                 for kind in &element.types {
                     // What stands there says itself which resource it is.
                     open |= model.get(*kind).kind == TypeKind::Resource;
-                    found = found.or(Known::of(Named::Fhir(*kind)));
+                    found = found.or(Types::of(TypeName::Fhir(*kind)));
                 }
             } else if *named == TYPE_INFO {
                 any = true;
-                found = found.or(Known::of(TEXT));
-            } else if let Named::Fhir(of) = named
+                found = found.or(Types::of(TEXT));
+            } else if let TypeName::Fhir(of) = named
                 && is_abstract(model.get(*of).name)
             {
                 (any, open) = (true, true);
             }
         }
         if any {
-            return Ok(if open { Known::Any } else { found });
+            return Ok(if open { Types::Any } else { found });
         }
         if !self.strict && child.id.is_some() {
-            return Ok(Known::Any);
+            return Ok(Types::Any);
         }
         let elements = types.iter().filter_map(|named| match named {
-            Named::Fhir(of) => Some(model.elements(*of).map(|element| element.name)),
-            Named::System(_) => None,
+            TypeName::Fhir(of) => Some(model.elements(*of).map(|element| element.name)),
+            TypeName::System(_) => None,
         });
         let help = match nearest(elements.flatten(), &child.name) {
             Some(near) => format!("the nearest is {near}"),
@@ -237,10 +239,10 @@ impl Checker {
         &self,
         function: Function,
         arguments: &[Expr],
-        known: Known,
-        this: &Known,
+        known: Types,
+        this: &Types,
         offset: usize,
-    ) -> Result<Known, CompileError> {
+    ) -> Result<Types, CompileError> {
         let inner = match function {
             Function::Where
             | Function::Select
@@ -270,8 +272,8 @@ impl Checker {
             Function::Select => given.swap_remove(0),
             Function::Iif => {
                 let mut branches = given.into_iter().skip(1);
-                let first = branches.next().unwrap_or(Known::Any);
-                branches.fold(first, Known::or)
+                let first = branches.next().unwrap_or(Types::Any);
+                branches.fold(first, Types::or)
             }
             Function::Union | Function::Combine => known.or(given.swap_remove(0)),
             Function::Where
@@ -286,23 +288,23 @@ impl Checker {
             | Function::Exclude
             | Function::Sort
             | Function::Trace => known,
-            Function::Extension => Known::fhir(model().find("Extension")),
-            Function::Type => Known::of(TYPE_INFO),
+            Function::Extension => Types::fhir(model().find("Extension")),
+            Function::Type => Types::of(TYPE_INFO),
             _ => return value_call(function, &known, offset),
         })
     }
 }
 
-impl Known {
+impl Types {
     /// Whether it is something that is neither true nor false.
     pub(super) fn never_boolean(&self) -> bool {
-        let boolean = model().find("boolean").map(Named::Fhir);
+        let boolean = model().find("boolean").map(TypeName::Fhir);
         self.never(|named| named == BOOLEAN || Some(named) == boolean)
     }
 }
 
 /// The functions that give values.
-fn value_call(function: Function, known: &Known, offset: usize) -> Result<Known, CompileError> {
+fn value_call(function: Function, known: &Types, offset: usize) -> Result<Types, CompileError> {
     Ok(match function {
         Function::All
         | Function::Booleans { .. }
@@ -315,16 +317,16 @@ fn value_call(function: Function, known: &Known, offset: usize) -> Result<Known,
         | Function::Not
         | Function::SubsetOf
         | Function::SupersetOf
-        | Function::Convert(Target::Boolean) => Known::of(BOOLEAN),
+        | Function::Convert(Target::Boolean) => Types::of(BOOLEAN),
         Function::StartsWith | Function::EndsWith | Function::Contains => {
             texts_only(known, "this function", offset)?;
-            Known::of(BOOLEAN)
+            Types::of(BOOLEAN)
         }
         Function::Length | Function::IndexOf | Function::LastIndexOf => {
             texts_only(known, "this function", offset)?;
-            Known::of(INTEGER)
+            Types::of(INTEGER)
         }
-        Function::Count | Function::Precision => Known::of(INTEGER),
+        Function::Count | Function::Precision => Types::of(INTEGER),
         Function::Join
         | Function::Upper
         | Function::Lower
@@ -338,18 +340,18 @@ fn value_call(function: Function, known: &Known, offset: usize) -> Result<Known,
         | Function::Escape
         | Function::Unescape => {
             texts_only(known, "this function", offset)?;
-            Known::of(TEXT)
+            Types::of(TEXT)
         }
-        Function::Convert(Target::Text) => Known::of(TEXT),
-        _ => Known::Any,
+        Function::Convert(Target::Text) => Types::of(TEXT),
+        _ => Types::Any,
     })
 }
 
 /// A moment is never a text: a comparison with one would always be false, or an error.
 fn comparable(
     operator: Operator,
-    left: &Known,
-    right: &Known,
+    left: &Types,
+    right: &Types,
     offset: usize,
 ) -> Result<(), CompileError> {
     let compares = matches!(
@@ -366,15 +368,15 @@ fn comparable(
             | Operator::Contains
     );
     let moment = |named| match named {
-        Named::Fhir(id) => matches!(
+        TypeName::Fhir(id) => matches!(
             model().get(id).name,
             "date" | "dateTime" | "instant" | "time"
         ),
-        Named::System(name) => matches!(name, "Date" | "DateTime" | "Time"),
+        TypeName::System(name) => matches!(name, "Date" | "DateTime" | "Time"),
     };
-    let always = |known: &Known, wanted: &dyn Fn(Named) -> bool| match known {
-        Known::Types(types) => !types.is_empty() && types.iter().all(|named| wanted(*named)),
-        Known::Any => false,
+    let always = |known: &Types, wanted: &dyn Fn(TypeName) -> bool| match known {
+        Types::Types(types) => !types.is_empty() && types.iter().all(|named| wanted(*named)),
+        Types::Any => false,
     };
     let text = |named| named == TEXT;
     let mixed = (always(left, &moment) && always(right, &text))
@@ -403,13 +405,13 @@ fn expr_offset(expr: &Expr) -> Option<usize> {
 }
 
 /// A function of texts cannot work on what has parts.
-fn texts_only(known: &Known, what: &str, offset: usize) -> Result<(), CompileError> {
+fn texts_only(known: &Types, what: &str, offset: usize) -> Result<(), CompileError> {
     let text = |named| match named {
-        Named::Fhir(id) => {
+        TypeName::Fhir(id) => {
             let kind = model().get(id);
             kind.kind == TypeKind::Primitive && !kind.numeric && kind.name != "boolean"
         }
-        Named::System(name) => name == "String",
+        TypeName::System(name) => name == "String",
     };
     if !known.never(text) {
         return Ok(());
@@ -422,7 +424,7 @@ fn texts_only(known: &Known, what: &str, offset: usize) -> Result<(), CompileErr
 }
 
 /// The parts of an element have no order, so that none of them is the first.
-fn ordered(before: Option<&Step>, step: &Step) -> Result<(), CompileError> {
+fn ordered(before: Option<&PathStep>, step: &PathStep) -> Result<(), CompileError> {
     let unordered = matches!(
         before.map(|step| &step.kind),
         Some(StepKind::Call(
@@ -455,16 +457,16 @@ fn is_abstract(name: &str) -> bool {
     )
 }
 
-fn literal_type(literal: &Literal) -> Named {
-    Named::System(match literal {
+fn literal_type(literal: &Literal) -> TypeName {
+    TypeName::System(match literal {
         Literal::Boolean(_) => "Boolean",
         Literal::Integer(_) => "Integer",
         Literal::Decimal(_) => "Decimal",
         Literal::Text(_) => "String",
         Literal::Temporal(moment) => match moment.shape {
-            Shape::Date => "Date",
-            Shape::DateTime => "DateTime",
-            Shape::Time => "Time",
+            TemporalKind::Date => "Date",
+            TemporalKind::DateTime => "DateTime",
+            TemporalKind::Time => "Time",
         },
         Literal::Quantity(_) => "Quantity",
     })

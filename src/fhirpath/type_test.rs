@@ -2,13 +2,15 @@
 
 use super::evaluate::EvaluateError;
 use super::model::{TypeId, TypeKind, model};
-use super::types::Named;
-use super::value::Item;
+use super::types::TypeName;
+use super::value::PathItem;
 use crate::json::Json;
 
 /// A leading type name matches a resource of that type, and a part of a resource, whose type is not written.
-pub(super) fn fits_root(item: &Item<'_>, named: TypeId) -> bool {
-    let Item::Node(node) = item else { return false };
+pub(super) fn fits_root(item: &PathItem<'_>, named: TypeId) -> bool {
+    let PathItem::Node(node) = item else {
+        return false;
+    };
     match node.kind {
         Some(kind) => model().is_a(kind, named),
         None => model().get(named).kind != TypeKind::Resource,
@@ -18,15 +20,15 @@ pub(super) fn fits_root(item: &Item<'_>, named: TypeId) -> bool {
 /// Whether an item is of a type; where an unknown element leaves that open, it is an error and no guess.
 /// `is` takes a subtype too (a `code` is a `string`); `ofType` takes one of complex types and resources only.
 pub(super) fn is_type(
-    item: &Item<'_>,
-    named: Named,
+    item: &PathItem<'_>,
+    named: TypeName,
     subtypes: bool,
 ) -> Result<bool, EvaluateError> {
-    let Item::Node(node) = item else {
+    let PathItem::Node(node) = item else {
         let own = item.type_name().map(|(_, name)| name);
-        return Ok(matches!(named, Named::System(name) if own == Some(name)));
+        return Ok(matches!(named, TypeName::System(name) if own == Some(name)));
     };
-    let Named::Fhir(named) = named else {
+    let TypeName::Fhir(named) = named else {
         return Ok(false);
     };
     let model = model();

@@ -4,7 +4,7 @@ use super::model::{TypeId, model};
 
 /// A type as an expression names it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Named {
+pub(super) enum TypeName {
     Fhir(TypeId),
     /// `Boolean`, `String` and so on: what literals and computed values are, and elements are not.
     System(&'static str),
@@ -15,11 +15,11 @@ pub(super) const SYSTEM: [&str; 8] = [
 ];
 
 /// Looks a type name up: in a name space if one is written, else FHIR's before `System`'s.
-pub(super) fn find_type(space: Option<&str>, written: &str) -> Option<Named> {
-    let fhir = || model().find(written).map(Named::Fhir);
+pub(super) fn find_type(space: Option<&str>, written: &str) -> Option<TypeName> {
+    let fhir = || model().find(written).map(TypeName::Fhir);
     let system = || {
         let known = SYSTEM.iter().find(|known| **known == written);
-        known.map(|known| Named::System(known))
+        known.map(|known| TypeName::System(known))
     };
     match space {
         None => fhir().or_else(system),

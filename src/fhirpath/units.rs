@@ -14,7 +14,7 @@ pub(super) type Dimensions = [i8; 4];
 
 /// A unit's size as a fraction of base units.
 #[derive(Clone, Copy)]
-pub(super) struct Unit {
+pub(super) struct UcumUnit {
     over: Decimal,
     under: Decimal,
     pub(super) dimensions: Dimensions,
@@ -91,7 +91,7 @@ pub(super) fn calendar_word(word: &str) -> Option<&'static str> {
 }
 
 /// The unit of a calendar word.
-pub(super) fn of_word(word: &str) -> Option<Unit> {
+pub(super) fn of_word(word: &str) -> Option<UcumUnit> {
     let (_, nanoseconds, months) = WORDS
         .iter()
         .find(|(known, ..)| Some(*known) == calendar_word(word))?;
@@ -102,7 +102,7 @@ pub(super) fn of_word(word: &str) -> Option<Unit> {
         ),
         None => (Decimal::from(*months), CALENDAR),
     };
-    Some(Unit {
+    Some(UcumUnit {
         over,
         under: Decimal::from(1),
         dimensions,
@@ -110,8 +110,8 @@ pub(super) fn of_word(word: &str) -> Option<Unit> {
 }
 
 /// The unit of a UCUM code, if it is of the part that is known here.
-pub(super) fn of_code(code: &str) -> Option<Unit> {
-    let mut unit = Unit {
+pub(super) fn of_code(code: &str) -> Option<UcumUnit> {
+    let mut unit = UcumUnit {
         over: Decimal::from(1),
         under: Decimal::from(1),
         dimensions: NONE,
@@ -148,7 +148,7 @@ fn atom(name: &str) -> Option<(Decimal, Dimensions)> {
     })
 }
 
-impl Unit {
+impl UcumUnit {
     /// Times (or through) one term, as `cm2` or `s-1`.
     fn with(self, term: &str, divides: bool) -> Option<Self> {
         let at = term
@@ -236,7 +236,7 @@ impl Unit {
     pub(super) fn mean(self) -> Self {
         let mean = || {
             let (size, _) = atom("mo")?;
-            Some(Unit {
+            Some(UcumUnit {
                 over: self.over.multiply(size)?,
                 under: self.under,
                 dimensions: TIME,

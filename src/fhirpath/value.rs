@@ -6,12 +6,12 @@ use std::fmt;
 use super::decimal::Decimal;
 use super::model::{TypeId, TypeKind, model};
 use super::quantity::Quantity;
-use super::temporal::{Shape, Temporal};
+use super::temporal::{Temporal, TemporalKind};
 use crate::json::Json;
 
 /// One element of a result. `Debug` masks.
 #[derive(Clone)]
-pub(crate) enum Item<'t> {
+pub(crate) enum PathItem<'t> {
     Node(Node<'t>),
     Boolean(bool),
     Integer(i64),
@@ -34,10 +34,10 @@ pub(crate) struct Node<'t> {
     pub(super) kind: Option<TypeId>,
 }
 
-impl<'t> Item<'t> {
+impl<'t> PathItem<'t> {
     /// A resource, by what it says it is.
     pub(crate) fn resource(json: &'t Json<'t>) -> Self {
-        Item::Node(Node {
+        PathItem::Node(Node {
             json,
             shadow: None,
             kind: resource_type(json),
@@ -48,7 +48,7 @@ impl<'t> Item<'t> {
     pub(super) fn resource_as(json: &'t Json<'t>, expected: Option<TypeId>) -> Self {
         let own = json.get("resourceType").and_then(Json::as_str);
         match expected {
-            Some(kind) if own == Some(model().get(kind).name) => Item::Node(Node {
+            Some(kind) if own == Some(model().get(kind).name) => PathItem::Node(Node {
                 json,
                 shadow: None,
                 kind: Some(kind),
@@ -61,19 +61,19 @@ impl<'t> Item<'t> {
     /// without a value.
     pub(crate) fn text(&self) -> Option<Cow<'t, str>> {
         Some(match self {
-            Item::Node(node) => match node.json {
+            PathItem::Node(node) => match node.json {
                 Json::String(text) => Cow::Borrowed(*text),
                 Json::Number(text) => Cow::Borrowed(text),
                 Json::Bool(value) => Cow::Borrowed(truth(*value)),
                 Json::Null | Json::Array(_) | Json::Object(_) => return None,
             },
-            Item::Boolean(value) => Cow::Borrowed(truth(*value)),
-            Item::Integer(value) => Cow::Owned(value.to_string()),
-            Item::Decimal(value) => Cow::Owned(value.to_string()),
-            Item::Text(text) => text.clone(),
-            Item::Temporal(value) => Cow::Owned(value.to_string()),
-            Item::Quantity(value) => Cow::Owned(value.to_string()),
-            Item::TypeInfo(..) => return None,
+            PathItem::Boolean(value) => Cow::Borrowed(truth(*value)),
+            PathItem::Integer(value) => Cow::Owned(value.to_string()),
+            PathItem::Decimal(value) => Cow::Owned(value.to_string()),
+            PathItem::Text(text) => text.clone(),
+            PathItem::Temporal(value) => Cow::Owned(value.to_string()),
+            PathItem::Quantity(value) => Cow::Owned(value.to_string()),
+            PathItem::TypeInfo(..) => return None,
         })
     }
 
@@ -91,12 +91,12 @@ impl<'t> Item<'t> {
 
     /// Whether it is an element with extensions only.
     pub(crate) fn without_value(&self) -> bool {
-        matches!(self, Item::Node(node) if node.json.is_null())
+        matches!(self, PathItem::Node(node) if node.json.is_null())
     }
 
     pub(super) fn scalar(&self) -> Scalar<'_> {
         match self {
-            Item::Node(node) => match node.json {
+            PathItem::Node(node) => match node.json {
                 Json::Bool(value) => Scalar::Boolean(*value),
                 Json::Number(text) => Scalar::Number(text),
                 // Some converters write numbers as texts; the element's type says what is meant.
@@ -109,19 +109,19 @@ impl<'t> Item<'t> {
                 Json::String(text) => Scalar::Text(text, Origin::Tree(node.kind)),
                 Json::Null | Json::Array(_) | Json::Object(_) => Scalar::None,
             },
-            Item::Boolean(value) => Scalar::Boolean(*value),
-            Item::Integer(value) => Scalar::Integer(*value),
-            Item::Decimal(value) => Scalar::Decimal(*value),
-            Item::Text(text) => Scalar::Text(text, Origin::Computed),
-            Item::Temporal(value) => Scalar::Temporal(*value),
-            Item::Quantity(_) | Item::TypeInfo(..) => Scalar::None,
+            PathItem::Boolean(value) => Scalar::Boolean(*value),
+            PathItem::Integer(value) => Scalar::Integer(*value),
+            PathItem::Decimal(value) => Scalar::Decimal(*value),
+            PathItem::Text(text) => Scalar::Text(text, Origin::Computed),
+            PathItem::Temporal(value) => Scalar::Temporal(*value),
+            PathItem::Quantity(_) | PathItem::TypeInfo(..) => Scalar::None,
         }
     }
 
     /// The name of its type as `type()` says it: name space and name; none below an unknown element.
     pub(crate) fn type_name(&self) -> Option<(&'static str, &'static str)> {
         Some(match self {
-            Item::Node(node) => {
+            PathItem::Node(node) => {
                 let model = model();
                 let own = model.get(node.kind?);
                 // The parts of a resource have no name of their own.
@@ -131,17 +131,17 @@ impl<'t> Item<'t> {
                 };
                 ("FHIR", shown)
             }
-            Item::Boolean(_) => ("System", "Boolean"),
-            Item::Integer(_) => ("System", "Integer"),
-            Item::Decimal(_) => ("System", "Decimal"),
-            Item::Text(_) => ("System", "String"),
-            Item::Temporal(value) => match value.shape {
-                Shape::Date => ("System", "Date"),
-                Shape::DateTime => ("System", "DateTime"),
-                Shape::Time => ("System", "Time"),
+            PathItem::Boolean(_) => ("System", "Boolean"),
+            PathItem::Integer(_) => ("System", "Integer"),
+            PathItem::Decimal(_) => ("System", "Decimal"),
+            PathItem::Text(_) => ("System", "String"),
+            PathItem::Temporal(value) => match value.shape {
+                TemporalKind::Date => ("System", "Date"),
+                TemporalKind::DateTime => ("System", "DateTime"),
+                TemporalKind::Time => ("System", "Time"),
             },
-            Item::Quantity(_) => ("System", "Quantity"),
-            Item::TypeInfo(..) => ("System", "TypeInfo"),
+            PathItem::Quantity(_) => ("System", "Quantity"),
+            PathItem::TypeInfo(..) => ("System", "TypeInfo"),
         })
     }
 }
@@ -157,17 +157,17 @@ fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 
-impl fmt::Debug for Item<'_> {
+impl fmt::Debug for PathItem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Item::Node(node) => write!(f, "node {:?}", node.json),
-            Item::Boolean(_) => f.write_str("boolean"),
-            Item::Integer(_) => f.write_str("integer"),
-            Item::Decimal(_) => f.write_str("decimal"),
-            Item::Text(text) => write!(f, "text({})", text.len()),
-            Item::Temporal(_) => f.write_str("temporal"),
-            Item::Quantity(_) => f.write_str("quantity"),
-            Item::TypeInfo(..) => f.write_str("type"),
+            PathItem::Node(node) => write!(f, "node {:?}", node.json),
+            PathItem::Boolean(_) => f.write_str("boolean"),
+            PathItem::Integer(_) => f.write_str("integer"),
+            PathItem::Decimal(_) => f.write_str("decimal"),
+            PathItem::Text(text) => write!(f, "text({})", text.len()),
+            PathItem::Temporal(_) => f.write_str("temporal"),
+            PathItem::Quantity(_) => f.write_str("quantity"),
+            PathItem::TypeInfo(..) => f.write_str("type"),
         }
     }
 }
@@ -227,7 +227,7 @@ impl Scalar<'_> {
             Scalar::Text(text, Origin::Tree(Some(kind))) => match model().get(kind).name {
                 "date" | "dateTime" | "instant" => Temporal::parse(text).map(|mut found| {
                     if model().get(kind).name != "date" {
-                        found.shape = Shape::DateTime;
+                        found.shape = TemporalKind::DateTime;
                     }
                     found
                 }),

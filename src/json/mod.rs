@@ -2,7 +2,7 @@
 //!
 //! In comes the text of one resource; out comes a [`Json`] tree over it, in an [`Arena`] that is used again. Kept: what the
 //! parser does not accept is an error with line and column, never a guess; depth is bounded; no error carries a value.
-//! What resembles an earlier resource is read faster: by its keys ([`Shapes`]), by its values ([`Like`]), or only in the
+//! What resembles an earlier resource is read faster: by its keys ([`ShapeCache`]), by its values ([`ValueCache`]), or only in the
 //! members that somebody reads ([`Members`]). Each of these starts over with the strict parser when it meets something else.
 
 mod parser;
@@ -13,7 +13,7 @@ mod tree;
 mod value_cache;
 
 pub(crate) use projection::{Members, member_texts};
-pub(crate) use scan::Glance;
-pub(crate) use shape_cache::Shapes;
+pub(crate) use scan::Scan;
+pub(crate) use shape_cache::ShapeCache;
 pub(crate) use tree::{Arena, JSON_DEPTH_MAX, Json, JsonError, items};
-pub(crate) use value_cache::Like;
+pub(crate) use value_cache::ValueCache;

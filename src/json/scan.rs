@@ -1,19 +1,19 @@
 //! A first look at a resource: the text of a few of its members, and not one byte behind the last of them.
 //!
 //! In come bytes that may be anything; out come texts as they stand there. Kept: nothing here says that a document can be
-//! read. Whoever takes a glance has the whole parsed before anything of it is used.
+//! read. Whoever scans has the whole parsed before anything of it is used.
 
 use super::parser::ends_of_run;
-use super::value_cache::Like;
+use super::value_cache::ValueCache;
 
 /// An object that is looked at member by member, from the first on.
-pub(crate) struct Glance<'a> {
+pub(crate) struct Scan<'a> {
     walk: Walk<'a>,
     /// Whether its last member was passed.
     ended: bool,
 }
 
-impl<'a> Glance<'a> {
+impl<'a> Scan<'a> {
     /// At the first member of the object that these bytes begin with.
     pub(crate) fn over(bytes: &'a [u8]) -> Option<Self> {
         let mut walk = Walk { bytes, at: 0 };
@@ -48,14 +48,14 @@ impl<'a> Glance<'a> {
         &mut self,
         names: &[&str; N],
     ) -> Option<[Option<&'a str>; N]> {
-        self.members_and(names, &mut Like::default())
+        self.members_and(names, &mut ValueCache::default())
     }
 
-    /// As [`Glance::members`]; of the others one may come again in the next object.
+    /// As [`Scan::members`]; of the others one may come again in the next object.
     fn members_and<const N: usize>(
         &mut self,
         names: &[&str; N],
-        like: &mut Like,
+        like: &mut ValueCache,
     ) -> Option<[Option<&'a str>; N]> {
         let (mut texts, mut found) = ([None; N], 0);
         while !self.ended {
@@ -85,7 +85,7 @@ impl<'a> Glance<'a> {
         mut self,
         name: &str,
         names: &[&str; N],
-        like: &mut Like,
+        like: &mut ValueCache,
         mut take: impl FnMut([Option<&'a str>; N]) -> Option<()>,
     ) -> Option<bool> {
         while !self.ended {
@@ -112,11 +112,11 @@ impl<'a> Glance<'a> {
         Some(false)
     }
 
-    /// As [`Glance::members`], and to the end of the object.
+    /// As [`Scan::members`], and to the end of the object.
     fn all<const N: usize>(
         &mut self,
         names: &[&str; N],
-        like: &mut Like,
+        like: &mut ValueCache,
     ) -> Option<[Option<&'a str>; N]> {
         let texts = self.members_and(names, like)?;
         while !self.ended {
@@ -202,7 +202,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Passes over a value that may be like the last.
-    fn pass(&mut self, like: &mut Like) -> Option<()> {
+    fn pass(&mut self, like: &mut ValueCache) -> Option<()> {
         if let Some(bytes) = like.again(self.bytes.get(self.at..)?, 0) {
             self.at += bytes;
         } else {
@@ -248,8 +248,8 @@ impl<'a> Walk<'a> {
 mod tests {
     use super::*;
 
-    fn glance<const N: usize>(bytes: &[u8], names: &[&str; N]) -> Option<[Option<String>; N]> {
-        let texts = Glance::over(bytes)?.members(names)?;
+    fn scan<const N: usize>(bytes: &[u8], names: &[&str; N]) -> Option<[Option<String>; N]> {
+        let texts = Scan::over(bytes)?.members(names)?;
         Some(texts.map(|text| text.map(str::to_owned)))
     }
 
@@ -261,7 +261,7 @@ mod tests {
     fn finds_members_as_they_stand() {
         let text = br#" {"a" : "x\"}" ,"b":[{"c":"]"},2] , "c": 12 , "a":3,"d":{"e":{}},"f":true}"#;
         assert_eq!(
-            glance(text, &["b", "a", "c"]),
+            scan(text, &["b", "a", "c"]),
             Some(texts([
                 Some(r#"[{"c":"]"},2]"#),
                 Some(r#""x\"}""#),
@@ -269,17 +269,17 @@ mod tests {
             ]))
         );
         assert_eq!(
-            glance(text, &["d", "g", "f"]),
+            scan(text, &["d", "g", "f"]),
             Some(texts([Some(r#"{"e":{}}"#), None, Some("true")]))
         );
         // It goes on from where it is.
-        let mut further = Glance::over(text).unwrap();
+        let mut further = Scan::over(text).unwrap();
         assert_eq!(further.members(&["c"]), Some([Some("12")]));
         assert_eq!(further.members(&["a"]), Some([Some("3")]));
         assert_eq!(further.members(&["b"]), Some([None]));
         // What stands behind the last member asked for is not looked at.
-        assert_eq!(glance(br#"{"a":1,"#, &["a"]), Some(texts([Some("1")])));
-        assert_eq!(glance(b"{}", &["a"]), Some(texts([None])));
+        assert_eq!(scan(br#"{"a":1,"#, &["a"]), Some(texts([Some("1")])));
+        assert_eq!(scan(b"{}", &["a"]), Some(texts([None])));
         for broken in [
             "",
             "[",
@@ -292,16 +292,16 @@ mod tests {
             "{\"a\" 1}",
             "{\"b\":\"\n\",\"a\":1}",
         ] {
-            assert_eq!(glance(broken.as_bytes(), &["a"]), None, "{broken}");
+            assert_eq!(scan(broken.as_bytes(), &["a"]), None, "{broken}");
         }
     }
 
     #[test]
     fn hands_over_the_objects_of_a_list() {
         let each = |text: &str| {
-            let (mut all, mut like) = (Vec::new(), Like::default());
+            let (mut all, mut like) = (Vec::new(), ValueCache::default());
             let found =
-                Glance::over(text.as_bytes())?.each("l", &["a", "b"], &mut like, |[a, b]| {
+                Scan::over(text.as_bytes())?.each("l", &["a", "b"], &mut like, |[a, b]| {
                     all.push(format!("{}/{}", a.unwrap_or("-"), b.unwrap_or("-")));
                     Some(())
                 })?;

@@ -8,7 +8,7 @@
 use super::parser::{Failed, Parser};
 use super::projection::{ALL, Members};
 use super::tree::{Arena, Json, JsonError};
-use super::value_cache::Like;
+use super::value_cache::ValueCache;
 
 /// Keys that are remembered of all objects together.
 const KEYS_MAX: usize = 2_000;
@@ -18,11 +18,11 @@ const OBJECT_KEYS_MAX: usize = 64;
 const HEAD_BYTES: usize = 16;
 
 /// What resources of one kind looked like so far.
-pub(crate) struct Shapes<'w> {
+pub(crate) struct ShapeCache<'w> {
     wanted: &'w Members,
     /// The first is that of the resources themselves.
     objects: Vec<Object<'w>>,
-    keys: Vec<Key>,
+    keys: Vec<SeenKey>,
     /// There was more to remember than there is room for.
     full: bool,
 }
@@ -36,7 +36,7 @@ struct Object<'w> {
     first: usize,
 }
 
-struct Key {
+struct SeenKey {
     /// With quotes and colon.
     text: Box<[u8]>,
     /// Its first bytes as numbers, and which bits of those numbers are its.
@@ -49,7 +49,7 @@ struct Key {
     kept: bool,
     /// The key that came next.
     next: usize,
-    like: Like,
+    like: ValueCache,
 }
 
 fn halves(bytes: [u8; HEAD_BYTES]) -> [u64; 2] {
@@ -57,7 +57,7 @@ fn halves(bytes: [u8; HEAD_BYTES]) -> [u64; 2] {
     [u64::from_le_bytes(halves[0]), u64::from_le_bytes(halves[1])]
 }
 
-impl Key {
+impl SeenKey {
     fn new(name: &str, bit: u64, inside: usize, kept: bool) -> Self {
         let text = ["\"", name, "\":"].concat().into_bytes();
         let (mut head, mut mask) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
@@ -72,7 +72,7 @@ impl Key {
             inside,
             kept,
             next: usize::MAX,
-            like: Like::default(),
+            like: ValueCache::default(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Key {
     }
 }
 
-impl<'w> Shapes<'w> {
+impl<'w> ShapeCache<'w> {
     /// Nothing is known yet.
     pub(crate) fn new(wanted: &'w Members) -> Self {
         Self {
@@ -126,7 +126,7 @@ impl<'w> Shapes<'w> {
     }
 
     /// The key that is expected behind another one, or first.
-    fn expected(&self, object: usize, before: Option<usize>) -> Option<(usize, &Key)> {
+    fn expected(&self, object: usize, before: Option<usize>) -> Option<(usize, &SeenKey)> {
         let place = match before {
             Some(key) => self.keys[key].next,
             None => self.objects[object].first,
@@ -167,7 +167,7 @@ impl<'w> Shapes<'w> {
         let inside = self.objects.len();
         self.objects.push(Object::new(wanted));
         self.keys
-            .push(Key::new(name, bit, inside, wanted.is_some()));
+            .push(SeenKey::new(name, bit, inside, wanted.is_some()));
         Some(place)
     }
 }
@@ -184,7 +184,7 @@ impl<'w> Object<'w> {
 
 impl<'a> Parser<'a> {
     /// A document whose objects are those of the resources themselves.
-    fn foreseen_document(&mut self, shapes: &mut Shapes<'_>) -> Result<Json<'a>, Failed> {
+    fn foreseen_document(&mut self, shapes: &mut ShapeCache<'_>) -> Result<Json<'a>, Failed> {
         match self.peek() {
             Some(b'{') => Ok(Json::Object(self.foreseen_object::<true>(shapes, 0, 0)?)),
             Some(b'[') => Ok(Json::Array(self.foreseen_list::<true>(shapes, 0, 0)?)),
@@ -198,7 +198,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn foreseen<const KEEP: bool>(
         &mut self,
-        shapes: &mut Shapes<'_>,
+        shapes: &mut ShapeCache<'_>,
         object: usize,
         depth: usize,
         keep: impl FnOnce(&mut Self, Json<'a>),
@@ -233,7 +233,7 @@ impl<'a> Parser<'a> {
 
     fn foreseen_list<const KEEP: bool>(
         &mut self,
-        shapes: &mut Shapes<'_>,
+        shapes: &mut ShapeCache<'_>,
         object: usize,
         depth: usize,
     ) -> Result<&'a [Json<'a>], Failed> {
@@ -248,7 +248,7 @@ impl<'a> Parser<'a> {
 
     fn foreseen_object<const KEEP: bool>(
         &mut self,
-        shapes: &mut Shapes<'_>,
+        shapes: &mut ShapeCache<'_>,
         object: usize,
         depth: usize,
     ) -> Result<&'a [(&'a str, Json<'a>)], Failed> {
@@ -284,7 +284,7 @@ impl<'a> Parser<'a> {
     #[inline]
     fn foreseen_value<const KEEP: bool>(
         &mut self,
-        shapes: &mut Shapes<'_>,
+        shapes: &mut ShapeCache<'_>,
         place: usize,
         depth: usize,
         name: &'a str,
@@ -310,7 +310,7 @@ impl<'a> Parser<'a> {
     /// Passes over the next key and its colon; its place among those known.
     fn foreseen_key(
         &mut self,
-        shapes: &mut Shapes<'_>,
+        shapes: &mut ShapeCache<'_>,
         object: usize,
         before: Option<usize>,
     ) -> Result<usize, Failed> {
@@ -343,7 +343,7 @@ mod tests {
         "name":[{"family":"A","given":["B","C\u0041"]}],"a key longer than sixteen bytes":{"b":1},"note":null}"#;
 
     /// Trees and errors alike, whatever was read before.
-    fn agrees(shapes: &mut Shapes<'_>, wanted: &Members, text: &[u8]) {
+    fn agrees(shapes: &mut ShapeCache<'_>, wanted: &Members, text: &[u8]) {
         let arena = Arena::default();
         let plain = Json::parse_members(text, wanted, &arena);
         let foreseen = shapes.parse(text, &arena);
@@ -370,7 +370,7 @@ mod tests {
             Members::default().with(&["name", "note"]),
         ];
         for wanted in &sets {
-            let mut shapes = Shapes::new(wanted);
+            let mut shapes = ShapeCache::new(wanted);
             for at in 0..ONE.len() {
                 agrees(&mut shapes, wanted, ONE.as_bytes());
                 for byte in *b"\"\\{}[]:,ax0\n\xFF" {
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn keys_in_any_order_twice_and_with_escapes() {
         let wanted = Members::default().with(&["a", "b.c"]);
-        let mut shapes = Shapes::new(&wanted);
+        let mut shapes = ShapeCache::new(&wanted);
         let texts = [
             r#"{"a":1,"b":{"c":2,"d":3}}"#,
             r#"{"b":{"d":3,"c":2},"a":1}"#,
@@ -414,7 +414,7 @@ mod tests {
     #[test]
     fn more_than_can_be_remembered_is_read_all_the_same() {
         let wanted = Members::all();
-        let mut shapes = Shapes::new(&wanted);
+        let mut shapes = ShapeCache::new(&wanted);
         for size in [10, 64, 65, 200] {
             let keys: Vec<String> = (0..size).map(|n| format!("\"k{n}\":{n}")).collect();
             let text = format!("{{{}}}", keys.join(","));
@@ -423,7 +423,7 @@ mod tests {
             agrees(&mut shapes, &wanted, twice.as_bytes());
         }
         assert!(shapes.full);
-        let mut shapes = Shapes::new(&wanted);
+        let mut shapes = ShapeCache::new(&wanted);
         for n in 0..2 * KEYS_MAX {
             let text = format!("{{\"a\":{{\"k{}\":{{\"k{n}\":1}}}}}}", n % 50);
             agrees(&mut shapes, &wanted, text.as_bytes());

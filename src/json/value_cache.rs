@@ -15,7 +15,7 @@ const OTHERS_MAX: u32 = 64;
 
 /// A value that stood at a place and may stand there again.
 #[derive(Default)]
-pub(crate) struct Like {
+pub(crate) struct ValueCache {
     /// Empty if none is expected.
     text: Vec<u8>,
     /// How deep it was found: as deep or less, it nests no deeper than is allowed.
@@ -24,7 +24,7 @@ pub(crate) struct Like {
     others: u32,
 }
 
-impl Like {
+impl ValueCache {
     /// The bytes of the value, if these begin with it.
     pub(super) fn again(&mut self, bytes: &[u8], depth: usize) -> Option<usize> {
         let again = !self.text.is_empty() && depth <= self.depth && bytes.starts_with(&self.text);
@@ -72,7 +72,7 @@ mod tests {
             (r#""short""#, false, false),
         ] {
             for (handed_out, expected) in [(false, passed), (true, handed)] {
-                let mut like = Like::default();
+                let mut like = ValueCache::default();
                 like.other(value.as_bytes(), 3, handed_out);
                 let behind = format!("{value},1");
                 let found = like.again(behind.as_bytes(), 3);
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_place_that_keeps_changing_is_left_alone() {
         let value = |number: u32| format!("\"a text with number {number}\"");
-        let mut like = Like::default();
+        let mut like = ValueCache::default();
         for number in 0..=OTHERS_MAX {
             like.other(value(number).as_bytes(), 0, false);
         }
@@ -96,7 +96,7 @@ mod tests {
             like.other(value(number).as_bytes(), 0, false);
         }
         // A value that comes now and then is kept.
-        let mut like = Like::default();
+        let mut like = ValueCache::default();
         like.other(value(0).as_bytes(), 0, false);
         for number in 1..10 * OTHERS_MAX {
             if number % 3 == 0 {

@@ -9,7 +9,7 @@ use super::run::Env;
 use super::{map, sealed_inputs};
 use crate::domain::clock::day_number;
 use crate::domain::{Action, LegReference, limits};
-use crate::fhir::service_request;
+use crate::fhir::resources::service_request;
 use crate::json::Arena;
 use crate::partner::agreement::london_day;
 use crate::partner::{Partner, Rules};

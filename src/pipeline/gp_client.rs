@@ -14,8 +14,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
 use crate::fhir::auth::key::SigningKey;
 use crate::fhir::auth::{Assertion, Credentials, SignInError};
-use crate::fhir::client::{Access, Client, MachineTimer, Session, Tls};
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::{Access, Client, ClientError, MachineTimer, SourceSession, Tls};
 use crate::partner::{Rules, TriggerKind};
 
 /// Sessions take their randomness from here on, out of the way of the streams that a run counts up.
@@ -44,7 +43,7 @@ pub(crate) fn client(env: &Env, source: usize, base_url: &str) -> Result<Client,
 /// As [`client`].
 pub(crate) fn client_within(
     source: &Source,
-    session: &Arc<Session>,
+    session: &Arc<SourceSession>,
     base_url: &str,
 ) -> Result<Client, ClientError> {
     Client::within(session, source.reach.limits.settings(base_url))
@@ -54,7 +53,7 @@ pub(crate) fn client_within(
 ///
 /// # Errors
 /// Secrets that cannot be read or used.
-pub(crate) fn session(source: &Source, stream: Stream) -> Result<Arc<Session>, ClientError> {
+pub(crate) fn session(source: &Source, stream: Stream) -> Result<Arc<SourceSession>, ClientError> {
     let unusable = |fault: Fault| ClientError::Credentials(fault.what);
     let access = Access {
         credentials: credentials(&source.reach.auth).map_err(unusable)?,
@@ -62,7 +61,7 @@ pub(crate) fn session(source: &Source, stream: Stream) -> Result<Arc<Session>, C
         tls: tls(source).map_err(unusable)?,
         requests_per_second: source.reach.limits.requests_per_second,
     };
-    Ok(Arc::new(Session::new(
+    Ok(Arc::new(SourceSession::new(
         access,
         Arc::new(MachineTimer::new()),
         stream,

@@ -4,9 +4,8 @@
 //! that no two practices' rows can be joined by looking at them.
 
 use crate::domain::NhsNumber;
-use crate::fhir::bundle::content;
-use crate::fhir::resources::resource::resource_type;
-use crate::fhir::{patient, service_request};
+use crate::fhir::resources::bundle::content;
+use crate::fhir::resources::{patient, resource};
 use crate::json::Json;
 use crate::pipeline::referral::{Bytes, Referral, ReferralTrees};
 use crate::pipeline::run::Env;
@@ -33,12 +32,12 @@ pub(crate) fn lookup_keys(
     trees: &ReferralTrees<'_>,
 ) -> Option<LookupKeys> {
     let name = env.sources[source].config.id.as_bytes();
-    let id = service_request::id(&trees.request)?.as_bytes();
-    if resource_type(&trees.request) != Some("ServiceRequest") {
+    let id = resource::id(&trees.request)?.as_bytes();
+    if resource::resource_type(&trees.request) != Some("ServiceRequest") {
         return None;
     }
     let pulled = |kind: &str, bytes: Option<&Bytes>, tree: Option<&Json<'_>>| {
-        let id = service_request::id(tree?)?.as_bytes();
+        let id = resource::id(tree?)?.as_bytes();
         Some(env.keys.lookup(&[
             name,
             kind.as_bytes(),
@@ -48,7 +47,7 @@ pub(crate) fn lookup_keys(
     };
     let person = trees.patient();
     let patient_id = person
-        .and_then(service_request::id)
+        .and_then(resource::id)
         .filter(|_| referral.patient.is_some());
     let number = person
         .and_then(patient::nhs_number_text)
@@ -144,7 +143,7 @@ fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
         env.sources[source].config.pull,
         crate::config::Pull::Search { .. } | crate::config::Pull::Bulk(_)
     );
-    match service_request::version_id(tree) {
+    match resource::version_id(tree) {
         Some(version) if served => version.as_bytes().to_vec(),
         None if served => sha256(&[&content(bytes)]).to_vec(),
         _ => sha256(&[bytes]).to_vec(),

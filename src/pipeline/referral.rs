@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::fhir::reference::Reference;
+use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::resource::contained;
-use crate::fhir::{people, service_request};
-use crate::json::{Arena, Json, JsonError, Shapes};
+use crate::fhir::resources::{practitioner, service_request};
+use crate::json::{Arena, Json, JsonError, ShapeCache};
 use crate::partner::{LegFacts, ReferralView, Rules, SourceFacts};
 
 /// A resource's bytes; practitioners and practices are shared by many referrals.
@@ -70,14 +70,14 @@ impl Referral {
     /// The request is not JSON. A record it names that is not JSON counts as not found.
     pub(crate) fn trees<'a>(&'a self, arena: &'a Arena) -> Result<ReferralTrees<'a>, JsonError> {
         let request = Json::parse(&self.request, arena)?;
-        Ok(self.trees_with(request, &mut Shapes::whole(), arena))
+        Ok(self.trees_with(request, &mut ShapeCache::whole(), arena))
     }
 
     /// The same with a request that has been parsed already, and a person who is likely to look like earlier ones.
     pub(crate) fn trees_with<'a>(
         &'a self,
         request: Json<'a>,
-        people: &mut Shapes<'_>,
+        people: &mut ShapeCache<'_>,
         arena: &'a Arena,
     ) -> ReferralTrees<'a> {
         let parse = |bytes: &'a Option<Bytes>| Json::parse(bytes.as_ref()?, arena).ok();
@@ -152,7 +152,7 @@ impl<'a> ReferralParts<'a> {
     pub(crate) fn view(self, setting: Setting<'a>, leg: LegFacts<'a>) -> ReferralView<'a> {
         let requester = || {
             let named = self.role.map_or(Reference::None, |role| {
-                people::role_practitioner(role, None)
+                practitioner::role_practitioner(role, None)
             });
             self.contained(service_request::requester(self.request, None))
                 .or_else(|| self.contained(named))

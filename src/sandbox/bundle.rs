@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use super::dates;
 use super::resources::{Failure, rewrite};
-use super::routes::{Answer, Call, Server};
+use super::routes::{Call, RestAnswer, SandboxServer};
 
 /// The most entries a bundle may have.
 const ENTRIES_MAX: usize = 5_000;
 
 /// Processes a transaction or batch.
-pub(super) fn process(server: &mut Server, body: &[u8]) -> Result<Answer, Failure> {
+pub(super) fn process(server: &mut SandboxServer, body: &[u8]) -> Result<RestAnswer, Failure> {
     let mut bundle: Value = serde_json::from_slice(body)
         .map_err(|_| Failure::new(400, "structure", "the body is not JSON"))?;
     let transaction = match (bundle["resourceType"].as_str(), bundle["type"].as_str()) {
@@ -54,10 +54,10 @@ pub(super) fn process(server: &mut Server, body: &[u8]) -> Result<Answer, Failur
     };
     let entries: Vec<Value> = answers.into_iter().map(entry_of).collect();
     let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": entries});
-    Ok(Answer::of(200, bundle))
+    Ok(RestAnswer::of(200, bundle))
 }
 
-fn call(server: &Server, entry: &Value) -> Result<Call, Failure> {
+fn call(server: &SandboxServer, entry: &Value) -> Result<Call, Failure> {
     let request = &entry["request"];
     let (Some(method), Some(url)) = (request["method"].as_str(), request["url"].as_str()) else {
         return Err(Failure::new(
@@ -87,10 +87,10 @@ fn call(server: &Server, entry: &Value) -> Result<Call, Failure> {
 }
 
 fn all_or_nothing(
-    server: &mut Server,
+    server: &mut SandboxServer,
     entries: &[Value],
     mut calls: Vec<Call>,
-) -> Result<Vec<Answer>, Failure> {
+) -> Result<Vec<RestAnswer>, Failure> {
     let mut links = BTreeMap::new();
     let mut wanted: BTreeMap<(String, String), String> = BTreeMap::new();
     for (entry, call) in entries.iter().zip(&mut calls) {
@@ -134,7 +134,7 @@ fn all_or_nothing(
         },
     );
     server.store.begin();
-    let mut answers: BTreeMap<usize, Answer> = BTreeMap::new();
+    let mut answers: BTreeMap<usize, RestAnswer> = BTreeMap::new();
     for index in order {
         let Some(call) = calls.get(index) else {
             continue;
@@ -159,7 +159,7 @@ fn all_or_nothing(
     Ok(answers.into_values().collect())
 }
 
-fn entry_of(answer: Answer) -> Value {
+fn entry_of(answer: RestAnswer) -> Value {
     let mut response = json!({"status": answer.status.to_string()});
     if let Some(etag) = &answer.etag {
         response["etag"] = json!(etag);

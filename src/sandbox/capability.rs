@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::dates;
-use super::parameters::{Kind, PARAMETERS};
-use super::resources::Store;
+use super::parameters::{PARAMETERS, ParameterKind};
+use super::resources::ResourceStore;
 
-pub(super) fn statement(store: &Store) -> Value {
+pub(super) fn statement(store: &ResourceStore) -> Value {
     let interactions = [
         "read",
         "vread",
@@ -29,12 +29,12 @@ pub(super) fn statement(store: &Store) -> Value {
             let mut includes = Vec::new();
             for (_, name, kind, _) in own {
                 let kind_name = match kind {
-                    Kind::Token => "token",
-                    Kind::Date => "date",
-                    Kind::Reference => "reference",
+                    ParameterKind::Token => "token",
+                    ParameterKind::Date => "date",
+                    ParameterKind::Reference => "reference",
                 };
                 parameters.push(json!({"name": name, "type": kind_name}));
-                if *kind == Kind::Reference {
+                if *kind == ParameterKind::Reference {
                     includes.push(json!(format!("{resource_type}:{name}")));
                 }
             }

@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::pages::pairs;
-use super::resources::{Failure, Store, one_or_many};
-use super::routes::{Call, Server};
+use super::resources::{Failure, ResourceStore, one_or_many};
+use super::routes::{Call, SandboxServer};
 use super::{dates, search};
 
 /// Exports kept; the oldest is forgotten, as on real servers.
@@ -26,18 +26,18 @@ const JSON: &str = "application/json";
 /// The exports that can be asked after.
 #[derive(Default)]
 pub(super) struct Exports {
-    jobs: BTreeMap<u64, Job>,
+    jobs: BTreeMap<u64, ExportJob>,
     ordered: u64,
 }
 
-struct Job {
+struct ExportJob {
     manifest: Value,
     files: Vec<String>,
     polled: bool,
 }
 
 /// What an export is asked for.
-struct Asked {
+struct ExportRequest {
     types: Vec<String>,
     since: Option<i64>,
     /// Type and query.
@@ -46,14 +46,14 @@ struct Asked {
 }
 
 /// What is answered, besides the `Date` that every answer has.
-struct Reply {
+struct ExportReply {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
 
 /// Answers what belongs to an export; `None` of any other request.
-pub(super) fn answer(server: &mut Server, call: &Call, gzip: bool) -> Option<Response> {
+pub(super) fn answer(server: &mut SandboxServer, call: &Call, gzip: bool) -> Option<Response> {
     let segments: Vec<&str> = call.path.split('/').collect();
     let reply = match (call.method.as_str(), segments.as_slice()) {
         ("GET" | "POST", ["$export"] | ["Patient", "$export"] | ["Group", _, "$export"]) => {
@@ -63,7 +63,7 @@ pub(super) fn answer(server: &mut Server, call: &Call, gzip: bool) -> Option<Res
         ("GET", ["$export-file", number, place]) => file(server, number, place, gzip),
         _ => return None,
     };
-    let reply = reply.unwrap_or_else(|failure| Reply {
+    let reply = reply.unwrap_or_else(|failure| ExportReply {
         status: failure.status,
         headers: vec![("content-type", "application/fhir+json".to_owned())],
         body: failure.outcome().to_string().into_bytes(),
@@ -80,7 +80,11 @@ pub(super) fn answer(server: &mut Server, call: &Call, gzip: bool) -> Option<Res
     Some(response)
 }
 
-fn order(server: &mut Server, call: &Call, segments: &[&str]) -> Result<Reply, Failure> {
+fn order(
+    server: &mut SandboxServer,
+    call: &Call,
+    segments: &[&str],
+) -> Result<ExportReply, Failure> {
     if !call.prefer.contains("respond-async") {
         let text = "an export is asked for with Prefer: respond-async";
         return Err(Failure::new(400, "required", text));
@@ -107,7 +111,7 @@ fn order(server: &mut Server, call: &Call, segments: &[&str]) -> Result<Reply, F
         exports.jobs.pop_first();
     }
     let place = format!("{}/$export-status/{number}", server.store.base);
-    Ok(Reply {
+    Ok(ExportReply {
         status: 202,
         headers: vec![("content-location", place)],
         body: Vec::new(),
@@ -115,7 +119,7 @@ fn order(server: &mut Server, call: &Call, segments: &[&str]) -> Result<Reply, F
 }
 
 /// The parameters of a query, or of a `Parameters` resource.
-fn asked(call: &Call) -> Result<Asked, Failure> {
+fn asked(call: &Call) -> Result<ExportRequest, Failure> {
     let mut given = pairs(&call.query);
     if call.method == "POST" {
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
@@ -132,7 +136,7 @@ fn asked(call: &Call) -> Result<Asked, Failure> {
             }
         }
     }
-    let mut asked = Asked {
+    let mut asked = ExportRequest {
         types: Vec::new(),
         since: None,
         filters: Vec::new(),
@@ -161,13 +165,13 @@ fn asked(call: &Call) -> Result<Asked, Failure> {
     Ok(asked)
 }
 
-fn all_patients(store: &Store) -> BTreeSet<String> {
+fn all_patients(store: &ResourceStore) -> BTreeSet<String> {
     store.live("Patient").map(|(id, _)| id.clone()).collect()
 }
 
 /// The patients of a group; a member that is not there is told in the error file.
 fn members(
-    store: &Store,
+    store: &ResourceStore,
     id: &str,
     outcomes: &mut Vec<Value>,
 ) -> Result<BTreeSet<String>, Failure> {
@@ -191,12 +195,12 @@ fn members(
 
 /// Makes the files of an export.
 fn make(
-    store: &Store,
+    store: &ResourceStore,
     number: u64,
-    asked: &Asked,
+    asked: &ExportRequest,
     people: Option<&BTreeSet<String>>,
     mut outcomes: Vec<Value>,
-) -> Result<Job, Failure> {
+) -> Result<ExportJob, Failure> {
     let mut types: Vec<String> = asked.types.clone();
     if types.is_empty() {
         types.extend(store.types().cloned());
@@ -238,7 +242,7 @@ fn make(
         let lines: Vec<String> = outcomes.iter().map(|one| format!("{one}\n")).collect();
         manifest["error"] = json!([write("OperationOutcome", &lines)]);
     }
-    Ok(Job {
+    Ok(ExportJob {
         manifest,
         files,
         polled: false,
@@ -246,9 +250,9 @@ fn make(
 }
 
 fn lines_of(
-    store: &Store,
+    store: &ResourceStore,
     kind: &str,
-    asked: &Asked,
+    asked: &ExportRequest,
     people: Option<&BTreeSet<String>>,
 ) -> Result<Vec<String>, Failure> {
     let mut wanted: Option<BTreeSet<String>> = None;
@@ -282,7 +286,7 @@ fn belongs(kind: &str, id: &str, body: &Value, people: &BTreeSet<String>) -> boo
     })
 }
 
-fn deleted_since(store: &Store, kind: &str, since: Option<i64>) -> Vec<String> {
+fn deleted_since(store: &ResourceStore, kind: &str, since: Option<i64>) -> Vec<String> {
     let Some(since) = since else {
         return Vec::new();
     };
@@ -297,11 +301,11 @@ fn deleted_since(store: &Store, kind: &str, since: Option<i64>) -> Vec<String> {
         .collect()
 }
 
-fn status(server: &mut Server, method: &str, number: &str) -> Result<Reply, Failure> {
+fn status(server: &mut SandboxServer, method: &str, number: &str) -> Result<ExportReply, Failure> {
     let gone = || Failure::new(404, "not-found", "no such export");
     let number: u64 = number.parse().map_err(|_| gone())?;
     let exports = &mut server.exports;
-    let empty = |status: u16, headers| Reply {
+    let empty = |status: u16, headers| ExportReply {
         status,
         headers,
         body: Vec::new(),
@@ -321,7 +325,7 @@ fn status(server: &mut Server, method: &str, number: &str) -> Result<Reply, Fail
                 return Ok(empty(202, headers));
             }
             let now = (server.store.now)();
-            Ok(Reply {
+            Ok(ExportReply {
                 status: 200,
                 headers: vec![
                     ("content-type", JSON.to_owned()),
@@ -338,7 +342,12 @@ fn status(server: &mut Server, method: &str, number: &str) -> Result<Reply, Fail
     }
 }
 
-fn file(server: &Server, number: &str, place: &str, gzip: bool) -> Result<Reply, Failure> {
+fn file(
+    server: &SandboxServer,
+    number: &str,
+    place: &str,
+    gzip: bool,
+) -> Result<ExportReply, Failure> {
     let job = number
         .parse()
         .ok()
@@ -356,7 +365,7 @@ fn file(server: &Server, number: &str, place: &str, gzip: bool) -> Result<Reply,
             headers.push(("content-encoding", "gzip".to_owned()));
         }
     }
-    Ok(Reply {
+    Ok(ExportReply {
         status: 200,
         headers,
         body,

@@ -31,9 +31,9 @@ pub(super) enum Wire {
 
 /// The word to a connection: how its next answer leaves.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Line(Arc<Mutex<Wire>>);
+pub(super) struct WireControl(Arc<Mutex<Wire>>);
 
-impl Line {
+impl WireControl {
     /// Says how the next answer leaves; the word stays until another is given.
     pub(super) fn say(&self, wire: Wire) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = wire;
@@ -45,9 +45,9 @@ impl Line {
 }
 
 /// A listener whose connections can break.
-pub(super) struct Lines(pub(super) TcpListener);
+pub(super) struct BreakableListener(pub(super) TcpListener);
 
-impl Listener for Lines {
+impl Listener for BreakableListener {
     type Io = Connection;
     type Addr = SocketAddr;
 
@@ -55,7 +55,7 @@ impl Listener for Lines {
         let (stream, address) = Listener::accept(&mut self.0).await;
         let connection = Connection {
             stream,
-            line: Line::default(),
+            line: WireControl::default(),
             pause: None,
         };
         (connection, address)
@@ -66,8 +66,8 @@ impl Listener for Lines {
     }
 }
 
-impl Connected<IncomingStream<'_, Lines>> for Line {
-    fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
+impl Connected<IncomingStream<'_, BreakableListener>> for WireControl {
+    fn connect_info(stream: IncomingStream<'_, BreakableListener>) -> Self {
         stream.io().line.clone()
     }
 }
@@ -75,7 +75,7 @@ impl Connected<IncomingStream<'_, Lines>> for Line {
 /// One connection.
 pub(super) struct Connection {
     stream: TcpStream,
-    line: Line,
+    line: WireControl,
     pause: Option<Pin<Box<Sleep>>>,
 }
 

@@ -8,20 +8,24 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::SandboxError;
-use super::resources::{Store, rewrite};
+use super::resources::{ResourceStore, rewrite};
 
 /// What a load found.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Loaded {
+pub(crate) struct LoadedResources {
     /// Resources stored.
     pub(crate) resources: usize,
     /// Bundle entries without a resource.
     pub(crate) entries_without_resource: usize,
 }
 
-pub(super) fn load(store: &mut Store, what: &str, input: &[u8]) -> Result<Loaded, SandboxError> {
+pub(super) fn load(
+    store: &mut ResourceStore,
+    what: &str,
+    input: &[u8],
+) -> Result<LoadedResources, SandboxError> {
     let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
-    let mut loaded = Loaded::default();
+    let mut loaded = LoadedResources::default();
     if let Ok(value) = serde_json::from_slice::<Value>(input) {
         one(store, what, 1, value, &mut loaded)?;
         return Ok(loaded);
@@ -39,11 +43,11 @@ pub(super) fn load(store: &mut Store, what: &str, input: &[u8]) -> Result<Loaded
 }
 
 fn one(
-    store: &mut Store,
+    store: &mut ResourceStore,
     what: &str,
     line: usize,
     mut value: Value,
-    loaded: &mut Loaded,
+    loaded: &mut LoadedResources,
 ) -> Result<(), SandboxError> {
     if value["resourceType"] != "Bundle" {
         let (resource_type, id) = name(store, &value).ok_or_else(|| not_fhir(what, line, 1))?;
@@ -81,7 +85,7 @@ fn one(
     Ok(())
 }
 
-fn name(store: &mut Store, resource: &Value) -> Option<(String, String)> {
+fn name(store: &mut ResourceStore, resource: &Value) -> Option<(String, String)> {
     let resource_type = resource["resourceType"].as_str()?.to_owned();
     let id = match &resource["id"] {
         Value::String(id) => id.clone(),

@@ -33,15 +33,15 @@ mod tests;
 mod validate;
 
 pub(crate) use faults::{FaultSpec, help as faults_help};
-pub(crate) use load::Loaded;
+pub(crate) use load::LoadedResources;
 
 use faults::Faults;
-use line::{Line, Lines};
-use resources::Store;
-use routes::Server;
+use line::{BreakableListener, WireControl};
+use resources::ResourceStore;
+use routes::SandboxServer;
 
 /// The time in microseconds UTC.
-pub(crate) type Now = Arc<dyn Fn() -> i64 + Send + Sync>;
+pub(crate) type SandboxClock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// The longest request that is read.
 const REQUEST_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -50,9 +50,9 @@ const FILES_MAX: usize = 10_000;
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 
 /// What a sandbox is started with.
-pub(crate) struct Options {
+pub(crate) struct SandboxOptions {
     /// The clock behind `Date`, `meta.lastUpdated` and `Last-Modified`.
-    pub(crate) now: Now,
+    pub(crate) now: SandboxClock,
     /// A folder whose `*.json` and `*.ndjson` files are loaded at the start.
     pub(crate) data: Option<PathBuf>,
 }
@@ -99,7 +99,7 @@ pub(crate) enum SandboxError {
 /// A running sandbox; it stops when dropped.
 pub(crate) struct Sandbox {
     address: SocketAddr,
-    server: Arc<Mutex<Server>>,
+    server: Arc<Mutex<SandboxServer>>,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
     skipped: Vec<String>,
@@ -110,29 +110,30 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the port is taken or the data folder cannot be loaded.
-    pub(crate) async fn start(port: u16, options: Options) -> Result<Self, SandboxError> {
+    pub(crate) async fn start(port: u16, options: SandboxOptions) -> Result<Self, SandboxError> {
         let listen = |source| SandboxError::Listen { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
             .map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let base = format!("http://{address}/fhir");
-        let mut store = Store::new(base, options.now);
+        let mut store = ResourceStore::new(base, options.now);
         let skipped = match &options.data {
             Some(folder) => load_folder(&mut store, folder)?,
             None => Vec::new(),
         };
-        let server = Arc::new(Mutex::new(Server::new(store)));
+        let server = Arc::new(Mutex::new(SandboxServer::new(store)));
         let (stop, stopped) = oneshot::channel::<()>();
         let router = Router::new()
             .fallback(routes::handle)
             .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
             .with_state(Arc::clone(&server));
-        let service = router.into_make_service_with_connect_info::<Line>();
-        let serving = axum::serve(Lines(listener), service).with_graceful_shutdown(async move {
-            // A dropped sender means the same as a sent word: stop.
-            stopped.await.unwrap_or(());
-        });
+        let service = router.into_make_service_with_connect_info::<WireControl>();
+        let serving =
+            axum::serve(BreakableListener(listener), service).with_graceful_shutdown(async move {
+                // A dropped sender means the same as a sent word: stop.
+                stopped.await.unwrap_or(());
+            });
         #[expect(
             clippy::disallowed_methods,
             reason = "the sandbox's one task: it ends with the sandbox that holds its handle"
@@ -164,7 +165,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the input is not FHIR JSON; what stood before the fault is loaded.
-    pub(crate) fn load(&self, input: &[u8]) -> Result<Loaded, SandboxError> {
+    pub(crate) fn load(&self, input: &[u8]) -> Result<LoadedResources, SandboxError> {
         load::load(&mut self.lock().store, "input", input)
     }
 
@@ -193,7 +194,7 @@ impl Sandbox {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Server> {
+    fn lock(&self) -> MutexGuard<'_, SandboxServer> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -207,7 +208,7 @@ impl Drop for Sandbox {
 }
 
 /// Loads a folder's files in the order of their names; gives the names of those that are not FHIR at all.
-fn load_folder(store: &mut Store, folder: &Path) -> Result<Vec<String>, SandboxError> {
+fn load_folder(store: &mut ResourceStore, folder: &Path) -> Result<Vec<String>, SandboxError> {
     let named = |path: &Path| {
         let name = path.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::resources::Failure;
-use super::routes::{Answer, Call, Server};
+use super::routes::{Call, RestAnswer, SandboxServer};
 use super::{dates, search};
 
 /// Searches whose further pages can still be asked for; the oldest are forgotten, as on real servers.
@@ -19,23 +19,23 @@ const SEARCHES_MAX: usize = 256;
 /// The searches that are being paged through.
 #[derive(Default)]
 pub(super) struct Searches {
-    by_token: BTreeMap<String, Arc<Search>>,
+    by_token: BTreeMap<String, Arc<PagedSearch>>,
     oldest_first: VecDeque<String>,
 }
 
-struct Search {
+struct PagedSearch {
     resource_type: String,
     query: search::Query,
     found: Vec<String>,
 }
 
-impl Server {
+impl SandboxServer {
     pub(super) fn search(
         &mut self,
         resource_type: &str,
         call: &Call,
         asked: &[(String, String)],
-    ) -> Result<Answer, Failure> {
+    ) -> Result<RestAnswer, Failure> {
         self.store.knows(resource_type)?;
         let strict = call.prefer.contains("handling=strict");
         let query = search::parse(&self.store, resource_type, asked, strict)?;
@@ -58,7 +58,7 @@ impl Server {
             call.quirks.mark()
         );
         let token = Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string();
-        let search = Arc::new(Search {
+        let search = Arc::new(PagedSearch {
             resource_type: resource_type.to_owned(),
             query,
             found,
@@ -77,13 +77,13 @@ impl Server {
                 self.searches.by_token.remove(&oldest);
             }
         }
-        Ok(Answer::of(
+        Ok(RestAnswer::of(
             200,
             self.searchset(&search, &token, 0, on_a_page(&search, call)),
         ))
     }
 
-    pub(super) fn page(&self, call: &Call) -> Result<Answer, Failure> {
+    pub(super) fn page(&self, call: &Call) -> Result<RestAnswer, Failure> {
         let gone = || Failure::new(410, "expired", "the search is not known or has expired");
         let asked = pairs(&call.query);
         let page = asked
@@ -95,15 +95,15 @@ impl Server {
             .ok_or_else(gone)?;
         let search = self.searches.by_token.get(token).ok_or_else(gone)?;
         let start = start.parse::<usize>().map_err(|_| gone())?;
-        Ok(Answer::of(
+        Ok(RestAnswer::of(
             200,
             self.searchset(search, token, start, on_a_page(search, call)),
         ))
     }
 
-    fn searchset(&self, search: &Search, token: &str, start: usize, count: usize) -> Value {
+    fn searchset(&self, search: &PagedSearch, token: &str, start: usize, count: usize) -> Value {
         let base = &self.store.base;
-        let Search {
+        let PagedSearch {
             resource_type,
             query,
             found,
@@ -143,7 +143,7 @@ impl Server {
 }
 
 /// How many resources a page has: `_count`, or a tenth of it where a fault makes it so.
-fn on_a_page(search: &Search, call: &Call) -> usize {
+fn on_a_page(search: &PagedSearch, call: &Call) -> usize {
     if call.quirks.short {
         search.query.count.div_ceil(10)
     } else {

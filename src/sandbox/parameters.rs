@@ -1,88 +1,80 @@
 //! The search parameters that the sandbox knows, as a table: what is not in it is not in the `CapabilityStatement` either.
 
+use ParameterKind::{Date, Reference, Token};
+
 /// How a parameter compares.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Kind {
+pub(super) enum ParameterKind {
     Token,
     Reference,
     Date,
 }
 
 /// Resource type, parameter, kind, and the elements it looks at. Every type also has `_id`, `_lastUpdated`, `identifier`.
-pub(super) const PARAMETERS: &[(&str, &str, Kind, &[&str])] = &[
-    ("Consent", "category", Kind::Token, &["category"]),
-    ("Consent", "date", Kind::Date, &["dateTime"]),
-    ("Consent", "patient", Kind::Reference, &["patient"]),
-    ("Consent", "status", Kind::Token, &["status"]),
-    ("Observation", "based-on", Kind::Reference, &["basedOn"]),
-    ("Observation", "category", Kind::Token, &["category"]),
-    ("Observation", "code", Kind::Token, &["code"]),
+pub(super) const PARAMETERS: &[(&str, &str, ParameterKind, &[&str])] = &[
+    ("Consent", "category", Token, &["category"]),
+    ("Consent", "date", Date, &["dateTime"]),
+    ("Consent", "patient", Reference, &["patient"]),
+    ("Consent", "status", Token, &["status"]),
+    ("Observation", "based-on", Reference, &["basedOn"]),
+    ("Observation", "category", Token, &["category"]),
+    ("Observation", "code", Token, &["code"]),
     (
         "Observation",
         "date",
-        Kind::Date,
+        Date,
         &["effectiveDateTime", "effectiveInstant"],
     ),
-    ("Observation", "patient", Kind::Reference, &["subject"]),
-    ("Observation", "performer", Kind::Reference, &["performer"]),
-    ("Observation", "status", Kind::Token, &["status"]),
-    ("Observation", "subject", Kind::Reference, &["subject"]),
-    ("Patient", "active", Kind::Token, &["active"]),
-    ("Patient", "birthdate", Kind::Date, &["birthDate"]),
-    ("Patient", "gender", Kind::Token, &["gender"]),
+    ("Observation", "patient", Reference, &["subject"]),
+    ("Observation", "performer", Reference, &["performer"]),
+    ("Observation", "status", Token, &["status"]),
+    ("Observation", "subject", Reference, &["subject"]),
+    ("Patient", "active", Token, &["active"]),
+    ("Patient", "birthdate", Date, &["birthDate"]),
+    ("Patient", "gender", Token, &["gender"]),
     (
         "PractitionerRole",
         "organization",
-        Kind::Reference,
+        Reference,
         &["organization"],
     ),
     (
         "PractitionerRole",
         "practitioner",
-        Kind::Reference,
+        Reference,
         &["practitioner"],
     ),
-    ("ServiceRequest", "authored", Kind::Date, &["authoredOn"]),
-    ("ServiceRequest", "based-on", Kind::Reference, &["basedOn"]),
-    ("ServiceRequest", "category", Kind::Token, &["category"]),
-    ("ServiceRequest", "code", Kind::Token, &["code"]),
-    ("ServiceRequest", "intent", Kind::Token, &["intent"]),
-    ("ServiceRequest", "patient", Kind::Reference, &["subject"]),
-    (
-        "ServiceRequest",
-        "performer",
-        Kind::Reference,
-        &["performer"],
-    ),
-    ("ServiceRequest", "priority", Kind::Token, &["priority"]),
-    ("ServiceRequest", "replaces", Kind::Reference, &["replaces"]),
-    (
-        "ServiceRequest",
-        "requester",
-        Kind::Reference,
-        &["requester"],
-    ),
-    ("ServiceRequest", "status", Kind::Token, &["status"]),
-    ("ServiceRequest", "subject", Kind::Reference, &["subject"]),
-    ("Task", "authored-on", Kind::Date, &["authoredOn"]),
-    ("Task", "based-on", Kind::Reference, &["basedOn"]),
-    ("Task", "business-status", Kind::Token, &["businessStatus"]),
-    ("Task", "code", Kind::Token, &["code"]),
-    ("Task", "focus", Kind::Reference, &["focus"]),
-    ("Task", "owner", Kind::Reference, &["owner"]),
-    ("Task", "patient", Kind::Reference, &["for"]),
-    ("Task", "requester", Kind::Reference, &["requester"]),
-    ("Task", "status", Kind::Token, &["status"]),
-    ("Task", "subject", Kind::Reference, &["for"]),
+    ("ServiceRequest", "authored", Date, &["authoredOn"]),
+    ("ServiceRequest", "based-on", Reference, &["basedOn"]),
+    ("ServiceRequest", "category", Token, &["category"]),
+    ("ServiceRequest", "code", Token, &["code"]),
+    ("ServiceRequest", "intent", Token, &["intent"]),
+    ("ServiceRequest", "patient", Reference, &["subject"]),
+    ("ServiceRequest", "performer", Reference, &["performer"]),
+    ("ServiceRequest", "priority", Token, &["priority"]),
+    ("ServiceRequest", "replaces", Reference, &["replaces"]),
+    ("ServiceRequest", "requester", Reference, &["requester"]),
+    ("ServiceRequest", "status", Token, &["status"]),
+    ("ServiceRequest", "subject", Reference, &["subject"]),
+    ("Task", "authored-on", Date, &["authoredOn"]),
+    ("Task", "based-on", Reference, &["basedOn"]),
+    ("Task", "business-status", Token, &["businessStatus"]),
+    ("Task", "code", Token, &["code"]),
+    ("Task", "focus", Reference, &["focus"]),
+    ("Task", "owner", Reference, &["owner"]),
+    ("Task", "patient", Reference, &["for"]),
+    ("Task", "requester", Reference, &["requester"]),
+    ("Task", "status", Token, &["status"]),
+    ("Task", "subject", Reference, &["for"]),
 ];
 
 /// How a parameter of a type compares, and what it looks at.
 pub(super) fn parameter(
     resource_type: &str,
     name: &str,
-) -> Option<(Kind, &'static [&'static str])> {
+) -> Option<(ParameterKind, &'static [&'static str])> {
     if name == "identifier" {
-        return Some((Kind::Token, &["identifier"]));
+        return Some((Token, &["identifier"]));
     }
     PARAMETERS
         .iter()

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::{Now, dates};
+use super::{SandboxClock, dates};
 
 /// The resource types that are there from the start; others appear once something of them was loaded.
 pub(super) const TYPES: &[&str] = &[
@@ -55,26 +55,26 @@ impl Failure {
 }
 
 /// One version of a resource; `body` is none where the version is its deletion.
-pub(super) struct Version {
+pub(super) struct ResourceVersion {
     pub(super) body: Option<Value>,
     pub(super) number: String,
     pub(super) at: i64,
 }
 
 /// Everything the sandbox knows.
-pub(super) struct Store {
+pub(super) struct ResourceStore {
     pub(super) base: String,
-    pub(super) now: Now,
+    pub(super) now: SandboxClock,
     /// Counts the changes: two searches at one revision have the same result.
     pub(super) revision: u64,
-    types: BTreeMap<String, BTreeMap<String, Vec<Version>>>,
+    types: BTreeMap<String, BTreeMap<String, Vec<ResourceVersion>>>,
     identifiers: BTreeMap<(String, String, String), BTreeSet<String>>,
     created_without_identifier: u64,
     journal: Option<Vec<(String, String)>>,
 }
 
-impl Store {
-    pub(super) fn new(base: String, now: Now) -> Self {
+impl ResourceStore {
+    pub(super) fn new(base: String, now: SandboxClock) -> Self {
         let types = TYPES
             .iter()
             .map(|name| ((*name).to_owned(), BTreeMap::new()))
@@ -105,13 +105,19 @@ impl Store {
         ))
     }
 
-    pub(super) fn versions(&self, resource_type: &str, id: &str) -> Option<&[Version]> {
+    pub(super) fn versions(&self, resource_type: &str, id: &str) -> Option<&[ResourceVersion]> {
         self.types.get(resource_type)?.get(id).map(Vec::as_slice)
     }
 
     /// The current version of a resource: 404 where there never was one, 410 where it was deleted.
-    pub(super) fn current(&self, resource_type: &str, id: &str) -> Result<&Version, Failure> {
-        let latest = self.versions(resource_type, id).and_then(<[Version]>::last);
+    pub(super) fn current(
+        &self,
+        resource_type: &str,
+        id: &str,
+    ) -> Result<&ResourceVersion, Failure> {
+        let latest = self
+            .versions(resource_type, id)
+            .and_then(<[ResourceVersion]>::last);
         match latest {
             None => Err(Failure::new(404, "not-found", "no such resource")),
             Some(version) if version.body.is_none() => {
@@ -122,7 +128,10 @@ impl Store {
     }
 
     /// The resources of a type that are not deleted, in the order of their ids.
-    pub(super) fn live(&self, resource_type: &str) -> impl Iterator<Item = (&String, &Version)> {
+    pub(super) fn live(
+        &self,
+        resource_type: &str,
+    ) -> impl Iterator<Item = (&String, &ResourceVersion)> {
         self.types
             .get(resource_type)
             .into_iter()
@@ -132,7 +141,10 @@ impl Store {
     }
 
     /// The resources of a type that were deleted, in the order of their ids.
-    pub(super) fn deleted(&self, resource_type: &str) -> impl Iterator<Item = (&String, &Version)> {
+    pub(super) fn deleted(
+        &self,
+        resource_type: &str,
+    ) -> impl Iterator<Item = (&String, &ResourceVersion)> {
         self.types
             .get(resource_type)
             .into_iter()
@@ -195,7 +207,7 @@ impl Store {
         self.append(
             resource_type,
             id,
-            Version {
+            ResourceVersion {
                 body: Some(body),
                 number: version,
                 at,
@@ -225,7 +237,7 @@ impl Store {
         self.append(
             resource_type,
             id,
-            Version {
+            ResourceVersion {
                 body: Some(body),
                 number: version,
                 at,
@@ -234,7 +246,7 @@ impl Store {
     }
 
     pub(super) fn delete(&mut self, resource_type: &str, id: &str) {
-        let deleted = Version {
+        let deleted = ResourceVersion {
             body: None,
             number: self.next_version(resource_type, id),
             at: (self.now)(),
@@ -277,7 +289,7 @@ impl Store {
         last.unwrap_or(count).saturating_add(1).to_string()
     }
 
-    fn append(&mut self, resource_type: &str, id: &str, version: Version) {
+    fn append(&mut self, resource_type: &str, id: &str, version: ResourceVersion) {
         self.index(resource_type, id, false);
         self.types
             .entry(resource_type.to_owned())
@@ -294,7 +306,10 @@ impl Store {
 
     /// Puts the current version's identifiers into the index, or takes them out.
     fn index(&mut self, resource_type: &str, id: &str, present: bool) {
-        let Some(latest) = self.versions(resource_type, id).and_then(<[Version]>::last) else {
+        let Some(latest) = self
+            .versions(resource_type, id)
+            .and_then(<[ResourceVersion]>::last)
+        else {
             return;
         };
         let keys: Vec<_> = latest

@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 
 use super::export::{self, Exports};
 use super::faults::{self, Faults};
-use super::line::{Line, Wire};
+use super::line::{Wire, WireControl};
 use super::pages::{Searches, pairs};
-use super::resources::{Failure, Store, Version};
+use super::resources::{Failure, ResourceStore, ResourceVersion};
 use super::validate::validate;
 use super::{bundle, capability, dates, search};
 
 /// The store and the searches that are being paged through.
-pub(super) struct Server {
-    pub(super) store: Store,
+pub(super) struct SandboxServer {
+    pub(super) store: ResourceStore,
     pub(super) searches: Searches,
     pub(super) exports: Exports,
     /// What misbehaves, where that was asked for.
@@ -60,7 +60,7 @@ pub(super) struct Call {
 
 /// What is answered.
 #[derive(Default)]
-pub(super) struct Answer {
+pub(super) struct RestAnswer {
     pub(super) status: u16,
     pub(super) body: Option<Value>,
     pub(super) etag: Option<String>,
@@ -68,7 +68,7 @@ pub(super) struct Answer {
     pub(super) location: Option<String>,
 }
 
-impl Answer {
+impl RestAnswer {
     pub(super) fn of(status: u16, body: Value) -> Self {
         Self {
             status,
@@ -77,7 +77,7 @@ impl Answer {
         }
     }
 
-    fn of_version(status: u16, version: &Version) -> Self {
+    fn of_version(status: u16, version: &ResourceVersion) -> Self {
         Self {
             status,
             body: version.body.clone(),
@@ -90,19 +90,19 @@ impl Answer {
 
 /// An answer on its way out.
 #[derive(Default)]
-pub(super) struct Reply {
-    pub(super) answer: Answer,
+pub(super) struct WireReply {
+    pub(super) answer: RestAnswer,
     pub(super) headers: Vec<(&'static str, String)>,
     /// Said instead of the answer's body.
     pub(super) html: Option<&'static str>,
-    pub(super) shape: Shape,
+    pub(super) shape: BodyShape,
     /// How far behind the clock of this answer is, in microseconds.
     pub(super) behind: i64,
 }
 
 /// How the bytes of an answer leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(super) enum BodyShape {
     #[default]
     Whole,
     /// Not at all: the connection ends.
@@ -116,8 +116,8 @@ pub(super) enum Shape {
     Trickle(Duration),
 }
 
-impl From<Answer> for Reply {
-    fn from(answer: Answer) -> Self {
+impl From<RestAnswer> for WireReply {
+    fn from(answer: RestAnswer) -> Self {
         Self {
             answer,
             ..Self::default()
@@ -127,8 +127,8 @@ impl From<Answer> for Reply {
 
 /// Answers one HTTP request.
 pub(super) async fn handle(
-    State(server): State<Arc<Mutex<Server>>>,
-    ConnectInfo(line): ConnectInfo<Line>,
+    State(server): State<Arc<Mutex<SandboxServer>>>,
+    ConnectInfo(line): ConnectInfo<WireControl>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -166,7 +166,7 @@ pub(super) async fn handle(
         }
         _ => {
             let failure = Failure::new(404, "not-found", "the FHIR base URL ends in /fhir");
-            Reply::from(Answer::of(404, failure.outcome()))
+            WireReply::from(RestAnswer::of(404, failure.outcome()))
         }
     };
     let now = (server.store.now)() - reply.behind;
@@ -174,7 +174,7 @@ pub(super) async fn handle(
     respond(reply, now, &line)
 }
 
-fn respond(reply: Reply, now: i64, line: &Line) -> Response {
+fn respond(reply: WireReply, now: i64, line: &WireControl) -> Response {
     let answer = reply.answer;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut body = answer.body.map(|body| body.to_string()).unwrap_or_default();
@@ -206,13 +206,13 @@ fn respond(reply: Reply, now: i64, line: &Line) -> Response {
 }
 
 /// Changes the body where the shape says so, and gives the word to the connection.
-fn shape(shape: Shape, body: &mut String) -> Wire {
+fn shape(shape: BodyShape, body: &mut String) -> Wire {
     match shape {
-        Shape::Whole => Wire::Whole,
-        Shape::Dropped => Wire::CutAfter(0),
+        BodyShape::Whole => Wire::Whole,
+        BodyShape::Dropped => Wire::CutAfter(0),
         // The status line and the headers are longer than this: an answer without a body ends within them.
-        Shape::Truncated(percent) => Wire::CutAfter(100 + body.len() * percent / 100),
-        Shape::Torn(percent) => {
+        BodyShape::Truncated(percent) => Wire::CutAfter(100 + body.len() * percent / 100),
+        BodyShape::Torn(percent) => {
             let mut end = body.len() * percent / 100;
             while !body.is_char_boundary(end) {
                 end -= 1;
@@ -220,16 +220,16 @@ fn shape(shape: Shape, body: &mut String) -> Wire {
             body.truncate(end);
             Wire::Whole
         }
-        Shape::ByteOrderMark => {
+        BodyShape::ByteOrderMark => {
             body.insert(0, '\u{feff}');
             Wire::Whole
         }
-        Shape::Trickle(pause) => Wire::Trickle(body.len() / 6 + 100, pause),
+        BodyShape::Trickle(pause) => Wire::Trickle(body.len() / 6 + 100, pause),
     }
 }
 
-impl Server {
-    pub(super) fn new(store: Store) -> Self {
+impl SandboxServer {
+    pub(super) fn new(store: ResourceStore) -> Self {
         Self {
             store,
             searches: Searches::default(),
@@ -239,10 +239,10 @@ impl Server {
     }
 
     /// Answers a call; a failure becomes an `OperationOutcome`.
-    pub(super) fn answer(&mut self, call: &Call) -> Answer {
+    pub(super) fn answer(&mut self, call: &Call) -> RestAnswer {
         let mut answer = self
             .dispatch(call)
-            .unwrap_or_else(|failure| Answer::of(failure.status, failure.outcome()));
+            .unwrap_or_else(|failure| RestAnswer::of(failure.status, failure.outcome()));
         if answer.status < 300 && matches!(call.method.as_str(), "POST" | "PUT") {
             let searched = call.path.ends_with("_search") || call.path.is_empty();
             if (call.within_bundle || call.prefer.contains("return=minimal")) && !searched {
@@ -255,10 +255,10 @@ impl Server {
         answer
     }
 
-    fn dispatch(&mut self, call: &Call) -> Result<Answer, Failure> {
+    fn dispatch(&mut self, call: &Call) -> Result<RestAnswer, Failure> {
         let segments: Vec<&str> = call.path.split('/').collect();
         match (call.method.as_str(), segments.as_slice()) {
-            ("GET", ["metadata"]) => Ok(Answer::of(200, capability::statement(&self.store))),
+            ("GET", ["metadata"]) => Ok(RestAnswer::of(200, capability::statement(&self.store))),
             ("GET", [""]) => self.page(call),
             ("POST", [""]) if !call.within_bundle => {
                 json_body(call)?;
@@ -283,9 +283,9 @@ impl Server {
             ("GET", [resource_type, id]) => {
                 self.store.knows(resource_type)?;
                 let version = self.store.current(resource_type, id)?;
-                let answer = Answer::of_version(200, version);
+                let answer = RestAnswer::of_version(200, version);
                 if call.if_none_match.is_some() && call.if_none_match == answer.etag {
-                    return Ok(Answer {
+                    return Ok(RestAnswer {
                         status: 304,
                         body: None,
                         ..answer
@@ -299,16 +299,16 @@ impl Server {
                 if self.store.current(resource_type, id).is_ok() {
                     self.store.delete(resource_type, id);
                 }
-                Ok(Answer {
+                Ok(RestAnswer {
                     status: 204,
-                    ..Answer::default()
+                    ..RestAnswer::default()
                 })
             }
             ("GET", [resource_type, id, "_history"]) => self.history(resource_type, id),
             ("GET", [resource_type, id, "_history", version]) => {
                 let versions = self.store.versions(resource_type, id).unwrap_or_default();
                 match versions.iter().find(|held| held.number == *version) {
-                    Some(held) if held.body.is_some() => Ok(Answer::of_version(200, held)),
+                    Some(held) if held.body.is_some() => Ok(RestAnswer::of_version(200, held)),
                     Some(_) => Err(Failure::new(410, "deleted", "this version is the deletion")),
                     None => Err(Failure::new(404, "not-found", "no such version")),
                 }
@@ -351,7 +351,7 @@ impl Server {
         Ok(found.pop())
     }
 
-    fn create(&mut self, resource_type: &str, call: &Call) -> Result<Answer, Failure> {
+    fn create(&mut self, resource_type: &str, call: &Call) -> Result<RestAnswer, Failure> {
         self.store.knows(resource_type)?;
         let body = json_body(call)?;
         validate(resource_type, &body)?;
@@ -366,7 +366,12 @@ impl Server {
         self.stored(201, resource_type, &id)
     }
 
-    fn update(&mut self, resource_type: &str, id: &str, call: &Call) -> Result<Answer, Failure> {
+    fn update(
+        &mut self,
+        resource_type: &str,
+        id: &str,
+        call: &Call,
+    ) -> Result<RestAnswer, Failure> {
         self.store.knows(resource_type)?;
         let body = json_body(call)?;
         validate(resource_type, &body)?;
@@ -391,7 +396,11 @@ impl Server {
         self.stored(status, resource_type, id)
     }
 
-    fn conditional_update(&mut self, resource_type: &str, call: &Call) -> Result<Answer, Failure> {
+    fn conditional_update(
+        &mut self,
+        resource_type: &str,
+        call: &Call,
+    ) -> Result<RestAnswer, Failure> {
         let found = self.only_match(resource_type, &pairs(&call.query))?;
         let body = json_body(call)?;
         validate(resource_type, &body)?;
@@ -403,17 +412,17 @@ impl Server {
         self.stored(status, resource_type, &id)
     }
 
-    fn stored(&self, status: u16, resource_type: &str, id: &str) -> Result<Answer, Failure> {
+    fn stored(&self, status: u16, resource_type: &str, id: &str) -> Result<RestAnswer, Failure> {
         let version = self.store.current(resource_type, id)?;
         let base = &self.store.base;
         let location = format!("{base}/{resource_type}/{id}/_history/{}", version.number);
-        Ok(Answer {
+        Ok(RestAnswer {
             location: Some(location),
-            ..Answer::of_version(status, version)
+            ..RestAnswer::of_version(status, version)
         })
     }
 
-    fn history(&self, resource_type: &str, id: &str) -> Result<Answer, Failure> {
+    fn history(&self, resource_type: &str, id: &str) -> Result<RestAnswer, Failure> {
         let versions = self.store.versions(resource_type, id);
         let versions =
             versions.ok_or_else(|| Failure::new(404, "not-found", "no such resource"))?;
@@ -433,7 +442,7 @@ impl Server {
             })
             .collect();
         let bundle = json!({"resourceType": "Bundle", "type": "history", "total": entries.len(), "entry": entries});
-        Ok(Answer::of(200, bundle))
+        Ok(RestAnswer::of(200, bundle))
     }
 }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::matches::{Test, alternatives, date_tests, local, references, token_tests};
-use super::parameters::{Kind, parameter};
-use super::resources::{Failure, Store, Version};
+use super::parameters::{ParameterKind, parameter};
+use super::resources::{Failure, ResourceStore, ResourceVersion};
 
 /// Resources on a page where the client does not say, and at most.
 const COUNT_DEFAULT: usize = 100;
@@ -37,7 +37,7 @@ struct Include {
 
 /// Reads the parameters of a search; with `strict` an unknown one is refused.
 pub(super) fn parse(
-    store: &Store,
+    store: &ResourceStore,
     resource_type: &str,
     pairs: &[(String, String)],
     strict: bool,
@@ -113,7 +113,7 @@ fn include(value: &str, reverse: bool) -> Option<Include> {
 
 /// One parameter as a test; none if the server does not know it.
 fn test(
-    store: &Store,
+    store: &ResourceStore,
     resource_type: &str,
     name: &str,
     value: &str,
@@ -149,7 +149,7 @@ fn test(
         });
         let inner = vec![(rest.to_owned(), value.to_owned())];
         // A chained parameter may not be chained again: the inner query has no dot.
-        if kind != Kind::Reference || rest.contains('.') {
+        if kind != ParameterKind::Reference || rest.contains('.') {
             return Err(unsupported());
         }
         let found = parse(store, target, &inner, true)?.run(store, target);
@@ -157,13 +157,13 @@ fn test(
         return Ok(Some(Test::Reference(elements, references)));
     }
     match (kind, modifier) {
-        (Kind::Token, None) => Ok(Some(Test::Token(elements, token_tests(value)))),
-        (Kind::Date, None) => Ok(Some(Test::Date(elements, date_tests(value)?))),
-        (Kind::Reference, Some("identifier")) => Ok(Some(Test::ReferenceIdentifier(
+        (ParameterKind::Token, None) => Ok(Some(Test::Token(elements, token_tests(value)))),
+        (ParameterKind::Date, None) => Ok(Some(Test::Date(elements, date_tests(value)?))),
+        (ParameterKind::Reference, Some("identifier")) => Ok(Some(Test::ReferenceIdentifier(
             elements,
             token_tests(value),
         ))),
-        (Kind::Reference, target) => {
+        (ParameterKind::Reference, target) => {
             let target = target.or((bare == "patient").then_some("Patient"));
             let wanted = alternatives(value)
                 .iter()
@@ -180,9 +180,9 @@ fn test(
 
 impl Query {
     /// The ids of the matching resources, in the order asked for; ties in the order of ids.
-    pub(super) fn run(&self, store: &Store, resource_type: &str) -> Vec<String> {
+    pub(super) fn run(&self, store: &ResourceStore, resource_type: &str) -> Vec<String> {
         let mut found: Vec<(i64, String)> = Vec::new();
-        let mut consider = |id: &String, version: &Version| {
+        let mut consider = |id: &String, version: &ResourceVersion| {
             let Some(body) = &version.body else { return };
             if self
                 .tests
@@ -213,7 +213,7 @@ impl Query {
     }
 
     /// The few ids that can match at all, where the query names an id or a whole identifier.
-    fn candidates(&self, store: &Store, resource_type: &str) -> Option<BTreeSet<String>> {
+    fn candidates(&self, store: &ResourceStore, resource_type: &str) -> Option<BTreeSet<String>> {
         for test in &self.tests {
             if let Test::Id(ids) = test {
                 return Some(ids.clone());
@@ -247,7 +247,7 @@ impl Query {
     /// The (type, id) of the resources that come along with a page of matches.
     pub(super) fn included(
         &self,
-        store: &Store,
+        store: &ResourceStore,
         resource_type: &str,
         page: &[String],
     ) -> BTreeSet<(String, String)> {

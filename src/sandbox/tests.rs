@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::resources::Store;
-use super::routes::{Answer, Call, Server};
+use super::resources::ResourceStore;
+use super::routes::{Call, RestAnswer, SandboxServer};
 use super::{dates, load};
 
 const SYSTEM: &str = "https://kith.example/Id/return-event";
 
-fn server() -> Server {
+fn server() -> SandboxServer {
     let noon = dates::noon();
-    Server::new(Store::new(
+    SandboxServer::new(ResourceStore::new(
         "http://127.0.0.1:1/fhir".to_owned(),
         Arc::new(move || noon),
     ))
@@ -32,11 +32,11 @@ fn call(request: &str, body: &Value) -> Call {
     }
 }
 
-fn ask(server: &mut Server, request: &str, body: &Value) -> Answer {
+fn ask(server: &mut SandboxServer, request: &str, body: &Value) -> RestAnswer {
     server.answer(&call(request, body))
 }
 
-fn ids(answer: &Answer) -> Vec<String> {
+fn ids(answer: &RestAnswer) -> Vec<String> {
     let body = answer.body.as_ref().unwrap();
     let entries = body["entry"].as_array().cloned().unwrap_or_default();
     entries
@@ -50,7 +50,7 @@ fn observation(value: &str) -> Value {
            "identifier": [{"system": SYSTEM, "value": value}]})
 }
 
-fn referrals() -> Server {
+fn referrals() -> SandboxServer {
     let mut server = server();
     let referral = |id: &str, status: &str, code: &str, authored: &str, at: &str| {
         json!({"resourceType": "ServiceRequest", "id": id, "status": status, "intent": "order",
@@ -257,7 +257,7 @@ fn ids_do_not_depend_on_the_order_of_writes() {
     for value in ["c", "a", "b"] {
         ask(&mut other, "POST Observation", &observation(value));
     }
-    let all = |server: &Server| -> Vec<Value> {
+    let all = |server: &SandboxServer| -> Vec<Value> {
         server
             .store
             .live("Observation")
@@ -282,7 +282,7 @@ fn a_fault_in_ndjson_is_named_by_its_line() {
 #[tokio::test]
 async fn a_data_folder_is_loaded_and_what_is_not_fhir_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    let now: super::Now = Arc::new(dates::noon);
+    let now: super::SandboxClock = Arc::new(dates::noon);
     for (file, text) in [
         (
             "a.ndjson",
@@ -294,7 +294,7 @@ async fn a_data_folder_is_loaded_and_what_is_not_fhir_is_named() {
         #[expect(clippy::disallowed_methods, reason = "a test file, not one of ours")]
         std::fs::write(folder.path().join(file), text).unwrap();
     }
-    let options = super::Options {
+    let options = super::SandboxOptions {
         now,
         data: Some(folder.path().to_owned()),
     };

@@ -16,19 +16,19 @@ pub(crate) struct ViewError {
 }
 
 /// A compiled view.
-pub(crate) struct View {
+pub(crate) struct ViewDefinition {
     resource: String,
     pub(super) conditions: Vec<Expression>,
-    pub(super) select: Select,
+    pub(super) select: ViewSelect,
     columns: Vec<String>,
 }
 
 /// Columns, and what they are repeated for.
-pub(super) struct Select {
+pub(super) struct ViewSelect {
     pub(super) each: Each,
-    pub(super) columns: Vec<Column>,
-    pub(super) selects: Vec<Select>,
-    pub(super) unions: Vec<Select>,
+    pub(super) columns: Vec<ViewColumn>,
+    pub(super) selects: Vec<ViewSelect>,
+    pub(super) unions: Vec<ViewSelect>,
     /// Columns of all it holds.
     pub(super) width: usize,
 }
@@ -42,7 +42,7 @@ pub(super) enum Each {
     Repeat(Vec<Expression>),
 }
 
-pub(super) struct Column {
+pub(super) struct ViewColumn {
     pub(super) name: String,
     pub(super) path: Expression,
     pub(super) collection: bool,
@@ -56,7 +56,7 @@ fn wrong(at: &str, what: impl Into<String>, help: impl Into<String>) -> ViewErro
     }
 }
 
-impl View {
+impl ViewDefinition {
     /// Reads a view from the text of its JSON.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl View {
             ));
         };
         let constants = constants(&json)?;
-        let reader = Reader {
+        let reader = DefinitionReader {
             environment: Environment {
                 focus: Some(resource),
                 constants: &constants,
@@ -121,7 +121,7 @@ impl View {
                 ));
             }
         }
-        Ok(View {
+        Ok(ViewDefinition {
             resource: resource.to_owned(),
             conditions,
             select,
@@ -177,11 +177,11 @@ fn constants(view: &Json<'_>) -> Result<Vec<Constant>, ViewError> {
     Ok(constants)
 }
 
-struct Reader<'e> {
+struct DefinitionReader<'e> {
     environment: Environment<'e>,
 }
 
-impl Reader<'_> {
+impl DefinitionReader<'_> {
     fn compile(
         &self,
         at: &str,
@@ -200,7 +200,7 @@ impl Reader<'_> {
         at: &str,
         parent: Option<&Expression>,
         names: &mut Vec<String>,
-    ) -> Result<Select, ViewError> {
+    ) -> Result<ViewSelect, ViewError> {
         if !json.is_object() {
             return Err(wrong(at, "a select is an object", ""));
         }
@@ -239,7 +239,7 @@ impl Reader<'_> {
                 "",
             ));
         }
-        Ok(Select {
+        Ok(ViewSelect {
             each,
             columns,
             selects,
@@ -255,7 +255,7 @@ impl Reader<'_> {
         at: &str,
         parent: Option<&Expression>,
         names: &mut Vec<String>,
-    ) -> Result<Vec<Select>, ViewError> {
+    ) -> Result<Vec<ViewSelect>, ViewError> {
         let mut unions = Vec::new();
         let mut first: Option<Vec<String>> = None;
         for (index, branch) in items(json.get("unionAll")).iter().enumerate() {
@@ -322,7 +322,7 @@ impl Reader<'_> {
         json: &Json<'_>,
         at: &str,
         parent: Option<&Expression>,
-    ) -> Result<Column, ViewError> {
+    ) -> Result<ViewColumn, ViewError> {
         let name = text(json, "name", at)?;
         let letters = |character: char| character.is_ascii_alphanumeric() || character == '_';
         if !name.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -335,7 +335,7 @@ impl Reader<'_> {
             ));
         }
         let path = text(json, "path", at)?;
-        Ok(Column {
+        Ok(ViewColumn {
             name: name.to_owned(),
             path: self.compile(&format!("{at}.path"), path, path, parent)?,
             collection: json.get("collection").and_then(Json::as_bool) == Some(true),

@@ -64,7 +64,7 @@ impl Resources {
 
     fn lines<E>(
         &mut self,
-        reader: &mut Reader,
+        reader: &mut ResourceReader,
         name: &str,
         visit: &mut impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -97,7 +97,7 @@ impl Resources {
 
     fn document<E>(
         &mut self,
-        reader: &mut Reader,
+        reader: &mut ResourceReader,
         place: Place,
         visit: &mut impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -164,9 +164,9 @@ impl Resources {
     }
 }
 
-type Reader = BufReader<Box<dyn Read>>;
+type ResourceReader = BufReader<Box<dyn Read>>;
 
-fn open(path: &Path) -> std::io::Result<Reader> {
+fn open(path: &Path) -> std::io::Result<ResourceReader> {
     let file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)

@@ -11,5 +11,5 @@ mod definition;
 mod input;
 mod rows;
 
-pub(crate) use definition::View;
+pub(crate) use definition::ViewDefinition;
 pub(crate) use input::Resources;

@@ -1,7 +1,7 @@
 //! The rows that a view makes of one resource.
 
-use super::definition::{Column, Each, Select, View};
-use crate::fhirpath::{Context, EvaluateError, Expression, Item};
+use super::definition::{Each, ViewColumn, ViewDefinition, ViewSelect};
+use crate::fhirpath::{Context, EvaluateError, Expression, PathItem};
 use crate::json::Json;
 
 /// Rows that one resource may make: two lists side by side multiply.
@@ -29,14 +29,14 @@ pub(crate) enum RowError {
     TooMany,
 }
 
-type Row = Vec<String>;
+type ViewRow = Vec<String>;
 
-impl View {
+impl ViewDefinition {
     /// The rows of a resource, none where a condition does not hold.
     ///
     /// # Errors
     /// A column or path that has no result on it.
-    pub(crate) fn rows(&self, resource: &Json<'_>) -> Result<Vec<Row>, RowError> {
+    pub(crate) fn rows(&self, resource: &Json<'_>) -> Result<Vec<ViewRow>, RowError> {
         let context = Context {
             focus: Some(resource),
             row: Some(0),
@@ -56,13 +56,17 @@ impl View {
                 return Ok(Vec::new());
             }
         }
-        self.select.rows(&context, &[Item::resource(resource)])
+        self.select.rows(&context, &[PathItem::resource(resource)])
     }
 }
 
-impl Select {
+impl ViewSelect {
     /// Its rows for what it starts from: an item, or nothing.
-    fn rows<'t>(&'t self, context: &Context<'t>, this: &[Item<'t>]) -> Result<Vec<Row>, RowError> {
+    fn rows<'t>(
+        &'t self,
+        context: &Context<'t>,
+        this: &[PathItem<'t>],
+    ) -> Result<Vec<ViewRow>, RowError> {
         let found = match &self.each {
             Each::Once => return self.product(context, this),
             Each::Item(path) | Each::ItemOrNull(path) => path.evaluate_on(context, this)?,
@@ -97,8 +101,8 @@ impl Select {
     fn product<'t>(
         &'t self,
         context: &Context<'t>,
-        this: &[Item<'t>],
-    ) -> Result<Vec<Row>, RowError> {
+        this: &[PathItem<'t>],
+    ) -> Result<Vec<ViewRow>, RowError> {
         let mut own = Vec::with_capacity(self.width);
         for column in &self.columns {
             own.push(column.cell(context, this)?);
@@ -121,9 +125,9 @@ impl Select {
 /// What the paths find, each followed by what they find below it.
 fn below<'t>(
     context: &Context<'t>,
-    item: &Item<'t>,
+    item: &PathItem<'t>,
     paths: &'t [Expression],
-    found: &mut Vec<Item<'t>>,
+    found: &mut Vec<PathItem<'t>>,
     depth: usize,
 ) -> Result<(), RowError> {
     // A path that stays where it is would never end.
@@ -140,7 +144,7 @@ fn below<'t>(
     Ok(())
 }
 
-fn combined(rows: Vec<Row>, others: &[Row]) -> Result<Vec<Row>, RowError> {
+fn combined(rows: Vec<ViewRow>, others: &[ViewRow]) -> Result<Vec<ViewRow>, RowError> {
     limited(rows.len().saturating_mul(others.len()))?;
     if let [other] = others {
         // The usual case: nothing is repeated.
@@ -166,8 +170,12 @@ fn limited(rows: usize) -> Result<(), RowError> {
     Ok(())
 }
 
-impl Column {
-    fn cell<'t>(&'t self, context: &Context<'t>, this: &[Item<'t>]) -> Result<String, RowError> {
+impl ViewColumn {
+    fn cell<'t>(
+        &'t self,
+        context: &Context<'t>,
+        this: &[PathItem<'t>],
+    ) -> Result<String, RowError> {
         let found = self
             .path
             .evaluate_on(context, this)
@@ -194,7 +202,7 @@ impl Column {
     }
 
     /// A value in a collection, as JSON.
-    fn json(&self, item: &Item<'_>) -> Result<String, RowError> {
+    fn json(&self, item: &PathItem<'_>) -> Result<String, RowError> {
         if item.without_value() {
             return Ok("null".to_owned());
         }

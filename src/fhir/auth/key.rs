@@ -4,11 +4,11 @@
 //! in no error and in no `Debug`.
 
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
-
-use super::base64;
 
 /// Keys of a key set that are looked at.
 const KEYS_MAX: usize = 100;
@@ -145,7 +145,7 @@ fn of_sec1(text: &str) -> Result<EncodingKey, KeyError> {
         .split_once("-----BEGIN EC PRIVATE KEY-----")
         .and_then(|(_, rest)| rest.split_once("-----END EC PRIVATE KEY-----"));
     let (body, _) = body.ok_or(KeyError::Form)?;
-    let der = base64::decode(body).ok_or(KeyError::Form)?;
+    let der = decoded(body).ok_or(KeyError::Form)?;
     let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P384_SHA384_FIXED_SIGNING, &der);
     of_pair(&pair.map_err(|_| KeyError::Kind("ES384"))?)
 }
@@ -196,9 +196,9 @@ impl Drop for Parts {
     }
 }
 
-type Read = (EncodingKey, SigningAlgorithm, Option<String>);
+type ReadKey = (EncodingKey, SigningAlgorithm, Option<String>);
 
-fn of_jwk(text: &str, kid: Option<&str>) -> Result<Read, KeyError> {
+fn of_jwk(text: &str, kid: Option<&str>) -> Result<ReadKey, KeyError> {
     #[derive(Deserialize)]
     struct Set {
         keys: Vec<Jwk>,
@@ -226,8 +226,7 @@ fn of_jwk(text: &str, kid: Option<&str>) -> Result<Read, KeyError> {
 }
 
 fn part(part: Option<&String>) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-    part.and_then(|text| base64::decode(text))
-        .ok_or(KeyError::Form)
+    part.and_then(|text| decoded(text)).ok_or(KeyError::Form)
 }
 
 fn elliptic(parts: &Parts) -> Result<EncodingKey, KeyError> {
@@ -276,4 +275,48 @@ fn push_length(der: &mut Vec<u8>, length: usize) -> Result<(), KeyError> {
         _ => der.extend([0x82, high, low]),
     }
     Ok(())
+}
+
+/// The bytes of base64 as keys are written: in either alphabet, with or without padding; white space is passed over.
+fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    let text = text.trim_end().trim_end_matches('=');
+    let mut digits = Zeroizing::new(Vec::with_capacity(text.len()));
+    digits.extend(
+        text.bytes()
+            .filter(|byte| !byte.is_ascii_whitespace())
+            .map(|byte| match byte {
+                b'-' => b'+',
+                b'_' => b'/',
+                plain => plain,
+            }),
+    );
+    let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(digits.len())]);
+    let length = STANDARD_NO_PAD.decode_slice(&*digits, &mut bytes).ok()?;
+    bytes.truncate(length);
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_of_keys_is_read_in_every_form() {
+        for (coded, plain) in [
+            ("", ""),
+            ("Zg==", "f"),
+            ("Zg", "f"),
+            (" Zm\n9v\n", "foo"),
+            ("Zm9vYg==", "foob"),
+        ] {
+            assert_eq!(
+                decoded(coded).as_deref().map(Vec::as_slice),
+                Some(plain.as_bytes())
+            );
+        }
+        assert_eq!(decoded("_-8=").as_deref(), decoded("/+8").as_deref());
+        for wrong in ["A", "Zh", "Z!==", "Zg==Zg", "Zm 9 v \u{e9}"] {
+            assert_eq!(decoded(wrong), None, "{wrong}");
+        }
+    }
 }

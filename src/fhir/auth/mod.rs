@@ -4,12 +4,13 @@
 //! England the form of a token request and what its answer means. Keeps: no secret and no text of a server is in an error
 //! or a `Debug`.
 
-pub(crate) mod base64;
 pub(crate) mod key;
 mod scope;
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use key::{KeyError, SigningKey};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ impl Credentials {
             return Err(NotAHeader);
         }
         let pair = Zeroizing::new(format!("{user}:{password}"));
-        let text = Zeroizing::new(format!("Basic {}", base64::encode(pair.as_bytes())));
+        let text = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
         Ok(Self::Fixed(AUTHORIZATION, sensitive(&text)?))
     }
 
@@ -106,7 +107,7 @@ pub(crate) struct Assertion {
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct AssertionClaims<'a> {
     iss: &'a str,
     sub: &'a str,
     aud: &'a str,
@@ -128,7 +129,7 @@ impl Assertion {
         now: Instant,
         jti: uuid::Uuid,
     ) -> Result<Vec<(&'static str, String)>, SignInError> {
-        let claims = Claims {
+        let claims = AssertionClaims {
             iss: &self.client_id,
             sub: &self.client_id,
             aud: token_url,
@@ -202,7 +203,7 @@ pub(super) struct Granted {
 /// RFC 6749 §5; SMART App Launch 2.2, backend services: `scope` and `expires_in` are required there.
 pub(super) fn granted(status: u16, body: &[u8], asked: &[String]) -> Result<Granted, SignInError> {
     #[derive(Deserialize)]
-    struct Answer {
+    struct TokenAnswer {
         access_token: Zeroed,
         #[serde(default)]
         token_type: String,
@@ -220,7 +221,7 @@ pub(super) fn granted(status: u16, body: &[u8], asked: &[String]) -> Result<Gran
             other => other,
         });
     }
-    let answer: Answer = serde_json::from_slice(body).map_err(|_| not_a_token.clone())?;
+    let answer: TokenAnswer = serde_json::from_slice(body).map_err(|_| not_a_token.clone())?;
     let token = Zeroizing::new(answer.access_token.0);
     if token.is_empty() || !answer.token_type.eq_ignore_ascii_case("bearer") {
         return Err(not_a_token);
@@ -274,11 +275,11 @@ fn refusal(status: u16, body: &[u8]) -> SignInError {
         "invalid_scope",
     ];
     #[derive(Deserialize)]
-    struct Refused {
+    struct SignInRefusal {
         #[serde(default)]
         error: String,
     }
-    let said = serde_json::from_slice::<Refused>(body).map(|refused| refused.error);
+    let said = serde_json::from_slice::<SignInRefusal>(body).map(|refused| refused.error);
     let error = KNOWN
         .into_iter()
         .find(|known| said.as_ref().is_ok_and(|said| said == known))

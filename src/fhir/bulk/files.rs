@@ -9,10 +9,9 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 
-use super::{Item, Manifest};
+use super::{ExportFile, ExportManifest};
 use crate::domain::limits;
-use crate::fhir::client::{Client, is_loopback, trouble};
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::{Client, ClientError, is_loopback, trouble};
 
 /// Packed bytes unpacked at a time: what comes out of them stays small however well they were packed.
 const PIECE: usize = 8 * 1024;
@@ -22,14 +21,14 @@ const RATIO_AFTER: u64 = 1024 * 1024;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A line of a file.
-pub(crate) enum Line<'l> {
+pub(crate) enum FileLine<'l> {
     Text(&'l [u8]),
     /// Longer than we read; passed over.
     TooLong,
 }
 
 /// A file that is being read.
-pub(crate) struct Lines {
+pub(crate) struct FileLines {
     response: reqwest::Response,
     /// A piece of the answer, and how much of it was taken.
     piece: Vec<u8>,
@@ -60,9 +59,9 @@ impl Client {
     /// another origin, or would send people's data unencrypted. Any other [`ClientError`].
     pub(crate) async fn open_file(
         &self,
-        manifest: &Manifest,
-        item: &Item,
-    ) -> Result<Lines, ClientError> {
+        manifest: &ExportManifest,
+        item: &ExportFile,
+    ) -> Result<FileLines, ClientError> {
         let url = &item.url;
         let ndjson = HeaderValue::from_static("application/fhir+ndjson");
         let dressed = |request: reqwest::RequestBuilder| {
@@ -85,7 +84,7 @@ impl Client {
             self.open_bare(dressed(request)).await?
         };
         match response.status().as_u16() {
-            200 => Ok(Lines::new(response)),
+            200 => Ok(FileLines::new(response)),
             status @ (401 | 403) => Err(ClientError::Unauthorised { status }),
             404 => Err(ClientError::NotFound),
             410 => Err(ClientError::Gone),
@@ -103,7 +102,7 @@ impl Client {
     }
 }
 
-impl Lines {
+impl FileLines {
     fn new(response: reqwest::Response) -> Self {
         Self {
             response,
@@ -128,7 +127,7 @@ impl Lines {
     ///
     /// # Errors
     /// The connection was lost, or the file is larger than we read.
-    pub(crate) async fn next(&mut self) -> Result<Option<Line<'_>>, ClientError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<FileLine<'_>>, ClientError> {
         let mut looked = self.start;
         let (from, to, skipped) = loop {
             let rest = self.buffer.get(looked..).unwrap_or_default();
@@ -157,9 +156,9 @@ impl Lines {
         };
         let text = self.text(from, to);
         if skipped || text.len() > limits::RESOURCE_BYTES_MAX {
-            return Ok(Some(Line::TooLong));
+            return Ok(Some(FileLine::TooLong));
         }
-        Ok(Some(Line::Text(text)))
+        Ok(Some(FileLine::Text(text)))
     }
 
     fn text(&self, from: usize, to: usize) -> &[u8] {

@@ -9,25 +9,25 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use crate::domain::Instant;
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::ClientError;
 
 /// What an export consists of.
 #[derive(Default)]
-pub(crate) struct Manifest {
+pub(crate) struct ExportManifest {
     /// The server's time up to which the files are true: where the next export begins.
     pub(crate) transaction_time: Option<Instant>,
     /// Whether files are fetched with credentials; if not, they must be fetched without.
     pub(crate) requires_token: bool,
-    pub(crate) output: Vec<Item>,
+    pub(crate) output: Vec<ExportFile>,
     /// Bundles of what was deleted.
-    pub(crate) deleted: Vec<Item>,
+    pub(crate) deleted: Vec<ExportFile>,
     /// `OperationOutcome`s about what is not there.
-    pub(crate) outcomes: Vec<Item>,
+    pub(crate) outcomes: Vec<ExportFile>,
 }
 
 /// One file. Its address may let in whoever knows it: it is never shown.
 #[derive(Clone)]
-pub(crate) struct Item {
+pub(crate) struct ExportFile {
     /// The type of every resource in it, where the server says so.
     pub(crate) kind: Option<String>,
     pub(crate) count: Option<u64>,
@@ -36,25 +36,25 @@ pub(crate) struct Item {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Raw<'a> {
+struct RawManifest<'a> {
     #[serde(borrow, default)]
     transaction_time: Option<Cow<'a, str>>,
     #[serde(default)]
     requires_access_token: bool,
     #[serde(borrow)]
-    output: Vec<RawItem<'a>>,
+    output: Vec<RawFile<'a>>,
     #[serde(borrow, default)]
-    deleted: Vec<RawItem<'a>>,
+    deleted: Vec<RawFile<'a>>,
     #[serde(borrow, default)]
-    error: Vec<RawItem<'a>>,
+    error: Vec<RawFile<'a>>,
     #[serde(borrow, default)]
-    outcome: Vec<RawItem<'a>>,
+    outcome: Vec<RawFile<'a>>,
     #[serde(borrow, default)]
     link: Vec<RawLink<'a>>,
 }
 
 #[derive(Deserialize)]
-struct RawItem<'a> {
+struct RawFile<'a> {
     #[serde(borrow, default, rename = "type")]
     kind: Option<Cow<'a, str>>,
     #[serde(default)]
@@ -71,18 +71,18 @@ struct RawLink<'a> {
     url: Cow<'a, str>,
 }
 
-impl Manifest {
+impl ExportManifest {
     /// Reads a manifest that was had from `from`, and the link to a further one.
     ///
     /// # Errors
     /// It is no manifest, or the address of a file is none.
     pub(super) fn parse(body: &[u8], from: &Url) -> Result<(Self, Option<String>), ClientError> {
         let strange = || ClientError::NotFhir { status: 200 };
-        let raw: Raw<'_> = serde_json::from_slice(body).map_err(|_| strange())?;
-        let items = |raw: Vec<RawItem<'_>>| {
+        let raw: RawManifest<'_> = serde_json::from_slice(body).map_err(|_| strange())?;
+        let items = |raw: Vec<RawFile<'_>>| {
             raw.into_iter()
                 .map(|item| {
-                    Ok(Item {
+                    Ok(ExportFile {
                         kind: item.kind.map(Cow::into_owned),
                         count: item.count,
                         url: from.join(&item.url).map_err(|_| strange())?,
@@ -115,7 +115,7 @@ impl Manifest {
         self.outcomes.extend(page.outcomes);
     }
 
-    pub(super) fn items_mut(&mut self) -> impl Iterator<Item = &mut Item> {
+    pub(super) fn items_mut(&mut self) -> impl Iterator<Item = &mut ExportFile> {
         let others = self.deleted.iter_mut().chain(&mut self.outcomes);
         self.output.iter_mut().chain(others)
     }

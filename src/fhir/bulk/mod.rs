@@ -14,15 +14,15 @@ mod tests;
 
 use std::time::Duration;
 
-pub(crate) use manifest::{Item, Manifest};
+pub(crate) use manifest::{ExportFile, ExportManifest};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
-use super::client::{Answer, Client, FHIR_JSON, refusal};
-use super::client_error::ClientError;
-use super::operation_outcome;
-use super::search::token;
+use super::client::ClientError;
+use super::client::parameters::token;
+use super::client::{Client, FHIR_JSON, HttpAnswer, refusal};
+use super::resources::operation_outcome;
 use crate::domain::{Instant, limits};
 
 /// Types a referral is made of, the two it cannot do without first.
@@ -177,15 +177,15 @@ impl Client {
         &self,
         status: &StatusUrl,
         patience: Patience,
-    ) -> Result<Option<Manifest>, ClientError> {
+    ) -> Result<Option<ExportManifest>, ClientError> {
         let mut left = patience.total;
         let mut url = status.url.clone();
-        let mut whole: Option<Manifest> = None;
+        let mut whole: Option<ExportManifest> = None;
         for _ in 0..limits::EXPORT_MANIFESTS_MAX {
             let Some(body) = self.await_page(&url, patience, &mut left).await? else {
                 return Ok(None);
             };
-            let (mut page, next) = Manifest::parse(&body, &url)?;
+            let (mut page, next) = ExportManifest::parse(&body, &url)?;
             for item in page.items_mut().filter(|_| status.rebase_links) {
                 let home = self.at_home(&url, item.url.as_str(), true);
                 item.url = home.unwrap_or_else(|| item.url.clone());
@@ -250,7 +250,7 @@ impl Client {
         &self,
         order: Order<'_>,
         url: &Url,
-        answer: &Answer,
+        answer: &HttpAnswer,
     ) -> Result<StatusUrl, ClientError> {
         let place = answer.content_location.as_deref();
         let link = place.or(answer.location.as_deref());

@@ -1,18 +1,17 @@
 //! The export's protocol against a server that answers from a script.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::files::Line;
-use super::{Item, Level, Manifest, Order, Patience};
+use super::files::FileLine;
+use super::{ExportFile, ExportManifest, Level, Order, Patience};
 use crate::domain::{Instant, limits};
 use crate::fhir::auth::Credentials;
-use crate::fhir::client::{Access, Client, MachineTimer, Session, Settings};
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::served::{Served, answer};
+use crate::fhir::client::{Access, Client, ClientError, MachineTimer, Settings, SourceSession};
 
 const SECRET: &str = "Bearer swordfish";
 const CODES: [(&str, &str); 2] = [
@@ -20,78 +19,25 @@ const CODES: [(&str, &str); 2] = [
     ("http://snomed.info/sct", "2"),
 ];
 
-/// A server that gives one answer a connection, and keeps what it was asked.
-struct Script {
-    base: String,
-    asked: Arc<Mutex<Vec<String>>>,
+fn scripted(answers: Vec<Vec<u8>>) -> Served {
+    Served::scripted("/fhir", answers)
 }
 
-impl Script {
-    fn new(answers: Vec<Vec<u8>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = format!("http://{}/fhir", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
-        let serve = move || {
-            for answer in answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                let mut request = Vec::new();
-                let mut chunk = [0; 4096];
-                while !complete(&request) {
-                    let count = stream.read(&mut chunk).unwrap();
-                    assert!(count > 0, "the client hung up");
-                    request.extend_from_slice(&chunk[..count]);
-                }
-                log.lock()
-                    .unwrap()
-                    .push(String::from_utf8(request).unwrap());
-                // A client that has read enough may be gone.
-                stream.write_all(&answer).unwrap_or(());
-            }
-        };
-        let thread = std::thread::Builder::new().name("script".to_owned());
-        thread.spawn(serve).unwrap();
-        Self { base, asked }
-    }
-
-    fn client(&self) -> Client {
-        let mut settings = Settings::new(&self.base);
-        settings.backoff = Duration::ZERO;
-        settings.total_timeout = Duration::from_secs(20);
-        let access = Access {
-            credentials: Credentials::bearer("swordfish").unwrap(),
-            ..Access::open()
-        };
-        let stream = crate::domain::Entropy::from_seed([1; 32]).stream(0);
-        let session = Session::new(access, Arc::new(MachineTimer::new()), stream);
-        Client::within(&Arc::new(session), settings).unwrap()
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
+fn base(script: &Served) -> String {
+    format!("{}/fhir", script.origin)
 }
 
-fn complete(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        return false;
+fn client(script: &Served) -> Client {
+    let mut settings = Settings::new(base(script));
+    settings.backoff = Duration::ZERO;
+    settings.total_timeout = Duration::from_secs(20);
+    let access = Access {
+        credentials: Credentials::bearer("swordfish").unwrap(),
+        ..Access::open()
     };
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let length = name.eq_ignore_ascii_case("content-length");
-        length.then(|| value.trim().parse::<usize>().unwrap())
-    });
-    body.len() >= length.unwrap_or(0)
-}
-
-fn answer(status: u16, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
-    let body = body.as_ref();
-    let head = format!(
-        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {}\r\n{headers}\r\n",
-        body.len()
-    );
-    [head.as_bytes(), body].concat()
+    let stream = crate::domain::Entropy::from_seed([1; 32]).stream(0);
+    let session = SourceSession::new(access, Arc::new(MachineTimer::new()), stream);
+    Client::within(&Arc::new(session), settings).unwrap()
 }
 
 fn patience() -> Patience {
@@ -116,18 +62,18 @@ fn issue(code: &str) -> String {
         .to_string()
 }
 
-fn item(url: &str) -> Item {
-    Item {
+fn item(url: &str) -> ExportFile {
+    ExportFile {
         kind: None,
         count: None,
         url: url.parse().unwrap(),
     }
 }
 
-fn manifest(requires_token: bool) -> Manifest {
-    Manifest {
+fn manifest(requires_token: bool) -> ExportManifest {
+    ExportManifest {
         requires_token,
-        ..Manifest::default()
+        ..ExportManifest::default()
     }
 }
 
@@ -135,14 +81,14 @@ fn manifest(requires_token: bool) -> Manifest {
 async fn an_export_is_ordered_by_post_asked_after_and_thrown_away() {
     let done = json!({"transactionTime": "2026-11-22T02:00:00.5Z", "requiresAccessToken": true, "request": "x", "extension": {"a": 1},
         "output": [{"type": "Patient", "url": "/files/1", "count": 3}], "error": [{"type": "OperationOutcome", "url": "http://files.example/2"}]});
-    let script = Script::new(vec![
+    let script = scripted(vec![
         answer(202, "content-location: ../status/7\r\n", ""),
         answer(202, "retry-after: 0\r\nx-progress: 3%\r\n", ""),
         answer(200, "expires: x\r\n", done.to_string()),
         answer(202, "", ""),
         answer(404, "", ""),
     ]);
-    let client = script.client();
+    let client = client(&script);
     let level = Level::Group("practice-1".to_owned());
     let status = client.order_export(order(&level)).await.unwrap();
     assert!(status.as_str().ends_with("/fhir/Group/status/7"));
@@ -168,7 +114,7 @@ async fn an_export_is_ordered_by_post_asked_after_and_thrown_away() {
     assert_eq!((manifest.deleted.len(), manifest.outcomes.len()), (0, 1));
     client.forget_export(&status).await.unwrap();
     client.forget_export(&status).await.unwrap();
-    let asked = script.asked();
+    let asked = script.texts();
     assert!(asked[0].starts_with("POST /fhir/Group/practice-1/$export HTTP"));
     assert!(asked[0].to_lowercase().contains("prefer: respond-async"));
     let (_, body) = asked[0].split_once("\r\n\r\n").unwrap();
@@ -195,7 +141,7 @@ async fn an_export_is_ordered_by_post_asked_after_and_thrown_away() {
 async fn a_server_that_refuses_is_asked_in_other_ways() {
     let refused = || answer(400, "", issue("not-supported"));
     let accepted = || answer(202, "content-location: /fhir/status\r\n", "");
-    let script = Script::new(vec![
+    let script = scripted(vec![
         refused(),
         refused(),
         refused(),
@@ -203,10 +149,10 @@ async fn a_server_that_refuses_is_asked_in_other_ways() {
         refused(),
         accepted(),
     ]);
-    let status = script.client().order_export(order(&Level::System)).await;
+    let status = client(&script).order_export(order(&Level::System)).await;
     assert!(status.is_ok());
     let lines: Vec<String> = script
-        .asked()
+        .texts()
         .iter()
         .map(|asked| asked.lines().next().unwrap().to_owned())
         .collect();
@@ -218,25 +164,25 @@ async fn a_server_that_refuses_is_asked_in_other_ways() {
     assert!(lines[2].starts_with("POST") && !lines[3].contains("_typeFilter"));
     assert!(lines[5].starts_with("GET /fhir/$export?_type=ServiceRequest%2CPatient&_since="));
 
-    let script = Script::new(
+    let script = scripted(
         (0..6)
             .map(|n| answer(if n == 0 { 422 } else { 405 }, "", ""))
             .collect(),
     );
-    let error = script.client().order_export(order(&Level::Patient)).await;
+    let error = client(&script).order_export(order(&Level::Patient)).await;
     assert!(matches!(
         error,
         Err(ClientError::Refused { status: 422, .. })
     ));
-    let script = Script::new(vec![answer(401, "", "")]);
-    let error = script.client().order_export(order(&Level::Patient)).await;
+    let script = scripted(vec![answer(401, "", "")]);
+    let error = client(&script).order_export(order(&Level::Patient)).await;
     assert_eq!(error.err(), Some(ClientError::Unauthorised { status: 401 }));
-    let script = Script::new(vec![answer(
+    let script = scripted(vec![answer(
         202,
         "content-location: http://elsewhere.example/1\r\n",
         "",
     )]);
-    let error = script.client().order_export(order(&Level::Patient)).await;
+    let error = client(&script).order_export(order(&Level::Patient)).await;
     assert_eq!(error.err(), Some(ClientError::ForeignExport));
 }
 
@@ -246,7 +192,7 @@ async fn trouble_that_passes_is_waited_out_and_pages_of_a_manifest_are_put_toget
         "output": [{"url": "a"}], "outcome": [{"url": "o"}], "link": [{"relation": "next", "url": "second"}]});
     let second = json!({"transactionTime": "2026-11-22T01:00:00Z", "requiresAccessToken": false,
         "output": [{"url": "b"}], "deleted": [{"url": "d"}]});
-    let script = Script::new(vec![
+    let script = scripted(vec![
         answer(503, "retry-after: 0\r\n", "<html>"),
         answer(500, "", issue("transient")),
         answer(404, "", issue("throttled")),
@@ -259,9 +205,9 @@ async fn trouble_that_passes_is_waited_out_and_pages_of_a_manifest_are_put_toget
         answer(202, "", ""),
         answer(200, "", second.to_string()),
     ]);
-    let client = script.client();
+    let client = client(&script);
     let status = client
-        .kept_status(&format!("{}/status", script.base), false)
+        .kept_status(&format!("{}/status", base(&script)), false)
         .unwrap();
     let manifest = client
         .await_export(&status, patience())
@@ -307,10 +253,10 @@ async fn an_export_that_failed_is_gone_or_takes_too_long_is_told_apart() {
         ((0..4).map(|_| answer(502, "", "")).collect(), "Transient"),
     ];
     for (answers, wanted) in table {
-        let script = Script::new(answers);
-        let client = script.client();
+        let script = scripted(answers);
+        let client = client(&script);
         let status = client
-            .kept_status(&format!("{}/status", script.base), false)
+            .kept_status(&format!("{}/status", base(&script)), false)
             .unwrap();
         let error = client
             .await_export(&status, patience())
@@ -323,9 +269,9 @@ async fn an_export_that_failed_is_gone_or_takes_too_long_is_told_apart() {
         );
         assert!(!error.to_string().contains("Ada"), "{error}");
     }
-    let script = Script::new(vec![answer(202, "retry-after: 3600\r\n", "")]);
-    let client = script.client();
-    let status = client.kept_status(&script.base, false).unwrap();
+    let script = scripted(vec![answer(202, "retry-after: 3600\r\n", "")]);
+    let client = client(&script);
+    let status = client.kept_status(&base(&script), false).unwrap();
     assert!(
         client
             .await_export(&status, patience())
@@ -342,14 +288,14 @@ async fn an_export_that_failed_is_gone_or_takes_too_long_is_told_apart() {
 
 #[tokio::test]
 async fn a_file_gets_the_credentials_only_where_it_needs_them_and_only_at_home() {
-    let script = Script::new(vec![answer(200, "", ""), answer(200, "", "")]);
-    let client = script.client();
-    let here = item(&format!("{}/file", script.base));
+    let script = scripted(vec![answer(200, "", ""), answer(200, "", "")]);
+    let client = client(&script);
+    let here = item(&format!("{}/file", base(&script)));
     for requires_token in [true, false] {
         let file = client.open_file(&manifest(requires_token), &here).await;
         assert!(file.unwrap().next().await.unwrap().is_none());
     }
-    let asked = script.asked();
+    let asked = script.texts();
     assert!(asked[0].contains(SECRET));
     assert!(!asked[1].contains("swordfish"));
     for (requires_token, url) in [
@@ -368,17 +314,17 @@ async fn a_file_gets_the_credentials_only_where_it_needs_them_and_only_at_home()
 
 /// The lines of a file as their lengths, none of one that is too long; and how the file ended.
 async fn lengths(answer: Vec<u8>) -> (Vec<Option<usize>>, Result<u64, ClientError>) {
-    let script = Script::new(vec![answer]);
-    let file = item(&format!("{}/file", script.base));
+    let script = scripted(vec![answer]);
+    let file = item(&format!("{}/file", base(&script)));
     let mut lengths = Vec::new();
-    let mut lines = match script.client().open_file(&manifest(true), &file).await {
+    let mut lines = match client(&script).open_file(&manifest(true), &file).await {
         Ok(lines) => lines,
         Err(error) => return (lengths, Err(error)),
     };
     loop {
         match lines.next().await {
-            Ok(Some(Line::Text(text))) => lengths.push(Some(text.len())),
-            Ok(Some(Line::TooLong)) => lengths.push(None),
+            Ok(Some(FileLine::Text(text))) => lengths.push(Some(text.len())),
+            Ok(Some(FileLine::TooLong)) => lengths.push(None),
             Ok(None) => return (lengths, Ok(lines.bytes())),
             Err(error) => return (lengths, Err(error)),
         }

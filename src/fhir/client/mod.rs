@@ -3,33 +3,43 @@
 //! In come requests named by resource type, id and parameters; out go the bytes of answers and a closed list of failures.
 //! Credentials go to the configured origin only (`sign_in.rs`). URLs and bodies hold identifiers, so neither gets into an
 //! error. Reads are repeated a few times when the server is in trouble; a write is sent once (`create.rs`), and once more
-//! only where a token had ended. What the clients of one source share is a [`Session`].
+//! only where a token had ended. What the clients of one source share is a [`SourceSession`].
 
 mod body;
+mod client_error;
+pub(crate) mod create;
+pub(crate) mod lookup;
 mod pace;
+pub(crate) mod parameters;
+pub(crate) mod prefetch;
 mod retry;
+pub(crate) mod search;
 mod session;
 mod sign_in;
 mod templates;
 mod timer;
 mod tls;
+pub(crate) mod transaction;
+pub(crate) mod update;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use body::{BYTE_ORDER_MARK, Body};
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, HeaderName, LOCATION};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
-pub(crate) use session::{Access, Session};
+
+use super::resources::capability_statement::CapabilityStatement;
+use super::resources::operation_outcome;
+use crate::json::JSON_DEPTH_MAX;
+use body::{BYTE_ORDER_MARK, Body};
+pub(crate) use client_error::ClientError;
+use parameters::Parameters;
+use search::Search;
+pub(crate) use session::{Access, SourceSession};
 pub(crate) use templates::Template;
 pub(crate) use timer::MachineTimer;
 pub(crate) use tls::{Tls, TlsCause};
-
-use super::client_error::ClientError;
-use super::operation_outcome;
-use super::search::{Parameters, Search};
-use crate::json::JSON_DEPTH_MAX;
 
 /// The media type of FHIR JSON.
 pub(super) const FHIR_JSON: &str = "application/fhir+json";
@@ -81,14 +91,14 @@ pub(crate) struct Client {
     /// The same without our certificate, for what lies elsewhere.
     bare: reqwest::Client,
     base: Url,
-    session: Arc<Session>,
+    session: Arc<SourceSession>,
     pub(super) settings: Settings,
     /// Set once this server has refused POST `_search` and answered GET.
     pub(super) searches_by_get: Arc<AtomicBool>,
 }
 
 /// An HTTP answer, read to its end.
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
     pub(super) date: Option<i64>,
@@ -109,7 +119,7 @@ impl Client {
     #[cfg(test)]
     pub(crate) fn new(settings: Settings) -> Result<Self, ClientError> {
         let stream = crate::domain::Entropy::from_seed([1; 32]).stream(0);
-        let session = Session::new(Access::open(), Arc::new(MachineTimer::new()), stream);
+        let session = SourceSession::new(Access::open(), Arc::new(MachineTimer::new()), stream);
         Self::within(&Arc::new(session), settings)
     }
 
@@ -117,7 +127,10 @@ impl Client {
     ///
     /// # Errors
     /// When the base URL or the TLS settings cannot be used.
-    pub(crate) fn within(session: &Arc<Session>, settings: Settings) -> Result<Self, ClientError> {
+    pub(crate) fn within(
+        session: &Arc<SourceSession>,
+        settings: Settings,
+    ) -> Result<Self, ClientError> {
         let mut base = Url::parse(&settings.base_url)
             .map_err(|_| ClientError::Settings("the base URL is not a URL"))?;
         let plain = matches!(base.scheme(), "http" | "https") && base.has_host();
@@ -187,8 +200,27 @@ impl Client {
         Search::new(self, resource_type, parameters)
     }
 
-    /// The server's statement of itself, and what time it has.
-    pub(super) async fn metadata(&self) -> Result<(Vec<u8>, Option<i64>), ClientError> {
+    /// Asks the server what it can do.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub(crate) async fn capability_statement(&self) -> Result<CapabilityStatement, ClientError> {
+        let (body, server_date) = self.metadata().await?;
+        let mut statement =
+            CapabilityStatement::read(&body).ok_or(ClientError::NotFhir { status: 200 })?;
+        statement.server_date = server_date;
+        Ok(statement)
+    }
+
+    /// Asks for the server's time alone, microseconds UTC, whatever else it says of itself.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub(crate) async fn server_date(&self) -> Result<Option<i64>, ClientError> {
+        self.metadata().await.map(|(_, date)| date)
+    }
+
+    async fn metadata(&self) -> Result<(Vec<u8>, Option<i64>), ClientError> {
         let url = self.url(&["metadata"])?;
         let answer = self
             .fetch(&mut || self.request(Method::GET, url.clone()))
@@ -257,7 +289,7 @@ impl Client {
     pub(super) async fn fetch(
         &self,
         request: &mut (dyn FnMut() -> RequestBuilder + Send),
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<HttpAnswer, ClientError> {
         let session = &self.session;
         let (call, begun) = (session.uuid(), session.timer.running());
         let mut attempt = 0_u32;
@@ -290,7 +322,7 @@ impl Client {
     }
 
     /// Sends one request once and reads the answer within the limits, whatever its status.
-    pub(super) async fn send(&self, request: RequestBuilder) -> Result<Answer, ClientError> {
+    pub(super) async fn send(&self, request: RequestBuilder) -> Result<HttpAnswer, ClientError> {
         self.send_call(request, self.session.uuid()).await
     }
 
@@ -298,7 +330,7 @@ impl Client {
         &self,
         request: RequestBuilder,
         call: uuid::Uuid,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<HttpAnswer, ClientError> {
         let request = request.build().map_err(|error| trouble(&error))?;
         let response = self.open_call(request, call).await?;
         self.read_answer(response, self.settings.page_bytes_max)
@@ -306,11 +338,15 @@ impl Client {
     }
 
     /// Reads an answer of at most `max` bytes, unpacked.
-    async fn read_answer(&self, mut response: Response, max: usize) -> Result<Answer, ClientError> {
+    async fn read_answer(
+        &self,
+        mut response: Response,
+        max: usize,
+    ) -> Result<HttpAnswer, ClientError> {
         let headers = response.headers();
         let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
         let date = text(DATE).and_then(|text| retry::http_date(&text));
-        let mut answer = Answer {
+        let mut answer = HttpAnswer {
             status: response.status().as_u16(),
             body: Vec::new(),
             date,
@@ -360,7 +396,7 @@ impl Client {
 
 /// A success whose body is whole, not nested too deep, and no page for people. A proxy may cut an answer and still call it
 /// a success, so what is torn is asked for again.
-fn whole(answer: Answer) -> Result<Answer, ClientError> {
+fn whole(answer: HttpAnswer) -> Result<HttpAnswer, ClientError> {
     let status = answer.status;
     if !(200..300).contains(&status) {
         return Ok(answer);
@@ -381,7 +417,7 @@ fn whole(answer: Answer) -> Result<Answer, ClientError> {
 }
 
 /// An answer whose body can be a FHIR resource.
-pub(super) fn fhir_body(answer: Answer) -> Result<Answer, ClientError> {
+pub(super) fn fhir_body(answer: HttpAnswer) -> Result<HttpAnswer, ClientError> {
     if answer.body.trim_ascii_start().first() == Some(&b'{') {
         return Ok(answer);
     }
@@ -391,7 +427,7 @@ pub(super) fn fhir_body(answer: Answer) -> Result<Answer, ClientError> {
 }
 
 /// What an answer that is not a success means.
-pub(super) fn refusal(answer: &Answer) -> ClientError {
+pub(super) fn refusal(answer: &HttpAnswer) -> ClientError {
     let status = answer.status;
     let code = operation_outcome::gravest(&answer.body).and_then(|issue| issue.code);
     match status {
@@ -443,6 +479,8 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+#[cfg(test)]
+mod sandbox_tests;
 #[cfg(test)]
 pub(crate) mod served;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::timer::Timer;
 use super::tls::Tls;
 use crate::domain::entropy::Stream;
 use crate::fhir::auth::Credentials;
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::ClientError;
 
 /// What a session is made of.
 pub(crate) struct Access {
@@ -38,7 +38,7 @@ impl Access {
 }
 
 /// One source's session.
-pub(crate) struct Session {
+pub(crate) struct SourceSession {
     pub(super) credentials: Credentials,
     pub(super) tls: Tls,
     pub(super) timer: Arc<dyn Timer>,
@@ -55,7 +55,7 @@ pub(crate) struct Session {
 pub(super) struct Slot {
     /// What discovery gave.
     pub(super) url: Option<String>,
-    pub(super) token: Option<Token>,
+    pub(super) token: Option<AccessToken>,
     /// A refusal, and until when nobody asks again: a wrong key tried for every page would lock the client out.
     pub(super) refused: Option<(ClientError, Duration)>,
     /// Tokens had so far.
@@ -64,14 +64,14 @@ pub(super) struct Slot {
 
 /// A token in use.
 #[derive(Clone)]
-pub(super) struct Token {
+pub(super) struct AccessToken {
     pub(super) number: u64,
     pub(super) header: HeaderValue,
     /// By the timer.
     pub(super) renewed_at: Duration,
 }
 
-impl Session {
+impl SourceSession {
     /// Begins a session; nothing is asked yet.
     pub(crate) fn new(access: Access, timer: Arc<dyn Timer>, mut stream: Stream) -> Self {
         let run = uuid(&mut stream);

@@ -9,7 +9,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION};
 use reqwest::{Method, Request, Response, Url};
 use uuid::Uuid;
 
-use super::session::{Slot, Token};
+use super::session::{AccessToken, Slot};
 use super::{Client, ClientError, is_loopback, refusal, trouble};
 use crate::fhir::auth::{Assertion, Credentials, SignInError, discovered, granted};
 
@@ -87,7 +87,7 @@ impl Client {
         &self,
         assertion: &Assertion,
         refused: Option<u64>,
-    ) -> Result<Token, ClientError> {
+    ) -> Result<AccessToken, ClientError> {
         let address = assertion.token_url.as_deref().unwrap_or(self.base.as_str());
         let mut tokens = self.session.tokens.lock().await;
         let slot = tokens.entry(address.to_owned()).or_default();
@@ -125,7 +125,7 @@ impl Client {
         &self,
         assertion: &Assertion,
         slot: &mut Slot,
-    ) -> Result<Token, ClientError> {
+    ) -> Result<AccessToken, ClientError> {
         let url = match (&assertion.token_url, &slot.url) {
             (Some(url), _) | (None, Some(url)) => url.clone(),
             (None, None) => self.discover().await?,
@@ -148,7 +148,7 @@ impl Client {
         let granted = granted(status, &body, &assertion.scopes)?;
         slot.url = Some(url);
         slot.number += 1;
-        Ok(Token {
+        Ok(AccessToken {
             number: slot.number,
             header: granted.header,
             renewed_at: before + granted.renewed_after,

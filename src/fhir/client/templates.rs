@@ -4,10 +4,10 @@
 //! attempt), `{call}` (the same for every attempt of a call), `{run}` (the same for a whole run) and `{ods}` (the
 //! practice), and may stand in `base64json(…)`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{HeaderName, HeaderValue};
 use uuid::Uuid;
-
-use crate::fhir::auth::base64;
 
 /// Names that the client sets itself: a template for one would break a request, or carry a secret past its rules.
 const OWN: [&str; 19] = [
@@ -110,7 +110,7 @@ impl Template {
     pub(super) fn value(&self, filling: &Filling) -> Option<HeaderValue> {
         let filled = self.filled(filling);
         let text = if self.base64 {
-            base64::encode(filled.as_bytes())
+            STANDARD.encode(filled.as_bytes())
         } else {
             filled
         };
@@ -166,7 +166,7 @@ mod tests {
         let coded = value("NHSD-End-User-Organisation", organisation).unwrap();
         assert_eq!(
             coded,
-            base64::encode(b"{\"identifier\":[{\"value\":\"ZZ001\"}]}")
+            STANDARD.encode(b"{\"identifier\":[{\"value\":\"ZZ001\"}]}")
         );
         for (name, text, wanted) in [
             ("X", "{ODS}", TemplateError::Placeholder),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
-use super::served::{Asked, Served, answer};
+use super::served::{ReceivedRequest, Served, answer};
 use super::timer::Timer;
 use super::*;
 use crate::domain::{Entropy, Instant};
@@ -65,7 +65,7 @@ impl Timer for Counting {
 
 fn client_of(served: &Served, access: Access, timer: &Arc<Counting>) -> Client {
     let stream = Entropy::from_seed([3; 32]).stream(0);
-    let session = Session::new(access, Arc::clone(timer) as Arc<dyn Timer>, stream);
+    let session = SourceSession::new(access, Arc::clone(timer) as Arc<dyn Timer>, stream);
     Client::within(
         &Arc::new(session),
         Settings::new(format!("{}/fhir", served.origin)),
@@ -90,7 +90,7 @@ fn smart(token_url: Option<String>) -> Access {
 }
 
 fn body_of(status: u16, body: &Value) -> Vec<u8> {
-    answer(status, "", &body.to_string())
+    answer(status, "", body.to_string())
 }
 
 /// A GP system that gives tokens for assertions as SMART has them, each assertion once, and knows how old a token is.
@@ -140,7 +140,7 @@ fn smart_server(timer: &Arc<Counting>, life: Duration) -> Served {
 }
 
 /// The `jti` of an assertion that is signed, for this address, and not too long-lived.
-fn confirmed(asked: &Asked, audience: &str) -> Option<String> {
+fn confirmed(asked: &ReceivedRequest, audience: &str) -> Option<String> {
     let mut form = Url::parse("http://x/").unwrap();
     form.set_query(Some(&asked.body));
     let value = |name: &str| {
@@ -227,7 +227,7 @@ async fn a_token_that_is_refused_is_renewed_once_and_then_it_stops() {
         .create_once("Observation", b"{}", "urn:s", "v")
         .await
         .unwrap_err();
-    assert_eq!(failure, crate::fhir::create::WriteFailure::Barred);
+    assert_eq!(failure, crate::fhir::client::create::WriteFailure::Barred);
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn a_narrowed_scope_is_named_and_the_token_server_left_alone() {
         .create_once("Observation", b"{}", "urn:s", "v")
         .await
         .unwrap_err();
-    assert_eq!(failure, crate::fhir::create::WriteFailure::Barred);
+    assert_eq!(failure, crate::fhir::client::create::WriteFailure::Barred);
 }
 
 #[tokio::test]
@@ -454,7 +454,7 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
         _ => [&b"HTTP/1.1 200 X\r\n\r\n"[..], &vec![b'['; 3 << 20]].concat(),
     });
     let stream = Entropy::from_seed([3; 32]).stream(0);
-    let session = Session::new(Access::open(), timer, stream);
+    let session = SourceSession::new(Access::open(), timer, stream);
     let mut settings = Settings::new(format!("{}/fhir", served.origin));
     settings.page_bytes_max = 1 << 20;
     let client = Client::within(&Arc::new(session), settings).unwrap();

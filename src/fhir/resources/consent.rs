@@ -8,7 +8,7 @@
 
 use jiff::civil::Date;
 
-use crate::fhir::reference::identifier;
+use crate::fhir::resources::reference::identifier;
 use crate::json::{Json, items};
 
 /// Somebody to whom a consent refers, by name or by class.

@@ -1,11 +1,25 @@
 //! What a resource of any type says of itself.
 
-use crate::fhir::service_request::{id, last_updated};
+use super::reference::text_of;
 use crate::json::{Arena, Json, JsonError, Members, items};
 
 /// `resourceType`, as written.
 pub(crate) fn resource_type<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
     resource.get("resourceType").and_then(Json::as_str)
+}
+
+/// The id; a number is tolerated, for some servers write one.
+pub(crate) fn id<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
+    text_or_number(resource.get("id"))
+}
+
+pub(crate) fn version_id<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
+    text_or_number(resource.at(&["meta", "versionId"]))
+}
+
+/// As written.
+pub(crate) fn last_updated<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
+    text_of(resource.get("meta")?, "lastUpdated")
 }
 
 /// `meta.lastUpdated` of a resource's bytes, as written; all of them are checked.
@@ -25,9 +39,43 @@ pub(crate) fn contained<'t, 'a>(resource: &'t Json<'a>, wanted: &str) -> Option<
         .find(|resource| id(resource) == Some(wanted))
 }
 
+/// `meta.security` as (system, code).
+pub(crate) fn security_labels<'t>(resource: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
+    coded(resource.at(&["meta", "security"]))
+}
+
+/// Whether it bears an extension that changes its meaning.
+pub(crate) fn has_modifier_extension(resource: &Json<'_>) -> bool {
+    !items(resource.get("modifierExtension")).is_empty()
+}
+
+/// Codings as (system, code).
+pub(super) fn coded<'t>(codings: Option<&'t Json<'_>>) -> Vec<(Option<&'t str>, &'t str)> {
+    items(codings)
+        .iter()
+        .filter_map(|coding| Some((text_of(coding, "system"), text_of(coding, "code")?)))
+        .collect()
+}
+
+fn text_or_number<'t>(value: Option<&'t Json<'_>>) -> Option<&'t str> {
+    match value? {
+        Json::Number(text) => Some(text),
+        other => other.as_str().filter(|text| !text.is_empty()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reads_what_names_a_resource() {
+        let tree =
+            Json::of(r#"{"id":7,"meta":{"versionId":"3","lastUpdated":"2026-11-20T09:00:00Z"}}"#);
+        assert_eq!((id(&tree), version_id(&tree)), (Some("7"), Some("3")));
+        assert_eq!(last_updated(&tree), Some("2026-11-20T09:00:00Z"));
+        assert_eq!(id(&Json::of(r#"{"id":""}"#)), None);
+    }
 
     #[test]
     fn reads_the_type_and_what_is_contained() {

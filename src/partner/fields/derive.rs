@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use jiff::civil::Date;
 
 use super::{Age, Derivation, FieldValue, FieldValues, ReferralView, SNOMED, age_on};
-use crate::fhir::{patient, people, service_request};
+use crate::fhir::resources::{patient, practitioner, resource, service_request};
 use crate::json::Json;
 
 /// The postcode that stands for no fixed abode.
@@ -25,7 +25,7 @@ impl Derivation {
             Self::LegChanged => FieldValues::text(Some(view.leg.changed)),
             Self::LegSequence => FieldValues::text(Some(view.leg.sequence.to_string())),
             Self::LegStop => FieldValues::text(Some(view.leg.action.sentence())),
-            Self::RequestId => FieldValues::text(service_request::id(view.request)),
+            Self::RequestId => FieldValues::text(resource::id(view.request)),
             Self::AuthoredOn => FieldValues::text(service_request::authored_on(view.request)),
             Self::Priority => FieldValues::text(service_request::priority(view.request)),
             Self::Activity => activity(view),
@@ -101,27 +101,27 @@ impl Derivation {
             Self::RequesterName => {
                 let name = view
                     .requester
-                    .and_then(|person| people::practitioner_name(person, view.today));
+                    .and_then(|person| practitioner::practitioner_name(person, view.today));
                 match name {
                     Some(name) => FieldValues::text(Some(name)),
                     None => FieldValues::text(requester_display(view)),
                 }
             }
-            Self::RequesterRole => FieldValues::text(view.role.and_then(people::role_title)),
+            Self::RequesterRole => FieldValues::text(view.role.and_then(practitioner::role_title)),
             Self::RequesterPhone => {
                 let mut known = [view.role, view.requester].into_iter().flatten();
-                FieldValues::text(known.find_map(|one| people::phone(one, view.today)))
+                FieldValues::text(known.find_map(|one| practitioner::phone(one, view.today)))
             }
-            Self::PracticeName => {
-                FieldValues::text(of_practice(people::organization_name).or(Some(view.source.name)))
-            }
-            Self::PracticeOdsCode => {
-                FieldValues::text(of_practice(people::ods_code).or(Some(view.source.ods_code)))
-            }
+            Self::PracticeName => FieldValues::text(
+                of_practice(practitioner::organization_name).or(Some(view.source.name)),
+            ),
+            Self::PracticeOdsCode => FieldValues::text(
+                of_practice(practitioner::ods_code).or(Some(view.source.ods_code)),
+            ),
             Self::PracticePhone => {
                 let own = view
                     .practice
-                    .and_then(|practice| people::organization_phone(practice, view.today));
+                    .and_then(|practice| practitioner::organization_phone(practice, view.today));
                 match own {
                     Some(phone) => FieldValues::text(Some(phone)),
                     None => FieldValues::text(view.source.phone),
@@ -147,7 +147,7 @@ fn without_spaces(number: &str) -> Cow<'_, str> {
 }
 
 fn requester_display<'v>(view: &ReferralView<'v>) -> Option<&'v str> {
-    let of_role = view.role.and_then(people::role_practitioner_display);
+    let of_role = view.role.and_then(practitioner::role_practitioner_display);
     of_role.or_else(|| service_request::requester_display(view.request))
 }
 

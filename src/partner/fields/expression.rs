@@ -4,7 +4,7 @@
 
 use super::{FieldValue, FieldValues, ReferralView};
 use crate::diagnostics::Code;
-use crate::fhirpath::{Context, Environment, EvaluateError, Expression, Item};
+use crate::fhirpath::{Context, Environment, EvaluateError, Expression, PathItem};
 use crate::toml_reader::{At, TableReader};
 
 /// Evaluates an expression over the view's resources.
@@ -32,7 +32,7 @@ pub(crate) fn path_values<'v>(
     Ok(FieldValues::from_values(
         items
             .iter()
-            .filter_map(Item::text)
+            .filter_map(PathItem::text)
             .map(|text| FieldValue::of(text.into_owned())),
     ))
 }

@@ -5,10 +5,10 @@
 
 use serde_json::json;
 
+use crate::domain::encoding::hex;
 use crate::domain::{Disposition, Reason};
 use crate::partner::Partner;
 use crate::pipeline::event::{RowFinding, TakenReturn, Unusable};
-use crate::store::chain::hex;
 use crate::tabular::{
     Encoding, Format, Newline, QuoteRule, RowWriter, Table, TextEncoding, WriteError,
 };

@@ -2,7 +2,7 @@
 
 use super::{Ask, Case, Settled};
 use crate::domain::{Action, Reason, Stage};
-use crate::fhir::{patient, service_request};
+use crate::fhir::resources::{patient, service_request};
 use crate::json::Arena;
 use crate::pipeline::map::changed_headers;
 use crate::pipeline::referral::ReferralTrees;

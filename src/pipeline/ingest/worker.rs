@@ -7,8 +7,8 @@ use super::load::Load;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::entropy::Stream;
 use crate::domain::{Action, LegReference, LegState, Reason, Stage};
-use crate::fhir::service_request;
-use crate::json::{Arena, Json, Shapes};
+use crate::fhir::resources::service_request;
+use crate::json::{Arena, Json, ShapeCache};
 use crate::partner::Partner;
 use crate::pipeline::change::{self, Ask, ChangedLeg, Past};
 use crate::pipeline::decide::{ReferralOutcome, judge};
@@ -183,7 +183,7 @@ pub(crate) fn prepare(
     let arena = Arena::default();
     let (parsed, problems) = parse(env, source, &load, &requests, &arena);
     let referrals = load.complete(&requests, &parsed)?;
-    let mut people = Shapes::whole();
+    let mut people = ShapeCache::whole();
     let trees: Vec<Option<ReferralTrees<'_>>> = parsed
         .into_iter()
         .zip(referrals.iter())
@@ -256,7 +256,7 @@ fn parse<'r>(
     requests: &'r [Bytes],
     arena: &'r Arena,
 ) -> (Vec<Option<Json<'r>>>, Vec<Diagnostic>) {
-    let (mut problems, mut shapes) = (Vec::new(), Shapes::whole());
+    let (mut problems, mut shapes) = (Vec::new(), ShapeCache::whole());
     let mut parsed: Vec<Option<Json<'r>>> = Vec::with_capacity(requests.len());
     for (number, request) in requests.iter().enumerate() {
         let tree = shapes.parse(request, arena).map_err(|error| {

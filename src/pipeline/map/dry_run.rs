@@ -6,7 +6,7 @@
 
 use super::{Cells, facts, row};
 use crate::domain::{Action, LegReference, Reason};
-use crate::fhir::service_request;
+use crate::fhir::resources::resource;
 use crate::partner::{Partner, Rules};
 use crate::pipeline::referral::{ReferralParts, Setting};
 use crate::pipeline::select::{
@@ -116,7 +116,7 @@ pub(crate) fn dry_rules<'a>(rules: &'a Rules, orders: &'a [String]) -> SourceRul
 
 /// A reference derived from the referral's id: the same every time, and good for a dry run only.
 pub(crate) fn dry_reference(referral: ReferralParts<'_>) -> String {
-    let id = service_request::id(referral.request).unwrap_or_default();
+    let id = resource::id(referral.request).unwrap_or_default();
     let digest = sha256(&[b"preview", id.as_bytes()]);
     let mut bits = [0; 8];
     bits.copy_from_slice(&digest[..8]);

@@ -6,7 +6,7 @@
 use super::certificate::Evidence;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::Instant;
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::ClientError;
 use crate::pipeline::gp_client;
 use crate::pipeline::ingest::queue::Steps;
 

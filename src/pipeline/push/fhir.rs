@@ -15,6 +15,7 @@ use super::{Unit, load, person_check, server_id_spot, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, Reason, limits};
+use crate::fhir::resources::capability_statement::Says;
 use crate::pipeline::gp_client;
 use crate::pipeline::push::hold_back::hold_back;
 use crate::pipeline::run::{Env, StageOutcome};
@@ -38,10 +39,10 @@ pub(super) async fn push(
     }
     let opened = async {
         let client = gp_client::client(env, place, base_url)?;
-        let abilities = client.abilities().await?;
-        Ok((client, abilities))
+        let statement = client.capability_statement().await?;
+        Ok((client, statement))
     };
-    let (client, abilities) = match opened.await {
+    let (client, statement) = match opened.await {
         Ok(opened) => opened,
         Err(error) => {
             let wrong = gp_client::diagnostic(&error, Code::WriteUnreachable, here());
@@ -49,7 +50,9 @@ pub(super) async fn push(
             return Ok(outcome);
         }
     };
-    if !abilities.r4 || !abilities.observation.create {
+    // Only a plain "no" counts: what is not said is tried.
+    let creates = |kind| statement.can(kind, "create") != Says::No;
+    if statement.r4() == Says::No || !creates("Observation") {
         let what = "a GP system says that it takes no Observations by FHIR R4";
         outcome
             .unreachable
@@ -60,7 +63,7 @@ pub(super) async fn push(
     let session = Session {
         client,
         namespace: env.config.namespace.clone(),
-        transactions: AtomicBool::new(abilities.transaction),
+        transactions: AtomicBool::new(statement.takes("transaction") == Says::Yes),
     };
     let mut pusher = Pusher {
         env,
@@ -68,8 +71,8 @@ pub(super) async fn push(
         run,
         strand: env.sources[place].strand,
         session: Arc::new(session),
-        look_always: !abilities.observation.conditional_create,
-        tasks: source.push.write_task && abilities.task.create,
+        look_always: !statement.may_create_once("Observation"),
+        tasks: source.push.write_task && creates("Task"),
         failures: 0,
         lost: false,
         stop: None,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::observation::{About, build};
 use super::{Unit, Write, server_id_spot};
 use crate::domain::{EventKind, Reason};
-use crate::fhir::{patient, service_request};
+use crate::fhir::resources::{patient, resource};
 use crate::json::Arena;
 use crate::partner::fields::activity_label;
 use crate::pipeline::event::{StoredEvent, event_spot, events as events_of, newest, numbered};
@@ -162,8 +162,8 @@ fn about(env: &Env, leg: &Leg, referral: &Referral) -> Option<About> {
     );
     let person = trees.patient().filter(|_| referral.patient.is_some())?;
     Some(About {
-        service_request: service_request::id(&trees.request)?.to_owned(),
-        patient: service_request::id(person)?.to_owned(),
+        service_request: resource::id(&trees.request)?.to_owned(),
+        patient: resource::id(person)?.to_owned(),
         nhs_number: patient::nhs_number_text(person).map(str::to_owned),
         activity: activity_label(&view),
     })

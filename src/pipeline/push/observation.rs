@@ -5,7 +5,10 @@
 
 use crate::domain::event::ATTENDANCE;
 use crate::domain::{EventKind, LegState};
-use crate::fhir::observation::{self, Item, Kind, ObservationInput, Performer};
+use crate::fhir::resources::observation;
+use crate::fhir::resources::observation::{
+    ObservationInput, ObservationKind, Performer, QuestionItem,
+};
 use crate::partner::Partner;
 use crate::pipeline::event::{COUNTED, StoredEvent};
 use crate::pipeline::run::Env;
@@ -60,13 +63,13 @@ pub(crate) fn build(
 }
 
 /// What the event says; `None` of a kind that is never written.
-fn content(env: &Env, event: &StoredEvent, about: &About) -> Option<Kind> {
+fn content(env: &Env, event: &StoredEvent, about: &About) -> Option<ObservationKind> {
     let kind = if event.kind == EventKind::Attendance {
         let text = ATTENDANCE
             .iter()
             .find(|(code, _)| *code == event.code)
             .map_or(event.code.as_str(), |(_, text)| text);
-        Kind::Attendance {
+        ObservationKind::Attendance {
             activity_text: about
                 .activity
                 .clone()
@@ -75,13 +78,13 @@ fn content(env: &Env, event: &StoredEvent, about: &About) -> Option<Kind> {
             text: text.to_owned(),
         }
     } else if let Some(state) = event.state() {
-        Kind::Status {
+        ObservationKind::Status {
             state: state.code().to_owned(),
             text: state_words(state).to_owned(),
         }
     } else if event.kind == EventKind::Count {
         let (first, count) = (event.on?, event.answers.first()?.1?);
-        Kind::Count {
+        ObservationKind::Count {
             attended: event.code == COUNTED[0],
             activity_text: about
                 .activity
@@ -99,13 +102,16 @@ fn content(env: &Env, event: &StoredEvent, about: &About) -> Option<Kind> {
                 .item(id)
                 .map_or_else(|| id.clone(), |item| item.title.clone());
             // A blank cell says that no answer is known, not that the person declined to give one.
-            Item {
+            QuestionItem {
                 id: format!("{}-{id}", instrument.id),
                 title,
-                answer: answer.map_or(observation::Answer::NotKnown, observation::Answer::Score),
+                answer: answer.map_or(
+                    observation::ItemAnswer::NotKnown,
+                    observation::ItemAnswer::Score,
+                ),
             }
         };
-        Kind::Measure {
+        ObservationKind::Measure {
             instrument: instrument.id.clone(),
             title: instrument.title.clone(),
             occasion: occasion.code().to_owned(),

@@ -7,9 +7,8 @@ use std::collections::HashMap;
 
 use super::Unit;
 use crate::domain::Reason;
-use crate::fhir::client::Client;
-use crate::fhir::client_error::ClientError;
-use crate::fhir::{patient, service_request};
+use crate::fhir::client::{Client, ClientError};
+use crate::fhir::resources::{patient, service_request};
 use crate::json::{Arena, Json};
 use crate::pipeline::select::Safety;
 

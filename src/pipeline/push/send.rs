@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::{Unit, Write, task_sync};
 use crate::domain::{Reason, limits};
 use crate::fhir::client::Client;
-use crate::fhir::correction::Written;
-use crate::fhir::create::{Created, WriteFailure};
-use crate::fhir::transaction::{ENTRIES_MAX, How, Part, PartAnswer};
-use crate::fhir::update::Edit;
-use crate::fhir::{observation, task};
+use crate::fhir::client::create::{Created, WriteFailure};
+use crate::fhir::client::transaction::{ENTRIES_MAX, PartAnswer, TransactionPart, WriteCondition};
+use crate::fhir::resources::correction::WrittenObservation;
+use crate::fhir::resources::edit::Edit;
+use crate::fhir::resources::{observation, task};
 use crate::store::rows::{MirrorKind, PushKind};
 
 /// The wait before a write that never left is tried again, doubled each time.
@@ -125,7 +125,7 @@ impl Session {
         for (number, chunk) in (1..).zip(chunks) {
             let unsettled = chunk.iter().copied().filter(|index| open[*index].is_none());
             let chunk: &[usize] = &unsettled.collect::<Vec<_>>();
-            let mut parts: Vec<Part> = chunk
+            let mut parts: Vec<TransactionPart> = chunk
                 .iter()
                 .map(|index| self.part(&unit.writes[*index]))
                 .collect();
@@ -198,17 +198,22 @@ impl Session {
         }
     }
 
-    fn part(&self, write: &Write) -> Part {
-        Part {
+    fn part(&self, write: &Write) -> TransactionPart {
+        TransactionPart {
             resource_type: "Observation",
             body: write.body.clone(),
             full_url: full_url(write),
-            how: How::Create(self.system(), write.event.identifier.clone()),
+            how: WriteCondition::Create(self.system(), write.event.identifier.clone()),
         }
     }
 
     /// The Task within the transaction: new, or changed under the version that it has now.
-    async fn task_part(&self, unit: &Unit, open: &Open, chunk: &[usize]) -> Option<Part> {
+    async fn task_part(
+        &self,
+        unit: &Unit,
+        open: &Open,
+        chunk: &[usize],
+    ) -> Option<TransactionPart> {
         let task = unit
             .task
             .as_ref()
@@ -218,7 +223,7 @@ impl Session {
             return None;
         }
         let mut input = task.input.clone();
-        if input.told.status == "completed" {
+        if input.status.code == "completed" {
             let here = chunk.iter().map(|index| full_url(&unit.writes[*index]));
             input.outputs.extend(known(open));
             input.outputs.extend(here);
@@ -227,7 +232,7 @@ impl Session {
         let (body, how) = match &task.server_id {
             None => (
                 task::build(&input),
-                How::Create(
+                WriteCondition::Create(
                     task::identifier_system(&self.namespace),
                     input.identifier.clone(),
                 ),
@@ -237,10 +242,10 @@ impl Session {
                 let Edit::To(body) = task::updated(&found.body, &input) else {
                     return None;
                 };
-                (body, How::Update(id.clone(), found.version?))
+                (body, WriteCondition::Update(id.clone(), found.version?))
             }
         };
-        Some(Part {
+        Some(TransactionPart {
             resource_type: "Task",
             body,
             full_url,
@@ -288,7 +293,7 @@ impl Session {
                 },
             }
         };
-        let written = Written {
+        let written = WrittenObservation {
             system: &system,
             value,
             patient: &unit.about.patient,
@@ -320,7 +325,7 @@ impl Session {
             return self.changed("ServiceRequest", id, &edit).await;
         }
         let mut input = task.input.clone();
-        if input.told.status == "completed" {
+        if input.status.code == "completed" {
             let mut fresh = known(&writes.iter().cloned().map(Some).collect());
             fresh.retain(|name| !input.outputs.contains(name));
             input.outputs.extend(fresh);

@@ -7,7 +7,8 @@ use super::observation::performer;
 use super::{Unit, load, server_id_spot};
 use crate::domain::entropy::Stream;
 use crate::domain::{Instant, LegState, Reason};
-use crate::fhir::task::{self, TaskInput};
+use crate::fhir::resources::task;
+use crate::fhir::resources::task::TaskInput;
 use crate::pipeline::run::Env;
 use crate::store::rows::{Leg, MirrorKind, MirrorRow, PushState};
 
@@ -71,8 +72,8 @@ async fn of(
 ) -> anyhow::Result<Option<Task>> {
     let leg = &unit.leg;
     let stopping = leg.told() % 2 == 1;
-    let (Some(told), Some(source)) = (
-        task::told(leg.now.state, stopping, leg.now.why),
+    let (Some(status), Some(source)) = (
+        task::status_of(leg.now.state, stopping, leg.now.why),
         env.source_at(leg.source),
     ) else {
         return Ok(None);
@@ -109,7 +110,7 @@ async fn of(
         identifier: uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, name.as_bytes()).to_string(),
         service_request_id: unit.about.service_request.clone(),
         patient_id: unit.about.patient.clone(),
-        told,
+        status,
         authored_on: Instant(leg.born).utc_text(),
         last_modified: Instant(leg.since).utc_text(),
         requester_ods: env.sources[source].config.ods_code.clone(),

@@ -7,11 +7,11 @@ use jiff::civil::Date;
 use super::publish::today_is_open;
 use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number, month_number};
+use crate::domain::encoding::hex;
 use crate::domain::{Action, Instant, Stage};
 use crate::partner::fields::BetterWhen;
 use crate::pipeline::run::Env;
 use crate::report::{self, Input};
-use crate::store::chain::hex;
 use crate::store::rows::{DropFile, Leg};
 use crate::store::{HeldQuery, Kind};
 

@@ -15,8 +15,7 @@ use super::{Claims, IdRanges};
 use crate::config::{Config, Source};
 use crate::domain::entropy::Stream;
 use crate::domain::{Clock, Entropy, Instant};
-use crate::fhir::client::Session;
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::{ClientError, SourceSession};
 use crate::partner::{Partner, Rules, SourceFacts};
 use crate::pipeline::approval::Approval;
 use crate::pipeline::referral::Setting;
@@ -34,7 +33,7 @@ pub(crate) struct SourceEnv {
     pub(crate) key_id: i64,
     pub(crate) key: HolderKey,
     /// Made by the first room that asks for a client.
-    pub(crate) session: OnceLock<Result<Arc<Session>, ClientError>>,
+    pub(crate) session: OnceLock<Result<Arc<SourceSession>, ClientError>>,
 }
 
 /// A partner's place in the ledger and its exchange folder; the rules hold the rest, at the same position.

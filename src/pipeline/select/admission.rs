@@ -6,7 +6,7 @@
 use super::masked::{self, code};
 use super::{Decision, SNOMED, Safety, SourceRules, Trail};
 use crate::domain::{LegState, NhsNumber, Reason};
-use crate::fhir::{patient, service_request};
+use crate::fhir::resources::{patient, service_request};
 use crate::json::Json;
 use crate::partner::{ReferralView, TriggerKind};
 

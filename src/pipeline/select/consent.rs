@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use crate::fhir::resources::consent;
-use crate::fhir::service_request;
+use crate::fhir::resources::service_request;
 use crate::json::Json;
 use crate::partner::{Partner, PartnerKind, ReferralView};
 

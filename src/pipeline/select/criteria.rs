@@ -8,7 +8,7 @@ use super::SourceRules;
 use super::consent::{covers, in_force};
 use super::masked::{self, Saw};
 use crate::domain::Reason;
-use crate::fhir::patient;
+use crate::fhir::resources::patient;
 use crate::json::Json;
 use crate::partner::agreement::{ConsentRule, NoPostcode, PostcodeArea};
 use crate::partner::fields::{Age, NO_FIXED_ABODE, activity_code, age_on, needs as need_words};
@@ -220,7 +220,7 @@ fn area<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
 fn practice<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
     let ods = view
         .practice
-        .and_then(crate::fhir::people::ods_code)
+        .and_then(crate::fhir::resources::practitioner::ods_code)
         .unwrap_or(view.source.ods_code);
     let listed = &partner.select.practices;
     let known = listed.iter().any(|listed| listed == ods);

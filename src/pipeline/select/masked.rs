@@ -8,8 +8,8 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::SourceRules;
-use crate::fhir::patient;
 use crate::fhir::resources::consent;
+use crate::fhir::resources::patient;
 use crate::json::Json;
 use crate::partner::fields::{Age, NO_FIXED_ABODE};
 use crate::partner::{Partner, ReferralView};

@@ -22,7 +22,7 @@ pub(crate) use safety::{Safety, consent_ended};
 pub(crate) use trace::{Step, Trail};
 
 use crate::domain::{LegState, Reason};
-use crate::fhir::{patient, service_request};
+use crate::fhir::resources::{patient, service_request};
 use crate::json::Json;
 use crate::partner::agreement::UrgentRule;
 use crate::partner::{Partner, ReferralView, TriggerKind};

@@ -8,7 +8,7 @@ use super::{
     unheard_instructions,
 };
 use crate::domain::{LegState, NhsNumber, Reason};
-use crate::fhir::{patient, service_request};
+use crate::fhir::resources::{patient, service_request};
 use crate::json::Json;
 use crate::partner::{Partner, ReferralView, TriggerKind};
 

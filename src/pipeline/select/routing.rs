@@ -5,7 +5,7 @@
 
 use super::{Holds, SourceRules, Trail, Unnamed, criteria, masked};
 use crate::domain::Reason;
-use crate::fhir::service_request;
+use crate::fhir::resources::service_request;
 use crate::json::Json;
 use crate::partner::agreement::ConsentRule;
 use crate::partner::fields::{activity_code, needs};

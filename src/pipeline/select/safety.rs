@@ -6,7 +6,7 @@
 use super::SourceRules;
 use super::consent::{covers, in_force};
 use crate::domain::Reason;
-use crate::fhir::patient;
+use crate::fhir::resources::patient;
 use crate::json::Json;
 use crate::partner::agreement::ConsentRule;
 use crate::partner::{Partner, ReferralView};

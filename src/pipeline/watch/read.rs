@@ -7,12 +7,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::fhir::bundle::{Head, Mode};
-use crate::fhir::client::Client;
-use crate::fhir::client_error::ClientError;
-use crate::fhir::reference::Reference;
-use crate::fhir::search::Parameters;
-use crate::fhir::{patient, people, service_request};
+use crate::fhir::client::parameters::Parameters;
+use crate::fhir::client::{Client, ClientError};
+use crate::fhir::resources::bundle::{Head, Mode};
+use crate::fhir::resources::reference::Reference;
+use crate::fhir::resources::{patient, practitioner, resource, service_request};
 use crate::json::{Arena, Json};
 use crate::pipeline::referral::{Bytes, Referral};
 
@@ -180,10 +179,11 @@ impl<'c> Reader<'c> {
             match self.one("PractitionerRole", id).await {
                 Found::Here(bytes) => {
                     if let Ok(role) = Json::parse(&bytes, &Arena::default()) {
-                        practitioner = id_in(people::role_practitioner(&role, Some(self.base)));
+                        practitioner =
+                            id_in(practitioner::role_practitioner(&role, Some(self.base)));
                         organizations.splice(
                             0..0,
-                            id_in(people::role_organization(&role, Some(self.base))),
+                            id_in(practitioner::role_organization(&role, Some(self.base))),
                         );
                     }
                     referral.role = Some(bytes);
@@ -203,7 +203,7 @@ impl<'c> Reader<'c> {
             match self.one("Organization", &id).await {
                 Found::Here(bytes) => {
                     let coded = Json::parse(&bytes, &Arena::default())
-                        .is_ok_and(|organization| people::ods_code(&organization).is_some());
+                        .is_ok_and(|organization| practitioner::ods_code(&organization).is_some());
                     if coded {
                         referral.practice = Some(bytes);
                         break;
@@ -379,5 +379,5 @@ fn id_in(reference: Reference<'_>) -> Option<String> {
 fn id_of(resource: impl AsRef<[u8]>) -> Option<String> {
     let arena = Arena::default();
     let tree = Json::parse(resource.as_ref(), &arena).ok()?;
-    service_request::id(&tree).map(str::to_owned)
+    resource::id(&tree).map(str::to_owned)
 }

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::super::dates;
 use super::super::pages::{encode, pairs};
 use super::super::resources::Failure;
-use super::super::routes::{Answer, Call, Quirks, Reply, Server, Shape};
-use super::catalogue::Fault;
+use super::super::routes::{BodyShape, Call, Quirks, RestAnswer, SandboxServer, WireReply};
+use super::catalogue::FaultKind;
 use super::rng::Dice;
 use super::{Faults, bundles, when};
 
@@ -25,11 +25,11 @@ impl Faults {
     /// Answers a request that these faults were drawn for; with the answer go those that had an effect.
     pub(super) fn strike(
         &mut self,
-        server: &mut Server,
+        server: &mut SandboxServer,
         mut call: Call,
-        drawn: &[Fault],
+        drawn: &[FaultKind],
         dice: &mut Dice,
-    ) -> (Reply, Vec<Fault>) {
+    ) -> (WireReply, Vec<FaultKind>) {
         let now = (server.store.now)();
         for fault in drawn {
             if let Some(reply) = instead(*fault, now, dice) {
@@ -40,13 +40,13 @@ impl Faults {
         let mut behind = 0;
         for fault in drawn {
             match fault {
-                Fault::ClockBehind => {
+                FaultKind::ClockBehind => {
                     let (least, most) = BEHIND_SECONDS;
                     let seconds = usize::try_from(most - least).unwrap_or(0);
                     behind = (least + i64::try_from(dice.below(seconds)).unwrap_or(0)) * SECOND;
                     struck.push(*fault);
                 }
-                Fault::Late => {
+                FaultKind::Late => {
                     let plain = total(&server.answer(&call));
                     call.quirks.lag = LAG;
                     when(total(&server.answer(&call)) != plain, *fault, &mut struck);
@@ -59,25 +59,25 @@ impl Faults {
             let clock = Arc::clone(&clock);
             server.store.now = Arc::new(move || clock() - behind);
         }
-        let limited = drawn.contains(&Fault::BatchLimited);
+        let limited = drawn.contains(&FaultKind::BatchLimited);
         let untried = if limited {
             bundles::cut(&mut call, dice)
         } else {
             0
         };
-        let mut reply = Reply::from(self.perform(server, &call));
+        let mut reply = WireReply::from(self.perform(server, &call));
         server.store.now = clock;
         reply.behind = behind;
         if untried > 0 {
             bundles::refuse_rest(&mut reply.answer, untried);
-            struck.push(Fault::BatchLimited);
+            struck.push(FaultKind::BatchLimited);
         }
         for fault in drawn {
             let effect = self.on_page(*fault, server, &call, &mut reply.answer, dice)
                 || on_answer(*fault, &call, &mut reply, dice);
             when(effect, *fault, &mut struck);
         }
-        if call.path == "metadata" && self.spec.share(Fault::NoTransaction) == Some(100) {
+        if call.path == "metadata" && self.spec.share(FaultKind::NoTransaction) == Some(100) {
             bundles::deny_transactions(&mut reply.answer);
         }
         (reply, struck)
@@ -85,20 +85,20 @@ impl Faults {
 }
 
 /// What is answered instead of handling the request at all.
-fn instead(fault: Fault, now: i64, dice: &mut Dice) -> Option<Reply> {
+fn instead(fault: FaultKind, now: i64, dice: &mut Dice) -> Option<WireReply> {
     let refused = |status: u16, code: &'static str, text: &str| {
-        Reply::from(Answer::of(
+        WireReply::from(RestAnswer::of(
             status,
             Failure::new(status, code, text).outcome(),
         ))
     };
     let reply = match fault {
-        Fault::TooManyRequests => {
+        FaultKind::TooManyRequests => {
             let mut reply = refused(429, "throttled", "too many requests");
             reply.headers.extend(retry_after(now, dice));
             reply
         }
-        Fault::Unavailable => {
+        FaultKind::Unavailable => {
             let mut reply = refused(
                 503,
                 "transient",
@@ -109,7 +109,7 @@ fn instead(fault: Fault, now: i64, dice: &mut Dice) -> Option<Reply> {
             }
             reply
         }
-        Fault::BareOutcome => {
+        FaultKind::BareOutcome => {
             let mut reply = refused(
                 503,
                 "transient",
@@ -120,22 +120,22 @@ fn instead(fault: Fault, now: i64, dice: &mut Dice) -> Option<Reply> {
             }
             reply
         }
-        Fault::ServerErrorHtml => {
+        FaultKind::ServerErrorHtml => {
             let mut reply = refused(500, "exception", "");
             reply.html = Some(HTML);
             reply
         }
-        Fault::DropBefore => {
+        FaultKind::DropBefore => {
             let mut reply = refused(500, "exception", "");
-            reply.shape = Shape::Dropped;
+            reply.shape = BodyShape::Dropped;
             reply
         }
-        Fault::ExpiredPage => refused(410, "expired", "the search is not known or has expired"),
-        Fault::NoPostSearch => {
+        FaultKind::ExpiredPage => refused(410, "expired", "the search is not known or has expired"),
+        FaultKind::NoPostSearch => {
             let status = [400, 405, 415][dice.below(3)];
             refused(status, "not-supported", "searches are made by GET")
         }
-        Fault::NoTransaction => refused(400, "not-supported", "transactions are not supported"),
+        FaultKind::NoTransaction => refused(400, "not-supported", "transactions are not supported"),
         _ => return None,
     };
     Some(reply)
@@ -153,17 +153,17 @@ fn retry_after(now: i64, dice: &mut Dice) -> Option<(&'static str, String)> {
 }
 
 /// Changes what is asked; says whether that has an effect.
-fn ask(fault: Fault, server: &Server, call: &mut Call, dice: &mut Dice) -> bool {
+fn ask(fault: FaultKind, server: &SandboxServer, call: &mut Call, dice: &mut Dice) -> bool {
     match fault {
-        Fault::ShortPages => {
+        FaultKind::ShortPages => {
             call.quirks.short = true;
             true
         }
-        Fault::Shuffled => {
+        FaultKind::Shuffled => {
             call.quirks.order = Some(dice.below(usize::MAX));
             true
         }
-        Fault::ParameterIgnored => {
+        FaultKind::ParameterIgnored => {
             let form = call.path.ends_with("/_search");
             let mut asked = if form {
                 pairs(&String::from_utf8_lossy(&call.body))
@@ -181,7 +181,7 @@ fn ask(fault: Fault, server: &Server, call: &mut Call, dice: &mut Dice) -> bool 
             }
             true
         }
-        Fault::ExistsIgnored => {
+        FaultKind::ExistsIgnored => {
             if call.path.is_empty() {
                 return bundles::forget_conditions(call);
             }
@@ -190,7 +190,7 @@ fn ask(fault: Fault, server: &Server, call: &mut Call, dice: &mut Dice) -> bool 
             call.if_none_exist = None;
             matched
         }
-        Fault::MatchIgnored => {
+        FaultKind::MatchIgnored => {
             call.if_match = None;
             true
         }
@@ -199,22 +199,24 @@ fn ask(fault: Fault, server: &Server, call: &mut Call, dice: &mut Dice) -> bool 
 }
 
 /// Changes what is answered; says whether that has an effect.
-fn on_answer(fault: Fault, call: &Call, reply: &mut Reply, dice: &mut Dice) -> bool {
+fn on_answer(fault: FaultKind, call: &Call, reply: &mut WireReply, dice: &mut Dice) -> bool {
     let answer = &mut reply.answer;
     match fault {
-        Fault::DropAfter => reply.shape = Shape::Dropped,
-        Fault::Truncated => reply.shape = Shape::Truncated(dice.below(100)),
-        Fault::TornJson if answer.body.is_some() => reply.shape = Shape::Torn(dice.below(98)),
-        Fault::ByteOrderMark if answer.body.is_some() => reply.shape = Shape::ByteOrderMark,
-        Fault::GatewayAfter => {
-            *answer = Answer::of(504, Value::Null);
+        FaultKind::DropAfter => reply.shape = BodyShape::Dropped,
+        FaultKind::Truncated => reply.shape = BodyShape::Truncated(dice.below(100)),
+        FaultKind::TornJson if answer.body.is_some() => {
+            reply.shape = BodyShape::Torn(dice.below(98));
+        }
+        FaultKind::ByteOrderMark if answer.body.is_some() => reply.shape = BodyShape::ByteOrderMark,
+        FaultKind::GatewayAfter => {
+            *answer = RestAnswer::of(504, Value::Null);
             reply.html = Some(HTML);
         }
-        Fault::Slow => {
-            reply.shape = Shape::Trickle(Duration::from_millis(5));
+        FaultKind::Slow => {
+            reply.shape = BodyShape::Trickle(Duration::from_millis(5));
         }
-        Fault::NoVersion => return forget_version(answer),
-        Fault::EtagForm => {
+        FaultKind::NoVersion => return forget_version(answer),
+        FaultKind::EtagForm => {
             let Some(etag) = &mut answer.etag else {
                 return false;
             };
@@ -222,17 +224,17 @@ fn on_answer(fault: Fault, call: &Call, reply: &mut Reply, dice: &mut Dice) -> b
             let bare = strong.trim_matches('"');
             *etag = if dice.percent(50) { strong } else { bare }.to_owned();
         }
-        Fault::ExistsRefused if call.if_none_exist.is_some() && answer.status == 200 => {
+        FaultKind::ExistsRefused if call.if_none_exist.is_some() && answer.status == 200 => {
             let text = "a resource matches the condition";
-            *answer = Answer::of(412, Failure::new(412, "duplicate", text).outcome());
+            *answer = RestAnswer::of(412, Failure::new(412, "duplicate", text).outcome());
         }
-        Fault::MatchConflict if answer.status == 412 => answer.status = 409,
+        FaultKind::MatchConflict if answer.status == 412 => answer.status = 409,
         _ => return false,
     }
     true
 }
 
-fn forget_version(answer: &mut Answer) -> bool {
+fn forget_version(answer: &mut RestAnswer) -> bool {
     let mut forgot = answer.etag.take().is_some();
     answer.last_modified = None;
     let mut bare = |resource: &mut Value| {
@@ -257,7 +259,7 @@ fn forget_version(answer: &mut Answer) -> bool {
     forgot
 }
 
-fn total(answer: &Answer) -> Value {
+fn total(answer: &RestAnswer) -> Value {
     let total = answer.body.as_ref().map(|body| body["total"].clone());
     total.unwrap_or_else(|| json!(answer.status))
 }

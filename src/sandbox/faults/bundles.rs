@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::resources::Failure;
-use super::super::routes::{Answer, Call};
+use super::super::routes::{Call, RestAnswer};
 use super::rng::Dice;
 
 /// The entries of a Bundle. Never by indexing: that would put a member into what is no object, or stop the server.
@@ -27,7 +27,7 @@ pub(super) fn cut(call: &mut Call, dice: &mut Dice) -> usize {
 }
 
 /// Answers the entries that were cut off: too many requests, untried.
-pub(super) fn refuse_rest(answer: &mut Answer, untried: usize) {
+pub(super) fn refuse_rest(answer: &mut RestAnswer, untried: usize) {
     let Some(entries) = answer.body.as_mut().and_then(entries) else {
         return;
     };
@@ -51,7 +51,7 @@ pub(super) fn forget_conditions(call: &mut Call) -> bool {
 }
 
 /// Takes transactions off what a server says of itself, where it says anything.
-pub(super) fn deny_transactions(answer: &mut Answer) {
+pub(super) fn deny_transactions(answer: &mut RestAnswer) {
     let body = answer.body.as_mut();
     let interactions = body.and_then(|body| body.pointer_mut("/rest/0/interaction"));
     if let Some(interactions) = interactions.and_then(Value::as_array_mut) {

@@ -21,8 +21,8 @@ mod tests;
 pub(crate) use spec::{FaultSpec, help};
 
 use super::resources::Failure;
-use super::routes::{Answer, Call, Reply, Server};
-use catalogue::Fault;
+use super::routes::{Call, RestAnswer, SandboxServer, WireReply};
+use catalogue::FaultKind;
 use rng::Dice;
 
 /// The most lines of the log; later strikes are only counted.
@@ -56,7 +56,7 @@ impl Faults {
     }
 
     /// Answers a request as a server that misbehaves.
-    fn answer(&mut self, server: &mut Server, mut call: Call) -> Reply {
+    fn answer(&mut self, server: &mut SandboxServer, mut call: Call) -> WireReply {
         self.requests += 1;
         let kind = kind(server, &call);
         let n = self.by_kind.entry(kind.clone()).or_default();
@@ -88,7 +88,7 @@ impl Faults {
     }
 
     /// The pages that only a fault has, and else what the server says.
-    fn perform(&mut self, server: &mut Server, call: &Call) -> Answer {
+    fn perform(&mut self, server: &mut SandboxServer, call: &Call) -> RestAnswer {
         if call.method == "GET" && call.path.is_empty() {
             let base = server.store.base.clone();
             let now = (server.store.now)();
@@ -101,14 +101,14 @@ impl Faults {
 }
 
 /// Answers a request: the three words to the sandbox itself, then what faults make of the rest.
-pub(super) fn answer(server: &mut Server, call: Call, spared: bool) -> Reply {
+pub(super) fn answer(server: &mut SandboxServer, call: Call, spared: bool) -> WireReply {
     let Some(mut faults) = server.faults.take() else {
-        return Reply::from(server.answer(&call));
+        return WireReply::from(server.answer(&call));
     };
     let text = String::from_utf8_lossy(&call.body).trim().to_owned();
     let reply = match (call.method.as_str(), call.path.as_str()) {
-        ("GET", "$faults") => Reply::from(Answer::of(200, faults.told())),
-        ("POST", "$faults") => Reply::from(match FaultSpec::parse(&text) {
+        ("GET", "$faults") => WireReply::from(RestAnswer::of(200, faults.told())),
+        ("POST", "$faults") => WireReply::from(match FaultSpec::parse(&text) {
             Ok(spec) => {
                 let told = faults.told();
                 faults.spec = spec;
@@ -116,31 +116,31 @@ pub(super) fn answer(server: &mut Server, call: Call, spared: bool) -> Reply {
                 faults.struck.clear();
                 faults.log.clear();
                 faults.apart.clear();
-                Answer::of(200, told)
+                RestAnswer::of(200, told)
             }
             Err(why) => refused(&why),
         }),
-        ("POST", "$clock") => Reply::from(match text.parse::<Timestamp>() {
+        ("POST", "$clock") => WireReply::from(match text.parse::<Timestamp>() {
             Ok(at) => {
                 let at = at.as_microsecond();
                 server.store.now = std::sync::Arc::new(move || at);
-                Answer::of(200, json!({"at": super::dates::instant(at)}))
+                RestAnswer::of(200, json!({"at": super::dates::instant(at)}))
             }
             Err(_) => refused("the body is not an instant"),
         }),
-        _ if spared => Reply::from(server.answer(&call)),
+        _ if spared => WireReply::from(server.answer(&call)),
         _ => faults.answer(server, call),
     };
     server.faults = Some(faults);
     reply
 }
 
-fn refused(why: &str) -> Answer {
-    Answer::of(400, Failure::new(400, "value", why).outcome())
+fn refused(why: &str) -> RestAnswer {
+    RestAnswer::of(400, Failure::new(400, "value", why).outcome())
 }
 
 /// A request as its kind: method, resource type and interaction, nothing that names a resource.
-fn kind(server: &Server, call: &Call) -> String {
+fn kind(server: &SandboxServer, call: &Call) -> String {
     let segments: Vec<&str> = call.path.split('/').collect();
     let method = &call.method;
     let known = |name: &str| server.store.knows(name).is_ok();
@@ -158,7 +158,7 @@ fn kind(server: &Server, call: &Call) -> String {
 }
 
 /// Notes that a fault had an effect.
-fn when(effect: bool, fault: Fault, struck: &mut Vec<Fault>) {
+fn when(effect: bool, fault: FaultKind, struck: &mut Vec<FaultKind>) {
     if effect {
         struck.push(fault);
     }

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::super::dates;
 use super::super::resources::Failure;
-use super::super::routes::{Answer, Call, Server};
-use super::catalogue::Fault;
+use super::super::routes::{Call, RestAnswer, SandboxServer};
+use super::catalogue::FaultKind;
 use super::rng::Dice;
 use super::{APART_MAX, Faults, bundles};
 
@@ -13,10 +13,10 @@ impl Faults {
     /// Changes a page; says whether that has an effect.
     pub(super) fn on_page(
         &mut self,
-        fault: Fault,
-        server: &mut Server,
+        fault: FaultKind,
+        server: &mut SandboxServer,
         call: &Call,
-        answer: &mut Answer,
+        answer: &mut RestAnswer,
         dice: &mut Dice,
     ) -> bool {
         let base = server.store.base.clone();
@@ -28,49 +28,49 @@ impl Faults {
             return false;
         };
         match fault {
-            Fault::RepeatedEntries => {
+            FaultKind::RepeatedEntries => {
                 let first = first_page(call).and_then(|first| server.answer(&first).body);
                 let Some(mut first) = first else { return false };
                 let mut entries = taken(&mut first);
                 entries.append(&mut taken(page));
                 put(page, entries);
             }
-            Fault::RepeatedPage => link(page, Some(format!("{base}?{}", call.query))),
-            Fault::Shuffled => {
+            FaultKind::RepeatedPage => link(page, Some(format!("{base}?{}", call.query))),
+            FaultKind::Shuffled => {
                 let mut entries = taken(page);
                 dice.shuffle(&mut entries);
                 put(page, entries);
             }
-            Fault::EmptyLastPage | Fault::EndlessLastPage => {
+            FaultKind::EmptyLastPage | FaultKind::EndlessLastPage => {
                 if next(page).is_some() {
                     return false;
                 }
-                let kind = if fault == Fault::EmptyLastPage {
+                let kind = if fault == FaultKind::EmptyLastPage {
                     "empty"
                 } else {
                     "endless"
                 };
                 link(page, Some(format!("{base}?_own={kind}.1")));
             }
-            Fault::RelativeNext | Fault::ForeignNext => {
+            FaultKind::RelativeNext | FaultKind::ForeignNext => {
                 let Some(url) = next(page) else { return false };
                 let path = url.splitn(4, '/').nth(3).unwrap_or_default();
-                let host = if fault == Fault::ForeignNext {
+                let host = if fault == FaultKind::ForeignNext {
                     "http://internal.invalid"
                 } else {
                     ""
                 };
                 link(page, Some(format!("{host}/{path}")));
             }
-            Fault::WarningEntry => warn(page, dice),
-            Fault::TotalAbsent => {
+            FaultKind::WarningEntry => warn(page, dice),
+            FaultKind::TotalAbsent => {
                 if let Some(page) = page.as_object_mut() {
                     page.remove("total");
                 }
             }
-            Fault::TotalWrong => page["total"] = json!(dice.below(1_000)),
-            Fault::IncludesMissing => return !includes(page).is_empty(),
-            Fault::IncludesApart => {
+            FaultKind::TotalWrong => page["total"] = json!(dice.below(1_000)),
+            FaultKind::IncludesMissing => return !includes(page).is_empty(),
+            FaultKind::IncludesApart => {
                 let includes = includes(page);
                 if includes.is_empty() {
                     return false;
@@ -88,7 +88,7 @@ impl Faults {
     }
 
     /// A page that only a fault has: an empty one, one of an endless row, one of includes that were put apart.
-    pub(super) fn own_page(&self, base: &str, now: i64, query: &str) -> Option<Answer> {
+    pub(super) fn own_page(&self, base: &str, now: i64, query: &str) -> Option<RestAnswer> {
         let (kind, number) = query.strip_prefix("_own=")?.split_once('.')?;
         let number = number.parse::<u64>().ok()?;
         let mut page = json!({"resourceType": "Bundle", "type": "searchset",
@@ -104,13 +104,13 @@ impl Faults {
                 let Some((entries, next)) = self.apart.get(&number) else {
                     let gone =
                         Failure::new(410, "expired", "the search is not known or has expired");
-                    return Some(Answer::of(410, gone.outcome()));
+                    return Some(RestAnswer::of(410, gone.outcome()));
                 };
                 put(&mut page, entries.clone());
                 link(&mut page, next.clone());
             }
         }
-        Some(Answer::of(200, page))
+        Some(RestAnswer::of(200, page))
     }
 }
 

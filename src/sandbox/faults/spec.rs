@@ -1,7 +1,7 @@
 //! How often a server misbehaves, and how: `all=25`, `429=5,drop-after=3`, `all=25,slow=0,no-post-search=100`.
 
 use super::super::routes::Call;
-use super::catalogue::{CATALOGUE, Entry, Fault};
+use super::catalogue::{CATALOGUE, CatalogueEntry, FaultKind};
 use super::rng::Dice;
 
 /// Shares in per cent.
@@ -13,7 +13,7 @@ const SPEC_CHARACTERS_MAX: usize = 2_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FaultSpec {
     all: u32,
-    named: Vec<(Fault, u32)>,
+    named: Vec<(FaultKind, u32)>,
 }
 
 impl FaultSpec {
@@ -55,13 +55,13 @@ impl FaultSpec {
     }
 
     /// The share that a fault was given by its name.
-    pub(super) fn share(&self, fault: Fault) -> Option<u32> {
+    pub(super) fn share(&self, fault: FaultKind) -> Option<u32> {
         let held = self.named.iter().find(|(named, _)| *named == fault);
         held.map(|(_, share)| *share)
     }
 
     /// The faults that strike a request: each named one by its own chance, and one of the mix.
-    pub(super) fn draw(&self, call: &Call, dice: &mut Dice) -> Vec<Fault> {
+    pub(super) fn draw(&self, call: &Call, dice: &mut Dice) -> Vec<FaultKind> {
         let mut drawn = Vec::new();
         for (fault, share) in &self.named {
             let reaches = fault.entry().is_some_and(|entry| entry.reaches(call));
@@ -70,11 +70,12 @@ impl FaultSpec {
             }
         }
         if dice.percent(self.all) {
-            let mix = |entry: &&Entry| {
+            let mix = |entry: &&CatalogueEntry| {
                 entry.of_the_mix && self.share(entry.fault).is_none() && entry.reaches(call)
             };
             let mix = CATALOGUE.iter().filter(mix);
-            let (general, own): (Vec<&Entry>, Vec<&Entry>) = mix.partition(|entry| entry.general());
+            let (general, own): (Vec<&CatalogueEntry>, Vec<&CatalogueEntry>) =
+                mix.partition(|entry| entry.general());
             // Half of the strikes are of this kind of request's own faults, which would else be rare.
             let from = if own.is_empty() || dice.percent(50) {
                 general
@@ -141,7 +142,7 @@ mod tests {
             ("429=1,429=2", Err("429 is there twice")),
         ] {
             let found = FaultSpec::parse(text);
-            let found = found.map(|spec| (spec.all, spec.share(Fault::TooManyRequests)));
+            let found = found.map(|spec| (spec.all, spec.share(FaultKind::TooManyRequests)));
             assert_eq!(found, wanted.map_err(str::to_owned), "{text}");
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::super::{Options, Sandbox, dates};
+use super::super::{Sandbox, SandboxOptions, dates};
 use super::FaultSpec;
 use super::catalogue::CATALOGUE;
 
@@ -13,7 +13,7 @@ const SYSTEM: &str = "https://kith.example/Id/return-event";
 
 /// A sandbox with three referrals of one person that misbehaves as the list says.
 async fn sandbox(list: &str) -> Sandbox {
-    let options = Options {
+    let options = SandboxOptions {
         now: Arc::new(dates::noon),
         data: None,
     };
@@ -36,9 +36,14 @@ async fn sandbox(list: &str) -> Sandbox {
 }
 
 /// What a client sees: status, headers, body; none where the connection broke.
-type Seen = Option<(u16, reqwest::header::HeaderMap, String)>;
+type SeenAnswer = Option<(u16, reqwest::header::HeaderMap, String)>;
 
-async fn send(sandbox: &Sandbox, request: &str, headers: &[(&str, &str)], body: String) -> Seen {
+async fn send(
+    sandbox: &Sandbox,
+    request: &str,
+    headers: &[(&str, &str)],
+    body: String,
+) -> SeenAnswer {
     let (method, path) = request.split_once(' ').unwrap();
     let url = if path.starts_with("http") {
         path.to_owned()
@@ -62,11 +67,11 @@ async fn send(sandbox: &Sandbox, request: &str, headers: &[(&str, &str)], body: 
     Some((status, headers, answer.text().await.ok()?))
 }
 
-async fn get(sandbox: &Sandbox, path: &str) -> Seen {
+async fn get(sandbox: &Sandbox, path: &str) -> SeenAnswer {
     send(sandbox, &format!("GET {path}"), &[], String::new()).await
 }
 
-fn page(seen: Seen) -> Value {
+fn page(seen: SeenAnswer) -> Value {
     let (status, _, body) = seen.expect("an answer");
     assert_eq!(status, 200, "{body}");
     serde_json::from_str(&body).expect("JSON")

@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::{Body, How, Kind, LegStep, MirrorBody, NewHold, RuleDigits, SignedAct, Vouched};
+use crate::domain::encoding::unhex;
 use crate::domain::{Counts, LegReference, LegState, Owner, Reason, Stage};
 use crate::seal::Digest;
-use crate::store::chain::unhex;
 use crate::store::rows::{LedgerRow, MirrorKind, Place, PushKind, PushState, RawIds, Standing};
 
 impl LedgerRow {

@@ -1,8 +1,8 @@
 //! Every kind's bytes as they have been since the first version, and their way back.
 
 use super::*;
+use crate::domain::encoding::hex;
 use crate::domain::{Disposition, LegState};
-use crate::store::chain::hex;
 use crate::store::rows::RawIds;
 
 const A: Digest = [0xa1; 32];

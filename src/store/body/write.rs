@@ -3,9 +3,9 @@
 use std::io::Write as _;
 
 use super::{Body, LegStep, MirrorBody, NewHold};
+use crate::domain::encoding::push_hex;
 use crate::domain::{Counts, Reason};
 use crate::seal::Digest;
-use crate::store::chain::push_hex;
 
 /// A JSON array under way.
 struct BodyWriter(Vec<u8>);

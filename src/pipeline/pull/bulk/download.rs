@@ -9,12 +9,11 @@ use super::own;
 use super::records::Shelf;
 use crate::config::Bulk;
 use crate::domain::{Instant, limits};
-use crate::fhir::bulk::files::Line;
-use crate::fhir::bulk::{Item, Manifest, Order, Patience, StatusUrl};
-use crate::fhir::bundle::requested;
-use crate::fhir::client::Client;
-use crate::fhir::client_error::ClientError;
-use crate::fhir::operation_outcome::{Severity, gravest};
+use crate::fhir::bulk::files::FileLine;
+use crate::fhir::bulk::{ExportFile, ExportManifest, Order, Patience, StatusUrl};
+use crate::fhir::client::{Client, ClientError};
+use crate::fhir::resources::bundle::requested;
+use crate::fhir::resources::operation_outcome::{IssueSeverity, gravest};
 use crate::json::{Arena, Json};
 use crate::pipeline::pull::certificate::Exported;
 use crate::pipeline::pull::referral_source::PullError;
@@ -169,10 +168,10 @@ async fn order(server: &Server<'_>) -> Result<StatusUrl, PullError> {
 async fn fetch_all(
     server: &Server<'_>,
     status: &StatusUrl,
-    mut manifest: Manifest,
+    mut manifest: ExportManifest,
     shelf: &mut Shelf,
     tally: &mut Tally,
-) -> Result<Manifest, PullError> {
+) -> Result<ExportManifest, PullError> {
     let mut repeats = 0;
     let mut place = 0;
     while let Some((role, item)) = item_at(&manifest, place) {
@@ -210,7 +209,7 @@ async fn fetch_all(
 }
 
 /// The files one after another: what is there, what was deleted, what could not be given.
-fn item_at(manifest: &Manifest, place: usize) -> Option<(Role, &Item)> {
+fn item_at(manifest: &ExportManifest, place: usize) -> Option<(Role, &ExportFile)> {
     let role = |role: Role| move |item| (role, item);
     let output = manifest.output.iter().map(role(Role::Output));
     let deleted = manifest.deleted.iter().map(role(Role::Deleted));
@@ -219,8 +218,8 @@ fn item_at(manifest: &Manifest, place: usize) -> Option<(Role, &Item)> {
 }
 
 /// Whether two manifests list the same files, their addresses aside.
-fn alike(one: &Manifest, other: &Manifest) -> bool {
-    let lists = |manifest: &Manifest| -> Vec<Vec<(Option<String>, Option<u64>)>> {
+fn alike(one: &ExportManifest, other: &ExportManifest) -> bool {
+    let lists = |manifest: &ExportManifest| -> Vec<Vec<(Option<String>, Option<u64>)>> {
         [&manifest.output, &manifest.deleted, &manifest.outcomes]
             .map(|items| {
                 items
@@ -236,9 +235,9 @@ fn alike(one: &Manifest, other: &Manifest) -> bool {
 /// Reads one file to its end; one that breaks off leaves nothing.
 async fn fetch(
     server: &Server<'_>,
-    manifest: &Manifest,
+    manifest: &ExportManifest,
     role: Role,
-    item: &Item,
+    item: &ExportFile,
     shelf: &mut Shelf,
     tally: &mut Tally,
 ) -> Result<(), PullError> {
@@ -273,9 +272,9 @@ async fn fetch(
 
 async fn read(
     server: &Server<'_>,
-    manifest: &Manifest,
+    manifest: &ExportManifest,
     role: Role,
-    item: &Item,
+    item: &ExportFile,
     shelf: &mut Shelf,
     tally: &mut Tally,
 ) -> Result<u64, PullError> {
@@ -283,7 +282,7 @@ async fn read(
     let mut lines = 0;
     while let Some(line) = file.next().await? {
         lines += 1;
-        let Line::Text(text) = line else {
+        let FileLine::Text(text) = line else {
             tally.unreadable += 1;
             continue;
         };
@@ -294,7 +293,9 @@ async fn read(
             }
             Role::Deleted => tally.note_deleted(text),
             Role::Outcome => match gravest(text).map(|issue| issue.severity) {
-                Some(Severity::Information | Severity::Warning) => tally.export.warnings += 1,
+                Some(IssueSeverity::Information | IssueSeverity::Warning) => {
+                    tally.export.warnings += 1;
+                }
                 _ => tally.export.errors += 1,
             },
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{Asking, own};
 use crate::domain::NhsNumber;
-use crate::fhir::service_request;
+use crate::fhir::resources::{resource, service_request};
 use crate::json::{Arena, Json};
 use crate::pipeline::pull::referral_source::PullError;
 use crate::pipeline::referral::Bytes;
@@ -30,7 +30,7 @@ pub(super) async fn requests(
         if codes.iter().any(|(_, code)| asking.codes.contains(code)) {
             return None;
         }
-        let id = service_request::id(&tree).unwrap_or_default().as_bytes();
+        let id = resource::id(&tree).unwrap_or_default().as_bytes();
         Some(asking.env.keys.lookup(&[name, b"ServiceRequest", id]))
     };
     let strangers: Vec<Option<LookupKey>> = requests.iter().map(lookup).collect();

@@ -8,8 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use super::spool::{Place, Spool};
-use crate::fhir::resources::resource::resource_type;
-use crate::fhir::{patient, service_request};
+use crate::fhir::resources::{patient, resource};
 use crate::json::{Arena, Json};
 use crate::store::rows::RawKind;
 
@@ -69,14 +68,14 @@ impl Index {
         let Ok(tree) = Json::parse(line, &arena) else {
             return Ok(Taken::Unreadable);
         };
-        let Some(name) = resource_type(&tree) else {
+        let Some(name) = resource::resource_type(&tree) else {
             return Ok(Taken::Unreadable);
         };
         let Some(kind) = KINDS.into_iter().find(|kind| kind.resource_type() == name) else {
             self.others += 1;
             return Ok(Taken::Other);
         };
-        let Some(id) = service_request::id(&tree) else {
+        let Some(id) = resource::id(&tree) else {
             return Ok(Taken::Unreadable);
         };
         let place = spool.add(line)?;
@@ -183,7 +182,7 @@ impl Index {
             let Ok(tree) = Json::parse(&bytes, &arena) else {
                 continue;
             };
-            let Some(id) = service_request::id(&tree) else {
+            let Some(id) = resource::id(&tree) else {
                 continue;
             };
             if !patient::nhs_number_texts(&tree).contains(&number) {
@@ -204,8 +203,8 @@ impl Index {
 
 fn is(bytes: &[u8], kind: RawKind, id: &str) -> bool {
     Json::parse(bytes, &Arena::for_bytes(bytes.len())).is_ok_and(|tree| {
-        let name = resource_type(&tree);
-        name == Some(kind.resource_type()) && service_request::id(&tree) == Some(id)
+        let name = resource::resource_type(&tree);
+        name == Some(kind.resource_type()) && resource::id(&tree) == Some(id)
     })
 }
 
@@ -258,8 +257,11 @@ fn newest(places: &[Place], spool: &Spool) -> io::Result<Vec<Place>> {
             continue;
         };
         let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
-        let key = (text(resource_type(&tree)), text(service_request::id(&tree)));
-        let updated = service_request::last_updated(&tree).map(str::to_owned);
+        let key = (
+            text(resource::resource_type(&tree)),
+            text(resource::id(&tree)),
+        );
+        let updated = resource::last_updated(&tree).map(str::to_owned);
         if by_id.get(&key).is_none_or(|(known, _)| *known <= updated) {
             by_id.insert(key, (updated, *place));
         }
@@ -272,7 +274,7 @@ fn newest(places: &[Place], spool: &Spool) -> io::Result<Vec<Place>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fhir::bundle::Head;
+    use crate::fhir::resources::bundle::Head;
 
     fn line(kind: &str, id: &str, updated: &str, rest: &str) -> Vec<u8> {
         format!(

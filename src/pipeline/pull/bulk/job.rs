@@ -9,10 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Instant;
+use crate::domain::encoding::hex;
 use crate::domain::entropy::Stream;
 use crate::pipeline::run::Env;
 use crate::seal::{HolderKey, Spot};
-use crate::store::chain::hex;
 use crate::tabular::write_atomically;
 
 /// An export is asked after for so long, then it is given up and ordered anew.

@@ -9,8 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::index::Index;
 use super::spool::{Place, Spool};
-use crate::fhir::resources::resource::resource_type;
-use crate::fhir::{patient, service_request};
+use crate::fhir::resources::{patient, resource};
 use crate::json::{Arena, Json};
 use crate::pipeline::pull::search::Kept;
 use crate::pipeline::referral::Bytes;
@@ -59,7 +58,7 @@ impl Shelf {
             }
             let bytes = self.spool.read(place)?;
             let person = Json::parse(&bytes, &Arena::default())
-                .is_ok_and(|tree| resource_type(&tree) == Some("Patient"));
+                .is_ok_and(|tree| resource::resource_type(&tree) == Some("Patient"));
             if person {
                 people.push(bytes);
             }
@@ -114,5 +113,5 @@ pub(super) fn names_of(person: &[u8]) -> Option<(Option<String>, String)> {
     let arena = Arena::default();
     let tree = Json::parse(person, &arena).ok()?;
     let number = patient::nhs_number_text(&tree).map(str::to_owned);
-    Some((number, service_request::id(&tree)?.to_owned()))
+    Some((number, resource::id(&tree)?.to_owned()))
 }

@@ -13,8 +13,7 @@ use super::download::{Server, Tally, gather};
 use super::*;
 use crate::domain::limits;
 use crate::fhir::bulk::Level;
-use crate::fhir::client::Settings;
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::{ClientError, Settings};
 use crate::pipeline::pull::search::Kept;
 use crate::store::rows::RawKind;
 

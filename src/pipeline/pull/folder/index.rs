@@ -4,16 +4,15 @@
 //! what could not be used, with its line. Kept: pieces depend on nothing but their bytes, so they are read in any order,
 //! by many at once.
 
-use serde_json::value::RawValue;
-
 use super::files::Extract;
 use super::lookup_table::{Entry, Key, Keys, Named, Numbered, Spot};
 use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
-use crate::fhir::resources::resource::resource_type;
-use crate::fhir::{patient, people, service_request};
-use crate::json::{Arena, Glance, Json, Like, member_texts};
+use crate::fhir::resources::bundle::entry_texts;
+use crate::fhir::resources::outline::{FirstLook, Outline};
+use crate::fhir::resources::{patient, practitioner, resource};
+use crate::json::{Arena, Json, ValueCache};
 use crate::store::rows::RawKind;
 
 /// Bytes of an extract that is one document: it is read whole.
@@ -62,20 +61,25 @@ impl Note {
 pub(super) struct Indexer<'f> {
     keys: &'f Keys,
     file: u16,
-    /// Whether a glance is enough: somebody will read all of it.
-    glances: bool,
+    /// Whether a first look is enough: somebody will parse all of it.
+    first_looks: bool,
     part: Part,
     /// Of the piece, while it has lines.
     line: Option<u64>,
     /// What stands beside the numbers of patients.
-    beside_numbers: Like,
+    beside_numbers: ValueCache,
 }
 
 impl<'f> Indexer<'f> {
     /// Indexes the whole lines that begin in a piece of a file.
-    pub(super) fn lines(keys: &'f Keys, file: u16, glances: bool, lines: &mut Lines<'_>) -> Part {
+    pub(super) fn lines(
+        keys: &'f Keys,
+        file: u16,
+        first_looks: bool,
+        lines: &mut Lines<'_>,
+    ) -> Part {
         let mut indexer = Self::new(keys, file);
-        indexer.glances = glances;
+        indexer.first_looks = first_looks;
         while let Some(line) = lines.next_line() {
             indexer.part.lines += 1;
             indexer.line = Some(indexer.part.lines);
@@ -109,10 +113,10 @@ impl<'f> Indexer<'f> {
         Self {
             keys,
             file,
-            glances: false,
+            first_looks: false,
             part: Part::default(),
             line: None,
-            beside_numbers: Like::default(),
+            beside_numbers: ValueCache::default(),
         }
     }
 
@@ -123,20 +127,20 @@ impl<'f> Indexer<'f> {
             length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         };
         // Requests and patients are nearly all there is, and little of them is needed here.
-        if self.glances && self.glance(bytes, spot).is_some() {
+        if self.first_looks && self.first_look(bytes, spot).is_some() {
             return;
         }
         let arena = Arena::default();
-        match Sketch::of(bytes, &arena) {
-            Some(sketch) if sketch.kind == "ServiceRequest" => {
-                self.date(sketch.last_updated);
-                return self.add_request(sketch.id, spot);
+        match Outline::of(bytes, &arena) {
+            Some(outline) if outline.resource_type == "ServiceRequest" => {
+                self.date(outline.last_updated);
+                return self.add_request(outline.id, spot);
             }
-            Some(sketch) if sketch.kind == "Patient" => {
-                if let Some(id) = sketch.id {
-                    self.date(sketch.last_updated);
+            Some(outline) if outline.resource_type == "Patient" => {
+                if let Some(id) = outline.id {
+                    self.date(outline.last_updated);
                     let record = self.add_record(RawKind::Patient, id, spot, false);
-                    sketch.each_nhs_number(|number| self.add_number(number, record));
+                    outline.each_nhs_number(|number| self.add_number(number, record));
                 }
                 return;
             }
@@ -149,7 +153,7 @@ impl<'f> Indexer<'f> {
                 return self.note(Code::Unreadable, error.what, Some(place));
             }
         };
-        match resource_type(&tree) {
+        match resource::resource_type(&tree) {
             Some("Bundle") => self.bundle(bytes, spot),
             Some(kind) => self.resource(kind, &tree, spot, None, None),
             None => self.note(
@@ -161,72 +165,36 @@ impl<'f> Indexer<'f> {
     }
 
     /// Adds a request or patient at first sight; `None` wherever a second look is needed.
-    fn glance(&mut self, bytes: &[u8], spot: Spot) -> Option<()> {
-        let mut seen = Glance::over(bytes)?;
-        let [kind, id] = seen.members(&["resourceType", "id"])?;
-        let (kind, id) = (plain(kind?)?, plain(id?)?);
+    fn first_look(&mut self, bytes: &[u8], spot: Spot) -> Option<()> {
+        let look = FirstLook::at(bytes)?;
+        let (kind, id) = (look.resource_type, look.id);
         if kind == "ServiceRequest" {
             self.add_request(Some(id), spot);
             return Some(());
         }
+        if kind != "Patient" {
+            return None;
+        }
         let before = self.part.numbers.len();
         let record = u32::try_from(self.part.records.len()).ok()?;
-        if kind != "Patient" || !self.glance_numbers(bytes, seen, record) {
+        let mut beside = std::mem::take(&mut self.beside_numbers);
+        let whole = look.each_nhs_number(&mut beside, |number| self.add_number(number, record));
+        self.beside_numbers = beside;
+        if !whole {
             self.part.numbers.truncate(before);
             return None;
         }
         self.add_record(RawKind::Patient, id, spot, false);
-        self.part.records.last_mut()?.glanced = true;
+        self.part.records.last_mut()?.unchecked = true;
         Some(())
     }
 
-    /// Adds the NHS numbers of a patient, as [`patient::nhs_numbers_of`] finds them; false if it could not.
-    fn glance_numbers(&mut self, bytes: &[u8], behind_id: Glance<'_>, record: u32) -> bool {
-        match self.numbers_in(behind_id, record) {
-            // They may stand before the id.
-            Some(false) => Glance::over(bytes)
-                .and_then(|whole| self.numbers_in(whole, record))
-                .is_some(),
-            found => found.is_some(),
-        }
-    }
-
-    /// Whether there are identifiers from here on; the NHS numbers among them are added.
-    fn numbers_in(&mut self, seen: Glance<'_>, record: u32) -> Option<bool> {
-        let mut like = std::mem::take(&mut self.beside_numbers);
-        let names = ["system", "value", "use"];
-        let found = seen.each(
-            "identifier",
-            &names,
-            &mut like,
-            |[system, value, used_as]| {
-                let Some(value) = value else { return Some(()) };
-                let (system, value) = (plain(system?)?.trim(), plain(value)?.trim());
-                let old = match used_as {
-                    Some(word) => plain(word)?.trim() == "old",
-                    None => false,
-                };
-                if system == patient::NHS_NUMBER_SYSTEM && !old {
-                    self.add_number(value, record);
-                }
-                Some(())
-            },
-        );
-        self.beside_numbers = like;
-        found
-    }
-
     fn bundle(&mut self, bytes: &[u8], spot: Spot) {
-        let Ok(text) = std::str::from_utf8(bytes) else {
-            return;
-        };
-        let parsed: Result<BundleText<'_>, _> =
-            serde_json::from_str(text.trim_start_matches('\u{feff}'));
-        let Ok(bundle) = parsed else {
+        let Some(entries) = entry_texts(bytes) else {
             let what = "a Bundle whose entry is no list of objects";
             return self.note(Code::BadResource, what, None);
         };
-        for (number, entry) in bundle.entry.iter().enumerate() {
+        for (number, entry) in entries.iter().enumerate() {
             let Some(resource) = entry.resource else {
                 continue;
             };
@@ -246,7 +214,7 @@ impl<'f> Indexer<'f> {
                 );
                 continue;
             };
-            let kind = resource_type(&tree);
+            let kind = resource::resource_type(&tree);
             self.resource(
                 kind.unwrap_or_default(),
                 &tree,
@@ -269,14 +237,14 @@ impl<'f> Indexer<'f> {
             let key = self.keys.of(Named::FullUrl, url);
             self.part.full_urls.push(entry(key, spot));
         }
-        let id = service_request::id(tree);
-        let coded = kind == "Organization" && people::ods_code(tree).is_some();
+        let id = resource::id(tree);
+        let coded = kind == "Organization" && practitioner::ods_code(tree).is_some();
         let record = match kind {
             "ServiceRequest" => {
                 let Some(id) = id.or(full_url) else {
                     return self.without_id(place);
                 };
-                self.date(service_request::last_updated(tree));
+                self.date(resource::last_updated(tree));
                 return self.add_request(Some(id), spot);
             }
             "Patient" => RawKind::Patient,
@@ -290,7 +258,7 @@ impl<'f> Indexer<'f> {
             }
         };
         let Some(id) = id else { return };
-        self.date(service_request::last_updated(tree));
+        self.date(resource::last_updated(tree));
         let place = self.add_record(record, id, spot, coded);
         if record == RawKind::Patient {
             for number in patient::nhs_number_texts(tree) {
@@ -319,7 +287,7 @@ impl<'f> Indexer<'f> {
             key,
             spot,
             coded,
-            glanced: false,
+            unchecked: false,
         });
         place
     }
@@ -352,74 +320,6 @@ fn entry(key: Key, spot: Spot) -> Entry {
         key,
         spot,
         coded: false,
-        glanced: false,
+        unchecked: false,
     }
-}
-
-/// What the index needs of a request or patient, read without building the rest.
-struct Sketch<'a> {
-    kind: &'a str,
-    id: Option<&'a str>,
-    last_updated: Option<&'a str>,
-    identifier: Option<&'a str>,
-}
-
-impl<'a> Sketch<'a> {
-    /// `None` wherever the careful way is needed: an error to be placed, an id with an escape or of another type.
-    fn of(bytes: &'a [u8], arena: &'a Arena) -> Option<Self> {
-        let [kind, id, meta, identifier] =
-            member_texts(bytes, &["resourceType", "id", "meta", "identifier"], arena)?;
-        let last_updated = match meta {
-            Some(meta) if meta.starts_with('{') => {
-                let [last_updated] = member_texts(meta.as_bytes(), &["lastUpdated"], arena)?;
-                last_updated
-            }
-            Some(_) => return None,
-            None => None,
-        };
-        Some(Self {
-            kind: plain(kind?)?,
-            id: match id {
-                Some(id) => Some(plain(id)?),
-                None => None,
-            },
-            last_updated: match last_updated {
-                Some(text) => Some(plain(text)?.trim()),
-                None => None,
-            },
-            identifier,
-        })
-    }
-
-    fn each_nhs_number(&self, take: impl FnMut(&str)) {
-        let Some(text) = self.identifier else {
-            return;
-        };
-        let arena = Arena::default();
-        if let Ok(tree) = Json::parse(text.as_bytes(), &arena) {
-            patient::nhs_numbers_of(Some(&tree))
-                .into_iter()
-                .for_each(take);
-        }
-    }
-}
-
-/// The text of a JSON string that says something and has no escape.
-fn plain(text: &str) -> Option<&str> {
-    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-    (!inner.contains('\\') && !inner.trim().is_empty()).then_some(inner)
-}
-
-#[derive(serde::Deserialize)]
-struct BundleText<'a> {
-    #[serde(borrow, default)]
-    entry: Vec<EntryText<'a>>,
-}
-
-#[derive(serde::Deserialize)]
-struct EntryText<'a> {
-    #[serde(borrow, default, rename = "fullUrl")]
-    full_url: Option<std::borrow::Cow<'a, str>>,
-    #[serde(borrow, default)]
-    resource: Option<&'a RawValue>,
 }

@@ -1,4 +1,4 @@
-//! What was only glanced at when a folder was indexed, and is read after all.
+//! What was only looked at first when a folder was indexed, and is parsed after all.
 //!
 //! In: places. Out: a diagnostic for each that cannot be read, with its line. Kept: every line of a folder is parsed at
 //! least once: those that a referral named when it was mapped, all others here.
@@ -31,14 +31,14 @@ impl Folder {
     ///
     /// # Errors
     /// A file cannot be read.
-    pub(crate) fn unread(&self, workers: usize) -> std::io::Result<Vec<Unreadable>> {
+    pub(crate) fn check_late(&self, workers: usize) -> std::io::Result<Vec<Unreadable>> {
         let unread = |record: usize| {
             let word = self.were_read.get(record / 64);
             word.is_some_and(|word| word.load(Ordering::Relaxed) & (1 << (record % 64)) == 0)
         };
         let records = self.found.records.values().iter().enumerate();
         let mut spots: Vec<Spot> = records
-            .filter(|(record, entry)| entry.glanced && unread(*record))
+            .filter(|(record, entry)| entry.unchecked && unread(*record))
             .map(|(_, entry)| entry.spot)
             .chain(self.found.set_aside.iter().copied())
             .collect();

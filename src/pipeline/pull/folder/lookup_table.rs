@@ -71,7 +71,7 @@ pub(super) struct Entry {
     /// An Organization with an ODS code.
     pub(super) coded: bool,
     /// Only its first members were looked at.
-    pub(super) glanced: bool,
+    pub(super) unchecked: bool,
 }
 
 /// The same by an NHS number: at which place of the records.

@@ -23,7 +23,7 @@ pub(super) struct Gathered {
     pub(super) others: u64,
     pub(super) newest: Option<Box<str>>,
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// Glanced at, but nobody will ask for it: there is a newer one.
+    /// Looked at first only, and nobody will ask for it: there is a newer one.
     pub(super) set_aside: Vec<Spot>,
     /// Pieces of files, and the lines of the file before each.
     pub(super) lines_before: Vec<(Piece, u64)>,
@@ -119,7 +119,7 @@ fn newer(
         (Err(_), _) => true,
         (Ok(known), Ok(found)) => known <= found,
     };
-    if folder.glances {
+    if folder.checks_late {
         set_aside.push(if newer { known } else { found });
     }
     Ok(newer)

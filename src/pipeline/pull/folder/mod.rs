@@ -31,9 +31,9 @@ use segments::{Lines, Piece};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
-use crate::fhir::reference::Reference;
+use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::resource::resource_type;
-use crate::fhir::{patient, people, service_request};
+use crate::fhir::resources::{patient, practitioner, service_request};
 use crate::json::{Arena, Json};
 use crate::pipeline::ingest::load::StoredReferrals;
 use crate::pipeline::referral::{Bytes, Referral};
@@ -70,8 +70,8 @@ pub(crate) struct Folder {
     /// What each role names.
     roles: Mutex<HashMap<Spot, NamedByRole>>,
     digest: Digest,
-    /// Whether lines were only glanced at: whoever maps them reads them.
-    glances: bool,
+    /// Whether lines were only looked at first: whoever maps them parses them.
+    checks_late: bool,
     /// A bit for each record that was parsed since.
     were_read: Vec<AtomicU64>,
 }
@@ -151,18 +151,18 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The same without digests, for who keeps no book of files; what stands in lines is only glanced at, and read by
-    /// whoever maps it, at last by [`Folder::unread`].
+    /// The same without digests, for who keeps no book of files; what stands in lines is only looked at first, and
+    /// parsed by whoever maps it, at last by [`Folder::check_late`].
     ///
     /// # Errors
     /// The folder cannot be listed, or holds too many files.
-    pub(crate) fn glance(
+    pub(crate) fn open_for_map(
         path: &Path,
         temporary: &Path,
         threads: usize,
     ) -> Result<Self, FolderError> {
         let mut folder = Self::empty(path, temporary)?;
-        folder.glances = true;
+        folder.checks_late = true;
         folder.index(threads)?;
         let words = folder.found.records.values().len().div_ceil(64);
         folder.were_read.resize_with(words, AtomicU64::default);
@@ -188,7 +188,7 @@ impl Folder {
             shared: Mutex::new(HashMap::new()),
             roles: Mutex::new(HashMap::new()),
             digest: [0; 32],
-            glances: false,
+            checks_late: false,
             were_read: Vec::new(),
         })
     }
@@ -222,7 +222,12 @@ impl Folder {
             return Indexer::whole(&self.keys, number, extract);
         }
         let mut lines = Lines::read(extract, piece, buffer)?;
-        Ok(Indexer::lines(&self.keys, number, self.glances, &mut lines))
+        Ok(Indexer::lines(
+            &self.keys,
+            number,
+            self.checks_late,
+            &mut lines,
+        ))
     }
 
     /// SHA-256 over the SHA-256 of every file.
@@ -354,9 +359,9 @@ impl Folder {
         let (bytes, arena) = (self.read(spot)?, Arena::default());
         let mut named = (None, None);
         if let Ok(role) = Json::parse(&bytes, &arena) {
-            let practitioner = people::role_practitioner(&role, None);
+            let practitioner = practitioner::role_practitioner(&role, None);
             named.0 = self.resolve(RawKind::Practitioner, practitioner)?;
-            let practice = people::role_organization(&role, None);
+            let practice = practitioner::role_organization(&role, None);
             named.1 = self.resolve(RawKind::Organization, practice)?;
         }
         let mut roles = roles();

@@ -31,11 +31,11 @@ use super::certificate::{Evidence, Sweep};
 use super::referral_source::{Ended, PullError, ReferralSource};
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::Instant;
-use crate::fhir::ahead::Ahead;
-use crate::fhir::bundle::{Mode, content};
-use crate::fhir::client::Client;
-use crate::fhir::client_error::ClientError;
-use crate::fhir::search::{Ending, Page, Parameters};
+use crate::fhir::client::parameters::Parameters;
+use crate::fhir::client::prefetch::PrefetchedSearch;
+use crate::fhir::client::search::{Ending, SearchPage};
+use crate::fhir::client::{Client, ClientError};
+use crate::fhir::resources::bundle::{Mode, content};
 use crate::pipeline::ingest::load::{Load, Origin};
 use crate::pipeline::ingest::queue::{Step, Steps};
 use crate::pipeline::referral::{Bytes, Referral};
@@ -65,7 +65,7 @@ pub(super) struct SearchPull<'c> {
     asked: Asked,
     phase: Phase,
     plan: Plan,
-    search: Option<Ahead>,
+    search: Option<PrefetchedSearch>,
     parameters: Parameters,
     records: Records<'c>,
     /// Hashes of id and version of what was handed on in this pull.
@@ -156,12 +156,12 @@ impl<'c> SearchPull<'c> {
     }
 
     /// The server's time where `metadata` did not tell it: of the first page, else ours.
-    fn time_of_page(&mut self, page: &Page) {
+    fn time_of_page(&mut self, page: &SearchPage) {
         if self.server.is_some() {
             return;
         }
         let search = self.search.as_ref();
-        let date = search.and_then(|search| search.standing().server_date);
+        let date = search.and_then(|search| search.progress().server_date);
         let made = page.updated.as_deref().and_then(Instant::parse);
         if let Some(at) = date.map(Instant).or(made) {
             self.set_time(at, "page");
@@ -184,7 +184,7 @@ impl<'c> SearchPull<'c> {
         Some(at.plus_seconds(-self.asked.reading.settle_seconds))
     }
 
-    fn begin_search(&mut self, window: Window) -> &mut Ahead {
+    fn begin_search(&mut self, window: Window) -> &mut PrefetchedSearch {
         let codes = self.asked.codes.iter().map(|code| (SNOMED, code.as_str()));
         let mut parameters = Parameters::default().tokens("code", codes);
         if self.phase == Phase::Sweep {
@@ -213,11 +213,11 @@ impl<'c> SearchPull<'c> {
         self.parameters = parameters.clone();
         let search = self.client.search("ServiceRequest", parameters);
         let search = search.rebasing(self.asked.reading.rebase_links);
-        self.search.insert(search.ahead())
+        self.search.insert(search.prefetched())
     }
 
     /// The next page of the window in hand; none after its last.
-    async fn page(&mut self, window: Window) -> Result<Option<Page>, ClientError> {
+    async fn page(&mut self, window: Window) -> Result<Option<SearchPage>, ClientError> {
         let page = match &mut self.search {
             Some(search) => search.next_page().await?,
             None => self.begin_search(window).next_page().await?,
@@ -233,7 +233,7 @@ impl<'c> SearchPull<'c> {
     }
 
     /// Notes what the server says it made of the search.
-    fn hear(&mut self, page: &Page) {
+    fn hear(&mut self, page: &SearchPage) {
         let Some(link) = &page.self_link else { return };
         let heard = self.parameters.heard(link);
         let into = |names: &mut Vec<String>, heard: Vec<&str>| {
@@ -253,7 +253,7 @@ impl<'c> SearchPull<'c> {
         let Some(search) = self.search.take() else {
             return;
         };
-        let search = search.standing();
+        let search = search.progress();
         self.evidence.repeats += search.repeated;
         if search.full_without_next(self.plan.page) {
             if !self.plan.widen() {
@@ -324,7 +324,11 @@ impl<'c> SearchPull<'c> {
     }
 
     /// The referrals of a page with the records that they name.
-    async fn take(&mut self, page: &Page, window: Window) -> Result<Vec<Referral>, PullError> {
+    async fn take(
+        &mut self,
+        page: &SearchPage,
+        window: Window,
+    ) -> Result<Vec<Referral>, PullError> {
         self.records.turn_page();
         self.records.take(page);
         let mut requests = Vec::new();
@@ -514,7 +518,7 @@ impl Steps for SearchPull<'_> {
                     let first = self
                         .search
                         .as_ref()
-                        .is_none_or(|search| search.standing().pages == 0);
+                        .is_none_or(|search| search.progress().pages == 0);
                     self.search = None;
                     let mended = self.plan.mend(&error, first);
                     match self.phase {

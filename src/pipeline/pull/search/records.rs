@@ -6,11 +6,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::fhir::bundle::{Head, Mode};
-use crate::fhir::client::Client;
-use crate::fhir::client_error::ClientError;
-use crate::fhir::reference::{Reference, is_id};
-use crate::fhir::search::{Page, Parameters};
+use crate::fhir::client::parameters::Parameters;
+use crate::fhir::client::search::SearchPage;
+use crate::fhir::client::{Client, ClientError};
+use crate::fhir::resources::bundle::{Head, Mode};
+use crate::fhir::resources::reference::{Reference, is_id};
 use crate::pipeline::referral::Bytes;
 use crate::store::rows::RawKind;
 
@@ -178,7 +178,7 @@ impl<'c> Records<'c> {
     }
 
     /// Takes the records that came along on a page; those that are not whole are left to be asked for.
-    pub(super) fn take(&mut self, page: &Page) {
+    pub(super) fn take(&mut self, page: &SearchPage) {
         for entry in &page.entries {
             let Some(kind) = kind_of(&entry.resource_type) else {
                 continue;

@@ -4,9 +4,9 @@ use memchr::memmem;
 
 use super::records::Urls;
 use crate::domain::Instant;
-use crate::fhir::reference::Reference;
-use crate::fhir::{patient, people, service_request};
-use crate::json::{Arena, Json, Shapes};
+use crate::fhir::resources::reference::Reference;
+use crate::fhir::resources::{patient, practitioner, resource, service_request};
+use crate::json::{Arena, Json, ShapeCache};
 use crate::pipeline::referral::Bytes;
 use crate::pipeline::select::SNOMED;
 use crate::store::rows::RawKind;
@@ -55,7 +55,7 @@ impl Names {
         base: &str,
         urls: &Urls,
     ) -> Vec<(Self, Option<Checked>)> {
-        let (mut shapes, mut arena) = (Shapes::whole(), Arena::default());
+        let (mut shapes, mut arena) = (ShapeCache::whole(), Arena::default());
         let names = requests.iter().map(|request| {
             arena.reset();
             Self::of(shapes.parse(request, &arena).ok(), base, urls)
@@ -80,7 +80,7 @@ impl Names {
         };
         let base = Some(base);
         let status = service_request::status(&tree);
-        names.id = service_request::id(&tree).map(str::to_owned);
+        names.id = resource::id(&tree).map(str::to_owned);
         names.status = STATUSES
             .into_iter()
             .find(|known| status == Some(known))
@@ -99,7 +99,7 @@ impl Names {
                 .filter(|(system, _)| *system == Some(SNOMED))
                 .map(|(_, code)| code.to_owned())
                 .collect(),
-            updated: service_request::last_updated(&tree).and_then(Instant::parse),
+            updated: resource::last_updated(&tree).and_then(Instant::parse),
         };
         (names, Some(checked))
     }
@@ -140,8 +140,8 @@ impl Names {
         let Ok(tree) = Json::parse(role, &arena) else {
             return;
         };
-        let practitioner = people::role_practitioner(&tree, Some(base));
-        let organization = people::role_organization(&tree, Some(base));
+        let practitioner = practitioner::role_practitioner(&tree, Some(base));
+        let organization = practitioner::role_organization(&tree, Some(base));
         if self.practitioner.is_none() {
             self.practitioner = urls.id(practitioner, RawKind::Practitioner);
         }

@@ -2,8 +2,8 @@
 
 use super::records::Records;
 use super::references::{Named, Names, ODS, replaced_by};
-use crate::fhir::client_error::ClientError;
-use crate::fhir::{patient, people};
+use crate::fhir::client::ClientError;
+use crate::fhir::resources::{patient, practitioner};
 use crate::json::{Arena, Json};
 use crate::pipeline::referral::{Bytes, Referral};
 use crate::store::rows::RawKind;
@@ -105,7 +105,7 @@ pub(super) fn assemble(
         let organization = get(RawKind::Organization, Some(id));
         let coded = |bytes: &Bytes| {
             Json::parse(bytes, &Arena::default())
-                .is_ok_and(|tree| people::ods_code(&tree).is_some())
+                .is_ok_and(|tree| practitioner::ods_code(&tree).is_some())
         };
         if referral.practice.is_none() {
             referral.practice = organization.filter(coded);

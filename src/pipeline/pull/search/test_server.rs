@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Reading;
 use crate::diagnostics::Place;
-use crate::fhir::bundle::Head;
 use crate::fhir::client::Settings;
+use crate::fhir::resources::bundle::Head;
 
 pub(super) const CODE: &str = "871731000000106";
 /// 22 November 2026, noon, as an instant and as a `Date` header.

@@ -447,7 +447,7 @@ async fn a_server_without_a_clock_is_read_by_our_own() {
         } else {
             page(&[plain("r"), patient("p")], None)
         };
-        answer(status, "", &body.to_string())
+        answer(status, "", body.to_string())
     });
     let base = format!("{}/fhir", server.origin);
     let client = Client::new(Settings::new(&base)).unwrap();

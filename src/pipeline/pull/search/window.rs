@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use crate::domain::Instant;
-use crate::fhir::client_error::ClientError;
+use crate::fhir::client::ClientError;
+use crate::fhir::resources::bundle::BundleError;
 
 /// Requests asked for on a page; a server may give fewer.
 const PAGE: usize = 200;
@@ -88,10 +89,8 @@ impl Plan {
     pub(super) fn mend(&mut self, error: &ClientError, first: bool) -> bool {
         match error {
             // A page that has expired, or came damaged.
-            ClientError::PageExpired { .. } => self.restart(),
-            ClientError::Bundle(crate::fhir::bundle::BundleError::Malformed { .. }) => {
-                self.restart()
-            }
+            ClientError::PageExpired { .. }
+            | ClientError::Bundle(BundleError::Malformed { .. }) => self.restart(),
             ClientError::TooLarge { .. } | ClientError::Bundle(_) if self.page > PAGE_MIN => {
                 self.page = (self.page / 2).max(PAGE_MIN);
                 self.restarts += 1;

@@ -200,7 +200,7 @@ async fn texts(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Resul
     for hash in &vouched.texts {
         let text = env.store.rule(*hash).await?;
         if text.is_none_or(|text| sha256(&[text.as_bytes()]) != *hash) {
-            let place = format!("rule {}", crate::store::chain::hex(hash));
+            let place = format!("rule {}", crate::domain::encoding::hex(hash));
             proof.find("evidence", "a kept text is missing or was changed", place);
         }
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::day_seal::day_root;
-use crate::fhir::observation;
+use crate::fhir::resources::observation;
 use crate::pipeline::run::Env;
 use crate::store::chain::{genesis, row_hash};
 use crate::store::rows::{PushState, Strand};

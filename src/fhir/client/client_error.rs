@@ -3,9 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::auth::SignInError;
-use super::bundle::BundleError;
-use super::client::TlsCause;
+use super::TlsCause;
+use crate::fhir::auth::SignInError;
+use crate::fhir::resources::bundle::BundleError;
 
 /// Why a read from a server failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

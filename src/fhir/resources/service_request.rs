@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 
 use super::reference::{Reference, identifier, text_of};
+use super::resource::coded;
+pub(crate) use super::resource::has_modifier_extension;
 use crate::json::{Json, items};
 
 /// One coding of what is asked for, with the words of its concept.
@@ -28,20 +30,6 @@ impl std::fmt::Debug for Coding<'_> {
     }
 }
 
-/// The id; a number is tolerated, for some servers write one.
-pub(crate) fn id<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
-    text_or_number(resource.get("id"))
-}
-
-pub(crate) fn version_id<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
-    text_or_number(resource.at(&["meta", "versionId"]))
-}
-
-/// As written.
-pub(crate) fn last_updated<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
-    text_of(resource.get("meta")?, "lastUpdated")
-}
-
 pub(crate) fn status<'t>(request: &'t Json<'_>) -> Option<&'t str> {
     text_of(request, "status")
 }
@@ -59,14 +47,14 @@ pub(crate) fn do_not_perform(request: &Json<'_>) -> bool {
 
 /// `code.coding` as (system, code).
 pub(crate) fn codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
-    coded(items(request.at(&["code", "coding"])))
+    coded(request.at(&["code", "coding"]))
 }
 
 /// `orderDetail.coding` as (system, code): "do not contact" stands here.
 pub(crate) fn order_detail_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
     items(request.get("orderDetail"))
         .iter()
-        .flat_map(|concept| coded(items(concept.get("coding"))))
+        .flat_map(|concept| coded(concept.get("coding")))
         .collect()
 }
 
@@ -125,7 +113,7 @@ pub(crate) fn performers<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<R
 pub(crate) fn reason_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
     items(request.get("reasonCode"))
         .iter()
-        .flat_map(|concept| coded(items(concept.get("coding"))))
+        .flat_map(|concept| coded(concept.get("coding")))
         .collect()
 }
 
@@ -175,22 +163,10 @@ pub(crate) fn consents<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Ref
         .collect()
 }
 
-/// Whether it bears an extension that changes its meaning.
-pub(crate) fn has_modifier_extension(request: &Json<'_>) -> bool {
-    !items(request.get("modifierExtension")).is_empty()
-}
-
 fn references<'t>(list: Option<&'t Json<'_>>, base: Option<&str>) -> Vec<Reference<'t>> {
     items(list)
         .iter()
         .map(|element| Reference::parse(element, base))
-        .collect()
-}
-
-fn coded<'t>(codings: &'t [Json<'_>]) -> Vec<(Option<&'t str>, &'t str)> {
-    codings
-        .iter()
-        .filter_map(|coding| Some((text_of(coding, "system"), text_of(coding, "code")?)))
         .collect()
 }
 
@@ -216,19 +192,11 @@ fn concept_codings<'t>(concept: &'t Json<'_>) -> Vec<Coding<'t>> {
     codings
 }
 
-fn text_or_number<'t>(value: Option<&'t Json<'_>>) -> Option<&'t str> {
-    match value? {
-        Json::Number(text) => Some(text),
-        other => other.as_str().filter(|text| !text.is_empty()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const REQUEST: &str = r##"{"resourceType":"ServiceRequest","id":7,"meta":{"versionId":"3","lastUpdated":"2026-11-20T09:00:00Z"},
-        "status":"active","intent":"order","identifier":[{"system":"s","value":"v"},{"system":"s"}],
+    const REQUEST: &str = r##"{"resourceType":"ServiceRequest","status":"active","intent":"order","identifier":[{"system":"s","value":"v"},{"system":"s"}],
         "requisition":{"value":"q"},"replaces":[{"reference":"ServiceRequest/1"}],
         "code":{"coding":[{"system":"http://snomed.info/sct","code":"871731000000106"}],"text":"Referral"},
         "orderDetail":[{"coding":[{"system":"a","code":"befriending","display":"Befriending"}]},{"text":"only words"}],
@@ -242,9 +210,6 @@ mod tests {
     #[test]
     fn reads_a_referral() {
         let tree = Json::of(REQUEST);
-        assert_eq!(id(&tree), Some("7"));
-        assert_eq!(version_id(&tree), Some("3"));
-        assert_eq!(last_updated(&tree), Some("2026-11-20T09:00:00Z"));
         assert_eq!(
             (status(&tree), intent(&tree)),
             (Some("active"), Some("order"))

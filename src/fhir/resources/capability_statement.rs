@@ -1,17 +1,15 @@
 //! What a server says it can do: a `CapabilityStatement`, asked about one thing at a time.
 //!
-//! Servers leave much out and say some things wrongly, so an answer has three values: yes, no, and not said.
+//! In come the bytes of `metadata`; out go answers of three values: yes, no, and not said. Servers leave much out and say
+//! some things wrongly. What is not said is for the caller to try, or to leave.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::client::Client;
-use super::client_error::ClientError;
-
-/// A server's `CapabilityStatement`, with the server's time beside it.
+/// A server's `CapabilityStatement`, and the server's time where its answer told it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Statement {
+pub(crate) struct CapabilityStatement {
     pub(crate) fhir_version: Option<String>,
     /// From the `Date` header, microseconds UTC.
     pub(crate) server_date: Option<i64>,
@@ -42,7 +40,7 @@ impl From<bool> for Says {
     }
 }
 
-impl Statement {
+impl CapabilityStatement {
     /// Whether it speaks FHIR R4 (4.0.x).
     pub(crate) fn r4(&self) -> Says {
         let version = self.fhir_version.as_deref();
@@ -73,6 +71,12 @@ impl Statement {
         })
     }
 
+    /// Whether `If-None-Exist` is taken to be heeded: a server that lists this type says so there, and one that lists no type
+    /// is tried.
+    pub(crate) fn may_create_once(&self, kind: &str) -> bool {
+        self.resources.is_empty() || self.creates_once(kind) == Says::Yes
+    }
+
     fn of(&self, kind: &str, says: impl Fn(&Resource) -> Says) -> Says {
         if self.resources.is_empty() {
             return Says::Nothing;
@@ -81,8 +85,8 @@ impl Statement {
         found.map_or(Says::No, says)
     }
 
-    fn read(body: &[u8]) -> Option<Self> {
-        let raw: Raw<'_> = serde_json::from_slice(body).ok()?;
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        let raw: RawStatement<'_> = serde_json::from_slice(body).ok()?;
         if raw.resource_type != "CapabilityStatement" {
             return None;
         }
@@ -95,7 +99,7 @@ impl Statement {
             parameters: resource
                 .search_param
                 .into_iter()
-                .map(|named| named.name.into_owned())
+                .map(|parameter| parameter.name.into_owned())
                 .collect(),
             conditional_create: resource.conditional_create,
         });
@@ -124,7 +128,7 @@ fn owned(interactions: Vec<Interaction<'_>>) -> Vec<String> {
 }
 
 #[derive(Deserialize)]
-struct Raw<'a> {
+struct RawStatement<'a> {
     #[serde(rename = "resourceType", borrow)]
     resource_type: Cow<'a, str>,
     #[serde(rename = "fhirVersion", borrow, default)]
@@ -150,7 +154,7 @@ struct RawResource<'a> {
     #[serde(borrow, default)]
     interaction: Vec<Interaction<'a>>,
     #[serde(rename = "searchParam", borrow, default)]
-    search_param: Vec<Named<'a>>,
+    search_param: Vec<SearchParameter<'a>>,
     #[serde(rename = "conditionalCreate", default)]
     conditional_create: Option<bool>,
 }
@@ -162,30 +166,9 @@ struct Interaction<'a> {
 }
 
 #[derive(Deserialize)]
-struct Named<'a> {
+struct SearchParameter<'a> {
     #[serde(borrow, default)]
     name: Cow<'a, str>,
-}
-
-impl Client {
-    /// Asks the server what it can do.
-    ///
-    /// # Errors
-    /// Any [`ClientError`].
-    pub(crate) async fn statement(&self) -> Result<Statement, ClientError> {
-        let (body, server_date) = self.metadata().await?;
-        let mut statement = Statement::read(&body).ok_or(ClientError::NotFhir { status: 200 })?;
-        statement.server_date = server_date;
-        Ok(statement)
-    }
-
-    /// Asks for the server's time alone, microseconds UTC, whatever else it says of itself.
-    ///
-    /// # Errors
-    /// Any [`ClientError`].
-    pub(crate) async fn server_date(&self) -> Result<Option<i64>, ClientError> {
-        self.metadata().await.map(|(_, date)| date)
-    }
 }
 
 #[cfg(test)]
@@ -197,7 +180,7 @@ mod tests {
         let text = r#"{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","rest":[{"mode":"server","resource":[
             {"type":"Observation","interaction":[{"code":"create"}],"searchParam":[{"name":"identifier"}],"conditionalCreate":true},
             {"type":"Patient"}]}]}"#;
-        let statement = Statement::read(text.as_bytes()).unwrap();
+        let statement = CapabilityStatement::read(text.as_bytes()).unwrap();
         assert_eq!(statement.r4(), Says::Yes);
         assert_eq!(statement.takes("transaction"), Says::Nothing);
         assert_eq!(statement.can("Observation", "create"), Says::Yes);
@@ -207,7 +190,16 @@ mod tests {
         assert_eq!(statement.searches("Observation", "identifier"), Says::Yes);
         assert_eq!(statement.creates_once("Observation"), Says::Yes);
         assert_eq!(statement.creates_once("Patient"), Says::Nothing);
-        assert_eq!(Statement::default().can("Patient", "read"), Says::Nothing);
-        assert!(Statement::read(b"{\"resourceType\":\"Patient\"}").is_none());
+        assert_eq!(
+            CapabilityStatement::default().can("Patient", "read"),
+            Says::Nothing
+        );
+        assert!(statement.may_create_once("Observation") && !statement.may_create_once("Patient"));
+        let silent = br#"{"resourceType":"CapabilityStatement"}"#;
+        let silent = CapabilityStatement::read(silent).unwrap();
+        assert!(silent.may_create_once("Task") && silent.r4() == Says::Nothing);
+        for other in [&b"{\"resourceType\":\"Patient\"}"[..], b"<html>"] {
+            assert!(CapabilityStatement::read(other).is_none());
+        }
     }
 }

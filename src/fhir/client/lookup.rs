@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::bundle::Head;
-use super::client::Client;
+use super::Client;
 use super::client_error::ClientError;
-use super::search::Parameters;
+use super::parameters::Parameters;
+use crate::fhir::resources::bundle::Head;
 
 /// Identifiers or ids of one search.
 pub(crate) const AT_ONCE: usize = 40;
@@ -18,6 +18,30 @@ pub(crate) const AT_ONCE: usize = 40;
 const PAGES_MAX: usize = 10;
 
 impl Client {
+    /// Finds the resources of a type that carry an identifier, checked here: a server may ignore what it was asked.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub(crate) async fn find_by_identifier(
+        &self,
+        resource_type: &str,
+        system: &str,
+        value: &str,
+    ) -> Result<Vec<Vec<u8>>, ClientError> {
+        let parameters = Parameters::default().tokens("identifier", [(system, value)]);
+        let mut search = self.search(resource_type, parameters).at_most(PAGES_MAX);
+        let mut found = Vec::new();
+        while let Some(page) = search.next_page().await? {
+            for entry in page.bundle()?.entries() {
+                let known = carries(entry.resource, resource_type, system, value);
+                if known && !found.iter().any(|held: &Vec<u8>| held == entry.resource) {
+                    found.push(entry.resource.to_vec());
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// The ids of the resources of a type that carry each of these identifiers, by value.
     ///
     /// # Errors
@@ -118,14 +142,7 @@ fn note(
         #[serde(default)]
         id: String,
         #[serde(default)]
-        identifier: Vec<Identifier>,
-    }
-    #[derive(Deserialize)]
-    struct Identifier {
-        #[serde(default)]
-        system: String,
-        #[serde(default)]
-        value: String,
+        identifier: Vec<IdentifierText>,
     }
     let Ok(read) = serde_json::from_slice::<Identified>(resource) else {
         return;
@@ -141,4 +158,29 @@ fn note(
             }
         }
     }
+}
+
+fn carries(resource: &[u8], resource_type: &str, system: &str, value: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Identified {
+        #[serde(rename = "resourceType")]
+        resource_type: String,
+        #[serde(default)]
+        identifier: Vec<IdentifierText>,
+    }
+    serde_json::from_slice::<Identified>(resource).is_ok_and(|held| {
+        held.resource_type == resource_type
+            && held
+                .identifier
+                .iter()
+                .any(|one| one.system == system && one.value == value)
+    })
+}
+
+#[derive(Deserialize)]
+struct IdentifierText {
+    #[serde(default)]
+    system: String,
+    #[serde(default)]
+    value: String,
 }

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::edit::members_in_order;
 use crate::json::{Json, items};
 
 /// Why a body is not a Bundle. Says nothing of what was in it.
@@ -36,11 +37,11 @@ pub(crate) struct BundleView<'a> {
     #[serde(rename = "resourceType", default)]
     resource_type: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
-    meta: Option<Meta<'a>>,
+    meta: Option<HeadMeta<'a>>,
     #[serde(borrow, default)]
     link: Vec<Link<'a>>,
     #[serde(borrow, default)]
-    entry: Vec<Entry<'a>>,
+    entry: Vec<RawEntry<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +53,7 @@ struct Link<'a> {
 }
 
 #[derive(Deserialize)]
-struct Entry<'a> {
+struct RawEntry<'a> {
     #[serde(rename = "fullUrl", borrow, default)]
     full_url: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -155,6 +156,27 @@ pub(crate) fn requested<'t>(
     })
 }
 
+/// An entry as its own text, whatever else the Bundle holds.
+#[derive(Deserialize)]
+pub(crate) struct EntryText<'a> {
+    #[serde(borrow, default, rename = "fullUrl")]
+    pub(crate) full_url: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(crate) resource: Option<&'a RawValue>,
+}
+
+/// The entries of a Bundle in a file; `None` where `entry` is no list of objects.
+pub(crate) fn entry_texts(bytes: &[u8]) -> Option<Vec<EntryText<'_>>> {
+    #[derive(Deserialize)]
+    struct BundleText<'a> {
+        #[serde(borrow, default)]
+        entry: Vec<EntryText<'a>>,
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let bundle: BundleText<'_> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
+    Some(bundle.entry)
+}
+
 /// What names a resource.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Head<'a> {
@@ -165,11 +187,11 @@ pub(crate) struct Head<'a> {
     #[serde(borrow, default, deserialize_with = "text_or_number")]
     pub(crate) id: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
-    meta: Option<Meta<'a>>,
+    meta: Option<HeadMeta<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Meta<'a> {
+struct HeadMeta<'a> {
     #[serde(
         rename = "versionId",
         borrow,
@@ -194,16 +216,18 @@ fn text_or_number<'de: 'a, 'a, D: serde::Deserializer<'de>>(
 ) -> Result<Option<std::borrow::Cow<'a, str>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Either<'a> {
+    enum TextOrNumber<'a> {
         #[serde(borrow)]
         Text(std::borrow::Cow<'a, str>),
         Number(u64),
     }
-    Ok(match Option::<Either<'a>>::deserialize(deserializer)? {
-        Some(Either::Text(text)) => Some(text),
-        Some(Either::Number(number)) => Some(number.to_string().into()),
-        None => None,
-    })
+    Ok(
+        match Option::<TextOrNumber<'a>>::deserialize(deserializer)? {
+            Some(TextOrNumber::Text(text)) => Some(text),
+            Some(TextOrNumber::Number(number)) => Some(number.to_string().into()),
+            None => None,
+        },
+    )
 }
 
 impl<'a> Head<'a> {
@@ -234,11 +258,13 @@ impl<'a> Head<'a> {
 /// What a resource says: every member but `meta`, which a server may write anew at each answer. The whole, where the
 /// bytes are not a resource.
 pub(crate) fn content(resource: &[u8]) -> Vec<u8> {
-    let Ok(Members(members)) = serde_json::from_slice(resource) else {
-        return resource.to_vec();
-    };
+    without_meta(resource).unwrap_or_else(|| resource.to_vec())
+}
+
+fn without_meta(resource: &[u8]) -> Option<Vec<u8>> {
     let mut content = Vec::with_capacity(resource.len());
-    for (name, value) in members {
+    for (key, value) in members_in_order(resource)? {
+        let name: String = serde_json::from_str(key.get()).ok()?;
         if name != "meta" {
             content.extend_from_slice(name.as_bytes());
             content.push(b':');
@@ -246,35 +272,7 @@ pub(crate) fn content(resource: &[u8]) -> Vec<u8> {
             content.push(b',');
         }
     }
-    content
-}
-
-/// Members in their order.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-        impl<'de> serde::de::Visitor<'de> for InOrder {
-            type Value = Vec<(String, &'de RawValue)>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a resource")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(members)
-            }
-        }
-        deserializer.deserialize_map(InOrder).map(Self)
-    }
+    Some(content)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::reference::{Reference, text_of, trimmed};
+pub(crate) use super::resource::{has_modifier_extension, security_labels};
 use crate::json::{Json, items};
 
 /// The system of NHS numbers.
@@ -440,19 +441,6 @@ pub(crate) fn has_contact_instructions(patient: &Json<'_>) -> bool {
     extension(patient, CONTACT_PREFERENCE)
         .and_then(|preference| extension(preference, "PreferredContactTimes"))
         .is_some()
-}
-
-/// `meta.security` as (system, code).
-pub(crate) fn security_labels<'t>(resource: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
-    items(resource.at(&["meta", "security"]))
-        .iter()
-        .filter_map(|label| Some((text_of(label, "system"), text_of(label, "code")?)))
-        .collect()
-}
-
-/// Whether it bears an extension that changes its meaning.
-pub(crate) fn has_modifier_extension(resource: &Json<'_>) -> bool {
-    !items(resource.get("modifierExtension")).is_empty()
 }
 
 /// The first extension of that URL.

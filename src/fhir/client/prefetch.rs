@@ -6,24 +6,24 @@
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::client::Client;
+use super::Client;
 use super::client_error::ClientError;
-use super::search::{Page, Search, Standing};
+use super::search::{Search, SearchPage, SearchProgress};
 
 /// Pages that wait, beside the one that is being read.
 const PAGES_AHEAD: usize = 3;
 
-type Turn = (Result<Option<Page>, ClientError>, Standing);
+type Turn = (Result<Option<SearchPage>, ClientError>, SearchProgress);
 
 /// The pages of a search that is under way.
-pub(crate) struct Ahead {
+pub(crate) struct PrefetchedSearch {
     turns: mpsc::Receiver<Turn>,
-    standing: Standing,
+    progress: SearchProgress,
     /// The search; it ends with this.
     _running: JoinSet<()>,
 }
 
-impl Ahead {
+impl PrefetchedSearch {
     /// Starts a search that asks by this client.
     pub(super) fn of(
         client: Client,
@@ -36,7 +36,7 @@ impl Ahead {
             loop {
                 let page = search.next_page().await;
                 let more = matches!(page, Ok(Some(_)));
-                let taken = hand.send((page, search.standing())).await.is_ok();
+                let taken = hand.send((page, search.progress())).await.is_ok();
                 if !(taken && more) {
                     return;
                 }
@@ -44,7 +44,7 @@ impl Ahead {
         });
         Self {
             turns,
-            standing: Standing::default(),
+            progress: SearchProgress::default(),
             _running: running,
         }
     }
@@ -53,16 +53,16 @@ impl Ahead {
     ///
     /// # Errors
     /// As [`Search::next_page`]; after one there are no more pages.
-    pub(crate) async fn next_page(&mut self) -> Result<Option<Page>, ClientError> {
-        let Some((page, standing)) = self.turns.recv().await else {
+    pub(crate) async fn next_page(&mut self) -> Result<Option<SearchPage>, ClientError> {
+        let Some((page, progress)) = self.turns.recv().await else {
             return Ok(None);
         };
-        self.standing = standing;
+        self.progress = progress;
         page
     }
 
     /// What is known of the search as of the page that was taken last.
-    pub(crate) fn standing(&self) -> Standing {
-        self.standing
+    pub(crate) fn progress(&self) -> SearchProgress {
+        self.progress
     }
 }

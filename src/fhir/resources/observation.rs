@@ -6,6 +6,11 @@
 
 use serde::Serialize;
 
+use super::elements::{
+    CodingElement, ConceptElement, IdentifierElement, LogicalReference, ReferenceElement,
+    TextElement, coding, concept, reference,
+};
+
 /// SNOMED CT, referral to social prescribing service: says that somebody was referred, so never what came of it.
 const REFERRAL_CODE: &str = "871731000000106";
 const PROFILE: &str = "https://fhir.hl7.org.uk/StructureDefinition/UKCore-Observation";
@@ -62,12 +67,12 @@ pub(crate) struct ObservationInput {
     /// The partner.
     pub(crate) performer: Performer,
     /// What happened.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ObservationKind,
 }
 
 /// What an Observation says. Every text is ours, from the catalogue.
 #[derive(Clone)]
-pub(crate) enum Kind {
+pub(crate) enum ObservationKind {
     /// Somebody came, or did not.
     Attendance {
         /// Names the activity, such as "befriending visit".
@@ -104,24 +109,24 @@ pub(crate) enum Kind {
         /// `baseline`, `follow-up`, ….
         occasion: String,
         /// Its items, in the catalogue's order.
-        items: Vec<Item>,
+        items: Vec<QuestionItem>,
     },
 }
 
 /// One item of a questionnaire.
 #[derive(Clone)]
-pub(crate) struct Item {
+pub(crate) struct QuestionItem {
     /// The item's id, such as `ons4-anxiety`.
     pub(crate) id: String,
     /// Its title.
     pub(crate) title: String,
     /// What was answered.
-    pub(crate) answer: Answer,
+    pub(crate) answer: ItemAnswer,
 }
 
 /// The answer to an item.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum ItemAnswer {
     /// A score.
     Score(i64),
     /// Nothing was given, and nobody said why: an empty cell is not a refusal.
@@ -132,70 +137,38 @@ pub(crate) enum Answer {
 #[serde(rename_all = "camelCase")]
 struct Observation<'a> {
     resource_type: &'static str,
-    meta: Meta<'a>,
-    identifier: [Identifier<'a>; 1],
-    based_on: [Reference; 1],
+    meta: ObservationMeta<'a>,
+    identifier: [IdentifierElement<'a>; 1],
+    based_on: [ReferenceElement; 1],
     status: &'static str,
-    category: [Concept<'a>; 1],
-    code: Concept<'a>,
+    category: [ConceptElement<'a>; 1],
+    code: ConceptElement<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value_codeable_concept: Option<Concept<'a>>,
-    subject: Reference,
+    value_codeable_concept: Option<ConceptElement<'a>>,
+    subject: ReferenceElement,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value_quantity: Option<Quantity>,
+    value_quantity: Option<QuantityElement>,
     #[serde(skip_serializing_if = "Option::is_none")]
     effective_date_time: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    effective_period: Option<Period<'a>>,
+    effective_period: Option<PeriodElement<'a>>,
     issued: &'a str,
-    performer: [Logical<'a>; 1],
+    performer: [LogicalReference<'a>; 1],
     #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<[Note; 1]>,
+    note: Option<[TextElement; 1]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    component: Vec<Component<'a>>,
+    component: Vec<ComponentElement<'a>>,
 }
 
 #[derive(Serialize)]
-struct Meta<'a> {
+struct ObservationMeta<'a> {
     profile: [&'static str; 1],
     source: &'a str,
-    tag: [Coding<'a>; 1],
+    tag: [CodingElement<'a>; 1],
 }
 
 #[derive(Serialize)]
-struct Identifier<'a> {
-    system: String,
-    value: &'a str,
-}
-
-#[derive(Serialize)]
-struct Reference {
-    reference: String,
-}
-
-#[derive(Serialize)]
-struct Logical<'a> {
-    identifier: Identifier<'a>,
-    display: &'a str,
-}
-
-#[derive(Serialize)]
-struct Concept<'a> {
-    coding: [Coding<'a>; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Coding<'a> {
-    system: String,
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    display: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Quantity {
+struct QuantityElement {
     value: i64,
     unit: &'static str,
     system: &'static str,
@@ -203,35 +176,19 @@ struct Quantity {
 }
 
 #[derive(Serialize)]
-struct Period<'a> {
+struct PeriodElement<'a> {
     start: &'a str,
     end: &'a str,
 }
 
 #[derive(Serialize)]
-struct Note {
-    text: &'static str,
-}
-
-#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Component<'a> {
-    code: Concept<'a>,
+struct ComponentElement<'a> {
+    code: ConceptElement<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value_integer: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    data_absent_reason: Option<Concept<'a>>,
-}
-
-fn concept(system: String, code: &str, text: Option<String>) -> Concept<'_> {
-    Concept {
-        coding: [Coding {
-            system,
-            code,
-            display: None,
-        }],
-        text,
-    }
+    data_absent_reason: Option<ConceptElement<'a>>,
 }
 
 /// Builds the Observation.
@@ -251,48 +208,43 @@ pub(crate) fn build(input: &ObservationInput) -> Result<Vec<u8>, ObservationErro
         component,
     } = content(input)?;
     let last_day = match &input.kind {
-        Kind::Count { last_day, .. } => Some(last_day.as_str()),
+        ObservationKind::Count { last_day, .. } => Some(last_day.as_str()),
         _ => None,
     };
     let observation = Observation {
         resource_type: "Observation",
-        meta: Meta {
+        meta: ObservationMeta {
             profile: [PROFILE],
             source: &input.source,
-            tag: [Coding {
-                system: format!("{}/CodeSystem/origin", input.namespace),
-                code: "vcse-return",
-                display: None,
-            }],
+            tag: [coding(
+                format!("{}/CodeSystem/origin", input.namespace),
+                "vcse-return",
+            )],
         },
-        identifier: [Identifier {
+        identifier: [IdentifierElement {
             system: identifier_system(&input.namespace),
             value: &input.identifier,
         }],
-        based_on: [Reference {
-            reference: format!("ServiceRequest/{}", input.service_request_id),
-        }],
+        based_on: [reference("ServiceRequest", &input.service_request_id)],
         status: input.status,
         category: [concept(CATEGORY.to_owned(), category, None)],
         code,
-        note: component.is_empty().then_some([Note { text: NOTE }]),
+        note: component.is_empty().then_some([TextElement { text: NOTE }]),
         value_codeable_concept: value,
         value_quantity: quantity,
-        subject: Reference {
-            reference: format!("Patient/{}", input.patient_id),
-        },
+        subject: reference("Patient", &input.patient_id),
         effective_date_time: last_day.is_none().then_some(&*input.effective),
-        effective_period: last_day.map(|end| Period {
+        effective_period: last_day.map(|end| PeriodElement {
             start: &input.effective,
             end,
         }),
         issued: &input.issued,
-        performer: [Logical {
-            identifier: Identifier {
+        performer: [LogicalReference {
+            identifier: IdentifierElement {
                 system: input.performer.system.clone(),
                 value: &input.performer.value,
             },
-            display: &input.performer.display,
+            display: Some(&input.performer.display),
         }],
         component,
     };
@@ -326,23 +278,23 @@ fn check(input: &ObservationInput) -> Result<(), ObservationError> {
 /// What differs between the kinds.
 struct Content<'a> {
     category: &'static str,
-    code: Concept<'a>,
-    value: Option<Concept<'a>>,
-    quantity: Option<Quantity>,
-    component: Vec<Component<'a>>,
+    code: ConceptElement<'a>,
+    value: Option<ConceptElement<'a>>,
+    quantity: Option<QuantityElement>,
+    component: Vec<ComponentElement<'a>>,
 }
 
 fn content(input: &ObservationInput) -> Result<Content<'_>, ObservationError> {
     let system = |name: &str| format!("{}/CodeSystem/{name}", input.namespace);
     let mut component = Vec::new();
     let (category, code, value) = match &input.kind {
-        Kind::Count {
+        ObservationKind::Count {
             attended,
             activity_text,
             count,
             ..
         } => return Ok(counted(*attended, activity_text, *count)),
-        Kind::Attendance {
+        ObservationKind::Attendance {
             activity_text,
             code,
             text,
@@ -355,7 +307,7 @@ fn content(input: &ObservationInput) -> Result<Content<'_>, ObservationError> {
             ),
             Some(concept(system("attendance"), code, Some(text.clone()))),
         ),
-        Kind::Status { state, text } => (
+        ObservationKind::Status { state, text } => (
             "social-history",
             concept(
                 system("referral-state"),
@@ -364,7 +316,7 @@ fn content(input: &ObservationInput) -> Result<Content<'_>, ObservationError> {
             ),
             Some(concept(system("referral-state"), state, Some(text.clone()))),
         ),
-        Kind::Measure {
+        ObservationKind::Measure {
             instrument,
             title,
             occasion,
@@ -403,8 +355,8 @@ fn counted<'a>(attended: bool, activity: &str, count: i64) -> Content<'a> {
     };
     Content {
         category: "social-history",
-        code: Concept {
-            coding: [Coding {
+        code: ConceptElement {
+            coding: [CodingElement {
                 system: "http://snomed.info/sct".to_owned(),
                 code,
                 display: Some(display),
@@ -412,7 +364,7 @@ fn counted<'a>(attended: bool, activity: &str, count: i64) -> Content<'a> {
             text: Some(format!("{activity} visits {word}")),
         },
         value: None,
-        quantity: Some(Quantity {
+        quantity: Some(QuantityElement {
             value: count,
             unit: "visits",
             system: "http://unitsofmeasure.org",
@@ -427,13 +379,13 @@ pub(crate) fn identifier_system(namespace: &str) -> String {
     format!("{namespace}/Id/return-event")
 }
 
-fn component_of(system: String, item: &Item) -> Component<'_> {
+fn component_of(system: String, item: &QuestionItem) -> ComponentElement<'_> {
     let absent = |reason| Some(concept(ABSENT.to_owned(), reason, None));
     let (value_integer, data_absent_reason) = match item.answer {
-        Answer::Score(score) => (Some(score), None),
-        Answer::NotKnown => (None, absent("unknown")),
+        ItemAnswer::Score(score) => (Some(score), None),
+        ItemAnswer::NotKnown => (None, absent("unknown")),
     };
-    Component {
+    ComponentElement {
         code: concept(system, &item.id, Some(item.title.clone())),
         value_integer,
         data_absent_reason,
@@ -444,7 +396,7 @@ fn component_of(system: String, item: &Item) -> Component<'_> {
 mod tests {
     use super::*;
 
-    fn input(kind: Kind) -> ObservationInput {
+    fn input(kind: ObservationKind) -> ObservationInput {
         ObservationInput {
             namespace: "https://kith.example".to_owned(),
             identifier: "5f0c4c1e-0d0b-5c3e-8a4f-6f2d9b7c1a22".to_owned(),
@@ -463,8 +415,8 @@ mod tests {
         }
     }
 
-    fn attendance(code: &str) -> Kind {
-        Kind::Attendance {
+    fn attendance(code: &str) -> ObservationKind {
+        ObservationKind::Attendance {
             activity_text: "befriending visit".to_owned(),
             code: code.to_owned(),
             text: "Did not attend".to_owned(),
@@ -473,7 +425,7 @@ mod tests {
 
     #[test]
     fn a_count_has_the_shape_of_the_contract() {
-        let mut counted = input(Kind::Count {
+        let mut counted = input(ObservationKind::Count {
             attended: true,
             activity_text: "Befriending".to_owned(),
             last_day: "2026-10-31".to_owned(),
@@ -506,16 +458,19 @@ mod tests {
 
     #[test]
     fn a_questionnaire_keeps_what_was_answered() {
-        let item = |id: &str, answer| Item {
+        let item = |id: &str, answer| QuestionItem {
             id: id.to_owned(),
             title: "Anxiety".to_owned(),
             answer,
         };
-        let kind = Kind::Measure {
+        let kind = ObservationKind::Measure {
             instrument: "ons4".to_owned(),
             title: "ONS4 personal well-being (4 questions)".to_owned(),
             occasion: "baseline".to_owned(),
-            items: vec![item("a", Answer::Score(6)), item("c", Answer::NotKnown)],
+            items: vec![
+                item("a", ItemAnswer::Score(6)),
+                item("c", ItemAnswer::NotKnown),
+            ],
         };
         let bytes = build(&input(kind)).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
@@ -536,7 +491,7 @@ mod tests {
     fn what_must_not_be_written_is_not_built() {
         let mut no_subject = input(attendance("attended"));
         no_subject.patient_id = String::new();
-        let no_items = Kind::Measure {
+        let no_items = ObservationKind::Measure {
             instrument: "ons4".to_owned(),
             title: "ONS4".to_owned(),
             occasion: "baseline".to_owned(),

@@ -6,7 +6,11 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::update::{Edit, says, set};
+use super::edit::{Edit, says, set};
+use super::elements::{
+    ConceptElement, IdentifierElement, LogicalReference, ReferenceElement, TextElement, concept,
+    reference,
+};
 use crate::domain::{LegState, Reason};
 
 /// Statuses of a Task that has ended (R4 task state machine).
@@ -20,9 +24,9 @@ const ENDED: [&str; 5] = [
 
 /// Where a leg stands, as a Task says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct TaskStatus {
     /// `Task.status`.
-    pub(crate) status: &'static str,
+    pub(crate) code: &'static str,
     /// A code of our `referral-state`.
     pub(crate) business: &'static str,
     /// Fixed words where the status needs a reason.
@@ -30,7 +34,11 @@ pub(crate) struct Told {
 }
 
 /// What the Task of a leg says (`fhir.md` §2.2); `None` while there is nothing to follow.
-pub(crate) fn told(state: LegState, stopping: bool, why: Option<Reason>) -> Option<Told> {
+pub(crate) fn status_of(
+    state: LegState,
+    stopping: bool,
+    why: Option<Reason>,
+) -> Option<TaskStatus> {
     let (status, business, reason) = match state {
         LegState::Received => return None,
         LegState::Held => ("on-hold", "held", Some("The referral waits for a decision")),
@@ -81,8 +89,8 @@ pub(crate) fn told(state: LegState, stopping: bool, why: Option<Reason>) -> Opti
     } else {
         business
     };
-    Some(Told {
-        status,
+    Some(TaskStatus {
+        code: status,
         business,
         reason,
     })
@@ -100,7 +108,7 @@ pub(crate) struct TaskInput {
     /// The server's id of the Patient.
     pub(crate) patient_id: String,
     /// Where the leg stands.
-    pub(crate) told: Told,
+    pub(crate) status: TaskStatus,
     /// When the referral was taken in, RFC 3339 in UTC.
     pub(crate) authored_on: String,
     /// When it came to stand there, RFC 3339 in UTC.
@@ -117,64 +125,30 @@ pub(crate) struct TaskInput {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Task<'a> {
+struct TaskResource<'a> {
     resource_type: &'static str,
-    identifier: [Identifier<'a>; 1],
+    identifier: [IdentifierElement<'a>; 1],
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status_reason: Option<Text>,
+    status_reason: Option<TextElement>,
     intent: &'static str,
-    code: Concept,
-    business_status: Concept,
-    focus: Reference,
-    r#for: Reference,
+    code: ConceptElement<'static>,
+    business_status: ConceptElement<'static>,
+    focus: ReferenceElement,
+    r#for: ReferenceElement,
     authored_on: &'a str,
     last_modified: &'a str,
-    requester: Logical<'a>,
-    owner: Logical<'a>,
+    requester: LogicalReference<'a>,
+    owner: LogicalReference<'a>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    output: Vec<Output>,
-}
-
-#[derive(Serialize)]
-struct Identifier<'a> {
-    system: String,
-    value: &'a str,
-}
-
-#[derive(Serialize)]
-struct Text {
-    text: &'static str,
-}
-
-#[derive(Serialize)]
-struct Concept {
-    coding: [Coding; 1],
-}
-
-#[derive(Serialize)]
-struct Coding {
-    system: String,
-    code: &'static str,
-}
-
-#[derive(Serialize)]
-struct Reference {
-    reference: String,
-}
-
-#[derive(Serialize)]
-struct Logical<'a> {
-    identifier: Identifier<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    display: Option<&'a str>,
+    output: Vec<TaskOutput>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Output {
-    r#type: Text,
-    value_reference: Reference,
+struct TaskOutput {
+    r#type: TextElement,
+    value_reference: ReferenceElement,
 }
 
 /// Builds the Task.
@@ -183,48 +157,44 @@ struct Output {
 /// `fhir.md` §2.3 after HL7 SDOHCC: `code` fulfill, `focus` the request, a reason in `statusReason.text` unless completed,
 /// results in `output` (typed in words, as no code for them is verified).
 pub(crate) fn build(input: &TaskInput) -> Vec<u8> {
-    let Told {
-        status,
+    let TaskStatus {
+        code: status,
         business,
         reason,
-    } = input.told;
-    let concept = |system: String, code| Concept {
-        coding: [Coding { system, code }],
-    };
-    let reference = |resource_type: &str, id: &str| Reference {
-        reference: format!("{resource_type}/{id}"),
-    };
+    } = input.status;
     let (owner_system, owner_value) = &input.owner;
-    let task = Task {
+    let task = TaskResource {
         resource_type: "Task",
-        identifier: [Identifier {
+        identifier: [IdentifierElement {
             system: identifier_system(&input.namespace),
             value: &input.identifier,
         }],
         status,
-        status_reason: reason.map(|text| Text { text }),
+        status_reason: reason.map(|text| TextElement { text }),
         intent: "order",
         code: concept(
             "http://hl7.org/fhir/CodeSystem/task-code".to_owned(),
             "fulfill",
+            None,
         ),
         business_status: concept(
             format!("{}/CodeSystem/referral-state", input.namespace),
             business,
+            None,
         ),
         focus: reference("ServiceRequest", &input.service_request_id),
         r#for: reference("Patient", &input.patient_id),
         authored_on: &input.authored_on,
         last_modified: &input.last_modified,
-        requester: Logical {
-            identifier: Identifier {
+        requester: LogicalReference {
+            identifier: IdentifierElement {
                 system: "https://fhir.nhs.uk/Id/ods-organization-code".to_owned(),
                 value: &input.requester_ods,
             },
             display: None,
         },
-        owner: Logical {
-            identifier: Identifier {
+        owner: LogicalReference {
+            identifier: IdentifierElement {
                 system: owner_system.clone(),
                 value: owner_value,
             },
@@ -233,11 +203,11 @@ pub(crate) fn build(input: &TaskInput) -> Vec<u8> {
         output: input
             .outputs
             .iter()
-            .map(|name| Output {
-                r#type: Text {
+            .map(|name| TaskOutput {
+                r#type: TextElement {
                     text: "Resulting activity",
                 },
-                value_reference: Reference {
+                value_reference: ReferenceElement {
                     reference: name.clone(),
                 },
             })
@@ -259,7 +229,7 @@ pub(crate) fn updated(theirs: &[u8], input: &TaskInput) -> Edit {
         return Edit::NotOurs;
     }
     let status = now["status"].as_str().unwrap_or_default();
-    if ENDED.contains(&status) && status != input.told.status {
+    if ENDED.contains(&status) && status != input.status.code {
         return Edit::Same;
     }
     let mut changes = Vec::new();
@@ -308,7 +278,7 @@ mod tests {
             identifier: "9f1c2e64-6f0e-5d7b-9a53-0c8f2f1b7e10".to_owned(),
             service_request_id: "123".to_owned(),
             patient_id: "456".to_owned(),
-            told: told(state, false, None).unwrap(),
+            status: status_of(state, false, None).unwrap(),
             authored_on: "2026-11-20T09:00:00Z".to_owned(),
             last_modified: "2026-11-22T02:10:00Z".to_owned(),
             requester_ods: "A81001".to_owned(),
@@ -358,13 +328,13 @@ mod tests {
             let reason = value["statusReason"]["text"].as_str().unwrap_or_default();
             assert!(!needs || !reason.is_empty(), "{status}");
         }
-        assert_eq!(told(LegState::Received, false, None), None);
-        let stopping = told(LegState::Accepted, true, None).unwrap();
+        assert_eq!(status_of(LegState::Received, false, None), None);
+        let stopping = status_of(LegState::Accepted, true, None).unwrap();
         assert_eq!(
-            (stopping.status, stopping.business),
+            (stopping.code, stopping.business),
             ("accepted", "cancellation-requested")
         );
-        let consent = told(LegState::Cancelled, false, Some(Reason::Consent)).unwrap();
+        let consent = status_of(LegState::Cancelled, false, Some(Reason::Consent)).unwrap();
         assert_eq!(consent.business, "consent-withdrawn");
     }
 

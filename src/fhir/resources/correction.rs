@@ -5,10 +5,10 @@
 
 use serde_json::{Value, json};
 
-use super::update::{Edit, says, set};
+use super::edit::{Edit, says, set};
 
 /// What shows that an Observation is the one we wrote.
-pub(crate) struct Written<'a> {
+pub(crate) struct WrittenObservation<'a> {
     pub(crate) system: &'a str,
     pub(crate) value: &'a str,
     /// The server's id of the person.
@@ -25,7 +25,7 @@ const CONTENT: [&str; 6] = [
     "effectivePeriod",
 ];
 
-impl Written<'_> {
+impl WrittenObservation<'_> {
     fn is(&self, theirs: &Value) -> bool {
         let identified = says(
             theirs,
@@ -96,7 +96,7 @@ impl Written<'_> {
 mod tests {
     use super::*;
 
-    const OURS: Written<'_> = Written {
+    const OURS: WrittenObservation<'_> = WrittenObservation {
         system: "urn:s",
         value: "v",
         patient: "p",

@@ -1,19 +1,20 @@
 //! The client against the sandbox, and against servers that answer from a script.
 
-use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::bundle::{Head, Mode};
-use super::client::{Client, Settings};
 use super::client_error::ClientError;
 use super::create::WriteFailure;
-use super::search::{Ending, Parameters, Search};
-use super::statement::Says;
-use crate::sandbox::{Options, Sandbox};
+use super::parameters::Parameters;
+use super::search::{Ending, Search};
+use super::served::Served;
+use super::{Client, Settings, served};
+use crate::fhir::resources::bundle::{Head, Mode};
+use crate::fhir::resources::capability_statement::Says;
+use crate::sandbox::{Sandbox, SandboxOptions};
 
 /// 22 November 2026, noon.
 const NOON: i64 = 1_795_348_800_000_000;
@@ -21,7 +22,7 @@ const SYSTEM: &str = "https://kith.example/Id/return-event";
 const NHS: &str = "https://fhir.nhs.uk/Id/nhs-number";
 
 async fn sandbox() -> Sandbox {
-    let options = Options {
+    let options = SandboxOptions {
         now: Arc::new(|| NOON),
         data: None,
     };
@@ -53,68 +54,19 @@ async fn drain(search: &mut Search<'_>) -> Result<Vec<(Mode, String)>, ClientErr
     Ok(found)
 }
 
-/// A server that gives one answer a connection, and keeps what it was asked.
-struct Scripted {
-    base: String,
-    asked: Arc<Mutex<Vec<String>>>,
+const DEEP: &str = "/deep/fhir";
+
+fn scripted(answers: &[&str]) -> Served {
+    let answers = answers.iter().map(|text| text.as_bytes().to_vec());
+    Served::scripted(DEEP, answers.collect())
 }
 
-impl Scripted {
-    fn new(answers: &[&str]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = format!("http://{}/deep/fhir", listener.local_addr().unwrap());
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let answers: Vec<String> = answers
-            .iter()
-            .map(|text| text.replace("BASE", &base))
-            .collect();
-        let log = Arc::clone(&asked);
-        let serve = move || {
-            for answer in answers {
-                let (mut stream, _) = listener.accept().unwrap();
-                let mut request = Vec::new();
-                let mut chunk = [0; 4096];
-                while !complete(&request) {
-                    let count = stream.read(&mut chunk).unwrap();
-                    assert!(count > 0, "the client hung up");
-                    request.extend_from_slice(&chunk[..count]);
-                }
-                log.lock()
-                    .unwrap()
-                    .push(String::from_utf8(request).unwrap());
-                stream.write_all(answer.as_bytes()).unwrap();
-            }
-        };
-        std::thread::Builder::new()
-            .name("scripted".to_owned())
-            .spawn(serve)
-            .unwrap();
-        Self { base, asked }
-    }
-
-    fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
-    }
-}
-
-fn complete(request: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(request);
-    let Some((head, body)) = text.split_once("\r\n\r\n") else {
-        return false;
-    };
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.trim().parse::<usize>().unwrap())
-    });
-    body.len() >= length.unwrap_or(0)
+fn base(server: &Served) -> String {
+    format!("{}{DEEP}", server.origin)
 }
 
 fn answer(status: u16, headers: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
-    )
+    String::from_utf8(served::answer(status, headers, body)).unwrap()
 }
 
 fn bundle(ids: &[&str], next: Option<&str>) -> String {
@@ -175,8 +127,8 @@ async fn a_search_pages_to_its_end() {
             .count(),
         6
     );
-    assert_eq!(search.standing().ending, Some(Ending::NoNext));
-    assert_eq!(search.standing().server_date, Some(NOON));
+    assert_eq!(search.progress().ending, Some(Ending::NoNext));
+    assert_eq!(search.progress().server_date, Some(NOON));
     let mut unknown = client.search(
         "ServiceRequest",
         Parameters::default().with("nonsense", "1"),
@@ -190,7 +142,7 @@ async fn a_search_pages_to_its_end() {
     assert_eq!(Head::of(&patient).id.as_deref(), Some("p1"));
     assert_eq!(client.read("Patient", "p9").await, Ok(None));
     assert_eq!(client.read("Patient", "..").await, Err(ClientError::Name));
-    let statement = client.statement().await.unwrap();
+    let statement = client.capability_statement().await.unwrap();
     assert!(statement.r4() == Says::Yes && statement.server_date == Some(NOON));
     sandbox.stop().await;
 }
@@ -246,28 +198,28 @@ async fn a_resource_is_created_once() {
 #[tokio::test]
 async fn a_server_without_form_search_is_asked_by_get() {
     let page = answer(200, "", &bundle(&["1"], None));
-    let server = Scripted::new(&[&answer(405, "", ""), &page, &page]);
-    let client = client(&server.base);
+    let server = scripted(&[&answer(405, "", ""), &page, &page]);
+    let client = client(base(&server));
     for _ in 0..2 {
         let mut search = client.search("Task", Parameters::default().with("status", "completed"));
         assert_eq!(drain(&mut search).await.unwrap().len(), 1);
     }
     let lines: Vec<String> = server
-        .asked()
+        .texts()
         .iter()
         .map(|text| text.lines().next().unwrap().to_owned())
         .collect();
     let get = "GET /deep/fhir/Task?status=completed HTTP/1.1";
     assert_eq!(lines, ["POST /deep/fhir/Task/_search HTTP/1.1", get, get]);
-    let server = Scripted::new(&[&answer(405, "", "")]);
-    let client = self::client(&server.base);
+    let server = scripted(&[&answer(405, "", "")]);
+    let client = self::client(base(&server));
     let by_number = Parameters::default().tokens("identifier", [(NHS, "9990000018")]);
     let mut search = client.search("Patient", by_number);
     assert!(matches!(
         search.next_page().await,
         Err(ClientError::Refused { status: 405, .. })
     ));
-    assert!(server.asked()[0].contains("prefer: handling=strict"));
+    assert!(server.texts()[0].contains("prefer: handling=strict"));
 }
 
 #[tokio::test]
@@ -287,17 +239,17 @@ async fn every_search_ends() {
         (vec![answer(200, "", &bundle(&[], None))], Ending::NoNext, 0),
     ] {
         let script: Vec<&str> = script.iter().map(String::as_str).collect();
-        let server = Scripted::new(&script);
-        let client = client(&server.base);
+        let server = scripted(&script);
+        let client = client(base(&server));
         let mut search = client.search("Task", Parameters::default());
         assert_eq!(drain(&mut search).await.unwrap().len(), count, "{ending:?}");
-        assert_eq!(search.standing().ending, Some(ending));
+        assert_eq!(search.progress().ending, Some(ending));
         let repeated = if ending == Ending::NothingNew { 3 } else { 0 };
-        assert_eq!(search.standing().repeated, repeated);
+        assert_eq!(search.progress().repeated, repeated);
     }
     let foreign = answer(200, "", &bundle(&["1"], Some("http://127.0.0.2/fhir?p=2")));
-    let server = Scripted::new(&[&foreign]);
-    let client = client(&server.base);
+    let server = scripted(&[&foreign]);
+    let client = client(base(&server));
     let mut search = client.search("Task", Parameters::default());
     assert_eq!(
         search.next_page().await.err(),
@@ -306,11 +258,11 @@ async fn every_search_ends() {
     // On the server's own address, if the operator says that the host in links is an internal name.
     let last = answer(200, "", &bundle(&["2"], None));
     let foreign = foreign.replace("127.0.0.2/fhir", "127.0.0.2:9/deep/fhir");
-    let server = Scripted::new(&[&open(&foreign), &last]);
-    let client = self::client(&server.base);
+    let server = scripted(&[&open(&foreign), &last]);
+    let client = self::client(base(&server));
     let mut search = client.search("Task", Parameters::default()).rebasing(true);
     assert_eq!(drain(&mut search).await.unwrap().len(), 2);
-    let asked = server.asked();
+    let asked = server.texts();
     assert!(asked[1].starts_with("GET /deep/fhir?p=2 HTTP/1.1"));
 }
 
@@ -373,8 +325,8 @@ async fn a_read_that_fails_is_named_and_quotes_nothing() {
         (answer(200, "", &long), ClientError::TooLarge { max: 1_000 }),
     ];
     for (script, wanted) in cases {
-        let server = Scripted::new(&[&script]);
-        let mut settings = Settings::new(&server.base);
+        let server = scripted(&[&script]);
+        let mut settings = Settings::new(base(&server));
         settings.page_bytes_max = 1_000;
         let client = Client::new(settings).unwrap();
         let error = client.get("Patient/Lovelace").await.unwrap_err();
@@ -387,15 +339,15 @@ async fn a_read_that_fails_is_named_and_quotes_nothing() {
 async fn reads_are_repeated_a_few_times() {
     let busy = answer(503, "retry-after: 0\r\n", "<html>");
     let good = answer(200, "", "{}");
-    let server = Scripted::new(&[&busy, &busy, &busy, &good]);
-    assert!(client(&server.base).get("metadata").await.is_ok());
-    let server = Scripted::new(&[&busy, &busy, &busy, &busy]);
-    let error = client(&server.base).get("metadata").await.unwrap_err();
+    let server = scripted(&[&busy, &busy, &busy, &good]);
+    assert!(client(base(&server)).get("metadata").await.is_ok());
+    let server = scripted(&[&busy, &busy, &busy, &busy]);
+    let error = client(base(&server)).get("metadata").await.unwrap_err();
     assert!(matches!(error, ClientError::Transient { .. }), "{error}");
-    assert_eq!(server.asked().len(), 4);
+    assert_eq!(server.texts().len(), 4);
     let later = answer(429, "retry-after: 3600\r\n", "");
-    let server = Scripted::new(&[&later]);
-    let error = client(&server.base).get("metadata").await.unwrap_err();
+    let server = scripted(&[&later]);
+    let error = client(base(&server)).get("metadata").await.unwrap_err();
     let hour = Some(Duration::from_hours(1));
     assert!(matches!(error, ClientError::Transient { retry_after, .. } if retry_after == hour));
 }
@@ -404,8 +356,8 @@ async fn reads_are_repeated_a_few_times() {
 async fn an_answer_that_was_cut_short_is_asked_for_again() {
     let torn = answer(200, "", "{\"resourceType\":\"Organization\",\"id\":\"1\"");
     let marked = answer(200, "", "\u{feff}{\"resourceType\":\"Organization\"}");
-    let server = Scripted::new(&[&torn, &marked]);
-    let read = client(&server.base).read("Organization", "1").await;
+    let server = scripted(&[&torn, &marked]);
+    let read = client(base(&server)).read("Organization", "1").await;
     let body = read.unwrap().unwrap();
     assert_eq!(body, b"{\"resourceType\":\"Organization\"}");
 }
@@ -441,15 +393,15 @@ async fn a_write_is_sent_once() {
             Ok(("8", Some("1"), true)),
         ),
     ] {
-        let server = Scripted::new(&[&script]);
-        let client = client(&server.base);
+        let server = scripted(&[&script]);
+        let client = client(base(&server));
         let result = client
             .create_once("Observation", &observation("a"), SYSTEM, "a")
             .await;
         let wanted =
             wanted.map(|(id, version, new)| (id.to_owned(), version.map(str::to_owned), new));
         assert_eq!(result.map(|made| (made.id, made.version, made.new)), wanted);
-        let asked = server.asked();
+        let asked = server.texts();
         assert_eq!(asked.len(), 1);
         assert!(asked[0].contains(&format!("if-none-exist: identifier={SYSTEM}|a\r\n")));
     }

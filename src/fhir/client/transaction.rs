@@ -11,25 +11,25 @@ use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::bundle::Head;
-use super::client::{Client, FHIR_JSON};
 use super::create::{Created, WriteFailure, condition, failure, located, sending};
 use super::update::{if_match, unquoted};
+use super::{Client, FHIR_JSON};
+use crate::fhir::resources::bundle::Head;
 
 /// Entries of a transaction.
 pub(crate) const ENTRIES_MAX: usize = 50;
 
 /// A write within a transaction. No `Debug`: the body is of a person.
-pub(crate) struct Part {
+pub(crate) struct TransactionPart {
     pub(crate) resource_type: &'static str,
     pub(crate) body: Vec<u8>,
     /// The name that other entries call it by: `urn:uuid:…`.
     pub(crate) full_url: String,
-    pub(crate) how: How,
+    pub(crate) how: WriteCondition,
 }
 
 /// What a write depends on.
-pub(crate) enum How {
+pub(crate) enum WriteCondition {
     /// Created unless this identifier is there: system and value.
     Create(String, String),
     /// Changed if it still has this version: id and version.
@@ -81,7 +81,10 @@ impl Client {
     ///
     /// # Source
     /// FHIR R4, the REST API, batch and transaction.
-    pub(crate) async fn transact(&self, parts: &[Part]) -> Result<Vec<PartAnswer>, WriteFailure> {
+    pub(crate) async fn transact(
+        &self,
+        parts: &[TransactionPart],
+    ) -> Result<Vec<PartAnswer>, WriteFailure> {
         let unusable = WriteFailure::Refused {
             status: 0,
             code: None,
@@ -102,7 +105,7 @@ impl Client {
 }
 
 /// The Bundle, each resource as its own bytes.
-fn bundle(parts: &[Part]) -> Option<Vec<u8>> {
+fn bundle(parts: &[TransactionPart]) -> Option<Vec<u8>> {
     let quoted = |text: &str| serde_json::to_string(text).ok();
     let mut text = br#"{"resourceType":"Bundle","type":"transaction","entry":["#.to_vec();
     for (index, part) in parts.iter().enumerate() {
@@ -110,12 +113,12 @@ fn bundle(parts: &[Part]) -> Option<Vec<u8>> {
             text.push(b',');
         }
         let request = match &part.how {
-            How::Create(system, value) => format!(
+            WriteCondition::Create(system, value) => format!(
                 r#"{{"method":"POST","url":{},"ifNoneExist":{}}}"#,
                 quoted(part.resource_type)?,
                 quoted(&condition(system, value))?
             ),
-            How::Update(id, version) => format!(
+            WriteCondition::Update(id, version) => format!(
                 r#"{{"method":"PUT","url":{},"ifMatch":{}}}"#,
                 quoted(&format!("{}/{id}", part.resource_type))?,
                 quoted(&if_match(version))?
@@ -132,7 +135,7 @@ fn bundle(parts: &[Part]) -> Option<Vec<u8>> {
 }
 
 /// What a body proves of each part: nothing at all unless it is one Bundle with an answer for every part.
-fn answers(body: &[u8], parts: &[Part]) -> Vec<PartAnswer> {
+fn answers(body: &[u8], parts: &[TransactionPart]) -> Vec<PartAnswer> {
     let unproven = || vec![PartAnswer::Unproven; parts.len()];
     let Ok(answered) = serde_json::from_slice::<Answered<'_>>(body) else {
         return unproven();
@@ -140,11 +143,11 @@ fn answers(body: &[u8], parts: &[Part]) -> Vec<PartAnswer> {
     if answered.resource_type != "Bundle" || answered.entry.len() != parts.len() {
         return unproven();
     }
-    let of = |(entry, part): (&AnsweredEntry<'_>, &Part)| one(entry, part);
+    let of = |(entry, part): (&AnsweredEntry<'_>, &TransactionPart)| one(entry, part);
     answered.entry.iter().zip(parts).map(of).collect()
 }
 
-fn one(entry: &AnsweredEntry<'_>, part: &Part) -> PartAnswer {
+fn one(entry: &AnsweredEntry<'_>, part: &TransactionPart) -> PartAnswer {
     let Some(response) = &entry.response else {
         return PartAnswer::Unproven;
     };
@@ -167,8 +170,8 @@ fn one(entry: &AnsweredEntry<'_>, part: &Part) -> PartAnswer {
             Some((head.id.filter(|_| right)?.into_owned(), version))
         });
     let known = match &part.how {
-        How::Update(id, _) => Some((id.clone(), None)),
-        How::Create(..) => None,
+        WriteCondition::Update(id, _) => Some((id.clone(), None)),
+        WriteCondition::Create(..) => None,
     };
     match placed.or(known) {
         Some((id, version)) => PartAnswer::Confirmed(Created {
@@ -184,19 +187,22 @@ fn one(entry: &AnsweredEntry<'_>, part: &Part) -> PartAnswer {
 mod tests {
     use super::*;
 
-    fn part(value: &str) -> Part {
-        Part {
+    fn part(value: &str) -> TransactionPart {
+        TransactionPart {
             resource_type: "Observation",
             body: br#"{"resourceType":"Observation","v":1.00}"#.to_vec(),
             full_url: format!("urn:uuid:{value}"),
-            how: How::Create("urn:s".to_owned(), value.to_owned()),
+            how: WriteCondition::Create("urn:s".to_owned(), value.to_owned()),
         }
     }
 
     #[test]
     fn a_bundle_holds_its_parts_as_they_are() {
         let mut task = part("b");
-        (task.resource_type, task.how) = ("Task", How::Update("7".to_owned(), "3".to_owned()));
+        (task.resource_type, task.how) = (
+            "Task",
+            WriteCondition::Update("7".to_owned(), "3".to_owned()),
+        );
         let text = String::from_utf8(bundle(&[part("a"), task]).unwrap()).unwrap();
         assert_eq!(
             text,

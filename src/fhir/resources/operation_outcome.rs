@@ -46,14 +46,14 @@ const CODES: &[&str] = &[
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Issue {
     /// How grave it is.
-    pub(crate) severity: Severity,
+    pub(crate) severity: IssueSeverity,
     /// The R4 issue code; none where the server gave none of R4.
     pub(crate) code: Option<&'static str>,
 }
 
 /// Issue severity, gravest last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Severity {
+pub(crate) enum IssueSeverity {
     /// `information`
     Information,
     /// `warning`
@@ -65,7 +65,7 @@ pub(crate) enum Severity {
 }
 
 #[derive(Deserialize)]
-struct Outcome<'a> {
+struct RawOutcome<'a> {
     #[serde(borrow, default)]
     issue: Vec<RawIssue<'a>>,
 }
@@ -81,14 +81,14 @@ struct RawIssue<'a> {
 /// Reads the gravest issue; none where the body is no `OperationOutcome` or has no issue.
 pub(crate) fn gravest(body: &[u8]) -> Option<Issue> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let outcome: Outcome<'_> = serde_json::from_slice(body).ok()?;
+    let outcome: RawOutcome<'_> = serde_json::from_slice(body).ok()?;
     let mut gravest: Option<Issue> = None;
     for issue in &outcome.issue {
         let severity = match issue.severity.as_deref() {
-            Some("information") => Severity::Information,
-            Some("warning") => Severity::Warning,
-            Some("fatal") => Severity::Fatal,
-            _ => Severity::Error,
+            Some("information") => IssueSeverity::Information,
+            Some("warning") => IssueSeverity::Warning,
+            Some("fatal") => IssueSeverity::Fatal,
+            _ => IssueSeverity::Error,
         };
         let code = issue.code.as_deref();
         let code = CODES.iter().copied().find(|known| Some(*known) == code);
@@ -108,17 +108,17 @@ mod tests {
         for (body, severity, code) in [
             (
                 r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"invalid","diagnostics":"Ada"}]}"#,
-                Some(Severity::Error),
+                Some(IssueSeverity::Error),
                 Some("invalid"),
             ),
             (
                 r#"{"issue":[{"severity":"warning","code":"value"},{"severity":"fatal","code":"exception"}]}"#,
-                Some(Severity::Fatal),
+                Some(IssueSeverity::Fatal),
                 Some("exception"),
             ),
             (
                 r#"{"issue":[{"code":"Ada Lovelace"}]}"#,
-                Some(Severity::Error),
+                Some(IssueSeverity::Error),
                 None,
             ),
             (r#"{"resourceType":"OperationOutcome"}"#, None, None),

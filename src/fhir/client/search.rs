@@ -12,65 +12,15 @@ use std::sync::atomic::Ordering;
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, Url};
-use serde::Deserialize;
 
-use super::ahead::Ahead;
-use super::bundle::{BundleError, BundleView, Head, Mode};
-use super::client::{Answer, Client, fhir_body};
 use super::client_error::ClientError;
+use super::parameters::Parameters;
+use super::prefetch::PrefetchedSearch;
+use super::{Client, HttpAnswer, fhir_body};
+use crate::fhir::resources::bundle::{BundleError, BundleView, Head, Mode};
 
-/// Pages of a look-up by identifier; a server that has more has ignored the identifier.
-const LOOK_UP_PAGES_MAX: usize = 10;
 /// Pages with nothing new on them, one after the other, that are followed before a search is given up.
 const STALE_PAGES_MAX: usize = 3;
-/// Identifiers of this system never stand in a URL.
-const NHS_NUMBER: &str = "https://fhir.nhs.uk/Id/nhs-number";
-
-/// Search parameters, in order. No `Debug`: they may hold identifiers.
-#[derive(Clone, Default)]
-pub(crate) struct Parameters(Vec<(String, String)>);
-
-impl Parameters {
-    /// Adds a parameter whose value is already in search form.
-    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.0.push((name.to_owned(), value.into()));
-        self
-    }
-
-    /// Adds a token parameter that any of these (system, code) pairs answers.
-    pub(crate) fn tokens<'a>(
-        self,
-        name: &str,
-        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Self {
-        let values: Vec<String> = pairs
-            .into_iter()
-            .map(|(system, code)| token(system, code))
-            .collect();
-        self.with(name, values.join(","))
-    }
-
-    fn hold_nhs_number(&self) -> bool {
-        self.0.iter().any(|(_, value)| value.contains(NHS_NUMBER))
-    }
-}
-
-/// `system|value` with the characters escaped that mean something in a search (R4 search, escaping).
-pub(super) fn token(system: &str, value: &str) -> String {
-    let mut text = String::with_capacity(system.len() + value.len() + 1);
-    for (index, part) in [system, value].into_iter().enumerate() {
-        if index == 1 {
-            text.push('|');
-        }
-        for character in part.chars() {
-            if matches!(character, '\\' | ',' | '$' | '|') {
-                text.push('\\');
-            }
-            text.push(character);
-        }
-    }
-    text
-}
 
 /// How a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,7 +36,7 @@ pub(crate) enum Ending {
 }
 
 /// One page of an answer.
-pub(crate) struct Page {
+pub(crate) struct SearchPage {
     /// The page, from 1.
     pub(crate) number: usize,
     /// The Bundle, as the server sent it.
@@ -118,7 +68,7 @@ pub(crate) struct PageEntry {
     pub(crate) full_url: Option<String>,
 }
 
-impl Page {
+impl SearchPage {
     /// The Bundle, over the bytes of the page.
     ///
     /// # Errors
@@ -167,7 +117,7 @@ pub(crate) struct Search<'c> {
     seen: HashSet<u64>,
     hasher: RandomState,
     rebase_links: bool,
-    standing: Standing,
+    progress: SearchProgress,
     /// Pages with nothing new, one after the other, up to the last.
     stale: usize,
     /// Whether all of those were empty.
@@ -176,7 +126,7 @@ pub(crate) struct Search<'c> {
 
 /// What is known of a search as of its last page.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Standing {
+pub(crate) struct SearchProgress {
     /// Pages that came.
     pub(crate) pages: usize,
     /// How many matches came more than once: pages that moved while they were read may also have hidden some.
@@ -189,7 +139,7 @@ pub(crate) struct Standing {
     matches: usize,
 }
 
-impl Standing {
+impl SearchProgress {
     /// Whether the only page is as full as it was asked to be, and no link leads on: either that was all, or the server
     /// knows no further pages.
     pub(crate) fn full_without_next(&self, count: usize) -> bool {
@@ -209,7 +159,7 @@ impl<'c> Search<'c> {
             seen: HashSet::new(),
             hasher: RandomState::new(),
             rebase_links: false,
-            standing: Standing::default(),
+            progress: SearchProgress::default(),
             stale: 0,
             empty: true,
         }
@@ -231,11 +181,11 @@ impl<'c> Search<'c> {
     ///
     /// # Errors
     /// Any [`ClientError`]. The pages had so far stay good; `PageExpired` means that the search must be begun again.
-    pub(crate) async fn next_page(&mut self) -> Result<Option<Page>, ClientError> {
-        if self.standing.ending.is_some() {
+    pub(crate) async fn next_page(&mut self) -> Result<Option<SearchPage>, ClientError> {
+        if self.progress.ending.is_some() {
             return Ok(None);
         }
-        let number = self.standing.pages + 1;
+        let number = self.progress.pages + 1;
         if number > self.pages_max {
             return Err(ClientError::TooManyPages {
                 max: self.pages_max,
@@ -258,32 +208,32 @@ impl<'c> Search<'c> {
         };
         let answer = fhir_body(answer)?;
         if number == 1 {
-            self.standing.server_date = answer.date;
+            self.progress.server_date = answer.date;
         }
         let page = self.note(number, answer.body, &url)?;
-        self.standing.pages = number;
+        self.progress.pages = number;
         Ok(Some(page))
     }
 
     /// What is known of it as of its last page.
-    pub(crate) fn standing(&self) -> Standing {
-        self.standing
+    pub(crate) fn progress(&self) -> SearchProgress {
+        self.progress
     }
 
     /// Goes on by itself, a few pages ahead of whoever takes them.
-    pub(crate) fn ahead(self) -> Ahead {
-        Ahead::of(self.client.clone(), move |client| Search { client, ..self })
+    pub(crate) fn prefetched(self) -> PrefetchedSearch {
+        PrefetchedSearch::of(self.client.clone(), move |client| Search { client, ..self })
     }
 
     /// Looks at a page for what is new on it and where the next one is.
-    fn note(&mut self, number: usize, body: Vec<u8>, url: &Url) -> Result<Page, ClientError> {
+    fn note(&mut self, number: usize, body: Vec<u8>, url: &Url) -> Result<SearchPage, ClientError> {
         let entries_max = self.client.settings.entries_max;
         let bundle = BundleView::parse(&body, entries_max)?;
         let entries = entries(&body, &bundle);
         let matches = entries
             .iter()
             .filter(|entry| entry.resource_type == self.resource_type);
-        self.standing.matches = matches.count();
+        self.progress.matches = matches.count();
         let mut new = false;
         for entry in entries.iter().filter(|entry| entry.mode != Mode::Outcome) {
             // A resource without an id cannot be told from another: it counts as new.
@@ -296,17 +246,17 @@ impl<'c> Search<'c> {
                 .insert(self.hasher.hash_one((&entry.resource_type, id)));
             new |= first;
             if !first && entry.resource_type == self.resource_type {
-                self.standing.repeated += 1;
+                self.progress.repeated += 1;
             }
         }
         self.stale = if new { 0 } else { self.stale + 1 };
         self.empty = new || (entries.is_empty() && (self.empty || self.stale == 1));
         match bundle.link("next") {
-            None => self.standing.ending = Some(Ending::NoNext),
+            None => self.progress.ending = Some(Ending::NoNext),
             Some(link) => self.follow(number, url, link)?,
         }
         let own = |text: Option<&str>| text.map(str::to_owned);
-        Ok(Page {
+        Ok(SearchPage {
             number,
             self_link: own(bundle.link("self")),
             updated: own(bundle.updated()),
@@ -324,9 +274,9 @@ impl<'c> Search<'c> {
             .or_else(|| self.rebased(url, link))
             .ok_or(ClientError::ForeignLink { page: number + 1 })?;
         if !self.links.insert(next.as_str().to_owned()) {
-            self.standing.ending = Some(Ending::RepeatedLink);
+            self.progress.ending = Some(Ending::RepeatedLink);
         } else if self.stale >= STALE_PAGES_MAX {
-            self.standing.ending = Some(if self.empty {
+            self.progress.ending = Some(if self.empty {
                 Ending::EmptyPages
             } else {
                 Ending::NothingNew
@@ -353,13 +303,13 @@ impl<'c> Search<'c> {
     }
 
     /// The first page: a form, or GET where the server takes no forms.
-    async fn first(&self) -> Result<(Answer, Url), ClientError> {
+    async fn first(&self) -> Result<(HttpAnswer, Url), ClientError> {
         let client = self.client;
         if client.by_get() {
             return self.first_by_get().await;
         }
         let url = client.url(&[&self.resource_type, "_search"])?;
-        let form = encode(&self.parameters);
+        let form = self.parameters.form();
         let mut request = || {
             client
                 .request(Method::POST, url.clone())
@@ -385,14 +335,14 @@ impl<'c> Search<'c> {
         Ok(answered)
     }
 
-    async fn first_by_get(&self) -> Result<(Answer, Url), ClientError> {
+    async fn first_by_get(&self) -> Result<(HttpAnswer, Url), ClientError> {
         if self.parameters.hold_nhs_number() {
             let text =
                 "the server takes no form searches, and an NHS number may not stand in a URL";
             return Err(ClientError::Settings(text));
         }
         let mut url = self.client.url(&[&self.resource_type])?;
-        url.query_pairs_mut().extend_pairs(&self.parameters.0);
+        url.query_pairs_mut().extend_pairs(self.parameters.pairs());
         let mut request = || {
             let request = self.client.request(Method::GET, url.clone());
             request.header("Prefer", "handling=strict")
@@ -400,134 +350,4 @@ impl<'c> Search<'c> {
         let answer = self.client.fetch(&mut request).await?;
         Ok((answer, url))
     }
-}
-
-/// What the server says it made of a search.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Heard {
-    /// Filters that it left out: more comes than was asked for.
-    pub(crate) ignored: Vec<&'static str>,
-    /// Filters that it put in or changed: less may come than was asked for.
-    pub(crate) added: Vec<&'static str>,
-}
-
-/// The search parameters of an R4 `ServiceRequest`: a server that answers by one that we did not ask for leaves referrals out.
-const FILTERS: [&str; 25] = [
-    "authored",
-    "based-on",
-    "body-site",
-    "category",
-    "code",
-    "encounter",
-    "identifier",
-    "instantiates-canonical",
-    "instantiates-uri",
-    "intent",
-    "occurrence",
-    "patient",
-    "performer",
-    "performer-type",
-    "priority",
-    "replaces",
-    "requester",
-    "requisition",
-    "specimen",
-    "status",
-    "subject",
-    "_id",
-    "_lastUpdated",
-    "_security",
-    "_tag",
-];
-
-impl Parameters {
-    /// Compares the `self` link of an answer with what was asked; a link without a query says nothing.
-    pub(crate) fn heard(&self, self_link: &str) -> Heard {
-        let mut heard = Heard::default();
-        let link = Url::parse("http://localhost/").and_then(|base| base.join(self_link));
-        let Some(link) = link.ok().filter(|link| link.query().is_some()) else {
-            return heard;
-        };
-        let said: Vec<(String, String)> = link.query_pairs().into_owned().collect();
-        for filter in FILTERS {
-            let named =
-                |(name, _): &&(String, String)| name.split([':', '.']).next() == Some(filter);
-            let asked: Vec<_> = self.0.iter().filter(named).collect();
-            let said: Vec<_> = said.iter().filter(named).collect();
-            if !asked.is_empty() && said.is_empty() {
-                heard.ignored.push(filter);
-            }
-            // A code that the server dropped from the list hides its referrals.
-            let narrower = filter == "code"
-                && asked.iter().any(|(_, value)| {
-                    let codes = value.split(',').filter_map(|one| one.rsplit('|').next());
-                    codes
-                        .into_iter()
-                        .any(|code| !said.iter().any(|(_, value)| value.contains(code)))
-                });
-            if !said.is_empty() && (asked.is_empty() || narrower) {
-                heard.added.push(filter);
-            }
-        }
-        heard
-    }
-}
-
-/// The parameters as a form.
-fn encode(parameters: &Parameters) -> String {
-    let mut url = Url::parse("http://localhost/").expect("a constant URL");
-    url.query_pairs_mut().extend_pairs(&parameters.0);
-    url.query().unwrap_or_default().to_owned()
-}
-
-impl Client {
-    /// Finds the resources of a type that carry an identifier, checked here: a server may ignore what it was asked.
-    ///
-    /// # Errors
-    /// Any [`ClientError`].
-    pub(crate) async fn find_by_identifier(
-        &self,
-        resource_type: &str,
-        system: &str,
-        value: &str,
-    ) -> Result<Vec<Vec<u8>>, ClientError> {
-        let parameters = Parameters::default().tokens("identifier", [(system, value)]);
-        let mut search = self
-            .search(resource_type, parameters)
-            .at_most(LOOK_UP_PAGES_MAX);
-        let mut found = Vec::new();
-        while let Some(page) = search.next_page().await? {
-            for entry in page.bundle()?.entries() {
-                let known = carries(entry.resource, resource_type, system, value);
-                if known && !found.iter().any(|held: &Vec<u8>| held == entry.resource) {
-                    found.push(entry.resource.to_vec());
-                }
-            }
-        }
-        Ok(found)
-    }
-}
-
-fn carries(resource: &[u8], resource_type: &str, system: &str, value: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Identified {
-        #[serde(rename = "resourceType")]
-        resource_type: String,
-        #[serde(default)]
-        identifier: Vec<Identifier>,
-    }
-    #[derive(Deserialize)]
-    struct Identifier {
-        #[serde(default)]
-        system: String,
-        #[serde(default)]
-        value: String,
-    }
-    serde_json::from_slice::<Identified>(resource).is_ok_and(|held| {
-        held.resource_type == resource_type
-            && held
-                .identifier
-                .iter()
-                .any(|one| one.system == system && one.value == value)
-    })
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
-use super::bundle::Head;
-use super::client::{Answer, Client, FHIR_JSON, refusal};
 use super::client_error::ClientError;
-use super::search::token;
+use super::parameters::token;
+use super::{Client, FHIR_JSON, HttpAnswer, refusal};
+use crate::fhir::resources::bundle::Head;
 
 /// A resource that is on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +139,7 @@ pub(super) fn sending(error: &ClientError) -> WriteFailure {
 }
 
 /// What an answer other than success means for a write.
-pub(super) fn failure(answer: &Answer) -> WriteFailure {
+pub(super) fn failure(answer: &HttpAnswer) -> WriteFailure {
     let status = answer.status;
     match refusal(answer) {
         ClientError::Refused {
@@ -160,7 +160,7 @@ pub(super) fn failure(answer: &Answer) -> WriteFailure {
 }
 
 /// The id and version that an answer gives: from `Location`, else from a body of the right type.
-fn named(answer: &Answer, resource_type: &str) -> Option<(String, Option<String>)> {
+fn named(answer: &HttpAnswer, resource_type: &str) -> Option<(String, Option<String>)> {
     let etag = answer
         .etag
         .as_deref()
