@@ -6,12 +6,11 @@
 use jiff::civil::Date;
 
 use super::Actor;
-use crate::domain::{Action, Instant};
+use crate::domain::{Action, Instant, LegReference};
 use crate::json::Arena;
 use crate::partner::fields::Derivation;
 use crate::pipeline::run::Env;
 use crate::pipeline::{map, sealed_inputs};
-pub(crate) use crate::store::rows::Leg;
 use crate::store::{Batch, Body, Entry, Kind, StoreError};
 
 /// What is shown, in this order.
@@ -49,10 +48,14 @@ impl std::fmt::Debug for Identity {
 /// The person was erased, the source is not configured, the store failed, or a sealed value does not open.
 pub(crate) async fn reveal(
     env: &Env,
-    leg: &Leg,
+    reference: LegReference,
     actor: &Actor,
     at: &str,
 ) -> anyhow::Result<Identity> {
+    let leg = env.store.leg_by_reference(reference).await?;
+    let Some(leg) = leg else {
+        anyhow::bail!("there is no referral {reference}")
+    };
     let referral = sealed_inputs::referrals(env, &[leg.now.raws])
         .await?
         .pop()

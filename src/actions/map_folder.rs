@@ -29,7 +29,7 @@ const BATCH_REFERRALS: usize = 1024;
 const READ_REFERRALS: usize = 128;
 
 /// How to map.
-pub(crate) struct Preview<'a> {
+pub(crate) struct FolderMapping<'a> {
     pub(crate) partner: &'a Partner,
     pub(crate) setting: Setting<'a>,
     /// Also apply the partner's criteria.
@@ -59,7 +59,7 @@ pub(crate) struct Mapped {
 
 type NotMapped = (Disposition, Reason, String);
 
-impl Preview<'_> {
+impl FolderMapping<'_> {
     /// Maps a folder; hands over the parts of the file in order, the first with its header.
     ///
     /// # Errors

@@ -197,7 +197,7 @@ async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result
     let person = match &shown.leg {
         Some(leg) => {
             let at = format!("held show {number}");
-            identify.person(app, leg, &at).await?
+            identify.person(app, leg.reference, &at).await?
         }
         None if identify.asked() => anyhow::bail!("hold {number} is about nobody in particular"),
         None => serde_json::Value::Null,

@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Global, emit};
 use crate::actions::Actor;
-use crate::actions::identify::{Leg, reveal};
+use crate::actions::identify::reveal;
 use crate::app::App;
+use crate::domain::LegReference;
 
 /// Who looks, and why.
 #[derive(clap::Args)]
@@ -37,7 +38,12 @@ impl Identify {
     }
 
     /// Who it is, if it was asked for; null otherwise.
-    pub(super) async fn person(&self, app: &App, leg: &Leg, at: &str) -> anyhow::Result<Value> {
+    pub(super) async fn person(
+        &self,
+        app: &App,
+        leg: LegReference,
+        at: &str,
+    ) -> anyhow::Result<Value> {
         if !self.asked {
             return Ok(Value::Null);
         }

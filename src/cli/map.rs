@@ -13,7 +13,7 @@ use super::{DONE, Global, WAITS};
 use crate::actions::file_versions::source_facts;
 use crate::actions::known;
 use crate::actions::map_folder::{
-    Folder, Missed, Preview, SHOWN_MAX, Setting, Unreadable, workers,
+    Folder, FolderMapping, Missed, SHOWN_MAX, Setting, Unreadable, workers,
 };
 use crate::config::ORDERS;
 use crate::diagnostics::{Code, Diagnostic};
@@ -172,7 +172,7 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         Output::File(unfinished(Path::new(&args.output))?)
     };
     let activity_system = config.activity_system();
-    let preview = Preview {
+    let mapping = FolderMapping {
         partner,
         setting: Setting {
             source: source_facts(&config),
@@ -184,7 +184,7 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         intents: &ORDERS.map(str::to_owned),
         workers,
     };
-    preview.map(&folder, |mapped| {
+    mapping.map(&folder, |mapped| {
         output.write_all(&mapped.bytes)?;
         for missed in &mapped.missed {
             left_out.add_missed(&folder, missed)?;

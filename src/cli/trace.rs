@@ -29,7 +29,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
 
 async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
     let leg = leg_of(app.env(), &args.reference).await?;
-    let person = args.identify.person(app, &leg, "trace").await?;
+    let person = args.identify.person(app, leg.reference, "trace").await?;
     let History {
         entries,
         reported,

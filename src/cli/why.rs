@@ -100,7 +100,7 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
             leg.reference
         );
     }
-    let person = args.identify.person(app, &leg, "why").await?;
+    let person = args.identify.person(app, leg.reference, "why").await?;
     if args.json {
         let mut shown = in_json(&story, None, args.partner.as_deref());
         if args.identify.asked() {

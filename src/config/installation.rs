@@ -47,7 +47,7 @@ impl Default for Routing {
 
 /// How careful `kith check` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Safety {
+pub(crate) struct SafetyRules {
     /// Whether missing safety contacts and action columns are errors.
     pub(crate) strict: bool,
 }
@@ -156,11 +156,11 @@ pub(super) fn read_routing(table: Option<TableReader<'_>>, otherwise: Routing) -
     routing
 }
 
-pub(super) fn read_safety(root: &TableReader<'_>) -> Safety {
+pub(super) fn read_safety(root: &TableReader<'_>) -> SafetyRules {
     let Some(table) = root.opt_table("safety") else {
-        return Safety { strict: false };
+        return SafetyRules { strict: false };
     };
-    let safety = Safety {
+    let safety = SafetyRules {
         strict: table.flag("strict", false),
     };
     for key in ["hours", "concern_hours", "urgent_minutes"] {

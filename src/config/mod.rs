@@ -23,7 +23,7 @@ use crate::toml_reader::{Problems, SourceText, TableReader, text_within};
 pub(crate) use auth::{Auth, Kept, Signing};
 pub(crate) use bulk::Bulk;
 pub(crate) use exchange::{Commissioner, Transport};
-pub(crate) use installation::{Console, Retain, Routing, Safety, Schedule, Unnamed};
+pub(crate) use installation::{Console, Retain, Routing, SafetyRules, Schedule, Unnamed};
 pub(crate) use secret::{Secret, SecretError, SecretPlace};
 pub(crate) use source::{ORDERS, Pull, PushTo, Reading, Source};
 
@@ -50,7 +50,7 @@ pub(crate) struct Config {
     pub(crate) seal_key: Secret,
     pub(crate) schedule: Schedule,
     pub(crate) routing: Routing,
-    pub(crate) safety: Safety,
+    pub(crate) safety: SafetyRules,
     pub(crate) retain: Retain,
     pub(crate) console: Console,
     pub(crate) sources: Vec<Source>,

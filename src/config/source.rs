@@ -6,7 +6,7 @@ use super::address::read_base_url;
 use super::auth::{Reach, read_reach};
 use super::bulk::{Bulk, read_bulk};
 use super::exchange::Commissioner;
-use super::installation::{Routing, Safety, read_routing};
+use super::installation::{Routing, SafetyRules, read_routing};
 use super::{Surroundings, read_id};
 use crate::diagnostics::{Code, Place, nearest};
 use crate::partner::schedule::read_schedule;
@@ -131,7 +131,7 @@ pub(super) fn read_sources(
     root: &TableReader<'_>,
     around: &Surroundings<'_>,
     commissioners: &[Commissioner],
-    safety: Safety,
+    safety: SafetyRules,
     routing: Routing,
 ) -> Vec<Source> {
     let mut sources: Vec<Source> = Vec::new();
@@ -159,7 +159,7 @@ fn read_source(
     id: String,
     around: &Surroundings<'_>,
     commissioners: &[Commissioner],
-    safety: Safety,
+    safety: SafetyRules,
     routing: Routing,
 ) -> Option<Source> {
     let pull = read_pull(table, around);
@@ -340,7 +340,7 @@ fn read_commissioner(table: &TableReader<'_>, commissioners: &[Commissioner]) ->
     id.value.to_owned()
 }
 
-fn read_contacts(table: &TableReader<'_>, safety: Safety) -> Vec<Contact> {
+fn read_contacts(table: &TableReader<'_>, safety: SafetyRules) -> Vec<Contact> {
     let mut contacts = Vec::new();
     for entry in table.tables("safety") {
         if !entry.has("email") && !entry.has("phone") {

@@ -1,12 +1,12 @@
 //! Holds what happened against what had to happen: the demo is a test that a newcomer can watch.
 //!
-//! The story goes in; every difference comes out, in words. Invariant: nothing here is read off a run; the expected
+//! What was played goes in; every difference comes out, in words. Invariant: nothing here is read off a run; the expected
 //! numbers follow from how people and returns were made.
 
 use std::collections::BTreeMap;
 
-use super::Story;
-use super::people::{Fate, Person};
+use super::Played;
+use super::people::{Person, ScriptedOutcome};
 use super::returns::Returned;
 use super::services::To;
 use crate::domain::Owner;
@@ -16,15 +16,15 @@ use crate::tabular::RowsByAction;
 const FINDINGS_TOLD: usize = 5;
 
 /// What differs from the script; empty if it ended as scripted.
-pub(super) fn differences(story: &Story) -> Vec<String> {
+pub(super) fn differences(played: &Played) -> Vec<String> {
     let mut found = Differences::default();
-    first_night(story, &mut found);
-    second_night(story, &mut found);
-    third_night(story, &mut found);
+    first_night(played, &mut found);
+    second_night(played, &mut found);
+    third_night(played, &mut found);
     for (night, which) in [
-        (&story.first, "first"),
-        (&story.second, "second"),
-        (&story.third, "third"),
+        (&played.first, "first"),
+        (&played.second, "second"),
+        (&played.third, "third"),
     ] {
         if !night.balances() {
             found
@@ -32,16 +32,16 @@ pub(super) fn differences(story: &Story) -> Vec<String> {
                 .push(format!("{which} run: a book does not balance"));
         }
     }
-    if !story.balanced {
-        let problems = story.findings.len();
+    if !played.balanced {
+        let problems = played.findings.len();
         found
             .0
             .push(format!("prove found {problems} problems, these among them"));
         found
             .0
-            .extend(story.findings.iter().take(FINDINGS_TOLD).cloned());
+            .extend(played.findings.iter().take(FINDINGS_TOLD).cloned());
     }
-    if story.reports.is_empty() {
+    if played.reports.is_empty() {
         found.0.push("no report was written".to_owned());
     }
     found.0
@@ -59,27 +59,35 @@ impl Differences {
     }
 }
 
-/// How many people have a fate of this kind.
-pub(super) fn count(people: &[Person], of: impl Fn(Fate) -> bool) -> u64 {
+/// How many people have an outcome of this kind.
+pub(super) fn count(people: &[Person], of: impl Fn(ScriptedOutcome) -> bool) -> u64 {
     people
         .iter()
-        .filter(|person| of(person.fate()))
+        .filter(|person| of(person.outcome()))
         .count()
         .try_into()
         .unwrap_or(u64::MAX)
 }
 
-fn first_night(story: &Story, found: &mut Differences) {
-    let people = &story.people;
-    let served = count(people, |fate| fate != Fate::NotServed);
-    let closed = count(people, |fate| matches!(fate, Fate::Closed(_)));
-    let held = count(people, |fate| matches!(fate, Fate::Held(_)));
-    let held_by_map = count(people, |fate| matches!(fate, Fate::HeldByMap(_)));
-    let sent = count(people, |fate| matches!(fate, Fate::Sent(_)));
+fn first_night(played: &Played, found: &mut Differences) {
+    let people = &played.people;
+    let served = count(people, |outcome| outcome != ScriptedOutcome::NotServed);
+    let closed = count(people, |outcome| {
+        matches!(outcome, ScriptedOutcome::Closed(_))
+    });
+    let held = count(people, |outcome| {
+        matches!(outcome, ScriptedOutcome::Held(_))
+    });
+    let held_by_map = count(people, |outcome| {
+        matches!(outcome, ScriptedOutcome::HeldByMap(_))
+    });
+    let sent = count(people, |outcome| {
+        matches!(outcome, ScriptedOutcome::Sent(_))
+    });
     let (pull, select, map) = (
-        story.first.room("pull"),
-        story.first.room("select"),
-        story.first.room("map"),
+        played.first.room("pull"),
+        played.first.room("select"),
+        played.first.room("map"),
     );
     found.same("pull accepted", served, pull.accepted);
     found.same("select received", served, select.received);
@@ -94,17 +102,17 @@ fn first_night(story: &Story, found: &mut Differences) {
     found.same(
         "deliver accepted",
         sent,
-        story.first.room("deliver").accepted,
+        played.first.room("deliver").accepted,
     );
     for (reason, expected) in reasons(people) {
         found.same(reason, expected, select.reason(reason) + map.reason(reason));
     }
     for to in To::ALL {
-        let expected = count(people, |fate| fate == Fate::Sent(to));
+        let expected = count(people, |outcome| outcome == ScriptedOutcome::Sent(to));
         rows(
             found,
             to,
-            story.sent_first.get(&to),
+            played.sent_first.get(&to),
             RowsByAction {
                 new: expected,
                 ..RowsByAction::default()
@@ -117,7 +125,10 @@ fn first_night(story: &Story, found: &mut Differences) {
 fn reasons(people: &[Person]) -> BTreeMap<&'static str, u64> {
     let mut reasons = BTreeMap::new();
     for person in people {
-        if let Fate::Closed(reason) | Fate::Held(reason) | Fate::HeldByMap(reason) = person.fate() {
+        if let ScriptedOutcome::Closed(reason)
+        | ScriptedOutcome::Held(reason)
+        | ScriptedOutcome::HeldByMap(reason) = person.outcome()
+        {
             *reasons.entry(reason).or_default() += 1;
         }
     }
@@ -139,7 +150,7 @@ fn rows(found: &mut Differences, to: To, sent: Option<&RowsByAction>, expected: 
 
 /// Rows sent once the practices have made their three changes: all three concern Riverside.
 fn after_changes(people: &[Person], to: To) -> RowsByAction {
-    let new = count(people, |fate| fate == Fate::Sent(to));
+    let new = count(people, |outcome| outcome == ScriptedOutcome::Sent(to));
     match to {
         To::Riverside => RowsByAction {
             new: new + 1,
@@ -154,18 +165,22 @@ fn after_changes(people: &[Person], to: To) -> RowsByAction {
     }
 }
 
-fn second_night(story: &Story, found: &mut Differences) {
+fn second_night(played: &Played, found: &mut Differences) {
     for to in To::ALL {
         rows(
             found,
             to,
-            story.sent_second.get(&to),
-            after_changes(&story.people, to),
+            played.sent_second.get(&to),
+            after_changes(&played.people, to),
         );
     }
-    let (collect, matching) = (story.second.room("collect"), story.second.room("match"));
+    let (collect, matching) = (played.second.room("collect"), played.second.room("match"));
     let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
-    for (reason, rows) in story.returned.iter().flat_map(|returned| &returned.reasons) {
+    for (reason, rows) in played
+        .returned
+        .iter()
+        .flat_map(|returned| &returned.reasons)
+    {
         *reasons.entry(reason).or_default() += rows;
     }
     for (reason, expected) in &reasons {
@@ -175,10 +190,10 @@ fn second_night(story: &Story, found: &mut Differences) {
             collect.reason(reason) + matching.reason(reason),
         );
     }
-    let rows: u64 = story.returned.iter().map(|returned| returned.rows).sum();
+    let rows: u64 = played.returned.iter().map(|returned| returned.rows).sum();
     let faulty: u64 = reasons.values().sum();
     found.same("rows of returns taken in", rows - faulty, matching.accepted);
-    let expected: u64 = story
+    let expected: u64 = played
         .returned
         .iter()
         .map(|returned| returned.observations)
@@ -186,12 +201,12 @@ fn second_night(story: &Story, found: &mut Differences) {
     found.same(
         "entries in the GP record",
         expected,
-        story.entries_second.all,
+        played.entries_second.all,
     );
     found.same(
         "different entries in the GP record",
         expected,
-        story.entries_second.different,
+        played.entries_second.different,
     );
 }
 
@@ -200,29 +215,29 @@ fn sent_on(returned: &[Returned], to: To) -> u64 {
     returned.iter().filter_map(|one| one.onward.get(&to)).sum()
 }
 
-fn third_night(story: &Story, found: &mut Differences) {
+fn third_night(played: &Played, found: &mut Differences) {
     for to in To::ALL {
-        let mut expected = after_changes(&story.people, to);
-        expected.new += sent_on(&story.returned, to);
-        rows(found, to, story.sent_third.get(&to), expected);
+        let mut expected = after_changes(&played.people, to);
+        expected.new += sent_on(&played.returned, to);
+        rows(found, to, played.sent_third.get(&to), expected);
     }
     let unasked = |one: &Returned| one.reasons.get("onward-consent").copied();
     found.same(
         "waiting for an agreement to be sent on",
-        story.returned.iter().filter_map(unasked).sum(),
-        story.third.waiting_for("onward-consent", Owner::Ig),
+        played.returned.iter().filter_map(unasked).sum(),
+        played.third.waiting_for("onward-consent", Owner::Ig),
     );
     found.same(
         "entries after the same returns came again",
-        story.entries_second.all,
-        story.entries_third.all,
+        played.entries_second.all,
+        played.entries_third.all,
     );
     found.same(
         "different entries after that",
-        story.entries_second.different,
-        story.entries_third.different,
+        played.entries_second.different,
+        played.entries_third.different,
     );
-    let matching = story.third.room("match");
+    let matching = played.third.room("match");
     found.same(
         "rows refused when the same came again",
         0,
@@ -230,16 +245,16 @@ fn third_night(story: &Story, found: &mut Differences) {
     );
     found.same("rows waiting when the same came again", 0, matching.held);
     found.same("new rows when the same came again", 1, matching.accepted);
-    found.same("stops not confirmed", 0, story.third.waiting("stop-open"));
+    found.same("stops not confirmed", 0, played.third.waiting("stop-open"));
     // The practice has taken one of the two off hold.
-    let on_hold = reasons(&story.people)
+    let on_hold = reasons(&played.people)
         .get("paused-by-gp")
         .copied()
         .unwrap_or_default();
     found.same(
         "still on hold at the practice",
         on_hold - 1,
-        story.third.waiting("paused-by-gp"),
+        played.third.waiting("paused-by-gp"),
     );
 }
 
@@ -253,10 +268,10 @@ mod tests {
         let people = people();
         let sent: u64 = To::ALL
             .into_iter()
-            .map(|to| count(&people, |fate| fate == Fate::Sent(to)))
+            .map(|to| count(&people, |outcome| outcome == ScriptedOutcome::Sent(to)))
             .sum();
         let stopped: u64 = reasons(&people).values().sum();
-        let unseen = count(&people, |fate| fate == Fate::NotServed);
+        let unseen = count(&people, |outcome| outcome == ScriptedOutcome::NotServed);
         assert_eq!((sent, stopped, unseen), (35, 23, 2));
         assert_eq!(reasons(&people)["paused-by-gp"], 2);
     }

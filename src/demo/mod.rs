@@ -5,13 +5,13 @@
 //! and people are fixed, so every run gives the same bytes, and what happened is held against what had to happen.
 
 mod expect;
-#[cfg(test)]
-mod fate_tests;
 mod home;
 #[cfg(test)]
 mod loop_tests;
 mod names;
 mod narration;
+#[cfg(test)]
+mod outcome_tests;
 mod people;
 mod resources;
 mod returns;
@@ -26,7 +26,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 
 use self::home::Home;
-use self::people::{Fate, Person, Trouble, people};
+use self::people::{Person, ScriptedOutcome, Trouble, people};
 use self::resources::{Change, bundle, changed};
 use self::returns::{Client, Returned, clients};
 use self::services::To;
@@ -55,8 +55,8 @@ pub(crate) struct DemoOptions {
     pub(crate) keep_running: bool,
 }
 
-/// Everything that the tale tells and the script is held against.
-struct Story {
+/// Everything that the page tells and the script is held against.
+struct Played {
     people: Vec<Person>,
     first: Night,
     second: Night,
@@ -91,13 +91,13 @@ pub(crate) async fn run(options: DemoOptions, out: &mut dyn Write) -> anyhow::Re
     let entropy = Entropy::from_seed(SEED);
     home.furnish(&systems.base_urls(), &entropy)?;
     let app = open(&home, NOW, entropy).await?;
-    let mut story = play(&app, &home, &systems).await?;
+    let mut played = play(&app, &home, &systems).await?;
     app.close().await;
     let app = open(&home, MONTH_END, Entropy::from_seed(SEED_LATER)).await?;
-    close_the_month(&app, &home, &mut story).await?;
+    close_the_month(&app, &home, &mut played).await?;
     app.close().await;
-    let differences = expect::differences(&story);
-    out.write_all(narration::tell(&story, &home, &differences).as_bytes())?;
+    let differences = expect::differences(&played);
+    out.write_all(narration::tell(&played, &home, &differences).as_bytes())?;
     if options.keep_running {
         let [first, second] = systems.base_urls();
         writeln!(
@@ -129,28 +129,28 @@ async fn open(home: &Home, at: &str, entropy: Entropy) -> anyhow::Result<App> {
 }
 
 /// A week on, at two in the morning: every day is sealed, the report of the month's last night is issued, and all is proved.
-async fn close_the_month(app: &App, home: &Home, story: &mut Story) -> anyhow::Result<()> {
+async fn close_the_month(app: &App, home: &Home, played: &mut Played) -> anyhow::Result<()> {
     daemon::run(app.env(), &[Stage::Reconcile], &Only::default())
         .await
         .context("closing the month")?;
     let reports = books::report(app.env(), None, None, None)
         .await
         .context("writing the report")?;
-    story.reports = reports.iter().map(|path| home.relative(path)).collect();
+    played.reports = reports.iter().map(|path| home.relative(path)).collect();
     let proof = books::proof(app.env(), false)
         .await
         .context("proving the books")?;
-    story.balanced = proof.balanced;
-    story.findings = proof
+    played.balanced = proof.balanced;
+    played.findings = proof
         .findings
         .iter()
         .map(|finding| format!("{} {}: {}", finding.code, finding.what, finding.place))
         .collect();
-    story.checked = proof.checked;
+    played.checked = proof.checked;
     Ok(())
 }
 
-async fn play(app: &App, home: &Home, systems: &Systems) -> anyhow::Result<Story> {
+async fn play(app: &App, home: &Home, systems: &Systems) -> anyhow::Result<Played> {
     let people = people();
     systems.load(&people)?;
     let first = night(app).await.context("the first run")?;
@@ -174,7 +174,7 @@ async fn play(app: &App, home: &Home, systems: &Systems) -> anyhow::Result<Story
     let third = night(app).await.context("the third run")?;
     let (sent_third, entries_third) = (home.rows_sent()?, systems.entries());
 
-    Ok(Story {
+    Ok(Played {
         people,
         first,
         second,
@@ -203,7 +203,9 @@ async fn night(app: &App) -> anyhow::Result<Night> {
 fn changes(people: &[Person], systems: &Systems) -> anyhow::Result<String> {
     let sent: Vec<&Person> = people
         .iter()
-        .filter(|one| one.fate() == Fate::Sent(To::Riverside) && one.trouble == Trouble::None)
+        .filter(|one| {
+            one.outcome() == ScriptedOutcome::Sent(To::Riverside) && one.trouble == Trouble::None
+        })
         .collect();
     let held = people
         .iter()

@@ -1,32 +1,32 @@
 //! Tells the demo to somebody who has never heard of any of it: what happened in each room, who waits, what came back.
 //!
-//! The story goes in, one page of text comes out. Invariant: every number is one that Kith counted; no port, path of the
+//! What was played goes in, one page of text comes out. Invariant: every number is one that Kith counted; no port, path of the
 //! machine or time of day is in it, so the page is the same each time.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::Story;
+use super::Played;
 use super::expect::count;
 use super::home::Home;
-use super::people::Fate;
+use super::people::ScriptedOutcome;
 use super::resources::PRACTICES;
 use super::services::To;
 use crate::domain::{Owner, Reason};
 use crate::tabular::RowsByAction;
 
 /// The page.
-pub(super) fn tell(story: &Story, home: &Home, differences: &[String]) -> String {
+pub(super) fn tell(played: &Played, home: &Home, differences: &[String]) -> String {
     let mut page = Page(String::new());
-    opening(&mut page, story);
-    outward(&mut page, story);
-    changes(&mut page, story);
-    back(&mut page, story);
-    onward(&mut page, story);
-    again(&mut page, story);
-    books(&mut page, story);
-    waiting(&mut page, story);
-    places(&mut page, story, home);
+    opening(&mut page, played);
+    outward(&mut page, played);
+    changes(&mut page, played);
+    back(&mut page, played);
+    onward(&mut page, played);
+    again(&mut page, played);
+    books(&mut page, played);
+    waiting(&mut page, played);
+    places(&mut page, played, home);
     ending(&mut page, differences);
     page.0
 }
@@ -53,14 +53,14 @@ impl Page {
     }
 }
 
-fn opening(page: &mut Page, story: &Story) {
+fn opening(page: &mut Page, played: &Played) {
     page.line("Kith carries referrals from GP practices to local services such as befriending or debt advice, and brings back");
     page.line("into the GP record what became of each person. Every night it proves that nobody was lost on the way.");
     page.line("");
     let [first, second] = &PRACTICES;
     page.line(&format!(
         "You have just watched three nights of it. {} made-up people, each referred by one of two made-up practices",
-        story.people.len()
+        played.people.len()
     ));
     page.line(&format!(
         "({}, {}) to one of four made-up services. Something is wrong with",
@@ -69,13 +69,15 @@ fn opening(page: &mut Page, story: &Story) {
     page.line("about half of the referrals, as in life. Eight steps, called rooms, count all that comes in and all that leaves.");
 }
 
-fn outward(page: &mut Page, story: &Story) {
+fn outward(page: &mut Page, played: &Played) {
     let (pull, select, map) = (
-        story.first.room("pull"),
-        story.first.room("select"),
-        story.first.room("map"),
+        played.first.room("pull"),
+        played.first.room("select"),
+        played.first.room("map"),
     );
-    let unseen = count(&story.people, |fate| fate == Fate::NotServed);
+    let unseen = count(&played.people, |outcome| {
+        outcome == ScriptedOutcome::NotServed
+    });
     page.heading("FIRST NIGHT, OUT: from the practices to the services");
     page.room("1 pull", &format!(
         "{} referrals read from the practices' computer systems. ({unseen} more people are there, but referred\nfor something else: they are not asked for.)",
@@ -93,11 +95,11 @@ fn outward(page: &mut Page, story: &Story) {
         "4 deliver",
         &format!(
             "{} rows put into the services' folders:",
-            story.first.room("deliver").accepted
+            played.first.room("deliver").accepted
         ),
     );
     for (to, layout) in LAYOUTS {
-        let rows = story.sent_first.get(&to).map_or(0, |sent| sent.new);
+        let rows = played.sent_first.get(&to).map_or(0, |sent| sent.new);
         page.room("", &format!("{:<23}{rows:>3} people   {layout}", to.name()));
     }
 }
@@ -112,10 +114,10 @@ const LAYOUTS: [(To, &str); 4] = [
     (To::Link, "commas, everything in quotation marks"),
 ];
 
-fn changes(page: &mut Page, story: &Story) {
+fn changes(page: &mut Page, played: &Played) {
     let (before, after) = (
-        story.sent_first.get(&To::Riverside),
-        story.sent_second.get(&To::Riverside),
+        played.sent_first.get(&To::Riverside),
+        played.sent_second.get(&To::Riverside),
     );
     let (before, after) = (
         before.copied().unwrap_or_default(),
@@ -145,15 +147,15 @@ fn changes(page: &mut Page, story: &Story) {
     );
 }
 
-fn back(page: &mut Page, story: &Story) {
-    let (collect, matching) = (story.second.room("collect"), story.second.room("match"));
-    let rows: u64 = story.returned.iter().map(|returned| returned.rows).sum();
+fn back(page: &mut Page, played: &Played) {
+    let (collect, matching) = (played.second.room("collect"), played.second.room("match"));
+    let rows: u64 = played.returned.iter().map(|returned| returned.rows).sum();
     let refused = collect.rejected + matching.rejected;
     let held = collect.held + matching.held;
     page.heading("SECOND NIGHT, BACK: from the services into the GP record");
     page.room("5 collect", &format!(
         "{} spreadsheets came back with {rows} rows: who came, how people feel (four questions about\nwell-being, asked at the start and again later), how it ended.",
-        story.returned.len()
+        played.returned.len()
     ));
     page.room("6 match", &format!(
         "{} rows belong to a person that this very service was sent, and were taken in. {held} rows wait and\n{refused} are refused; the service reads why, and what to do, in its receipt. Among them:",
@@ -194,45 +196,45 @@ fn back(page: &mut Page, story: &Story) {
     }
     page.room("7 push", &format!(
         "{} entries (FHIR Observations: the form in which such systems exchange facts) are now in the\nGP records, {} of them different from all others: each fact once.",
-        story.entries_second.all, story.entries_second.different
+        played.entries_second.all, played.entries_second.different
     ));
 }
 
-fn onward(page: &mut Page, story: &Story) {
+fn onward(page: &mut Page, played: &Played) {
     let new = |sent: &BTreeMap<To, RowsByAction>| sent.get(&To::Gym).map_or(0, |rows| rows.new);
-    let sent = new(&story.sent_third).saturating_sub(new(&story.sent_second));
-    let waiting = story.third.waiting("onward-consent");
+    let sent = new(&played.sent_third).saturating_sub(new(&played.sent_second));
+    let waiting = played.third.waiting("onward-consent");
     page.heading("THIRD NIGHT, OUT: the link workers send people on to Green Gym");
     page.room("", &format!(
         "{sent} of their people agreed, so Green Gym was sent the name and what its own agreement allows: all of\nit from the GP's referral, nothing from the link workers' sheet. {waiting} waits until agreement is recorded."
     ));
 }
 
-fn again(page: &mut Page, story: &Story) {
-    let (collect, matching) = (story.third.room("collect"), story.third.room("match"));
+fn again(page: &mut Page, played: &Played) {
+    let (collect, matching) = (played.third.room("collect"), played.third.room("match"));
     page.heading("THIRD NIGHT, BACK: two services sent the same sheets again, as people do; one confirmed that it has stopped");
     page.room("", &format!(
         "Rows recognised as seen before: {}; new: {}. Entries in the GP records before: {}, after: {}.\nNothing is written twice.",
-        collect.repeated + matching.repeated, matching.accepted, story.entries_second.all, story.entries_third.all
+        collect.repeated + matching.repeated, matching.accepted, played.entries_second.all, played.entries_third.all
     ));
 }
 
-fn books(page: &mut Page, story: &Story) {
+fn books(page: &mut Page, played: &Played) {
     page.heading("A WEEK LATER, AT TWO IN THE MORNING: the books of November are closed");
-    let verdict = if story.balanced {
+    let verdict = if played.balanced {
         "The books balance: in every room as many left as came in, and no record was altered since."
     } else {
         "THE BOOKS DO NOT BALANCE."
     };
-    let checked: u64 = story.checked.values().sum();
+    let checked: u64 = played.checked.values().sum();
     page.room(
         "8 reconcile",
         &format!(
             "{verdict}\nThings checked: {checked}. Problems found: {}.",
-            story.findings.len()
+            played.findings.len()
         ),
     );
-    for certificate in &story.third.certificates {
+    for certificate in &played.third.certificates {
         let practice = PRACTICES
             .iter()
             .find(|practice| practice.source == certificate.source);
@@ -246,9 +248,9 @@ fn books(page: &mut Page, story: &Story) {
     }
 }
 
-fn waiting(page: &mut Page, story: &Story) {
+fn waiting(page: &mut Page, played: &Played) {
     let mut owners: BTreeMap<Owner, BTreeMap<&str, u64>> = BTreeMap::new();
-    for waiting in &story.third.held {
+    for waiting in &played.third.held {
         let reason = Reason::from_code(&waiting.reason);
         let owner = Owner::from_code(&waiting.owner)
             .or_else(|| reason.map(Reason::owner))
@@ -261,7 +263,7 @@ fn waiting(page: &mut Page, story: &Story) {
     }
     page.heading(&format!(
         "WHO WAITS NOW: {} questions, and who can settle each",
-        story.third.held.len()
+        played.third.held.len()
     ));
     for owner in [Owner::Practice, Owner::Ig, Owner::Partner, Owner::It] {
         let Some(reasons) = owners.get(&owner) else {
@@ -283,7 +285,7 @@ fn owner_words(owner: Owner) -> &'static str {
     }
 }
 
-fn places(page: &mut Page, story: &Story, home: &Home) {
+fn places(page: &mut Page, played: &Played, home: &Home) {
     page.heading("WHERE TO LOOK, inside the folder of this demo");
     page.line(
         "  What the services were sent (each .csv has a .manifest.json that counts its rows)",
@@ -300,7 +302,7 @@ fn places(page: &mut Page, story: &Story, home: &Home) {
         page.line(&format!("    {folder}/   {number} of them"));
     }
     page.line("  The report for whoever pays for the services; it names no one");
-    for report in story
+    for report in played
         .reports
         .iter()
         .filter(|path| !path.contains("/tables/"))
@@ -329,7 +331,7 @@ mod tests {
     use super::*;
     use crate::demo::run_summary::{Night, Waiting};
 
-    fn story() -> Story {
+    fn played() -> Played {
         let waiting = |reason: &str, owner: &str| Waiting {
             reason: reason.to_owned(),
             owner: owner.to_owned(),
@@ -347,7 +349,7 @@ mod tests {
             };
             BTreeMap::from([(To::Gym, rows)])
         };
-        Story {
+        Played {
             people: people(),
             first: Night::default(),
             second: Night::default(),
@@ -378,7 +380,7 @@ mod tests {
     fn the_page_is_short_and_groups_who_waits_by_owner() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::prepare(&folder.path().join("demo")).unwrap();
-        let page = tell(&story(), &home, &[]);
+        let page = tell(&played(), &home, &[]);
         assert!(
             page.lines().count() <= 100,
             "{} lines",
@@ -402,7 +404,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::prepare(&folder.path().join("demo")).unwrap();
         let page = tell(
-            &story(),
+            &played(),
             &home,
             &["map held: expected 1, found 0".to_owned()],
         );

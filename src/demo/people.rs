@@ -1,6 +1,6 @@
 //! The made-up people of the demo: who they are, what is wrong with their referral, and what must become of it.
 //!
-//! Small tables go in, sixty [`Person`]s come out, always the same. Invariant: everybody carries the fate that follows
+//! Small tables go in, sixty [`Person`]s come out, always the same. Invariant: everybody carries the outcome that follows
 //! from how they were made, so that the script can be held against it. Nobody here exists: NHS numbers are from the
 //! range that is never issued, telephone numbers from those kept for drama.
 
@@ -47,7 +47,7 @@ pub(super) enum Trouble {
 
 /// What must have become of a referral when the first night is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Fate {
+pub(super) enum ScriptedOutcome {
     /// Not even returned by the search.
     NotServed,
     /// Ended at the practice before it began: reason.
@@ -159,35 +159,35 @@ impl Person {
     }
 
     /// What must have become of the referral when the first night is over.
-    pub(super) fn fate(&self) -> Fate {
+    pub(super) fn outcome(&self) -> ScriptedOutcome {
         match self.trouble {
-            Trouble::NotCoded => Fate::NotServed,
+            Trouble::NotCoded => ScriptedOutcome::NotServed,
             Trouble::Revoked | Trouble::EnteredInError | Trouble::Completed => {
-                Fate::Closed("closed-at-source")
+                ScriptedOutcome::Closed("closed-at-source")
             }
-            Trouble::Declined => Fate::Closed("declined-by-person"),
-            Trouble::DoNotPerform => Fate::Closed("do-not-perform"),
-            Trouble::Draft | Trouble::Proposal => Fate::Held("not-an-order"),
-            Trouble::OnHold | Trouble::OnHoldAtFirst => Fate::Held("paused-by-gp"),
-            Trouble::MissingPatient => Fate::Held("no-patient"),
-            Trouble::BadNumber => Fate::Held("nhs-number"),
-            Trouble::Restricted => Fate::Held("restricted"),
-            Trouble::Died => Fate::Held("died"),
-            Trouble::Child => Fate::Held("child"),
-            Trouble::TooOld => Fate::Held("criteria"),
-            Trouble::NoPostcode => Fate::Held("no-postcode"),
-            Trouble::OutOfArea => Fate::Held("area"),
-            Trouble::NoDestination => Fate::Held("no-destination"),
-            Trouble::UnknownPerformer => Fate::Held("unknown-partner"),
-            Trouble::NoConsent => Fate::Held("consent"),
-            Trouble::UrgentWhereNotTaken => Fate::Held("urgent"),
-            Trouble::LongNote => Fate::HeldByMap("too-long"),
+            Trouble::Declined => ScriptedOutcome::Closed("declined-by-person"),
+            Trouble::DoNotPerform => ScriptedOutcome::Closed("do-not-perform"),
+            Trouble::Draft | Trouble::Proposal => ScriptedOutcome::Held("not-an-order"),
+            Trouble::OnHold | Trouble::OnHoldAtFirst => ScriptedOutcome::Held("paused-by-gp"),
+            Trouble::MissingPatient => ScriptedOutcome::Held("no-patient"),
+            Trouble::BadNumber => ScriptedOutcome::Held("nhs-number"),
+            Trouble::Restricted => ScriptedOutcome::Held("restricted"),
+            Trouble::Died => ScriptedOutcome::Held("died"),
+            Trouble::Child => ScriptedOutcome::Held("child"),
+            Trouble::TooOld => ScriptedOutcome::Held("criteria"),
+            Trouble::NoPostcode => ScriptedOutcome::Held("no-postcode"),
+            Trouble::OutOfArea => ScriptedOutcome::Held("area"),
+            Trouble::NoDestination => ScriptedOutcome::Held("no-destination"),
+            Trouble::UnknownPerformer => ScriptedOutcome::Held("unknown-partner"),
+            Trouble::NoConsent => ScriptedOutcome::Held("consent"),
+            Trouble::UrgentWhereNotTaken => ScriptedOutcome::Held("urgent"),
+            Trouble::LongNote => ScriptedOutcome::HeldByMap("too-long"),
             Trouble::None
             | Trouble::LogicalSubject
             | Trouble::Urgent
             | Trouble::FormulaNote
             | Trouble::AwkwardNote
-            | Trouble::Unnamed => Fate::Sent(self.to),
+            | Trouble::Unnamed => ScriptedOutcome::Sent(self.to),
         }
     }
 
@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn every_kind_of_fate_and_every_partner_occurs() {
         let people = people();
-        let fates: BTreeSet<Fate> = people.iter().map(Person::fate).collect();
+        let outcomes: BTreeSet<ScriptedOutcome> = people.iter().map(Person::outcome).collect();
         let reasons = [
             "not-an-order",
             "paused-by-gp",
@@ -299,7 +299,10 @@ mod tests {
             "urgent",
         ];
         for reason in reasons {
-            assert!(fates.contains(&Fate::Held(reason)), "{reason}");
+            assert!(
+                outcomes.contains(&ScriptedOutcome::Held(reason)),
+                "{reason}"
+            );
             assert!(
                 crate::domain::Reason::from_code(reason).is_some(),
                 "{reason}"
@@ -309,19 +312,19 @@ mod tests {
             assert!(
                 people
                     .iter()
-                    .filter(|person| person.fate() == Fate::Sent(to))
+                    .filter(|person| person.outcome() == ScriptedOutcome::Sent(to))
                     .count()
                     >= 7,
                 "{}",
                 to.name()
             );
         }
-        for fate in [
-            Fate::NotServed,
-            Fate::HeldByMap("too-long"),
-            Fate::Closed("closed-at-source"),
+        for outcome in [
+            ScriptedOutcome::NotServed,
+            ScriptedOutcome::HeldByMap("too-long"),
+            ScriptedOutcome::Closed("closed-at-source"),
         ] {
-            assert!(fates.contains(&fate), "{fate:?}");
+            assert!(outcomes.contains(&outcome), "{outcome:?}");
         }
     }
 

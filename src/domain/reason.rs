@@ -100,7 +100,8 @@ pub(crate) enum Lifts {
 
 /// A reason's line in the one table: number in the store, code, and the classes that it belongs to.
 #[derive(Clone, Copy)]
-struct Line {
+#[expect(clippy::struct_excessive_bools, reason = "a column for each class")]
+struct ReasonLine {
     number: i64,
     code: &'static str,
     quiet: bool,
@@ -112,7 +113,7 @@ struct Line {
     stays_when_sent: bool,
 }
 
-impl Line {
+impl ReasonLine {
     const fn new(number: i64, code: &'static str) -> Self {
         Self {
             number,
@@ -299,118 +300,128 @@ impl Reason {
     ];
 
     /// The reason's line; numbers are never reused, never renumbered.
-    fn line(self) -> Line {
+    #[expect(
+        clippy::too_many_lines,
+        reason = "the one table, a line for each reason"
+    )]
+    fn line(self) -> ReasonLine {
         match self {
-            Self::NotOurs => Line::new(1, "not-ours").quiet(),
-            Self::ClosedAtSource => Line::new(2, "closed-at-source").quiet(),
-            Self::DeclinedByPerson => Line::new(3, "declined-by-person").quiet(),
-            Self::DoNotPerform => Line::new(4, "do-not-perform").quiet().stops_at_once(),
-            Self::NotAnOrder => Line::new(5, "not-an-order").lifts(Lifts::WithRecord),
-            Self::PausedByGp => Line::new(6, "paused-by-gp").lifts(Lifts::WithRecord),
-            Self::NoPatient => Line::new(7, "no-patient")
+            Self::NotOurs => ReasonLine::new(1, "not-ours").quiet(),
+            Self::ClosedAtSource => ReasonLine::new(2, "closed-at-source").quiet(),
+            Self::DeclinedByPerson => ReasonLine::new(3, "declined-by-person").quiet(),
+            Self::DoNotPerform => ReasonLine::new(4, "do-not-perform").quiet().stops_at_once(),
+            Self::NotAnOrder => ReasonLine::new(5, "not-an-order").lifts(Lifts::WithRecord),
+            Self::PausedByGp => ReasonLine::new(6, "paused-by-gp").lifts(Lifts::WithRecord),
+            Self::NoPatient => ReasonLine::new(7, "no-patient")
                 .lifts(Lifts::WithRecord)
                 .blocks_writes(),
-            Self::NhsNumber => Line::new(8, "nhs-number")
+            Self::NhsNumber => ReasonLine::new(8, "nhs-number")
                 .lifts(Lifts::WithRecord)
                 .blocks_writes(),
-            Self::Died => Line::new(9, "died").stops_at_once().blocks_writes(),
-            Self::Restricted => Line::new(10, "restricted")
+            Self::Died => ReasonLine::new(9, "died").stops_at_once().blocks_writes(),
+            Self::Restricted => ReasonLine::new(10, "restricted")
                 .stops_at_once()
                 .lifts(Lifts::WithRecord)
                 .blocks_writes(),
-            Self::NoName => Line::new(11, "no-name"),
-            Self::UnknownModifier => Line::new(12, "unknown-modifier").lifts(Lifts::WithRecord),
-            Self::DoNotContact => Line::new(13, "do-not-contact")
+            Self::NoName => ReasonLine::new(11, "no-name"),
+            Self::UnknownModifier => {
+                ReasonLine::new(12, "unknown-modifier").lifts(Lifts::WithRecord)
+            }
+            Self::DoNotContact => ReasonLine::new(13, "do-not-contact")
                 .stops_at_once()
                 .lifts(Lifts::WithRecord),
-            Self::NoDestination => Line::new(14, "no-destination").assignable(),
-            Self::UnknownPartner => Line::new(15, "unknown-partner").assignable(),
-            Self::Consent => Line::new(16, "consent"),
-            Self::Tie => Line::new(17, "tie").assignable(),
-            Self::NoService => Line::new(18, "no-service").assignable(),
-            Self::AlreadyOpen => Line::new(19, "already-open").after_consent(),
-            Self::Urgent => Line::new(20, "urgent").stays_when_sent(),
-            Self::Capacity => Line::new(21, "capacity")
+            Self::NoDestination => ReasonLine::new(14, "no-destination").assignable(),
+            Self::UnknownPartner => ReasonLine::new(15, "unknown-partner").assignable(),
+            Self::Consent => ReasonLine::new(16, "consent"),
+            Self::Tie => ReasonLine::new(17, "tie").assignable(),
+            Self::NoService => ReasonLine::new(18, "no-service").assignable(),
+            Self::AlreadyOpen => ReasonLine::new(19, "already-open").after_consent(),
+            Self::Urgent => ReasonLine::new(20, "urgent").stays_when_sent(),
+            Self::Capacity => ReasonLine::new(21, "capacity")
                 .lifts(Lifts::WithRules)
                 .after_consent(),
-            Self::Criteria => Line::new(22, "criteria").lifts(Lifts::WithRules),
-            Self::Area => Line::new(23, "area").lifts(Lifts::WithRules),
-            Self::NoPostcode => Line::new(24, "no-postcode").lifts(Lifts::WithRules),
-            Self::TestPerson => Line::new(25, "test-person"),
-            Self::Child => Line::new(26, "child").lifts(Lifts::WithRules),
-            Self::Unencodable => Line::new(27, "unencodable")
+            Self::Criteria => ReasonLine::new(22, "criteria").lifts(Lifts::WithRules),
+            Self::Area => ReasonLine::new(23, "area").lifts(Lifts::WithRules),
+            Self::NoPostcode => ReasonLine::new(24, "no-postcode").lifts(Lifts::WithRules),
+            Self::TestPerson => ReasonLine::new(25, "test-person"),
+            Self::Child => ReasonLine::new(26, "child").lifts(Lifts::WithRules),
+            Self::Unencodable => ReasonLine::new(27, "unencodable")
                 .lifts(Lifts::WithRules)
                 .after_consent(),
-            Self::Unmapped => Line::new(28, "unmapped")
+            Self::Unmapped => ReasonLine::new(28, "unmapped")
                 .lifts(Lifts::WithRules)
                 .after_consent(),
-            Self::TooLong => Line::new(29, "too-long")
+            Self::TooLong => ReasonLine::new(29, "too-long")
                 .lifts(Lifts::WithRules)
                 .after_consent(),
-            Self::RequiredMissing => Line::new(30, "required-missing")
+            Self::RequiredMissing => ReasonLine::new(30, "required-missing")
                 .lifts(Lifts::WithRules)
                 .after_consent(),
-            Self::AgreementExpired => Line::new(31, "agreement-expired")
+            Self::AgreementExpired => ReasonLine::new(31, "agreement-expired")
                 .lifts(Lifts::WithRules)
                 .after_consent(),
-            Self::Shadow => Line::new(32, "shadow")
+            Self::Shadow => ReasonLine::new(32, "shadow")
                 .quiet()
                 .lifts(Lifts::WithRules)
                 .after_consent(),
-            Self::SourceGone => Line::new(33, "source-gone")
+            Self::SourceGone => ReasonLine::new(33, "source-gone")
                 .lifts(Lifts::WithRecord)
                 .blocks_writes(),
-            Self::Unreadable => Line::new(34, "unreadable"),
-            Self::AlreadyKnown => Line::new(35, "already-known"),
-            Self::SameFile => Line::new(36, "same-file"),
-            Self::NotOurPerson => Line::new(37, "not-our-person"),
-            Self::NotYourReference => Line::new(38, "not-your-reference"),
-            Self::IdentityMismatch => Line::new(39, "identity-mismatch"),
-            Self::Sorted => Line::new(40, "sorted"),
-            Self::TooEarly => Line::new(41, "too-early"),
-            Self::InFuture => Line::new(42, "in-future"),
-            Self::AfterClose => Line::new(43, "after-close"),
-            Self::NoDate => Line::new(44, "no-date"),
-            Self::BadDate => Line::new(45, "bad-date"),
-            Self::UnknownCode => Line::new(46, "unknown-code"),
-            Self::OutOfRange => Line::new(47, "out-of-range"),
-            Self::NoReference => Line::new(48, "no-reference"),
-            Self::Correction => Line::new(49, "correction"),
-            Self::FileUnread => Line::new(50, "file-unread"),
-            Self::BadReference => Line::new(51, "bad-reference"),
-            Self::StopOpen => Line::new(52, "stop-open"),
-            Self::AnswerLost => Line::new(53, "answer-lost"),
-            Self::Refused => Line::new(54, "refused"),
-            Self::Unreachable => Line::new(55, "unreachable"),
-            Self::NoPractice => Line::new(56, "no-practice"),
-            Self::CriteriaChanged => Line::new(57, "criteria-changed"),
-            Self::Erased => Line::new(58, "erased"),
-            Self::CancelledByReferrer => Line::new(59, "cancelled-by-referrer"),
-            Self::RejectedByOwner => Line::new(60, "rejected-by-owner"),
-            Self::PushOff => Line::new(61, "push-off"),
-            Self::ContactInstructions => Line::new(62, "contact-instructions").after_consent(),
-            Self::ChangedAfterDelivery => Line::new(63, "changed-after-delivery"),
-            Self::StopCrossed => Line::new(64, "stop-crossed"),
-            Self::PartnerDisabled => Line::new(65, "partner-disabled").lifts(Lifts::WithRules),
-            Self::OnwardConsent => Line::new(66, "onward-consent"),
-            Self::OnwardNotAllowed => Line::new(67, "onward-not-allowed"),
-            Self::IdentityChanged => Line::new(80, "identity-changed")
+            Self::Unreadable => ReasonLine::new(34, "unreadable"),
+            Self::AlreadyKnown => ReasonLine::new(35, "already-known"),
+            Self::SameFile => ReasonLine::new(36, "same-file"),
+            Self::NotOurPerson => ReasonLine::new(37, "not-our-person"),
+            Self::NotYourReference => ReasonLine::new(38, "not-your-reference"),
+            Self::IdentityMismatch => ReasonLine::new(39, "identity-mismatch"),
+            Self::Sorted => ReasonLine::new(40, "sorted"),
+            Self::TooEarly => ReasonLine::new(41, "too-early"),
+            Self::InFuture => ReasonLine::new(42, "in-future"),
+            Self::AfterClose => ReasonLine::new(43, "after-close"),
+            Self::NoDate => ReasonLine::new(44, "no-date"),
+            Self::BadDate => ReasonLine::new(45, "bad-date"),
+            Self::UnknownCode => ReasonLine::new(46, "unknown-code"),
+            Self::OutOfRange => ReasonLine::new(47, "out-of-range"),
+            Self::NoReference => ReasonLine::new(48, "no-reference"),
+            Self::Correction => ReasonLine::new(49, "correction"),
+            Self::FileUnread => ReasonLine::new(50, "file-unread"),
+            Self::BadReference => ReasonLine::new(51, "bad-reference"),
+            Self::StopOpen => ReasonLine::new(52, "stop-open"),
+            Self::AnswerLost => ReasonLine::new(53, "answer-lost"),
+            Self::Refused => ReasonLine::new(54, "refused"),
+            Self::Unreachable => ReasonLine::new(55, "unreachable"),
+            Self::NoPractice => ReasonLine::new(56, "no-practice"),
+            Self::CriteriaChanged => ReasonLine::new(57, "criteria-changed"),
+            Self::Erased => ReasonLine::new(58, "erased"),
+            Self::CancelledByReferrer => ReasonLine::new(59, "cancelled-by-referrer"),
+            Self::RejectedByOwner => ReasonLine::new(60, "rejected-by-owner"),
+            Self::PushOff => ReasonLine::new(61, "push-off"),
+            Self::ContactInstructions => {
+                ReasonLine::new(62, "contact-instructions").after_consent()
+            }
+            Self::ChangedAfterDelivery => ReasonLine::new(63, "changed-after-delivery"),
+            Self::StopCrossed => ReasonLine::new(64, "stop-crossed"),
+            Self::PartnerDisabled => {
+                ReasonLine::new(65, "partner-disabled").lifts(Lifts::WithRules)
+            }
+            Self::OnwardConsent => ReasonLine::new(66, "onward-consent"),
+            Self::OnwardNotAllowed => ReasonLine::new(67, "onward-not-allowed"),
+            Self::IdentityChanged => ReasonLine::new(80, "identity-changed")
                 .lifts(Lifts::WithRecord)
                 .blocks_writes(),
-            Self::MovedPractice => Line::new(81, "moved-practice").blocks_writes(),
-            Self::DuplicateEntry => Line::new(82, "duplicate-entry"),
-            Self::EnteredInError => Line::new(83, "entered-in-error"),
-            Self::Withdrawn => Line::new(84, "withdrawn"),
-            Self::Undone => Line::new(85, "undone"),
-            Self::ConsentWithdrawn => Line::new(86, "consent-withdrawn")
+            Self::MovedPractice => ReasonLine::new(81, "moved-practice").blocks_writes(),
+            Self::DuplicateEntry => ReasonLine::new(82, "duplicate-entry"),
+            Self::EnteredInError => ReasonLine::new(83, "entered-in-error"),
+            Self::Withdrawn => ReasonLine::new(84, "withdrawn"),
+            Self::Undone => ReasonLine::new(85, "undone"),
+            Self::ConsentWithdrawn => ReasonLine::new(86, "consent-withdrawn")
                 .stops_at_once()
                 .blocks_writes(),
-            Self::DeathRemoved => Line::new(87, "death-removed")
+            Self::DeathRemoved => ReasonLine::new(87, "death-removed")
                 .blocks_writes()
                 .stays_when_sent(),
-            Self::NotReRead => Line::new(88, "not-re-read").blocks_writes(),
-            Self::Joined => Line::new(95, "joined"),
-            Self::NotApproved => Line::new(96, "not-approved")
+            Self::NotReRead => ReasonLine::new(88, "not-re-read").blocks_writes(),
+            Self::Joined => ReasonLine::new(95, "joined"),
+            Self::NotApproved => ReasonLine::new(96, "not-approved")
                 .lifts(Lifts::WithRules)
                 .after_consent(),
         }

@@ -24,7 +24,7 @@ pub(crate) struct LookupKeys {
     pub(crate) consent: Option<LookupKey>,
 }
 
-/// The keys of one referral; `None` of what is no ServiceRequest or has no id.
+/// The keys of one referral; `None` of what is no `ServiceRequest` or has no id.
 pub(crate) fn lookup_keys(
     env: &Env,
     source: usize,

@@ -286,7 +286,7 @@ impl Batch {
                 .map(|number| Entry::new(*number, Body::Released)),
         );
         entries.extend(self.books.iter().map(book_entry));
-        let mut writer = Writer {
+        let mut writer = ChainWriter {
             strand: strand.id,
             seq: strand.seq,
             head: strand.head,
@@ -321,7 +321,7 @@ impl Batch {
     }
 }
 
-struct Writer {
+struct ChainWriter {
     strand: i64,
     seq: i64,
     head: Digest,
@@ -332,7 +332,7 @@ struct Writer {
     order: Vec<i64>,
 }
 
-impl Writer {
+impl ChainWriter {
     fn append(&mut self, entry: Entry) -> Result<(), StoreError> {
         self.seq += 1;
         let mut body = entry.body;

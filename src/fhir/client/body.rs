@@ -9,7 +9,7 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What a body is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Body {
+pub(super) enum AnswerBody {
     /// Begins as a JSON object does, ends where it ends.
     Object,
     /// A JSON object that was cut short.
@@ -22,7 +22,7 @@ pub(super) enum Body {
     Other,
 }
 
-impl Body {
+impl AnswerBody {
     /// Looks at a body, every byte once.
     pub(super) fn of(bytes: &[u8]) -> Self {
         let bytes = bytes.trim_ascii_start();
@@ -42,7 +42,7 @@ fn is_html(bytes: &[u8]) -> bool {
 }
 
 /// Follows brackets and strings; everything else of JSON's form is the parser's to judge.
-fn nesting(bytes: &[u8]) -> Body {
+fn nesting(bytes: &[u8]) -> AnswerBody {
     let (mut depth, mut at) = (0_usize, 0);
     while let Some(byte) = bytes.get(at) {
         at += 1;
@@ -51,14 +51,18 @@ fn nesting(bytes: &[u8]) -> Body {
             b'{' | b'[' => {
                 depth += 1;
                 if depth > JSON_DEPTH_MAX {
-                    return Body::TooDeep;
+                    return AnswerBody::TooDeep;
                 }
             }
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }
-    if depth > 0 { Body::Torn } else { Body::Object }
+    if depth > 0 {
+        AnswerBody::Torn
+    } else {
+        AnswerBody::Object
+    }
 }
 
 /// Bytes of a string from behind its first quote to behind its last, or as far as there are any.
@@ -86,21 +90,21 @@ mod tests {
         let deep = nested(JSON_DEPTH_MAX - 1);
         let too_deep = nested(JSON_DEPTH_MAX);
         for (text, wanted) in [
-            ("{}", Body::Object),
-            (" {\"a\":\"}\\\"{\"} ", Body::Object),
-            (deep.as_str(), Body::Object),
-            (too_deep.as_str(), Body::TooDeep),
-            ("{\"a\":[1", Body::Torn),
-            ("{\"a\":\"}", Body::Torn),
-            ("{\"a\":\"}\\", Body::Torn),
-            ("{\"a\":\"}\\\"", Body::Torn),
-            ("{\"\\\\\":\"[\"}", Body::Object),
-            ("<!DOCTYPE html><p>", Body::Html),
-            ("\n<HTML>", Body::Html),
-            ("<?xml version=\"1.0\"?><Bundle/>", Body::Other),
-            ("", Body::Other),
+            ("{}", AnswerBody::Object),
+            (" {\"a\":\"}\\\"{\"} ", AnswerBody::Object),
+            (deep.as_str(), AnswerBody::Object),
+            (too_deep.as_str(), AnswerBody::TooDeep),
+            ("{\"a\":[1", AnswerBody::Torn),
+            ("{\"a\":\"}", AnswerBody::Torn),
+            ("{\"a\":\"}\\", AnswerBody::Torn),
+            ("{\"a\":\"}\\\"", AnswerBody::Torn),
+            ("{\"\\\\\":\"[\"}", AnswerBody::Object),
+            ("<!DOCTYPE html><p>", AnswerBody::Html),
+            ("\n<HTML>", AnswerBody::Html),
+            ("<?xml version=\"1.0\"?><Bundle/>", AnswerBody::Other),
+            ("", AnswerBody::Other),
         ] {
-            assert_eq!(Body::of(text.as_bytes()), wanted, "{text}");
+            assert_eq!(AnswerBody::of(text.as_bytes()), wanted, "{text}");
         }
     }
 }

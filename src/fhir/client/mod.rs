@@ -32,7 +32,7 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use super::resources::capability_statement::CapabilityStatement;
 use super::resources::operation_outcome;
 use crate::json::JSON_DEPTH_MAX;
-use body::{BYTE_ORDER_MARK, Body};
+use body::{AnswerBody, BYTE_ORDER_MARK};
 pub(crate) use client_error::ClientError;
 use parameters::Parameters;
 use search::Search;
@@ -401,13 +401,13 @@ fn whole(answer: HttpAnswer) -> Result<HttpAnswer, ClientError> {
     if !(200..300).contains(&status) {
         return Ok(answer);
     }
-    match Body::of(&answer.body) {
-        Body::Object | Body::Other => Ok(answer),
-        Body::Html => Err(ClientError::Html { status }),
-        Body::TooDeep => Err(ClientError::TooDeep {
+    match AnswerBody::of(&answer.body) {
+        AnswerBody::Object | AnswerBody::Other => Ok(answer),
+        AnswerBody::Html => Err(ClientError::Html { status }),
+        AnswerBody::TooDeep => Err(ClientError::TooDeep {
             max: JSON_DEPTH_MAX,
         }),
-        Body::Torn => Err(ClientError::Transient {
+        AnswerBody::Torn => Err(ClientError::Transient {
             what: "a part of an answer only",
             status: Some(status),
             retry_after: None,

@@ -59,14 +59,14 @@ impl<'a> Outline<'a> {
 }
 
 /// Type and id of a resource, and nothing read behind them.
-pub(crate) struct FirstLook<'a> {
+pub(crate) struct Overview<'a> {
     pub(crate) resource_type: &'a str,
     pub(crate) id: &'a str,
     bytes: &'a [u8],
     behind_id: Scan<'a>,
 }
 
-impl<'a> FirstLook<'a> {
+impl<'a> Overview<'a> {
     /// Looks at what names a resource.
     pub(crate) fn at(bytes: &'a [u8]) -> Option<Self> {
         let mut scan = Scan::over(bytes)?;
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn first_look(text: &str) -> Option<(String, Vec<String>)> {
-        let look = FirstLook::at(text.as_bytes())?;
+        let look = Overview::at(text.as_bytes())?;
         let name = format!("{}/{}", look.resource_type, look.id);
         let mut numbers = Vec::new();
         look.each_nhs_number(&mut ValueCache::default(), |number| {

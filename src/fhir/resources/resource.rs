@@ -3,9 +3,12 @@
 use super::reference::text_of;
 use crate::json::{Arena, Json, JsonError, Members, items};
 
+/// The member that names a resource's type.
+pub(crate) const RESOURCE_TYPE: &str = "resourceType";
+
 /// `resourceType`, as written.
 pub(crate) fn resource_type<'t>(resource: &'t Json<'_>) -> Option<&'t str> {
-    resource.get("resourceType").and_then(Json::as_str)
+    resource.get(RESOURCE_TYPE).and_then(Json::as_str)
 }
 
 /// The id; a number is tolerated, for some servers write one.

@@ -117,6 +117,20 @@ pub(crate) fn reason_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &
         .collect()
 }
 
+/// Each reason as the text of its concept and the first code and display of its codings.
+pub(crate) fn reasons<'t>(request: &'t Json<'_>) -> impl Iterator<Item = Coding<'t>> {
+    items(request.get("reasonCode")).iter().map(|concept| {
+        let codings = items(concept.get("coding"));
+        let first = |name| codings.iter().find_map(|coding| text_of(coding, name));
+        Coding {
+            system: None,
+            code: first("code"),
+            display: first("display"),
+            text: text_of(concept, "text"),
+        }
+    })
+}
+
 /// All note texts, joined by a line break.
 pub(crate) fn note_text<'t>(request: &'t Json<'_>) -> Option<Cow<'t, str>> {
     let notes: Vec<&str> = items(request.get("note"))

@@ -3,13 +3,14 @@
 //! In: the columns. Out: for each resource of a view the names of its members; whatever else a resource holds need not
 //! become a tree. Kept: never too few. What cannot be told is everything.
 
+use crate::fhir::resources::resource::RESOURCE_TYPE;
 use crate::json::Members;
 use crate::partner::agreement::{ColumnSource, Partner};
 use crate::partner::fields::{Elements, FieldSet};
 
 /// What is looked at whatever the columns are: who, what, whether it is ours, what it names.
 const REQUEST: [&str; 12] = [
-    "resourceType",
+    RESOURCE_TYPE,
     "id",
     "status",
     "intent",
@@ -22,8 +23,8 @@ const REQUEST: [&str; 12] = [
     "supportingInfo",
     "contained",
 ];
-const RECORD: [&str; 4] = ["resourceType", "id", "modifierExtension", "contained"];
-const ROLE: [&str; 4] = ["resourceType", "id", "practitioner", "organization"];
+const RECORD: [&str; 4] = [RESOURCE_TYPE, "id", "modifierExtension", "contained"];
+const ROLE: [&str; 4] = [RESOURCE_TYPE, "id", "practitioner", "organization"];
 
 /// What rows of a partner are made of.
 #[derive(Debug)]

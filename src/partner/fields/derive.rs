@@ -192,23 +192,11 @@ fn activity<'v>(view: &ReferralView<'v>) -> FieldValues<'v> {
 
 /// Text, display or code of each reason, with its code for a column's `codes`.
 fn reasons<'v>(request: &'v Json<'v>) -> impl Iterator<Item = FieldValue<'v>> {
-    let concepts = crate::json::items(request.get("reasonCode"));
-    concepts.iter().filter_map(|concept| {
-        let codings = crate::json::items(concept.get("coding"));
-        let first = |key: &str| {
-            codings
-                .iter()
-                .find_map(|coding| coding.get(key).and_then(Json::as_str))
-        };
-        let code = first("code");
-        let text = concept
-            .get("text")
-            .and_then(Json::as_str)
-            .filter(|text| !text.trim().is_empty());
-        let text = text.or_else(|| first("display")).or(code)?;
+    service_request::reasons(request).filter_map(|reason| {
+        let text = reason.text.or(reason.display).or(reason.code)?;
         Some(FieldValue {
             text: Cow::Borrowed(text.trim()),
-            code,
+            code: reason.code,
         })
     })
 }

@@ -273,6 +273,7 @@ mod kind_code {
 
     use crate::domain::EventKind;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
     pub(super) fn serialize<S: Serializer>(kind: &EventKind, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(kind.code())
     }
@@ -288,6 +289,11 @@ mod iso_day {
     use jiff::civil::Date;
     use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer, de::Error as _};
 
+    #[expect(
+        clippy::ref_option,
+        clippy::trivially_copy_pass_by_ref,
+        reason = "as serde calls it"
+    )]
     pub(super) fn serialize<S: Serializer>(on: &Option<Date>, to: S) -> Result<S::Ok, S::Error> {
         on.map(|on| on.to_string()).serialize(to)
     }

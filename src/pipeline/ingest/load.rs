@@ -29,7 +29,7 @@ pub(crate) trait StoredReferrals: Send + Sync {
 
 /// How fetched referrals were come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum LoadOrigin {
     /// On pages of a search or in an export: they may be older than what another page said.
     FromPages,
     /// Read by id in this run: what they say is so now, even if an earlier version said the same.
@@ -40,7 +40,7 @@ pub(crate) enum Origin {
 
 /// The referrals of a chunk: fetched already, or still to be read from where they lie.
 pub(crate) enum Load {
-    Fetched(Origin, Vec<Referral>),
+    Fetched(LoadOrigin, Vec<Referral>),
     InFolder(Arc<dyn StoredReferrals>, Vec<usize>),
 }
 
@@ -98,12 +98,12 @@ impl Load {
 
     /// Whether what it holds is what the source says today.
     pub(crate) fn newest(&self) -> bool {
-        !matches!(self, Self::Fetched(Origin::FromPages, _))
+        !matches!(self, Self::Fetched(LoadOrigin::FromPages, _))
     }
 
     /// Whether the source was read for it in this run.
     pub(crate) fn was_read(&self) -> bool {
-        !matches!(self, Self::Fetched(Origin::AsKept, _))
+        !matches!(self, Self::Fetched(LoadOrigin::AsKept, _))
     }
 
     pub(crate) fn requests(&self) -> std::io::Result<Vec<Bytes>> {

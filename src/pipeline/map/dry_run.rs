@@ -77,7 +77,6 @@ pub(crate) fn dry_run<T>(
         }
         Some(Decision::Held(..)) => return DryRun::Elsewhere,
         Some(Decision::Routed(place)) if !mine(place) => return DryRun::Elsewhere,
-        Some(Decision::Routed(_)) => {}
         None if asked == Asked::Criteria => {
             let by_need = SourceRules {
                 by_need: true,
@@ -89,7 +88,7 @@ pub(crate) fn dry_run<T>(
                 return DryRun::Held(failed.reason, format!("criterion {}", failed.name));
             }
         }
-        None => {}
+        Some(Decision::Routed(_)) | None => {}
     }
     let tokens = |fields: &[&[u8]]| -> Digest { sha256(fields) };
     match row(partner, &view, &tokens) {

@@ -13,6 +13,10 @@ use crate::partner::{Partner, ReferralView};
 
 /// What the records of a referral say against acting for the person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each may be so beside the others"
+)]
 pub(crate) struct Safety {
     pub(crate) died: bool,
     /// The person's record or the request bears a label that the source holds back.

@@ -15,7 +15,7 @@ use read::{Again, Reader};
 use tokio::sync::Semaphore;
 
 use super::ingest::intake::Intake;
-use super::ingest::load::{Load, Origin};
+use super::ingest::load::{Load, LoadOrigin};
 use super::referral::Referral;
 use super::run::{Env, Only, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
@@ -260,11 +260,15 @@ async fn again(
             }
         }
     }
-    intake.hand(Load::Fetched(Origin::ReadById, read)).await?;
+    intake
+        .hand(Load::Fetched(LoadOrigin::ReadById, read))
+        .await?;
     if as_kept.is_empty() {
         return Ok(());
     }
-    intake.hand(Load::Fetched(Origin::AsKept, as_kept)).await
+    intake
+        .hand(Load::Fetched(LoadOrigin::AsKept, as_kept))
+        .await
 }
 
 fn rests_on_consent(env: &Env, leg: &Leg) -> bool {

@@ -58,6 +58,7 @@ impl BodyReader {
     }
 
     /// A digest, where the empty text stands for none.
+    #[expect(clippy::option_option, reason = "unreadable, or readable and none")]
     fn digest(&mut self) -> Option<Option<Digest>> {
         if self.0.as_slice().first()?.as_str()?.is_empty() {
             self.0.next();
@@ -67,6 +68,7 @@ impl BodyReader {
     }
 
     /// A reason, where 0 stands for none.
+    #[expect(clippy::option_option, reason = "unreadable, or readable and none")]
     fn reason(&mut self) -> Option<Option<Reason>> {
         match self.number()? {
             0 => Some(None),

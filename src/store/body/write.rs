@@ -166,7 +166,9 @@ impl Body {
             }
             Self::Settled { step, joined } => {
                 fields.step(step);
-                joined.iter().for_each(|leg| _ = fields.number(leg));
+                if let Some(leg) = joined {
+                    fields.number(leg);
+                }
             }
             Self::Reported { step, events } => {
                 fields.step(step).number(events);

@@ -31,7 +31,7 @@ use crate::domain::{Instant, limits};
 use crate::fhir::bulk::{Patience, StatusUrl};
 use crate::fhir::client::Client;
 use crate::pipeline::gp_client;
-use crate::pipeline::ingest::load::{Load, Origin};
+use crate::pipeline::ingest::load::{Load, LoadOrigin};
 use crate::pipeline::ingest::queue::{Step, Steps};
 use crate::pipeline::referral::Bytes;
 use crate::pipeline::run::{Env, StageOutcome};
@@ -178,7 +178,7 @@ impl<'c> BulkPull<'c> {
         match shelf.failure() {
             Some(error) => Err(own(error)),
             None => Ok(Some(Step::Load(Load::Fetched(
-                Origin::FromPages,
+                LoadOrigin::FromPages,
                 referrals,
             )))),
         }
@@ -241,7 +241,7 @@ impl<'c> BulkPull<'c> {
         self.evidence.read_singly += counted.read_singly;
         self.evidence.still_unresolved = (all - referrals.len()) as u64;
         Ok((!referrals.is_empty())
-            .then_some(Step::Load(Load::Fetched(Origin::FromPages, referrals))))
+            .then_some(Step::Load(Load::Fetched(LoadOrigin::FromPages, referrals))))
     }
 
     /// Tells the server that its files are no longer wanted, if all of them were read.

@@ -10,7 +10,7 @@ use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits;
 use crate::fhir::resources::bundle::entry_texts;
-use crate::fhir::resources::outline::{FirstLook, Outline};
+use crate::fhir::resources::outline::{Outline, Overview};
 use crate::fhir::resources::{patient, practitioner, resource};
 use crate::json::{Arena, Json, ValueCache};
 use crate::store::rows::RawKind;
@@ -166,7 +166,7 @@ impl<'f> Indexer<'f> {
 
     /// Adds a request or patient at first sight; `None` wherever a second look is needed.
     fn first_look(&mut self, bytes: &[u8], spot: Spot) -> Option<()> {
-        let look = FirstLook::at(bytes)?;
+        let look = Overview::at(bytes)?;
         let (kind, id) = (look.resource_type, look.id);
         if kind == "ServiceRequest" {
             self.add_request(Some(id), spot);

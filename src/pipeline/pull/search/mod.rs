@@ -36,7 +36,7 @@ use crate::fhir::client::prefetch::PrefetchedSearch;
 use crate::fhir::client::search::{Ending, SearchPage};
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::{Mode, content};
-use crate::pipeline::ingest::load::{Load, Origin};
+use crate::pipeline::ingest::load::{Load, LoadOrigin};
 use crate::pipeline::ingest::queue::{Step, Steps};
 use crate::pipeline::referral::{Bytes, Referral};
 use crate::pipeline::select::SNOMED;
@@ -488,7 +488,10 @@ impl Steps for SearchPull<'_> {
             self.begin().await?;
             let found = self.look_again().await?;
             if !found.is_empty() {
-                return Ok(Some(Step::Load(Load::Fetched(Origin::FromPages, found))));
+                return Ok(Some(Step::Load(Load::Fetched(
+                    LoadOrigin::FromPages,
+                    found,
+                ))));
             }
         }
         loop {
@@ -506,7 +509,7 @@ impl Steps for SearchPull<'_> {
                     Ok(referrals) if referrals.is_empty() => {}
                     Ok(referrals) => {
                         return Ok(Some(Step::Load(Load::Fetched(
-                            Origin::FromPages,
+                            LoadOrigin::FromPages,
                             referrals,
                         ))));
                     }

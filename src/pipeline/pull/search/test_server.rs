@@ -132,8 +132,8 @@ impl Pulled {
         let mut pulled = Pulled::default();
         loop {
             match pull.next().await {
-                Ok(Some(Step::Load(Load::Fetched(Origin::FromPages, referrals)))) => {
-                    pulled.referrals.extend(referrals)
+                Ok(Some(Step::Load(Load::Fetched(LoadOrigin::FromPages, referrals)))) => {
+                    pulled.referrals.extend(referrals);
                 }
                 Ok(Some(Step::Load(_))) => {
                     unreachable!("a search has no places")

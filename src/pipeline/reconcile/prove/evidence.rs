@@ -13,7 +13,7 @@ use crate::store::{Body, Kind};
 
 /// What the ledger vouches for.
 #[derive(Default)]
-struct Vouched {
+struct VouchedFor {
     raws: HashMap<i64, Digest>,
     /// Drop: digest of the file, root.
     drops: HashMap<i64, (Digest, Digest)>,
@@ -24,7 +24,7 @@ struct Vouched {
     texts: BTreeSet<Digest>,
 }
 
-impl Vouched {
+impl VouchedFor {
     /// Takes down what a row vouches for.
     fn note(&mut self, subject: i64, body: &Body) {
         self.raws.extend(body.vouched().iter().copied());
@@ -63,8 +63,8 @@ pub(crate) async fn check(
     undone(env, &vouched, proof).await
 }
 
-async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<Vouched> {
-    let mut vouched = Vouched::default();
+async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<VouchedFor> {
+    let mut vouched = VouchedFor::default();
     for strand in strands {
         let mut after = 0;
         loop {
@@ -91,7 +91,7 @@ async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Re
     Ok(vouched)
 }
 
-async fn raws(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+async fn raws(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
     let mut after = 0;
     let mut seen = 0_usize;
     let mut unheld: HashSet<i64> = HashSet::new();
@@ -147,7 +147,7 @@ async fn raws(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result
     Ok(())
 }
 
-async fn drops(env: &Arc<Env>, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+async fn drops(env: &Arc<Env>, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
     let files = env.store.drop_files(0).await?;
     let mut last: HashMap<i64, i64> = HashMap::new();
     for file in &files {
@@ -196,7 +196,7 @@ async fn drops(env: &Arc<Env>, vouched: &Vouched, proof: &mut Proof) -> anyhow::
 }
 
 /// The texts of partner files, and of where their drops go, are those that the ledger names.
-async fn texts(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+async fn texts(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
     for hash in &vouched.texts {
         let text = env.store.rule(*hash).await?;
         if text.is_none_or(|text| sha256(&[text.as_bytes()]) != *hash) {
@@ -257,7 +257,7 @@ async fn events_of(env: &Env, file: i64, came: i64) -> anyhow::Result<Vec<EventR
 }
 
 /// What was undone, against what the ledger says of it.
-async fn undone(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+async fn undone(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
     for (file, undo, root) in &vouched.undone {
         let events = events_of(env, *file, *undo).await?;
         let leaves: Vec<Digest> = events.iter().map(event_leaf).collect();
@@ -273,7 +273,7 @@ async fn undone(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Resu
     Ok(())
 }
 
-async fn returns(env: &Env, vouched: &Vouched, proof: &mut Proof) -> anyhow::Result<()> {
+async fn returns(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
     let files = env.store.return_files().await?;
     for file in &files {
         let place = || format!("return {}", file.id);

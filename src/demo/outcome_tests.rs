@@ -1,4 +1,4 @@
-//! Everybody's fate as written down, against what select and map decide from the resources and the partner files.
+//! What becomes of everybody as written down, against what select and map decide from the resources and the partner files.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use jiff::civil::date;
 use serde_json::Value;
 
 use super::home::Home;
-use super::people::{Fate, Person, Trouble, people};
+use super::people::{Person, ScriptedOutcome, Trouble, people};
 use super::resources::{NAMESPACE, PRACTICES, bundle};
 use super::services::To;
 use crate::domain::{Action, Entropy};
@@ -54,7 +54,7 @@ fn rules() -> Rules {
         .unwrap()
 }
 
-fn found(person: &Person, rules: &Rules) -> Fate {
+fn found(person: &Person, rules: &Rules) -> ScriptedOutcome {
     let referral = referral(person);
     let arena = Arena::default();
     let trees = referral.trees(&arena).unwrap();
@@ -91,14 +91,14 @@ fn found(person: &Person, rules: &Rules) -> Fate {
         PriorLegs::default(),
         &mut Trail::silent(),
     ) {
-        Decision::NotOurs => Fate::NotServed,
-        Decision::Closed(_, reason) => Fate::Closed(reason.code()),
-        Decision::Held(reason, _) => Fate::Held(reason.code()),
+        Decision::NotOurs => ScriptedOutcome::NotServed,
+        Decision::Closed(_, reason) => ScriptedOutcome::Closed(reason.code()),
+        Decision::Held(reason, _) => ScriptedOutcome::Held(reason.code()),
         Decision::Routed(place) => {
             let partner = &rules.partners[place];
             match map::row(partner, &view, &|_| [0; 32]) {
-                Err(problem) => Fate::HeldByMap(problem.reason.code()),
-                Ok(_) => Fate::Sent(
+                Err(problem) => ScriptedOutcome::HeldByMap(problem.reason.code()),
+                Ok(_) => ScriptedOutcome::Sent(
                     To::ALL
                         .into_iter()
                         .find(|to| to.id() == partner.id)
@@ -114,17 +114,17 @@ fn everybody_has_the_fate_that_is_written_down() {
     let rules = rules();
     for person in people() {
         let place = (person.number, person.trouble);
-        assert_eq!(found(&person, &rules), person.fate(), "{place:?}");
+        assert_eq!(found(&person, &rules), person.outcome(), "{place:?}");
     }
 }
 
 #[test]
 fn the_gym_takes_whomever_the_link_workers_may_send_on() {
     let rules = rules();
-    let linked = Fate::Sent(To::Link);
+    let linked = ScriptedOutcome::Sent(To::Link);
     for person in people()
         .into_iter()
-        .filter(|person| person.fate() == linked)
+        .filter(|person| person.outcome() == linked)
     {
         let named = Person {
             to: To::Gym,
@@ -133,7 +133,7 @@ fn the_gym_takes_whomever_the_link_workers_may_send_on() {
         };
         assert_eq!(
             found(&named, &rules),
-            Fate::Sent(To::Gym),
+            ScriptedOutcome::Sent(To::Gym),
             "{}",
             named.number
         );
