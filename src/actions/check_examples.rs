@@ -70,6 +70,12 @@ fn inputs(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The rows expected of an example.
+fn expected_rows(csv: &Path) -> Result<Table, String> {
+    let bytes = bytes_within(csv, EXAMPLE_BYTES_MAX)?;
+    read(&bytes, &ReadLimits::default()).map_err(|error| error.to_string())
+}
+
 /// One example: FHIR and the rows expected of it.
 struct Example<'a> {
     partner: &'a Partner,
@@ -90,10 +96,7 @@ impl Example<'_> {
             Ok(rows) => rows,
             Err(what) => return self.differs(what, Place::file(self.input.as_str())),
         };
-        let expected = bytes_within(csv, EXAMPLE_BYTES_MAX).and_then(|bytes| {
-            read(&bytes, &ReadLimits::default()).map_err(|error| error.to_string())
-        });
-        match expected {
+        match expected_rows(csv) {
             Ok(expected) => self.compare(&expected, &came, &left),
             Err(what) => self.differs(
                 format!("the expected rows cannot be read: {what}"),
@@ -225,6 +228,21 @@ mod tests {
                 std::fs::File::create(home.path().join(format!("{number}.json"))).unwrap();
             }
             inputs(home.path()).len() == files
+        });
+    }
+
+    #[test]
+    fn expected_rows_have_no_more_bytes_than_are_read() {
+        let home = tempfile::tempdir().unwrap();
+        let csv = home.path().join("a.csv");
+        let line = format!("{}\n", "x".repeat(16_383));
+        limits::holds_at(EXAMPLE_BYTES_MAX, |bytes| {
+            let bytes = usize::try_from(bytes).unwrap();
+            let mut text = "Name\n".to_owned();
+            text.push_str(&line.repeat(bytes / line.len() + 1));
+            text.truncate(bytes);
+            std::fs::write(&csv, text).unwrap();
+            expected_rows(&csv).is_ok()
         });
     }
 }

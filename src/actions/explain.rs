@@ -441,7 +441,7 @@ impl<'e> Explainer<'e> {
             };
             after = last.id;
             for leg in legs.iter().filter(|leg| leg.now.partner == strand) {
-                if lives.len() >= CAPACITY_LEGS_MAX {
+                if !may_walk_another(lives.len()) {
                     return Ok(None);
                 }
                 lives.push((leg.id, self.walker.entries(leg).await?));
@@ -495,6 +495,11 @@ impl<'e> Explainer<'e> {
     }
 }
 
+/// Whether another life may be walked beside so many.
+fn may_walk_another(walked: usize) -> bool {
+    walked < CAPACITY_LEGS_MAX
+}
+
 /// What counts against a capacity and as a duplicate.
 fn is_open(then: Standing) -> bool {
     then.partner > 0 && (then.state == LegState::Routed || then.state.after_sending())
@@ -527,4 +532,15 @@ fn partner_lines(
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limits;
+
+    #[test]
+    fn only_so_many_lives_are_walked_for_a_capacity() {
+        limits::holds_at(CAPACITY_LEGS_MAX, |lives| (0..lives).all(may_walk_another));
+    }
 }

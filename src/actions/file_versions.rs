@@ -3,7 +3,6 @@
 //! In: a version in its mappings, and referrals, from files or from those kept. Out: the rows as they would be delivered, or
 //! why there is none. Values are people's: who shows them shows their shape.
 
-use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -22,6 +21,7 @@ use crate::pipeline::referral::{ReferralTrees, Setting};
 use crate::pipeline::run::Env;
 use crate::pipeline::sealed_inputs;
 use crate::pipeline::select::SourceRules;
+use crate::toml_reader::text_within;
 
 /// Legs read at a time.
 const PAGE: i64 = 500;
@@ -46,14 +46,13 @@ impl FileVersion {
     /// Reads one; else what keeps it from being used.
     ///
     /// # Errors
-    /// It is no partner file, or cannot be read at all.
+    /// It is no partner file, is larger than one may be, or cannot be read at all.
     pub(crate) fn read(
         mappings: &Path,
         file: &Path,
     ) -> anyhow::Result<Result<Self, Vec<Diagnostic>>> {
-        let mut text = String::new();
-        std::fs::File::open(file)
-            .and_then(|opened| opened.take(MAPPING_BYTES_MAX).read_to_string(&mut text))
+        let text = text_within(file, MAPPING_BYTES_MAX)
+            .map_err(anyhow::Error::msg)
             .with_context(|| format!("reading {}", file.display()))?;
         let Some(id) = partner_named_in(&text) else {
             anyhow::bail!("{} has no [partner] id", file.display())
@@ -231,5 +230,23 @@ pub(crate) fn shape(cell: &str) -> String {
         "empty".to_owned()
     } else {
         shape
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limits;
+
+    #[test]
+    fn a_version_that_is_too_long_is_refused_not_cut() {
+        let mappings = tempfile::tempdir().unwrap();
+        let file = mappings.path().join("new.toml");
+        limits::holds_at(MAPPING_BYTES_MAX, |bytes| {
+            let mut text = "[partner]\nid = \"p\"\n#".to_owned();
+            text.push_str(&"x".repeat(usize::try_from(bytes).unwrap() - text.len()));
+            std::fs::write(&file, text).unwrap();
+            FileVersion::read(mappings.path(), &file).is_ok()
+        });
     }
 }

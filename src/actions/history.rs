@@ -59,9 +59,7 @@ impl<'e> HistoryReader<'e> {
         let mut entries = Vec::new();
         let mut place = leg.last;
         while place != Place::default() {
-            if entries.len() >= LEG_ENTRIES_MAX {
-                anyhow::bail!("a leg has more than {LEG_ENTRIES_MAX} entries: run kith prove")
-            }
+            may_have_another(entries.len())?;
             let Some(row) = store.ledger_at(place).await? else {
                 anyhow::bail!("the ledger misses a row of this leg: run kith prove")
             };
@@ -153,6 +151,14 @@ impl<'e> HistoryReader<'e> {
             .and_then(|known| known.get(&drop_id).cloned())
             .unwrap_or_default())
     }
+}
+
+/// Fails if a leg has so many entries that it can have no other: a chain that leads back to itself has no end.
+fn may_have_another(entries: usize) -> anyhow::Result<()> {
+    if entries >= LEG_ENTRIES_MAX {
+        anyhow::bail!("a leg has more than {LEG_ENTRIES_MAX} entries: run kith prove")
+    }
+    Ok(())
 }
 
 /// The first digits of a version, and how it came to be used.
@@ -247,4 +253,17 @@ pub(crate) fn before(entries: &[HistoryEntry], at: i64, place: Place) -> Option<
         .filter(earlier)
         .filter_map(|entry| entry.after)
         .next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limits;
+
+    #[test]
+    fn a_leg_has_only_so_many_entries() {
+        limits::holds_at(LEG_ENTRIES_MAX, |entries| {
+            (0..entries).all(|read| may_have_another(read).is_ok())
+        });
+    }
 }

@@ -53,7 +53,7 @@ pub(crate) const UNSENT_TRIES: u32 = 3;
 /// Attempts after which an answer that is always lost is a refusal: somebody must look.
 pub(crate) const LOST_ATTEMPTS_MAX: i64 = 40;
 /// Events whose `pushing` row is committed together, before any of them is sent.
-pub(crate) const PUSH_BATCH: usize = 500;
+pub(crate) const PUSH_BATCH: i64 = 500;
 /// Bytes of rows kept from their decision to their delivery in the same run.
 pub(crate) const READY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Rows a statement inserts.

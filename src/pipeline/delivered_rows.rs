@@ -85,13 +85,13 @@ async fn versions(
     own: Vec<Leg>,
     found: &mut Legs,
 ) -> anyhow::Result<()> {
-    let oldest = day_number(env.today()) - limits::DELIVERED_DAYS;
+    let today = day_number(env.today());
     let files: HashMap<i64, DropFile> = env
         .store
         .drop_files(strand)
         .await?
         .into_iter()
-        .filter(|file| file.day >= oldest)
+        .filter(|file| is_compared(file.day, today))
         .map(|file| (file.id, file))
         .collect();
     let rows = env
@@ -140,6 +140,11 @@ async fn versions(
         }
     }
     Ok(())
+}
+
+/// Whether what was delivered on a day is still compared with what comes back today.
+fn is_compared(day: i64, today: i64) -> bool {
+    day >= today - limits::DELIVERED_DAYS
 }
 
 /// The partner file as it was for drops that it did not make as it is now: a row is what it was when it was sent.
@@ -210,4 +215,17 @@ async fn closed_on(env: &Env, leg: &Leg) -> anyhow::Result<jiff::civil::Date> {
         .into_iter()
         .min()
         .unwrap_or_else(|| crate::domain::Instant(leg.since).london_day()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drop_is_compared_for_so_many_days() {
+        let today = day_number(jiff::civil::date(2026, 11, 23));
+        limits::holds_at(limits::DELIVERED_DAYS, |days| {
+            is_compared(today - days, today)
+        });
+    }
 }

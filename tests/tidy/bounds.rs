@@ -5,9 +5,7 @@
 //! or a string that names a bound is no test.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use crate::reading::read;
 use crate::report;
 use crate::source::{Source, SourceFile};
 use crate::tokens::{Token, behind_group, starts};
@@ -15,37 +13,24 @@ use crate::tokens::{Token, behind_group, starts};
 const LIMITS: [&str; 2] = ["domain", "limits"];
 /// The function of `limits.rs` that tries a bound.
 const TRIES: &str = "holds_at";
-/// Bounds that no test meets yet, each with why; no bound may come in.
-const UNMET: &str = "tests/tidy_unmet_bounds.txt";
 
 #[test]
 fn every_bound_is_met_by_a_test() {
-    report(&unmet_bounds(
-        Source::of_repository(),
-        &read(Path::new(UNMET)),
-    ));
+    report(&unmet_bounds(Source::of_repository()));
 }
 
-/// Bounds that no test meets and the list does not excuse, and lines of the list that are true no longer: it may only shrink.
-pub(crate) fn unmet_bounds(source: &Source, list: &str) -> Vec<String> {
+/// Bounds that no test meets; there is no excuse.
+pub(crate) fn unmet_bounds(source: &Source) -> Vec<String> {
     let named = named_in_tests(source);
     let met: BTreeSet<String> = source
         .files
         .iter()
         .flat_map(|file| met_in(file, &named))
         .collect();
-    let lines = list
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let excuses = lines.map(|line| line.split_once(':').unwrap_or((line, "")));
-    let mut excused: BTreeMap<&str, &str> = excuses.collect();
     let mut breaches = Vec::new();
     for file in source.files.iter().filter(|file| file.module == LIMITS) {
         for (name, line) in bounds_of(file) {
-            let excuse = excused.remove(name.as_str());
-            if met.contains(&name) && excuse.is_some() {
-                breaches.push(format!("{UNMET}: a test meets {name}: take its line out"));
-            } else if !met.contains(&name) && excuse.is_none_or(|why| why.trim().is_empty()) {
+            if !met.contains(&name) {
                 breaches.push(format!(
                     "{}:{line}: no test meets {name}: give it to limits::{TRIES} in a test of what it bounds, or test {name} and {name} + 1",
                     file.file.display()
@@ -53,9 +38,6 @@ pub(crate) fn unmet_bounds(source: &Source, list: &str) -> Vec<String> {
             }
         }
     }
-    let gone = excused.keys();
-    breaches
-        .extend(gone.map(|name| format!("{UNMET}: there is no bound {name}: take its line out")));
     breaches
 }
 

@@ -63,12 +63,6 @@ impl Client {
         item: &ExportFile,
     ) -> Result<FileLines, ClientError> {
         let url = &item.url;
-        let ndjson = HeaderValue::from_static("application/fhir+ndjson");
-        let dressed = |request: reqwest::RequestBuilder| {
-            request
-                .headers(HeaderMap::from_iter([(ACCEPT, ndjson)]))
-                .timeout(Duration::from_secs(limits::EXPORT_FILE_SECONDS))
-        };
         let response = if manifest.requires_token {
             let own = self.own_link(url, url.as_str());
             let own = own.ok_or(ClientError::ForeignExport)?;
@@ -100,6 +94,14 @@ impl Client {
             status => Err(ClientError::Refused { status, code: None }),
         }
     }
+}
+
+/// A request for a file of lines, with the time that it may take.
+fn dressed(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+    let ndjson = HeaderValue::from_static("application/fhir+ndjson");
+    request
+        .headers(HeaderMap::from_iter([(ACCEPT, ndjson)]))
+        .timeout(Duration::from_secs(limits::EXPORT_FILE_SECONDS))
 }
 
 impl FileLines {
@@ -222,15 +224,19 @@ impl FileLines {
 
     fn count(&mut self, before: usize) -> Result<(), ClientError> {
         self.unpacked += (self.buffer.len() - before) as u64;
-        let bomb =
-            self.unpacked > RATIO_AFTER && self.unpacked / limits::UNPACKED_RATIO_MAX > self.packed;
-        if bomb || self.unpacked > limits::EXTRACT_BYTES_MAX {
+        if !fits(self.unpacked, self.packed) {
             return Err(ClientError::TooLarge {
                 max: usize::try_from(limits::EXTRACT_BYTES_MAX).unwrap_or(usize::MAX),
             });
         }
         Ok(())
     }
+}
+
+/// Whether a file may go on: neither too large, nor too large for what came over the wire.
+fn fits(unpacked: u64, packed: u64) -> bool {
+    let bomb = unpacked > RATIO_AFTER && unpacked / limits::UNPACKED_RATIO_MAX > packed;
+    !bomb && unpacked <= limits::EXTRACT_BYTES_MAX
 }
 
 /// A packed file that ends too early or is damaged: it may come whole another time.
@@ -240,5 +246,32 @@ fn broken() -> ClientError {
         status: None,
         retry_after: None,
         sent: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fhir::client::Settings;
+
+    #[test]
+    fn a_file_may_unpack_to_so_many_times_its_size_and_to_so_many_bytes() {
+        limits::holds_at(limits::UNPACKED_RATIO_MAX, |ratio| {
+            fits(RATIO_AFTER * ratio, RATIO_AFTER)
+        });
+        limits::holds_at(limits::EXTRACT_BYTES_MAX, |bytes| fits(bytes, bytes));
+        assert!(fits(RATIO_AFTER, 1), "too little to judge by");
+        assert!(!fits(RATIO_AFTER + 1, 1));
+    }
+
+    #[test]
+    fn a_file_may_take_so_many_seconds() {
+        let client = Client::new(Settings::new("http://127.0.0.1:9/fhir")).unwrap();
+        let url = "http://127.0.0.1:9/file".parse().unwrap();
+        let request = dressed(client.bare_request(Method::GET, url));
+        let time = *request.build().unwrap().timeout().unwrap();
+        limits::holds_at(limits::EXPORT_FILE_SECONDS, |seconds| {
+            Duration::from_secs(seconds) <= time
+        });
     }
 }

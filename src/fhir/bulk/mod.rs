@@ -110,6 +110,40 @@ impl Patience {
     }
 }
 
+/// The waits for one manifest.
+struct Waits<'l> {
+    patience: Patience,
+    /// What is left of the patience with the whole export.
+    left: &'l mut Duration,
+    /// The next wait of our own choosing.
+    own: Duration,
+    polls: usize,
+}
+
+impl<'l> Waits<'l> {
+    fn new(patience: Patience, left: &'l mut Duration) -> Self {
+        Self {
+            patience,
+            left,
+            own: patience.first,
+            polls: 0,
+        }
+    }
+
+    /// How long to wait after a poll, where the server asked for this; `None` if it was the last one.
+    fn after_poll(&mut self, asked: Option<Duration>) -> Option<Duration> {
+        self.polls += 1;
+        if self.polls >= limits::EXPORT_POLLS_MAX {
+            return None;
+        }
+        // A server that says "at once" is not asked more often than we would by ourselves.
+        let wait = asked.unwrap_or(self.own).max(self.patience.first);
+        self.own = (self.own * 2).min(self.patience.longest);
+        *self.left = self.left.checked_sub(wait)?;
+        Some(wait)
+    }
+}
+
 /// What a status address says.
 enum Progress {
     Running(Option<Duration>),
@@ -286,8 +320,8 @@ impl Client {
         patience: Patience,
         left: &mut Duration,
     ) -> Result<Option<Vec<u8>>, ClientError> {
-        let (mut own, mut troubles) = (patience.first, 0);
-        for _ in 0..limits::EXPORT_POLLS_MAX {
+        let (mut waits, mut troubles) = (Waits::new(patience, left), 0);
+        loop {
             let asked = match self.export_progress(url).await {
                 Ok(Progress::Done(body)) => return Ok(Some(body)),
                 Ok(Progress::Running(asked)) => {
@@ -303,16 +337,11 @@ impl Client {
                 }
                 Err(error) => return Err(error),
             };
-            // A server that says "at once" is not asked more often than we would by ourselves.
-            let wait = asked.unwrap_or(own).max(patience.first);
-            own = (own * 2).min(patience.longest);
-            match left.checked_sub(wait) {
-                Some(rest) => *left = rest,
-                None => return Ok(None),
-            }
+            let Some(wait) = waits.after_poll(asked) else {
+                return Ok(None);
+            };
             self.pause(wait).await;
         }
-        Ok(None)
     }
 
     async fn export_progress(&self, url: &Url) -> Result<Progress, ClientError> {

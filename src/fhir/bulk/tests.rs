@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::files::FileLine;
-use super::{ExportFile, ExportManifest, Level, Order, Patience};
+use super::{ExportFile, ExportManifest, Level, Order, Patience, Waits};
 use crate::domain::{Instant, limits};
 use crate::fhir::auth::Credentials;
 use crate::fhir::client::served::{Served, answer};
@@ -284,6 +284,21 @@ async fn an_export_that_failed_is_gone_or_takes_too_long_is_told_apart() {
             .kept_status("https://elsewhere.example/", false)
             .is_err()
     );
+}
+
+#[test]
+fn an_export_is_asked_after_only_so_often() {
+    limits::holds_at(limits::EXPORT_POLLS_MAX, |polls| {
+        let mut left = Duration::from_hours(1);
+        let at_once = Patience {
+            first: Duration::ZERO,
+            longest: Duration::ZERO,
+            total: left,
+        };
+        let mut waits = Waits::new(at_once, &mut left);
+        // Each poll but the first follows a wait.
+        (1..polls).all(|_| waits.after_poll(None).is_some())
+    });
 }
 
 #[tokio::test]

@@ -161,17 +161,21 @@ async fn deliver_one(
 
 async fn pending(env: &Env, partner: i64) -> anyhow::Result<Vec<Leg>> {
     let mut legs: Vec<Leg> = Vec::new();
-    while legs.len() < limits::DROP_ROWS_MAX {
+    loop {
         let after = legs.last().map_or(0, |leg| leg.id);
         let page = env.store.legs_pending(partner, after, PAGE).await?;
-        let last = i64::try_from(page.len()).unwrap_or(0) < PAGE;
-        legs.extend(page);
-        if last {
-            break;
+        if !add_page(&mut legs, page) {
+            return Ok(legs);
         }
     }
+}
+
+/// Adds a page to the legs of a drop, as far as they fit; says whether another page may be added.
+fn add_page<L>(legs: &mut Vec<L>, page: Vec<L>) -> bool {
+    let last = i64::try_from(page.len()).unwrap_or(0) < PAGE;
+    legs.extend(page);
     legs.truncate(limits::DROP_ROWS_MAX);
-    Ok(legs)
+    !last && legs.len() < limits::DROP_ROWS_MAX
 }
 
 /// Prepares, publishes and records one drop; gives what kept it from being written.
@@ -493,4 +497,30 @@ async fn picked_up(env: &Env, partner: &Partner, at: &PartnerEnv) -> anyhow::Res
         tracing::debug!(partner.id = %partner.id, drop.sequence = file.sequence, "a drop was picked up");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drop_takes_all_that_waits_up_to_its_bound() {
+        let taken = |waiting: usize| {
+            let legs: Vec<usize> = (0..waiting).collect();
+            let mut pages = legs.chunks(usize::try_from(PAGE).unwrap());
+            let mut taken = Vec::new();
+            while add_page(&mut taken, pages.next().unwrap_or_default().to_vec()) {}
+            taken.len()
+        };
+        limits::holds_at(limits::DROP_ROWS_MAX, |rows| taken(rows) == rows);
+        assert_eq!(taken(limits::DROP_ROWS_MAX + 1), limits::DROP_ROWS_MAX);
+        assert_eq!(taken(0), 0);
+    }
+
+    #[test]
+    fn a_page_over_the_bound_is_cut() {
+        let mut taken = vec![0; limits::DROP_ROWS_MAX - 1];
+        assert!(!add_page(&mut taken, vec![1; 2]));
+        assert_eq!(taken.len(), limits::DROP_ROWS_MAX);
+    }
 }

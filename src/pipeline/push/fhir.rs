@@ -130,6 +130,11 @@ fn query(source: i64, state: PushState, now: i64, after: i64, limit: i64) -> Pus
     }
 }
 
+/// The writes that are claimed together.
+fn batch(source: i64, state: PushState, now: i64, after: i64) -> PushQuery {
+    query(source, state, now, after, limits::PUSH_BATCH)
+}
+
 /// What a page of work is read from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum From {
@@ -245,7 +250,6 @@ impl Pusher<'_> {
 
     /// Reads, builds, checks and claims a page.
     async fn prepare(&self, from: From, after: i64) -> anyhow::Result<Page> {
-        let limit = i64::try_from(limits::PUSH_BATCH).unwrap_or(500);
         let env = self.env;
         let mut page = Page::default();
         if self.stop.is_some() {
@@ -253,7 +257,7 @@ impl Pusher<'_> {
         }
         let (mut units, refused) = match from {
             From::Writes(state) => {
-                let query = query(self.strand, state, env.now().0, after, limit);
+                let query = batch(self.strand, state, env.now().0, after);
                 let rows = env.store.pushes(query).await?;
                 page.next = rows.last().map(|row| row.event);
                 let (rows, held) = hold_back(env, self.place, rows).await?;
@@ -263,7 +267,7 @@ impl Pusher<'_> {
             From::Legs(kind) => {
                 let legs = env
                     .store
-                    .legs_to_tell(self.strand, kind, after, limit)
+                    .legs_to_tell(self.strand, kind, after, limits::PUSH_BATCH)
                     .await?;
                 page.next = legs.last().map(|leg| leg.id);
                 (load::units(env, legs).await?, Vec::new())
@@ -316,7 +320,7 @@ impl Sending<'_> {
         let mut sent = Vec::with_capacity(left.len());
         let mut under_way = JoinSet::new();
         loop {
-            while under_way.len() < limits::WRITES_AT_ONCE && !self.over() {
+            while self.may_begin(under_way.len()) {
                 let Some(unit) = left.pop_front() else { break };
                 let session = Arc::clone(self.session);
                 under_way.spawn(async move {
@@ -345,6 +349,11 @@ impl Sending<'_> {
             )
         });
         Ok(sent)
+    }
+
+    /// Whether another unit may be sent beside so many.
+    fn may_begin(&self, under_way: usize) -> bool {
+        under_way < limits::WRITES_AT_ONCE && !self.over()
     }
 
     fn over(&self) -> bool {
@@ -445,8 +454,10 @@ fn refused(reason: Reason) -> (PushState, Disposition, Option<Reason>) {
 mod tests {
     use super::super::send_tests::unit;
     use super::*;
-    use crate::domain::Entropy;
+    use crate::domain::{Entropy, Instant};
     use crate::fhir::client::{Client, Settings};
+    use crate::store::rows::PushRow;
+    use crate::store::{Batch, SqliteStore, Store as _};
 
     #[test]
     fn an_answer_that_is_always_lost_is_a_refusal_in_the_end() {
@@ -467,19 +478,64 @@ mod tests {
         assert_eq!(state_after(last), PushState::Refused);
     }
 
-    #[test]
-    fn a_source_is_left_after_so_many_failures_in_a_row() {
-        let session = Arc::new(Session {
+    fn session() -> Arc<Session> {
+        Arc::new(Session {
             client: Client::new(Settings::new("http://127.0.0.1:9/fhir")).unwrap(),
             namespace: String::new(),
             transactions: false.into(),
+        })
+    }
+
+    fn sending(session: &Arc<Session>) -> Sending<'_> {
+        Sending {
+            session,
+            failures: 0,
+            barred: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_has_only_so_many_writes_and_the_next_one_the_rest() {
+        for (writes, left) in [(limits::PUSH_BATCH, 0), (limits::PUSH_BATCH + 1, 1)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("kith.db");
+            let store = SqliteStore::open(&path).await.unwrap();
+            store.name_installation([7; 16]).await.unwrap();
+            let strand = store.strand("a").await.unwrap().id;
+            let row = unit(&["a"], PushKind::Create, false).writes.remove(0).row;
+            let mut queued = Batch::new(strand, Instant(1));
+            queued.pushes.extend((1..=writes).map(|event| PushRow {
+                event,
+                source: strand,
+                state: PushState::Queued,
+                ..row.clone()
+            }));
+            store.commit(queued).await.unwrap();
+            let after = |after| store.pushes(batch(strand, PushState::Queued, 1, after));
+            let first = after(0).await.unwrap();
+            let next = after(first.last().unwrap().event).await.unwrap();
+            assert_eq!(i64::try_from(first.len()).unwrap(), limits::PUSH_BATCH);
+            assert_eq!(next.len(), left);
+            store.close().await;
+        }
+    }
+
+    #[test]
+    fn only_so_many_writes_are_under_way_at_once() {
+        let session = session();
+        let mut sending = sending(&session);
+        limits::holds_at(limits::WRITES_AT_ONCE, |writes| {
+            (0..writes).all(|under_way| sending.may_begin(under_way))
         });
+        sending.barred = true;
+        assert!(!sending.may_begin(0));
+    }
+
+    #[test]
+    fn a_source_is_left_after_so_many_failures_in_a_row() {
+        let session = session();
         let over_after = |failures: usize, then: Option<Outcome>| {
-            let mut sending = Sending {
-                session: &session,
-                failures: 0,
-                barred: false,
-            };
+            let mut sending = sending(&session);
             let lost = std::iter::repeat_n(Outcome::Lost, failures);
             for outcome in lost.chain(then) {
                 let writes = vec![outcome];
