@@ -9,6 +9,8 @@
 mod arrows;
 #[path = "tidy/bounds.rs"]
 mod bounds;
+#[path = "tidy/decisions.rs"]
+mod decisions;
 #[path = "tidy/element_names.rs"]
 mod element_names;
 #[path = "tidy/names.rs"]

@@ -1,6 +1,7 @@
 //! The rules on rows, elements, type names and bounds, on made-up modules.
 
 use crate::bounds::unmet_bounds;
+use crate::decisions::{decision_breaches, library_breaches};
 use crate::element_names::{Elements, element_breaches};
 use crate::names::{glossary_breaches, shared_names, types_of, words_of};
 use crate::source::Source;
@@ -219,6 +220,50 @@ fn a_row_made_in_a_second_place_is_a_breach() {
             "domain",
             "struct HeldRow { a: u8 } fn f() { g(HeldRow { a: 1 }) }"
         ),
+        0
+    );
+}
+
+#[test]
+fn a_library_outside_its_room_is_a_breach() {
+    let with = |room: &'static str, text: &'static str| {
+        library_breaches(&Source::made_up(&[("", ""), (room, text)])).len()
+    };
+    assert_eq!(with("actions", "use sqlx::Row; fn f() {}"), 1);
+    assert_eq!(with("actions", "fn f() { csv::Reader::new() }"), 1);
+    assert_eq!(with("store", "use sqlx::Row; fn f() {}"), 0);
+    assert_eq!(
+        with("actions", "#[cfg(test)] mod tests { use sqlx::Row; }"),
+        0
+    );
+    // A module of ours that bears a library's name is ours.
+    let ours = Source::made_up(&[
+        ("", ""),
+        ("report", "mod csv; fn f() { csv::books() }"),
+        ("report::csv", ""),
+    ]);
+    assert_eq!(library_breaches(&ours), [""; 0]);
+}
+
+#[test]
+fn a_decision_that_reaches_out_or_waits_is_a_breach() {
+    let with = |text: &'static str| {
+        let files = [
+            ("", ""),
+            ("store", "pub struct Store;"),
+            ("domain", "pub struct Clock; pub struct Reason;"),
+            ("pipeline::run", "pub struct Env;"),
+            ("pipeline::select::review", text),
+        ];
+        decision_breaches(&Source::made_up(&files)).len()
+    };
+    assert_eq!(with("use crate::domain::Reason; fn f(x: Reason) {}"), 0);
+    assert_eq!(with("use crate::store::Store;"), 1);
+    assert_eq!(with("use crate::pipeline::run::Env;"), 1);
+    assert_eq!(with("fn f(now: &crate::domain::Clock) {}"), 1);
+    assert_eq!(with("async fn f() { g().await }"), 2);
+    assert_eq!(
+        with("#[cfg(test)] mod tests { use crate::store::Store; }"),
         0
     );
 }
