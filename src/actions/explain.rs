@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::history::{HistoryEntry, HistoryReader, before};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
-use crate::domain::{Action, Instant, LegState, Reason, Stage};
+use crate::domain::{Action, Instant, LegState, Reason, Stage, StrandId};
 use crate::json::Arena;
 use crate::partner::ReferralView;
 use crate::pipeline::decide::{ReferralOutcome, judge, standing};
@@ -96,7 +96,7 @@ pub(crate) struct Explainer<'e> {
     env: &'e Env,
     walker: HistoryReader<'e>,
     /// Lives of the legs of partners with a capacity.
-    lives: HashMap<i64, Option<Lives>>,
+    lives: HashMap<StrandId, Option<Lives>>,
 }
 
 /// When and of what a decision is made.
@@ -431,7 +431,7 @@ impl<'e> Explainer<'e> {
     }
 
     /// The lives of all legs that are or were for a partner; `None` of more than can be walked.
-    async fn lives_of(&mut self, strand: i64) -> anyhow::Result<Option<Lives>> {
+    async fn lives_of(&mut self, strand: StrandId) -> anyhow::Result<Option<Lives>> {
         let mut lives = Vec::new();
         let mut after = 0;
         loop {
@@ -502,7 +502,7 @@ fn may_walk_another(walked: usize) -> bool {
 
 /// What counts against a capacity and as a duplicate.
 fn is_open(then: Standing) -> bool {
-    then.partner > 0 && (then.state == LegState::Routed || then.state.after_sending())
+    then.partner.is_some() && (then.state == LegState::Routed || then.state.after_sending())
 }
 
 /// Every criterion of every partner.

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use crate::domain::encoding::hex;
 use crate::domain::limits::LEG_ENTRIES_MAX;
-use crate::domain::{Action, LegReference};
+use crate::domain::{Action, LegReference, StrandId};
 use crate::pipeline::approval::{How, Recorded, recorded};
 use crate::pipeline::event::numbered;
 pub(crate) use crate::pipeline::run::Env;
@@ -35,7 +35,7 @@ pub(crate) struct HistoryEntry {
 pub(crate) struct HistoryReader<'e> {
     env: &'e Env,
     /// Drops by partner strand and id: the name, and the version of the partner's file.
-    files: HashMap<i64, HashMap<i64, (String, String)>>,
+    files: HashMap<StrandId, HashMap<i64, (String, String)>>,
     /// Every version of every partner file, once it was asked for.
     versions: Option<Vec<Recorded>>,
 }
@@ -128,7 +128,7 @@ impl<'e> HistoryReader<'e> {
         Ok((entry, step.prev))
     }
 
-    async fn file(&mut self, partner: i64, drop_id: i64) -> anyhow::Result<(String, String)> {
+    async fn file(&mut self, partner: StrandId, drop_id: i64) -> anyhow::Result<(String, String)> {
         if !self
             .files
             .get(&partner)

@@ -87,7 +87,7 @@ async fn mine(env: &Env, number: i64, actor: &Actor) -> anyhow::Result<HeldRow> 
 
 /// Writes who decided what into the ledger, and why under seal.
 async fn sign(env: &Env, hold: &HeldRow, actor: &Actor, act: SignedAct) -> anyhow::Result<Batch> {
-    let strand = if hold.source > 0 {
+    let strand = if hold.source.is_some() {
         hold.source
     } else {
         env.strand

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::approvals::{self, ApprovalLine};
-use crate::domain::{Action, Instant, Stage};
+use crate::domain::{Action, Instant, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::HeldQuery;
 use crate::store::rows::{BookRow, DropFile};
@@ -105,13 +105,13 @@ struct Names<'e> {
 }
 
 impl Names<'_> {
-    fn source(&self, strand: i64) -> Option<String> {
+    fn source(&self, strand: StrandId) -> Option<String> {
         self.env
             .source_at(strand)
             .map(|place| self.env.sources[place].config.id.clone())
     }
 
-    fn partner(&self, strand: i64) -> Option<String> {
+    fn partner(&self, strand: StrandId) -> Option<String> {
         self.env
             .partner_at(strand)
             .map(|place| self.env.rules.partners[place].id.clone())
@@ -168,7 +168,7 @@ pub(crate) async fn of_status(env: &Env) -> anyhow::Result<Summary> {
 }
 
 async fn summary(env: &Env, books: Vec<BookRow>, only: Option<&[i64]>) -> anyhow::Result<Summary> {
-    let drops = env.store.drop_files(0).await?;
+    let drops = env.store.drop_files(StrandId::NONE).await?;
     let names = Names {
         env,
         files: drops

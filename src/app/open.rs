@@ -9,7 +9,7 @@ use super::App;
 use crate::actions::approvals::{self, ApprovalLine};
 use crate::config::{Config, SecretPlace};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
-use crate::domain::{Clock, Entropy};
+use crate::domain::{Clock, Entropy, StrandId};
 use crate::partner::Rules;
 use crate::partner::agreement::Sends;
 use crate::pipeline::approval;
@@ -358,7 +358,11 @@ async fn keys(
 }
 
 /// Whether the last run had other rules.
-async fn rules_changed(store: &SqliteStore, strand: i64, rules: &Rules) -> anyhow::Result<bool> {
+async fn rules_changed(
+    store: &SqliteStore,
+    strand: StrandId,
+    rules: &Rules,
+) -> anyhow::Result<bool> {
     let seq = store
         .strands()
         .await?

@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::domain::Instant;
+use crate::domain::{Instant, StrandId};
 use crate::partner::disclosure::{AgreementSection, AgreementVersion, Widening, widenings};
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, sha256};
@@ -25,7 +25,7 @@ const DESTINATION: i64 = 3;
 pub(crate) struct Recorded {
     pub(crate) at: Instant,
     /// The partner's strand.
-    pub(crate) partner: i64,
+    pub(crate) partner: StrandId,
     /// Hash of the partner's bundle.
     pub(crate) file: Digest,
     /// Hash of the text that says where its drops go.
@@ -48,7 +48,7 @@ impl Recorded {
         };
         Some(Self {
             at: Instant(row.at),
-            partner: row.subject,
+            partner: StrandId::new(row.subject),
             file,
             destination,
             how,
@@ -126,7 +126,7 @@ pub(crate) fn folder_wanted(config: &Config, partner: &Partner) -> PathBuf {
 /// The store failed.
 pub(crate) async fn recorded(
     store: &dyn Store,
-    installation: i64,
+    installation: StrandId,
 ) -> Result<Vec<Recorded>, StoreError> {
     let rows = store
         .ledger_of_kind(installation, Kind::RulesInForce)
@@ -139,7 +139,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) partner: &'a Partner,
     /// The partner's strand.
-    pub(crate) strand: i64,
+    pub(crate) strand: StrandId,
     pub(crate) home: &'a Path,
     /// Where its drops would go.
     pub(crate) folder: PathBuf,
@@ -206,7 +206,7 @@ pub(crate) async fn judge(
 /// One version to record.
 pub(crate) struct Noted<'e> {
     partner: &'e Partner,
-    strand: i64,
+    strand: StrandId,
     pub(crate) file: Digest,
     pub(crate) destination: Digest,
     goes_to: String,
@@ -214,7 +214,12 @@ pub(crate) struct Noted<'e> {
 }
 
 /// The record of a partner's version as it stands now.
-pub(crate) fn entry<'p>(config: &Config, partner: &'p Partner, strand: i64, how: How) -> Noted<'p> {
+pub(crate) fn entry<'p>(
+    config: &Config,
+    partner: &'p Partner,
+    strand: StrandId,
+    how: How,
+) -> Noted<'p> {
     let goes_to = destination(&config.home, &folder_wanted(config, partner));
     Noted {
         partner,
@@ -235,7 +240,7 @@ impl Noted<'_> {
             how: self.how,
             approved: act.map(|(by, note)| (by.to_owned(), note)),
         };
-        batch.push(Entry::new(self.strand, body));
+        batch.push(Entry::new(self.strand.number(), body));
         let bundle = self.partner.bundle.clone();
         batch.rules.push((self.file, BUNDLE, bundle));
         batch

@@ -8,7 +8,7 @@ use super::event::{events, newest};
 use super::run::Env;
 use super::{map, sealed_inputs};
 use crate::domain::clock::day_number;
-use crate::domain::{Action, LegReference, limits};
+use crate::domain::{Action, LegReference, StrandId, limits};
 use crate::fhir::resources::service_request;
 use crate::json::Arena;
 use crate::partner::agreement::london_day;
@@ -81,7 +81,7 @@ pub(crate) async fn delivered(
 async fn versions(
     env: &Env,
     partner: &Partner,
-    strand: i64,
+    strand: StrandId,
     own: Vec<Leg>,
     found: &mut Legs,
 ) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use super::map;
 use super::run::Env;
 use super::sealed_inputs::{self, Fetched};
 use crate::domain::clock::day_from_number;
-use crate::domain::{Action, LegReference};
+use crate::domain::{Action, LegReference, StrandId};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, LookupKey, sha256};
@@ -43,7 +43,7 @@ pub(crate) struct Planned {
     /// Its bytes, if it was mapped in this run.
     pub(crate) ready: Option<Box<[u8]>>,
     pub(crate) reference: LegReference,
-    pub(crate) source: i64,
+    pub(crate) source: StrandId,
     pub(crate) person: i64,
 }
 

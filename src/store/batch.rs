@@ -12,7 +12,7 @@ use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
-use crate::domain::{Counts, Instant, LegReference, LegState, Stage};
+use crate::domain::{Counts, Instant, LegReference, LegState, Stage, StrandId};
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
 /// How a leg comes into a batch.
@@ -25,7 +25,7 @@ enum LegSeed {
         /// Look-up of the referral.
         lookup: Option<LookupKey>,
         /// Strand of its source.
-        source: i64,
+        source: StrandId,
     },
     /// It was read before.
     Known(Box<Leg>),
@@ -69,7 +69,7 @@ pub(crate) struct OpenedLeg {
     /// Look-up of the referral; none of a leg that follows another one.
     pub(crate) lookup: Option<LookupKey>,
     /// Strand of its source.
-    pub(crate) source: i64,
+    pub(crate) source: StrandId,
     /// As it stands after the decision.
     pub(crate) after: Standing,
     /// By which rules.
@@ -79,12 +79,12 @@ pub(crate) struct OpenedLeg {
 }
 
 /// A day's seal: day, root, mac, and what it says of each strand: strand, seq, head.
-pub(crate) type DaySeal = (i64, Digest, Digest, Vec<(i64, i64, Digest)>);
+pub(crate) type DaySeal = (i64, Digest, Digest, Vec<(StrandId, i64, Digest)>);
 
 /// What one transaction writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    pub(crate) strand: i64,
+    pub(crate) strand: StrandId,
     pub(crate) at: Instant,
     pub(crate) entries: Vec<Entry>,
     pub(crate) keys: Vec<KeyRow>,
@@ -142,7 +142,7 @@ pub(crate) struct Chained {
 
 impl Batch {
     /// An empty batch for a strand.
-    pub(crate) fn new(strand: i64, at: Instant) -> Self {
+    pub(crate) fn new(strand: StrandId, at: Instant) -> Self {
         Self {
             strand,
             at,
@@ -200,19 +200,19 @@ impl Batch {
 
     /// Keeps the book of a stage over the source whose strand this is.
     pub(crate) fn book_source(&mut self, run: i64, stage: Stage, counts: Counts) {
-        self.book(run, stage, (self.strand, 0, 0), counts);
+        self.book(run, stage, (self.strand, StrandId::NONE, 0), counts);
     }
 
     /// Keeps the book of a stage over a file of the partner whose strand this is.
     pub(crate) fn book_file(&mut self, run: i64, stage: Stage, file: i64, counts: Counts) {
-        self.book(run, stage, (0, self.strand, file), counts);
+        self.book(run, stage, (StrandId::NONE, self.strand, file), counts);
     }
 
     fn book(
         &mut self,
         run: i64,
         stage: Stage,
-        (source, partner, file): (i64, i64, i64),
+        (source, partner, file): (StrandId, StrandId, i64),
         counts: Counts,
     ) {
         self.books.push(BookRow {
@@ -322,7 +322,7 @@ impl Batch {
 }
 
 struct ChainWriter {
-    strand: i64,
+    strand: StrandId,
     seq: i64,
     head: Digest,
     at: i64,
@@ -414,7 +414,7 @@ fn new_leg(
     id: i64,
     reference: LegReference,
     lookup: Option<LookupKey>,
-    source: i64,
+    source: StrandId,
     now: Standing,
     at: i64,
 ) -> Leg {

@@ -31,7 +31,7 @@ pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
         row.row,
         row.leg,
         row.rev,
-        strand,
+        strand.number(),
         seq,
         row.action,
     ];

@@ -24,7 +24,7 @@ pub(crate) use rows::{
 };
 pub(crate) use sqlite::SqliteStore;
 
-use crate::domain::{LegReference, LegState};
+use crate::domain::{LegReference, LegState, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 /// What a store call gives back, in time.
@@ -80,7 +80,7 @@ pub(crate) struct HeldQuery {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PushQuery {
     /// Strand of the source.
-    pub(crate) source: i64,
+    pub(crate) source: StrandId,
     pub(crate) state: PushState,
     /// Those due at this instant.
     pub(crate) now: i64,
@@ -99,15 +99,15 @@ pub(crate) trait Store: Send + Sync {
     /// Every strand, by id.
     fn strands(&self) -> Answer<'_, Vec<Strand>>;
     /// Hands out `count` ids of a strand; gaps mean nothing.
-    fn reserve(&self, strand: i64, count: i64) -> Answer<'_, i64>;
+    fn reserve(&self, strand: StrandId, count: i64) -> Answer<'_, i64>;
     /// Appends and projects a batch in one durable transaction.
     fn commit(&self, batch: Batch) -> Answer<'_, Commit>;
     /// The same for several batches, all or none of them: what they touch together is written once.
     fn commit_all(&self, batches: Vec<Batch>) -> Answer<'_, Vec<Commit>>;
     /// Ledger rows of a strand after `seq`, at most `limit`.
-    fn ledger(&self, strand: i64, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;
+    fn ledger(&self, strand: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;
     /// Every row of a kind of a strand that has few rows, oldest first.
-    fn ledger_of_kind(&self, strand: i64, kind: Kind) -> Answer<'_, Vec<LedgerRow>>;
+    fn ledger_of_kind(&self, strand: StrandId, kind: Kind) -> Answer<'_, Vec<LedgerRow>>;
     /// One ledger row.
     fn ledger_at(&self, place: Place) -> Answer<'_, Option<LedgerRow>>;
     /// Lifts the time of every strand, so that nothing can be written behind a cut.
@@ -137,18 +137,18 @@ pub(crate) trait Store: Send + Sync {
     /// The leg of a printed reference.
     fn leg_by_reference(&self, reference: LegReference) -> Answer<'_, Option<Leg>>;
     /// Legs with something to send to a partner, after id `after`.
-    fn legs_pending(&self, partner: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
+    fn legs_pending(&self, partner: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// Legs after id `after`, at most `limit`.
     fn legs_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// Legs of a source that have not ended, after id `after`.
-    fn open_legs(&self, source: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
+    fn open_legs(&self, source: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// How many legs of each partner are open, held ones without a partner aside.
-    fn open_leg_counts(&self) -> Answer<'_, Vec<(i64, i64)>>;
+    fn open_leg_counts(&self) -> Answer<'_, Vec<(StrandId, i64)>>;
     /// Legs by source, partner, state and reason of state: counts for status and report.
     fn leg_counts(&self) -> Answer<'_, Vec<rows::LegCount>>;
 
-    /// Drops of a partner (0: of all), newest last.
-    fn drop_files(&self, partner: i64) -> Answer<'_, Vec<DropFile>>;
+    /// Drops of a partner (none: of all), newest last.
+    fn drop_files(&self, partner: StrandId) -> Answer<'_, Vec<DropFile>>;
     /// Rows of a drop, in order.
     fn drop_rows(&self, drop_id: i64) -> Answer<'_, Vec<DropRow>>;
     /// Rows of each drop by action: drop, action, count.
@@ -179,13 +179,13 @@ pub(crate) trait Store: Send + Sync {
     /// Legs of a source that its system should be told of, after id `after`.
     fn legs_to_tell(
         &self,
-        source: i64,
+        source: StrandId,
         kind: MirrorKind,
         after: i64,
         limit: i64,
     ) -> Answer<'_, Vec<Leg>>;
     /// Writes by source and state.
-    fn push_counts(&self) -> Answer<'_, Vec<(i64, PushState, i64)>>;
+    fn push_counts(&self) -> Answer<'_, Vec<(StrandId, PushState, i64)>>;
     /// Every write after event `after`: for proving.
     fn pushes_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<PushRow>>;
 
@@ -203,9 +203,9 @@ pub(crate) trait Store: Send + Sync {
     /// Day seals, oldest first: day, root, mac.
     fn day_seals(&self) -> Answer<'_, Vec<(i64, Digest, Digest)>>;
     /// What a day seal says of each strand: strand, seq, head.
-    fn day_seal_strands(&self, day: i64) -> Answer<'_, Vec<(i64, i64, Digest)>>;
+    fn day_seal_strands(&self, day: i64) -> Answer<'_, Vec<(StrandId, i64, Digest)>>;
     /// The last row of each strand before an instant: strand, seq, head.
-    fn heads_before(&self, at: i64) -> Answer<'_, Vec<(i64, i64, Digest)>>;
+    fn heads_before(&self, at: i64) -> Answer<'_, Vec<(StrandId, i64, Digest)>>;
     /// A published report: name, digest, bytes.
     fn published(
         &self,

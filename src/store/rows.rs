@@ -2,20 +2,20 @@
 
 pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
-use crate::domain::{Action, Counts, LegReference, Reason, Stage};
+use crate::domain::{Action, Counts, LegReference, Reason, Stage, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 /// A place in the ledger: strand and sequence number; (0, 0) is before everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    pub(crate) strand: i64,
+    pub(crate) strand: StrandId,
     pub(crate) seq: i64,
 }
 
 /// One hash chain of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Strand {
-    pub(crate) id: i64,
+    pub(crate) id: StrandId,
     pub(crate) name: String,
     pub(crate) seq: i64,
     pub(crate) head: Digest,
@@ -25,7 +25,7 @@ pub(crate) struct Strand {
 /// A row of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LedgerRow {
-    pub(crate) strand: i64,
+    pub(crate) strand: StrandId,
     pub(crate) seq: i64,
     pub(crate) at: i64,
     pub(crate) kind: i64,
@@ -100,7 +100,7 @@ pub(crate) struct Leg {
     pub(crate) id: i64,
     pub(crate) reference: LegReference,
     pub(crate) lookup: Option<LookupKey>,
-    pub(crate) source: i64,
+    pub(crate) source: StrandId,
     pub(crate) now: Standing,
     /// When it came to stand there.
     pub(crate) since: i64,
@@ -121,8 +121,8 @@ impl Leg {
 /// A count of legs alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LegCount {
-    pub(crate) source: i64,
-    pub(crate) partner: i64,
+    pub(crate) source: StrandId,
+    pub(crate) partner: StrandId,
     pub(crate) state: LegState,
     pub(crate) why: Option<Reason>,
     /// London month of receipt is not kept in SQL; this is the receipt's instant of the earliest of them.
@@ -141,7 +141,7 @@ pub(crate) enum DropState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DropFile {
     pub(crate) id: i64,
-    pub(crate) partner: i64,
+    pub(crate) partner: StrandId,
     pub(crate) sequence: i64,
     pub(crate) name: String,
     /// London day of the run, as a day number.
@@ -178,7 +178,7 @@ pub(crate) struct DropRow {
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnFile {
     pub(crate) id: i64,
-    pub(crate) sender: i64,
+    pub(crate) sender: StrandId,
     pub(crate) holder: i64,
     pub(crate) lookup: LookupKey,
     pub(crate) rows: i64,
@@ -294,7 +294,7 @@ impl PushKind {
 pub(crate) struct PushRow {
     pub(crate) event: i64,
     pub(crate) leg: i64,
-    pub(crate) source: i64,
+    pub(crate) source: StrandId,
     pub(crate) kind: PushKind,
     pub(crate) state: PushState,
     pub(crate) attempts: i64,
@@ -341,7 +341,7 @@ impl MirrorKind {
 pub(crate) struct MirrorRow {
     pub(crate) leg: i64,
     pub(crate) kind: MirrorKind,
-    pub(crate) source: i64,
+    pub(crate) source: StrandId,
     pub(crate) state: PushState,
     pub(crate) attempts: i64,
     /// What was last answered, as [`Leg::told`] numbers it; 0 for nothing yet.
@@ -357,8 +357,8 @@ pub(crate) struct HeldRow {
     pub(crate) leg: i64,
     pub(crate) stage: i64,
     pub(crate) reason: Reason,
-    pub(crate) source: i64,
-    pub(crate) partner: i64,
+    pub(crate) source: StrandId,
+    pub(crate) partner: StrandId,
     pub(crate) return_id: i64,
     pub(crate) row: i64,
     pub(crate) since: i64,
@@ -370,8 +370,8 @@ pub(crate) struct HeldRow {
 pub(crate) struct BookRow {
     pub(crate) run: i64,
     pub(crate) stage: Stage,
-    pub(crate) source: i64,
-    pub(crate) partner: i64,
+    pub(crate) source: StrandId,
+    pub(crate) partner: StrandId,
     pub(crate) file: i64,
     pub(crate) counts: Counts,
 }
@@ -380,7 +380,7 @@ pub(crate) struct BookRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Certificate {
     pub(crate) run: i64,
-    pub(crate) source: i64,
+    pub(crate) source: StrandId,
     /// `complete`, `complete except …` or `unknown`.
     pub(crate) verdict: String,
     /// JSON object: window, pages, resources by status, unresolved references.
@@ -400,8 +400,8 @@ pub(crate) struct Fact {
     pub(crate) month: i64,
     /// Month in which it was recorded.
     pub(crate) issue: i64,
-    pub(crate) source: i64,
-    pub(crate) partner: i64,
+    pub(crate) source: StrandId,
+    pub(crate) partner: StrandId,
     pub(crate) instrument: String,
     pub(crate) item: String,
     pub(crate) before: i64,

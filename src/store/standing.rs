@@ -3,7 +3,7 @@
 //! In: a standing. Out: the next one. Keeps: a leg's next standing is made here alone; whether it may follow is said by
 //! [`LegState::may_become`] and checked when it is chained.
 
-use crate::domain::{Action, LegState, Reason};
+use crate::domain::{Action, LegState, Reason, StrandId};
 
 /// Ids of the raw inputs that a row is made of; 0 for none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) struct Standing {
     /// Where it stands.
     pub(crate) state: LegState,
     /// The partner's strand; 0 while none is chosen.
-    pub(crate) partner: i64,
+    pub(crate) partner: StrandId,
     /// The person's key; 0 while the person is unknown.
     pub(crate) person: i64,
     /// Why it is held or was closed.
@@ -70,7 +70,7 @@ impl Standing {
     pub(crate) fn received(person: i64, raws: RawIds) -> Self {
         Self {
             state: LegState::Received,
-            partner: 0,
+            partner: StrandId::NONE,
             person,
             why: None,
             pending: 0,
@@ -96,7 +96,7 @@ impl Standing {
     }
 
     /// Goes to this partner with the next drop.
-    pub(crate) fn routed(self, partner: i64) -> Self {
+    pub(crate) fn routed(self, partner: StrandId) -> Self {
         Self {
             state: LegState::Routed,
             partner,

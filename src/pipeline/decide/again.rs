@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{ReferralOutcome, judge, onward, rule_digits, standing};
 use crate::domain::reason::Lifts;
-use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage};
+use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage, StrandId};
 use crate::json::{Arena, Json};
 use crate::pipeline::lookup_keys::persons_alike;
 use crate::pipeline::referral::Referral;
@@ -90,7 +90,7 @@ pub(crate) async fn stand_back(env: &Arc<Env>, run: i64) -> anyhow::Result<Stage
             let unsent = |leg: &Leg| {
                 leg.now.state == LegState::Routed && leg.now.pending == Action::New.number()
             };
-            let mut sources: BTreeMap<i64, Vec<Leg>> = BTreeMap::new();
+            let mut sources: BTreeMap<StrandId, Vec<Leg>> = BTreeMap::new();
             for leg in legs.into_iter().filter(unsent) {
                 sources.entry(leg.source).or_default().push(leg);
             }
@@ -105,7 +105,7 @@ pub(crate) async fn stand_back(env: &Arc<Env>, run: i64) -> anyhow::Result<Stage
 
 async fn take_back(
     env: &Env,
-    (run, source): (i64, i64),
+    (run, source): (i64, StrandId),
     legs: Vec<Leg>,
     reason: Reason,
 ) -> anyhow::Result<Counts> {
@@ -125,7 +125,7 @@ async fn take_back(
 
 /// Free places of partners that have a capacity.
 async fn places(env: &Env) -> anyhow::Result<HashMap<usize, i64>> {
-    let open: HashMap<i64, i64> = env.store.open_leg_counts().await?.into_iter().collect();
+    let open: HashMap<StrandId, i64> = env.store.open_leg_counts().await?.into_iter().collect();
     let free = |(place, partner, at): (
         usize,
         &crate::partner::Partner,
@@ -255,7 +255,7 @@ async fn beside(env: &Env, leg: &Leg, patient: Option<&Json<'_>>) -> anyhow::Res
     Ok(others)
 }
 
-fn hold(leg: &Leg, partner: i64, stage: Stage, reason: Reason) -> NewHold {
+fn hold(leg: &Leg, partner: StrandId, stage: Stage, reason: Reason) -> NewHold {
     let hold = NewHold::new(stage, reason).leg(leg.id);
     hold.source(leg.source).partner(partner)
 }

@@ -6,7 +6,7 @@
 pub(crate) mod again;
 pub(crate) mod onward;
 
-use crate::domain::{LegState, Reason, Stage};
+use crate::domain::{LegState, Reason, Stage, StrandId};
 use crate::json::Json;
 use crate::partner::{Partner, ReferralView};
 use crate::pipeline::map;
@@ -62,7 +62,7 @@ pub(crate) fn standing(env: &Env, outcome: ReferralOutcome, person: i64, raws: R
     let strand = |place: Option<usize>| {
         place
             .and_then(|place| env.partners.get(place))
-            .map_or(0, |partner| partner.strand)
+            .map_or(StrandId::NONE, |partner| partner.strand)
     };
     let received = Standing::received(person, raws);
     match outcome {

@@ -5,7 +5,7 @@
 
 use super::{ReferralOutcome, rule_digits, standing};
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, LegReference, Reason, Stage};
+use crate::domain::{Action, LegReference, Reason, Stage, StrandId};
 use crate::json::Arena;
 use crate::partner::PartnerKind;
 use crate::pipeline::map;
@@ -47,7 +47,7 @@ fn place_of(env: &Env, partner: &str) -> Option<usize> {
         .position(|known| known.id == partner)
 }
 
-fn strand_of(env: &Env, partner: &str) -> Option<i64> {
+fn strand_of(env: &Env, partner: &str) -> Option<StrandId> {
     place_of(env, partner)
         .and_then(|place| env.partners.get(place))
         .map(|partner| partner.strand)

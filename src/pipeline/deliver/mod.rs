@@ -18,7 +18,7 @@ use super::{map, sealed_inputs};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Counts, Disposition, Stage, limits};
+use crate::domain::{Action, Counts, Disposition, Stage, StrandId, limits};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
@@ -159,7 +159,7 @@ async fn deliver_one(
     Ok(delivered)
 }
 
-async fn pending(env: &Env, partner: i64) -> anyhow::Result<Vec<Leg>> {
+async fn pending(env: &Env, partner: StrandId) -> anyhow::Result<Vec<Leg>> {
     let mut legs: Vec<Leg> = Vec::new();
     loop {
         let after = legs.last().map_or(0, |leg| leg.id);
@@ -419,7 +419,7 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     for file in env
         .store
-        .drop_files(0)
+        .drop_files(StrandId::NONE)
         .await?
         .into_iter()
         .filter(|file| file.state == DropState::Prepared)

@@ -12,7 +12,7 @@ use super::recent::Recent;
 use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, LegState, Reason, Stage, limits};
+use crate::domain::{Counts, Disposition, LegState, Reason, Stage, StrandId, limits};
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::Env;
 use crate::seal::LookupKey;
@@ -36,7 +36,7 @@ pub(crate) struct Writer<'e> {
     /// What this run has written that a worker may not have seen yet.
     persons: Recent<LookupKey>,
     referrals: Recent<LookupKey>,
-    routed: Recent<(i64, i64)>,
+    routed: Recent<(i64, StrandId)>,
     /// Chunks since those had their last age begun, and how many are an age: the workers and the writer are never further
     /// apart than the chunks under way and those of a group.
     aged: usize,
@@ -56,7 +56,7 @@ pub(crate) struct Writer<'e> {
 
 impl<'e> Writer<'e> {
     pub(crate) async fn new(env: &'e Env, source: usize, run: i64) -> anyhow::Result<Self> {
-        let open: HashMap<i64, i64> = env.store.open_leg_counts().await?.into_iter().collect();
+        let open: HashMap<StrandId, i64> = env.store.open_leg_counts().await?.into_iter().collect();
         let free = env
             .each_partner()
             .filter_map(|(place, partner, at)| {
@@ -359,7 +359,7 @@ impl<'e> Writer<'e> {
         Ok(fresh.map(|(stage, reason, _)| (*stage, *reason)).collect())
     }
 
-    fn hold(&mut self, leg: i64, stage: Stage, reason: Reason, partner: i64) {
+    fn hold(&mut self, leg: i64, stage: Stage, reason: Reason, partner: StrandId) {
         let hold = NewHold::new(stage, reason).leg(leg).partner(partner);
         self.batch.hold(hold.source(self.batch.strand));
     }
@@ -471,7 +471,7 @@ impl<'e> Writer<'e> {
     }
 }
 
-fn routed_to(env: &Env, outcome: ReferralOutcome) -> Option<i64> {
+fn routed_to(env: &Env, outcome: ReferralOutcome) -> Option<StrandId> {
     match outcome {
         ReferralOutcome::Routed(place) => env.partners.get(place).map(|partner| partner.strand),
         ReferralOutcome::Closed(..) | ReferralOutcome::Held(..) => None,

@@ -14,7 +14,7 @@ use super::send::{Answers, Outcome, Session};
 use super::{Unit, load, person_check, server_id_spot, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
-use crate::domain::{Disposition, Reason, limits};
+use crate::domain::{Disposition, Reason, StrandId, limits};
 use crate::fhir::resources::capability_statement::Says;
 use crate::pipeline::gp_client;
 use crate::pipeline::push::hold_back::hold_back;
@@ -120,7 +120,7 @@ const OPEN: [PushState; 4] = [
     PushState::Queued,
 ];
 
-fn query(source: i64, state: PushState, now: i64, after: i64, limit: i64) -> PushQuery {
+fn query(source: StrandId, state: PushState, now: i64, after: i64, limit: i64) -> PushQuery {
     PushQuery {
         source,
         state,
@@ -131,7 +131,7 @@ fn query(source: i64, state: PushState, now: i64, after: i64, limit: i64) -> Pus
 }
 
 /// The writes that are claimed together.
-fn batch(source: i64, state: PushState, now: i64, after: i64) -> PushQuery {
+fn batch(source: StrandId, state: PushState, now: i64, after: i64) -> PushQuery {
     query(source, state, now, after, limits::PUSH_BATCH)
 }
 
@@ -157,7 +157,7 @@ struct Pusher<'e> {
     env: &'e Arc<Env>,
     place: usize,
     run: i64,
-    strand: i64,
+    strand: StrandId,
     session: Arc<Session>,
     /// The server does not promise to heed `If-None-Exist`.
     look_always: bool,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::ledger::{Results, refusals, waiting};
 use super::{Ended, Unit, Write, begin, end, load};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::Disposition;
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
+use crate::domain::{Disposition, StrandId};
 use crate::pipeline::push::hold_back::hold_back;
 use crate::pipeline::run::{Env, StageOutcome};
 use crate::seal::sha256;
@@ -86,7 +86,7 @@ pub(super) async fn push(
 }
 
 /// Writes of a source in this state.
-async fn due(env: &Env, source: i64, state: PushState) -> anyhow::Result<Vec<PushRow>> {
+async fn due(env: &Env, source: StrandId, state: PushState) -> anyhow::Result<Vec<PushRow>> {
     let query = PushQuery {
         source,
         state,
@@ -129,7 +129,7 @@ fn lines(units: &[Unit]) -> Vec<u8> {
 
 async fn prepare(
     env: &Env,
-    strand: i64,
+    strand: StrandId,
     sequence: i64,
     bytes: &[u8],
     rows: usize,
@@ -165,7 +165,7 @@ async fn prepare(
     Ok(file)
 }
 
-async fn mark_sent(env: &Env, strand: i64, file: &DropFile) -> anyhow::Result<()> {
+async fn mark_sent(env: &Env, strand: StrandId, file: &DropFile) -> anyhow::Result<()> {
     let mut batch = Batch::new(strand, env.now());
     let (sequence, rows) = (file.sequence, 0);
     batch.push(Entry::new(file.id, Body::Sent { sequence, rows }));

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Unit, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Counts, Disposition, Reason, Stage};
+use crate::domain::{Counts, Disposition, Reason, Stage, StrandId};
 use crate::pipeline::run::{Env, StageOutcome};
 use crate::store::body::MirrorBody;
 use crate::store::rows::{HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
@@ -69,7 +69,7 @@ pub(super) fn refusals(refused: Vec<(PushRow, Reason)>) -> Vec<Ended> {
 }
 
 /// Claims writes, durably, before any of them is sent; says whether they are ours, or another run has one of them.
-pub(super) async fn begin(env: &Env, strand: i64, units: &mut [Unit]) -> anyhow::Result<bool> {
+pub(super) async fn begin(env: &Env, strand: StrandId, units: &mut [Unit]) -> anyhow::Result<bool> {
     let mut batch = Batch::new(strand, env.now());
     for unit in units.iter_mut() {
         for write in &mut unit.writes {
@@ -152,7 +152,7 @@ pub(super) struct Results {
 /// Records how writes ended.
 pub(super) async fn end(
     env: &Env,
-    strand: i64,
+    strand: StrandId,
     run: i64,
     results: Results,
     outcome: &mut StageOutcome,
@@ -199,7 +199,7 @@ fn record(batch: &mut Batch, ended: Ended) {
 /// One question a leg and reason, however many entries it is about.
 async fn hold(
     env: &Env,
-    strand: i64,
+    strand: StrandId,
     holds: Vec<(i64, Reason)>,
     batch: &mut Batch,
 ) -> anyhow::Result<()> {
@@ -226,7 +226,7 @@ async fn hold(
     Ok(())
 }
 
-fn diagnose(env: &Env, strand: i64, holds: &[(i64, Reason)], outcome: &mut StageOutcome) {
+fn diagnose(env: &Env, strand: StrandId, holds: &[(i64, Reason)], outcome: &mut StageOutcome) {
     let source = env
         .source_at(strand)
         .map_or("", |place| env.sources[place].config.id.as_str());

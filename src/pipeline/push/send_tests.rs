@@ -10,7 +10,7 @@ use serde_json::json;
 use super::observation::About;
 use super::send::{Outcome, Session};
 use super::{Unit, Write};
-use crate::domain::{LegReference, LegState, Reason};
+use crate::domain::{LegReference, LegState, Reason, StrandId};
 use crate::fhir::client::{Client, Settings};
 use crate::pipeline::event::StoredEvent;
 use crate::seal::HolderKey;
@@ -152,7 +152,7 @@ pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
         row: PushRow {
             event,
             leg: 1,
-            source: 1,
+            source: StrandId::new(1),
             kind,
             state: PushState::Sending,
             attempts: 1,
@@ -199,10 +199,10 @@ fn leg() -> Leg {
         id: 1,
         reference: LegReference::from_random(1),
         lookup: None,
-        source: 1,
+        source: StrandId::new(1),
         now: Standing {
             state: LegState::Accepted,
-            partner: 2,
+            partner: StrandId::new(2),
             person: 3,
             why: None,
             pending: 0,

@@ -8,7 +8,7 @@ use super::publish::today_is_open;
 use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Instant, Stage};
+use crate::domain::{Action, Instant, Stage, StrandId};
 use crate::partner::fields::BetterWhen;
 use crate::pipeline::run::Env;
 use crate::report::{self, Input};
@@ -64,12 +64,12 @@ fn month_text(number: i64) -> String {
     )
 }
 
-fn source_id(env: &Env, strand: i64) -> Option<String> {
+fn source_id(env: &Env, strand: StrandId) -> Option<String> {
     env.source_at(strand)
         .map(|place| env.sources[place].config.id.clone())
 }
 
-fn partner_id(env: &Env, strand: i64) -> Option<String> {
+fn partner_id(env: &Env, strand: StrandId) -> Option<String> {
     env.partner_at(strand)
         .map(|place| env.rules.partners[place].id.clone())
 }
@@ -195,7 +195,7 @@ fn rows_sent(drops: &[DropFile], actions: &[(i64, i64, i64)]) -> report::Actions
 }
 
 /// What makes legs alike: source, partner, state, reason, month, whether it opened in the night, and when it ended.
-type LegCell = (i64, i64, i64, i64, i64, bool, u8);
+type LegCell = (StrandId, StrandId, i64, i64, i64, bool, u8);
 
 /// Legs that are alike, counted.
 async fn legs(
@@ -205,7 +205,7 @@ async fn legs(
     cut: Instant,
 ) -> anyhow::Result<Vec<report::Legs>> {
     let start = Instant::london_midnight(day);
-    let strands: Vec<i64> = mine
+    let strands: Vec<StrandId> = mine
         .iter()
         .map(|place| env.sources[*place].strand)
         .collect();
@@ -282,7 +282,7 @@ fn cell(leg: &Leg, start: Instant, cut: Instant) -> LegCell {
 }
 
 async fn held(env: &Env, cut: Instant) -> anyhow::Result<Vec<report::Held>> {
-    let mut cells: BTreeMap<(i64, i64, i64, i64, i64), u64> = BTreeMap::new();
+    let mut cells: BTreeMap<(i64, i64, StrandId, StrandId, i64), u64> = BTreeMap::new();
     for hold in env
         .store
         .held(HeldQuery::default())
@@ -321,13 +321,13 @@ async fn held(env: &Env, cut: Instant) -> anyhow::Result<Vec<report::Held>> {
 /// Books of the runs of the day.
 async fn books(env: &Env, mine: &[usize], night: i64) -> anyhow::Result<Vec<report::Book>> {
     let runs = runs_of(env, night).await?;
-    let strands: Vec<i64> = mine
+    let strands: Vec<StrandId> = mine
         .iter()
         .map(|place| env.sources[*place].strand)
         .collect();
-    let mut sums: BTreeMap<(Stage, i64, i64), crate::domain::Counts> = BTreeMap::new();
+    let mut sums: BTreeMap<(Stage, StrandId, StrandId), crate::domain::Counts> = BTreeMap::new();
     for book in env.store.books(0).await? {
-        if runs.contains(&book.run) && (book.source == 0 || strands.contains(&book.source)) {
+        if runs.contains(&book.run) && (!book.source.is_some() || strands.contains(&book.source)) {
             sums.entry((book.stage, book.source, book.partner))
                 .or_default()
                 .merge(&book.counts);
@@ -372,7 +372,7 @@ async fn runs_of(env: &Env, night: i64) -> anyhow::Result<Vec<i64>> {
 
 async fn pushes(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Pushes>> {
     let counts = env.store.push_counts().await?;
-    let strands: Vec<i64> = mine
+    let strands: Vec<StrandId> = mine
         .iter()
         .map(|place| env.sources[*place].strand)
         .collect();
@@ -414,10 +414,10 @@ fn instruments(env: &Env) -> Vec<report::Instrument> {
 }
 
 /// What makes facts alike: month, month of issue, source, partner, instrument, item, before and after.
-type FactCell = (i64, i64, i64, i64, String, String, i64, i64);
+type FactCell = (i64, i64, StrandId, StrandId, String, String, i64, i64);
 
 async fn facts(env: &Env, mine: &[usize], last_month: i64) -> anyhow::Result<Vec<report::Fact>> {
-    let strands: Vec<i64> = mine
+    let strands: Vec<StrandId> = mine
         .iter()
         .map(|place| env.sources[*place].strand)
         .collect();

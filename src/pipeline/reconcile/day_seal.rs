@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::Instant;
 use crate::domain::clock::{day_from_number, day_number};
+use crate::domain::{Instant, StrandId};
 use crate::pipeline::run::{Env, StageOutcome};
 use crate::seal::{Digest, sha256};
 use crate::store::rows::Strand;
@@ -55,7 +55,7 @@ async fn seal(env: &Env, day: i64, before: &Digest) -> anyhow::Result<Digest> {
 pub(crate) fn day_root(
     before: &Digest,
     day: i64,
-    heads: &[(i64, i64, Digest)],
+    heads: &[(StrandId, i64, Digest)],
     strands: &[Strand],
 ) -> Digest {
     let mut named: Vec<(&str, i64, &Digest)> = heads

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::domain::StrandId;
 use crate::store::{Store, StoreError};
 
 /// Ids of strands, taken in ranges so that handing one out costs no transaction.
 #[derive(Default)]
-pub(crate) struct IdRanges(tokio::sync::Mutex<HashMap<i64, (i64, i64)>>);
+pub(crate) struct IdRanges(tokio::sync::Mutex<HashMap<StrandId, (i64, i64)>>);
 
 /// Ids taken at a time.
 const RANGE: i64 = 65_536;
@@ -20,7 +21,7 @@ impl IdRanges {
     pub(crate) async fn take(
         &self,
         store: &dyn Store,
-        strand: i64,
+        strand: StrandId,
         count: i64,
     ) -> Result<Ids, StoreError> {
         let mut ranges = self.0.lock().await;

@@ -14,7 +14,7 @@ use super::row_cache::ReadyRows;
 use super::{Claims, IdRanges};
 use crate::config::{Config, Source};
 use crate::domain::entropy::Stream;
-use crate::domain::{Clock, Entropy, Instant};
+use crate::domain::{Clock, Entropy, Instant, StrandId};
 use crate::fhir::client::{ClientError, SourceSession};
 use crate::partner::{Partner, Rules, SourceFacts};
 use crate::pipeline::approval::Approval;
@@ -29,7 +29,7 @@ use crate::transport::FolderTransport;
 pub(crate) struct SourceEnv {
     /// Its section of the config.
     pub(crate) config: Source,
-    pub(crate) strand: i64,
+    pub(crate) strand: StrandId,
     pub(crate) key_id: i64,
     pub(crate) key: HolderKey,
     /// Made by the first room that asks for a client.
@@ -38,7 +38,7 @@ pub(crate) struct SourceEnv {
 
 /// A partner's place in the ledger and its exchange folder; the rules hold the rest, at the same position.
 pub(crate) struct PartnerEnv {
-    pub(crate) strand: i64,
+    pub(crate) strand: StrandId,
     pub(crate) transport: FolderTransport,
     /// The transport's folder: of the version that is approved.
     pub(crate) folder: PathBuf,
@@ -54,7 +54,7 @@ pub(crate) struct Env {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Entropy,
     /// Installation strand and key.
-    pub(crate) strand: i64,
+    pub(crate) strand: StrandId,
     pub(crate) key_id: i64,
     pub(crate) key: HolderKey,
     pub(crate) sources: Vec<SourceEnv>,
@@ -138,14 +138,14 @@ impl Env {
     }
 
     /// Position of the source of a strand.
-    pub(crate) fn source_at(&self, strand: i64) -> Option<usize> {
+    pub(crate) fn source_at(&self, strand: StrandId) -> Option<usize> {
         self.sources
             .iter()
             .position(|source| source.strand == strand)
     }
 
     /// Position of the partner of a strand.
-    pub(crate) fn partner_at(&self, strand: i64) -> Option<usize> {
+    pub(crate) fn partner_at(&self, strand: StrandId) -> Option<usize> {
         self.partners
             .iter()
             .position(|partner| partner.strand == strand)

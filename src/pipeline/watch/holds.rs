@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Watched;
-use crate::domain::{Action, LegState, Reason, Stage};
+use crate::domain::{Action, LegState, Reason, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::rows::Leg;
 use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
@@ -75,7 +75,7 @@ pub(super) async fn after(
 }
 
 /// Nothing of it is sent any more, and the practice is asked; a partner that has it already is told nothing.
-fn gone(batch: &mut Batch, strand: i64, leg: &Leg) {
+fn gone(batch: &mut Batch, strand: StrandId, leg: &Leg) {
     if matches!(
         leg.now.state,
         LegState::Received | LegState::Held | LegState::Routed
@@ -87,7 +87,7 @@ fn gone(batch: &mut Batch, strand: i64, leg: &Leg) {
     batch.hold(hold(strand, leg, Stage::Pull, Reason::SourceGone));
 }
 
-fn hold(source: i64, leg: &Leg, stage: Stage, reason: Reason) -> NewHold {
+fn hold(source: StrandId, leg: &Leg, stage: Stage, reason: Reason) -> NewHold {
     let hold = NewHold::new(stage, reason).leg(leg.id);
     hold.source(source).partner(leg.now.partner)
 }

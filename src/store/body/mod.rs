@@ -15,7 +15,7 @@ pub(crate) use kind::Kind;
 pub(crate) use write::reasons_json;
 
 use super::rows::{MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, Standing};
-use crate::domain::{Counts, LegReference, Owner, Reason, Stage};
+use crate::domain::{Counts, LegReference, Owner, Reason, Stage, StrandId};
 use crate::seal::{Digest, sha256};
 
 /// First half of the hash of the rules by which a leg was decided.
@@ -47,7 +47,7 @@ pub(crate) enum Body {
     Received {
         step: LegStep,
         reference: LegReference,
-        source: i64,
+        source: StrandId,
         vouched: Vouched,
     },
     /// Select and map decided about a leg.
@@ -76,8 +76,8 @@ pub(crate) enum Body {
     /// A stage counted. Subject: the run.
     Counted {
         stage: Stage,
-        source: i64,
-        partner: i64,
+        source: StrandId,
+        partner: StrandId,
         file: i64,
         /// As it was written; the balance says that it is the sum of the four counts.
         received: u64,
@@ -147,7 +147,7 @@ pub(crate) enum Body {
     /// A write was put into the queue. Subject: the event, as in the two kinds that follow.
     Queued {
         leg: i64,
-        source: i64,
+        source: StrandId,
         state: PushState,
         reason: Option<Reason>,
         kind: PushKind,
@@ -206,8 +206,8 @@ pub(crate) struct NewHold {
     pub(crate) leg: i64,
     pub(crate) stage: Stage,
     pub(crate) reason: Reason,
-    pub(crate) source: i64,
-    pub(crate) partner: i64,
+    pub(crate) source: StrandId,
+    pub(crate) partner: StrandId,
     pub(crate) return_id: i64,
     pub(crate) row: i64,
 }
@@ -215,7 +215,8 @@ pub(crate) struct NewHold {
 impl NewHold {
     /// A question that a stage raises, about nothing yet.
     pub(crate) fn new(stage: Stage, reason: Reason) -> Self {
-        let (leg, source, partner, return_id, row) = (0, 0, 0, 0, 0);
+        let (leg, return_id, row) = (0, 0, 0);
+        let (source, partner) = (StrandId::NONE, StrandId::NONE);
         Self {
             leg,
             stage,
@@ -233,12 +234,12 @@ impl NewHold {
     }
 
     /// Of this source.
-    pub(crate) fn source(self, source: i64) -> Self {
+    pub(crate) fn source(self, source: StrandId) -> Self {
         Self { source, ..self }
     }
 
     /// Of this partner.
-    pub(crate) fn partner(self, partner: i64) -> Self {
+    pub(crate) fn partner(self, partner: StrandId) -> Self {
         Self { partner, ..self }
     }
 

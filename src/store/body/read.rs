@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Body, How, Kind, LegStep, MirrorBody, NewHold, RuleDigits, SignedAct, Vouched};
 use crate::domain::encoding::unhex;
-use crate::domain::{Counts, LegReference, LegState, Owner, Reason, Stage};
+use crate::domain::{Counts, Id, LegReference, LegState, Owner, Reason, Stage};
 use crate::seal::Digest;
 use crate::store::rows::{LedgerRow, MirrorKind, Place, PushKind, PushState, RawIds, Standing};
 
@@ -35,6 +35,10 @@ struct BodyReader(std::vec::IntoIter<Value>);
 impl BodyReader {
     fn number(&mut self) -> Option<i64> {
         self.0.next()?.as_i64()
+    }
+
+    fn id<T>(&mut self) -> Option<Id<T>> {
+        self.number().map(Id::new)
     }
 
     fn count(&mut self) -> Option<u64> {
@@ -99,12 +103,12 @@ impl BodyReader {
     fn step(&mut self) -> Option<LegStep> {
         let rev = self.number()?;
         let prev = Place {
-            strand: self.number()?,
+            strand: self.id()?,
             seq: self.number()?,
         };
         let after = Standing {
             state: LegState::from_number(self.number()?)?,
-            partner: self.number()?,
+            partner: self.id()?,
             person: self.number()?,
             why: self.reason()?,
             pending: self.number()?,
@@ -127,7 +131,7 @@ impl BodyReader {
             Kind::Received => Body::Received {
                 step,
                 reference: LegReference::from_bytes(self.digits()?),
-                source: self.number()?,
+                source: self.id()?,
                 vouched: self.vouched()?,
             },
             Kind::Decided => {
@@ -183,8 +187,8 @@ impl BodyReader {
             },
             Kind::Counted => Body::Counted {
                 stage: Stage::from_number(self.number()?)?,
-                source: self.number()?,
-                partner: self.number()?,
+                source: self.id()?,
+                partner: self.id()?,
                 file: self.number()?,
                 received: self.count()?,
                 counts: self.counts()?,
@@ -210,8 +214,8 @@ impl BodyReader {
             leg: self.number()?,
             stage: Stage::from_number(self.number()?)?,
             reason: Reason::from_number(self.number()?)?,
-            source: self.number()?,
-            partner: self.number()?,
+            source: self.id()?,
+            partner: self.id()?,
             return_id: self.number()?,
             row: self.number()?,
         })
@@ -268,7 +272,7 @@ impl BodyReader {
             },
             Kind::Queued => Body::Queued {
                 leg: self.number()?,
-                source: self.number()?,
+                source: self.id()?,
                 state: PushState::from_number(self.number()?)?,
                 reason: self.reason()?,
                 kind: PushKind::from_number(self.number()?)?,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::encoding::hex;
-use crate::domain::{Disposition, LegState};
+use crate::domain::{Disposition, LegState, StrandId};
 use crate::store::rows::RawIds;
 
 const A: Digest = [0xa1; 32];
@@ -11,10 +11,10 @@ const B: Digest = [0xb2; 32];
 const STEP: &str = "7,1,40,2,8,9,3,1,3,12,21,22,23,24,25,26";
 
 fn step() -> LegStep {
-    let (strand, seq) = (1, 40);
+    let (strand, seq) = (StrandId::new(1), 40);
     let after = Standing {
         state: LegState::Held,
-        partner: 8,
+        partner: StrandId::new(8),
         person: 9,
         why: Some(Reason::DeclinedByPerson),
         pending: 1,
@@ -67,7 +67,7 @@ fn sample(kind: Kind) -> (Body, String) {
             Body::Received {
                 step,
                 reference: LegReference::from_bytes([0, 2, 3, 4, 5, 6, 7, 8]),
-                source: 2,
+                source: StrandId::new(2),
                 vouched: vec![(21, A), (22, B)],
             },
             format!(r#"[{STEP},"0002030405060708",2,[[21,"{a}"],[22,"{b}"]]]"#),
@@ -100,8 +100,8 @@ fn sample(kind: Kind) -> (Body, String) {
             counts.add(Disposition::Rejected, Some(Reason::NotOurs));
             let body = Body::Counted {
                 stage: Stage::Select,
-                source: 2,
-                partner: 0,
+                source: StrandId::new(2),
+                partner: StrandId::new(0),
                 file: 0,
                 received: 5,
                 counts,
@@ -118,8 +118,8 @@ fn sample(kind: Kind) -> (Body, String) {
                 leg: 4,
                 stage: Stage::Match,
                 reason: Reason::Correction,
-                source: 2,
-                partner: 3,
+                source: StrandId::new(2),
+                partner: StrandId::new(3),
                 return_id: 60,
                 row: 9,
             }),
@@ -177,7 +177,7 @@ fn sample(kind: Kind) -> (Body, String) {
         Kind::Queued => (
             Body::Queued {
                 leg: 4,
-                source: 2,
+                source: StrandId::new(2),
                 state: PushState::Off,
                 reason: Some(Reason::PushOff),
                 kind: PushKind::Amend,

@@ -100,10 +100,10 @@ impl BodyWriter {
         let LegStep { rev, prev, after } = step;
         self.numbers([
             *rev,
-            prev.strand,
+            prev.strand.number(),
             prev.seq,
             after.state.number(),
-            after.partner,
+            after.partner.number(),
             after.person,
         ])
         .reason(after.why)
@@ -116,8 +116,8 @@ impl BodyWriter {
             hold.leg,
             hold.stage.number(),
             hold.reason.number(),
-            hold.source,
-            hold.partner,
+            hold.source.number(),
+            hold.partner.number(),
             hold.return_id,
             hold.row,
         ])
@@ -215,8 +215,8 @@ impl Body {
                 received,
                 counts,
             } => {
-                fields.numbers([stage.number(), *source, *partner, *file]);
-                fields.number(received).counts(counts);
+                fields.number(stage.number()).number(source).number(partner);
+                fields.number(file).number(received).counts(counts);
             }
             Self::Certified { digest, high } => {
                 fields.digits(digest).number(high);
@@ -276,7 +276,7 @@ impl Body {
                 reason,
                 kind,
             } => {
-                fields.numbers([*leg, *source, state.number()]);
+                fields.number(leg).number(source).number(state.number());
                 fields.reason(*reason).number(kind.number());
             }
             Self::Pushing { attempts } => {

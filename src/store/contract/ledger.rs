@@ -1,5 +1,6 @@
 //! Strands, the chain, and the legs that follow from it.
 
+use crate::domain::StrandId;
 use std::slice::from_ref;
 
 use super::*;
@@ -89,7 +90,7 @@ pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {
     );
     assert!(
         store
-            .legs_pending(PARTNER + 1, 0, 9)
+            .legs_pending(StrandId::new(91), 0, 9)
             .await
             .unwrap()
             .is_empty()

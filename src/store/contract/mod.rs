@@ -7,11 +7,11 @@ mod records;
 use super::chain::{genesis, row_hash};
 use super::rows::{DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
-use crate::domain::{Action, Counts, Disposition, Instant, LegState, Reason, Stage};
+use crate::domain::{Action, Counts, Disposition, Instant, LegState, Reason, Stage, StrandId};
 
 const UID: LookupKey = [7; 16];
 const NOON: i64 = 1_795_348_800_000_000;
-const PARTNER: i64 = 90;
+const PARTNER: StrandId = StrandId::new(90);
 
 fn at(seconds: i64) -> Instant {
     Instant(NOON).plus_seconds(seconds)

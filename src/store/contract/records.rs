@@ -1,7 +1,7 @@
 //! What lies beside the legs: keys, raw inputs, holds, books and writes.
 
 use super::*;
-use crate::domain::limits;
+use crate::domain::{StrandId, limits};
 
 pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
@@ -159,7 +159,7 @@ pub(super) async fn books_add_up_over_commits(store: &dyn Store) {
     assert!(store.books(2).await.unwrap().is_empty());
 }
 
-fn query(source: i64, state: PushState) -> PushQuery {
+fn query(source: StrandId, state: PushState) -> PushQuery {
     PushQuery {
         source,
         state,
@@ -227,7 +227,7 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
     );
     assert!(
         store
-            .pushes(query(strand.id + 1, PushState::Queued))
+            .pushes(query(StrandId::new(99), PushState::Queued))
             .await
             .unwrap()
             .is_empty()

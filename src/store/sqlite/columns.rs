@@ -12,12 +12,17 @@ use super::super::rows::{
     RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use super::engine;
-use crate::domain::{Counts, LegReference, Reason, Stage};
+use crate::domain::{Counts, Id, LegReference, Reason, Stage, StrandId};
 use crate::seal::LookupKey;
 
 pub(super) fn int(row: &SqliteRow, place: usize) -> Result<i64, StoreError> {
     row.try_get(place)
         .map_err(|error| engine("reading a number", &error))
+}
+
+/// An id, 0 being none.
+pub(super) fn id<T>(row: &SqliteRow, place: usize) -> Result<Id<T>, StoreError> {
+    int(row, place).map(Id::new)
 }
 
 pub(super) fn blob(row: &SqliteRow, place: usize) -> Result<Vec<u8>, StoreError> {
@@ -64,7 +69,7 @@ pub(super) fn reason(number: i64) -> Result<Option<Reason>, StoreError> {
 
 pub(super) fn strand(row: &SqliteRow) -> Result<Strand, StoreError> {
     Ok(Strand {
-        id: int(row, 0)?,
+        id: id(row, 0)?,
         name: text(row, 1)?,
         seq: int(row, 2)?,
         head: fixed(row, 3)?,
@@ -83,7 +88,7 @@ pub(super) fn raw_ids(row: &SqliteRow, first: usize) -> Result<RawIds, StoreErro
 pub(super) fn leg(row: &SqliteRow) -> Result<Leg, StoreError> {
     let now = Standing {
         state: LegState::from_number(int(row, 6)?).ok_or(StoreError::Corrupt("leg.state"))?,
-        partner: int(row, 4)?,
+        partner: id(row, 4)?,
         person: int(row, 5)?,
         why: reason(int(row, 7)?)?,
         pending: int(row, 8)?,
@@ -95,13 +100,13 @@ pub(super) fn leg(row: &SqliteRow) -> Result<Leg, StoreError> {
         id: int(row, 0)?,
         reference: LegReference::from_bytes(fixed(row, 1)?),
         lookup: optional_look(row, 2)?,
-        source: int(row, 3)?,
+        source: id(row, 3)?,
         now,
         since: int(row, 11)?,
         born: int(row, 12)?,
         rev: int(row, 19)?,
         last: Place {
-            strand: int(row, 20)?,
+            strand: id(row, 20)?,
             seq: int(row, 21)?,
         },
     })
@@ -109,7 +114,7 @@ pub(super) fn leg(row: &SqliteRow) -> Result<Leg, StoreError> {
 
 pub(super) fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
     Ok(LedgerRow {
-        strand: int(row, 0)?,
+        strand: id(row, 0)?,
         seq: int(row, 1)?,
         at: int(row, 2)?,
         kind: int(row, 3)?,
@@ -148,7 +153,7 @@ pub(super) fn drop_file(row: &SqliteRow) -> Result<DropFile, StoreError> {
     };
     Ok(DropFile {
         id: int(row, 0)?,
-        partner: int(row, 1)?,
+        partner: id(row, 1)?,
         sequence: int(row, 2)?,
         name: text(row, 3)?,
         day: int(row, 4)?,
@@ -168,7 +173,7 @@ pub(super) fn drop_row(row: &SqliteRow) -> Result<DropRow, StoreError> {
         leg: int(row, 2)?,
         rev: int(row, 3)?,
         prev: Place {
-            strand: int(row, 4)?,
+            strand: id(row, 4)?,
             seq: int(row, 5)?,
         },
         action: int(row, 6)?,
@@ -181,7 +186,7 @@ pub(super) fn drop_row(row: &SqliteRow) -> Result<DropRow, StoreError> {
 pub(super) fn return_file(row: &SqliteRow) -> Result<ReturnFile, StoreError> {
     Ok(ReturnFile {
         id: int(row, 0)?,
-        sender: int(row, 1)?,
+        sender: id(row, 1)?,
         holder: int(row, 2)?,
         lookup: fixed(row, 3)?,
         rows: int(row, 4)?,
@@ -223,7 +228,7 @@ pub(super) fn push(row: &SqliteRow) -> Result<PushRow, StoreError> {
     Ok(PushRow {
         event: int(row, 0)?,
         leg: int(row, 1)?,
-        source: int(row, 2)?,
+        source: id(row, 2)?,
         kind: PushKind::from_number(int(row, 3)?).ok_or(StoreError::Corrupt("push.kind"))?,
         state: push_state(int(row, 4)?)?,
         attempts: int(row, 5)?,
@@ -243,7 +248,7 @@ pub(super) fn mirror(row: &SqliteRow) -> Result<MirrorRow, StoreError> {
     Ok(MirrorRow {
         leg: int(row, 0)?,
         kind: MirrorKind::from_number(int(row, 1)?).ok_or(StoreError::Corrupt("mirror.kind"))?,
-        source: int(row, 2)?,
+        source: id(row, 2)?,
         state: push_state(int(row, 3)?)?,
         attempts: int(row, 4)?,
         said: int(row, 5)?,
@@ -259,8 +264,8 @@ pub(super) fn held(row: &SqliteRow) -> Result<HeldRow, StoreError> {
         leg: int(row, 1)?,
         stage: int(row, 2)?,
         reason: reason(int(row, 3)?)?.ok_or(StoreError::Corrupt("held.reason"))?,
-        source: int(row, 4)?,
-        partner: int(row, 5)?,
+        source: id(row, 4)?,
+        partner: id(row, 5)?,
         return_id: int(row, 6)?,
         row: int(row, 7)?,
         since: int(row, 8)?,
@@ -292,17 +297,17 @@ pub(super) fn counts(row: &SqliteRow, first: usize) -> Result<Counts, StoreError
 
 pub(super) fn leg_count(row: &SqliteRow) -> Result<LegCount, StoreError> {
     Ok(LegCount {
-        source: int(row, 0)?,
-        partner: int(row, 1)?,
+        source: id(row, 0)?,
+        partner: id(row, 1)?,
         state: LegState::from_number(int(row, 2)?).ok_or(StoreError::Corrupt("leg.state"))?,
         why: reason(int(row, 3)?)?,
         count: int(row, 4)?,
     })
 }
 
-pub(super) fn push_count(row: &SqliteRow) -> Result<(i64, PushState, i64), StoreError> {
+pub(super) fn push_count(row: &SqliteRow) -> Result<(StrandId, PushState, i64), StoreError> {
     let state = push_state(int(row, 1)?)?;
-    Ok((int(row, 0)?, state, int(row, 2)?))
+    Ok((id(row, 0)?, state, int(row, 2)?))
 }
 
 pub(super) fn book(row: &SqliteRow) -> Result<BookRow, StoreError> {
@@ -313,8 +318,8 @@ pub(super) fn book(row: &SqliteRow) -> Result<BookRow, StoreError> {
     Ok(BookRow {
         run: int(row, 0)?,
         stage: Stage::from_number(int(row, 1)?).ok_or(StoreError::Corrupt("book.stage"))?,
-        source: int(row, 2)?,
-        partner: int(row, 3)?,
+        source: id(row, 2)?,
+        partner: id(row, 3)?,
         file: int(row, 4)?,
         counts: read,
     })
@@ -323,7 +328,7 @@ pub(super) fn book(row: &SqliteRow) -> Result<BookRow, StoreError> {
 pub(super) fn certificate(row: &SqliteRow) -> Result<Certificate, StoreError> {
     Ok(Certificate {
         run: int(row, 0)?,
-        source: int(row, 1)?,
+        source: id(row, 1)?,
         verdict: text(row, 2)?,
         evidence: text(row, 3)?,
         high: int(row, 4)?,
@@ -337,8 +342,8 @@ pub(super) fn fact(row: &SqliteRow) -> Result<Fact, StoreError> {
         kind: int(row, 1)?,
         month: int(row, 2)?,
         issue: int(row, 3)?,
-        source: int(row, 4)?,
-        partner: int(row, 5)?,
+        source: id(row, 4)?,
+        partner: id(row, 5)?,
         instrument: text(row, 6)?,
         item: text(row, 7)?,
         before: int(row, 8)?,

@@ -102,7 +102,7 @@ fn leg_numbers(leg: &Leg) -> [i64; 17] {
     let now = &leg.now;
     let [request, patient, requester, role, practice, consent] = now.raws.to_array();
     [
-        now.partner,
+        now.partner.number(),
         now.person,
         now.state.number(),
         now.why.map_or(0, crate::domain::Reason::number),
@@ -117,7 +117,7 @@ fn leg_numbers(leg: &Leg) -> [i64; 17] {
         practice,
         consent,
         leg.rev,
-        leg.last.strand,
+        leg.last.strand.number(),
         leg.last.seq,
     ]
 }
@@ -172,8 +172,8 @@ async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<()
             hold.stage,
             hold.reason.number(),
             hold.reason.owner().number(),
-            hold.source,
-            hold.partner,
+            hold.source.number(),
+            hold.partner.number(),
             hold.return_id,
             hold.row,
             hold.since,
@@ -263,8 +263,8 @@ async fn insert_facts(conn: &mut SqliteConnection, facts: &[Fact]) -> Result<(),
                 fact.kind,
                 fact.month,
                 fact.issue,
-                fact.source,
-                fact.partner,
+                fact.source.number(),
+                fact.partner.number(),
             ]
             .map(Cell::I),
         );

@@ -19,7 +19,7 @@ pub(super) async fn insert_pushes(
             [
                 push.event,
                 push.leg,
-                push.source,
+                push.source.number(),
                 push.kind.number(),
                 push.state.number(),
                 push.attempts,
@@ -83,7 +83,7 @@ pub(super) async fn upsert_mirrors(
             [
                 row.leg,
                 row.kind.number(),
-                row.source,
+                row.source.number(),
                 row.state.number(),
                 row.attempts,
                 row.said,

@@ -10,11 +10,12 @@ use super::super::rows::{
 };
 use super::super::{Answer, Batch, Commit, HeldQuery, Kind, PushQuery, Store, StoreError};
 use super::columns::{
-    blob, book, certificate, drop_file, drop_row, event, fact, fixed, held, int, key, ledger_row,
-    leg, leg_count, mirror, push, push_count, raw, return_file, return_row, strand, text,
+    blob, book, certificate, drop_file, drop_row, event, fact, fixed, held, id, int, key,
+    ledger_row, leg, leg_count, mirror, push, push_count, raw, return_file, return_row, strand,
+    text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{LegReference, limits};
+use crate::domain::{LegReference, StrandId, limits};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -136,7 +137,7 @@ impl Store for SqliteStore {
         ))
     }
 
-    fn reserve(&self, strand: i64, count: i64) -> Answer<'_, i64> {
+    fn reserve(&self, strand: StrandId, count: i64) -> Answer<'_, i64> {
         Box::pin(self.reserve_ids(strand, count))
     }
 
@@ -151,17 +152,19 @@ impl Store for SqliteStore {
         Box::pin(self.commit_batches(batches))
     }
 
-    fn ledger(&self, strand: i64, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>> {
+    fn ledger(&self, strand: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>> {
         Box::pin(async move {
             let sql = "SELECT strand, seq, at, kind, subject, body, hash FROM ledger WHERE strand = ? AND seq > ? ORDER BY seq LIMIT ?";
-            self.many(sql, &[strand, after, limit], ledger_row).await
+            self.many(sql, &[strand.number(), after, limit], ledger_row)
+                .await
         })
     }
 
-    fn ledger_of_kind(&self, strand: i64, kind: Kind) -> Answer<'_, Vec<LedgerRow>> {
+    fn ledger_of_kind(&self, strand: StrandId, kind: Kind) -> Answer<'_, Vec<LedgerRow>> {
         Box::pin(async move {
             let sql = "SELECT strand, seq, at, kind, subject, body, hash FROM ledger WHERE strand = ? AND kind = ? ORDER BY seq";
-            self.many(sql, &[strand, kind.number()], ledger_row).await
+            self.many(sql, &[strand.number(), kind.number()], ledger_row)
+                .await
         })
     }
 
@@ -169,7 +172,7 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let sql = "SELECT strand, seq, at, kind, subject, body, hash FROM ledger WHERE strand = ? AND seq = ?";
             Ok(self
-                .many(sql, &[place.strand, place.seq], ledger_row)
+                .many(sql, &[place.strand.number(), place.seq], ledger_row)
                 .await?
                 .pop())
         })
@@ -264,12 +267,13 @@ impl Store for SqliteStore {
         })
     }
 
-    fn legs_pending(&self, partner: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
+    fn legs_pending(&self, partner: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
             let sql = format!(
                 "{LEG} INDEXED BY leg_pending WHERE partner = ? AND pending > 0 AND id > ? ORDER BY id LIMIT ?"
             );
-            self.many(&sql, &[partner, after, limit], leg).await
+            self.many(&sql, &[partner.number(), after, limit], leg)
+                .await
         })
     }
 
@@ -284,20 +288,20 @@ impl Store for SqliteStore {
         })
     }
 
-    fn open_legs(&self, source: i64, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
+    fn open_legs(&self, source: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
             // The states before an ending, as `LegState::terminal` has them.
             let sql = format!(
                 "{LEG} WHERE id > ? AND source = ? AND state IN (1, 2, 3, 4, 5, 6, 8, 9) ORDER BY id LIMIT ?"
             );
-            self.many(&sql, &[after, source, limit], leg).await
+            self.many(&sql, &[after, source.number(), limit], leg).await
         })
     }
 
-    fn open_leg_counts(&self) -> Answer<'_, Vec<(i64, i64)>> {
+    fn open_leg_counts(&self) -> Answer<'_, Vec<(StrandId, i64)>> {
         Box::pin(async move {
             let sql = "SELECT partner, count(*) FROM leg WHERE partner > 0 AND state IN (3, 4, 5, 6, 8, 9) GROUP BY partner ORDER BY partner";
-            self.many(sql, &[], |row| Ok((int(row, 0)?, int(row, 1)?)))
+            self.many(sql, &[], |row| Ok((id(row, 0)?, int(row, 1)?)))
                 .await
         })
     }
@@ -309,10 +313,10 @@ impl Store for SqliteStore {
         })
     }
 
-    fn drop_files(&self, partner: i64) -> Answer<'_, Vec<DropFile>> {
+    fn drop_files(&self, partner: StrandId) -> Answer<'_, Vec<DropFile>> {
         Box::pin(async move {
             let sql = "SELECT id, partner, sequence, name, day, rows, digest, root, rule, mapper, state FROM drop_file WHERE ?1 = 0 OR partner = ?1 ORDER BY partner, sequence";
-            self.many(sql, &[partner], drop_file).await
+            self.many(sql, &[partner.number()], drop_file).await
         })
     }
 
@@ -396,7 +400,7 @@ impl Store for SqliteStore {
                 "{PUSH} WHERE source = ? AND state = ? {open} AND event > ? AND due <= ? ORDER BY event LIMIT ?"
             );
             let numbers = [
-                query.source,
+                query.source.number(),
                 query.state.number(),
                 query.after,
                 query.now,
@@ -426,7 +430,7 @@ impl Store for SqliteStore {
 
     fn legs_to_tell(
         &self,
-        source: i64,
+        source: StrandId,
         kind: MirrorKind,
         after: i64,
         limit: i64,
@@ -441,12 +445,12 @@ impl Store for SqliteStore {
                 "{LEG} LEFT JOIN mirror m ON m.leg = leg.id AND m.kind = ? WHERE leg.source = ? AND leg.id > ? AND {wanted} \
                  AND (m.said IS NULL OR m.said <> leg.state * 2 + (leg.asked = 3)) ORDER BY leg.id LIMIT ?"
             );
-            self.many(&sql, &[kind.number(), source, after, limit], leg)
+            self.many(&sql, &[kind.number(), source.number(), after, limit], leg)
                 .await
         })
     }
 
-    fn push_counts(&self) -> Answer<'_, Vec<(i64, PushState, i64)>> {
+    fn push_counts(&self) -> Answer<'_, Vec<(StrandId, PushState, i64)>> {
         Box::pin(async move {
             let sql = "SELECT source, state, count(*) FROM push GROUP BY source, state ORDER BY source, state";
             self.many(sql, &[], push_count).await
@@ -528,25 +532,25 @@ impl Store for SqliteStore {
         })
     }
 
-    fn day_seal_strands(&self, day: i64) -> Answer<'_, Vec<(i64, i64, Digest)>> {
+    fn day_seal_strands(&self, day: i64) -> Answer<'_, Vec<(StrandId, i64, Digest)>> {
         Box::pin(async move {
             let sql = "SELECT strand, seq, head FROM day_seal_strand WHERE day = ? ORDER BY strand";
             self.many(sql, &[day], |row| {
-                Ok((int(row, 0)?, int(row, 1)?, fixed(row, 2)?))
+                Ok((id(row, 0)?, int(row, 1)?, fixed(row, 2)?))
             })
             .await
         })
     }
 
-    fn heads_before(&self, at: i64) -> Answer<'_, Vec<(i64, i64, Digest)>> {
+    fn heads_before(&self, at: i64) -> Answer<'_, Vec<(StrandId, i64, Digest)>> {
         Box::pin(async move {
             let mut heads = Vec::new();
             for strand in self.strands().await? {
                 // Times of a strand never fall, so the last row before the cut is found from the end.
                 let sql = "SELECT strand, seq, hash FROM ledger WHERE strand = ? AND at < ? ORDER BY seq DESC LIMIT 1";
                 heads.extend(
-                    self.many(sql, &[strand.id, at], |row| {
-                        Ok((int(row, 0)?, int(row, 1)?, fixed(row, 2)?))
+                    self.many(sql, &[strand.id.number(), at], |row| {
+                        Ok((id(row, 0)?, int(row, 1)?, fixed(row, 2)?))
                     })
                     .await?,
                 );

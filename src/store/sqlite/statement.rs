@@ -1,11 +1,13 @@
 //! Multi-row inserts, in statements of bounded size.
 
-use sqlx::AssertSqlSafe;
-use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteConnection, SqliteTypeInfo};
+use sqlx::{AssertSqlSafe, Encode};
 
 use super::super::StoreError;
 use super::engine;
-use crate::domain::limits;
+use crate::domain::{Id, limits};
 
 /// A value to bind.
 pub(super) enum Cell<'a> {
@@ -18,6 +20,24 @@ pub(super) enum Cell<'a> {
 impl From<i64> for Cell<'_> {
     fn from(value: i64) -> Self {
         Self::I(value)
+    }
+}
+
+impl<T> From<Id<T>> for Cell<'_> {
+    fn from(value: Id<T>) -> Self {
+        Self::I(value.number())
+    }
+}
+
+impl<T> sqlx::Type<Sqlite> for Id<T> {
+    fn type_info() -> SqliteTypeInfo {
+        <i64 as sqlx::Type<Sqlite>>::type_info()
+    }
+}
+
+impl<T> Encode<'_, Sqlite> for Id<T> {
+    fn encode_by_ref(&self, buffer: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        Encode::<Sqlite>::encode(self.number(), buffer)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writing: strands and ids, and everything of a batch in one transaction.
 
+use crate::domain::StrandId;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row};
 
@@ -59,7 +60,11 @@ impl SqliteStore {
         strand(&row)
     }
 
-    pub(super) async fn reserve_ids(&self, strand: i64, count: i64) -> Result<i64, StoreError> {
+    pub(super) async fn reserve_ids(
+        &self,
+        strand: StrandId,
+        count: i64,
+    ) -> Result<i64, StoreError> {
         let row =
             sqlx::query("UPDATE strand SET next_id = next_id + ? WHERE id = ? RETURNING next_id")
                 .bind(count)
@@ -70,7 +75,7 @@ impl SqliteStore {
         let next: i64 = row
             .try_get(0)
             .map_err(|error| engine("reserving ids", &error))?;
-        Ok((strand << 40) + next - count)
+        Ok((strand.number() << 40) + next - count)
     }
 
     pub(super) async fn lift_strands(&self, at: i64) -> Result<(), StoreError> {
@@ -137,13 +142,13 @@ async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Co
 
 async fn write_ledger(
     conn: &mut SqliteConnection,
-    strand: i64,
+    strand: StrandId,
     chained: &Chained,
 ) -> Result<(), StoreError> {
     let mut cells = Vec::with_capacity(chained.ledger.len() * 7);
     for row in &chained.ledger {
         cells.extend([
-            Cell::I(row.strand),
+            row.strand.into(),
             Cell::I(row.seq),
             Cell::I(row.at),
             Cell::I(row.kind),
@@ -256,7 +261,7 @@ async fn write_drop(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
                 row.row,
                 row.leg,
                 row.rev,
-                row.prev.strand,
+                row.prev.strand.number(),
                 row.prev.seq,
                 row.action,
             ]

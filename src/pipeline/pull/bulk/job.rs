@@ -45,7 +45,7 @@ impl JobFile {
         let name = format!("{}.job", at.config.id);
         Self {
             path: env.config.home.join("var/bulk").join(name),
-            row: at.strand,
+            row: at.strand.number(),
             holder: at.key_id,
             key: at.key.clone(),
             stream: Mutex::new(env.stream()),

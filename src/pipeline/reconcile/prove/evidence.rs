@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{PAGE, Proof};
+use crate::domain::StrandId;
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::run::Env;
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
@@ -148,8 +149,8 @@ async fn raws(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Res
 }
 
 async fn drops(env: &Arc<Env>, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
-    let files = env.store.drop_files(0).await?;
-    let mut last: HashMap<i64, i64> = HashMap::new();
+    let files = env.store.drop_files(StrandId::NONE).await?;
+    let mut last: HashMap<StrandId, i64> = HashMap::new();
     for file in &files {
         let place = || format!("drop {} of strand {}", file.sequence, file.partner);
         let before = last.insert(file.partner, file.sequence).unwrap_or(0);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{PAGE, Proof};
-use crate::domain::{Action, Counts, LegReference, Reason, Stage};
+use crate::domain::{Action, Counts, LegReference, Reason, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::rows::{BookRow, LedgerRow, Leg, MirrorKind, Place, PushState, Standing, Strand};
 use crate::store::{Body, Kind};
@@ -21,7 +21,7 @@ struct Step {
 }
 
 enum Change {
-    To(Standing, Option<(LegReference, i64)>),
+    To(Standing, Option<(LegReference, StrandId)>),
     Sent(Action),
 }
 
@@ -195,13 +195,16 @@ async fn born_after(env: &Env, strands: &[Strand], last: i64) -> anyhow::Result<
     Ok(born)
 }
 
+/// Books by run, stage, source, partner and file: what was received, and the counts.
+type Books = BTreeMap<(i64, Stage, StrandId, StrandId, i64), (u64, Counts)>;
+
 /// Holds, writes and books.
 async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
     let mut holds: BTreeMap<i64, (i64, Reason)> = BTreeMap::new();
     let mut ended: BTreeSet<i64> = BTreeSet::new();
     let mut pushes = BTreeMap::new();
     let mut mirrors = BTreeMap::new();
-    let mut books: BTreeMap<[i64; 5], (u64, Counts)> = BTreeMap::new();
+    let mut books: Books = BTreeMap::new();
     each(env, strands, |row, kind| {
         if kind.of_leg() {
             return;
@@ -238,7 +241,7 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
                 received,
                 counts,
             }) => {
-                let key = [row.subject, stage.number(), source, partner, file];
+                let key = (row.subject, stage, source, partner, file);
                 let book = books.entry(key).or_default();
                 book.0 += received;
                 book.1.merge(&counts);
@@ -331,15 +334,9 @@ async fn check_mirrors(
     Ok(())
 }
 
-fn check_books(books: &[BookRow], folded: &BTreeMap<[i64; 5], (u64, Counts)>, proof: &mut Proof) {
+fn check_books(books: &[BookRow], folded: &Books, proof: &mut Proof) {
     for book in books {
-        let key = [
-            book.run,
-            book.stage.number(),
-            book.source,
-            book.partner,
-            book.file,
-        ];
+        let key = (book.run, book.stage, book.source, book.partner, book.file);
         let place = || format!("run {}, {}", book.run, book.stage.code());
         match folded.get(&key) {
             Some((received, counts)) => {

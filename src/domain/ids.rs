@@ -1,0 +1,56 @@
+//! Ids: numbers that the store hands out, one type for each thing that they name, so that none is taken for another.
+
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+
+/// The number of a `T`; ids of one kind are ordered as they were handed out.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Id<T>(i64, PhantomData<T>);
+
+impl<T> Id<T> {
+    /// None: what the store and the ledger write as 0, which no id is. It comes before every id.
+    pub(crate) const NONE: Self = Self::new(0);
+
+    /// The id with this number.
+    pub(crate) const fn new(number: i64) -> Self {
+        Self(number, PhantomData)
+    }
+
+    /// Its number in store and ledger.
+    pub(crate) const fn number(self) -> i64 {
+        self.0
+    }
+
+    /// Whether it names anything.
+    pub(crate) fn is_some(self) -> bool {
+        self.0 > 0
+    }
+}
+
+// By hand, so that a tag need not be copied.
+impl<T> Clone for Id<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Id<T> {}
+
+impl<T> Default for Id<T> {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl<T> Display for Id<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A strand of the ledger: a source's, a partner's or the installation's.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum StrandTag {}
+
+/// The strand of a source, of a partner or of the installation.
+pub(crate) type StrandId = Id<StrandTag>;
