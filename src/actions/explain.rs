@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::history::{HistoryEntry, HistoryReader, before};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
-use crate::domain::{Action, Instant, LegState, Reason, Stage, StrandId};
+use crate::domain::{Action, Instant, LegId, LegState, Reason, Stage, StrandId};
 use crate::json::Arena;
 use crate::partner::ReferralView;
 use crate::pipeline::decide::{ReferralOutcome, judge, standing};
@@ -89,7 +89,7 @@ pub(crate) struct Explanation {
 }
 
 /// Legs with their lives.
-type Lives = Vec<(i64, Vec<HistoryEntry>)>;
+type Lives = Vec<(LegId, Vec<HistoryEntry>)>;
 
 /// Tells stories; what many of them need is read once.
 pub(crate) struct Explainer<'e> {
@@ -152,9 +152,9 @@ impl<'e> Explainer<'e> {
     /// As [`Explainer::leg`].
     pub(crate) async fn page(
         &mut self,
-        after: i64,
+        after: LegId,
         again: bool,
-    ) -> anyhow::Result<Vec<(i64, Explanation)>> {
+    ) -> anyhow::Result<Vec<(LegId, Explanation)>> {
         let legs = self.env.store.legs_after(after, PAGE).await?;
         let mut page = Vec::with_capacity(legs.len());
         for leg in &legs {
@@ -433,7 +433,7 @@ impl<'e> Explainer<'e> {
     /// The lives of all legs that are or were for a partner; `None` of more than can be walked.
     async fn lives_of(&mut self, strand: StrandId) -> anyhow::Result<Option<Lives>> {
         let mut lives = Vec::new();
-        let mut after = 0;
+        let mut after = LegId::NONE;
         loop {
             let legs = self.env.store.legs_after(after, PAGE).await?;
             let Some(last) = legs.last() else {

@@ -11,8 +11,8 @@ use jiff::civil::Date;
 pub(crate) use super::map_folder::Folder;
 use crate::config::{Config, ORDERS};
 use crate::diagnostics::Diagnostic;
-use crate::domain::Instant;
 use crate::domain::limits::MAPPING_BYTES_MAX;
+use crate::domain::{Instant, LegId};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules, SourceFacts, partner_named_in};
 use crate::pipeline::map::{Asked, dry_reference, dry_rules, dry_run};
@@ -155,7 +155,7 @@ pub(crate) async fn each_kept(
     mut take: impl FnMut(&str, &MadeRow, &MadeRow) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let since = env.now().plus_seconds(-days * 86_400);
-    let mut after = 0;
+    let mut after = LegId::NONE;
     loop {
         let mut legs = env.store.legs_after(after, PAGE).await?;
         let Some(last) = legs.last() else {

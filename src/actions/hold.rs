@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Actor;
-use crate::domain::{LegReference, LegState, Reason, Stage};
+use crate::domain::{LegId, LegReference, LegState, Reason, Stage};
 pub(crate) use crate::pipeline::decide::again::Verdict;
 use crate::pipeline::decide::again::{Said, open_beside, redecide};
 pub(crate) use crate::pipeline::run::Env;
@@ -245,7 +245,7 @@ async fn end(
     env: &Env,
     mut batch: Batch,
     number: i64,
-    leg: Option<(Leg, Reason, Option<i64>)>,
+    leg: Option<(Leg, Reason, Option<LegId>)>,
 ) -> anyhow::Result<()> {
     batch.released.push(number);
     if let Some((leg, why, joined)) = leg {

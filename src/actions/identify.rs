@@ -6,7 +6,7 @@
 use jiff::civil::Date;
 
 use super::Actor;
-use crate::domain::{Action, Instant, LegReference};
+use crate::domain::{Action, Instant, LegId, LegReference};
 use crate::json::Arena;
 use crate::partner::fields::Derivation;
 use crate::pipeline::run::Env;
@@ -26,7 +26,7 @@ const SHOWN: [(&str, Derivation); 5] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Viewing {
     pub(crate) at: Instant,
-    leg: i64,
+    leg: LegId,
     /// Reference of the leg, while there is one.
     pub(crate) reference: Option<String>,
     pub(crate) what: String,
@@ -104,7 +104,7 @@ pub(crate) async fn views(env: &Env, since: Option<Date>) -> Result<Vec<Viewing>
         };
         Some(Viewing {
             at: Instant(row.at),
-            leg: row.subject,
+            leg: LegId::new(row.subject),
             reference: None,
             what: at,
             by,
@@ -113,7 +113,7 @@ pub(crate) async fn views(env: &Env, since: Option<Date>) -> Result<Vec<Viewing>
     let mut viewed: Vec<Viewing> = viewed
         .filter(|view| since.is_none_or(|since| view.at.london_day() >= since))
         .collect();
-    let mut ids: Vec<i64> = viewed.iter().map(|view| view.leg).collect();
+    let mut ids: Vec<LegId> = viewed.iter().map(|view| view.leg).collect();
     ids.sort_unstable();
     ids.dedup();
     let legs = env.store.legs(ids).await?;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::approvals::{self, ApprovalLine};
-use crate::domain::{Action, Instant, Stage, StrandId};
+use crate::domain::{Action, Instant, LegId, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::HeldQuery;
 use crate::store::rows::{BookRow, DropFile};
@@ -237,11 +237,11 @@ async fn held(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
         .legs(
             open.iter()
                 .map(|hold| hold.leg)
-                .filter(|leg| *leg > 0)
+                .filter(|leg| leg.is_some())
                 .collect(),
         )
         .await?;
-    let references: HashMap<i64, String> = legs
+    let references: HashMap<LegId, String> = legs
         .iter()
         .map(|leg| (leg.id, leg.reference.to_string()))
         .collect();

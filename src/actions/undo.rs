@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Actor;
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, LegState, Owner, Reason, Stage};
+use crate::domain::{EventKind, LegId, LegState, Owner, Reason, Stage};
 use crate::pipeline::event::{StoredEvent, event_lookup, event_spot, name_spot, numbered};
 use crate::pipeline::run::{Env, Ids};
 use crate::seal::{HolderKey, Spot, merkle_root};
@@ -85,13 +85,13 @@ pub(crate) async fn undo(
     let Some(file) = files.into_iter().find(|file| file.id == return_id) else {
         return Ok(None);
     };
-    let mut legs: Vec<i64> = env
+    let mut legs: Vec<LegId> = env
         .store
         .return_rows(return_id)
         .await?
         .iter()
         .map(|row| row.leg)
-        .filter(|leg| *leg > 0)
+        .filter(|leg| leg.is_some())
         .collect();
     legs.sort_unstable();
     legs.dedup();

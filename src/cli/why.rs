@@ -17,7 +17,7 @@ use crate::actions::explain::{
 use crate::actions::history::leg_of;
 use crate::actions::known;
 use crate::app::App;
-use crate::domain::Reason;
+use crate::domain::{LegId, Reason};
 
 /// Bytes of an id on standard input.
 const ID_BYTES_MAX: u64 = 4_096;
@@ -121,7 +121,7 @@ async fn all(app: &App, args: &Args, teller: &mut Explainer<'_>) -> anyhow::Resu
         known("source", id, ids.map(|source| source.config.id.as_str()))?;
     }
     let wanted = |id: &str| args.source.as_deref().is_none_or(|wanted| wanted == id);
-    let mut after = 0;
+    let mut after = LegId::NONE;
     loop {
         let page = teller.page(after, args.as_of.is_some()).await?;
         let Some((last, _)) = page.last() else { break };

@@ -42,6 +42,12 @@ impl<T> Default for Id<T> {
     }
 }
 
+impl<T> From<Id<T>> for i64 {
+    fn from(id: Id<T>) -> Self {
+        id.0
+    }
+}
+
 impl<T> Display for Id<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
@@ -54,3 +60,10 @@ pub(crate) enum StrandTag {}
 
 /// The strand of a source, of a partner or of the installation.
 pub(crate) type StrandId = Id<StrandTag>;
+
+/// A leg of a referral.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum LegTag {}
+
+/// A leg: one referral to one partner.
+pub(crate) type LegId = Id<LegTag>;

@@ -240,7 +240,7 @@ impl Noted<'_> {
             how: self.how,
             approved: act.map(|(by, note)| (by.to_owned(), note)),
         };
-        batch.push(Entry::new(self.strand.number(), body));
+        batch.push(Entry::new(self.strand, body));
         let bundle = self.partner.bundle.clone();
         batch.rules.push((self.file, BUNDLE, bundle));
         batch

@@ -9,7 +9,7 @@ mod unsent;
 
 use std::collections::HashMap;
 
-use crate::domain::{Action, LegState, Reason, Stage};
+use crate::domain::{Action, LegId, LegState, Reason, Stage};
 use crate::json::Arena;
 use crate::partner::{Partner, ReferralView};
 use crate::pipeline::decide::ReferralOutcome;
@@ -42,11 +42,11 @@ pub(crate) struct Past {
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) async fn pasts(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<i64, Past>> {
+pub(crate) async fn pasts(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<LegId, Past>> {
     let ids = legs.iter().map(|leg| leg.id).collect();
     let rows = env.store.drop_rows_of_legs(ids).await?;
     // Oldest first: the last one stays.
-    let last: HashMap<i64, _> = rows.into_iter().map(|row| (row.leg, row)).collect();
+    let last: HashMap<LegId, _> = rows.into_iter().map(|row| (row.leg, row)).collect();
     let sent: Vec<RawIds> = legs
         .iter()
         .map(|leg| {
@@ -172,7 +172,7 @@ pub(crate) fn settle(
     source: usize,
     changed: &ChangedLeg<'_>,
     trees: &ReferralTrees<'_>,
-    pasts: &HashMap<i64, Past>,
+    pasts: &HashMap<LegId, Past>,
 ) -> Settled {
     let nothing = Past::default();
     let leg = changed.leg;

@@ -8,7 +8,7 @@ use super::event::{events, newest};
 use super::run::Env;
 use super::{map, sealed_inputs};
 use crate::domain::clock::day_number;
-use crate::domain::{Action, LegReference, StrandId, limits};
+use crate::domain::{Action, LegId, LegReference, StrandId, limits};
 use crate::fhir::resources::service_request;
 use crate::json::Arena;
 use crate::partner::agreement::london_day;
@@ -25,7 +25,7 @@ pub(crate) type Legs = HashMap<LegReference, Delivered>;
 pub(crate) struct Delivered {
     /// Whether the leg is the sender's, and was ever sent.
     pub(crate) own: bool,
-    pub(crate) leg: i64,
+    pub(crate) leg: LegId,
     pub(crate) authored_on: Option<Date>,
     /// The day on which the leg ended, if it has.
     pub(crate) closed_on: Option<Date>,
@@ -101,7 +101,7 @@ async fn versions(
     let texts = as_sent(env, partner, files.values()).await?;
     let raws: Vec<_> = rows.iter().map(|row| row.raws).collect();
     let referrals = sealed_inputs::referrals(env, &raws).await?;
-    let mut by_leg: HashMap<i64, Vec<(DropRow, Option<crate::pipeline::referral::Referral>)>> =
+    let mut by_leg: HashMap<LegId, Vec<(DropRow, Option<crate::pipeline::referral::Referral>)>> =
         HashMap::new();
     for (row, referral) in rows.into_iter().zip(referrals) {
         by_leg.entry(row.leg).or_default().push((row, referral));

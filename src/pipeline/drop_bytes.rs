@@ -9,7 +9,7 @@ use super::map;
 use super::run::Env;
 use super::sealed_inputs::{self, Fetched};
 use crate::domain::clock::day_from_number;
-use crate::domain::{Action, LegReference, StrandId};
+use crate::domain::{Action, LegId, LegReference, StrandId};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, LookupKey, sha256};
@@ -248,7 +248,7 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
         .store
         .legs(rows.iter().map(|row| row.leg).collect())
         .await?;
-    let legs: HashMap<i64, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
+    let legs: HashMap<LegId, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
     let mut of = Numbered {
         sequence: file.sequence,
         today: day_from_number(file.day),

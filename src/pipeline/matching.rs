@@ -10,7 +10,9 @@ use jiff::civil::Date;
 
 use crate::diagnostics::Code;
 use crate::domain::reference::ReferenceError;
-use crate::domain::{Disposition, EventKind, LegReference, LegState, Occasion, Reason, RowToken};
+use crate::domain::{
+    Disposition, EventKind, LegId, LegReference, LegState, Occasion, Reason, RowToken,
+};
 use crate::partner::agreement::{MeasureItem, OccasionFrom};
 use crate::partner::fields::CodeMap;
 use crate::partner::{Collect, CollectEvent, EventRule, Instrument};
@@ -158,7 +160,7 @@ impl Reading<'_> {
                     line: row.line,
                     disposition: ending(*reason),
                     reason: Some(*reason),
-                    leg: 0,
+                    leg: LegId::NONE,
                     events: Vec::new(),
                     withdrawn: false,
                     column: None,
@@ -266,8 +268,8 @@ impl Reading<'_> {
         &self,
         rows: &[ReturnLine<'_>],
         placed: &[Result<&Delivered, Reason>],
-    ) -> HashMap<i64, Date> {
-        let mut days: HashMap<i64, Date> = HashMap::new();
+    ) -> HashMap<LegId, Date> {
+        let mut days: HashMap<LegId, Date> = HashMap::new();
         for (row, placed) in rows.iter().zip(placed) {
             let Ok(delivered) = placed else { continue };
             if self.takes_back(row) {
@@ -507,7 +509,7 @@ fn word<'c>(codes: &'c CodeMap, cell: &str, header: &str) -> Result<&'c str, Wro
         .ok_or_else(|| wrong(Reason::UnknownCode, header))
 }
 
-fn held(row: &ReturnLine<'_>, leg: i64, reason: Reason, column: Option<String>) -> RowFinding {
+fn held(row: &ReturnLine<'_>, leg: LegId, reason: Reason, column: Option<String>) -> RowFinding {
     RowFinding {
         line: row.line,
         disposition: Disposition::Held,

@@ -12,7 +12,7 @@ use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
-use crate::domain::{Counts, Instant, LegReference, LegState, Stage, StrandId};
+use crate::domain::{Counts, Instant, LegId, LegReference, LegState, Stage, StrandId};
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
 /// How a leg comes into a batch.
@@ -44,17 +44,17 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// A row about something other than a leg's standing.
-    pub(crate) fn new(subject: i64, body: Body) -> Self {
+    pub(crate) fn new(subject: impl Into<i64>, body: Body) -> Self {
         Self {
-            subject,
+            subject: subject.into(),
             seed: None,
             body,
         }
     }
 
-    fn leg(id: i64, seed: LegSeed, body: Body) -> Self {
+    fn leg(id: LegId, seed: LegSeed, body: Body) -> Self {
         Self {
-            subject: id,
+            subject: id.number(),
             seed: Some(seed),
             body,
         }
@@ -63,7 +63,7 @@ impl Entry {
 
 /// A leg that begins: received, and decided at once.
 pub(crate) struct OpenedLeg {
-    pub(crate) id: i64,
+    pub(crate) id: LegId,
     /// Its printed reference.
     pub(crate) reference: LegReference,
     /// Look-up of the referral; none of a leg that follows another one.
@@ -328,8 +328,8 @@ struct ChainWriter {
     at: i64,
     rows: Vec<LedgerRow>,
     /// Leg as it stands now, and the revision it had in the store (`None` of a new one).
-    legs: HashMap<i64, (Leg, Option<i64>)>,
-    order: Vec<i64>,
+    legs: HashMap<LegId, (Leg, Option<i64>)>,
+    order: Vec<LegId>,
 }
 
 impl ChainWriter {
@@ -337,7 +337,7 @@ impl ChainWriter {
         self.seq += 1;
         let mut body = entry.body;
         if let (Some(seed), Some(step)) = (entry.seed, body.step_mut()) {
-            self.step(entry.subject, seed, step)?;
+            self.step(LegId::new(entry.subject), seed, step)?;
         }
         let mut row = LedgerRow {
             strand: self.strand,
@@ -355,7 +355,7 @@ impl ChainWriter {
     }
 
     /// Moves a leg, and fills in the step's revision and the place of the row before.
-    fn step(&mut self, id: i64, seed: LegSeed, step: &mut LegStep) -> Result<(), StoreError> {
+    fn step(&mut self, id: LegId, seed: LegSeed, step: &mut LegStep) -> Result<(), StoreError> {
         let place = Place {
             strand: self.strand,
             seq: self.seq,
@@ -411,7 +411,7 @@ impl ChainWriter {
 }
 
 fn new_leg(
-    id: i64,
+    id: LegId,
     reference: LegReference,
     lookup: Option<LookupKey>,
     source: StrandId,

@@ -29,7 +29,7 @@ pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
     let mut numbers = vec![
         row.drop_id,
         row.row,
-        row.leg,
+        row.leg.number(),
         row.rev,
         strand.number(),
         seq,
@@ -45,7 +45,7 @@ pub(crate) fn return_leaf(row: &ReturnRow) -> Digest {
         &[
             row.return_id,
             row.row,
-            row.leg,
+            row.leg.number(),
             row.holder,
             row.disposition,
             row.reason,
@@ -59,7 +59,7 @@ pub(crate) fn event_leaf(row: &EventRow) -> Digest {
     leaf(
         &[
             row.id,
-            row.leg,
+            row.leg.number(),
             row.rev,
             row.kind,
             row.return_id,

@@ -24,7 +24,7 @@ pub(crate) use rows::{
 };
 pub(crate) use sqlite::SqliteStore;
 
-use crate::domain::{LegReference, LegState, StrandId};
+use crate::domain::{LegId, LegReference, LegState, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 /// What a store call gives back, in time.
@@ -71,7 +71,7 @@ pub(crate) enum StoreError {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HeldQuery {
     /// Only those of this leg.
-    pub(crate) leg: Option<i64>,
+    pub(crate) leg: Option<LegId>,
     /// Only this number.
     pub(crate) number: Option<i64>,
 }
@@ -131,17 +131,17 @@ pub(crate) trait Store: Send + Sync {
     /// Legs of these referrals.
     fn legs_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<Leg>>;
     /// Legs with these ids.
-    fn legs(&self, ids: Vec<i64>) -> Answer<'_, Vec<Leg>>;
+    fn legs(&self, ids: Vec<LegId>) -> Answer<'_, Vec<Leg>>;
     /// Every leg of these persons.
     fn legs_of_persons(&self, persons: Vec<i64>) -> Answer<'_, Vec<Leg>>;
     /// The leg of a printed reference.
     fn leg_by_reference(&self, reference: LegReference) -> Answer<'_, Option<Leg>>;
     /// Legs with something to send to a partner, after id `after`.
-    fn legs_pending(&self, partner: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
+    fn legs_pending(&self, partner: StrandId, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// Legs after id `after`, at most `limit`.
-    fn legs_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
+    fn legs_after(&self, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// Legs of a source that have not ended, after id `after`.
-    fn open_legs(&self, source: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<Leg>>;
+    fn open_legs(&self, source: StrandId, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// How many legs of each partner are open, held ones without a partner aside.
     fn open_leg_counts(&self) -> Answer<'_, Vec<(StrandId, i64)>>;
     /// Legs by source, partner, state and reason of state: counts for status and report.
@@ -154,7 +154,7 @@ pub(crate) trait Store: Send + Sync {
     /// Rows of each drop by action: drop, action, count.
     fn drop_actions(&self) -> Answer<'_, Vec<(i64, i64, i64)>>;
     /// Rows ever sent for these legs, oldest first.
-    fn drop_rows_of_legs(&self, legs: Vec<i64>) -> Answer<'_, Vec<DropRow>>;
+    fn drop_rows_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<DropRow>>;
     /// A mapping text as it was used.
     fn rule(&self, hash: Digest) -> Answer<'_, Option<String>>;
 
@@ -165,7 +165,7 @@ pub(crate) trait Store: Send + Sync {
     /// Rows of a return, in order.
     fn return_rows(&self, return_id: i64) -> Answer<'_, Vec<ReturnRow>>;
     /// Events of a leg, in the order in which they came.
-    fn events_of_leg(&self, leg: i64) -> Answer<'_, Vec<EventRow>>;
+    fn events_of_leg(&self, leg: LegId) -> Answer<'_, Vec<EventRow>>;
     /// Events with these ids.
     fn events(&self, ids: Vec<i64>) -> Answer<'_, Vec<EventRow>>;
     /// Writes of a source in this state that are due, after event `after`.
@@ -173,15 +173,15 @@ pub(crate) trait Store: Send + Sync {
     /// Writes of these events.
     fn pushes_of_events(&self, events: Vec<i64>) -> Answer<'_, Vec<PushRow>>;
     /// What a source's system has been told of these legs.
-    fn mirrors(&self, legs: Vec<i64>) -> Answer<'_, Vec<MirrorRow>>;
+    fn mirrors(&self, legs: Vec<LegId>) -> Answer<'_, Vec<MirrorRow>>;
     /// Every such row after leg `after`: for proving.
-    fn mirrors_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<MirrorRow>>;
+    fn mirrors_after(&self, after: LegId, limit: i64) -> Answer<'_, Vec<MirrorRow>>;
     /// Legs of a source that its system should be told of, after id `after`.
     fn legs_to_tell(
         &self,
         source: StrandId,
         kind: MirrorKind,
-        after: i64,
+        after: LegId,
         limit: i64,
     ) -> Answer<'_, Vec<Leg>>;
     /// Writes by source and state.

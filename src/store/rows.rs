@@ -2,7 +2,7 @@
 
 pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
-use crate::domain::{Action, Counts, LegReference, Reason, Stage, StrandId};
+use crate::domain::{Action, Counts, LegId, LegReference, Reason, Stage, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 /// A place in the ledger: strand and sequence number; (0, 0) is before everything.
@@ -97,7 +97,7 @@ pub(crate) struct RawRow {
 /// A leg: one referral to one partner, as projected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leg {
-    pub(crate) id: i64,
+    pub(crate) id: LegId,
     pub(crate) reference: LegReference,
     pub(crate) lookup: Option<LookupKey>,
     pub(crate) source: StrandId,
@@ -161,7 +161,7 @@ pub(crate) struct DropFile {
 pub(crate) struct DropRow {
     pub(crate) drop_id: i64,
     pub(crate) row: i64,
-    pub(crate) leg: i64,
+    pub(crate) leg: LegId,
     /// The leg's revision after the row was sent.
     pub(crate) rev: i64,
     /// The leg's last event before it.
@@ -193,7 +193,7 @@ pub(crate) struct ReturnFile {
 pub(crate) struct ReturnRow {
     pub(crate) return_id: i64,
     pub(crate) row: i64,
-    pub(crate) leg: i64,
+    pub(crate) leg: LegId,
     pub(crate) holder: i64,
     pub(crate) disposition: i64,
     pub(crate) reason: i64,
@@ -206,7 +206,7 @@ pub(crate) struct ReturnRow {
 pub(crate) struct EventRow {
     pub(crate) id: i64,
     pub(crate) lookup: LookupKey,
-    pub(crate) leg: i64,
+    pub(crate) leg: LegId,
     pub(crate) rev: i64,
     pub(crate) kind: i64,
     pub(crate) return_id: i64,
@@ -293,7 +293,7 @@ impl PushKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PushRow {
     pub(crate) event: i64,
-    pub(crate) leg: i64,
+    pub(crate) leg: LegId,
     pub(crate) source: StrandId,
     pub(crate) kind: PushKind,
     pub(crate) state: PushState,
@@ -339,7 +339,7 @@ impl MirrorKind {
 /// How far a GP system has been told where a leg stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MirrorRow {
-    pub(crate) leg: i64,
+    pub(crate) leg: LegId,
     pub(crate) kind: MirrorKind,
     pub(crate) source: StrandId,
     pub(crate) state: PushState,
@@ -354,7 +354,7 @@ pub(crate) struct MirrorRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldRow {
     pub(crate) number: i64,
-    pub(crate) leg: i64,
+    pub(crate) leg: LegId,
     pub(crate) stage: i64,
     pub(crate) reason: Reason,
     pub(crate) source: StrandId,

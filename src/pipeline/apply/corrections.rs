@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::record::sameness;
-use crate::domain::EventKind;
+use crate::domain::{EventKind, LegId};
 use crate::pipeline::event::{ReportedEvent, RowFinding, StoredEvent, What};
 
 /// What a row says that is new of an event that is known.
@@ -48,12 +48,12 @@ pub(crate) fn of(
 }
 
 /// What a file tells of each leg under the same day and kind, sorted.
-pub(crate) struct Contents(BTreeMap<(i64, String), Vec<String>>);
+pub(crate) struct Contents(BTreeMap<(LegId, String), Vec<String>>);
 
 /// What a file tells.
 pub(crate) fn contents(rows: &[RowFinding]) -> Contents {
-    let mut contents: BTreeMap<(i64, String), Vec<String>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.leg > 0) {
+    let mut contents: BTreeMap<(LegId, String), Vec<String>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.leg.is_some()) {
         for tale in &row.events {
             let told = contents.entry((row.leg, sameness(tale))).or_default();
             told.push(said(tale));
@@ -67,7 +67,12 @@ pub(crate) fn contents(rows: &[RowFinding]) -> Contents {
 
 impl Contents {
     /// Whether several events of one day are told as they were, only in another order.
-    pub(crate) fn reordered(&self, leg: i64, tale: &ReportedEvent, known: &[StoredEvent]) -> bool {
+    pub(crate) fn reordered(
+        &self,
+        leg: LegId,
+        tale: &ReportedEvent,
+        known: &[StoredEvent],
+    ) -> bool {
         let Some(told) = self.0.get(&(leg, sameness(tale))) else {
             return false;
         };

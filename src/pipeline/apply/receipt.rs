@@ -170,7 +170,7 @@ mod tests {
             line: 2,
             disposition,
             reason: Some(reason),
-            leg: 0,
+            leg: crate::domain::LegId::NONE,
             events: Vec::new(),
             withdrawn: false,
             column: None,

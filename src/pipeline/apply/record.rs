@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::corrections::{self, Correction};
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, EventKind, Reason, Stage};
+use crate::domain::{Counts, Disposition, EventKind, LegId, Reason, Stage};
 use crate::partner::Partner;
 use crate::pipeline::decide::onward;
 use crate::pipeline::event::{
@@ -80,7 +80,7 @@ impl ReturnRecord<'_> {
                 &mut stream,
             ));
         }
-        let mut order: Vec<i64> = touched.keys().copied().collect();
+        let mut order: Vec<LegId> = touched.keys().copied().collect();
         order.sort_unstable();
         for leg in order {
             if let Some(touched) = touched.remove(&leg) {
@@ -114,12 +114,12 @@ impl ReturnRecord<'_> {
         ))
     }
 
-    async fn touched(&self, finding: &FileFinding) -> anyhow::Result<HashMap<i64, Touched>> {
-        let mut ids: Vec<i64> = finding
+    async fn touched(&self, finding: &FileFinding) -> anyhow::Result<HashMap<LegId, Touched>> {
+        let mut ids: Vec<LegId> = finding
             .rows
             .iter()
             .map(|row| row.leg)
-            .filter(|leg| *leg > 0)
+            .filter(|leg| leg.is_some())
             .collect();
         ids.sort_unstable();
         ids.dedup();
@@ -180,12 +180,12 @@ impl ReturnRecord<'_> {
     fn settle_rows(
         &self,
         rows: &mut [RowFinding],
-        touched: &mut HashMap<i64, Touched>,
+        touched: &mut HashMap<LegId, Touched>,
         return_id: i64,
         ids: &Ids,
         stream: &mut Stream,
     ) {
-        let mut occurrences: HashMap<(i64, String), u32> = HashMap::new();
+        let mut occurrences: HashMap<(LegId, String), u32> = HashMap::new();
         let told = corrections::contents(rows);
         for (index, row) in rows.iter_mut().enumerate() {
             let Some(touched) = touched.get_mut(&row.leg) else {
@@ -279,13 +279,13 @@ impl ReturnRecord<'_> {
 
 fn hold_rows(rows: &[RowFinding], sorted: bool, return_id: i64, batch: &mut Batch) {
     let partner = batch.strand;
-    let mut hold = |leg: i64, reason: Reason, row: u64| {
+    let mut hold = |leg: LegId, reason: Reason, row: u64| {
         let hold = NewHold::new(Stage::Match, reason).leg(leg).partner(partner);
         batch.hold(hold.row(return_id, i64::try_from(row).unwrap_or(0)));
     };
     if sorted {
         // One question for the whole file, not one a row.
-        hold(0, Reason::Sorted, 0);
+        hold(LegId::NONE, Reason::Sorted, 0);
     }
     for row in rows
         .iter()

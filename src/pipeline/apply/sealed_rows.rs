@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::record::{ReturnRecord, Touched};
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, Reason};
+use crate::domain::{EventKind, LegId, Reason};
 use crate::pipeline::event::{
     RowFinding, StoredEvent, TakenReturn, event_lookup, event_spot, name_spot,
 };
@@ -69,7 +69,7 @@ impl ReturnRecord<'_> {
         return_id: i64,
         index: usize,
         row: &RowFinding,
-        touched: &HashMap<i64, Touched>,
+        touched: &HashMap<LegId, Touched>,
         file: &(HolderKey, KeyRow),
         stream: &mut Stream,
     ) -> ReturnRow {

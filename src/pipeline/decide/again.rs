@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{ReferralOutcome, judge, onward, rule_digits, standing};
 use crate::domain::reason::Lifts;
-use crate::domain::{Action, Counts, Disposition, LegState, Reason, Stage, StrandId};
+use crate::domain::{Action, Counts, Disposition, LegId, LegState, Reason, Stage, StrandId};
 use crate::json::{Arena, Json};
 use crate::pipeline::lookup_keys::persons_alike;
 use crate::pipeline::referral::Referral;
@@ -38,7 +38,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
     let open = env.store.held(HeldQuery::default()).await?;
     let by_itself = |hold: &&HeldRow| {
         let outward = hold.return_id == 0
-            && hold.leg > 0
+            && hold.leg.is_some()
             && (hold.stage == Stage::Select.number() || hold.stage == Stage::Map.number());
         let approved = hold.reason == Reason::NotApproved
             && env
@@ -47,7 +47,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
         outward && (hold.reason == Reason::Capacity || approved || env.rules_changed)
     };
     let mut free = places(env).await?;
-    let legs: Vec<i64> = open.iter().filter(by_itself).map(|hold| hold.leg).collect();
+    let legs: Vec<LegId> = open.iter().filter(by_itself).map(|hold| hold.leg).collect();
     for page in legs.chunks(PAGE) {
         for leg in env
             .store
@@ -81,7 +81,7 @@ pub(crate) async fn stand_back(env: &Arc<Env>, run: i64) -> anyhow::Result<Stage
         let Some(reason) = barred(partner, env.today()) else {
             continue;
         };
-        let mut after = 0;
+        let mut after = LegId::NONE;
         loop {
             let limit = i64::try_from(PAGE).unwrap_or(500);
             let legs = env.store.legs_pending(at.strand, after, limit).await?;

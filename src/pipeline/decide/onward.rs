@@ -5,7 +5,7 @@
 
 use super::{ReferralOutcome, rule_digits, standing};
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, LegReference, Reason, Stage, StrandId};
+use crate::domain::{Action, LegId, LegReference, Reason, Stage, StrandId};
 use crate::json::Arena;
 use crate::partner::PartnerKind;
 use crate::pipeline::map;
@@ -59,7 +59,7 @@ pub(crate) fn open(
     from: &Leg,
     referral: &Referral,
     target: &str,
-    id: i64,
+    id: LegId,
     batch: &mut Batch,
     stream: &mut Stream,
 ) {

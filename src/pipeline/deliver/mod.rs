@@ -18,7 +18,7 @@ use super::{map, sealed_inputs};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Counts, Disposition, Stage, StrandId, limits};
+use crate::domain::{Action, Counts, Disposition, LegId, Stage, StrandId, limits};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
@@ -162,7 +162,7 @@ async fn deliver_one(
 async fn pending(env: &Env, partner: StrandId) -> anyhow::Result<Vec<Leg>> {
     let mut legs: Vec<Leg> = Vec::new();
     loop {
-        let after = legs.last().map_or(0, |leg| leg.id);
+        let after = legs.last().map_or(LegId::NONE, |leg| leg.id);
         let page = env.store.legs_pending(partner, after, PAGE).await?;
         if !add_page(&mut legs, page) {
             return Ok(legs);
@@ -234,7 +234,7 @@ async fn drop_to(
     };
     batch.push(Entry::new(drop_id, prepared));
     batch.rules.push((partner.hash, 1, partner.bundle.clone()));
-    let stops: Vec<i64> = rows
+    let stops: Vec<LegId> = rows
         .iter()
         .filter(|row| row.action == Action::Stop.number())
         .map(|row| row.leg)
@@ -309,8 +309,8 @@ fn undelivered(partner: &Partner, error: &TransportError) -> Diagnostic {
 }
 
 /// The last row sent for each leg that has been sent before.
-async fn last_rows(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<i64, DropRow>> {
-    let before: Vec<i64> = legs
+async fn last_rows(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<LegId, DropRow>> {
+    let before: Vec<LegId> = legs
         .iter()
         .filter(|leg| leg.now.pending != Action::New.number())
         .map(|leg| leg.id)
@@ -387,7 +387,7 @@ fn sent(
     at: &PartnerEnv,
     file: &DropFile,
     run: i64,
-    stops: &[i64],
+    stops: &[LegId],
     outcome: &mut StageOutcome,
 ) -> Batch {
     let mut counts = Counts::default();
@@ -449,7 +449,7 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
             continue;
         }
         let rows = env.store.drop_rows(file.id).await?;
-        let stops: Vec<i64> = rows
+        let stops: Vec<LegId> = rows
             .iter()
             .filter(|row| row.action == Action::Stop.number())
             .map(|row| row.leg)

@@ -1,13 +1,14 @@
 //! The stored events of a leg, opened.
 
 use super::{StoredEvent, event_spot};
+use crate::domain::LegId;
 use crate::pipeline::run::Env;
 
 /// The events of a leg as they were kept; those of an erased person are missing.
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) async fn events(env: &Env, leg: i64) -> anyhow::Result<Vec<StoredEvent>> {
+pub(crate) async fn events(env: &Env, leg: LegId) -> anyhow::Result<Vec<StoredEvent>> {
     let numbered = numbered(env, leg).await?;
     Ok(numbered.into_iter().map(|(_, event)| event).collect())
 }
@@ -16,7 +17,7 @@ pub(crate) async fn events(env: &Env, leg: i64) -> anyhow::Result<Vec<StoredEven
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) async fn numbered(env: &Env, leg: i64) -> anyhow::Result<Vec<(i64, StoredEvent)>> {
+pub(crate) async fn numbered(env: &Env, leg: LegId) -> anyhow::Result<Vec<(i64, StoredEvent)>> {
     let rows = env.store.events_of_leg(leg).await?;
     let keys = env
         .holder_keys(rows.iter().map(|row| row.holder).collect())

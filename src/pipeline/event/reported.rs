@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use crate::domain::{Disposition, EventKind, LegState, Occasion, Reason};
+use crate::domain::{Disposition, EventKind, LegId, LegState, Occasion, Reason};
 
 /// What a row tells of a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) struct RowFinding {
     pub(crate) disposition: Disposition,
     pub(crate) reason: Option<Reason>,
     /// Leg of the sender's own that the row is about; 0 of none.
-    pub(crate) leg: i64,
+    pub(crate) leg: LegId,
     pub(crate) events: Vec<ReportedEvent>,
     /// The row takes back what it had told.
     pub(crate) withdrawn: bool,

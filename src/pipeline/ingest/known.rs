@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::worker::Shared;
-use crate::domain::{LegState, StrandId};
+use crate::domain::{LegId, LegState, StrandId};
 use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
 use crate::pipeline::referral::{Referral, ReferralTrees};
 use crate::pipeline::run::Env;
@@ -71,7 +71,7 @@ pub(crate) struct Known {
     /// Ids of people whom other sources know.
     pub(crate) elsewhere: HashMap<LookupKey, i64>,
     /// Open legs of each person with their partners' strands.
-    pub(crate) open_with: HashMap<i64, Vec<(i64, StrandId)>>,
+    pub(crate) open_with: HashMap<i64, Vec<(LegId, StrandId)>>,
     /// Onward legs of these persons: they change with the first leg of their referral.
     pub(crate) onward: Vec<Leg>,
 }
@@ -163,7 +163,7 @@ impl Known {
             .into_iter()
             .filter_map(|key| Some((key.lookup?, key.id)))
             .collect();
-        let mut open_with: HashMap<i64, Vec<(i64, StrandId)>> = HashMap::new();
+        let mut open_with: HashMap<i64, Vec<(LegId, StrandId)>> = HashMap::new();
         let mut onward = Vec::new();
         let mut persons: Vec<i64> = keys
             .iter()

@@ -6,7 +6,7 @@ use super::known::{Known, Seen, shared};
 use super::load::Load;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, LegReference, LegState, Reason, Stage};
+use crate::domain::{Action, LegId, LegReference, LegState, Reason, Stage};
 use crate::fhir::resources::service_request;
 use crate::json::{Arena, Json, ShapeCache};
 use crate::partner::Partner;
@@ -43,7 +43,7 @@ pub(crate) enum Item {
 /// A referral seen for the first time, sealed and decided.
 pub(crate) struct NewReferral {
     pub(crate) referral: LookupKey,
-    pub(crate) id: i64,
+    pub(crate) id: LegId,
     pub(crate) reference: LegReference,
     pub(crate) person: Person,
     pub(crate) sealed: Sealed,
@@ -79,8 +79,8 @@ impl Changed {
         env: &Env,
         source: usize,
         trees: &ReferralTrees<'_>,
-        pasts: &HashMap<i64, Past>,
-        spare: &mut dyn FnMut() -> (i64, LegReference),
+        pasts: &HashMap<LegId, Past>,
+        spare: &mut dyn FnMut() -> (LegId, LegReference),
     ) {
         for onward in &mut self.onward {
             onward.settle(env, source, trees, pasts, spare);
@@ -112,7 +112,7 @@ impl Changed {
 
 /// A leg that begins because the request names another partner.
 pub(crate) struct Successor {
-    pub(crate) id: i64,
+    pub(crate) id: LegId,
     pub(crate) reference: LegReference,
     pub(crate) outcome: ReferralOutcome,
 }
@@ -231,7 +231,12 @@ pub(crate) fn prepare(
     }
     // What was sent before is read back only for referrals that changed.
     let pasts = runtime.block_on(change::pasts(env, &legs))?;
-    let mut spare = || (ids.next(), LegReference::from_random(stream.bits()));
+    let mut spare = || {
+        (
+            LegId::new(ids.next()),
+            LegReference::from_random(stream.bits()),
+        )
+    };
     for place in changes {
         if let (Some(Item::Changed(changed)), Some(Some(trees))) =
             (items.get_mut(place), trees.get(place))
@@ -376,7 +381,7 @@ impl ReferralCase<'_, '_> {
     fn first_seen(self, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Item {
         let person = self.person(ids, stream);
         let reference = LegReference::from_random(stream.bits());
-        let id = ids.next();
+        let id = LegId::new(ids.next());
         match self.decide(&person, id, reference) {
             None => {
                 let holder = &self.env.sources[self.source];
@@ -412,7 +417,7 @@ impl ReferralCase<'_, '_> {
     fn decide(
         &self,
         person: &Person,
-        leg: i64,
+        leg: LegId,
         reference: LegReference,
     ) -> Option<ReferralOutcome> {
         let env = self.env;

@@ -12,7 +12,7 @@ use super::recent::Recent;
 use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, LegState, Reason, Stage, StrandId, limits};
+use crate::domain::{Counts, Disposition, LegId, LegState, Reason, Stage, StrandId, limits};
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::Env;
 use crate::seal::LookupKey;
@@ -329,7 +329,7 @@ impl<'e> Writer<'e> {
     /// Ends the leg's holds that a change has answered; gives those to open.
     async fn settle_holds(
         &mut self,
-        leg: i64,
+        leg: LegId,
         sent: bool,
         wanted: &[(Stage, Reason, bool)],
     ) -> anyhow::Result<Vec<(Stage, Reason)>> {
@@ -359,7 +359,7 @@ impl<'e> Writer<'e> {
         Ok(fresh.map(|(stage, reason, _)| (*stage, *reason)).collect())
     }
 
-    fn hold(&mut self, leg: i64, stage: Stage, reason: Reason, partner: StrandId) {
+    fn hold(&mut self, leg: LegId, stage: Stage, reason: Reason, partner: StrandId) {
         let hold = NewHold::new(stage, reason).leg(leg).partner(partner);
         self.batch.hold(hold.source(self.batch.strand));
     }

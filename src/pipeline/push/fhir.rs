@@ -14,7 +14,7 @@ use super::send::{Answers, Outcome, Session};
 use super::{Unit, load, person_check, server_id_spot, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
-use crate::domain::{Disposition, Reason, StrandId, limits};
+use crate::domain::{Disposition, LegId, Reason, StrandId, limits};
 use crate::fhir::resources::capability_statement::Says;
 use crate::pipeline::gp_client;
 use crate::pipeline::push::hold_back::hold_back;
@@ -103,7 +103,7 @@ async fn anything(env: &Env, place: usize) -> anyhow::Result<bool> {
         (source.config.push.write_request_status, MirrorKind::Request),
     ];
     for (wanted, kind) in kinds {
-        let legs = env.store.legs_to_tell(source.strand, kind, 0, 1);
+        let legs = env.store.legs_to_tell(source.strand, kind, LegId::NONE, 1);
         if wanted && !legs.await?.is_empty() {
             return Ok(true);
         }
@@ -267,9 +267,9 @@ impl Pusher<'_> {
             From::Legs(kind) => {
                 let legs = env
                     .store
-                    .legs_to_tell(self.strand, kind, after, limits::PUSH_BATCH)
+                    .legs_to_tell(self.strand, kind, LegId::new(after), limits::PUSH_BATCH)
                     .await?;
-                page.next = legs.last().map(|leg| leg.id);
+                page.next = legs.last().map(|leg| leg.id.number());
                 (load::units(env, legs).await?, Vec::new())
             }
         };

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::domain::{Action, Reason, Stage};
+use crate::domain::{Action, LegId, Reason, Stage};
 use crate::json::Arena;
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::Env;
@@ -26,13 +26,13 @@ pub(crate) async fn hold_back(
     source: usize,
     rows: Vec<PushRow>,
 ) -> anyhow::Result<Parted> {
-    let mut ids: Vec<i64> = rows.iter().map(|row| row.leg).collect();
+    let mut ids: Vec<LegId> = rows.iter().map(|row| row.leg).collect();
     ids.sort_unstable();
     ids.dedup();
     let legs = env.store.legs(ids).await?;
     let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
     let referrals = sealed_inputs::referrals(env, &raws).await?;
-    let mut waiting: HashMap<i64, Reason> = HashMap::new();
+    let mut waiting: HashMap<LegId, Reason> = HashMap::new();
     for (leg, referral) in legs.iter().zip(&referrals) {
         let reason = match of_record(env, source, leg, referral.as_ref()) {
             Some(reason) => Some(reason),

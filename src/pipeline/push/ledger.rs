@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Unit, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Counts, Disposition, Reason, Stage, StrandId};
+use crate::domain::{Counts, Disposition, LegId, Reason, Stage, StrandId};
 use crate::pipeline::run::{Env, StageOutcome};
 use crate::store::body::MirrorBody;
 use crate::store::rows::{HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
@@ -126,7 +126,7 @@ async fn settled_holds(env: &Env, units: &[Unit]) -> anyhow::Result<Vec<i64>> {
 }
 
 /// Holds of a leg that push has opened.
-async fn open_holds(env: &Env, leg: i64) -> anyhow::Result<Vec<HeldRow>> {
+async fn open_holds(env: &Env, leg: LegId) -> anyhow::Result<Vec<HeldRow>> {
     let query = HeldQuery {
         leg: Some(leg),
         number: None,
@@ -162,7 +162,7 @@ pub(super) async fn end(
     }
     let mut batch = Batch::new(strand, env.now());
     let mut counts = Counts::default();
-    let mut holds: Vec<(i64, Reason)> = Vec::new();
+    let mut holds: Vec<(LegId, Reason)> = Vec::new();
     for ended in results.writes {
         counts.add(ended.disposition, ended.reason);
         if let (PushState::Refused | PushState::Waiting, Some(reason)) =
@@ -200,10 +200,10 @@ fn record(batch: &mut Batch, ended: Ended) {
 async fn hold(
     env: &Env,
     strand: StrandId,
-    holds: Vec<(i64, Reason)>,
+    holds: Vec<(LegId, Reason)>,
     batch: &mut Batch,
 ) -> anyhow::Result<()> {
-    let mut asked: HashMap<i64, HashSet<Reason>> = HashMap::new();
+    let mut asked: HashMap<LegId, HashSet<Reason>> = HashMap::new();
     for (leg, reason) in holds {
         let known = match asked.entry(leg) {
             MapEntry::Occupied(known) => known.into_mut(),
@@ -226,7 +226,7 @@ async fn hold(
     Ok(())
 }
 
-fn diagnose(env: &Env, strand: StrandId, holds: &[(i64, Reason)], outcome: &mut StageOutcome) {
+fn diagnose(env: &Env, strand: StrandId, holds: &[(LegId, Reason)], outcome: &mut StageOutcome) {
     let source = env
         .source_at(strand)
         .map_or("", |place| env.sources[place].config.id.as_str());

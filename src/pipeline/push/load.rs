@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::observation::{About, build};
 use super::{Unit, Write, server_id_spot};
-use crate::domain::{EventKind, Reason};
+use crate::domain::{EventKind, LegId, Reason};
 use crate::fhir::resources::{patient, resource};
 use crate::json::Arena;
 use crate::partner::fields::activity_label;
@@ -20,11 +20,11 @@ pub(super) type Refused = Vec<(PushRow, Reason)>;
 
 /// Builds the units of these writes, in the order of their first events; those that cannot be built come back with a reason.
 pub(super) async fn load(env: &Env, rows: Vec<PushRow>) -> anyhow::Result<(Vec<Unit>, Refused)> {
-    let mut legs: Vec<i64> = rows.iter().map(|row| row.leg).collect();
+    let mut legs: Vec<LegId> = rows.iter().map(|row| row.leg).collect();
     legs.sort_unstable();
     legs.dedup();
     let legs = env.store.legs(legs).await?;
-    let mut units: HashMap<i64, Unit> = units(env, legs)
+    let mut units: HashMap<LegId, Unit> = units(env, legs)
         .await?
         .into_iter()
         .map(|unit| (unit.leg.id, unit))

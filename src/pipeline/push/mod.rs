@@ -76,10 +76,10 @@ struct Unit {
 }
 
 /// Where a server's id is sealed.
-fn server_id_spot(event: i64, holder: i64) -> Spot<'static> {
+fn server_id_spot(row: impl Into<i64>, holder: i64) -> Spot<'static> {
     Spot {
         column: "push.server_id",
-        row: event,
+        row: row.into(),
         holder,
     }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::observation::About;
 use super::send::{Outcome, Session};
 use super::{Unit, Write};
-use crate::domain::{LegReference, LegState, Reason, StrandId};
+use crate::domain::{LegId, LegReference, LegState, Reason, StrandId};
 use crate::fhir::client::{Client, Settings};
 use crate::pipeline::event::StoredEvent;
 use crate::seal::HolderKey;
@@ -151,7 +151,7 @@ pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
     let write = |(event, value): (i64, &&str)| Write {
         row: PushRow {
             event,
-            leg: 1,
+            leg: LegId::new(1),
             source: StrandId::new(1),
             kind,
             state: PushState::Sending,
@@ -196,7 +196,7 @@ pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
 
 fn leg() -> Leg {
     Leg {
-        id: 1,
+        id: LegId::new(1),
         reference: LegReference::from_random(1),
         lookup: None,
         source: StrandId::new(1),

@@ -8,7 +8,7 @@ use super::publish::today_is_open;
 use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Instant, Stage, StrandId};
+use crate::domain::{Action, Instant, LegId, Stage, StrandId};
 use crate::partner::fields::BetterWhen;
 use crate::pipeline::run::Env;
 use crate::report::{self, Input};
@@ -210,7 +210,7 @@ async fn legs(
         .map(|place| env.sources[*place].strand)
         .collect();
     let mut cells: BTreeMap<LegCell, u64> = BTreeMap::new();
-    let mut after = 0;
+    let mut after = LegId::NONE;
     loop {
         let page = env.store.legs_after(after, PAGE).await?;
         let Some(last) = page.last() else { break };

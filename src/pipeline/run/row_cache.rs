@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::civil::Date;
 
-use crate::domain::limits;
+use crate::domain::{LegId, limits};
 use crate::partner::{Partner, Rules};
 use crate::pipeline::map::Cells;
 use crate::tabular::RowWriter;
@@ -25,7 +25,7 @@ pub(crate) struct ReadyRows(Mutex<Kept>);
 struct Kept {
     /// Whether this run delivers.
     wanted: bool,
-    rows: HashMap<i64, (Date, Box<[u8]>)>,
+    rows: HashMap<LegId, (Date, Box<[u8]>)>,
     bytes: usize,
 }
 
@@ -45,7 +45,7 @@ impl ReadyRows {
     }
 
     /// Keeps a row, while there is room.
-    pub(crate) fn keep(&self, leg: i64, today: Date, row: Vec<u8>) {
+    pub(crate) fn keep(&self, leg: LegId, today: Date, row: Vec<u8>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.bytes + row.len() <= limits::READY_BYTES_MAX {
             kept.bytes += row.len();
@@ -54,7 +54,7 @@ impl ReadyRows {
     }
 
     /// The row of a leg of this revision, once.
-    pub(crate) fn take(&self, leg: i64, rev: i64, today: Date) -> Option<Box<[u8]>> {
+    pub(crate) fn take(&self, leg: LegId, rev: i64, today: Date) -> Option<Box<[u8]>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (day, row) = kept.rows.remove(&leg)?;
         kept.bytes = kept.bytes.saturating_sub(row.len());
@@ -91,9 +91,10 @@ mod tests {
         limits::holds_at(limits::READY_BYTES_MAX, |bytes| {
             let (rows, today) = (ReadyRows::default(), Date::constant(2026, 11, 23));
             rows.begin(true);
-            rows.keep(1, today, vec![0; bytes - 1]);
-            rows.keep(2, today, vec![0]);
-            rows.take(1, DECIDED, today).is_some() && rows.take(2, DECIDED, today).is_some()
+            rows.keep(LegId::new(1), today, vec![0; bytes - 1]);
+            rows.keep(LegId::new(2), today, vec![0]);
+            rows.take(LegId::new(1), DECIDED, today).is_some()
+                && rows.take(LegId::new(2), DECIDED, today).is_some()
         });
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Watched;
-use crate::domain::{Action, LegState, Reason, Stage, StrandId};
+use crate::domain::{Action, LegId, LegState, Reason, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::rows::Leg;
 use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
@@ -15,10 +15,10 @@ pub(super) async fn after(
     env: &Arc<Env>,
     place: usize,
     watched: &Watched,
-    writing: &HashSet<i64>,
+    writing: &HashSet<LegId>,
 ) -> anyhow::Result<Vec<Leg>> {
     let strand = env.sources[place].strand;
-    let mut open: HashMap<(i64, Reason), i64> = HashMap::new();
+    let mut open: HashMap<(LegId, Reason), i64> = HashMap::new();
     for hold in env.store.held(HeldQuery::default()).await? {
         if hold.return_id == 0 && matches!(hold.reason, Reason::SourceGone | Reason::NotReRead) {
             open.insert((hold.leg, hold.reason), hold.number);
@@ -42,19 +42,19 @@ pub(super) async fn after(
         }
     }
     // What the pull of this run has read is read as well.
-    let asked: Vec<i64> = open.keys().map(|(leg, _)| *leg).collect();
+    let asked: Vec<LegId> = open.keys().map(|(leg, _)| *leg).collect();
     let legs = env.store.legs(asked).await?;
     let is_read = |leg: &Leg| {
         let request = leg.now.raws.request;
         watched.read.contains(&leg.id)
             || (leg.source == strand && env.readings.has_read(place, request))
     };
-    let read: HashSet<i64> = legs
+    let read: HashSet<LegId> = legs
         .iter()
         .filter(|leg| is_read(leg))
         .map(|leg| leg.id)
         .collect();
-    let gone: HashSet<i64> = watched.gone.iter().map(|leg| leg.id).collect();
+    let gone: HashSet<LegId> = watched.gone.iter().map(|leg| leg.id).collect();
     let over = open.iter().filter(|((leg, reason), _)| {
         read.contains(leg) || (*reason == Reason::NotReRead && gone.contains(leg))
     });

@@ -21,6 +21,7 @@ use super::run::{Env, Only, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::LegId;
 use crate::partner::agreement::ConsentRule;
 use crate::store::PushQuery;
 use crate::store::rows::{Leg, PushState};
@@ -107,7 +108,7 @@ struct Watched {
     /// Whether records of this source can be read by their ids.
     by_id: bool,
     totals: Totals,
-    read: HashSet<i64>,
+    read: HashSet<LegId>,
     gone: Vec<Leg>,
     unread: Vec<Leg>,
 }
@@ -159,7 +160,7 @@ async fn one(
         .await?;
     }
     let strand = env.sources[place].strand;
-    let mut after = 0;
+    let mut after = LegId::NONE;
     loop {
         if scope == Scope::Waiting {
             break;
@@ -177,7 +178,7 @@ async fn one(
     watched.totals = intake.totals().clone();
     drop(intake);
     if base.is_some() {
-        let writing: HashSet<i64> = writing.into_iter().collect();
+        let writing: HashSet<LegId> = writing.into_iter().collect();
         found_again = holds::after(env, place, &watched, &writing).await?;
         env.readings
             .cannot_read(watched.unread.iter().map(|leg| leg.now.person));
@@ -196,7 +197,7 @@ fn concerned(env: &Env, only: &Only, leg: &Leg) -> bool {
 }
 
 /// Legs with writes that have not been confirmed.
-async fn legs_writing(env: &Env, place: usize) -> anyhow::Result<Vec<i64>> {
+async fn legs_writing(env: &Env, place: usize) -> anyhow::Result<Vec<LegId>> {
     let mut legs = Vec::new();
     for state in OPEN {
         let mut after = 0;

@@ -15,7 +15,7 @@ pub(crate) use kind::Kind;
 pub(crate) use write::reasons_json;
 
 use super::rows::{MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, Standing};
-use crate::domain::{Counts, LegReference, Owner, Reason, Stage, StrandId};
+use crate::domain::{Counts, LegId, LegReference, Owner, Reason, Stage, StrandId};
 use crate::seal::{Digest, sha256};
 
 /// First half of the hash of the rules by which a leg was decided.
@@ -58,7 +58,7 @@ pub(crate) enum Body {
     Settled {
         step: LegStep,
         /// The open leg that it was joined to; absent if it was rejected.
-        joined: Option<i64>,
+        joined: Option<LegId>,
     },
     /// A return told of a leg.
     Reported {
@@ -146,7 +146,7 @@ pub(crate) enum Body {
     },
     /// A write was put into the queue. Subject: the event, as in the two kinds that follow.
     Queued {
-        leg: i64,
+        leg: LegId,
         source: StrandId,
         state: PushState,
         reason: Option<Reason>,
@@ -203,7 +203,7 @@ impl LegStep {
 /// A hold: a question, what it is about, and what it was raised by (0 where one does not apply).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NewHold {
-    pub(crate) leg: i64,
+    pub(crate) leg: LegId,
     pub(crate) stage: Stage,
     pub(crate) reason: Reason,
     pub(crate) source: StrandId,
@@ -215,8 +215,8 @@ pub(crate) struct NewHold {
 impl NewHold {
     /// A question that a stage raises, about nothing yet.
     pub(crate) fn new(stage: Stage, reason: Reason) -> Self {
-        let (leg, return_id, row) = (0, 0, 0);
-        let (source, partner) = (StrandId::NONE, StrandId::NONE);
+        let (return_id, row) = (0, 0);
+        let (leg, source, partner) = (LegId::NONE, StrandId::NONE, StrandId::NONE);
         Self {
             leg,
             stage,
@@ -229,7 +229,7 @@ impl NewHold {
     }
 
     /// About this leg.
-    pub(crate) fn leg(self, leg: i64) -> Self {
+    pub(crate) fn leg(self, leg: LegId) -> Self {
         Self { leg, ..self }
     }
 

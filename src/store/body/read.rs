@@ -145,7 +145,7 @@ impl BodyReader {
             Kind::Settled => {
                 let joined = match self.0.len() {
                     0 => None,
-                    _ => Some(self.number()?),
+                    _ => Some(self.id()?),
                 };
                 Body::Settled { step, joined }
             }
@@ -211,7 +211,7 @@ impl BodyReader {
 
     fn hold(&mut self) -> Option<NewHold> {
         Some(NewHold {
-            leg: self.number()?,
+            leg: self.id()?,
             stage: Stage::from_number(self.number()?)?,
             reason: Reason::from_number(self.number()?)?,
             source: self.id()?,
@@ -271,7 +271,7 @@ impl BodyReader {
                 root: self.digits()?,
             },
             Kind::Queued => Body::Queued {
-                leg: self.number()?,
+                leg: self.id()?,
                 source: self.id()?,
                 state: PushState::from_number(self.number()?)?,
                 reason: self.reason()?,

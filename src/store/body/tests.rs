@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::encoding::hex;
-use crate::domain::{Disposition, LegState, StrandId};
+use crate::domain::{Disposition, LegId, LegState, StrandId};
 use crate::store::rows::RawIds;
 
 const A: Digest = [0xa1; 32];
@@ -84,7 +84,7 @@ fn sample(kind: Kind) -> (Body, String) {
             (Body::Amended { step, vouched }, format!("[{STEP},[]]"))
         }
         Kind::Settled => {
-            let joined = Some(12);
+            let joined = Some(LegId::new(12));
             (Body::Settled { step, joined }, format!("[{STEP},12]"))
         }
         Kind::Reported => (Body::Reported { step, events: 2 }, format!("[{STEP},2]")),
@@ -115,7 +115,7 @@ fn sample(kind: Kind) -> (Body, String) {
         }
         Kind::Held => (
             Body::Held(NewHold {
-                leg: 4,
+                leg: LegId::new(4),
                 stage: Stage::Match,
                 reason: Reason::Correction,
                 source: StrandId::new(2),
@@ -176,7 +176,7 @@ fn sample(kind: Kind) -> (Body, String) {
         ),
         Kind::Queued => (
             Body::Queued {
-                leg: 4,
+                leg: LegId::new(4),
                 source: StrandId::new(2),
                 state: PushState::Off,
                 reason: Some(Reason::PushOff),

@@ -113,7 +113,7 @@ impl BodyWriter {
 
     fn hold(&mut self, hold: &NewHold) -> &mut Self {
         self.numbers([
-            hold.leg,
+            hold.leg.number(),
             hold.stage.number(),
             hold.reason.number(),
             hold.source.number(),

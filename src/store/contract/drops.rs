@@ -1,6 +1,7 @@
 //! Drops: prepared, then sent with all their legs.
 
 use super::*;
+use crate::domain::LegId;
 
 /// A drop of one row a leg, in the partner's strand.
 fn prepared(strand: &Strand, legs: &[Leg]) -> Batch {
@@ -49,10 +50,10 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
         let next = moved(&routed, 1, pending(action));
         store.commit(next).await.unwrap();
     }
-    let before = store.legs_after(0, 9).await.unwrap();
+    let before = store.legs_after(LegId::NONE, 9).await.unwrap();
     store.commit(prepared(&strand, &before)).await.unwrap();
     assert_eq!(
-        store.legs_after(0, 9).await.unwrap(),
+        store.legs_after(LegId::NONE, 9).await.unwrap(),
         before,
         "nothing has left yet"
     );
@@ -67,7 +68,7 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
         seq: 1,
     };
     for ((leg, was), action) in store
-        .legs_after(0, 9)
+        .legs_after(LegId::NONE, 9)
         .await
         .unwrap()
         .iter()

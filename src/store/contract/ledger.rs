@@ -1,6 +1,6 @@
 //! Strands, the chain, and the legs that follow from it.
 
-use crate::domain::StrandId;
+use crate::domain::{LegId, StrandId};
 use std::slice::from_ref;
 
 use super::*;
@@ -9,7 +9,7 @@ pub(super) async fn a_fresh_store_holds_nothing(store: &dyn Store) {
     assert_eq!(store.installation().await.unwrap(), UID);
     assert_eq!(store.last_at().await.unwrap(), 0);
     assert!(store.strands().await.unwrap().is_empty());
-    assert!(store.legs_after(0, 10).await.unwrap().is_empty());
+    assert!(store.legs_after(LegId::NONE, 10).await.unwrap().is_empty());
     assert!(store.held_all().await.unwrap().is_empty());
     assert!(store.books(0).await.unwrap().is_empty());
     assert_eq!(store.rule([0; 32]).await.unwrap(), None);
@@ -85,12 +85,12 @@ pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {
         from_ref(&leg)
     );
     assert_eq!(
-        store.legs_pending(PARTNER, 0, 9).await.unwrap(),
+        store.legs_pending(PARTNER, LegId::NONE, 9).await.unwrap(),
         from_ref(&leg)
     );
     assert!(
         store
-            .legs_pending(StrandId::new(91), 0, 9)
+            .legs_pending(StrandId::new(91), LegId::NONE, 9)
             .await
             .unwrap()
             .is_empty()

@@ -7,7 +7,9 @@ mod records;
 use super::chain::{genesis, row_hash};
 use super::rows::{DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
-use crate::domain::{Action, Counts, Disposition, Instant, LegState, Reason, Stage, StrandId};
+use crate::domain::{
+    Action, Counts, Disposition, Instant, LegId, LegState, Reason, Stage, StrandId,
+};
 
 const UID: LookupKey = [7; 16];
 const NOON: i64 = 1_795_348_800_000_000;
@@ -53,7 +55,7 @@ fn born(strand: &Strand, leg: i64, seconds: i64, after: Standing) -> Batch {
     let reference = reference(leg);
     let mut batch = Batch::new(strand.id, at(seconds));
     batch.open_leg(OpenedLeg {
-        id: leg,
+        id: LegId::new(leg),
         reference,
         lookup: u8::try_from(leg).ok().map(lookup),
         source: strand.id,
@@ -72,7 +74,7 @@ fn moved(leg: &Leg, seconds: i64, after: Standing) -> Batch {
 }
 
 async fn only_leg(store: &dyn Store, id: i64) -> Leg {
-    let mut legs = store.legs(vec![id]).await.unwrap();
+    let mut legs = store.legs(vec![LegId::new(id)]).await.unwrap();
     assert_eq!(legs.len(), 1);
     legs.remove(0)
 }

@@ -1,7 +1,7 @@
 //! What lies beside the legs: keys, raw inputs, holds, books and writes.
 
 use super::*;
-use crate::domain::{StrandId, limits};
+use crate::domain::{LegId, StrandId, limits};
 
 pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
@@ -89,7 +89,7 @@ pub(super) async fn holds_are_numbered_through(store: &dyn Store) {
     );
     let hold = |leg| {
         NewHold::new(Stage::Select, Reason::NoService)
-            .leg(leg)
+            .leg(LegId::new(leg))
             .source(a.id)
     };
     let mut batch = Batch::new(a.id, at(0));
@@ -109,7 +109,7 @@ pub(super) async fn holds_are_numbered_through(store: &dyn Store) {
     );
     let of_leg = store
         .held(HeldQuery {
-            leg: Some(2),
+            leg: Some(LegId::new(2)),
             number: None,
         })
         .await
@@ -173,7 +173,7 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
     let push = |event, state| PushRow {
         event,
-        leg: 1,
+        leg: LegId::new(1),
         source: strand.id,
         kind: PushKind::Create,
         state,

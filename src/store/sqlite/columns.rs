@@ -97,7 +97,7 @@ pub(super) fn leg(row: &SqliteRow) -> Result<Leg, StoreError> {
         raws: raw_ids(row, 13)?,
     };
     Ok(Leg {
-        id: int(row, 0)?,
+        id: id(row, 0)?,
         reference: LegReference::from_bytes(fixed(row, 1)?),
         lookup: optional_look(row, 2)?,
         source: id(row, 3)?,
@@ -170,7 +170,7 @@ pub(super) fn drop_row(row: &SqliteRow) -> Result<DropRow, StoreError> {
     Ok(DropRow {
         drop_id: int(row, 0)?,
         row: int(row, 1)?,
-        leg: int(row, 2)?,
+        leg: id(row, 2)?,
         rev: int(row, 3)?,
         prev: Place {
             strand: id(row, 4)?,
@@ -201,7 +201,7 @@ pub(super) fn return_row(row: &SqliteRow) -> Result<ReturnRow, StoreError> {
     Ok(ReturnRow {
         return_id: int(row, 0)?,
         row: int(row, 1)?,
-        leg: int(row, 2)?,
+        leg: id(row, 2)?,
         holder: int(row, 3)?,
         disposition: int(row, 4)?,
         reason: int(row, 5)?,
@@ -214,7 +214,7 @@ pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
     Ok(EventRow {
         id: int(row, 0)?,
         lookup: fixed(row, 1)?,
-        leg: int(row, 2)?,
+        leg: id(row, 2)?,
         rev: int(row, 3)?,
         kind: int(row, 4)?,
         return_id: int(row, 5)?,
@@ -227,7 +227,7 @@ pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
 pub(super) fn push(row: &SqliteRow) -> Result<PushRow, StoreError> {
     Ok(PushRow {
         event: int(row, 0)?,
-        leg: int(row, 1)?,
+        leg: id(row, 1)?,
         source: id(row, 2)?,
         kind: PushKind::from_number(int(row, 3)?).ok_or(StoreError::Corrupt("push.kind"))?,
         state: push_state(int(row, 4)?)?,
@@ -246,7 +246,7 @@ fn push_state(number: i64) -> Result<PushState, StoreError> {
 
 pub(super) fn mirror(row: &SqliteRow) -> Result<MirrorRow, StoreError> {
     Ok(MirrorRow {
-        leg: int(row, 0)?,
+        leg: id(row, 0)?,
         kind: MirrorKind::from_number(int(row, 1)?).ok_or(StoreError::Corrupt("mirror.kind"))?,
         source: id(row, 2)?,
         state: push_state(int(row, 3)?)?,
@@ -261,7 +261,7 @@ pub(super) fn mirror(row: &SqliteRow) -> Result<MirrorRow, StoreError> {
 pub(super) fn held(row: &SqliteRow) -> Result<HeldRow, StoreError> {
     Ok(HeldRow {
         number: int(row, 0)?,
-        leg: int(row, 1)?,
+        leg: id(row, 1)?,
         stage: int(row, 2)?,
         reason: reason(int(row, 3)?)?.ok_or(StoreError::Corrupt("held.reason"))?,
         source: id(row, 4)?,

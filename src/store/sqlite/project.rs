@@ -168,7 +168,7 @@ async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<()
     for hold in held {
         let numbers = [
             hold.number,
-            hold.leg,
+            hold.leg.number(),
             hold.stage,
             hold.reason.number(),
             hold.reason.owner().number(),

@@ -18,7 +18,7 @@ pub(super) async fn insert_pushes(
         .flat_map(|push| {
             [
                 push.event,
-                push.leg,
+                push.leg.number(),
                 push.source.number(),
                 push.kind.number(),
                 push.state.number(),
@@ -81,7 +81,7 @@ pub(super) async fn upsert_mirrors(
     for row in mirrors {
         cells.extend(
             [
-                row.leg,
+                row.leg.number(),
                 row.kind.number(),
                 row.source.number(),
                 row.state.number(),

@@ -15,7 +15,7 @@ use super::columns::{
     text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{LegReference, StrandId, limits};
+use crate::domain::{LegId, LegReference, StrandId, limits};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -53,21 +53,24 @@ impl SqliteStore {
     }
 
     /// `WHERE column IN (…)` over ids, in statements of bounded size.
-    async fn by_ids<T>(
+    async fn by_ids<T, I>(
         &self,
         select: &str,
         column: &str,
         order: &str,
-        ids: &[i64],
+        ids: &[I],
         read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
-    ) -> Rows<T> {
+    ) -> Rows<T>
+    where
+        I: Copy + Into<i64>,
+    {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(limits::STATEMENT_ROWS) {
             let marks = vec!["?"; chunk.len()].join(",");
             found.extend(
                 self.many(
                     &format!("{select} WHERE {column} IN ({marks}) ORDER BY {order}"),
-                    chunk,
+                    &chunk.iter().copied().map(Into::into).collect::<Vec<_>>(),
                     &read,
                 )
                 .await?,
@@ -246,7 +249,7 @@ impl Store for SqliteStore {
         Box::pin(async move { self.by_looks(LEG, &lookups, leg).await })
     }
 
-    fn legs(&self, ids: Vec<i64>) -> Answer<'_, Vec<Leg>> {
+    fn legs(&self, ids: Vec<LegId>) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move { self.by_ids(LEG, "id", "id", &ids, leg).await })
     }
 
@@ -267,34 +270,35 @@ impl Store for SqliteStore {
         })
     }
 
-    fn legs_pending(&self, partner: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
+    fn legs_pending(&self, partner: StrandId, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
             let sql = format!(
                 "{LEG} INDEXED BY leg_pending WHERE partner = ? AND pending > 0 AND id > ? ORDER BY id LIMIT ?"
             );
-            self.many(&sql, &[partner.number(), after, limit], leg)
+            self.many(&sql, &[partner.number(), after.number(), limit], leg)
                 .await
         })
     }
 
-    fn legs_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
+    fn legs_after(&self, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
             self.many(
                 &format!("{LEG} WHERE id > ? ORDER BY id LIMIT ?"),
-                &[after, limit],
+                &[after.number(), limit],
                 leg,
             )
             .await
         })
     }
 
-    fn open_legs(&self, source: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<Leg>> {
+    fn open_legs(&self, source: StrandId, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
             // The states before an ending, as `LegState::terminal` has them.
             let sql = format!(
                 "{LEG} WHERE id > ? AND source = ? AND state IN (1, 2, 3, 4, 5, 6, 8, 9) ORDER BY id LIMIT ?"
             );
-            self.many(&sql, &[after, source.number(), limit], leg).await
+            self.many(&sql, &[after.number(), source.number(), limit], leg)
+                .await
         })
     }
 
@@ -341,7 +345,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn drop_rows_of_legs(&self, legs: Vec<i64>) -> Answer<'_, Vec<DropRow>> {
+    fn drop_rows_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<DropRow>> {
         Box::pin(async move {
             self.by_ids(DROP_ROW, "leg", "drop_id, row", &legs, drop_row)
                 .await
@@ -377,10 +381,14 @@ impl Store for SqliteStore {
         })
     }
 
-    fn events_of_leg(&self, leg: i64) -> Answer<'_, Vec<EventRow>> {
+    fn events_of_leg(&self, leg: LegId) -> Answer<'_, Vec<EventRow>> {
         Box::pin(async move {
-            self.many(&format!("{EVENT} WHERE leg = ? ORDER BY id"), &[leg], event)
-                .await
+            self.many(
+                &format!("{EVENT} WHERE leg = ? ORDER BY id"),
+                &[leg.number()],
+                event,
+            )
+            .await
         })
     }
 
@@ -414,17 +422,17 @@ impl Store for SqliteStore {
         Box::pin(async move { self.by_ids(PUSH, "event", "event", &events, push).await })
     }
 
-    fn mirrors(&self, legs: Vec<i64>) -> Answer<'_, Vec<MirrorRow>> {
+    fn mirrors(&self, legs: Vec<LegId>) -> Answer<'_, Vec<MirrorRow>> {
         Box::pin(async move { self.by_ids(MIRROR, "leg", "leg, kind", &legs, mirror).await })
     }
 
-    fn mirrors_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<MirrorRow>> {
+    fn mirrors_after(&self, after: LegId, limit: i64) -> Answer<'_, Vec<MirrorRow>> {
         Box::pin(async move {
             // Both rows of a leg come on one page: the limit counts legs.
             let sql = format!(
                 "{MIRROR} WHERE leg IN (SELECT DISTINCT leg FROM mirror WHERE leg > ? ORDER BY leg LIMIT ?) ORDER BY leg, kind"
             );
-            self.many(&sql, &[after, limit], mirror).await
+            self.many(&sql, &[after.number(), limit], mirror).await
         })
     }
 
@@ -432,7 +440,7 @@ impl Store for SqliteStore {
         &self,
         source: StrandId,
         kind: MirrorKind,
-        after: i64,
+        after: LegId,
         limit: i64,
     ) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
@@ -445,8 +453,12 @@ impl Store for SqliteStore {
                 "{LEG} LEFT JOIN mirror m ON m.leg = leg.id AND m.kind = ? WHERE leg.source = ? AND leg.id > ? AND {wanted} \
                  AND (m.said IS NULL OR m.said <> leg.state * 2 + (leg.asked = 3)) ORDER BY leg.id LIMIT ?"
             );
-            self.many(&sql, &[kind.number(), source.number(), after, limit], leg)
-                .await
+            self.many(
+                &sql,
+                &[kind.number(), source.number(), after.number(), limit],
+                leg,
+            )
+            .await
         })
     }
 
@@ -481,7 +493,7 @@ impl Store for SqliteStore {
                 HeldQuery { leg: Some(leg), .. } => {
                     self.many(
                         &format!("{HELD} WHERE open AND leg = ? ORDER BY number"),
-                        &[leg],
+                        &[leg.number()],
                         held,
                     )
                     .await

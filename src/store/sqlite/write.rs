@@ -259,7 +259,7 @@ async fn write_drop(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
             [
                 row.drop_id,
                 row.row,
-                row.leg,
+                row.leg.number(),
                 row.rev,
                 row.prev.strand.number(),
                 row.prev.seq,
@@ -295,7 +295,7 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
             [
                 row.return_id,
                 row.row,
-                row.leg,
+                row.leg.number(),
                 row.holder,
                 row.disposition,
                 row.reason,
@@ -316,7 +316,7 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
         cells.extend([event.id.into(), (&event.lookup).into()]);
         cells.extend(
             [
-                event.leg,
+                event.leg.number(),
                 event.rev,
                 event.kind,
                 event.return_id,

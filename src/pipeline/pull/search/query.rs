@@ -2,7 +2,7 @@
 
 use crate::config::Reading;
 use crate::diagnostics::Place;
-use crate::domain::{Instant, Reason};
+use crate::domain::{Instant, LegId, Reason};
 use crate::pipeline::pull::Pulling;
 use crate::pipeline::pull::certificate::{Evidence, Sweep};
 use crate::pipeline::referral::Bytes;
@@ -71,9 +71,9 @@ pub(in crate::pipeline::pull) async fn without_person(
     let waiting = held.iter().filter(|hold| {
         hold.source == strand && hold.return_id == 0 && hold.reason == Reason::NoPatient
     });
-    let legs: Vec<i64> = waiting
+    let legs: Vec<LegId> = waiting
         .map(|hold| hold.leg)
-        .filter(|leg| *leg > 0)
+        .filter(|leg| leg.is_some())
         .take(AGAIN_MAX)
         .collect();
     let legs = env.store.legs(legs).await?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{PAGE, Proof};
-use crate::domain::StrandId;
+use crate::domain::{LegId, StrandId};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::run::Env;
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
@@ -241,10 +241,10 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
 /// Events of these legs that came of a return, or of undoing one.
 async fn events_of(env: &Env, file: i64, came: i64) -> anyhow::Result<Vec<EventRow>> {
     let rows = env.store.return_rows(file).await?;
-    let mut legs: Vec<i64> = rows
+    let mut legs: Vec<LegId> = rows
         .iter()
         .map(|row| row.leg)
-        .filter(|leg| *leg > 0)
+        .filter(|leg| leg.is_some())
         .collect();
     legs.sort_unstable();
     legs.dedup();

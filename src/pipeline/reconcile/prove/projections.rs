@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{PAGE, Proof};
-use crate::domain::{Action, Counts, LegReference, Reason, Stage, StrandId};
+use crate::domain::{Action, Counts, LegId, LegReference, Reason, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::rows::{BookRow, LedgerRow, Leg, MirrorKind, Place, PushState, Standing, Strand};
 use crate::store::{Body, Kind};
@@ -27,7 +27,7 @@ enum Change {
 
 pub(crate) async fn check(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
     rest(env, strands, proof).await?;
-    let mut after = 0;
+    let mut after = LegId::NONE;
     loop {
         let legs = env.store.legs_after(after, LEGS_A_PASS).await?;
         let Some(last) = legs.last() else { break };
@@ -72,17 +72,18 @@ async fn each(
 async fn steps(
     env: &Env,
     strands: &[Strand],
-    low: i64,
-    high: i64,
-) -> anyhow::Result<HashMap<i64, Vec<Step>>> {
-    let mut steps: HashMap<i64, Vec<Step>> = HashMap::new();
+    low: LegId,
+    high: LegId,
+) -> anyhow::Result<HashMap<LegId, Vec<Step>>> {
+    let mut steps: HashMap<LegId, Vec<Step>> = HashMap::new();
     let mut sent = Vec::new();
     each(env, strands, |row, kind| {
         let place = Place {
             strand: row.strand,
             seq: row.seq,
         };
-        if kind.of_leg() && row.subject > low && row.subject <= high {
+        let leg = LegId::new(row.subject);
+        if kind.of_leg() && leg > low && leg <= high {
             let body = row.body();
             if let Some(step) = body.as_ref().and_then(Body::step) {
                 let birth = match &body {
@@ -92,7 +93,7 @@ async fn steps(
                     _ => None,
                 };
                 let change = Change::To(step.after, birth);
-                steps.entry(row.subject).or_default().push(Step {
+                steps.entry(leg).or_default().push(Step {
                     rev: step.rev,
                     prev: step.prev,
                     place,
@@ -124,7 +125,7 @@ async fn steps(
     Ok(steps)
 }
 
-fn compare(legs: &[Leg], mut steps: HashMap<i64, Vec<Step>>, proof: &mut Proof) {
+fn compare(legs: &[Leg], mut steps: HashMap<LegId, Vec<Step>>, proof: &mut Proof) {
     for leg in legs {
         let place = || format!("leg {}", leg.reference);
         let mut own = steps.remove(&leg.id).unwrap_or_default();
@@ -186,10 +187,10 @@ fn apply(before: Option<Leg>, own: &Leg, step: &Step) -> Option<Leg> {
     Some(leg)
 }
 
-async fn born_after(env: &Env, strands: &[Strand], last: i64) -> anyhow::Result<usize> {
+async fn born_after(env: &Env, strands: &[Strand], last: LegId) -> anyhow::Result<usize> {
     let mut born = 0;
     each(env, strands, |row, kind| {
-        born += usize::from(kind == Kind::Received && row.subject > last);
+        born += usize::from(kind == Kind::Received && LegId::new(row.subject) > last);
     })
     .await?;
     Ok(born)
@@ -200,7 +201,7 @@ type Books = BTreeMap<(i64, Stage, StrandId, StrandId, i64), (u64, Counts)>;
 
 /// Holds, writes and books.
 async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
-    let mut holds: BTreeMap<i64, (i64, Reason)> = BTreeMap::new();
+    let mut holds: BTreeMap<i64, (LegId, Reason)> = BTreeMap::new();
     let mut ended: BTreeSet<i64> = BTreeSet::new();
     let mut pushes = BTreeMap::new();
     let mut mirrors = BTreeMap::new();
@@ -231,7 +232,7 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
             }
             Some(Body::Mirroring(told) | Body::Mirrored(told)) => {
                 let stands = (told.state, told.attempts, told.said);
-                mirrors.insert((row.subject, told.kind), stands);
+                mirrors.insert((LegId::new(row.subject), told.kind), stands);
             }
             Some(Body::Counted {
                 stage,
@@ -304,10 +305,10 @@ async fn check_pushes(
 
 async fn check_mirrors(
     env: &Env,
-    folded: &BTreeMap<(i64, MirrorKind), (PushState, i64, i64)>,
+    folded: &BTreeMap<(LegId, MirrorKind), (PushState, i64, i64)>,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
-    let (mut after, mut seen) = (0, 0);
+    let (mut after, mut seen) = (LegId::NONE, 0);
     loop {
         let rows = env.store.mirrors_after(after, PAGE).await?;
         let Some(last) = rows.last() else { break };
