@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::history::{HistoryEntry, HistoryReader, before};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
-use crate::domain::{Action, Instant, LegId, LegState, Reason, Stage, StrandId};
+use crate::domain::{Action, Instant, LegId, LegState, Reason, RunId, Stage, StrandId};
 use crate::json::Arena;
 use crate::partner::ReferralView;
 use crate::pipeline::decide::{ReferralOutcome, judge, standing};
@@ -127,7 +127,7 @@ pub(crate) async fn leg_of_request(env: &Env, source: usize, id: &str) -> anyhow
 pub(crate) async fn without_reference(
     env: &Env,
 ) -> anyhow::Result<Vec<(String, [(Reason, u64); 2])>> {
-    let books = env.store.books(0).await?;
+    let books = env.store.books(RunId::NONE).await?;
     let counts = env.sources.iter().map(|source| {
         let count = |stage: Stage, reason: Reason| -> (Reason, u64) {
             let of = books

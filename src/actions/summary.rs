@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::approvals::{self, ApprovalLine};
-use crate::domain::{Action, Instant, LegId, Stage, StrandId};
+use crate::domain::{Action, Instant, LegId, RunId, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::HeldQuery;
 use crate::store::rows::{BookRow, DropFile};
@@ -129,7 +129,7 @@ impl Names<'_> {
     fn book(&self, row: &BookRow) -> BookLine {
         let counts = &row.counts;
         BookLine {
-            run: row.run,
+            run: row.run.number(),
             stage: row.stage.code().to_owned(),
             source: self.source(row.source),
             partner: self.partner(row.partner),
@@ -149,7 +149,7 @@ impl Names<'_> {
 }
 
 /// What one run did.
-pub(crate) async fn of_run(env: &Env, run: i64) -> anyhow::Result<Summary> {
+pub(crate) async fn of_run(env: &Env, run: RunId) -> anyhow::Result<Summary> {
     let books = env.store.books(run).await?;
     let delivered: Vec<i64> = books
         .iter()
@@ -161,8 +161,8 @@ pub(crate) async fn of_run(env: &Env, run: i64) -> anyhow::Result<Summary> {
 
 /// How the installation stands.
 pub(crate) async fn of_status(env: &Env) -> anyhow::Result<Summary> {
-    let mut books = env.store.books(0).await?;
-    let last = books.iter().map(|book| book.run).max().unwrap_or(0);
+    let mut books = env.store.books(RunId::NONE).await?;
+    let last = books.iter().map(|book| book.run).max().unwrap_or_default();
     books.retain(|book| book.run == last);
     summary(env, books, None).await
 }

@@ -67,3 +67,10 @@ pub(crate) enum LegTag {}
 
 /// A leg: one referral to one partner.
 pub(crate) type LegId = Id<LegTag>;
+
+/// A run of stages.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum RunTag {}
+
+/// A run; none where a person asked for one step, and where a drop of an earlier run is finished.
+pub(crate) type RunId = Id<RunTag>;

@@ -34,13 +34,13 @@ use decide::again::Said;
 use receive::Inbox;
 use run::{Env, Only, StageOutcome};
 
-use crate::domain::Stage;
+use crate::domain::{RunId, Stage};
 use crate::transport::{Candidate, Place};
 
 /// From the GP systems to the partners: *pull*, *select* and *map* on what came and on what waits, *deliver*.
 async fn run_outbound(
     env: &Arc<Env>,
-    run: i64,
+    run: RunId,
     only: &Only,
     wanted: &[Stage],
 ) -> anyhow::Result<StageOutcome> {
@@ -69,7 +69,7 @@ async fn run_outbound(
 /// From the partners to the GP record: *collect*, *match*, *push*.
 async fn run_inbound(
     env: &Arc<Env>,
-    run: i64,
+    run: RunId,
     only: &Only,
     wanted: &[Stage],
 ) -> anyhow::Result<StageOutcome> {
@@ -97,7 +97,7 @@ async fn run_inbound(
 /// One return: *collect* makes a sheet of it, *match* finds whose each row is, and what the rows tell is applied.
 async fn take_return(
     env: &Env,
-    run: i64,
+    run: RunId,
     inbox: &Inbox<'_>,
     candidate: &Candidate,
     outcome: &mut StageOutcome,
@@ -126,7 +126,7 @@ async fn take_return(
 /// Reads open legs again, and decides anew on those that are found again.
 async fn watch_over(
     env: &Arc<Env>,
-    run: i64,
+    run: RunId,
     only: &Only,
     scope: watch::Scope,
 ) -> anyhow::Result<StageOutcome> {
@@ -143,7 +143,7 @@ async fn watch_over(
 /// The store failed: nothing can be recorded, so nothing more is done.
 pub(crate) async fn run(
     env: &Arc<Env>,
-    run: i64,
+    run: RunId,
     only: &Only,
     wanted: &[Stage],
 ) -> anyhow::Result<StageOutcome> {

@@ -12,7 +12,7 @@ use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
-use crate::domain::{Counts, Instant, LegId, LegReference, LegState, Stage, StrandId};
+use crate::domain::{Counts, Instant, LegId, LegReference, LegState, RunId, Stage, StrandId};
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
 /// How a leg comes into a batch.
@@ -199,18 +199,18 @@ impl Batch {
     }
 
     /// Keeps the book of a stage over the source whose strand this is.
-    pub(crate) fn book_source(&mut self, run: i64, stage: Stage, counts: Counts) {
+    pub(crate) fn book_source(&mut self, run: RunId, stage: Stage, counts: Counts) {
         self.book(run, stage, (self.strand, StrandId::NONE, 0), counts);
     }
 
     /// Keeps the book of a stage over a file of the partner whose strand this is.
-    pub(crate) fn book_file(&mut self, run: i64, stage: Stage, file: i64, counts: Counts) {
+    pub(crate) fn book_file(&mut self, run: RunId, stage: Stage, file: i64, counts: Counts) {
         self.book(run, stage, (StrandId::NONE, self.strand, file), counts);
     }
 
     fn book(
         &mut self,
-        run: i64,
+        run: RunId,
         stage: Stage,
         (source, partner, file): (StrandId, StrandId, i64),
         counts: Counts,

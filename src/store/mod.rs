@@ -24,7 +24,7 @@ pub(crate) use rows::{
 };
 pub(crate) use sqlite::SqliteStore;
 
-use crate::domain::{LegId, LegReference, LegState, StrandId};
+use crate::domain::{LegId, LegReference, LegState, RunId, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 /// What a store call gives back, in time.
@@ -193,8 +193,8 @@ pub(crate) trait Store: Send + Sync {
     fn held(&self, query: HeldQuery) -> Answer<'_, Vec<HeldRow>>;
     /// Every hold, settled ones too.
     fn held_all(&self) -> Answer<'_, Vec<HeldRow>>;
-    /// Books of a run (0: of all runs).
-    fn books(&self, run: i64) -> Answer<'_, Vec<BookRow>>;
+    /// Books of a run (none: of all runs).
+    fn books(&self, run: RunId) -> Answer<'_, Vec<BookRow>>;
     /// The newest certificate of each source.
     fn certificates(&self) -> Answer<'_, Vec<Certificate>>;
     /// Facts of months up to and with `month`.

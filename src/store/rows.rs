@@ -2,7 +2,7 @@
 
 pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
-use crate::domain::{Action, Counts, LegId, LegReference, Reason, Stage, StrandId};
+use crate::domain::{Action, Counts, LegId, LegReference, Reason, RunId, Stage, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 /// A place in the ledger: strand and sequence number; (0, 0) is before everything.
@@ -368,7 +368,7 @@ pub(crate) struct HeldRow {
 /// The counts of a room for a run, source, partner and file (0 where one does not apply).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BookRow {
-    pub(crate) run: i64,
+    pub(crate) run: RunId,
     pub(crate) stage: Stage,
     pub(crate) source: StrandId,
     pub(crate) partner: StrandId,
@@ -379,7 +379,7 @@ pub(crate) struct BookRow {
 /// What a pull can promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Certificate {
-    pub(crate) run: i64,
+    pub(crate) run: RunId,
     pub(crate) source: StrandId,
     /// `complete`, `complete except …` or `unknown`.
     pub(crate) verdict: String,

@@ -11,7 +11,7 @@ mod sealed_rows;
 mod volume;
 
 use crate::diagnostics::{Code, Diagnostic};
-use crate::domain::{Counts, Disposition, Reason, Stage};
+use crate::domain::{Counts, Disposition, Reason, RunId, Stage};
 use crate::pipeline::event::{FileFinding, TakenReturn, Unusable, place_of};
 use crate::pipeline::run::{Env, StageOutcome};
 use crate::store::{Batch, NewHold};
@@ -24,7 +24,7 @@ use record::ReturnRecord;
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn record(
     env: &Env,
-    run: i64,
+    run: RunId,
     taken: &TakenReturn,
     table: &Table,
     finding: FileFinding,
@@ -65,7 +65,7 @@ pub(crate) async fn record(
 /// The store failed.
 pub(crate) async fn refuse(
     env: &Env,
-    run: i64,
+    run: RunId,
     taken: &TakenReturn,
     unusable: &Unusable,
     outcome: &mut StageOutcome,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::corrections::{self, Correction};
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, EventKind, LegId, Reason, Stage};
+use crate::domain::{Counts, Disposition, EventKind, LegId, Reason, RunId, Stage};
 use crate::partner::Partner;
 use crate::pipeline::decide::onward;
 use crate::pipeline::event::{
@@ -45,7 +45,7 @@ impl ReturnRecord<'_> {
     /// Records the file and gives its id, and what became of each row once known events are told apart.
     pub(crate) async fn record(
         &self,
-        run: i64,
+        run: RunId,
         finding: FileFinding,
         outcome: &mut StageOutcome,
     ) -> anyhow::Result<(i64, FileFinding)> {
@@ -298,7 +298,7 @@ fn hold_rows(rows: &[RowFinding], sorted: bool, return_id: i64, batch: &mut Batc
 }
 
 fn keep_books(
-    run: i64,
+    run: RunId,
     rows: &[RowFinding],
     return_id: i64,
     batch: &mut Batch,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{ReferralOutcome, judge, onward, rule_digits, standing};
 use crate::domain::reason::Lifts;
-use crate::domain::{Action, Counts, Disposition, LegId, LegState, Reason, Stage, StrandId};
+use crate::domain::{Action, Counts, Disposition, LegId, LegState, Reason, RunId, Stage, StrandId};
 use crate::json::{Arena, Json};
 use crate::pipeline::lookup_keys::persons_alike;
 use crate::pipeline::referral::Referral;
@@ -33,7 +33,7 @@ pub(crate) enum Verdict {
 }
 
 /// Looks again at what may go on by itself.
-pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     let open = env.store.held(HeldQuery::default()).await?;
     let by_itself = |hold: &&HeldRow| {
@@ -75,7 +75,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
 }
 
 /// Takes back what was routed and has not left, to partners to whom nothing new goes today: it waits for what they wait for.
-pub(crate) async fn stand_back(env: &Arc<Env>, run: i64) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn stand_back(env: &Arc<Env>, run: RunId) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     for (_, partner, at) in env.each_partner() {
         let Some(reason) = barred(partner, env.today()) else {
@@ -105,7 +105,7 @@ pub(crate) async fn stand_back(env: &Arc<Env>, run: i64) -> anyhow::Result<Stage
 
 async fn take_back(
     env: &Env,
-    (run, source): (i64, StrandId),
+    (run, source): (RunId, StrandId),
     legs: Vec<Leg>,
     reason: Reason,
 ) -> anyhow::Result<Counts> {
@@ -161,7 +161,7 @@ pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Re
         ..said
     };
     let id = leg.id;
-    look_again(env, 0, leg, &mut free, said).await?;
+    look_again(env, RunId::NONE, leg, &mut free, said).await?;
     let after = env.store.legs(vec![id]).await?.pop();
     Ok(match after.map(|leg| leg.now) {
         Some(now) if now.state == LegState::Routed => Verdict::Routed,
@@ -176,7 +176,7 @@ pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Re
 /// The counts of a leg whose decision changed; `None` if nothing did.
 async fn look_again(
     env: &Env,
-    run: i64,
+    run: RunId,
     leg: Leg,
     free: &mut HashMap<usize, i64>,
     said: Said,

@@ -18,7 +18,7 @@ use super::{map, sealed_inputs};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Counts, Disposition, LegId, Stage, StrandId, limits};
+use crate::domain::{Action, Counts, Disposition, LegId, RunId, Stage, StrandId, limits};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
@@ -47,7 +47,7 @@ struct Delivered {
 ///
 /// # Errors
 /// The store failed. A folder that cannot be written is an outcome, and the others go on.
-pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Result<StageOutcome> {
     each(env, run, only, Which::All).await
 }
 
@@ -55,11 +55,20 @@ pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) async fn at_once(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn at_once(
+    env: &Arc<Env>,
+    run: RunId,
+    only: &Only,
+) -> anyhow::Result<StageOutcome> {
     each(env, run, only, Which::UrgentStops).await
 }
 
-async fn each(env: &Arc<Env>, run: i64, only: &Only, which: Which) -> anyhow::Result<StageOutcome> {
+async fn each(
+    env: &Arc<Env>,
+    run: RunId,
+    only: &Only,
+    which: Which,
+) -> anyhow::Result<StageOutcome> {
     let wanted = |(place, partner, _): (usize, &Partner, &PartnerEnv)| {
         only.partner
             .as_ref()
@@ -129,7 +138,7 @@ fn named_task(work: impl Future<Output = anyhow::Result<Delivered>> + Send + 'st
 async fn deliver_one(
     env: Arc<Env>,
     place: usize,
-    run: i64,
+    run: RunId,
     which: Which,
 ) -> anyhow::Result<Delivered> {
     let mut delivered = Delivered::default();
@@ -182,7 +191,7 @@ fn add_page<L>(legs: &mut Vec<L>, page: Vec<L>) -> bool {
 async fn drop_to(
     env: &Arc<Env>,
     place: usize,
-    run: i64,
+    run: RunId,
     (legs, notice): (Vec<Leg>, bool),
     delivered: &mut Delivered,
 ) -> anyhow::Result<Option<Diagnostic>> {
@@ -386,7 +395,7 @@ fn sent(
     env: &Env,
     at: &PartnerEnv,
     file: &DropFile,
-    run: i64,
+    run: RunId,
     stops: &[LegId],
     outcome: &mut StageOutcome,
 ) -> Batch {
@@ -454,7 +463,7 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
             .filter(|row| row.action == Action::Stop.number())
             .map(|row| row.leg)
             .collect();
-        let batch = sent(env, at, &file, 0, &stops, &mut outcome);
+        let batch = sent(env, at, &file, RunId::NONE, &stops, &mut outcome);
         env.store.commit(batch).await?;
         outcome.diagnostics.push(Diagnostic::new(
             Code::DropRemade,

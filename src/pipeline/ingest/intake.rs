@@ -10,7 +10,7 @@ use super::known::Seen;
 use super::load::Load;
 use super::worker::{IDS_A_REFERRAL, Prepared, prepare};
 use super::writer::Writer;
-use crate::domain::limits;
+use crate::domain::{RunId, limits};
 use crate::pipeline::run::{Env, Totals};
 
 /// A chunk being prepared.
@@ -73,7 +73,7 @@ impl<'e> Intake<'e> {
     pub(crate) async fn new(
         env: &'e Arc<Env>,
         source: usize,
-        run: i64,
+        run: RunId,
         turns: Arc<Semaphore>,
     ) -> anyhow::Result<Self> {
         let writer = Writer::new(env, source, run).await?;

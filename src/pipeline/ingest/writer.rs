@@ -12,7 +12,7 @@ use super::recent::Recent;
 use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, LegId, LegState, Reason, Stage, StrandId, limits};
+use crate::domain::{Counts, Disposition, LegId, LegState, Reason, RunId, Stage, StrandId, limits};
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::Env;
 use crate::seal::LookupKey;
@@ -26,7 +26,7 @@ const BETWEEN_QUEUES: usize = 4;
 pub(crate) struct Writer<'e> {
     env: &'e Env,
     source: usize,
-    run: i64,
+    run: RunId,
     stream: Stream,
     batch: Batch,
     chunks: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Writer<'e> {
 }
 
 impl<'e> Writer<'e> {
-    pub(crate) async fn new(env: &'e Env, source: usize, run: i64) -> anyhow::Result<Self> {
+    pub(crate) async fn new(env: &'e Env, source: usize, run: RunId) -> anyhow::Result<Self> {
         let open: HashMap<StrandId, i64> = env.store.open_leg_counts().await?.into_iter().collect();
         let free = env
             .each_partner()

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Instant;
+use crate::domain::{Instant, RunId};
 use crate::pipeline::run::Env;
 use crate::store::rows::Certificate;
 use crate::store::{Batch, Body, Entry};
@@ -279,7 +279,7 @@ fn working_days(from: Date, to: Date) -> u64 {
 pub(super) async fn record(
     env: &Env,
     source: usize,
-    run: i64,
+    run: RunId,
     evidence: &Evidence,
     high: Instant,
     input: Vec<u8>,

@@ -31,7 +31,7 @@ use super::ingest::queue::feed;
 use super::run::{Env, Only, StageOutcome};
 use crate::config::{Pull, Reading};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Counts, Disposition, Instant, Reason, Stage, limits};
+use crate::domain::{Counts, Disposition, Instant, Reason, RunId, Stage, limits};
 use crate::store::Batch;
 use crate::store::rows::Certificate;
 
@@ -39,7 +39,7 @@ use crate::store::rows::Certificate;
 ///
 /// # Errors
 /// The store failed. A source that cannot be read is an outcome, and the others go on.
-pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Result<StageOutcome> {
     let wanted = |place: &usize| {
         let source = &env.sources[*place].config;
         source.enabled && only.source.as_ref().is_none_or(|id| *id == source.id)
@@ -89,7 +89,7 @@ fn sources_at_once(env: &Env) -> usize {
 async fn pull_source(
     env: &Arc<Env>,
     source: usize,
-    run: i64,
+    run: RunId,
     turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
     let before = certificate::last(env, source).await?;
@@ -146,7 +146,7 @@ async fn pull_search(
 struct Pulling<'e> {
     env: &'e Arc<Env>,
     source: usize,
-    run: i64,
+    run: RunId,
     /// The certificate of the last pull.
     before: Option<Certificate>,
 }

@@ -14,7 +14,7 @@ use super::send::{Answers, Outcome, Session};
 use super::{Unit, load, person_check, server_id_spot, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
-use crate::domain::{Disposition, LegId, Reason, StrandId, limits};
+use crate::domain::{Disposition, LegId, Reason, RunId, StrandId, limits};
 use crate::fhir::resources::capability_statement::Says;
 use crate::pipeline::gp_client;
 use crate::pipeline::push::hold_back::hold_back;
@@ -29,7 +29,7 @@ use crate::store::rows::{MirrorKind, PushKind, PushState};
 pub(super) async fn push(
     env: &Arc<Env>,
     place: usize,
-    run: i64,
+    run: RunId,
     base_url: &str,
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
@@ -156,7 +156,7 @@ struct Page {
 struct Pusher<'e> {
     env: &'e Arc<Env>,
     place: usize,
-    run: i64,
+    run: RunId,
     strand: StrandId,
     session: Arc<Session>,
     /// The server does not promise to heed `If-None-Exist`.

@@ -8,7 +8,7 @@ use super::{Ended, Unit, Write, begin, end, load};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Disposition, StrandId};
+use crate::domain::{Disposition, RunId, StrandId};
 use crate::pipeline::push::hold_back::hold_back;
 use crate::pipeline::run::{Env, StageOutcome};
 use crate::seal::sha256;
@@ -28,7 +28,7 @@ const ROWS_MAX: i64 = 50_000;
 pub(super) async fn push(
     env: &Arc<Env>,
     place: usize,
-    run: i64,
+    run: RunId,
     path: &Path,
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Unit, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Counts, Disposition, LegId, Reason, Stage, StrandId};
+use crate::domain::{Counts, Disposition, LegId, Reason, RunId, Stage, StrandId};
 use crate::pipeline::run::{Env, StageOutcome};
 use crate::store::body::MirrorBody;
 use crate::store::rows::{HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
@@ -153,7 +153,7 @@ pub(super) struct Results {
 pub(super) async fn end(
     env: &Env,
     strand: StrandId,
-    run: i64,
+    run: RunId,
     results: Results,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {

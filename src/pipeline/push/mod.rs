@@ -25,6 +25,7 @@ use observation::About;
 use super::event::StoredEvent;
 use super::run::{Env, Only, StageOutcome};
 use crate::config::PushTo;
+use crate::domain::RunId;
 use crate::seal::{HolderKey, Spot};
 use crate::store::rows::{Leg, PushRow};
 
@@ -32,7 +33,7 @@ use crate::store::rows::{Leg, PushRow};
 ///
 /// # Errors
 /// The store failed. A source that cannot be reached is an outcome, and the others go on.
-pub(crate) async fn run(env: &Arc<Env>, run: i64, only: &Only) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     for place in 0..env.sources.len() {
         let source = &env.sources[place].config;

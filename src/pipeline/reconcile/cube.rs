@@ -8,7 +8,7 @@ use super::publish::today_is_open;
 use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Instant, LegId, Stage, StrandId};
+use crate::domain::{Action, Instant, LegId, RunId, Stage, StrandId};
 use crate::partner::fields::BetterWhen;
 use crate::pipeline::run::Env;
 use crate::report::{self, Input};
@@ -125,7 +125,7 @@ async fn partners(env: &Env, night: i64) -> anyhow::Result<Vec<report::Partner>>
     let returns = env.store.return_files().await?;
     let matched: Vec<_> = env
         .store
-        .books(0)
+        .books(RunId::NONE)
         .await?
         .into_iter()
         .filter(|book| book.stage == Stage::Match)
@@ -326,7 +326,7 @@ async fn books(env: &Env, mine: &[usize], night: i64) -> anyhow::Result<Vec<repo
         .map(|place| env.sources[*place].strand)
         .collect();
     let mut sums: BTreeMap<(Stage, StrandId, StrandId), crate::domain::Counts> = BTreeMap::new();
-    for book in env.store.books(0).await? {
+    for book in env.store.books(RunId::NONE).await? {
         if runs.contains(&book.run) && (!book.source.is_some() || strands.contains(&book.source)) {
             sums.entry((book.stage, book.source, book.partner))
                 .or_default()
@@ -354,7 +354,7 @@ async fn books(env: &Env, mine: &[usize], night: i64) -> anyhow::Result<Vec<repo
 }
 
 /// Ids of the runs that began on a London day.
-async fn runs_of(env: &Env, night: i64) -> anyhow::Result<Vec<i64>> {
+async fn runs_of(env: &Env, night: i64) -> anyhow::Result<Vec<RunId>> {
     let mut runs = Vec::new();
     let mut after = 0;
     loop {
@@ -366,7 +366,7 @@ async fn runs_of(env: &Env, night: i64) -> anyhow::Result<Vec<i64>> {
         let of_day = rows.iter().filter(|row| {
             row.kind == Kind::Run.number() && day_number(Instant(row.at).london_day()) == night
         });
-        runs.extend(of_day.map(|row| row.subject));
+        runs.extend(of_day.map(|row| RunId::new(row.subject)));
     }
 }
 

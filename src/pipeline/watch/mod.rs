@@ -21,7 +21,7 @@ use super::run::{Env, Only, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::LegId;
+use crate::domain::{LegId, RunId};
 use crate::partner::agreement::ConsentRule;
 use crate::store::PushQuery;
 use crate::store::rows::{Leg, PushState};
@@ -44,7 +44,7 @@ pub(crate) enum Scope {
 /// The store failed. A source that cannot be read is an outcome, and the others go on.
 pub(crate) async fn run(
     env: &Arc<Env>,
-    run: i64,
+    run: RunId,
     only: &Only,
     scope: Scope,
 ) -> anyhow::Result<(StageOutcome, Vec<Leg>)> {
@@ -115,7 +115,7 @@ struct Watched {
 
 async fn one(
     env: &Arc<Env>,
-    (place, run): (usize, i64),
+    (place, run): (usize, RunId),
     only: &Only,
     scope: Scope,
 ) -> anyhow::Result<(StageOutcome, Vec<Leg>)> {

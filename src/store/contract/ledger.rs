@@ -1,6 +1,6 @@
 //! Strands, the chain, and the legs that follow from it.
 
-use crate::domain::{LegId, StrandId};
+use crate::domain::{LegId, RunId, StrandId};
 use std::slice::from_ref;
 
 use super::*;
@@ -11,7 +11,7 @@ pub(super) async fn a_fresh_store_holds_nothing(store: &dyn Store) {
     assert!(store.strands().await.unwrap().is_empty());
     assert!(store.legs_after(LegId::NONE, 10).await.unwrap().is_empty());
     assert!(store.held_all().await.unwrap().is_empty());
-    assert!(store.books(0).await.unwrap().is_empty());
+    assert!(store.books(RunId::NONE).await.unwrap().is_empty());
     assert_eq!(store.rule([0; 32]).await.unwrap(), None);
 }
 

@@ -1,7 +1,7 @@
 //! What lies beside the legs: keys, raw inputs, holds, books and writes.
 
 use super::*;
-use crate::domain::{LegId, StrandId, limits};
+use crate::domain::{LegId, RunId, StrandId, limits};
 
 pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
@@ -135,10 +135,10 @@ pub(super) async fn books_add_up_over_commits(store: &dyn Store) {
         counts.add_many(Disposition::Accepted, None, 4);
         counts.add(Disposition::Held, Some(reason));
         let mut batch = Batch::new(strand.id, at(seconds));
-        batch.book_source(1, Stage::Select, counts);
+        batch.book_source(RunId::new(1), Stage::Select, counts);
         store.commit(batch).await.unwrap();
     }
-    let books = store.books(1).await.unwrap();
+    let books = store.books(RunId::new(1)).await.unwrap();
     let counts = &books[0].counts;
     assert_eq!(
         (
@@ -156,7 +156,7 @@ pub(super) async fn books_add_up_over_commits(store: &dyn Store) {
         ),
         (1, 1)
     );
-    assert!(store.books(2).await.unwrap().is_empty());
+    assert!(store.books(RunId::new(2)).await.unwrap().is_empty());
 }
 
 fn query(source: StrandId, state: PushState) -> PushQuery {

@@ -316,7 +316,7 @@ pub(super) fn book(row: &SqliteRow) -> Result<BookRow, StoreError> {
         return Err(StoreError::Corrupt("book.received"));
     }
     Ok(BookRow {
-        run: int(row, 0)?,
+        run: id(row, 0)?,
         stage: Stage::from_number(int(row, 1)?).ok_or(StoreError::Corrupt("book.stage"))?,
         source: id(row, 2)?,
         partner: id(row, 3)?,
@@ -327,7 +327,7 @@ pub(super) fn book(row: &SqliteRow) -> Result<BookRow, StoreError> {
 
 pub(super) fn certificate(row: &SqliteRow) -> Result<Certificate, StoreError> {
     Ok(Certificate {
-        run: int(row, 0)?,
+        run: id(row, 0)?,
         source: id(row, 1)?,
         verdict: text(row, 2)?,
         evidence: text(row, 3)?,

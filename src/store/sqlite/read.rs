@@ -15,7 +15,7 @@ use super::columns::{
     text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{LegId, LegReference, StrandId, limits};
+use crate::domain::{LegId, LegReference, RunId, StrandId, limits};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -513,10 +513,10 @@ impl Store for SqliteStore {
         })
     }
 
-    fn books(&self, run: i64) -> Answer<'_, Vec<BookRow>> {
+    fn books(&self, run: RunId) -> Answer<'_, Vec<BookRow>> {
         Box::pin(async move {
             let sql = "SELECT run, stage, source, partner, file, accepted, repeated, rejected, held, reasons, received FROM book WHERE ?1 = 0 OR run = ?1 ORDER BY run, stage, source, partner, file";
-            self.many(sql, &[run], book).await
+            self.many(sql, &[run.number()], book).await
         })
     }
 

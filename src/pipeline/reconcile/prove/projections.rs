@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{PAGE, Proof};
-use crate::domain::{Action, Counts, LegId, LegReference, Reason, Stage, StrandId};
+use crate::domain::{Action, Counts, LegId, LegReference, Reason, RunId, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::rows::{BookRow, LedgerRow, Leg, MirrorKind, Place, PushState, Standing, Strand};
 use crate::store::{Body, Kind};
@@ -197,7 +197,7 @@ async fn born_after(env: &Env, strands: &[Strand], last: LegId) -> anyhow::Resul
 }
 
 /// Books by run, stage, source, partner and file: what was received, and the counts.
-type Books = BTreeMap<(i64, Stage, StrandId, StrandId, i64), (u64, Counts)>;
+type Books = BTreeMap<(RunId, Stage, StrandId, StrandId, i64), (u64, Counts)>;
 
 /// Holds, writes and books.
 async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
@@ -242,7 +242,7 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
                 received,
                 counts,
             }) => {
-                let key = (row.subject, stage, source, partner, file);
+                let key = (RunId::new(row.subject), stage, source, partner, file);
                 let book = books.entry(key).or_default();
                 book.0 += received;
                 book.1.merge(&counts);
@@ -267,7 +267,7 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
     proof.count("holds", held.len());
     check_pushes(env, &pushes, proof).await?;
     check_mirrors(env, &mirrors, proof).await?;
-    check_books(&env.store.books(0).await?, &books, proof);
+    check_books(&env.store.books(RunId::NONE).await?, &books, proof);
     Ok(())
 }
 
