@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use crate::domain::encoding::hex;
 use crate::domain::limits::LEG_ENTRIES_MAX;
-use crate::domain::{Action, LegReference, StrandId};
+use crate::domain::{LegReference, StrandId};
 use crate::pipeline::approval::{How, Recorded, recorded};
 use crate::pipeline::event::numbered;
 pub(crate) use crate::pipeline::run::Env;
@@ -86,7 +86,7 @@ impl<'e> HistoryReader<'e> {
                     anyhow::anyhow!("a drop misses a row of this leg: run kith prove")
                 })?;
             let (file, version) = self.file(row.strand, row.subject).await?;
-            let action = Action::from_number(sent.action).map_or("", Action::code);
+            let action = sent.action.code();
             let changed = match sent.changed.as_str() {
                 "" => String::new(),
                 changed => format!(" ({changed})"),
@@ -112,7 +112,9 @@ impl<'e> HistoryReader<'e> {
         let why = step.after.why.map_or_else(String::new, |why| {
             format!(", {}: {}", why.code(), why.practice_words())
         });
-        let wanted = Action::from_number(step.after.pending)
+        let wanted = step
+            .after
+            .pending
             .map_or_else(String::new, |action| format!(", {} to send", action.code()));
         let entry = HistoryEntry {
             at: row.at,

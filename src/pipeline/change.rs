@@ -62,9 +62,7 @@ pub(crate) async fn pasts(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<Leg
     let pasts = legs.iter().zip(recorded.into_iter().zip(sent));
     Ok(pasts
         .map(|(leg, (recorded, sent))| {
-            let action = last
-                .get(&leg.id)
-                .and_then(|row| Action::from_number(row.action));
+            let action = last.get(&leg.id).map(|row| row.action);
             let past = Past {
                 recorded,
                 action,

@@ -8,7 +8,7 @@ use super::event::{events, newest};
 use super::run::Env;
 use super::{map, sealed_inputs};
 use crate::domain::clock::day_number;
-use crate::domain::{Action, LegId, LegReference, StrandId, limits};
+use crate::domain::{LegId, LegReference, StrandId, limits};
 use crate::fhir::resources::service_request;
 use crate::json::Arena;
 use crate::partner::agreement::london_day;
@@ -178,7 +178,7 @@ fn version(
 ) -> Option<Version> {
     let source = &env.sources[env.source_at(leg.source)?].config;
     let reference = leg.reference.to_string();
-    let action = Action::from_number(row.action)?;
+    let action = row.action;
     let sequence = u64::try_from(file.sequence).ok()?;
     let setting = env.setting(
         source,

@@ -132,8 +132,7 @@ impl Maker {
             person,
         } in planned
         {
-            let action = Action::from_number(row.action)
-                .ok_or_else(|| anyhow::anyhow!("a row of a drop has no action"))?;
+            let action = row.action;
             if let Some(bytes) = ready {
                 self.writer.write_made(&bytes)?;
                 let digest = env

@@ -33,7 +33,7 @@ pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
         row.rev,
         strand.number(),
         seq,
-        row.action,
+        row.action.number(),
     ];
     numbers.extend(row.raws.to_array());
     leaf(&numbers, &[row.changed.as_bytes(), &row.digest])

@@ -113,7 +113,7 @@ pub(crate) struct Leg {
 impl Leg {
     /// Where it stands as a GP system is told of it: the state, and whether a stop waits to be acknowledged. SQL says the same.
     pub(crate) fn told(&self) -> i64 {
-        let stopping = self.now.asked == Action::Stop.number();
+        let stopping = self.now.asked == Some(Action::Stop);
         self.now.state.number() * 2 + i64::from(stopping)
     }
 }
@@ -166,7 +166,7 @@ pub(crate) struct DropRow {
     pub(crate) rev: i64,
     /// The leg's last event before it.
     pub(crate) prev: Place,
-    pub(crate) action: i64,
+    pub(crate) action: Action,
     pub(crate) raws: RawIds,
     /// Headers of the columns that changed, for an AMEND row.
     pub(crate) changed: String,

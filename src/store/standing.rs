@@ -55,12 +55,12 @@ pub(crate) struct Standing {
     pub(crate) person: i64,
     /// Why it is held or was closed.
     pub(crate) why: Option<Reason>,
-    /// Number of the action that the next drop must carry; 0 for none.
-    pub(crate) pending: i64,
-    /// Number of the action that waits for the partner's acknowledgement; 0 for none.
-    pub(crate) asked: i64,
-    /// Number of the state that the leg enters when a stop is acknowledged; 0 for none.
-    pub(crate) closing: i64,
+    /// The action that the next drop must carry.
+    pub(crate) pending: Option<Action>,
+    /// The action that waits for the partner's acknowledgement.
+    pub(crate) asked: Option<Action>,
+    /// The state that the leg enters when a stop is acknowledged.
+    pub(crate) closing: Option<LegState>,
     /// What it is made of now.
     pub(crate) raws: RawIds,
 }
@@ -73,9 +73,9 @@ impl Standing {
             partner: StrandId::NONE,
             person,
             why: None,
-            pending: 0,
-            asked: 0,
-            closing: 0,
+            pending: None,
+            asked: None,
+            closing: None,
             raws,
         }
     }
@@ -90,7 +90,7 @@ impl Standing {
         Self {
             state,
             why: Some(why),
-            pending: 0,
+            pending: None,
             ..self
         }
     }
@@ -101,7 +101,7 @@ impl Standing {
             state: LegState::Routed,
             partner,
             why: None,
-            pending: Action::New.number(),
+            pending: Some(Action::New),
             ..self
         }
     }
@@ -109,14 +109,14 @@ impl Standing {
     /// After a row of this action has left; SQL says the same in one statement.
     pub(crate) fn sent(self, action: Action) -> Self {
         let (state, why, asked) = match action {
-            Action::New => (LegState::Sent, None, 0),
-            Action::Amend => (self.state, self.why, 0),
-            Action::Stop | Action::Pause => (self.state, self.why, action.number()),
+            Action::New => (LegState::Sent, None, None),
+            Action::Amend => (self.state, self.why, None),
+            Action::Stop | Action::Pause => (self.state, self.why, Some(action)),
         };
         Self {
             state,
             why,
-            pending: 0,
+            pending: None,
             asked,
             ..self
         }
@@ -134,8 +134,8 @@ impl Standing {
     /// A partner has it and is to be asked to stop; once that is acknowledged it ends in `closing`.
     pub(crate) fn stopping(self, closing: LegState, why: Reason) -> Self {
         Self {
-            pending: Action::Stop.number(),
-            closing: closing.number(),
+            pending: Some(Action::Stop),
+            closing: Some(closing),
             why: Some(why),
             ..self
         }
@@ -149,30 +149,30 @@ impl Standing {
 
     /// After the partner acknowledged what it was asked: a stop ends the leg, a change or pause is only asked for no longer.
     pub(crate) fn acknowledged(self) -> Self {
-        if self.asked == 0 {
+        if self.asked.is_none() {
             return self;
         }
-        let state = if self.asked == Action::Stop.number() && !self.state.terminal() {
-            LegState::from_number(self.closing).unwrap_or(LegState::Cancelled)
+        let state = if self.asked == Some(Action::Stop) && !self.state.terminal() {
+            self.closing.unwrap_or(LegState::Cancelled)
         } else {
             self.state
         };
         Self {
             state,
-            asked: 0,
-            closing: 0,
+            asked: None,
+            closing: None,
             ..self
         }
     }
 
     /// What was asked of the partner is over once the leg has ended.
     pub(crate) fn settled(self) -> Self {
-        if !self.state.terminal() || self.asked == 0 {
+        if !self.state.terminal() || self.asked.is_none() {
             return self;
         }
         Self {
-            asked: 0,
-            pending: 0,
+            asked: None,
+            pending: None,
             ..self
         }
     }

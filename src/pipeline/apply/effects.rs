@@ -67,7 +67,7 @@ impl ReturnRecord<'_> {
                 number: None,
             })
             .await?;
-        if before.asked == Action::Stop.number() && after.asked == 0 {
+        if before.asked == Some(Action::Stop) && after.asked.is_none() {
             batch.released.extend(
                 open.iter()
                     .filter(|hold| hold.reason == Reason::StopOpen)

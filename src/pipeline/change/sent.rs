@@ -17,7 +17,7 @@ pub(crate) fn settle(case: &Case<'_>) -> Settled {
     let before = case.old.and_then(|old| reviewed(case, old));
     let mut settled = Settled::to(now);
     settled.asks = asks(case, &found, before.as_ref());
-    let stop = Action::Stop.number();
+    let stop = Some(Action::Stop);
     let stopped =
         now.asked == stop || now.pending == stop || case.past.action == Some(Action::Stop);
     if stopped {
@@ -42,17 +42,17 @@ pub(crate) fn settle(case: &Case<'_>) -> Settled {
     let paused = case.past.action == Some(Action::Pause);
     if let Some(why) = found.pause {
         // A PAUSE that stands is not said twice, and what else changes meanwhile waits for its end.
-        settled.after.pending = if paused { 0 } else { Action::Pause.number() };
+        settled.after.pending = (!paused).then_some(Action::Pause);
         settled.after.why = Some(why);
         return settled;
     }
     settled.after.why = None;
     settled.after.pending = match amendment(case) {
-        Ok(differs) if differs || paused => Action::Amend.number(),
-        Ok(_) => 0,
+        Ok(differs) if differs || paused => Some(Action::Amend),
+        Ok(_) => None,
         Err(reason) => {
             settled.held = Some((Stage::Map, reason));
-            0
+            None
         }
     };
     settled

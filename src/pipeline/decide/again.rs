@@ -88,7 +88,7 @@ pub(crate) async fn stand_back(env: &Arc<Env>, run: RunId) -> anyhow::Result<Sta
             let Some(last) = legs.last() else { break };
             after = last.id;
             let unsent = |leg: &Leg| {
-                leg.now.state == LegState::Routed && leg.now.pending == Action::New.number()
+                leg.now.state == LegState::Routed && leg.now.pending == Some(Action::New)
             };
             let mut sources: BTreeMap<StrandId, Vec<Leg>> = BTreeMap::new();
             for leg in legs.into_iter().filter(unsent) {

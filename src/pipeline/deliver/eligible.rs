@@ -16,7 +16,7 @@ pub(super) enum Which {
 /// Whether a waiting row may leave: a stop or pause always; what is new only about people whose records were read again,
 /// to partners to whom it may go today; a change by a version that was approved.
 pub(super) fn may_go(env: &Env, which: Which, leg: &Leg) -> bool {
-    let action = Action::from_number(leg.now.pending);
+    let action = leg.now.pending;
     match which {
         Which::UrgentStops => {
             let at_once = leg.now.why.is_some_and(Reason::stops_at_once);

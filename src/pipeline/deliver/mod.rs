@@ -153,7 +153,7 @@ async fn deliver_one(
         (legs, Vec::new())
     } else {
         legs.into_iter()
-            .partition(|leg| leg.now.pending == Action::New.number())
+            .partition(|leg| leg.now.pending == Some(Action::New))
     };
     let empty = partner.deliver.empty && which == Which::All;
     for (legs, notice) in [(news, false), (changes, true)] {
@@ -245,7 +245,7 @@ async fn drop_to(
     batch.rules.push((partner.hash, 1, partner.bundle.clone()));
     let stops: Vec<LegId> = rows
         .iter()
-        .filter(|row| row.action == Action::Stop.number())
+        .filter(|row| row.action == Action::Stop)
         .map(|row| row.leg)
         .collect();
     batch.drop_rows = rows;
@@ -269,7 +269,7 @@ async fn plan(
     let sent = last_rows(env, legs).await?;
     let mut planned = Vec::with_capacity(legs.len());
     for leg in legs {
-        let Some(action) = Action::from_number(leg.now.pending) else {
+        let Some(action) = leg.now.pending else {
             continue;
         };
         let before = sent.get(&leg.id);
@@ -282,7 +282,7 @@ async fn plan(
             (Action::Amend, Some(row)) => changes(env, partner, leg, row).await?,
             _ => String::new(),
         };
-        let (rev, prev, action) = (leg.rev + 1, leg.last, action.number());
+        let (rev, prev, action) = (leg.rev + 1, leg.last, action);
         let row = DropRow {
             drop_id,
             row: 0,
@@ -294,7 +294,7 @@ async fn plan(
             changed,
             digest: [0; 16],
         };
-        let new = leg.now.pending == Action::New.number();
+        let new = leg.now.pending == Some(Action::New);
         let ready = new
             .then(|| env.ready.take(leg.id, leg.rev, today))
             .flatten();
@@ -321,7 +321,7 @@ fn undelivered(partner: &Partner, error: &TransportError) -> Diagnostic {
 async fn last_rows(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<LegId, DropRow>> {
     let before: Vec<LegId> = legs
         .iter()
-        .filter(|leg| leg.now.pending != Action::New.number())
+        .filter(|leg| leg.now.pending != Some(Action::New))
         .map(|leg| leg.id)
         .collect();
     Ok(env
@@ -460,7 +460,7 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
         let rows = env.store.drop_rows(file.id).await?;
         let stops: Vec<LegId> = rows
             .iter()
-            .filter(|row| row.action == Action::Stop.number())
+            .filter(|row| row.action == Action::Stop)
             .map(|row| row.leg)
             .collect();
         let batch = sent(env, at, &file, RunId::NONE, &stops, &mut outcome);

@@ -361,7 +361,7 @@ impl ReferralCase<'_, '_> {
     /// Whether the consent that the leg rests on has run out by the day alone: nothing else changes without a new version.
     fn ran_out(&self, leg: &Leg) -> bool {
         let now = leg.now;
-        let stop = Action::Stop.number();
+        let stop = Some(Action::Stop);
         let at_stake = now.state == LegState::Routed
             || (now.state.after_sending() && now.asked != stop && now.pending != stop);
         let place = self.env.partner_at(now.partner).filter(|_| at_stake);

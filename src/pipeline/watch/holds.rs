@@ -31,10 +31,7 @@ pub(super) async fn after(
         }
     }
     for leg in &watched.unread {
-        let new = matches!(
-            Action::from_number(leg.now.pending),
-            Some(Action::New | Action::Amend)
-        );
+        let new = matches!(leg.now.pending, Some(Action::New | Action::Amend));
         let waits = new || writing.contains(&leg.id);
         if waits && !open.contains_key(&(leg.id, Reason::NotReRead)) {
             let stage = if new { Stage::Deliver } else { Stage::Push };

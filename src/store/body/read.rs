@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Body, How, Kind, LegStep, MirrorBody, NewHold, RuleDigits, SignedAct, Vouched};
 use crate::domain::encoding::unhex;
-use crate::domain::{Counts, Id, LegReference, LegState, Owner, Reason, Stage};
+use crate::domain::{Action, Counts, Id, LegReference, LegState, Owner, Reason, Stage};
 use crate::seal::Digest;
 use crate::store::rows::{LedgerRow, MirrorKind, Place, PushKind, PushState, RawIds, Standing};
 
@@ -71,12 +71,12 @@ impl BodyReader {
         self.digits().map(Some)
     }
 
-    /// A reason, where 0 stands for none.
+    /// What has a number, where 0 stands for none.
     #[expect(clippy::option_option, reason = "unreadable, or readable and none")]
-    fn reason(&mut self) -> Option<Option<Reason>> {
+    fn known<T>(&mut self, from_number: fn(i64) -> Option<T>) -> Option<Option<T>> {
         match self.number()? {
             0 => Some(None),
-            number => Reason::from_number(number).map(Some),
+            number => from_number(number).map(Some),
         }
     }
 
@@ -110,10 +110,10 @@ impl BodyReader {
             state: LegState::from_number(self.number()?)?,
             partner: self.id()?,
             person: self.number()?,
-            why: self.reason()?,
-            pending: self.number()?,
-            asked: self.number()?,
-            closing: self.number()?,
+            why: self.known(Reason::from_number)?,
+            pending: self.known(Action::from_number)?,
+            asked: self.known(Action::from_number)?,
+            closing: self.known(LegState::from_number)?,
             raws: {
                 let mut ids = [0; 6];
                 for id in &mut ids {
@@ -274,7 +274,7 @@ impl BodyReader {
                 leg: self.id()?,
                 source: self.id()?,
                 state: PushState::from_number(self.number()?)?,
-                reason: self.reason()?,
+                reason: self.known(Reason::from_number)?,
                 kind: PushKind::from_number(self.number()?)?,
             },
             Kind::Pushing => Body::Pushing {
@@ -283,7 +283,7 @@ impl BodyReader {
             Kind::Pushed => Body::Pushed {
                 state: PushState::from_number(self.number()?)?,
                 attempts: self.number()?,
-                reason: self.reason()?,
+                reason: self.known(Reason::from_number)?,
                 server_id: self.digest()?,
             },
             Kind::Mirroring => Body::Mirroring(self.mirrored()?),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::encoding::hex;
-use crate::domain::{Disposition, LegId, LegState, StrandId};
+use crate::domain::{Action, Disposition, LegId, LegState, StrandId};
 use crate::store::rows::RawIds;
 
 const A: Digest = [0xa1; 32];
@@ -17,9 +17,9 @@ fn step() -> LegStep {
         partner: StrandId::new(8),
         person: 9,
         why: Some(Reason::DeclinedByPerson),
-        pending: 1,
-        asked: 3,
-        closing: 12,
+        pending: Some(Action::New),
+        asked: Some(Action::Stop),
+        closing: Some(LegState::Cancelled),
         raws: RawIds::from_array([21, 22, 23, 24, 25, 26]),
     };
     LegStep {

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use super::{Body, LegStep, MirrorBody, NewHold};
 use crate::domain::encoding::push_hex;
-use crate::domain::{Counts, Reason};
+use crate::domain::{Action, Counts, LegState, Reason};
 use crate::seal::Digest;
 
 /// A JSON array under way.
@@ -107,7 +107,8 @@ impl BodyWriter {
             after.person,
         ])
         .reason(after.why)
-        .numbers([after.pending, after.asked, after.closing])
+        .numbers([after.pending, after.asked].map(|action| action.map_or(0, Action::number)))
+        .number(after.closing.map_or(0, LegState::number))
         .numbers(after.raws.to_array())
     }
 

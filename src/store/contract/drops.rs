@@ -1,13 +1,13 @@
 //! Drops: prepared, then sent with all their legs.
 
 use super::*;
-use crate::domain::LegId;
+use crate::domain::{Action, LegId};
 
 /// A drop of one row a leg, in the partner's strand.
 fn prepared(strand: &Strand, legs: &[Leg]) -> Batch {
     let mut batch = Batch::new(strand.id, at(10));
     for (leg, row) in legs.iter().zip(1..) {
-        let (drop_id, rev, prev, action) = (70, leg.rev + 1, leg.last, leg.now.pending);
+        let (drop_id, rev, prev, action) = (70, leg.rev + 1, leg.last, leg.now.pending.unwrap());
         let (raws, changed, digest) = (leg.now.raws, String::new(), lookup(8));
         batch.drop_rows.push(DropRow {
             drop_id,

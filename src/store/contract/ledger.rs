@@ -1,6 +1,6 @@
 //! Strands, the chain, and the legs that follow from it.
 
-use crate::domain::{LegId, RunId, StrandId};
+use crate::domain::{Action, LegId, LegState, RunId, StrandId};
 use std::slice::from_ref;
 
 use super::*;

@@ -39,9 +39,9 @@ fn pending(action: Action) -> Standing {
         partner: PARTNER,
         person: 5,
         why: None,
-        pending: action.number(),
-        asked: 0,
-        closing: 0,
+        pending: Some(action),
+        asked: None,
+        closing: None,
         raws: RawIds {
             request: 11,
             patient: 12,

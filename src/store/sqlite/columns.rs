@@ -12,7 +12,7 @@ use super::super::rows::{
     RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use super::engine;
-use crate::domain::{Counts, Id, LegReference, Reason, Stage, StrandId};
+use crate::domain::{Action, Counts, Id, LegReference, Reason, Stage, StrandId};
 use crate::seal::LookupKey;
 
 pub(super) fn int(row: &SqliteRow, place: usize) -> Result<i64, StoreError> {
@@ -57,13 +57,17 @@ pub(super) fn optional_look(
         .transpose()
 }
 
-pub(super) fn reason(number: i64) -> Result<Option<Reason>, StoreError> {
-    if number == 0 {
-        Ok(None)
-    } else {
-        Reason::from_number(number)
+/// What has a number, 0 being none.
+fn known<T>(
+    row: &SqliteRow,
+    place: usize,
+    from_number: fn(i64) -> Option<T>,
+) -> Result<Option<T>, StoreError> {
+    match int(row, place)? {
+        0 => Ok(None),
+        number => from_number(number)
             .map(Some)
-            .ok_or(StoreError::Corrupt("a reason"))
+            .ok_or(StoreError::Corrupt("a number of a known kind")),
     }
 }
 
@@ -90,10 +94,10 @@ pub(super) fn leg(row: &SqliteRow) -> Result<Leg, StoreError> {
         state: LegState::from_number(int(row, 6)?).ok_or(StoreError::Corrupt("leg.state"))?,
         partner: id(row, 4)?,
         person: int(row, 5)?,
-        why: reason(int(row, 7)?)?,
-        pending: int(row, 8)?,
-        asked: int(row, 9)?,
-        closing: int(row, 10)?,
+        why: known(row, 7, Reason::from_number)?,
+        pending: known(row, 8, Action::from_number)?,
+        asked: known(row, 9, Action::from_number)?,
+        closing: known(row, 10, LegState::from_number)?,
         raws: raw_ids(row, 13)?,
     };
     Ok(Leg {
@@ -176,7 +180,7 @@ pub(super) fn drop_row(row: &SqliteRow) -> Result<DropRow, StoreError> {
             strand: id(row, 4)?,
             seq: int(row, 5)?,
         },
-        action: int(row, 6)?,
+        action: Action::from_number(int(row, 6)?).ok_or(StoreError::Corrupt("drop_row.action"))?,
         raws: raw_ids(row, 7)?,
         changed: text(row, 13)?,
         digest: fixed(row, 14)?,
@@ -263,7 +267,7 @@ pub(super) fn held(row: &SqliteRow) -> Result<HeldRow, StoreError> {
         number: int(row, 0)?,
         leg: id(row, 1)?,
         stage: int(row, 2)?,
-        reason: reason(int(row, 3)?)?.ok_or(StoreError::Corrupt("held.reason"))?,
+        reason: known(row, 3, Reason::from_number)?.ok_or(StoreError::Corrupt("held.reason"))?,
         source: id(row, 4)?,
         partner: id(row, 5)?,
         return_id: int(row, 6)?,
@@ -300,7 +304,7 @@ pub(super) fn leg_count(row: &SqliteRow) -> Result<LegCount, StoreError> {
         source: id(row, 0)?,
         partner: id(row, 1)?,
         state: LegState::from_number(int(row, 2)?).ok_or(StoreError::Corrupt("leg.state"))?,
-        why: reason(int(row, 3)?)?,
+        why: known(row, 3, Reason::from_number)?,
         count: int(row, 4)?,
     })
 }

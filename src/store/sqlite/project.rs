@@ -1,5 +1,6 @@
 //! Projecting: legs, writes, holds, books and reports, as the batch's ledger rows leave them.
 
+use crate::domain::{Action, LegState};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
@@ -106,9 +107,9 @@ fn leg_numbers(leg: &Leg) -> [i64; 17] {
         now.person,
         now.state.number(),
         now.why.map_or(0, crate::domain::Reason::number),
-        now.pending,
-        now.asked,
-        now.closing,
+        now.pending.map_or(0, Action::number),
+        now.asked.map_or(0, Action::number),
+        now.closing.map_or(0, LegState::number),
         leg.since,
         request,
         patient,

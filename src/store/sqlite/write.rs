@@ -263,7 +263,7 @@ async fn write_drop(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
                 row.rev,
                 row.prev.strand.number(),
                 row.prev.seq,
-                row.action,
+                row.action.number(),
             ]
             .map(Cell::I),
         );

@@ -108,10 +108,8 @@ async fn steps(
     .await?;
     for (drop_id, place, at) in sent {
         for row in env.store.drop_rows(drop_id).await? {
-            if row.leg > low
-                && row.leg <= high
-                && let Some(action) = Action::from_number(row.action)
-            {
+            if row.leg > low && row.leg <= high {
+                let action = row.action;
                 steps.entry(row.leg).or_default().push(Step {
                     rev: row.rev,
                     prev: row.prev,
