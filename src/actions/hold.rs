@@ -156,7 +156,7 @@ async fn decide_again(
     }
     let leg = env.store.legs(vec![hold.leg]).await?.pop();
     // A question that came up after sending: its owner has looked, and nothing is decided again.
-    let asked = [Stage::Pull, Stage::Select, Stage::Map].map(Stage::number);
+    let asked = [Stage::Pull, Stage::Select, Stage::Map];
     let settles = |leg: &Leg| leg.now.state != LegState::Held && asked.contains(&hold.stage);
     if leg.as_ref().is_some_and(settles) && said.partner.is_none() {
         let mut batch = sign(env, &hold, actor, SignedAct::Release).await?;

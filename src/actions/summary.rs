@@ -252,9 +252,7 @@ async fn held(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
             reference: references.get(&hold.leg).cloned(),
             reason: hold.reason.code().to_owned(),
             owner: hold.reason.owner().code().to_owned(),
-            stage: Stage::from_number(hold.stage)
-                .map_or("", Stage::code)
-                .to_owned(),
+            stage: hold.stage.code().to_owned(),
             partner: names.partner(hold.partner),
             since: Instant(hold.since).utc_text(),
         })

@@ -223,7 +223,7 @@ impl Undoing<'_> {
             lookup: event_lookup(self.env, now),
             leg: leg.id,
             rev: leg.rev,
-            kind: now.kind.number(),
+            kind: now.kind,
             return_id: 0,
             row: 0,
             holder,
@@ -240,9 +240,9 @@ impl Undoing<'_> {
         let there = written.is_some_and(|row| row.state != PushState::Off);
         let (state, reason) = if there {
             self.done.writes += 1;
-            (PushState::Queued, 0)
+            (PushState::Queued, None)
         } else {
-            (PushState::Off, Reason::Withdrawn.number())
+            (PushState::Off, Some(Reason::Withdrawn))
         };
         let push = PushRow {
             event,

@@ -334,7 +334,7 @@ async fn keys(
             store
                 .add_key(KeyRow {
                     id,
-                    kind: kind as i64,
+                    kind,
                     lookup: None,
                     wrapped,
                 })
@@ -399,7 +399,7 @@ async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
     env.store
         .add_key(KeyRow {
             id,
-            kind: KeyKind::Source as i64,
+            kind: KeyKind::Source,
             lookup: Some(lookup),
             wrapped,
         })

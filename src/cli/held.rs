@@ -10,7 +10,7 @@ use super::{DONE, Global, emit};
 use crate::actions::hold::{self, Env, Settled, Verdict};
 use crate::actions::{Actor, summary};
 use crate::app::App;
-use crate::domain::{Instant, LegReference, Reason, Stage};
+use crate::domain::{Instant, LegReference, Reason};
 
 /// What waits for a person, and how to settle it
 #[derive(clap::Args)]
@@ -206,7 +206,7 @@ async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result
     let mut said = json!({
         "open_beside": beside.collect::<Vec<String>>(),
         "number": row.number, "open": row.open, "reason": row.reason.code(), "what": row.reason.practice_words(), "owner": row.reason.owner().code(),
-        "stage": Stage::from_number(row.stage).map_or("", Stage::code), "reference": shown.leg.map(|leg| leg.reference.to_string()), "partner": shown.partner,
+        "stage": row.stage.code(), "reference": shown.leg.map(|leg| leg.reference.to_string()), "partner": shown.partner,
         "return": if row.return_id == 0 { None } else { Some(row.return_id) }, "row": if row.row == 0 { None } else { Some(row.row) },
         "since": Instant(row.since).utc_text(),
     });

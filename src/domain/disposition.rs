@@ -28,6 +28,13 @@ impl Disposition {
         }
     }
 
+    /// The disposition with this number.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        [Self::Accepted, Self::Repeated, Self::Rejected, Self::Held]
+            .into_iter()
+            .find(|known| known.number() == number)
+    }
+
     /// The word in files and JSON.
     pub(crate) fn code(self) -> &'static str {
         match self {

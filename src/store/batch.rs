@@ -436,7 +436,7 @@ fn held_row(hold: &NewHold, number: i64, since: i64) -> HeldRow {
     HeldRow {
         number,
         leg: hold.leg,
-        stage: hold.stage.number(),
+        stage: hold.stage,
         reason: hold.reason,
         source: hold.source,
         partner: hold.partner,

@@ -1,6 +1,7 @@
 //! The hash chain of a strand and the leaves of its evidence, the same for every engine.
 
 use super::rows::{DropRow, EventRow, LedgerRow, Place, ReturnRow};
+use crate::domain::Reason;
 use crate::seal::{Digest, LookupKey, sealed_digest, sha256};
 
 /// What the first row of a strand follows.
@@ -47,8 +48,8 @@ pub(crate) fn return_leaf(row: &ReturnRow) -> Digest {
             row.row,
             row.leg.number(),
             row.holder,
-            row.disposition,
-            row.reason,
+            row.disposition.number(),
+            row.reason.map_or(0, Reason::number),
         ],
         &[&row.digest, &sealed_digest(&row.sealed)],
     )
@@ -61,7 +62,7 @@ pub(crate) fn event_leaf(row: &EventRow) -> Digest {
             row.id,
             row.leg.number(),
             row.rev,
-            row.kind,
+            row.kind.number(),
             row.return_id,
             row.row,
             row.holder,

@@ -2,7 +2,9 @@
 
 pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
-use crate::domain::{Action, Counts, LegId, LegReference, Reason, RunId, Stage, StrandId};
+use crate::domain::{
+    Action, Counts, Disposition, EventKind, LegId, LegReference, Reason, RunId, Stage, StrandId,
+};
 use crate::seal::{Digest, LookupKey};
 
 /// A place in the ledger: strand and sequence number; (0, 0) is before everything.
@@ -44,11 +46,31 @@ pub(crate) enum KeyKind {
     Secret = 5,
 }
 
+impl KeyKind {
+    const ALL: [Self; 5] = [
+        Self::Person,
+        Self::File,
+        Self::Source,
+        Self::Installation,
+        Self::Secret,
+    ];
+
+    /// Number in the store.
+    pub(crate) fn number(self) -> i64 {
+        self as i64
+    }
+
+    /// The kind with this number.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+}
+
 /// A wrapped key.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRow {
     pub(crate) id: i64,
-    pub(crate) kind: i64,
+    pub(crate) kind: KeyKind,
     pub(crate) lookup: Option<LookupKey>,
     pub(crate) wrapped: Vec<u8>,
 }
@@ -65,9 +87,23 @@ pub(crate) enum RawKind {
 }
 
 impl RawKind {
+    const ALL: [Self; 6] = [
+        Self::ServiceRequest,
+        Self::Patient,
+        Self::Practitioner,
+        Self::PractitionerRole,
+        Self::Organization,
+        Self::Consent,
+    ];
+
     /// Number in the store.
     pub(crate) fn number(self) -> i64 {
         self as i64
+    }
+
+    /// The kind with this number.
+    pub(crate) fn from_number(number: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
     }
 
     /// The FHIR resource type.
@@ -88,7 +124,7 @@ impl RawKind {
 pub(crate) struct RawRow {
     pub(crate) id: i64,
     pub(crate) holder: i64,
-    pub(crate) kind: i64,
+    pub(crate) kind: RawKind,
     pub(crate) lookup: Option<LookupKey>,
     pub(crate) digest: LookupKey,
     pub(crate) sealed: Vec<u8>,
@@ -195,8 +231,8 @@ pub(crate) struct ReturnRow {
     pub(crate) row: i64,
     pub(crate) leg: LegId,
     pub(crate) holder: i64,
-    pub(crate) disposition: i64,
-    pub(crate) reason: i64,
+    pub(crate) disposition: Disposition,
+    pub(crate) reason: Option<Reason>,
     pub(crate) digest: LookupKey,
     pub(crate) sealed: Vec<u8>,
 }
@@ -208,7 +244,7 @@ pub(crate) struct EventRow {
     pub(crate) lookup: LookupKey,
     pub(crate) leg: LegId,
     pub(crate) rev: i64,
-    pub(crate) kind: i64,
+    pub(crate) kind: EventKind,
     pub(crate) return_id: i64,
     pub(crate) row: i64,
     pub(crate) holder: i64,
@@ -298,7 +334,7 @@ pub(crate) struct PushRow {
     pub(crate) kind: PushKind,
     pub(crate) state: PushState,
     pub(crate) attempts: i64,
-    pub(crate) reason: i64,
+    pub(crate) reason: Option<Reason>,
     /// Not to be sent before this instant, microseconds UTC; 0 for at once.
     pub(crate) due: i64,
     /// The server's id, sealed.
@@ -355,7 +391,7 @@ pub(crate) struct MirrorRow {
 pub(crate) struct HeldRow {
     pub(crate) number: i64,
     pub(crate) leg: LegId,
-    pub(crate) stage: i64,
+    pub(crate) stage: Stage,
     pub(crate) reason: Reason,
     pub(crate) source: StrandId,
     pub(crate) partner: StrandId,

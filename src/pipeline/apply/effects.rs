@@ -142,7 +142,7 @@ impl ReturnRecord<'_> {
             .iter()
             .any(|event| event.kind == EventKind::Attendance && !event.withdrawn);
         for (kept, row) in &touched.fresh {
-            let Some(kind) = EventKind::from_number(row.kind).filter(|kind| kind.observed()) else {
+            let Some(kind) = Some(row.kind).filter(|kind| kind.observed()) else {
                 continue;
             };
             let first = kind == EventKind::Attendance && !std::mem::replace(&mut attended, true);
@@ -163,7 +163,6 @@ impl ReturnRecord<'_> {
             } else {
                 (PushState::Off, Some(Reason::PushOff))
             };
-            let number = reason.map_or(0, Reason::number);
             let push = PushRow {
                 event: row.id,
                 leg: row.leg,
@@ -171,7 +170,7 @@ impl ReturnRecord<'_> {
                 kind: kind_of_write,
                 state,
                 attempts: 0,
-                reason: number,
+                reason,
                 due: 0,
                 server_id: None,
             };
@@ -236,11 +235,11 @@ impl ReturnRecord<'_> {
 fn follow(touched: &Touched, after: &mut Standing) -> bool {
     let mut acknowledged = false;
     for (kept, row) in touched.fresh.iter().filter(|(kept, _)| !kept.withdrawn) {
-        let reported = match EventKind::from_number(row.kind) {
-            Some(EventKind::Status) => kept.state(),
-            Some(EventKind::Measure) => Some(LegState::InProgress),
-            Some(EventKind::Attendance) if kept.code == "attended" => Some(LegState::InProgress),
-            Some(EventKind::Acknowledged) => {
+        let reported = match row.kind {
+            EventKind::Status => kept.state(),
+            EventKind::Measure => Some(LegState::InProgress),
+            EventKind::Attendance if kept.code == "attended" => Some(LegState::InProgress),
+            EventKind::Acknowledged => {
                 acknowledged = true;
                 None
             }

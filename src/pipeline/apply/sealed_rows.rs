@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::record::{ReturnRecord, Touched};
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, LegId, Reason};
+use crate::domain::{EventKind, LegId};
 use crate::pipeline::event::{
     RowFinding, StoredEvent, TakenReturn, event_lookup, event_spot, name_spot,
 };
@@ -26,7 +26,7 @@ impl ReturnRecord<'_> {
             key,
             KeyRow {
                 id,
-                kind: KeyKind::File as i64,
+                kind: KeyKind::File,
                 lookup: None,
                 wrapped,
             },
@@ -54,7 +54,7 @@ impl ReturnRecord<'_> {
             lookup: event_lookup(self.env, kept),
             leg: touched.leg.id,
             rev: touched.leg.rev + 1,
-            kind: kind.number(),
+            kind,
             return_id,
             row: i64::try_from(index).unwrap_or(i64::MAX) + 1,
             holder,
@@ -90,8 +90,8 @@ impl ReturnRecord<'_> {
             row: number,
             leg: row.leg,
             holder,
-            disposition: row.disposition.number(),
-            reason: row.reason.map_or(0, Reason::number),
+            disposition: row.disposition,
+            reason: row.reason,
             digest: key.digest(text.as_bytes()),
             sealed: key.seal(
                 row_spot(return_id, number, holder),
@@ -148,7 +148,7 @@ pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Re
     let mut batch = Batch::new(strand, env.now());
     batch.keys.push(KeyRow {
         id: key_id,
-        kind: KeyKind::File as i64,
+        kind: KeyKind::File,
         lookup: None,
         wrapped,
     });

@@ -92,7 +92,7 @@ impl ReturnRecord<'_> {
                 kind,
                 state: PushState::Queued,
                 attempts: 0,
-                reason: 0,
+                reason: None,
                 due: due.0,
                 server_id: None,
             };

@@ -39,7 +39,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
     let by_itself = |hold: &&HeldRow| {
         let outward = hold.return_id == 0
             && hold.leg.is_some()
-            && (hold.stage == Stage::Select.number() || hold.stage == Stage::Map.number());
+            && (hold.stage == Stage::Select || hold.stage == Stage::Map);
         let approved = hold.reason == Reason::NotApproved
             && env
                 .partner_at(hold.partner)

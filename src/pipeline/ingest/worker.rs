@@ -388,7 +388,7 @@ impl ReferralCase<'_, '_> {
                 let raw = RawRow {
                     id: ids.next(),
                     holder: holder.key_id,
-                    kind: RawKind::ServiceRequest.number(),
+                    kind: RawKind::ServiceRequest,
                     lookup: Some(self.lookups.request),
                     digest: holder.key.digest(&self.referral.request),
                     // What is not ours is not kept: the stub tells only that this version was seen.
@@ -475,7 +475,7 @@ impl ReferralCase<'_, '_> {
         let wrapped = self.env.keys.wrap(id, stream.bytes(), &key);
         let row = KeyRow {
             id,
-            kind: KeyKind::Person as i64,
+            kind: KeyKind::Person,
             lookup: Some(self.lookups.person),
             wrapped,
         };
@@ -556,7 +556,7 @@ pub(crate) fn seal_raw(
     RawRow {
         id,
         holder,
-        kind: kind.number(),
+        kind,
         lookup: Some(lookup),
         digest: key.digest(bytes),
         sealed,

@@ -342,7 +342,7 @@ impl<'e> Writer<'e> {
         // after sending stays until a person has.
         let by_itself = |hold: &HeldRow| {
             hold.return_id == 0
-                && hold.stage != Stage::Push.number()
+                && hold.stage != Stage::Push
                 && hold.reason != Reason::StopOpen
                 && !(sent && hold.reason.stays_when_sent())
         };

@@ -427,7 +427,7 @@ fn ending(unit: Unit, answers: Answers, stream: &mut Stream, results: &mut Resul
             Outcome::Lost => refused(Reason::Refused),
             Outcome::Refused(reason) => refused(reason),
         };
-        (row.state, row.reason) = (state, reason.map_or(0, Reason::number));
+        (row.state, row.reason) = (state, reason);
         results.writes.push(Ended {
             row,
             was,

@@ -99,7 +99,7 @@ async fn due(env: &Env, source: StrandId, state: PushState) -> anyhow::Result<Ve
 
 fn confirmed(mut row: PushRow) -> Ended {
     let was = row.state;
-    (row.state, row.reason) = (PushState::Confirmed, 0);
+    (row.state, row.reason) = (PushState::Confirmed, None);
     Ended {
         row,
         was,

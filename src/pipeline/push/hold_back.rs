@@ -58,7 +58,7 @@ async fn question(env: &Env, leg: &Leg) -> anyhow::Result<Option<Reason>> {
     };
     let open = env.store.held(query).await?;
     let asked = |hold: &&HeldRow| {
-        hold.return_id == 0 && hold.stage != Stage::Push.number() && hold.reason.blocks_writes()
+        hold.return_id == 0 && hold.stage != Stage::Push && hold.reason.blocks_writes()
     };
     Ok(open.iter().find(asked).map(|hold| hold.reason))
 }

@@ -28,7 +28,7 @@ impl Ended {
         ending: (Disposition, Reason),
     ) -> Self {
         let was = row.state;
-        (row.state, row.reason) = (state, ending.1.number());
+        (row.state, row.reason) = (state, Some(ending.1));
         Self {
             row,
             was,
@@ -38,7 +38,7 @@ impl Ended {
     }
 
     /// Whether nothing is other than it was.
-    fn idle(&self, reason_was: i64) -> bool {
+    fn idle(&self, reason_was: Option<Reason>) -> bool {
         self.was == self.row.state
             && self.row.state == PushState::Waiting
             && self.row.reason == reason_was
@@ -106,18 +106,17 @@ pub(super) async fn begin(env: &Env, strand: StrandId, units: &mut [Unit]) -> an
 async fn settled_holds(env: &Env, units: &[Unit]) -> anyhow::Result<Vec<i64>> {
     let mut released = Vec::new();
     for unit in units {
-        let waited: HashSet<i64> = unit
+        let waited: HashSet<Reason> = unit
             .writes
             .iter()
-            .filter(|write| write.row.reason != 0)
-            .map(|write| write.row.reason)
+            .filter_map(|write| write.row.reason)
             .collect();
         if !waited.is_empty() {
             released.extend(
                 open_holds(env, unit.leg.id)
                     .await?
                     .iter()
-                    .filter(|hold| waited.contains(&hold.reason.number()))
+                    .filter(|hold| waited.contains(&hold.reason))
                     .map(|hold| hold.number),
             );
         }
@@ -132,7 +131,7 @@ async fn open_holds(env: &Env, leg: LegId) -> anyhow::Result<Vec<HeldRow>> {
         number: None,
     };
     let mut holds = env.store.held(query).await?;
-    holds.retain(|hold| hold.stage == Stage::Push.number());
+    holds.retain(|hold| hold.stage == Stage::Push);
     Ok(holds)
 }
 

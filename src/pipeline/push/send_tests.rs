@@ -156,7 +156,7 @@ pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
             kind,
             state: PushState::Sending,
             attempts: 1,
-            reason: 0,
+            reason: None,
             due: 0,
             server_id: None,
         },

@@ -282,7 +282,7 @@ fn cell(leg: &Leg, start: Instant, cut: Instant) -> LegCell {
 }
 
 async fn held(env: &Env, cut: Instant) -> anyhow::Result<Vec<report::Held>> {
-    let mut cells: BTreeMap<(i64, i64, StrandId, StrandId, i64), u64> = BTreeMap::new();
+    let mut cells: BTreeMap<(i64, Stage, StrandId, StrandId, i64), u64> = BTreeMap::new();
     for hold in env
         .store
         .held(HeldQuery::default())
@@ -308,7 +308,7 @@ async fn held(env: &Env, cut: Instant) -> anyhow::Result<Vec<report::Held>> {
             Some(report::Held {
                 reason: reason.code().to_owned(),
                 owner: reason.owner().code().to_owned(),
-                stage: Stage::from_number(stage).map_or("", Stage::code).to_owned(),
+                stage: stage.code().to_owned(),
                 source: source_id(env, source),
                 partner: partner_id(env, partner),
                 age_days,

@@ -399,7 +399,7 @@ impl Body {
             leg: push.leg,
             source: push.source,
             state: push.state,
-            reason: Reason::from_number(push.reason),
+            reason: push.reason,
             kind: push.kind,
         }
     }
@@ -409,7 +409,7 @@ impl Body {
         Self::Pushed {
             state: push.state,
             attempts: push.attempts,
-            reason: Reason::from_number(push.reason),
+            reason: push.reason,
             server_id: sealed(push.server_id.as_deref()),
         }
     }

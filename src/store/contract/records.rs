@@ -8,7 +8,7 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     let mut batch = born(&strand, 1, 0, pending(Action::New));
     batch.keys.push(KeyRow {
         id: 5,
-        kind: 1,
+        kind: rows::KeyKind::Person,
         lookup: Some(lookup(50)),
         wrapped: vec![1, 2],
     });
@@ -16,7 +16,7 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     batch.raws.push(RawRow {
         id: 11,
         holder,
-        kind: 1,
+        kind: rows::RawKind::ServiceRequest,
         lookup: Some(lookup(61)),
         digest,
         sealed,
@@ -25,7 +25,7 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     store
         .add_key(KeyRow {
             id: 6,
-            kind: 3,
+            kind: rows::KeyKind::Source,
             lookup: None,
             wrapped: vec![3],
         })
@@ -67,7 +67,7 @@ pub(super) async fn a_batch_may_be_larger_than_a_statement(store: &dyn Store) {
             batch.keep(RawRow {
                 id: *id,
                 holder: 5,
-                kind: 1,
+                kind: rows::RawKind::ServiceRequest,
                 lookup: None,
                 digest: lookup(60),
                 sealed: vec![9],
@@ -178,7 +178,7 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
         kind: PushKind::Create,
         state,
         attempts: 0,
-        reason: 0,
+        reason: None,
         due: 0,
         server_id: None,
     };

@@ -7,12 +7,14 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::StoreError;
 use super::super::rows::{
-    BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
-    Leg, LegCount, LegState, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, RawIds,
-    RawRow, ReturnFile, ReturnRow, Standing, Strand,
+    BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyKind, KeyRow,
+    LedgerRow, Leg, LegCount, LegState, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState,
+    RawIds, RawKind, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use super::engine;
-use crate::domain::{Action, Counts, Id, LegReference, Reason, Stage, StrandId};
+use crate::domain::{
+    Action, Counts, Disposition, EventKind, Id, LegReference, Reason, Stage, StrandId,
+};
 use crate::seal::LookupKey;
 
 pub(super) fn int(row: &SqliteRow, place: usize) -> Result<i64, StoreError> {
@@ -69,6 +71,15 @@ fn known<T>(
             .map(Some)
             .ok_or(StoreError::Corrupt("a number of a known kind")),
     }
+}
+
+/// The same where there always is one.
+fn sure<T>(
+    row: &SqliteRow,
+    place: usize,
+    from_number: fn(i64) -> Option<T>,
+) -> Result<T, StoreError> {
+    known(row, place, from_number)?.ok_or(StoreError::Corrupt("a number that is never none"))
 }
 
 pub(super) fn strand(row: &SqliteRow) -> Result<Strand, StoreError> {
@@ -131,7 +142,7 @@ pub(super) fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
 pub(super) fn key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
     Ok(KeyRow {
         id: int(row, 0)?,
-        kind: int(row, 1)?,
+        kind: sure(row, 1, KeyKind::from_number)?,
         lookup: optional_look(row, 2)?,
         wrapped: blob(row, 3)?,
     })
@@ -141,7 +152,7 @@ pub(super) fn raw(row: &SqliteRow) -> Result<RawRow, StoreError> {
     Ok(RawRow {
         id: int(row, 0)?,
         holder: int(row, 1)?,
-        kind: int(row, 2)?,
+        kind: sure(row, 2, RawKind::from_number)?,
         lookup: optional_look(row, 3)?,
         digest: fixed(row, 4)?,
         sealed: blob(row, 5)?,
@@ -180,7 +191,7 @@ pub(super) fn drop_row(row: &SqliteRow) -> Result<DropRow, StoreError> {
             strand: id(row, 4)?,
             seq: int(row, 5)?,
         },
-        action: Action::from_number(int(row, 6)?).ok_or(StoreError::Corrupt("drop_row.action"))?,
+        action: sure(row, 6, Action::from_number)?,
         raws: raw_ids(row, 7)?,
         changed: text(row, 13)?,
         digest: fixed(row, 14)?,
@@ -207,8 +218,8 @@ pub(super) fn return_row(row: &SqliteRow) -> Result<ReturnRow, StoreError> {
         row: int(row, 1)?,
         leg: id(row, 2)?,
         holder: int(row, 3)?,
-        disposition: int(row, 4)?,
-        reason: int(row, 5)?,
+        disposition: sure(row, 4, Disposition::from_number)?,
+        reason: known(row, 5, Reason::from_number)?,
         digest: fixed(row, 6)?,
         sealed: blob(row, 7)?,
     })
@@ -220,7 +231,7 @@ pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
         lookup: fixed(row, 1)?,
         leg: id(row, 2)?,
         rev: int(row, 3)?,
-        kind: int(row, 4)?,
+        kind: sure(row, 4, EventKind::from_number)?,
         return_id: int(row, 5)?,
         row: int(row, 6)?,
         holder: int(row, 7)?,
@@ -236,7 +247,7 @@ pub(super) fn push(row: &SqliteRow) -> Result<PushRow, StoreError> {
         kind: PushKind::from_number(int(row, 3)?).ok_or(StoreError::Corrupt("push.kind"))?,
         state: push_state(int(row, 4)?)?,
         attempts: int(row, 5)?,
-        reason: int(row, 6)?,
+        reason: known(row, 6, Reason::from_number)?,
         due: int(row, 7)?,
         server_id: row
             .try_get(8)
@@ -266,8 +277,8 @@ pub(super) fn held(row: &SqliteRow) -> Result<HeldRow, StoreError> {
     Ok(HeldRow {
         number: int(row, 0)?,
         leg: id(row, 1)?,
-        stage: int(row, 2)?,
-        reason: known(row, 3, Reason::from_number)?.ok_or(StoreError::Corrupt("held.reason"))?,
+        stage: sure(row, 2, Stage::from_number)?,
+        reason: sure(row, 3, Reason::from_number)?,
         source: id(row, 4)?,
         partner: id(row, 5)?,
         return_id: int(row, 6)?,

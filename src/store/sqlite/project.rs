@@ -170,7 +170,7 @@ async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<()
         let numbers = [
             hold.number,
             hold.leg.number(),
-            hold.stage,
+            hold.stage.number(),
             hold.reason.number(),
             hold.reason.owner().number(),
             hold.source.number(),

@@ -7,7 +7,7 @@ use super::super::StoreError;
 use super::super::rows::{MirrorRow, PushRow, PushUpdate};
 use super::engine;
 use super::statement::{Cell, insert};
-use crate::domain::limits;
+use crate::domain::{Reason, limits};
 
 pub(super) async fn insert_pushes(
     conn: &mut SqliteConnection,
@@ -23,7 +23,7 @@ pub(super) async fn insert_pushes(
                 push.kind.number(),
                 push.state.number(),
                 push.attempts,
-                push.reason,
+                push.reason.map_or(0, Reason::number),
                 push.due,
             ]
             .map(Cell::I)
@@ -57,7 +57,7 @@ pub(super) async fn move_pushes(
                 .bind(row.event)
                 .bind(row.state.number())
                 .bind(row.attempts)
-                .bind(row.reason)
+                .bind(row.reason.map_or(0, Reason::number))
                 .bind(row.server_id.as_deref())
                 .bind(update.was.number())
                 .bind(update.attempts_were);

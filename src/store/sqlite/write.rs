@@ -1,5 +1,6 @@
 //! Writing: strands and ids, and everything of a batch in one transaction.
 
+use crate::domain::Reason;
 use crate::domain::StrandId;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row};
@@ -181,7 +182,7 @@ async fn insert_keys(conn: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(),
         .flat_map(|key| {
             [
                 key.id.into(),
-                key.kind.into(),
+                key.kind.number().into(),
                 (&key.lookup).into(),
                 1.into(),
                 Cell::B(&key.wrapped),
@@ -206,7 +207,7 @@ async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<()
             [
                 raw.id.into(),
                 raw.holder.into(),
-                raw.kind.into(),
+                raw.kind.number().into(),
                 (&raw.lookup).into(),
                 (&raw.digest).into(),
                 Cell::B(&raw.sealed),
@@ -297,8 +298,8 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
                 row.row,
                 row.leg.number(),
                 row.holder,
-                row.disposition,
-                row.reason,
+                row.disposition.number(),
+                row.reason.map_or(0, Reason::number),
             ]
             .map(Cell::I),
         );
@@ -318,7 +319,7 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
             [
                 event.leg.number(),
                 event.rev,
-                event.kind,
+                event.kind.number(),
                 event.return_id,
                 event.row,
                 event.holder,
