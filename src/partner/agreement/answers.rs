@@ -66,7 +66,7 @@ pub(crate) enum EventRule {
     Acknowledged(Acknowledged),
     /// Kept sealed, never pushed.
     Note { column: String },
-    /// The person is referred on, which opens a further leg; codes lead to partner ids of [`Partner::onward_to`].
+    /// The person is referred on, which opens a further leg; codes lead to partner ids of `Partner::onward_to`.
     Onward {
         column: String,
         codes: CodeMap,

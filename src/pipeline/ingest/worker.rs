@@ -231,12 +231,7 @@ pub(crate) fn prepare(
     }
     // What was sent before is read back only for referrals that changed.
     let pasts = runtime.block_on(change::pasts(env, &legs))?;
-    let mut spare = || {
-        (
-            LegId::new(ids.next()),
-            LegReference::from_random(stream.bits()),
-        )
-    };
+    let mut spare = || fresh_leg(ids, stream);
     for place in changes {
         if let (Some(Item::Changed(changed)), Some(Some(trees))) =
             (items.get_mut(place), trees.get(place))
@@ -251,6 +246,14 @@ pub(crate) fn prepare(
         items,
         problems,
     })
+}
+
+/// Id and reference of a leg that may be opened.
+fn fresh_leg(ids: &Ids, stream: &mut Stream) -> (LegId, LegReference) {
+    (
+        LegId::new(ids.next()),
+        LegReference::from_random(stream.bits()),
+    )
 }
 
 /// The trees of requests, and what is said of those that are no JSON.
