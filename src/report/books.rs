@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::input::{Book, Input};
-use super::tables::{BookRow, CertificateRow, Place, Places, ReasonRow, Shown, WriteBackRow};
+use super::tables::{CertificateRow, Place, Places, ReasonRow, RoomRow, Shown, WriteBackRow};
 use super::words;
 use crate::domain::Stage;
 
@@ -54,8 +54,8 @@ impl Sum {
         practice: Option<String>,
         partner: Option<String>,
         shown: Shown,
-    ) -> BookRow {
-        BookRow {
+    ) -> RoomRow {
+        RoomRow {
             room_words: words::room(&room).to_owned(),
             room,
             practice,
@@ -81,7 +81,7 @@ fn room(code: &str) -> Place {
 }
 
 /// One row for each of the eight rooms, also for those in which nothing happened.
-pub(super) fn by_room(input: &Input, shown: Shown) -> Vec<BookRow> {
+pub(super) fn by_room(input: &Input, shown: Shown) -> Vec<RoomRow> {
     let mut sums: BTreeMap<Place, Sum> = Stage::ALL
         .iter()
         .map(|stage| (room(stage.code()), Sum::default()))
@@ -95,7 +95,7 @@ pub(super) fn by_room(input: &Input, shown: Shown) -> Vec<BookRow> {
 }
 
 /// One row for each room, practice and partner that had rows.
-pub(super) fn by_place(input: &Input, shown: Shown, places: &Places<'_>) -> Vec<BookRow> {
+pub(super) fn by_place(input: &Input, shown: Shown, places: &Places<'_>) -> Vec<RoomRow> {
     let mut sums: BTreeMap<(Place, Option<Place>, Option<Place>), Sum> = BTreeMap::new();
     for book in &input.books {
         let practice = book.source.as_deref().map(|id| places.practice(id));

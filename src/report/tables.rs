@@ -32,8 +32,8 @@ pub(crate) struct Report {
     /// Legs; the last row is the total.
     pub(crate) balance: Vec<BalanceRow>,
     /// Rows, by room; then the same by practice and partner.
-    pub(crate) rooms: Vec<BookRow>,
-    pub(crate) books: Vec<BookRow>,
+    pub(crate) rooms: Vec<RoomRow>,
+    pub(crate) books: Vec<RoomRow>,
     pub(crate) reasons: Vec<ReasonRow>,
     pub(crate) certificates: Vec<CertificateRow>,
     /// Legs by state, every state, and by place.
@@ -66,7 +66,8 @@ pub(crate) struct BalanceRow {
 
 /// Received = accepted + repeated + rejected + held.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct BookRow {
+#[schemars(rename = "BookRow")]
+pub(crate) struct RoomRow {
     /// `pull` … `reconcile`.
     pub(crate) room: String,
     pub(crate) room_words: String,

@@ -1,6 +1,6 @@
 //! The tables of the books: balances, rooms, practices, what waits, what was written back.
 
-use super::super::tables::{Ages, BookRow, Report};
+use super::super::tables::{Ages, Report, RoomRow};
 use super::{Sheet, cell, cells, or_empty};
 
 /// The tables in their order.
@@ -46,7 +46,7 @@ fn balance(report: &Report) -> Sheet {
     }
 }
 
-fn book(row: &BookRow, names: Vec<String>) -> Vec<String> {
+fn book(row: &RoomRow, names: Vec<String>) -> Vec<String> {
     let counts = [
         row.received,
         row.accepted,
@@ -83,7 +83,7 @@ fn books(report: &Report) -> Sheet {
         "room", "practice", "partner", "received", "accepted", "repeated", "rejected", "held",
         "verdict",
     ];
-    let names = |row: &BookRow| {
+    let names = |row: &RoomRow| {
         vec![
             row.room.clone(),
             or_empty(row.practice.as_deref()),

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::super::suppress::Cell;
-use super::super::tables::{Ages, BookRow, Report};
+use super::super::tables::{Ages, Report, RoomRow};
 use super::super::words;
 use super::{ENTRIES, Grid, HIDDEN, LEGS, ROWS, Row, Value, counts};
 
@@ -168,7 +168,7 @@ pub(super) fn write_back(report: &Report) -> Markup {
     }
 }
 
-fn room_row(row: &BookRow) -> Row {
+fn room_row(row: &RoomRow) -> Row {
     let mut values = counts(&[
         row.received,
         row.accepted,

@@ -3,6 +3,7 @@
 mod columns;
 mod project;
 mod pushes;
+mod query;
 mod read;
 mod statement;
 mod write;

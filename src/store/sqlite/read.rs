@@ -1,7 +1,7 @@
 //! Reading: one function a question.
 
 use sqlx::AssertSqlSafe;
-use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::sqlite::Sqlite;
 
 use super::super::rows::{
     BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
@@ -15,7 +15,7 @@ use super::columns::{
     text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{LegId, LegReference, RunId, StrandId, limits};
+use crate::domain::{LegId, LegReference, RunId, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -31,97 +31,6 @@ const RAW: &str = "SELECT id, holder, kind, look, digest, sealed FROM raw";
 const HELD: &str =
     "SELECT number, leg, stage, reason, source, partner, return_id, row, since, open FROM held";
 const RETURN: &str = "SELECT id, sender, holder, look, rows, root, sealed_name, sealed_frame, state FROM return_file";
-
-type Rows<T> = Result<Vec<T>, StoreError>;
-
-impl SqliteStore {
-    async fn many<T>(
-        &self,
-        sql: &str,
-        numbers: &[i64],
-        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
-    ) -> Rows<T> {
-        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql.to_owned()));
-        for number in numbers {
-            query = query.bind(*number);
-        }
-        let rows = query
-            .fetch_all(&self.readers)
-            .await
-            .map_err(|error| engine("reading", &error))?;
-        rows.iter().map(read).collect()
-    }
-
-    /// `WHERE column IN (…)` over ids, in statements of bounded size.
-    async fn by_ids<T, I>(
-        &self,
-        select: &str,
-        column: &str,
-        order: &str,
-        ids: &[I],
-        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
-    ) -> Rows<T>
-    where
-        I: Copy + Into<i64>,
-    {
-        let mut found = Vec::with_capacity(ids.len());
-        for chunk in ids.chunks(limits::STATEMENT_ROWS) {
-            let marks = vec!["?"; chunk.len()].join(",");
-            found.extend(
-                self.many(
-                    &format!("{select} WHERE {column} IN ({marks}) ORDER BY {order}"),
-                    &chunk.iter().copied().map(Into::into).collect::<Vec<_>>(),
-                    &read,
-                )
-                .await?,
-            );
-        }
-        Ok(found)
-    }
-
-    /// The same over look-ups.
-    async fn by_looks<T>(
-        &self,
-        select: &str,
-        lookups: &[LookupKey],
-        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
-    ) -> Rows<T> {
-        let mut found = Vec::with_capacity(lookups.len());
-        for chunk in lookups.chunks(limits::STATEMENT_ROWS) {
-            let marks = vec!["?"; chunk.len()].join(",");
-            let sql = format!("{select} WHERE look IN ({marks})");
-            let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
-                .persistent(chunk.len() == limits::STATEMENT_ROWS);
-            for lookup in chunk {
-                query = query.bind(lookup.to_vec());
-            }
-            let rows = query
-                .fetch_all(&self.readers)
-                .await
-                .map_err(|error| engine("looking up", &error))?;
-            for row in &rows {
-                found.push(read(row)?);
-            }
-        }
-        Ok(found)
-    }
-
-    async fn published_files(
-        &self,
-        night: i64,
-        commissioner: &str,
-    ) -> Rows<(String, Digest, Vec<u8>)> {
-        let rows = sqlx::query("SELECT name, digest, bytes FROM published WHERE night = ? AND commissioner = ? ORDER BY name")
-            .bind(night)
-            .bind(commissioner.to_owned())
-            .fetch_all(&self.readers)
-            .await
-            .map_err(|error| engine("reading reports", &error))?;
-        rows.iter()
-            .map(|row| Ok((text(row, 0)?, fixed(row, 1)?, blob(row, 2)?)))
-            .collect()
-    }
-}
 
 impl Store for SqliteStore {
     fn installation(&self) -> Answer<'_, LookupKey> {

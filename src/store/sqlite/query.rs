@@ -1,0 +1,101 @@
+//! What every question is asked with: numbers, ids or look-ups, in statements of bounded size.
+
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::{Sqlite, SqliteRow};
+
+use super::super::StoreError;
+use super::columns::{blob, fixed, text};
+use super::{SqliteStore, engine};
+use crate::domain::limits;
+use crate::seal::{Digest, LookupKey};
+
+pub(super) type Rows<T> = Result<Vec<T>, StoreError>;
+
+impl SqliteStore {
+    pub(super) async fn many<T>(
+        &self,
+        sql: &str,
+        numbers: &[i64],
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Rows<T> {
+        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql.to_owned()));
+        for number in numbers {
+            query = query.bind(*number);
+        }
+        let rows = query
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|error| engine("reading", &error))?;
+        rows.iter().map(read).collect()
+    }
+
+    /// `WHERE column IN (…)` over ids, in statements of bounded size.
+    pub(super) async fn by_ids<T, I>(
+        &self,
+        select: &str,
+        column: &str,
+        order: &str,
+        ids: &[I],
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Rows<T>
+    where
+        I: Copy + Into<i64>,
+    {
+        let mut found = Vec::with_capacity(ids.len());
+        for chunk in ids.chunks(limits::STATEMENT_ROWS) {
+            let marks = vec!["?"; chunk.len()].join(",");
+            found.extend(
+                self.many(
+                    &format!("{select} WHERE {column} IN ({marks}) ORDER BY {order}"),
+                    &chunk.iter().copied().map(Into::into).collect::<Vec<_>>(),
+                    &read,
+                )
+                .await?,
+            );
+        }
+        Ok(found)
+    }
+
+    /// The same over look-ups.
+    pub(super) async fn by_looks<T>(
+        &self,
+        select: &str,
+        lookups: &[LookupKey],
+        read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
+    ) -> Rows<T> {
+        let mut found = Vec::with_capacity(lookups.len());
+        for chunk in lookups.chunks(limits::STATEMENT_ROWS) {
+            let marks = vec!["?"; chunk.len()].join(",");
+            let sql = format!("{select} WHERE look IN ({marks})");
+            let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
+                .persistent(chunk.len() == limits::STATEMENT_ROWS);
+            for lookup in chunk {
+                query = query.bind(lookup.to_vec());
+            }
+            let rows = query
+                .fetch_all(&self.readers)
+                .await
+                .map_err(|error| engine("looking up", &error))?;
+            for row in &rows {
+                found.push(read(row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn published_files(
+        &self,
+        night: i64,
+        commissioner: &str,
+    ) -> Rows<(String, Digest, Vec<u8>)> {
+        let rows = sqlx::query("SELECT name, digest, bytes FROM published WHERE night = ? AND commissioner = ? ORDER BY name")
+            .bind(night)
+            .bind(commissioner.to_owned())
+            .fetch_all(&self.readers)
+            .await
+            .map_err(|error| engine("reading reports", &error))?;
+        rows.iter()
+            .map(|row| Ok((text(row, 0)?, fixed(row, 1)?, blob(row, 2)?)))
+            .collect()
+    }
+}
