@@ -12,7 +12,7 @@ use crate::domain::limits::LEG_ENTRIES_MAX;
 use crate::domain::{LegReference, StrandId};
 use crate::pipeline::approval::{How, Recorded, recorded};
 use crate::pipeline::event::numbered;
-pub(crate) use crate::pipeline::run::Env;
+pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::Digest;
 use crate::store::rows::{DropRow, HeldRow, LedgerRow, Leg, Place, Standing};
 use crate::store::{Body, HeldQuery, Kind};
@@ -178,10 +178,10 @@ fn version(versions: &[Recorded], file: &Digest) -> String {
 ///
 /// # Errors
 /// It is none, or nobody's.
-pub(crate) async fn leg_of(env: &Env, text: &str) -> anyhow::Result<Leg> {
+pub(crate) async fn leg_of(ledger: &LedgerAccess, text: &str) -> anyhow::Result<Leg> {
     let reference = LegReference::parse(text)
         .map_err(|_| anyhow::anyhow!("\"{text}\" is no reference: it looks like K7M3-9QXD-4T2P"))?;
-    let leg = env.store.leg_by_reference(reference).await?;
+    let leg = ledger.store.leg_by_reference(reference).await?;
     leg.ok_or_else(|| anyhow::anyhow!("there is no referral {reference}"))
 }
 
@@ -226,10 +226,10 @@ pub(crate) async fn history(env: &Env, leg: &Leg) -> anyhow::Result<History> {
     })
 }
 
-async fn reported(env: &Env, leg: &Leg) -> anyhow::Result<Vec<Reported>> {
-    let events = numbered(env, leg.id).await?;
+async fn reported(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<Vec<Reported>> {
+    let events = numbered(ledger, leg.id).await?;
     let ids = events.iter().map(|(id, _)| *id).collect();
-    let pushes = env.store.pushes_of_events(ids).await?;
+    let pushes = ledger.store.pushes_of_events(ids).await?;
     Ok(events
         .into_iter()
         .map(|(id, event)| {

@@ -9,7 +9,7 @@ use super::Actor;
 use crate::domain::{LegId, LegReference, LegState, Reason, Stage};
 pub(crate) use crate::pipeline::decide::again::Verdict;
 use crate::pipeline::decide::again::{Said, open_beside, redecide};
-pub(crate) use crate::pipeline::run::Env;
+pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::body::SignedAct;
 use crate::store::rows::{HeldRow, Leg};
 use crate::store::{Batch, Body, Entry, HeldQuery, LegStep};
@@ -58,18 +58,18 @@ pub(crate) async fn show(env: &Env, number: i64) -> anyhow::Result<Hold> {
     })
 }
 
-async fn one(env: &Env, number: i64) -> anyhow::Result<HeldRow> {
+async fn one(ledger: &LedgerAccess, number: i64) -> anyhow::Result<HeldRow> {
     let query = HeldQuery {
         leg: None,
         number: Some(number),
     };
-    let found = env.store.held(query).await?.pop();
+    let found = ledger.store.held(query).await?.pop();
     found.ok_or_else(|| anyhow::anyhow!("there is no hold {number}: kith held list"))
 }
 
 /// The hold, if it is open and this actor may settle it.
-async fn mine(env: &Env, number: i64, actor: &Actor) -> anyhow::Result<HeldRow> {
-    let hold = one(env, number).await?;
+async fn mine(ledger: &LedgerAccess, number: i64, actor: &Actor) -> anyhow::Result<HeldRow> {
+    let hold = one(ledger, number).await?;
     if !hold.open {
         anyhow::bail!("hold {number} was settled meanwhile; nothing was changed");
     }
@@ -86,14 +86,19 @@ async fn mine(env: &Env, number: i64, actor: &Actor) -> anyhow::Result<HeldRow> 
 }
 
 /// Writes who decided what into the ledger, and why under seal.
-async fn sign(env: &Env, hold: &HeldRow, actor: &Actor, act: SignedAct) -> anyhow::Result<Batch> {
+async fn sign(
+    ledger: &LedgerAccess,
+    hold: &HeldRow,
+    actor: &Actor,
+    act: SignedAct,
+) -> anyhow::Result<Batch> {
     let strand = if hold.source.is_some() {
         hold.source
     } else {
-        env.strand
+        ledger.strand
     };
-    let note = env.seal_note(&actor.because).await?;
-    let mut batch = Batch::new(strand, env.now());
+    let note = ledger.seal_note(&actor.because).await?;
+    let mut batch = Batch::new(strand, ledger.now());
     let signed = Body::Signed {
         act,
         by: actor.name.clone(),
@@ -226,23 +231,27 @@ pub(crate) async fn join(
 ///
 /// # Errors
 /// As [`release`].
-pub(crate) async fn reject(env: &Env, number: i64, actor: &Actor) -> anyhow::Result<Settled> {
-    let hold = mine(env, number, actor).await?;
-    let batch = sign(env, &hold, actor, SignedAct::Reject).await?;
-    let leg = env
+pub(crate) async fn reject(
+    ledger: &LedgerAccess,
+    number: i64,
+    actor: &Actor,
+) -> anyhow::Result<Settled> {
+    let hold = mine(ledger, number, actor).await?;
+    let batch = sign(ledger, &hold, actor, SignedAct::Reject).await?;
+    let leg = ledger
         .store
         .legs(vec![hold.leg])
         .await?
         .pop()
         .filter(|leg| leg.now.state == LegState::Held && hold.return_id == 0);
     let ended = leg.map(|leg| (leg, Reason::RejectedByOwner, None));
-    end(env, batch, number, ended).await?;
+    end(ledger, batch, number, ended).await?;
     Ok(Settled::Done)
 }
 
 /// Records that a hold has ended, and with it a leg: why, and to which one it was joined.
 async fn end(
-    env: &Env,
+    ledger: &LedgerAccess,
     mut batch: Batch,
     number: i64,
     leg: Option<(Leg, Reason, Option<LegId>)>,
@@ -252,6 +261,6 @@ async fn end(
         let step = LegStep::to(leg.now.ended(LegState::Cancelled, why));
         batch.move_leg(leg, Body::Settled { step, joined });
     }
-    env.store.commit(batch).await?;
+    ledger.store.commit(batch).await?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::Actor;
 use crate::domain::{Action, Instant, LegId, LegReference};
 use crate::json::Arena;
 use crate::partner::fields::Derivation;
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::{Batch, Body, Entry, Kind, StoreError};
 
@@ -96,8 +96,14 @@ pub(crate) async fn reveal(
 ///
 /// # Errors
 /// The store failed.
-pub(crate) async fn views(env: &Env, since: Option<Date>) -> Result<Vec<Viewing>, StoreError> {
-    let rows = env.store.ledger_of_kind(env.strand, Kind::Viewed).await?;
+pub(crate) async fn views(
+    ledger: &LedgerAccess,
+    since: Option<Date>,
+) -> Result<Vec<Viewing>, StoreError> {
+    let rows = ledger
+        .store
+        .ledger_of_kind(ledger.strand, Kind::Viewed)
+        .await?;
     let viewed = rows.iter().filter_map(|row| {
         let Body::Viewed { at, by, .. } = row.body()? else {
             return None;
@@ -116,7 +122,7 @@ pub(crate) async fn views(env: &Env, since: Option<Date>) -> Result<Vec<Viewing>
     let mut ids: Vec<LegId> = viewed.iter().map(|view| view.leg).collect();
     ids.sort_unstable();
     ids.dedup();
-    let legs = env.store.legs(ids).await?;
+    let legs = ledger.store.legs(ids).await?;
     for view in &mut viewed {
         let leg = legs.iter().find(|leg| leg.id == view.leg);
         view.reference = leg.map(|leg| leg.reference.to_string());

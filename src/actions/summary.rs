@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::approvals::{self, ApprovalLine};
 use crate::domain::{Action, Instant, LegId, RunId, Stage, StrandId};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::HeldQuery;
 use crate::store::rows::{BookRow, DropFile};
 
@@ -230,9 +230,9 @@ async fn partners(
     Ok(lines)
 }
 
-async fn held(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
-    let open = env.store.held(HeldQuery::default()).await?;
-    let legs = env
+async fn held(ledger: &LedgerAccess, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
+    let open = ledger.store.held(HeldQuery::default()).await?;
+    let legs = ledger
         .store
         .legs(
             open.iter()
@@ -259,9 +259,12 @@ async fn held(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
         .collect())
 }
 
-async fn certificates(env: &Env, names: &Names<'_>) -> anyhow::Result<Vec<CertificateLine>> {
+async fn certificates(
+    ledger: &LedgerAccess,
+    names: &Names<'_>,
+) -> anyhow::Result<Vec<CertificateLine>> {
     let mut lines = Vec::new();
-    for row in env.store.certificates().await? {
+    for row in ledger.store.certificates().await? {
         let Some(source) = names.source(row.source) else {
             continue;
         };

@@ -9,7 +9,7 @@ use super::Actor;
 use crate::domain::entropy::Stream;
 use crate::domain::{EventKind, LegId, LegState, Owner, Reason, Stage};
 use crate::pipeline::event::{StoredEvent, event_lookup, event_spot, name_spot, numbered};
-use crate::pipeline::run::{Env, Ids};
+use crate::pipeline::run::{Env, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root};
 use crate::store::body::SignedAct;
 use crate::store::chain::event_leaf;
@@ -34,10 +34,10 @@ pub(crate) struct Undone {
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-async fn named(env: &Env, name: &str) -> anyhow::Result<Vec<i64>> {
-    let files = env.store.return_files().await?;
+async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<i64>> {
+    let files = ledger.store.return_files().await?;
     let holders = files.iter().map(|file| file.holder).collect();
-    let keys = env.holder_keys(holders).await?;
+    let keys = ledger.holder_keys(holders).await?;
     let mut ids = Vec::new();
     for file in files {
         let Some(key) = keys.get(&file.holder) else {
@@ -55,11 +55,11 @@ async fn named(env: &Env, name: &str) -> anyhow::Result<Vec<i64>> {
 ///
 /// # Errors
 /// None came under this name, or several; the store failed, or a sealed value does not open.
-pub(crate) async fn which(env: &Env, said: &str) -> anyhow::Result<i64> {
+pub(crate) async fn which(ledger: &LedgerAccess, said: &str) -> anyhow::Result<i64> {
     if let Ok(id) = said.parse() {
         return Ok(id);
     }
-    match named(env, said).await?.as_slice() {
+    match named(ledger, said).await?.as_slice() {
         [] => anyhow::bail!("no return came under this name"),
         [id] => Ok(*id),
         several => {

@@ -13,7 +13,7 @@ use crate::domain::{Clock, Entropy, StrandId};
 use crate::partner::Rules;
 use crate::partner::agreement::Sends;
 use crate::pipeline::approval;
-use crate::pipeline::run::{Env, IdRanges, PartnerEnv, ReadyRows, SourceEnv};
+use crate::pipeline::run::{Env, IdRanges, LedgerAccess, PartnerEnv, ReadyRows, SourceEnv};
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
 use crate::store::rows::{KeyKind, KeyRow};
 use crate::store::{Body, Kind, LedgerRow, SqliteStore, Store, StoreError};
@@ -91,14 +91,7 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
     let seal_key = seal_key(&config, &store, &options.entropy).await?;
     let (keys, key) = keys(&store, &seal_key, &options.entropy).await?;
     let strand = store.strand("installation").await?.id;
-    let mut env = Env {
-        activity_system: config.activity_system(),
-        partner_system: format!("{}/Id/partner", config.namespace),
-        sources: Vec::new(),
-        partners: Vec::new(),
-        rules_changed: rules_changed(&store, strand, &rules).await?,
-        readings: crate::pipeline::run::Readings::default(),
-        claims: crate::pipeline::run::Claims::default(),
+    let ledger = LedgerAccess {
         store: Arc::clone(&store) as Arc<dyn Store>,
         keys,
         clock: options.clock,
@@ -106,9 +99,19 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         strand,
         key_id: INSTALLATION,
         key,
-        workers: options.workers.max(1),
         streams: AtomicU64::new(16),
         ids: IdRanges::default(),
+    };
+    let mut env = Env {
+        ledger,
+        activity_system: config.activity_system(),
+        partner_system: format!("{}/Id/partner", config.namespace),
+        sources: Vec::new(),
+        partners: Vec::new(),
+        rules_changed: rules_changed(&store, strand, &rules).await?,
+        readings: crate::pipeline::run::Readings::default(),
+        claims: crate::pipeline::run::Claims::default(),
+        workers: options.workers.max(1),
         ready: ReadyRows::default(),
         config,
         rules,

@@ -14,7 +14,7 @@ use crate::json::Arena;
 use crate::partner::{Partner, ReferralView};
 use crate::pipeline::decide::ReferralOutcome;
 use crate::pipeline::referral::{Referral, ReferralTrees};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::pipeline::select::{NamedPerformer, Safety, named_place};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{Leg, RawIds, Standing};
@@ -42,9 +42,12 @@ pub(crate) struct Past {
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) async fn pasts(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<LegId, Past>> {
+pub(crate) async fn pasts(
+    ledger: &LedgerAccess,
+    legs: &[Leg],
+) -> anyhow::Result<HashMap<LegId, Past>> {
     let ids = legs.iter().map(|leg| leg.id).collect();
-    let rows = env.store.drop_rows_of_legs(ids).await?;
+    let rows = ledger.store.drop_rows_of_legs(ids).await?;
     // Oldest first: the last one stays.
     let last: HashMap<LegId, _> = rows.into_iter().map(|row| (row.leg, row)).collect();
     let sent: Vec<RawIds> = legs
@@ -56,8 +59,8 @@ pub(crate) async fn pasts(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<Leg
         .collect();
     let recorded: Vec<RawIds> = legs.iter().map(|leg| leg.now.raws).collect();
     let (recorded, sent) = (
-        sealed_inputs::referrals(env, &recorded).await?,
-        sealed_inputs::referrals(env, &sent).await?,
+        sealed_inputs::referrals(ledger, &recorded).await?,
+        sealed_inputs::referrals(ledger, &sent).await?,
     );
     let pasts = legs.iter().zip(recorded.into_iter().zip(sent));
     Ok(pasts

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 
 use super::event::{events, newest};
-use super::run::Env;
+use super::run::{Env, LedgerAccess};
 use super::{map, sealed_inputs};
 use crate::domain::clock::day_number;
 use crate::domain::{LegId, LegReference, StrandId, limits};
@@ -149,7 +149,7 @@ fn is_compared(day: i64, today: i64) -> bool {
 
 /// The partner file as it was for drops that it did not make as it is now: a row is what it was when it was sent.
 async fn as_sent(
-    env: &Env,
+    ledger: &LedgerAccess,
     partner: &Partner,
     files: impl Iterator<Item = &DropFile>,
 ) -> anyhow::Result<HashMap<Digest, Rules>> {
@@ -158,7 +158,7 @@ async fn as_sent(
         if texts.contains_key(&file.rule) {
             continue;
         }
-        let text = env.store.rule(file.rule).await?;
+        let text = ledger.store.rule(file.rule).await?;
         // One that this program can no longer read is taken as it is now.
         if let Some(rules) = text.and_then(|text| Rules::from_bundle(&text).ok()) {
             texts.insert(file.rule, rules);
@@ -204,9 +204,9 @@ fn version(
 }
 
 /// The day on which a leg ended: that of its closing status, else of the event that ended it.
-async fn closed_on(env: &Env, leg: &Leg) -> anyhow::Result<jiff::civil::Date> {
+async fn closed_on(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<jiff::civil::Date> {
     let mut days: Vec<jiff::civil::Date> = Vec::new();
-    for event in newest(events(env, leg.id).await?) {
+    for event in newest(events(ledger, leg.id).await?) {
         if !event.withdrawn && event.state().is_some_and(crate::domain::LegState::terminal) {
             days.extend(event.on);
         }

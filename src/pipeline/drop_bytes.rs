@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 
 use super::map;
-use super::run::Env;
+use super::run::{Env, LedgerAccess};
 use super::sealed_inputs::{self, Fetched};
 use crate::domain::clock::day_from_number;
 use crate::domain::{Action, LegId, LegReference, StrandId};
@@ -220,13 +220,13 @@ pub(crate) fn file_name(partner: &Partner, of: Numbered) -> String {
 
 /// Fetches a page's inputs, and opens, maps and writes them on a thread of their own.
 pub(crate) async fn add(
-    env: &Env,
+    ledger: &LedgerAccess,
     mut maker: Maker,
     planned: Vec<Planned>,
 ) -> anyhow::Result<Maker> {
     let sealed = planned.iter().filter(|planned| planned.ready.is_none());
     let raws: Vec<RawIds> = sealed.map(|planned| planned.row.raws).collect();
-    let fetched = sealed_inputs::fetch(env, &raws).await?;
+    let fetched = sealed_inputs::fetch(ledger, &raws).await?;
     let written = tokio::task::spawn_blocking(move || maker.add(planned, &fetched).map(|()| maker));
     written.await?
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::referral::{Bytes, Referral};
-use super::run::{Env, raw_spot};
+use super::run::{LedgerAccess, raw_spot};
 use crate::seal::{HolderKey, SealError};
 use crate::store::rows::{RawIds, RawRow};
 
@@ -20,7 +20,7 @@ pub(crate) struct Fetched {
 ///
 /// # Errors
 /// The store failed, or a key does not open.
-pub(crate) async fn fetch(env: &Env, rows: &[RawIds]) -> anyhow::Result<Fetched> {
+pub(crate) async fn fetch(ledger: &LedgerAccess, rows: &[RawIds]) -> anyhow::Result<Fetched> {
     let mut ids: Vec<i64> = rows
         .iter()
         .flat_map(|raws| raws.to_array())
@@ -28,8 +28,8 @@ pub(crate) async fn fetch(env: &Env, rows: &[RawIds]) -> anyhow::Result<Fetched>
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    let raws = env.store.raws(ids).await?;
-    let keys = env
+    let raws = ledger.store.raws(ids).await?;
+    let keys = ledger
         .holder_keys(raws.iter().map(|raw| raw.holder).collect())
         .await?;
     let raws = raws.into_iter().map(|raw| (raw.id, raw)).collect();
@@ -98,8 +98,11 @@ impl Fetched {
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) async fn referrals(env: &Env, rows: &[RawIds]) -> anyhow::Result<Vec<Option<Referral>>> {
-    let fetched = fetch(env, rows).await?;
+pub(crate) async fn referrals(
+    ledger: &LedgerAccess,
+    rows: &[RawIds],
+) -> anyhow::Result<Vec<Option<Referral>>> {
+    let fetched = fetch(ledger, rows).await?;
     let referrals: Result<Vec<_>, SealError> =
         rows.iter().map(|raws| fetched.referral(*raws)).collect();
     Ok(referrals?)

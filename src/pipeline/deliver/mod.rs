@@ -13,7 +13,7 @@ use eligible::{Which, may_go, tells_action};
 use jiff::civil::Date;
 
 use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name, remake};
-use super::run::{Env, Only, PartnerEnv, StageOutcome};
+use super::run::{Env, LedgerAccess, Only, PartnerEnv, StageOutcome};
 use super::{map, sealed_inputs};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
@@ -168,11 +168,11 @@ async fn deliver_one(
     Ok(delivered)
 }
 
-async fn pending(env: &Env, partner: StrandId) -> anyhow::Result<Vec<Leg>> {
+async fn pending(ledger: &LedgerAccess, partner: StrandId) -> anyhow::Result<Vec<Leg>> {
     let mut legs: Vec<Leg> = Vec::new();
     loop {
         let after = legs.last().map_or(LegId::NONE, |leg| leg.id);
-        let page = env.store.legs_pending(partner, after, PAGE).await?;
+        let page = ledger.store.legs_pending(partner, after, PAGE).await?;
         if !add_page(&mut legs, page) {
             return Ok(legs);
         }
@@ -318,13 +318,13 @@ fn undelivered(partner: &Partner, error: &TransportError) -> Diagnostic {
 }
 
 /// The last row sent for each leg that has been sent before.
-async fn last_rows(env: &Env, legs: &[Leg]) -> anyhow::Result<HashMap<LegId, DropRow>> {
+async fn last_rows(ledger: &LedgerAccess, legs: &[Leg]) -> anyhow::Result<HashMap<LegId, DropRow>> {
     let before: Vec<LegId> = legs
         .iter()
         .filter(|leg| leg.now.pending != Some(Action::New))
         .map(|leg| leg.id)
         .collect();
-    Ok(env
+    Ok(ledger
         .store
         .drop_rows_of_legs(before)
         .await?
@@ -392,7 +392,7 @@ fn publish(
 
 /// The record that a drop has left: its legs move together.
 fn sent(
-    env: &Env,
+    ledger: &LedgerAccess,
     at: &PartnerEnv,
     file: &DropFile,
     run: RunId,
@@ -406,7 +406,7 @@ fn sent(
         u64::try_from(file.rows).unwrap_or(0),
     );
     outcome.count(Stage::Deliver, &counts);
-    let mut batch = Batch::new(at.strand, env.now());
+    let mut batch = Batch::new(at.strand, ledger.now());
     batch.book_file(run, Stage::Deliver, file.id, counts);
     batch.drop_states.push((file.id, DropState::Sent));
     batch.sent = Some(file.id);
@@ -475,8 +475,12 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
 }
 
 /// Legs whose drop the partner has taken out of `out/` count as delivered.
-async fn picked_up(env: &Env, partner: &Partner, at: &PartnerEnv) -> anyhow::Result<()> {
-    for file in env
+async fn picked_up(
+    ledger: &LedgerAccess,
+    partner: &Partner,
+    at: &PartnerEnv,
+) -> anyhow::Result<()> {
+    for file in ledger
         .store
         .drop_files(at.strand)
         .await?
@@ -486,12 +490,12 @@ async fn picked_up(env: &Env, partner: &Partner, at: &PartnerEnv) -> anyhow::Res
         if at.transport.waits(&file.name).unwrap_or(true) {
             continue;
         }
-        let rows = env.store.drop_rows(file.id).await?;
-        let legs = env
+        let rows = ledger.store.drop_rows(file.id).await?;
+        let legs = ledger
             .store
             .legs(rows.iter().map(|row| row.leg).collect())
             .await?;
-        let mut batch = Batch::new(at.strand, env.now());
+        let mut batch = Batch::new(at.strand, ledger.now());
         let sequence = file.sequence;
         batch.push(Entry::new(file.id, Body::DropDelivered { sequence }));
         batch.drop_states.push((file.id, DropState::Delivered));
@@ -502,7 +506,7 @@ async fn picked_up(env: &Env, partner: &Partner, at: &PartnerEnv) -> anyhow::Res
             let step = LegStep::to(leg.now.picked_up());
             batch.move_leg(leg, Body::Delivered { step });
         }
-        env.store.commit(batch).await?;
+        ledger.store.commit(batch).await?;
         tracing::debug!(partner.id = %partner.id, drop.sequence = file.sequence, "a drop was picked up");
     }
     Ok(())

@@ -2,14 +2,14 @@
 
 use super::{StoredEvent, event_spot};
 use crate::domain::LegId;
-use crate::pipeline::run::Env;
+use crate::pipeline::run::LedgerAccess;
 
 /// The events of a leg as they were kept; those of an erased person are missing.
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) async fn events(env: &Env, leg: LegId) -> anyhow::Result<Vec<StoredEvent>> {
-    let numbered = numbered(env, leg).await?;
+pub(crate) async fn events(ledger: &LedgerAccess, leg: LegId) -> anyhow::Result<Vec<StoredEvent>> {
+    let numbered = numbered(ledger, leg).await?;
     Ok(numbered.into_iter().map(|(_, event)| event).collect())
 }
 
@@ -17,9 +17,12 @@ pub(crate) async fn events(env: &Env, leg: LegId) -> anyhow::Result<Vec<StoredEv
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) async fn numbered(env: &Env, leg: LegId) -> anyhow::Result<Vec<(i64, StoredEvent)>> {
-    let rows = env.store.events_of_leg(leg).await?;
-    let keys = env
+pub(crate) async fn numbered(
+    ledger: &LedgerAccess,
+    leg: LegId,
+) -> anyhow::Result<Vec<(i64, StoredEvent)>> {
+    let rows = ledger.store.events_of_leg(leg).await?;
+    let keys = ledger
         .holder_keys(rows.iter().map(|row| row.holder).collect())
         .await?;
     let mut events = Vec::with_capacity(rows.len());

@@ -14,7 +14,7 @@ pub(crate) use leg_events::{events, numbered};
 pub(crate) use reported::{FileFinding, ReportedEvent, RowFinding, What};
 pub(crate) use taken::{TakenReturn, Unusable, place_of};
 
-use super::run::Env;
+use super::run::{Env, LedgerAccess};
 use crate::domain::{EventKind, Instant, LegReference, LegState, Occasion};
 use crate::partner::Partner;
 use crate::seal::{LookupKey, Spot};
@@ -249,13 +249,13 @@ pub(crate) fn event_spot(row: i64, holder: i64) -> Spot<'static> {
 }
 
 /// The look-up of an event: its identifier, and which word on it this is.
-pub(crate) fn event_lookup(env: &Env, kept: &StoredEvent) -> LookupKey {
+pub(crate) fn event_lookup(ledger: &LedgerAccess, kept: &StoredEvent) -> LookupKey {
     let revision = kept.revision.to_string();
     let mut fields: Vec<&[u8]> = vec![b"event", kept.identifier.as_bytes()];
     if kept.revision > 0 {
         fields.push(revision.as_bytes());
     }
-    env.keys.lookup(&fields)
+    ledger.keys.lookup(&fields)
 }
 
 /// Where a return's name is sealed.

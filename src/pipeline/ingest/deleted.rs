@@ -4,7 +4,7 @@
 //! about; one that was not sent does not go out. No row was received, so no book counts it.
 
 use crate::domain::{Reason, Stage, limits};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::rows::Leg;
 use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
 
@@ -32,12 +32,12 @@ pub(crate) async fn hold(env: &Env, source: usize, deleted: &[String]) -> anyhow
     Ok(())
 }
 
-async fn asked_already(env: &Env, leg: &Leg) -> anyhow::Result<bool> {
+async fn asked_already(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<bool> {
     let query = HeldQuery {
         leg: Some(leg.id),
         number: None,
     };
-    let holds = env.store.held(query).await?;
+    let holds = ledger.store.held(query).await?;
     Ok(holds
         .iter()
         .any(|hold| hold.open && hold.reason == Reason::SourceGone))

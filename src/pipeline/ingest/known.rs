@@ -7,7 +7,7 @@ use super::worker::Shared;
 use crate::domain::{LegId, LegState, StrandId};
 use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
 use crate::pipeline::referral::{Referral, ReferralTrees};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{LookupKey, sha256};
 use crate::store::rows::{KeyRow, Leg, RawKind};
 
@@ -134,12 +134,12 @@ impl Known {
     /// # Errors
     /// The store failed.
     pub(crate) async fn of(
-        env: &Env,
+        ledger: &LedgerAccess,
         lookups: &[Option<LookupKeys>],
         seen: &Seen,
     ) -> anyhow::Result<Self> {
         let known = || lookups.iter().flatten();
-        let legs = env
+        let legs = ledger
             .store
             .legs_by_lookup(seen.of(known().map(|lookups| lookups.referral)))
             .await?;
@@ -148,15 +148,15 @@ impl Known {
         let mut raw_looks = seen.of(raw_looks.flatten());
         raw_looks.sort_unstable();
         raw_looks.dedup();
-        let raws = env.store.raws_by_lookup(raw_looks).await?;
-        let keys = env
+        let raws = ledger.store.raws_by_lookup(raw_looks).await?;
+        let keys = ledger
             .store
             .keys_by_lookup(seen.of(known().map(|lookups| lookups.person)))
             .await?;
         let mut alike = seen.of(known().flat_map(|lookups| lookups.alike.iter().copied()));
         alike.sort_unstable();
         alike.dedup();
-        let elsewhere: HashMap<LookupKey, i64> = env
+        let elsewhere: HashMap<LookupKey, i64> = ledger
             .store
             .keys_by_lookup(alike)
             .await?
@@ -173,7 +173,7 @@ impl Known {
             .collect();
         persons.sort_unstable();
         persons.dedup();
-        for leg in env.store.legs_of_persons(persons).await? {
+        for leg in ledger.store.legs_of_persons(persons).await? {
             let waiting = leg.now.state == LegState::Routed || leg.now.state.after_sending();
             if waiting && leg.now.partner.is_some() {
                 open_with

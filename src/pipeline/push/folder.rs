@@ -10,7 +10,7 @@ use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
 use crate::domain::{Disposition, RunId, StrandId};
 use crate::pipeline::push::hold_back::hold_back;
-use crate::pipeline::run::{Env, StageOutcome};
+use crate::pipeline::run::{Env, LedgerAccess, StageOutcome};
 use crate::seal::sha256;
 use crate::store::rows::{DropFile, DropState, PushRow, PushState};
 use crate::store::{Batch, Body, Entry, PushQuery};
@@ -86,15 +86,19 @@ pub(super) async fn push(
 }
 
 /// Writes of a source in this state.
-async fn due(env: &Env, source: StrandId, state: PushState) -> anyhow::Result<Vec<PushRow>> {
+async fn due(
+    ledger: &LedgerAccess,
+    source: StrandId,
+    state: PushState,
+) -> anyhow::Result<Vec<PushRow>> {
     let query = PushQuery {
         source,
         state,
-        now: env.now().0,
+        now: ledger.now().0,
         after: 0,
         limit: ROWS_MAX,
     };
-    Ok(env.store.pushes(query).await?)
+    Ok(ledger.store.pushes(query).await?)
 }
 
 fn confirmed(mut row: PushRow) -> Ended {
@@ -128,15 +132,15 @@ fn lines(units: &[Unit]) -> Vec<u8> {
 }
 
 async fn prepare(
-    env: &Env,
+    ledger: &LedgerAccess,
     strand: StrandId,
     sequence: i64,
     bytes: &[u8],
     rows: usize,
 ) -> anyhow::Result<DropFile> {
-    let today = env.today();
+    let today = ledger.today();
     let file = DropFile {
-        id: env.ids.take(&*env.store, strand, 1).await?.next(),
+        id: ledger.ids.take(&*ledger.store, strand, 1).await?.next(),
         partner: strand,
         sequence,
         name: format!(
@@ -145,13 +149,13 @@ async fn prepare(
         ),
         day: day_number(today),
         rows: i64::try_from(rows).unwrap_or(i64::MAX),
-        digest: env.keys.file_digest(&sha256(&[bytes])),
+        digest: ledger.keys.file_digest(&sha256(&[bytes])),
         root: [0; 32],
         rule: [0; 32],
         mapper: 0,
         state: DropState::Prepared,
     };
-    let mut batch = Batch::new(strand, env.now());
+    let mut batch = Batch::new(strand, ledger.now());
     let prepared = Body::Prepared {
         sequence,
         rows: file.rows,
@@ -161,16 +165,16 @@ async fn prepare(
     };
     batch.push(Entry::new(file.id, prepared));
     batch.drop_file = Some(file.clone());
-    env.store.commit(batch).await?;
+    ledger.store.commit(batch).await?;
     Ok(file)
 }
 
-async fn mark_sent(env: &Env, strand: StrandId, file: &DropFile) -> anyhow::Result<()> {
-    let mut batch = Batch::new(strand, env.now());
+async fn mark_sent(ledger: &LedgerAccess, strand: StrandId, file: &DropFile) -> anyhow::Result<()> {
+    let mut batch = Batch::new(strand, ledger.now());
     let (sequence, rows) = (file.sequence, 0);
     batch.push(Entry::new(file.id, Body::Sent { sequence, rows }));
     batch.drop_states.push((file.id, DropState::Sent));
-    env.store.commit(batch).await?;
+    ledger.store.commit(batch).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::domain::{Action, LegId, Reason, Stage};
 use crate::json::Arena;
 use crate::pipeline::referral::Referral;
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::pipeline::select::review;
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::HeldQuery;
@@ -51,12 +51,12 @@ pub(crate) async fn hold_back(
 }
 
 /// The open question that a write waits for; not one that push itself has asked, for that is looked at again.
-async fn question(env: &Env, leg: &Leg) -> anyhow::Result<Option<Reason>> {
+async fn question(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<Option<Reason>> {
     let query = HeldQuery {
         leg: Some(leg.id),
         number: None,
     };
-    let open = env.store.held(query).await?;
+    let open = ledger.store.held(query).await?;
     let asked = |hold: &&HeldRow| {
         hold.return_id == 0 && hold.stage != Stage::Push && hold.reason.blocks_writes()
     };

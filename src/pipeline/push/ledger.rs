@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Unit, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, LegId, Reason, RunId, Stage, StrandId};
-use crate::pipeline::run::{Env, StageOutcome};
+use crate::pipeline::run::{Env, LedgerAccess, StageOutcome};
 use crate::store::body::MirrorBody;
 use crate::store::rows::{HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
 use crate::store::{Batch, Body, Entry, HeldQuery, NewHold, StoreError};
@@ -69,8 +69,12 @@ pub(super) fn refusals(refused: Vec<(PushRow, Reason)>) -> Vec<Ended> {
 }
 
 /// Claims writes, durably, before any of them is sent; says whether they are ours, or another run has one of them.
-pub(super) async fn begin(env: &Env, strand: StrandId, units: &mut [Unit]) -> anyhow::Result<bool> {
-    let mut batch = Batch::new(strand, env.now());
+pub(super) async fn begin(
+    ledger: &LedgerAccess,
+    strand: StrandId,
+    units: &mut [Unit],
+) -> anyhow::Result<bool> {
+    let mut batch = Batch::new(strand, ledger.now());
     for unit in units.iter_mut() {
         for write in &mut unit.writes {
             let (was, attempts_were) = (write.row.state, write.row.attempts);
@@ -90,12 +94,12 @@ pub(super) async fn begin(env: &Env, strand: StrandId, units: &mut [Unit]) -> an
             tell(&mut batch, Body::Mirroring, task.row.clone());
         }
     }
-    let released = settled_holds(env, units).await?;
+    let released = settled_holds(ledger, units).await?;
     batch.released.extend(released);
     if batch.is_empty() {
         return Ok(true);
     }
-    match env.store.commit(batch).await {
+    match ledger.store.commit(batch).await {
         Ok(_) => Ok(true),
         Err(StoreError::Stale) => Ok(false),
         Err(error) => Err(error.into()),
@@ -103,7 +107,7 @@ pub(super) async fn begin(env: &Env, strand: StrandId, units: &mut [Unit]) -> an
 }
 
 /// Holds of writes that wait no longer.
-async fn settled_holds(env: &Env, units: &[Unit]) -> anyhow::Result<Vec<i64>> {
+async fn settled_holds(ledger: &LedgerAccess, units: &[Unit]) -> anyhow::Result<Vec<i64>> {
     let mut released = Vec::new();
     for unit in units {
         let waited: HashSet<Reason> = unit
@@ -113,7 +117,7 @@ async fn settled_holds(env: &Env, units: &[Unit]) -> anyhow::Result<Vec<i64>> {
             .collect();
         if !waited.is_empty() {
             released.extend(
-                open_holds(env, unit.leg.id)
+                open_holds(ledger, unit.leg.id)
                     .await?
                     .iter()
                     .filter(|hold| waited.contains(&hold.reason))
@@ -125,12 +129,12 @@ async fn settled_holds(env: &Env, units: &[Unit]) -> anyhow::Result<Vec<i64>> {
 }
 
 /// Holds of a leg that push has opened.
-async fn open_holds(env: &Env, leg: LegId) -> anyhow::Result<Vec<HeldRow>> {
+async fn open_holds(ledger: &LedgerAccess, leg: LegId) -> anyhow::Result<Vec<HeldRow>> {
     let query = HeldQuery {
         leg: Some(leg),
         number: None,
     };
-    let mut holds = env.store.held(query).await?;
+    let mut holds = ledger.store.held(query).await?;
     holds.retain(|hold| hold.stage == Stage::Push);
     Ok(holds)
 }
@@ -197,7 +201,7 @@ fn record(batch: &mut Batch, ended: Ended) {
 
 /// One question a leg and reason, however many entries it is about.
 async fn hold(
-    env: &Env,
+    ledger: &LedgerAccess,
     strand: StrandId,
     holds: Vec<(LegId, Reason)>,
     batch: &mut Batch,
@@ -212,7 +216,7 @@ async fn hold(
                     leg: Some(leg),
                     number: None,
                 };
-                let open = env.store.held(query).await?;
+                let open = ledger.store.held(query).await?;
                 let of_leg = open.iter().filter(|hold| hold.return_id == 0);
                 place.insert(of_leg.map(|hold| hold.reason).collect())
             }

@@ -10,7 +10,7 @@ use crate::json::Arena;
 use crate::partner::fields::activity_label;
 use crate::pipeline::event::{StoredEvent, event_spot, events as events_of, newest, numbered};
 use crate::pipeline::referral::Referral;
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::pipeline::{map, sealed_inputs};
 use crate::seal::HolderKey;
 use crate::store::rows::{Leg, PushKind, PushRow, PushState};
@@ -113,19 +113,19 @@ pub(super) async fn units(env: &Env, legs: Vec<Leg>) -> anyhow::Result<Vec<Unit>
 
 /// Where the server has an Observation, by the writes that went before.
 async fn written(
-    env: &Env,
+    ledger: &LedgerAccess,
     leg: &Leg,
     key: &HolderKey,
     kept: &StoredEvent,
 ) -> anyhow::Result<Option<String>> {
     let same = |(_, event): &&(i64, StoredEvent)| event.identifier == kept.identifier;
-    let ids = numbered(env, leg.id)
+    let ids = numbered(ledger, leg.id)
         .await?
         .iter()
         .filter(same)
         .map(|(id, _)| *id)
         .collect();
-    let rows = env.store.pushes_of_events(ids).await?;
+    let rows = ledger.store.pushes_of_events(ids).await?;
     for row in rows.iter().rev() {
         if let Some(id) = server_id(key, leg, row)? {
             return Ok(Some(id));

@@ -9,7 +9,7 @@ use crate::domain::entropy::Stream;
 use crate::domain::{Instant, LegState, Reason};
 use crate::fhir::resources::task;
 use crate::fhir::resources::task::TaskInput;
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::rows::{Leg, MirrorKind, MirrorRow, PushState};
 
 /// A Task that should say something else than it does.
@@ -127,14 +127,14 @@ async fn of(
 }
 
 /// The Observations of a completed leg that are on the server.
-async fn outputs(env: &Env, unit: &Unit) -> anyhow::Result<Vec<String>> {
+async fn outputs(ledger: &LedgerAccess, unit: &Unit) -> anyhow::Result<Vec<String>> {
     let mut outputs: Vec<String> = Vec::new();
     if unit.leg.now.state != LegState::Completed {
         return Ok(outputs);
     }
-    let events = env.store.events_of_leg(unit.leg.id).await?;
+    let events = ledger.store.events_of_leg(unit.leg.id).await?;
     let ids = events.iter().map(|event| event.id).collect();
-    for row in env.store.pushes_of_events(ids).await? {
+    for row in ledger.store.pushes_of_events(ids).await? {
         if let Some(id) = load::server_id(&unit.key, &unit.leg, &row)? {
             let name = format!("Observation/{id}");
             if !outputs.contains(&name) {

@@ -7,7 +7,7 @@ use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::limits;
 use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{TakenReturn, Unusable};
-use crate::pipeline::run::{Env, Only, StageOutcome};
+use crate::pipeline::run::{Env, LedgerAccess, Only, StageOutcome};
 use crate::seal::sha256;
 use crate::tabular::{ReadLimits, Table, read};
 use crate::transport::{Candidate, Moment, Pattern, Place, Receipt, Transport, TransportError};
@@ -75,14 +75,14 @@ pub(crate) fn inboxes<'e>(env: &'e Env, only: &Only, outcome: &mut StageOutcome)
 }
 
 /// A command run by hand takes what is there; only the daemon waits for a file to stand still.
-fn moment(env: &Env, collect: &Collect, only: &Only) -> Moment {
+fn moment(ledger: &LedgerAccess, collect: &Collect, only: &Only) -> Moment {
     let settle_seconds = if only.settled {
         collect.settle_seconds
     } else {
         0
     };
     Moment {
-        now_micros: env.now().0,
+        now_micros: ledger.now().0,
         settle_seconds,
     }
 }

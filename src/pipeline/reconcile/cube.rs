@@ -10,7 +10,7 @@ use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::encoding::hex;
 use crate::domain::{Action, Instant, LegId, RunId, Stage, StrandId};
 use crate::partner::fields::BetterWhen;
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::report::{self, Input};
 use crate::store::rows::{DropFile, Leg};
 use crate::store::{HeldQuery, Kind};
@@ -354,11 +354,11 @@ async fn books(env: &Env, mine: &[usize], night: i64) -> anyhow::Result<Vec<repo
 }
 
 /// Ids of the runs that began on a London day.
-async fn runs_of(env: &Env, night: i64) -> anyhow::Result<Vec<RunId>> {
+async fn runs_of(ledger: &LedgerAccess, night: i64) -> anyhow::Result<Vec<RunId>> {
     let mut runs = Vec::new();
     let mut after = 0;
     loop {
-        let rows = env.store.ledger(env.strand, after, PAGE).await?;
+        let rows = ledger.store.ledger(ledger.strand, after, PAGE).await?;
         let Some(last) = rows.last() else {
             return Ok(runs);
         };

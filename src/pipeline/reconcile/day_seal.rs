@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::{Instant, StrandId};
-use crate::pipeline::run::{Env, StageOutcome};
+use crate::pipeline::run::{Env, LedgerAccess, StageOutcome};
 use crate::seal::{Digest, sha256};
 use crate::store::rows::Strand;
 use crate::store::{Batch, Body, Entry};
@@ -30,24 +30,24 @@ pub(crate) async fn run(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
 }
 
 /// The day of the installation's first event.
-async fn first_day(env: &Env) -> anyhow::Result<i64> {
-    let first = env.store.ledger(env.strand, 0, 1).await?;
+async fn first_day(ledger: &LedgerAccess) -> anyhow::Result<i64> {
+    let first = ledger.store.ledger(ledger.strand, 0, 1).await?;
     Ok(first.first().map_or_else(
-        || day_number(env.today()),
+        || day_number(ledger.today()),
         |row| day_number(Instant(row.at).london_day()),
     ))
 }
 
-async fn seal(env: &Env, day: i64, before: &Digest) -> anyhow::Result<Digest> {
+async fn seal(ledger: &LedgerAccess, day: i64, before: &Digest) -> anyhow::Result<Digest> {
     let cut = Instant::london_midnight(day_from_number(day + 1));
-    env.store.raise_clock(cut.0).await?;
-    let heads = env.store.heads_before(cut.0).await?;
-    let strands = env.store.strands().await?;
+    ledger.store.raise_clock(cut.0).await?;
+    let heads = ledger.store.heads_before(cut.0).await?;
+    let strands = ledger.store.strands().await?;
     let root = day_root(before, day, &heads, &strands);
-    let mut batch = Batch::new(env.strand, env.now());
+    let mut batch = Batch::new(ledger.strand, ledger.now());
     batch.push(Entry::new(day, Body::DaySealed { root }));
-    batch.day_seal = Some((day, root, env.keys.day_mac(&root), heads));
-    env.store.commit(batch).await?;
+    batch.day_seal = Some((day, root, ledger.keys.day_mac(&root), heads));
+    ledger.store.commit(batch).await?;
     Ok(root)
 }
 

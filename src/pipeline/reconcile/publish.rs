@@ -12,7 +12,7 @@ use crate::config::Commissioner;
 use crate::domain::Instant;
 use crate::domain::clock::{day_from_number, day_number};
 use crate::pipeline::reconcile::prove::Proof;
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::report::{self, Input, Rendered};
 use crate::seal::{Digest, Spot, sha256};
 use crate::store::{Batch, Body, Entry};
@@ -22,8 +22,8 @@ use crate::tabular::write_atomically;
 const MODE: u32 = 0o644;
 
 /// Whether a day is not over yet.
-pub(crate) fn today_is_open(env: &Env, day: Date) -> bool {
-    day >= env.today()
+pub(crate) fn today_is_open(ledger: &LedgerAccess, day: Date) -> bool {
+    day >= ledger.today()
 }
 
 /// Issues last night's report to every commissioner that has none yet, and writes the files.
@@ -90,17 +90,20 @@ pub(crate) async fn write_reports(
 }
 
 /// A published report is still what its cube gives and what the ledger names.
-pub(crate) async fn check_published(env: &Env, proof: &mut Proof) -> anyhow::Result<()> {
-    for (night, commissioner) in env.store.published_nights().await? {
+pub(crate) async fn check_published(
+    ledger: &LedgerAccess,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    for (night, commissioner) in ledger.store.published_nights().await? {
         let place = format!("report of {} for {commissioner}", day_from_number(night));
-        let kept = env.store.published(night, &commissioner).await?;
+        let kept = ledger.store.published(night, &commissioner).await?;
         if kept
             .iter()
             .any(|(_, digest, bytes)| sha256(&[bytes]) != *digest)
         {
             proof.add("report", "a published report was changed", place.clone());
         }
-        let Some(sealed) = env.store.cube(night, &commissioner).await? else {
+        let Some(sealed) = ledger.store.cube(night, &commissioner).await? else {
             proof.add(
                 "report",
                 "the figures of a published report are missing",
@@ -108,7 +111,7 @@ pub(crate) async fn check_published(env: &Env, proof: &mut Proof) -> anyhow::Res
             );
             continue;
         };
-        let Ok(plain) = env.key.open(cube_spot(night, env.key_id), &sealed) else {
+        let Ok(plain) = ledger.key.open(cube_spot(night, ledger.key_id), &sealed) else {
             proof.add(
                 "report",
                 "the figures of a published report do not open",

@@ -1,28 +1,23 @@
-//! What runs and actions are given: config, rules, store, keys, clock, randomness, and one entry a source and partner.
+//! What runs and actions are given: config, rules, the ledger, and one entry a source and partner.
 //!
-//! Built by `app` alone. Store and clock are reached through their traits; the transport is a folder's.
+//! Built by `app` alone. The store is reached through its trait; the transport is a folder's.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Date;
 
 use super::readings::Readings;
 use super::row_cache::ReadyRows;
-use super::{Claims, IdRanges};
+use super::{Claims, LedgerAccess};
 use crate::config::{Config, Source};
-use crate::domain::entropy::Stream;
-use crate::domain::{Clock, Entropy, Instant, StrandId};
+use crate::domain::StrandId;
 use crate::fhir::client::{ClientError, SourceSession};
 use crate::partner::{Partner, Rules, SourceFacts};
 use crate::pipeline::approval::Approval;
 use crate::pipeline::referral::Setting;
 use crate::pipeline::select::{SourceRules, Unnamed};
-use crate::seal::{HolderKey, Keys, Spot};
-use crate::store::rows::KeyRow;
-use crate::store::{Store, StoreError};
+use crate::seal::HolderKey;
 use crate::transport::FolderTransport;
 
 /// A source with its place in the ledger.
@@ -45,27 +40,18 @@ pub(crate) struct PartnerEnv {
     pub(crate) approval: Approval,
 }
 
-/// What rooms work with.
+/// What stages work with. What needs the ledger alone takes its [`LedgerAccess`], to which this dereferences.
 pub(crate) struct Env {
+    pub(crate) ledger: LedgerAccess,
     pub(crate) config: Config,
     pub(crate) rules: Rules,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) keys: Keys,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) entropy: Entropy,
-    /// Installation strand and key.
-    pub(crate) strand: StrandId,
-    pub(crate) key_id: i64,
-    pub(crate) key: HolderKey,
     pub(crate) sources: Vec<SourceEnv>,
     /// As long as `rules.partners`, in the same order.
     pub(crate) partners: Vec<PartnerEnv>,
     /// Workers that parse, decide and seal at once.
     pub(crate) workers: usize,
-    pub(crate) streams: AtomicU64,
     pub(crate) activity_system: String,
     pub(crate) partner_system: String,
-    pub(crate) ids: IdRanges,
     /// Rows mapped in this run and not yet delivered.
     pub(crate) ready: ReadyRows,
     /// Who was routed to whom in this run, by any source.
@@ -76,23 +62,15 @@ pub(crate) struct Env {
     pub(crate) readings: Readings,
 }
 
+impl std::ops::Deref for Env {
+    type Target = LedgerAccess;
+
+    fn deref(&self) -> &LedgerAccess {
+        &self.ledger
+    }
+}
+
 impl Env {
-    /// The present instant of the run.
-    pub(crate) fn now(&self) -> Instant {
-        self.clock.now()
-    }
-
-    /// The London day of the run.
-    pub(crate) fn today(&self) -> Date {
-        self.now().london_day()
-    }
-
-    /// A stream of random bytes that nobody else of this run has.
-    pub(crate) fn stream(&self) -> Stream {
-        self.entropy
-            .stream(self.streams.fetch_add(1, Ordering::Relaxed))
-    }
-
     /// What decisions need of a source's config.
     pub(crate) fn source_rules<'a>(&'a self, source: &'a Source) -> SourceRules<'a> {
         SourceRules {
@@ -168,54 +146,5 @@ impl Env {
             .zip(&self.partners)
             .enumerate()
             .map(|(place, (partner, env))| (place, partner, env))
-    }
-
-    /// The key of a row of the keyring.
-    ///
-    /// # Errors
-    /// The row does not open.
-    pub(crate) fn unwrap_key(&self, row: &KeyRow) -> Result<HolderKey, crate::seal::SealError> {
-        self.keys.unwrap(row.id, &row.wrapped)
-    }
-
-    /// A text of a person under seal: the note's id, its holder, and what is kept.
-    ///
-    /// # Errors
-    /// The store failed.
-    pub(crate) async fn seal_note(&self, text: &str) -> Result<(i64, i64, Vec<u8>), StoreError> {
-        let id = self.ids.take(&*self.store, self.strand, 1).await?.next();
-        let spot = Spot {
-            column: "note.sealed",
-            row: id,
-            holder: self.key_id,
-        };
-        let sealed = self.key.seal(spot, self.stream().bytes(), text.as_bytes());
-        Ok((id, self.key_id, sealed))
-    }
-
-    /// Keys by id; those that were destroyed are missing.
-    ///
-    /// # Errors
-    /// The store failed, or a key does not open.
-    pub(crate) async fn holder_keys(
-        &self,
-        mut ids: Vec<i64>,
-    ) -> anyhow::Result<HashMap<i64, HolderKey>> {
-        ids.sort_unstable();
-        ids.dedup();
-        let mut keys = HashMap::with_capacity(ids.len());
-        for row in self.store.keys(ids).await? {
-            keys.insert(row.id, self.unwrap_key(&row)?);
-        }
-        Ok(keys)
-    }
-}
-
-/// Where a raw input is sealed.
-pub(crate) fn raw_spot(row: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "raw.sealed",
-        row,
-        holder,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{PAGE, Proof};
 use crate::domain::{LegId, StrandId};
 use crate::pipeline::drop_bytes::remake;
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
 use crate::store::chain::{drop_leaf, event_leaf, return_leaf};
 use crate::store::rows::{DropFile, DropState, EventRow, Strand};
@@ -64,12 +64,16 @@ pub(crate) async fn check(
     undone(env, &vouched, proof).await
 }
 
-async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<VouchedFor> {
+async fn vouched(
+    ledger: &LedgerAccess,
+    strands: &[Strand],
+    proof: &mut Proof,
+) -> anyhow::Result<VouchedFor> {
     let mut vouched = VouchedFor::default();
     for strand in strands {
         let mut after = 0;
         loop {
-            let rows = env.store.ledger(strand.id, after, PAGE).await?;
+            let rows = ledger.store.ledger(strand.id, after, PAGE).await?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
             for row in &rows {
@@ -92,18 +96,22 @@ async fn vouched(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Re
     Ok(vouched)
 }
 
-async fn raws(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
+async fn raws(
+    ledger: &LedgerAccess,
+    vouched: &VouchedFor,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
     let mut after = 0;
     let mut seen = 0_usize;
     let mut unheld: HashSet<i64> = HashSet::new();
     loop {
-        let rows = env.store.raws_after(after, PAGE).await?;
+        let rows = ledger.store.raws_after(after, PAGE).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
         let holders: HashSet<i64> = rows.iter().map(|row| row.holder).collect();
         let mut ids: Vec<i64> = holders.into_iter().collect();
         ids.sort_unstable();
-        let known: HashSet<i64> = env
+        let known: HashSet<i64> = ledger
             .store
             .keys(ids.clone())
             .await?
@@ -197,9 +205,13 @@ async fn drops(env: &Arc<Env>, vouched: &VouchedFor, proof: &mut Proof) -> anyho
 }
 
 /// The texts of partner files, and of where their drops go, are those that the ledger names.
-async fn texts(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
+async fn texts(
+    ledger: &LedgerAccess,
+    vouched: &VouchedFor,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
     for hash in &vouched.texts {
-        let text = env.store.rule(*hash).await?;
+        let text = ledger.store.rule(*hash).await?;
         if text.is_none_or(|text| sha256(&[text.as_bytes()]) != *hash) {
             let place = format!("rule {}", crate::domain::encoding::hex(hash));
             proof.find("evidence", "a kept text is missing or was changed", place);
@@ -239,8 +251,8 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
 }
 
 /// Events of these legs that came of a return, or of undoing one.
-async fn events_of(env: &Env, file: i64, came: i64) -> anyhow::Result<Vec<EventRow>> {
-    let rows = env.store.return_rows(file).await?;
+async fn events_of(ledger: &LedgerAccess, file: i64, came: i64) -> anyhow::Result<Vec<EventRow>> {
+    let rows = ledger.store.return_rows(file).await?;
     let mut legs: Vec<LegId> = rows
         .iter()
         .map(|row| row.leg)
@@ -250,7 +262,7 @@ async fn events_of(env: &Env, file: i64, came: i64) -> anyhow::Result<Vec<EventR
     legs.dedup();
     let mut events = Vec::new();
     for leg in legs {
-        let of_leg = env.store.events_of_leg(leg).await?;
+        let of_leg = ledger.store.events_of_leg(leg).await?;
         events.extend(of_leg.into_iter().filter(|event| event.return_id == came));
     }
     events.sort_by_key(|event| event.id);
@@ -258,9 +270,13 @@ async fn events_of(env: &Env, file: i64, came: i64) -> anyhow::Result<Vec<EventR
 }
 
 /// What was undone, against what the ledger says of it.
-async fn undone(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
+async fn undone(
+    ledger: &LedgerAccess,
+    vouched: &VouchedFor,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
     for (file, undo, root) in &vouched.undone {
-        let events = events_of(env, *file, *undo).await?;
+        let events = events_of(ledger, *file, *undo).await?;
         let leaves: Vec<Digest> = events.iter().map(event_leaf).collect();
         if *root != merkle_root(&leaves).unwrap_or_default() {
             proof.find(
@@ -274,13 +290,17 @@ async fn undone(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::R
     Ok(())
 }
 
-async fn returns(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
-    let files = env.store.return_files().await?;
+async fn returns(
+    ledger: &LedgerAccess,
+    vouched: &VouchedFor,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let files = ledger.store.return_files().await?;
     for file in &files {
         let place = || format!("return {}", file.id);
-        let rows = env.store.return_rows(file.id).await?;
+        let rows = ledger.store.return_rows(file.id).await?;
         let mut leaves: Vec<Digest> = rows.iter().map(return_leaf).collect();
-        let events = events_of(env, file.id, file.id).await?;
+        let events = events_of(ledger, file.id, file.id).await?;
         leaves.extend(events.iter().map(event_leaf));
         let Some(root) = vouched.returns.get(&file.id) else {
             proof.find(

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::day_seal::day_root;
 use crate::fhir::resources::observation;
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::chain::{genesis, row_hash};
 use crate::store::rows::{PushState, Strand};
 use crate::store::{PushQuery, StoreError};
@@ -100,11 +100,11 @@ pub(crate) async fn prove(env: &Arc<Env>, online: bool) -> anyhow::Result<Proof>
     Ok(proof)
 }
 
-async fn chain(env: &Env, strand: &Strand, proof: &mut Proof) -> anyhow::Result<()> {
-    let mut head = genesis(&env.store.installation().await?, &strand.name);
+async fn chain(ledger: &LedgerAccess, strand: &Strand, proof: &mut Proof) -> anyhow::Result<()> {
+    let mut head = genesis(&ledger.store.installation().await?, &strand.name);
     let (mut seq, mut at) = (0, 0);
     loop {
-        let rows = env.store.ledger(strand.id, seq, PAGE).await?;
+        let rows = ledger.store.ledger(strand.id, seq, PAGE).await?;
         if rows.is_empty() {
             break;
         }
@@ -141,8 +141,12 @@ async fn chain(env: &Env, strand: &Strand, proof: &mut Proof) -> anyhow::Result<
     Ok(())
 }
 
-async fn day_seals(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
-    let seals = env.store.day_seals().await?;
+async fn day_seals(
+    ledger: &LedgerAccess,
+    strands: &[Strand],
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let seals = ledger.store.day_seals().await?;
     let mut before = [0; 32];
     let mut day_before: Option<i64> = None;
     for (day, root, mac) in &seals {
@@ -150,10 +154,10 @@ async fn day_seals(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::
         if day_before.is_some_and(|before| before + 1 != *day) {
             proof.find("day-seal", "the seal of the day before is missing", place());
         }
-        let heads = env.store.day_seal_strands(*day).await?;
+        let heads = ledger.store.day_seal_strands(*day).await?;
         let cut =
             crate::domain::Instant::london_midnight(crate::domain::clock::day_from_number(day + 1));
-        if env.store.heads_before(cut.0).await? != heads {
+        if ledger.store.heads_before(cut.0).await? != heads {
             proof.find(
                 "day-seal",
                 "the strands do not end where the seal says",
@@ -167,7 +171,7 @@ async fn day_seals(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::
                 place(),
             );
         }
-        if env.keys.day_mac(root) != *mac {
+        if ledger.keys.day_mac(root) != *mac {
             proof.find(
                 "day-seal",
                 "the seal was not made with this installation's key",

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{PAGE, Proof};
 use crate::domain::{Action, Counts, LegId, LegReference, Reason, RunId, Stage, StrandId};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::LedgerAccess;
 use crate::store::rows::{BookRow, LedgerRow, Leg, MirrorKind, Place, PushState, Standing, Strand};
 use crate::store::{Body, Kind};
 
@@ -25,18 +25,22 @@ enum Change {
     Sent(Action),
 }
 
-pub(crate) async fn check(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
-    rest(env, strands, proof).await?;
+pub(crate) async fn check(
+    ledger: &LedgerAccess,
+    strands: &[Strand],
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    rest(ledger, strands, proof).await?;
     let mut after = LegId::NONE;
     loop {
-        let legs = env.store.legs_after(after, LEGS_A_PASS).await?;
+        let legs = ledger.store.legs_after(after, LEGS_A_PASS).await?;
         let Some(last) = legs.last() else { break };
-        let steps = steps(env, strands, after, last.id).await?;
+        let steps = steps(ledger, strands, after, last.id).await?;
         after = last.id;
         compare(&legs, steps, proof);
         proof.count("legs", legs.len());
     }
-    let born = born_after(env, strands, after).await?;
+    let born = born_after(ledger, strands, after).await?;
     if born > 0 {
         proof.find(
             "projection",
@@ -48,14 +52,14 @@ pub(crate) async fn check(env: &Env, strands: &[Strand], proof: &mut Proof) -> a
 }
 
 async fn each(
-    env: &Env,
+    ledger: &LedgerAccess,
     strands: &[Strand],
     mut take: impl FnMut(&LedgerRow, Kind),
 ) -> anyhow::Result<()> {
     for strand in strands {
         let mut after = 0;
         loop {
-            let rows = env.store.ledger(strand.id, after, PAGE).await?;
+            let rows = ledger.store.ledger(strand.id, after, PAGE).await?;
             let Some(last) = rows.last() else { break };
             after = last.seq;
             for row in &rows {
@@ -70,14 +74,14 @@ async fn each(
 
 /// The events of the legs after `low` up to `high`.
 async fn steps(
-    env: &Env,
+    ledger: &LedgerAccess,
     strands: &[Strand],
     low: LegId,
     high: LegId,
 ) -> anyhow::Result<HashMap<LegId, Vec<Step>>> {
     let mut steps: HashMap<LegId, Vec<Step>> = HashMap::new();
     let mut sent = Vec::new();
-    each(env, strands, |row, kind| {
+    each(ledger, strands, |row, kind| {
         let place = Place {
             strand: row.strand,
             seq: row.seq,
@@ -107,7 +111,7 @@ async fn steps(
     })
     .await?;
     for (drop_id, place, at) in sent {
-        for row in env.store.drop_rows(drop_id).await? {
+        for row in ledger.store.drop_rows(drop_id).await? {
             if row.leg > low && row.leg <= high {
                 let action = row.action;
                 steps.entry(row.leg).or_default().push(Step {
@@ -185,9 +189,13 @@ fn apply(before: Option<Leg>, own: &Leg, step: &Step) -> Option<Leg> {
     Some(leg)
 }
 
-async fn born_after(env: &Env, strands: &[Strand], last: LegId) -> anyhow::Result<usize> {
+async fn born_after(
+    ledger: &LedgerAccess,
+    strands: &[Strand],
+    last: LegId,
+) -> anyhow::Result<usize> {
     let mut born = 0;
-    each(env, strands, |row, kind| {
+    each(ledger, strands, |row, kind| {
         born += usize::from(kind == Kind::Received && LegId::new(row.subject) > last);
     })
     .await?;
@@ -198,13 +206,13 @@ async fn born_after(env: &Env, strands: &[Strand], last: LegId) -> anyhow::Resul
 type Books = BTreeMap<(RunId, Stage, StrandId, StrandId, i64), (u64, Counts)>;
 
 /// Holds, writes and books.
-async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
+async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
     let mut holds: BTreeMap<i64, (LegId, Reason)> = BTreeMap::new();
     let mut ended: BTreeSet<i64> = BTreeSet::new();
     let mut pushes = BTreeMap::new();
     let mut mirrors = BTreeMap::new();
     let mut books: Books = BTreeMap::new();
-    each(env, strands, |row, kind| {
+    each(ledger, strands, |row, kind| {
         if kind.of_leg() {
             return;
         }
@@ -249,7 +257,7 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
         }
     })
     .await?;
-    let held = env.store.held_all().await?;
+    let held = ledger.store.held_all().await?;
     let same = held.len() == holds.len()
         && held.iter().all(|hold| {
             holds.get(&hold.number) == Some(&(hold.leg, hold.reason))
@@ -263,20 +271,20 @@ async fn rest(env: &Env, strands: &[Strand], proof: &mut Proof) -> anyhow::Resul
         );
     }
     proof.count("holds", held.len());
-    check_pushes(env, &pushes, proof).await?;
-    check_mirrors(env, &mirrors, proof).await?;
-    check_books(&env.store.books(RunId::NONE).await?, &books, proof);
+    check_pushes(ledger, &pushes, proof).await?;
+    check_mirrors(ledger, &mirrors, proof).await?;
+    check_books(&ledger.store.books(RunId::NONE).await?, &books, proof);
     Ok(())
 }
 
 async fn check_pushes(
-    env: &Env,
+    ledger: &LedgerAccess,
     folded: &BTreeMap<i64, (PushState, i64)>,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
     let (mut after, mut seen) = (0, 0);
     loop {
-        let rows = env.store.pushes_after(after, PAGE).await?;
+        let rows = ledger.store.pushes_after(after, PAGE).await?;
         let Some(last) = rows.last() else { break };
         after = last.event;
         for row in &rows {
@@ -302,13 +310,13 @@ async fn check_pushes(
 }
 
 async fn check_mirrors(
-    env: &Env,
+    ledger: &LedgerAccess,
     folded: &BTreeMap<(LegId, MirrorKind), (PushState, i64, i64)>,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
     let (mut after, mut seen) = (LegId::NONE, 0);
     loop {
-        let rows = env.store.mirrors_after(after, PAGE).await?;
+        let rows = ledger.store.mirrors_after(after, PAGE).await?;
         let Some(last) = rows.last() else { break };
         after = last.leg;
         for row in &rows {

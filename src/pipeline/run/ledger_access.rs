@@ -1,0 +1,97 @@
+//! The store with what reading and writing it takes: keys, ids, the run's time and chance.
+//!
+//! Built by `app` alone, as a part of [`super::Env`]. It knows no partner, no source and no rule.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::civil::Date;
+
+use super::IdRanges;
+use crate::domain::entropy::Stream;
+use crate::domain::{Clock, Entropy, Instant, StrandId};
+use crate::seal::{HolderKey, Keys, Spot};
+use crate::store::rows::KeyRow;
+use crate::store::{Store, StoreError};
+
+/// What reads and writes the ledger.
+pub(crate) struct LedgerAccess {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keys: Keys,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Entropy,
+    /// Installation strand and key.
+    pub(crate) strand: StrandId,
+    pub(crate) key_id: i64,
+    pub(crate) key: HolderKey,
+    pub(crate) streams: AtomicU64,
+    pub(crate) ids: IdRanges,
+}
+
+impl LedgerAccess {
+    /// The present instant of the run.
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    /// The London day of the run.
+    pub(crate) fn today(&self) -> Date {
+        self.now().london_day()
+    }
+
+    /// A stream of random bytes that nobody else of this run has.
+    pub(crate) fn stream(&self) -> Stream {
+        self.entropy
+            .stream(self.streams.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The key of a row of the keyring.
+    ///
+    /// # Errors
+    /// The row does not open.
+    pub(crate) fn unwrap_key(&self, row: &KeyRow) -> Result<HolderKey, crate::seal::SealError> {
+        self.keys.unwrap(row.id, &row.wrapped)
+    }
+
+    /// A text of a person under seal: the note's id, its holder, and what is kept.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn seal_note(&self, text: &str) -> Result<(i64, i64, Vec<u8>), StoreError> {
+        let id = self.ids.take(&*self.store, self.strand, 1).await?.next();
+        let spot = Spot {
+            column: "note.sealed",
+            row: id,
+            holder: self.key_id,
+        };
+        let sealed = self.key.seal(spot, self.stream().bytes(), text.as_bytes());
+        Ok((id, self.key_id, sealed))
+    }
+
+    /// Keys by id; those that were destroyed are missing.
+    ///
+    /// # Errors
+    /// The store failed, or a key does not open.
+    pub(crate) async fn holder_keys(
+        &self,
+        mut ids: Vec<i64>,
+    ) -> anyhow::Result<HashMap<i64, HolderKey>> {
+        ids.sort_unstable();
+        ids.dedup();
+        let mut keys = HashMap::with_capacity(ids.len());
+        for row in self.store.keys(ids).await? {
+            keys.insert(row.id, self.unwrap_key(&row)?);
+        }
+        Ok(keys)
+    }
+}
+
+/// Where a raw input is sealed.
+pub(crate) fn raw_spot(row: i64, holder: i64) -> Spot<'static> {
+    Spot {
+        column: "raw.sealed",
+        row,
+        holder,
+    }
+}
