@@ -1,112 +1,39 @@
-//! The four words with which every row leaves a room, and the counts that must balance.
+//! The four words with which every row leaves a stage, and the counts that must balance.
 
 use std::collections::BTreeMap;
 
 use super::Reason;
+use super::coded::coded;
 
-/// How a row ended in a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Disposition {
-    /// Goes on to the next room.
-    Accepted,
-    /// Seen before: a re-sent file, an overlapping window.
-    Repeated,
-    /// Will never go on as it is; somebody has been told why.
-    Rejected,
-    /// Waits for a person or an event, has an owner, ages in the report.
-    Held,
-}
-
-impl Disposition {
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        match self {
-            Self::Accepted => 1,
-            Self::Repeated => 2,
-            Self::Rejected => 3,
-            Self::Held => 4,
-        }
-    }
-
-    /// The disposition with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        [Self::Accepted, Self::Repeated, Self::Rejected, Self::Held]
-            .into_iter()
-            .find(|known| known.number() == number)
-    }
-
-    /// The word in files and JSON.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Repeated => "repeated",
-            Self::Rejected => "rejected",
-            Self::Held => "held",
-        }
+coded! {
+    /// How a row ended in a stage.
+    pub(crate) enum Disposition {
+        /// Goes on to the next stage.
+        Accepted = 1 "accepted",
+        /// Seen before: a re-sent file, an overlapping window.
+        Repeated = 2 "repeated",
+        /// Will never go on as it is; somebody has been told why.
+        Rejected = 3 "rejected",
+        /// Waits for a person or an event, has an owner, ages in the report.
+        Held = 4 "held",
     }
 }
 
-/// One of the eight rooms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stage {
-    Pull,
-    Select,
-    Map,
-    Deliver,
-    Collect,
-    Match,
-    Push,
-    Reconcile,
-}
-
-impl Stage {
-    /// The rooms in the order of the data.
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Pull,
-        Self::Select,
-        Self::Map,
-        Self::Deliver,
-        Self::Collect,
-        Self::Match,
-        Self::Push,
-        Self::Reconcile,
-    ];
-
-    /// The room's name.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::Pull => "pull",
-            Self::Select => "select",
-            Self::Map => "map",
-            Self::Deliver => "deliver",
-            Self::Collect => "collect",
-            Self::Match => "match",
-            Self::Push => "push",
-            Self::Reconcile => "reconcile",
-        }
-    }
-
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        Self::ALL
-            .iter()
-            .zip(1..)
-            .find(|(stage, _)| **stage == self)
-            .map_or(0, |(_, number)| number)
-    }
-
-    /// The room with this name.
-    pub(crate) fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.code() == code)
-    }
-
-    /// The room with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|stage| stage.number() == number)
+coded! {
+    /// One of the eight stages, in the order of the data.
+    pub(crate) enum Stage {
+        Pull = 1 "pull",
+        Select = 2 "select",
+        Map = 3 "map",
+        Deliver = 4 "deliver",
+        Collect = 5 "collect",
+        Match = 6 "match",
+        Push = 7 "push",
+        Reconcile = 8 "reconcile",
     }
 }
 
-/// What a room received and how it left; `received = accepted + repeated + rejected + held` always holds.
+/// What a stage received and how it left; `received = accepted + repeated + rejected + held` always holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     accepted: u64,

@@ -1,72 +1,28 @@
 //! What a partner tells us of a person: the kinds of events of a return.
 
-/// The kind of an event of a return.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum EventKind {
-    /// One session, visit or call: came, did not come, was cancelled.
-    Attendance,
-    /// Answers to a questionnaire.
-    Measure,
-    /// The partner's own word on the referral: accepted, closed …
-    Status,
-    /// A STOP or AMEND row was read and acted on.
-    Acknowledged,
-    /// Free text: kept sealed, never pushed.
-    Note,
-    /// A link worker refers the person on: opens a further leg, and is nothing of the record by itself.
-    Onward,
-    /// How often somebody came, or did not, in a month: made by us where a record takes counts only.
-    Count,
+use super::coded::coded;
+
+coded! {
+    /// The kind of an event of a return.
+    pub(crate) enum EventKind {
+        /// One session, visit or call: came, did not come, was cancelled.
+        Attendance = 1 "attendance",
+        /// Answers to a questionnaire.
+        Measure = 2 "measure",
+        /// The partner's own word on the referral: accepted, closed …
+        Status = 3 "status",
+        /// A STOP or AMEND row was read and acted on.
+        Acknowledged = 4 "acknowledged",
+        /// Free text: kept sealed, never pushed.
+        Note = 5 "note",
+        /// A link worker refers the person on: opens a further leg, and is nothing of the record by itself.
+        Onward = 6 "onward",
+        /// How often somebody came, or did not, in a month: made by us where a record takes counts only.
+        Count = 7 "count",
+    }
 }
 
 impl EventKind {
-    /// Every kind.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Attendance,
-        Self::Measure,
-        Self::Status,
-        Self::Acknowledged,
-        Self::Note,
-        Self::Onward,
-        Self::Count,
-    ];
-
-    /// The word in partner files.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::Attendance => "attendance",
-            Self::Measure => "measure",
-            Self::Status => "status",
-            Self::Acknowledged => "acknowledged",
-            Self::Note => "note",
-            Self::Onward => "onward",
-            Self::Count => "count",
-        }
-    }
-
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        match self {
-            Self::Attendance => 1,
-            Self::Measure => 2,
-            Self::Status => 3,
-            Self::Acknowledged => 4,
-            Self::Note => 5,
-            Self::Onward => 6,
-            Self::Count => 7,
-        }
-    }
-
-    /// The kind with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.number() == number)
-    }
-
-    /// The kind with this word.
-    pub(crate) fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.code() == code)
-    }
-
     /// Whether an event of this kind becomes an Observation.
     pub(crate) fn observed(self) -> bool {
         matches!(

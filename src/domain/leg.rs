@@ -1,82 +1,28 @@
 //! The state of a leg: one referral to one partner (`fhir.md` §2.2 is the table).
 
-/// Where a leg stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum LegState {
-    Received,
-    Held,
-    Routed,
-    Sent,
-    Delivered,
-    Accepted,
-    Rejected,
-    InProgress,
-    OnHold,
-    Completed,
-    ClosedUnsuccessful,
-    Cancelled,
-    Failed,
-    EnteredInError,
+use super::coded::coded;
+
+coded! {
+    /// Where a leg stands, in the order of its life; the words are those of `product.md` §2.
+    pub(crate) enum LegState {
+        Received = 1 "received",
+        Held = 2 "held",
+        Routed = 3 "routed",
+        Sent = 4 "sent",
+        Delivered = 5 "delivered",
+        Accepted = 6 "accepted",
+        Rejected = 7 "rejected",
+        InProgress = 8 "in-progress",
+        OnHold = 9 "on-hold",
+        Completed = 10 "completed",
+        ClosedUnsuccessful = 11 "closed-unsuccessful",
+        Cancelled = 12 "cancelled",
+        Failed = 13 "failed",
+        EnteredInError = 14 "entered-in-error",
+    }
 }
 
 impl LegState {
-    /// Every state, in the order of a leg's life.
-    pub(crate) const ALL: [Self; 14] = [
-        Self::Received,
-        Self::Held,
-        Self::Routed,
-        Self::Sent,
-        Self::Delivered,
-        Self::Accepted,
-        Self::Rejected,
-        Self::InProgress,
-        Self::OnHold,
-        Self::Completed,
-        Self::ClosedUnsuccessful,
-        Self::Cancelled,
-        Self::Failed,
-        Self::EnteredInError,
-    ];
-
-    /// The state's word, as in `product.md` §2.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Held => "held",
-            Self::Routed => "routed",
-            Self::Sent => "sent",
-            Self::Delivered => "delivered",
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-            Self::InProgress => "in-progress",
-            Self::OnHold => "on-hold",
-            Self::Completed => "completed",
-            Self::ClosedUnsuccessful => "closed-unsuccessful",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-            Self::EnteredInError => "entered-in-error",
-        }
-    }
-
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        Self::ALL
-            .iter()
-            .zip(1..)
-            .find(|(state, _)| **state == self)
-            .map_or(0, |(_, number)| number)
-    }
-
-    /// The state with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.number() == number)
-    }
-
-    /// The state with this word.
-    pub(crate) fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.code() == code)
-    }
-
     /// Whether the leg has ended; terminal states never reopen.
     pub(crate) fn terminal(self) -> bool {
         matches!(
@@ -175,46 +121,17 @@ impl LegState {
     }
 }
 
-/// What a row of a drop asks of the partner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Action {
-    New,
-    Amend,
-    Stop,
-    Pause,
+coded! {
+    /// What a row of a drop asks of the partner.
+    pub(crate) enum Action {
+        New = 1 "NEW",
+        Amend = 2 "AMEND",
+        Stop = 3 "STOP",
+        Pause = 4 "PAUSE",
+    }
 }
 
 impl Action {
-    /// The four actions.
-    pub(crate) const ALL: [Self; 4] = [Self::New, Self::Amend, Self::Stop, Self::Pause];
-
-    /// The word in a drop.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::New => "NEW",
-            Self::Amend => "AMEND",
-            Self::Stop => "STOP",
-            Self::Pause => "PAUSE",
-        }
-    }
-
-    /// Number in the store; 0 there means that nothing is asked.
-    pub(crate) fn number(self) -> i64 {
-        match self {
-            Self::New => 1,
-            Self::Amend => 2,
-            Self::Stop => 3,
-            Self::Pause => 4,
-        }
-    }
-
-    /// The action with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|action| action.number() == number)
-    }
-
     /// The sentence of a STOP or PAUSE row (`leg.stop`); never a reason.
     pub(crate) fn sentence(self) -> &'static str {
         match self {

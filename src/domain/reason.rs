@@ -4,6 +4,8 @@
 
 use std::sync::OnceLock;
 
+use super::coded::coded;
+
 /// Why a row was rejected, held, repeated or closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Reason {
@@ -164,46 +166,17 @@ impl ReasonLine {
     }
 }
 
-/// Who can settle a reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Owner {
-    /// Machine, file, key.
-    It,
-    /// The person's care and identity.
-    Practice,
-    /// Consent, agreement, disclosure.
-    Ig,
-    /// Their file, their answer.
-    Partner,
-}
-
-impl Owner {
-    /// The four owners.
-    pub(crate) const ALL: [Self; 4] = [Self::It, Self::Practice, Self::Ig, Self::Partner];
-
-    /// The owner's word.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::It => "it",
-            Self::Practice => "practice",
-            Self::Ig => "ig",
-            Self::Partner => "partner",
-        }
-    }
-
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        match self {
-            Self::It => 1,
-            Self::Practice => 2,
-            Self::Ig => 3,
-            Self::Partner => 4,
-        }
-    }
-
-    /// The owner with this word.
-    pub(crate) fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|owner| owner.code() == code)
+coded! {
+    /// Who can settle a reason.
+    pub(crate) enum Owner {
+        /// Machine, file, key.
+        It = 1 "it",
+        /// The person's care and identity.
+        Practice = 2 "practice",
+        /// Consent, agreement, disclosure.
+        Ig = 3 "ig",
+        /// Their file, their answer.
+        Partner = 4 "partner",
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
+use crate::domain::coded::{coded, numbered};
 use crate::domain::{
     Action, Counts, Disposition, EventKind, LegId, LegReference, Reason, RunId, Stage, StrandId,
 };
@@ -36,33 +37,14 @@ pub(crate) struct LedgerRow {
     pub(crate) hash: Digest,
 }
 
-/// Whose key a row of the keyring is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyKind {
-    Person = 1,
-    File = 2,
-    Source = 3,
-    Installation = 4,
-    Secret = 5,
-}
-
-impl KeyKind {
-    const ALL: [Self; 5] = [
-        Self::Person,
-        Self::File,
-        Self::Source,
-        Self::Installation,
-        Self::Secret,
-    ];
-
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        self as i64
-    }
-
-    /// The kind with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.number() == number)
+numbered! {
+    /// Whose key a row of the keyring is.
+    pub(crate) enum KeyKind {
+        Person = 1,
+        File = 2,
+        Source = 3,
+        Installation = 4,
+        Secret = 5,
     }
 }
 
@@ -75,37 +57,19 @@ pub(crate) struct KeyRow {
     pub(crate) wrapped: Vec<u8>,
 }
 
-/// What a raw input is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum RawKind {
-    ServiceRequest = 1,
-    Patient = 2,
-    Practitioner = 3,
-    PractitionerRole = 4,
-    Organization = 5,
-    Consent = 6,
+numbered! {
+    /// What a raw input is.
+    pub(crate) enum RawKind {
+        ServiceRequest = 1,
+        Patient = 2,
+        Practitioner = 3,
+        PractitionerRole = 4,
+        Organization = 5,
+        Consent = 6,
+    }
 }
 
 impl RawKind {
-    const ALL: [Self; 6] = [
-        Self::ServiceRequest,
-        Self::Patient,
-        Self::Practitioner,
-        Self::PractitionerRole,
-        Self::Organization,
-        Self::Consent,
-    ];
-
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        self as i64
-    }
-
-    /// The kind with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.number() == number)
-    }
-
     /// The FHIR resource type.
     pub(crate) fn resource_type(self) -> &'static str {
         match self {
@@ -251,77 +215,29 @@ pub(crate) struct EventRow {
     pub(crate) sealed: Vec<u8>,
 }
 
-/// How far a write to a GP system has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum PushState {
-    Queued = 1,
-    Sending = 2,
-    AnswerLost = 3,
-    /// Waits for a person or an event; looked at again in each run.
-    Waiting = 4,
-    Confirmed = 5,
-    Refused = 6,
-    Off = 7,
-}
-
-impl PushState {
-    /// Every state.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Queued,
-        Self::Sending,
-        Self::AnswerLost,
-        Self::Waiting,
-        Self::Confirmed,
-        Self::Refused,
-        Self::Off,
-    ];
-
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        self as i64
-    }
-
-    /// The state with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.number() == number)
-    }
-
-    /// The word in status and report.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sending => "sending",
-            Self::AnswerLost => "answer-lost",
-            Self::Waiting => "held",
-            Self::Confirmed => "confirmed",
-            Self::Refused => "refused",
-            Self::Off => "off",
-        }
+coded! {
+    /// How far a write to a GP system has come.
+    pub(crate) enum PushState {
+        Queued = 1 "queued",
+        Sending = 2 "sending",
+        AnswerLost = 3 "answer-lost",
+        /// Waits for a person or an event; looked at again in each run.
+        Waiting = 4 "held",
+        Confirmed = 5 "confirmed",
+        Refused = 6 "refused",
+        Off = 7 "off",
     }
 }
 
-/// What a write does to the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum PushKind {
-    /// A new Observation.
-    Create = 1,
-    /// The same Observation, `amended`.
-    Amend = 2,
-    /// The same Observation, `entered-in-error`.
-    Withdraw = 3,
-}
-
-impl PushKind {
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        self as i64
-    }
-
-    /// The kind with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        [Self::Create, Self::Amend, Self::Withdraw]
-            .into_iter()
-            .find(|kind| kind.number() == number)
+numbered! {
+    /// What a write does to the record.
+    pub(crate) enum PushKind {
+        /// A new Observation.
+        Create = 1,
+        /// The same Observation, `amended`.
+        Amend = 2,
+        /// The same Observation, `entered-in-error`.
+        Withdraw = 3,
     }
 }
 
@@ -349,26 +265,13 @@ pub(crate) struct PushUpdate {
     pub(crate) attempts_were: i64,
 }
 
-/// Which resource follows a leg on a GP system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum MirrorKind {
-    /// The Task of the leg.
-    Task = 1,
-    /// The referral's own status.
-    Request = 2,
-}
-
-impl MirrorKind {
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        self as i64
-    }
-
-    /// The kind with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        [Self::Task, Self::Request]
-            .into_iter()
-            .find(|kind| kind.number() == number)
+numbered! {
+    /// Which resource follows a leg on a GP system.
+    pub(crate) enum MirrorKind {
+        /// The Task of the leg.
+        Task = 1,
+        /// The referral's own status.
+        Request = 2,
     }
 }
 

@@ -3,6 +3,7 @@
 //! A folder comes in, or a bundle that the store kept; [`RuleText`]s go out, and a bundle of them. Kept: a bundle gives back
 //! the texts that it was made of.
 
+use crate::domain::coded::numbered;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -62,31 +63,13 @@ pub(super) const STOOD_ON_BY_ALL: [&str; 5] = [
 ];
 const FIELDS: &str = "fields.toml";
 
-/// What a mapping text is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum TextKind {
-    Fields,
-    Instrument,
-    Codes,
-    Partner,
-}
-
-impl TextKind {
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        match self {
-            Self::Fields => 1,
-            Self::Instrument => 2,
-            Self::Codes => 3,
-            Self::Partner => 4,
-        }
-    }
-
-    /// The kind with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        [Self::Fields, Self::Instrument, Self::Codes, Self::Partner]
-            .into_iter()
-            .find(|kind| kind.number() == number)
+numbered! {
+    /// What a mapping text is.
+    pub(crate) enum TextKind {
+        Fields = 1,
+        Instrument = 2,
+        Codes = 3,
+        Partner = 4,
     }
 }
 
