@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::history::{HistoryEntry, HistoryReader, before};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
-use crate::domain::{Action, Instant, LegId, LegState, Reason, RunId, Stage, StrandId};
+use crate::domain::{Action, HoldNumber, Instant, LegId, LegState, Reason, RunId, Stage, StrandId};
 use crate::json::Arena;
 use crate::partner::ReferralView;
 use crate::pipeline::decide::{ReferralOutcome, judge, standing};
@@ -83,7 +83,7 @@ pub(crate) struct Explanation {
     /// What happened, oldest first.
     pub(crate) life: Vec<(Instant, String)>,
     /// Open holds: number, reason.
-    pub(crate) waits: Vec<(i64, Reason)>,
+    pub(crate) waits: Vec<(HoldNumber, Reason)>,
     /// Of a referral that somebody brings: whether this very version was pulled before.
     pub(crate) pulled_before: Option<bool>,
 }

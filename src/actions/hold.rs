@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Actor;
-use crate::domain::{LegId, LegReference, LegState, Reason, Stage};
+use crate::domain::{HoldNumber, LegId, LegReference, LegState, Reason, Stage};
 pub(crate) use crate::pipeline::decide::again::Verdict;
 use crate::pipeline::decide::again::{Said, open_beside, redecide};
 pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
@@ -39,7 +39,7 @@ pub(crate) struct Hold {
 ///
 /// # Errors
 /// There is none of this number, the store failed, or a sealed value does not open.
-pub(crate) async fn show(env: &Env, number: i64) -> anyhow::Result<Hold> {
+pub(crate) async fn show(env: &Env, number: HoldNumber) -> anyhow::Result<Hold> {
     let row = one(env, number).await?;
     let leg = env.store.legs(vec![row.leg]).await?.pop();
     let partner = env
@@ -58,7 +58,7 @@ pub(crate) async fn show(env: &Env, number: i64) -> anyhow::Result<Hold> {
     })
 }
 
-async fn one(ledger: &LedgerAccess, number: i64) -> anyhow::Result<HeldRow> {
+async fn one(ledger: &LedgerAccess, number: HoldNumber) -> anyhow::Result<HeldRow> {
     let query = HeldQuery {
         leg: None,
         number: Some(number),
@@ -68,7 +68,7 @@ async fn one(ledger: &LedgerAccess, number: i64) -> anyhow::Result<HeldRow> {
 }
 
 /// The hold, if it is open and this actor may settle it.
-async fn mine(ledger: &LedgerAccess, number: i64, actor: &Actor) -> anyhow::Result<HeldRow> {
+async fn mine(ledger: &LedgerAccess, number: HoldNumber, actor: &Actor) -> anyhow::Result<HeldRow> {
     let hold = one(ledger, number).await?;
     if !hold.open {
         anyhow::bail!("hold {number} was settled meanwhile; nothing was changed");
@@ -116,7 +116,7 @@ async fn sign(
 /// The hold cannot be released by this actor, the store failed, or a sealed value does not open.
 pub(crate) async fn release(
     env: &Arc<Env>,
-    number: i64,
+    number: HoldNumber,
     actor: &Actor,
     despite_open: bool,
 ) -> anyhow::Result<Settled> {
@@ -133,7 +133,7 @@ pub(crate) async fn release(
 /// As [`release`], or there is no such partner.
 pub(crate) async fn assign(
     env: &Arc<Env>,
-    number: i64,
+    number: HoldNumber,
     actor: &Actor,
     partner: &str,
 ) -> anyhow::Result<Settled> {
@@ -149,7 +149,7 @@ pub(crate) async fn assign(
 
 async fn decide_again(
     env: &Arc<Env>,
-    number: i64,
+    number: HoldNumber,
     actor: &Actor,
     said: Said,
 ) -> anyhow::Result<Settled> {
@@ -197,7 +197,7 @@ async fn beside(env: &Env, leg: &Leg) -> anyhow::Result<Vec<Leg>> {
 /// As [`release`], or that reference is not open with this partner for the same person.
 pub(crate) async fn join(
     env: &Env,
-    number: i64,
+    number: HoldNumber,
     actor: &Actor,
     reference: &str,
 ) -> anyhow::Result<Settled> {
@@ -233,7 +233,7 @@ pub(crate) async fn join(
 /// As [`release`].
 pub(crate) async fn reject(
     ledger: &LedgerAccess,
-    number: i64,
+    number: HoldNumber,
     actor: &Actor,
 ) -> anyhow::Result<Settled> {
     let hold = mine(ledger, number, actor).await?;
@@ -253,7 +253,7 @@ pub(crate) async fn reject(
 async fn end(
     ledger: &LedgerAccess,
     mut batch: Batch,
-    number: i64,
+    number: HoldNumber,
     leg: Option<(Leg, Reason, Option<LegId>)>,
 ) -> anyhow::Result<()> {
     batch.released.push(number);

@@ -248,7 +248,7 @@ async fn held(ledger: &LedgerAccess, names: &Names<'_>) -> anyhow::Result<Vec<He
     Ok(open
         .iter()
         .map(|hold| HeldLine {
-            number: hold.number,
+            number: hold.number.number(),
             reference: references.get(&hold.leg).cloned(),
             reason: hold.reason.code().to_owned(),
             owner: hold.reason.owner().code().to_owned(),

@@ -10,7 +10,7 @@ use super::{DONE, Global, emit};
 use crate::actions::hold::{self, Env, Settled, Verdict};
 use crate::actions::{Actor, summary};
 use crate::app::App;
-use crate::domain::{Instant, LegReference, Reason};
+use crate::domain::{HoldNumber, Instant, LegReference, Reason};
 
 /// What waits for a person, and how to settle it
 #[derive(clap::Args)]
@@ -115,7 +115,7 @@ async fn settle(env: &Arc<Env>, act: Act) -> anyhow::Result<String> {
     let (number, settled) = match act {
         Act::List { .. } | Act::Show { .. } => return Ok(String::new()),
         Act::Release { number, send, who } => {
-            let settled = hold::release(env, number, &who.actor()?, send).await?;
+            let settled = hold::release(env, HoldNumber::new(number), &who.actor()?, send).await?;
             (number, settled)
         }
         Act::Assign {
@@ -123,7 +123,8 @@ async fn settle(env: &Arc<Env>, act: Act) -> anyhow::Result<String> {
             partner,
             who,
         } => {
-            let settled = hold::assign(env, number, &who.actor()?, &partner).await?;
+            let settled =
+                hold::assign(env, HoldNumber::new(number), &who.actor()?, &partner).await?;
             (number, settled)
         }
         Act::Join {
@@ -131,10 +132,14 @@ async fn settle(env: &Arc<Env>, act: Act) -> anyhow::Result<String> {
             reference,
             who,
         } => {
-            let settled = hold::join(env, number, &who.actor()?, &reference).await?;
+            let settled =
+                hold::join(env, HoldNumber::new(number), &who.actor()?, &reference).await?;
             (number, settled)
         }
-        Act::Reject { number, who } => (number, hold::reject(env, number, &who.actor()?).await?),
+        Act::Reject { number, who } => (
+            number,
+            hold::reject(env, HoldNumber::new(number), &who.actor()?).await?,
+        ),
     };
     Ok(match settled {
         Settled::Done => format!("Hold {number} is settled."),
@@ -192,7 +197,7 @@ async fn list(app: &App, as_json: bool) -> anyhow::Result<u8> {
 }
 
 async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result<String> {
-    let shown = hold::show(app.env(), number).await?;
+    let shown = hold::show(app.env(), HoldNumber::new(number)).await?;
     let row = &shown.row;
     let person = match &shown.leg {
         Some(leg) => {
@@ -205,7 +210,7 @@ async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result
     let beside = shown.open_beside.iter().map(ToString::to_string);
     let mut said = json!({
         "open_beside": beside.collect::<Vec<String>>(),
-        "number": row.number, "open": row.open, "reason": row.reason.code(), "what": row.reason.practice_words(), "owner": row.reason.owner().code(),
+        "number": row.number.number(), "open": row.open, "reason": row.reason.code(), "what": row.reason.practice_words(), "owner": row.reason.owner().code(),
         "stage": row.stage.code(), "reference": shown.leg.map(|leg| leg.reference.to_string()), "partner": shown.partner,
         "return": if row.return_id == 0 { None } else { Some(row.return_id) }, "row": if row.row == 0 { None } else { Some(row.row) },
         "since": Instant(row.since).utc_text(),

@@ -200,7 +200,7 @@ fn in_json(story: &Explanation, place: Option<&str>, partner: Option<&str>) -> V
         .iter()
         .map(|(at, what)| json!({"at": at.utc_text(), "what": what}))
         .collect();
-    let waits: Vec<Value> = story.waits.iter().map(|(number, reason)| json!({"number": number, "reason": reason.code(), "owner": reason.owner().code()})).collect();
+    let waits: Vec<Value> = story.waits.iter().map(|(number, reason)| json!({"number": number.number(), "reason": reason.code(), "owner": reason.owner().code()})).collect();
     let decided = story.decided.as_ref();
     let mut shown = json!({
         "reference": story.reference, "source": story.source, "fate": fate(&story.fate),

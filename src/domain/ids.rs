@@ -74,3 +74,10 @@ pub(crate) enum RunTag {}
 
 /// A run; none where a person asked for one step, and where a drop of an earlier run is finished.
 pub(crate) type RunId = Id<RunTag>;
+
+/// A question to somebody.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum HoldTag {}
+
+/// A hold, by the number under which people settle it.
+pub(crate) type HoldNumber = Id<HoldTag>;

@@ -12,7 +12,9 @@ use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
-use crate::domain::{Counts, Instant, LegId, LegReference, LegState, RunId, Stage, StrandId};
+use crate::domain::{
+    Counts, HoldNumber, Instant, LegId, LegReference, LegState, RunId, Stage, StrandId,
+};
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
 /// How a leg comes into a batch.
@@ -106,7 +108,7 @@ pub(crate) struct Batch {
     /// Holds to open; their numbers are given on commit.
     held: Vec<NewHold>,
     /// Numbers of holds to end.
-    pub(crate) released: Vec<i64>,
+    pub(crate) released: Vec<HoldNumber>,
     pub(crate) notes: Vec<(i64, i64, Vec<u8>)>,
     pub(super) books: Vec<BookRow>,
     pub(crate) certificates: Vec<Certificate>,
@@ -120,7 +122,7 @@ pub(crate) struct Batch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Commit {
     /// Numbers of the holds opened, in the order given.
-    pub(crate) held_numbers: Vec<i64>,
+    pub(crate) held_numbers: Vec<HoldNumber>,
     /// Whether the clock stood before the strand's last event.
     pub(crate) clock_behind: bool,
 }
@@ -273,6 +275,7 @@ impl Batch {
         let mut held = Vec::with_capacity(self.held.len());
         let mut entries = std::mem::take(&mut self.entries);
         for (hold, number) in self.held.drain(..).zip(next_number..) {
+            let number = HoldNumber::new(number);
             held.push(held_row(&hold, number, at));
             entries.push(Entry::new(number, Body::Held(hold)));
         }
@@ -432,7 +435,7 @@ fn new_leg(
 }
 
 /// A hold as it is opened.
-fn held_row(hold: &NewHold, number: i64, since: i64) -> HeldRow {
+fn held_row(hold: &NewHold, number: HoldNumber, since: i64) -> HeldRow {
     HeldRow {
         number,
         leg: hold.leg,

@@ -24,7 +24,7 @@ pub(crate) use rows::{
 };
 pub(crate) use sqlite::SqliteStore;
 
-use crate::domain::{LegId, LegReference, LegState, RunId, StrandId};
+use crate::domain::{HoldNumber, LegId, LegReference, LegState, RunId, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 /// What a store call gives back, in time.
@@ -73,7 +73,7 @@ pub(crate) struct HeldQuery {
     /// Only those of this leg.
     pub(crate) leg: Option<LegId>,
     /// Only this number.
-    pub(crate) number: Option<i64>,
+    pub(crate) number: Option<HoldNumber>,
 }
 
 /// Selects writes.

@@ -4,7 +4,8 @@ pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
 use crate::domain::coded::{coded, numbered};
 use crate::domain::{
-    Action, Counts, Disposition, EventKind, LegId, LegReference, Reason, RunId, Stage, StrandId,
+    Action, Counts, Disposition, EventKind, HoldNumber, LegId, LegReference, Reason, RunId, Stage,
+    StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -292,7 +293,7 @@ pub(crate) struct MirrorRow {
 /// A hold: who must decide what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeldRow {
-    pub(crate) number: i64,
+    pub(crate) number: HoldNumber,
     pub(crate) leg: LegId,
     pub(crate) stage: Stage,
     pub(crate) reason: Reason,

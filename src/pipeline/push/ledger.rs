@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Unit, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Counts, Disposition, LegId, Reason, RunId, Stage, StrandId};
+use crate::domain::{Counts, Disposition, HoldNumber, LegId, Reason, RunId, Stage, StrandId};
 use crate::pipeline::run::{Env, LedgerAccess, StageOutcome};
 use crate::store::body::MirrorBody;
 use crate::store::rows::{HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
@@ -107,7 +107,7 @@ pub(super) async fn begin(
 }
 
 /// Holds of writes that wait no longer.
-async fn settled_holds(ledger: &LedgerAccess, units: &[Unit]) -> anyhow::Result<Vec<i64>> {
+async fn settled_holds(ledger: &LedgerAccess, units: &[Unit]) -> anyhow::Result<Vec<HoldNumber>> {
     let mut released = Vec::new();
     for unit in units {
         let waited: HashSet<Reason> = unit

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Watched;
-use crate::domain::{Action, LegId, LegState, Reason, Stage, StrandId};
+use crate::domain::{Action, HoldNumber, LegId, LegState, Reason, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::rows::Leg;
 use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
@@ -18,7 +18,7 @@ pub(super) async fn after(
     writing: &HashSet<LegId>,
 ) -> anyhow::Result<Vec<Leg>> {
     let strand = env.sources[place].strand;
-    let mut open: HashMap<(LegId, Reason), i64> = HashMap::new();
+    let mut open: HashMap<(LegId, Reason), HoldNumber> = HashMap::new();
     for hold in env.store.held(HeldQuery::default()).await? {
         if hold.return_id == 0 && matches!(hold.reason, Reason::SourceGone | Reason::NotReRead) {
             open.insert((hold.leg, hold.reason), hold.number);

@@ -1,7 +1,7 @@
 //! What lies beside the legs: keys, raw inputs, holds, books and writes.
 
 use super::*;
-use crate::domain::{Action, LegId, RunId, StrandId, limits};
+use crate::domain::{Action, HoldNumber, LegId, RunId, StrandId, limits};
 
 pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
@@ -95,15 +95,21 @@ pub(super) async fn holds_are_numbered_through(store: &dyn Store) {
     let mut batch = Batch::new(a.id, at(0));
     batch.hold(hold(1));
     batch.hold(hold(2));
-    assert_eq!(store.commit(batch).await.unwrap().held_numbers, [1, 2]);
+    assert_eq!(
+        store.commit(batch).await.unwrap().held_numbers,
+        [1, 2].map(HoldNumber::new)
+    );
     let mut batch = Batch::new(b.id, at(5));
     batch.hold(hold(2));
-    batch.released.push(2);
-    assert_eq!(store.commit(batch).await.unwrap().held_numbers, [3]);
+    batch.released.push(HoldNumber::new(2));
+    assert_eq!(
+        store.commit(batch).await.unwrap().held_numbers,
+        [3].map(HoldNumber::new)
+    );
     let open = store.held(HeldQuery::default()).await.unwrap();
     assert_eq!(
         open.iter()
-            .map(|hold| (hold.number, hold.since))
+            .map(|hold| (hold.number.number(), hold.since))
             .collect::<Vec<_>>(),
         [(1, NOON), (3, at(5).0)]
     );
@@ -115,13 +121,16 @@ pub(super) async fn holds_are_numbered_through(store: &dyn Store) {
         .await
         .unwrap();
     assert_eq!(
-        of_leg.iter().map(|hold| hold.number).collect::<Vec<_>>(),
+        of_leg
+            .iter()
+            .map(|hold| hold.number.number())
+            .collect::<Vec<_>>(),
         [3]
     );
     let ended = store
         .held(HeldQuery {
             leg: None,
-            number: Some(2),
+            number: Some(HoldNumber::new(2)),
         })
         .await
         .unwrap();

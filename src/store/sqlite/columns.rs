@@ -275,7 +275,7 @@ pub(super) fn mirror(row: &SqliteRow) -> Result<MirrorRow, StoreError> {
 
 pub(super) fn held(row: &SqliteRow) -> Result<HeldRow, StoreError> {
     Ok(HeldRow {
-        number: int(row, 0)?,
+        number: id(row, 0)?,
         leg: id(row, 1)?,
         stage: sure(row, 2, Stage::from_number)?,
         reason: sure(row, 3, Reason::from_number)?,

@@ -168,7 +168,7 @@ async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<()
     let mut cells = Vec::with_capacity(held.len() * 11);
     for hold in held {
         let numbers = [
-            hold.number,
+            hold.number.number(),
             hold.leg.number(),
             hold.stage.number(),
             hold.reason.number(),

@@ -396,8 +396,12 @@ impl Store for SqliteStore {
                     number: Some(number),
                     ..
                 } => {
-                    self.many(&format!("{HELD} WHERE number = ?"), &[number], held)
-                        .await
+                    self.many(
+                        &format!("{HELD} WHERE number = ?"),
+                        &[number.number()],
+                        held,
+                    )
+                    .await
                 }
                 HeldQuery { leg: Some(leg), .. } => {
                     self.many(

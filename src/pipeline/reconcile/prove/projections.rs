@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{PAGE, Proof};
-use crate::domain::{Action, Counts, LegId, LegReference, Reason, RunId, Stage, StrandId};
+use crate::domain::{
+    Action, Counts, HoldNumber, LegId, LegReference, Reason, RunId, Stage, StrandId,
+};
 use crate::pipeline::run::LedgerAccess;
 use crate::store::rows::{BookRow, LedgerRow, Leg, MirrorKind, Place, PushState, Standing, Strand};
 use crate::store::{Body, Kind};
@@ -207,8 +209,8 @@ type Books = BTreeMap<(RunId, Stage, StrandId, StrandId, i64), (u64, Counts)>;
 
 /// Holds, writes and books.
 async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
-    let mut holds: BTreeMap<i64, (LegId, Reason)> = BTreeMap::new();
-    let mut ended: BTreeSet<i64> = BTreeSet::new();
+    let mut holds: BTreeMap<HoldNumber, (LegId, Reason)> = BTreeMap::new();
+    let mut ended: BTreeSet<HoldNumber> = BTreeSet::new();
     let mut pushes = BTreeMap::new();
     let mut mirrors = BTreeMap::new();
     let mut books: Books = BTreeMap::new();
@@ -219,10 +221,10 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
         match row.body() {
             // A hold of an onward leg begins in a partner's strand and ends in the source's, as a write does.
             Some(Body::Held(hold)) => {
-                holds.insert(row.subject, (hold.leg, hold.reason));
+                holds.insert(HoldNumber::new(row.subject), (hold.leg, hold.reason));
             }
             Some(Body::Released) => {
-                ended.insert(row.subject);
+                ended.insert(HoldNumber::new(row.subject));
             }
             // Queued stands in the partner's strand, what follows in the source's: no order of strands decides.
             Some(Body::Queued { state, .. }) => {
