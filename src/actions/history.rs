@@ -93,7 +93,7 @@ impl<'e> HistoryReader<'e> {
             };
             let what = format!(
                 "{}: {action} row {} of {file}{changed}, by version {version} of the partner's file",
-                kind.word(),
+                kind.code(),
                 sent.row
             );
             let entry = HistoryEntry {
@@ -125,7 +125,7 @@ impl<'e> HistoryReader<'e> {
                 Body::Decided { rule, .. } => Some(hex(rule)),
                 _ => None,
             },
-            what: format!("{}: {}{why}{wanted}", kind.word(), step.after.state.code()),
+            what: format!("{}: {}{why}{wanted}", kind.code(), step.after.state.code()),
         };
         Ok((entry, step.prev))
     }

@@ -277,7 +277,7 @@ impl Batch {
         for (hold, number) in self.held.drain(..).zip(next_number..) {
             let number = HoldNumber::new(number);
             held.push(held_row(&hold, number, at));
-            entries.push(Entry::new(number, Body::Held(hold)));
+            entries.push(Entry::new(number, Body::Held { hold }));
         }
         let commit = Commit {
             held_numbers: held.iter().map(|hold| hold.number).collect(),

@@ -3,12 +3,12 @@
 //! A folder comes in, or a bundle that the store kept; [`RuleText`]s go out, and a bundle of them. Kept: a bundle gives back
 //! the texts that it was made of.
 
-use crate::domain::coded::numbered;
 use std::path::Path;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::diagnostics::{Code, Place};
+use crate::domain::coded::numbered;
 use crate::domain::limits::MAPPING_BYTES_MAX;
 use crate::toml_reader::{Problems, text_within};
 

@@ -91,7 +91,11 @@ pub(super) async fn begin(
         if let Some(task) = &mut unit.task {
             task.row.state = PushState::Sending;
             task.row.attempts += 1;
-            tell(&mut batch, Body::Mirroring, task.row.clone());
+            tell(
+                &mut batch,
+                |told| Body::Mirroring { told },
+                task.row.clone(),
+            );
         }
     }
     let released = settled_holds(ledger, units).await?;
@@ -177,7 +181,7 @@ pub(super) async fn end(
     }
     for told in results.told {
         holds.extend(told.refused.map(|reason| (told.row.leg, reason)));
-        tell(&mut batch, Body::Mirrored, told.row);
+        tell(&mut batch, |told| Body::Mirrored { told }, told.row);
     }
     diagnose(env, strand, &holds, outcome);
     hold(env, strand, holds, &mut batch).await?;

@@ -5,175 +5,225 @@
 //! none). Keeps: [`Body::read`] gives back what [`Body::to_json`] was given; the bytes of a kind never change, since every
 //! row's hash is over them; no personal data and no free text but the names of those who decided.
 
-mod kind;
-mod read;
+mod field;
 #[cfg(test)]
 mod tests;
-mod write;
 
-pub(crate) use kind::Kind;
-pub(crate) use write::reasons_json;
+pub(crate) use field::reasons_json;
+use field::{BodyField, BodyReader, BodyWriter, fields_of};
 
-use super::rows::{MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, Standing};
+use super::rows::{
+    LedgerRow, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, Standing,
+};
+use crate::domain::coded::coded;
 use crate::domain::{Counts, LegId, LegReference, Owner, Reason, Stage, StrandId};
 use crate::seal::{Digest, sha256};
+
+/// The one table of kinds: number, words in `kith trace`, and fields in the order in which they are written.
+macro_rules! bodies {
+    ($(#[$meta:meta])* pub(crate) enum Body {
+        $($(#[$about:meta])* $kind:ident = $number:literal $word:literal
+            $({ $($(#[$field_about:meta])* $field:ident: $type:ty),+ $(,)? })?,)+
+    }) => {
+        coded! {
+            /// The kind of a ledger row, with its words in `kith trace`; numbers are never reused.
+            pub(crate) enum Kind {
+                $($kind = $number $word,)+
+            }
+        }
+
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(crate) enum Body {
+            $($(#[$about])* $kind $({ $($(#[$field_about])* $field: $type),+ })?,)+
+        }
+
+        impl Body {
+            /// The kind of its row.
+            pub(crate) fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$kind { .. } => Kind::$kind,)+
+                }
+            }
+
+            /// Its bytes in the ledger.
+            pub(crate) fn to_json(&self) -> Vec<u8> {
+                let mut to = BodyWriter::new(self.capacity());
+                match self {
+                    $(Self::$kind { $($($field),+)? } => { $($($field.write(&mut to);)+)? })+
+                }
+                to.finish()
+            }
+
+            /// The body of a row of this kind; `None` if no version writes such bytes.
+            pub(crate) fn read(kind: Kind, bytes: &[u8]) -> Option<Self> {
+                let mut from = BodyReader::new(bytes)?;
+                let body = match kind {
+                    $(Kind::$kind => Self::$kind { $($($field: BodyField::read(&mut from)?),+)? },)+
+                };
+                from.is_done().then_some(body)
+            }
+        }
+    };
+}
 
 /// First half of the hash of the rules by which a leg was decided.
 pub(crate) type RuleDigits = [u8; 16];
 
-/// What a row of the ledger says; its subject stands beside it, in the row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Body {
-    /// An installation began. No version has written it; its number stays taken.
-    Opened,
-    /// A run began. Subject: the run.
-    Run {
-        /// Hash of the rules in force.
-        rules: Digest,
-        /// What it runs, as one text of names.
-        stages: Vec<Stage>,
-    },
-    /// A version of a partner's file was seen or approved. Subject: the partner's strand.
-    RulesInForce {
-        /// Hash of the file with all that it names.
-        file: Digest,
-        /// Hash of the text that says where its drops go.
-        destination: Digest,
-        how: How,
-        /// Who approved it, and the note that says why; two fields, both absent if nobody did.
-        approved: Option<(String, i64)>,
-    },
-    /// A leg began. Subject: the leg, as in the five kinds that follow.
-    Received {
-        step: LegStep,
-        reference: LegReference,
-        source: StrandId,
-        vouched: Vouched,
-    },
-    /// Select and map decided about a leg.
-    Decided { step: LegStep, rule: RuleDigits },
-    /// The practice's record changed, or is gone.
-    Amended { step: LegStep, vouched: Vouched },
-    /// A person ended a leg that waited.
-    Settled {
-        step: LegStep,
-        /// The open leg that it was joined to; absent if it was rejected.
-        joined: Option<LegId>,
-    },
-    /// A return told of a leg.
-    Reported {
-        step: LegStep,
-        /// How many new events.
-        events: usize,
-    },
-    /// A leg's row was picked up with its drop.
-    Delivered { step: LegStep },
-    /// A resource of nobody's leg was kept. Subject: the raw input.
-    Resource {
-        /// The raw input and the digest of its ciphertext, as a list of one.
-        vouched: (i64, Digest),
-    },
-    /// A stage counted. Subject: the run.
-    Counted {
-        stage: Stage,
-        source: StrandId,
-        partner: StrandId,
-        file: i64,
-        /// As it was written; the balance says that it is the sum of the four counts.
-        received: u64,
-        /// Accepted, repeated, rejected, held, and an object of reasons.
-        counts: Counts,
-    },
-    /// A pull said what it can promise. Subject: the run.
-    Certified {
-        /// Of verdict and evidence.
-        digest: Digest,
-        /// Up to when the source's changes are known, microseconds UTC.
-        high: i64,
-    },
-    /// A hold was opened. Subject: its number.
-    Held(NewHold),
-    /// A hold ended. Subject: its number.
-    Released,
-    /// A person decided. Subject: the hold, or the return that was undone.
-    Signed {
-        act: SignedAct,
-        by: String,
-        owner: Owner,
-        /// The sealed note that says why.
-        note: i64,
-    },
-    /// A person looked at an identity. Subject: the leg.
-    Viewed {
-        /// Where.
-        at: String,
-        by: String,
-        /// The sealed note that says why.
-        note: i64,
-    },
-    /// A drop was made. Subject: the drop.
-    Prepared {
-        sequence: i64,
-        rows: i64,
-        /// Keyed digest of the file.
-        digest: Digest,
-        /// Merkle root of its rows.
-        root: Digest,
-        /// Hash of the partner's file; none of a file for a practice.
-        rule: Option<Digest>,
-    },
-    /// A drop left. Subject: the drop.
-    Sent {
-        sequence: i64,
-        /// Rows whose legs move with it; 0 of a file for a practice.
-        rows: i64,
-    },
-    /// A drop was picked up. Subject: the drop.
-    DropDelivered { sequence: i64 },
-    /// A return was taken. Subject: the return.
-    Returned {
-        rows: usize,
-        events: usize,
-        /// Merkle root of its rows and events.
-        root: Digest,
-    },
-    /// A return was undone. Subject: the undoing.
-    Undone {
-        return_id: i64,
-        events: usize,
-        /// Merkle root of the events that take it back.
-        root: Digest,
-    },
-    /// A write was put into the queue. Subject: the event, as in the two kinds that follow.
-    Queued {
-        leg: LegId,
-        source: StrandId,
-        state: PushState,
-        reason: Option<Reason>,
-        kind: PushKind,
-    },
-    /// A write begins.
-    Pushing { attempts: i64 },
-    /// A write ended.
-    Pushed {
-        state: PushState,
-        attempts: i64,
-        reason: Option<Reason>,
-        /// Digest of the server's id as it is sealed.
-        server_id: Option<Digest>,
-    },
-    /// A GP system is about to be told where a leg stands. Subject: the leg.
-    Mirroring(MirrorBody),
-    /// A GP system was told where a leg stands. Subject: the leg.
-    Mirrored(MirrorBody),
-    /// A day was sealed. Subject: the day.
-    DaySealed { root: Digest },
-    /// A report was published. Subject: the night.
-    Published {
-        commissioner: String,
-        name: String,
-        digest: Digest,
-    },
+bodies! {
+    /// What a row of the ledger says; its subject stands beside it, in the row.
+    pub(crate) enum Body {
+        /// An installation began. No version has written it; its number stays taken.
+        Opened = 1 "installation opened",
+        /// A run began. Subject: the run.
+        Run = 2 "run" {
+            /// Hash of the rules in force.
+            rules: Digest,
+            /// What it runs, as one text of names.
+            stages: Vec<Stage>,
+        },
+        /// A version of a partner's file was seen or approved. Subject: the partner's strand.
+        RulesInForce = 3 "rules in force" {
+            /// Hash of the file with all that it names.
+            file: Digest,
+            /// Hash of the text that says where its drops go.
+            destination: Digest,
+            how: How,
+            /// Who approved it, and the note that says why; two fields, both absent if nobody did.
+            approved: Option<(String, i64)>,
+        },
+        /// A leg began. Subject: the leg, as in the five kinds that follow.
+        Received = 10 "received from the practice" {
+            step: LegStep,
+            reference: LegReference,
+            source: StrandId,
+            vouched: Vouched,
+        },
+        /// Select and map decided about a leg.
+        Decided = 11 "decided" { step: LegStep, rule: RuleDigits },
+        /// The practice's record changed, or is gone.
+        Amended = 12 "changed at the practice" { step: LegStep, vouched: Vouched },
+        /// A person ended a leg that waited.
+        Settled = 13 "settled by a person" {
+            step: LegStep,
+            /// The open leg that it was joined to; absent if it was rejected.
+            joined: Option<LegId>,
+        },
+        /// A return told of a leg.
+        Reported = 14 "reported by the partner" {
+            step: LegStep,
+            /// How many new events.
+            events: usize,
+        },
+        /// A leg's row was picked up with its drop.
+        Delivered = 15 "picked up by the partner" { step: LegStep },
+        /// A resource of nobody's leg was kept. Subject: the raw input.
+        Resource = 20 "resource kept" {
+            /// The raw input and the digest of its ciphertext, as a list of one.
+            vouched: (i64, Digest),
+        },
+        /// A stage counted. Subject: the run.
+        Counted = 21 "counted" {
+            stage: Stage,
+            source: StrandId,
+            partner: StrandId,
+            file: i64,
+            /// As it was written; the balance says that it is the sum of the four counts.
+            received: u64,
+            /// Accepted, repeated, rejected, held, and an object of reasons.
+            counts: Counts,
+        },
+        /// A pull said what it can promise. Subject: the run.
+        Certified = 22 "pull certified" {
+            /// Of verdict and evidence.
+            digest: Digest,
+            /// Up to when the source's changes are known, microseconds UTC.
+            high: i64,
+        },
+        /// A hold was opened. Subject: its number.
+        Held = 23 "held" { hold: NewHold },
+        /// A hold ended. Subject: its number.
+        Released = 24 "hold ended",
+        /// A person decided. Subject: the hold, or the return that was undone.
+        Signed = 25 "decided by a person" {
+            act: SignedAct,
+            by: String,
+            owner: Owner,
+            /// The sealed note that says why.
+            note: i64,
+        },
+        /// A person looked at an identity. Subject: the leg.
+        Viewed = 26 "looked at by a person" {
+            /// Where.
+            at: String,
+            by: String,
+            /// The sealed note that says why.
+            note: i64,
+        },
+        /// A drop was made. Subject: the drop.
+        Prepared = 30 "drop prepared" {
+            sequence: i64,
+            rows: i64,
+            /// Keyed digest of the file.
+            digest: Digest,
+            /// Merkle root of its rows.
+            root: Digest,
+            /// Hash of the partner's file; none of a file for a practice.
+            rule: Option<Digest>,
+        },
+        /// A drop left. Subject: the drop.
+        Sent = 31 "sent to the partner" {
+            sequence: i64,
+            /// Rows whose legs move with it; 0 of a file for a practice.
+            rows: i64,
+        },
+        /// A drop was picked up. Subject: the drop.
+        DropDelivered = 32 "drop picked up" { sequence: i64 },
+        /// A return was taken. Subject: the return.
+        Returned = 40 "return taken" {
+            rows: usize,
+            events: usize,
+            /// Merkle root of its rows and events.
+            root: Digest,
+        },
+        /// A return was undone. Subject: the undoing.
+        Undone = 41 "return undone" {
+            return_id: i64,
+            events: usize,
+            /// Merkle root of the events that take it back.
+            root: Digest,
+        },
+        /// A write was put into the queue. Subject: the event, as in the two kinds that follow.
+        Queued = 50 "queued for the GP record" {
+            leg: LegId,
+            source: StrandId,
+            state: PushState,
+            reason: Option<Reason>,
+            kind: PushKind,
+        },
+        /// A write begins.
+        Pushing = 51 "writing to the GP record" { attempts: i64 },
+        /// A write ended.
+        Pushed = 52 "answered by the GP system" {
+            state: PushState,
+            attempts: i64,
+            reason: Option<Reason>,
+            /// Digest of the server's id as it is sealed.
+            server_id: Option<Digest>,
+        },
+        /// A GP system is about to be told where a leg stands. Subject: the leg.
+        Mirroring = 53 "telling the GP system where it stands" { told: MirrorBody },
+        /// A GP system was told where a leg stands. Subject: the leg.
+        Mirrored = 54 "GP system told where it stands" { told: MirrorBody },
+        /// A day was sealed. Subject: the day.
+        DaySealed = 60 "day sealed" { root: Digest },
+        /// A report was published. Subject: the night.
+        Published = 61 "report published" {
+            commissioner: String,
+            name: String,
+            digest: Digest,
+        },
+    }
 }
 
 /// Raw inputs and the digests of their ciphertexts, for which a row vouches: `[[id, "digest"], …]`.
@@ -188,6 +238,19 @@ pub(crate) struct LegStep {
     pub(crate) prev: Place,
     pub(crate) after: Standing,
 }
+
+fields_of!(LegStep { rev, prev, after });
+fields_of!(Place { strand, seq });
+fields_of!(Standing {
+    state,
+    partner,
+    person,
+    why,
+    pending,
+    asked,
+    closing,
+    raws
+});
 
 impl LegStep {
     /// A step to a standing; its revision and the place before it are filled in by the chain.
@@ -211,6 +274,16 @@ pub(crate) struct NewHold {
     pub(crate) return_id: i64,
     pub(crate) row: i64,
 }
+
+fields_of!(NewHold {
+    leg,
+    stage,
+    reason,
+    source,
+    partner,
+    return_id,
+    row
+});
 
 impl NewHold {
     /// A question that a stage raises, about nothing yet.
@@ -265,99 +338,47 @@ pub(crate) struct MirrorBody {
     pub(crate) server_id: Option<Digest>,
 }
 
-/// How a version of a partner's file came to stand where it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
-    /// Approved by being first.
-    First,
-    /// Allows nothing that was not approved.
-    Narrower,
-    /// Widens, and nobody has approved it.
-    Waits,
-    /// Approved by a person.
-    Approved,
-}
-
-impl How {
-    const ALL: [Self; 4] = [Self::First, Self::Narrower, Self::Waits, Self::Approved];
-
-    /// The word in the ledger.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Narrower => "narrower",
-            Self::Waits => "waits",
-            Self::Approved => "approved",
-        }
+coded! {
+    /// How a version of a partner's file came to stand where it stands.
+    pub(crate) enum How {
+        /// Approved by being first.
+        First = 1 "first",
+        /// Allows nothing that was not approved.
+        Narrower = 2 "narrower",
+        /// Widens, and nobody has approved it.
+        Waits = 3 "waits",
+        /// Approved by a person.
+        Approved = 4 "approved",
     }
 }
 
-/// What a person decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignedAct {
-    Release,
-    Assign,
-    Join,
-    Reject,
-    Undo,
+coded! {
+    /// What a person decided.
+    pub(crate) enum SignedAct {
+        Release = 1 "release",
+        Assign = 2 "assign",
+        Join = 3 "join",
+        Reject = 4 "reject",
+        Undo = 5 "undo",
+    }
 }
 
-impl SignedAct {
-    const ALL: [Self; 5] = [
-        Self::Release,
-        Self::Assign,
-        Self::Join,
-        Self::Reject,
-        Self::Undo,
-    ];
-
-    /// The word in the ledger.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::Release => "release",
-            Self::Assign => "assign",
-            Self::Join => "join",
-            Self::Reject => "reject",
-            Self::Undo => "undo",
-        }
+impl Kind {
+    /// Whether the body begins with a leg's step.
+    pub(crate) fn of_leg(self) -> bool {
+        matches!(
+            self,
+            Self::Received
+                | Self::Decided
+                | Self::Amended
+                | Self::Settled
+                | Self::Reported
+                | Self::Delivered
+        )
     }
 }
 
 impl Body {
-    /// The kind of its row.
-    pub(crate) fn kind(&self) -> Kind {
-        match self {
-            Self::Opened => Kind::Opened,
-            Self::Run { .. } => Kind::Run,
-            Self::RulesInForce { .. } => Kind::RulesInForce,
-            Self::Received { .. } => Kind::Received,
-            Self::Decided { .. } => Kind::Decided,
-            Self::Amended { .. } => Kind::Amended,
-            Self::Settled { .. } => Kind::Settled,
-            Self::Reported { .. } => Kind::Reported,
-            Self::Delivered { .. } => Kind::Delivered,
-            Self::Resource { .. } => Kind::Resource,
-            Self::Counted { .. } => Kind::Counted,
-            Self::Certified { .. } => Kind::Certified,
-            Self::Held(_) => Kind::Held,
-            Self::Released => Kind::Released,
-            Self::Signed { .. } => Kind::Signed,
-            Self::Viewed { .. } => Kind::Viewed,
-            Self::Prepared { .. } => Kind::Prepared,
-            Self::Sent { .. } => Kind::Sent,
-            Self::DropDelivered { .. } => Kind::DropDelivered,
-            Self::Returned { .. } => Kind::Returned,
-            Self::Undone { .. } => Kind::Undone,
-            Self::Queued { .. } => Kind::Queued,
-            Self::Pushing { .. } => Kind::Pushing,
-            Self::Pushed { .. } => Kind::Pushed,
-            Self::Mirroring(_) => Kind::Mirroring,
-            Self::Mirrored(_) => Kind::Mirrored,
-            Self::DaySealed { .. } => Kind::DaySealed,
-            Self::Published { .. } => Kind::Published,
-        }
-    }
-
     /// The step of a leg's row; `None` of every other row.
     pub(crate) fn step(&self) -> Option<&LegStep> {
         match self {
@@ -393,6 +414,11 @@ impl Body {
         }
     }
 
+    /// Bytes that it is likely to need.
+    fn capacity(&self) -> usize {
+        96 + 96 * self.vouched().len() + usize::from(self.step().is_some()) * 96
+    }
+
     /// A write that joins the queue.
     pub(crate) fn queued(push: &PushRow) -> Self {
         Self::Queued {
@@ -412,6 +438,21 @@ impl Body {
             reason: push.reason,
             server_id: sealed(push.server_id.as_deref()),
         }
+    }
+}
+
+fields_of!(MirrorBody {
+    kind,
+    state,
+    attempts,
+    said,
+    server_id
+});
+
+impl LedgerRow {
+    /// What it says; `None` of a kind that this version does not know, or if it says what no version writes.
+    pub(crate) fn body(&self) -> Option<Body> {
+        Body::read(Kind::from_number(self.kind)?, &self.body)
     }
 }
 

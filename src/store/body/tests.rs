@@ -114,15 +114,17 @@ fn sample(kind: Kind) -> (Body, String) {
             (Body::Certified { digest, high }, format!(r#"["{a}",5]"#))
         }
         Kind::Held => (
-            Body::Held(NewHold {
-                leg: LegId::new(4),
-                stage: Stage::Match,
-                reason: Reason::Correction,
-                source: StrandId::new(2),
-                partner: StrandId::new(3),
-                return_id: 60,
-                row: 9,
-            }),
+            Body::Held {
+                hold: NewHold {
+                    leg: LegId::new(4),
+                    stage: Stage::Match,
+                    reason: Reason::Correction,
+                    source: StrandId::new(2),
+                    partner: StrandId::new(3),
+                    return_id: 60,
+                    row: 9,
+                },
+            },
             "[4,6,49,2,3,60,9]".to_owned(),
         ),
         Kind::Released => (Body::Released, "[]".to_owned()),
@@ -194,8 +196,14 @@ fn sample(kind: Kind) -> (Body, String) {
             },
             r#"[5,2,0,""]"#.to_owned(),
         ),
-        Kind::Mirroring => (Body::Mirroring(told()), format!(r#"[2,5,1,20,"{a}"]"#)),
-        Kind::Mirrored => (Body::Mirrored(told()), format!(r#"[2,5,1,20,"{a}"]"#)),
+        Kind::Mirroring => (
+            Body::Mirroring { told: told() },
+            format!(r#"[2,5,1,20,"{a}"]"#),
+        ),
+        Kind::Mirrored => (
+            Body::Mirrored { told: told() },
+            format!(r#"[2,5,1,20,"{a}"]"#),
+        ),
         Kind::DaySealed => (Body::DaySealed { root: A }, format!(r#"["{a}"]"#)),
         Kind::Published => (
             Body::Published {

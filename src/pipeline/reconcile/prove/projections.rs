@@ -220,7 +220,7 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
         }
         match row.body() {
             // A hold of an onward leg begins in a partner's strand and ends in the source's, as a write does.
-            Some(Body::Held(hold)) => {
+            Some(Body::Held { hold }) => {
                 holds.insert(HoldNumber::new(row.subject), (hold.leg, hold.reason));
             }
             Some(Body::Released) => {
@@ -238,7 +238,7 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
             }) => {
                 pushes.insert(row.subject, (state, attempts));
             }
-            Some(Body::Mirroring(told) | Body::Mirrored(told)) => {
+            Some(Body::Mirroring { told } | Body::Mirrored { told }) => {
                 let stands = (told.state, told.attempts, told.said);
                 mirrors.insert((LegId::new(row.subject), told.kind), stands);
             }
