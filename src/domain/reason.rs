@@ -6,87 +6,106 @@ use std::sync::OnceLock;
 
 use super::coded::coded;
 
-/// Why a row was rejected, held, repeated or closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Reason {
-    NotOurs,
-    ClosedAtSource,
-    DeclinedByPerson,
-    DoNotPerform,
-    NotAnOrder,
-    PausedByGp,
-    NoPatient,
-    NhsNumber,
-    Died,
-    Restricted,
-    NoName,
-    UnknownModifier,
-    DoNotContact,
-    NoDestination,
-    UnknownPartner,
-    Consent,
-    Tie,
-    NoService,
-    AlreadyOpen,
-    Urgent,
-    Capacity,
-    Criteria,
-    Area,
-    NoPostcode,
-    TestPerson,
-    Child,
-    Unencodable,
-    Unmapped,
-    TooLong,
-    RequiredMissing,
-    AgreementExpired,
-    Shadow,
-    SourceGone,
-    Unreadable,
-    AlreadyKnown,
-    SameFile,
-    NotOurPerson,
-    NotYourReference,
-    IdentityMismatch,
-    Sorted,
-    TooEarly,
-    InFuture,
-    AfterClose,
-    NoDate,
-    BadDate,
-    UnknownCode,
-    OutOfRange,
-    NoReference,
-    Correction,
-    FileUnread,
-    BadReference,
-    StopOpen,
-    AnswerLost,
-    Refused,
-    Unreachable,
-    NoPractice,
-    CriteriaChanged,
-    Erased,
-    CancelledByReferrer,
-    RejectedByOwner,
-    PushOff,
-    ContactInstructions,
-    ChangedAfterDelivery,
-    StopCrossed,
-    PartnerDisabled,
-    OnwardConsent,
-    OnwardNotAllowed,
-    IdentityChanged,
-    MovedPractice,
-    DuplicateEntry,
-    EnteredInError,
-    Withdrawn,
-    Undone,
-    ConsentWithdrawn,
-    DeathRemoved,
-    NotReRead,
-    Joined,
-    NotApproved,
+/// The one table of reasons: number in the store, code, and the classes that the reason belongs to, each a method of
+/// [`ReasonClasses`].
+macro_rules! reasons {
+    ($($reason:ident = $number:literal $code:literal [$($class:ident $(($by:ident))?),*],)+) => {
+        coded! {
+            /// Why a row was rejected, held, repeated or closed; numbers are never reused, never renumbered.
+            pub(crate) enum Reason {
+                $($reason = $number $code,)+
+            }
+        }
+
+        impl Reason {
+            fn classes(self) -> ReasonClasses {
+                match self {
+                    $(Self::$reason => ReasonClasses::NONE$(.$class($(Lifts::$by)?))*,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    NotOurs = 1 "not-ours" [quiet],
+    ClosedAtSource = 2 "closed-at-source" [quiet],
+    DeclinedByPerson = 3 "declined-by-person" [quiet],
+    DoNotPerform = 4 "do-not-perform" [quiet, stops_at_once],
+    NotAnOrder = 5 "not-an-order" [lifts(WithRecord)],
+    PausedByGp = 6 "paused-by-gp" [lifts(WithRecord)],
+    NoPatient = 7 "no-patient" [lifts(WithRecord), blocks_writes],
+    NhsNumber = 8 "nhs-number" [lifts(WithRecord), blocks_writes],
+    Died = 9 "died" [stops_at_once, blocks_writes],
+    Restricted = 10 "restricted" [stops_at_once, lifts(WithRecord), blocks_writes],
+    NoName = 11 "no-name" [],
+    UnknownModifier = 12 "unknown-modifier" [lifts(WithRecord)],
+    DoNotContact = 13 "do-not-contact" [stops_at_once, lifts(WithRecord)],
+    NoDestination = 14 "no-destination" [assignable],
+    UnknownPartner = 15 "unknown-partner" [assignable],
+    Consent = 16 "consent" [],
+    Tie = 17 "tie" [assignable],
+    NoService = 18 "no-service" [assignable],
+    AlreadyOpen = 19 "already-open" [after_consent],
+    Urgent = 20 "urgent" [stays_when_sent],
+    Capacity = 21 "capacity" [lifts(WithRules), after_consent],
+    Criteria = 22 "criteria" [lifts(WithRules)],
+    Area = 23 "area" [lifts(WithRules)],
+    NoPostcode = 24 "no-postcode" [lifts(WithRules)],
+    TestPerson = 25 "test-person" [],
+    Child = 26 "child" [lifts(WithRules)],
+    Unencodable = 27 "unencodable" [lifts(WithRules), after_consent],
+    Unmapped = 28 "unmapped" [lifts(WithRules), after_consent],
+    TooLong = 29 "too-long" [lifts(WithRules), after_consent],
+    RequiredMissing = 30 "required-missing" [lifts(WithRules), after_consent],
+    AgreementExpired = 31 "agreement-expired" [lifts(WithRules), after_consent],
+    Shadow = 32 "shadow" [quiet, lifts(WithRules), after_consent],
+    SourceGone = 33 "source-gone" [lifts(WithRecord), blocks_writes],
+    Unreadable = 34 "unreadable" [],
+    AlreadyKnown = 35 "already-known" [],
+    SameFile = 36 "same-file" [],
+    NotOurPerson = 37 "not-our-person" [],
+    NotYourReference = 38 "not-your-reference" [],
+    IdentityMismatch = 39 "identity-mismatch" [],
+    Sorted = 40 "sorted" [],
+    TooEarly = 41 "too-early" [],
+    InFuture = 42 "in-future" [],
+    AfterClose = 43 "after-close" [],
+    NoDate = 44 "no-date" [],
+    BadDate = 45 "bad-date" [],
+    UnknownCode = 46 "unknown-code" [],
+    OutOfRange = 47 "out-of-range" [],
+    NoReference = 48 "no-reference" [],
+    Correction = 49 "correction" [],
+    FileUnread = 50 "file-unread" [],
+    BadReference = 51 "bad-reference" [],
+    StopOpen = 52 "stop-open" [],
+    AnswerLost = 53 "answer-lost" [],
+    Refused = 54 "refused" [],
+    Unreachable = 55 "unreachable" [],
+    NoPractice = 56 "no-practice" [],
+    CriteriaChanged = 57 "criteria-changed" [],
+    Erased = 58 "erased" [],
+    CancelledByReferrer = 59 "cancelled-by-referrer" [],
+    RejectedByOwner = 60 "rejected-by-owner" [],
+    PushOff = 61 "push-off" [],
+    ContactInstructions = 62 "contact-instructions" [after_consent],
+    ChangedAfterDelivery = 63 "changed-after-delivery" [],
+    StopCrossed = 64 "stop-crossed" [],
+    PartnerDisabled = 65 "partner-disabled" [lifts(WithRules)],
+    OnwardConsent = 66 "onward-consent" [],
+    OnwardNotAllowed = 67 "onward-not-allowed" [],
+    IdentityChanged = 80 "identity-changed" [lifts(WithRecord), blocks_writes],
+    MovedPractice = 81 "moved-practice" [blocks_writes],
+    DuplicateEntry = 82 "duplicate-entry" [],
+    EnteredInError = 83 "entered-in-error" [],
+    Withdrawn = 84 "withdrawn" [],
+    Undone = 85 "undone" [],
+    ConsentWithdrawn = 86 "consent-withdrawn" [stops_at_once, blocks_writes],
+    DeathRemoved = 87 "death-removed" [blocks_writes, stays_when_sent],
+    NotReRead = 88 "not-re-read" [blocks_writes],
+    Joined = 95 "joined" [],
+    NotApproved = 96 "not-approved" [lifts(WithRules), after_consent],
 }
 
 /// By what alone a hold of a leg that a link worker opened ends.
@@ -100,12 +119,10 @@ pub(crate) enum Lifts {
     WithRules,
 }
 
-/// A reason's line in the one table: number in the store, code, and the classes that it belongs to.
+/// The classes of a reason.
 #[derive(Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "a column for each class")]
-struct ReasonLine {
-    number: i64,
-    code: &'static str,
+struct ReasonClasses {
     quiet: bool,
     stops_at_once: bool,
     lifts: Lifts,
@@ -115,54 +132,37 @@ struct ReasonLine {
     stays_when_sent: bool,
 }
 
-impl ReasonLine {
-    const fn new(number: i64, code: &'static str) -> Self {
-        Self {
-            number,
-            code,
-            quiet: false,
-            stops_at_once: false,
-            lifts: Lifts::ByPerson,
-            after_consent: false,
-            blocks_writes: false,
-            assignable: false,
-            stays_when_sent: false,
-        }
-    }
+/// Each class as a step of building.
+macro_rules! each_class {
+    ($($class:ident),+) => {
+        $(const fn $class(self) -> Self {
+            Self { $class: true, ..self }
+        })+
+    };
+}
 
-    const fn quiet(mut self) -> Self {
-        self.quiet = true;
-        self
-    }
+impl ReasonClasses {
+    const NONE: Self = Self {
+        quiet: false,
+        stops_at_once: false,
+        lifts: Lifts::ByPerson,
+        after_consent: false,
+        blocks_writes: false,
+        assignable: false,
+        stays_when_sent: false,
+    };
 
-    const fn stops_at_once(mut self) -> Self {
-        self.stops_at_once = true;
-        self
-    }
+    each_class!(
+        quiet,
+        stops_at_once,
+        after_consent,
+        blocks_writes,
+        assignable,
+        stays_when_sent
+    );
 
-    const fn after_consent(mut self) -> Self {
-        self.after_consent = true;
-        self
-    }
-
-    const fn blocks_writes(mut self) -> Self {
-        self.blocks_writes = true;
-        self
-    }
-
-    const fn assignable(mut self) -> Self {
-        self.assignable = true;
-        self
-    }
-
-    const fn stays_when_sent(mut self) -> Self {
-        self.stays_when_sent = true;
-        self
-    }
-
-    const fn lifts(mut self, lifts: Lifts) -> Self {
-        self.lifts = lifts;
-        self
+    const fn lifts(self, lifts: Lifts) -> Self {
+        Self { lifts, ..self }
     }
 }
 
@@ -190,238 +190,6 @@ pub(crate) struct ReasonWords {
 }
 
 impl Reason {
-    /// Every reason, in the order of the enum.
-    pub(crate) const ALL: [Self; 78] = [
-        Self::NotOurs,
-        Self::ClosedAtSource,
-        Self::DeclinedByPerson,
-        Self::DoNotPerform,
-        Self::NotAnOrder,
-        Self::PausedByGp,
-        Self::NoPatient,
-        Self::NhsNumber,
-        Self::Died,
-        Self::Restricted,
-        Self::NoName,
-        Self::UnknownModifier,
-        Self::DoNotContact,
-        Self::NoDestination,
-        Self::UnknownPartner,
-        Self::Consent,
-        Self::Tie,
-        Self::NoService,
-        Self::AlreadyOpen,
-        Self::Urgent,
-        Self::Capacity,
-        Self::Criteria,
-        Self::Area,
-        Self::NoPostcode,
-        Self::TestPerson,
-        Self::Child,
-        Self::Unencodable,
-        Self::Unmapped,
-        Self::TooLong,
-        Self::RequiredMissing,
-        Self::AgreementExpired,
-        Self::Shadow,
-        Self::SourceGone,
-        Self::Unreadable,
-        Self::AlreadyKnown,
-        Self::SameFile,
-        Self::NotOurPerson,
-        Self::NotYourReference,
-        Self::IdentityMismatch,
-        Self::Sorted,
-        Self::TooEarly,
-        Self::InFuture,
-        Self::AfterClose,
-        Self::NoDate,
-        Self::BadDate,
-        Self::UnknownCode,
-        Self::OutOfRange,
-        Self::NoReference,
-        Self::Correction,
-        Self::FileUnread,
-        Self::BadReference,
-        Self::StopOpen,
-        Self::AnswerLost,
-        Self::Refused,
-        Self::Unreachable,
-        Self::NoPractice,
-        Self::CriteriaChanged,
-        Self::Erased,
-        Self::CancelledByReferrer,
-        Self::RejectedByOwner,
-        Self::PushOff,
-        Self::ContactInstructions,
-        Self::ChangedAfterDelivery,
-        Self::StopCrossed,
-        Self::PartnerDisabled,
-        Self::OnwardConsent,
-        Self::OnwardNotAllowed,
-        Self::IdentityChanged,
-        Self::MovedPractice,
-        Self::DuplicateEntry,
-        Self::EnteredInError,
-        Self::Withdrawn,
-        Self::Undone,
-        Self::ConsentWithdrawn,
-        Self::DeathRemoved,
-        Self::NotReRead,
-        Self::Joined,
-        Self::NotApproved,
-    ];
-
-    /// The reason's line; numbers are never reused, never renumbered.
-    #[expect(
-        clippy::too_many_lines,
-        reason = "the one table, a line for each reason"
-    )]
-    fn line(self) -> ReasonLine {
-        match self {
-            Self::NotOurs => ReasonLine::new(1, "not-ours").quiet(),
-            Self::ClosedAtSource => ReasonLine::new(2, "closed-at-source").quiet(),
-            Self::DeclinedByPerson => ReasonLine::new(3, "declined-by-person").quiet(),
-            Self::DoNotPerform => ReasonLine::new(4, "do-not-perform").quiet().stops_at_once(),
-            Self::NotAnOrder => ReasonLine::new(5, "not-an-order").lifts(Lifts::WithRecord),
-            Self::PausedByGp => ReasonLine::new(6, "paused-by-gp").lifts(Lifts::WithRecord),
-            Self::NoPatient => ReasonLine::new(7, "no-patient")
-                .lifts(Lifts::WithRecord)
-                .blocks_writes(),
-            Self::NhsNumber => ReasonLine::new(8, "nhs-number")
-                .lifts(Lifts::WithRecord)
-                .blocks_writes(),
-            Self::Died => ReasonLine::new(9, "died").stops_at_once().blocks_writes(),
-            Self::Restricted => ReasonLine::new(10, "restricted")
-                .stops_at_once()
-                .lifts(Lifts::WithRecord)
-                .blocks_writes(),
-            Self::NoName => ReasonLine::new(11, "no-name"),
-            Self::UnknownModifier => {
-                ReasonLine::new(12, "unknown-modifier").lifts(Lifts::WithRecord)
-            }
-            Self::DoNotContact => ReasonLine::new(13, "do-not-contact")
-                .stops_at_once()
-                .lifts(Lifts::WithRecord),
-            Self::NoDestination => ReasonLine::new(14, "no-destination").assignable(),
-            Self::UnknownPartner => ReasonLine::new(15, "unknown-partner").assignable(),
-            Self::Consent => ReasonLine::new(16, "consent"),
-            Self::Tie => ReasonLine::new(17, "tie").assignable(),
-            Self::NoService => ReasonLine::new(18, "no-service").assignable(),
-            Self::AlreadyOpen => ReasonLine::new(19, "already-open").after_consent(),
-            Self::Urgent => ReasonLine::new(20, "urgent").stays_when_sent(),
-            Self::Capacity => ReasonLine::new(21, "capacity")
-                .lifts(Lifts::WithRules)
-                .after_consent(),
-            Self::Criteria => ReasonLine::new(22, "criteria").lifts(Lifts::WithRules),
-            Self::Area => ReasonLine::new(23, "area").lifts(Lifts::WithRules),
-            Self::NoPostcode => ReasonLine::new(24, "no-postcode").lifts(Lifts::WithRules),
-            Self::TestPerson => ReasonLine::new(25, "test-person"),
-            Self::Child => ReasonLine::new(26, "child").lifts(Lifts::WithRules),
-            Self::Unencodable => ReasonLine::new(27, "unencodable")
-                .lifts(Lifts::WithRules)
-                .after_consent(),
-            Self::Unmapped => ReasonLine::new(28, "unmapped")
-                .lifts(Lifts::WithRules)
-                .after_consent(),
-            Self::TooLong => ReasonLine::new(29, "too-long")
-                .lifts(Lifts::WithRules)
-                .after_consent(),
-            Self::RequiredMissing => ReasonLine::new(30, "required-missing")
-                .lifts(Lifts::WithRules)
-                .after_consent(),
-            Self::AgreementExpired => ReasonLine::new(31, "agreement-expired")
-                .lifts(Lifts::WithRules)
-                .after_consent(),
-            Self::Shadow => ReasonLine::new(32, "shadow")
-                .quiet()
-                .lifts(Lifts::WithRules)
-                .after_consent(),
-            Self::SourceGone => ReasonLine::new(33, "source-gone")
-                .lifts(Lifts::WithRecord)
-                .blocks_writes(),
-            Self::Unreadable => ReasonLine::new(34, "unreadable"),
-            Self::AlreadyKnown => ReasonLine::new(35, "already-known"),
-            Self::SameFile => ReasonLine::new(36, "same-file"),
-            Self::NotOurPerson => ReasonLine::new(37, "not-our-person"),
-            Self::NotYourReference => ReasonLine::new(38, "not-your-reference"),
-            Self::IdentityMismatch => ReasonLine::new(39, "identity-mismatch"),
-            Self::Sorted => ReasonLine::new(40, "sorted"),
-            Self::TooEarly => ReasonLine::new(41, "too-early"),
-            Self::InFuture => ReasonLine::new(42, "in-future"),
-            Self::AfterClose => ReasonLine::new(43, "after-close"),
-            Self::NoDate => ReasonLine::new(44, "no-date"),
-            Self::BadDate => ReasonLine::new(45, "bad-date"),
-            Self::UnknownCode => ReasonLine::new(46, "unknown-code"),
-            Self::OutOfRange => ReasonLine::new(47, "out-of-range"),
-            Self::NoReference => ReasonLine::new(48, "no-reference"),
-            Self::Correction => ReasonLine::new(49, "correction"),
-            Self::FileUnread => ReasonLine::new(50, "file-unread"),
-            Self::BadReference => ReasonLine::new(51, "bad-reference"),
-            Self::StopOpen => ReasonLine::new(52, "stop-open"),
-            Self::AnswerLost => ReasonLine::new(53, "answer-lost"),
-            Self::Refused => ReasonLine::new(54, "refused"),
-            Self::Unreachable => ReasonLine::new(55, "unreachable"),
-            Self::NoPractice => ReasonLine::new(56, "no-practice"),
-            Self::CriteriaChanged => ReasonLine::new(57, "criteria-changed"),
-            Self::Erased => ReasonLine::new(58, "erased"),
-            Self::CancelledByReferrer => ReasonLine::new(59, "cancelled-by-referrer"),
-            Self::RejectedByOwner => ReasonLine::new(60, "rejected-by-owner"),
-            Self::PushOff => ReasonLine::new(61, "push-off"),
-            Self::ContactInstructions => {
-                ReasonLine::new(62, "contact-instructions").after_consent()
-            }
-            Self::ChangedAfterDelivery => ReasonLine::new(63, "changed-after-delivery"),
-            Self::StopCrossed => ReasonLine::new(64, "stop-crossed"),
-            Self::PartnerDisabled => {
-                ReasonLine::new(65, "partner-disabled").lifts(Lifts::WithRules)
-            }
-            Self::OnwardConsent => ReasonLine::new(66, "onward-consent"),
-            Self::OnwardNotAllowed => ReasonLine::new(67, "onward-not-allowed"),
-            Self::IdentityChanged => ReasonLine::new(80, "identity-changed")
-                .lifts(Lifts::WithRecord)
-                .blocks_writes(),
-            Self::MovedPractice => ReasonLine::new(81, "moved-practice").blocks_writes(),
-            Self::DuplicateEntry => ReasonLine::new(82, "duplicate-entry"),
-            Self::EnteredInError => ReasonLine::new(83, "entered-in-error"),
-            Self::Withdrawn => ReasonLine::new(84, "withdrawn"),
-            Self::Undone => ReasonLine::new(85, "undone"),
-            Self::ConsentWithdrawn => ReasonLine::new(86, "consent-withdrawn")
-                .stops_at_once()
-                .blocks_writes(),
-            Self::DeathRemoved => ReasonLine::new(87, "death-removed")
-                .blocks_writes()
-                .stays_when_sent(),
-            Self::NotReRead => ReasonLine::new(88, "not-re-read").blocks_writes(),
-            Self::Joined => ReasonLine::new(95, "joined"),
-            Self::NotApproved => ReasonLine::new(96, "not-approved")
-                .lifts(Lifts::WithRules)
-                .after_consent(),
-        }
-    }
-
-    /// The code in files, JSON and reports.
-    pub(crate) fn code(self) -> &'static str {
-        self.line().code
-    }
-
-    /// Number in the store.
-    pub(crate) fn number(self) -> i64 {
-        self.line().number
-    }
-
-    /// The reason with this number.
-    pub(crate) fn from_number(number: i64) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.number() == number)
-    }
-
-    /// The reason with this code.
-    pub(crate) fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.code() == code)
-    }
-
     /// Who must act.
     pub(crate) fn owner(self) -> Owner {
         self.words().map_or(Owner::It, |words| words.owner)
@@ -444,37 +212,37 @@ impl Reason {
 
     /// Whether the reason leaves nobody anything to do (`run --once` then still exits 0).
     pub(crate) fn quiet(self) -> bool {
-        self.line().quiet
+        self.classes().quiet
     }
 
     /// Whether a stop for it leaves in the same run, whatever the schedules say (`safety.md` §3, §6).
     pub(crate) fn stops_at_once(self) -> bool {
-        self.line().stops_at_once
+        self.classes().stops_at_once
     }
 
     /// By what a hold for it ends without a person, for a leg that a link worker opened.
     pub(crate) fn lifts(self) -> Lifts {
-        self.line().lifts
+        self.classes().lifts
     }
 
     /// Whether it is looked at only when consent has been found: a leg that waits for it had the person's agreement.
     pub(crate) fn after_consent(self) -> bool {
-        self.line().after_consent
+        self.classes().after_consent
     }
 
     /// Whether writes to the GP record wait for it (`safety.md` §6, column *writes to the GP record*).
     pub(crate) fn blocks_writes(self) -> bool {
-        self.line().blocks_writes
+        self.classes().blocks_writes
     }
 
     /// Whether its owner may settle it by naming the partner.
     pub(crate) fn assignable(self) -> bool {
-        self.line().assignable
+        self.classes().assignable
     }
 
     /// Whether a question about it, asked after sending, stays until a person has looked, whatever the record says later.
     pub(crate) fn stays_when_sent(self) -> bool {
-        self.line().stays_when_sent
+        self.classes().stays_when_sent
     }
 
     fn words(self) -> Option<&'static ReasonWords> {
