@@ -7,7 +7,7 @@
 //! always    reconcile                            the books, nightly and on demand
 //! ```
 //!
-//! Data moves one way at a time through these eight rooms (`pipeline`), and every row that enters a room is accepted,
+//! Data moves one way at a time through these eight stages (`pipeline`), and every row that enters a stage is accepted,
 //! repeated, rejected or held when it leaves.
 #![cfg_attr(
     test,

@@ -81,7 +81,7 @@ impl Counts {
         }
     }
 
-    /// Adds another room's or group's counts to these.
+    /// Adds another stage's or group's counts to these.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.accepted += other.accepted;
         self.repeated += other.repeated;

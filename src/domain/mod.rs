@@ -1,6 +1,6 @@
 //! What Kith talks about, without any I/O: identifiers, states, dispositions, reasons, time, limits.
 //!
-//! Values are parsed here once into types that cannot be wrong; past this room nobody re-checks them.
+//! Values are parsed here once into types that cannot be wrong; past this module nobody re-checks them.
 
 pub(crate) mod clock;
 pub(crate) mod coded;

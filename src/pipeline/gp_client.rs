@@ -1,4 +1,4 @@
-//! The way to a source's GP system: the one place where rooms get a client from.
+//! The way to a source's GP system: the one place where stages get a client from.
 //!
 //! In: a source and one of its addresses. Out: a client with the source's settings, credentials and limits, and the
 //! diagnostic that names the cause when one fails. Keeps: every client of a source and run shares one session, so one

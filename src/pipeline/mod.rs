@@ -1,7 +1,7 @@
-//! The eight rooms, in the order of the data.
+//! The eight stages, in the order of the data.
 //!
 //! Outward *pull → select → map → deliver*, back *collect → match → push*, always *reconcile*. Every row that enters a
-//! room leaves it accepted, repeated, rejected or held. Select and map have no state of their own: pull calls them on
+//! stage leaves it accepted, repeated, rejected or held. Select and map have no state of their own: pull calls them on
 //! each referral, and again on those that wait.
 
 pub(crate) mod apply;

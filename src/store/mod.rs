@@ -1,7 +1,7 @@
 //! The store: the trait that every engine implements, and the rows that pass through it.
 //!
 //! In: a [`Batch`] of evidence, which one transaction appends to one strand of the ledger and projects.
-//! Out: rows. The only room that knows SQL. Invariants: state that no ledger row explains does not exist;
+//! Out: rows. The only module that knows SQL. Invariants: state that no ledger row explains does not exist;
 //! a transaction is durable before it is acknowledged; insert-only tables are never updated.
 //! The layout is `ledger.md`; what departs from it is ADR 0004.
 

@@ -305,7 +305,7 @@ pub(crate) struct HeldRow {
     pub(crate) open: bool,
 }
 
-/// The counts of a room for a run, source, partner and file (0 where one does not apply).
+/// The counts of a stage for a run, source, partner and file (0 where one does not apply).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BookRow {
     pub(crate) run: RunId,

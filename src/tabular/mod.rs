@@ -1,8 +1,8 @@
-//! CSV at the edge: the only room that knows how a table is written in a file.
+//! CSV at the edge: the only module that knows how a table is written in a file.
 //!
 //! In come rows of text from `map` and files from partners; out go the exact bytes of a drop, a receipt or a report table, and tables whose rows are
 //! numbered as Excel numbers them. Invariants: no cell that we write runs as a formula, and each reads back exactly; no file appears under its final
-//! name before it is complete and on disk; no error of this room quotes a cell.
+//! name before it is complete and on disk; no error of this module quotes a cell.
 
 pub(crate) mod atomic;
 pub(crate) mod decode;

@@ -60,7 +60,7 @@ pub(crate) struct Changed {
     pub(crate) outcome: Option<ReferralOutcome>,
     /// As it will stand; raw ids are filled in by the writer.
     pub(crate) after: Standing,
-    /// The room that decided.
+    /// The stage that decided.
     pub(crate) stage: Stage,
     /// Why it waits for a person, if it newly does.
     pub(crate) held: Option<Reason>,

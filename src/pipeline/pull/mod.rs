@@ -1,6 +1,6 @@
 //! *pull*: reads referrals from a GP system or a folder of extracts, and with select and map puts them into the store.
 //!
-//! In: a source. Out: sealed inputs, legs that are routed, held or closed, the books of three rooms, and a certificate.
+//! In: a source. Out: sealed inputs, legs that are routed, held or closed, the books of three stages, and a certificate.
 //! Keeps: nothing is marked as read before it is durable; the same input again changes nothing (`ledger.md` §4).
 //!
 //! ```text

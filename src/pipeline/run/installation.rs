@@ -27,7 +27,7 @@ pub(crate) struct SourceEnv {
     pub(crate) strand: StrandId,
     pub(crate) key_id: i64,
     pub(crate) key: HolderKey,
-    /// Made by the first room that asks for a client.
+    /// Made by the first stage that asks for a client.
     pub(crate) session: OnceLock<Result<Arc<SourceSession>, ClientError>>,
 }
 

@@ -17,7 +17,7 @@ pub(crate) struct Only {
     pub(crate) settled: bool,
 }
 
-/// What a room did, beside its books in the store.
+/// What a stage did, beside its books in the store.
 #[derive(Debug, Default)]
 pub(crate) struct StageOutcome {
     pub(crate) counts: Totals,

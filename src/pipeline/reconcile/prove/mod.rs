@@ -61,7 +61,7 @@ impl Proof {
         *self.checked.entry(kind.to_owned()).or_default() += u64::try_from(n).unwrap_or(0);
     }
 
-    /// Adds a finding made outside this room (a published report that cannot be made again).
+    /// Adds a finding made outside this module (a published report that cannot be made again).
     pub(crate) fn add(&mut self, code: &str, what: &str, place: String) {
         self.find(code, what, place);
         self.balanced = false;
