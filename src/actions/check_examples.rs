@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
-use super::file_versions::{DryRun, FileMapper, Folder, shape};
+use super::compare_partner_files::{DryRun, FileMapper, Folder, shape};
 use crate::config::Config;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits::{DIAGNOSTICS_MAX, EXAMPLE_BYTES_MAX, EXAMPLES_MAX};

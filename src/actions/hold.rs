@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::Actor;
 use crate::domain::{HoldNumber, LegId, LegReference, LegState, Reason, Stage};
-pub(crate) use crate::pipeline::decide::again::Verdict;
-use crate::pipeline::decide::again::{Said, open_beside, redecide};
+pub(crate) use crate::pipeline::decide::decide_again::Verdict;
+use crate::pipeline::decide::decide_again::{Said, open_beside, redecide};
 pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::body::SignedAct;
 use crate::store::rows::{HeldRow, Leg};

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::{DONE, Global, WAITS};
-use crate::actions::file_versions::source_facts;
+use crate::actions::compare_partner_files::source_facts;
 use crate::actions::known;
 use crate::actions::map_folder::{
     Folder, FolderMapping, Missed, SHOWN_MAX, Setting, Unreadable, workers,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{DONE, Global, emit};
-use crate::actions::file_versions::{
+use crate::actions::compare_partner_files::{
     DryRun, FileMapper, FileVersion, Folder, MadeRow, each_kept, is_check, shape,
 };
 use crate::config::Config;

@@ -4,8 +4,8 @@
 //! stands in the config, and a credential that would go out in clear is refused.
 
 use super::Surroundings;
-use super::address::{host_of, loopback};
 use super::secret::{Secret, read_secret};
+use super::server_address::{host_of, loopback};
 use crate::diagnostics::{Code, Place};
 use crate::domain::limits::{self, Bound};
 use crate::fhir::auth::key::SigningAlgorithm;

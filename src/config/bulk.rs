@@ -1,6 +1,6 @@
 //! `pull = { kind = "bulk", … }`: whose records a server exports for us, and how long we wait for them.
 
-use super::address::read_base_url;
+use super::server_address::read_base_url;
 use crate::fhir::bulk::Level;
 use crate::toml_reader::TableReader;
 

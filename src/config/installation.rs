@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::Surroundings;
-use super::address::{host_of, loopback};
 use super::secret::{Secret, SecretPlace, read_secret};
+use super::server_address::{host_of, loopback};
 use crate::diagnostics::{Code, Place};
 use crate::partner::schedule::{DueTimes, read_schedule};
 use crate::toml_reader::TableReader;

@@ -4,7 +4,6 @@
 //! absolute and every relative one lay below home; a secret is never printed; a key that this version would not act on
 //! is refused.
 
-mod address;
 mod auth;
 mod bulk;
 mod describe;
@@ -310,6 +309,7 @@ fn read_id<'i>(
     id.value.to_owned()
 }
 
+mod server_address;
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;

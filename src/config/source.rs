@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::address::read_base_url;
 use super::auth::{Reach, read_reach};
 use super::bulk::{Bulk, read_bulk};
 use super::exchange::Commissioner;
 use super::installation::{Routing, SafetyRules, read_routing};
+use super::server_address::read_base_url;
 use super::{Surroundings, read_id};
 use crate::diagnostics::{Code, Place, nearest};
 use crate::partner::schedule::read_schedule;

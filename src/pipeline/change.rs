@@ -4,9 +4,8 @@
 //! the leg will stand, whom somebody must ask, and the further leg of a referral that names another partner. Keeps: a stop
 //! outruns everything; while a PAUSE stands every other change waits; nothing that a person settled is settled again.
 
-mod sent;
-mod unsent;
-
+mod after_sending;
+mod before_sending;
 use std::collections::HashMap;
 
 use crate::domain::{Action, LegId, LegState, Reason, Stage};
@@ -195,15 +194,15 @@ pub(crate) fn settle(
     };
     let mut settled = match leg.now.state {
         LegState::Received | LegState::Held | LegState::Routed => {
-            unsent::settle(&case, changed.outcome, changed.person)
+            before_sending::settle(&case, changed.outcome, changed.person)
         }
-        state if state.after_sending() => sent::settle(&case),
+        state if state.after_sending() => after_sending::settle(&case),
         // A partner that could not help, and the practice names another one.
         state => Settled {
             moved_on: matches!(
                 state,
                 LegState::Rejected | LegState::ClosedUnsuccessful | LegState::Failed
-            ) && sent::names_another(&case),
+            ) && after_sending::names_another(&case),
             ..Settled::to(leg.now)
         },
     };

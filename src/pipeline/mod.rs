@@ -30,7 +30,7 @@ pub(crate) mod workers;
 
 use std::sync::Arc;
 
-use decide::again::Said;
+use decide::decide_again::Said;
 use receive::Inbox;
 use run::{Env, Only, StageOutcome};
 
@@ -49,14 +49,14 @@ async fn run_outbound(
         outcome.merge(pull::run(env, run, only).await?);
     }
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Map) {
-        outcome.merge(decide::again::run(env, run, only).await?);
+        outcome.merge(decide::decide_again::run(env, run, only).await?);
     }
     // Before each drop, and nightly.
     if wanted.contains(&Stage::Deliver) || wanted.contains(&Stage::Reconcile) {
         outcome.merge(watch_over(env, run, only, watch::Scope::Open).await?);
     }
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Deliver) {
-        outcome.merge(decide::again::stand_back(env, run).await?);
+        outcome.merge(decide::decide_again::stand_back(env, run).await?);
     }
     if wanted.contains(&Stage::Deliver) {
         outcome.merge(deliver::run(env, run, only).await?);
@@ -132,7 +132,7 @@ async fn watch_over(
 ) -> anyhow::Result<StageOutcome> {
     let (outcome, found_again) = watch::run(env, run, only, scope).await?;
     for leg in found_again {
-        decide::again::redecide(env, leg, Said::default()).await?;
+        decide::decide_again::redecide(env, leg, Said::default()).await?;
     }
     Ok(outcome)
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::format::{Encoding, Format, Newline, QuoteRule};
 use super::formula::guard;
-use super::letters::in_windows_1252;
+use super::windows_1252::in_windows_1252;
 
 /// Why a row was not written.
 #[derive(Debug, thiserror::Error)]

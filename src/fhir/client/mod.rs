@@ -5,18 +5,15 @@
 //! error. Reads are repeated a few times when the server is in trouble; a write is sent once (`create.rs`), and once more
 //! only where a token had ended. What the clients of one source share is a [`SourceSession`].
 
-mod body;
 mod client_error;
 pub(crate) mod create;
 pub(crate) mod lookup;
-mod pace;
 pub(crate) mod parameters;
 pub(crate) mod prefetch;
 mod retry;
 pub(crate) mod search;
 mod session;
 mod sign_in;
-mod templates;
 mod timer;
 mod tls;
 pub(crate) mod transaction;
@@ -32,12 +29,12 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use super::resources::capability_statement::CapabilityStatement;
 use super::resources::operation_outcome;
 use crate::json::JSON_DEPTH_MAX;
-use body::{AnswerBody, BYTE_ORDER_MARK};
+use body_check::{AnswerBody, BYTE_ORDER_MARK};
 pub(crate) use client_error::ClientError;
+pub(crate) use header_templates::Template;
 use parameters::Parameters;
 use search::Search;
 pub(crate) use session::{Access, SourceSession};
-pub(crate) use templates::Template;
 pub(crate) use timer::MachineTimer;
 pub(crate) use tls::{Tls, TlsCause};
 
@@ -479,6 +476,9 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+mod body_check;
+mod header_templates;
+mod rate_limit;
 #[cfg(test)]
 mod sandbox_tests;
 #[cfg(test)]

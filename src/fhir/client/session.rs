@@ -8,8 +8,8 @@ use reqwest::Request;
 use reqwest::header::HeaderValue;
 use uuid::Uuid;
 
-use super::pace::Pace;
-use super::templates::{Filling, Template};
+use super::header_templates::{Filling, Template};
+use super::rate_limit::Pace;
 use super::timer::Timer;
 use super::tls::Tls;
 use crate::domain::entropy::Stream;

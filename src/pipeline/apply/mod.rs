@@ -7,7 +7,7 @@ mod corrections;
 mod effects;
 pub(crate) mod receipt;
 mod record;
-mod sealed_rows;
+mod seal_return;
 mod volume;
 
 use crate::diagnostics::{Code, Diagnostic};
@@ -74,7 +74,7 @@ pub(crate) async fn refuse(
         return Ok(());
     }
     let strand = env.partners[taken.partner].strand;
-    let id = sealed_rows::record_refusal(env, taken).await?;
+    let id = seal_return::record_refusal(env, taken).await?;
     let mut counts = Counts::default();
     counts.add(Disposition::Rejected, Some(Reason::FileUnread));
     outcome.count(Stage::Collect, &counts);

@@ -3,7 +3,7 @@
 //! In: a referral, the rules and the day. Out: a [`ReferralOutcome`], and the leg's next standing. Keeps: a first decision,
 //! a decision taken again and a link worker's onward referral go by the same checks.
 
-pub(crate) mod again;
+pub(crate) mod decide_again;
 pub(crate) mod onward;
 
 use crate::domain::{LegState, Reason, Stage, StrandId};

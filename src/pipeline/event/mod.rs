@@ -4,15 +4,15 @@
 //! same identifier and a higher revision.
 
 mod leg_events;
-mod reported;
-mod taken;
+mod reported_event;
+mod taken_return;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use leg_events::{events, numbered};
-pub(crate) use reported::{FileFinding, ReportedEvent, RowFinding, What};
-pub(crate) use taken::{TakenReturn, Unusable, place_of};
+pub(crate) use reported_event::{FileFinding, ReportedEvent, RowFinding, What};
+pub(crate) use taken_return::{TakenReturn, Unusable, place_of};
 
 use super::run::{Env, LedgerAccess};
 use crate::domain::{EventKind, Instant, LegReference, LegState, Occasion};

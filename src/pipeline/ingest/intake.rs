@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::deleted;
+use super::deleted_requests;
 use super::known::Seen;
 use super::load::Load;
 use super::worker::{IDS_A_REFERRAL, Prepared, prepare};
@@ -120,7 +120,7 @@ impl<'e> Intake<'e> {
     /// Holds the legs of requests that the source has deleted, once all that came before is durable.
     pub(crate) async fn gone(&mut self, ids: &[String]) -> anyhow::Result<()> {
         self.finish().await?;
-        deleted::hold(self.starter.env, self.starter.source, ids).await
+        deleted_requests::hold(self.starter.env, self.starter.source, ids).await
     }
 
     /// What was counted, once it is finished.

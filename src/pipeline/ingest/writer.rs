@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::known::Seen;
 use super::load::Load;
-use super::recent::Recent;
+use super::recently_written::Recent;
 use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;

@@ -5,13 +5,13 @@
 //! was read, so that no two runs send the same; what may have arrived is looked up before it is sent again; free text is
 //! never written.
 
-mod fhir;
-mod folder;
+mod fhir_server;
 mod hold_back;
-mod ledger;
-mod load;
+mod import_folder;
+mod load_writes;
 mod observation;
 mod person_check;
+mod record_writes;
 mod send;
 #[cfg(test)]
 mod send_tests;
@@ -19,8 +19,8 @@ mod task_sync;
 
 use std::sync::Arc;
 
-use ledger::{Ended, begin, end};
 use observation::About;
+use record_writes::{Ended, begin, end};
 
 use super::event::StoredEvent;
 use super::run::{Env, Only, StageOutcome};
@@ -45,8 +45,8 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
         }
         let pushed = match &source.push.to {
             PushTo::Off => StageOutcome::default(),
-            PushTo::Fhir { base_url } => fhir::push(env, place, run, base_url).await?,
-            PushTo::Folder { path } => folder::push(env, place, run, path).await?,
+            PushTo::Fhir { base_url } => fhir_server::push(env, place, run, base_url).await?,
+            PushTo::Folder { path } => import_folder::push(env, place, run, path).await?,
         };
         outcome.merge(pushed);
     }

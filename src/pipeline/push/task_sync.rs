@@ -4,7 +4,7 @@
 //! never leads it; a Task that the practice has ended otherwise is left as it is.
 
 use super::observation::performer;
-use super::{Unit, load, server_id_spot};
+use super::{Unit, load_writes, server_id_spot};
 use crate::domain::entropy::Stream;
 use crate::domain::{Instant, LegState, Reason};
 use crate::fhir::resources::task;
@@ -135,7 +135,7 @@ async fn outputs(ledger: &LedgerAccess, unit: &Unit) -> anyhow::Result<Vec<Strin
     let events = ledger.store.events_of_leg(unit.leg.id).await?;
     let ids = events.iter().map(|event| event.id).collect();
     for row in ledger.store.pushes_of_events(ids).await? {
-        if let Some(id) = load::server_id(&unit.key, &unit.leg, &row)? {
+        if let Some(id) = load_writes::server_id(&unit.key, &unit.leg, &row)? {
             let name = format!("Observation/{id}");
             if !outputs.contains(&name) {
                 outputs.push(name);

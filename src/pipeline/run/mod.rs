@@ -4,14 +4,14 @@ mod claims;
 mod ids;
 mod installation;
 mod ledger_access;
-mod outcome;
 mod readings;
 mod row_cache;
+mod stage_outcome;
 
 pub(crate) use claims::Claims;
 pub(crate) use ids::{IdRanges, Ids};
 pub(crate) use installation::{Env, PartnerEnv, SourceEnv};
 pub(crate) use ledger_access::{LedgerAccess, raw_spot};
-pub(crate) use outcome::{Only, StageOutcome, Totals};
 pub(crate) use readings::Readings;
 pub(crate) use row_cache::{ReadyRows, bytes_of};
+pub(crate) use stage_outcome::{Only, StageOutcome, Totals};

@@ -3,7 +3,8 @@
 //! In: the referral and the source's rules. Out: the one reason for which it ends or waits. Each check is told to the
 //! trail as it is made.
 
-use super::masked::{self, code};
+use super::anonymous_evidence;
+use super::anonymous_evidence::code;
 use super::{Decision, SNOMED, Safety, SourceRules, Trail};
 use crate::domain::{LegState, NhsNumber, Reason};
 use crate::fhir::resources::{patient, service_request};
@@ -179,7 +180,7 @@ fn number_and_name(
         _ => None,
     };
     let verified = patient::verification_status(person).is_none_or(|status| status == "01");
-    let saw = || masked::numbers(person, number.is_some());
+    let saw = || anonymous_evidence::numbers(person, number.is_some());
     let Some(number) = number.as_ref().filter(|_| verified) else {
         return trail.check("nhs-number", Some(Reason::NhsNumber), saw);
     };

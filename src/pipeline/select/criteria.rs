@@ -5,8 +5,9 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::SourceRules;
+use super::anonymous_evidence;
+use super::anonymous_evidence::Saw;
 use super::consent::{covers, in_force};
-use super::masked::{self, Saw};
 use crate::domain::Reason;
 use crate::fhir::resources::patient;
 use crate::json::Json;
@@ -117,7 +118,7 @@ fn activity<'v>(
     Criterion {
         name: "activities",
         asks: Asks::Words(listed),
-        saw: masked::activity((view, source), code),
+        saw: anonymous_evidence::activity((view, source), code),
         holds: code.map_or(Holds::Unknown, |code| {
             yes_or_no(listed.iter().any(|listed| listed == code))
         }),
@@ -136,7 +137,7 @@ fn needs<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
     Criterion {
         name: "needs",
         asks: Asks::Words(listed),
-        saw: masked::needs(&needs),
+        saw: anonymous_evidence::needs(&needs),
         holds: if needs.is_empty() {
             Holds::Unknown
         } else {
@@ -197,7 +198,7 @@ fn area<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
         .patient
         .and_then(|person| patient::address(person, view.today))
         .and_then(|address| address.postcode);
-    let saw = masked::sector(postcode.as_deref());
+    let saw = anonymous_evidence::sector(postcode.as_deref());
     let (holds, reason) = match postcode.filter(|postcode| postcode != NO_FIXED_ABODE) {
         Some(postcode) => (
             yes_or_no(areas.iter().any(|area| area.covers(&postcode))),
@@ -244,7 +245,7 @@ fn gender<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
     Criterion {
         name: "gender",
         asks: Asks::Words(listed),
-        saw: Saw::Code(masked::code(gender)),
+        saw: Saw::Code(anonymous_evidence::code(gender)),
         holds: gender.map_or(Holds::Unknown, |gender| {
             yes_or_no(listed.iter().any(|listed| listed == gender))
         }),
@@ -258,7 +259,10 @@ fn consented<'v>(
     partner: &Partner,
 ) -> Criterion<'v> {
     let saw = consent.map_or(Saw::Nothing, |consent| {
-        Saw::Consent(masked::consent(consent, in_force(consent, view.today)))
+        Saw::Consent(anonymous_evidence::consent(
+            consent,
+            in_force(consent, view.today),
+        ))
     });
     let (asks, holds) = match partner.select.consent {
         ConsentRule::Implied => ("implied by direct care", Holds::Yes),

@@ -5,9 +5,9 @@
 //! owner is asked. No clock, store, network or randomness (`safety.md` §3–§5, `product.md` §4).
 
 mod admission;
+mod anonymous_evidence;
 mod consent;
 mod criteria;
-mod masked;
 mod review;
 mod routing;
 mod safety;
@@ -218,7 +218,7 @@ fn urgency(view: &ReferralView<'_>, partner: &Partner, trail: &mut Trail) -> Opt
     let urgent = matches!(priority, Some("urgent" | "asap"));
     let holds = priority == Some("stat") || (urgent && partner.select.urgent == UrgentRule::Hold);
     trail.check("urgency", holds.then_some(Reason::Urgent), || {
-        format!("priority {}", masked::code(priority))
+        format!("priority {}", anonymous_evidence::code(priority))
     })
 }
 

@@ -3,7 +3,7 @@
 //! In: the referral, the partner files and the source's routing. Out: one partner, or the reason why a person decides.
 //! Keeps: a named performer is never replaced, and a tie is never guessed.
 
-use super::{Holds, SourceRules, Trail, Unnamed, criteria, masked};
+use super::{Holds, SourceRules, Trail, Unnamed, anonymous_evidence, criteria};
 use crate::domain::Reason;
 use crate::fhir::resources::service_request;
 use crate::json::Json;
@@ -32,7 +32,7 @@ pub(super) fn destination(
     let nowhere = activity.is_none() && (!source.by_need || found_needs.is_empty());
     let ends = nowhere.then_some(Reason::NoDestination);
     if let Some(reason) = trail.check("performer", ends, || {
-        masked::wants((view, source), activity, &found_needs)
+        anonymous_evidence::wants((view, source), activity, &found_needs)
     }) {
         return Err(reason);
     }

@@ -6,12 +6,12 @@
 //! one stands, and only what the day alone changes, a consent that runs out, is looked at.
 
 mod holds;
-mod read;
+mod read_by_id;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use read::{Again, Reader};
+use read_by_id::{Again, Reader};
 use tokio::sync::Semaphore;
 
 use super::ingest::intake::Intake;

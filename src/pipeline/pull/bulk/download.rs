@@ -3,8 +3,8 @@
 //! In: what is asked for. Out: a shelf that holds all of it, and what the manifest said. A file that breaks off is begun
 //! again, an address that has expired is asked for anew; both a few times only.
 
+use super::export_job::JobFile;
 use super::index::Taken;
-use super::job::JobFile;
 use super::own;
 use super::records::Shelf;
 use crate::config::Bulk;

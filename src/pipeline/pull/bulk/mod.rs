@@ -6,9 +6,9 @@
 //! where this one was true, only once all of it is durable and only if nothing was left out; a crash orders no second one.
 
 mod download;
+mod export_job;
 mod filter;
 mod index;
-mod job;
 mod records;
 mod spool;
 #[cfg(test)]
@@ -17,7 +17,7 @@ mod tests;
 use std::sync::Arc;
 
 use download::{Server, Tally, gather};
-use job::JobFile;
+use export_job::JobFile;
 use records::Shelf;
 use spool::Spool;
 use tokio::sync::Semaphore;

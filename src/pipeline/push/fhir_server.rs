@@ -9,9 +9,9 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::task::JoinSet;
 
-use super::ledger::{Ended, Results, begin, end, refusals, waiting};
+use super::record_writes::{Ended, Results, begin, end, refusals, waiting};
 use super::send::{Answers, Outcome, Session};
-use super::{Unit, load, person_check, server_id_spot, task_sync};
+use super::{Unit, load_writes, person_check, server_id_spot, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, LegId, Reason, RunId, StrandId, limits};
@@ -262,7 +262,7 @@ impl Pusher<'_> {
                 page.next = rows.last().map(|row| row.event);
                 let (rows, held) = hold_back(env, self.place, rows).await?;
                 page.settled = waiting(held);
-                load::load(env, rows).await?
+                load_writes::load(env, rows).await?
             }
             From::Legs(kind) => {
                 let legs = env
@@ -270,7 +270,7 @@ impl Pusher<'_> {
                     .legs_to_tell(self.strand, kind, LegId::new(after), limits::PUSH_BATCH)
                     .await?;
                 page.next = legs.last().map(|leg| leg.id.number());
-                (load::units(env, legs).await?, Vec::new())
+                (load_writes::units(env, legs).await?, Vec::new())
             }
         };
         page.settled.extend(refusals(refused));

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::ledger::{Results, refusals, waiting};
-use super::{Ended, Unit, Write, begin, end, load};
+use super::record_writes::{Results, refusals, waiting};
+use super::{Ended, Unit, Write, begin, end, load_writes};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
@@ -52,7 +52,7 @@ pub(super) async fn push(
     if rows.is_empty() && unfinished.is_none() {
         return Ok(outcome);
     }
-    let (mut units, refused) = load::load(env, rows).await?;
+    let (mut units, refused) = load_writes::load(env, rows).await?;
     end(env, strand, run, only(refusals(refused)), &mut outcome).await?;
     if units.is_empty() && unfinished.is_none() {
         return Ok(outcome);

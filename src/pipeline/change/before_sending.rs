@@ -61,7 +61,7 @@ fn own(case: &Case<'_>, outcome: ReferralOutcome) -> ReferralOutcome {
         ReferralOutcome::Held(_, reason, _)
             if reason.assignable()
                 && now.state == LegState::Routed
-                && !super::sent::names_another(case) =>
+                && !crate::pipeline::change::after_sending::names_another(case) =>
         {
             assigned(case).unwrap_or(outcome)
         }
