@@ -12,7 +12,7 @@ use crate::pipeline::event::{StoredEvent, event_lookup, event_spot, name_spot, n
 use crate::pipeline::run::{Env, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root};
 use crate::store::body::SignedAct;
-use crate::store::chain::event_leaf;
+use crate::store::hash_chain::event_leaf;
 use crate::store::rows::{EventRow, Leg, PushKind, PushRow, PushState, ReturnFile};
 use crate::store::{Batch, Body, Entry, NewHold};
 

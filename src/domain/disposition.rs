@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Reason;
-use super::coded::coded;
+use super::coded_enums::coded;
 
 coded! {
     /// How a row ended in a stage.

@@ -1,6 +1,6 @@
 //! What a partner tells us of a person: the kinds of events of a return.
 
-use super::coded::coded;
+use super::coded_enums::coded;
 
 coded! {
     /// The kind of an event of a return.

@@ -1,6 +1,6 @@
 //! The state of a leg: one referral to one partner (`fhir.md` §2.2 is the table).
 
-use super::coded::coded;
+use super::coded_enums::coded;
 
 coded! {
     /// Where a leg stands, in the order of its life; the words are those of `product.md` §2.

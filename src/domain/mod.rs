@@ -3,7 +3,7 @@
 //! Values are parsed here once into types that cannot be wrong; past this module nobody re-checks them.
 
 pub(crate) mod clock;
-pub(crate) mod coded;
+pub(crate) mod coded_enums;
 pub(crate) mod disposition;
 pub(crate) mod encoding;
 pub(crate) mod entropy;

@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use super::coded::coded;
+use super::coded_enums::coded;
 
 /// The one table of reasons: number in the store, code, and the classes that the reason belongs to, each a method of
 /// [`ReasonClasses`].

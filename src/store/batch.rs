@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::StoreError;
 use super::body::{Body, Kind, LegStep, NewHold, RuleDigits, Vouched};
-use super::chain::row_hash;
+use super::hash_chain::row_hash;
 use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,

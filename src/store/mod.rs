@@ -7,9 +7,9 @@
 
 pub(crate) mod batch;
 pub(crate) mod body;
-pub(crate) mod chain;
 #[cfg(test)]
 mod contract;
+pub(crate) mod hash_chain;
 pub(crate) mod rows;
 mod sqlite;
 mod standing;

@@ -2,7 +2,7 @@
 
 pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
-use crate::domain::coded::{coded, numbered};
+use crate::domain::coded_enums::{coded, numbered};
 use crate::domain::{
     Action, Counts, Disposition, EventKind, HoldNumber, LegId, LegReference, Reason, RunId, Stage,
     StrandId,

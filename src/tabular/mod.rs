@@ -4,7 +4,7 @@
 //! numbered as Excel numbers them. Invariants: no cell that we write runs as a formula, and each reads back exactly; no file appears under its final
 //! name before it is complete and on disk; no error of this module quotes a cell.
 
-pub(crate) mod atomic;
+pub(crate) mod atomic_file;
 pub(crate) mod decode;
 mod fold;
 pub(crate) mod format;
@@ -15,7 +15,7 @@ pub(crate) mod records;
 pub(crate) mod windows_1252;
 pub(crate) mod writer;
 
-pub(crate) use atomic::{AtomicError, AtomicFile, Existing, write_atomically};
+pub(crate) use atomic_file::{AtomicError, AtomicFile, Existing, write_atomically};
 pub(crate) use decode::TextEncoding;
 pub(crate) use fold::fold;
 pub(crate) use format::{Encoding, Format, FormatError, Newline, QuoteRule};

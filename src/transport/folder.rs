@@ -15,7 +15,7 @@ use super::{
     TransportError, failed,
 };
 use crate::domain::limits::RETURN_FILES_MAX;
-use crate::tabular::atomic::sync_folder;
+use crate::tabular::atomic_file::sync_folder;
 use crate::tabular::{AtomicError, AtomicFile, Existing};
 
 /// Names of `in/` looked at in one listing: room for a year of files that nobody fetched, and a bound on a folder filled by mistake.

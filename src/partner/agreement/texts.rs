@@ -8,7 +8,7 @@ use std::path::Path;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::diagnostics::{Code, Place};
-use crate::domain::coded::numbered;
+use crate::domain::coded_enums::numbered;
 use crate::domain::limits::MAPPING_BYTES_MAX;
 use crate::toml_reader::{Problems, text_within};
 

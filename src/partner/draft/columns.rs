@@ -3,8 +3,8 @@
 //! A sheet comes in; one [`Guess`] a column goes out, in the sheet's order. Invariant: no field is guessed twice, and a guess
 //! holds no cell but those that our own list knows as codes.
 
+use super::cell_evidence::{by_look, fit};
 use super::cells::distinct;
-use super::evidence::{by_look, fit};
 use super::heading::{Subject, heading};
 use super::shape::CellShape;
 use super::words::{Likely, code_of};

@@ -5,11 +5,11 @@
 //! nothing leaves by it; what could not be guessed is a placeholder that `kith check` names.
 
 mod answers;
+mod cell_evidence;
 mod cells;
 mod columns;
 mod drafted_column;
 mod events;
-mod evidence;
 mod heading;
 mod neighbours;
 mod series;

@@ -14,7 +14,7 @@ use crate::pipeline::referral::Referral;
 use crate::pipeline::run::{Env, Ids, StageOutcome};
 use crate::pipeline::sealed_inputs;
 use crate::seal::{HolderKey, merkle_root};
-use crate::store::chain::{event_leaf, return_leaf};
+use crate::store::hash_chain::{event_leaf, return_leaf};
 use crate::store::rows::{EventRow, Leg};
 use crate::store::{Batch, Body, Entry, NewHold};
 use crate::tabular::Table;

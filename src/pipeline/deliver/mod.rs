@@ -22,7 +22,7 @@ use crate::domain::{Action, Counts, Disposition, LegId, RunId, Stage, StrandId, 
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
-use crate::store::chain::drop_leaf;
+use crate::store::hash_chain::drop_leaf;
 use crate::store::rows::{DropFile, DropRow, DropState, Leg};
 use crate::store::{Batch, Body, Entry, LegStep, NewHold};
 use crate::tabular::{Manifest, manifest_name};

@@ -15,7 +15,7 @@ use field::{BodyField, BodyReader, BodyWriter, fields_of};
 use super::rows::{
     LedgerRow, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, Standing,
 };
-use crate::domain::coded::coded;
+use crate::domain::coded_enums::coded;
 use crate::domain::{Counts, LegId, LegReference, Owner, Reason, Stage, StrandId};
 use crate::seal::{Digest, sha256};
 

@@ -4,7 +4,7 @@ mod drops;
 mod ledger;
 mod records;
 
-use super::chain::{genesis, row_hash};
+use super::hash_chain::{genesis, row_hash};
 use super::rows::{DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
 use crate::domain::{

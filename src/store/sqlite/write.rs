@@ -5,13 +5,14 @@ use crate::domain::StrandId;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row};
 
+use super::super::StoreError;
 use super::super::batch::{Batch, Chained, Commit};
 use super::super::rows::{KeyRow, Strand};
-use super::super::{StoreError, chain};
 use super::columns::strand;
 use super::project::{write_legs, write_projections};
 use super::statement::{Cell, insert};
 use super::{SqliteStore, engine};
+use crate::store::hash_chain;
 
 impl SqliteStore {
     pub(super) async fn ensure_installation(&self) -> Result<[u8; 16], StoreError> {
@@ -43,7 +44,7 @@ impl SqliteStore {
     pub(super) async fn ensure_strand(&self, name: &str) -> Result<Strand, StoreError> {
         let doing = "making a strand";
         let uid = self.ensure_installation().await?;
-        let head = chain::genesis(&uid, name);
+        let head = hash_chain::genesis(&uid, name);
         sqlx::query(
             "INSERT INTO strand (id, name, seq, head, at, next_id, fence) \
              SELECT coalesce(max(id), 0) + 1, ?, 0, ?, 0, 1, 0 FROM strand WHERE true ON CONFLICT (name) DO NOTHING",

@@ -8,7 +8,7 @@ use crate::domain::{LegId, StrandId};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
-use crate::store::chain::{drop_leaf, event_leaf, return_leaf};
+use crate::store::hash_chain::{drop_leaf, event_leaf, return_leaf};
 use crate::store::rows::{DropFile, DropState, EventRow, Strand};
 use crate::store::{Body, Kind};
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::day_seal::day_root;
 use crate::fhir::resources::observation;
 use crate::pipeline::run::{Env, LedgerAccess};
-use crate::store::chain::{genesis, row_hash};
+use crate::store::hash_chain::{genesis, row_hash};
 use crate::store::rows::{PushState, Strand};
 use crate::store::{PushQuery, StoreError};
 

@@ -38,7 +38,7 @@ macro_rules! coded {
     ($(#[$meta:meta])* $vis:vis enum $name:ident {
         $($(#[$about:meta])* $variant:ident = $number:literal $word:literal,)+
     }) => {
-        $crate::domain::coded::numbered! {
+        $crate::domain::coded_enums::numbered! {
             $(#[$meta])*
             $vis enum $name {
                 $($(#[$about])* $variant = $number,)+
