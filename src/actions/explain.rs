@@ -8,7 +8,9 @@ use std::collections::HashMap;
 
 use super::history::{HistoryEntry, HistoryReader, before};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
-use crate::domain::{Action, HoldNumber, Instant, LegId, LegState, Reason, RunId, Stage, StrandId};
+use crate::domain::{
+    Action, HoldNumber, Instant, KeyId, LegId, LegState, Reason, RunId, Stage, StrandId,
+};
 use crate::json::Arena;
 use crate::partner::ReferralView;
 use crate::pipeline::decide::{ReferralOutcome, judge, standing};
@@ -490,7 +492,7 @@ impl<'e> Explainer<'e> {
                 reason: Some(Reason::NotOurs),
                 partner: None,
             },
-            |outcome| self.fate(standing(self.env, outcome, 0, RawIds::default())),
+            |outcome| self.fate(standing(self.env, outcome, KeyId::NONE, RawIds::default())),
         )
     }
 }

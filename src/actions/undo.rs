@@ -216,7 +216,7 @@ impl Undoing<'_> {
         written: Option<&PushRow>,
         ids: &Ids,
     ) {
-        let (id, holder) = (ids.next(), leg.now.person);
+        let (id, holder) = (ids.next::<()>().number(), leg.now.person);
         let plain = serde_json::to_vec(now).expect("text and numbers always are JSON");
         self.batch.events.push(EventRow {
             id,
@@ -277,18 +277,14 @@ impl Undoing<'_> {
         }
         let (undo, note) = {
             let ids = env.ids.take(&*env.store, self.file.sender, 2).await?;
-            (ids.next(), ids.next())
+            (ids.next::<()>().number(), ids.next::<()>().number())
         };
         for (event, row) in self.batch.events.iter_mut().zip(1..) {
             (event.return_id, event.row) = (undo, row);
         }
         let leaves: Vec<_> = self.batch.events.iter().map(event_leaf).collect();
         let root = merkle_root(&leaves).unwrap_or_default();
-        let spot = Spot {
-            column: "note.sealed",
-            row: note,
-            holder: env.key_id,
-        };
+        let spot = Spot::new("note.sealed", note, env.key_id);
         let because = env
             .key
             .seal(spot, self.stream.bytes(), actor.because.as_bytes());

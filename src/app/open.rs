@@ -9,7 +9,7 @@ use super::App;
 use crate::actions::approvals::{self, ApprovalLine};
 use crate::config::{Config, SecretPlace};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
-use crate::domain::{Clock, Entropy, StrandId};
+use crate::domain::{Clock, Entropy, KeyId, StrandId};
 use crate::partner::Rules;
 use crate::partner::agreement::Sends;
 use crate::pipeline::approval;
@@ -21,9 +21,9 @@ use crate::tabular::write_atomically;
 use crate::transport::{FILE_MODE, FolderTransport};
 
 /// Row of the keyring that holds the installation's secret.
-const SECRET: i64 = 1;
+const SECRET: KeyId = KeyId::new(1);
 /// Row of the keyring that holds the installation's own key.
-const INSTALLATION: i64 = 2;
+const INSTALLATION: KeyId = KeyId::new(2);
 
 /// What an app is made of.
 pub(crate) struct Options {
@@ -345,7 +345,7 @@ async fn keys(
         }
     }
     let rows = store.keys(vec![SECRET, INSTALLATION]).await?;
-    let open = |id: i64| {
+    let open = |id: KeyId| {
         let row = rows.iter().find(|row| row.id == id);
         let key = row.and_then(|row| unwrap(&wrapping, id, &row.wrapped).ok());
         key.ok_or_else(|| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::actions::approvals::{self, ApprovalLine};
 use crate::actions::summary::{self, Summary};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{RunId, Stage};
+use crate::domain::Stage;
 use crate::pipeline;
 use crate::pipeline::approval::{self, Approval, How, Recorded};
 use crate::pipeline::reconcile::publish;
@@ -32,7 +32,7 @@ pub(crate) async fn run(
     only: &Only,
 ) -> anyhow::Result<RunOutcome> {
     let ids = env.ids.take(&*env.store, env.strand, 1).await?;
-    let run = RunId::new(ids.next());
+    let run = ids.next();
     let mut batch = Batch::new(env.strand, env.now());
     // Before the run's own row: the next one looks for that among the last.
     note_versions(env, &mut batch).await?;

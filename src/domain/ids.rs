@@ -54,30 +54,29 @@ impl<T> Display for Id<T> {
     }
 }
 
-/// A strand of the ledger: a source's, a partner's or the installation's.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum StrandTag {}
+/// A name for the ids of a thing, and the tag that keeps them apart from those of others.
+macro_rules! ids {
+    ($($(#[$about:meta])* $name:ident of $tag:ident,)+) => {
+        $(
+            $(#[$about])*
+            #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+            pub(crate) enum $tag {}
 
-/// The strand of a source, of a partner or of the installation.
-pub(crate) type StrandId = Id<StrandTag>;
+            $(#[$about])*
+            pub(crate) type $name = Id<$tag>;
+        )+
+    };
+}
 
-/// A leg of a referral.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum LegTag {}
-
-/// A leg: one referral to one partner.
-pub(crate) type LegId = Id<LegTag>;
-
-/// A run of stages.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum RunTag {}
-
-/// A run; none where a person asked for one step, and where a drop of an earlier run is finished.
-pub(crate) type RunId = Id<RunTag>;
-
-/// A question to somebody.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum HoldTag {}
-
-/// A hold, by the number under which people settle it.
-pub(crate) type HoldNumber = Id<HoldTag>;
+ids! {
+    /// The strand of a source, of a partner or of the installation.
+    StrandId of StrandTag,
+    /// A leg: one referral to one partner.
+    LegId of LegTag,
+    /// A run; none where a person asked for one step, and where a drop of an earlier run is finished.
+    RunId of RunTag,
+    /// A hold, by the number under which people settle it.
+    HoldNumber of HoldTag,
+    /// A row of the keyring: the key of a person, a file, a source or the installation.
+    KeyId of KeyTag,
+}

@@ -8,7 +8,7 @@ mod after_sending;
 mod before_sending;
 use std::collections::HashMap;
 
-use crate::domain::{Action, LegId, LegState, Reason, Stage};
+use crate::domain::{Action, KeyId, LegId, LegState, Reason, Stage};
 use crate::json::Arena;
 use crate::partner::{Partner, ReferralView};
 use crate::pipeline::decide::ReferralOutcome;
@@ -163,7 +163,7 @@ pub(crate) struct ChangedLeg<'c> {
     /// What a first decision would say today; `None` of what is no longer ours.
     pub(crate) outcome: Option<ReferralOutcome>,
     /// The person's key.
-    pub(crate) person: i64,
+    pub(crate) person: KeyId,
 }
 
 /// What the change does to one leg.

@@ -9,7 +9,7 @@ use super::map;
 use super::run::{Env, LedgerAccess};
 use super::sealed_inputs::{self, Fetched};
 use crate::domain::clock::day_from_number;
-use crate::domain::{Action, LegId, LegReference, StrandId};
+use crate::domain::{Action, KeyId, LegId, LegReference, StrandId};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, LookupKey, sha256};
@@ -44,7 +44,7 @@ pub(crate) struct Planned {
     pub(crate) ready: Option<Box<[u8]>>,
     pub(crate) reference: LegReference,
     pub(crate) source: StrandId,
-    pub(crate) person: i64,
+    pub(crate) person: KeyId,
 }
 
 /// A drop's bytes and what is said of them.
@@ -137,7 +137,7 @@ impl Maker {
                 self.writer.write_made(&bytes)?;
                 let digest = env
                     .keys
-                    .lookup(&[&person.to_be_bytes(), self.writer.last_row()]);
+                    .lookup(&[&person.number().to_be_bytes(), self.writer.last_row()]);
                 self.written.note(row, digest, action);
                 continue;
             }
@@ -171,7 +171,7 @@ impl Maker {
             self.writer.write_row(&cells)?;
             let digest = env
                 .keys
-                .lookup(&[&person.to_be_bytes(), self.writer.last_row()]);
+                .lookup(&[&person.number().to_be_bytes(), self.writer.last_row()]);
             self.written.note(row, digest, action);
         }
         Ok(())

@@ -3,7 +3,7 @@
 //! In: a referral. Out: digests under the installation's secret. Keeps: the same number gives another key at each source, so
 //! that no two practices' rows can be joined by looking at them.
 
-use crate::domain::NhsNumber;
+use crate::domain::{KeyId, NhsNumber};
 use crate::fhir::resources::bundle::content;
 use crate::fhir::resources::{patient, resource};
 use crate::json::Json;
@@ -104,9 +104,9 @@ fn person_key(env: &Env, source: usize, number: &NhsNumber) -> LookupKey {
 /// The store failed.
 pub(crate) async fn persons_alike(
     env: &Env,
-    person: i64,
+    person: KeyId,
     patient: Option<&Json<'_>>,
-) -> Result<Vec<i64>, StoreError> {
+) -> Result<Vec<KeyId>, StoreError> {
     let number = patient
         .and_then(patient::nhs_number_text)
         .and_then(|text| NhsNumber::parse(text).ok());
@@ -124,7 +124,7 @@ pub(crate) async fn persons_alike(
                 .map(|key| key.id),
         );
     }
-    persons.retain(|person| *person > 0);
+    persons.retain(|person| person.is_some());
     persons.sort_unstable();
     persons.dedup();
     Ok(persons)

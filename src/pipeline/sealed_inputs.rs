@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::referral::{Bytes, Referral};
 use super::run::{LedgerAccess, raw_spot};
+use crate::domain::KeyId;
 use crate::seal::{HolderKey, SealError};
 use crate::store::rows::{RawIds, RawRow};
 
 /// Sealed inputs with the keys of their holders, as fetched from the store.
 pub(crate) struct Fetched {
     raws: HashMap<i64, RawRow>,
-    keys: HashMap<i64, HolderKey>,
+    keys: HashMap<KeyId, HolderKey>,
     /// Opened practitioners, roles and practices: many referrals name the same few.
     shared: Mutex<HashMap<i64, Bytes>>,
 }

@@ -108,7 +108,7 @@ impl Keys {
     }
 
     /// Wraps a holder's key for its row of `keyring`.
-    pub(crate) fn wrap(&self, id: i64, nonce: [u8; 12], key: &HolderKey) -> Vec<u8> {
+    pub(crate) fn wrap(&self, id: impl Into<i64>, nonce: [u8; 12], key: &HolderKey) -> Vec<u8> {
         wrap(&self.wrap, id, nonce, key)
     }
 
@@ -116,7 +116,11 @@ impl Keys {
     ///
     /// # Errors
     /// The row was changed, or belongs to another installation.
-    pub(crate) fn unwrap(&self, id: i64, wrapped: &[u8]) -> Result<HolderKey, SealError> {
+    pub(crate) fn unwrap(
+        &self,
+        id: impl Into<i64>,
+        wrapped: &[u8],
+    ) -> Result<HolderKey, SealError> {
         unwrap(&self.wrap, id, wrapped)
     }
 
@@ -142,16 +146,14 @@ impl Keys {
 }
 
 /// Wraps the 32 bytes of `key` with the wrapping key, bound to its row.
-pub(crate) fn wrap(with: &HolderKey, id: i64, nonce: [u8; 12], key: &HolderKey) -> Vec<u8> {
+pub(crate) fn wrap(
+    with: &HolderKey,
+    id: impl Into<i64>,
+    nonce: [u8; 12],
+    key: &HolderKey,
+) -> Vec<u8> {
     let mut body = key.0;
-    let aad = aead::Aad::from(super::associated(
-        b"keyring.wrapped",
-        Spot {
-            column: "",
-            row: id,
-            holder: 0,
-        },
-    ));
+    let aad = aead::Aad::from(super::associated(b"keyring.wrapped", Spot::new("", id, 0)));
     let tag = with
         .cipher()
         .seal_in_place_separate_tag(aead::Nonce::assume_unique_for_key(nonce), aad, &mut body)
@@ -166,20 +168,17 @@ pub(crate) fn wrap(with: &HolderKey, id: i64, nonce: [u8; 12], key: &HolderKey) 
 ///
 /// # Errors
 /// Another wrapping key, another row, or a changed value.
-pub(crate) fn unwrap(with: &HolderKey, id: i64, wrapped: &[u8]) -> Result<HolderKey, SealError> {
+pub(crate) fn unwrap(
+    with: &HolderKey,
+    id: impl Into<i64>,
+    wrapped: &[u8],
+) -> Result<HolderKey, SealError> {
     let nonce: [u8; 12] = wrapped
         .get(..12)
         .and_then(|nonce| nonce.try_into().ok())
         .ok_or(SealError::Form)?;
     let mut body = wrapped[12..].to_vec();
-    let aad = aead::Aad::from(super::associated(
-        b"keyring.wrapped",
-        Spot {
-            column: "",
-            row: id,
-            holder: 0,
-        },
-    ));
+    let aad = aead::Aad::from(super::associated(b"keyring.wrapped", Spot::new("", id, 0)));
     let opened =
         with.cipher()
             .open_in_place(aead::Nonce::assume_unique_for_key(nonce), aad, &mut body);

@@ -49,6 +49,18 @@ pub(crate) struct Spot<'a> {
     pub(crate) holder: i64,
 }
 
+impl<'a> Spot<'a> {
+    /// A row's value in a column, under the key of its holder.
+    pub(crate) fn new(column: &'a str, row: impl Into<i64>, holder: impl Into<i64>) -> Self {
+        let (row, holder) = (row.into(), holder.into());
+        Self {
+            column,
+            row,
+            holder,
+        }
+    }
+}
+
 /// The key of a holder: 32 bytes that leave no trace.
 #[derive(Clone)]
 pub(crate) struct HolderKey([u8; 32]);

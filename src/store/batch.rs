@@ -13,7 +13,7 @@ use super::rows::{
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use crate::domain::{
-    Counts, HoldNumber, Instant, LegId, LegReference, LegState, RunId, Stage, StrandId,
+    Counts, HoldNumber, Instant, KeyId, LegId, LegReference, LegState, RunId, Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
@@ -109,7 +109,7 @@ pub(crate) struct Batch {
     held: Vec<NewHold>,
     /// Numbers of holds to end.
     pub(crate) released: Vec<HoldNumber>,
-    pub(crate) notes: Vec<(i64, i64, Vec<u8>)>,
+    pub(crate) notes: Vec<(i64, KeyId, Vec<u8>)>,
     pub(super) books: Vec<BookRow>,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) facts: Vec<Fact>,

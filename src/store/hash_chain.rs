@@ -47,7 +47,7 @@ pub(crate) fn return_leaf(row: &ReturnRow) -> Digest {
             row.return_id,
             row.row,
             row.leg.number(),
-            row.holder,
+            row.holder.number(),
             row.disposition.number(),
             row.reason.map_or(0, Reason::number),
         ],
@@ -65,7 +65,7 @@ pub(crate) fn event_leaf(row: &EventRow) -> Digest {
             row.kind.number(),
             row.return_id,
             row.row,
-            row.holder,
+            row.holder.number(),
         ],
         &[&sealed_digest(&row.sealed)],
     )

@@ -24,7 +24,7 @@ pub(crate) use rows::{
 };
 pub(crate) use sqlite::SqliteStore;
 
-use crate::domain::{HoldNumber, LegId, LegReference, LegState, RunId, StrandId};
+use crate::domain::{HoldNumber, KeyId, LegId, LegReference, LegState, RunId, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 /// What a store call gives back, in time.
@@ -118,7 +118,7 @@ pub(crate) trait Store: Send + Sync {
     /// Keys with these looks.
     fn keys_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<KeyRow>>;
     /// Keys with these ids.
-    fn keys(&self, ids: Vec<i64>) -> Answer<'_, Vec<KeyRow>>;
+    fn keys(&self, ids: Vec<KeyId>) -> Answer<'_, Vec<KeyRow>>;
     /// Adds a key outside any batch (installation and source keys, made on first open).
     fn add_key(&self, key: KeyRow) -> Answer<'_, ()>;
     /// Which of these looks are known, with the raw input's id.
@@ -133,7 +133,7 @@ pub(crate) trait Store: Send + Sync {
     /// Legs with these ids.
     fn legs(&self, ids: Vec<LegId>) -> Answer<'_, Vec<Leg>>;
     /// Every leg of these persons.
-    fn legs_of_persons(&self, persons: Vec<i64>) -> Answer<'_, Vec<Leg>>;
+    fn legs_of_persons(&self, persons: Vec<KeyId>) -> Answer<'_, Vec<Leg>>;
     /// The leg of a printed reference.
     fn leg_by_reference(&self, reference: LegReference) -> Answer<'_, Option<Leg>>;
     /// Legs with something to send to a partner, after id `after`.

@@ -4,8 +4,8 @@ pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
 use crate::domain::coded_enums::{coded, numbered};
 use crate::domain::{
-    Action, Counts, Disposition, EventKind, HoldNumber, LegId, LegReference, Reason, RunId, Stage,
-    StrandId,
+    Action, Counts, Disposition, EventKind, HoldNumber, KeyId, LegId, LegReference, Reason, RunId,
+    Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -52,7 +52,7 @@ numbered! {
 /// A wrapped key.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyRow {
-    pub(crate) id: i64,
+    pub(crate) id: KeyId,
     pub(crate) kind: KeyKind,
     pub(crate) lookup: Option<LookupKey>,
     pub(crate) wrapped: Vec<u8>,
@@ -88,7 +88,7 @@ impl RawKind {
 #[derive(Clone, Debug)]
 pub(crate) struct RawRow {
     pub(crate) id: i64,
-    pub(crate) holder: i64,
+    pub(crate) holder: KeyId,
     pub(crate) kind: RawKind,
     pub(crate) lookup: Option<LookupKey>,
     pub(crate) digest: LookupKey,
@@ -180,7 +180,7 @@ pub(crate) struct DropRow {
 pub(crate) struct ReturnFile {
     pub(crate) id: i64,
     pub(crate) sender: StrandId,
-    pub(crate) holder: i64,
+    pub(crate) holder: KeyId,
     pub(crate) lookup: LookupKey,
     pub(crate) rows: i64,
     pub(crate) root: Digest,
@@ -195,7 +195,7 @@ pub(crate) struct ReturnRow {
     pub(crate) return_id: i64,
     pub(crate) row: i64,
     pub(crate) leg: LegId,
-    pub(crate) holder: i64,
+    pub(crate) holder: KeyId,
     pub(crate) disposition: Disposition,
     pub(crate) reason: Option<Reason>,
     pub(crate) digest: LookupKey,
@@ -212,7 +212,7 @@ pub(crate) struct EventRow {
     pub(crate) kind: EventKind,
     pub(crate) return_id: i64,
     pub(crate) row: i64,
-    pub(crate) holder: i64,
+    pub(crate) holder: KeyId,
     pub(crate) sealed: Vec<u8>,
 }
 

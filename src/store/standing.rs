@@ -3,7 +3,7 @@
 //! In: a standing. Out: the next one. Keeps: a leg's next standing is made here alone; whether it may follow is said by
 //! [`LegState::may_become`] and checked when it is chained.
 
-use crate::domain::{Action, LegState, Reason, StrandId};
+use crate::domain::{Action, KeyId, LegState, Reason, StrandId};
 
 /// Ids of the raw inputs that a row is made of; 0 for none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) struct Standing {
     /// The partner's strand; 0 while none is chosen.
     pub(crate) partner: StrandId,
     /// The person's key; 0 while the person is unknown.
-    pub(crate) person: i64,
+    pub(crate) person: KeyId,
     /// Why it is held or was closed.
     pub(crate) why: Option<Reason>,
     /// The action that the next drop must carry.
@@ -67,7 +67,7 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// A leg that nothing was decided about.
-    pub(crate) fn received(person: i64, raws: RawIds) -> Self {
+    pub(crate) fn received(person: KeyId, raws: RawIds) -> Self {
         Self {
             state: LegState::Received,
             partner: StrandId::NONE,

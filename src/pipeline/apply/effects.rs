@@ -6,7 +6,7 @@ use super::record::{ReturnRecord, Touched};
 use super::volume;
 use crate::domain::clock::month_number;
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, EventKind, LegId, LegState, Occasion, Reason};
+use crate::domain::{Action, EventKind, LegState, Occasion, Reason};
 use crate::partner::Volume;
 use crate::pipeline::decide::onward;
 use crate::pipeline::event::StoredEvent;
@@ -36,7 +36,7 @@ impl ReturnRecord<'_> {
                 &touched.leg,
                 referral,
                 &kept.code,
-                LegId::new(ids.next()),
+                ids.next(),
                 batch,
                 stream,
             );

@@ -64,7 +64,7 @@ impl ReturnRecord<'_> {
                 * 3
             + 64;
         let ids = env.ids.take(&*env.store, strand, count).await?;
-        let return_id = ids.next();
+        let return_id = ids.next::<()>().number();
         let file_key = self.file_key(ids.next(), &mut stream);
         let mut touched = self.touched(&finding).await?;
         let mut batch = Batch::new(strand, env.now());
@@ -248,8 +248,8 @@ impl ReturnRecord<'_> {
                 (row.disposition, row.reason) = (Disposition::Repeated, Some(Reason::AlreadyKnown));
             }
             for (kind, kept) in fresh {
-                let event =
-                    self.event_row(&kept, kind, touched, return_id, index, ids.next(), stream);
+                let id = ids.next::<()>().number();
+                let event = self.event_row(&kept, kind, touched, return_id, index, id, stream);
                 touched.fresh.push((kept, event));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::record::{ReturnRecord, Touched};
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, LegId};
+use crate::domain::{EventKind, KeyId, LegId};
 use crate::pipeline::event::{
     RowFinding, StoredEvent, TakenReturn, event_lookup, event_spot, name_spot,
 };
@@ -19,7 +19,7 @@ const READ: i64 = 1;
 const REFUSED: i64 = 2;
 
 impl ReturnRecord<'_> {
-    pub(crate) fn file_key(&self, id: i64, stream: &mut Stream) -> (HolderKey, KeyRow) {
+    pub(crate) fn file_key(&self, id: KeyId, stream: &mut Stream) -> (HolderKey, KeyRow) {
         let key = HolderKey::new(stream.bytes());
         let wrapped = self.env.keys.wrap(id, stream.bytes(), &key);
         (
@@ -142,7 +142,7 @@ pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Re
     let strand = env.partners[taken.partner].strand;
     let ids = env.ids.take(&*env.store, strand, 2).await?;
     let mut stream = env.stream();
-    let (id, key_id) = (ids.next(), ids.next());
+    let (id, key_id) = (ids.next::<()>().number(), ids.next());
     let key = HolderKey::new(stream.bytes());
     let wrapped = env.keys.wrap(key_id, stream.bytes(), &key);
     let mut batch = Batch::new(strand, env.now());
@@ -175,18 +175,14 @@ pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Re
     Ok(id)
 }
 
-fn frame_spot(row: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "return_file.sealed_frame",
-        row,
-        holder,
-    }
+fn frame_spot(row: i64, holder: KeyId) -> Spot<'static> {
+    Spot::new("return_file.sealed_frame", row, holder)
 }
 
-fn row_spot(return_id: i64, row: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "return_row.sealed",
-        row: return_id.wrapping_mul(1 << 20).wrapping_add(row),
+fn row_spot(return_id: i64, row: i64, holder: KeyId) -> Spot<'static> {
+    Spot::new(
+        "return_row.sealed",
+        return_id.wrapping_mul(1 << 20).wrapping_add(row),
         holder,
-    }
+    )
 }

@@ -82,7 +82,7 @@ impl ReturnRecord<'_> {
                 touched,
                 return_id,
                 index,
-                ids.next(),
+                ids.next::<()>().number(),
                 stream,
             );
             let push = PushRow {

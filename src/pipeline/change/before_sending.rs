@@ -2,13 +2,13 @@
 
 use super::{Ask, Case, Settled};
 use crate::domain::reason::Lifts;
-use crate::domain::{LegState, Reason, Stage};
+use crate::domain::{KeyId, LegState, Reason, Stage};
 use crate::pipeline::decide::{ReferralOutcome, standing};
 use crate::pipeline::select::{PriorLegs, Trail, objection, review};
 use crate::store::rows::{RawIds, Standing};
 
 /// How the leg stands now; `outcome` is what a first decision would say, `None` of what is no longer ours.
-pub(crate) fn settle(case: &Case<'_>, outcome: Option<ReferralOutcome>, person: i64) -> Settled {
+pub(crate) fn settle(case: &Case<'_>, outcome: Option<ReferralOutcome>, person: KeyId) -> Settled {
     // A recoded referral is none of ours any more.
     let outcome = outcome.unwrap_or(ReferralOutcome::Closed(
         LegState::Cancelled,

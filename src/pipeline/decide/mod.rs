@@ -6,7 +6,7 @@
 pub(crate) mod decide_again;
 pub(crate) mod onward;
 
-use crate::domain::{LegState, Reason, Stage, StrandId};
+use crate::domain::{KeyId, LegState, Reason, Stage, StrandId};
 use crate::json::Json;
 use crate::partner::{Partner, ReferralView};
 use crate::pipeline::map;
@@ -58,7 +58,12 @@ pub(crate) fn judge(
 }
 
 /// What a leg is after a decision, before anything was sent.
-pub(crate) fn standing(env: &Env, outcome: ReferralOutcome, person: i64, raws: RawIds) -> Standing {
+pub(crate) fn standing(
+    env: &Env,
+    outcome: ReferralOutcome,
+    person: KeyId,
+    raws: RawIds,
+) -> Standing {
     let strand = |place: Option<usize>| {
         place
             .and_then(|place| env.partners.get(place))

@@ -202,7 +202,12 @@ async fn drop_to(
     }
     let files = env.store.drop_files(at.strand).await?;
     let sequence = files.last().map_or(0, |file| file.sequence) + 1;
-    let drop_id = env.ids.take(&*env.store, at.strand, 1).await?.next();
+    let drop_id = env
+        .ids
+        .take(&*env.store, at.strand, 1)
+        .await?
+        .next::<()>()
+        .number();
     let today = env.today();
     let of = Numbered {
         sequence,

@@ -15,7 +15,7 @@ pub(crate) use reported_event::{FileFinding, ReportedEvent, RowFinding, What};
 pub(crate) use taken_return::{TakenReturn, Unusable, place_of};
 
 use super::run::{Env, LedgerAccess};
-use crate::domain::{EventKind, Instant, LegReference, LegState, Occasion};
+use crate::domain::{EventKind, Instant, KeyId, LegReference, LegState, Occasion};
 use crate::partner::Partner;
 use crate::seal::{LookupKey, Spot};
 
@@ -240,12 +240,8 @@ pub(crate) fn newest(events: impl IntoIterator<Item = StoredEvent>) -> Vec<Store
 }
 
 /// Where an event is sealed.
-pub(crate) fn event_spot(row: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "event.sealed",
-        row,
-        holder,
-    }
+pub(crate) fn event_spot(row: i64, holder: KeyId) -> Spot<'static> {
+    Spot::new("event.sealed", row, holder)
 }
 
 /// The look-up of an event: its identifier, and which word on it this is.
@@ -259,12 +255,8 @@ pub(crate) fn event_lookup(ledger: &LedgerAccess, kept: &StoredEvent) -> LookupK
 }
 
 /// Where a return's name is sealed.
-pub(crate) fn name_spot(row: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "return_file.sealed_name",
-        row,
-        holder,
-    }
+pub(crate) fn name_spot(row: i64, holder: KeyId) -> Spot<'static> {
+    Spot::new("return_file.sealed_name", row, holder)
 }
 
 /// A kind as its word.

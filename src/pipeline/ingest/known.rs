@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::worker::Shared;
-use crate::domain::{LegId, LegState, StrandId};
+use crate::domain::{KeyId, LegId, LegState, StrandId};
 use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
 use crate::pipeline::referral::{Referral, ReferralTrees};
 use crate::pipeline::run::{Env, LedgerAccess};
@@ -69,9 +69,9 @@ pub(crate) struct Known {
     pub(crate) raws: HashMap<LookupKey, i64>,
     pub(crate) persons: HashMap<LookupKey, KeyRow>,
     /// Ids of people whom other sources know.
-    pub(crate) elsewhere: HashMap<LookupKey, i64>,
+    pub(crate) elsewhere: HashMap<LookupKey, KeyId>,
     /// Open legs of each person with their partners' strands.
-    pub(crate) open_with: HashMap<i64, Vec<(LegId, StrandId)>>,
+    pub(crate) open_with: HashMap<KeyId, Vec<(LegId, StrandId)>>,
     /// Onward legs of these persons: they change with the first leg of their referral.
     pub(crate) onward: Vec<Leg>,
 }
@@ -156,16 +156,16 @@ impl Known {
         let mut alike = seen.of(known().flat_map(|lookups| lookups.alike.iter().copied()));
         alike.sort_unstable();
         alike.dedup();
-        let elsewhere: HashMap<LookupKey, i64> = ledger
+        let elsewhere: HashMap<LookupKey, KeyId> = ledger
             .store
             .keys_by_lookup(alike)
             .await?
             .into_iter()
             .filter_map(|key| Some((key.lookup?, key.id)))
             .collect();
-        let mut open_with: HashMap<i64, Vec<(LegId, StrandId)>> = HashMap::new();
+        let mut open_with: HashMap<KeyId, Vec<(LegId, StrandId)>> = HashMap::new();
         let mut onward = Vec::new();
-        let mut persons: Vec<i64> = keys
+        let mut persons: Vec<KeyId> = keys
             .iter()
             .map(|key| key.id)
             .chain(legs.iter().map(|leg| leg.now.person))

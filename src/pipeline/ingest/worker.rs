@@ -6,7 +6,7 @@ use super::known::{Known, Seen, shared};
 use super::load::Load;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, LegId, LegReference, LegState, Reason, Stage};
+use crate::domain::{Action, KeyId, LegId, LegReference, LegState, Reason, Stage};
 use crate::fhir::resources::service_request;
 use crate::json::{Arena, Json, ShapeCache};
 use crate::partner::Partner;
@@ -123,7 +123,7 @@ pub(crate) struct Person {
     pub(crate) lookup: LookupKey,
     /// The same person whichever source names them; `None` without a number.
     pub(crate) anywhere: Option<LookupKey>,
-    pub(crate) id: i64,
+    pub(crate) id: KeyId,
     pub(crate) key: HolderKey,
     /// The row to write, if the store did not know the person.
     pub(crate) new: Option<KeyRow>,
@@ -250,10 +250,7 @@ pub(crate) fn prepare(
 
 /// Id and reference of a leg that may be opened.
 fn fresh_leg(ids: &Ids, stream: &mut Stream) -> (LegId, LegReference) {
-    (
-        LegId::new(ids.next()),
-        LegReference::from_random(stream.bits()),
-    )
+    (ids.next(), LegReference::from_random(stream.bits()))
 }
 
 /// The trees of requests, and what is said of those that are no JSON.
@@ -384,12 +381,12 @@ impl ReferralCase<'_, '_> {
     fn first_seen(self, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Item {
         let person = self.person(ids, stream);
         let reference = LegReference::from_random(stream.bits());
-        let id = LegId::new(ids.next());
+        let id = ids.next();
         match self.decide(&person, id, reference) {
             None => {
                 let holder = &self.env.sources[self.source];
                 let raw = RawRow {
-                    id: ids.next(),
+                    id: ids.next::<()>().number(),
                     holder: holder.key_id,
                     kind: RawKind::ServiceRequest,
                     lookup: Some(self.lookups.request),
@@ -522,7 +519,7 @@ impl ReferralCase<'_, '_> {
             };
             let id = self.known.raws.get(&lookup).copied().unwrap_or_else(|| {
                 let row = seal_raw(
-                    ids.next(),
+                    ids.next::<()>().number(),
                     person.id,
                     &person.key,
                     kind,
@@ -548,7 +545,7 @@ impl ReferralCase<'_, '_> {
 /// A raw row of these bytes.
 pub(crate) fn seal_raw(
     id: i64,
-    holder: i64,
+    holder: KeyId,
     key: &HolderKey,
     kind: RawKind,
     lookup: LookupKey,

@@ -12,7 +12,9 @@ use super::recently_written::Recent;
 use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, LegId, LegState, Reason, RunId, Stage, StrandId, limits};
+use crate::domain::{
+    Counts, Disposition, KeyId, LegId, LegState, Reason, RunId, Stage, StrandId, limits,
+};
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::Env;
 use crate::seal::LookupKey;
@@ -36,7 +38,7 @@ pub(crate) struct Writer<'e> {
     /// What this run has written that a worker may not have seen yet.
     persons: Recent<LookupKey>,
     referrals: Recent<LookupKey>,
-    routed: Recent<(i64, StrandId)>,
+    routed: Recent<(KeyId, StrandId)>,
     /// Chunks since those had their last age begun, and how many are an age: the workers and the writer are never further
     /// apart than the chunks under way and those of a group.
     aged: usize,
@@ -427,7 +429,8 @@ impl<'e> Writer<'e> {
                 .ids
                 .take(&*self.env.store, source.strand, 1)
                 .await?
-                .next();
+                .next::<()>()
+                .number();
             let row = seal_raw(
                 id,
                 source.key_id,

@@ -140,7 +140,12 @@ async fn prepare(
 ) -> anyhow::Result<DropFile> {
     let today = ledger.today();
     let file = DropFile {
-        id: ledger.ids.take(&*ledger.store, strand, 1).await?.next(),
+        id: ledger
+            .ids
+            .take(&*ledger.store, strand, 1)
+            .await?
+            .next::<()>()
+            .number(),
         partner: strand,
         sequence,
         name: format!(

@@ -25,7 +25,7 @@ use record_writes::{Ended, begin, end};
 use super::event::StoredEvent;
 use super::run::{Env, Only, StageOutcome};
 use crate::config::PushTo;
-use crate::domain::RunId;
+use crate::domain::{KeyId, RunId};
 use crate::seal::{HolderKey, Spot};
 use crate::store::rows::{Leg, PushRow};
 
@@ -77,10 +77,6 @@ struct Unit {
 }
 
 /// Where a server's id is sealed.
-fn server_id_spot(row: impl Into<i64>, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "push.server_id",
-        row: row.into(),
-        holder,
-    }
+fn server_id_spot(row: impl Into<i64>, holder: KeyId) -> Spot<'static> {
+    Spot::new("push.server_id", row, holder)
 }

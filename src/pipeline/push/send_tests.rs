@@ -10,7 +10,7 @@ use serde_json::json;
 use super::observation::About;
 use super::send::{Outcome, Session};
 use super::{Unit, Write};
-use crate::domain::{LegId, LegReference, LegState, Reason, StrandId};
+use crate::domain::{KeyId, LegId, LegReference, LegState, Reason, StrandId};
 use crate::fhir::client::{Client, Settings};
 use crate::pipeline::event::StoredEvent;
 use crate::seal::HolderKey;
@@ -203,7 +203,7 @@ fn leg() -> Leg {
         now: Standing {
             state: LegState::Accepted,
             partner: StrandId::new(2),
-            person: 3,
+            person: KeyId::new(3),
             why: None,
             pending: None,
             asked: None,

@@ -9,8 +9,8 @@ use jiff::civil::Date;
 
 use super::cube::gather;
 use crate::config::Commissioner;
-use crate::domain::Instant;
 use crate::domain::clock::{day_from_number, day_number};
+use crate::domain::{Instant, KeyId};
 use crate::pipeline::reconcile::prove::Proof;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::report::{self, Input, Rendered};
@@ -169,12 +169,8 @@ async fn issue(env: &Env, commissioner: &Commissioner, day: Date) -> anyhow::Res
     Ok(files)
 }
 
-fn cube_spot(night: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "cube.sealed",
-        row: night,
-        holder,
-    }
+fn cube_spot(night: i64, holder: KeyId) -> Spot<'static> {
+    Spot::new("cube.sealed", night, holder)
 }
 
 fn folder(env: &Env, commissioner: &Commissioner) -> Option<PathBuf> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::domain::StrandId;
+use crate::domain::{Id, StrandId};
 use crate::store::{Store, StoreError};
 
 /// Ids of strands, taken in ranges so that handing one out costs no transaction.
@@ -49,9 +49,9 @@ pub(crate) struct Ids {
 
 impl Ids {
     /// The next id.
-    pub(crate) fn next(&self) -> i64 {
+    pub(crate) fn next<T>(&self) -> Id<T> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         debug_assert!(id < self.end, "a range of ids was too small");
-        id
+        Id::new(id)
     }
 }

@@ -11,7 +11,7 @@ use super::readings::Readings;
 use super::row_cache::ReadyRows;
 use super::{Claims, LedgerAccess};
 use crate::config::{Config, Source};
-use crate::domain::StrandId;
+use crate::domain::{KeyId, StrandId};
 use crate::fhir::client::{ClientError, SourceSession};
 use crate::partner::{Partner, Rules, SourceFacts};
 use crate::pipeline::approval::Approval;
@@ -25,7 +25,7 @@ pub(crate) struct SourceEnv {
     /// Its section of the config.
     pub(crate) config: Source,
     pub(crate) strand: StrandId,
-    pub(crate) key_id: i64,
+    pub(crate) key_id: KeyId,
     pub(crate) key: HolderKey,
     /// Made by the first stage that asks for a client.
     pub(crate) session: OnceLock<Result<Arc<SourceSession>, ClientError>>,

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::IdRanges;
 use crate::domain::entropy::Stream;
-use crate::domain::{Clock, Entropy, Instant, StrandId};
+use crate::domain::{Clock, Entropy, Instant, KeyId, StrandId};
 use crate::seal::{HolderKey, Keys, Spot};
 use crate::store::rows::KeyRow;
 use crate::store::{Store, StoreError};
@@ -23,7 +23,7 @@ pub(crate) struct LedgerAccess {
     pub(crate) entropy: Entropy,
     /// Installation strand and key.
     pub(crate) strand: StrandId,
-    pub(crate) key_id: i64,
+    pub(crate) key_id: KeyId,
     pub(crate) key: HolderKey,
     pub(crate) streams: AtomicU64,
     pub(crate) ids: IdRanges,
@@ -58,13 +58,14 @@ impl LedgerAccess {
     ///
     /// # Errors
     /// The store failed.
-    pub(crate) async fn seal_note(&self, text: &str) -> Result<(i64, i64, Vec<u8>), StoreError> {
-        let id = self.ids.take(&*self.store, self.strand, 1).await?.next();
-        let spot = Spot {
-            column: "note.sealed",
-            row: id,
-            holder: self.key_id,
-        };
+    pub(crate) async fn seal_note(&self, text: &str) -> Result<(i64, KeyId, Vec<u8>), StoreError> {
+        let id = self
+            .ids
+            .take(&*self.store, self.strand, 1)
+            .await?
+            .next::<()>()
+            .number();
+        let spot = Spot::new("note.sealed", id, self.key_id);
         let sealed = self.key.seal(spot, self.stream().bytes(), text.as_bytes());
         Ok((id, self.key_id, sealed))
     }
@@ -75,8 +76,8 @@ impl LedgerAccess {
     /// The store failed, or a key does not open.
     pub(crate) async fn holder_keys(
         &self,
-        mut ids: Vec<i64>,
-    ) -> anyhow::Result<HashMap<i64, HolderKey>> {
+        mut ids: Vec<KeyId>,
+    ) -> anyhow::Result<HashMap<KeyId, HolderKey>> {
         ids.sort_unstable();
         ids.dedup();
         let mut keys = HashMap::with_capacity(ids.len());
@@ -88,10 +89,6 @@ impl LedgerAccess {
 }
 
 /// Where a raw input is sealed.
-pub(crate) fn raw_spot(row: i64, holder: i64) -> Spot<'static> {
-    Spot {
-        column: "raw.sealed",
-        row,
-        holder,
-    }
+pub(crate) fn raw_spot(row: i64, holder: KeyId) -> Spot<'static> {
+    Spot::new("raw.sealed", row, holder)
 }

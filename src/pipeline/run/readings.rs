@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::domain::KeyId;
+
 /// The readings of one run.
 #[derive(Default)]
 pub(crate) struct Readings(Mutex<Inner>);
@@ -41,7 +43,7 @@ struct Inner {
     /// Raw rows of the requests that were read with their records, by place of the source.
     read: HashMap<usize, Numbers>,
     /// People whose records could not be read again.
-    unread: HashSet<i64>,
+    unread: HashSet<KeyId>,
     watched: bool,
 }
 
@@ -72,12 +74,12 @@ impl Readings {
     }
 
     /// The records of these people could not be read.
-    pub(crate) fn cannot_read(&self, people: impl Iterator<Item = i64>) {
+    pub(crate) fn cannot_read(&self, people: impl Iterator<Item = KeyId>) {
         self.inner().unread.extend(people);
     }
 
     /// Whether nothing new may leave about this person.
-    pub(crate) fn waits(&self, person: i64) -> bool {
+    pub(crate) fn waits(&self, person: KeyId) -> bool {
         self.inner().unread.contains(&person)
     }
 

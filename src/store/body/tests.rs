@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Disposition, LegId, LegState, StrandId};
+use crate::domain::{Action, Disposition, KeyId, LegId, LegState, StrandId};
 use crate::store::rows::RawIds;
 
 const A: Digest = [0xa1; 32];
@@ -15,7 +15,7 @@ fn step() -> LegStep {
     let after = Standing {
         state: LegState::Held,
         partner: StrandId::new(8),
-        person: 9,
+        person: KeyId::new(9),
         why: Some(Reason::DeclinedByPerson),
         pending: Some(Action::New),
         asked: Some(Action::Stop),

@@ -81,7 +81,7 @@ pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {
     );
     assert_eq!(store.leg_by_reference(reference(2)).await.unwrap(), None);
     assert_eq!(
-        store.legs_of_persons(vec![5]).await.unwrap(),
+        store.legs_of_persons(vec![KeyId::new(5)]).await.unwrap(),
         from_ref(&leg)
     );
     assert_eq!(

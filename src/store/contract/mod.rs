@@ -37,7 +37,7 @@ fn pending(action: Action) -> Standing {
     Standing {
         state,
         partner: PARTNER,
-        person: 5,
+        person: KeyId::new(5),
         why: None,
         pending: Some(action),
         asked: None,

@@ -7,12 +7,12 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
     let mut batch = born(&strand, 1, 0, pending(Action::New));
     batch.keys.push(KeyRow {
-        id: 5,
+        id: KeyId::new(5),
         kind: rows::KeyKind::Person,
         lookup: Some(lookup(50)),
         wrapped: vec![1, 2],
     });
-    let (holder, digest, sealed) = (5, lookup(60), vec![9, 0, 9]);
+    let (holder, digest, sealed) = (KeyId::new(5), lookup(60), vec![9, 0, 9]);
     batch.raws.push(RawRow {
         id: 11,
         holder,
@@ -24,7 +24,7 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     store.commit(batch).await.unwrap();
     store
         .add_key(KeyRow {
-            id: 6,
+            id: KeyId::new(6),
             kind: rows::KeyKind::Source,
             lookup: None,
             wrapped: vec![3],
@@ -39,9 +39,16 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
         keys.iter()
             .map(|key| (key.id, &key.wrapped[..]))
             .collect::<Vec<_>>(),
-        [(5, &[1, 2][..])]
+        [(KeyId::new(5), &[1, 2][..])]
     );
-    assert_eq!(store.keys(vec![6, 5, 7]).await.unwrap().len(), 2);
+    assert_eq!(
+        store
+            .keys([6, 5, 7].map(KeyId::new).to_vec())
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
     assert_eq!(
         store
             .raws_by_lookup(vec![lookup(61), lookup(60)])
@@ -52,7 +59,7 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     let raws = store.raws(vec![11]).await.unwrap();
     assert_eq!(
         (raws[0].holder, raws[0].digest, &raws[0].sealed[..]),
-        (5, lookup(60), &[9, 0, 9][..])
+        (holder, lookup(60), &[9, 0, 9][..])
     );
 }
 
@@ -66,7 +73,7 @@ pub(super) async fn a_batch_may_be_larger_than_a_statement(store: &dyn Store) {
         for id in &ids {
             batch.keep(RawRow {
                 id: *id,
-                holder: 5,
+                holder: KeyId::new(5),
                 kind: rows::RawKind::ServiceRequest,
                 lookup: None,
                 digest: lookup(60),

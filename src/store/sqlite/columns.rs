@@ -104,7 +104,7 @@ pub(super) fn leg(row: &SqliteRow) -> Result<Leg, StoreError> {
     let now = Standing {
         state: LegState::from_number(int(row, 6)?).ok_or(StoreError::Corrupt("leg.state"))?,
         partner: id(row, 4)?,
-        person: int(row, 5)?,
+        person: id(row, 5)?,
         why: known(row, 7, Reason::from_number)?,
         pending: known(row, 8, Action::from_number)?,
         asked: known(row, 9, Action::from_number)?,
@@ -141,7 +141,7 @@ pub(super) fn ledger_row(row: &SqliteRow) -> Result<LedgerRow, StoreError> {
 
 pub(super) fn key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
     Ok(KeyRow {
-        id: int(row, 0)?,
+        id: id(row, 0)?,
         kind: sure(row, 1, KeyKind::from_number)?,
         lookup: optional_look(row, 2)?,
         wrapped: blob(row, 3)?,
@@ -151,7 +151,7 @@ pub(super) fn key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
 pub(super) fn raw(row: &SqliteRow) -> Result<RawRow, StoreError> {
     Ok(RawRow {
         id: int(row, 0)?,
-        holder: int(row, 1)?,
+        holder: id(row, 1)?,
         kind: sure(row, 2, RawKind::from_number)?,
         lookup: optional_look(row, 3)?,
         digest: fixed(row, 4)?,
@@ -202,7 +202,7 @@ pub(super) fn return_file(row: &SqliteRow) -> Result<ReturnFile, StoreError> {
     Ok(ReturnFile {
         id: int(row, 0)?,
         sender: id(row, 1)?,
-        holder: int(row, 2)?,
+        holder: id(row, 2)?,
         lookup: fixed(row, 3)?,
         rows: int(row, 4)?,
         root: fixed(row, 5)?,
@@ -217,7 +217,7 @@ pub(super) fn return_row(row: &SqliteRow) -> Result<ReturnRow, StoreError> {
         return_id: int(row, 0)?,
         row: int(row, 1)?,
         leg: id(row, 2)?,
-        holder: int(row, 3)?,
+        holder: id(row, 3)?,
         disposition: sure(row, 4, Disposition::from_number)?,
         reason: known(row, 5, Reason::from_number)?,
         digest: fixed(row, 6)?,
@@ -234,7 +234,7 @@ pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
         kind: sure(row, 4, EventKind::from_number)?,
         return_id: int(row, 5)?,
         row: int(row, 6)?,
-        holder: int(row, 7)?,
+        holder: id(row, 7)?,
         sealed: blob(row, 8)?,
     })
 }

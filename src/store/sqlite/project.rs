@@ -104,7 +104,7 @@ fn leg_numbers(leg: &Leg) -> [i64; 17] {
     let [request, patient, requester, role, practice, consent] = now.raws.to_array();
     [
         now.partner.number(),
-        now.person,
+        now.person.number(),
         now.state.number(),
         now.why.map_or(0, crate::domain::Reason::number),
         now.pending.map_or(0, Action::number),

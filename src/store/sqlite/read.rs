@@ -15,7 +15,7 @@ use super::columns::{
     text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{LegId, LegReference, RunId, StrandId};
+use crate::domain::{KeyId, LegId, LegReference, RunId, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -113,7 +113,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn keys(&self, ids: Vec<i64>) -> Answer<'_, Vec<KeyRow>> {
+    fn keys(&self, ids: Vec<KeyId>) -> Answer<'_, Vec<KeyRow>> {
         Box::pin(async move {
             self.by_ids(
                 "SELECT id, kind, look, wrapped FROM keyring",
@@ -162,7 +162,7 @@ impl Store for SqliteStore {
         Box::pin(async move { self.by_ids(LEG, "id", "id", &ids, leg).await })
     }
 
-    fn legs_of_persons(&self, persons: Vec<i64>) -> Answer<'_, Vec<Leg>> {
+    fn legs_of_persons(&self, persons: Vec<KeyId>) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move { self.by_ids(LEG, "person", "id", &persons, leg).await })
     }
 

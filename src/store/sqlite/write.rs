@@ -298,7 +298,7 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
                 row.return_id,
                 row.row,
                 row.leg.number(),
-                row.holder,
+                row.holder.number(),
                 row.disposition.number(),
                 row.reason.map_or(0, Reason::number),
             ]
@@ -323,7 +323,7 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
                 event.kind.number(),
                 event.return_id,
                 event.row,
-                event.holder,
+                event.holder.number(),
             ]
             .map(Cell::I),
         );

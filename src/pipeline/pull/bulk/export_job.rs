@@ -8,9 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Instant;
 use crate::domain::encoding::hex;
 use crate::domain::entropy::Stream;
+use crate::domain::{Instant, KeyId};
 use crate::pipeline::run::Env;
 use crate::seal::{HolderKey, Spot};
 use crate::tabular::write_atomically;
@@ -32,7 +32,7 @@ pub(super) struct Job {
 pub(super) struct JobFile {
     path: PathBuf,
     row: i64,
-    holder: i64,
+    holder: KeyId,
     key: HolderKey,
     stream: Mutex<Stream>,
     now: Instant,
@@ -58,7 +58,7 @@ impl JobFile {
         Self {
             path: folder.join("gp.job"),
             row: 1,
-            holder: 2,
+            holder: KeyId::new(2),
             key: HolderKey::new([5; 32]),
             stream: Mutex::new(crate::domain::Entropy::from_seed([6; 32]).stream(0)),
             now: Instant::ZERO,
@@ -72,11 +72,7 @@ impl JobFile {
     }
 
     fn spot(&self) -> Spot<'static> {
-        Spot {
-            column: "bulk.job",
-            row: self.row,
-            holder: self.holder,
-        }
+        Spot::new("bulk.job", self.row, self.holder)
     }
 
     /// The job that was kept; a file that does not open is as good as none.

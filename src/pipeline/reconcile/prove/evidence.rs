@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{PAGE, Proof};
-use crate::domain::{LegId, StrandId};
+use crate::domain::{KeyId, LegId, StrandId};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
@@ -103,15 +103,15 @@ async fn raws(
 ) -> anyhow::Result<()> {
     let mut after = 0;
     let mut seen = 0_usize;
-    let mut unheld: HashSet<i64> = HashSet::new();
+    let mut unheld: HashSet<KeyId> = HashSet::new();
     loop {
         let rows = ledger.store.raws_after(after, PAGE).await?;
         let Some(last) = rows.last() else { break };
         after = last.id;
-        let holders: HashSet<i64> = rows.iter().map(|row| row.holder).collect();
-        let mut ids: Vec<i64> = holders.into_iter().collect();
+        let holders: HashSet<KeyId> = rows.iter().map(|row| row.holder).collect();
+        let mut ids: Vec<KeyId> = holders.into_iter().collect();
         ids.sort_unstable();
-        let known: HashSet<i64> = ledger
+        let known: HashSet<KeyId> = ledger
             .store
             .keys(ids.clone())
             .await?
@@ -143,7 +143,7 @@ async fn raws(
             "raw",
         );
     }
-    let mut unheld: Vec<i64> = unheld.into_iter().collect();
+    let mut unheld: Vec<KeyId> = unheld.into_iter().collect();
     unheld.sort_unstable();
     for id in unheld {
         proof.find(
