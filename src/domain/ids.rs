@@ -79,4 +79,6 @@ ids! {
     HoldNumber of HoldTag,
     /// A row of the keyring: the key of a person, a file, a source or the installation.
     KeyId of KeyTag,
+    /// A sealed input as it came.
+    RawId of RawTag,
 }

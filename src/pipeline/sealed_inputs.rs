@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::referral::{Bytes, Referral};
 use super::run::{LedgerAccess, raw_spot};
-use crate::domain::KeyId;
+use crate::domain::{KeyId, RawId};
 use crate::seal::{HolderKey, SealError};
 use crate::store::rows::{RawIds, RawRow};
 
 /// Sealed inputs with the keys of their holders, as fetched from the store.
 pub(crate) struct Fetched {
-    raws: HashMap<i64, RawRow>,
+    raws: HashMap<RawId, RawRow>,
     keys: HashMap<KeyId, HolderKey>,
     /// Opened practitioners, roles and practices: many referrals name the same few.
-    shared: Mutex<HashMap<i64, Bytes>>,
+    shared: Mutex<HashMap<RawId, Bytes>>,
 }
 
 /// Fetches what these rows are made of; nothing is opened yet.
@@ -22,10 +22,10 @@ pub(crate) struct Fetched {
 /// # Errors
 /// The store failed, or a key does not open.
 pub(crate) async fn fetch(ledger: &LedgerAccess, rows: &[RawIds]) -> anyhow::Result<Fetched> {
-    let mut ids: Vec<i64> = rows
+    let mut ids: Vec<RawId> = rows
         .iter()
         .flat_map(|raws| raws.to_array())
-        .filter(|id| *id > 0)
+        .filter(|id| id.is_some())
         .collect();
     ids.sort_unstable();
     ids.dedup();
@@ -60,7 +60,7 @@ impl Fetched {
         }))
     }
 
-    fn open(&self, id: i64) -> Result<Option<Bytes>, SealError> {
+    fn open(&self, id: RawId) -> Result<Option<Bytes>, SealError> {
         let Some(raw) = self.raws.get(&id) else {
             return Ok(None);
         };
@@ -75,11 +75,11 @@ impl Fetched {
         }
     }
 
-    fn open_shared(&self, id: i64) -> Result<Option<Bytes>, SealError> {
-        if id == 0 {
+    fn open_shared(&self, id: RawId) -> Result<Option<Bytes>, SealError> {
+        if !id.is_some() {
             return Ok(None);
         }
-        let known = |id: &i64| {
+        let known = |id: &RawId| {
             let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             shared.get(id).cloned()
         };

@@ -1,7 +1,7 @@
 //! The hash chain of a strand and the leaves of its evidence, the same for every engine.
 
 use super::rows::{DropRow, EventRow, LedgerRow, Place, ReturnRow};
-use crate::domain::Reason;
+use crate::domain::{RawId, Reason};
 use crate::seal::{Digest, LookupKey, sealed_digest, sha256};
 
 /// What the first row of a strand follows.
@@ -36,7 +36,7 @@ pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
         seq,
         row.action.number(),
     ];
-    numbers.extend(row.raws.to_array());
+    numbers.extend(row.raws.to_array().map(RawId::number));
     leaf(&numbers, &[row.changed.as_bytes(), &row.digest])
 }
 

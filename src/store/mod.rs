@@ -24,7 +24,7 @@ pub(crate) use rows::{
 };
 pub(crate) use sqlite::SqliteStore;
 
-use crate::domain::{HoldNumber, KeyId, LegId, LegReference, LegState, RunId, StrandId};
+use crate::domain::{HoldNumber, KeyId, LegId, LegReference, LegState, RawId, RunId, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 /// What a store call gives back, in time.
@@ -122,11 +122,11 @@ pub(crate) trait Store: Send + Sync {
     /// Adds a key outside any batch (installation and source keys, made on first open).
     fn add_key(&self, key: KeyRow) -> Answer<'_, ()>;
     /// Which of these looks are known, with the raw input's id.
-    fn raws_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<(LookupKey, i64)>>;
+    fn raws_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<(LookupKey, RawId)>>;
     /// Raw inputs with these ids.
-    fn raws(&self, ids: Vec<i64>) -> Answer<'_, Vec<RawRow>>;
+    fn raws(&self, ids: Vec<RawId>) -> Answer<'_, Vec<RawRow>>;
     /// Raw inputs after `after` in id order, at most `limit`: for proving.
-    fn raws_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<RawRow>>;
+    fn raws_after(&self, after: RawId, limit: i64) -> Answer<'_, Vec<RawRow>>;
 
     /// Legs of these referrals.
     fn legs_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<Leg>>;

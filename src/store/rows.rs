@@ -4,8 +4,8 @@ pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
 use crate::domain::coded_enums::{coded, numbered};
 use crate::domain::{
-    Action, Counts, Disposition, EventKind, HoldNumber, KeyId, LegId, LegReference, Reason, RunId,
-    Stage, StrandId,
+    Action, Counts, Disposition, EventKind, HoldNumber, KeyId, LegId, LegReference, RawId, Reason,
+    RunId, Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -87,7 +87,7 @@ impl RawKind {
 /// A sealed input as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct RawRow {
-    pub(crate) id: i64,
+    pub(crate) id: RawId,
     pub(crate) holder: KeyId,
     pub(crate) kind: RawKind,
     pub(crate) lookup: Option<LookupKey>,

@@ -3,22 +3,22 @@
 //! In: a standing. Out: the next one. Keeps: a leg's next standing is made here alone; whether it may follow is said by
 //! [`LegState::may_become`] and checked when it is chained.
 
-use crate::domain::{Action, KeyId, LegState, Reason, StrandId};
+use crate::domain::{Action, KeyId, LegState, RawId, Reason, StrandId};
 
 /// Ids of the raw inputs that a row is made of; 0 for none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RawIds {
-    pub(crate) request: i64,
-    pub(crate) patient: i64,
-    pub(crate) requester: i64,
-    pub(crate) role: i64,
-    pub(crate) practice: i64,
-    pub(crate) consent: i64,
+    pub(crate) request: RawId,
+    pub(crate) patient: RawId,
+    pub(crate) requester: RawId,
+    pub(crate) role: RawId,
+    pub(crate) practice: RawId,
+    pub(crate) consent: RawId,
 }
 
 impl RawIds {
     /// The ids in the order of the tables.
-    pub(crate) fn to_array(self) -> [i64; 6] {
+    pub(crate) fn to_array(self) -> [RawId; 6] {
         [
             self.request,
             self.patient,
@@ -31,7 +31,7 @@ impl RawIds {
 
     /// The ids of their order.
     pub(crate) fn from_array(
-        [request, patient, requester, role, practice, consent]: [i64; 6],
+        [request, patient, requester, role, practice, consent]: [RawId; 6],
     ) -> Self {
         Self {
             request,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::worker::Shared;
-use crate::domain::{KeyId, LegId, LegState, StrandId};
+use crate::domain::{KeyId, LegId, LegState, RawId, StrandId};
 use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
 use crate::pipeline::referral::{Referral, ReferralTrees};
 use crate::pipeline::run::{Env, LedgerAccess};
@@ -66,7 +66,7 @@ fn bits(lookup: LookupKey) -> [(usize, u64); 2] {
 /// What the store knows of a chunk.
 pub(crate) struct Known {
     pub(crate) legs: HashMap<LookupKey, Leg>,
-    pub(crate) raws: HashMap<LookupKey, i64>,
+    pub(crate) raws: HashMap<LookupKey, RawId>,
     pub(crate) persons: HashMap<LookupKey, KeyRow>,
     /// Ids of people whom other sources know.
     pub(crate) elsewhere: HashMap<LookupKey, KeyId>,

@@ -6,7 +6,7 @@ use super::known::{Known, Seen, shared};
 use super::load::Load;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, KeyId, LegId, LegReference, LegState, Reason, Stage};
+use crate::domain::{Action, KeyId, LegId, LegReference, LegState, RawId, Reason, Stage};
 use crate::fhir::resources::service_request;
 use crate::json::{Arena, Json, ShapeCache};
 use crate::partner::Partner;
@@ -26,7 +26,7 @@ pub(crate) const IDS_A_REFERRAL: i64 = 8;
 /// What became of one referral in the worker.
 pub(crate) enum Item {
     /// This version was seen before; the request's row, where the referral has a leg and its records were read with it.
-    Repeated(Option<i64>),
+    Repeated(Option<RawId>),
     /// Not JSON, or without an id.
     Unreadable,
     /// Carries no trigger code: only that it was seen is kept.
@@ -132,7 +132,7 @@ pub(crate) struct Person {
 /// Raw rows to write, those known already, and the shared records that the writer still has to place.
 pub(crate) struct Sealed {
     pub(crate) raws: Vec<RawRow>,
-    pub(crate) vouched: Vec<(i64, Digest)>,
+    pub(crate) vouched: Vec<(RawId, Digest)>,
     pub(crate) ids: RawIds,
     pub(crate) shared: Vec<Shared>,
 }
@@ -302,8 +302,10 @@ impl ReferralCase<'_, '_> {
         let old = leg.now.raws;
         // A record that is missing this time is no change. On a page of a search an older version that comes again is
         // none either; elsewhere the record has gone back to what it said once.
-        let other = |found: Option<Option<i64>>, had: i64| {
-            found.is_some_and(|id| id.is_none() || had == 0 || (self.newest && id != Some(had)))
+        let other = |found: Option<Option<RawId>>, had: RawId| {
+            found.is_some_and(|id| {
+                id.is_none() || !had.is_some() || (self.newest && id != Some(had))
+            })
         };
         let onward: Vec<&Leg> = self
             .known
@@ -323,11 +325,11 @@ impl ReferralCase<'_, '_> {
         if request.is_some() && !self.newest {
             sealed.ids.request = old.request;
         }
-        if sealed.ids.patient == 0 {
+        if !sealed.ids.patient.is_some() {
             sealed.ids.patient = old.patient;
         }
         let rests_on_one = !service_request::consents(&self.trees.request, None).is_empty();
-        if sealed.ids.consent == 0 && rests_on_one {
+        if !sealed.ids.consent.is_some() && rests_on_one {
             sealed.ids.consent = old.consent;
         }
         let onward = onward
@@ -386,7 +388,7 @@ impl ReferralCase<'_, '_> {
             None => {
                 let holder = &self.env.sources[self.source];
                 let raw = RawRow {
-                    id: ids.next::<()>().number(),
+                    id: ids.next(),
                     holder: holder.key_id,
                     kind: RawKind::ServiceRequest,
                     lookup: Some(self.lookups.request),
@@ -519,7 +521,7 @@ impl ReferralCase<'_, '_> {
             };
             let id = self.known.raws.get(&lookup).copied().unwrap_or_else(|| {
                 let row = seal_raw(
-                    ids.next::<()>().number(),
+                    ids.next(),
                     person.id,
                     &person.key,
                     kind,
@@ -544,7 +546,7 @@ impl ReferralCase<'_, '_> {
 
 /// A raw row of these bytes.
 pub(crate) fn seal_raw(
-    id: i64,
+    id: RawId,
     holder: KeyId,
     key: &HolderKey,
     kind: RawKind,

@@ -13,7 +13,7 @@ use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
 use crate::domain::{
-    Counts, Disposition, KeyId, LegId, LegState, Reason, RunId, Stage, StrandId, limits,
+    Counts, Disposition, KeyId, LegId, LegState, RawId, Reason, RunId, Stage, StrandId, limits,
 };
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::Env;
@@ -34,7 +34,7 @@ pub(crate) struct Writer<'e> {
     chunks: usize,
     counts: BTreeMap<Stage, Counts>,
     /// Shared records placed in this run.
-    shared: HashMap<LookupKey, i64>,
+    shared: HashMap<LookupKey, RawId>,
     /// What this run has written that a worker may not have seen yet.
     persons: Recent<LookupKey>,
     referrals: Recent<LookupKey>,
@@ -84,7 +84,9 @@ impl<'e> Writer<'e> {
             aged: 0,
             age: env.workers + limits::CHUNKS_AHEAD + limits::GROUP_CHUNKS + BETWEEN_QUEUES,
             free,
-            seen: Arc::new(Seen::new(env.store.raws_after(0, 1).await?.is_empty())),
+            seen: Arc::new(Seen::new(
+                env.store.raws_after(RawId::NONE, 1).await?.is_empty(),
+            )),
             deferred: Vec::new(),
             totals: BTreeMap::new(),
             problems: Vec::new(),
@@ -155,7 +157,7 @@ impl<'e> Writer<'e> {
     }
 
     /// A referral was read with its records: its questions about that are answered.
-    fn note_read(&self, read: bool, request: Option<i64>) {
+    fn note_read(&self, read: bool, request: Option<RawId>) {
         if read {
             self.env.readings.note(self.source, request);
         }
@@ -418,7 +420,7 @@ impl<'e> Writer<'e> {
         Ok(ids)
     }
 
-    async fn new_shared(&mut self, record: &Shared) -> anyhow::Result<i64> {
+    async fn new_shared(&mut self, record: &Shared) -> anyhow::Result<RawId> {
         let known = self.env.store.raws_by_lookup(vec![record.lookup]).await?;
         let id = if let Some((_, id)) = known.first() {
             *id
@@ -429,8 +431,7 @@ impl<'e> Writer<'e> {
                 .ids
                 .take(&*self.env.store, source.strand, 1)
                 .await?
-                .next::<()>()
-                .number();
+                .next();
             let row = seal_raw(
                 id,
                 source.key_id,

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::IdRanges;
 use crate::domain::entropy::Stream;
-use crate::domain::{Clock, Entropy, Instant, KeyId, StrandId};
+use crate::domain::{Clock, Entropy, Instant, KeyId, RawId, StrandId};
 use crate::seal::{HolderKey, Keys, Spot};
 use crate::store::rows::KeyRow;
 use crate::store::{Store, StoreError};
@@ -89,6 +89,6 @@ impl LedgerAccess {
 }
 
 /// Where a raw input is sealed.
-pub(crate) fn raw_spot(row: i64, holder: KeyId) -> Spot<'static> {
+pub(crate) fn raw_spot(row: RawId, holder: KeyId) -> Spot<'static> {
     Spot::new("raw.sealed", row, holder)
 }

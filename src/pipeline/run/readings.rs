@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::domain::KeyId;
+use crate::domain::{KeyId, RawId};
 
 /// The readings of one run.
 #[derive(Default)]
@@ -58,19 +58,23 @@ impl Readings {
     }
 
     /// A referral was read with its records.
-    pub(crate) fn note(&self, source: usize, request: Option<i64>) {
+    pub(crate) fn note(&self, source: usize, request: Option<RawId>) {
         if let Some(request) = request {
-            self.inner().read.entry(source).or_default().insert(request);
+            self.inner()
+                .read
+                .entry(source)
+                .or_default()
+                .insert(request.number());
         }
     }
 
     /// Whether a referral was read in this run.
-    pub(crate) fn has_read(&self, source: usize, request: i64) -> bool {
+    pub(crate) fn has_read(&self, source: usize, request: RawId) -> bool {
         let inner = self.inner();
         inner
             .read
             .get(&source)
-            .is_some_and(|read| read.contains(request))
+            .is_some_and(|read| read.contains(request.number()))
     }
 
     /// The records of these people could not be read.

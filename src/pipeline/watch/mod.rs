@@ -21,7 +21,7 @@ use super::run::{Env, Only, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{LegId, RunId};
+use crate::domain::{LegId, RawId, RunId};
 use crate::partner::agreement::ConsentRule;
 use crate::store::PushQuery;
 use crate::store::rows::{Leg, PushState};
@@ -222,12 +222,12 @@ async fn again(
     intake: &mut Intake<'_>,
     watched: &mut Watched,
 ) -> anyhow::Result<()> {
-    let mut by_request: BTreeMap<i64, Vec<Leg>> = BTreeMap::new();
+    let mut by_request: BTreeMap<RawId, Vec<Leg>> = BTreeMap::new();
     for leg in legs {
         // The day alone changes only what rests on consent.
         let worth = watched.by_id || rests_on_consent(env, &leg);
         let request = leg.now.raws.request;
-        if worth && request > 0 && !env.readings.has_read(place, request) {
+        if worth && request.is_some() && !env.readings.has_read(place, request) {
             by_request.entry(request).or_default().push(leg);
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{How, SignedAct};
 use crate::domain::encoding::{push_hex, unhex};
-use crate::domain::{Action, Counts, Id, LegReference, LegState, Owner, Reason, Stage};
+use crate::domain::{Action, Counts, Id, LegReference, LegState, Owner, RawId, Reason, Stage};
 use crate::seal::Digest;
 use crate::store::rows::{MirrorKind, PushKind, PushState, RawIds};
 
@@ -279,15 +279,15 @@ impl BodyField for RawIds {
     }
 
     fn read(from: &mut BodyReader) -> Option<Self> {
-        let mut ids = [0; 6];
+        let mut ids = [RawId::NONE; 6];
         for id in &mut ids {
-            *id = from.number()?;
+            *id = BodyField::read(from)?;
         }
         Some(Self::from_array(ids))
     }
 }
 
-fn write_vouched(vouched: &[(i64, Digest)], to: &mut BodyWriter) {
+fn write_vouched(vouched: &[(RawId, Digest)], to: &mut BodyWriter) {
     let element = to.element();
     element.push(b'[');
     for (place, (id, digest)) in vouched.iter().enumerate() {
@@ -300,7 +300,7 @@ fn write_vouched(vouched: &[(i64, Digest)], to: &mut BodyWriter) {
     element.push(b']');
 }
 
-impl BodyField for Vec<(i64, Digest)> {
+impl BodyField for Vec<(RawId, Digest)> {
     fn write(&self, to: &mut BodyWriter) {
         write_vouched(self, to);
     }
@@ -308,14 +308,14 @@ impl BodyField for Vec<(i64, Digest)> {
     fn read(from: &mut BodyReader) -> Option<Self> {
         let pair = |pair: &Value| {
             let digest = unhex(pair.get(1)?.as_str()?)?.try_into().ok()?;
-            Some((pair.get(0)?.as_i64()?, digest))
+            Some((RawId::new(pair.get(0)?.as_i64()?), digest))
         };
         from.0.next()?.as_array()?.iter().map(pair).collect()
     }
 }
 
 /// A list of one.
-impl BodyField for (i64, Digest) {
+impl BodyField for (RawId, Digest) {
     fn write(&self, to: &mut BodyWriter) {
         write_vouched(std::slice::from_ref(self), to);
     }

@@ -16,7 +16,7 @@ use super::rows::{
     LedgerRow, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, Standing,
 };
 use crate::domain::coded_enums::coded;
-use crate::domain::{Counts, LegId, LegReference, Owner, Reason, Stage, StrandId};
+use crate::domain::{Counts, LegId, LegReference, Owner, RawId, Reason, Stage, StrandId};
 use crate::seal::{Digest, sha256};
 
 /// The one table of kinds: number, words in `kith trace`, and fields in the order in which they are written.
@@ -120,7 +120,7 @@ bodies! {
         /// A resource of nobody's leg was kept. Subject: the raw input.
         Resource = 20 "resource kept" {
             /// The raw input and the digest of its ciphertext, as a list of one.
-            vouched: (i64, Digest),
+            vouched: (RawId, Digest),
         },
         /// A stage counted. Subject: the run.
         Counted = 21 "counted" {
@@ -227,7 +227,7 @@ bodies! {
 }
 
 /// Raw inputs and the digests of their ciphertexts, for which a row vouches: `[[id, "digest"], …]`.
-pub(crate) type Vouched = Vec<(i64, Digest)>;
+pub(crate) type Vouched = Vec<(RawId, Digest)>;
 
 /// What every row of a leg begins with: the revision, the place of the row before, and all that the leg is after it (state,
 /// partner, person, reason, pending, asked, closing, the six raw inputs).
@@ -406,7 +406,7 @@ impl Body {
     }
 
     /// The ciphertexts for which the row vouches.
-    pub(crate) fn vouched(&self) -> &[(i64, Digest)] {
+    pub(crate) fn vouched(&self) -> &[(RawId, Digest)] {
         match self {
             Self::Received { vouched, .. } | Self::Amended { vouched, .. } => vouched,
             Self::Resource { vouched } => std::slice::from_ref(vouched),

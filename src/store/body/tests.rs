@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Disposition, KeyId, LegId, LegState, StrandId};
+use crate::domain::{Action, Disposition, KeyId, LegId, LegState, RawId, StrandId};
 use crate::store::rows::RawIds;
 
 const A: Digest = [0xa1; 32];
@@ -20,7 +20,7 @@ fn step() -> LegStep {
         pending: Some(Action::New),
         asked: Some(Action::Stop),
         closing: Some(LegState::Cancelled),
-        raws: RawIds::from_array([21, 22, 23, 24, 25, 26]),
+        raws: RawIds::from_array([21, 22, 23, 24, 25, 26].map(RawId::new)),
     };
     LegStep {
         rev: 7,
@@ -68,7 +68,7 @@ fn sample(kind: Kind) -> (Body, String) {
                 step,
                 reference: LegReference::from_bytes([0, 2, 3, 4, 5, 6, 7, 8]),
                 source: StrandId::new(2),
-                vouched: vec![(21, A), (22, B)],
+                vouched: vec![(RawId::new(21), A), (RawId::new(22), B)],
             },
             format!(r#"[{STEP},"0002030405060708",2,[[21,"{a}"],[22,"{b}"]]]"#),
         ),
@@ -90,7 +90,7 @@ fn sample(kind: Kind) -> (Body, String) {
         Kind::Reported => (Body::Reported { step, events: 2 }, format!("[{STEP},2]")),
         Kind::Delivered => (Body::Delivered { step }, format!("[{STEP}]")),
         Kind::Resource => {
-            let vouched = (21, A);
+            let vouched = (RawId::new(21), A);
             (Body::Resource { vouched }, format!(r#"[[[21,"{a}"]]]"#))
         }
         Kind::Counted => {

@@ -1,6 +1,6 @@
 //! Strands, the chain, and the legs that follow from it.
 
-use crate::domain::{Action, LegId, LegState, RunId, StrandId};
+use crate::domain::{Action, LegId, LegState, RawId, RunId, StrandId};
 use std::slice::from_ref;
 
 use super::*;
@@ -102,7 +102,7 @@ pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {
         bodies[0],
         Body::Received { reference: own, source, .. } if own == reference(1) && source == strand.id
     ));
-    assert_eq!(bodies[0].vouched(), [(11, [3; 32])]);
+    assert_eq!(bodies[0].vouched(), [(RawId::new(11), [3; 32])]);
     let step = bodies[1].step().unwrap();
     assert_eq!((step.rev, step.prev.seq, step.after), (2, 1, now));
     assert_eq!(

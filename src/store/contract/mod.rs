@@ -8,7 +8,7 @@ use super::hash_chain::{genesis, row_hash};
 use super::rows::{DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
 use crate::domain::{
-    Action, Counts, Disposition, Instant, LegId, LegState, Reason, Stage, StrandId,
+    Action, Counts, Disposition, Instant, LegId, LegState, RawId, Reason, Stage, StrandId,
 };
 
 const UID: LookupKey = [7; 16];
@@ -43,8 +43,8 @@ fn pending(action: Action) -> Standing {
         asked: None,
         closing: None,
         raws: RawIds {
-            request: 11,
-            patient: 12,
+            request: RawId::new(11),
+            patient: RawId::new(12),
             ..RawIds::default()
         },
     }
@@ -61,7 +61,7 @@ fn born(strand: &Strand, leg: i64, seconds: i64, after: Standing) -> Batch {
         source: strand.id,
         after,
         rule: [9; 16],
-        vouched: vec![(11, [3; 32])],
+        vouched: vec![(RawId::new(11), [3; 32])],
     });
     batch
 }

@@ -1,7 +1,7 @@
 //! What lies beside the legs: keys, raw inputs, holds, books and writes.
 
 use super::*;
-use crate::domain::{Action, HoldNumber, LegId, RunId, StrandId, limits};
+use crate::domain::{Action, HoldNumber, LegId, RawId, RunId, StrandId, limits};
 
 pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
@@ -14,7 +14,7 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
     });
     let (holder, digest, sealed) = (KeyId::new(5), lookup(60), vec![9, 0, 9]);
     batch.raws.push(RawRow {
-        id: 11,
+        id: RawId::new(11),
         holder,
         kind: rows::RawKind::ServiceRequest,
         lookup: Some(lookup(61)),
@@ -54,9 +54,9 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
             .raws_by_lookup(vec![lookup(61), lookup(60)])
             .await
             .unwrap(),
-        [(lookup(61), 11)]
+        [(lookup(61), RawId::new(11))]
     );
-    let raws = store.raws(vec![11]).await.unwrap();
+    let raws = store.raws(vec![RawId::new(11)]).await.unwrap();
     assert_eq!(
         (raws[0].holder, raws[0].digest, &raws[0].sealed[..]),
         (holder, lookup(60), &[9, 0, 9][..])
@@ -65,11 +65,11 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
 
 pub(super) async fn a_batch_may_be_larger_than_a_statement(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
-    let mut known: Vec<i64> = Vec::new();
+    let mut known: Vec<RawId> = Vec::new();
     for rows in [limits::STATEMENT_ROWS, limits::STATEMENT_ROWS + 1] {
         let mut batch = Batch::new(strand.id, at(0));
         let from = 1_000 + i64::try_from(known.len()).unwrap();
-        let ids: Vec<i64> = (from..).take(rows).collect();
+        let ids: Vec<RawId> = (from..).take(rows).map(RawId::new).collect();
         for id in &ids {
             batch.keep(RawRow {
                 id: *id,

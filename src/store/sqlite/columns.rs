@@ -13,7 +13,7 @@ use super::super::rows::{
 };
 use super::engine;
 use crate::domain::{
-    Action, Counts, Disposition, EventKind, Id, LegReference, Reason, Stage, StrandId,
+    Action, Counts, Disposition, EventKind, Id, LegReference, RawId, Reason, Stage, StrandId,
 };
 use crate::seal::LookupKey;
 
@@ -93,9 +93,9 @@ pub(super) fn strand(row: &SqliteRow) -> Result<Strand, StoreError> {
 }
 
 pub(super) fn raw_ids(row: &SqliteRow, first: usize) -> Result<RawIds, StoreError> {
-    let mut ids = [0; 6];
-    for (place, id) in ids.iter_mut().enumerate() {
-        *id = int(row, first + place)?;
+    let mut ids = [RawId::NONE; 6];
+    for (place, raw) in ids.iter_mut().enumerate() {
+        *raw = id(row, first + place)?;
     }
     Ok(RawIds::from_array(ids))
 }
@@ -150,7 +150,7 @@ pub(super) fn key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
 
 pub(super) fn raw(row: &SqliteRow) -> Result<RawRow, StoreError> {
     Ok(RawRow {
-        id: int(row, 0)?,
+        id: id(row, 0)?,
         holder: id(row, 1)?,
         kind: sure(row, 2, RawKind::from_number)?,
         lookup: optional_look(row, 3)?,

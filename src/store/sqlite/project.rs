@@ -1,6 +1,6 @@
 //! Projecting: legs, writes, holds, books and reports, as the batch's ledger rows leave them.
 
-use crate::domain::{Action, LegState};
+use crate::domain::{Action, LegState, RawId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
@@ -101,7 +101,8 @@ async fn send_legs(
 
 fn leg_numbers(leg: &Leg) -> [i64; 17] {
     let now = &leg.now;
-    let [request, patient, requester, role, practice, consent] = now.raws.to_array();
+    let [request, patient, requester, role, practice, consent] =
+        now.raws.to_array().map(RawId::number);
     [
         now.partner.number(),
         now.person.number(),

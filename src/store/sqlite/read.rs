@@ -15,7 +15,7 @@ use super::columns::{
     text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{KeyId, LegId, LegReference, RunId, StrandId};
+use crate::domain::{KeyId, LegId, LegReference, RawId, RunId, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -130,24 +130,24 @@ impl Store for SqliteStore {
         Box::pin(self.insert_key(key))
     }
 
-    fn raws_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<(LookupKey, i64)>> {
+    fn raws_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<(LookupKey, RawId)>> {
         Box::pin(async move {
             self.by_looks("SELECT look, id FROM raw", &lookups, |row| {
-                Ok((fixed(row, 0)?, int(row, 1)?))
+                Ok((fixed(row, 0)?, id(row, 1)?))
             })
             .await
         })
     }
 
-    fn raws(&self, ids: Vec<i64>) -> Answer<'_, Vec<RawRow>> {
+    fn raws(&self, ids: Vec<RawId>) -> Answer<'_, Vec<RawRow>> {
         Box::pin(async move { self.by_ids(RAW, "id", "id", &ids, raw).await })
     }
 
-    fn raws_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<RawRow>> {
+    fn raws_after(&self, after: RawId, limit: i64) -> Answer<'_, Vec<RawRow>> {
         Box::pin(async move {
             self.many(
                 &format!("{RAW} WHERE id > ? ORDER BY id LIMIT ?"),
-                &[after, limit],
+                &[after.number(), limit],
                 raw,
             )
             .await

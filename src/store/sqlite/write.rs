@@ -269,7 +269,7 @@ async fn write_drop(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
             ]
             .map(Cell::I),
         );
-        cells.extend(row.raws.to_array().map(Cell::I));
+        cells.extend(row.raws.to_array().map(Cell::from));
         cells.extend([row.changed.as_str().into(), (&row.digest).into()]);
     }
     let head = "INSERT INTO drop_row (drop_id, row, leg, rev, prev_strand, prev_seq, action, raw_request, raw_patient, raw_requester, raw_role, raw_practice, raw_consent, changed, digest)";

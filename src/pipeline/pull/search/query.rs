@@ -80,7 +80,7 @@ pub(in crate::pipeline::pull) async fn without_person(
     let raws: Vec<_> = legs
         .iter()
         .map(|leg| leg.now.raws)
-        .filter(|raws| raws.patient == 0)
+        .filter(|raws| !raws.patient.is_some())
         .collect();
     let referrals = sealed_inputs::referrals(env, &raws).await?;
     Ok(referrals

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{PAGE, Proof};
-use crate::domain::{KeyId, LegId, StrandId};
+use crate::domain::{KeyId, LegId, RawId, StrandId};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
@@ -15,7 +15,7 @@ use crate::store::{Body, Kind};
 /// What the ledger vouches for.
 #[derive(Default)]
 struct VouchedFor {
-    raws: HashMap<i64, Digest>,
+    raws: HashMap<RawId, Digest>,
     /// Drop: digest of the file, root.
     drops: HashMap<i64, (Digest, Digest)>,
     returns: HashMap<i64, Digest>,
@@ -101,7 +101,7 @@ async fn raws(
     vouched: &VouchedFor,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
-    let mut after = 0;
+    let mut after = RawId::NONE;
     let mut seen = 0_usize;
     let mut unheld: HashSet<KeyId> = HashSet::new();
     loop {
