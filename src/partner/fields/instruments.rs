@@ -87,16 +87,12 @@ impl InstrumentItem {
 }
 
 fn read_items(root: &TableReader<'_>) -> Vec<InstrumentItem> {
-    if !root.has("item") {
-        root.missing("item");
-    }
+    root.needs("item");
     let mut items: Vec<InstrumentItem> = Vec::new();
     for table in root.tables("item").into_iter().take(ITEMS_MAX) {
         let id = table.text("id");
         let bound = |key: &'static str| {
-            if !table.has(key) {
-                table.missing(key);
-            }
+            table.needs(key);
             table
                 .number(key, -1_000_000..=1_000_000)
                 .map_or(0, |at| at.value)

@@ -138,9 +138,7 @@ fn read_event(
     onward: &Onward<'_>,
     catalogue: &Catalogue<'_>,
 ) -> Option<CollectEvent> {
-    if !table.has("kind") {
-        table.missing("kind");
-    }
+    table.needs("kind");
     let Some(kind) = table.word("kind", &KINDS) else {
         // Which of the other keys belong to it cannot be said.
         table.forgive();
@@ -291,9 +289,7 @@ fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<Ev
 
 fn read_occasion(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<OccasionFrom> {
     let all = [Occasion::Baseline, Occasion::FollowUp];
-    if !table.has("occasion") {
-        table.missing("occasion");
-    }
+    table.needs("occasion");
     match table.either("occasion")? {
         TextOrTable::Text(text) => {
             let words = all.map(|occasion| (occasion.code(), occasion));

@@ -120,9 +120,7 @@ fn read_source(
         }
         (None, Some(path), None) => {
             let expression = compile(table, "fhirpath", &path);
-            if !table.has("share") {
-                table.missing("share");
-            }
+            table.needs("share");
             let (expression, share) = (expression?, share?);
             check.expression(header, &expression, &share, &path.place);
             Some(ColumnSource::Path(expression))

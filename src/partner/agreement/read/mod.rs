@@ -182,9 +182,7 @@ fn read_about(about: &TableReader<'_>, stem: &str) -> PartnerSection {
         ("provider", PartnerKind::Provider),
         ("link-worker", PartnerKind::LinkWorker),
     ];
-    if !about.has("kind") {
-        about.missing("kind");
-    }
+    about.needs("kind");
     let identifier = about.table("identifier").map(|table| {
         let identifier = PartnerIdentifier {
             system: table.string("system"),
@@ -274,9 +272,7 @@ pub(crate) fn read_notes(table: &TableReader<'_>) {
 
 /// Reads the section; the entries are none where the file has no list of them.
 fn read_share(table: &TableReader<'_>) -> (Share, Option<Vec<At<String>>>) {
-    if !table.has("fields") {
-        table.missing("fields");
-    }
+    table.needs("fields");
     lint::check_once(table, "fields", str::to_owned);
     let entries: Vec<At<String>> = table
         .texts("fields")
