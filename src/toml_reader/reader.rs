@@ -141,6 +141,11 @@ impl<'t> TableReader<'t> {
         Some(self.source.place(name.span().start))
     }
 
+    /// Where a key stands, or its table if it is not there.
+    pub(crate) fn place_for(&self, key: &str) -> Place {
+        self.key_place(key).unwrap_or_else(|| self.place.clone())
+    }
+
     /// Where a character of a key's text stands, counted from 0.
     pub(crate) fn place_in_text(&self, key: &str, characters: usize) -> Option<Place> {
         let (_, span) = self.peek(key)?;
