@@ -5,12 +5,12 @@
 
 use super::Surroundings;
 use super::secret::{Secret, read_secret};
-use super::server_address::{host_of, loopback};
+use super::server_address::check_address;
 use crate::diagnostics::{Code, Place};
 use crate::domain::limits::{self, Bound};
 use crate::fhir::auth::key::SigningAlgorithm;
 use crate::fhir::client::{Settings, Template};
-use crate::toml_reader::{At, TableReader};
+use crate::toml_reader::TableReader;
 
 /// How a source is reached.
 #[derive(Clone, Debug)]
@@ -127,11 +127,7 @@ pub(super) fn read_reach(
 ) -> Reach {
     let (auth, mtls) = table.opt_table("auth").map_or_else(
         || (Auth::None, Mtls::default()),
-        |auth| {
-            let read = (read_auth(&auth, around), read_mtls(&auth, around));
-            auth.finish();
-            read
-        },
+        |auth| auth.read_with(|auth| (read_auth(auth, around), read_mtls(auth, around))),
     );
     Reach {
         auth,
@@ -151,9 +147,7 @@ fn read_auth(auth: &TableReader<'_>, around: &Surroundings<'_>) -> Auth {
         "nhs-apim",
     ]
     .map(|kind| (kind, kind));
-    if !auth.has("kind") {
-        auth.missing("kind");
-    }
+    auth.needs("kind");
     let kind = auth.word("kind", &kinds);
     match kind.map(|kind| kind.value) {
         Some("bearer") => Auth::Bearer {
@@ -173,9 +167,7 @@ fn read_auth(auth: &TableReader<'_>, around: &Surroundings<'_>) -> Auth {
             scopes: read_scopes(auth),
         },
         Some("nhs-apim") => {
-            if !auth.has("token_url") {
-                auth.missing("token_url");
-            }
+            auth.needs("token_url");
             Auth::NhsApim {
                 api_key: kept(auth, "api_key", around),
                 signing: read_signing(auth, around, &["RS512"]),
@@ -207,7 +199,8 @@ fn read_signing(
     let only = (choices.len() == 1).then(|| choices[0].1);
     let token_url = auth.opt_text("token_url");
     if let Some(url) = &token_url {
-        check_token_url(auth, url);
+        let rule = "an address such as https://gp.example/token, without user or fragment";
+        check_address(auth, "token_url", url, &['#', '@'], rule, "the assertion");
     }
     Signing {
         key: kept(auth, "key", around),
@@ -217,30 +210,8 @@ fn read_signing(
     }
 }
 
-/// An assertion goes over TLS, or to this machine.
-fn check_token_url(auth: &TableReader<'_>, url: &At<&str>) {
-    let https = url.value.strip_prefix("https://");
-    let rest = https.or_else(|| url.value.strip_prefix("http://"));
-    let authority = rest.and_then(|rest| rest.split('/').next());
-    let odd = |character: char| character.is_whitespace() || matches!(character, '#' | '@');
-    match authority {
-        Some(authority) if !authority.is_empty() && !url.value.contains(odd) => {
-            if https.is_none() && !loopback(host_of(authority)) {
-                let what = "plain http to another machine would send the assertion unencrypted";
-                auth.problems().add(Code::InsecureAddress, what, &url.place);
-            }
-        }
-        _ => {
-            let rule = "an address such as https://gp.example/token, without user or fragment";
-            auth.bad_value("token_url", rule, &url.place);
-        }
-    }
-}
-
 fn read_scopes(auth: &TableReader<'_>) -> Vec<String> {
-    if !auth.has("scopes") {
-        auth.missing("scopes");
-    }
+    auth.needs("scopes");
     let scopes = auth.texts("scopes");
     for scope in &scopes {
         if scope.value.contains(char::is_whitespace) {
@@ -278,14 +249,10 @@ fn read_mtls(auth: &TableReader<'_>, around: &Surroundings<'_>) -> Mtls {
 /// A secret named by a key that is required.
 fn kept(table: &TableReader<'_>, key: &'static str, around: &Surroundings<'_>) -> Kept {
     match table.table(key) {
-        Some(named) => {
-            let kept = Kept {
-                secret: read_secret(&named, around),
-                place: named.place().clone(),
-            };
-            named.finish();
-            kept
-        }
+        Some(named) => Kept {
+            place: named.place().clone(),
+            secret: read_secret(named, around),
+        },
         None => Kept {
             secret: Secret::none(),
             place: table.place().clone(),
@@ -317,16 +284,12 @@ fn read_limits(table: &TableReader<'_>) -> Limits {
         return usual;
     };
     let number = |key: &'static str, bound: Bound, least: i64| {
-        let said = table.number(key, least..=bound.most.into());
-        said.and_then(|at| u32::try_from(at.value).ok())
-            .unwrap_or(bound.usual)
+        let said = table.whole(key, least..=bound.most.into());
+        said.unwrap_or(bound.usual)
     };
-    let rate = table.number(
-        "requests_per_second",
-        1..=limits::REQUESTS_PER_SECOND_MAX.into(),
-    );
+    let rate_max = limits::REQUESTS_PER_SECOND_MAX.into();
     let read = Limits {
-        requests_per_second: rate.and_then(|at| u32::try_from(at.value).ok()),
+        requests_per_second: table.whole("requests_per_second", 1..=rate_max),
         connect_timeout_seconds: number("connect_timeout_seconds", limits::CONNECT_SECONDS, 1),
         read_timeout_seconds: number("read_timeout_seconds", limits::READ_SECONDS, 1),
         timeout_seconds: number("timeout_seconds", limits::CALL_SECONDS, 1),

@@ -20,20 +20,11 @@ pub(crate) struct Bulk {
 }
 
 pub(super) fn read_bulk(table: &TableReader<'_>) -> Bulk {
-    let url = table.text("base_url");
-    let base_url = if url.value.is_empty() {
-        String::new()
-    } else {
-        read_base_url(table, &url)
-    };
-    let minutes = |key: &'static str, usual: i64, bounds| {
-        table.number(key, bounds).map_or(usual, |at| at.value)
-    };
     Bulk {
-        base_url,
+        base_url: read_base_url(table, &table.text("base_url")),
         level: read_level(table),
-        overlap_minutes: minutes("overlap_minutes", 10, 0..=1_440),
-        wait_minutes: u64::try_from(minutes("wait_minutes", 60, 1..=1_440)).unwrap_or(60),
+        overlap_minutes: table.whole("overlap_minutes", 0..=1_440).unwrap_or(10),
+        wait_minutes: table.whole("wait_minutes", 1..=1_440).unwrap_or(60),
         rebase_links: table.flag("rebase_links", false),
         type_filter: table.flag("type_filter", true),
     }

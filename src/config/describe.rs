@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::source::{Pull, PushTo, Source};
-use super::{Auth, Config, Unnamed};
+use super::{Auth, Config};
 use crate::fhir::bulk::Level;
 
 impl Config {
@@ -20,7 +20,7 @@ impl Config {
             ("deliver", self.schedule.deliver.text().to_owned()),
             ("collect", self.schedule.collect.text().to_owned()),
             ("reconcile", self.schedule.reconcile.text().to_owned()),
-            ("unnamed", unnamed(self.routing.unnamed).to_owned()),
+            ("unnamed", self.routing.unnamed.code().to_owned()),
             ("console", self.console.listen.clone()),
         ];
         let years = self.retain.person_years;
@@ -57,14 +57,6 @@ impl Config {
             }
         }
         text
-    }
-}
-
-fn unnamed(rule: Unnamed) -> &'static str {
-    match rule {
-        Unnamed::LinkWorker => "link-worker",
-        Unnamed::Auto => "auto",
-        Unnamed::Hold => "hold",
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Component, Path, PathBuf};
 
 use super::{Surroundings, read_id};
-use crate::diagnostics::{Code, Place, nearest};
-use crate::toml_reader::{Problems, TableReader};
+use crate::diagnostics::Code;
+use crate::toml_reader::{At, Problems, TableReader};
 
 /// A folder in which files are exchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +48,7 @@ pub(super) fn read_transports(root: &TableReader<'_>, around: &Surroundings<'_>)
             "transport",
             transports.iter().map(|known| known.id.as_str()),
         );
-        if !table.has("kind") {
-            table.missing("kind");
-        }
+        table.needs("kind");
         let kinds = ["folder", "sftp", "s3", "mesh", "email"].map(|kind| (kind, kind));
         if let Some(kind) = table.word("kind", &kinds)
             && kind.value != "folder"
@@ -97,12 +95,7 @@ pub(super) fn read_commissioners(
             if !transport.value.is_empty()
                 && !transports.iter().any(|known| known.id == transport.value)
             {
-                unknown_transport(
-                    transport.value,
-                    transports,
-                    &transport.place,
-                    report.problems(),
-                );
+                unknown_transport(&transport, transports, report.problems());
             }
             report.finish();
             transport.value.to_owned()
@@ -124,18 +117,8 @@ pub(super) fn read_commissioners(
 }
 
 /// Notes CFG-008 with the nearest transport.
-pub(super) fn unknown_transport(
-    id: &str,
-    transports: &[Transport],
-    place: &Place,
-    problems: &Problems,
-) {
-    let what = format!("transport \"{id}\" is not configured");
-    match nearest(id, transports.iter().map(|known| known.id.as_str())) {
-        Some(known) => {
-            let fix = format!("did you mean \"{known}\"?");
-            problems.add_fix(Code::UnknownId, what, place, fix);
-        }
-        None => problems.add(Code::UnknownId, what, place),
-    }
+pub(super) fn unknown_transport(id: &At<&str>, transports: &[Transport], problems: &Problems) {
+    let what = format!("transport \"{}\" is not configured", id.value);
+    let known = transports.iter().map(|known| known.id.as_str());
+    problems.add_unknown(Code::UnknownId, what, id, known);
 }

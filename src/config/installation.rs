@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Surroundings;
-use super::secret::{Secret, SecretPlace, read_secret};
+use super::secret::{Secret, read_secret};
 use super::server_address::{host_of, loopback};
 use crate::diagnostics::{Code, Place};
 use crate::partner::schedule::{DueTimes, read_schedule};
@@ -26,6 +26,22 @@ pub(crate) enum Unnamed {
     /// To the best partner whose criteria hold.
     Auto,
     Hold,
+}
+
+impl Unnamed {
+    /// Each with its word in the config.
+    const WORDS: [(&'static str, Self); 3] = [
+        ("link-worker", Self::LinkWorker),
+        ("auto", Self::Auto),
+        ("hold", Self::Hold),
+    ];
+
+    pub(super) fn code(self) -> &'static str {
+        let mut words = Self::WORDS.into_iter();
+        words
+            .find(|(_, rule)| *rule == self)
+            .map_or("", |(word, _)| word)
+    }
 }
 
 /// How referrals find their partner.
@@ -105,18 +121,9 @@ pub(super) fn read_store(root: &TableReader<'_>, around: &Surroundings<'_>) -> P
 }
 
 pub(super) fn read_seal(root: &TableReader<'_>, around: &Surroundings<'_>) -> Secret {
-    let table = root.table("seal");
-    let key = table.as_ref().and_then(|table| table.table("key"));
-    let secret = key.map(|key| {
-        let secret = read_secret(&key, around);
-        key.finish();
-        secret
-    });
-    if let Some(table) = table {
-        table.finish();
-    }
-    // Its absence has been noted.
-    secret.unwrap_or_else(|| Secret::at(SecretPlace::Env(String::new())))
+    let read = |table: &TableReader<'_>| Some(read_secret(table.table("key")?, around));
+    let secret = root.table("seal").and_then(|table| table.read_with(read));
+    secret.unwrap_or_else(Secret::none)
 }
 
 pub(super) fn read_schedules(table: Option<TableReader<'_>>) -> Schedule {
@@ -141,19 +148,10 @@ pub(super) fn read_schedules(table: Option<TableReader<'_>>) -> Schedule {
 /// Reads `routing` of the installation or of a source, over what is in force otherwise.
 pub(super) fn read_routing(table: Option<TableReader<'_>>, otherwise: Routing) -> Routing {
     let Some(table) = table else { return otherwise };
-    let words = [
-        ("link-worker", Unnamed::LinkWorker),
-        ("auto", Unnamed::Auto),
-        ("hold", Unnamed::Hold),
-    ];
-    let routing = Routing {
-        unnamed: table
-            .word("unnamed", &words)
-            .map_or(otherwise.unnamed, |at| at.value),
+    table.read_with(|table| Routing {
+        unnamed: table.word_or("unnamed", &Unnamed::WORDS, otherwise.unnamed),
         by_need: table.flag("by_need", otherwise.by_need),
-    };
-    table.finish();
-    routing
+    })
 }
 
 pub(super) fn read_safety(root: &TableReader<'_>) -> SafetyRules {
@@ -172,10 +170,7 @@ pub(super) fn read_safety(root: &TableReader<'_>) -> SafetyRules {
 
 pub(super) fn read_retain(root: &TableReader<'_>) -> Retain {
     let table = root.opt_table("retain");
-    let whole = |key: &'static str, max: i64| {
-        let said = table.as_ref().and_then(|table| table.number(key, 1..=max));
-        said.and_then(|at| u32::try_from(at.value).ok())
-    };
+    let whole = |key: &'static str, max: i64| table.as_ref()?.whole(key, 1..=max);
     let retain = Retain {
         person_years: whole("person_years", 100),
         exchange_days: whole("exchange_days", 365).unwrap_or(EXCHANGE_DAYS),

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits::CONFIG_BYTES_MAX;
-use crate::partner::Rules;
+use crate::partner::{ID_RULE, Rules, lawful_id};
 use crate::toml_reader::{Problems, SourceText, TableReader, text_within};
 
 pub(crate) use auth::{Auth, Kept, Signing};
@@ -120,10 +120,8 @@ impl Config {
 
     /// Id of the transport that a new partner is given: the first that keeps partners apart.
     pub(crate) fn partner_transport(&self) -> &str {
-        let apart = self
-            .transports
-            .iter()
-            .find(|transport| transport.per_partner());
+        let mut transports = self.transports.iter();
+        let apart = transports.find(|transport| transport.per_partner());
         apart
             .or(self.transports.first())
             .map_or("local", |transport| transport.id.as_str())
@@ -145,12 +143,9 @@ impl Config {
                 .flatten()
             {
                 match self.transport(&named.value) {
-                    None => exchange::unknown_transport(
-                        &named.value,
-                        &self.transports,
-                        &named.place,
-                        &problems,
-                    ),
+                    None => {
+                        exchange::unknown_transport(&named.as_str(), &self.transports, &problems);
+                    }
                     Some(transport) if !transport.per_partner() && !alone => {
                         let what = format!(
                             "transport {} has no {{partner}} in its path: partners would share it",
@@ -279,29 +274,16 @@ fn read_home(root: &TableReader<'_>, file: &Path, above: Option<PathBuf>) -> Pat
     }
 }
 
-/// Whether a text can be an id: it is part of file names, of records and of the command line.
-fn lawful_id(text: &str) -> bool {
-    let lawful = |character: char| {
-        character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-'
-    };
-    (1..=64).contains(&text.len()) && text.chars().all(lawful) && !text.starts_with('-')
-}
-
 /// Reads an id and notes one that is not lawful or that stands twice.
 fn read_id<'i>(
     table: &TableReader<'_>,
     kind: &str,
-    known: impl Iterator<Item = &'i str>,
+    mut known: impl Iterator<Item = &'i str>,
 ) -> String {
     let id = table.text("id");
     if !id.value.is_empty() && !lawful_id(id.value) {
-        table.bad_value(
-            "id",
-            "lower-case letters, digits and hyphens, at most 64",
-            &id.place,
-        );
+        table.bad_value("id", ID_RULE, &id.place);
     }
-    let mut known = known;
     if known.any(|other| other == id.value) {
         let what = format!("two entries of [[{kind}]] have the id {}", id.value);
         table.problems().add(Code::DuplicateId, what, &id.place);

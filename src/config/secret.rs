@@ -146,31 +146,33 @@ fn read_file(path: &Path, closed: bool) -> Result<Zeroizing<Vec<u8>>, SecretErro
 }
 
 /// Reads `{ env = "NAME" }` or `{ file = "path" }`; a variable that is not set is CFG-009.
-pub(super) fn read_secret(table: &TableReader<'_>, around: &Surroundings<'_>) -> Secret {
-    match (table.opt_text("env"), table.opt_text("file")) {
-        (Some(name), None) => {
-            let value = (around.env)(name.value).filter(|value| !value.is_empty());
-            if value.is_none() {
-                let what = format!("the environment variable {} is not set", name.value);
-                table
-                    .problems()
-                    .add(Code::SecretUnreadable, what, &name.place);
+pub(super) fn read_secret(table: TableReader<'_>, around: &Surroundings<'_>) -> Secret {
+    table.read_with(
+        |table| match (table.opt_text("env"), table.opt_text("file")) {
+            (Some(name), None) => {
+                let value = (around.env)(name.value).filter(|value| !value.is_empty());
+                if value.is_none() {
+                    let what = format!("the environment variable {} is not set", name.value);
+                    table
+                        .problems()
+                        .add(Code::SecretUnreadable, what, &name.place);
+                }
+                Secret {
+                    place: SecretPlace::Env(name.value.to_owned()),
+                    value: value.map(Zeroizing::new),
+                }
             }
-            Secret {
-                place: SecretPlace::Env(name.value.to_owned()),
-                value: value.map(Zeroizing::new),
+            (None, Some(path)) => Secret::at(SecretPlace::File(around.resolve(path.value))),
+            _ => {
+                table.bad_value(
+                    "a secret",
+                    "{ env = \"NAME\" } or { file = \"path\" }",
+                    table.place(),
+                );
+                Secret::none()
             }
-        }
-        (None, Some(path)) => Secret::at(SecretPlace::File(around.resolve(path.value))),
-        _ => {
-            table.bad_value(
-                "a secret",
-                "{ env = \"NAME\" } or { file = \"path\" }",
-                table.place(),
-            );
-            Secret::at(SecretPlace::Env(String::new()))
-        }
-    }
+        },
+    )
 }
 
 #[cfg(test)]

@@ -7,22 +7,43 @@ use crate::toml_reader::{At, TableReader};
 
 /// Reads the base address of a FHIR server, without a slash at its end.
 pub(super) fn read_base_url(table: &TableReader<'_>, url: &At<&str>) -> String {
+    // That a required one is absent has been noted.
+    if !url.value.is_empty() {
+        let rule = "an address such as https://fhir.example/r4, without user, query or fragment";
+        check_address(
+            table,
+            "base_url",
+            url,
+            &['?', '#', '@'],
+            rule,
+            "patient data",
+        );
+    }
+    url.value.trim_end_matches('/').to_owned()
+}
+
+/// Notes an address that is none of http or https, and one by which others could read what is sent.
+pub(super) fn check_address(
+    table: &TableReader<'_>,
+    key: &str,
+    url: &At<&str>,
+    refused: &[char],
+    rule: &str,
+    sent: &str,
+) {
     let https = url.value.strip_prefix("https://");
     let rest = https
         .or_else(|| url.value.strip_prefix("http://"))
         .unwrap_or_default();
     let authority = rest.split('/').next().unwrap_or_default();
-    let odd = |character: char| character.is_whitespace() || matches!(character, '?' | '#' | '@');
-    if authority.is_empty() || rest.chars().any(odd) {
-        let rule = "an address such as https://fhir.example/r4, without user, query or fragment";
-        table.bad_value("base_url", rule, &url.place);
+    if authority.is_empty() || rest.contains(char::is_whitespace) || rest.contains(refused) {
+        table.bad_value(key, rule, &url.place);
     } else if https.is_none() && !loopback(host_of(authority)) {
-        let what = "plain http to another machine would send patient data unencrypted";
+        let what = format!("plain http to another machine would send {sent} unencrypted");
         table
             .problems()
             .add(Code::InsecureAddress, what, &url.place);
     }
-    url.value.trim_end_matches('/').to_owned()
 }
 
 /// The host of `host:port` or `[v6]:port`.

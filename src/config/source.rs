@@ -8,7 +8,7 @@ use super::exchange::Commissioner;
 use super::installation::{Routing, SafetyRules, read_routing};
 use super::server_address::read_base_url;
 use super::{Surroundings, read_id};
-use crate::diagnostics::{Code, Place, nearest};
+use crate::diagnostics::{Code, Place};
 use crate::partner::schedule::read_schedule;
 use crate::partner::{Volume, read_notes, read_volume};
 use crate::toml_reader::TableReader;
@@ -178,18 +178,12 @@ fn read_source(
         reach: read_reach(table, around, &ods_code),
         ods_code,
         commissioner: read_commissioner(table, commissioners),
-        registered_patients: table
-            .number("registered_patients", 1..=100_000_000)
-            .and_then(|at| u64::try_from(at.value).ok()),
+        registered_patients: table.whole("registered_patients", 1..=100_000_000),
         phone: table.opt_string("phone"),
         enabled: table.flag("enabled", true),
         safety: read_contacts(table, safety),
-        shadow: table
-            .word("mode", &[("live", false), ("shadow", true)])
-            .is_some_and(|at| at.value),
-        hold_test_people: table
-            .word("test_people", &test_people)
-            .is_some_and(|at| at.value),
+        shadow: table.word_or("mode", &[("live", false), ("shadow", true)], false),
+        hold_test_people: table.word_or("test_people", &test_people, false),
         intents: read_intents(table),
         restricted_labels: labels.unwrap_or_else(|| RESTRICTED_LABELS.map(str::to_owned).to_vec()),
         codes,
@@ -201,24 +195,14 @@ fn read_source(
 
 fn read_pull(table: &TableReader<'_>, around: &Surroundings<'_>) -> Option<Pull> {
     let pull = table.table("pull")?;
-    if !pull.has("kind") {
-        pull.missing("kind");
-    }
+    pull.needs("kind");
     let kinds = ["search", "folder", "bulk"].map(|kind| (kind, kind));
     let kind = pull.word("kind", &kinds);
     let read = match kind.as_ref().map(|kind| kind.value) {
-        Some("search") => {
-            let url = pull.text("base_url");
-            let known = !url.value.is_empty();
-            Some(Pull::Search {
-                base_url: if known {
-                    read_base_url(&pull, &url)
-                } else {
-                    String::new()
-                },
-                reading: read_reading(&pull),
-            })
-        }
+        Some("search") => Some(Pull::Search {
+            base_url: read_base_url(&pull, &pull.text("base_url")),
+            reading: read_reading(&pull),
+        }),
         Some("folder") => {
             let path = pull.text("path");
             Some(Pull::Folder {
@@ -253,9 +237,7 @@ fn read_push(
     pull: Option<&Pull>,
 ) -> Option<Push> {
     let push = table.table("push")?;
-    if !push.has("kind") {
-        push.missing("kind");
-    }
+    push.needs("kind");
     let kind = push.word("kind", &["fhir", "folder", "off"].map(|kind| (kind, kind)));
     let to = match kind.map(|kind| kind.value) {
         Some("fhir") => read_push_url(&push, pull).map(|base_url| PushTo::Fhir { base_url }),
@@ -324,18 +306,10 @@ fn read_commissioner(table: &TableReader<'_>, commissioners: &[Commissioner]) ->
     let id = table.text("commissioner");
     if !id.value.is_empty() && !commissioners.iter().any(|known| known.id == id.value) {
         let what = format!("commissioner \"{}\" is not configured", id.value);
-        match nearest(
-            id.value,
-            commissioners.iter().map(|known| known.id.as_str()),
-        ) {
-            Some(known) => {
-                let fix = format!("did you mean \"{known}\"?");
-                table
-                    .problems()
-                    .add_fix(Code::UnknownId, what, &id.place, fix);
-            }
-            None => table.problems().add(Code::UnknownId, what, &id.place),
-        }
+        let known = commissioners.iter().map(|known| known.id.as_str());
+        table
+            .problems()
+            .add_unknown(Code::UnknownId, what, &id, known);
     }
     id.value.to_owned()
 }
@@ -370,13 +344,8 @@ fn read_intents(table: &TableReader<'_>) -> Vec<String> {
     if !table.has("intents") {
         return ORDERS.map(str::to_owned).to_vec();
     }
-    let words = INTENTS.map(|intent| (intent, intent));
-    let texts = table.texts("intents");
-    texts
-        .iter()
-        .filter_map(|text| table.choose("intents", text, &words))
-        .map(str::to_owned)
-        .collect()
+    let words = table.words("intents", &INTENTS.map(|intent| (intent, intent)));
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// Nobody waits for a source's own due times yet; a wrong one is an error all the same.

@@ -12,26 +12,21 @@ impl Code {
 
     /// The printed form, `MAP-014`.
     pub(crate) fn text(self) -> &'static str {
-        TABLE
-            .iter()
-            .find(|row| row.0 == self)
-            .map_or("", |row| row.1)
+        self.row().map_or("", |row| row.1)
     }
 
     /// How grave it is.
     pub(crate) fn severity(self) -> Severity {
-        TABLE
-            .iter()
-            .find(|row| row.0 == self)
-            .map_or(Severity::Error, |row| row.2)
+        self.row().map_or(Severity::Error, |row| row.2)
+    }
+
+    fn row(self) -> Option<&'static (Self, &'static str, Severity)> {
+        TABLE.iter().find(|row| row.0 == self)
     }
 
     /// The code with this printed form, in any case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        TABLE
-            .iter()
-            .find(|row| row.1.eq_ignore_ascii_case(text.trim()))
-            .map(|row| row.0)
+        Self::all().find(|code| code.text().eq_ignore_ascii_case(text.trim()))
     }
 
     /// The manual page: the variant's doc comment, line by line; what to do stands by itself, whether or not the comment has

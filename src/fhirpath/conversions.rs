@@ -4,7 +4,7 @@
 //! `FHIRPath` N1 §5.5.
 
 use super::decimal::Decimal;
-use super::evaluate::{EvaluateError, Items, is_absent, single, single_text};
+use super::evaluate::{EvaluateError, Items, single, single_text};
 use super::quantity::Quantity;
 use super::syntax::Target;
 use super::temporal::{Temporal, TemporalKind};
@@ -13,7 +13,7 @@ use super::value::{PathItem, Scalar};
 const WHAT: &str = "a conversion";
 
 pub(super) fn convert<'t>(target: Target, items: &[PathItem<'t>]) -> Items<'t> {
-    let Some(item) = single(items, WHAT)?.filter(|item| !is_absent(item)) else {
+    let Some(item) = single(items, WHAT)?.filter(|item| !item.without_value()) else {
         return Ok(Vec::new());
     };
     let converted = match target {
@@ -120,7 +120,7 @@ pub(super) fn convert_quantity<'t>(
     items: &[PathItem<'t>],
     unit: Option<&Vec<PathItem<'t>>>,
 ) -> Items<'t> {
-    let Some(item) = single(items, WHAT)?.filter(|item| !is_absent(item)) else {
+    let Some(item) = single(items, WHAT)?.filter(|item| !item.without_value()) else {
         return Ok(Vec::new());
     };
     let quantity = match item.scalar() {

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use super::children::all_children;
-use super::evaluate::{EvaluateError, Evaluation, Items, exact, is_absent};
+use super::evaluate::{EvaluateError, Evaluation, Items, exact};
 use super::quantity::Quantity;
 use super::temporal::{Temporal, TemporalKind};
 use super::value::{Node, Origin, PathItem, Scalar};
@@ -78,7 +78,9 @@ fn same(
             }
         }
         (Scalar::None, Scalar::None) => return same_things(evaluation, left, right),
-        (Scalar::None, _) | (_, Scalar::None) if is_absent(left) || is_absent(right) => None,
+        (Scalar::None, _) | (_, Scalar::None) if left.without_value() || right.without_value() => {
+            None
+        }
         (Scalar::Boolean(own), Scalar::Boolean(other)) => Some(own == other),
         (own, other) if own.is_number() && other.is_number() => {
             Some(exact(own, "=")?.compare(exact(other, "=")?) == Ordering::Equal)
@@ -112,7 +114,7 @@ fn same_things(
     if let (PathItem::TypeInfo(space, name), PathItem::TypeInfo(others, other)) = (left, right) {
         return Ok(Some(space == others && name == other));
     }
-    if is_absent(left) || is_absent(right) {
+    if left.without_value() || right.without_value() {
         return Ok(None);
     }
     match (Quantity::of(left, false)?, Quantity::of(right, false)?) {

@@ -403,15 +403,10 @@ pub(super) fn single_text<'t>(
         None => Ok(None),
         Some(item) => match item.scalar() {
             Scalar::Text(..) => Ok(item.text()),
-            Scalar::None if is_absent(item) => Ok(None),
+            Scalar::None if item.without_value() => Ok(None),
             _ => Err(EvaluateError::WrongType(what)),
         },
     }
-}
-
-/// Whether an item is an element with extensions only.
-pub(super) fn is_absent(item: &PathItem<'_>) -> bool {
-    matches!(item, PathItem::Node(node) if node.json.is_null())
 }
 
 /// The truth of a result: nothing is unknown, a single value that is no boolean is true (`FHIRPath` §4.5).
@@ -421,7 +416,7 @@ pub(super) fn truth(
 ) -> Result<Option<bool>, EvaluateError> {
     Ok(single(items, what)?.and_then(|item| match item.scalar() {
         Scalar::Boolean(value) => Some(value),
-        Scalar::None if is_absent(item) => None,
+        Scalar::None if item.without_value() => None,
         _ => Some(true),
     }))
 }

@@ -11,10 +11,10 @@ use std::sync::LazyLock;
 use super::children::{all_children, children};
 use super::equality::{distinct, holds};
 use super::evaluate::{
-    EvaluateError, Evaluation, Frame, Items, is_absent, single_integer, single_text, truth,
+    EvaluateError, Evaluation, Frame, Items, single_integer, single_text, truth,
 };
 use super::model::model;
-use super::operators::ordering;
+use super::operators::{boolean, ordering};
 use super::syntax::{Child, Expr, Function};
 use super::value::{PathItem, Scalar};
 use crate::json::Json;
@@ -38,7 +38,10 @@ impl<'t> Evaluation<'_, 't> {
             Function::Where => self.filter(items, &arguments[0], scope),
             Function::Select => self.select(&items, &arguments[0], scope),
             Function::All => self.all(&items, &arguments[0], scope),
-            Function::Booleans { all, value } => booleans(&items, all, value),
+            Function::AllFalse => booleans(&items, true, false),
+            Function::AllTrue => booleans(&items, true, true),
+            Function::AnyFalse => booleans(&items, false, false),
+            Function::AnyTrue => booleans(&items, false, true),
             Function::Exists => {
                 let kept = match arguments.first() {
                     Some(criterion) => self.filter(items, criterion, scope)?,
@@ -47,10 +50,7 @@ impl<'t> Evaluation<'_, 't> {
                 Ok(vec![PathItem::Boolean(!kept.is_empty())])
             }
             Function::Empty => Ok(vec![PathItem::Boolean(items.is_empty())]),
-            Function::Not => Ok(truth(&items, "not()")?
-                .map(|value| PathItem::Boolean(!value))
-                .into_iter()
-                .collect()),
+            Function::Not => Ok(boolean(truth(&items, "not()")?.map(|value| !value))),
             Function::Count => Ok(vec![PathItem::Integer(size(items.len()))]),
             Function::First => Ok(items.into_iter().take(1).collect()),
             Function::Last => Ok(items.into_iter().next_back().into_iter().collect()),
@@ -373,7 +373,7 @@ impl<'t> Evaluation<'_, 't> {
         for item in items {
             match item.scalar() {
                 Scalar::Text(..) => texts.extend(item.text()),
-                Scalar::None if is_absent(item) => {}
+                Scalar::None if item.without_value() => {}
                 _ => return Err(EvaluateError::WrongType("join()")),
             }
         }

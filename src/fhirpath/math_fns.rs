@@ -8,7 +8,7 @@
 
 use super::boundaries::{boundary, precision};
 use super::decimal::Decimal;
-use super::evaluate::{EvaluateError, Evaluation, Items, exact, is_absent, single, single_integer};
+use super::evaluate::{EvaluateError, Evaluation, Items, exact, single, single_integer};
 use super::quantity::Quantity;
 use super::syntax::Function;
 use super::temporal::{Precision, Temporal, TemporalKind};
@@ -41,7 +41,7 @@ pub(super) fn number_function<'t>(
     items: &[PathItem<'t>],
     argument: Option<&Vec<PathItem<'t>>>,
 ) -> Items<'t> {
-    let Some(item) = single(items, WHAT)?.filter(|item| !is_absent(item)) else {
+    let Some(item) = single(items, WHAT)?.filter(|item| !item.without_value()) else {
         return Ok(Vec::new());
     };
     let inexact = EvaluateError::Inexact(WHAT);
@@ -127,7 +127,7 @@ pub(super) fn boundaries<'t>(
     high: bool,
 ) -> Items<'t> {
     const WHAT: &str = "lowBoundary() and highBoundary()";
-    let Some(item) = single(items, WHAT)?.filter(|item| !is_absent(item)) else {
+    let Some(item) = single(items, WHAT)?.filter(|item| !item.without_value()) else {
         return Ok(Vec::new());
     };
     let places = match places {
@@ -175,7 +175,7 @@ pub(super) fn boundaries<'t>(
 
 /// `precision()`: digits behind the point, or of a moment.
 pub(super) fn digits<'t>(items: &[PathItem<'t>]) -> Items<'t> {
-    let Some(item) = single(items, "precision()")?.filter(|item| !is_absent(item)) else {
+    let Some(item) = single(items, "precision()")?.filter(|item| !item.without_value()) else {
         return Ok(Vec::new());
     };
     let digits = match moment_of(item) {

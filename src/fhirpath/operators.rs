@@ -8,9 +8,7 @@ use std::cmp::Ordering;
 
 use super::boundaries::moved;
 use super::equality::{distinct, equal, equivalent, holds};
-use super::evaluate::{
-    EvaluateError, Evaluation, Frame, Items, exact, is_absent, single, single_text, truth,
-};
+use super::evaluate::{EvaluateError, Evaluation, Frame, Items, exact, single, single_text, truth};
 use super::quantity::Quantity;
 use super::syntax::{Expr, Operator};
 use super::temporal::{Temporal, TemporalKind};
@@ -58,12 +56,7 @@ pub(super) fn binary<'t>(
             evaluation.count_text(&joined)?;
             Ok(vec![PathItem::Text(joined)])
         }
-        Operator::Add
-        | Operator::Subtract
-        | Operator::Multiply
-        | Operator::Divide
-        | Operator::Div
-        | Operator::Mod => arithmetic(evaluation, operator, &left, &right),
+        _ if operator.calculates() => arithmetic(evaluation, operator, &left, &right),
         Operator::Equal => Ok(boolean(equal(evaluation, &left, &right)?)),
         Operator::NotEqual => Ok(boolean(equal(evaluation, &left, &right)?.map(|same| !same))),
         Operator::Equivalent => Ok(boolean(Some(equivalent(evaluation, &left, &right)?))),
@@ -74,7 +67,8 @@ pub(super) fn binary<'t>(
     }
 }
 
-fn boolean<'t>(value: Option<bool>) -> Vec<PathItem<'t>> {
+/// A truth, or nothing where it is not known.
+pub(super) fn boolean<'t>(value: Option<bool>) -> Vec<PathItem<'t>> {
     value.map(PathItem::Boolean).into_iter().collect()
 }
 
@@ -121,18 +115,11 @@ fn arithmetic<'t>(
     left: &[PathItem<'t>],
     right: &[PathItem<'t>],
 ) -> Items<'t> {
-    let name = match operator {
-        Operator::Add => "+",
-        Operator::Subtract => "-",
-        Operator::Multiply => "*",
-        Operator::Divide => "/",
-        Operator::Div => "div",
-        _ => "mod",
-    };
+    let name = operator.name();
     let (Some(left), Some(right)) = (single(left, name)?, single(right, name)?) else {
         return Ok(Vec::new());
     };
-    if is_absent(left) || is_absent(right) {
+    if left.without_value() || right.without_value() {
         return Ok(Vec::new());
     }
     let (own, other) = (left.scalar(), right.scalar());
@@ -217,7 +204,7 @@ fn order<'t>(operator: Operator, left: &[PathItem<'t>], right: &[PathItem<'t>]) 
     let (Some(left), Some(right)) = (single(left, WHAT)?, single(right, WHAT)?) else {
         return Ok(Vec::new());
     };
-    if is_absent(left) || is_absent(right) {
+    if left.without_value() || right.without_value() {
         return Ok(Vec::new());
     }
     let ordering = ordering(left, right)?;

@@ -39,6 +39,19 @@ pub(super) enum Literal {
     Quantity(Quantity),
 }
 
+impl Literal {
+    pub(super) fn type_name(&self) -> TypeName {
+        TypeName::System(match self {
+            Literal::Boolean(_) => "Boolean",
+            Literal::Integer(_) => "Integer",
+            Literal::Decimal(_) => "Decimal",
+            Literal::Text(_) => "String",
+            Literal::Temporal(moment) => moment.shape.name(),
+            Literal::Quantity(_) => "Quantity",
+        })
+    }
+}
+
 pub(super) struct PathStep {
     pub(super) kind: StepKind,
     /// Where it is written, in characters.
@@ -100,6 +113,23 @@ pub(super) enum Operator {
     Contains,
 }
 
+impl Operator {
+    /// As it is written.
+    pub(super) fn name(self) -> &'static str {
+        let mut all = LEVELS.into_iter().flatten();
+        all.find(|(_, operator)| *operator == self)
+            .map_or("", |(name, _)| name)
+    }
+
+    /// Whether it makes a value of two, and does not compare them.
+    pub(super) fn calculates(self) -> bool {
+        matches!(
+            self,
+            Self::Add | Self::Subtract | Self::Multiply | Self::Divide | Self::Div | Self::Mod
+        )
+    }
+}
+
 /// A type that a value converts to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
@@ -118,11 +148,10 @@ pub(super) enum Function {
     Abs,
     Aggregate,
     All,
-    /// `allTrue()` and its kin: whether all (or any) are to be that value.
-    Booleans {
-        all: bool,
-        value: bool,
-    },
+    AllFalse,
+    AllTrue,
+    AnyFalse,
+    AnyTrue,
     /// `lowBoundary()`, `highBoundary()`.
     Boundary {
         high: bool,
@@ -201,42 +230,10 @@ pub(super) const FUNCTIONS: [(&str, Function, usize, usize); 89] = [
     ("abs", Function::Abs, 0, 0),
     ("aggregate", Function::Aggregate, 1, 2),
     ("all", Function::All, 1, 1),
-    (
-        "allFalse",
-        Function::Booleans {
-            all: true,
-            value: false,
-        },
-        0,
-        0,
-    ),
-    (
-        "allTrue",
-        Function::Booleans {
-            all: true,
-            value: true,
-        },
-        0,
-        0,
-    ),
-    (
-        "anyFalse",
-        Function::Booleans {
-            all: false,
-            value: false,
-        },
-        0,
-        0,
-    ),
-    (
-        "anyTrue",
-        Function::Booleans {
-            all: false,
-            value: true,
-        },
-        0,
-        0,
-    ),
+    ("allFalse", Function::AllFalse, 0, 0),
+    ("allTrue", Function::AllTrue, 0, 0),
+    ("anyFalse", Function::AnyFalse, 0, 0),
+    ("anyTrue", Function::AnyTrue, 0, 0),
     ("ceiling", Function::Ceiling, 0, 0),
     ("children", Function::Children, 0, 0),
     ("combine", Function::Combine, 1, 1),

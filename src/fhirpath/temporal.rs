@@ -16,6 +16,17 @@ pub(crate) enum TemporalKind {
     Time,
 }
 
+impl TemporalKind {
+    /// The type's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Date => "Date",
+            Self::DateTime => "DateTime",
+            Self::Time => "Time",
+        }
+    }
+}
+
 /// How far a temporal goes; seconds and their fraction are one precision.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Precision {

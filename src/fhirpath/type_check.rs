@@ -5,10 +5,7 @@
 
 use super::environment::Environment;
 use super::model::{TypeId, TypeKind, model, nearest};
-use super::syntax::{
-    Child, Expr, Function, Literal, Operator, PathStep, PatternUse, StepKind, Target,
-};
-use super::temporal::TemporalKind;
+use super::syntax::{Child, Expr, Function, Operator, PathStep, PatternUse, StepKind, Target};
 use super::terms::CompileError;
 use super::types::TypeName;
 
@@ -98,7 +95,7 @@ impl Checker {
     fn expr(&self, expr: &Expr, this: &Types) -> Result<Types, CompileError> {
         Ok(match expr {
             Expr::Empty => Types::Types(Vec::new()),
-            Expr::Literal(literal) => Types::of(literal_type(literal)),
+            Expr::Literal(literal) => Types::of(literal.type_name()),
             Expr::This => this.clone(),
             Expr::Index | Expr::RowIndex => Types::of(INTEGER),
             Expr::Total => Types::Any,
@@ -122,12 +119,7 @@ impl Checker {
                 match operator {
                     Operator::Union => left.or(right),
                     Operator::Concatenate => Types::of(TEXT),
-                    Operator::Add
-                    | Operator::Subtract
-                    | Operator::Multiply
-                    | Operator::Divide
-                    | Operator::Div
-                    | Operator::Mod => Types::Any,
+                    calculation if calculation.calculates() => Types::Any,
                     _ => Types::of(BOOLEAN),
                 }
             }
@@ -307,7 +299,10 @@ impl Types {
 fn value_call(function: Function, known: &Types, offset: usize) -> Result<Types, CompileError> {
     Ok(match function {
         Function::All
-        | Function::Booleans { .. }
+        | Function::AllFalse
+        | Function::AllTrue
+        | Function::AnyFalse
+        | Function::AnyTrue
         | Function::Comparable
         | Function::Converts(_)
         | Function::Empty
@@ -455,19 +450,4 @@ fn is_abstract(name: &str) -> bool {
         name,
         "Resource" | "DomainResource" | "Element" | "BackboneElement"
     )
-}
-
-fn literal_type(literal: &Literal) -> TypeName {
-    TypeName::System(match literal {
-        Literal::Boolean(_) => "Boolean",
-        Literal::Integer(_) => "Integer",
-        Literal::Decimal(_) => "Decimal",
-        Literal::Text(_) => "String",
-        Literal::Temporal(moment) => match moment.shape {
-            TemporalKind::Date => "Date",
-            TemporalKind::DateTime => "DateTime",
-            TemporalKind::Time => "Time",
-        },
-        Literal::Quantity(_) => "Quantity",
-    })
 }

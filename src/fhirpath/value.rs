@@ -135,11 +135,7 @@ impl<'t> PathItem<'t> {
             PathItem::Integer(_) => ("System", "Integer"),
             PathItem::Decimal(_) => ("System", "Decimal"),
             PathItem::Text(_) => ("System", "String"),
-            PathItem::Temporal(value) => match value.shape {
-                TemporalKind::Date => ("System", "Date"),
-                TemporalKind::DateTime => ("System", "DateTime"),
-                TemporalKind::Time => ("System", "Time"),
-            },
+            PathItem::Temporal(value) => ("System", value.shape.name()),
             PathItem::Quantity(_) => ("System", "Quantity"),
             PathItem::TypeInfo(..) => ("System", "TypeInfo"),
         })

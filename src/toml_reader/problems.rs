@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use super::At;
-use crate::diagnostics::{Code, Diagnostic, Place, nearest};
+use crate::diagnostics::{Code, Diagnostic, Place, did_you_mean};
 use crate::domain::limits::DIAGNOSTICS_MAX;
 
 /// Every problem of a set of files, in the order found, within a limit.
@@ -37,8 +37,19 @@ impl Problems {
     }
 
     /// Notes a problem with a fix that says more than the manual page.
-    pub(crate) fn add_fix(&self, code: Code, what: String, place: &Place, fix: String) {
-        self.push(Diagnostic::new(code, what, place.clone()).fix(fix), &[]);
+    pub(crate) fn add_fix(
+        &self,
+        code: Code,
+        what: String,
+        place: &Place,
+        fix: impl Into<Option<String>>,
+    ) {
+        let problem = Diagnostic::new(code, what, place.clone());
+        let problem = match fix.into() {
+            Some(fix) => problem.fix(fix),
+            None => problem,
+        };
+        self.push(problem, &[]);
     }
 
     /// Notes that a word is not known, and of those that are the one nearest to it.
@@ -49,13 +60,8 @@ impl Problems {
         unknown: &At<&str>,
         known: impl IntoIterator<Item = &'k str>,
     ) {
-        match nearest(unknown.value, known) {
-            Some(near) => {
-                let fix = format!("did you mean \"{near}\"?");
-                self.add_fix(code, what, &unknown.place, fix);
-            }
-            None => self.add(code, what, &unknown.place),
-        }
+        let fix = did_you_mean(unknown.value, known);
+        self.add_fix(code, what, &unknown.place, fix);
     }
 
     /// Notes that a table lacks all of these keys.

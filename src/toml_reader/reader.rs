@@ -104,15 +104,10 @@ impl<'t> TableReader<'t> {
         } else {
             format!("{}.{key}", self.name)
         };
-        let (source, problems) = (self.source, self.problems);
         Self {
-            source,
-            problems,
-            table,
             name,
             place,
-            asked: RefCell::default(),
-            forgiven: Cell::new(false),
+            ..Self::root(self.source, table, self.problems)
         }
     }
 
@@ -146,6 +141,11 @@ impl<'t> TableReader<'t> {
         Some(self.source.place(name.span().start))
     }
 
+    /// Where a key stands, or its table if it is not there.
+    pub(crate) fn place_for(&self, key: &str) -> Place {
+        self.key_place(key).unwrap_or_else(|| self.place.clone())
+    }
+
     /// Where a character of a key's text stands, counted from 0.
     pub(crate) fn place_in_text(&self, key: &str, characters: usize) -> Option<Place> {
         let (_, span) = self.peek(key)?;
@@ -163,6 +163,13 @@ impl<'t> TableReader<'t> {
         let what = format!("{} needs the key {key}", self.title());
         self.problems
             .add_lack(Code::MissingKey, what, &self.place, &[key]);
+    }
+
+    /// Notes it where a required key is absent.
+    pub(crate) fn needs(&self, key: &'static str) {
+        if !self.has(key) {
+            self.missing(key);
+        }
     }
 
     /// Notes that there is not exactly one of several keys.
@@ -209,9 +216,7 @@ impl<'t> TableReader<'t> {
 
     /// A required table; the absence is noted.
     pub(crate) fn table(&self, key: &'static str) -> Option<TableReader<'t>> {
-        if !self.has(key) {
-            self.missing(key);
-        }
+        self.needs(key);
         self.opt_table(key)
     }
 
@@ -290,6 +295,13 @@ impl<'t> TableReader<'t> {
         self.forgiven.set(true);
     }
 
+    /// Hands the table to who reads it, then names every key that was not asked for.
+    pub(crate) fn read_with<T>(self, read: impl FnOnce(&Self) -> T) -> T {
+        let found = read(&self);
+        self.finish();
+        found
+    }
+
     /// Names every key that nobody asked for, with the nearest one that exists.
     pub(crate) fn finish(self) {
         if self.forgiven.get() {
@@ -306,17 +318,19 @@ impl<'t> TableReader<'t> {
                 name => format!("key \"{}\" is not known in [{name}]", key.get_ref()),
             };
             let place = self.source.place(key.span().start);
-            match nearest(key.get_ref(), asked.iter().copied()) {
-                Some(known) => {
-                    let fix = format!("did you mean \"{known}\"?");
-                    // Without a letter in common it is a guess, not a slip.
-                    if key.get_ref().chars().any(|letter| known.contains(letter)) {
-                        self.problems.forget_lack(known, &self.place);
-                    }
-                    self.problems.add_fix(Code::UnknownKey, what, &place, fix);
-                }
-                None => self.problems.add(Code::UnknownKey, what, &place),
+            // Without a letter in common it is a guess, not a slip.
+            let near = nearest(key.get_ref(), asked.iter().copied())
+                .filter(|known| key.get_ref().chars().any(|letter| known.contains(letter)));
+            if let Some(known) = near {
+                self.problems.forget_lack(known, &self.place);
             }
+            let unknown = At {
+                value: key.get_ref().as_ref(),
+                place,
+            };
+            let known = asked.iter().copied();
+            self.problems
+                .add_unknown(Code::UnknownKey, what, &unknown, known);
         }
     }
 }

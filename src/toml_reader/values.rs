@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::{At, TableReader};
-use crate::diagnostics::{Code, nearest};
+use crate::diagnostics::{Code, did_you_mean};
 
 /// The longest message that names a whole list (`style.md` §7).
 const WHAT_LENGTH_MAX: usize = 100;
@@ -30,9 +30,7 @@ impl<'t> TableReader<'t> {
 
     /// A required text; what is absent is noted and stands in as empty.
     pub(crate) fn text(&self, key: &'static str) -> At<&'t str> {
-        if !self.has(key) {
-            self.missing(key);
-        }
+        self.needs(key);
         self.opt_text(key).unwrap_or_else(|| At {
             value: "",
             place: self.place().clone(),
@@ -64,6 +62,16 @@ impl<'t> TableReader<'t> {
                 default
             }
         }
+    }
+
+    /// An optional whole number within bounds, without its place.
+    pub(crate) fn whole<N: TryFrom<i64>>(
+        &self,
+        key: &'static str,
+        bounds: RangeInclusive<i64>,
+    ) -> Option<N> {
+        let said = self.number(key, bounds)?;
+        N::try_from(said.value).ok()
     }
 
     /// An optional whole number within bounds.
@@ -111,10 +119,20 @@ impl<'t> TableReader<'t> {
     pub(crate) fn word<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Option<At<T>> {
         let found = self.opt_text(key)?;
         let value = self.choose(key, &found, choices)?;
-        Some(At {
-            value,
-            place: found.place,
-        })
+        Some(found.map(|_| value))
+    }
+
+    /// One of several words, or what is usual.
+    pub(crate) fn word_or<T: Copy>(&self, key: &'static str, choices: &[(&str, T)], usual: T) -> T {
+        self.word(key, choices).map_or(usual, |said| said.value)
+    }
+
+    /// A list of words, each one of several.
+    pub(crate) fn words<T: Copy>(&self, key: &'static str, choices: &[(&str, T)]) -> Vec<T> {
+        let texts = self.texts(key).into_iter();
+        texts
+            .filter_map(|text| self.choose(key, &text, choices))
+            .collect()
     }
 
     /// The meaning of a word already read.
@@ -129,10 +147,8 @@ impl<'t> TableReader<'t> {
         }
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
         let list = words.join(", ");
-        let near = nearest(found.value, words.iter().copied())
-            .map(|word| format!("did you mean \"{word}\"?"));
         let mut what = format!("{key} must be one of: {list}");
-        let mut fix = near;
+        let mut fix = did_you_mean(found.value, words.iter().copied());
         // A long list stands where there is room for it.
         if what.chars().count() > WHAT_LENGTH_MAX {
             what = format!("{key} is none of the {} words that are known", words.len());
@@ -142,12 +158,8 @@ impl<'t> TableReader<'t> {
                     .to_owned(),
             );
         }
-        match fix {
-            Some(fix) => self
-                .problems()
-                .add_fix(Code::BadValue, what, &found.place, fix),
-            None => self.problems().add(Code::BadValue, what, &found.place),
-        }
+        self.problems()
+            .add_fix(Code::BadValue, what, &found.place, fix);
         None
     }
 

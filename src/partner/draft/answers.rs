@@ -3,7 +3,7 @@
 use super::columns::Guess;
 use super::drafted_column::{strangers, why};
 use super::events::Event;
-use super::text::{DraftText, quoted};
+use super::text::{DraftText, pair, quoted};
 use crate::partner::agreement::PLACEHOLDER;
 
 /// One event of the draft, over the guesses that it is made of.
@@ -29,7 +29,7 @@ pub(super) fn one_event(page: &mut DraftText, guesses: &[Guess], event: &Event) 
             ];
             value_line(page, guesses, *value, &usual, false);
             if let Some(guess) = reason.and_then(|column| guesses.get(column)) {
-                page.guess(&format!("reason = {}", quoted(&guess.header)), &why(guess));
+                page.guess(&pair("reason", &guess.header), &why(guess));
             }
         }
         Event::Measure {
@@ -41,7 +41,7 @@ pub(super) fn one_event(page: &mut DraftText, guesses: &[Guess], event: &Event) 
             page.line("instrument = \"ons4\"");
             match occasion {
                 Ok(word) => page.guess(
-                    &format!("occasion = {}", quoted(word)),
+                    &pair("occasion", word),
                     "by headers or order; the other word is baseline or follow-up",
                 ),
                 Err(column) => occasion_line(page, guesses, *column),
@@ -49,12 +49,7 @@ pub(super) fn one_event(page: &mut DraftText, guesses: &[Guess], event: &Event) 
             on_line(page, guesses, *on);
             let items: Vec<String> = items
                 .iter()
-                .filter_map(|(item, column)| {
-                    Some(format!(
-                        "{item} = {}",
-                        quoted(&guesses.get(*column)?.header)
-                    ))
-                })
+                .filter_map(|(item, column)| Some(pair(item, &guesses.get(*column)?.header)))
                 .collect();
             page.guess(
                 &format!("items = {{ {} }}", items.join(", ")),
@@ -65,7 +60,7 @@ pub(super) fn one_event(page: &mut DraftText, guesses: &[Guess], event: &Event) 
             page.line("kind = \"note\"");
             if let Some(guess) = guesses.get(*column) {
                 let reads = format!("kept sealed, never pushed; {}", why(guess));
-                page.guess(&format!("column = {}", quoted(&guess.header)), &reads);
+                page.guess(&pair("column", &guess.header), &reads);
             }
         }
     }
@@ -73,9 +68,9 @@ pub(super) fn one_event(page: &mut DraftText, guesses: &[Guess], event: &Event) 
 
 fn on_line(page: &mut DraftText, guesses: &[Guess], on: Option<usize>) {
     match on.and_then(|column| guesses.get(column)) {
-        Some(guess) => page.guess(&format!("on = {}", quoted(&guess.header)), &why(guess)),
+        Some(guess) => page.guess(&pair("on", &guess.header), &why(guess)),
         None => page.fill_in(
-            &format!("on = {}", quoted(PLACEHOLDER)),
+            &pair("on", PLACEHOLDER),
             "the header of the column with the day",
         ),
     }
@@ -86,13 +81,8 @@ fn occasion_line(page: &mut DraftText, guesses: &[Guess], column: usize) {
         return;
     };
     let codes = pairs(guess, &[("Start", "baseline"), ("End", "follow-up")], false);
-    page.guess(
-        &format!(
-            "occasion = {{ column = {}, codes = {{ {codes} }} }}",
-            quoted(&guess.header)
-        ),
-        &strangers(guess),
-    );
+    let line = coded("occasion", &guess.header, &codes);
+    page.guess(&line, &strangers(guess));
 }
 
 fn value_line(
@@ -103,11 +93,7 @@ fn value_line(
     missed: bool,
 ) {
     let Some(guess) = column.and_then(|column| guesses.get(column)) else {
-        let line = format!(
-            "value = {{ column = {}, codes = {{ {} }} }}",
-            quoted(PLACEHOLDER),
-            joined(usual.iter().copied())
-        );
+        let line = coded("value", PLACEHOLDER, &joined(usual.iter().copied()));
         page.line("# guess: their sheet has a column for the day or the reason, and none for the answer itself");
         page.fill_in(
             &line,
@@ -116,10 +102,7 @@ fn value_line(
         return;
     };
     let codes = pairs(guess, usual, missed);
-    let line = format!(
-        "value = {{ column = {}, codes = {{ {codes} }} }}",
-        quoted(&guess.header)
-    );
+    let line = coded("value", &guess.header, &codes);
     page.guess(&line, &format!("{}; {}", why(guess), strangers(guess)));
 }
 
@@ -135,6 +118,12 @@ fn pairs(guess: &Guess, usual: &[(&str, &str)], missed: bool) -> String {
     }
     let known = guess.codes.iter();
     joined(known.map(|(theirs, ours)| (theirs.as_str(), turned(ours))))
+}
+
+/// A key that takes a column and its codes.
+fn coded(key: &str, column: &str, codes: &str) -> String {
+    let column = pair("column", column);
+    format!("{key} = {{ {column}, codes = {{ {codes} }} }}")
 }
 
 /// `Y = "attended", N = "did-not-attend"`, all in quotes.

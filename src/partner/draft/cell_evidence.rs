@@ -12,7 +12,6 @@ pub(super) fn fit(means: &str, shape: &CellShape) -> i32 {
     if shape.filled == 0 {
         return 0;
     }
-    let either = |fits: bool, good: i32, bad: i32| if fits { good } else { bad };
     let day = shape.date().is_some();
     match means {
         "own" | "leg.check" => 0,
@@ -52,7 +51,6 @@ pub(super) fn fit(means: &str, shape: &CellShape) -> i32 {
 
 /// The same for cells of words.
 fn words(means: &str, shape: &CellShape) -> i32 {
-    let either = |fits: bool, good: i32, bad: i32| if fits { good } else { bad };
     match means {
         "practice.name"
         | "requester.name"
@@ -97,6 +95,10 @@ fn words(means: &str, shape: &CellShape) -> i32 {
         "referral.reason" | "patient.address_line_1" => either(shape.scores || shape.ages, -40, 0),
         _ => 0,
     }
+}
+
+fn either(fits: bool, good: i32, bad: i32) -> i32 {
+    if fits { good } else { bad }
 }
 
 /// A meaning that the cells alone give, where the header is about nobody else.

@@ -158,10 +158,12 @@ pub(super) fn guess(table: &Table) -> Vec<Guess> {
 
 fn sort(open: &mut [OpenColumn]) {
     for column in open {
-        column
-            .likely
-            .sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        rank(&mut column.likely);
     }
+}
+
+fn rank(likely: &mut [(&'static str, i32)]) {
+    likely.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
 }
 
 /// The border moved to the left over days that are of no known kind: they belong to the answers behind them.
@@ -226,7 +228,7 @@ fn look(table: &Table, at: usize, header: &str) -> OpenColumn {
             }
         }
     }
-    likely.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+    rank(&mut likely);
     OpenColumn {
         guess: Guess {
             header: header.to_owned(),
@@ -357,21 +359,21 @@ fn parts_of_a_whole(guesses: &mut [Guess]) {
         ),
     ] {
         let has = |means: &str| guesses.iter().any(|guess| guess.means == Some(means));
-        if has(beside)
-            && !has(part)
-            && let Some(guess) = guesses.iter_mut().find(|guess| guess.means == Some(whole))
-        {
-            guess.means = Some(part);
-            guess.others.insert(0, whole);
+        if has(beside) && !has(part) {
+            stands_for(guesses, whole, part);
         }
     }
     let has = |means: &str| guesses.iter().any(|guess| guess.means == Some(means));
-    if !has("patient.phone")
-        && let Some(guess) = guesses
-            .iter_mut()
-            .find(|guess| guess.means == Some("patient.phone_home"))
-    {
-        guess.means = Some("patient.phone");
-        guess.others.insert(0, "patient.phone_home");
+    if !has("patient.phone") {
+        stands_for(guesses, "patient.phone_home", "patient.phone");
+    }
+}
+
+/// Takes the column of one meaning for one of another.
+fn stands_for(guesses: &mut [Guess], read: &'static str, means: &'static str) {
+    let mut guesses = guesses.iter_mut();
+    if let Some(guess) = guesses.find(|guess| guess.means == Some(read)) {
+        guess.means = Some(means);
+        guess.others.insert(0, read);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A guess comes in; lines go out. Kept: no cell of the sheet but the words of our own list.
 
-use super::columns::Guess;
-use super::text::{DraftText, quoted};
+use super::columns::{Guess, ours};
+use super::text::{DraftText, pair, quoted};
 use super::words::usual_word;
 use crate::partner::agreement::PLACEHOLDER;
 
@@ -29,12 +29,9 @@ pub(super) fn one_column(page: &mut DraftText, guess: &Guess, read: bool) {
     let header = quoted(&guess.header);
     let Some(means) = guess.means else {
         page.line(&format!("# guess: none for column {header}; say what it holds, or take it out if it is their own"));
-        page.line("[[deliver.column]]");
-        page.line(&format!("header = {header}"));
-        page.fill_in(
-            &format!("text = {}", quoted(PLACEHOLDER)),
-            "from = \"…\" with a field of `kith explain fields`, in [share] too",
-        );
+        page.column(&guess.header);
+        let what = "from = \"…\" with a field of `kith explain fields`, in [share] too";
+        page.fill_in(&pair("text", PLACEHOLDER), what);
         return;
     };
     let Some(field) = guess.field() else {
@@ -52,27 +49,21 @@ pub(super) fn one_column(page: &mut DraftText, guess: &Guess, read: bool) {
         page.line(&format!("# guess: column {header} {what}"));
         return;
     };
-    page.line("[[deliver.column]]");
-    page.line(&format!("header = {header}"));
+    page.column(&guess.header);
     if UNREAD.contains(&field) {
         let reads = format!(
             "{field} {}; this version cannot fill it: take the column out, or agree a text",
             why(guess)
         );
-        page.guess(&format!("text = {}", quoted(PLACEHOLDER)), &reads);
+        page.guess(&pair("text", PLACEHOLDER), &reads);
         return;
     }
-    page.guess(&format!("from = {}", quoted(field)), &why(guess));
+    page.guess(&pair("from", field), &why(guess));
     if let Some(pattern) = guess.shape.date().filter(|_| dated(field)) {
-        let other = guess
-            .shape
-            .dates
-            .get(1)
-            .map_or_else(String::new, |other| format!(", or {other}"));
-        page.guess(
-            &format!("date = {}", quoted(pattern)),
-            &format!("by the look of its cells{other}"),
-        );
+        let other = guess.shape.dates.get(1);
+        let other = other.map_or_else(String::new, |other| format!(", or {other}"));
+        let reads = format!("by the look of its cells{other}");
+        page.guess(&pair("date", pattern), &reads);
     } else if dated(field) {
         page.guess(
             "date = \"%d/%m/%Y\"",
@@ -96,13 +87,10 @@ pub(super) fn why(guess: &Guess) -> String {
 
 /// The words of a field with a closed list: theirs where the sheet shows them, else usual ones.
 fn codes(page: &mut DraftText, field: &str, guess: &Guess) {
-    let ours: &[&str] = match field {
-        "leg.action" => &["NEW", "AMEND", "STOP", "PAUSE"],
-        "patient.interpreter_required" | "patient.no_fixed_abode" => &["true", "false"],
-        "patient.gender" => &["male", "female", "other", "unknown"],
-        "referral.priority" => &["routine", "urgent", "asap", "stat"],
-        _ => return,
-    };
+    let ours = ours(field);
+    if ours.is_empty() {
+        return;
+    }
     let said: Vec<String> = ours
         .iter()
         .map(|word| {

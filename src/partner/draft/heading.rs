@@ -5,7 +5,7 @@
 
 use super::columns::{is_field, ours};
 use super::word_lists::{heading_words, hints, listed, subject};
-use super::words::{Likely, code_of, meanings_of};
+use super::words::{Likely, add, code_of, meanings_of, rank};
 
 /// From here on a phrase of the list is the header's own words.
 const EXACT: u32 = 97;
@@ -65,20 +65,13 @@ pub(super) fn heading(text: &str) -> Heading {
     by_alternatives(before, &mut likely);
     by_head(before, &mut likely);
     likely.retain(|one| one.score >= EXACT - 4 || allowed(subject, one.means));
-    likely.sort_by(|a, b| b.score.cmp(&a.score).then(a.means.cmp(b.means)));
+    rank(&mut likely);
     Heading { likely, subject }
 }
 
 fn merge(likely: &mut Vec<Likely>, found: Vec<Likely>, less: u32) {
     for one in found {
         add(likely, one.means, one.score.saturating_sub(less));
-    }
-}
-
-fn add(likely: &mut Vec<Likely>, means: &'static str, score: u32) {
-    match likely.iter_mut().find(|known| known.means == means) {
-        Some(known) => known.score = known.score.max(score),
-        None => likely.push(Likely { means, score }),
     }
 }
 

@@ -15,13 +15,23 @@ impl DraftText {
     }
 
     pub(super) fn guess(&mut self, line: &str, why: &str) {
-        let width = 46;
-        let _ignored = writeln!(self.0, "{line:<width$} # guess: {why}");
+        let _ignored = writeln!(self.0, "{line:<46} # guess: {why}");
+    }
+
+    /// Where a column begins.
+    pub(super) fn column(&mut self, header: &str) {
+        self.line("[[deliver.column]]");
+        self.line(&pair("header", header));
     }
 
     pub(super) fn fill_in(&mut self, line: &str, what: &str) {
         let _ignored = writeln!(self.0, "{line:<46} # fill in: {what}");
     }
+}
+
+/// A key and its text.
+pub(super) fn pair(key: &str, text: &str) -> String {
+    format!("{key} = {}", quoted(text))
 }
 
 /// A text in TOML's quotes.

@@ -102,16 +102,23 @@ fn ranked(full: &[String], wanted: impl Fn(&Phrase) -> bool) -> Vec<Likely> {
         if score < LEAST {
             continue;
         }
-        match likely.iter_mut().find(|known| known.means == phrase.means) {
-            Some(known) => known.score = known.score.max(score),
-            None => likely.push(Likely {
-                means: phrase.means.as_str(),
-                score,
-            }),
-        }
+        add(&mut likely, phrase.means.as_str(), score);
     }
-    likely.sort_by(|a, b| b.score.cmp(&a.score).then(a.means.cmp(b.means)));
+    rank(&mut likely);
     likely
+}
+
+/// Takes a meaning for as likely as the likeliest that was said of it.
+pub(super) fn add(likely: &mut Vec<Likely>, means: &'static str, score: u32) {
+    match likely.iter_mut().find(|known| known.means == means) {
+        Some(known) => known.score = known.score.max(score),
+        None => likely.push(Likely { means, score }),
+    }
+}
+
+/// The likeliest first.
+pub(super) fn rank(likely: &mut [Likely]) {
+    likely.sort_by(|a, b| b.score.cmp(&a.score).then(a.means.cmp(b.means)));
 }
 
 /// Our word for what a cell of a code column says, out of these; only where the whole cell is known.

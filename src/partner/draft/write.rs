@@ -6,7 +6,7 @@ use super::answers::one_event;
 use super::columns::{Guess, is_day};
 use super::drafted_column::{ACTIONS, UNREAD, dated, one_column, why};
 use super::events::Event;
-use super::text::{DraftText, quoted};
+use super::text::{DraftText, pair, quoted};
 use super::{DraftInput, SampleSheet, encoding};
 
 /// Tells editors where the schema of partner files lies; `kith partner new` puts it there.
@@ -26,27 +26,22 @@ fn titled(id: &str) -> String {
 pub(super) fn starter(wanted: &DraftInput<'_>) -> String {
     let mut page = DraftText::default();
     about(&mut page, wanted, "made by `kith partner new`");
-    share(
-        &mut page,
-        &[
-            "patient.name".to_owned(),
-            "patient.phone".to_owned(),
-            "referral.authored_on".to_owned(),
-            "referral.activity".to_owned(),
-        ],
-        None,
-    );
+    let shared = [
+        "patient.name",
+        "patient.phone",
+        "referral.authored_on",
+        "referral.activity",
+    ];
+    share(&mut page, shared.into_iter(), None);
     page.line("");
     page.line("[deliver]");
     deliver_to(&mut page, wanted);
     page.line("format = { delimiter = \",\", encoding = \"utf-8-bom\", newline = \"crlf\", quote = \"necessary\" }   # opens in Excel by a double click");
-    for (header, from) in [("Our ref", "leg.reference"), ("Check", "leg.check")] {
-        column(&mut page, header, from);
-    }
+    column(&mut page, "Our ref", "leg.reference");
+    column(&mut page, "Check", "leg.check");
     action(&mut page, "What to do");
-    for (header, from) in [("Name", "patient.name"), ("Phone", "patient.phone")] {
-        column(&mut page, header, from);
-    }
+    column(&mut page, "Name", "patient.name");
+    column(&mut page, "Phone", "patient.phone");
     column(&mut page, "Date of referral", "referral.authored_on");
     page.line("date = \"%d/%m/%Y\"");
     column(&mut page, "Referred for", "referral.activity");
@@ -80,19 +75,15 @@ fn about(page: &mut DraftText, wanted: &DraftInput<'_>, origin: &str) {
     ));
     page.line("# `kith check` says what is left to fill in; `kith explain fields` lists what a column can hold.");
     page.line("[partner]");
-    page.line(&format!("id = {}", quoted(wanted.id)));
-    page.guess(
-        &format!("name = {}", quoted(&titled(wanted.id))),
-        "from the id; write it as they do",
-    );
+    page.line(&pair("id", wanted.id));
+    let name = pair("name", &titled(wanted.id));
+    page.guess(&name, "from the id; write it as they do");
     page.line("kind = \"provider\"                             # provider | link-worker");
+    let system = format!("{}/Id/partner", wanted.namespace.trim_end_matches('/'));
     let identifier = format!(
-        "identifier = {{ system = {}, value = {} }}",
-        quoted(&format!(
-            "{}/Id/partner",
-            wanted.namespace.trim_end_matches('/')
-        )),
-        quoted(wanted.id)
+        "identifier = {{ {}, {} }}",
+        pair("system", &system),
+        pair("value", wanted.id)
     );
     page.guess(
         &identifier,
@@ -115,12 +106,12 @@ fn about(page: &mut DraftText, wanted: &DraftInput<'_>, origin: &str) {
     page.line("volume = \"first-and-close\"                    # what reaches the GP record: first contact, ending and measures");
 }
 
-fn share(page: &mut DraftText, fields: &[String], left: Option<&str>) {
+fn share<'f>(page: &mut DraftText, fields: impl Iterator<Item = &'f str>, left: Option<&str>) {
     page.line("");
     page.line("[share]                                       # nothing beyond this list can leave");
     page.fill_in("basis = \"?\"", "the agreement, with its number");
     page.line("# expires_on = 2027-03-31                     # after this day nothing new goes");
-    let listed: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
+    let listed: Vec<String> = fields.map(quoted).collect();
     let line = format!("fields = [{}]", listed.join(", "));
     match left {
         None => page.line(&line),
@@ -129,25 +120,19 @@ fn share(page: &mut DraftText, fields: &[String], left: Option<&str>) {
 }
 
 fn deliver_to(page: &mut DraftText, wanted: &DraftInput<'_>) {
-    page.guess(
-        &format!("transport = {}", quoted(wanted.transport)),
-        "the first transport of the config",
-    );
+    let transport = pair("transport", wanted.transport);
+    page.guess(&transport, "the first transport of the config");
     page.line("file = \"referrals_{date}_{sequence}.csv\"");
 }
 
 fn column(page: &mut DraftText, header: &str, from: &str) {
-    page.line("[[deliver.column]]");
-    page.line(&format!("header = {}", quoted(header)));
-    page.line(&format!("from = {}", quoted(from)));
+    page.column(header);
+    page.line(&pair("from", from));
 }
 
 fn action(page: &mut DraftText, header: &str) {
     column(page, header, "leg.action");
-    let codes: Vec<String> = ACTIONS
-        .iter()
-        .map(|(code, word)| format!("{code} = {}", quoted(word)))
-        .collect();
+    let codes = ACTIONS.map(|(code, word)| pair(code, word));
     page.line(&format!("codes = {{ {} }}", codes.join(", ")));
 }
 
@@ -164,20 +149,16 @@ pub(super) fn draft(
         wanted,
         "drafted from their own sheet by `kith partner new`",
     );
-    let mut fields: Vec<String> = guesses
+    let mut fields: Vec<&str> = guesses
         .iter()
         .filter_map(Guess::field)
         .filter(|field| !field.starts_with("leg.") && !UNREAD.contains(field))
-        .map(str::to_owned)
         .collect();
     if fields.is_empty() {
-        fields.push("patient.name".to_owned());
+        fields.push("patient.name");
     }
-    share(
-        &mut page,
-        &fields,
-        Some("what the columns below read; agree it with them"),
-    );
+    let left = "what the columns below read; agree it with them";
+    share(&mut page, fields.into_iter(), Some(left));
     page.line("");
     page.line("[deliver]");
     deliver_to(&mut page, wanted);
@@ -202,9 +183,8 @@ pub(super) fn draft(
                     .is_some_and(|field| field.starts_with("patient."))
             });
         if !has(from) && !guarded {
-            page.line("[[deliver.column]]");
-            page.line(&format!("header = {}", quoted(header)));
-            page.guess(&format!("from = {}", quoted(from)), why);
+            page.column(header);
+            page.guess(&pair("from", from), why);
         }
     }
     if !has("leg.action") {
@@ -251,13 +231,10 @@ fn collect(page: &mut DraftText, wanted: &DraftInput<'_>, guesses: &[Guess], eve
     }
     page.line("");
     page.line("[collect]");
-    page.line(&format!("transport = {}", quoted(wanted.transport)));
-    page.guess(
-        "file = \"*.csv\"".replace('*', "returns*").as_str(),
-        "agree a name with them",
-    );
+    page.line(&pair("transport", wanted.transport));
+    page.guess("file = \"returns*.csv\"", "agree a name with them");
     let (pattern, reason) = dates(guesses);
-    page.guess(&format!("dates = {}", quoted(pattern)), reason);
+    page.guess(&pair("dates", pattern), reason);
     if let Some(guess) = acknowledged {
         let yes = guess.codes.iter().find(|(_, word)| *word == "true");
         let yes = yes.map_or("Yes", |(cell, _)| cell.as_str());

@@ -37,7 +37,13 @@ impl Elements {
     /// What a rule reads.
     pub(crate) fn of_rule(rule: Derivation) -> Self {
         let (shows, chosen_by) = lists(rule);
-        let list = |names: &[&str]| sorted(names.iter().map(|name| (*name).to_owned()));
+        let list = |groups: &[ElementParts]| {
+            let parts = |(above, parts): &ElementParts| {
+                let named = |part: &&str| format!("{above}.{part}");
+                parts.iter().map(named).collect::<Vec<String>>()
+            };
+            sorted(groups.iter().flat_map(parts))
+        };
         Self {
             shows: list(shows),
             chosen_by: list(chosen_by),
@@ -81,7 +87,27 @@ pub(crate) fn below(element: &str, above: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-type ElementLists = (&'static [&'static str], &'static [&'static str]);
+/// An element, and those of its parts that are meant.
+type ElementParts = (&'static str, &'static [&'static str]);
+
+/// What is shown, and what only chooses.
+type ElementLists = (&'static [ElementParts], &'static [ElementParts]);
+
+/// The parts of a name that are written.
+const NAME: &[&str] = &["prefix", "given", "family", "text"];
+/// What says whether a name or an address is the one in use.
+const IN_USE: &[&str] = &["use", "period"];
+/// What says which of several ways to reach somebody is meant.
+const TELECOM: &[&str] = &["system", "use", "rank", "period"];
+/// The words of a concept, from the best.
+const CONCEPT: &[&str] = &["text", "coding.display", "coding.code"];
+/// What says whose an identifier is.
+const IDENTIFIER: &[&str] = &["system", "use"];
+/// What says whose codes of a detail are activities.
+const ACTIVITY_SYSTEM: &[ElementParts] = &[(
+    "referral",
+    &["orderDetail.coding.system", "code.coding.system"],
+)];
 
 fn lists(rule: Derivation) -> ElementLists {
     match rule {
@@ -92,15 +118,27 @@ fn lists(rule: Derivation) -> ElementLists {
         | Derivation::LegChanged
         | Derivation::LegSequence
         | Derivation::LegStop => (&[], &[]),
-        Derivation::RequestId => (&["referral.id"], &[]),
-        Derivation::AuthoredOn => (&["referral.authoredOn"], &[]),
-        Derivation::Priority => (&["referral.priority"], &[]),
-        Derivation::Activity
-        | Derivation::ActivityCode
-        | Derivation::Reason
-        | Derivation::ReasonCode
-        | Derivation::Need
-        | Derivation::Note => of_request(rule),
+        Derivation::RequestId => (&[("referral", &["id"])], &[]),
+        Derivation::AuthoredOn => (&[("referral", &["authoredOn"])], &[]),
+        Derivation::Priority => (&[("referral", &["priority"])], &[]),
+        Derivation::Activity => (
+            &[
+                ("referral.orderDetail", CONCEPT),
+                ("referral.code", CONCEPT),
+            ],
+            ACTIVITY_SYSTEM,
+        ),
+        Derivation::ActivityCode => (
+            &[("referral", &["orderDetail.coding.code", "code.coding.code"])],
+            ACTIVITY_SYSTEM,
+        ),
+        Derivation::Reason => (&[("referral.reasonCode", CONCEPT)], &[]),
+        Derivation::ReasonCode => (&[("referral.reasonCode.coding", &["code"])], &[]),
+        Derivation::Need => (
+            &[("referral.reasonCode.coding", &["code"])],
+            &[("referral.reasonCode.coding", &["system"])],
+        ),
+        Derivation::Note => (&[("referral.note", &["text"])], &[]),
         Derivation::RequesterName
         | Derivation::RequesterRole
         | Derivation::RequesterPhone
@@ -108,182 +146,75 @@ fn lists(rule: Derivation) -> ElementLists {
         | Derivation::PracticeOdsCode
         | Derivation::PracticePhone
         | Derivation::PracticeSafeguardingPhone => of_referrer(rule),
-        Derivation::Phone | Derivation::PhoneHome | Derivation::Email => {
-            (&["patient.telecom.value"], PATIENT_TELECOM)
-        }
-        Derivation::Address
-        | Derivation::AddressLine(_)
-        | Derivation::City
-        | Derivation::Postcode
-        | Derivation::NoFixedAbode => of_address(rule),
-        Derivation::ContactName | Derivation::ContactPhone | Derivation::ContactRelationship => {
-            of_contact(rule)
-        }
         _ => of_person(rule),
     }
 }
 
-const PATIENT_TELECOM: &[&str] = &[
-    "patient.telecom.system",
-    "patient.telecom.use",
-    "patient.telecom.rank",
-    "patient.telecom.period",
-];
-
 fn of_person(rule: Derivation) -> ElementLists {
+    let name_in_use: &[ElementParts] = &[("patient.name", IN_USE)];
+    let address_in_use: &[ElementParts] = &[("patient.address", IN_USE)];
     match rule {
         Derivation::NhsNumber => (
-            &["patient.identifier.value"],
-            &["patient.identifier.system", "patient.identifier.use"],
+            &[("patient.identifier", &["value"])],
+            &[("patient.identifier", IDENTIFIER)],
         ),
-        Derivation::Name => (
-            &[
-                "patient.name.prefix",
-                "patient.name.given",
-                "patient.name.family",
-                "patient.name.text",
-            ],
-            &["patient.name.use", "patient.name.period"],
-        ),
+        Derivation::Name => (&[("patient.name", NAME)], name_in_use),
         // A name of nothing but a title is no name: the other parts decide by being there.
         Derivation::Prefix => (
-            &["patient.name.prefix"],
-            &[
-                "patient.name.use",
-                "patient.name.period",
-                "patient.name.given",
-                "patient.name.family",
-                "patient.name.text",
-            ],
+            &[("patient.name", &["prefix"])],
+            &[(
+                "patient.name",
+                &["use", "period", "given", "family", "text"],
+            )],
         ),
-        Derivation::Family => (
-            &["patient.name.family"],
-            &["patient.name.use", "patient.name.period"],
-        ),
+        Derivation::Family => (&[("patient.name", &["family"])], name_in_use),
         Derivation::Given => (
-            &["patient.name.given"],
-            &[
-                "patient.name.use",
-                "patient.name.period",
-                "patient.name.family",
-            ],
+            &[("patient.name", &["given"])],
+            &[("patient.name", &["use", "period", "family"])],
         ),
-        Derivation::BirthDate | Derivation::AgeYears => (&["patient.birthDate"], &[]),
-        Derivation::Gender => (&["patient.gender"], &[]),
+        Derivation::BirthDate | Derivation::AgeYears => (&[("patient", &["birthDate"])], &[]),
+        Derivation::Gender => (&[("patient", &["gender"])], &[]),
+        Derivation::Phone | Derivation::PhoneHome | Derivation::Email => (
+            &[("patient.telecom", &["value"])],
+            &[("patient.telecom", TELECOM)],
+        ),
+        Derivation::Address => (
+            &[("patient.address", &["line", "city", "postalCode", "text"])],
+            address_in_use,
+        ),
+        Derivation::AddressLine(_) => (&[("patient.address", &["line"])], address_in_use),
+        Derivation::City => (&[("patient.address", &["city"])], address_in_use),
+        Derivation::Postcode | Derivation::NoFixedAbode => {
+            (&[("patient.address", &["postalCode"])], address_in_use)
+        }
         Derivation::Language => (
-            &[
-                "patient.communication.language.text",
-                "patient.communication.language.coding.display",
-                "patient.communication.language.coding.code",
-            ],
-            &["patient.communication.preferred"],
+            &[("patient.communication.language", CONCEPT)],
+            &[("patient.communication", &["preferred"])],
         ),
         Derivation::InterpreterRequired => (
-            &[
-                "patient.extension.value",
-                "patient.extension.extension.value",
-            ],
-            &["patient.extension.url", "patient.extension.extension.url"],
+            &[("patient.extension", &["value", "extension.value"])],
+            &[("patient.extension", &["url", "extension.url"])],
         ),
         Derivation::Ethnicity => (
-            &["patient.extension.value.coding.code"],
-            &["patient.extension.url"],
+            &[("patient.extension", &["value.coding.code"])],
+            &[("patient.extension", &["url"])],
         ),
-        _ => (&[], &[]),
-    }
-}
-
-fn of_address(rule: Derivation) -> ElementLists {
-    let shows: &[&str] = match rule {
-        Derivation::Address => &[
-            "patient.address.line",
-            "patient.address.city",
-            "patient.address.postalCode",
-            "patient.address.text",
-        ],
-        Derivation::AddressLine(_) => &["patient.address.line"],
-        Derivation::City => &["patient.address.city"],
-        _ => &["patient.address.postalCode"],
-    };
-    (shows, &["patient.address.use", "patient.address.period"])
-}
-
-fn of_contact(rule: Derivation) -> ElementLists {
-    match rule {
         Derivation::ContactName => (
-            &[
-                "patient.contact.name.prefix",
-                "patient.contact.name.given",
-                "patient.contact.name.family",
-                "patient.contact.name.text",
-            ],
-            &[
-                "patient.contact.period",
-                "patient.contact.name.use",
-                "patient.contact.name.period",
-            ],
+            &[("patient.contact.name", NAME)],
+            &[("patient.contact", &["period", "name.use", "name.period"])],
         ),
         Derivation::ContactPhone => (
-            &["patient.contact.telecom.value"],
+            &[("patient.contact.telecom", &["value"])],
             &[
-                "patient.contact.period",
-                "patient.contact.telecom.system",
-                "patient.contact.telecom.use",
-                "patient.contact.telecom.rank",
-                "patient.contact.telecom.period",
+                ("patient.contact", &["period"]),
+                ("patient.contact.telecom", TELECOM),
             ],
         ),
-        _ => (
-            &[
-                "patient.contact.relationship.text",
-                "patient.contact.relationship.coding.display",
-                "patient.contact.relationship.coding.code",
-            ],
-            &["patient.contact.period"],
+        Derivation::ContactRelationship => (
+            &[("patient.contact.relationship", CONCEPT)],
+            &[("patient.contact", &["period"])],
         ),
-    }
-}
-
-fn of_request(rule: Derivation) -> ElementLists {
-    match rule {
-        Derivation::Activity => (
-            &[
-                "referral.orderDetail.text",
-                "referral.orderDetail.coding.display",
-                "referral.orderDetail.coding.code",
-                "referral.code.text",
-                "referral.code.coding.display",
-                "referral.code.coding.code",
-            ],
-            &[
-                "referral.orderDetail.coding.system",
-                "referral.code.coding.system",
-            ],
-        ),
-        Derivation::ActivityCode => (
-            &[
-                "referral.orderDetail.coding.code",
-                "referral.code.coding.code",
-            ],
-            &[
-                "referral.orderDetail.coding.system",
-                "referral.code.coding.system",
-            ],
-        ),
-        Derivation::Reason => (
-            &[
-                "referral.reasonCode.text",
-                "referral.reasonCode.coding.display",
-                "referral.reasonCode.coding.code",
-            ],
-            &[],
-        ),
-        Derivation::ReasonCode => (&["referral.reasonCode.coding.code"], &[]),
-        Derivation::Need => (
-            &["referral.reasonCode.coding.code"],
-            &["referral.reasonCode.coding.system"],
-        ),
-        _ => (&["referral.note.text"], &[]),
+        _ => (&[], &[]),
     }
 }
 
@@ -291,52 +222,34 @@ fn of_referrer(rule: Derivation) -> ElementLists {
     match rule {
         Derivation::RequesterName => (
             &[
-                "requester.name.prefix",
-                "requester.name.given",
-                "requester.name.family",
-                "requester.name.text",
-                "role.practitioner.display",
-                "referral.requester.display",
+                ("requester.name", NAME),
+                ("role.practitioner", &["display"]),
+                ("referral.requester", &["display"]),
             ],
-            &["requester.name.use", "requester.name.period"],
+            &[("requester.name", IN_USE)],
         ),
-        Derivation::RequesterRole => (
-            &[
-                "role.code.text",
-                "role.code.coding.display",
-                "role.code.coding.code",
-            ],
-            &[],
-        ),
+        Derivation::RequesterRole => (&[("role.code", CONCEPT)], &[]),
         Derivation::RequesterPhone => (
-            &["requester.telecom.value", "role.telecom.value"],
             &[
-                "requester.telecom.system",
-                "requester.telecom.use",
-                "requester.telecom.rank",
-                "requester.telecom.period",
-                "role.telecom.system",
-                "role.telecom.use",
-                "role.telecom.rank",
-                "role.telecom.period",
+                ("requester.telecom", &["value"]),
+                ("role.telecom", &["value"]),
             ],
+            &[("requester.telecom", TELECOM), ("role.telecom", TELECOM)],
         ),
-        Derivation::PracticeName => (&["practice.name", "source.name"], &[]),
+        Derivation::PracticeName => (&[("practice", &["name"]), ("source", &["name"])], &[]),
         Derivation::PracticeOdsCode => (
-            &["practice.identifier.value", "source.ods_code"],
-            &["practice.identifier.system", "practice.identifier.use"],
+            &[
+                ("practice.identifier", &["value"]),
+                ("source", &["ods_code"]),
+            ],
+            &[("practice.identifier", IDENTIFIER)],
         ),
         Derivation::PracticePhone => (
-            &["practice.telecom.value", "source.phone"],
-            &[
-                "practice.telecom.system",
-                "practice.telecom.use",
-                "practice.telecom.rank",
-                "practice.telecom.period",
-            ],
+            &[("practice.telecom", &["value"]), ("source", &["phone"])],
+            &[("practice.telecom", TELECOM)],
         ),
         // What the config says of the practice is of no person.
-        _ => (&["source.safeguarding_phone"], &[]),
+        _ => (&[("source", &["safeguarding_phone"])], &[]),
     }
 }
 

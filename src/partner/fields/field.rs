@@ -126,12 +126,8 @@ impl Field {
             }
         };
         check_stated(entry, &elements);
-        let kind = entry
-            .word("kind", &KINDS)
-            .map_or(FieldKind::Text, |at| at.value);
-        let class = entry
-            .word("class", &CLASSES)
-            .map_or(FieldClass::Special, |at| at.value);
+        let kind = entry.word_or("kind", &KINDS, FieldKind::Text);
+        let class = entry.word_or("class", &CLASSES, FieldClass::Special);
         if class == FieldClass::Leg && !name.value.starts_with("leg.") {
             entry.bad_value(
                 "class",

@@ -55,18 +55,14 @@ impl Instrument {
         if let Some(code) = root.opt_text("code") {
             refuse_referral_code(code.value, &code.place, problems);
         }
-        let mut occasions = Vec::new();
-        for text in root.texts("occasions") {
-            let words = [Occasion::Baseline, Occasion::FollowUp]
-                .map(|occasion| (occasion.code(), occasion));
-            occasions.extend(root.choose("occasions", &text, &words));
-        }
+        let words =
+            [Occasion::Baseline, Occasion::FollowUp].map(|occasion| (occasion.code(), occasion));
         let instrument = Self {
             id: id.value.to_owned(),
             title: root.string("title"),
             code_system: root.opt_string("code_system"),
             code: root.opt_string("code"),
-            occasions,
+            occasions: root.words("occasions", &words),
             items: read_items(&root),
         };
         root.finish();
@@ -87,16 +83,12 @@ impl InstrumentItem {
 }
 
 fn read_items(root: &TableReader<'_>) -> Vec<InstrumentItem> {
-    if !root.has("item") {
-        root.missing("item");
-    }
+    root.needs("item");
     let mut items: Vec<InstrumentItem> = Vec::new();
     for table in root.tables("item").into_iter().take(ITEMS_MAX) {
         let id = table.text("id");
         let bound = |key: &'static str| {
-            if !table.has(key) {
-                table.missing(key);
-            }
+            table.needs(key);
             table
                 .number(key, -1_000_000..=1_000_000)
                 .map_or(0, |at| at.value)
@@ -109,16 +101,13 @@ fn read_items(root: &TableReader<'_>) -> Vec<InstrumentItem> {
             let what = format!("two items have the id {}", id.value);
             table.problems().add(Code::DuplicateId, what, &id.place);
         }
-        let better = table.word(
-            "better",
-            &[("higher", BetterWhen::Higher), ("lower", BetterWhen::Lower)],
-        );
+        let words = [("higher", BetterWhen::Higher), ("lower", BetterWhen::Lower)];
         items.push(InstrumentItem {
             id: id.value.to_owned(),
             title: table.string("title"),
             min,
             max,
-            better: better.map_or(BetterWhen::Higher, |at| at.value),
+            better: table.word_or("better", &words, BetterWhen::Higher),
         });
         table.finish();
     }

@@ -32,28 +32,30 @@ impl Catalogue<'_> {
     /// Reads `{ column, codes }`; shows each word of an inline list, or the whole of a listed one with its place.
     pub(super) fn coded_column(
         &self,
-        value: &TableReader<'_>,
-        check_word: impl Fn(&At<&str>),
-        check_list: impl Fn(&CodeMap, &Place),
+        value: TableReader<'_>,
+        check_word: impl Fn(&TableReader<'_>, &At<&str>),
+        check_list: impl Fn(&TableReader<'_>, &CodeMap, &Place),
     ) -> Option<(String, CodeMap)> {
-        let column = value.string("column");
-        let Some(place) = value.key_place("codes") else {
-            value.missing("codes");
-            return None;
-        };
-        let said = value.either("codes")?;
-        if let TextOrTable::Table(inline) = &said {
-            let pairs = inline.pairs();
-            for (_, word) in &pairs {
-                check_word(word);
+        value.read_with(|value| {
+            let column = value.string("column");
+            let Some(place) = value.key_place("codes") else {
+                value.missing("codes");
+                return None;
+            };
+            let said = value.either("codes")?;
+            if let TextOrTable::Table(inline) = &said {
+                let pairs = inline.pairs();
+                for (_, word) in &pairs {
+                    check_word(value, word);
+                }
+                check_typed(&pairs, value.problems());
+                check_any(value, &pairs, &place);
+                return Some((column, self.codes(said)));
             }
-            check_typed(&pairs, value.problems());
-            check_any(value, &pairs, &place);
-            return Some((column, self.codes(said)));
-        }
-        let codes = self.codes(said);
-        check_list(&codes, &place);
-        Some((column, codes))
+            let codes = self.codes(said);
+            check_list(value, &codes, &place);
+            Some((column, codes))
+        })
     }
 
     fn code_file(&self, name: &At<&str>) -> CodeMap {

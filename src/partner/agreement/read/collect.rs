@@ -6,19 +6,19 @@ use super::catalogue::Catalogue;
 use super::lint;
 use super::onward::Onward;
 use super::patterns::{check_date_pattern, check_return_name};
-use crate::diagnostics::{Code, nearest};
+use crate::diagnostics::{Code, did_you_mean};
 use crate::domain::event::ATTENDANCE;
 use crate::domain::{LegState, Occasion};
 use crate::partner::agreement::{
     Acknowledged, Collect, CollectEvent, Deliver, EventRule, MeasureItem, OccasionFrom, REPORTABLE,
 };
 use crate::partner::fields::CodeMap;
-use crate::toml_reader::{TableReader, TextOrTable};
+use crate::toml_reader::{At, TableReader, TextOrTable};
 
 /// Days by which an event may lie before the referral.
-const EARLY_DAYS: i64 = 28;
+const EARLY_DAYS: u32 = 28;
 /// Seconds for which a return must have stood still.
-const SETTLE_SECONDS: i64 = 60;
+const SETTLE_SECONDS: u32 = 60;
 /// Events of one row; one for each item of the largest sheet seen, several times over.
 const EVENTS_MAX: usize = 100;
 
@@ -69,11 +69,7 @@ pub(super) fn read_collect(
             .get(position)
             .map(|column| column.header.clone())
     };
-    let whole = |key: &'static str, max: i64, default: i64| {
-        let said = table.number(key, 0..=max).map_or(default, |at| at.value);
-        u32::try_from(said).unwrap_or_default()
-    };
-    let settle_seconds = whole("settle_seconds", 86_400, SETTLE_SECONDS);
+    let settle_seconds = table.whole("settle_seconds", 0..=86_400);
     let withdrawn = table.opt_table("withdrawn");
     let acknowledged = table.opt_table("acknowledged");
     let unguarded = table.word("unguarded", &[("hold-all", true)]);
@@ -107,19 +103,13 @@ pub(super) fn read_collect(
             .unwrap_or_default(),
         check: table.opt_string("check").or_else(|| header_of("leg.check")),
         dates: dates.value.to_owned(),
-        settle_seconds,
-        early_days: whole("early_days", 365, EARLY_DAYS),
+        settle_seconds: settle_seconds.unwrap_or(SETTLE_SECONDS),
+        early_days: table.whole("early_days", 0..=365).unwrap_or(EARLY_DAYS),
         hold_all: unguarded.is_some(),
-        acknowledged: acknowledged.map(read_listed),
-        withdrawn: withdrawn.map(read_listed),
+        acknowledged: acknowledged.map(|table| table.read_with(read_acknowledged)),
+        withdrawn: withdrawn.map(|table| table.read_with(read_acknowledged)),
         events,
     }
-}
-
-fn read_listed(table: TableReader<'_>) -> Acknowledged {
-    let listed = read_acknowledged(&table);
-    table.finish();
-    listed
 }
 
 fn read_acknowledged(table: &TableReader<'_>) -> Acknowledged {
@@ -138,9 +128,7 @@ fn read_event(
     onward: &Onward<'_>,
     catalogue: &Catalogue<'_>,
 ) -> Option<CollectEvent> {
-    if !table.has("kind") {
-        table.missing("kind");
-    }
+    table.needs("kind");
     let Some(kind) = table.word("kind", &KINDS) else {
         // Which of the other keys belong to it cannot be said.
         table.forgive();
@@ -167,16 +155,10 @@ fn read_event(
         }
         EventWord::Measure => read_measure(table, catalogue),
         EventWord::Acknowledged => {
-            table.opt_text("on");
-            let column = table.table("value").map(|value| {
-                let acknowledged = read_acknowledged(&value);
-                value.finish();
-                acknowledged
-            });
-            return Some(CollectEvent {
-                on: table.opt_string("on"),
-                told: EventRule::Acknowledged(column?),
-            });
+            let on = table.opt_string("on");
+            let value = table.table("value")?;
+            let told = EventRule::Acknowledged(value.read_with(read_acknowledged));
+            return Some(CollectEvent { on, told });
         }
         EventWord::Note => {
             let column = table.string("column");
@@ -207,55 +189,42 @@ fn read_value(
 ) -> Option<(String, CodeMap)> {
     // Asked for here too, so that a wrong value does not make the date an unknown key.
     table.opt_text("on");
-    let value = table.table("value")?;
-    let read = read_coded_column(&value, catalogue, words);
-    value.finish();
-    read
+    read_coded_column(table.table("value")?, catalogue, words)
 }
 
 fn read_coded_column(
-    value: &TableReader<'_>,
+    value: TableReader<'_>,
     catalogue: &Catalogue<'_>,
     words: &[(&str, ())],
 ) -> Option<(String, CodeMap)> {
     let known = |word: &str| words.iter().any(|(known, ())| *known == word);
-    catalogue.coded_column(
-        value,
-        |word| {
-            value.choose("a word of codes", word, words);
-        },
-        |codes, place| {
-            if let Some((_, word)) = codes.entries().find(|(_, word)| !known(word)) {
-                let rule = format!("a list that leads to known words, not to \"{word}\"");
-                value.bad_value("codes", &rule, place);
-            }
-        },
-    )
+    let check_word = |value: &TableReader<'_>, word: &At<&str>| {
+        value.choose("a word of codes", word, words);
+    };
+    catalogue.coded_column(value, check_word, |value, codes, place| {
+        if let Some((_, word)) = codes.entries().find(|(_, word)| !known(word)) {
+            let rule = format!("a list that leads to known words, not to \"{word}\"");
+            value.bad_value("codes", &rule, place);
+        }
+    })
 }
 
 fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<EventRule> {
     let id = table.text("instrument");
-    let instrument = if id.value.is_empty() {
-        None
-    } else {
-        catalogue.instrument(&id)
-    };
+    let named = Some(&id).filter(|id| !id.value.is_empty());
+    let instrument = named.and_then(|id| catalogue.instrument(id));
     let occasion = read_occasion(table, catalogue);
     table.opt_text("on");
-    let pairs = table
-        .table("items")
-        .map(|items| items.pairs())
-        .unwrap_or_default();
+    let pairs = table.table("items").map(|items| items.pairs());
     let instrument = instrument?;
     let mut items = Vec::new();
-    for (item, column) in pairs {
+    for (item, column) in pairs.unwrap_or_default() {
         if instrument.item(item.value).is_none() {
             let what = format!("{} has no item \"{}\"", instrument.id, item.value);
             let known = instrument.items.iter().map(|item| item.id.as_str());
-            let fix = match nearest(item.value, known.clone()) {
-                Some(word) => format!("did you mean \"{word}\"?"),
-                None => format!("its items are: {}", known.collect::<Vec<_>>().join(", ")),
-            };
+            let fix = did_you_mean(item.value, known.clone()).unwrap_or_else(|| {
+                format!("its items are: {}", known.collect::<Vec<_>>().join(", "))
+            });
             table
                 .problems()
                 .add_fix(Code::UnknownKey, what, &item.place, fix);
@@ -276,12 +245,8 @@ fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<Ev
         });
     }
     // The catalogue's order, so that the same answers give the same bytes whatever the file's order.
-    items.sort_by_key(|item| {
-        instrument
-            .items
-            .iter()
-            .position(|known| known.id == item.item)
-    });
+    let known = &instrument.items;
+    items.sort_by_key(|item| known.iter().position(|known| known.id == item.item));
     Some(EventRule::Measure {
         instrument: Box::new(instrument.clone()),
         occasion: occasion?,
@@ -291,9 +256,7 @@ fn read_measure(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<Ev
 
 fn read_occasion(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<OccasionFrom> {
     let all = [Occasion::Baseline, Occasion::FollowUp];
-    if !table.has("occasion") {
-        table.missing("occasion");
-    }
+    table.needs("occasion");
     match table.either("occasion")? {
         TextOrTable::Text(text) => {
             let words = all.map(|occasion| (occasion.code(), occasion));
@@ -303,8 +266,7 @@ fn read_occasion(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Option<O
         }
         TextOrTable::Table(value) => {
             let words = all.map(|occasion| (occasion.code(), ()));
-            let read = read_coded_column(&value, catalogue, &words);
-            value.finish();
+            let read = read_coded_column(value, catalogue, &words);
             read.map(|(column, codes)| OccasionFrom::Column { column, codes })
         }
     }

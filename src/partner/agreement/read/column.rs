@@ -6,7 +6,7 @@
 use super::catalogue::Catalogue;
 use super::patterns::{check_constant, check_date_pattern};
 use super::share_check::ShareCheck;
-use crate::diagnostics::{Code, nearest};
+use crate::diagnostics::{Code, did_you_mean};
 use crate::partner::agreement::transforms::CUT_LENGTH_MIN;
 use crate::partner::agreement::{ColumnSource, DropColumn, TooLong, UnencodableChoice, Unmapped};
 use crate::partner::fields::{CodeMap, Field, FieldKind, compile, refuse_referral_code};
@@ -66,9 +66,6 @@ pub(super) fn read_column(
     } else {
         UnencodableChoice::Hold
     };
-    let unencodable = table
-        .word("unencodable", &replace)
-        .map_or(unwritten, |at| at.value);
     Some(DropColumn {
         header: header.value.to_owned(),
         required,
@@ -81,7 +78,7 @@ pub(super) fn read_column(
         join: join
             .or(field.map(|field| field.join.clone()))
             .unwrap_or_else(|| "; ".to_owned()),
-        unencodable,
+        unencodable: table.word_or("unencodable", &replace, unwritten),
         never_question_mark: identity
             || field.is_some_and(|field| field.name.rsplit('.').next() == Some("name")),
         identity,
@@ -120,9 +117,7 @@ fn read_source(
         }
         (None, Some(path), None) => {
             let expression = compile(table, "fhirpath", &path);
-            if !table.has("share") {
-                table.missing("share");
-            }
+            table.needs("share");
             let (expression, share) = (expression?, share?);
             check.expression(header, &expression, &share, &path.place);
             Some(ColumnSource::Path(expression))
@@ -211,10 +206,8 @@ fn read_map(
             .filter(|(code, _)| !values.is_empty() && !values.contains(&code.value))
         {
             let what = format!("{} is never \"{}\"", field.name, code.value);
-            let fix = match nearest(code.value, values.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => "take the code out".to_owned(),
-            };
+            let fix = did_you_mean(code.value, values.iter().copied())
+                .unwrap_or_else(|| "take the code out".to_owned());
             table
                 .problems()
                 .add_fix(Code::NeverApplies, what, &code.place, fix);

@@ -29,9 +29,7 @@ pub(super) fn read_deliver(
     let mut columns: Vec<DropColumn> = Vec::new();
     let mut elements = Vec::new();
     let tables = table.tables("column");
-    if !table.has("column") {
-        table.missing("column");
-    }
+    table.needs("column");
     if tables.len() > DROP_COLUMNS_MAX {
         let what = format!(
             "a drop has at most {DROP_COLUMNS_MAX} columns, this one has {}",

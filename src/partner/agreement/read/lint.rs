@@ -28,10 +28,7 @@ pub(super) fn check_criteria(
     check_areas(table, select);
     check_activities(table, activities);
     let never = |key: &str, what: &str| {
-        let place = table
-            .key_place(key)
-            .unwrap_or_else(|| table.place().clone());
-        problems.add(Code::NeverApplies, what, &place);
+        problems.add(Code::NeverApplies, what, &table.place_for(key));
     };
     if let (Some(starts), Some(ends)) = (select.starts_on, select.ends_on)
         && ends < starts

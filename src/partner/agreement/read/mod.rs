@@ -24,7 +24,7 @@ use select::read_select;
 use share_check::ShareCheck;
 
 use super::{
-    Collect, Criteria, Deliver, KeyPlaces, Partner, PartnerContact, PartnerIdentifier, PartnerKind,
+    Criteria, Deliver, KeyPlaces, Partner, PartnerContact, PartnerIdentifier, PartnerKind,
     PartnerPush, Sends, Share, Volume,
 };
 use crate::diagnostics::{Code, Place};
@@ -46,7 +46,9 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     );
     let (layout, collect) = (root.table("deliver"), root.opt_table("collect"));
     let described = about.as_ref().map(|table| read_about(table, source.stem()));
-    let who = described.as_ref().map(PartnerSection::who);
+    let who = described
+        .as_ref()
+        .map(|about| (about.id.as_str(), about.kind));
     let onward = Onward::read(root.opt_table("onward"), who, catalogue);
     let share = shared.as_ref().map(read_share);
     let check = ShareCheck::new(
@@ -55,10 +57,8 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         problems,
     );
     let flagged = |key: &'static str| {
-        [&about, &select]
-            .into_iter()
-            .flatten()
-            .fold(false, |said, table| said | table.flag(key, false))
+        let tables = [&about, &select].into_iter().flatten();
+        tables.fold(false, |said, table| said | table.flag(key, false))
     };
     let (care_provider, children) = (flagged("care_provider"), flagged("children"));
     let criteria = select.as_ref().map(|table| {
@@ -90,32 +90,26 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         priority: place_of(select.as_ref(), "priority"),
         expires_on: place_of(shared.as_ref(), "expires_on"),
     };
-    for table in [about, select, shared, layout, collect, assurance]
-        .into_iter()
-        .flatten()
-    {
+    let tables = [about, select, shared, layout, collect, assurance];
+    for table in tables.into_iter().flatten() {
         table.finish();
     }
     root.finish();
-    let described = PartnerSection {
+    let about = described?;
+    placeholder::check(source, &table, about.shadow, problems);
+    Some(Partner {
         children,
+        collect: returns,
+        push,
         onward_to,
         places,
-        ..described?
-    };
-    placeholder::check(source, &table, described.shadow, problems);
-    Some(described.with(criteria?, share?.0, push, deliver?, returns))
+        ..about.with(criteria?, share?.0, deliver?)
+    })
 }
 
 /// Where a key stands, or its section if it is not there.
 fn place_of(table: Option<&TableReader<'_>>, key: &str) -> Place {
-    table
-        .map(|table| {
-            table
-                .key_place(key)
-                .unwrap_or_else(|| table.place().clone())
-        })
-        .unwrap_or_default()
+    table.map(|table| table.place_for(key)).unwrap_or_default()
 }
 
 /// The `[partner]` section, before the others are known.
@@ -130,24 +124,11 @@ struct PartnerSection {
     sensitive: bool,
     classes: Vec<String>,
     changed_by: Option<String>,
-    children: bool,
-    onward_to: Vec<String>,
-    places: KeyPlaces,
 }
 
 impl PartnerSection {
-    fn who(&self) -> (&str, Option<PartnerKind>) {
-        (&self.id, self.kind)
-    }
-
-    fn with(
-        self,
-        select: Criteria,
-        share: Share,
-        push: PartnerPush,
-        deliver: Deliver,
-        collect: Option<Collect>,
-    ) -> Partner {
+    /// The partner of these sections; what other sections say is still to be put in.
+    fn with(self, select: Criteria, share: Share, deliver: Deliver) -> Partner {
         Partner {
             id: self.id,
             name: self.name,
@@ -156,17 +137,19 @@ impl PartnerSection {
             contact: self.contact,
             shadow: self.shadow,
             sensitive: self.sensitive,
-            children: self.children,
+            children: false,
             classes: self.classes,
             changed_by: self.changed_by,
             sends: Sends::Everything,
             select,
             share,
             deliver,
-            collect,
-            push,
-            onward_to: self.onward_to,
-            places: self.places,
+            collect: None,
+            push: PartnerPush {
+                volume: Volume::Each,
+            },
+            onward_to: Vec::new(),
+            places: KeyPlaces::default(),
             hash: [0; 32],
             bundle: String::new(),
         }
@@ -182,26 +165,18 @@ fn read_about(about: &TableReader<'_>, stem: &str) -> PartnerSection {
         ("provider", PartnerKind::Provider),
         ("link-worker", PartnerKind::LinkWorker),
     ];
-    if !about.has("kind") {
-        about.missing("kind");
-    }
-    let identifier = about.table("identifier").map(|table| {
-        let identifier = PartnerIdentifier {
-            system: table.string("system"),
-            value: table.string("value"),
-        };
-        table.finish();
-        identifier
-    });
-    let contact = about.opt_table("contact").map(|table| {
-        let contact = PartnerContact {
-            name: table.string("name"),
-            email: table.opt_string("email"),
-            phone: table.opt_string("phone"),
-        };
-        table.finish();
-        contact
-    });
+    about.needs("kind");
+    let identifier = |table: &TableReader<'_>| PartnerIdentifier {
+        system: table.string("system"),
+        value: table.string("value"),
+    };
+    let contact = |table: &TableReader<'_>| PartnerContact {
+        name: table.string("name"),
+        email: table.opt_string("email"),
+        phone: table.opt_string("phone"),
+    };
+    let named = about.table("identifier");
+    let reached = about.opt_table("contact");
     about.not_yet("home_visits");
     // For people who read the file.
     about.date("verified_on");
@@ -209,17 +184,14 @@ fn read_about(about: &TableReader<'_>, stem: &str) -> PartnerSection {
         id: id.value.to_owned(),
         name: about.string("name"),
         kind: about.word("kind", &kinds).map(|at| at.value),
-        identifier: identifier.unwrap_or_default(),
-        contact,
-        shadow: about
-            .word("mode", &[("live", false), ("shadow", true)])
-            .is_some_and(|at| at.value),
+        identifier: named.map_or_else(PartnerIdentifier::default, |table| {
+            table.read_with(identifier)
+        }),
+        contact: reached.map(|table| table.read_with(contact)),
+        shadow: about.word_or("mode", &[("live", false), ("shadow", true)], false),
         sensitive: about.flag("sensitive", false),
         classes: about.strings("classes"),
         changed_by: about.opt_string("changed_by"),
-        children: false,
-        onward_to: Vec::new(),
-        places: KeyPlaces::default(),
     }
 }
 
@@ -249,13 +221,14 @@ fn check_id(about: &TableReader<'_>, id: &At<&str>, stem: &str) {
 }
 
 fn read_push(table: Option<TableReader<'_>>) -> PartnerPush {
-    let mut volume = Volume::Each;
-    if let Some(table) = table {
-        volume = read_volume(&table).unwrap_or(volume);
-        read_notes(&table);
-        table.finish();
+    let read = |table: &TableReader<'_>| {
+        read_notes(table);
+        read_volume(table)
+    };
+    let volume = table.and_then(|table| table.read_with(read));
+    PartnerPush {
+        volume: volume.unwrap_or(Volume::Each),
     }
-    PartnerPush { volume }
 }
 
 /// Reads `volume` of a `push` table of partner or source.
@@ -274,9 +247,7 @@ pub(crate) fn read_notes(table: &TableReader<'_>) {
 
 /// Reads the section; the entries are none where the file has no list of them.
 fn read_share(table: &TableReader<'_>) -> (Share, Option<Vec<At<String>>>) {
-    if !table.has("fields") {
-        table.missing("fields");
-    }
+    table.needs("fields");
     lint::check_once(table, "fields", str::to_owned);
     let entries: Vec<At<String>> = table
         .texts("fields")

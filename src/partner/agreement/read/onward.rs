@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use super::catalogue::Catalogue;
-use crate::diagnostics::{Code, Place, nearest};
+use crate::diagnostics::{Code, Place, did_you_mean};
 use crate::partner::agreement::{EventRule, PartnerKind};
 use crate::partner::fields::CodeMap;
 use crate::tabular::unguard;
@@ -76,30 +76,20 @@ impl<'t> Onward<'t> {
         // Asked for here too, so that a wrong value does not make the date an unknown key.
         table.opt_text("on");
         let partner = table.table("partner").and_then(|value| {
-            let read = coded_column(&value, catalogue, |word| self.check_code(table, word));
-            value.finish();
-            read
+            coded_column(value, catalogue, |_, word| self.check_code(table, word))
         });
         let activity = table.opt_table("activity").map(|value| {
-            let read = coded_column(&value, catalogue, |word| {
+            coded_column(value, catalogue, |value, word| {
                 if word.value.is_empty() {
                     value.bad_value("a word of codes", "the name of an activity", &word.place);
                 }
-            });
-            value.finish();
-            read
+            })
         });
-        let consent = table.table("consent").map(|value| {
-            let read = (value.string("column"), value.text("yes"));
-            // What folds to nothing would take an empty cell for a "Yes".
-            if !read.1.value.is_empty() && unguard(read.1.value).trim().is_empty() {
-                value.bad_value("yes", "a text that is not empty", &read.1.place);
-            }
-            value.finish();
-            read
-        });
+        let consent = table
+            .table("consent")
+            .map(|value| value.read_with(read_consent));
         let (column, codes) = partner?;
-        let (consent_column, yes) = consent?;
+        let (consent_column, consent_yes) = consent?;
         Some(EventRule::Onward {
             column,
             codes,
@@ -108,7 +98,7 @@ impl<'t> Onward<'t> {
                 Some(read) => Some(read?),
             },
             consent_column,
-            consent_yes: yes.value.to_owned(),
+            consent_yes,
         })
     }
 
@@ -124,10 +114,8 @@ impl<'t> Onward<'t> {
             word.value
         );
         let known = self.to.iter().map(|target| target.value);
-        let fix = match nearest(word.value, known) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => "list the partner in [onward] to, or take the code out".to_owned(),
-        };
+        let fix = did_you_mean(word.value, known)
+            .unwrap_or_else(|| "list the partner in [onward] to, or take the code out".to_owned());
         event
             .problems()
             .add_fix(Code::BadValue, what, &word.place, fix);
@@ -204,14 +192,24 @@ fn check_target(
 
 /// Reads `{ column, codes }` and shows every word that a code leads to, with its place, to `check`.
 fn coded_column(
-    value: &TableReader<'_>,
+    value: TableReader<'_>,
     catalogue: &Catalogue<'_>,
-    check: impl Fn(&At<&str>),
+    check: impl Fn(&TableReader<'_>, &At<&str>),
 ) -> Option<(String, CodeMap)> {
-    catalogue.coded_column(value, &check, |codes, place| {
+    catalogue.coded_column(value, &check, |value, codes, place| {
         for (_, word) in codes.entries() {
             let place = place.clone();
-            check(&At { value: word, place });
+            check(value, &At { value: word, place });
         }
     })
+}
+
+/// The column of consent, and the word that gives it.
+fn read_consent(value: &TableReader<'_>) -> (String, String) {
+    let (column, yes) = (value.string("column"), value.text("yes"));
+    // What folds to nothing would take an empty cell for a "Yes".
+    if !yes.value.is_empty() && unguard(yes.value).trim().is_empty() {
+        value.bad_value("yes", "a text that is not empty", &yes.place);
+    }
+    (column, yes.value.to_owned())
 }

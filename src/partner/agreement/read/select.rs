@@ -37,30 +37,19 @@ pub(super) fn read_select(
     for key in ["risk", "stale_days", "urgent_hours"] {
         table.not_yet(key);
     }
-    let whole = |key: &'static str, max: i64| {
-        table
-            .number(key, 0..=max)
-            .and_then(|at| u32::try_from(at.value).ok())
-    };
-    let priority = table
-        .number("priority", -1_000..=1_000)
-        .and_then(|at| i32::try_from(at.value).ok());
-    let no_postcode = table.word(
-        "no_postcode",
-        &[("hold", NoPostcode::Hold), ("ignore", NoPostcode::Ignore)],
-    );
+    let without = [("hold", NoPostcode::Hold), ("ignore", NoPostcode::Ignore)];
     // Nobody waits for places by days yet; a wrong number is an error all the same.
-    whole("capacity_days", 365);
+    table.number("capacity_days", 0..=365);
     Criteria {
         enabled: table.flag("enabled", true),
         activities: table.strings("activities"),
         needs: read_needs(table, catalogue),
         age_years: read_age(table),
         postcodes: read_postcodes(table),
-        no_postcode: no_postcode.map_or(NoPostcode::Hold, |at| at.value),
+        no_postcode: table.word_or("no_postcode", &without, NoPostcode::Hold),
         consent: consent.map_or(ConsentRule::Required, |at| at.value),
-        open_legs_max: whole("open_legs_max", 1_000_000),
-        priority: priority.unwrap_or(0),
+        open_legs_max: table.whole("open_legs_max", 0..=1_000_000),
+        priority: table.whole("priority", -1_000..=1_000).unwrap_or(0),
         practices: table.strings("practices"),
         gender: read_gender(table),
         starts_on: table.date("starts_on").map(|at| at.value),
@@ -96,13 +85,9 @@ fn read_needs(table: &TableReader<'_>, catalogue: &Catalogue<'_>) -> Vec<String>
 
 fn read_age(table: &TableReader<'_>) -> Option<AgeYears> {
     let ages = table.opt_table("age_years")?;
-    let bound = |key: &'static str| {
-        ages.number(key, 0..=150)
-            .and_then(|at| u32::try_from(at.value).ok())
-    };
     let read = AgeYears {
-        min: bound("min"),
-        max: bound("max"),
+        min: ages.whole("min", 0..=150),
+        max: ages.whole("max", 0..=150),
     };
     if let AgeYears {
         min: Some(min),
@@ -131,12 +116,8 @@ fn read_postcodes(table: &TableReader<'_>) -> Vec<PostcodeArea> {
 
 fn read_gender(table: &TableReader<'_>) -> Vec<String> {
     let words = ["male", "female", "other", "unknown"].map(|word| (word, word));
-    let texts = table.texts("gender");
-    texts
-        .iter()
-        .filter_map(|text| table.choose("gender", text, &words))
-        .map(str::to_owned)
-        .collect()
+    let said = table.words("gender", &words).into_iter();
+    said.map(str::to_owned).collect()
 }
 
 fn read_urgent(table: &TableReader<'_>) -> UrgentRule {
