@@ -1,7 +1,7 @@
 //! The tables of the books: balances, rooms, practices, what waits, what was written back.
 
 use super::super::tables::{Ages, ExceptionRow, OwnerRow, Report, RoomRow};
-use super::{Sheet, SheetColumn, cell, or_empty};
+use super::{CsvColumn, Sheet, cell, or_empty};
 
 /// The tables in their order.
 pub(super) fn sheets(report: &Report) -> Vec<Sheet> {
@@ -42,9 +42,9 @@ fn balance(report: &Report) -> Sheet {
     )
 }
 
-const ROOM: SheetColumn<RoomRow> = ("room", |row| row.room.clone());
+const ROOM: CsvColumn<RoomRow> = ("room", |row| row.room.clone());
 
-const COUNTS: [SheetColumn<RoomRow>; 6] = [
+const COUNTS: [CsvColumn<RoomRow>; 6] = [
     ("received", |row| cell(row.received)),
     ("accepted", |row| cell(row.accepted)),
     ("repeated", |row| cell(row.repeated)),
@@ -59,7 +59,7 @@ fn rooms(report: &Report) -> Sheet {
 }
 
 fn books(report: &Report) -> Sheet {
-    let place: [SheetColumn<RoomRow>; 2] = [
+    let place: [CsvColumn<RoomRow>; 2] = [
         ("practice", |row| or_empty(row.practice.as_deref())),
         ("partner", |row| or_empty(row.partner.as_deref())),
     ];
@@ -110,7 +110,7 @@ fn certificates(report: &Report) -> Sheet {
 }
 
 /// The columns of what waits, by age.
-fn ages<Row: AsRef<Ages>>() -> [SheetColumn<Row>; 5] {
+fn ages<Row: AsRef<Ages>>() -> [CsvColumn<Row>; 5] {
     [
         ("0 to 1 days", |row| cell(row.as_ref().days_0_1)),
         ("2 to 7 days", |row| cell(row.as_ref().days_2_7)),
@@ -121,7 +121,7 @@ fn ages<Row: AsRef<Ages>>() -> [SheetColumn<Row>; 5] {
 }
 
 fn waiting(report: &Report) -> Sheet {
-    let names: [SheetColumn<OwnerRow>; 2] = [
+    let names: [CsvColumn<OwnerRow>; 2] = [
         ("owner", |row| row.owner.clone()),
         ("who must act", |row| row.words.clone()),
     ];
@@ -130,7 +130,7 @@ fn waiting(report: &Report) -> Sheet {
 }
 
 fn exceptions(report: &Report) -> Sheet {
-    let names: [SheetColumn<ExceptionRow>; 4] = [
+    let names: [CsvColumn<ExceptionRow>; 4] = [
         ("owner", |row| row.owner.clone()),
         ("who must act", |row| row.owner_words.clone()),
         ("reason", |row| row.reason.clone()),

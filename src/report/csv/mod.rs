@@ -20,14 +20,14 @@ struct Sheet {
 }
 
 /// A column: its heading, and what stands in it.
-type SheetColumn<Row> = (&'static str, fn(&Row) -> String);
+type CsvColumn<Row> = (&'static str, fn(&Row) -> String);
 
 impl Sheet {
     fn new<Row>(
         file: &'static str,
         unit: &'static str,
         rows: &[Row],
-        columns: &[SheetColumn<Row>],
+        columns: &[CsvColumn<Row>],
     ) -> Self {
         let line = |row| columns.iter().map(|(_, cell)| cell(row)).collect();
         Self {
