@@ -72,29 +72,25 @@ pub(super) fn parse(
             }
             "_format" => value.contains("json"),
             "_total" => true,
-            "_include" | "_revinclude" => match include(value, name == "_revinclude") {
-                Some(include) => {
-                    query.includes.push(include);
-                    true
-                }
-                None => false,
-            },
-            _ => match test(store, resource_type, name, value)? {
-                Some(test) => {
-                    query.tests.push(test);
-                    true
-                }
-                None => false,
-            },
+            "_include" | "_revinclude" => {
+                let before = query.includes.len();
+                query.includes.extend(include(value, name == "_revinclude"));
+                query.includes.len() > before
+            }
+            _ => {
+                let before = query.tests.len();
+                query.tests.extend(test(store, resource_type, name, value)?);
+                query.tests.len() > before
+            }
         };
         if understood {
             query.understood.push((name.clone(), value.clone()));
         } else if strict {
-            return Err(Failure::new(
+            return Failure::refuse(
                 400,
                 "not-supported",
                 format!("the search parameter {name} is not supported as it was used"),
-            ));
+            );
         }
     }
     Ok(query)

@@ -136,7 +136,7 @@ pub(super) fn answer(server: &mut SandboxServer, call: Call, spared: bool) -> Wi
 }
 
 fn refused(why: &str) -> RestAnswer {
-    RestAnswer::of(400, Failure::new(400, "value", why).outcome())
+    Failure::new(400, "value", why).into()
 }
 
 /// A request as its kind: method, resource type and interaction, nothing that names a resource.
