@@ -1,6 +1,6 @@
 //! `kith prove`: the books.
 
-use super::{DONE, Global, WAITS, emit, print_diagnostics};
+use super::{DONE, Global, WAITS, emit, emit_json, print_diagnostics};
 use crate::actions::books;
 use crate::diagnostics::{Code, Diagnostic, Place};
 
@@ -30,7 +30,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         )]);
     }
     if args.json {
-        emit(format_args!("{}\n", serde_json::to_string_pretty(&proof)?))?;
+        emit_json(&proof)?;
     } else {
         for finding in &proof.findings {
             emit(format_args!(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{DONE, Global, WAITS, emit};
+use super::{DONE, Global, WAITS, emit, emit_json};
 use crate::actions::summary::{self, CertificateLine, Summary};
 use crate::domain::Reason;
 
@@ -22,10 +22,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
     let summary = summary::of_status(app.env()).await?;
     if args.json {
-        emit(format_args!(
-            "{}\n",
-            serde_json::to_string_pretty(&summary)?
-        ))?;
+        emit_json(&summary)?;
     } else {
         emit(format_args!("{}{}", first_line(&summary), text(&summary)))?;
     }
