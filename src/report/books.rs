@@ -172,24 +172,13 @@ pub(super) fn certificates(input: &Input, shown: Shown) -> Vec<CertificateRow> {
         .collect()
 }
 
-/// The order in which an entry for a practice's record moves.
-const PUSH_STATES: [&str; 7] = [
-    "queued",
-    "sending",
-    "answer-lost",
-    "held",
-    "confirmed",
-    "refused",
-    "off",
-];
-
 /// Entries for the practices' records by state; states without entries are left out.
 pub(super) fn write_back(input: &Input, shown: Shown, places: &Places<'_>) -> Vec<WriteBackRow> {
     let mut sums: BTreeMap<(Place, usize, &str), u64> = BTreeMap::new();
     for pushes in &input.pushes {
-        let order = PUSH_STATES
+        let order = words::PUSH_STATES
             .iter()
-            .position(|state| *state == pushes.state)
+            .position(|(state, _)| *state == pushes.state)
             .unwrap_or(usize::MAX);
         let sum = sums
             .entry((places.practice(&pushes.source), order, &pushes.state))
