@@ -296,6 +296,13 @@ fn source_of(app: &App, id: &str) -> anyhow::Result<usize> {
         .ok_or_else(|| anyhow::anyhow!("there is no source \"{id}\""))
 }
 
+/// Counts in words: `3 sent, 1 held`.
+fn counted<'c>(counts: impl IntoIterator<Item = (&'c String, &'c u64)>) -> String {
+    let counts = counts.into_iter();
+    let words: Vec<String> = counts.map(|(what, n)| format!("{n} {what}")).collect();
+    words.join(", ")
+}
+
 /// A line of what waits.
 fn emit_hold(number: HoldNumber, reason: Reason) -> anyhow::Result<()> {
     emit(format_args!(
