@@ -36,6 +36,7 @@ struct ExportJob {
 }
 
 /// What an export is asked for.
+#[derive(Default)]
 struct ExportRequest {
     types: Vec<String>,
     since: Option<i64>,
@@ -129,10 +130,8 @@ fn asked(call: &Call) -> Result<ExportRequest, Failure> {
         }
     }
     let mut asked = ExportRequest {
-        types: Vec::new(),
-        since: None,
-        filters: Vec::new(),
         lenient: !call.prefer.contains("handling=strict"),
+        ..ExportRequest::default()
     };
     for (name, value) in given {
         match name.as_str() {

@@ -16,7 +16,7 @@ const COUNT_DEFAULT: usize = 100;
 const COUNT_MAX: usize = 1_000;
 
 /// A query, read and ready to run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Query {
     pub(super) count: usize,
     pub(super) count_only: bool,
@@ -44,12 +44,8 @@ pub(super) fn parse(
 ) -> Result<Query, Failure> {
     let mut query = Query {
         count: COUNT_DEFAULT,
-        count_only: false,
-        understood: Vec::new(),
-        includes: Vec::new(),
-        tests: Vec::new(),
-        newest_first: false,
         by_id: true,
+        ..Query::default()
     };
     for (name, value) in pairs {
         let understood = match name.as_str() {
