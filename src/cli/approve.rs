@@ -5,7 +5,7 @@
 
 use serde_json::json;
 
-use super::{DONE, Global, emit};
+use super::{DONE, Global, emit, emit_json};
 use crate::actions::Actor;
 use crate::actions::approvals::{Approved, approve};
 
@@ -47,7 +47,7 @@ fn tell(as_json: bool, approved: &Approved, by: &str) -> anyhow::Result<()> {
     if as_json {
         let said = json!({"partner": id, "version": version, "approved_by": by,
             "changed_by": line.changed_by, "wider": line.wider, "waiting": waiting});
-        return emit(format_args!("{}\n", serde_json::to_string_pretty(&said)?));
+        return emit_json(&said);
     }
     emit(format_args!(
         "Approved by {by}: {id} is allowed what the version before was not:\n"

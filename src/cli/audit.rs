@@ -4,7 +4,7 @@ use clap::Subcommand;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{DONE, Global, emit};
+use super::{DONE, Global, emit, emit_json};
 use crate::actions::identify::views;
 
 /// Who has looked at whose record
@@ -46,7 +46,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
             .iter()
             .map(|view| json!({"at": view.at.utc_text(), "by": view.by, "what": view.what, "reference": view.reference}))
             .collect();
-        emit(format_args!("{}\n", serde_json::to_string_pretty(&lines)?))?;
+        emit_json(&lines)?;
     } else {
         for view in &viewed {
             let (at, of) = (

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{DONE, FAILED, Global, emit, print_diagnostics};
+use super::{DONE, FAILED, Global, emit, emit_json, print_diagnostics};
 use crate::actions::approvals::ApprovalLine;
 use crate::actions::check_examples;
 use crate::actions::preflight::{self, Line};
@@ -38,7 +38,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         Err(Refused(problems)) => {
             if args.json {
                 let all = json!({"ok": false, "problems": to_json(&problems)});
-                emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
+                emit_json(&all)?;
             } else {
                 print_diagnostics(&problems);
             }
@@ -76,7 +76,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         let counts =
             examples.map(|examples| json!({"files": examples.files, "rows": examples.rows}));
         let all = json!({"ok": !refused, "problems": to_json(&problems), "partners": partners, "online": online, "examples": counts, "approvals": approvals});
-        emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?))?;
+        emit_json(&all)?;
     } else {
         print_all(&config, &rules, &problems, &online)?;
         for line in &approvals {

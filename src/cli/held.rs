@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::identify::Identify;
-use super::{DONE, Global, emit};
+use super::{DONE, Global, emit, emit_json};
 use crate::actions::hold::{self, Env, Settled, Verdict};
 use crate::actions::{Actor, summary};
 use crate::app::App;
@@ -97,7 +97,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
             let app = identify.open(global).await?;
             let shown = describe(&app, number, &identify).await;
             app.close().await;
-            emit(format_args!("{}\n", shown?))?;
+            emit_json(&shown?)?;
             Ok(DONE)
         }
         act => {
@@ -173,10 +173,7 @@ impl Who {
 async fn list(app: &App, as_json: bool) -> anyhow::Result<u8> {
     let summary = summary::of_status(app.env()).await?;
     if as_json {
-        emit(format_args!(
-            "{}\n",
-            serde_json::to_string_pretty(&summary.held)?
-        ))?;
+        emit_json(&summary.held)?;
         return Ok(DONE);
     }
     for hold in &summary.held {
@@ -196,7 +193,7 @@ async fn list(app: &App, as_json: bool) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result<String> {
+async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result<Value> {
     let shown = hold::show(app.env(), HoldNumber::new(number)).await?;
     let row = &shown.row;
     let person = match &shown.leg {
@@ -205,7 +202,7 @@ async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result
             identify.person(app, leg.reference, &at).await?
         }
         None if identify.asked() => anyhow::bail!("hold {number} is about nobody in particular"),
-        None => serde_json::Value::Null,
+        None => Value::Null,
     };
     let beside = shown.open_beside.iter().map(ToString::to_string);
     let mut said = json!({
@@ -218,5 +215,5 @@ async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result
     if identify.asked() {
         said["person"] = person;
     }
-    Ok(serde_json::to_string_pretty(&said)?)
+    Ok(said)
 }

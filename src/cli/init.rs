@@ -39,10 +39,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         schema.as_bytes(),
         0o640,
     )?;
-    let mut bytes = [0; 32];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
-    write_atomically(&key, &bytes, 0o600)?;
+    write_atomically(&key, &super::random_bytes()?, 0o600)?;
     emit(format_args!("Made {}.\n", args.dir.display()))?;
     emit(format_args!(
         "Keep a copy of {} in a safe place, apart from any backup: without it everything sealed is gone.\n",

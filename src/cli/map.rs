@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::{DONE, Global, WAITS};
 use crate::actions::compare_partner_files::source_facts;
-use crate::actions::known;
 use crate::actions::map_folder::{
     Folder, FolderMapping, Missed, SHOWN_MAX, Setting, Unreadable, workers,
 };
@@ -64,7 +63,7 @@ impl LeftOut {
             reasons: BTreeMap::new(),
             problems: Vec::new(),
             lines: 0,
-            file: file.map(unfinished).transpose()?,
+            file: file.map(AtomicFile::beside).transpose()?,
         };
         for diagnostic in folder.diagnostics() {
             left_out.add_problem(diagnostic.clone())?;
@@ -153,23 +152,14 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         (rules, folder.join())
     });
     let (rules, _) = rules?;
-    known(
-        "partner",
-        wanted,
-        rules.partners.iter().map(|partner| partner.id.as_str()),
-    )?;
-    let partner = rules
-        .partner(wanted)
-        .ok_or_else(|| anyhow::anyhow!("there is no partner \"{wanted}\""))?;
-    if !args.input.exists() {
-        anyhow::bail!("{} does not exist", args.input.display());
-    }
+    let partner = super::partner_of(&rules, wanted)?;
+    super::check_input(&args.input)?;
     let folder = folder.map_err(|_| anyhow::anyhow!("reading the input failed"))??;
     let mut left_out = LeftOut::begin(&folder, args.diagnostics.as_deref())?;
     let mut output = if args.output == "-" {
         Output::Stdout(std::io::stdout())
     } else {
-        Output::File(unfinished(Path::new(&args.output))?)
+        Output::File(AtomicFile::beside(Path::new(&args.output))?)
     };
     let activity_system = config.activity_system();
     let mapping = FolderMapping {
@@ -203,14 +193,6 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         file.finish_unsynced(path, MODE)?;
     }
     Ok(if left_out.lines == 0 { DONE } else { WAITS })
-}
-
-/// A file that gets its name when it is whole.
-pub(super) fn unfinished(path: &Path) -> anyhow::Result<AtomicFile> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".part");
-    Ok(AtomicFile::create(path.with_file_name(name))?)
 }
 
 /// The page of the manual for what was not mapped.

@@ -116,9 +116,7 @@ fn days(said: &str) -> anyhow::Result<i64> {
 
 /// Referrals of files.
 fn from_files(config: &Config, input: &Path, found: &mut Found<'_>) -> anyhow::Result<()> {
-    if !input.exists() {
-        anyhow::bail!("{} does not exist", input.display());
-    }
+    super::check_input(input)?;
     let folder = Folder::open(input, &config.home.join("var/tmp"))?;
     super::print_diagnostics(folder.diagnostics());
     let mapper = FileMapper::new(config, SystemClock.now().london_day());

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-use super::map::unfinished;
 use super::{DONE, WAITS};
 use crate::actions::map_folder::list_extracts;
-use crate::tabular::{Encoding, Format, Newline, QuoteRule, RowWriter};
+use crate::tabular::{AtomicFile, Encoding, Format, Newline, QuoteRule, RowWriter};
 use crate::view::{Resources, ViewDefinition};
 
 /// Bytes of a view.
@@ -29,16 +28,14 @@ pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8>
         .with_context(|| format!("reading {}", view.display()))?;
     let compiled =
         ViewDefinition::read(&bytes).with_context(|| format!("in {}", view.display()))?;
-    if !input.exists() {
-        anyhow::bail!("{} does not exist", input.display());
-    }
+    super::check_input(input)?;
     let mut resources = Resources::of(list_extracts(input)?);
     if output == "-" {
         let out = BufWriter::new(std::io::stdout().lock());
         write(&compiled, &mut resources, out)?.flush()?;
     } else {
         let path = Path::new(output);
-        let file = unfinished(path)?;
+        let file = AtomicFile::beside(path)?;
         write(&compiled, &mut resources, file)?.finish_unsynced(path, 0o640)?;
     }
     super::print_diagnostics(resources.problems());

@@ -26,16 +26,18 @@ mod trace;
 mod undo;
 mod why;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 
+use crate::actions::known;
 use crate::app::{App, Options};
 use crate::diagnostics::{Diagnostic, Refused};
 use crate::domain::clock::{FixedClock, SystemClock};
-use crate::domain::{Clock, Entropy, Instant};
+use crate::domain::{Clock, Entropy, HoldNumber, Instant, Reason};
+use crate::partner::{Partner, Rules};
 use crate::telemetry::{self, LogFormat};
 
 /// Done.
@@ -182,6 +184,11 @@ fn emit(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
     }
 }
 
+/// The same for scripts: indented JSON.
+fn emit_json(shown: &impl serde::Serialize) -> anyhow::Result<()> {
+    emit(format_args!("{}\n", serde_json::to_string_pretty(shown)?))
+}
+
 /// Prints why a command could not run: diagnostics in full, anything else as its chain.
 fn report_failure(error: &anyhow::Error) {
     if let Some(Refused(problems)) = error.downcast_ref::<Refused>() {
@@ -248,8 +255,59 @@ fn instant(text: &str) -> anyhow::Result<Instant> {
 
 /// Entropy seeded by the system.
 fn system_entropy() -> anyhow::Result<Entropy> {
-    let mut seed = [0; 32];
-    aws_lc_rs::rand::fill(&mut seed)
+    Ok(Entropy::from_seed(random_bytes()?))
+}
+
+fn random_bytes() -> anyhow::Result<[u8; 32]> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes)
         .map_err(|_| anyhow::anyhow!("the system gives no random bytes"))?;
-    Ok(Entropy::from_seed(seed))
+    Ok(bytes)
+}
+
+/// Refuses an input that is not there.
+fn check_input(input: &Path) -> anyhow::Result<()> {
+    if input.exists() {
+        return Ok(());
+    }
+    anyhow::bail!("{} does not exist", input.display())
+}
+
+/// The partner of this id, or that there is none, with those there are.
+fn partner_of<'r>(rules: &'r Rules, id: &str) -> anyhow::Result<&'r Partner> {
+    let ids = rules.partners.iter().map(|partner| partner.id.as_str());
+    known("partner", id, ids)?;
+    rules
+        .partner(id)
+        .ok_or_else(|| anyhow::anyhow!("there is no partner \"{id}\""))
+}
+
+/// Where the source of this id stands among those of the installation, or that there is none.
+fn source_of(app: &App, id: &str) -> anyhow::Result<usize> {
+    let ids = || {
+        app.env()
+            .sources
+            .iter()
+            .map(|source| source.config.id.as_str())
+    };
+    known("source", id, ids())?;
+    ids()
+        .position(|known| known == id)
+        .ok_or_else(|| anyhow::anyhow!("there is no source \"{id}\""))
+}
+
+/// Counts in words: `3 sent, 1 held`.
+fn counted<'c>(counts: impl IntoIterator<Item = (&'c String, &'c u64)>) -> String {
+    let counts = counts.into_iter();
+    let words: Vec<String> = counts.map(|(what, n)| format!("{n} {what}")).collect();
+    words.join(", ")
+}
+
+/// A line of what waits.
+fn emit_hold(number: HoldNumber, reason: Reason) -> anyhow::Result<()> {
+    emit(format_args!(
+        "  waits: hold {number} for {}: {}\n",
+        reason.owner().code(),
+        reason.practice_words()
+    ))
 }

@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-use super::{DONE, FAILED, Global, emit};
-use crate::actions::known;
+use super::{DONE, Global, emit, partner_of};
 use crate::config::Config;
 use crate::partner::draft::{self, Draft, DraftInput};
-use crate::partner::{ID_RULE, Rules, lawful_id, pages};
+use crate::partner::{ID_RULE, lawful_id, pages};
 use crate::tabular::write_atomically;
 
 /// Bytes of a sheet that a draft is made from.
@@ -60,19 +59,9 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     }
 }
 
-/// The rules, with this partner among them.
-fn rules_with(global: &Global, id: &str) -> anyhow::Result<Rules> {
-    let (_, rules, _) = crate::app::load(&global.config_file())?;
-    let ids = rules.partners.iter().map(|partner| partner.id.as_str());
-    known("partner", id, ids)?;
-    Ok(rules)
-}
-
 fn template(global: &Global, id: &str, out: &Path) -> anyhow::Result<u8> {
-    let rules = rules_with(global, id)?;
-    let Some(partner) = rules.partner(id) else {
-        return Ok(FAILED);
-    };
+    let (_, rules, _) = crate::app::load(&global.config_file())?;
+    let partner = partner_of(&rules, id)?;
     let schema = serde_json::to_string_pretty(&pages::table_schema(&rules, partner))? + "\n";
     super::init::folder(out, 0o750)?;
     for (ending, bytes) in [
@@ -94,10 +83,8 @@ fn template(global: &Global, id: &str, out: &Path) -> anyhow::Result<u8> {
 }
 
 fn criteria(global: &Global, id: &str, out: Option<&Path>) -> anyhow::Result<u8> {
-    let rules = rules_with(global, id)?;
-    let Some(partner) = rules.partner(id) else {
-        return Ok(FAILED);
-    };
+    let (_, rules, _) = crate::app::load(&global.config_file())?;
+    let partner = partner_of(&rules, id)?;
     let Some(out) = out else {
         emit(format_args!("{}", pages::criteria_text(&rules, partner)))?;
         return Ok(DONE);

@@ -1,6 +1,6 @@
 //! `kith prove`: the books.
 
-use super::{DONE, Global, WAITS, emit, print_diagnostics};
+use super::{DONE, Global, WAITS, counted, emit, emit_json, print_diagnostics};
 use crate::actions::books;
 use crate::diagnostics::{Code, Diagnostic, Place};
 
@@ -30,7 +30,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         )]);
     }
     if args.json {
-        emit(format_args!("{}\n", serde_json::to_string_pretty(&proof)?))?;
+        emit_json(&proof)?;
     } else {
         for finding in &proof.findings {
             emit(format_args!(
@@ -38,17 +38,13 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
                 finding.code, finding.what, finding.place
             ))?;
         }
-        let checked: Vec<String> = proof
-            .checked
-            .iter()
-            .map(|(kind, n)| format!("{n} {kind}"))
-            .collect();
+        let checked = counted(&proof.checked);
         let verdict = if proof.balanced {
             "Every book balances."
         } else {
             "The books do not balance: keep the store as it is."
         };
-        emit(format_args!("{verdict}\nChecked: {}\n", checked.join(", ")))?;
+        emit(format_args!("{verdict}\nChecked: {checked}\n"))?;
     }
     Ok(if proof.balanced { DONE } else { WAITS })
 }

@@ -1,8 +1,7 @@
 //! `kith run`: the rooms once, or on their schedules.
 
-use super::{DONE, Global, WAITS, emit, print_diagnostics};
+use super::{DONE, Global, WAITS, emit, emit_json, print_diagnostics};
 use crate::actions::known;
-use crate::app::App;
 use crate::daemon::{self, Only, RunOutcome, Service};
 use crate::domain::Stage;
 
@@ -64,39 +63,22 @@ async fn once(
     json: bool,
 ) -> anyhow::Result<u8> {
     let app = global.open(as_of).await?;
-    check_only(&app, only)?;
+    if let Some(id) = &only.source {
+        super::source_of(&app, id)?;
+    }
+    if let Some(id) = &only.partner {
+        super::partner_of(&app.env().rules, id)?;
+    }
     let outcome = daemon::run(app.env(), stages, only).await?;
     print_diagnostics(&outcome.diagnostics);
     print_diagnostics(&outcome.unreachable);
     if json {
-        emit(format_args!(
-            "{}\n",
-            serde_json::to_string_pretty(&outcome.summary)?
-        ))?;
+        emit_json(&outcome.summary)?;
     } else {
         emit(format_args!("{}", super::status::text(&outcome.summary)))?;
     }
     app.close().await;
     Ok(if outcome.waits { WAITS } else { DONE })
-}
-
-fn check_only(app: &App, only: &Only) -> anyhow::Result<()> {
-    let env = app.env();
-    if let Some(id) = &only.source {
-        known(
-            "source",
-            id,
-            env.sources.iter().map(|source| source.config.id.as_str()),
-        )?;
-    }
-    if let Some(id) = &only.partner {
-        known(
-            "partner",
-            id,
-            env.rules.partners.iter().map(|partner| partner.id.as_str()),
-        )?;
-    }
-    Ok(())
 }
 
 /// Says how a run of the daemon ended.

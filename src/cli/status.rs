@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{DONE, Global, WAITS, emit};
+use super::{DONE, Global, WAITS, counted, emit, emit_json};
 use crate::actions::summary::{self, CertificateLine, Summary};
 use crate::domain::Reason;
 
@@ -22,10 +22,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
     let summary = summary::of_status(app.env()).await?;
     if args.json {
-        emit(format_args!(
-            "{}\n",
-            serde_json::to_string_pretty(&summary)?
-        ))?;
+        emit_json(&summary)?;
     } else {
         emit(format_args!("{}{}", first_line(&summary), text(&summary)))?;
     }
@@ -145,38 +142,18 @@ fn write_rooms(out: &mut String, summary: &Summary) -> std::fmt::Result {
 
 /// How many legs stand where, and what went to whom.
 fn write_legs(out: &mut String, summary: &Summary) -> std::fmt::Result {
-    let legs: Vec<String> = summary
-        .legs
-        .iter()
-        .map(|(state, n)| format!("{n} {state}"))
-        .collect();
-    writeln!(
-        out,
-        "\n  legs: {}",
-        if legs.is_empty() {
-            "none".to_owned()
-        } else {
-            legs.join(", ")
+    let legs = if summary.legs.is_empty() {
+        "none".to_owned()
+    } else {
+        counted(&summary.legs)
+    };
+    writeln!(out, "\n  legs: {legs}")?;
+    for partner in &summary.partners {
+        let rows = counted(partner.rows.iter().filter(|(_, n)| **n > 0));
+        if !rows.is_empty() {
+            let file = partner.last_file.as_deref().unwrap_or("no file");
+            writeln!(out, "  {}: {rows} ({file})", partner.id)?;
         }
-    )?;
-    for partner in summary
-        .partners
-        .iter()
-        .filter(|partner| partner.rows.values().any(|n| *n > 0))
-    {
-        let rows: Vec<String> = partner
-            .rows
-            .iter()
-            .filter(|(_, n)| **n > 0)
-            .map(|(action, n)| format!("{n} {action}"))
-            .collect();
-        writeln!(
-            out,
-            "  {}: {} ({})",
-            partner.id,
-            rows.join(", "),
-            partner.last_file.as_deref().unwrap_or("no file")
-        )?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::identify::{self, Identify};
-use super::{DONE, Global, emit};
+use super::{DONE, Global, emit, emit_json};
 use crate::actions::history::{History, history, leg_of};
 use crate::app::App;
 use crate::domain::{Instant, Reason, Stage};
@@ -45,7 +45,7 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
         if args.identify.asked() {
             all["person"] = person;
         }
-        return emit(format_args!("{}\n", serde_json::to_string_pretty(&all)?));
+        return emit_json(&all);
     }
     emit(format_args!(
         "{}  {}  {}\n",
@@ -74,12 +74,7 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
         ))?;
     }
     for hold in &holds {
-        emit(format_args!(
-            "  waits: hold {} for {}: {}\n",
-            hold.number,
-            hold.reason.owner().code(),
-            hold.reason.practice_words()
-        ))?;
+        super::emit_hold(hold.number, hold.reason)?;
     }
     Ok(())
 }

@@ -10,12 +10,11 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::identify::{self, Identify};
-use super::{DONE, Global, emit};
+use super::{DONE, Global, emit, emit_json};
 use crate::actions::explain::{
     self, Decided, Explainer, Explanation, Folder, Holds, LegOutcome, PartnerLines,
 };
 use crate::actions::history::leg_of;
-use crate::actions::known;
 use crate::app::App;
 use crate::domain::{LegId, Reason};
 
@@ -65,8 +64,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         global.open_for_reading(args.as_of.as_deref()).await?
     };
     if let Some(id) = &args.partner {
-        let ids = app.env().rules.partners.iter();
-        known("partner", id, ids.map(|partner| partner.id.as_str()))?;
+        super::partner_of(&app.env().rules, id)?;
     }
     let ended = tell(&app, args).await;
     app.close().await;
@@ -106,7 +104,7 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
         if args.identify.asked() {
             shown["person"] = person;
         }
-        emit(format_args!("{}\n", serde_json::to_string_pretty(&shown)?))
+        emit_json(&shown)
     } else {
         identify::print(&person)?;
         print(&story, None, args.partner.as_deref())
@@ -117,8 +115,7 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
 async fn all(app: &App, args: &Args, teller: &mut Explainer<'_>) -> anyhow::Result<()> {
     let env = app.env();
     if let Some(id) = &args.source {
-        let ids = env.sources.iter();
-        known("source", id, ids.map(|source| source.config.id.as_str()))?;
+        super::source_of(app, id)?;
     }
     let wanted = |id: &str| args.source.as_deref().is_none_or(|wanted| wanted == id);
     let mut after = LegId::NONE;
@@ -153,9 +150,7 @@ async fn brought(
 ) -> anyhow::Result<()> {
     let env = app.env();
     let source = source(app, args)?;
-    if !input.exists() {
-        anyhow::bail!("{} does not exist", input.display());
-    }
+    super::check_input(input)?;
     let folder = Folder::open(input, &env.config.home.join("var/tmp"))?;
     super::print_diagnostics(folder.diagnostics());
     for index in 0..folder.len() {
@@ -176,16 +171,9 @@ async fn brought(
 
 /// The source named, else the only one.
 fn source(app: &App, args: &Args) -> anyhow::Result<usize> {
-    let sources = &app.env().sources;
-    let ids = || sources.iter().map(|source| source.config.id.as_str());
     match &args.source {
-        Some(id) => {
-            known("source", id, ids())?;
-            ids()
-                .position(|known| known == id)
-                .ok_or_else(|| anyhow::anyhow!("there is no source \"{id}\""))
-        }
-        None if sources.len() == 1 => Ok(0),
+        Some(id) => super::source_of(app, id),
+        None if app.env().sources.len() == 1 => Ok(0),
         None => anyhow::bail!("there is more than one source: say which with --source"),
     }
 }
@@ -265,11 +253,7 @@ fn print(story: &Explanation, place: Option<&str>, only: Option<&str>) -> anyhow
         emit(format_args!("  {}  {what}\n", at.london_text()))?;
     }
     for (number, reason) in &story.waits {
-        emit(format_args!(
-            "  waits: hold {number} for {}: {}\n",
-            reason.owner().code(),
-            reason.practice_words()
-        ))?;
+        super::emit_hold(*number, *reason)?;
     }
     let Some(decided) = &story.decided else {
         return Ok(());

@@ -167,19 +167,13 @@ impl<'a> Parser<'a> {
     }
 
     fn array(&mut self, depth: usize) -> Result<Json<'a>, Failed> {
-        self.enter(depth)?;
-        if self.peek() == Some(b']') {
-            self.at += 1;
-            return Ok(Json::Array(&[]));
-        }
         let first = self.elements.len();
-        loop {
-            let value = self.value(depth + 1)?;
-            self.elements.push(value);
-            if !self.another(b']')? {
-                return Ok(self.list_from(first));
-            }
-        }
+        self.each_element(depth, |parser| {
+            let value = parser.value(depth + 1)?;
+            parser.elements.push(value);
+            Ok(())
+        })?;
+        Ok(self.list_from(first))
     }
 
     /// After an element: true for a comma, false for the closing byte, which is consumed.

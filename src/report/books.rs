@@ -7,27 +7,15 @@ use super::tables::{CertificateRow, Place, Places, ReasonRow, RoomRow, Shown, Wr
 use super::words;
 use crate::domain::Stage;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Sum {
     received: u64,
     accepted: u64,
     repeated: u64,
     rejected: u64,
     held: u64,
-    balances: bool,
-}
-
-impl Default for Sum {
-    fn default() -> Self {
-        Self {
-            received: 0,
-            accepted: 0,
-            repeated: 0,
-            rejected: 0,
-            held: 0,
-            balances: true,
-        }
-    }
+    /// One of the books does not balance.
+    wrong: bool,
 }
 
 impl Sum {
@@ -36,7 +24,7 @@ impl Sum {
         let out = [book.accepted, book.repeated, book.rejected, book.held]
             .into_iter()
             .try_fold(0, u64::checked_add);
-        self.balances &= out == Some(book.received);
+        self.wrong |= out != Some(book.received);
         for (sum, count) in [
             (&mut self.received, book.received),
             (&mut self.accepted, book.accepted),
@@ -65,7 +53,7 @@ impl Sum {
             repeated: shown.cell(self.repeated),
             rejected: shown.cell(self.rejected),
             held: shown.cell(self.held),
-            balances: self.balances,
+            balances: !self.wrong,
         }
     }
 }
@@ -172,24 +160,13 @@ pub(super) fn certificates(input: &Input, shown: Shown) -> Vec<CertificateRow> {
         .collect()
 }
 
-/// The order in which an entry for a practice's record moves.
-const PUSH_STATES: [&str; 7] = [
-    "queued",
-    "sending",
-    "answer-lost",
-    "held",
-    "confirmed",
-    "refused",
-    "off",
-];
-
 /// Entries for the practices' records by state; states without entries are left out.
 pub(super) fn write_back(input: &Input, shown: Shown, places: &Places<'_>) -> Vec<WriteBackRow> {
     let mut sums: BTreeMap<(Place, usize, &str), u64> = BTreeMap::new();
     for pushes in &input.pushes {
-        let order = PUSH_STATES
+        let order = words::PUSH_STATES
             .iter()
-            .position(|state| *state == pushes.state)
+            .position(|(state, _)| *state == pushes.state)
             .unwrap_or(usize::MAX);
         let sum = sums
             .entry((places.practice(&pushes.source), order, &pushes.state))

@@ -82,7 +82,7 @@ pub(crate) struct Certificate {
 }
 
 /// A partner, its files and its rows up to the end of the night.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Partner {
     pub(crate) id: String,
     pub(crate) name: String,

@@ -1,6 +1,6 @@
 //! Partners: what was delivered to each and what came back, sensitive ones folded into one row.
 
-use super::input::{Actions, Input, Partner, ReturnRows};
+use super::input::{Input, Partner};
 use super::suppress::percent;
 use super::tables::{FOLDED, PartnerRow, Places, Shown};
 use super::words;
@@ -36,17 +36,8 @@ fn folded(input: &Input) -> Option<Partner> {
         .peekable();
     sensitive.peek()?;
     let mut sum = Partner {
-        id: String::new(),
-        name: String::new(),
-        kind: String::new(),
         sensitive: true,
-        last_drop: None,
-        drops: 0,
-        rows: Actions::default(),
-        returns: 0,
-        return_rows: ReturnRows::default(),
-        last_return_day: None,
-        sequence_gaps: Vec::new(),
+        ..Partner::default()
     };
     for partner in sensitive {
         sum.sequence_gaps.extend(&partner.sequence_gaps);

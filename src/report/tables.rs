@@ -227,6 +227,18 @@ pub(crate) struct FunnelRow {
     pub(crate) by_mistake: Cell,
 }
 
+impl AsRef<Ages> for OwnerRow {
+    fn as_ref(&self) -> &Ages {
+        &self.ages
+    }
+}
+
+impl AsRef<Ages> for ExceptionRow {
+    fn as_ref(&self) -> &Ages {
+        &self.ages
+    }
+}
+
 /// Shows the counts of the operations tables as the commissioner asked for them.
 #[derive(Clone, Copy)]
 pub(crate) struct Shown(Operations);

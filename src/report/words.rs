@@ -64,17 +64,20 @@ pub(crate) fn reason(code: &str) -> &'static str {
 
 /// How far a write to a practice's record has come.
 pub(crate) fn push_state(code: &str) -> &'static str {
-    match code {
-        "queued" => "Waiting to be written",
-        "sending" => "Being written",
-        "answer-lost" => "Answer lost, being looked up",
-        "held" => "Held: somebody must decide",
-        "confirmed" => "In the record",
-        "refused" => "Refused by the practice's system",
-        "off" => "Not asked for",
-        _ => UNKNOWN,
-    }
+    let named = PUSH_STATES.iter().find(|(state, _)| *state == code);
+    named.map_or(UNKNOWN, |(_, words)| words)
 }
+
+/// How far a write has come, in the order in which it moves.
+pub(super) const PUSH_STATES: [(&str, &str); 7] = [
+    ("queued", "Waiting to be written"),
+    ("sending", "Being written"),
+    ("answer-lost", "Answer lost, being looked up"),
+    ("held", "Held: somebody must decide"),
+    ("confirmed", "In the record"),
+    ("refused", "Refused by the practice's system"),
+    ("off", "Not asked for"),
+];
 
 /// Said of a practice from which no new referral came for unusually long.
 pub(crate) const QUIET: &str = ". No new referral came for unusually long";

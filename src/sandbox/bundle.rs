@@ -23,20 +23,16 @@ pub(super) fn process(server: &mut SandboxServer, body: &[u8]) -> Result<RestAns
         (Some("Bundle"), Some("batch")) => false,
         _ => {
             let text = "only a Bundle of type transaction or batch can be sent to the base URL";
-            return Err(Failure::new(400, "invalid", text));
+            return Failure::refuse(400, "invalid", text);
         }
     };
     let entries = match bundle["entry"].take() {
         Value::Array(entries) => entries,
         Value::Null => Vec::new(),
-        _ => return Err(Failure::new(400, "structure", "entry is not a list")),
+        _ => return Failure::refuse(400, "structure", "entry is not a list"),
     };
     if entries.len() > ENTRIES_MAX {
-        return Err(Failure::new(
-            413,
-            "too-costly",
-            "the bundle has too many entries",
-        ));
+        return Failure::refuse(413, "too-costly", "the bundle has too many entries");
     }
     let mut calls = Vec::new();
     for entry in &entries {
@@ -60,11 +56,11 @@ pub(super) fn process(server: &mut SandboxServer, body: &[u8]) -> Result<RestAns
 fn call(server: &SandboxServer, entry: &Value) -> Result<Call, Failure> {
     let request = &entry["request"];
     let (Some(method), Some(url)) = (request["method"].as_str(), request["url"].as_str()) else {
-        return Err(Failure::new(
+        return Failure::refuse(
             400,
             "required",
             "an entry has no request.method or no request.url",
-        ));
+        );
     };
     let text = |name: &str| request[name].as_str().map(str::to_owned);
     let url = url.strip_prefix(&server.store.base).unwrap_or(url);
@@ -151,7 +147,7 @@ fn all_or_nothing(
             } else {
                 answer.status
             };
-            return Err(Failure::new(status, "processing", text));
+            return Failure::refuse(status, "processing", text);
         }
         answers.insert(index, answer);
     }

@@ -7,13 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::pages::pairs;
 use super::resources::{Failure, ResourceStore, one_or_many};
-use super::routes::{Call, SandboxServer};
+use super::routes::{Call, SandboxServer, response};
 use super::{dates, search};
 
 /// Exports kept; the oldest is forgotten, as on real servers.
@@ -37,6 +36,7 @@ struct ExportJob {
 }
 
 /// What an export is asked for.
+#[derive(Default)]
 struct ExportRequest {
     types: Vec<String>,
     since: Option<i64>,
@@ -68,16 +68,9 @@ pub(super) fn answer(server: &mut SandboxServer, call: &Call, gzip: bool) -> Opt
         headers: vec![("content-type", "application/fhir+json".to_owned())],
         body: failure.outcome().to_string().into_bytes(),
     });
-    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, reply.body).into_response();
-    response.headers_mut().remove("content-type");
-    let date = ("date", dates::http((server.store.now)()));
-    for (name, value) in reply.headers.into_iter().chain([date]) {
-        if let Ok(value) = value.parse() {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    Some(response)
+    let mut headers = reply.headers;
+    headers.push(("date", dates::http((server.store.now)())));
+    Some(response(reply.status, headers, reply.body))
 }
 
 fn order(
@@ -87,7 +80,7 @@ fn order(
 ) -> Result<ExportReply, Failure> {
     if !call.prefer.contains("respond-async") {
         let text = "an export is asked for with Prefer: respond-async";
-        return Err(Failure::new(400, "required", text));
+        return Failure::refuse(400, "required", text);
     }
     let asked = asked(call)?;
     let mut outcomes = Vec::new();
@@ -125,7 +118,7 @@ fn asked(call: &Call) -> Result<ExportRequest, Failure> {
         let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
         if body["resourceType"] != "Parameters" {
             let text = "an export is ordered with a Parameters resource";
-            return Err(Failure::new(400, "structure", text));
+            return Failure::refuse(400, "structure", text);
         }
         for parameter in one_or_many(&body["parameter"]) {
             let value = ["valueString", "valueInstant", "valueCode", "valueUri"]
@@ -137,10 +130,8 @@ fn asked(call: &Call) -> Result<ExportRequest, Failure> {
         }
     }
     let mut asked = ExportRequest {
-        types: Vec::new(),
-        since: None,
-        filters: Vec::new(),
         lenient: !call.prefer.contains("handling=strict"),
+        ..ExportRequest::default()
     };
     for (name, value) in given {
         match name.as_str() {
@@ -158,7 +149,7 @@ fn asked(call: &Call) -> Result<ExportRequest, Failure> {
             _ if asked.lenient => {}
             _ => {
                 let text = format!("the parameter {name} is not supported");
-                return Err(Failure::new(400, "not-supported", text));
+                return Failure::refuse(400, "not-supported", text);
             }
         }
     }
@@ -214,12 +205,8 @@ fn make(
         json!({"type": kind, "url": url, "count": lines.len()})
     };
     for kind in &types {
-        if store.knows(kind).is_err() {
-            let failure = Failure::new(
-                400,
-                "not-supported",
-                "this server does not hold that resource type",
-            );
+        if let Err(unknown) = store.knows(kind) {
+            let failure = Failure::new(400, unknown.code, unknown.text);
             if !asked.lenient {
                 return Err(failure);
             }
@@ -334,11 +321,7 @@ fn status(server: &mut SandboxServer, method: &str, number: &str) -> Result<Expo
                 body: job.manifest.to_string().into_bytes(),
             })
         }
-        _ => Err(Failure::new(
-            405,
-            "not-supported",
-            "an export is asked after or given up",
-        )),
+        _ => Failure::refuse(405, "not-supported", "an export is asked after or given up"),
     }
 }
 

@@ -77,14 +77,11 @@ impl SandboxServer {
                 self.searches.by_token.remove(&oldest);
             }
         }
-        Ok(RestAnswer::of(
-            200,
-            self.searchset(&search, &token, 0, on_a_page(&search, call)),
-        ))
+        Ok(self.searchset(&search, &token, 0, call))
     }
 
     pub(super) fn page(&self, call: &Call) -> Result<RestAnswer, Failure> {
-        let gone = || Failure::new(410, "expired", "the search is not known or has expired");
+        let gone = Failure::expired;
         let asked = pairs(&call.query);
         let page = asked
             .iter()
@@ -95,13 +92,16 @@ impl SandboxServer {
             .ok_or_else(gone)?;
         let search = self.searches.by_token.get(token).ok_or_else(gone)?;
         let start = start.parse::<usize>().map_err(|_| gone())?;
-        Ok(RestAnswer::of(
-            200,
-            self.searchset(search, token, start, on_a_page(search, call)),
-        ))
+        Ok(self.searchset(search, token, start, call))
     }
 
-    fn searchset(&self, search: &PagedSearch, token: &str, start: usize, count: usize) -> Value {
+    fn searchset(
+        &self,
+        search: &PagedSearch,
+        token: &str,
+        start: usize,
+        call: &Call,
+    ) -> RestAnswer {
         let base = &self.store.base;
         let PagedSearch {
             resource_type,
@@ -112,9 +112,11 @@ impl SandboxServer {
             "meta": {"lastUpdated": dates::instant((self.store.now)())},
             "link": [{"relation": "self", "url": format!("{base}/{resource_type}?{}", encode(&query.understood))}]});
         if query.count_only {
-            return bundle;
+            return RestAnswer::of(200, bundle);
         }
-        let end = start.saturating_add(count).min(found.len());
+        let end = start
+            .saturating_add(on_a_page(search, call))
+            .min(found.len());
         let page = found.get(start..end).unwrap_or_default();
         let mut entries = Vec::new();
         for id in page {
@@ -131,7 +133,7 @@ impl SandboxServer {
         {
             links.push(json!({"relation": "next", "url": format!("{base}?_page={token}.{end}")}));
         }
-        bundle
+        RestAnswer::of(200, bundle)
     }
 
     /// A bundle entry; none for a resource that was deleted while a client was paging.

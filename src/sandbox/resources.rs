@@ -48,10 +48,34 @@ impl Failure {
         }
     }
 
+    /// A page of a search that is no longer kept.
+    pub(super) fn expired() -> Self {
+        Self::new(410, "expired", "the search is not known or has expired")
+    }
+
+    /// The same as the end of what was asked.
+    pub(super) fn refuse<T>(
+        status: u16,
+        code: &'static str,
+        text: impl Into<String>,
+    ) -> Result<T, Self> {
+        Err(Self::new(status, code, text))
+    }
+
     pub(super) fn outcome(&self) -> Value {
         json!({"resourceType": "OperationOutcome",
                "issue": [{"severity": "error", "code": self.code, "diagnostics": self.text}]})
     }
+}
+
+type TypedIdentifier = (String, String, String);
+
+fn identifier_key(resource_type: &str, system: &str, value: &str) -> TypedIdentifier {
+    (
+        resource_type.to_owned(),
+        system.to_owned(),
+        value.to_owned(),
+    )
 }
 
 /// One version of a resource; `body` is none where the version is its deletion.
@@ -61,6 +85,12 @@ pub(super) struct ResourceVersion {
     pub(super) at: i64,
 }
 
+impl ResourceVersion {
+    pub(super) fn etag(&self) -> String {
+        format!("W/\"{}\"", self.number)
+    }
+}
+
 /// Everything the sandbox knows.
 pub(super) struct ResourceStore {
     pub(super) base: String,
@@ -68,7 +98,7 @@ pub(super) struct ResourceStore {
     /// Counts the changes: two searches at one revision have the same result.
     pub(super) revision: u64,
     types: BTreeMap<String, BTreeMap<String, Vec<ResourceVersion>>>,
-    identifiers: BTreeMap<(String, String, String), BTreeSet<String>>,
+    identifiers: BTreeMap<TypedIdentifier, BTreeSet<String>>,
     created_without_identifier: u64,
     journal: Option<Vec<(String, String)>>,
 }
@@ -98,11 +128,11 @@ impl ResourceStore {
         if self.types.contains_key(resource_type) {
             return Ok(());
         }
-        Err(Failure::new(
+        Failure::refuse(
             404,
             "not-supported",
             "this server does not hold that resource type",
-        ))
+        )
     }
 
     pub(super) fn versions(&self, resource_type: &str, id: &str) -> Option<&[ResourceVersion]> {
@@ -119,9 +149,9 @@ impl ResourceStore {
             .versions(resource_type, id)
             .and_then(<[ResourceVersion]>::last);
         match latest {
-            None => Err(Failure::new(404, "not-found", "no such resource")),
+            None => Failure::refuse(404, "not-found", "no such resource"),
             Some(version) if version.body.is_none() => {
-                Err(Failure::new(410, "deleted", "the resource was deleted"))
+                Failure::refuse(410, "deleted", "the resource was deleted")
             }
             Some(version) => Ok(version),
         }
@@ -132,12 +162,8 @@ impl ResourceStore {
         &self,
         resource_type: &str,
     ) -> impl Iterator<Item = (&String, &ResourceVersion)> {
-        self.types
-            .get(resource_type)
-            .into_iter()
-            .flatten()
-            .filter_map(|(id, versions)| versions.last().map(|version| (id, version)))
-            .filter(|(_, version)| version.body.is_some())
+        let latest = self.latest(resource_type);
+        latest.filter(|(_, version)| version.body.is_some())
     }
 
     /// The resources of a type that were deleted, in the order of their ids.
@@ -145,12 +171,13 @@ impl ResourceStore {
         &self,
         resource_type: &str,
     ) -> impl Iterator<Item = (&String, &ResourceVersion)> {
-        self.types
-            .get(resource_type)
-            .into_iter()
-            .flatten()
-            .filter_map(|(id, versions)| versions.last().map(|version| (id, version)))
-            .filter(|(_, version)| version.body.is_none())
+        let latest = self.latest(resource_type);
+        latest.filter(|(_, version)| version.body.is_none())
+    }
+
+    fn latest(&self, resource_type: &str) -> impl Iterator<Item = (&String, &ResourceVersion)> {
+        let resources = self.types.get(resource_type).into_iter().flatten();
+        resources.filter_map(|(id, versions)| Some((id, versions.last()?)))
     }
 
     pub(super) fn with_identifier(
@@ -159,12 +186,8 @@ impl ResourceStore {
         system: &str,
         value: &str,
     ) -> Option<&BTreeSet<String>> {
-        let key = (
-            resource_type.to_owned(),
-            system.to_owned(),
-            value.to_owned(),
-        );
-        self.identifiers.get(&key)
+        self.identifiers
+            .get(&identifier_key(resource_type, system, value))
     }
 
     /// An id for a new resource: from its first identifier, else from a counter; never one that is taken.
@@ -204,15 +227,7 @@ impl ResourceStore {
             meta["versionId"] = json!(version);
             meta["lastUpdated"] = json!(dates::instant(at));
         }
-        self.append(
-            resource_type,
-            id,
-            ResourceVersion {
-                body: Some(body),
-                number: version,
-                at,
-            },
-        );
+        self.append(resource_type, id, Some(body), version, at);
     }
 
     /// Stores a resource as it is, keeping its own version and time where it has them.
@@ -234,24 +249,12 @@ impl ResourceStore {
                     .or_insert_with(|| json!(dates::instant(at)));
             }
         }
-        self.append(
-            resource_type,
-            id,
-            ResourceVersion {
-                body: Some(body),
-                number: version,
-                at,
-            },
-        );
+        self.append(resource_type, id, Some(body), version, at);
     }
 
     pub(super) fn delete(&mut self, resource_type: &str, id: &str) {
-        let deleted = ResourceVersion {
-            body: None,
-            number: self.next_version(resource_type, id),
-            at: (self.now)(),
-        };
-        self.append(resource_type, id, deleted);
+        let version = self.next_version(resource_type, id);
+        self.append(resource_type, id, None, version, (self.now)());
     }
 
     /// From here until `commit` or `roll_back` every change can be undone.
@@ -289,14 +292,21 @@ impl ResourceStore {
         last.unwrap_or(count).saturating_add(1).to_string()
     }
 
-    fn append(&mut self, resource_type: &str, id: &str, version: ResourceVersion) {
+    fn append(
+        &mut self,
+        resource_type: &str,
+        id: &str,
+        body: Option<Value>,
+        number: String,
+        at: i64,
+    ) {
         self.index(resource_type, id, false);
         self.types
             .entry(resource_type.to_owned())
             .or_default()
             .entry(id.to_owned())
             .or_default()
-            .push(version);
+            .push(ResourceVersion { body, number, at });
         self.index(resource_type, id, true);
         self.revision += 1;
         if let Some(journal) = &mut self.journal {
@@ -316,13 +326,7 @@ impl ResourceStore {
             .body
             .iter()
             .flat_map(identifiers)
-            .map(|(system, value)| {
-                (
-                    resource_type.to_owned(),
-                    system.to_owned(),
-                    value.to_owned(),
-                )
-            })
+            .map(|(system, value)| identifier_key(resource_type, system, value))
             .collect();
         for key in keys {
             let ids = self.identifiers.entry(key).or_default();

@@ -81,7 +81,7 @@ impl RestAnswer {
         Self {
             status,
             body: version.body.clone(),
-            etag: Some(format!("W/\"{}\"", version.number)),
+            etag: Some(version.etag()),
             last_modified: Some(version.at),
             location: None,
         }
@@ -114,6 +114,12 @@ pub(super) enum BodyShape {
     ByteOrderMark,
     /// In pieces, with a pause before each.
     Trickle(Duration),
+}
+
+impl From<Failure> for RestAnswer {
+    fn from(failure: Failure) -> Self {
+        Self::of(failure.status, failure.outcome())
+    }
 }
 
 impl From<RestAnswer> for WireReply {
@@ -166,7 +172,7 @@ pub(super) async fn handle(
         }
         _ => {
             let failure = Failure::new(404, "not-found", "the FHIR base URL ends in /fhir");
-            WireReply::from(RestAnswer::of(404, failure.outcome()))
+            WireReply::from(RestAnswer::from(failure))
         }
     };
     let now = (server.store.now)() - reply.behind;
@@ -176,7 +182,6 @@ pub(super) async fn handle(
 
 fn respond(reply: WireReply, now: i64, line: &WireControl) -> Response {
     let answer = reply.answer;
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut body = answer.body.map(|body| body.to_string()).unwrap_or_default();
     let mut media = "application/fhir+json; charset=utf-8";
     if let Some(html) = reply.html {
@@ -195,6 +200,16 @@ fn respond(reply: WireReply, now: i64, line: &WireControl) -> Response {
     );
     headers.extend(answer.location.map(|location| ("location", location)));
     headers.extend(reply.headers);
+    response(answer.status, headers, body)
+}
+
+/// A response with these headers and no other.
+pub(super) fn response(
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    body: impl IntoResponse,
+) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, body).into_response();
     response.headers_mut().remove("content-type");
     for (name, value) in headers {
@@ -240,9 +255,7 @@ impl SandboxServer {
 
     /// Answers a call; a failure becomes an `OperationOutcome`.
     pub(super) fn answer(&mut self, call: &Call) -> RestAnswer {
-        let mut answer = self
-            .dispatch(call)
-            .unwrap_or_else(|failure| RestAnswer::of(failure.status, failure.outcome()));
+        let mut answer = self.dispatch(call).unwrap_or_else(RestAnswer::from);
         if answer.status < 300 && matches!(call.method.as_str(), "POST" | "PUT") {
             let searched = call.path.ends_with("_search") || call.path.is_empty();
             if (call.within_bundle || call.prefer.contains("return=minimal")) && !searched {
@@ -271,7 +284,7 @@ impl SandboxServer {
                     .starts_with("application/x-www-form-urlencoded")
                 {
                     let text = "a search is sent as application/x-www-form-urlencoded";
-                    return Err(Failure::new(415, "not-supported", text));
+                    return Failure::refuse(415, "not-supported", text);
                 }
                 let form = String::from_utf8_lossy(&call.body);
                 let mut asked = pairs(&call.query);
@@ -309,15 +322,11 @@ impl SandboxServer {
                 let versions = self.store.versions(resource_type, id).unwrap_or_default();
                 match versions.iter().find(|held| held.number == *version) {
                     Some(held) if held.body.is_some() => Ok(RestAnswer::of_version(200, held)),
-                    Some(_) => Err(Failure::new(410, "deleted", "this version is the deletion")),
-                    None => Err(Failure::new(404, "not-found", "no such version")),
+                    Some(_) => Failure::refuse(410, "deleted", "this version is the deletion"),
+                    None => Failure::refuse(404, "not-found", "no such version"),
                 }
             }
-            _ => Err(Failure::new(
-                405,
-                "not-supported",
-                "no such interaction on this server",
-            )),
+            _ => Failure::refuse(405, "not-supported", "no such interaction on this server"),
         }
     }
 
@@ -338,15 +347,15 @@ impl SandboxServer {
         self.store.knows(resource_type)?;
         let query = search::parse(&self.store, resource_type, asked, true)?;
         if asked.is_empty() {
-            return Err(Failure::new(400, "required", "the condition is empty"));
+            return Failure::refuse(400, "required", "the condition is empty");
         }
         let mut found = query.run(&self.store, resource_type);
         if found.len() > 1 {
-            return Err(Failure::new(
+            return Failure::refuse(
                 412,
                 "multiple-matches",
                 "the condition matches several resources",
-            ));
+            );
         }
         Ok(found.pop())
     }
@@ -376,20 +385,16 @@ impl SandboxServer {
         let body = json_body(call)?;
         validate(resource_type, &body)?;
         if body["id"].as_str() != Some(id) || !is_id(id) {
-            return Err(Failure::new(
+            return Failure::refuse(
                 400,
                 "invalid",
                 "the id in the body is not the id in the URL",
-            ));
+            );
         }
         let held = self.store.current(resource_type, id).ok();
-        let etag = held.map(|version| format!("W/\"{}\"", version.number));
+        let etag = held.map(ResourceVersion::etag);
         if call.if_match.is_some() && call.if_match != etag {
-            return Err(Failure::new(
-                412,
-                "conflict",
-                "If-Match is not the current version",
-            ));
+            return Failure::refuse(412, "conflict", "If-Match is not the current version");
         }
         let status = if etag.is_some() { 200 } else { 201 };
         self.store.put(resource_type, id, body);
@@ -433,7 +438,7 @@ impl SandboxServer {
                 let method = if version.body.is_some() { "PUT" } else { "DELETE" };
                 let mut entry = json!({"fullUrl": format!("{}/{resource_type}/{id}", self.store.base),
                     "request": {"method": method, "url": format!("{resource_type}/{id}")},
-                    "response": {"status": "200", "etag": format!("W/\"{}\"", version.number),
+                    "response": {"status": "200", "etag": version.etag(),
                                  "lastModified": dates::instant(version.at)}});
                 if let Some(body) = &version.body {
                     entry["resource"] = body.clone();
@@ -462,11 +467,11 @@ fn json_body(call: &Call) -> Result<Value, Failure> {
         .trim();
     let known = ["application/fhir+json", "application/json", "text/json"];
     if !call.within_bundle && !known.contains(&media) {
-        return Err(Failure::new(
+        return Failure::refuse(
             415,
             "not-supported",
             "the body must be application/fhir+json",
-        ));
+        );
     }
     serde_json::from_slice(&call.body)
         .ok()

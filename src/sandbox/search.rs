@@ -16,7 +16,7 @@ const COUNT_DEFAULT: usize = 100;
 const COUNT_MAX: usize = 1_000;
 
 /// A query, read and ready to run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Query {
     pub(super) count: usize,
     pub(super) count_only: bool,
@@ -44,12 +44,8 @@ pub(super) fn parse(
 ) -> Result<Query, Failure> {
     let mut query = Query {
         count: COUNT_DEFAULT,
-        count_only: false,
-        understood: Vec::new(),
-        includes: Vec::new(),
-        tests: Vec::new(),
-        newest_first: false,
         by_id: true,
+        ..Query::default()
     };
     for (name, value) in pairs {
         let understood = match name.as_str() {
@@ -72,29 +68,25 @@ pub(super) fn parse(
             }
             "_format" => value.contains("json"),
             "_total" => true,
-            "_include" | "_revinclude" => match include(value, name == "_revinclude") {
-                Some(include) => {
-                    query.includes.push(include);
-                    true
-                }
-                None => false,
-            },
-            _ => match test(store, resource_type, name, value)? {
-                Some(test) => {
-                    query.tests.push(test);
-                    true
-                }
-                None => false,
-            },
+            "_include" | "_revinclude" => {
+                let before = query.includes.len();
+                query.includes.extend(include(value, name == "_revinclude"));
+                query.includes.len() > before
+            }
+            _ => {
+                let before = query.tests.len();
+                query.tests.extend(test(store, resource_type, name, value)?);
+                query.tests.len() > before
+            }
         };
         if understood {
             query.understood.push((name.clone(), value.clone()));
         } else if strict {
-            return Err(Failure::new(
+            return Failure::refuse(
                 400,
                 "not-supported",
                 format!("the search parameter {name} is not supported as it was used"),
-            ));
+            );
         }
     }
     Ok(query)

@@ -14,7 +14,7 @@ const TASK: &str = "draft requested received accepted rejected ready cancelled i
 
 /// Checks type, required elements, status, dates and that there is one value at most.
 pub(super) fn validate(resource_type: &str, body: &Value) -> Result<(), Failure> {
-    let refuse = |text: String| Err(Failure::new(400, "invalid", text));
+    let refuse = |text: String| Failure::refuse(400, "invalid", text);
     if body["resourceType"].as_str() != Some(resource_type) {
         return refuse("resourceType is missing or is not the type in the URL".to_owned());
     }
@@ -36,7 +36,7 @@ pub(super) fn validate(resource_type: &str, body: &Value) -> Result<(), Failure>
             .any(|known| known == status)
         {
             let text = "status is not a code of its value set";
-            return Err(Failure::new(400, "code-invalid", text));
+            return Failure::refuse(400, "code-invalid", text);
         }
     }
     let values = body.as_object().map_or(0, |members| {

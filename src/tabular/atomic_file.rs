@@ -71,6 +71,17 @@ impl AtomicFile {
         })
     }
 
+    /// Starts a file under a temporary name beside its final one.
+    ///
+    /// # Errors
+    /// [`AtomicError::Io`].
+    pub(crate) fn beside(path: &Path) -> Result<Self, AtomicError> {
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(".part");
+        Self::create(path.with_file_name(name))
+    }
+
     /// Puts the file on disk and gives it its name and mode.
     ///
     /// # Errors
@@ -151,10 +162,7 @@ impl Drop for AtomicFile {
 /// # Errors
 /// [`AtomicError::Io`].
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(), AtomicError> {
-    let mut temporary_name = std::ffi::OsString::from(".");
-    temporary_name.push(path.file_name().unwrap_or_default());
-    temporary_name.push(".part");
-    let mut file = AtomicFile::create(path.with_file_name(temporary_name))?;
+    let mut file = AtomicFile::beside(path)?;
     file.write_all(bytes)
         .map_err(|error| failed("writing a file", path, error))?;
     file.finish(path, mode, Existing::Replace)

@@ -3,6 +3,8 @@
 //! The words are those of partner files (`format = { delimiter = ",", encoding = "utf-8-bom", newline = "crlf", quote = "necessary" }`), and the same
 //! words stand in the manifest. Formulas are always escaped, so there is no key for it here.
 
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
 
 /// Layout of a file that we write; the default opens in Excel by a double click.
@@ -80,39 +82,28 @@ pub(crate) fn parse_delimiter(text: &str) -> Result<u8, FormatError> {
 
 /// Reads an encoding's word.
 pub(crate) fn parse_encoding(text: &str) -> Result<Encoding, FormatError> {
-    match text {
-        "utf-8" => Ok(Encoding::Utf8),
-        "utf-8-bom" => Ok(Encoding::Utf8Bom),
-        "windows-1252" => Ok(Encoding::Windows1252),
-        _ => Err(FormatError {
-            key: "encoding",
-            choices: "\"utf-8\" \"utf-8-bom\" \"windows-1252\"",
-        }),
-    }
+    let choices = "\"utf-8\" \"utf-8-bom\" \"windows-1252\"";
+    parse_word(text, "encoding", choices)
 }
 
 /// Reads a line end's word.
 pub(crate) fn parse_newline(text: &str) -> Result<Newline, FormatError> {
-    match text {
-        "crlf" => Ok(Newline::Crlf),
-        "lf" => Ok(Newline::Lf),
-        _ => Err(FormatError {
-            key: "newline",
-            choices: "\"crlf\" \"lf\"",
-        }),
-    }
+    parse_word(text, "newline", "\"crlf\" \"lf\"")
 }
 
 /// Reads a quote rule's word.
 pub(crate) fn parse_quote(text: &str) -> Result<QuoteRule, FormatError> {
-    match text {
-        "necessary" => Ok(QuoteRule::Necessary),
-        "always" => Ok(QuoteRule::Always),
-        _ => Err(FormatError {
-            key: "quote",
-            choices: "\"necessary\" \"always\"",
-        }),
-    }
+    parse_word(text, "quote", "\"necessary\" \"always\"")
+}
+
+/// Reads one of the words under which a choice stands in a manifest.
+fn parse_word<T: DeserializeOwned>(
+    text: &str,
+    key: &'static str,
+    choices: &'static str,
+) -> Result<T, FormatError> {
+    let word: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
+    T::deserialize(word).map_err(|_| FormatError { key, choices })
 }
 
 /// A format as it stands in a manifest: the words of the partner file.

@@ -85,6 +85,7 @@ fn clients_of(table: &Table) -> Vec<Client> {
 }
 
 /// A sheet being filled in.
+#[derive(Default)]
 struct Sheet {
     header: &'static [&'static str],
     rows: Vec<Vec<String>>,
@@ -97,10 +98,7 @@ impl Sheet {
     fn new(header: &'static [&'static str]) -> Self {
         Self {
             header,
-            rows: Vec::new(),
-            observations: 0,
-            reasons: BTreeMap::new(),
-            onward: BTreeMap::new(),
+            ..Self::default()
         }
     }
 

@@ -6,8 +6,8 @@
 use std::io::Write;
 use std::time::Duration;
 
+use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode};
 
 use super::{ExportFile, ExportManifest};
 use crate::domain::limits;
@@ -82,15 +82,7 @@ impl Client {
             status @ (401 | 403) => Err(ClientError::Unauthorised { status }),
             404 => Err(ClientError::NotFound),
             410 => Err(ClientError::Gone),
-            status @ (408 | 425 | 429 | 500..=599) => Err(ClientError::Transient {
-                what: StatusCode::from_u16(status)
-                    .ok()
-                    .and_then(|status| status.canonical_reason())
-                    .unwrap_or("trouble"),
-                status: Some(status),
-                retry_after: None,
-                sent: true,
-            }),
+            status @ (408 | 425 | 429 | 500..=599) => Err(ClientError::in_trouble(status, None)),
             status => Err(ClientError::Refused { status, code: None }),
         }
     }
@@ -241,12 +233,7 @@ fn fits(unpacked: u64, packed: u64) -> bool {
 
 /// A packed file that ends too early or is damaged: it may come whole another time.
 fn broken() -> ClientError {
-    ClientError::Transient {
-        what: "packed file damaged",
-        status: None,
-        retry_after: None,
-        sent: true,
-    }
+    ClientError::passing("packed file damaged", None, None)
 }
 
 #[cfg(test)]

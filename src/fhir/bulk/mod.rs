@@ -20,7 +20,7 @@ use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use super::client::ClientError;
-use super::client::parameters::token;
+use super::client::parameters::Parameters;
 use super::client::{Client, FHIR_JSON, HttpAnswer, refusal};
 use super::resources::operation_outcome;
 use crate::domain::{Instant, limits};
@@ -221,7 +221,7 @@ impl Client {
             };
             let (mut page, next) = ExportManifest::parse(&body, &url)?;
             for item in page.items_mut().filter(|_| status.rebase_links) {
-                let home = self.at_home(&url, item.url.as_str(), true);
+                let home = self.home_link(&url, item.url.as_str(), true);
                 item.url = home.unwrap_or_else(|| item.url.clone());
             }
             let whole = match &mut whole {
@@ -240,7 +240,7 @@ impl Client {
                 return Ok(Some(std::mem::take(whole)));
             };
             url = self
-                .at_home(&url, &next, status.rebase_links)
+                .home_link(&url, &next, status.rebase_links)
                 .ok_or(ClientError::ForeignExport)?;
         }
         Err(ClientError::TooManyPages {
@@ -292,25 +292,9 @@ impl Client {
             status: answer.status,
         })?;
         let rebase_links = order.rebase_links;
-        let url = self.at_home(url, link, rebase_links);
+        let url = self.home_link(url, link, rebase_links);
         let url = url.ok_or(ClientError::ForeignExport)?;
         Ok(StatusUrl { url, rebase_links })
-    }
-
-    /// An address on the server's own origin; if that is wished, the same path and query there of one that names another.
-    fn at_home(&self, from: &Url, link: &str, rebase_links: bool) -> Option<Url> {
-        let own = self.own_link(from, link);
-        if own.is_some() || !rebase_links {
-            return own;
-        }
-        let foreign = from.join(link).ok()?;
-        if !matches!(foreign.scheme(), "http" | "https") {
-            return None;
-        }
-        let mut own = self.url(&[]).ok()?;
-        own.set_path(foreign.path());
-        own.set_query(foreign.query());
-        Some(own)
     }
 
     /// One manifest, asked for until it is there.
@@ -358,22 +342,16 @@ impl Client {
         }
         match answer.status {
             202 => Ok(Progress::Running(answer.retry_after)),
-            200..=299 if torn(&answer.body) => Err(ClientError::Transient {
-                what: "a part of an answer only",
-                status: Some(answer.status),
-                retry_after: None,
-                sent: true,
-            }),
+            200..=299 if torn(&answer.body) => Err(ClientError::torn(answer.status)),
             200..=299 => Ok(Progress::Done(answer.body)),
             status => {
                 let code = operation_outcome::gravest(&answer.body).and_then(|issue| issue.code);
                 Err(match code {
-                    Some(code) if PASSING.contains(&code) => ClientError::Transient {
-                        what: "trouble that passes",
-                        status: Some(status),
-                        retry_after: answer.retry_after,
-                        sent: true,
-                    },
+                    Some(code) if PASSING.contains(&code) => ClientError::passing(
+                        "trouble that passes",
+                        Some(status),
+                        answer.retry_after,
+                    ),
                     // A server that explains a 500 has given the export up; one that does not is in trouble itself.
                     Some(code) if status == 500 => ClientError::Refused {
                         status,
@@ -438,11 +416,6 @@ fn torn(body: &[u8]) -> bool {
 
 /// A search within a parameter. It is encoded as in a URL: some servers cut a filter at each comma they see.
 fn type_filter(codes: &[(&str, &str)]) -> String {
-    let tokens: Vec<String> = codes
-        .iter()
-        .map(|(system, code)| token(system, code))
-        .collect();
-    let mut url = Url::parse("http://localhost/").expect("a constant URL");
-    url.query_pairs_mut().append_pair("code", &tokens.join(","));
-    format!("ServiceRequest?{}", url.query().unwrap_or_default())
+    let codes = Parameters::default().tokens("code", codes.iter().copied());
+    format!("ServiceRequest?{}", codes.form())
 }

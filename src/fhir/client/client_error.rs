@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use reqwest::StatusCode;
+
 use super::TlsCause;
 use crate::fhir::auth::SignInError;
 use crate::fhir::resources::bundle::BundleError;
@@ -114,6 +116,32 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
+    /// Trouble that may pass, with a request that the server may have looked at.
+    pub(in crate::fhir) fn passing(
+        what: &'static str,
+        status: Option<u16>,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        Self::Transient {
+            what,
+            status,
+            retry_after,
+            sent: true,
+        }
+    }
+
+    /// Trouble that a status names.
+    pub(in crate::fhir) fn in_trouble(status: u16, retry_after: Option<Duration>) -> Self {
+        let named = StatusCode::from_u16(status).ok();
+        let what = named.and_then(|status| status.canonical_reason());
+        Self::passing(what.unwrap_or("trouble"), Some(status), retry_after)
+    }
+
+    /// What was taken for a whole answer ends too soon.
+    pub(in crate::fhir) fn torn(status: u16) -> Self {
+        Self::passing("a part of an answer only", Some(status), None)
+    }
+
     /// Whether the same call may succeed later without anybody doing anything.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Transient { .. } | Self::PageExpired { .. })

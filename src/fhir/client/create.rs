@@ -6,11 +6,12 @@
 
 use std::time::Duration;
 
-use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::{Method, RequestBuilder};
 
 use super::client_error::ClientError;
 use super::parameters::token;
+use super::update::unquoted;
 use super::{Client, FHIR_JSON, HttpAnswer, refusal};
 use crate::fhir::resources::bundle::Head;
 
@@ -59,7 +60,33 @@ pub(crate) enum WriteFailure {
     },
 }
 
+impl WriteFailure {
+    /// Refused before it was sent: it cannot be sent as it is.
+    pub(super) const UNSENT: Self = Self::Refused {
+        status: 0,
+        code: None,
+    };
+}
+
 impl Client {
+    /// Sends a write once.
+    pub(super) async fn write(
+        &self,
+        request: RequestBuilder,
+        body: Vec<u8>,
+    ) -> Result<HttpAnswer, WriteFailure> {
+        let request = request
+            .header(CONTENT_TYPE, FHIR_JSON)
+            .header("Prefer", "return=minimal")
+            .body(body);
+        let answer = self.send(request).await.map_err(|error| sending(&error))?;
+        if (200..300).contains(&answer.status) {
+            Ok(answer)
+        } else {
+            Err(failure(&answer))
+        }
+    }
+
     /// Stores a resource unless one with this identifier is there; `body` must carry that identifier.
     ///
     /// # Errors
@@ -74,21 +101,12 @@ impl Client {
         system: &str,
         value: &str,
     ) -> Result<Created, WriteFailure> {
-        let unusable = WriteFailure::Refused {
-            status: 0,
-            code: None,
-        };
-        let url = self.url(&[resource_type]).map_err(|_| unusable)?;
-        let request = self
-            .request(Method::POST, url)
-            .header(CONTENT_TYPE, FHIR_JSON)
-            .header("Prefer", "return=minimal")
-            .header("If-None-Exist", condition(system, value))
-            .body(body.to_vec());
-        let answer = self.send(request).await.map_err(|error| sending(&error))?;
-        if !(200..300).contains(&answer.status) {
-            return Err(failure(&answer));
-        }
+        let url = self
+            .url(&[resource_type])
+            .map_err(|_| WriteFailure::UNSENT)?;
+        let request = self.request(Method::POST, url);
+        let request = request.header("If-None-Exist", condition(system, value));
+        let answer = self.write(request, body.to_vec()).await?;
         let new = answer.status == 201;
         if let Some((id, version)) = named(&answer, resource_type) {
             return Ok(Created { id, version, new });
@@ -124,12 +142,9 @@ impl Client {
 }
 
 /// What it means for a write that no answer came.
-pub(super) fn sending(error: &ClientError) -> WriteFailure {
+fn sending(error: &ClientError) -> WriteFailure {
     match error {
-        ClientError::Settings(_) | ClientError::Name => WriteFailure::Refused {
-            status: 0,
-            code: None,
-        },
+        ClientError::Settings(_) | ClientError::Name => WriteFailure::UNSENT,
         error if error.bars() => WriteFailure::Barred,
         error if error.may_have_arrived() => WriteFailure::AnswerLost,
         error => WriteFailure::Transient {
@@ -139,7 +154,7 @@ pub(super) fn sending(error: &ClientError) -> WriteFailure {
 }
 
 /// What an answer other than success means for a write.
-pub(super) fn failure(answer: &HttpAnswer) -> WriteFailure {
+fn failure(answer: &HttpAnswer) -> WriteFailure {
     let status = answer.status;
     match refusal(answer) {
         ClientError::Refused {
@@ -161,27 +176,28 @@ pub(super) fn failure(answer: &HttpAnswer) -> WriteFailure {
 
 /// The id and version that an answer gives: from `Location`, else from a body of the right type.
 fn named(answer: &HttpAnswer, resource_type: &str) -> Option<(String, Option<String>)> {
-    let etag = answer
-        .etag
-        .as_deref()
-        .map(|etag| etag.trim_start_matches("W/").trim_matches('"').to_owned());
-    if let Some((id, version)) = answer
-        .location
-        .as_deref()
-        .and_then(|text| located(text, resource_type))
-    {
-        return Some((id, etag.or(version)));
-    }
-    let head = Head::of(&answer.body);
-    if head.resource_type.as_deref() != Some(resource_type) {
-        return None;
-    }
-    let version = head.version().map(str::to_owned);
-    Some((head.id?.into_owned(), etag.or(version)))
+    let etag = answer.etag.as_deref().map(unquoted);
+    let (id, version) = placed(answer.location.as_deref(), &answer.body, resource_type)?;
+    Some((id, etag.or(version)))
+}
+
+/// The id and version that an answer's location names, else those of the resource in it.
+pub(super) fn placed(
+    location: Option<&str>,
+    body: &[u8],
+    resource_type: &str,
+) -> Option<(String, Option<String>)> {
+    let by_location = location.and_then(|text| located(text, resource_type));
+    by_location.or_else(|| {
+        let head = Head::of(body);
+        let right = head.resource_type.as_deref() == Some(resource_type);
+        let version = head.version().map(str::to_owned);
+        Some((head.id.filter(|_| right)?.into_owned(), version))
+    })
 }
 
 /// The id and version in a `Location`, absolute or relative, on whatever host: it is read, never followed.
-pub(super) fn located(location: &str, resource_type: &str) -> Option<(String, Option<String>)> {
+fn located(location: &str, resource_type: &str) -> Option<(String, Option<String>)> {
     let path = location.split(['?', '#']).next()?;
     let mut from_the_end = path.trim_end_matches('/').rsplit('/');
     let mut id = from_the_end.next()?;

@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, HeaderName, LOCATION};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 
 use super::resources::capability_statement::CapabilityStatement;
 use super::resources::operation_outcome;
@@ -169,11 +169,14 @@ impl Client {
     /// Any [`ClientError`]; transient ones only after the repeats.
     pub(crate) async fn get(&self, path: &str) -> Result<Vec<u8>, ClientError> {
         let segments: Vec<&str> = path.split('/').collect();
-        let url = self.url(&segments)?;
-        let answer = self
-            .fetch(&mut || self.request(Method::GET, url.clone()))
-            .await?;
-        fhir_body(answer).map(|answer| answer.body)
+        self.got(&segments).await.map(|answer| answer.body)
+    }
+
+    /// What a GET of a path below the base gives, if it is FHIR.
+    pub(super) async fn got(&self, segments: &[&str]) -> Result<HttpAnswer, ClientError> {
+        let url = self.url(segments)?;
+        let mut request = || self.request(Method::GET, url.clone());
+        self.fetch(&mut request).await.and_then(fhir_body)
     }
 
     /// Reads a resource by type and id; none if there is none, or no longer.
@@ -202,10 +205,10 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub(crate) async fn capability_statement(&self) -> Result<CapabilityStatement, ClientError> {
-        let (body, server_date) = self.metadata().await?;
+        let answer = self.got(&["metadata"]).await?;
         let mut statement =
-            CapabilityStatement::read(&body).ok_or(ClientError::NotFhir { status: 200 })?;
-        statement.server_date = server_date;
+            CapabilityStatement::read(&answer.body).ok_or(ClientError::NotFhir { status: 200 })?;
+        statement.server_date = answer.date;
         Ok(statement)
     }
 
@@ -214,16 +217,7 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub(crate) async fn server_date(&self) -> Result<Option<i64>, ClientError> {
-        self.metadata().await.map(|(_, date)| date)
-    }
-
-    async fn metadata(&self) -> Result<(Vec<u8>, Option<i64>), ClientError> {
-        let url = self.url(&["metadata"])?;
-        let answer = self
-            .fetch(&mut || self.request(Method::GET, url.clone()))
-            .await?;
-        let answer = fhir_body(answer)?;
-        Ok((answer.body, answer.date))
+        self.got(&["metadata"]).await.map(|answer| answer.date)
     }
 
     /// Whether somebody answers at the address at all: once, without credentials, whatever the status.
@@ -261,6 +255,22 @@ impl Client {
         let url = from.join(link).ok()?;
         let clean = url.username().is_empty() && url.password().is_none();
         (clean && url.origin() == self.base.origin()).then_some(url)
+    }
+
+    /// An address on the server's own origin; if that is wished, the same path and query there of one that names another.
+    pub(super) fn home_link(&self, from: &Url, link: &str, rebase_links: bool) -> Option<Url> {
+        let own = self.own_link(from, link);
+        if own.is_some() || !rebase_links {
+            return own;
+        }
+        let foreign = from.join(link).ok()?;
+        if !matches!(foreign.scheme(), "http" | "https") {
+            return None;
+        }
+        let mut own = self.url(&[]).ok()?;
+        own.set_path(foreign.path());
+        own.set_query(foreign.query());
+        Some(own)
     }
 
     /// A request to this server; credentials are put on it when it is sent.
@@ -404,12 +414,7 @@ fn whole(answer: HttpAnswer) -> Result<HttpAnswer, ClientError> {
         AnswerBody::TooDeep => Err(ClientError::TooDeep {
             max: JSON_DEPTH_MAX,
         }),
-        AnswerBody::Torn => Err(ClientError::Transient {
-            what: "a part of an answer only",
-            status: Some(status),
-            retry_after: None,
-            sent: true,
-        }),
+        AnswerBody::Torn => Err(ClientError::torn(status)),
     }
 }
 
@@ -431,15 +436,9 @@ pub(super) fn refusal(answer: &HttpAnswer) -> ClientError {
         401 | 403 => ClientError::Unauthorised { status },
         404 => ClientError::NotFound,
         410 => ClientError::Gone,
-        408 | 425 | 429 | 500 | 502 | 503 | 504 => ClientError::Transient {
-            what: StatusCode::from_u16(status)
-                .ok()
-                .and_then(|status| status.canonical_reason())
-                .unwrap_or("trouble"),
-            status: Some(status),
-            retry_after: answer.retry_after,
-            sent: true,
-        },
+        408 | 425 | 429 | 500 | 502 | 503 | 504 => {
+            ClientError::in_trouble(status, answer.retry_after)
+        }
         _ => ClientError::Refused { status, code },
     }
 }

@@ -37,7 +37,7 @@ impl Parameters {
     }
 
     /// The parameters as a form.
-    pub(super) fn form(&self) -> String {
+    pub(in crate::fhir) fn form(&self) -> String {
         let mut url = Url::parse("http://localhost/").expect("a constant URL");
         url.query_pairs_mut().extend_pairs(&self.0);
         url.query().unwrap_or_default().to_owned()

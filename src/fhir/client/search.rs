@@ -270,8 +270,7 @@ impl<'c> Search<'c> {
     fn follow(&mut self, number: usize, url: &Url, link: &str) -> Result<(), ClientError> {
         let next = self
             .client
-            .own_link(url, link)
-            .or_else(|| self.rebased(url, link))
+            .home_link(url, link, self.rebase_links)
             .ok_or(ClientError::ForeignLink { page: number + 1 })?;
         if !self.links.insert(next.as_str().to_owned()) {
             self.progress.ending = Some(Ending::RepeatedLink);
@@ -285,21 +284,6 @@ impl<'c> Search<'c> {
             self.next = Some(next);
         }
         Ok(())
-    }
-
-    /// The same path and query on the server's own address.
-    fn rebased(&self, url: &Url, link: &str) -> Option<Url> {
-        if !self.rebase_links {
-            return None;
-        }
-        let foreign = url.join(link).ok()?;
-        if !matches!(foreign.scheme(), "http" | "https") {
-            return None;
-        }
-        let mut own = self.client.url(&[]).ok()?;
-        own.set_path(foreign.path());
-        own.set_query(foreign.query());
-        Some(own)
     }
 
     /// The first page: a form, or GET where the server takes no forms.

@@ -7,14 +7,12 @@
 use std::borrow::Cow;
 
 use reqwest::Method;
-use reqwest::header::CONTENT_TYPE;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::create::{Created, WriteFailure, condition, failure, located, sending};
+use super::Client;
+use super::create::{Created, WriteFailure, condition, placed};
 use super::update::{if_match, unquoted};
-use super::{Client, FHIR_JSON};
-use crate::fhir::resources::bundle::Head;
 
 /// Entries of a transaction.
 pub(crate) const ENTRIES_MAX: usize = 50;
@@ -85,22 +83,11 @@ impl Client {
         &self,
         parts: &[TransactionPart],
     ) -> Result<Vec<PartAnswer>, WriteFailure> {
-        let unusable = WriteFailure::Refused {
-            status: 0,
-            code: None,
-        };
-        let url = self.url(&[]).map_err(|_| unusable.clone())?;
-        let request = self
-            .request(Method::POST, url)
-            .header(CONTENT_TYPE, FHIR_JSON)
-            .header("Prefer", "return=minimal")
-            .body(bundle(parts).ok_or(unusable)?);
-        let answer = self.send(request).await.map_err(|error| sending(&error))?;
-        if (200..300).contains(&answer.status) {
-            Ok(answers(&answer.body, parts))
-        } else {
-            Err(failure(&answer))
-        }
+        let url = self.url(&[]).map_err(|_| WriteFailure::UNSENT)?;
+        let bundle = bundle(parts).ok_or(WriteFailure::UNSENT)?;
+        let request = self.request(Method::POST, url);
+        let answer = self.write(request, bundle).await?;
+        Ok(answers(&answer.body, parts))
     }
 }
 
@@ -159,16 +146,12 @@ fn one(entry: &AnsweredEntry<'_>, part: &TransactionPart) -> PartAnswer {
         return PartAnswer::Refused(status);
     }
     let etag = response.etag.as_deref().map(unquoted);
-    let placed = response
-        .location
-        .as_deref()
-        .and_then(|location| located(location, part.resource_type))
-        .or_else(|| {
-            let head = Head::of(entry.resource?.get().as_bytes());
-            let right = head.resource_type.as_deref() == Some(part.resource_type);
-            let version = head.version().map(str::to_owned);
-            Some((head.id.filter(|_| right)?.into_owned(), version))
-        });
+    let body = entry.resource.map_or("", RawValue::get);
+    let placed = placed(
+        response.location.as_deref(),
+        body.as_bytes(),
+        part.resource_type,
+    );
     let known = match &part.how {
         WriteCondition::Update(id, _) => Some((id.clone(), None)),
         WriteCondition::Create(..) => None,

@@ -4,11 +4,10 @@
 //! was made from (`If-Match`), or it is made again from the newer one, three times at most.
 
 use reqwest::Method;
-use reqwest::header::CONTENT_TYPE;
 
+use super::Client;
 use super::client_error::ClientError;
-use super::create::{WriteFailure, failure, sending};
-use super::{Client, FHIR_JSON, fhir_body};
+use super::create::WriteFailure;
 use crate::fhir::resources::bundle::Head;
 use crate::fhir::resources::edit::Edit;
 
@@ -33,11 +32,7 @@ impl Client {
         resource_type: &str,
         id: &str,
     ) -> Result<Option<Versioned>, ClientError> {
-        let url = self.url(&[resource_type, id])?;
-        let fetched = self
-            .fetch(&mut || self.request(Method::GET, url.clone()))
-            .await;
-        let answer = match fetched.and_then(fhir_body) {
+        let answer = match self.got(&[resource_type, id]).await {
             Ok(answer) => answer,
             Err(ClientError::NotFound | ClientError::Gone) => return Ok(None),
             Err(error) => return Err(error),
@@ -80,10 +75,7 @@ impl Client {
                 Edit::To(body) => body,
             };
             // A server that names no version cannot say whether somebody else was quicker: nothing of theirs is overwritten.
-            let version = found.version.ok_or(WriteFailure::Refused {
-                status: 0,
-                code: None,
-            })?;
+            let version = found.version.ok_or(WriteFailure::UNSENT)?;
             match self.put(resource_type, id, &version, body).await {
                 Err(WriteFailure::Duplicate) => {}
                 Ok(()) => return Ok(true),
@@ -103,18 +95,9 @@ impl Client {
         let url = self
             .url(&[resource_type, id])
             .map_err(|_| WriteFailure::Missing)?;
-        let request = self
-            .request(Method::PUT, url)
-            .header(CONTENT_TYPE, FHIR_JSON)
-            .header("Prefer", "return=minimal")
-            .header("If-Match", if_match(version))
-            .body(body);
-        let answer = self.send(request).await.map_err(|error| sending(&error))?;
-        if (200..300).contains(&answer.status) {
-            Ok(())
-        } else {
-            Err(failure(&answer))
-        }
+        let request = self.request(Method::PUT, url);
+        let request = request.header("If-Match", if_match(version));
+        self.write(request, body).await.map(drop)
     }
 }
 
@@ -135,9 +118,6 @@ fn reading(error: &ClientError) -> WriteFailure {
             retry_after: *retry_after,
         },
         error if error.bars() => WriteFailure::Barred,
-        _ => WriteFailure::Refused {
-            status: 0,
-            code: None,
-        },
+        _ => WriteFailure::UNSENT,
     }
 }

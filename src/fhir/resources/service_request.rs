@@ -52,10 +52,7 @@ pub(crate) fn codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)
 
 /// `orderDetail.coding` as (system, code): "do not contact" stands here.
 pub(crate) fn order_detail_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
-    items(request.get("orderDetail"))
-        .iter()
-        .flat_map(|concept| coded(concept.get("coding")))
-        .collect()
+    codes_of(request, "orderDetail")
 }
 
 /// What is asked for, in the order it is looked up: every `orderDetail`, then `code`. A concept of words alone
@@ -111,10 +108,7 @@ pub(crate) fn performers<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<R
 
 /// `reasonCode.coding` as (system, code).
 pub(crate) fn reason_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
-    items(request.get("reasonCode"))
-        .iter()
-        .flat_map(|concept| coded(concept.get("coding")))
-        .collect()
+    codes_of(request, "reasonCode")
 }
 
 /// Each reason as the text of its concept and the first code and display of its codings.
@@ -174,6 +168,14 @@ pub(crate) fn consents<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Ref
             let by_type = text_of(element, "type") == Some("Consent");
             (by_address || by_type).then_some(reference)
         })
+        .collect()
+}
+
+/// The codes of a list of concepts.
+fn codes_of<'t>(request: &'t Json<'_>, key: &str) -> Vec<(Option<&'t str>, &'t str)> {
+    items(request.get(key))
+        .iter()
+        .flat_map(|concept| coded(concept.get("coding")))
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! The tables of the books: balances, rooms, practices, what waits, what was written back.
 
-use super::super::tables::{Ages, Report, RoomRow};
-use super::{Sheet, cell, cells, or_empty};
+use super::super::tables::{Ages, ExceptionRow, OwnerRow, Report, RoomRow};
+use super::{CsvColumn, Sheet, cell, or_empty};
 
 /// The tables in their order.
 pub(super) fn sheets(report: &Report) -> Vec<Sheet> {
@@ -27,215 +27,129 @@ fn yes(balances: bool) -> String {
 }
 
 fn balance(report: &Report) -> Sheet {
-    let rows = report.balance.iter().map(|row| {
-        let counts = [row.opening, row.received, row.finished, row.closing];
-        [row.practice.clone()]
-            .into_iter()
-            .chain(cells(&counts))
-            .chain([yes(row.balances)])
-            .collect()
-    });
-    let columns = &[
-        "practice", "opening", "received", "finished", "closing", "verdict",
-    ];
-    Sheet {
-        file: "balance",
-        unit: "legs",
-        columns,
-        rows: rows.collect(),
-    }
+    Sheet::new(
+        "balance",
+        "legs",
+        &report.balance,
+        &[
+            ("practice", |row| row.practice.clone()),
+            ("opening", |row| cell(row.opening)),
+            ("received", |row| cell(row.received)),
+            ("finished", |row| cell(row.finished)),
+            ("closing", |row| cell(row.closing)),
+            ("verdict", |row| yes(row.balances)),
+        ],
+    )
 }
 
-fn book(row: &RoomRow, names: Vec<String>) -> Vec<String> {
-    let counts = [
-        row.received,
-        row.accepted,
-        row.repeated,
-        row.rejected,
-        row.held,
-    ];
-    names
-        .into_iter()
-        .chain(cells(&counts))
-        .chain([yes(row.balances)])
-        .collect()
-}
+const ROOM: CsvColumn<RoomRow> = ("room", |row| row.room.clone());
+
+const COUNTS: [CsvColumn<RoomRow>; 6] = [
+    ("received", |row| cell(row.received)),
+    ("accepted", |row| cell(row.accepted)),
+    ("repeated", |row| cell(row.repeated)),
+    ("rejected", |row| cell(row.rejected)),
+    ("held", |row| cell(row.held)),
+    ("verdict", |row| yes(row.balances)),
+];
 
 fn rooms(report: &Report) -> Sheet {
-    let columns = &[
-        "room", "received", "accepted", "repeated", "rejected", "held", "verdict",
-    ];
-    let rows = report
-        .rooms
-        .iter()
-        .map(|row| book(row, vec![row.room.clone()]))
-        .collect();
-    Sheet {
-        file: "rooms",
-        unit: "rows",
-        columns,
-        rows,
-    }
+    let columns = [&[ROOM][..], &COUNTS].concat();
+    Sheet::new("rooms", "rows", &report.rooms, &columns)
 }
 
 fn books(report: &Report) -> Sheet {
-    let columns = &[
-        "room", "practice", "partner", "received", "accepted", "repeated", "rejected", "held",
-        "verdict",
+    let place: [CsvColumn<RoomRow>; 2] = [
+        ("practice", |row| or_empty(row.practice.as_deref())),
+        ("partner", |row| or_empty(row.partner.as_deref())),
     ];
-    let names = |row: &RoomRow| {
-        vec![
-            row.room.clone(),
-            or_empty(row.practice.as_deref()),
-            or_empty(row.partner.as_deref()),
-        ]
-    };
-    let rows = report
-        .books
-        .iter()
-        .map(|row| book(row, names(row)))
-        .collect();
-    Sheet {
-        file: "books",
-        unit: "rows",
-        columns,
-        rows,
-    }
+    let columns = [&[ROOM][..], &place, &COUNTS].concat();
+    Sheet::new("books", "rows", &report.books, &columns)
 }
 
 fn reasons(report: &Report) -> Sheet {
-    let rows = report.reasons.iter().map(|row| {
-        vec![
-            row.room.clone(),
-            row.reason.clone(),
-            row.words.clone(),
-            cell(row.rows),
-        ]
-    });
-    Sheet {
-        file: "reasons",
-        unit: "rows",
-        columns: &["room", "reason", "what it means", "rows"],
-        rows: rows.collect(),
-    }
+    Sheet::new(
+        "reasons",
+        "rows",
+        &report.reasons,
+        &[
+            ("room", |row| row.room.clone()),
+            ("reason", |row| row.reason.clone()),
+            ("what it means", |row| row.words.clone()),
+            ("rows", |row| cell(row.rows)),
+        ],
+    )
 }
 
 fn certificates(report: &Report) -> Sheet {
-    let rows = report.certificates.iter().map(|row| {
-        vec![
-            row.practice.clone(),
-            row.ods_code.clone(),
-            or_empty(row.registered_patients),
-            or_empty(row.verdict.as_deref()),
-            row.words.clone(),
-            or_empty(row.from.as_deref()),
-            or_empty(row.to.as_deref()),
-            or_empty(row.requests),
-            or_empty(row.pages),
-            row.unresolved.map_or_else(String::new, cell),
-            or_empty(row.swept.as_deref()),
-            row.unseen.map_or_else(String::new, cell),
-        ]
-    });
-    let columns = &[
-        "practice",
-        "ods_code",
-        "registered_patients",
-        "verdict",
-        "what it means",
-        "from",
-        "to",
-        "requests",
-        "pages",
-        "unresolved references",
-        "swept",
-        "found only by the sweep",
-    ];
-    Sheet {
-        file: "certificates",
-        unit: "practices",
-        columns,
-        rows: rows.collect(),
-    }
+    Sheet::new(
+        "certificates",
+        "practices",
+        &report.certificates,
+        &[
+            ("practice", |row| row.practice.clone()),
+            ("ods_code", |row| row.ods_code.clone()),
+            ("registered_patients", |row| {
+                or_empty(row.registered_patients)
+            }),
+            ("verdict", |row| or_empty(row.verdict.as_deref())),
+            ("what it means", |row| row.words.clone()),
+            ("from", |row| or_empty(row.from.as_deref())),
+            ("to", |row| or_empty(row.to.as_deref())),
+            ("requests", |row| or_empty(row.requests)),
+            ("pages", |row| or_empty(row.pages)),
+            ("unresolved references", |row| {
+                or_empty(row.unresolved.map(cell))
+            }),
+            ("swept", |row| or_empty(row.swept.as_deref())),
+            ("found only by the sweep", |row| {
+                or_empty(row.unseen.map(cell))
+            }),
+        ],
+    )
 }
 
-fn ages(ages: &Ages) -> Vec<String> {
-    cells(&[
-        ages.days_0_1,
-        ages.days_2_7,
-        ages.days_8_28,
-        ages.days_over_28,
-        ages.entries,
-    ])
-    .collect()
+/// The columns of what waits, by age.
+fn ages<Row: AsRef<Ages>>() -> [CsvColumn<Row>; 5] {
+    [
+        ("0 to 1 days", |row| cell(row.as_ref().days_0_1)),
+        ("2 to 7 days", |row| cell(row.as_ref().days_2_7)),
+        ("8 to 28 days", |row| cell(row.as_ref().days_8_28)),
+        ("over 28 days", |row| cell(row.as_ref().days_over_28)),
+        ("entries", |row| cell(row.as_ref().entries)),
+    ]
 }
 
 fn waiting(report: &Report) -> Sheet {
-    let columns = &[
-        "owner",
-        "who must act",
-        "0 to 1 days",
-        "2 to 7 days",
-        "8 to 28 days",
-        "over 28 days",
-        "entries",
+    let names: [CsvColumn<OwnerRow>; 2] = [
+        ("owner", |row| row.owner.clone()),
+        ("who must act", |row| row.words.clone()),
     ];
-    let rows = report.waiting.iter().map(|row| {
-        [row.owner.clone(), row.words.clone()]
-            .into_iter()
-            .chain(ages(&row.ages))
-            .collect()
-    });
-    Sheet {
-        file: "waiting",
-        unit: "entries",
-        columns,
-        rows: rows.collect(),
-    }
+    let columns = [&names[..], &ages()].concat();
+    Sheet::new("waiting", "entries", &report.waiting, &columns)
 }
 
 fn exceptions(report: &Report) -> Sheet {
-    let columns = &[
-        "owner",
-        "who must act",
-        "reason",
-        "what it means",
-        "0 to 1 days",
-        "2 to 7 days",
-        "8 to 28 days",
-        "over 28 days",
-        "entries",
+    let names: [CsvColumn<ExceptionRow>; 4] = [
+        ("owner", |row| row.owner.clone()),
+        ("who must act", |row| row.owner_words.clone()),
+        ("reason", |row| row.reason.clone()),
+        ("what it means", |row| row.words.clone()),
     ];
-    let rows = report.exceptions.iter().map(|row| {
-        let names = [
-            row.owner.clone(),
-            row.owner_words.clone(),
-            row.reason.clone(),
-            row.words.clone(),
-        ];
-        names.into_iter().chain(ages(&row.ages)).collect()
-    });
-    Sheet {
-        file: "exceptions",
-        unit: "entries",
-        columns,
-        rows: rows.collect(),
-    }
+    let columns = [&names[..], &ages()].concat();
+    Sheet::new("exceptions", "entries", &report.exceptions, &columns)
 }
 
 fn write_back(report: &Report) -> Sheet {
-    let rows = report.write_back.iter().map(|row| {
-        vec![
-            row.practice.clone(),
-            row.state.clone(),
-            row.words.clone(),
-            cell(row.entries),
-        ]
-    });
-    Sheet {
-        file: "write-back",
-        unit: "entries",
-        columns: &["practice", "state", "what it means", "entries"],
-        rows: rows.collect(),
-    }
+    Sheet::new(
+        "write-back",
+        "entries",
+        &report.write_back,
+        &[
+            ("practice", |row| row.practice.clone()),
+            ("state", |row| row.state.clone()),
+            ("what it means", |row| row.words.clone()),
+            ("entries", |row| cell(row.entries)),
+        ],
+    )
 }

@@ -13,10 +13,30 @@ use crate::tabular::{Format, RowWriter};
 
 /// A table: its file, what a row counts, its columns.
 struct Sheet {
-    pub(super) file: &'static str,
-    pub(super) unit: &'static str,
-    pub(super) columns: &'static [&'static str],
-    pub(super) rows: Vec<Vec<String>>,
+    file: &'static str,
+    unit: &'static str,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+/// A column: its heading, and what stands in it.
+type CsvColumn<Row> = (&'static str, fn(&Row) -> String);
+
+impl Sheet {
+    fn new<Row>(
+        file: &'static str,
+        unit: &'static str,
+        rows: &[Row],
+        columns: &[CsvColumn<Row>],
+    ) -> Self {
+        let line = |row| columns.iter().map(|(_, cell)| cell(row)).collect();
+        Self {
+            file,
+            unit,
+            columns: columns.iter().map(|(heading, _)| *heading).collect(),
+            rows: rows.iter().map(line).collect(),
+        }
+    }
 }
 
 /// Makes every table.
@@ -49,10 +69,6 @@ fn write(sheet: &Sheet) -> Result<Vec<u8>, crate::tabular::WriteError> {
 fn cell(cell: Cell) -> String {
     cell.number()
         .map_or_else(|| "*".to_owned(), |number| number.to_string())
-}
-
-fn cells(cells: &[Cell]) -> impl Iterator<Item = String> {
-    cells.iter().map(|shown| cell(*shown))
 }
 
 /// Text of a value that may be absent.

@@ -3,54 +3,46 @@
 use maud::{Markup, html};
 
 use super::super::suppress::Cell;
-use super::super::tables::{Ages, Report, RoomRow};
+use super::super::tables::{Ages, CertificateRow, ExceptionRow, Report};
 use super::super::words;
-use super::{ENTRIES, Grid, HIDDEN, LEGS, ROWS, Row, Value, counts};
+use super::{ENTRIES, Grid, GridColumn, HIDDEN, LEGS, ROWS, Value, or_dash};
 
 pub(super) fn practices(report: &Report) -> Markup {
-    let rows = report.certificates.iter().map(|row| {
-        let figure = |number: Option<u64>| {
-            Value::Figure(number.map_or_else(
-                || "–".to_owned(),
-                |number| words::count(Cell::Number(number)),
-            ))
-        };
-        let window = match (&row.from, &row.to) {
+    fn figure(number: Option<u64>) -> Value {
+        Value::Figure(or_dash(
+            number.map(|number| words::count(Cell::Number(number))),
+        ))
+    }
+    fn count(cell: Option<Cell>) -> Value {
+        cell.map_or_else(|| Value::Figure(or_dash(None)), Value::Count)
+    }
+    fn window(row: &CertificateRow) -> Value {
+        Value::Text(match (&row.from, &row.to) {
             (Some(from), Some(to)) => format!("{from} to {to}"),
             (None, Some(to)) => format!("everything to {to}"),
-            _ => "–".to_owned(),
-        };
-        let cell =
-            |cell: Option<Cell>| cell.map_or_else(|| Value::Figure("–".to_owned()), Value::Count);
-        let swept = row.swept.clone().unwrap_or_else(|| "–".to_owned());
-        Row::new(
-            format!("{} ({})", row.practice, row.ods_code),
-            vec![
-                Value::Text(row.words.clone()),
-                Value::Text(window),
-                figure(row.requests),
-                figure(row.pages),
-                cell(row.unresolved),
-                Value::Text(swept),
-                cell(row.unseen),
-            ],
-        )
-    });
+            _ => or_dash(None),
+        })
+    }
     let grid = Grid {
+        rows: &report.certificates,
         id: "certificates",
-        caption: "What the last reading of each practice promises".to_owned(),
+        caption: "What the last reading of each practice promises",
         unit: "practices",
+        name: ("Practice", |row| {
+            format!("{} ({})", row.practice, row.ods_code)
+        }),
         columns: &[
-            "Practice",
-            "What it promises",
-            "Changes asked for",
-            "#Requests",
-            "#Pages",
-            "#Links not found",
-            "Everything asked again",
-            "#Found only then",
+            ("What it promises", |row| Value::Text(row.words.clone())),
+            ("Changes asked for", window),
+            ("#Requests", |row| figure(row.requests)),
+            ("#Pages", |row| figure(row.pages)),
+            ("#Links not found", |row| count(row.unresolved)),
+            ("Everything asked again", |row| {
+                Value::Text(or_dash(row.swept.clone()))
+            }),
+            ("#Found only then", |row| count(row.unseen)),
         ],
-        rows: rows.collect(),
+        total: false,
     };
     html! {
         p { "Each practice's system was asked for its referrals; this says how far the answer can be relied on." }
@@ -59,29 +51,20 @@ pub(super) fn practices(report: &Report) -> Markup {
 }
 
 pub(super) fn balance(report: &Report) -> Markup {
-    let last = report.balance.len().saturating_sub(1);
-    let rows = report.balance.iter().enumerate().map(|(index, row)| {
-        let mut values = counts(&[row.opening, row.received, row.finished, row.closing]);
-        values.push(Value::Verdict(row.balances));
-        Row {
-            name: row.practice.clone(),
-            values,
-            total: index == last,
-        }
-    });
     let grid = Grid {
+        rows: &report.balance,
         id: "balance-table",
-        caption: format!("Referrals on {}", words::day(&report.night)),
+        caption: &format!("Referrals on {}", words::day(&report.night)),
         unit: LEGS,
+        name: ("Practice", |row| row.practice.clone()),
         columns: &[
-            "Practice",
-            "#Open at the start",
-            "#Received",
-            "#Finished",
-            "#Open at the end",
-            "Verdict",
+            ("#Open at the start", |row| Value::Count(row.opening)),
+            ("#Received", |row| Value::Count(row.received)),
+            ("#Finished", |row| Value::Count(row.finished)),
+            ("#Open at the end", |row| Value::Count(row.closing)),
+            ("Verdict", |row| Value::Verdict(row.balances)),
         ],
-        rows: rows.collect(),
+        total: true,
     };
     html! {
         p { "What was open at the start of the day, and what came in, must either have finished or still be open: nothing may vanish." }
@@ -90,56 +73,38 @@ pub(super) fn balance(report: &Report) -> Markup {
     }
 }
 
-fn ages(ages: &Ages) -> Vec<Value> {
-    counts(&[
-        ages.days_0_1,
-        ages.days_2_7,
-        ages.days_8_28,
-        ages.days_over_28,
-        ages.entries,
-    ])
+fn ages<Row: AsRef<Ages>>() -> [GridColumn<Row>; 5] {
+    [
+        ("#0–1 days", |row| Value::Count(row.as_ref().days_0_1)),
+        ("#2–7 days", |row| Value::Count(row.as_ref().days_2_7)),
+        ("#8–28 days", |row| Value::Count(row.as_ref().days_8_28)),
+        ("#over 28 days", |row| {
+            Value::Count(row.as_ref().days_over_28)
+        }),
+        ("#All", |row| Value::Count(row.as_ref().entries)),
+    ]
 }
 
 pub(super) fn waiting(report: &Report) -> Markup {
-    let last = report.waiting.len().saturating_sub(1);
-    let owners = report.waiting.iter().enumerate().map(|(index, row)| Row {
-        name: row.words.clone(),
-        values: ages(&row.ages),
-        total: index == last,
-    });
     let by_owner = Grid {
+        rows: &report.waiting,
         id: "waiting-owner",
-        caption: "By who must act, and for how long it has waited".to_owned(),
+        caption: "By who must act, and for how long it has waited",
         unit: ENTRIES,
-        columns: &[
-            "Who must act",
-            "#0–1 days",
-            "#2–7 days",
-            "#8–28 days",
-            "#over 28 days",
-            "#All",
-        ],
-        rows: owners.collect(),
+        name: ("Who must act", |row| row.words.clone()),
+        columns: &ages(),
+        total: true,
     };
-    let reasons = report.exceptions.iter().map(|row| {
-        let mut values = vec![Value::Text(row.owner_words.clone())];
-        values.extend(ages(&row.ages));
-        Row::new(row.words.clone(), values)
-    });
+    let who: [GridColumn<ExceptionRow>; 1] =
+        [("Who must act", |row| Value::Text(row.owner_words.clone()))];
     let by_reason = Grid {
+        rows: &report.exceptions,
         id: "waiting-reason",
-        caption: "By reason".to_owned(),
+        caption: "By reason",
         unit: ENTRIES,
-        columns: &[
-            "Why it waits",
-            "Who must act",
-            "#0–1 days",
-            "#2–7 days",
-            "#8–28 days",
-            "#over 28 days",
-            "#All",
-        ],
-        rows: reasons.collect(),
+        name: ("Why it waits", |row| row.words.clone()),
+        columns: &[&who[..], &ages()].concat(),
+        total: false,
     };
     html! {
         p { "These referrals and returned rows wait because a person has to decide or correct something first." }
@@ -149,18 +114,17 @@ pub(super) fn waiting(report: &Report) -> Markup {
 }
 
 pub(super) fn write_back(report: &Report) -> Markup {
-    let rows = report.write_back.iter().map(|row| {
-        Row::new(
-            row.practice.clone(),
-            vec![Value::Text(row.words.clone()), Value::Count(row.entries)],
-        )
-    });
     let grid = Grid {
+        rows: &report.write_back,
         id: "write-back-table",
-        caption: "Entries for the practices' records so far".to_owned(),
+        caption: "Entries for the practices' records so far",
         unit: ENTRIES,
-        columns: &["Practice", "How far", "#Entries"],
-        rows: rows.collect(),
+        name: ("Practice", |row| row.practice.clone()),
+        columns: &[
+            ("How far", |row| Value::Text(row.words.clone())),
+            ("#Entries", |row| Value::Count(row.entries)),
+        ],
+        total: false,
     };
     html! {
         p { "What partners report about attendance and well-being is written once into the GP record of the person it is about." }
@@ -168,49 +132,37 @@ pub(super) fn write_back(report: &Report) -> Markup {
     }
 }
 
-fn room_row(row: &RoomRow) -> Row {
-    let mut values = counts(&[
-        row.received,
-        row.accepted,
-        row.repeated,
-        row.rejected,
-        row.held,
-    ]);
-    values.push(Value::Verdict(row.balances));
-    Row::new(row.room_words.clone(), values)
-}
-
 pub(super) fn rooms(report: &Report) -> Markup {
     let books = Grid {
+        rows: &report.rooms,
         id: "rooms-table",
-        caption: format!(
+        caption: &format!(
             "Rows through the eight rooms on {}",
             words::day(&report.night)
         ),
         unit: ROWS,
+        name: ("Room", |row| row.room_words.clone()),
         columns: &[
-            "Room",
-            "#Received",
-            "#Accepted",
-            "#Repeated",
-            "#Rejected",
-            "#Held",
-            "Verdict",
+            ("#Received", |row| Value::Count(row.received)),
+            ("#Accepted", |row| Value::Count(row.accepted)),
+            ("#Repeated", |row| Value::Count(row.repeated)),
+            ("#Rejected", |row| Value::Count(row.rejected)),
+            ("#Held", |row| Value::Count(row.held)),
+            ("Verdict", |row| Value::Verdict(row.balances)),
         ],
-        rows: report.rooms.iter().map(room_row).collect(),
+        total: false,
     };
-    let reasons = report.reasons.iter().map(|row| {
-        Row::new(
-            row.room_words.clone(),
-            vec![Value::Text(row.words.clone()), Value::Count(row.rows)],
-        )
-    });
     let why = Grid {
+        rows: &report.reasons,
         id: "reasons-table",
-        caption: "Why rows did not simply go on".to_owned(),
+        caption: "Why rows did not simply go on",
         unit: ROWS,
-        columns: &["Room", "Reason", "#Rows"],
-        rows: reasons.collect(),
+        name: ("Room", |row| row.room_words.clone()),
+        columns: &[
+            ("Reason", |row| Value::Text(row.words.clone())),
+            ("#Rows", |row| Value::Count(row.rows)),
+        ],
+        total: false,
     };
     html! {
         p { "Data moves through eight rooms, and every row that entered one left it in exactly one of four ways." }

@@ -43,43 +43,36 @@ enum Value {
     Verdict(bool),
 }
 
-/// A row: what it is about, its cells, and whether it is the sum of the others.
-struct Row {
-    name: String,
-    values: Vec<Value>,
+/// A column: its heading, and what stands in it. One whose heading begins with `#` holds figures.
+type GridColumn<Row, T = Value> = (&'static str, fn(&Row) -> T);
+
+/// A table.
+struct Grid<'a, Row> {
+    rows: &'a [Row],
+    id: &'a str,
+    caption: &'a str,
+    unit: &'a str,
+    /// What a row is about.
+    name: GridColumn<Row, String>,
+    columns: &'a [GridColumn<Row>],
+    /// The last row is the sum of the others.
     total: bool,
 }
 
-impl Row {
-    fn new(name: impl Into<String>, values: Vec<Value>) -> Self {
-        Self {
-            name: name.into(),
-            values,
-            total: false,
-        }
-    }
-}
-
-/// A table. A column whose name begins with `#` holds figures.
-struct Grid<'a> {
-    id: &'a str,
-    caption: String,
-    unit: &'a str,
-    columns: &'a [&'a str],
-    rows: Vec<Row>,
-}
-
-impl Grid<'_> {
+impl<Row> Grid<'_, Row> {
     /// Draws the table in a box that scrolls on its own on a narrow screen, and can be reached with the keyboard.
     fn draw(&self) -> Markup {
         let caption = format!("{}-caption", self.id);
+        let total = self.rows.len().checked_sub(1).filter(|_| self.total);
+        let (name, name_of) = self.name;
         html! {
             div class="scroll" role="region" aria-labelledby=(caption) tabindex="0" {
                 table {
                     caption id=(caption) { (self.caption) span class="unit" { "Unit: " (self.unit) } }
                     thead {
                         tr {
-                            @for column in self.columns {
+                            th scope="col" { (name) }
+                            @for (column, _) in self.columns {
                                 @if let Some(column) = column.strip_prefix('#') {
                                     th scope="col" class="n" { (column) }
                                 } @else {
@@ -89,14 +82,14 @@ impl Grid<'_> {
                         }
                     }
                     tbody {
-                        @for row in &self.rows {
-                            tr class=[row.total.then_some("total")] {
-                                th scope="row" { (row.name) }
-                                @for value in &row.values { (draw_value(value)) }
+                        @for (at, row) in self.rows.iter().enumerate() {
+                            tr class=[(total == Some(at)).then_some("total")] {
+                                th scope="row" { (name_of(row)) }
+                                @for (_, value_of) in self.columns { (draw_value(&value_of(row))) }
                             }
                         }
                         @if self.rows.is_empty() {
-                            tr { td colspan=(self.columns.len()) { "None" } }
+                            tr { td colspan=(self.columns.len() + 1) { "None" } }
                         }
                     }
                 }
@@ -287,6 +280,7 @@ fn waiting(report: &Report) -> Markup {
     }
 }
 
-fn counts(cells: &[Cell]) -> Vec<Value> {
-    cells.iter().map(|cell| Value::Count(*cell)).collect()
+/// Text of a value that may be absent.
+fn or_dash(value: Option<String>) -> String {
+    value.unwrap_or_else(|| "–".to_owned())
 }

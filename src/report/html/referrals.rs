@@ -2,174 +2,130 @@
 
 use maud::{Markup, html};
 
-use super::super::people::{InstrumentChange, ItemChange};
+use super::super::people::InstrumentChange;
 use super::super::suppress::Cell;
-use super::super::tables::{FunnelRow, PartnerRow, PlaceRow, Report};
+use super::super::tables::{PartnerRow, PlaceRow, Report};
 use super::super::words;
-use super::{Grid, HIDDEN, LEGS, ROWS, Row, Value, charts, counts};
+use super::{Grid, HIDDEN, LEGS, ROWS, Value, charts, or_dash};
 
 /// Months of the funnel that the page prints; earlier ones are in `report.json` and the table file.
 const MONTHS_PRINTED: usize = 12;
 
-fn place_rows(rows: &[PlaceRow]) -> Vec<Row> {
-    rows.iter()
-        .map(|row| {
-            let cells = [
-                row.waiting,
-                row.on_the_way,
-                row.with_partner,
-                row.completed,
-                row.ended_otherwise,
-                row.legs,
-            ];
-            Row::new(row.name.clone(), counts(&cells))
-        })
-        .collect()
+fn places(id: &str, caption: &str, name: &'static str, rows: &[PlaceRow]) -> Markup {
+    let grid = Grid {
+        rows,
+        id,
+        caption,
+        unit: LEGS,
+        name: (name, |row| row.name.clone()),
+        columns: &[
+            ("#Waiting", |row| Value::Count(row.waiting)),
+            ("#On the way", |row| Value::Count(row.on_the_way)),
+            ("#With the partner", |row| Value::Count(row.with_partner)),
+            ("#Completed", |row| Value::Count(row.completed)),
+            ("#Ended otherwise", |row| Value::Count(row.ended_otherwise)),
+            ("#All", |row| Value::Count(row.legs)),
+        ],
+        total: false,
+    };
+    grid.draw()
 }
 
 pub(super) fn states(report: &Report) -> Markup {
-    let rows = report.states.iter().map(|row| {
-        let why = row
-            .reasons
-            .iter()
-            .map(|why| format!("{}: {}", why.words, words::count(why.legs)))
-            .collect();
-        Row::new(
-            row.words.clone(),
-            vec![Value::Count(row.legs), Value::Lines(why)],
-        )
-    });
     let by_state = Grid {
+        rows: &report.states,
         id: "by-state",
-        caption: "All referrals by where they stand".to_owned(),
+        caption: "All referrals by where they stand",
         unit: LEGS,
+        name: ("Where it stands", |row| row.words.clone()),
         columns: &[
-            "Where it stands",
-            "#Referrals",
-            "Why, where a reason was given",
+            ("#Referrals", |row| Value::Count(row.legs)),
+            ("Why, where a reason was given", |row| {
+                let why = row.reasons.iter();
+                Value::Lines(
+                    why.map(|why| format!("{}: {}", why.words, words::count(why.legs)))
+                        .collect(),
+                )
+            }),
         ],
-        rows: rows.collect(),
-    };
-    let by_practice = Grid {
-        id: "by-practice",
-        caption: "By practice".to_owned(),
-        unit: LEGS,
-        columns: &[
-            "Practice",
-            "#Waiting",
-            "#On the way",
-            "#With the partner",
-            "#Completed",
-            "#Ended otherwise",
-            "#All",
-        ],
-        rows: place_rows(&report.by_practice),
-    };
-    let by_partner = Grid {
-        id: "by-partner",
-        caption: "By partner".to_owned(),
-        unit: LEGS,
-        columns: &[
-            "Partner",
-            "#Waiting",
-            "#On the way",
-            "#With the partner",
-            "#Completed",
-            "#Ended otherwise",
-            "#All",
-        ],
-        rows: place_rows(&report.by_partner),
+        total: false,
     };
     html! {
         p { "Every referral ever received stands in exactly one of these places at the end of the day." }
         (by_state.draw())
-        (by_practice.draw())
-        (by_partner.draw())
+        (places("by-practice", "By practice", "Practice", &report.by_practice))
+        (places("by-partner", "By partner", "Partner", &report.by_partner))
     }
 }
 
 fn number_or_dash(number: Option<i64>) -> Value {
-    Value::Figure(number.map_or_else(|| "–".to_owned(), |number| number.to_string()))
+    Value::Figure(or_dash(number.map(|number| number.to_string())))
 }
 
-fn sent_row(row: &PartnerRow) -> Row {
+/// The numbers of files that are missing.
+fn missing(row: &PartnerRow) -> Value {
     let gaps: Vec<String> = row.sequence_gaps.iter().map(i64::to_string).collect();
-    let mut values = vec![
-        Value::Text(row.last_file.clone().unwrap_or_else(|| "–".to_owned())),
-        Value::Text(
-            row.last_file_day
-                .as_deref()
-                .map_or_else(|| "–".to_owned(), words::day),
-        ),
-        number_or_dash(row.sequence),
-        Value::Text(if gaps.is_empty() {
-            "none".to_owned()
-        } else {
-            gaps.join(", ")
-        }),
-    ];
-    values.extend(counts(&[row.new, row.amend, row.stop, row.pause]));
-    Row::new(row.name.clone(), values)
+    Value::Text(if gaps.is_empty() {
+        "none".to_owned()
+    } else {
+        gaps.join(", ")
+    })
 }
 
-fn back_row(row: &PartnerRow) -> Row {
-    let last_return = match &row.last_return_day {
+fn last_return(row: &PartnerRow) -> Value {
+    Value::Text(match &row.last_return_day {
         Some(day) => words::day(day),
         None if row.returns == 0 => "none yet".to_owned(),
         // Folded partners have no day of their own.
-        None => "–".to_owned(),
-    };
-    let mut values = vec![
-        Value::Figure(words::count(Cell::Number(row.returns))),
-        Value::Text(last_return),
-        number_or_dash(row.silent_days),
-    ];
-    values.extend(counts(&[
-        row.accepted,
-        row.repeated,
-        row.rejected,
-        row.held,
-        row.rows_returned,
-    ]));
-    values.push(Value::Figure(words::percent(row.reject_rate)));
-    Row::new(row.name.clone(), values)
+        None => or_dash(None),
+    })
 }
 
 pub(super) fn partners(report: &Report) -> Markup {
     let sent = Grid {
+        rows: &report.partners,
         id: "partners-sent",
-        caption: "Sent to partners so far".to_owned(),
+        caption: "Sent to partners so far",
         unit: ROWS,
+        name: ("Partner", |row| row.name.clone()),
         columns: &[
-            "Partner",
-            "Last file",
-            "On",
-            "#Number of that file",
-            "Missing numbers",
-            "#New",
-            "#Changed",
-            "#Please stop",
-            "#Please wait",
+            ("Last file", |row| {
+                Value::Text(or_dash(row.last_file.clone()))
+            }),
+            ("On", |row| {
+                Value::Text(or_dash(row.last_file_day.as_deref().map(words::day)))
+            }),
+            ("#Number of that file", |row| number_or_dash(row.sequence)),
+            ("Missing numbers", missing),
+            ("#New", |row| Value::Count(row.new)),
+            ("#Changed", |row| Value::Count(row.amend)),
+            ("#Please stop", |row| Value::Count(row.stop)),
+            ("#Please wait", |row| Value::Count(row.pause)),
         ],
-        rows: report.partners.iter().map(sent_row).collect(),
+        total: false,
     };
     let back = Grid {
+        rows: &report.partners,
         id: "partners-back",
-        caption: "Returned by partners so far".to_owned(),
+        caption: "Returned by partners so far",
         unit: ROWS,
+        name: ("Partner", |row| row.name.clone()),
         columns: &[
-            "Partner",
-            "#Files returned",
-            "Last one on",
-            "#Days since",
-            "#Taken in",
-            "#Known before",
-            "#Not taken in",
-            "#Being checked",
-            "#All rows",
-            "#Not taken in, %",
+            ("#Files returned", |row| {
+                Value::Count(Cell::Number(row.returns))
+            }),
+            ("Last one on", last_return),
+            ("#Days since", |row| number_or_dash(row.silent_days)),
+            ("#Taken in", |row| Value::Count(row.accepted)),
+            ("#Known before", |row| Value::Count(row.repeated)),
+            ("#Not taken in", |row| Value::Count(row.rejected)),
+            ("#Being checked", |row| Value::Count(row.held)),
+            ("#All rows", |row| Value::Count(row.rows_returned)),
+            ("#Not taken in, %", |row| {
+                Value::Figure(words::percent(row.reject_rate))
+            }),
         ],
-        rows: report.partners.iter().map(back_row).collect(),
+        total: false,
     };
     html! {
         p { "Each partner gets numbered files of referrals and sends files back about what happened; a missing number would mean a lost file." }
@@ -178,61 +134,37 @@ pub(super) fn partners(report: &Report) -> Markup {
     }
 }
 
-fn funnel_row(row: &FunnelRow, name: String, total: bool) -> Row {
-    let reached = [
-        row.received,
-        row.matched,
-        row.accepted,
-        row.attending,
-        row.completed,
-    ];
-    let endings = [
-        row.declined_by_partner,
-        row.ended_early,
-        row.cancelled,
-        row.not_delivered,
-        row.by_mistake,
-    ];
-    let values = reached
-        .into_iter()
-        .chain(endings)
-        .map(Value::Count)
-        .collect();
-    Row {
-        name,
-        values,
-        total,
-    }
-}
-
 pub(super) fn funnel(report: &Report) -> Markup {
     let Some((total, months)) = report.funnel.split_last() else {
         return html! {};
     };
-    let mut rows: Vec<Row> = months
-        .iter()
-        .take(MONTHS_PRINTED)
-        .map(|row| funnel_row(row, words::month(&row.month), false))
-        .collect();
-    rows.push(funnel_row(total, "All months".to_owned(), true));
+    let printed = months.iter().take(MONTHS_PRINTED).chain([total]);
     let grid = Grid {
+        rows: &printed.collect::<Vec<_>>(),
         id: "funnel-table",
-        caption: "How far referrals have come, by the month in which they were received".to_owned(),
+        caption: "How far referrals have come, by the month in which they were received",
         unit: LEGS,
+        name: ("Received in", |row| match row.month.as_str() {
+            "total" => "All months".to_owned(),
+            month => words::month(month),
+        }),
         columns: &[
-            "Received in",
-            "#Received",
-            "#Matched to a partner",
-            "#Taken on by partner",
-            "#Attending or finished",
-            "#Completed",
-            "#Partner could not take them",
-            "#Ended early",
-            "#Cancelled",
-            "#Could not be delivered",
-            "#Sent by mistake",
+            ("#Received", |row| Value::Count(row.received)),
+            ("#Matched to a partner", |row| Value::Count(row.matched)),
+            ("#Taken on by partner", |row| Value::Count(row.accepted)),
+            ("#Attending or finished", |row| Value::Count(row.attending)),
+            ("#Completed", |row| Value::Count(row.completed)),
+            ("#Partner could not take them", |row| {
+                Value::Count(row.declined_by_partner)
+            }),
+            ("#Ended early", |row| Value::Count(row.ended_early)),
+            ("#Cancelled", |row| Value::Count(row.cancelled)),
+            ("#Could not be delivered", |row| {
+                Value::Count(row.not_delivered)
+            }),
+            ("#Sent by mistake", |row| Value::Count(row.by_mistake)),
         ],
-        rows,
+        total: true,
     };
     html! {
         p { "How far the referrals received in each month have come so far; those of recent months are still on their way." }
@@ -246,42 +178,37 @@ pub(super) fn funnel(report: &Report) -> Markup {
     }
 }
 
-fn item_row(item: &ItemChange) -> Row {
-    let figure = |text: String| Value::Figure(text);
-    Row::new(
-        item.title.clone(),
-        vec![
-            Value::Text(item.better_is.code().to_owned()),
-            Value::Count(item.pairs),
-            figure(words::mean(item.mean_before)),
-            figure(words::mean(item.mean_after)),
-            figure(words::change(item.mean_change)),
-            Value::Count(item.better),
-            figure(words::percent(item.better_percent)),
-            Value::Count(item.worse),
-            figure(words::percent(item.worse_percent)),
-        ],
-    )
-}
-
 fn instrument(instrument: &InstrumentChange) -> Markup {
     let grid = Grid {
+        rows: &instrument.items,
         id: &format!("{}-table", instrument.instrument),
-        caption: instrument.title.clone(),
+        caption: &instrument.title,
         unit: "people who answered twice",
+        name: ("Question", |item| item.title.clone()),
         columns: &[
-            "Question",
-            "Better is",
-            "#People (n)",
-            "#Mean before",
-            "#Mean after",
-            "#Mean change",
-            "#Better",
-            "#Better, % of n",
-            "#Worse",
-            "#Worse, % of n",
+            ("Better is", |item| {
+                Value::Text(item.better_is.code().to_owned())
+            }),
+            ("#People (n)", |item| Value::Count(item.pairs)),
+            ("#Mean before", |item| {
+                Value::Figure(words::mean(item.mean_before))
+            }),
+            ("#Mean after", |item| {
+                Value::Figure(words::mean(item.mean_after))
+            }),
+            ("#Mean change", |item| {
+                Value::Figure(words::change(item.mean_change))
+            }),
+            ("#Better", |item| Value::Count(item.better)),
+            ("#Better, % of n", |item| {
+                Value::Figure(words::percent(item.better_percent))
+            }),
+            ("#Worse", |item| Value::Count(item.worse)),
+            ("#Worse, % of n", |item| {
+                Value::Figure(words::percent(item.worse_percent))
+            }),
         ],
-        rows: instrument.items.iter().map(item_row).collect(),
+        total: false,
     };
     html! {
         figure { figcaption { "Mean score before and after" } (charts::change(instrument)) }

@@ -87,10 +87,11 @@ impl Faults {
 /// What is answered instead of handling the request at all.
 fn instead(fault: FaultKind, now: i64, dice: &mut Dice) -> Option<WireReply> {
     let refused = |status: u16, code: &'static str, text: &str| {
-        WireReply::from(RestAnswer::of(
-            status,
-            Failure::new(status, code, text).outcome(),
-        ))
+        WireReply::from(RestAnswer::from(Failure::new(status, code, text)))
+    };
+    let unavailable = || {
+        let text = "the server is not available at the moment";
+        refused(503, "transient", text)
     };
     let reply = match fault {
         FaultKind::TooManyRequests => {
@@ -99,22 +100,14 @@ fn instead(fault: FaultKind, now: i64, dice: &mut Dice) -> Option<WireReply> {
             reply
         }
         FaultKind::Unavailable => {
-            let mut reply = refused(
-                503,
-                "transient",
-                "the server is not available at the moment",
-            );
+            let mut reply = unavailable();
             if dice.percent(50) {
                 reply.headers.extend(retry_after(now, dice));
             }
             reply
         }
         FaultKind::BareOutcome => {
-            let mut reply = refused(
-                503,
-                "transient",
-                "the server is not available at the moment",
-            );
+            let mut reply = unavailable();
             if let Some(outcome) = reply.answer.body.as_mut().and_then(Value::as_object_mut) {
                 outcome.remove("resourceType");
             }
@@ -130,7 +123,7 @@ fn instead(fault: FaultKind, now: i64, dice: &mut Dice) -> Option<WireReply> {
             reply.shape = BodyShape::Dropped;
             reply
         }
-        FaultKind::ExpiredPage => refused(410, "expired", "the search is not known or has expired"),
+        FaultKind::ExpiredPage => WireReply::from(RestAnswer::from(Failure::expired())),
         FaultKind::NoPostSearch => {
             let status = [400, 405, 415][dice.below(3)];
             refused(status, "not-supported", "searches are made by GET")
@@ -226,7 +219,7 @@ fn on_answer(fault: FaultKind, call: &Call, reply: &mut WireReply, dice: &mut Di
         }
         FaultKind::ExistsRefused if call.if_none_exist.is_some() && answer.status == 200 => {
             let text = "a resource matches the condition";
-            *answer = RestAnswer::of(412, Failure::new(412, "duplicate", text).outcome());
+            *answer = Failure::new(412, "duplicate", text).into();
         }
         FaultKind::MatchConflict if answer.status == 412 => answer.status = 409,
         _ => return false,

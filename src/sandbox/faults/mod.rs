@@ -31,6 +31,7 @@ const LOG_MAX: usize = 20_000;
 const APART_MAX: usize = 256;
 
 /// What misbehaves, and what it did so far.
+#[derive(Default)]
 pub(super) struct Faults {
     seed: u64,
     spec: FaultSpec,
@@ -47,11 +48,7 @@ impl Faults {
         Self {
             seed,
             spec,
-            requests: 0,
-            by_kind: BTreeMap::new(),
-            struck: BTreeMap::new(),
-            log: Vec::new(),
-            apart: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
@@ -136,7 +133,7 @@ pub(super) fn answer(server: &mut SandboxServer, call: Call, spared: bool) -> Wi
 }
 
 fn refused(why: &str) -> RestAnswer {
-    RestAnswer::of(400, Failure::new(400, "value", why).outcome())
+    Failure::new(400, "value", why).into()
 }
 
 /// A request as its kind: method, resource type and interaction, nothing that names a resource.

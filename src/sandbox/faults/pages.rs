@@ -102,9 +102,7 @@ impl Faults {
             }
             _ => {
                 let Some((entries, next)) = self.apart.get(&number) else {
-                    let gone =
-                        Failure::new(410, "expired", "the search is not known or has expired");
-                    return Some(RestAnswer::of(410, gone.outcome()));
+                    return Some(Failure::expired().into());
                 };
                 put(&mut page, entries.clone());
                 link(&mut page, next.clone());
