@@ -1,8 +1,8 @@
-//! Reads resources by what earlier ones looked like: their keys are foreseen, not searched for.
+//! Reads resources by what earlier ones looked like: their keys are predicted, not searched for.
 //!
 //! In come resources that were made alike, one after the other; out come the trees that [`Json::parse_members`] builds.
 //! Values that stand at their place byte for byte again, as systems and profiles do, are not read again either. Kept:
-//! whatever is not as foreseen is learned from or left to that function, and whatever is wrong is refused by it, so neither
+//! whatever is not as predicted is learned from or left to that function, and whatever is wrong is refused by it, so neither
 //! a tree nor an error depends on what was read before.
 
 use super::parser::{Failed, Parser};
@@ -118,7 +118,7 @@ impl<'w> ShapeCache<'w> {
     ) -> Result<Json<'a>, JsonError> {
         if !self.full {
             let parser = Parser::over(bytes, arena)?;
-            if let Ok(tree) = parser.document(|parser| parser.foreseen_document(self)) {
+            if let Ok(tree) = parser.document(|parser| parser.predicted_document(self)) {
                 return Ok(tree);
             }
         }
@@ -184,10 +184,10 @@ impl<'w> Object<'w> {
 
 impl<'a> Parser<'a> {
     /// A document whose objects are those of the resources themselves.
-    fn foreseen_document(&mut self, shapes: &mut ShapeCache<'_>) -> Result<Json<'a>, Failed> {
+    fn predicted_document(&mut self, shapes: &mut ShapeCache<'_>) -> Result<Json<'a>, Failed> {
         match self.peek() {
-            Some(b'{') => Ok(Json::Object(self.foreseen_object::<true>(shapes, 0, 0)?)),
-            Some(b'[') => Ok(Json::Array(self.foreseen_list::<true>(shapes, 0, 0)?)),
+            Some(b'{') => Ok(Json::Object(self.predicted_object::<true>(shapes, 0, 0)?)),
+            Some(b'[') => Ok(Json::Array(self.predicted_list::<true>(shapes, 0, 0)?)),
             _ => self.value(0),
         }
     }
@@ -196,7 +196,7 @@ impl<'a> Parser<'a> {
     ///
     /// Each arm hands over what it made: a [`Json`] that is returned goes through memory, which every member would wait for.
     #[inline]
-    fn foreseen<const KEEP: bool>(
+    fn predicted<const KEEP: bool>(
         &mut self,
         shapes: &mut ShapeCache<'_>,
         object: usize,
@@ -210,13 +210,13 @@ impl<'a> Parser<'a> {
                 keep(self, Json::String(text));
             }
             Some(b'{') => {
-                let members = self.foreseen_object::<KEEP>(shapes, object, depth)?;
+                let members = self.predicted_object::<KEEP>(shapes, object, depth)?;
                 if KEEP {
                     keep(self, Json::Object(members));
                 }
             }
             Some(b'[') => {
-                let elements = self.foreseen_list::<KEEP>(shapes, object, depth)?;
+                let elements = self.predicted_list::<KEEP>(shapes, object, depth)?;
                 if KEEP {
                     keep(self, Json::Array(elements));
                 }
@@ -231,7 +231,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn foreseen_list<const KEEP: bool>(
+    fn predicted_list<const KEEP: bool>(
         &mut self,
         shapes: &mut ShapeCache<'_>,
         object: usize,
@@ -239,14 +239,14 @@ impl<'a> Parser<'a> {
     ) -> Result<&'a [Json<'a>], Failed> {
         let first = self.elements.len();
         self.each_element(depth, |parser| {
-            parser.foreseen::<KEEP>(shapes, object, depth + 1, |parser, element| {
+            parser.predicted::<KEEP>(shapes, object, depth + 1, |parser, element| {
                 parser.elements.push(element);
             })
         })?;
         Ok(self.elements_from(first))
     }
 
-    fn foreseen_object<const KEEP: bool>(
+    fn predicted_object<const KEEP: bool>(
         &mut self,
         shapes: &mut ShapeCache<'_>,
         object: usize,
@@ -260,7 +260,7 @@ impl<'a> Parser<'a> {
         let (first, mut taken, mut before) = (self.members.len(), 0_u64, None);
         loop {
             let start = self.at;
-            let place = self.foreseen_key(shapes, object, before)?;
+            let place = self.predicted_key(shapes, object, before)?;
             let key = &shapes.keys[place];
             if taken & key.bit != 0 {
                 return Err(Failed);
@@ -268,9 +268,9 @@ impl<'a> Parser<'a> {
             taken |= key.bit;
             if KEEP && key.kept {
                 let name = self.text(start + 1, key.name().len());
-                self.foreseen_value::<true>(shapes, place, depth + 1, name)?;
+                self.predicted_value::<true>(shapes, place, depth + 1, name)?;
             } else {
-                self.foreseen_value::<false>(shapes, place, depth + 1, "")?;
+                self.predicted_value::<false>(shapes, place, depth + 1, "")?;
             }
             if !self.another(b'}')? {
                 break;
@@ -282,7 +282,7 @@ impl<'a> Parser<'a> {
 
     /// The value behind a key.
     #[inline]
-    fn foreseen_value<const KEEP: bool>(
+    fn predicted_value<const KEEP: bool>(
         &mut self,
         shapes: &mut ShapeCache<'_>,
         place: usize,
@@ -299,7 +299,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let inside = key.inside;
-        self.foreseen::<KEEP>(shapes, inside, depth, |parser, value| {
+        self.predicted::<KEEP>(shapes, inside, depth, |parser, value| {
             parser.members.push((name, value));
         })?;
         let read = self.since(start);
@@ -308,7 +308,7 @@ impl<'a> Parser<'a> {
     }
 
     /// Passes over the next key and its colon; its place among those known.
-    fn foreseen_key(
+    fn predicted_key(
         &mut self,
         shapes: &mut ShapeCache<'_>,
         object: usize,
@@ -326,7 +326,7 @@ impl<'a> Parser<'a> {
         }
         let start = self.at;
         let name = self.string()?;
-        // A key with an escape cannot be foreseen as it stands.
+        // A key with an escape cannot be predicted as it stands.
         if self.at - start != name.len() + 2 {
             return Err(Failed);
         }
@@ -346,12 +346,12 @@ mod tests {
     fn agrees(shapes: &mut ShapeCache<'_>, wanted: &Members, text: &[u8]) {
         let arena = Arena::default();
         let plain = Json::parse_members(text, wanted, &arena);
-        let foreseen = shapes.parse(text, &arena);
-        match (plain, foreseen) {
-            (Ok(plain), Ok(foreseen)) => assert_eq!(plain.to_text(), foreseen.to_text()),
-            (Err(plain), Err(foreseen)) => assert_eq!(plain, foreseen),
-            (plain, foreseen) => panic!(
-                "{plain:?} {foreseen:?} for {}",
+        let predicted = shapes.parse(text, &arena);
+        match (plain, predicted) {
+            (Ok(plain), Ok(predicted)) => assert_eq!(plain.to_text(), predicted.to_text()),
+            (Err(plain), Err(predicted)) => assert_eq!(plain, predicted),
+            (plain, predicted) => panic!(
+                "{plain:?} {predicted:?} for {}",
                 String::from_utf8_lossy(text)
             ),
         }

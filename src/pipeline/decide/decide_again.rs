@@ -14,7 +14,7 @@ use crate::pipeline::run::{Env, Only, StageOutcome};
 use crate::pipeline::select::{PriorLegs, Trail, barred, objection, review};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{HeldRow, Leg, Standing};
-use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
+use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold, StoreError};
 
 /// Legs read at a time; each that changes is a transaction of its own.
 const PAGE: usize = 500;
@@ -46,7 +46,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
                 .is_some_and(|place| !env.rules.partners[place].unapproved());
         outward && (hold.reason == Reason::Capacity || approved || env.rules_changed)
     };
-    let mut free = places(env).await?;
+    let mut free = free_places(env).await?;
     let legs: Vec<LegId> = open.iter().filter(by_itself).map(|hold| hold.leg).collect();
     for page in legs.chunks(PAGE) {
         for leg in env
@@ -123,20 +123,17 @@ async fn take_back(
     Ok(counts)
 }
 
-/// Free places of partners that have a capacity.
-async fn places(env: &Env) -> anyhow::Result<HashMap<usize, i64>> {
+/// Free places of partners that have a capacity, by the partner's place in the rules.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn free_places(env: &Env) -> Result<HashMap<usize, i64>, StoreError> {
     let open: HashMap<StrandId, i64> = env.store.open_leg_counts().await?.into_iter().collect();
-    let free = |(place, partner, at): (
-        usize,
-        &crate::partner::Partner,
-        &crate::pipeline::run::PartnerEnv,
-    )| {
-        Some((
-            place,
-            i64::from(partner.select.open_legs_max?) - open.get(&at.strand).copied().unwrap_or(0),
-        ))
-    };
-    Ok(env.each_partner().filter_map(free).collect())
+    let partners = env.each_partner().filter_map(|(place, partner, at)| {
+        let most = i64::from(partner.select.open_legs_max?);
+        Some((place, most - open.get(&at.strand).copied().unwrap_or(0)))
+    });
+    Ok(partners.collect())
 }
 
 /// What an owner said to a leg that waits.
@@ -155,7 +152,7 @@ pub(crate) struct Said {
 /// # Errors
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Result<Verdict> {
-    let mut free = places(env).await?;
+    let mut free = free_places(env).await?;
     let said = Said {
         released: true,
         ..said

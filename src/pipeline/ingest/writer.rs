@@ -15,6 +15,7 @@ use crate::domain::entropy::Stream;
 use crate::domain::{
     Counts, Disposition, KeyId, LegId, LegState, RawId, Reason, RunId, Stage, StrandId, limits,
 };
+use crate::pipeline::decide::decide_again::free_places;
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::Env;
 use crate::seal::LookupKey;
@@ -58,17 +59,7 @@ pub(crate) struct Writer<'e> {
 
 impl<'e> Writer<'e> {
     pub(crate) async fn new(env: &'e Env, source: usize, run: RunId) -> anyhow::Result<Self> {
-        let open: HashMap<StrandId, i64> = env.store.open_leg_counts().await?.into_iter().collect();
-        let free = env
-            .each_partner()
-            .filter_map(|(place, partner, at)| {
-                Some((
-                    place,
-                    i64::from(partner.select.open_legs_max?)
-                        - open.get(&at.strand).copied().unwrap_or(0),
-                ))
-            })
-            .collect();
+        let free = free_places(env).await?;
         Ok(Self {
             env,
             source,
