@@ -113,7 +113,7 @@ pub(crate) struct Leg {
 
 impl Leg {
     /// Where it stands as a GP system is told of it: the state, and whether a stop waits to be acknowledged. SQL says the same.
-    pub(crate) fn told(&self) -> i64 {
+    pub(crate) fn status_code(&self) -> i64 {
         let stopping = self.now.asked == Some(Action::Stop);
         self.now.state.number() * 2 + i64::from(stopping)
     }
@@ -284,8 +284,8 @@ pub(crate) struct MirrorRow {
     pub(crate) source: StrandId,
     pub(crate) state: PushState,
     pub(crate) attempts: i64,
-    /// What was last answered, as [`Leg::told`] numbers it; 0 for nothing yet.
-    pub(crate) said: i64,
+    /// What was last answered, as [`Leg::status_code`] numbers it; 0 for nothing yet.
+    pub(crate) last_status: i64,
     /// The server's id, sealed.
     pub(crate) server_id: Option<Vec<u8>>,
 }

@@ -35,7 +35,7 @@ fn due(leg: &Leg, row: Option<&MirrorRow>) -> bool {
             leg.now.state,
             LegState::Rejected | LegState::Completed | LegState::ClosedUnsuccessful
         );
-    (begun || row.is_some()) && row.is_none_or(|row| row.said != leg.told())
+    (begun || row.is_some()) && row.is_none_or(|row| row.last_status != leg.status_code())
 }
 
 /// Gives each unit the Task that it needs.
@@ -71,7 +71,7 @@ async fn of(
     row: Option<MirrorRow>,
 ) -> anyhow::Result<Option<Task>> {
     let leg = &unit.leg;
-    let stopping = leg.told() % 2 == 1;
+    let stopping = leg.status_code() % 2 == 1;
     let (Some(status), Some(source)) = (
         task::status_of(leg.now.state, stopping, leg.now.why),
         env.source_at(leg.source),
@@ -85,7 +85,7 @@ async fn of(
         source: leg.source,
         state: PushState::Queued,
         attempts: 0,
-        said: 0,
+        last_status: 0,
         server_id: None,
     });
     let server_id = match row.server_id.as_deref() {
@@ -157,12 +157,12 @@ pub(super) fn ended(
         Ok(id) => {
             let spot = server_id_spot(row.leg, unit.leg.now.person);
             row.server_id = Some(unit.key.seal(spot, stream.bytes(), id.as_bytes()));
-            (row.state, row.said) = (PushState::Confirmed, unit.leg.told());
+            (row.state, row.last_status) = (PushState::Confirmed, unit.leg.status_code());
             None
         }
         // Told once more when the leg moves, not every night.
         Err(Some(reason)) => {
-            (row.state, row.said) = (PushState::Refused, unit.leg.told());
+            (row.state, row.last_status) = (PushState::Refused, unit.leg.status_code());
             Some(reason)
         }
         Err(None) => {

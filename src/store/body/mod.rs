@@ -117,7 +117,7 @@ bodies! {
         },
         /// A leg's row was picked up with its drop.
         Delivered = 15 "picked up by the partner" { step: LegStep },
-        /// A resource of nobody's leg was kept. Subject: the raw input.
+        /// A resource that is part of no leg was kept. Subject: the raw input.
         Resource = 20 "resource kept" {
             /// The raw input and the digest of its ciphertext, as a list of one.
             vouched: (RawId, Digest),
@@ -333,7 +333,7 @@ pub(crate) struct MirrorBody {
     pub(crate) state: PushState,
     pub(crate) attempts: i64,
     /// What was last answered.
-    pub(crate) said: i64,
+    pub(crate) last_status: i64,
     /// Digest of the server's id as it is sealed.
     pub(crate) server_id: Option<Digest>,
 }
@@ -445,7 +445,7 @@ fields_of!(MirrorBody {
     kind,
     state,
     attempts,
-    said,
+    last_status,
     server_id
 });
 
@@ -462,7 +462,7 @@ impl From<&MirrorRow> for MirrorBody {
             kind: row.kind,
             state: row.state,
             attempts: row.attempts,
-            said: row.said,
+            last_status: row.last_status,
             server_id: sealed(row.server_id.as_deref()),
         }
     }

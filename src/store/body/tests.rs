@@ -34,7 +34,7 @@ fn told() -> MirrorBody {
         kind: MirrorKind::Request,
         state: PushState::Confirmed,
         attempts: 1,
-        said: 20,
+        last_status: 20,
         server_id: Some(A),
     }
 }

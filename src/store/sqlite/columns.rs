@@ -266,7 +266,7 @@ pub(super) fn mirror(row: &SqliteRow) -> Result<MirrorRow, StoreError> {
         source: id(row, 2)?,
         state: push_state(int(row, 3)?)?,
         attempts: int(row, 4)?,
-        said: int(row, 5)?,
+        last_status: int(row, 5)?,
         server_id: row
             .try_get(6)
             .map_err(|error| engine("reading a write", &error))?,

@@ -86,7 +86,7 @@ pub(super) async fn upsert_mirrors(
                 row.source.number(),
                 row.state.number(),
                 row.attempts,
-                row.said,
+                row.last_status,
             ]
             .map(Cell::I),
         );

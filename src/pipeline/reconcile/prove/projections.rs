@@ -239,7 +239,7 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
                 pushes.insert(row.subject, (state, attempts));
             }
             Some(Body::Mirroring { told } | Body::Mirrored { told }) => {
-                let stands = (told.state, told.attempts, told.said);
+                let stands = (told.state, told.attempts, told.last_status);
                 mirrors.insert((LegId::new(row.subject), told.kind), stands);
             }
             Some(Body::Counted {
@@ -322,7 +322,7 @@ async fn check_mirrors(
         let Some(last) = rows.last() else { break };
         after = last.leg;
         for row in &rows {
-            let stands = (row.state, row.attempts, row.said);
+            let stands = (row.state, row.attempts, row.last_status);
             if folded.get(&(row.leg, row.kind)) != Some(&stands) {
                 proof.find(
                     "projection",
