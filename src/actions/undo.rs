@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Actor;
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, LegId, LegState, Owner, Reason, Stage};
+use crate::domain::{EventId, EventKind, LegId, LegState, Owner, Reason, Stage};
 use crate::pipeline::event::{StoredEvent, event_lookup, event_spot, name_spot, numbered};
 use crate::pipeline::run::{Env, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root};
@@ -124,7 +124,7 @@ struct Undoing<'e> {
 impl Undoing<'_> {
     /// Takes back what the return told of one leg.
     async fn leg(&mut self, leg: &Leg, key: &HolderKey) -> anyhow::Result<()> {
-        let told: HashMap<i64, i64> = self
+        let told: HashMap<EventId, i64> = self
             .env
             .store
             .events_of_leg(leg.id)
@@ -133,12 +133,12 @@ impl Undoing<'_> {
             .map(|row| (row.id, row.return_id))
             .collect();
         let words = numbered(self.env, leg.id).await?;
-        let ours = |id: &i64| told.get(id) == Some(&self.file.id);
+        let ours = |id: &EventId| told.get(id) == Some(&self.file.id);
         let mut takes = Vec::new();
         let counts = recounted(&words, &ours);
         let single = |word: &StoredEvent| word.kind != EventKind::Count;
         for (id, word) in words.iter().filter(|(id, word)| ours(id) && single(word)) {
-            let same = |other: &&(i64, StoredEvent)| other.1.identifier == word.identifier;
+            let same = |other: &&(EventId, StoredEvent)| other.1.identifier == word.identifier;
             let newest = words.iter().filter(same).max_by_key(|one| one.1.revision);
             // What was corrected or taken back since by another file stands as that file says.
             if newest.is_none_or(|newest| newest.0 != *id) || word.withdrawn {
@@ -216,7 +216,7 @@ impl Undoing<'_> {
         written: Option<&PushRow>,
         ids: &Ids,
     ) {
-        let (id, holder) = (ids.next::<()>().number(), leg.now.person);
+        let (id, holder) = (ids.next(), leg.now.person);
         let plain = serde_json::to_vec(now).expect("text and numbers always are JSON");
         self.batch.events.push(EventRow {
             id,
@@ -236,7 +236,7 @@ impl Undoing<'_> {
     }
 
     /// Queues what puts the record right; what never got there needs nothing.
-    fn queue(&mut self, leg: &Leg, event: i64, now: &StoredEvent, written: Option<&PushRow>) {
+    fn queue(&mut self, leg: &Leg, event: EventId, now: &StoredEvent, written: Option<&PushRow>) {
         let there = written.is_some_and(|row| row.state != PushState::Off);
         let (state, reason) = if there {
             self.done.writes += 1;
@@ -310,10 +310,10 @@ impl Undoing<'_> {
 
 /// The counts of the months in which that return told of a visit: what they say is counted again.
 fn recounted(
-    words: &[(i64, StoredEvent)],
-    ours: &impl Fn(&i64) -> bool,
-) -> Vec<(i64, StoredEvent)> {
-    let mut counts: Vec<(i64, StoredEvent)> = Vec::new();
+    words: &[(EventId, StoredEvent)],
+    ours: &impl Fn(&EventId) -> bool,
+) -> Vec<(EventId, StoredEvent)> {
+    let mut counts: Vec<(EventId, StoredEvent)> = Vec::new();
     for (id, word) in words {
         let counted = word.kind == EventKind::Count
             && words.iter().any(|(told, visit)| {

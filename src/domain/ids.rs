@@ -81,4 +81,6 @@ ids! {
     KeyId of KeyTag,
     /// A sealed input as it came.
     RawId of RawTag,
+    /// An event as a return told it, or a later word on it.
+    EventId of EventTag,
 }

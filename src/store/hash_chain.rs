@@ -59,7 +59,7 @@ pub(crate) fn return_leaf(row: &ReturnRow) -> Digest {
 pub(crate) fn event_leaf(row: &EventRow) -> Digest {
     leaf(
         &[
-            row.id,
+            row.id.number(),
             row.leg.number(),
             row.rev,
             row.kind.number(),

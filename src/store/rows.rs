@@ -4,8 +4,8 @@ pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
 use crate::domain::coded_enums::{coded, numbered};
 use crate::domain::{
-    Action, Counts, Disposition, EventKind, HoldNumber, KeyId, LegId, LegReference, RawId, Reason,
-    RunId, Stage, StrandId,
+    Action, Counts, Disposition, EventId, EventKind, HoldNumber, KeyId, LegId, LegReference, RawId,
+    Reason, RunId, Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -205,7 +205,7 @@ pub(crate) struct ReturnRow {
 /// An event of a return.
 #[derive(Clone, Debug)]
 pub(crate) struct EventRow {
-    pub(crate) id: i64,
+    pub(crate) id: EventId,
     pub(crate) lookup: LookupKey,
     pub(crate) leg: LegId,
     pub(crate) rev: i64,
@@ -245,7 +245,7 @@ numbered! {
 /// A write to a GP system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PushRow {
-    pub(crate) event: i64,
+    pub(crate) event: EventId,
     pub(crate) leg: LegId,
     pub(crate) source: StrandId,
     pub(crate) kind: PushKind,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::corrections::{self, Correction};
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, EventKind, LegId, Reason, RunId, Stage};
+use crate::domain::{Counts, Disposition, EventId, EventKind, LegId, Reason, RunId, Stage};
 use crate::partner::Partner;
 use crate::pipeline::decide::onward;
 use crate::pipeline::event::{
@@ -34,7 +34,7 @@ pub(crate) struct Touched {
     /// The newest word on each event kept before.
     pub(crate) known: Vec<StoredEvent>,
     /// Event ids of those words, by identifier.
-    pub(crate) ids: HashMap<String, i64>,
+    pub(crate) ids: HashMap<String, EventId>,
     /// Every leg of the same referral, this one included.
     chain: Vec<Leg>,
     pub(crate) referral: Option<Referral>,
@@ -248,8 +248,8 @@ impl ReturnRecord<'_> {
                 (row.disposition, row.reason) = (Disposition::Repeated, Some(Reason::AlreadyKnown));
             }
             for (kind, kept) in fresh {
-                let id = ids.next::<()>().number();
-                let event = self.event_row(&kept, kind, touched, return_id, index, id, stream);
+                let event =
+                    self.event_row(&kept, kind, touched, return_id, index, ids.next(), stream);
                 touched.fresh.push((kept, event));
             }
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::record::{ReturnRecord, Touched};
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, KeyId, LegId};
+use crate::domain::{EventId, EventKind, KeyId, LegId};
 use crate::pipeline::event::{
     RowFinding, StoredEvent, TakenReturn, event_lookup, event_spot, name_spot,
 };
@@ -44,7 +44,7 @@ impl ReturnRecord<'_> {
         touched: &Touched,
         return_id: i64,
         index: usize,
-        id: i64,
+        id: EventId,
         stream: &mut Stream,
     ) -> EventRow {
         let holder = touched.leg.now.person;

@@ -82,7 +82,7 @@ impl ReturnRecord<'_> {
                 touched,
                 return_id,
                 index,
-                ids.next::<()>().number(),
+                ids.next(),
                 stream,
             );
             let push = PushRow {

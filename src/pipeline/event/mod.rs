@@ -15,7 +15,7 @@ pub(crate) use reported_event::{FileFinding, ReportedEvent, RowFinding, What};
 pub(crate) use taken_return::{TakenReturn, Unusable, place_of};
 
 use super::run::{Env, LedgerAccess};
-use crate::domain::{EventKind, Instant, KeyId, LegReference, LegState, Occasion};
+use crate::domain::{EventId, EventKind, Instant, KeyId, LegReference, LegState, Occasion};
 use crate::partner::Partner;
 use crate::seal::{LookupKey, Spot};
 
@@ -240,7 +240,7 @@ pub(crate) fn newest(events: impl IntoIterator<Item = StoredEvent>) -> Vec<Store
 }
 
 /// Where an event is sealed.
-pub(crate) fn event_spot(row: i64, holder: KeyId) -> Spot<'static> {
+pub(crate) fn event_spot(row: EventId, holder: KeyId) -> Spot<'static> {
     Spot::new("event.sealed", row, holder)
 }
 

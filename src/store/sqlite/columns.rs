@@ -227,7 +227,7 @@ pub(super) fn return_row(row: &SqliteRow) -> Result<ReturnRow, StoreError> {
 
 pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
     Ok(EventRow {
-        id: int(row, 0)?,
+        id: id(row, 0)?,
         lookup: fixed(row, 1)?,
         leg: id(row, 2)?,
         rev: int(row, 3)?,
@@ -241,7 +241,7 @@ pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
 
 pub(super) fn push(row: &SqliteRow) -> Result<PushRow, StoreError> {
     Ok(PushRow {
-        event: int(row, 0)?,
+        event: id(row, 0)?,
         leg: id(row, 1)?,
         source: id(row, 2)?,
         kind: PushKind::from_number(int(row, 3)?).ok_or(StoreError::Corrupt("push.kind"))?,

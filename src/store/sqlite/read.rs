@@ -15,7 +15,7 @@ use super::columns::{
     text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{KeyId, LegId, LegReference, RawId, RunId, StrandId};
+use crate::domain::{EventId, KeyId, LegId, LegReference, RawId, RunId, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -301,7 +301,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn events(&self, ids: Vec<i64>) -> Answer<'_, Vec<EventRow>> {
+    fn events(&self, ids: Vec<EventId>) -> Answer<'_, Vec<EventRow>> {
         Box::pin(async move { self.by_ids(EVENT, "id", "id", &ids, event).await })
     }
 
@@ -319,7 +319,7 @@ impl Store for SqliteStore {
             let numbers = [
                 query.source.number(),
                 query.state.number(),
-                query.after,
+                query.after.number(),
                 query.now,
                 query.limit,
             ];
@@ -327,7 +327,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn pushes_of_events(&self, events: Vec<i64>) -> Answer<'_, Vec<PushRow>> {
+    fn pushes_of_events(&self, events: Vec<EventId>) -> Answer<'_, Vec<PushRow>> {
         Box::pin(async move { self.by_ids(PUSH, "event", "event", &events, push).await })
     }
 
@@ -378,11 +378,11 @@ impl Store for SqliteStore {
         })
     }
 
-    fn pushes_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<PushRow>> {
+    fn pushes_after(&self, after: EventId, limit: i64) -> Answer<'_, Vec<PushRow>> {
         Box::pin(async move {
             self.many(
                 &format!("{PUSH} WHERE event > ? ORDER BY event LIMIT ?"),
-                &[after, limit],
+                &[after.number(), limit],
                 push,
             )
             .await
