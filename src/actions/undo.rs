@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Actor;
 use crate::domain::entropy::Stream;
-use crate::domain::{EventId, EventKind, LegId, LegState, Owner, Reason, Stage};
+use crate::domain::{EventId, EventKind, LegId, LegState, Owner, Reason, ReturnId, Stage};
 use crate::pipeline::event::{StoredEvent, event_lookup, event_spot, name_spot, numbered};
 use crate::pipeline::run::{Env, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root};
@@ -34,7 +34,7 @@ pub(crate) struct Undone {
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<i64>> {
+async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<ReturnId>> {
     let files = ledger.store.return_files().await?;
     let holders = files.iter().map(|file| file.holder).collect();
     let keys = ledger.holder_keys(holders).await?;
@@ -55,9 +55,9 @@ async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<i64>> {
 ///
 /// # Errors
 /// None came under this name, or several; the store failed, or a sealed value does not open.
-pub(crate) async fn which(ledger: &LedgerAccess, said: &str) -> anyhow::Result<i64> {
+pub(crate) async fn which(ledger: &LedgerAccess, said: &str) -> anyhow::Result<ReturnId> {
     if let Ok(id) = said.parse() {
-        return Ok(id);
+        return Ok(ReturnId::new(id));
     }
     match named(ledger, said).await?.as_slice() {
         [] => anyhow::bail!("no return came under this name"),
@@ -78,7 +78,7 @@ pub(crate) async fn which(ledger: &LedgerAccess, said: &str) -> anyhow::Result<i
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn undo(
     env: &Env,
-    return_id: i64,
+    return_id: ReturnId,
     actor: &Actor,
 ) -> anyhow::Result<Option<Undone>> {
     let files = env.store.return_files().await?;
@@ -124,7 +124,7 @@ struct Undoing<'e> {
 impl Undoing<'_> {
     /// Takes back what the return told of one leg.
     async fn leg(&mut self, leg: &Leg, key: &HolderKey) -> anyhow::Result<()> {
-        let told: HashMap<EventId, i64> = self
+        let told: HashMap<EventId, ReturnId> = self
             .env
             .store
             .events_of_leg(leg.id)
@@ -224,7 +224,7 @@ impl Undoing<'_> {
             leg: leg.id,
             rev: leg.rev,
             kind: now.kind,
-            return_id: 0,
+            return_id: ReturnId::NONE,
             row: 0,
             holder,
             sealed: key.seal(event_spot(id, holder), self.stream.bytes(), &plain),
@@ -277,7 +277,7 @@ impl Undoing<'_> {
         }
         let (undo, note) = {
             let ids = env.ids.take(&*env.store, self.file.sender, 2).await?;
-            (ids.next::<()>().number(), ids.next::<()>().number())
+            (ids.next(), ids.next::<()>().number())
         };
         for (event, row) in self.batch.events.iter_mut().zip(1..) {
             (event.return_id, event.row) = (undo, row);

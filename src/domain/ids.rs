@@ -83,4 +83,6 @@ ids! {
     RawId of RawTag,
     /// An event as a return told it, or a later word on it.
     EventId of EventTag,
+    /// A return as taken, or the undoing of one; none of what no return told.
+    ReturnId of ReturnTag,
 }

@@ -13,7 +13,8 @@ use super::rows::{
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use crate::domain::{
-    Counts, HoldNumber, Instant, KeyId, LegId, LegReference, LegState, RunId, Stage, StrandId,
+    Counts, HoldNumber, Instant, KeyId, LegId, LegReference, LegState, ReturnId, RunId, Stage,
+    StrandId,
 };
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
@@ -104,7 +105,7 @@ pub(crate) struct Batch {
     pub(crate) push_updates: Vec<PushUpdate>,
     pub(crate) mirrors: Vec<MirrorRow>,
     /// Returns whose state changes: id, state.
-    pub(crate) return_states: Vec<(i64, i64)>,
+    pub(crate) return_states: Vec<(ReturnId, i64)>,
     /// Holds to open; their numbers are given on commit.
     held: Vec<NewHold>,
     /// Numbers of holds to end.
@@ -206,8 +207,19 @@ impl Batch {
     }
 
     /// Keeps the book of a stage over a file of the partner whose strand this is.
-    pub(crate) fn book_file(&mut self, run: RunId, stage: Stage, file: i64, counts: Counts) {
-        self.book(run, stage, (StrandId::NONE, self.strand, file), counts);
+    pub(crate) fn book_file(
+        &mut self,
+        run: RunId,
+        stage: Stage,
+        file: impl Into<i64>,
+        counts: Counts,
+    ) {
+        self.book(
+            run,
+            stage,
+            (StrandId::NONE, self.strand, file.into()),
+            counts,
+        );
     }
 
     fn book(

@@ -44,7 +44,7 @@ pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
 pub(crate) fn return_leaf(row: &ReturnRow) -> Digest {
     leaf(
         &[
-            row.return_id,
+            row.return_id.number(),
             row.row,
             row.leg.number(),
             row.holder.number(),
@@ -63,7 +63,7 @@ pub(crate) fn event_leaf(row: &EventRow) -> Digest {
             row.leg.number(),
             row.rev,
             row.kind.number(),
-            row.return_id,
+            row.return_id.number(),
             row.row,
             row.holder.number(),
         ],

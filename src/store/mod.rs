@@ -25,7 +25,7 @@ pub(crate) use rows::{
 pub(crate) use sqlite::SqliteStore;
 
 use crate::domain::{
-    EventId, HoldNumber, KeyId, LegId, LegReference, LegState, RawId, RunId, StrandId,
+    EventId, HoldNumber, KeyId, LegId, LegReference, LegState, RawId, ReturnId, RunId, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -165,7 +165,7 @@ pub(crate) trait Store: Send + Sync {
     /// Every return file, oldest first.
     fn return_files(&self) -> Answer<'_, Vec<ReturnFile>>;
     /// Rows of a return, in order.
-    fn return_rows(&self, return_id: i64) -> Answer<'_, Vec<ReturnRow>>;
+    fn return_rows(&self, return_id: ReturnId) -> Answer<'_, Vec<ReturnRow>>;
     /// Events of a leg, in the order in which they came.
     fn events_of_leg(&self, leg: LegId) -> Answer<'_, Vec<EventRow>>;
     /// Events with these ids.

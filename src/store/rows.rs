@@ -5,7 +5,7 @@ pub(crate) use crate::domain::LegState;
 use crate::domain::coded_enums::{coded, numbered};
 use crate::domain::{
     Action, Counts, Disposition, EventId, EventKind, HoldNumber, KeyId, LegId, LegReference, RawId,
-    Reason, RunId, Stage, StrandId,
+    Reason, ReturnId, RunId, Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -178,7 +178,7 @@ pub(crate) struct DropRow {
 /// A return as taken.
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnFile {
-    pub(crate) id: i64,
+    pub(crate) id: ReturnId,
     pub(crate) sender: StrandId,
     pub(crate) holder: KeyId,
     pub(crate) lookup: LookupKey,
@@ -192,7 +192,7 @@ pub(crate) struct ReturnFile {
 /// A row of a return and how it ended.
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnRow {
-    pub(crate) return_id: i64,
+    pub(crate) return_id: ReturnId,
     pub(crate) row: i64,
     pub(crate) leg: LegId,
     pub(crate) holder: KeyId,
@@ -210,7 +210,7 @@ pub(crate) struct EventRow {
     pub(crate) leg: LegId,
     pub(crate) rev: i64,
     pub(crate) kind: EventKind,
-    pub(crate) return_id: i64,
+    pub(crate) return_id: ReturnId,
     pub(crate) row: i64,
     pub(crate) holder: KeyId,
     pub(crate) sealed: Vec<u8>,
@@ -299,7 +299,7 @@ pub(crate) struct HeldRow {
     pub(crate) reason: Reason,
     pub(crate) source: StrandId,
     pub(crate) partner: StrandId,
-    pub(crate) return_id: i64,
+    pub(crate) return_id: ReturnId,
     pub(crate) row: i64,
     pub(crate) since: i64,
     pub(crate) open: bool,

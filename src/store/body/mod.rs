@@ -16,7 +16,7 @@ use super::rows::{
     LedgerRow, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, Standing,
 };
 use crate::domain::coded_enums::coded;
-use crate::domain::{Counts, LegId, LegReference, Owner, RawId, Reason, Stage, StrandId};
+use crate::domain::{Counts, LegId, LegReference, Owner, RawId, Reason, ReturnId, Stage, StrandId};
 use crate::seal::{Digest, sha256};
 
 /// The one table of kinds: number, words in `kith trace`, and fields in the order in which they are written.
@@ -188,7 +188,7 @@ bodies! {
         },
         /// A return was undone. Subject: the undoing.
         Undone = 41 "return undone" {
-            return_id: i64,
+            return_id: ReturnId,
             events: usize,
             /// Merkle root of the events that take it back.
             root: Digest,
@@ -271,7 +271,7 @@ pub(crate) struct NewHold {
     pub(crate) reason: Reason,
     pub(crate) source: StrandId,
     pub(crate) partner: StrandId,
-    pub(crate) return_id: i64,
+    pub(crate) return_id: ReturnId,
     pub(crate) row: i64,
 }
 
@@ -288,7 +288,7 @@ fields_of!(NewHold {
 impl NewHold {
     /// A question that a stage raises, about nothing yet.
     pub(crate) fn new(stage: Stage, reason: Reason) -> Self {
-        let (return_id, row) = (0, 0);
+        let (return_id, row) = (ReturnId::NONE, 0);
         let (leg, source, partner) = (LegId::NONE, StrandId::NONE, StrandId::NONE);
         Self {
             leg,
@@ -317,7 +317,7 @@ impl NewHold {
     }
 
     /// About this return, and a row of it (0 for all).
-    pub(crate) fn row(self, return_id: i64, row: i64) -> Self {
+    pub(crate) fn row(self, return_id: ReturnId, row: i64) -> Self {
         Self {
             return_id,
             row,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Disposition, KeyId, LegId, LegState, RawId, StrandId};
+use crate::domain::{Action, Disposition, KeyId, LegId, LegState, RawId, ReturnId, StrandId};
 use crate::store::rows::RawIds;
 
 const A: Digest = [0xa1; 32];
@@ -121,7 +121,7 @@ fn sample(kind: Kind) -> (Body, String) {
                     reason: Reason::Correction,
                     source: StrandId::new(2),
                     partner: StrandId::new(3),
-                    return_id: 60,
+                    return_id: ReturnId::new(60),
                     row: 9,
                 },
             },
@@ -170,7 +170,7 @@ fn sample(kind: Kind) -> (Body, String) {
         ),
         Kind::Undone => (
             Body::Undone {
-                return_id: 60,
+                return_id: ReturnId::new(60),
                 events: 9,
                 root: A,
             },

@@ -176,7 +176,7 @@ async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<()
             hold.reason.owner().number(),
             hold.source.number(),
             hold.partner.number(),
-            hold.return_id,
+            hold.return_id.number(),
             hold.row,
             hold.since,
             i64::from(hold.open),

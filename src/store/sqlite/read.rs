@@ -15,7 +15,7 @@ use super::columns::{
     text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{EventId, KeyId, LegId, LegReference, RawId, RunId, StrandId};
+use crate::domain::{EventId, KeyId, LegId, LegReference, RawId, ReturnId, RunId, StrandId};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -283,10 +283,10 @@ impl Store for SqliteStore {
         })
     }
 
-    fn return_rows(&self, return_id: i64) -> Answer<'_, Vec<ReturnRow>> {
+    fn return_rows(&self, return_id: ReturnId) -> Answer<'_, Vec<ReturnRow>> {
         Box::pin(async move {
             let sql = "SELECT return_id, row, leg, holder, disposition, reason, digest, sealed FROM return_row WHERE return_id = ? ORDER BY row";
-            self.many(sql, &[return_id], return_row).await
+            self.many(sql, &[return_id.number()], return_row).await
         })
     }
 
