@@ -85,4 +85,6 @@ ids! {
     EventId of EventTag,
     /// A return as taken, or the undoing of one; none of what no return told.
     ReturnId of ReturnTag,
+    /// A drop to a partner, or a file of writes for an import.
+    DropId of DropTag,
 }

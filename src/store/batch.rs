@@ -13,8 +13,8 @@ use super::rows::{
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use crate::domain::{
-    Counts, HoldNumber, Instant, KeyId, LegId, LegReference, LegState, ReturnId, RunId, Stage,
-    StrandId,
+    Counts, DropId, HoldNumber, Instant, KeyId, LegId, LegReference, LegState, ReturnId, RunId,
+    Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
@@ -96,8 +96,8 @@ pub(crate) struct Batch {
     pub(crate) drop_file: Option<DropFile>,
     pub(crate) drop_rows: Vec<DropRow>,
     /// A drop whose rows have left: its legs are updated together.
-    pub(crate) sent: Option<i64>,
-    pub(crate) drop_states: Vec<(i64, DropState)>,
+    pub(crate) sent: Option<DropId>,
+    pub(crate) drop_states: Vec<(DropId, DropState)>,
     pub(crate) return_file: Option<ReturnFile>,
     pub(crate) return_rows: Vec<ReturnRow>,
     pub(crate) events: Vec<EventRow>,

@@ -28,7 +28,7 @@ pub(crate) fn row_hash(prev: &Digest, row: &LedgerRow) -> Digest {
 pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
     let Place { strand, seq } = row.prev;
     let mut numbers = vec![
-        row.drop_id,
+        row.drop_id.number(),
         row.row,
         row.leg.number(),
         row.rev,

@@ -25,7 +25,8 @@ pub(crate) use rows::{
 pub(crate) use sqlite::SqliteStore;
 
 use crate::domain::{
-    EventId, HoldNumber, KeyId, LegId, LegReference, LegState, RawId, ReturnId, RunId, StrandId,
+    DropId, EventId, HoldNumber, KeyId, LegId, LegReference, LegState, RawId, ReturnId, RunId,
+    StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -152,9 +153,9 @@ pub(crate) trait Store: Send + Sync {
     /// Drops of a partner (none: of all), newest last.
     fn drop_files(&self, partner: StrandId) -> Answer<'_, Vec<DropFile>>;
     /// Rows of a drop, in order.
-    fn drop_rows(&self, drop_id: i64) -> Answer<'_, Vec<DropRow>>;
+    fn drop_rows(&self, drop_id: DropId) -> Answer<'_, Vec<DropRow>>;
     /// Rows of each drop by action: drop, action, count.
-    fn drop_actions(&self) -> Answer<'_, Vec<(i64, i64, i64)>>;
+    fn drop_actions(&self) -> Answer<'_, Vec<(DropId, i64, i64)>>;
     /// Rows ever sent for these legs, oldest first.
     fn drop_rows_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<DropRow>>;
     /// A mapping text as it was used.

@@ -4,8 +4,8 @@ pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
 use crate::domain::coded_enums::{coded, numbered};
 use crate::domain::{
-    Action, Counts, Disposition, EventId, EventKind, HoldNumber, KeyId, LegId, LegReference, RawId,
-    Reason, ReturnId, RunId, Stage, StrandId,
+    Action, Counts, Disposition, DropId, EventId, EventKind, HoldNumber, KeyId, LegId,
+    LegReference, RawId, Reason, ReturnId, RunId, Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -141,7 +141,7 @@ pub(crate) enum DropState {
 /// A drop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DropFile {
-    pub(crate) id: i64,
+    pub(crate) id: DropId,
     pub(crate) partner: StrandId,
     pub(crate) sequence: i64,
     pub(crate) name: String,
@@ -160,7 +160,7 @@ pub(crate) struct DropFile {
 /// A row of a drop: evidence of what was sent, without its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DropRow {
-    pub(crate) drop_id: i64,
+    pub(crate) drop_id: DropId,
     pub(crate) row: i64,
     pub(crate) leg: LegId,
     /// The leg's revision after the row was sent.

@@ -140,12 +140,7 @@ async fn prepare(
 ) -> anyhow::Result<DropFile> {
     let today = ledger.today();
     let file = DropFile {
-        id: ledger
-            .ids
-            .take(&*ledger.store, strand, 1)
-            .await?
-            .next::<()>()
-            .number(),
+        id: ledger.ids.take(&*ledger.store, strand, 1).await?.next(),
         partner: strand,
         sequence,
         name: format!(

@@ -167,7 +167,7 @@ pub(super) fn drop_file(row: &SqliteRow) -> Result<DropFile, StoreError> {
         _ => return Err(StoreError::Corrupt("drop_file.state")),
     };
     Ok(DropFile {
-        id: int(row, 0)?,
+        id: id(row, 0)?,
         partner: id(row, 1)?,
         sequence: int(row, 2)?,
         name: text(row, 3)?,
@@ -183,7 +183,7 @@ pub(super) fn drop_file(row: &SqliteRow) -> Result<DropFile, StoreError> {
 
 pub(super) fn drop_row(row: &SqliteRow) -> Result<DropRow, StoreError> {
     Ok(DropRow {
-        drop_id: int(row, 0)?,
+        drop_id: id(row, 0)?,
         row: int(row, 1)?,
         leg: id(row, 2)?,
         rev: int(row, 3)?,

@@ -15,7 +15,9 @@ use super::columns::{
     text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{EventId, KeyId, LegId, LegReference, RawId, ReturnId, RunId, StrandId};
+use crate::domain::{
+    DropId, EventId, KeyId, LegId, LegReference, RawId, ReturnId, RunId, StrandId,
+};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -233,22 +235,22 @@ impl Store for SqliteStore {
         })
     }
 
-    fn drop_rows(&self, drop_id: i64) -> Answer<'_, Vec<DropRow>> {
+    fn drop_rows(&self, drop_id: DropId) -> Answer<'_, Vec<DropRow>> {
         Box::pin(async move {
             self.many(
                 &format!("{DROP_ROW} WHERE drop_id = ? ORDER BY row"),
-                &[drop_id],
+                &[drop_id.number()],
                 drop_row,
             )
             .await
         })
     }
 
-    fn drop_actions(&self) -> Answer<'_, Vec<(i64, i64, i64)>> {
+    fn drop_actions(&self) -> Answer<'_, Vec<(DropId, i64, i64)>> {
         Box::pin(async move {
             let sql = "SELECT drop_id, action, count(*) FROM drop_row GROUP BY drop_id, action ORDER BY drop_id, action";
             self.many(sql, &[], |row| {
-                Ok((int(row, 0)?, int(row, 1)?, int(row, 2)?))
+                Ok((id(row, 0)?, int(row, 1)?, int(row, 2)?))
             })
             .await
         })

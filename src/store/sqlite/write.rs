@@ -259,7 +259,7 @@ async fn write_drop(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
     for row in &batch.drop_rows {
         cells.extend(
             [
-                row.drop_id,
+                row.drop_id.number(),
                 row.row,
                 row.leg.number(),
                 row.rev,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{PAGE, Proof};
-use crate::domain::{KeyId, LegId, RawId, ReturnId, StrandId};
+use crate::domain::{DropId, KeyId, LegId, RawId, ReturnId, StrandId};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
@@ -17,7 +17,7 @@ use crate::store::{Body, Kind};
 struct VouchedFor {
     raws: HashMap<RawId, Digest>,
     /// Drop: digest of the file, root.
-    drops: HashMap<i64, (Digest, Digest)>,
+    drops: HashMap<DropId, (Digest, Digest)>,
     returns: HashMap<ReturnId, Digest>,
     /// Return, undoing, root.
     undone: Vec<(ReturnId, ReturnId, Digest)>,
@@ -33,7 +33,7 @@ impl VouchedFor {
             Body::Prepared {
                 digest, root, rule, ..
             } => {
-                self.drops.insert(subject, (*digest, *root));
+                self.drops.insert(DropId::new(subject), (*digest, *root));
                 // A file for a practice is made by no partner's text.
                 self.texts.extend(*rule);
             }

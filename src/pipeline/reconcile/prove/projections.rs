@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{PAGE, Proof};
 use crate::domain::{
-    Action, Counts, EventId, HoldNumber, LegId, LegReference, Reason, RunId, Stage, StrandId,
+    Action, Counts, DropId, EventId, HoldNumber, LegId, LegReference, Reason, RunId, Stage,
+    StrandId,
 };
 use crate::pipeline::run::LedgerAccess;
 use crate::store::rows::{BookRow, LedgerRow, Leg, MirrorKind, Place, PushState, Standing, Strand};
@@ -108,7 +109,7 @@ async fn steps(
                 });
             }
         } else if kind == Kind::Sent {
-            sent.push((row.subject, place, row.at));
+            sent.push((DropId::new(row.subject), place, row.at));
         }
     })
     .await?;
