@@ -277,7 +277,7 @@ impl Undoing<'_> {
         }
         let (undo, note) = {
             let ids = env.ids.take(&*env.store, self.file.sender, 2).await?;
-            (ids.next(), ids.next::<()>().number())
+            (ids.next(), ids.next())
         };
         for (event, row) in self.batch.events.iter_mut().zip(1..) {
             (event.return_id, event.row) = (undo, row);

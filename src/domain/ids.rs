@@ -87,4 +87,6 @@ ids! {
     ReturnId of ReturnTag,
     /// A drop to a partner, or a file of writes for an import.
     DropId of DropTag,
+    /// The sealed note in which a person says why.
+    NoteId of NoteTag,
 }

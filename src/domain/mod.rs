@@ -20,7 +20,7 @@ pub(crate) use disposition::{Counts, Disposition, Stage};
 pub(crate) use entropy::Entropy;
 pub(crate) use event::{EventKind, Occasion};
 pub(crate) use ids::{
-    DropId, EventId, HoldNumber, Id, KeyId, LegId, RawId, ReturnId, RunId, StrandId,
+    DropId, EventId, HoldNumber, Id, KeyId, LegId, NoteId, RawId, ReturnId, RunId, StrandId,
 };
 pub(crate) use leg::{Action, LegState};
 pub(crate) use nhs_number::NhsNumber;

@@ -13,8 +13,8 @@ use super::rows::{
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use crate::domain::{
-    Counts, DropId, HoldNumber, Instant, KeyId, LegId, LegReference, LegState, ReturnId, RunId,
-    Stage, StrandId,
+    Counts, DropId, HoldNumber, Instant, KeyId, LegId, LegReference, LegState, NoteId, ReturnId,
+    RunId, Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
@@ -110,7 +110,7 @@ pub(crate) struct Batch {
     held: Vec<NewHold>,
     /// Numbers of holds to end.
     pub(crate) released: Vec<HoldNumber>,
-    pub(crate) notes: Vec<(i64, KeyId, Vec<u8>)>,
+    pub(crate) notes: Vec<(NoteId, KeyId, Vec<u8>)>,
     pub(super) books: Vec<BookRow>,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) facts: Vec<Fact>,

@@ -16,7 +16,9 @@ use super::rows::{
     LedgerRow, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, Standing,
 };
 use crate::domain::coded_enums::coded;
-use crate::domain::{Counts, LegId, LegReference, Owner, RawId, Reason, ReturnId, Stage, StrandId};
+use crate::domain::{
+    Counts, LegId, LegReference, NoteId, Owner, RawId, Reason, ReturnId, Stage, StrandId,
+};
 use crate::seal::{Digest, sha256};
 
 /// The one table of kinds: number, words in `kith trace`, and fields in the order in which they are written.
@@ -90,7 +92,7 @@ bodies! {
             destination: Digest,
             how: How,
             /// Who approved it, and the note that says why; two fields, both absent if nobody did.
-            approved: Option<(String, i64)>,
+            approved: Option<(String, NoteId)>,
         },
         /// A leg began. Subject: the leg, as in the five kinds that follow.
         Received = 10 "received from the practice" {
@@ -150,7 +152,7 @@ bodies! {
             by: String,
             owner: Owner,
             /// The sealed note that says why.
-            note: i64,
+            note: NoteId,
         },
         /// A person looked at an identity. Subject: the leg.
         Viewed = 26 "looked at by a person" {
@@ -158,7 +160,7 @@ bodies! {
             at: String,
             by: String,
             /// The sealed note that says why.
-            note: i64,
+            note: NoteId,
         },
         /// A drop was made. Subject: the drop.
         Prepared = 30 "drop prepared" {
