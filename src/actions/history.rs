@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use crate::domain::encoding::hex;
 use crate::domain::limits::LEG_ENTRIES_MAX;
-use crate::domain::{LegReference, StrandId};
+use crate::domain::{DropId, LegReference, StrandId};
 use crate::pipeline::approval::{How, Recorded, recorded};
 use crate::pipeline::event::numbered;
 pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
@@ -35,7 +35,7 @@ pub(crate) struct HistoryEntry {
 pub(crate) struct HistoryReader<'e> {
     env: &'e Env,
     /// Drops by partner strand and id: the name, and the version of the partner's file.
-    files: HashMap<StrandId, HashMap<i64, (String, String)>>,
+    files: HashMap<StrandId, HashMap<DropId, (String, String)>>,
     /// Every version of every partner file, once it was asked for.
     versions: Option<Vec<Recorded>>,
 }
@@ -78,14 +78,14 @@ impl<'e> HistoryReader<'e> {
         sent: &[DropRow],
     ) -> anyhow::Result<(HistoryEntry, Place)> {
         if row.kind == Kind::Sent.number() {
-            let kind = Kind::Sent;
+            let (kind, drop_id) = (Kind::Sent, DropId::new(row.subject));
             let sent = sent
                 .iter()
-                .find(|sent| sent.drop_id == row.subject)
+                .find(|sent| sent.drop_id == drop_id)
                 .ok_or_else(|| {
                     anyhow::anyhow!("a drop misses a row of this leg: run kith prove")
                 })?;
-            let (file, version) = self.file(row.strand, row.subject).await?;
+            let (file, version) = self.file(row.strand, drop_id).await?;
             let action = sent.action.code();
             let changed = match sent.changed.as_str() {
                 "" => String::new(),
@@ -130,7 +130,11 @@ impl<'e> HistoryReader<'e> {
         Ok((entry, step.prev))
     }
 
-    async fn file(&mut self, partner: StrandId, drop_id: i64) -> anyhow::Result<(String, String)> {
+    async fn file(
+        &mut self,
+        partner: StrandId,
+        drop_id: DropId,
+    ) -> anyhow::Result<(String, String)> {
         if !self
             .files
             .get(&partner)

@@ -154,7 +154,7 @@ async fn decide_again(
     said: Said,
 ) -> anyhow::Result<Settled> {
     let hold = mine(env, number, actor).await?;
-    if hold.return_id > 0 {
+    if hold.return_id.is_some() {
         anyhow::bail!(
             "hold {number} is about a row of a return: ask the partner for a corrected sheet, or reject it"
         );
@@ -243,7 +243,7 @@ pub(crate) async fn reject(
         .legs(vec![hold.leg])
         .await?
         .pop()
-        .filter(|leg| leg.now.state == LegState::Held && hold.return_id == 0);
+        .filter(|leg| leg.now.state == LegState::Held && !hold.return_id.is_some());
     let ended = leg.map(|leg| (leg, Reason::RejectedByOwner, None));
     end(ledger, batch, number, ended).await?;
     Ok(Settled::Done)

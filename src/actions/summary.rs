@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::approvals::{self, ApprovalLine};
-use crate::domain::{Action, Instant, LegId, RunId, Stage, StrandId};
+use crate::domain::{Action, DropId, Instant, LegId, RunId, Stage, StrandId};
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::HeldQuery;
 use crate::store::rows::{BookRow, DropFile};
@@ -101,7 +101,7 @@ impl Summary {
 /// Names of strands.
 struct Names<'e> {
     env: &'e Env,
-    files: HashMap<i64, String>,
+    files: HashMap<DropId, String>,
 }
 
 impl Names<'_> {
@@ -120,7 +120,7 @@ impl Names<'_> {
     fn file(&self, id: i64) -> Option<String> {
         (id != 0).then(|| {
             self.files
-                .get(&id)
+                .get(&DropId::new(id))
                 .cloned()
                 .unwrap_or_else(|| format!("return {id}"))
         })
@@ -151,10 +151,10 @@ impl Names<'_> {
 /// What one run did.
 pub(crate) async fn of_run(env: &Env, run: RunId) -> anyhow::Result<Summary> {
     let books = env.store.books(run).await?;
-    let delivered: Vec<i64> = books
+    let delivered: Vec<DropId> = books
         .iter()
         .filter(|book| book.stage == Stage::Deliver)
-        .map(|book| book.file)
+        .map(|book| DropId::new(book.file))
         .collect();
     summary(env, books, Some(&delivered)).await
 }
@@ -167,7 +167,11 @@ pub(crate) async fn of_status(env: &Env) -> anyhow::Result<Summary> {
     summary(env, books, None).await
 }
 
-async fn summary(env: &Env, books: Vec<BookRow>, only: Option<&[i64]>) -> anyhow::Result<Summary> {
+async fn summary(
+    env: &Env,
+    books: Vec<BookRow>,
+    only: Option<&[DropId]>,
+) -> anyhow::Result<Summary> {
     let drops = env.store.drop_files(StrandId::NONE).await?;
     let names = Names {
         env,
@@ -195,7 +199,7 @@ async fn summary(env: &Env, books: Vec<BookRow>, only: Option<&[i64]>) -> anyhow
 async fn partners(
     env: &Env,
     drops: &[DropFile],
-    only: Option<&[i64]>,
+    only: Option<&[DropId]>,
 ) -> anyhow::Result<Vec<PartnerLine>> {
     let actions = env.store.drop_actions().await?;
     let mut lines = Vec::with_capacity(env.rules.partners.len());

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Actor;
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, LegId, LegState, Owner, Reason, Stage};
+use crate::domain::{EventId, EventKind, LegId, LegState, Owner, Reason, ReturnId, Stage};
 use crate::pipeline::event::{StoredEvent, event_lookup, event_spot, name_spot, numbered};
 use crate::pipeline::run::{Env, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root};
@@ -34,7 +34,7 @@ pub(crate) struct Undone {
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<i64>> {
+async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<ReturnId>> {
     let files = ledger.store.return_files().await?;
     let holders = files.iter().map(|file| file.holder).collect();
     let keys = ledger.holder_keys(holders).await?;
@@ -55,9 +55,9 @@ async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<i64>> {
 ///
 /// # Errors
 /// None came under this name, or several; the store failed, or a sealed value does not open.
-pub(crate) async fn which(ledger: &LedgerAccess, said: &str) -> anyhow::Result<i64> {
+pub(crate) async fn which(ledger: &LedgerAccess, said: &str) -> anyhow::Result<ReturnId> {
     if let Ok(id) = said.parse() {
-        return Ok(id);
+        return Ok(ReturnId::new(id));
     }
     match named(ledger, said).await?.as_slice() {
         [] => anyhow::bail!("no return came under this name"),
@@ -78,7 +78,7 @@ pub(crate) async fn which(ledger: &LedgerAccess, said: &str) -> anyhow::Result<i
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn undo(
     env: &Env,
-    return_id: i64,
+    return_id: ReturnId,
     actor: &Actor,
 ) -> anyhow::Result<Option<Undone>> {
     let files = env.store.return_files().await?;
@@ -124,7 +124,7 @@ struct Undoing<'e> {
 impl Undoing<'_> {
     /// Takes back what the return told of one leg.
     async fn leg(&mut self, leg: &Leg, key: &HolderKey) -> anyhow::Result<()> {
-        let told: HashMap<i64, i64> = self
+        let told: HashMap<EventId, ReturnId> = self
             .env
             .store
             .events_of_leg(leg.id)
@@ -133,12 +133,12 @@ impl Undoing<'_> {
             .map(|row| (row.id, row.return_id))
             .collect();
         let words = numbered(self.env, leg.id).await?;
-        let ours = |id: &i64| told.get(id) == Some(&self.file.id);
+        let ours = |id: &EventId| told.get(id) == Some(&self.file.id);
         let mut takes = Vec::new();
         let counts = recounted(&words, &ours);
         let single = |word: &StoredEvent| word.kind != EventKind::Count;
         for (id, word) in words.iter().filter(|(id, word)| ours(id) && single(word)) {
-            let same = |other: &&(i64, StoredEvent)| other.1.identifier == word.identifier;
+            let same = |other: &&(EventId, StoredEvent)| other.1.identifier == word.identifier;
             let newest = words.iter().filter(same).max_by_key(|one| one.1.revision);
             // What was corrected or taken back since by another file stands as that file says.
             if newest.is_none_or(|newest| newest.0 != *id) || word.withdrawn {
@@ -216,7 +216,7 @@ impl Undoing<'_> {
         written: Option<&PushRow>,
         ids: &Ids,
     ) {
-        let (id, holder) = (ids.next::<()>().number(), leg.now.person);
+        let (id, holder) = (ids.next(), leg.now.person);
         let plain = serde_json::to_vec(now).expect("text and numbers always are JSON");
         self.batch.events.push(EventRow {
             id,
@@ -224,7 +224,7 @@ impl Undoing<'_> {
             leg: leg.id,
             rev: leg.rev,
             kind: now.kind,
-            return_id: 0,
+            return_id: ReturnId::NONE,
             row: 0,
             holder,
             sealed: key.seal(event_spot(id, holder), self.stream.bytes(), &plain),
@@ -236,7 +236,7 @@ impl Undoing<'_> {
     }
 
     /// Queues what puts the record right; what never got there needs nothing.
-    fn queue(&mut self, leg: &Leg, event: i64, now: &StoredEvent, written: Option<&PushRow>) {
+    fn queue(&mut self, leg: &Leg, event: EventId, now: &StoredEvent, written: Option<&PushRow>) {
         let there = written.is_some_and(|row| row.state != PushState::Off);
         let (state, reason) = if there {
             self.done.writes += 1;
@@ -277,7 +277,7 @@ impl Undoing<'_> {
         }
         let (undo, note) = {
             let ids = env.ids.take(&*env.store, self.file.sender, 2).await?;
-            (ids.next::<()>().number(), ids.next::<()>().number())
+            (ids.next(), ids.next())
         };
         for (event, row) in self.batch.events.iter_mut().zip(1..) {
             (event.return_id, event.row) = (undo, row);
@@ -310,10 +310,10 @@ impl Undoing<'_> {
 
 /// The counts of the months in which that return told of a visit: what they say is counted again.
 fn recounted(
-    words: &[(i64, StoredEvent)],
-    ours: &impl Fn(&i64) -> bool,
-) -> Vec<(i64, StoredEvent)> {
-    let mut counts: Vec<(i64, StoredEvent)> = Vec::new();
+    words: &[(EventId, StoredEvent)],
+    ours: &impl Fn(&EventId) -> bool,
+) -> Vec<(EventId, StoredEvent)> {
+    let mut counts: Vec<(EventId, StoredEvent)> = Vec::new();
     for (id, word) in words {
         let counted = word.kind == EventKind::Count
             && words.iter().any(|(told, visit)| {

@@ -209,7 +209,7 @@ async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result
         "open_beside": beside.collect::<Vec<String>>(),
         "number": row.number.number(), "open": row.open, "reason": row.reason.code(), "what": row.reason.practice_words(), "owner": row.reason.owner().code(),
         "stage": row.stage.code(), "reference": shown.leg.map(|leg| leg.reference.to_string()), "partner": shown.partner,
-        "return": if row.return_id == 0 { None } else { Some(row.return_id) }, "row": if row.row == 0 { None } else { Some(row.row) },
+        "return": row.return_id.is_some().then(|| row.return_id.number()), "row": if row.row == 0 { None } else { Some(row.row) },
         "since": Instant(row.since).utc_text(),
     });
     if identify.asked() {

@@ -81,4 +81,12 @@ ids! {
     KeyId of KeyTag,
     /// A sealed input as it came.
     RawId of RawTag,
+    /// An event as a return told it, or a later word on it.
+    EventId of EventTag,
+    /// A return as taken, or the undoing of one; none of what no return told.
+    ReturnId of ReturnTag,
+    /// A drop to a partner, or a file of writes for an import.
+    DropId of DropTag,
+    /// The sealed note in which a person says why.
+    NoteId of NoteTag,
 }

@@ -19,7 +19,9 @@ pub(crate) use clock::{Clock, Instant};
 pub(crate) use disposition::{Counts, Disposition, Stage};
 pub(crate) use entropy::Entropy;
 pub(crate) use event::{EventKind, Occasion};
-pub(crate) use ids::{HoldNumber, Id, KeyId, LegId, RawId, RunId, StrandId};
+pub(crate) use ids::{
+    DropId, EventId, HoldNumber, Id, KeyId, LegId, NoteId, RawId, ReturnId, RunId, StrandId,
+};
 pub(crate) use leg::{Action, LegState};
 pub(crate) use nhs_number::NhsNumber;
 pub(crate) use reason::{Owner, Reason};

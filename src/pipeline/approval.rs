@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::domain::{Instant, StrandId};
+use crate::domain::{Instant, NoteId, StrandId};
 use crate::partner::disclosure::{AgreementSection, AgreementVersion, Widening, widenings};
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, sha256};
@@ -233,7 +233,7 @@ pub(crate) fn entry<'p>(
 
 impl Noted<'_> {
     /// Adds the row; `act`: who approved it, and the note that says why.
-    pub(crate) fn put(self, batch: &mut Batch, act: Option<(&str, i64)>) {
+    pub(crate) fn put(self, batch: &mut Batch, act: Option<(&str, NoteId)>) {
         let body = Body::RulesInForce {
             file: self.file,
             destination: self.destination,

@@ -8,7 +8,7 @@ use super::event::{events, newest};
 use super::run::{Env, LedgerAccess};
 use super::{map, sealed_inputs};
 use crate::domain::clock::day_number;
-use crate::domain::{LegId, LegReference, StrandId, limits};
+use crate::domain::{DropId, LegId, LegReference, StrandId, limits};
 use crate::fhir::resources::service_request;
 use crate::json::Arena;
 use crate::partner::agreement::london_day;
@@ -86,7 +86,7 @@ async fn versions(
     found: &mut Legs,
 ) -> anyhow::Result<()> {
     let today = day_number(env.today());
-    let files: HashMap<i64, DropFile> = env
+    let files: HashMap<DropId, DropFile> = env
         .store
         .drop_files(strand)
         .await?

@@ -13,7 +13,8 @@ use super::rows::{
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
 };
 use crate::domain::{
-    Counts, HoldNumber, Instant, KeyId, LegId, LegReference, LegState, RunId, Stage, StrandId,
+    Counts, DropId, HoldNumber, Instant, KeyId, LegId, LegReference, LegState, NoteId, ReturnId,
+    RunId, Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
@@ -95,8 +96,8 @@ pub(crate) struct Batch {
     pub(crate) drop_file: Option<DropFile>,
     pub(crate) drop_rows: Vec<DropRow>,
     /// A drop whose rows have left: its legs are updated together.
-    pub(crate) sent: Option<i64>,
-    pub(crate) drop_states: Vec<(i64, DropState)>,
+    pub(crate) sent: Option<DropId>,
+    pub(crate) drop_states: Vec<(DropId, DropState)>,
     pub(crate) return_file: Option<ReturnFile>,
     pub(crate) return_rows: Vec<ReturnRow>,
     pub(crate) events: Vec<EventRow>,
@@ -104,12 +105,12 @@ pub(crate) struct Batch {
     pub(crate) push_updates: Vec<PushUpdate>,
     pub(crate) mirrors: Vec<MirrorRow>,
     /// Returns whose state changes: id, state.
-    pub(crate) return_states: Vec<(i64, i64)>,
+    pub(crate) return_states: Vec<(ReturnId, i64)>,
     /// Holds to open; their numbers are given on commit.
     held: Vec<NewHold>,
     /// Numbers of holds to end.
     pub(crate) released: Vec<HoldNumber>,
-    pub(crate) notes: Vec<(i64, KeyId, Vec<u8>)>,
+    pub(crate) notes: Vec<(NoteId, KeyId, Vec<u8>)>,
     pub(super) books: Vec<BookRow>,
     pub(crate) certificates: Vec<Certificate>,
     pub(crate) facts: Vec<Fact>,
@@ -206,8 +207,19 @@ impl Batch {
     }
 
     /// Keeps the book of a stage over a file of the partner whose strand this is.
-    pub(crate) fn book_file(&mut self, run: RunId, stage: Stage, file: i64, counts: Counts) {
-        self.book(run, stage, (StrandId::NONE, self.strand, file), counts);
+    pub(crate) fn book_file(
+        &mut self,
+        run: RunId,
+        stage: Stage,
+        file: impl Into<i64>,
+        counts: Counts,
+    ) {
+        self.book(
+            run,
+            stage,
+            (StrandId::NONE, self.strand, file.into()),
+            counts,
+        );
     }
 
     fn book(

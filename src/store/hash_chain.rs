@@ -28,7 +28,7 @@ pub(crate) fn row_hash(prev: &Digest, row: &LedgerRow) -> Digest {
 pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
     let Place { strand, seq } = row.prev;
     let mut numbers = vec![
-        row.drop_id,
+        row.drop_id.number(),
         row.row,
         row.leg.number(),
         row.rev,
@@ -44,7 +44,7 @@ pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
 pub(crate) fn return_leaf(row: &ReturnRow) -> Digest {
     leaf(
         &[
-            row.return_id,
+            row.return_id.number(),
             row.row,
             row.leg.number(),
             row.holder.number(),
@@ -59,11 +59,11 @@ pub(crate) fn return_leaf(row: &ReturnRow) -> Digest {
 pub(crate) fn event_leaf(row: &EventRow) -> Digest {
     leaf(
         &[
-            row.id,
+            row.id.number(),
             row.leg.number(),
             row.rev,
             row.kind.number(),
-            row.return_id,
+            row.return_id.number(),
             row.row,
             row.holder.number(),
         ],

@@ -24,7 +24,10 @@ pub(crate) use rows::{
 };
 pub(crate) use sqlite::SqliteStore;
 
-use crate::domain::{HoldNumber, KeyId, LegId, LegReference, LegState, RawId, RunId, StrandId};
+use crate::domain::{
+    DropId, EventId, HoldNumber, KeyId, LegId, LegReference, LegState, RawId, ReturnId, RunId,
+    StrandId,
+};
 use crate::seal::{Digest, LookupKey};
 
 /// What a store call gives back, in time.
@@ -85,7 +88,7 @@ pub(crate) struct PushQuery {
     /// Those due at this instant.
     pub(crate) now: i64,
     /// Those after this event.
-    pub(crate) after: i64,
+    pub(crate) after: EventId,
     pub(crate) limit: i64,
 }
 
@@ -150,9 +153,9 @@ pub(crate) trait Store: Send + Sync {
     /// Drops of a partner (none: of all), newest last.
     fn drop_files(&self, partner: StrandId) -> Answer<'_, Vec<DropFile>>;
     /// Rows of a drop, in order.
-    fn drop_rows(&self, drop_id: i64) -> Answer<'_, Vec<DropRow>>;
+    fn drop_rows(&self, drop_id: DropId) -> Answer<'_, Vec<DropRow>>;
     /// Rows of each drop by action: drop, action, count.
-    fn drop_actions(&self) -> Answer<'_, Vec<(i64, i64, i64)>>;
+    fn drop_actions(&self) -> Answer<'_, Vec<(DropId, i64, i64)>>;
     /// Rows ever sent for these legs, oldest first.
     fn drop_rows_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<DropRow>>;
     /// A mapping text as it was used.
@@ -163,15 +166,15 @@ pub(crate) trait Store: Send + Sync {
     /// Every return file, oldest first.
     fn return_files(&self) -> Answer<'_, Vec<ReturnFile>>;
     /// Rows of a return, in order.
-    fn return_rows(&self, return_id: i64) -> Answer<'_, Vec<ReturnRow>>;
+    fn return_rows(&self, return_id: ReturnId) -> Answer<'_, Vec<ReturnRow>>;
     /// Events of a leg, in the order in which they came.
     fn events_of_leg(&self, leg: LegId) -> Answer<'_, Vec<EventRow>>;
     /// Events with these ids.
-    fn events(&self, ids: Vec<i64>) -> Answer<'_, Vec<EventRow>>;
+    fn events(&self, ids: Vec<EventId>) -> Answer<'_, Vec<EventRow>>;
     /// Writes of a source in this state that are due, after event `after`.
     fn pushes(&self, query: PushQuery) -> Answer<'_, Vec<PushRow>>;
     /// Writes of these events.
-    fn pushes_of_events(&self, events: Vec<i64>) -> Answer<'_, Vec<PushRow>>;
+    fn pushes_of_events(&self, events: Vec<EventId>) -> Answer<'_, Vec<PushRow>>;
     /// What a source's system has been told of these legs.
     fn mirrors(&self, legs: Vec<LegId>) -> Answer<'_, Vec<MirrorRow>>;
     /// Every such row after leg `after`: for proving.
@@ -187,7 +190,7 @@ pub(crate) trait Store: Send + Sync {
     /// Writes by source and state.
     fn push_counts(&self) -> Answer<'_, Vec<(StrandId, PushState, i64)>>;
     /// Every write after event `after`: for proving.
-    fn pushes_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<PushRow>>;
+    fn pushes_after(&self, after: EventId, limit: i64) -> Answer<'_, Vec<PushRow>>;
 
     /// Holds that are open, by number; with a query also settled ones.
     fn held(&self, query: HeldQuery) -> Answer<'_, Vec<HeldRow>>;

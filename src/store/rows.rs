@@ -4,8 +4,8 @@ pub(crate) use super::standing::{RawIds, Standing};
 pub(crate) use crate::domain::LegState;
 use crate::domain::coded_enums::{coded, numbered};
 use crate::domain::{
-    Action, Counts, Disposition, EventKind, HoldNumber, KeyId, LegId, LegReference, RawId, Reason,
-    RunId, Stage, StrandId,
+    Action, Counts, Disposition, DropId, EventId, EventKind, HoldNumber, KeyId, LegId,
+    LegReference, RawId, Reason, ReturnId, RunId, Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -141,7 +141,7 @@ pub(crate) enum DropState {
 /// A drop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DropFile {
-    pub(crate) id: i64,
+    pub(crate) id: DropId,
     pub(crate) partner: StrandId,
     pub(crate) sequence: i64,
     pub(crate) name: String,
@@ -160,7 +160,7 @@ pub(crate) struct DropFile {
 /// A row of a drop: evidence of what was sent, without its values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct DropRow {
-    pub(crate) drop_id: i64,
+    pub(crate) drop_id: DropId,
     pub(crate) row: i64,
     pub(crate) leg: LegId,
     /// The leg's revision after the row was sent.
@@ -178,7 +178,7 @@ pub(crate) struct DropRow {
 /// A return as taken.
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnFile {
-    pub(crate) id: i64,
+    pub(crate) id: ReturnId,
     pub(crate) sender: StrandId,
     pub(crate) holder: KeyId,
     pub(crate) lookup: LookupKey,
@@ -192,7 +192,7 @@ pub(crate) struct ReturnFile {
 /// A row of a return and how it ended.
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnRow {
-    pub(crate) return_id: i64,
+    pub(crate) return_id: ReturnId,
     pub(crate) row: i64,
     pub(crate) leg: LegId,
     pub(crate) holder: KeyId,
@@ -205,12 +205,12 @@ pub(crate) struct ReturnRow {
 /// An event of a return.
 #[derive(Clone, Debug)]
 pub(crate) struct EventRow {
-    pub(crate) id: i64,
+    pub(crate) id: EventId,
     pub(crate) lookup: LookupKey,
     pub(crate) leg: LegId,
     pub(crate) rev: i64,
     pub(crate) kind: EventKind,
-    pub(crate) return_id: i64,
+    pub(crate) return_id: ReturnId,
     pub(crate) row: i64,
     pub(crate) holder: KeyId,
     pub(crate) sealed: Vec<u8>,
@@ -245,7 +245,7 @@ numbered! {
 /// A write to a GP system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PushRow {
-    pub(crate) event: i64,
+    pub(crate) event: EventId,
     pub(crate) leg: LegId,
     pub(crate) source: StrandId,
     pub(crate) kind: PushKind,
@@ -299,7 +299,7 @@ pub(crate) struct HeldRow {
     pub(crate) reason: Reason,
     pub(crate) source: StrandId,
     pub(crate) partner: StrandId,
-    pub(crate) return_id: i64,
+    pub(crate) return_id: ReturnId,
     pub(crate) row: i64,
     pub(crate) since: i64,
     pub(crate) open: bool,

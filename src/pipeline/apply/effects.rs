@@ -6,7 +6,7 @@ use super::record::{ReturnRecord, Touched};
 use super::volume;
 use crate::domain::clock::month_number;
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, EventKind, LegState, Occasion, Reason};
+use crate::domain::{Action, EventId, EventKind, LegState, Occasion, Reason};
 use crate::partner::Volume;
 use crate::pipeline::decide::onward;
 use crate::pipeline::event::StoredEvent;
@@ -102,7 +102,7 @@ impl ReturnRecord<'_> {
 
     /// The writes of the words that this file corrects, by identifier.
     async fn earlier(&self, touched: &Touched) -> anyhow::Result<HashMap<String, PushRow>> {
-        let corrected: HashMap<i64, &str> = touched
+        let corrected: HashMap<EventId, &str> = touched
             .fresh
             .iter()
             .filter(|(kept, _)| kept.revision > 0)
@@ -114,7 +114,7 @@ impl ReturnRecord<'_> {
         if corrected.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut ids: Vec<i64> = corrected.keys().copied().collect();
+        let mut ids: Vec<EventId> = corrected.keys().copied().collect();
         ids.sort_unstable();
         let rows = self.env.store.pushes_of_events(ids).await?;
         let named = |row: PushRow| Some(((*corrected.get(&row.event)?).to_owned(), row));

@@ -55,7 +55,7 @@ pub(crate) async fn record(
             place_of(&partner.id, file),
         ));
     }
-    tracing::info!(partner.id = %partner.id, return.id = file, rows = findings.rows.len(), "took in a return of {}", partner.id);
+    tracing::info!(partner.id = %partner.id, return.id = file.number(), rows = findings.rows.len(), "took in a return of {}", partner.id);
     Ok(findings)
 }
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::corrections::{self, Correction};
 use crate::domain::entropy::Stream;
-use crate::domain::{Counts, Disposition, EventKind, LegId, Reason, RunId, Stage};
+use crate::domain::{
+    Counts, Disposition, EventId, EventKind, LegId, Reason, ReturnId, RunId, Stage,
+};
 use crate::partner::Partner;
 use crate::pipeline::decide::onward;
 use crate::pipeline::event::{
@@ -34,7 +36,7 @@ pub(crate) struct Touched {
     /// The newest word on each event kept before.
     pub(crate) known: Vec<StoredEvent>,
     /// Event ids of those words, by identifier.
-    pub(crate) ids: HashMap<String, i64>,
+    pub(crate) ids: HashMap<String, EventId>,
     /// Every leg of the same referral, this one included.
     chain: Vec<Leg>,
     pub(crate) referral: Option<Referral>,
@@ -48,7 +50,7 @@ impl ReturnRecord<'_> {
         run: RunId,
         finding: FileFinding,
         outcome: &mut StageOutcome,
-    ) -> anyhow::Result<(i64, FileFinding)> {
+    ) -> anyhow::Result<(ReturnId, FileFinding)> {
         let env = self.env;
         let strand = env.partners[self.taken.partner].strand;
         let mut stream = env.stream();
@@ -64,7 +66,7 @@ impl ReturnRecord<'_> {
                 * 3
             + 64;
         let ids = env.ids.take(&*env.store, strand, count).await?;
-        let return_id = ids.next::<()>().number();
+        let return_id = ids.next();
         let file_key = self.file_key(ids.next(), &mut stream);
         let mut touched = self.touched(&finding).await?;
         let mut batch = Batch::new(strand, env.now());
@@ -181,7 +183,7 @@ impl ReturnRecord<'_> {
         &self,
         rows: &mut [RowFinding],
         touched: &mut HashMap<LegId, Touched>,
-        return_id: i64,
+        return_id: ReturnId,
         ids: &Ids,
         stream: &mut Stream,
     ) {
@@ -248,8 +250,8 @@ impl ReturnRecord<'_> {
                 (row.disposition, row.reason) = (Disposition::Repeated, Some(Reason::AlreadyKnown));
             }
             for (kind, kept) in fresh {
-                let id = ids.next::<()>().number();
-                let event = self.event_row(&kept, kind, touched, return_id, index, id, stream);
+                let event =
+                    self.event_row(&kept, kind, touched, return_id, index, ids.next(), stream);
                 touched.fresh.push((kept, event));
             }
         }
@@ -277,7 +279,7 @@ impl ReturnRecord<'_> {
     }
 }
 
-fn hold_rows(rows: &[RowFinding], sorted: bool, return_id: i64, batch: &mut Batch) {
+fn hold_rows(rows: &[RowFinding], sorted: bool, return_id: ReturnId, batch: &mut Batch) {
     let partner = batch.strand;
     let mut hold = |leg: LegId, reason: Reason, row: u64| {
         let hold = NewHold::new(Stage::Match, reason).leg(leg).partner(partner);
@@ -300,7 +302,7 @@ fn hold_rows(rows: &[RowFinding], sorted: bool, return_id: i64, batch: &mut Batc
 fn keep_books(
     run: RunId,
     rows: &[RowFinding],
-    return_id: i64,
+    return_id: ReturnId,
     batch: &mut Batch,
     outcome: &mut StageOutcome,
 ) {

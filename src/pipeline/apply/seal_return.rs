@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::record::{ReturnRecord, Touched};
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, KeyId, LegId};
+use crate::domain::{EventId, EventKind, KeyId, LegId, ReturnId};
 use crate::pipeline::event::{
     RowFinding, StoredEvent, TakenReturn, event_lookup, event_spot, name_spot,
 };
@@ -42,9 +42,9 @@ impl ReturnRecord<'_> {
         kept: &StoredEvent,
         kind: EventKind,
         touched: &Touched,
-        return_id: i64,
+        return_id: ReturnId,
         index: usize,
-        id: i64,
+        id: EventId,
         stream: &mut Stream,
     ) -> EventRow {
         let holder = touched.leg.now.person;
@@ -66,7 +66,7 @@ impl ReturnRecord<'_> {
 
     pub(crate) fn return_row(
         &self,
-        return_id: i64,
+        return_id: ReturnId,
         index: usize,
         row: &RowFinding,
         touched: &HashMap<LegId, Touched>,
@@ -103,7 +103,7 @@ impl ReturnRecord<'_> {
 
     pub(crate) fn return_file(
         &self,
-        id: i64,
+        id: ReturnId,
         rows: usize,
         root: [u8; 32],
         file: &(HolderKey, KeyRow),
@@ -138,11 +138,11 @@ impl ReturnRecord<'_> {
 }
 
 /// Records that a file could not be used; its bytes stay with the partner, only their look-up is kept.
-pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Result<i64> {
+pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Result<ReturnId> {
     let strand = env.partners[taken.partner].strand;
     let ids = env.ids.take(&*env.store, strand, 2).await?;
     let mut stream = env.stream();
-    let (id, key_id) = (ids.next::<()>().number(), ids.next());
+    let (id, key_id) = (ids.next(), ids.next());
     let key = HolderKey::new(stream.bytes());
     let wrapped = env.keys.wrap(key_id, stream.bytes(), &key);
     let mut batch = Batch::new(strand, env.now());
@@ -175,14 +175,14 @@ pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Re
     Ok(id)
 }
 
-fn frame_spot(row: i64, holder: KeyId) -> Spot<'static> {
+fn frame_spot(row: ReturnId, holder: KeyId) -> Spot<'static> {
     Spot::new("return_file.sealed_frame", row, holder)
 }
 
-fn row_spot(return_id: i64, row: i64, holder: KeyId) -> Spot<'static> {
+fn row_spot(return_id: ReturnId, row: i64, holder: KeyId) -> Spot<'static> {
     Spot::new(
         "return_row.sealed",
-        return_id.wrapping_mul(1 << 20).wrapping_add(row),
+        return_id.number().wrapping_mul(1 << 20).wrapping_add(row),
         holder,
     )
 }

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use super::record::{ReturnRecord, Touched};
 use crate::domain::entropy::Stream;
-use crate::domain::{EventKind, Instant, LegReference};
+use crate::domain::{EventKind, Instant, LegReference, ReturnId};
 use crate::partner::Volume;
 use crate::pipeline::event::{StoredEvent, count_of};
 use crate::pipeline::run::Ids;
@@ -74,7 +74,7 @@ impl ReturnRecord<'_> {
             let (index, return_id) = touched
                 .fresh
                 .first()
-                .map_or((0, 0), |(_, row)| (row.row - 1, row.return_id));
+                .map_or((0, ReturnId::NONE), |(_, row)| (row.row - 1, row.return_id));
             let index = usize::try_from(index).unwrap_or(0);
             let row = self.event_row(
                 &count,
@@ -82,7 +82,7 @@ impl ReturnRecord<'_> {
                 touched,
                 return_id,
                 index,
-                ids.next::<()>().number(),
+                ids.next(),
                 stream,
             );
             let push = PushRow {

@@ -37,7 +37,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
     let mut outcome = StageOutcome::default();
     let open = env.store.held(HeldQuery::default()).await?;
     let by_itself = |hold: &&HeldRow| {
-        let outward = hold.return_id == 0
+        let outward = !hold.return_id.is_some()
             && hold.leg.is_some()
             && (hold.stage == Stage::Select || hold.stage == Stage::Map);
         let approved = hold.reason == Reason::NotApproved
@@ -212,7 +212,7 @@ async fn look_again(
         .await?;
     batch.released.extend(
         open.iter()
-            .filter(|hold| hold.return_id == 0)
+            .filter(|hold| !hold.return_id.is_some())
             .map(|hold| hold.number),
     );
     if let ReferralOutcome::Held(stage, reason, _) = outcome {

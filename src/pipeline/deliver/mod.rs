@@ -18,7 +18,7 @@ use super::{map, sealed_inputs};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Counts, Disposition, LegId, RunId, Stage, StrandId, limits};
+use crate::domain::{Action, Counts, Disposition, DropId, LegId, RunId, Stage, StrandId, limits};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
@@ -202,12 +202,7 @@ async fn drop_to(
     }
     let files = env.store.drop_files(at.strand).await?;
     let sequence = files.last().map_or(0, |file| file.sequence) + 1;
-    let drop_id = env
-        .ids
-        .take(&*env.store, at.strand, 1)
-        .await?
-        .next::<()>()
-        .number();
+    let drop_id = env.ids.take(&*env.store, at.strand, 1).await?.next();
     let today = env.today();
     let of = Numbered {
         sequence,
@@ -268,7 +263,7 @@ async fn drop_to(
 async fn plan(
     env: &Env,
     partner: (&Rules, &Partner),
-    (drop_id, today): (i64, Date),
+    (drop_id, today): (DropId, Date),
     legs: &[Leg],
 ) -> anyhow::Result<Vec<Planned>> {
     let sent = last_rows(env, legs).await?;

@@ -1,7 +1,7 @@
 //! The stored events of a leg, opened.
 
 use super::{StoredEvent, event_spot};
-use crate::domain::LegId;
+use crate::domain::{EventId, LegId};
 use crate::pipeline::run::LedgerAccess;
 
 /// The events of a leg as they were kept; those of an erased person are missing.
@@ -20,7 +20,7 @@ pub(crate) async fn events(ledger: &LedgerAccess, leg: LegId) -> anyhow::Result<
 pub(crate) async fn numbered(
     ledger: &LedgerAccess,
     leg: LegId,
-) -> anyhow::Result<Vec<(i64, StoredEvent)>> {
+) -> anyhow::Result<Vec<(EventId, StoredEvent)>> {
     let rows = ledger.store.events_of_leg(leg).await?;
     let keys = ledger
         .holder_keys(rows.iter().map(|row| row.holder).collect())

@@ -15,7 +15,9 @@ pub(crate) use reported_event::{FileFinding, ReportedEvent, RowFinding, What};
 pub(crate) use taken_return::{TakenReturn, Unusable, place_of};
 
 use super::run::{Env, LedgerAccess};
-use crate::domain::{EventKind, Instant, KeyId, LegReference, LegState, Occasion};
+use crate::domain::{
+    EventId, EventKind, Instant, KeyId, LegReference, LegState, Occasion, ReturnId,
+};
 use crate::partner::Partner;
 use crate::seal::{LookupKey, Spot};
 
@@ -240,7 +242,7 @@ pub(crate) fn newest(events: impl IntoIterator<Item = StoredEvent>) -> Vec<Store
 }
 
 /// Where an event is sealed.
-pub(crate) fn event_spot(row: i64, holder: KeyId) -> Spot<'static> {
+pub(crate) fn event_spot(row: EventId, holder: KeyId) -> Spot<'static> {
     Spot::new("event.sealed", row, holder)
 }
 
@@ -255,7 +257,7 @@ pub(crate) fn event_lookup(ledger: &LedgerAccess, kept: &StoredEvent) -> LookupK
 }
 
 /// Where a return's name is sealed.
-pub(crate) fn name_spot(row: i64, holder: KeyId) -> Spot<'static> {
+pub(crate) fn name_spot(row: ReturnId, holder: KeyId) -> Spot<'static> {
     Spot::new("return_file.sealed_name", row, holder)
 }
 

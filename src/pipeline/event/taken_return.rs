@@ -1,6 +1,7 @@
 //! A return as it was taken from a partner's folder.
 
 use crate::diagnostics::{Code, Place};
+use crate::domain::ReturnId;
 use crate::seal::{Digest, LookupKey};
 use crate::store::rows::ReturnFile;
 
@@ -25,6 +26,6 @@ pub(crate) struct Unusable {
 }
 
 /// A return of a partner, for diagnostics.
-pub(crate) fn place_of(partner: &str, file: i64) -> Place {
+pub(crate) fn place_of(partner: &str, file: ReturnId) -> Place {
     Place::detail(format!("partner {partner}, return {file}"))
 }

@@ -336,7 +336,7 @@ impl<'e> Writer<'e> {
         // Holds on rows of returns and on writes are not the practice's record's to settle; what a person must look at
         // after sending stays until a person has.
         let by_itself = |hold: &HeldRow| {
-            hold.return_id == 0
+            !hold.return_id.is_some()
                 && hold.stage != Stage::Push
                 && hold.reason != Reason::StopOpen
                 && !(sent && hold.reason.stays_when_sent())
@@ -346,7 +346,7 @@ impl<'e> Writer<'e> {
         self.batch.released.extend(ended.map(|hold| hold.number));
         let stands = |reason: Reason| {
             open.iter()
-                .any(|hold| hold.reason == reason && hold.return_id == 0)
+                .any(|hold| hold.reason == reason && !hold.return_id.is_some())
         };
         let fresh = wanted
             .iter()

@@ -14,7 +14,7 @@ use super::send::{Answers, Outcome, Session};
 use super::{Unit, load_writes, person_check, server_id_spot, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
-use crate::domain::{Disposition, LegId, Reason, RunId, StrandId, limits};
+use crate::domain::{Disposition, EventId, LegId, Reason, RunId, StrandId, limits};
 use crate::fhir::resources::capability_statement::Says;
 use crate::pipeline::gp_client;
 use crate::pipeline::push::hold_back::hold_back;
@@ -93,7 +93,7 @@ pub(super) async fn push(
 async fn anything(env: &Env, place: usize) -> anyhow::Result<bool> {
     let source = &env.sources[place];
     for state in OPEN {
-        let query = query(source.strand, state, env.now().0, 0, 1);
+        let query = query(source.strand, state, env.now().0, EventId::NONE, 1);
         if !env.store.pushes(query).await?.is_empty() {
             return Ok(true);
         }
@@ -120,7 +120,7 @@ const OPEN: [PushState; 4] = [
     PushState::Queued,
 ];
 
-fn query(source: StrandId, state: PushState, now: i64, after: i64, limit: i64) -> PushQuery {
+fn query(source: StrandId, state: PushState, now: i64, after: EventId, limit: i64) -> PushQuery {
     PushQuery {
         source,
         state,
@@ -131,15 +131,15 @@ fn query(source: StrandId, state: PushState, now: i64, after: i64, limit: i64) -
 }
 
 /// The writes that are claimed together.
-fn batch(source: StrandId, state: PushState, now: i64, after: i64) -> PushQuery {
+fn batch(source: StrandId, state: PushState, now: i64, after: EventId) -> PushQuery {
     query(source, state, now, after, limits::PUSH_BATCH)
 }
 
-/// What a page of work is read from.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What a page of work is read from, and after what.
+#[derive(Clone, Copy)]
 enum From {
-    Writes(PushState),
-    Legs(MirrorKind),
+    Writes(PushState, EventId),
+    Legs(MirrorKind, LegId),
 }
 
 /// A page of work: claimed units, and what was settled without sending.
@@ -147,8 +147,8 @@ enum From {
 struct Page {
     units: Vec<Unit>,
     settled: Vec<Ended>,
-    /// Where the next page begins; none after the last.
-    next: Option<i64>,
+    /// What the next page is read from; none after the last.
+    next: Option<From>,
     /// The server could not be read.
     unread: Option<Diagnostic>,
 }
@@ -173,13 +173,15 @@ struct Pusher<'e> {
 impl Pusher<'_> {
     async fn everything(&mut self, requests: bool) -> anyhow::Result<()> {
         for state in OPEN {
-            self.drain(From::Writes(state)).await?;
+            self.drain(From::Writes(state, EventId::NONE)).await?;
         }
         if self.tasks {
-            self.drain(From::Legs(MirrorKind::Task)).await?;
+            self.drain(From::Legs(MirrorKind::Task, LegId::NONE))
+                .await?;
         }
         if requests {
-            self.drain(From::Legs(MirrorKind::Request)).await?;
+            self.drain(From::Legs(MirrorKind::Request, LegId::NONE))
+                .await?;
         }
         Ok(())
     }
@@ -187,7 +189,7 @@ impl Pusher<'_> {
     /// Works through all pages: while one is sent, the next is made ready and the last is recorded.
     async fn drain(&mut self, from: From) -> anyhow::Result<()> {
         let mut stream = self.env.stream();
-        let mut page = self.prepare(from, 0).await?;
+        let mut page = self.prepare(from).await?;
         let mut results = Results::default();
         loop {
             if self.stop.is_some() {
@@ -207,7 +209,7 @@ impl Pusher<'_> {
             };
             let ahead = async {
                 match page.next.filter(|_| self.stop.is_none()) {
-                    Some(after) => self.prepare(from, after).await,
+                    Some(next) => self.prepare(next).await,
                     None => Ok(Page::default()),
                 }
             };
@@ -249,27 +251,27 @@ impl Pusher<'_> {
     }
 
     /// Reads, builds, checks and claims a page.
-    async fn prepare(&self, from: From, after: i64) -> anyhow::Result<Page> {
+    async fn prepare(&self, from: From) -> anyhow::Result<Page> {
         let env = self.env;
         let mut page = Page::default();
         if self.stop.is_some() {
             return Ok(page);
         }
         let (mut units, refused) = match from {
-            From::Writes(state) => {
+            From::Writes(state, after) => {
                 let query = batch(self.strand, state, env.now().0, after);
                 let rows = env.store.pushes(query).await?;
-                page.next = rows.last().map(|row| row.event);
+                page.next = rows.last().map(|row| From::Writes(state, row.event));
                 let (rows, held) = hold_back(env, self.place, rows).await?;
                 page.settled = waiting(held);
                 load_writes::load(env, rows).await?
             }
-            From::Legs(kind) => {
+            From::Legs(kind, after) => {
                 let legs = env
                     .store
-                    .legs_to_tell(self.strand, kind, LegId::new(after), limits::PUSH_BATCH)
+                    .legs_to_tell(self.strand, kind, after, limits::PUSH_BATCH)
                     .await?;
-                page.next = legs.last().map(|leg| leg.id.number());
+                page.next = legs.last().map(|leg| From::Legs(kind, leg.id));
                 (load_writes::units(env, legs).await?, Vec::new())
             }
         };
@@ -290,14 +292,17 @@ impl Pusher<'_> {
         });
         page.settled.extend(waiting(held.collect()));
         match from {
-            From::Writes(_) if self.tasks => task_sync::add_tasks(env, &mut units).await?,
-            From::Legs(MirrorKind::Task) => task_sync::add_tasks(env, &mut units).await?,
-            From::Legs(MirrorKind::Request) => task_sync::add_requests(env, &mut units).await?,
-            From::Writes(_) => {}
+            From::Writes(..) if self.tasks => task_sync::add_tasks(env, &mut units).await?,
+            From::Legs(MirrorKind::Task, _) => task_sync::add_tasks(env, &mut units).await?,
+            From::Legs(MirrorKind::Request, _) => task_sync::add_requests(env, &mut units).await?,
+            From::Writes(..) => {}
         }
-        let lost = [PushState::Sending, PushState::AnswerLost].map(From::Writes);
+        let lost = matches!(
+            from,
+            From::Writes(PushState::Sending | PushState::AnswerLost, _)
+        );
         for unit in &mut units {
-            unit.look_first = self.look_always || lost.contains(&from);
+            unit.look_first = self.look_always || lost;
         }
         units.retain(|unit| !unit.writes.is_empty() || unit.task.is_some());
         if begin(env, self.strand, &mut units).await? {
@@ -505,14 +510,14 @@ mod tests {
             let row = unit(&["a"], PushKind::Create, false).writes.remove(0).row;
             let mut queued = Batch::new(strand, Instant(1));
             queued.pushes.extend((1..=writes).map(|event| PushRow {
-                event,
+                event: EventId::new(event),
                 source: strand,
                 state: PushState::Queued,
                 ..row.clone()
             }));
             store.commit(queued).await.unwrap();
             let after = |after| store.pushes(batch(strand, PushState::Queued, 1, after));
-            let first = after(0).await.unwrap();
+            let first = after(EventId::NONE).await.unwrap();
             let next = after(first.last().unwrap().event).await.unwrap();
             assert_eq!(i64::try_from(first.len()).unwrap(), limits::PUSH_BATCH);
             assert_eq!(next.len(), left);

@@ -58,7 +58,7 @@ async fn question(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<Option<Rea
     };
     let open = ledger.store.held(query).await?;
     let asked = |hold: &&HeldRow| {
-        hold.return_id == 0 && hold.stage != Stage::Push && hold.reason.blocks_writes()
+        !hold.return_id.is_some() && hold.stage != Stage::Push && hold.reason.blocks_writes()
     };
     Ok(open.iter().find(asked).map(|hold| hold.reason))
 }

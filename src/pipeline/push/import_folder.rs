@@ -8,7 +8,7 @@ use super::{Ended, Unit, Write, begin, end, load_writes};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Disposition, RunId, StrandId};
+use crate::domain::{Disposition, EventId, RunId, StrandId};
 use crate::pipeline::push::hold_back::hold_back;
 use crate::pipeline::run::{Env, LedgerAccess, StageOutcome};
 use crate::seal::sha256;
@@ -95,7 +95,7 @@ async fn due(
         source,
         state,
         now: ledger.now().0,
-        after: 0,
+        after: EventId::NONE,
         limit: ROWS_MAX,
     };
     Ok(ledger.store.pushes(query).await?)
@@ -140,12 +140,7 @@ async fn prepare(
 ) -> anyhow::Result<DropFile> {
     let today = ledger.today();
     let file = DropFile {
-        id: ledger
-            .ids
-            .take(&*ledger.store, strand, 1)
-            .await?
-            .next::<()>()
-            .number(),
+        id: ledger.ids.take(&*ledger.store, strand, 1).await?.next(),
         partner: strand,
         sequence,
         name: format!(

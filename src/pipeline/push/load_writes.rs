@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::observation::{About, build};
 use super::{Unit, Write, server_id_spot};
-use crate::domain::{EventKind, LegId, Reason};
+use crate::domain::{EventId, EventKind, LegId, Reason};
 use crate::fhir::resources::{patient, resource};
 use crate::json::Arena;
 use crate::partner::fields::activity_label;
@@ -29,8 +29,8 @@ pub(super) async fn load(env: &Env, rows: Vec<PushRow>) -> anyhow::Result<(Vec<U
         .into_iter()
         .map(|unit| (unit.leg.id, unit))
         .collect();
-    let ids: Vec<i64> = rows.iter().map(|row| row.event).collect();
-    let events: HashMap<i64, _> = env
+    let ids: Vec<EventId> = rows.iter().map(|row| row.event).collect();
+    let events: HashMap<EventId, _> = env
         .store
         .events(ids)
         .await?
@@ -118,7 +118,7 @@ async fn written(
     key: &HolderKey,
     kept: &StoredEvent,
 ) -> anyhow::Result<Option<String>> {
-    let same = |(_, event): &&(i64, StoredEvent)| event.identifier == kept.identifier;
+    let same = |(_, event): &&(EventId, StoredEvent)| event.identifier == kept.identifier;
     let ids = numbered(ledger, leg.id)
         .await?
         .iter()

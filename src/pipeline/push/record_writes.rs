@@ -221,7 +221,7 @@ async fn hold(
                     number: None,
                 };
                 let open = ledger.store.held(query).await?;
-                let of_leg = open.iter().filter(|hold| hold.return_id == 0);
+                let of_leg = open.iter().filter(|hold| !hold.return_id.is_some());
                 place.insert(of_leg.map(|hold| hold.reason).collect())
             }
         };

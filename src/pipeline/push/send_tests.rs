@@ -10,7 +10,7 @@ use serde_json::json;
 use super::observation::About;
 use super::send::{Outcome, Session};
 use super::{Unit, Write};
-use crate::domain::{KeyId, LegId, LegReference, LegState, Reason, StrandId};
+use crate::domain::{EventId, KeyId, LegId, LegReference, LegState, Reason, StrandId};
 use crate::fhir::client::{Client, Settings};
 use crate::pipeline::event::StoredEvent;
 use crate::seal::HolderKey;
@@ -150,7 +150,7 @@ fn made(id: &str) -> String {
 pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
     let write = |(event, value): (i64, &&str)| Write {
         row: PushRow {
-            event,
+            event: EventId::new(event),
             leg: LegId::new(1),
             source: StrandId::new(1),
             kind,

@@ -8,7 +8,7 @@ use super::publish::today_is_open;
 use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Instant, LegId, RunId, Stage, StrandId};
+use crate::domain::{Action, DropId, Instant, LegId, RunId, Stage, StrandId};
 use crate::partner::fields::BetterWhen;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::report::{self, Input};
@@ -177,7 +177,7 @@ async fn partners(env: &Env, night: i64) -> anyhow::Result<Vec<report::Partner>>
 }
 
 /// Rows of these drops by action.
-fn rows_sent(drops: &[DropFile], actions: &[(i64, i64, i64)]) -> report::Actions {
+fn rows_sent(drops: &[DropFile], actions: &[(DropId, i64, i64)]) -> report::Actions {
     let mut rows = report::Actions::default();
     for file in drops {
         for (_, action, n) in actions.iter().filter(|(drop_id, ..)| *drop_id == file.id) {

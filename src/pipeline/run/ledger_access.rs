@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::IdRanges;
 use crate::domain::entropy::Stream;
-use crate::domain::{Clock, Entropy, Instant, KeyId, RawId, StrandId};
+use crate::domain::{Clock, Entropy, Instant, KeyId, NoteId, RawId, StrandId};
 use crate::seal::{HolderKey, Keys, Spot};
 use crate::store::rows::KeyRow;
 use crate::store::{Store, StoreError};
@@ -58,13 +58,11 @@ impl LedgerAccess {
     ///
     /// # Errors
     /// The store failed.
-    pub(crate) async fn seal_note(&self, text: &str) -> Result<(i64, KeyId, Vec<u8>), StoreError> {
-        let id = self
-            .ids
-            .take(&*self.store, self.strand, 1)
-            .await?
-            .next::<()>()
-            .number();
+    pub(crate) async fn seal_note(
+        &self,
+        text: &str,
+    ) -> Result<(NoteId, KeyId, Vec<u8>), StoreError> {
+        let id = self.ids.take(&*self.store, self.strand, 1).await?.next();
         let spot = Spot::new("note.sealed", id, self.key_id);
         let sealed = self.key.seal(spot, self.stream().bytes(), text.as_bytes());
         Ok((id, self.key_id, sealed))

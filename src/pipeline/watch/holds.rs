@@ -20,7 +20,9 @@ pub(super) async fn after(
     let strand = env.sources[place].strand;
     let mut open: HashMap<(LegId, Reason), HoldNumber> = HashMap::new();
     for hold in env.store.held(HeldQuery::default()).await? {
-        if hold.return_id == 0 && matches!(hold.reason, Reason::SourceGone | Reason::NotReRead) {
+        if !hold.return_id.is_some()
+            && matches!(hold.reason, Reason::SourceGone | Reason::NotReRead)
+        {
             open.insert((hold.leg, hold.reason), hold.number);
         }
     }

@@ -21,7 +21,7 @@ use super::run::{Env, Only, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{LegId, RawId, RunId};
+use crate::domain::{EventId, LegId, RawId, RunId};
 use crate::partner::agreement::ConsentRule;
 use crate::store::PushQuery;
 use crate::store::rows::{Leg, PushState};
@@ -70,7 +70,10 @@ pub(crate) async fn before_writes(env: &Env) -> anyhow::Result<Option<Scope>> {
     let mut scope = None;
     for place in 0..env.sources.len() {
         for state in OPEN {
-            let rows = env.store.pushes(query(env, place, state, 0)).await?;
+            let rows = env
+                .store
+                .pushes(query(env, place, state, EventId::NONE))
+                .await?;
             if rows.is_empty() {
                 continue;
             }
@@ -92,7 +95,7 @@ const OPEN: [PushState; 4] = [
     PushState::Waiting,
 ];
 
-fn query(env: &Env, place: usize, state: PushState, after: i64) -> PushQuery {
+fn query(env: &Env, place: usize, state: PushState, after: EventId) -> PushQuery {
     PushQuery {
         source: env.sources[place].strand,
         state,
@@ -200,7 +203,7 @@ fn concerned(env: &Env, only: &Only, leg: &Leg) -> bool {
 async fn legs_writing(env: &Env, place: usize) -> anyhow::Result<Vec<LegId>> {
     let mut legs = Vec::new();
     for state in OPEN {
-        let mut after = 0;
+        let mut after = EventId::NONE;
         loop {
             let rows = env.store.pushes(query(env, place, state, after)).await?;
             let Some(last) = rows.last() else { break };

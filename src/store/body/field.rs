@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use super::{How, SignedAct};
 use crate::domain::encoding::{push_hex, unhex};
-use crate::domain::{Action, Counts, Id, LegReference, LegState, Owner, RawId, Reason, Stage};
+use crate::domain::{
+    Action, Counts, Id, LegReference, LegState, NoteId, Owner, RawId, Reason, Stage,
+};
 use crate::seal::Digest;
 use crate::store::rows::{MirrorKind, PushKind, PushState, RawIds};
 
@@ -206,7 +208,7 @@ impl BodyField for String {
 }
 
 /// Who approved and the note that says why: two elements, or none, so they stand last.
-impl BodyField for Option<(String, i64)> {
+impl BodyField for Option<(String, NoteId)> {
     fn write(&self, to: &mut BodyWriter) {
         if let Some((by, note)) = self {
             by.write(to);
@@ -218,7 +220,7 @@ impl BodyField for Option<(String, i64)> {
         if from.is_done() {
             return Some(None);
         }
-        Some(Some((from.text()?, from.number()?)))
+        Some(Some((from.text()?, BodyField::read(from)?)))
     }
 }
 

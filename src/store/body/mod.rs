@@ -16,7 +16,9 @@ use super::rows::{
     LedgerRow, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState, Standing,
 };
 use crate::domain::coded_enums::coded;
-use crate::domain::{Counts, LegId, LegReference, Owner, RawId, Reason, Stage, StrandId};
+use crate::domain::{
+    Counts, LegId, LegReference, NoteId, Owner, RawId, Reason, ReturnId, Stage, StrandId,
+};
 use crate::seal::{Digest, sha256};
 
 /// The one table of kinds: number, words in `kith trace`, and fields in the order in which they are written.
@@ -90,7 +92,7 @@ bodies! {
             destination: Digest,
             how: How,
             /// Who approved it, and the note that says why; two fields, both absent if nobody did.
-            approved: Option<(String, i64)>,
+            approved: Option<(String, NoteId)>,
         },
         /// A leg began. Subject: the leg, as in the five kinds that follow.
         Received = 10 "received from the practice" {
@@ -150,7 +152,7 @@ bodies! {
             by: String,
             owner: Owner,
             /// The sealed note that says why.
-            note: i64,
+            note: NoteId,
         },
         /// A person looked at an identity. Subject: the leg.
         Viewed = 26 "looked at by a person" {
@@ -158,7 +160,7 @@ bodies! {
             at: String,
             by: String,
             /// The sealed note that says why.
-            note: i64,
+            note: NoteId,
         },
         /// A drop was made. Subject: the drop.
         Prepared = 30 "drop prepared" {
@@ -188,7 +190,7 @@ bodies! {
         },
         /// A return was undone. Subject: the undoing.
         Undone = 41 "return undone" {
-            return_id: i64,
+            return_id: ReturnId,
             events: usize,
             /// Merkle root of the events that take it back.
             root: Digest,
@@ -271,7 +273,7 @@ pub(crate) struct NewHold {
     pub(crate) reason: Reason,
     pub(crate) source: StrandId,
     pub(crate) partner: StrandId,
-    pub(crate) return_id: i64,
+    pub(crate) return_id: ReturnId,
     pub(crate) row: i64,
 }
 
@@ -288,7 +290,7 @@ fields_of!(NewHold {
 impl NewHold {
     /// A question that a stage raises, about nothing yet.
     pub(crate) fn new(stage: Stage, reason: Reason) -> Self {
-        let (return_id, row) = (0, 0);
+        let (return_id, row) = (ReturnId::NONE, 0);
         let (leg, source, partner) = (LegId::NONE, StrandId::NONE, StrandId::NONE);
         Self {
             leg,
@@ -317,7 +319,7 @@ impl NewHold {
     }
 
     /// About this return, and a row of it (0 for all).
-    pub(crate) fn row(self, return_id: i64, row: i64) -> Self {
+    pub(crate) fn row(self, return_id: ReturnId, row: i64) -> Self {
         Self {
             return_id,
             row,

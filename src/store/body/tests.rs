@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::domain::encoding::hex;
-use crate::domain::{Action, Disposition, KeyId, LegId, LegState, RawId, StrandId};
+use crate::domain::{
+    Action, Disposition, KeyId, LegId, LegState, NoteId, RawId, ReturnId, StrandId,
+};
 use crate::store::rows::RawIds;
 
 const A: Digest = [0xa1; 32];
@@ -59,7 +61,7 @@ fn sample(kind: Kind) -> (Body, String) {
                 file: A,
                 destination: B,
                 how: How::Approved,
-                approved: Some((by, 70)),
+                approved: Some((by, NoteId::new(70))),
             },
             format!(r#"["{a}","{b}","approved","J. \"Q\" Test",70]"#),
         ),
@@ -121,7 +123,7 @@ fn sample(kind: Kind) -> (Body, String) {
                     reason: Reason::Correction,
                     source: StrandId::new(2),
                     partner: StrandId::new(3),
-                    return_id: 60,
+                    return_id: ReturnId::new(60),
                     row: 9,
                 },
             },
@@ -133,7 +135,7 @@ fn sample(kind: Kind) -> (Body, String) {
                 act: SignedAct::Undo,
                 by,
                 owner: Owner::It,
-                note: 70,
+                note: NoteId::new(70),
             },
             r#"["undo","J. \"Q\" Test","it",70]"#.to_owned(),
         ),
@@ -141,7 +143,7 @@ fn sample(kind: Kind) -> (Body, String) {
             Body::Viewed {
                 at: "worklist".to_owned(),
                 by,
-                note: 70,
+                note: NoteId::new(70),
             },
             r#"["worklist","J. \"Q\" Test",70]"#.to_owned(),
         ),
@@ -170,7 +172,7 @@ fn sample(kind: Kind) -> (Body, String) {
         ),
         Kind::Undone => (
             Body::Undone {
-                return_id: 60,
+                return_id: ReturnId::new(60),
                 events: 9,
                 root: A,
             },

@@ -3,11 +3,13 @@
 use super::*;
 use crate::domain::{Action, LegId};
 
+const DROP: DropId = DropId::new(70);
+
 /// A drop of one row a leg, in the partner's strand.
 fn prepared(strand: &Strand, legs: &[Leg]) -> Batch {
     let mut batch = Batch::new(strand.id, at(10));
     for (leg, row) in legs.iter().zip(1..) {
-        let (drop_id, rev, prev, action) = (70, leg.rev + 1, leg.last, leg.now.pending.unwrap());
+        let (drop_id, rev, prev, action) = (DROP, leg.rev + 1, leg.last, leg.now.pending.unwrap());
         let (raws, changed, digest) = (leg.now.raws, String::new(), lookup(8));
         batch.drop_rows.push(DropRow {
             drop_id,
@@ -22,7 +24,7 @@ fn prepared(strand: &Strand, legs: &[Leg]) -> Batch {
         });
     }
     batch.drop_file = Some(DropFile {
-        id: 70,
+        id: DROP,
         partner: PARTNER,
         sequence: 1,
         name: "referrals_000001.csv".to_owned(),
@@ -57,11 +59,11 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
         before,
         "nothing has left yet"
     );
-    assert_eq!(store.drop_rows(70).await.unwrap().len(), 4);
+    assert_eq!(store.drop_rows(DROP).await.unwrap().len(), 4);
     let mut sent = Batch::new(strand.id, at(20));
     let (sequence, rows) = (1, 4);
-    sent.push(Entry::new(70, Body::Sent { sequence, rows }));
-    (sent.sent, sent.drop_states) = (Some(70), vec![(70, DropState::Sent)]);
+    sent.push(Entry::new(DROP, Body::Sent { sequence, rows }));
+    (sent.sent, sent.drop_states) = (Some(DROP), vec![(DROP, DropState::Sent)]);
     store.commit(sent.clone()).await.unwrap();
     let place = Place {
         strand: strand.id,

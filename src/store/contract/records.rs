@@ -180,7 +180,7 @@ fn query(source: StrandId, state: PushState) -> PushQuery {
         source,
         state,
         now: 5,
-        after: 0,
+        after: EventId::NONE,
         limit: 9,
     }
 }
@@ -188,7 +188,7 @@ fn query(source: StrandId, state: PushState) -> PushQuery {
 pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
     let push = |event, state| PushRow {
-        event,
+        event: EventId::new(event),
         leg: LegId::new(1),
         source: strand.id,
         kind: PushKind::Create,

@@ -167,7 +167,7 @@ pub(super) fn drop_file(row: &SqliteRow) -> Result<DropFile, StoreError> {
         _ => return Err(StoreError::Corrupt("drop_file.state")),
     };
     Ok(DropFile {
-        id: int(row, 0)?,
+        id: id(row, 0)?,
         partner: id(row, 1)?,
         sequence: int(row, 2)?,
         name: text(row, 3)?,
@@ -183,7 +183,7 @@ pub(super) fn drop_file(row: &SqliteRow) -> Result<DropFile, StoreError> {
 
 pub(super) fn drop_row(row: &SqliteRow) -> Result<DropRow, StoreError> {
     Ok(DropRow {
-        drop_id: int(row, 0)?,
+        drop_id: id(row, 0)?,
         row: int(row, 1)?,
         leg: id(row, 2)?,
         rev: int(row, 3)?,
@@ -200,7 +200,7 @@ pub(super) fn drop_row(row: &SqliteRow) -> Result<DropRow, StoreError> {
 
 pub(super) fn return_file(row: &SqliteRow) -> Result<ReturnFile, StoreError> {
     Ok(ReturnFile {
-        id: int(row, 0)?,
+        id: id(row, 0)?,
         sender: id(row, 1)?,
         holder: id(row, 2)?,
         lookup: fixed(row, 3)?,
@@ -214,7 +214,7 @@ pub(super) fn return_file(row: &SqliteRow) -> Result<ReturnFile, StoreError> {
 
 pub(super) fn return_row(row: &SqliteRow) -> Result<ReturnRow, StoreError> {
     Ok(ReturnRow {
-        return_id: int(row, 0)?,
+        return_id: id(row, 0)?,
         row: int(row, 1)?,
         leg: id(row, 2)?,
         holder: id(row, 3)?,
@@ -227,12 +227,12 @@ pub(super) fn return_row(row: &SqliteRow) -> Result<ReturnRow, StoreError> {
 
 pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
     Ok(EventRow {
-        id: int(row, 0)?,
+        id: id(row, 0)?,
         lookup: fixed(row, 1)?,
         leg: id(row, 2)?,
         rev: int(row, 3)?,
         kind: sure(row, 4, EventKind::from_number)?,
-        return_id: int(row, 5)?,
+        return_id: id(row, 5)?,
         row: int(row, 6)?,
         holder: id(row, 7)?,
         sealed: blob(row, 8)?,
@@ -241,7 +241,7 @@ pub(super) fn event(row: &SqliteRow) -> Result<EventRow, StoreError> {
 
 pub(super) fn push(row: &SqliteRow) -> Result<PushRow, StoreError> {
     Ok(PushRow {
-        event: int(row, 0)?,
+        event: id(row, 0)?,
         leg: id(row, 1)?,
         source: id(row, 2)?,
         kind: PushKind::from_number(int(row, 3)?).ok_or(StoreError::Corrupt("push.kind"))?,
@@ -281,7 +281,7 @@ pub(super) fn held(row: &SqliteRow) -> Result<HeldRow, StoreError> {
         reason: sure(row, 3, Reason::from_number)?,
         source: id(row, 4)?,
         partner: id(row, 5)?,
-        return_id: int(row, 6)?,
+        return_id: id(row, 6)?,
         row: int(row, 7)?,
         since: int(row, 8)?,
         open: int(row, 9)? != 0,

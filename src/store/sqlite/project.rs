@@ -1,6 +1,6 @@
 //! Projecting: legs, writes, holds, books and reports, as the batch's ledger rows leave them.
 
-use crate::domain::{Action, LegState, RawId};
+use crate::domain::{Action, DropId, LegState, RawId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
@@ -70,7 +70,7 @@ async fn move_legs(conn: &mut SqliteConnection, legs: &[(Leg, i64)]) -> Result<(
 /// (3) becomes sent (4): one that is elsewhere has moved on since the drop was made.
 async fn send_legs(
     conn: &mut SqliteConnection,
-    drop_id: i64,
+    drop_id: DropId,
     chained: &Chained,
 ) -> Result<(), StoreError> {
     let doing = "moving legs";
@@ -176,7 +176,7 @@ async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<()
             hold.reason.owner().number(),
             hold.source.number(),
             hold.partner.number(),
-            hold.return_id,
+            hold.return_id.number(),
             hold.row,
             hold.since,
             i64::from(hold.open),

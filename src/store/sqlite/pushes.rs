@@ -17,7 +17,7 @@ pub(super) async fn insert_pushes(
         .iter()
         .flat_map(|push| {
             [
-                push.event,
+                push.event.number(),
                 push.leg.number(),
                 push.source.number(),
                 push.kind.number(),

@@ -15,7 +15,9 @@ use super::columns::{
     text,
 };
 use super::{SqliteStore, engine};
-use crate::domain::{KeyId, LegId, LegReference, RawId, RunId, StrandId};
+use crate::domain::{
+    DropId, EventId, KeyId, LegId, LegReference, RawId, ReturnId, RunId, StrandId,
+};
 use crate::seal::{Digest, LookupKey};
 
 const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
@@ -233,22 +235,22 @@ impl Store for SqliteStore {
         })
     }
 
-    fn drop_rows(&self, drop_id: i64) -> Answer<'_, Vec<DropRow>> {
+    fn drop_rows(&self, drop_id: DropId) -> Answer<'_, Vec<DropRow>> {
         Box::pin(async move {
             self.many(
                 &format!("{DROP_ROW} WHERE drop_id = ? ORDER BY row"),
-                &[drop_id],
+                &[drop_id.number()],
                 drop_row,
             )
             .await
         })
     }
 
-    fn drop_actions(&self) -> Answer<'_, Vec<(i64, i64, i64)>> {
+    fn drop_actions(&self) -> Answer<'_, Vec<(DropId, i64, i64)>> {
         Box::pin(async move {
             let sql = "SELECT drop_id, action, count(*) FROM drop_row GROUP BY drop_id, action ORDER BY drop_id, action";
             self.many(sql, &[], |row| {
-                Ok((int(row, 0)?, int(row, 1)?, int(row, 2)?))
+                Ok((id(row, 0)?, int(row, 1)?, int(row, 2)?))
             })
             .await
         })
@@ -283,10 +285,10 @@ impl Store for SqliteStore {
         })
     }
 
-    fn return_rows(&self, return_id: i64) -> Answer<'_, Vec<ReturnRow>> {
+    fn return_rows(&self, return_id: ReturnId) -> Answer<'_, Vec<ReturnRow>> {
         Box::pin(async move {
             let sql = "SELECT return_id, row, leg, holder, disposition, reason, digest, sealed FROM return_row WHERE return_id = ? ORDER BY row";
-            self.many(sql, &[return_id], return_row).await
+            self.many(sql, &[return_id.number()], return_row).await
         })
     }
 
@@ -301,7 +303,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn events(&self, ids: Vec<i64>) -> Answer<'_, Vec<EventRow>> {
+    fn events(&self, ids: Vec<EventId>) -> Answer<'_, Vec<EventRow>> {
         Box::pin(async move { self.by_ids(EVENT, "id", "id", &ids, event).await })
     }
 
@@ -319,7 +321,7 @@ impl Store for SqliteStore {
             let numbers = [
                 query.source.number(),
                 query.state.number(),
-                query.after,
+                query.after.number(),
                 query.now,
                 query.limit,
             ];
@@ -327,7 +329,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn pushes_of_events(&self, events: Vec<i64>) -> Answer<'_, Vec<PushRow>> {
+    fn pushes_of_events(&self, events: Vec<EventId>) -> Answer<'_, Vec<PushRow>> {
         Box::pin(async move { self.by_ids(PUSH, "event", "event", &events, push).await })
     }
 
@@ -378,11 +380,11 @@ impl Store for SqliteStore {
         })
     }
 
-    fn pushes_after(&self, after: i64, limit: i64) -> Answer<'_, Vec<PushRow>> {
+    fn pushes_after(&self, after: EventId, limit: i64) -> Answer<'_, Vec<PushRow>> {
         Box::pin(async move {
             self.many(
                 &format!("{PUSH} WHERE event > ? ORDER BY event LIMIT ?"),
-                &[after, limit],
+                &[after.number(), limit],
                 push,
             )
             .await

@@ -259,7 +259,7 @@ async fn write_drop(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
     for row in &batch.drop_rows {
         cells.extend(
             [
-                row.drop_id,
+                row.drop_id.number(),
                 row.row,
                 row.leg.number(),
                 row.rev,
@@ -295,7 +295,7 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
     for row in &batch.return_rows {
         cells.extend(
             [
-                row.return_id,
+                row.return_id.number(),
                 row.row,
                 row.leg.number(),
                 row.holder.number(),
@@ -321,7 +321,7 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
                 event.leg.number(),
                 event.rev,
                 event.kind.number(),
-                event.return_id,
+                event.return_id.number(),
                 event.row,
                 event.holder.number(),
             ]

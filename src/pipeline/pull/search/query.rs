@@ -69,7 +69,7 @@ pub(in crate::pipeline::pull) async fn without_person(
     let strand = env.sources[at.source].strand;
     let held = env.store.held(HeldQuery::default()).await?;
     let waiting = held.iter().filter(|hold| {
-        hold.source == strand && hold.return_id == 0 && hold.reason == Reason::NoPatient
+        hold.source == strand && !hold.return_id.is_some() && hold.reason == Reason::NoPatient
     });
     let legs: Vec<LegId> = waiting
         .map(|hold| hold.leg)

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{PAGE, Proof};
-use crate::domain::{KeyId, LegId, RawId, StrandId};
+use crate::domain::{DropId, KeyId, LegId, RawId, ReturnId, StrandId};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
@@ -17,10 +17,10 @@ use crate::store::{Body, Kind};
 struct VouchedFor {
     raws: HashMap<RawId, Digest>,
     /// Drop: digest of the file, root.
-    drops: HashMap<i64, (Digest, Digest)>,
-    returns: HashMap<i64, Digest>,
+    drops: HashMap<DropId, (Digest, Digest)>,
+    returns: HashMap<ReturnId, Digest>,
     /// Return, undoing, root.
-    undone: Vec<(i64, i64, Digest)>,
+    undone: Vec<(ReturnId, ReturnId, Digest)>,
     /// Hashes of the texts by which drops were made or may be.
     texts: BTreeSet<Digest>,
 }
@@ -33,7 +33,7 @@ impl VouchedFor {
             Body::Prepared {
                 digest, root, rule, ..
             } => {
-                self.drops.insert(subject, (*digest, *root));
+                self.drops.insert(DropId::new(subject), (*digest, *root));
                 // A file for a practice is made by no partner's text.
                 self.texts.extend(*rule);
             }
@@ -41,11 +41,13 @@ impl VouchedFor {
                 file, destination, ..
             } => self.texts.extend([*file, *destination]),
             Body::Returned { root, .. } => {
-                self.returns.insert(subject, *root);
+                self.returns.insert(ReturnId::new(subject), *root);
             }
             Body::Undone {
                 return_id, root, ..
-            } => self.undone.push((*return_id, subject, *root)),
+            } => self
+                .undone
+                .push((*return_id, ReturnId::new(subject), *root)),
             _ => {}
         }
     }
@@ -251,7 +253,11 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
 }
 
 /// Events of these legs that came of a return, or of undoing one.
-async fn events_of(ledger: &LedgerAccess, file: i64, came: i64) -> anyhow::Result<Vec<EventRow>> {
+async fn events_of(
+    ledger: &LedgerAccess,
+    file: ReturnId,
+    came: ReturnId,
+) -> anyhow::Result<Vec<EventRow>> {
     let rows = ledger.store.return_rows(file).await?;
     let mut legs: Vec<LegId> = rows
         .iter()

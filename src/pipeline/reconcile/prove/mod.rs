@@ -12,6 +12,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::day_seal::day_root;
+use crate::domain::EventId;
 use crate::fhir::resources::observation;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::hash_chain::{genesis, row_hash};
@@ -199,7 +200,7 @@ async fn on_line(env: &Arc<Env>, proof: &mut Proof) -> anyhow::Result<()> {
                 continue;
             }
         };
-        let mut after = 0;
+        let mut after = EventId::NONE;
         loop {
             let rows = env
                 .store

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{PAGE, Proof};
 use crate::domain::{
-    Action, Counts, HoldNumber, LegId, LegReference, Reason, RunId, Stage, StrandId,
+    Action, Counts, DropId, EventId, HoldNumber, LegId, LegReference, Reason, RunId, Stage,
+    StrandId,
 };
 use crate::pipeline::run::LedgerAccess;
 use crate::store::rows::{BookRow, LedgerRow, Leg, MirrorKind, Place, PushState, Standing, Strand};
@@ -108,7 +109,7 @@ async fn steps(
                 });
             }
         } else if kind == Kind::Sent {
-            sent.push((row.subject, place, row.at));
+            sent.push((DropId::new(row.subject), place, row.at));
         }
     })
     .await?;
@@ -228,15 +229,17 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
             }
             // Queued stands in the partner's strand, what follows in the source's: no order of strands decides.
             Some(Body::Queued { state, .. }) => {
-                pushes.entry(row.subject).or_insert((state, 0));
+                pushes
+                    .entry(EventId::new(row.subject))
+                    .or_insert((state, 0));
             }
             Some(Body::Pushing { attempts }) => {
-                pushes.insert(row.subject, (PushState::Sending, attempts));
+                pushes.insert(EventId::new(row.subject), (PushState::Sending, attempts));
             }
             Some(Body::Pushed {
                 state, attempts, ..
             }) => {
-                pushes.insert(row.subject, (state, attempts));
+                pushes.insert(EventId::new(row.subject), (state, attempts));
             }
             Some(Body::Mirroring { told } | Body::Mirrored { told }) => {
                 let stands = (told.state, told.attempts, told.last_status);
@@ -281,10 +284,10 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
 
 async fn check_pushes(
     ledger: &LedgerAccess,
-    folded: &BTreeMap<i64, (PushState, i64)>,
+    folded: &BTreeMap<EventId, (PushState, i64)>,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
-    let (mut after, mut seen) = (0, 0);
+    let (mut after, mut seen) = (EventId::NONE, 0);
     loop {
         let rows = ledger.store.pushes_after(after, PAGE).await?;
         let Some(last) = rows.last() else { break };
