@@ -137,7 +137,7 @@ fn batch(source: StrandId, state: PushState, now: i64, after: EventId) -> PushQu
 
 /// What a page of work is read from, and after what.
 #[derive(Clone, Copy)]
-enum From {
+enum WorkSource {
     Writes(PushState, EventId),
     Legs(MirrorKind, LegId),
 }
@@ -148,7 +148,7 @@ struct Page {
     units: Vec<Unit>,
     settled: Vec<Ended>,
     /// What the next page is read from; none after the last.
-    next: Option<From>,
+    next: Option<WorkSource>,
     /// The server could not be read.
     unread: Option<Diagnostic>,
 }
@@ -173,21 +173,21 @@ struct Pusher<'e> {
 impl Pusher<'_> {
     async fn everything(&mut self, requests: bool) -> anyhow::Result<()> {
         for state in OPEN {
-            self.drain(From::Writes(state, EventId::NONE)).await?;
+            self.drain(WorkSource::Writes(state, EventId::NONE)).await?;
         }
         if self.tasks {
-            self.drain(From::Legs(MirrorKind::Task, LegId::NONE))
+            self.drain(WorkSource::Legs(MirrorKind::Task, LegId::NONE))
                 .await?;
         }
         if requests {
-            self.drain(From::Legs(MirrorKind::Request, LegId::NONE))
+            self.drain(WorkSource::Legs(MirrorKind::Request, LegId::NONE))
                 .await?;
         }
         Ok(())
     }
 
     /// Works through all pages: while one is sent, the next is made ready and the last is recorded.
-    async fn drain(&mut self, from: From) -> anyhow::Result<()> {
+    async fn drain(&mut self, from: WorkSource) -> anyhow::Result<()> {
         let mut stream = self.env.stream();
         let mut page = self.prepare(from).await?;
         let mut results = Results::default();
@@ -251,27 +251,27 @@ impl Pusher<'_> {
     }
 
     /// Reads, builds, checks and claims a page.
-    async fn prepare(&self, from: From) -> anyhow::Result<Page> {
+    async fn prepare(&self, from: WorkSource) -> anyhow::Result<Page> {
         let env = self.env;
         let mut page = Page::default();
         if self.stop.is_some() {
             return Ok(page);
         }
         let (mut units, refused) = match from {
-            From::Writes(state, after) => {
+            WorkSource::Writes(state, after) => {
                 let query = batch(self.strand, state, env.now().0, after);
                 let rows = env.store.pushes(query).await?;
-                page.next = rows.last().map(|row| From::Writes(state, row.event));
+                page.next = rows.last().map(|row| WorkSource::Writes(state, row.event));
                 let (rows, held) = hold_back(env, self.place, rows).await?;
                 page.settled = waiting(held);
                 load_writes::load(env, rows).await?
             }
-            From::Legs(kind, after) => {
+            WorkSource::Legs(kind, after) => {
                 let legs = env
                     .store
                     .legs_to_tell(self.strand, kind, after, limits::PUSH_BATCH)
                     .await?;
-                page.next = legs.last().map(|leg| From::Legs(kind, leg.id));
+                page.next = legs.last().map(|leg| WorkSource::Legs(kind, leg.id));
                 (load_writes::units(env, legs).await?, Vec::new())
             }
         };
@@ -292,14 +292,16 @@ impl Pusher<'_> {
         });
         page.settled.extend(waiting(held.collect()));
         match from {
-            From::Writes(..) if self.tasks => task_sync::add_tasks(env, &mut units).await?,
-            From::Legs(MirrorKind::Task, _) => task_sync::add_tasks(env, &mut units).await?,
-            From::Legs(MirrorKind::Request, _) => task_sync::add_requests(env, &mut units).await?,
-            From::Writes(..) => {}
+            WorkSource::Writes(..) if self.tasks => task_sync::add_tasks(env, &mut units).await?,
+            WorkSource::Legs(MirrorKind::Task, _) => task_sync::add_tasks(env, &mut units).await?,
+            WorkSource::Legs(MirrorKind::Request, _) => {
+                task_sync::add_requests(env, &mut units).await?
+            }
+            WorkSource::Writes(..) => {}
         }
         let lost = matches!(
             from,
-            From::Writes(PushState::Sending | PushState::AnswerLost, _)
+            WorkSource::Writes(PushState::Sending | PushState::AnswerLost, _)
         );
         for unit in &mut units {
             unit.look_first = self.look_always || lost;
