@@ -295,7 +295,7 @@ impl Pusher<'_> {
             WorkSource::Writes(..) if self.tasks => task_sync::add_tasks(env, &mut units).await?,
             WorkSource::Legs(MirrorKind::Task, _) => task_sync::add_tasks(env, &mut units).await?,
             WorkSource::Legs(MirrorKind::Request, _) => {
-                task_sync::add_requests(env, &mut units).await?
+                task_sync::add_requests(env, &mut units).await?;
             }
             WorkSource::Writes(..) => {}
         }
