@@ -183,7 +183,11 @@ fn behind_item(tokens: &[Token], mut at: usize) -> usize {
     let is_item = ITEM_WORDS.iter().any(|word| starts(tokens, at, &[word]));
     // These end with a semicolon, whatever blocks they hold.
     let holds_blocks = (at..at + 4)
-        .take_while(|place| tokens.get(*place).is_some_and(|token| !token.is("fn")))
+        .take_while(|place| {
+            tokens
+                .get(*place)
+                .is_some_and(|token| !token.is("fn") && !token.is("{"))
+        })
         .any(|place| {
             ["use", "const", "static", "let"]
                 .iter()

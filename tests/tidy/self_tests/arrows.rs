@@ -51,6 +51,10 @@ fn paths_are_read_in_every_form() {
             false,
         ),
         ("#[cfg(test)] mod tests { use crate::store::X; }", false),
+        (
+            "#[cfg(test)] mod tests { use super::*; }\nuse crate::store::X;",
+            true,
+        ),
         ("#[cfg(test)]\n#[path = \"x.rs\"]\nmod tests;", false),
         ("struct S { #[cfg(test)] x: crate::store::X, y: u8 }", false),
         ("pub(in crate::store) fn f() {}", false),
