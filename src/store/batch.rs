@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use super::StoreError;
 use super::body::{Body, Kind, LegStep, NewHold, RuleDigits, Vouched};
 use super::hash_chain::row_hash;
+use super::lease::Lease;
 use super::rows::{
     BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyRow, LedgerRow,
     Leg, MirrorRow, Place, PushRow, PushUpdate, RawRow, ReturnFile, ReturnRow, Standing, Strand,
@@ -84,11 +85,31 @@ pub(crate) struct OpenedLeg {
 /// A day's seal: day, root, mac, and what it says of each strand: strand, seq, head.
 pub(crate) type DaySeal = (i64, Digest, Digest, Vec<(StrandId, i64, Digest)>);
 
+/// What must still hold when a batch is written, since two processes could decide it at once. Checked in the batch's own
+/// transaction, before anything of the batch is written. An open leg is one that is routed or after sending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// The batch takes so many places of a partner, who has at most `most` open legs.
+    Places {
+        partner: StrandId,
+        taken: i64,
+        most: i64,
+    },
+    /// No person with one of these look-up keys, at whichever source, has an open leg with the partner.
+    NotOpen {
+        persons: Vec<LookupKey>,
+        partner: StrandId,
+    },
+}
+
 /// What one transaction writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
     pub(crate) strand: StrandId,
     pub(crate) at: Instant,
+    /// The leases under which it is written; one of them is of the strand.
+    pub(crate) under: Vec<Lease>,
+    pub(super) guards: Vec<Guard>,
     pub(crate) entries: Vec<Entry>,
     pub(crate) keys: Vec<KeyRow>,
     pub(crate) raws: Vec<RawRow>,
@@ -149,6 +170,8 @@ impl Batch {
         Self {
             strand,
             at,
+            under: Vec::new(),
+            guards: Vec::new(),
             entries: Vec::new(),
             keys: Vec::new(),
             raws: Vec::new(),
@@ -182,6 +205,11 @@ impl Batch {
             && self.books.is_empty()
             && self.held.is_empty()
             && self.released.is_empty()
+    }
+
+    /// Says what must still hold when this is written.
+    pub(crate) fn guard(&mut self, guard: Guard) {
+        self.guards.push(guard);
     }
 
     /// Adds a row.

@@ -10,14 +10,16 @@ pub(crate) mod body;
 #[cfg(test)]
 mod contract;
 pub(crate) mod hash_chain;
+mod lease;
 pub(crate) mod rows;
 mod sqlite;
 mod standing;
 
 use std::{future::Future, pin::Pin};
 
-pub(crate) use batch::{Batch, Commit, Entry, OpenedLeg};
+pub(crate) use batch::{Batch, Commit, Entry, Guard, OpenedLeg};
 pub(crate) use body::{Body, Kind, LegStep, NewHold};
+pub(crate) use lease::{Lease, LeaseAnswer, LeaseAsk, LeaseHolder, LeaseRow, LeaseStage};
 pub(crate) use rows::{
     BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
     MirrorKind, MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
@@ -46,9 +48,14 @@ pub(crate) enum StoreError {
         /// Whether the same call may go through later.
         transient: bool,
     },
-    /// A leg has moved on since it was read: nothing was written.
-    #[error("a leg was changed by another run")]
+    /// A leg has moved on since it was read, or a guard does not hold: nothing was written.
+    #[error("what was decided rests on what another run has changed")]
     Stale,
+    /// A lease of the batch is over, was taken by another process, or none of them is of the batch's strand: nothing was written.
+    #[error(
+        "the lease of this run is over or another process took it, nothing was written: run it again"
+    )]
+    LeaseLost,
     /// A leg was to take a step that the table of `LegState` does not have: nothing was written.
     #[error("a leg cannot go from {} to {}", .from.code(), .to.code())]
     IllegalStep {
@@ -103,10 +110,18 @@ pub(crate) trait Store: Send + Sync {
     fn strands(&self) -> Answer<'_, Vec<Strand>>;
     /// Hands out `count` ids of a strand; gaps mean nothing.
     fn reserve(&self, strand: StrandId, count: i64) -> Answer<'_, i64>;
-    /// Appends and projects a batch in one durable transaction.
+    /// Appends and projects a batch in one durable transaction, if its leases and guards hold then.
     fn commit(&self, batch: Batch) -> Answer<'_, Commit>;
     /// The same for several batches, all or none of them: what they touch together is written once.
     fn commit_all(&self, batches: Vec<Batch>) -> Answer<'_, Vec<Commit>>;
+    /// Takes the lease of a stage and strand if it is free, over, or held by the taking that the asker knows to be dead.
+    fn take_lease(&self, ask: LeaseAsk) -> Answer<'_, LeaseAnswer>;
+    /// Gives these leases a later end if they are still ours and not over at `now`; answers those that are lost.
+    fn renew_leases(&self, leases: Vec<Lease>, now: i64, until: i64) -> Answer<'_, Vec<Lease>>;
+    /// Gives back these leases, as far as they are still ours.
+    fn release_leases(&self, leases: Vec<Lease>) -> Answer<'_, ()>;
+    /// Every lease, by stage and strand, those that are over too.
+    fn leases(&self) -> Answer<'_, Vec<LeaseRow>>;
     /// Ledger rows of a strand after `seq`, at most `limit`.
     fn ledger(&self, strand: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;
     /// Every row of a kind of a strand that has few rows, oldest first.

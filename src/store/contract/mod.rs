@@ -1,6 +1,7 @@
 //! The suite that every engine passes unchanged: each check takes a fresh, named store as the trait alone shows it.
 
 mod drops;
+mod leases;
 mod ledger;
 mod records;
 
@@ -8,7 +9,7 @@ use super::hash_chain::{genesis, row_hash};
 use super::rows::{DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
 use crate::domain::{
-    Action, Counts, Disposition, Instant, LegId, LegState, RawId, Reason, Stage, StrandId,
+    Action, Counts, Disposition, Instant, LegId, LegState, RawId, Reason, Stage, StrandId, limits,
 };
 
 const UID: LookupKey = [7; 16];
@@ -103,6 +104,7 @@ mod sqlite {
     use sqlx::Connection as _;
 
     use super::drops::*;
+    use super::leases::*;
     use super::ledger::*;
     use super::records::*;
     use super::*;
@@ -131,6 +133,8 @@ mod sqlite {
         a_fresh_store_holds_nothing a_strand_is_made_once_and_numbers_its_own_ids rows_of_a_kind_come_in_their_order a_leg_is_projected_and_chained
         a_stale_revision_writes_nothing a_step_that_the_table_does_not_have_writes_nothing keys_and_raws_are_found_by_look sending_a_drop_moves_its_legs_together
         a_batch_may_be_larger_than_a_statement holds_are_numbered_through books_add_up_over_commits writes_are_found_by_state two_strands_do_not_mix
+        a_lease_is_held_by_one_until_it_is_over_or_given_back a_lease_that_is_over_is_not_renewed a_dead_holder_is_taken_over_by_its_fence
+        a_batch_is_written_only_under_a_lease_that_stands the_places_of_a_partner_are_guarded one_person_has_one_open_leg_with_a_partner
     }
 
     #[tokio::test]

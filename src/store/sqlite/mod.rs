@@ -1,6 +1,8 @@
 //! The store on `SQLite`: WAL, `synchronous=FULL`, one writer, a pool of readers.
 
 mod columns;
+mod guards;
+mod leases;
 mod project;
 mod pushes;
 mod query;

@@ -8,7 +8,10 @@ use super::super::rows::{
     LegCount, MirrorKind, MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow,
     Strand,
 };
-use super::super::{Answer, Batch, Commit, HeldQuery, Kind, PushQuery, Store, StoreError};
+use super::super::{
+    Answer, Batch, Commit, HeldQuery, Kind, Lease, LeaseAnswer, LeaseAsk, LeaseRow, PushQuery,
+    Store, StoreError,
+};
 use super::columns::{
     blob, book, certificate, drop_file, drop_row, event, fact, fixed, held, id, int, key,
     ledger_row, leg, leg_count, mirror, push, push_count, raw, return_file, return_row, strand,
@@ -64,6 +67,22 @@ impl Store for SqliteStore {
 
     fn commit_all(&self, batches: Vec<Batch>) -> Answer<'_, Vec<Commit>> {
         Box::pin(self.commit_batches(batches))
+    }
+
+    fn take_lease(&self, ask: LeaseAsk) -> Answer<'_, LeaseAnswer> {
+        Box::pin(self.take(ask))
+    }
+
+    fn renew_leases(&self, leases: Vec<Lease>, now: i64, until: i64) -> Answer<'_, Vec<Lease>> {
+        Box::pin(self.renew(leases, now, until))
+    }
+
+    fn release_leases(&self, leases: Vec<Lease>) -> Answer<'_, ()> {
+        Box::pin(self.release(leases))
+    }
+
+    fn leases(&self) -> Answer<'_, Vec<LeaseRow>> {
+        Box::pin(self.all_leases())
     }
 
     fn ledger(&self, strand: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>> {

@@ -9,6 +9,8 @@ use super::super::StoreError;
 use super::super::batch::{Batch, Chained, Commit};
 use super::super::rows::{KeyRow, Strand};
 use super::columns::strand;
+use super::guards::check_guards;
+use super::leases::check_leases;
 use super::project::{write_legs, write_projections};
 use super::statement::{Cell, insert};
 use super::{SqliteStore, engine};
@@ -112,8 +114,10 @@ impl SqliteStore {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(|error| engine(doing, &error))?;
+        check_leases(&mut tx, &batches).await?;
         let mut commits = Vec::with_capacity(batches.len());
         for batch in batches {
+            check_guards(&mut tx, &batch.guards).await?;
             commits.push(write_batch(&mut tx, batch).await?);
         }
         tx.commit().await.map_err(|error| engine(doing, &error))?;

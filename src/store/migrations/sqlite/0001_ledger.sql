@@ -2,6 +2,7 @@
 -- Types are TEXT, BIGINT (INTEGER for a single key, or SQLite builds a second tree), BLOB and BOOLEAN only: PostgreSQL will share this page.
 CREATE TABLE installation (id INTEGER PRIMARY KEY, uid BLOB NOT NULL);
 CREATE TABLE strand (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, seq BIGINT NOT NULL, head BLOB NOT NULL, at BIGINT NOT NULL, next_id BIGINT NOT NULL, fence BIGINT NOT NULL);
+CREATE TABLE lease (stage BIGINT NOT NULL, strand BIGINT NOT NULL, fence BIGINT NOT NULL, host TEXT NOT NULL, pid BIGINT NOT NULL, started BIGINT NOT NULL, run BIGINT NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL, PRIMARY KEY (stage, strand)) WITHOUT ROWID;
 CREATE TABLE ledger (strand BIGINT NOT NULL, seq BIGINT NOT NULL, at BIGINT NOT NULL, kind BIGINT NOT NULL, subject BIGINT NOT NULL, body BLOB NOT NULL, hash BLOB NOT NULL, PRIMARY KEY (strand, seq)) WITHOUT ROWID;
 CREATE TABLE keyring (id INTEGER PRIMARY KEY, kind BIGINT NOT NULL, look BLOB UNIQUE, wrap_key BIGINT NOT NULL, wrapped BLOB NOT NULL);
 CREATE TABLE raw (id INTEGER PRIMARY KEY, holder BIGINT NOT NULL, kind BIGINT NOT NULL, look BLOB UNIQUE, digest BLOB NOT NULL, sealed BLOB NOT NULL);
@@ -16,6 +17,7 @@ CREATE INDEX event_leg ON event (leg);
 CREATE TABLE note (id INTEGER PRIMARY KEY, holder BIGINT NOT NULL, sealed BLOB NOT NULL);
 CREATE TABLE leg (id INTEGER PRIMARY KEY, reference BLOB NOT NULL UNIQUE, look BLOB UNIQUE, source BIGINT NOT NULL, partner BIGINT NOT NULL, person BIGINT NOT NULL, state BIGINT NOT NULL, why BIGINT NOT NULL, pending BIGINT NOT NULL, asked BIGINT NOT NULL, closing BIGINT NOT NULL, since BIGINT NOT NULL, born BIGINT NOT NULL, raw_request BIGINT NOT NULL, raw_patient BIGINT NOT NULL, raw_requester BIGINT NOT NULL, raw_role BIGINT NOT NULL, raw_practice BIGINT NOT NULL, raw_consent BIGINT NOT NULL, rev BIGINT NOT NULL, last_strand BIGINT NOT NULL, last_seq BIGINT NOT NULL, fact BLOB);
 CREATE INDEX leg_person ON leg (person);
+CREATE INDEX leg_open ON leg (partner) WHERE partner > 0 AND state IN (3, 4, 5, 6, 8, 9);
 CREATE INDEX leg_pending ON leg (partner, pending, id) WHERE pending > 0;
 CREATE TABLE push (event BIGINT NOT NULL PRIMARY KEY, leg BIGINT NOT NULL, source BIGINT NOT NULL, kind BIGINT NOT NULL, state BIGINT NOT NULL, attempts BIGINT NOT NULL, reason BIGINT NOT NULL, due BIGINT NOT NULL, server_id BLOB) WITHOUT ROWID;
 CREATE INDEX push_open ON push (source, state, event) WHERE state < 5;
