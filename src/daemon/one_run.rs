@@ -42,7 +42,7 @@ pub(crate) async fn run(
         stages: stages_run,
     };
     batch.push(Entry::new(run, body));
-    batch.rules.push((env.rules.hash, 2, String::new()));
+    batch.rules.push((env.rules.hash, String::new()));
     let begun = env.store.commit(batch).await?;
     let StageOutcome {
         counts,

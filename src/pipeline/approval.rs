@@ -16,10 +16,6 @@ pub(crate) use crate::store::body::How;
 use crate::store::rows::LedgerRow;
 use crate::store::{Batch, Body, Entry, Kind, Store, StoreError};
 
-/// Kind of a text of `rule`: a partner's bundle, and where its drops go.
-const BUNDLE: i64 = 1;
-const DESTINATION: i64 = 3;
-
 /// A version as the ledger has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded {
@@ -242,9 +238,7 @@ impl Noted<'_> {
         };
         batch.push(Entry::new(self.strand, body));
         let bundle = self.partner.bundle.clone();
-        batch.rules.push((self.file, BUNDLE, bundle));
-        batch
-            .rules
-            .push((self.destination, DESTINATION, self.goes_to));
+        batch.rules.push((self.file, bundle));
+        batch.rules.push((self.destination, self.goes_to));
     }
 }

@@ -113,7 +113,8 @@ pub(crate) struct Batch {
     pub(crate) entries: Vec<Entry>,
     pub(crate) keys: Vec<KeyRow>,
     pub(crate) raws: Vec<RawRow>,
-    pub(crate) rules: Vec<(Digest, i64, String)>,
+    /// Texts of rules as they were used, by hash.
+    pub(crate) rules: Vec<(Digest, String)>,
     pub(crate) drop_file: Option<DropFile>,
     pub(crate) drop_rows: Vec<DropRow>,
     /// A drop whose rows have left: its legs are updated together.
@@ -224,6 +225,11 @@ impl Batch {
         self.raws.push(raw);
     }
 
+    /// How many holds it opens.
+    pub(super) fn holds(&self) -> i64 {
+        i64::try_from(self.held.len()).unwrap_or(i64::MAX)
+    }
+
     /// Opens a hold.
     pub(crate) fn hold(&mut self, hold: NewHold) {
         self.held.push(hold);
@@ -302,7 +308,7 @@ impl Batch {
         self.push(Entry::leg(id, seed, body));
     }
 
-    /// Hashes the rows onto the strand and projects them; `next_number` is the first free number of a hold.
+    /// Hashes the rows onto the strand and projects them; `next_number` is the first of the numbers drawn for its holds.
     ///
     /// # Errors
     /// A leg would take a step that is not in the table of `LegState`.

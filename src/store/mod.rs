@@ -99,13 +99,12 @@ pub(crate) struct PushQuery {
     pub(crate) limit: i64,
 }
 
-/// What an engine must do. `contract/` is a suite that each must pass; it calls every write and what follows from it, not
-/// yet every read.
+/// What an engine must do. `contract/` is a suite that each must pass: it fails where any one of these methods is left out.
 pub(crate) trait Store: Send + Sync {
     /// The installation's id; made on first open.
     fn installation(&self) -> Answer<'_, LookupKey>;
     /// The strand of this name, made if it is new; `at` is when.
-    fn strand<'a>(&'a self, name: &'a str) -> Answer<'a, Strand>;
+    fn strand(&self, name: &str) -> Answer<'_, Strand>;
     /// Every strand, by id.
     fn strands(&self) -> Answer<'_, Vec<Strand>>;
     /// Hands out `count` ids of a strand; gaps mean nothing.

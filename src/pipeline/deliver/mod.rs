@@ -242,7 +242,7 @@ async fn drop_to(
         rule: Some(file.rule),
     };
     batch.push(Entry::new(drop_id, prepared));
-    batch.rules.push((partner.hash, 1, partner.bundle.clone()));
+    batch.rules.push((partner.hash, partner.bundle.clone()));
     let stops: Vec<LegId> = rows
         .iter()
         .filter(|row| row.action == Action::Stop)

@@ -125,7 +125,7 @@ pub(super) async fn a_stale_revision_writes_nothing(store: &dyn Store) {
         .unwrap();
     let (before, leg) = (store.strands().await.unwrap(), only_leg(store, 1).await);
     let mut late = moved(&read, 2, pending(Action::Stop));
-    late.rules.push(([9; 32], 1, "a rule".to_owned()));
+    late.rules.push(([9; 32], "a rule".to_owned()));
     assert!(matches!(store.commit(late).await, Err(StoreError::Stale)));
     assert_eq!(store.strands().await.unwrap(), before);
     assert_eq!(only_leg(store, 1).await, leg);
@@ -140,7 +140,7 @@ pub(super) async fn a_step_that_the_table_does_not_have_writes_nothing(store: &d
     let (before, leg) = (store.strands().await.unwrap(), only_leg(store, 1).await);
     let (from, to) = (LegState::Routed, LegState::Completed);
     let mut batch = moved(&leg, 1, leg.now.ended(to, Reason::Died));
-    batch.rules.push(([9; 32], 1, "a rule".to_owned()));
+    batch.rules.push(([9; 32], "a rule".to_owned()));
     let refused = store.commit(batch).await;
     assert!(
         matches!(refused, Err(StoreError::IllegalStep { from: was, to: wanted }) if (was, wanted) == (from, to))

@@ -1,7 +1,7 @@
 //! Taking, renewing, giving back and checking leases: each in one transaction that holds the engine's write lock.
 
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Transaction};
 
 use super::super::batch::Batch;
 use super::super::{Lease, LeaseAnswer, LeaseAsk, LeaseHolder, LeaseRow, LeaseStage, StoreError};
@@ -13,11 +13,6 @@ use crate::domain::clock::SystemClock;
 const LEASE: &str = "SELECT stage, strand, fence, host, pid, started, run, since, until FROM lease";
 
 impl SqliteStore {
-    /// A transaction that has the engine's write lock from its beginning.
-    async fn lock(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
-    }
-
     pub(super) async fn take(&self, ask: LeaseAsk) -> Result<LeaseAnswer, StoreError> {
         let doing = "taking a lease";
         let failed = |error: &sqlx::Error| engine(doing, error);

@@ -16,7 +16,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{
-    ConnectOptions, Row,
+    ConnectOptions, Row, Sqlite, Transaction,
     migrate::{Migration, MigrationType, Migrator},
 };
 
@@ -71,6 +71,11 @@ impl SqliteStore {
             .await
             .map_err(|error| engine(doing, &error))?;
         Ok(Self { writer, readers })
+    }
+
+    /// A transaction that has the engine's write lock from its beginning.
+    async fn lock(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
     }
 
     /// Closes both pools, folding the write-ahead log into the file.

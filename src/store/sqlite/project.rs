@@ -166,14 +166,13 @@ pub(super) async fn write_projections(
 }
 
 async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<(), StoreError> {
-    let mut cells = Vec::with_capacity(held.len() * 11);
+    let mut cells = Vec::with_capacity(held.len() * 10);
     for hold in held {
         let numbers = [
             hold.number.number(),
             hold.leg.number(),
             hold.stage.number(),
             hold.reason.number(),
-            hold.reason.owner().number(),
             hold.source.number(),
             hold.partner.number(),
             hold.return_id.number(),
@@ -183,7 +182,7 @@ async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<()
         ];
         cells.extend(numbers.map(Cell::I));
     }
-    insert(conn, "INSERT INTO held (number, leg, stage, reason, owner, source, partner, return_id, row, since, open)", 11, cells).await
+    insert(conn, "INSERT INTO held (number, leg, stage, reason, source, partner, return_id, row, since, open)", 10, cells).await
 }
 
 /// Adds a group's counts to its run's book.

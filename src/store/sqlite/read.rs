@@ -42,8 +42,9 @@ impl Store for SqliteStore {
         Box::pin(self.ensure_installation())
     }
 
-    fn strand<'a>(&'a self, name: &'a str) -> Answer<'a, Strand> {
-        Box::pin(self.ensure_strand(name))
+    fn strand(&self, name: &str) -> Answer<'_, Strand> {
+        let name = name.to_owned();
+        Box::pin(async move { self.ensure_strand(&name).await })
     }
 
     fn strands(&self) -> Answer<'_, Vec<Strand>> {

@@ -2,8 +2,8 @@
 
 use crate::domain::Reason;
 use crate::domain::StrandId;
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Row};
 
 use super::super::StoreError;
 use super::super::batch::{Batch, Chained, Commit};
@@ -15,6 +15,8 @@ use super::project::{write_legs, write_projections};
 use super::statement::{Cell, insert};
 use super::{SqliteStore, engine};
 use crate::store::hash_chain;
+
+const STRAND_NAMED: &str = "SELECT id, name, seq, head, at FROM strand WHERE name = ?";
 
 impl SqliteStore {
     pub(super) async fn ensure_installation(&self) -> Result<[u8; 16], StoreError> {
@@ -44,24 +46,37 @@ impl SqliteStore {
     }
 
     pub(super) async fn ensure_strand(&self, name: &str) -> Result<Strand, StoreError> {
-        let doing = "making a strand";
+        let failed = |error: &sqlx::Error| engine("making a strand", error);
+        let named = || sqlx::query(STRAND_NAMED).bind(name);
+        // An old strand is found beside whoever is writing.
+        let found = named().fetch_optional(&self.readers).await;
+        if let Some(row) = found.map_err(|e| failed(&e))? {
+            return strand(&row);
+        }
         let uid = self.ensure_installation().await?;
-        let head = hash_chain::genesis(&uid, name);
+        let mut tx = self.lock().await.map_err(|e| failed(&e))?;
+        let found = named().fetch_optional(&mut *tx).await;
+        if let Some(row) = found.map_err(|e| failed(&e))? {
+            return strand(&row);
+        }
+        let made = Strand {
+            id: StrandId::new(draw(&mut tx, "strand", 1).await?),
+            name: name.to_owned(),
+            seq: 0,
+            head: hash_chain::genesis(&uid, name),
+            at: 0,
+        };
         sqlx::query(
-            "INSERT INTO strand (id, name, seq, head, at, next_id, fence) \
-             SELECT coalesce(max(id), 0) + 1, ?, 0, ?, 0, 1, 0 FROM strand WHERE true ON CONFLICT (name) DO NOTHING",
+            "INSERT INTO strand (id, name, seq, head, at, next_id, fence) VALUES (?, ?, 0, ?, 0, 1, 0)",
         )
+        .bind(made.id)
         .bind(name)
-        .bind(&head[..])
-        .execute(&self.writer)
+        .bind(&made.head[..])
+        .execute(&mut *tx)
         .await
-        .map_err(|error| engine(doing, &error))?;
-        let row = sqlx::query("SELECT id, name, seq, head, at FROM strand WHERE name = ?")
-            .bind(name)
-            .fetch_one(&self.writer)
-            .await
-            .map_err(|error| engine(doing, &error))?;
-        strand(&row)
+        .map_err(|e| failed(&e))?;
+        tx.commit().await.map_err(|e| failed(&e))?;
+        Ok(made)
     }
 
     pub(super) async fn reserve_ids(
@@ -105,15 +120,7 @@ impl SqliteStore {
         batches: Vec<Batch>,
     ) -> Result<Vec<Commit>, StoreError> {
         let doing = "committing";
-        let mut conn = self
-            .writer
-            .acquire()
-            .await
-            .map_err(|error| engine(doing, &error))?;
-        let mut tx = conn
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(|error| engine(doing, &error))?;
+        let mut tx = self.lock().await.map_err(|error| engine(doing, &error))?;
         check_leases(&mut tx, &batches).await?;
         let mut commits = Vec::with_capacity(batches.len());
         for batch in batches {
@@ -133,17 +140,31 @@ async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Co
         .await
         .map_err(|error| engine(doing, &error))?;
     let strand = strand(&row)?;
-    let next_number: i64 = sqlx::query("SELECT coalesce(max(number), 0) + 1 FROM held")
-        .fetch_one(&mut *conn)
-        .await
-        .and_then(|row| row.try_get(0))
-        .map_err(|error| engine(doing, &error))?;
+    let next_number = match batch.holds() {
+        0 => 0,
+        holds => draw(conn, "hold", holds).await?,
+    };
     let chained = batch.chain(&strand, next_number)?;
     write_evidence(conn, &batch).await?;
     write_ledger(conn, strand.id, &chained).await?;
     write_legs(conn, &batch, &chained).await?;
     write_projections(conn, &batch, &chained).await?;
     Ok(chained.commit)
+}
+
+/// The first of `count` numbers of a sequence; gaps mean nothing.
+async fn draw(
+    conn: &mut SqliteConnection,
+    sequence: &'static str,
+    count: i64,
+) -> Result<i64, StoreError> {
+    sqlx::query("UPDATE sequence SET next = next + ?1 WHERE name = ?2 RETURNING next - ?1")
+        .bind(count)
+        .bind(sequence)
+        .fetch_one(conn)
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| engine("drawing a number", &error))
 }
 
 async fn write_ledger(
@@ -189,15 +210,14 @@ async fn insert_keys(conn: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(),
                 key.id.into(),
                 key.kind.number().into(),
                 (&key.lookup).into(),
-                1.into(),
                 Cell::B(&key.wrapped),
             ]
         })
         .collect();
     insert(
         conn,
-        "INSERT INTO keyring (id, kind, look, wrap_key, wrapped)",
-        5,
+        "INSERT INTO keyring (id, kind, look, wrapped)",
+        4,
         cells,
     )
     .await
@@ -229,15 +249,9 @@ async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<()
     let cells = batch
         .rules
         .iter()
-        .flat_map(|(hash, kind, text)| [hash.into(), (*kind).into(), text.as_str().into()])
+        .flat_map(|(hash, text)| [hash.into(), text.as_str().into()])
         .collect();
-    insert(
-        conn,
-        "INSERT OR IGNORE INTO rule (hash, kind, text)",
-        3,
-        cells,
-    )
-    .await?;
+    insert(conn, "INSERT OR IGNORE INTO rule (hash, text)", 2, cells).await?;
     write_drop(conn, batch).await?;
     write_return(conn, batch).await
 }
