@@ -95,3 +95,56 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
         "sent twice"
     );
 }
+
+pub(super) async fn drops_of_each_partner_are_kept(store: &dyn Store) {
+    let (source, strand) = (
+        store.strand("a").await.unwrap(),
+        store.strand("p").await.unwrap(),
+    );
+    for leg in [1, 2] {
+        let first = born(&source, leg, 0, pending(Action::New));
+        store.commit(first).await.unwrap();
+    }
+    let legs = store.legs_after(LegId::NONE, 9).await.unwrap();
+    let numbered = |id, partner, sequence, legs: &[Leg]| {
+        let mut batch = prepared(&strand, legs);
+        let file = batch.drop_file.as_mut().unwrap();
+        (file.id, file.partner, file.sequence) = (DropId::new(id), partner, sequence);
+        for row in &mut batch.drop_rows {
+            row.drop_id = DropId::new(id);
+        }
+        batch.rules.push(([3; 32], "a rule".to_owned()));
+        batch
+    };
+    let other = StrandId::new(91);
+    for batch in [
+        numbered(71, PARTNER, 1, &legs),
+        numbered(72, other, 1, &legs[..1]),
+        numbered(73, PARTNER, 2, &legs[1..]),
+    ] {
+        store.commit(batch).await.unwrap();
+    }
+    assert_eq!(
+        store.rule([3; 32]).await.unwrap().as_deref(),
+        Some("a rule")
+    );
+    let files = |partner| async move {
+        let files = store.drop_files(partner).await.unwrap();
+        files
+            .iter()
+            .map(|file| file.id.number())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(files(PARTNER).await, [71, 73]);
+    assert_eq!(files(StrandId::NONE).await, [71, 73, 72]);
+    let new = Action::New.number();
+    let actions = [(71, new, 2), (72, new, 1), (73, new, 1)];
+    let actions = actions.map(|(id, action, rows)| (DropId::new(id), action, rows));
+    assert_eq!(store.drop_actions().await.unwrap(), actions);
+    let of = store.drop_rows_of_legs(vec![legs[1].id]).await.unwrap();
+    let of: Vec<(i64, i64)> = of
+        .iter()
+        .map(|row| (row.drop_id.number(), row.row))
+        .collect();
+    assert_eq!(of, [(71, 2), (73, 1)]);
+}

@@ -194,3 +194,44 @@ pub(super) async fn two_strands_do_not_mix(store: &dyn Store) {
     );
     assert_eq!(store.last_at().await.unwrap(), late);
 }
+
+pub(super) async fn several_batches_are_one_transaction(store: &dyn Store) {
+    let (a, b) = (
+        store.strand("a").await.unwrap(),
+        store.strand("b").await.unwrap(),
+    );
+    let mut held = born(&b, 2, 0, pending(Action::New));
+    held.hold(NewHold::new(Stage::Select, Reason::NoService).leg(LegId::new(2)));
+    let both = vec![born(&a, 1, 0, pending(Action::New)), held];
+    let commits = store.commit_all(both).await.unwrap();
+    let numbers: Vec<usize> = commits.iter().map(|one| one.held_numbers.len()).collect();
+    assert_eq!(numbers, [0, 1]);
+    let before = store.strands().await.unwrap();
+    let leg = only_leg(store, 1).await;
+    let illegal = moved(&leg, 1, leg.now.ended(LegState::Completed, Reason::Died));
+    let refused = store.commit_all(vec![born(&b, 3, 1, pending(Action::New)), illegal]);
+    assert!(matches!(refused.await, Err(StoreError::IllegalStep { .. })));
+    assert_eq!(store.strands().await.unwrap(), before);
+    assert_eq!(store.legs_after(LegId::NONE, 9).await.unwrap().len(), 2);
+}
+
+pub(super) async fn the_clock_of_every_strand_is_lifted(store: &dyn Store) {
+    let (a, b) = (
+        store.strand("a").await.unwrap(),
+        store.strand("b").await.unwrap(),
+    );
+    let late = born(&b, 1, 90, pending(Action::New));
+    store.commit(late).await.unwrap();
+    store.raise_clock(at(60).0).await.unwrap();
+    let times: Vec<i64> = store
+        .strands()
+        .await
+        .unwrap()
+        .iter()
+        .map(|strand| strand.at)
+        .collect();
+    assert_eq!(times, [at(60).0, at(90).0], "never back");
+    let behind = born(&a, 2, 30, pending(Action::New));
+    assert!(store.commit(behind).await.unwrap().clock_behind);
+    assert_eq!(only_leg(store, 2).await.born, at(60).0);
+}

@@ -61,6 +61,9 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
         (raws[0].holder, raws[0].digest, &raws[0].sealed[..]),
         (holder, lookup(60), &[9, 0, 9][..])
     );
+    let ids = |rows: Vec<RawRow>| rows.iter().map(|row| row.id.number()).collect::<Vec<_>>();
+    assert_eq!(ids(store.raws_after(RawId::NONE, 9).await.unwrap()), [11]);
+    assert_eq!(ids(store.raws_after(RawId::new(11), 9).await.unwrap()), []);
 }
 
 pub(super) async fn a_batch_may_be_larger_than_a_statement(store: &dyn Store) {
@@ -254,4 +257,35 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
         (strand.id, PushState::Off, 1),
     ];
     assert_eq!(store.push_counts().await.unwrap(), counts);
+}
+
+pub(super) async fn every_write_comes_by_page(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    let push = |event, state| PushRow {
+        event: EventId::new(event),
+        leg: LegId::new(1),
+        source: strand.id,
+        kind: PushKind::Amend,
+        state,
+        attempts: 2,
+        reason: Some(Reason::NoService),
+        due: 7,
+        server_id: None,
+    };
+    let rows = [
+        push(1, PushState::Confirmed),
+        push(2, PushState::Queued),
+        push(3, PushState::Off),
+    ];
+    let mut batch = Batch::new(strand.id, at(0));
+    for row in rows.clone() {
+        batch.queue(row);
+    }
+    store.commit(batch).await.unwrap();
+    let after = |event, limit| store.pushes_after(EventId::new(event), limit);
+    assert_eq!(after(0, 2).await.unwrap(), rows[..2]);
+    assert_eq!(after(2, 2).await.unwrap(), rows[2..]);
+    let of = [3, 1, 9].map(EventId::new).to_vec();
+    let found = store.pushes_of_events(of).await.unwrap();
+    assert_eq!(found, [rows[0].clone(), rows[2].clone()]);
 }
