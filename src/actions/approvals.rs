@@ -15,7 +15,7 @@ use crate::partner::disclosure::Widening;
 use crate::partner::{Partner, Rules};
 use crate::pipeline::approval::{self, Approval, How};
 use crate::pipeline::run::Env;
-use crate::store::{Batch, HeldQuery, Store, StoreError};
+use crate::store::{Batch, Store, StoreError};
 
 /// A partner file that allows more than was approved: nothing new goes out by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -175,11 +175,12 @@ pub(crate) async fn approve(env: &Env, id: &str, actor: &Actor) -> anyhow::Resul
     approval::entry(&env.config, &partners[place], strand, How::Approved)
         .put(&mut batch, Some(signed));
     env.store.commit(batch).await?;
-    let held = env.store.held(HeldQuery::default()).await?;
-    let waiting = held
-        .iter()
-        .filter(|hold| hold.reason == Reason::NotApproved && hold.partner == strand)
-        .count();
+    let mut waiting = 0;
+    env.each_open_hold(|hold| {
+        let of_partner = hold.reason == Reason::NotApproved && hold.partner == strand;
+        waiting += usize::from(of_partner);
+    })
+    .await?;
     Ok(Approved {
         line,
         version: hex(&partners[place].hash),

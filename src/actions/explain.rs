@@ -23,7 +23,7 @@ pub(crate) use crate::pipeline::select::Holds;
 use crate::pipeline::select::{PriorLegs, SourceRules, Step, Trail, criteria};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{Leg, Place, RawIds, Standing};
-use crate::store::{Body, HeldQuery, Kind};
+use crate::store::{Body, Kind};
 
 /// Legs read at a time.
 const PAGE: i64 = 500;
@@ -129,22 +129,30 @@ pub(crate) async fn leg_of_request(env: &Env, source: usize, id: &str) -> anyhow
 pub(crate) async fn without_reference(
     env: &Env,
 ) -> anyhow::Result<Vec<(String, [(Reason, u64); 2])>> {
-    let books = env.store.books(RunId::NONE).await?;
-    let counts = env.sources.iter().map(|source| {
-        let count = |stage: Stage, reason: Reason| -> (Reason, u64) {
-            let of = books
-                .iter()
-                .filter(|book| book.source == source.strand && book.stage == stage);
-            let counts = of.filter_map(|book| book.counts.reasons().get(&reason));
-            (reason, counts.sum())
+    let none = [(Reason::NotOurs, 0), (Reason::Unreadable, 0)];
+    let sources = env.sources.iter();
+    let mut counts: Vec<_> = sources
+        .map(|source| (source.config.id.clone(), none))
+        .collect();
+    let (mut run, mut books) = (RunId::NONE, env.store.books(RunId::NONE).await?);
+    loop {
+        for book in &books {
+            let Some(place) = env.source_at(book.source) else {
+                continue;
+            };
+            for ((reason, count), stage) in
+                counts[place].1.iter_mut().zip([Stage::Select, Stage::Pull])
+            {
+                let of = book.counts.reasons().get(reason);
+                *count += of.filter(|_| book.stage == stage).unwrap_or(&0);
+            }
+        }
+        books = env.store.books_after(run, PAGE).await?;
+        let Some(last) = books.last() else {
+            return Ok(counts);
         };
-        let counts = [
-            count(Stage::Select, Reason::NotOurs),
-            count(Stage::Pull, Reason::Unreadable),
-        ];
-        (source.config.id.clone(), counts)
-    });
-    Ok(counts.collect())
+        run = last.run;
+    }
 }
 
 impl<'e> Explainer<'e> {
@@ -217,11 +225,7 @@ impl<'e> Explainer<'e> {
             }
             _ => None,
         };
-        let query = HeldQuery {
-            leg: Some(leg.id),
-            number: None,
-        };
-        let holds = env.store.held(query).await?;
+        let holds = env.store.holds_of_legs(vec![leg.id]).await?;
         let source = env.source_at(leg.source);
         Ok(Explanation {
             reference: Some(leg.reference.to_string()),

@@ -15,7 +15,7 @@ use crate::pipeline::event::numbered;
 pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::Digest;
 use crate::store::rows::{DropRow, HeldRow, LedgerRow, Leg, Place, Standing};
-use crate::store::{Body, HeldQuery, Kind};
+use crate::store::{Body, Kind};
 
 /// One entry of a leg's life.
 #[derive(Clone, Debug)]
@@ -145,12 +145,13 @@ impl<'e> HistoryReader<'e> {
                 self.versions = Some(recorded(&*env.store, env.strand).await?);
             }
             let versions = self.versions.as_deref().unwrap_or_default();
-            let files = env.store.drop_files(partner).await?;
-            let known = files.into_iter().map(|file| {
+            let files = env.store.drop_files_by_id(vec![drop_id]).await?;
+            let own = files.into_iter().filter(|file| file.partner == partner);
+            let known = own.map(|file| {
                 let version = version(versions, &file.rule);
                 (file.id, (file.name, version))
             });
-            self.files.insert(partner, known.collect());
+            self.files.entry(partner).or_default().extend(known);
         }
         let known = self.files.get(&partner);
         Ok(known
@@ -213,14 +214,10 @@ pub(crate) struct Reported {
 /// # Errors
 /// As [`HistoryReader::entries`]; the store failed, or a sealed value does not open.
 pub(crate) async fn history(env: &Env, leg: &Leg) -> anyhow::Result<History> {
-    let query = HeldQuery {
-        leg: Some(leg.id),
-        number: None,
-    };
     Ok(History {
         entries: HistoryReader::new(env).entries(leg).await?,
         reported: reported(env, leg).await?,
-        holds: env.store.held(query).await?,
+        holds: env.store.holds_of_legs(vec![leg.id]).await?,
         partner: env
             .partner_at(leg.now.partner)
             .map(|place| env.rules.partners[place].name.clone()),

@@ -12,7 +12,7 @@ use crate::pipeline::decide::decide_again::{Said, open_beside, redecide};
 pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::body::SignedAct;
 use crate::store::rows::{HeldRow, Leg};
-use crate::store::{Batch, Body, Entry, HeldQuery, LegStep};
+use crate::store::{Batch, Body, Entry, LegStep};
 
 /// What became of a hold.
 #[derive(Clone, Debug)]
@@ -59,11 +59,7 @@ pub(crate) async fn show(env: &Env, number: HoldNumber) -> anyhow::Result<Hold> 
 }
 
 async fn one(ledger: &LedgerAccess, number: HoldNumber) -> anyhow::Result<HeldRow> {
-    let query = HeldQuery {
-        leg: None,
-        number: Some(number),
-    };
-    let found = ledger.store.held(query).await?.pop();
+    let found = ledger.store.hold(number).await?;
     found.ok_or_else(|| anyhow::anyhow!("there is no hold {number}: kith held list"))
 }
 

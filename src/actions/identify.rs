@@ -11,7 +11,10 @@ use crate::json::Arena;
 use crate::partner::fields::Derivation;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::pipeline::{map, sealed_inputs};
-use crate::store::{Batch, Body, Entry, Kind, StoreError};
+use crate::store::{Batch, Body, Entry, Kind, LedgerRow, StoreError};
+
+/// Viewings read at a time.
+const PAGE: i64 = 5_000;
 
 /// What is shown, in this order.
 const SHOWN: [(&str, Derivation); 5] = [
@@ -100,11 +103,7 @@ pub(crate) async fn views(
     ledger: &LedgerAccess,
     since: Option<Date>,
 ) -> Result<Vec<Viewing>, StoreError> {
-    let rows = ledger
-        .store
-        .ledger_of_kind(ledger.strand, Kind::Viewed)
-        .await?;
-    let viewed = rows.iter().filter_map(|row| {
+    let viewing = |row: &LedgerRow| {
         let Body::Viewed { at, by, .. } = row.body()? else {
             return None;
         };
@@ -115,10 +114,20 @@ pub(crate) async fn views(
             what: at,
             by,
         })
-    });
-    let mut viewed: Vec<Viewing> = viewed
-        .filter(|view| since.is_none_or(|since| view.at.london_day() >= since))
-        .collect();
+    };
+    let mut viewed: Vec<Viewing> = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = ledger
+            .store
+            .ledger_of_kind(ledger.strand, Kind::Viewed, after, PAGE);
+        let rows = page.await?;
+        let Some(last) = rows.last() else { break };
+        after = last.seq;
+        let of_page = rows.iter().filter_map(viewing);
+        viewed
+            .extend(of_page.filter(|view| since.is_none_or(|since| view.at.london_day() >= since)));
+    }
     let mut ids: Vec<LegId> = viewed.iter().map(|view| view.leg).collect();
     ids.sort_unstable();
     ids.dedup();

@@ -8,8 +8,7 @@ use serde::Serialize;
 use super::approvals::{self, ApprovalLine};
 use crate::domain::{Action, DropId, Instant, LegId, RunId, Stage, StrandId};
 use crate::pipeline::run::{Env, LedgerAccess};
-use crate::store::HeldQuery;
-use crate::store::rows::{BookRow, DropFile};
+use crate::store::rows::BookRow;
 
 /// The state of an installation, or what one run did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -161,9 +160,8 @@ pub(crate) async fn of_run(env: &Env, run: RunId) -> anyhow::Result<Summary> {
 
 /// How the installation stands.
 pub(crate) async fn of_status(env: &Env) -> anyhow::Result<Summary> {
-    let mut books = env.store.books(RunId::NONE).await?;
-    let last = books.iter().map(|book| book.run).max().unwrap_or_default();
-    books.retain(|book| book.run == last);
+    let last = env.store.last_run().await?.unwrap_or_default();
+    let books = env.store.books(last).await?;
     summary(env, books, None).await
 }
 
@@ -172,10 +170,11 @@ async fn summary(
     books: Vec<BookRow>,
     only: Option<&[DropId]>,
 ) -> anyhow::Result<Summary> {
-    let drops = env.store.drop_files(StrandId::NONE).await?;
+    let files = books.iter().map(|book| DropId::new(book.file)).collect();
+    let files = env.store.drop_files_by_id(files).await?;
     let names = Names {
         env,
-        files: drops
+        files: files
             .iter()
             .map(|file| (file.id, file.name.clone()))
             .collect(),
@@ -189,53 +188,42 @@ async fn summary(
         as_of: env.now().utc_text(),
         books: books.iter().map(|book| names.book(book)).collect(),
         legs,
-        partners: partners(env, &drops, only).await?,
+        partners: partners(env, only).await?,
         held: held(env, &names).await?,
         certificates: certificates(env, &names).await?,
         approvals: approvals::of(env),
     })
 }
 
-async fn partners(
-    env: &Env,
-    drops: &[DropFile],
-    only: Option<&[DropId]>,
-) -> anyhow::Result<Vec<PartnerLine>> {
-    let actions = env.store.drop_actions().await?;
+async fn partners(env: &Env, only: Option<&[DropId]>) -> anyhow::Result<Vec<PartnerLine>> {
+    let counts = match only {
+        Some(only) => env.store.drop_row_counts_of(only.to_vec()).await?,
+        None => env.store.drop_row_counts(i64::MAX).await?,
+    };
     let mut lines = Vec::with_capacity(env.rules.partners.len());
     for (_, partner, at) in env.each_partner() {
-        let own: Vec<&DropFile> = drops
-            .iter()
-            .filter(|file| file.partner == at.strand)
-            .collect();
         let mut rows: BTreeMap<String, u64> = Action::ALL
             .iter()
             .map(|action| (action.code().to_owned(), 0))
             .collect();
-        for file in own
-            .iter()
-            .filter(|file| only.is_none_or(|only| only.contains(&file.id)))
-        {
-            for (_, action, n) in actions.iter().filter(|(drop_id, ..)| *drop_id == file.id) {
-                if let Some(action) = Action::from_number(*action) {
-                    *rows.entry(action.code().to_owned()).or_default() +=
-                        u64::try_from(*n).unwrap_or(0);
-                }
-            }
+        for count in counts.iter().filter(|count| count.partner == at.strand) {
+            let of = rows.entry(count.action.code().to_owned()).or_default();
+            *of += u64::try_from(count.count).unwrap_or(0);
         }
-        let last = own.last();
+        let last = env.store.last_drop(at.strand).await?;
         lines.push(PartnerLine {
             id: partner.id.clone(),
             rows,
-            last_file: last.map(|file| file.name.clone()),
-            sequence: last.map_or(0, |file| file.sequence),
+            sequence: last.as_ref().map_or(0, |file| file.sequence),
+            last_file: last.map(|file| file.name),
         });
     }
     Ok(lines)
 }
 
 async fn held(ledger: &LedgerAccess, names: &Names<'_>) -> anyhow::Result<Vec<HeldLine>> {
-    let open = ledger.store.held(HeldQuery::default()).await?;
+    let mut open = Vec::new();
+    ledger.each_open_hold(|hold| open.push(hold)).await?;
     let legs = ledger
         .store
         .legs(

@@ -19,6 +19,9 @@ use crate::store::{Batch, Body, Entry, NewHold};
 /// State of a return that was undone.
 const UNDONE: i64 = 3;
 
+/// Returns, and rows of one, read at a time.
+const PAGE: i64 = 5_000;
+
 /// What was undone.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Undone {
@@ -35,20 +38,26 @@ pub(crate) struct Undone {
 /// # Errors
 /// The store failed, or a sealed value does not open.
 async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<ReturnId>> {
-    let files = ledger.store.return_files().await?;
-    let holders = files.iter().map(|file| file.holder).collect();
-    let keys = ledger.holder_keys(holders).await?;
     let mut ids = Vec::new();
-    for file in files {
-        let Some(key) = keys.get(&file.holder) else {
-            continue;
+    let mut after = ReturnId::NONE;
+    loop {
+        let files = ledger.store.return_files(after, PAGE).await?;
+        let Some(last) = files.last() else {
+            return Ok(ids);
         };
-        let spot = name_spot(file.id, file.holder);
-        if key.open(spot, &file.sealed_name)? == name.as_bytes() {
-            ids.push(file.id);
+        after = last.id;
+        let holders = files.iter().map(|file| file.holder).collect();
+        let keys = ledger.holder_keys(holders).await?;
+        for file in files {
+            let Some(key) = keys.get(&file.holder) else {
+                continue;
+            };
+            let spot = name_spot(file.id, file.holder);
+            if key.open(spot, &file.sealed_name)? == name.as_bytes() {
+                ids.push(file.id);
+            }
         }
     }
-    Ok(ids)
 }
 
 /// The number of the return that is meant: by its number, or by the name under which it came.
@@ -81,18 +90,19 @@ pub(crate) async fn undo(
     return_id: ReturnId,
     actor: &Actor,
 ) -> anyhow::Result<Option<Undone>> {
-    let files = env.store.return_files().await?;
-    let Some(file) = files.into_iter().find(|file| file.id == return_id) else {
+    let before = ReturnId::new(return_id.number().saturating_sub(1));
+    let found = env.store.return_files(before, 1).await?.pop();
+    let Some(file) = found.filter(|file| file.id == return_id) else {
         return Ok(None);
     };
-    let mut legs: Vec<LegId> = env
-        .store
-        .return_rows(return_id)
-        .await?
-        .iter()
-        .map(|row| row.leg)
-        .filter(|leg| leg.is_some())
-        .collect();
+    let mut legs: Vec<LegId> = Vec::new();
+    let mut after = 0;
+    loop {
+        let rows = env.store.return_rows(return_id, after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.row;
+        legs.extend(rows.iter().map(|row| row.leg).filter(|leg| leg.is_some()));
+    }
     legs.sort_unstable();
     legs.dedup();
     let legs = env.store.legs(legs).await?;
@@ -127,7 +137,7 @@ impl Undoing<'_> {
         let told: HashMap<EventId, ReturnId> = self
             .env
             .store
-            .events_of_leg(leg.id)
+            .events_of_legs(vec![leg.id])
             .await?
             .iter()
             .map(|row| (row.id, row.return_id))

@@ -16,6 +16,9 @@ pub(crate) use crate::store::body::How;
 use crate::store::rows::LedgerRow;
 use crate::store::{Batch, Body, Entry, Kind, Store, StoreError};
 
+/// Versions read at a time.
+const PAGE: i64 = 1_000;
+
 /// A version as the ledger has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded {
@@ -124,10 +127,18 @@ pub(crate) async fn recorded(
     store: &dyn Store,
     installation: StrandId,
 ) -> Result<Vec<Recorded>, StoreError> {
-    let rows = store
-        .ledger_of_kind(installation, Kind::RulesInForce)
-        .await?;
-    Ok(rows.iter().filter_map(Recorded::read).collect())
+    let mut recorded = Vec::new();
+    let mut after = 0;
+    loop {
+        let rows = store
+            .ledger_of_kind(installation, Kind::RulesInForce, after, PAGE)
+            .await?;
+        let Some(last) = rows.last() else {
+            return Ok(recorded);
+        };
+        after = last.seq;
+        recorded.extend(rows.iter().filter_map(Recorded::read));
+    }
 }
 
 /// What is asked of one partner's version.

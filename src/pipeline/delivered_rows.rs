@@ -86,18 +86,21 @@ async fn versions(
     found: &mut Legs,
 ) -> anyhow::Result<()> {
     let today = day_number(env.today());
-    let files: HashMap<DropId, DropFile> = env
-        .store
-        .drop_files(strand)
-        .await?
-        .into_iter()
-        .filter(|file| is_compared(file.day, today))
-        .map(|file| (file.id, file))
-        .collect();
     let rows = env
         .store
         .drop_rows_of_legs(own.iter().map(|leg| leg.id).collect())
         .await?;
+    let mut drops: Vec<DropId> = rows.iter().map(|row| row.drop_id).collect();
+    drops.sort_unstable();
+    drops.dedup();
+    let files: HashMap<DropId, DropFile> = env
+        .store
+        .drop_files_by_id(drops)
+        .await?
+        .into_iter()
+        .filter(|file| file.partner == strand && is_compared(file.day, today))
+        .map(|file| (file.id, file))
+        .collect();
     let texts = as_sent(env, partner, files.values()).await?;
     let raws: Vec<_> = rows.iter().map(|row| row.raws).collect();
     let referrals = sealed_inputs::referrals(env, &raws).await?;

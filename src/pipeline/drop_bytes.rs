@@ -242,12 +242,6 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
     let Ok(rules) = Rules::from_bundle(&bundle) else {
         return Ok(None);
     };
-    let rows = env.store.drop_rows(file.id).await?;
-    let legs = env
-        .store
-        .legs(rows.iter().map(|row| row.leg).collect())
-        .await?;
-    let legs: HashMap<LegId, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
     let mut of = Numbered {
         sequence: file.sequence,
         today: day_from_number(file.day),
@@ -258,7 +252,14 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
         .first()
         .is_some_and(|partner| file_name(partner, of) == file.name);
     let mut maker = Maker::new(Arc::clone(env), By::Kept(Box::new(rules)), of)?;
-    for page in rows.chunks(PAGE) {
+    let (mut after, limit) = (0, i64::try_from(PAGE).unwrap_or(i64::MAX));
+    loop {
+        let page = env.store.drop_rows(file.id, after, limit).await?;
+        let Some(last) = page.last() else { break };
+        after = last.row;
+        let legs = page.iter().map(|row| row.leg).collect();
+        let legs = env.store.legs(legs).await?;
+        let legs: HashMap<LegId, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
         let planned = page.iter().filter_map(|row| {
             let leg = legs.get(&row.leg)?;
             Some(Planned {

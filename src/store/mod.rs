@@ -17,18 +17,23 @@ mod standing;
 
 use std::{future::Future, pin::Pin};
 
-pub(crate) use batch::{Batch, Commit, Entry, Guard, OpenedLeg};
+#[allow(
+    unused_imports,
+    reason = "stages say what must still hold once runs are side by side"
+)]
+pub(crate) use batch::Guard;
+pub(crate) use batch::{Batch, Commit, Entry, OpenedLeg};
 pub(crate) use body::{Body, Kind, LegStep, NewHold};
 pub(crate) use lease::{Lease, LeaseAnswer, LeaseAsk, LeaseHolder, LeaseRow, LeaseStage};
 pub(crate) use rows::{
-    BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
-    MirrorKind, MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
+    BookRow, Certificate, DropFile, DropRow, EventRow, HeldRow, KeyRow, LedgerRow, Leg, MirrorKind,
+    MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow, Strand,
 };
 pub(crate) use sqlite::SqliteStore;
 
 use crate::domain::{
     DropId, EventId, HoldNumber, KeyId, LegId, LegReference, LegState, RawId, ReturnId, RunId,
-    StrandId,
+    Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -77,15 +82,6 @@ pub(crate) enum StoreError {
     },
 }
 
-/// Selects holds.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct HeldQuery {
-    /// Only those of this leg.
-    pub(crate) leg: Option<LegId>,
-    /// Only this number.
-    pub(crate) number: Option<HoldNumber>,
-}
-
 /// Selects writes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PushQuery {
@@ -114,17 +110,27 @@ pub(crate) trait Store: Send + Sync {
     /// The same for several batches, all or none of them: what they touch together is written once.
     fn commit_all(&self, batches: Vec<Batch>) -> Answer<'_, Vec<Commit>>;
     /// Takes the lease of a stage and strand if it is free, over, or held by the taking that the asker knows to be dead.
+    #[allow(dead_code, reason = "stages use it once runs are side by side")]
     fn take_lease(&self, ask: LeaseAsk) -> Answer<'_, LeaseAnswer>;
     /// Gives these leases a later end if they are still ours and not over at `now`; answers those that are lost.
+    #[allow(dead_code, reason = "stages use it once runs are side by side")]
     fn renew_leases(&self, leases: Vec<Lease>, now: i64, until: i64) -> Answer<'_, Vec<Lease>>;
     /// Gives back these leases, as far as they are still ours.
+    #[allow(dead_code, reason = "stages use it once runs are side by side")]
     fn release_leases(&self, leases: Vec<Lease>) -> Answer<'_, ()>;
     /// Every lease, by stage and strand, those that are over too.
+    #[allow(dead_code, reason = "stages use it once runs are side by side")]
     fn leases(&self) -> Answer<'_, Vec<LeaseRow>>;
     /// Ledger rows of a strand after `seq`, at most `limit`.
     fn ledger(&self, strand: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;
-    /// Every row of a kind of a strand that has few rows, oldest first.
-    fn ledger_of_kind(&self, strand: StrandId, kind: Kind) -> Answer<'_, Vec<LedgerRow>>;
+    /// Rows of a kind of a strand that has few rows, after `seq`, at most `limit`.
+    fn ledger_of_kind(
+        &self,
+        strand: StrandId,
+        kind: Kind,
+        after: i64,
+        limit: i64,
+    ) -> Answer<'_, Vec<LedgerRow>>;
     /// One ledger row.
     fn ledger_at(&self, place: Place) -> Answer<'_, Option<LedgerRow>>;
     /// Lifts the time of every strand, so that nothing can be written behind a cut.
@@ -164,12 +170,26 @@ pub(crate) trait Store: Send + Sync {
     /// Legs by source, partner, state and reason of state: counts for status and report.
     fn leg_counts(&self) -> Answer<'_, Vec<rows::LegCount>>;
 
-    /// Drops of a partner (none: of all), newest last.
-    fn drop_files(&self, partner: StrandId) -> Answer<'_, Vec<DropFile>>;
-    /// Rows of a drop, in order.
-    fn drop_rows(&self, drop_id: DropId) -> Answer<'_, Vec<DropRow>>;
-    /// Rows of each drop by action: drop, action, count.
-    fn drop_actions(&self) -> Answer<'_, Vec<(DropId, i64, i64)>>;
+    /// The newest drop of a partner.
+    fn last_drop(&self, partner: StrandId) -> Answer<'_, Option<DropFile>>;
+    /// Drops of a partner after a sequence number, at most `limit`.
+    fn drop_files(&self, partner: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<DropFile>>;
+    /// Drops with these ids.
+    fn drop_files_by_id(&self, ids: Vec<DropId>) -> Answer<'_, Vec<DropFile>>;
+    /// Drops of a partner (none: of all) that have come so far and no further, after drop `after`, at most `limit`.
+    fn drop_files_in(
+        &self,
+        state: rows::DropState,
+        partner: StrandId,
+        after: DropId,
+        limit: i64,
+    ) -> Answer<'_, Vec<DropFile>>;
+    /// Rows of a drop after row `after`, at most `limit`.
+    fn drop_rows(&self, drop_id: DropId, after: i64, limit: i64) -> Answer<'_, Vec<DropRow>>;
+    /// Rows of drops up to and with a day, counted by partner and action.
+    fn drop_row_counts(&self, to_day: i64) -> Answer<'_, Vec<rows::DropRowCount>>;
+    /// The same of these drops.
+    fn drop_row_counts_of(&self, ids: Vec<DropId>) -> Answer<'_, Vec<rows::DropRowCount>>;
     /// Rows ever sent for these legs, oldest first.
     fn drop_rows_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<DropRow>>;
     /// A mapping text as it was used.
@@ -177,12 +197,19 @@ pub(crate) trait Store: Send + Sync {
 
     /// The return with these bytes, if it was taken.
     fn return_by_lookup(&self, lookup: LookupKey) -> Answer<'_, Option<ReturnFile>>;
-    /// Every return file, oldest first.
-    fn return_files(&self) -> Answer<'_, Vec<ReturnFile>>;
-    /// Rows of a return, in order.
-    fn return_rows(&self, return_id: ReturnId) -> Answer<'_, Vec<ReturnRow>>;
-    /// Events of a leg, in the order in which they came.
-    fn events_of_leg(&self, leg: LegId) -> Answer<'_, Vec<EventRow>>;
+    /// Return files after return `after`, oldest first, at most `limit`.
+    fn return_files(&self, after: ReturnId, limit: i64) -> Answer<'_, Vec<ReturnFile>>;
+    /// How many return files each sender has.
+    fn return_counts(&self) -> Answer<'_, Vec<(StrandId, i64)>>;
+    /// Rows of a return after row `after`, at most `limit`.
+    fn return_rows(
+        &self,
+        return_id: ReturnId,
+        after: i64,
+        limit: i64,
+    ) -> Answer<'_, Vec<ReturnRow>>;
+    /// Events of these legs, those of each leg in the order in which they came.
+    fn events_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<EventRow>>;
     /// Events with these ids.
     fn events(&self, ids: Vec<EventId>) -> Answer<'_, Vec<EventRow>>;
     /// Writes of a source in this state that are due, after event `after`.
@@ -206,19 +233,33 @@ pub(crate) trait Store: Send + Sync {
     /// Every write after event `after`: for proving.
     fn pushes_after(&self, after: EventId, limit: i64) -> Answer<'_, Vec<PushRow>>;
 
-    /// Holds that are open, by number; with a query also settled ones.
-    fn held(&self, query: HeldQuery) -> Answer<'_, Vec<HeldRow>>;
-    /// Every hold, settled ones too.
-    fn held_all(&self) -> Answer<'_, Vec<HeldRow>>;
-    /// Books of a run (none: of all runs).
+    /// The hold with this number, settled or not.
+    fn hold(&self, number: HoldNumber) -> Answer<'_, Option<HeldRow>>;
+    /// Open holds of these legs, by number.
+    fn holds_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<HeldRow>>;
+    /// Open holds after a number, at most `limit`.
+    fn open_holds(&self, after: HoldNumber, limit: i64) -> Answer<'_, Vec<HeldRow>>;
+    /// Every hold after a number, settled ones too, at most `limit`: for proving.
+    fn holds_after(&self, after: HoldNumber, limit: i64) -> Answer<'_, Vec<HeldRow>>;
+    /// Open holds that began before an instant, counted by what they have alike.
+    fn hold_counts(&self, before: i64) -> Answer<'_, Vec<rows::HoldCount>>;
+    /// Books of a run (none: of what belongs to no run).
     fn books(&self, run: RunId) -> Answer<'_, Vec<BookRow>>;
+    /// Books of the next `limit` runs after a run: for proving.
+    fn books_after(&self, run: RunId, limit: i64) -> Answer<'_, Vec<BookRow>>;
+    /// The newest run that has a book.
+    fn last_run(&self) -> Answer<'_, Option<RunId>>;
+    /// Counts of a stage over all runs, by source and partner, without their reasons.
+    fn book_sums(&self, stage: Stage) -> Answer<'_, Vec<rows::BookSum>>;
     /// The newest certificate of each source.
     fn certificates(&self) -> Answer<'_, Vec<Certificate>>;
-    /// Facts of months up to and with `month`.
-    fn facts(&self, month: i64) -> Answer<'_, Vec<Fact>>;
+    /// Facts of months up to and with `month`, counted by what they have alike.
+    fn fact_counts(&self, month: i64) -> Answer<'_, Vec<rows::FactCount>>;
 
-    /// Day seals, oldest first: day, root, mac.
-    fn day_seals(&self) -> Answer<'_, Vec<(i64, Digest, Digest)>>;
+    /// The newest day seal: day, root, mac.
+    fn last_day_seal(&self) -> Answer<'_, Option<(i64, Digest, Digest)>>;
+    /// Day seals after a day, oldest first, at most `limit`.
+    fn day_seals(&self, after: i64, limit: i64) -> Answer<'_, Vec<(i64, Digest, Digest)>>;
     /// What a day seal says of each strand: strand, seq, head.
     fn day_seal_strands(&self, day: i64) -> Answer<'_, Vec<(StrandId, i64, Digest)>>;
     /// The last row of each strand before an instant: strand, seq, head.
@@ -229,8 +270,8 @@ pub(crate) trait Store: Send + Sync {
         night: i64,
         commissioner: &str,
     ) -> Answer<'_, Vec<(String, Digest, Vec<u8>)>>;
-    /// Nights and commissioners with a published report.
-    fn published_nights(&self) -> Answer<'_, Vec<(i64, String)>>;
+    /// The next `limit` nights after a night that have a published report, with the commissioners who have one.
+    fn published_nights(&self, after: i64, limit: i64) -> Answer<'_, Vec<(i64, String)>>;
     /// The sealed cells of a night.
     fn cube(&self, night: i64, commissioner: &str) -> Answer<'_, Option<Vec<u8>>>;
 }

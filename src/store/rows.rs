@@ -126,7 +126,6 @@ pub(crate) struct LegCount {
     pub(crate) partner: StrandId,
     pub(crate) state: LegState,
     pub(crate) why: Option<Reason>,
-    /// London month of receipt is not kept in SQL; this is the receipt's instant of the earliest of them.
     pub(crate) count: i64,
 }
 
@@ -173,6 +172,14 @@ pub(crate) struct DropRow {
     pub(crate) changed: String,
     /// Keyed digest of the row's cells.
     pub(crate) digest: LookupKey,
+}
+
+/// Rows sent to a partner that ask the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DropRowCount {
+    pub(crate) partner: StrandId,
+    pub(crate) action: Action,
+    pub(crate) count: i64,
 }
 
 /// A return as taken.
@@ -305,6 +312,18 @@ pub(crate) struct HeldRow {
     pub(crate) open: bool,
 }
 
+/// A count of open holds alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HoldCount {
+    pub(crate) reason: Reason,
+    pub(crate) stage: Stage,
+    pub(crate) source: StrandId,
+    pub(crate) partner: StrandId,
+    /// Whole days that they have been open.
+    pub(crate) age_days: i64,
+    pub(crate) count: i64,
+}
+
 /// The counts of a stage for a run, source, partner and file (0 where one does not apply).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BookRow {
@@ -314,6 +333,17 @@ pub(crate) struct BookRow {
     pub(crate) partner: StrandId,
     pub(crate) file: i64,
     pub(crate) counts: Counts,
+}
+
+/// The counts of a stage over all runs, of a source and a partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BookSum {
+    pub(crate) source: StrandId,
+    pub(crate) partner: StrandId,
+    pub(crate) accepted: i64,
+    pub(crate) repeated: i64,
+    pub(crate) rejected: i64,
+    pub(crate) held: i64,
 }
 
 /// What a pull can promise.
@@ -346,4 +376,18 @@ pub(crate) struct Fact {
     pub(crate) item: String,
     pub(crate) before: i64,
     pub(crate) after: i64,
+}
+
+/// A count of facts alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FactCount {
+    pub(crate) month: i64,
+    pub(crate) issue: i64,
+    pub(crate) source: StrandId,
+    pub(crate) partner: StrandId,
+    pub(crate) instrument: String,
+    pub(crate) item: String,
+    pub(crate) before: i64,
+    pub(crate) after: i64,
+    pub(crate) count: i64,
 }

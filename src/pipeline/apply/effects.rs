@@ -12,7 +12,7 @@ use crate::pipeline::decide::onward;
 use crate::pipeline::event::StoredEvent;
 use crate::pipeline::run::Ids;
 use crate::store::rows::{EventRow, Fact, HeldRow, PushKind, PushRow, PushState, Standing};
-use crate::store::{Batch, Body, HeldQuery, LegStep};
+use crate::store::{Batch, Body, LegStep};
 
 impl ReturnRecord<'_> {
     /// Opens the further legs that a link worker's row asks for.
@@ -59,14 +59,7 @@ impl ReturnRecord<'_> {
         }
         let after = after.settled();
         let id = touched.leg.id;
-        let open = self
-            .env
-            .store
-            .held(HeldQuery {
-                leg: Some(id),
-                number: None,
-            })
-            .await?;
+        let open = self.env.store.holds_of_legs(vec![id]).await?;
         if before.asked == Some(Action::Stop) && after.asked.is_none() {
             batch.released.extend(
                 open.iter()

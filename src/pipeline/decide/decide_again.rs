@@ -14,7 +14,7 @@ use crate::pipeline::run::{Env, Only, StageOutcome};
 use crate::pipeline::select::{PriorLegs, Trail, barred, objection, review};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{HeldRow, Leg, Standing};
-use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold, StoreError};
+use crate::store::{Batch, Body, LegStep, NewHold, StoreError};
 
 /// Legs read at a time; each that changes is a transaction of its own.
 const PAGE: usize = 500;
@@ -35,8 +35,7 @@ pub(crate) enum Verdict {
 /// Looks again at what may go on by itself.
 pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
-    let open = env.store.held(HeldQuery::default()).await?;
-    let by_itself = |hold: &&HeldRow| {
+    let by_itself = |hold: &HeldRow| {
         let outward = !hold.return_id.is_some()
             && hold.leg.is_some()
             && (hold.stage == Stage::Select || hold.stage == Stage::Map);
@@ -47,7 +46,9 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
         outward && (hold.reason == Reason::Capacity || approved || env.rules_changed)
     };
     let mut free = free_places(env).await?;
-    let legs: Vec<LegId> = open.iter().filter(by_itself).map(|hold| hold.leg).collect();
+    let mut legs: Vec<LegId> = Vec::new();
+    env.each_open_hold(|hold| legs.extend(by_itself(&hold).then_some(hold.leg)))
+        .await?;
     for page in legs.chunks(PAGE) {
         for leg in env
             .store
@@ -203,13 +204,7 @@ async fn look_again(
     }
     let mut counts = Counts::default();
     let mut batch = Batch::new(leg.source, env.now());
-    let open = env
-        .store
-        .held(HeldQuery {
-            leg: Some(leg.id),
-            number: None,
-        })
-        .await?;
+    let open = env.store.holds_of_legs(vec![leg.id]).await?;
     batch.released.extend(
         open.iter()
             .filter(|hold| !hold.return_id.is_some())

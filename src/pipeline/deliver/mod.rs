@@ -200,8 +200,8 @@ async fn drop_to(
     if let Err(error) = at.transport.prepare() {
         return Ok(Some(undelivered(partner, &error)));
     }
-    let files = env.store.drop_files(at.strand).await?;
-    let sequence = files.last().map_or(0, |file| file.sequence) + 1;
+    let last = env.store.last_drop(at.strand).await?;
+    let sequence = last.map_or(0, |file| file.sequence) + 1;
     let drop_id = env.ids.take(&*env.store, at.strand, 1).await?.next();
     let today = env.today();
     let of = Numbered {
@@ -426,13 +426,7 @@ fn sent(
 /// The store failed.
 pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
-    for file in env
-        .store
-        .drop_files(StrandId::NONE)
-        .await?
-        .into_iter()
-        .filter(|file| file.state == DropState::Prepared)
-    {
+    for file in in_state(env, DropState::Prepared, StrandId::NONE).await? {
         let Some(place) = env.partner_at(file.partner) else {
             continue;
         };
@@ -457,12 +451,15 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
             outcome.unreachable.push(undelivered(partner, &error));
             continue;
         }
-        let rows = env.store.drop_rows(file.id).await?;
-        let stops: Vec<LegId> = rows
-            .iter()
-            .filter(|row| row.action == Action::Stop)
-            .map(|row| row.leg)
-            .collect();
+        let mut stops: Vec<LegId> = Vec::new();
+        let mut after = 0;
+        loop {
+            let rows = env.store.drop_rows(file.id, after, PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.row;
+            let stopped = rows.iter().filter(|row| row.action == Action::Stop);
+            stops.extend(stopped.map(|row| row.leg));
+        }
         let batch = sent(env, at, &file, RunId::NONE, &stops, &mut outcome);
         env.store.commit(batch).await?;
         outcome.diagnostics.push(Diagnostic::new(
@@ -474,37 +471,52 @@ pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
     Ok(outcome)
 }
 
+/// Drops of a partner (none: of all) that have come so far: few, since each is finished or taken soon.
+async fn in_state(
+    ledger: &LedgerAccess,
+    state: DropState,
+    partner: StrandId,
+) -> anyhow::Result<Vec<DropFile>> {
+    let mut found: Vec<DropFile> = Vec::new();
+    loop {
+        let after = found.last().map_or(DropId::NONE, |file| file.id);
+        let page = ledger
+            .store
+            .drop_files_in(state, partner, after, PAGE)
+            .await?;
+        if page.is_empty() {
+            return Ok(found);
+        }
+        found.extend(page);
+    }
+}
+
 /// Legs whose drop the partner has taken out of `out/` count as delivered.
 async fn picked_up(
     ledger: &LedgerAccess,
     partner: &Partner,
     at: &PartnerEnv,
 ) -> anyhow::Result<()> {
-    for file in ledger
-        .store
-        .drop_files(at.strand)
-        .await?
-        .into_iter()
-        .filter(|file| file.state == DropState::Sent)
-    {
+    for file in in_state(ledger, DropState::Sent, at.strand).await? {
         if at.transport.waits(&file.name).unwrap_or(true) {
             continue;
         }
-        let rows = ledger.store.drop_rows(file.id).await?;
-        let legs = ledger
-            .store
-            .legs(rows.iter().map(|row| row.leg).collect())
-            .await?;
         let mut batch = Batch::new(at.strand, ledger.now());
         let sequence = file.sequence;
         batch.push(Entry::new(file.id, Body::DropDelivered { sequence }));
         batch.drop_states.push((file.id, DropState::Delivered));
-        for leg in legs
-            .into_iter()
-            .filter(|leg| leg.now.state == crate::domain::LegState::Sent)
-        {
-            let step = LegStep::to(leg.now.picked_up());
-            batch.move_leg(leg, Body::Delivered { step });
+        let mut after = 0;
+        loop {
+            let rows = ledger.store.drop_rows(file.id, after, PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.row;
+            let legs = rows.iter().map(|row| row.leg).collect();
+            let mut legs = ledger.store.legs(legs).await?;
+            legs.retain(|leg| leg.now.state == crate::domain::LegState::Sent);
+            for leg in legs {
+                let step = LegStep::to(leg.now.picked_up());
+                batch.move_leg(leg, Body::Delivered { step });
+            }
         }
         ledger.store.commit(batch).await?;
         tracing::debug!(partner.id = %partner.id, drop.sequence = file.sequence, "a drop was picked up");

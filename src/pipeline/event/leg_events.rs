@@ -21,7 +21,7 @@ pub(crate) async fn numbered(
     ledger: &LedgerAccess,
     leg: LegId,
 ) -> anyhow::Result<Vec<(EventId, StoredEvent)>> {
-    let rows = ledger.store.events_of_leg(leg).await?;
+    let rows = ledger.store.events_of_legs(vec![leg]).await?;
     let keys = ledger
         .holder_keys(rows.iter().map(|row| row.holder).collect())
         .await?;

@@ -6,7 +6,7 @@
 use crate::domain::{Reason, Stage, limits};
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::rows::Leg;
-use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
+use crate::store::{Batch, Body, LegStep, NewHold};
 
 /// Holds the open legs of these requests.
 ///
@@ -33,11 +33,7 @@ pub(crate) async fn hold(env: &Env, source: usize, deleted: &[String]) -> anyhow
 }
 
 async fn asked_already(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<bool> {
-    let query = HeldQuery {
-        leg: Some(leg.id),
-        number: None,
-    };
-    let holds = ledger.store.held(query).await?;
+    let holds = ledger.store.holds_of_legs(vec![leg.id]).await?;
     Ok(holds
         .iter()
         .any(|hold| hold.open && hold.reason == Reason::SourceGone))

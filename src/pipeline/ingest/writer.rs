@@ -20,7 +20,7 @@ use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::Env;
 use crate::seal::LookupKey;
 use crate::store::rows::{HeldRow, RawIds, RawKind, Standing};
-use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold, OpenedLeg};
+use crate::store::{Batch, Body, LegStep, NewHold, OpenedLeg};
 
 /// Chunks between queues: one being started, one being handed over, one being taken.
 const BETWEEN_QUEUES: usize = 4;
@@ -328,11 +328,7 @@ impl<'e> Writer<'e> {
         sent: bool,
         wanted: &[(Stage, Reason, bool)],
     ) -> anyhow::Result<Vec<(Stage, Reason)>> {
-        let query = HeldQuery {
-            leg: Some(leg),
-            number: None,
-        };
-        let open = self.env.store.held(query).await?;
+        let open = self.env.store.holds_of_legs(vec![leg]).await?;
         // Holds on rows of returns and on writes are not the practice's record's to settle; what a person must look at
         // after sending stays until a person has.
         let by_itself = |hold: &HeldRow| {

@@ -11,7 +11,6 @@ use crate::pipeline::referral::Referral;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::pipeline::select::review;
 use crate::pipeline::{map, sealed_inputs};
-use crate::store::HeldQuery;
 use crate::store::rows::{HeldRow, Leg, PushRow};
 
 /// Writes that may go, and those that wait, each with its reason.
@@ -52,11 +51,7 @@ pub(crate) async fn hold_back(
 
 /// The open question that a write waits for; not one that push itself has asked, for that is looked at again.
 async fn question(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<Option<Reason>> {
-    let query = HeldQuery {
-        leg: Some(leg.id),
-        number: None,
-    };
-    let open = ledger.store.held(query).await?;
+    let open = ledger.store.holds_of_legs(vec![leg.id]).await?;
     let asked = |hold: &&HeldRow| {
         !hold.return_id.is_some() && hold.stage != Stage::Push && hold.reason.blocks_writes()
     };

@@ -33,12 +33,10 @@ pub(super) async fn push(
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     let strand = env.sources[place].strand;
-    let files = env.store.drop_files(strand).await?;
+    let last = env.store.last_drop(strand).await?;
     // A file that was prepared and not seen complete is written again, the same bytes under the same number.
-    let unfinished = files
-        .last()
-        .filter(|file| file.state == DropState::Prepared)
-        .cloned();
+    let sequence = last.as_ref().map_or(0, |file| file.sequence) + 1;
+    let unfinished = last.filter(|file| file.state == DropState::Prepared);
     let (rows, held) = if unfinished.is_some() {
         // A file that was prepared is what it was: its rows are not looked at again.
         (due(env, strand, PushState::Sending).await?, Vec::new())
@@ -62,7 +60,6 @@ pub(super) async fn push(
     let file = if let Some(file) = unfinished {
         file
     } else {
-        let sequence = files.last().map_or(0, |file| file.sequence) + 1;
         let file = prepare(env, strand, sequence, &bytes, count).await?;
         if !begin(env, strand, &mut units).await? {
             anyhow::bail!("another run has taken the same entries");

@@ -9,7 +9,7 @@ use crate::domain::{Counts, Disposition, HoldNumber, LegId, Reason, RunId, Stage
 use crate::pipeline::run::{Env, LedgerAccess, StageOutcome};
 use crate::store::body::MirrorBody;
 use crate::store::rows::{HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
-use crate::store::{Batch, Body, Entry, HeldQuery, NewHold, StoreError};
+use crate::store::{Batch, Body, Entry, NewHold, StoreError};
 
 /// How a write ended.
 pub(super) struct Ended {
@@ -134,11 +134,7 @@ async fn settled_holds(ledger: &LedgerAccess, units: &[Unit]) -> anyhow::Result<
 
 /// Holds of a leg that push has opened.
 async fn open_holds(ledger: &LedgerAccess, leg: LegId) -> anyhow::Result<Vec<HeldRow>> {
-    let query = HeldQuery {
-        leg: Some(leg),
-        number: None,
-    };
-    let mut holds = ledger.store.held(query).await?;
+    let mut holds = ledger.store.holds_of_legs(vec![leg]).await?;
     holds.retain(|hold| hold.stage == Stage::Push);
     Ok(holds)
 }
@@ -216,11 +212,7 @@ async fn hold(
             MapEntry::Occupied(known) => known.into_mut(),
             MapEntry::Vacant(place) => {
                 // What the watch has asked is not asked again.
-                let query = HeldQuery {
-                    leg: Some(leg),
-                    number: None,
-                };
-                let open = ledger.store.held(query).await?;
+                let open = ledger.store.holds_of_legs(vec![leg]).await?;
                 let of_leg = open.iter().filter(|hold| !hold.return_id.is_some());
                 place.insert(of_leg.map(|hold| hold.reason).collect())
             }

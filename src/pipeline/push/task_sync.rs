@@ -132,7 +132,7 @@ async fn outputs(ledger: &LedgerAccess, unit: &Unit) -> anyhow::Result<Vec<Strin
     if unit.leg.now.state != LegState::Completed {
         return Ok(outputs);
     }
-    let events = ledger.store.events_of_leg(unit.leg.id).await?;
+    let events = ledger.store.events_of_legs(vec![unit.leg.id]).await?;
     let ids = events.iter().map(|event| event.id).collect();
     for row in ledger.store.pushes_of_events(ids).await? {
         if let Some(id) = load_writes::server_id(&unit.key, &unit.leg, &row)? {

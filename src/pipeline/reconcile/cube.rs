@@ -8,12 +8,12 @@ use super::publish::today_is_open;
 use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Action, DropId, Instant, LegId, RunId, Stage, StrandId};
+use crate::domain::{Action, Instant, LegId, RunId, Stage, StrandId};
 use crate::partner::fields::BetterWhen;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::report::{self, Input};
-use crate::store::rows::{DropFile, Leg};
-use crate::store::{HeldQuery, Kind};
+use crate::store::Kind;
+use crate::store::rows::{DropFile, DropRowCount, LedgerRow, Leg};
 
 /// Legs read at a time.
 const PAGE: i64 = 5_000;
@@ -30,7 +30,7 @@ pub(crate) async fn gather(
     let mine: Vec<usize> = (0..env.sources.len())
         .filter(|place| env.sources[*place].config.commissioner == commissioner.id)
         .collect();
-    let seals = env.store.day_seals().await?;
+    let seal = env.store.day_seals(night - 1, 1).await?.pop();
     let last_month = month_number(day_from_number(night + 1)) - 1;
     Ok(Input {
         night: day.to_string(),
@@ -40,10 +40,9 @@ pub(crate) async fn gather(
         },
         operations: report::Operations::Exact,
         provisional,
-        seal_of_day: seals
-            .iter()
-            .find(|(sealed, ..)| *sealed == night)
-            .map(|(_, root, _)| hex(root)),
+        seal_of_day: seal
+            .filter(|(sealed, ..)| *sealed == night)
+            .map(|(_, root, _)| hex(&root)),
         sources: sources(env, &mine).await?,
         partners: partners(env, night).await?,
         legs: legs(env, &mine, day, cut).await?,
@@ -122,74 +121,89 @@ async fn sources(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Source
 }
 
 async fn partners(env: &Env, night: i64) -> anyhow::Result<Vec<report::Partner>> {
-    let returns = env.store.return_files().await?;
-    let matched: Vec<_> = env
-        .store
-        .books(RunId::NONE)
-        .await?
-        .into_iter()
-        .filter(|book| book.stage == Stage::Match)
-        .collect();
-    let actions = env.store.drop_actions().await?;
+    let returns = env.store.return_counts().await?;
+    let matched = env.store.book_sums(Stage::Match).await?;
+    let sent = env.store.drop_row_counts(night).await?;
     let mut lines = Vec::new();
     for (_, partner, at) in env
         .each_partner()
         .filter(|(_, partner, _)| partner.select.enabled)
     {
-        let drops: Vec<DropFile> = env
-            .store
-            .drop_files(at.strand)
-            .await?
-            .into_iter()
-            .filter(|file| file.day <= night)
-            .collect();
+        let drops = drops(env, at.strand, night).await?;
         let mut return_rows = report::ReturnRows::default();
-        for book in matched.iter().filter(|book| book.partner == at.strand) {
-            return_rows.accepted += book.counts.accepted();
-            return_rows.repeated += book.counts.repeated();
-            return_rows.rejected += book.counts.rejected();
-            return_rows.held += book.counts.held();
+        for sum in matched.iter().filter(|sum| sum.partner == at.strand) {
+            return_rows.accepted += unsigned(sum.accepted);
+            return_rows.repeated += unsigned(sum.repeated);
+            return_rows.rejected += unsigned(sum.rejected);
+            return_rows.held += unsigned(sum.held);
         }
-        let sequences: Vec<i64> = drops.iter().map(|file| file.sequence).collect();
-        let gaps = (1..sequences.last().copied().unwrap_or(0))
-            .filter(|number| !sequences.contains(number))
-            .collect();
-        let taken = returns.iter().filter(|file| file.sender == at.strand);
+        let taken = returns.iter().find(|(sender, _)| *sender == at.strand);
         lines.push(report::Partner {
             id: partner.id.clone(),
             name: partner.name.clone(),
             kind: partner.kind.code().to_owned(),
             sensitive: partner.sensitive,
-            last_drop: drops.last().map(|file| report::DropFile {
-                name: file.name.clone(),
+            last_drop: drops.last.map(|file| report::DropFile {
                 sequence: file.sequence,
                 day: day_from_number(file.day).to_string(),
+                name: file.name,
             }),
-            drops: u64::try_from(drops.len()).unwrap_or(0),
-            rows: rows_sent(&drops, &actions),
-            returns: u64::try_from(taken.count()).unwrap_or(0),
+            drops: drops.count,
+            rows: rows_sent(at.strand, &sent),
+            returns: taken.map_or(0, |(_, count)| unsigned(*count)),
             return_rows,
             last_return_day: None,
-            sequence_gaps: gaps,
+            sequence_gaps: drops.gaps,
         });
     }
     Ok(lines)
 }
 
-/// Rows of these drops by action.
-fn rows_sent(drops: &[DropFile], actions: &[(DropId, i64, i64)]) -> report::Actions {
-    let mut rows = report::Actions::default();
-    for file in drops {
-        for (_, action, n) in actions.iter().filter(|(drop_id, ..)| *drop_id == file.id) {
-            let n = u64::try_from(*n).unwrap_or(0);
-            match Action::from_number(*action) {
-                Some(Action::New) => rows.new += n,
-                Some(Action::Amend) => rows.amend += n,
-                Some(Action::Stop) => rows.stop += n,
-                Some(Action::Pause) => rows.pause += n,
-                None => {}
-            }
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+/// Drops of a partner up to a night: how many, the last one, and the numbers that are missing before it.
+#[derive(Default)]
+struct DropsToNight {
+    count: u64,
+    last: Option<DropFile>,
+    gaps: Vec<i64>,
+}
+
+async fn drops(
+    ledger: &LedgerAccess,
+    partner: StrandId,
+    night: i64,
+) -> anyhow::Result<DropsToNight> {
+    let mut drops = DropsToNight::default();
+    let mut after = 0;
+    loop {
+        let page = ledger.store.drop_files(partner, after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(drops);
+        };
+        after = last.sequence;
+        for file in page.into_iter().filter(|file| file.day <= night) {
+            let before = drops.last.as_ref().map_or(0, |file| file.sequence);
+            drops.gaps.extend(before + 1..file.sequence);
+            drops.count += 1;
+            drops.last = Some(file);
         }
+    }
+}
+
+/// Rows sent to a partner by action.
+fn rows_sent(partner: StrandId, counts: &[DropRowCount]) -> report::Actions {
+    let mut rows = report::Actions::default();
+    for count in counts.iter().filter(|count| count.partner == partner) {
+        let of = match count.action {
+            Action::New => &mut rows.new,
+            Action::Amend => &mut rows.amend,
+            Action::Stop => &mut rows.stop,
+            Action::Pause => &mut rows.pause,
+        };
+        *of += unsigned(count.count);
     }
     rows
 }
@@ -282,38 +296,17 @@ fn cell(leg: &Leg, start: Instant, cut: Instant) -> LegCell {
 }
 
 async fn held(env: &Env, cut: Instant) -> anyhow::Result<Vec<report::Held>> {
-    let mut cells: BTreeMap<(i64, Stage, StrandId, StrandId, i64), u64> = BTreeMap::new();
-    for hold in env
-        .store
-        .held(HeldQuery::default())
-        .await?
-        .into_iter()
-        .filter(|hold| hold.since < cut.0 && !hold.reason.quiet())
-    {
-        let age = Instant(hold.since).days_until(cut);
-        *cells
-            .entry((
-                hold.reason.number(),
-                hold.stage,
-                hold.source,
-                hold.partner,
-                age,
-            ))
-            .or_default() += 1;
-    }
-    Ok(cells
-        .into_iter()
-        .filter_map(|((reason, stage, source, partner, age_days), count)| {
-            let reason = crate::domain::Reason::from_number(reason)?;
-            Some(report::Held {
-                reason: reason.code().to_owned(),
-                owner: reason.owner().code().to_owned(),
-                stage: stage.code().to_owned(),
-                source: source_id(env, source),
-                partner: partner_id(env, partner),
-                age_days,
-                count,
-            })
+    let counts = env.store.hold_counts(cut.0).await?;
+    let asked = counts.into_iter().filter(|count| !count.reason.quiet());
+    Ok(asked
+        .map(|count| report::Held {
+            reason: count.reason.code().to_owned(),
+            owner: count.reason.owner().code().to_owned(),
+            stage: count.stage.code().to_owned(),
+            source: source_id(env, count.source),
+            partner: partner_id(env, count.partner),
+            age_days: count.age_days,
+            count: unsigned(count.count),
         })
         .collect())
 }
@@ -326,11 +319,13 @@ async fn books(env: &Env, mine: &[usize], night: i64) -> anyhow::Result<Vec<repo
         .map(|place| env.sources[*place].strand)
         .collect();
     let mut sums: BTreeMap<(Stage, StrandId, StrandId), crate::domain::Counts> = BTreeMap::new();
-    for book in env.store.books(RunId::NONE).await? {
-        if runs.contains(&book.run) && (!book.source.is_some() || strands.contains(&book.source)) {
-            sums.entry((book.stage, book.source, book.partner))
-                .or_default()
-                .merge(&book.counts);
+    for run in runs {
+        for book in env.store.books(run).await? {
+            if !book.source.is_some() || strands.contains(&book.source) {
+                sums.entry((book.stage, book.source, book.partner))
+                    .or_default()
+                    .merge(&book.counts);
+            }
         }
     }
     Ok(sums
@@ -353,20 +348,25 @@ async fn books(env: &Env, mine: &[usize], night: i64) -> anyhow::Result<Vec<repo
         .collect())
 }
 
-/// Ids of the runs that began on a London day.
+/// Ids of the runs that began on a London day: read from where the seal of the day before ends.
 async fn runs_of(ledger: &LedgerAccess, night: i64) -> anyhow::Result<Vec<RunId>> {
+    let (store, strand) = (&ledger.store, ledger.strand);
+    let sealed = store.day_seal_strands(night - 1).await?;
+    let own = sealed.iter().find(|(of, ..)| *of == strand);
+    let mut after = own.map_or(0, |(_, seq, _)| *seq);
     let mut runs = Vec::new();
-    let mut after = 0;
     loop {
-        let rows = ledger.store.ledger(ledger.strand, after, PAGE).await?;
+        let rows = store.ledger_of_kind(strand, Kind::Run, after, PAGE).await?;
         let Some(last) = rows.last() else {
             return Ok(runs);
         };
         after = last.seq;
-        let of_day = rows.iter().filter(|row| {
-            row.kind == Kind::Run.number() && day_number(Instant(row.at).london_day()) == night
-        });
+        let day = |row: &LedgerRow| day_number(Instant(row.at).london_day());
+        let of_day = rows.iter().filter(|row| day(row) == night);
         runs.extend(of_day.map(|row| RunId::new(row.subject)));
+        if day(last) > night {
+            return Ok(runs);
+        }
     }
 }
 
@@ -413,50 +413,28 @@ fn instruments(env: &Env) -> Vec<report::Instrument> {
         .collect()
 }
 
-/// What makes facts alike: month, month of issue, source, partner, instrument, item, before and after.
-type FactCell = (i64, i64, StrandId, StrandId, String, String, i64, i64);
-
 async fn facts(env: &Env, mine: &[usize], last_month: i64) -> anyhow::Result<Vec<report::Fact>> {
     let strands: Vec<StrandId> = mine
         .iter()
         .map(|place| env.sources[*place].strand)
         .collect();
-    let mut cells: BTreeMap<FactCell, u64> = BTreeMap::new();
-    for fact in env
-        .store
-        .facts(last_month)
-        .await?
+    let facts = env.store.fact_counts(last_month).await?;
+    let own = facts
         .into_iter()
-        .filter(|fact| strands.contains(&fact.source))
-    {
-        let key = (
-            fact.month,
-            fact.issue,
-            fact.source,
-            fact.partner,
-            fact.instrument,
-            fact.item,
-            fact.before,
-            fact.after,
-        );
-        *cells.entry(key).or_default() += 1;
-    }
-    Ok(cells
-        .into_iter()
-        .filter_map(
-            |((month, issue, source, partner, instrument, item, before, after), count)| {
-                Some(report::Fact {
-                    month: month_text(month),
-                    issue: month_text(issue),
-                    source: source_id(env, source)?,
-                    partner: partner_id(env, partner).unwrap_or_default(),
-                    instrument,
-                    item,
-                    before,
-                    after,
-                    count,
-                })
-            },
-        )
+        .filter(|fact| strands.contains(&fact.source));
+    Ok(own
+        .filter_map(|fact| {
+            Some(report::Fact {
+                month: month_text(fact.month),
+                issue: month_text(fact.issue),
+                source: source_id(env, fact.source)?,
+                partner: partner_id(env, fact.partner).unwrap_or_default(),
+                instrument: fact.instrument,
+                item: fact.item,
+                before: fact.before,
+                after: fact.after,
+                count: unsigned(fact.count),
+            })
+        })
         .collect())
 }

@@ -18,9 +18,8 @@ use crate::store::{Batch, Body, Entry};
 /// The store failed.
 pub(crate) async fn run(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
     let yesterday = day_number(env.today()) - 1;
-    let seals = env.store.day_seals().await?;
-    let (mut root, next) = match seals.last() {
-        Some((day, root, _)) => (*root, day + 1),
+    let (mut root, next) = match env.store.last_day_seal().await? {
+        Some((day, root, _)) => (root, day + 1),
         None => ([0; 32], first_day(env).await?),
     };
     for day in next..=yesterday {

@@ -21,6 +21,9 @@ use crate::tabular::write_atomically;
 /// Mode of report files: read by people who are not Kith.
 const MODE: u32 = 0o644;
 
+/// Nights checked at a time.
+const NIGHTS: i64 = 500;
+
 /// Whether a day is not over yet.
 pub(crate) fn today_is_open(ledger: &LedgerAccess, day: Date) -> bool {
     day >= ledger.today()
@@ -94,46 +97,63 @@ pub(crate) async fn check_published(
     ledger: &LedgerAccess,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
-    for (night, commissioner) in ledger.store.published_nights().await? {
-        let place = format!("report of {} for {commissioner}", day_from_number(night));
-        let kept = ledger.store.published(night, &commissioner).await?;
-        if kept
-            .iter()
-            .any(|(_, digest, bytes)| sha256(&[bytes]) != *digest)
-        {
-            proof.add("report", "a published report was changed", place.clone());
-        }
-        let Some(sealed) = ledger.store.cube(night, &commissioner).await? else {
-            proof.add(
-                "report",
-                "the figures of a published report are missing",
-                place,
-            );
-            continue;
+    let mut after = i64::MIN;
+    loop {
+        let nights = ledger.store.published_nights(after, NIGHTS).await?;
+        let Some((last, _)) = nights.last() else {
+            return Ok(());
         };
-        let Ok(plain) = ledger.key.open(cube_spot(night, ledger.key_id), &sealed) else {
-            proof.add(
-                "report",
-                "the figures of a published report do not open",
-                place,
-            );
-            continue;
-        };
-        let input: Input = serde_json::from_slice(&plain)?;
-        let again: HashMap<String, Digest> = report::render(&input)
-            .into_iter()
-            .map(|file| (file.name, sha256(&[&file.bytes])))
-            .collect();
-        if kept
-            .iter()
-            .any(|(name, digest, _)| again.get(name) != Some(digest))
-        {
-            // Another release may render otherwise; the kept bytes stand.
-            tracing::warn!(
-                report.night = night,
-                "a published report would be rendered otherwise today"
-            );
+        after = *last;
+        for (night, commissioner) in nights {
+            check_night(ledger, night, &commissioner, proof).await?;
         }
+    }
+}
+
+async fn check_night(
+    ledger: &LedgerAccess,
+    night: i64,
+    commissioner: &str,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let place = format!("report of {} for {commissioner}", day_from_number(night));
+    let kept = ledger.store.published(night, commissioner).await?;
+    if kept
+        .iter()
+        .any(|(_, digest, bytes)| sha256(&[bytes]) != *digest)
+    {
+        proof.add("report", "a published report was changed", place.clone());
+    }
+    let Some(sealed) = ledger.store.cube(night, commissioner).await? else {
+        proof.add(
+            "report",
+            "the figures of a published report are missing",
+            place,
+        );
+        return Ok(());
+    };
+    let Ok(plain) = ledger.key.open(cube_spot(night, ledger.key_id), &sealed) else {
+        proof.add(
+            "report",
+            "the figures of a published report do not open",
+            place,
+        );
+        return Ok(());
+    };
+    let input: Input = serde_json::from_slice(&plain)?;
+    let again: HashMap<String, Digest> = report::render(&input)
+        .into_iter()
+        .map(|file| (file.name, sha256(&[&file.bytes])))
+        .collect();
+    if kept
+        .iter()
+        .any(|(name, digest, _)| again.get(name) != Some(digest))
+    {
+        // Another release may render otherwise; the kept bytes stand.
+        tracing::warn!(
+            report.night = night,
+            "a published report would be rendered otherwise today"
+        );
     }
     Ok(())
 }

@@ -10,10 +10,13 @@ use jiff::civil::Date;
 
 use super::IdRanges;
 use crate::domain::entropy::Stream;
-use crate::domain::{Clock, Entropy, Instant, KeyId, NoteId, RawId, StrandId};
+use crate::domain::{Clock, Entropy, HoldNumber, Instant, KeyId, NoteId, RawId, StrandId};
 use crate::seal::{HolderKey, Keys, Spot};
-use crate::store::rows::KeyRow;
+use crate::store::rows::{HeldRow, KeyRow};
 use crate::store::{Store, StoreError};
+
+/// Holds read at a time.
+const PAGE: i64 = 5_000;
 
 /// What reads and writes the ledger.
 pub(crate) struct LedgerAccess {
@@ -52,6 +55,25 @@ impl LedgerAccess {
     /// The row does not open.
     pub(crate) fn unwrap_key(&self, row: &KeyRow) -> Result<HolderKey, crate::seal::SealError> {
         self.keys.unwrap(row.id, &row.wrapped)
+    }
+
+    /// Shows every open hold, by number, a page at a time.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn each_open_hold(
+        &self,
+        mut take: impl FnMut(HeldRow),
+    ) -> Result<(), StoreError> {
+        let mut after = HoldNumber::NONE;
+        loop {
+            let page = self.store.open_holds(after, PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(());
+            };
+            after = last.number;
+            page.into_iter().for_each(&mut take);
+        }
     }
 
     /// A text of a person under seal: the note's id, its holder, and what is kept.

@@ -7,7 +7,7 @@ use super::Watched;
 use crate::domain::{Action, HoldNumber, LegId, LegState, Reason, Stage, StrandId};
 use crate::pipeline::run::Env;
 use crate::store::rows::Leg;
-use crate::store::{Batch, Body, HeldQuery, LegStep, NewHold};
+use crate::store::{Batch, Body, LegStep, NewHold};
 
 /// Opens and ends the holds of a source's watch; `writing`: legs with writes queued. Gives the legs that were gone and are
 /// there again.
@@ -19,13 +19,14 @@ pub(super) async fn after(
 ) -> anyhow::Result<Vec<Leg>> {
     let strand = env.sources[place].strand;
     let mut open: HashMap<(LegId, Reason), HoldNumber> = HashMap::new();
-    for hold in env.store.held(HeldQuery::default()).await? {
+    env.each_open_hold(|hold| {
         if !hold.return_id.is_some()
             && matches!(hold.reason, Reason::SourceGone | Reason::NotReRead)
         {
             open.insert((hold.leg, hold.reason), hold.number);
         }
-    }
+    })
+    .await?;
     let mut batch = Batch::new(strand, env.now());
     for leg in &watched.gone {
         if !open.contains_key(&(leg.id, Reason::SourceGone)) {

@@ -59,7 +59,7 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
         before,
         "nothing has left yet"
     );
-    assert_eq!(store.drop_rows(DROP).await.unwrap().len(), 4);
+    assert_eq!(store.drop_rows(DROP, 0, 9).await.unwrap().len(), 4);
     let mut sent = Batch::new(strand.id, at(20));
     let (sequence, rows) = (1, 4);
     sent.push(Entry::new(DROP, Body::Sent { sequence, rows }));
@@ -87,7 +87,7 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
         assert_eq!(leg.since, since, "{action:?}");
     }
     assert_eq!(
-        store.drop_files(PARTNER).await.unwrap()[0].state,
+        store.last_drop(PARTNER).await.unwrap().unwrap().state,
         DropState::Sent
     );
     assert!(
@@ -128,19 +128,57 @@ pub(super) async fn drops_of_each_partner_are_kept(store: &dyn Store) {
         store.rule([3; 32]).await.unwrap().as_deref(),
         Some("a rule")
     );
-    let files = |partner| async move {
-        let files = store.drop_files(partner).await.unwrap();
-        files
-            .iter()
-            .map(|file| file.id.number())
-            .collect::<Vec<_>>()
+    let ids = |files: Vec<DropFile>| files.iter().map(|f| f.id.number()).collect::<Vec<_>>();
+    let files = |partner, after, limit| async move {
+        ids(store.drop_files(partner, after, limit).await.unwrap())
     };
-    assert_eq!(files(PARTNER).await, [71, 73]);
-    assert_eq!(files(StrandId::NONE).await, [71, 73, 72]);
-    let new = Action::New.number();
-    let actions = [(71, new, 2), (72, new, 1), (73, new, 1)];
-    let actions = actions.map(|(id, action, rows)| (DropId::new(id), action, rows));
-    assert_eq!(store.drop_actions().await.unwrap(), actions);
+    assert_eq!(files(PARTNER, 0, 9).await, [71, 73]);
+    assert_eq!(files(PARTNER, 0, 1).await, [71]);
+    assert_eq!(files(PARTNER, 1, 9).await, [73]);
+    assert_eq!(files(other, 0, 9).await, [72]);
+    let last = store.last_drop(PARTNER).await.unwrap().unwrap();
+    assert_eq!((last.id, last.sequence), (DropId::new(73), 2));
+    assert_eq!(store.last_drop(StrandId::new(92)).await.unwrap(), None);
+    let by_id = vec![DropId::new(73), DropId::new(72), DropId::new(79)];
+    assert_eq!(
+        ids(store.drop_files_by_id(by_id.clone()).await.unwrap()),
+        [72, 73]
+    );
+    let rows = store.drop_rows(DropId::new(71), 1, 9).await.unwrap();
+    assert_eq!((rows.len(), rows[0].row, rows[0].leg), (1, 2, legs[1].id));
+    assert_eq!(
+        store.drop_rows(DropId::new(71), 0, 1).await.unwrap().len(),
+        1
+    );
+    let count = |partner, count| rows::DropRowCount {
+        partner,
+        action: Action::New,
+        count,
+    };
+    let sums = store.drop_row_counts(1).await.unwrap();
+    assert_eq!(sums, [count(PARTNER, 3), count(other, 1)]);
+    assert_eq!(store.drop_row_counts(0).await.unwrap(), []);
+    let sums = store.drop_row_counts_of(by_id).await.unwrap();
+    assert_eq!(sums, [count(PARTNER, 1), count(other, 1)]);
+    let mut delivered = Batch::new(strand.id, at(30));
+    let (id, sequence) = (DropId::new(71), 1);
+    delivered.push(Entry::new(id, Body::DropDelivered { sequence }));
+    delivered.drop_states = vec![(id, DropState::Delivered)];
+    store.commit(delivered).await.unwrap();
+    let state = |state, partner, after, limit| async move {
+        let after = DropId::new(after);
+        let files = store.drop_files_in(state, partner, after, limit).await;
+        ids(files.unwrap())
+    };
+    let waits = DropState::Prepared;
+    assert_eq!(state(waits, StrandId::NONE, 0, 9).await, [72, 73]);
+    assert_eq!(state(waits, StrandId::NONE, 0, 1).await, [72]);
+    assert_eq!(state(waits, StrandId::NONE, 72, 9).await, [73]);
+    assert_eq!(state(waits, PARTNER, 0, 9).await, [73]);
+    assert_eq!(
+        state(DropState::Delivered, StrandId::NONE, 0, 9).await,
+        [71]
+    );
     let of = store.drop_rows_of_legs(vec![legs[1].id]).await.unwrap();
     let of: Vec<(i64, i64)> = of
         .iter()

@@ -1,6 +1,6 @@
 //! Strands, the chain, and the legs that follow from it.
 
-use crate::domain::{Action, LegId, LegState, RawId, RunId, StrandId};
+use crate::domain::{Action, HoldNumber, LegId, LegState, RawId, RunId, StrandId};
 use std::slice::from_ref;
 
 use super::*;
@@ -10,8 +10,11 @@ pub(super) async fn a_fresh_store_holds_nothing(store: &dyn Store) {
     assert_eq!(store.last_at().await.unwrap(), 0);
     assert!(store.strands().await.unwrap().is_empty());
     assert!(store.legs_after(LegId::NONE, 10).await.unwrap().is_empty());
-    assert!(store.held_all().await.unwrap().is_empty());
+    let holds = store.holds_after(HoldNumber::NONE, 9).await.unwrap();
+    assert!(holds.is_empty());
     assert!(store.books(RunId::NONE).await.unwrap().is_empty());
+    assert_eq!(store.last_run().await.unwrap(), None);
+    assert_eq!(store.last_day_seal().await.unwrap(), None);
     assert_eq!(store.rule([0; 32]).await.unwrap(), None);
 }
 
@@ -43,12 +46,18 @@ pub(super) async fn rows_of_a_kind_come_in_their_order(store: &dyn Store) {
         store.commit(batch).await.unwrap();
     }
     let kind = Kind::DaySealed;
-    let rows = store.ledger_of_kind(strand.id, kind).await.unwrap();
-    let subjects: Vec<i64> = rows.iter().map(|row| row.subject).collect();
-    assert_eq!(subjects, [2, 4]);
+    let of = |strand: &Strand, after, limit| {
+        let page = store.ledger_of_kind(strand.id, kind, after, limit);
+        async move {
+            let rows = page.await.unwrap();
+            rows.iter().map(|row| row.subject).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(of(&strand, 0, 9).await, [2, 4]);
+    assert_eq!(of(&strand, 0, 1).await, [2]);
+    assert_eq!(of(&strand, 2, 9).await, [4]);
     let other = store.strand("b").await.unwrap();
-    let none = store.ledger_of_kind(other.id, kind).await.unwrap();
-    assert!(none.is_empty());
+    assert!(of(&other, 0, 9).await.is_empty());
 }
 
 pub(super) async fn a_leg_is_projected_and_chained(store: &dyn Store) {

@@ -150,7 +150,7 @@ suite! {
         books_add_up_over_commits writes_are_found_by_state every_write_comes_by_page;
     drops: sending_a_drop_moves_its_legs_together drops_of_each_partner_are_kept;
     returns: a_return_is_kept_with_its_rows_and_events;
-    reports: the_newest_certificate_of_each_source_counts facts_come_by_month days_are_sealed_once a_night_is_published_once;
+    reports: the_newest_certificate_of_each_source_counts facts_are_counted_by_month days_are_sealed_once a_night_is_published_once;
 }
 
 #[tokio::test]

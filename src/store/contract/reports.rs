@@ -26,9 +26,9 @@ pub(super) async fn the_newest_certificate_of_each_source_counts(store: &dyn Sto
     assert_eq!(store.certificates().await.unwrap(), newest);
 }
 
-pub(super) async fn facts_come_by_month(store: &dyn Store) {
+pub(super) async fn facts_are_counted_by_month(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap().id;
-    let fact = |id, month| Fact {
+    let fact = |id, month| rows::Fact {
         id,
         kind: 1,
         month,
@@ -43,12 +43,22 @@ pub(super) async fn facts_come_by_month(store: &dyn Store) {
     let mut batch = Batch::new(strand, at(0));
     batch.facts = vec![fact(5, 24_300), fact(4, 24_301), fact(3, 24_300)];
     store.commit(batch).await.unwrap();
-    let months = |facts: Vec<Fact>| facts.iter().map(|fact| fact.month).collect::<Vec<_>>();
-    let to = |month| store.facts(month);
-    assert_eq!(months(to(24_299).await.unwrap()), []);
-    let found = to(24_300).await.unwrap();
-    assert_eq!(found, [fact(3, 24_300), fact(5, 24_300)]);
-    assert_eq!(months(to(24_301).await.unwrap()), [24_300, 24_300, 24_301]);
+    let count = |month, count| rows::FactCount {
+        month,
+        issue: month + 1,
+        source: strand,
+        partner: PARTNER,
+        instrument: "ons4".to_owned(),
+        item: "worth".to_owned(),
+        before: 3,
+        after: 7,
+        count,
+    };
+    let to = |month| store.fact_counts(month);
+    assert_eq!(to(24_299).await.unwrap(), []);
+    assert_eq!(to(24_300).await.unwrap(), [count(24_300, 2)]);
+    let both = [count(24_300, 2), count(24_301, 1)];
+    assert_eq!(to(24_301).await.unwrap(), both);
 }
 
 pub(super) async fn days_are_sealed_once(store: &dyn Store) {
@@ -63,7 +73,10 @@ pub(super) async fn days_are_sealed_once(store: &dyn Store) {
         assert!(store.commit(batch).await.is_err(), "a day is sealed once");
     }
     let seals = [(20, [20; 32], [9; 32]), (21, [21; 32], [9; 32])];
-    assert_eq!(store.day_seals().await.unwrap(), seals);
+    assert_eq!(store.day_seals(0, 9).await.unwrap(), seals);
+    assert_eq!(store.day_seals(0, 1).await.unwrap(), seals[..1]);
+    assert_eq!(store.day_seals(20, 9).await.unwrap(), seals[1..]);
+    assert_eq!(store.last_day_seal().await.unwrap(), Some(seals[1]));
     assert_eq!(store.day_seal_strands(20).await.unwrap(), []);
     let first = store.ledger(strand, 0, 1).await.unwrap().remove(0);
     let said = store.day_seal_strands(21).await.unwrap();
@@ -107,7 +120,10 @@ pub(super) async fn a_night_is_published_once(store: &dyn Store) {
     assert_eq!(store.published(4, "north").await.unwrap(), []);
     let nights = [(4, "south"), (5, "east"), (5, "north")];
     let nights = nights.map(|(night, commissioner)| (night, commissioner.to_owned()));
-    assert_eq!(store.published_nights().await.unwrap(), nights);
+    assert_eq!(store.published_nights(0, 9).await.unwrap(), nights);
+    // A page has whole nights.
+    assert_eq!(store.published_nights(0, 1).await.unwrap(), nights[..1]);
+    assert_eq!(store.published_nights(4, 1).await.unwrap(), nights[1..]);
     assert_eq!(store.cube(5, "north").await.unwrap(), Some(vec![8]));
     assert_eq!(store.cube(4, "north").await.unwrap(), None);
 }

@@ -64,9 +64,15 @@ pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store)
     batch.return_file = Some(file(ReturnId::new(81), 61));
     batch.return_states = vec![(RETURN, 2)];
     store.commit(batch).await.unwrap();
-    let files = store.return_files().await.unwrap();
-    let files: Vec<(i64, i64)> = files.iter().map(|f| (f.id.number(), f.state)).collect();
-    assert_eq!(files, [(80, 2), (81, 1)]);
+    let files = |after, limit| async move {
+        let files = store.return_files(ReturnId::new(after), limit).await;
+        let states = files.unwrap().into_iter();
+        states.map(|f| (f.id.number(), f.state)).collect::<Vec<_>>()
+    };
+    assert_eq!(files(0, 9).await, [(80, 2), (81, 1)]);
+    assert_eq!(files(0, 1).await, [(80, 2)]);
+    assert_eq!(files(80, 9).await, [(81, 1)]);
+    assert_eq!(store.return_counts().await.unwrap(), [(PARTNER, 2)]);
     let found = store.return_by_lookup(lookup(60)).await.unwrap().unwrap();
     assert_eq!(
         (found.id, found.sender, found.holder, found.rows, found.root),
@@ -77,7 +83,7 @@ pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store)
         (vec![1], vec![2, 0])
     );
     assert!(store.return_by_lookup(lookup(62)).await.unwrap().is_none());
-    let rows = store.return_rows(RETURN).await.unwrap();
+    let rows = store.return_rows(RETURN, 0, 9).await.unwrap();
     let ends: Vec<_> = rows
         .iter()
         .map(|row| (row.row, row.leg.number(), row.disposition, row.reason))
@@ -89,8 +95,12 @@ pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store)
         (&rows[0].digest, &rows[0].sealed[..]),
         (&lookup(8), &[3][..])
     );
-    let of = store.events_of_leg(LegId::new(1)).await.unwrap();
-    assert_eq!(ids(&of), [21, 23]);
+    let later = store.return_rows(RETURN, 1, 9).await.unwrap();
+    assert_eq!((later.len(), later[0].row), (1, 2));
+    assert_eq!(store.return_rows(RETURN, 0, 1).await.unwrap().len(), 1);
+    let legs = [2, 1, 9].map(LegId::new).to_vec();
+    let of = store.events_of_legs(legs).await.unwrap();
+    assert_eq!(ids(&of), [21, 23, 22], "by leg, then as they came");
     assert_eq!(
         (of[0].kind, of[0].rev, of[0].return_id, of[0].holder),
         (EventKind::Status, 3, RETURN, KeyId::new(5))

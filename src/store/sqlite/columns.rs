@@ -7,15 +7,16 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::StoreError;
 use super::super::rows::{
-    BookRow, Certificate, DropFile, DropRow, DropState, EventRow, Fact, HeldRow, KeyKind, KeyRow,
-    LedgerRow, Leg, LegCount, LegState, MirrorKind, MirrorRow, Place, PushKind, PushRow, PushState,
-    RawIds, RawKind, RawRow, ReturnFile, ReturnRow, Standing, Strand,
+    BookRow, BookSum, Certificate, DropFile, DropRow, DropRowCount, DropState, EventRow, FactCount,
+    HeldRow, HoldCount, KeyKind, KeyRow, LedgerRow, Leg, LegCount, LegState, MirrorKind, MirrorRow,
+    Place, PushKind, PushRow, PushState, RawIds, RawKind, RawRow, ReturnFile, ReturnRow, Standing,
+    Strand,
 };
 use super::engine;
 use crate::domain::{
     Action, Counts, Disposition, EventKind, Id, LegReference, RawId, Reason, Stage, StrandId,
 };
-use crate::seal::LookupKey;
+use crate::seal::{Digest, LookupKey};
 
 pub(super) fn int(row: &SqliteRow, place: usize) -> Result<i64, StoreError> {
     row.try_get(place)
@@ -351,17 +352,51 @@ pub(super) fn certificate(row: &SqliteRow) -> Result<Certificate, StoreError> {
     })
 }
 
-pub(super) fn fact(row: &SqliteRow) -> Result<Fact, StoreError> {
-    Ok(Fact {
-        id: int(row, 0)?,
-        kind: int(row, 1)?,
-        month: int(row, 2)?,
-        issue: int(row, 3)?,
-        source: id(row, 4)?,
-        partner: id(row, 5)?,
-        instrument: text(row, 6)?,
-        item: text(row, 7)?,
-        before: int(row, 8)?,
-        after: int(row, 9)?,
+pub(super) fn fact_count(row: &SqliteRow) -> Result<FactCount, StoreError> {
+    Ok(FactCount {
+        month: int(row, 0)?,
+        issue: int(row, 1)?,
+        source: id(row, 2)?,
+        partner: id(row, 3)?,
+        instrument: text(row, 4)?,
+        item: text(row, 5)?,
+        before: int(row, 6)?,
+        after: int(row, 7)?,
+        count: int(row, 8)?,
     })
+}
+
+pub(super) fn drop_row_count(row: &SqliteRow) -> Result<DropRowCount, StoreError> {
+    Ok(DropRowCount {
+        partner: id(row, 0)?,
+        action: sure(row, 1, Action::from_number)?,
+        count: int(row, 2)?,
+    })
+}
+
+pub(super) fn hold_count(row: &SqliteRow) -> Result<HoldCount, StoreError> {
+    Ok(HoldCount {
+        reason: sure(row, 0, Reason::from_number)?,
+        stage: sure(row, 1, Stage::from_number)?,
+        source: id(row, 2)?,
+        partner: id(row, 3)?,
+        age_days: int(row, 4)?,
+        count: int(row, 5)?,
+    })
+}
+
+pub(super) fn book_sum(row: &SqliteRow) -> Result<BookSum, StoreError> {
+    Ok(BookSum {
+        source: id(row, 0)?,
+        partner: id(row, 1)?,
+        accepted: int(row, 2)?,
+        repeated: int(row, 3)?,
+        rejected: int(row, 4)?,
+        held: int(row, 5)?,
+    })
+}
+
+/// Day, root, mac.
+pub(super) fn day_seal(row: &SqliteRow) -> Result<(i64, Digest, Digest), StoreError> {
+    Ok((int(row, 0)?, fixed(row, 1)?, fixed(row, 2)?))
 }

@@ -8,6 +8,7 @@ mod pushes;
 mod query;
 mod read;
 mod statement;
+mod sums;
 mod write;
 
 use std::{path::Path, time::Duration};

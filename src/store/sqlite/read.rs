@@ -1,25 +1,26 @@
 //! Reading: one function a question.
 
 use sqlx::AssertSqlSafe;
-use sqlx::sqlite::Sqlite;
+use sqlx::sqlite::{Sqlite, SqliteRow};
 
 use super::super::rows::{
-    BookRow, Certificate, DropFile, DropRow, EventRow, Fact, HeldRow, KeyRow, LedgerRow, Leg,
-    LegCount, MirrorKind, MirrorRow, Place, PushRow, PushState, RawRow, ReturnFile, ReturnRow,
-    Strand,
+    BookRow, BookSum, Certificate, DropFile, DropRow, DropRowCount, DropState, EventRow, FactCount,
+    HeldRow, HoldCount, KeyRow, LedgerRow, Leg, LegCount, MirrorKind, MirrorRow, Place, PushRow,
+    PushState, RawRow, ReturnFile, ReturnRow, Strand,
 };
 use super::super::{
-    Answer, Batch, Commit, HeldQuery, Kind, Lease, LeaseAnswer, LeaseAsk, LeaseRow, PushQuery,
-    Store, StoreError,
+    Answer, Batch, Commit, Kind, Lease, LeaseAnswer, LeaseAsk, LeaseRow, PushQuery, Store,
+    StoreError,
 };
 use super::columns::{
-    blob, book, certificate, drop_file, drop_row, event, fact, fixed, held, id, int, key,
-    ledger_row, leg, leg_count, mirror, push, push_count, raw, return_file, return_row, strand,
-    text,
+    blob, book, certificate, day_seal, drop_file, drop_row, drop_row_count, event, fixed, held, id,
+    int, key, ledger_row, leg, leg_count, mirror, push, push_count, raw, return_file, return_row,
+    strand, text,
 };
 use super::{SqliteStore, engine};
 use crate::domain::{
-    DropId, EventId, KeyId, LegId, LegReference, RawId, ReturnId, RunId, StrandId,
+    DropId, EventId, HoldNumber, KeyId, LegId, LegReference, RawId, ReturnId, RunId, Stage,
+    StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -28,6 +29,8 @@ const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partn
                    leg.last_strand, leg.last_seq FROM leg";
 const DROP_ROW: &str = "SELECT drop_id, row, leg, rev, prev_strand, prev_seq, action, raw_request, raw_patient, raw_requester, raw_role, \
                         raw_practice, raw_consent, changed, digest FROM drop_row";
+const DROP_FILE: &str = "SELECT id, partner, sequence, name, day, rows, digest, root, rule, mapper, state FROM drop_file";
+const BOOK: &str = "SELECT run, stage, source, partner, file, accepted, repeated, rejected, held, reasons, received FROM book";
 const EVENT: &str = "SELECT id, look, leg, rev, kind, return_id, row, holder, sealed FROM event";
 const PUSH: &str =
     "SELECT event, leg, source, kind, state, attempts, reason, due, server_id FROM push";
@@ -94,11 +97,17 @@ impl Store for SqliteStore {
         })
     }
 
-    fn ledger_of_kind(&self, strand: StrandId, kind: Kind) -> Answer<'_, Vec<LedgerRow>> {
+    fn ledger_of_kind(
+        &self,
+        strand: StrandId,
+        kind: Kind,
+        after: i64,
+        limit: i64,
+    ) -> Answer<'_, Vec<LedgerRow>> {
         Box::pin(async move {
-            let sql = "SELECT strand, seq, at, kind, subject, body, hash FROM ledger WHERE strand = ? AND kind = ? ORDER BY seq";
-            self.many(sql, &[strand.number(), kind.number()], ledger_row)
-                .await
+            let sql = "SELECT strand, seq, at, kind, subject, body, hash FROM ledger WHERE strand = ? AND seq > ? AND kind = ? ORDER BY seq LIMIT ?";
+            let numbers = [strand.number(), after, kind.number(), limit];
+            self.many(sql, &numbers, ledger_row).await
         })
     }
 
@@ -248,32 +257,66 @@ impl Store for SqliteStore {
         })
     }
 
-    fn drop_files(&self, partner: StrandId) -> Answer<'_, Vec<DropFile>> {
+    fn last_drop(&self, partner: StrandId) -> Answer<'_, Option<DropFile>> {
         Box::pin(async move {
-            let sql = "SELECT id, partner, sequence, name, day, rows, digest, root, rule, mapper, state FROM drop_file WHERE ?1 = 0 OR partner = ?1 ORDER BY partner, sequence";
-            self.many(sql, &[partner.number()], drop_file).await
+            let sql = format!("{DROP_FILE} WHERE partner = ? ORDER BY sequence DESC LIMIT 1");
+            Ok(self.many(&sql, &[partner.number()], drop_file).await?.pop())
         })
     }
 
-    fn drop_rows(&self, drop_id: DropId) -> Answer<'_, Vec<DropRow>> {
+    fn drop_files(&self, partner: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<DropFile>> {
         Box::pin(async move {
-            self.many(
-                &format!("{DROP_ROW} WHERE drop_id = ? ORDER BY row"),
-                &[drop_id.number()],
-                drop_row,
-            )
-            .await
+            let sql =
+                format!("{DROP_FILE} WHERE partner = ? AND sequence > ? ORDER BY sequence LIMIT ?");
+            let numbers = [partner.number(), after, limit];
+            self.many(&sql, &numbers, drop_file).await
         })
     }
 
-    fn drop_actions(&self) -> Answer<'_, Vec<(DropId, i64, i64)>> {
+    fn drop_files_by_id(&self, ids: Vec<DropId>) -> Answer<'_, Vec<DropFile>> {
+        Box::pin(async move { self.by_ids(DROP_FILE, "id", "id", &ids, drop_file).await })
+    }
+
+    fn drop_files_in(
+        &self,
+        state: DropState,
+        partner: StrandId,
+        after: DropId,
+        limit: i64,
+    ) -> Answer<'_, Vec<DropFile>> {
         Box::pin(async move {
-            let sql = "SELECT drop_id, action, count(*) FROM drop_row GROUP BY drop_id, action ORDER BY drop_id, action";
-            self.many(sql, &[], |row| {
-                Ok((id(row, 0)?, int(row, 1)?, int(row, 2)?))
-            })
-            .await
+            // The words of the index, or the engine does not see that it may use it.
+            let under_way = if state == DropState::Delivered {
+                ""
+            } else {
+                "AND state < 3"
+            };
+            let sql = format!(
+                "{DROP_FILE} WHERE state = ?1 {under_way} AND (?2 = 0 OR partner = ?2) AND id > ?3 ORDER BY id LIMIT ?4"
+            );
+            let numbers = [state as i64, partner.number(), after.number(), limit];
+            self.many(&sql, &numbers, drop_file).await
         })
+    }
+
+    fn drop_rows(&self, drop_id: DropId, after: i64, limit: i64) -> Answer<'_, Vec<DropRow>> {
+        Box::pin(async move {
+            let sql = format!("{DROP_ROW} WHERE drop_id = ? AND row > ? ORDER BY row LIMIT ?");
+            let numbers = [drop_id.number(), after, limit];
+            self.many(&sql, &numbers, drop_row).await
+        })
+    }
+
+    fn drop_row_counts(&self, to_day: i64) -> Answer<'_, Vec<DropRowCount>> {
+        Box::pin(async move {
+            let sql = "SELECT f.partner, r.action, count(*) FROM drop_file f JOIN drop_row r ON r.drop_id = f.id WHERE f.day <= ? \
+                       GROUP BY f.partner, r.action ORDER BY f.partner, r.action";
+            self.many(sql, &[to_day], drop_row_count).await
+        })
+    }
+
+    fn drop_row_counts_of(&self, ids: Vec<DropId>) -> Answer<'_, Vec<DropRowCount>> {
+        Box::pin(self.rows_sent_of(ids))
     }
 
     fn drop_rows_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<DropRow>> {
@@ -298,29 +341,36 @@ impl Store for SqliteStore {
         Box::pin(async move { Ok(self.by_looks(RETURN, &[lookup], return_file).await?.pop()) })
     }
 
-    fn return_files(&self) -> Answer<'_, Vec<ReturnFile>> {
+    fn return_files(&self, after: ReturnId, limit: i64) -> Answer<'_, Vec<ReturnFile>> {
         Box::pin(async move {
-            self.many(&format!("{RETURN} ORDER BY id"), &[], return_file)
+            let sql = format!("{RETURN} WHERE id > ? ORDER BY id LIMIT ?");
+            self.many(&sql, &[after.number(), limit], return_file).await
+        })
+    }
+
+    fn return_counts(&self) -> Answer<'_, Vec<(StrandId, i64)>> {
+        Box::pin(async move {
+            let sql = "SELECT sender, count(*) FROM return_file GROUP BY sender ORDER BY sender";
+            self.many(sql, &[], |row| Ok((id(row, 0)?, int(row, 1)?)))
                 .await
         })
     }
 
-    fn return_rows(&self, return_id: ReturnId) -> Answer<'_, Vec<ReturnRow>> {
+    fn return_rows(
+        &self,
+        return_id: ReturnId,
+        after: i64,
+        limit: i64,
+    ) -> Answer<'_, Vec<ReturnRow>> {
         Box::pin(async move {
-            let sql = "SELECT return_id, row, leg, holder, disposition, reason, digest, sealed FROM return_row WHERE return_id = ? ORDER BY row";
-            self.many(sql, &[return_id.number()], return_row).await
+            let sql = "SELECT return_id, row, leg, holder, disposition, reason, digest, sealed FROM return_row WHERE return_id = ? AND row > ? ORDER BY row LIMIT ?";
+            let numbers = [return_id.number(), after, limit];
+            self.many(sql, &numbers, return_row).await
         })
     }
 
-    fn events_of_leg(&self, leg: LegId) -> Answer<'_, Vec<EventRow>> {
-        Box::pin(async move {
-            self.many(
-                &format!("{EVENT} WHERE leg = ? ORDER BY id"),
-                &[leg.number()],
-                event,
-            )
-            .await
-        })
+    fn events_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<EventRow>> {
+        Box::pin(async move { self.by_ids(EVENT, "leg", "leg, id", &legs, event).await })
     }
 
     fn events(&self, ids: Vec<EventId>) -> Answer<'_, Vec<EventRow>> {
@@ -411,71 +461,91 @@ impl Store for SqliteStore {
         })
     }
 
-    fn held(&self, query: HeldQuery) -> Answer<'_, Vec<HeldRow>> {
+    fn hold(&self, number: HoldNumber) -> Answer<'_, Option<HeldRow>> {
         Box::pin(async move {
-            match query {
-                HeldQuery {
-                    number: Some(number),
-                    ..
-                } => {
-                    self.many(
-                        &format!("{HELD} WHERE number = ?"),
-                        &[number.number()],
-                        held,
-                    )
-                    .await
-                }
-                HeldQuery { leg: Some(leg), .. } => {
-                    self.many(
-                        &format!("{HELD} WHERE open AND leg = ? ORDER BY number"),
-                        &[leg.number()],
-                        held,
-                    )
-                    .await
-                }
-                HeldQuery { .. } => {
-                    self.many(&format!("{HELD} WHERE open ORDER BY number"), &[], held)
-                        .await
-                }
-            }
+            let sql = format!("{HELD} WHERE number = ?");
+            Ok(self.many(&sql, &[number.number()], held).await?.pop())
         })
     }
 
-    fn held_all(&self) -> Answer<'_, Vec<HeldRow>> {
+    fn holds_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<HeldRow>> {
         Box::pin(async move {
-            self.many(&format!("{HELD} ORDER BY number"), &[], held)
-                .await
+            let mut holds = self
+                .by_ids(HELD, "open AND leg", "number", &legs, held)
+                .await?;
+            holds.sort_unstable_by_key(|hold| hold.number);
+            Ok(holds)
         })
+    }
+
+    fn open_holds(&self, after: HoldNumber, limit: i64) -> Answer<'_, Vec<HeldRow>> {
+        Box::pin(async move {
+            let sql = format!("{HELD} WHERE open AND number > ? ORDER BY number LIMIT ?");
+            self.many(&sql, &[after.number(), limit], held).await
+        })
+    }
+
+    fn holds_after(&self, after: HoldNumber, limit: i64) -> Answer<'_, Vec<HeldRow>> {
+        Box::pin(async move {
+            let sql = format!("{HELD} WHERE number > ? ORDER BY number LIMIT ?");
+            self.many(&sql, &[after.number(), limit], held).await
+        })
+    }
+
+    fn hold_counts(&self, before: i64) -> Answer<'_, Vec<HoldCount>> {
+        Box::pin(self.open_hold_counts(before))
     }
 
     fn books(&self, run: RunId) -> Answer<'_, Vec<BookRow>> {
         Box::pin(async move {
-            let sql = "SELECT run, stage, source, partner, file, accepted, repeated, rejected, held, reasons, received FROM book WHERE ?1 = 0 OR run = ?1 ORDER BY run, stage, source, partner, file";
-            self.many(sql, &[run.number()], book).await
+            let sql = format!("{BOOK} WHERE run = ? ORDER BY run, stage, source, partner, file");
+            self.many(&sql, &[run.number()], book).await
         })
+    }
+
+    fn books_after(&self, run: RunId, limit: i64) -> Answer<'_, Vec<BookRow>> {
+        Box::pin(async move {
+            let sql = format!(
+                "{BOOK} WHERE run IN (SELECT DISTINCT run FROM book WHERE run > ? ORDER BY run LIMIT ?) ORDER BY run, stage, source, partner, file"
+            );
+            self.many(&sql, &[run.number(), limit], book).await
+        })
+    }
+
+    fn last_run(&self) -> Answer<'_, Option<RunId>> {
+        Box::pin(async move {
+            let sql = "SELECT run FROM book ORDER BY run DESC LIMIT 1";
+            Ok(self.many(sql, &[], |row| id(row, 0)).await?.pop())
+        })
+    }
+
+    fn book_sums(&self, stage: Stage) -> Answer<'_, Vec<BookSum>> {
+        Box::pin(self.sums_of_books(stage))
     }
 
     fn certificates(&self) -> Answer<'_, Vec<Certificate>> {
         Box::pin(async move {
-            let sql = "SELECT run, source, verdict, evidence, high, input FROM certificate c WHERE run = (SELECT max(run) FROM certificate d WHERE d.source = c.source) ORDER BY source";
+            let sql = "SELECT c.run, c.source, c.verdict, c.evidence, c.high, c.input FROM strand s JOIN certificate c ON c.source = s.id \
+                       AND c.run = (SELECT max(run) FROM certificate d WHERE d.source = s.id) ORDER BY s.id";
             self.many(sql, &[], certificate).await
         })
     }
 
-    fn facts(&self, month: i64) -> Answer<'_, Vec<Fact>> {
+    fn fact_counts(&self, month: i64) -> Answer<'_, Vec<FactCount>> {
+        Box::pin(self.counts_of_facts(month))
+    }
+
+    fn last_day_seal(&self) -> Answer<'_, Option<(i64, Digest, Digest)>> {
         Box::pin(async move {
-            let sql = "SELECT id, kind, month, issue, source, partner, instrument, item, before, after FROM fact WHERE month <= ? ORDER BY month, source, partner, instrument, item, id";
-            self.many(sql, &[month], fact).await
+            let sql = "SELECT day, root, mac FROM day_seal ORDER BY day DESC LIMIT 1";
+            Ok(self.many(sql, &[], day_seal).await?.pop())
         })
     }
 
-    fn day_seals(&self) -> Answer<'_, Vec<(i64, Digest, Digest)>> {
+    fn day_seals(&self, after: i64, limit: i64) -> Answer<'_, Vec<(i64, Digest, Digest)>> {
         Box::pin(async move {
-            let sql = "SELECT day, root, mac FROM day_seal ORDER BY day";
-            self.many(sql, &[], |row| {
-                Ok((int(row, 0)?, fixed(row, 1)?, fixed(row, 2)?))
-            })
-            .await
+            let sql = "SELECT day, root, mac FROM day_seal WHERE day > ? ORDER BY day LIMIT ?";
+            self.many(sql, &[after, limit], day_seal).await
         })
     }
 
@@ -515,12 +585,12 @@ impl Store for SqliteStore {
         Box::pin(async move { self.published_files(night, &commissioner).await })
     }
 
-    fn published_nights(&self) -> Answer<'_, Vec<(i64, String)>> {
+    fn published_nights(&self, after: i64, limit: i64) -> Answer<'_, Vec<(i64, String)>> {
         Box::pin(async move {
-            let sql =
-                "SELECT DISTINCT night, commissioner FROM published ORDER BY night, commissioner";
-            self.many(sql, &[], |row| Ok((int(row, 0)?, text(row, 1)?)))
-                .await
+            let sql = "SELECT DISTINCT night, commissioner FROM published \
+                       WHERE night IN (SELECT DISTINCT night FROM published WHERE night > ? ORDER BY night LIMIT ?) ORDER BY night, commissioner";
+            let night = |row: &SqliteRow| Ok((int(row, 0)?, text(row, 1)?));
+            self.many(sql, &[after, limit], night).await
         })
     }
 

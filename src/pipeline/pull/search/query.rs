@@ -7,7 +7,6 @@ use crate::pipeline::pull::Pulling;
 use crate::pipeline::pull::certificate::{Evidence, Sweep};
 use crate::pipeline::referral::Bytes;
 use crate::pipeline::sealed_inputs;
-use crate::store::HeldQuery;
 
 /// Requests without their person that are looked for again in one pull.
 const AGAIN_MAX: usize = 200;
@@ -67,15 +66,15 @@ pub(in crate::pipeline::pull) async fn without_person(
 ) -> anyhow::Result<Vec<Bytes>> {
     let env = at.env;
     let strand = env.sources[at.source].strand;
-    let held = env.store.held(HeldQuery::default()).await?;
-    let waiting = held.iter().filter(|hold| {
-        hold.source == strand && !hold.return_id.is_some() && hold.reason == Reason::NoPatient
-    });
-    let legs: Vec<LegId> = waiting
-        .map(|hold| hold.leg)
-        .filter(|leg| leg.is_some())
-        .take(AGAIN_MAX)
-        .collect();
+    let mut legs: Vec<LegId> = Vec::new();
+    env.each_open_hold(|hold| {
+        let waits =
+            hold.source == strand && !hold.return_id.is_some() && hold.reason == Reason::NoPatient;
+        if waits && hold.leg.is_some() && legs.len() < AGAIN_MAX {
+            legs.push(hold.leg);
+        }
+    })
+    .await?;
     let legs = env.store.legs(legs).await?;
     let raws: Vec<_> = legs
         .iter()

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{PAGE, Proof};
-use crate::domain::{DropId, KeyId, LegId, RawId, ReturnId, StrandId};
+use crate::domain::{DropId, KeyId, RawId, ReturnId};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
 use crate::store::hash_chain::{drop_leaf, event_leaf, return_leaf};
-use crate::store::rows::{DropFile, DropState, EventRow, Strand};
+use crate::store::rows::{DropFile, DropState, EventRow, ReturnFile, Strand};
 use crate::store::{Body, Kind};
 
 /// What the ledger vouches for.
@@ -60,7 +60,7 @@ pub(crate) async fn check(
 ) -> anyhow::Result<()> {
     let vouched = vouched(env, strands, proof).await?;
     raws(env, &vouched, proof).await?;
-    drops(env, &vouched, proof).await?;
+    drops(env, strands, &vouched, proof).await?;
     texts(env, &vouched, proof).await?;
     returns(env, &vouched, proof).await?;
     undone(env, &vouched, proof).await
@@ -158,52 +158,86 @@ async fn raws(
     Ok(())
 }
 
-async fn drops(env: &Arc<Env>, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
-    let files = env.store.drop_files(StrandId::NONE).await?;
-    let mut last: HashMap<StrandId, i64> = HashMap::new();
-    for file in &files {
-        let place = || format!("drop {} of strand {}", file.sequence, file.partner);
-        let before = last.insert(file.partner, file.sequence).unwrap_or(0);
-        if file.sequence != before + 1 {
-            proof.find(
-                "sequence",
-                "a drop's number does not follow the one before it",
-                place(),
-            );
+async fn drops(
+    env: &Arc<Env>,
+    strands: &[Strand],
+    vouched: &VouchedFor,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let mut seen = 0;
+    for strand in strands {
+        let mut before = 0;
+        loop {
+            let files = env.store.drop_files(strand.id, before, PAGE).await?;
+            if files.is_empty() {
+                break;
+            }
+            seen += files.len();
+            for file in &files {
+                if file.sequence != before + 1 {
+                    proof.find(
+                        "sequence",
+                        "a drop's number does not follow the one before it",
+                        drop_place(file),
+                    );
+                }
+                before = file.sequence;
+                drop_file(env, file, vouched, proof).await?;
+            }
         }
-        let Some((digest, root)) = vouched.drops.get(&file.id) else {
-            proof.find("evidence", "a drop that no ledger row vouches for", place());
-            continue;
-        };
-        let rows = env.store.drop_rows(file.id).await?;
-        let leaves: Vec<Digest> = rows.iter().map(drop_leaf).collect();
-        let computed = merkle_root(&leaves).unwrap_or_default();
-        if *root != file.root || (computed != file.root && file.mapper > 0) {
-            proof.find(
-                "evidence",
-                "the rows of a drop are not those of its record",
-                place(),
-            );
-        }
-        if *digest != file.digest {
-            proof.find(
-                "evidence",
-                "the digest of a drop is not that of its record",
-                place(),
-            );
-        }
-        proof.count("drop rows", rows.len());
-        on_disk(env, file, proof).await?;
     }
-    if files.len() != vouched.drops.len() {
+    if seen != vouched.drops.len() {
         proof.find(
             "evidence",
             "the ledger names drops that are missing",
             "drop_file",
         );
     }
-    proof.count("drops", files.len());
+    proof.count("drops", seen);
     Ok(())
+}
+
+fn drop_place(file: &DropFile) -> String {
+    format!("drop {} of strand {}", file.sequence, file.partner)
+}
+
+/// One drop against what the ledger vouches for.
+async fn drop_file(
+    env: &Arc<Env>,
+    file: &DropFile,
+    vouched: &VouchedFor,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let place = || drop_place(file);
+    let Some((digest, root)) = vouched.drops.get(&file.id) else {
+        proof.find("evidence", "a drop that no ledger row vouches for", place());
+        return Ok(());
+    };
+    let mut leaves: Vec<Digest> = Vec::new();
+    let mut after = 0;
+    loop {
+        let rows = env.store.drop_rows(file.id, after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.row;
+        leaves.extend(rows.iter().map(drop_leaf));
+    }
+    let computed = merkle_root(&leaves).unwrap_or_default();
+    if *root != file.root || (computed != file.root && file.mapper > 0) {
+        proof.find(
+            "evidence",
+            "the rows of a drop are not those of its record",
+            place(),
+        );
+    }
+    if *digest != file.digest {
+        proof.find(
+            "evidence",
+            "the digest of a drop is not that of its record",
+            place(),
+        );
+    }
+    proof.count("drop rows", leaves.len());
+    on_disk(env, file, proof).await
 }
 
 /// The texts of partner files, and of where their drops go, are those that the ledger names.
@@ -252,27 +286,30 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
     Ok(())
 }
 
-/// Events of these legs that came of a return, or of undoing one.
-async fn events_of(
+/// The leaves of a return's rows, and the events of their legs that came of it, or of undoing it.
+async fn of_return(
     ledger: &LedgerAccess,
     file: ReturnId,
     came: ReturnId,
-) -> anyhow::Result<Vec<EventRow>> {
-    let rows = ledger.store.return_rows(file).await?;
-    let mut legs: Vec<LegId> = rows
-        .iter()
-        .map(|row| row.leg)
-        .filter(|leg| leg.is_some())
-        .collect();
+) -> anyhow::Result<(Vec<Digest>, Vec<EventRow>)> {
+    let (mut leaves, mut legs) = (Vec::new(), Vec::new());
+    let mut after = 0;
+    loop {
+        let rows = ledger.store.return_rows(file, after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.row;
+        leaves.extend(rows.iter().map(return_leaf));
+        legs.extend(rows.iter().map(|row| row.leg).filter(|leg| leg.is_some()));
+    }
     legs.sort_unstable();
     legs.dedup();
     let mut events = Vec::new();
-    for leg in legs {
-        let of_leg = ledger.store.events_of_leg(leg).await?;
-        events.extend(of_leg.into_iter().filter(|event| event.return_id == came));
+    for page in legs.chunks(usize::try_from(PAGE).unwrap_or(usize::MAX)) {
+        let of_legs = ledger.store.events_of_legs(page.to_vec()).await?;
+        events.extend(of_legs.into_iter().filter(|event| event.return_id == came));
     }
     events.sort_by_key(|event| event.id);
-    Ok(events)
+    Ok((leaves, events))
 }
 
 /// What was undone, against what the ledger says of it.
@@ -282,7 +319,7 @@ async fn undone(
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
     for (file, undo, root) in &vouched.undone {
-        let events = events_of(ledger, *file, *undo).await?;
+        let (_, events) = of_return(ledger, *file, *undo).await?;
         let leaves: Vec<Digest> = events.iter().map(event_leaf).collect();
         if *root != merkle_root(&leaves).unwrap_or_default() {
             proof.find(
@@ -301,37 +338,53 @@ async fn returns(
     vouched: &VouchedFor,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
-    let files = ledger.store.return_files().await?;
-    for file in &files {
-        let place = || format!("return {}", file.id);
-        let rows = ledger.store.return_rows(file.id).await?;
-        let mut leaves: Vec<Digest> = rows.iter().map(return_leaf).collect();
-        let events = events_of(ledger, file.id, file.id).await?;
-        leaves.extend(events.iter().map(event_leaf));
-        let Some(root) = vouched.returns.get(&file.id) else {
-            proof.find(
-                "evidence",
-                "a return that no ledger row vouches for",
-                place(),
-            );
-            continue;
-        };
-        if *root != file.root || merkle_root(&leaves).unwrap_or_default() != file.root {
-            proof.find(
-                "evidence",
-                "the rows of a return are not those of its record",
-                place(),
-            );
+    let (mut after, mut seen) = (ReturnId::NONE, 0);
+    loop {
+        let files = ledger.store.return_files(after, PAGE).await?;
+        let Some(last) = files.last() else { break };
+        after = last.id;
+        seen += files.len();
+        for file in &files {
+            return_file(ledger, file, vouched, proof).await?;
         }
-        proof.count("return rows", rows.len());
-        proof.count("events", events.len());
     }
-    if files.len() != vouched.returns.len() {
+    if seen != vouched.returns.len() {
         proof.find(
             "evidence",
             "the ledger names returns that are missing",
             "return_file",
         );
     }
+    Ok(())
+}
+
+/// One return against what the ledger vouches for.
+async fn return_file(
+    ledger: &LedgerAccess,
+    file: &ReturnFile,
+    vouched: &VouchedFor,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let place = || format!("return {}", file.id);
+    let (mut leaves, events) = of_return(ledger, file.id, file.id).await?;
+    let rows = leaves.len();
+    leaves.extend(events.iter().map(event_leaf));
+    let Some(root) = vouched.returns.get(&file.id) else {
+        proof.find(
+            "evidence",
+            "a return that no ledger row vouches for",
+            place(),
+        );
+        return Ok(());
+    };
+    if *root != file.root || merkle_root(&leaves).unwrap_or_default() != file.root {
+        proof.find(
+            "evidence",
+            "the rows of a return are not those of its record",
+            place(),
+        );
+    }
+    proof.count("return rows", rows);
+    proof.count("events", events.len());
     Ok(())
 }

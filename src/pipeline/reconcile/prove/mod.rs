@@ -15,6 +15,7 @@ use super::day_seal::day_root;
 use crate::domain::EventId;
 use crate::fhir::resources::observation;
 use crate::pipeline::run::{Env, LedgerAccess};
+use crate::seal::Digest;
 use crate::store::hash_chain::{genesis, row_hash};
 use crate::store::rows::{PushState, Strand};
 use crate::store::{PushQuery, StoreError};
@@ -147,41 +148,58 @@ async fn day_seals(
     strands: &[Strand],
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
-    let seals = ledger.store.day_seals().await?;
     let mut before = [0; 32];
     let mut day_before: Option<i64> = None;
-    for (day, root, mac) in &seals {
-        let place = || format!("day {}", crate::domain::clock::day_from_number(*day));
-        if day_before.is_some_and(|before| before + 1 != *day) {
-            proof.find("day-seal", "the seal of the day before is missing", place());
+    loop {
+        let after = day_before.unwrap_or(i64::MIN);
+        let seals = ledger.store.day_seals(after, PAGE).await?;
+        proof.count("day seals", seals.len());
+        if seals.is_empty() {
+            return Ok(());
         }
-        let heads = ledger.store.day_seal_strands(*day).await?;
-        let cut =
-            crate::domain::Instant::london_midnight(crate::domain::clock::day_from_number(day + 1));
-        if ledger.store.heads_before(cut.0).await? != heads {
-            proof.find(
-                "day-seal",
-                "the strands do not end where the seal says",
-                place(),
-            );
+        for seal in &seals {
+            day_seal(ledger, strands, (day_before, before), seal, proof).await?;
+            (before, day_before) = (seal.1, Some(seal.0));
         }
-        if day_root(&before, *day, &heads, strands) != *root {
-            proof.find(
-                "day-seal",
-                "the seal does not follow from its strands",
-                place(),
-            );
-        }
-        if ledger.keys.day_mac(root) != *mac {
-            proof.find(
-                "day-seal",
-                "the seal was not made with this installation's key",
-                place(),
-            );
-        }
-        (before, day_before) = (*root, Some(*day));
     }
-    proof.count("day seals", seals.len());
+}
+
+/// One day seal against the strands, and against the one before it.
+async fn day_seal(
+    ledger: &LedgerAccess,
+    strands: &[Strand],
+    (day_before, before): (Option<i64>, Digest),
+    (day, root, mac): &(i64, Digest, Digest),
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let place = || format!("day {}", crate::domain::clock::day_from_number(*day));
+    if day_before.is_some_and(|before| before + 1 != *day) {
+        proof.find("day-seal", "the seal of the day before is missing", place());
+    }
+    let heads = ledger.store.day_seal_strands(*day).await?;
+    let cut =
+        crate::domain::Instant::london_midnight(crate::domain::clock::day_from_number(day + 1));
+    if ledger.store.heads_before(cut.0).await? != heads {
+        proof.find(
+            "day-seal",
+            "the strands do not end where the seal says",
+            place(),
+        );
+    }
+    if day_root(&before, *day, &heads, strands) != *root {
+        proof.find(
+            "day-seal",
+            "the seal does not follow from its strands",
+            place(),
+        );
+    }
+    if ledger.keys.day_mac(root) != *mac {
+        proof.find(
+            "day-seal",
+            "the seal was not made with this installation's key",
+            place(),
+        );
+    }
     Ok(())
 }
 

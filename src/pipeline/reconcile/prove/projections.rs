@@ -14,6 +14,9 @@ use crate::store::{Body, Kind};
 /// Legs folded at a time: bounds the memory of a proof.
 const LEGS_A_PASS: i64 = 100_000;
 
+/// Runs whose books are read at a time.
+const RUNS: i64 = 500;
+
 /// One event of a leg.
 struct Step {
     rev: i64,
@@ -114,8 +117,12 @@ async fn steps(
     })
     .await?;
     for (drop_id, place, at) in sent {
-        for row in ledger.store.drop_rows(drop_id).await? {
-            if row.leg > low && row.leg <= high {
+        let mut after = 0;
+        loop {
+            let rows = ledger.store.drop_rows(drop_id, after, PAGE).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.row;
+            for row in rows.iter().filter(|row| row.leg > low && row.leg <= high) {
                 let action = row.action;
                 steps.entry(row.leg).or_default().push(Step {
                     rev: row.rev,
@@ -262,24 +269,28 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
         }
     })
     .await?;
-    let held = ledger.store.held_all().await?;
-    let same = held.len() == holds.len()
-        && held.iter().all(|hold| {
+    let (mut after, mut seen, mut same) = (HoldNumber::NONE, 0, true);
+    loop {
+        let held = ledger.store.holds_after(after, PAGE).await?;
+        let Some(last) = held.last() else { break };
+        after = last.number;
+        seen += held.len();
+        same &= held.iter().all(|hold| {
             holds.get(&hold.number) == Some(&(hold.leg, hold.reason))
                 && hold.open != ended.contains(&hold.number)
         });
-    if !same {
+    }
+    if !same || seen != holds.len() {
         proof.find(
             "projection",
             "the holds are not what the ledger says",
             "held",
         );
     }
-    proof.count("holds", held.len());
+    proof.count("holds", seen);
     check_pushes(ledger, &pushes, proof).await?;
     check_mirrors(ledger, &mirrors, proof).await?;
-    check_books(&ledger.store.books(RunId::NONE).await?, &books, proof);
-    Ok(())
+    check_books(ledger, &books, proof).await
 }
 
 async fn check_pushes(
@@ -346,44 +357,55 @@ async fn check_mirrors(
     Ok(())
 }
 
-fn check_books(books: &[BookRow], folded: &Books, proof: &mut Proof) {
-    for book in books {
-        let key = (book.run, book.stage, book.source, book.partner, book.file);
-        let place = || format!("run {}, {}", book.run, book.stage.code());
-        match folded.get(&key) {
-            Some((received, counts)) => {
-                if counts.received() != *received {
-                    proof.find(
-                        "balance",
-                        "received is not accepted + repeated + rejected + held",
-                        place(),
-                    );
-                }
-                if *counts != book.counts {
-                    proof.find("projection", "a book is not what the ledger says", place());
-                }
-            }
-            None => proof.find(
-                "projection",
-                "a book that the ledger does not know",
-                place(),
-            ),
+async fn check_books(
+    ledger: &LedgerAccess,
+    folded: &Books,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
+    let (mut seen, mut stages) = (0, BTreeSet::new());
+    let (mut run, mut books) = (RunId::NONE, ledger.store.books(RunId::NONE).await?);
+    loop {
+        for book in &books {
+            check_book(book, folded, proof);
+            stages.insert(book.stage);
         }
+        seen += books.len();
+        books = ledger.store.books_after(run, RUNS).await?;
+        let Some(last) = books.last() else { break };
+        run = last.run;
     }
-    if books.len() != folded.len() {
+    if seen != folded.len() {
         proof.find(
             "projection",
             "the ledger names books that are missing",
             "book",
         );
     }
-    proof.count("books", books.len());
-    proof.count(
-        "stages",
-        books
-            .iter()
-            .map(|book| book.stage)
-            .collect::<std::collections::BTreeSet<Stage>>()
-            .len(),
-    );
+    proof.count("books", seen);
+    proof.count("stages", stages.len());
+    Ok(())
+}
+
+fn check_book(book: &BookRow, folded: &Books, proof: &mut Proof) {
+    let key = (book.run, book.stage, book.source, book.partner, book.file);
+    let place = || format!("run {}, {}", book.run, book.stage.code());
+    match folded.get(&key) {
+        Some((received, counts)) => {
+            if counts.received() != *received {
+                proof.find(
+                    "balance",
+                    "received is not accepted + repeated + rejected + held",
+                    place(),
+                );
+            }
+            if *counts != book.counts {
+                proof.find("projection", "a book is not what the ledger says", place());
+            }
+        }
+        None => proof.find(
+            "projection",
+            "a book that the ledger does not know",
+            place(),
+        ),
+    }
 }
