@@ -9,14 +9,14 @@ use super::App;
 use crate::actions::approvals::{self, ApprovalLine};
 use crate::config::{Config, SecretPlace};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
-use crate::domain::{Clock, Entropy, KeyId, StrandId};
+use crate::domain::{Clock, Entropy, KeyId};
 use crate::partner::Rules;
 use crate::partner::agreement::Sends;
 use crate::pipeline::approval;
-use crate::pipeline::run::{Env, IdRanges, LedgerAccess, PartnerEnv, ReadyRows, SourceEnv};
+use crate::pipeline::run::{Env, IdRanges, LedgerAccess, PartnerEnv, SourceEnv};
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
 use crate::store::rows::{KeyKind, KeyRow};
-use crate::store::{Body, Kind, LedgerRow, SqliteStore, Store, StoreError};
+use crate::store::{SqliteStore, Store, StoreError};
 use crate::tabular::write_atomically;
 use crate::transport::{FILE_MODE, FolderTransport};
 
@@ -108,11 +108,7 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         partner_system: format!("{}/Id/partner", config.namespace),
         sources: Vec::new(),
         partners: Vec::new(),
-        rules_changed: rules_changed(&store, strand, &rules).await?,
-        readings: crate::pipeline::run::Readings::default(),
-        claims: crate::pipeline::run::Claims::default(),
         workers: options.workers.max(1),
-        ready: ReadyRows::default(),
         config,
         rules,
     };
@@ -358,27 +354,6 @@ async fn keys(
     };
     let (secret, key) = (open(SECRET)?, open(INSTALLATION)?);
     Ok((Keys::new(wrapping, &installation, &secret), key))
-}
-
-/// Whether the last run had other rules.
-async fn rules_changed(
-    store: &SqliteStore,
-    strand: StrandId,
-    rules: &Rules,
-) -> anyhow::Result<bool> {
-    let seq = store
-        .strands()
-        .await?
-        .into_iter()
-        .find(|known| known.id == strand)
-        .map_or(0, |known| known.seq);
-    let rows = store.ledger(strand, (seq - 200).max(0), 200).await?;
-    let last = rows
-        .iter()
-        .rev()
-        .find(|row| row.kind == Kind::Run.number())
-        .and_then(LedgerRow::body);
-    Ok(matches!(last, Some(Body::Run { rules: before, .. }) if before != rules.hash))
 }
 
 async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {

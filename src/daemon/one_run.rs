@@ -9,8 +9,11 @@ use crate::domain::Stage;
 use crate::pipeline;
 use crate::pipeline::approval::{self, Approval, How, Recorded};
 use crate::pipeline::reconcile::publish;
-use crate::pipeline::run::{Env, Only, StageOutcome};
-use crate::store::{Batch, Body, Entry, StoreError};
+use crate::pipeline::run::{Env, Only, Run, StageOutcome};
+use crate::store::{Batch, Body, Entry, Kind, LedgerRow, StoreError};
+
+/// Rows of the installation among which the last run's own is looked for.
+const LOOK_BACK: i64 = 200;
 
 /// What a run did and what is left to do.
 pub(crate) struct RunOutcome {
@@ -32,7 +35,8 @@ pub(crate) async fn run(
     only: &Only,
 ) -> anyhow::Result<RunOutcome> {
     let ids = env.ids.take(&*env.store, env.strand, 1).await?;
-    let run = ids.next();
+    let id = ids.next();
+    let changed = rules_changed(env).await?;
     let mut batch = Batch::new(env.strand, env.now());
     // Before the run's own row: the next one looks for that among the last.
     note_versions(env, &mut batch).await?;
@@ -41,19 +45,25 @@ pub(crate) async fn run(
         rules,
         stages: stages_run,
     };
-    batch.push(Entry::new(run, body));
+    batch.push(Entry::new(id, body));
     batch.rules.push((env.rules.hash, String::new()));
     let begun = env.store.commit(batch).await?;
+    let run = Run::new(
+        Arc::clone(env),
+        id,
+        changed,
+        stages.contains(&Stage::Deliver),
+    );
     let StageOutcome {
         counts,
         mut diagnostics,
         unreachable,
-    } = pipeline::run(env, run, only, stages).await?;
+    } = pipeline::run(&Arc::new(run), only, stages).await?;
     if begun.clock_behind {
         diagnostics.push(Diagnostic::new(
             Code::ClockBehind,
             "the clock is behind the last recorded event",
-            Place::detail(format!("run {run}")),
+            Place::detail(format!("run {id}")),
         ));
     }
     let waiting = approvals::of(env);
@@ -61,7 +71,7 @@ pub(crate) async fn run(
     if stages.contains(&Stage::Reconcile) {
         publish::publish_last_night(env).await?;
     }
-    let summary = summary::of_run(env, run).await?;
+    let summary = summary::of_run(env, id).await?;
     let rejected = counts.values().any(|counts| {
         counts
             .reasons()
@@ -76,6 +86,22 @@ pub(crate) async fn run(
         unreachable,
         waits,
     })
+}
+
+/// Whether the last run had other rules.
+///
+/// # Errors
+/// The store failed.
+async fn rules_changed(env: &Env) -> Result<bool, StoreError> {
+    let strands = env.store.strands().await?;
+    let own = strands.iter().find(|known| known.id == env.strand);
+    let seq = own.map_or(0, |known| known.seq);
+    let after = (seq - LOOK_BACK).max(0);
+    let rows = env.store.ledger(env.strand, after, LOOK_BACK).await?;
+    let mut newest = rows.iter().rev();
+    let last = newest.find(|row| row.kind == Kind::Run.number());
+    let body = last.and_then(LedgerRow::body);
+    Ok(matches!(body, Some(Body::Run { rules: before, .. }) if before != env.rules.hash))
 }
 
 /// Adds the versions of partner files that a run sees for the first time.

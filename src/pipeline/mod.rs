@@ -32,107 +32,103 @@ use std::sync::Arc;
 
 use decide::decide_again::Said;
 use receive::Inbox;
-use run::{Env, Only, StageOutcome};
+use run::{Only, Run, StageOutcome};
 
-use crate::domain::{RunId, Stage};
+use crate::domain::Stage;
 use crate::transport::{Candidate, Place};
 
 /// From the GP systems to the partners: *pull*, *select* and *map* on what came and on what waits, *deliver*.
 async fn run_outbound(
-    env: &Arc<Env>,
-    run: RunId,
+    run: &Arc<Run>,
     only: &Only,
     wanted: &[Stage],
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Pull) {
-        outcome.merge(pull::run(env, run, only).await?);
+        outcome.merge(pull::run(run, only).await?);
     }
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Map) {
-        outcome.merge(decide::decide_again::run(env, run, only).await?);
+        outcome.merge(decide::decide_again::run(run, only).await?);
     }
     // Before each drop, and nightly.
     if wanted.contains(&Stage::Deliver) || wanted.contains(&Stage::Reconcile) {
-        outcome.merge(watch_over(env, run, only, watch::Scope::Open).await?);
+        outcome.merge(watch_over(run, only, watch::Scope::Open).await?);
     }
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Deliver) {
-        outcome.merge(decide::decide_again::stand_back(env, run).await?);
+        outcome.merge(decide::decide_again::stand_back(run).await?);
     }
     if wanted.contains(&Stage::Deliver) {
-        outcome.merge(deliver::run(env, run, only).await?);
+        outcome.merge(deliver::run(run, only).await?);
     } else if wanted.contains(&Stage::Pull) || wanted.contains(&Stage::Reconcile) {
-        outcome.merge(deliver::at_once(env, run, only).await?);
+        outcome.merge(deliver::at_once(run, only).await?);
     }
     Ok(outcome)
 }
 
 /// From the partners to the GP record: *collect*, *match*, *push*.
 async fn run_inbound(
-    env: &Arc<Env>,
-    run: RunId,
+    run: &Arc<Run>,
     only: &Only,
     wanted: &[Stage],
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Collect) || wanted.contains(&Stage::Match) {
-        for inbox in receive::inboxes(env, only, &mut outcome) {
+        for inbox in receive::inboxes(run, only, &mut outcome) {
             for candidate in &inbox.candidates {
-                let done = take_return(env, run, &inbox, candidate, &mut outcome).await;
+                let done = take_return(run, &inbox, candidate, &mut outcome).await;
                 inbox.settled(done, &mut outcome)?;
             }
         }
     }
     if wanted.contains(&Stage::Push) {
-        if !env.readings.has_watched()
-            && let Some(scope) = watch::before_writes(env).await?
+        if !run.readings.has_watched()
+            && let Some(scope) = watch::before_writes(run).await?
         {
-            outcome.merge(watch_over(env, run, only, scope).await?);
-            outcome.merge(deliver::at_once(env, run, only).await?);
+            outcome.merge(watch_over(run, only, scope).await?);
+            outcome.merge(deliver::at_once(run, only).await?);
         }
-        outcome.merge(push::run(env, run, only).await?);
+        outcome.merge(push::run(run, only).await?);
     }
     Ok(outcome)
 }
 
 /// One return: *collect* makes a sheet of it, *match* finds whose each row is, and what the rows tell is applied.
 async fn take_return(
-    env: &Env,
-    run: RunId,
+    run: &Run,
     inbox: &Inbox<'_>,
     candidate: &Candidate,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
-    let (taken, sheet) = inbox.take(env, candidate).await?;
+    let (taken, sheet) = inbox.take(run, candidate).await?;
     let sheet = sheet.and_then(|sheet| matching::with_columns(inbox.collect, sheet));
     let (receipt, place) = match &sheet {
         Ok(sheet) => {
             let references = matching::references(inbox.collect, sheet);
-            let delivered = delivered_rows::delivered(env, taken.partner, references).await?;
-            let found = matching::read(inbox.collect, sheet, &delivered, env.today());
-            let found = apply::record(env, run, &taken, sheet, found, outcome).await?;
+            let delivered = delivered_rows::delivered(run, taken.partner, references).await?;
+            let found = matching::read(inbox.collect, sheet, &delivered, run.today());
+            let found = apply::record(run, &taken, sheet, found, outcome).await?;
             let receipt = apply::receipt::of_rows(inbox.partner, &taken, sheet, &found.rows)?;
             (receipt, Place::Done)
         }
         Err(unusable) => {
-            apply::refuse(env, run, &taken, unusable, outcome).await?;
+            apply::refuse(run, &taken, unusable, outcome).await?;
             let receipt = apply::receipt::of_refusal(inbox.partner, &taken, unusable)?;
             (receipt, Place::Refused)
         }
     };
-    inbox.answer(env, candidate, (&receipt.csv, &receipt.json), place)?;
+    inbox.answer(run, candidate, (&receipt.csv, &receipt.json), place)?;
     Ok(())
 }
 
 /// Reads open legs again, and decides anew on those that are found again.
 async fn watch_over(
-    env: &Arc<Env>,
-    run: RunId,
+    run: &Arc<Run>,
     only: &Only,
     scope: watch::Scope,
 ) -> anyhow::Result<StageOutcome> {
-    let (outcome, found_again) = watch::run(env, run, only, scope).await?;
+    let (outcome, found_again) = watch::run(run, only, scope).await?;
     for leg in found_again {
-        decide::decide_again::redecide(env, leg, Said::default()).await?;
+        decide::decide_again::redecide(run.env(), leg, Said::default()).await?;
     }
     Ok(outcome)
 }
@@ -142,20 +138,16 @@ async fn watch_over(
 /// # Errors
 /// The store failed: nothing can be recorded, so nothing more is done.
 pub(crate) async fn run(
-    env: &Arc<Env>,
-    run: RunId,
+    run: &Arc<Run>,
     only: &Only,
     wanted: &[Stage],
 ) -> anyhow::Result<StageOutcome> {
-    env.readings.begin();
-    env.claims.begin();
-    env.ready.begin(wanted.contains(&Stage::Deliver));
     // What the last run left between two steps is finished before anything new is begun.
-    let mut outcome = deliver::finish(env).await?;
-    outcome.merge(run_outbound(env, run, only, wanted).await?);
-    outcome.merge(run_inbound(env, run, only, wanted).await?);
+    let mut outcome = deliver::finish(run.env()).await?;
+    outcome.merge(run_outbound(run, only, wanted).await?);
+    outcome.merge(run_inbound(run, only, wanted).await?);
     if wanted.contains(&Stage::Reconcile) {
-        outcome.merge(reconcile::run(env).await?);
+        outcome.merge(reconcile::run(run.env()).await?);
     }
     Ok(outcome)
 }

@@ -32,7 +32,7 @@ impl ReturnRecord<'_> {
             .filter(|(kept, _)| kept.kind == EventKind::Onward)
         {
             onward::open(
-                self.env,
+                self.run,
                 &touched.leg,
                 referral,
                 &kept.code,
@@ -59,7 +59,7 @@ impl ReturnRecord<'_> {
         }
         let after = after.settled();
         let id = touched.leg.id;
-        let open = self.env.store.holds_of_legs(vec![id]).await?;
+        let open = self.run.store.holds_of_legs(vec![id]).await?;
         if before.asked == Some(Action::Stop) && after.asked.is_none() {
             batch.released.extend(
                 open.iter()
@@ -109,7 +109,7 @@ impl ReturnRecord<'_> {
         }
         let mut ids: Vec<EventId> = corrected.keys().copied().collect();
         ids.sort_unstable();
-        let rows = self.env.store.pushes_of_events(ids).await?;
+        let rows = self.run.store.pushes_of_events(ids).await?;
         let named = |row: PushRow| Some(((*corrected.get(&row.event)?).to_owned(), row));
         Ok(rows.into_iter().filter_map(named).collect())
     }
@@ -122,9 +122,9 @@ impl ReturnRecord<'_> {
         batch: &mut Batch,
     ) -> bool {
         let source = self
-            .env
+            .run
             .source_at(touched.leg.source)
-            .map(|place| &self.env.sources[place].config);
+            .map(|place| &self.run.sources[place].config);
         let Some(source) = source else {
             return false;
         };
@@ -211,7 +211,7 @@ impl ReturnRecord<'_> {
                     id: i64::from_be_bytes(stream.bytes()) & i64::MAX,
                     kind: 1,
                     month: month_number(day),
-                    issue: month_number(self.env.today()),
+                    issue: month_number(self.run.today()),
                     source: touched.leg.source,
                     partner: touched.leg.now.partner,
                     instrument: follow_up.instrument.clone(),

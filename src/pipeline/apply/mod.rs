@@ -11,9 +11,9 @@ mod seal_return;
 mod volume;
 
 use crate::diagnostics::{Code, Diagnostic};
-use crate::domain::{Counts, Disposition, Reason, RunId, Stage};
+use crate::domain::{Counts, Disposition, Reason, Stage};
 use crate::pipeline::event::{FileFinding, TakenReturn, Unusable, place_of};
-use crate::pipeline::run::{Env, StageOutcome};
+use crate::pipeline::run::{Run, StageOutcome};
 use crate::store::{Batch, NewHold};
 use crate::tabular::Table;
 use record::ReturnRecord;
@@ -23,8 +23,7 @@ use record::ReturnRecord;
 /// # Errors
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn record(
-    env: &Env,
-    run: RunId,
+    run: &Run,
     taken: &TakenReturn,
     table: &Table,
     finding: FileFinding,
@@ -35,19 +34,19 @@ pub(crate) async fn record(
         let rows = u64::try_from(before.rows).unwrap_or(0);
         counts.add_many(Disposition::Repeated, Some(Reason::SameFile), rows);
         outcome.count(Stage::Collect, &counts);
-        let mut batch = Batch::new(env.partners[taken.partner].strand, env.now());
-        batch.book_file(run, Stage::Collect, before.id, counts);
-        env.store.commit(batch).await?;
+        let mut batch = Batch::new(run.partners[taken.partner].strand, run.now());
+        batch.book_file(run.id, Stage::Collect, before.id, counts);
+        run.store.commit(batch).await?;
         return Ok(finding);
     }
-    let partner = &env.rules.partners[taken.partner];
+    let partner = &run.rules.partners[taken.partner];
     let record = ReturnRecord {
-        env,
+        run,
         partner,
         taken,
         table,
     };
-    let (file, findings) = record.record(run, finding, outcome).await?;
+    let (file, findings) = record.record(finding, outcome).await?;
     if findings.sorted {
         outcome.diagnostics.push(Diagnostic::new(
             Code::FileSorted,
@@ -64,8 +63,7 @@ pub(crate) async fn record(
 /// # Errors
 /// The store failed.
 pub(crate) async fn refuse(
-    env: &Env,
-    run: RunId,
+    run: &Run,
     taken: &TakenReturn,
     unusable: &Unusable,
     outcome: &mut StageOutcome,
@@ -73,20 +71,20 @@ pub(crate) async fn refuse(
     if taken.before.is_some() {
         return Ok(());
     }
-    let strand = env.partners[taken.partner].strand;
-    let id = seal_return::record_refusal(env, taken).await?;
+    let strand = run.partners[taken.partner].strand;
+    let id = seal_return::record_refusal(run, taken).await?;
     let mut counts = Counts::default();
     counts.add(Disposition::Rejected, Some(Reason::FileUnread));
     outcome.count(Stage::Collect, &counts);
-    let mut batch = Batch::new(strand, env.now());
-    batch.book_file(run, Stage::Collect, id, counts);
+    let mut batch = Batch::new(strand, run.now());
+    batch.book_file(run.id, Stage::Collect, id, counts);
     let hold = NewHold::new(Stage::Collect, Reason::FileUnread);
     batch.hold(hold.partner(strand).row(id, 0));
-    env.store.commit(batch).await?;
+    run.store.commit(batch).await?;
     outcome.diagnostics.push(Diagnostic::new(
         unusable.code,
         format!("a return was refused: {}", unusable.why),
-        place_of(&env.rules.partners[taken.partner].id, id),
+        place_of(&run.rules.partners[taken.partner].id, id),
     ));
     Ok(())
 }

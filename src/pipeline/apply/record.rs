@@ -13,7 +13,7 @@ use crate::pipeline::event::{
     FileFinding, ReportedEvent, RowFinding, StoredEvent, TakenReturn, What, newest, numbered,
 };
 use crate::pipeline::referral::Referral;
-use crate::pipeline::run::{Env, Ids, StageOutcome};
+use crate::pipeline::run::{Ids, Run, StageOutcome};
 use crate::pipeline::sealed_inputs;
 use crate::seal::{HolderKey, merkle_root};
 use crate::store::hash_chain::{event_leaf, return_leaf};
@@ -23,7 +23,7 @@ use crate::tabular::Table;
 
 /// A return about to be recorded.
 pub(crate) struct ReturnRecord<'r> {
-    pub(crate) env: &'r Env,
+    pub(crate) run: &'r Run,
     pub(crate) partner: &'r Partner,
     pub(crate) taken: &'r TakenReturn,
     pub(crate) table: &'r Table,
@@ -47,11 +47,10 @@ impl ReturnRecord<'_> {
     /// Records the file and gives its id, and what became of each row once known events are told apart.
     pub(crate) async fn record(
         &self,
-        run: RunId,
         finding: FileFinding,
         outcome: &mut StageOutcome,
     ) -> anyhow::Result<(ReturnId, FileFinding)> {
-        let env = self.env;
+        let env = self.run.env();
         let strand = env.partners[self.taken.partner].strand;
         let mut stream = env.stream();
         let count = i64::try_from(finding.rows.len()).unwrap_or(0)
@@ -105,7 +104,7 @@ impl ReturnRecord<'_> {
         };
         batch.push(Entry::new(return_id, returned));
         hold_rows(&rows, finding.sorted, return_id, &mut batch);
-        keep_books(run, &rows, return_id, &mut batch, outcome);
+        keep_books(self.run.id, &rows, return_id, &mut batch, outcome);
         env.store.commit(batch).await?;
         Ok((
             return_id,
@@ -125,13 +124,13 @@ impl ReturnRecord<'_> {
             .collect();
         ids.sort_unstable();
         ids.dedup();
-        let legs = self.env.store.legs(ids).await?;
+        let legs = self.run.store.legs(ids).await?;
         let keys = self
-            .env
+            .run
             .holder_keys(legs.iter().map(|leg| leg.now.person).collect())
             .await?;
         let others = self
-            .env
+            .run
             .store
             .legs_of_persons(legs.iter().map(|leg| leg.now.person).collect())
             .await?;
@@ -139,7 +138,7 @@ impl ReturnRecord<'_> {
         let referrals = if self.partner.onward_to.is_empty() {
             vec![None; legs.len()]
         } else {
-            sealed_inputs::referrals(self.env, &raws).await?
+            sealed_inputs::referrals(self.run, &raws).await?
         };
         let mut touched = HashMap::with_capacity(legs.len());
         for (leg, referral) in legs.into_iter().zip(referrals) {
@@ -147,7 +146,7 @@ impl ReturnRecord<'_> {
             let Some(key) = keys.get(&leg.now.person).cloned() else {
                 continue;
             };
-            let numbered = numbered(self.env, leg.id).await?;
+            let numbered = numbered(self.run, leg.id).await?;
             // In the order in which they came: the newest word stays.
             let ids = numbered
                 .iter()
@@ -199,12 +198,12 @@ impl ReturnRecord<'_> {
                 let occurrence = occurrences.entry((row.leg, sameness(tale))).or_default();
                 *occurrence += 1;
                 let kept = StoredEvent::new(
-                    self.env,
+                    self.run,
                     self.partner,
                     touched.leg.reference,
                     tale,
                     *occurrence,
-                    self.env.now(),
+                    self.run.now(),
                 );
                 // The same service named twice in one sheet is asked for once.
                 let asked = |kept: &StoredEvent| {
@@ -269,7 +268,7 @@ impl ReturnRecord<'_> {
         else {
             return None;
         };
-        let reason = onward::objection(self.env, &touched.chain, partner, *agreed)?;
+        let reason = onward::objection(self.run, &touched.chain, partner, *agreed)?;
         let disposition = if reason == Reason::OnwardNotAllowed {
             Disposition::Rejected
         } else {

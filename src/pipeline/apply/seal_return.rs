@@ -21,7 +21,7 @@ const REFUSED: i64 = 2;
 impl ReturnRecord<'_> {
     pub(crate) fn file_key(&self, id: KeyId, stream: &mut Stream) -> (HolderKey, KeyRow) {
         let key = HolderKey::new(stream.bytes());
-        let wrapped = self.env.keys.wrap(id, stream.bytes(), &key);
+        let wrapped = self.run.keys.wrap(id, stream.bytes(), &key);
         (
             key,
             KeyRow {
@@ -51,7 +51,7 @@ impl ReturnRecord<'_> {
         let plain = serde_json::to_vec(kept).expect("text and numbers always are JSON");
         EventRow {
             id,
-            lookup: event_lookup(self.env, kept),
+            lookup: event_lookup(self.run, kept),
             leg: touched.leg.id,
             rev: touched.leg.rev + 1,
             kind,
@@ -117,7 +117,7 @@ impl ReturnRecord<'_> {
         let frame = serde_json::json!({"header": header, "header_line": self.table.header_line, "bytes": self.table.text.len()});
         ReturnFile {
             id,
-            sender: self.env.partners[self.taken.partner].strand,
+            sender: self.run.partners[self.taken.partner].strand,
             holder: file.1.id,
             lookup: self.taken.lookup,
             rows: i64::try_from(rows).unwrap_or(i64::MAX),

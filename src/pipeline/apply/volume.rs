@@ -67,7 +67,7 @@ impl ReturnRecord<'_> {
                 .find(|known| known.identifier == count.identifier);
             let (count, kind) = match known {
                 // It is counted when it is written: until the month is over there is nothing to correct.
-                Some(_) if due > self.env.now() => continue,
+                Some(_) if due > self.run.now() => continue,
                 Some(known) => (count.revising(known), PushKind::Amend),
                 None => (count, PushKind::Create),
             };
@@ -102,7 +102,7 @@ impl ReturnRecord<'_> {
     }
 
     fn count_event(&self, reference: LegReference, first: Date, word: &str) -> StoredEvent {
-        StoredEvent::count(self.env, self.partner, reference, first, word)
+        StoredEvent::count(self.run, self.partner, reference, first, word)
     }
 }
 

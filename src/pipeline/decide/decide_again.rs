@@ -10,7 +10,7 @@ use crate::domain::{Action, Counts, Disposition, LegId, LegState, Reason, RunId,
 use crate::json::{Arena, Json};
 use crate::pipeline::lookup_keys::persons_alike;
 use crate::pipeline::referral::Referral;
-use crate::pipeline::run::{Env, Only, StageOutcome};
+use crate::pipeline::run::{Env, Only, Run, StageOutcome};
 use crate::pipeline::select::{PriorLegs, Trail, barred, objection, review};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{HeldRow, Leg, Standing};
@@ -33,7 +33,8 @@ pub(crate) enum Verdict {
 }
 
 /// Looks again at what may go on by itself.
-pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> {
+    let env = run.env();
     let mut outcome = StageOutcome::default();
     let by_itself = |hold: &HeldRow| {
         let outward = !hold.return_id.is_some()
@@ -43,7 +44,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
             && env
                 .partner_at(hold.partner)
                 .is_some_and(|place| !env.rules.partners[place].unapproved());
-        outward && (hold.reason == Reason::Capacity || approved || env.rules_changed)
+        outward && (hold.reason == Reason::Capacity || approved || run.rules_changed)
     };
     let mut free = free_places(env).await?;
     let mut legs: Vec<LegId> = Vec::new();
@@ -67,7 +68,7 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
             {
                 continue;
             }
-            if let Some(counts) = look_again(env, run, leg, &mut free, Said::default()).await? {
+            if let Some(counts) = look_again(env, run.id, leg, &mut free, Said::default()).await? {
                 outcome.count(Stage::Select, &counts);
             }
         }
@@ -76,7 +77,8 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
 }
 
 /// Takes back what was routed and has not left, to partners to whom nothing new goes today: it waits for what they wait for.
-pub(crate) async fn stand_back(env: &Arc<Env>, run: RunId) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn stand_back(run: &Run) -> anyhow::Result<StageOutcome> {
+    let env = run.env();
     let mut outcome = StageOutcome::default();
     for (_, partner, at) in env.each_partner() {
         let Some(reason) = barred(partner, env.today()) else {
@@ -96,7 +98,7 @@ pub(crate) async fn stand_back(env: &Arc<Env>, run: RunId) -> anyhow::Result<Sta
                 sources.entry(leg.source).or_default().push(leg);
             }
             for (source, legs) in sources {
-                let counts = take_back(env, (run, source), legs, reason).await?;
+                let counts = take_back(run, source, legs, reason).await?;
                 outcome.count(Stage::Select, &counts);
             }
         }
@@ -105,22 +107,22 @@ pub(crate) async fn stand_back(env: &Arc<Env>, run: RunId) -> anyhow::Result<Sta
 }
 
 async fn take_back(
-    env: &Env,
-    (run, source): (RunId, StrandId),
+    run: &Run,
+    source: StrandId,
     legs: Vec<Leg>,
     reason: Reason,
 ) -> anyhow::Result<Counts> {
     let mut counts = Counts::default();
-    let mut batch = Batch::new(source, env.now());
+    let mut batch = Batch::new(source, run.now());
     for leg in legs {
         counts.add(Disposition::Held, Some(reason));
         let after = leg.now.held(reason);
         batch.hold(hold(&leg, after.partner, Stage::Select, reason));
-        let (step, rule) = (LegStep::to(after), rule_digits(env));
+        let (step, rule) = (LegStep::to(after), rule_digits(run));
         batch.move_leg(leg, Body::Decided { step, rule });
     }
-    batch.book_source(run, Stage::Select, counts.clone());
-    env.store.commit(batch).await?;
+    batch.book_source(run.id, Stage::Select, counts.clone());
+    run.store.commit(batch).await?;
     Ok(counts)
 }
 

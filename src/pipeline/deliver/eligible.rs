@@ -2,7 +2,7 @@
 
 use crate::domain::{Action, Reason};
 use crate::partner::{Partner, Rules};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::Run;
 use crate::pipeline::select::barred;
 use crate::store::rows::Leg;
 
@@ -15,7 +15,7 @@ pub(super) enum Which {
 
 /// Whether a waiting row may leave: a stop or pause always; what is new only about people whose records were read again,
 /// to partners to whom it may go today; a change by a version that was approved.
-pub(super) fn may_go(env: &Env, which: Which, leg: &Leg) -> bool {
+pub(super) fn may_go(run: &Run, which: Which, leg: &Leg) -> bool {
     let action = leg.now.pending;
     match which {
         Which::UrgentStops => {
@@ -23,16 +23,16 @@ pub(super) fn may_go(env: &Env, which: Which, leg: &Leg) -> bool {
             action == Some(Action::Stop) && at_once
         }
         Which::All => {
-            let at = env.partner_at(leg.now.partner);
+            let at = run.partner_at(leg.now.partner);
             let may = match action {
                 Some(Action::New) => at
-                    .is_some_and(|place| barred(&env.rules.partners[place], env.today()).is_none()),
+                    .is_some_and(|place| barred(&run.rules.partners[place], run.today()).is_none()),
                 Some(Action::Amend) => {
-                    at.is_none_or(|place| env.partners[place].approval.changes_may_go())
+                    at.is_none_or(|place| run.partners[place].approval.changes_may_go())
                 }
                 _ => return true,
             };
-            may && !env.readings.waits(leg.now.person)
+            may && !run.readings.waits(leg.now.person)
         }
     }
 }

@@ -13,7 +13,7 @@ use eligible::{Which, may_go, tells_action};
 use jiff::civil::Date;
 
 use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name, remake};
-use super::run::{Env, LedgerAccess, Only, PartnerEnv, StageOutcome};
+use super::run::{Env, LedgerAccess, Only, PartnerEnv, Run, StageOutcome};
 use super::{map, sealed_inputs};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
@@ -47,42 +47,33 @@ struct Delivered {
 ///
 /// # Errors
 /// The store failed. A folder that cannot be written is an outcome, and the others go on.
-pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Result<StageOutcome> {
-    each(env, run, only, Which::All).await
+pub(crate) async fn run(run: &Arc<Run>, only: &Only) -> anyhow::Result<StageOutcome> {
+    each(run, only, Which::All).await
 }
 
 /// Delivers the stops that wait for no schedule, each partner's in a drop of its own (`safety.md` §6).
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) async fn at_once(
-    env: &Arc<Env>,
-    run: RunId,
-    only: &Only,
-) -> anyhow::Result<StageOutcome> {
-    each(env, run, only, Which::UrgentStops).await
+pub(crate) async fn at_once(run: &Arc<Run>, only: &Only) -> anyhow::Result<StageOutcome> {
+    each(run, only, Which::UrgentStops).await
 }
 
-async fn each(
-    env: &Arc<Env>,
-    run: RunId,
-    only: &Only,
-    which: Which,
-) -> anyhow::Result<StageOutcome> {
+async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<StageOutcome> {
     let wanted = |(place, partner, _): (usize, &Partner, &PartnerEnv)| {
         only.partner
             .as_ref()
             .is_none_or(|id| *id == partner.id)
             .then_some(place)
     };
-    let places: Vec<usize> = env.each_partner().filter_map(wanted).collect();
+    let places: Vec<usize> = run.each_partner().filter_map(wanted).collect();
     let mut delivered = Lot {
-        env,
+        env: run,
         sent: Vec::new(),
         outcome: StageOutcome::default(),
     };
     // Partners have strands of their own, so a few are served at once: while one is committed, others are mapped.
-    let at_once = if env.workers == 1 { 1 } else { env.workers * 2 };
+    let at_once = if run.workers == 1 { 1 } else { run.workers * 2 };
     let mut under_way = VecDeque::with_capacity(at_once);
     for place in places {
         if under_way.len() >= at_once
@@ -90,7 +81,7 @@ async fn each(
         {
             delivered.take(first).await?;
         }
-        under_way.push_back(named_task(deliver_one(Arc::clone(env), place, run, which)));
+        under_way.push_back(named_task(deliver_one(Arc::clone(run), place, which)));
     }
     for task in under_way {
         delivered.take(task).await?;
@@ -135,19 +126,14 @@ fn named_task(work: impl Future<Output = anyhow::Result<Delivered>> + Send + 'st
     tokio::spawn(work)
 }
 
-async fn deliver_one(
-    env: Arc<Env>,
-    place: usize,
-    run: RunId,
-    which: Which,
-) -> anyhow::Result<Delivered> {
+async fn deliver_one(run: Arc<Run>, place: usize, which: Which) -> anyhow::Result<Delivered> {
     let mut delivered = Delivered::default();
-    let ((rules, partner), at) = (env.approved(place), &env.partners[place]);
+    let ((rules, partner), at) = (run.approved(place), &run.partners[place]);
     if which == Which::All {
-        picked_up(&env, partner, at).await?;
+        picked_up(&run, partner, at).await?;
     }
-    let mut legs = pending(&env, at.strand).await?;
-    legs.retain(|leg| may_go(&env, which, leg));
+    let mut legs = pending(&run, at.strand).await?;
+    legs.retain(|leg| may_go(&run, which, leg));
     // Where the file has no column for it, nobody could tell a stop from a new row.
     let (news, changes) = if tells_action(rules, partner) {
         (legs, Vec::new())
@@ -160,7 +146,7 @@ async fn deliver_one(
         if legs.is_empty() && (notice || !empty) {
             continue;
         }
-        if let Some(failed) = drop_to(&env, place, run, (legs, notice), &mut delivered).await? {
+        if let Some(failed) = drop_to(&run, place, (legs, notice), &mut delivered).await? {
             delivered.outcome.unreachable.push(failed);
             break;
         }
@@ -189,12 +175,12 @@ fn add_page<L>(legs: &mut Vec<L>, page: Vec<L>) -> bool {
 
 /// Prepares, publishes and records one drop; gives what kept it from being written.
 async fn drop_to(
-    env: &Arc<Env>,
+    run: &Arc<Run>,
     place: usize,
-    run: RunId,
     (legs, notice): (Vec<Leg>, bool),
     delivered: &mut Delivered,
 ) -> anyhow::Result<Option<Diagnostic>> {
+    let env = run.env();
     // While a wider version waits, what goes to people known already goes by the version that was approved.
     let ((rules, partner), at) = (env.approved(place), &env.partners[place]);
     if let Err(error) = at.transport.prepare() {
@@ -211,7 +197,7 @@ async fn drop_to(
     };
     let mut maker = Maker::new(Arc::clone(env), By::InForce(place), of)?;
     for page in legs.chunks(drop_bytes::PAGE) {
-        let planned = plan(env, (rules, partner), (drop_id, today), page).await?;
+        let planned = plan(run, (rules, partner), (drop_id, today), page).await?;
         maker = add(env, maker, planned).await?;
     }
     let made = maker.finish()?;
@@ -254,19 +240,19 @@ async fn drop_to(
     if let Err(error) = publish(partner, at, &file, &made) {
         return Ok(Some(undelivered(partner, &error)));
     }
-    let record = sent(env, at, &file, run, &stops, &mut delivered.outcome);
+    let record = sent(env, at, &file, run.id, &stops, &mut delivered.outcome);
     delivered.sent.push(record);
     Ok(None)
 }
 
 /// What a page of legs asks for, row by row.
 async fn plan(
-    env: &Env,
+    run: &Run,
     partner: (&Rules, &Partner),
     (drop_id, today): (DropId, Date),
     legs: &[Leg],
 ) -> anyhow::Result<Vec<Planned>> {
-    let sent = last_rows(env, legs).await?;
+    let sent = last_rows(run, legs).await?;
     let mut planned = Vec::with_capacity(legs.len());
     for leg in legs {
         let Some(action) = leg.now.pending else {
@@ -279,7 +265,7 @@ async fn plan(
             _ => leg.now.raws,
         };
         let changed = match (action, before) {
-            (Action::Amend, Some(row)) => changes(env, partner, leg, row).await?,
+            (Action::Amend, Some(row)) => changes(run, partner, leg, row).await?,
             _ => String::new(),
         };
         let (rev, prev, action) = (leg.rev + 1, leg.last, action);
@@ -296,7 +282,7 @@ async fn plan(
         };
         let new = leg.now.pending == Some(Action::New);
         let ready = new
-            .then(|| env.ready.take(leg.id, leg.rev, today))
+            .then(|| run.ready.take(leg.id, leg.rev, today))
             .flatten();
         planned.push(Planned {
             row,

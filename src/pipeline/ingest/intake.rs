@@ -10,8 +10,8 @@ use super::known::Seen;
 use super::load::Load;
 use super::worker::{IDS_A_REFERRAL, Prepared, prepare};
 use super::writer::Writer;
-use crate::domain::{RunId, limits};
-use crate::pipeline::run::{Env, Totals};
+use crate::domain::limits;
+use crate::pipeline::run::{Run, Totals};
 
 /// A chunk being prepared.
 pub(crate) type Chunk = tokio::task::JoinHandle<anyhow::Result<Prepared>>;
@@ -28,7 +28,7 @@ fn under_way(work: impl Future<Output = anyhow::Result<Prepared>> + Send + 'stat
 /// What starts the work on a chunk.
 #[derive(Clone)]
 pub(crate) struct Starter<'e> {
-    env: &'e Arc<Env>,
+    run: &'e Arc<Run>,
     source: usize,
     /// As many chunks are worked on at once as there are workers, over all sources; the rest wait their turn.
     turns: Arc<Semaphore>,
@@ -39,21 +39,21 @@ pub(crate) struct Starter<'e> {
 impl Starter<'_> {
     /// Chunks that may be under way: enough for the workers to go on with while a group is being committed.
     pub(crate) fn ahead(&self) -> usize {
-        self.env.workers + limits::CHUNKS_AHEAD
+        self.run.workers + limits::CHUNKS_AHEAD
     }
 
     /// Starts the work on a load of one chunk.
     pub(crate) async fn start(&self, load: Load) -> anyhow::Result<Chunk> {
         let count = i64::try_from(load.len()).unwrap_or(0).max(1) * IDS_A_REFERRAL;
-        let strand = self.env.sources[self.source].strand;
-        let ids = self.env.ids.take(&*self.env.store, strand, count).await?;
-        let mut stream = self.env.stream();
-        let (env, source) = (Arc::clone(self.env), self.source);
+        let strand = self.run.sources[self.source].strand;
+        let ids = self.run.ids.take(&*self.run.store, strand, count).await?;
+        let mut stream = self.run.stream();
+        let (run, source) = (Arc::clone(self.run), self.source);
         let (turns, seen) = (Arc::clone(&self.turns), Arc::clone(&self.seen));
         let prepared = async move {
             // Its turn comes before its thread: as many threads as workers, and no more memory kept by them.
             let turn = turns.acquire().await?;
-            let work = move || prepare(&env, source, load, &seen, &ids, &mut stream);
+            let work = move || prepare(&run, source, load, &seen, &ids, &mut stream);
             let prepared = tokio::task::spawn_blocking(work).await?;
             drop(turn);
             prepared
@@ -71,15 +71,14 @@ pub(crate) struct Intake<'e> {
 
 impl<'e> Intake<'e> {
     pub(crate) async fn new(
-        env: &'e Arc<Env>,
+        run: &'e Arc<Run>,
         source: usize,
-        run: RunId,
         turns: Arc<Semaphore>,
     ) -> anyhow::Result<Self> {
-        let writer = Writer::new(env, source, run).await?;
+        let writer = Writer::new(run, source).await?;
         Ok(Self {
             starter: Starter {
-                env,
+                run,
                 source,
                 turns,
                 seen: Arc::clone(&writer.seen),
@@ -120,7 +119,7 @@ impl<'e> Intake<'e> {
     /// Holds the legs of requests that the source has deleted, once all that came before is durable.
     pub(crate) async fn gone(&mut self, ids: &[String]) -> anyhow::Result<()> {
         self.finish().await?;
-        deleted_requests::hold(self.starter.env, self.starter.source, ids).await
+        deleted_requests::hold(self.starter.run, self.starter.source, ids).await
     }
 
     /// What was counted, once it is finished.

@@ -15,7 +15,7 @@ use crate::pipeline::decide::{ReferralOutcome, judge};
 use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
 use crate::pipeline::map;
 use crate::pipeline::referral::{Bytes, Referral, ReferralTrees};
-use crate::pipeline::run::{Env, Ids, bytes_of, raw_spot};
+use crate::pipeline::run::{Env, Ids, Run, bytes_of, raw_spot};
 use crate::pipeline::select::{PriorLegs, Trail, consent_ended};
 use crate::seal::{Digest, HolderKey, LookupKey, sealed_digest, stub};
 use crate::store::rows::{KeyKind, KeyRow, Leg, RawIds, RawKind, RawRow, Standing};
@@ -170,7 +170,7 @@ pub(crate) struct Prepared {
 /// # Errors
 /// The store failed, or a sealed value does not open.
 pub(crate) fn prepare(
-    env: &Env,
+    run: &Run,
     source: usize,
     load: Load,
     seen: &Seen,
@@ -181,7 +181,7 @@ pub(crate) fn prepare(
     let requests = load.requests()?;
     let newest = load.newest();
     let arena = Arena::default();
-    let (parsed, problems) = parse(env, source, &load, &requests, &arena);
+    let (parsed, problems) = parse(run, source, &load, &requests, &arena);
     let referrals = load.complete(&requests, &parsed)?;
     let mut people = ShapeCache::whole();
     let trees: Vec<Option<ReferralTrees<'_>>> = parsed
@@ -192,14 +192,14 @@ pub(crate) fn prepare(
     let lookups: Vec<Option<LookupKeys>> = referrals
         .iter()
         .zip(&trees)
-        .map(|(referral, trees)| lookup_keys(env, source, referral, trees.as_ref()?))
+        .map(|(referral, trees)| lookup_keys(run, source, referral, trees.as_ref()?))
         .collect();
     let mut shared_looks = HashMap::new();
     let shared: Vec<Vec<Shared>> = referrals
         .iter()
-        .map(|referral| shared(env, source, referral, &mut shared_looks))
+        .map(|referral| shared(run, source, referral, &mut shared_looks))
         .collect();
-    let known = runtime.block_on(Known::of(env, &lookups, seen))?;
+    let known = runtime.block_on(Known::of(run, &lookups, seen))?;
     let mut items = Vec::with_capacity(referrals.len());
     let mut changes = Vec::new();
     let mut legs = Vec::new();
@@ -213,7 +213,7 @@ pub(crate) fn prepare(
             continue;
         };
         let one = ReferralCase {
-            env,
+            run,
             source,
             referral,
             trees,
@@ -230,13 +230,13 @@ pub(crate) fn prepare(
         items.push(item);
     }
     // What was sent before is read back only for referrals that changed.
-    let pasts = runtime.block_on(change::pasts(env, &legs))?;
+    let pasts = runtime.block_on(change::pasts(run, &legs))?;
     let mut spare = || fresh_leg(ids, stream);
     for place in changes {
         if let (Some(Item::Changed(changed)), Some(Some(trees))) =
             (items.get_mut(place), trees.get(place))
         {
-            changed.settle(env, source, trees, &pasts, &mut spare);
+            changed.settle(run, source, trees, &pasts, &mut spare);
         }
     }
     drop(trees);
@@ -276,7 +276,7 @@ fn parse<'r>(
 
 /// One referral with all that is known of it.
 struct ReferralCase<'c, 'd> {
-    env: &'c Env,
+    run: &'c Run,
     source: usize,
     referral: &'d Referral,
     trees: &'d ReferralTrees<'d>,
@@ -366,14 +366,14 @@ impl ReferralCase<'_, '_> {
         let stop = Some(Action::Stop);
         let at_stake = now.state == LegState::Routed
             || (now.state.after_sending() && now.asked != stop && now.pending != stop);
-        let place = self.env.partner_at(now.partner).filter(|_| at_stake);
-        let Some((rules, partner)) = place.map(|place| self.env.approved(place)) else {
+        let place = self.run.partner_at(now.partner).filter(|_| at_stake);
+        let Some((rules, partner)) = place.map(|place| self.run.approved(place)) else {
             return false;
         };
-        let source = &self.env.sources[self.source].config;
+        let source = &self.run.sources[self.source].config;
         let reference = leg.reference.to_string();
         let view = self.trees.view(
-            self.env.setting(source, rules, self.env.today()),
+            self.run.setting(source, rules, self.run.today()),
             map::facts(&reference, Action::New, "", 0),
         );
         // An onward leg rests on the person's own word.
@@ -386,7 +386,7 @@ impl ReferralCase<'_, '_> {
         let id = ids.next();
         match self.decide(&person, id, reference) {
             None => {
-                let holder = &self.env.sources[self.source];
+                let holder = &self.run.sources[self.source];
                 let raw = RawRow {
                     id: ids.next(),
                     holder: holder.key_id,
@@ -422,8 +422,8 @@ impl ReferralCase<'_, '_> {
         leg: LegId,
         reference: LegReference,
     ) -> Option<ReferralOutcome> {
-        let env = self.env;
-        let source = &env.sources[self.source].config;
+        let run = self.run;
+        let source = &run.sources[self.source].config;
         let alike = &self.lookups.alike;
         let elsewhere = alike
             .iter()
@@ -434,23 +434,23 @@ impl ReferralCase<'_, '_> {
             .filter_map(|person| self.known.open_with.get(person))
             .flatten()
             .filter(|(other, _)| *other != leg)
-            .filter_map(|(_, strand)| env.partner_at(*strand))
+            .filter_map(|(_, strand)| run.partner_at(*strand))
             .collect();
         let reference = reference.to_string();
         let facts = map::facts(&reference, Action::New, "", 0);
         let view = self
             .trees
-            .view(env.setting(source, &env.rules, env.today()), facts);
+            .view(run.setting(source, &run.rules, run.today()), facts);
         let keep = |partner: &Partner, cells: &map::Cells<'_>| {
-            if env.ready.wanted()
-                && let Some(row) = bytes_of(partner, &env.rules, cells)
+            if run.ready.wanted()
+                && let Some(row) = bytes_of(partner, &run.rules, cells)
             {
-                env.ready.keep(leg, env.today(), row);
+                run.ready.keep(leg, run.today(), row);
             }
         };
         let known = PriorLegs { open_with: &open };
         judge(
-            env,
+            run,
             source,
             &view,
             self.trees.consent(),
@@ -462,7 +462,7 @@ impl ReferralCase<'_, '_> {
 
     fn person(&self, ids: &Ids, stream: &mut Stream) -> Person {
         if let Some(row) = self.known.persons.get(&self.lookups.person)
-            && let Ok(key) = self.env.unwrap_key(row)
+            && let Ok(key) = self.run.unwrap_key(row)
         {
             return Person {
                 lookup: self.lookups.person,
@@ -474,7 +474,7 @@ impl ReferralCase<'_, '_> {
         }
         let id = ids.next();
         let key = HolderKey::new(stream.bytes());
-        let wrapped = self.env.keys.wrap(id, stream.bytes(), &key);
+        let wrapped = self.run.keys.wrap(id, stream.bytes(), &key);
         let row = KeyRow {
             id,
             kind: KeyKind::Person,

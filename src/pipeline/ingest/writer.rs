@@ -13,11 +13,11 @@ use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
 use crate::domain::{
-    Counts, Disposition, KeyId, LegId, LegState, RawId, Reason, RunId, Stage, StrandId, limits,
+    Counts, Disposition, KeyId, LegId, LegState, RawId, Reason, Stage, StrandId, limits,
 };
 use crate::pipeline::decide::decide_again::free_places;
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, Run};
 use crate::seal::LookupKey;
 use crate::store::rows::{HeldRow, RawIds, RawKind, Standing};
 use crate::store::{Batch, Body, LegStep, NewHold, OpenedLeg};
@@ -27,9 +27,8 @@ const BETWEEN_QUEUES: usize = 4;
 
 /// Writes what workers prepared.
 pub(crate) struct Writer<'e> {
-    env: &'e Env,
+    run: &'e Run,
     source: usize,
-    run: RunId,
     stream: Stream,
     batch: Batch,
     chunks: usize,
@@ -58,14 +57,13 @@ pub(crate) struct Writer<'e> {
 }
 
 impl<'e> Writer<'e> {
-    pub(crate) async fn new(env: &'e Env, source: usize, run: RunId) -> anyhow::Result<Self> {
-        let free = free_places(env).await?;
+    pub(crate) async fn new(run: &'e Run, source: usize) -> anyhow::Result<Self> {
+        let free = free_places(run).await?;
         Ok(Self {
-            env,
-            source,
             run,
-            stream: env.stream(),
-            batch: Batch::new(env.sources[source].strand, env.now()),
+            source,
+            stream: run.stream(),
+            batch: Batch::new(run.sources[source].strand, run.now()),
             chunks: 0,
             counts: BTreeMap::new(),
             shared: HashMap::new(),
@@ -73,10 +71,10 @@ impl<'e> Writer<'e> {
             referrals: Recent::new(),
             routed: Recent::new(),
             aged: 0,
-            age: env.workers + limits::CHUNKS_AHEAD + limits::GROUP_CHUNKS + BETWEEN_QUEUES,
+            age: run.workers + limits::CHUNKS_AHEAD + limits::GROUP_CHUNKS + BETWEEN_QUEUES,
             free,
             seen: Arc::new(Seen::new(
-                env.store.raws_after(RawId::NONE, 1).await?.is_empty(),
+                run.store.raws_after(RawId::NONE, 1).await?.is_empty(),
             )),
             deferred: Vec::new(),
             totals: BTreeMap::new(),
@@ -150,21 +148,21 @@ impl<'e> Writer<'e> {
     /// A referral was read with its records: its questions about that are answered.
     fn note_read(&self, read: bool, request: Option<RawId>) {
         if read {
-            self.env.readings.note(self.source, request);
+            self.run.readings.note(self.source, request);
         }
     }
 
     /// Makes the group durable.
     pub(crate) async fn commit(&mut self) -> anyhow::Result<()> {
-        let fresh = Batch::new(self.env.sources[self.source].strand, self.env.now());
+        let fresh = Batch::new(self.run.sources[self.source].strand, self.run.now());
         let mut batch = std::mem::replace(&mut self.batch, fresh);
         self.chunks = 0;
         for (stage, counts) in std::mem::take(&mut self.counts) {
             self.totals.entry(stage).or_default().merge(&counts);
-            batch.book_source(self.run, stage, counts);
+            batch.book_source(self.run.id, stage, counts);
         }
         if !batch.is_empty() {
-            self.env.store.commit(batch).await?;
+            self.run.store.commit(batch).await?;
         }
         Ok(())
     }
@@ -192,7 +190,7 @@ impl<'e> Writer<'e> {
             Item::Repeated(_) | Item::Unreadable => false,
             Item::NotOurs { referral, .. } => !self.referrals.insert(*referral),
             Item::New(new) => {
-                let partner = routed_to(self.env, new.outcome);
+                let partner = routed_to(self.run, new.outcome);
                 let person_new =
                     new.person.new.is_some() && self.persons.contains(&new.person.lookup);
                 let taken =
@@ -226,14 +224,14 @@ impl<'e> Writer<'e> {
         self.batch.keys.extend(new.person.new);
         self.batch.raws.extend(new.sealed.raws);
         self.note_read(read, Some(ids.request));
-        let after = standing(self.env, outcome, new.person.id, ids);
+        let after = standing(self.run, outcome, new.person.id, ids);
         self.batch.open_leg(OpenedLeg {
             id: new.id,
             reference: new.reference,
             lookup: Some(new.referral),
             source: self.batch.strand,
             after,
-            rule: rule_digits(self.env),
+            rule: rule_digits(self.run),
             vouched: new.sealed.vouched,
         });
         if let ReferralOutcome::Held(stage, reason, _) = outcome {
@@ -265,7 +263,7 @@ impl<'e> Writer<'e> {
             ..changed.after
         };
         let mut held = changed.held;
-        if let (LegState::Routed, Some(place)) = (after.state, self.env.partner_at(after.partner))
+        if let (LegState::Routed, Some(place)) = (after.state, self.run.partner_at(after.partner))
             && changed.leg.now.state != LegState::Routed
             && let ReferralOutcome::Held(_, reason, _) = {
                 let outcome =
@@ -298,14 +296,14 @@ impl<'e> Writer<'e> {
         let asked = self.settle_holds(id, sent, &wanted).await?;
         if let Some(next) = changed.successor {
             let person = changed.leg.now.person;
-            let after = standing(self.env, next.outcome, person, ids);
+            let after = standing(self.run, next.outcome, person, ids);
             self.batch.open_leg(OpenedLeg {
                 id: next.id,
                 reference: next.reference,
                 lookup: None,
                 source: self.batch.strand,
                 after,
-                rule: rule_digits(self.env),
+                rule: rule_digits(self.run),
                 vouched: Vec::new(),
             });
             if let ReferralOutcome::Held(stage, reason, _) = next.outcome {
@@ -328,7 +326,7 @@ impl<'e> Writer<'e> {
         sent: bool,
         wanted: &[(Stage, Reason, bool)],
     ) -> anyhow::Result<Vec<(Stage, Reason)>> {
-        let open = self.env.store.holds_of_legs(vec![leg]).await?;
+        let open = self.run.store.holds_of_legs(vec![leg]).await?;
         // Holds on rows of returns and on writes are not the practice's record's to settle; what a person must look at
         // after sending stays until a person has.
         let by_itself = |hold: &HeldRow| {
@@ -357,12 +355,12 @@ impl<'e> Writer<'e> {
 
     /// One person, one open leg with a partner: also where another source routed them a moment ago in this run.
     fn unclaimed(&self, outcome: ReferralOutcome, person: Option<LookupKey>) -> ReferralOutcome {
-        let (Some(partner), Some(person)) = (routed_to(self.env, outcome), person) else {
+        let (Some(partner), Some(person)) = (routed_to(self.run, outcome), person) else {
             return outcome;
         };
         match outcome {
             ReferralOutcome::Routed(place)
-                if !self.env.claims.take(person, partner, self.batch.strand) =>
+                if !self.run.claims.take(person, partner, self.batch.strand) =>
             {
                 ReferralOutcome::Held(Stage::Select, Reason::AlreadyOpen, Some(place))
             }
@@ -408,15 +406,15 @@ impl<'e> Writer<'e> {
     }
 
     async fn new_shared(&mut self, record: &Shared) -> anyhow::Result<RawId> {
-        let known = self.env.store.raws_by_lookup(vec![record.lookup]).await?;
+        let known = self.run.store.raws_by_lookup(vec![record.lookup]).await?;
         let id = if let Some((_, id)) = known.first() {
             *id
         } else {
-            let source = &self.env.sources[self.source];
+            let source = &self.run.sources[self.source];
             let id = self
-                .env
+                .run
                 .ids
-                .take(&*self.env.store, source.strand, 1)
+                .take(&*self.run.store, source.strand, 1)
                 .await?
                 .next();
             let row = seal_raw(

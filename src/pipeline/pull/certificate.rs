@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Instant, RunId};
-use crate::pipeline::run::Env;
+use crate::domain::Instant;
+use crate::pipeline::run::{Env, Run};
 use crate::store::rows::Certificate;
 use crate::store::{Batch, Body, Entry};
 
@@ -277,29 +277,28 @@ fn working_days(from: Date, to: Date) -> u64 {
 /// # Errors
 /// The store failed.
 pub(super) async fn record(
-    env: &Env,
+    run: &Run,
     source: usize,
-    run: RunId,
     evidence: &Evidence,
     high: Instant,
     input: Vec<u8>,
 ) -> anyhow::Result<()> {
-    let strand = env.sources[source].strand;
+    let strand = run.sources[source].strand;
     let verdict = evidence.verdict();
     let evidence = serde_json::to_string(evidence)?;
-    let mut batch = Batch::new(strand, env.now());
+    let mut batch = Batch::new(strand, run.now());
     let digest = crate::seal::sha256(&[verdict.as_bytes(), evidence.as_bytes()]);
     let high = high.0;
-    batch.push(Entry::new(run, Body::Certified { digest, high }));
+    batch.push(Entry::new(run.id, Body::Certified { digest, high }));
     batch.certificates.push(Certificate {
-        run,
+        run: run.id,
         source: strand,
         verdict,
         evidence,
         high,
         input,
     });
-    env.store.commit(batch).await?;
+    run.store.commit(batch).await?;
     Ok(())
 }
 

@@ -28,10 +28,10 @@ use tokio::task::JoinSet;
 use super::gp_client;
 use super::ingest::intake::Intake;
 use super::ingest::queue::feed;
-use super::run::{Env, Only, StageOutcome};
+use super::run::{Env, Only, Run, StageOutcome};
 use crate::config::{Pull, Reading};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Counts, Disposition, Instant, Reason, RunId, Stage, limits};
+use crate::domain::{Counts, Disposition, Instant, Reason, Stage, limits};
 use crate::store::Batch;
 use crate::store::rows::Certificate;
 
@@ -39,14 +39,14 @@ use crate::store::rows::Certificate;
 ///
 /// # Errors
 /// The store failed. A source that cannot be read is an outcome, and the others go on.
-pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn run(run: &Arc<Run>, only: &Only) -> anyhow::Result<StageOutcome> {
     let wanted = |place: &usize| {
-        let source = &env.sources[*place].config;
+        let source = &run.sources[*place].config;
         source.enabled && only.source.as_ref().is_none_or(|id| *id == source.id)
     };
-    let places: Vec<usize> = (0..env.sources.len()).filter(wanted).collect();
-    let turns = Arc::new(Semaphore::new(env.workers));
-    let at_once = sources_at_once(env);
+    let places: Vec<usize> = (0..run.sources.len()).filter(wanted).collect();
+    let turns = Arc::new(Semaphore::new(run.workers));
+    let at_once = sources_at_once(run);
     let mut outcomes: BTreeMap<usize, StageOutcome> = BTreeMap::new();
     let mut tasks: JoinSet<(usize, anyhow::Result<StageOutcome>)> = JoinSet::new();
     let mut failed = Ok(());
@@ -56,8 +56,8 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
             && tasks.len() < at_once
             && let Some(place) = left.next()
         {
-            let (env, turns) = (Arc::clone(env), Arc::clone(&turns));
-            tasks.spawn(async move { (place, pull_source(&env, place, run, turns).await) });
+            let (run, turns) = (Arc::clone(run), Arc::clone(&turns));
+            tasks.spawn(async move { (place, pull_source(&run, place, turns).await) });
         }
         // Those under way come to their end even if another one finds the store failing: each commits whole groups.
         let Some(joined) = tasks.join_next().await else {
@@ -87,19 +87,17 @@ fn sources_at_once(env: &Env) -> usize {
 }
 
 async fn pull_source(
-    env: &Arc<Env>,
+    run: &Arc<Run>,
     source: usize,
-    run: RunId,
     turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
-    let before = certificate::last(env, source).await?;
+    let before = certificate::last(run, source).await?;
     let at = Pulling {
-        env,
-        source,
         run,
+        source,
         before,
     };
-    match &env.sources[source].config.pull {
+    match &run.sources[source].config.pull {
         Pull::Folder { path, .. } => pull_folder(&at, path, turns).await,
         Pull::Search { base_url, reading } => pull_search(&at, base_url, *reading, turns).await,
         Pull::Bulk(config) => bulk::pull(&at, config, turns).await,
@@ -111,7 +109,7 @@ async fn pull_folder(
     path: &Path,
     turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
-    match Extracts::open(at.env, path, at.before.as_ref()).await? {
+    match Extracts::open(at.run, path, at.before.as_ref()).await? {
         Ok(extracts) => at.pull(extracts, turns).await,
         Err(error) => {
             at.not_begun(Diagnostic::new(
@@ -130,7 +128,7 @@ async fn pull_search(
     reading: Reading,
     turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
-    let client = match gp_client::client(at.env, at.source, base_url) {
+    let client = match gp_client::client(at.run, at.source, base_url) {
         Ok(client) => client,
         Err(error) => {
             return at
@@ -144,9 +142,8 @@ async fn pull_search(
 
 /// One source that is being pulled in a run.
 struct Pulling<'e> {
-    env: &'e Arc<Env>,
+    run: &'e Arc<Run>,
     source: usize,
-    run: RunId,
     /// The certificate of the last pull.
     before: Option<Certificate>,
 }
@@ -155,7 +152,7 @@ impl Pulling<'_> {
     fn place(&self) -> Place {
         Place::detail(format!(
             "source {}",
-            self.env.sources[self.source].config.id
+            self.run.sources[self.source].config.id
         ))
     }
 
@@ -172,7 +169,7 @@ impl Pulling<'_> {
         turns: Arc<Semaphore>,
     ) -> anyhow::Result<StageOutcome> {
         let mut outcome = StageOutcome::default();
-        let mut intake = Intake::new(self.env, self.source, self.run, turns).await?;
+        let mut intake = Intake::new(self.run, self.source, turns).await?;
         let (failure, swept) = feed(&mut intake, &mut referrals).await?;
         intake.finish().await?;
         outcome.add_totals(&intake.writer.totals);
@@ -199,12 +196,12 @@ impl Pulling<'_> {
         evidence.broken |= failure.is_some();
         let before = self.before.as_ref().map(Evidence::of);
         let new = swept.map_or(news, |mark| mark.0);
-        evidence.count_day(before.as_ref(), self.env.today(), new);
+        evidence.count_day(before.as_ref(), self.run.today(), new);
         self.tell(&mut outcome, &evidence, found, failure);
         // The high mark moves only now that every page is durable, and only if every page came.
         let mark = if evidence.broken { None } else { high };
         let mark = mark.or(self.high()).unwrap_or(Instant::ZERO);
-        certificate::record(self.env, self.source, self.run, &evidence, mark, input).await?;
+        certificate::record(self.run, self.source, &evidence, mark, input).await?;
         Ok(outcome)
     }
 
@@ -263,17 +260,17 @@ impl Pulling<'_> {
         };
         let before = self.before.as_ref().map(Evidence::of);
         evidence.sweep = before.as_ref().and_then(|before| before.sweep.clone());
-        evidence.count_day(before.as_ref(), self.env.today(), 0);
+        evidence.count_day(before.as_ref(), self.run.today(), 0);
         let mark = self.high().unwrap_or(Instant::ZERO);
-        certificate::record(self.env, self.source, self.run, &evidence, mark, Vec::new()).await?;
+        certificate::record(self.run, self.source, &evidence, mark, Vec::new()).await?;
         Ok(outcome)
     }
 
     async fn book(&self, counts: Counts) -> anyhow::Result<()> {
-        let strand = self.env.sources[self.source].strand;
-        let mut batch = Batch::new(strand, self.env.now());
-        batch.book_source(self.run, Stage::Pull, counts);
-        self.env.store.commit(batch).await?;
+        let strand = self.run.sources[self.source].strand;
+        let mut batch = Batch::new(strand, self.run.now());
+        batch.book_source(self.run.id, Stage::Pull, counts);
+        self.run.store.commit(batch).await?;
         Ok(())
     }
 }

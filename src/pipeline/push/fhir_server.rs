@@ -14,11 +14,11 @@ use super::send::{Answers, Outcome, Session};
 use super::{Unit, load_writes, person_check, server_id_spot, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::entropy::Stream;
-use crate::domain::{Disposition, EventId, LegId, Reason, RunId, StrandId, limits};
+use crate::domain::{Disposition, EventId, LegId, Reason, StrandId, limits};
 use crate::fhir::resources::capability_statement::Says;
 use crate::pipeline::gp_client;
 use crate::pipeline::push::hold_back::hold_back;
-use crate::pipeline::run::{Env, StageOutcome};
+use crate::pipeline::run::{Env, Run, StageOutcome};
 use crate::store::PushQuery;
 use crate::store::rows::{MirrorKind, PushKind, PushState};
 
@@ -27,12 +27,11 @@ use crate::store::rows::{MirrorKind, PushKind, PushState};
 /// # Errors
 /// The store failed.
 pub(super) async fn push(
-    env: &Arc<Env>,
+    run: &Arc<Run>,
     place: usize,
-    run: RunId,
     base_url: &str,
 ) -> anyhow::Result<StageOutcome> {
-    let mut outcome = StageOutcome::default();
+    let (env, mut outcome) = (run.env(), StageOutcome::default());
     let here = || Place::detail(format!("source {}", env.sources[place].config.id));
     if !anything(env, place).await? {
         return Ok(outcome);
@@ -66,9 +65,8 @@ pub(super) async fn push(
         transactions: AtomicBool::new(statement.takes("transaction") == Says::Yes),
     };
     let mut pusher = Pusher {
-        env,
-        place,
         run,
+        place,
         strand: env.sources[place].strand,
         session: Arc::new(session),
         look_always: !statement.may_create_once("Observation"),
@@ -154,9 +152,8 @@ struct Page {
 }
 
 struct Pusher<'e> {
-    env: &'e Arc<Env>,
+    run: &'e Arc<Run>,
     place: usize,
-    run: RunId,
     strand: StrandId,
     session: Arc<Session>,
     /// The server does not promise to heed `If-None-Exist`.
@@ -188,7 +185,7 @@ impl Pusher<'_> {
 
     /// Works through all pages: while one is sent, the next is made ready and the last is recorded.
     async fn drain(&mut self, from: WorkSource) -> anyhow::Result<()> {
-        let mut stream = self.env.stream();
+        let mut stream = self.run.stream();
         let mut page = self.prepare(from).await?;
         let mut results = Results::default();
         loop {
@@ -214,7 +211,7 @@ impl Pusher<'_> {
                 }
             };
             let (ended, sent, ahead) = tokio::join!(
-                end(self.env, self.strand, self.run, recorded, &mut outcome),
+                end(self.run, self.strand, recorded, &mut outcome),
                 sending.send(units),
                 ahead
             );
@@ -246,13 +243,13 @@ impl Pusher<'_> {
     }
 
     fn here(&self) -> Place {
-        let source = &self.env.sources[self.place].config;
+        let source = &self.run.sources[self.place].config;
         Place::detail(format!("source {}", source.id))
     }
 
     /// Reads, builds, checks and claims a page.
     async fn prepare(&self, from: WorkSource) -> anyhow::Result<Page> {
-        let env = self.env;
+        let env = self.run.env();
         let mut page = Page::default();
         if self.stop.is_some() {
             return Ok(page);
@@ -262,7 +259,7 @@ impl Pusher<'_> {
                 let query = batch(self.strand, state, env.now().0, after);
                 let rows = env.store.pushes(query).await?;
                 page.next = rows.last().map(|row| WorkSource::Writes(state, row.event));
-                let (rows, held) = hold_back(env, self.place, rows).await?;
+                let (rows, held) = hold_back(self.run, self.place, rows).await?;
                 page.settled = waiting(held);
                 load_writes::load(env, rows).await?
             }

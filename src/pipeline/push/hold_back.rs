@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use crate::domain::{Action, LegId, Reason, Stage};
 use crate::json::Arena;
 use crate::pipeline::referral::Referral;
-use crate::pipeline::run::{Env, LedgerAccess};
+use crate::pipeline::run::{LedgerAccess, Run};
 use crate::pipeline::select::review;
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{HeldRow, Leg, PushRow};
@@ -21,21 +21,21 @@ pub(crate) type Parted = (Vec<PushRow>, Vec<(PushRow, Reason)>);
 /// # Errors
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn hold_back(
-    env: &Env,
+    run: &Run,
     source: usize,
     rows: Vec<PushRow>,
 ) -> anyhow::Result<Parted> {
     let mut ids: Vec<LegId> = rows.iter().map(|row| row.leg).collect();
     ids.sort_unstable();
     ids.dedup();
-    let legs = env.store.legs(ids).await?;
+    let legs = run.store.legs(ids).await?;
     let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
-    let referrals = sealed_inputs::referrals(env, &raws).await?;
+    let referrals = sealed_inputs::referrals(run, &raws).await?;
     let mut waiting: HashMap<LegId, Reason> = HashMap::new();
     for (leg, referral) in legs.iter().zip(&referrals) {
-        let reason = match of_record(env, source, leg, referral.as_ref()) {
+        let reason = match of_record(run, source, leg, referral.as_ref()) {
             Some(reason) => Some(reason),
-            None => question(env, leg).await?,
+            None => question(run, leg).await?,
         };
         waiting.extend(reason.map(|reason| (leg.id, reason)));
     }
@@ -59,20 +59,20 @@ async fn question(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<Option<Rea
 }
 
 /// What the record itself says against a write.
-fn of_record(env: &Env, source: usize, leg: &Leg, referral: Option<&Referral>) -> Option<Reason> {
-    if env.readings.waits(leg.now.person) {
+fn of_record(run: &Run, source: usize, leg: &Leg, referral: Option<&Referral>) -> Option<Reason> {
+    if run.readings.waits(leg.now.person) {
         return Some(Reason::NotReRead);
     }
     let arena = Arena::default();
     let trees = referral?.trees(&arena).ok()?;
-    let (rules, partner) = env.approved(env.partner_at(leg.now.partner)?);
-    let config = &env.sources[source].config;
+    let (rules, partner) = run.approved(run.partner_at(leg.now.partner)?);
+    let config = &run.sources[source].config;
     let reference = leg.reference.to_string();
     let view = trees.view(
-        env.setting(config, rules, env.today()),
+        run.setting(config, rules, run.today()),
         map::facts(&reference, Action::New, "", 0),
     );
-    let rules = env.source_rules(config);
+    let rules = run.source_rules(config);
     // A leg without a look-up key was opened by a link worker, on the person's own word.
     let onward = leg.lookup.is_none();
     review(&view, trees.consent(), &rules, partner, onward).blocks_writes

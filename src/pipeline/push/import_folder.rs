@@ -8,9 +8,9 @@ use super::{Ended, Unit, Write, begin, end, load_writes};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
-use crate::domain::{Disposition, EventId, RunId, StrandId};
+use crate::domain::{Disposition, EventId, StrandId};
 use crate::pipeline::push::hold_back::hold_back;
-use crate::pipeline::run::{Env, LedgerAccess, StageOutcome};
+use crate::pipeline::run::{Env, LedgerAccess, Run, StageOutcome};
 use crate::seal::sha256;
 use crate::store::rows::{DropFile, DropState, PushRow, PushState};
 use crate::store::{Batch, Body, Entry, PushQuery};
@@ -26,12 +26,11 @@ const ROWS_MAX: i64 = 50_000;
 /// # Errors
 /// The store failed. A folder that cannot be written is an outcome.
 pub(super) async fn push(
-    env: &Arc<Env>,
+    run: &Arc<Run>,
     place: usize,
-    run: RunId,
     path: &Path,
 ) -> anyhow::Result<StageOutcome> {
-    let mut outcome = StageOutcome::default();
+    let (env, mut outcome) = (run.env(), StageOutcome::default());
     let strand = env.sources[place].strand;
     let last = env.store.last_drop(strand).await?;
     // A file that was prepared and not seen complete is written again, the same bytes under the same number.
@@ -44,14 +43,14 @@ pub(super) async fn push(
         let mut rows = due(env, strand, PushState::Queued).await?;
         rows.extend(due(env, strand, PushState::Waiting).await?);
         rows.sort_by_key(|row| row.event);
-        hold_back(env, place, rows).await?
+        hold_back(run, place, rows).await?
     };
-    end(env, strand, run, only(waiting(held)), &mut outcome).await?;
+    end(run, strand, only(waiting(held)), &mut outcome).await?;
     if rows.is_empty() && unfinished.is_none() {
         return Ok(outcome);
     }
     let (mut units, refused) = load_writes::load(env, rows).await?;
-    end(env, strand, run, only(refusals(refused)), &mut outcome).await?;
+    end(run, strand, only(refusals(refused)), &mut outcome).await?;
     if units.is_empty() && unfinished.is_none() {
         return Ok(outcome);
     }
@@ -78,7 +77,7 @@ pub(super) async fn push(
     mark_sent(env, strand, &file).await?;
     let writes = units.into_iter().flat_map(|unit| unit.writes);
     let ended = writes.map(|write| confirmed(write.row)).collect();
-    end(env, strand, run, only(ended), &mut outcome).await?;
+    end(run, strand, only(ended), &mut outcome).await?;
     Ok(outcome)
 }
 

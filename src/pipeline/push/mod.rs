@@ -23,9 +23,9 @@ use observation::About;
 use record_writes::{Ended, begin, end};
 
 use super::event::StoredEvent;
-use super::run::{Env, Only, StageOutcome};
+use super::run::{Only, Run, StageOutcome};
 use crate::config::PushTo;
-use crate::domain::{KeyId, RunId};
+use crate::domain::KeyId;
 use crate::seal::{HolderKey, Spot};
 use crate::store::rows::{Leg, PushRow};
 
@@ -33,10 +33,10 @@ use crate::store::rows::{Leg, PushRow};
 ///
 /// # Errors
 /// The store failed. A source that cannot be reached is an outcome, and the others go on.
-pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Result<StageOutcome> {
+pub(crate) async fn run(run: &Arc<Run>, only: &Only) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
-    for place in 0..env.sources.len() {
-        let source = &env.sources[place].config;
+    for place in 0..run.sources.len() {
+        let source = &run.sources[place].config;
         if !source.enabled
             || source.shadow
             || only.source.as_ref().is_some_and(|id| *id != source.id)
@@ -45,8 +45,8 @@ pub(crate) async fn run(env: &Arc<Env>, run: RunId, only: &Only) -> anyhow::Resu
         }
         let pushed = match &source.push.to {
             PushTo::Off => StageOutcome::default(),
-            PushTo::Fhir { base_url } => fhir_server::push(env, place, run, base_url).await?,
-            PushTo::Folder { path } => import_folder::push(env, place, run, path).await?,
+            PushTo::Fhir { base_url } => fhir_server::push(run, place, base_url).await?,
+            PushTo::Folder { path } => import_folder::push(run, place, path).await?,
         };
         outcome.merge(pushed);
     }

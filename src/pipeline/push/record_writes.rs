@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Unit, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Counts, Disposition, HoldNumber, LegId, Reason, RunId, Stage, StrandId};
-use crate::pipeline::run::{Env, LedgerAccess, StageOutcome};
+use crate::domain::{Counts, Disposition, HoldNumber, LegId, Reason, Stage, StrandId};
+use crate::pipeline::run::{Env, LedgerAccess, Run, StageOutcome};
 use crate::store::body::MirrorBody;
 use crate::store::rows::{HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
 use crate::store::{Batch, Body, Entry, NewHold, StoreError};
@@ -154,16 +154,15 @@ pub(super) struct Results {
 
 /// Records how writes ended.
 pub(super) async fn end(
-    env: &Env,
+    run: &Run,
     strand: StrandId,
-    run: RunId,
     results: Results,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
     if results.writes.is_empty() && results.told.is_empty() {
         return Ok(());
     }
-    let mut batch = Batch::new(strand, env.now());
+    let mut batch = Batch::new(strand, run.now());
     let mut counts = Counts::default();
     let mut holds: Vec<(LegId, Reason)> = Vec::new();
     for ended in results.writes {
@@ -179,13 +178,13 @@ pub(super) async fn end(
         holds.extend(told.refused.map(|reason| (told.row.leg, reason)));
         tell(&mut batch, |told| Body::Mirrored { told }, told.row);
     }
-    diagnose(env, strand, &holds, outcome);
-    hold(env, strand, holds, &mut batch).await?;
+    diagnose(run, strand, &holds, outcome);
+    hold(run, strand, holds, &mut batch).await?;
     if counts.received() > 0 {
         outcome.count(Stage::Push, &counts);
-        batch.book_source(run, Stage::Push, counts);
+        batch.book_source(run.id, Stage::Push, counts);
     }
-    env.store.commit(batch).await?;
+    run.store.commit(batch).await?;
     Ok(())
 }
 

@@ -12,14 +12,6 @@ use crate::seal::LookupKey;
 pub(crate) struct Claims(Mutex<HashMap<(LookupKey, StrandId), StrandId>>);
 
 impl Claims {
-    /// A run begins: what was written before is in the store.
-    pub(crate) fn begin(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
-    }
-
     /// Takes a person's place with a partner for a source; `false` if another source has taken it in this run.
     pub(crate) fn take(&self, person: LookupKey, partner: StrandId, source: StrandId) -> bool {
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);

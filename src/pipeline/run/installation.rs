@@ -7,9 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Date;
 
-use super::readings::Readings;
-use super::row_cache::ReadyRows;
-use super::{Claims, LedgerAccess};
+use super::LedgerAccess;
 use crate::config::{Config, Source};
 use crate::domain::{KeyId, StrandId};
 use crate::fhir::client::{ClientError, SourceSession};
@@ -52,14 +50,6 @@ pub(crate) struct Env {
     pub(crate) workers: usize,
     pub(crate) activity_system: String,
     pub(crate) partner_system: String,
-    /// Rows mapped in this run and not yet delivered.
-    pub(crate) ready: ReadyRows,
-    /// Who was routed to whom in this run, by any source.
-    pub(crate) claims: Claims,
-    /// The rules are not those of the last run: what waits is decided again.
-    pub(crate) rules_changed: bool,
-    /// What was read at the practices in this run.
-    pub(crate) readings: Readings,
 }
 
 impl std::ops::Deref for Env {

@@ -7,11 +7,12 @@ mod ledger_access;
 mod readings;
 mod row_cache;
 mod stage_outcome;
+mod state;
 
-pub(crate) use claims::Claims;
+use claims::Claims;
 pub(crate) use ids::{IdRanges, Ids};
 pub(crate) use installation::{Env, PartnerEnv, SourceEnv};
 pub(crate) use ledger_access::{LedgerAccess, raw_spot};
-pub(crate) use readings::Readings;
-pub(crate) use row_cache::{ReadyRows, bytes_of};
+pub(crate) use row_cache::bytes_of;
 pub(crate) use stage_outcome::{Only, StageOutcome, Totals};
+pub(crate) use state::Run;

@@ -52,11 +52,6 @@ impl Readings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A run begins.
-    pub(crate) fn begin(&self) {
-        *self.inner() = Inner::default();
-    }
-
     /// A referral was read with its records.
     pub(crate) fn note(&self, source: usize, request: Option<RawId>) {
         if let Some(request) = request {

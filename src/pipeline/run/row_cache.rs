@@ -18,7 +18,6 @@ use crate::tabular::RowWriter;
 const DECIDED: i64 = 2;
 
 /// Rows by leg.
-#[derive(Default)]
 pub(crate) struct ReadyRows(Mutex<Kept>);
 
 #[derive(Default)]
@@ -30,12 +29,12 @@ struct Kept {
 }
 
 impl ReadyRows {
-    /// A run begins: rows are kept if it delivers.
-    pub(crate) fn begin(&self, wanted: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Kept {
+    /// No rows yet; they are kept if the run delivers.
+    pub(crate) fn new(wanted: bool) -> Self {
+        Self(Mutex::new(Kept {
             wanted,
             ..Kept::default()
-        };
+        }))
     }
 
     /// Whether a row would be kept.
@@ -89,8 +88,7 @@ mod tests {
     #[test]
     fn rows_are_kept_while_there_is_room() {
         limits::holds_at(limits::READY_BYTES_MAX, |bytes| {
-            let (rows, today) = (ReadyRows::default(), Date::constant(2026, 11, 23));
-            rows.begin(true);
+            let (rows, today) = (ReadyRows::new(true), Date::constant(2026, 11, 23));
             rows.keep(LegId::new(1), today, vec![0; bytes - 1]);
             rows.keep(LegId::new(2), today, vec![0]);
             rows.take(LegId::new(1), DECIDED, today).is_some()

@@ -1,25 +1,24 @@
 //! What waits because a record is gone or could not be read again, and what no longer does.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::Watched;
 use crate::domain::{Action, HoldNumber, LegId, LegState, Reason, Stage, StrandId};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::Run;
 use crate::store::rows::Leg;
 use crate::store::{Batch, Body, LegStep, NewHold};
 
 /// Opens and ends the holds of a source's watch; `writing`: legs with writes queued. Gives the legs that were gone and are
 /// there again.
 pub(super) async fn after(
-    env: &Arc<Env>,
+    run: &Run,
     place: usize,
     watched: &Watched,
     writing: &HashSet<LegId>,
 ) -> anyhow::Result<Vec<Leg>> {
-    let strand = env.sources[place].strand;
+    let strand = run.sources[place].strand;
     let mut open: HashMap<(LegId, Reason), HoldNumber> = HashMap::new();
-    env.each_open_hold(|hold| {
+    run.each_open_hold(|hold| {
         if !hold.return_id.is_some()
             && matches!(hold.reason, Reason::SourceGone | Reason::NotReRead)
         {
@@ -27,7 +26,7 @@ pub(super) async fn after(
         }
     })
     .await?;
-    let mut batch = Batch::new(strand, env.now());
+    let mut batch = Batch::new(strand, run.now());
     for leg in &watched.gone {
         if !open.contains_key(&(leg.id, Reason::SourceGone)) {
             gone(&mut batch, strand, leg);
@@ -43,11 +42,11 @@ pub(super) async fn after(
     }
     // What the pull of this run has read is read as well.
     let asked: Vec<LegId> = open.keys().map(|(leg, _)| *leg).collect();
-    let legs = env.store.legs(asked).await?;
+    let legs = run.store.legs(asked).await?;
     let is_read = |leg: &Leg| {
         let request = leg.now.raws.request;
         watched.read.contains(&leg.id)
-            || (leg.source == strand && env.readings.has_read(place, request))
+            || (leg.source == strand && run.readings.has_read(place, request))
     };
     let read: HashSet<LegId> = legs
         .iter()
@@ -61,7 +60,7 @@ pub(super) async fn after(
     batch.released.extend(over.map(|(_, number)| *number));
     batch.released.sort_unstable();
     if !batch.is_empty() {
-        env.store.commit(batch).await?;
+        run.store.commit(batch).await?;
     }
     // What was held because it was gone is there again: to be decided with what it says now.
     Ok(legs

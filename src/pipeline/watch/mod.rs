@@ -17,11 +17,11 @@ use tokio::sync::Semaphore;
 use super::ingest::intake::Intake;
 use super::ingest::load::{Load, LoadOrigin};
 use super::referral::Referral;
-use super::run::{Env, Only, StageOutcome, Totals};
+use super::run::{Env, Only, Run, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{EventId, LegId, RawId, RunId};
+use crate::domain::{EventId, LegId, RawId};
 use crate::partner::agreement::ConsentRule;
 use crate::store::PushQuery;
 use crate::store::rows::{Leg, PushState};
@@ -43,21 +43,20 @@ pub(crate) enum Scope {
 /// # Errors
 /// The store failed. A source that cannot be read is an outcome, and the others go on.
 pub(crate) async fn run(
-    env: &Arc<Env>,
-    run: RunId,
+    run: &Arc<Run>,
     only: &Only,
     scope: Scope,
 ) -> anyhow::Result<(StageOutcome, Vec<Leg>)> {
     let (mut outcome, mut found_again) = (StageOutcome::default(), Vec::new());
-    for place in 0..env.sources.len() {
-        if env.sources[place].config.enabled {
-            let (of_source, legs) = one(env, (place, run), only, scope).await?;
+    for place in 0..run.sources.len() {
+        if run.sources[place].config.enabled {
+            let (of_source, legs) = one(run, place, only, scope).await?;
             outcome.merge(of_source);
             found_again.extend(legs);
         }
     }
     if scope == Scope::Open {
-        env.readings.watched();
+        run.readings.watched();
     }
     Ok((outcome, found_again))
 }
@@ -117,11 +116,12 @@ struct Watched {
 }
 
 async fn one(
-    env: &Arc<Env>,
-    (place, run): (usize, RunId),
+    run: &Arc<Run>,
+    place: usize,
     only: &Only,
     scope: Scope,
 ) -> anyhow::Result<(StageOutcome, Vec<Leg>)> {
+    let env = run.env();
     let (mut outcome, mut found_again) = (StageOutcome::default(), Vec::new());
     let config = &env.sources[place].config;
     let base = match &config.pull {
@@ -145,7 +145,7 @@ async fn one(
         ..Watched::default()
     };
     let turns = Arc::new(Semaphore::new(env.workers));
-    let mut intake = Intake::new(env, place, run, turns).await?;
+    let mut intake = Intake::new(run, place, turns).await?;
     let writing = legs_writing(env, place).await?;
     for page in writing.chunks(usize::try_from(PAGE).unwrap_or(500)) {
         let legs = env.store.legs(page.to_vec()).await?;
@@ -153,7 +153,7 @@ async fn one(
         let wanted = |leg: &Leg| leg.now.state.terminal() || scope == Scope::Waiting;
         let ended = legs.into_iter().filter(wanted);
         again(
-            env,
+            run,
             place,
             ended.collect(),
             &mut reader,
@@ -175,15 +175,15 @@ async fn one(
             .into_iter()
             .filter(|leg| concerned(env, only, leg))
             .collect();
-        again(env, place, wanted, &mut reader, &mut intake, &mut watched).await?;
+        again(run, place, wanted, &mut reader, &mut intake, &mut watched).await?;
     }
     intake.finish().await?;
     watched.totals = intake.totals().clone();
     drop(intake);
     if base.is_some() {
         let writing: HashSet<LegId> = writing.into_iter().collect();
-        found_again = holds::after(env, place, &watched, &writing).await?;
-        env.readings
+        found_again = holds::after(run, place, &watched, &writing).await?;
+        run.readings
             .cannot_read(watched.unread.iter().map(|leg| leg.now.person));
         outcome.unreachable.extend(unread(config, &watched, reader));
     }
@@ -218,7 +218,7 @@ async fn legs_writing(env: &Env, place: usize) -> anyhow::Result<Vec<LegId>> {
 
 /// Reads the records of these legs again and hands on what the source says now; the legs of one referral together.
 async fn again(
-    env: &Arc<Env>,
+    run: &Run,
     place: usize,
     legs: Vec<Leg>,
     reader: &mut Option<Reader<'_>>,
@@ -228,15 +228,15 @@ async fn again(
     let mut by_request: BTreeMap<RawId, Vec<Leg>> = BTreeMap::new();
     for leg in legs {
         // The day alone changes only what rests on consent.
-        let worth = watched.by_id || rests_on_consent(env, &leg);
+        let worth = watched.by_id || rests_on_consent(run, &leg);
         let request = leg.now.raws.request;
-        if worth && request.is_some() && !env.readings.has_read(place, request) {
+        if worth && request.is_some() && !run.readings.has_read(place, request) {
             by_request.entry(request).or_default().push(leg);
         }
     }
     let groups: Vec<Vec<Leg>> = by_request.into_values().collect();
     let raws: Vec<_> = groups.iter().map(|legs| legs[0].now.raws).collect();
-    let kept = sealed_inputs::referrals(env, &raws).await?;
+    let kept = sealed_inputs::referrals(run, &raws).await?;
     // A person who was erased is not read again.
     let (groups, kept): (Vec<Vec<Leg>>, Vec<Referral>) = groups
         .into_iter()
@@ -257,7 +257,7 @@ async fn again(
             Again::Gone => watched.gone.extend(legs),
             Again::Unread => {
                 // What is known already still stands, and its consent may run out today.
-                if legs.iter().any(|leg| rests_on_consent(env, leg)) {
+                if legs.iter().any(|leg| rests_on_consent(run, leg)) {
                     as_kept.push(old);
                 }
                 watched.unread.extend(legs);

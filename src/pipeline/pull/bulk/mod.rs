@@ -47,7 +47,7 @@ pub(super) async fn pull(
     config: &Bulk,
     turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
-    let client = match gp_client::client(at.env, at.source, &config.base_url) {
+    let client = match gp_client::client(at.run, at.source, &config.base_url) {
         Ok(client) => client,
         Err(error) => {
             return at
@@ -75,7 +75,7 @@ struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     fn new(at: &Pulling<'a>, client: &'a Client, config: &'a Bulk) -> Self {
-        let env: &'a Env = at.env;
+        let env: &'a Env = at.run;
         let overlap = config.overlap_minutes * 60;
         let since = at.high().map(|high| high.plus_seconds(-overlap));
         let codes = env.source_rules(&env.sources[at.source].config).codes();

@@ -38,7 +38,7 @@ impl Asked {
         base_url: &str,
         reading: Reading,
     ) -> anyhow::Result<Self> {
-        let env = at.env;
+        let env = at.run;
         let codes = env.source_rules(&env.sources[at.source].config).codes();
         Ok(Self {
             base: base_url.to_owned(),
@@ -64,7 +64,7 @@ impl Asked {
 pub(in crate::pipeline::pull) async fn without_person(
     at: &Pulling<'_>,
 ) -> anyhow::Result<Vec<Bytes>> {
-    let env = at.env;
+    let env = at.run;
     let strand = env.sources[at.source].strand;
     let mut legs: Vec<LegId> = Vec::new();
     env.each_open_hold(|hold| {
