@@ -1,13 +1,58 @@
-//! Projecting writes to GP systems: queued, claimed, answered, each only from where it was read.
+//! Writes to GP systems: what is to be written and told, and its projection, each only from where it was read.
 
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 
-use super::super::StoreError;
-use super::super::rows::{MirrorRow, PushRow, PushUpdate};
-use super::engine;
+use super::super::rows::{Leg, MirrorKind, MirrorRow, PushRow, PushState, PushUpdate};
+use super::super::{PushQuery, StoreError};
+use super::columns::{leg, push};
+use super::query::Rows;
+use super::read::{LEG, PUSH};
 use super::statement::{Cell, insert};
-use crate::domain::{Reason, limits};
+use super::{SqliteStore, engine};
+use crate::domain::{LegId, Reason, StrandId, limits};
+
+impl SqliteStore {
+    pub(super) async fn pushes_in_state(&self, query: PushQuery) -> Rows<PushRow> {
+        // The words of the index, or the engine does not see that it may use it.
+        let open = if query.state < PushState::Confirmed {
+            "AND state < 5"
+        } else {
+            ""
+        };
+        let sql = format!(
+            "{PUSH} WHERE source = ? AND state = ? {open} AND event > ? AND due <= ? ORDER BY event LIMIT ?"
+        );
+        let numbers = [
+            query.source.number(),
+            query.state.number(),
+            query.after.number(),
+            query.now,
+            query.limit,
+        ];
+        self.many(&sql, &numbers, push).await
+    }
+
+    pub(super) async fn untold_legs(
+        &self,
+        source: StrandId,
+        kind: MirrorKind,
+        after: LegId,
+        limit: i64,
+    ) -> Rows<Leg> {
+        // A Task begins when something was sent to a partner, and follows from then on; the request is told of completion only.
+        let wanted = match kind {
+            MirrorKind::Task => "(m.leg IS NOT NULL OR leg.state BETWEEN 4 AND 11)",
+            MirrorKind::Request => "leg.state = 10",
+        };
+        let sql = format!(
+            "{LEG} LEFT JOIN mirror m ON m.leg = leg.id AND m.kind = ? WHERE leg.source = ? AND leg.id > ? AND {wanted} \
+             AND (m.said IS NULL OR m.said <> leg.state * 2 + (leg.asked = 3)) ORDER BY leg.id LIMIT ?"
+        );
+        let numbers = [kind.number(), source.number(), after.number(), limit];
+        self.many(&sql, &numbers, leg).await
+    }
+}
 
 pub(super) async fn insert_pushes(
     conn: &mut SqliteConnection,

@@ -3,10 +3,10 @@
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::{Sqlite, SqliteRow};
 
-use super::super::StoreError;
-use super::columns::{blob, fixed, text};
+use super::super::{Store, StoreError};
+use super::columns::{blob, fixed, id, int, text};
 use super::{SqliteStore, engine};
-use crate::domain::limits;
+use crate::domain::{StrandId, limits};
 use crate::seal::{Digest, LookupKey};
 
 pub(super) type Rows<T> = Result<Vec<T>, StoreError>;
@@ -81,6 +81,18 @@ impl SqliteStore {
             }
         }
         Ok(found)
+    }
+
+    pub(super) async fn last_rows_before(&self, at: i64) -> Rows<(StrandId, i64, Digest)> {
+        let mut heads = Vec::new();
+        for strand in self.strands().await? {
+            // Times of a strand never fall, so the last row before the cut is found from the end.
+            let sql = "SELECT strand, seq, hash FROM ledger WHERE strand = ? AND at < ? ORDER BY seq DESC LIMIT 1";
+            let numbers = [strand.id.number(), at];
+            let head = |row: &SqliteRow| Ok((id(row, 0)?, int(row, 1)?, fixed(row, 2)?));
+            heads.extend(self.many(sql, &numbers, head).await?);
+        }
+        Ok(heads)
     }
 
     pub(super) async fn published_files(

@@ -24,7 +24,7 @@ use crate::domain::{
 };
 use crate::seal::{Digest, LookupKey};
 
-const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
+pub(super) const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
                    leg.since, leg.born, leg.raw_request, leg.raw_patient, leg.raw_requester, leg.raw_role, leg.raw_practice, leg.raw_consent, leg.rev, \
                    leg.last_strand, leg.last_seq FROM leg";
 const DROP_ROW: &str = "SELECT drop_id, row, leg, rev, prev_strand, prev_seq, action, raw_request, raw_patient, raw_requester, raw_role, \
@@ -32,7 +32,7 @@ const DROP_ROW: &str = "SELECT drop_id, row, leg, rev, prev_strand, prev_seq, ac
 const DROP_FILE: &str = "SELECT id, partner, sequence, name, day, rows, digest, root, rule, mapper, state FROM drop_file";
 const BOOK: &str = "SELECT run, stage, source, partner, file, accepted, repeated, rejected, held, reasons, received FROM book";
 const EVENT: &str = "SELECT id, look, leg, rev, kind, return_id, row, holder, sealed FROM event";
-const PUSH: &str =
+pub(super) const PUSH: &str =
     "SELECT event, leg, source, kind, state, attempts, reason, due, server_id FROM push";
 const MIRROR: &str = "SELECT leg, kind, source, state, attempts, said, server_id FROM mirror";
 const RAW: &str = "SELECT id, holder, kind, look, digest, sealed FROM raw";
@@ -378,25 +378,7 @@ impl Store for SqliteStore {
     }
 
     fn pushes(&self, query: PushQuery) -> Answer<'_, Vec<PushRow>> {
-        Box::pin(async move {
-            // The words of the index, or the engine does not see that it may use it.
-            let open = if query.state < PushState::Confirmed {
-                "AND state < 5"
-            } else {
-                ""
-            };
-            let sql = format!(
-                "{PUSH} WHERE source = ? AND state = ? {open} AND event > ? AND due <= ? ORDER BY event LIMIT ?"
-            );
-            let numbers = [
-                query.source.number(),
-                query.state.number(),
-                query.after.number(),
-                query.now,
-                query.limit,
-            ];
-            self.many(&sql, &numbers, push).await
-        })
+        Box::pin(self.pushes_in_state(query))
     }
 
     fn pushes_of_events(&self, events: Vec<EventId>) -> Answer<'_, Vec<PushRow>> {
@@ -424,23 +406,7 @@ impl Store for SqliteStore {
         after: LegId,
         limit: i64,
     ) -> Answer<'_, Vec<Leg>> {
-        Box::pin(async move {
-            // A Task begins when something was sent to a partner, and follows from then on; the request is told of completion only.
-            let wanted = match kind {
-                MirrorKind::Task => "(m.leg IS NOT NULL OR leg.state BETWEEN 4 AND 11)",
-                MirrorKind::Request => "leg.state = 10",
-            };
-            let sql = format!(
-                "{LEG} LEFT JOIN mirror m ON m.leg = leg.id AND m.kind = ? WHERE leg.source = ? AND leg.id > ? AND {wanted} \
-                 AND (m.said IS NULL OR m.said <> leg.state * 2 + (leg.asked = 3)) ORDER BY leg.id LIMIT ?"
-            );
-            self.many(
-                &sql,
-                &[kind.number(), source.number(), after.number(), limit],
-                leg,
-            )
-            .await
-        })
+        Box::pin(self.untold_legs(source, kind, after, limit))
     }
 
     fn push_counts(&self) -> Answer<'_, Vec<(StrandId, PushState, i64)>> {
@@ -560,20 +526,7 @@ impl Store for SqliteStore {
     }
 
     fn heads_before(&self, at: i64) -> Answer<'_, Vec<(StrandId, i64, Digest)>> {
-        Box::pin(async move {
-            let mut heads = Vec::new();
-            for strand in self.strands().await? {
-                // Times of a strand never fall, so the last row before the cut is found from the end.
-                let sql = "SELECT strand, seq, hash FROM ledger WHERE strand = ? AND at < ? ORDER BY seq DESC LIMIT 1";
-                heads.extend(
-                    self.many(sql, &[strand.id.number(), at], |row| {
-                        Ok((id(row, 0)?, int(row, 1)?, fixed(row, 2)?))
-                    })
-                    .await?,
-                );
-            }
-            Ok(heads)
-        })
+        Box::pin(self.last_rows_before(at))
     }
 
     fn published(
