@@ -51,6 +51,10 @@ pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> 
     env.each_open_hold(|hold| legs.extend(by_itself(&hold).then_some(hold.leg)))
         .await?;
     for page in legs.chunks(PAGE) {
+        let mut open: HashMap<LegId, Vec<HeldRow>> = HashMap::new();
+        for hold in env.store.holds_of_legs(page.to_vec()).await? {
+            open.entry(hold.leg).or_default().push(hold);
+        }
         for leg in env
             .store
             .legs(page.to_vec())
@@ -68,7 +72,9 @@ pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> 
             {
                 continue;
             }
-            if let Some(counts) = look_again(env, run.id, leg, &mut free, Said::default()).await? {
+            let open = open.remove(&leg.id).unwrap_or_default();
+            let asked = Said::default();
+            if let Some(counts) = look_again(env, run.id, (leg, open), &mut free, asked).await? {
                 outcome.count(Stage::Select, &counts);
             }
         }
@@ -161,7 +167,8 @@ pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Re
         ..said
     };
     let id = leg.id;
-    look_again(env, RunId::NONE, leg, &mut free, said).await?;
+    let open = env.store.holds_of_legs(vec![id]).await?;
+    look_again(env, RunId::NONE, (leg, open), &mut free, said).await?;
     let after = env.store.legs(vec![id]).await?.pop();
     Ok(match after.map(|leg| leg.now) {
         Some(now) if now.state == LegState::Routed => Verdict::Routed,
@@ -173,11 +180,11 @@ pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Re
     })
 }
 
-/// The counts of a leg whose decision changed; `None` if nothing did.
+/// The counts of a leg, with its open holds, whose decision changed; `None` if nothing did.
 async fn look_again(
     env: &Env,
     run: RunId,
-    leg: Leg,
+    (leg, open): (Leg, Vec<HeldRow>),
     free: &mut HashMap<usize, i64>,
     said: Said,
 ) -> anyhow::Result<Option<Counts>> {
@@ -206,7 +213,6 @@ async fn look_again(
     }
     let mut counts = Counts::default();
     let mut batch = Batch::new(leg.source, env.now());
-    let open = env.store.holds_of_legs(vec![leg.id]).await?;
     batch.released.extend(
         open.iter()
             .filter(|hold| !hold.return_id.is_some())

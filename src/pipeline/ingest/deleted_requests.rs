@@ -4,7 +4,7 @@
 //! about; one that was not sent does not go out. No row was received, so no book counts it.
 
 use crate::domain::{Reason, Stage, limits};
-use crate::pipeline::run::{Env, LedgerAccess};
+use crate::pipeline::run::Env;
 use crate::store::rows::Leg;
 use crate::store::{Batch, Body, LegStep, NewHold};
 
@@ -20,23 +20,23 @@ pub(crate) async fn hold(env: &Env, source: usize, deleted: &[String]) -> anyhow
             .map(|id| env.keys.lookup(&[name, b"ServiceRequest", id.as_bytes()]))
             .collect();
         let mut batch = Batch::new(env.sources[source].strand, env.now());
-        for leg in env.store.legs_by_lookup(lookups).await? {
-            if !leg.now.state.terminal() && !asked_already(env, &leg).await? {
-                add(&mut batch, leg);
-            }
+        let mut legs = env.store.legs_by_lookup(lookups).await?;
+        legs.retain(|leg| !leg.now.state.terminal());
+        let ids = legs.iter().map(|leg| leg.id).collect();
+        let open = env.store.holds_of_legs(ids).await?;
+        let asked = |leg: &Leg| {
+            open.iter()
+                .any(|hold| hold.leg == leg.id && hold.reason == Reason::SourceGone)
+        };
+        legs.retain(|leg| !asked(leg));
+        for leg in legs {
+            add(&mut batch, leg);
         }
         if !batch.is_empty() {
             env.store.commit(batch).await?;
         }
     }
     Ok(())
-}
-
-async fn asked_already(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<bool> {
-    let holds = ledger.store.holds_of_legs(vec![leg.id]).await?;
-    Ok(holds
-        .iter()
-        .any(|hold| hold.open && hold.reason == Reason::SourceGone))
 }
 
 fn add(batch: &mut Batch, leg: Leg) {

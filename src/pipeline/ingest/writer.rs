@@ -20,7 +20,7 @@ use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::{Env, Run};
 use crate::seal::LookupKey;
 use crate::store::rows::{HeldRow, RawIds, RawKind, Standing};
-use crate::store::{Batch, Body, LegStep, NewHold, OpenedLeg};
+use crate::store::{Batch, Body, LegStep, NewHold, OpenedLeg, StoreError};
 
 /// Chunks between queues: one being started, one being handed over, one being taken.
 const BETWEEN_QUEUES: usize = 4;
@@ -45,6 +45,8 @@ pub(crate) struct Writer<'e> {
     age: usize,
     /// Free places of partners that have a capacity, by place in the rules.
     free: HashMap<usize, i64>,
+    /// Open holds of the chunk's legs that changed.
+    holds: HashMap<LegId, Vec<HeldRow>>,
     /// What workers need not look up.
     pub(crate) seen: Arc<Seen>,
     pub(crate) deferred: Vec<Load>,
@@ -73,6 +75,7 @@ impl<'e> Writer<'e> {
             aged: 0,
             age: run.workers + limits::CHUNKS_AHEAD + limits::GROUP_CHUNKS + BETWEEN_QUEUES,
             free,
+            holds: HashMap::new(),
             seen: Arc::new(Seen::new(
                 run.store.raws_after(RawId::NONE, 1).await?.is_empty(),
             )),
@@ -90,6 +93,7 @@ impl<'e> Writer<'e> {
         self.problems
             .extend(prepared.problems.into_iter().take(free));
         let read = prepared.load.was_read();
+        self.holds = self.open_holds(&prepared.items).await?;
         for (number, item) in prepared.items.into_iter().enumerate() {
             if self.collides(&item) {
                 self.deferred.push(prepared.load.one(number));
@@ -123,6 +127,23 @@ impl<'e> Writer<'e> {
             self.commit().await?;
         }
         Ok(())
+    }
+
+    /// Open holds of the legs that changed, by leg.
+    async fn open_holds(&self, items: &[Item]) -> Result<HashMap<LegId, Vec<HeldRow>>, StoreError> {
+        let changed = items.iter().filter_map(|item| match item {
+            Item::Changed(changed) => Some(changed),
+            _ => None,
+        });
+        let legs = changed.flat_map(|changed| {
+            let onward = changed.onward.iter().map(|further| further.leg.id);
+            onward.chain([changed.leg.id])
+        });
+        let mut by_leg: HashMap<LegId, Vec<HeldRow>> = HashMap::new();
+        for hold in self.run.store.holds_of_legs(legs.collect()).await? {
+            by_leg.entry(hold.leg).or_default().push(hold);
+        }
+        Ok(by_leg)
     }
 
     /// From here on workers look these up; until they are committed, [`Self::collides`] sees to them.
@@ -293,7 +314,7 @@ impl<'e> Writer<'e> {
                     .map(|ask| (Stage::Select, ask.reason, ask.new)),
             )
             .collect();
-        let asked = self.settle_holds(id, sent, &wanted).await?;
+        let asked = self.settle_holds(id, sent, &wanted);
         if let Some(next) = changed.successor {
             let person = changed.leg.now.person;
             let after = standing(self.run, next.outcome, person, ids);
@@ -320,13 +341,13 @@ impl<'e> Writer<'e> {
     }
 
     /// Ends the leg's holds that a change has answered; gives those to open.
-    async fn settle_holds(
+    fn settle_holds(
         &mut self,
         leg: LegId,
         sent: bool,
         wanted: &[(Stage, Reason, bool)],
-    ) -> anyhow::Result<Vec<(Stage, Reason)>> {
-        let open = self.run.store.holds_of_legs(vec![leg]).await?;
+    ) -> Vec<(Stage, Reason)> {
+        let open = self.holds.get(&leg).map_or(&[][..], Vec::as_slice);
         // Holds on rows of returns and on writes are not the practice's record's to settle; what a person must look at
         // after sending stays until a person has.
         let by_itself = |hold: &HeldRow| {
@@ -345,7 +366,7 @@ impl<'e> Writer<'e> {
         let fresh = wanted
             .iter()
             .filter(|(_, reason, new)| *new && !stands(*reason));
-        Ok(fresh.map(|(stage, reason, _)| (*stage, *reason)).collect())
+        fresh.map(|(stage, reason, _)| (*stage, *reason)).collect()
     }
 
     fn hold(&mut self, leg: LegId, stage: Stage, reason: Reason, partner: StrandId) {

@@ -11,7 +11,7 @@ use crate::pipeline::referral::Referral;
 use crate::pipeline::run::{LedgerAccess, Run};
 use crate::pipeline::select::review;
 use crate::pipeline::{map, sealed_inputs};
-use crate::store::rows::{HeldRow, Leg, PushRow};
+use crate::store::rows::{Leg, PushRow};
 
 /// Writes that may go, and those that wait, each with its reason.
 pub(crate) type Parted = (Vec<PushRow>, Vec<(PushRow, Reason)>);
@@ -28,15 +28,14 @@ pub(crate) async fn hold_back(
     let mut ids: Vec<LegId> = rows.iter().map(|row| row.leg).collect();
     ids.sort_unstable();
     ids.dedup();
-    let legs = run.store.legs(ids).await?;
+    let legs = run.store.legs(ids.clone()).await?;
+    let open = questions(run, ids).await?;
     let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
     let referrals = sealed_inputs::referrals(run, &raws).await?;
     let mut waiting: HashMap<LegId, Reason> = HashMap::new();
     for (leg, referral) in legs.iter().zip(&referrals) {
-        let reason = match of_record(run, source, leg, referral.as_ref()) {
-            Some(reason) => Some(reason),
-            None => question(run, leg).await?,
-        };
+        let reason = of_record(run, source, leg, referral.as_ref());
+        let reason = reason.or_else(|| open.get(&leg.id).copied());
         waiting.extend(reason.map(|reason| (leg.id, reason)));
     }
     let (mut free, mut held) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -49,13 +48,19 @@ pub(crate) async fn hold_back(
     Ok((free, held))
 }
 
-/// The open question that a write waits for; not one that push itself has asked, for that is looked at again.
-async fn question(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<Option<Reason>> {
-    let open = ledger.store.holds_of_legs(vec![leg.id]).await?;
-    let asked = |hold: &&HeldRow| {
-        !hold.return_id.is_some() && hold.stage != Stage::Push && hold.reason.blocks_writes()
-    };
-    Ok(open.iter().find(asked).map(|hold| hold.reason))
+/// The open question that the writes of each leg wait for; not one that push itself has asked, for that is looked at again.
+async fn questions(
+    ledger: &LedgerAccess,
+    legs: Vec<LegId>,
+) -> anyhow::Result<HashMap<LegId, Reason>> {
+    let mut first = HashMap::new();
+    for hold in ledger.store.holds_of_legs(legs).await? {
+        let asked = !hold.return_id.is_some() && hold.stage != Stage::Push;
+        if asked && hold.reason.blocks_writes() {
+            first.entry(hold.leg).or_insert(hold.reason);
+        }
+    }
+    Ok(first)
 }
 
 /// What the record itself says against a write.

@@ -1,6 +1,5 @@
 //! What push records: a claim before anything is sent, and how each write ended.
 
-use std::collections::hash_map::Entry as MapEntry;
 use std::collections::{HashMap, HashSet};
 
 use super::{Unit, task_sync};
@@ -8,7 +7,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, HoldNumber, LegId, Reason, Stage, StrandId};
 use crate::pipeline::run::{Env, LedgerAccess, Run, StageOutcome};
 use crate::store::body::MirrorBody;
-use crate::store::rows::{HeldRow, MirrorRow, PushRow, PushState, PushUpdate};
+use crate::store::rows::{MirrorRow, PushRow, PushState, PushUpdate};
 use crate::store::{Batch, Body, Entry, NewHold, StoreError};
 
 /// How a write ended.
@@ -112,31 +111,22 @@ pub(super) async fn begin(
 
 /// Holds of writes that wait no longer.
 async fn settled_holds(ledger: &LedgerAccess, units: &[Unit]) -> anyhow::Result<Vec<HoldNumber>> {
-    let mut released = Vec::new();
+    let mut waited: HashMap<LegId, HashSet<Reason>> = HashMap::new();
     for unit in units {
-        let waited: HashSet<Reason> = unit
-            .writes
-            .iter()
-            .filter_map(|write| write.row.reason)
-            .collect();
-        if !waited.is_empty() {
-            released.extend(
-                open_holds(ledger, unit.leg.id)
-                    .await?
-                    .iter()
-                    .filter(|hold| waited.contains(&hold.reason))
-                    .map(|hold| hold.number),
-            );
+        let reasons = unit.writes.iter().filter_map(|write| write.row.reason);
+        for reason in reasons {
+            waited.entry(unit.leg.id).or_default().insert(reason);
         }
     }
-    Ok(released)
-}
-
-/// Holds of a leg that push has opened.
-async fn open_holds(ledger: &LedgerAccess, leg: LegId) -> anyhow::Result<Vec<HeldRow>> {
-    let mut holds = ledger.store.holds_of_legs(vec![leg]).await?;
-    holds.retain(|hold| hold.stage == Stage::Push);
-    Ok(holds)
+    let legs = waited.keys().copied().collect();
+    let mut open = ledger.store.holds_of_legs(legs).await?;
+    open.retain(|hold| {
+        hold.stage == Stage::Push
+            && waited
+                .get(&hold.leg)
+                .is_some_and(|reasons| reasons.contains(&hold.reason))
+    });
+    Ok(open.iter().map(|hold| hold.number).collect())
 }
 
 /// Puts what a GP system is told of a leg into a batch.
@@ -205,21 +195,17 @@ async fn hold(
     holds: Vec<(LegId, Reason)>,
     batch: &mut Batch,
 ) -> anyhow::Result<()> {
-    let mut asked: HashMap<LegId, HashSet<Reason>> = HashMap::new();
+    let mut legs: Vec<LegId> = holds.iter().map(|(leg, _)| *leg).collect();
+    legs.sort_unstable();
+    legs.dedup();
+    // What the watch has asked is not asked again.
+    let open = ledger.store.holds_of_legs(legs).await?;
+    let of_leg = open.iter().filter(|hold| !hold.return_id.is_some());
+    let mut asked: HashSet<(LegId, Reason)> = of_leg.map(|hold| (hold.leg, hold.reason)).collect();
     for (leg, reason) in holds {
-        let known = match asked.entry(leg) {
-            MapEntry::Occupied(known) => known.into_mut(),
-            MapEntry::Vacant(place) => {
-                // What the watch has asked is not asked again.
-                let open = ledger.store.holds_of_legs(vec![leg]).await?;
-                let of_leg = open.iter().filter(|hold| !hold.return_id.is_some());
-                place.insert(of_leg.map(|hold| hold.reason).collect())
-            }
-        };
-        if !known.insert(reason) {
-            continue;
+        if asked.insert((leg, reason)) {
+            batch.hold(NewHold::new(Stage::Push, reason).leg(leg).source(strand));
         }
-        batch.hold(NewHold::new(Stage::Push, reason).leg(leg).source(strand));
     }
     Ok(())
 }

@@ -232,11 +232,11 @@ async fn on_line(env: &Arc<Env>, proof: &mut Proof) -> anyhow::Result<()> {
                 .await?;
             let Some(last) = rows.last() else { break };
             after = last.event;
-            for row in &rows {
-                let Some(event) = env.store.events(vec![row.event]).await?.pop() else {
-                    continue;
-                };
-                let keys = env.holder_keys(vec![event.holder]).await?;
+            let events = rows.iter().map(|row| row.event).collect();
+            let events = env.store.events(events).await?;
+            let holders = events.iter().map(|event| event.holder).collect();
+            let keys = env.holder_keys(holders).await?;
+            for event in &events {
                 let Some(key) = keys.get(&event.holder) else {
                     continue;
                 };
@@ -253,7 +253,7 @@ async fn on_line(env: &Arc<Env>, proof: &mut Proof) -> anyhow::Result<()> {
                     Ok(found) => proof.find(
                         "online",
                         format!("an entry is on the server {} times", found.len()),
-                        format!("{}, event {}", place(), row.event),
+                        format!("{}, event {}", place(), event.id),
                     ),
                     Err(error) => {
                         proof.find("online", error.to_string(), place());
