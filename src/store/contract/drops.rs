@@ -96,7 +96,10 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
     );
 }
 
-pub(super) async fn drops_of_each_partner_are_kept(store: &dyn Store) {
+const OTHER: StrandId = StrandId::new(91);
+
+/// Three drops: 71 and 73 of one partner, 72 of another one; the legs in them.
+async fn three_drops(store: &dyn Store) -> Vec<Leg> {
     let (source, strand) = (
         store.strand("a").await.unwrap(),
         store.strand("p").await.unwrap(),
@@ -116,32 +119,39 @@ pub(super) async fn drops_of_each_partner_are_kept(store: &dyn Store) {
         batch.rules.push(([3; 32], "a rule".to_owned()));
         batch
     };
-    let other = StrandId::new(91);
     for batch in [
         numbered(71, PARTNER, 1, &legs),
-        numbered(72, other, 1, &legs[..1]),
+        numbered(72, OTHER, 1, &legs[..1]),
         numbered(73, PARTNER, 2, &legs[1..]),
     ] {
         store.commit(batch).await.unwrap();
     }
+    legs
+}
+
+fn ids(files: &[DropFile]) -> Vec<i64> {
+    files.iter().map(|file| file.id.number()).collect()
+}
+
+pub(super) async fn drops_of_each_partner_are_kept(store: &dyn Store) {
+    let legs = three_drops(store).await;
     assert_eq!(
         store.rule([3; 32]).await.unwrap().as_deref(),
         Some("a rule")
     );
-    let ids = |files: Vec<DropFile>| files.iter().map(|f| f.id.number()).collect::<Vec<_>>();
     let files = |partner, after, limit| async move {
-        ids(store.drop_files(partner, after, limit).await.unwrap())
+        ids(&store.drop_files(partner, after, limit).await.unwrap())
     };
     assert_eq!(files(PARTNER, 0, 9).await, [71, 73]);
     assert_eq!(files(PARTNER, 0, 1).await, [71]);
     assert_eq!(files(PARTNER, 1, 9).await, [73]);
-    assert_eq!(files(other, 0, 9).await, [72]);
+    assert_eq!(files(OTHER, 0, 9).await, [72]);
     let last = store.last_drop(PARTNER).await.unwrap().unwrap();
     assert_eq!((last.id, last.sequence), (DropId::new(73), 2));
     assert_eq!(store.last_drop(StrandId::new(92)).await.unwrap(), None);
     let by_id = vec![DropId::new(73), DropId::new(72), DropId::new(79)];
     assert_eq!(
-        ids(store.drop_files_by_id(by_id.clone()).await.unwrap()),
+        ids(&store.drop_files_by_id(by_id.clone()).await.unwrap()),
         [72, 73]
     );
     let rows = store.drop_rows(DropId::new(71), 1, 9).await.unwrap();
@@ -156,10 +166,21 @@ pub(super) async fn drops_of_each_partner_are_kept(store: &dyn Store) {
         count,
     };
     let sums = store.drop_row_counts(1).await.unwrap();
-    assert_eq!(sums, [count(PARTNER, 3), count(other, 1)]);
+    assert_eq!(sums, [count(PARTNER, 3), count(OTHER, 1)]);
     assert_eq!(store.drop_row_counts(0).await.unwrap(), []);
     let sums = store.drop_row_counts_of(by_id).await.unwrap();
-    assert_eq!(sums, [count(PARTNER, 1), count(other, 1)]);
+    assert_eq!(sums, [count(PARTNER, 1), count(OTHER, 1)]);
+    let of = store.drop_rows_of_legs(vec![legs[1].id]).await.unwrap();
+    let of: Vec<(i64, i64)> = of
+        .iter()
+        .map(|row| (row.drop_id.number(), row.row))
+        .collect();
+    assert_eq!(of, [(71, 2), (73, 1)]);
+}
+
+pub(super) async fn drops_are_found_by_how_far_they_have_come(store: &dyn Store) {
+    three_drops(store).await;
+    let strand = store.strand("p").await.unwrap();
     let mut delivered = Batch::new(strand.id, at(30));
     let (id, sequence) = (DropId::new(71), 1);
     delivered.push(Entry::new(id, Body::DropDelivered { sequence }));
@@ -168,7 +189,7 @@ pub(super) async fn drops_of_each_partner_are_kept(store: &dyn Store) {
     let state = |state, partner, after, limit| async move {
         let after = DropId::new(after);
         let files = store.drop_files_in(state, partner, after, limit).await;
-        ids(files.unwrap())
+        ids(&files.unwrap())
     };
     let waits = DropState::Prepared;
     assert_eq!(state(waits, StrandId::NONE, 0, 9).await, [72, 73]);
@@ -179,10 +200,4 @@ pub(super) async fn drops_of_each_partner_are_kept(store: &dyn Store) {
         state(DropState::Delivered, StrandId::NONE, 0, 9).await,
         [71]
     );
-    let of = store.drop_rows_of_legs(vec![legs[1].id]).await.unwrap();
-    let of: Vec<(i64, i64)> = of
-        .iter()
-        .map(|row| (row.drop_id.number(), row.row))
-        .collect();
-    assert_eq!(of, [(71, 2), (73, 1)]);
 }

@@ -1,6 +1,7 @@
 //! The suite that every engine passes unchanged: each check takes a fresh, named store as the trait alone shows it. A
 //! method of the trait that is left out makes a check fail (`left_out.rs`).
 
+mod bounds;
 mod drops;
 mod leases;
 mod ledger;
@@ -148,7 +149,7 @@ suite! {
     legs: open_legs_come_by_source_and_page legs_are_counted_by_what_they_have_alike a_system_is_told_of_its_legs_once;
     records: keys_and_raws_are_found_by_look a_batch_may_be_larger_than_a_statement holds_are_numbered_through
         books_add_up_over_commits writes_are_found_by_state every_write_comes_by_page;
-    drops: sending_a_drop_moves_its_legs_together drops_of_each_partner_are_kept;
+    drops: sending_a_drop_moves_its_legs_together drops_of_each_partner_are_kept drops_are_found_by_how_far_they_have_come;
     returns: a_return_is_kept_with_its_rows_and_events;
     reports: the_newest_certificate_of_each_source_counts facts_are_counted_by_month days_are_sealed_once a_night_is_published_once;
 }

@@ -217,7 +217,7 @@ type Books = BTreeMap<(RunId, Stage, StrandId, StrandId, i64), (u64, Counts)>;
 
 /// Holds, writes and books.
 async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
-    let mut holds: BTreeMap<HoldNumber, (LegId, Reason)> = BTreeMap::new();
+    let mut holds = Holds::new();
     let mut ended: BTreeSet<HoldNumber> = BTreeSet::new();
     let mut pushes = BTreeMap::new();
     let mut mirrors = BTreeMap::new();
@@ -269,6 +269,21 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
         }
     })
     .await?;
+    check_holds(ledger, &holds, &ended, proof).await?;
+    check_pushes(ledger, &pushes, proof).await?;
+    check_mirrors(ledger, &mirrors, proof).await?;
+    check_books(ledger, &books, proof).await
+}
+
+/// Holds by number: leg and reason.
+type Holds = BTreeMap<HoldNumber, (LegId, Reason)>;
+
+async fn check_holds(
+    ledger: &LedgerAccess,
+    holds: &Holds,
+    ended: &BTreeSet<HoldNumber>,
+    proof: &mut Proof,
+) -> anyhow::Result<()> {
     let (mut after, mut seen, mut same) = (HoldNumber::NONE, 0, true);
     loop {
         let held = ledger.store.holds_after(after, PAGE).await?;
@@ -288,9 +303,7 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
         );
     }
     proof.count("holds", seen);
-    check_pushes(ledger, &pushes, proof).await?;
-    check_mirrors(ledger, &mirrors, proof).await?;
-    check_books(ledger, &books, proof).await
+    Ok(())
 }
 
 async fn check_pushes(
