@@ -59,9 +59,10 @@ async fn any_open(
     pairs: &[(&LookupKey, StrandId)],
 ) -> Result<bool, StoreError> {
     let rows = vec!["(?,?)"; pairs.len()].join(",");
-    // CROSS JOIN keeps the engine to this order: from the pairs to a key each, and to that person's few legs.
+    // CROSS JOIN keeps the engine to this order: from the pairs to a key each, and to that person's few legs, which it would
+    // otherwise look for among all that are open with the partner.
     let sql = format!(
-        "SELECT 1 FROM (VALUES {rows}) v CROSS JOIN keyring ON keyring.look = v.column1 CROSS JOIN leg ON leg.person = keyring.id \
+        "SELECT 1 FROM (VALUES {rows}) v CROSS JOIN keyring ON keyring.look = v.column1 CROSS JOIN leg INDEXED BY leg_person ON leg.person = keyring.id \
          WHERE leg.partner = v.column2 AND {OPEN} LIMIT 1"
     );
     let mut query =
