@@ -215,9 +215,9 @@ async fn born_after(
 /// Books by run, stage, source, partner and file: what was received, and the counts.
 type Books = BTreeMap<(RunId, Stage, StrandId, StrandId, i64), (u64, Counts)>;
 
-/// Holds, writes and books.
+/// HoldsByNumber, writes and books.
 async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
-    let mut holds = Holds::new();
+    let mut holds = HoldsByNumber::new();
     let mut ended: BTreeSet<HoldNumber> = BTreeSet::new();
     let mut pushes = BTreeMap::new();
     let mut mirrors = BTreeMap::new();
@@ -275,12 +275,12 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
     check_books(ledger, &books, proof).await
 }
 
-/// Holds by number: leg and reason.
-type Holds = BTreeMap<HoldNumber, (LegId, Reason)>;
+/// HoldsByNumber by number: leg and reason.
+type HoldsByNumber = BTreeMap<HoldNumber, (LegId, Reason)>;
 
 async fn check_holds(
     ledger: &LedgerAccess,
-    holds: &Holds,
+    holds: &HoldsByNumber,
     ended: &BTreeSet<HoldNumber>,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
