@@ -215,7 +215,7 @@ async fn born_after(
 /// Books by run, stage, source, partner and file: what was received, and the counts.
 type Books = BTreeMap<(RunId, Stage, StrandId, StrandId, i64), (u64, Counts)>;
 
-/// HoldsByNumber, writes and books.
+/// Holds, writes and books.
 async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> anyhow::Result<()> {
     let mut holds = HoldsByNumber::new();
     let mut ended: BTreeSet<HoldNumber> = BTreeSet::new();
@@ -275,7 +275,7 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
     check_books(ledger, &books, proof).await
 }
 
-/// HoldsByNumber by number: leg and reason.
+/// Holds by number: leg and reason.
 type HoldsByNumber = BTreeMap<HoldNumber, (LegId, Reason)>;
 
 async fn check_holds(
