@@ -3,10 +3,10 @@
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use aws_lc_rs::{aead, hkdf};
+use aws_lc_rs::{aead, hkdf, hmac};
 use zeroize::Zeroize;
 
-use super::{Digest, HolderKey, LookupKey, SealError, Spot, first_half, mac};
+use super::{Digest, HolderKey, LookupKey, SealError, Spot, first_half, mac, mac_key};
 
 /// Why a key file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -56,30 +56,19 @@ pub(crate) fn read_seal_key(path: &Path) -> Result<[u8; 32], KeyFileError> {
 }
 
 /// The keys of an open installation: they live in memory only.
+///
+/// Those of look-ups and digests are kept as they are used: each is asked some times a referral, and wipes itself.
 pub(crate) struct Keys {
     wrap: HolderKey,
-    lookup: [u8; 32],
-    digest: [u8; 32],
-    token: [u8; 32],
-    seal: [u8; 32],
+    lookup: hmac::Key,
+    digest: hmac::Key,
+    token: hmac::Key,
+    seal: hmac::Key,
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Keys(masked)")
-    }
-}
-
-impl Drop for Keys {
-    fn drop(&mut self) {
-        for key in [
-            &mut self.lookup,
-            &mut self.digest,
-            &mut self.token,
-            &mut self.seal,
-        ] {
-            key.zeroize();
-        }
     }
 }
 
@@ -97,7 +86,12 @@ impl Keys {
 
     /// The keys of an installation whose secret has been unwrapped.
     pub(crate) fn new(wrap: HolderKey, installation: &LookupKey, secret: &HolderKey) -> Self {
-        let sub = |name: &[u8]| derive(&secret.0, installation, name);
+        let sub = |name: &[u8]| {
+            let mut key = derive(&secret.0, installation, name);
+            let made = mac_key(&key);
+            key.zeroize();
+            made
+        };
         Self {
             wrap,
             lookup: sub(b"kith 1 look"),

@@ -85,11 +85,10 @@ impl HolderKey {
 
     /// Deflates, then seals `plain` for its spot.
     pub(crate) fn seal(&self, spot: Spot<'_>, nonce: [u8; NONCE], plain: &[u8]) -> Vec<u8> {
-        let packed = deflate::pack(plain);
-        let mut sealed = Vec::with_capacity(2 + NONCE + packed.len() + 16);
-        sealed.extend([VERSION, deflate::dictionary_of(plain)]);
+        let mut sealed = Vec::with_capacity(plain.len() / 3 + 96);
+        sealed.extend([VERSION, deflate::form_of(plain)]);
         sealed.extend(nonce);
-        sealed.extend(&packed);
+        let mut sealed = deflate::pack(plain, sealed);
         let cipher = self.cipher();
         let aad = aead::Aad::from(associated(&sealed[..2], spot));
         let (_, body) = sealed.split_at_mut(2 + NONCE);
@@ -125,7 +124,7 @@ impl HolderKey {
 
     /// A keyed digest of content, useless to anyone once the key is destroyed.
     pub(crate) fn digest(&self, content: &[u8]) -> LookupKey {
-        first_half(&mac(&self.0, &[b"kith 1 digest", content]))
+        first_half(&mac(&mac_key(&self.0), &[b"kith 1 digest", content]))
     }
 
     fn cipher(&self) -> aead::LessSafeKey {
@@ -161,10 +160,14 @@ pub(crate) fn sha256(parts: &[&[u8]]) -> Digest {
     out
 }
 
+/// A key of HMAC-SHA256.
+fn mac_key(bytes: &[u8; 32]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, bytes)
+}
+
 /// HMAC-SHA256 over parts, each with its length in front, so that no two lists of parts look alike.
-fn mac(key: &[u8], parts: &[&[u8]]) -> Digest {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-    let mut context = hmac::Context::with_key(&key);
+fn mac(key: &hmac::Key, parts: &[&[u8]]) -> Digest {
+    let mut context = hmac::Context::with_key(key);
     for part in parts {
         context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         context.update(part);
@@ -276,6 +279,7 @@ mod tests {
 
     #[test]
     fn parts_of_a_mac_cannot_be_shifted() {
-        assert_ne!(mac(&[1; 32], &[b"ab", b"c"]), mac(&[1; 32], &[b"a", b"bc"]));
+        let key = mac_key(&[1; 32]);
+        assert_ne!(mac(&key, &[b"ab", b"c"]), mac(&key, &[b"a", b"bc"]));
     }
 }
