@@ -91,7 +91,6 @@ pub(crate) struct RawRow {
     pub(crate) holder: KeyId,
     pub(crate) kind: RawKind,
     pub(crate) lookup: Option<LookupKey>,
-    pub(crate) digest: LookupKey,
     pub(crate) sealed: Vec<u8>,
 }
 

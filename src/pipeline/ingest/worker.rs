@@ -392,7 +392,6 @@ impl ReferralCase<'_, '_> {
                     holder: holder.key_id,
                     kind: RawKind::ServiceRequest,
                     lookup: Some(self.lookups.request),
-                    digest: holder.key.digest(&self.referral.request),
                     // What is not ours is not kept: the stub tells only that this version was seen.
                     sealed: stub(&holder.key.digest(&self.referral.request)),
                 };
@@ -560,7 +559,6 @@ pub(crate) fn seal_raw(
         holder,
         kind,
         lookup: Some(lookup),
-        digest: key.digest(bytes),
         sealed,
     }
 }

@@ -155,8 +155,7 @@ pub(super) fn raw(row: &SqliteRow) -> Result<RawRow, StoreError> {
         holder: id(row, 1)?,
         kind: sure(row, 2, RawKind::from_number)?,
         lookup: optional_look(row, 3)?,
-        digest: fixed(row, 4)?,
-        sealed: blob(row, 5)?,
+        sealed: blob(row, 4)?,
     })
 }
 

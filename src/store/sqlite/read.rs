@@ -35,7 +35,7 @@ const EVENT: &str = "SELECT id, look, leg, rev, kind, return_id, row, holder, se
 pub(super) const PUSH: &str =
     "SELECT event, leg, source, kind, state, attempts, reason, due, server_id FROM push";
 const MIRROR: &str = "SELECT leg, kind, source, state, attempts, said, server_id FROM mirror";
-const RAW: &str = "SELECT id, holder, kind, look, digest, sealed FROM raw";
+const RAW: &str = "SELECT id, holder, kind, look, sealed FROM raw";
 const HELD: &str =
     "SELECT number, leg, stage, reason, source, partner, return_id, row, since, open FROM held";
 const RETURN: &str = "SELECT id, sender, holder, look, rows, root, sealed_name, sealed_frame, state FROM return_file";

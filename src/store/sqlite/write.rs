@@ -234,15 +234,14 @@ async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<()
                 raw.holder.into(),
                 raw.kind.number().into(),
                 (&raw.lookup).into(),
-                (&raw.digest).into(),
                 Cell::B(&raw.sealed),
             ]
         })
         .collect();
     insert(
         conn,
-        "INSERT INTO raw (id, holder, kind, look, digest, sealed)",
-        6,
+        "INSERT INTO raw (id, holder, kind, look, sealed)",
+        5,
         cells,
     )
     .await?;
