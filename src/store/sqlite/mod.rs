@@ -51,7 +51,7 @@ impl SqliteStore {
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
             .pragma("wal_autocheckpoint", "64000")
-            .statement_cache_capacity(64)
+            .statement_cache_capacity(128)
             // Rows cross from the engine's thread in batches: one at a time costs more than reading them.
             .row_buffer_size(1024);
         // Statements are never logged: what is slow is found by measuring, and values stay where they are.

@@ -2,12 +2,17 @@
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::sqlite::{Sqlite, SqliteArgumentsBuffer, SqliteConnection, SqliteTypeInfo};
-use sqlx::{AssertSqlSafe, Encode};
+use sqlx::sqlite::{
+    Sqlite, SqliteArguments, SqliteArgumentsBuffer, SqliteConnection, SqliteTypeInfo,
+};
+use sqlx::{Arguments, AssertSqlSafe, Encode};
 
 use super::super::StoreError;
 use super::engine;
 use crate::domain::{Id, limits};
+
+/// Values of one statement, below what `SQLite` takes (32,766).
+const VARIABLES_MAX: usize = 30_000;
 
 /// A value to bind.
 pub(super) enum Cell<'a> {
@@ -65,35 +70,47 @@ impl<'a, const N: usize> From<&'a Option<[u8; N]>> for Cell<'a> {
     }
 }
 
-/// Inserts rows of `width` cells, as many a statement as the variable limit and the plan allow.
+/// How many rows one statement may insert, largest first: a rest goes in a few statements that are prepared already, since
+/// preparing one takes longer than running it.
+const SIZES: [usize; 5] = [limits::STATEMENT_ROWS, 100, 20, 4, 1];
+
+/// Inserts rows of `width` cells, several a statement. A conflict is an error, and the transaction is to be given up.
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
     head: &'static str,
     width: usize,
     cells: Vec<Cell<'_>>,
 ) -> Result<(), StoreError> {
-    let rows_a_statement = limits::STATEMENT_ROWS.min(30_000 / width.max(1));
-    let mut cells = cells.into_iter().peekable();
-    while cells.peek().is_some() {
-        let chunk: Vec<Cell<'_>> = cells.by_ref().take(rows_a_statement * width).collect();
-        let rows = chunk.len() / width;
-        let row = format!("({})", vec!["?"; width].join(","));
-        let sql = format!("{head} VALUES {}", vec![row; rows].join(","));
-        // Only the full statement comes again; the last, shorter one is not worth a place in the cache.
-        let mut query =
-            sqlx::query::<Sqlite>(AssertSqlSafe(sql)).persistent(rows == rows_a_statement);
-        for cell in chunk {
-            query = match cell {
-                Cell::I(value) => query.bind(value),
-                Cell::B(value) => query.bind(value),
-                Cell::T(value) => query.bind(value),
-                Cell::Null => query.bind(None::<i64>),
-            };
+    let width = width.max(1);
+    let mut left = cells.len() / width;
+    let mut cells = cells.into_iter();
+    while left > 0 {
+        let fits = |size: &&usize| **size <= left && **size * width <= VARIABLES_MAX;
+        let rows = SIZES.iter().find(fits).copied().unwrap_or(1);
+        left -= rows;
+        let mut bound = SqliteArguments::default();
+        bound.reserve(rows * width, 0);
+        for cell in cells.by_ref().take(rows * width) {
+            match cell {
+                Cell::I(value) => bound.add(value),
+                Cell::B(value) => bound.add(value),
+                Cell::T(value) => bound.add(value),
+                Cell::Null => bound.add(None::<i64>),
+            }
+            .map_err(|_| StoreError::Corrupt("a value to write"))?;
         }
-        query
+        sqlx::query_with(AssertSqlSafe(statement(head, width, rows)), bound)
             .execute(&mut *conn)
             .await
             .map_err(|error| engine("inserting", &error))?;
     }
     Ok(())
+}
+
+/// A statement that inserts so many rows. A plain `INSERT` of several rows can be taken back alone, for which `SQLite` keeps a
+/// copy of every page that it touches; ours is only ever taken back with its transaction.
+fn statement(head: &str, width: usize, rows: usize) -> String {
+    let head = head.replacen("INSERT INTO", "INSERT OR FAIL INTO", 1);
+    let row = format!("({})", vec!["?"; width].join(","));
+    format!("{head} VALUES {}", vec![row; rows].join(","))
 }
