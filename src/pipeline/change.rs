@@ -35,6 +35,8 @@ pub(crate) struct Past {
     action: Option<Action>,
     /// What that row was made of.
     sent: Option<Referral>,
+    /// Whether that is what was recorded last.
+    sent_as_recorded: bool,
 }
 
 /// Reads back what these legs were.
@@ -56,19 +58,18 @@ pub(crate) async fn pasts(
                 .map_or_else(RawIds::default, |row| row.raws)
         })
         .collect();
-    let recorded: Vec<RawIds> = legs.iter().map(|leg| leg.now.raws).collect();
-    let (recorded, sent) = (
-        sealed_inputs::referrals(ledger, &recorded).await?,
-        sealed_inputs::referrals(ledger, &sent).await?,
-    );
-    let pasts = legs.iter().zip(recorded.into_iter().zip(sent));
+    let recorded = legs.iter().map(|leg| leg.now.raws);
+    let both: Vec<RawIds> = recorded.chain(sent.iter().copied()).collect();
+    let mut recorded = sealed_inputs::referrals(ledger, &both).await?;
+    let made_of = recorded.split_off(legs.len());
+    let pasts = legs.iter().zip(sent).zip(recorded.into_iter().zip(made_of));
     Ok(pasts
-        .map(|(leg, (recorded, sent))| {
-            let action = last.get(&leg.id).map(|row| row.action);
+        .map(|((leg, raws), (recorded, sent))| {
             let past = Past {
                 recorded,
-                action,
+                action: last.get(&leg.id).map(|row| row.action),
                 sent,
+                sent_as_recorded: raws == leg.now.raws,
             };
             (leg.id, past)
         })
@@ -110,6 +111,8 @@ struct Case<'c> {
     past: &'c Past,
     /// The records as they were recorded last.
     old: Option<&'c ReferralTrees<'c>>,
+    /// The records as they were sent last.
+    sent: Option<&'c ReferralTrees<'c>>,
     reference: &'c str,
 }
 
@@ -178,10 +181,17 @@ pub(crate) fn settle(
     let leg = changed.leg;
     let past = pasts.get(&leg.id).unwrap_or(&nothing);
     let arena = Arena::default();
-    let old = past
-        .recorded
-        .as_ref()
-        .and_then(|referral| referral.trees(&arena).ok());
+    let parsed =
+        |referral: &'_ Option<Referral>| referral.as_ref().and_then(|of| of.trees(&arena).ok());
+    let old = parsed(&past.recorded);
+    let apart = (!past.sent_as_recorded)
+        .then(|| parsed(&past.sent))
+        .flatten();
+    let sent = if past.sent_as_recorded {
+        old.as_ref()
+    } else {
+        apart.as_ref()
+    };
     let reference = leg.reference.to_string();
     let case = Case {
         env,
@@ -190,6 +200,7 @@ pub(crate) fn settle(
         trees,
         past,
         old: old.as_ref(),
+        sent,
         reference: &reference,
     };
     let mut settled = match leg.now.state {

@@ -15,6 +15,8 @@ pub(crate) struct Fetched {
     keys: HashMap<KeyId, HolderKey>,
     /// Opened practitioners, roles and practices: many referrals name the same few.
     shared: Mutex<HashMap<RawId, Bytes>>,
+    /// Whether all that is opened is kept there: whoever reads several versions of a referral has most of it twice.
+    keeps_all: bool,
 }
 
 /// Fetches what these rows are made of; nothing is opened yet.
@@ -38,6 +40,7 @@ pub(crate) async fn fetch(ledger: &LedgerAccess, rows: &[RawIds]) -> anyhow::Res
         raws,
         keys,
         shared: Mutex::new(HashMap::new()),
+        keeps_all: false,
     })
 }
 
@@ -47,17 +50,26 @@ impl Fetched {
     /// # Errors
     /// A sealed value does not open.
     pub(crate) fn referral(&self, raws: RawIds) -> Result<Option<Referral>, SealError> {
-        let Some(request) = self.open(raws.request)? else {
+        let Some(request) = self.open_own(raws.request)? else {
             return Ok(None);
         };
         Ok(Some(Referral {
             request,
-            patient: self.open(raws.patient)?,
+            patient: self.open_own(raws.patient)?,
             requester: self.open_shared(raws.requester)?,
             role: self.open_shared(raws.role)?,
             practice: self.open_shared(raws.practice)?,
-            consent: self.open(raws.consent)?,
+            consent: self.open_own(raws.consent)?,
         }))
+    }
+
+    /// Opens what few referrals share.
+    fn open_own(&self, id: RawId) -> Result<Option<Bytes>, SealError> {
+        if self.keeps_all {
+            self.open_shared(id)
+        } else {
+            self.open(id)
+        }
     }
 
     fn open(&self, id: RawId) -> Result<Option<Bytes>, SealError> {
@@ -95,7 +107,7 @@ impl Fetched {
     }
 }
 
-/// The referrals of these rows, in order; `None` where a person was erased.
+/// The referrals of these rows, in order, each input opened once; `None` where a person was erased.
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
@@ -103,7 +115,8 @@ pub(crate) async fn referrals(
     ledger: &LedgerAccess,
     rows: &[RawIds],
 ) -> anyhow::Result<Vec<Option<Referral>>> {
-    let fetched = fetch(ledger, rows).await?;
+    let mut fetched = fetch(ledger, rows).await?;
+    fetched.keeps_all = true;
     let referrals: Result<Vec<_>, SealError> =
         rows.iter().map(|raws| fetched.referral(*raws)).collect();
     Ok(referrals?)

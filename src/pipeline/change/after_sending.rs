@@ -3,7 +3,6 @@
 use super::{Ask, Case, Settled};
 use crate::domain::{Action, Reason, Stage};
 use crate::fhir::resources::{patient, service_request};
-use crate::json::Arena;
 use crate::pipeline::map::changed_headers;
 use crate::pipeline::referral::ReferralTrees;
 use crate::pipeline::select::{NamedPerformer, Review, named_place, review};
@@ -131,25 +130,18 @@ fn renumbered(case: &Case<'_>, trees: &ReferralTrees<'_>) -> bool {
         let text = trees.patient().and_then(patient::nhs_number_text);
         text.map(str::to_owned)
     };
-    let sent = case
-        .past
-        .sent
-        .as_ref()
-        .and_then(|sent| number(&sent.trees(&Arena::default()).ok()?));
-    matches!((sent, number(trees)), (Some(once), Some(now)) if once != now)
+    matches!((case.sent.and_then(number), number(trees)), (Some(once), Some(now)) if once != now)
 }
 
 /// Whether a cell that the partner has would be another one today.
 fn amendment(case: &Case<'_>) -> Result<bool, Reason> {
-    let arena = Arena::default();
-    let sent = case.past.sent.as_ref();
-    let (Some(place), Some(Ok(sent))) = (case.place(), sent.map(|sent| sent.trees(&arena))) else {
+    let (Some(place), Some(sent)) = (case.place(), case.sent) else {
         return Ok(false);
     };
     let (env, source) = (case.env, &case.env.sources[case.source].config);
     let (rules, partner) = env.approved(place);
     let setting = env.setting(source, rules, env.today());
-    let both = (&sent, case.trees);
+    let both = (sent, case.trees);
     let tokens = |fields: &[&[u8]]| env.keys.token(fields);
     changed_headers(setting, partner, case.reference, both, &tokens)
         .map(|headers| !headers.is_empty())

@@ -23,7 +23,7 @@ use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
 use crate::store::hash_chain::drop_leaf;
-use crate::store::rows::{DropFile, DropRow, DropState, Leg};
+use crate::store::rows::{DropFile, DropRow, DropState, Leg, RawIds};
 use crate::store::{Batch, Body, Entry, LegStep, NewHold};
 use crate::tabular::{Manifest, manifest_name};
 use crate::transport::{OutgoingDrop, Transport, TransportError};
@@ -253,6 +253,7 @@ async fn plan(
     legs: &[Leg],
 ) -> anyhow::Result<Vec<Planned>> {
     let sent = last_rows(run, legs).await?;
+    let mut changes = changes(run, partner, legs, &sent).await?;
     let mut planned = Vec::with_capacity(legs.len());
     for leg in legs {
         let Some(action) = leg.now.pending else {
@@ -264,10 +265,7 @@ async fn plan(
             (Action::Stop | Action::Pause, Some(row)) => row.raws,
             _ => leg.now.raws,
         };
-        let changed = match (action, before) {
-            (Action::Amend, Some(row)) => changes(run, partner, leg, row).await?,
-            _ => String::new(),
-        };
+        let changed = changes.remove(&leg.id).unwrap_or_default();
         let (rev, prev, action) = (leg.rev + 1, leg.last, action);
         let row = DropRow {
             drop_id,
@@ -319,31 +317,39 @@ async fn last_rows(ledger: &LedgerAccess, legs: &[Leg]) -> anyhow::Result<HashMa
         .collect())
 }
 
-/// Headers of the columns that differ between what was sent last and what holds now.
+/// Of each leg that is amended, the headers of the columns that differ between what was sent last and what holds now.
 async fn changes(
     env: &Env,
     partner: (&Rules, &Partner),
-    leg: &Leg,
-    row: &DropRow,
-) -> anyhow::Result<String> {
-    let mut both = sealed_inputs::referrals(env, &[row.raws, leg.now.raws]).await?;
-    let (new, old) = (both.pop().flatten(), both.pop().flatten());
-    let Some(source) = env.source_at(leg.source) else {
-        return Ok(String::new());
-    };
-    let arena = Arena::default();
-    let (Some(Ok(old)), Some(Ok(new))) = (
-        old.as_ref().map(|old| old.trees(&arena)),
-        new.as_ref().map(|new| new.trees(&arena)),
-    ) else {
-        return Ok(String::new());
-    };
+    legs: &[Leg],
+    sent: &HashMap<LegId, DropRow>,
+) -> anyhow::Result<HashMap<LegId, String>> {
+    let amended = legs
+        .iter()
+        .filter(|leg| leg.now.pending == Some(Action::Amend));
+    let amended: Vec<(&Leg, RawIds)> = amended
+        .filter_map(|leg| Some((leg, sent.get(&leg.id)?.raws)))
+        .collect();
+    let raws = amended.iter().flat_map(|(leg, old)| [*old, leg.now.raws]);
+    let fetched = sealed_inputs::fetch(env, &raws.collect::<Vec<_>>()).await?;
     let (rules, partner) = partner;
-    let setting = env.setting(&env.sources[source].config, rules, env.today());
     let tokens = |fields: &[&[u8]]| env.keys.token(fields);
-    let reference = leg.reference.to_string();
-    let changed = map::changed_headers(setting, partner, &reference, (&old, &new), &tokens);
-    Ok(changed.unwrap_or_default())
+    let mut changes = HashMap::with_capacity(amended.len());
+    for (leg, old) in amended {
+        let (old, new) = (fetched.referral(old)?, fetched.referral(leg.now.raws)?);
+        let (Some(old), Some(new), Some(source)) = (old, new, env.source_at(leg.source)) else {
+            continue;
+        };
+        let arena = Arena::default();
+        let (Ok(old), Ok(new)) = (old.trees(&arena), new.trees(&arena)) else {
+            continue;
+        };
+        let setting = env.setting(&env.sources[source].config, rules, env.today());
+        let reference = leg.reference.to_string();
+        let changed = map::changed_headers(setting, partner, &reference, (&old, &new), &tokens);
+        changes.insert(leg.id, changed.unwrap_or_default());
+    }
+    Ok(changes)
 }
 
 fn publish(
