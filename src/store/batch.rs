@@ -1,6 +1,6 @@
 //! A batch of evidence: what one transaction appends to one strand, and the projections that follow from it.
 //!
-//! Engines only lock the strand, call [`Batch::chain`] and insert what comes back, so that hashing and
+//! Engines only lock the strand, call [`Links::chain`] and insert what comes back, so that hashing and
 //! projecting are the same everywhere.
 
 use std::collections::HashMap;
@@ -310,19 +310,41 @@ impl Batch {
         self.push(Entry::leg(id, seed, body));
     }
 
+    /// Takes out what becomes rows of the ledger.
+    pub(super) fn take_links(&mut self) -> Links {
+        Links {
+            at: self.at,
+            entries: std::mem::take(&mut self.entries),
+            held: std::mem::take(&mut self.held),
+            released: self.released.clone(),
+            books: self.books.clone(),
+        }
+    }
+}
+
+/// What becomes rows of the ledger: it can be hashed while the evidence of its batch is being written.
+pub(crate) struct Links {
+    at: Instant,
+    entries: Vec<Entry>,
+    held: Vec<NewHold>,
+    released: Vec<HoldNumber>,
+    books: Vec<BookRow>,
+}
+
+impl Links {
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Hashes the rows onto the strand and projects them; `next_number` is the first of the numbers drawn for its holds.
     ///
     /// # Errors
     /// A leg would take a step that is not in the table of `LegState`.
-    pub(crate) fn chain(
-        &mut self,
-        strand: &Strand,
-        next_number: i64,
-    ) -> Result<Chained, StoreError> {
+    pub(crate) fn chain(self, strand: &Strand, next_number: i64) -> Result<Chained, StoreError> {
         let at = self.at.0.max(strand.at);
         let mut held = Vec::with_capacity(self.held.len());
-        let mut entries = std::mem::take(&mut self.entries);
-        for (hold, number) in self.held.drain(..).zip(next_number..) {
+        let mut entries = self.entries;
+        for (hold, number) in self.held.into_iter().zip(next_number..) {
             let number = HoldNumber::new(number);
             held.push(held_row(&hold, number, at));
             entries.push(Entry::new(number, Body::Held { hold }));
@@ -342,7 +364,7 @@ impl Batch {
             seq: strand.seq,
             head: strand.head,
             at,
-            rows: Vec::new(),
+            rows: Vec::with_capacity(entries.len()),
             legs: HashMap::new(),
             order: Vec::new(),
         };

@@ -75,7 +75,7 @@ async fn send_legs(
 ) -> Result<(), StoreError> {
     let doing = "moving legs";
     let done = sqlx::query(
-            "UPDATE leg SET state = CASE r.action WHEN 1 THEN 4 ELSE leg.state END, why = CASE r.action WHEN 1 THEN 0 ELSE leg.why END, \
+            "UPDATE OR FAIL leg SET state = CASE r.action WHEN 1 THEN 4 ELSE leg.state END, why = CASE r.action WHEN 1 THEN 0 ELSE leg.why END, \
              since = CASE r.action WHEN 1 THEN ?2 ELSE leg.since END, pending = 0, asked = CASE WHEN r.action > 2 THEN r.action ELSE 0 END, \
              rev = r.rev, last_strand = ?3, last_seq = ?4 FROM drop_row r WHERE r.drop_id = ?1 AND leg.id = r.leg AND leg.rev = r.rev - 1 \
              AND (r.action <> 1 OR leg.state = 3)",

@@ -74,7 +74,8 @@ impl<'a, const N: usize> From<&'a Option<[u8; N]>> for Cell<'a> {
 /// preparing one takes longer than running it.
 const SIZES: [usize; 5] = [limits::STATEMENT_ROWS, 100, 20, 4, 1];
 
-/// Inserts rows of `width` cells, several a statement. A conflict is an error, and the transaction is to be given up.
+/// Inserts rows of `width` cells, several a statement; while the engine's thread runs one, the values of the next are put
+/// together. A conflict is an error, and the transaction is to be given up.
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
     head: &'static str,
@@ -84,27 +85,41 @@ pub(super) async fn insert(
     let width = width.max(1);
     let mut left = cells.len() / width;
     let mut cells = cells.into_iter();
-    while left > 0 {
+    let mut prepare = || {
         let fits = |size: &&usize| **size <= left && **size * width <= VARIABLES_MAX;
-        let rows = SIZES.iter().find(fits).copied().unwrap_or(1);
+        let rows = SIZES.iter().find(fits).copied()?;
         left -= rows;
-        let mut bound = SqliteArguments::default();
-        bound.reserve(rows * width, 0);
-        for cell in cells.by_ref().take(rows * width) {
-            match cell {
-                Cell::I(value) => bound.add(value),
-                Cell::B(value) => bound.add(value),
-                Cell::T(value) => bound.add(value),
-                Cell::Null => bound.add(None::<i64>),
-            }
-            .map_err(|_| StoreError::Corrupt("a value to write"))?;
-        }
-        sqlx::query_with(AssertSqlSafe(statement(head, width, rows)), bound)
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| engine("inserting", &error))?;
+        let bound = bind(cells.by_ref().take(rows * width), rows * width);
+        Some(bound.map(|bound| (statement(head, width, rows), bound)))
+    };
+    let mut next = prepare();
+    while let Some(bound) = next {
+        let (sql, bound) = bound?;
+        let running = sqlx::query_with(AssertSqlSafe(sql), bound).execute(&mut *conn);
+        let (ran, following) = tokio::join!(running, async { prepare() });
+        ran.map_err(|error| engine("inserting", &error))?;
+        next = following;
     }
     Ok(())
+}
+
+/// The values of one statement.
+fn bind<'c>(
+    cells: impl Iterator<Item = Cell<'c>>,
+    count: usize,
+) -> Result<SqliteArguments, StoreError> {
+    let mut bound = SqliteArguments::default();
+    bound.reserve(count, 0);
+    for cell in cells {
+        match cell {
+            Cell::I(value) => bound.add(value),
+            Cell::B(value) => bound.add(value),
+            Cell::T(value) => bound.add(value),
+            Cell::Null => bound.add(None::<i64>),
+        }
+        .map_err(|_| StoreError::Corrupt("a value to write"))?;
+    }
+    Ok(bound)
 }
 
 /// A statement that inserts so many rows. A plain `INSERT` of several rows can be taken back alone, for which `SQLite` keeps a

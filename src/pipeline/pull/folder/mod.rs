@@ -442,9 +442,10 @@ impl Folder {
     /// The bytes of what lies there.
     pub(crate) fn read(&self, spot: Spot) -> std::io::Result<Bytes> {
         let extract = self.extract(spot).ok_or(std::io::ErrorKind::NotFound)?;
-        let mut bytes = vec![0; spot.length as usize];
-        extract.file.read_exact_at(&mut bytes, spot.offset)?;
-        Ok(Arc::from(bytes))
+        let mut bytes: Bytes = std::iter::repeat_n(0, spot.length as usize).collect();
+        let fresh = Arc::get_mut(&mut bytes).ok_or_else(lost)?;
+        extract.file.read_exact_at(fresh, spot.offset)?;
+        Ok(bytes)
     }
 }
 
