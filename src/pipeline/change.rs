@@ -169,6 +169,10 @@ pub(crate) struct ChangedLeg<'c> {
     pub(crate) person: KeyId,
 }
 
+fn parsed<'a>(referral: Option<&'a Referral>, arena: &'a Arena) -> Option<ReferralTrees<'a>> {
+    referral?.trees(arena).ok()
+}
+
 /// What the change does to one leg.
 pub(crate) fn settle(
     env: &Env,
@@ -181,12 +185,9 @@ pub(crate) fn settle(
     let leg = changed.leg;
     let past = pasts.get(&leg.id).unwrap_or(&nothing);
     let arena = Arena::default();
-    let parsed =
-        |referral: &'_ Option<Referral>| referral.as_ref().and_then(|of| of.trees(&arena).ok());
-    let old = parsed(&past.recorded);
-    let apart = (!past.sent_as_recorded)
-        .then(|| parsed(&past.sent))
-        .flatten();
+    let old = parsed(past.recorded.as_ref(), &arena);
+    let apart = past.sent.as_ref().filter(|_| !past.sent_as_recorded);
+    let apart = parsed(apart, &arena);
     let sent = if past.sent_as_recorded {
         old.as_ref()
     } else {

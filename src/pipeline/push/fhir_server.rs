@@ -259,9 +259,10 @@ impl Pusher<'_> {
                 let query = batch(self.strand, state, env.now().0, after);
                 let rows = env.store.pushes(query).await?;
                 page.next = rows.last().map(|row| WorkSource::Writes(state, row.event));
-                let (rows, held) = hold_back(self.run, self.place, rows).await?;
+                let subjects = load_writes::subjects(env, &rows).await?;
+                let (rows, held) = hold_back(self.run, self.place, rows, &subjects).await?;
                 page.settled = waiting(held);
-                load_writes::load(env, rows).await?
+                load_writes::load(env, rows, subjects).await?
             }
             WorkSource::Legs(kind, after) => {
                 let legs = env

@@ -5,35 +5,32 @@
 
 use std::collections::HashMap;
 
+use super::load_writes::WriteSubject;
 use crate::domain::{Action, LegId, Reason, Stage};
 use crate::json::Arena;
+use crate::pipeline::map;
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::{LedgerAccess, Run};
 use crate::pipeline::select::review;
-use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{Leg, PushRow};
 
 /// Writes that may go, and those that wait, each with its reason.
-pub(crate) type Parted = (Vec<PushRow>, Vec<(PushRow, Reason)>);
+pub(super) type Parted = (Vec<PushRow>, Vec<(PushRow, Reason)>);
 
-/// Parts the writes of a source; nothing is recorded here.
+/// Parts the writes of a source about these subjects; nothing is recorded here.
 ///
 /// # Errors
-/// The store failed, or a sealed value does not open.
-pub(crate) async fn hold_back(
+/// The store failed.
+pub(super) async fn hold_back(
     run: &Run,
     source: usize,
     rows: Vec<PushRow>,
+    subjects: &[WriteSubject],
 ) -> anyhow::Result<Parted> {
-    let mut ids: Vec<LegId> = rows.iter().map(|row| row.leg).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let legs = run.store.legs(ids.clone()).await?;
+    let ids = subjects.iter().map(|subject| subject.leg.id).collect();
     let open = questions(run, ids).await?;
-    let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
-    let referrals = sealed_inputs::referrals(run, &raws).await?;
     let mut waiting: HashMap<LegId, Reason> = HashMap::new();
-    for (leg, referral) in legs.iter().zip(&referrals) {
+    for WriteSubject { leg, referral } in subjects {
         let reason = of_record(run, source, leg, referral.as_ref());
         let reason = reason.or_else(|| open.get(&leg.id).copied());
         waiting.extend(reason.map(|reason| (leg.id, reason)));

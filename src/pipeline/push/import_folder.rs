@@ -36,20 +36,24 @@ pub(super) async fn push(
     // A file that was prepared and not seen complete is written again, the same bytes under the same number.
     let sequence = last.as_ref().map_or(0, |file| file.sequence) + 1;
     let unfinished = last.filter(|file| file.state == DropState::Prepared);
-    let (rows, held) = if unfinished.is_some() {
+    let (rows, held, subjects) = if unfinished.is_some() {
         // A file that was prepared is what it was: its rows are not looked at again.
-        (due(env, strand, PushState::Sending).await?, Vec::new())
+        let rows = due(env, strand, PushState::Sending).await?;
+        let subjects = load_writes::subjects(env, &rows).await?;
+        (rows, Vec::new(), subjects)
     } else {
         let mut rows = due(env, strand, PushState::Queued).await?;
         rows.extend(due(env, strand, PushState::Waiting).await?);
         rows.sort_by_key(|row| row.event);
-        hold_back(run, place, rows).await?
+        let subjects = load_writes::subjects(env, &rows).await?;
+        let (rows, held) = hold_back(run, place, rows, &subjects).await?;
+        (rows, held, subjects)
     };
     end(run, strand, only(waiting(held)), &mut outcome).await?;
     if rows.is_empty() && unfinished.is_none() {
         return Ok(outcome);
     }
-    let (mut units, refused) = load_writes::load(env, rows).await?;
+    let (mut units, refused) = load_writes::load(env, rows, subjects).await?;
     end(run, strand, only(refusals(refused)), &mut outcome).await?;
     if units.is_empty() && unfinished.is_none() {
         return Ok(outcome);

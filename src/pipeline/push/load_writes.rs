@@ -18,13 +18,39 @@ use crate::store::rows::{Leg, PushKind, PushRow, PushState};
 /// Writes that cannot be built, and why.
 pub(super) type Refused = Vec<(PushRow, Reason)>;
 
-/// Builds the units of these writes, in the order of their first events; those that cannot be built come back with a reason.
-pub(super) async fn load(env: &Env, rows: Vec<PushRow>) -> anyhow::Result<(Vec<Unit>, Refused)> {
+/// A leg that is written about, with its records as they are kept; none where the person was erased.
+pub(super) struct WriteSubject {
+    pub(super) leg: Leg,
+    pub(super) referral: Option<Referral>,
+}
+
+/// The legs of these writes, each with its records opened once for all that is asked of them.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(super) async fn subjects(env: &Env, rows: &[PushRow]) -> anyhow::Result<Vec<WriteSubject>> {
     let mut legs: Vec<LegId> = rows.iter().map(|row| row.leg).collect();
     legs.sort_unstable();
     legs.dedup();
-    let legs = env.store.legs(legs).await?;
-    let mut units: HashMap<LegId, Unit> = units(env, legs)
+    opened(env, env.store.legs(legs).await?).await
+}
+
+async fn opened(env: &Env, legs: Vec<Leg>) -> anyhow::Result<Vec<WriteSubject>> {
+    let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
+    let referrals = sealed_inputs::referrals(env, &raws).await?;
+    let subjects = legs.into_iter().zip(referrals);
+    Ok(subjects
+        .map(|(leg, referral)| WriteSubject { leg, referral })
+        .collect())
+}
+
+/// Builds the units of these writes, in the order of their first events; those that cannot be built come back with a reason.
+pub(super) async fn load(
+    env: &Env,
+    rows: Vec<PushRow>,
+    subjects: Vec<WriteSubject>,
+) -> anyhow::Result<(Vec<Unit>, Refused)> {
+    let mut units: HashMap<LegId, Unit> = built(env, subjects)
         .await?
         .into_iter()
         .map(|unit| (unit.leg.id, unit))
@@ -84,12 +110,14 @@ pub(super) async fn load(env: &Env, rows: Vec<PushRow>) -> anyhow::Result<(Vec<U
 
 /// Units without writes of these legs; a leg whose person is unknown, erased or without a partner has none.
 pub(super) async fn units(env: &Env, legs: Vec<Leg>) -> anyhow::Result<Vec<Unit>> {
-    let raws: Vec<_> = legs.iter().map(|leg| leg.now.raws).collect();
-    let referrals = sealed_inputs::referrals(env, &raws).await?;
-    let persons = legs.iter().map(|leg| leg.now.person).collect();
-    let keys = env.holder_keys(persons).await?;
-    let mut units = Vec::with_capacity(legs.len());
-    for (leg, referral) in legs.into_iter().zip(referrals) {
+    built(env, opened(env, legs).await?).await
+}
+
+async fn built(env: &Env, subjects: Vec<WriteSubject>) -> anyhow::Result<Vec<Unit>> {
+    let persons = subjects.iter().map(|subject| subject.leg.now.person);
+    let keys = env.holder_keys(persons.collect()).await?;
+    let mut units = Vec::with_capacity(subjects.len());
+    for WriteSubject { leg, referral } in subjects {
         let found = referral.and_then(|referral| about(env, &leg, &referral));
         let (Some(about), Some(key), Some(partner)) = (
             found,
