@@ -48,49 +48,58 @@ pub(crate) fn row<'v>(
     view: &ReferralView<'v>,
     tokens: &Tokens<'_>,
 ) -> Result<Cells<'v>, MapProblem> {
-    let token = token(partner, view, tokens)?;
+    let columns = &partner.deliver.columns;
+    let checked = columns
+        .iter()
+        .any(|column| is_check(column, view.vocabulary));
+    // The token is over the cells of identity, which are mapped once for both.
+    let mut identity = Vec::new();
+    if checked {
+        for column in columns.iter().filter(|column| column.identity) {
+            identity.push(cell(partner, column, view, "")?);
+        }
+    }
+    let token = if checked {
+        token(partner, view, &identity, tokens)
+    } else {
+        String::new()
+    };
+    let mut identity = identity.into_iter();
     let action = view.leg.action;
     let check: &str = &token;
-    let mut cells = Vec::with_capacity(partner.deliver.columns.len());
-    for column in &partner.deliver.columns {
+    let mut cells = Vec::with_capacity(columns.len());
+    for column in columns {
         let ours = || {
             let field = column
                 .field()
                 .map(|field| view.vocabulary.fields.field(field));
             field.is_some_and(|field| field.name.starts_with("leg."))
         };
-        let kept = matches!(action, Action::New | Action::Amend) || column.identity || ours();
-        cells.push(if kept {
-            cell(partner, column, view, check)?
+        let known = if column.identity {
+            identity.next()
         } else {
-            Cow::Borrowed("")
+            None
+        };
+        let kept = matches!(action, Action::New | Action::Amend) || column.identity || ours();
+        cells.push(match known {
+            Some(cell) if !is_check(column, view.vocabulary) => cell,
+            _ if kept => cell(partner, column, view, check)?,
+            _ => Cow::Borrowed(""),
         });
     }
     Ok(cells)
 }
 
-/// The row token: over partner, reference and the identity cells as delivered; empty where no column carries it.
-fn token<'v>(
-    partner: &'v Partner,
-    view: &ReferralView<'v>,
+/// The row token: over partner, reference and the identity cells as delivered.
+fn token(
+    partner: &Partner,
+    view: &ReferralView<'_>,
+    identity: &[Cow<'_, str>],
     tokens: &Tokens<'_>,
-) -> Result<String, MapProblem> {
-    let columns = &partner.deliver.columns;
-    if !columns
-        .iter()
-        .any(|column| is_check(column, view.vocabulary))
-    {
-        return Ok(String::new());
-    }
-    let mut parts: Vec<Cow<'_, str>> = vec![
-        Cow::Borrowed(&partner.id),
-        Cow::Borrowed(view.leg.reference),
-    ];
-    for column in columns.iter().filter(|column| column.identity) {
-        parts.push(cell(partner, column, view, "")?);
-    }
-    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-    Ok(RowToken::from_digest(&tokens(&parts)).to_string())
+) -> String {
+    let mut parts = vec![partner.id.as_bytes(), view.leg.reference.as_bytes()];
+    parts.extend(identity.iter().map(|cell| cell.as_bytes()));
+    RowToken::from_digest(&tokens(&parts)).to_string()
 }
 
 fn cell<'v>(
