@@ -1,11 +1,27 @@
 //! Logs: to standard error, as text or JSON, at the level asked for; never a person's data.
 //!
-//! Only our own targets go below `warn`, whatever `RUST_LOG` says: HTTP and SQL crates print URLs and statements.
+//! Everything that Kith says there goes this way, so that with `--log-format json` every line is one object. Only our own
+//! targets go below `warn`, whatever `RUST_LOG` says: HTTP and SQL crates print URLs and statements.
 
+use std::fmt::{self, Debug};
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::{Format, Full, JsonFields, Writer};
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// The target of what is told whatever the level.
+const TOLD: &str = "kith::told";
+/// Fields of such an event: what stands on standard error in text, and what the JSON object holds.
+const TEXT: &str = "told.text";
+const OBJECT: &str = "told.object";
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -30,12 +46,20 @@ pub(crate) fn start(format: LogFormat, verbosity: i32) {
         .with_target("kith", level);
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(false);
+        .with_ansi(false)
+        // Where standard error is gone, nothing more can be said there.
+        .log_internal_errors(false);
     let registry = tracing_subscriber::registry().with(targets);
     // A second start (a test in one process) keeps the first.
     let started = match format {
-        LogFormat::Text => registry.with(layer.without_time()).try_init(),
-        LogFormat::Json => registry.with(layer.json()).try_init(),
+        LogFormat::Text => {
+            let lines = TextLines(tracing_subscriber::fmt::format().without_time());
+            registry.with(layer.event_format(lines)).try_init()
+        }
+        LogFormat::Json => {
+            let layer = layer.fmt_fields(JsonFields::new()).event_format(JsonLines);
+            registry.with(layer).try_init()
+        }
     };
     drop(started);
     std::panic::set_hook(Box::new(|info| {
@@ -45,4 +69,116 @@ pub(crate) fn start(format: LogFormat, verbosity: i32) {
         });
         tracing::error!(panic.place = %place, "stopped by a fault of the program at {place}");
     }));
+}
+
+/// Tells something whatever the level: `text` as it stands, or one line with what `object` holds, at least a `level` and a
+/// `message`.
+pub(crate) fn tell(text: &str, object: &Value) {
+    tracing::event!(target: TOLD, Level::ERROR, told.text = text, told.object = %object);
+}
+
+/// Lines for a terminal; what is told stands as it is.
+struct TextLines(Format<Full, ()>);
+
+impl<S, N> FormatEvent<S, N> for TextLines
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if event.metadata().target() != TOLD {
+            return self.0.format_event(context, writer, event);
+        }
+        let mut line = JsonLine::default();
+        event.record(&mut line);
+        writer.write_str(&line.text)
+    }
+}
+
+/// One object a line: `timestamp`, `level`, `target`, `message`, and beside them the fields of the event and of its spans.
+struct JsonLines;
+
+impl<S> FormatEvent<S, JsonFields> for JsonLines
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut timestamp = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
+        let mut line = JsonLine::default();
+        line.put("timestamp", timestamp);
+        line.put("level", event.metadata().level().as_str());
+        line.put("target", event.metadata().target());
+        let spans = context.event_scope();
+        for span in spans.into_iter().flat_map(Scope::from_root) {
+            let extensions = span.extensions();
+            if let Some(fields) = extensions.get::<FormattedFields<JsonFields>>() {
+                line.merge(fields);
+            }
+        }
+        event.record(&mut line);
+        writeln!(writer, "{}", Value::Object(line.object))
+    }
+}
+
+/// A line that is being put together.
+#[derive(Default)]
+struct JsonLine {
+    object: Map<String, Value>,
+    /// What stands there in text.
+    text: String,
+}
+
+impl JsonLine {
+    fn put(&mut self, name: &str, value: impl Into<Value>) {
+        self.object.insert(name.to_owned(), value.into());
+    }
+
+    fn merge(&mut self, json: &str) {
+        if let Ok(Value::Object(fields)) = serde_json::from_str(json) {
+            self.object.extend(fields);
+        }
+    }
+}
+
+impl Visit for JsonLine {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        match field.name() {
+            OBJECT => self.merge(&format!("{value:?}")),
+            name => self.put(name, format!("{value:?}")),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            TEXT => value.clone_into(&mut self.text),
+            name => self.put(name, value),
+        }
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field.name(), value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field.name(), value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field.name(), value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field.name(), value);
+    }
 }

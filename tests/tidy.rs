@@ -17,6 +17,8 @@ mod element_names;
 mod names;
 #[path = "tidy/records.rs"]
 mod records;
+#[path = "tidy/spans.rs"]
+mod spans;
 #[path = "tidy/text.rs"]
 mod text;
 #[path = "tidy/written_once.rs"]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{DONE, FAILED, emit};
-use crate::diagnostics::{Code, nearest};
+use crate::diagnostics::{Code, Severity, nearest};
 use crate::domain::Reason;
 use crate::partner::Rules;
 
@@ -27,7 +27,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
             (None, None) => {
                 let hint = nearest(what, Code::all().map(Code::text))
                     .map_or_else(String::new, |near| format!("; did you mean {near}?"));
-                eprintln!("error: there is no code or reason \"{what}\"{hint}");
+                let what = format!("there is no code or reason \"{what}\"{hint}");
+                super::say(Some(Severity::Error), &what);
                 return Ok(FAILED);
             }
         },

@@ -210,13 +210,11 @@ fn code_of(disposition: Disposition, reason: Reason) -> Code {
 fn tell(folder: &Folder, left_out: &LeftOut) {
     super::print_diagnostics(&left_out.problems);
     for (reason, n) in &left_out.reasons {
-        eprintln!(
-            "{n} not mapped, {}: {}",
-            reason.code(),
-            reason.practice_words()
-        );
+        let (code, words) = (reason.code(), reason.practice_words());
+        super::say(None, &format!("{n} not mapped, {code}: {words}"));
     }
     if folder.others() > 0 {
-        eprintln!("{} resources of other types", folder.others());
+        let said = format!("{} resources of other types", folder.others());
+        super::say(None, &said);
     }
 }

@@ -238,7 +238,8 @@ impl<'a> Found<'a> {
         if self.json {
             return emit(format_args!("{said}\n"));
         }
-        eprintln!("{referrals} referrals: {cells} cells and {rows} rows differ");
+        let said = format!("{referrals} referrals: {cells} cells and {rows} rows differ");
+        super::say(None, &said);
         Ok(())
     }
 }

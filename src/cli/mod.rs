@@ -1,7 +1,6 @@
 //! The command line: one file a command. Data goes to standard output, everything else to standard error.
 //!
 //! Exit codes: 0 done, 1 done but somebody must act, 2 could not run (`product.md` §3).
-#![allow(clippy::print_stderr, reason = "the command line is where Kith prints")]
 
 mod approve;
 mod audit;
@@ -31,10 +30,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use serde_json::json;
 
 use crate::actions::known;
 use crate::app::{App, Options};
-use crate::diagnostics::{Diagnostic, Refused};
+use crate::daemon::InRun;
+use crate::diagnostics::{Diagnostic, Refused, Severity};
 use crate::domain::clock::{FixedClock, SystemClock};
 use crate::domain::{Clock, Entropy, HoldNumber, Instant, Reason};
 use crate::partner::{Partner, Rules};
@@ -117,14 +118,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.use_stderr() { FAILED } else { DONE };
-            return if error.print().is_ok() {
-                ExitCode::from(code)
-            } else {
-                ExitCode::from(FAILED)
-            };
-        }
+        Err(error) => return ExitCode::from(not_parsed(&error)),
     };
     let verbosity = if cli.global.quiet {
         -1
@@ -138,7 +132,8 @@ pub fn main() -> ExitCode {
     {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: the runtime cannot start: {}", error.kind());
+            let what = format!("the runtime cannot start: {}", error.kind());
+            say(Some(Severity::Error), &what);
             return ExitCode::from(FAILED);
         }
     };
@@ -189,20 +184,61 @@ fn emit_json(shown: &impl serde::Serialize) -> anyhow::Result<()> {
     emit(format_args!("{}\n", serde_json::to_string_pretty(shown)?))
 }
 
+/// Prints a command line that cannot be used, or the help that it asked for; gives the exit code.
+fn not_parsed(error: &clap::Error) -> u8 {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let json = arguments.iter().any(|word| word == "--log-format=json")
+        || arguments
+            .windows(2)
+            .any(|words| words[0] == "--log-format" && words[1] == "json");
+    if error.use_stderr() && json {
+        telemetry::start(LogFormat::Json, 0);
+        say(Some(Severity::Error), &error.to_string());
+        return FAILED;
+    }
+    match error.print() {
+        Ok(()) if !error.use_stderr() => DONE,
+        _ => FAILED,
+    }
+}
+
 /// Prints why a command could not run: diagnostics in full, anything else as its chain.
 fn report_failure(error: &anyhow::Error) {
+    // In which run it was is said by the fields of the log, not by the text.
+    let run = error.downcast_ref::<InRun>();
+    let _in_run = run.map(|run| run.span().entered());
     if let Some(Refused(problems)) = error.downcast_ref::<Refused>() {
         print_diagnostics(problems);
         return;
     }
-    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-    eprintln!("error: {}", chain.join(": "));
+    let chain = error.chain().skip(usize::from(run.is_some()));
+    let chain: Vec<String> = chain.map(ToString::to_string).collect();
+    say(Some(Severity::Error), &chain.join(": "));
 }
 
 /// Diagnostics on standard error, each with what, where, owner and fix.
 fn print_diagnostics(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
-        eprint!("{}", diagnostic.render());
+        let mut line = diagnostic.to_json();
+        line["level"] = level(Some(diagnostic.code().severity())).into();
+        line["message"] = line["what"].clone();
+        telemetry::tell(&diagnostic.render(), &line);
+    }
+}
+
+/// Says something on standard error, whatever the level of the log.
+fn say(severity: Option<Severity>, what: &str) {
+    let before = severity.map_or_else(String::new, |severity| format!("{}: ", severity.word()));
+    let line = json!({"level": level(severity), "message": what});
+    telemetry::tell(&format!("{before}{what}\n"), &line);
+}
+
+/// The level of what is said, in a line of the log.
+fn level(severity: Option<Severity>) -> &'static str {
+    match severity {
+        Some(Severity::Error) => "ERROR",
+        Some(Severity::Warning) => "WARN",
+        None => "INFO",
     }
 }
 

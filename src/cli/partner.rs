@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::{DONE, Global, emit, partner_of};
 use crate::config::Config;
+use crate::diagnostics::Severity;
 use crate::partner::draft::{self, Draft, DraftInput};
 use crate::partner::{ID_RULE, lawful_id, pages};
 use crate::tabular::write_atomically;
@@ -76,8 +77,9 @@ fn template(global: &Global, id: &str, out: &Path) -> anyhow::Result<u8> {
         write_atomically(&file, &bytes, 0o640)?;
         emit(format_args!("Wrote {}\n", file.display()))?;
     }
-    eprintln!(
-        "warning: the sheet has no column for a worry about somebody's safety; tell the partner whom to phone"
+    super::say(
+        Some(Severity::Warning),
+        "the sheet has no column for a worry about somebody's safety; tell the partner whom to phone",
     );
     Ok(DONE)
 }

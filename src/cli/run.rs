@@ -70,8 +70,7 @@ async fn once(
         super::partner_of(&app.env().rules, id)?;
     }
     let outcome = daemon::run(app.env(), stages, only).await?;
-    print_diagnostics(&outcome.diagnostics);
-    print_diagnostics(&outcome.unreachable);
+    tell_outcome(&outcome);
     if json {
         emit_json(&outcome.summary)?;
     } else {
@@ -84,10 +83,14 @@ async fn once(
 /// Says how a run of the daemon ended.
 fn tell(result: &anyhow::Result<RunOutcome>) {
     match result {
-        Ok(outcome) => {
-            print_diagnostics(&outcome.diagnostics);
-            print_diagnostics(&outcome.unreachable);
-        }
+        Ok(outcome) => tell_outcome(outcome),
         Err(error) => super::report_failure(error),
     }
+}
+
+/// Says what a run came upon.
+fn tell_outcome(outcome: &RunOutcome) {
+    let _in_run = outcome.run.span().entered();
+    print_diagnostics(&outcome.diagnostics);
+    print_diagnostics(&outcome.unreachable);
 }

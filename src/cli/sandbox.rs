@@ -34,7 +34,7 @@ pub(super) async fn run(args: Args) -> anyhow::Result<u8> {
         sandbox.misbehave(spec, args.seed);
     }
     for file in sandbox.skipped() {
-        eprintln!("left alone: {file}");
+        super::say(None, &format!("left alone: {file}"));
     }
     emit(format_args!("listening {}\n", sandbox.base_url()))?;
     tokio::signal::ctrl_c().await?;

@@ -12,7 +12,7 @@ mod sweep_tests;
 use std::path::Path;
 use std::time::Duration;
 
-pub(crate) use one_run::{RunOutcome, run};
+pub(crate) use one_run::{InRun, RunOutcome, run};
 
 use crate::app::{App, Options};
 use crate::domain::clock::london;
@@ -86,6 +86,7 @@ async fn scheduled(service: &Service<'_>, rooms: &[Stage], only: &Only) {
     (service.tell)(&result);
     if let Ok(outcome) = &result {
         let names: Vec<&str> = rooms.iter().map(|stage| stage.code()).collect();
+        let _in_run = outcome.run.span().entered();
         tracing::info!(waits = outcome.waits, "ran {}", names.join(" "));
     }
 }

@@ -1,11 +1,15 @@
 //! One run of some stages: what `kith run --once` and the daemon do alike.
 
+use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
+
+use anyhow::Context as _;
+use tracing::{Instrument as _, Span};
 
 use crate::actions::approvals::{self, ApprovalLine};
 use crate::actions::summary::{self, Summary};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::Stage;
+use crate::domain::{RunId, Stage};
 use crate::pipeline;
 use crate::pipeline::approval::{self, Approval, How, Recorded};
 use crate::pipeline::reconcile::publish;
@@ -15,8 +19,27 @@ use crate::store::{Batch, Body, Entry, Kind, LedgerRow, StoreError};
 /// Rows of the installation among which the last run's own is looked for.
 const LOOK_BACK: i64 = 200;
 
+/// Which run it was: a part of what the run gives, and of the error that ended it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InRun(RunId);
+
+impl Display for InRun {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "in run {}", self.0)
+    }
+}
+
+impl InRun {
+    /// The span of the run: each line that is logged within it has the run's id.
+    pub(crate) fn span(self) -> Span {
+        // At the gravest level, so that it stands whatever is logged.
+        tracing::error_span!("run", run.id = self.0.number())
+    }
+}
+
 /// What a run did and what is left to do.
 pub(crate) struct RunOutcome {
+    pub(crate) run: InRun,
     pub(crate) summary: Summary,
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Sources and folders that could not be reached.
@@ -35,7 +58,18 @@ pub(crate) async fn run(
     only: &Only,
 ) -> anyhow::Result<RunOutcome> {
     let ids = env.ids.take(&*env.store, env.strand, 1).await?;
-    let id = ids.next();
+    let run = InRun(ids.next());
+    let done = run_as(env, run, stages, only).instrument(run.span());
+    done.await.context(run)
+}
+
+async fn run_as(
+    env: &Arc<Env>,
+    in_run: InRun,
+    stages: &[Stage],
+    only: &Only,
+) -> anyhow::Result<RunOutcome> {
+    let id = in_run.0;
     let changed = rules_changed(env).await?;
     let mut batch = Batch::new(env.strand, env.now());
     // Before the run's own row: the next one looks for that among the last.
@@ -81,6 +115,7 @@ pub(crate) async fn run(
     });
     let waits = summary.waits() || rejected || !unreachable.is_empty();
     Ok(RunOutcome {
+        run: in_run,
         summary,
         diagnostics,
         unreachable,

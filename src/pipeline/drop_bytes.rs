@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use tracing::Span;
 
 use super::map;
 use super::run::{Env, LedgerAccess};
@@ -227,7 +228,10 @@ pub(crate) async fn add(
     let sealed = planned.iter().filter(|planned| planned.ready.is_none());
     let raws: Vec<RawIds> = sealed.map(|planned| planned.row.raws).collect();
     let fetched = sealed_inputs::fetch(ledger, &raws).await?;
-    let written = tokio::task::spawn_blocking(move || maker.add(planned, &fetched).map(|()| maker));
+    let (span, add) = (Span::current(), move || {
+        maker.add(planned, &fetched).map(|()| maker)
+    });
+    let written = tokio::task::spawn_blocking(move || span.in_scope(add));
     written.await?
 }
 

@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use decide::decide_again::Said;
 use receive::Inbox;
-use run::{Only, Run, StageOutcome};
+use run::{BookLog, Only, Run, StageOutcome};
 
 use crate::domain::Stage;
 use crate::transport::{Candidate, Place};
@@ -42,13 +42,16 @@ async fn run_outbound(
     run: &Arc<Run>,
     only: &Only,
     wanted: &[Stage],
+    log: &mut BookLog<'_>,
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Pull) {
         outcome.merge(pull::run(run, only).await?);
+        log.tell().await?;
     }
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Map) {
         outcome.merge(decide::decide_again::run(run, only).await?);
+        log.tell().await?;
     }
     // Before each drop, and nightly.
     if wanted.contains(&Stage::Deliver) || wanted.contains(&Stage::Reconcile) {
@@ -62,6 +65,7 @@ async fn run_outbound(
     } else if wanted.contains(&Stage::Pull) || wanted.contains(&Stage::Reconcile) {
         outcome.merge(deliver::at_once(run, only).await?);
     }
+    log.tell().await?;
     Ok(outcome)
 }
 
@@ -70,6 +74,7 @@ async fn run_inbound(
     run: &Arc<Run>,
     only: &Only,
     wanted: &[Stage],
+    log: &mut BookLog<'_>,
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Collect) || wanted.contains(&Stage::Match) {
@@ -78,6 +83,7 @@ async fn run_inbound(
                 let done = take_return(run, &inbox, candidate, &mut outcome).await;
                 inbox.settled(done, &mut outcome)?;
             }
+            log.tell().await?;
         }
     }
     if wanted.contains(&Stage::Push) {
@@ -144,10 +150,12 @@ pub(crate) async fn run(
 ) -> anyhow::Result<StageOutcome> {
     // What the last run left between two steps is finished before anything new is begun.
     let mut outcome = deliver::finish(run.env()).await?;
-    outcome.merge(run_outbound(run, only, wanted).await?);
-    outcome.merge(run_inbound(run, only, wanted).await?);
+    let mut log = BookLog::new(run);
+    outcome.merge(run_outbound(run, only, wanted, &mut log).await?);
+    outcome.merge(run_inbound(run, only, wanted, &mut log).await?);
     if wanted.contains(&Stage::Reconcile) {
         outcome.merge(reconcile::run(run.env()).await?);
     }
+    log.end(wanted).await?;
     Ok(outcome)
 }

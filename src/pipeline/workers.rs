@@ -9,6 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use tracing::Span;
+
 /// Pieces of work that a worker may be ahead of the one whose turn it is.
 const AHEAD: usize = 4;
 /// Workers, however many cores there are: more only wait for the disk.
@@ -40,9 +42,10 @@ pub(crate) fn in_parallel<O: Default, R: Send>(
             all.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(result);
         }
     };
+    let span = Span::current();
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads.min(number))
-            .map(|_| scope.spawn(worker))
+            .map(|_| scope.spawn(|| span.in_scope(worker)))
             .collect();
         worker();
         for other in others {
@@ -92,9 +95,10 @@ pub(crate) fn in_order<O: Default, R: Send>(
             moved.notify_all();
         }
     };
+    let span = Span::current();
     std::thread::scope(|scope| {
         for _ in 1..workers {
-            scope.spawn(worker);
+            scope.spawn(|| span.in_scope(worker));
         }
         worker();
     });
@@ -156,6 +160,7 @@ fn end<R, T: FnMut(R) -> anyhow::Result<()>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::{self, LogFormat};
 
     #[test]
     fn results_come_in_the_order_of_the_work_whoever_does_it() {
@@ -215,5 +220,45 @@ mod tests {
         };
         let error = in_order(100, 3, work, |_| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "a worker died");
+    }
+
+    /// What one worker of two does in a process of its own, with the log as JSON.
+    const DIES: &str = "KITH_TEST_A_WORKER_DIES";
+
+    #[test]
+    fn a_worker_that_dies_says_so_in_one_object_that_names_the_run() {
+        if std::env::var_os(DIES).is_some() {
+            telemetry::start(LogFormat::Json, 0);
+            let _in_run = tracing::error_span!("run", run.id = 7).entered();
+            let turn = std::sync::Barrier::new(2);
+            let work = |(): &mut (), place: usize| {
+                // Each of the two has one piece of work, so one of them is not the thread that began.
+                turn.wait();
+                assert!(place > 1, "a made-up fault");
+                Ok(place)
+            };
+            drop(in_order(2, 2, work, |_| Ok(())));
+            return;
+        }
+        let test =
+            "pipeline::workers::tests::a_worker_that_dies_says_so_in_one_object_that_names_the_run";
+        let ran = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture", "--test-threads=1"])
+            .env(DIES, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(ran.stderr).unwrap();
+        let lines: Vec<serde_json::Value> = said
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line))
+            .collect();
+        assert_eq!(lines.len(), 2, "{said}");
+        for line in lines {
+            assert_eq!(line["run.id"], 7, "{line}");
+            assert_eq!(line["level"], "ERROR");
+            let place = line["panic.place"].as_str().unwrap();
+            assert!(place.starts_with("src/pipeline/workers.rs:"), "{line}");
+            assert!(!line.to_string().contains("made-up"), "{line}");
+        }
     }
 }

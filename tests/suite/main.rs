@@ -28,6 +28,7 @@ mod gp_kill;
 mod gp_servers;
 mod gp_tls;
 mod identify;
+mod logs;
 mod loop_fhir;
 mod map_diff;
 mod map_forms;

@@ -5,6 +5,7 @@
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::Client;
 use super::client_error::ClientError;
@@ -31,7 +32,7 @@ impl PrefetchedSearch {
     ) -> Self {
         let (hand, turns) = mpsc::channel(PAGES_AHEAD);
         let mut running = JoinSet::new();
-        running.spawn(async move {
+        let turns_ahead = async move {
             let mut search = search(&client);
             loop {
                 let page = search.next_page().await;
@@ -41,7 +42,8 @@ impl PrefetchedSearch {
                     return;
                 }
             }
-        });
+        };
+        running.spawn(turns_ahead.in_current_span());
         Self {
             turns,
             progress: SearchProgress::default(),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use eligible::{Which, may_go, tells_action};
 use jiff::civil::Date;
+use tracing::Instrument as _;
 
 use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name, remake};
 use super::run::{Env, LedgerAccess, Only, PartnerEnv, Run, StageOutcome};
@@ -123,7 +124,7 @@ impl Lot<'_> {
     reason = "awaited by the room that starts it, so no error is lost"
 )]
 fn named_task(work: impl Future<Output = anyhow::Result<Delivered>> + Send + 'static) -> Delivery {
-    tokio::spawn(work)
+    tokio::spawn(work.in_current_span())
 }
 
 async fn deliver_one(run: Arc<Run>, place: usize, which: Which) -> anyhow::Result<Delivered> {

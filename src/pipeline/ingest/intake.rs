@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
+use tracing::{Instrument as _, Span};
 
 use super::deleted_requests;
 use super::known::Seen;
@@ -22,7 +23,7 @@ pub(crate) type Chunk = tokio::task::JoinHandle<anyhow::Result<Prepared>>;
     reason = "awaited by the line that starts it, so no error is lost"
 )]
 fn under_way(work: impl Future<Output = anyhow::Result<Prepared>> + Send + 'static) -> Chunk {
-    tokio::spawn(work)
+    tokio::spawn(work.in_current_span())
 }
 
 /// What starts the work on a chunk.
@@ -54,7 +55,8 @@ impl Starter<'_> {
             // Its turn comes before its thread: as many threads as workers, and no more memory kept by them.
             let turn = turns.acquire().await?;
             let work = move || prepare(&run, source, load, &seen, &ids, &mut stream);
-            let prepared = tokio::task::spawn_blocking(work).await?;
+            let span = Span::current();
+            let prepared = tokio::task::spawn_blocking(move || span.in_scope(work)).await?;
             drop(turn);
             prepared
         };

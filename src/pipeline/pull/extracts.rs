@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tracing::Span;
+
 use super::certificate::Evidence;
 use super::folder::{Folder, FolderError};
 use super::referral_source::{Ended, PullError, ReferralSource};
@@ -37,7 +39,8 @@ impl Extracts {
     ) -> anyhow::Result<Result<Self, FolderError>> {
         let temporary = env.config.home.join("var/tmp");
         let path = path.to_owned();
-        let opened = tokio::task::spawn_blocking(move || Folder::open(&path, &temporary)).await?;
+        let (span, open) = (Span::current(), move || Folder::open(&path, &temporary));
+        let opened = tokio::task::spawn_blocking(move || span.in_scope(open)).await?;
         Ok(opened.map(|folder| {
             let input = digest(env, &folder);
             Self {

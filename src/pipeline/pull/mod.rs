@@ -24,6 +24,7 @@ use referral_source::{Ended, PullError, ReferralSource};
 use search::{Asked, SearchPull};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::gp_client;
 use super::ingest::intake::Intake;
@@ -57,7 +58,8 @@ pub(crate) async fn run(run: &Arc<Run>, only: &Only) -> anyhow::Result<StageOutc
             && let Some(place) = left.next()
         {
             let (run, turns) = (Arc::clone(run), Arc::clone(&turns));
-            tasks.spawn(async move { (place, pull_source(&run, place, turns).await) });
+            let pull = async move { (place, pull_source(&run, place, turns).await) };
+            tasks.spawn(pull.in_current_span());
         }
         // Those under way come to their end even if another one finds the store failing: each commits whole groups.
         let Some(joined) = tasks.join_next().await else {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::record_writes::{Ended, Results, begin, end, refusals, waiting};
 use super::send::{Answers, Outcome, Session};
@@ -328,10 +329,11 @@ impl Sending<'_> {
             while self.may_begin(under_way.len()) {
                 let Some(unit) = left.pop_front() else { break };
                 let session = Arc::clone(self.session);
-                under_way.spawn(async move {
+                let send = async move {
                     let answers = session.send(&unit).await;
                     (unit, answers)
-                });
+                };
+                under_way.spawn(send.in_current_span());
             }
             let Some(done) = under_way.join_next().await else {
                 break;

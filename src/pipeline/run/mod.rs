@@ -1,5 +1,6 @@
 //! One run: the installation it works on, what it knows by itself, and what its stages answer.
 
+mod book_log;
 mod claims;
 mod ids;
 mod installation;
@@ -9,6 +10,7 @@ mod row_cache;
 mod stage_outcome;
 mod state;
 
+pub(crate) use book_log::BookLog;
 use claims::Claims;
 pub(crate) use ids::{IdRanges, Ids};
 pub(crate) use installation::{Env, PartnerEnv, SourceEnv};

@@ -155,7 +155,10 @@ async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Co
         chained
     } else {
         // The engine's thread writes evidence meanwhile; a leg's illegal step takes that back with the transaction.
-        let chaining = tokio::task::spawn_blocking(move || links.chain(&strand, next_number));
+        let (span, chain) = (tracing::Span::current(), move || {
+            links.chain(&strand, next_number)
+        });
+        let chaining = tokio::task::spawn_blocking(move || span.in_scope(chain));
         write_evidence(conn, &batch).await?;
         chaining
             .await

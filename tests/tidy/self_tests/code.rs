@@ -5,6 +5,7 @@ use crate::decisions::{decision_breaches, library_breaches};
 use crate::element_names::{Elements, element_breaches};
 use crate::names::{glossary_breaches, shared_names, types_of, words_of};
 use crate::source::Source;
+use crate::spans::lost_spans;
 use crate::written_once::second_places;
 
 #[test]
@@ -266,4 +267,16 @@ fn a_decision_that_reaches_out_or_waits_is_a_breach() {
         with("#[cfg(test)] mod tests { use crate::store::Store; }"),
         0
     );
+}
+
+#[test]
+fn work_that_leaves_its_span_is_a_breach() {
+    let with = |module: &str, text: &str| lost_spans(&Source::made_up(&[(module, text)])).len();
+    let bare = "fn f(w: W) { tokio::spawn(w) }";
+    assert_eq!(with("pipeline", bare), 1);
+    assert_eq!(with("cli", bare), 0);
+    let twice = "fn f(w: W) { set.spawn(w.in_current_span()); tokio::task::spawn_blocking(w) }";
+    assert_eq!(with("store", twice), 1);
+    let kept = "fn f(w: W) { let span = Span::current(); scope.spawn(|| span.in_scope(w)); }";
+    assert_eq!(with("pipeline", kept), 0);
 }
