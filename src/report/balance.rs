@@ -6,51 +6,62 @@
 use std::collections::BTreeMap;
 
 use super::input::{Ended, Input, Legs, Opened};
-use super::tables::{BalanceRow, Place, Places, Shown};
+use super::table_model::{RowUnit, TABLE, TableLayout, TableModel, TableRow, count, text, verdict};
+use super::tables::{Place, Places, Shown};
+use super::words;
 use crate::domain::LegState;
 
+#[rustfmt::skip]
+const BALANCE: TableLayout = TableLayout {
+    key: "balance",
+    row: ("BalanceRow", "Opening + received = finished + closing."),
+    unit: RowUnit::Legs,
+    notes: &[
+        "What was open at the start of the day, and what came in, must either have finished or still be open: nothing may vanish.",
+        "Open at the start + received = finished + open at the end.",
+    ],
+    columns: &[&[
+        text("practice").name("Practice"),
+        count("opening").page("Open at the start"),
+        count("received").page("Received"),
+        count("finished").page("Finished"),
+        count("closing").page("Open at the end"),
+        verdict(),
+    ]],
+    total: true,
+    ..TABLE
+};
+
+/// Opening, received, finished, closing.
 #[derive(Clone, Copy, Default)]
-struct Sum {
-    opening: u64,
-    received: u64,
-    finished: u64,
-    closing: u64,
-}
+struct Sum([u64; 4]);
 
 impl Sum {
     fn add(&mut self, legs: &Legs) {
-        let to = |sum: &mut u64, counts: bool| {
-            if counts {
-                *sum = sum.saturating_add(legs.count);
-            }
-        };
-        to(
-            &mut self.opening,
+        let state = LegState::from_code(&legs.state);
+        let counts = [
             legs.opened == Opened::Before && legs.ended != Ended::Before,
-        );
-        to(&mut self.received, legs.opened == Opened::Within);
-        to(&mut self.finished, legs.ended == Ended::Within);
-        to(
-            &mut self.closing,
-            LegState::from_code(&legs.state).is_some_and(|state| !state.terminal()),
-        );
+            legs.opened == Opened::Within,
+            legs.ended == Ended::Within,
+            state.is_some_and(|state| !state.terminal()),
+        ];
+        for (sum, counts) in self.0.iter_mut().zip(counts) {
+            *sum = sum.saturating_add(if counts { legs.count } else { 0 });
+        }
     }
 
-    fn row(self, practice: String, shown: Shown) -> BalanceRow {
-        BalanceRow {
-            practice,
-            opening: shown.cell(self.opening),
-            received: shown.cell(self.received),
-            finished: shown.cell(self.finished),
-            closing: shown.cell(self.closing),
-            balances: self.opening.checked_add(self.received)
-                == self.finished.checked_add(self.closing),
-        }
+    fn row(self, practice: String, shown: Shown) -> TableRow {
+        let [opening, received, finished, closing] = self.0;
+        let balances = opening.checked_add(received) == finished.checked_add(closing);
+        let mut row = vec![practice.into()];
+        row.extend(shown.all(self.0));
+        row.push(balances.into());
+        row
     }
 }
 
 /// One row a practice, and the total.
-pub(super) fn rows(input: &Input, shown: Shown, places: &Places<'_>) -> Vec<BalanceRow> {
+pub(super) fn table(input: &Input, shown: Shown, places: &Places<'_>) -> TableModel {
     let mut sums: BTreeMap<Place, Sum> = input
         .sources
         .iter()
@@ -63,10 +74,11 @@ pub(super) fn rows(input: &Input, shown: Shown, places: &Places<'_>) -> Vec<Bala
             .add(legs);
         total.add(legs);
     }
-    let mut rows: Vec<BalanceRow> = sums
+    let mut rows: Vec<TableRow> = sums
         .into_iter()
         .map(|((_, name), sum)| sum.row(name, shown))
         .collect();
     rows.push(total.row("All practices".to_owned(), shown));
-    rows
+    let title = format!("Referrals on {}", words::day(&input.night));
+    BALANCE.filled(rows, &[("balance-table", &title)])
 }

@@ -1,7 +1,7 @@
 //! The reconciliation report: what the store counted for a commissioner and a night becomes one page, one JSON document and tables.
 //!
 //! In comes an [`Input`], the night's cube; out go files in a fixed order: `report.html`, `report.json`, `tables/*.csv`. The figures are worked out once
-//! (`tables` names them) and every renderer prints the same ones. Invariants: the same input gives the same bytes, so a night can be made again years
+//! (`tables` names them), each table is described once as a [`table_model::TableModel`], and every renderer draws the same ones. Invariants: the same input gives the same bytes, so a night can be made again years
 //! later; nothing here reads a clock, a store or a person; a figure about people passes `suppress` before any renderer can see it.
 
 mod balance;
@@ -14,6 +14,7 @@ mod legs;
 mod partners;
 mod people;
 mod suppress;
+mod table_model;
 mod tables;
 mod waiting;
 mod words;

@@ -10,10 +10,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::input::{Better, Fact, Input, Item};
-use super::suppress::{Cell, Mean, mean, percent, suppress};
+use super::suppress::{mean, percent, suppress};
+use super::table_model::{
+    RowUnit, TABLE, TableLayout, TableModel, TableRow, ValueKind, count, of, text,
+};
 
 /// Change per questionnaire, over complete months.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub(crate) struct Outcomes {
     /// The last month counted.
     pub(crate) to_month: String,
@@ -21,34 +24,38 @@ pub(crate) struct Outcomes {
 }
 
 /// Change in the items of one questionnaire.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub(crate) struct InstrumentChange {
     pub(crate) instrument: String,
     pub(crate) title: String,
-    pub(crate) items: Vec<ItemChange>,
+    pub(crate) items: TableModel,
 }
 
-/// Change in one item, over people who answered it twice.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct ItemChange {
-    pub(crate) item: String,
-    pub(crate) title: String,
-    /// Ends of the scale.
-    pub(crate) min: i64,
-    pub(crate) max: i64,
-    /// Which way the score improves.
-    pub(crate) better_is: Better,
-    /// People with both answers.
-    pub(crate) pairs: Cell,
-    pub(crate) mean_before: Option<Mean>,
-    pub(crate) mean_after: Option<Mean>,
-    /// Worked out before rounding, so it need not be the difference of the two means as printed.
-    pub(crate) mean_change: Option<Mean>,
-    pub(crate) better: Cell,
-    pub(crate) better_percent: Option<Cell>,
-    pub(crate) worse: Cell,
-    pub(crate) worse_percent: Option<Cell>,
-}
+#[rustfmt::skip]
+pub(super) const ITEMS: TableLayout = TableLayout {
+    key: "items",
+    row: ("ItemChange", "Change in one item, over people who answered it twice."),
+    file: "outcomes",
+    unit: RowUnit::People,
+    columns: &[&[
+        text("").csv("instrument"),
+        text("item"),
+        text("title").name("Question"),
+        text("").csv("to month"),
+        of(ValueKind::Signed, "min").no_csv().about("Ends of the scale."),
+        of(ValueKind::Signed, "max").no_csv(),
+        of(ValueKind::Better, "better_is").page("Better is").about("Which way the score improves."),
+        count("pairs").page("People (n)").about("People with both answers."),
+        of(ValueKind::Mean, "mean_before").or_none().page("Mean before"),
+        of(ValueKind::Mean, "mean_after").or_none().page("Mean after"),
+        of(ValueKind::Change, "mean_change").or_none().page("Mean change").about("Worked out before rounding, so it need not be the difference of the two means as printed."),
+        count("better").page("Better"),
+        of(ValueKind::Percent, "better_percent").or_none().csv("better %").page("Better, % of n"),
+        count("worse").page("Worse"),
+        of(ValueKind::Percent, "worse_percent").or_none().csv("worse %").page("Worse, % of n"),
+    ]],
+    ..TABLE
+};
 
 /// Works out the change in every item of every questionnaire.
 pub(super) fn outcomes(input: &Input) -> Outcomes {
@@ -56,14 +63,16 @@ pub(super) fn outcomes(input: &Input) -> Outcomes {
         fact.month <= input.last_complete_month && fact.issue <= input.last_complete_month
     };
     let facts: Vec<&Fact> = input.facts.iter().filter(complete).collect();
-    let instruments = input.instruments.iter().map(|instrument| InstrumentChange {
-        instrument: instrument.id.clone(),
-        title: instrument.title.clone(),
-        items: instrument
-            .items
-            .iter()
-            .map(|item| change(&instrument.id, item, &facts))
-            .collect(),
+    let to_month = &input.last_complete_month;
+    let instruments = input.instruments.iter().map(|instrument| {
+        let items = instrument.items.iter();
+        let rows = items.map(|item| change(&instrument.id, item, &facts, to_month));
+        let part = (&*format!("{}-table", instrument.id), &*instrument.title);
+        InstrumentChange {
+            instrument: instrument.id.clone(),
+            title: instrument.title.clone(),
+            items: ITEMS.filled(rows.collect(), &[part]),
+        }
     });
     Outcomes {
         to_month: input.last_complete_month.clone(),
@@ -71,7 +80,7 @@ pub(super) fn outcomes(input: &Input) -> Outcomes {
     }
 }
 
-fn change(instrument: &str, item: &Item, facts: &[&Fact]) -> ItemChange {
+fn change(instrument: &str, item: &Item, facts: &[&Fact], to_month: &str) -> TableRow {
     let (mut people, mut better, mut worse) = (0_u64, 0_u64, 0_u64);
     let (mut before, mut after) = (0_i128, 0_i128);
     for fact in facts
@@ -90,19 +99,21 @@ fn change(instrument: &str, item: &Item, facts: &[&Fact]) -> ItemChange {
         after = after.saturating_add(i128::from(fact.after).saturating_mul(i128::from(fact.count)));
     }
     let (pairs, better, worse) = (suppress(people), suppress(better), suppress(worse));
-    ItemChange {
-        item: item.id.clone(),
-        title: item.title.clone(),
-        min: item.min,
-        max: item.max,
-        better_is: item.better,
-        pairs,
-        mean_before: mean(before, people),
-        mean_after: mean(after, people),
-        mean_change: mean(after.saturating_sub(before), people),
-        better,
-        better_percent: percent(better, pairs),
-        worse,
-        worse_percent: percent(worse, pairs),
-    }
+    vec![
+        instrument.into(),
+        item.id.as_str().into(),
+        item.title.as_str().into(),
+        to_month.into(),
+        item.min.into(),
+        item.max.into(),
+        item.better.code().into(),
+        pairs.into(),
+        mean(before, people).into(),
+        mean(after, people).into(),
+        mean(after.saturating_sub(before), people).into(),
+        better.into(),
+        percent(better, pairs).into(),
+        worse.into(),
+        percent(worse, pairs).into(),
+    ]
 }

@@ -9,13 +9,14 @@ use serde::Serialize;
 use super::input::{Input, Operations};
 use super::people::{self, Outcomes};
 use super::suppress::{Cell, suppress};
+use super::table_model::{Datum, TableModel};
 use super::{balance, books, legs, partners, waiting};
 
 /// Where a row belongs: its place in the input, which orders the table, and the name that is printed.
 pub(crate) type Place = (usize, String);
 
 /// The whole report.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Serialize, JsonSchema)]
 pub(crate) struct Report {
     /// Version of this document's form.
     pub(crate) version: u32,
@@ -30,213 +31,27 @@ pub(crate) struct Report {
     /// Whether every balance and every book below balances.
     pub(crate) balanced: bool,
     /// Legs; the last row is the total.
-    pub(crate) balance: Vec<BalanceRow>,
+    pub(crate) balance: TableModel,
     /// Rows, by room; then the same by practice and partner.
-    pub(crate) rooms: Vec<RoomRow>,
-    pub(crate) books: Vec<RoomRow>,
-    pub(crate) reasons: Vec<ReasonRow>,
-    pub(crate) certificates: Vec<CertificateRow>,
+    pub(crate) rooms: TableModel,
+    pub(crate) books: TableModel,
+    pub(crate) reasons: TableModel,
+    pub(crate) certificates: TableModel,
     /// Legs by state, every state, and by place.
-    pub(crate) states: Vec<StateRow>,
-    pub(crate) by_practice: Vec<PlaceRow>,
-    pub(crate) by_partner: Vec<PlaceRow>,
+    pub(crate) states: TableModel,
+    pub(crate) by_practice: TableModel,
+    pub(crate) by_partner: TableModel,
     /// Entries that wait, by who must act; the last row is the total.
-    pub(crate) waiting: Vec<OwnerRow>,
-    pub(crate) exceptions: Vec<ExceptionRow>,
+    pub(crate) waiting: TableModel,
+    pub(crate) exceptions: TableModel,
     /// Files and rows.
-    pub(crate) partners: Vec<PartnerRow>,
+    pub(crate) partners: TableModel,
     /// Entries for the practices' records.
-    pub(crate) write_back: Vec<WriteBackRow>,
+    pub(crate) write_back: TableModel,
     /// Legs by month of receipt; the last row is the total.
-    pub(crate) funnel: Vec<FunnelRow>,
+    pub(crate) funnel: TableModel,
     /// People, suppressed.
     pub(crate) outcomes: Outcomes,
-}
-
-/// Opening + received = finished + closing.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct BalanceRow {
-    pub(crate) practice: String,
-    pub(crate) opening: Cell,
-    pub(crate) received: Cell,
-    pub(crate) finished: Cell,
-    pub(crate) closing: Cell,
-    pub(crate) balances: bool,
-}
-
-/// Received = accepted + repeated + rejected + held.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-#[schemars(rename = "BookRow")]
-pub(crate) struct RoomRow {
-    /// `pull` … `reconcile`.
-    pub(crate) room: String,
-    pub(crate) room_words: String,
-    pub(crate) practice: Option<String>,
-    pub(crate) partner: Option<String>,
-    pub(crate) received: Cell,
-    pub(crate) accepted: Cell,
-    pub(crate) repeated: Cell,
-    pub(crate) rejected: Cell,
-    pub(crate) held: Cell,
-    pub(crate) balances: bool,
-}
-
-/// Why rows did not go on, by room.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct ReasonRow {
-    /// `pull` … `reconcile`.
-    pub(crate) room: String,
-    pub(crate) room_words: String,
-    pub(crate) reason: String,
-    pub(crate) words: String,
-    pub(crate) rows: Cell,
-}
-
-/// What the day's last pull of a practice promises.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct CertificateRow {
-    pub(crate) practice: String,
-    pub(crate) ods_code: String,
-    pub(crate) registered_patients: Option<u64>,
-    /// `complete`, `complete except …` or `unknown`; nothing if nothing was pulled.
-    pub(crate) verdict: Option<String>,
-    pub(crate) words: String,
-    pub(crate) from: Option<String>,
-    pub(crate) to: Option<String>,
-    pub(crate) requests: Option<u64>,
-    pub(crate) pages: Option<u64>,
-    pub(crate) unresolved: Option<Cell>,
-    /// When everything of the last three months was last asked for again.
-    pub(crate) swept: Option<String>,
-    /// Requests that this found and no reading had.
-    pub(crate) unseen: Option<Cell>,
-}
-
-/// Legs in a state, and why.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct StateRow {
-    pub(crate) state: String,
-    pub(crate) words: String,
-    pub(crate) legs: Cell,
-    pub(crate) reasons: Vec<WhyRow>,
-}
-
-/// Legs of a state with the same reason.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct WhyRow {
-    pub(crate) reason: String,
-    pub(crate) words: String,
-    pub(crate) legs: Cell,
-}
-
-/// Legs of a practice or partner, by how far they have come.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct PlaceRow {
-    pub(crate) name: String,
-    /// Received, held.
-    pub(crate) waiting: Cell,
-    /// Routed, sent, delivered.
-    pub(crate) on_the_way: Cell,
-    /// Accepted, in progress, on hold.
-    pub(crate) with_partner: Cell,
-    pub(crate) completed: Cell,
-    /// Every other ending.
-    pub(crate) ended_otherwise: Cell,
-    pub(crate) legs: Cell,
-}
-
-/// Entries that wait, by age in days.
-#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
-pub(crate) struct Ages {
-    pub(crate) days_0_1: Cell,
-    pub(crate) days_2_7: Cell,
-    pub(crate) days_8_28: Cell,
-    pub(crate) days_over_28: Cell,
-    pub(crate) entries: Cell,
-}
-
-/// Entries that wait for one owner; `owner` is `total` in the last row.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct OwnerRow {
-    pub(crate) owner: String,
-    pub(crate) words: String,
-    #[serde(flatten)]
-    pub(crate) ages: Ages,
-}
-
-/// Entries that wait for the same owner and reason.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct ExceptionRow {
-    pub(crate) owner: String,
-    pub(crate) owner_words: String,
-    pub(crate) reason: String,
-    pub(crate) words: String,
-    #[serde(flatten)]
-    pub(crate) ages: Ages,
-}
-
-/// A partner's files and rows, both ways.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct PartnerRow {
-    pub(crate) name: String,
-    pub(crate) kind: Option<String>,
-    pub(crate) last_file: Option<String>,
-    pub(crate) last_file_day: Option<String>,
-    pub(crate) sequence: Option<i64>,
-    pub(crate) sequence_gaps: Vec<i64>,
-    pub(crate) files: u64,
-    pub(crate) new: Cell,
-    pub(crate) amend: Cell,
-    pub(crate) stop: Cell,
-    pub(crate) pause: Cell,
-    pub(crate) returns: u64,
-    pub(crate) last_return_day: Option<String>,
-    /// Days from the last return to the night.
-    pub(crate) silent_days: Option<i64>,
-    pub(crate) rows_returned: Cell,
-    pub(crate) accepted: Cell,
-    pub(crate) repeated: Cell,
-    pub(crate) rejected: Cell,
-    pub(crate) held: Cell,
-    /// Whole per cent of the rows returned.
-    pub(crate) reject_rate: Option<Cell>,
-}
-
-/// Entries for a practice's record, in one state.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct WriteBackRow {
-    pub(crate) practice: String,
-    pub(crate) state: String,
-    pub(crate) words: String,
-    pub(crate) entries: Cell,
-}
-
-/// How far the legs of a month have come; `month` is `total` in the last row.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(crate) struct FunnelRow {
-    pub(crate) month: String,
-    pub(crate) received: Cell,
-    pub(crate) matched: Cell,
-    pub(crate) accepted: Cell,
-    pub(crate) attending: Cell,
-    pub(crate) completed: Cell,
-    pub(crate) declined_by_partner: Cell,
-    pub(crate) ended_early: Cell,
-    pub(crate) cancelled: Cell,
-    pub(crate) not_delivered: Cell,
-    pub(crate) by_mistake: Cell,
-}
-
-impl AsRef<Ages> for OwnerRow {
-    fn as_ref(&self) -> &Ages {
-        &self.ages
-    }
-}
-
-impl AsRef<Ages> for ExceptionRow {
-    fn as_ref(&self) -> &Ages {
-        &self.ages
-    }
 }
 
 /// Shows the counts of the operations tables as the commissioner asked for them.
@@ -249,6 +64,11 @@ impl Shown {
             Operations::Exact => Cell::Number(count),
             Operations::Rounded => suppress(count),
         }
+    }
+
+    /// The same of several, as values of a table.
+    pub(crate) fn all<const N: usize>(self, counts: [u64; N]) -> [Datum; N] {
+        counts.map(|count| self.cell(count).into())
     }
 }
 
@@ -285,11 +105,12 @@ impl Report {
     pub(crate) fn of(input: &Input) -> Self {
         let shown = Shown(input.operations);
         let places = Places(input);
-        let balance = balance::rows(input, shown, &places);
+        let balance = balance::table(input, shown, &places);
         let rooms = books::by_room(input, shown);
         let books = books::by_place(input, shown, &places);
-        let balanced = balance.iter().all(|row| row.balances)
-            && rooms.iter().chain(&books).all(|row| row.balances);
+        let balanced = [&balance, &rooms, &books]
+            .iter()
+            .all(|table| table.balances());
         Self {
             version: 1,
             night: input.night.clone(),
@@ -305,16 +126,33 @@ impl Report {
             reasons: books::reasons(input, shown),
             certificates: books::certificates(input, shown),
             states: legs::states(input, shown),
-            by_practice: legs::by_place(input, shown, |alike| places.practice(&alike.source)),
-            by_partner: legs::by_place(input, shown, |alike| {
-                places.partner(alike.partner.as_deref())
-            }),
+            by_practice: legs::by_practice(input, shown, &places),
+            by_partner: legs::by_partner(input, shown, &places),
             waiting: waiting::by_owner(input, shown),
             exceptions: waiting::by_reason(input, shown),
-            partners: partners::rows(input, shown, &places),
+            partners: partners::table(input, shown, &places),
             write_back: books::write_back(input, shown, &places),
             funnel: legs::funnel(input, shown),
             outcomes: people::outcomes(input),
         }
+    }
+
+    /// Every table but those of the outcomes, in the order of the files.
+    pub(crate) fn tables(&self) -> [&TableModel; 13] {
+        [
+            &self.balance,
+            &self.rooms,
+            &self.books,
+            &self.reasons,
+            &self.certificates,
+            &self.waiting,
+            &self.exceptions,
+            &self.write_back,
+            &self.states,
+            &self.by_practice,
+            &self.by_partner,
+            &self.partners,
+            &self.funnel,
+        ]
     }
 }

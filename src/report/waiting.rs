@@ -3,9 +3,56 @@
 use std::collections::BTreeMap;
 
 use super::input::{Held, Input};
-use super::tables::{Ages, ExceptionRow, OwnerRow, Shown};
+use super::table_model::{
+    Column, RowUnit, TABLE, TableLayout, TableModel, TableRow, count, meaning, text,
+};
+use super::tables::Shown;
 use super::words;
 use crate::domain::Owner;
+
+const WHO: &str = "Who must act";
+
+const fn who(key: &'static str) -> Column {
+    text(key).csv("who must act")
+}
+
+const AGES: [Column; 5] = [
+    count("days_0_1").csv("0 to 1 days").page("0–1 days"),
+    count("days_2_7").csv("2 to 7 days").page("2–7 days"),
+    count("days_8_28").csv("8 to 28 days").page("8–28 days"),
+    count("days_over_28")
+        .csv("over 28 days")
+        .page("over 28 days"),
+    count("entries").page("All"),
+];
+
+#[rustfmt::skip]
+const BY_OWNER: TableLayout = TableLayout {
+    key: "waiting",
+    row: ("OwnerRow", "Entries that wait for one owner; `owner` is `total` in the last row."),
+    unit: RowUnit::Entries,
+    notes: &["These referrals and returned rows wait because a person has to decide or correct something first."],
+    columns: &[&[text("owner"), who("words").name(WHO)], &AGES],
+    total: true,
+    ..TABLE
+};
+
+#[rustfmt::skip]
+const BY_REASON: TableLayout = TableLayout {
+    key: "exceptions",
+    row: ("ExceptionRow", "Entries that wait for the same owner and reason."),
+    unit: RowUnit::Entries,
+    columns: &[
+        &[
+            text("owner"),
+            who("owner_words").page(WHO),
+            text("reason"),
+            meaning("words").name("Why it waits"),
+        ],
+        &AGES,
+    ],
+    ..TABLE
+};
 
 /// The last day of each band of age; what is older is in the fourth.
 const BANDS: [i64; 3] = [1, 7, 28];
@@ -26,15 +73,11 @@ impl Sum {
         self.0.into_iter().fold(0, u64::saturating_add)
     }
 
-    fn shown(self, shown: Shown) -> Ages {
-        let [days_0_1, days_2_7, days_8_28, days_over_28] = self.0.map(|count| shown.cell(count));
-        Ages {
-            days_0_1,
-            days_2_7,
-            days_8_28,
-            days_over_28,
-            entries: shown.cell(self.total()),
-        }
+    fn row(self, names: &[&str], shown: Shown) -> TableRow {
+        let mut row: TableRow = names.iter().map(|name| (*name).into()).collect();
+        row.extend(shown.all(self.0));
+        row.extend(shown.all([self.total()]));
+        row
     }
 }
 
@@ -44,7 +87,7 @@ fn owner(code: &str) -> Owner {
 }
 
 /// One row for each owner, also for those for whom nothing waits, and the total.
-pub(super) fn by_owner(input: &Input, shown: Shown) -> Vec<OwnerRow> {
+pub(super) fn by_owner(input: &Input, shown: Shown) -> TableModel {
     let mut total = Sum::default();
     let mut sums: BTreeMap<Owner, Sum> = Owner::ALL
         .into_iter()
@@ -54,24 +97,17 @@ pub(super) fn by_owner(input: &Input, shown: Shown) -> Vec<OwnerRow> {
         sums.entry(owner(&held.owner)).or_default().add(held);
         total.add(held);
     }
-    let mut rows: Vec<OwnerRow> = sums
+    let mut rows: Vec<TableRow> = sums
         .into_iter()
-        .map(|(owner, sum)| OwnerRow {
-            owner: owner.code().to_owned(),
-            words: words::owner(owner).to_owned(),
-            ages: sum.shown(shown),
-        })
+        .map(|(owner, sum)| sum.row(&[owner.code(), words::owner(owner)], shown))
         .collect();
-    rows.push(OwnerRow {
-        owner: "total".to_owned(),
-        words: "All".to_owned(),
-        ages: total.shown(shown),
-    });
-    rows
+    rows.push(total.row(&["total", "All"], shown));
+    let title = "By who must act, and for how long it has waited";
+    BY_OWNER.filled(rows, &[("waiting-owner", title)])
 }
 
 /// One row for each owner and reason, the commonest first.
-pub(super) fn by_reason(input: &Input, shown: Shown) -> Vec<ExceptionRow> {
+pub(super) fn by_reason(input: &Input, shown: Shown) -> TableModel {
     let mut sums: BTreeMap<(Owner, &str), Sum> = BTreeMap::new();
     for held in input.held.iter().filter(|held| held.count > 0) {
         sums.entry((owner(&held.owner), &held.reason))
@@ -87,14 +123,9 @@ pub(super) fn by_reason(input: &Input, shown: Shown) -> Vec<ExceptionRow> {
                 .then(reason.cmp(other_reason))
         },
     );
-    sorted
-        .into_iter()
-        .map(|((owner, reason), sum)| ExceptionRow {
-            owner: owner.code().to_owned(),
-            owner_words: words::owner(owner).to_owned(),
-            reason: reason.to_owned(),
-            words: words::reason(reason).to_owned(),
-            ages: sum.shown(shown),
-        })
-        .collect()
+    let rows = sorted.into_iter().map(|((owner, reason), sum)| {
+        let who = words::owner(owner);
+        sum.row(&[owner.code(), who, reason, words::reason(reason)], shown)
+    });
+    BY_REASON.filled(rows.collect(), &[("waiting-reason", "By reason")])
 }

@@ -94,6 +94,21 @@ pub(crate) fn certificate(verdict: Option<&str>) -> String {
     }
 }
 
+/// Whether something balances.
+pub(crate) fn verdict(balances: bool) -> &'static str {
+    if balances {
+        "balances"
+    } else {
+        "DOES NOT BALANCE"
+    }
+}
+
+/// Numbers with a mark between them.
+pub(crate) fn joined(numbers: &[i64], between: &str) -> String {
+    let texts: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    texts.join(between)
+}
+
 /// `2026-11-22` as `22 November 2026`; text that is no day stays as it is.
 pub(crate) fn day(text: &str) -> String {
     text.parse::<Date>().map_or_else(
@@ -131,30 +146,20 @@ pub(crate) fn count(cell: Cell) -> String {
     text
 }
 
-/// A mean to one decimal; `–` where there is no one.
-pub(crate) fn mean(mean: Option<Mean>) -> String {
+/// A mean to one decimal.
+pub(crate) fn mean(mean: Mean) -> String {
     match mean {
-        None => "–".to_owned(),
-        Some(Mean::Hidden(_)) => "*".to_owned(),
-        Some(Mean::Value(value)) => format!("{value:.1}"),
+        Mean::Hidden(_) => "*".to_owned(),
+        Mean::Value(value) => format!("{value:.1}"),
     }
 }
 
 /// A change with its sign, a true minus before a fall.
-pub(crate) fn change(change: Option<Mean>) -> String {
+pub(crate) fn change(change: Mean) -> String {
     match change {
-        Some(Mean::Value(value)) if value > 0.0 => format!("+{value:.1}"),
-        Some(Mean::Value(value)) if value < 0.0 => format!("−{:.1}", -value),
+        Mean::Value(value) if value > 0.0 => format!("+{value:.1}"),
+        Mean::Value(value) if value < 0.0 => format!("−{:.1}", -value),
         other => mean(other),
-    }
-}
-
-/// Whole per cent; `–` where there is no one.
-pub(crate) fn percent(percent: Option<Cell>) -> String {
-    match percent {
-        None => "–".to_owned(),
-        Some(Cell::Number(number)) => format!("{number}%"),
-        Some(Cell::Hidden(_)) => "*".to_owned(),
     }
 }
 
@@ -176,8 +181,8 @@ mod tests {
         assert_eq!(day("soon"), "soon");
         assert_eq!(month("2026-11"), "November 2026");
         assert_eq!(days_between("2026-10-31", "2026-11-22"), Some(22));
-        assert_eq!(change(Some(Mean::Value(-1.5))), "−1.5");
-        assert_eq!(change(Some(Mean::Value(0.0))), "0.0");
+        assert_eq!(change(Mean::Value(-1.5)), "−1.5");
+        assert_eq!(change(Mean::Value(0.0)), "0.0");
     }
 
     #[test]

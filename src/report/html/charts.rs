@@ -7,8 +7,8 @@ use maud::{Markup, html};
 
 use super::super::input::Better;
 use super::super::people::InstrumentChange;
-use super::super::suppress::Mean;
-use super::super::tables::FunnelRow;
+use super::super::suppress::{Cell, Mean};
+use super::super::table_model::{Datum, TableModel, TableRow};
 use super::super::words;
 use super::HIDDEN;
 
@@ -17,15 +17,20 @@ const WIDTH: i64 = 340;
 /// The longest bar, which leaves room for the number behind it.
 const BAR_MAX: i64 = 280;
 
-/// How far the referrals of all months have come.
-pub(super) fn funnel(total: &FunnelRow) -> Markup {
+/// How far the referrals of all months have come: the last row of the funnel.
+pub(super) fn funnel(funnel: &TableModel) -> Markup {
     let steps = [
-        ("Received", total.received),
-        ("Matched to a partner", total.matched),
-        ("Taken on by the partner", total.accepted),
-        ("Attending or finished", total.attending),
-        ("Completed", total.completed),
+        ("Received", "received"),
+        ("Matched to a partner", "matched"),
+        ("Taken on by the partner", "accepted"),
+        ("Attending or finished", "attending"),
+        ("Completed", "completed"),
     ];
+    let count = |key| match funnel.rows.last() {
+        Some(total) => funnel.count(total, key),
+        None => Cell::Number(0),
+    };
+    let steps = steps.map(|(label, key)| (label, count(key)));
     let top = steps
         .iter()
         .filter_map(|(_, cell)| cell.number())
@@ -53,22 +58,14 @@ pub(super) fn funnel(total: &FunnelRow) -> Markup {
 pub(super) fn change(instrument: &InstrumentChange) -> Markup {
     let title = format!("{}-chart-title", instrument.instrument);
     let desc = format!("{}-chart-desc", instrument.instrument);
-    let told: Vec<String> = instrument
-        .items
-        .iter()
-        .map(|item| {
-            format!(
-                "{}: {} before, {} after",
-                item.title,
-                words::mean(item.mean_before),
-                words::mean(item.mean_after)
-            )
-        })
-        .collect();
-    let height = i64::try_from(instrument.items.len())
-        .unwrap_or(0)
-        .saturating_mul(68)
-        + 22;
+    let rows = instrument.items.rows.iter();
+    let items: Vec<Bars<'_>> = rows.map(|row| Bars::of(&instrument.items, row)).collect();
+    let told = items.iter().map(|item| {
+        let [before, after] = item.means.map(in_words);
+        format!("{}: {before} before, {after} after", item.title)
+    });
+    let told: Vec<String> = told.collect();
+    let height = i64::try_from(items.len()).unwrap_or(0).saturating_mul(68) + 22;
     html! {
         svg class="chart" viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-labelledby={ (title) " " (desc) } {
             title id=(title) { (instrument.title) ": mean score before and after" }
@@ -77,20 +74,55 @@ pub(super) fn change(instrument: &InstrumentChange) -> Markup {
             text x="18" y="12" class="label" { "First answer" }
             rect x="110" y="1" width="12" height="12" class="after" {}
             text x="128" y="12" class="label" { "Follow-up" }
-            @for (item, y) in instrument.items.iter().zip((22_i64..).step_by(68)) {
-                text x="0" y=(y + 16) class="label" { (item.title) @if item.better_is == Better::Lower { " (lower is better)" } }
-                @let lengths = [length(item.mean_before, item.min, item.max), length(item.mean_after, item.min, item.max)];
-                @if matches!(item.mean_before, Some(Mean::Hidden(_))) {
+            @for (item, y) in items.iter().zip((22_i64..).step_by(68)) {
+                text x="0" y=(y + 16) class="label" { (item.title) @if item.lower_is_better { " (lower is better)" } }
+                @let lengths = item.means.map(|mean| length(mean, item.min, item.max));
+                @let [before, after] = item.means.map(in_words);
+                @if matches!(item.means[0], Some(Mean::Hidden(_))) {
                     text x="0" y=(y + 36) class="value" { "* " (HIDDEN) }
                 } @else {
                     rect x="0.5" y=(y + 22) width=(lengths[0]) height="15" class="before" {}
-                    text x=(lengths[0] + 6) y=(y + 34) class="value" { (words::mean(item.mean_before)) }
+                    text x=(lengths[0] + 6) y=(y + 34) class="value" { (before) }
                     rect x="0" y=(y + 40) width=(lengths[1]) height="16" class="after" {}
-                    text x=(lengths[1] + 6) y=(y + 53) class="value" { (words::mean(item.mean_after)) }
+                    text x=(lengths[1] + 6) y=(y + 53) class="value" { (after) }
                 }
             }
         }
     }
+}
+
+/// What is drawn of an item.
+struct Bars<'m> {
+    title: &'m str,
+    lower_is_better: bool,
+    /// Before and after.
+    means: [Option<Mean>; 2],
+    min: i64,
+    max: i64,
+}
+
+impl<'m> Bars<'m> {
+    fn of(items: &TableModel, row: &'m TableRow) -> Self {
+        let mean = |key| match items.value(row, key) {
+            Datum::Mean(mean) => Some(*mean),
+            _ => None,
+        };
+        let end = |key| match items.value(row, key) {
+            Datum::Signed(end) => *end,
+            _ => 0,
+        };
+        Self {
+            title: items.text(row, "title"),
+            lower_is_better: items.text(row, "better_is") == Better::Lower.code(),
+            means: ["mean_before", "mean_after"].map(mean),
+            min: end("min"),
+            max: end("max"),
+        }
+    }
+}
+
+fn in_words(mean: Option<Mean>) -> String {
+    mean.map_or_else(|| "–".to_owned(), words::mean)
 }
 
 /// Length of a mean's bar on the item's scale.

@@ -1,128 +1,28 @@
 //! The report as one HTML page: no script, nothing fetched, prints on A4, readable on a phone.
 //!
-//! This file is the page: its head, the list of its chapters, and how a table is drawn; `books` and `referrals` are the chapters, each of which opens
-//! with one plain sentence. Invariant: every text goes through maud, which escapes it; the style sheet, our own file, is the only exception.
+//! This file is the page: its head and its chapters, each of which opens with one plain sentence; `table` draws the tables. Invariant: every text goes
+//! through maud, which escapes it; the style sheet, our own file, is the only exception.
 
-mod books;
 mod charts;
-mod referrals;
+mod table;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use self::table::{count, draw};
 use super::input::Operations;
 use super::suppress::Cell;
+use super::table_model::TableModel;
 use super::tables::Report;
 use super::words;
 
 /// What the mark of a hidden figure means.
 const HIDDEN: &str = "Fewer than 8, hidden to protect people";
 
-/// Bytes from which a text gets a wide column.
-const LONG: usize = 40;
-
-/// The units of the tables.
-const LEGS: &str = "referrals to a partner (one referral to two partners counts twice)";
-const ROWS: &str = "rows";
-const ENTRIES: &str = "entries";
-
 /// A chapter: its anchor, its heading, its content.
 struct Section {
     id: &'static str,
     heading: &'static str,
     body: Markup,
-}
-
-/// A cell of a table.
-enum Value {
-    Text(String),
-    /// Short lines, one below the other.
-    Lines(Vec<String>),
-    /// Drawn as a number, to the right.
-    Figure(String),
-    Count(Cell),
-    Verdict(bool),
-}
-
-/// A column: its heading, and what stands in it. One whose heading begins with `#` holds figures.
-type GridColumn<Row, T = Value> = (&'static str, fn(&Row) -> T);
-
-/// A table.
-struct Grid<'a, Row> {
-    rows: &'a [Row],
-    id: &'a str,
-    caption: &'a str,
-    unit: &'a str,
-    /// What a row is about.
-    name: GridColumn<Row, String>,
-    columns: &'a [GridColumn<Row>],
-    /// The last row is the sum of the others.
-    total: bool,
-}
-
-impl<Row> Grid<'_, Row> {
-    /// Draws the table in a box that scrolls on its own on a narrow screen, and can be reached with the keyboard.
-    fn draw(&self) -> Markup {
-        let caption = format!("{}-caption", self.id);
-        let total = self.rows.len().checked_sub(1).filter(|_| self.total);
-        let (name, name_of) = self.name;
-        html! {
-            div class="scroll" role="region" aria-labelledby=(caption) tabindex="0" {
-                table {
-                    caption id=(caption) { (self.caption) span class="unit" { "Unit: " (self.unit) } }
-                    thead {
-                        tr {
-                            th scope="col" { (name) }
-                            @for (column, _) in self.columns {
-                                @if let Some(column) = column.strip_prefix('#') {
-                                    th scope="col" class="n" { (column) }
-                                } @else {
-                                    th scope="col" { (column) }
-                                }
-                            }
-                        }
-                    }
-                    tbody {
-                        @for (at, row) in self.rows.iter().enumerate() {
-                            tr class=[(total == Some(at)).then_some("total")] {
-                                th scope="row" { (name_of(row)) }
-                                @for (_, value_of) in self.columns { (draw_value(&value_of(row))) }
-                            }
-                        }
-                        @if self.rows.is_empty() {
-                            tr { td colspan=(self.columns.len() + 1) { "None" } }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn draw_value(value: &Value) -> Markup {
-    html! {
-        @match value {
-            Value::Text(text) if text.len() > LONG => td class="long" { (text) },
-            Value::Text(text) => td class="words" { (text) },
-            Value::Lines(lines) => td class="words" { @if !lines.is_empty() { ul { @for line in lines { li { (line) } } } } },
-            Value::Figure(text) if text == "*" => td class="n" { (star()) },
-            Value::Figure(text) => td class="n" { (text) },
-            Value::Count(cell) => td class="n" { (count(*cell)) },
-            Value::Verdict(true) => td { "✓ balances" },
-            Value::Verdict(false) => td class="no" { "✗ DOES NOT BALANCE" },
-        }
-    }
-}
-
-fn star() -> Markup {
-    html! { abbr title=(HIDDEN) { "*" } }
-}
-
-/// A count, the hidden one with its meaning.
-fn count(cell: Cell) -> Markup {
-    match cell {
-        Cell::Number(_) => html! { (words::count(cell)) },
-        Cell::Hidden(_) => star(),
-    }
 }
 
 /// Draws the page.
@@ -163,58 +63,92 @@ pub(super) fn render(report: &Report) -> String {
 
 /// Every chapter, in the order of the page.
 fn chapters(report: &Report) -> Vec<Section> {
-    vec![
-        Section {
-            id: "practices",
-            heading: "Was everything read?",
-            body: books::practices(report),
-        },
-        Section {
-            id: "balance",
-            heading: "The balance",
-            body: books::balance(report),
-        },
-        Section {
-            id: "waiting",
-            heading: "What waits, and for whom",
-            body: books::waiting(report),
-        },
-        Section {
-            id: "states",
-            heading: "Where referrals stand",
-            body: referrals::states(report),
-        },
-        Section {
-            id: "partners",
-            heading: "Partners",
-            body: referrals::partners(report),
-        },
-        Section {
-            id: "write-back",
-            heading: "Back into the GP record",
-            body: books::write_back(report),
-        },
-        Section {
-            id: "funnel",
-            heading: "From referral to support",
-            body: referrals::funnel(report),
-        },
-        Section {
-            id: "outcomes",
-            heading: "What changed for people",
-            body: referrals::outcomes(report),
-        },
-        Section {
-            id: "rooms",
-            heading: "Every row accounted for",
-            body: books::rooms(report),
-        },
-        Section {
-            id: "words",
-            heading: "Words used here",
-            body: books::terms(),
-        },
-    ]
+    let of_tables: [(_, _, &[&TableModel]); 7] = [
+        ("practices", "Was everything read?", &[&report.certificates]),
+        ("balance", "The balance", &[&report.balance]),
+        (
+            "waiting",
+            "What waits, and for whom",
+            &[&report.waiting, &report.exceptions],
+        ),
+        (
+            "states",
+            "Where referrals stand",
+            &[&report.states, &report.by_practice, &report.by_partner],
+        ),
+        ("partners", "Partners", &[&report.partners]),
+        (
+            "write-back",
+            "Back into the GP record",
+            &[&report.write_back],
+        ),
+        ("funnel", "From referral to support", &[&report.funnel]),
+    ];
+    let rooms = html! { (draw(&report.rooms)) (draw(&report.reasons)) };
+    let others = [
+        ("outcomes", "What changed for people", outcomes(report)),
+        ("rooms", "Every row accounted for", rooms),
+        ("words", "Words used here", terms()),
+    ];
+    let drawn = of_tables.map(|(id, heading, tables)| {
+        let body = html! { @for table in tables { (draw(table)) } };
+        (id, heading, body)
+    });
+    let all = drawn.into_iter().chain(others);
+    all.map(|(id, heading, body)| Section { id, heading, body })
+        .collect()
+}
+
+fn outcomes(report: &Report) -> Markup {
+    html! {
+        p {
+            "People were asked the same questions at the start and again later; this shows how their answers differ, over all complete months to "
+            (words::month(&report.outcomes.to_month)) "."
+        }
+        @for change in &report.outcomes.instruments {
+            figure { figcaption { "Mean score before and after" } (charts::change(change)) }
+            (draw(&change.items))
+        }
+        p class="class" {
+            "* " (HIDDEN) ". Other counts are rounded to the nearest 5, and percentages come from the rounded counts. "
+            "The questions are reported one by one and never added up. The change is worked out before rounding. "
+            "A difference between the two answers does not say what brought it about: there is no group to compare with."
+        }
+    }
+}
+
+fn terms() -> Markup {
+    let terms = [
+        (
+            "Referral to a partner",
+            "One request by a GP practice, to one service. A request that goes to two services counts twice.",
+        ),
+        (
+            "Partner",
+            "The charity or community service that supports the person.",
+        ),
+        (
+            "Row",
+            "One line of a file, or one record read from a practice's system.",
+        ),
+        (
+            "Entry",
+            "One thing that waits for a decision, or one record written for the GP system.",
+        ),
+        (
+            "Accepted, repeated, rejected, held",
+            "Went on; was seen before; will not go on as it is, and somebody has been told why; waits for a person or an event.",
+        ),
+        (
+            "Confidential services",
+            "Services whose name alone would say something about the people who use them; their figures are shown together.",
+        ),
+        ("*", HIDDEN),
+    ];
+    html! {
+        p { "The words in this report mean the same wherever they stand." }
+        dl class="terms" { @for (term, meaning) in terms { dt { (term) } dd { (meaning) } } }
+    }
 }
 
 fn head(report: &Report, day: &str) -> Markup {
@@ -262,25 +196,22 @@ fn head(report: &Report, day: &str) -> Markup {
 
 /// How much waits, and for whom.
 fn waiting(report: &Report) -> Markup {
+    let table = &report.waiting;
+    let entries = |row| table.count(row, "entries");
     let nothing = Cell::Number(0);
     html! {
         div {
             dt { "What waits for somebody?" }
-            @if let Some((total, owners)) = report.waiting.split_last() {
+            @if let Some((total, owners)) = table.rows.split_last() {
                 dd class="big" {
-                    @if total.ages.entries == nothing { "Nothing waits" }
-                    @else if total.ages.entries == Cell::Number(1) { "1 entry waits" }
-                    @else { (count(total.ages.entries)) " entries wait" }
+                    @if entries(total) == nothing { "Nothing waits" }
+                    @else if entries(total) == Cell::Number(1) { "1 entry waits" }
+                    @else { (count(entries(total))) " entries wait" }
                 }
-                @for owner in owners.iter().filter(|owner| owner.ages.entries != nothing) {
-                    dd { (owner.words) ": " (count(owner.ages.entries)) }
+                @for owner in owners.iter().filter(|owner| entries(owner) != nothing) {
+                    dd { (table.text(owner, "words")) ": " (count(entries(owner))) }
                 }
             }
         }
     }
-}
-
-/// Text of a value that may be absent.
-fn or_dash(value: Option<String>) -> String {
-    value.unwrap_or_else(|| "–".to_owned())
 }
