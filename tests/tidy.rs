@@ -2,7 +2,7 @@
 //!
 //! Each test is one rule, and collects every breach before it fails, so that one run shows them all; each breach says where it
 //! is and what to do. Lists that the rules go by stand beside this file: `tidy_arrows.txt` (who may use whom),
-//! `tidy_type_names.txt` (type names of two modules), `tidy_duplicates.txt` (dependencies of two versions).
+//! `tidy_type_names.txt` (type names of two modules), `tidy_duplicates.txt` (dependencies of two versions), `keys.csv` (keys of config and partner files, each with its test).
 
 // The rules.
 #[path = "tidy/arrows.rs"]
@@ -13,6 +13,8 @@ mod bounds;
 mod decisions;
 #[path = "tidy/element_names.rs"]
 mod element_names;
+#[path = "tidy/keys.rs"]
+mod keys;
 #[path = "tidy/names.rs"]
 mod names;
 #[path = "tidy/records.rs"]

@@ -72,7 +72,7 @@ fn inputs(folder: &Path) -> Vec<PathBuf> {
 
 /// The rows expected of an example.
 fn expected_rows(csv: &Path) -> Result<Table, String> {
-    let bytes = bytes_within(csv, EXAMPLE_BYTES_MAX)?;
+    let bytes = bytes_within(csv, EXAMPLE_BYTES_MAX).map_err(|error| error.to_string())?;
     read(&bytes, &ReadLimits::default()).map_err(|error| error.to_string())
 }
 
@@ -118,7 +118,8 @@ impl Example<'_> {
         input: &Path,
     ) -> Result<(Vec<Came>, Vec<String>), String> {
         let temporary = config.home.join("var/tmp");
-        let folder = Folder::open(input, &temporary).map_err(|error| error.to_string())?;
+        let folder =
+            Folder::open(input, &temporary, &config.limits).map_err(|error| error.to_string())?;
         let problems = folder.diagnostics().iter().cloned();
         self.examples.problems.extend(problems);
         let mapper = FileMapper::new(config, day_of(input));

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 pub(crate) use super::map_folder::Folder;
 use crate::config::{Config, ORDERS};
 use crate::diagnostics::Diagnostic;
-use crate::domain::limits::MAPPING_BYTES_MAX;
+use crate::domain::Limits;
 use crate::domain::{Instant, LegId};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules, SourceFacts, partner_named_in};
@@ -50,14 +50,18 @@ impl FileVersion {
     pub(crate) fn read(
         mappings: &Path,
         file: &Path,
+        limits: &Limits,
     ) -> anyhow::Result<Result<Self, Vec<Diagnostic>>> {
-        let text = text_within(file, MAPPING_BYTES_MAX)
-            .map_err(anyhow::Error::msg)
+        let text = text_within(file, limits.mapping_bytes_max)
+            .map_err(|error| match error.fix("mapping_bytes_max") {
+                Some(fix) => anyhow::anyhow!("{error}: {fix}"),
+                None => error.into(),
+            })
             .with_context(|| format!("reading {}", file.display()))?;
         let Some(id) = partner_named_in(&text) else {
             anyhow::bail!("{} has no [partner] id", file.display())
         };
-        let rules = match Rules::load_with(mappings, &id, &text) {
+        let rules = match Rules::load_with(mappings, &id, &text, limits) {
             Ok((rules, _)) => rules,
             Err(mut problems) => {
                 problems.retain(Diagnostic::fatal);
@@ -242,11 +246,12 @@ mod tests {
     fn a_version_that_is_too_long_is_refused_not_cut() {
         let mappings = tempfile::tempdir().unwrap();
         let file = mappings.path().join("new.toml");
-        limits::holds_at(MAPPING_BYTES_MAX, |bytes| {
+        let usual = Limits::default();
+        limits::holds_at(usual.mapping_bytes_max, |bytes| {
             let mut text = "[partner]\nid = \"p\"\n#".to_owned();
             text.push_str(&"x".repeat(usize::try_from(bytes).unwrap() - text.len()));
             std::fs::write(&file, text).unwrap();
-            FileVersion::read(mappings.path(), &file).is_ok()
+            FileVersion::read(mappings.path(), &file, &usual).is_ok()
         });
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::config::{Auth, Bulk, Config, Pull, PushTo, Source};
 use crate::diagnostics::{Code, Diagnostic, Place, Severity};
 use crate::domain::clock::SystemClock;
-use crate::domain::{Clock, Entropy, Instant};
+use crate::domain::{Clock, Entropy, Instant, Limits};
 use crate::fhir::client::parameters::Parameters;
 use crate::fhir::client::{Client, ClientError, SourceSession};
 use crate::fhir::resources::bundle::Mode;
@@ -63,6 +63,7 @@ pub(crate) async fn check(config: &Config, rules: &Rules, entropy: &Entropy) -> 
         }
         let mut asked = Asked {
             source,
+            limits: &config.limits,
             lines: Vec::new(),
             codes: gp_client::codes(source, rules),
         };
@@ -107,6 +108,7 @@ fn addresses(source: &Source) -> Vec<(String, Needs)> {
 /// What was found at a source so far.
 struct Asked<'s> {
     source: &'s Source,
+    limits: &'s Limits,
     lines: Vec<Line>,
     codes: Vec<String>,
 }
@@ -145,7 +147,7 @@ impl Asked<'_> {
 
     /// Looks at one address; what follows from a failure is not asked any more.
     async fn address(&mut self, session: &Arc<SourceSession>, base_url: &str, needs: Needs) {
-        let client = match gp_client::client_within(self.source, session, base_url) {
+        let client = match gp_client::client_within(self.source, session, base_url, self.limits) {
             Ok(client) => client,
             Err(error) => return self.failed("reach", &error, base_url),
         };

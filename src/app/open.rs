@@ -60,7 +60,7 @@ pub(crate) fn load_rules(
     config: &Config,
     mut found: Vec<Diagnostic>,
 ) -> Result<(Rules, Vec<Diagnostic>), Refused> {
-    let rules = match Rules::load(&config.mappings) {
+    let rules = match Rules::load(&config.mappings, &config.limits) {
         Ok((rules, warnings)) => {
             found.extend(warnings);
             rules

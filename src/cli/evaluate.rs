@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::DONE;
 use crate::domain::clock::SystemClock;
-use crate::domain::{Clock as _, limits};
+use crate::domain::{Clock as _, Limits};
 use crate::fhir::resources::resource::resource_type;
 use crate::fhirpath::{Context, Environment, Expression, PathItem};
 use crate::json::{Arena, Json};
@@ -23,10 +23,11 @@ pub(super) fn run(_: &Args) -> anyhow::Result<u8> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let now = SystemClock.now().utc_text();
     let mut resource = String::from("null");
+    let line_bytes_max = Limits::default().resource_bytes_max;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        if line.len() > limits::RESOURCE_BYTES_MAX {
-            anyhow::bail!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
+        if line.len() > line_bytes_max {
+            anyhow::bail!("a line is longer than {line_bytes_max} bytes");
         }
         let mut asked: Value = serde_json::from_str(&line)?;
         if let Some(raw) = asked.get_mut("raw").map(Value::take) {

@@ -146,8 +146,10 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let workers = args.workers.map_or_else(workers, usize::from);
     // The mappings are read while the input is.
     let (rules, folder) = std::thread::scope(|scope| {
-        let folder = scope
-            .spawn(|| Folder::open_for_map(&args.input, &config.home.join("var/tmp"), workers));
+        let temporary = config.home.join("var/tmp");
+        let limits = &config.limits;
+        let folder =
+            scope.spawn(move || Folder::open_for_map(&args.input, &temporary, workers, limits));
         let rules = crate::app::load_rules(&config, warnings);
         (rules, folder.join())
     });

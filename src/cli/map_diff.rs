@@ -117,7 +117,7 @@ fn days(said: &str) -> anyhow::Result<i64> {
 /// Referrals of files.
 fn from_files(config: &Config, input: &Path, found: &mut Found<'_>) -> anyhow::Result<()> {
     super::check_input(input)?;
-    let folder = Folder::open(input, &config.home.join("var/tmp"))?;
+    let folder = Folder::open(input, &config.home.join("var/tmp"), &config.limits)?;
     super::print_diagnostics(folder.diagnostics());
     let mapper = FileMapper::new(config, SystemClock.now().london_day());
     let by = [found.old, found.new].map(|version| (&version.rules, version.partner()));
@@ -131,7 +131,7 @@ fn from_files(config: &Config, input: &Path, found: &mut Found<'_>) -> anyhow::R
 
 /// A version that can be used.
 fn version(config: &Config, file: &Path) -> anyhow::Result<FileVersion> {
-    FileVersion::read(&config.mappings, file)?.or_else(|problems| {
+    FileVersion::read(&config.mappings, file, &config.limits)?.or_else(|problems| {
         super::print_diagnostics(&problems);
         anyhow::bail!("{} cannot be used", file.display())
     })

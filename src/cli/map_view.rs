@@ -22,10 +22,8 @@ const FORMAT: Format = Format {
 };
 
 pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(view)
-        .and_then(|file| file.take(VIEW_BYTES_MAX).read_to_end(&mut bytes))
-        .with_context(|| format!("reading {}", view.display()))?;
+    let bytes =
+        view_of(view, VIEW_BYTES_MAX).with_context(|| format!("reading {}", view.display()))?;
     let compiled =
         ViewDefinition::read(&bytes).with_context(|| format!("in {}", view.display()))?;
     super::check_input(input)?;
@@ -46,6 +44,16 @@ pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8>
     })
 }
 
+/// The bytes of a view; one that is longer than it may be is refused, for the half of a view is another view.
+fn view_of(view: &Path, bytes_max: u64) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut file = std::fs::File::open(view)?.take(bytes_max + 1);
+    if u64::try_from(file.read_to_end(&mut bytes)?)? > bytes_max {
+        anyhow::bail!("the view has more than {bytes_max} bytes: split it into several views");
+    }
+    Ok(bytes)
+}
+
 fn write<W: Write>(view: &ViewDefinition, resources: &mut Resources, out: W) -> anyhow::Result<W> {
     let mut writer = RowWriter::new(out, FORMAT)?;
     writer.write_row(view.columns())?;
@@ -60,4 +68,26 @@ fn write<W: Write>(view: &ViewDefinition, resources: &mut Resources, out: W) -> 
         Ok(())
     })?;
     Ok(writer.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limits;
+
+    #[test]
+    fn a_view_that_is_too_long_is_refused_not_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let view = folder.path().join("view.json");
+        limits::holds_at(VIEW_BYTES_MAX, |bytes| {
+            std::fs::write(&view, vec![b' '; usize::try_from(bytes).unwrap()]).unwrap();
+            match view_of(&view, VIEW_BYTES_MAX) {
+                Ok(read) => read.len() as u64 == bytes,
+                Err(error) => {
+                    assert!(error.to_string().contains("more than 4194304 bytes"));
+                    false
+                }
+            }
+        });
+    }
 }

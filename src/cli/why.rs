@@ -82,11 +82,7 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
         return all(app, args, &mut teller).await;
     }
     let leg = if args.request_id_stdin {
-        let mut id = String::new();
-        std::io::stdin()
-            .take(ID_BYTES_MAX)
-            .read_to_string(&mut id)
-            .context("reading standard input")?;
+        let id = id_of(std::io::stdin()).context("reading standard input")?;
         explain::leg_of_request(env, source(app, args)?, id.trim()).await?
     } else {
         leg_of(env, args.reference.as_deref().unwrap_or_default()).await?
@@ -151,7 +147,7 @@ async fn brought(
     let env = app.env();
     let source = source(app, args)?;
     super::check_input(input)?;
-    let folder = Folder::open(input, &env.config.home.join("var/tmp"))?;
+    let folder = Folder::open(input, &env.config.home.join("var/tmp"), &env.config.limits)?;
     super::print_diagnostics(folder.diagnostics());
     for index in 0..folder.len() {
         let again = args.as_of.is_some();
@@ -167,6 +163,18 @@ async fn brought(
         }
     }
     Ok(())
+}
+
+/// The id on standard input; one that is longer than it may be is refused, for its beginning may be another request's id.
+fn id_of(input: impl std::io::Read) -> anyhow::Result<String> {
+    let mut id = String::new();
+    let read = input.take(ID_BYTES_MAX + 1).read_to_string(&mut id)?;
+    if u64::try_from(read)? > ID_BYTES_MAX {
+        anyhow::bail!(
+            "the id has more than {ID_BYTES_MAX} bytes: give the id of one request, and nothing else"
+        );
+    }
+    Ok(id)
 }
 
 /// The source named, else the only one.
@@ -323,5 +331,25 @@ fn word(holds: Holds) -> &'static str {
         Holds::Yes => "yes",
         Holds::No => "no",
         Holds::Unknown => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limits;
+
+    #[test]
+    fn an_id_that_is_too_long_is_refused_not_cut() {
+        limits::holds_at(ID_BYTES_MAX, |bytes| {
+            let id = "x".repeat(usize::try_from(bytes).unwrap());
+            match id_of(id.as_bytes()) {
+                Ok(read) => read == id,
+                Err(error) => {
+                    assert!(error.to_string().contains("more than 4096 bytes"));
+                    false
+                }
+            }
+        });
     }
 }

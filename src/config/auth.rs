@@ -3,10 +3,13 @@
 //! Tables of the config come in; what a client will be made of goes out, secrets still where they live. Keeps: no secret
 //! stands in the config, and a credential that would go out in clear is refused.
 
+use std::time::Duration;
+
 use super::Surroundings;
 use super::secret::{Secret, read_secret};
 use super::server_address::check_address;
 use crate::diagnostics::{Code, Place};
+use crate::domain::Limits;
 use crate::domain::limits::{self, Bound};
 use crate::fhir::auth::key::SigningAlgorithm;
 use crate::fhir::client::{Settings, Template};
@@ -18,7 +21,7 @@ pub(crate) struct Reach {
     pub(crate) auth: Auth,
     pub(crate) mtls: Mtls,
     pub(crate) headers: Vec<Template>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: SourceLimits,
 }
 
 /// A secret or a file of the config, with its place there.
@@ -76,18 +79,18 @@ pub(crate) struct Mtls {
 
 /// Limits of a source's server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
+pub(crate) struct SourceLimits {
     pub(crate) requests_per_second: Option<u32>,
-    connect_timeout_seconds: u32,
-    read_timeout_seconds: u32,
-    timeout_seconds: u32,
-    response_bytes_max: u32,
-    retries_max: u32,
-    pages_max: u32,
-    page_resources_max: u32,
+    connect_timeout_seconds: u64,
+    read_timeout_seconds: u64,
+    timeout_seconds: u64,
+    response_bytes_max: u64,
+    retries_max: u64,
+    pages_max: u64,
+    page_resources_max: u64,
 }
 
-impl Default for Limits {
+impl Default for SourceLimits {
     fn default() -> Self {
         Self {
             requests_per_second: None,
@@ -102,19 +105,19 @@ impl Default for Limits {
     }
 }
 
-impl Limits {
-    /// The settings of a client at this address.
-    pub(crate) fn settings(self, base_url: &str) -> Settings {
-        let seconds = |number: u32| std::time::Duration::from_secs(number.into());
-        let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+impl SourceLimits {
+    /// The settings of a client at this address, of an installation with these limits.
+    pub(crate) fn settings(self, base_url: &str, limits: &Limits) -> Settings {
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let mut settings = Settings::new(base_url);
-        settings.connect_timeout = seconds(self.connect_timeout_seconds);
-        settings.read_timeout = seconds(self.read_timeout_seconds);
-        settings.total_timeout = seconds(self.timeout_seconds);
+        settings.connect_timeout = Duration::from_secs(self.connect_timeout_seconds);
+        settings.read_timeout = Duration::from_secs(self.read_timeout_seconds);
+        settings.total_timeout = Duration::from_secs(self.timeout_seconds);
         settings.page_bytes_max = count(self.response_bytes_max);
-        settings.retries_max = self.retries_max;
+        settings.retries_max = u32::try_from(self.retries_max).unwrap_or(u32::MAX);
         settings.pages_max = count(self.pages_max);
         settings.entries_max = count(self.page_resources_max);
+        settings.limits = *limits;
         settings
     }
 }
@@ -278,17 +281,17 @@ fn read_headers(table: &TableReader<'_>, ods_code: &str) -> Vec<Template> {
     read
 }
 
-fn read_limits(table: &TableReader<'_>) -> Limits {
-    let usual = Limits::default();
+fn read_limits(table: &TableReader<'_>) -> SourceLimits {
+    let usual = SourceLimits::default();
     let Some(table) = table.opt_table("limits") else {
         return usual;
     };
     let number = |key: &'static str, bound: Bound, least: i64| {
-        let said = table.whole(key, least..=bound.most.into());
-        said.unwrap_or(bound.usual)
+        let most = i64::try_from(bound.most).unwrap_or(i64::MAX);
+        table.whole(key, least..=most).unwrap_or(bound.usual)
     };
     let rate_max = limits::REQUESTS_PER_SECOND_MAX.into();
-    let read = Limits {
+    let read = SourceLimits {
         requests_per_second: table.whole("requests_per_second", 1..=rate_max),
         connect_timeout_seconds: number("connect_timeout_seconds", limits::CONNECT_SECONDS, 1),
         read_timeout_seconds: number("read_timeout_seconds", limits::READ_SECONDS, 1),

@@ -30,6 +30,11 @@ impl Config {
                 format!("{years} years")
             }),
         ));
+        for (limit, value) in self.limits.values() {
+            if value != limit.bound.usual {
+                lines.push(("limit", format!("{} {value}", limit.key)));
+            }
+        }
         for source in &self.sources {
             lines.push(("source", describe_source(source)));
         }

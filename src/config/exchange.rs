@@ -100,11 +100,7 @@ pub(super) fn read_commissioners(
             report.finish();
             transport.value.to_owned()
         });
-        if let Some(said) = table.word("operations", &[("exact", true), ("rounded", false)])
-            && !said.value
-        {
-            table.not_yet_at("operations = \"rounded\"", &said.place);
-        }
+        table.not_yet("operations");
         table.not_yet("safety");
         commissioners.push(Commissioner {
             id,

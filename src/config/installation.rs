@@ -73,8 +73,6 @@ pub(crate) struct SafetyRules {
 pub(crate) struct Retain {
     /// Years after the last leg closed; the controller's decision, so without a default.
     pub(crate) person_years: Option<u32>,
-    /// Days for which an exchanged file lies in clear, at most.
-    pub(crate) exchange_days: u32,
 }
 
 /// Where the console listens.
@@ -85,7 +83,6 @@ pub(crate) struct Console {
 }
 
 const LISTEN: &str = "127.0.0.1:8700";
-const EXCHANGE_DAYS: u32 = 60;
 
 pub(super) fn read_namespace(root: &TableReader<'_>) -> String {
     let namespace = root.text("namespace");
@@ -170,10 +167,9 @@ pub(super) fn read_safety(root: &TableReader<'_>) -> SafetyRules {
 
 pub(super) fn read_retain(root: &TableReader<'_>) -> Retain {
     let table = root.opt_table("retain");
-    let whole = |key: &'static str, max: i64| table.as_ref()?.whole(key, 1..=max);
+    let said = table.as_ref();
     let retain = Retain {
-        person_years: whole("person_years", 100),
-        exchange_days: whole("exchange_days", 365).unwrap_or(EXCHANGE_DAYS),
+        person_years: said.and_then(|table| table.whole("person_years", 1..=100)),
     };
     if retain.person_years.is_none() {
         let place = table
@@ -186,7 +182,12 @@ pub(super) fn read_retain(root: &TableReader<'_>) -> Retain {
         );
     }
     if let Some(table) = table {
-        for key in ["original_days", "receipt_days", "worklist_days"] {
+        for key in [
+            "exchange_days",
+            "original_days",
+            "receipt_days",
+            "worklist_days",
+        ] {
             table.not_yet(key);
         }
         table.finish();

@@ -9,13 +9,15 @@ mod bulk;
 mod describe;
 mod exchange;
 mod installation;
+mod limits;
 mod secret;
 mod source;
 
 use std::path::{Path, PathBuf};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::limits::CONFIG_BYTES_MAX;
+use crate::domain::limits::CONFIG_BYTES;
+use crate::domain::{Limits, how_to_raise};
 use crate::partner::{ID_RULE, Rules, lawful_id};
 use crate::toml_reader::{Problems, SourceText, TableReader, text_within};
 
@@ -52,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) safety: SafetyRules,
     pub(crate) retain: Retain,
     pub(crate) console: Console,
+    /// How much is taken from outside.
+    pub(crate) limits: Limits,
     pub(crate) sources: Vec<Source>,
     pub(crate) transports: Vec<Transport>,
     pub(crate) commissioners: Vec<Commissioner>,
@@ -93,10 +97,11 @@ impl Config {
             .and_then(|home| file.strip_prefix(home).ok())
             .unwrap_or(&file);
         let name = name.to_string_lossy().into_owned();
-        let text = text_within(&file, CONFIG_BYTES_MAX).map_err(|what| {
+        // What the file itself may say of its length is known only once it is read.
+        let text = text_within(&file, CONFIG_BYTES.most).map_err(|error| {
             vec![Diagnostic::new(
                 Code::ConfigUnreadable,
-                what,
+                error.to_string(),
                 Place::file(name.as_str()),
             )]
         })?;
@@ -156,6 +161,13 @@ impl Config {
                     Some(_) => {}
                 }
             }
+            let (out, back) = (&partner.deliver.transport, collect);
+            if let Some(back) = back.filter(|back| back.value != out.value)
+                && self.transport(&back.value).is_some()
+            {
+                let what = "returns that come by another transport than drops go by: this version does not have it";
+                problems.add(Code::NotYetBuilt, what, &back.place);
+            }
         }
         problems.into_sorted()
     }
@@ -212,6 +224,7 @@ fn read(
     env: &dyn Fn(&str) -> Option<String>,
     problems: &Problems,
 ) -> Option<Config> {
+    let text_bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
     let text = SourceText::new(name, text);
     let table = text.parse(problems)?;
     let root = TableReader::root(text, &table, problems);
@@ -235,6 +248,7 @@ fn read(
         schedule: installation::read_schedules(root.opt_table("schedule")),
         retain: installation::read_retain(&root),
         console: installation::read_console(&root),
+        limits: limits::read_limits(&root),
         file: file.to_path_buf(),
         home: around.home,
         routing,
@@ -243,8 +257,15 @@ fn read(
         transports,
         commissioners,
     };
-    root.not_yet("limits");
     root.finish();
+    if text_bytes > config.limits.config_bytes_max {
+        let what = format!(
+            "the file has more than {} bytes",
+            config.limits.config_bytes_max
+        );
+        let fix = how_to_raise("config_bytes_max");
+        problems.add_fix(Code::ConfigUnreadable, what, &Place::file(name), fix);
+    }
     Some(config)
 }
 
@@ -291,6 +312,8 @@ fn read_id<'i>(
     id.value.to_owned()
 }
 
+#[cfg(test)]
+mod key_list_tests;
 mod server_address;
 #[cfg(test)]
 #[path = "tests.rs"]

@@ -9,8 +9,7 @@ use super::installation::{Routing, SafetyRules, read_routing};
 use super::server_address::read_base_url;
 use super::{Surroundings, read_id};
 use crate::diagnostics::{Code, Place};
-use crate::partner::schedule::read_schedule;
-use crate::partner::{Volume, read_notes, read_volume};
+use crate::partner::{Volume, read_volume};
 use crate::toml_reader::TableReader;
 
 /// Security labels with which nothing of a person goes out: restricted and very restricted.
@@ -164,7 +163,7 @@ fn read_source(
 ) -> Option<Source> {
     let pull = read_pull(table, around);
     let push = read_push(table, around, pull.as_ref());
-    check_schedule(table);
+    table.not_yet("schedule");
     table.not_yet("worklist");
     let ods_code = read_ods_code(table);
     let codes = table.has("codes").then(|| table.strings("codes"));
@@ -251,11 +250,8 @@ fn read_push(
         }
     };
     let volume = read_volume(&push);
-    read_notes(&push);
-    for key in ["snomed_dna", "snomed_declined"] {
-        if push.flag(key, false) {
-            push.not_yet(key);
-        }
+    for key in ["notes", "snomed_dna", "snomed_declined"] {
+        push.not_yet(key);
     }
     let write_task = push.flag("write_task", false);
     let write_request_status = push.flag("write_request_status", false);
@@ -346,12 +342,4 @@ fn read_intents(table: &TableReader<'_>) -> Vec<String> {
     }
     let words = table.words("intents", &INTENTS.map(|intent| (intent, intent)));
     words.into_iter().map(str::to_owned).collect()
-}
-
-/// Nobody waits for a source's own due times yet; a wrong one is an error all the same.
-fn check_schedule(table: &TableReader<'_>) {
-    if let Some(schedule) = table.opt_table("schedule") {
-        read_schedule(&schedule, "pull");
-        schedule.finish();
-    }
 }

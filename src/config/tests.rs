@@ -1,7 +1,8 @@
 //! Tests of the whole file.
 
 use super::*;
-use crate::domain::limits;
+use crate::domain::limit_table::LIMIT_KEYS;
+use crate::domain::{Limits, limits};
 
 const GOOD: &str = r#"namespace = "https://kith.example/"
 [store]
@@ -194,7 +195,9 @@ limits = { requests_per_second = 10, read_timeout_seconds = 5 }"#;
     assert_eq!((signing.key.secret.place(), scopes.len()), (&place, 1));
     assert_eq!(reach.headers.len(), 2);
     assert_eq!(reach.limits.requests_per_second, Some(10));
-    let settings = reach.limits.settings("http://127.0.0.1:1");
+    let settings = reach
+        .limits
+        .settings("http://127.0.0.1:1", &Limits::default());
     assert_eq!(settings.read_timeout.as_secs(), 5);
     let bearer = "auth = { kind = \"bearer\", token = { env = \"KITH_KEY\" }, mtls = { ca = { file = \"ca.pem\" } } }";
     let config = load(&with(bearer)).unwrap().config;
@@ -270,7 +273,7 @@ fn a_secret_file_is_closed_to_others_or_refused() {
 
 #[test]
 fn limits_of_a_source_are_no_more_than_they_may_be() {
-    let accepts = |key: &str, value: u32| {
+    let accepts = |key: &str, value: u64| {
         let limit = format!(
             "{}\nlimits = {{ {key} = {value} }}\n",
             "auth = { kind = \"none\" }"
@@ -292,15 +295,214 @@ fn limits_of_a_source_are_no_more_than_they_may_be() {
     limits::holds_at(limits::PAGE_ENTRIES.most, |n| {
         accepts("page_resources_max", n)
     });
-    limits::holds_at(limits::REQUESTS_PER_SECOND_MAX, |n| {
+    limits::holds_at(limits::REQUESTS_PER_SECOND_MAX.into(), |n| {
         accepts("requests_per_second", n)
     });
 }
 
 #[test]
 fn a_config_file_is_no_longer_than_it_may_be() {
-    limits::holds_at(limits::CONFIG_BYTES_MAX, |bytes| {
-        let filled = usize::try_from(bytes).unwrap() - GOOD.len();
-        load(&format!("#{}\n{GOOD}", "x".repeat(filled - 2))).is_ok()
+    let accepts = |setting: &str, bytes: u64| {
+        let text = format!("{GOOD}{setting}");
+        let filled = usize::try_from(bytes).unwrap() - text.len();
+        load(&format!("#{}\n{text}", "x".repeat(filled - 2)))
+    };
+    limits::holds_at(limits::CONFIG_BYTES.usual, |bytes| {
+        accepts("", bytes).is_ok()
     });
+    limits::holds_at(limits::CONFIG_BYTES.most, |bytes| {
+        let most = format!(
+            "[limits]\nconfig_bytes_max = {}\n",
+            limits::CONFIG_BYTES.most
+        );
+        accepts(&most, bytes).is_ok()
+    });
+    let found = accepts("", limits::CONFIG_BYTES.usual + 1).unwrap_err();
+    let raise =
+        "raise [limits] config_bytes_max (bytes of the config file) in the config, to 4194304";
+    assert!(found[0].render().contains(raise), "{}", found[0].render());
+}
+
+#[test]
+fn each_limit_of_the_section_is_from_one_to_its_ceiling_and_a_misspelt_one_is_named() {
+    let with = |line: &str| format!("{GOOD}[limits]\n{line}\n");
+    let accepts = |key: &str, value: u64| load(&with(&format!("{key} = {value}"))).is_ok();
+    for limit in LIMIT_KEYS {
+        limits::holds_at(limit.bound.most, |value| accepts(limit.key, value));
+        assert!(
+            accepts(limit.key, 4096.min(limit.bound.most)),
+            "{}",
+            limit.key
+        );
+        let problem = &load(&with(&format!("{} = 0", limit.key))).unwrap_err()[0];
+        let (key, most) = (limit.key, limit.bound.most);
+        let said = format!("{key} must be a number from 1 to {most}");
+        assert!(problem.render().contains(&said), "{}", problem.render());
+        let place = "config/kith.toml:26:";
+        assert!(problem.place().text().starts_with(place), "{key}");
+        let mut other = Limits::of(|known| {
+            if known.key == key {
+                4096.min(most)
+            } else {
+                known.bound.usual
+            }
+        });
+        let config = load(&with(&format!("{key} = {}", 4096.min(most))))
+            .unwrap()
+            .config;
+        assert_eq!(config.limits, other, "{key}");
+        other = Limits::default();
+        assert_eq!(load(GOOD).unwrap().config.limits, other);
+    }
+    limits::holds_at(limits::RESOURCE_BYTES.most, |n| {
+        accepts("resource_bytes_max", n)
+    });
+    limits::holds_at(limits::BULK_FILE_BYTES.most, |n| {
+        accepts("bulk_file_bytes_max", n)
+    });
+    limits::holds_at(limits::UNPACKED_RATIO.most, |n| {
+        accepts("unpacked_ratio_max", n)
+    });
+    limits::holds_at(limits::RETURN_BYTES.most, |n| {
+        accepts("return_bytes_max", n)
+    });
+    limits::holds_at(limits::RETURN_ROWS.most, |n| accepts("return_rows_max", n));
+    limits::holds_at(limits::RETURN_COLUMNS.most, |n| {
+        accepts("return_columns_max", n)
+    });
+    limits::holds_at(limits::CELL_CHARACTERS.most, |n| {
+        accepts("cell_characters_max", n)
+    });
+    limits::holds_at(limits::HEADER_CHARACTERS.most, |n| {
+        accepts("header_characters_max", n)
+    });
+    limits::holds_at(limits::DROP_COLUMNS.most, |n| {
+        accepts("drop_columns_max", n)
+    });
+    limits::holds_at(limits::DROP_ROWS.most, |n| accepts("drop_rows_max", n));
+    limits::holds_at(limits::MAPPING_BYTES.most, |n| {
+        accepts("mapping_bytes_max", n)
+    });
+    let problem = &load(&with("return_row_max = 5")).unwrap_err()[0];
+    assert_eq!(problem.code(), Code::UnknownKey);
+    assert!(
+        problem
+            .render()
+            .contains("did you mean \"return_rows_max\"?"),
+        "{}",
+        problem.render()
+    );
+}
+
+#[test]
+fn each_limit_of_a_source_is_a_setting_of_its_client() {
+    let settings = |limits: &str| {
+        let text = GOOD.replace(
+            "auth = { kind = \"none\" }\n",
+            &format!("auth = {{ kind = \"none\" }}\nlimits = {{ {limits} }}\n"),
+        );
+        let reach = load(&text).unwrap().config.sources[0].reach.clone();
+        let made = reach
+            .limits
+            .settings("http://127.0.0.1:1", &Limits::default());
+        let seconds = [made.connect_timeout, made.read_timeout, made.total_timeout];
+        let seconds = seconds.map(|timeout| timeout.as_secs());
+        let counts = [made.page_bytes_max, made.pages_max, made.entries_max];
+        (
+            reach.limits.requests_per_second,
+            seconds,
+            made.retries_max,
+            counts,
+        )
+    };
+    let usual = (None, [10, 30, 120], 6, [16 << 20, 1_000, 2_000]);
+    assert_eq!(settings("retries_max = 6"), usual);
+    let (rate, [connect, read, call], retries, [bytes, pages, entries]) = usual;
+    for (key, expected) in [
+        (
+            "requests_per_second = 7",
+            (
+                Some(7),
+                [connect, read, call],
+                retries,
+                [bytes, pages, entries],
+            ),
+        ),
+        (
+            "connect_timeout_seconds = 7",
+            (rate, [7, read, call], retries, [bytes, pages, entries]),
+        ),
+        (
+            "read_timeout_seconds = 7",
+            (rate, [connect, 7, call], retries, [bytes, pages, entries]),
+        ),
+        (
+            "timeout_seconds = 7",
+            (rate, [connect, read, 7], retries, [bytes, pages, entries]),
+        ),
+        (
+            "retries_max = 0",
+            (rate, [connect, read, call], 0, [bytes, pages, entries]),
+        ),
+        (
+            "response_bytes_max = 65536",
+            (
+                rate,
+                [connect, read, call],
+                retries,
+                [65_536, pages, entries],
+            ),
+        ),
+        (
+            "pages_max = 7",
+            (rate, [connect, read, call], retries, [bytes, 7, entries]),
+        ),
+        (
+            "page_resources_max = 7",
+            (rate, [connect, read, call], retries, [bytes, pages, 7]),
+        ),
+    ] {
+        assert_eq!(settings(key), expected, "{key}");
+    }
+}
+
+/// A number as the manual writes it: `20 MiB`, `50,000`.
+fn written(key: &str, number: u64) -> String {
+    for (unit, bytes) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
+        if key.contains("bytes") && number.is_multiple_of(bytes) {
+            return format!("{} {unit}", number / bytes);
+        }
+    }
+    let digits = number.to_string();
+    let groups: Vec<String> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        .map(|group| String::from_utf8_lossy(group).into_owned())
+        .collect();
+    groups.join(",")
+}
+
+#[test]
+fn the_manual_has_each_limit_with_what_is_usual_and_its_ceiling() {
+    let manual = include_str!("../../docs/OPERATING.md");
+    let (_, section) = manual.split_once("## Limits\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    let expected: Vec<String> = LIMIT_KEYS
+        .iter()
+        .map(|limit| {
+            let [usual, most] =
+                [limit.bound.usual, limit.bound.most].map(|number| written(limit.key, number));
+            format!(
+                "| `{}` | {} | {usual} | {most} |",
+                limit.key,
+                limit.says.trim()
+            )
+        })
+        .collect();
+    assert_eq!(rows, expected, "docs/OPERATING.md");
 }

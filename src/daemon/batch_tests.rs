@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Only, RunOutcome, run};
 use crate::app::{App, Options};
 use crate::domain::clock::FixedClock;
-use crate::domain::{Entropy, Instant, NhsNumber, Stage, limits};
+use crate::domain::{Entropy, Instant, Limits, NhsNumber, Stage, limits};
 
 const NOW: &str = "2026-11-23T06:00:00Z";
 
@@ -238,8 +238,9 @@ fn a_partner_file_has_no_more_columns_and_no_more_bytes_than_it_may_have() {
             fine
         })
     };
-    limits::holds_at(limits::DROP_COLUMNS_MAX, |columns| opens(columns, 0));
-    limits::holds_at(limits::MAPPING_BYTES_MAX, |bytes| {
+    let usual = Limits::default();
+    limits::holds_at(usual.drop_columns_max, |columns| opens(columns, 0));
+    limits::holds_at(usual.mapping_bytes_max, |bytes| {
         opens(2, usize::try_from(bytes).unwrap())
     });
 }

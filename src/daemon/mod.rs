@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 mod batch_tests;
+#[cfg(test)]
+mod key_effect_tests;
 mod one_run;
 #[cfg(test)]
 mod sweep_tests;
@@ -40,31 +42,22 @@ pub(crate) async fn serve(
     only: &Only,
 ) -> anyhow::Result<()> {
     let (config, ..) = crate::app::load(service.config)?;
-    let schedule = &config.schedule;
-    let plan: [(&DueTimes, &[Stage]); 4] = [
-        (&schedule.pull, &[Stage::Pull, Stage::Select, Stage::Map]),
-        (&schedule.deliver, &[Stage::Deliver]),
-        (
-            &schedule.collect,
-            &[Stage::Collect, Stage::Match, Stage::Push],
-        ),
-        (&schedule.reconcile, &[Stage::Reconcile]),
+    let times = &config.schedule;
+    let schedule = [
+        &times.pull,
+        &times.deliver,
+        &times.collect,
+        &times.reconcile,
     ];
     let mut stop = std::pin::pin!(stop_signal());
     let mut seen = now();
     tracing::info!("started; the schedules are those of the config");
     loop {
         let until = now();
-        for (due, rooms) in plan {
-            let at = due.next_after(&zoned(seen));
-            if at.is_some_and(|at| at <= zoned(until)) {
-                let rooms: Vec<Stage> = rooms
-                    .iter()
-                    .copied()
-                    .filter(|stage| stages.contains(stage))
-                    .collect();
-                scheduled(service, &rooms, only).await;
-            }
+        for rooms in due(schedule, seen, until) {
+            let wanted = rooms.iter().copied();
+            let rooms: Vec<Stage> = wanted.filter(|stage| stages.contains(stage)).collect();
+            scheduled(service, &rooms, only).await;
         }
         seen = until;
         tokio::select! {
@@ -72,6 +65,23 @@ pub(crate) async fn serve(
             () = tokio::time::sleep(NAP) => {}
         }
     }
+}
+
+/// The stages that came due between two instants, those of each key of the schedule together.
+fn due(schedule: [&DueTimes; 4], seen: Instant, until: Instant) -> Vec<&'static [Stage]> {
+    const STAGES: [&[Stage]; 4] = [
+        &[Stage::Pull, Stage::Select, Stage::Map],
+        &[Stage::Deliver],
+        &[Stage::Collect, Stage::Match, Stage::Push],
+        &[Stage::Reconcile],
+    ];
+    let comes = |due: &DueTimes| {
+        let at = due.next_after(&zoned(seen));
+        at.is_some_and(|at| at <= zoned(until))
+    };
+    let due = schedule.into_iter().zip(STAGES);
+    let due = due.filter(|(due, _)| comes(due));
+    due.map(|(_, stages)| stages).collect()
 }
 
 /// One due run; a failure is told and the next due time tries again.

@@ -261,7 +261,10 @@ mod tests {
         let home = Home::prepare(&folder.path().join("demo")).unwrap();
         let urls = ["http://127.0.0.1:1/fhir", "http://127.0.0.1:2/fhir"].map(str::to_owned);
         home.furnish(&urls, &Entropy::from_seed([7; 32])).unwrap();
-        let loaded = crate::partner::Rules::load(&folder.path().join("demo/mappings"));
+        let loaded = crate::partner::Rules::load(
+            &folder.path().join("demo/mappings"),
+            &crate::domain::Limits::default(),
+        );
         let (rules, warnings) = loaded.unwrap_or_else(|problems| panic!("{problems:#?}"));
         let ids: Vec<&str> = rules
             .partners

@@ -49,9 +49,12 @@ fn rules() -> Rules {
     let home = Home::prepare(&folder.path().join("demo")).unwrap();
     let urls = ["http://127.0.0.1:1/fhir", "http://127.0.0.1:2/fhir"].map(str::to_owned);
     home.furnish(&urls, &Entropy::from_seed([7; 32])).unwrap();
-    Rules::load(&folder.path().join("demo/mappings"))
-        .map(|(rules, _)| rules)
-        .unwrap()
+    Rules::load(
+        &folder.path().join("demo/mappings"),
+        &crate::domain::Limits::default(),
+    )
+    .map(|(rules, _)| rules)
+    .unwrap()
 }
 
 fn found(person: &Person, rules: &Rules) -> ScriptedOutcome {

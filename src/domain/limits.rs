@@ -10,10 +10,6 @@ pub(crate) const GROUP_CHUNKS: usize = 16;
 pub(crate) const CHUNKS_AHEAD: usize = 14;
 /// Sources pulled at once: each waits for its own server most of the time.
 pub(crate) const SOURCES_AT_ONCE: usize = 4;
-/// Bytes of one resource or NDJSON line.
-pub(crate) const RESOURCE_BYTES_MAX: usize = 1024 * 1024;
-/// Bytes of one extract file, streamed.
-pub(crate) const EXTRACT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Files below one extract folder.
 pub(crate) const EXTRACT_FILES_MAX: usize = 10_000;
 /// Folders below one another in an extract folder.
@@ -26,22 +22,8 @@ pub(crate) const EXPORT_MANIFESTS_MAX: usize = 1_000;
 pub(crate) const EXPORT_FILE_SECONDS: u64 = 7_200;
 /// How many times an export's file, or its list of files, is fetched again within a run.
 pub(crate) const EXPORT_REPEATS_MAX: u32 = 3;
-/// Unpacked bytes for each packed one: more is a file made to fill a disk.
-pub(crate) const UNPACKED_RATIO_MAX: u64 = 100;
-/// Bytes of a config file.
-pub(crate) const CONFIG_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Bytes of a mapping or code file.
-pub(crate) const MAPPING_BYTES_MAX: u64 = 1024 * 1024;
-/// Rows of one drop; what is over waits for the next one.
-pub(crate) const DROP_ROWS_MAX: usize = 50_000;
 /// Drops whose leaving is recorded in one transaction.
 pub(crate) const DROPS_TOGETHER: usize = 16;
-/// Columns of a drop.
-pub(crate) const DROP_COLUMNS_MAX: usize = 100;
-/// Bytes of a return.
-pub(crate) const RETURN_BYTES_MAX: u64 = 20 * 1024 * 1024;
-/// Files taken from one `in/` a run.
-pub(crate) const RETURN_FILES_MAX: usize = 200;
 /// Diagnostics kept of one file.
 pub(crate) const DIAGNOSTICS_MAX: usize = 1_000;
 /// Referrals whose writes are under way to one source at once.
@@ -61,11 +43,12 @@ pub(crate) const STATEMENT_ROWS: usize = 500;
 /// Days for which a delivered row is compared with a return.
 pub(crate) const DELIVERED_DAYS: i64 = 400;
 
-/// A limit of a source's server: what it is without a setting, and the most that a setting may make of it.
-#[derive(Clone, Copy)]
+/// A limit that the config may set: what it is without a setting, and the most that a setting may make of it. Those of
+/// `[limits]` are the keys of `limit_table.rs`; those of `[[source]] limits` are read by `config`.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Bound {
-    pub(crate) usual: u32,
-    pub(crate) most: u32,
+    pub(crate) usual: u64,
+    pub(crate) most: u64,
 }
 
 /// Seconds for a connection to be made: a server that is up answers at once.
@@ -99,6 +82,68 @@ pub(crate) const PAGES: Bound = Bound {
 pub(crate) const PAGE_ENTRIES: Bound = Bound {
     usual: 2_000,
     most: 10_000,
+};
+/// Bytes of a config file: one section for each practice of a region.
+pub(crate) const CONFIG_BYTES: Bound = Bound {
+    usual: 1 << 20,
+    most: 4 << 20,
+};
+/// Bytes of a mapping or code file: people write and read it.
+pub(crate) const MAPPING_BYTES: Bound = Bound {
+    usual: 1 << 20,
+    most: 4 << 20,
+};
+/// Rows of one drop; what is over waits for the next one.
+pub(crate) const DROP_ROWS: Bound = Bound {
+    usual: 50_000,
+    most: 500_000,
+};
+/// Columns of a drop: nobody reads a sheet that is wider.
+pub(crate) const DROP_COLUMNS: Bound = Bound {
+    usual: 100,
+    most: 500,
+};
+/// Bytes of a return: it is held in memory while it is read.
+pub(crate) const RETURN_BYTES: Bound = Bound {
+    usual: 20 << 20,
+    most: 200 << 20,
+};
+/// Files taken from one `in/` a run; the next run takes more.
+pub(crate) const RETURN_FILES_MAX: usize = 200;
+/// Rows of a return: as many as a drop may have.
+pub(crate) const RETURN_ROWS: Bound = Bound {
+    usual: 50_000,
+    most: 500_000,
+};
+/// Columns of a return: those of a drop, and as many again for the answers.
+pub(crate) const RETURN_COLUMNS: Bound = Bound {
+    usual: 256,
+    most: 1_024,
+};
+/// Characters of a cell: as much as Excel holds in one.
+pub(crate) const CELL_CHARACTERS: Bound = Bound {
+    usual: 32_767,
+    most: 32_767,
+};
+/// Characters of a header: it may be a whole question of a form.
+pub(crate) const HEADER_CHARACTERS: Bound = Bound {
+    usual: 200,
+    most: 500,
+};
+/// Bytes of one resource or NDJSON line: it is held in memory whole.
+pub(crate) const RESOURCE_BYTES: Bound = Bound {
+    usual: 1 << 20,
+    most: 8 << 20,
+};
+/// Bytes of one extract file, or of one file of an export: it is streamed, and what bounds it is the disk.
+pub(crate) const BULK_FILE_BYTES: Bound = Bound {
+    usual: 4 << 30,
+    most: 64 << 30,
+};
+/// Unpacked bytes for each packed one: more is a file made to fill a disk.
+pub(crate) const UNPACKED_RATIO: Bound = Bound {
+    usual: 100,
+    most: 200,
 };
 /// Requests a second that a source may be set to: beyond it a limit means nothing.
 pub(crate) const REQUESTS_PER_SECOND_MAX: u32 = 1_000;

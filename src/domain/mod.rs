@@ -10,6 +10,7 @@ pub(crate) mod entropy;
 pub(crate) mod event;
 pub(crate) mod ids;
 pub(crate) mod leg;
+pub(crate) mod limit_table;
 pub(crate) mod limits;
 pub(crate) mod nhs_number;
 pub(crate) mod reason;
@@ -23,6 +24,7 @@ pub(crate) use ids::{
     DropId, EventId, HoldNumber, Id, KeyId, LegId, NoteId, RawId, ReturnId, RunId, StrandId,
 };
 pub(crate) use leg::{Action, LegState};
+pub(crate) use limit_table::{Limits, how_to_raise};
 pub(crate) use nhs_number::NhsNumber;
 pub(crate) use reason::{Owner, Reason};
 pub(crate) use reference::{LegReference, RowToken};

@@ -15,7 +15,7 @@ pub(crate) mod schema;
 
 pub(crate) use agreement::{
     Collect, CollectEvent, DropColumn, EventRule, ID_RULE, Partner, PartnerKind, Rules, Volume,
-    lawful_id, partner_named_in, read_notes, read_volume,
+    lawful_id, partner_named_in, read_volume,
 };
 pub(crate) use disclosure::NeededMembers;
 pub(crate) use fields::{

@@ -5,6 +5,7 @@ use toml::Value as Toml;
 
 use super::*;
 use crate::partner::agreement::{RuleText, Rules, TextKind, built_in};
+use crate::tabular::read as read_csv;
 use crate::toml_reader::watch;
 
 /// What no fixture says: every other kind of event, and every table beside those that they use.
@@ -72,8 +73,6 @@ consent = { column = "C", yes = "Yes" }
 volume = "each"
 [onward]
 to = ["other"]
-[assurance]
-dbs_on = 2026-01-01
 "#;
 
 fn read(path: &str, text: &str) -> RuleText {
@@ -129,6 +128,50 @@ fn the_schema_has_the_keys_that_the_loader_asks_for_and_no_other() {
         lacking.is_empty() && unknown.is_empty(),
         "the schema lacks {lacking:?}; the loader does not know {unknown:?}"
     );
+}
+
+#[test]
+fn the_list_has_each_key_of_a_partner_file_and_no_other_and_what_has_no_effect_is_refused() {
+    let list = include_str!("../../tests/keys.csv");
+    let list = read_csv(list.as_bytes(), &ReadLimits::default()).unwrap();
+    let pair = |row: &Row, at: usize| (row.cell(at).to_owned(), row.cell(at + 1).to_owned());
+    let ours = || list.rows.iter().filter(|row| row.cell(0) == "partner");
+    let (refused, shown): (Vec<&Row>, Vec<&Row>) = ours().partition(|row| row.cell(3) == "refused");
+    let shown: BTreeSet<_> = shown.into_iter().map(|row| pair(row, 1)).collect();
+    let known: BTreeSet<_> = keys().rows.iter().map(|row| pair(row, 0)).collect();
+    assert_eq!(shown, known, "tests/keys.csv beside the schema");
+    assert!(
+        ours().all(|row| row.cell(4).is_empty()),
+        "a partner file has no key that waits"
+    );
+    let refused: BTreeSet<_> = refused.into_iter().map(|row| pair(row, 1)).collect();
+    let mut texts = built_in();
+    texts.push(read("partners/rest.toml", REST));
+    let (_, not_yet) = watch::keys_and_refused(|| drop(Rules::from_texts(&texts)));
+    assert_eq!(refused, not_yet, "the keys that are refused");
+    for (table, key) in refused {
+        let at = format!("[{table}]\n");
+        let text = match table.as_str() {
+            "" => format!("{key} = 1\n{REST}"),
+            _ => REST.replacen(&at, &format!("{at}{key} = 1\n"), 1),
+        };
+        let text = text
+            .replace("[\"other\"]", "[\"elm\"]")
+            .replace("other = \"other\"", "elm = \"elm\"");
+        texts.truncate(built_in().len());
+        texts.push(read("partners/rest.toml", &text));
+        let found = Rules::from_texts(&texts).unwrap_err();
+        let said = format!(
+            "{key} in {}: this version does not have it",
+            if table.is_empty() {
+                "the file".to_owned()
+            } else {
+                format!("[{table}]")
+            }
+        );
+        let told = found.iter().filter(|one| one.render().contains(&said));
+        assert_eq!(told.count(), 1, "{table} {key}: {found:?}");
+    }
 }
 
 /// Whether a value is as a schema of ours says; the part of JSON Schema that `schema` uses.

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::run::Env;
 use crate::config::{Auth, Kept, SecretError, Signing, Source};
 use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::Limits;
 use crate::domain::entropy::Stream;
 use crate::fhir::auth::key::SigningKey;
 use crate::fhir::auth::{Assertion, Credentials, SignInError};
@@ -34,6 +35,7 @@ pub(crate) fn client(env: &Env, source: usize, base_url: &str) -> Result<Client,
         &env_source.config,
         begun.as_ref().map_err(Clone::clone)?,
         base_url,
+        &env.config.limits,
     )
 }
 
@@ -45,8 +47,9 @@ pub(crate) fn client_within(
     source: &Source,
     session: &Arc<SourceSession>,
     base_url: &str,
+    limits: &Limits,
 ) -> Result<Client, ClientError> {
-    Client::within(session, source.reach.limits.settings(base_url))
+    Client::within(session, source.reach.limits.settings(base_url, limits))
 }
 
 /// Begins the session of a source: reads its secrets.
@@ -211,9 +214,15 @@ pub(crate) fn diagnostic(error: &ClientError, usual: Code, place: Place) -> Diag
         ClientError::Unauthorised { .. } => Code::NotAuthorised,
         ClientError::Html { .. } | ClientError::NotFhir { .. } => Code::NotFhir,
         ClientError::TooLarge { .. }
+        | ClientError::FileTooLarge { .. }
+        | ClientError::UnpacksTooFar { .. }
         | ClientError::TooDeep { .. }
         | ClientError::TooManyPages { .. } => Code::AnswerTooLarge,
         _ => usual,
     };
-    Diagnostic::new(code, error.to_string(), place)
+    let found = Diagnostic::new(code, error.to_string(), place);
+    match error.how_to_raise() {
+        Some(fix) => found.fix(fix),
+        None => found,
+    }
 }

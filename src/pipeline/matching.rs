@@ -54,6 +54,7 @@ pub(crate) fn with_columns(collect: &Collect, table: Table) -> Result<Table, Unu
         code: Code::ReturnColumns,
         why: format!("These columns are missing: {}", quoted.join(", ")),
         to_do: "Use the column names we agreed, and send the sheet again",
+        limit: None,
     })
 }
 

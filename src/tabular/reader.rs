@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use super::decode::{DecodeError, TextEncoding, decode};
 use super::records::{Record, RecordError, RecordLimits, Records, sniff_delimiter};
+use crate::domain::Limits;
 use crate::domain::limits::DIAGNOSTICS_MAX;
 
 /// Bounds of a file (`security.md` §8).
@@ -23,16 +24,22 @@ pub(crate) struct ReadLimits {
     pub(crate) header_characters_max: usize,
 }
 
+impl ReadLimits {
+    /// Those in force for what comes from a partner.
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            file_size_bytes_max: usize::try_from(limits.return_bytes_max).unwrap_or(usize::MAX),
+            rows_max: limits.return_rows_max,
+            columns_max: limits.return_columns_max,
+            cell_characters_max: limits.cell_characters_max,
+            header_characters_max: limits.header_characters_max,
+        }
+    }
+}
+
 impl Default for ReadLimits {
     fn default() -> Self {
-        Self {
-            file_size_bytes_max: 20 * 1024 * 1024,
-            rows_max: 50_000,
-            columns_max: 256,
-            // As much as Excel holds in one cell.
-            cell_characters_max: 32_767,
-            header_characters_max: 200,
-        }
+        Self::of(&Limits::default())
     }
 }
 
@@ -137,6 +144,23 @@ pub(crate) enum TableError {
     UnclosedQuote { line: u64 },
     #[error("the file holds no row")]
     Empty,
+}
+
+impl TableError {
+    /// The key of `[limits]` that the file is beyond, if it is beyond one.
+    pub(crate) fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::FileTooLarge { .. } => Some("return_bytes_max"),
+            Self::TooManyRows { .. } => Some("return_rows_max"),
+            Self::TooManyColumns { .. } => Some("return_columns_max"),
+            Self::CellTooLong { .. } => Some("cell_characters_max"),
+            Self::HeaderTooLong { .. } => Some("header_characters_max"),
+            Self::NotText { .. }
+            | Self::Broken { .. }
+            | Self::UnclosedQuote { .. }
+            | Self::Empty => None,
+        }
+    }
 }
 
 impl From<DecodeError> for TableError {

@@ -318,7 +318,7 @@ fn a_folder_that_is_a_link_is_refused_and_old_parts_are_swept() {
 
 #[test]
 fn a_return_is_no_longer_than_it_may_be_and_no_more_than_so_many_are_taken() {
-    limits::holds_at(limits::RETURN_BYTES_MAX, |bytes| {
+    limits::holds_at(limits::RETURN_BYTES.usual, |bytes| {
         let exchange = place();
         exchange.puts("r.csv", "");
         OpenOptions::new()
@@ -330,7 +330,7 @@ fn a_return_is_no_longer_than_it_may_be_and_no_more_than_so_many_are_taken() {
         let candidate = exchange.only_candidate();
         let read = exchange
             .transport
-            .read(&candidate, limits::RETURN_BYTES_MAX);
+            .read(&candidate, limits::RETURN_BYTES.usual);
         read.is_ok_and(|content| content.len() as u64 == bytes)
     });
     limits::holds_at(limits::RETURN_FILES_MAX, |files| {

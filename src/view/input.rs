@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::limits;
+use crate::domain::{Limits, limits};
 use crate::json::{Arena, Json, items};
 
 /// Bytes of one JSON document: a Bundle is read whole.
@@ -20,6 +20,8 @@ pub(crate) struct Resources {
     /// Name, for messages, and path.
     files: Vec<(String, PathBuf)>,
     problems: Vec<Diagnostic>,
+    /// No config is asked of who reads by a view.
+    limits: Limits,
 }
 
 impl Resources {
@@ -28,6 +30,7 @@ impl Resources {
         Self {
             files,
             problems: Vec::new(),
+            limits: Limits::default(),
         }
     }
 
@@ -46,7 +49,7 @@ impl Resources {
     ) -> Result<(), E> {
         for (name, file) in std::mem::take(&mut self.files) {
             let place = Place::file(name.clone());
-            let mut reader = match open(&file) {
+            let mut reader = match open(&file, self.limits.bulk_file_bytes_max) {
                 Ok(reader) => reader,
                 Err(error) => {
                     self.note(format!("a file cannot be read: {}", error.kind()), place);
@@ -68,7 +71,8 @@ impl Resources {
         name: &str,
         visit: &mut impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
     ) -> Result<(), E> {
-        let limit = u64::try_from(limits::RESOURCE_BYTES_MAX).unwrap_or(u64::MAX) + 2;
+        let line_bytes_max = self.limits.resource_bytes_max;
+        let limit = u64::try_from(line_bytes_max).unwrap_or(u64::MAX) + 2;
         let mut line = Vec::new();
         let mut number = 0;
         loop {
@@ -83,8 +87,8 @@ impl Resources {
                     return Ok(());
                 }
             }
-            if line.trim_ascii().len() > limits::RESOURCE_BYTES_MAX {
-                let what = format!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
+            if line.trim_ascii().len() > line_bytes_max {
+                let what = format!("a line is longer than {line_bytes_max} bytes");
                 self.note(what, place);
                 // What follows would be read as lines of its own.
                 return Ok(());
@@ -166,19 +170,22 @@ impl Resources {
 
 type ResourceReader = BufReader<Box<dyn Read>>;
 
-fn open(path: &Path) -> std::io::Result<ResourceReader> {
+fn open(path: &Path, bytes_max: u64) -> std::io::Result<ResourceReader> {
     let file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)?;
     let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > limits::EXTRACT_BYTES_MAX {
+    if !metadata.is_file() || metadata.len() > bytes_max {
         return Err(std::io::ErrorKind::InvalidInput.into());
     }
     let packed = path
         .extension()
         .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-    Ok(BufReader::with_capacity(1 << 20, unpacked(file, packed)))
+    Ok(BufReader::with_capacity(
+        1 << 20,
+        unpacked(file, packed, bytes_max),
+    ))
 }
 
 /// Fails once more has come out of a packed file than an extract may hold.
@@ -201,11 +208,11 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-fn unpacked(file: File, packed: bool) -> Box<dyn Read> {
+fn unpacked(file: File, packed: bool, bytes_max: u64) -> Box<dyn Read> {
     if packed {
         Box::new(Limited {
             reader: flate2::read::MultiGzDecoder::new(file),
-            left: limits::EXTRACT_BYTES_MAX,
+            left: bytes_max,
         })
     } else {
         Box::new(file)
@@ -218,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_line_is_no_longer_than_a_resource_may_be() {
-        limits::holds_at(limits::RESOURCE_BYTES_MAX, |bytes| {
+        limits::holds_at(Limits::default().resource_bytes_max, |bytes| {
             let home = tempfile::tempdir().unwrap();
             let file = home.path().join("a.ndjson");
             let (start, end) = (r#"{"resourceType":"Basic","id":""#, "\"}");
@@ -236,12 +243,12 @@ mod tests {
 
     #[test]
     fn a_file_is_no_longer_than_an_extract_may_be() {
-        limits::holds_at(limits::EXTRACT_BYTES_MAX, |bytes| {
+        limits::holds_at(Limits::default().bulk_file_bytes_max, |bytes| {
             let home = tempfile::tempdir().unwrap();
             let file = home.path().join("a.ndjson");
             // A file of holes: nothing of it takes a place on the disk.
             File::create(&file).unwrap().set_len(bytes).unwrap();
-            open(&file).is_ok()
+            open(&file, Limits::default().bulk_file_bytes_max).is_ok()
         });
     }
 }

@@ -388,6 +388,9 @@ fn criteria_are_printed_as_they_decide_and_a_misspelt_partner_is_named() {
     );
     let text = home.ran(&["partner", "criteria", id], 0).stdout;
     for part in [
+        "criteria of Young Roots",
+        "To ask: Made-up Contact 01632 960920, desk@young-roots.example",
+        "Last gone through with them on 1 November 2026",
         "from 11 to 17",
         "At most 12",
         "31 March 2027",

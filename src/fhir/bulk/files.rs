@@ -10,7 +10,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 
 use super::{ExportFile, ExportManifest};
-use crate::domain::limits;
+use crate::domain::{Limits, limits};
 use crate::fhir::client::{Client, ClientError, is_loopback, trouble};
 
 /// Packed bytes unpacked at a time: what comes out of them stays small however well they were packed.
@@ -30,6 +30,7 @@ pub(crate) enum FileLine<'l> {
 /// A file that is being read.
 pub(crate) struct FileLines {
     response: reqwest::Response,
+    limits: Limits,
     /// A piece of the answer, and how much of it was taken.
     piece: Vec<u8>,
     taken: usize,
@@ -78,7 +79,7 @@ impl Client {
             self.open_bare(dressed(request)).await?
         };
         match response.status().as_u16() {
-            200 => Ok(FileLines::new(response)),
+            200 => Ok(FileLines::new(response, self.settings.limits)),
             status @ (401 | 403) => Err(ClientError::Unauthorised { status }),
             404 => Err(ClientError::NotFound),
             410 => Err(ClientError::Gone),
@@ -97,9 +98,10 @@ fn dressed(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
 }
 
 impl FileLines {
-    fn new(response: reqwest::Response) -> Self {
+    fn new(response: reqwest::Response, limits: Limits) -> Self {
         Self {
             response,
+            limits,
             piece: Vec::new(),
             taken: 0,
             packing: Packing::Unknown,
@@ -141,7 +143,7 @@ impl FileLines {
             }
             self.buffer.drain(..self.start);
             self.start = 0;
-            if self.buffer.len() > limits::RESOURCE_BYTES_MAX + 1 {
+            if self.buffer.len() > self.limits.resource_bytes_max + 1 {
                 self.buffer.clear();
                 self.skipping = true;
             }
@@ -149,7 +151,7 @@ impl FileLines {
             self.more().await?;
         };
         let text = self.text(from, to);
-        if skipped || text.len() > limits::RESOURCE_BYTES_MAX {
+        if skipped || text.len() > self.limits.resource_bytes_max {
             return Ok(Some(FileLine::TooLong));
         }
         Ok(Some(FileLine::Text(text)))
@@ -216,19 +218,20 @@ impl FileLines {
 
     fn count(&mut self, before: usize) -> Result<(), ClientError> {
         self.unpacked += (self.buffer.len() - before) as u64;
-        if !fits(self.unpacked, self.packed) {
-            return Err(ClientError::TooLarge {
-                max: usize::try_from(limits::EXTRACT_BYTES_MAX).unwrap_or(usize::MAX),
-            });
-        }
-        Ok(())
+        fits(&self.limits, self.unpacked, self.packed)
     }
 }
 
 /// Whether a file may go on: neither too large, nor too large for what came over the wire.
-fn fits(unpacked: u64, packed: u64) -> bool {
-    let bomb = unpacked > RATIO_AFTER && unpacked / limits::UNPACKED_RATIO_MAX > packed;
-    !bomb && unpacked <= limits::EXTRACT_BYTES_MAX
+fn fits(limits: &Limits, unpacked: u64, packed: u64) -> Result<(), ClientError> {
+    let (max, ratio) = (limits.bulk_file_bytes_max, limits.unpacked_ratio_max);
+    if unpacked > max {
+        return Err(ClientError::FileTooLarge { max });
+    }
+    if unpacked > RATIO_AFTER && unpacked / ratio > packed {
+        return Err(ClientError::UnpacksTooFar { ratio });
+    }
+    Ok(())
 }
 
 /// A packed file that ends too early or is damaged: it may come whole another time.
@@ -243,12 +246,25 @@ mod tests {
 
     #[test]
     fn a_file_may_unpack_to_so_many_times_its_size_and_to_so_many_bytes() {
-        limits::holds_at(limits::UNPACKED_RATIO_MAX, |ratio| {
-            fits(RATIO_AFTER * ratio, RATIO_AFTER)
-        });
-        limits::holds_at(limits::EXTRACT_BYTES_MAX, |bytes| fits(bytes, bytes));
-        assert!(fits(RATIO_AFTER, 1), "too little to judge by");
-        assert!(!fits(RATIO_AFTER + 1, 1));
+        for limits in [Limits::default(), Limits::ceilings()] {
+            limits::holds_at(limits.unpacked_ratio_max, |ratio| {
+                fits(&limits, RATIO_AFTER * ratio, RATIO_AFTER).is_ok()
+            });
+            limits::holds_at(limits.bulk_file_bytes_max, |bytes| {
+                fits(&limits, bytes, bytes).is_ok()
+            });
+        }
+        let usual = Limits::default();
+        assert!(
+            fits(&usual, RATIO_AFTER, 1).is_ok(),
+            "too little to judge by"
+        );
+        let bomb = fits(&usual, RATIO_AFTER + 1, 1).unwrap_err();
+        let key = "raise [limits] unpacked_ratio_max";
+        assert!(bomb.how_to_raise().is_some_and(|fix| fix.contains(key)));
+        let large = fits(&usual, usual.bulk_file_bytes_max + 1, u64::MAX).unwrap_err();
+        let key = "raise [limits] bulk_file_bytes_max";
+        assert!(large.how_to_raise().is_some_and(|fix| fix.contains(key)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::files::FileLine;
 use super::{ExportFile, ExportManifest, Level, Order, Patience, Waits};
-use crate::domain::{Instant, limits};
+use crate::domain::{Instant, Limits, limits};
 use crate::fhir::auth::Credentials;
 use crate::fhir::client::served::{Served, answer};
 use crate::fhir::client::{Access, Client, ClientError, MachineTimer, Settings, SourceSession};
@@ -354,18 +354,13 @@ fn packed(plain: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn files_are_read_line_by_line_plain_or_packed() {
+    let line_max = Limits::default().resource_bytes_max;
     let mut body = b"{\"a\":1}\r\n\n  \n{}\n".to_vec();
-    body.extend(vec![b'x'; limits::RESOURCE_BYTES_MAX]);
+    body.extend(vec![b'x'; line_max]);
     body.push(b'\n');
-    body.extend(vec![b'y'; limits::RESOURCE_BYTES_MAX * 2 + 1]);
+    body.extend(vec![b'y'; line_max * 2 + 1]);
     body.extend(b"\n[12]");
-    let wanted = vec![
-        Some(7),
-        Some(2),
-        Some(limits::RESOURCE_BYTES_MAX),
-        None,
-        Some(4),
-    ];
+    let wanted = vec![Some(7), Some(2), Some(line_max), None, Some(4)];
     let length = body.len() as u64;
     // So much of one letter would pass for a bomb: the packed forms carry noise as well.
     let noise: Vec<String> = (0..40_000_u32)
@@ -407,7 +402,7 @@ async fn a_file_that_breaks_off_or_blows_up_is_an_error() {
     let (lines, ended) = lengths(answer(200, "", bomb)).await;
     assert!(lines.is_empty());
     assert!(
-        matches!(ended, Err(ClientError::TooLarge { .. })),
+        matches!(ended, Err(ClientError::UnpacksTooFar { .. })),
         "{ended:?}"
     );
     for (status, wanted) in [

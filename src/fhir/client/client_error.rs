@@ -1,5 +1,7 @@
 //! The closed list of what can go wrong with a read from a FHIR server. No URL, no body, no value of a resource.
 
+use crate::domain::how_to_raise;
+use crate::domain::limits::{self, Bound};
 use std::fmt;
 use std::time::Duration;
 
@@ -71,6 +73,18 @@ pub(crate) enum ClientError {
         /// The limit.
         max: usize,
     },
+    /// A file of an export is longer than we read.
+    #[error("file is longer than {max} bytes")]
+    FileTooLarge {
+        /// The limit.
+        max: u64,
+    },
+    /// A file of an export unpacks to more than belongs to its size: it may have been made to fill a disk.
+    #[error("file unpacks to more than {ratio} times its size")]
+    UnpacksTooFar {
+        /// The limit.
+        ratio: u64,
+    },
     /// The answer is nested deeper than we read.
     #[error("answer is nested more than {max} levels deep")]
     TooDeep {
@@ -116,6 +130,24 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
+    /// What to do about an answer that is beyond a limit of ours.
+    pub(crate) fn how_to_raise(&self) -> Option<String> {
+        let of_source = |key: &str, bound: Bound| {
+            let most = bound.most;
+            format!("raise {key} in the limits of the source, which may be {most}")
+        };
+        match self {
+            Self::FileTooLarge { .. } => Some(how_to_raise("bulk_file_bytes_max")),
+            Self::UnpacksTooFar { .. } => Some(how_to_raise("unpacked_ratio_max")),
+            Self::TooLarge { .. } => Some(of_source("response_bytes_max", limits::ANSWER_BYTES)),
+            Self::TooManyPages { .. } => Some(of_source("pages_max", limits::PAGES)),
+            Self::Bundle(BundleError::TooManyEntries { .. }) => {
+                Some(of_source("page_resources_max", limits::PAGE_ENTRIES))
+            }
+            _ => None,
+        }
+    }
+
     /// Trouble that may pass, with a request that the server may have looked at.
     pub(in crate::fhir) fn passing(
         what: &'static str,

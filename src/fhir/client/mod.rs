@@ -28,6 +28,7 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 
 use super::resources::capability_statement::CapabilityStatement;
 use super::resources::operation_outcome;
+use crate::domain::Limits;
 use crate::json::JSON_DEPTH_MAX;
 use body_check::{AnswerBody, BYTE_ORDER_MARK};
 pub(crate) use client_error::ClientError;
@@ -62,6 +63,8 @@ pub(crate) struct Settings {
     pub(crate) retries_max: u32,
     /// The longest wait before the first repeat, doubled for each further one; 500 ms.
     pub(crate) backoff: Duration,
+    /// Those of the installation.
+    pub(crate) limits: Limits,
 }
 
 impl Settings {
@@ -77,6 +80,7 @@ impl Settings {
             pages_max: 1_000,
             retries_max: 6,
             backoff: Duration::from_millis(500),
+            limits: Limits::default(),
         }
     }
 }

@@ -24,7 +24,7 @@ pub(crate) use partner::{
     KeyPlaces, Partner, PartnerContact, PartnerIdentifier, PartnerKind, PartnerPush, Sends, Share,
     Volume,
 };
-pub(crate) use read::{ID_RULE, PLACEHOLDER, lawful_id, read_notes, read_volume};
+pub(crate) use read::{ID_RULE, PLACEHOLDER, lawful_id, read_volume};
 pub(crate) use rules::Rules;
 #[cfg(test)]
 pub(crate) use texts::{RuleText, TextKind};

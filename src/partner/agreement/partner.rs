@@ -25,6 +25,8 @@ pub(crate) struct Partner {
     pub(crate) children: bool,
     /// Classes of recipients that a Consent may name instead of the partner.
     pub(crate) classes: Vec<String>,
+    /// The day on which the file was last gone through with the partner, for those who sign it.
+    pub(crate) verified_on: Option<Date>,
     /// Who wrote this version: somebody else approves what it widens.
     pub(crate) changed_by: Option<String>,
     /// Set when the installation is opened, for the file alone does not tell.

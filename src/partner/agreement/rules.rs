@@ -17,6 +17,7 @@ use super::texts::{
     bundle_of, hash_of, read_folder, texts_of,
 };
 use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::Limits;
 use crate::domain::event::ATTENDANCE;
 use crate::partner::fields::{CodeMap, FieldSet, Instrument, TriggerKind, Vocabulary, read_codes};
 use crate::toml_reader::{At, Problems};
@@ -38,7 +39,10 @@ impl Rules {
     ///
     /// # Errors
     /// Every problem of every file, warnings included, if one of them is fatal.
-    pub(crate) fn load(mappings: &Path) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+    pub(crate) fn load(
+        mappings: &Path,
+        limits: &Limits,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let problems = Problems::default();
         let label = mappings.file_name().map_or_else(
             || "mappings".to_owned(),
@@ -46,7 +50,7 @@ impl Rules {
         );
         let mut texts = built_in();
         if mappings.is_dir() {
-            read_folder(mappings, &label, &mut texts, &problems);
+            read_folder(mappings, &label, limits, &mut texts, &problems);
         } else {
             problems.add(
                 Code::FolderMissing,
@@ -54,7 +58,7 @@ impl Rules {
                 &Place::file(label.as_str()),
             );
         }
-        Self::build(&texts, &label, problems, true)
+        Self::build(&texts, &label, limits, problems, true)
     }
 
     /// The same folder with another version of one partner's file in it.
@@ -65,15 +69,16 @@ impl Rules {
         mappings: &Path,
         partner: &str,
         version: &str,
+        limits: &Limits,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let problems = Problems::default();
         let mut texts = built_in();
-        read_folder(mappings, "mappings", &mut texts, &problems);
+        read_folder(mappings, "mappings", limits, &mut texts, &problems);
         let path = format!("partners/{partner}.toml");
         texts.retain(|text| text.path != path);
         let version = version.to_owned();
         texts.push(RuleText::of_site(TextKind::Partner, &path, version));
-        Self::build(&texts, "mappings", problems, true)
+        Self::build(&texts, "mappings", limits, problems, true)
     }
 
     /// Makes rules from texts, as [`Rules::load`] does from a folder.
@@ -83,7 +88,8 @@ impl Rules {
     pub(crate) fn from_texts(
         texts: &[RuleText],
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        Self::build(texts, "mappings", Problems::default(), true)
+        let limits = Limits::default();
+        Self::build(texts, "mappings", &limits, Problems::default(), true)
     }
 
     /// Makes the one partner of a bundle again, with all it stood on.
@@ -96,8 +102,11 @@ impl Rules {
             let broken = Diagnostic::new(Code::ConfigSyntax, what, Place::default());
             return Err(vec![broken]);
         };
-        // The partners it refers on to are not in it.
-        Self::build(&texts, "mappings", Problems::default(), false).map(|(rules, _)| rules)
+        // It was lawful when it was kept, so no lower limit of today stands in its way. The partners it refers on to are
+        // not in it.
+        let limits = Limits::ceilings();
+        let read = Self::build(&texts, "mappings", &limits, Problems::default(), false);
+        read.map(|(rules, _)| rules)
     }
 
     /// The partner with this id.
@@ -108,6 +117,7 @@ impl Rules {
     fn build(
         texts: &[RuleText],
         label: &str,
+        limits: &Limits,
         problems: Problems,
         whole: bool,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
@@ -116,7 +126,9 @@ impl Rules {
         let ids = whole.then_some(ids.as_slice());
         let mut partners: Vec<Partner> = Vec::new();
         for text in texts.iter().filter(|text| text.kind == TextKind::Partner) {
-            partners.extend(one_partner(text, texts, label, &shared, ids, &problems));
+            partners.extend(one_partner(
+                text, texts, label, &shared, ids, limits, &problems,
+            ));
         }
         partners.sort_by(|a, b| a.id.cmp(&b.id));
         same_identifiers(&partners, &problems);
@@ -230,12 +242,14 @@ fn one_partner(
     label: &str,
     shared: &SharedTexts,
     ids: Option<&[&str]>,
+    limits: &Limits,
     problems: &Problems,
 ) -> Option<Partner> {
     let catalogue = Catalogue {
         vocabulary: &shared.vocabulary,
         codes: &shared.codes,
         partners: ids,
+        limits,
         problems,
         used: RefCell::new(STOOD_ON_BY_ALL.map(str::to_owned).into()),
     };

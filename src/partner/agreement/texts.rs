@@ -8,8 +8,8 @@ use std::path::Path;
 use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::diagnostics::{Code, Place};
+use crate::domain::Limits;
 use crate::domain::coded_enums::numbered;
-use crate::domain::limits::MAPPING_BYTES_MAX;
 use crate::toml_reader::{Problems, text_within};
 
 /// Files of one mappings folder: more than any region has partners.
@@ -161,17 +161,21 @@ pub(super) fn hash_of(bundle: &str) -> [u8; 32] {
 pub(super) fn read_folder(
     mappings: &Path,
     label: &str,
+    limits: &Limits,
     texts: &mut Vec<RuleText>,
     problems: &Problems,
 ) {
-    let mut read =
-        |path: &str, kind: TextKind| match text_within(&mappings.join(path), MAPPING_BYTES_MAX) {
-            Ok(text) => texts.push(RuleText::of_site(kind, path, text)),
-            Err(what) => {
-                let place = Place::file(format!("{label}/{path}"));
-                problems.add(Code::ConfigSyntax, what, &place);
-            }
-        };
+    let mut read = |path: &str, kind: TextKind| match text_within(
+        &mappings.join(path),
+        limits.mapping_bytes_max,
+    ) {
+        Ok(text) => texts.push(RuleText::of_site(kind, path, text)),
+        Err(error) => {
+            let place = Place::file(format!("{label}/{path}"));
+            let fix = error.fix("mapping_bytes_max");
+            problems.add_fix(Code::ConfigSyntax, error.to_string(), &place, fix);
+        }
+    };
     if mappings.join(FIELDS).exists() {
         read(FIELDS, TextKind::Fields);
     }

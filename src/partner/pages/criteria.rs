@@ -75,6 +75,9 @@ fn about(partner: &Partner) -> Vec<String> {
         let ways: Vec<&str> = ways.into_iter().flatten().map(String::as_str).collect();
         lines.push(format!("To ask: {} {}", contact.name, ways.join(", ")));
     }
+    if let Some(on) = partner.verified_on {
+        lines.push(format!("Last gone through with them on {}", day(on)));
+    }
     if partner.shadow {
         lines.push("Not live yet: nothing is sent".to_owned());
     }
@@ -107,7 +110,7 @@ fn whom(rules: &Rules, partner: &Partner) -> Vec<String> {
     }
     lines.extend(select.age_years.map(age));
     lines.push(if partner.children {
-        "People under 18 too, while the check of the service's staff is current".to_owned()
+        "People under 18 too".to_owned()
     } else {
         "Nobody under 18".to_owned()
     });

@@ -11,7 +11,7 @@ mod seal_return;
 mod volume;
 
 use crate::diagnostics::{Code, Diagnostic};
-use crate::domain::{Counts, Disposition, Reason, Stage};
+use crate::domain::{Counts, Disposition, Reason, Stage, how_to_raise};
 use crate::pipeline::event::{FileFinding, TakenReturn, Unusable, place_of};
 use crate::pipeline::run::{Run, StageOutcome};
 use crate::store::{Batch, NewHold};
@@ -81,10 +81,12 @@ pub(crate) async fn refuse(
     let hold = NewHold::new(Stage::Collect, Reason::FileUnread);
     batch.hold(hold.partner(strand).row(id, 0));
     run.store.commit(batch).await?;
-    outcome.diagnostics.push(Diagnostic::new(
-        unusable.code,
-        format!("a return was refused: {}", unusable.why),
-        place_of(&run.rules.partners[taken.partner].id, id),
-    ));
+    let what = format!("a return was refused: {}", unusable.why);
+    let place = place_of(&run.rules.partners[taken.partner].id, id);
+    let refused = Diagnostic::new(unusable.code, what, place);
+    outcome.diagnostics.push(match unusable.limit {
+        Some(key) => refused.fix(how_to_raise(key)),
+        None => refused,
+    });
     Ok(())
 }

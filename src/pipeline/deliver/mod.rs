@@ -133,7 +133,7 @@ async fn deliver_one(run: Arc<Run>, place: usize, which: Which) -> anyhow::Resul
     if which == Which::All {
         picked_up(&run, partner, at).await?;
     }
-    let mut legs = pending(&run, at.strand).await?;
+    let mut legs = pending(&run, at.strand, run.config.limits.drop_rows_max).await?;
     legs.retain(|leg| may_go(&run, which, leg));
     // Where the file has no column for it, nobody could tell a stop from a new row.
     let (news, changes) = if tells_action(rules, partner) {
@@ -155,23 +155,27 @@ async fn deliver_one(run: Arc<Run>, place: usize, which: Which) -> anyhow::Resul
     Ok(delivered)
 }
 
-async fn pending(ledger: &LedgerAccess, partner: StrandId) -> anyhow::Result<Vec<Leg>> {
+async fn pending(
+    ledger: &LedgerAccess,
+    partner: StrandId,
+    rows_max: usize,
+) -> anyhow::Result<Vec<Leg>> {
     let mut legs: Vec<Leg> = Vec::new();
     loop {
         let after = legs.last().map_or(LegId::NONE, |leg| leg.id);
         let page = ledger.store.legs_pending(partner, after, PAGE).await?;
-        if !add_page(&mut legs, page) {
+        if !add_page(&mut legs, page, rows_max) {
             return Ok(legs);
         }
     }
 }
 
 /// Adds a page to the legs of a drop, as far as they fit; says whether another page may be added.
-fn add_page<L>(legs: &mut Vec<L>, page: Vec<L>) -> bool {
+fn add_page<L>(legs: &mut Vec<L>, page: Vec<L>, rows_max: usize) -> bool {
     let last = i64::try_from(page.len()).unwrap_or(0) < PAGE;
     legs.extend(page);
-    legs.truncate(limits::DROP_ROWS_MAX);
-    !last && legs.len() < limits::DROP_ROWS_MAX
+    legs.truncate(rows_max);
+    !last && legs.len() < rows_max
 }
 
 /// Prepares, publishes and records one drop; gives what kept it from being written.
@@ -520,25 +524,33 @@ async fn picked_up(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Limits;
 
     #[test]
     fn a_drop_takes_all_that_waits_up_to_its_bound() {
-        let taken = |waiting: usize| {
+        let taken_of = |waiting: usize, rows_max: usize| {
             let legs: Vec<usize> = (0..waiting).collect();
             let mut pages = legs.chunks(usize::try_from(PAGE).unwrap());
             let mut taken = Vec::new();
-            while add_page(&mut taken, pages.next().unwrap_or_default().to_vec()) {}
+            while add_page(
+                &mut taken,
+                pages.next().unwrap_or_default().to_vec(),
+                rows_max,
+            ) {}
             taken.len()
         };
-        limits::holds_at(limits::DROP_ROWS_MAX, |rows| taken(rows) == rows);
-        assert_eq!(taken(limits::DROP_ROWS_MAX + 1), limits::DROP_ROWS_MAX);
-        assert_eq!(taken(0), 0);
+        let usual = Limits::default().drop_rows_max;
+        for rows_max in [1, 7, usual] {
+            limits::holds_at(rows_max, |rows| taken_of(rows, rows_max) == rows);
+            assert_eq!(taken_of(rows_max + 1, rows_max), rows_max);
+        }
+        assert_eq!(taken_of(0, usual), 0);
     }
 
     #[test]
     fn a_page_over_the_bound_is_cut() {
-        let mut taken = vec![0; limits::DROP_ROWS_MAX - 1];
-        assert!(!add_page(&mut taken, vec![1; 2]));
-        assert_eq!(taken.len(), limits::DROP_ROWS_MAX);
+        let mut taken = vec![0; 6];
+        assert!(!add_page(&mut taken, vec![1; 2], 7));
+        assert_eq!(taken.len(), 7);
     }
 }

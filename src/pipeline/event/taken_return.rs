@@ -23,6 +23,8 @@ pub(crate) struct Unusable {
     pub(crate) code: Code,
     pub(crate) why: String,
     pub(crate) to_do: &'static str,
+    /// The key of `[limits]` that it is beyond, which is for us to raise.
+    pub(crate) limit: Option<&'static str>,
 }
 
 /// A return of a partner, for diagnostics.

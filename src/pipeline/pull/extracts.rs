@@ -39,7 +39,9 @@ impl Extracts {
     ) -> anyhow::Result<Result<Self, FolderError>> {
         let temporary = env.config.home.join("var/tmp");
         let path = path.to_owned();
-        let (span, open) = (Span::current(), move || Folder::open(&path, &temporary));
+        let limits = env.config.limits;
+        let open = move || Folder::open(&path, &temporary, &limits);
+        let span = Span::current();
         let opened = tokio::task::spawn_blocking(move || span.in_scope(open)).await?;
         Ok(opened.map(|folder| {
             let input = digest(env, &folder);

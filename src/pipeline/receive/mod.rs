@@ -4,7 +4,7 @@
 //! is durable; the same bytes under any name are known again (`ledger.md` §5).
 
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
-use crate::domain::limits;
+use crate::domain::{how_to_raise, limits};
 use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{TakenReturn, Unusable};
 use crate::pipeline::run::{Env, LedgerAccess, Only, StageOutcome};
@@ -106,7 +106,7 @@ impl Inbox<'_> {
         candidate: &Candidate,
     ) -> anyhow::Result<(TakenReturn, Result<Table, Unusable>)> {
         let transport = &env.partners[self.place].transport;
-        let bytes = transport.read(candidate, limits::RETURN_BYTES_MAX)?;
+        let bytes = transport.read(candidate, env.config.limits.return_bytes_max)?;
         let sha256 = sha256(&[&bytes]);
         let lookup = env
             .keys
@@ -119,10 +119,11 @@ impl Inbox<'_> {
             lookup,
             before: env.store.return_by_lookup(lookup).await?,
         };
-        let sheet = read(&bytes, &ReadLimits::default()).map_err(|error| Unusable {
+        let sheet = read(&bytes, &ReadLimits::of(&env.config.limits)).map_err(|error| Unusable {
             code: Code::ReturnUnreadable,
             why: error.to_string(),
             to_do: "Save the sheet as CSV and send it again",
+            limit: error.limit(),
         });
         Ok((taken, sheet))
     }
@@ -156,7 +157,13 @@ impl Inbox<'_> {
     ) -> anyhow::Result<()> {
         let Err(error) = result else { return Ok(()) };
         let error = error.downcast::<TransportError>()?;
-        let late = failed(self.partner, Code::ReceiptFailed, &error);
+        let late = match &error {
+            TransportError::TooLarge { .. } => {
+                let large = failed(self.partner, Code::ReturnUnreadable, &error);
+                large.fix(how_to_raise("return_bytes_max"))
+            }
+            _ => failed(self.partner, Code::ReceiptFailed, &error),
+        };
         outcome.unreachable.push(late);
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::keys::{keys_without_a_test, tests_in};
 use crate::names::drawers;
 use crate::reading::{check_digit_agrees, holds_word, major, ten_digit_runs};
 use crate::records::{doubtful_dependencies, idle_diagnostics, unlisted_records};
@@ -100,4 +101,21 @@ fn what_the_rules_read_with_reads_right() {
     // The repository is found whole: without modules no rule would find a breach.
     let source = Source::of_repository();
     assert!(source.files.len() > 200 && reaches(source).len() > 2000);
+}
+
+#[test]
+fn a_key_whose_test_is_nowhere_is_named() {
+    let file = "#[tokio::test]\nasync fn a() {}\nfn helper() {}\n    #[test]\n    fn b() {}\n";
+    assert_eq!(tests_in(file), ["a", "b"]);
+    let tests = tests_in(file).into_iter().collect();
+    let list = "file,table,key,shown by,waits for\nconfig,t,k,a,\nconfig,t,l,helper,\nconfig,t,m,refused,\nconfig,t,n,broken/N,\nconfig,t,o,broken/O,\nconfig,t,p,b\n";
+    let breaches = keys_without_a_test(list, &tests, |name| name == "broken/N");
+    let lines: Vec<&str> = breaches
+        .iter()
+        .filter_map(|one| one.split(": ").next())
+        .collect();
+    assert_eq!(
+        lines,
+        ["tests/keys.csv:3", "tests/keys.csv:6", "tests/keys.csv:7"]
+    );
 }

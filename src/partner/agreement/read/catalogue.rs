@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::lint::check_any;
 use crate::diagnostics::{Code, Place};
+use crate::domain::Limits;
 use crate::partner::fields::{CodeMap, Instrument, Vocabulary, check_typed};
 use crate::toml_reader::{At, Problems, TableReader, TextOrTable};
 
@@ -15,6 +16,7 @@ pub(crate) struct Catalogue<'c> {
     pub(crate) codes: &'c BTreeMap<String, CodeMap>,
     /// Ids of every partner that has a file; none where a partner is made again by itself.
     pub(crate) partners: Option<&'c [&'c str]>,
+    pub(crate) limits: &'c Limits,
     pub(crate) problems: &'c Problems,
     /// Names of the texts that the partner file stands on.
     pub(crate) used: RefCell<BTreeSet<String>>,

@@ -8,9 +8,8 @@ use super::column::read_column;
 use super::patterns::check_drop_name;
 use super::share_check::ShareCheck;
 use crate::diagnostics::{Code, Place};
-use crate::domain::limits::DROP_COLUMNS_MAX;
+use crate::domain::how_to_raise;
 use crate::partner::agreement::{Collect, Deliver, DropColumn};
-use crate::partner::schedule::read_schedule;
 use crate::tabular::format::{parse_delimiter, parse_encoding, parse_newline, parse_quote};
 use crate::tabular::{Format, FormatError};
 use crate::toml_reader::TableReader;
@@ -30,14 +29,17 @@ pub(super) fn read_deliver(
     let mut elements = Vec::new();
     let tables = table.tables("column");
     table.needs("column");
-    if tables.len() > DROP_COLUMNS_MAX {
+    let columns_max = catalogue.limits.drop_columns_max;
+    if tables.len() > columns_max {
         let what = format!(
-            "a drop has at most {DROP_COLUMNS_MAX} columns, this one has {}",
+            "a drop has at most {columns_max} columns, this one has {}",
             tables.len()
         );
-        table.problems().add(Code::BadValue, what, table.place());
+        let fix = how_to_raise("drop_columns_max");
+        let problems = table.problems();
+        problems.add_fix(Code::BadValue, what, table.place(), fix);
     }
-    for entry in tables.into_iter().take(DROP_COLUMNS_MAX) {
+    for entry in tables.into_iter().take(columns_max) {
         if let Some(column) = read_column(&entry, catalogue, check) {
             let twin = columns
                 .iter()
@@ -53,8 +55,7 @@ pub(super) fn read_deliver(
         elements.extend(entry.text_if_any("share").map(str::to_owned));
         entry.finish();
     }
-    // Nobody waits for a partner's own due times yet; a wrong one is an error all the same.
-    read_schedule(table, "schedule");
+    table.not_yet("schedule");
     let deliver = Deliver {
         transport,
         file: file.value.to_owned(),

@@ -23,6 +23,8 @@ use onward::Onward;
 use select::read_select;
 use share_check::ShareCheck;
 
+use jiff::civil::Date;
+
 use super::{
     Criteria, Deliver, KeyPlaces, Partner, PartnerContact, PartnerIdentifier, PartnerKind,
     PartnerPush, Sends, Share, Volume,
@@ -80,9 +82,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     if let (Some(table), Some(deliver)) = (&layout, &deliver) {
         check_layout(table.place(), deliver, returns.as_ref(), catalogue);
     }
-    let assurance = root.opt_table("assurance");
-    // Kept for people who read the file: that it is a day is all that can be checked.
-    assurance.as_ref().map(|table| table.date("dbs_on"));
+    root.not_yet("assurance");
     let push = read_push(root.opt_table("push"));
     let onward_to = onward.finish();
     let places = KeyPlaces {
@@ -90,7 +90,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
         priority: place_of(select.as_ref(), "priority"),
         expires_on: place_of(shared.as_ref(), "expires_on"),
     };
-    let tables = [about, select, shared, layout, collect, assurance];
+    let tables = [about, select, shared, layout, collect];
     for table in tables.into_iter().flatten() {
         table.finish();
     }
@@ -123,6 +123,7 @@ struct PartnerSection {
     shadow: bool,
     sensitive: bool,
     classes: Vec<String>,
+    verified_on: Option<Date>,
     changed_by: Option<String>,
 }
 
@@ -139,6 +140,7 @@ impl PartnerSection {
             sensitive: self.sensitive,
             children: false,
             classes: self.classes,
+            verified_on: self.verified_on,
             changed_by: self.changed_by,
             sends: Sends::Everything,
             select,
@@ -178,8 +180,6 @@ fn read_about(about: &TableReader<'_>, stem: &str) -> PartnerSection {
     let named = about.table("identifier");
     let reached = about.opt_table("contact");
     about.not_yet("home_visits");
-    // For people who read the file.
-    about.date("verified_on");
     PartnerSection {
         id: id.value.to_owned(),
         name: about.string("name"),
@@ -191,6 +191,7 @@ fn read_about(about: &TableReader<'_>, stem: &str) -> PartnerSection {
         shadow: about.word_or("mode", &[("live", false), ("shadow", true)], false),
         sensitive: about.flag("sensitive", false),
         classes: about.strings("classes"),
+        verified_on: about.date("verified_on").map(|at| at.value),
         changed_by: about.opt_string("changed_by"),
     }
 }
@@ -222,7 +223,7 @@ fn check_id(about: &TableReader<'_>, id: &At<&str>, stem: &str) {
 
 fn read_push(table: Option<TableReader<'_>>) -> PartnerPush {
     let read = |table: &TableReader<'_>| {
-        read_notes(table);
+        table.not_yet("notes");
         read_volume(table)
     };
     let volume = table.and_then(|table| table.read_with(read));
@@ -234,15 +235,6 @@ fn read_push(table: Option<TableReader<'_>>) -> PartnerPush {
 /// Reads `volume` of a `push` table of partner or source.
 pub(crate) fn read_volume(table: &TableReader<'_>) -> Option<Volume> {
     table.word("volume", &Volume::WORDS).map(|said| said.value)
-}
-
-/// Reads `notes` of a `push` table: notes are never pushed, and this version has no worklist to show them in.
-pub(crate) fn read_notes(table: &TableReader<'_>) {
-    if let Some(notes) = table.word("notes", &[("off", false), ("worklist", true)])
-        && notes.value
-    {
-        table.not_yet_at("notes = \"worklist\"", &notes.place);
-    }
 }
 
 /// Reads the section; the entries are none where the file has no list of them.

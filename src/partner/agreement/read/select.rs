@@ -34,12 +34,10 @@ pub(super) fn read_select(
         );
     }
     check_criteria(table, check);
-    for key in ["risk", "stale_days", "urgent_hours"] {
+    for key in ["capacity_days", "risk", "stale_days", "urgent_hours"] {
         table.not_yet(key);
     }
     let without = [("hold", NoPostcode::Hold), ("ignore", NoPostcode::Ignore)];
-    // Nobody waits for places by days yet; a wrong number is an error all the same.
-    table.number("capacity_days", 0..=365);
     Criteria {
         enabled: table.flag("enabled", true),
         activities: table.strings("activities"),

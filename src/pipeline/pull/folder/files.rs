@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::FolderError;
-use crate::domain::limits;
+use crate::domain::{Limits, limits};
 
 /// An open file of the folder.
 pub(super) struct Extract {
@@ -24,8 +24,13 @@ impl Extract {
     ///
     /// # Errors
     /// It cannot be read, is no plain file, or is too large.
-    pub(super) fn open(name: &str, path: &Path, temporary: &Path) -> std::io::Result<Self> {
-        let file = open(path, temporary)?;
+    pub(super) fn open(
+        name: &str,
+        path: &Path,
+        temporary: &Path,
+        limits: &Limits,
+    ) -> std::io::Result<Self> {
+        let file = open(path, temporary, limits)?;
         Ok(Self {
             name: name.to_owned(),
             bytes: file.metadata()?.len(),
@@ -81,14 +86,18 @@ fn list_below(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(
     Ok(())
 }
 
-fn open(path: &Path, temporary: &Path) -> std::io::Result<File> {
+fn open(path: &Path, temporary: &Path, limits: &Limits) -> std::io::Result<File> {
+    let bytes_max = limits.bulk_file_bytes_max;
     let file = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)?;
     let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > limits::EXTRACT_BYTES_MAX {
+    if !metadata.is_file() {
         return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    if metadata.len() > bytes_max {
+        return Err(std::io::ErrorKind::FileTooLarge.into());
     }
     if path
         .extension()
@@ -97,10 +106,10 @@ fn open(path: &Path, temporary: &Path) -> std::io::Result<File> {
         return Ok(file);
     }
     let mut unpacked = unlinked_file(temporary)?;
-    let mut reader = flate2::read::MultiGzDecoder::new(file).take(limits::EXTRACT_BYTES_MAX + 1);
+    let mut reader = flate2::read::MultiGzDecoder::new(file).take(bytes_max + 1);
     let copied = std::io::copy(&mut reader, &mut unpacked)?;
     unpacked.flush()?;
-    if copied > limits::EXTRACT_BYTES_MAX {
+    if copied > bytes_max {
         return Err(std::io::ErrorKind::FileTooLarge.into());
     }
     Ok(unpacked)
@@ -148,12 +157,13 @@ mod tests {
 
     #[test]
     fn an_extract_is_no_longer_than_it_may_be() {
-        limits::holds_at(limits::EXTRACT_BYTES_MAX, |bytes| {
+        let usual = Limits::default();
+        limits::holds_at(usual.bulk_file_bytes_max, |bytes| {
             let home = tempfile::tempdir().unwrap();
             let file = home.path().join("a.ndjson");
             // A file of holes: nothing of it takes a place on the disk.
             File::create(&file).unwrap().set_len(bytes).unwrap();
-            Extract::open("a.ndjson", &file, home.path()).is_ok()
+            Extract::open("a.ndjson", &file, home.path(), &usual).is_ok()
         });
     }
 }

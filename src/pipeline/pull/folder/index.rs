@@ -84,7 +84,10 @@ impl<'f> Indexer<'f> {
             indexer.part.lines += 1;
             indexer.line = Some(indexer.part.lines);
             if line.too_long {
-                let what = format!("a line is longer than {} bytes", limits::RESOURCE_BYTES_MAX);
+                let what = format!(
+                    "a line is longer than {} bytes: [limits] resource_bytes_max",
+                    lines.line_bytes_max
+                );
                 indexer.note(Code::Unreadable, what, None);
             } else if !line.bytes.trim_ascii().is_empty() {
                 indexer.document(line.bytes, line.offset);

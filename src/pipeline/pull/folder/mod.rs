@@ -30,7 +30,7 @@ pub(crate) use reader::{Reader, Requests};
 use segments::{Lines, Piece};
 
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::limits;
+use crate::domain::{Limits, how_to_raise, limits};
 use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::resource::resource_type;
 use crate::fhir::resources::{patient, practitioner, service_request};
@@ -61,6 +61,7 @@ const SEVERAL: u32 = u32::MAX;
 /// A folder of extracts, indexed.
 pub(crate) struct Folder {
     extracts: Vec<Extract>,
+    line_bytes_max: usize,
     keys: Keys,
     /// In the order of file and place.
     requests: Vec<Spot>,
@@ -138,8 +139,12 @@ impl Folder {
     ///
     /// # Errors
     /// The folder cannot be listed, or holds too many files.
-    pub(crate) fn open(path: &Path, temporary: &Path) -> Result<Self, FolderError> {
-        let mut folder = Self::empty(path, temporary)?;
+    pub(crate) fn open(
+        path: &Path,
+        temporary: &Path,
+        limits: &Limits,
+    ) -> Result<Self, FolderError> {
+        let mut folder = Self::empty(path, temporary, limits)?;
         // Before anything is read for its content: what is written meanwhile has another digest at the next run.
         let digests = in_parallel(folder.extracts.len(), THREADS, |(): &mut (), file| {
             digest(&folder.extracts[file])
@@ -160,8 +165,9 @@ impl Folder {
         path: &Path,
         temporary: &Path,
         threads: usize,
+        limits: &Limits,
     ) -> Result<Self, FolderError> {
-        let mut folder = Self::empty(path, temporary)?;
+        let mut folder = Self::empty(path, temporary, limits)?;
         folder.checks_late = true;
         folder.index(threads)?;
         let words = folder.found.records.values().len().div_ceil(64);
@@ -169,19 +175,26 @@ impl Folder {
         Ok(folder)
     }
 
-    fn empty(path: &Path, temporary: &Path) -> Result<Self, FolderError> {
+    fn empty(path: &Path, temporary: &Path, limits: &Limits) -> Result<Self, FolderError> {
         let (mut extracts, mut diagnostics) = (Vec::new(), Vec::new());
         for (name, file) in list(path)? {
-            match Extract::open(&name, &file, temporary) {
+            match Extract::open(&name, &file, temporary, limits) {
                 Ok(extract) => extracts.push(extract),
                 Err(error) => {
                     let what = format!("a file of the extract cannot be read: {}", error.kind());
-                    diagnostics.push(Diagnostic::new(Code::Unreadable, what, Place::file(name)));
+                    let unread = Diagnostic::new(Code::Unreadable, what, Place::file(name));
+                    diagnostics.push(match error.kind() {
+                        std::io::ErrorKind::FileTooLarge => {
+                            unread.fix(how_to_raise("bulk_file_bytes_max"))
+                        }
+                        _ => unread,
+                    });
                 }
             }
         }
         Ok(Self {
             extracts,
+            line_bytes_max: limits.resource_bytes_max,
             keys: Keys::default(),
             requests: Vec::new(),
             found: Gathered::after(diagnostics),
@@ -221,7 +234,7 @@ impl Folder {
         if !extract.lines() {
             return Indexer::whole(&self.keys, number, extract);
         }
-        let mut lines = Lines::read(extract, piece, buffer)?;
+        let mut lines = Lines::read(extract, piece, buffer, self.line_bytes_max)?;
         Ok(Indexer::lines(
             &self.keys,
             number,
@@ -492,9 +505,50 @@ mod tests {
             let lines: Vec<String> = people.iter().map(|id| patient(id)).collect();
             std::fs::write(folder.path().join("Patient.ndjson"), lines.join("\n")).unwrap();
             std::fs::write(folder.path().join("ServiceRequest.ndjson"), request).unwrap();
-            let opened = Folder::open(folder.path(), &folder.path().join("tmp")).unwrap();
+            let opened = Folder::open(
+                folder.path(),
+                &folder.path().join("tmp"),
+                &Limits::default(),
+            )
+            .unwrap();
             let referral = opened.referral(0).unwrap();
             assert_eq!(referral.patient.is_some(), found, "{people:?}");
+        }
+    }
+
+    #[test]
+    fn lines_and_extracts_are_no_longer_than_the_limits_in_force() {
+        let line = r#"{"resourceType":"ServiceRequest","id":"a"}"#;
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.ndjson"), line).unwrap();
+        let opened = |limits: Limits| {
+            let temporary = folder.path().join("tmp");
+            let opened = Folder::open(folder.path(), &temporary, &limits).unwrap();
+            let said: Vec<String> = opened
+                .diagnostics()
+                .iter()
+                .map(Diagnostic::render)
+                .collect();
+            (opened.len(), said.join(" "))
+        };
+        let length = line.len();
+        for (longest_line, longest_file, key) in [
+            (length, length, None),
+            (length - 1, length, Some("[limits] resource_bytes_max")),
+            (
+                length,
+                length - 1,
+                Some("raise [limits] bulk_file_bytes_max"),
+            ),
+        ] {
+            let (found, said) = opened(Limits {
+                resource_bytes_max: longest_line,
+                bulk_file_bytes_max: u64::try_from(longest_file).unwrap(),
+                ..Limits::default()
+            });
+            assert_eq!(found, usize::from(key.is_none()), "{said}");
+            assert!(said.contains(key.unwrap_or_default()), "{said}");
+            assert_eq!(said.is_empty(), key.is_none(), "{said}");
         }
     }
 
@@ -510,7 +564,12 @@ mod tests {
             packed.finish().unwrap(),
         )
         .unwrap();
-        let opened = Folder::open(folder.path(), &folder.path().join("tmp")).unwrap();
+        let opened = Folder::open(
+            folder.path(),
+            &folder.path().join("tmp"),
+            &Limits::default(),
+        )
+        .unwrap();
         assert_eq!((opened.len(), opened.diagnostics().len()), (3, 0));
     }
 }

@@ -9,7 +9,6 @@ use std::os::unix::fs::FileExt;
 use memchr::{memchr, memchr_iter};
 
 use super::files::Extract;
-use crate::domain::limits;
 
 /// Bytes of a piece: what the nearer caches of a core hold.
 const PIECE_BYTES: u64 = 512 * 1024;
@@ -60,6 +59,7 @@ pub(super) struct Lines<'b> {
     offset: u64,
     /// Where the lines of the piece end to begin.
     end: u64,
+    pub(super) line_bytes_max: usize,
 }
 
 impl<'b> Lines<'b> {
@@ -71,6 +71,7 @@ impl<'b> Lines<'b> {
         extract: &Extract,
         piece: Piece,
         buffer: &'b mut Vec<u8>,
+        line_bytes_max: usize,
     ) -> std::io::Result<Self> {
         // One byte more before: a line begins where the byte before is a line feed.
         let offset = piece.start.saturating_sub(1);
@@ -84,13 +85,14 @@ impl<'b> Lines<'b> {
             .get(at..)
             .is_some_and(|rest| !rest.is_empty() && rest.last() != Some(&b'\n'));
         if begun {
-            finish_line(extract, buffer, offset)?;
+            finish_line(extract, buffer, offset, line_bytes_max)?;
         }
         Ok(Self {
             buffer,
             at,
             offset,
             end: piece.end,
+            line_bytes_max,
         })
     }
 
@@ -104,7 +106,7 @@ impl<'b> Lines<'b> {
         let length = memchr(b'\n', rest).map_or(rest.len(), |found| found + 1);
         self.at += length;
         let bytes = rest.get(..length)?;
-        let too_long = bytes.trim_ascii().len() > limits::RESOURCE_BYTES_MAX;
+        let too_long = bytes.trim_ascii().len() > self.line_bytes_max;
         Some(Line {
             bytes: if too_long { &[] } else { bytes },
             offset,
@@ -114,9 +116,14 @@ impl<'b> Lines<'b> {
 }
 
 /// Reads on behind a piece until its last line ends or is too long.
-fn finish_line(extract: &Extract, buffer: &mut Vec<u8>, offset: u64) -> std::io::Result<()> {
+fn finish_line(
+    extract: &Extract,
+    buffer: &mut Vec<u8>,
+    offset: u64,
+    line_bytes_max: usize,
+) -> std::io::Result<()> {
     let mut more: u64 = TAIL_BYTES;
-    let most = buffer.len() + limits::RESOURCE_BYTES_MAX + 2;
+    let most = buffer.len() + line_bytes_max + 2;
     loop {
         let before = buffer.len();
         let start = offset + before as u64;

@@ -1,0 +1,190 @@
+//! Keys that decide what becomes of a return.
+
+use super::*;
+
+/// What a partner answers, and how long before the run its file last changed.
+struct Answer<'a> {
+    name: &'a str,
+    columns: &'a str,
+    cells: &'a str,
+    seconds_still: u64,
+}
+
+/// What is changed, what the partner answers, and what comes of it.
+type ReturnCase<'a> = (&'a [(&'a str, &'a str)], Answer<'a>, &'a str);
+
+const DONE: Answer<'_> = Answer {
+    name: "returns.csv",
+    columns: "On,Outcome,Why",
+    cells: "22/11/2026,Done,well",
+    seconds_still: 3_600,
+};
+
+impl Changed {
+    /// What comes of the row that went out and came back with an answer: the states of legs, and why somebody waits.
+    async fn comes_back(&self, answer: &Answer<'_>) -> String {
+        let home = self.home();
+        let app = open(&home).await.unwrap();
+        let stages = [Stage::Pull, Stage::Select, Stage::Map, Stage::Deliver];
+        run(app.env(), &stages, &Only::default()).await.unwrap();
+        app.close().await;
+        puts(&home, answer);
+        let app = open(&home).await.unwrap();
+        let only = Only {
+            settled: true,
+            ..Only::default()
+        };
+        let stages = [Stage::Collect, Stage::Match];
+        let outcome = run(app.env(), &stages, &only).await.unwrap();
+        app.close().await;
+        let mut said: Vec<String> = outcome.summary.legs.keys().cloned().collect();
+        let books = outcome.summary.books.iter();
+        said.extend(books.flat_map(|book| book.reasons.keys().cloned()));
+        said.dedup();
+        let all = outcome.diagnostics.iter().chain(&outcome.unreachable);
+        said.extend(all.map(crate::diagnostics::Diagnostic::render));
+        said.join("; ")
+    }
+}
+
+/// Lays the row that went out back into the folder, with its answer behind it.
+fn puts(home: &tempfile::TempDir, answer: &Answer<'_>) {
+    let exchange = home.path().join("var/partners/p");
+    let mut sent = std::fs::read_dir(exchange.join("out")).unwrap().flatten();
+    let drop = sent.find(|file| file.path().extension().is_some_and(|end| end == "csv"));
+    let text = std::fs::read_to_string(drop.unwrap().path()).unwrap();
+    let mut lines = text.lines();
+    let (head, row) = (lines.next().unwrap(), lines.next().unwrap());
+    let file = exchange.join("in").join(answer.name);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let Answer { columns, cells, .. } = answer;
+    std::fs::write(&file, format!("{head},{columns}\n{row},{cells}\n")).unwrap();
+    let now = u64::try_from(Instant::parse(NOW).unwrap().0).unwrap();
+    let still = std::time::Duration::from_micros(now - answer.seconds_still * 1_000_000);
+    let changed = std::time::UNIX_EPOCH + still;
+    std::fs::File::options()
+        .write(true)
+        .open(&file)
+        .unwrap()
+        .set_modified(changed)
+        .unwrap();
+}
+#[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table, a line or more a key")]
+async fn each_key_of_a_return_decides() {
+    let collect = "[collect]\n";
+    let iso = ("dates = \"%d/%m/%Y\"", "dates = \"%Y-%m-%d\"");
+    let of = |cells| Answer { cells, ..DONE };
+    let early = "01/10/2026,Done,well";
+    let cases: [ReturnCase<'_>; 14] = [
+        (&[], DONE, "completed"),
+        (&[iso], DONE, "delivered; bad-date"),
+        (&[iso], of("2026-11-22,Done,well"), "completed"),
+        (&[("returns*.csv", "answers*.csv")], DONE, "sent"),
+        (
+            &[("returns*.csv", "answers*.csv")],
+            Answer {
+                name: "answers.csv",
+                ..DONE
+            },
+            "completed",
+        ),
+        (
+            &[(collect, "[collect]\nreference = \"Theirs\"\n")],
+            DONE,
+            "sent; file-unread",
+        ),
+        (
+            &[(collect, "[collect]\ncheck = \"Why\"\n")],
+            DONE,
+            "delivered; identity-mismatch",
+        ),
+        (&[], of(early), "delivered; too-early"),
+        (
+            &[(collect, "[collect]\nearly_days = 60\n")],
+            of(early),
+            "completed",
+        ),
+        (
+            &[],
+            Answer {
+                seconds_still: 59,
+                ..DONE
+            },
+            "sent",
+        ),
+        (
+            &[],
+            Answer {
+                seconds_still: 60,
+                ..DONE
+            },
+            "completed",
+        ),
+        (
+            &[(collect, "[collect]\nsettle_seconds = 59\n")],
+            Answer {
+                seconds_still: 59,
+                ..DONE
+            },
+            "completed",
+        ),
+        (
+            &[(collect, "[collect]\nsettle_seconds = 3601\n")],
+            DONE,
+            "sent",
+        ),
+        (
+            &[("on = \"On\"\n", "on = \"On\"\nreason = \"Theirs\"\n")],
+            DONE,
+            "sent; file-unread",
+        ),
+    ];
+    let mut otherwise = Vec::new();
+    for (edits, answer, expected) in cases {
+        let said = Changed::by(edits).comes_back(&answer).await;
+        let said = said.split("; error[").next().unwrap();
+        let said = said.split("; warning[").next().unwrap();
+        if said != expected {
+            otherwise.push(format!(
+                "{said}, not {expected}: {edits:?} {}",
+                answer.cells
+            ));
+        }
+    }
+    assert!(otherwise.is_empty(), "{otherwise:#?}");
+}
+
+#[tokio::test]
+async fn a_return_beyond_a_limit_is_refused_and_the_limit_named() {
+    for (limit, fits) in [
+        ("return_rows_max", 1),
+        ("return_columns_max", 6),
+        ("cell_characters_max", 14),
+        ("header_characters_max", 7),
+        ("return_bytes_max", 0),
+    ] {
+        let mut row = Answer { ..DONE };
+        row.cells = if limit == "return_rows_max" {
+            "22/11/2026,Done,well\nx"
+        } else {
+            row.cells
+        };
+        let with = |value: u64| format!("[limits]\n{limit} = {value}\n[routing]\n");
+        if fits > 0 {
+            let said = Changed::by(&[("[routing]\n", &with(fits))]);
+            let answer = Answer {
+                cells: DONE.cells,
+                ..row
+            };
+            assert_eq!(said.comes_back(&answer).await, "completed", "{limit}");
+        }
+        let below = if fits == 0 { 10 } else { fits - 1 };
+        let below = below.max(1);
+        let said = Changed::by(&[("[routing]\n", &with(below))])
+            .comes_back(&row)
+            .await;
+        assert!(said.contains(&format!("raise [limits] {limit}")), "{said}");
+        assert!(said.starts_with("sent"), "{said}");
+    }
+}
