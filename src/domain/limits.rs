@@ -6,8 +6,8 @@
 pub(crate) const CHUNK_REFERRALS: usize = 250;
 /// Chunks of one transaction: a commit costs a disk flush and rewrites the pages of every random index, so 4,000 referrals share it.
 pub(crate) const GROUP_CHUNKS: usize = 16;
-/// Chunks prepared ahead of the writer: what workers do while a group is written and flushed to the disk, nearly the next one.
-pub(crate) const CHUNKS_AHEAD: usize = 14;
+/// Chunks prepared ahead of the writer: what workers do while a group is flushed to the disk.
+pub(crate) const CHUNKS_AHEAD: usize = 6;
 /// Sources pulled at once: each waits for its own server most of the time.
 pub(crate) const SOURCES_AT_ONCE: usize = 4;
 /// Files below one extract folder.
