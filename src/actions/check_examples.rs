@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits::{DIAGNOSTICS_MAX, EXAMPLE_BYTES_MAX, EXAMPLES_MAX};
 use crate::partner::{Partner, Rules};
-use crate::tabular::{ReadLimits, Table, read, unguard};
+use crate::sheet::{ReadLimits, Sheet, read, unguard};
 use crate::toml_reader::bytes_within;
 
 /// What was looked at.
@@ -71,7 +71,7 @@ fn inputs(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// The rows expected of an example.
-fn expected_rows(csv: &Path) -> Result<Table, String> {
+fn expected_rows(csv: &Path) -> Result<Sheet, String> {
     let bytes = bytes_within(csv, EXAMPLE_BYTES_MAX).map_err(|error| error.to_string())?;
     read(&bytes, &ReadLimits::default()).map_err(|error| error.to_string())
 }
@@ -147,7 +147,7 @@ impl Example<'_> {
         Ok((came, left))
     }
 
-    fn compare(&mut self, expected: &Table, came: &[Came], left: &[String]) {
+    fn compare(&mut self, expected: &Sheet, came: &[Came], left: &[String]) {
         let headers: Vec<&str> = self
             .partner
             .deliver
@@ -179,7 +179,7 @@ impl Example<'_> {
         if !same {
             return;
         }
-        for (row, came) in expected.rows.iter().zip(came) {
+        for (row, came) in expected.rows().zip(came) {
             for (column, (header, cell)) in headers.iter().zip(&came.cells).enumerate() {
                 let wanted = row.cell(column);
                 if wanted != cell && unguard(wanted) != cell {
@@ -188,7 +188,7 @@ impl Example<'_> {
                         shape(cell),
                         shape(wanted)
                     );
-                    let place = at(row.line, column, &file).and(came.place.clone());
+                    let place = at(row.line(), column, &file).and(came.place.clone());
                     self.differs(what, place);
                 }
             }
@@ -196,11 +196,11 @@ impl Example<'_> {
         let why = left
             .first()
             .map_or_else(String::new, |left| format!("; {left}"));
-        for row in expected.rows.iter().skip(came.len()) {
+        for row in expected.rows().skip(came.len()) {
             let what = format!("the example has a row that does not come out{why}");
-            self.differs(what, at(row.line, 0, &file));
+            self.differs(what, at(row.line(), 0, &file));
         }
-        for came in came.iter().skip(expected.rows.len()) {
+        for came in came.iter().skip(expected.row_count()) {
             let what = "a row comes out that the example does not have";
             self.differs(what, Place::file(file.as_str()).and(came.place.clone()));
         }

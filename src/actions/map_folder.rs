@@ -21,7 +21,7 @@ use crate::pipeline::referral::{Bytes, ReferralParts};
 use crate::pipeline::select::SourceRules;
 use crate::pipeline::workers::in_order;
 pub(crate) use crate::pipeline::workers::workers;
-use crate::tabular::{RowWriter, WriteError};
+use crate::sheet::{RowWriter, WriteError};
 
 /// Referrals that a worker maps at once: a record that several of them name is parsed once.
 const BATCH_REFERRALS: usize = 1024;

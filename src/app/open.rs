@@ -15,9 +15,9 @@ use crate::partner::agreement::Sends;
 use crate::pipeline::approval;
 use crate::pipeline::run::{Env, IdRanges, LedgerAccess, PartnerEnv, SourceEnv};
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
+use crate::sheet::write_atomically;
 use crate::store::rows::{KeyKind, KeyRow};
 use crate::store::{SqliteStore, Store, StoreError};
-use crate::tabular::write_atomically;
 use crate::transport::{FILE_MODE, FolderTransport};
 
 /// Row of the keyring that holds the installation's secret.

@@ -4,7 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::{DONE, emit};
-use crate::tabular::write_atomically;
+use crate::sheet::write_atomically;
 
 /// Make a new installation with safe defaults; refuses to overwrite
 #[derive(clap::Args)]

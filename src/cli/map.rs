@@ -17,7 +17,7 @@ use crate::actions::map_folder::{
 use crate::config::ORDERS;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::{Disposition, Reason};
-use crate::tabular::AtomicFile;
+use crate::sheet::AtomicFile;
 
 /// Mode of what is written.
 const MODE: u32 = 0o640;

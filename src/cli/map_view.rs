@@ -7,7 +7,7 @@ use anyhow::Context as _;
 
 use super::{DONE, WAITS};
 use crate::actions::map_folder::list_extracts;
-use crate::tabular::{AtomicFile, Encoding, Format, Newline, QuoteRule, RowWriter};
+use crate::sheet::{AtomicFile, Encoding, Format, Newline, QuoteRule, RowWriter};
 use crate::view::{Resources, ViewDefinition};
 
 /// Bytes of a view.

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::diagnostics::Severity;
 use crate::partner::draft::{self, Draft, DraftInput};
 use crate::partner::{ID_RULE, lawful_id, pages};
-use crate::tabular::write_atomically;
+use crate::sheet::write_atomically;
 
 /// Bytes of a sheet that a draft is made from.
 const SHEET_BYTES_MAX: u64 = 20 * 1024 * 1024;

@@ -104,7 +104,7 @@ safety = [{ name = "Duty lead", email = "duty@example.org" }]
         let text = format!(
             "namespace = \"https://kith.example\"{REST}pull = {{ kind = \"bulk\", {keys} }}\n"
         );
-        crate::tabular::write_atomically(&file, text.as_bytes(), 0o600).unwrap();
+        crate::sheet::write_atomically(&file, text.as_bytes(), 0o600).unwrap();
         let loaded = Config::load(&file, &|_| None).map_err(|found| {
             found
                 .iter()

@@ -63,7 +63,7 @@ impl World {
         }
         let file = home.path().join("config/kith.toml");
         let text = config(&sandbox.base_url());
-        crate::tabular::write_atomically(&file, text.as_bytes(), 0o600).unwrap();
+        crate::sheet::write_atomically(&file, text.as_bytes(), 0o600).unwrap();
         Self {
             home,
             sandbox,

@@ -10,7 +10,7 @@ use super::people::{Person, ScriptedOutcome};
 use super::returns::Returned;
 use super::services::To;
 use crate::domain::Owner;
-use crate::tabular::RowsByAction;
+use crate::sheet::RowsByAction;
 
 /// Findings of a proof that are told; the others are in `kith prove`.
 const FINDINGS_TOLD: usize = 5;

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use super::resources::{NAMESPACE, PRACTICES};
 use super::services::To;
 use crate::domain::Entropy;
-use crate::tabular::{Manifest, RowsByAction, write_atomically};
+use crate::sheet::{Manifest, RowsByAction, write_atomically};
 
 /// The mark: a file of this name.
 const MARK: &str = ".kith-demo";

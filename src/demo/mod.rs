@@ -36,7 +36,7 @@ use crate::daemon::{self, Only};
 use crate::domain::clock::FixedClock;
 use crate::domain::{Entropy, Instant, Stage};
 use crate::sandbox::{self, Sandbox};
-use crate::tabular::RowsByAction;
+use crate::sheet::RowsByAction;
 use run_summary::Night;
 
 /// When the demo takes place.

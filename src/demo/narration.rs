@@ -13,7 +13,7 @@ use super::people::ScriptedOutcome;
 use super::resources::PRACTICES;
 use super::services::To;
 use crate::domain::{Owner, Reason};
-use crate::tabular::RowsByAction;
+use crate::sheet::RowsByAction;
 
 /// The page.
 pub(super) fn tell(played: &Played, home: &Home, differences: &[String]) -> String {

@@ -6,19 +6,19 @@
 use serde_json::{Map, Value, json};
 
 use super::agreement::Volume;
-use crate::tabular::{ReadLimits, Row, Table, read};
+use crate::sheet::{ReadLimits, Sheet, read};
 
 const TEXT: &str = include_str!("schema_keys.csv");
 
 /// The keys; cells are table, key, whether it must be there, what it takes, what it says.
-fn keys() -> Table {
+fn keys() -> Sheet {
     let table = read(TEXT.as_bytes(), &ReadLimits::default());
     table.expect("the list is part of the program, and a test reads it")
 }
 
 /// The schema.
 pub(crate) fn schema() -> Value {
-    let mut schema = table(&keys().rows, "");
+    let mut schema = table(&keys(), "");
     if let Some(root) = schema.as_object_mut() {
         root.insert(
             "$schema".to_owned(),
@@ -29,10 +29,10 @@ pub(crate) fn schema() -> Value {
     schema
 }
 
-fn table(keys: &[Row], name: &str) -> Value {
+fn table(keys: &Sheet, name: &str) -> Value {
     let mut properties = Map::new();
     let mut required: Vec<&str> = Vec::new();
-    for row in keys.iter().filter(|row| row.cell(0) == name) {
+    for row in keys.rows().filter(|row| row.cell(0) == name) {
         let key = row.cell(1);
         let below = if name.is_empty() {
             key.to_owned()
@@ -57,7 +57,7 @@ fn table(keys: &[Row], name: &str) -> Value {
 }
 
 /// The schema of what a key takes.
-fn takes(keys: &[Row], said: &str, below: &str) -> Value {
+fn takes(keys: &Sheet, said: &str, below: &str) -> Value {
     let text = || json!({"type": "string", "minLength": 1});
     let words =
         |said: &str| json!({"type": "string", "enum": said.split_whitespace().collect::<Vec<_>>()});

@@ -5,7 +5,7 @@ use toml::Value as Toml;
 
 use super::*;
 use crate::partner::agreement::{RuleText, Rules, TextKind, built_in};
-use crate::tabular::read as read_csv;
+use crate::sheet::read as read_csv;
 use crate::toml_reader::watch;
 
 /// What no fixture says: every other kind of event, and every table beside those that they use.
@@ -97,8 +97,7 @@ fn the_schema_has_the_keys_that_the_loader_asks_for_and_no_other() {
     ));
     let keys = keys();
     let known: BTreeSet<(String, String)> = keys
-        .rows
-        .iter()
+        .rows()
         .map(|row| (row.cell(0).to_owned(), row.cell(1).to_owned()))
         .collect();
     let section = |table: &str| table.split('.').next().unwrap_or_default().to_owned();

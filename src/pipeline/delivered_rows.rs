@@ -14,8 +14,8 @@ use crate::json::Arena;
 use crate::partner::agreement::london_day;
 use crate::partner::{Partner, Rules};
 use crate::seal::Digest;
+use crate::sheet::fold;
 use crate::store::rows::{DropFile, DropRow, Leg};
-use crate::tabular::fold;
 
 /// What is known by reference.
 pub(crate) type Legs = HashMap<LegReference, Delivered>;

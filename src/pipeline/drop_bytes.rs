@@ -14,8 +14,8 @@ use crate::domain::{Action, KeyId, LegId, LegReference, StrandId};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, LookupKey, sha256};
+use crate::sheet::{Format, RowWriter, RowsByAction};
 use crate::store::rows::{DropFile, DropRow, Leg, RawIds};
-use crate::tabular::{Format, RowWriter, RowsByAction};
 
 /// A drop's number and the London day on which it was first made.
 #[derive(Clone, Copy)]

@@ -18,7 +18,7 @@ use crate::partner::fields::CodeMap;
 use crate::partner::{Collect, CollectEvent, EventRule, Instrument};
 use crate::pipeline::delivered_rows::{Delivered, Legs, Version};
 use crate::pipeline::event::{FileFinding, ReportedEvent, RowFinding, Unusable, What};
-use crate::tabular::{Table, fold};
+use crate::sheet::{Sheet, fold};
 
 /// What a return is read against.
 struct Reading<'r> {
@@ -41,7 +41,7 @@ struct ReturnLine<'r> {
 ///
 /// # Errors
 /// The columns that are missing.
-pub(crate) fn with_columns(collect: &Collect, table: Table) -> Result<Table, Unusable> {
+pub(crate) fn with_columns(collect: &Collect, table: Sheet) -> Result<Sheet, Unusable> {
     let missing = missing(collect, &columns(&table));
     if missing.is_empty() {
         return Ok(table);
@@ -59,7 +59,7 @@ pub(crate) fn with_columns(collect: &Collect, table: Table) -> Result<Table, Unu
 }
 
 /// The references on a sheet.
-pub(crate) fn references(collect: &Collect, table: &Table) -> Vec<LegReference> {
+pub(crate) fn references(collect: &Collect, table: &Sheet) -> Vec<LegReference> {
     let nobody = Legs::new();
     // No day is asked of a reference.
     let reading = Reading {
@@ -74,7 +74,7 @@ pub(crate) fn references(collect: &Collect, table: &Table) -> Vec<LegReference> 
 }
 
 /// Says of each row of a sheet whose it is and what it tells.
-pub(crate) fn read(collect: &Collect, table: &Table, legs: &Legs, today: Date) -> FileFinding {
+pub(crate) fn read(collect: &Collect, table: &Sheet, legs: &Legs, today: Date) -> FileFinding {
     let reading = Reading {
         collect,
         columns: columns(table),
@@ -85,7 +85,7 @@ pub(crate) fn read(collect: &Collect, table: &Table, legs: &Legs, today: Date) -
 }
 
 /// Column of each header, folded; of two columns with one name the first counts.
-fn columns(table: &Table) -> HashMap<String, usize> {
+fn columns(table: &Sheet) -> HashMap<String, usize> {
     let mut columns = HashMap::new();
     for (column, header) in table.header.iter().enumerate() {
         columns.entry(fold(header)).or_insert(column);
@@ -93,12 +93,11 @@ fn columns(table: &Table) -> HashMap<String, usize> {
     columns
 }
 
-fn lines(table: &Table) -> Vec<ReturnLine<'_>> {
+fn lines(table: &Sheet) -> Vec<ReturnLine<'_>> {
     table
-        .rows
-        .iter()
+        .rows()
         .map(|row| ReturnLine {
-            line: row.line,
+            line: row.line(),
             cells: Box::new(move |column| row.cell(column)),
         })
         .collect()

@@ -15,8 +15,8 @@ use super::{
     TransportError, failed,
 };
 use crate::domain::limits::RETURN_FILES_MAX;
-use crate::tabular::atomic_file::sync_folder;
-use crate::tabular::{AtomicError, AtomicFile, Existing};
+use crate::sheet::atomic_file::sync_folder;
+use crate::sheet::{AtomicError, AtomicFile, Existing};
 
 /// Names of `in/` looked at in one listing: room for a year of files that nobody fetched, and a bound on a folder filled by mistake.
 const ENTRIES_MAX: usize = 20_000;

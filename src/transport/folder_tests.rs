@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::domain::limits;
-use crate::tabular::write_atomically;
+use crate::sheet::write_atomically;
 
 const MODIFIED_SECONDS: u64 = 1_795_000_000;
 const AT_ONCE: Moment = Moment {

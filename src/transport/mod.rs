@@ -18,7 +18,7 @@ pub(crate) mod pattern;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::tabular::AtomicError;
+use crate::sheet::AtomicError;
 
 pub(crate) use file_name::PartnerFileName;
 pub(crate) use folder::{FILE_MODE, FolderTransport};

@@ -8,8 +8,8 @@ use crate::uses::reaches;
 /// Libraries of one format, one protocol or one outside thing, and the rooms that may name them (`house.md` §4).
 const LIBRARIES: [(&str, &[&str]); 14] = [
     ("sqlx", &["store"]),
-    ("csv", &["tabular"]),
-    ("encoding_rs", &["tabular"]),
+    ("csv", &["sheet"]),
+    ("encoding_rs", &["sheet"]),
     ("toml", &["toml_reader", "partner", "domain"]),
     ("reqwest", &["fhir", "sandbox"]),
     ("rustls", &["fhir"]),

@@ -1,6 +1,6 @@
 //! Green Gym's two returns: one with a mistake of each kind, one with a column sorted alone.
 
-use super::{Client, Returned, Sheet};
+use super::{Client, FilledSheet, Returned};
 use crate::demo::services::To;
 use crate::domain::LegReference;
 
@@ -30,7 +30,7 @@ const GYM: &[&str] = &[
 /// # Errors
 /// The file could not be put together.
 pub(in crate::demo) fn gym(clients: &[Client], other: &Client) -> anyhow::Result<Returned> {
-    let mut sheet = Sheet::new(GYM);
+    let mut sheet = FilledSheet::new(GYM);
     for (place, client) in clients.iter().enumerate() {
         let mistyped = mistyped(client.cell("Reference"));
         let (mut reference, mut first, mut came) = (client.cell("Reference"), "2026-09-09", "yes");
@@ -103,7 +103,7 @@ pub(in crate::demo) fn gym(clients: &[Client], other: &Client) -> anyhow::Result
 /// # Errors
 /// The file could not be put together.
 pub(in crate::demo) fn gym_sorted(clients: &[Client]) -> anyhow::Result<Returned> {
-    let mut sheet = Sheet::new(GYM);
+    let mut sheet = FilledSheet::new(GYM);
     let in_place: Vec<&str> = clients
         .iter()
         .map(|client| client.cell("Reference"))

@@ -19,7 +19,9 @@ pub(super) use others::{debt, link};
 pub(super) use riverside::riverside;
 
 use super::services::To;
-use crate::tabular::{Encoding, Format, Newline, QuoteRule, ReadLimits, RowWriter, Table, read};
+use crate::sheet::{
+    Encoding, Format, Newline, QuoteRule, ReadLimits, RowWriter, Sheet, SheetRow, read,
+};
 
 /// Drops of one partner that are looked at.
 const DROPS_MAX: usize = 100;
@@ -72,8 +74,8 @@ pub(super) fn clients(out: &Path) -> anyhow::Result<Vec<Client>> {
     Ok(clients)
 }
 
-fn clients_of(table: &Table) -> Vec<Client> {
-    let cells = |row: &crate::tabular::Row| {
+fn clients_of(table: &Sheet) -> Vec<Client> {
+    let cells = |row: SheetRow<'_>| {
         let pairs = table
             .header
             .iter()
@@ -81,12 +83,12 @@ fn clients_of(table: &Table) -> Vec<Client> {
             .zip(row.cells(table.header.len()).map(str::to_owned));
         Client(pairs.collect())
     };
-    table.rows.iter().map(cells).collect()
+    table.rows().map(cells).collect()
 }
 
 /// A sheet being filled in.
 #[derive(Default)]
-struct Sheet {
+struct FilledSheet {
     header: &'static [&'static str],
     rows: Vec<Vec<String>>,
     observations: u64,
@@ -94,7 +96,7 @@ struct Sheet {
     onward: BTreeMap<To, u64>,
 }
 
-impl Sheet {
+impl FilledSheet {
     fn new(header: &'static [&'static str]) -> Self {
         Self {
             header,

@@ -1,6 +1,6 @@
 //! The returns of Harbour Debt Advice and Hilltop Link Workers: one row a client.
 
-use super::{Client, Returned, Sheet};
+use super::{Client, FilledSheet, Returned};
 use crate::demo::services::To;
 
 /// Harbour Debt Advice: one row a client.
@@ -8,7 +8,7 @@ use crate::demo::services::To;
 /// # Errors
 /// The file could not be put together.
 pub(in crate::demo) fn debt(clients: &[Client]) -> anyhow::Result<Returned> {
-    let mut sheet = Sheet::new(&[
+    let mut sheet = FilledSheet::new(&[
         "Kith ref",
         "Client",
         "First appointment",
@@ -56,7 +56,7 @@ pub(in crate::demo) fn debt(clients: &[Client]) -> anyhow::Result<Returned> {
 /// # Errors
 /// The file could not be put together.
 pub(in crate::demo) fn link(clients: &[Client]) -> anyhow::Result<Returned> {
-    let mut sheet = Sheet::new(&[
+    let mut sheet = FilledSheet::new(&[
         "Case",
         "Person",
         "Where we are",

@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 
-use super::{Client, Returned, Sheet};
+use super::{Client, FilledSheet, Returned};
 use crate::demo::services::To;
 
 /// Clients referred in this month have been through the whole course.
@@ -40,7 +40,7 @@ pub(in crate::demo) fn riverside(
     unvisited: &str,
     stopped: bool,
 ) -> anyhow::Result<Returned> {
-    let mut sheet = Sheet::new(HEADER);
+    let mut sheet = FilledSheet::new(HEADER);
     let visited = clients
         .iter()
         .filter(|client| client.cell("Name") != unvisited);
@@ -73,7 +73,7 @@ fn known(client: &Client) -> [(&str, &str); 2] {
 }
 
 /// Three visits, the four questions at the first and at the last; every third client is finished then.
-fn course(sheet: &mut Sheet, place: usize, known: [(&str, &str); 2]) {
+fn course(sheet: &mut FilledSheet, place: usize, known: [(&str, &str); 2]) {
     let day = |month: &str, first: usize| format!("{:02}/{month}/2026", first + place % 5);
     let (first, second, third) = (day("09", 7), day("09", 21), day("10", 19));
     let before = [3 + place % 3, 4, 3 + place % 2, 7 - place % 3].map(|score| score.to_string());

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use crate::fhirpath::Expression;
 use crate::partner::fields::{CodeMap, FieldId};
-use crate::tabular::{Format, UnencodableRule};
+use crate::sheet::{Format, UnencodableRule};
 use crate::toml_reader::At;
 
 /// How the partner wants a drop.

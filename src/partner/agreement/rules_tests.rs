@@ -7,7 +7,7 @@ use crate::domain::{Action, EventKind, Reason};
 use crate::json::Json;
 use crate::partner::agreement::EventRule;
 use crate::partner::fields::{LegFacts, ReferralView, SourceFacts};
-use crate::tabular::UnencodableRule::{Hold, LetterOrHold};
+use crate::sheet::UnencodableRule::{Hold, LetterOrHold};
 
 const PARTNER: &str = r#"[partner]
 id = "elm"

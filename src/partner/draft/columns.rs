@@ -11,7 +11,7 @@ use super::words::{Likely, code_of};
 use super::{neighbours, series};
 use crate::domain::event::ATTENDANCE;
 use crate::partner::agreement::REPORTABLE;
-use crate::tabular::Table;
+use crate::sheet::Sheet;
 
 /// Below this nothing is guessed.
 pub(super) const SURE: i32 = 60;
@@ -115,7 +115,7 @@ impl OpenColumn {
 }
 
 /// Guesses every column with a header.
-pub(super) fn guess(table: &Table) -> Vec<Guess> {
+pub(super) fn guess(table: &Sheet) -> Vec<Guess> {
     let mut open: Vec<OpenColumn> = table
         .header
         .iter()
@@ -178,10 +178,10 @@ fn with_days_before(open: &[OpenColumn], mut border: usize) -> usize {
     border
 }
 
-fn look(table: &Table, at: usize, header: &str) -> OpenColumn {
-    let shape = CellShape::of(table.rows.iter().map(|row| row.cell(at)));
+fn look(table: &Sheet, at: usize, header: &str) -> OpenColumn {
+    let shape = CellShape::of(table.rows().map(|row| row.cell(at)));
     let read = heading(header);
-    let full = shape.filled >= table.rows.len().min(super::shape::CELLS_MAX);
+    let full = shape.filled >= table.row_count().min(super::shape::CELLS_MAX);
     let mut likely: Vec<(&'static str, i32)> = read
         .likely
         .into_iter()
@@ -208,9 +208,8 @@ fn look(table: &Table, at: usize, header: &str) -> OpenColumn {
         why = "by the look of its cells";
     }
     let cells: Vec<&str> = table
-        .rows
-        .iter()
-        .map(|row| crate::tabular::unguard(row.cell(at)).trim())
+        .rows()
+        .map(|row| crate::sheet::unguard(row.cell(at)).trim())
         .filter(|cell| !cell.is_empty())
         .collect();
     let cells: Vec<String> = distinct(&cells).into_iter().map(str::to_owned).collect();

@@ -20,7 +20,7 @@ mod word_lists;
 mod words;
 mod write;
 
-use crate::tabular::{ReadLimits, Row, Table, TextEncoding, read};
+use crate::sheet::{CsvText, ReadLimits, Sheet, TextEncoding, UnreadableSheet};
 
 /// Rows of a sheet that are looked at.
 const ROWS_MAX: usize = 5_000;
@@ -53,13 +53,6 @@ pub(crate) enum SheetError {
     NoColumns,
 }
 
-/// A sheet as drafts need it.
-pub(super) struct SampleSheet {
-    table: Table,
-    crlf: bool,
-    quoted: bool,
-}
-
 /// Drafts a partner file from a partner's own sheet.
 ///
 /// # Errors
@@ -69,8 +62,10 @@ pub(crate) fn from_sheet(wanted: &DraftInput<'_>, bytes: &[u8]) -> Result<Draft,
         rows_max: ROWS_MAX,
         ..ReadLimits::default()
     };
-    let table = read(bytes, &limits).map_err(|error| SheetError::Unreadable(error.to_string()))?;
-    let table = titles::without(table, &limits);
+    let unreadable = |error: UnreadableSheet| SheetError::Unreadable(error.to_string());
+    let file = CsvText::decode(bytes, &limits).map_err(unreadable)?;
+    let table = file.sheet(&limits).map_err(unreadable)?;
+    let table = titles::without(table, &file, &limits);
     if table.header.iter().all(String::is_empty) {
         return Err(SheetError::NoColumns);
     }
@@ -82,21 +77,12 @@ pub(crate) fn from_sheet(wanted: &DraftInput<'_>, bytes: &[u8]) -> Result<Draft,
             return Err(SheetError::NoHeader { column: index + 1 });
         }
     }
-    let head = table
-        .text
-        .get(table.header_span.clone())
-        .unwrap_or_default();
-    let sheet = SampleSheet {
-        crlf: head.ends_with("\r\n"),
-        quoted: quoted(&table),
-        table,
-    };
-    let guesses = columns::guess(&sheet.table);
+    let guesses = columns::guess(&table);
     let events = events::events(&guesses);
     Ok(Draft {
         columns: guesses.len(),
         unguessed: guesses.iter().filter(|guess| guess.means.is_none()).count(),
-        text: write::draft(wanted, &sheet, &guesses, &events),
+        text: write::draft(wanted, &table, &guesses, &events),
     })
 }
 
@@ -109,26 +95,9 @@ pub(crate) fn starter(wanted: &DraftInput<'_>) -> Draft {
     }
 }
 
-/// Whether every cell stands in quotes: of the header and of the rows below it.
-fn quoted(table: &Table) -> bool {
-    let spans = std::iter::once(table.header_span.clone()).chain(table.rows.iter().map(Row::span));
-    let delimiter = char::from(table.dialect.delimiter);
-    spans.take(20).all(|span| {
-        let line = table
-            .text
-            .get(span)
-            .unwrap_or_default()
-            .trim_end_matches(['\r', '\n']);
-        let between = format!("\"{delimiter}\"");
-        line.starts_with('"')
-            && line.ends_with('"')
-            && line.matches(&between).count() + 1 >= table.header.len()
-    })
-}
-
 /// The word of partner files for how the sheet is encoded, and whether we write it so.
-pub(super) fn encoding(sheet: &SampleSheet) -> (&'static str, bool) {
-    match sheet.table.dialect.encoding {
+pub(super) fn encoding(sheet: &Sheet) -> (&'static str, bool) {
+    match sheet.dialect.encoding {
         TextEncoding::Utf8 => ("utf-8", true),
         TextEncoding::Utf8Bom => ("utf-8-bom", true),
         TextEncoding::Windows1252 => ("windows-1252", true),

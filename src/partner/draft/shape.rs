@@ -74,7 +74,7 @@ impl CellShape {
     /// The shape of these cells; blank ones say nothing.
     pub(super) fn of<'c>(cells: impl Iterator<Item = &'c str>) -> Self {
         let cells: Vec<&str> = cells
-            .map(|cell| crate::tabular::unguard(cell).trim())
+            .map(|cell| crate::sheet::unguard(cell).trim())
             .filter(|cell| !cell.is_empty())
             .take(CELLS_MAX)
             .collect();

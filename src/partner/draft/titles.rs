@@ -5,7 +5,7 @@
 
 use super::heading::heading;
 use super::shape::CellShape;
-use crate::tabular::{ReadLimits, Table, read};
+use crate::sheet::{CsvText, ReadLimits, Sheet};
 
 /// Rows in which the header is looked for.
 const ROWS_MAX: usize = 12;
@@ -13,13 +13,12 @@ const ROWS_MAX: usize = 12;
 const READS: u32 = 85;
 
 /// The table with what stands above its header left off.
-pub(super) fn without(table: Table, limits: &ReadLimits) -> Table {
+pub(super) fn without(table: Sheet, file: &CsvText, limits: &ReadLimits) -> Sheet {
     let first = known(&table.header);
-    let mut best: Option<(usize, Table)> = None;
-    for row in table.rows.iter().take(ROWS_MAX) {
+    let mut best: Option<(usize, Sheet)> = None;
+    for row in table.rows().take(ROWS_MAX) {
         // Read again from there: a title in words may have hidden the delimiter.
-        let rest = table.text.get(row.span().start..).unwrap_or_default();
-        let Ok(below) = read(rest.as_bytes(), limits) else {
+        let Ok(below) = file.sheet_from(row, limits) else {
             continue;
         };
         let here = known(&below.header);
@@ -32,7 +31,6 @@ pub(super) fn without(table: Table, limits: &ReadLimits) -> Table {
     let named = table.header.iter().filter(|name| !name.is_empty()).count();
     match best {
         Some((here, mut below)) if here > first * 2 || first * 2 < named => {
-            below.dialect.encoding = table.dialect.encoding;
             below.preamble_rows = below.preamble_rows.max(1);
             below
         }
@@ -82,8 +80,9 @@ mod tests {
         ];
         for (sheet, first) in table {
             let limits = ReadLimits::default();
-            let read = read(sheet.as_bytes(), &limits).expect("a table");
-            assert_eq!(without(read, &limits).header[0], first, "{sheet}");
+            let file = CsvText::decode(sheet.as_bytes(), &limits).expect("a table");
+            let read = file.sheet(&limits).expect("a table");
+            assert_eq!(without(read, &file, &limits).header[0], first, "{sheet}");
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use crate::tabular::{ReadLimits, read};
+use crate::sheet::{ReadLimits, read};
 
 const TEXT: &str = include_str!("../../../mappings/headings.csv");
 /// Words that say nothing where others stand beside them.
@@ -88,7 +88,7 @@ fn lists() -> &'static WordLists {
         let table = read(TEXT.as_bytes(), &ReadLimits::default());
         let table = table.expect("the list is part of the program, and a test reads it");
         let said = |start: &'static str| {
-            table.rows.iter().flat_map(move |row| {
+            table.rows().flat_map(move |row| {
                 let key = row.cell(0).strip_prefix(start);
                 key.into_iter()
                     .flat_map(|key| row.cell(1).split('|').map(move |said| (said, key)))

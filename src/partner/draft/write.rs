@@ -7,7 +7,8 @@ use super::columns::{Guess, is_day};
 use super::drafted_column::{ACTIONS, UNREAD, dated, one_column, why};
 use super::events::Event;
 use super::text::{DraftText, pair, quoted};
-use super::{DraftInput, SampleSheet, encoding};
+use super::{DraftInput, encoding};
+use crate::sheet::Sheet;
 
 /// Tells editors where the schema of partner files lies; `kith partner new` puts it there.
 const SCHEMA_HINT: &str = "#:schema ../partner.schema.json";
@@ -139,7 +140,7 @@ fn action(page: &mut DraftText, header: &str) {
 /// The file drafted from a sheet.
 pub(super) fn draft(
     wanted: &DraftInput<'_>,
-    sheet: &SampleSheet,
+    sheet: &Sheet,
     guesses: &[Guess],
     events: &[Event],
 ) -> String {
@@ -199,9 +200,9 @@ pub(super) fn draft(
     page.0
 }
 
-fn layout(page: &mut DraftText, sheet: &SampleSheet) {
+fn layout(page: &mut DraftText, sheet: &Sheet) {
     let (encoding, same) = encoding(sheet);
-    let delimiter = match sheet.table.dialect.delimiter {
+    let delimiter = match sheet.dialect.delimiter {
         b'\t' => "tab".to_owned(),
         other => char::from(other).to_string(),
     };
@@ -209,10 +210,14 @@ fn layout(page: &mut DraftText, sheet: &SampleSheet) {
         "format = {{ delimiter = {}, encoding = {}, newline = {}, quote = {} }}",
         quoted(&delimiter),
         quoted(encoding),
-        quoted(if sheet.crlf { "crlf" } else { "lf" }),
-        quoted(if sheet.quoted { "always" } else { "necessary" }),
+        quoted(if sheet.dialect.crlf { "crlf" } else { "lf" }),
+        quoted(if sheet.dialect.quoted {
+            "always"
+        } else {
+            "necessary"
+        }),
     );
-    let why = match (same, sheet.table.preamble_rows) {
+    let why = match (same, sheet.preamble_rows) {
         (false, _) => "their sheet is UTF-16, which is not written; Excel opens this alike",
         (true, 0) => "as their sheet is written",
         (true, _) => "as their sheet is written; the lines above its header are left off",

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostics::{Code, Place};
-use crate::tabular::{ReadLimits, read};
+use crate::sheet::{ReadLimits, read};
 use crate::toml_reader::{At, Problems, TableReader};
 
 /// SNOMED CT's system.
@@ -144,14 +144,14 @@ pub(crate) fn read_codes(file: &str, text: &str, problems: &Problems) -> Vec<At<
         return entries;
     }
     let mut known = BTreeMap::new();
-    for row in &table.rows {
-        let place = Place::file(file).line(row.line);
+    for row in table.rows() {
+        let place = Place::file(file).line(row.line());
         let (code, word) = (row.cell(0).trim().to_owned(), row.cell(1).trim().to_owned());
         if row.len() > 2 {
             refuse("a row has more than two cells", &place);
         } else if code.is_empty() {
             refuse("a row has no code", &place);
-        } else if let Some(line) = known.insert(code.clone(), row.line) {
+        } else if let Some(line) = known.insert(code.clone(), row.line()) {
             refuse(&format!("this code stands in line {line} too"), &place);
         } else {
             let value = (code, word);

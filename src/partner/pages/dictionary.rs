@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{CellContent, FilledBy, SheetColumn, day_in_words, entries};
 use crate::partner::agreement::{Partner, Rules};
-use crate::tabular::{Encoding, Format};
+use crate::sheet::{Encoding, Format};
 
 /// The style of what is printed for partners.
 pub(super) const STYLE: &str = include_str!("page.css");

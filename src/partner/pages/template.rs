@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{CellContent, FilledBy, SheetColumn, entries};
 use crate::partner::agreement::{Partner, Rules};
-use crate::tabular::{RowWriter, WriteError};
+use crate::sheet::{RowWriter, WriteError};
 
 /// A sheet with every header of drop and return and no rows, in the partner's own format.
 ///

@@ -14,8 +14,8 @@ use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::{Counts, Disposition, Reason, Stage, how_to_raise};
 use crate::pipeline::event::{FileFinding, TakenReturn, Unusable, place_of};
 use crate::pipeline::run::{Run, StageOutcome};
+use crate::sheet::Sheet;
 use crate::store::{Batch, NewHold};
-use crate::tabular::Table;
 use record::ReturnRecord;
 
 /// Records a return that could be read, and gives what became of each row once known events are told apart.
@@ -25,7 +25,7 @@ use record::ReturnRecord;
 pub(crate) async fn record(
     run: &Run,
     taken: &TakenReturn,
-    table: &Table,
+    sheet: &Sheet,
     finding: FileFinding,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<FileFinding> {
@@ -44,7 +44,7 @@ pub(crate) async fn record(
         run,
         partner,
         taken,
-        table,
+        sheet,
     };
     let (file, findings) = record.record(finding, outcome).await?;
     if findings.sorted {

@@ -9,8 +9,8 @@ use crate::domain::encoding::hex;
 use crate::domain::{Disposition, Reason};
 use crate::partner::Partner;
 use crate::pipeline::event::{RowFinding, TakenReturn, Unusable};
-use crate::tabular::{
-    Encoding, Format, Newline, QuoteRule, RowWriter, Table, TextEncoding, WriteError,
+use crate::sheet::{
+    Encoding, Format, Newline, QuoteRule, RowWriter, Sheet, TextEncoding, WriteError,
 };
 
 /// Both forms of a receipt.
@@ -26,20 +26,20 @@ pub(crate) struct ReceiptFiles {
 pub(crate) fn of_rows(
     partner: &Partner,
     taken: &TakenReturn,
-    table: &Table,
+    sheet: &Sheet,
     findings: &[RowFinding],
 ) -> Result<ReceiptFiles, WriteError> {
-    let (format, again) = (answer_format(table), taken.before.is_some());
+    let (format, again) = (answer_format(sheet), taken.before.is_some());
     let mut writer = RowWriter::new(Vec::new(), format)?;
-    let mut header: Vec<String> = table.header.clone();
+    let mut header: Vec<String> = sheet.header.clone();
     header.extend(["Result", "What is wrong", "What to do"].map(str::to_owned));
     writer.write_row(&header)?;
     let mut rows = Vec::new();
-    for (row, finding) in table.rows.iter().zip(findings) {
+    for (row, finding) in sheet.rows().zip(findings) {
         let (result, wrong, to_do) = words(finding, again);
         let mut cells: Vec<String> = row
-            .cells(table.header.len())
-            .map(|cell| crate::tabular::unguard(cell).to_owned())
+            .cells(sheet.header.len())
+            .map(|cell| crate::sheet::unguard(cell).to_owned())
             .collect();
         cells.extend([result.to_owned(), wrong.clone(), to_do.clone()]);
         writer.write_row(&writable(&cells, format))?;
@@ -49,7 +49,7 @@ pub(crate) fn of_rows(
         }));
     }
     let mut json = file_level(partner, taken);
-    json["readable"] = json!({"rows": table.rows.len(), "columns": table.header.len()});
+    json["readable"] = json!({"rows": sheet.row_count(), "columns": sheet.header.len()});
     json["rows"] = json!(rows);
     Ok(ReceiptFiles {
         csv: writer.finish()?,
@@ -137,13 +137,13 @@ fn split(words: &str) -> (String, String) {
 }
 
 /// As the partner wrote it, as far as we write it too.
-fn answer_format(table: &Table) -> Format {
-    let encoding = match table.dialect.encoding {
+fn answer_format(sheet: &Sheet) -> Format {
+    let encoding = match sheet.dialect.encoding {
         TextEncoding::Windows1252 => Encoding::Windows1252,
         _ => Encoding::Utf8Bom,
     };
     Format {
-        delimiter: table.dialect.delimiter,
+        delimiter: sheet.dialect.delimiter,
         encoding,
         newline: Newline::Crlf,
         quote: QuoteRule::Necessary,
@@ -151,11 +151,11 @@ fn answer_format(table: &Table) -> Format {
 }
 
 fn writable(cells: &[String], format: Format) -> Vec<String> {
-    let replace = crate::tabular::UnencodableRule::Replace;
+    let replace = crate::sheet::UnencodableRule::Replace;
     cells
         .iter()
         .map(|cell| {
-            crate::tabular::encode_cell(cell, format.encoding, replace)
+            crate::sheet::encode_cell(cell, format.encoding, replace)
                 .map_or_else(|_| String::new(), std::borrow::Cow::into_owned)
         })
         .collect()

@@ -16,17 +16,17 @@ use crate::pipeline::referral::Referral;
 use crate::pipeline::run::{Ids, Run, StageOutcome};
 use crate::pipeline::sealed_inputs;
 use crate::seal::{HolderKey, merkle_root};
+use crate::sheet::Sheet;
 use crate::store::hash_chain::{event_leaf, return_leaf};
 use crate::store::rows::{EventRow, Leg};
 use crate::store::{Batch, Body, Entry, NewHold};
-use crate::tabular::Table;
 
 /// A return about to be recorded.
 pub(crate) struct ReturnRecord<'r> {
     pub(crate) run: &'r Run,
     pub(crate) partner: &'r Partner,
     pub(crate) taken: &'r TakenReturn,
-    pub(crate) table: &'r Table,
+    pub(crate) sheet: &'r Sheet,
 }
 
 /// A leg that the file speaks of, and its next standing.

@@ -10,6 +10,7 @@ use crate::pipeline::event::{
 };
 use crate::pipeline::run::Env;
 use crate::seal::{HolderKey, Spot};
+use crate::sheet::row_form;
 use crate::store::rows::{EventRow, KeyKind, KeyRow, ReturnFile, ReturnRow};
 use crate::store::{Batch, Body, Entry};
 
@@ -74,12 +75,7 @@ impl ReturnRecord<'_> {
         stream: &mut Stream,
     ) -> ReturnRow {
         let number = i64::try_from(index).unwrap_or(i64::MAX) + 1;
-        let text = self
-            .table
-            .rows
-            .get(index)
-            .and_then(|row| self.table.text.get(row.span()))
-            .unwrap_or_default();
+        let form = self.sheet.row(index).map(row_form).unwrap_or_default();
         let (key, holder) = touched
             .get(&row.leg)
             .map_or((&file.0, file.1.id), |touched| {
@@ -92,12 +88,8 @@ impl ReturnRecord<'_> {
             holder,
             disposition: row.disposition,
             reason: row.reason,
-            digest: key.digest(text.as_bytes()),
-            sealed: key.seal(
-                row_spot(return_id, number, holder),
-                stream.bytes(),
-                text.as_bytes(),
-            ),
+            digest: key.digest(&form),
+            sealed: key.seal(row_spot(return_id, number, holder), stream.bytes(), &form),
         }
     }
 
@@ -109,12 +101,8 @@ impl ReturnRecord<'_> {
         file: &(HolderKey, KeyRow),
         stream: &mut Stream,
     ) -> ReturnFile {
-        let header = self
-            .table
-            .text
-            .get(self.table.header_span.clone())
-            .unwrap_or_default();
-        let frame = serde_json::json!({"header": header, "header_line": self.table.header_line, "bytes": self.table.text.len()});
+        let frame =
+            serde_json::json!({"header": self.sheet.header, "header_line": self.sheet.header_line});
         ReturnFile {
             id,
             sender: self.run.partners[self.taken.partner].strand,

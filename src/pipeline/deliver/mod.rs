@@ -23,10 +23,10 @@ use crate::domain::{Action, Counts, Disposition, DropId, LegId, RunId, Stage, St
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
+use crate::sheet::{Manifest, manifest_name};
 use crate::store::hash_chain::drop_leaf;
 use crate::store::rows::{DropFile, DropRow, DropState, Leg, RawIds};
 use crate::store::{Batch, Body, Entry, LegStep, NewHold};
-use crate::tabular::{Manifest, manifest_name};
 use crate::transport::{OutgoingDrop, Transport, TransportError};
 
 /// Version of the code that turns rows into bytes; raised by a release that changes them.

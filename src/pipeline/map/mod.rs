@@ -16,7 +16,7 @@ use crate::domain::{Action, Reason, RowToken};
 use crate::partner::fields::Vocabulary;
 use crate::partner::{DropColumn, LegFacts, Partner, ReferralView};
 use crate::seal::Digest;
-use crate::tabular::encode_cell;
+use crate::sheet::encode_cell;
 
 /// Why a row waits: reason, column and a detail that tells no value.
 #[derive(Clone, Debug, PartialEq, Eq)]

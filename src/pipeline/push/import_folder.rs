@@ -12,9 +12,9 @@ use crate::domain::{Disposition, EventId, StrandId};
 use crate::pipeline::push::hold_back::hold_back;
 use crate::pipeline::run::{Env, LedgerAccess, Run, StageOutcome};
 use crate::seal::sha256;
+use crate::sheet::{AtomicError, manifest_name, write_atomically};
 use crate::store::rows::{DropFile, DropState, PushRow, PushState};
 use crate::store::{Batch, Body, Entry, PushQuery};
-use crate::tabular::{AtomicError, manifest_name, write_atomically};
 
 /// Mode of the files: readable by the group of the import.
 const MODE: u32 = 0o640;

@@ -9,7 +9,7 @@ use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{TakenReturn, Unusable};
 use crate::pipeline::run::{Env, LedgerAccess, Only, StageOutcome};
 use crate::seal::sha256;
-use crate::tabular::{ReadLimits, Table, read};
+use crate::sheet::{ReadLimits, Sheet, read};
 use crate::transport::{Candidate, Moment, Pattern, Place, Receipt, Transport, TransportError};
 
 /// What lies in one partner's `in/`.
@@ -104,7 +104,7 @@ impl Inbox<'_> {
         &self,
         env: &Env,
         candidate: &Candidate,
-    ) -> anyhow::Result<(TakenReturn, Result<Table, Unusable>)> {
+    ) -> anyhow::Result<(TakenReturn, Result<Sheet, Unusable>)> {
         let transport = &env.partners[self.place].transport;
         let bytes = transport.read(candidate, env.config.limits.return_bytes_max)?;
         let sha256 = sha256(&[&bytes]);

@@ -15,8 +15,8 @@ use crate::pipeline::reconcile::prove::Proof;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::report::{self, Input, Rendered};
 use crate::seal::{Digest, Spot, sha256};
+use crate::sheet::write_atomically;
 use crate::store::{Batch, Body, Entry};
-use crate::tabular::write_atomically;
 
 /// Mode of report files: read by people who are not Kith.
 const MODE: u32 = 0o644;

@@ -12,7 +12,7 @@ use jiff::civil::Date;
 use crate::domain::{LegId, limits};
 use crate::partner::{Partner, Rules};
 use crate::pipeline::map::Cells;
-use crate::tabular::RowWriter;
+use crate::sheet::RowWriter;
 
 /// The revision of a leg that was received and decided, and has not moved since.
 const DECIDED: i64 = 2;

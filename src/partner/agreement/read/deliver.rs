@@ -10,8 +10,8 @@ use super::share_check::ShareCheck;
 use crate::diagnostics::{Code, Place};
 use crate::domain::how_to_raise;
 use crate::partner::agreement::{Collect, Deliver, DropColumn};
-use crate::tabular::format::{parse_delimiter, parse_encoding, parse_newline, parse_quote};
-use crate::tabular::{Format, FormatError};
+use crate::sheet::format::{parse_delimiter, parse_encoding, parse_newline, parse_quote};
+use crate::sheet::{Format, FormatError};
 use crate::toml_reader::TableReader;
 
 /// Reads the section; also gives the elements that its expressions share.

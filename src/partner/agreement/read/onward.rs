@@ -10,7 +10,7 @@ use super::catalogue::Catalogue;
 use crate::diagnostics::{Code, Place, did_you_mean};
 use crate::partner::agreement::{EventRule, PartnerKind};
 use crate::partner::fields::CodeMap;
-use crate::tabular::unguard;
+use crate::sheet::unguard;
 use crate::toml_reader::{At, TableReader};
 
 /// The `[onward]` section, against which the events of a return are read.

@@ -13,7 +13,7 @@ use crate::domain::entropy::Stream;
 use crate::domain::{Instant, KeyId};
 use crate::pipeline::run::Env;
 use crate::seal::{HolderKey, Spot};
-use crate::tabular::write_atomically;
+use crate::sheet::write_atomically;
 
 /// An export is asked after for so long, then it is given up and ordered anew.
 const HOURS_MAX: i64 = 24;

@@ -6,8 +6,8 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use super::super::formula::guard;
 use super::format::{Encoding, Format, Newline, QuoteRule};
-use super::formula::guard;
 use super::windows_1252::in_windows_1252;
 
 /// Why a row was not written.
@@ -215,7 +215,7 @@ const fn marks() -> [u8; 256] {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{ReadLimits, read, unguard};
+    use super::super::super::{ReadLimits, read, unguard};
     use super::*;
 
     fn format(delimiter: u8, encoding: Encoding, quote: QuoteRule) -> Format {
@@ -310,7 +310,7 @@ mod tests {
             let head = if encoding == Encoding::Utf8Bom { 3 } else { 0 };
             bytes.splice(head..head, start.bytes());
             let table = read(&bytes, &ReadLimits::default()).unwrap();
-            let back: Vec<Vec<&str>> = table.rows.iter().map(|row| row.cells(3).map(unguard).collect()).collect();
+            let back: Vec<Vec<&str>> = table.rows().map(|row| row.cells(3).map(unguard).collect()).collect();
             let not_blank: Vec<Vec<&str>> = rows
                 .iter()
                 .filter(|row| row.iter().any(|cell| !guard(cell).trim().is_empty()))

@@ -3,18 +3,23 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::limits;
+use crate::domain::limits::{self, DIAGNOSTICS_MAX};
+use crate::sheet::read;
 
-fn read_default(bytes: &[u8]) -> Result<Table, TableError> {
+fn read_default(bytes: &[u8]) -> Result<Sheet, UnreadableSheet> {
     read(bytes, &ReadLimits::default())
 }
 
-fn cells(table: &Table) -> Vec<(u64, Vec<&str>)> {
+/// The decoded text that spans are of.
+fn text_of(bytes: &[u8]) -> String {
+    CsvText::decode(bytes, &ReadLimits::default()).unwrap().text
+}
+
+fn cells(table: &Sheet) -> Vec<(u64, Vec<&str>)> {
     let columns = table.header.len();
     table
-        .rows
-        .iter()
-        .map(|row| (row.line, row.cells(columns.max(row.len())).collect()))
+        .rows()
+        .map(|row| (row.line(), row.cells(columns.max(row.len())).collect()))
         .collect()
 }
 
@@ -31,7 +36,7 @@ fn rows_bear_the_numbers_that_excel_shows() {
             (7, vec!["B", "", "3", "x"])
         ]
     );
-    assert_eq!(table.notes, [Note::ExtraCells { line: 7, cells: 1 }]);
+    assert_eq!(table.notes, [SheetNote::ExtraCells { line: 7, cells: 1 }]);
     assert_eq!(table.dialect.delimiter, b';');
 }
 
@@ -47,7 +52,11 @@ fn a_stated_delimiter_is_believed_and_its_line_not_numbered() {
             (table.dialect.delimiter, table.dialect.delimiter_stated),
             (delimiter, true)
         );
-        assert_eq!((table.header_line, table.rows[0].line), (1, 2), "{text:?}");
+        assert_eq!(
+            (table.header_line, table.row(0).unwrap().line()),
+            (1, 2),
+            "{text:?}"
+        );
     }
     assert!(
         !read_default(b"sep=x\nA\n")
@@ -63,8 +72,8 @@ fn repeated_and_missing_names_are_notes() {
     assert_eq!(
         table.notes,
         [
-            Note::UnnamedColumn { column: 2 },
-            Note::DuplicateHeader { first: 1, again: 4 }
+            SheetNote::UnnamedColumn { column: 2 },
+            SheetNote::DuplicateHeader { first: 1, again: 4 }
         ]
     );
 }
@@ -95,15 +104,15 @@ fn each_limit_has_its_own_error_just_above_it() {
         cell_characters_max: 6,
         header_characters_max: 4,
     };
-    let cases: [(&str, Option<TableError>); 10] = [
+    let cases: [(&str, Option<UnreadableSheet>); 10] = [
         ("A,B,C,,,,,\n1,2,3,,,,\n\n\n4\n", None),
         (
             "A\n1\n2\n3\n",
-            Some(TableError::TooManyRows { rows_max: 2 }),
+            Some(UnreadableSheet::TooManyRows { rows_max: 2 }),
         ),
         (
             "A\n1,2,3,4\n",
-            Some(TableError::TooManyColumns {
+            Some(UnreadableSheet::TooManyColumns {
                 line: 2,
                 columns_max: 3,
             }),
@@ -111,7 +120,7 @@ fn each_limit_has_its_own_error_just_above_it() {
         ("A\néééééé\n", None),
         (
             "A,B\n\n1,ééééééé\n",
-            Some(TableError::CellTooLong {
+            Some(UnreadableSheet::CellTooLong {
                 line: 3,
                 column: 2,
                 characters_max: 6,
@@ -119,20 +128,20 @@ fn each_limit_has_its_own_error_just_above_it() {
         ),
         (
             "A,ABCDE\n",
-            Some(TableError::HeaderTooLong {
+            Some(UnreadableSheet::HeaderTooLong {
                 column: 2,
                 characters_max: 4,
             }),
         ),
         (
             "A\n1\n\"2\n3\n",
-            Some(TableError::UnclosedQuote { line: 3 }),
+            Some(UnreadableSheet::UnclosedQuote { line: 3 }),
         ),
-        ("", Some(TableError::Empty)),
-        ("\n ,,\n", Some(TableError::Empty)),
+        ("", Some(UnreadableSheet::Empty)),
+        ("\n ,,\n", Some(UnreadableSheet::Empty)),
         (
             "A\nx\0\n",
-            Some(TableError::NotText {
+            Some(UnreadableSheet::NotText {
                 looks_like: "a binary file, or Unicode text without its byte order mark",
             }),
         ),
@@ -144,7 +153,7 @@ fn each_limit_has_its_own_error_just_above_it() {
     assert!(read(file(40).as_bytes(), &limits).is_ok());
     assert_eq!(
         read(file(41).as_bytes(), &limits).err(),
-        Some(TableError::FileTooLarge {
+        Some(UnreadableSheet::FileTooLarge {
             bytes: 41,
             bytes_max: 40
         })
@@ -156,7 +165,7 @@ fn notes_are_bounded() {
     limits::holds_at(DIAGNOSTICS_MAX, |notes| {
         let text = format!("A\n{}", "1,2\n".repeat(notes));
         let table = read_default(text.as_bytes()).unwrap();
-        let more = table.notes.last() == Some(&Note::MoreNotes);
+        let more = table.notes.last() == Some(&SheetNote::MoreNotes);
         assert_eq!(
             table.notes.len(),
             notes.min(DIAGNOSTICS_MAX) + usize::from(more)
@@ -173,16 +182,18 @@ fn header_rows_and_the_rest_make_up_the_file_again() {
         b"\xFF\xFEA\0\n\0\xEB\0\n\0",
     ] {
         let table = read_default(bytes).unwrap();
-        let mut rest = table.text.clone();
+        let text = text_of(bytes);
+        let mut rest = text.clone();
         let mut parts = Vec::new();
         for span in table
-            .rows
-            .iter()
+            .rows()
+            .map(SheetRow::span)
+            .collect::<Vec<_>>()
+            .into_iter()
             .rev()
-            .map(Row::span)
             .chain([table.header_span.clone()])
         {
-            parts.push((span.start, table.text.get(span.clone()).unwrap().to_owned()));
+            parts.push((span.start, text.get(span.clone()).unwrap().to_owned()));
             rest.replace_range(span, "");
         }
         for (start, part) in parts.into_iter().rev() {
@@ -205,13 +216,14 @@ proptest! {
         let file = [start, &bytes].concat();
         if let Ok(table) = read_default(&file) {
             let mut at = table.header_span.end;
-            for row in &table.rows {
+            let text = text_of(&file);
+            for row in table.rows() {
                 prop_assert!(row.span().start >= at);
-                prop_assert!(table.text.get(row.span()).is_some());
+                prop_assert!(text.get(row.span()).is_some());
                 at = row.span().end;
             }
             let encoding = table.dialect.encoding;
-            prop_assert_eq!([encoding.byte_order_mark(), &encoding.encode(&table.text)].concat(), file);
+            prop_assert_eq!([encoding.byte_order_mark(), &encoding.encode(&text)].concat(), file);
         }
     }
 }

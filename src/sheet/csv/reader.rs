@@ -1,0 +1,354 @@
+//! Reads a partner's CSV file as Excel would show it: header, rows by Excel's numbers, cells as text.
+//!
+//! Bytes go in, a [`Sheet`] or one reason why the whole file cannot be read comes out; what was repaired on the way is in its notes. Invariants: a row's
+//! number is the one its sender sees; the spans of header, rows and what lies between them make up the file again; no note or error holds a cell's text.
+
+use std::collections::HashMap;
+
+use super::super::model::{Sheet, SheetNote, SheetRow};
+use super::decode::{DecodeError, TextEncoding, decode};
+use super::records::{Record, RecordError, RecordLimits, Records, sniff_delimiter};
+use crate::domain::Limits;
+
+/// Rows that are looked at to tell whether every cell stands in quotes.
+const QUOTED_ROWS: usize = 20;
+
+/// Bounds of a file (`security.md` §8).
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "units and qualifiers stand last, in every struct alike"
+)]
+pub(crate) struct ReadLimits {
+    pub(crate) file_size_bytes_max: usize,
+    pub(crate) rows_max: usize,
+    pub(crate) columns_max: usize,
+    pub(crate) cell_characters_max: usize,
+    pub(crate) header_characters_max: usize,
+}
+
+impl ReadLimits {
+    /// Those in force for what comes from a partner.
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            file_size_bytes_max: usize::try_from(limits.return_bytes_max).unwrap_or(usize::MAX),
+            rows_max: limits.return_rows_max,
+            columns_max: limits.return_columns_max,
+            cell_characters_max: limits.cell_characters_max,
+            header_characters_max: limits.header_characters_max,
+        }
+    }
+}
+
+impl Default for ReadLimits {
+    fn default() -> Self {
+        Self::of(&Limits::default())
+    }
+}
+
+/// How a file was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    pub(crate) encoding: TextEncoding,
+    pub(crate) delimiter: u8,
+    /// Whether a first line such as `sep=;` named the delimiter; Excel does not number that line.
+    pub(crate) delimiter_stated: bool,
+    /// Whether the header's row ends as Windows ends a line.
+    pub(crate) crlf: bool,
+    /// Whether every cell stands in quotes, of the header and of the rows below it.
+    pub(crate) quoted: bool,
+}
+
+/// Why a file as a whole cannot be read. Bad data, so never worth a second try; positions only, never a cell's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum UnreadableSheet {
+    #[error("the file has {bytes} bytes, at most {bytes_max}")]
+    FileTooLarge { bytes: usize, bytes_max: usize },
+    #[error("the file has more than {rows_max} rows")]
+    TooManyRows { rows_max: usize },
+    #[error("row {line} has more than {columns_max} columns")]
+    TooManyColumns { line: u64, columns_max: usize },
+    #[error("row {line}, column {column} is longer than {characters_max} characters")]
+    CellTooLong {
+        line: u64,
+        column: usize,
+        characters_max: usize,
+    },
+    #[error("the name of column {column} is longer than {characters_max} characters")]
+    HeaderTooLong {
+        column: usize,
+        characters_max: usize,
+    },
+    #[error("the file is no CSV text: it looks like {looks_like}")]
+    NotText { looks_like: &'static str },
+    #[error("the file's characters are damaged, mixed or cut off")]
+    Broken { byte: Option<usize> },
+    #[error("a quotation mark opened in row {line} is never closed: the file may be cut off")]
+    UnclosedQuote { line: u64 },
+    #[error("the file holds no row")]
+    Empty,
+}
+
+impl UnreadableSheet {
+    /// The key of `[limits]` that the file is beyond, if it is beyond one.
+    pub(crate) fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::FileTooLarge { .. } => Some("return_bytes_max"),
+            Self::TooManyRows { .. } => Some("return_rows_max"),
+            Self::TooManyColumns { .. } => Some("return_columns_max"),
+            Self::CellTooLong { .. } => Some("cell_characters_max"),
+            Self::HeaderTooLong { .. } => Some("header_characters_max"),
+            Self::NotText { .. }
+            | Self::Broken { .. }
+            | Self::UnclosedQuote { .. }
+            | Self::Empty => None,
+        }
+    }
+}
+
+impl From<DecodeError> for UnreadableSheet {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            DecodeError::NotText { looks_like } => Self::NotText { looks_like },
+            DecodeError::Broken { byte } => Self::Broken { byte },
+        }
+    }
+}
+
+/// The text of a file, decoded, without its byte order mark.
+#[derive(Debug)]
+pub(crate) struct CsvText {
+    pub(super) text: String,
+    encoding: TextEncoding,
+}
+
+impl CsvText {
+    /// Decodes a whole file.
+    ///
+    /// # Errors
+    /// [`UnreadableSheet`] if the file is too large, or is no text.
+    pub(crate) fn decode(bytes: &[u8], limits: &ReadLimits) -> Result<Self, UnreadableSheet> {
+        if bytes.len() > limits.file_size_bytes_max {
+            return Err(UnreadableSheet::FileTooLarge {
+                bytes: bytes.len(),
+                bytes_max: limits.file_size_bytes_max,
+            });
+        }
+        let (text, encoding) = decode(bytes)?;
+        Ok(Self { text, encoding })
+    }
+
+    /// Makes a sheet of it.
+    ///
+    /// # Errors
+    /// [`UnreadableSheet`] if it is over a limit, or holds no row.
+    pub(crate) fn sheet(&self, limits: &ReadLimits) -> Result<Sheet, UnreadableSheet> {
+        self.read_from(0, limits)
+    }
+
+    /// Makes a sheet of what begins with a row of an earlier reading: for a header below a title. Its rows are numbered from there.
+    ///
+    /// # Errors
+    /// As [`CsvText::sheet`].
+    pub(crate) fn sheet_from(
+        &self,
+        row: SheetRow<'_>,
+        limits: &ReadLimits,
+    ) -> Result<Sheet, UnreadableSheet> {
+        self.read_from(row.span().start, limits)
+    }
+
+    fn read_from(&self, start: usize, limits: &ReadLimits) -> Result<Sheet, UnreadableSheet> {
+        let text = self.text.get(start..).unwrap_or_default();
+        let stated = stated_delimiter(text);
+        let dialect = Dialect {
+            encoding: self.encoding,
+            delimiter: stated.map_or_else(
+                || sniff_delimiter(text, record_limits(limits)),
+                |(delimiter, _)| delimiter,
+            ),
+            delimiter_stated: stated.is_some(),
+            crlf: false,
+            quoted: false,
+        };
+        read_text(text, dialect, stated.map_or(0, |(_, start)| start), limits)
+    }
+}
+
+fn record_limits(limits: &ReadLimits) -> RecordLimits {
+    RecordLimits {
+        columns_max: limits.columns_max,
+        cell_characters_max: limits.cell_characters_max,
+    }
+}
+
+/// The delimiter of a first line such as `sep=;`, and where the next line starts.
+fn stated_delimiter(text: &str) -> Option<(u8, usize)> {
+    let line_end = text.find(['\r', '\n']).unwrap_or(text.len());
+    let (line, rest) = text.split_at_checked(line_end)?;
+    let named = line.trim_matches('"').as_bytes();
+    let [s, e, p, b'=', delimiter] = named else {
+        return None;
+    };
+    if !(s.eq_ignore_ascii_case(&b's')
+        && e.eq_ignore_ascii_case(&b'e')
+        && p.eq_ignore_ascii_case(&b'p')
+        && b",;\t|".contains(delimiter))
+    {
+        return None;
+    }
+    let line_break = if rest.starts_with("\r\n") {
+        2
+    } else {
+        usize::from(!rest.is_empty())
+    };
+    Some((*delimiter, line_end + line_break))
+}
+
+/// Reads decoded text under a known dialect, from a byte behind a line end.
+fn read_text(
+    text: &str,
+    dialect: Dialect,
+    start: usize,
+    limits: &ReadLimits,
+) -> Result<Sheet, UnreadableSheet> {
+    let mut sheet = Sheet::new(dialect);
+    let mut records = Records::new(text, start, dialect.delimiter, record_limits(limits));
+    let mut record = Record::default();
+    let mut line = 0;
+    loop {
+        line += 1;
+        let more = records
+            .next_into(&mut record)
+            .map_err(|error| at_line(error, line, limits))?;
+        if !more {
+            break;
+        }
+        if record.is_blank() {
+            continue;
+        }
+        if sheet.header_line == 0 {
+            take_header(&mut sheet, &record, line, limits)?;
+            let head = text.get(record.span.clone()).unwrap_or_default();
+            sheet.dialect.crlf = head.ends_with("\r\n");
+        } else if sheet.row_count() == limits.rows_max {
+            return Err(UnreadableSheet::TooManyRows {
+                rows_max: limits.rows_max,
+            });
+        } else {
+            take_row(&mut sheet, &mut record, line);
+        }
+    }
+    if sheet.header_line == 0 {
+        return Err(UnreadableSheet::Empty);
+    }
+    sheet.dialect.quoted = quoted(&sheet, text);
+    Ok(sheet)
+}
+
+/// Whether every cell stands in quotes: of the header and of the first rows below it.
+fn quoted(sheet: &Sheet, text: &str) -> bool {
+    let spans = std::iter::once(sheet.header_span.clone()).chain(sheet.rows().map(SheetRow::span));
+    let between = format!("\"{}\"", char::from(sheet.dialect.delimiter));
+    spans.take(QUOTED_ROWS).all(|span| {
+        let line = text.get(span).unwrap_or_default();
+        let line = line.trim_end_matches(['\r', '\n']);
+        line.starts_with('"')
+            && line.ends_with('"')
+            && line.matches(&between).count() + 1 >= sheet.header.len()
+    })
+}
+
+fn at_line(error: RecordError, line: u64, limits: &ReadLimits) -> UnreadableSheet {
+    match error {
+        RecordError::UnclosedQuote => UnreadableSheet::UnclosedQuote { line },
+        RecordError::TooManyColumns => UnreadableSheet::TooManyColumns {
+            line,
+            columns_max: limits.columns_max,
+        },
+        RecordError::CellTooLong { column } => UnreadableSheet::CellTooLong {
+            line,
+            column,
+            characters_max: limits.cell_characters_max,
+        },
+    }
+}
+
+/// Takes the first row that is not blank as the header.
+fn take_header(
+    sheet: &mut Sheet,
+    record: &Record,
+    line: u64,
+    limits: &ReadLimits,
+) -> Result<(), UnreadableSheet> {
+    sheet.header_line = line;
+    sheet.header_span = record.span.clone();
+    sheet.preamble_rows = line - 1;
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for index in 0..record.len() {
+        let column = index + 1;
+        let cell = record.cell(index);
+        let unwrapped = unwrapped(cell);
+        let words: Vec<&str> = unwrapped
+            .as_deref()
+            .unwrap_or(cell)
+            .split_whitespace()
+            .collect();
+        let name = words.join(" ");
+        if name.chars().count() > limits.header_characters_max {
+            return Err(UnreadableSheet::HeaderTooLong {
+                column,
+                characters_max: limits.header_characters_max,
+            });
+        }
+        if name.is_empty() {
+            sheet.note(SheetNote::UnnamedColumn { column });
+        } else if let Some(&first) = seen.get(&name.to_lowercase()) {
+            sheet.note(SheetNote::DuplicateHeader {
+                first,
+                again: column,
+            });
+        } else {
+            seen.insert(name.to_lowercase(), column);
+        }
+        sheet.header.push(name);
+    }
+    while sheet.header.last().is_some_and(String::is_empty) {
+        sheet.header.pop();
+        let column = sheet.header.len() + 1;
+        let unnamed = SheetNote::UnnamedColumn { column };
+        sheet.notes.retain(|note| *note != unnamed);
+    }
+    Ok(())
+}
+
+fn take_row(sheet: &mut Sheet, record: &mut Record, line: u64) {
+    for column in 0..record.len() {
+        if let Some(text) = unwrapped(record.cell(column)) {
+            sheet.keep_source(column, record.cell(column));
+            record.replace_cell(column, &text);
+            sheet.note(SheetNote::WrapperTakenOff {
+                line,
+                column: column + 1,
+            });
+        }
+    }
+    if record.len() > sheet.header.len() {
+        let cells = record.len() - sheet.header.len();
+        sheet.note(SheetNote::ExtraCells { line, cells });
+    }
+    let cells = (0..record.len()).map(|column| record.cell(column));
+    sheet.push_row(line, record.span.clone(), cells);
+}
+
+/// The text in Excel's `="text"`, by which people keep a leading zero; only if nothing but the text is computed.
+fn unwrapped(cell: &str) -> Option<String> {
+    let quoted = cell.strip_prefix("=\"")?.strip_suffix('"')?;
+    let text = quoted.replace("\"\"", "\u{0}");
+    // A quote that is not doubled ends the string: the cell is a longer formula.
+    (!text.contains('"')).then(|| text.replace('\u{0}', "\""))
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;
