@@ -14,7 +14,7 @@ use crate::domain::{Action, KeyId, LegId, LegReference, StrandId};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, LookupKey, sha256};
-use crate::sheet::{Format, RowWriter, RowsByAction};
+use crate::sheet::{CellRow, Format, RowWriter, RowsByAction};
 use crate::store::rows::{DropFile, DropRow, Leg, RawIds};
 
 /// A drop's number and the London day on which it was first made.
@@ -41,8 +41,8 @@ pub(crate) enum By {
 /// One row to write; its number and digest are filled in when it is.
 pub(crate) struct Planned {
     pub(crate) row: DropRow,
-    /// Its bytes, if it was mapped in this run.
-    pub(crate) ready: Option<Box<[u8]>>,
+    /// Its cells, if it was mapped in this run.
+    pub(crate) ready: Option<CellRow>,
     pub(crate) reference: LegReference,
     pub(crate) source: StrandId,
     pub(crate) person: KeyId,
@@ -134,12 +134,14 @@ impl Maker {
         } in planned
         {
             let action = row.action;
-            if let Some(bytes) = ready {
-                self.writer.write_made(&bytes)?;
-                let digest = env
-                    .keys
-                    .lookup(&[&person.number().to_be_bytes(), self.writer.last_row()]);
-                self.written.note(row, digest, action);
+            // Over cells, so that a row is the same in whichever form its file is written.
+            let digest = |cells: &CellRow| {
+                let person = person.number().to_be_bytes();
+                env.keys.lookup(&[b"drop row", &person, cells.digested()])
+            };
+            if let Some(cells) = ready {
+                self.writer.write_kept(&cells)?;
+                self.written.note(row, digest(&cells), action);
                 continue;
             }
             let Some(referral) = fetched.referral(row.raws)? else {
@@ -169,11 +171,9 @@ impl Maker {
             if self.of.notice {
                 cells.insert(0, what_to_do(action, &row.changed));
             }
-            self.writer.write_row(&cells)?;
-            let digest = env
-                .keys
-                .lookup(&[&person.number().to_be_bytes(), self.writer.last_row()]);
-            self.written.note(row, digest, action);
+            let cells = CellRow::new(&cells);
+            self.writer.write_kept(&cells)?;
+            self.written.note(row, digest(&cells), action);
         }
         Ok(())
     }

@@ -1,36 +1,84 @@
-//! Cells in the form over which they are digested and in which they are sealed: each behind its length, so that no cell can end where another begins.
+//! Cells in the form over which they are digested and in which they are kept: each behind its length, so that no cell can end where another begins.
 //!
 //! The form says nothing of a file: the same cells give the same digest, whichever codec, delimiter or encoding they stand in.
 
 use super::model::SheetRow;
 
-/// Adds cells to a form: their number, then each cell's length in bytes and its bytes; numbers of 32 bits, the highest byte first.
-pub(crate) fn append_cells<'c>(form: &mut Vec<u8>, cells: impl ExactSizeIterator<Item = &'c str>) {
-    append_number(form, cells.len());
-    for cell in cells {
-        append_number(form, cell.len());
-        form.extend_from_slice(cell.as_bytes());
+/// Bytes of a number in the form.
+const NUMBER: usize = size_of::<u32>();
+
+/// A row of cells in one piece of memory: each cell's length in bytes and its bytes; lengths of 32 bits, the highest byte first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CellRow(Box<[u8]>);
+
+impl CellRow {
+    /// A row of these cells.
+    pub(crate) fn new<C: AsRef<str>>(cells: &[C]) -> Self {
+        let length = |cell: &C| NUMBER + cell.as_ref().len();
+        let mut form = Vec::with_capacity(cells.iter().map(length).sum());
+        for cell in cells {
+            append_text(&mut form, cell.as_ref());
+        }
+        Self(form.into_boxed_slice())
+    }
+
+    /// Bytes that it takes.
+    pub(crate) fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What a digest of the row is over.
+    pub(crate) fn digested(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The cells, as they were given.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &str> {
+        let text = |cell| std::str::from_utf8(cell).expect("a cell was made of text");
+        self.parts().map(text)
+    }
+
+    /// How many cells it has.
+    pub(crate) fn count(&self) -> usize {
+        self.parts().count()
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest: &[u8] = &self.0;
+        std::iter::from_fn(move || {
+            let (length, behind) = rest.split_first_chunk::<NUMBER>()?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let (cell, next) = behind.split_at_checked(length)?;
+            rest = next;
+            Some(cell)
+        })
     }
 }
 
-/// A row of a return: Excel's number, its cells, and by column from 0 what stood in the file where that is not the cell.
+/// The form of a row of a return: Excel's number, its cells, and by column from 0 what stood in the file where that is not the cell.
 pub(crate) fn row_form(row: SheetRow<'_>) -> Vec<u8> {
-    let mut form = Vec::with_capacity(64);
-    form.extend_from_slice(&row.line().to_be_bytes());
-    append_cells(&mut form, (0..row.len()).map(|column| row.cell(column)));
+    let mut form = row.line().to_be_bytes().to_vec();
+    append_number(&mut form, row.len());
+    for column in 0..row.len() {
+        append_text(&mut form, row.cell(column));
+    }
     for column in 0..row.len() {
         let source = row.source(column);
         if source != row.cell(column) {
             append_number(&mut form, column);
-            append_number(&mut form, source.len());
-            form.extend_from_slice(source.as_bytes());
+            append_text(&mut form, source);
         }
     }
     form
 }
 
+fn append_text(form: &mut Vec<u8>, text: &str) {
+    append_number(form, text.len());
+    form.extend_from_slice(text.as_bytes());
+}
+
 fn append_number(form: &mut Vec<u8>, number: usize) {
-    // Every file has a bound far below.
+    // Every text has a bound far below.
     let number = u32::try_from(number).unwrap_or(u32::MAX);
     form.extend_from_slice(&number.to_be_bytes());
 }
@@ -40,43 +88,37 @@ mod tests {
     use super::super::{ReadLimits, read};
     use super::*;
 
-    fn form(cells: &[&str]) -> Vec<u8> {
-        let mut form = Vec::new();
-        append_cells(&mut form, cells.iter().copied());
-        form
-    }
-
     #[test]
     fn cells_that_join_to_the_same_text_have_other_forms() {
-        let all = [
-            form(&["ab", "c"]),
-            form(&["a", "bc"]),
-            form(&["abc"]),
-            form(&["abc", ""]),
-            form(&["", "abc"]),
+        let rows = [
+            CellRow::new(&["ab", "c"]),
+            CellRow::new(&["a", "bc"]),
+            CellRow::new(&["abc"]),
+            CellRow::new(&["abc", ""]),
+            CellRow::new(&["", "abc"]),
+            CellRow::new(&[""]),
+            CellRow::default(),
         ];
-        for (index, one) in all.iter().enumerate() {
-            assert!(all.iter().skip(index + 1).all(|other| one != other));
+        for (index, row) in rows.iter().enumerate() {
+            assert!(rows.iter().skip(index + 1).all(|other| row != other));
+            assert_eq!(CellRow::new(&row.cells().collect::<Vec<_>>()), *row);
+            assert_eq!(row.size(), row.digested().len());
         }
-        assert_eq!(form(&["ab", ""]), b"\0\0\0\x02\0\0\0\x02ab\0\0\0\0");
+        assert_eq!(rows[3].digested(), b"\0\0\0\x03abc\0\0\0\0");
+        assert_eq!(CellRow::new(&["é", "x"]).cells().next(), Some("é"));
     }
 
     #[test]
     fn a_row_has_one_form_however_its_file_is_written() {
-        let forms = [
-            "Ref,Note\nA,x\n".as_bytes(),
-            b"\xEF\xBB\xBFRef;Note\r\n\"A\";\"x\"\r\n",
-            b"sep=\t\nRef\tNote\nA\tx",
-        ]
-        .map(|bytes| row_form(read(bytes, &ReadLimits::default()).unwrap().row(0).unwrap()));
-        assert_eq!(forms[0], forms[1]);
-        assert_eq!(forms[0], forms[2]);
-        let other = read(b"Ref,Note\nA,=\"x\"\n", &ReadLimits::default()).unwrap();
-        assert_eq!(other.row(0).unwrap().cell(1), "x");
-        assert_ne!(
-            row_form(other.row(0).unwrap()),
-            forms[0],
-            "what stood there is kept"
-        );
+        let form = |bytes: &[u8]| {
+            let sheet = read(bytes, &ReadLimits::default()).unwrap();
+            row_form(sheet.row(0).unwrap())
+        };
+        let plain = form(b"Ref,Note\nA,x\n");
+        assert_eq!(form(b"\xEF\xBB\xBFRef;Note\r\n\"A\";\"x\"\r\n"), plain);
+        assert_eq!(form(b"sep=\t\nRef\tNote\nA\tx"), plain);
+        // Another line, and the same cell that stood in the file in another way.
+        assert_ne!(form(b"Ref,Note\n\nA,x\n"), plain);
+        assert_ne!(form(b"Ref,Note\nA,=\"x\"\n"), plain);
     }
 }

@@ -14,7 +14,7 @@ pub(crate) mod manifest;
 pub(crate) mod model;
 
 pub(crate) use atomic_file::{AtomicError, AtomicFile, Existing, write_atomically};
-pub(crate) use cells::{append_cells, row_form};
+pub(crate) use cells::{CellRow, row_form};
 pub(crate) use csv::format::{self, Encoding, Format, FormatError, Newline, QuoteRule};
 pub(crate) use csv::windows_1252::{UnencodableRule, encode_cell};
 pub(crate) use csv::writer::{RowWriter, WriteError};

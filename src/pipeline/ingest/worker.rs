@@ -15,7 +15,7 @@ use crate::pipeline::decide::{ReferralOutcome, judge};
 use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
 use crate::pipeline::map;
 use crate::pipeline::referral::{Bytes, Referral, ReferralTrees};
-use crate::pipeline::run::{Env, Ids, Run, bytes_of, raw_spot};
+use crate::pipeline::run::{Env, Ids, Run, cells_of, raw_spot};
 use crate::pipeline::select::{PriorLegs, Trail, consent_ended};
 use crate::seal::{Digest, HolderKey, LookupKey, sealed_digest, stub};
 use crate::store::rows::{KeyKind, KeyRow, Leg, RawIds, RawKind, RawRow, Standing};
@@ -442,7 +442,7 @@ impl ReferralCase<'_, '_> {
             .view(run.setting(source, &run.rules, run.today()), facts);
         let keep = |partner: &Partner, cells: &map::Cells<'_>| {
             if run.ready.wanted()
-                && let Some(row) = bytes_of(partner, &run.rules, cells)
+                && let Some(row) = cells_of(partner, &run.rules, cells)
             {
                 run.ready.keep(leg, run.today(), row);
             }

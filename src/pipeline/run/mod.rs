@@ -15,6 +15,6 @@ use claims::Claims;
 pub(crate) use ids::{IdRanges, Ids};
 pub(crate) use installation::{Env, PartnerEnv, SourceEnv};
 pub(crate) use ledger_access::{LedgerAccess, raw_spot};
-pub(crate) use row_cache::bytes_of;
+pub(crate) use row_cache::cells_of;
 pub(crate) use stage_outcome::{Only, StageOutcome, Totals};
 pub(crate) use state::Run;

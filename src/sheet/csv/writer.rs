@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use super::super::cells::CellRow;
 use super::super::formula::guard;
 use super::format::{Encoding, Format, Newline, QuoteRule};
 use super::windows_1252::in_windows_1252;
@@ -60,18 +61,34 @@ impl<W: Write> RowWriter<W> {
     /// # Errors
     /// [`WriteError`]; nothing of the row is written then, unless the sink itself failed half way.
     pub(crate) fn write_row<C: AsRef<str>>(&mut self, cells: &[C]) -> Result<(), WriteError> {
-        if self.rows > 0 && cells.len() != self.columns {
+        self.write_cells(cells.iter().map(AsRef::as_ref), cells.len())
+    }
+
+    /// Writes one row of cells that were kept.
+    ///
+    /// # Errors
+    /// As [`RowWriter::write_row`].
+    pub(crate) fn write_kept(&mut self, row: &CellRow) -> Result<(), WriteError> {
+        self.write_cells(row.cells(), row.count())
+    }
+
+    fn write_cells<'c>(
+        &mut self,
+        cells: impl Iterator<Item = &'c str>,
+        count: usize,
+    ) -> Result<(), WriteError> {
+        if self.rows > 0 && count != self.columns {
             return Err(WriteError::Ragged {
-                cells: cells.len(),
+                cells: count,
                 columns: self.columns,
             });
         }
         self.text.clear();
-        for (index, cell) in cells.iter().enumerate() {
+        for (index, cell) in cells.enumerate() {
             if index > 0 {
                 self.text.push(char::from(self.format.delimiter));
             }
-            self.push_cell(cell.as_ref(), index, cells.len())?;
+            self.push_cell(cell, index, count)?;
         }
         self.text.push_str(match self.format.newline {
             Newline::Crlf => "\r\n",
@@ -87,20 +104,7 @@ impl<W: Write> RowWriter<W> {
             self.sink.write_all(self.text.as_bytes())
         }
         .map_err(WriteError::Sink)?;
-        self.columns = cells.len();
-        self.rows += 1;
-        Ok(())
-    }
-
-    /// Writes a row whose bytes another writer of the same format and columns gave as its last.
-    ///
-    /// # Errors
-    /// [`WriteError::Sink`].
-    pub(crate) fn write_made(&mut self, row: &[u8]) -> Result<(), WriteError> {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(row);
-        self.encoded = true;
-        self.sink.write_all(row).map_err(WriteError::Sink)?;
+        self.columns = count;
         self.rows += 1;
         Ok(())
     }
