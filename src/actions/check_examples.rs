@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::limits::{DIAGNOSTICS_MAX, EXAMPLE_BYTES_MAX, EXAMPLES_MAX};
 use crate::partner::{Partner, Rules};
-use crate::sheet::{ReadLimits, Sheet, read, unguard};
+use crate::sheet::{ReadLimits, Sheet, read, unescape};
 use crate::toml_reader::bytes_within;
 
 /// What was looked at.
@@ -182,7 +182,7 @@ impl Example<'_> {
         for (row, came) in expected.rows().zip(came) {
             for (column, (header, cell)) in headers.iter().zip(&came.cells).enumerate() {
                 let wanted = row.cell(column);
-                if wanted != cell && unguard(wanted) != cell {
+                if wanted != cell && unescape(wanted) != cell.as_str() {
                     let what = format!(
                         "\"{header}\" comes out as {} where the example has {}",
                         shape(cell),

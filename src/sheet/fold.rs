@@ -3,7 +3,7 @@
 /// Headers and cells are compared without regard to case and inner white space.
 pub(crate) fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
-    for word in super::unguard(text).split_whitespace() {
+    for word in super::unescape(text).split_whitespace() {
         if !folded.is_empty() {
             folded.push(' ');
         }

@@ -1,6 +1,7 @@
-//! The formula rule: a cell that a spreadsheet would run gets a leading apostrophe, and loses it on the way back.
+//! The formula rule at the beginning of a cell: one that a spreadsheet would run gets a leading apostrophe, and loses it on the way back.
 //!
-//! Text goes in and text comes out. Invariants: what [`guard`] returns never runs, and `unguard(guard(x)) == x` for every text.
+//! Text goes in and text comes out. Invariants: what [`guard`] returns never runs, and `unguard(guard(x)) == x` for every text. What could begin a cell
+//! under another delimiter is [`escape`](super::escape)'s.
 
 use std::borrow::Cow;
 
@@ -12,7 +13,16 @@ const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 /// A plain number (`-3`, `+3.5`) or phone (`+44 7700 900123`) is left alone; everything else that begins like a formula is not, however harmless it
 /// looks: `+1-202-555-0143` is a sum to Excel.
 pub(crate) fn guard(cell: &str) -> Cow<'_, str> {
-    if begins_guarded(cell) && !is_plain_number(cell) && !is_plain_phone(cell) {
+    if is_plain_number(cell) || is_plain_phone(cell) {
+        Cow::Borrowed(cell)
+    } else {
+        guard_all(cell)
+    }
+}
+
+/// The same, but that it guards plain numbers and phones too.
+pub(crate) fn guard_all(cell: &str) -> Cow<'_, str> {
+    if begins_guarded(cell) {
         let mut guarded = String::with_capacity(cell.len() + 1);
         guarded.push('\'');
         guarded.push_str(cell);
@@ -35,9 +45,17 @@ fn begins_guarded(cell: &str) -> bool {
     // Nearly every cell begins with a letter or digit: one byte settles those.
     match cell.as_bytes().first() {
         Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r' | b'\n' | b'\'') => true,
-        Some(0xEF) => cell.starts_with(['\u{FF1D}', '\u{FF0B}', '\u{FF0D}', '\u{FF20}']),
+        Some(0xEF) => cell.starts_with(begins_formula),
         None | Some(_) => false,
     }
+}
+
+/// Whether a character begins a formula: the signs, and their full-width forms.
+pub(crate) fn begins_formula(character: char) -> bool {
+    matches!(
+        character,
+        '=' | '+' | '-' | '@' | '\u{FF1D}' | '\u{FF0B}' | '\u{FF0D}' | '\u{FF20}'
+    )
 }
 
 /// A sign, digits, and at most one decimal point or comma with digits on both sides: never more than a constant to a spreadsheet.

@@ -8,6 +8,7 @@
 pub(crate) mod atomic_file;
 pub(crate) mod cells;
 pub(crate) mod csv;
+pub(crate) mod escape;
 mod fold;
 pub(crate) mod formula;
 pub(crate) mod manifest;
@@ -19,8 +20,8 @@ pub(crate) use csv::format::{self, Encoding, Format, FormatError, Newline, Quote
 pub(crate) use csv::windows_1252::{UnencodableRule, encode_cell};
 pub(crate) use csv::writer::{RowWriter, WriteError};
 pub(crate) use csv::{CsvText, ReadLimits, TextEncoding, UnreadableSheet};
+pub(crate) use escape::unescape;
 pub(crate) use fold::fold;
-pub(crate) use formula::unguard;
 pub(crate) use manifest::{Manifest, RowsByAction, manifest_name};
 pub(crate) use model::{Sheet, SheetRow};
 

@@ -3,6 +3,8 @@
 //! A sheet comes in; one [`Guess`] a column goes out, in the sheet's order. Invariant: no field is guessed twice, and a guess
 //! holds no cell but those that our own list knows as codes.
 
+use std::borrow::Cow;
+
 use super::cell_evidence::{by_look, fit};
 use super::cells::distinct;
 use super::heading::{Subject, heading};
@@ -11,7 +13,7 @@ use super::words::{Likely, code_of};
 use super::{neighbours, series};
 use crate::domain::event::ATTENDANCE;
 use crate::partner::agreement::REPORTABLE;
-use crate::sheet::Sheet;
+use crate::sheet::{Sheet, unescape};
 
 /// Below this nothing is guessed.
 pub(super) const SURE: i32 = 60;
@@ -207,9 +209,10 @@ fn look(table: &Sheet, at: usize, header: &str) -> OpenColumn {
         likely.push((means, SURE));
         why = "by the look of its cells";
     }
-    let cells: Vec<&str> = table
-        .rows()
-        .map(|row| crate::sheet::unguard(row.cell(at)).trim())
+    let cells: Vec<Cow<'_, str>> = table.rows().map(|row| unescape(row.cell(at))).collect();
+    let cells: Vec<&str> = cells
+        .iter()
+        .map(|cell| cell.trim())
         .filter(|cell| !cell.is_empty())
         .collect();
     let cells: Vec<String> = distinct(&cells).into_iter().map(str::to_owned).collect();

@@ -2,6 +2,8 @@
 //!
 //! Cells come in, a [`CellShape`] goes out. Invariant: a shape holds no cell, but for words of our own list (`words`).
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use super::cells::{
@@ -73,11 +75,12 @@ pub(super) struct CellShape {
 impl CellShape {
     /// The shape of these cells; blank ones say nothing.
     pub(super) fn of<'c>(cells: impl Iterator<Item = &'c str>) -> Self {
-        let cells: Vec<&str> = cells
-            .map(|cell| crate::sheet::unguard(cell).trim())
-            .filter(|cell| !cell.is_empty())
+        let cells: Vec<Cow<'_, str>> = cells
+            .map(crate::sheet::unescape)
+            .filter(|cell| !cell.trim().is_empty())
             .take(CELLS_MAX)
             .collect();
+        let cells: Vec<&str> = cells.iter().map(|cell| cell.trim()).collect();
         if cells.is_empty() {
             return Self::default();
         }

@@ -39,7 +39,7 @@ pub(crate) fn of_rows(
         let (result, wrong, to_do) = words(finding, again);
         let mut cells: Vec<String> = row
             .cells(sheet.header.len())
-            .map(|cell| crate::sheet::unguard(cell).to_owned())
+            .map(|cell| crate::sheet::unescape(cell).into_owned())
             .collect();
         cells.extend([result.to_owned(), wrong.clone(), to_do.clone()]);
         writer.write_row(&writable(&cells, format))?;

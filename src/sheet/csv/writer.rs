@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::super::cells::CellRow;
-use super::super::formula::guard;
+use super::super::escape::{escape, escape_beginning};
 use super::format::{Encoding, Format, Newline, QuoteRule};
 use super::windows_1252::in_windows_1252;
 
@@ -147,7 +147,12 @@ impl<W: Write> RowWriter<W> {
         if matches!(clean, Cow::Owned(_)) {
             marks = seen(&clean);
         }
-        let cell = guard(&clean);
+        let (first, alone) = (index == 0, cells == 1);
+        let cell = if marks & BREAK != 0 && marks & SIGN != 0 {
+            escape(&clean, first, alone)
+        } else {
+            escape_beginning(&clean, first, alone)
+        };
         let encoding = self.format.encoding;
         if encoding == Encoding::Windows1252
             && marks & BEYOND_ASCII != 0
@@ -193,6 +198,10 @@ const CONTROL: u8 = 1;
 /// A cell with it stands in quotes.
 const QUOTED: u8 = 2;
 const BEYOND_ASCII: u8 = 4;
+/// Some reader begins a cell behind it.
+const BREAK: u8 = 8;
+/// It may be, or lead, a sign that begins a formula.
+const SIGN: u8 = 16;
 
 /// The marks of all bytes; the delimiter has one more.
 static MARKS: [u8; 256] = marks();
@@ -203,10 +212,14 @@ const fn marks() -> [u8; 256] {
     while byte < marks.len() {
         // 0xC2 leads the control characters above 0x7F, and few others.
         marks[byte] = match byte {
-            0x09 => 0,
-            0x0A | 0x0D | 0x22 => QUOTED,
+            b'\t' | b',' | b';' => BREAK,
+            b'\n' | b'\r' => BREAK | QUOTED,
+            b'"' => QUOTED,
+            b'=' | b'+' | b'-' | b'@' => SIGN,
             0x00..=0x1F | 0x7F => CONTROL,
             0xC2 => CONTROL | BEYOND_ASCII,
+            // It leads the full-width forms, and few others.
+            0xEF => SIGN | BEYOND_ASCII,
             0x80.. => BEYOND_ASCII,
             _ => 0,
         };
@@ -219,7 +232,8 @@ const fn marks() -> [u8; 256] {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::{ReadLimits, read, unguard};
+    use super::super::super::formula::guard;
+    use super::super::super::{ReadLimits, read, unescape};
     use super::*;
 
     fn format(delimiter: u8, encoding: Encoding, quote: QuoteRule) -> Format {
@@ -296,7 +310,38 @@ mod tests {
         assert_eq!(writer.finish().unwrap(), b"A,B\n1,2\n");
     }
 
+    /// Whether a spreadsheet may show a cell of these words without running anything: no sign in front, or a whole number or phone.
+    fn is_neutral(cell: &str) -> bool {
+        guard(cell) == cell || cell.starts_with(['\'', '\t', '\r', '\n'])
+    }
+
     proptest! {
+        #[test]
+        fn no_cell_begins_with_a_formula_whichever_delimiter_opens_the_file(
+            rows in proptest::collection::vec(proptest::collection::vec("[-=+@'\t\r\n\",;|1 a\u{FF1D}]{0,8}", 3), 1..5),
+            delimiter in prop_oneof![Just(b','), Just(b';'), Just(b'\t'), Just(b'|')],
+            encoding in prop_oneof![Just(Encoding::Utf8), Just(Encoding::Utf8Bom)],
+            quote in prop_oneof![Just(QuoteRule::Necessary), Just(QuoteRule::Always)],
+        ) {
+            let mut writer = RowWriter::new(Vec::new(), format(delimiter, encoding, quote)).unwrap();
+            for row in &rows {
+                writer.write_row(row).unwrap();
+            }
+            let bytes = writer.finish().unwrap();
+            for opened_by in [b',', b';', b'\t'] {
+                let mut reader = csv::ReaderBuilder::new()
+                    .delimiter(opened_by)
+                    .has_headers(false)
+                    .flexible(true)
+                    .from_reader(bytes.as_slice());
+                for record in reader.records() {
+                    for cell in &record.unwrap() {
+                        prop_assert!(is_neutral(cell), "{cell:?} opened by {:?} of {:?}", char::from(opened_by), String::from_utf8_lossy(&bytes));
+                    }
+                }
+            }
+        }
+
         #[test]
         fn what_is_written_reads_back_exactly(
             rows in proptest::collection::vec(proptest::collection::vec("[-=+@'\t\r\n\",;| a9é]{0,6}", 3), 0..6),
@@ -314,11 +359,11 @@ mod tests {
             let head = if encoding == Encoding::Utf8Bom { 3 } else { 0 };
             bytes.splice(head..head, start.bytes());
             let table = read(&bytes, &ReadLimits::default()).unwrap();
-            let back: Vec<Vec<&str>> = table.rows().map(|row| row.cells(3).map(unguard).collect()).collect();
-            let not_blank: Vec<Vec<&str>> = rows
+            let back: Vec<Vec<String>> = table.rows().map(|row| row.cells(3).map(|cell| unescape(cell).into_owned()).collect()).collect();
+            let not_blank: Vec<Vec<String>> = rows
                 .iter()
-                .filter(|row| row.iter().any(|cell| !guard(cell).trim().is_empty()))
-                .map(|row| row.iter().map(String::as_str).collect())
+                .filter(|row| row.iter().any(|cell| !escape(cell, false, false).trim().is_empty()))
+                .cloned()
                 .collect();
             prop_assert_eq!(back, not_blank);
         }

@@ -10,7 +10,7 @@ use super::catalogue::Catalogue;
 use crate::diagnostics::{Code, Place, did_you_mean};
 use crate::partner::agreement::{EventRule, PartnerKind};
 use crate::partner::fields::CodeMap;
-use crate::sheet::unguard;
+use crate::sheet::unescape;
 use crate::toml_reader::{At, TableReader};
 
 /// The `[onward]` section, against which the events of a return are read.
@@ -208,7 +208,7 @@ fn coded_column(
 fn read_consent(value: &TableReader<'_>) -> (String, String) {
     let (column, yes) = (value.string("column"), value.text("yes"));
     // What folds to nothing would take an empty cell for a "Yes".
-    if !yes.value.is_empty() && unguard(yes.value).trim().is_empty() {
+    if !yes.value.is_empty() && unescape(yes.value).trim().is_empty() {
         value.bad_value("yes", "a text that is not empty", &yes.place);
     }
     (column, yes.value.to_owned())
