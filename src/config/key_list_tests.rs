@@ -77,8 +77,8 @@ fn config(pull: &str, push: &str, auth: &str) -> String {
 /// The rows of the list that are about the config, each table and key with what shows it and what it waits for.
 fn listed() -> Vec<[String; 4]> {
     let table = crate::sheet::read(LIST.as_bytes(), &crate::sheet::ReadLimits::default());
-    let rows = table.unwrap().rows;
-    let ours = rows.iter().filter(|row| row.cell(0) == "config");
+    let sheet = table.unwrap();
+    let ours = sheet.rows().filter(|row| row.cell(0) == "config");
     ours.map(|row| [1, 2, 3, 4].map(|column| row.cell(column).to_owned()))
         .collect()
 }

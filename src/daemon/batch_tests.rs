@@ -14,13 +14,13 @@ use crate::domain::{Entropy, Instant, Limits, NhsNumber, Stage, limits};
 const NOW: &str = "2026-11-23T06:00:00Z";
 
 /// An installation whose practices are folders of extracts.
-struct Installation {
+pub(super) struct Installation {
     home: tempfile::TempDir,
     config: String,
 }
 
 impl Installation {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
         for folder in ["config", "mappings/partners"] {
             std::fs::create_dir_all(home.path().join(folder)).unwrap();
@@ -46,7 +46,12 @@ report = { transport = "local" }
     }
 
     /// A practice with these many referrals; the partner of each by its number.
-    fn practice(&mut self, id: &str, referrals: usize, partner: impl Fn(usize) -> String) {
+    pub(super) fn practice(
+        &mut self,
+        id: &str,
+        referrals: usize,
+        partner: impl Fn(usize) -> String,
+    ) {
         write!(
             self.config,
             r#"[[source]]
@@ -124,7 +129,39 @@ from = "leg.action"
         std::fs::write(file, text).unwrap();
     }
 
-    async fn open(&self, workers: usize) -> anyhow::Result<App> {
+    /// A partner that sends back what became of a visit.
+    pub(super) fn returning_partner(&self, id: &str) {
+        self.partner(id, 3, 0);
+        let file = self
+            .home
+            .path()
+            .join(format!("mappings/partners/{id}.toml"));
+        let mut text = std::fs::read_to_string(&file).unwrap();
+        text.push_str(
+            r#"[collect]
+transport = "local"
+file = "*.csv"
+dates = "%d/%m/%Y"
+[[collect.event]]
+kind = "attendance"
+on = "Visit date"
+value = { column = "Came", codes = { Y = "attended" } }
+"#,
+        );
+        std::fs::write(file, text).unwrap();
+    }
+
+    /// The reference in the first row of a partner's drop.
+    pub(super) fn first_reference(&self, id: &str) -> String {
+        let drops = std::fs::read_dir(self.exchange().join(id).join("out")).unwrap();
+        let mut paths = drops.flatten().map(|file| file.path());
+        let drop = paths.find(|path| path.extension().is_some_and(|end| end == "csv"));
+        let text = std::fs::read_to_string(drop.unwrap()).unwrap();
+        let row = text.lines().nth(1).unwrap();
+        row.split(',').next().unwrap().to_owned()
+    }
+
+    pub(super) async fn open(&self, workers: usize) -> anyhow::Result<App> {
         let config = self.home.path().join("config/kith.toml");
         std::fs::write(&config, &self.config).unwrap();
         let now = Instant::parse(NOW).unwrap();
@@ -137,14 +174,14 @@ from = "leg.action"
         .await
     }
 
-    async fn runs(&self, workers: usize, stages: &[Stage]) -> RunOutcome {
+    pub(super) async fn runs(&self, workers: usize, stages: &[Stage]) -> RunOutcome {
         let app = self.open(workers).await.unwrap();
         let outcome = run(app.env(), stages, &Only::default()).await.unwrap();
         app.close().await;
         outcome
     }
 
-    fn exchange(&self) -> std::path::PathBuf {
+    pub(super) fn exchange(&self) -> std::path::PathBuf {
         self.home.path().join("var/partners")
     }
 }

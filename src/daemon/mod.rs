@@ -9,6 +9,8 @@ mod batch_tests;
 mod key_effect_tests;
 mod one_run;
 #[cfg(test)]
+mod return_tests;
+#[cfg(test)]
 mod sweep_tests;
 
 use std::path::Path;

@@ -5,7 +5,7 @@ use toml::Value as Toml;
 
 use super::*;
 use crate::partner::agreement::{RuleText, Rules, TextKind, built_in};
-use crate::sheet::read as read_csv;
+use crate::sheet::{SheetRow, read as read_csv};
 use crate::toml_reader::watch;
 
 /// What no fixture says: every other kind of event, and every table beside those that they use.
@@ -133,11 +133,13 @@ fn the_schema_has_the_keys_that_the_loader_asks_for_and_no_other() {
 fn the_list_has_each_key_of_a_partner_file_and_no_other_and_what_has_no_effect_is_refused() {
     let list = include_str!("../../tests/keys.csv");
     let list = read_csv(list.as_bytes(), &ReadLimits::default()).unwrap();
-    let pair = |row: &Row, at: usize| (row.cell(at).to_owned(), row.cell(at + 1).to_owned());
-    let ours = || list.rows.iter().filter(|row| row.cell(0) == "partner");
-    let (refused, shown): (Vec<&Row>, Vec<&Row>) = ours().partition(|row| row.cell(3) == "refused");
+    let pair =
+        |row: SheetRow<'_>, at: usize| (row.cell(at).to_owned(), row.cell(at + 1).to_owned());
+    let ours = || list.rows().filter(|row| row.cell(0) == "partner");
+    let (refused, shown): (Vec<SheetRow<'_>>, Vec<SheetRow<'_>>) =
+        ours().partition(|row| row.cell(3) == "refused");
     let shown: BTreeSet<_> = shown.into_iter().map(|row| pair(row, 1)).collect();
-    let known: BTreeSet<_> = keys().rows.iter().map(|row| pair(row, 0)).collect();
+    let known: BTreeSet<_> = keys().rows().map(|row| pair(row, 0)).collect();
     assert_eq!(shown, known, "tests/keys.csv beside the schema");
     assert!(
         ours().all(|row| row.cell(4).is_empty()),

@@ -129,7 +129,7 @@ mod tests {
             "O'Brien, Anna",
             "1,234.50",
             "-0,5",
-            "'tis, 'twas",
+            "so 'tis, 'twas",
             "two\nlines",
         ];
         for cell in kept {

@@ -122,6 +122,8 @@ pub(crate) struct Batch {
     pub(crate) sent: Option<DropId>,
     pub(crate) drop_states: Vec<(DropId, DropState)>,
     pub(crate) return_file: Option<ReturnFile>,
+    /// The bytes of that file as they came, sealed under its key.
+    pub(crate) return_bytes: Vec<u8>,
     pub(crate) return_rows: Vec<ReturnRow>,
     pub(crate) events: Vec<EventRow>,
     pub(crate) pushes: Vec<PushRow>,
@@ -183,6 +185,7 @@ impl Batch {
             sent: None,
             drop_states: Vec::new(),
             return_file: None,
+            return_bytes: Vec::new(),
             return_rows: Vec::new(),
             events: Vec::new(),
             pushes: Vec::new(),

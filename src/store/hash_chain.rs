@@ -1,6 +1,6 @@
 //! The hash chain of a strand and the leaves of its evidence, the same for every engine.
 
-use super::rows::{DropRow, EventRow, LedgerRow, Place, ReturnRow};
+use super::rows::{DropRow, EventRow, LedgerRow, Place, ReturnFile, ReturnRow};
 use crate::domain::{RawId, Reason};
 use crate::seal::{Digest, LookupKey, sealed_digest, sha256};
 
@@ -38,6 +38,24 @@ pub(crate) fn drop_leaf(row: &DropRow) -> Digest {
     ];
     numbers.extend(row.raws.to_array().map(RawId::number));
     leaf(&numbers, &[row.changed.as_bytes(), &row.digest])
+}
+
+/// The leaf of a return itself, with its sealed bytes: every column but the root, which it is part of, and the state.
+pub(crate) fn return_file_leaf(file: &ReturnFile, sealed_bytes: &[u8]) -> Digest {
+    leaf(
+        &[
+            file.id.number(),
+            file.sender.number(),
+            file.holder.number(),
+            file.rows,
+        ],
+        &[
+            &file.lookup,
+            &sealed_digest(&file.sealed_name),
+            &sealed_digest(&file.sealed_frame),
+            &sealed_digest(sealed_bytes),
+        ],
+    )
 }
 
 /// The leaf of a return's row: every column, the sealed one as its digest.

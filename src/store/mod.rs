@@ -199,6 +199,8 @@ pub(crate) trait Store: Send + Sync {
     fn return_by_lookup(&self, lookup: LookupKey) -> Answer<'_, Option<ReturnFile>>;
     /// Return files after return `after`, oldest first, at most `limit`.
     fn return_files(&self, after: ReturnId, limit: i64) -> Answer<'_, Vec<ReturnFile>>;
+    /// The bytes of a return as they came, sealed under the file's key.
+    fn return_bytes(&self, return_id: ReturnId) -> Answer<'_, Option<Vec<u8>>>;
     /// How many return files each sender has.
     fn return_counts(&self) -> Answer<'_, Vec<(StrandId, i64)>>;
     /// Rows of a return after row `after`, at most `limit`.

@@ -91,7 +91,7 @@ fn lists() -> &'static WordLists {
             table.rows().flat_map(move |row| {
                 let key = row.cell(0).strip_prefix(start);
                 key.into_iter()
-                    .flat_map(|key| row.cell(1).split('|').map(move |said| (said, key)))
+                    .flat_map(move |key| row.cell(1).split('|').map(move |said| (said, key)))
             })
         };
         let mut aliases: Vec<(Vec<String>, String)> = said("word:")

@@ -85,7 +85,7 @@ fn file_level(partner: &Partner, taken: &TakenReturn) -> serde_json::Value {
         |contact| json!({"name": contact.name, "email": contact.email, "phone": contact.phone}),
     );
     json!({
-        "file": {"name": taken.name, "bytes": taken.bytes, "sha256": hex(&taken.sha256), "taken_before": taken.before.is_some()},
+        "file": {"name": taken.name, "bytes": taken.bytes.len(), "sha256": hex(&taken.sha256), "taken_before": taken.before.is_some()},
         "partner": partner.id,
         "your_contact": contact,
     })

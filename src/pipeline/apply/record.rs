@@ -17,7 +17,7 @@ use crate::pipeline::run::{Ids, Run, StageOutcome};
 use crate::pipeline::sealed_inputs;
 use crate::seal::{HolderKey, merkle_root};
 use crate::sheet::Sheet;
-use crate::store::hash_chain::{event_leaf, return_leaf};
+use crate::store::hash_chain::{event_leaf, return_file_leaf, return_leaf};
 use crate::store::rows::{EventRow, Leg};
 use crate::store::{Batch, Body, Entry, NewHold};
 
@@ -91,11 +91,14 @@ impl ReturnRecord<'_> {
             }
         }
         batch.events.sort_by_key(|event| event.id);
-        let mut leaves: Vec<_> = batch.return_rows.iter().map(return_leaf).collect();
+        let (mut file, bytes) = self.return_file(return_id, rows.len(), &file_key, &mut stream);
+        let mut leaves = vec![return_file_leaf(&file, &bytes)];
+        leaves.extend(batch.return_rows.iter().map(return_leaf));
         leaves.extend(batch.events.iter().map(event_leaf));
         let root = merkle_root(&leaves).unwrap_or_default();
-        batch.return_file =
-            Some(self.return_file(return_id, rows.len(), root, &file_key, &mut stream));
+        file.root = root;
+        batch.return_file = Some(file);
+        batch.return_bytes = bytes;
         batch.keys.push(file_key.1);
         let returned = Body::Returned {
             rows: rows.len(),

@@ -1,16 +1,19 @@
-//! The rows in which a return is kept: its file, its rows and its events, each sealed under its holder's key.
+//! The rows in which a return is kept: its file with the bytes as they came, its rows and its events, each sealed under its holder's key.
+//!
+//! A row is digested and sealed as cells, so that neither depends on how the file was written; the file as it was written is kept under a key of its own.
 
 use std::collections::HashMap;
 
 use super::record::{ReturnRecord, Touched};
 use crate::domain::entropy::Stream;
-use crate::domain::{EventId, EventKind, KeyId, LegId, ReturnId};
+use crate::domain::{EventId, EventKind, KeyId, LegId, ReturnId, StrandId};
 use crate::pipeline::event::{
-    RowFinding, StoredEvent, TakenReturn, event_lookup, event_spot, name_spot,
+    RowFinding, StoredEvent, TakenReturn, bytes_spot, event_lookup, event_spot, name_spot,
 };
 use crate::pipeline::run::Env;
 use crate::seal::{HolderKey, Spot};
 use crate::sheet::row_form;
+use crate::store::hash_chain::return_file_leaf;
 use crate::store::rows::{EventRow, KeyKind, KeyRow, ReturnFile, ReturnRow};
 use crate::store::{Batch, Body, Entry};
 
@@ -93,39 +96,53 @@ impl ReturnRecord<'_> {
         }
     }
 
+    /// The record of the file, but for its root, and its sealed bytes.
     pub(crate) fn return_file(
         &self,
         id: ReturnId,
         rows: usize,
-        root: [u8; 32],
         file: &(HolderKey, KeyRow),
         stream: &mut Stream,
-    ) -> ReturnFile {
-        let frame =
-            serde_json::json!({"header": self.sheet.header, "header_line": self.sheet.header_line});
-        ReturnFile {
-            id,
-            sender: self.run.partners[self.taken.partner].strand,
-            holder: file.1.id,
-            lookup: self.taken.lookup,
-            rows: i64::try_from(rows).unwrap_or(i64::MAX),
-            root,
-            sealed_name: file.0.seal(
-                name_spot(id, file.1.id),
-                stream.bytes(),
-                self.taken.name.as_bytes(),
-            ),
-            sealed_frame: file.0.seal(
-                frame_spot(id, file.1.id),
-                stream.bytes(),
-                frame.to_string().as_bytes(),
-            ),
-            state: READ,
-        }
+    ) -> (ReturnFile, Vec<u8>) {
+        let frame = serde_json::json!({
+            "header": self.sheet.header,
+            "header_line": self.sheet.header_line,
+        });
+        let sender = self.run.partners[self.taken.partner].strand;
+        let key = (&file.0, file.1.id);
+        let frame = frame.to_string();
+        let (mut file, bytes) = seal_file(self.taken, (id, sender), key, &frame, stream);
+        file.rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        file.state = READ;
+        (file, bytes)
     }
 }
 
-/// Records that a file could not be used; its bytes stay with the partner, only their look-up is kept.
+/// The record of a file that could not be used, but for its root, and its sealed bytes.
+fn seal_file(
+    taken: &TakenReturn,
+    (id, sender): (ReturnId, StrandId),
+    (key, holder): (&HolderKey, KeyId),
+    frame: &str,
+    stream: &mut Stream,
+) -> (ReturnFile, Vec<u8>) {
+    let mut seal = |spot, plain: &[u8]| key.seal(spot, stream.bytes(), plain);
+    let file = ReturnFile {
+        id,
+        sender,
+        holder,
+        lookup: taken.lookup,
+        rows: 1,
+        root: [0; 32],
+        sealed_name: seal(name_spot(id, holder), taken.name.as_bytes()),
+        sealed_frame: seal(frame_spot(id, holder), frame.as_bytes()),
+        state: REFUSED,
+    };
+    let bytes = seal(bytes_spot(id, holder), &taken.bytes);
+    (file, bytes)
+}
+
+/// Records that a file could not be used: its bytes are kept all the same.
 pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Result<ReturnId> {
     let strand = env.partners[taken.partner].strand;
     let ids = env.ids.take(&*env.store, strand, 2).await?;
@@ -140,24 +157,15 @@ pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Re
         lookup: None,
         wrapped,
     });
-    let sealed_name = key.seal(name_spot(id, key_id), stream.bytes(), taken.name.as_bytes());
-    let sealed_frame = key.seal(frame_spot(id, key_id), stream.bytes(), b"");
-    batch.return_file = Some(ReturnFile {
-        id,
-        sender: strand,
-        holder: key_id,
-        lookup: taken.lookup,
-        rows: 1,
-        root: [0; 32],
-        sealed_name,
-        sealed_frame,
-        state: REFUSED,
-    });
+    let (mut file, bytes) = seal_file(taken, (id, strand), (&key, key_id), "", &mut stream);
+    file.root = return_file_leaf(&file, &bytes);
     let returned = Body::Returned {
         rows: 0,
         events: 0,
-        root: [0; 32],
+        root: file.root,
     };
+    batch.return_file = Some(file);
+    batch.return_bytes = bytes;
     batch.push(Entry::new(id, returned));
     env.store.commit(batch).await?;
     Ok(id)

@@ -19,7 +19,7 @@ use crate::domain::{
     EventId, EventKind, Instant, KeyId, LegReference, LegState, Occasion, ReturnId,
 };
 use crate::partner::Partner;
-use crate::seal::{LookupKey, Spot};
+use crate::seal::{Digest, LookupKey, Spot};
 
 /// An event as it is sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -259,6 +259,16 @@ pub(crate) fn event_lookup(ledger: &LedgerAccess, kept: &StoredEvent) -> LookupK
 /// Where a return's name is sealed.
 pub(crate) fn name_spot(row: ReturnId, holder: KeyId) -> Spot<'static> {
     Spot::new("return_file.sealed_name", row, holder)
+}
+
+/// Where a return's bytes are sealed, as they came.
+pub(crate) fn bytes_spot(row: ReturnId, holder: KeyId) -> Spot<'static> {
+    Spot::new("return_file.sealed_bytes", row, holder)
+}
+
+/// The look-up of a return: who sent it, and the SHA-256 of its bytes.
+pub(crate) fn return_lookup(ledger: &LedgerAccess, partner: &str, sha256: &Digest) -> LookupKey {
+    ledger.keys.lookup(&[b"return", partner.as_bytes(), sha256])
 }
 
 /// A kind as its word.

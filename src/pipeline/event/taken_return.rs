@@ -11,7 +11,8 @@ pub(crate) struct TakenReturn {
     pub(crate) partner: usize,
     /// The file's own name. It may say something of a person: for the receipt and the sealed record alone.
     pub(crate) name: String,
-    pub(crate) bytes: usize,
+    /// The file as it came.
+    pub(crate) bytes: Vec<u8>,
     pub(crate) sha256: Digest,
     pub(crate) lookup: LookupKey,
     /// The record of the same bytes, if they were taken before.

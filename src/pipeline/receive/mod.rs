@@ -6,7 +6,7 @@
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::{how_to_raise, limits};
 use crate::partner::{Collect, Partner};
-use crate::pipeline::event::{TakenReturn, Unusable};
+use crate::pipeline::event::{TakenReturn, Unusable, return_lookup};
 use crate::pipeline::run::{Env, LedgerAccess, Only, StageOutcome};
 use crate::seal::sha256;
 use crate::sheet::{ReadLimits, Sheet, read};
@@ -107,24 +107,22 @@ impl Inbox<'_> {
     ) -> anyhow::Result<(TakenReturn, Result<Sheet, Unusable>)> {
         let transport = &env.partners[self.place].transport;
         let bytes = transport.read(candidate, env.config.limits.return_bytes_max)?;
-        let sha256 = sha256(&[&bytes]);
-        let lookup = env
-            .keys
-            .lookup(&[b"return", self.partner.id.as_bytes(), &sha256]);
-        let taken = TakenReturn {
-            partner: self.place,
-            name: candidate.name.reveal().to_owned(),
-            bytes: bytes.len(),
-            sha256,
-            lookup,
-            before: env.store.return_by_lookup(lookup).await?,
-        };
         let sheet = read(&bytes, &ReadLimits::of(&env.config.limits)).map_err(|error| Unusable {
             code: Code::ReturnUnreadable,
             why: error.to_string(),
             to_do: "Save the sheet as CSV and send it again",
             limit: error.limit(),
         });
+        let sha256 = sha256(&[&bytes]);
+        let lookup = return_lookup(env, &self.partner.id, &sha256);
+        let taken = TakenReturn {
+            partner: self.place,
+            name: candidate.name.reveal().to_owned(),
+            bytes,
+            sha256,
+            lookup,
+            before: env.store.return_by_lookup(lookup).await?,
+        };
         Ok((taken, sheet))
     }
 

@@ -36,8 +36,8 @@ static PRESETS: LazyLock<[Preset; 2]> = LazyLock::new(|| {
     ]
 });
 
-/// More than any resource, frame or row that limits let in.
-const UNPACKED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// More than any resource, row or file that limits let in.
+const UNPACKED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 thread_local! {
     /// A compressor's tables take 300 kB to set up, so each thread keeps its own.

@@ -212,10 +212,12 @@ const fn marks() -> [u8; 256] {
     while byte < marks.len() {
         // 0xC2 leads the control characters above 0x7F, and few others.
         marks[byte] = match byte {
-            b'\t' | b',' | b';' => BREAK,
-            b'\n' | b'\r' => BREAK | QUOTED,
-            b'"' => QUOTED,
-            b'=' | b'+' | b'-' | b'@' => SIGN,
+            // Tab, comma, semicolon.
+            0x09 | 0x2C | 0x3B => BREAK,
+            0x0A | 0x0D => BREAK | QUOTED,
+            0x22 => QUOTED,
+            // `=`, `+`, `-` and `@`.
+            0x3D | 0x2B | 0x2D | 0x40 => SIGN,
             0x00..=0x1F | 0x7F => CONTROL,
             0xC2 => CONTROL | BEYOND_ASCII,
             // It leads the full-width forms, and few others.

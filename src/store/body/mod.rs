@@ -185,7 +185,7 @@ bodies! {
         Returned = 40 "return taken" {
             rows: usize,
             events: usize,
-            /// Merkle root of its rows and events.
+            /// Merkle root of the file with its bytes, its rows and its events.
             root: Digest,
         },
         /// A return was undone. Subject: the undoing.

@@ -9,6 +9,7 @@ const BOUNDED_BY: &[(&str, &str)] = &[
     ("open_leg_counts", "partners"),
     ("leg_counts", "sources, partners, states and reasons"),
     ("drop_row_counts", "partners and actions"),
+    ("return_bytes", "the bytes that one file may have"),
     ("return_counts", "senders"),
     ("push_counts", "sources and states"),
     (

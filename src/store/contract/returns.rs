@@ -54,6 +54,7 @@ pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store)
     let strand = store.strand("p").await.unwrap();
     let mut batch = Batch::new(strand.id, at(0));
     batch.return_file = Some(file(RETURN, 60));
+    batch.return_bytes = vec![7, 0, 7];
     batch.return_rows = vec![
         row(1, 1, Disposition::Accepted, None),
         row(2, 0, Disposition::Held, Some(Reason::NoService)),
@@ -62,6 +63,7 @@ pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store)
     store.commit(batch).await.unwrap();
     let mut batch = Batch::new(strand.id, at(1));
     batch.return_file = Some(file(ReturnId::new(81), 61));
+    batch.return_bytes = vec![8];
     batch.return_states = vec![(RETURN, 2)];
     store.commit(batch).await.unwrap();
     let files = |after, limit| async move {
@@ -72,6 +74,9 @@ pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store)
     assert_eq!(files(0, 9).await, [(80, 2), (81, 1)]);
     assert_eq!(files(0, 1).await, [(80, 2)]);
     assert_eq!(files(80, 9).await, [(81, 1)]);
+    for (id, bytes) in [(80, Some(vec![7, 0, 7])), (81, Some(vec![8])), (82, None)] {
+        assert_eq!(store.return_bytes(ReturnId::new(id)).await.unwrap(), bytes);
+    }
     assert_eq!(store.return_counts().await.unwrap(), [(PARTNER, 2)]);
     let found = store.return_by_lookup(lookup(60)).await.unwrap().unwrap();
     assert_eq!(

@@ -348,6 +348,14 @@ impl Store for SqliteStore {
         })
     }
 
+    fn return_bytes(&self, return_id: ReturnId) -> Answer<'_, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let sql = "SELECT sealed_bytes FROM return_file WHERE id = ?";
+            let id = [return_id.number()];
+            Ok(self.many(sql, &id, |row| blob(row, 0)).await?.pop())
+        })
+    }
+
     fn return_counts(&self) -> Answer<'_, Vec<(StrandId, i64)>> {
         Box::pin(async move {
             let sql = "SELECT sender, count(*) FROM return_file GROUP BY sender ORDER BY sender";

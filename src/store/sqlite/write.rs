@@ -323,8 +323,9 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
             Cell::B(&file.sealed_name),
             Cell::B(&file.sealed_frame),
             file.state.into(),
+            Cell::B(&batch.return_bytes),
         ];
-        insert(conn, "INSERT INTO return_file (id, sender, holder, look, rows, root, sealed_name, sealed_frame, state)", 9, cells).await?;
+        insert(conn, "INSERT INTO return_file (id, sender, holder, look, rows, root, sealed_name, sealed_frame, state, sealed_bytes)", 10, cells).await?;
     }
     let mut cells = Vec::with_capacity(batch.return_rows.len() * 8);
     for row in &batch.return_rows {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::{PAGE, Proof};
 use crate::domain::{DropId, KeyId, RawId, ReturnId};
 use crate::pipeline::drop_bytes::remake;
+use crate::pipeline::event::{bytes_spot, return_lookup};
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
-use crate::store::hash_chain::{drop_leaf, event_leaf, return_leaf};
+use crate::store::hash_chain::{drop_leaf, event_leaf, return_file_leaf, return_leaf};
 use crate::store::rows::{DropFile, DropState, EventRow, ReturnFile, Strand};
 use crate::store::{Body, Kind};
 
@@ -333,19 +334,15 @@ async fn undone(
     Ok(())
 }
 
-async fn returns(
-    ledger: &LedgerAccess,
-    vouched: &VouchedFor,
-    proof: &mut Proof,
-) -> anyhow::Result<()> {
+async fn returns(env: &Env, vouched: &VouchedFor, proof: &mut Proof) -> anyhow::Result<()> {
     let (mut after, mut seen) = (ReturnId::NONE, 0);
     loop {
-        let files = ledger.store.return_files(after, PAGE).await?;
+        let files = env.store.return_files(after, PAGE).await?;
         let Some(last) = files.last() else { break };
         after = last.id;
         seen += files.len();
         for file in &files {
-            return_file(ledger, file, vouched, proof).await?;
+            return_file(env, file, vouched, proof).await?;
         }
     }
     if seen != vouched.returns.len() {
@@ -358,16 +355,38 @@ async fn returns(
     Ok(())
 }
 
+/// Whether the bytes kept of a return are those by which it is looked up. Nothing is known against one whose key was destroyed.
+async fn as_taken(env: &Env, file: &ReturnFile, sealed: &[u8]) -> anyhow::Result<bool> {
+    let keys = env.holder_keys(vec![file.holder]).await?;
+    let (Some(key), Some(place)) = (keys.get(&file.holder), env.partner_at(file.sender)) else {
+        return Ok(true);
+    };
+    let Ok(bytes) = key.open(bytes_spot(file.id, file.holder), sealed) else {
+        return Ok(false);
+    };
+    let partner = &env.rules.partners[place].id;
+    Ok(return_lookup(env, partner, &sha256(&[&bytes])) == file.lookup)
+}
+
 /// One return against what the ledger vouches for.
 async fn return_file(
-    ledger: &LedgerAccess,
+    env: &Env,
     file: &ReturnFile,
     vouched: &VouchedFor,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
     let place = || format!("return {}", file.id);
-    let (mut leaves, events) = of_return(ledger, file.id, file.id).await?;
-    let rows = leaves.len();
+    let bytes = env.store.return_bytes(file.id).await?.unwrap_or_default();
+    if !as_taken(env, file, &bytes).await? {
+        proof.find(
+            "evidence",
+            "the bytes kept of a return are not those that were taken",
+            place(),
+        );
+    }
+    let mut leaves = vec![return_file_leaf(file, &bytes)];
+    let (rows, events) = of_return(env, file.id, file.id).await?;
+    leaves.extend(&rows);
     leaves.extend(events.iter().map(event_leaf));
     let Some(root) = vouched.returns.get(&file.id) else {
         proof.find(
@@ -384,7 +403,7 @@ async fn return_file(
             place(),
         );
     }
-    proof.count("return rows", rows);
+    proof.count("return rows", rows.len());
     proof.count("events", events.len());
     Ok(())
 }
