@@ -6,6 +6,7 @@
 #   hfs           the loop against helios-hfs, two tenants, tokens of oidc-provider, seeds S to S+N-1 (default 3)
 #   gp-faults     the loop against a misbehaving GP system, N times 60 referrals, seeds S to S+N-1 (default 300)
 #   starts        5,000 starts of commands, twelve at once, N times (default 1)
+#   runs          200 acts of a person beside runs of two processes, N times (default 1)
 #   fhirpath      made-up expressions against fhirpath.js, N times 10,000, seeds S to S+N-1 (default 1)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
@@ -15,7 +16,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
-  sed -n '2,9p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  sed -n '2,10p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
   exit 2
 }
 
@@ -26,6 +27,7 @@ case "$name" in
   hfs) tests=gp_servers::the_loop_passes_with_the_tokens count=3 parts="fhir_router oidc_provider campaigns/hfs" ;;
   gp-faults) tests=gp_faults::seed_01 count=300 parts="" ;;
   starts) tests=starts:: count=1 parts="" ;;
+  runs) tests=runs::two_practices count=1 parts="" ;;
   fhirpath) tests=fhirpath_other:: count=1 parts="fhirpath" ;;
   *) usage ;;
 esac
@@ -52,6 +54,7 @@ done
 [ "$name" != hfs ] || export KITH_TEST_SERVER=hfs
 [ "$name" != fhirpath ] || export KITH_TEST_COUNT=10000
 [ "$name" != starts ] || export KITH_TEST_COUNT=5000
+[ "$name" != runs ] || export KITH_TEST_COUNT=200
 
 for ((current = seed; current < seed + count; current++)); do
   grep -qx "$current" "$done_file" && continue

@@ -15,7 +15,7 @@ use crate::partner::disclosure::Widening;
 use crate::partner::{Partner, Rules};
 use crate::pipeline::approval::{self, Approval, How};
 use crate::pipeline::run::Env;
-use crate::store::{Batch, Store, StoreError};
+use crate::store::{LeaseStage, Store, StoreError};
 
 /// A partner file that allows more than was approved: nothing new goes out by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -167,14 +167,16 @@ pub(crate) async fn approve(env: &Env, id: &str, actor: &Actor) -> anyhow::Resul
         }
         Some(_) => {}
     }
+    let lease = env.short_lease(LeaseStage::Act, env.strand).await?;
     let note = env.seal_note(&actor.because).await?;
     let signed = (actor.name.as_str(), note.0);
-    let mut batch = Batch::new(env.strand, env.now());
+    let mut batch = lease.batch(env.now());
     batch.notes.push(note);
     let strand = env.partners[place].strand;
     approval::entry(&env.config, &partners[place], strand, How::Approved)
         .put(&mut batch, Some(signed));
     env.store.commit(batch).await?;
+    lease.give_back().await?;
     let mut waiting = 0;
     env.each_open_hold(|hold| {
         let of_partner = hold.reason == Reason::NotApproved && hold.partner == strand;

@@ -10,9 +10,10 @@ use crate::domain::{HoldNumber, LegId, LegReference, LegState, Reason, Stage};
 pub(crate) use crate::pipeline::decide::decide_again::Verdict;
 use crate::pipeline::decide::decide_again::{Said, open_beside, redecide};
 pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
+use crate::pipeline::run::{HeldLease, STALE_TRIES, is_stale};
 use crate::store::body::SignedAct;
 use crate::store::rows::{HeldRow, Leg};
-use crate::store::{Batch, Body, Entry, LegStep};
+use crate::store::{Batch, Body, Entry, LeaseStage, LegStep};
 
 /// What became of a hold.
 #[derive(Clone, Debug)]
@@ -81,20 +82,27 @@ async fn mine(ledger: &LedgerAccess, number: HoldNumber, actor: &Actor) -> anyho
     Ok(hold)
 }
 
-/// Writes who decided what into the ledger, and why under seal.
-async fn sign(
-    ledger: &LedgerAccess,
-    hold: &HeldRow,
-    actor: &Actor,
-    act: SignedAct,
-) -> anyhow::Result<Batch> {
+/// The lease under which a hold is settled: of the strand to which that is written. Waited for.
+async fn lease_of(ledger: &LedgerAccess, number: HoldNumber) -> anyhow::Result<HeldLease> {
+    let hold = one(ledger, number).await?;
     let strand = if hold.source.is_some() {
         hold.source
     } else {
         ledger.strand
     };
+    ledger.short_lease(LeaseStage::Act, strand).await
+}
+
+/// Writes who decided what into the ledger, and why under seal.
+async fn sign(
+    ledger: &LedgerAccess,
+    hold: &HeldRow,
+    actor: &Actor,
+    lease: &HeldLease,
+    act: SignedAct,
+) -> anyhow::Result<Batch> {
     let note = ledger.seal_note(&actor.because).await?;
-    let mut batch = Batch::new(strand, ledger.now());
+    let mut batch = lease.batch(ledger.now());
     let signed = Body::Signed {
         act,
         by: actor.name.clone(),
@@ -149,6 +157,19 @@ async fn decide_again(
     actor: &Actor,
     said: Said,
 ) -> anyhow::Result<Settled> {
+    let lease = lease_of(env, number).await?;
+    let settled = decide_under(env, &lease, number, actor, said).await;
+    lease.give_back().await?;
+    settled
+}
+
+async fn decide_under(
+    env: &Env,
+    lease: &HeldLease,
+    number: HoldNumber,
+    actor: &Actor,
+    said: Said,
+) -> anyhow::Result<Settled> {
     let hold = mine(env, number, actor).await?;
     if hold.return_id.is_some() {
         anyhow::bail!(
@@ -160,7 +181,7 @@ async fn decide_again(
     let asked = [Stage::Pull, Stage::Select, Stage::Map];
     let settles = |leg: &Leg| leg.now.state != LegState::Held && asked.contains(&hold.stage);
     if leg.as_ref().is_some_and(settles) && said.partner.is_none() {
-        let mut batch = sign(env, &hold, actor, SignedAct::Release).await?;
+        let mut batch = sign(env, &hold, actor, lease, SignedAct::Release).await?;
         batch.released.push(number);
         env.store.commit(batch).await?;
         return Ok(Settled::Done);
@@ -174,10 +195,11 @@ async fn decide_again(
         SignedAct::Release
     };
     env.store
-        .commit(sign(env, &hold, actor, act).await?)
+        .commit(sign(env, &hold, actor, lease, act).await?)
         .await?;
     let reference = leg.reference;
-    Ok(Settled::Decided(reference, redecide(env, leg, said).await?))
+    let verdict = redecide(env, lease, leg, said).await?;
+    Ok(Settled::Decided(reference, verdict))
 }
 
 /// Legs that are open with the partner that this one waits for.
@@ -197,6 +219,30 @@ pub(crate) async fn join(
     actor: &Actor,
     reference: &str,
 ) -> anyhow::Result<Settled> {
+    let lease = lease_of(env, number).await?;
+    let joined = again(async || join_once(env, &lease, number, actor, reference).await).await;
+    lease.give_back().await?;
+    joined
+}
+
+/// Does an act, and again on what is there now where a run moved its referral meanwhile.
+async fn again(act: impl AsyncFn() -> anyhow::Result<Settled>) -> anyhow::Result<Settled> {
+    let mut tries = 1;
+    loop {
+        match act().await {
+            Err(error) if is_stale(&error) && tries < STALE_TRIES => tries += 1,
+            done => return done,
+        }
+    }
+}
+
+async fn join_once(
+    env: &Env,
+    lease: &HeldLease,
+    number: HoldNumber,
+    actor: &Actor,
+    reference: &str,
+) -> anyhow::Result<Settled> {
     let hold = mine(env, number, actor).await?;
     let leg = env.store.legs(vec![hold.leg]).await?.pop();
     let waits = |leg: &Leg| leg.now.state == LegState::Held && hold.reason == Reason::AlreadyOpen;
@@ -212,7 +258,7 @@ pub(crate) async fn join(
         )
     };
     let joined = leg.reference;
-    let batch = sign(env, &hold, actor, SignedAct::Join).await?;
+    let batch = sign(env, &hold, actor, lease, SignedAct::Join).await?;
     end(
         env,
         batch,
@@ -232,8 +278,20 @@ pub(crate) async fn reject(
     number: HoldNumber,
     actor: &Actor,
 ) -> anyhow::Result<Settled> {
+    let lease = lease_of(ledger, number).await?;
+    let rejected = again(async || reject_once(ledger, &lease, number, actor).await).await;
+    lease.give_back().await?;
+    rejected
+}
+
+async fn reject_once(
+    ledger: &LedgerAccess,
+    lease: &HeldLease,
+    number: HoldNumber,
+    actor: &Actor,
+) -> anyhow::Result<Settled> {
     let hold = mine(ledger, number, actor).await?;
-    let batch = sign(ledger, &hold, actor, SignedAct::Reject).await?;
+    let batch = sign(ledger, &hold, actor, lease, SignedAct::Reject).await?;
     let leg = ledger
         .store
         .legs(vec![hold.leg])

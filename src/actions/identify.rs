@@ -11,7 +11,7 @@ use crate::json::Arena;
 use crate::partner::fields::Derivation;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::pipeline::{map, sealed_inputs};
-use crate::store::{Batch, Body, Entry, Kind, LedgerRow, StoreError};
+use crate::store::{Body, Entry, Kind, LeaseStage, LedgerRow, StoreError};
 
 /// Viewings read at a time.
 const PAGE: i64 = 5_000;
@@ -73,8 +73,9 @@ pub(crate) async fn reveal(
     let trees = referral
         .trees(&arena)
         .map_err(|_| anyhow::anyhow!("a kept referral cannot be read"))?;
+    let lease = env.short_lease(LeaseStage::Act, env.strand).await?;
     let note = env.seal_note(&actor.because).await?;
-    let mut batch = Batch::new(env.strand, env.now());
+    let mut batch = lease.batch(env.now());
     let viewed = Body::Viewed {
         at: at.to_owned(),
         by: actor.name.clone(),
@@ -83,6 +84,7 @@ pub(crate) async fn reveal(
     batch.notes.push(note);
     batch.push(Entry::new(leg.id, viewed));
     env.store.commit(batch).await?;
+    lease.give_back().await?;
     let reference = leg.reference.to_string();
     let view = trees.view(
         env.setting(&env.sources[place].config, &env.rules, env.today()),

@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::approvals::{self, ApprovalLine};
-use crate::domain::{Action, DropId, Instant, LegId, RunId, Stage, StrandId};
+use crate::domain::{Action, Clock as _, DropId, Instant, LegId, RunId, Stage, StrandId};
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::rows::BookRow;
+use crate::store::{LeaseRow, StoreError};
 
 /// The state of an installation, or what one run did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -95,6 +96,26 @@ impl Summary {
                 crate::domain::Reason::from_code(&hold.reason).is_none_or(|reason| !reason.quiet())
             })
     }
+}
+
+/// What runs and persons have in hand, a line each.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn under_way(env: &Env) -> Result<Vec<String>, StoreError> {
+    let now = crate::domain::clock::SystemClock.now().0;
+    let leases = env.store.leases().await?;
+    let held = leases.iter().filter(|row| row.until > now);
+    let line = |row: &LeaseRow| {
+        let (holder, since) = (&row.holder, Instant(row.since).utc_text());
+        let stage = row.lease.stage.code();
+        let subject = env.subject(row.lease.strand);
+        format!(
+            "Under way: {stage} of {subject} (pid {} on {}, since {since})",
+            holder.pid, holder.host
+        )
+    };
+    Ok(held.map(line).collect())
 }
 
 /// Names of strands.

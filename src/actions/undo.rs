@@ -9,12 +9,12 @@ use super::Actor;
 use crate::domain::entropy::Stream;
 use crate::domain::{EventId, EventKind, LegId, LegState, Owner, Reason, ReturnId, Stage};
 use crate::pipeline::event::{StoredEvent, event_lookup, event_spot, name_spot, numbered};
-use crate::pipeline::run::{Env, Ids, LedgerAccess};
+use crate::pipeline::run::{Env, HeldLease, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root};
 use crate::store::body::SignedAct;
 use crate::store::hash_chain::event_leaf;
 use crate::store::rows::{EventRow, Leg, PushKind, PushRow, PushState, ReturnFile};
-use crate::store::{Batch, Body, Entry, NewHold};
+use crate::store::{Batch, Body, Entry, LeaseStage, NewHold};
 
 /// State of a return that was undone.
 const UNDONE: i64 = 3;
@@ -95,10 +95,23 @@ pub(crate) async fn undo(
     let Some(file) = found.filter(|file| file.id == return_id) else {
         return Ok(None);
     };
+    // What a partner's returns tell is changed by one at a time: a person, or a run that collects.
+    let lease = env.short_lease(LeaseStage::Collect, file.sender).await?;
+    let undone = undo_under(env, &lease, &file, actor).await;
+    lease.give_back().await?;
+    undone.map(Some)
+}
+
+async fn undo_under(
+    env: &Env,
+    lease: &HeldLease,
+    file: &ReturnFile,
+    actor: &Actor,
+) -> anyhow::Result<Undone> {
     let mut legs: Vec<LegId> = Vec::new();
     let mut after = 0;
     loop {
-        let rows = env.store.return_rows(return_id, after, PAGE).await?;
+        let rows = env.store.return_rows(file.id, after, PAGE).await?;
         let Some(last) = rows.last() else { break };
         after = last.row;
         legs.extend(rows.iter().map(|row| row.leg).filter(|leg| leg.is_some()));
@@ -110,8 +123,8 @@ pub(crate) async fn undo(
     let keys = env.holder_keys(persons).await?;
     let mut undoing = Undoing {
         env,
-        file: &file,
-        batch: Batch::new(file.sender, env.now()),
+        file,
+        batch: lease.batch(env.now()),
         stream: env.stream(),
         done: Undone::default(),
     };
@@ -120,7 +133,7 @@ pub(crate) async fn undo(
             undoing.leg(&leg, key).await?;
         }
     }
-    undoing.commit(actor).await.map(Some)
+    undoing.commit(actor).await
 }
 
 struct Undoing<'e> {

@@ -15,8 +15,6 @@ use crate::store::SqliteStore;
 pub(crate) struct App {
     env: Arc<Env>,
     store: Arc<SqliteStore>,
-    /// Held while this process may write; gone with it.
-    _lock: Option<std::fs::File>,
 }
 
 impl App {
@@ -41,8 +39,11 @@ impl App {
         &self.env
     }
 
-    /// Closes the store.
+    /// Gives back what is held, and closes the store.
     pub(crate) async fn close(self) {
+        if let Err(error) = self.env.leases.close().await {
+            tracing::warn!(%error, "leases could not be given back; they end by themselves");
+        }
         self.store.close().await;
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::{Clock, Entropy, KeyId};
 use crate::partner::Rules;
 use crate::partner::agreement::Sends;
 use crate::pipeline::approval;
-use crate::pipeline::run::{Env, IdRanges, LedgerAccess, PartnerEnv, SourceEnv};
+use crate::pipeline::run::{Env, IdRanges, LeaseKeeper, LedgerAccess, PartnerEnv, SourceEnv};
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
 use crate::sheet::write_atomically;
 use crate::store::rows::{KeyKind, KeyRow};
@@ -83,7 +83,6 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
     if let Some(folder) = config.store.parent() {
         make_folder(folder)?;
     }
-    let lock = if writing { Some(lock(&config)?) } else { None };
     let store = SqliteStore::open(&config.store)
         .await
         .map_err(|error| store_refused(&error, &config))?;
@@ -101,6 +100,7 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         key,
         streams: AtomicU64::new(16),
         ids: IdRanges::default(),
+        leases: LeaseKeeper::new(Arc::clone(&store) as Arc<dyn Store>),
     };
     let mut env = Env {
         ledger,
@@ -112,8 +112,10 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         config,
         rules,
     };
+    // What is recorded first, the time second: a run beside this one records meanwhile.
+    let last = store.last_at().await?;
     let now = env.now();
-    if writing && now.0 < store.last_at().await? {
+    if writing && now.0 < last {
         return Err(Refused::one(Diagnostic::new(
             Code::AsOfInPast,
             "the run's time lies before the last recorded event",
@@ -129,7 +131,6 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
     Ok(App {
         env: Arc::new(env),
         store,
-        _lock: lock,
     })
 }
 
@@ -177,34 +178,6 @@ fn make_folder(path: &std::path::Path) -> anyhow::Result<()> {
             ))
             .into()
         })
-}
-
-/// One process at a time writes: two at once could do the same work twice.
-fn lock(config: &Config) -> anyhow::Result<std::fs::File> {
-    let path = config.home.join("var/run.lock");
-    let mut options = std::fs::OpenOptions::new();
-    let file = options
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| {
-            let what = format!("the lock file cannot be opened: {}", error.kind());
-            Refused::one(Diagnostic::new(
-                Code::StoreUnreadable,
-                what,
-                Place::file("var/run.lock"),
-            ))
-        })?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => Err(Refused::one(Diagnostic::new(
-            Code::RunBusy,
-            "another run is under way",
-            Place::file("var/run.lock"),
-        ))
-        .into()),
-    }
 }
 
 /// Partner files that wait for an approval, before anything is opened: a mappings folder without a store has nothing to be wider than.

@@ -25,6 +25,9 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         emit_json(&summary)?;
     } else {
         emit(format_args!("{}{}", first_line(&summary), text(&summary)))?;
+        for line in summary::under_way(app.env()).await? {
+            emit(format_args!("{line}\n"))?;
+        }
     }
     app.close().await;
     Ok(if summary.waits() { WAITS } else { DONE })

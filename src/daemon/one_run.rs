@@ -14,7 +14,7 @@ use crate::pipeline;
 use crate::pipeline::approval::{self, Approval, How, Recorded};
 use crate::pipeline::reconcile::publish;
 use crate::pipeline::run::{Env, Only, Run, StageOutcome};
-use crate::store::{Batch, Body, Entry, Kind, LedgerRow, StoreError};
+use crate::store::{Batch, Body, Entry, Kind, LeaseStage, LedgerRow, StoreError};
 
 /// Rows of the installation among which the last run's own is looked for.
 const LOOK_BACK: i64 = 200;
@@ -70,8 +70,9 @@ async fn run_as(
     only: &Only,
 ) -> anyhow::Result<RunOutcome> {
     let id = in_run.0;
+    let lease = env.short_lease(LeaseStage::Run, env.strand).await?;
     let changed = rules_changed(env).await?;
-    let mut batch = Batch::new(env.strand, env.now());
+    let mut batch = lease.batch(env.now());
     // Before the run's own row: the next one looks for that among the last.
     note_versions(env, &mut batch).await?;
     let (rules, stages_run) = (env.rules.hash, stages.to_vec());
@@ -82,6 +83,7 @@ async fn run_as(
     batch.push(Entry::new(id, body));
     batch.rules.push((env.rules.hash, String::new()));
     let begun = env.store.commit(batch).await?;
+    lease.give_back().await?;
     let run = Run::new(
         Arc::clone(env),
         id,

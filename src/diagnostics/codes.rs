@@ -586,8 +586,8 @@ pub(crate) enum Code {
     AsOfInPast,
     /// another run is under way
     ///
-    /// Two runs at once could do the same work twice.
-    /// Fix (it): Wait for it to end.
+    /// Each stage of a source or partner belongs to one process at a time; what another one has is left to it. Removing a file changes nothing.
+    /// Fix (it): Wait for it; `kith status` shows it. One that was killed is taken over at once, one on another machine after 30 seconds.
     RunBusy,
     /// the books do not balance
     ///

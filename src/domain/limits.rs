@@ -38,6 +38,8 @@ pub(crate) const LOST_ATTEMPTS_MAX: i64 = 40;
 pub(crate) const PUSH_BATCH: i64 = 500;
 /// Bytes of rows kept from their decision to their delivery in the same run.
 pub(crate) const READY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Seconds for which a person's act waits for somebody else's.
+pub(crate) const LOCK_WAIT_SECONDS: i64 = 5;
 /// Rows a statement inserts.
 pub(crate) const STATEMENT_ROWS: usize = 500;
 /// Days for which a delivered row is compared with a return.

@@ -32,9 +32,11 @@ use std::sync::Arc;
 
 use decide::decide_again::Said;
 use receive::Inbox;
-use run::{BookLog, Only, Run, StageOutcome};
+use run::{BookLog, HeldLease, Only, Run, STALE_TRIES, StageOutcome, is_stale};
 
 use crate::domain::Stage;
+use crate::store::LeaseStage;
+use crate::store::rows::Leg;
 use crate::transport::{Candidate, Place};
 
 /// From the GP systems to the partners: *pull*, *select* and *map* on what came and on what waits, *deliver*.
@@ -48,10 +50,12 @@ async fn run_outbound(
     if wanted.contains(&Stage::Pull) {
         outcome.merge(pull::run(run, only).await?);
         log.tell().await?;
+        run.may_go_on()?;
     }
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Map) {
         outcome.merge(decide::decide_again::run(run, only).await?);
         log.tell().await?;
+        run.may_go_on()?;
     }
     // Before each drop, and nightly.
     if wanted.contains(&Stage::Deliver) || wanted.contains(&Stage::Reconcile) {
@@ -60,12 +64,14 @@ async fn run_outbound(
     if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Deliver) {
         outcome.merge(decide::decide_again::stand_back(run).await?);
     }
+    run.may_go_on()?;
     if wanted.contains(&Stage::Deliver) {
         outcome.merge(deliver::run(run, only).await?);
     } else if wanted.contains(&Stage::Pull) || wanted.contains(&Stage::Reconcile) {
         outcome.merge(deliver::at_once(run, only).await?);
     }
     log.tell().await?;
+    run.may_go_on()?;
     Ok(outcome)
 }
 
@@ -79,12 +85,10 @@ async fn run_inbound(
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Collect) || wanted.contains(&Stage::Match) {
         for inbox in receive::inboxes(run, only, &mut outcome) {
-            for candidate in &inbox.candidates {
-                let done = take_return(run, &inbox, candidate, &mut outcome).await;
-                inbox.settled(done, &mut outcome)?;
-            }
+            take_returns(run, &inbox, &mut outcome).await?;
             log.tell().await?;
         }
+        run.may_go_on()?;
     }
     if wanted.contains(&Stage::Push) {
         if !run.readings.has_watched()
@@ -94,13 +98,61 @@ async fn run_inbound(
             outcome.merge(deliver::at_once(run, only).await?);
         }
         outcome.merge(push::run(run, only).await?);
+        run.may_go_on()?;
     }
     Ok(outcome)
+}
+
+/// The returns of a partner, under its leases: what it sends back moves the legs that *deliver* moves as well.
+async fn take_returns(
+    run: &Run,
+    inbox: &Inbox<'_>,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<()> {
+    if inbox.candidates.is_empty() {
+        return Ok(());
+    }
+    let strand = inbox.strand(run);
+    let Some(lease) = run.lease(LeaseStage::Collect, strand, outcome).await? else {
+        return Ok(());
+    };
+    if let Some(beside) = run.lease(LeaseStage::Deliver, strand, outcome).await? {
+        for candidate in &inbox.candidates {
+            let taken = take_anew(run, &lease, inbox, candidate, outcome).await;
+            let taken = run.unless_lost(strand, taken, outcome);
+            inbox.settled(taken.map(|_| ()), outcome)?;
+        }
+        beside.give_back().await?;
+    }
+    lease.give_back().await?;
+    Ok(())
+}
+
+/// One return, and again on what is there now where another run or a person moved one of its legs meanwhile.
+async fn take_anew(
+    run: &Run,
+    lease: &HeldLease,
+    inbox: &Inbox<'_>,
+    candidate: &Candidate,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<()> {
+    let mut tries = 1;
+    loop {
+        let mut of_file = StageOutcome::default();
+        match take_return(run, lease, inbox, candidate, &mut of_file).await {
+            Err(error) if is_stale(&error) && tries < STALE_TRIES => tries += 1,
+            taken => {
+                outcome.merge(of_file);
+                return taken;
+            }
+        }
+    }
 }
 
 /// One return: *collect* makes a sheet of it, *match* finds whose each row is, and what the rows tell is applied.
 async fn take_return(
     run: &Run,
+    lease: &HeldLease,
     inbox: &Inbox<'_>,
     candidate: &Candidate,
     outcome: &mut StageOutcome,
@@ -112,16 +164,17 @@ async fn take_return(
             let references = matching::references(inbox.collect, sheet);
             let delivered = delivered_rows::delivered(run, taken.partner, references).await?;
             let found = matching::read(inbox.collect, sheet, &delivered, run.today());
-            let found = apply::record(run, &taken, sheet, found, outcome).await?;
+            let found = apply::record(run, lease, &taken, sheet, found, outcome).await?;
             let receipt = apply::receipt::of_rows(inbox.partner, &taken, sheet, &found.rows)?;
             (receipt, Place::Done)
         }
         Err(unusable) => {
-            apply::refuse(run, &taken, unusable, outcome).await?;
+            apply::refuse(run, lease, &taken, unusable, outcome).await?;
             let receipt = apply::receipt::of_refusal(inbox.partner, &taken, unusable)?;
             (receipt, Place::Refused)
         }
     };
+    lease.stands()?;
     inbox.answer(run, candidate, (&receipt.csv, &receipt.json), place)?;
     Ok(())
 }
@@ -132,11 +185,19 @@ async fn watch_over(
     only: &Only,
     scope: watch::Scope,
 ) -> anyhow::Result<StageOutcome> {
-    let (outcome, found_again) = watch::run(run, only, scope).await?;
-    for leg in found_again {
-        decide::decide_again::redecide(run.env(), leg, Said::default()).await?;
+    let (mut outcome, found_again) = watch::run(run, only, scope).await?;
+    for (lease, legs) in found_again {
+        let decided = decide_each(run, &lease, legs).await;
+        run.ended(lease, decided, &mut outcome).await?;
     }
     Ok(outcome)
+}
+
+async fn decide_each(run: &Run, lease: &HeldLease, legs: Vec<Leg>) -> anyhow::Result<()> {
+    for leg in legs {
+        decide::decide_again::redecide(run, lease, leg, Said::default()).await?;
+    }
+    Ok(())
 }
 
 /// Runs the stages wanted, in the data's order, and then the books.
@@ -149,12 +210,13 @@ pub(crate) async fn run(
     wanted: &[Stage],
 ) -> anyhow::Result<StageOutcome> {
     // What the last run left between two steps is finished before anything new is begun.
-    let mut outcome = deliver::finish(run.env()).await?;
+    let mut outcome = deliver::finish(run).await?;
     let mut log = BookLog::new(run);
     outcome.merge(run_outbound(run, only, wanted, &mut log).await?);
     outcome.merge(run_inbound(run, only, wanted, &mut log).await?);
     if wanted.contains(&Stage::Reconcile) {
-        outcome.merge(reconcile::run(run.env()).await?);
+        outcome.merge(reconcile::run(run).await?);
+        run.may_go_on()?;
     }
     log.end(wanted).await?;
     Ok(outcome)

@@ -3,7 +3,7 @@
 //! Bytes go in under a temporary name that readers ignore. The final name comes when all of them are on disk, or, where a
 //! writer says that it can make them again, with the system. Kept: a final name never shows part of a file; what stands
 //! under it is not replaced unasked; a temporary file given up is removed. Two writers of one name at the same moment are not
-//! defended against: one run at a time has `var/run.lock`, and a report is the same bytes whoever writes it.
+//! defended against: one run at a time has the lease of a partner, and a report is the same bytes whoever writes it.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufReader, BufWriter, Read, Write};

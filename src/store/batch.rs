@@ -87,7 +87,6 @@ pub(crate) type DaySeal = (i64, Digest, Digest, Vec<(StrandId, i64, Digest)>);
 
 /// What must still hold when a batch is written, since two processes could decide it at once. Checked in the batch's own
 /// transaction, before anything of the batch is written. An open leg is one that is routed or after sending.
-#[allow(dead_code, reason = "stages use it once runs are side by side")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Guard {
     /// The batch takes so many places of a partner, who has at most `most` open legs.
@@ -213,7 +212,6 @@ impl Batch {
     }
 
     /// Says what must still hold when this is written.
-    #[allow(dead_code, reason = "stages use it once runs are side by side")]
     pub(crate) fn guard(&mut self, guard: Guard) {
         self.guards.push(guard);
     }

@@ -17,10 +17,6 @@ mod standing;
 
 use std::{future::Future, pin::Pin};
 
-#[allow(
-    unused_imports,
-    reason = "stages say what must still hold once runs are side by side"
-)]
 pub(crate) use batch::Guard;
 pub(crate) use batch::{Batch, Commit, Entry, OpenedLeg};
 pub(crate) use body::{Body, Kind, LegStep, NewHold};
@@ -110,16 +106,12 @@ pub(crate) trait Store: Send + Sync {
     /// The same for several batches, all or none of them: what they touch together is written once.
     fn commit_all(&self, batches: Vec<Batch>) -> Answer<'_, Vec<Commit>>;
     /// Takes the lease of a stage and strand if it is free, over, or held by the taking that the asker knows to be dead.
-    #[allow(dead_code, reason = "stages use it once runs are side by side")]
     fn take_lease(&self, ask: LeaseAsk) -> Answer<'_, LeaseAnswer>;
     /// Gives these leases a later end if they are still ours and not over at `now`; answers those that are lost.
-    #[allow(dead_code, reason = "stages use it once runs are side by side")]
     fn renew_leases(&self, leases: Vec<Lease>, now: i64, until: i64) -> Answer<'_, Vec<Lease>>;
     /// Gives back these leases, as far as they are still ours.
-    #[allow(dead_code, reason = "stages use it once runs are side by side")]
     fn release_leases(&self, leases: Vec<Lease>) -> Answer<'_, ()>;
     /// Every lease, by stage and strand, those that are over too.
-    #[allow(dead_code, reason = "stages use it once runs are side by side")]
     fn leases(&self) -> Answer<'_, Vec<LeaseRow>>;
     /// Ledger rows of a strand after `seq`, at most `limit`.
     fn ledger(&self, strand: StrandId, after: i64, limit: i64) -> Answer<'_, Vec<LedgerRow>>;

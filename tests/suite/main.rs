@@ -37,6 +37,7 @@ mod partner_layouts;
 mod partner_sheets;
 mod privacy;
 mod pull;
+mod runs;
 mod samples;
 mod starts;
 mod stories;

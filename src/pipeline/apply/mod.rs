@@ -13,9 +13,9 @@ mod volume;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::{Counts, Disposition, Reason, Stage, how_to_raise};
 use crate::pipeline::event::{FileFinding, TakenReturn, Unusable, place_of};
-use crate::pipeline::run::{Run, StageOutcome};
+use crate::pipeline::run::{HeldLease, Run, StageOutcome};
 use crate::sheet::Sheet;
-use crate::store::{Batch, NewHold};
+use crate::store::NewHold;
 use record::ReturnRecord;
 
 /// Records a return that could be read, and gives what became of each row once known events are told apart.
@@ -24,6 +24,7 @@ use record::ReturnRecord;
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn record(
     run: &Run,
+    lease: &HeldLease,
     taken: &TakenReturn,
     sheet: &Sheet,
     finding: FileFinding,
@@ -34,7 +35,7 @@ pub(crate) async fn record(
         let rows = u64::try_from(before.rows).unwrap_or(0);
         counts.add_many(Disposition::Repeated, Some(Reason::SameFile), rows);
         outcome.count(Stage::Collect, &counts);
-        let mut batch = Batch::new(run.partners[taken.partner].strand, run.now());
+        let mut batch = lease.batch(run.now());
         batch.book_file(run.id, Stage::Collect, before.id, counts);
         run.store.commit(batch).await?;
         return Ok(finding);
@@ -42,6 +43,7 @@ pub(crate) async fn record(
     let partner = &run.rules.partners[taken.partner];
     let record = ReturnRecord {
         run,
+        lease,
         partner,
         taken,
         sheet,
@@ -64,6 +66,7 @@ pub(crate) async fn record(
 /// The store failed.
 pub(crate) async fn refuse(
     run: &Run,
+    lease: &HeldLease,
     taken: &TakenReturn,
     unusable: &Unusable,
     outcome: &mut StageOutcome,
@@ -72,11 +75,11 @@ pub(crate) async fn refuse(
         return Ok(());
     }
     let strand = run.partners[taken.partner].strand;
-    let id = seal_return::record_refusal(run, taken).await?;
+    let id = seal_return::record_refusal(run, lease, taken).await?;
     let mut counts = Counts::default();
     counts.add(Disposition::Rejected, Some(Reason::FileUnread));
     outcome.count(Stage::Collect, &counts);
-    let mut batch = Batch::new(strand, run.now());
+    let mut batch = lease.batch(run.now());
     batch.book_file(run.id, Stage::Collect, id, counts);
     let hold = NewHold::new(Stage::Collect, Reason::FileUnread);
     batch.hold(hold.partner(strand).row(id, 0));

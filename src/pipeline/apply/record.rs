@@ -13,7 +13,7 @@ use crate::pipeline::event::{
     FileFinding, ReportedEvent, RowFinding, StoredEvent, TakenReturn, What, newest, numbered,
 };
 use crate::pipeline::referral::Referral;
-use crate::pipeline::run::{Ids, Run, StageOutcome};
+use crate::pipeline::run::{HeldLease, Ids, Run, StageOutcome};
 use crate::pipeline::sealed_inputs;
 use crate::seal::{HolderKey, merkle_root};
 use crate::sheet::Sheet;
@@ -24,6 +24,7 @@ use crate::store::{Batch, Body, Entry, NewHold};
 /// A return about to be recorded.
 pub(crate) struct ReturnRecord<'r> {
     pub(crate) run: &'r Run,
+    pub(crate) lease: &'r HeldLease,
     pub(crate) partner: &'r Partner,
     pub(crate) taken: &'r TakenReturn,
     pub(crate) sheet: &'r Sheet,
@@ -68,7 +69,7 @@ impl ReturnRecord<'_> {
         let return_id = ids.next();
         let file_key = self.file_key(ids.next(), &mut stream);
         let mut touched = self.touched(&finding).await?;
-        let mut batch = Batch::new(strand, env.now());
+        let mut batch = self.lease.batch(env.now());
         let mut rows = finding.rows;
         self.settle_rows(&mut rows, &mut touched, return_id, &ids, &mut stream);
         for (index, row) in rows.iter().enumerate() {

@@ -10,12 +10,12 @@ use crate::domain::{EventId, EventKind, KeyId, LegId, ReturnId, StrandId};
 use crate::pipeline::event::{
     RowFinding, StoredEvent, TakenReturn, bytes_spot, event_lookup, event_spot, name_spot,
 };
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, HeldLease};
 use crate::seal::{HolderKey, Spot};
 use crate::sheet::row_form;
 use crate::store::hash_chain::return_file_leaf;
 use crate::store::rows::{EventRow, KeyKind, KeyRow, ReturnFile, ReturnRow};
-use crate::store::{Batch, Body, Entry};
+use crate::store::{Body, Entry};
 
 /// State of a return that was read.
 const READ: i64 = 1;
@@ -143,14 +143,18 @@ fn seal_file(
 }
 
 /// Records that a file could not be used: its bytes are kept all the same.
-pub(crate) async fn record_refusal(env: &Env, taken: &TakenReturn) -> anyhow::Result<ReturnId> {
-    let strand = env.partners[taken.partner].strand;
+pub(crate) async fn record_refusal(
+    env: &Env,
+    lease: &HeldLease,
+    taken: &TakenReturn,
+) -> anyhow::Result<ReturnId> {
+    let strand = lease.strand();
     let ids = env.ids.take(&*env.store, strand, 2).await?;
     let mut stream = env.stream();
     let (id, key_id) = (ids.next(), ids.next());
     let key = HolderKey::new(stream.bytes());
     let wrapped = env.keys.wrap(key_id, stream.bytes(), &key);
-    let mut batch = Batch::new(strand, env.now());
+    let mut batch = lease.batch(env.now());
     batch.keys.push(KeyRow {
         id: key_id,
         kind: KeyKind::File,

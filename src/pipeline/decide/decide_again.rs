@@ -2,7 +2,6 @@
 //! the owner of the question releases them. Always with today's data; it never overrides consent, identity or a stop.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use super::{ReferralOutcome, judge, onward, rule_digits, standing};
 use crate::domain::reason::Lifts;
@@ -10,11 +9,13 @@ use crate::domain::{Action, Counts, Disposition, LegId, LegState, Reason, RunId,
 use crate::json::{Arena, Json};
 use crate::pipeline::lookup_keys::persons_alike;
 use crate::pipeline::referral::Referral;
-use crate::pipeline::run::{Env, Only, Run, StageOutcome};
+use crate::pipeline::run::{
+    Env, HeldLease, LeaseSet, Only, Run, STALE_TRIES, StageOutcome, is_stale,
+};
 use crate::pipeline::select::{PriorLegs, Trail, barred, objection, review};
 use crate::pipeline::{map, sealed_inputs};
 use crate::store::rows::{HeldRow, Leg, Standing};
-use crate::store::{Batch, Body, LegStep, NewHold, StoreError};
+use crate::store::{Batch, Body, Guard, LeaseStage, LegStep, NewHold, StoreError};
 
 /// Legs read at a time; each that changes is a transaction of its own.
 const PAGE: usize = 500;
@@ -47,6 +48,7 @@ pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> 
         outward && (hold.reason == Reason::Capacity || approved || run.rules_changed)
     };
     let mut free = free_places(env).await?;
+    let mut leases = LeaseSet::new(LeaseStage::Pull);
     let mut legs: Vec<LegId> = Vec::new();
     env.each_open_hold(|hold| legs.extend(by_itself(&hold).then_some(hold.leg)))
         .await?;
@@ -72,13 +74,19 @@ pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> 
             {
                 continue;
             }
+            let Some(lease) = leases.of(run, leg.source, &mut outcome).await? else {
+                continue;
+            };
             let open = open.remove(&leg.id).unwrap_or_default();
             let asked = Said::default();
-            if let Some(counts) = look_again(env, run.id, (leg, open), &mut free, asked).await? {
+            let looked = look_again(env, lease, run.id, (leg, open), &mut free, asked).await;
+            let looked = run.unless_lost(lease.strand(), looked, &mut outcome)?;
+            if let Some(counts) = looked.flatten() {
                 outcome.count(Stage::Select, &counts);
             }
         }
     }
+    leases.give_back().await?;
     Ok(outcome)
 }
 
@@ -86,6 +94,7 @@ pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> 
 pub(crate) async fn stand_back(run: &Run) -> anyhow::Result<StageOutcome> {
     let env = run.env();
     let mut outcome = StageOutcome::default();
+    let mut leases = LeaseSet::new(LeaseStage::Pull);
     for (_, partner, at) in env.each_partner() {
         let Some(reason) = barred(partner, env.today()) else {
             continue;
@@ -96,30 +105,44 @@ pub(crate) async fn stand_back(run: &Run) -> anyhow::Result<StageOutcome> {
             let legs = env.store.legs_pending(at.strand, after, limit).await?;
             let Some(last) = legs.last() else { break };
             after = last.id;
-            let unsent = |leg: &Leg| {
-                leg.now.state == LegState::Routed && leg.now.pending == Some(Action::New)
-            };
             let mut sources: BTreeMap<StrandId, Vec<Leg>> = BTreeMap::new();
             for leg in legs.into_iter().filter(unsent) {
                 sources.entry(leg.source).or_default().push(leg);
             }
             for (source, legs) in sources {
-                let counts = take_back(run, source, legs, reason).await?;
-                outcome.count(Stage::Select, &counts);
+                let Some(lease) = leases.of(run, source, &mut outcome).await? else {
+                    continue;
+                };
+                let taken_back = take_back(run, lease, legs, reason).await;
+                if let Some(counts) = run.unless_lost(source, taken_back, &mut outcome)? {
+                    outcome.count(Stage::Select, &counts);
+                }
             }
         }
     }
+    leases.give_back().await?;
     Ok(outcome)
+}
+
+/// Whether it was routed and has not left.
+fn unsent(leg: &Leg) -> bool {
+    leg.now.state == LegState::Routed && leg.now.pending == Some(Action::New)
 }
 
 async fn take_back(
     run: &Run,
-    source: StrandId,
-    legs: Vec<Leg>,
+    lease: &HeldLease,
+    mut legs: Vec<Leg>,
     reason: Reason,
 ) -> anyhow::Result<Counts> {
+    // As they stand now that nobody else moves them.
+    legs = run
+        .store
+        .legs(legs.iter().map(|leg| leg.id).collect())
+        .await?;
+    legs.retain(unsent);
     let mut counts = Counts::default();
-    let mut batch = Batch::new(source, run.now());
+    let mut batch = lease.batch(run.now());
     for leg in legs {
         counts.add(Disposition::Held, Some(reason));
         let after = leg.now.held(reason);
@@ -160,7 +183,12 @@ pub(crate) struct Said {
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Result<Verdict> {
+pub(crate) async fn redecide(
+    env: &Env,
+    lease: &HeldLease,
+    leg: Leg,
+    said: Said,
+) -> anyhow::Result<Verdict> {
     let mut free = free_places(env).await?;
     let said = Said {
         released: true,
@@ -168,7 +196,7 @@ pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Re
     };
     let id = leg.id;
     let open = env.store.holds_of_legs(vec![id]).await?;
-    look_again(env, RunId::NONE, (leg, open), &mut free, said).await?;
+    look_again(env, lease, RunId::NONE, (leg, open), &mut free, said).await?;
     let after = env.store.legs(vec![id]).await?.pop();
     Ok(match after.map(|leg| leg.now) {
         Some(now) if now.state == LegState::Routed => Verdict::Routed,
@@ -180,9 +208,36 @@ pub(crate) async fn redecide(env: &Arc<Env>, leg: Leg, said: Said) -> anyhow::Re
     })
 }
 
-/// The counts of a leg, with its open holds, whose decision changed; `None` if nothing did.
+/// The counts of a leg, with its open holds, whose decision changed; `None` if nothing did. What somebody changes meanwhile is
+/// looked at anew.
 async fn look_again(
     env: &Env,
+    lease: &HeldLease,
+    run: RunId,
+    (leg, mut open): (Leg, Vec<HeldRow>),
+    free: &mut HashMap<usize, i64>,
+    said: Said,
+) -> anyhow::Result<Option<Counts>> {
+    let id = leg.id;
+    let mut waiting = Some(leg);
+    for _ in 0..STALE_TRIES {
+        let Some(leg) = waiting.filter(|leg| leg.now.state == LegState::Held) else {
+            return Ok(None);
+        };
+        match look_once(env, lease, run, (leg, open), free, said).await {
+            Err(error) if is_stale(&error) => {}
+            looked => return looked,
+        }
+        *free = free_places(env).await?;
+        waiting = env.store.legs(vec![id]).await?.pop();
+        open = env.store.holds_of_legs(vec![id]).await?;
+    }
+    Err(StoreError::Stale.into())
+}
+
+async fn look_once(
+    env: &Env,
+    lease: &HeldLease,
     run: RunId,
     (leg, open): (Leg, Vec<HeldRow>),
     free: &mut HashMap<usize, i64>,
@@ -212,7 +267,10 @@ async fn look_again(
         return Ok(None);
     }
     let mut counts = Counts::default();
-    let mut batch = Batch::new(leg.source, env.now());
+    let mut batch = lease.batch(env.now());
+    if let ReferralOutcome::Routed(place) = outcome {
+        guard(env, place, &mut batch);
+    }
     batch.released.extend(
         open.iter()
             .filter(|hold| !hold.return_id.is_some())
@@ -229,6 +287,17 @@ async fn look_again(
     batch.move_leg(leg, Body::Decided { step, rule });
     env.store.commit(batch).await?;
     Ok(Some(counts))
+}
+
+/// The place that a leg takes is still free when it is written.
+fn guard(env: &Env, place: usize, batch: &mut Batch) {
+    if let Some(most) = env.rules.partners[place].select.open_legs_max {
+        batch.guard(Guard::Places {
+            partner: env.partners[place].strand,
+            taken: 1,
+            most: i64::from(most),
+        });
+    }
 }
 
 /// Open legs of the leg's person, at whichever source.

@@ -32,7 +32,7 @@ pub(super) fn may_go(run: &Run, which: Which, leg: &Leg) -> bool {
                 }
                 _ => return true,
             };
-            may && !run.readings.waits(leg.now.person)
+            may && !run.readings.waits(leg.now.person) && !run.readings.has_skipped(leg.source)
         }
     }
 }

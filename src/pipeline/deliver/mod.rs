@@ -5,16 +5,21 @@
 //! there, so a crash between two steps is finished with the same bytes under the same number (`ledger.md` §5).
 
 mod eligible;
+mod finish;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use eligible::{Which, may_go, tells_action};
+pub(crate) use finish::finish;
+use finish::{finish_one, in_state, picked_up};
 use jiff::civil::Date;
 use tracing::Instrument as _;
 
-use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name, remake};
-use super::run::{Env, LedgerAccess, Only, PartnerEnv, Run, StageOutcome};
+use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name};
+use super::run::{
+    Env, HeldLease, LeaseSet, LedgerAccess, Only, PartnerEnv, Run, StageOutcome, give_back,
+};
 use super::{map, sealed_inputs};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::{day_from_number, day_number};
@@ -26,7 +31,7 @@ use crate::seal::{Digest, merkle_root, sha256};
 use crate::sheet::{Manifest, manifest_name};
 use crate::store::hash_chain::drop_leaf;
 use crate::store::rows::{DropFile, DropRow, DropState, Leg, RawIds};
-use crate::store::{Batch, Body, Entry, LegStep, NewHold};
+use crate::store::{Batch, Body, Entry, LeaseStage, NewHold, StoreError};
 use crate::transport::{OutgoingDrop, Transport, TransportError};
 
 /// Version of the code that turns rows into bytes; raised by a release that changes them.
@@ -42,6 +47,8 @@ type Delivery = tokio::task::JoinHandle<anyhow::Result<Delivered>>;
 struct Delivered {
     outcome: StageOutcome,
     sent: Vec<Batch>,
+    /// Under which they are to be committed.
+    lease: Option<HeldLease>,
 }
 
 /// Delivers to every partner.
@@ -69,10 +76,13 @@ async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<Stage
     };
     let places: Vec<usize> = run.each_partner().filter_map(wanted).collect();
     let mut delivered = Lot {
-        env: run,
+        run,
         sent: Vec::new(),
+        leases: Vec::new(),
         outcome: StageOutcome::default(),
     };
+    // From here until the drops are recorded nobody else moves the legs of these sources.
+    let sources = Arc::new(sources_of(run, &places, &mut delivered.outcome).await?);
     // Partners have strands of their own, so a few are served at once: while one is committed, others are mapped.
     let at_once = if run.workers == 1 { 1 } else { run.workers * 2 };
     let mut under_way = VecDeque::with_capacity(at_once);
@@ -82,19 +92,53 @@ async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<Stage
         {
             delivered.take(first).await?;
         }
-        under_way.push_back(named_task(deliver_one(Arc::clone(run), place, which)));
+        let sources = Arc::clone(&sources);
+        under_way.push_back(named_task(deliver_one(
+            Arc::clone(run),
+            sources,
+            place,
+            which,
+        )));
     }
     for task in under_way {
         delivered.take(task).await?;
     }
     delivered.commit().await?;
+    if let Some(sources) = Arc::into_inner(sources) {
+        sources.give_back().await?;
+    }
     Ok(delivered.outcome)
+}
+
+/// The leases of every source, if anything waits for one of these partners: a leg moves by its source or by its partner.
+async fn sources_of(
+    run: &Run,
+    places: &[usize],
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<LeaseSet> {
+    let mut sources = LeaseSet::new(LeaseStage::Pull);
+    for place in places {
+        let strand = run.partners[*place].strand;
+        if !run
+            .store
+            .legs_pending(strand, LegId::NONE, 1)
+            .await?
+            .is_empty()
+        {
+            for source in &run.sources {
+                sources.of(run, source.strand, outcome).await?;
+            }
+            break;
+        }
+    }
+    Ok(sources)
 }
 
 /// Drops that have left: they are recorded together, for their legs lie among one another in the store.
 struct Lot<'e> {
-    env: &'e Env,
+    run: &'e Run,
     sent: Vec<Batch>,
+    leases: Vec<HeldLease>,
     outcome: StageOutcome,
 }
 
@@ -103,6 +147,7 @@ impl Lot<'_> {
         let delivered = task.await??;
         self.outcome.merge(delivered.outcome);
         self.sent.extend(delivered.sent);
+        self.leases.extend(delivered.lease);
         if self.sent.len() >= limits::DROPS_TOGETHER {
             self.commit().await?;
         }
@@ -112,7 +157,22 @@ impl Lot<'_> {
     async fn commit(&mut self) -> anyhow::Result<()> {
         if !self.sent.is_empty() {
             let sent = std::mem::take(&mut self.sent);
-            self.env.store.commit_all(sent).await?;
+            match self.run.store.commit_all(sent.clone()).await {
+                Err(StoreError::LeaseLost | StoreError::Stale) => self.commit_each(sent).await?,
+                committed => drop(committed?),
+            }
+        }
+        give_back(std::mem::take(&mut self.leases)).await?;
+        Ok(())
+    }
+
+    /// Each by itself: what one of them met is no reason to leave the others. The next run finishes the drop of that one.
+    async fn commit_each(&mut self, sent: Vec<Batch>) -> anyhow::Result<()> {
+        for batch in sent {
+            let strand = batch.strand;
+            let committed = self.run.store.commit(batch).await;
+            let committed = committed.map_err(anyhow::Error::from);
+            self.run.unless_lost(strand, committed, &mut self.outcome)?;
         }
         Ok(())
     }
@@ -127,14 +187,69 @@ fn named_task(work: impl Future<Output = anyhow::Result<Delivered>> + Send + 'st
     tokio::spawn(work.in_current_span())
 }
 
-async fn deliver_one(run: Arc<Run>, place: usize, which: Which) -> anyhow::Result<Delivered> {
+async fn deliver_one(
+    run: Arc<Run>,
+    sources: Arc<LeaseSet>,
+    place: usize,
+    which: Which,
+) -> anyhow::Result<Delivered> {
     let mut delivered = Delivered::default();
+    let strand = run.partners[place].strand;
+    if !anything(&run, place, which).await? {
+        return Ok(delivered);
+    }
+    let outcome = &mut delivered.outcome;
+    let lease = run.lease(LeaseStage::Deliver, strand, outcome).await?;
+    let Some(lease) = lease else {
+        return Ok(delivered);
+    };
+    let done = deliver_under(&run, &lease, &sources, (place, which), &mut delivered).await;
+    run.unless_lost(strand, done, &mut delivered.outcome)?;
+    delivered.lease = Some(lease);
+    Ok(delivered)
+}
+
+/// Whether there is anything to do for a partner.
+async fn anything(run: &Run, place: usize, which: Which) -> anyhow::Result<bool> {
+    let strand = run.partners[place].strand;
+    if !run
+        .store
+        .legs_pending(strand, LegId::NONE, 1)
+        .await?
+        .is_empty()
+    {
+        return Ok(true);
+    }
+    let (_, partner) = run.approved(place);
+    let all = which == Which::All;
+    let sent = run
+        .store
+        .drop_files_in(DropState::Sent, strand, DropId::NONE, 1);
+    Ok(all && (partner.deliver.empty || !sent.await?.is_empty()))
+}
+
+async fn deliver_under(
+    run: &Arc<Run>,
+    lease: &HeldLease,
+    sources: &LeaseSet,
+    (place, which): (usize, Which),
+    delivered: &mut Delivered,
+) -> anyhow::Result<()> {
     let ((rules, partner), at) = (run.approved(place), &run.partners[place]);
     if which == Which::All {
-        picked_up(&run, partner, at).await?;
+        picked_up(run, lease, partner, at).await?;
     }
-    let mut legs = pending(&run, at.strand, run.config.limits.drop_rows_max).await?;
-    legs.retain(|leg| may_go(&run, which, leg));
+    // A drop that another run left between two steps: its number comes first.
+    for file in in_state(run, DropState::Prepared, at.strand).await? {
+        if !run.has_tried(file.id) && !finish_one(run, lease, &file, &mut delivered.outcome).await?
+        {
+            return Ok(());
+        }
+    }
+    let mut legs = pending(run, at.strand, run.config.limits.drop_rows_max).await?;
+    // A source that is no longer configured moves nothing.
+    let still = |source| sources.holds(source) || run.source_at(source).is_none();
+    legs.retain(|leg| may_go(run, which, leg) && still(leg.source));
     // Where the file has no column for it, nobody could tell a stop from a new row.
     let (news, changes) = if tells_action(rules, partner) {
         (legs, Vec::new())
@@ -147,12 +262,13 @@ async fn deliver_one(run: Arc<Run>, place: usize, which: Which) -> anyhow::Resul
         if legs.is_empty() && (notice || !empty) {
             continue;
         }
-        if let Some(failed) = drop_to(&run, place, (legs, notice), &mut delivered).await? {
+        let made = drop_to(run, (lease, sources), place, (legs, notice), delivered).await?;
+        if let Some(failed) = made {
             delivered.outcome.unreachable.push(failed);
             break;
         }
     }
-    Ok(delivered)
+    Ok(())
 }
 
 async fn pending(
@@ -181,6 +297,7 @@ fn add_page<L>(legs: &mut Vec<L>, page: Vec<L>, rows_max: usize) -> bool {
 /// Prepares, publishes and records one drop; gives what kept it from being written.
 async fn drop_to(
     run: &Arc<Run>,
+    (lease, sources): (&HeldLease, &LeaseSet),
     place: usize,
     (legs, notice): (Vec<Leg>, bool),
     delivered: &mut Delivered,
@@ -224,7 +341,7 @@ async fn drop_to(
         mapper: MAPPER,
         state: DropState::Prepared,
     };
-    let mut batch = Batch::new(at.strand, env.now());
+    let mut batch = lease.batch(env.now());
     let prepared = Body::Prepared {
         sequence,
         rows: file.rows,
@@ -242,10 +359,12 @@ async fn drop_to(
     batch.drop_rows = rows;
     batch.drop_file = Some(file.clone());
     env.store.commit(batch).await?;
+    lease.stands()?;
+    sources.stand()?;
     if let Err(error) = publish(partner, at, &file, &made) {
         return Ok(Some(undelivered(partner, &error)));
     }
-    let record = sent(env, at, &file, run.id, &stops, &mut delivered.outcome);
+    let record = sent(env, lease, &file, run.id, &stops, &mut delivered.outcome);
     delivered.sent.push(record);
     Ok(None)
 }
@@ -390,7 +509,7 @@ fn publish(
 /// The record that a drop has left: its legs move together.
 fn sent(
     ledger: &LedgerAccess,
-    at: &PartnerEnv,
+    lease: &HeldLease,
     file: &DropFile,
     run: RunId,
     stops: &[LegId],
@@ -403,7 +522,7 @@ fn sent(
         u64::try_from(file.rows).unwrap_or(0),
     );
     outcome.count(Stage::Deliver, &counts);
-    let mut batch = Batch::new(at.strand, ledger.now());
+    let mut batch = lease.batch(ledger.now());
     batch.book_file(run, Stage::Deliver, file.id, counts);
     batch.drop_states.push((file.id, DropState::Sent));
     batch.sent = Some(file.id);
@@ -412,113 +531,9 @@ fn sent(
     // A stop that the partner has not confirmed stays somebody's to chase.
     for leg in stops.iter().copied() {
         let hold = NewHold::new(Stage::Deliver, crate::domain::Reason::StopOpen);
-        batch.hold(hold.leg(leg).partner(at.strand));
+        batch.hold(hold.leg(leg).partner(lease.strand()));
     }
     batch
-}
-
-/// Finishes drops that the last run prepared and did not see leave.
-///
-/// # Errors
-/// The store failed.
-pub(crate) async fn finish(env: &Arc<Env>) -> anyhow::Result<StageOutcome> {
-    let mut outcome = StageOutcome::default();
-    for file in in_state(env, DropState::Prepared, StrandId::NONE).await? {
-        let Some(place) = env.partner_at(file.partner) else {
-            continue;
-        };
-        let ((_, partner), at) = (env.approved(place), &env.partners[place]);
-        let here = Where::detail(format!("partner {}, drop {}", partner.id, file.sequence));
-        let remade = remake(env, &file).await?;
-        let Some(made) =
-            remade.filter(|made| env.keys.file_digest(&sha256(&[&made.bytes])) == file.digest)
-        else {
-            outcome.unreachable.push(Diagnostic::new(
-                Code::DropUnlike,
-                "an unfinished drop cannot be made again alike",
-                here,
-            ));
-            continue;
-        };
-        if let Err(error) = at
-            .transport
-            .prepare()
-            .and_then(|()| publish(partner, at, &file, &made))
-        {
-            outcome.unreachable.push(undelivered(partner, &error));
-            continue;
-        }
-        let mut stops: Vec<LegId> = Vec::new();
-        let mut after = 0;
-        loop {
-            let rows = env.store.drop_rows(file.id, after, PAGE).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.row;
-            let stopped = rows.iter().filter(|row| row.action == Action::Stop);
-            stops.extend(stopped.map(|row| row.leg));
-        }
-        let batch = sent(env, at, &file, RunId::NONE, &stops, &mut outcome);
-        env.store.commit(batch).await?;
-        outcome.diagnostics.push(Diagnostic::new(
-            Code::DropRemade,
-            "an unfinished drop was finished",
-            here,
-        ));
-    }
-    Ok(outcome)
-}
-
-/// Drops of a partner (none: of all) that have come so far: few, since each is finished or taken soon.
-async fn in_state(
-    ledger: &LedgerAccess,
-    state: DropState,
-    partner: StrandId,
-) -> anyhow::Result<Vec<DropFile>> {
-    let mut found: Vec<DropFile> = Vec::new();
-    loop {
-        let after = found.last().map_or(DropId::NONE, |file| file.id);
-        let page = ledger
-            .store
-            .drop_files_in(state, partner, after, PAGE)
-            .await?;
-        if page.is_empty() {
-            return Ok(found);
-        }
-        found.extend(page);
-    }
-}
-
-/// Legs whose drop the partner has taken out of `out/` count as delivered.
-async fn picked_up(
-    ledger: &LedgerAccess,
-    partner: &Partner,
-    at: &PartnerEnv,
-) -> anyhow::Result<()> {
-    for file in in_state(ledger, DropState::Sent, at.strand).await? {
-        if at.transport.waits(&file.name).unwrap_or(true) {
-            continue;
-        }
-        let mut batch = Batch::new(at.strand, ledger.now());
-        let sequence = file.sequence;
-        batch.push(Entry::new(file.id, Body::DropDelivered { sequence }));
-        batch.drop_states.push((file.id, DropState::Delivered));
-        let mut after = 0;
-        loop {
-            let rows = ledger.store.drop_rows(file.id, after, PAGE).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.row;
-            let legs = rows.iter().map(|row| row.leg).collect();
-            let mut legs = ledger.store.legs(legs).await?;
-            legs.retain(|leg| leg.now.state == crate::domain::LegState::Sent);
-            for leg in legs {
-                let step = LegStep::to(leg.now.picked_up());
-                batch.move_leg(leg, Body::Delivered { step });
-            }
-        }
-        ledger.store.commit(batch).await?;
-        tracing::debug!(partner.id = %partner.id, drop.sequence = file.sequence, "a drop was picked up");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

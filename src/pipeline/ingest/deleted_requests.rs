@@ -4,7 +4,8 @@
 //! about; one that was not sent does not go out. No row was received, so no book counts it.
 
 use crate::domain::{Reason, Stage, limits};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, HeldLease, STALE_TRIES, is_stale};
+use crate::seal::LookupKey;
 use crate::store::rows::Leg;
 use crate::store::{Batch, Body, LegStep, NewHold};
 
@@ -12,29 +13,45 @@ use crate::store::{Batch, Body, LegStep, NewHold};
 ///
 /// # Errors
 /// The store failed.
-pub(crate) async fn hold(env: &Env, source: usize, deleted: &[String]) -> anyhow::Result<()> {
+pub(crate) async fn hold(
+    env: &Env,
+    source: usize,
+    lease: &HeldLease,
+    deleted: &[String],
+) -> anyhow::Result<()> {
     let name = env.sources[source].config.id.as_bytes();
     for ids in deleted.chunks(limits::CHUNK_REFERRALS) {
-        let lookups = ids
+        let lookups: Vec<LookupKey> = ids
             .iter()
             .map(|id| env.keys.lookup(&[name, b"ServiceRequest", id.as_bytes()]))
             .collect();
-        let mut batch = Batch::new(env.sources[source].strand, env.now());
-        let mut legs = env.store.legs_by_lookup(lookups).await?;
-        legs.retain(|leg| !leg.now.state.terminal());
-        let ids = legs.iter().map(|leg| leg.id).collect();
-        let open = env.store.holds_of_legs(ids).await?;
-        let asked = |leg: &Leg| {
-            open.iter()
-                .any(|hold| hold.leg == leg.id && hold.reason == Reason::SourceGone)
-        };
-        legs.retain(|leg| !asked(leg));
-        for leg in legs {
-            add(&mut batch, leg);
+        let mut tries = 0;
+        while let Err(error) = hold_these(env, lease, lookups.clone()).await {
+            tries += 1;
+            if tries >= STALE_TRIES || !is_stale(&error) {
+                return Err(error);
+            }
         }
-        if !batch.is_empty() {
-            env.store.commit(batch).await?;
-        }
+    }
+    Ok(())
+}
+
+async fn hold_these(env: &Env, lease: &HeldLease, lookups: Vec<LookupKey>) -> anyhow::Result<()> {
+    let mut batch = lease.batch(env.now());
+    let mut legs = env.store.legs_by_lookup(lookups).await?;
+    legs.retain(|leg| !leg.now.state.terminal());
+    let ids = legs.iter().map(|leg| leg.id).collect();
+    let open = env.store.holds_of_legs(ids).await?;
+    let asked = |leg: &Leg| {
+        open.iter()
+            .any(|hold| hold.leg == leg.id && hold.reason == Reason::SourceGone)
+    };
+    legs.retain(|leg| !asked(leg));
+    for leg in legs {
+        add(&mut batch, leg);
+    }
+    if !batch.is_empty() {
+        env.store.commit(batch).await?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::load::Load;
 use super::worker::{IDS_A_REFERRAL, Prepared, prepare};
 use super::writer::Writer;
 use crate::domain::limits;
-use crate::pipeline::run::{Run, Totals};
+use crate::pipeline::run::{HeldLease, Run, Totals};
 
 /// A chunk being prepared.
 pub(crate) type Chunk = tokio::task::JoinHandle<anyhow::Result<Prepared>>;
@@ -75,9 +75,10 @@ impl<'e> Intake<'e> {
     pub(crate) async fn new(
         run: &'e Arc<Run>,
         source: usize,
+        lease: &'e HeldLease,
         turns: Arc<Semaphore>,
     ) -> anyhow::Result<Self> {
-        let writer = Writer::new(run, source).await?;
+        let writer = Writer::new(run, source, lease).await?;
         Ok(Self {
             starter: Starter {
                 run,
@@ -121,7 +122,8 @@ impl<'e> Intake<'e> {
     /// Holds the legs of requests that the source has deleted, once all that came before is durable.
     pub(crate) async fn gone(&mut self, ids: &[String]) -> anyhow::Result<()> {
         self.finish().await?;
-        deleted_requests::hold(self.starter.run, self.starter.source, ids).await
+        let (run, source) = (self.starter.run, self.starter.source);
+        deleted_requests::hold(run, source, self.writer.lease, ids).await
     }
 
     /// What was counted, once it is finished.

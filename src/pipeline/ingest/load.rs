@@ -53,16 +53,17 @@ impl Load {
         }
     }
 
-    /// One referral of it alone.
-    pub(crate) fn one(&self, number: usize) -> Self {
+    /// Some referrals of it alone.
+    pub(crate) fn some(&self, numbers: &[usize]) -> Self {
+        let numbers = numbers.iter();
         match self {
             Self::Fetched(origin, referrals) => {
-                let one = referrals.get(number).cloned();
-                Self::Fetched(*origin, one.into_iter().collect())
+                let some = numbers.filter_map(|number| referrals.get(*number).cloned());
+                Self::Fetched(*origin, some.collect())
             }
             Self::InFolder(folder, places) => {
-                let place = places.get(number).copied();
-                Self::InFolder(Arc::clone(folder), place.into_iter().collect())
+                let some = numbers.filter_map(|number| places.get(*number).copied());
+                Self::InFolder(Arc::clone(folder), some.collect())
             }
         }
     }

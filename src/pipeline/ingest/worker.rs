@@ -123,6 +123,8 @@ pub(crate) struct Person {
     pub(crate) lookup: LookupKey,
     /// The same person whichever source names them; `None` without a number.
     pub(crate) anywhere: Option<LookupKey>,
+    /// The same person as other sources know them.
+    pub(crate) alike: Vec<LookupKey>,
     pub(crate) id: KeyId,
     pub(crate) key: HolderKey,
     /// The row to write, if the store did not know the person.
@@ -466,6 +468,7 @@ impl ReferralCase<'_, '_> {
             return Person {
                 lookup: self.lookups.person,
                 anywhere: self.lookups.anywhere,
+                alike: self.lookups.alike.clone(),
                 id: row.id,
                 key,
                 new: None,
@@ -483,6 +486,7 @@ impl ReferralCase<'_, '_> {
         Person {
             lookup: self.lookups.person,
             anywhere: self.lookups.anywhere,
+            alike: self.lookups.alike.clone(),
             id,
             key,
             new: Some(row),

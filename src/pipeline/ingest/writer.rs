@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::known::Seen;
 use super::load::Load;
 use super::recently_written::Recent;
-use super::worker::{Changed, Item, NewReferral, Prepared, Shared, seal_raw};
+use super::worker::{Changed, Item, NewReferral, Person, Prepared, Shared, seal_raw};
 use crate::diagnostics::Diagnostic;
 use crate::domain::entropy::Stream;
 use crate::domain::{
@@ -17,22 +17,40 @@ use crate::domain::{
 };
 use crate::pipeline::decide::decide_again::free_places;
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
-use crate::pipeline::run::{Env, Run};
+use crate::pipeline::run::{Env, HeldLease, Run, STALE_TRIES};
 use crate::seal::LookupKey;
 use crate::store::rows::{HeldRow, RawIds, RawKind, Standing};
-use crate::store::{Batch, Body, LegStep, NewHold, OpenedLeg, StoreError};
+use crate::store::{Batch, Body, Guard, LegStep, NewHold, OpenedLeg, StoreError};
 
 /// Chunks between queues: one being started, one being handed over, one being taken.
 const BETWEEN_QUEUES: usize = 4;
+
+/// What is written together: how it counts once it is durable, and what is decided again if it never is.
+#[derive(Default)]
+struct WrittenGroup {
+    chunks: usize,
+    /// Each load with the numbers of those that are in the batch.
+    loads: Vec<(Load, Vec<usize>)>,
+    counts: BTreeMap<Stage, Counts>,
+    problems: Vec<Diagnostic>,
+    news: u64,
+    changes: u64,
+    /// Shared records that it places.
+    shared: Vec<LookupKey>,
+    /// Places that it takes of partners that have a capacity, by place in the rules.
+    places: HashMap<usize, i64>,
+}
 
 /// Writes what workers prepared.
 pub(crate) struct Writer<'e> {
     run: &'e Run,
     source: usize,
+    pub(crate) lease: &'e HeldLease,
     stream: Stream,
     batch: Batch,
-    chunks: usize,
-    counts: BTreeMap<Stage, Counts>,
+    group: WrittenGroup,
+    /// Times in a row that one referral alone met somebody else's change.
+    stale: u32,
     /// Shared records placed in this run.
     shared: HashMap<LookupKey, RawId>,
     /// What this run has written that a worker may not have seen yet.
@@ -59,15 +77,20 @@ pub(crate) struct Writer<'e> {
 }
 
 impl<'e> Writer<'e> {
-    pub(crate) async fn new(run: &'e Run, source: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn new(
+        run: &'e Run,
+        source: usize,
+        lease: &'e HeldLease,
+    ) -> anyhow::Result<Self> {
         let free = free_places(run).await?;
         Ok(Self {
             run,
             source,
             stream: run.stream(),
-            batch: Batch::new(run.sources[source].strand, run.now()),
-            chunks: 0,
-            counts: BTreeMap::new(),
+            lease,
+            batch: lease.batch(run.now()),
+            group: WrittenGroup::default(),
+            stale: 0,
             shared: HashMap::new(),
             persons: Recent::new(),
             referrals: Recent::new(),
@@ -89,16 +112,16 @@ impl<'e> Writer<'e> {
 
     /// Takes a prepared chunk; commits when the group is full.
     pub(crate) async fn take(&mut self, prepared: Prepared) -> anyhow::Result<()> {
-        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.problems.len());
-        self.problems
-            .extend(prepared.problems.into_iter().take(free));
+        self.group.problems.extend(prepared.problems);
+        let mut taken = Vec::with_capacity(prepared.items.len());
         let read = prepared.load.was_read();
         self.holds = self.open_holds(&prepared.items).await?;
         for (number, item) in prepared.items.into_iter().enumerate() {
             if self.collides(&item) {
-                self.deferred.push(prepared.load.one(number));
+                self.deferred.push(prepared.load.some(&[number]));
                 continue;
             }
+            taken.push(number);
             self.note(&item);
             match item {
                 Item::Repeated(request) => {
@@ -122,8 +145,9 @@ impl<'e> Writer<'e> {
             }
         }
         self.grow_older();
-        self.chunks += 1;
-        if self.chunks >= limits::GROUP_CHUNKS {
+        self.group.loads.push((prepared.load, taken));
+        self.group.chunks += 1;
+        if self.group.chunks >= limits::GROUP_CHUNKS {
             self.commit().await?;
         }
         Ok(())
@@ -175,15 +199,64 @@ impl<'e> Writer<'e> {
 
     /// Makes the group durable.
     pub(crate) async fn commit(&mut self) -> anyhow::Result<()> {
-        let fresh = Batch::new(self.run.sources[self.source].strand, self.run.now());
+        let fresh = self.lease.batch(self.run.now());
         let mut batch = std::mem::replace(&mut self.batch, fresh);
-        self.chunks = 0;
-        for (stage, counts) in std::mem::take(&mut self.counts) {
-            self.totals.entry(stage).or_default().merge(&counts);
-            batch.book_source(self.run.id, stage, counts);
+        let group = std::mem::take(&mut self.group);
+        for (stage, counts) in &group.counts {
+            batch.book_source(self.run.id, *stage, counts.clone());
+        }
+        for (place, taken) in &group.places {
+            self.guard_places(&mut batch, *place, *taken);
         }
         if !batch.is_empty() {
-            self.run.store.commit(batch).await?;
+            match self.run.store.commit(batch).await {
+                Ok(_) => {}
+                Err(StoreError::Stale) => return self.roll_back(group).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.stale = 0;
+        for (stage, counts) in &group.counts {
+            self.totals.entry(*stage).or_default().merge(counts);
+        }
+        self.news += group.news;
+        self.changes += group.changes;
+        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.problems.len());
+        self.problems.extend(group.problems.into_iter().take(free));
+        Ok(())
+    }
+
+    /// No other process has taken the places of a partner meanwhile.
+    fn guard_places(&self, batch: &mut Batch, place: usize, taken: i64) {
+        let most = self.run.rules.partners[place].select.open_legs_max;
+        if let (Some(most), Some(at)) = (most, self.run.partners.get(place)) {
+            batch.guard(Guard::Places {
+                partner: at.strand,
+                taken,
+                most: i64::from(most),
+            });
+        }
+    }
+
+    /// Nothing of a group was written, for what it rests on has changed: its referrals are decided again, in smaller parts.
+    async fn roll_back(&mut self, group: WrittenGroup) -> anyhow::Result<()> {
+        for lookup in &group.shared {
+            self.shared.remove(lookup);
+        }
+        self.free = free_places(self.run).await?;
+        let several = group.loads.len() > 1;
+        let count: usize = group.loads.iter().map(|(_, taken)| taken.len()).sum();
+        self.stale = if count == 1 { self.stale + 1 } else { 0 };
+        if self.stale >= STALE_TRIES {
+            return Err(StoreError::Stale.into());
+        }
+        for (load, taken) in group.loads {
+            if several {
+                self.deferred.push(load.some(&taken));
+            } else {
+                let singly = taken.iter().map(|number| load.some(&[*number]));
+                self.deferred.extend(singly);
+            }
         }
         Ok(())
     }
@@ -236,9 +309,9 @@ impl<'e> Writer<'e> {
     }
 
     async fn first_seen(&mut self, new: NewReferral, read: bool) -> anyhow::Result<()> {
-        self.news += 1;
+        self.group.news += 1;
         self.count(Stage::Pull, Disposition::Accepted, None);
-        let outcome = self.unclaimed(new.outcome, new.person.anywhere);
+        let outcome = self.unclaimed(new.outcome, &new.person);
         let outcome = self.within_capacity(outcome);
         self.count_outcome(outcome);
         let ids = self.place_shared(new.sealed.shared, new.sealed.ids).await?;
@@ -262,7 +335,7 @@ impl<'e> Writer<'e> {
     }
 
     async fn changed(&mut self, mut changed: Changed, read: bool) -> anyhow::Result<()> {
-        self.changes += 1;
+        self.group.changes += 1;
         self.count(Stage::Pull, Disposition::Accepted, None);
         let onward = std::mem::take(&mut changed.onward);
         self.moved(changed, read).await?;
@@ -272,11 +345,11 @@ impl<'e> Writer<'e> {
         Ok(())
     }
 
-    async fn moved(&mut self, changed: Changed, read: bool) -> anyhow::Result<()> {
+    async fn moved(&mut self, mut changed: Changed, read: bool) -> anyhow::Result<()> {
         let ids = self
             .place_shared(changed.sealed.shared, changed.sealed.ids)
             .await?;
-        self.batch.keys.extend(changed.person.new);
+        self.batch.keys.extend(changed.person.new.take());
         self.batch.raws.extend(changed.sealed.raws);
         self.note_read(read, Some(ids.request));
         let mut after = Standing {
@@ -287,8 +360,7 @@ impl<'e> Writer<'e> {
         if let (LegState::Routed, Some(place)) = (after.state, self.run.partner_at(after.partner))
             && changed.leg.now.state != LegState::Routed
             && let ReferralOutcome::Held(_, reason, _) = {
-                let outcome =
-                    self.unclaimed(ReferralOutcome::Routed(place), changed.person.anywhere);
+                let outcome = self.unclaimed(ReferralOutcome::Routed(place), &changed.person);
                 self.within_capacity(outcome)
             }
         {
@@ -375,18 +447,27 @@ impl<'e> Writer<'e> {
     }
 
     /// One person, one open leg with a partner: also where another source routed them a moment ago in this run.
-    fn unclaimed(&self, outcome: ReferralOutcome, person: Option<LookupKey>) -> ReferralOutcome {
-        let (Some(partner), Some(person)) = (routed_to(self.run, outcome), person) else {
+    fn unclaimed(&mut self, outcome: ReferralOutcome, person: &Person) -> ReferralOutcome {
+        let ReferralOutcome::Routed(place) = outcome else {
             return outcome;
         };
-        match outcome {
-            ReferralOutcome::Routed(place)
-                if !self.run.claims.take(person, partner, self.batch.strand) =>
-            {
-                ReferralOutcome::Held(Stage::Select, Reason::AlreadyOpen, Some(place))
-            }
-            _ => outcome,
+        let Some(partner) = routed_to(self.run, outcome) else {
+            return outcome;
+        };
+        let open = ReferralOutcome::Held(Stage::Select, Reason::AlreadyOpen, Some(place));
+        let strand = self.batch.strand;
+        let ours = |person| self.run.claims.take(person, partner, strand);
+        // What the store refuses for one referral alone, again and again, is for a person to look at.
+        if self.stale > 1 || !person.anywhere.is_none_or(ours) {
+            return open;
         }
+        // Another process, or a person, may have routed them meanwhile.
+        let mut persons = person.alike.clone();
+        persons.extend(person.new.is_none().then_some(person.lookup));
+        if !persons.is_empty() {
+            self.batch.guard(Guard::NotOpen { persons, partner });
+        }
+        outcome
     }
 
     /// A partner that is full takes nobody new: the oldest referral first, the rest wait (`safety.md` §4).
@@ -400,6 +481,7 @@ impl<'e> Writer<'e> {
             }
             Some(free) => {
                 *free -= 1;
+                *self.group.places.entry(place).or_default() += 1;
                 outcome
             }
             None => outcome,
@@ -451,6 +533,7 @@ impl<'e> Writer<'e> {
             id
         };
         self.shared.insert(record.lookup, id);
+        self.group.shared.push(record.lookup);
         Ok(id)
     }
 
@@ -474,7 +557,8 @@ impl<'e> Writer<'e> {
     }
 
     fn count(&mut self, stage: Stage, disposition: Disposition, reason: Option<Reason>) {
-        self.counts
+        self.group
+            .counts
             .entry(stage)
             .or_default()
             .add(disposition, reason);

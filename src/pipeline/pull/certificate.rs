@@ -9,9 +9,9 @@ use jiff::civil::{Date, Weekday};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Instant;
-use crate::pipeline::run::{Env, Run};
+use crate::pipeline::run::{Env, HeldLease, Run};
 use crate::store::rows::Certificate;
-use crate::store::{Batch, Body, Entry};
+use crate::store::{Body, Entry};
 
 /// Days whose new referrals are counted to know what is usual.
 const USUAL_DAYS: i64 = 28;
@@ -278,21 +278,20 @@ fn working_days(from: Date, to: Date) -> u64 {
 /// The store failed.
 pub(super) async fn record(
     run: &Run,
-    source: usize,
+    lease: &HeldLease,
     evidence: &Evidence,
     high: Instant,
     input: Vec<u8>,
 ) -> anyhow::Result<()> {
-    let strand = run.sources[source].strand;
     let verdict = evidence.verdict();
     let evidence = serde_json::to_string(evidence)?;
-    let mut batch = Batch::new(strand, run.now());
+    let mut batch = lease.batch(run.now());
     let digest = crate::seal::sha256(&[verdict.as_bytes(), evidence.as_bytes()]);
     let high = high.0;
     batch.push(Entry::new(run.id, Body::Certified { digest, high }));
     batch.certificates.push(Certificate {
         run: run.id,
-        source: strand,
+        source: lease.strand(),
         verdict,
         evidence,
         high,

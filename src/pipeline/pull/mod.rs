@@ -29,11 +29,11 @@ use tracing::Instrument as _;
 use super::gp_client;
 use super::ingest::intake::Intake;
 use super::ingest::queue::feed;
-use super::run::{Env, Only, Run, StageOutcome};
+use super::run::{Env, HeldLease, Only, Run, StageOutcome};
 use crate::config::{Pull, Reading};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Instant, Reason, Stage, limits};
-use crate::store::Batch;
+use crate::store::LeaseStage;
 use crate::store::rows::Certificate;
 
 /// Pulls every enabled source, a few at once; what they say is told in the order of the config.
@@ -93,10 +93,30 @@ async fn pull_source(
     source: usize,
     turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
+    let mut outcome = StageOutcome::default();
+    let strand = run.sources[source].strand;
+    let lease = run.lease(LeaseStage::Pull, strand, &mut outcome).await?;
+    let Some(lease) = lease else {
+        return Ok(outcome);
+    };
+    let pulled = pull_under(run, source, &lease, turns).await;
+    if let Some(pulled) = run.ended(lease, pulled, &mut outcome).await? {
+        outcome.merge(pulled);
+    }
+    Ok(outcome)
+}
+
+async fn pull_under(
+    run: &Arc<Run>,
+    source: usize,
+    lease: &HeldLease,
+    turns: Arc<Semaphore>,
+) -> anyhow::Result<StageOutcome> {
     let before = certificate::last(run, source).await?;
     let at = Pulling {
         run,
         source,
+        lease,
         before,
     };
     match &run.sources[source].config.pull {
@@ -146,6 +166,7 @@ async fn pull_search(
 struct Pulling<'e> {
     run: &'e Arc<Run>,
     source: usize,
+    lease: &'e HeldLease,
     /// The certificate of the last pull.
     before: Option<Certificate>,
 }
@@ -171,7 +192,7 @@ impl Pulling<'_> {
         turns: Arc<Semaphore>,
     ) -> anyhow::Result<StageOutcome> {
         let mut outcome = StageOutcome::default();
-        let mut intake = Intake::new(self.run, self.source, turns).await?;
+        let mut intake = Intake::new(self.run, self.source, self.lease, turns).await?;
         let (failure, swept) = feed(&mut intake, &mut referrals).await?;
         intake.finish().await?;
         outcome.add_totals(&intake.writer.totals);
@@ -203,7 +224,7 @@ impl Pulling<'_> {
         // The high mark moves only now that every page is durable, and only if every page came.
         let mark = if evidence.broken { None } else { high };
         let mark = mark.or(self.high()).unwrap_or(Instant::ZERO);
-        certificate::record(self.run, self.source, &evidence, mark, input).await?;
+        certificate::record(self.run, self.lease, &evidence, mark, input).await?;
         Ok(outcome)
     }
 
@@ -264,13 +285,12 @@ impl Pulling<'_> {
         evidence.sweep = before.as_ref().and_then(|before| before.sweep.clone());
         evidence.count_day(before.as_ref(), self.run.today(), 0);
         let mark = self.high().unwrap_or(Instant::ZERO);
-        certificate::record(self.run, self.source, &evidence, mark, Vec::new()).await?;
+        certificate::record(self.run, self.lease, &evidence, mark, Vec::new()).await?;
         Ok(outcome)
     }
 
     async fn book(&self, counts: Counts) -> anyhow::Result<()> {
-        let strand = self.run.sources[self.source].strand;
-        let mut batch = Batch::new(strand, self.run.now());
+        let mut batch = self.lease.batch(self.run.now());
         batch.book_source(self.run.id, Stage::Pull, counts);
         self.run.store.commit(batch).await?;
         Ok(())

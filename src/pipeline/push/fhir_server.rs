@@ -19,9 +19,9 @@ use crate::domain::{Disposition, EventId, LegId, Reason, StrandId, limits};
 use crate::fhir::resources::capability_statement::Says;
 use crate::pipeline::gp_client;
 use crate::pipeline::push::hold_back::hold_back;
-use crate::pipeline::run::{Env, Run, StageOutcome};
-use crate::store::PushQuery;
+use crate::pipeline::run::{Env, HeldLease, Run, StageOutcome};
 use crate::store::rows::{MirrorKind, PushKind, PushState};
+use crate::store::{LeaseStage, PushQuery, StoreError};
 
 /// Sends everything that is due for a source.
 ///
@@ -32,11 +32,30 @@ pub(super) async fn push(
     place: usize,
     base_url: &str,
 ) -> anyhow::Result<StageOutcome> {
-    let (env, mut outcome) = (run.env(), StageOutcome::default());
-    let here = || Place::detail(format!("source {}", env.sources[place].config.id));
-    if !anything(env, place).await? {
+    let mut outcome = StageOutcome::default();
+    if !anything(run, place).await? {
         return Ok(outcome);
     }
+    let strand = run.sources[place].strand;
+    let lease = run.lease(LeaseStage::Push, strand, &mut outcome).await?;
+    let Some(lease) = lease else {
+        return Ok(outcome);
+    };
+    let pushed = under(run, place, &lease, base_url).await;
+    if let Some(pushed) = run.ended(lease, pushed, &mut outcome).await? {
+        outcome.merge(pushed);
+    }
+    Ok(outcome)
+}
+
+async fn under(
+    run: &Arc<Run>,
+    place: usize,
+    lease: &HeldLease,
+    base_url: &str,
+) -> anyhow::Result<StageOutcome> {
+    let (env, mut outcome) = (run.env(), StageOutcome::default());
+    let here = || Place::detail(format!("source {}", env.sources[place].config.id));
     let opened = async {
         let client = gp_client::client(env, place, base_url)?;
         let statement = client.capability_statement().await?;
@@ -67,6 +86,7 @@ pub(super) async fn push(
     };
     let mut pusher = Pusher {
         run,
+        lease,
         place,
         strand: env.sources[place].strand,
         session: Arc::new(session),
@@ -154,6 +174,7 @@ struct Page {
 
 struct Pusher<'e> {
     run: &'e Arc<Run>,
+    lease: &'e HeldLease,
     place: usize,
     strand: StrandId,
     session: Arc<Session>,
@@ -200,8 +221,11 @@ impl Pusher<'_> {
                 std::mem::take(&mut page.units),
             );
             let mut outcome = std::mem::take(&mut self.outcome);
+            let lease = self.lease;
+            let stands = move || lease.stands();
             let mut sending = Sending {
                 session: &self.session,
+                stands: &stands,
                 failures: self.failures,
                 barred: false,
             };
@@ -212,7 +236,7 @@ impl Pusher<'_> {
                 }
             };
             let (ended, sent, ahead) = tokio::join!(
-                end(self.run, self.strand, recorded, &mut outcome),
+                end(self.run, self.lease, recorded, &mut outcome),
                 sending.send(units),
                 ahead
             );
@@ -306,7 +330,7 @@ impl Pusher<'_> {
             unit.look_first = self.look_always || lost;
         }
         units.retain(|unit| !unit.writes.is_empty() || unit.task.is_some());
-        if begin(env, self.strand, &mut units).await? {
+        if begin(env, self.lease, &mut units).await? {
             page.units = units;
         }
         Ok(page)
@@ -316,6 +340,8 @@ impl Pusher<'_> {
 /// Sends units, a bounded number at once.
 struct Sending<'s> {
     session: &'s Arc<Session>,
+    /// Whether something may still be sent.
+    stands: &'s (dyn Fn() -> Result<(), StoreError> + Sync),
     failures: usize,
     barred: bool,
 }
@@ -328,6 +354,8 @@ impl Sending<'_> {
         loop {
             while self.may_begin(under_way.len()) {
                 let Some(unit) = left.pop_front() else { break };
+                // A process that slept too long sends nothing more: another one may have looked it up meanwhile.
+                (self.stands)()?;
                 let session = Arc::clone(self.session);
                 let send = async move {
                     let answers = session.send(&unit).await;
@@ -496,6 +524,7 @@ mod tests {
     fn sending(session: &Arc<Session>) -> Sending<'_> {
         Sending {
             session,
+            stands: &|| Ok(()),
             failures: 0,
             barred: false,
         }

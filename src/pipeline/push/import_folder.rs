@@ -10,11 +10,11 @@ use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
 use crate::domain::{Disposition, EventId, StrandId};
 use crate::pipeline::push::hold_back::hold_back;
-use crate::pipeline::run::{Env, LedgerAccess, Run, StageOutcome};
+use crate::pipeline::run::{Env, HeldLease, LedgerAccess, Run, StageOutcome};
 use crate::seal::sha256;
 use crate::sheet::{AtomicError, manifest_name, write_atomically};
 use crate::store::rows::{DropFile, DropState, PushRow, PushState};
-use crate::store::{Batch, Body, Entry, PushQuery};
+use crate::store::{Body, Entry, LeaseStage, PushQuery};
 
 /// Mode of the files: readable by the group of the import.
 const MODE: u32 = 0o640;
@@ -30,8 +30,25 @@ pub(super) async fn push(
     place: usize,
     path: &Path,
 ) -> anyhow::Result<StageOutcome> {
-    let (env, mut outcome) = (run.env(), StageOutcome::default());
-    let strand = env.sources[place].strand;
+    let mut outcome = StageOutcome::default();
+    let strand = run.sources[place].strand;
+    let lease = run.lease(LeaseStage::Push, strand, &mut outcome).await?;
+    let Some(lease) = lease else {
+        return Ok(outcome);
+    };
+    let pushed = under(run, place, &lease, path, &mut outcome).await;
+    run.ended(lease, pushed, &mut outcome).await?;
+    Ok(outcome)
+}
+
+async fn under(
+    run: &Arc<Run>,
+    place: usize,
+    lease: &HeldLease,
+    path: &Path,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<()> {
+    let (env, strand) = (run.env(), lease.strand());
     let last = env.store.last_drop(strand).await?;
     // A file that was prepared and not seen complete is written again, the same bytes under the same number.
     let sequence = last.as_ref().map_or(0, |file| file.sequence) + 1;
@@ -49,26 +66,27 @@ pub(super) async fn push(
         let (rows, held) = hold_back(run, place, rows, &subjects).await?;
         (rows, held, subjects)
     };
-    end(run, strand, only(waiting(held)), &mut outcome).await?;
+    end(run, lease, only(waiting(held)), outcome).await?;
     if rows.is_empty() && unfinished.is_none() {
-        return Ok(outcome);
+        return Ok(());
     }
     let (mut units, refused) = load_writes::load(env, rows, subjects).await?;
-    end(run, strand, only(refusals(refused)), &mut outcome).await?;
+    end(run, lease, only(refusals(refused)), outcome).await?;
     if units.is_empty() && unfinished.is_none() {
-        return Ok(outcome);
+        return Ok(());
     }
     let bytes = lines(&units);
     let count = units.iter().map(|unit| unit.writes.len()).sum();
     let file = if let Some(file) = unfinished {
         file
     } else {
-        let file = prepare(env, strand, sequence, &bytes, count).await?;
-        if !begin(env, strand, &mut units).await? {
+        let file = prepare(env, lease, sequence, &bytes, count).await?;
+        if !begin(env, lease, &mut units).await? {
             anyhow::bail!("another run has taken the same entries");
         }
         file
     };
+    lease.stands()?;
     if let Err(error) = publish(env, path, &file, &bytes) {
         let here = Place::detail(format!("source {}", env.sources[place].config.id));
         outcome.unreachable.push(Diagnostic::new(
@@ -76,13 +94,13 @@ pub(super) async fn push(
             error.to_string(),
             here,
         ));
-        return Ok(outcome);
+        return Ok(());
     }
-    mark_sent(env, strand, &file).await?;
+    mark_sent(env, lease, &file).await?;
     let writes = units.into_iter().flat_map(|unit| unit.writes);
     let ended = writes.map(|write| confirmed(write.row)).collect();
-    end(run, strand, only(ended), &mut outcome).await?;
-    Ok(outcome)
+    end(run, lease, only(ended), outcome).await?;
+    Ok(())
 }
 
 /// Writes of a source in this state.
@@ -133,12 +151,12 @@ fn lines(units: &[Unit]) -> Vec<u8> {
 
 async fn prepare(
     ledger: &LedgerAccess,
-    strand: StrandId,
+    lease: &HeldLease,
     sequence: i64,
     bytes: &[u8],
     rows: usize,
 ) -> anyhow::Result<DropFile> {
-    let today = ledger.today();
+    let (today, strand) = (ledger.today(), lease.strand());
     let file = DropFile {
         id: ledger.ids.take(&*ledger.store, strand, 1).await?.next(),
         partner: strand,
@@ -155,7 +173,7 @@ async fn prepare(
         mapper: 0,
         state: DropState::Prepared,
     };
-    let mut batch = Batch::new(strand, ledger.now());
+    let mut batch = lease.batch(ledger.now());
     let prepared = Body::Prepared {
         sequence,
         rows: file.rows,
@@ -169,8 +187,12 @@ async fn prepare(
     Ok(file)
 }
 
-async fn mark_sent(ledger: &LedgerAccess, strand: StrandId, file: &DropFile) -> anyhow::Result<()> {
-    let mut batch = Batch::new(strand, ledger.now());
+async fn mark_sent(
+    ledger: &LedgerAccess,
+    lease: &HeldLease,
+    file: &DropFile,
+) -> anyhow::Result<()> {
+    let mut batch = lease.batch(ledger.now());
     let (sequence, rows) = (file.sequence, 0);
     batch.push(Entry::new(file.id, Body::Sent { sequence, rows }));
     batch.drop_states.push((file.id, DropState::Sent));

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Unit, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, HoldNumber, LegId, Reason, Stage, StrandId};
-use crate::pipeline::run::{Env, LedgerAccess, Run, StageOutcome};
+use crate::pipeline::run::{Env, HeldLease, LedgerAccess, Run, StageOutcome};
 use crate::store::body::MirrorBody;
 use crate::store::rows::{MirrorRow, PushRow, PushState, PushUpdate};
 use crate::store::{Batch, Body, Entry, NewHold, StoreError};
@@ -70,10 +70,10 @@ pub(super) fn refusals(refused: Vec<(PushRow, Reason)>) -> Vec<Ended> {
 /// Claims writes, durably, before any of them is sent; says whether they are ours, or another run has one of them.
 pub(super) async fn begin(
     ledger: &LedgerAccess,
-    strand: StrandId,
+    lease: &HeldLease,
     units: &mut [Unit],
 ) -> anyhow::Result<bool> {
-    let mut batch = Batch::new(strand, ledger.now());
+    let mut batch = lease.batch(ledger.now());
     for unit in units.iter_mut() {
         for write in &mut unit.writes {
             let (was, attempts_were) = (write.row.state, write.row.attempts);
@@ -145,14 +145,15 @@ pub(super) struct Results {
 /// Records how writes ended.
 pub(super) async fn end(
     run: &Run,
-    strand: StrandId,
+    lease: &HeldLease,
     results: Results,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
     if results.writes.is_empty() && results.told.is_empty() {
         return Ok(());
     }
-    let mut batch = Batch::new(strand, run.now());
+    let strand = lease.strand();
+    let mut batch = lease.batch(run.now());
     let mut counts = Counts::default();
     let mut holds: Vec<(LegId, Reason)> = Vec::new();
     for ended in results.writes {

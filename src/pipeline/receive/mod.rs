@@ -4,7 +4,7 @@
 //! is durable; the same bytes under any name are known again (`ledger.md` §5).
 
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
-use crate::domain::{how_to_raise, limits};
+use crate::domain::{StrandId, how_to_raise, limits};
 use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{TakenReturn, Unusable, return_lookup};
 use crate::pipeline::run::{Env, LedgerAccess, Only, StageOutcome};
@@ -96,6 +96,11 @@ fn failed(partner: &Partner, code: Code, error: &TransportError) -> Diagnostic {
 }
 
 impl Inbox<'_> {
+    /// The partner's strand.
+    pub(crate) fn strand(&self, env: &Env) -> StrandId {
+        env.partners[self.place].strand
+    }
+
     /// Reads a file: what it is, and the sheet in it or why there is none.
     ///
     /// # Errors

@@ -12,11 +12,11 @@ use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::{Instant, KeyId};
 use crate::pipeline::reconcile::prove::Proof;
-use crate::pipeline::run::{Env, LedgerAccess};
+use crate::pipeline::run::{Env, HeldLease, LedgerAccess};
 use crate::report::{self, Input, Rendered};
 use crate::seal::{Digest, Spot, sha256};
 use crate::sheet::write_atomically;
-use crate::store::{Batch, Body, Entry};
+use crate::store::{Body, Entry, LeaseStage};
 
 /// Mode of report files: read by people who are not Kith.
 const MODE: u32 = 0o644;
@@ -158,12 +158,34 @@ async fn check_night(
     Ok(())
 }
 
-/// Gathers, seals, renders and keeps a night.
+/// Gathers, seals, renders and keeps a night; what another process has issued meanwhile is what it is.
 async fn issue(env: &Env, commissioner: &Commissioner, day: Date) -> anyhow::Result<Vec<Rendered>> {
+    let lease = env.short_lease(LeaseStage::Reconcile, env.strand).await?;
+    let issued = issue_once(env, &lease, commissioner, day).await;
+    lease.give_back().await?;
+    issued
+}
+
+async fn issue_once(
+    env: &Env,
+    lease: &HeldLease,
+    commissioner: &Commissioner,
+    day: Date,
+) -> anyhow::Result<Vec<Rendered>> {
+    let kept = env
+        .store
+        .published(day_number(day), &commissioner.id)
+        .await?;
+    if !kept.is_empty() {
+        let files = kept.into_iter();
+        return Ok(files
+            .map(|(name, _, bytes)| Rendered { name, bytes })
+            .collect());
+    }
     let input = gather(env, commissioner, day).await?;
     let files = report::render(&input);
     let night = day_number(day);
-    let mut batch = Batch::new(env.strand, env.now());
+    let mut batch = lease.batch(env.now());
     let cube = serde_json::to_vec(&input)?;
     let sealed = env
         .key

@@ -105,6 +105,17 @@ impl Env {
         }
     }
 
+    /// What a strand is of, for people.
+    pub(crate) fn subject(&self, strand: StrandId) -> String {
+        let source = self.source_at(strand);
+        let partner = self.partner_at(strand);
+        match (source, partner) {
+            (Some(place), _) => format!("source {}", self.sources[place].config.id),
+            (_, Some(place)) => format!("partner {}", self.rules.partners[place].id),
+            _ => "the installation".to_owned(),
+        }
+    }
+
     /// Position of the source of a strand.
     pub(crate) fn source_at(&self, strand: StrandId) -> Option<usize> {
         self.sources

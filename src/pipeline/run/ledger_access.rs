@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::civil::Date;
 
-use super::IdRanges;
+use super::{HeldLease, IdRanges, LeaseKeeper};
+use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::entropy::Stream;
-use crate::domain::{Clock, Entropy, HoldNumber, Instant, KeyId, NoteId, RawId, StrandId};
+use crate::domain::{Clock, Entropy, HoldNumber, Instant, KeyId, NoteId, RawId, RunId, StrandId};
 use crate::seal::{HolderKey, Keys, Spot};
 use crate::store::rows::{HeldRow, KeyRow};
-use crate::store::{Store, StoreError};
+use crate::store::{LeaseRow, LeaseStage, Store, StoreError};
 
 /// Holds read at a time.
 const PAGE: i64 = 5_000;
@@ -30,6 +31,7 @@ pub(crate) struct LedgerAccess {
     pub(crate) key: HolderKey,
     pub(crate) streams: AtomicU64,
     pub(crate) ids: IdRanges,
+    pub(crate) leases: LeaseKeeper,
 }
 
 impl LedgerAccess {
@@ -76,6 +78,19 @@ impl LedgerAccess {
         }
     }
 
+    /// The lease of a short write of one's own: a person's act, or the row of a run. Waited for.
+    ///
+    /// # Errors
+    /// Somebody else has it for longer than that ([`Refused`]), or the store failed.
+    pub(crate) async fn short_lease(
+        &self,
+        stage: LeaseStage,
+        strand: StrandId,
+    ) -> anyhow::Result<HeldLease> {
+        let taken = self.leases.wait_for(stage, strand, RunId::NONE).await?;
+        taken.map_err(|row| Refused::one(busy(&row, "the installation")).into())
+    }
+
     /// A text of a person under seal: the note's id, its holder, and what is kept.
     ///
     /// # Errors
@@ -106,6 +121,18 @@ impl LedgerAccess {
         }
         Ok(keys)
     }
+}
+
+/// What is said where another process has a lease.
+pub(crate) fn busy(row: &LeaseRow, subject: &str) -> Diagnostic {
+    let what = format!(
+        "another run (pid {} on {}, since {}) has {} of {subject}",
+        row.holder.pid,
+        row.holder.host,
+        Instant(row.since).utc_text(),
+        row.lease.stage.code(),
+    );
+    Diagnostic::new(Code::RunBusy, what, Place::detail(subject))
 }
 
 /// Where a raw input is sealed.

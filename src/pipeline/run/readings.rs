@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::domain::{KeyId, RawId};
+use crate::domain::{KeyId, RawId, StrandId};
 
 /// The readings of one run.
 #[derive(Default)]
@@ -44,6 +44,8 @@ struct Inner {
     read: HashMap<usize, Numbers>,
     /// People whose records could not be read again.
     unread: HashSet<KeyId>,
+    /// Sources that another run had when open legs were to be read again.
+    skipped: HashSet<StrandId>,
     watched: bool,
 }
 
@@ -80,6 +82,16 @@ impl Readings {
     /// Whether nothing new may leave about this person.
     pub(crate) fn waits(&self, person: KeyId) -> bool {
         self.inner().unread.contains(&person)
+    }
+
+    /// The open legs of this source were not read again, for another run has it.
+    pub(crate) fn skipped(&self, source: StrandId) {
+        self.inner().skipped.insert(source);
+    }
+
+    /// Whether nothing new may leave of this source.
+    pub(crate) fn has_skipped(&self, source: StrandId) -> bool {
+        self.inner().skipped.contains(&source)
     }
 
     /// Every open leg was looked at.

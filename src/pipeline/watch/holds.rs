@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Watched;
 use crate::domain::{Action, HoldNumber, LegId, LegState, Reason, Stage, StrandId};
-use crate::pipeline::run::Run;
+use crate::pipeline::run::{HeldLease, Run, STALE_TRIES, is_stale};
 use crate::store::rows::Leg;
 use crate::store::{Batch, Body, LegStep, NewHold};
 
@@ -12,6 +12,23 @@ use crate::store::{Batch, Body, LegStep, NewHold};
 /// there again.
 pub(super) async fn after(
     run: &Run,
+    lease: &HeldLease,
+    place: usize,
+    watched: &Watched,
+    writing: &HashSet<LegId>,
+) -> anyhow::Result<Vec<Leg>> {
+    let mut tries = 1;
+    loop {
+        match settle(run, lease, place, watched, writing).await {
+            Err(error) if is_stale(&error) && tries < STALE_TRIES => tries += 1,
+            settled => return settled,
+        }
+    }
+}
+
+async fn settle(
+    run: &Run,
+    lease: &HeldLease,
     place: usize,
     watched: &Watched,
     writing: &HashSet<LegId>,
@@ -26,8 +43,13 @@ pub(super) async fn after(
         }
     })
     .await?;
-    let mut batch = Batch::new(strand, run.now());
-    for leg in &watched.gone {
+    let mut batch = lease.batch(run.now());
+    // A person may have settled one of them meanwhile: each as it stands now.
+    let gone_now = run
+        .store
+        .legs(watched.gone.iter().map(|leg| leg.id).collect())
+        .await?;
+    for leg in gone_now.iter().filter(|leg| !leg.now.state.terminal()) {
         if !open.contains_key(&(leg.id, Reason::SourceGone)) {
             gone(&mut batch, strand, leg);
         }

@@ -17,17 +17,21 @@ use tokio::sync::Semaphore;
 use super::ingest::intake::Intake;
 use super::ingest::load::{Load, LoadOrigin};
 use super::referral::Referral;
-use super::run::{Env, Only, Run, StageOutcome, Totals};
+use super::run::{Env, HeldLease, Only, Run, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
 use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{EventId, LegId, RawId};
+use crate::fhir::client::Client;
 use crate::partner::agreement::ConsentRule;
-use crate::store::PushQuery;
 use crate::store::rows::{Leg, PushState};
+use crate::store::{LeaseStage, PushQuery};
 
 /// Legs read again at a time.
 const PAGE: i64 = 500;
+
+/// Legs whose records were gone and are there again, with the lease under which they are to be decided.
+pub(crate) type FoundAgain = (HeldLease, Vec<Leg>);
 
 /// Which legs are read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +50,7 @@ pub(crate) async fn run(
     run: &Arc<Run>,
     only: &Only,
     scope: Scope,
-) -> anyhow::Result<(StageOutcome, Vec<Leg>)> {
+) -> anyhow::Result<(StageOutcome, Vec<FoundAgain>)> {
     let (mut outcome, mut found_again) = (StageOutcome::default(), Vec::new());
     for place in 0..run.sources.len() {
         if run.sources[place].config.enabled {
@@ -104,6 +108,15 @@ fn query(env: &Env, place: usize, state: PushState, after: EventId) -> PushQuery
     }
 }
 
+/// Where the records of a source are read by their ids; none of extracts.
+fn base_of(config: &crate::config::Source) -> Option<&String> {
+    match &config.pull {
+        Pull::Search { base_url, .. } => Some(base_url),
+        Pull::Bulk(bulk) => Some(&bulk.base_url),
+        Pull::Folder { .. } => None,
+    }
+}
+
 /// What became of the legs of a source.
 #[derive(Default)]
 struct Watched {
@@ -120,32 +133,66 @@ async fn one(
     place: usize,
     only: &Only,
     scope: Scope,
-) -> anyhow::Result<(StageOutcome, Vec<Leg>)> {
+) -> anyhow::Result<(StageOutcome, Vec<FoundAgain>)> {
     let env = run.env();
     let (mut outcome, mut found_again) = (StageOutcome::default(), Vec::new());
     let config = &env.sources[place].config;
-    let base = match &config.pull {
-        Pull::Search { base_url, .. } => Some(base_url),
-        Pull::Bulk(bulk) => Some(&bulk.base_url),
-        Pull::Folder { .. } => None,
-    };
+    let base = base_of(config);
     // What keeps the credentials from being used, the pull has said.
     let client = base.and_then(|base| gp_client::client(env, place, base).ok());
-    let mut reader = client
-        .as_ref()
-        .zip(base)
-        .map(|(client, base)| Reader::new(client, base));
     let consents = (0..env.partners.len()).any(|place| asks_consent(env, place));
     if base.is_none() && !consents {
         // Nothing can be read again, and nothing changes by the day.
         return Ok((outcome, found_again));
     }
+    let lease = run.lease(LeaseStage::Pull, env.sources[place].strand, &mut outcome);
+    let Some(lease) = lease.await? else {
+        // Another run has it: what it has read is not known here, so nothing new leaves.
+        run.readings.skipped(env.sources[place].strand);
+        return Ok((outcome, found_again));
+    };
+    let legs = under(
+        run,
+        place,
+        &lease,
+        (only, scope),
+        client.as_ref(),
+        &mut outcome,
+    )
+    .await;
+    match legs {
+        Ok(legs) if !legs.is_empty() => found_again.push((lease, legs)),
+        watched => {
+            let watched = run.ended(lease, watched, &mut outcome).await?;
+            if watched.is_none() {
+                run.readings.skipped(env.sources[place].strand);
+            }
+        }
+    }
+    Ok((outcome, found_again))
+}
+
+/// The way on of [`one`], under the lease of the source.
+async fn under(
+    run: &Arc<Run>,
+    place: usize,
+    lease: &HeldLease,
+    (only, scope): (&Only, Scope),
+    client: Option<&Client>,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<Vec<Leg>> {
+    let (env, mut found_again) = (run.env(), Vec::new());
+    let config = &env.sources[place].config;
+    let base = base_of(config);
+    let mut reader = client
+        .zip(base)
+        .map(|(client, base)| Reader::new(client, base));
     let mut watched = Watched {
         by_id: base.is_some(),
         ..Watched::default()
     };
     let turns = Arc::new(Semaphore::new(env.workers));
-    let mut intake = Intake::new(run, place, turns).await?;
+    let mut intake = Intake::new(run, place, lease, turns).await?;
     let writing = legs_writing(env, place).await?;
     for page in writing.chunks(usize::try_from(PAGE).unwrap_or(500)) {
         let legs = env.store.legs(page.to_vec()).await?;
@@ -182,13 +229,13 @@ async fn one(
     drop(intake);
     if base.is_some() {
         let writing: HashSet<LegId> = writing.into_iter().collect();
-        found_again = holds::after(run, place, &watched, &writing).await?;
+        found_again = holds::after(run, lease, place, &watched, &writing).await?;
         run.readings
             .cannot_read(watched.unread.iter().map(|leg| leg.now.person));
         outcome.unreachable.extend(unread(config, &watched, reader));
     }
     outcome.add_totals(&watched.totals);
-    Ok((outcome, found_again))
+    Ok(found_again)
 }
 
 /// A run for one partner is about that partner's legs.

@@ -1,0 +1,112 @@
+//! Runs beside each other on one installation: each has what it works on by a lease in the store, and no file is a lock.
+//!
+//! Two processes of two practices go on side by side while a person acts.
+
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::support::home::Home;
+use super::support::partner_file::PartnerFile;
+use super::support::people::{ndjson, referral};
+use super::support::source::Source;
+use super::support::world::World;
+
+/// Acts of a person without a campaign.
+const FEW: usize = 16;
+/// Seconds within which each act ends (`security.md` §8, the lock wait).
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Two practices with extracts, and a partner.
+fn two_practices() -> World {
+    let practice = |id: &str| Source::folder(&format!("practice-{id}"), &format!("extracts/{id}"));
+    let practices = [practice("a"), practice("b").ods_code("ZZ002")];
+    World::of(&practices, &[PartnerFile::of("elm")])
+}
+
+/// People of a practice, in an extract of its own.
+fn refers(home: &Home, practice: &str, extract: &str, people: impl Iterator<Item = u32>) {
+    let records: Vec<Value> = people
+        .flat_map(|number| {
+            let [mut patient, request] = referral(number, "Anna", "Beech", "elm");
+            patient["telecom"][0]["value"] = "07700 900123".into();
+            [patient, request]
+        })
+        .collect();
+    let path = format!("extracts/{practice}/{extract}.ndjson");
+    home.write(&path, ndjson(&records));
+}
+
+/// References of every row that the partner was sent.
+fn references(world: &World) -> Vec<String> {
+    let rows = world.rows();
+    rows.iter().map(|row| row["Our ref"].clone()).collect()
+}
+
+#[test]
+fn two_practices_run_side_by_side_while_a_person_acts() {
+    let count = std::env::var("KITH_TEST_COUNT").map_or(FEW, |count| {
+        count.parse().expect("KITH_TEST_COUNT is a number")
+    });
+    let world = two_practices();
+    refers(&world.home, "a", "first", 1..=40);
+    refers(&world.home, "b", "first", 1001..=1040);
+    world.home.ran(&["run", "--once"], 0);
+    let asked = references(&world);
+    assert_eq!(asked.len(), 80);
+    let mut longest = Duration::ZERO;
+    let acting = std::sync::atomic::AtomicBool::new(true);
+    let home = &world.home;
+    let more = |practice: &str, begin: u32| {
+        let mut round = 0;
+        while acting.load(std::sync::atomic::Ordering::Relaxed) {
+            let first = begin + round * 20;
+            refers(
+                home,
+                practice,
+                &format!("round-{round:04}"),
+                first..first + 20,
+            );
+            let source = format!("practice-{practice}");
+            let ran = home.kith(&["run", "--once", "--source", &source]);
+            assert!(ran.code < 2, "{}", ran.stderr);
+            round += 1;
+        }
+        round
+    };
+    let rounds = thread::scope(|scope| {
+        let a = scope.spawn(|| more("a", 2001));
+        let b = scope.spawn(|| more("b", 500_001));
+        for number in 0..count {
+            let reference = &asked[number % asked.len()];
+            let begun = Instant::now();
+            let act = [
+                "why",
+                reference,
+                "--identify",
+                "--by",
+                "A. Person",
+                "--because",
+                "a call",
+            ];
+            let ran = home.kith(&act);
+            longest = longest.max(begun.elapsed());
+            assert_eq!(ran.code, 0, "act {number}: {}", ran.stderr);
+        }
+        acting.store(false, std::sync::atomic::Ordering::Relaxed);
+        (a.join().expect("practice a"), b.join().expect("practice b"))
+    });
+    println!("{count} acts beside {rounds:?} runs; the longest took {longest:?}");
+    assert!(longest <= LONGEST, "an act took {longest:?}");
+    // What one run left to the other, the last one does.
+    world.home.ran(&["run", "--once"], 0);
+    let sent = references(&world);
+    let once: BTreeSet<&String> = sent.iter().collect();
+    let rounds = usize::try_from(rounds.0 + rounds.1).expect("a few");
+    assert_eq!((sent.len(), once.len()), (80 + rounds * 20, sent.len()));
+    world.home.ran(&["prove"], 0);
+    let views = world.home.ran(&["audit", "views"], 0).stdout;
+    assert_eq!(views.matches("A. Person").count(), count);
+}
