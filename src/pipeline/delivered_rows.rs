@@ -1,21 +1,33 @@
 //! What was delivered of the references on a return: tokens and identity cells, made again from the sealed inputs.
+//!
+//! In: the references of a return. Out: what *match* compares its rows with, and what the ledger knows of the sender's own
+//! legs among them. Legs, rows, drops and events are asked for once each; inputs are opened a few thousand at a time, by
+//! several workers, and nothing of them is kept but what is compared.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::event::{events, newest};
+use super::event::{NumberedEvent, events_of_legs, newest_by};
+use super::referral::Referral;
 use super::run::{Env, LedgerAccess};
+use super::workers::in_parallel;
 use super::{map, sealed_inputs};
-use crate::domain::clock::day_number;
-use crate::domain::{DropId, LegId, LegReference, StrandId, limits};
+use crate::domain::clock::{day_from_number, day_number};
+use crate::domain::{DropId, Instant, KeyId, LegId, LegReference, LegState, RowToken, limits};
 use crate::fhir::resources::service_request;
 use crate::json::Arena;
 use crate::partner::agreement::london_day;
-use crate::partner::{Partner, Rules};
-use crate::seal::Digest;
+use crate::partner::{NeededMembers, Partner, Rules};
+use crate::seal::{Digest, HolderKey};
 use crate::sheet::fold;
-use crate::store::rows::{DropFile, DropRow, Leg};
+use crate::store::rows::{DropFile, DropRow, Leg, RawIds};
+
+/// Rows whose inputs are fetched and opened together: enough to fill statements and workers, few beside a full return.
+const ROWS_TOGETHER: usize = 2_048;
+/// Rows that one worker makes again at a time.
+const ROWS_A_PIECE: usize = 64;
 
 /// What is known by reference.
 pub(crate) type Legs = HashMap<LegReference, Delivered>;
@@ -36,8 +48,65 @@ pub(crate) struct Delivered {
 /// One row as it was delivered.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Version {
-    pub(crate) token: String,
-    pub(crate) identity: Vec<(String, String)>,
+    pub(crate) token: Option<RowToken>,
+    /// Headers of the identity columns, folded: one list for all rows of a layout.
+    headers: Arc<[String]>,
+    /// Their cells, folded, in the same order.
+    identity: Vec<String>,
+}
+
+impl Version {
+    /// A row with this token, and these cells under these headers.
+    pub(crate) fn new<'c>(
+        token: &str,
+        headers: Arc<[String]>,
+        cells: impl Iterator<Item = &'c str>,
+    ) -> Self {
+        Self {
+            token: RowToken::parse(token),
+            headers,
+            identity: cells.map(fold).collect(),
+        }
+    }
+
+    /// Identity cells: folded header and folded cell.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (&str, &str)> {
+        let cells = self.identity.iter().map(String::as_str);
+        self.headers.iter().map(String::as_str).zip(cells)
+    }
+}
+
+/// One of the sender's own legs, as the ledger knows it.
+pub(crate) struct OwnLeg {
+    pub(crate) leg: Leg,
+    /// The person's key; none of a person who was erased.
+    pub(crate) key: Option<HolderKey>,
+    /// In the order in which they came.
+    pub(crate) events: Vec<NumberedEvent>,
+}
+
+/// What is known of the references on a return.
+#[derive(Default)]
+pub(crate) struct KnownLegs {
+    pub(crate) by_reference: Legs,
+    /// Those of them that are the sender's own and were sent.
+    pub(crate) own: HashMap<LegId, OwnLeg>,
+}
+
+/// How a partner's rows were laid out when they were sent.
+struct Layout<'r> {
+    rules: &'r Rules,
+    partner: &'r Partner,
+    /// What is read of an input to make the identity cells again.
+    wanted: NeededMembers,
+    headers: Arc<[String]>,
+}
+
+/// What is left of a row that was made again.
+struct RowMadeAgain {
+    leg: LegId,
+    authored_on: Option<Date>,
+    version: Option<Version>,
 }
 
 /// Looks the references of a return up: whose they are, and what was sent of them in the last 400 days.
@@ -48,48 +117,69 @@ pub(crate) async fn delivered(
     env: &Env,
     place: usize,
     references: Vec<LegReference>,
-) -> anyhow::Result<Legs> {
-    let partner = &env.rules.partners[place];
+) -> anyhow::Result<KnownLegs> {
     let strand = env.partners[place].strand;
-    let mut found: Legs = HashMap::new();
-    let mut own: Vec<Leg> = Vec::new();
-    for reference in references {
-        if found.contains_key(&reference) {
-            continue;
-        }
-        let Some(leg) = env.store.leg_by_reference(reference).await? else {
-            continue;
-        };
+    let mut known = KnownLegs::default();
+    let mut own: HashMap<LegId, Leg> = HashMap::new();
+    for leg in env.store.legs_by_references(references).await? {
         let mine = leg.now.partner == strand;
-        found.insert(
-            reference,
-            Delivered {
-                own: mine,
+        if mine {
+            own.insert(leg.id, leg);
+        } else {
+            let others = Delivered {
                 leg: leg.id,
                 ..Delivered::default()
-            },
-        );
-        if mine {
-            own.push(leg);
+            };
+            known.by_reference.insert(leg.reference, others);
         }
     }
-    versions(env, partner, strand, own, &mut found).await?;
-    Ok(found)
+    let rows = env.store.drop_rows_of_legs(sorted_ids(&own)).await?;
+    let mut versions: HashMap<LegId, Delivered> = HashMap::new();
+    for row in &rows {
+        versions.entry(row.leg).or_insert_with(|| Delivered {
+            own: true,
+            leg: row.leg,
+            ..Delivered::default()
+        });
+    }
+    // Decided for this partner, but never sent: the partner cannot know it.
+    own.retain(|leg, _| versions.contains_key(leg));
+    let mut keys = make_again(env, place, &own, rows, &mut versions).await?;
+    let people = own.values().map(|leg| leg.now.person);
+    let unknown = people.filter(|person| !keys.contains_key(person)).collect();
+    keys.extend(env.holder_keys(unknown).await?);
+    let ids = sorted_ids(&own);
+    let mut events = events_of_legs(env, ids.clone(), &mut keys).await?;
+    for id in ids {
+        let Some(leg) = own.remove(&id) else { continue };
+        let events = events.remove(&id).unwrap_or_default();
+        let mut sent = versions.remove(&id).unwrap_or_default();
+        if leg.now.state.terminal() {
+            sent.closed_on = Some(closed_on(&leg, &events));
+        }
+        known.by_reference.insert(leg.reference, sent);
+        let key = keys.get(&leg.now.person).cloned();
+        known.own.insert(id, OwnLeg { leg, key, events });
+    }
+    Ok(known)
 }
 
-/// Adds what was sent of the partner's own legs, and takes away those of which nothing was.
-async fn versions(
+fn sorted_ids(legs: &HashMap<LegId, Leg>) -> Vec<LegId> {
+    let mut ids: Vec<LegId> = legs.keys().copied().collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Makes the rows again of which a return is compared, and gives the keys of those whose inputs were opened.
+async fn make_again(
     env: &Env,
-    partner: &Partner,
-    strand: StrandId,
-    own: Vec<Leg>,
-    found: &mut Legs,
-) -> anyhow::Result<()> {
-    let today = day_number(env.today());
-    let rows = env
-        .store
-        .drop_rows_of_legs(own.iter().map(|leg| leg.id).collect())
-        .await?;
+    place: usize,
+    own: &HashMap<LegId, Leg>,
+    rows: Vec<DropRow>,
+    versions: &mut HashMap<LegId, Delivered>,
+) -> anyhow::Result<HashMap<KeyId, HolderKey>> {
+    let partner = &env.rules.partners[place];
+    let (strand, today) = (env.partners[place].strand, day_number(env.today()));
     let mut drops: Vec<DropId> = rows.iter().map(|row| row.drop_id).collect();
     drops.sort_unstable();
     drops.dedup();
@@ -102,47 +192,52 @@ async fn versions(
         .map(|file| (file.id, file))
         .collect();
     let texts = as_sent(env, partner, files.values()).await?;
-    let raws: Vec<_> = rows.iter().map(|row| row.raws).collect();
-    let referrals = sealed_inputs::referrals(env, &raws).await?;
-    let mut by_leg: HashMap<LegId, Vec<(DropRow, Option<crate::pipeline::referral::Referral>)>> =
-        HashMap::new();
-    for (row, referral) in rows.into_iter().zip(referrals) {
-        by_leg.entry(row.leg).or_default().push((row, referral));
+    let now = layout(&env.rules, partner);
+    let then: HashMap<Digest, Layout<'_>> = texts
+        .iter()
+        .filter_map(|(hash, rules)| Some((*hash, layout(rules, rules.partners.first()?))))
+        .collect();
+    let compared: Vec<(DropRow, &DropFile, &Layout<'_>)> = rows
+        .into_iter()
+        .filter_map(|row| {
+            let file = files.get(&row.drop_id)?;
+            Some((row, file, then.get(&file.rule).unwrap_or(&now)))
+        })
+        .collect();
+    let mut keys = HashMap::new();
+    for rows in compared.chunks(ROWS_TOGETHER) {
+        let raws: Vec<RawIds> = rows
+            .iter()
+            .map(|(row, _, layout)| layout.inputs(row.raws))
+            .collect();
+        let fetched = sealed_inputs::fetch(env, &raws).await?;
+        let pieces: Vec<_> = rows.chunks(ROWS_A_PIECE).collect();
+        let made = in_parallel(pieces.len(), env.workers, |arena: &mut Arena, piece| {
+            let mut made = Vec::with_capacity(ROWS_A_PIECE);
+            for (row, file, layout) in pieces[piece] {
+                arena.reset();
+                if let (Some(leg), Some(referral)) = (
+                    own.get(&row.leg),
+                    fetched.referral(layout.inputs(row.raws))?,
+                ) {
+                    made.extend(layout.row(env, (leg, row, file), &referral, arena));
+                }
+            }
+            anyhow::Ok(made)
+        });
+        for piece in made {
+            let piece = piece.ok_or_else(|| anyhow::anyhow!("a worker died"))??;
+            for row in piece {
+                let Some(sent) = versions.get_mut(&row.leg) else {
+                    continue;
+                };
+                sent.authored_on = sent.authored_on.or(row.authored_on);
+                sent.versions.extend(row.version);
+            }
+        }
+        keys.extend(fetched.into_keys());
     }
-    for leg in own {
-        let sent = by_leg.remove(&leg.id).unwrap_or_default();
-        if sent.is_empty() {
-            // Decided for this partner, but never sent: the partner cannot know it.
-            found.remove(&leg.reference);
-            continue;
-        }
-        let Some(known) = found.get_mut(&leg.reference) else {
-            continue;
-        };
-        if leg.now.state.terminal() {
-            known.closed_on = Some(closed_on(env, &leg).await?);
-        }
-        for (row, referral) in &sent {
-            let (Some(file), Some(referral)) = (files.get(&row.drop_id), referral) else {
-                continue;
-            };
-            let arena = Arena::default();
-            let Ok(trees) = referral.trees(&arena) else {
-                continue;
-            };
-            known.authored_on = known
-                .authored_on
-                .or_else(|| service_request::authored_on(&trees.request).and_then(london_day));
-            let then = texts
-                .get(&file.rule)
-                .and_then(|rules| Some((rules, rules.partners.first()?)));
-            let by = then.unwrap_or((&env.rules, partner));
-            known
-                .versions
-                .extend(version(env, by, &leg, row, file, &trees));
-        }
-    }
-    Ok(())
+    Ok(keys)
 }
 
 /// Whether what was delivered on a day is still compared with what comes back today.
@@ -170,54 +265,68 @@ async fn as_sent(
     Ok(texts)
 }
 
-/// The identity cells and the token of a row as it was sent.
-fn version(
-    env: &Env,
-    (rules, partner): (&Rules, &Partner),
-    leg: &Leg,
-    row: &DropRow,
-    file: &DropFile,
-    trees: &crate::pipeline::referral::ReferralTrees<'_>,
-) -> Option<Version> {
-    let source = &env.sources[env.source_at(leg.source)?].config;
-    let reference = leg.reference.to_string();
-    let action = row.action;
-    let sequence = u64::try_from(file.sequence).ok()?;
-    let setting = env.setting(
-        source,
+fn layout<'r>(rules: &'r Rules, partner: &'r Partner) -> Layout<'r> {
+    let columns = partner.deliver.columns.iter();
+    let identity = columns.filter(|column| column.identity);
+    Layout {
         rules,
-        crate::domain::clock::day_from_number(file.day),
-    );
-    let view = trees.view(
-        setting,
-        map::facts(&reference, action, &row.changed, sequence),
-    );
-    let cells = map::row(partner, &view, &|fields| env.keys.token(fields)).ok()?;
-    let mut version = Version::default();
-    for (column, cell) in partner.deliver.columns.iter().zip(cells) {
-        if column.identity {
-            version
-                .identity
-                .push((fold(&column.header), cell.into_owned()));
-        } else if map::is_check(column, &rules.vocabulary) {
-            version.token = cell.into_owned();
+        partner,
+        wanted: NeededMembers::of_identity(partner, &rules.vocabulary.fields),
+        headers: identity.map(|column| fold(&column.header)).collect(),
+    }
+}
+
+impl Layout<'_> {
+    /// The inputs that are opened to make the identity cells of a row.
+    fn inputs(&self, raws: RawIds) -> RawIds {
+        if !self.wanted.of_person_alone() {
+            return raws;
+        }
+        RawIds {
+            request: raws.request,
+            patient: raws.patient,
+            ..RawIds::default()
         }
     }
-    Some(version)
+
+    /// A row as it was sent, as far as it is compared; nothing of a referral that cannot be read.
+    fn row(
+        &self,
+        env: &Env,
+        (leg, row, file): (&Leg, &DropRow, &DropFile),
+        referral: &Referral,
+        arena: &Arena,
+    ) -> Option<RowMadeAgain> {
+        let trees = referral.trees_of(&self.wanted, arena).ok()?;
+        let version = || {
+            let source = &env.sources[env.source_at(leg.source)?].config;
+            let reference = leg.reference.to_string();
+            let sequence = u64::try_from(file.sequence).ok()?;
+            let setting = env.setting(source, self.rules, day_from_number(file.day));
+            let facts = map::facts(&reference, row.action, &row.changed, sequence);
+            let view = trees.view(setting, facts);
+            let tokens = |fields: &[&[u8]]| env.keys.token(fields);
+            let (token, cells) = map::identity(self.partner, &view, &tokens).ok()?;
+            let cells = cells.iter().map(AsRef::as_ref);
+            Some(Version::new(&token, Arc::clone(&self.headers), cells))
+        };
+        Some(RowMadeAgain {
+            leg: leg.id,
+            authored_on: service_request::authored_on(&trees.request).and_then(london_day),
+            version: version(),
+        })
+    }
 }
 
 /// The day on which a leg ended: that of its closing status, else of the event that ended it.
-async fn closed_on(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<jiff::civil::Date> {
-    let mut days: Vec<jiff::civil::Date> = Vec::new();
-    for event in newest(events(ledger, leg.id).await?) {
-        if !event.withdrawn && event.state().is_some_and(crate::domain::LegState::terminal) {
-            days.extend(event.on);
-        }
-    }
-    Ok(days
+fn closed_on(leg: &Leg, events: &[NumberedEvent]) -> Date {
+    newest_by(events, |(_, event)| event)
         .into_iter()
+        .map(|(_, event)| event)
+        .filter(|event| !event.withdrawn && event.state().is_some_and(LegState::terminal))
+        .filter_map(|event| event.on)
         .min()
-        .unwrap_or_else(|| crate::domain::Instant(leg.since).london_day()))
+        .unwrap_or_else(|| Instant(leg.since).london_day())
 }
 
 #[cfg(test)]

@@ -56,6 +56,27 @@ pub(crate) fn in_parallel<O: Default, R: Send>(
     all.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is made of each item, in their order; a worker takes `piece` of them at a time.
+///
+/// # Errors
+/// A worker died.
+pub(crate) fn of_each<T: Sync, R: Send>(
+    items: &[T],
+    piece: usize,
+    threads: usize,
+    work: impl Fn(&T) -> R + Sync,
+) -> anyhow::Result<Vec<R>> {
+    let pieces: Vec<&[T]> = items.chunks(piece).collect();
+    let made = in_parallel(pieces.len(), threads, |(): &mut (), place| {
+        pieces[place].iter().map(&work).collect::<Vec<R>>()
+    });
+    let mut all = Vec::with_capacity(items.len());
+    for made in made {
+        all.extend(made.ok_or_else(|| anyhow::anyhow!("a worker died"))?);
+    }
+    Ok(all)
+}
+
 /// What is handed over next, and what came before its turn.
 struct Turns<R, T> {
     begun: usize,
@@ -161,6 +182,15 @@ fn end<R, T: FnMut(R) -> anyhow::Result<()>>(
 mod tests {
     use super::*;
     use crate::telemetry::{self, LogFormat};
+
+    #[test]
+    fn what_is_made_of_each_stands_in_the_order_of_the_items() {
+        let items: Vec<usize> = (0..1_000).collect();
+        for (piece, threads) in [(1, 3), (7, 2), (1_000, 4), (2_000, 1)] {
+            let made = of_each(&items, piece, threads, |item| item * 2).unwrap();
+            assert_eq!(made, (0..2_000).step_by(2).collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn results_come_in_the_order_of_the_work_whoever_does_it() {

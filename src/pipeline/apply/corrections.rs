@@ -3,11 +3,11 @@
 //! In: the event as it was kept and as a row tells it now. Out: nothing, a new word on the same event, or a question. Keeps:
 //! a sheet that is sent whole every week changes nothing, whatever order its rows are in.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
-use super::record::sameness;
 use crate::domain::{EventKind, LegId};
-use crate::pipeline::event::{ReportedEvent, RowFinding, StoredEvent, What};
+use crate::pipeline::event::{NumberedEvent, ReportedEvent, RowFinding, StoredEvent, What};
 
 /// What a row says that is new of an event that is known.
 pub(crate) enum Correction {
@@ -47,22 +47,34 @@ pub(crate) fn of(
     Correction::Event(Box::new(now.revising(before)))
 }
 
+/// A leg, and what makes two of its events in one file occurrences of the same.
+type Same = (LegId, String);
+
 /// What a file tells of each leg under the same day and kind, sorted.
-pub(crate) struct Contents(BTreeMap<(LegId, String), Vec<String>>);
+pub(crate) struct Contents {
+    told: HashMap<Same, Vec<String>>,
+    /// What was found before: each is asked for once an event.
+    reordered: RefCell<HashMap<Same, bool>>,
+}
 
 /// What a file tells.
 pub(crate) fn contents(rows: &[RowFinding]) -> Contents {
-    let mut contents: BTreeMap<(LegId, String), Vec<String>> = BTreeMap::new();
+    let mut contents: HashMap<Same, Vec<String>> = HashMap::new();
     for row in rows.iter().filter(|row| row.leg.is_some()) {
         for tale in &row.events {
             let told = contents.entry((row.leg, sameness(tale))).or_default();
             told.push(said(tale));
         }
     }
-    for told in contents.values_mut() {
+    // Sorted in no order of the map: each list by itself.
+    let told = contents.into_iter().map(|(same, mut told)| {
         told.sort_unstable();
+        (same, told)
+    });
+    Contents {
+        told: told.collect(),
+        reordered: RefCell::default(),
     }
-    Contents(contents)
 }
 
 impl Contents {
@@ -71,26 +83,50 @@ impl Contents {
         &self,
         leg: LegId,
         tale: &ReportedEvent,
-        known: &[StoredEvent],
+        known: &[NumberedEvent],
     ) -> bool {
-        let Some(told) = self.0.get(&(leg, sameness(tale))) else {
-            return false;
-        };
-        let mut before: Vec<String> = known
-            .iter()
-            .filter(|event| !event.withdrawn && event.kind == tale.kind && event.on == tale.on)
-            .filter(|event| match &tale.what {
-                What::Measure {
-                    instrument,
-                    occasion,
-                    ..
-                } => event.instrument == *instrument && event.code == occasion.code(),
-                _ => true,
-            })
-            .map(|event| text(&event.code, &event.answers, &event.words))
-            .collect();
-        before.sort_unstable();
-        told.len() > 1 && before == *told
+        let same = (leg, sameness(tale));
+        if let Some(found) = self.reordered.borrow().get(&same) {
+            return *found;
+        }
+        let told = self.told.get(&same).map_or(&[][..], Vec::as_slice);
+        let found = told.len() > 1 && as_told_before(tale, known) == told;
+        self.reordered.borrow_mut().insert(same, found);
+        found
+    }
+}
+
+/// What was told before under the day and kind of an event, sorted.
+fn as_told_before(tale: &ReportedEvent, known: &[NumberedEvent]) -> Vec<String> {
+    let mut before: Vec<String> = known
+        .iter()
+        .map(|(_, event)| event)
+        .filter(|event| !event.withdrawn && event.kind == tale.kind && event.on == tale.on)
+        .filter(|event| match &tale.what {
+            What::Measure {
+                instrument,
+                occasion,
+                ..
+            } => event.instrument == *instrument && event.code == occasion.code(),
+            _ => true,
+        })
+        .map(|event| text(&event.code, &event.answers, &event.words))
+        .collect();
+    before.sort_unstable();
+    before
+}
+
+/// What makes two events of one file occurrences of the same.
+pub(crate) fn sameness(tale: &ReportedEvent) -> String {
+    let on = tale.on.map_or_else(String::new, |on| on.to_string());
+    match &tale.what {
+        What::Measure {
+            instrument,
+            occasion,
+            ..
+        } => format!("{}|{on}|{instrument}|{}", tale.kind.code(), occasion.code()),
+        What::Onward { partner, .. } => format!("{}|{on}|{partner}", tale.kind.code()),
+        _ => format!("{}|{on}", tale.kind.code()),
     }
 }
 

@@ -6,15 +6,100 @@ use super::record::{ReturnRecord, Touched};
 use super::volume;
 use crate::domain::clock::month_number;
 use crate::domain::entropy::Stream;
-use crate::domain::{Action, EventId, EventKind, LegState, Occasion, Reason};
+use crate::domain::{Action, EventId, EventKind, LegId, LegState, Occasion, Reason};
 use crate::partner::Volume;
 use crate::pipeline::decide::onward;
 use crate::pipeline::event::StoredEvent;
+use crate::pipeline::referral::Referral;
 use crate::pipeline::run::Ids;
-use crate::store::rows::{EventRow, Fact, HeldRow, PushKind, PushRow, PushState, Standing};
+use crate::pipeline::sealed_inputs;
+use crate::store::rows::{Fact, HeldRow, PushKind, PushRow, PushState, RawIds, Standing};
 use crate::store::{Batch, Body, LegStep};
 
-impl ReturnRecord<'_> {
+/// What the store knows that the effects of a return depend on, asked for once for all legs.
+pub(crate) struct Effects<'r> {
+    record: &'r ReturnRecord<'r>,
+    /// Open holds of the legs that this file may end one of.
+    holds: HashMap<LegId, Vec<HeldRow>>,
+    /// The writes of the words that this file corrects, by identifier.
+    earlier: HashMap<String, PushRow>,
+    /// The referrals of those who are referred on.
+    referrals: HashMap<LegId, Referral>,
+}
+
+impl<'r> Effects<'r> {
+    /// # Errors
+    /// The store failed, or a sealed value does not open.
+    pub(crate) async fn load(
+        record: &'r ReturnRecord<'r>,
+        touched: &HashMap<LegId, Touched>,
+    ) -> anyhow::Result<Self> {
+        let mut effects = Self {
+            record,
+            holds: HashMap::new(),
+            earlier: HashMap::new(),
+            referrals: HashMap::new(),
+        };
+        let mut legs: Vec<&Touched> = touched.values().collect();
+        legs.sort_unstable_by_key(|touched| touched.leg.id);
+        effects.load_holds(&legs).await?;
+        effects.load_earlier(&legs).await?;
+        effects.load_referrals(&legs).await?;
+        Ok(effects)
+    }
+
+    async fn load_holds(&mut self, legs: &[&Touched]) -> anyhow::Result<()> {
+        let ends_one = |touched: &&&Touched| {
+            touched.refers_on() || touched.leg.now.asked == Some(Action::Stop)
+        };
+        let ids: Vec<LegId> = legs.iter().filter(ends_one).map(|at| at.leg.id).collect();
+        if !ids.is_empty() {
+            for hold in self.record.run.store.holds_of_legs(ids).await? {
+                self.holds.entry(hold.leg).or_default().push(hold);
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_earlier(&mut self, legs: &[&Touched]) -> anyhow::Result<()> {
+        let mut corrected: HashMap<EventId, &str> = HashMap::new();
+        for touched in legs {
+            let revised = touched.fresh.iter().filter(|(kept, _)| kept.revision > 0);
+            let revised: Vec<&str> = revised.map(|(kept, _)| kept.identifier.as_str()).collect();
+            if revised.is_empty() {
+                continue;
+            }
+            let known = touched.known.iter();
+            let ids: HashMap<&str, EventId> = known
+                .map(|(id, event)| (event.identifier.as_str(), *id))
+                .collect();
+            let known = revised
+                .iter()
+                .filter_map(|word| Some((*ids.get(word)?, *word)));
+            corrected.extend(known);
+        }
+        if corrected.is_empty() {
+            return Ok(());
+        }
+        let mut ids: Vec<EventId> = corrected.keys().copied().collect();
+        ids.sort_unstable();
+        let rows = self.record.run.store.pushes_of_events(ids).await?;
+        let named = |row: PushRow| Some(((*corrected.get(&row.event)?).to_owned(), row));
+        self.earlier = rows.into_iter().filter_map(named).collect();
+        Ok(())
+    }
+
+    async fn load_referrals(&mut self, legs: &[&Touched]) -> anyhow::Result<()> {
+        let legs: Vec<&&Touched> = legs.iter().filter(|touched| touched.refers_on()).collect();
+        let raws: Vec<RawIds> = legs.iter().map(|touched| touched.leg.now.raws).collect();
+        let referrals = sealed_inputs::referrals(self.record.run, &raws).await?;
+        let found = legs.iter().zip(referrals);
+        self.referrals = found
+            .filter_map(|(touched, referral)| Some((touched.leg.id, referral?)))
+            .collect();
+        Ok(())
+    }
+
     /// Opens the further legs that a link worker's row asks for.
     pub(crate) fn open_onward(
         &self,
@@ -23,7 +108,7 @@ impl ReturnRecord<'_> {
         batch: &mut Batch,
         stream: &mut Stream,
     ) {
-        let Some(referral) = &touched.referral else {
+        let Some(referral) = self.referrals.get(&touched.leg.id) else {
             return;
         };
         for (kept, _) in touched
@@ -32,7 +117,7 @@ impl ReturnRecord<'_> {
             .filter(|(kept, _)| kept.kind == EventKind::Onward)
         {
             onward::open(
-                self.run,
+                self.record.run,
                 &touched.leg,
                 referral,
                 &kept.code,
@@ -44,13 +129,13 @@ impl ReturnRecord<'_> {
     }
 
     /// Moves a leg by the events of its rows, in the order of their days, then of the file (`fhir.md` §2.2).
-    pub(crate) async fn move_leg(
+    pub(crate) fn move_leg(
         &self,
         mut touched: Touched,
         ids: &Ids,
         batch: &mut Batch,
         stream: &mut Stream,
-    ) -> anyhow::Result<()> {
+    ) {
         touched.fresh.sort_by_key(|(kept, row)| (kept.on, row.row));
         let before = touched.leg.now;
         let mut after = before.picked_up();
@@ -58,22 +143,18 @@ impl ReturnRecord<'_> {
             after = after.acknowledged();
         }
         let after = after.settled();
-        let id = touched.leg.id;
-        let open = self.run.store.holds_of_legs(vec![id]).await?;
+        let open = self.holds.get(&touched.leg.id);
+        let mut settle = |reason: Reason| {
+            let settled = open.into_iter().flatten();
+            let settled = settled.filter(|hold| hold.reason == reason);
+            batch.released.extend(settled.map(|hold| hold.number));
+        };
         if before.asked == Some(Action::Stop) && after.asked.is_none() {
-            batch.released.extend(
-                open.iter()
-                    .filter(|hold| hold.reason == Reason::StopOpen)
-                    .map(|hold| hold.number),
-            );
+            settle(Reason::StopOpen);
         }
-        let sent_on = |(kept, _): &(StoredEvent, EventRow)| kept.kind == EventKind::Onward;
-        if touched.fresh.iter().any(sent_on) {
+        if touched.refers_on() {
             // The agreement that an earlier sheet lacked has come.
-            let settled = |hold: &&HeldRow| hold.reason == Reason::OnwardConsent;
-            batch
-                .released
-                .extend(open.iter().filter(settled).map(|hold| hold.number));
+            settle(Reason::OnwardConsent);
         }
         if after != before || !touched.fresh.is_empty() {
             let body = Body::Reported {
@@ -83,63 +164,35 @@ impl ReturnRecord<'_> {
             batch.move_leg(touched.leg.clone(), body);
         }
         self.facts(&touched, batch, stream);
-        let earlier = self.earlier(&touched).await?;
-        if self.queue(&touched, &earlier, batch) {
-            self.count_months(&touched, ids, batch, stream);
+        if self.queue(&touched, batch) {
+            self.record.count_months(&touched, ids, batch, stream);
         }
         batch
             .events
             .extend(touched.fresh.into_iter().map(|(_, row)| row));
-        Ok(())
-    }
-
-    /// The writes of the words that this file corrects, by identifier.
-    async fn earlier(&self, touched: &Touched) -> anyhow::Result<HashMap<String, PushRow>> {
-        let corrected: HashMap<EventId, &str> = touched
-            .fresh
-            .iter()
-            .filter(|(kept, _)| kept.revision > 0)
-            .filter_map(|(kept, _)| {
-                let id = touched.ids.get(&kept.identifier)?;
-                Some((*id, kept.identifier.as_str()))
-            })
-            .collect();
-        if corrected.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let mut ids: Vec<EventId> = corrected.keys().copied().collect();
-        ids.sort_unstable();
-        let rows = self.run.store.pushes_of_events(ids).await?;
-        let named = |row: PushRow| Some(((*corrected.get(&row.event)?).to_owned(), row));
-        Ok(rows.into_iter().filter_map(named).collect())
     }
 
     /// Queues what may be written to the record, as far as practice and partner want it; says whether months are counted.
-    fn queue(
-        &self,
-        touched: &Touched,
-        earlier: &HashMap<String, PushRow>,
-        batch: &mut Batch,
-    ) -> bool {
-        let source = self
-            .run
+    fn queue(&self, touched: &Touched, batch: &mut Batch) -> bool {
+        let env = self.record.run.env();
+        let source = env
             .source_at(touched.leg.source)
-            .map(|place| &self.run.sources[place].config);
+            .map(|place| &env.sources[place].config);
         let Some(source) = source else {
             return false;
         };
-        let volume = source.push.volume.narrower(self.partner.push.volume);
+        let volume = source.push.volume.narrower(self.record.partner.push.volume);
         let off = volume == Volume::Off || source.push.to == crate::config::PushTo::Off;
         let mut attended = touched
             .known
             .iter()
-            .any(|event| event.kind == EventKind::Attendance && !event.withdrawn);
+            .any(|(_, event)| event.kind == EventKind::Attendance && !event.withdrawn);
         for (kept, row) in &touched.fresh {
             let Some(kind) = Some(row.kind).filter(|kind| kind.observed()) else {
                 continue;
             };
             let first = kind == EventKind::Attendance && !std::mem::replace(&mut attended, true);
-            let kind_of_write = match earlier.get(&kept.identifier) {
+            let kind_of_write = match self.earlier.get(&kept.identifier) {
                 Some(row) if row.state != PushState::Off => correcting(kept),
                 _ => PushKind::Create,
             };
@@ -174,26 +227,22 @@ impl ReturnRecord<'_> {
 
     /// One fact an item and pair of baseline and follow-up; it leads back to nobody.
     fn facts(&self, touched: &Touched, batch: &mut Batch, stream: &mut Stream) {
-        let measures: Vec<&StoredEvent> = touched
-            .known
-            .iter()
-            .chain(touched.fresh.iter().map(|(kept, _)| kept))
-            .filter(|event| event.kind == EventKind::Measure && !event.withdrawn)
-            .collect();
-        for (follow_up, _) in touched
+        // A fact stands alone and cannot be found again: of a corrected measure the first one stays.
+        let follow_ups: Vec<&StoredEvent> = touched
             .fresh
             .iter()
-            // A fact stands alone and cannot be found again: of a corrected measure the first one stays.
-            .filter(|(kept, _)| kept.occasion() == Some(Occasion::FollowUp) && kept.revision == 0)
-        {
-            let baseline = measures
-                .iter()
-                .filter(|event| {
-                    event.occasion() == Some(Occasion::Baseline)
-                        && event.instrument == follow_up.instrument
-                        && event.on <= follow_up.on
-                })
-                .min_by_key(|event| event.on);
+            .map(|(kept, _)| kept)
+            .filter(|kept| kept.kind == EventKind::Measure && kept.revision == 0)
+            .filter(|kept| kept.occasion() == Some(Occasion::FollowUp))
+            .collect();
+        if follow_ups.is_empty() {
+            return;
+        }
+        let baselines = first_baselines(touched);
+        for follow_up in follow_ups {
+            let baseline = baselines
+                .get(follow_up.instrument.as_str())
+                .filter(|baseline| baseline.on <= follow_up.on);
             let (Some(baseline), Some(day)) = (baseline, follow_up.on) else {
                 continue;
             };
@@ -211,7 +260,7 @@ impl ReturnRecord<'_> {
                     id: i64::from_be_bytes(stream.bytes()) & i64::MAX,
                     kind: 1,
                     month: month_number(day),
-                    issue: month_number(self.run.today()),
+                    issue: month_number(self.record.run.today()),
                     source: touched.leg.source,
                     partner: touched.leg.now.partner,
                     instrument: follow_up.instrument.clone(),
@@ -222,6 +271,24 @@ impl ReturnRecord<'_> {
             }
         }
     }
+}
+
+/// The first baseline of each instrument.
+fn first_baselines(touched: &Touched) -> HashMap<&str, &StoredEvent> {
+    let known = touched.known.iter().map(|(_, event)| event);
+    let fresh = touched.fresh.iter().map(|(kept, _)| kept);
+    let mut first: HashMap<&str, &StoredEvent> = HashMap::new();
+    for event in known
+        .chain(fresh)
+        .filter(|event| event.kind == EventKind::Measure && !event.withdrawn)
+        .filter(|event| event.occasion() == Some(Occasion::Baseline))
+    {
+        let earliest = first.entry(&event.instrument).or_insert(event);
+        if event.on < earliest.on {
+            *earliest = event;
+        }
+    }
+    first
 }
 
 /// Follows what a leg's rows report, in their order; says whether a row acknowledged what was asked.

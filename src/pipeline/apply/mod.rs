@@ -8,10 +8,14 @@ mod effects;
 pub(crate) mod receipt;
 mod record;
 mod seal_return;
+mod settle;
 mod volume;
 
+use std::collections::HashMap;
+
 use crate::diagnostics::{Code, Diagnostic};
-use crate::domain::{Counts, Disposition, Reason, Stage, how_to_raise};
+use crate::domain::{Counts, Disposition, LegId, Reason, Stage, how_to_raise};
+use crate::pipeline::delivered_rows::OwnLeg;
 use crate::pipeline::event::{FileFinding, TakenReturn, Unusable, place_of};
 use crate::pipeline::run::{HeldLease, Run, StageOutcome};
 use crate::sheet::Sheet;
@@ -28,6 +32,7 @@ pub(crate) async fn record(
     taken: &TakenReturn,
     sheet: &Sheet,
     finding: FileFinding,
+    own: HashMap<LegId, OwnLeg>,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<FileFinding> {
     if let Some(before) = &taken.before {
@@ -48,7 +53,7 @@ pub(crate) async fn record(
         taken,
         sheet,
     };
-    let (file, findings) = record.record(finding, outcome).await?;
+    let (file, findings) = record.record(finding, own, outcome).await?;
     if findings.sorted {
         outcome.diagnostics.push(Diagnostic::new(
             Code::FileSorted,

@@ -37,10 +37,7 @@ impl ReturnRecord<'_> {
         )
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the columns of one row, each known elsewhere"
-    )]
+    /// The row of an event, still without what is sealed in it.
     pub(crate) fn event_row(
         &self,
         kept: &StoredEvent,
@@ -49,10 +46,7 @@ impl ReturnRecord<'_> {
         return_id: ReturnId,
         index: usize,
         id: EventId,
-        stream: &mut Stream,
     ) -> EventRow {
-        let holder = touched.leg.now.person;
-        let plain = serde_json::to_vec(kept).expect("text and numbers always are JSON");
         EventRow {
             id,
             lookup: event_lookup(self.run, kept),
@@ -61,10 +55,8 @@ impl ReturnRecord<'_> {
             kind,
             return_id,
             row: i64::try_from(index).unwrap_or(i64::MAX) + 1,
-            holder,
-            sealed: touched
-                .key
-                .seal(event_spot(id, holder), stream.bytes(), &plain),
+            holder: touched.leg.now.person,
+            sealed: Vec::new(),
         }
     }
 
@@ -75,7 +67,7 @@ impl ReturnRecord<'_> {
         row: &RowFinding,
         touched: &HashMap<LegId, Touched>,
         file: &(HolderKey, KeyRow),
-        stream: &mut Stream,
+        nonce: [u8; 12],
     ) -> ReturnRow {
         let number = i64::try_from(index).unwrap_or(i64::MAX) + 1;
         let form = self.sheet.row(index).map(row_form).unwrap_or_default();
@@ -92,7 +84,7 @@ impl ReturnRecord<'_> {
             disposition: row.disposition,
             reason: row.reason,
             digest: key.digest(&form),
-            sealed: key.seal(row_spot(return_id, number, holder), stream.bytes(), &form),
+            sealed: key.seal(row_spot(return_id, number, holder), nonce, &form),
         }
     }
 
@@ -116,6 +108,17 @@ impl ReturnRecord<'_> {
         file.state = READ;
         (file, bytes)
     }
+}
+
+/// An event under its person's key, for its row.
+pub(crate) fn sealed_event(
+    kept: &StoredEvent,
+    row: &EventRow,
+    key: &HolderKey,
+    nonce: [u8; 12],
+) -> Vec<u8> {
+    let plain = serde_json::to_vec(kept).expect("text and numbers always are JSON");
+    key.seal(event_spot(row.id, row.holder), nonce, &plain)
 }
 
 /// The record of a file that could not be used, but for its root, and its sealed bytes.

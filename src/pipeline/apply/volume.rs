@@ -3,18 +3,19 @@
 //! In: the events of a leg, and the narrower of the two volumes. Out: which are written, and which months are counted. Keeps:
 //! measures are always written, but for `off`; a month's count is one entry, written when the month is over.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::civil::Date;
 
 use super::record::{ReturnRecord, Touched};
+use super::seal_return::sealed_event;
 use crate::domain::entropy::Stream;
 use crate::domain::{EventKind, Instant, LegReference, ReturnId};
 use crate::partner::Volume;
 use crate::pipeline::event::{StoredEvent, count_of};
 use crate::pipeline::run::Ids;
 use crate::store::Batch;
-use crate::store::rows::{EventRow, PushKind, PushRow, PushState};
+use crate::store::rows::{PushKind, PushRow, PushState};
 
 /// Whether an event is written by itself.
 pub(crate) fn wanted(volume: Volume, kind: EventKind, first_visit: bool, closing: bool) -> bool {
@@ -51,20 +52,17 @@ impl ReturnRecord<'_> {
         stream: &mut Stream,
     ) {
         let fresh = touched.fresh.iter().map(|(kept, _)| kept);
-        let corrected = touched.known.iter().filter(|known| {
-            let same = |(kept, _): &(StoredEvent, EventRow)| kept.identifier == known.identifier;
-            touched.fresh.iter().any(same)
-        });
+        let told: HashSet<&str> = fresh.clone().map(|kept| kept.identifier.as_str()).collect();
+        let known = touched.known.iter().map(|(_, event)| event);
+        let corrected = known.filter(|known| told.contains(known.identifier.as_str()));
         for (first, word) in counted(fresh.chain(corrected)) {
             let Some((_, next)) = month(first) else {
                 continue;
             };
             let count = self.count_event(touched.leg.reference, first, word);
             let due = Instant::london_midnight(next);
-            let known = touched
-                .known
-                .iter()
-                .find(|known| known.identifier == count.identifier);
+            let mut known = touched.known.iter().map(|(_, event)| event);
+            let known = known.find(|known| known.identifier == count.identifier);
             let (count, kind) = match known {
                 // It is counted when it is written: until the month is over there is nothing to correct.
                 Some(_) if due > self.run.now() => continue,
@@ -76,15 +74,9 @@ impl ReturnRecord<'_> {
                 .first()
                 .map_or((0, ReturnId::NONE), |(_, row)| (row.row - 1, row.return_id));
             let index = usize::try_from(index).unwrap_or(0);
-            let row = self.event_row(
-                &count,
-                EventKind::Count,
-                touched,
-                return_id,
-                index,
-                ids.next(),
-                stream,
-            );
+            let (kind_of_event, id) = (EventKind::Count, ids.next());
+            let mut row = self.event_row(&count, kind_of_event, touched, return_id, index, id);
+            row.sealed = sealed_event(&count, &row, &touched.key, stream.bytes());
             let push = PushRow {
                 event: row.id,
                 leg: row.leg,

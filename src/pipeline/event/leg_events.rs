@@ -1,8 +1,19 @@
-//! The stored events of a leg, opened.
+//! The stored events of legs, opened.
+
+use std::collections::HashMap;
 
 use super::{StoredEvent, event_spot};
-use crate::domain::{EventId, LegId};
+use crate::domain::{EventId, KeyId, LegId};
 use crate::pipeline::run::LedgerAccess;
+use crate::pipeline::workers::{of_each, workers};
+use crate::seal::HolderKey;
+use crate::store::rows::EventRow;
+
+/// A stored event with its id.
+pub(crate) type NumberedEvent = (EventId, StoredEvent);
+
+/// Events that one worker opens at a time.
+const EVENTS_A_PIECE: usize = 256;
 
 /// The events of a leg as they were kept; those of an erased person are missing.
 ///
@@ -20,18 +31,44 @@ pub(crate) async fn events(ledger: &LedgerAccess, leg: LegId) -> anyhow::Result<
 pub(crate) async fn numbered(
     ledger: &LedgerAccess,
     leg: LegId,
-) -> anyhow::Result<Vec<(EventId, StoredEvent)>> {
-    let rows = ledger.store.events_of_legs(vec![leg]).await?;
-    let keys = ledger
-        .holder_keys(rows.iter().map(|row| row.holder).collect())
-        .await?;
-    let mut events = Vec::with_capacity(rows.len());
-    for row in rows {
-        let Some(key) = keys.get(&row.holder) else {
-            continue;
-        };
-        let plain = key.open(event_spot(row.id, row.holder), &row.sealed)?;
-        events.push((row.id, serde_json::from_slice(&plain)?));
+) -> anyhow::Result<Vec<NumberedEvent>> {
+    let mut keys = HashMap::new();
+    let mut found = events_of_legs(ledger, vec![leg], &mut keys).await?;
+    Ok(found.remove(&leg).unwrap_or_default())
+}
+
+/// The same of many legs, those of one leg in the order in which they came. Keys that are not among `keys` are added to them.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn events_of_legs(
+    ledger: &LedgerAccess,
+    legs: Vec<LegId>,
+    keys: &mut HashMap<KeyId, HolderKey>,
+) -> anyhow::Result<HashMap<LegId, Vec<NumberedEvent>>> {
+    let rows = ledger.store.events_of_legs(legs).await?;
+    let holders = rows.iter().map(|row| row.holder);
+    let unknown: Vec<KeyId> = holders.filter(|key| !keys.contains_key(key)).collect();
+    if !unknown.is_empty() {
+        keys.extend(ledger.holder_keys(unknown).await?);
+    }
+    let threads = if rows.len() > EVENTS_A_PIECE {
+        workers()
+    } else {
+        1
+    };
+    let opened = of_each(&rows, EVENTS_A_PIECE, threads, |row| {
+        keys.get(&row.holder).map(|key| open(row, key))
+    })?;
+    let mut events: HashMap<LegId, Vec<NumberedEvent>> = HashMap::new();
+    for opened in opened.into_iter().flatten() {
+        let (leg, event) = opened?;
+        events.entry(leg).or_default().push(event);
     }
     Ok(events)
+}
+
+fn open(row: &EventRow, key: &HolderKey) -> anyhow::Result<(LegId, NumberedEvent)> {
+    let plain = key.open(event_spot(row.id, row.holder), &row.sealed)?;
+    Ok((row.leg, (row.id, serde_json::from_slice(&plain)?)))
 }

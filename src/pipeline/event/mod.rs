@@ -7,10 +7,12 @@ mod leg_events;
 mod reported_event;
 mod taken_return;
 
+use std::collections::HashMap;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use leg_events::{events, numbered};
+pub(crate) use leg_events::{NumberedEvent, events, events_of_legs, numbered};
 pub(crate) use reported_event::{FileFinding, ReportedEvent, RowFinding, What};
 pub(crate) use taken_return::{TakenReturn, Unusable, place_of};
 
@@ -225,17 +227,29 @@ fn named(parts: &[&str]) -> String {
     uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_URL, parts.join("|").as_bytes()).to_string()
 }
 
-/// The newest word on each event; those that were taken back stay in the list, marked.
+/// The newest word on each event, in the order of the first words; those that were taken back stay in the list, marked.
 pub(crate) fn newest(events: impl IntoIterator<Item = StoredEvent>) -> Vec<StoredEvent> {
-    let mut newest: Vec<StoredEvent> = Vec::new();
-    for event in events {
-        match newest
-            .iter_mut()
-            .find(|known| known.identifier == event.identifier)
-        {
-            Some(known) if known.revision < event.revision => *known = event,
+    newest_by(events, |event| event)
+}
+
+/// The same of what holds an event.
+pub(crate) fn newest_by<E>(
+    events: impl IntoIterator<Item = E>,
+    event_of: impl Fn(&E) -> &StoredEvent,
+) -> Vec<E> {
+    let mut newest: Vec<E> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for word in events {
+        let event = event_of(&word);
+        match places.get(&event.identifier) {
+            Some(place) if event_of(&newest[*place]).revision < event.revision => {
+                newest[*place] = word;
+            }
             Some(_) => {}
-            None => newest.push(event),
+            None => {
+                places.insert(event.identifier.clone(), newest.len());
+                newest.push(word);
+            }
         }
     }
     newest

@@ -1,0 +1,220 @@
+//! Tells what is new on the rows of a return from what is known, row by row, and says how each row ends.
+
+use std::cell::LazyCell;
+use std::collections::{HashMap, HashSet};
+
+use super::corrections::{self, Correction, sameness};
+use super::record::{ReturnRecord, Touched, UnsealedEvent};
+use crate::domain::entropy::Stream;
+use crate::domain::{Disposition, EventKind, KeyId, LegId, RawId, Reason, ReturnId};
+use crate::pipeline::decide::onward;
+use crate::pipeline::event::{ReportedEvent, RowFinding, StoredEvent, What};
+use crate::pipeline::run::Ids;
+use crate::store::rows::Leg;
+
+/// The legs of each referral of a person, by person and request.
+pub(crate) type Chains = HashMap<(KeyId, RawId), Vec<Leg>>;
+
+/// How a row ends.
+type RowEnd = (Disposition, Option<Reason>);
+
+/// What was told so far of the legs of a file.
+#[derive(Default)]
+struct ToldSoFar {
+    /// How often an event of a leg was told, by what makes two events the same.
+    occurrences: HashMap<(LegId, String), u32>,
+    /// Places of the words kept before, and of those that are new, among those of their leg; by identifier.
+    known: HashMap<String, usize>,
+    fresh: HashMap<String, usize>,
+    /// The partners that somebody was referred on to.
+    asked: HashSet<(LegId, String)>,
+}
+
+impl ReturnRecord<'_> {
+    /// The further legs of the people whom rows refer on.
+    pub(crate) async fn chains(
+        &self,
+        rows: &[RowFinding],
+        touched: &HashMap<LegId, Touched>,
+    ) -> anyhow::Result<Chains> {
+        let mut chains = Chains::new();
+        if self.partner.onward_to.is_empty() {
+            return Ok(chains);
+        }
+        let asks = |row: &&RowFinding| {
+            let mut events = row.events.iter();
+            events.any(|told| told.kind == EventKind::Onward)
+        };
+        let legs = rows.iter().filter(asks);
+        let legs = legs.filter_map(|row| touched.get(&row.leg));
+        let mut persons: Vec<KeyId> = legs.map(|touched| touched.leg.now.person).collect();
+        persons.sort_unstable();
+        persons.dedup();
+        if !persons.is_empty() {
+            for leg in self.run.store.legs_of_persons(persons).await? {
+                chains.entry(referral_of(&leg)).or_default().push(leg);
+            }
+        }
+        Ok(chains)
+    }
+
+    /// Tells new events from known ones, row by row; gives those that are to be sealed.
+    pub(crate) fn settle_rows(
+        &self,
+        rows: &mut [RowFinding],
+        touched: &mut HashMap<LegId, Touched>,
+        chains: &Chains,
+        return_id: ReturnId,
+        ids: &Ids,
+        stream: &mut Stream,
+    ) -> Vec<UnsealedEvent> {
+        let mut so_far = ToldSoFar::default();
+        let known = touched
+            .values()
+            .flat_map(|touched| touched.known.iter().zip(0..));
+        so_far.known = known
+            .map(|((_, event), place)| (event.identifier.clone(), place))
+            .collect();
+        let mut unsealed = Vec::new();
+        let mut endings: Vec<RowEnd> = Vec::with_capacity(rows.len());
+        // Most files tell nothing in other words: only then is it asked whether the order alone is another one.
+        let contents = LazyCell::new(|| corrections::contents(rows));
+        for (index, row) in rows.iter().enumerate() {
+            let Some(touched) = touched.get_mut(&row.leg) else {
+                endings.push((row.disposition, row.reason));
+                continue;
+            };
+            let (ending, fresh) =
+                self.settle_row(row, touched, chains, &mut so_far, |told, touched| {
+                    contents.reordered(row.leg, told, &touched.known)
+                });
+            endings.push(ending);
+            for (kind, kept) in fresh {
+                let event = self.event_row(&kept, kind, touched, return_id, index, ids.next());
+                let place = touched.fresh.len();
+                unsealed.push(UnsealedEvent {
+                    leg: row.leg,
+                    place,
+                    nonce: stream.bytes(),
+                });
+                so_far.fresh.entry(kept.identifier.clone()).or_insert(place);
+                if kept.kind == EventKind::Onward {
+                    so_far.asked.insert((row.leg, kept.code.clone()));
+                }
+                touched.fresh.push((kept, event));
+            }
+        }
+        drop(contents);
+        for (row, (disposition, reason)) in rows.iter_mut().zip(endings) {
+            (row.disposition, row.reason) = (disposition, reason);
+        }
+        unsealed
+    }
+
+    /// How a row ends, and what of it is new and is kept.
+    fn settle_row(
+        &self,
+        row: &RowFinding,
+        touched: &Touched,
+        chains: &Chains,
+        so_far: &mut ToldSoFar,
+        reordered: impl Fn(&ReportedEvent, &Touched) -> bool,
+    ) -> (RowEnd, Vec<(EventKind, StoredEvent)>) {
+        let mut ending = (row.disposition, row.reason);
+        let mut fresh = Vec::new();
+        let mut known = 0;
+        for told in &row.events {
+            let occurrence = so_far
+                .occurrences
+                .entry((row.leg, sameness(told)))
+                .or_default();
+            *occurrence += 1;
+            let (env, reference) = (self.run, touched.leg.reference);
+            let kept = StoredEvent::new(env, self.partner, reference, told, *occurrence, env.now());
+            if asked_before(row.leg, told, &fresh, so_far) {
+                known += 1;
+                continue;
+            }
+            let before = so_far
+                .known
+                .get(&kept.identifier)
+                .map(|place| &touched.known[*place].1);
+            let before = before.or_else(|| {
+                let place = so_far.fresh.get(&kept.identifier)?;
+                Some(&touched.fresh[*place].0)
+            });
+            match before {
+                None if row.withdrawn => known += 1,
+                None => {
+                    if let Some((disposition, reason)) = self.not_sent_on(touched, chains, told) {
+                        ending = (disposition, Some(reason));
+                    }
+                    fresh.push((told.kind, kept));
+                }
+                Some(before) => {
+                    let reordered = || reordered(told, touched);
+                    match corrections::of(before, kept, row.withdrawn, reordered) {
+                        Correction::None => known += 1,
+                        Correction::Ask => {
+                            ending = (Disposition::Held, Some(Reason::Correction));
+                        }
+                        Correction::Event(kept) => fresh.push((told.kind, *kept)),
+                    }
+                }
+            }
+        }
+        if ending.0 != Disposition::Accepted {
+            return (ending, Vec::new());
+        }
+        if known > 0 && fresh.is_empty() {
+            ending = (Disposition::Repeated, Some(Reason::AlreadyKnown));
+        }
+        (ending, fresh)
+    }
+
+    /// Why a person is not referred on as a row asks, and how the row ends.
+    fn not_sent_on(
+        &self,
+        touched: &Touched,
+        chains: &Chains,
+        told: &ReportedEvent,
+    ) -> Option<(Disposition, Reason)> {
+        let What::Onward {
+            partner, agreed, ..
+        } = &told.what
+        else {
+            return None;
+        };
+        let chain = chains.get(&referral_of(&touched.leg));
+        let chain = chain.map_or(&[][..], Vec::as_slice);
+        let reason = onward::objection(self.run, chain, partner, *agreed)?;
+        let disposition = if reason == Reason::OnwardNotAllowed {
+            Disposition::Rejected
+        } else {
+            Disposition::Held
+        };
+        Some((disposition, reason))
+    }
+}
+
+/// Whether a row refers on to a partner that an earlier one, or itself, has named: the same service named twice in one
+/// sheet is asked for once.
+fn asked_before(
+    leg: LegId,
+    told: &ReportedEvent,
+    fresh: &[(EventKind, StoredEvent)],
+    so_far: &ToldSoFar,
+) -> bool {
+    let What::Onward { partner, .. } = &told.what else {
+        return false;
+    };
+    let same = |(_, kept): &(EventKind, StoredEvent)| {
+        kept.kind == EventKind::Onward && kept.code == *partner
+    };
+    fresh.iter().any(same) || so_far.asked.contains(&(leg, partner.clone()))
+}
+
+/// Person and request: what all legs of a referral share.
+fn referral_of(leg: &Leg) -> (KeyId, RawId) {
+    (leg.now.person, leg.now.raws.request)
+}
