@@ -124,7 +124,7 @@ pub(crate) async fn of_store(
             partner,
             strand: own.id,
             home: &config.home,
-            folder: approval::folder_wanted(config, partner),
+            destination: approval::destination_wanted(config, partner),
         };
         let (approval, _) = approval::judge(store, &known, asked).await?;
         lines.extend(ApprovalLine::of(partner, &approval));

@@ -1,13 +1,13 @@
 //! The books: proved on demand, and reported for a day.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::Date;
 
+use crate::domain::Destination;
 pub(crate) use crate::pipeline::reconcile::prove::Proof;
 use crate::pipeline::reconcile::{prove, publish};
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, ReportPlace};
 
 /// Proves the books; `online`: also asks each GP system for the entries that it confirmed.
 ///
@@ -27,8 +27,8 @@ pub(crate) async fn report(
     env: &Env,
     date: Option<Date>,
     commissioner: Option<&str>,
-    out: Option<&Path>,
-) -> anyhow::Result<Vec<PathBuf>> {
+    out: Option<&ReportPlace>,
+) -> anyhow::Result<Vec<Destination>> {
     if let Some(id) = commissioner {
         let ids = env.config.commissioners.iter().map(|one| one.id.as_str());
         super::known("commissioner", id, ids)?;

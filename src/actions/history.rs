@@ -186,7 +186,11 @@ fn version(versions: &[Recorded], file: &Digest) -> String {
 pub(crate) async fn leg_of(ledger: &LedgerAccess, text: &str) -> anyhow::Result<Leg> {
     let reference = LegReference::parse(text)
         .map_err(|_| anyhow::anyhow!("\"{text}\" is no reference: it looks like K7M3-9QXD-4T2P"))?;
-    let leg = ledger.store.leg_by_reference(reference).await?;
+    let leg = ledger
+        .store
+        .legs_by_references(vec![reference])
+        .await?
+        .pop();
     leg.ok_or_else(|| anyhow::anyhow!("there is no referral {reference}"))
 }
 

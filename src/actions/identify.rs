@@ -55,7 +55,7 @@ pub(crate) async fn reveal(
     actor: &Actor,
     at: &str,
 ) -> anyhow::Result<Identity> {
-    let leg = env.store.leg_by_reference(reference).await?;
+    let leg = env.store.legs_by_references(vec![reference]).await?.pop();
     let Some(leg) = leg else {
         anyhow::bail!("there is no referral {reference}")
     };

@@ -4,11 +4,12 @@
 
 mod open;
 
+use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use open::{Options, approvals_of, load, load_config, load_rules};
 
-use crate::pipeline::run::Env;
+use crate::pipeline::run::{Env, ReportPlace};
 use crate::store::SqliteStore;
 
 /// An open installation.
@@ -37,6 +38,18 @@ impl App {
     /// What runs and actions are given.
     pub(crate) fn env(&self) -> &Arc<Env> {
         &self.env
+    }
+
+    /// A folder for reports that a person names.
+    pub(crate) fn report_place(path: &Path) -> ReportPlace {
+        open::report_place(path)
+    }
+
+    /// Gives the partner at a place another transport.
+    #[cfg(test)]
+    pub(crate) fn carry(&mut self, partner: usize, by: Arc<dyn crate::transport::Transport>) {
+        let env = Arc::get_mut(&mut self.env).expect("nothing else has the installation yet");
+        env.partners[partner].transport = by;
     }
 
     /// Gives back what is held, and closes the store.

@@ -1,5 +1,6 @@
 //! Opening an installation: config, mappings, seal key, store, strands and keys, in this order.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
@@ -7,18 +8,20 @@ use std::sync::{Arc, OnceLock};
 
 use super::App;
 use crate::actions::approvals::{self, ApprovalLine};
-use crate::config::{Config, SecretPlace};
+use crate::config::{Config, PushTo, SecretPlace, Source};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
-use crate::domain::{Clock, Entropy, KeyId};
+use crate::domain::{Clock, Destination, Entropy, KeyId};
 use crate::partner::Rules;
 use crate::partner::agreement::Sends;
 use crate::pipeline::approval;
-use crate::pipeline::run::{Env, IdRanges, LeaseKeeper, LedgerAccess, PartnerEnv, SourceEnv};
+use crate::pipeline::run::{
+    Env, IdRanges, LeaseKeeper, LedgerAccess, PartnerEnv, ReportPlace, SourceEnv,
+};
 use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
 use crate::sheet::write_atomically;
 use crate::store::rows::{KeyKind, KeyRow};
 use crate::store::{SqliteStore, Store, StoreError};
-use crate::transport::{FILE_MODE, FolderTransport};
+use crate::transport::{FolderTransport, Transport};
 
 /// Row of the keyring that holds the installation's secret.
 const SECRET: KeyId = KeyId::new(1);
@@ -108,6 +111,7 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         partner_system: format!("{}/Id/partner", config.namespace),
         sources: Vec::new(),
         partners: Vec::new(),
+        reports: reports(&config),
         workers: options.workers.max(1),
         config,
         rules,
@@ -146,21 +150,55 @@ async fn partners(env: &mut Env) -> anyhow::Result<()> {
             partner,
             strand,
             home: &env.config.home,
-            folder: approval::folder_wanted(&env.config, partner),
+            destination: approval::destination_wanted(&env.config, partner),
         };
-        let (approval, folder) = approval::judge(&*env.store, &known, asked).await?;
-        let transport = FolderTransport::new(&folder, &partner.id, FILE_MODE);
+        let (approval, destination) = approval::judge(&*env.store, &known, asked).await?;
+        let transport = transport_to(&destination, &partner.id);
         if approval.waiting().is_some() {
             env.rules.partners[place].sends = Sends::NothingNew;
         }
         env.partners.push(PartnerEnv {
             strand,
             transport,
-            folder,
             approval,
         });
     }
     Ok(())
+}
+
+/// The way to where a partner's drops go.
+fn transport_to(destination: &Destination, partner: &str) -> Arc<dyn Transport> {
+    match destination {
+        Destination::Folder(path) => Arc::new(FolderTransport::of_partner(path, partner)),
+    }
+}
+
+/// Where the report of each commissioner goes.
+fn reports(config: &Config) -> BTreeMap<String, ReportPlace> {
+    let places = config.commissioners.iter().filter_map(|commissioner| {
+        let transport = config.transport(commissioner.report_transport.as_deref()?)?;
+        Some((commissioner.id.clone(), report_place(transport.path())))
+    });
+    places.collect()
+}
+
+/// A folder for reports.
+pub(super) fn report_place(path: &std::path::Path) -> ReportPlace {
+    ReportPlace {
+        destination: Destination::Folder(path.to_owned()),
+        transport: Arc::new(FolderTransport::for_reports(path)),
+    }
+}
+
+/// The way to a practice's import, where writes go as files.
+fn import(env: &Env, source: &Source) -> Option<Arc<dyn Transport>> {
+    match &source.push.to {
+        PushTo::Folder { path } => {
+            let folder = env.config.home.join(path);
+            Some(Arc::new(FolderTransport::for_import(&folder)))
+        }
+        PushTo::Off | PushTo::Fhir { .. } => None,
+    }
 }
 
 /// Makes a folder that only its owner may enter.
@@ -331,6 +369,7 @@ async fn keys(
 
 async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
     let config = env.config.sources[place].clone();
+    let import = import(env, &config);
     let strand = env.store.strand(&format!("source:{}", config.id)).await?.id;
     let lookup = env.keys.lookup(&[b"source", config.id.as_bytes()]);
     if let Some(row) = env.store.keys_by_lookup(vec![lookup]).await?.pop() {
@@ -340,6 +379,7 @@ async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
             strand,
             key_id: row.id,
             key,
+            import,
             session: OnceLock::new(),
         });
     }
@@ -360,6 +400,7 @@ async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
         strand,
         key_id: id,
         key,
+        import,
         session: OnceLock::new(),
     })
 }

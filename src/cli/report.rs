@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{DONE, Global, emit};
 use crate::actions::books;
+use crate::app::App;
 
 /// Write the reconciliation report of a day
 #[derive(clap::Args)]
@@ -31,11 +32,12 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         ),
     };
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
-    let (commissioner, out) = (args.commissioner.as_deref(), args.out.as_deref());
-    let written = books::report(app.env(), date, commissioner, out).await?;
+    let out = args.out.as_deref().map(App::report_place);
+    let commissioner = args.commissioner.as_deref();
+    let written = books::report(app.env(), date, commissioner, out.as_ref()).await?;
     app.close().await;
     for folder in written {
-        emit(format_args!("{}\n", folder.display()))?;
+        emit(format_args!("{folder}\n"))?;
     }
     Ok(DONE)
 }

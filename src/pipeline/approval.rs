@@ -5,10 +5,10 @@
 //! once; one that widens sends nothing new until somebody else than its writer has approved it, and meanwhile what was sent
 //! before goes on by the approved text, to the approved place. Texts are kept as they were used, so that each can be read again.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::Config;
-use crate::domain::{Instant, NoteId, StrandId};
+use crate::domain::{Destination, Instant, NoteId, StrandId};
 use crate::partner::disclosure::{AgreementSection, AgreementVersion, Widening, widenings};
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, sha256};
@@ -98,25 +98,12 @@ impl Approval {
     }
 }
 
-/// Where a partner's drops go, as the ledger keeps it: below home without home, so that an installation can be moved.
-fn destination(home: &Path, folder: &Path) -> String {
-    let below = folder.strip_prefix(home).unwrap_or(folder);
-    format!("folder {}", below.display())
-}
-
-/// The folder of a kept destination.
-fn folder_of(home: &Path, destination: &str) -> Option<PathBuf> {
-    destination
-        .strip_prefix("folder ")
-        .map(|path| home.join(path))
-}
-
-/// The folder that a partner file and the config name now.
-pub(crate) fn folder_wanted(config: &Config, partner: &Partner) -> PathBuf {
-    config
+/// Where a partner file and the config send drops now.
+pub(crate) fn destination_wanted(config: &Config, partner: &Partner) -> Destination {
+    let folder = config
         .transport(&partner.deliver.transport.value)
-        .map(|transport| transport.folder(&partner.id))
-        .unwrap_or_default()
+        .map(|transport| transport.folder(&partner.id));
+    Destination::Folder(folder.unwrap_or_default())
 }
 
 /// Every version of every partner file that a run has seen, oldest first.
@@ -149,7 +136,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) strand: StrandId,
     pub(crate) home: &'a Path,
     /// Where its drops would go.
-    pub(crate) folder: PathBuf,
+    pub(crate) destination: Destination,
 }
 
 /// Judges a version, and says where drops go until it is approved.
@@ -160,15 +147,15 @@ pub(crate) async fn judge(
     store: &dyn Store,
     known: &[Recorded],
     asked: Asked<'_>,
-) -> Result<(Approval, PathBuf), StoreError> {
+) -> Result<(Approval, Destination), StoreError> {
     let mut own = known.iter().filter(|row| row.partner == asked.strand);
     let Some(last) = own.clone().rfind(|row| row.how != How::Waits) else {
-        return Ok((Approval::New, asked.folder));
+        return Ok((Approval::New, asked.destination));
     };
-    let now = destination(asked.home, &asked.folder);
+    let now = asked.destination.text(asked.home);
     let moved = last.destination != sha256(&[now.as_bytes()]);
     if last.file == asked.partner.hash && !moved {
-        return Ok((Approval::Stands, asked.folder));
+        return Ok((Approval::Stands, asked.destination));
     }
     let bundle = store.rule(last.file).await?;
     let approved = bundle.and_then(|bundle| Rules::from_bundle(&bundle).ok());
@@ -189,15 +176,15 @@ pub(crate) async fn judge(
             "what was approved can no longer be read, so nothing can be held against it",
         )],
     };
-    let mut folder = asked.folder;
+    let mut destination = asked.destination;
     if moved {
         let was = store.rule(last.destination).await?.unwrap_or_default();
         let what = format!("drops went to {was}, they would go to {now}");
         found.push(Widening::new(AgreementSection::Deliver, "transport", what));
-        folder = folder_of(asked.home, &was).unwrap_or(folder);
+        destination = Destination::of_text(asked.home, &was).unwrap_or(destination);
     }
     if found.is_empty() {
-        return Ok((Approval::Narrower, folder));
+        return Ok((Approval::Narrower, destination));
     }
     let since = own
         .rfind(|row| row.how == How::Waits && row.file == asked.partner.hash)
@@ -207,7 +194,7 @@ pub(crate) async fn judge(
         wider: found,
         since,
     };
-    Ok((Approval::Waits(Box::new(waiting)), folder))
+    Ok((Approval::Waits(Box::new(waiting)), destination))
 }
 
 /// One version to record.
@@ -227,7 +214,7 @@ pub(crate) fn entry<'p>(
     strand: StrandId,
     how: How,
 ) -> Noted<'p> {
-    let goes_to = destination(&config.home, &folder_wanted(config, partner));
+    let goes_to = destination_wanted(config, partner).text(&config.home);
     Noted {
         partner,
         strand,

@@ -1,26 +1,17 @@
 //! Files that appear whole or not at all.
 //!
 //! Bytes go in under a temporary name that readers ignore. The final name comes when all of them are on disk, or, where a
-//! writer says that it can make them again, with the system. Kept: a final name never shows part of a file; what stands
-//! under it is not replaced unasked; a temporary file given up is removed. Two writers of one name at the same moment are not
+//! writer says that it can make them again, with the system. Kept: a final name never shows part of a file, and what stood
+//! under it is replaced in one step; a temporary file given up is removed. Two writers of one name at the same moment are not
 //! defended against: one run at a time has the lease of a partner, and a report is the same bytes whoever writes it.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Mode of a file that is not finished.
 const MODE_UNFINISHED: u32 = 0o600;
-
-/// What to do with a file that already has the final name and other content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Existing {
-    /// It stays, and the new one is an error. The same content is no error and changes nothing.
-    Keep,
-    /// It is replaced, in one step.
-    Replace,
-}
 
 /// Why a file was not written. Names the folder, never the file.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +23,6 @@ pub(crate) enum AtomicError {
         #[source]
         source: io::Error,
     },
-    #[error("the folder {} already holds another file of that name", folder.display())]
-    Taken { folder: PathBuf },
 }
 
 /// A file being written under a temporary name, readable by nobody else; removed unless finished.
@@ -82,31 +71,15 @@ impl AtomicFile {
         Self::create(path.with_file_name(name))
     }
 
-    /// Puts the file on disk and gives it its name and mode.
+    /// Puts the file on disk and gives it its name and mode, in place of what had the name.
     ///
     /// # Errors
-    /// [`AtomicError::Taken`] under [`Existing::Keep`] if another file has the name; else [`AtomicError::Io`]. The temporary file is gone after both.
-    pub(crate) fn finish(
-        mut self,
-        name: &Path,
-        mode: u32,
-        existing: Existing,
-    ) -> Result<(), AtomicError> {
+    /// [`AtomicError::Io`]; the temporary file is gone then.
+    fn finish(mut self, name: &Path, mode: u32) -> Result<(), AtomicError> {
         let at = |step| move |error| failed(step, name, error);
         self.complete(name, mode)?;
         let file = self.writer.get_ref();
         file.sync_all().map_err(at("putting a file on disk"))?;
-        if existing == Existing::Keep && fs::symlink_metadata(name).is_ok() {
-            let same =
-                same_content(&self.temporary, name).map_err(at("reading the file of that name"))?;
-            return if same {
-                Ok(())
-            } else {
-                Err(AtomicError::Taken {
-                    folder: folder_of(name),
-                })
-            };
-        }
         self.rename(name)?;
         sync_folder(&folder_of(name))
     }
@@ -165,11 +138,11 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(
     let mut file = AtomicFile::beside(path)?;
     file.write_all(bytes)
         .map_err(|error| failed("writing a file", path, error))?;
-    file.finish(path, mode, Existing::Replace)
+    file.finish(path, mode)
 }
 
 /// Makes the names in a folder survive a power cut.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), AtomicError> {
+fn sync_folder(folder: &Path) -> Result<(), AtomicError> {
     File::open(folder)
         .and_then(|opened| opened.sync_all())
         .map_err(|source| AtomicError::Io {
@@ -177,28 +150,6 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), AtomicError> {
             folder: folder.to_path_buf(),
             source,
         })
-}
-
-/// Whether two files hold the same bytes; a symlink or anything but a regular file is never the same.
-fn same_content(one: &Path, other: &Path) -> io::Result<bool> {
-    let (left, right) = (fs::symlink_metadata(one)?, fs::symlink_metadata(other)?);
-    if !left.is_file() || !right.is_file() || left.len() != right.len() {
-        return Ok(false);
-    }
-    let mut left = BufReader::new(File::open(one)?);
-    let mut right = BufReader::new(File::open(other)?);
-    let (mut left_piece, mut right_piece) = (vec![0; 64 * 1024], Vec::new());
-    loop {
-        let length = left.read(&mut left_piece)?;
-        if length == 0 {
-            return Ok(right.read(&mut [0])? == 0);
-        }
-        right_piece.resize(length, 0);
-        right.read_exact(&mut right_piece)?;
-        if left_piece.get(..length) != Some(right_piece.as_slice()) {
-            return Ok(false);
-        }
-    }
 }
 
 fn failed(step: &'static str, file: &Path, source: io::Error) -> AtomicError {
@@ -237,29 +188,21 @@ mod tests {
         let file = written(folder.path(), "one");
         assert!(!name.exists());
         assert_eq!(mode_of(&folder.path().join("a.csv.part")), 0o600);
-        file.finish(&name, 0o640, Existing::Keep).unwrap();
+        file.finish(&name, 0o640).unwrap();
         assert_eq!(fs::read_to_string(&name).unwrap(), "one");
         assert_eq!(mode_of(&name), 0o640);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn another_file_is_kept_the_same_one_is_no_error_and_replacing_is_asked_for() {
+    fn a_file_replaces_what_has_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let name = folder.path().join("a.csv");
-        for (content, existing, expected) in [
-            ("one", Existing::Keep, Some("one")),
-            ("one", Existing::Keep, Some("one")),
-            ("two", Existing::Keep, None),
-            ("oneone", Existing::Keep, None),
-            ("two", Existing::Replace, Some("two")),
-        ] {
-            let result = written(folder.path(), content).finish(&name, 0o640, existing);
-            assert_eq!(result.is_ok(), expected.is_some(), "{content} {existing:?}");
-            assert_eq!(
-                fs::read_to_string(&name).unwrap(),
-                expected.unwrap_or("one")
-            );
+        for content in ["one", "one", "two"] {
+            written(folder.path(), content)
+                .finish(&name, 0o640)
+                .unwrap();
+            assert_eq!(fs::read_to_string(&name).unwrap(), content);
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         }
     }
@@ -271,9 +214,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         std::mem::forget(written(folder.path(), "dead"));
         let name = folder.path().join("a.csv");
-        written(folder.path(), "new")
-            .finish(&name, 0o640, Existing::Keep)
-            .unwrap();
+        written(folder.path(), "new").finish(&name, 0o640).unwrap();
         assert_eq!(fs::read_to_string(&name).unwrap(), "new");
     }
 
@@ -285,8 +226,9 @@ mod tests {
         std::os::unix::fs::symlink(&outside, folder.path().join("a.csv.part")).unwrap();
         let name = folder.path().join("a.csv");
         std::os::unix::fs::symlink(&outside, &name).unwrap();
-        let result = written(folder.path(), "kept").finish(&name, 0o640, Existing::Keep);
-        assert!(matches!(result, Err(AtomicError::Taken { .. })));
+        written(folder.path(), "new").finish(&name, 0o640).unwrap();
+        assert_eq!(fs::read_to_string(&name).unwrap(), "new");
+        assert!(fs::symlink_metadata(&name).unwrap().is_file());
         assert_eq!(fs::read_to_string(&outside).unwrap(), "kept");
     }
 

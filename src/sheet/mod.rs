@@ -14,7 +14,7 @@ pub(crate) mod formula;
 pub(crate) mod manifest;
 pub(crate) mod model;
 
-pub(crate) use atomic_file::{AtomicError, AtomicFile, Existing, write_atomically};
+pub(crate) use atomic_file::{AtomicFile, write_atomically};
 pub(crate) use cells::{CellRow, row_form};
 pub(crate) use csv::format::{self, Encoding, Format, FormatError, Newline, QuoteRule};
 pub(crate) use csv::windows_1252::{UnencodableRule, encode_cell};

@@ -1,87 +1,196 @@
-//! The place where Kith and a partner exchange files: the trait, and what every kind of transport owes.
+//! The place where Kith and others exchange files: the trait, and what every kind of transport owes.
 //!
-//! Finished drops and receipts go in, returns come out. What a kind must keep, whatever carries the files:
-//!
-//! 1. **Whole or not at all.** A file is written under a temporary name and renamed; a drop is complete when its manifest is there, so the manifest comes
-//!    last. Publishing the same drop again changes nothing; another file under its name is an error.
-//! 2. **Nothing is taken half-written.** A return is a candidate only when it stood still for the settle time, and is read only if it is still the file
-//!    that was listed.
-//! 3. **Nothing is removed.** A return is moved to `done` or `refused` after our record of it is committed; a taken name gets ` (2)`.
-//! 4. **Nothing outside is touched.** Regular files only; no symlink is followed, no path is built from content.
-//! 5. **No limit is left open**: files a listing, bytes a file, names a pattern.
-//! 6. A partner's name for a file may be a person's name: it is in no error, log or `Debug`.
+//! Finished drops, receipts and reports go in, returns come out. A kind is a folder today. What a kind must keep, whatever carries the files, is the
+//! numbered list of [`Transport`]; `contract` holds every kind to it.
 
+#[cfg(test)]
+mod contract;
 pub(crate) mod file_name;
 pub(crate) mod folder;
+#[cfg(test)]
+mod memory;
 pub(crate) mod pattern;
+mod transport_error;
 
-use std::io;
-use std::path::{Path, PathBuf};
-
-use crate::sheet::AtomicError;
+use std::future::Future;
+use std::pin::Pin;
 
 pub(crate) use file_name::PartnerFileName;
-pub(crate) use folder::{FILE_MODE, FolderTransport};
+pub(crate) use folder::FolderTransport;
+#[cfg(test)]
+pub(crate) use memory::MemoryTransport;
 pub(crate) use pattern::Pattern;
+#[cfg(test)]
+use transport_error::Remedy;
+pub(crate) use transport_error::TransportError;
+use transport_error::failed;
 
-/// Exchanges files with one partner.
+use crate::domain::limits::RETURN_FILES_MAX;
+
+/// What a call of a transport gives back, in time.
+pub(crate) type Exchanged<'a, T> =
+    Pin<Box<dyn Future<Output = Result<T, TransportError>> + Send + 'a>>;
+
+/// Exchanges files with one partner, with an import at a practice, or with whoever reads a report.
+///
+/// The duties of every kind:
+///
+/// 1. **Ready.** `prepare` makes what is missing; a second time it changes nothing. Where it was not called, nothing is made: a place that is gone is an error.
+/// 2. **Whole or not at all.** The partner sees a file under its name only when all of its bytes are there; a drop's manifest comes after the drop.
+/// 3. **Once.** The same drop published again changes nothing, also where the partner has fetched its file since.
+/// 4. **A taken name.** Where another file has a drop's name or its manifest's, it stays, and publishing is [`TransportError::NameTaken`].
+/// 5. **A crash before the name.** What a run that died left half-written is seen by nobody, is swept, and the drop is published the next time.
+/// 6. **A crash after the name.** A drop whose manifest is missing is finished by publishing it again: the same bytes, under the same name.
+/// 7. **A lost answer.** Where a drop may have arrived and nothing says so, publishing answers [`Published::Unknown`], which is no error and no success. Asked
+///    again, it finds what arrived.
+/// 8. **Fate.** What became of a published drop is one of [`DropOutcome`]: it waits; it is gone; the partner acknowledged it; it failed, and why; or the kind
+///    cannot say. What cannot be reached is never gone.
+/// 9. **Candidates.** A return is taken as it was listed, or not at all. What tells it from another file of its name is an opaque version. What has grown,
+///    changed or been replaced since is [`TransportError::Changed`].
+/// 10. **A file that grows.** A return is a candidate only when it is not empty and has stood still for the settle time.
+/// 11. **Record first.** `take` changes nothing at the partner's side: until `acknowledge`, the return is listed again, for a run that died.
+/// 12. **Acknowledged once.** After `acknowledge` the return is kept, done or refused, and is listed no more. Nothing is removed or overwritten: a taken name
+///     gets ` (2)`.
+/// 13. **The same file twice.** A return sent a second time under the same name is a candidate of its own, with a version of its own.
+/// 14. **Receipts.** The receipts of one return stand beside each other under one number; the same ones again change nothing.
+/// 15. **Full.** Where there is no room, nothing half-written is left, the error says that IT must act, and the same call succeeds once there is room.
+/// 16. **Read-only.** Where nothing may be written, the error says that IT must act, and nothing is lost or moved.
+/// 17. **Gone.** Where the place is not there, it is an error for IT, not an empty listing and not a drop that was fetched.
+/// 18. **Order.** A listing is by name, and names each file once, whatever order the other side gives.
+/// 19. **Names.** A name of ours is one component that hides nothing; a name that is not is [`TransportError::BadName`] before anything is written. A partner's
+///     name may be a person's: it is in no error and no `Debug`.
+/// 20. **Limits.** No more files are listed than a run takes, and it is said that there are more. No return is read beyond its limit.
+/// 21. **Nothing outside.** Plain files only; no link is followed, also not one that is put in place between two steps.
+/// 22. **Capabilities.** What a kind cannot do it says beforehand, as data ([`Capabilities`]), and it answers accordingly.
+/// 23. **Reports.** A page that can be made again replaces its predecessor whole.
+/// 24. **Errors.** Each says what is to be done (`Remedy`): try again, tell the partner, tell IT; and never a path.
 pub(crate) trait Transport: Send + Sync {
-    /// Publishes a finished drop and its manifest. Both names are ours, never built from content.
-    ///
-    /// # Errors
-    /// [`TransportError::NameTaken`] if another file has one of the names.
-    fn publish(&self, drop: &OutgoingDrop<'_>) -> Result<Published, TransportError>;
+    /// What this kind can do.
+    fn capabilities(&self) -> Capabilities;
 
-    /// Whether a published drop still waits to be fetched.
+    /// Makes ready what the exchange needs: folders, a session.
     ///
     /// # Errors
     /// [`TransportError`].
-    fn waits(&self, name: &str) -> Result<bool, TransportError>;
+    fn prepare(&self) -> Exchanged<'_, ()>;
+
+    /// Removes what a run that died left half-written. Called under the partner's lease.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    fn sweep(&self) -> Exchanged<'_, ()>;
+
+    /// Publishes a finished drop and its manifest. Both names are ours, never built from content.
+    ///
+    /// # Errors
+    /// [`TransportError::NameTaken`] if another file has one of the names, and any other: the drop is not there whole.
+    fn publish(&self, drop: OutgoingDrop) -> Exchanged<'_, Published>;
+
+    /// What became of a drop that was published under this name.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    fn fate<'a>(&'a self, name: &'a str) -> Exchanged<'a, DropOutcome>;
+
+    /// The bytes of a published drop's file where it still waits; `None` where it does not, or where the kind cannot say.
+    ///
+    /// # Errors
+    /// [`TransportError::NotRegular`] and [`TransportError::TooLarge`] if something else has its name.
+    fn reread<'a>(
+        &'a self,
+        name: &'a str,
+        file_size_bytes_max: u64,
+    ) -> Exchanged<'a, Option<Vec<u8>>>;
+
+    /// Writes files that can be made again, each in place of what has its name. A name may hold folders of ours: `tables/legs.csv`.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    fn replace(&self, files: Vec<OutgoingFile>) -> Exchanged<'_, ()>;
 
     /// Lists what the partner has put in, by name.
     ///
     /// # Errors
     /// [`TransportError`].
-    fn list(&self, pattern: &Pattern, moment: Moment) -> Result<Listing, TransportError>;
+    fn list<'a>(&'a self, pattern: &'a Pattern, moment: Moment) -> Exchanged<'a, Listing>;
 
     /// Reads a return that was listed.
     ///
     /// # Errors
     /// [`TransportError::Changed`] if it is no longer the file that was listed, [`TransportError::TooLarge`], [`TransportError::NotRegular`].
-    fn read(
-        &self,
-        candidate: &Candidate,
+    fn take<'a>(
+        &'a self,
+        candidate: &'a Candidate,
         file_size_bytes_max: u64,
-    ) -> Result<Vec<u8>, TransportError>;
+    ) -> Exchanged<'a, Vec<u8>>;
 
-    /// Moves a return away once our record of it is committed, and says under which name it is kept.
+    /// Says that a return was dealt with, once our record of it is durable, and under which name it is kept.
     ///
     /// # Errors
     /// [`TransportError::Changed`] if it is no longer the file that was listed; it stays where it is then.
-    fn put_away(
-        &self,
-        candidate: &Candidate,
-        place: Place,
-    ) -> Result<PartnerFileName, TransportError>;
+    fn acknowledge<'a>(
+        &'a self,
+        candidate: &'a Candidate,
+        how: Acknowledgement,
+    ) -> Exchanged<'a, PartnerFileName>;
 
     /// Writes the receipts of one return beside each other, and says under which names. The same receipts again change nothing.
     ///
     /// # Errors
     /// [`TransportError`].
-    fn write_receipts(
-        &self,
-        of: &PartnerFileName,
-        receipts: &[Receipt<'_>],
-    ) -> Result<Vec<String>, TransportError>;
+    fn write_receipts<'a>(
+        &'a self,
+        of: &'a PartnerFileName,
+        receipts: Vec<Receipt>,
+    ) -> Exchanged<'a, Vec<String>>;
+}
+
+/// What a kind can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Capabilities {
+    /// Returns come by it, and receipts go back.
+    pub(crate) returns: bool,
+    /// It can say that a drop waits, or no longer does.
+    pub(crate) sees_fetched: bool,
+    /// It can say that the partner acknowledged a drop, or that it failed.
+    pub(crate) hears_acknowledged: bool,
+    /// Bytes of a name of ours.
+    pub(crate) name_bytes_max: usize,
+    /// Bytes of one file; `None` where only the disk ends.
+    pub(crate) file_size_bytes_max: Option<u64>,
+}
+
+impl Capabilities {
+    /// Whether a drop is small enough.
+    ///
+    /// # Errors
+    /// [`TransportError::DropTooLarge`].
+    pub(crate) fn takes(&self, bytes: &[u8]) -> Result<(), TransportError> {
+        match self.file_size_bytes_max {
+            Some(file_size_bytes_max) if bytes.len() as u64 > file_size_bytes_max => {
+                Err(TransportError::DropTooLarge {
+                    file_size_bytes_max,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A drop ready to leave.
-#[derive(Clone, Copy)]
-pub(crate) struct OutgoingDrop<'d> {
-    pub(crate) name: &'d str,
-    pub(crate) bytes: &'d [u8],
-    pub(crate) manifest_name: &'d str,
-    pub(crate) manifest: &'d [u8],
+#[derive(Clone, Debug)]
+pub(crate) struct OutgoingDrop {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) manifest_name: String,
+    pub(crate) manifest: Vec<u8>,
+}
+
+/// A file that can be made again.
+#[derive(Clone, Debug)]
+pub(crate) struct OutgoingFile {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What publishing a drop did.
@@ -90,6 +199,37 @@ pub(crate) enum Published {
     Now,
     /// Its manifest was there already, so the whole drop once was; nothing was written, even if the file has been fetched since.
     Before,
+    /// The answer was lost: the drop may be there or not. The record stays *prepared*, and the next run publishes the same bytes again.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "a folder knows its answer; the fake of the tests loses some"
+        )
+    )]
+    Unknown,
+}
+
+/// What became of a published drop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DropOutcome {
+    /// The partner has not fetched it.
+    Waits,
+    /// It is no longer where it was published.
+    Gone,
+    /// The partner said that it has it.
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "no partner tells a folder; the fake of the tests does"
+        )
+    )]
+    Acknowledged,
+    /// It did not get there, or something else is in its place; `why` names no file.
+    Failed { why: &'static str },
+    /// This kind cannot say, or not now.
+    CannotSay,
 }
 
 /// Now, and how long a file must have stood still; 0 takes it as it is.
@@ -114,6 +254,26 @@ pub(crate) struct Listing {
     pub(crate) more: bool,
 }
 
+impl Listing {
+    /// Puts it in order, names nothing twice, and cuts it to what one run takes.
+    fn in_order(mut self) -> Self {
+        self.candidates
+            .sort_by(|one, other| one.name.cmp(&other.name));
+        self.candidates.dedup();
+        for names in [&mut self.waiting, &mut self.ignored] {
+            names.sort();
+            names.dedup();
+        }
+        self.skipped.sort_by(|one, other| one.0.cmp(&other.0));
+        self.skipped.dedup();
+        if self.candidates.len() > RETURN_FILES_MAX {
+            self.candidates.truncate(RETURN_FILES_MAX);
+            self.more = true;
+        }
+        self
+    }
+}
+
 /// Why something in `in/` was passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SkipReason {
@@ -127,63 +287,43 @@ pub(crate) enum SkipReason {
     NameNotText,
 }
 
-/// A return that may be read: its name, and what tells it from another file of that name.
+/// A return that may be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) name: PartnerFileName,
     pub(crate) file_size_bytes: u64,
-    pub(crate) modified_micros: i64,
-    identity: (u64, u64),
+    pub(crate) version: CandidateVersion,
 }
 
-/// Where a return goes when it has been dealt with.
+/// What tells a file from another one of its name. Only the transport that made it can read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CandidateVersion(Box<str>);
+
+/// How a return was dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Acknowledgement {
     Done,
     Refused,
 }
 
 /// One form of a receipt: `ending` is `receipt.csv`, `receipt.json`.
-#[derive(Clone, Copy)]
-pub(crate) struct Receipt<'r> {
-    pub(crate) ending: &'r str,
-    pub(crate) bytes: &'r [u8],
+#[derive(Clone, Debug)]
+pub(crate) struct Receipt {
+    pub(crate) ending: &'static str,
+    pub(crate) bytes: Vec<u8>,
 }
 
-/// Why an exchange failed. Names our folder, never a partner's file.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TransportError {
-    #[error("{step} in the folder {} failed", folder.display())]
-    Io {
-        step: &'static str,
-        folder: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    #[error("{} is a link or a file, and must be a folder", folder.display())]
-    NotAFolder { folder: PathBuf },
-    #[error("the folder {} already holds another file of that name", folder.display())]
-    NameTaken { folder: PathBuf },
-    #[error("a file in {} was changed, moved or removed while it was taken", folder.display())]
-    Changed { folder: PathBuf },
-    #[error("a file in {} is larger than {file_size_bytes_max} bytes", folder.display())]
-    TooLarge {
-        folder: PathBuf,
-        file_size_bytes_max: u64,
-    },
-    #[error("a file in {} is a link, folder or device", folder.display())]
-    NotRegular { folder: PathBuf },
-    #[error("a file name for {} is empty, too long or holds a path", folder.display())]
-    BadName { folder: PathBuf },
-    #[error("writing failed")]
-    Write(#[from] AtomicError),
-}
-
-fn failed(step: &'static str, folder: &Path) -> impl FnOnce(io::Error) -> TransportError {
-    let folder = folder.to_path_buf();
-    move |source| TransportError::Io {
-        step,
-        folder,
-        source,
-    }
+/// Our own names are made of template text, dates, sequences and ids; this keeps a mistake there from leaving the place.
+fn check_own_name(
+    name: &str,
+    capabilities: Capabilities,
+    folder: &'static str,
+) -> Result<(), TransportError> {
+    let plain = !name.is_empty()
+        && name.len() <= capabilities.name_bytes_max
+        && !name.starts_with('.')
+        && !name.contains(['/', '\\', '\0']);
+    plain
+        .then_some(())
+        .ok_or(TransportError::BadName { folder })
 }

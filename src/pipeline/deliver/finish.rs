@@ -11,7 +11,7 @@ use crate::pipeline::run::{HeldLease, LedgerAccess, PartnerEnv, Run, StageOutcom
 use crate::seal::sha256;
 use crate::store::rows::{DropFile, DropState};
 use crate::store::{Body, Entry, LeaseStage, LegStep, StoreError};
-use crate::transport::Transport;
+use crate::transport::DropOutcome;
 
 /// Finishes drops that an earlier run prepared and did not see leave; those of a run that is under way are left to it.
 ///
@@ -20,51 +20,93 @@ use crate::transport::Transport;
 pub(crate) async fn finish(run: &Arc<Run>) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     for file in in_state(run, DropState::Prepared, StrandId::NONE).await? {
-        if run.partner_at(file.partner).is_none() {
+        let Some(place) = run.partner_at(file.partner) else {
             continue;
-        }
+        };
         let taken = run.leases.take(LeaseStage::Deliver, file.partner, run.id);
         let Ok(lease) = taken.await? else { continue };
-        let finished = finish_one(run, &lease, &file, &mut outcome).await;
-        run.ended(lease, finished, &mut outcome).await?;
+        let finished = finish_said(run, &lease, (place, &file), &mut outcome).await;
+        run.ended(lease, finished.map(drop), &mut outcome).await?;
     }
     Ok(outcome)
 }
 
-/// Finishes a drop; whether its number is out of the way of the next one.
-pub(super) async fn finish_one(
+/// Finishes a partner's earlier drops before the next one; whether the next one may be made. Rows of a drop that may have arrived go in no other one.
+pub(super) async fn finish_earlier(
     run: &Arc<Run>,
     lease: &HeldLease,
-    file: &DropFile,
+    place: usize,
+    delivered: &mut super::Delivered,
+) -> anyhow::Result<bool> {
+    for file in in_state(run, DropState::Prepared, lease.strand()).await? {
+        if !finish_said(run, lease, (place, &file), &mut delivered.outcome).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Finishes a drop and says so, or what keeps it from being finished, once a run; whether its number is out of the way of the next one.
+async fn finish_said(
+    run: &Arc<Run>,
+    lease: &HeldLease,
+    (place, file): (usize, &DropFile),
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<bool> {
-    let env = run.env();
-    let Some(place) = env.partner_at(file.partner) else {
-        return Ok(true);
-    };
-    let still = in_state(env, DropState::Prepared, file.partner).await?;
+    // Another run may have finished it before this one had the lease.
+    let still = in_state(run, DropState::Prepared, file.partner).await?;
     if !still.iter().any(|prepared| prepared.id == file.id) {
         return Ok(true);
     }
+    let said = run.has_tried(file.id);
     run.note_tried(file.id);
+    let finished = finish_one(run, lease, place, file, outcome).await?;
+    let out_of_the_way = !matches!(finished, Finished::NotYet(_));
+    match finished {
+        Finished::Sent => outcome.diagnostics.push(Diagnostic::new(
+            Code::DropRemade,
+            "an unfinished drop was finished",
+            drop_place(run.approved(place).1, file),
+        )),
+        Finished::Unlike(why) | Finished::NotYet(why) if !said => outcome.unreachable.push(why),
+        Finished::Unlike(_) | Finished::NotYet(_) => {}
+    }
+    Ok(out_of_the_way)
+}
+
+/// How it went to finish a drop.
+enum Finished {
+    /// It is there, and recorded as sent.
+    Sent,
+    /// It cannot be made again alike.
+    Unlike(Diagnostic),
+    /// It is not there, or nothing says so.
+    NotYet(Diagnostic),
+}
+
+/// Makes a prepared drop again and publishes it: the same bytes, under the same name.
+async fn finish_one(
+    run: &Arc<Run>,
+    lease: &HeldLease,
+    place: usize,
+    file: &DropFile,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<Finished> {
+    let env = run.env();
     let ((_, partner), at) = (env.approved(place), &env.partners[place]);
-    let here = Where::detail(format!("partner {}, drop {}", partner.id, file.sequence));
     let remade = remake(env, file).await?;
     let Some(made) =
         remade.filter(|made| env.keys.file_digest(&sha256(&[&made.bytes])) == file.digest)
     else {
-        outcome.unreachable.push(Diagnostic::new(
+        return Ok(Finished::Unlike(Diagnostic::new(
             Code::DropUnlike,
             "an unfinished drop cannot be made again alike",
-            here,
-        ));
-        return Ok(true);
+            drop_place(partner, file),
+        )));
     };
     lease.stands()?;
-    let published = at.transport.prepare();
-    if let Err(error) = published.and_then(|()| publish(partner, at, file, &made)) {
-        outcome.unreachable.push(undelivered(partner, &error));
-        return Ok(false);
+    if let Err(why) = publish(partner, at, file, made).await {
+        return Ok(Finished::NotYet(undelivered(partner, &why)));
     }
     let mut stops: Vec<LegId> = Vec::new();
     let mut after = 0;
@@ -77,12 +119,11 @@ pub(super) async fn finish_one(
     }
     let batch = sent(env, lease, file, RunId::NONE, &stops, outcome);
     env.store.commit(batch).await?;
-    outcome.diagnostics.push(Diagnostic::new(
-        Code::DropRemade,
-        "an unfinished drop was finished",
-        here,
-    ));
-    Ok(true)
+    Ok(Finished::Sent)
+}
+
+fn drop_place(partner: &Partner, file: &DropFile) -> Where {
+    Where::detail(format!("partner {}, drop {}", partner.id, file.sequence))
 }
 
 /// Drops of a partner (none: of all) that have come so far: few, since each is finished or taken soon.
@@ -105,16 +146,29 @@ pub(super) async fn in_state(
     }
 }
 
-/// Legs whose drop the partner has taken out of `out/` count as delivered.
+/// Legs whose drop the partner has fetched, or says that it has, count as delivered.
 pub(super) async fn picked_up(
     ledger: &LedgerAccess,
     lease: &HeldLease,
     partner: &Partner,
     at: &PartnerEnv,
+    outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
+    let can = at.transport.capabilities();
+    if !can.sees_fetched && !can.hears_acknowledged {
+        return Ok(());
+    }
     for file in in_state(ledger, DropState::Sent, at.strand).await? {
-        if at.transport.waits(&file.name).unwrap_or(true) {
-            continue;
+        match at.transport.fate(&file.name).await {
+            Ok(DropOutcome::Gone | DropOutcome::Acknowledged) => {}
+            Ok(DropOutcome::Failed { why }) => {
+                let here = drop_place(partner, &file);
+                let failed = Diagnostic::new(Code::DropFailed, why, here);
+                outcome.diagnostics.push(failed);
+                continue;
+            }
+            // What cannot be reached is asked again by the next run.
+            Ok(DropOutcome::Waits | DropOutcome::CannotSay) | Err(_) => continue,
         }
         let mut batch = lease.batch(ledger.now());
         let sequence = file.sequence;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use eligible::{Which, may_go, tells_action};
 pub(crate) use finish::finish;
-use finish::{finish_one, in_state, picked_up};
+use finish::{finish_earlier, picked_up};
 use jiff::civil::Date;
 use tracing::Instrument as _;
 
@@ -32,7 +32,7 @@ use crate::sheet::{Manifest, manifest_name};
 use crate::store::hash_chain::drop_leaf;
 use crate::store::rows::{DropFile, DropRow, DropState, Leg, RawIds};
 use crate::store::{Batch, Body, Entry, LeaseStage, NewHold, StoreError};
-use crate::transport::{OutgoingDrop, Transport, TransportError};
+use crate::transport::{OutgoingDrop, Published, TransportError};
 
 /// Version of the code that turns rows into bytes; raised by a release that changes them.
 const MAPPER: i64 = 1;
@@ -236,15 +236,11 @@ async fn deliver_under(
     delivered: &mut Delivered,
 ) -> anyhow::Result<()> {
     let ((rules, partner), at) = (run.approved(place), &run.partners[place]);
-    if which == Which::All {
-        picked_up(run, lease, partner, at).await?;
+    if !finish_earlier(run, lease, place, delivered).await? {
+        return Ok(());
     }
-    // A drop that another run left between two steps: its number comes first.
-    for file in in_state(run, DropState::Prepared, at.strand).await? {
-        if !run.has_tried(file.id) && !finish_one(run, lease, &file, &mut delivered.outcome).await?
-        {
-            return Ok(());
-        }
+    if which == Which::All {
+        picked_up(run, lease, partner, at, &mut delivered.outcome).await?;
     }
     let mut legs = pending(run, at.strand, run.config.limits.drop_rows_max).await?;
     // A source that is no longer configured moves nothing.
@@ -305,8 +301,8 @@ async fn drop_to(
     let env = run.env();
     // While a wider version waits, what goes to people known already goes by the version that was approved.
     let ((rules, partner), at) = (env.approved(place), &env.partners[place]);
-    if let Err(error) = at.transport.prepare() {
-        return Ok(Some(undelivered(partner, &error)));
+    if let Err(error) = at.transport.prepare().await {
+        return Ok(Some(undelivered(partner, &error.into())));
     }
     let last = env.store.last_drop(at.strand).await?;
     let sequence = last.map_or(0, |file| file.sequence) + 1;
@@ -325,6 +321,9 @@ async fn drop_to(
     let made = maker.finish()?;
     if made.rows.is_empty() && !partner.deliver.empty {
         return Ok(None);
+    }
+    if let Err(error) = at.transport.capabilities().takes(&made.bytes) {
+        return Ok(Some(undelivered(partner, &error.into())));
     }
     let rows = made.rows.clone();
     let leaves: Vec<Digest> = rows.iter().map(drop_leaf).collect();
@@ -361,8 +360,8 @@ async fn drop_to(
     env.store.commit(batch).await?;
     lease.stands()?;
     sources.stand()?;
-    if let Err(error) = publish(partner, at, &file, &made) {
-        return Ok(Some(undelivered(partner, &error)));
+    if let Err(why) = publish(partner, at, &file, made).await {
+        return Ok(Some(undelivered(partner, &why)));
     }
     let record = sent(env, lease, &file, run.id, &stops, &mut delivered.outcome);
     delivered.sent.push(record);
@@ -417,10 +416,19 @@ async fn plan(
     Ok(planned)
 }
 
-fn undelivered(partner: &Partner, error: &TransportError) -> Diagnostic {
+/// Why a drop does not count as sent: its record stays *prepared*, and the next run publishes the same bytes under the same name.
+#[derive(Debug, thiserror::Error)]
+enum Unsent {
+    #[error(transparent)]
+    Failed(#[from] TransportError),
+    #[error("the answer was lost, so a drop may be there or not: the next run asks again")]
+    Unknown,
+}
+
+fn undelivered(partner: &Partner, why: &Unsent) -> Diagnostic {
     Diagnostic::new(
         Code::DropFailed,
-        error.to_string(),
+        why.to_string(),
         Where::detail(format!("partner {}", partner.id)),
     )
 }
@@ -476,12 +484,12 @@ async fn changes(
     Ok(changes)
 }
 
-fn publish(
+async fn publish(
     partner: &Partner,
     at: &PartnerEnv,
     file: &DropFile,
-    made: &Made,
-) -> Result<(), TransportError> {
+    made: Made,
+) -> Result<(), Unsent> {
     let sequence = u64::try_from(file.sequence).unwrap_or(0);
     let manifest = Manifest {
         partner: partner.id.clone(),
@@ -494,16 +502,17 @@ fn publish(
         header_sha256: hex(&made.header_sha256),
         format: made.format.into(),
     };
-    let manifest = manifest.to_bytes();
-    let manifest_name = manifest_name(&file.name);
-    at.transport
-        .publish(&OutgoingDrop {
-            name: &file.name,
-            bytes: &made.bytes,
-            manifest_name: &manifest_name,
-            manifest: &manifest,
-        })
-        .map(|_| ())
+    let drop = OutgoingDrop {
+        manifest_name: manifest_name(&file.name),
+        manifest: manifest.to_bytes(),
+        name: file.name.clone(),
+        bytes: made.bytes,
+    };
+    at.transport.prepare().await?;
+    match at.transport.publish(drop).await? {
+        Published::Now | Published::Before => Ok(()),
+        Published::Unknown => Err(Unsent::Unknown),
+    }
 }
 
 /// The record that a drop has left: its legs move together.

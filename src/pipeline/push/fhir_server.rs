@@ -489,10 +489,11 @@ fn refused(reason: Reason) -> (PushState, Disposition, Option<Reason>) {
 mod tests {
     use super::super::send_tests::unit;
     use super::*;
-    use crate::domain::{Entropy, Instant};
+    use crate::domain::{Entropy, Instant, RunId};
     use crate::fhir::client::{Client, Settings};
+    use crate::pipeline::run::LeaseKeeper;
     use crate::store::rows::PushRow;
-    use crate::store::{Batch, SqliteStore, Store as _};
+    use crate::store::{LeaseStage, SqliteStore, Store as _};
 
     #[test]
     fn an_answer_that_is_always_lost_is_a_refusal_in_the_end() {
@@ -535,11 +536,14 @@ mod tests {
         for (writes, left) in [(limits::PUSH_BATCH, 0), (limits::PUSH_BATCH + 1, 1)] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("kith.db");
-            let store = SqliteStore::open(&path).await.unwrap();
+            let store = Arc::new(SqliteStore::open(&path).await.unwrap());
             store.name_installation([7; 16]).await.unwrap();
             let strand = store.strand("a").await.unwrap().id;
             let row = unit(&["a"], PushKind::Create, false).writes.remove(0).row;
-            let mut queued = Batch::new(strand, Instant(1));
+            let keeper = LeaseKeeper::new(store.clone());
+            let lease = keeper.take(LeaseStage::Push, strand, RunId::NONE).await;
+            let lease = lease.unwrap().unwrap();
+            let mut queued = lease.batch(Instant(1));
             queued.pushes.extend((1..=writes).map(|event| PushRow {
                 event: EventId::new(event),
                 source: strand,
@@ -547,6 +551,7 @@ mod tests {
                 ..row.clone()
             }));
             store.commit(queued).await.unwrap();
+            lease.give_back().await.unwrap();
             let after = |after| store.pushes(batch(strand, PushState::Queued, 1, after));
             let first = after(EventId::NONE).await.unwrap();
             let next = after(first.last().unwrap().event).await.unwrap();

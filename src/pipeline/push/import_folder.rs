@@ -1,6 +1,5 @@
 //! Writing as files for an import: one NDJSON a run, numbered without gaps, complete when its manifest is there.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::record_writes::{Results, refusals, waiting};
@@ -10,14 +9,13 @@ use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
 use crate::domain::{Disposition, EventId, StrandId};
 use crate::pipeline::push::hold_back::hold_back;
-use crate::pipeline::run::{Env, HeldLease, LedgerAccess, Run, StageOutcome};
+use crate::pipeline::run::{HeldLease, LedgerAccess, Run, StageOutcome};
 use crate::seal::sha256;
-use crate::sheet::{AtomicError, manifest_name, write_atomically};
+use crate::sheet::manifest_name;
 use crate::store::rows::{DropFile, DropState, PushRow, PushState};
 use crate::store::{Body, Entry, LeaseStage, PushQuery};
+use crate::transport::{OutgoingDrop, Published, Transport, TransportError};
 
-/// Mode of the files: readable by the group of the import.
-const MODE: u32 = 0o640;
 /// Writes of one file.
 const ROWS_MAX: i64 = 50_000;
 
@@ -25,18 +23,14 @@ const ROWS_MAX: i64 = 50_000;
 ///
 /// # Errors
 /// The store failed. A folder that cannot be written is an outcome.
-pub(super) async fn push(
-    run: &Arc<Run>,
-    place: usize,
-    path: &Path,
-) -> anyhow::Result<StageOutcome> {
+pub(super) async fn push(run: &Arc<Run>, place: usize) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     let strand = run.sources[place].strand;
     let lease = run.lease(LeaseStage::Push, strand, &mut outcome).await?;
     let Some(lease) = lease else {
         return Ok(outcome);
     };
-    let pushed = under(run, place, &lease, path, &mut outcome).await;
+    let pushed = under(run, place, &lease, &mut outcome).await;
     run.ended(lease, pushed, &mut outcome).await?;
     Ok(outcome)
 }
@@ -45,10 +39,12 @@ async fn under(
     run: &Arc<Run>,
     place: usize,
     lease: &HeldLease,
-    path: &Path,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
     let (env, strand) = (run.env(), lease.strand());
+    let Some(import) = &env.sources[place].import else {
+        return Ok(());
+    };
     let last = env.store.last_drop(strand).await?;
     // A file that was prepared and not seen complete is written again, the same bytes under the same number.
     let sequence = last.as_ref().map_or(0, |file| file.sequence) + 1;
@@ -87,13 +83,15 @@ async fn under(
         file
     };
     lease.stands()?;
-    if let Err(error) = publish(env, path, &file, &bytes) {
+    // A file that may be there stays prepared: the next run publishes the same bytes under the same name.
+    let unsent = match publish(&**import, &file, bytes).await {
+        Ok(unknown) => unknown.map(str::to_owned),
+        Err(error) => Some(error.to_string()),
+    };
+    if let Some(why) = unsent {
         let here = Place::detail(format!("source {}", env.sources[place].config.id));
-        outcome.unreachable.push(Diagnostic::new(
-            Code::WriteUnreachable,
-            error.to_string(),
-            here,
-        ));
+        let unsent = Diagnostic::new(Code::WriteUnreachable, why, here);
+        outcome.unreachable.push(unsent);
         return Ok(());
     }
     mark_sent(env, lease, &file).await?;
@@ -200,22 +198,28 @@ async fn mark_sent(
     Ok(())
 }
 
-fn publish(env: &Env, path: &Path, file: &DropFile, bytes: &[u8]) -> Result<(), AtomicError> {
-    let folder = env.config.home.join(path);
-    if let Err(source) = std::fs::create_dir_all(&folder) {
-        return Err(AtomicError::Io {
-            step: "creating the import folder",
-            folder,
-            source,
-        });
-    }
+/// Publishes a file and its manifest; says why it is not known to be there, if so.
+async fn publish(
+    import: &dyn Transport,
+    file: &DropFile,
+    bytes: Vec<u8>,
+) -> Result<Option<&'static str>, TransportError> {
     let manifest = serde_json::json!({
         "file": file.name, "made_on": day_from_number(file.day).to_string(), "sequence": file.sequence,
         "previous_sequence": if file.sequence > 1 { Some(file.sequence - 1) } else { None },
-        "rows": file.rows, "sha256": hex(&sha256(&[bytes])),
+        "rows": file.rows, "sha256": hex(&sha256(&[&bytes])),
     });
     let mut text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
     text.push(b'\n');
-    write_atomically(&folder.join(&file.name), bytes, MODE)?;
-    write_atomically(&folder.join(manifest_name(&file.name)), &text, MODE)
+    let drop = OutgoingDrop {
+        name: file.name.clone(),
+        bytes,
+        manifest_name: manifest_name(&file.name),
+        manifest: text,
+    };
+    import.prepare().await?;
+    Ok(match import.publish(drop).await? {
+        Published::Now | Published::Before => None,
+        Published::Unknown => Some("the answer was lost, so the file may be there or not"),
+    })
 }

@@ -46,7 +46,7 @@ pub(crate) async fn run(run: &Arc<Run>, only: &Only) -> anyhow::Result<StageOutc
         let pushed = match &source.push.to {
             PushTo::Off => StageOutcome::default(),
             PushTo::Fhir { base_url } => fhir_server::push(run, place, base_url).await?,
-            PushTo::Folder { path } => import_folder::push(run, place, path).await?,
+            PushTo::Folder { .. } => import_folder::push(run, place).await?,
         };
         outcome.merge(pushed);
     }

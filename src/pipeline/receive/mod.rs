@@ -10,7 +10,9 @@ use crate::pipeline::event::{TakenReturn, Unusable, return_lookup};
 use crate::pipeline::run::{Env, LedgerAccess, Only, StageOutcome};
 use crate::seal::sha256;
 use crate::sheet::{ReadLimits, Sheet, read};
-use crate::transport::{Candidate, Moment, Pattern, Place, Receipt, Transport, TransportError};
+use crate::transport::{
+    Acknowledgement, Candidate, Listing, Moment, Pattern, Receipt, Transport, TransportError,
+};
 
 /// What lies in one partner's `in/`.
 pub(crate) struct Inbox<'e> {
@@ -22,7 +24,11 @@ pub(crate) struct Inbox<'e> {
 }
 
 /// The inboxes of every partner that sends returns. A folder that cannot be read is an outcome, and the others go on.
-pub(crate) fn inboxes<'e>(env: &'e Env, only: &Only, outcome: &mut StageOutcome) -> Vec<Inbox<'e>> {
+pub(crate) async fn inboxes<'e>(
+    env: &'e Env,
+    only: &Only,
+    outcome: &mut StageOutcome,
+) -> Vec<Inbox<'e>> {
     let mut inboxes = Vec::new();
     for (place, partner, at) in env.each_partner() {
         let Some(collect) = &partner.collect else {
@@ -34,12 +40,8 @@ pub(crate) fn inboxes<'e>(env: &'e Env, only: &Only, outcome: &mut StageOutcome)
         let Ok(pattern) = Pattern::parse(&collect.file) else {
             continue;
         };
-        let listing = match at
-            .transport
-            .prepare()
-            .and_then(|()| at.transport.sweep())
-            .and_then(|()| at.transport.list(&pattern, moment(env, collect, only)))
-        {
+        let moment = moment(env, collect, only);
+        let listing = match list(&*at.transport, &pattern, moment).await {
             Ok(listing) => listing,
             Err(error) => {
                 let unsafe_folder = failed(partner, Code::ReturnUnsafe, &error);
@@ -72,6 +74,20 @@ pub(crate) fn inboxes<'e>(env: &'e Env, only: &Only, outcome: &mut StageOutcome)
         });
     }
     inboxes
+}
+
+/// What lies there, once everything is ready.
+async fn list(
+    transport: &dyn Transport,
+    pattern: &Pattern,
+    moment: Moment,
+) -> Result<Listing, TransportError> {
+    if !transport.capabilities().returns {
+        return Err(TransportError::NotOffered);
+    }
+    transport.prepare().await?;
+    transport.sweep().await?;
+    transport.list(pattern, moment).await
 }
 
 /// A command run by hand takes what is there; only the daemon waits for a file to stand still.
@@ -111,8 +127,9 @@ impl Inbox<'_> {
         candidate: &Candidate,
     ) -> anyhow::Result<(TakenReturn, Result<Sheet, Unusable>)> {
         let transport = &env.partners[self.place].transport;
-        let bytes = transport.read(candidate, env.config.limits.return_bytes_max)?;
-        let sheet = read(&bytes, &ReadLimits::of(&env.config.limits)).map_err(|error| Unusable {
+        let limits = &env.config.limits;
+        let bytes = transport.take(candidate, limits.return_bytes_max).await?;
+        let sheet = read(&bytes, &ReadLimits::of(limits)).map_err(|error| Unusable {
             code: Code::ReturnUnreadable,
             why: error.to_string(),
             to_do: "Save the sheet as CSV and send it again",
@@ -135,18 +152,21 @@ impl Inbox<'_> {
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub(crate) fn answer(
+    pub(crate) async fn answer(
         &self,
         env: &Env,
         candidate: &Candidate,
-        (csv, json): (&[u8], &[u8]),
-        place: Place,
+        (csv, json): (Vec<u8>, Vec<u8>),
+        how: Acknowledgement,
     ) -> Result<(), TransportError> {
         let transport = &env.partners[self.place].transport;
         let receipts = [("receipt.csv", csv), ("receipt.json", json)]
             .map(|(ending, bytes)| Receipt { ending, bytes });
-        transport.write_receipts(&candidate.name, &receipts)?;
-        transport.put_away(candidate, place).map(|_| ())
+        transport
+            .write_receipts(&candidate.name, receipts.into())
+            .await?;
+        transport.acknowledge(candidate, how).await?;
+        Ok(())
     }
 
     /// Takes a folder that failed for an outcome: the next run answers.

@@ -3,23 +3,19 @@
 //! Keeps: a past night is issued once; made again later it is the same bytes, and the cube still gives them.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
 
 use super::cube::gather;
 use crate::config::Commissioner;
 use crate::domain::clock::{day_from_number, day_number};
-use crate::domain::{Instant, KeyId};
+use crate::domain::{Destination, Instant, KeyId};
 use crate::pipeline::reconcile::prove::Proof;
-use crate::pipeline::run::{Env, HeldLease, LedgerAccess};
+use crate::pipeline::run::{Env, HeldLease, LedgerAccess, ReportPlace};
 use crate::report::{self, Input, Rendered};
 use crate::seal::{Digest, Spot, sha256};
-use crate::sheet::write_atomically;
 use crate::store::{Body, Entry, LeaseStage};
-
-/// Mode of report files: read by people who are not Kith.
-const MODE: u32 = 0o644;
+use crate::transport::OutgoingFile;
 
 /// Nights checked at a time.
 const NIGHTS: i64 = 500;
@@ -47,8 +43,8 @@ pub(crate) async fn publish_last_night(env: &Env) -> anyhow::Result<()> {
             .is_empty()
         {
             let files = issue(env, commissioner, day_from_number(night)).await?;
-            if let Some(folder) = folder(env, commissioner) {
-                write(&folder, &commissioner.id, day_from_number(night), &files)?;
+            if let Some(to) = env.reports.get(&commissioner.id) {
+                write(to, &commissioner.id, day_from_number(night), files).await?;
             }
         }
     }
@@ -60,8 +56,8 @@ pub(crate) async fn write_reports(
     env: &Env,
     date: Option<Date>,
     commissioner: Option<&str>,
-    out: Option<&Path>,
-) -> anyhow::Result<Vec<PathBuf>> {
+    out: Option<&ReportPlace>,
+) -> anyhow::Result<Vec<Destination>> {
     let day = date.unwrap_or_else(|| day_from_number(day_number(env.today()) - 1));
     let mut written = Vec::new();
     for one in env
@@ -80,14 +76,13 @@ pub(crate) async fn write_reports(
         } else {
             issue(env, one, day).await?
         };
-        let folder = out.map(Path::to_owned).or_else(|| folder(env, one));
-        let folder = folder.ok_or_else(|| {
+        let to = out.or_else(|| env.reports.get(&one.id)).ok_or_else(|| {
             anyhow::anyhow!(
                 "commissioner {} has no report folder: name one with --out",
                 one.id
             )
         })?;
-        written.push(write(&folder, &one.id, day, &files)?);
+        written.push(write(to, &one.id, day, files).await?);
     }
     Ok(written)
 }
@@ -215,23 +210,19 @@ fn cube_spot(night: i64, holder: KeyId) -> Spot<'static> {
     Spot::new("cube.sealed", night, holder)
 }
 
-fn folder(env: &Env, commissioner: &Commissioner) -> Option<PathBuf> {
-    let transport = env
-        .config
-        .transport(commissioner.report_transport.as_deref()?)?;
-    Some(transport.path().to_owned())
-}
-
-fn write(
-    folder: &Path,
+/// Writes the pages of a day where they go, and says where they lie.
+async fn write(
+    to: &ReportPlace,
     commissioner: &str,
     day: Date,
-    files: &[Rendered],
-) -> anyhow::Result<PathBuf> {
-    let folder = folder.join(commissioner).join(day.to_string());
-    std::fs::create_dir_all(folder.join("tables"))?;
-    for file in files {
-        write_atomically(&folder.join(&file.name), &file.bytes, MODE)?;
-    }
-    Ok(folder)
+    files: Vec<Rendered>,
+) -> anyhow::Result<Destination> {
+    let folder = format!("{commissioner}/{day}");
+    let files = files.into_iter().map(|file| OutgoingFile {
+        name: format!("{folder}/{}", file.name),
+        bytes: file.bytes,
+    });
+    to.transport.prepare().await?;
+    to.transport.replace(files.collect()).await?;
+    Ok(to.destination.within(&folder))
 }

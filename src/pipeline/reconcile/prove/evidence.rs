@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{PAGE, Proof};
-use crate::domain::{DropId, KeyId, RawId, ReturnId};
+use crate::domain::{DropId, KeyId, RawId, ReturnId, limits};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::event::{bytes_spot, return_lookup};
 use crate::pipeline::run::{Env, LedgerAccess};
@@ -12,6 +12,7 @@ use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
 use crate::store::hash_chain::{drop_leaf, event_leaf, return_file_leaf, return_leaf};
 use crate::store::rows::{DropFile, DropState, EventRow, ReturnFile, Strand};
 use crate::store::{Body, Kind};
+use crate::transport::TransportError;
 
 /// What the ledger vouches for.
 #[derive(Default)]
@@ -268,11 +269,14 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
     };
     let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
     let named = || format!("{} of partner {}", file.name, partner.id);
-    let path = at.folder.join("out").join(&file.name);
-    let Ok(bytes) = std::fs::read(&path) else {
-        return Ok(());
+    let reread = at.transport.reread(&file.name, limits::DROP_BYTES_MAX);
+    let bytes = match reread.await {
+        Ok(Some(bytes)) => Some(bytes),
+        // A link, a device, or more than any drop holds.
+        Err(TransportError::NotRegular { .. } | TransportError::TooLarge { .. }) => None,
+        Ok(None) | Err(_) => return Ok(()),
     };
-    if env.keys.file_digest(&sha256(&[&bytes])) != file.digest {
+    if bytes.is_none_or(|bytes| env.keys.file_digest(&sha256(&[&bytes])) != file.digest) {
         proof.find(
             "changed-after-delivery",
             "a drop differs from what was written",

@@ -1,5 +1,7 @@
 //! Tests of the folder transport: against real files in a temporary folder.
 
+use std::fs;
+use std::fs::OpenOptions;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, UNIX_EPOCH};
@@ -7,6 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::*;
 use crate::domain::limits;
 use crate::sheet::write_atomically;
+use crate::transport::SkipReason;
 
 const MODIFIED_SECONDS: u64 = 1_795_000_000;
 const AT_ONCE: Moment = Moment {
@@ -15,24 +18,30 @@ const AT_ONCE: Moment = Moment {
 };
 
 struct Exchange {
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
     transport: FolderTransport,
 }
 
 fn place() -> Exchange {
     let home = tempfile::tempdir().unwrap();
-    let transport = FolderTransport::new(&home.path().join("p/{partner}/x"), "elm", FILE_MODE);
-    transport.prepare().unwrap();
+    let transport = FolderTransport::of_partner(&home.path().join("p/elm/x"), "elm");
+    transport.0.prepare().unwrap();
     assert!(home.path().join("p/elm/x/in/done").is_dir());
-    Exchange {
-        _home: home,
-        transport,
-    }
+    Exchange { home, transport }
 }
 
 impl Exchange {
+    fn folder(&self) -> &OpenFolder {
+        &self.transport.0
+    }
+
+    /// A path below the partner's folder.
+    fn below(&self, path: &str) -> PathBuf {
+        self.home.path().join("p/elm/x").join(path)
+    }
+
     fn puts(&self, name: &str, content: &str) {
-        let path = self.transport.incoming.join(name);
+        let path = self.below("in").join(name);
         write_atomically(&path, content.as_bytes(), 0o640).unwrap();
         let modified = UNIX_EPOCH + Duration::from_secs(MODIFIED_SECONDS);
         OpenOptions::new()
@@ -44,7 +53,7 @@ impl Exchange {
     }
 
     fn lists(&self, moment: Moment) -> Listing {
-        self.transport
+        self.folder()
             .list(&Pattern::parse("r*.csv").unwrap(), moment)
             .unwrap()
     }
@@ -71,69 +80,77 @@ fn files_in(folder: &Path) -> Vec<String> {
     files
 }
 
-const DROP: OutgoingDrop<'static> = OutgoingDrop {
-    name: "r_000001.csv",
-    bytes: b"A\n1\n",
-    manifest_name: "r_000001.manifest.json",
-    manifest: b"{}\n",
-};
+fn drop_one() -> OutgoingDrop {
+    OutgoingDrop {
+        name: "r_000001.csv".to_owned(),
+        bytes: b"A\n1\n".to_vec(),
+        manifest_name: "r_000001.manifest.json".to_owned(),
+        manifest: b"{}\n".to_vec(),
+    }
+}
 
 #[test]
 fn a_drop_is_published_once_and_its_manifest_last() {
     let place = place();
-    let out = &place.transport.out;
-    assert_eq!(place.transport.publish(&DROP).unwrap(), Published::Now);
+    let out = &place.below("out");
+    assert_eq!(place.folder().publish(&drop_one()).unwrap(), Published::Now);
     assert_eq!(files_in(out), ["r_000001.csv", "r_000001.manifest.json"]);
-    assert_eq!(files_in(&place.transport.parts), [""; 0]);
+    assert_eq!(files_in(&place.below("out/.kith")), [""; 0]);
     assert_eq!(
-        fs::metadata(out.join(DROP.name))
+        fs::metadata(out.join(&drop_one().name))
             .unwrap()
             .permissions()
             .mode()
             & 0o777,
         0o640
     );
-    assert!(place.transport.waits(DROP.name).unwrap());
+    assert!(place.folder().fate(&drop_one().name).unwrap() == DropOutcome::Waits);
 
     // The run died between file and manifest: the rest follows.
-    fs::remove_file(out.join(DROP.manifest_name)).unwrap();
-    assert_eq!(place.transport.publish(&DROP).unwrap(), Published::Now);
+    fs::remove_file(out.join(&drop_one().manifest_name)).unwrap();
+    assert_eq!(place.folder().publish(&drop_one()).unwrap(), Published::Now);
 
     // The partner has fetched the file: it is not sent a second time.
-    fs::remove_file(out.join(DROP.name)).unwrap();
-    assert!(!place.transport.waits(DROP.name).unwrap());
-    assert_eq!(place.transport.publish(&DROP).unwrap(), Published::Before);
+    fs::remove_file(out.join(&drop_one().name)).unwrap();
+    assert_eq!(
+        place.folder().fate(&drop_one().name).unwrap(),
+        DropOutcome::Gone
+    );
+    assert_eq!(
+        place.folder().publish(&drop_one()).unwrap(),
+        Published::Before
+    );
     assert_eq!(files_in(out), ["r_000001.manifest.json"]);
 }
 
 #[test]
 fn another_file_under_a_drops_name_is_kept() {
     let place = place();
-    place.transport.publish(&DROP).unwrap();
+    place.folder().publish(&drop_one()).unwrap();
     let other_manifest = OutgoingDrop {
-        manifest: b"[]\n",
-        ..DROP
+        manifest: b"[]\n".to_vec(),
+        ..drop_one()
     };
     assert!(matches!(
-        place.transport.publish(&other_manifest),
+        place.folder().publish(&other_manifest),
         Err(TransportError::NameTaken { .. })
     ));
-    fs::remove_file(place.transport.out.join(DROP.manifest_name)).unwrap();
+    fs::remove_file(place.below("out").join(&drop_one().manifest_name)).unwrap();
     let other_rows = OutgoingDrop {
-        bytes: b"A\n2\n",
-        ..DROP
+        bytes: b"A\n2\n".to_vec(),
+        ..drop_one()
     };
     assert!(matches!(
-        place.transport.publish(&other_rows),
+        place.folder().publish(&other_rows),
         Err(TransportError::NameTaken { .. })
     ));
-    assert_eq!(files_in(&place.transport.out), ["r_000001.csv"]);
+    assert_eq!(files_in(&place.below("out")), ["r_000001.csv"]);
     let path = OutgoingDrop {
-        name: "../x.csv",
-        ..DROP
+        name: "../x.csv".to_owned(),
+        ..drop_one()
     };
     assert!(matches!(
-        place.transport.publish(&path),
+        place.folder().publish(&path),
         Err(TransportError::BadName { .. })
     ));
 }
@@ -141,7 +158,7 @@ fn another_file_under_a_drops_name_is_kept() {
 #[test]
 fn returns_are_sorted_into_those_to_take_and_those_to_leave() {
     let place = place();
-    let incoming = &place.transport.incoming;
+    let incoming = &place.below("in");
     for (name, content) in [
         ("r2.csv", "x"),
         ("R1.CSV", "x"),
@@ -205,36 +222,38 @@ fn only_the_file_that_was_listed_is_read() {
     let place = place();
     place.puts("r.csv", "content");
     let candidate = place.only_candidate();
-    assert_eq!(place.transport.read(&candidate, 7).unwrap(), b"content");
+    assert_eq!(place.folder().take(&candidate, 7).unwrap(), b"content");
     assert!(matches!(
-        place.transport.read(&candidate, 6),
+        place.folder().take(&candidate, 6),
         Err(TransportError::TooLarge { .. })
     ));
 
     place.puts("r.csv", "another");
     assert!(matches!(
-        place.transport.read(&candidate, 100),
+        place.folder().take(&candidate, 100),
         Err(TransportError::Changed { .. })
     ));
     assert!(matches!(
-        place.transport.put_away(&candidate, Place::Done),
+        place
+            .folder()
+            .acknowledge(&candidate, Acknowledgement::Done),
         Err(TransportError::Changed { .. })
     ));
-    let path = place.transport.incoming.join("r.csv");
+    let path = place.below("in").join("r.csv");
     fs::remove_file(&path).unwrap();
     assert!(matches!(
-        place.transport.read(&candidate, 100),
+        place.folder().take(&candidate, 100),
         Err(TransportError::Changed { .. })
     ));
     symlink("/dev/zero", &path).unwrap();
     assert!(matches!(
-        place.transport.read(&candidate, 100),
+        place.folder().take(&candidate, 100),
         Err(TransportError::NotRegular { .. })
     ));
     fs::remove_file(&path).unwrap();
     let _socket = UnixListener::bind(&path).unwrap();
     assert!(matches!(
-        place.transport.read(&candidate, 100),
+        place.folder().take(&candidate, 100),
         Err(TransportError::NotRegular { .. })
     ));
 }
@@ -247,8 +266,8 @@ fn returns_put_away_keep_their_names_or_get_a_number() {
         let candidate = place.only_candidate();
         assert_eq!(
             place
-                .transport
-                .put_away(&candidate, Place::Done)
+                .folder()
+                .acknowledge(&candidate, Acknowledgement::Done)
                 .unwrap()
                 .reveal(),
             expected
@@ -256,33 +275,33 @@ fn returns_put_away_keep_their_names_or_get_a_number() {
     }
     place.puts("r.csv", "x");
     let kept = place
-        .transport
-        .put_away(&place.only_candidate(), Place::Refused)
+        .folder()
+        .acknowledge(&place.only_candidate(), Acknowledgement::Refused)
         .unwrap();
     assert_eq!(kept.reveal(), "r.csv");
     assert_eq!(
-        files_in(&place.transport.done),
+        files_in(&place.below("in/done")),
         ["r (2).csv", "r (3).csv", "r.csv"]
     );
-    assert!(files_in(&place.transport.incoming).is_empty());
+    assert!(files_in(&place.below("in")).is_empty());
 }
 
 #[test]
 fn receipts_of_one_return_share_a_name_and_the_same_ones_change_nothing() {
     let place = place();
     let of = PartnerFileName::new("week/47.xlsx".to_owned());
-    let write = |csv: &'static [u8], json: &'static [u8]| {
+    let write = |csv: &[u8], json: &[u8]| {
         let receipts = [
             Receipt {
                 ending: "receipt.csv",
-                bytes: csv,
+                bytes: csv.to_vec(),
             },
             Receipt {
                 ending: "receipt.json",
-                bytes: json,
+                bytes: json.to_vec(),
             },
         ];
-        place.transport.write_receipts(&of, &receipts).unwrap()
+        place.folder().write_receipts(&of, &receipts).unwrap()
     };
     assert_eq!(
         write(b"a", b"1"),
@@ -296,23 +315,23 @@ fn receipts_of_one_return_share_a_name_and_the_same_ones_change_nothing() {
         write(b"a", b"2"),
         ["week_47 (2).receipt.csv", "week_47 (2).receipt.json"]
     );
-    fs::remove_file(place.transport.receipts.join("week_47 (2).receipt.json")).unwrap();
+    fs::remove_file(place.below("out/receipts").join("week_47 (2).receipt.json")).unwrap();
     assert_eq!(
         write(b"b", b"3"),
         ["week_47 (3).receipt.csv", "week_47 (3).receipt.json"]
     );
-    assert_eq!(files_in(&place.transport.receipts).len(), 5);
+    assert_eq!(files_in(&place.below("out/receipts")).len(), 5);
 }
 
 #[test]
 fn a_folder_that_is_a_link_is_refused_and_old_parts_are_swept() {
     let place = place();
-    write_atomically(&place.transport.parts.join("r.csv.part"), b"half", 0o600).unwrap();
-    place.transport.sweep().unwrap();
-    assert!(files_in(&place.transport.parts).is_empty());
-    fs::remove_dir(&place.transport.done).unwrap();
-    symlink("/", &place.transport.done).unwrap();
-    let error = place.transport.prepare().unwrap_err();
+    write_atomically(&place.below("out/.kith").join("r.csv.part"), b"half", 0o600).unwrap();
+    place.folder().sweep().unwrap();
+    assert!(files_in(&place.below("out/.kith")).is_empty());
+    fs::remove_dir(place.below("in/done")).unwrap();
+    symlink("/", place.below("in/done")).unwrap();
+    let error = place.folder().prepare().unwrap_err();
     assert!(matches!(error, TransportError::NotAFolder { .. }));
 }
 
@@ -323,14 +342,14 @@ fn a_return_is_no_longer_than_it_may_be_and_no_more_than_so_many_are_taken() {
         exchange.puts("r.csv", "");
         OpenOptions::new()
             .write(true)
-            .open(exchange.transport.incoming.join("r.csv"))
+            .open(exchange.below("in/r.csv"))
             .unwrap()
             .set_len(bytes)
             .unwrap();
         let candidate = exchange.only_candidate();
         let read = exchange
-            .transport
-            .read(&candidate, limits::RETURN_BYTES.usual);
+            .folder()
+            .take(&candidate, limits::RETURN_BYTES.usual);
         read.is_ok_and(|content| content.len() as u64 == bytes)
     });
     limits::holds_at(limits::RETURN_FILES_MAX, |files| {
@@ -339,4 +358,86 @@ fn a_return_is_no_longer_than_it_may_be_and_no_more_than_so_many_are_taken() {
         let listing = exchange.lists(AT_ONCE);
         listing.candidates.len() == files && !listing.more
     });
+}
+
+#[test]
+fn a_drop_is_read_again_up_to_the_bytes_that_any_drop_has() {
+    limits::holds_at(limits::DROP_BYTES_MAX, |bytes| {
+        let exchange = place();
+        let path = exchange.below("out/r.csv");
+        fs::write(&path, b"").unwrap();
+        let opened = OpenOptions::new().write(true).open(path).unwrap();
+        opened.set_len(bytes).unwrap();
+        let read = exchange.folder().reread("r.csv", limits::DROP_BYTES_MAX);
+        read.is_ok_and(|content| content.is_some_and(|content| content.len() as u64 == bytes))
+    });
+}
+
+#[test]
+fn without_the_renames_of_newer_systems_no_file_is_replaced_either() {
+    for lacks_links in [false, true] {
+        let place = place();
+        place.transport.refuses(|refused| {
+            refused.lacks_renameat2 = true;
+            refused.lacks_links = lacks_links;
+        });
+        assert_eq!(place.folder().publish(&drop_one()).unwrap(), Published::Now);
+        assert_eq!(files_in(&place.below("out")).len(), 2);
+        assert!(files_in(&place.below("out/.kith")).is_empty());
+        for expected in ["r.csv", "r (2).csv"] {
+            place.puts("r.csv", expected);
+            let candidate = place.only_candidate();
+            let kept = place
+                .folder()
+                .acknowledge(&candidate, Acknowledgement::Done)
+                .unwrap();
+            assert_eq!(kept.reveal(), expected);
+            let content = fs::read_to_string(place.below("in/done").join(expected)).unwrap();
+            assert_eq!(content, expected);
+        }
+        assert!(files_in(&place.below("in")).is_empty());
+    }
+}
+
+#[test]
+fn below_the_folder_that_has_a_partners_id_no_link_is_followed() {
+    let home = tempfile::tempdir().unwrap();
+    for (path, followed, opened) in [
+        ("share/elm", "share", true),
+        ("share/elm", "share/elm", true),
+        ("share/elm/kith", "share/elm", true),
+        ("share/elm/kith", "share/elm/kith", false),
+        ("share/elm/kith/x", "share/elm/kith", false),
+    ] {
+        let home = tempfile::tempdir_in(home.path()).unwrap();
+        let link = home.path().join(followed);
+        let elsewhere = home.path().join("elsewhere");
+        fs::create_dir_all(elsewhere.join("elm")).unwrap();
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(&elsewhere, &link).unwrap();
+        let transport = FolderTransport::of_partner(&home.path().join(path), "elm");
+        let prepared = transport.0.prepare();
+        assert_eq!(prepared.is_ok(), opened, "{path}, a link at {followed}");
+        if !opened {
+            assert!(matches!(prepared, Err(TransportError::NotAFolder { .. })));
+        }
+    }
+}
+
+#[test]
+fn a_folder_without_a_partner_has_its_files_in_itself() {
+    let home = tempfile::tempdir().unwrap();
+    let transport = FolderTransport::for_import(&home.path().join("import"));
+    transport.0.prepare().unwrap();
+    transport.0.publish(&drop_one()).unwrap();
+    let folder = home.path().join("import");
+    assert_eq!(
+        files_in(&folder),
+        ["r_000001.csv", "r_000001.manifest.json"]
+    );
+    fs::write(folder.join(".r_000002.csv.part"), b"half").unwrap();
+    fs::write(folder.join("theirs.part"), b"theirs").unwrap();
+    transport.0.sweep().unwrap();
+    assert!(files_in(&folder).contains(&"theirs.part".to_owned()));
+    assert_eq!(files_in(&folder).len(), 3);
 }

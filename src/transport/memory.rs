@@ -1,0 +1,576 @@
+//! A transport in memory, for tests: a far side, a client that keeps the duties, and a line between them that delays, cuts, repeats, reorders and loses
+//! answers. Each duty can be switched off, which shows that its check would see it missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::file_name::receipt_stem;
+use super::{
+    Acknowledgement, Candidate, CandidateVersion, Capabilities, DropOutcome, Exchanged, Listing,
+    Moment, OutgoingDrop, OutgoingFile, PartnerFileName, Pattern, Published, Receipt, SkipReason,
+    Transport, TransportError, check_own_name,
+};
+use crate::domain::limits::RETURN_FILES_MAX;
+
+/// A file that a partner has put in.
+#[derive(Clone, Debug)]
+pub(super) struct Put {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+    /// A link to these bytes, which lie elsewhere.
+    pub(super) link: bool,
+    pub(super) version: u64,
+    pub(super) modified_micros: i64,
+}
+
+/// Files by name.
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+
+/// What the far side holds.
+#[derive(Debug, Default)]
+pub(super) struct Far {
+    pub(super) ready: bool,
+    /// Drops, manifests and reports under their names.
+    pub(super) out: Files,
+    /// Files being written.
+    pub(super) parts: Files,
+    pub(super) incoming: Vec<Put>,
+    pub(super) done: Vec<Put>,
+    pub(super) refused: Vec<Put>,
+    pub(super) receipts: Files,
+    pub(super) acknowledged: BTreeSet<String>,
+    pub(super) failed: BTreeSet<String>,
+    pub(super) versions: u64,
+    /// Files that find room before there is none.
+    pub(super) room: Option<usize>,
+    pub(super) read_only: bool,
+    pub(super) gone: bool,
+}
+
+/// What the line between the two sides does.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// Turns that every call waits.
+    pub(super) delays: usize,
+    /// Every request arrives twice.
+    pub(super) repeats: bool,
+    /// Calls after which one does not get through, and is known not to.
+    pub(super) cut_after: Option<usize>,
+    /// Namings after which the answer to one is lost; whether that one got through.
+    pub(super) lost_after: Option<(usize, bool)>,
+    calls: usize,
+    namings: usize,
+}
+
+impl Line {
+    /// Cuts one call, after so many that get through.
+    pub(super) fn cut_in(&mut self, calls: usize) {
+        self.cut_after = Some(self.calls + calls);
+    }
+
+    /// Loses the answer to one naming, after so many that are answered.
+    pub(super) fn lose_in(&mut self, namings: usize, arrives: bool) {
+        self.lost_after = Some((self.namings + namings + 1, arrives));
+    }
+}
+
+/// The client's side.
+#[derive(Clone, Debug)]
+pub(crate) struct MemoryTransport {
+    pub(super) far: Arc<Mutex<Far>>,
+    pub(super) line: Arc<Mutex<Line>>,
+    /// The duty that is switched off; 0 for none.
+    pub(super) without: usize,
+    pub(super) capabilities: Capabilities,
+}
+
+/// What was asked for got lost, or its answer did.
+struct AnswerLost;
+
+impl MemoryTransport {
+    pub(super) fn new(without: usize) -> Self {
+        Self {
+            far: Arc::default(),
+            line: Arc::default(),
+            without,
+            capabilities: Capabilities {
+                returns: true,
+                sees_fetched: true,
+                hears_acknowledged: true,
+                name_bytes_max: 250,
+                file_size_bytes_max: None,
+            },
+        }
+    }
+
+    /// A transport on which an installation's tests can lose the answer to the first drop.
+    pub(crate) fn losing_the_first_answer(arrives: bool) -> Self {
+        let transport = Self::new(0);
+        transport.line().lose_in(0, arrives);
+        transport
+    }
+
+    /// Whether there is room for files.
+    pub(crate) fn is_full(&self, full: bool) {
+        self.far().room = full.then_some(0);
+    }
+
+    /// What the partner sees of it.
+    pub(crate) fn published(&self) -> Vec<(String, Vec<u8>)> {
+        self.far().out.clone().into_iter().collect()
+    }
+
+    pub(super) fn far(&self) -> MutexGuard<'_, Far> {
+        self.far.lock().unwrap()
+    }
+
+    pub(super) fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap()
+    }
+
+    fn keeps(&self, duty: usize) -> bool {
+        self.without != duty
+    }
+
+    /// One request and its answer.
+    async fn call<T>(
+        &self,
+        mut request: impl FnMut(&mut Far) -> Result<T, TransportError>,
+    ) -> Result<T, TransportError> {
+        let (delays, repeats) = {
+            let mut line = self.line();
+            line.calls += 1;
+            if line.cut_after.is_some_and(|calls| line.calls > calls) {
+                line.cut_after = None;
+                return Err(TransportError::Cut);
+            }
+            (line.delays, line.repeats)
+        };
+        for _ in 0..delays {
+            tokio::task::yield_now().await;
+        }
+        let mut far = self.far();
+        let there = far.ready && !far.gone;
+        if !there && self.keeps(17) {
+            return Err(TransportError::Gone {
+                folder: "the far side",
+            });
+        }
+        let answer = request(&mut far);
+        if repeats {
+            // Whatever comes of the second one: its answer finds nobody who waits.
+            drop(request(&mut far));
+        }
+        answer
+    }
+
+    /// Lays bytes where nobody sees them, half by half.
+    async fn put(&self, name: &str, bytes: &[u8]) -> Result<(), TransportError> {
+        let hidden = self.keeps(2);
+        let put = self
+            .call(|far| {
+                if far.read_only {
+                    return Err(TransportError::ReadOnly { folder: "out" });
+                }
+                let full = far.room == Some(0);
+                far.room = far.room.map(|room| room.saturating_sub(1));
+                let half = bytes.len() / if full { 2 } else { 1 };
+                let written = bytes.iter().copied().take(half).collect();
+                let place = if hidden { &mut far.parts } else { &mut far.out };
+                place.insert(name.to_owned(), written);
+                if full {
+                    Err(TransportError::Full { folder: "out" })
+                } else {
+                    Ok(())
+                }
+            })
+            .await;
+        if put.is_err() && self.keeps(15) {
+            self.far().parts.remove(name);
+        }
+        put
+    }
+
+    /// Gives what was laid its name.
+    async fn name(&self, name: &str) -> Result<Result<(), AnswerLost>, TransportError> {
+        let lost = {
+            let mut line = self.line();
+            line.namings += 1;
+            match line.lost_after {
+                Some((after, arrives)) if line.namings >= after => {
+                    line.lost_after = None;
+                    Some(arrives)
+                }
+                _ => None,
+            }
+        };
+        if lost == Some(false) {
+            return Ok(Err(AnswerLost));
+        }
+        self.call(|far| {
+            // Asked twice, it has its name already.
+            if let Some(bytes) = far.parts.remove(name) {
+                far.out.insert(name.to_owned(), bytes);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(if lost.is_some() {
+            Err(AnswerLost)
+        } else {
+            Ok(())
+        })
+    }
+
+    /// Whether a name is free, or holds these very bytes.
+    async fn look(&self, name: &str, bytes: &[u8]) -> Result<Option<bool>, TransportError> {
+        self.call(|far| Ok(far.out.get(name).map(|there| there == bytes)))
+            .await
+    }
+
+    async fn publish_whole(&self, drop: OutgoingDrop) -> Result<Published, TransportError> {
+        if !self.keeps(1) {
+            self.far().ready = true;
+        }
+        for name in [&drop.name, &drop.manifest_name] {
+            if self.keeps(19) {
+                check_own_name(name, self.capabilities, "out")?;
+            }
+        }
+        self.capabilities.takes(&drop.bytes)?;
+        let taken = if self.keeps(24) {
+            TransportError::NameTaken { folder: "out" }
+        } else {
+            TransportError::Cut
+        };
+        let manifest = self.look(&drop.manifest_name, &drop.manifest).await?;
+        match manifest {
+            Some(false) if self.keeps(4) => return Err(taken),
+            Some(true) if self.keeps(3) => return Ok(Published::Before),
+            _ => {}
+        }
+        let mut files = vec![
+            (&drop.name, &drop.bytes),
+            (&drop.manifest_name, &drop.manifest),
+        ];
+        if !self.keeps(2) {
+            files.reverse();
+        }
+        for (name, bytes) in files {
+            match self.look(name, bytes).await? {
+                Some(false) if self.keeps(4) => return Err(taken),
+                Some(true) if self.keeps(6) => continue,
+                Some(true) => return Err(taken),
+                _ => {}
+            }
+            self.put(name, bytes).await?;
+            if self.name(name).await?.is_err() {
+                // Off: takes silence for success.
+                return Ok(if self.keeps(7) {
+                    Published::Unknown
+                } else {
+                    Published::Now
+                });
+            }
+        }
+        Ok(Published::Now)
+    }
+
+    fn candidate(&self, put: &Put) -> Candidate {
+        let version = if self.keeps(13) && self.keeps(9) {
+            put.version.to_string()
+        } else {
+            put.name.clone()
+        };
+        Candidate {
+            name: PartnerFileName::new(put.name.clone()),
+            file_size_bytes: put.bytes.len() as u64,
+            version: CandidateVersion(version.into()),
+        }
+    }
+
+    /// The file of a candidate, if it still is what was listed.
+    fn listed<'f>(&self, far: &'f Far, candidate: &Candidate) -> Result<&'f Put, TransportError> {
+        let named = |put: &&Put| put.name == candidate.name.reveal();
+        let put = far.incoming.iter().find(named);
+        put.filter(|put| !self.keeps(9) || self.candidate(put) == *candidate)
+            .ok_or(TransportError::Changed { folder: "in" })
+    }
+
+    async fn list_in_order(
+        &self,
+        pattern: &Pattern,
+        moment: Moment,
+    ) -> Result<Listing, TransportError> {
+        if !self.capabilities.returns && self.keeps(22) {
+            return Err(TransportError::NotOffered);
+        }
+        // The far side answers in an order of its own, and names the first twice.
+        let puts = self
+            .call(|far| {
+                if far.gone {
+                    return Ok(Vec::new());
+                }
+                let mut puts: Vec<Put> = far.incoming.iter().rev().cloned().collect();
+                puts.extend(puts.first().cloned());
+                Ok(puts)
+            })
+            .await?;
+        let mut listing = Listing::default();
+        for put in puts {
+            let name = PartnerFileName::new(put.name.clone());
+            let settle_micros = i64::from(moment.settle_seconds) * 1_000_000;
+            let settled =
+                settle_micros == 0 || moment.now_micros - put.modified_micros >= settle_micros;
+            if put.link && self.keeps(21) {
+                listing.skipped.push((name, SkipReason::Symlink));
+            } else if !pattern.matches(&put.name) {
+                listing.ignored.push(name);
+            } else if self.keeps(10) && (put.bytes.is_empty() || !settled) {
+                listing.waiting.push(name);
+            } else {
+                listing.candidates.push(self.candidate(&put));
+            }
+        }
+        if !self.keeps(18) {
+            return Ok(listing);
+        }
+        if !self.keeps(20) && listing.candidates.len() > RETURN_FILES_MAX {
+            listing.candidates.dedup();
+            return Ok(listing);
+        }
+        Ok(listing.in_order())
+    }
+
+    async fn take_listed(
+        &self,
+        candidate: &Candidate,
+        file_size_bytes_max: u64,
+    ) -> Result<Vec<u8>, TransportError> {
+        let put = self
+            .call(|far| {
+                let put = self.listed(far, candidate)?.clone();
+                if !self.keeps(11) {
+                    far.incoming.retain(|other| other.version != put.version);
+                }
+                Ok(put)
+            })
+            .await?;
+        if put.link && self.keeps(21) {
+            return Err(TransportError::NotRegular { folder: "in" });
+        }
+        if put.bytes.len() as u64 > file_size_bytes_max && self.keeps(20) {
+            return Err(TransportError::TooLarge {
+                folder: "in",
+                file_size_bytes_max,
+            });
+        }
+        Ok(put.bytes)
+    }
+
+    async fn acknowledge_once(
+        &self,
+        candidate: &Candidate,
+        how: Acknowledgement,
+    ) -> Result<PartnerFileName, TransportError> {
+        let mut kept_as = None;
+        self.call(|far| {
+            // The request came twice: it was done the first time.
+            if kept_as.is_some() {
+                return Ok(());
+            }
+            let mut put = self.listed(far, candidate)?.clone();
+            if far.read_only {
+                if !self.keeps(16) {
+                    far.incoming.retain(|other| other.version != put.version);
+                }
+                return Err(TransportError::ReadOnly { folder: "in" });
+            }
+            far.incoming.retain(|other| other.version != put.version);
+            let kept = match how {
+                Acknowledgement::Done => &mut far.done,
+                Acknowledgement::Refused => &mut far.refused,
+            };
+            let taken =
+                |name: &PartnerFileName| kept.iter().any(|other| other.name == name.reveal());
+            let mut name = candidate.name.clone();
+            if self.keeps(12) {
+                let free = (1..1_000).map(|number| candidate.name.numbered(number));
+                name = free.into_iter().find(|name| !taken(name)).unwrap();
+            } else {
+                kept.retain(|other| other.name != name.reveal());
+            }
+            name.reveal().clone_into(&mut put.name);
+            kept.push(put);
+            kept_as = Some(name);
+            Ok(())
+        })
+        .await?;
+        kept_as.ok_or(TransportError::Cut)
+    }
+
+    async fn receipts_once(
+        &self,
+        of: &PartnerFileName,
+        receipts: &[Receipt],
+    ) -> Result<Vec<String>, TransportError> {
+        if !self.capabilities.returns {
+            return Err(TransportError::NotOffered);
+        }
+        let stem = receipt_stem(of);
+        self.call(|far| {
+            for number in 1..1_000 {
+                let numbered = if number < 2 {
+                    stem.clone()
+                } else {
+                    format!("{stem} ({number})")
+                };
+                let named = |receipt: &Receipt| format!("{numbered}.{}", receipt.ending);
+                let free = receipts.iter().all(|receipt| {
+                    let there = far.receipts.get(&named(receipt));
+                    there.is_none_or(|there| *there == receipt.bytes)
+                });
+                if free || !self.keeps(14) {
+                    for receipt in receipts {
+                        far.receipts.insert(named(receipt), receipt.bytes.clone());
+                    }
+                    return Ok(receipts.iter().map(named).collect());
+                }
+            }
+            Err(TransportError::NameTaken { folder: "receipts" })
+        })
+        .await
+    }
+
+    async fn replace_whole(&self, files: Vec<OutgoingFile>) -> Result<(), TransportError> {
+        for file in files {
+            for part in file.name.split('/') {
+                check_own_name(part, self.capabilities, "out")?;
+            }
+            if !self.keeps(23) {
+                self.far().out.remove(&file.name);
+            }
+            self.put(&file.name, &file.bytes).await?;
+            if self.name(&file.name).await?.is_err() {
+                return Err(TransportError::Cut);
+            }
+        }
+        Ok(())
+    }
+
+    async fn fate_of(&self, name: &str) -> Result<DropOutcome, TransportError> {
+        if !self.capabilities.sees_fetched {
+            return Ok(DropOutcome::CannotSay);
+        }
+        let asked = self
+            .call(|far| {
+                Ok(if far.failed.contains(name) {
+                    DropOutcome::Failed {
+                        why: "the far side refused it",
+                    }
+                } else if far.acknowledged.contains(name) {
+                    DropOutcome::Acknowledged
+                } else if far.out.contains_key(name) {
+                    DropOutcome::Waits
+                } else {
+                    DropOutcome::Gone
+                })
+            })
+            .await;
+        match asked {
+            Err(TransportError::Gone { .. } | TransportError::Cut) if self.keeps(8) => {
+                Ok(DropOutcome::CannotSay)
+            }
+            Err(_) if !self.keeps(8) => Ok(DropOutcome::Gone),
+            other => other,
+        }
+    }
+}
+
+impl Transport for MemoryTransport {
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn prepare(&self) -> Exchanged<'_, ()> {
+        Box::pin(async {
+            let mut far = self.far();
+            if far.gone {
+                return Err(TransportError::Gone {
+                    folder: "the far side",
+                });
+            }
+            far.ready = true;
+            Ok(())
+        })
+    }
+
+    fn sweep(&self) -> Exchanged<'_, ()> {
+        Box::pin(self.call(|far| {
+            if self.keeps(5) {
+                far.parts.clear();
+            }
+            Ok(())
+        }))
+    }
+
+    fn publish(&self, drop: OutgoingDrop) -> Exchanged<'_, Published> {
+        Box::pin(self.publish_whole(drop))
+    }
+
+    fn fate<'a>(&'a self, name: &'a str) -> Exchanged<'a, DropOutcome> {
+        Box::pin(self.fate_of(name))
+    }
+
+    fn reread<'a>(
+        &'a self,
+        name: &'a str,
+        file_size_bytes_max: u64,
+    ) -> Exchanged<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let found = self.call(|far| Ok(far.out.get(name).cloned())).await?;
+            if found
+                .as_ref()
+                .is_some_and(|bytes| bytes.len() as u64 > file_size_bytes_max)
+            {
+                return Err(TransportError::TooLarge {
+                    folder: "out",
+                    file_size_bytes_max,
+                });
+            }
+            Ok(found)
+        })
+    }
+
+    fn replace(&self, files: Vec<OutgoingFile>) -> Exchanged<'_, ()> {
+        Box::pin(self.replace_whole(files))
+    }
+
+    fn list<'a>(&'a self, pattern: &'a Pattern, moment: Moment) -> Exchanged<'a, Listing> {
+        Box::pin(self.list_in_order(pattern, moment))
+    }
+
+    fn take<'a>(
+        &'a self,
+        candidate: &'a Candidate,
+        file_size_bytes_max: u64,
+    ) -> Exchanged<'a, Vec<u8>> {
+        Box::pin(self.take_listed(candidate, file_size_bytes_max))
+    }
+
+    fn acknowledge<'a>(
+        &'a self,
+        candidate: &'a Candidate,
+        how: Acknowledgement,
+    ) -> Exchanged<'a, PartnerFileName> {
+        Box::pin(self.acknowledge_once(candidate, how))
+    }
+
+    fn write_receipts<'a>(
+        &'a self,
+        of: &'a PartnerFileName,
+        receipts: Vec<Receipt>,
+    ) -> Exchanged<'a, Vec<String>> {
+        Box::pin(async move { self.receipts_once(of, &receipts).await })
+    }
+}

@@ -1,0 +1,140 @@
+//! Why an exchange failed, and what is to be done.
+//!
+//! An error names one of our folders by its word in the manual (`in/done`), never a path and never a partner's file.
+
+use std::fmt;
+use std::io;
+
+/// What is to be done about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// The next run does it again.
+    TryAgain,
+    TellPartner,
+    TellIt,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::TryAgain => "the next run tries again",
+            Self::TellPartner => "tell the partner",
+            Self::TellIt => "tell IT",
+        })
+    }
+}
+
+/// Why an exchange failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TransportError {
+    #[error("{step} in {folder} failed ({}): {}", source.kind(), self.remedy())]
+    Io {
+        step: &'static str,
+        folder: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("there is no room for a file in {folder}: {}", self.remedy())]
+    Full { folder: &'static str },
+    #[error("nothing may be written in {folder}: {}", self.remedy())]
+    ReadOnly { folder: &'static str },
+    #[error("{folder} is not there: {}", self.remedy())]
+    Gone { folder: &'static str },
+    #[error("{folder} is a link or a file, and must be a folder: {}", self.remedy())]
+    NotAFolder { folder: &'static str },
+    #[error("another file in {folder} has the name of a file of ours: {}", self.remedy())]
+    NameTaken { folder: &'static str },
+    #[error("a file in {folder} was changed, moved or removed meanwhile: {}", self.remedy())]
+    Changed { folder: &'static str },
+    #[error("a file in {folder} is larger than {file_size_bytes_max} bytes: {}", self.remedy())]
+    TooLarge {
+        folder: &'static str,
+        file_size_bytes_max: u64,
+    },
+    #[error("a file in {folder} is a link, folder or device: {}", self.remedy())]
+    NotRegular { folder: &'static str },
+    #[error("a file name for {folder} is empty, too long or holds a path: {}", self.remedy())]
+    BadName { folder: &'static str },
+    #[error("a drop is larger than the {file_size_bytes_max} bytes that go by this transport: {}", self.remedy())]
+    DropTooLarge { file_size_bytes_max: u64 },
+    #[error("this kind of transport does not do that: {}", self.remedy())]
+    NotOffered,
+    #[error("the line was cut, or a thread stopped: {}", self.remedy())]
+    Cut,
+}
+
+impl TransportError {
+    /// What is to be done.
+    pub(crate) fn remedy(&self) -> Remedy {
+        match self {
+            Self::Changed { .. } | Self::Cut => Remedy::TryAgain,
+            Self::Io { source, .. } if is_transient(source) => Remedy::TryAgain,
+            Self::TooLarge { .. } | Self::NotRegular { .. } => Remedy::TellPartner,
+            Self::Io { .. }
+            | Self::Full { .. }
+            | Self::ReadOnly { .. }
+            | Self::Gone { .. }
+            | Self::NotAFolder { .. }
+            | Self::NameTaken { .. }
+            | Self::BadName { .. }
+            | Self::DropTooLarge { .. }
+            | Self::NotOffered => Remedy::TellIt,
+        }
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::Interrupted
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::WouldBlock
+            | io::ErrorKind::ResourceBusy
+            | io::ErrorKind::StaleNetworkFileHandle
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Makes an error of what a step met in a folder.
+pub(super) fn failed(
+    step: &'static str,
+    folder: &'static str,
+) -> impl FnOnce(io::Error) -> TransportError {
+    move |source| match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            TransportError::Full { folder }
+        }
+        io::ErrorKind::ReadOnlyFilesystem => TransportError::ReadOnly { folder },
+        _ => TransportError::Io {
+            step,
+            folder,
+            source,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_pass_is_tried_again_and_the_rest_is_for_it() {
+        let of = |error: rustix::io::Errno| failed("opening", "in")(error.into());
+        for (error, remedy) in [
+            (rustix::io::Errno::STALE, Remedy::TryAgain),
+            (rustix::io::Errno::INTR, Remedy::TryAgain),
+            (rustix::io::Errno::ACCESS, Remedy::TellIt),
+            (rustix::io::Errno::NOSPC, Remedy::TellIt),
+            (rustix::io::Errno::ROFS, Remedy::TellIt),
+        ] {
+            assert_eq!(of(error).remedy(), remedy, "{error:?}");
+        }
+        assert_eq!(
+            of(rustix::io::Errno::ACCESS).to_string(),
+            "opening in in failed (permission denied): tell IT"
+        );
+    }
+}
