@@ -8,6 +8,7 @@
 #   starts        5,000 starts of commands, twelve at once, N times (default 1)
 #   runs          200 acts of a person beside runs of two processes, N times (default 1)
 #   fhirpath      made-up expressions against fhirpath.js, N times 10,000, seeds S to S+N-1 (default 1)
+#   races         a partner swaps its folders for links while Kith works in them, N times 200 rounds a folder (default 1)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
 # What has passed is remembered in target/campaigns; a campaign that was stopped goes on where it was. A failure prints
@@ -21,6 +22,7 @@ usage() {
 }
 
 name="${1:-}"
+target="--test suite"
 case "$name" in
   loop-sekmet) tests=loop_fhir:: count=10 parts="sekmet" ;;
   gp-kill) tests=gp_kill:: count=20 parts="sekmet mitmproxy" ;;
@@ -29,6 +31,7 @@ case "$name" in
   starts) tests=starts:: count=1 parts="" ;;
   runs) tests=runs::two_practices count=1 parts="" ;;
   fhirpath) tests=fhirpath_other:: count=1 parts="fhirpath" ;;
+  races) target="--lib" tests=transport::contract::race count=1 parts="" ;;
   *) usage ;;
 esac
 shift
@@ -54,13 +57,14 @@ done
 [ "$name" != hfs ] || export KITH_TEST_SERVER=hfs
 [ "$name" != fhirpath ] || export KITH_TEST_COUNT=10000
 [ "$name" != starts ] || export KITH_TEST_COUNT=5000
+[ "$name" != races ] || export KITH_TEST_COUNT=200
 [ "$name" != runs ] || export KITH_TEST_COUNT=200
 
 for ((current = seed; current < seed + count; current++)); do
   grep -qx "$current" "$done_file" && continue
   echo "$name: seed $current" >&2
   if ! KITH_SHARED=required KITH_TEST_SEED="$current" \
-    cargo test --quiet --locked --test suite "$tests" </dev/null; then
+    cargo test --quiet --locked $target "$tests" </dev/null; then
     echo "$name: failed; bash tests/campaign.sh $name --seed $current --count 1 replays it" >&2
     exit 1
   fi

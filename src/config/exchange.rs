@@ -100,7 +100,11 @@ pub(super) fn read_commissioners(
             report.finish();
             transport.value.to_owned()
         });
-        table.not_yet("operations");
+        if let Some(said) = table.word("operations", &[("exact", true), ("rounded", false)])
+            && !said.value
+        {
+            table.not_yet_at("operations = \"rounded\"", &said.place);
+        }
         table.not_yet("safety");
         commissioners.push(Commissioner {
             id,

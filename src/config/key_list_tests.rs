@@ -76,8 +76,8 @@ fn config(pull: &str, push: &str, auth: &str) -> String {
 
 /// The rows of the list that are about the config, each table and key with what shows it and what it waits for.
 fn listed() -> Vec<[String; 4]> {
-    let table = crate::sheet::read(LIST.as_bytes(), &crate::sheet::ReadLimits::default());
-    let sheet = table.unwrap();
+    let sheet = crate::sheet::read(LIST.as_bytes(), &crate::sheet::ReadLimits::default());
+    let sheet = sheet.unwrap();
     let ours = sheet.rows().filter(|row| row.cell(0) == "config");
     ours.map(|row| [1, 2, 3, 4].map(|column| row.cell(column).to_owned()))
         .collect()

@@ -62,6 +62,17 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn operations_tables_are_printed_exactly_and_nothing_else_is_promised() {
+    let with = |word: &str| {
+        let report = "report = { transport = \"local\" }";
+        let text = GOOD.replace(report, &format!("{report}\noperations = \"{word}\""));
+        problems(&text)
+    };
+    assert!(with("exact").is_empty());
+    assert_eq!(with("rounded"), ["CFG-014 config/kith.toml:23:14"]);
+}
+
+#[test]
 fn a_good_file_is_resolved_against_home() {
     let loaded = load(GOOD).unwrap();
     assert_eq!(loaded.warnings, []);

@@ -1,6 +1,8 @@
 //! Whole runs with as much as one batch takes, and with one more: what is counted does not depend on how it is divided.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,6 +54,11 @@ report = { transport = "local" }
         referrals: usize,
         partner: impl Fn(usize) -> String,
     ) {
+        self.practice_of(id, 0..referrals, partner);
+    }
+
+    /// A practice that refers these people, each once; the partner of each by its number.
+    fn practice_of(&mut self, id: &str, people: Range<usize>, partner: impl Fn(usize) -> String) {
         write!(
             self.config,
             r#"[[source]]
@@ -65,7 +72,7 @@ push = {{ kind = "off" }}
         )
         .unwrap();
         let mut lines = String::new();
-        for (number, nhs_number) in (0..referrals).zip(nhs_numbers()) {
+        for (number, nhs_number) in people.clone().zip(nhs_numbers().skip(people.start)) {
             let nhs_number =
                 json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": nhs_number});
             let patient = json!({"resourceType": "Patient", "id": format!("p{number}"), "identifier": [nhs_number],
@@ -84,7 +91,7 @@ push = {{ kind = "off" }}
     }
 
     /// A partner with these many columns, in a file of at least these many bytes.
-    fn partner(&self, id: &str, columns: usize, bytes: usize) {
+    pub(super) fn partner(&self, id: &str, columns: usize, bytes: usize) {
         let mut text = format!(
             r#"[partner]
 id = "{id}"
@@ -257,6 +264,81 @@ async fn each_partner_gets_its_drop_however_many_there_are() {
             "nothing goes twice"
         );
     }
+}
+
+/// Two runs at once, each of one practice: how many legs stand where.
+async fn two_runs(installation: &Installation) -> BTreeMap<String, u64> {
+    let app = installation.open(2).await.unwrap();
+    let of = |source: &str| Only {
+        source: Some(source.to_owned()),
+        ..Only::default()
+    };
+    let (a, b) = (of("a"), of("b"));
+    let (a, b) = tokio::join!(
+        run(app.env(), &[Stage::Pull], &a),
+        run(app.env(), &[Stage::Pull], &b)
+    );
+    a.unwrap();
+    b.unwrap();
+    let mut legs = BTreeMap::new();
+    for count in app.env().store.leg_counts().await.unwrap() {
+        let why = count.why.map_or("", crate::domain::Reason::code);
+        let of = legs.entry(format!("{} {why}", count.state.code()));
+        *of.or_default() += u64::try_from(count.count).unwrap();
+    }
+    // Each referral was received once, however often it was decided.
+    let mut received = 0;
+    for sum in app.env().store.book_sums(Stage::Pull).await.unwrap() {
+        received += sum.accepted + sum.repeated + sum.rejected + sum.held;
+    }
+    legs.insert("received".to_owned(), u64::try_from(received).unwrap());
+    app.close().await;
+    legs
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_runs_at_once_send_a_person_to_a_partner_once() {
+    let mut installation = Installation::new();
+    installation.partner("p", 2, 0);
+    let people = 2 * limits::CHUNK_REFERRALS;
+    for source in ["a", "b"] {
+        installation.practice(source, people, |_| "p".to_owned());
+    }
+    let wanted = [
+        ("held already-open", count(people)),
+        ("received", 2 * count(people)),
+        ("routed ", count(people)),
+    ];
+    let legs = two_runs(&installation).await;
+    assert!(
+        legs.iter().map(|(what, n)| (what.as_str(), *n)).eq(wanted),
+        "{legs:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_runs_at_once_fill_a_partner_and_no_more() {
+    let mut installation = Installation::new();
+    installation.partner("p", 2, 0);
+    let file = installation.home.path().join("mappings/partners/p.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let people = 2 * limits::CHUNK_REFERRALS;
+    let most = people + 30;
+    let capacity = format!("[select]\nopen_legs_max = {most}");
+    std::fs::write(&file, text.replace("[select]", &capacity)).unwrap();
+    for (source, people) in [("a", 0..people), ("b", people..2 * people)] {
+        installation.practice_of(source, people, |_| "p".to_owned());
+    }
+    let wanted = [
+        ("held capacity", count(2 * people - most)),
+        ("received", count(2 * people)),
+        ("routed ", count(most)),
+    ];
+    let legs = two_runs(&installation).await;
+    assert!(
+        legs.iter().map(|(what, n)| (what.as_str(), *n)).eq(wanted),
+        "{legs:?}"
+    );
 }
 
 #[test]

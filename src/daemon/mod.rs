@@ -7,6 +7,8 @@
 mod batch_tests;
 #[cfg(test)]
 mod key_effect_tests;
+#[cfg(test)]
+mod lost_answer_tests;
 mod one_run;
 #[cfg(test)]
 mod return_tests;

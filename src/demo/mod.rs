@@ -136,7 +136,10 @@ async fn close_the_month(app: &App, home: &Home, played: &mut Played) -> anyhow:
     let reports = books::report(app.env(), None, None, None)
         .await
         .context("writing the report")?;
-    played.reports = reports.iter().map(|path| home.relative(path)).collect();
+    played.reports = reports
+        .iter()
+        .map(|report| home.relative(report.folder()))
+        .collect();
     let proof = books::proof(app.env(), false)
         .await
         .context("proving the books")?;

@@ -22,6 +22,8 @@ pub(crate) const EXPORT_MANIFESTS_MAX: usize = 1_000;
 pub(crate) const EXPORT_FILE_SECONDS: u64 = 7_200;
 /// How many times an export's file, or its list of files, is fetched again within a run.
 pub(crate) const EXPORT_REPEATS_MAX: u32 = 3;
+/// Bytes of a drop that are read again to prove it: 50,000 rows of 5 kB each, and no end of a device put in its place.
+pub(crate) const DROP_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Drops whose leaving is recorded in one transaction.
 pub(crate) const DROPS_TOGETHER: usize = 16;
 /// Diagnostics kept of one file.

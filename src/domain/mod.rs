@@ -4,6 +4,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod coded_enums;
+pub(crate) mod destination;
 pub(crate) mod disposition;
 pub(crate) mod encoding;
 pub(crate) mod entropy;
@@ -17,6 +18,7 @@ pub(crate) mod reason;
 pub(crate) mod reference;
 
 pub(crate) use clock::{Clock, Instant};
+pub(crate) use destination::Destination;
 pub(crate) use disposition::{Counts, Disposition, Stage};
 pub(crate) use entropy::Entropy;
 pub(crate) use event::{EventKind, Occasion};

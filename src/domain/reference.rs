@@ -102,7 +102,7 @@ impl fmt::Debug for LegReference {
 }
 
 /// Six characters, keyed over partner, reference and the identity values of a row as delivered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct RowToken([u8; 6]);
 
 impl RowToken {
@@ -121,24 +121,20 @@ impl RowToken {
         Self(values)
     }
 
-    /// Reads a token as it was delivered.
+    /// Reads a token as people write it: any case, dashes and white space ignored.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let values: Option<Vec<u8>> = text.chars().map(value_of).collect();
-        values?.try_into().ok().map(Self)
+        let mut values = [0_u8; 6];
+        let mut length = 0_usize;
+        for character in text.chars().filter(|c| !c.is_whitespace() && *c != '-') {
+            *values.get_mut(length)? = value_of(character)?;
+            length += 1;
+        }
+        (length == values.len()).then_some(Self(values))
     }
 
     /// Whether a cell holds this token, as people write it.
     pub(crate) fn agrees_with(self, cell: &str) -> bool {
-        let written: Vec<Option<u8>> = cell
-            .chars()
-            .filter(|c| !c.is_whitespace() && *c != '-')
-            .map(value_of)
-            .collect();
-        written.len() == 6
-            && written
-                .iter()
-                .zip(self.0)
-                .all(|(written, value)| *written == Some(value))
+        Self::parse(cell) == Some(self)
     }
 }
 

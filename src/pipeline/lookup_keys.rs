@@ -97,6 +97,19 @@ fn person_key(env: &Env, source: usize, number: &NhsNumber) -> LookupKey {
         .lookup(&[name, b"nhs-number", number.digits().as_bytes()])
 }
 
+/// The looks under which every source would know a person; none without a number.
+pub(crate) fn person_keys(env: &Env, patient: Option<&Json<'_>>) -> Vec<LookupKey> {
+    let number = patient
+        .and_then(patient::nhs_number_text)
+        .and_then(|text| NhsNumber::parse(text).ok());
+    number.map_or_else(Vec::new, |number| {
+        let sources = 0..env.sources.len();
+        sources
+            .map(|source| person_key(env, source, &number))
+            .collect()
+    })
+}
+
 /// The person of a leg, and the same number's person at every other source: practices are linked for this question
 /// alone, by look-ups made afresh, and nothing of the link is kept.
 ///
@@ -107,23 +120,15 @@ pub(crate) async fn persons_alike(
     person: KeyId,
     patient: Option<&Json<'_>>,
 ) -> Result<Vec<KeyId>, StoreError> {
-    let number = patient
-        .and_then(patient::nhs_number_text)
-        .and_then(|text| NhsNumber::parse(text).ok());
+    let lookups = person_keys(env, patient);
     let mut persons = vec![person];
-    if let Some(number) = number {
-        let sources = 0..env.sources.len();
-        let lookups = sources
-            .map(|source| person_key(env, source, &number))
-            .collect();
-        persons.extend(
-            env.store
-                .keys_by_lookup(lookups)
-                .await?
-                .iter()
-                .map(|key| key.id),
-        );
-    }
+    persons.extend(
+        env.store
+            .keys_by_lookup(lookups)
+            .await?
+            .iter()
+            .map(|key| key.id),
+    );
     persons.retain(|person| person.is_some());
     persons.sort_unstable();
     persons.dedup();

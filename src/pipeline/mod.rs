@@ -31,13 +31,14 @@ pub(crate) mod workers;
 use std::sync::Arc;
 
 use decide::decide_again::Said;
+use delivered_rows::KnownLegs;
 use receive::Inbox;
 use run::{BookLog, HeldLease, Only, Run, STALE_TRIES, StageOutcome, is_stale};
 
 use crate::domain::Stage;
 use crate::store::LeaseStage;
 use crate::store::rows::Leg;
-use crate::transport::{Candidate, Place};
+use crate::transport::{Acknowledgement, Candidate};
 
 /// From the GP systems to the partners: *pull*, *select* and *map* on what came and on what waits, *deliver*.
 async fn run_outbound(
@@ -84,7 +85,7 @@ async fn run_inbound(
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Collect) || wanted.contains(&Stage::Match) {
-        for inbox in receive::inboxes(run, only, &mut outcome) {
+        for inbox in receive::inboxes(run, only, &mut outcome).await {
             take_returns(run, &inbox, &mut outcome).await?;
             log.tell().await?;
         }
@@ -159,23 +160,27 @@ async fn take_return(
 ) -> anyhow::Result<()> {
     let (taken, sheet) = inbox.take(run, candidate).await?;
     let sheet = sheet.and_then(|sheet| matching::with_columns(inbox.collect, sheet));
-    let (receipt, place) = match &sheet {
+    let (receipt, how) = match &sheet {
         Ok(sheet) => {
             let references = matching::references(inbox.collect, sheet);
-            let delivered = delivered_rows::delivered(run, taken.partner, references).await?;
-            let found = matching::read(inbox.collect, sheet, &delivered, run.today());
-            let found = apply::record(run, lease, &taken, sheet, found, outcome).await?;
+            let KnownLegs { by_reference, own } =
+                delivered_rows::delivered(run, taken.partner, references).await?;
+            let found = matching::read(inbox.collect, sheet, &by_reference, run.today());
+            // What was delivered is not needed any more, and a full return has much of it.
+            drop(by_reference);
+            let found = apply::record(run, lease, &taken, sheet, found, own, outcome).await?;
             let receipt = apply::receipt::of_rows(inbox.partner, &taken, sheet, &found.rows)?;
-            (receipt, Place::Done)
+            (receipt, Acknowledgement::Done)
         }
         Err(unusable) => {
             apply::refuse(run, lease, &taken, unusable, outcome).await?;
             let receipt = apply::receipt::of_refusal(inbox.partner, &taken, unusable)?;
-            (receipt, Place::Refused)
+            (receipt, Acknowledgement::Refused)
         }
     };
     lease.stands()?;
-    inbox.answer(run, candidate, (&receipt.csv, &receipt.json), place)?;
+    let receipt = (receipt.csv, receipt.json);
+    inbox.answer(run, candidate, receipt, how).await?;
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use jiff::civil::Date;
 use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::resource::contained;
 use crate::fhir::resources::{practitioner, service_request};
-use crate::json::{Arena, Json, JsonError, ShapeCache};
-use crate::partner::{LegFacts, ReferralView, Rules, SourceFacts};
+use crate::json::{Arena, Json, JsonError, Members, ShapeCache};
+use crate::partner::{LegFacts, NeededMembers, ReferralView, Rules, SourceFacts};
 
 /// A resource's bytes; practitioners and practices are shared by many referrals.
 pub(crate) type Bytes = Arc<[u8]>;
@@ -71,6 +71,28 @@ impl Referral {
     pub(crate) fn trees<'a>(&'a self, arena: &'a Arena) -> Result<ReferralTrees<'a>, JsonError> {
         let request = Json::parse(&self.request, arena)?;
         Ok(self.trees_with(request, &mut ShapeCache::whole(), arena))
+    }
+
+    /// The same of these members of each resource; whatever else it holds is checked, but does not become a tree.
+    ///
+    /// # Errors
+    /// As [`Referral::trees`].
+    pub(crate) fn trees_of<'a>(
+        &'a self,
+        wanted: &NeededMembers,
+        arena: &'a Arena,
+    ) -> Result<ReferralTrees<'a>, JsonError> {
+        let parse = |bytes: &'a Option<Bytes>, wanted: &Members| {
+            Json::parse_members(bytes.as_ref()?, wanted, arena).ok()
+        };
+        Ok(ReferralTrees {
+            request: Json::parse_members(&self.request, &wanted.request, arena)?,
+            patient: parse(&self.patient, &wanted.patient),
+            requester: parse(&self.requester, &wanted.requester),
+            role: parse(&self.role, &wanted.role),
+            practice: parse(&self.practice, &wanted.practice),
+            consent: None,
+        })
     }
 
     /// The same with a request that has been parsed already, and a person who is likely to look like earlier ones.

@@ -45,6 +45,11 @@ pub(crate) async fn fetch(ledger: &LedgerAccess, rows: &[RawIds]) -> anyhow::Res
 }
 
 impl Fetched {
+    /// The keys of those whose inputs were fetched; of those that were destroyed there is none.
+    pub(crate) fn into_keys(self) -> HashMap<KeyId, HolderKey> {
+        self.keys
+    }
+
     /// Opens one row's inputs; `None` where the person was erased.
     ///
     /// # Errors

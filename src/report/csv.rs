@@ -9,7 +9,7 @@ use super::suppress::Cell;
 use super::table_model::{Datum, TableFormat, TableLayout, TableRow, ValueKind};
 use super::tables::Report;
 use super::words;
-use crate::sheet::{Format, RowWriter, WriteError};
+use crate::sheet::{self, RowWriter, WriteError};
 
 /// In the column of the rows below a row, what stands for the row itself.
 const ALL: &str = "all";
@@ -42,7 +42,7 @@ fn write<'r>(
     table: &TableLayout,
     rows: impl IntoIterator<Item = &'r TableRow>,
 ) -> Result<Vec<u8>, WriteError> {
-    let mut writer = RowWriter::new(Vec::new(), Format::default())?;
+    let mut writer = RowWriter::new(Vec::new(), sheet::Format::default())?;
     let mut line = |mut cells: Vec<String>, unit: &str| {
         cells.push(unit.to_owned());
         let cells: Vec<&str> = cells.iter().map(String::as_str).collect();

@@ -52,7 +52,7 @@ pub(crate) enum StoreError {
     /// A leg has moved on since it was read, or a guard does not hold: nothing was written.
     #[error("what was decided rests on what another run has changed")]
     Stale,
-    /// A lease of the batch is over, was taken by another process, or none of them is of the batch's strand: nothing was written.
+    /// A lease of the batch is over, was taken by another process, or none is of the batch's strand, as where there is none: nothing was written.
     #[error(
         "the lease of this run is over or another process took it, nothing was written: run it again"
     )]
@@ -149,8 +149,8 @@ pub(crate) trait Store: Send + Sync {
     fn legs(&self, ids: Vec<LegId>) -> Answer<'_, Vec<Leg>>;
     /// Every leg of these persons.
     fn legs_of_persons(&self, persons: Vec<KeyId>) -> Answer<'_, Vec<Leg>>;
-    /// The leg of a printed reference.
-    fn leg_by_reference(&self, reference: LegReference) -> Answer<'_, Option<Leg>>;
+    /// The legs of these printed references; those that were never given out are missing.
+    fn legs_by_references(&self, references: Vec<LegReference>) -> Answer<'_, Vec<Leg>>;
     /// Legs with something to send to a partner, after id `after`.
     fn legs_pending(&self, partner: StrandId, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// Legs after id `after`, at most `limit`.

@@ -1,8 +1,10 @@
 //! Runs beside each other on one installation: each has what it works on by a lease in the store, and no file is a lock.
 //!
-//! Two processes of two practices go on side by side while a person acts.
+//! Two processes of two practices go on side by side while a person decides. A run that slept beyond its lease writes
+//! nothing. A run that was killed is taken over at once. What another run has is said with who has it.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use serde_json::Value;
 use super::support::home::Home;
 use super::support::partner_file::PartnerFile;
 use super::support::people::{ndjson, referral};
+use super::support::process::{LIMIT, Process, finish};
 use super::support::source::Source;
 use super::support::world::World;
 
@@ -18,6 +21,10 @@ use super::support::world::World;
 const FEW: usize = 16;
 /// Seconds within which each act ends (`security.md` §8, the lock wait).
 const LONGEST: Duration = Duration::from_secs(5);
+/// How far a run goes on before it is looked at.
+const STEP: Duration = Duration::from_millis(30);
+/// Seconds of a lease, and one more.
+const LEASE_OVER: Duration = Duration::from_secs(31);
 
 /// Two practices with extracts, and a partner.
 fn two_practices() -> World {
@@ -43,6 +50,30 @@ fn refers(home: &Home, practice: &str, extract: &str, people: impl Iterator<Item
 fn references(world: &World) -> Vec<String> {
     let rows = world.rows();
     rows.iter().map(|row| row["Our ref"].clone()).collect()
+}
+
+/// Lets a run go on step by step until it is stopped with this in hand, and not within a transaction: that keeps everybody
+/// out by the engine's own lock.
+fn stopped_with(world: &World, run: &mut Process, what: &str) {
+    let until = Instant::now() + LIMIT;
+    loop {
+        thread::sleep(STEP);
+        signal(run, "-STOP");
+        if world.home.kith(&["status"]).stdout.contains(what)
+            && world.home.kith(&["run", "--once", "collect"]).code < 2
+        {
+            return;
+        }
+        assert!(Instant::now() < until, "nobody has {what}");
+        signal(run, "-CONT");
+        run.assert_alive();
+    }
+}
+
+fn signal(process: &Process, name: &str) {
+    let mut kill = Command::new("kill");
+    let sent = finish(kill.args([name, &process.id().to_string()]), LIMIT);
+    assert!(sent.status.success());
 }
 
 #[test]
@@ -91,7 +122,7 @@ fn two_practices_run_side_by_side_while_a_person_acts() {
                 "--because",
                 "a call",
             ];
-            let ran = home.kith(&act);
+            let ran = world.home.kith(&act);
             longest = longest.max(begun.elapsed());
             assert_eq!(ran.code, 0, "act {number}: {}", ran.stderr);
         }
@@ -109,4 +140,49 @@ fn two_practices_run_side_by_side_while_a_person_acts() {
     world.home.ran(&["prove"], 0);
     let views = world.home.ran(&["audit", "views"], 0).stdout;
     assert_eq!(views.matches("A. Person").count(), count);
+}
+
+#[test]
+fn a_run_that_slept_beyond_its_lease_writes_nothing() {
+    let world = two_practices();
+    refers(&world.home, "a", "first", 1..=3000);
+    let run = ["run", "--once", "--source", "practice-a"];
+    let mut sleeper = Process::start_silent(&mut world.home.command(&run));
+    let mine = format!("pull of source practice-a (pid {}", sleeper.id());
+    stopped_with(&world, &mut sleeper, &mine);
+    let stopped = Instant::now();
+    // Files are no lock: the other run is refused by the store, which says who has it.
+    let refused = world.home.ran(&run, 2).stderr;
+    let who = format!("another run (pid {} on ", sleeper.id());
+    assert!(
+        refused.contains(&who) && refused.contains("has pull of source practice-a"),
+        "{refused}"
+    );
+    thread::sleep(LEASE_OVER.saturating_sub(stopped.elapsed()));
+    world.home.ran(&run, 0);
+    assert_eq!(references(&world).len(), 3000);
+    let before = world.home.ran(&["status", "--json"], 0).json();
+    signal(&sleeper, "-CONT");
+    let ended = sleeper.wait_until(LIMIT, || false);
+    assert_eq!(ended.and_then(|status| status.code()), Some(1));
+    let after = world.home.ran(&["status", "--json"], 0).json();
+    assert_eq!(before["legs"], after["legs"]);
+    assert_eq!(references(&world).len(), 3000);
+    world.home.ran(&["prove"], 0);
+}
+
+#[test]
+fn a_run_that_was_killed_is_taken_over_at_once() {
+    let world = two_practices();
+    refers(&world.home, "a", "first", 1..=4000);
+    let run = ["run", "--once", "--source", "practice-a"];
+    let mut killed = Process::start_silent(&mut world.home.command(&run));
+    let its = format!("pull of source practice-a (pid {}", killed.id());
+    stopped_with(&world, &mut killed, &its);
+    drop(killed);
+    let begun = Instant::now();
+    world.home.ran(&run, 0);
+    println!("the next run took {:?}", begun.elapsed());
+    assert_eq!(references(&world).len(), 4000);
+    world.home.ran(&["prove"], 0);
 }

@@ -5,7 +5,7 @@
 
 use crate::fhir::resources::resource::RESOURCE_TYPE;
 use crate::json::Members;
-use crate::partner::agreement::{ColumnSource, Partner};
+use crate::partner::agreement::{ColumnSource, DropColumn, Partner};
 use crate::partner::fields::{Elements, FieldSet};
 
 /// What is looked at whatever the columns are: who, what, whether it is ours, what it names.
@@ -34,6 +34,8 @@ pub(crate) struct NeededMembers {
     pub(crate) requester: Members,
     pub(crate) role: Members,
     pub(crate) practice: Members,
+    /// Whether anything is read of who referred: requester, role or practice.
+    of_others: bool,
 }
 
 impl NeededMembers {
@@ -45,19 +47,38 @@ impl NeededMembers {
             requester: Members::all(),
             role: Members::all(),
             practice: Members::all(),
+            of_others: true,
         }
     }
 
     /// What the columns of a partner read.
     pub(crate) fn of(partner: &Partner, fields: &FieldSet) -> Self {
+        Self::of_columns(partner.deliver.columns.iter(), fields)
+    }
+
+    /// What the identity columns of a partner read, and the day of the request.
+    pub(crate) fn of_identity(partner: &Partner, fields: &FieldSet) -> Self {
+        let columns = partner.deliver.columns.iter();
+        let mut wanted = Self::of_columns(columns.filter(|column| column.identity), fields);
+        wanted.request.add("authoredOn");
+        wanted
+    }
+
+    /// Whether the request and the person's record are enough.
+    pub(crate) fn of_person_alone(&self) -> bool {
+        !self.of_others
+    }
+
+    fn of_columns<'c>(columns: impl Iterator<Item = &'c DropColumn>, fields: &FieldSet) -> Self {
         let mut wanted = Self {
             request: Members::default().with(&REQUEST),
             patient: Members::default().with(&RECORD),
             requester: Members::default().with(&RECORD),
             role: Members::default().with(&ROLE),
             practice: Members::default().with(&RECORD),
+            of_others: false,
         };
-        for column in &partner.deliver.columns {
+        for column in columns {
             let told = match &column.source {
                 ColumnSource::Text(_) => true,
                 ColumnSource::Field(field) => wanted.add_all(&fields.field(*field).elements),
@@ -81,6 +102,7 @@ impl NeededMembers {
     }
 
     fn add(&mut self, root: &str, path: &str) -> bool {
+        self.of_others |= matches!(root, "requester" | "role" | "practice");
         let members = match root {
             "referral" => &mut self.request,
             "patient" => &mut self.patient,

@@ -7,7 +7,7 @@ use super::{ReferralOutcome, judge, onward, rule_digits, standing};
 use crate::domain::reason::Lifts;
 use crate::domain::{Action, Counts, Disposition, LegId, LegState, Reason, RunId, Stage, StrandId};
 use crate::json::{Arena, Json};
-use crate::pipeline::lookup_keys::persons_alike;
+use crate::pipeline::lookup_keys::{person_keys, persons_alike};
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::{
     Env, HeldLease, LeaseSet, Only, Run, STALE_TRIES, StageOutcome, is_stale,
@@ -270,6 +270,10 @@ async fn look_once(
     let mut batch = lease.batch(env.now());
     if let ReferralOutcome::Routed(place) = outcome {
         guard(env, place, &mut batch);
+        // Of an onward leg nobody asks what else is open: its link worker knows whom they send where.
+        if !said.despite_open && leg.lookup.is_some() {
+            guard_person(env, &leg, &referral, place, &mut batch).await?;
+        }
     }
     batch.released.extend(
         open.iter()
@@ -298,6 +302,30 @@ fn guard(env: &Env, place: usize, batch: &mut Batch) {
             most: i64::from(most),
         });
     }
+}
+
+/// Nobody has opened a leg of the person with the partner meanwhile, at whichever source.
+async fn guard_person(
+    env: &Env,
+    leg: &Leg,
+    referral: &Referral,
+    place: usize,
+    batch: &mut Batch,
+) -> Result<(), StoreError> {
+    let mut persons = {
+        let arena = Arena::default();
+        let trees = referral.trees(&arena);
+        trees.map_or_else(|_| Vec::new(), |trees| person_keys(env, trees.patient()))
+    };
+    let own = env.store.keys(vec![leg.now.person]).await?;
+    persons.extend(own.iter().filter_map(|key| key.lookup));
+    if !persons.is_empty() {
+        batch.guard(Guard::NotOpen {
+            persons,
+            partner: env.partners[place].strand,
+        });
+    }
+    Ok(())
 }
 
 /// Open legs of the leg's person, at whichever source.

@@ -1,6 +1,7 @@
 //! What the store knows of a chunk's referrals, people and records already.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::worker::Shared;
@@ -15,7 +16,11 @@ use crate::store::rows::{KeyRow, Leg, RawKind};
 ///
 /// A store that held anything before is asked about every look. Two bits a look, in a table of fixed size: bits that others
 /// have set only cost a look-up (one in 300 after half a million referrals).
-pub(crate) struct Seen(Option<Mutex<Vec<u64>>>);
+pub(crate) struct Seen {
+    table: Option<Mutex<Vec<u64>>>,
+    /// Another process has written meanwhile: the store is asked about every look.
+    ask_all: AtomicBool,
+}
 
 /// Words of the table: 4 MB, in which a million referrals have every twentieth look asked for in vain.
 const SEEN_WORDS: usize = 1 << 19;
@@ -23,12 +28,20 @@ const SEEN_WORDS: usize = 1 << 19;
 impl Seen {
     /// For a store that was empty, or was not, when the pull began.
     pub(crate) fn new(empty: bool) -> Self {
-        Self(empty.then(|| Mutex::new(vec![0; SEEN_WORDS])))
+        Self {
+            table: empty.then(|| Mutex::new(vec![0; SEEN_WORDS])),
+            ask_all: AtomicBool::new(false),
+        }
+    }
+
+    /// From here on the store may know what this pull has not written.
+    pub(crate) fn ask_all(&self) {
+        self.ask_all.store(true, Ordering::Relaxed);
     }
 
     /// Notes what is being written.
     pub(crate) fn note(&self, lookups: impl IntoIterator<Item = LookupKey>) {
-        if let Some(seen) = &self.0 {
+        if let Some(seen) = &self.table {
             let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
             for (word, bit) in lookups.into_iter().flat_map(bits) {
                 seen[word] |= bit;
@@ -38,9 +51,8 @@ impl Seen {
 
     /// Those of these look-ups that the store may know.
     fn of(&self, lookups: impl Iterator<Item = LookupKey>) -> Vec<LookupKey> {
-        match &self.0 {
-            None => lookups.collect(),
-            Some(seen) => {
+        match &self.table {
+            Some(seen) if !self.ask_all.load(Ordering::Relaxed) => {
                 let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
                 let known = |lookup: &LookupKey| {
                     bits(*lookup)
@@ -49,6 +61,7 @@ impl Seen {
                 };
                 lookups.filter(known).collect()
             }
+            _ => lookups.collect(),
         }
     }
 }

@@ -38,7 +38,7 @@ struct WrittenGroup {
     /// Shared records that it places.
     shared: Vec<LookupKey>,
     /// Places that it takes of partners that have a capacity, by place in the rules.
-    places: HashMap<usize, i64>,
+    places: BTreeMap<usize, i64>,
 }
 
 /// Writes what workers prepared.
@@ -243,6 +243,7 @@ impl<'e> Writer<'e> {
         for lookup in &group.shared {
             self.shared.remove(lookup);
         }
+        self.seen.ask_all();
         self.free = free_places(self.run).await?;
         let several = group.loads.len() > 1;
         let count: usize = group.loads.iter().map(|(_, taken)| taken.len()).sum();
@@ -458,7 +459,7 @@ impl<'e> Writer<'e> {
         let strand = self.batch.strand;
         let ours = |person| self.run.claims.take(person, partner, strand);
         // What the store refuses for one referral alone, again and again, is for a person to look at.
-        if self.stale > 1 || !person.anywhere.is_none_or(ours) {
+        if self.stale + 1 >= STALE_TRIES || !person.anywhere.is_none_or(ours) {
             return open;
         }
         // Another process, or a person, may have routed them meanwhile.

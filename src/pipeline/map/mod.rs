@@ -90,6 +90,31 @@ pub(crate) fn row<'v>(
     Ok(cells)
 }
 
+/// What tells whose a row is: its token, empty where no column carries one, and its identity cells in the order of their columns.
+///
+/// # Errors
+/// The first of these columns that cannot be written.
+pub(crate) fn identity<'v>(
+    partner: &'v Partner,
+    view: &ReferralView<'v>,
+    tokens: &Tokens<'_>,
+) -> Result<(String, Cells<'v>), MapProblem> {
+    let columns = partner.deliver.columns.iter();
+    let cells: Result<Cells<'v>, MapProblem> = columns
+        .clone()
+        .filter(|column| column.identity)
+        .map(|column| cell(partner, column, view, ""))
+        .collect();
+    let cells = cells?;
+    let mut columns = columns;
+    let token = if columns.any(|column| is_check(column, view.vocabulary)) {
+        token(partner, view, &cells, tokens)
+    } else {
+        String::new()
+    };
+    Ok((token, cells))
+}
+
 /// The row token: over partner, reference and the identity cells as delivered.
 fn token(
     partner: &Partner,

@@ -39,9 +39,8 @@ impl Extracts {
     ) -> anyhow::Result<Result<Self, FolderError>> {
         let temporary = env.config.home.join("var/tmp");
         let path = path.to_owned();
-        let limits = env.config.limits;
+        let (span, limits) = (Span::current(), env.config.limits);
         let open = move || Folder::open(&path, &temporary, &limits);
-        let span = Span::current();
         let opened = tokio::task::spawn_blocking(move || span.in_scope(open)).await?;
         Ok(opened.map(|folder| {
             let input = digest(env, &folder);

@@ -1,22 +1,22 @@
 //! What runs and actions are given: config, rules, the ledger, and one entry a source and partner.
 //!
-//! Built by `app` alone. The store is reached through its trait; the transport is a folder's.
+//! Built by `app` alone. The store and the transports are reached through their traits.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use jiff::civil::Date;
 
 use super::LedgerAccess;
 use crate::config::{Config, Source};
-use crate::domain::{KeyId, StrandId};
+use crate::domain::{Destination, KeyId, StrandId};
 use crate::fhir::client::{ClientError, SourceSession};
 use crate::partner::{Partner, Rules, SourceFacts};
 use crate::pipeline::approval::Approval;
 use crate::pipeline::referral::Setting;
 use crate::pipeline::select::{SourceRules, Unnamed};
 use crate::seal::HolderKey;
-use crate::transport::FolderTransport;
+use crate::transport::Transport;
 
 /// A source with its place in the ledger.
 pub(crate) struct SourceEnv {
@@ -25,17 +25,24 @@ pub(crate) struct SourceEnv {
     pub(crate) strand: StrandId,
     pub(crate) key_id: KeyId,
     pub(crate) key: HolderKey,
+    /// The way to the folder of its import, where writes go as files.
+    pub(crate) import: Option<Arc<dyn Transport>>,
     /// Made by the first stage that asks for a client.
     pub(crate) session: OnceLock<Result<Arc<SourceSession>, ClientError>>,
 }
 
-/// A partner's place in the ledger and its exchange folder; the rules hold the rest, at the same position.
+/// A partner's place in the ledger and the way to it; the rules hold the rest, at the same position.
 pub(crate) struct PartnerEnv {
     pub(crate) strand: StrandId,
-    pub(crate) transport: FolderTransport,
-    /// The transport's folder: of the version that is approved.
-    pub(crate) folder: PathBuf,
+    /// The way to where the approved version sends drops.
+    pub(crate) transport: Arc<dyn Transport>,
     pub(crate) approval: Approval,
+}
+
+/// Where reports go, and the way there.
+pub(crate) struct ReportPlace {
+    pub(crate) destination: Destination,
+    pub(crate) transport: Arc<dyn Transport>,
 }
 
 /// What stages work with. What needs the ledger alone takes its [`LedgerAccess`], to which this dereferences.
@@ -46,6 +53,8 @@ pub(crate) struct Env {
     pub(crate) sources: Vec<SourceEnv>,
     /// As long as `rules.partners`, in the same order.
     pub(crate) partners: Vec<PartnerEnv>,
+    /// Where the report of each commissioner goes, by id; those without a place have none.
+    pub(crate) reports: BTreeMap<String, ReportPlace>,
     /// Workers that parse, decide and seal at once.
     pub(crate) workers: usize,
     pub(crate) activity_system: String,

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::domain::clock::SystemClock;
 use crate::domain::{Clock, Instant, RunId, StrandId, limits};
@@ -172,7 +173,7 @@ impl LeaseKeeper {
         let mut renewing = self.renewing.lock().unwrap_or_else(PoisonError::into_inner);
         if renewing.is_empty() {
             let shared = Arc::clone(&self.shared);
-            renewing.spawn(async move {
+            let renew = async move {
                 let every = Duration::from_secs(RENEWED_SECONDS);
                 loop {
                     tokio::time::sleep(every).await;
@@ -181,7 +182,8 @@ impl LeaseKeeper {
                         tracing::warn!(%error, "leases could not be renewed");
                     }
                 }
-            });
+            };
+            renewing.spawn(renew.in_current_span());
         }
         HeldLease {
             kept,

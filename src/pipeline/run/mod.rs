@@ -15,7 +15,7 @@ mod state;
 pub(crate) use book_log::BookLog;
 use claims::Claims;
 pub(crate) use ids::{IdRanges, Ids};
-pub(crate) use installation::{Env, PartnerEnv, SourceEnv};
+pub(crate) use installation::{Env, PartnerEnv, ReportPlace, SourceEnv};
 pub(crate) use lease_keeper::{HeldLease, LeaseKeeper, STALE_TRIES, give_back, is_stale};
 pub(crate) use lease_set::LeaseSet;
 pub(crate) use ledger_access::{LedgerAccess, busy, raw_spot};

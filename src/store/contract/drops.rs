@@ -47,13 +47,13 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
     let actions = [Action::New, Action::Amend, Action::Stop, Action::Pause];
     for (action, leg) in actions.into_iter().zip(1..) {
         let first = born(&source, leg, 0, pending(Action::New));
-        store.commit(first).await.unwrap();
+        store.put(first).await.unwrap();
         let routed = only_leg(store, leg).await;
         let next = moved(&routed, 1, pending(action));
-        store.commit(next).await.unwrap();
+        store.put(next).await.unwrap();
     }
     let before = store.legs_after(LegId::NONE, 9).await.unwrap();
-    store.commit(prepared(&strand, &before)).await.unwrap();
+    store.put(prepared(&strand, &before)).await.unwrap();
     assert_eq!(
         store.legs_after(LegId::NONE, 9).await.unwrap(),
         before,
@@ -64,7 +64,7 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
     let (sequence, rows) = (1, 4);
     sent.push(Entry::new(DROP, Body::Sent { sequence, rows }));
     (sent.sent, sent.drop_states) = (Some(DROP), vec![(DROP, DropState::Sent)]);
-    store.commit(sent.clone()).await.unwrap();
+    store.put(sent.clone()).await.unwrap();
     let place = Place {
         strand: strand.id,
         seq: 1,
@@ -91,7 +91,7 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
         DropState::Sent
     );
     assert!(
-        matches!(store.commit(sent).await, Err(StoreError::Stale)),
+        matches!(store.put(sent).await, Err(StoreError::Stale)),
         "sent twice"
     );
 }
@@ -106,7 +106,7 @@ async fn three_drops(store: &dyn Store) -> Vec<Leg> {
     );
     for leg in [1, 2] {
         let first = born(&source, leg, 0, pending(Action::New));
-        store.commit(first).await.unwrap();
+        store.put(first).await.unwrap();
     }
     let legs = store.legs_after(LegId::NONE, 9).await.unwrap();
     let numbered = |id, partner, sequence, legs: &[Leg]| {
@@ -124,7 +124,7 @@ async fn three_drops(store: &dyn Store) -> Vec<Leg> {
         numbered(72, OTHER, 1, &legs[..1]),
         numbered(73, PARTNER, 2, &legs[1..]),
     ] {
-        store.commit(batch).await.unwrap();
+        store.put(batch).await.unwrap();
     }
     legs
 }
@@ -185,7 +185,7 @@ pub(super) async fn drops_are_found_by_how_far_they_have_come(store: &dyn Store)
     let (id, sequence) = (DropId::new(71), 1);
     delivered.push(Entry::new(id, Body::DropDelivered { sequence }));
     delivered.drop_states = vec![(id, DropState::Delivered)];
-    store.commit(delivered).await.unwrap();
+    store.put(delivered).await.unwrap();
     let state = |state, partner, after, limit| async move {
         let after = DropId::new(after);
         let files = store.drop_files_in(state, partner, after, limit).await;

@@ -1,8 +1,6 @@
 //! Leases and guards: what keeps a process from writing what it may no longer write.
 
 use super::*;
-use crate::domain::Clock as _;
-use crate::domain::clock::SystemClock;
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -130,7 +128,7 @@ pub(super) async fn a_batch_is_written_only_under_a_lease_that_stands(store: &dy
         ..own
     };
     let (lost, ours) = (
-        [vec![other], vec![over], vec![late], vec![own, over]],
+        [vec![], vec![other], vec![over], vec![late], vec![own, over]],
         [vec![own], vec![other, own]],
     );
     let under = |leg, under| {
@@ -172,19 +170,19 @@ pub(super) async fn the_places_of_a_partner_are_guarded(store: &dyn Store) {
         batch
     };
     let elsewhere = StrandId::new(91);
-    store.commit(places(1, PARTNER, 1, 1)).await.unwrap();
-    let refused = store.commit(places(2, PARTNER, 1, 1)).await;
+    store.put(places(1, PARTNER, 1, 1)).await.unwrap();
+    let refused = store.put(places(2, PARTNER, 1, 1)).await;
     assert!(matches!(refused, Err(StoreError::Stale)), "one too many");
-    let refused = store.commit(places(2, PARTNER, 2, 2)).await;
+    let refused = store.put(places(2, PARTNER, 2, 2)).await;
     assert!(matches!(refused, Err(StoreError::Stale)), "two at once");
     assert_eq!(store.legs_after(LegId::NONE, 9).await.unwrap().len(), 1);
-    store.commit(places(2, elsewhere, 1, 1)).await.unwrap();
+    store.put(places(2, elsewhere, 1, 1)).await.unwrap();
     // A leg that has ended leaves its place.
     let leg = only_leg(store, 1).await;
     let after = leg.now.ended(LegState::Cancelled, Reason::Died);
-    store.commit(moved(&leg, 1, after)).await.unwrap();
-    store.commit(places(3, PARTNER, 1, 2)).await.unwrap();
-    let refused = store.commit(places(4, PARTNER, 1, 2)).await;
+    store.put(moved(&leg, 1, after)).await.unwrap();
+    store.put(places(3, PARTNER, 1, 2)).await.unwrap();
+    let refused = store.put(places(4, PARTNER, 1, 2)).await;
     assert!(matches!(refused, Err(StoreError::Stale)));
 }
 
@@ -200,7 +198,7 @@ pub(super) async fn one_person_has_one_open_leg_with_a_partner(store: &dyn Store
         lookup: Some(lookup(50)),
         wrapped: vec![1],
     });
-    store.commit(first).await.unwrap();
+    store.put(first).await.unwrap();
     let beside = |leg, persons: &[u8], partner| {
         let mut batch = born(&b, leg, 0, pending(Action::New));
         let persons = persons.iter().copied().map(lookup).collect();
@@ -208,19 +206,19 @@ pub(super) async fn one_person_has_one_open_leg_with_a_partner(store: &dyn Store
         batch
     };
     let elsewhere = StrandId::new(91);
-    let refused = store.commit(beside(2, &[51, 50], PARTNER)).await;
+    let refused = store.put(beside(2, &[51, 50], PARTNER)).await;
     assert!(matches!(refused, Err(StoreError::Stale)));
     assert_eq!(store.legs_after(LegId::NONE, 9).await.unwrap().len(), 1);
-    store.commit(beside(2, &[50], elsewhere)).await.unwrap();
-    store.commit(beside(3, &[51], PARTNER)).await.unwrap();
+    store.put(beside(2, &[50], elsewhere)).await.unwrap();
+    store.put(beside(3, &[51], PARTNER)).await.unwrap();
     // The last of more pairs than a statement takes counts as well.
     let many = [vec![51; limits::STATEMENT_ROWS], vec![50]].concat();
-    let refused = store.commit(beside(4, &many, PARTNER)).await;
+    let refused = store.put(beside(4, &many, PARTNER)).await;
     assert!(matches!(refused, Err(StoreError::Stale)));
     for leg in [1, 2, 3].map(LegId::new) {
         let leg = store.legs(vec![leg]).await.unwrap().remove(0);
         let after = leg.now.ended(LegState::Cancelled, Reason::Died);
-        store.commit(moved(&leg, 1, after)).await.unwrap();
+        store.put(moved(&leg, 1, after)).await.unwrap();
     }
-    store.commit(beside(4, &many, PARTNER)).await.unwrap();
+    store.put(beside(4, &many, PARTNER)).await.unwrap();
 }

@@ -62,7 +62,7 @@ methods! {
     legs_by_lookup(lookups: Vec<LookupKey>) -> Vec<Leg> = Vec::new();
     legs(ids: Vec<LegId>) -> Vec<Leg> = Vec::new();
     legs_of_persons(persons: Vec<KeyId>) -> Vec<Leg> = Vec::new();
-    leg_by_reference(reference: LegReference) -> Option<Leg> = None;
+    legs_by_references(references: Vec<LegReference>) -> Vec<Leg> = Vec::new();
     legs_pending(partner: StrandId, after: LegId, limit: i64) -> Vec<Leg> = Vec::new();
     legs_after(after: LegId, limit: i64) -> Vec<Leg> = Vec::new();
     open_legs(source: StrandId, after: LegId, limit: i64) -> Vec<Leg> = Vec::new();

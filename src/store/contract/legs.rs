@@ -16,11 +16,11 @@ async fn walk(store: &dyn Store, strand: &Strand, leg: i64, after: Standing) {
     };
     let way = way.iter().find(lawful).unwrap();
     let first = born(strand, leg, 0, in_state(way[0]));
-    store.commit(first).await.unwrap();
+    store.put(first).await.unwrap();
     for state in &way[1..] {
         let leg = only_leg(store, leg).await;
         let next = moved(&leg, 1, in_state(*state));
-        store.commit(next).await.unwrap();
+        store.put(next).await.unwrap();
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn legs_are_counted_by_what_they_have_alike(store: &dyn Store) 
         (&b, 3, held),
         (&b, 4, routed),
     ] {
-        store.commit(born(strand, leg, 0, after)).await.unwrap();
+        store.put(born(strand, leg, 0, after)).await.unwrap();
     }
     let line = |source: &Strand, state, why, count| rows::LegCount {
         source: source.id,
@@ -141,7 +141,7 @@ pub(super) async fn a_system_is_told_of_its_legs_once(store: &dyn Store) {
     ];
     let mut batch = Batch::new(a.id, at(5));
     batch.mirrors.clone_from(&rows);
-    store.commit(batch).await.unwrap();
+    store.put(batch).await.unwrap();
     assert!(told(MirrorKind::Task, 0, 9).await.is_empty());
     assert!(told(MirrorKind::Request, 0, 9).await.is_empty());
     let of = vec![sent.id, completed.id];
@@ -156,6 +156,6 @@ pub(super) async fn a_system_is_told_of_its_legs_once(store: &dyn Store) {
     assert_eq!(store.mirrors_after(sent.id, 1).await.unwrap(), rows[1..]);
     // What has moved since is to be told again.
     let after = sent.now.ended(LegState::Cancelled, Reason::Died);
-    store.commit(moved(&sent, 6, after)).await.unwrap();
+    store.put(moved(&sent, 6, after)).await.unwrap();
     assert_eq!(told(MirrorKind::Task, 0, 9).await, [2]);
 }

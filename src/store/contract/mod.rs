@@ -7,6 +7,7 @@ mod leases;
 mod ledger;
 mod left_out;
 mod legs;
+mod many;
 mod records;
 mod reports;
 mod returns;
@@ -16,8 +17,10 @@ use sqlx::Connection as _;
 use super::hash_chain::{genesis, row_hash};
 use super::rows::{DropState, PushKind, PushUpdate, RawIds, Standing};
 use super::*;
+use crate::domain::clock::SystemClock;
 use crate::domain::{
-    Action, Counts, Disposition, Instant, LegId, LegState, RawId, Reason, Stage, StrandId, limits,
+    Action, Clock as _, Counts, Disposition, Instant, LegId, LegState, RawId, Reason, RunId, Stage,
+    StrandId, limits,
 };
 
 const UID: LookupKey = [7; 16];
@@ -80,6 +83,60 @@ fn moved(leg: &Leg, seconds: i64, after: Standing) -> Batch {
     let (step, vouched) = (LegStep::to(after), Vec::new());
     batch.move_leg(leg.clone(), Body::Amended { step, vouched });
     batch
+}
+
+/// Batches are written as one who holds their strands writes them: under leases that are taken for it and given back.
+trait UnderLease {
+    async fn put(&self, batch: Batch) -> Result<Commit, StoreError>;
+    async fn put_all(&self, batches: Vec<Batch>) -> Result<Vec<Commit>, StoreError>;
+}
+
+impl UnderLease for dyn Store + '_ {
+    async fn put(&self, mut batch: Batch) -> Result<Commit, StoreError> {
+        let lease = lease_of(self, batch.strand).await;
+        batch.under = vec![lease];
+        let written = self.commit(batch).await;
+        self.release_leases(vec![lease]).await.unwrap();
+        written
+    }
+
+    async fn put_all(&self, mut batches: Vec<Batch>) -> Result<Vec<Commit>, StoreError> {
+        let mut leases: Vec<Lease> = Vec::new();
+        for batch in &mut batches {
+            let known = leases.iter().find(|lease| lease.strand == batch.strand);
+            let lease = match known {
+                Some(lease) => *lease,
+                None => lease_of(self, batch.strand).await,
+            };
+            leases.push(lease);
+            batch.under = vec![lease];
+        }
+        let written = self.commit_all(batches).await;
+        self.release_leases(leases).await.unwrap();
+        written
+    }
+}
+
+/// A lease of a strand for a minute.
+async fn lease_of(store: &dyn Store, strand: StrandId) -> Lease {
+    let now = SystemClock.now();
+    let ask = LeaseAsk {
+        stage: LeaseStage::Act,
+        strand,
+        holder: LeaseHolder {
+            host: "a-host".to_owned(),
+            pid: 1,
+            started: 77,
+            run: RunId::NONE,
+        },
+        now: now.0,
+        until: now.plus_seconds(60).0,
+        dead: None,
+    };
+    match store.take_lease(ask).await.unwrap() {
+        LeaseAnswer::Taken(lease) => lease,
+        LeaseAnswer::Held(row) => panic!("held by {row:?}"),
+    }
 }
 
 async fn only_leg(store: &dyn Store, id: i64) -> Leg {
@@ -147,6 +204,7 @@ suite! {
         a_dead_holder_is_taken_over_by_its_fence a_batch_is_written_only_under_a_lease_that_stands
         the_places_of_a_partner_are_guarded one_person_has_one_open_leg_with_a_partner;
     legs: open_legs_come_by_source_and_page legs_are_counted_by_what_they_have_alike a_system_is_told_of_its_legs_once;
+    many: legs_events_and_holds_of_many_legs_come_in_one_call many_legs_move_in_one_commit_or_none_does;
     records: keys_and_raws_are_found_by_look a_batch_may_be_larger_than_a_statement holds_are_numbered_through
         books_add_up_over_commits writes_are_found_by_state every_write_comes_by_page;
     drops: sending_a_drop_moves_its_legs_together drops_of_each_partner_are_kept drops_are_found_by_how_far_they_have_come;
@@ -157,15 +215,16 @@ suite! {
 #[tokio::test]
 async fn one_byte_changed_behind_our_back_is_found() {
     let folder = tempfile::tempdir().unwrap();
-    let store = fresh(&folder).await;
+    let engine = fresh(&folder).await;
+    let store: &dyn Store = &engine;
     let strand = store.strand("a").await.unwrap();
     for leg in 1..4 {
         store
-            .commit(born(&strand, leg, 0, pending(Action::New)))
+            .put(born(&strand, leg, 0, pending(Action::New)))
             .await
             .unwrap();
     }
-    assert_eq!(broken_at(&store, "a").await, None);
+    assert_eq!(broken_at(store, "a").await, None);
     let mut body = store.ledger(strand.id, 3, 1).await.unwrap().remove(0).body;
     body[1] ^= 1;
     let file = format!("sqlite://{}", folder.path().join("kith.db").display());
@@ -177,5 +236,5 @@ async fn one_byte_changed_behind_our_back_is_found() {
         .execute(&mut other)
         .await
         .unwrap();
-    assert_eq!(broken_at(&store, "a").await, Some(4));
+    assert_eq!(broken_at(store, "a").await, Some(4));
 }

@@ -20,7 +20,7 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
         lookup: Some(lookup(61)),
         sealed,
     });
-    store.commit(batch).await.unwrap();
+    store.put(batch).await.unwrap();
     store
         .add_key(KeyRow {
             id: KeyId::new(6),
@@ -88,7 +88,7 @@ pub(super) async fn a_batch_may_be_larger_than_a_statement(store: &dyn Store) {
             });
         }
         known.extend(&ids);
-        store.commit(batch).await.unwrap();
+        store.put(batch).await.unwrap();
         assert_eq!(store.raws(ids).await.unwrap().len(), rows);
     }
     let all = store.raws(known.clone()).await.unwrap();
@@ -110,14 +110,14 @@ pub(super) async fn holds_are_numbered_through(store: &dyn Store) {
     batch.hold(hold(1));
     batch.hold(hold(2));
     assert_eq!(
-        store.commit(batch).await.unwrap().held_numbers,
+        store.put(batch).await.unwrap().held_numbers,
         [1, 2].map(HoldNumber::new)
     );
     let mut batch = Batch::new(b.id, at(5));
     batch.hold(hold(2));
     batch.released.push(HoldNumber::new(2));
     assert_eq!(
-        store.commit(batch).await.unwrap().held_numbers,
+        store.put(batch).await.unwrap().held_numbers,
         [3].map(HoldNumber::new)
     );
     let numbers = |holds: Vec<HeldRow>| holds.iter().map(|h| h.number.number()).collect::<Vec<_>>();
@@ -167,7 +167,7 @@ pub(super) async fn books_add_up_over_commits(store: &dyn Store) {
         counts.add(Disposition::Held, Some(reason));
         let mut batch = Batch::new(strand.id, at(seconds));
         batch.book_source(RunId::new(1), Stage::Select, counts);
-        store.commit(batch).await.unwrap();
+        store.put(batch).await.unwrap();
     }
     let books = store.books(RunId::new(1)).await.unwrap();
     let counts = &books[0].counts;
@@ -194,7 +194,7 @@ pub(super) async fn books_add_up_over_commits(store: &dyn Store) {
         counts.add_many(Disposition::Repeated, None, 3);
         batch.book_file(RunId::new(run), Stage::Match, RunId::new(file), counts);
     }
-    store.commit(batch).await.unwrap();
+    store.put(batch).await.unwrap();
     let runs = |books: Vec<BookRow>| books.iter().map(|b| b.run.number()).collect::<Vec<_>>();
     assert_eq!(runs(store.books(RunId::NONE).await.unwrap()), [0]);
     // A page has whole runs.
@@ -249,7 +249,7 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
             ..push(4, PushState::Queued)
         },
     ];
-    store.commit(batch).await.unwrap();
+    store.put(batch).await.unwrap();
     let done = PushRow {
         attempts: 1,
         server_id: Some(vec![4]),
@@ -262,12 +262,12 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
         attempts_were: 0,
     };
     batch.push_updates.push(claimed.clone());
-    store.commit(batch).await.unwrap();
+    store.put(batch).await.unwrap();
     // Another run that read the same row comes too late, and nothing of what it brings is written.
     let mut late = Batch::new(strand.id, at(2));
     late.push_updates.push(claimed);
     late.pushes.push(push(9, PushState::Queued));
-    assert!(matches!(store.commit(late).await, Err(StoreError::Stale)));
+    assert!(matches!(store.put(late).await, Err(StoreError::Stale)));
     assert_eq!(
         store
             .pushes(query(strand.id, PushState::Queued))
@@ -319,7 +319,7 @@ pub(super) async fn every_write_comes_by_page(store: &dyn Store) {
     for row in rows.clone() {
         batch.queue(row);
     }
-    store.commit(batch).await.unwrap();
+    store.put(batch).await.unwrap();
     let after = |event, limit| store.pushes_after(EventId::new(event), limit);
     assert_eq!(after(0, 2).await.unwrap(), rows[..2]);
     assert_eq!(after(2, 2).await.unwrap(), rows[2..]);

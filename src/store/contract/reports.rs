@@ -20,7 +20,7 @@ pub(super) async fn the_newest_certificate_of_each_source_counts(store: &dyn Sto
         let mut batch = Batch::new(source, at(run));
         let verdict = if run == 3 { "complete" } else { "unknown" };
         batch.certificates.push(certificate(run, source, verdict));
-        store.commit(batch).await.unwrap();
+        store.put(batch).await.unwrap();
     }
     let newest = [certificate(3, a, "complete"), certificate(2, b, "unknown")];
     assert_eq!(store.certificates().await.unwrap(), newest);
@@ -42,7 +42,7 @@ pub(super) async fn facts_are_counted_by_month(store: &dyn Store) {
     };
     let mut batch = Batch::new(strand, at(0));
     batch.facts = vec![fact(5, 24_300), fact(4, 24_301), fact(3, 24_300)];
-    store.commit(batch).await.unwrap();
+    store.put(batch).await.unwrap();
     let count = |month, count| rows::FactCount {
         month,
         issue: month + 1,
@@ -69,8 +69,8 @@ pub(super) async fn days_are_sealed_once(store: &dyn Store) {
         batch.push(Entry::new(day, Body::DaySealed { root }));
         let heads = store.heads_before(i64::MAX).await.unwrap();
         batch.day_seal = Some((day, root, [9; 32], heads));
-        store.commit(batch.clone()).await.unwrap();
-        assert!(store.commit(batch).await.is_err(), "a day is sealed once");
+        store.put(batch.clone()).await.unwrap();
+        assert!(store.put(batch).await.is_err(), "a day is sealed once");
     }
     let seals = [(20, [20; 32], [9; 32]), (21, [21; 32], [9; 32])];
     assert_eq!(store.day_seals(0, 9).await.unwrap(), seals);
@@ -110,9 +110,9 @@ pub(super) async fn a_night_is_published_once(store: &dyn Store) {
         night(4, "south", &["a.html"]),
         night(5, "east", &["a.html"]),
     ] {
-        store.commit(batch).await.unwrap();
+        store.put(batch).await.unwrap();
     }
-    let again = store.commit(night(5, "east", &["a.html"])).await;
+    let again = store.put(night(5, "east", &["a.html"])).await;
     assert!(again.is_err(), "a night is published once");
     let file = |name: &str| (name.to_owned(), [6; 32], vec![1, 2]);
     let files = store.published(5, "north").await.unwrap();

@@ -60,12 +60,12 @@ pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store)
         row(2, 0, Disposition::Held, Some(Reason::NoService)),
     ];
     batch.events = vec![event(21, 1), event(22, 2), event(23, 1)];
-    store.commit(batch).await.unwrap();
+    store.put(batch).await.unwrap();
     let mut batch = Batch::new(strand.id, at(1));
     batch.return_file = Some(file(ReturnId::new(81), 61));
     batch.return_bytes = vec![8];
     batch.return_states = vec![(RETURN, 2)];
-    store.commit(batch).await.unwrap();
+    store.put(batch).await.unwrap();
     let files = |after, limit| async move {
         let files = store.return_files(ReturnId::new(after), limit).await;
         let states = files.unwrap().into_iter();

@@ -113,7 +113,7 @@ pub(super) async fn check_leases(
     batches: &[Batch],
 ) -> Result<(), StoreError> {
     let mut checked: Vec<Lease> = Vec::new();
-    for batch in batches.iter().filter(|batch| !batch.under.is_empty()) {
+    for batch in batches {
         if batch.under.iter().all(|lease| lease.strand != batch.strand) {
             return Err(StoreError::LeaseLost);
         }

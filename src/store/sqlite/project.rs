@@ -1,8 +1,9 @@
 //! Projecting: legs, writes, holds, books and reports, as the batch's ledger rows leave them.
 
-use crate::domain::{Action, DropId, LegState, RawId};
-use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::domain::{Action, DropId, HoldNumber, LegState, RawId, limits};
 
 use super::super::StoreError;
 use super::super::batch::{Batch, Chained, DaySeal};
@@ -43,23 +44,30 @@ async fn insert_legs(conn: &mut SqliteConnection, legs: &[Leg]) -> Result<(), St
     insert(conn, head, 22, cells).await
 }
 
-/// Moves legs that still have the revision at which they were read.
+/// Moves legs that still have the revision at which they were read; if one does not, nothing is written.
 async fn move_legs(conn: &mut SqliteConnection, legs: &[(Leg, i64)]) -> Result<(), StoreError> {
-    for (leg, rev) in legs {
-        let mut query = sqlx::query(
-            "UPDATE leg SET partner = ?, person = ?, state = ?, why = ?, pending = ?, asked = ?, closing = ?, since = ?, raw_request = ?, \
-             raw_patient = ?, raw_requester = ?, raw_role = ?, raw_practice = ?, raw_consent = ?, rev = ?, last_strand = ?, last_seq = ? WHERE id = ? AND rev = ?",
+    let row = format!("({})", vec!["?"; MOVED_WIDTH].join(","));
+    for chunk in legs.chunks(limits::STATEMENT_ROWS) {
+        let rows = vec![row.as_str(); chunk.len()].join(",");
+        let sql = format!(
+            "UPDATE leg SET partner = v.column3, person = v.column4, state = v.column5, why = v.column6, pending = v.column7, asked = v.column8, \
+             closing = v.column9, since = v.column10, raw_request = v.column11, raw_patient = v.column12, raw_requester = v.column13, \
+             raw_role = v.column14, raw_practice = v.column15, raw_consent = v.column16, rev = v.column17, last_strand = v.column18, \
+             last_seq = v.column19 FROM (VALUES {rows}) v WHERE leg.id = v.column1 AND leg.rev = v.column2"
         );
-        for number in leg_numbers(leg) {
-            query = query.bind(number);
+        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
+            .persistent(chunk.len() == limits::STATEMENT_ROWS);
+        for (leg, rev) in chunk {
+            query = query.bind(leg.id).bind(*rev);
+            for number in leg_numbers(leg) {
+                query = query.bind(number);
+            }
         }
         let done = query
-            .bind(leg.id)
-            .bind(rev)
             .execute(&mut *conn)
             .await
             .map_err(|error| engine("moving legs", &error))?;
-        if done.rows_affected() != 1 {
+        if usize::try_from(done.rows_affected()) != Ok(chunk.len()) {
             return Err(StoreError::Stale);
         }
     }
@@ -99,7 +107,12 @@ async fn send_legs(
     Ok(())
 }
 
-fn leg_numbers(leg: &Leg) -> [i64; 17] {
+/// Numbers of a leg that can change.
+const LEG_NUMBERS: usize = 17;
+/// The same behind the leg's id and the revision at which it was read.
+const MOVED_WIDTH: usize = LEG_NUMBERS + 2;
+
+fn leg_numbers(leg: &Leg) -> [i64; LEG_NUMBERS] {
     let now = &leg.now;
     let [request, patient, requester, role, practice, consent] =
         now.raws.to_array().map(RawId::number);
@@ -152,13 +165,7 @@ pub(super) async fn write_projections(
             .map_err(|error| engine(doing, &error))?;
     }
     insert_held(conn, &chained.held).await?;
-    for number in &batch.released {
-        let query = sqlx::query("UPDATE held SET open = false WHERE number = ?").bind(number);
-        query
-            .execute(&mut *conn)
-            .await
-            .map_err(|error| engine(doing, &error))?;
-    }
+    end_holds(conn, &batch.released).await?;
     for book in &batch.books {
         upsert_book(conn, book).await?;
     }
@@ -183,6 +190,23 @@ async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<()
         cells.extend(numbers.map(Cell::I));
     }
     insert(conn, "INSERT INTO held (number, leg, stage, reason, source, partner, return_id, row, since, open)", 10, cells).await
+}
+
+async fn end_holds(conn: &mut SqliteConnection, numbers: &[HoldNumber]) -> Result<(), StoreError> {
+    for chunk in numbers.chunks(limits::STATEMENT_ROWS) {
+        let marks = vec!["?"; chunk.len()].join(",");
+        let sql = format!("UPDATE held SET open = false WHERE number IN ({marks})");
+        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
+            .persistent(chunk.len() == limits::STATEMENT_ROWS);
+        for number in chunk {
+            query = query.bind(number);
+        }
+        query
+            .execute(&mut *conn)
+            .await
+            .map_err(|error| engine("ending holds", &error))?;
+    }
+    Ok(())
 }
 
 /// Adds a group's counts to its run's book.

@@ -7,7 +7,7 @@ use super::super::{Store, StoreError};
 use super::columns::{blob, fixed, id, int, text};
 use super::{SqliteStore, engine};
 use crate::domain::{StrandId, limits};
-use crate::seal::{Digest, LookupKey};
+use crate::seal::Digest;
 
 pub(super) type Rows<T> = Result<Vec<T>, StoreError>;
 
@@ -56,21 +56,22 @@ impl SqliteStore {
         Ok(found)
     }
 
-    /// The same over look-ups.
-    pub(super) async fn by_looks<T>(
+    /// The same over bytes: look-ups, and printed references.
+    pub(super) async fn by_bytes<T, const N: usize>(
         &self,
         select: &str,
-        lookups: &[LookupKey],
+        column: &str,
+        values: &[[u8; N]],
         read: impl Fn(&SqliteRow) -> Result<T, StoreError>,
     ) -> Rows<T> {
-        let mut found = Vec::with_capacity(lookups.len());
-        for chunk in lookups.chunks(limits::STATEMENT_ROWS) {
+        let mut found = Vec::with_capacity(values.len());
+        for chunk in values.chunks(limits::STATEMENT_ROWS) {
             let marks = vec!["?"; chunk.len()].join(",");
-            let sql = format!("{select} WHERE look IN ({marks})");
+            let sql = format!("{select} WHERE {column} IN ({marks})");
             let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
                 .persistent(chunk.len() == limits::STATEMENT_ROWS);
-            for lookup in chunk {
-                query = query.bind(lookup.to_vec());
+            for value in chunk {
+                query = query.bind(value.to_vec());
             }
             let rows = query
                 .fetch_all(&self.readers)

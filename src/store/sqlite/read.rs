@@ -1,7 +1,6 @@
 //! Reading: one function a question.
 
-use sqlx::AssertSqlSafe;
-use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 
 use super::super::rows::{
     BookRow, BookSum, Certificate, DropFile, DropRow, DropRowCount, DropState, EventRow, FactCount,
@@ -139,8 +138,13 @@ impl Store for SqliteStore {
 
     fn keys_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<KeyRow>> {
         Box::pin(async move {
-            self.by_looks("SELECT id, kind, look, wrapped FROM keyring", &lookups, key)
-                .await
+            self.by_bytes(
+                "SELECT id, kind, look, wrapped FROM keyring",
+                "look",
+                &lookups,
+                key,
+            )
+            .await
         })
     }
 
@@ -163,7 +167,7 @@ impl Store for SqliteStore {
 
     fn raws_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<(LookupKey, RawId)>> {
         Box::pin(async move {
-            self.by_looks("SELECT look, id FROM raw", &lookups, |row| {
+            self.by_bytes("SELECT look, id FROM raw", "look", &lookups, |row| {
                 Ok((fixed(row, 0)?, id(row, 1)?))
             })
             .await
@@ -186,7 +190,7 @@ impl Store for SqliteStore {
     }
 
     fn legs_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<Leg>> {
-        Box::pin(async move { self.by_looks(LEG, &lookups, leg).await })
+        Box::pin(async move { self.by_bytes(LEG, "look", &lookups, leg).await })
     }
 
     fn legs(&self, ids: Vec<LegId>) -> Answer<'_, Vec<Leg>> {
@@ -197,16 +201,10 @@ impl Store for SqliteStore {
         Box::pin(async move { self.by_ids(LEG, "person", "id", &persons, leg).await })
     }
 
-    fn leg_by_reference(&self, reference: LegReference) -> Answer<'_, Option<Leg>> {
+    fn legs_by_references(&self, references: Vec<LegReference>) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
-            let sql = format!("{LEG} WHERE reference = ?");
-            let query =
-                sqlx::query::<Sqlite>(AssertSqlSafe(sql)).bind(reference.to_bytes().to_vec());
-            let row = query
-                .fetch_optional(&self.readers)
-                .await
-                .map_err(|error| engine("looking up a reference", &error))?;
-            row.as_ref().map(leg).transpose()
+            let references: Vec<[u8; 8]> = references.iter().map(|one| one.to_bytes()).collect();
+            self.by_bytes(LEG, "reference", &references, leg).await
         })
     }
 
@@ -338,7 +336,12 @@ impl Store for SqliteStore {
     }
 
     fn return_by_lookup(&self, lookup: LookupKey) -> Answer<'_, Option<ReturnFile>> {
-        Box::pin(async move { Ok(self.by_looks(RETURN, &[lookup], return_file).await?.pop()) })
+        Box::pin(async move {
+            Ok(self
+                .by_bytes(RETURN, "look", &[lookup], return_file)
+                .await?
+                .pop())
+        })
     }
 
     fn return_files(&self, after: ReturnId, limit: i64) -> Answer<'_, Vec<ReturnFile>> {
