@@ -1,286 +1,207 @@
 //! Every diagnostic Kith can raise. A variant's doc comment is its manual page: `kith explain` and `docs/errors.md` print it.
-//! The blank line before `Fix` may be left out here to keep the file short; it is printed all the same.
+//! The blank lines after the first line and before `Fix` may be left out here to keep the file short; they are printed all the same.
 
 /// The code of a diagnostic; never reused, never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Code {
     /// the config file cannot be read
-    ///
     /// Kith needs `config/kith.toml` (or the file named with `--config`) to know its sources, partners and store.
     /// Fix (it): Name the file with `--config`, or make a new installation with `kith init DIR`.
     ConfigUnreadable,
     /// a file is not valid TOML
-    ///
     /// The file could not be read at all, so nothing in it is in force.
     /// Fix (it): Correct the place named; strings need quotes, tables need `[name]`.
     ConfigSyntax,
     /// a key is not known
-    ///
     /// A misspelt key would silently change nothing, so unknown keys are errors. The nearest known key is named.
     /// Fix (it): Correct the spelling, or remove the key.
     UnknownKey,
     /// a required key is missing
-    ///
     /// Without this key the section cannot work.
     /// Fix (it): Add the key; the contract shows an example of every section.
     MissingKey,
     /// a value has the wrong type
-    ///
     /// The key is known, but its value is of another kind than the key takes.
     /// Fix (it): Write the value as the message says.
     WrongType,
     /// a value is not one of those allowed
-    ///
     /// The key is known, but the value cannot be used.
     /// Fix (it): Use one of the values named.
     BadValue,
     /// two entries have the same id
-    ///
     /// Ids name sources, partners, transports and commissioners everywhere; each must be one of a kind.
     /// Fix (it): Rename one of the two.
     DuplicateId,
     /// an id names nothing that exists
-    ///
     /// An entry refers to a transport, commissioner or instrument that is not configured.
     /// Fix (it): Correct the id, or add the entry it names.
     UnknownId,
     /// a secret cannot be read
-    ///
     /// Secrets are named in the config and live in a file or an environment variable; the one named is absent, empty or too open.
     /// Fix (it): Create the file with mode 0600, or set the variable.
     SecretUnreadable,
     /// an address is not allowed
-    ///
     /// Plain HTTP is allowed to this machine only: anything else would send patient data unencrypted.
     /// Fix (it): Use an `https://` address.
     InsecureAddress,
     /// a schedule never comes due or cannot be read
-    ///
     /// A stage whose schedule never comes due would never run, and nobody would notice.
     /// Fix (it): Write crontab's five fields, for example `0 6 * * MON-FRI`.
     ScheduleNever,
     /// a source has no safety contact
-    ///
     /// A worry about somebody's safety would have nobody to go to.
     /// Fix (practice): Add `safety = [{ name = "…", email = "…" }]` to the source.
     NoSafetyContact,
     /// a folder does not exist
-    ///
     /// A pull folder that does not exist yields nothing, which looks like a quiet night.
     /// Fix (it): Create the folder, or correct the path.
     FolderMissing,
     /// a setting belongs to a part that this version does not have
-    ///
     /// Kith refuses what it cannot do rather than ignore it.
     /// Fix (it): Use one of the values named, or a version that has the part.
     NotYetBuilt,
     /// the folder with keys and data can be read by others
-    ///
     /// Home should be 0750 and `var` 0700: other users of the machine could read the exchange files.
     /// Fix (it): Run `chmod 0700` on the folder named.
     HomeTooOpen,
     /// no retention period is set
-    ///
     /// How long a closed person's data is kept is the controller's decision, so there is no default.
     /// Fix (ig): Set `[retain] person_years`.
     RetentionUnset,
     /// a secret, key or certificate cannot be used
-    ///
     /// It can be read, but it is not what it is named for: a key of another kind, a certificate that is not PEM, a password with a line break.
     /// Fix (it): Put the right file in its place. ES384 needs a P-384 key, RS384 and RS512 an RSA key of 2,048 bits or more, without a password.
     SecretUnusable,
     /// a partner's id is not its file's name
-    ///
     /// The id is the file's name, so that a partner is found at once.
     /// Fix (it): Rename the file or the id.
     PartnerIdMismatch,
     /// a column, criterion or file name reads what `[share]` does not allow
-    ///
     /// Nothing may leave that the agreement's list does not name; this is decided from the file alone, not by trust.
-    ///
     /// Fix (ig): Add the field to `[share] fields` if the agreement covers it, else remove the column.
     ShareViolation,
     /// a field is not in the field list
-    ///
     /// `from` takes names of one closed list; `kith explain fields` prints it.
-    ///
     /// Fix (it): Use the name given, or a name of the list.
     UnknownField,
     /// a `FHIRPath` expression cannot be used
-    ///
     /// What the engine does not support is refused when the file is loaded, never a silent blank.
-    ///
     /// Fix (it): Correct the expression at the column named.
     BadExpression,
     /// what an expression reads cannot be decided
-    ///
     /// An expression that could read anything cannot be held against the agreement.
-    ///
     /// Fix (ig): Name the elements, for example `%patient.extension('…')`.
     ShareUndecidable,
     /// a column needs exactly one of from, fhirpath or text
-    ///
     /// A column with no source is always blank; with two it is ambiguous.
-    ///
     /// Fix (it): Keep one of the three.
     ColumnSource,
     /// a code file cannot be used
-    ///
     /// A code file is CSV with a header and two columns; a code that appears twice has two answers.
-    ///
     /// Fix (it): Correct the file at the line named.
     CodesUnreadable,
     /// a code list does not cover every value
-    ///
     /// A value without a word would be held or blank on the day it first comes.
-    ///
     /// Fix (it): Add the values named, or say what to do with `unmapped`.
     CodesIncomplete,
     /// no column carries the reference
-    ///
     /// Without `leg.reference` nothing that comes back can be matched.
-    ///
     /// Fix (it): Add a column with `from = "leg.reference"`, or name the column in `[collect] reference`.
     NoReferenceColumn,
     /// two columns have the same header
-    ///
     /// A return could not tell them apart.
-    ///
     /// Fix (it): Rename one of the two.
     DuplicateHeader,
     /// the file name has no {sequence}
-    ///
     /// Two drops of one day would overwrite each other.
-    ///
     /// Fix (it): Use `referrals_{date}_{sequence}.csv`.
     FileNameSequence,
     /// a file name has a placeholder that is not allowed
-    ///
     /// File names hold dates and sequences only: they are seen by everyone on the way.
-    ///
     /// Fix (it): Use `{date}`, `{sequence}` and `{partner}`.
     FileNameField,
     /// implied consent needs `care_provider = true`
-    ///
     /// Consent may be implied only where the partner provides care (`safety.md` §4).
-    ///
     /// Fix (ig): Set `care_provider = true` if it is true, else `consent = "required"`.
     ImpliedConsent,
     /// a layout with neither check nor identity column
-    ///
     /// A sorted column could put one person's outcome into another's record, and nothing would show it.
-    ///
     /// Fix (it): Add a column with `from = "leg.check"` or a patient field, or set `[collect] unguarded = "hold-all"`.
     NoGuard,
     /// no column says what a row asks for
-    ///
     /// A stop could not be told from a new referral; such rows go in a separate notice file.
-    ///
     /// Fix (it): Add a column with `from = "leg.action"`.
     NoActionColumn,
     /// an instrument is not in the catalogue
-    ///
     /// A measure is built from the catalogue, never from a template.
-    ///
     /// Fix (it): Use an id of `mappings/instruments`, or add the instrument there.
     UnknownInstrument,
     /// a file or date pattern cannot be used
-    ///
     /// The pattern would match nothing, or everything.
-    ///
     /// Fix (it): Correct the pattern as the message says.
     BadPattern,
     /// returns have no concern column
-    ///
     /// A worry about somebody's safety has no place in the sheet.
-    ///
     /// Fix (practice): Add a concern column with the partner when this version reads it.
     NoConcernColumn,
     /// a column may cut a text short
-    ///
     /// A cut text can lose its meaning; it ends in […] so that the reader sees it.
-    ///
     /// Fix (it): Prefer `too_long = "hold"`.
     TruncatedText,
     /// the referral code is used where it must not be
-    ///
     /// SNOMED CT 871731000000106 counts referrals nationally; used for anything else it inflates the count.
-    ///
     /// Fix (it): Use another code.
     ForbiddenSnomed,
     /// unmapped = "blank" on a column about safety
-    ///
     /// A blank risk, interpreter or contact cell reads as "nothing to know".
-    ///
     /// Fix (it): Use `unmapped = "hold"`.
     UnsafeUnmapped,
     /// a text has a placeholder
-    ///
     /// `text`, `default`, `unmapped`, `join`, headers and the words of `codes` are written as they stand. A placeholder in them would reach the partner as braces, and if it ever meant a value it would be one that `[share]` does not see.
-    ///
     /// Fix (it): Use a column with `from` or `fhirpath` for what is of the record.
     TextPlaceholder,
     /// an expression is shared by the name of a field
-    ///
     /// To a column with `from` the name means the one value that the field's rule chooses; to an expression it means the whole element, old addresses and former names among it.
-    ///
     /// Fix (ig): Use `from` if the field says enough; else give the expression a share entry of its own, as narrow as it can be, for example `patient.name.suffix`.
     SharedByField,
     /// a rule can never apply
-    ///
     /// Something in the file has no effect, or lets nobody through: what it was meant for does not happen, and nothing would show it.
-    ///
     /// Fix (it): Correct the rule named, or take it out.
     NeverApplies,
     /// one value has two answers
-    ///
     /// Two rules of a return read the same cell and would tell two different things, or the same thing twice.
-    ///
     /// Fix (it): Keep one of the two.
     TwoAnswers,
     /// an activity is not in the list
-    ///
     /// A referral for this activity is found only if the practice's system uses exactly this name in `<namespace>/CodeSystem/activity`; a misspelt name is never found.
-    ///
     /// Fix (it): Correct the spelling, or add the activity to `codes/activities.csv`.
     UnlistedActivity,
     /// a partner can never be chosen
-    ///
     /// Whenever its criteria hold, another partner's of the same kind hold too, and that one has the same or a higher priority. Only a referral that names the partner reaches it.
-    ///
     /// Fix (it): Raise `priority`, or narrow the other's criteria.
     NeverChosen,
     /// an agreement has ended
-    ///
     /// After `[share] expires_on` nothing new goes to the partner.
-    ///
     /// Fix (ig): Renew the agreement and the day, or close the partner.
     AgreementEnded,
     /// a partner file allows more than was approved
-    ///
     /// `[share]` or `[deliver]` shows more, `[select]` takes more people, or drops would go elsewhere. Nothing new is sent; changes go by the approved version, stops always.
     /// Fix (ig): Look at what is wider and run `kith partner approve ID --by NAME --because "…"`, or take it back.
     AwaitsApproval,
     /// an approval needs somebody else than the writer
-    ///
     /// `[partner] changed_by` says who wrote the version; what it widens is looked at by a second person.
     /// Fix (ig): Ask somebody else to approve it; if the file does not say who changed it, add `changed_by`.
     ApprovedByWriter,
     /// there is nothing to approve
-    ///
     /// The first version of a partner file, and one that allows no more than before, need nobody.
     /// Fix (ig): Nothing; `kith status` names the files that wait.
     NothingToApprove,
     /// an example of a partner comes out otherwise
-    ///
     /// `kith check --fixtures` maps the made-up referrals of `mappings/partners/ID.examples/NAME.ndjson` and compares each cell with `NAME.csv`; line and column are those of the CSV.
-    ///
     /// Fix (it): Correct the partner file; if the agreement has changed, correct the example.
     ExampleDiffers,
     /// a placeholder of a draft is left in a partner file
-    ///
     /// `kith partner new` writes `"?"` where only a person can know. In shadow nothing goes out by the file, so it may stay for a while; live it is an error.
-    ///
     /// Fix (it): Put in what the line asks for, or take out a column that is the partner's own.
     Placeholder,
     /// a file or line is not JSON

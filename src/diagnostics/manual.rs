@@ -29,16 +29,17 @@ impl Code {
         Self::all().find(|code| code.text().eq_ignore_ascii_case(text.trim()))
     }
 
-    /// The manual page: the variant's doc comment, line by line; what to do stands by itself, whether or not the comment has
-    /// an empty line before it.
+    /// The manual page: the variant's doc comment, line by line; the title and what to do stand by themselves, whether or not
+    /// the comment has empty lines there.
     pub(crate) fn page(self) -> Vec<String> {
         let name = format!("{self:?},");
         let mut page: Vec<String> = Vec::new();
         for line in include_str!("codes.rs").lines().map(str::trim) {
             if let Some(doc) = line.strip_prefix("///") {
                 let doc = doc.trim();
-                // The fix is a paragraph of its own, also where the comment leaves the blank line out.
-                if doc.starts_with("Fix (") && page.last().is_some_and(|line| !line.is_empty()) {
+                // The title and the fix are paragraphs of their own, also where the comment leaves the blank line out.
+                let apart = page.len() == 1 || doc.starts_with("Fix (");
+                if apart && !doc.is_empty() && page.last().is_some_and(|line| !line.is_empty()) {
                     page.push(String::new());
                 }
                 page.push(doc.to_owned());
