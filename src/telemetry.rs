@@ -4,6 +4,7 @@
 //! targets go below `warn`, whatever `RUST_LOG` says: HTTP and SQL crates print URLs and statements.
 
 use std::fmt::{self, Debug};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -19,9 +20,19 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// The target of what is told whatever the level.
 const TOLD: &str = "kith::told";
+/// Fields that every line has, however long it is.
+const ALWAYS: [&str; 4] = ["timestamp", "level", "target", "left_out"];
 /// Fields of such an event: what stands on standard error in text, and what the JSON object holds.
 const TEXT: &str = "told.text";
 const OBJECT: &str = "told.object";
+
+/// The most bytes of a line; what is usual until a config says otherwise.
+static LINE_BYTES_MAX: AtomicUsize = AtomicUsize::new(8 << 10);
+
+/// From here on no line of the log is longer than this.
+pub(crate) fn set_line_bytes_max(line_bytes_max: usize) {
+    LINE_BYTES_MAX.store(line_bytes_max, Ordering::Relaxed);
+}
 
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -91,12 +102,23 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        if event.metadata().target() != TOLD {
-            return self.0.format_event(context, writer, event);
+        let mut text = String::new();
+        if event.metadata().target() == TOLD {
+            let mut line = JsonLine::default();
+            event.record(&mut line);
+            text = line.text;
+        } else {
+            self.0
+                .format_event(context, Writer::new(&mut text), event)?;
         }
-        let mut line = JsonLine::default();
-        event.record(&mut line);
-        writer.write_str(&line.text)
+        let line_bytes_max = LINE_BYTES_MAX.load(Ordering::Relaxed);
+        for line in text.split_inclusive('\n') {
+            match left_out(line, line_bytes_max) {
+                Some(instead) => writeln!(writer, "{instead}")?,
+                None => writer.write_str(line)?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -127,8 +149,16 @@ where
             }
         }
         event.record(&mut line);
-        writeln!(writer, "{}", Value::Object(line.object))
+        let line_bytes_max = LINE_BYTES_MAX.load(Ordering::Relaxed);
+        writeln!(writer, "{}", line.within(line_bytes_max))
     }
+}
+
+/// What stands in the place of a text of more bytes than these: a text that is cut would be taken for the whole.
+fn left_out(text: &str, bytes_max: usize) -> Option<String> {
+    let bytes = text.trim_end_matches('\n').len();
+    (bytes > bytes_max)
+        .then(|| format!("({bytes} bytes left out: longer than [limits] log_line_bytes_max)"))
 }
 
 /// A line that is being put together.
@@ -142,6 +172,31 @@ struct JsonLine {
 impl JsonLine {
     fn put(&mut self, name: &str, value: impl Into<Value>) {
         self.object.insert(name.to_owned(), value.into());
+    }
+
+    /// The object in at most these bytes: the longest fields are left out, and that they were is said in their place.
+    fn within(mut self, bytes_max: usize) -> String {
+        loop {
+            let text = serde_json::to_string(&self.object).unwrap_or_default();
+            if text.len() <= bytes_max {
+                return text;
+            }
+            let fields = self
+                .object
+                .iter()
+                .filter(|(name, _)| !ALWAYS.contains(&name.as_str()));
+            let sizes = fields.map(|(name, value)| (value.to_string().len(), name.clone()));
+            let Some((bytes, name)) = sizes.max() else {
+                return text;
+            };
+            let instead = left_out(&"x".repeat(bytes), 0).unwrap_or_default();
+            if bytes > instead.len() + 2 {
+                self.put(&name, instead);
+            } else {
+                self.object.remove(&name);
+                self.put("left_out", true);
+            }
+        }
     }
 
     fn merge(&mut self, json: &str) {
@@ -180,5 +235,57 @@ impl Visit for JsonLine {
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.put(field.name(), value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::limits::{self, LOG_LINE_BYTES};
+
+    /// A line of so many bytes; the last field is as long as that needs.
+    fn line_of(bytes: usize) -> JsonLine {
+        let mut line = JsonLine::default();
+        line.put("level", "WARN");
+        line.put("message", "a message");
+        line.put("what", "");
+        let short = Value::Object(line.object.clone()).to_string().len();
+        line.put("what", "y".repeat(bytes - short));
+        line
+    }
+
+    #[test]
+    fn a_line_of_the_log_is_no_longer_than_the_limit_and_what_is_left_out_is_said() {
+        for bytes_max in [200, LOG_LINE_BYTES.usual, LOG_LINE_BYTES.most] {
+            let most = usize::try_from(bytes_max).unwrap();
+            limits::holds_at(bytes_max, |bytes| {
+                let bytes = usize::try_from(bytes).unwrap();
+                let shown = line_of(bytes).within(most);
+                assert!(
+                    shown.len() <= most && shown.contains("a message"),
+                    "{shown}"
+                );
+                let read: Value = serde_json::from_str(&shown).unwrap();
+                assert_eq!(read["level"], "WARN");
+                let said = shown.contains("log_line_bytes_max");
+                assert_eq!(said, shown.len() != bytes);
+                !said
+            });
+            limits::holds_at(bytes_max, |bytes| {
+                let text = format!("{}\n", "y".repeat(usize::try_from(bytes).unwrap()));
+                left_out(&text, most).is_none()
+            });
+        }
+        // However small the limit, a line is whole JSON, and says that something is missing.
+        let mut many = JsonLine::default();
+        many.put("level", "WARN");
+        (0..500).for_each(|number| many.put(&format!("field{number}"), number));
+        let shown = many.within(100);
+        let read: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(
+            (&read["level"], &read["left_out"]),
+            (&"WARN".into(), &true.into())
+        );
+        assert!(shown.len() <= 100, "{shown}");
     }
 }

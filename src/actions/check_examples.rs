@@ -11,8 +11,8 @@ use jiff::civil::Date;
 
 use super::compare_partner_files::{DryRun, FileMapper, Folder, shape};
 use crate::config::Config;
-use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::limits::{DIAGNOSTICS_MAX, EXAMPLE_BYTES_MAX, EXAMPLES_MAX};
+use crate::diagnostics::{Code, Diagnostic, Place, more_diagnostics};
+use crate::domain::limits::{EXAMPLE_BYTES_MAX, EXAMPLES_MAX};
 use crate::partner::{Partner, Rules};
 use crate::sheet::{ReadLimits, Sheet, read, unescape};
 use crate::toml_reader::bytes_within;
@@ -48,7 +48,11 @@ pub(crate) fn check(config: &Config, rules: &Rules) -> Examples {
             one.check(config, rules, &input, &csv);
         }
     }
-    examples.problems.truncate(DIAGNOSTICS_MAX);
+    let diagnostics_max = config.limits.diagnostics_max;
+    let more = examples.problems.len().saturating_sub(diagnostics_max);
+    examples.problems.truncate(diagnostics_max);
+    let more = u64::try_from(more).unwrap_or(u64::MAX);
+    examples.problems.extend(more_diagnostics(more));
     examples
 }
 
@@ -120,7 +124,7 @@ impl Example<'_> {
         let temporary = config.home.join("var/tmp");
         let folder =
             Folder::open(input, &temporary, &config.limits).map_err(|error| error.to_string())?;
-        let problems = folder.diagnostics().iter().cloned();
+        let problems = folder.diagnostics().into_iter();
         self.examples.problems.extend(problems);
         let mapper = FileMapper::new(config, day_of(input));
         let (mut came, mut left) = (Vec::new(), Vec::new());

@@ -12,9 +12,7 @@ use crate::domain::{Disposition, Reason};
 use crate::json::{Arena, Json, Members, ShapeCache};
 use crate::partner::{NeededMembers, Partner};
 use crate::pipeline::map::{self, Asked, DryRun, dry_reference, dry_rules, dry_run};
-pub(crate) use crate::pipeline::pull::folder::{
-    Folder, SHOWN_MAX, Unreadable, list as list_extracts,
-};
+pub(crate) use crate::pipeline::pull::folder::{Folder, Unreadable, list as list_extracts};
 use crate::pipeline::pull::folder::{Reader, Requests, Spot};
 pub(crate) use crate::pipeline::referral::Setting;
 use crate::pipeline::referral::{Bytes, ReferralParts};

@@ -52,6 +52,7 @@ pub(crate) fn load(file: &std::path::Path) -> Result<(Config, Rules, Vec<Diagnos
 /// [`Refused`].
 pub(crate) fn load_config(file: &std::path::Path) -> Result<(Config, Vec<Diagnostic>), Refused> {
     let loaded = Config::load(file, &crate::config::variable).map_err(Refused)?;
+    crate::telemetry::set_line_bytes_max(loaded.config.limits.log_line_bytes_max);
     Ok((loaded.config, loaded.warnings))
 }
 
@@ -86,7 +87,7 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
     if let Some(folder) = config.store.parent() {
         make_folder(folder)?;
     }
-    let store = SqliteStore::open(&config.store)
+    let store = SqliteStore::open(&config.store, config.limits.lock_wait_seconds)
         .await
         .map_err(|error| store_refused(&error, &config))?;
     let store = Arc::new(store);
@@ -103,7 +104,10 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         key,
         streams: AtomicU64::new(16),
         ids: IdRanges::default(),
-        leases: LeaseKeeper::new(Arc::clone(&store) as Arc<dyn Store>),
+        leases: LeaseKeeper::new(
+            Arc::clone(&store) as Arc<dyn Store>,
+            config.limits.lock_wait_seconds,
+        ),
     };
     let mut env = Env {
         ledger,
@@ -230,7 +234,7 @@ pub(crate) async fn approvals_of(
         return Ok(Vec::new());
     }
     let read = async {
-        let store = SqliteStore::open(&config.store).await?;
+        let store = SqliteStore::open(&config.store, config.limits.lock_wait_seconds).await?;
         let lines = approvals::of_store(&store, config, rules).await;
         store.close().await;
         lines

@@ -8,9 +8,9 @@ use std::io::{BufRead as _, Write as _};
 
 use serde_json::{Value, json};
 
-use super::DONE;
+use super::{DONE, Global};
+use crate::domain::Clock as _;
 use crate::domain::clock::SystemClock;
-use crate::domain::{Clock as _, Limits};
 use crate::fhir::resources::resource::resource_type;
 use crate::fhirpath::{Context, Environment, Expression, PathItem};
 use crate::json::{Arena, Json};
@@ -19,11 +19,11 @@ use crate::json::{Arena, Json};
 #[derive(clap::Args)]
 pub(super) struct Args {}
 
-pub(super) fn run(_: &Args) -> anyhow::Result<u8> {
+pub(super) fn run(global: &Global, _: &Args) -> anyhow::Result<u8> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let now = SystemClock.now().utc_text();
     let mut resource = String::from("null");
-    let line_bytes_max = Limits::default().resource_bytes_max;
+    let line_bytes_max = global.limits()?.resource_bytes_max;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         if line.len() > line_bytes_max {

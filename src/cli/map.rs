@@ -11,11 +11,9 @@ use serde_json::json;
 
 use super::{DONE, Global, WAITS};
 use crate::actions::compare_partner_files::source_facts;
-use crate::actions::map_folder::{
-    Folder, FolderMapping, Missed, SHOWN_MAX, Setting, Unreadable, workers,
-};
+use crate::actions::map_folder::{Folder, FolderMapping, Missed, Setting, Unreadable, workers};
 use crate::config::ORDERS;
-use crate::diagnostics::{Code, Diagnostic};
+use crate::diagnostics::{Code, Diagnostic, KeptDiagnostics};
 use crate::domain::{Disposition, Reason};
 use crate::sheet::AtomicFile;
 
@@ -28,7 +26,8 @@ pub(super) struct Args {
     /// The partner whose layout is used
     #[arg(long, value_name = "ID", required_unless_present = "view")]
     partner: Option<String>,
-    /// A SQL on FHIR view whose columns are used, instead of a partner's
+    /// A SQL on FHIR view whose columns are used, instead of a partner's; the limits of the config count, or where there is no
+    /// config what is usual
     #[arg(long, value_name = "VIEW.json", conflicts_with_all = ["partner", "select", "diagnostics"])]
     view: Option<PathBuf>,
     /// A file or folder of FHIR R4: .json, .ndjson, and .gz of both
@@ -51,22 +50,22 @@ pub(super) struct Args {
 /// What was left out: counted for people, written out for scripts as it comes.
 struct LeftOut {
     reasons: BTreeMap<Reason, u64>,
-    problems: Vec<Diagnostic>,
+    problems: KeptDiagnostics,
     lines: u64,
     file: Option<AtomicFile>,
 }
 
 impl LeftOut {
     /// What could not even be indexed.
-    fn begin(folder: &Folder, file: Option<&Path>) -> anyhow::Result<Self> {
+    fn begin(folder: &Folder, file: Option<&Path>, diagnostics_max: usize) -> anyhow::Result<Self> {
         let mut left_out = Self {
             reasons: BTreeMap::new(),
-            problems: Vec::new(),
+            problems: KeptDiagnostics::at_most(diagnostics_max),
             lines: 0,
             file: file.map(AtomicFile::beside).transpose()?,
         };
         for diagnostic in folder.diagnostics() {
-            left_out.add_problem(diagnostic.clone())?;
+            left_out.add_problem(diagnostic)?;
         }
         Ok(left_out)
     }
@@ -82,16 +81,17 @@ impl LeftOut {
 
     fn add_problem(&mut self, problem: Diagnostic) -> anyhow::Result<()> {
         self.add(&problem.to_json())?;
-        self.problems.push(problem);
+        self.problems.add(problem);
         Ok(())
     }
 
     /// What is not shown is counted all the same.
     fn add_unreadable(&mut self, folder: &Folder, found: Unreadable) -> anyhow::Result<()> {
-        if self.problems.len() < SHOWN_MAX {
+        if !self.problems.is_full() {
             return self.add_problem(folder.diagnostic(found));
         }
         self.lines += 1;
+        self.problems.add_more(1);
         Ok(())
     }
 
@@ -139,7 +139,7 @@ impl Write for Output {
 
 pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     if let Some(view) = &args.view {
-        return super::map_view::run(view, &args.input, &args.output);
+        return super::map_view::run(&global.limits()?, view, &args.input, &args.output);
     }
     let wanted = args.partner.as_deref().unwrap_or_default();
     let (config, warnings) = crate::app::load_config(&global.config_file())?;
@@ -157,7 +157,11 @@ pub(super) fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let partner = super::partner_of(&rules, wanted)?;
     super::check_input(&args.input)?;
     let folder = folder.map_err(|_| anyhow::anyhow!("reading the input failed"))??;
-    let mut left_out = LeftOut::begin(&folder, args.diagnostics.as_deref())?;
+    let mut left_out = LeftOut::begin(
+        &folder,
+        args.diagnostics.as_deref(),
+        config.limits.diagnostics_max,
+    )?;
     let mut output = if args.output == "-" {
         Output::Stdout(std::io::stdout())
     } else {
@@ -210,7 +214,7 @@ fn code_of(disposition: Disposition, reason: Reason) -> Code {
 }
 
 fn tell(folder: &Folder, left_out: &LeftOut) {
-    super::print_diagnostics(&left_out.problems);
+    super::print_diagnostics(&left_out.problems.all());
     for (reason, n) in &left_out.reasons {
         let (code, words) = (reason.code(), reason.practice_words());
         super::say(None, &format!("{n} not mapped, {code}: {words}"));

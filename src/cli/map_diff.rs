@@ -118,7 +118,7 @@ fn days(said: &str) -> anyhow::Result<i64> {
 fn from_files(config: &Config, input: &Path, found: &mut Found<'_>) -> anyhow::Result<()> {
     super::check_input(input)?;
     let folder = Folder::open(input, &config.home.join("var/tmp"), &config.limits)?;
-    super::print_diagnostics(folder.diagnostics());
+    super::print_diagnostics(&folder.diagnostics());
     let mapper = FileMapper::new(config, SystemClock.now().london_day());
     let by = [found.old, found.new].map(|version| (&version.rules, version.partner()));
     for index in 0..folder.len() {

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use super::{DONE, WAITS};
 use crate::actions::map_folder::list_extracts;
+use crate::domain::Limits;
 use crate::sheet::{AtomicFile, Encoding, Format, Newline, QuoteRule, RowWriter};
 use crate::view::{Resources, ViewDefinition};
 
@@ -21,13 +22,13 @@ const FORMAT: Format = Format {
     quote: QuoteRule::Necessary,
 };
 
-pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8> {
+pub(super) fn run(limits: &Limits, view: &Path, input: &Path, output: &str) -> anyhow::Result<u8> {
     let bytes =
         view_of(view, VIEW_BYTES_MAX).with_context(|| format!("reading {}", view.display()))?;
     let compiled =
         ViewDefinition::read(&bytes).with_context(|| format!("in {}", view.display()))?;
     super::check_input(input)?;
-    let mut resources = Resources::of(list_extracts(input)?);
+    let mut resources = Resources::of(list_extracts(input)?, limits);
     if output == "-" {
         let out = BufWriter::new(std::io::stdout().lock());
         write(&compiled, &mut resources, out)?.flush()?;
@@ -36,12 +37,9 @@ pub(super) fn run(view: &Path, input: &Path, output: &str) -> anyhow::Result<u8>
         let file = AtomicFile::beside(path)?;
         write(&compiled, &mut resources, file)?.finish_unsynced(path, 0o640)?;
     }
-    super::print_diagnostics(resources.problems());
-    Ok(if resources.problems().is_empty() {
-        DONE
-    } else {
-        WAITS
-    })
+    let problems = resources.problems();
+    super::print_diagnostics(&problems);
+    Ok(if problems.is_empty() { DONE } else { WAITS })
 }
 
 /// The bytes of a view; one that is longer than it may be is refused, for the half of a view is another view.

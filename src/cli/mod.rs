@@ -37,7 +37,7 @@ use crate::app::{App, Options};
 use crate::daemon::InRun;
 use crate::diagnostics::{Diagnostic, Refused, Severity};
 use crate::domain::clock::{FixedClock, SystemClock};
-use crate::domain::{Clock, Entropy, HoldNumber, Instant, Reason};
+use crate::domain::{Clock, Entropy, HoldNumber, Instant, Limits, Reason};
 use crate::partner::{Partner, Rules};
 use crate::telemetry::{self, LogFormat};
 
@@ -166,7 +166,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Report(args) => report::run(&global, &args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Sandbox(args) => sandbox::run(args).await,
-        Command::Evaluate(args) => evaluate::run(&args),
+        Command::Evaluate(args) => evaluate::run(&global, &args),
     }
 }
 
@@ -254,6 +254,15 @@ impl Global {
                 local
             }
         })
+    }
+
+    /// The limits of the config file, or what is usual where there is no such file.
+    fn limits(&self) -> anyhow::Result<Limits> {
+        let file = self.config_file();
+        if self.config.is_none() && !file.exists() {
+            return Ok(Limits::default());
+        }
+        Ok(crate::app::load_config(&file)?.0.limits)
     }
 
     /// Opens the installation at an instant, or now, to change it.

@@ -11,9 +11,6 @@ use crate::partner::draft::{self, Draft, DraftInput};
 use crate::partner::{ID_RULE, lawful_id, pages};
 use crate::sheet::write_atomically;
 
-/// Bytes of a sheet that a draft is made from.
-const SHEET_BYTES_MAX: u64 = 20 * 1024 * 1024;
-
 /// A partner's file from first draft to agreement
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -121,6 +118,7 @@ fn new(global: &Global, id: &str, sheet: Option<&Path>) -> anyhow::Result<u8> {
         id,
         namespace: &config.namespace,
         transport: config.partner_transport(),
+        limits: &config.limits,
     };
     let draft = match sheet {
         None => draft::starter(&wanted),
@@ -159,7 +157,7 @@ fn from_sheet(wanted: &DraftInput<'_>, sheet: &Path) -> anyhow::Result<Draft> {
     let mut bytes = Vec::new();
     std::fs::File::open(sheet)
         .map_err(cannot)?
-        .take(SHEET_BYTES_MAX + 1)
+        .take(wanted.limits.return_bytes_max + 1)
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
     draft::from_sheet(wanted, &bytes)

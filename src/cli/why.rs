@@ -148,7 +148,7 @@ async fn brought(
     let source = source(app, args)?;
     super::check_input(input)?;
     let folder = Folder::open(input, &env.config.home.join("var/tmp"), &env.config.limits)?;
-    super::print_diagnostics(folder.diagnostics());
+    super::print_diagnostics(&folder.diagnostics());
     for index in 0..folder.len() {
         let again = args.as_of.is_some();
         let found = teller.of_folder(source, &folder, index, again).await?;

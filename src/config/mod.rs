@@ -139,7 +139,7 @@ impl Config {
 
     /// Holds the partner files against the config: every transport they name must be there, and keep partners apart.
     pub(crate) fn check_rules(&self, rules: &Rules) -> Vec<Diagnostic> {
-        let problems = Problems::default();
+        let problems = Problems::within(&self.limits);
         let alone = rules.partners.len() < 2;
         for partner in &rules.partners {
             let collect = partner.collect.as_ref().map(|collect| &collect.transport);
@@ -180,7 +180,7 @@ impl Config {
 
     /// Looks at the folders on disk: those to pull from, and who may read home.
     pub(crate) fn check_places(&self) -> Vec<Diagnostic> {
-        let problems = Problems::default();
+        let problems = Problems::within(&self.limits);
         for source in &self.sources {
             if let Pull::Folder { path, place } = &source.pull
                 && !path.is_dir()
@@ -232,6 +232,9 @@ fn read(
         home: read_home(&root, file, above),
         env,
     };
+    // First, for they bound what is told of the rest.
+    let limits = limits::read_limits(&root);
+    problems.set_limits(&limits);
     let transports = exchange::read_transports(&root, &around);
     let commissioners = exchange::read_commissioners(&root, &transports);
     let safety = installation::read_safety(&root);
@@ -248,7 +251,7 @@ fn read(
         schedule: installation::read_schedules(root.opt_table("schedule")),
         retain: installation::read_retain(&root),
         console: installation::read_console(&root),
-        limits: limits::read_limits(&root),
+        limits,
         file: file.to_path_buf(),
         home: around.home,
         routing,

@@ -444,6 +444,12 @@ pub(crate) enum Code {
     ///
     /// Fix (partner): Ask the partner for the agreed file name, or widen `[collect] file`.
     ReturnIgnored,
+    /// a partner's in folder holds more than one run takes
+    ///
+    /// As many files as a run takes were read, by name; nothing is lost, and the next run reads on.
+    ///
+    /// Fix (it): Nothing, if the next run takes the rest; `[limits] return_files_max` lets a run take more.
+    ReturnsWait,
     /// references and names of a return belong to each other's rows
     ///
     /// One column was probably sorted alone: nothing of the file was taken in.
@@ -510,6 +516,11 @@ pub(crate) enum Code {
     /// Each stage of a source or partner belongs to one process at a time; what another one has is left to it. Removing a file changes nothing.
     /// Fix (it): Wait for it; `kith status` shows it. One that was killed is taken over at once, one on another machine after 30 seconds.
     RunBusy,
+    /// there were more problems than are kept
+    ///
+    /// Of one file so many problems are kept as `[limits] diagnostics_max` says; the rest is counted here, and counts as the others do.
+    /// Fix (it): Mend the problems named, then look again; or raise `diagnostics_max`, to 10000 at most.
+    MoreDiagnostics,
     /// the books do not balance
     ///
     /// A finding names the record; nothing was changed.

@@ -4,12 +4,14 @@
 //! column or row, by length or position.
 
 mod codes;
+mod kept;
 mod manual;
 mod table;
 
 use std::fmt::Write as _;
 
 pub(crate) use codes::Code;
+pub(crate) use kept::{KeptDiagnostics, more_diagnostics};
 use serde_json::{Value, json};
 
 /// How grave a diagnostic is.

@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 104] = [
+pub(super) const TABLE: [(Code, &str, Severity); 106] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -95,6 +95,7 @@ pub(super) const TABLE: [(Code, &str, Severity); 104] = [
     (Code::ReturnColumns, "COLLECT-003", Severity::Warning),
     (Code::ReceiptFailed, "COLLECT-004", Severity::Error),
     (Code::ReturnIgnored, "COLLECT-005", Severity::Warning),
+    (Code::ReturnsWait, "COLLECT-006", Severity::Warning),
     (Code::FileSorted, "MATCH-001", Severity::Warning),
     (Code::WriteRefused, "PUSH-001", Severity::Error),
     (Code::WriteLost, "PUSH-002", Severity::Warning),
@@ -108,5 +109,6 @@ pub(super) const TABLE: [(Code, &str, Severity); 104] = [
     (Code::SealTooOpen, "SEAL-003", Severity::Error),
     (Code::AsOfInPast, "RUN-001", Severity::Error),
     (Code::RunBusy, "RUN-002", Severity::Error),
+    (Code::MoreDiagnostics, "RUN-003", Severity::Warning),
     (Code::ProveFinding, "PROVE-001", Severity::Error),
 ];

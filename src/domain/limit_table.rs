@@ -64,6 +64,10 @@ limit_table! {
     cell_characters_max: usize = CELL_CHARACTERS,
     /// characters of a header of a return
     header_characters_max: usize = HEADER_CHARACTERS,
+    /// files taken from one in folder a run; the rest waits for the next
+    return_files_max: usize = RETURN_FILES,
+    /// rows of a partner's own sheet in which its header is looked for
+    header_search_rows_max: usize = HEADER_SEARCH_ROWS,
     /// columns of a drop
     drop_columns_max: usize = DROP_COLUMNS,
     /// rows of a drop; the rest waits for the next
@@ -72,6 +76,12 @@ limit_table! {
     mapping_bytes_max: u64 = MAPPING_BYTES,
     /// bytes of the config file
     config_bytes_max: u64 = CONFIG_BYTES,
+    /// diagnostics kept of one file; the others are counted
+    diagnostics_max: usize = DIAGNOSTICS,
+    /// bytes of one line of the log; a field that is too long is left out, and the line says so
+    log_line_bytes_max: usize = LOG_LINE_BYTES,
+    /// seconds for which a person's act waits for a run, and a statement for the store's lock
+    lock_wait_seconds: u64 = LOCK_WAIT_SECONDS,
 }
 
 impl Default for Limits {

@@ -26,8 +26,16 @@ pub(crate) const EXPORT_REPEATS_MAX: u32 = 3;
 pub(crate) const DROP_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Drops whose leaving is recorded in one transaction.
 pub(crate) const DROPS_TOGETHER: usize = 16;
-/// Diagnostics kept of one file.
-pub(crate) const DIAGNOSTICS_MAX: usize = 1_000;
+/// Diagnostics kept of one file: nobody reads more, and the first ones name the cause.
+pub(crate) const DIAGNOSTICS: Bound = Bound {
+    usual: 1_000,
+    most: 10_000,
+};
+/// Bytes of one line of the log: what reads logs cuts longer lines in two.
+pub(crate) const LOG_LINE_BYTES: Bound = Bound {
+    usual: 8 << 10,
+    most: 64 << 10,
+};
 /// Referrals whose writes are under way to one source at once.
 pub(crate) const WRITES_AT_ONCE: usize = 12;
 /// Referrals in a row whose writes fail before a source is left for the next run.
@@ -40,8 +48,8 @@ pub(crate) const LOST_ATTEMPTS_MAX: i64 = 40;
 pub(crate) const PUSH_BATCH: i64 = 500;
 /// Bytes of rows kept from their decision to their delivery in the same run.
 pub(crate) const READY_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Seconds for which a person's act waits for somebody else's.
-pub(crate) const LOCK_WAIT_SECONDS: i64 = 5;
+/// Seconds for which a person's act waits for somebody else's, and a statement for the engine's lock.
+pub(crate) const LOCK_WAIT_SECONDS: Bound = Bound { usual: 5, most: 60 };
 /// Rows a statement inserts.
 pub(crate) const STATEMENT_ROWS: usize = 500;
 /// Days for which a delivered row is compared with a return.
@@ -113,7 +121,15 @@ pub(crate) const RETURN_BYTES: Bound = Bound {
     most: 200 << 20,
 };
 /// Files taken from one `in/` a run; the next run takes more.
-pub(crate) const RETURN_FILES_MAX: usize = 200;
+pub(crate) const RETURN_FILES: Bound = Bound {
+    usual: 200,
+    most: 5_000,
+};
+/// Rows of a partner's own sheet in which its header is looked for, below a title and a date.
+pub(crate) const HEADER_SEARCH_ROWS: Bound = Bound {
+    usual: 20,
+    most: 50,
+};
 /// Rows of a return: as many as a drop may have.
 pub(crate) const RETURN_ROWS: Bound = Bound {
     usual: 50_000,

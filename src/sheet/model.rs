@@ -3,11 +3,11 @@
 //! A codec fills it row by row. Invariants: a row's number is the one its sender sees; what stood in the file in a cell's place is kept where it differs
 //! from the cell; no note holds a cell's text. All cells lie in one text, so that a sheet costs little more than its file.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::csv::Dialect;
-use crate::domain::limits::DIAGNOSTICS_MAX;
 
 /// A file that was read.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Sheet {
     /// Blank rows above the header.
     pub(crate) preamble_rows: u64,
     pub(crate) notes: Vec<SheetNote>,
+    /// The most notes that are kept.
+    notes_max: usize,
     /// The cells of all rows, one after the other.
     text: String,
     /// Where each cell ends in the text.
@@ -71,7 +73,7 @@ pub(crate) enum SheetNote {
 
 impl Sheet {
     /// A sheet without a row, under its header.
-    pub(super) fn new(dialect: Dialect) -> Self {
+    pub(super) fn new(dialect: Dialect, notes_max: usize) -> Self {
         Self {
             dialect,
             header: Vec::new(),
@@ -79,6 +81,7 @@ impl Sheet {
             header_span: 0..0,
             preamble_rows: 0,
             notes: Vec::new(),
+            notes_max,
             text: String::new(),
             ends: Vec::new(),
             rows: Vec::new(),
@@ -139,10 +142,10 @@ impl Sheet {
 
     /// Adds a note, as long as there are not too many.
     pub(super) fn note(&mut self, note: SheetNote) {
-        match self.notes.len() {
-            kept if kept < DIAGNOSTICS_MAX => self.notes.push(note),
-            DIAGNOSTICS_MAX => self.notes.push(SheetNote::MoreNotes),
-            _ => {}
+        match self.notes.len().cmp(&self.notes_max) {
+            Ordering::Less => self.notes.push(note),
+            Ordering::Equal => self.notes.push(SheetNote::MoreNotes),
+            Ordering::Greater => {}
         }
     }
 }

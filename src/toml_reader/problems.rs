@@ -3,16 +3,19 @@
 //! Problems come in as they are found; all of them go out, sorted by place. Kept: a problem is told once, and their number
 //! has a limit.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::At;
-use crate::diagnostics::{Code, Diagnostic, Place, did_you_mean};
-use crate::domain::limits::DIAGNOSTICS_MAX;
+use crate::diagnostics::{Code, Diagnostic, Place, did_you_mean, more_diagnostics};
+use crate::domain::Limits;
 
-/// Every problem of a set of files, in the order found, within a limit.
+/// Every problem of a set of files, in the order found, and the limits within which the files are read.
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     found: RefCell<Vec<NotedProblem>>,
+    limits: Cell<Limits>,
+    /// Problems beyond those that are kept.
+    more: Cell<u64>,
 }
 
 #[derive(Debug)]
@@ -23,12 +26,39 @@ struct NotedProblem {
 }
 
 impl Problems {
+    /// None yet, of files that are read within these limits.
+    pub(crate) fn within(limits: &Limits) -> Self {
+        let problems = Self::default();
+        problems.limits.set(*limits);
+        problems
+    }
+
+    /// From here on, what is read is read within these limits.
+    pub(crate) fn set_limits(&self, limits: &Limits) {
+        self.limits.set(*limits);
+    }
+
+    /// The limits within which the files are read.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits.get()
+    }
+
     fn push(&self, problem: Diagnostic, lacks: &[&'static str]) {
         let mut found = self.found.borrow_mut();
-        if found.len() < DIAGNOSTICS_MAX && found.iter().all(|known| known.problem != problem) {
-            let lacks = lacks.to_vec();
-            found.push(NotedProblem { problem, lacks });
+        if found.iter().any(|known| known.problem == problem) {
+            return;
         }
+        if found.len() >= self.limits().diagnostics_max {
+            self.more.set(self.more.get() + 1);
+            // What is beyond the limit may be what forbids going on.
+            let kept = found.iter().rposition(|known| !known.problem.fatal());
+            match kept.filter(|_| problem.fatal()) {
+                Some(kept) => drop(found.remove(kept)),
+                None => return,
+            }
+        }
+        let lacks = lacks.to_vec();
+        found.push(NotedProblem { problem, lacks });
     }
 
     /// Notes a problem; what is known already, or beyond the limit, adds nothing new.
@@ -82,11 +112,12 @@ impl Problems {
         found.iter().any(|noted| noted.problem.fatal())
     }
 
-    /// All of them, by place.
+    /// All of them, by place; and that there were more than are kept.
     pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
         let found = self.found.into_inner().into_iter();
         let mut found: Vec<Diagnostic> = found.map(|noted| noted.problem).collect();
         found.sort_by(|a, b| (a.place(), a.code()).cmp(&(b.place(), b.code())));
+        found.extend(more_diagnostics(self.more.get()));
         found
     }
 }

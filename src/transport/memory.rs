@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use super::file_name::receipt_stem;
 use super::{
     Acknowledgement, Candidate, CandidateVersion, Capabilities, DropOutcome, Exchanged, Listing,
-    Moment, OutgoingDrop, OutgoingFile, PartnerFileName, Pattern, Published, Receipt, SkipReason,
-    Transport, TransportError, check_own_name,
+    ListingTerms, OutgoingDrop, OutgoingFile, PartnerFileName, Pattern, Published, Receipt,
+    SkipReason, Transport, TransportError, check_own_name,
 };
-use crate::domain::limits::RETURN_FILES_MAX;
 
 /// A file that a partner has put in.
 #[derive(Clone, Debug)]
@@ -300,7 +299,7 @@ impl MemoryTransport {
     async fn list_in_order(
         &self,
         pattern: &Pattern,
-        moment: Moment,
+        terms: ListingTerms,
     ) -> Result<Listing, TransportError> {
         if !self.capabilities.returns && self.keeps(22) {
             return Err(TransportError::NotOffered);
@@ -319,9 +318,9 @@ impl MemoryTransport {
         let mut listing = Listing::default();
         for put in puts {
             let name = PartnerFileName::new(put.name.clone());
-            let settle_micros = i64::from(moment.settle_seconds) * 1_000_000;
+            let settle_micros = i64::from(terms.settle_seconds) * 1_000_000;
             let settled =
-                settle_micros == 0 || moment.now_micros - put.modified_micros >= settle_micros;
+                settle_micros == 0 || terms.now_micros - put.modified_micros >= settle_micros;
             if put.link && self.keeps(21) {
                 listing.skipped.push((name, SkipReason::Symlink));
             } else if !pattern.matches(&put.name) {
@@ -335,11 +334,11 @@ impl MemoryTransport {
         if !self.keeps(18) {
             return Ok(listing);
         }
-        if !self.keeps(20) && listing.candidates.len() > RETURN_FILES_MAX {
+        if !self.keeps(20) && listing.candidates.len() > terms.files_max {
             listing.candidates.dedup();
             return Ok(listing);
         }
-        Ok(listing.in_order())
+        Ok(listing.in_order(terms.files_max))
     }
 
     async fn take_listed(
@@ -546,8 +545,8 @@ impl Transport for MemoryTransport {
         Box::pin(self.replace_whole(files))
     }
 
-    fn list<'a>(&'a self, pattern: &'a Pattern, moment: Moment) -> Exchanged<'a, Listing> {
-        Box::pin(self.list_in_order(pattern, moment))
+    fn list<'a>(&'a self, pattern: &'a Pattern, terms: ListingTerms) -> Exchanged<'a, Listing> {
+        Box::pin(self.list_in_order(pattern, terms))
     }
 
     fn take<'a>(

@@ -25,8 +25,6 @@ use transport_error::Remedy;
 pub(crate) use transport_error::TransportError;
 use transport_error::failed;
 
-use crate::domain::limits::RETURN_FILES_MAX;
-
 /// What a call of a transport gives back, in time.
 pub(crate) type Exchanged<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, TransportError>> + Send + 'a>>;
@@ -112,7 +110,7 @@ pub(crate) trait Transport: Send + Sync {
     ///
     /// # Errors
     /// [`TransportError`].
-    fn list<'a>(&'a self, pattern: &'a Pattern, moment: Moment) -> Exchanged<'a, Listing>;
+    fn list<'a>(&'a self, pattern: &'a Pattern, terms: ListingTerms) -> Exchanged<'a, Listing>;
 
     /// Reads a return that was listed.
     ///
@@ -232,11 +230,14 @@ pub(crate) enum DropOutcome {
     CannotSay,
 }
 
-/// Now, and how long a file must have stood still; 0 takes it as it is.
+/// What is listed, and when.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct ListingTerms {
     pub(crate) now_micros: i64,
+    /// How long a file must have stood still; 0 takes it as it is.
     pub(crate) settle_seconds: u32,
+    /// The most files that one listing gives as returns to read.
+    pub(crate) files_max: usize,
 }
 
 /// What lies in a partner's `in/`.
@@ -256,7 +257,7 @@ pub(crate) struct Listing {
 
 impl Listing {
     /// Puts it in order, names nothing twice, and cuts it to what one run takes.
-    fn in_order(mut self) -> Self {
+    fn in_order(mut self, files_max: usize) -> Self {
         self.candidates
             .sort_by(|one, other| one.name.cmp(&other.name));
         self.candidates.dedup();
@@ -266,8 +267,8 @@ impl Listing {
         }
         self.skipped.sort_by(|one, other| one.0.cmp(&other.0));
         self.skipped.dedup();
-        if self.candidates.len() > RETURN_FILES_MAX {
-            self.candidates.truncate(RETURN_FILES_MAX);
+        if self.candidates.len() > files_max {
+            self.candidates.truncate(files_max);
             self.more = true;
         }
         self

@@ -8,8 +8,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Limits, limits};
+use crate::diagnostics::{Code, Diagnostic, KeptDiagnostics, Place};
+use crate::domain::Limits;
 use crate::json::{Arena, Json, items};
 
 /// Bytes of one JSON document: a Bundle is read whole.
@@ -19,24 +19,23 @@ const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(crate) struct Resources {
     /// Name, for messages, and path.
     files: Vec<(String, PathBuf)>,
-    problems: Vec<Diagnostic>,
-    /// No config is asked of who reads by a view.
+    problems: KeptDiagnostics,
     limits: Limits,
 }
 
 impl Resources {
-    /// Those of these files, each with its name for messages.
-    pub(crate) fn of(files: Vec<(String, PathBuf)>) -> Self {
+    /// Those of these files, each with its name for messages, read within these limits.
+    pub(crate) fn of(files: Vec<(String, PathBuf)>, limits: &Limits) -> Self {
         Self {
             files,
-            problems: Vec::new(),
-            limits: Limits::default(),
+            problems: KeptDiagnostics::at_most(limits.diagnostics_max),
+            limits: *limits,
         }
     }
 
     /// What was passed over.
-    pub(crate) fn problems(&self) -> &[Diagnostic] {
-        &self.problems
+    pub(crate) fn problems(&self) -> Vec<Diagnostic> {
+        self.problems.all()
     }
 
     /// Shows every resource, in the order of the files, with its place.
@@ -162,9 +161,7 @@ impl Resources {
     }
 
     fn add(&mut self, problem: Diagnostic) {
-        if self.problems.len() < limits::DIAGNOSTICS_MAX {
-            self.problems.push(problem);
-        }
+        self.problems.add(problem);
     }
 }
 
@@ -222,6 +219,7 @@ fn unpacked(file: File, packed: bool, bytes_max: u64) -> Box<dyn Read> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::limits;
 
     #[test]
     fn a_line_is_no_longer_than_a_resource_may_be() {
@@ -232,7 +230,8 @@ mod tests {
             let filled = "x".repeat(bytes - start.len() - end.len());
             std::fs::write(&file, format!("{start}{filled}{end}\n")).unwrap();
             let mut shown = 0;
-            let mut resources = Resources::of(vec![("a.ndjson".to_owned(), file)]);
+            let mut resources =
+                Resources::of(vec![("a.ndjson".to_owned(), file)], &Limits::default());
             let visited = resources.each(|_, _| {
                 shown += 1;
                 Ok::<_, ()>(())

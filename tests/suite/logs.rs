@@ -203,3 +203,24 @@ fn the_error_that_ends_a_run_names_the_run() {
     assert!(line["run.id"].is_i64(), "{line:?}");
     assert!(!word(line.get("message")).contains("in run"), "{line:?}");
 }
+
+#[test]
+fn no_line_is_longer_than_the_limit_says() {
+    let world = World::of_folder(&[PartnerFile::of("elm")]);
+    // The message names the key.
+    let long = format!("[partner]\n{} = 1", "x".repeat(600));
+    world
+        .home
+        .edit("mappings/partners/elm.toml", "[partner]", &long);
+    for (bytes_max, left_out) in [(300, true), (4_000, false)] {
+        let limits = format!("[limits]\nlog_line_bytes_max = {bytes_max}\n[store]");
+        world.home.edit("config/kith.toml", "[store]", &limits);
+        let refused = world.kith(&[&["check"][..], &JSON].concat(), 2);
+        let shown = refused.stderr.lines().map(str::len).max();
+        assert!(shown.is_some_and(|most| most <= bytes_max), "{shown:?}");
+        let said = refused.stderr.contains("log_line_bytes_max");
+        assert_eq!(said, left_out, "{}", refused.stderr);
+        lines(&refused);
+        world.home.edit("config/kith.toml", &limits, "[store]");
+    }
+}

@@ -1,6 +1,8 @@
 //! Keys of the installation: where things lie, when stages are due, who gets a report.
 
 use super::*;
+use crate::domain::RunId;
+use crate::store::LeaseStage;
 
 #[tokio::test]
 async fn each_key_of_the_schedule_says_when_its_stages_are_due() {
@@ -83,4 +85,27 @@ async fn a_report_goes_to_the_commissioner_of_its_practices() {
     for said in ["Made-up ICB", "Made-up practice", "11987"] {
         assert!(texts.contains(said), "{said}");
     }
+}
+
+#[tokio::test]
+async fn a_person_waits_for_a_run_as_long_as_the_limit_says() {
+    let limits = "[limits]\nlock_wait_seconds = 1\n[routing]\n";
+    let home = Changed::by(&[("[routing]\n", limits)]).home();
+    let (one, other) = (open(&home).await.unwrap(), open(&home).await.unwrap());
+    let strand = one.env().partners[0].strand;
+    let stage = LeaseStage::Collect;
+    let held = one.env().leases.take(stage, strand, RunId::NONE).await;
+    let held = held.unwrap().unwrap();
+    let begun = std::time::Instant::now();
+    let waited = other
+        .env()
+        .leases
+        .wait_for(stage, strand, RunId::NONE)
+        .await;
+    assert!(waited.unwrap().is_err());
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!((0.9..4.0).contains(&seconds), "{seconds}");
+    drop(held);
+    one.close().await;
+    other.close().await;
 }

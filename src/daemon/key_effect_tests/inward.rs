@@ -1,6 +1,7 @@
 //! Keys that decide what becomes of a return.
 
 use super::*;
+use crate::diagnostics::Diagnostic;
 
 /// What a partner answers, and how long before the run its file last changed.
 struct Answer<'a> {
@@ -186,5 +187,39 @@ async fn a_return_beyond_a_limit_is_refused_and_the_limit_named() {
             .await;
         assert!(said.contains(&format!("raise [limits] {limit}")), "{said}");
         assert!(said.starts_with("sent"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_takes_as_many_returns_as_the_limit_says_and_says_that_others_wait() {
+    for (files_max, left) in [(1, 1), (2, 0)] {
+        let limits = format!("[limits]\nreturn_files_max = {files_max}\n[routing]\n");
+        let home = Changed::by(&[("[routing]\n", &limits)]).home();
+        let incoming = home.path().join("var/partners/p/in");
+        let sheets = || {
+            let files = std::fs::read_dir(&incoming).unwrap().flatten();
+            files.filter(|file| file.path().is_file()).count()
+        };
+        let app = open(&home).await.unwrap();
+        run(app.env(), &[Stage::Deliver], &Only::default())
+            .await
+            .unwrap();
+        app.close().await;
+        std::fs::create_dir_all(&incoming).unwrap();
+        for (name, cells) in [("returns.csv", "Ref\nA\n"), ("returns 2.csv", "Ref\nB\n")] {
+            std::fs::write(incoming.join(name), cells).unwrap();
+        }
+        for (run_left, waits) in [(left, left > 0), (0, false)] {
+            let app = open(&home).await.unwrap();
+            let stages = [Stage::Collect, Stage::Match];
+            let outcome = run(app.env(), &stages, &Only::default()).await.unwrap();
+            app.close().await;
+            assert_eq!(sheets(), run_left, "{files_max}");
+            let said: Vec<String> = outcome.diagnostics.iter().map(Diagnostic::render).collect();
+            let raised = said.iter().any(|one| {
+                one.contains("COLLECT-006") && one.contains("raise [limits] return_files_max")
+            });
+            assert_eq!(raised, waits, "{said:?}");
+        }
     }
 }

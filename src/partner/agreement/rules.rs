@@ -43,7 +43,7 @@ impl Rules {
         mappings: &Path,
         limits: &Limits,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let problems = Problems::default();
+        let problems = Problems::within(limits);
         let label = mappings.file_name().map_or_else(
             || "mappings".to_owned(),
             |name| name.to_string_lossy().into_owned(),
@@ -71,7 +71,7 @@ impl Rules {
         version: &str,
         limits: &Limits,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let problems = Problems::default();
+        let problems = Problems::within(limits);
         let mut texts = built_in();
         read_folder(mappings, "mappings", limits, &mut texts, &problems);
         let path = format!("partners/{partner}.toml");
@@ -89,7 +89,7 @@ impl Rules {
         texts: &[RuleText],
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let limits = Limits::default();
-        Self::build(texts, "mappings", &limits, Problems::default(), true)
+        Self::build(texts, "mappings", &limits, Problems::within(&limits), true)
     }
 
     /// Makes the one partner of a bundle again, with all it stood on.
@@ -105,7 +105,13 @@ impl Rules {
         // It was lawful when it was kept, so no lower limit of today stands in its way. The partners it refers on to are
         // not in it.
         let limits = Limits::ceilings();
-        let read = Self::build(&texts, "mappings", &limits, Problems::default(), false);
+        let read = Self::build(
+            &texts,
+            "mappings",
+            &limits,
+            Problems::within(&limits),
+            false,
+        );
         read.map(|(rules, _)| rules)
     }
 

@@ -20,6 +20,7 @@ mod word_lists;
 mod words;
 mod write;
 
+use crate::domain::Limits;
 use crate::sheet::{CsvText, ReadLimits, Sheet, TextEncoding, UnreadableSheet};
 
 /// Rows of a sheet that are looked at.
@@ -32,6 +33,8 @@ pub(crate) struct DraftInput<'w> {
     pub(crate) namespace: &'w str,
     /// Id of the transport that partners use.
     pub(crate) transport: &'w str,
+    /// Within which a sheet is read.
+    pub(crate) limits: &'w Limits,
 }
 
 /// A draft and what is left to do.
@@ -60,12 +63,12 @@ pub(crate) enum SheetError {
 pub(crate) fn from_sheet(wanted: &DraftInput<'_>, bytes: &[u8]) -> Result<Draft, SheetError> {
     let limits = ReadLimits {
         rows_max: ROWS_MAX,
-        ..ReadLimits::default()
+        ..ReadLimits::of(wanted.limits)
     };
     let unreadable = |error: UnreadableSheet| SheetError::Unreadable(error.to_string());
     let file = CsvText::decode(bytes, &limits).map_err(unreadable)?;
     let table = file.sheet(&limits).map_err(unreadable)?;
-    let table = titles::without(table, &file, &limits);
+    let table = titles::without(table, &file, &limits, wanted.limits.header_search_rows_max);
     if table.header.iter().all(String::is_empty) {
         return Err(SheetError::NoColumns);
     }

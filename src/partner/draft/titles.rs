@@ -7,16 +7,19 @@ use super::heading::heading;
 use super::shape::CellShape;
 use crate::sheet::{CsvText, ReadLimits, Sheet};
 
-/// Rows in which the header is looked for.
-const ROWS_MAX: usize = 12;
 /// From here on a cell reads like a header.
 const READS: u32 = 85;
 
-/// The table with what stands above its header left off.
-pub(super) fn without(table: Sheet, file: &CsvText, limits: &ReadLimits) -> Sheet {
+/// The table with what stands above its header left off; the header is looked for in so many rows, the first included.
+pub(super) fn without(
+    table: Sheet,
+    file: &CsvText,
+    limits: &ReadLimits,
+    search_rows_max: usize,
+) -> Sheet {
     let first = known(&table.header);
     let mut best: Option<(usize, Sheet)> = None;
-    for row in table.rows().take(ROWS_MAX) {
+    for row in table.rows().take(search_rows_max.saturating_sub(1)) {
         // Read again from there: a title in words may have hidden the delimiter.
         let Ok(below) = file.sheet_from(row, limits) else {
             continue;
@@ -63,6 +66,7 @@ fn personal(header: &[String]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::limits::{self, HEADER_SEARCH_ROWS};
 
     #[test]
     fn titles_and_groups_above_a_header_are_left_off() {
@@ -82,7 +86,26 @@ mod tests {
             let limits = ReadLimits::default();
             let file = CsvText::decode(sheet.as_bytes(), &limits).expect("a table");
             let read = file.sheet(&limits).expect("a table");
-            assert_eq!(without(read, &file, &limits).header[0], first, "{sheet}");
+            assert_eq!(
+                without(read, &file, &limits, 20).header[0],
+                first,
+                "{sheet}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_header_is_looked_for_in_as_many_rows_as_the_limit_says() {
+        let limits = ReadLimits::default();
+        for rows_max in [2, HEADER_SEARCH_ROWS.usual, HEADER_SEARCH_ROWS.most] {
+            limits::holds_at(rows_max, |header_row| {
+                let title = "Our garden\n".repeat(usize::try_from(header_row).unwrap() - 1);
+                let sheet = format!("{title}Tel;Name;Surgery\n;Ann Larkspur;\n");
+                let file = CsvText::decode(sheet.as_bytes(), &limits).expect("a table");
+                let read = file.sheet(&limits).expect("a table");
+                let rows_max = usize::try_from(rows_max).unwrap();
+                without(read, &file, &limits, rows_max).header[0] == "Tel"
+            });
         }
     }
 }

@@ -10,7 +10,7 @@ use super::known::Seen;
 use super::load::Load;
 use super::recently_written::Recent;
 use super::worker::{Changed, Item, NewReferral, Person, Prepared, Shared, seal_raw};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, KeptDiagnostics};
 use crate::domain::entropy::Stream;
 use crate::domain::{
     Counts, Disposition, KeyId, LegId, LegState, RawId, Reason, Stage, StrandId, limits,
@@ -70,7 +70,7 @@ pub(crate) struct Writer<'e> {
     pub(crate) deferred: Vec<Load>,
     pub(crate) totals: BTreeMap<Stage, Counts>,
     /// Where requests could not be read.
-    pub(crate) problems: Vec<Diagnostic>,
+    pub(crate) problems: KeptDiagnostics,
     /// Referrals seen for the first time, and those that had changed.
     pub(crate) news: u64,
     pub(crate) changes: u64,
@@ -104,7 +104,7 @@ impl<'e> Writer<'e> {
             )),
             deferred: Vec::new(),
             totals: BTreeMap::new(),
-            problems: Vec::new(),
+            problems: KeptDiagnostics::at_most(run.config.limits.diagnostics_max),
             news: 0,
             changes: 0,
         })
@@ -221,8 +221,9 @@ impl<'e> Writer<'e> {
         }
         self.news += group.news;
         self.changes += group.changes;
-        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.problems.len());
-        self.problems.extend(group.problems.into_iter().take(free));
+        for problem in group.problems {
+            self.problems.add(problem);
+        }
         Ok(())
     }
 

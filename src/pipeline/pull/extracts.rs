@@ -8,7 +8,6 @@ use tracing::Span;
 use super::certificate::Evidence;
 use super::folder::{Folder, FolderError};
 use super::referral_source::{Ended, PullError, ReferralSource};
-use crate::diagnostics::Code;
 use crate::domain::clock::day_number;
 use crate::domain::{Instant, limits};
 use crate::pipeline::ingest::load::Load;
@@ -93,18 +92,11 @@ impl Steps for Extracts {
 
 impl ReferralSource for Extracts {
     fn end(&mut self) -> Ended {
-        // A file that is no FHIR at all (a list of what the extract holds, say) takes nothing from what the pull can promise.
-        let unreadable = self
-            .folder
-            .diagnostics()
-            .iter()
-            .filter(|diagnostic| diagnostic.code() != Code::NotAResource)
-            .count();
         let evidence = Evidence {
             requests: count(self.folder.len()),
             superseded: self.folder.superseded(),
             other_resources: self.folder.others(),
-            unreadable: count(unreadable),
+            unreadable: self.folder.unreadable_count(),
             newest: self.folder.newest().map(str::to_owned),
             age_days: self
                 .folder
@@ -121,7 +113,7 @@ impl ReferralSource for Extracts {
             } else {
                 0
             },
-            diagnostics: self.folder.diagnostics().to_vec(),
+            diagnostics: self.folder.diagnostics(),
         }
     }
 }

@@ -196,7 +196,7 @@ impl Pulling<'_> {
         let (failure, swept) = feed(&mut intake, &mut referrals).await?;
         intake.finish().await?;
         outcome.add_totals(&intake.writer.totals);
-        outcome.diagnostics.append(&mut intake.writer.problems);
+        outcome.diagnostics.extend(intake.writer.problems.all());
         let Ended {
             mut evidence,
             high,

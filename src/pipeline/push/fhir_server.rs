@@ -536,11 +536,11 @@ mod tests {
         for (writes, left) in [(limits::PUSH_BATCH, 0), (limits::PUSH_BATCH + 1, 1)] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("kith.db");
-            let store = Arc::new(SqliteStore::open(&path).await.unwrap());
+            let store = Arc::new(SqliteStore::open(&path, 5).await.unwrap());
             store.name_installation([7; 16]).await.unwrap();
             let strand = store.strand("a").await.unwrap().id;
             let row = unit(&["a"], PushKind::Create, false).writes.remove(0).row;
-            let keeper = LeaseKeeper::new(store.clone());
+            let keeper = LeaseKeeper::new(store.clone(), 5);
             let lease = keeper.take(LeaseStage::Push, strand, RunId::NONE).await;
             let lease = lease.unwrap().unwrap();
             let mut queued = lease.batch(Instant(1));

@@ -4,14 +4,14 @@
 //! is durable; the same bytes under any name are known again (`ledger.md` §5).
 
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
-use crate::domain::{StrandId, how_to_raise, limits};
+use crate::domain::{StrandId, how_to_raise};
 use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{TakenReturn, Unusable, return_lookup};
-use crate::pipeline::run::{Env, LedgerAccess, Only, StageOutcome};
+use crate::pipeline::run::{Env, Only, StageOutcome};
 use crate::seal::sha256;
 use crate::sheet::{ReadLimits, Sheet, read};
 use crate::transport::{
-    Acknowledgement, Candidate, Listing, Moment, Pattern, Receipt, Transport, TransportError,
+    Acknowledgement, Candidate, Listing, ListingTerms, Pattern, Receipt, Transport, TransportError,
 };
 
 /// What lies in one partner's `in/`.
@@ -40,8 +40,8 @@ pub(crate) async fn inboxes<'e>(
         let Ok(pattern) = Pattern::parse(&collect.file) else {
             continue;
         };
-        let moment = moment(env, collect, only);
-        let listing = match list(&*at.transport, &pattern, moment).await {
+        let terms = terms(env, collect, only);
+        let listing = match list(&*at.transport, &pattern, terms).await {
             Ok(listing) => listing,
             Err(error) => {
                 let unsafe_folder = failed(partner, Code::ReturnUnsafe, &error);
@@ -64,13 +64,14 @@ pub(crate) async fn inboxes<'e>(
                 here(),
             ));
         }
-        let mut candidates = listing.candidates;
-        candidates.truncate(limits::RETURN_FILES_MAX);
+        if listing.more {
+            outcome.diagnostics.push(more(terms.files_max, here()));
+        }
         inboxes.push(Inbox {
             place,
             partner,
             collect,
-            candidates,
+            candidates: listing.candidates,
         });
     }
     inboxes
@@ -80,27 +81,36 @@ pub(crate) async fn inboxes<'e>(
 async fn list(
     transport: &dyn Transport,
     pattern: &Pattern,
-    moment: Moment,
+    terms: ListingTerms,
 ) -> Result<Listing, TransportError> {
     if !transport.capabilities().returns {
         return Err(TransportError::NotOffered);
     }
     transport.prepare().await?;
     transport.sweep().await?;
-    transport.list(pattern, moment).await
+    transport.list(pattern, terms).await
 }
 
 /// A command run by hand takes what is there; only the daemon waits for a file to stand still.
-fn moment(ledger: &LedgerAccess, collect: &Collect, only: &Only) -> Moment {
+fn terms(env: &Env, collect: &Collect, only: &Only) -> ListingTerms {
     let settle_seconds = if only.settled {
         collect.settle_seconds
     } else {
         0
     };
-    Moment {
-        now_micros: ledger.now().0,
+    ListingTerms {
+        now_micros: env.now().0,
         settle_seconds,
+        files_max: env.config.limits.return_files_max,
     }
+}
+
+/// That a partner's folder holds more than one run takes.
+fn more(files_max: usize, place: Where) -> Diagnostic {
+    let what = format!(
+        "a partner's in folder holds more than the {files_max} files that one run takes: the rest waits for the next"
+    );
+    Diagnostic::new(Code::ReturnsWait, what, place).fix(how_to_raise("return_files_max"))
 }
 
 fn failed(partner: &Partner, code: Code, error: &TransportError) -> Diagnostic {

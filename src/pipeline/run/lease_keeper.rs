@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::domain::clock::SystemClock;
-use crate::domain::{Clock, Instant, RunId, StrandId, limits};
+use crate::domain::{Clock, Instant, RunId, StrandId};
 use crate::store::{
     Batch, Lease, LeaseAnswer, LeaseAsk, LeaseHolder, LeaseRow, LeaseStage, Store, StoreError,
 };
@@ -81,6 +81,8 @@ impl OwnLeases {
 /// Takes leases for this process and renews them.
 pub(crate) struct LeaseKeeper {
     shared: Arc<OwnLeases>,
+    /// Seconds for which a lease is waited for.
+    lock_wait_seconds: u64,
     host: String,
     pid: i64,
     started: i64,
@@ -89,7 +91,7 @@ pub(crate) struct LeaseKeeper {
 }
 
 impl LeaseKeeper {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, lock_wait_seconds: u64) -> Self {
         let pid = i64::from(std::process::id());
         Self {
             shared: Arc::new(OwnLeases {
@@ -97,6 +99,7 @@ impl LeaseKeeper {
                 kept: Mutex::default(),
                 dropped: Mutex::default(),
             }),
+            lock_wait_seconds,
             host: host(),
             pid,
             started: started(pid).unwrap_or(0),
@@ -157,7 +160,7 @@ impl LeaseKeeper {
         let begun = now();
         loop {
             let taken = self.take(stage, strand, run).await?;
-            if taken.is_ok() || !may_wait((now() - begun) / SECOND) {
+            if taken.is_ok() || !may_wait((now() - begun) / SECOND, self.lock_wait_seconds) {
                 return Ok(taken);
             }
             tokio::time::sleep(PAUSE).await;
@@ -283,8 +286,9 @@ pub(crate) fn is_stale(error: &anyhow::Error) -> bool {
 }
 
 /// Whether one may wait on for somebody else's lease after these seconds.
-fn may_wait(seconds: i64) -> bool {
-    seconds < limits::LOCK_WAIT_SECONDS
+fn may_wait(seconds: i64, lock_wait_seconds: u64) -> bool {
+    // A clock that was put back has waited no time at all.
+    u64::try_from(seconds).unwrap_or(0) < lock_wait_seconds
 }
 
 /// This machine's name.
@@ -310,6 +314,7 @@ fn started(pid: i64) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::limits;
 
     #[test]
     fn a_process_is_known_by_its_start_and_none_by_a_number_that_nobody_has() {
@@ -322,9 +327,17 @@ mod tests {
 
     #[test]
     fn one_waits_as_long_as_that_and_a_lease_is_renewed_twice_before_it_is_over() {
-        assert!(may_wait(limits::LOCK_WAIT_SECONDS - 1));
-        assert!(!may_wait(limits::LOCK_WAIT_SECONDS));
-        assert!(!may_wait(limits::LOCK_WAIT_SECONDS + 1));
+        for lock_wait in [
+            1,
+            limits::LOCK_WAIT_SECONDS.usual,
+            limits::LOCK_WAIT_SECONDS.most,
+        ] {
+            let seconds = i64::try_from(lock_wait).unwrap();
+            assert!(may_wait(-1, lock_wait));
+            assert!(may_wait(seconds - 1, lock_wait));
+            assert!(!may_wait(seconds, lock_wait));
+            assert!(!may_wait(seconds + 1, lock_wait));
+        }
         assert!(RENEWED_SECONDS * 2 < LEASE_SECONDS.unsigned_abs());
     }
 }

@@ -25,6 +25,7 @@ pub(crate) struct ReadLimits {
     pub(crate) columns_max: usize,
     pub(crate) cell_characters_max: usize,
     pub(crate) header_characters_max: usize,
+    pub(crate) notes_max: usize,
 }
 
 impl ReadLimits {
@@ -36,6 +37,7 @@ impl ReadLimits {
             columns_max: limits.return_columns_max,
             cell_characters_max: limits.cell_characters_max,
             header_characters_max: limits.header_characters_max,
+            notes_max: limits.diagnostics_max,
         }
     }
 }
@@ -212,7 +214,7 @@ fn read_text(
     start: usize,
     limits: &ReadLimits,
 ) -> Result<Sheet, UnreadableSheet> {
-    let mut sheet = Sheet::new(dialect);
+    let mut sheet = Sheet::new(dialect, limits.notes_max);
     let mut records = Records::new(text, start, dialect.delimiter, record_limits(limits));
     let mut record = Record::default();
     let mut line = 0;

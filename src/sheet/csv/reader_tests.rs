@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::limits::{self, DIAGNOSTICS_MAX};
+use crate::domain::limits::{self, DIAGNOSTICS};
 use crate::sheet::read;
 
 fn read_default(bytes: &[u8]) -> Result<Sheet, UnreadableSheet> {
@@ -103,6 +103,7 @@ fn each_limit_has_its_own_error_just_above_it() {
         columns_max: 3,
         cell_characters_max: 6,
         header_characters_max: 4,
+        notes_max: 9,
     };
     let cases: [(&str, Option<UnreadableSheet>); 10] = [
         ("A,B,C,,,,,\n1,2,3,,,,\n\n\n4\n", None),
@@ -162,16 +163,21 @@ fn each_limit_has_its_own_error_just_above_it() {
 
 #[test]
 fn notes_are_bounded() {
-    limits::holds_at(DIAGNOSTICS_MAX, |notes| {
-        let text = format!("A\n{}", "1,2\n".repeat(notes));
-        let table = read_default(text.as_bytes()).unwrap();
-        let more = table.notes.last() == Some(&SheetNote::MoreNotes);
-        assert_eq!(
-            table.notes.len(),
-            notes.min(DIAGNOSTICS_MAX) + usize::from(more)
-        );
-        !more
-    });
+    for notes_max in [1, DIAGNOSTICS.usual, DIAGNOSTICS.most] {
+        let notes_max = usize::try_from(notes_max).unwrap();
+        let limits = ReadLimits {
+            notes_max,
+            ..ReadLimits::default()
+        };
+        limits::holds_at(DIAGNOSTICS.most.min(notes_max as u64), |notes| {
+            let notes = usize::try_from(notes).unwrap();
+            let text = format!("A\n{}", "1,2\n".repeat(notes));
+            let table = read(text.as_bytes(), &limits).unwrap();
+            let more = table.notes.last() == Some(&SheetNote::MoreNotes);
+            assert_eq!(table.notes.len(), notes.min(notes_max) + usize::from(more));
+            !more
+        });
+    }
 }
 
 #[test]

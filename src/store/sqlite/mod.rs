@@ -36,17 +36,17 @@ pub(crate) struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store, making and migrating the file if need be.
+    /// Opens the store, making and migrating the file if need be; a statement waits so many seconds for the engine's lock.
     ///
     /// # Errors
     /// The file cannot be opened, or was written by a newer version.
-    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) async fn open(path: &Path, lock_wait_seconds: u64) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(5))
+            .busy_timeout(Duration::from_secs(lock_wait_seconds))
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
@@ -156,11 +156,12 @@ fn engine(doing: &'static str, error: &sqlx::Error) -> StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::limits::LOCK_WAIT_SECONDS;
 
     #[tokio::test]
     async fn no_pool_has_a_maintenance_task() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("kith.db"))
+        let store = SqliteStore::open(&folder.path().join("kith.db"), 1)
             .await
             .unwrap();
         for pool in [&store.writer, &store.readers] {
@@ -170,5 +171,53 @@ mod tests {
             assert_eq!(options.get_min_connections(), 0);
         }
         store.close().await;
+    }
+
+    /// What the engine itself says that it waits, of each connection.
+    async fn waits(path: &Path, lock_wait_seconds: u64) -> [i64; 2] {
+        let store = SqliteStore::open(path, lock_wait_seconds).await.unwrap();
+        let mut waits = [0; 2];
+        for (pool, waits) in [&store.writer, &store.readers].into_iter().zip(&mut waits) {
+            let row = sqlx::query("PRAGMA busy_timeout").fetch_one(pool).await;
+            *waits = row.unwrap().get(0);
+        }
+        store.close().await;
+        waits
+    }
+
+    #[tokio::test]
+    async fn a_statement_waits_for_the_lock_as_long_as_the_limit_says_and_no_longer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kith.db");
+        assert_eq!(waits(&path, LOCK_WAIT_SECONDS.usual).await, [5_000; 2]);
+        assert_eq!(waits(&path, LOCK_WAIT_SECONDS.most).await, [60_000; 2]);
+        // One that holds the lock for less is waited for, one that holds it for more is not.
+        let (one, other) = (
+            SqliteStore::open(&path, 1).await.unwrap(),
+            SqliteStore::open(&path, 1).await.unwrap(),
+        );
+        for (held_millis, waited_for) in [(400, true), (2_500, false)] {
+            let held = one.lock().await.unwrap();
+            let release = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(held_millis)).await;
+                held.rollback().await.unwrap();
+            });
+            let taken = other.lock().await;
+            assert_eq!(taken.is_ok(), waited_for, "{held_millis}");
+            if let Err(error) = &taken {
+                let busy = matches!(
+                    engine("waiting", error),
+                    StoreError::Engine {
+                        transient: true,
+                        ..
+                    }
+                );
+                assert!(busy, "{error}");
+            }
+            drop(taken);
+            release.await.unwrap();
+        }
+        one.close().await;
+        other.close().await;
     }
 }

@@ -4,9 +4,8 @@ use super::{
     AT_ONCE, Bench, MODIFIED_SECONDS, Trouble, a_drop, error_of, file, list, names, only_candidate,
     publish, same,
 };
-use crate::domain::limits::RETURN_FILES_MAX;
 use crate::transport::{
-    Acknowledgement, DropOutcome, Moment, PartnerFileName, Published, Receipt, Remedy,
+    Acknowledgement, DropOutcome, ListingTerms, PartnerFileName, Published, Receipt, Remedy,
     TransportError,
 };
 
@@ -51,11 +50,12 @@ pub(super) async fn a_file_that_grows(bench: &dyn Bench) -> anyhow::Result<()> {
     bench.puts("r.csv", b"x");
     let modified_micros = i64::try_from(MODIFIED_SECONDS)? * 1_000_000;
     for (after_micros, taken) in [(59_999_999, 0), (60_000_000, 1), (-1, 0)] {
-        let moment = Moment {
+        let terms = ListingTerms {
             now_micros: modified_micros + after_micros,
             settle_seconds: 60,
+            ..AT_ONCE
         };
-        let listing = list(bench, moment).await?;
+        let listing = list(bench, terms).await?;
         same("candidates", &listing.candidates.len(), &taken)?;
         same("waiting", &listing.waiting.len(), &(2 - taken))?;
     }
@@ -239,15 +239,15 @@ pub(super) async fn order(bench: &dyn Bench) -> anyhow::Result<()> {
 
 pub(super) async fn limits(bench: &dyn Bench) -> anyhow::Result<()> {
     prepared(bench).await?;
-    for number in 0..RETURN_FILES_MAX {
+    for number in 0..AT_ONCE.files_max {
         bench.puts(&format!("r{number:04}.csv"), b"content");
     }
     let listing = list(bench, AT_ONCE).await?;
-    same("candidates", &listing.candidates.len(), &RETURN_FILES_MAX)?;
+    same("candidates", &listing.candidates.len(), &AT_ONCE.files_max)?;
     same("more", &listing.more, &false)?;
     bench.puts("s.csv", b"content");
     let listing = list(bench, AT_ONCE).await?;
-    same("candidates", &listing.candidates.len(), &RETURN_FILES_MAX)?;
+    same("candidates", &listing.candidates.len(), &AT_ONCE.files_max)?;
     same("more", &listing.more, &true)?;
     let transport = bench.transport();
     let bytes = transport.take(&listing.candidates[0], 7).await?;

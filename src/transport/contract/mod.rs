@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{
-    Candidate, Listing, Moment, OutgoingDrop, PartnerFileName, Pattern, Published, Transport,
+    Candidate, Listing, ListingTerms, OutgoingDrop, PartnerFileName, Pattern, Published, Transport,
     TransportError,
 };
 use folder_bench::FolderBench;
@@ -22,9 +22,10 @@ use memory_bench::MemoryBench;
 /// When returns were written; some day in 2026.
 const MODIFIED_SECONDS: u64 = 1_795_000_000;
 /// Takes what lies there as it is.
-const AT_ONCE: Moment = Moment {
+const AT_ONCE: ListingTerms = ListingTerms {
     now_micros: 0,
     settle_seconds: 0,
+    files_max: 200,
 };
 
 type Checked<'b> = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send + 'b>>;
@@ -128,9 +129,9 @@ async fn publish(bench: &dyn Bench, drop: &OutgoingDrop) -> Result<Published, Tr
     bench.transport().publish(drop.clone()).await
 }
 
-async fn list(bench: &dyn Bench, moment: Moment) -> Result<Listing, TransportError> {
+async fn list(bench: &dyn Bench, terms: ListingTerms) -> Result<Listing, TransportError> {
     let pattern = Pattern::parse("*.csv").unwrap();
-    bench.transport().list(&pattern, moment).await
+    bench.transport().list(&pattern, terms).await
 }
 
 async fn only_candidate(bench: &dyn Bench) -> anyhow::Result<Candidate> {

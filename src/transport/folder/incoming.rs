@@ -8,7 +8,7 @@ use rustix::fs::FileType;
 use super::opened::{FileFacts, OpenedFolder, Renamed};
 use super::{ENTRIES_MAX, FolderLayout, NUMBERS_MAX, OpenFolder};
 use crate::transport::{
-    Acknowledgement, Candidate, CandidateVersion, Listing, Moment, PartnerFileName, Pattern,
+    Acknowledgement, Candidate, CandidateVersion, Listing, ListingTerms, PartnerFileName, Pattern,
     SkipReason, TransportError, failed,
 };
 
@@ -24,7 +24,7 @@ impl OpenFolder {
     pub(super) fn list(
         &self,
         pattern: &Pattern,
-        moment: Moment,
+        terms: ListingTerms,
     ) -> Result<Listing, TransportError> {
         let incoming = self.incoming()?;
         let mut listing = Listing::default();
@@ -34,7 +34,7 @@ impl OpenFolder {
                 break;
             }
             match name?.into_string() {
-                Ok(name) => sort_in(&incoming, name, pattern, moment, &mut listing)?,
+                Ok(name) => sort_in(&incoming, name, pattern, terms, &mut listing)?,
                 Err(error) => {
                     let shown = String::from_utf8_lossy(error.into_cstring().as_bytes()).into();
                     let skipped = (PartnerFileName::new(shown), SkipReason::NameNotText);
@@ -42,7 +42,7 @@ impl OpenFolder {
                 }
             }
         }
-        Ok(listing.in_order())
+        Ok(listing.in_order(terms.files_max))
     }
 
     pub(super) fn take(
@@ -125,7 +125,7 @@ fn sort_in(
     incoming: &OpenedFolder,
     name: String,
     pattern: &Pattern,
-    moment: Moment,
+    terms: ListingTerms,
     listing: &mut Listing,
 ) -> Result<(), TransportError> {
     if name == "done" || name == "refused" {
@@ -143,7 +143,7 @@ fn sort_in(
         listing.skipped.push((name, reason));
     } else if !pattern.matches(name.reveal()) {
         listing.ignored.push(name);
-    } else if found.bytes == 0 || !settled(found, moment) {
+    } else if found.bytes == 0 || !settled(found, terms) {
         listing.waiting.push(name);
     } else {
         listing.candidates.push(candidate_of(name, found));
@@ -195,7 +195,7 @@ fn changed(incoming: &OpenedFolder) -> TransportError {
 }
 
 /// Whether a file stood still for the settle time. Without one, the clock is not asked: it may be set for a run of another day.
-fn settled(found: FileFacts, moment: Moment) -> bool {
-    let settle_micros = i64::from(moment.settle_seconds) * 1_000_000;
-    settle_micros == 0 || moment.now_micros.saturating_sub(found.modified_micros()) >= settle_micros
+fn settled(found: FileFacts, terms: ListingTerms) -> bool {
+    let settle_micros = i64::from(terms.settle_seconds) * 1_000_000;
+    settle_micros == 0 || terms.now_micros.saturating_sub(found.modified_micros()) >= settle_micros
 }

@@ -16,7 +16,7 @@ use disk::Disk;
 use opened::OpenedFolder;
 
 use super::{
-    Acknowledgement, Candidate, Capabilities, DropOutcome, Exchanged, Listing, Moment,
+    Acknowledgement, Candidate, Capabilities, DropOutcome, Exchanged, Listing, ListingTerms,
     OutgoingDrop, OutgoingFile, PartnerFileName, Pattern, Published, Receipt, Transport,
     TransportError,
 };
@@ -258,9 +258,9 @@ impl Transport for FolderTransport {
         self.on_its_thread(move |folder| folder.replace(&files))
     }
 
-    fn list<'a>(&'a self, pattern: &'a Pattern, moment: Moment) -> Exchanged<'a, Listing> {
+    fn list<'a>(&'a self, pattern: &'a Pattern, terms: ListingTerms) -> Exchanged<'a, Listing> {
         let pattern = pattern.clone();
-        self.on_its_thread(move |folder| folder.list(&pattern, moment))
+        self.on_its_thread(move |folder| folder.list(&pattern, terms))
     }
 
     fn take<'a>(

@@ -9,12 +9,13 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::*;
 use crate::domain::limits;
 use crate::sheet::write_atomically;
-use crate::transport::SkipReason;
+use crate::transport::{CandidateVersion, SkipReason};
 
 const MODIFIED_SECONDS: u64 = 1_795_000_000;
-const AT_ONCE: Moment = Moment {
+const AT_ONCE: ListingTerms = ListingTerms {
     now_micros: 0,
     settle_seconds: 0,
+    files_max: 200,
 };
 
 struct Exchange {
@@ -52,9 +53,9 @@ impl Exchange {
             .unwrap();
     }
 
-    fn lists(&self, moment: Moment) -> Listing {
+    fn lists(&self, terms: ListingTerms) -> Listing {
         self.folder()
-            .list(&Pattern::parse("r*.csv").unwrap(), moment)
+            .list(&Pattern::parse("r*.csv").unwrap(), terms)
             .unwrap()
     }
 
@@ -208,9 +209,10 @@ fn a_return_is_taken_when_it_stood_still_long_enough() {
     place.puts("r.csv", "x");
     let modified_micros = i64::try_from(MODIFIED_SECONDS).unwrap() * 1_000_000;
     for (after_micros, taken) in [(59_999_999, 0), (60_000_000, 1), (-1, 0)] {
-        let listing = place.lists(Moment {
+        let listing = place.lists(ListingTerms {
             now_micros: modified_micros + after_micros,
             settle_seconds: 60,
+            ..AT_ONCE
         });
         assert_eq!(listing.candidates.len(), taken, "{after_micros}");
         assert_eq!(listing.waiting.len(), 1 - taken);
@@ -352,12 +354,21 @@ fn a_return_is_no_longer_than_it_may_be_and_no_more_than_so_many_are_taken() {
             .take(&candidate, limits::RETURN_BYTES.usual);
         read.is_ok_and(|content| content.len() as u64 == bytes)
     });
-    limits::holds_at(limits::RETURN_FILES_MAX, |files| {
-        let exchange = place();
-        (0..files).for_each(|number| exchange.puts(&format!("r{number}.csv"), "x"));
-        let listing = exchange.lists(AT_ONCE);
-        listing.candidates.len() == files && !listing.more
-    });
+    for files_max in [1, limits::RETURN_FILES.usual, limits::RETURN_FILES.most] {
+        limits::holds_at(files_max, |files| {
+            let candidate = |number: u64| Candidate {
+                name: PartnerFileName::new(format!("r{number}.csv")),
+                file_size_bytes: 1,
+                version: CandidateVersion("v".into()),
+            };
+            let listing = Listing {
+                candidates: (0..files).map(candidate).collect(),
+                ..Listing::default()
+            };
+            let listing = listing.in_order(usize::try_from(files_max).unwrap());
+            listing.candidates.len() as u64 == files && !listing.more
+        });
+    }
 }
 
 #[test]

@@ -8,7 +8,6 @@ use super::files::Extract;
 use super::lookup_table::{Entry, Key, Keys, Named, Numbered, Spot};
 use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::limits;
 use crate::fhir::resources::bundle::entry_texts;
 use crate::fhir::resources::outline::{Outline, Overview};
 use crate::fhir::resources::{patient, practitioner, resource};
@@ -17,6 +16,8 @@ use crate::store::rows::RawKind;
 
 /// Bytes of an extract that is one document: it is read whole.
 const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Notes kept of one piece of a file: as many as a setting may keep of all.
+const NOTES_MAX: usize = 10_000;
 
 /// What a piece holds.
 #[derive(Default)]
@@ -32,6 +33,10 @@ pub(super) struct Part {
     pub(super) newest: Option<Box<str>>,
     pub(super) lines: u64,
     pub(super) notes: Vec<Note>,
+    /// Notes beyond those.
+    pub(super) more_notes: u64,
+    /// How often something could not be read; what is no FHIR resource at all does not count.
+    pub(super) unreadable: u64,
 }
 
 /// What could not be used, and where in the piece.
@@ -307,7 +312,10 @@ impl<'f> Indexer<'f> {
     }
 
     fn note(&mut self, code: Code, what: impl Into<String>, detail: Option<String>) {
-        if self.part.notes.len() < limits::DIAGNOSTICS_MAX {
+        self.part.unreadable += u64::from(code != Code::NotAResource);
+        if self.part.notes.len() >= NOTES_MAX {
+            self.part.more_notes += 1;
+        } else {
             self.part.notes.push(Note {
                 line: self.line,
                 code,

@@ -9,7 +9,6 @@ use super::reader::Reader;
 use super::segments::{Piece, line_feeds};
 use super::{Folder, Spot, all};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::limits;
 use crate::json::{Arena, Json, JsonError, Members};
 use crate::pipeline::workers::in_parallel;
 
@@ -91,6 +90,3 @@ impl Folder {
         Some(before + within + reaching_in)
     }
 }
-
-/// How many diagnostics of this kind are shown.
-pub(crate) const SHOWN_MAX: usize = limits::DIAGNOSTICS_MAX;

@@ -7,8 +7,7 @@ use super::index::Part;
 use super::lookup_table::{Entry, Numbered, Spot, Table};
 use super::segments::Piece;
 use super::{Folder, SEVERAL};
-use crate::diagnostics::Diagnostic;
-use crate::domain::limits;
+use crate::diagnostics::KeptDiagnostics;
 use crate::fhir::resources::resource::read_last_updated;
 
 /// Where everything lies, and what was noticed on the way.
@@ -22,7 +21,9 @@ pub(super) struct Gathered {
     pub(super) superseded: u64,
     pub(super) others: u64,
     pub(super) newest: Option<Box<str>>,
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: KeptDiagnostics,
+    /// Files and resources that could not be read, kept as a diagnostic or not.
+    pub(super) unreadable: u64,
     /// Looked at first only, and nobody will ask for it: there is a newer one.
     pub(super) set_aside: Vec<Spot>,
     /// Pieces of files, and the lines of the file before each.
@@ -33,9 +34,10 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// Nothing yet but what was wrong before.
-    pub(super) fn after(diagnostics: Vec<Diagnostic>) -> Self {
+    pub(super) fn after(diagnostics: KeptDiagnostics, unreadable: u64) -> Self {
         Self {
             diagnostics,
+            unreadable,
             ..Self::default()
         }
     }
@@ -89,11 +91,12 @@ impl Gathered {
         if part.newest > self.newest {
             self.newest = part.newest;
         }
-        let free = limits::DIAGNOSTICS_MAX.saturating_sub(self.diagnostics.len());
         let name = &folder.extracts[piece.file].name;
-        let notes = part.notes.into_iter().take(free);
-        self.diagnostics
-            .extend(notes.map(|note| note.diagnostic(name, before)));
+        for note in part.notes {
+            self.diagnostics.add(note.diagnostic(name, before));
+        }
+        self.diagnostics.add_more(part.more_notes);
+        self.unreadable += part.unreadable;
         Ok(())
     }
 

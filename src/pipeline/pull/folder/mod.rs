@@ -22,14 +22,14 @@ use files::Extract;
 pub(crate) use files::list;
 pub(super) use files::unlinked_file;
 use index::{Indexer, Part};
-pub(crate) use late_check::{SHOWN_MAX, Unreadable};
+pub(crate) use late_check::Unreadable;
 pub(crate) use lookup_table::Spot;
 use lookup_table::{Entry, Keys, Named};
 use merge::Gathered;
 pub(crate) use reader::{Reader, Requests};
 use segments::{Lines, Piece};
 
-use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::diagnostics::{Code, Diagnostic, KeptDiagnostics, Place};
 use crate::domain::{Limits, how_to_raise, limits};
 use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::resource::resource_type;
@@ -176,14 +176,16 @@ impl Folder {
     }
 
     fn empty(path: &Path, temporary: &Path, limits: &Limits) -> Result<Self, FolderError> {
-        let (mut extracts, mut diagnostics) = (Vec::new(), Vec::new());
+        let mut diagnostics = KeptDiagnostics::at_most(limits.diagnostics_max);
+        let (mut extracts, mut unreadable) = (Vec::new(), 0);
         for (name, file) in list(path)? {
             match Extract::open(&name, &file, temporary, limits) {
                 Ok(extract) => extracts.push(extract),
                 Err(error) => {
                     let what = format!("a file of the extract cannot be read: {}", error.kind());
                     let unread = Diagnostic::new(Code::Unreadable, what, Place::file(name));
-                    diagnostics.push(match error.kind() {
+                    unreadable += 1;
+                    diagnostics.add(match error.kind() {
                         std::io::ErrorKind::FileTooLarge => {
                             unread.fix(how_to_raise("bulk_file_bytes_max"))
                         }
@@ -197,7 +199,7 @@ impl Folder {
             line_bytes_max: limits.resource_bytes_max,
             keys: Keys::default(),
             requests: Vec::new(),
-            found: Gathered::after(diagnostics),
+            found: Gathered::after(diagnostics, unreadable),
             shared: Mutex::new(HashMap::new()),
             roles: Mutex::new(HashMap::new()),
             digest: [0; 32],
@@ -268,9 +270,15 @@ impl Folder {
         self.found.others
     }
 
-    /// What could not be used.
-    pub(crate) fn diagnostics(&self) -> &[Diagnostic] {
-        &self.found.diagnostics
+    /// What could not be used, as far as it is kept.
+    pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.found.diagnostics.all()
+    }
+
+    /// Files and resources that could not be read; one that is no FHIR at all (a list of what the extract holds, say) does
+    /// not count, for it takes nothing from what the pull can promise.
+    pub(crate) fn unreadable_count(&self) -> u64 {
+        self.found.unreadable
     }
 
     /// Name of the file of a referral.
@@ -484,6 +492,8 @@ fn digest(extract: &Extract) -> std::io::Result<Digest> {
 }
 
 #[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -513,42 +523,6 @@ mod tests {
             .unwrap();
             let referral = opened.referral(0).unwrap();
             assert_eq!(referral.patient.is_some(), found, "{people:?}");
-        }
-    }
-
-    #[test]
-    fn lines_and_extracts_are_no_longer_than_the_limits_in_force() {
-        let line = r#"{"resourceType":"ServiceRequest","id":"a"}"#;
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a.ndjson"), line).unwrap();
-        let opened = |limits: Limits| {
-            let temporary = folder.path().join("tmp");
-            let opened = Folder::open(folder.path(), &temporary, &limits).unwrap();
-            let said: Vec<String> = opened
-                .diagnostics()
-                .iter()
-                .map(Diagnostic::render)
-                .collect();
-            (opened.len(), said.join(" "))
-        };
-        let length = line.len();
-        for (longest_line, longest_file, key) in [
-            (length, length, None),
-            (length - 1, length, Some("[limits] resource_bytes_max")),
-            (
-                length,
-                length - 1,
-                Some("raise [limits] bulk_file_bytes_max"),
-            ),
-        ] {
-            let (found, said) = opened(Limits {
-                resource_bytes_max: longest_line,
-                bulk_file_bytes_max: u64::try_from(longest_file).unwrap(),
-                ..Limits::default()
-            });
-            assert_eq!(found, usize::from(key.is_none()), "{said}");
-            assert!(said.contains(key.unwrap_or_default()), "{said}");
-            assert_eq!(said.is_empty(), key.is_none(), "{said}");
         }
     }
 
