@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::config::{Auth, Bulk, Config, Pull, PushTo, Source};
 use crate::diagnostics::{Code, Diagnostic, Place, Severity};
 use crate::domain::clock::SystemClock;
@@ -57,6 +59,7 @@ struct Needs {
 /// Looks at every enabled source.
 pub(crate) async fn check(config: &Config, rules: &Rules, entropy: &Entropy) -> Vec<Line> {
     let mut lines = Vec::new();
+    let calls = Arc::new(Semaphore::new(config.limits.calls_at_once_max));
     for (number, source) in (0..).zip(&config.sources) {
         if !source.enabled {
             continue;
@@ -68,7 +71,7 @@ pub(crate) async fn check(config: &Config, rules: &Rules, entropy: &Entropy) -> 
             codes: gp_client::codes(source, rules),
         };
         let addresses = addresses(source);
-        match gp_client::session(source, entropy.stream(number)) {
+        match gp_client::session(source, &calls, entropy.stream(number)) {
             Ok(session) => {
                 for (base_url, needs) in addresses {
                     asked.address(&session, &base_url, needs).await;

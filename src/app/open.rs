@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
+use tokio::sync::Semaphore;
+
 use super::App;
 use crate::actions::approvals::{self, ApprovalLine};
 use crate::config::{Config, PushTo, SecretPlace, Source};
@@ -117,6 +119,7 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         partners: Vec::new(),
         reports: reports(&config),
         workers: options.workers.max(1),
+        calls: Arc::new(Semaphore::new(config.limits.calls_at_once_max)),
         config,
         rules,
     };

@@ -9,11 +9,11 @@ use std::io::{BufRead as _, Write as _};
 use serde_json::{Value, json};
 
 use super::{DONE, Global};
-use crate::domain::Clock as _;
 use crate::domain::clock::SystemClock;
+use crate::domain::{Clock as _, Limits};
 use crate::fhir::resources::resource::resource_type;
-use crate::fhirpath::{Context, Environment, Expression, PathItem};
-use crate::json::{Arena, Json};
+use crate::fhirpath::{Context, Environment, Expression, ExpressionLimits, PathItem};
+use crate::json::{Arena, Json, nests_within};
 
 /// Evaluate expressions on resources
 #[derive(clap::Args)]
@@ -23,7 +23,8 @@ pub(super) fn run(global: &Global, _: &Args) -> anyhow::Result<u8> {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     let now = SystemClock.now().utc_text();
     let mut resource = String::from("null");
-    let line_bytes_max = global.limits()?.resource_bytes_max;
+    let limits = global.limits()?;
+    let line_bytes_max = limits.resource_bytes_max;
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         if line.len() > line_bytes_max {
@@ -37,19 +38,26 @@ pub(super) fn run(global: &Global, _: &Args) -> anyhow::Result<u8> {
         let Some(expression) = asked.get("expression").and_then(Value::as_str) else {
             continue;
         };
-        serde_json::to_writer(&mut out, &answer(expression, &resource, &now)?)?;
+        serde_json::to_writer(&mut out, &answer(expression, &resource, &now, &limits)?)?;
         out.write_all(b"\n")?;
     }
     out.flush()?;
     Ok(DONE)
 }
 
-fn answer(expression: &str, resource: &str, now: &str) -> anyhow::Result<Value> {
+fn answer(expression: &str, resource: &str, now: &str, limits: &Limits) -> anyhow::Result<Value> {
+    if !nests_within(resource.as_bytes(), limits.json_depth_max) {
+        anyhow::bail!(
+            "a resource nests more than {} levels deep",
+            limits.json_depth_max
+        );
+    }
     let arena = Arena::default();
     let tree = Json::parse(resource.as_bytes(), &arena)?;
     let environment = Environment {
         focus: resource_type(&tree),
         clock: true,
+        limits: ExpressionLimits::of(limits),
         ..Environment::default()
     };
     let compiled = match Expression::compile_in(expression, &environment) {

@@ -26,7 +26,7 @@ pub(super) fn run(limits: &Limits, view: &Path, input: &Path, output: &str) -> a
     let bytes =
         view_of(view, VIEW_BYTES_MAX).with_context(|| format!("reading {}", view.display()))?;
     let compiled =
-        ViewDefinition::read(&bytes).with_context(|| format!("in {}", view.display()))?;
+        ViewDefinition::read(&bytes, limits).with_context(|| format!("in {}", view.display()))?;
     super::check_input(input)?;
     let mut resources = Resources::of(list_extracts(input)?, limits);
     if output == "-" {

@@ -88,6 +88,11 @@ pub(crate) struct SourceLimits {
     retries_max: u64,
     pages_max: u64,
     page_resources_max: u64,
+    retry_after_seconds_max: u64,
+    sign_in_timeout_seconds: u64,
+    sign_in_bytes_max: u64,
+    /// Calls under way at once.
+    pub(crate) calls_at_once_max: u64,
 }
 
 impl Default for SourceLimits {
@@ -101,6 +106,10 @@ impl Default for SourceLimits {
             retries_max: limits::RETRIES.usual,
             pages_max: limits::PAGES.usual,
             page_resources_max: limits::PAGE_ENTRIES.usual,
+            retry_after_seconds_max: limits::RETRY_AFTER_SECONDS.usual,
+            sign_in_timeout_seconds: limits::SIGN_IN_SECONDS.usual,
+            sign_in_bytes_max: limits::SIGN_IN_BYTES.usual,
+            calls_at_once_max: limits::CALLS_AT_ONCE.usual,
         }
     }
 }
@@ -117,6 +126,9 @@ impl SourceLimits {
         settings.retries_max = u32::try_from(self.retries_max).unwrap_or(u32::MAX);
         settings.pages_max = count(self.pages_max);
         settings.entries_max = count(self.page_resources_max);
+        settings.retry_after_max = Duration::from_secs(self.retry_after_seconds_max);
+        settings.sign_in_timeout = Duration::from_secs(self.sign_in_timeout_seconds);
+        settings.sign_in_bytes_max = count(self.sign_in_bytes_max);
         settings.limits = *limits;
         settings
     }
@@ -300,6 +312,10 @@ fn read_limits(table: &TableReader<'_>) -> SourceLimits {
         retries_max: number("retries_max", limits::RETRIES, 0),
         pages_max: number("pages_max", limits::PAGES, 1),
         page_resources_max: number("page_resources_max", limits::PAGE_ENTRIES, 1),
+        retry_after_seconds_max: number("retry_after_seconds_max", limits::RETRY_AFTER_SECONDS, 1),
+        sign_in_timeout_seconds: number("sign_in_timeout_seconds", limits::SIGN_IN_SECONDS, 1),
+        sign_in_bytes_max: number("sign_in_bytes_max", limits::SIGN_IN_BYTES, 1),
+        calls_at_once_max: number("calls_at_once_max", limits::CALLS_AT_ONCE, 1),
     };
     table.finish();
     read

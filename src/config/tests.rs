@@ -518,40 +518,5 @@ fn the_manual_has_each_limit_with_what_is_usual_and_its_ceiling() {
     assert_eq!(rows, expected, "docs/OPERATING.md");
 }
 
-#[test]
-fn each_limit_of_what_is_done_is_from_one_to_its_ceiling() {
-    let accepts =
-        |key: &str, value: u64| load(&format!("{GOOD}[limits]\n{key} = {value}\n")).is_ok();
-    limits::holds_at(limits::RETURN_FILES.most, |n| {
-        accepts("return_files_max", n)
-    });
-    limits::holds_at(limits::HEADER_SEARCH_ROWS.most, |n| {
-        accepts("header_search_rows_max", n)
-    });
-    limits::holds_at(limits::DIAGNOSTICS.most, |n| accepts("diagnostics_max", n));
-    limits::holds_at(limits::LOG_LINE_BYTES.most, |n| {
-        accepts("log_line_bytes_max", n)
-    });
-    limits::holds_at(limits::LOCK_WAIT_SECONDS.most, |n| {
-        accepts("lock_wait_seconds", n)
-    });
-}
-
-#[test]
-fn as_many_problems_of_a_file_are_told_as_the_limit_says_and_the_rest_is_counted() {
-    let with = |most: u64| {
-        let text = GOOD.replace("namespace", "one = 1\ntwo = 1\nthree = 1\nnamespace");
-        let found = load(&format!("{text}[limits]\ndiagnostics_max = {most}\n")).unwrap_err();
-        found.into_iter().map(|one| one.code()).collect::<Vec<_>>()
-    };
-    let unknown = Code::UnknownKey;
-    let fatal = with(1);
-    assert!(
-        fatal.ends_with(&[unknown, Code::MoreDiagnostics]),
-        "{fatal:?}"
-    );
-    assert_eq!(fatal.len(), 2);
-    assert_eq!(with(2), [unknown, unknown, Code::MoreDiagnostics]);
-    assert_eq!(with(9).iter().filter(|code| **code == unknown).count(), 3);
-    assert!(!with(9).contains(&Code::MoreDiagnostics));
-}
+#[path = "limit_tests.rs"]
+mod limit_tests;

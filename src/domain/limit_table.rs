@@ -50,6 +50,8 @@ macro_rules! limit_table {
 limit_table! {
     /// bytes of one resource, or of one line of a file
     resource_bytes_max: usize = RESOURCE_BYTES,
+    /// arrays and objects within one another, in an answer of a GP system or a resource of a file
+    json_depth_max: usize = JSON_DEPTH,
     /// bytes of one extract file, or of one file of an export, unpacked
     bulk_file_bytes_max: u64 = BULK_FILE_BYTES,
     /// unpacked bytes for each packed one, of a file of an export after its first MiB
@@ -74,6 +76,14 @@ limit_table! {
     drop_rows_max: usize = DROP_ROWS,
     /// bytes of a mapping or code file
     mapping_bytes_max: u64 = MAPPING_BYTES,
+    /// calls to all GP systems under way at once
+    calls_at_once_max: usize = ALL_CALLS_AT_ONCE,
+    /// characters of an expression
+    expression_characters_max: usize = EXPRESSION_CHARACTERS,
+    /// items that an expression looks at for one row; a row that needs more is held
+    expression_steps_max: u32 = EXPRESSION_STEPS,
+    /// bytes of a compiled regular expression
+    pattern_bytes_max: usize = PATTERN_BYTES,
     /// bytes of the config file
     config_bytes_max: u64 = CONFIG_BYTES,
     /// diagnostics kept of one file; the others are counted

@@ -155,6 +155,48 @@ pub(crate) const RESOURCE_BYTES: Bound = Bound {
     usual: 1 << 20,
     most: 8 << 20,
 };
+/// Arrays and objects within one another in an answer or a resource: FHIR itself stays below 20, and readers recurse.
+pub(crate) const JSON_DEPTH: Bound = Bound {
+    usual: 64,
+    most: 128,
+};
+/// Characters of a `FHIRPath` expression, its patterns included: people write and read it.
+pub(crate) const EXPRESSION_CHARACTERS: Bound = Bound {
+    usual: 2_000,
+    most: 10_000,
+};
+/// Items that one expression looks at for one row.
+pub(crate) const EXPRESSION_STEPS: Bound = Bound {
+    usual: 100_000,
+    most: 1_000_000,
+};
+/// Bytes of a compiled regular expression: a short one can repeat a large class many times.
+pub(crate) const PATTERN_BYTES: Bound = Bound {
+    usual: 1 << 20,
+    most: 4 << 20,
+};
+/// Seconds of a server's `Retry-After` that are waited; a longer one leaves the work to the next run.
+pub(crate) const RETRY_AFTER_SECONDS: Bound = Bound {
+    usual: 3_600,
+    most: 86_400,
+};
+/// Calls to one source under way at once: a practice's system has people of its own to answer.
+pub(crate) const CALLS_AT_ONCE: Bound = Bound { usual: 4, most: 16 };
+/// Calls to all sources under way at once.
+pub(crate) const ALL_CALLS_AT_ONCE: Bound = Bound {
+    usual: 32,
+    most: 256,
+};
+/// Bytes of a token answer, or of a server's sign-in metadata: both are a handful of fields.
+pub(crate) const SIGN_IN_BYTES: Bound = Bound {
+    usual: 64 << 10,
+    most: 1 << 20,
+};
+/// Seconds for a token or sign-in metadata, with its answer.
+pub(crate) const SIGN_IN_SECONDS: Bound = Bound {
+    usual: 10,
+    most: 60,
+};
 /// Bytes of one extract file, or of one file of an export: it is streamed, and what bounds it is the disk.
 pub(crate) const BULK_FILE_BYTES: Bound = Bound {
     usual: 4 << 30,

@@ -171,7 +171,8 @@ impl ExpressionParser<'_> {
             "matchesFull" => (format!("^(?:{pattern})$"), PatternUse::MatchesFull),
             _ => (pattern, PatternUse::Replace(by)),
         };
-        let pattern = compiled_pattern(&compiled, start)?;
+        let pattern =
+            compiled_pattern(&compiled, start, self.environment.limits.pattern_bytes_max)?;
         Ok((StepKind::Pattern(usage, pattern), height))
     }
 

@@ -5,7 +5,37 @@ use super::model::{TypeId, model};
 use super::parse::FOCUS_NAMES;
 use super::syntax::Literal;
 use super::temporal::Temporal;
+use crate::domain::Limits;
 use crate::json::Json;
+
+/// How long an expression may be, and how much it may take.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "units and qualifiers stand last, in every struct alike"
+)]
+pub(crate) struct ExpressionLimits {
+    pub(super) characters_max: usize,
+    pub(super) steps_max: u32,
+    pub(super) pattern_bytes_max: usize,
+}
+
+impl ExpressionLimits {
+    /// Those in force.
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self {
+            characters_max: limits.expression_characters_max,
+            steps_max: limits.expression_steps_max,
+            pattern_bytes_max: limits.pattern_bytes_max,
+        }
+    }
+}
+
+impl Default for ExpressionLimits {
+    fn default() -> Self {
+        Self::of(&Limits::default())
+    }
+}
 
 /// The names and types that an expression is compiled against.
 #[derive(Clone, Copy, Default)]
@@ -20,6 +50,7 @@ pub(crate) struct Environment<'e> {
     pub(crate) clock: bool,
     /// A column of a view: row numbers, keys, and elements that other types have are no mistake.
     pub(crate) view: bool,
+    pub(crate) limits: ExpressionLimits,
 }
 
 /// A name for a value.

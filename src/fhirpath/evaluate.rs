@@ -21,9 +21,6 @@ use super::type_test::{fits_root, is_type};
 use super::value::{PathItem, Scalar};
 use crate::json::Json;
 
-/// Items an evaluation may look at.
-pub(super) const STEPS_MAX: u32 = 100_000;
-
 /// A compiled expression.
 pub(crate) struct Expression {
     source: String,
@@ -32,6 +29,8 @@ pub(crate) struct Expression {
     focus: Option<TypeId>,
     /// What it can result in, as far as that can be told without data.
     pub(super) result: Types,
+    /// Items that one evaluation may look at.
+    steps_max: u32,
 }
 
 /// Finds the resource that the text of a reference points at.
@@ -55,7 +54,9 @@ pub(crate) struct Context<'t> {
 /// Why an evaluation has no result. Bad data or a wrong expression; never says a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EvaluateError {
-    #[error("the expression takes more than {STEPS_MAX} steps on this resource")]
+    #[error(
+        "the expression takes more steps on this resource than [limits] expression_steps_max allows"
+    )]
     TooManySteps,
     #[error("{0} needs a single value and has several")]
     NotSingle(&'static str),
@@ -119,12 +120,13 @@ impl Expression {
             source: source.to_owned(),
             focus: environment.focus(),
             result,
+            steps_max: environment.limits.steps_max,
         })
     }
 
     /// Whether both are written alike, spaces and comments aside.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
-        let read = |expression: &Self| tokens(&expression.source).ok();
+        let read = |expression: &Self| tokens(&expression.source, usize::MAX).ok();
         let (Some(one), Some(other)) = (read(self), read(other)) else {
             return false;
         };
@@ -152,6 +154,7 @@ impl Expression {
             root: Expr::This,
             focus: None,
             result: Types::Any,
+            steps_max: 0,
         }
     }
 
@@ -176,6 +179,7 @@ impl Expression {
         let evaluation = Evaluation {
             context,
             steps: Cell::new(0),
+            steps_max: self.steps_max,
         };
         evaluation.expr(
             &self.root,
@@ -210,6 +214,7 @@ pub(super) struct Frame<'s, 't> {
 pub(super) struct Evaluation<'c, 't> {
     pub(super) context: &'c Context<'t>,
     steps: Cell<u32>,
+    steps_max: u32,
 }
 
 pub(crate) type Items<'t> = Result<Vec<PathItem<'t>>, EvaluateError>;
@@ -217,10 +222,10 @@ pub(crate) type Items<'t> = Result<Vec<PathItem<'t>>, EvaluateError>;
 impl<'t> Evaluation<'_, 't> {
     /// Counts work; everything that loops over data calls it.
     pub(super) fn count(&self, work: usize) -> Result<(), EvaluateError> {
-        let work = u32::try_from(work).unwrap_or(STEPS_MAX);
+        let work = u32::try_from(work).unwrap_or(u32::MAX);
         let steps = self.steps.get().saturating_add(work);
         self.steps.set(steps);
-        if steps > STEPS_MAX {
+        if steps > self.steps_max {
             return Err(EvaluateError::TooManySteps);
         }
         Ok(())

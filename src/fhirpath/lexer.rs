@@ -1,9 +1,7 @@
 //! Cuts an expression into tokens, each with its place.
 
 use super::terms::CompileError;
-
-/// Longest expression, in characters.
-pub(super) const EXPRESSION_LENGTH_MAX: usize = 2_000;
+use crate::domain::how_to_raise;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Token {
@@ -27,17 +25,20 @@ const SYMBOLS: [&str; 23] = [
     "=", "~", "<", ">", ":",
 ];
 
-/// All tokens with their offset in characters; the last is [`Token::End`].
-pub(super) fn tokens(expression: &str) -> Result<Vec<(Token, usize)>, CompileError> {
+/// All tokens of an expression of at most so many characters, with their offset in characters; the last is [`Token::End`].
+pub(super) fn tokens(
+    expression: &str,
+    characters_max: usize,
+) -> Result<Vec<(Token, usize)>, CompileError> {
     let mut lexer = Lexer {
         characters: expression.chars().collect(),
         at: 0,
     };
-    if lexer.characters.len() > EXPRESSION_LENGTH_MAX {
+    if lexer.characters.len() > characters_max {
         return Err(CompileError::new(
-            EXPRESSION_LENGTH_MAX,
-            format!("the expression is longer than {EXPRESSION_LENGTH_MAX} characters"),
-            "split it into two columns or a field of fields.toml",
+            characters_max,
+            format!("the expression is longer than {characters_max} characters"),
+            how_to_raise("expression_characters_max"),
         ));
     }
     let mut tokens = Vec::new();

@@ -37,9 +37,11 @@ mod units;
 mod value;
 
 #[cfg(test)]
+mod limit_tests;
+#[cfg(test)]
 mod tests;
 
-pub(crate) use environment::{Constant, Environment};
+pub(crate) use environment::{Constant, Environment, ExpressionLimits};
 pub(crate) use evaluate::{Context, EvaluateError, Expression};
 pub(crate) use static_reads::{Read, Reads, Root};
 pub(crate) use value::PathItem;

@@ -31,7 +31,7 @@ impl Built {
 /// Parses a whole expression; the environment says which names may follow `%`.
 pub(super) fn parse(expression: &str, environment: &Environment<'_>) -> Result<Expr, CompileError> {
     let mut parser = ExpressionParser {
-        tokens: tokens(expression)?,
+        tokens: tokens(expression, environment.limits.characters_max)?,
         at: 0,
         depth: 0,
         environment,

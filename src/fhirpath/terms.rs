@@ -5,9 +5,7 @@ use super::model::{TypeId, TypeKind, model, nearest};
 use super::syntax::{Expr, FUNCTIONS, Literal};
 use super::temporal::Temporal;
 use super::types::{SYSTEM, TypeName, find_type};
-
-/// A compiled pattern may take this many bytes.
-const PATTERN_SIZE_MAX: usize = 1 << 20;
+use crate::domain::how_to_raise;
 
 /// Why an expression cannot be compiled. It quotes the expression, which is configuration, and no data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -175,16 +173,25 @@ pub(super) fn temporal(written: &str, start: usize) -> Result<Literal, CompileEr
 }
 
 /// A regular expression without look-around, so that matching takes linear time.
-pub(super) fn compiled_pattern(pattern: &str, start: usize) -> Result<regex::Regex, CompileError> {
+pub(super) fn compiled_pattern(
+    pattern: &str,
+    start: usize,
+    bytes_max: usize,
+) -> Result<regex::Regex, CompileError> {
     regex::RegexBuilder::new(pattern)
-        .size_limit(PATTERN_SIZE_MAX)
+        .size_limit(bytes_max)
         .dot_matches_new_line(true)
         .build()
-        .map_err(|_| {
-            CompileError::new(
+        .map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => CompileError::new(
+                start,
+                format!("this regular expression takes more than {bytes_max} bytes once it is compiled"),
+                how_to_raise("pattern_bytes_max"),
+            ),
+            _ => CompileError::new(
                 start,
                 "this regular expression cannot be compiled",
                 "look-around and back references are not supported; backslashes are doubled in quotes",
-            )
+            ),
         })
 }

@@ -5,6 +5,7 @@
 //! What resembles an earlier resource is read faster: by its keys ([`ShapeCache`]), by its values ([`ValueCache`]), or only in the
 //! members that somebody reads ([`Members`]). Each of these starts over with the strict parser when it meets something else.
 
+mod depth;
 mod parser;
 mod projection;
 mod scan;
@@ -12,8 +13,9 @@ mod shape_cache;
 mod tree;
 mod value_cache;
 
+pub(crate) use depth::{nests_within, to_string_end};
 pub(crate) use projection::{Members, member_texts};
 pub(crate) use scan::Scan;
 pub(crate) use shape_cache::ShapeCache;
-pub(crate) use tree::{Arena, JSON_DEPTH_MAX, Json, JsonError, items};
+pub(crate) use tree::{Arena, Json, JsonError, items};
 pub(crate) use value_cache::ValueCache;

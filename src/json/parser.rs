@@ -159,7 +159,7 @@ impl<'a> Parser<'a> {
 
     pub(super) fn enter(&mut self, depth: usize) -> Result<(), Failed> {
         if depth >= JSON_DEPTH_MAX {
-            return Err(self.error("nested more than 64 levels deep"));
+            return Err(self.error("nested more than 128 levels deep"));
         }
         self.at += 1;
         self.skip_space();

@@ -13,8 +13,9 @@ use bumpalo::collections::Vec as Pile;
 
 use super::parser::document;
 
-/// How deep arrays and objects may nest: FHIR itself stays below 20, and the parser recurses.
-pub(crate) const JSON_DEPTH_MAX: usize = 64;
+/// How deep arrays and objects may nest at most; what comes from outside is held to the limit in force before it is parsed,
+/// see [`nests_within`](super::nests_within).
+pub(crate) const JSON_DEPTH_MAX: usize = 128;
 
 /// Bytes of an arena that a parser's own lists take.
 const ROOM_OF_LISTS: usize = 4 * 1024;

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::run::Env;
@@ -30,7 +31,7 @@ pub(crate) fn client(env: &Env, source: usize, base_url: &str) -> Result<Client,
     let number = SESSION_STREAMS + u64::try_from(source).unwrap_or(0);
     let begun = env_source
         .session
-        .get_or_init(|| session(&env_source.config, env.entropy.stream(number)));
+        .get_or_init(|| session(&env_source.config, &env.calls, env.entropy.stream(number)));
     client_within(
         &env_source.config,
         begun.as_ref().map_err(Clone::clone)?,
@@ -52,17 +53,24 @@ pub(crate) fn client_within(
     Client::within(session, source.reach.limits.settings(base_url, limits))
 }
 
-/// Begins the session of a source: reads its secrets.
+/// Begins the session of a source, whose calls take turns with those of all: reads its secrets.
 ///
 /// # Errors
 /// Secrets that cannot be read or used.
-pub(crate) fn session(source: &Source, stream: Stream) -> Result<Arc<SourceSession>, ClientError> {
+pub(crate) fn session(
+    source: &Source,
+    all_calls: &Arc<Semaphore>,
+    stream: Stream,
+) -> Result<Arc<SourceSession>, ClientError> {
     let unusable = |fault: Fault| ClientError::Credentials(fault.what);
     let access = Access {
         credentials: credentials(&source.reach.auth).map_err(unusable)?,
         headers: source.reach.headers.clone(),
         tls: tls(source).map_err(unusable)?,
         requests_per_second: source.reach.limits.requests_per_second,
+        calls_at_once_max: usize::try_from(source.reach.limits.calls_at_once_max)
+            .unwrap_or(usize::MAX),
+        all_calls: Arc::clone(all_calls),
     };
     Ok(Arc::new(SourceSession::new(
         access,
@@ -224,5 +232,123 @@ pub(crate) fn diagnostic(error: &ClientError, usual: Code, place: Place) -> Diag
     match error.how_to_raise() {
         Some(fix) => found.fix(fix),
         None => found,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use super::*;
+    use crate::config::Config;
+
+    const CONFIG: &str = r#"namespace = "https://kith.example"
+[store]
+url = "sqlite://var/kith.db"
+[seal]
+key = { file = "var/seal.key" }
+[[transport]]
+id = "local"
+kind = "folder"
+path = "var/partners/{partner}"
+[[commissioner]]
+id = "icb"
+name = "Made-up ICB"
+report = { transport = "local" }
+[[source]]
+id = "a"
+name = "Made-up practice"
+ods_code = "ZZ001"
+commissioner = "icb"
+pull = { kind = "search", base_url = "https://gp.example/fhir" }
+push = { kind = "off" }
+"#;
+
+    /// What a source with this `auth` signs in with.
+    fn signs_in(auth: &str) -> Result<String, String> {
+        let home = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let mut options = std::fs::OpenOptions::new();
+            let file = options.write(true).create(true).mode(0o600);
+            let mut file = file.open(home.path().join(name)).unwrap();
+            std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+        };
+        std::fs::create_dir(home.path().join("config")).unwrap();
+        write("one", "swordfish\n");
+        write("other", "marlin");
+        write("ec", include_str!("../fhir/auth/testdata/p384.pem"));
+        write("rsa", include_str!("../fhir/auth/testdata/rsa.pem"));
+        write(
+            "config/kith.toml",
+            &format!("{CONFIG}auth = {{ {auth} }}\n"),
+        );
+        let loaded = Config::load(&home.path().join("config/kith.toml"), &|_| None).unwrap();
+        match credentials(&loaded.config.sources[0].reach.auth) {
+            Ok(Credentials::None) => Ok("nothing".to_owned()),
+            Ok(Credentials::Fixed(name, value)) => {
+                Ok(format!("{name}: {}", value.to_str().unwrap()))
+            }
+            Ok(Credentials::Assertion(assertion)) => {
+                let Assertion {
+                    client_id,
+                    token_url,
+                    scopes,
+                    ..
+                } = *assertion;
+                let url = token_url.unwrap_or_default();
+                Ok(format!("{} {url} {}", client_id.as_str(), scopes.join(" ")))
+            }
+            Err(fault) => Err(fault.what),
+        }
+    }
+
+    #[test]
+    fn a_source_signs_in_with_what_each_key_of_its_auth_says() {
+        let smart = r#"kind = "smart-backend", client_id = "kith", scopes = ["s/P.rs", "s/S.rs"]"#;
+        let apim =
+            r#"kind = "nhs-apim", api_key = { file = "one" }, token_url = "https://gp.example/t""#;
+        let ec = r#"key = { file = "ec" }"#;
+        let rsa = r#"key = { file = "rsa" }"#;
+        for (auth, wanted) in [
+            (r#"kind = "none""#.to_owned(), "nothing"),
+            (
+                r#"kind = "bearer", token = { file = "one" }"#.to_owned(),
+                "authorization: Bearer swordfish",
+            ),
+            (
+                r#"kind = "bearer", token = { file = "other" }"#.to_owned(),
+                "authorization: Bearer marlin",
+            ),
+            (
+                r#"kind = "basic", user = "u", password = { file = "other" }"#.to_owned(),
+                "authorization: Basic dTptYXJsaW4=",
+            ),
+            (
+                r#"kind = "api-key", key = { file = "one" }"#.to_owned(),
+                "apikey: swordfish",
+            ),
+            (
+                r#"kind = "api-key", header = "x-key", key = { file = "other" }"#.to_owned(),
+                "x-key: marlin",
+            ),
+            (format!("{smart}, {ec}"), "kith  s/P.rs s/S.rs"),
+            (
+                format!(
+                    r#"{smart}, {ec}, algorithm = "ES384", token_url = "https://gp.example/t""#
+                ),
+                "kith https://gp.example/t s/P.rs s/S.rs",
+            ),
+            (format!("{apim}, {rsa}"), "swordfish https://gp.example/t "),
+        ] {
+            assert_eq!(signs_in(&auth).as_deref(), Ok(wanted), "{auth}");
+        }
+        // An algorithm that the key is not of.
+        for auth in [
+            format!(r#"{smart}, {ec}, algorithm = "RS384""#),
+            format!("{apim}, {ec}"),
+        ] {
+            let error = signs_in(&auth).unwrap_err();
+            assert!(error.starts_with("auth.key: "), "{error}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Reads a view and compiles its paths, and says where it is wrong.
 
-use crate::fhirpath::{Constant, Environment, Expression};
+use crate::domain::Limits;
+use crate::fhirpath::{Constant, Environment, Expression, ExpressionLimits};
 use crate::json::{Arena, Json, items};
 
 /// Columns a view may have.
@@ -57,11 +58,11 @@ fn wrong(at: &str, what: impl Into<String>, help: impl Into<String>) -> ViewErro
 }
 
 impl ViewDefinition {
-    /// Reads a view from the text of its JSON.
+    /// Reads a view from the text of its JSON; its expressions are within these limits.
     ///
     /// # Errors
     /// The first thing that is wrong in it.
-    pub(crate) fn read(bytes: &[u8]) -> Result<Self, ViewError> {
+    pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Self, ViewError> {
         let arena = Arena::default();
         let json =
             Json::parse(bytes, &arena).map_err(|error| wrong("view", error.to_string(), ""))?;
@@ -78,6 +79,7 @@ impl ViewDefinition {
                 focus: Some(resource),
                 constants: &constants,
                 view: true,
+                limits: ExpressionLimits::of(limits),
                 ..Environment::default()
             },
         };

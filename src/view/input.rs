@@ -9,8 +9,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostics::{Code, Diagnostic, KeptDiagnostics, Place};
-use crate::domain::Limits;
-use crate::json::{Arena, Json, items};
+use crate::domain::{Limits, how_to_raise};
+use crate::json::{Arena, Json, items, nests_within};
 
 /// Bytes of one JSON document: a Bundle is read whole.
 const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -125,6 +125,13 @@ impl Resources {
         place: Place,
         visit: &mut impl FnMut(&Json<'_>, &Place) -> Result<(), E>,
     ) -> Result<(), E> {
+        let depth_max = self.limits.json_depth_max;
+        if !nests_within(bytes, depth_max) {
+            let what = format!("a resource nests more than {depth_max} levels deep");
+            let deep = Diagnostic::new(Code::Unreadable, what, place);
+            self.add(deep.fix(how_to_raise("json_depth_max")));
+            return Ok(());
+        }
         let arena = Arena::default();
         let tree = match Json::parse(bytes, &arena) {
             Ok(tree) => tree,

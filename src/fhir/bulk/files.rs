@@ -12,6 +12,7 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use super::{ExportFile, ExportManifest};
 use crate::domain::{Limits, limits};
 use crate::fhir::client::{Client, ClientError, is_loopback, trouble};
+use crate::json::nests_within;
 
 /// Packed bytes unpacked at a time: what comes out of them stays small however well they were packed.
 const PIECE: usize = 8 * 1024;
@@ -25,6 +26,8 @@ pub(crate) enum FileLine<'l> {
     Text(&'l [u8]),
     /// Longer than we read; passed over.
     TooLong,
+    /// Nested deeper than we read; passed over.
+    TooDeep,
 }
 
 /// A file that is being read.
@@ -153,6 +156,9 @@ impl FileLines {
         let text = self.text(from, to);
         if skipped || text.len() > self.limits.resource_bytes_max {
             return Ok(Some(FileLine::TooLong));
+        }
+        if !nests_within(text, self.limits.json_depth_max) {
+            return Ok(Some(FileLine::TooDeep));
         }
         Ok(Some(FileLine::Text(text)))
     }

@@ -339,7 +339,7 @@ async fn lengths(answer: Vec<u8>) -> (Vec<Option<usize>>, Result<u64, ClientErro
     loop {
         match lines.next().await {
             Ok(Some(FileLine::Text(text))) => lengths.push(Some(text.len())),
-            Ok(Some(FileLine::TooLong)) => lengths.push(None),
+            Ok(Some(FileLine::TooLong | FileLine::TooDeep)) => lengths.push(None),
             Ok(None) => return (lengths, Ok(lines.bytes())),
             Err(error) => return (lengths, Err(error)),
         }
@@ -359,8 +359,12 @@ async fn files_are_read_line_by_line_plain_or_packed() {
     body.extend(vec![b'x'; line_max]);
     body.push(b'\n');
     body.extend(vec![b'y'; line_max * 2 + 1]);
-    body.extend(b"\n[12]");
-    let wanted = vec![Some(7), Some(2), Some(line_max), None, Some(4)];
+    body.extend(b"\n[12]\n");
+    // As deep as it may be, and one deeper.
+    let depth_max = Limits::default().json_depth_max;
+    body.extend(format!("{}\n{}", "[".repeat(depth_max), "[".repeat(depth_max + 1)).bytes());
+    let deep = Some(depth_max);
+    let wanted = vec![Some(7), Some(2), Some(line_max), None, Some(4), deep, None];
     let length = body.len() as u64;
     // So much of one letter would pass for a bomb: the packed forms carry noise as well.
     let noise: Vec<String> = (0..40_000_u32)

@@ -1,8 +1,6 @@
 //! What can be said of an answer's bytes before they are read: whole, nested too deep, or a page for people.
 
-use memchr::memchr2;
-
-use crate::json::JSON_DEPTH_MAX;
+use crate::json::{nests_within, to_string_end};
 
 /// Some servers put one before the JSON.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -23,10 +21,11 @@ pub(super) enum AnswerBody {
 }
 
 impl AnswerBody {
-    /// Looks at a body, every byte once.
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    /// Looks at a body, which may nest so deep.
+    pub(super) fn of(bytes: &[u8], depth_max: usize) -> Self {
         let bytes = bytes.trim_ascii_start();
         match bytes.first() {
+            Some(b'{') if !nests_within(bytes, depth_max) => Self::TooDeep,
             Some(b'{') => nesting(bytes),
             Some(b'<') if is_html(bytes) => Self::Html,
             _ => Self::Other,
@@ -48,12 +47,7 @@ fn nesting(bytes: &[u8]) -> AnswerBody {
         at += 1;
         match byte {
             b'"' => at += to_string_end(&bytes[at..]),
-            b'{' | b'[' => {
-                depth += 1;
-                if depth > JSON_DEPTH_MAX {
-                    return AnswerBody::TooDeep;
-                }
-            }
+            b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
@@ -65,20 +59,6 @@ fn nesting(bytes: &[u8]) -> AnswerBody {
     }
 }
 
-/// Bytes of a string from behind its first quote to behind its last, or as far as there are any.
-fn to_string_end(bytes: &[u8]) -> usize {
-    let mut at = 0;
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-        at += found + 1;
-        if bytes[at - 1] == b'"' {
-            return at;
-        }
-        // What is escaped ends nothing.
-        at += 1;
-    }
-    bytes.len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,8 +67,8 @@ mod tests {
     fn a_body_is_what_it_begins_and_ends_as() {
         let nested =
             |depth: usize| format!("{{\"a\":{}1{}}}", "[".repeat(depth), "]".repeat(depth));
-        let deep = nested(JSON_DEPTH_MAX - 1);
-        let too_deep = nested(JSON_DEPTH_MAX);
+        let deep = nested(63);
+        let too_deep = nested(64);
         for (text, wanted) in [
             ("{}", AnswerBody::Object),
             (" {\"a\":\"}\\\"{\"} ", AnswerBody::Object),
@@ -104,7 +84,7 @@ mod tests {
             ("<?xml version=\"1.0\"?><Bundle/>", AnswerBody::Other),
             ("", AnswerBody::Other),
         ] {
-            assert_eq!(AnswerBody::of(text.as_bytes()), wanted, "{text}");
+            assert_eq!(AnswerBody::of(text.as_bytes(), 64), wanted, "{text}");
         }
     }
 }

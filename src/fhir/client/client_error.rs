@@ -137,6 +137,7 @@ impl ClientError {
             format!("raise {key} in the limits of the source, which may be {most}")
         };
         match self {
+            Self::TooDeep { .. } => Some(how_to_raise("json_depth_max")),
             Self::FileTooLarge { .. } => Some(how_to_raise("bulk_file_bytes_max")),
             Self::UnpacksTooFar { .. } => Some(how_to_raise("unpacked_ratio_max")),
             Self::TooLarge { .. } => Some(of_source("response_bytes_max", limits::ANSWER_BYTES)),

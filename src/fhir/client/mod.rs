@@ -29,7 +29,6 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 use super::resources::capability_statement::CapabilityStatement;
 use super::resources::operation_outcome;
 use crate::domain::Limits;
-use crate::json::JSON_DEPTH_MAX;
 use body_check::{AnswerBody, BYTE_ORDER_MARK};
 pub(crate) use client_error::ClientError;
 pub(crate) use header_templates::Template;
@@ -61,6 +60,12 @@ pub(crate) struct Settings {
     pub(crate) pages_max: usize,
     /// How often a read that failed for the moment is repeated, within `total_timeout` after the first attempt; 6.
     pub(crate) retries_max: u32,
+    /// The longest `Retry-After` that is waited for; a longer one is the caller's to plan; 1 h.
+    pub(crate) retry_after_max: Duration,
+    /// For a token or sign-in metadata, with its answer; 10 s.
+    pub(crate) sign_in_timeout: Duration,
+    /// The longest answer of a token or metadata request; 64 KiB.
+    pub(crate) sign_in_bytes_max: usize,
     /// The longest wait before the first repeat, doubled for each further one; 500 ms.
     pub(crate) backoff: Duration,
     /// Those of the installation.
@@ -79,6 +84,9 @@ impl Settings {
             entries_max: 2_000,
             pages_max: 1_000,
             retries_max: 6,
+            retry_after_max: Duration::from_hours(1),
+            sign_in_timeout: Duration::from_secs(10),
+            sign_in_bytes_max: 64 << 10,
             backoff: Duration::from_millis(500),
             limits: Limits::default(),
         }
@@ -230,6 +238,7 @@ impl Client {
     /// No connection, or no secure one.
     pub(crate) async fn probe(&self) -> Result<(), ClientError> {
         let url = self.url(&["metadata"])?;
+        let _under_way = self.session.begin_call().await;
         self.session.take_turn().await;
         let sent = self.request(Method::GET, url).send().await;
         sent.map(drop).map_err(|error| trouble(&error))
@@ -292,6 +301,7 @@ impl Client {
 
     /// Sends a request of [`Client::bare_request`]; the answer's body is still to be read.
     pub(super) async fn open_bare(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let _under_way = self.session.begin_call().await;
         self.session.take_turn().await;
         request.send().await.map_err(|error| trouble(&error))
     }
@@ -306,11 +316,12 @@ impl Client {
         let mut attempt = 0_u32;
         loop {
             let sent = self.send_call(request(), call).await;
-            let error = match sent.and_then(whole) {
-                Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer),
-                Ok(answer) => refusal(&answer),
-                Err(error) => error,
-            };
+            let error =
+                match sent.and_then(|answer| whole(answer, self.settings.limits.json_depth_max)) {
+                    Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer),
+                    Ok(answer) => refusal(&answer),
+                    Err(error) => error,
+                };
             let ClientError::Transient {
                 retry_after, sent, ..
             } = &error
@@ -322,7 +333,7 @@ impl Client {
             let most = if *sent { u32::MAX } else { retry::CONNECTS_MAX };
             let spent = session.timer.running().saturating_sub(begun) + wait;
             if attempt >= self.settings.retries_max.min(most)
-                || wait > retry::RETRY_AFTER_MAX
+                || wait > self.settings.retry_after_max
                 || spent > self.settings.total_timeout
             {
                 return Err(error);
@@ -343,6 +354,7 @@ impl Client {
         call: uuid::Uuid,
     ) -> Result<HttpAnswer, ClientError> {
         let request = request.build().map_err(|error| trouble(&error))?;
+        let _under_way = self.session.begin_call().await;
         let response = self.open_call(request, call).await?;
         self.read_answer(response, self.settings.page_bytes_max)
             .await
@@ -391,6 +403,7 @@ impl Client {
     /// Sends one request with what the source signs in with; the answer's body is still to be read.
     pub(super) async fn open(&self, request: RequestBuilder) -> Result<Response, ClientError> {
         let request = request.build().map_err(|error| trouble(&error))?;
+        let _under_way = self.session.begin_call().await;
         self.open_call(request, self.session.uuid()).await
     }
 
@@ -407,17 +420,15 @@ impl Client {
 
 /// A success whose body is whole, not nested too deep, and no page for people. A proxy may cut an answer and still call it
 /// a success, so what is torn is asked for again.
-fn whole(answer: HttpAnswer) -> Result<HttpAnswer, ClientError> {
+fn whole(answer: HttpAnswer, depth_max: usize) -> Result<HttpAnswer, ClientError> {
     let status = answer.status;
     if !(200..300).contains(&status) {
         return Ok(answer);
     }
-    match AnswerBody::of(&answer.body) {
+    match AnswerBody::of(&answer.body, depth_max) {
         AnswerBody::Object | AnswerBody::Other => Ok(answer),
         AnswerBody::Html => Err(ClientError::Html { status }),
-        AnswerBody::TooDeep => Err(ClientError::TooDeep {
-            max: JSON_DEPTH_MAX,
-        }),
+        AnswerBody::TooDeep => Err(ClientError::TooDeep { max: depth_max }),
         AnswerBody::Torn => Err(ClientError::torn(status)),
     }
 }

@@ -5,8 +5,6 @@ use std::time::Duration;
 use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// The longest `Retry-After` that is waited for within a call; a longer one is the caller's to plan.
-pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 /// The longest random wait.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// How often a server that takes no connection is asked again: nobody is there to be overloaded, nor to answer soon.

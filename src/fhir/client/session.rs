@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reqwest::Request;
 use reqwest::header::HeaderValue;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 use super::header_templates::{Filling, Template};
@@ -22,6 +23,10 @@ pub(crate) struct Access {
     pub(crate) headers: Vec<Template>,
     pub(crate) tls: Tls,
     pub(crate) requests_per_second: Option<u32>,
+    /// Calls to this source under way at once.
+    pub(crate) calls_at_once_max: usize,
+    /// Turns of calls to all sources.
+    pub(crate) all_calls: Arc<Semaphore>,
 }
 
 impl Access {
@@ -33,6 +38,8 @@ impl Access {
             headers: Vec::new(),
             tls: Tls::default(),
             requests_per_second: None,
+            calls_at_once_max: 4,
+            all_calls: Arc::new(Semaphore::new(32)),
         }
     }
 }
@@ -44,6 +51,8 @@ pub(crate) struct SourceSession {
     pub(super) timer: Arc<dyn Timer>,
     headers: Vec<Template>,
     pace: Pace,
+    own_calls: Semaphore,
+    all_calls: Arc<Semaphore>,
     stream: Mutex<Stream>,
     run: Uuid,
     /// By the address that a token is asked of; held while one is asked for, so that the others wait for it.
@@ -80,6 +89,8 @@ impl SourceSession {
             headers: access.headers,
             tls: access.tls,
             pace: Pace::new(access.requests_per_second),
+            own_calls: Semaphore::new(access.calls_at_once_max),
+            all_calls: access.all_calls,
             timer,
             stream: Mutex::new(stream),
             run,
@@ -96,6 +107,13 @@ impl SourceSession {
     pub(super) fn bits(&self) -> u64 {
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         stream.bits()
+    }
+
+    /// Waits until one call more may be under way, to this source and to all; it is under way for as long as this is kept.
+    pub(super) async fn begin_call(&self) -> [Option<SemaphorePermit<'_>>; 2] {
+        // Nobody closes them, so that there is always a permit in the end.
+        let own = self.own_calls.acquire().await.ok();
+        [own, self.all_calls.acquire().await.ok()]
     }
 
     /// Waits for this request's turn.

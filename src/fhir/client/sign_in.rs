@@ -13,10 +13,6 @@ use super::session::{AccessToken, Slot};
 use super::{Client, ClientError, is_loopback, refusal, trouble};
 use crate::fhir::auth::{Assertion, Credentials, SignInError, discovered, granted};
 
-/// For a token request or a discovery, with its answer.
-const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Bytes of a token or discovery answer.
-const SIGN_IN_BYTES_MAX: usize = 64 * 1024;
 /// How long a refusal stands before the token server is asked again.
 const REFUSAL_STANDS: Duration = Duration::from_mins(1);
 
@@ -186,13 +182,13 @@ impl Client {
             },
             other => other,
         };
-        let request = request.timeout(SIGN_IN_TIMEOUT);
+        let request = request.timeout(self.settings.sign_in_timeout);
         let response = request
             .send()
             .await
             .map_err(|error| unsent(trouble(&error)))?;
         let mut answer = self
-            .read_answer(response, SIGN_IN_BYTES_MAX)
+            .read_answer(response, self.settings.sign_in_bytes_max)
             .await
             .map_err(unsent)?;
         match refusal(&answer) {

@@ -466,3 +466,5 @@ async fn an_answer_without_end_is_not_read_to_its_end() {
         );
     }
 }
+
+mod limits;

@@ -4,7 +4,10 @@
 
 use super::{FieldValue, FieldValues, ReferralView};
 use crate::diagnostics::Code;
-use crate::fhirpath::{Context, Environment, EvaluateError, Expression, PathItem};
+use crate::domain::Limits;
+use crate::fhirpath::{
+    Context, Environment, EvaluateError, Expression, ExpressionLimits, PathItem,
+};
 use crate::toml_reader::{At, TableReader};
 
 /// Evaluates an expression over the view's resources.
@@ -38,23 +41,25 @@ pub(crate) fn path_values<'v>(
 }
 
 /// What expressions may name: the resources of the [`ReferralView`], each of its type.
-pub(crate) const ENVIRONMENT: Environment<'static> = Environment {
-    focus: Some("ServiceRequest"),
-    variables: &[
-        ("request", Some("ServiceRequest")),
-        ("patient", Some("Patient")),
-        ("requester", Some("Practitioner")),
-        ("role", Some("PractitionerRole")),
-        ("practice", Some("Organization")),
-    ],
-    constants: &[],
-    clock: false,
-    view: false,
-};
+fn environment(limits: &Limits) -> Environment<'static> {
+    Environment {
+        focus: Some("ServiceRequest"),
+        variables: &[
+            ("request", Some("ServiceRequest")),
+            ("patient", Some("Patient")),
+            ("requester", Some("Practitioner")),
+            ("role", Some("PractitionerRole")),
+            ("practice", Some("Organization")),
+        ],
+        limits: ExpressionLimits::of(limits),
+        ..Environment::default()
+    }
+}
 
 /// Compiles the expression of a key; what is wrong is noted with its place inside the text.
 pub(crate) fn compile(table: &TableReader<'_>, key: &str, text: &At<&str>) -> Option<Expression> {
-    match Expression::compile_in(text.value, &ENVIRONMENT) {
+    let limits = table.problems().limits();
+    match Expression::compile_in(text.value, &environment(&limits)) {
         Ok(expression) => Some(expression),
         Err(error) => {
             let place = table

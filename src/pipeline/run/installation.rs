@@ -8,6 +8,8 @@ use std::sync::{Arc, OnceLock};
 use jiff::civil::Date;
 
 use super::LedgerAccess;
+use tokio::sync::Semaphore;
+
 use crate::config::{Config, Source};
 use crate::domain::{Destination, KeyId, StrandId};
 use crate::fhir::client::{ClientError, SourceSession};
@@ -57,6 +59,8 @@ pub(crate) struct Env {
     pub(crate) reports: BTreeMap<String, ReportPlace>,
     /// Workers that parse, decide and seal at once.
     pub(crate) workers: usize,
+    /// Turns of calls to all GP systems.
+    pub(crate) calls: Arc<Semaphore>,
     pub(crate) activity_system: String,
     pub(crate) partner_system: String,
 }

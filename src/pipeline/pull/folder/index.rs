@@ -11,7 +11,7 @@ use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::fhir::resources::bundle::entry_texts;
 use crate::fhir::resources::outline::{Outline, Overview};
 use crate::fhir::resources::{patient, practitioner, resource};
-use crate::json::{Arena, Json, ValueCache};
+use crate::json::{Arena, Json, ValueCache, nests_within};
 use crate::store::rows::RawKind;
 
 /// Bytes of an extract that is one document: it is read whole.
@@ -68,6 +68,7 @@ pub(super) struct Indexer<'f> {
     file: u16,
     /// Whether a first look is enough: somebody will parse all of it.
     first_looks: bool,
+    json_depth_max: usize,
     part: Part,
     /// Of the piece, while it has lines.
     line: Option<u64>,
@@ -78,12 +79,12 @@ pub(super) struct Indexer<'f> {
 impl<'f> Indexer<'f> {
     /// Indexes the whole lines that begin in a piece of a file.
     pub(super) fn lines(
-        keys: &'f Keys,
+        (keys, json_depth_max): (&'f Keys, usize),
         file: u16,
         first_looks: bool,
         lines: &mut Lines<'_>,
     ) -> Part {
-        let mut indexer = Self::new(keys, file);
+        let mut indexer = Self::new(keys, json_depth_max, file);
         indexer.first_looks = first_looks;
         while let Some(line) = lines.next_line() {
             indexer.part.lines += 1;
@@ -105,8 +106,12 @@ impl<'f> Indexer<'f> {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub(super) fn whole(keys: &'f Keys, file: u16, extract: &Extract) -> std::io::Result<Part> {
-        let mut indexer = Self::new(keys, file);
+    pub(super) fn whole(
+        (keys, json_depth_max): (&'f Keys, usize),
+        file: u16,
+        extract: &Extract,
+    ) -> std::io::Result<Part> {
+        let mut indexer = Self::new(keys, json_depth_max, file);
         if extract.bytes > DOCUMENT_BYTES_MAX {
             let what = format!("a document is longer than {DOCUMENT_BYTES_MAX} bytes");
             indexer.note(Code::Unreadable, what, None);
@@ -117,11 +122,12 @@ impl<'f> Indexer<'f> {
         Ok(indexer.part)
     }
 
-    fn new(keys: &'f Keys, file: u16) -> Self {
+    fn new(keys: &'f Keys, json_depth_max: usize, file: u16) -> Self {
         Self {
             keys,
             file,
             first_looks: false,
+            json_depth_max,
             part: Part::default(),
             line: None,
             beside_numbers: ValueCache::default(),
@@ -129,6 +135,13 @@ impl<'f> Indexer<'f> {
     }
 
     fn document(&mut self, bytes: &[u8], offset: u64) {
+        if !nests_within(bytes, self.json_depth_max) {
+            let what = format!(
+                "a resource nests more than {} levels deep: [limits] json_depth_max",
+                self.json_depth_max
+            );
+            return self.note(Code::Unreadable, what, None);
+        }
         let spot = Spot {
             file: self.file,
             offset,

@@ -1,6 +1,7 @@
 //! What a folder of extracts may hold, and how much of what is wrong with it is kept.
 
 use super::*;
+use crate::domain::limits;
 
 #[test]
 fn lines_and_extracts_are_no_longer_than_the_limits_in_force() {
@@ -35,6 +36,32 @@ fn lines_and_extracts_are_no_longer_than_the_limits_in_force() {
         assert_eq!(found, usize::from(key.is_none()), "{said}");
         assert!(said.contains(key.unwrap_or_default()), "{said}");
         assert_eq!(said.is_empty(), key.is_none(), "{said}");
+    }
+}
+
+#[test]
+fn a_resource_of_a_file_nests_as_deep_as_the_limit_says() {
+    let folder = tempfile::tempdir().unwrap();
+    for depth_max in [2, limits::JSON_DEPTH.usual, limits::JSON_DEPTH.most] {
+        limits::holds_at(depth_max, |depth| {
+            let lists = usize::try_from(depth).unwrap() - 1;
+            let (open, close) = ("[".repeat(lists), "]".repeat(lists));
+            let line =
+                format!(r#"{{"resourceType":"ServiceRequest","id":"a","x":{open}1{close}}}"#);
+            std::fs::write(folder.path().join("a.ndjson"), line).unwrap();
+            let within = Limits {
+                json_depth_max: usize::try_from(depth_max).unwrap(),
+                ..Limits::default()
+            };
+            let opened = Folder::open(folder.path(), &folder.path().join("tmp"), &within).unwrap();
+            let said = opened
+                .diagnostics()
+                .iter()
+                .any(|one| one.render().contains("[limits] json_depth_max"));
+            assert_eq!(opened.len(), usize::from(!said));
+            assert_eq!(opened.unreadable_count(), u64::from(said));
+            !said
+        });
     }
 }
 

@@ -62,6 +62,7 @@ const SEVERAL: u32 = u32::MAX;
 pub(crate) struct Folder {
     extracts: Vec<Extract>,
     line_bytes_max: usize,
+    json_depth_max: usize,
     keys: Keys,
     /// In the order of file and place.
     requests: Vec<Spot>,
@@ -197,6 +198,7 @@ impl Folder {
         Ok(Self {
             extracts,
             line_bytes_max: limits.resource_bytes_max,
+            json_depth_max: limits.json_depth_max,
             keys: Keys::default(),
             requests: Vec::new(),
             found: Gathered::after(diagnostics, unreadable),
@@ -234,11 +236,11 @@ impl Folder {
         let extract = &self.extracts[piece.file];
         let number = u16::try_from(piece.file).unwrap_or(u16::MAX);
         if !extract.lines() {
-            return Indexer::whole(&self.keys, number, extract);
+            return Indexer::whole((&self.keys, self.json_depth_max), number, extract);
         }
         let mut lines = Lines::read(extract, piece, buffer, self.line_bytes_max)?;
         Ok(Indexer::lines(
-            &self.keys,
+            (&self.keys, self.json_depth_max),
             number,
             self.checks_late,
             &mut lines,
