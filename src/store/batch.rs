@@ -152,15 +152,22 @@ pub(crate) struct Commit {
     pub(crate) clock_behind: bool,
 }
 
+/// A leg that was known, as its batch leaves it.
+pub(crate) struct MovedLeg {
+    pub(crate) leg: Leg,
+    /// The revision that the store must still have.
+    pub(crate) read_at: i64,
+    /// Whether partner, person, inputs and waiting action are what they were: most legs only come to another state.
+    pub(crate) same_place: bool,
+}
+
 /// A batch with its hashes and projections.
 pub(crate) struct Chained {
-    pub(crate) ledger: Vec<LedgerRow>,
     pub(crate) head: Digest,
     pub(crate) seq: i64,
     pub(crate) at: i64,
     pub(crate) new_legs: Vec<Leg>,
-    /// Legs that were known, with the revision that the store must still have.
-    pub(crate) moved_legs: Vec<(Leg, i64)>,
+    pub(crate) moved_legs: Vec<MovedLeg>,
     pub(crate) held: Vec<HeldRow>,
     pub(crate) commit: Commit,
     /// Place of the `sent` row, for the legs of its drop.
@@ -323,6 +330,9 @@ impl Batch {
     }
 }
 
+/// Rows of the ledger that are hashed before they are handed on.
+const HASHED_TOGETHER: usize = 2_000;
+
 /// What becomes rows of the ledger: it can be hashed while the evidence of its batch is being written.
 pub(crate) struct Links {
     at: Instant,
@@ -338,10 +348,16 @@ impl Links {
     }
 
     /// Hashes the rows onto the strand and projects them; `next_number` is the first of the numbers drawn for its holds.
+    /// Rows are handed to `take` in order, a piece at a time.
     ///
     /// # Errors
     /// A leg would take a step that is not in the table of `LegState`.
-    pub(crate) fn chain(self, strand: &Strand, next_number: i64) -> Result<Chained, StoreError> {
+    pub(crate) fn chain(
+        self,
+        strand: &Strand,
+        next_number: i64,
+        mut take: impl FnMut(Vec<LedgerRow>),
+    ) -> Result<Chained, StoreError> {
         let at = self.at.0.max(strand.at);
         let mut held = Vec::with_capacity(self.held.len());
         let mut entries = self.entries;
@@ -365,24 +381,23 @@ impl Links {
             seq: strand.seq,
             head: strand.head,
             at,
-            rows: Vec::with_capacity(entries.len()),
+            sent: None,
             legs: HashMap::new(),
             order: Vec::new(),
         };
+        let mut rows = Vec::with_capacity(entries.len().min(HASHED_TOGETHER));
         for entry in entries {
-            writer.append(entry)?;
+            rows.push(writer.append(entry)?);
+            if rows.len() == HASHED_TOGETHER {
+                take(std::mem::replace(
+                    &mut rows,
+                    Vec::with_capacity(HASHED_TOGETHER),
+                ));
+            }
         }
-        let sent = writer
-            .rows
-            .iter()
-            .find(|row| row.kind == Kind::Sent.number())
-            .map_or_else(Place::default, |row| Place {
-                strand: row.strand,
-                seq: row.seq,
-            });
+        take(rows);
         let (new_legs, moved_legs) = writer.legs();
         Ok(Chained {
-            ledger: writer.rows,
             head: writer.head,
             seq: writer.seq,
             at,
@@ -390,28 +405,38 @@ impl Links {
             moved_legs,
             held,
             commit,
-            sent,
+            sent: writer.sent.unwrap_or_default(),
         })
     }
 }
+
+/// Revision of a leg as the store had it, and whether it is still in the same place.
+type LegRead = (i64, bool);
 
 struct ChainWriter {
     strand: StrandId,
     seq: i64,
     head: Digest,
     at: i64,
-    rows: Vec<LedgerRow>,
-    /// Leg as it stands now, and the revision it had in the store (`None` of a new one).
-    legs: HashMap<LegId, (Leg, Option<i64>)>,
+    /// Place of the first `sent` row.
+    sent: Option<Place>,
+    /// Leg as it stands now, and what it was in the store (`None` of a new one).
+    legs: HashMap<LegId, (Leg, Option<LegRead>)>,
     order: Vec<LegId>,
 }
 
 impl ChainWriter {
-    fn append(&mut self, entry: Entry) -> Result<(), StoreError> {
+    fn append(&mut self, entry: Entry) -> Result<LedgerRow, StoreError> {
         self.seq += 1;
         let mut body = entry.body;
         if let (Some(seed), Some(step)) = (entry.seed, body.step_mut()) {
             self.step(LegId::new(entry.subject), seed, step)?;
+        }
+        if body.kind() == Kind::Sent {
+            self.sent.get_or_insert(Place {
+                strand: self.strand,
+                seq: self.seq,
+            });
         }
         let mut row = LedgerRow {
             strand: self.strand,
@@ -424,8 +449,7 @@ impl ChainWriter {
         };
         row.hash = row_hash(&self.head, &row);
         self.head = row.hash;
-        self.rows.push(row);
-        Ok(())
+        Ok(row)
     }
 
     /// Moves a leg, and fills in the step's revision and the place of the row before.
@@ -436,12 +460,12 @@ impl ChainWriter {
         };
         let (at, after) = (self.at, step.after);
         let order = &mut self.order;
-        let (leg, _) = self.legs.entry(id).or_insert_with(|| {
+        let (leg, read) = self.legs.entry(id).or_insert_with(|| {
             order.push(id);
             match seed {
                 LegSeed::Known(leg) => {
-                    let rev = leg.rev;
-                    (*leg, Some(rev))
+                    let read = (leg.rev, true);
+                    (*leg, Some(read))
                 }
                 LegSeed::New {
                     reference,
@@ -463,6 +487,9 @@ impl ChainWriter {
         if from != to {
             leg.since = at;
         }
+        if let Some((_, same_place)) = read {
+            *same_place &= leg.now.same_place(&after);
+        }
         leg.now = after;
         leg.rev += 1;
         (step.rev, step.prev) = (leg.rev, leg.last);
@@ -470,13 +497,17 @@ impl ChainWriter {
         Ok(())
     }
 
-    fn legs(&mut self) -> (Vec<Leg>, Vec<(Leg, i64)>) {
+    fn legs(&mut self) -> (Vec<Leg>, Vec<MovedLeg>) {
         let mut new = Vec::new();
         let mut moved = Vec::new();
         for id in &self.order {
             match self.legs.remove(id) {
                 Some((leg, None)) => new.push(leg),
-                Some((leg, Some(rev))) => moved.push((leg, rev)),
+                Some((leg, Some((read_at, same_place)))) => moved.push(MovedLeg {
+                    leg,
+                    read_at,
+                    same_place,
+                }),
                 None => {}
             }
         }

@@ -66,6 +66,12 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
+    /// Whether it is with the same partner and person, made of the same inputs, and waits for the same drop.
+    pub(crate) fn same_place(&self, other: &Self) -> bool {
+        (self.partner, self.person, self.raws, self.pending)
+            == (other.partner, other.person, other.raws, other.pending)
+    }
+
     /// A leg that nothing was decided about.
     pub(crate) fn received(person: KeyId, raws: RawIds) -> Self {
         Self {

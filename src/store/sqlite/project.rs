@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 use crate::domain::{Action, DropId, HoldNumber, LegState, RawId, limits};
 
 use super::super::StoreError;
-use super::super::batch::{Batch, Chained, DaySeal};
+use super::super::batch::{Batch, Chained, DaySeal, MovedLeg};
 use super::super::body::reasons_json;
 use super::super::rows::{BookRow, Certificate, Fact, HeldRow, Leg};
 use super::engine;
@@ -44,22 +44,59 @@ async fn insert_legs(conn: &mut SqliteConnection, legs: &[Leg]) -> Result<(), St
     insert(conn, head, 22, cells).await
 }
 
+/// What is set of a leg that moves, from the columns of the values behind its id and the revision at which it was read.
+///
+/// The engine writes every index again that has a column among them, whether the column changes or not.
+const MOVED: &str = "partner = v.column3, person = v.column4, state = v.column5, why = v.column6, pending = v.column7, asked = v.column8, \
+                     closing = v.column9, since = v.column10, raw_request = v.column11, raw_patient = v.column12, raw_requester = v.column13, \
+                     raw_role = v.column14, raw_practice = v.column15, raw_consent = v.column16, rev = v.column17, last_strand = v.column18, \
+                     last_seq = v.column19";
+/// The same of one that stays with its partner, person and inputs, and waits for the same drop.
+const MOVED_IN_PLACE: &str = "state = v.column3, why = v.column4, asked = v.column5, closing = v.column6, since = v.column7, rev = v.column8, \
+                              last_strand = v.column9, last_seq = v.column10";
+
 /// Moves legs that still have the revision at which they were read; if one does not, nothing is written.
-async fn move_legs(conn: &mut SqliteConnection, legs: &[(Leg, i64)]) -> Result<(), StoreError> {
-    let row = format!("({})", vec!["?"; MOVED_WIDTH].join(","));
+async fn move_legs(conn: &mut SqliteConnection, legs: &[MovedLeg]) -> Result<(), StoreError> {
+    let (in_place, anywhere): (Vec<&MovedLeg>, Vec<&MovedLeg>) =
+        legs.iter().partition(|moved| moved.same_place);
+    move_each(conn, MOVED, &anywhere, leg_numbers).await?;
+    move_each(conn, MOVED_IN_PLACE, &in_place, |leg| {
+        let [
+            _,
+            _,
+            state,
+            why,
+            _,
+            asked,
+            closing,
+            since,
+            ..,
+            rev,
+            strand,
+            seq,
+        ] = leg_numbers(leg);
+        [state, why, asked, closing, since, rev, strand, seq]
+    })
+    .await
+}
+
+async fn move_each<const N: usize>(
+    conn: &mut SqliteConnection,
+    set: &str,
+    legs: &[&MovedLeg],
+    numbers: impl Fn(&Leg) -> [i64; N],
+) -> Result<(), StoreError> {
+    let row = format!("({})", vec!["?"; N + 2].join(","));
     for chunk in legs.chunks(limits::STATEMENT_ROWS) {
         let rows = vec![row.as_str(); chunk.len()].join(",");
         let sql = format!(
-            "UPDATE leg SET partner = v.column3, person = v.column4, state = v.column5, why = v.column6, pending = v.column7, asked = v.column8, \
-             closing = v.column9, since = v.column10, raw_request = v.column11, raw_patient = v.column12, raw_requester = v.column13, \
-             raw_role = v.column14, raw_practice = v.column15, raw_consent = v.column16, rev = v.column17, last_strand = v.column18, \
-             last_seq = v.column19 FROM (VALUES {rows}) v WHERE leg.id = v.column1 AND leg.rev = v.column2"
+            "UPDATE OR FAIL leg SET {set} FROM (VALUES {rows}) v WHERE leg.id = v.column1 AND leg.rev = v.column2"
         );
         let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
             .persistent(chunk.len() == limits::STATEMENT_ROWS);
-        for (leg, rev) in chunk {
-            query = query.bind(leg.id).bind(*rev);
-            for number in leg_numbers(leg) {
+        for moved in chunk {
+            query = query.bind(moved.leg.id).bind(moved.read_at);
+            for number in numbers(&moved.leg) {
                 query = query.bind(number);
             }
         }
@@ -109,8 +146,6 @@ async fn send_legs(
 
 /// Numbers of a leg that can change.
 const LEG_NUMBERS: usize = 17;
-/// The same behind the leg's id and the revision at which it was read.
-const MOVED_WIDTH: usize = LEG_NUMBERS + 2;
 
 fn leg_numbers(leg: &Leg) -> [i64; LEG_NUMBERS] {
     let now = &leg.now;

@@ -8,7 +8,7 @@ use super::super::{PushQuery, StoreError};
 use super::columns::{leg, push};
 use super::query::Rows;
 use super::read::{LEG, PUSH};
-use super::statement::{Cell, insert};
+use super::statement::{Cell, insert, insert_each};
 use super::{SqliteStore, engine};
 use crate::domain::{LegId, Reason, StrandId, limits};
 
@@ -58,28 +58,20 @@ pub(super) async fn insert_pushes(
     conn: &mut SqliteConnection,
     pushes: &[PushRow],
 ) -> Result<(), StoreError> {
-    let cells = pushes
-        .iter()
-        .flat_map(|push| {
-            [
-                push.event.number(),
-                push.leg.number(),
-                push.source.number(),
-                push.kind.number(),
-                push.state.number(),
-                push.attempts,
-                push.reason.map_or(0, Reason::number),
-                push.due,
-            ]
-            .map(Cell::I)
-        })
-        .collect();
-    insert(
-        conn,
-        "INSERT INTO push (event, leg, source, kind, state, attempts, reason, due)",
-        8,
-        cells,
-    )
+    let head = "INSERT INTO push (event, leg, source, kind, state, attempts, reason, due)";
+    insert_each(conn, head, pushes, |push| {
+        [
+            push.event.number(),
+            push.leg.number(),
+            push.source.number(),
+            push.kind.number(),
+            push.state.number(),
+            push.attempts,
+            push.reason.map_or(0, Reason::number),
+            push.due,
+        ]
+        .map(Cell::I)
+    })
     .await
 }
 

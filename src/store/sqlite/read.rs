@@ -203,7 +203,10 @@ impl Store for SqliteStore {
 
     fn legs_by_references(&self, references: Vec<LegReference>) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
-            let references: Vec<[u8; 8]> = references.iter().map(|one| one.to_bytes()).collect();
+            let mut references: Vec<[u8; 8]> =
+                references.iter().map(|one| one.to_bytes()).collect();
+            // They are random: in the order of their index, its pages are read once.
+            references.sort_unstable();
             self.by_bytes(LEG, "reference", &references, leg).await
         })
     }

@@ -74,8 +74,7 @@ impl<'a, const N: usize> From<&'a Option<[u8; N]>> for Cell<'a> {
 /// preparing one takes longer than running it.
 const SIZES: [usize; 5] = [limits::STATEMENT_ROWS, 100, 20, 4, 1];
 
-/// Inserts rows of `width` cells, several a statement; while the engine's thread runs one, the values of the next are put
-/// together. A conflict is an error, and the transaction is to be given up.
+/// Inserts rows of `width` cells, as [`insert_each`] does.
 pub(super) async fn insert(
     conn: &mut SqliteConnection,
     head: &'static str,
@@ -83,8 +82,27 @@ pub(super) async fn insert(
     cells: Vec<Cell<'_>>,
 ) -> Result<(), StoreError> {
     let width = width.max(1);
-    let mut left = cells.len() / width;
-    let mut cells = cells.into_iter();
+    insert_cells(conn, head, (width, cells.len() / width), cells.into_iter()).await
+}
+
+/// Inserts rows, several a statement, whose cells are made as they are needed; while the engine's thread runs one statement,
+/// the values of the next are put together. A conflict is an error, and the transaction is to be given up.
+pub(super) async fn insert_each<'r, T, const WIDTH: usize>(
+    conn: &mut SqliteConnection,
+    head: &'static str,
+    rows: &'r [T],
+    cells: impl Fn(&'r T) -> [Cell<'r>; WIDTH],
+) -> Result<(), StoreError> {
+    let size = (WIDTH, rows.len());
+    insert_cells(conn, head, size, rows.iter().flat_map(cells)).await
+}
+
+async fn insert_cells<'c>(
+    conn: &mut SqliteConnection,
+    head: &'static str,
+    (width, mut left): (usize, usize),
+    mut cells: impl Iterator<Item = Cell<'c>>,
+) -> Result<(), StoreError> {
     let mut prepare = || {
         let fits = |size: &&usize| **size <= left && **size * width <= VARIABLES_MAX;
         let rows = SIZES.iter().find(fits).copied()?;

@@ -7,12 +7,12 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::super::StoreError;
 use super::super::batch::{Batch, Chained, Commit};
-use super::super::rows::{KeyRow, Strand};
+use super::super::rows::{KeyRow, LedgerRow, Strand};
 use super::columns::strand;
 use super::guards::check_guards;
 use super::leases::check_leases;
 use super::project::{write_legs, write_projections};
-use super::statement::{Cell, insert};
+use super::statement::{Cell, insert, insert_each};
 use super::{SqliteStore, engine};
 use crate::store::hash_chain;
 
@@ -134,6 +134,8 @@ impl SqliteStore {
 
 /// Rows that are worth a thread of their own to be hashed on.
 const HASHED_BESIDE: usize = 500;
+/// Pieces of hashed rows that may wait to be written.
+const HASHED_AHEAD: usize = 2;
 
 async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Commit, StoreError> {
     let doing = "committing";
@@ -150,21 +152,29 @@ async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Co
     let links = batch.take_links();
     let place = strand.id;
     let chained = if links.len() < HASHED_BESIDE {
-        let chained = links.chain(&strand, next_number)?;
-        write_evidence(conn, &batch).await?;
+        let mut rows = Vec::new();
+        let chained = links.chain(&strand, next_number, |more| rows.extend(more))?;
+        write_ledger(conn, &rows).await?;
         chained
     } else {
-        // The engine's thread writes evidence meanwhile; a leg's illegal step takes that back with the transaction.
+        // The engine's thread writes what is hashed already; a leg's illegal step takes that back with the transaction.
+        let (pieces, mut hashed) = tokio::sync::mpsc::channel(HASHED_AHEAD);
         let (span, chain) = (tracing::Span::current(), move || {
-            links.chain(&strand, next_number)
+            // Nobody takes it any more where writing failed, which is what is said then.
+            links.chain(&strand, next_number, |rows| {
+                drop(pieces.blocking_send(rows));
+            })
         });
         let chaining = tokio::task::spawn_blocking(move || span.in_scope(chain));
-        write_evidence(conn, &batch).await?;
+        while let Some(rows) = hashed.recv().await {
+            write_ledger(conn, &rows).await?;
+        }
         chaining
             .await
             .map_err(|_| StoreError::Corrupt("rows to hash"))??
     };
-    write_ledger(conn, place, &chained).await?;
+    move_strand(conn, place, &chained).await?;
+    write_evidence(conn, &batch).await?;
     write_legs(conn, &batch, &chained).await?;
     write_projections(conn, &batch, &chained).await?;
     Ok(chained.commit)
@@ -185,14 +195,10 @@ async fn draw(
         .map_err(|error| engine("drawing a number", &error))
 }
 
-async fn write_ledger(
-    conn: &mut SqliteConnection,
-    strand: StrandId,
-    chained: &Chained,
-) -> Result<(), StoreError> {
-    let mut cells = Vec::with_capacity(chained.ledger.len() * 7);
-    for row in &chained.ledger {
-        cells.extend([
+async fn write_ledger(conn: &mut SqliteConnection, rows: &[LedgerRow]) -> Result<(), StoreError> {
+    let head = "INSERT INTO ledger (strand, seq, at, kind, subject, body, hash)";
+    insert_each(conn, head, rows, |row| {
+        [
             row.strand.into(),
             Cell::I(row.seq),
             Cell::I(row.at),
@@ -200,15 +206,16 @@ async fn write_ledger(
             Cell::I(row.subject),
             Cell::B(&row.body),
             Cell::B(&row.hash),
-        ]);
-    }
-    insert(
-        conn,
-        "INSERT INTO ledger (strand, seq, at, kind, subject, body, hash)",
-        7,
-        cells,
-    )
-    .await?;
+        ]
+    })
+    .await
+}
+
+async fn move_strand(
+    conn: &mut SqliteConnection,
+    strand: StrandId,
+    chained: &Chained,
+) -> Result<(), StoreError> {
     sqlx::query("UPDATE strand SET seq = ?, head = ?, at = ? WHERE id = ?")
         .bind(chained.seq)
         .bind(&chained.head[..])
@@ -327,50 +334,35 @@ async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), 
         ];
         insert(conn, "INSERT INTO return_file (id, sender, holder, look, rows, root, sealed_name, sealed_frame, state, sealed_bytes)", 10, cells).await?;
     }
-    let mut cells = Vec::with_capacity(batch.return_rows.len() * 8);
-    for row in &batch.return_rows {
-        cells.extend(
-            [
-                row.return_id.number(),
-                row.row,
-                row.leg.number(),
-                row.holder.number(),
-                row.disposition.number(),
-                row.reason.map_or(0, Reason::number),
-            ]
-            .map(Cell::I),
-        );
-        cells.extend([(&row.digest).into(), Cell::B(&row.sealed)]);
-    }
-    insert(
-        conn,
-        "INSERT INTO return_row (return_id, row, leg, holder, disposition, reason, digest, sealed)",
-        8,
-        cells,
-    )
+    let head =
+        "INSERT INTO return_row (return_id, row, leg, holder, disposition, reason, digest, sealed)";
+    insert_each(conn, head, &batch.return_rows, |row| {
+        [
+            row.return_id.into(),
+            row.row.into(),
+            row.leg.into(),
+            row.holder.into(),
+            row.disposition.number().into(),
+            row.reason.map_or(0, Reason::number).into(),
+            (&row.digest).into(),
+            Cell::B(&row.sealed),
+        ]
+    })
     .await?;
-    let mut cells = Vec::with_capacity(batch.events.len() * 9);
-    for event in &batch.events {
-        cells.extend([event.id.into(), (&event.lookup).into()]);
-        cells.extend(
-            [
-                event.leg.number(),
-                event.rev,
-                event.kind.number(),
-                event.return_id.number(),
-                event.row,
-                event.holder.number(),
-            ]
-            .map(Cell::I),
-        );
-        cells.push(Cell::B(&event.sealed));
-    }
-    insert(
-        conn,
-        "INSERT INTO event (id, look, leg, rev, kind, return_id, row, holder, sealed)",
-        9,
-        cells,
-    )
+    let head = "INSERT INTO event (id, look, leg, rev, kind, return_id, row, holder, sealed)";
+    insert_each(conn, head, &batch.events, |event| {
+        [
+            event.id.into(),
+            (&event.lookup).into(),
+            event.leg.into(),
+            event.rev.into(),
+            event.kind.number().into(),
+            event.return_id.into(),
+            event.row.into(),
+            event.holder.into(),
+            Cell::B(&event.sealed),
+        ]
+    })
     .await?;
     let cells = batch
         .notes
