@@ -32,8 +32,11 @@ use std::sync::Arc;
 
 use decide::decide_again::Said;
 use delivered_rows::KnownLegs;
+use matching::MatchedReturn;
 use receive::Inbox;
 use run::{BookLog, HeldLease, Only, Run, STALE_TRIES, StageOutcome, is_stale};
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::domain::Stage;
 use crate::store::LeaseStage;
@@ -85,10 +88,8 @@ async fn run_inbound(
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Collect) || wanted.contains(&Stage::Match) {
-        for inbox in receive::inboxes(run, only, &mut outcome).await {
-            take_returns(run, &inbox, &mut outcome).await?;
-            log.tell().await?;
-        }
+        let inboxes = receive::inboxes(run, only, &mut outcome).await;
+        take_inboxes(run, inboxes, &mut outcome, log).await?;
         run.may_go_on()?;
     }
     if wanted.contains(&Stage::Push) {
@@ -104,28 +105,98 @@ async fn run_inbound(
     Ok(outcome)
 }
 
-/// The returns of a partner, under its leases: what it sends back moves the legs that *deliver* moves as well.
+/// Bytes of returns up to which the first one of the next partner is matched while those of a partner are recorded: two such
+/// are in memory together, and the next partner's leases are held for no longer than that takes.
+const AHEAD_BYTES: u64 = 4 << 20;
+
+/// An inbox whose leases are held.
+struct OpenInbox {
+    inbox: Arc<Inbox>,
+    collect: HeldLease,
+    deliver: HeldLease,
+    /// Its first return, being matched.
+    first: JoinSet<anyhow::Result<MatchedReturn>>,
+}
+
+/// The returns of all partners, in order. A partner's leases are its own, so the next one's first return is read and matched
+/// while what came before is recorded.
+async fn take_inboxes(
+    run: &Arc<Run>,
+    inboxes: Vec<Inbox>,
+    outcome: &mut StageOutcome,
+    log: &mut BookLog<'_>,
+) -> anyhow::Result<()> {
+    let mut waiting = inboxes
+        .into_iter()
+        .filter(|inbox| !inbox.candidates.is_empty())
+        .map(Arc::new)
+        .peekable();
+    let mut next = None;
+    loop {
+        let open = match next.take() {
+            Some(open) => open,
+            None => match waiting.next() {
+                Some(inbox) => open_inbox(run, inbox, outcome).await?,
+                None => return Ok(()),
+            },
+        };
+        let Some(open) = open else { continue };
+        if let Some(inbox) = waiting.next_if(|after| fits_ahead(&open.inbox, after)) {
+            next = Some(open_inbox(run, inbox, outcome).await?);
+        }
+        take_returns(run, open, outcome).await?;
+        log.tell().await?;
+    }
+}
+
+/// Whether the first return of the partner after is small enough to be matched meanwhile.
+fn fits_ahead(inbox: &Inbox, after: &Inbox) -> bool {
+    let now = inbox.candidates.iter();
+    let all = now.chain(after.candidates.first());
+    all.map(|candidate| candidate.file_size_bytes).sum::<u64>() <= AHEAD_BYTES
+}
+
+/// Takes the leases of a partner, what it sends back moves the legs that *deliver* moves as well, and begins with its first return.
+async fn open_inbox(
+    run: &Arc<Run>,
+    inbox: Arc<Inbox>,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<Option<OpenInbox>> {
+    let strand = inbox.strand(run);
+    let Some(collect) = run.lease(LeaseStage::Collect, strand, outcome).await? else {
+        return Ok(None);
+    };
+    let Some(deliver) = run.lease(LeaseStage::Deliver, strand, outcome).await? else {
+        collect.give_back().await?;
+        return Ok(None);
+    };
+    let mut first = JoinSet::new();
+    let (of_run, of_inbox) = (Arc::clone(run), Arc::clone(&inbox));
+    let matched = async move { match_return(&of_run, &of_inbox, &of_inbox.candidates[0]).await };
+    first.spawn(matched.in_current_span());
+    Ok(Some(OpenInbox {
+        inbox,
+        collect,
+        deliver,
+        first,
+    }))
+}
+
+/// The returns of a partner, under its leases.
 async fn take_returns(
     run: &Run,
-    inbox: &Inbox<'_>,
+    mut open: OpenInbox,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
-    if inbox.candidates.is_empty() {
-        return Ok(());
+    let (inbox, strand) = (&open.inbox, open.inbox.strand(run));
+    for candidate in &inbox.candidates {
+        let first = open.first.join_next().await.transpose()?;
+        let taken = take_anew(run, &open.collect, inbox, candidate, first, outcome).await;
+        let taken = run.unless_lost(strand, taken, outcome);
+        inbox.settled(run, taken.map(|_| ()), outcome)?;
     }
-    let strand = inbox.strand(run);
-    let Some(lease) = run.lease(LeaseStage::Collect, strand, outcome).await? else {
-        return Ok(());
-    };
-    if let Some(beside) = run.lease(LeaseStage::Deliver, strand, outcome).await? {
-        for candidate in &inbox.candidates {
-            let taken = take_anew(run, &lease, inbox, candidate, outcome).await;
-            let taken = run.unless_lost(strand, taken, outcome);
-            inbox.settled(taken.map(|_| ()), outcome)?;
-        }
-        beside.give_back().await?;
-    }
-    lease.give_back().await?;
+    open.deliver.give_back().await?;
+    open.collect.give_back().await?;
     Ok(())
 }
 
@@ -133,14 +204,23 @@ async fn take_returns(
 async fn take_anew(
     run: &Run,
     lease: &HeldLease,
-    inbox: &Inbox<'_>,
+    inbox: &Inbox,
     candidate: &Candidate,
+    mut ahead: Option<anyhow::Result<MatchedReturn>>,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
     let mut tries = 1;
     loop {
         let mut of_file = StageOutcome::default();
-        match take_return(run, lease, inbox, candidate, &mut of_file).await {
+        let found = match ahead.take() {
+            Some(found) => found,
+            None => match_return(run, inbox, candidate).await,
+        };
+        let taken = match found {
+            Ok(found) => apply_return(run, lease, inbox, candidate, found, &mut of_file).await,
+            Err(error) => Err(error),
+        };
+        match taken {
             Err(error) if is_stale(&error) && tries < STALE_TRIES => tries += 1,
             taken => {
                 outcome.merge(of_file);
@@ -150,31 +230,48 @@ async fn take_anew(
     }
 }
 
-/// One return: *collect* makes a sheet of it, *match* finds whose each row is, and what the rows tell is applied.
-async fn take_return(
+/// *collect* makes a sheet of a return, and *match* finds whose each row is.
+async fn match_return(
+    run: &Run,
+    inbox: &Inbox,
+    candidate: &Candidate,
+) -> anyhow::Result<MatchedReturn> {
+    let collect = inbox.collect(run)?;
+    let (taken, sheet) = inbox.take(run, candidate).await?;
+    let sheet = match sheet.and_then(|sheet| matching::with_columns(collect, sheet)) {
+        Ok(sheet) => sheet,
+        Err(unusable) => {
+            let matched = Err(unusable);
+            return Ok(MatchedReturn { taken, matched });
+        }
+    };
+    let references = matching::references(collect, &sheet);
+    let KnownLegs { by_reference, own } =
+        delivered_rows::delivered(run, taken.partner, references).await?;
+    let found = matching::read(collect, &sheet, &by_reference, run.today());
+    let matched = Ok((sheet, found, own));
+    Ok(MatchedReturn { taken, matched })
+}
+
+/// What the rows of a return tell is applied, and the return is answered.
+async fn apply_return(
     run: &Run,
     lease: &HeldLease,
-    inbox: &Inbox<'_>,
+    inbox: &Inbox,
     candidate: &Candidate,
+    MatchedReturn { mut taken, matched }: MatchedReturn,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
-    let (taken, sheet) = inbox.take(run, candidate).await?;
-    let sheet = sheet.and_then(|sheet| matching::with_columns(inbox.collect, sheet));
-    let (receipt, how) = match &sheet {
-        Ok(sheet) => {
-            let references = matching::references(inbox.collect, sheet);
-            let KnownLegs { by_reference, own } =
-                delivered_rows::delivered(run, taken.partner, references).await?;
-            let found = matching::read(inbox.collect, sheet, &by_reference, run.today());
-            // What was delivered is not needed any more, and a full return has much of it.
-            drop(by_reference);
-            let found = apply::record(run, lease, &taken, sheet, found, own, outcome).await?;
-            let receipt = apply::receipt::of_rows(inbox.partner, &taken, sheet, &found.rows)?;
+    let partner = inbox.partner(run);
+    let (receipt, how) = match matched {
+        Ok((sheet, found, own)) => {
+            let found = apply::record(run, lease, &mut taken, &sheet, found, own, outcome).await?;
+            let receipt = apply::receipt::of_rows(partner, &taken, &sheet, &found.rows)?;
             (receipt, Acknowledgement::Done)
         }
         Err(unusable) => {
-            apply::refuse(run, lease, &taken, unusable, outcome).await?;
-            let receipt = apply::receipt::of_refusal(inbox.partner, &taken, unusable)?;
+            apply::refuse(run, lease, &taken, &unusable, outcome).await?;
+            let receipt = apply::receipt::of_refusal(partner, &taken, &unusable)?;
             (receipt, Acknowledgement::Refused)
         }
     };

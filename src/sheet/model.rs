@@ -134,6 +134,13 @@ impl Sheet {
         });
     }
 
+    /// Gives back the memory that was kept for further rows.
+    pub(super) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.rows.shrink_to_fit();
+    }
+
     /// Keeps what stood in the file in the place of a cell of the row added next.
     pub(super) fn keep_source(&mut self, column: usize, source: &str) {
         let next = self.rows.len();

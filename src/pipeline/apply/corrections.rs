@@ -7,7 +7,9 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::domain::{EventKind, LegId};
-use crate::pipeline::event::{NumberedEvent, ReportedEvent, RowFinding, StoredEvent, What};
+use crate::pipeline::event::{
+    NumberedEvent, ReportedEvent, RowFinding, Sameness, StoredEvent, What,
+};
 
 /// What a row says that is new of an event that is known.
 pub(crate) enum Correction {
@@ -48,21 +50,21 @@ pub(crate) fn of(
 }
 
 /// A leg, and what makes two of its events in one file occurrences of the same.
-type Same = (LegId, String);
+type Same<'t> = (LegId, Sameness<'t>);
 
 /// What a file tells of each leg under the same day and kind, sorted.
-pub(crate) struct Contents {
-    told: HashMap<Same, Vec<String>>,
+pub(crate) struct Contents<'t> {
+    told: HashMap<Same<'t>, Vec<String>>,
     /// What was found before: each is asked for once an event.
-    reordered: RefCell<HashMap<Same, bool>>,
+    reordered: RefCell<HashMap<Same<'t>, bool>>,
 }
 
 /// What a file tells.
-pub(crate) fn contents(rows: &[RowFinding]) -> Contents {
-    let mut contents: HashMap<Same, Vec<String>> = HashMap::new();
+pub(crate) fn contents(rows: &[RowFinding]) -> Contents<'_> {
+    let mut contents: HashMap<Same<'_>, Vec<String>> = HashMap::new();
     for row in rows.iter().filter(|row| row.leg.is_some()) {
         for tale in &row.events {
-            let told = contents.entry((row.leg, sameness(tale))).or_default();
+            let told = contents.entry((row.leg, tale.sameness())).or_default();
             told.push(said(tale));
         }
     }
@@ -77,15 +79,15 @@ pub(crate) fn contents(rows: &[RowFinding]) -> Contents {
     }
 }
 
-impl Contents {
+impl<'t> Contents<'t> {
     /// Whether several events of one day are told as they were, only in another order.
     pub(crate) fn reordered(
         &self,
         leg: LegId,
-        tale: &ReportedEvent,
+        tale: &'t ReportedEvent,
         known: &[NumberedEvent],
     ) -> bool {
-        let same = (leg, sameness(tale));
+        let same = (leg, tale.sameness());
         if let Some(found) = self.reordered.borrow().get(&same) {
             return *found;
         }
@@ -114,20 +116,6 @@ fn as_told_before(tale: &ReportedEvent, known: &[NumberedEvent]) -> Vec<String> 
         .collect();
     before.sort_unstable();
     before
-}
-
-/// What makes two events of one file occurrences of the same.
-pub(crate) fn sameness(tale: &ReportedEvent) -> String {
-    let on = tale.on.map_or_else(String::new, |on| on.to_string());
-    match &tale.what {
-        What::Measure {
-            instrument,
-            occasion,
-            ..
-        } => format!("{}|{on}|{instrument}|{}", tale.kind.code(), occasion.code()),
-        What::Onward { partner, .. } => format!("{}|{on}|{partner}", tale.kind.code()),
-        _ => format!("{}|{on}", tale.kind.code()),
-    }
 }
 
 fn said(tale: &ReportedEvent) -> String {

@@ -29,7 +29,7 @@ use record::ReturnRecord;
 pub(crate) async fn record(
     run: &Run,
     lease: &HeldLease,
-    taken: &TakenReturn,
+    taken: &mut TakenReturn,
     sheet: &Sheet,
     finding: FileFinding,
     own: HashMap<LegId, OwnLeg>,
@@ -46,6 +46,7 @@ pub(crate) async fn record(
         return Ok(finding);
     }
     let partner = &run.rules.partners[taken.partner];
+    let bytes = std::mem::take(&mut taken.bytes);
     let record = ReturnRecord {
         run,
         lease,
@@ -53,7 +54,7 @@ pub(crate) async fn record(
         taken,
         sheet,
     };
-    let (file, findings) = record.record(finding, own, outcome).await?;
+    let (file, findings) = record.record(bytes, finding, own, outcome).await?;
     if findings.sorted {
         outcome.diagnostics.push(Diagnostic::new(
             Code::FileSorted,

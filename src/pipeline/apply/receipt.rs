@@ -3,7 +3,10 @@
 //! Three levels: we have your file, we could read it, each row. Words are those of `safety.md` §14; a reference that was never given
 //! out and one of another partner read alike.
 
-use serde_json::json;
+use std::borrow::Cow;
+
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::domain::encoding::hex;
 use crate::domain::{Disposition, Reason};
@@ -30,31 +33,76 @@ pub(crate) fn of_rows(
     findings: &[RowFinding],
 ) -> Result<ReceiptFiles, WriteError> {
     let (format, again) = (answer_format(sheet), taken.before.is_some());
-    let mut writer = RowWriter::new(Vec::new(), format)?;
+    let likely_bytes = taken.file_size_bytes + 32 * findings.len();
+    let mut writer = RowWriter::new(Vec::with_capacity(likely_bytes), format)?;
     let mut header: Vec<String> = sheet.header.clone();
     header.extend(["Result", "What is wrong", "What to do"].map(str::to_owned));
     writer.write_row(&header)?;
-    let mut rows = Vec::new();
     for (row, finding) in sheet.rows().zip(findings) {
-        let (result, wrong, to_do) = words(finding, again);
-        let mut cells: Vec<String> = row
-            .cells(sheet.header.len())
-            .map(|cell| crate::sheet::unescape(cell).into_owned())
-            .collect();
-        cells.extend([result.to_owned(), wrong.clone(), to_do.clone()]);
-        writer.write_row(&writable(&cells, format))?;
-        rows.push(json!({
-            "row": finding.line, "result": result, "disposition": shown(finding, again).code(),
-            "column": finding.column, "what_is_wrong": wrong, "what_to_do": to_do,
-        }));
+        let RowWords {
+            result,
+            wrong,
+            to_do,
+        } = words(finding, again);
+        let cells = row.cells(sheet.header.len()).map(crate::sheet::unescape);
+        let words = [result.into(), wrong, to_do.into()];
+        let cells: Vec<Cow<'_, str>> = cells.chain(words).map(|c| writable(c, format)).collect();
+        writer.write_row(&cells)?;
     }
-    let mut json = file_level(partner, taken);
-    json["readable"] = json!({"rows": sheet.row_count(), "columns": sheet.header.len()});
-    json["rows"] = json!(rows);
+    let json = RowsReceipt {
+        file: file(taken),
+        partner: &partner.id,
+        readable: json!({"rows": sheet.row_count(), "columns": sheet.header.len()}),
+        rows: ReceiptRows { findings, again },
+        your_contact: contact(partner),
+    };
     Ok(ReceiptFiles {
         csv: writer.finish()?,
         json: pretty(&json),
     })
+}
+
+/// The JSON of a receipt with rows; members in the order of their names, as everywhere in a receipt.
+#[derive(Serialize)]
+struct RowsReceipt<'r> {
+    file: Value,
+    partner: &'r str,
+    readable: Value,
+    rows: ReceiptRows<'r>,
+    your_contact: Value,
+}
+
+/// The rows, each made as it is written: a full return has many.
+struct ReceiptRows<'r> {
+    findings: &'r [RowFinding],
+    again: bool,
+}
+
+impl Serialize for ReceiptRows<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.findings.iter().map(|finding| {
+            let words = words(finding, self.again);
+            ReceiptRow {
+                column: finding.column.as_deref(),
+                disposition: shown(finding, self.again).code(),
+                result: words.result,
+                row: finding.line,
+                what_is_wrong: words.wrong,
+                what_to_do: words.to_do,
+            }
+        }))
+    }
+}
+
+/// One of them.
+#[derive(Serialize)]
+struct ReceiptRow<'r> {
+    column: Option<&'r str>,
+    disposition: &'static str,
+    result: &'static str,
+    row: u64,
+    what_is_wrong: Cow<'static, str>,
+    what_to_do: &'static str,
 }
 
 /// The receipt of a file that could not be used at all.
@@ -70,28 +118,32 @@ pub(crate) fn of_refusal(
     let mut writer = RowWriter::new(Vec::new(), Format::default())?;
     writer.write_row(&["Result", "What is wrong", "What to do"])?;
     writer.write_row(&["Not taken in: see \"What to do\"", why, to_do])?;
-    let mut json = file_level(partner, taken);
-    json["readable"] = json!(null);
-    json["what_is_wrong"] = json!(why);
-    json["what_to_do"] = json!(to_do);
+    let json = json!({
+        "file": file(taken),
+        "partner": partner.id,
+        "readable": null,
+        "what_is_wrong": why,
+        "what_to_do": to_do,
+        "your_contact": contact(partner),
+    });
     Ok(ReceiptFiles {
         csv: writer.finish()?,
         json: pretty(&json),
     })
 }
 
-fn file_level(partner: &Partner, taken: &TakenReturn) -> serde_json::Value {
-    let contact = partner.contact.as_ref().map(
+fn contact(partner: &Partner) -> Value {
+    partner.contact.as_ref().map_or(
+        Value::Null,
         |contact| json!({"name": contact.name, "email": contact.email, "phone": contact.phone}),
-    );
-    json!({
-        "file": {"name": taken.name, "bytes": taken.bytes.len(), "sha256": hex(&taken.sha256), "taken_before": taken.before.is_some()},
-        "partner": partner.id,
-        "your_contact": contact,
-    })
+    )
 }
 
-fn pretty(json: &serde_json::Value) -> Vec<u8> {
+fn file(taken: &TakenReturn) -> Value {
+    json!({"name": taken.name, "bytes": taken.file_size_bytes, "sha256": hex(&taken.sha256), "taken_before": taken.before.is_some()})
+}
+
+fn pretty(json: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(json).unwrap_or_default();
     bytes.push(b'\n');
     bytes
@@ -106,7 +158,15 @@ fn shown(finding: &RowFinding, again: bool) -> Disposition {
     }
 }
 
-fn words(finding: &RowFinding, again: bool) -> (&'static str, String, String) {
+/// What is said of a row.
+#[derive(Debug, PartialEq, Eq)]
+struct RowWords {
+    result: &'static str,
+    wrong: Cow<'static, str>,
+    to_do: &'static str,
+}
+
+fn words(finding: &RowFinding, again: bool) -> RowWords {
     let result = match shown(finding, again) {
         Disposition::Accepted if finding.events.is_empty() => "Nothing new on this row",
         Disposition::Accepted => "Taken in",
@@ -114,25 +174,20 @@ fn words(finding: &RowFinding, again: bool) -> (&'static str, String, String) {
         Disposition::Rejected => "Not taken in: see \"What to do\"",
         Disposition::Held => "Waiting: we are checking",
     };
-    let Some(reason) = finding
+    let reason = finding
         .reason
-        .filter(|reason| !again && *reason != Reason::AlreadyKnown)
-    else {
-        return (result, String::new(), String::new());
+        .filter(|reason| !again && *reason != Reason::AlreadyKnown);
+    // A reason's sentence is followed by what to do about it.
+    let said = reason.map_or("", Reason::partner_words);
+    let (wrong, to_do) = said.split_once(". ").unwrap_or((said, ""));
+    let wrong = match finding.column.as_ref().filter(|_| reason.is_some()) {
+        Some(column) => format!("{column}: {wrong}").into(),
+        None => wrong.into(),
     };
-    let (wrong, to_do) = split(reason.partner_words());
-    let wrong = match &finding.column {
-        Some(column) => format!("{column}: {wrong}"),
-        None => wrong,
-    };
-    (result, wrong, to_do)
-}
-
-/// A reason's sentence is followed by what to do about it.
-fn split(words: &str) -> (String, String) {
-    match words.split_once(". ") {
-        Some((wrong, to_do)) => (wrong.to_owned(), to_do.to_owned()),
-        None => (words.to_owned(), String::new()),
+    RowWords {
+        result,
+        wrong,
+        to_do,
     }
 }
 
@@ -150,15 +205,17 @@ fn answer_format(sheet: &Sheet) -> Format {
     }
 }
 
-fn writable(cells: &[String], format: Format) -> Vec<String> {
+/// A cell as the format can write it.
+fn writable(cell: Cow<'_, str>, format: Format) -> Cow<'_, str> {
+    match cell {
+        Cow::Borrowed(cell) => encoded(cell, format.encoding),
+        Cow::Owned(cell) => encoded(&cell, format.encoding).into_owned().into(),
+    }
+}
+
+fn encoded(cell: &str, encoding: Encoding) -> Cow<'_, str> {
     let replace = crate::sheet::UnencodableRule::Replace;
-    cells
-        .iter()
-        .map(|cell| {
-            crate::sheet::encode_cell(cell, format.encoding, replace)
-                .map_or_else(|_| String::new(), std::borrow::Cow::into_owned)
-        })
-        .collect()
+    crate::sheet::encode_cell(cell, encoding, replace).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -188,9 +245,11 @@ mod tests {
     #[test]
     fn a_file_taken_before_says_so_on_every_row() {
         let held = finding(Disposition::Held, Reason::BadDate);
-        assert_eq!(
-            words(&held, true),
-            ("We already had this", String::new(), String::new())
-        );
+        let known = RowWords {
+            result: "We already had this",
+            wrong: "".into(),
+            to_do: "",
+        };
+        assert_eq!(words(&held, true), known);
     }
 }

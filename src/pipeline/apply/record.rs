@@ -13,10 +13,10 @@ use crate::pipeline::event::{
 };
 use crate::pipeline::run::{HeldLease, Run, StageOutcome};
 use crate::pipeline::workers::of_each;
-use crate::seal::{HolderKey, merkle_root};
+use crate::seal::{Digest, HolderKey, merkle_root};
 use crate::sheet::Sheet;
 use crate::store::hash_chain::{event_leaf, return_file_leaf, return_leaf};
-use crate::store::rows::{EventRow, Leg};
+use crate::store::rows::{EventRow, Leg, ReturnFile};
 use crate::store::{Batch, Body, Entry, NewHold};
 
 /// Rows or events that one worker seals at a time.
@@ -59,6 +59,7 @@ impl ReturnRecord<'_> {
     /// Records the file and gives its id, and what became of each row once known events are told apart.
     pub(crate) async fn record(
         &self,
+        bytes: Vec<u8>,
         finding: FileFinding,
         own: HashMap<LegId, OwnLeg>,
         outcome: &mut StageOutcome,
@@ -71,6 +72,14 @@ impl ReturnRecord<'_> {
         let ids = env.ids.take(&*env.store, strand, count).await?;
         let return_id = ids.next();
         let file_key = self.file_key(ids.next(), &mut stream);
+        let (mut file, sealed_bytes) = self.return_file(
+            return_id,
+            finding.rows.len(),
+            &file_key,
+            &bytes,
+            &mut stream,
+        );
+        drop(bytes);
         let mut rows = finding.rows;
         let mut touched = touched(&rows, own);
         let chains = self.chains(&rows, &touched).await?;
@@ -84,8 +93,8 @@ impl ReturnRecord<'_> {
         );
         self.seal_events(&mut touched, &unsealed)?;
         let mut batch = self.lease.batch(env.now());
-        let nonces: Vec<[u8; 12]> = rows.iter().map(|_| stream.bytes()).collect();
-        let numbered: Vec<(usize, [u8; 12])> = nonces.into_iter().enumerate().collect();
+        let numbered = (0..rows.len()).map(|index| (index, stream.bytes()));
+        let numbered: Vec<(usize, [u8; 12])> = numbered.collect();
         batch.return_rows = of_each(&numbered, SEALED_A_PIECE, env.workers, |(index, nonce)| {
             let row = &rows[*index];
             self.return_row(return_id, *index, row, &touched, &file_key, *nonce)
@@ -99,15 +108,12 @@ impl ReturnRecord<'_> {
                 effects.move_leg(touched, &ids, &mut batch, &mut stream);
             }
         }
+        drop((touched, numbered));
         batch.events.sort_by_key(|event| event.id);
-        let (mut file, bytes) = self.return_file(return_id, rows.len(), &file_key, &mut stream);
-        let mut leaves = vec![return_file_leaf(&file, &bytes)];
-        leaves.extend(batch.return_rows.iter().map(return_leaf));
-        leaves.extend(batch.events.iter().map(event_leaf));
-        let root = merkle_root(&leaves).unwrap_or_default();
+        let root = root_of(&file, &sealed_bytes, &batch);
         file.root = root;
         batch.return_file = Some(file);
-        batch.return_bytes = bytes;
+        batch.return_bytes = sealed_bytes;
         batch.keys.push(file_key.1);
         let returned = Body::Returned {
             rows: rows.len(),
@@ -153,6 +159,14 @@ impl ReturnRecord<'_> {
         }
         Ok(())
     }
+}
+
+/// The root over the evidence of a return.
+fn root_of(file: &ReturnFile, sealed_bytes: &[u8], batch: &Batch) -> Digest {
+    let mut leaves = vec![return_file_leaf(file, sealed_bytes)];
+    leaves.extend(batch.return_rows.iter().map(return_leaf));
+    leaves.extend(batch.events.iter().map(event_leaf));
+    merkle_root(&leaves).unwrap_or_default()
 }
 
 /// The legs that rows were matched to. A person who was erased takes nothing in: the row stays with the file.

@@ -94,6 +94,7 @@ impl ReturnRecord<'_> {
         id: ReturnId,
         rows: usize,
         file: &(HolderKey, KeyRow),
+        bytes: &[u8],
         stream: &mut Stream,
     ) -> (ReturnFile, Vec<u8>) {
         let frame = serde_json::json!({
@@ -103,7 +104,7 @@ impl ReturnRecord<'_> {
         let sender = self.run.partners[self.taken.partner].strand;
         let key = (&file.0, file.1.id);
         let frame = frame.to_string();
-        let (mut file, bytes) = seal_file(self.taken, (id, sender), key, &frame, stream);
+        let (mut file, bytes) = seal_file((self.taken, bytes), (id, sender), key, &frame, stream);
         file.rows = i64::try_from(rows).unwrap_or(i64::MAX);
         file.state = READ;
         (file, bytes)
@@ -123,7 +124,7 @@ pub(crate) fn sealed_event(
 
 /// The record of a file that could not be used, but for its root, and its sealed bytes.
 fn seal_file(
-    taken: &TakenReturn,
+    (taken, bytes): (&TakenReturn, &[u8]),
     (id, sender): (ReturnId, StrandId),
     (key, holder): (&HolderKey, KeyId),
     frame: &str,
@@ -141,7 +142,7 @@ fn seal_file(
         sealed_frame: seal(frame_spot(id, holder), frame.as_bytes()),
         state: REFUSED,
     };
-    let bytes = seal(bytes_spot(id, holder), &taken.bytes);
+    let bytes = seal(bytes_spot(id, holder), bytes);
     (file, bytes)
 }
 
@@ -164,7 +165,8 @@ pub(crate) async fn record_refusal(
         lookup: None,
         wrapped,
     });
-    let (mut file, bytes) = seal_file(taken, (id, strand), (&key, key_id), "", &mut stream);
+    let file = (taken, &*taken.bytes);
+    let (mut file, bytes) = seal_file(file, (id, strand), (&key, key_id), "", &mut stream);
     file.root = return_file_leaf(&file, &bytes);
     let returned = Body::Returned {
         rows: 0,

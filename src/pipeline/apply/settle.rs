@@ -3,12 +3,12 @@
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
-use super::corrections::{self, Correction, sameness};
+use super::corrections::{self, Correction};
 use super::record::{ReturnRecord, Touched, UnsealedEvent};
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, EventKind, KeyId, LegId, RawId, Reason, ReturnId};
 use crate::pipeline::decide::onward;
-use crate::pipeline::event::{ReportedEvent, RowFinding, StoredEvent, What};
+use crate::pipeline::event::{ReportedEvent, RowFinding, Sameness, StoredEvent, What};
 use crate::pipeline::run::Ids;
 use crate::store::rows::Leg;
 
@@ -20,9 +20,9 @@ type RowEnd = (Disposition, Option<Reason>);
 
 /// What was told so far of the legs of a file.
 #[derive(Default)]
-struct ToldSoFar {
+struct ToldSoFar<'t> {
     /// How often an event of a leg was told, by what makes two events the same.
-    occurrences: HashMap<(LegId, String), u32>,
+    occurrences: HashMap<(LegId, Sameness<'t>), u32>,
     /// Places of the words kept before, and of those that are new, among those of their leg; by identifier.
     known: HashMap<String, usize>,
     fresh: HashMap<String, usize>,
@@ -89,6 +89,10 @@ impl ReturnRecord<'_> {
                     contents.reordered(row.leg, told, &touched.known)
                 });
             endings.push(ending);
+            if touched.fresh.is_empty() {
+                // Of most legs a file has one row: a list that grows would take four times as much.
+                touched.fresh.reserve_exact(fresh.len());
+            }
             for (kind, kept) in fresh {
                 let event = self.event_row(&kept, kind, touched, return_id, index, ids.next());
                 let place = touched.fresh.len();
@@ -104,7 +108,7 @@ impl ReturnRecord<'_> {
                 touched.fresh.push((kept, event));
             }
         }
-        drop(contents);
+        drop((contents, so_far));
         for (row, (disposition, reason)) in rows.iter_mut().zip(endings) {
             (row.disposition, row.reason) = (disposition, reason);
         }
@@ -112,13 +116,13 @@ impl ReturnRecord<'_> {
     }
 
     /// How a row ends, and what of it is new and is kept.
-    fn settle_row(
+    fn settle_row<'t>(
         &self,
-        row: &RowFinding,
+        row: &'t RowFinding,
         touched: &Touched,
         chains: &Chains,
-        so_far: &mut ToldSoFar,
-        reordered: impl Fn(&ReportedEvent, &Touched) -> bool,
+        so_far: &mut ToldSoFar<'t>,
+        reordered: impl Fn(&'t ReportedEvent, &Touched) -> bool,
     ) -> (RowEnd, Vec<(EventKind, StoredEvent)>) {
         let mut ending = (row.disposition, row.reason);
         let mut fresh = Vec::new();
@@ -126,7 +130,7 @@ impl ReturnRecord<'_> {
         for told in &row.events {
             let occurrence = so_far
                 .occurrences
-                .entry((row.leg, sameness(told)))
+                .entry((row.leg, told.sameness()))
                 .or_default();
             *occurrence += 1;
             let (env, reference) = (self.run, touched.leg.reference);
@@ -203,7 +207,7 @@ fn asked_before(
     leg: LegId,
     told: &ReportedEvent,
     fresh: &[(EventKind, StoredEvent)],
-    so_far: &ToldSoFar,
+    so_far: &ToldSoFar<'_>,
 ) -> bool {
     let What::Onward { partner, .. } = &told.what else {
         return false;

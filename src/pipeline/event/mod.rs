@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use leg_events::{NumberedEvent, events, events_of_legs, numbered};
-pub(crate) use reported_event::{FileFinding, ReportedEvent, RowFinding, What};
+pub(crate) use reported_event::{FileFinding, ReportedEvent, RowFinding, Sameness, What};
 pub(crate) use taken_return::{TakenReturn, Unusable, place_of};
 
 use super::run::{Env, LedgerAccess};

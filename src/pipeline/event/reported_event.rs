@@ -36,6 +36,37 @@ pub(crate) enum What {
     },
 }
 
+/// What makes two events of a leg in one file occurrences of the same: what and when it was, not what came of it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Sameness<'t> {
+    kind: &'static str,
+    on: Option<Date>,
+    /// The instrument, or the partner referred on to.
+    about: &'t str,
+    occasion: &'static str,
+}
+
+impl ReportedEvent {
+    /// What makes another event of the file an occurrence of the same.
+    pub(crate) fn sameness(&self) -> Sameness<'_> {
+        let (about, occasion) = match &self.what {
+            What::Measure {
+                instrument,
+                occasion,
+                ..
+            } => (instrument.as_str(), occasion.code()),
+            What::Onward { partner, .. } => (partner.as_str(), ""),
+            _ => ("", ""),
+        };
+        Sameness {
+            kind: self.kind.code(),
+            on: self.on,
+            about,
+            occasion,
+        }
+    }
+}
+
 /// What is found of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RowFinding {

@@ -11,8 +11,9 @@ pub(crate) struct TakenReturn {
     pub(crate) partner: usize,
     /// The file's own name. It may say something of a person: for the receipt and the sealed record alone.
     pub(crate) name: String,
-    /// The file as it came.
+    /// The file as it came; empty once it is sealed.
     pub(crate) bytes: Vec<u8>,
+    pub(crate) file_size_bytes: usize,
     pub(crate) sha256: Digest,
     pub(crate) lookup: LookupKey,
     /// The record of the same bytes, if they were taken before.

@@ -11,16 +11,25 @@ mod identity;
 mod tests;
 mod told;
 
+use std::collections::HashMap;
+
 use jiff::civil::Date;
 
 use crate::diagnostics::Code;
 use crate::domain::reference::ReferenceError;
 use crate::domain::{Disposition, LegId, LegReference, Reason};
 use crate::partner::Collect;
-use crate::pipeline::delivered_rows::{Delivered, Legs};
-use crate::pipeline::event::{FileFinding, RowFinding, Unusable};
+use crate::pipeline::delivered_rows::{Delivered, Legs, OwnLeg};
+use crate::pipeline::event::{FileFinding, RowFinding, TakenReturn, Unusable};
 use crate::sheet::{Sheet, SheetRow};
 use columns::Columns;
+
+/// A return that was read, and what was found of its rows: nothing is recorded of it yet.
+pub(crate) struct MatchedReturn {
+    pub(crate) taken: TakenReturn,
+    /// The sheet, what each row tells, and the sender's own legs among its references; or why there is none.
+    pub(crate) matched: Result<(Sheet, FileFinding, HashMap<LegId, OwnLeg>), Unusable>,
+}
 
 /// What a return is read against.
 struct Reading<'r> {

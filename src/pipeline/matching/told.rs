@@ -87,6 +87,8 @@ impl Reading<'_> {
                 what: What::Acknowledged,
             });
         }
+        // A full return has a list of these a row.
+        events.shrink_to_fit();
         if self.collect.hold_all && !events.is_empty() {
             return held(row, delivered.leg, Reason::IdentityMismatch, None);
         }

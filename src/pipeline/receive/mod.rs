@@ -15,20 +15,14 @@ use crate::transport::{
 };
 
 /// What lies in one partner's `in/`.
-pub(crate) struct Inbox<'e> {
+pub(crate) struct Inbox {
     /// Place of the partner in the rules.
     place: usize,
-    pub(crate) partner: &'e Partner,
-    pub(crate) collect: &'e Collect,
     pub(crate) candidates: Vec<Candidate>,
 }
 
 /// The inboxes of every partner that sends returns. A folder that cannot be read is an outcome, and the others go on.
-pub(crate) async fn inboxes<'e>(
-    env: &'e Env,
-    only: &Only,
-    outcome: &mut StageOutcome,
-) -> Vec<Inbox<'e>> {
+pub(crate) async fn inboxes(env: &Env, only: &Only, outcome: &mut StageOutcome) -> Vec<Inbox> {
     let mut inboxes = Vec::new();
     for (place, partner, at) in env.each_partner() {
         let Some(collect) = &partner.collect else {
@@ -67,12 +61,8 @@ pub(crate) async fn inboxes<'e>(
         if listing.more {
             outcome.diagnostics.push(more(terms.files_max, here()));
         }
-        inboxes.push(Inbox {
-            place,
-            partner,
-            collect,
-            candidates: listing.candidates,
-        });
+        let candidates = listing.candidates;
+        inboxes.push(Inbox { place, candidates });
     }
     inboxes
 }
@@ -121,10 +111,24 @@ fn failed(partner: &Partner, code: Code, error: &TransportError) -> Diagnostic {
     )
 }
 
-impl Inbox<'_> {
+impl Inbox {
     /// The partner's strand.
     pub(crate) fn strand(&self, env: &Env) -> StrandId {
         env.partners[self.place].strand
+    }
+
+    /// The partner.
+    pub(crate) fn partner<'e>(&self, env: &'e Env) -> &'e Partner {
+        &env.rules.partners[self.place]
+    }
+
+    /// What the partner agreed to send back.
+    ///
+    /// # Errors
+    /// Nothing, and yet it has an inbox.
+    pub(crate) fn collect<'e>(&self, env: &'e Env) -> anyhow::Result<&'e Collect> {
+        let collect = self.partner(env).collect.as_ref();
+        collect.ok_or_else(|| anyhow::anyhow!("an inbox of a partner that sends nothing back"))
     }
 
     /// Reads a file: what it is, and the sheet in it or why there is none.
@@ -146,10 +150,11 @@ impl Inbox<'_> {
             limit: error.limit(),
         });
         let sha256 = sha256(&[&bytes]);
-        let lookup = return_lookup(env, &self.partner.id, &sha256);
+        let lookup = return_lookup(env, &self.partner(env).id, &sha256);
         let taken = TakenReturn {
             partner: self.place,
             name: candidate.name.reveal().to_owned(),
+            file_size_bytes: bytes.len(),
             bytes,
             sha256,
             lookup,
@@ -185,6 +190,7 @@ impl Inbox<'_> {
     /// Any other failure.
     pub(crate) fn settled(
         &self,
+        env: &Env,
         result: anyhow::Result<()>,
         outcome: &mut StageOutcome,
     ) -> anyhow::Result<()> {
@@ -192,10 +198,10 @@ impl Inbox<'_> {
         let error = error.downcast::<TransportError>()?;
         let late = match &error {
             TransportError::TooLarge { .. } => {
-                let large = failed(self.partner, Code::ReturnUnreadable, &error);
+                let large = failed(self.partner(env), Code::ReturnUnreadable, &error);
                 large.fix(how_to_raise("return_bytes_max"))
             }
-            _ => failed(self.partner, Code::ReceiptFailed, &error),
+            _ => failed(self.partner(env), Code::ReceiptFailed, &error),
         };
         outcome.unreachable.push(late);
         Ok(())

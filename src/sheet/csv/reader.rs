@@ -245,6 +245,7 @@ fn read_text(
         return Err(UnreadableSheet::Empty);
     }
     sheet.dialect.quoted = quoted(&sheet, text);
+    sheet.shrink();
     Ok(sheet)
 }
 
