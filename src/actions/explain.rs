@@ -350,7 +350,10 @@ impl<'e> Explainer<'e> {
             map::facts(reference, Action::New, "", 0),
         );
         let mut trail = Trail::telling();
-        let known = PriorLegs { open_with: open };
+        let known = PriorLegs {
+            open_with: open,
+            ..PriorLegs::default()
+        };
         let consent = trees.consent();
         let outcome = judge(env, config, &view, consent, known, &|_, _| {}, &mut trail);
         let rules = env.source_rules(config);

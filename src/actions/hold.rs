@@ -126,6 +126,7 @@ pub(crate) async fn release(
 ) -> anyhow::Result<Settled> {
     let said = Said {
         despite_open,
+        by_person: true,
         ..Said::default()
     };
     decide_again(env, number, actor, said).await
@@ -146,6 +147,7 @@ pub(crate) async fn assign(
     super::known("partner", partner, ids)?;
     let said = Said {
         partner: partners.iter().position(|known| known.id == partner),
+        by_person: true,
         ..Said::default()
     };
     decide_again(env, number, actor, said).await

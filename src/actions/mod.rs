@@ -3,6 +3,7 @@
 //! In: an open installation, and where something is decided or looked at an [`Actor`]. Out: values that a command prints and a
 //! page shows. Keeps: who acts, and why, is checked in one place and recorded with the act; nothing here prints.
 
+pub(crate) mod accept_store;
 mod actor;
 pub(crate) mod approvals;
 pub(crate) mod books;

@@ -2,13 +2,17 @@
 //!
 //! In: a config file, a clock and entropy. Out: an [`App`], whose environment runs and actions are given.
 
+mod doubts;
+mod mark;
 mod open;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use open::Opening;
 pub(crate) use open::{Options, approvals_of, load, load_config, load_rules};
 
+use crate::domain::Entropy;
 use crate::pipeline::run::{Env, ReportPlace};
 use crate::store::SqliteStore;
 
@@ -16,6 +20,7 @@ use crate::store::SqliteStore;
 pub(crate) struct App {
     env: Arc<Env>,
     store: Arc<SqliteStore>,
+    opening: Opening,
 }
 
 impl App {
@@ -24,7 +29,7 @@ impl App {
     /// # Errors
     /// [`Refused`](crate::diagnostics::Refused) with every problem of config, mappings, key or store.
     pub(crate) async fn open(options: Options) -> anyhow::Result<Self> {
-        open::open(options, true).await
+        open::open(options, Opening::Writing).await
     }
 
     /// Opens an installation to look at it: beside a run that is under way, and as of any instant.
@@ -32,7 +37,32 @@ impl App {
     /// # Errors
     /// As [`App::open`].
     pub(crate) async fn open_for_reading(options: Options) -> anyhow::Result<Self> {
-        open::open(options, false).await
+        open::open(options, Opening::Looking).await
+    }
+
+    /// Opens an installation whose store, anchor or clock is doubtful, to take it into use all the same.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub(crate) async fn open_to_accept(options: Options) -> anyhow::Result<Self> {
+        open::open(options, Opening::Accepting).await
+    }
+
+    /// Makes what a new installation needs beside its config: key, store, anchor and mark.
+    ///
+    /// # Errors
+    /// [`Refused`](crate::diagnostics::Refused) if something cannot be made.
+    pub(crate) async fn found(config: &Path, entropy: Entropy) -> anyhow::Result<()> {
+        let (config, _) = load_config(config)?;
+        open::found(&config, entropy).await
+    }
+
+    /// From now on the store as it stands is the true one; its acceptance is recorded already.
+    ///
+    /// # Errors
+    /// The store failed, or a file cannot be written.
+    pub(crate) async fn accepted(&self) -> anyhow::Result<()> {
+        open::accepted(&self.env).await
     }
 
     /// What runs and actions are given.
@@ -54,6 +84,12 @@ impl App {
 
     /// Gives back what is held, and closes the store.
     pub(crate) async fn close(self) {
+        if self.opening == Opening::Writing
+            && let Err(error) = self.env.anchor.raise(&self.env, None).await
+        {
+            // The store is then ahead of its anchor, which does no harm.
+            tracing::warn!(%error, "the anchor was not raised");
+        }
         if let Err(error) = self.env.leases.close().await {
             tracing::warn!(%error, "leases could not be given back; they end by themselves");
         }

@@ -7,19 +7,21 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
 
-use super::App;
+use super::{App, doubts, mark};
 use crate::actions::approvals::{self, ApprovalLine};
 use crate::config::{Config, PushTo, SecretPlace, Source};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
-use crate::domain::{Clock, Destination, Entropy, KeyId};
+use crate::domain::clock::SystemClock;
+use crate::domain::{Clock, Destination, Entropy, Instant, KeyId};
 use crate::partner::Rules;
 use crate::partner::agreement::Sends;
 use crate::pipeline::approval;
 use crate::pipeline::run::{
-    Env, IdRanges, LeaseKeeper, LedgerAccess, PartnerEnv, ReportPlace, SourceEnv,
+    Anchor, Env, IdRanges, LeaseKeeper, LedgerAccess, PartnerEnv, ReportPlace, SourceEnv,
 };
-use crate::seal::{HolderKey, KeyFileError, Keys, read_seal_key, unwrap, wrap};
+use crate::seal::{HolderKey, KeyFileError, Keys, LookupKey, read_seal_key, unwrap, wrap};
 use crate::sheet::write_atomically;
 use crate::store::rows::{KeyKind, KeyRow};
 use crate::store::{SqliteStore, Store, StoreError};
@@ -29,6 +31,20 @@ use crate::transport::{FolderTransport, Transport};
 const SECRET: KeyId = KeyId::new(1);
 /// Row of the keyring that holds the installation's own key.
 const INSTALLATION: KeyId = KeyId::new(2);
+
+/// How far the number of a drop that lies in `out/` can be ahead of the last one that the store knows.
+const NUMBERS_AHEAD_MAX: i64 = 10_000;
+
+/// What an installation is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// To look at it: beside a run that is under way, as of any instant, and whatever is doubtful.
+    Looking,
+    /// To change it.
+    Writing,
+    /// To take it into use although something is doubtful.
+    Accepting,
+}
 
 /// What an app is made of.
 pub(crate) struct Options {
@@ -83,8 +99,12 @@ pub(crate) fn load_rules(
     Ok((rules, found))
 }
 
-pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App> {
+pub(super) async fn open(options: Options, opening: Opening) -> anyhow::Result<App> {
     let (config, rules, _) = load(&options.config)?;
+    let marked = mark::whole(&config, &rules, opening == Opening::Accepting)?;
+    if opening == Opening::Accepting && !config.store.exists() {
+        return Err(mark::empty(&config).into());
+    }
     make_folder(&config.home.join("var"))?;
     if let Some(folder) = config.store.parent() {
         make_folder(folder)?;
@@ -93,9 +113,12 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         .await
         .map_err(|error| store_refused(&error, &config))?;
     let store = Arc::new(store);
+    same_installation(&config, marked, store.installation().await.ok())?;
+    let begun = marked.is_some() || store.last_at().await? > 0;
     let seal_key = seal_key(&config, &store, &options.entropy).await?;
-    let (keys, key) = keys(&store, &seal_key, &options.entropy).await?;
+    let (keys, key) = keys(&store, &seal_key, &options.entropy, begun).await?;
     let strand = store.strand("installation").await?.id;
+    let installation = store.installation().await?;
     let ledger = LedgerAccess {
         store: Arc::clone(&store) as Arc<dyn Store>,
         keys,
@@ -110,7 +133,9 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
             Arc::clone(&store) as Arc<dyn Store>,
             config.limits.lock_wait_seconds,
         ),
+        anchor: Anchor::of(&config.home, installation),
     };
+    let accepted = doubts::accepted(&*store, strand).await?;
     let mut env = Env {
         ledger,
         activity_system: config.activity_system(),
@@ -118,15 +143,17 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         sources: Vec::new(),
         partners: Vec::new(),
         reports: reports(&config),
+        restored: accepted.restored,
+        doubts: Vec::new(),
         workers: options.workers.max(1),
         calls: Arc::new(Semaphore::new(config.limits.calls_at_once_max)),
         config,
         rules,
     };
     // What is recorded first, the time second: a run beside this one records meanwhile.
-    let last = store.last_at().await?;
+    let last = Instant(store.last_at().await?);
     let now = env.now();
-    if writing && now.0 < last {
+    if opening == Opening::Writing && env.clock.fixed() && now < last {
         return Err(Refused::one(Diagnostic::new(
             Code::AsOfInPast,
             "the run's time lies before the last recorded event",
@@ -134,15 +161,95 @@ pub(super) async fn open(options: Options, writing: bool) -> anyhow::Result<App>
         ))
         .into());
     }
+    env.doubts = doubts::of(&env, marked.is_some(), last, &accepted).await?;
+    if opening == Opening::Writing && !env.doubts.is_empty() {
+        return Err(Refused(env.doubts).into());
+    }
     for place in 0..env.config.sources.len() {
         let source = source(&env, place).await?;
         env.sources.push(source);
     }
     partners(&mut env).await?;
+    // The mark comes last: without it, what is there is a first run that was cut off.
+    if opening == Opening::Writing && marked.is_none() {
+        env.anchor.raise(&env, None).await?;
+        mark::write(&env.config.home, &installation)?;
+    }
     Ok(App {
         env: Arc::new(env),
         store,
+        opening,
     })
+}
+
+/// Makes what a new installation needs beside its config: key, store, anchor and mark.
+///
+/// # Errors
+/// [`Refused`] if something cannot be made.
+pub(super) async fn found(config: &Config, entropy: Entropy) -> anyhow::Result<()> {
+    make_folder(&config.home.join("var"))?;
+    let store = SqliteStore::open(&config.store, config.limits.lock_wait_seconds)
+        .await
+        .map_err(|error| store_refused(&error, config))?;
+    let store = Arc::new(store);
+    let seal_key = seal_key(config, &store, &entropy).await?;
+    let (keys, key) = keys(&store, &seal_key, &entropy, false).await?;
+    let installation = store.installation().await?;
+    let ledger = LedgerAccess {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        keys,
+        clock: Arc::new(SystemClock),
+        entropy,
+        strand: store.strand("installation").await?.id,
+        key_id: INSTALLATION,
+        key,
+        streams: AtomicU64::new(16),
+        ids: IdRanges::default(),
+        leases: LeaseKeeper::new(
+            Arc::clone(&store) as Arc<dyn Store>,
+            config.limits.lock_wait_seconds,
+        ),
+        anchor: Anchor::of(&config.home, installation),
+    };
+    ledger.anchor.raise(&ledger, None).await?;
+    mark::write(&config.home, &installation)?;
+    store.close().await;
+    Ok(())
+}
+
+/// Refuses a store that is empty, or another one, where home bears a mark.
+fn same_installation(
+    config: &Config,
+    marked: Option<LookupKey>,
+    found: Option<LookupKey>,
+) -> Result<(), Refused> {
+    match (marked, found) {
+        (Some(_), None) => Err(mark::empty(config)),
+        (Some(marked), Some(found)) if marked != found => Err(mark::foreign(config)),
+        _ => Ok(()),
+    }
+}
+
+/// What a person took into use, where an older store was put back: the anchor begins anew, and so does the mark.
+///
+/// # Errors
+/// The store failed, or a file cannot be written.
+pub(super) async fn accepted(env: &Env) -> anyhow::Result<()> {
+    env.anchor.replace(env).await?;
+    for (_, partner, at) in env.each_partner() {
+        let last = env.store.last_drop(at.strand).await?;
+        let last = last.map_or(0, |file| file.sequence);
+        let Destination::Folder(folder) = approval::destination_wanted(&env.config, partner);
+        let lies = mark::last_number(&folder.join("out"), last + NUMBERS_AHEAD_MAX);
+        let strand = format!("partner:{}", partner.id);
+        env.anchor
+            .raise(env, Some((&strand, last.max(lies))))
+            .await?;
+    }
+    Ok(mark::write(
+        &env.config.home,
+        &env.store.installation().await?,
+    )?)
 }
 
 /// Each partner's strand and folder, and whether its file may send what is new.
@@ -266,10 +373,10 @@ async fn seal_key(
     config: &Config,
     store: &SqliteStore,
     entropy: &Entropy,
-) -> anyhow::Result<[u8; 32]> {
+) -> anyhow::Result<Zeroizing<[u8; 32]>> {
     if let Some(value) = config.seal_key.env_value() {
-        let bytes =
-            crate::domain::encoding::unhex(value.trim()).and_then(|bytes| bytes.try_into().ok());
+        let bytes = crate::domain::encoding::unhex(value.trim()).map(Zeroizing::new);
+        let bytes = bytes.and_then(|bytes| bytes.as_slice().try_into().ok().map(Zeroizing::new));
         let place = Place::detail(config.seal_key.masked());
         return bytes.ok_or_else(|| {
             Refused::one(Diagnostic::new(
@@ -299,8 +406,8 @@ async fn seal_key(
     match read_seal_key(path) {
         Ok(key) => Ok(key),
         Err(KeyFileError::Missing) if store.installation().await.is_err() => {
-            let key: [u8; 32] = entropy.stream(0).bytes();
-            write_atomically(path, &key, 0o600)?;
+            let key: Zeroizing<[u8; 32]> = Zeroizing::new(entropy.stream(0).bytes());
+            write_atomically(path, key.as_slice(), 0o600)?;
             Ok(key)
         }
         Err(KeyFileError::Missing) => Err(Refused::one(Diagnostic::new(
@@ -309,11 +416,9 @@ async fn seal_key(
             place(),
         ))
         .into()),
-        Err(error @ KeyFileError::TooOpen(_)) => Err(Refused::one(Diagnostic::new(
-            Code::SealTooOpen,
-            error.to_string(),
-            place(),
-        ))
+        Err(error @ (KeyFileError::TooOpen(_) | KeyFileError::Owner { .. })) => Err(Refused::one(
+            Diagnostic::new(Code::SealTooOpen, error.to_string(), place()),
+        )
         .into()),
         Err(error) => Err(Refused::one(Diagnostic::new(
             Code::SecretUnreadable,
@@ -324,11 +429,12 @@ async fn seal_key(
     }
 }
 
-/// Opens the installation's keys, making them for a new store.
+/// Opens the installation's keys, making them for a store that has not `begun`.
 async fn keys(
     store: &SqliteStore,
     seal_key: &[u8; 32],
     entropy: &Entropy,
+    begun: bool,
 ) -> anyhow::Result<(Keys, HolderKey)> {
     let mut stream = entropy.stream(1);
     if store.installation().await.is_err() {
@@ -342,6 +448,9 @@ async fn keys(
         (INSTALLATION, KeyKind::Installation),
     ] {
         if !known.iter().any(|row| row.id == id) {
+            if begun {
+                return Err(key_gone(format!("keyring, row {id}")).into());
+            }
             let wrapped = wrap(
                 &wrapping,
                 id,
@@ -374,10 +483,20 @@ async fn keys(
     Ok((Keys::new(wrapping, &installation, &secret), key))
 }
 
+/// That a row of the keyring is gone.
+fn key_gone(place: String) -> Refused {
+    Refused::one(Diagnostic::new(
+        Code::KeyringIncomplete,
+        "a key of the store is gone",
+        Place::detail(place),
+    ))
+}
+
 async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
     let config = env.config.sources[place].clone();
     let import = import(env, &config);
-    let strand = env.store.strand(&format!("source:{}", config.id)).await?.id;
+    let own = env.store.strand(&format!("source:{}", config.id)).await?;
+    let strand = own.id;
     let lookup = env.keys.lookup(&[b"source", config.id.as_bytes()]);
     if let Some(row) = env.store.keys_by_lookup(vec![lookup]).await?.pop() {
         let key = env.unwrap_key(&row)?;
@@ -389,6 +508,9 @@ async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
             import,
             session: OnceLock::new(),
         });
+    }
+    if own.seq > 0 {
+        return Err(key_gone(format!("keyring, source {}", config.id)).into());
     }
     let id = env.ids.take(&*env.store, strand, 1).await?.next();
     let mut stream = env.stream();

@@ -4,6 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use super::{DONE, emit};
+use crate::app::App;
 use crate::sheet::write_atomically;
 
 /// Make a new installation with safe defaults; refuses to overwrite
@@ -13,7 +14,7 @@ pub(super) struct Args {
     dir: PathBuf,
 }
 
-pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
+pub(super) async fn run(args: &Args) -> anyhow::Result<u8> {
     let config = args.dir.join("config/kith.toml");
     let key = args.dir.join("var/seal.key");
     for taken in [&config, &key] {
@@ -40,6 +41,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<u8> {
         0o640,
     )?;
     write_atomically(&key, &super::random_bytes()?, 0o600)?;
+    App::found(&config, super::system_entropy()?).await?;
     emit(format_args!("Made {}.\n", args.dir.display()))?;
     emit(format_args!(
         "Keep a copy of {} in a safe place, apart from any backup: without it everything sealed is gone.\n",

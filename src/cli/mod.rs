@@ -21,6 +21,7 @@ mod run;
 mod sandbox;
 mod schema;
 mod status;
+mod store;
 mod trace;
 mod undo;
 mod why;
@@ -35,7 +36,7 @@ use serde_json::json;
 use crate::actions::known;
 use crate::app::{App, Options};
 use crate::daemon::InRun;
-use crate::diagnostics::{Diagnostic, Refused, Severity};
+use crate::diagnostics::{Code, Diagnostic, Place, Refused, Severity};
 use crate::domain::clock::{FixedClock, SystemClock};
 use crate::domain::{Clock, Entropy, HoldNumber, Instant, Limits, Reason};
 use crate::partner::{Partner, Rules};
@@ -105,6 +106,8 @@ enum Command {
     Prove(prove::Args),
     /// Write the reconciliation report of a day
     Report(report::Args),
+    /// The store: take it into use as it stands
+    Store(store::Args),
     /// The manual page of a diagnostic or reason; the field list; the schemas
     Explain(explain::Args),
     /// A made-up GP system on this machine
@@ -151,7 +154,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let global = cli.global;
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
-        Command::Init(args) => init::run(&args),
+        Command::Init(args) => init::run(&args).await,
         Command::Check(args) => check::run(&global, &args).await,
         Command::Run(args) => run::run(&global, args).await,
         Command::Map(entry) => map_diff::run(&global, entry).await,
@@ -164,6 +167,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Undo(args) => undo::run(&global, &args).await,
         Command::Prove(args) => prove::run(&global, &args).await,
         Command::Report(args) => report::run(&global, &args).await,
+        Command::Store(args) => store::run(&global, args).await,
         Command::Explain(args) => explain::run(&args),
         Command::Sandbox(args) => sandbox::run(args).await,
         Command::Evaluate(args) => evaluate::run(&global, &args),
@@ -267,12 +271,27 @@ impl Global {
 
     /// Opens the installation at an instant, or now, to change it.
     async fn open(&self, as_of: Option<&str>) -> anyhow::Result<App> {
-        App::open(self.options(as_of)?).await
+        let options = self.options(as_of)?;
+        let now = Clock::now(&SystemClock);
+        if as_of.is_some() && options.clock.now() > now {
+            return Err(Refused::one(Diagnostic::new(
+                Code::AsOfInFuture,
+                "what is recorded cannot lie in the future",
+                Place::detail(options.clock.now().utc_text()),
+            ))
+            .into());
+        }
+        App::open(options).await
     }
 
     /// Opens the installation to look at it.
     async fn open_for_reading(&self, as_of: Option<&str>) -> anyhow::Result<App> {
         App::open_for_reading(self.options(as_of)?).await
+    }
+
+    /// Opens an installation whose store or clock is doubtful, to take it into use.
+    async fn open_to_accept(&self) -> anyhow::Result<App> {
+        App::open_to_accept(self.options(None)?).await
     }
 
     fn options(&self, as_of: Option<&str>) -> anyhow::Result<Options> {

@@ -21,6 +21,9 @@ pub(super) struct Args {
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
     let summary = summary::of_status(app.env()).await?;
+    let doubts = &app.env().doubts;
+    super::print_diagnostics(doubts);
+    let waits = summary.waits() || !doubts.is_empty();
     if args.json {
         emit_json(&summary)?;
     } else {
@@ -30,7 +33,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         }
     }
     app.close().await;
-    Ok(if summary.waits() { WAITS } else { DONE })
+    Ok(if waits { WAITS } else { DONE })
 }
 
 /// Whether anybody needs to get up.

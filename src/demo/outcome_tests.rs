@@ -85,6 +85,7 @@ fn found(person: &Person, rules: &Rules) -> ScriptedOutcome {
         by_need: false,
         hold_test_people: false,
         shadow: false,
+        restored: None,
         partner_system: &format!("{NAMESPACE}/Id/partner"),
     };
     match decide(

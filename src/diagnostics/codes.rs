@@ -491,6 +491,29 @@ pub(crate) enum Code {
     /// An older version must not write into it.
     /// Fix (it): Use the newer version.
     StoreNewer,
+    /// a part of the installation is gone
+    /// The home bears the mark of an installation, `.kith`, but its store, its seal key or its var folder is not there. A new one in its
+    /// place would send everybody to the partners a second time, so nothing is made and nothing is sent.
+    /// Fix (it): Mount the volume, or put back what is named from its copy. Only to begin anew for good: move `.kith` and what is left away.
+    HomeIncomplete,
+    /// the store is older than it was
+    /// The anchor, `var/anchor`, remembers rows that the store does not have: it is an older copy, or has lost its write-ahead log. What it
+    /// has forgotten may have been sent.
+    /// Fix (it): Put the newest store back. If there is none: `kith store accept --by NAME --because "..."`; what this store has not sent is then held (`restored`).
+    StoreBehind,
+    /// the anchor cannot be used
+    /// `var/anchor` says how far the store had come. It is gone, was changed, or is of another installation, so nobody can tell whether the store is
+    /// an older one.
+    /// Fix (it): Put it back. If the store is the newest: `kith store accept --by NAME --because "..."`.
+    AnchorUnusable,
+    /// files of an earlier installation lie here
+    /// A drop, manifest, receipt or report was made here, but the home bears no mark (`.kith`): whatever made it is gone, and would be sent again.
+    /// Fix (it): Put the mark and the store back. If the store is there and is the newest: `kith store accept --by NAME --because "..."`. In a new installation, move the old files away.
+    MarkMissing,
+    /// the store lies on a shared file system
+    /// SQLite needs locks and shared memory that network and user-space file systems do not promise: the store can be destroyed there.
+    /// Fix (it): Put `[store] url` on a local disk.
+    StorePlace,
     /// the seal key does not open this store
     ///
     /// A new key would make everything sealed unreadable for ever, so none is made.
@@ -501,6 +524,10 @@ pub(crate) enum Code {
     /// A new key would make everything sealed unreadable for ever, so none is made.
     /// Fix (it): Restore the key from its copy.
     SealMissing,
+    /// a key of the store is gone
+    /// A row of the keyring is missing that the store needs: what it sealed can be read no more, and a new key would hide that.
+    /// Fix (it): Put the newest store back from its copy.
+    KeyringIncomplete,
     /// the seal key can be read by others
     ///
     /// Whoever reads the key and the store reads everything.
@@ -511,6 +538,14 @@ pub(crate) enum Code {
     /// The ledger's time never goes back.
     /// Fix (it): Give a later instant, or leave `--as-of` away.
     AsOfInPast,
+    /// --as-of lies in the future
+    /// What is recorded would lie ahead of the machine's clock, and every run until then would be refused.
+    /// Fix (it): Leave `--as-of` away, or give an instant that has passed.
+    AsOfInFuture,
+    /// the machine's clock is far from the last recorded event
+    /// More than a day before it, or more than a year after it. Dates of birth, ages, windows and seals go by the clock, so a wrong one does harm.
+    /// Fix (it): Set the clock right. If it is right: `kith store accept --by NAME --because "..."`, and runs go on.
+    ClockOff,
     /// another run is under way
     ///
     /// Each stage of a source or partner belongs to one process at a time; what another one has is left to it. Removing a file changes nothing.

@@ -123,6 +123,11 @@ impl Diagnostic {
         self.code
     }
 
+    /// What is wrong.
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Where it happened.
     pub(crate) fn place(&self) -> &Place {
         &self.place

@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 106] = [
+pub(super) const TABLE: [(Code, &str, Severity); 114] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -104,10 +104,18 @@ pub(super) const TABLE: [(Code, &str, Severity); 106] = [
     (Code::WriteDuplicate, "PUSH-005", Severity::Error),
     (Code::StoreUnreadable, "STORE-001", Severity::Error),
     (Code::StoreNewer, "STORE-002", Severity::Error),
+    (Code::HomeIncomplete, "STORE-003", Severity::Error),
+    (Code::StoreBehind, "STORE-004", Severity::Error),
+    (Code::AnchorUnusable, "STORE-005", Severity::Error),
+    (Code::MarkMissing, "STORE-006", Severity::Error),
+    (Code::StorePlace, "STORE-007", Severity::Error),
     (Code::SealMismatch, "SEAL-001", Severity::Error),
     (Code::SealMissing, "SEAL-002", Severity::Error),
+    (Code::KeyringIncomplete, "SEAL-004", Severity::Error),
     (Code::SealTooOpen, "SEAL-003", Severity::Error),
     (Code::AsOfInPast, "RUN-001", Severity::Error),
+    (Code::AsOfInFuture, "STORE-008", Severity::Error),
+    (Code::ClockOff, "STORE-009", Severity::Error),
     (Code::RunBusy, "RUN-002", Severity::Error),
     (Code::MoreDiagnostics, "RUN-003", Severity::Warning),
     (Code::ProveFinding, "PROVE-001", Severity::Error),

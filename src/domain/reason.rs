@@ -106,6 +106,7 @@ reasons! {
     NotReRead = 88 "not-re-read" [blocks_writes],
     Joined = 95 "joined" [],
     NotApproved = 96 "not-approved" [lifts(WithRules), after_consent],
+    Restored = 119 "restored" [after_consent],
 }
 
 /// By what alone a hold of a leg that a link worker opened ends.

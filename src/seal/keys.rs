@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use aws_lc_rs::{aead, hkdf, hmac};
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use super::{Digest, HolderKey, LookupKey, SealError, Spot, first_half, mac, mac_key};
 
@@ -17,9 +17,17 @@ pub(crate) enum KeyFileError {
     /// It cannot be read.
     #[error("the seal key file cannot be read: {0}")]
     Io(std::io::ErrorKind),
-    /// Others may read it, or it belongs to somebody else.
+    /// Others may read it.
     #[error("the seal key file can be read by others, mode {0:o}")]
     TooOpen(u32),
+    /// It belongs to somebody else.
+    #[error("the seal key file belongs to user {owner}, and Kith runs as user {runs_as}")]
+    Owner {
+        /// Number of the user that has it.
+        owner: u32,
+        /// Number of the user that Kith runs as.
+        runs_as: u32,
+    },
     /// Not 32 bytes.
     #[error("the seal key has {0} bytes, 32 are needed")]
     Length(usize),
@@ -29,7 +37,7 @@ pub(crate) enum KeyFileError {
 ///
 /// # Errors
 /// Missing, unreadable, open to others, or of another length.
-pub(crate) fn read_seal_key(path: &Path) -> Result<[u8; 32], KeyFileError> {
+pub(crate) fn read_seal_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     let opened = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW)
@@ -44,15 +52,25 @@ pub(crate) fn read_seal_key(path: &Path) -> Result<[u8; 32], KeyFileError> {
     if metadata.mode() & 0o077 != 0 {
         return Err(KeyFileError::TooOpen(metadata.mode() & 0o777));
     }
-    let mut bytes = Vec::new();
+    let (owner, runs_as) = (metadata.uid(), rustix::process::geteuid().as_raw());
+    if owner != runs_as && !below_credentials(path) {
+        return Err(KeyFileError::Owner { owner, runs_as });
+    }
+    // Room for all of it from the beginning: a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
     std::io::Read::read_to_end(&mut std::io::Read::take(file, 4096), &mut bytes)
         .map_err(|error| KeyFileError::Io(error.kind()))?;
-    let key = bytes
-        .as_slice()
-        .try_into()
-        .map_err(|_| KeyFileError::Length(bytes.len()));
-    bytes.zeroize();
-    key
+    let mut key = Zeroizing::new([0; 32]);
+    if bytes.len() != key.len() {
+        return Err(KeyFileError::Length(bytes.len()));
+    }
+    key.copy_from_slice(&bytes);
+    Ok(key)
+}
+
+/// Whether systemd guards it: what lies there belongs to root, and is shown to the unit alone.
+fn below_credentials(path: &Path) -> bool {
+    std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder))
 }
 
 /// The keys of an open installation: they live in memory only.
@@ -64,6 +82,7 @@ pub(crate) struct Keys {
     digest: hmac::Key,
     token: hmac::Key,
     seal: hmac::Key,
+    anchor: hmac::Key,
 }
 
 impl std::fmt::Debug for Keys {
@@ -87,10 +106,8 @@ impl Keys {
     /// The keys of an installation whose secret has been unwrapped.
     pub(crate) fn new(wrap: HolderKey, installation: &LookupKey, secret: &HolderKey) -> Self {
         let sub = |name: &[u8]| {
-            let mut key = derive(&secret.0, installation, name);
-            let made = mac_key(&key);
-            key.zeroize();
-            made
+            let key = Zeroizing::new(derive(&secret.0, installation, name));
+            mac_key(&key)
         };
         Self {
             wrap,
@@ -98,6 +115,7 @@ impl Keys {
             digest: sub(b"kith 1 digest"),
             token: sub(b"kith 1 token"),
             seal: sub(b"kith 1 seal"),
+            anchor: sub(b"kith 1 anchor"),
         }
     }
 
@@ -133,6 +151,11 @@ impl Keys {
         mac(&self.token, fields)
     }
 
+    /// The mac of the anchor's text.
+    pub(crate) fn anchor_mac(&self, text: &[u8]) -> Digest {
+        mac(&self.anchor, &[text])
+    }
+
     /// The mac of a day seal.
     pub(crate) fn day_mac(&self, root: &Digest) -> Digest {
         mac(&self.seal, &[root])
@@ -146,14 +169,18 @@ pub(crate) fn wrap(
     nonce: [u8; 12],
     key: &HolderKey,
 ) -> Vec<u8> {
-    let mut body = key.0;
+    let mut body = Zeroizing::new(key.0);
     let aad = aead::Aad::from(super::associated(b"keyring.wrapped", Spot::new("", id, 0)));
     let tag = with
         .cipher()
-        .seal_in_place_separate_tag(aead::Nonce::assume_unique_for_key(nonce), aad, &mut body)
+        .seal_in_place_separate_tag(
+            aead::Nonce::assume_unique_for_key(nonce),
+            aad,
+            body.as_mut_slice(),
+        )
         .expect("AES-GCM seals anything below 64 GiB");
     let mut wrapped = nonce.to_vec();
-    wrapped.extend(body);
+    wrapped.extend(body.as_slice());
     wrapped.extend(tag.as_ref());
     wrapped
 }
@@ -171,15 +198,15 @@ pub(crate) fn unwrap(
         .get(..12)
         .and_then(|nonce| nonce.try_into().ok())
         .ok_or(SealError::Form)?;
-    let mut body = wrapped[12..].to_vec();
+    let mut body = Zeroizing::new(wrapped[12..].to_vec());
     let aad = aead::Aad::from(super::associated(b"keyring.wrapped", Spot::new("", id, 0)));
     let opened =
         with.cipher()
             .open_in_place(aead::Nonce::assume_unique_for_key(nonce), aad, &mut body);
     let opened: &[u8] = opened.map_err(|_| SealError::Mismatch)?;
-    let key = HolderKey::new(opened.try_into().map_err(|_| SealError::Form)?);
-    body.zeroize();
-    Ok(key)
+    Ok(HolderKey::new(
+        opened.try_into().map_err(|_| SealError::Form)?,
+    ))
 }
 
 fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> [u8; 32] {
@@ -247,6 +274,6 @@ mod tests {
             Err(KeyFileError::TooOpen(0o644))
         ));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("set");
-        assert_eq!(read_seal_key(&path).expect("a key"), [5; 32]);
+        assert_eq!(*read_seal_key(&path).expect("a key"), [5; 32]);
     }
 }

@@ -40,6 +40,7 @@ mod pull;
 mod runs;
 mod samples;
 mod starts;
+mod stores;
 mod stories;
 mod support;
 mod validate;

@@ -96,9 +96,13 @@ pub(crate) async fn stand_back(run: &Run) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     let mut leases = LeaseSet::new(LeaseStage::Pull);
     for (_, partner, at) in env.each_partner() {
-        let Some(reason) = barred(partner, env.today()) else {
+        let barred = barred(partner, env.today());
+        // What was routed before an older store was taken into use may have left.
+        let before = if barred.is_some() { None } else { env.restored };
+        let Some(reason) = barred.or(before.map(|_| Reason::Restored)) else {
             continue;
         };
+        let waits = |leg: &Leg| unsent(leg) && before.is_none_or(|before| leg.since < before.0);
         let mut after = LegId::NONE;
         loop {
             let limit = i64::try_from(PAGE).unwrap_or(500);
@@ -106,7 +110,7 @@ pub(crate) async fn stand_back(run: &Run) -> anyhow::Result<StageOutcome> {
             let Some(last) = legs.last() else { break };
             after = last.id;
             let mut sources: BTreeMap<StrandId, Vec<Leg>> = BTreeMap::new();
-            for leg in legs.into_iter().filter(unsent) {
+            for leg in legs.into_iter().filter(waits) {
                 sources.entry(leg.source).or_default().push(leg);
             }
             for (source, legs) in sources {
@@ -175,6 +179,8 @@ pub(crate) struct Said {
     pub(crate) despite_open: bool,
     /// Place in the rules of the partner it shall go to.
     pub(crate) partner: Option<usize>,
+    /// A person said so, who has looked at what it waits for.
+    pub(crate) by_person: bool,
     /// Somebody said so, and it is not looked at again by itself.
     pub(crate) released: bool,
 }
@@ -412,6 +418,7 @@ async fn decide(
     );
     let known = PriorLegs {
         open_with: if said.despite_open { &[] } else { &open },
+        not_sent_before: said.by_person,
     };
     let outcome = judge(
         env,

@@ -105,6 +105,10 @@ async fn finish_one(
         )));
     };
     lease.stands()?;
+    let strand = format!("partner:{}", partner.id);
+    env.anchor
+        .raise(env, Some((&strand, file.sequence)))
+        .await?;
     if let Err(why) = publish(partner, at, file, made).await {
         return Ok(Finished::NotYet(undelivered(partner, &why)));
     }

@@ -305,7 +305,10 @@ async fn drop_to(
         return Ok(Some(undelivered(partner, &error.into())));
     }
     let last = env.store.last_drop(at.strand).await?;
-    let sequence = last.map_or(0, |file| file.sequence) + 1;
+    // A number that was given before an older store was taken into use stays given.
+    let strand = format!("partner:{}", partner.id);
+    let given = env.anchor.last_sequence(&env.keys, &strand)?;
+    let sequence = last.map_or(0, |file| file.sequence).max(given) + 1;
     let drop_id = env.ids.take(&*env.store, at.strand, 1).await?.next();
     let today = env.today();
     let of = Numbered {
@@ -360,6 +363,8 @@ async fn drop_to(
     env.store.commit(batch).await?;
     lease.stands()?;
     sources.stand()?;
+    // From here on a store without this drop is known to be an older one.
+    env.anchor.raise(env, Some((&strand, sequence))).await?;
     if let Err(why) = publish(partner, at, &file, made).await {
         return Ok(Some(undelivered(partner, &why)));
     }

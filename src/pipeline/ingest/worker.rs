@@ -449,7 +449,10 @@ impl ReferralCase<'_, '_> {
                 run.ready.keep(leg, run.today(), row);
             }
         };
-        let known = PriorLegs { open_with: &open };
+        let known = PriorLegs {
+            open_with: &open,
+            ..PriorLegs::default()
+        };
         judge(
             run,
             source,

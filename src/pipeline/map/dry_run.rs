@@ -109,6 +109,7 @@ pub(crate) fn dry_rules<'a>(rules: &'a Rules, orders: &'a [String]) -> SourceRul
         by_need: false,
         hold_test_people: false,
         shadow: false,
+        restored: None,
         partner_system: "",
     }
 }

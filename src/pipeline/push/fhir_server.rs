@@ -90,7 +90,7 @@ async fn under(
         place,
         strand: env.sources[place].strand,
         session: Arc::new(session),
-        look_always: !statement.may_create_once("Observation"),
+        look_always: !statement.may_create_once("Observation") || env.restored.is_some(),
         tasks: source.push.write_task && creates("Task"),
         failures: 0,
         lost: false,
@@ -178,7 +178,7 @@ struct Pusher<'e> {
     place: usize,
     strand: StrandId,
     session: Arc<Session>,
-    /// The server does not promise to heed `If-None-Exist`.
+    /// The server does not promise to heed `If-None-Exist`, or the store may have forgotten what was written.
     look_always: bool,
     tasks: bool,
     /// Legs in a row that failed.

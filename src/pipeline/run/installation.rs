@@ -11,7 +11,8 @@ use super::LedgerAccess;
 use tokio::sync::Semaphore;
 
 use crate::config::{Config, Source};
-use crate::domain::{Destination, KeyId, StrandId};
+use crate::diagnostics::Diagnostic;
+use crate::domain::{Destination, Instant, KeyId, StrandId};
 use crate::fhir::client::{ClientError, SourceSession};
 use crate::partner::{Partner, Rules, SourceFacts};
 use crate::pipeline::approval::Approval;
@@ -57,6 +58,10 @@ pub(crate) struct Env {
     pub(crate) partners: Vec<PartnerEnv>,
     /// Where the report of each commissioner goes, by id; those without a place have none.
     pub(crate) reports: BTreeMap<String, ReportPlace>,
+    /// When a person last took an older store into use.
+    pub(crate) restored: Option<Instant>,
+    /// What makes the store, its anchor or the clock doubtful; only what looks and writes nothing is given such an installation.
+    pub(crate) doubts: Vec<Diagnostic>,
     /// Workers that parse, decide and seal at once.
     pub(crate) workers: usize,
     /// Turns of calls to all GP systems.
@@ -90,6 +95,7 @@ impl Env {
             by_need: source.routing.by_need,
             hold_test_people: source.hold_test_people,
             shadow: source.shadow,
+            restored: self.restored,
             partner_system: &self.partner_system,
         }
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::civil::Date;
 
-use super::{HeldLease, IdRanges, LeaseKeeper};
+use super::{Anchor, HeldLease, IdRanges, LeaseKeeper};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::entropy::Stream;
 use crate::domain::{Clock, Entropy, HoldNumber, Instant, KeyId, NoteId, RawId, RunId, StrandId};
@@ -32,6 +32,7 @@ pub(crate) struct LedgerAccess {
     pub(crate) streams: AtomicU64,
     pub(crate) ids: IdRanges,
     pub(crate) leases: LeaseKeeper,
+    pub(crate) anchor: Anchor,
 }
 
 impl LedgerAccess {

@@ -1,5 +1,6 @@
 //! One run: the installation it works on, what it knows by itself, and what its stages answer.
 
+mod anchor;
 mod book_log;
 mod claims;
 mod ids;
@@ -12,6 +13,7 @@ mod row_cache;
 mod stage_outcome;
 mod state;
 
+pub(crate) use anchor::{Anchor, AnchorAnswer};
 pub(crate) use book_log::BookLog;
 use claims::Claims;
 pub(crate) use ids::{IdRanges, Ids};

@@ -21,8 +21,8 @@ use routing::{destination, named};
 pub(crate) use safety::{Safety, consent_ended};
 pub(crate) use trace::{Step, Trail};
 
-use crate::domain::{LegState, Reason};
-use crate::fhir::resources::{patient, service_request};
+use crate::domain::{Instant, LegState, Reason};
+use crate::fhir::resources::{patient, resource, service_request};
 use crate::json::Json;
 use crate::partner::agreement::UrgentRule;
 use crate::partner::{Partner, ReferralView, TriggerKind};
@@ -68,6 +68,8 @@ pub(crate) struct SourceRules<'a> {
     pub(crate) by_need: bool,
     pub(crate) hold_test_people: bool,
     pub(crate) shadow: bool,
+    /// When a person last took an older store into use: what was not sent and changed before that may be with its partner.
+    pub(crate) restored: Option<Instant>,
     /// `<namespace>/Id/partner`.
     pub(crate) partner_system: &'a str,
 }
@@ -77,6 +79,8 @@ pub(crate) struct SourceRules<'a> {
 pub(crate) struct PriorLegs<'a> {
     /// Places in the rules of the partners with whom the person has an open leg.
     pub(crate) open_with: &'a [usize],
+    /// Somebody has looked whether the partner has it from before the store was put back, or it cannot have.
+    pub(crate) not_sent_before: bool,
 }
 
 /// Decides; every check is told to the trail.
@@ -200,6 +204,19 @@ pub(crate) fn objection(
                     "open with this partner"
                 } else {
                     "nothing open with this partner"
+                })
+                .to_owned()
+            })
+        })
+        .or_else(|| {
+            let since = source.restored.filter(|_| !known.not_sent_before)?;
+            let changed = resource::last_updated(view.request).and_then(Instant::parse);
+            let doubt = changed.is_none_or(|changed| changed < since);
+            trail.check("restored", doubt.then_some(Reason::Restored), || {
+                (if doubt {
+                    "last changed before the store was put back"
+                } else {
+                    "changed since the store was put back"
                 })
                 .to_owned()
             })

@@ -217,6 +217,16 @@ bodies! {
         Mirroring = 53 "telling the GP system where it stands" { told: MirrorBody },
         /// A GP system was told where a leg stands. Subject: the leg.
         Mirrored = 54 "GP system told where it stands" { told: MirrorBody },
+        /// A person took the store into use as it stands. Subject: the installation's strand.
+        Accepted = 62 "store taken into use as it is" {
+            by: String,
+            /// The sealed note that says why.
+            note: NoteId,
+            /// The machine's instant then, microseconds UTC: it was right.
+            clock: i64,
+            /// Since when what was not sent waits to be looked at; 0 if only the clock was doubted.
+            restored: i64,
+        },
         /// A day was sealed. Subject: the day.
         DaySealed = 60 "day sealed" { root: Digest },
         /// A report was published. Subject: the night.

@@ -139,6 +139,15 @@ fn sample(kind: Kind) -> (Body, String) {
             },
             r#"["undo","J. \"Q\" Test","it",70]"#.to_owned(),
         ),
+        Kind::Accepted => (
+            Body::Accepted {
+                by,
+                note: NoteId::new(70),
+                clock: 5,
+                restored: 6,
+            },
+            r#"["J. \"Q\" Test",70,5,6]"#.to_owned(),
+        ),
         Kind::Viewed => (
             Body::Viewed {
                 at: "worklist".to_owned(),

@@ -77,6 +77,13 @@ impl Proof {
 pub(crate) async fn prove(env: &Arc<Env>, online: bool) -> anyhow::Result<Proof> {
     let mut proof = Proof::default();
     let strands = env.store.strands().await?;
+    for doubt in &env.doubts {
+        proof.find(
+            &doubt.code().text().to_lowercase(),
+            doubt.what(),
+            doubt.place().text(),
+        );
+    }
     for strand in &strands {
         chain(env, strand, &mut proof).await?;
     }

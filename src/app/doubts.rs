@@ -1,0 +1,158 @@
+//! What makes an installation doubtful: a store that is behind its anchor, an anchor that says nothing, a clock that is far off.
+//!
+//! In: an installation being opened. Out: one diagnostic for each doubt. Each has a way out that a person takes:
+//! `kith store accept`.
+
+use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::{Instant, StrandId};
+use crate::pipeline::run::{AnchorAnswer, Env};
+use crate::store::{Body, Kind, LedgerRow, Store, StoreError};
+
+/// Days that the machine's clock may be behind the last recorded event: a lost second, or a machine that slept, is no question.
+const DAYS_BEHIND: i64 = 1;
+/// Days that it may be ahead of it: an installation may stand still for a year.
+const DAYS_AHEAD: i64 = 366;
+/// Acceptances read at a time; a store has few.
+const PAGE: i64 = 1_000;
+
+/// What persons have taken into use so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// When an older store last was.
+    pub(super) restored: Option<Instant>,
+    /// What the machine's clock said the last time: it was right.
+    clock: Option<Instant>,
+}
+
+/// What the ledger says of it.
+///
+/// # Errors
+/// The store failed.
+pub(super) async fn accepted(
+    store: &dyn Store,
+    installation: StrandId,
+) -> Result<Accepted, StoreError> {
+    let mut accepted = Accepted::default();
+    let mut after = 0;
+    loop {
+        let rows = store.ledger_of_kind(installation, Kind::Accepted, after, PAGE);
+        let rows = rows.await?;
+        let Some(last) = rows.last() else {
+            return Ok(accepted);
+        };
+        after = last.seq;
+        for body in rows.iter().filter_map(LedgerRow::body) {
+            if let Body::Accepted {
+                clock, restored, ..
+            } = body
+            {
+                accepted.clock = Some(Instant(clock));
+                if restored > 0 {
+                    accepted.restored = Some(Instant(restored));
+                }
+            }
+        }
+    }
+}
+
+/// Every doubt; `marked`: home has been an installation before; `last`: the last recorded event.
+///
+/// # Errors
+/// The store failed, or the anchor cannot be read.
+pub(super) async fn of(
+    env: &Env,
+    marked: bool,
+    last: Instant,
+    accepted: &Accepted,
+) -> anyhow::Result<Vec<Diagnostic>> {
+    let mut doubts = Vec::new();
+    let anchor = || Place::file("var/anchor");
+    match env.anchor.compare(&*env.store, &env.keys).await? {
+        AnchorAnswer::Holds => {}
+        AnchorAnswer::Missing if !marked => {}
+        AnchorAnswer::Missing => doubts.push(Diagnostic::new(
+            Code::AnchorUnusable,
+            "the anchor is gone, so the store may be an older one",
+            anchor(),
+        )),
+        AnchorAnswer::Foreign => doubts.push(Diagnostic::new(
+            Code::AnchorUnusable,
+            "the anchor was changed or is of another installation",
+            anchor(),
+        )),
+        AnchorAnswer::Behind {
+            strand,
+            rows,
+            rows_then,
+        } => doubts.push(Diagnostic::new(
+            Code::StoreBehind,
+            "the store is older than it was",
+            anchor().and(format!(
+                "strand {strand}: {rows} rows, and row {rows_then} as it was is not among them"
+            )),
+        )),
+    }
+    if !env.clock.fixed()
+        && let Some(what) = clock_off(env.now(), last, accepted.clock)
+    {
+        doubts.push(Diagnostic::new(
+            Code::ClockOff,
+            what,
+            Place::detail(format!("the machine's clock, {}", env.now().utc_text())),
+        ));
+    }
+    Ok(doubts)
+}
+
+/// How the machine's clock is too far from the last recorded event; `right`: what a person last said it was right at.
+fn clock_off(now: Instant, last: Instant, right: Option<Instant>) -> Option<String> {
+    if last == Instant::ZERO {
+        return None;
+    }
+    let ahead = last.days_until(now);
+    let behind = now.days_until(last);
+    if ahead > DAYS_AHEAD {
+        return Some(format!(
+            "the clock is {ahead} days ahead of the last recorded event"
+        ));
+    }
+    // A person said that the earlier events were the wrong ones, and the clock has not gone back since.
+    let said = right.is_some_and(|right| right <= now);
+    (behind >= DAYS_BEHIND && !said)
+        .then(|| format!("the clock is {behind} days behind the last recorded event"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_far_off_is_a_question_until_a_person_has_said_that_it_is_right() {
+        let at = |text: &str| Instant::parse(text).unwrap();
+        let last = at("2026-11-23T06:00:00Z");
+        let off = |now: &str, right: Option<&str>| clock_off(at(now), last, right.map(at));
+        let table = [
+            ("2026-11-23T05:00:00Z", None, false),
+            ("2026-11-22T06:00:01Z", None, false),
+            ("2026-11-22T06:00:00Z", None, true),
+            ("2024-01-01T00:00:00Z", None, true),
+            ("2024-01-01T00:00:00Z", Some("2023-12-31T23:00:00Z"), false),
+            ("2024-01-01T00:00:00Z", Some("2024-01-02T00:00:00Z"), true),
+            ("2027-11-24T06:00:00Z", None, false),
+            ("2027-11-25T06:00:00Z", None, true),
+            ("2036-11-23T06:00:00Z", Some("2026-11-23T05:00:00Z"), true),
+        ];
+        for (now, right, question) in table {
+            assert_eq!(off(now, right).is_some(), question, "{now} {right:?}");
+        }
+        assert_eq!(
+            clock_off(at("2036-11-23T06:00:00Z"), Instant::ZERO, None),
+            None
+        );
+        let said = off("2020-11-23T06:00:00Z", None);
+        assert_eq!(
+            said.as_deref(),
+            Some("the clock is 2191 days behind the last recorded event")
+        );
+    }
+}

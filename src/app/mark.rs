@@ -1,0 +1,247 @@
+//! The mark of an installation, `<home>/.kith`, and what must be there beside it.
+//!
+//! In: a config and its mappings. Out: the id of the installation that the home belongs to, or what is missing. Keeps: where
+//! something was made before, nothing is begun anew unasked.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, PushTo, SecretPlace};
+use crate::diagnostics::{Code, Diagnostic, Place, Refused};
+use crate::domain::encoding::{hex, unhex};
+use crate::partner::Rules;
+use crate::seal::LookupKey;
+use crate::sheet::write_atomically;
+
+/// Name of the mark, in home.
+const MARK: &str = ".kith";
+/// What stands before the installation's id.
+const WORD: &str = "kith installation ";
+/// Names of a folder that are looked at for what an earlier installation made.
+const NAMES_MAX: usize = 20_000;
+/// Bytes of a manifest that are read at most.
+const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+
+/// The installation whose mark home bears.
+///
+/// # Errors
+/// The mark cannot be read.
+pub(super) fn read(home: &Path) -> Result<Option<LookupKey>, Refused> {
+    let unread = |why: String| {
+        let what = format!("the mark of the installation cannot be read: {why}");
+        Refused::one(Diagnostic::new(
+            Code::HomeIncomplete,
+            what,
+            Place::file(MARK),
+        ))
+    };
+    let text = match std::fs::read_to_string(home.join(MARK)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unread(error.kind().to_string())),
+    };
+    let id = text.trim().strip_prefix(WORD).and_then(unhex);
+    let id = id.and_then(|bytes| bytes.try_into().ok());
+    id.map(Some)
+        .ok_or_else(|| unread("it is of no form that Kith writes".to_owned()))
+}
+
+/// Marks a home; one that bears the mark is left as it is.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn write(home: &Path, installation: &LookupKey) -> Result<(), Refused> {
+    let path = home.join(MARK);
+    if path.exists() {
+        return Ok(());
+    }
+    let text = format!("{WORD}{}\n", hex(installation));
+    write_atomically(&path, text.as_bytes(), 0o640).map_err(|error| {
+        let what = format!("home cannot be marked as an installation: {error}");
+        Refused::one(Diagnostic::new(
+            Code::StoreUnreadable,
+            what,
+            Place::file(home.display().to_string()),
+        ))
+    })
+}
+
+/// The installation that home belongs to, if all of it is there; none of a home in which nothing was made yet.
+///
+/// # Errors
+/// What is gone; or, unless it is `accepted`, what lies here without a mark.
+pub(super) fn whole(
+    config: &Config,
+    rules: &Rules,
+    accepted: bool,
+) -> Result<Option<LookupKey>, Refused> {
+    let Some(installation) = read(&config.home)? else {
+        return match first_made(config, rules) {
+            Some(found) if !accepted => Err(Refused::one(Diagnostic::new(
+                Code::MarkMissing,
+                "files that were made here, but home bears no mark of an installation",
+                Place::file(shown(config, &found)),
+            ))),
+            _ => Ok(None),
+        };
+    };
+    let var = config.home.join("var");
+    let mut gone: Vec<(&str, &Path)> = Vec::new();
+    if !var.is_dir() {
+        gone.push(("the folder var", &var));
+    }
+    if std::fs::metadata(&config.store).is_ok_and(|found| found.len() > 0) {
+        // The store is there; the engine says what it holds.
+    } else {
+        gone.push(("the store", &config.store));
+    }
+    if let SecretPlace::File(path) = config.seal_key.place()
+        && std::fs::symlink_metadata(path).is_err()
+    {
+        gone.push(("the seal key", path));
+    }
+    if gone.is_empty() {
+        return Ok(Some(installation));
+    }
+    let missing = gone.into_iter().map(|(name, path)| {
+        let what = format!("this home is an installation, but {name} is gone");
+        Diagnostic::new(Code::HomeIncomplete, what, Place::file(shown(config, path)))
+    });
+    Err(Refused(missing.collect()))
+}
+
+/// That the store of a marked home holds nothing.
+pub(super) fn empty(config: &Config) -> Refused {
+    let place = Place::file(shown(config, &config.store));
+    let what = "this home is an installation, but its store is empty";
+    Refused::one(Diagnostic::new(Code::HomeIncomplete, what, place))
+}
+
+/// That the store is not the one that was marked.
+pub(super) fn foreign(config: &Config) -> Refused {
+    let place = Place::file(shown(config, &config.store));
+    let what = "the store is of another installation than the mark of this home";
+    Refused::one(Diagnostic::new(Code::HomeIncomplete, what, place))
+}
+
+fn shown(config: &Config, path: &Path) -> String {
+    let below = path.strip_prefix(&config.home).unwrap_or(path);
+    below.display().to_string()
+}
+
+/// A drop, manifest, receipt, file for import or report that lies where this config would put its own.
+fn first_made(config: &Config, rules: &Rules) -> Option<PathBuf> {
+    let partners = rules.partners.iter().filter_map(|partner| {
+        let transport = config.transport(&partner.deliver.transport.value)?;
+        let out = transport.folder(&partner.id).join("out");
+        let (before, ..) = partner.deliver.file.split_once('{')?;
+        let drops = |name: &str| {
+            name.ends_with(".manifest.json")
+                || !before.is_empty()
+                    && name
+                        .strip_prefix("notice_")
+                        .unwrap_or(name)
+                        .starts_with(before)
+        };
+        first_of(&out, &drops).or_else(|| {
+            first_of(&out.join("receipts"), &|name: &str| {
+                name.contains(".receipt.")
+            })
+        })
+    });
+    let imports = config.sources.iter().filter_map(|source| {
+        let PushTo::Folder { path } = &source.push.to else {
+            return None;
+        };
+        let of_kith = |name: &str| name.starts_with("observations_");
+        first_of(&config.home.join(path), &of_kith)
+    });
+    let reports = config.commissioners.iter().filter_map(|commissioner| {
+        let transport = config.transport(commissioner.report_transport.as_deref()?)?;
+        let night = |name: &str| name.parse::<jiff::civil::Date>().is_ok();
+        first_of(&transport.path().join(&commissioner.id), &night)
+    });
+    partners.chain(imports).chain(reports).next()
+}
+
+/// The first entry of a folder with such a name.
+fn first_of(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Option<PathBuf> {
+    names(folder)
+        .find(|name| wanted(name))
+        .map(|name| folder.join(name))
+}
+
+fn names(folder: &Path) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries
+        .take(NAMES_MAX)
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+}
+
+/// The highest number of a drop whose manifest lies in a partner's `out/`, at most `most`: nothing there is trusted to say more.
+pub(super) fn last_number(out: &Path, most: i64) -> i64 {
+    use std::io::Read as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let number = |name: String| {
+        let file = std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+            .open(out.join(name))
+            .ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let mut text = String::new();
+        file.take(MANIFEST_BYTES_MAX)
+            .read_to_string(&mut text)
+            .ok()?;
+        let manifest: crate::sheet::Manifest = serde_json::from_str(&text).ok()?;
+        i64::try_from(manifest.sequence).ok()
+    };
+    names(out)
+        .filter(|name| name.ends_with(".manifest.json"))
+        .filter_map(number)
+        .filter(|number| *number <= most)
+        .max()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_reads_back_and_is_never_replaced() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(read(home.path()).unwrap(), None);
+        write(home.path(), &[7; 16]).unwrap();
+        write(home.path(), &[8; 16]).unwrap();
+        assert_eq!(read(home.path()).unwrap(), Some([7; 16]));
+        std::fs::write(home.path().join(MARK), "something else\n").unwrap();
+        let refused = read(home.path()).unwrap_err();
+        assert_eq!(refused.0[0].code(), Code::HomeIncomplete);
+    }
+
+    #[test]
+    fn numbers_in_out_count_as_far_as_they_can_be_ours() {
+        let out = tempfile::tempdir().unwrap();
+        let manifest = |sequence: u64| crate::sheet::Manifest {
+            partner: "p".to_owned(),
+            file: "f".to_owned(),
+            made_on: "2026-11-23".to_owned(),
+            sequence,
+            previous_sequence: None,
+            rows: crate::sheet::RowsByAction::default(),
+            sha256: String::new(),
+            header_sha256: String::new(),
+            format: crate::sheet::Format::default().into(),
+        };
+        for (name, sequence) in [("a", 3), ("b", 12), ("c", 4_000_000_000)] {
+            let path = out.path().join(format!("{name}.manifest.json"));
+            std::fs::write(path, manifest(sequence).to_bytes()).unwrap();
+        }
+        std::os::unix::fs::symlink("/dev/zero", out.path().join("d.manifest.json")).unwrap();
+        std::fs::write(out.path().join("e.manifest.json"), "no JSON").unwrap();
+        assert_eq!(last_number(out.path(), 1_000), 12);
+        assert_eq!(last_number(&out.path().join("gone"), 1_000), 0);
+    }
+}

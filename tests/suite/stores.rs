@@ -1,0 +1,219 @@
+//! A store that is gone, older than it was, or without its key: nobody is sent a second time, and Kith says what to do.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::support::home::{Ran, files_in, kith};
+use super::support::partner_file::PartnerFile;
+use super::support::people::referral;
+use super::support::world::World;
+
+/// A world with one person sent to a partner.
+fn sent_one() -> World {
+    let mut world = World::of_folder(&[PartnerFile::of("elm")]);
+    world.gp_refers(&referral(1, "Anna", "Beech", "elm"));
+    world.runs();
+    assert_eq!(drops(&world), 1);
+    world
+}
+
+fn drops(world: &World) -> usize {
+    world.home.drops("elm").len()
+}
+
+/// The partner fetches what is there.
+fn fetched(world: &World) {
+    for file in files_in(&world.home.below("var/partners/elm/out")) {
+        fs::remove_file(file).expect("a partner can fetch");
+    }
+}
+
+/// Puts a copy of the store in place of what is there.
+fn put_back(world: &World, copy: &[u8]) {
+    for end in ["-wal", "-shm"] {
+        drop(fs::remove_file(
+            world.home.below(&format!("var/kith.db{end}")),
+        ));
+    }
+    world.home.write("var/kith.db", copy);
+}
+
+fn store(world: &World) -> Vec<u8> {
+    fs::read(world.home.below("var/kith.db")).expect("a store")
+}
+
+fn sql(store: &Path, statement: &str) {
+    let script =
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()";
+    let mut python = Command::new("python3");
+    let done = python.args(["-c", script]).arg(store).arg(statement);
+    assert!(done.status().expect("python3 runs").success());
+}
+
+/// A run that is refused with a code, and sends nothing.
+fn refused(world: &World, code: &str, says: &str) -> Ran {
+    let ran = world.home.ran(&["run", "--once"], 2);
+    assert!(ran.stderr.contains(code), "{}", ran.stderr);
+    assert!(ran.stderr.contains(says), "{}", ran.stderr);
+    assert!(ran.stderr.contains("  fix     "), "{}", ran.stderr);
+    assert_eq!(drops(world), 0);
+    ran
+}
+
+#[test]
+fn what_is_gone_of_an_installation_is_named_and_nobody_is_sent_twice() {
+    type Harm = fn(&World);
+    let table: [(&str, &str, Harm); 6] = [
+        ("STORE-003", "the store is gone", |world| {
+            fs::remove_file(world.home.below("var/kith.db")).unwrap();
+        }),
+        ("STORE-003", "the store is gone", |world| {
+            put_back(world, b"");
+        }),
+        ("STORE-003", "the folder var is gone", |world| {
+            fs::rename(world.home.below("var"), world.home.below("away")).unwrap();
+        }),
+        ("STORE-003", "the seal key is gone", |world| {
+            fs::remove_file(world.home.below("var/seal.key")).unwrap();
+        }),
+        ("SEAL-004", "keyring, row 2", |world| {
+            let store = world.home.below("var/kith.db");
+            sql(&store, "DELETE FROM keyring WHERE id = 2");
+        }),
+        ("STORE-005", "the anchor is gone", |world| {
+            fs::remove_file(world.home.below("var/anchor")).unwrap();
+        }),
+    ];
+    for (code, says, harm) in table {
+        let world = sent_one();
+        fetched(&world);
+        harm(&world);
+        refused(&world, code, says);
+        refused(&world, code, says);
+        // Nothing was made in place of what is gone.
+        let gone = says == "the store is gone";
+        let store = fs::metadata(world.home.below("var/kith.db"));
+        assert!(!gone || store.map_or(0, |found| found.len()) == 0, "{says}");
+    }
+}
+
+#[test]
+fn drops_without_a_mark_are_of_an_installation_that_is_gone() {
+    let world = sent_one();
+    fs::remove_file(world.home.below(".kith")).unwrap();
+    let ran = world.home.ran(&["run", "--once"], 2);
+    assert!(ran.stderr.contains("STORE-006"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("var/partners/elm/out/"),
+        "{}",
+        ran.stderr
+    );
+    // Key and store without a mark and without anything made are a first run that was cut off.
+    let world = World::of_folder(&[PartnerFile::of("elm")]);
+    world.runs();
+    fs::remove_file(world.home.below(".kith")).unwrap();
+    world.runs();
+    assert!(world.home.below(".kith").exists());
+}
+
+#[test]
+fn an_older_store_is_refused_and_what_it_has_not_sent_is_held_once_a_person_takes_it_into_use() {
+    let mut world = World::of_folder(&[PartnerFile::of("elm")]);
+    world.gp_refers(&referral(1, "Anna", "Beech", "elm"));
+    world.kith(&["run", "--once", "pull", "select"], 0);
+    let routed = store(&world);
+    world.gp_refers(&referral(2, "Berta", "Cedar", "elm"));
+    world.runs();
+    assert_eq!(drops(&world), 1);
+    fetched(&world);
+    put_back(&world, &routed);
+    let ran = refused(&world, "STORE-004", "kith store accept --by NAME");
+    assert!(
+        ran.stderr.contains("the store is older than it was"),
+        "{}",
+        ran.stderr
+    );
+    // Whoever looks is told as well.
+    let status = world.home.ran(&["status"], 1);
+    assert!(status.stderr.contains("STORE-004"), "{}", status.stderr);
+    let proof = world.home.ran(&["prove", "--json"], 1).json();
+    assert_eq!(proof["findings"][0]["code"], "store-004");
+
+    world.kith(&["store", "accept", "--by", "A. Person"], 2);
+    let accept = [
+        "store",
+        "accept",
+        "--by",
+        "A. Person",
+        "--because",
+        "the disk died",
+        "--json",
+    ];
+    let said = world.kith(&accept, 0).json();
+    assert_eq!(said["holds"], true);
+    assert_eq!(said["doubts"][0]["code"], "STORE-004");
+    // Both may be with the partner: the one that the old store knew, and the one that it had not seen.
+    world.runs();
+    assert_eq!(drops(&world), 0);
+    assert_eq!(world.held("restored").len(), 2);
+    assert_eq!(world.held("restored")[0]["owner"], "it");
+    world.runs();
+    assert_eq!((drops(&world), world.held("restored").len()), (0, 2));
+    // Its owner has asked the partner, and sends one of them.
+    let number = world.held("restored")[0]["number"].to_string();
+    let release = ["held", "release", &number];
+    let why = ["--by", "A. Person", "--because", "the partner has it not"];
+    world.kith(&[release.as_slice(), &why].concat(), 0);
+    world.runs();
+    let names: Vec<String> = world
+        .home
+        .drops("elm")
+        .iter()
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
+        .collect();
+    // The number of the lost drop is not given again.
+    assert_eq!(names.len(), 1);
+    assert!(names[0].contains("000002"), "{names:?}");
+    assert_eq!(world.held("restored").len(), 1);
+    world.proves();
+}
+
+#[test]
+fn a_lost_write_ahead_log_is_an_older_store() {
+    let mut world = sent_one();
+    let before = store(&world);
+    world.gp_refers(&referral(2, "Berta", "Cedar", "elm"));
+    world.runs();
+    fetched(&world);
+    // What the log held is gone with it: the file is as the last run but one left it.
+    put_back(&world, &before);
+    refused(&world, "STORE-004", "rows, and row");
+}
+
+#[test]
+fn an_instant_to_come_is_refused_by_what_records_and_not_by_what_looks() {
+    let world = sent_one();
+    fetched(&world);
+    let later = ["--as-of", "2400-01-01T06:00:00Z"];
+    let ran = world.home.ran(&["run", "--once", later[0], later[1]], 2);
+    assert!(ran.stderr.contains("STORE-008"), "{}", ran.stderr);
+    world.home.kith(&["status", later[0], later[1]]);
+    world.runs();
+    let why = world.home.kith(&["status", later[0], later[1]]);
+    assert!(!why.stderr.contains("STORE-008"), "{}", why.stderr);
+}
+
+#[test]
+fn a_new_installation_has_key_store_anchor_and_mark() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().join("home");
+    kith(&["init", &home.display().to_string()]).expect_code(0);
+    for made in [".kith", "var/seal.key", "var/kith.db", "var/anchor"] {
+        assert!(home.join(made).is_file(), "{made}");
+    }
+    fs::remove_file(home.join("var/kith.db")).unwrap();
+    let config = home.join("config/kith.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    assert!(text.contains("sqlite://var/kith.db"), "{text}");
+}
