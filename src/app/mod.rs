@@ -72,7 +72,7 @@ impl App {
 
     /// A folder for reports that a person names.
     pub(crate) fn report_place(path: &Path) -> ReportPlace {
-        open::report_place(path)
+        open::report_place(path, crate::transport::FILE_MODE)
     }
 
     /// Gives the partner at a place another transport.

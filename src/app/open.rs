@@ -15,8 +15,8 @@ use crate::config::{Config, PushTo, SecretPlace, Source};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::clock::SystemClock;
 use crate::domain::{Clock, Destination, Entropy, Instant, KeyId};
-use crate::partner::Rules;
 use crate::partner::agreement::Sends;
+use crate::partner::{Partner, Rules};
 use crate::pipeline::approval;
 use crate::pipeline::run::{
     Anchor, Env, IdRanges, LeaseKeeper, LedgerAccess, PartnerEnv, ReportPlace, SourceEnv,
@@ -25,7 +25,7 @@ use crate::seal::{HolderKey, KeyFileError, Keys, LookupKey, read_seal_key, unwra
 use crate::sheet::write_atomically;
 use crate::store::rows::{KeyKind, KeyRow};
 use crate::store::{SqliteStore, Store, StoreError};
-use crate::transport::{FolderTransport, Transport};
+use crate::transport::{FILE_MODE, FolderTransport, Transport};
 
 /// Row of the keyring that holds the installation's secret.
 const SECRET: KeyId = KeyId::new(1);
@@ -136,7 +136,7 @@ pub(super) async fn open(options: Options, opening: Opening) -> anyhow::Result<A
         anchor: Anchor::of(&config.home, installation),
     };
     let accepted = doubts::accepted(&*store, strand).await?;
-    let mut env = Env {
+    let env = Env {
         ledger,
         activity_system: config.activity_system(),
         partner_system: format!("{}/Id/partner", config.namespace),
@@ -150,26 +150,7 @@ pub(super) async fn open(options: Options, opening: Opening) -> anyhow::Result<A
         config,
         rules,
     };
-    // What is recorded first, the time second: a run beside this one records meanwhile.
-    let last = Instant(store.last_at().await?);
-    let now = env.now();
-    if opening == Opening::Writing && env.clock.fixed() && now < last {
-        return Err(Refused::one(Diagnostic::new(
-            Code::AsOfInPast,
-            "the run's time lies before the last recorded event",
-            Place::detail(now.utc_text()),
-        ))
-        .into());
-    }
-    env.doubts = doubts::of(&env, marked.is_some(), last, &accepted).await?;
-    if opening == Opening::Writing && !env.doubts.is_empty() {
-        return Err(Refused(env.doubts).into());
-    }
-    for place in 0..env.config.sources.len() {
-        let source = source(&env, place).await?;
-        env.sources.push(source);
-    }
-    partners(&mut env).await?;
+    let env = complete(env, opening, marked.is_some(), &accepted).await?;
     // The mark comes last: without it, what is there is a first run that was cut off.
     if opening == Opening::Writing && marked.is_none() {
         env.anchor.raise(&env, None).await?;
@@ -180,6 +161,36 @@ pub(super) async fn open(options: Options, opening: Opening) -> anyhow::Result<A
         store,
         opening,
     })
+}
+
+/// An installation with its sources and partners, once nothing speaks against it; where somebody only looks, with its doubts.
+async fn complete(
+    mut env: Env,
+    opening: Opening,
+    marked: bool,
+    accepted: &doubts::Accepted,
+) -> anyhow::Result<Env> {
+    // What is recorded first, the time second: a run beside this one records meanwhile.
+    let last = Instant(env.store.last_at().await?);
+    let now = env.now();
+    if opening == Opening::Writing && env.clock.fixed() && now < last {
+        return Err(Refused::one(Diagnostic::new(
+            Code::AsOfInPast,
+            "the run's time lies before the last recorded event",
+            Place::detail(now.utc_text()),
+        ))
+        .into());
+    }
+    env.doubts = doubts::of(&env, marked, last, accepted).await?;
+    if opening == Opening::Writing && !env.doubts.is_empty() {
+        return Err(Refused(env.doubts).into());
+    }
+    for place in 0..env.config.sources.len() {
+        let source = source(&env, place).await?;
+        env.sources.push(source);
+    }
+    partners(&mut env).await?;
+    Ok(env)
 }
 
 /// Makes what a new installation needs beside its config: key, store, anchor and mark.
@@ -267,7 +278,7 @@ async fn partners(env: &mut Env) -> anyhow::Result<()> {
             destination: approval::destination_wanted(&env.config, partner),
         };
         let (approval, destination) = approval::judge(&*env.store, &known, asked).await?;
-        let transport = transport_to(&destination, &partner.id);
+        let transport = transport_to(&destination, &partner.id, mode_for(&env.config, partner));
         if approval.waiting().is_some() {
             env.rules.partners[place].sends = Sends::NothingNew;
         }
@@ -280,10 +291,16 @@ async fn partners(env: &mut Env) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The mode of files for a partner.
+fn mode_for(config: &Config, partner: &Partner) -> u32 {
+    let transport = config.transport(&partner.deliver.transport.value);
+    transport.map_or(FILE_MODE, |transport| transport.mode)
+}
+
 /// The way to where a partner's drops go.
-fn transport_to(destination: &Destination, partner: &str) -> Arc<dyn Transport> {
+fn transport_to(destination: &Destination, partner: &str, mode: u32) -> Arc<dyn Transport> {
     match destination {
-        Destination::Folder(path) => Arc::new(FolderTransport::of_partner(path, partner)),
+        Destination::Folder(path) => Arc::new(FolderTransport::of_partner(path, partner, mode)),
     }
 }
 
@@ -291,16 +308,19 @@ fn transport_to(destination: &Destination, partner: &str) -> Arc<dyn Transport> 
 fn reports(config: &Config) -> BTreeMap<String, ReportPlace> {
     let places = config.commissioners.iter().filter_map(|commissioner| {
         let transport = config.transport(commissioner.report_transport.as_deref()?)?;
-        Some((commissioner.id.clone(), report_place(transport.path())))
+        Some((
+            commissioner.id.clone(),
+            report_place(transport.path(), transport.mode),
+        ))
     });
     places.collect()
 }
 
 /// A folder for reports.
-pub(super) fn report_place(path: &std::path::Path) -> ReportPlace {
+pub(super) fn report_place(path: &std::path::Path, mode: u32) -> ReportPlace {
     ReportPlace {
         destination: Destination::Folder(path.to_owned()),
-        transport: Arc::new(FolderTransport::for_reports(path)),
+        transport: Arc::new(FolderTransport::for_reports(path, mode)),
     }
 }
 
@@ -403,7 +423,7 @@ async fn seal_key(
                 .to_string(),
         )
     };
-    match read_seal_key(path) {
+    match read_seal_key(path, crate::config::guarded(path)) {
         Ok(key) => Ok(key),
         Err(KeyFileError::Missing) if store.installation().await.is_err() => {
             let key: Zeroizing<[u8; 32]> = Zeroizing::new(entropy.stream(0).bytes());

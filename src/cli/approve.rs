@@ -6,7 +6,6 @@
 use serde_json::json;
 
 use super::{DONE, Global, emit, emit_json};
-use crate::actions::Actor;
 use crate::actions::approvals::{Approved, approve};
 
 /// What is approved, by whom, and why.
@@ -17,7 +16,7 @@ pub(super) struct Args {
     /// Your name, kept in the ledger; not that of whoever changed the file
     #[arg(long, value_name = "NAME")]
     by: String,
-    /// Why, kept sealed
+    /// Why, kept sealed; - reads it from standard input
     #[arg(long, value_name = "TEXT")]
     because: String,
     /// Act as of this instant: for an installation that was run as of a later day
@@ -29,7 +28,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
-    let actor = Actor::new(&args.by, &args.because)?;
+    let actor = super::actor(&args.by, &args.because)?;
     let app = global.open(args.as_of.as_deref()).await?;
     let approved = approve(app.env(), &args.id, &actor).await;
     app.close().await;

@@ -45,6 +45,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
             return Ok(FAILED);
         }
     };
+    super::warn_of_root();
     let approvals = match crate::app::approvals_of(&config, &rules).await {
         Ok(lines) => lines,
         Err(Refused(found)) => {

@@ -77,7 +77,7 @@ struct Who {
     /// Your name, kept in the ledger
     #[arg(long, value_name = "NAME")]
     by: String,
-    /// Why, kept sealed
+    /// Why, kept sealed; - reads it from standard input
     #[arg(long, value_name = "TEXT")]
     because: String,
     /// On whose behalf: it, practice, ig or partner
@@ -166,7 +166,7 @@ fn in_words(reference: LegReference, verdict: Verdict) -> String {
 
 impl Who {
     fn actor(&self) -> anyhow::Result<Actor> {
-        Actor::new(&self.by, &self.because)?.acting_for(&self.owner)
+        super::actor(&self.by, &self.because)?.acting_for(&self.owner)
     }
 }
 

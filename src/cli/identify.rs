@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::{Global, emit};
-use crate::actions::Actor;
 use crate::actions::identify::reveal;
 use crate::app::App;
 use crate::domain::LegReference;
@@ -49,7 +48,7 @@ impl Identify {
         }
         let said = |text: &Option<String>| text.clone().unwrap_or_default();
         let (by, because) = (said(&self.by), said(&self.because));
-        let actor = Actor::new(&by, &because)?;
+        let actor = super::actor(&by, &because)?;
         let identity = reveal(app.env(), leg, &actor, at).await?;
         let shown: Map<String, Value> = identity
             .0

@@ -33,7 +33,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
-use crate::actions::known;
+use crate::actions::{Actor, known};
 use crate::app::{App, Options};
 use crate::daemon::InRun;
 use crate::diagnostics::{Code, Diagnostic, Place, Refused, Severity};
@@ -48,6 +48,8 @@ const DONE: u8 = 0;
 const WAITS: u8 = 1;
 /// Could not run.
 const FAILED: u8 = 2;
+/// Bytes of a why or a name on standard input.
+const INPUT_BYTES_MAX: u64 = 64 * 1024;
 
 /// Carries social-prescribing referrals from GP systems to voluntary-sector partners, brings outcomes back, and proves that nothing was lost.
 #[derive(Parser)]
@@ -129,6 +131,7 @@ pub fn main() -> ExitCode {
         i32::from(cli.global.verbose)
     };
     telemetry::start(cli.global.log_format, verbosity);
+    forbid_core_dumps();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -148,6 +151,33 @@ pub fn main() -> ExitCode {
         }
     };
     ExitCode::from(code)
+}
+
+/// Root may do what no partner, practice or mistake should be able to make Kith do.
+fn warn_of_root() {
+    if rustix::process::geteuid().is_root() {
+        say(
+            Some(Severity::Warning),
+            "Kith runs as root: give it a user of its own, to whom home, var and the key belong",
+        );
+    }
+}
+
+/// A dump would hold keys and people: none is written, and no other process of the user may look into this one.
+fn forbid_core_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, setrlimit};
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    let limited = setrlimit(Resource::Core, none);
+    let hidden = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    if limited.is_err() && hidden.is_err() {
+        say(
+            Some(Severity::Warning),
+            "core dumps cannot be turned off here: set LimitCORE=0 for the service",
+        );
+    }
 }
 
 async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
@@ -358,6 +388,26 @@ fn source_of(app: &App, id: &str) -> anyhow::Result<usize> {
     ids()
         .position(|known| known == id)
         .ok_or_else(|| anyhow::anyhow!("there is no source \"{id}\""))
+}
+
+/// Somebody who acts; a why of `-` is read from standard input, so that it stands in no list of processes.
+fn actor(by: &str, because: &str) -> anyhow::Result<Actor> {
+    if because != "-" {
+        return Actor::new(by, because);
+    }
+    Actor::new(by, &read_input()?)
+}
+
+/// The text on standard input.
+fn read_input() -> anyhow::Result<String> {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let input = std::io::stdin().lock().take(INPUT_BYTES_MAX + 1);
+    std::io::BufReader::new(input).read_to_string(&mut text)?;
+    if text.len() as u64 > INPUT_BYTES_MAX {
+        anyhow::bail!("standard input holds more than {INPUT_BYTES_MAX} bytes");
+    }
+    Ok(text)
 }
 
 /// Counts in words: `3 sent, 1 held`.

@@ -24,7 +24,7 @@ enum Act {
     New {
         /// The partner's id: lower-case letters, digits and hyphens; it names the file and the partner's folder
         id: String,
-        /// Their own sheet as CSV, any delimiter and encoding; no value of it is copied
+        /// Their own sheet as CSV, any delimiter and encoding; no value of it is copied; - reads its name from standard input
         #[arg(long, value_name = "SHEET")]
         from: Option<PathBuf>,
     },
@@ -122,6 +122,10 @@ fn new(global: &Global, id: &str, sheet: Option<&Path>) -> anyhow::Result<u8> {
     };
     let draft = match sheet {
         None => draft::starter(&wanted),
+        // A sheet's name may name a person too.
+        Some(sheet) if sheet == Path::new("-") => {
+            from_sheet(&wanted, Path::new(super::read_input()?.trim_end()))?
+        }
         Some(sheet) => from_sheet(&wanted, sheet)?,
     };
     super::init::folder(&config.mappings.join("partners"), 0o750)?;

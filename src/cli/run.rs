@@ -45,6 +45,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
     if args.once {
         once(global, args.as_of.as_deref(), &stages, &only, args.json).await
     } else {
+        super::warn_of_root();
         let service = Service {
             config: &global.config_file(),
             options: &|| global.options(None),

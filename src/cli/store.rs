@@ -4,7 +4,6 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{DONE, Global, emit, emit_json};
-use crate::actions::Actor;
 use crate::actions::accept_store::accept;
 
 /// The store: take it into use as it stands
@@ -32,7 +31,7 @@ enum StoreCommand {
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
     let StoreCommand::Accept { by, because, json } = args.command;
-    let actor = Actor::new(&by, &because)?;
+    let actor = super::actor(&by, &because)?;
     let app = global.open_to_accept().await?;
     let done = accept(app.env(), &actor).await?;
     app.accepted().await?;

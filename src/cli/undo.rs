@@ -7,21 +7,36 @@ use crate::actions::undo::{undo, which};
 /// Take back what one return told: its entries in the record become entered in error
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The return: its number, as diagnostics show it, or the name under which it came
+    /// The return: its number, as diagnostics show it, or the name under which it came; - reads it from standard input
     #[arg(value_name = "RETURN")]
     file: String,
     /// Your name, kept in the ledger
     #[arg(long, value_name = "NAME")]
     by: String,
-    /// Why, kept sealed
+    /// Why, kept sealed; - reads it from standard input
     #[arg(long, value_name = "TEXT")]
     because: String,
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
-    let actor = Actor::new(&args.by, &args.because)?;
+    // A partner's name for a file may name a person: both may be read, the name from the first line.
+    let (file, because) = if args.file == "-" {
+        let text = super::read_input()?;
+        let (name, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let because = if args.because == "-" {
+            rest.to_owned()
+        } else {
+            args.because.clone()
+        };
+        (name.trim_end_matches('\r').to_owned(), because)
+    } else if args.because == "-" {
+        (args.file.clone(), super::read_input()?)
+    } else {
+        (args.file.clone(), args.because.clone())
+    };
+    let actor = Actor::new(&args.by, &because)?;
     let app = global.open(None).await?;
-    let id = which(app.env(), &args.file).await?;
+    let id = which(app.env(), &file).await?;
     let done = undo(app.env(), id, &actor).await?;
     app.close().await;
     let Some(done) = done else {

@@ -12,7 +12,12 @@ pub(crate) struct Transport {
     pub(crate) id: String,
     /// May hold `{partner}`.
     path: PathBuf,
+    /// Mode of the files that are put there.
+    pub(crate) mode: u32,
 }
+
+/// Mode of drops, receipts and reports where `mode` says nothing: a group may read.
+const MODE: u32 = 0o640;
 
 impl Transport {
     /// The folder of a partner: `out/` and `in/` lie below it.
@@ -73,10 +78,26 @@ pub(super) fn read_transports(root: &TableReader<'_>, around: &Surroundings<'_>)
         transports.push(Transport {
             id,
             path: around.resolve(path.value),
+            mode: read_mode(&table),
         });
         table.finish();
     }
     transports
+}
+
+/// `mode = "0640"`: the owner may read and write, and nobody may do what the owner may not.
+fn read_mode(table: &TableReader<'_>) -> u32 {
+    let Some(said) = table.opt_text("mode") else {
+        return MODE;
+    };
+    let digits = said.value.len() == 4 && said.value.bytes().all(|digit| digit.is_ascii_digit());
+    let mode = u32::from_str_radix(said.value, 8).ok();
+    let lawful = |mode: &u32| digits && mode & 0o600 == 0o600 && mode & !0o666 == 0;
+    mode.filter(lawful).unwrap_or_else(|| {
+        let rule = "four octal digits such as \"0640\": 06 for the owner, then what group and others may read and write";
+        table.bad_value("mode", rule, &said.place);
+        MODE
+    })
 }
 
 pub(super) fn read_commissioners(

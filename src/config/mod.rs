@@ -10,6 +10,7 @@ mod describe;
 mod exchange;
 mod installation;
 mod limits;
+mod places;
 mod secret;
 mod source;
 
@@ -35,6 +36,11 @@ pub(crate) use source::{ORDERS, Pull, PushTo, Reading, Source};
 )]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// Whether systemd guards a file: what lies there belongs to root, and is shown to the service alone.
+pub(crate) fn guarded(path: &Path) -> bool {
+    variable("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder))
 }
 
 /// The settings in force.
@@ -177,34 +183,6 @@ impl Config {
     pub(crate) fn refuses(&self, found: &Diagnostic) -> bool {
         found.fatal() || self.safety.strict && found.code() == Code::NoActionColumn
     }
-
-    /// Looks at the folders on disk: those to pull from, and who may read home.
-    pub(crate) fn check_places(&self) -> Vec<Diagnostic> {
-        let problems = Problems::within(&self.limits);
-        for source in &self.sources {
-            if let Pull::Folder { path, place } = &source.pull
-                && !path.is_dir()
-            {
-                let what = format!("the pull folder of source {} does not exist", source.id);
-                problems.add(Code::FolderMissing, what, place);
-            }
-        }
-        for (folder, name, open) in [
-            (self.home.clone(), "home", 0o027),
-            (self.home.join("var"), "var", 0o077),
-        ] {
-            if mode_of(&folder).is_some_and(|mode| mode & open != 0) {
-                let what = format!("the folder {name} can be read or changed by others");
-                problems.add(Code::HomeTooOpen, what, &Place::detail(name));
-            }
-        }
-        problems.into_sorted()
-    }
-}
-
-fn mode_of(folder: &Path) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt;
-    Some(std::fs::metadata(folder).ok()?.permissions().mode())
 }
 
 /// Home is the folder above `config/`.

@@ -511,7 +511,7 @@ pub(crate) enum Code {
     /// Fix (it): Put the mark and the store back. If the store is there and is the newest: `kith store accept --by NAME --because "..."`. In a new installation, move the old files away.
     MarkMissing,
     /// the store lies on a shared file system
-    /// SQLite needs locks and shared memory that network and user-space file systems do not promise: the store can be destroyed there.
+    /// The store needs locks and shared memory that network and user-space file systems do not promise: the store can be destroyed there.
     /// Fix (it): Put `[store] url` on a local disk.
     StorePlace,
     /// the seal key does not open this store

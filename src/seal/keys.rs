@@ -33,11 +33,14 @@ pub(crate) enum KeyFileError {
     Length(usize),
 }
 
-/// Reads the 32 bytes of `seal.key`.
+/// Reads the 32 bytes of `seal.key`; `guarded`: systemd shows it to this service alone, whatever its mode and owner.
 ///
 /// # Errors
 /// Missing, unreadable, open to others, or of another length.
-pub(crate) fn read_seal_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
+pub(crate) fn read_seal_key(
+    path: &Path,
+    guarded: bool,
+) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     let opened = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags(libc::O_NOFOLLOW)
@@ -49,11 +52,11 @@ pub(crate) fn read_seal_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileE
     let metadata = file
         .metadata()
         .map_err(|error| KeyFileError::Io(error.kind()))?;
-    if metadata.mode() & 0o077 != 0 {
+    if metadata.mode() & 0o077 != 0 && !guarded {
         return Err(KeyFileError::TooOpen(metadata.mode() & 0o777));
     }
     let (owner, runs_as) = (metadata.uid(), rustix::process::geteuid().as_raw());
-    if owner != runs_as && !below_credentials(path) {
+    if owner != runs_as && !guarded {
         return Err(KeyFileError::Owner { owner, runs_as });
     }
     // Room for all of it from the beginning: a vector that grows leaves copies behind.
@@ -66,11 +69,6 @@ pub(crate) fn read_seal_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileE
     }
     key.copy_from_slice(&bytes);
     Ok(key)
-}
-
-/// Whether systemd guards it: what lies there belongs to root, and is shown to the unit alone.
-fn below_credentials(path: &Path) -> bool {
-    std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder))
 }
 
 /// The keys of an open installation: they live in memory only.
@@ -258,7 +256,10 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("seal.key");
-        assert!(matches!(read_seal_key(&path), Err(KeyFileError::Missing)));
+        assert!(matches!(
+            read_seal_key(&path, false),
+            Err(KeyFileError::Missing)
+        ));
         std::io::Write::write_all(
             &mut std::fs::OpenOptions::new()
                 .write(true)
@@ -270,10 +271,21 @@ mod tests {
         .expect("written");
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("set");
         assert!(matches!(
-            read_seal_key(&path),
+            read_seal_key(&path, false),
             Err(KeyFileError::TooOpen(0o644))
         ));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("set");
-        assert_eq!(*read_seal_key(&path).expect("a key"), [5; 32]);
+        assert_eq!(*read_seal_key(&path, false).expect("a key"), [5; 32]);
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(12_345), None).expect("root gives files away");
+            assert!(matches!(
+                read_seal_key(&path, false),
+                Err(KeyFileError::Owner {
+                    owner: 12_345,
+                    runs_as: 0
+                })
+            ));
+            assert_eq!(*read_seal_key(&path, true).expect("a key"), [5; 32]);
+        }
     }
 }

@@ -143,13 +143,32 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8], mode: u32) -> Result<(
 
 /// Makes the names in a folder survive a power cut.
 fn sync_folder(folder: &Path) -> Result<(), AtomicError> {
-    File::open(folder)
-        .and_then(|opened| opened.sync_all())
-        .map_err(|source| AtomicError::Io {
+    match File::open(folder).and_then(|opened| opened.sync_all()) {
+        Err(error) if cannot_sync_folders(&error) => Ok(()),
+        synced => synced.map_err(|source| AtomicError::Io {
             step: "putting a name on disk",
             folder: folder.to_path_buf(),
             source,
-        })
+        }),
+    }
+}
+
+/// Whether a file system does not put a folder's names on the disk when it is asked to, as some network and user-space ones. It is noted once:
+/// nothing better can be done there.
+fn cannot_sync_folders(error: &io::Error) -> bool {
+    static NOTED: std::sync::Once = std::sync::Once::new();
+    let cannot = matches!(
+        error.raw_os_error(),
+        Some(libc::EINVAL | libc::ENOTSUP | libc::ENOSYS)
+    );
+    if cannot {
+        NOTED.call_once(|| {
+            tracing::warn!(
+                "a file system cannot put a folder's names on disk: a power cut may take the last of them"
+            );
+        });
+    }
+    cannot
 }
 
 fn failed(step: &'static str, file: &Path, source: io::Error) -> AtomicError {

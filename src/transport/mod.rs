@@ -16,14 +16,14 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub(crate) use file_name::PartnerFileName;
-pub(crate) use folder::FolderTransport;
+pub(crate) use folder::{FILE_MODE, FolderTransport};
 #[cfg(test)]
 pub(crate) use memory::MemoryTransport;
 pub(crate) use pattern::Pattern;
 #[cfg(test)]
 use transport_error::Remedy;
 pub(crate) use transport_error::TransportError;
-use transport_error::failed;
+use transport_error::{cannot_sync_folders, failed};
 
 /// What a call of a transport gives back, in time.
 pub(crate) type Exchanged<'a, T> =

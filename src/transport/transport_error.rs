@@ -98,6 +98,24 @@ fn is_transient(error: &io::Error) -> bool {
     )
 }
 
+/// Whether a file system does not put a folder's names on the disk when it is asked to, as some network and user-space ones. It is noted once:
+/// nothing better can be done there.
+pub(super) fn cannot_sync_folders(error: &io::Error) -> bool {
+    static NOTED: std::sync::Once = std::sync::Once::new();
+    let cannot = matches!(
+        error.raw_os_error(),
+        Some(libc::EINVAL | libc::ENOTSUP | libc::ENOSYS)
+    );
+    if cannot {
+        NOTED.call_once(|| {
+            tracing::warn!(
+                "a partner's file system cannot put a folder's names on disk: a power cut may take the last of them"
+            );
+        });
+    }
+    cannot
+}
+
 /// Makes an error of what a step met in a folder.
 pub(super) fn failed(
     step: &'static str,

@@ -217,3 +217,98 @@ fn a_new_installation_has_key_store_anchor_and_mark() {
     let text = fs::read_to_string(&config).unwrap();
     assert!(text.contains("sqlite://var/kith.db"), "{text}");
 }
+
+#[test]
+fn what_is_made_is_open_to_nobody_else_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut world = World::of_folder(&[PartnerFile::of("elm")]);
+    world.gp_refers(&referral(1, "Anna", "Beech", "elm"));
+    let home = world.home.path().display();
+    let run = format!(
+        "umask 0000; chmod 0750 {home}; for command in 'run --once' report; do {} --config {} $command >/dev/null 2>&1; done; true",
+        env!("CARGO_BIN_EXE_kith"),
+        world.home.config()
+    );
+    let ran = Command::new("bash").args(["-c", &run]).status();
+    assert!(ran.expect("bash runs").success());
+    assert_eq!(drops(&world), 1);
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut folders = vec![world.home.below("var")];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().flatten() {
+            let path = entry.path();
+            assert_eq!(mode(&path) & 0o007, 0, "{}", path.display());
+            seen += 1;
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    assert!(seen > 10, "{seen}");
+    for file in [
+        "var/kith.db",
+        "var/anchor",
+        "var/anchor.lock",
+        "var/seal.key",
+    ] {
+        assert_eq!(mode(&world.home.below(file)), 0o600, "{file}");
+    }
+    // What others may change is named with its mode.
+    for (path, open) in [("config/kith.toml", 0o666), ("mappings", 0o777)] {
+        let path = world.home.below(path);
+        fs::set_permissions(&path, fs::Permissions::from_mode(open)).unwrap();
+    }
+    let check = world.home.kith(&["check"]);
+    for said in [
+        "config/kith.toml can be changed by others, mode 0666",
+        "mappings can be changed by others, mode 0777",
+        "chmod go-w mappings",
+    ] {
+        assert!(check.stderr.contains(said), "{said}: {}", check.stderr);
+    }
+}
+
+#[test]
+fn a_run_leaves_no_core_and_a_why_can_be_read_from_standard_input() {
+    let mut world = World::of_folder(&[PartnerFile::of("elm")]);
+    world.gp_refers(&referral(1, "Anna", "Beech", "elm"));
+    let mut command = world.home.command(&["sandbox", "--port", "0"]);
+    command.stdout(std::process::Stdio::piped());
+    let mut sandbox = command.spawn().unwrap();
+    let mut line = String::new();
+    let output = sandbox.stdout.as_mut().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(output), &mut line).unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", sandbox.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core"));
+    let words: Vec<&str> = core.unwrap().split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"]);
+    sandbox.kill().unwrap();
+    sandbox.wait().unwrap();
+
+    let accept = ["store", "accept", "--by", "A. Person", "--because", "-"];
+    world.runs();
+    let empty = world.home.kith_reading(&accept, b"\n").expect_code(2);
+    assert!(
+        empty.stderr.contains("must say something"),
+        "{}",
+        empty.stderr
+    );
+    world
+        .home
+        .kith_reading(&accept, b"read here\n")
+        .expect_code(0);
+}
+
+#[test]
+fn thousands_of_odd_files_are_one_line() {
+    let world = sent_one();
+    let odd = world.home.below("var/partners/elm/in");
+    for number in 0..1_500 {
+        fs::write(odd.join(format!("holiday {number}.jpg")), "x").unwrap();
+    }
+    let ran = world.home.kith(&["run", "--once", "collect"]);
+    let lines = ran.stderr.matches("COLLECT-005").count();
+    assert_eq!(lines, 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains("1500 of them"), "{}", ran.stderr);
+}

@@ -47,6 +47,30 @@ async fn the_mappings_the_store_and_the_key_lie_where_the_config_says() {
 }
 
 #[tokio::test]
+async fn files_have_the_mode_of_their_transport() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = "path = \"var/partners/{partner}\"";
+    let mode = format!("{path}\nmode = \"0600\"");
+    for (change, expected) in [(vec![], 0o640), (vec![(path, mode.as_str())], 0o600)] {
+        let home = Changed::by(&change).home();
+        let app = open(&home).await.unwrap();
+        run(app.env(), &Stage::ALL, &Only::default()).await.unwrap();
+        app.close().await;
+        let out = std::fs::read_dir(home.path().join("var/partners/p/out")).unwrap();
+        let files = out.flatten().filter(|entry| entry.path().is_file());
+        let modes: Vec<u32> = files
+            .map(|entry| entry.metadata().unwrap().permissions().mode() & 0o777)
+            .collect();
+        assert_eq!(modes, [expected; 2]);
+    }
+    for refused in ["640", "0440", "0650", "4640", "rw"] {
+        let mode = format!("{path}\nmode = \"{refused}\"");
+        let home = Changed::by(&[(path, mode.as_str())]).home();
+        assert!(open(&home).await.is_err(), "{refused}");
+    }
+}
+
+#[tokio::test]
 async fn a_report_goes_to_the_commissioner_of_its_practices() {
     let reports = [
         (

@@ -304,11 +304,7 @@ async fn drop_to(
     if let Err(error) = at.transport.prepare().await {
         return Ok(Some(undelivered(partner, &error.into())));
     }
-    let last = env.store.last_drop(at.strand).await?;
-    // A number that was given before an older store was taken into use stays given.
-    let strand = format!("partner:{}", partner.id);
-    let given = env.anchor.last_sequence(&env.keys, &strand)?;
-    let sequence = last.map_or(0, |file| file.sequence).max(given) + 1;
+    let (strand, sequence) = next_number(env, partner, at).await?;
     let drop_id = env.ids.take(&*env.store, at.strand, 1).await?.next();
     let today = env.today();
     let of = Numbered {
@@ -371,6 +367,20 @@ async fn drop_to(
     let record = sent(env, lease, &file, run.id, &stops, &mut delivered.outcome);
     delivered.sent.push(record);
     Ok(None)
+}
+
+/// The strand of a partner, by name, and the number of its next drop: one that was given before an older store was taken into use
+/// stays given.
+async fn next_number(
+    ledger: &LedgerAccess,
+    partner: &Partner,
+    at: &PartnerEnv,
+) -> anyhow::Result<(String, i64)> {
+    let strand = format!("partner:{}", partner.id);
+    let last = ledger.store.last_drop(at.strand).await?;
+    let given = ledger.anchor.last_sequence(&ledger.keys, &strand)?;
+    let sequence = last.map_or(0, |file| file.sequence).max(given) + 1;
+    Ok((strand, sequence))
 }
 
 /// What a page of legs asks for, row by row.

@@ -44,19 +44,26 @@ pub(crate) async fn inboxes(env: &Env, only: &Only, outcome: &mut StageOutcome) 
             }
         };
         let here = || Where::detail(format!("partner {}", partner.id));
-        for _ in &listing.skipped {
-            outcome.diagnostics.push(Diagnostic::new(
+        // However many there are, each kind is one line.
+        let odd = [
+            (
+                listing.skipped.len(),
                 Code::ReturnUnsafe,
                 "a link, device or folder in a partner's in folder was left alone",
-                here(),
-            ));
-        }
-        for _ in &listing.ignored {
-            outcome.diagnostics.push(Diagnostic::new(
+            ),
+            (
+                listing.ignored.len(),
                 Code::ReturnIgnored,
                 "a file in a partner's in folder does not match the agreed name",
-                here(),
-            ));
+            ),
+        ];
+        for (count, code, what) in odd.into_iter().filter(|(count, ..)| *count > 0) {
+            let place = if count == 1 {
+                here()
+            } else {
+                here().and(format!("partner {}, {count} of them", partner.id))
+            };
+            outcome.diagnostics.push(Diagnostic::new(code, what, place));
         }
         if listing.more {
             outcome.diagnostics.push(more(terms.files_max, here()));

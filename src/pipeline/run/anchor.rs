@@ -95,12 +95,12 @@ pub(crate) enum AnchorError {
 
 impl AnchorText {
     fn mac(&self, keys: &Keys) -> String {
+        use std::fmt::Write as _;
         let mut text = format!("{} {}\n", self.form, self.installation);
         for (name, strand) in &self.strands {
-            text.push_str(&format!(
-                "{name}\t{}\t{}\t{}\n",
-                strand.seq, strand.head, strand.sequence
-            ));
+            let (seq, head, sequence) = (strand.seq, &strand.head, strand.sequence);
+            // Writing to a String cannot fail.
+            writeln!(text, "{name}\t{seq}\t{head}\t{sequence}").unwrap_or_default();
         }
         hex(&keys.anchor_mac(text.as_bytes()))
     }

@@ -41,6 +41,11 @@ impl SqliteStore {
     /// # Errors
     /// The file cannot be opened, or was written by a newer version.
     pub(crate) async fn open(path: &Path, lock_wait_seconds: u64) -> Result<Self, StoreError> {
+        make_private(path).map_err(|error| StoreError::Engine {
+            doing: "opening",
+            kind: error.kind().to_string(),
+            transient: false,
+        })?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -83,6 +88,20 @@ impl SqliteStore {
     pub(crate) async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+/// Makes the file where there is none, for its owner alone; the engine gives its other files the same mode.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::{Bench, Died, MODIFIED_SECONDS, Trouble};
 use crate::transport::folder::FolderTransport;
-use crate::transport::{OutgoingDrop, Transport};
+use crate::transport::{FILE_MODE, OutgoingDrop, Transport};
 
 pub(super) struct FolderBench {
     home: tempfile::TempDir,
@@ -20,8 +20,8 @@ pub(super) struct FolderBench {
 impl FolderBench {
     pub(super) fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let transport = FolderTransport::of_partner(&home.path().join("elm"), "elm");
-        let reports = FolderTransport::for_reports(&home.path().join("reports"));
+        let transport = FolderTransport::of_partner(&home.path().join("elm"), "elm", FILE_MODE);
+        let reports = FolderTransport::for_reports(&home.path().join("reports"), FILE_MODE);
         Self {
             home,
             transport,

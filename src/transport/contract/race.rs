@@ -12,7 +12,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{AT_ONCE, a_drop};
 use crate::transport::{
-    Acknowledgement, FolderTransport, Pattern, Receipt, Transport, TransportError,
+    Acknowledgement, FILE_MODE, FolderTransport, Pattern, Receipt, Transport, TransportError,
 };
 
 /// Rounds a folder in a usual run of the tests; a campaign sets more.
@@ -35,7 +35,7 @@ fn race(swapped: &str, rounds: usize) {
     let others = home.path().join("oak");
     fs::create_dir(&others).unwrap();
     let untouched = entry_times(&others);
-    let transport = FolderTransport::of_partner(&own, "elm");
+    let transport = FolderTransport::of_partner(&own, "elm", FILE_MODE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();

@@ -10,6 +10,8 @@ pub(super) enum DiskStep {
     /// Half of a file is written.
     Write,
     Rename,
+    /// The names in a folder are put on the disk.
+    SyncFolder,
 }
 
 /// The disk below an opened folder.
@@ -28,6 +30,10 @@ pub(crate) struct Trouble {
     pub(crate) read_only: bool,
     pub(crate) lacks_renameat2: bool,
     pub(crate) lacks_links: bool,
+    /// What putting a folder's names on the disk answers.
+    pub(crate) sync: Option<rustix::io::Errno>,
+    /// What a rename answers.
+    pub(crate) rename: Option<rustix::io::Errno>,
 }
 
 #[cfg(not(test))]
@@ -56,8 +62,16 @@ impl Disk {
 impl Disk {
     pub(super) fn reaches(&self, step: DiskStep) -> io::Result<()> {
         let mut trouble = self.trouble.lock().unwrap();
-        if trouble.read_only && step != DiskStep::Write {
+        if trouble.read_only && matches!(step, DiskStep::Create | DiskStep::Rename) {
             return Err(rustix::io::Errno::ROFS.into());
+        }
+        let answer = match step {
+            DiskStep::SyncFolder => trouble.sync,
+            DiskStep::Rename => trouble.rename,
+            DiskStep::Create | DiskStep::Write => None,
+        };
+        if let Some(answer) = answer {
+            return Err(answer.into());
         }
         if step == DiskStep::Write {
             if trouble.room == Some(0) {

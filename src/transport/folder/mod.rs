@@ -27,12 +27,8 @@ const ENTRIES_MAX: usize = 20_000;
 const NUMBERS_MAX: usize = 1_000;
 /// Mode of a partner's folders; what the umask takes away stays away.
 const PARTNER_FOLDER_MODE: u32 = 0o770;
-/// Mode of other folders, as the umask leaves it.
-const FOLDER_MODE: u32 = 0o777;
-/// Mode of drops and receipts, and of files for an import: a group may read.
-const FILE_MODE: u32 = 0o640;
-/// Mode of report files: read by people who are not Kith.
-const REPORT_MODE: u32 = 0o644;
+/// Mode of files where nobody says another: a group may read.
+pub(crate) const FILE_MODE: u32 = 0o640;
 /// Bytes of a name of ours: file systems stop at 255, and a temporary name is longer by five.
 const NAME_BYTES_MAX: usize = 250;
 
@@ -71,8 +67,8 @@ struct Out {
 
 impl FolderTransport {
     /// The folder of a partner, whose id says which components of the path the partner could replace: those behind the one that holds the id.
-    pub(crate) fn of_partner(path: &Path, partner: &str) -> Self {
-        Self::new(path, partner, FolderLayout::Partner, FILE_MODE)
+    pub(crate) fn of_partner(path: &Path, partner: &str, file_mode: u32) -> Self {
+        Self::new(path, partner, FolderLayout::Partner, file_mode)
     }
 
     /// A folder in which files for an import are laid down.
@@ -81,8 +77,8 @@ impl FolderTransport {
     }
 
     /// A folder in which reports are laid down.
-    pub(crate) fn for_reports(path: &Path) -> Self {
-        Self::new(path, "", FolderLayout::LaidDown, REPORT_MODE)
+    pub(crate) fn for_reports(path: &Path, file_mode: u32) -> Self {
+        Self::new(path, "", FolderLayout::LaidDown, file_mode)
     }
 
     fn new(path: &Path, partner: &str, layout: FolderLayout, file_mode: u32) -> Self {
@@ -152,7 +148,10 @@ impl OpenFolder {
     fn folder_mode(&self) -> u32 {
         match self.layout {
             FolderLayout::Partner => PARTNER_FOLDER_MODE,
-            FolderLayout::LaidDown => FOLDER_MODE,
+            // Whoever may read a file may enter its folder.
+            FolderLayout::LaidDown => {
+                0o700 | self.file_mode & 0o044 | (self.file_mode & 0o044) >> 2
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::disk::{Disk, DiskStep};
-use crate::transport::{TransportError, failed};
+use crate::transport::{TransportError, cannot_sync_folders, failed};
 
 /// How a folder is opened. Reading is needed to list it and to put its names on the disk.
 const FOLDER: OFlags = OFlags::RDONLY
@@ -280,8 +280,14 @@ impl OpenedFolder {
 
     /// Makes the names in it survive a power cut.
     pub(super) fn sync(&self) -> Result<(), TransportError> {
-        fsync(&self.descriptor)
-            .map_err(|error| failed("putting a name on disk", self.called)(error.into()))
+        let synced = match self.disk.reaches(DiskStep::SyncFolder) {
+            Ok(()) => fsync(&self.descriptor).map_err(std::io::Error::from),
+            Err(error) => Err(error),
+        };
+        match synced {
+            Err(error) if cannot_sync_folders(&error) => Ok(()),
+            synced => synced.map_err(failed("putting a name on disk", self.called)),
+        }
     }
 
     /// The names in it, in no order.

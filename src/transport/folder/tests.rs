@@ -25,7 +25,7 @@ struct Exchange {
 
 fn place() -> Exchange {
     let home = tempfile::tempdir().unwrap();
-    let transport = FolderTransport::of_partner(&home.path().join("p/elm/x"), "elm");
+    let transport = FolderTransport::of_partner(&home.path().join("p/elm/x"), "elm", FILE_MODE);
     transport.0.prepare().unwrap();
     assert!(home.path().join("p/elm/x/in/done").is_dir());
     Exchange { home, transport }
@@ -426,7 +426,7 @@ fn below_the_folder_that_has_a_partners_id_no_link_is_followed() {
         fs::create_dir_all(elsewhere.join("elm")).unwrap();
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         symlink(&elsewhere, &link).unwrap();
-        let transport = FolderTransport::of_partner(&home.path().join(path), "elm");
+        let transport = FolderTransport::of_partner(&home.path().join(path), "elm", FILE_MODE);
         let prepared = transport.0.prepare();
         assert_eq!(prepared.is_ok(), opened, "{path}, a link at {followed}");
         if !opened {
@@ -451,4 +451,63 @@ fn a_folder_without_a_partner_has_its_files_in_itself() {
     transport.0.sweep().unwrap();
     assert!(files_in(&folder).contains(&"theirs.part".to_owned()));
     assert_eq!(files_in(&folder).len(), 3);
+}
+
+#[test]
+fn a_disk_that_cannot_put_names_on_disk_is_gone_on_from_and_one_that_fails_is_not() {
+    use rustix::io::Errno;
+    for (answer, goes_on) in [
+        (Errno::INVAL, true),
+        (Errno::NOTSUP, true),
+        (Errno::NOSYS, true),
+        (Errno::IO, false),
+        (Errno::NOSPC, false),
+    ] {
+        let place = place();
+        place
+            .transport
+            .refuses(|refused| refused.sync = Some(answer));
+        let published = place.folder().publish(&drop_one());
+        assert_eq!(published.is_ok(), goes_on, "{answer}");
+        let written = if goes_on { 2 } else { 1 };
+        assert_eq!(files_in(&place.below("out")).len(), written, "{answer}");
+    }
+}
+
+#[test]
+fn a_file_that_is_busy_is_tried_again_and_nothing_of_it_is_left() {
+    let place = place();
+    place
+        .transport
+        .refuses(|refused| refused.rename = Some(rustix::io::Errno::BUSY));
+    let failed = place.folder().publish(&drop_one()).unwrap_err();
+    assert_eq!(failed.remedy(), crate::transport::Remedy::TryAgain);
+    assert!(files_in(&place.below("out")).is_empty());
+    assert!(files_in(&place.below("out/.kith")).is_empty());
+    place.puts("r.csv", "one");
+    let candidate = place.only_candidate();
+    let how = Acknowledgement::Done;
+    let failed = place.folder().acknowledge(&candidate, how).unwrap_err();
+    assert_eq!(failed.remedy(), crate::transport::Remedy::TryAgain);
+    place.transport.refuses(|refused| refused.rename = None);
+    assert_eq!(place.folder().publish(&drop_one()).unwrap(), Published::Now);
+    assert!(place.folder().acknowledge(&candidate, how).is_ok());
+}
+
+#[test]
+fn files_have_the_mode_that_was_agreed_and_folders_let_in_who_may_read() {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (file_mode, folder_mode) in [(0o600, 0o600), (0o640, 0o750), (0o664, 0o775)] {
+        let home = tempfile::tempdir().unwrap();
+        let transport = FolderTransport::of_partner(&home.path().join("elm"), "elm", file_mode);
+        transport.0.prepare().unwrap();
+        transport.0.publish(&drop_one()).unwrap();
+        for name in ["r_000001.csv", "r_000001.manifest.json"] {
+            assert_eq!(mode(&home.path().join("elm/out").join(name)), file_mode);
+        }
+        let reports = FolderTransport::for_reports(&home.path().join("reports"), file_mode);
+        let wanted = reports.0.folder_mode();
+        assert_eq!(wanted & 0o055, folder_mode & 0o055, "{file_mode:o}");
+        assert_eq!(wanted & 0o002, 0);
+    }
 }

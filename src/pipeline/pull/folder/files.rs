@@ -124,7 +124,40 @@ pub(in crate::pipeline::pull) fn unlinked_file(folder: &Path) -> std::io::Result
         .write(true)
         .custom_flags(libc::O_TMPFILE)
         .mode(0o600);
-    options.open(folder)
+    match options.open(folder) {
+        Err(error) if lacks_unnamed_files(&error) => named_then_removed(folder),
+        opened => opened,
+    }
+}
+
+/// Whether a file system has no files without a name: network and layered ones.
+fn lacks_unnamed_files(error: &std::io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EOPNOTSUPP | libc::EISDIR | libc::EINVAL | libc::ENOENT)
+    )
+}
+
+/// The same with a name that nobody has, which is taken away at once.
+fn named_then_removed(folder: &Path) -> std::io::Result<File> {
+    static NUMBER: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let path = folder.join(format!(".{}-{number}.part", std::process::id()));
+    let opened = || {
+        let mut options = std::fs::OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600);
+        options.open(&path)
+    };
+    let file = match opened() {
+        // An earlier process with this number died between the two steps.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(&path)?;
+            opened()?
+        }
+        opened => opened?,
+    };
+    std::fs::remove_file(&path)?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -142,6 +175,26 @@ mod tests {
             }
             list(home.path()).is_ok_and(|listed| listed.len() == files)
         });
+    }
+
+    #[test]
+    fn a_file_without_a_name_is_had_on_every_file_system() {
+        use std::io::{Read as _, Seek as _, Write as _};
+        let home = tempfile::tempdir().unwrap();
+        for mut file in [
+            unlinked_file(home.path()).unwrap(),
+            named_then_removed(home.path()).unwrap(),
+        ] {
+            file.write_all(b"kept").unwrap();
+            file.rewind().unwrap();
+            let mut text = String::new();
+            file.read_to_string(&mut text).unwrap();
+            assert_eq!(text, "kept");
+            assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+        }
+        let refusal = std::io::Error::from_raw_os_error;
+        assert!(lacks_unnamed_files(&refusal(libc::EOPNOTSUPP)));
+        assert!(!lacks_unnamed_files(&refusal(libc::ENOSPC)));
     }
 
     #[test]

@@ -290,6 +290,11 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
         Ok(Some(bytes)) => Some(bytes),
         // A link, a device, or more than any drop holds.
         Err(TransportError::NotRegular { .. } | TransportError::TooLarge { .. }) => None,
+        // Its folder is a link or a file: nobody can say what became of it.
+        Err(error @ TransportError::NotAFolder { .. }) => {
+            proof.find("files", error.to_string(), named());
+            return Ok(());
+        }
         Ok(None) | Err(_) => return Ok(()),
     };
     if bytes.is_none_or(|bytes| env.keys.file_digest(&sha256(&[&bytes])) != file.digest) {
