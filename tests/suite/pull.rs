@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::support::partner_file::partners;
 use super::support::people::referral;
 use super::support::source::Source;
-use super::support::world::World;
+use super::support::world::{World, later};
 
 /// The certificate of a source.
 fn certificate<'a>(printed: &'a Value, source: &str) -> &'a Value {
@@ -88,4 +88,29 @@ fn a_source_that_cannot_be_reached_disturbs_no_other() {
         "{}",
         status.stdout
     );
+}
+
+#[test]
+fn a_record_that_changed_and_comes_with_two_referrals_is_kept_once_and_amends_both() {
+    let [patient, first] = referral(1, "Ada", "Byron", "elm");
+    let [_, mut second] = referral(1, "Ada", "Byron", "oak");
+    second["id"] = json!("request-2");
+    let mut world = World::of_folder(&partners());
+    world.gp_refers(&[patient.clone(), first.clone(), second.clone()]);
+    world.runs();
+    let known = world.drops();
+    assert_eq!(world.rows().len(), 2);
+    let mut married = later(patient);
+    married["name"][0]["family"] = json!("King");
+    let [_, mut third] = referral(1, "Ada", "King", "nobody");
+    third["id"] = json!("request-3");
+    world.gp_refers(&[married, first, second, third]);
+    for _ in 0..2 {
+        world.runs();
+        let rows = world.rows_since(&known);
+        let said = rows.iter().map(|row| (&*row["What"], &*row["Name"]));
+        assert_eq!(said.collect::<Vec<_>>(), [("AMEND", "Ada King"); 2]);
+        assert_eq!(world.held("unknown-partner").len(), 1);
+    }
+    world.proves();
 }

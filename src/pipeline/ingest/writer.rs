@@ -19,7 +19,7 @@ use crate::pipeline::decide::decide_again::free_places;
 use crate::pipeline::decide::{ReferralOutcome, rule_digits, standing};
 use crate::pipeline::run::{Env, HeldLease, Run, STALE_TRIES};
 use crate::seal::LookupKey;
-use crate::store::rows::{HeldRow, RawIds, RawKind, Standing};
+use crate::store::rows::{HeldRow, RawIds, RawKind, RawRow, Standing};
 use crate::store::{Batch, Body, Guard, LegStep, NewHold, OpenedLeg, StoreError};
 
 /// Chunks between queues: one being started, one being handed over, one being taken.
@@ -57,6 +57,8 @@ pub(crate) struct Writer<'e> {
     persons: Recent<LookupKey>,
     referrals: Recent<LookupKey>,
     routed: Recent<(KeyId, StrandId)>,
+    /// A person's records, which two referrals may bring.
+    records: Recent<LookupKey>,
     /// Chunks since those had their last age begun, and how many are an age: the workers and the writer are never further
     /// apart than the chunks under way and those of a group.
     aged: usize,
@@ -95,6 +97,7 @@ impl<'e> Writer<'e> {
             persons: Recent::new(),
             referrals: Recent::new(),
             routed: Recent::new(),
+            records: Recent::new(),
             aged: 0,
             age: run.workers + limits::CHUNKS_AHEAD + limits::GROUP_CHUNKS + BETWEEN_QUEUES,
             free,
@@ -270,6 +273,7 @@ impl<'e> Writer<'e> {
             self.persons.age();
             self.referrals.age();
             self.routed.age();
+            self.records.age();
         }
     }
 
@@ -278,6 +282,7 @@ impl<'e> Writer<'e> {
         self.persons.clear();
         self.referrals.clear();
         self.routed.clear();
+        self.records.clear();
     }
 
     /// Whether a worker decided without knowing of something that this run has written since.
@@ -291,7 +296,8 @@ impl<'e> Writer<'e> {
                     new.person.new.is_some() && self.persons.contains(&new.person.lookup);
                 let taken =
                     partner.is_some_and(|partner| self.routed.contains(&(new.person.id, partner)));
-                if person_new || taken || self.referrals.contains(&new.referral) {
+                let again = person_new || taken || self.referrals.contains(&new.referral);
+                if again || self.brings_again(&new.sealed.raws) {
                     return true;
                 }
                 self.referrals.insert(new.referral);
@@ -305,9 +311,26 @@ impl<'e> Writer<'e> {
                 let referral = changed.leg.lookup.unwrap_or_default();
                 let person_new =
                     changed.person.new.is_some() && !self.persons.insert(changed.person.lookup);
-                person_new || !self.referrals.insert(referral)
+                person_new
+                    || self.brings_again(&changed.sealed.raws)
+                    || !self.referrals.insert(referral)
             }
         }
+    }
+
+    /// Whether a record of a person is among these that was written moments ago; from here on these were.
+    fn brings_again(&mut self, raws: &[RawRow]) -> bool {
+        let own = raws
+            .iter()
+            .filter(|raw| raw.kind != RawKind::ServiceRequest);
+        let own: Vec<LookupKey> = own.filter_map(|raw| raw.lookup).collect();
+        if own.iter().any(|lookup| self.records.contains(lookup)) {
+            return true;
+        }
+        for lookup in own {
+            self.records.insert(lookup);
+        }
+        false
     }
 
     async fn first_seen(&mut self, new: NewReferral, read: bool) -> anyhow::Result<()> {
