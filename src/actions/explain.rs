@@ -115,7 +115,7 @@ struct Moment {
 /// # Errors
 /// There is none, or the store failed.
 pub(crate) async fn leg_of_request(env: &Env, source: usize, id: &str) -> anyhow::Result<Leg> {
-    let lookup = referral_lookup(env, source, id.as_bytes());
+    let lookup = referral_lookup(env, source, id.as_bytes(), None);
     let leg = env.store.legs_by_lookup(vec![lookup]).await?.pop();
     leg.ok_or_else(|| {
         anyhow::anyhow!("no referral with this id has a reference: it was not ours or has not come; bring its record with --input")

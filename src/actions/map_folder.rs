@@ -46,6 +46,25 @@ pub(crate) struct Missed {
     pub(crate) detail: String,
 }
 
+impl Missed {
+    fn because(index: usize, (disposition, reason, detail): NotMapped) -> Self {
+        Self {
+            index,
+            disposition,
+            reason,
+            detail,
+        }
+    }
+
+    /// A referral that the source says it deleted.
+    fn gone(index: usize) -> Self {
+        Self::because(
+            index,
+            (Disposition::Held, Reason::SourceGone, String::new()),
+        )
+    }
+}
+
 /// Some of the file, and what was left out of it.
 #[derive(Default)]
 pub(crate) struct Mapped {
@@ -144,8 +163,12 @@ impl FolderMapping<'_> {
                         continue;
                     }
                 };
-                let places = folder.places(&request)?;
-                let consent = self.consent(folder, &request)?;
+                if folder.is_deleted(index) {
+                    mapped.missed.push(Missed::gone(index));
+                    continue;
+                }
+                let places = folder.places(index, &request)?;
+                let (consent, in_doubt) = self.consent(folder, index, &request)?;
                 let consent = consent
                     .as_ref()
                     .and_then(|bytes| Json::parse(bytes, arena).ok());
@@ -166,15 +189,11 @@ impl FolderMapping<'_> {
                     role: role.as_ref(),
                     practice: practice.as_ref(),
                     consent: consent.as_ref(),
+                    doubt: places.doubt || in_doubt,
                 };
                 match self.one(referral, &source, |cells| writer.write_row(cells)) {
                     Ok(written) => written?,
-                    Err((disposition, reason, detail)) => mapped.missed.push(Missed {
-                        index,
-                        disposition,
-                        reason,
-                        detail,
-                    }),
+                    Err(why) => mapped.missed.push(Missed::because(index, why)),
                 }
             }
         }
@@ -185,12 +204,18 @@ impl FolderMapping<'_> {
     }
 
     /// Only criteria look at the consent.
-    fn consent(&self, folder: &Folder, request: &Json<'_>) -> std::io::Result<Option<Bytes>> {
+    fn consent(
+        &self,
+        folder: &Folder,
+        index: usize,
+        request: &Json<'_>,
+    ) -> std::io::Result<(Option<Bytes>, bool)> {
         if !self.select {
-            return Ok(None);
+            return Ok((None, false));
         }
-        let spot = folder.consent(request)?;
-        spot.map(|spot| folder.read(spot)).transpose()
+        let (spot, in_doubt) = folder.consent(index, request);
+        let consent = spot.map(|spot| folder.read(spot)).transpose()?;
+        Ok((consent, in_doubt))
     }
 
     /// Maps one referral and hands its cells over, or says why not.

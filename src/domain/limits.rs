@@ -14,6 +14,8 @@ pub(crate) const SOURCES_AT_ONCE: usize = 4;
 pub(crate) const EXTRACT_FILES_MAX: usize = 10_000;
 /// Folders below one another in an extract folder.
 pub(crate) const EXTRACT_DEPTH_MAX: usize = 8;
+/// Bundles within one another in an extract: an answer to a batch has two.
+pub(crate) const BUNDLE_DEPTH_MAX: usize = 8;
 /// Times an export is asked after in one run, however short the waits.
 pub(crate) const EXPORT_POLLS_MAX: usize = 10_000;
 /// Manifests of one export, each with a link to the next.

@@ -106,6 +106,7 @@ reasons! {
     NotReRead = 88 "not-re-read" [blocks_writes],
     Joined = 95 "joined" [],
     NotApproved = 96 "not-approved" [lifts(WithRules), after_consent],
+    RecordInDoubt = 110 "record-in-doubt" [lifts(WithRecord), blocks_writes],
     Restored = 119 "restored" [after_consent],
 }
 

@@ -7,7 +7,7 @@ use crate::domain::{KeyId, NhsNumber};
 use crate::fhir::resources::bundle::content;
 use crate::fhir::resources::{patient, resource};
 use crate::json::Json;
-use crate::pipeline::referral::{Bytes, Referral, ReferralTrees};
+use crate::pipeline::referral::{Bytes, Doubt, Referral, ReferralTrees};
 use crate::pipeline::run::Env;
 use crate::seal::{LookupKey, sha256};
 use crate::store::StoreError;
@@ -37,7 +37,7 @@ pub(crate) fn lookup_keys(
         return None;
     }
     let pulled = |kind: &str, bytes: Option<&Bytes>, tree: Option<&Json<'_>>| {
-        let id = resource::id(tree?)?.as_bytes();
+        let id = resource::id(tree?).unwrap_or_default().as_bytes();
         Some(env.keys.lookup(&[
             name,
             kind.as_bytes(),
@@ -45,6 +45,7 @@ pub(crate) fn lookup_keys(
             &version(env, source, bytes?, tree?),
         ]))
     };
+    let of_referral = own_lookup(env, source, id, referral);
     let person = trees.patient();
     let patient_id = person
         .and_then(resource::id)
@@ -54,11 +55,13 @@ pub(crate) fn lookup_keys(
         .and_then(|text| NhsNumber::parse(text).ok());
     let person_key = match (&number, patient_id) {
         (Some(number), _) => person_key(env, source, number),
-        (None, Some(patient)) => env.keys.lookup(&[name, b"patient", patient.as_bytes()]),
-        (None, None) => env.keys.lookup(&[name, b"nobody", id]),
+        (None, Some(patient)) if !referral.ids.one_bundle => {
+            numberless_key(env, source, patient, referral.ids.place.as_deref())
+        }
+        (None, _) => env.keys.lookup(&[name, b"nobody", &of_referral]),
     };
     Some(LookupKeys {
-        referral: referral_lookup(env, source, id),
+        referral: of_referral,
         request: env.keys.lookup(&[
             name,
             b"ServiceRequest",
@@ -88,6 +91,37 @@ pub(crate) fn lookup_keys(
             referral.consent.as_ref().and(trees.consent()),
         ),
     })
+}
+
+/// The look of a referral: as it is kept, else by its id and where that holds.
+fn own_lookup(env: &Env, source: usize, id: &[u8], referral: &Referral) -> LookupKey {
+    let ids = &referral.ids;
+    if let Some(kept) = ids.kept_as {
+        return kept;
+    }
+    match ids.doubt {
+        // Each of several requests under one name by its content: the name itself is nobody's.
+        Doubt::Request => {
+            let name = env.sources[source].config.id.as_bytes();
+            let content = sha256(&[&referral.request]);
+            let place = ids.place.as_deref().unwrap_or_default();
+            let fields = [name, b"in doubt", id, &content, place.as_bytes()];
+            env.keys.lookup(&fields)
+        }
+        Doubt::Record | Doubt::None => referral_lookup(env, source, id, ids.place.as_deref()),
+    }
+}
+
+/// The look of a person without a number, by the id of the record.
+fn numberless_key(env: &Env, source: usize, patient: &str, place: Option<&str>) -> LookupKey {
+    let name = env.sources[source].config.id.as_bytes();
+    let patient = patient.as_bytes();
+    match place {
+        Some(place) => env
+            .keys
+            .lookup(&[name, b"patient", patient, place.as_bytes()]),
+        None => env.keys.lookup(&[name, b"patient", patient]),
+    }
 }
 
 /// The look under which a source knows the person of a number.
@@ -135,10 +169,20 @@ pub(crate) async fn persons_alike(
     Ok(persons)
 }
 
-/// The look of the referral with this id of the source's server.
-pub(crate) fn referral_lookup(env: &Env, source: usize, id: &[u8]) -> LookupKey {
+/// The look of the referral with this id: of the source's server, or of a place whose ids are told from others.
+pub(crate) fn referral_lookup(
+    env: &Env,
+    source: usize,
+    id: &[u8],
+    place: Option<&str>,
+) -> LookupKey {
     let name = env.sources[source].config.id.as_bytes();
-    env.keys.lookup(&[name, b"ServiceRequest", id])
+    match place {
+        Some(place) => env
+            .keys
+            .lookup(&[name, b"ServiceRequest", id, place.as_bytes()]),
+        None => env.keys.lookup(&[name, b"ServiceRequest", id]),
+    }
 }
 
 /// What tells one version of a resource from another: a server's version id, else its content without what a server may
@@ -149,8 +193,8 @@ fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
         crate::config::Pull::Search { .. } | crate::config::Pull::Bulk(_)
     );
     match resource::version_id(tree) {
-        Some(version) if served => version.as_bytes().to_vec(),
-        None if served => sha256(&[&content(bytes)]).to_vec(),
+        Some(version) if served && resource::id(tree).is_some() => version.as_bytes().to_vec(),
+        _ if served => sha256(&[&content(bytes)]).to_vec(),
         _ => sha256(&[bytes]).to_vec(),
     }
 }

@@ -11,6 +11,7 @@ use crate::fhir::resources::resource::contained;
 use crate::fhir::resources::{practitioner, service_request};
 use crate::json::{Arena, Json, JsonError, Members, ShapeCache};
 use crate::partner::{LegFacts, NeededMembers, ReferralView, Rules, SourceFacts};
+use crate::seal::LookupKey;
 
 /// A resource's bytes; practitioners and practices are shared by many referrals.
 pub(crate) type Bytes = Arc<[u8]>;
@@ -24,6 +25,30 @@ pub(crate) struct Referral {
     pub(crate) role: Option<Bytes>,
     pub(crate) practice: Option<Bytes>,
     pub(crate) consent: Option<Bytes>,
+    pub(crate) ids: IdScope,
+}
+
+/// Where the ids of a referral's resources hold, and whether they name anybody.
+#[derive(Clone, Default)]
+pub(crate) struct IdScope {
+    /// What tells them from the same ids of others; none of a server's own, and of a folder that says nothing.
+    pub(crate) place: Option<Arc<str>>,
+    /// The person's id holds in one Bundle alone.
+    pub(crate) one_bundle: bool,
+    pub(crate) doubt: Doubt,
+    /// The look-up of the leg, of a referral as we have it.
+    pub(crate) kept_as: Option<LookupKey>,
+}
+
+/// Whether several resources bear a name that a referral uses, and nobody can say which is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    #[default]
+    None,
+    /// A record that the request names.
+    Record,
+    /// The request itself.
+    Request,
 }
 
 impl std::fmt::Debug for Referral {
@@ -40,6 +65,7 @@ pub(crate) struct ReferralTrees<'a> {
     role: Option<Json<'a>>,
     practice: Option<Json<'a>>,
     consent: Option<Json<'a>>,
+    doubt: bool,
 }
 
 /// What a view needs besides the resources.
@@ -61,6 +87,7 @@ impl Referral {
             role: None,
             practice: None,
             consent: None,
+            ids: IdScope::default(),
         }
     }
 
@@ -92,7 +119,12 @@ impl Referral {
             role: parse(&self.role, &wanted.role),
             practice: parse(&self.practice, &wanted.practice),
             consent: None,
+            doubt: self.in_doubt(),
         })
+    }
+
+    fn in_doubt(&self) -> bool {
+        self.ids.doubt != Doubt::None
     }
 
     /// The same with a request that has been parsed already, and a person who is likely to look like earlier ones.
@@ -111,6 +143,7 @@ impl Referral {
             role: parse(&self.role),
             practice: parse(&self.practice),
             consent: parse(&self.consent),
+            doubt: self.in_doubt(),
         }
     }
 }
@@ -125,6 +158,7 @@ impl<'a> ReferralTrees<'a> {
             role: self.role.as_ref(),
             practice: self.practice.as_ref(),
             consent: self.consent.as_ref(),
+            doubt: self.doubt,
         }
     }
 
@@ -153,6 +187,8 @@ pub(crate) struct ReferralParts<'a> {
     pub(crate) role: Option<&'a Json<'a>>,
     pub(crate) practice: Option<&'a Json<'a>>,
     pub(crate) consent: Option<&'a Json<'a>>,
+    /// Nobody can say which records are meant.
+    pub(crate) doubt: bool,
 }
 
 impl<'a> ReferralParts<'a> {
@@ -185,6 +221,7 @@ impl<'a> ReferralParts<'a> {
             requester: self.requester.or_else(requester),
             role: self.role,
             practice: self.practice,
+            doubt: self.doubt,
             source: setting.source,
             leg,
             today: setting.today,

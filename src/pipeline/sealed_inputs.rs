@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::referral::{Bytes, Referral};
+use super::referral::{Bytes, IdScope, Referral};
 use super::run::{LedgerAccess, raw_spot};
 use crate::domain::{KeyId, RawId};
 use crate::seal::{HolderKey, SealError};
@@ -65,6 +65,7 @@ impl Fetched {
             role: self.open_shared(raws.role)?,
             practice: self.open_shared(raws.practice)?,
             consent: self.open_own(raws.consent)?,
+            ids: IdScope::default(),
         }))
     }
 

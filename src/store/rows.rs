@@ -67,6 +67,7 @@ numbered! {
         PractitionerRole = 4,
         Organization = 5,
         Consent = 6,
+        HealthcareService = 7,
     }
 }
 
@@ -80,6 +81,7 @@ impl RawKind {
             Self::PractitionerRole => "PractitionerRole",
             Self::Organization => "Organization",
             Self::Consent => "Consent",
+            Self::HealthcareService => "HealthcareService",
         }
     }
 }

@@ -156,6 +156,18 @@ pub(crate) fn requested<'t>(
     })
 }
 
+/// A Bundle in a file, its resources as their own texts.
+#[derive(Deserialize)]
+pub(crate) struct BundleText<'a> {
+    /// `type`.
+    #[serde(borrow, default, rename = "type")]
+    pub(crate) kind: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    meta: Option<HeadMeta<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) entry: Vec<EntryText<'a>>,
+}
+
 /// An entry as its own text, whatever else the Bundle holds.
 #[derive(Deserialize)]
 pub(crate) struct EntryText<'a> {
@@ -163,18 +175,58 @@ pub(crate) struct EntryText<'a> {
     pub(crate) full_url: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
     pub(crate) resource: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    request: Option<EntryRequest<'a>>,
+    #[serde(borrow, default)]
+    response: Option<EntryResponse<'a>>,
 }
 
-/// The entries of a Bundle in a file; `None` where `entry` is no list of objects.
-pub(crate) fn entry_texts(bytes: &[u8]) -> Option<Vec<EntryText<'_>>> {
-    #[derive(Deserialize)]
-    struct BundleText<'a> {
-        #[serde(borrow, default)]
-        entry: Vec<EntryText<'a>>,
+#[derive(Deserialize)]
+struct EntryRequest<'a> {
+    #[serde(borrow, default)]
+    method: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, default)]
+    url: Option<std::borrow::Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct EntryResponse<'a> {
+    #[serde(rename = "lastModified", borrow, default)]
+    last_modified: Option<std::borrow::Cow<'a, str>>,
+}
+
+impl<'a> BundleText<'a> {
+    /// Reads a Bundle; `None` where it has not the shape of one.
+    pub(crate) fn of(bytes: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
     }
+
+    /// When it was made, as written.
+    pub(crate) fn updated(&self) -> Option<&str> {
+        self.meta.as_ref()?.last_updated.as_deref()
+    }
+}
+
+impl EntryText<'_> {
+    /// The address that the entry deletes, as written; empty where it does not say.
+    pub(crate) fn deletes(&self) -> Option<&str> {
+        let request = self.request.as_ref()?;
+        (request.method.as_deref()? == "DELETE").then(|| request.url.as_deref().unwrap_or_default())
+    }
+
+    /// When the server did what the entry says, as written.
+    pub(crate) fn done_at(&self) -> Option<&str> {
+        self.response.as_ref()?.last_modified.as_deref()
+    }
+}
+
+/// The elements of a list as their own texts; `None` of anything but a list.
+pub(crate) fn array_texts(bytes: &[u8]) -> Option<Vec<&str>> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let bundle: BundleText<'_> = serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
-    Some(bundle.entry)
+    let elements: Vec<&RawValue> =
+        serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()?;
+    Some(elements.into_iter().map(RawValue::get).collect())
 }
 
 /// What names a resource.

@@ -19,3 +19,4 @@ pub(crate) mod reference;
 pub(crate) mod resource;
 pub(crate) mod service_request;
 pub(crate) mod task;
+pub(crate) mod version;

@@ -69,32 +69,94 @@ impl<'t> Reference<'t> {
         if text.starts_with("urn:") {
             return Reference::Urn(text);
         }
-        let relative = if text.contains("://") {
-            let below = base
-                .and_then(|base| text.strip_prefix(base.trim_end_matches('/')))
-                .and_then(|rest| rest.strip_prefix('/'));
-            match below {
-                Some(rest) => rest,
-                None => return Reference::Foreign(text),
+        match Address::parse(text) {
+            Some(Address {
+                base: None,
+                kind,
+                id,
+            }) => Reference::Relative { kind, id },
+            Some(address) if base.is_some_and(|base| address.is_below(base)) => {
+                Reference::Relative {
+                    kind: address.kind,
+                    id: address.id,
+                }
             }
-        } else {
-            text
-        };
-        let mut parts = relative.split('/');
-        let (Some(kind), Some(id)) = (parts.next(), parts.next()) else {
-            return Reference::Foreign(text);
-        };
-        let tail_fits = match (parts.next(), parts.next(), parts.next()) {
-            (None, ..) => true,
-            (Some("_history"), Some(version), None) => !version.is_empty(),
-            _ => false,
-        };
-        if tail_fits && is_resource_type(kind) && is_id(id) {
-            Reference::Relative { kind, id }
-        } else {
-            Reference::Foreign(text)
+            _ => Reference::Foreign(text),
         }
     }
+}
+
+/// What an address names: `[base/]Patient/123[/_history/4]`. The version is left out: the newest is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Address<'t> {
+    /// The server's base URL as written, without a slash at its end; none of a relative address.
+    pub(crate) base: Option<&'t str>,
+    pub(crate) kind: &'t str,
+    pub(crate) id: &'t str,
+}
+
+impl<'t> Address<'t> {
+    /// Reads an address of one resource; `None` of anything else (a `urn:`, a search, a bare host).
+    pub(crate) fn parse(text: &'t str) -> Option<Self> {
+        let mut rest = text;
+        if let Some((before, version)) = text.rsplit_once("/_history/") {
+            if version.is_empty() || version.contains('/') {
+                return None;
+            }
+            rest = before;
+        }
+        let (before, id) = rest.rsplit_once('/')?;
+        let (base, kind) = match before.rsplit_once('/') {
+            Some((base, kind)) => (Some(base.trim_end_matches('/')), kind),
+            None => (None, before),
+        };
+        let host = |base: &str| {
+            let (scheme, after) = base.split_once("://")?;
+            let known = ["http", "https"]
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known));
+            (known && !after.is_empty() && !after.contains(['?', '#'])).then_some(())
+        };
+        if let Some(base) = base {
+            host(base)?;
+        }
+        (is_resource_type(kind) && is_id(id)).then_some(Self { base, kind, id })
+    }
+
+    /// Whether the base of the address is this one.
+    pub(crate) fn is_below(&self, base: &str) -> bool {
+        self.base.is_some_and(|own| same_base(own, base))
+    }
+}
+
+/// Whether two base URLs are of one server.
+pub(crate) fn same_base(one: &str, other: &str) -> bool {
+    one == other || normal_base(one) == normal_base(other)
+}
+
+/// A base URL as it is compared: host in lower case, without scheme, the scheme's own port and a slash at its end. A
+/// server that is reached by `http` and by `https` is one server.
+pub(crate) fn normal_base(base: &str) -> String {
+    let (scheme, after) = base.split_once("://").unwrap_or(("", base));
+    let after = after.trim_end_matches('/');
+    let (host, path) = match after.split_once('/') {
+        Some((host, path)) => (host, Some(path)),
+        None => (after, None),
+    };
+    let own_port = if scheme.eq_ignore_ascii_case("https") {
+        ":443"
+    } else {
+        ":80"
+    };
+    let mut normal = host
+        .strip_suffix(own_port)
+        .unwrap_or(host)
+        .to_ascii_lowercase();
+    if let Some(path) = path {
+        normal.push('/');
+        normal.push_str(path);
+    }
+    normal
 }
 
 impl fmt::Debug for Reference<'_> {
@@ -188,7 +250,16 @@ mod tests {
         for nothing in ["{}", "null", r#"{"reference":""}"#, r#"{"reference":7}"#] {
             check(nothing, &Reference::None);
         }
+        for own in [
+            "HTTPS://GP.example:443/fhir/Patient/p-1.a",
+            "http://gp.example/fhir//Patient/p-1.a/_history/2",
+        ] {
+            check(&format!(r#"{{"reference":"{own}"}}"#), &patient);
+        }
         for foreign in [
+            "https://gp.example:8443/fhir/Patient/1",
+            "https://gp.example/FHIR/Patient/1",
+            "ftp://gp.example/fhir/Patient/1",
             "https://gp.example/fhirx/Patient/1",
             "https://other.example/fhir/Patient/1",
             "Patient?identifier=a|b",

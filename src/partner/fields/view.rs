@@ -22,6 +22,8 @@ pub(crate) struct ReferralView<'a> {
     pub(crate) role: Option<&'a Json<'a>>,
     /// The Organization that referred.
     pub(crate) practice: Option<&'a Json<'a>>,
+    /// Several records bear a name that the request uses: nobody can say whose they are.
+    pub(crate) doubt: bool,
     pub(crate) source: SourceFacts<'a>,
     pub(crate) leg: LegFacts<'a>,
     /// The London day of the run.

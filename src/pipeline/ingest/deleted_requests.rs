@@ -3,11 +3,32 @@
 //! In: ids of deleted requests. Out: a question a leg, `source-gone`. A leg that a partner has stays as it is and is asked
 //! about; one that was not sent does not go out. No row was received, so no book counts it.
 
+use std::sync::Arc;
+
 use crate::domain::{Reason, Stage, limits};
+use crate::pipeline::lookup_keys::referral_lookup;
 use crate::pipeline::run::{Env, HeldLease, STALE_TRIES, is_stale};
 use crate::seal::LookupKey;
 use crate::store::rows::Leg;
 use crate::store::{Batch, Body, LegStep, NewHold};
+
+/// A request that the source says it deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DeletedRequest {
+    /// Where its id holds, as [`IdScope`](crate::pipeline::referral::IdScope) has it.
+    pub(crate) place: Option<Arc<str>>,
+    pub(crate) id: String,
+}
+
+impl DeletedRequest {
+    /// One of the source's own server.
+    pub(crate) fn of_server(id: &str) -> Self {
+        Self {
+            place: None,
+            id: id.to_owned(),
+        }
+    }
+}
 
 /// Holds the open legs of these requests.
 ///
@@ -17,13 +38,12 @@ pub(crate) async fn hold(
     env: &Env,
     source: usize,
     lease: &HeldLease,
-    deleted: &[String],
+    deleted: &[DeletedRequest],
 ) -> anyhow::Result<()> {
-    let name = env.sources[source].config.id.as_bytes();
     for ids in deleted.chunks(limits::CHUNK_REFERRALS) {
         let lookups: Vec<LookupKey> = ids
             .iter()
-            .map(|id| env.keys.lookup(&[name, b"ServiceRequest", id.as_bytes()]))
+            .map(|gone| referral_lookup(env, source, gone.id.as_bytes(), gone.place.as_deref()))
             .collect();
         let mut tries = 0;
         while let Err(error) = hold_these(env, lease, lookups.clone()).await {

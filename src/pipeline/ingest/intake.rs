@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tracing::{Instrument as _, Span};
 
-use super::deleted_requests;
+use super::deleted_requests::{self, DeletedRequest};
 use super::known::Seen;
 use super::load::Load;
 use super::worker::{IDS_A_REFERRAL, Prepared, prepare};
@@ -120,7 +120,7 @@ impl<'e> Intake<'e> {
     }
 
     /// Holds the legs of requests that the source has deleted, once all that came before is durable.
-    pub(crate) async fn gone(&mut self, ids: &[String]) -> anyhow::Result<()> {
+    pub(crate) async fn gone(&mut self, ids: &[DeletedRequest]) -> anyhow::Result<()> {
         self.finish().await?;
         let (run, source) = (self.starter.run, self.starter.source);
         deleted_requests::hold(run, source, self.writer.lease, ids).await

@@ -17,11 +17,16 @@ pub(crate) trait StoredReferrals: Send + Sync {
     /// It cannot be read.
     fn request(&self, place: usize) -> std::io::Result<Bytes>;
 
-    /// A request that has been read and parsed already, with the records that it names.
+    /// The request at this place, read and parsed already, with the records that it names.
     ///
     /// # Errors
     /// A record cannot be read.
-    fn complete(&self, request: Bytes, tree: Option<&Json<'_>>) -> std::io::Result<Referral>;
+    fn complete(
+        &self,
+        place: usize,
+        request: Bytes,
+        tree: Option<&Json<'_>>,
+    ) -> std::io::Result<Referral>;
 
     /// Where a referral lies, for people.
     fn place(&self, place: usize) -> Place;
@@ -127,10 +132,13 @@ impl Load {
     ) -> std::io::Result<Cow<'l, [Referral]>> {
         match self {
             Self::Fetched(_, referrals) => Ok(Cow::Borrowed(referrals)),
-            Self::InFolder(folder, _) => requests
+            Self::InFolder(folder, places) => requests
                 .iter()
                 .zip(parsed)
-                .map(|(request, tree)| folder.complete(Arc::clone(request), tree.as_ref()))
+                .zip(places)
+                .map(|((request, tree), place)| {
+                    folder.complete(*place, Arc::clone(request), tree.as_ref())
+                })
                 .collect(),
         }
     }

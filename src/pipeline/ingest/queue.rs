@@ -6,6 +6,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::deleted_requests::DeletedRequest;
 use super::intake::{Chunk, Intake, Starter};
 use super::load::Load;
 
@@ -25,7 +26,7 @@ pub(crate) enum Step {
     /// From here on come referrals that earlier pulls must have seen: what is new among them was missed.
     Sweep,
     /// The source has deleted the requests with these ids.
-    Gone(Vec<String>),
+    Gone(Vec<DeletedRequest>),
 }
 
 /// Why a source was not read to its end, and how many referrals were new and changed when a sweep began.
@@ -37,7 +38,7 @@ enum Handed {
     /// A sweep begins; the answer says that all before it is in the store.
     Sweep(oneshot::Sender<()>),
     /// The source has deleted the requests with these ids.
-    Gone(Vec<String>, oneshot::Sender<()>),
+    Gone(Vec<DeletedRequest>, oneshot::Sender<()>),
 }
 
 /// Hands on what a source gives.

@@ -81,6 +81,9 @@ pub(super) struct Evidence {
     pub(super) superseded: u64,
     /// Resources of a folder that are no referral nor record of one.
     pub(super) other_resources: u64,
+    /// Requests that a folder says were deleted.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) deleted: u64,
     /// What an export consisted of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) export: Option<Exported>,
@@ -151,6 +154,14 @@ pub(super) struct Sweep {
 )]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde calls"
+)]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Evidence {

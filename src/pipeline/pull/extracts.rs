@@ -20,6 +20,7 @@ pub(super) struct Extracts {
     folder: Arc<Folder>,
     /// Places that were handed out.
     given: usize,
+    over: bool,
     /// The very files of the last pull: every referral was seen before.
     same: bool,
     input: Vec<u8>,
@@ -49,6 +50,7 @@ impl Extracts {
                 }),
                 folder: Arc::new(folder),
                 given: 0,
+                over: false,
                 input,
                 now: env.now(),
             }
@@ -78,8 +80,13 @@ impl Steps for Extracts {
 
     async fn next(&mut self) -> Result<Option<Step>, PullError> {
         let end = self.folder.len().min(self.given + limits::CHUNK_REFERRALS);
-        if self.same || self.given == end {
+        if self.same || self.over {
             return Ok(None);
+        }
+        if self.given == end {
+            self.over = true;
+            let deleted = self.folder.deleted().to_vec();
+            return Ok((!deleted.is_empty()).then_some(Step::Gone(deleted)));
         }
         let places = (self.given..end).collect();
         self.given = end;
@@ -97,6 +104,7 @@ impl ReferralSource for Extracts {
             superseded: self.folder.superseded(),
             other_resources: self.folder.others(),
             unreadable: self.folder.unreadable_count(),
+            deleted: count(self.folder.deleted().len()),
             newest: self.folder.newest().map(str::to_owned),
             age_days: self
                 .folder

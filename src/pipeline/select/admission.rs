@@ -44,6 +44,7 @@ pub(crate) fn preview(view: &ReferralView<'_>, source: &SourceRules<'_>) -> Opti
     let trail = &mut Trail::silent();
     at_the_source(view, source, trail).or_else(|| {
         let reason = order(view, source, trail)
+            .or_else(|| view.doubt.then_some(Reason::RecordInDoubt))
             .or_else(|| view.patient.is_none().then_some(Reason::NoPatient));
         reason.map(|reason| Decision::Held(reason, None))
     })
@@ -143,6 +144,10 @@ pub(super) fn identity(
     source: &SourceRules<'_>,
     trail: &mut Trail,
 ) -> Option<Reason> {
+    if view.doubt {
+        let several = || "several records bear a name that the request uses".to_owned();
+        return trail.check("person", Some(Reason::RecordInDoubt), several);
+    }
     let Some(person) = view.patient else {
         return trail.check("person", Some(Reason::NoPatient), || "not found".to_owned());
     };

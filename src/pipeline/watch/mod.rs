@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::ingest::intake::Intake;
 use super::ingest::load::{Load, LoadOrigin};
-use super::referral::Referral;
+use super::referral::{IdScope, Referral};
 use super::run::{Env, HeldLease, Only, Run, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
 use crate::config::Pull;
@@ -305,7 +305,12 @@ async fn again(
             Again::Unread => {
                 // What is known already still stands, and its consent may run out today.
                 if legs.iter().any(|leg| rests_on_consent(run, leg)) {
-                    as_kept.push(old);
+                    let kept_as = legs.iter().find_map(|leg| leg.lookup);
+                    let ids = IdScope {
+                        kept_as,
+                        ..IdScope::default()
+                    };
+                    as_kept.push(Referral { ids, ..old });
                 }
                 watched.unread.extend(legs);
             }

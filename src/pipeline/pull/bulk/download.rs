@@ -15,6 +15,7 @@ use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::requested;
 use crate::fhir::resources::operation_outcome::{IssueSeverity, gravest};
 use crate::json::{Arena, Json};
+use crate::pipeline::ingest::deleted_requests::DeletedRequest;
 use crate::pipeline::pull::certificate::Exported;
 use crate::pipeline::pull::referral_source::PullError;
 
@@ -60,7 +61,7 @@ pub(super) struct Tally {
     pub(super) export: Exported,
     pub(super) unreadable: u64,
     /// Ids of deleted requests.
-    pub(super) deleted: Vec<String>,
+    pub(super) deleted: Vec<DeletedRequest>,
 }
 
 impl Tally {
@@ -75,7 +76,7 @@ impl Tally {
             match kind {
                 Some("ServiceRequest") if self.deleted.len() < DELETED_MAX => {
                     self.export.deleted += 1;
-                    self.deleted.push(id.to_owned());
+                    self.deleted.push(DeletedRequest::of_server(id));
                 }
                 Some("ServiceRequest") => self.export.errors += 1,
                 _ => self.export.deleted_others += 1,

@@ -197,7 +197,10 @@ async fn files_are_brought_together_and_everything_odd_is_counted() {
     let (until, shelf, tally) = world.gather(1).await;
     assert_eq!(until.unwrap(), Instant::parse("2026-11-22T02:00:00Z"));
     assert_eq!(ids(&shelf), ["1", "2"]);
-    assert_eq!(tally.deleted, ["9", "8"]);
+    assert_eq!(
+        tally.deleted,
+        ["9", "8"].map(crate::pipeline::ingest::deleted_requests::DeletedRequest::of_server)
+    );
     assert_eq!(tally.unreadable, 2);
     let export = tally.export;
     assert_eq!((export.files, export.files_skipped), (5, 1));

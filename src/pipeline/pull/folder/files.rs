@@ -40,7 +40,10 @@ impl Extract {
 
     /// Whether it holds a resource a line, and not one document.
     pub(super) fn lines(&self) -> bool {
-        self.name.to_lowercase().contains(".ndjson")
+        let name = self.name.to_lowercase();
+        [".ndjson", ".jsonl"]
+            .iter()
+            .any(|ending| name.strip_suffix(".gz").unwrap_or(&name).ends_with(ending))
     }
 }
 
@@ -71,9 +74,10 @@ fn list_below(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(
         let kind = entry.file_type()?;
         let name = entry.file_name();
         let name = name.to_string_lossy().to_lowercase();
-        let extract = [".json", ".ndjson", ".json.gz", ".ndjson.gz"]
+        let unpacked = name.strip_suffix(".gz").unwrap_or(&name);
+        let extract = [".json", ".ndjson", ".jsonl"]
             .iter()
-            .any(|ending| name.ends_with(ending));
+            .any(|ending| unpacked.ends_with(ending));
         if kind.is_dir() && depth < limits::EXTRACT_DEPTH_MAX {
             list_below(&entry.path(), depth + 1, paths)?;
         } else if kind.is_file() && extract {

@@ -5,10 +5,10 @@
 //! by many at once.
 
 use super::files::Extract;
-use super::lookup_table::{Entry, Key, Keys, Named, Numbered, Spot};
+use super::lookup_table::{BundleId, Entry, Key, Keys, Named, Numbered, Scope, Spot};
 use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::fhir::resources::bundle::entry_texts;
+use crate::fhir::resources::bundle::array_texts;
 use crate::fhir::resources::outline::{Outline, Overview};
 use crate::fhir::resources::{patient, practitioner, resource};
 use crate::json::{Arena, Json, ValueCache, nests_within};
@@ -26,7 +26,13 @@ pub(super) struct Part {
     pub(super) records: Vec<Entry>,
     /// By NHS number, at which place of this part's records.
     pub(super) numbers: Vec<Numbered>,
-    pub(super) full_urls: Vec<Entry>,
+    /// By a further name, the same.
+    pub(super) aliases: Vec<Numbered>,
+    /// Names in the file set of records that have their names in a Bundle.
+    pub(super) locals: Vec<LocalName>,
+    /// The origins of entries of Bundles; an entry's 0 is the file's own set, and 1 the first of these.
+    pub(super) origins: Vec<Origin>,
+    pub(super) deletions: Vec<Deletion>,
     /// Resources of other types.
     pub(super) others: u64,
     /// When the newest of them was written, as it says.
@@ -37,6 +43,64 @@ pub(super) struct Part {
     pub(super) more_notes: u64,
     /// How often something could not be read; what is no FHIR resource at all does not count.
     pub(super) unreadable: u64,
+}
+
+/// What a record of a Bundle without a server's address is called in its file set.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct LocalName {
+    pub(super) key: Key,
+    /// The place of the record.
+    pub(super) record: u32,
+    /// Whether others of the file set may mean it by that name.
+    pub(super) open: bool,
+}
+
+/// Where a resource came from, and so where its references lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) set: u16,
+    /// The Bundle that it stands in, and those around it whose ids are the same server's.
+    pub(super) bundles: Box<[BundleId]>,
+    /// The base URL of its `fullUrl`, as it is compared.
+    pub(super) base: Option<Box<str>>,
+    /// The Bundle holds all that its entries refer to: a message, a document, a transaction.
+    pub(super) closed: bool,
+}
+
+impl Origin {
+    /// A resource by itself in a file of this set.
+    pub(super) fn of_set(set: u16) -> Self {
+        Self {
+            set,
+            bundles: Box::default(),
+            base: None,
+            closed: false,
+        }
+    }
+
+    /// Whether its ids hold in its Bundle alone.
+    pub(super) fn local(&self) -> bool {
+        self.base.is_none() && !self.bundles.is_empty()
+    }
+
+    /// Where a name without an address holds, the nearest first.
+    pub(super) fn scopes(&self) -> Vec<Scope<'_>> {
+        match &self.base {
+            Some(base) => vec![Scope::Server(self.set, base)],
+            None if self.bundles.is_empty() => vec![Scope::FileSet(self.set)],
+            None => self.bundles.iter().copied().map(Scope::Bundle).collect(),
+        }
+    }
+}
+
+/// A resource that the source says it deleted.
+#[derive(Clone)]
+pub(super) struct Deletion {
+    pub(super) kind: RawKind,
+    pub(super) id: Box<str>,
+    pub(super) origin: Origin,
+    /// As written.
+    pub(super) when: Option<Box<str>>,
 }
 
 /// What could not be used, and where in the piece.
@@ -64,12 +128,13 @@ impl Note {
 
 /// Reads the pieces of one file.
 pub(super) struct Indexer<'f> {
-    keys: &'f Keys,
+    pub(super) keys: &'f Keys,
     file: u16,
+    set: u16,
     /// Whether a first look is enough: somebody will parse all of it.
     first_looks: bool,
     json_depth_max: usize,
-    part: Part,
+    pub(super) part: Part,
     /// Of the piece, while it has lines.
     line: Option<u64>,
     /// What stands beside the numbers of patients.
@@ -80,11 +145,11 @@ impl<'f> Indexer<'f> {
     /// Indexes the whole lines that begin in a piece of a file.
     pub(super) fn lines(
         (keys, json_depth_max): (&'f Keys, usize),
-        file: u16,
+        (file, set): (u16, u16),
         first_looks: bool,
         lines: &mut Lines<'_>,
     ) -> Part {
-        let mut indexer = Self::new(keys, json_depth_max, file);
+        let mut indexer = Self::new(keys, json_depth_max, (file, set));
         indexer.first_looks = first_looks;
         while let Some(line) = lines.next_line() {
             indexer.part.lines += 1;
@@ -108,10 +173,10 @@ impl<'f> Indexer<'f> {
     /// The file cannot be read.
     pub(super) fn whole(
         (keys, json_depth_max): (&'f Keys, usize),
-        file: u16,
+        (file, set): (u16, u16),
         extract: &Extract,
     ) -> std::io::Result<Part> {
-        let mut indexer = Self::new(keys, json_depth_max, file);
+        let mut indexer = Self::new(keys, json_depth_max, (file, set));
         if extract.bytes > DOCUMENT_BYTES_MAX {
             let what = format!("a document is longer than {DOCUMENT_BYTES_MAX} bytes");
             indexer.note(Code::Unreadable, what, None);
@@ -122,10 +187,11 @@ impl<'f> Indexer<'f> {
         Ok(indexer.part)
     }
 
-    fn new(keys: &'f Keys, json_depth_max: usize, file: u16) -> Self {
+    fn new(keys: &'f Keys, json_depth_max: usize, (file, set): (u16, u16)) -> Self {
         Self {
             keys,
             file,
+            set,
             first_looks: false,
             json_depth_max,
             part: Part::default(),
@@ -175,13 +241,41 @@ impl<'f> Indexer<'f> {
             }
         };
         match resource::resource_type(&tree) {
-            Some("Bundle") => self.bundle(bytes, spot),
-            Some(kind) => self.resource(kind, &tree, spot, None, None),
+            Some("Bundle") => self.bundle(bytes, spot, &[], 1),
+            Some(kind) => self.resource(kind, &tree, spot),
+            None if matches!(tree, Json::Array(_)) => self.array(bytes, spot),
             None => self.note(
                 Code::NotAResource,
                 "a JSON document without resourceType",
                 None,
             ),
+        }
+    }
+
+    /// Resources in a list: each as if it stood by itself.
+    fn array(&mut self, bytes: &[u8], spot: Spot) {
+        let elements = array_texts(bytes).unwrap_or_default();
+        let arena = Arena::default();
+        let tree = |text: &'_ str| Json::parse(text.as_bytes(), &arena).ok();
+        let trees: Vec<Option<Json<'_>>> = elements.iter().map(|text| tree(text)).collect();
+        let kind = |tree: &Option<Json<'_>>| {
+            let kind = resource::resource_type(tree.as_ref()?)?;
+            Some(kind.to_owned())
+        };
+        if trees.iter().all(|tree| kind(tree).is_none()) {
+            return self.note(Code::NotAResource, "a list without resources", None);
+        }
+        for (number, (text, tree)) in elements.iter().zip(&trees).enumerate() {
+            let inner = within(spot, bytes, text);
+            match (kind(tree).as_deref(), tree) {
+                (Some("Bundle"), _) => self.bundle(text.as_bytes(), inner, &[], 1),
+                (Some(kind), Some(tree)) => self.resource(kind, tree, inner),
+                _ => {
+                    let place = Some(format!("element {number}"));
+                    let what = "an element of a list is no resource";
+                    self.note(Code::BadResource, what, place);
+                }
+            }
         }
     }
 
@@ -210,77 +304,19 @@ impl<'f> Indexer<'f> {
         Some(())
     }
 
-    fn bundle(&mut self, bytes: &[u8], spot: Spot) {
-        let Some(entries) = entry_texts(bytes) else {
-            let what = "a Bundle whose entry is no list of objects";
-            return self.note(Code::BadResource, what, None);
-        };
-        for (number, entry) in entries.iter().enumerate() {
-            let Some(resource) = entry.resource else {
-                continue;
-            };
-            let place = Some(format!("entry {number}"));
-            let offset = (resource.get().as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
-            let inner = Spot {
-                offset: spot.offset + u64::try_from(offset).unwrap_or(0),
-                length: u32::try_from(resource.get().len()).unwrap_or(u32::MAX),
-                ..spot
-            };
-            let arena = Arena::default();
-            let Ok(tree) = Json::parse(resource.get().as_bytes(), &arena) else {
-                self.note(
-                    Code::Unreadable,
-                    "an entry of a Bundle cannot be read",
-                    place,
-                );
-                continue;
-            };
-            let kind = resource::resource_type(&tree);
-            self.resource(
-                kind.unwrap_or_default(),
-                &tree,
-                inner,
-                entry.full_url.as_deref(),
-                place,
-            );
+    /// A resource that stands by itself in a file.
+    fn resource(&mut self, kind: &str, tree: &Json<'_>, spot: Spot) {
+        if kind == "ServiceRequest" {
+            self.date(resource::last_updated(tree));
+            return self.add_request(resource::id(tree), spot);
         }
-    }
-
-    fn resource(
-        &mut self,
-        kind: &str,
-        tree: &Json<'_>,
-        spot: Spot,
-        full_url: Option<&str>,
-        place: Option<String>,
-    ) {
-        if let Some(url) = full_url {
-            let key = self.keys.of(Named::FullUrl, url);
-            self.part.full_urls.push(entry(key, spot));
-        }
-        let id = resource::id(tree);
-        let coded = kind == "Organization" && practitioner::ods_code(tree).is_some();
-        let record = match kind {
-            "ServiceRequest" => {
-                let Some(id) = id.or(full_url) else {
-                    return self.without_id(place);
-                };
-                self.date(resource::last_updated(tree));
-                return self.add_request(Some(id), spot);
-            }
-            "Patient" => RawKind::Patient,
-            "Practitioner" => RawKind::Practitioner,
-            "PractitionerRole" => RawKind::PractitionerRole,
-            "Organization" => RawKind::Organization,
-            "Consent" => RawKind::Consent,
-            _ => {
-                self.part.others += 1;
-                return;
-            }
+        let Some(record) = record_kind(kind) else {
+            self.part.others += 1;
+            return;
         };
-        let Some(id) = id else { return };
+        let Some(id) = resource::id(tree) else { return };
         self.date(resource::last_updated(tree));
-        let place = self.add_record(record, id, spot, coded);
+        let place = self.add_record(record, id, spot, is_coded(record, tree));
         if record == RawKind::Patient {
             for number in patient::nhs_number_texts(tree) {
                 self.add_number(number, place);
@@ -292,39 +328,49 @@ impl<'f> Indexer<'f> {
         let Some(id) = id else {
             return self.without_id(None);
         };
-        let key = self.keys.of(Named::Request, id);
-        self.part.requests.push(entry(key, spot));
+        let scope = Scope::FileSet(self.set);
+        let key = self.keys.of(Named::Request, scope, id);
+        self.part.requests.push(Entry::new(key, spot));
     }
 
-    fn without_id(&mut self, place: Option<String>) {
+    pub(super) fn without_id(&mut self, place: Option<String>) {
         self.note(Code::BadResource, "a ServiceRequest without id", place);
     }
 
     /// Adds a record; gives its place in the part.
     fn add_record(&mut self, kind: RawKind, id: &str, spot: Spot, coded: bool) -> u32 {
-        let key = self.keys.of(Named::Record(kind), id);
+        let scope = Scope::FileSet(self.set);
+        let entry = Entry::new(self.keys.of(Named::Record(kind), scope, id), spot);
+        self.push_record(Entry { coded, ..entry })
+    }
+
+    pub(super) fn push_record(&mut self, entry: Entry) -> u32 {
         let place = u32::try_from(self.part.records.len()).unwrap_or(u32::MAX);
-        self.part.records.push(Entry {
-            key,
-            spot,
-            coded,
-            unchecked: false,
-        });
+        self.part.records.push(entry);
         place
     }
 
     fn add_number(&mut self, number: &str, record: u32) {
-        let key = self.keys.of(Named::NhsNumber, number);
+        self.add_number_in(Scope::FileSet(self.set), number, record);
+    }
+
+    pub(super) fn add_number_in(&mut self, scope: Scope<'_>, number: &str, record: u32) {
+        let key = self.keys.of(Named::NhsNumber, scope, number);
         self.part.numbers.push(Numbered { key, record });
     }
 
-    fn date(&mut self, last_updated: Option<&str>) {
+    /// The set of the file.
+    pub(super) fn set(&self) -> u16 {
+        self.set
+    }
+
+    pub(super) fn date(&mut self, last_updated: Option<&str>) {
         if last_updated > self.part.newest.as_deref() {
             self.part.newest = last_updated.map(Box::from);
         }
     }
 
-    fn note(&mut self, code: Code, what: impl Into<String>, detail: Option<String>) {
+    pub(super) fn note(&mut self, code: Code, what: impl Into<String>, detail: Option<String>) {
         self.part.unreadable += u64::from(code != Code::NotAResource);
         if self.part.notes.len() >= NOTES_MAX {
             self.part.more_notes += 1;
@@ -339,11 +385,25 @@ impl<'f> Indexer<'f> {
     }
 }
 
-fn entry(key: Key, spot: Spot) -> Entry {
-    Entry {
-        key,
-        spot,
-        coded: false,
-        unchecked: false,
+/// The kind of a record that a referral may name.
+pub(super) fn record_kind(resource_type: &str) -> Option<RawKind> {
+    RawKind::ALL
+        .into_iter()
+        .filter(|kind| *kind != RawKind::ServiceRequest)
+        .find(|kind| kind.resource_type() == resource_type)
+}
+
+/// Whether it is an Organization with an ODS code.
+pub(super) fn is_coded(kind: RawKind, tree: &Json<'_>) -> bool {
+    kind == RawKind::Organization && practitioner::ods_code(tree).is_some()
+}
+
+/// The place of a text that stands within other bytes, whose place is known.
+pub(super) fn within(spot: Spot, bytes: &[u8], text: &str) -> Spot {
+    let offset = (text.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
+    Spot {
+        offset: spot.offset + u64::try_from(offset).unwrap_or(0),
+        length: u32::try_from(text.len()).unwrap_or(u32::MAX),
+        ..spot
     }
 }

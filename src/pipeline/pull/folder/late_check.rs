@@ -60,7 +60,7 @@ impl Folder {
 
     /// A request that cannot be read.
     pub(crate) fn unreadable(&self, index: usize, error: JsonError) -> Option<Unreadable> {
-        self.requests.get(index).map(|spot| (*spot, error))
+        self.requests.get(index).map(|at| (at.spot, error))
     }
 
     /// What is said of a resource that cannot be read.

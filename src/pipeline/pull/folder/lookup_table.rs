@@ -1,8 +1,8 @@
 //! Where everything in a folder lies: a few words a resource, whatever its size.
 //!
 //! Parts of files come in, in the order of the files; places by type and id, by `fullUrl` and by NHS number come out.
-//! Kept: ids stand as 128 bits of a keyed hash, which no two of them share in practice even if somebody tries; of records
-//! with one id the newest stands, of equally old ones the later; nothing depends on the order of a hash.
+//! Kept: a name stands for one resource within its [`Scope`] and for nothing outside; it is kept as 128 bits of a keyed
+//! hash, which no two of them share in practice even if somebody tries; nothing depends on the order of a hash.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -11,7 +11,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use crate::store::rows::RawKind;
 
 /// What stands for an id, an address or a number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key(u64, u64);
 
 /// Makes keys: of one folder, for one run.
@@ -29,26 +29,64 @@ impl Default for Keys {
 pub(super) enum Named {
     Request,
     Record(RawKind),
-    FullUrl,
+    /// An address that is no `type/id`: a `urn:`, say.
+    FullUrl(RawKind),
     NhsNumber,
 }
 
 impl Named {
-    /// A byte that tells it from the others.
+    /// A byte that tells it from the others, below [`OF_SERVER`].
     fn mark(self) -> u8 {
         match self {
             Self::Request => 0,
-            Self::FullUrl => 1,
             Self::NhsNumber => 2,
             Self::Record(kind) => 16 + kind as u8,
+            Self::FullUrl(kind) => 32 + kind as u8,
         }
     }
 }
 
+const OF_SERVER: u8 = 0x40;
+const OF_BUNDLE: u8 = 0x80;
+
+/// A Bundle of the folder: its file, and where it begins there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BundleId {
+    pub(super) file: u16,
+    pub(super) offset: u64,
+}
+
+/// Where an id holds: nobody outside gives the same name to another resource there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope<'a> {
+    /// A file set, of resources that do not say which server they are from.
+    FileSet(u16),
+    /// A file set, of resources below this base URL.
+    Server(u16, &'a str),
+    /// One Bundle, of entries that do not say it.
+    Bundle(BundleId),
+}
+
 impl Keys {
-    pub(super) fn of(&self, named: Named, text: &str) -> Key {
+    pub(super) fn of(&self, named: Named, scope: Scope<'_>, text: &str) -> Key {
         let mut hasher = self.0;
-        hasher.write_u8(named.mark());
+        match scope {
+            Scope::FileSet(set) => {
+                hasher.write_u8(named.mark());
+                hasher.write_u16(set);
+            }
+            Scope::Server(set, base) => {
+                hasher.write_u8(named.mark() | OF_SERVER);
+                hasher.write_u16(set);
+                hasher.write_usize(base.len());
+                hasher.write(base.as_bytes());
+            }
+            Scope::Bundle(bundle) => {
+                hasher.write_u8(named.mark() | OF_BUNDLE);
+                hasher.write_u16(bundle.file);
+                hasher.write_u64(bundle.offset);
+            }
+        }
         hasher.write(text.as_bytes());
         let hash = hasher.finish128();
         Key(hash.h1, hash.h2)
@@ -65,16 +103,41 @@ pub(crate) struct Spot {
 
 /// A resource of the folder.
 #[derive(Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each may be so beside the others, in the room that is left"
+)]
 pub(super) struct Entry {
     pub(super) key: Key,
     pub(super) spot: Spot,
+    /// Where its own references are resolved: a place of the origins.
+    pub(super) origin: u32,
     /// An Organization with an ODS code.
     pub(super) coded: bool,
     /// Only its first members were looked at.
     pub(super) unchecked: bool,
+    /// Nobody can say what the name stands for.
+    pub(super) doubt: bool,
+    /// The source says that it deleted it.
+    pub(super) deleted: bool,
 }
 
-/// The same by an NHS number: at which place of the records.
+impl Entry {
+    /// A resource by itself in a file.
+    pub(super) fn new(key: Key, spot: Spot) -> Self {
+        Self {
+            key,
+            spot,
+            origin: 0,
+            coded: false,
+            unchecked: false,
+            doubt: false,
+            deleted: false,
+        }
+    }
+}
+
+/// The same by an NHS number or an address: at which place of the records.
 #[derive(Clone, Copy)]
 pub(super) struct Numbered {
     pub(super) key: Key,
@@ -131,6 +194,10 @@ impl<T: Keyed> Table<T> {
         &self.values
     }
 
+    pub(super) fn at_mut(&mut self, place: u32) -> Option<&mut T> {
+        self.values.get_mut(place as usize)
+    }
+
     pub(super) fn into_values(self) -> Vec<T> {
         self.values
     }
@@ -161,24 +228,17 @@ impl<T: Keyed> Table<T> {
         self.slots[self.slot(key)].checked_sub(1)
     }
 
-    /// Puts a value in, or, where its key is known, in the other's place if `newer` says so. Gives back the place.
-    pub(super) fn put<E>(
-        &mut self,
-        value: T,
-        newer: impl FnOnce(&T) -> Result<bool, E>,
-    ) -> Result<u32, E> {
+    /// Puts a value in unless its key is known. Gives the place of what stands there, and whether it is the value.
+    pub(super) fn put(&mut self, value: T) -> (u32, bool) {
         if self.values.len() * 2 >= self.slots.len() {
             self.widen();
         }
         let slot = self.slot(value.key());
-        if let Some(place) = (self.slots[slot] as usize).checked_sub(1) {
-            if newer(&self.values[place])? {
-                self.values[place] = value;
-            }
-        } else {
+        let new = self.slots[slot] == 0;
+        if new {
             self.values.push(value);
             self.slots[slot] = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
         }
-        Ok(self.slots[slot] - 1)
+        (self.slots[slot] - 1, new)
     }
 }

@@ -1,14 +1,13 @@
 //! What the pieces of a folder hold, put together in the order of the files.
 //!
-//! In: a [`Part`] a piece, in order. Out: tables by key. Kept: of two resources with one id the newer stands, of equally old
-//! ones the later; nothing depends on who read which piece.
+//! In: a [`Part`] a piece, in order. Out: tables by key, and what came more than once under one name: `versions` says which
+//! of those stands. Kept: nothing depends on who read which piece.
 
-use super::index::Part;
+use super::index::{Deletion, LocalName, Origin, Part};
 use super::lookup_table::{Entry, Numbered, Spot, Table};
 use super::segments::Piece;
 use super::{Folder, SEVERAL};
 use crate::diagnostics::KeptDiagnostics;
-use crate::fhir::resources::resource::read_last_updated;
 
 /// Where everything lies, and what was noticed on the way.
 #[derive(Default)]
@@ -16,8 +15,15 @@ pub(super) struct Gathered {
     pub(super) requests: Table<Entry>,
     pub(super) records: Table<Entry>,
     pub(super) numbers: Table<Numbered>,
-    pub(super) full_urls: Table<Entry>,
-    /// Requests with an id that came twice: the newest is taken.
+    pub(super) aliases: Table<Numbered>,
+    pub(super) locals: Vec<LocalName>,
+    /// One for each file set, then those of entries of Bundles.
+    pub(super) origins: Vec<Origin>,
+    /// Requests and records whose name was known, with the place of what bears it.
+    pub(super) requests_again: Vec<(u32, Entry)>,
+    pub(super) records_again: Vec<(u32, Entry)>,
+    pub(super) deletions: Vec<Deletion>,
+    /// Requests with an id that came again: the newest is taken.
     pub(super) superseded: u64,
     pub(super) others: u64,
     pub(super) newest: Option<Box<str>>,
@@ -45,7 +51,7 @@ impl Gathered {
     /// Adds what the next piece holds.
     ///
     /// # Errors
-    /// One of two resources with the same id cannot be read.
+    /// One of two resources with the same address cannot be read.
     pub(super) fn take(
         &mut self,
         folder: &Folder,
@@ -60,33 +66,46 @@ impl Gathered {
         let before = if same_file { self.lines } else { 0 };
         self.lines = before + part.lines;
         self.lines_before.push((piece, before));
-        let set_aside = &mut self.set_aside;
-        for request in part.requests {
-            self.requests.put(request, |known| {
-                self.superseded += 1;
-                newer(folder, known.spot, request.spot, set_aside)
-            })?;
+        let set = folder.set_of(piece.file);
+        let behind = u32::try_from(self.origins.len()).unwrap_or(u32::MAX);
+        self.origins.extend(part.origins);
+        let placed = |entry: Entry| Entry {
+            origin: match entry.origin {
+                0 => u32::from(set),
+                own => behind + own - 1,
+            },
+            ..entry
+        };
+        for request in part.requests.into_iter().map(placed) {
+            let (place, new) = self.requests.put(request);
+            if !new {
+                self.requests_again.push((place, request));
+            }
         }
         let mut places = Vec::with_capacity(part.records.len());
-        for record in part.records {
-            let newer = |known: &Entry| newer(folder, known.spot, record.spot, set_aside);
-            places.push(self.records.put(record, newer)?);
+        for record in part.records.into_iter().map(placed) {
+            let (place, new) = self.records.put(record);
+            if !new {
+                self.records_again.push((place, record));
+            }
+            places.push(place);
         }
-        let always = |_: &Entry| Ok::<_, std::io::Error>(true);
+        let locals = part.locals.into_iter().map(|local| LocalName {
+            record: places[local.record as usize],
+            ..local
+        });
+        self.locals.extend(locals);
         for number in part.numbers {
-            let record = places[number.record as usize];
-            let known = self.numbers.get(number.key);
-            let record = match known {
-                Some(known) if known.record != record => SEVERAL,
-                _ => record,
-            };
-            let numbered = Numbered { record, ..number };
-            self.numbers
-                .put(numbered, |_| Ok::<_, std::io::Error>(true))?;
+            put_named(&mut self.numbers, number, &places, |_, _| Ok(false))?;
         }
-        for url in part.full_urls {
-            self.full_urls.put(url, always)?;
+        for alias in part.aliases {
+            let records = self.records.values();
+            put_named(&mut self.aliases, alias, &places, |one, other| {
+                let bytes = |place: u32| folder.read(records[place as usize].spot);
+                Ok(bytes(one)? == bytes(other)?)
+            })?;
         }
+        self.deletions.extend(part.deletions);
         self.others += part.others;
         if part.newest > self.newest {
             self.newest = part.newest;
@@ -99,31 +118,24 @@ impl Gathered {
         self.unreadable += part.unreadable;
         Ok(())
     }
-
-    /// Where the requests lie, in the order of file and place: the newest of several stands in its own place.
-    pub(super) fn take_requests(&mut self) -> Vec<Spot> {
-        let requests = std::mem::take(&mut self.requests).into_values();
-        let mut spots: Vec<Spot> = requests.iter().map(|entry| entry.spot).collect();
-        spots.sort_unstable();
-        spots
-    }
 }
 
-/// Whether the resource at the second place is to stand for the one at the first: it can be read and is no older.
-fn newer(
-    folder: &Folder,
-    known: Spot,
-    found: Spot,
-    set_aside: &mut Vec<Spot>,
-) -> std::io::Result<bool> {
-    let known_date = read_last_updated(&folder.read(known)?);
-    let newer = match (known_date, read_last_updated(&folder.read(found)?)) {
-        (_, Err(_)) => false,
-        (Err(_), _) => true,
-        (Ok(known), Ok(found)) => known <= found,
+/// Puts a further name of a record in, by the record's place in its part; a name of two records that are not the same
+/// names neither.
+fn put_named(
+    names: &mut Table<Numbered>,
+    name: Numbered,
+    places: &[u32],
+    same: impl FnOnce(u32, u32) -> std::io::Result<bool>,
+) -> std::io::Result<()> {
+    let record = places[name.record as usize];
+    let (place, new) = names.put(Numbered { record, ..name });
+    let Some(known) = names.at_mut(place).filter(|_| !new) else {
+        return Ok(());
     };
-    if folder.checks_late {
-        set_aside.push(if newer { known } else { found });
+    let apart = known.record != record && known.record != SEVERAL;
+    if apart && !same(known.record, record)? {
+        known.record = SEVERAL;
     }
-    Ok(newer)
+    Ok(())
 }

@@ -4,13 +4,19 @@
 //! holds (type, id, place), once where a referral or a record it names is needed, so memory grows with the number of
 //! resources, not with their size. Nothing in the folder is moved or changed.
 
+mod bundles;
 mod files;
+#[cfg(test)]
+mod identity_tests;
 mod index;
 mod late_check;
 mod lookup_table;
 mod merge;
 mod reader;
+mod resolve;
 mod segments;
+mod sets;
+mod versions;
 
 use std::collections::HashMap;
 use std::os::unix::fs::FileExt;
@@ -21,25 +27,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use files::Extract;
 pub(crate) use files::list;
 pub(super) use files::unlinked_file;
-use index::{Indexer, Part};
+use index::{Indexer, Origin, Part};
 pub(crate) use late_check::Unreadable;
+use lookup_table::Keys;
 pub(crate) use lookup_table::Spot;
-use lookup_table::{Entry, Keys, Named};
 use merge::Gathered;
 pub(crate) use reader::{Reader, Requests};
+use resolve::NamedByRole;
 use segments::{Lines, Piece};
+use sets::FileSets;
 
 use crate::diagnostics::{Code, Diagnostic, KeptDiagnostics, Place};
+use crate::domain::encoding::hex;
 use crate::domain::{Limits, how_to_raise, limits};
-use crate::fhir::resources::reference::Reference;
-use crate::fhir::resources::resource::resource_type;
-use crate::fhir::resources::{patient, practitioner, service_request};
 use crate::json::{Arena, Json};
+use crate::pipeline::ingest::deleted_requests::DeletedRequest;
 use crate::pipeline::ingest::load::StoredReferrals;
-use crate::pipeline::referral::{Bytes, Referral};
+use crate::pipeline::referral::{Bytes, Doubt, IdScope, Referral};
 use crate::pipeline::workers::{in_order, in_parallel};
 use crate::seal::{Digest, sha256};
-use crate::store::rows::RawKind;
 
 /// Workers that index for a pull.
 const THREADS: usize = 2;
@@ -64,8 +70,13 @@ pub(crate) struct Folder {
     line_bytes_max: usize,
     json_depth_max: usize,
     keys: Keys,
+    sets: FileSets,
     /// In the order of file and place.
-    requests: Vec<Spot>,
+    requests: Vec<RequestPlace>,
+    /// Requests that the source says it deleted.
+    deleted: Vec<DeletedRequest>,
+    /// Base URLs that entries of a set name, as they are compared.
+    servers: Vec<(u16, Box<str>)>,
     found: Gathered,
     /// Practitioners, roles and practices as read: many referrals name the same few.
     shared: Mutex<HashMap<Spot, Bytes>>,
@@ -78,45 +89,67 @@ pub(crate) struct Folder {
     were_read: Vec<AtomicU64>,
 }
 
-/// Where a request and what it names lie, as far as the folder holds it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Places {
-    pub(crate) patient: Option<Spot>,
-    /// The patient's number for [`Folder::was_read`].
-    pub(crate) patient_record: Option<u32>,
-    pub(crate) requester: Option<Spot>,
-    pub(crate) role: Option<Spot>,
-    pub(crate) practice: Option<Spot>,
+/// A request of the folder.
+#[derive(Clone, Copy)]
+struct RequestPlace {
+    spot: Spot,
+    /// Where its references are resolved: a place of the origins.
+    origin: u32,
+    /// Another request bears its name, and nobody can say which is meant.
+    doubt: bool,
+    /// The source says that it deleted it.
+    deleted: bool,
 }
-
-/// Where a practitioner and a practice lie.
-type NamedByRole = (Option<Spot>, Option<Spot>);
-
-/// Where a record lies, and its number, if it is one of the index by id.
-type Found = (Spot, Option<u32>);
 
 impl StoredReferrals for Folder {
     fn request(&self, place: usize) -> std::io::Result<Bytes> {
-        let spot = self
+        let request = self
             .requests
             .get(place)
             .ok_or(std::io::ErrorKind::NotFound)?;
-        self.read(*spot)
+        self.read(request.spot)
     }
 
-    fn complete(&self, request: Bytes, tree: Option<&Json<'_>>) -> std::io::Result<Referral> {
+    fn complete(
+        &self,
+        place: usize,
+        request: Bytes,
+        tree: Option<&Json<'_>>,
+    ) -> std::io::Result<Referral> {
         let mut referral = Referral::of_request(request);
-        let Some(tree) = tree else {
+        let (Some(at), Some(tree)) = (self.requests.get(place), tree) else {
             return Ok(referral);
         };
-        let places = self.places(tree)?;
+        let places = self.places(place, tree)?;
+        let (consent, consent_in_doubt) = self.consent(place, tree);
         let own = |spot: Option<Spot>| spot.map(|spot| self.read(spot)).transpose();
         let shared = |spot: Option<Spot>| spot.map(|spot| self.read_shared(spot)).transpose();
-        referral.patient = own(places.patient)?;
+        let origin = self.origin(at.origin);
+        referral.ids = IdScope {
+            place: self.place_name(origin.set, origin.base.as_deref()),
+            one_bundle: origin.local(),
+            doubt: match (at.doubt, places.doubt || consent_in_doubt) {
+                (true, _) => Doubt::Request,
+                (false, true) => Doubt::Record,
+                (false, false) => Doubt::None,
+            },
+            kept_as: None,
+        };
+        if referral.ids.doubt == Doubt::Request {
+            // Two requests of the same words about two people are two.
+            let person = self.person(tree, at.origin)?.unwrap_or_default();
+            let place = referral.ids.place.as_deref().unwrap_or_default();
+            let told = format!("{place}\n{}", hex(&sha256(&[&person])));
+            referral.ids.place = Some(told.into());
+        }
         referral.requester = shared(places.requester)?;
         referral.role = shared(places.role)?;
         referral.practice = shared(places.practice)?;
-        referral.consent = own(self.consent(tree)?)?;
+        referral.consent = own(consent)?;
+        // Where anything is in doubt, nobody is named: decided again from what is kept, it is held again.
+        if referral.ids.doubt == Doubt::None {
+            referral.patient = own(places.patient)?;
+        }
         Ok(referral)
     }
 
@@ -128,7 +161,7 @@ impl StoredReferrals for Folder {
 impl Folder {
     /// Where a referral lies.
     pub(crate) fn location(&self, place: usize) -> Place {
-        let Some(spot) = self.requests.get(place) else {
+        let Some(RequestPlace { spot, .. }) = self.requests.get(place) else {
             return Place::default();
         };
         let name = self.extract(*spot).map_or("", |extract| &extract.name);
@@ -195,13 +228,19 @@ impl Folder {
                 }
             }
         }
+        let sets = FileSets::of(extracts.iter().map(|extract| &*extract.name));
+        let mut found = Gathered::after(diagnostics, unreadable);
+        found.origins = sets.all().map(Origin::of_set).collect();
         Ok(Self {
             extracts,
             line_bytes_max: limits.resource_bytes_max,
             json_depth_max: limits.json_depth_max,
             keys: Keys::default(),
+            sets,
             requests: Vec::new(),
-            found: Gathered::after(diagnostics, unreadable),
+            deleted: Vec::new(),
+            servers: Vec::new(),
+            found,
             shared: Mutex::new(HashMap::new()),
             roles: Mutex::new(HashMap::new()),
             digest: [0; 32],
@@ -226,15 +265,20 @@ impl Folder {
             },
         )
         .map_err(|error| error.downcast().unwrap_or_else(|_| lost()))?;
-        self.requests = found.take_requests();
         self.found = found;
-        Ok(())
+        self.settle()
+    }
+
+    /// The file set of a file.
+    fn set_of(&self, file: usize) -> u16 {
+        self.sets.of_file(u16::try_from(file).unwrap_or(u16::MAX))
     }
 
     /// What a piece of a file holds.
     fn part(&self, piece: Piece, buffer: &mut Vec<u8>) -> std::io::Result<Part> {
         let extract = &self.extracts[piece.file];
         let number = u16::try_from(piece.file).unwrap_or(u16::MAX);
+        let number = (number, self.set_of(piece.file));
         if !extract.lines() {
             return Indexer::whole((&self.keys, self.json_depth_max), number, extract);
         }
@@ -255,6 +299,16 @@ impl Folder {
     /// Referrals found, each id once.
     pub(crate) fn len(&self) -> usize {
         self.requests.len()
+    }
+
+    /// Requests that the source says it deleted.
+    pub(crate) fn deleted(&self) -> &[DeletedRequest] {
+        &self.deleted
+    }
+
+    /// Whether the source says that it deleted the request at this place.
+    pub(crate) fn is_deleted(&self, index: usize) -> bool {
+        self.requests.get(index).is_some_and(|at| at.deleted)
     }
 
     /// Requests whose id came again with newer content.
@@ -285,7 +339,7 @@ impl Folder {
 
     /// Name of the file of a referral.
     pub(crate) fn file(&self, index: usize) -> Option<&str> {
-        let extract = self.extract(*self.requests.get(index)?)?;
+        let extract = self.extract(self.requests.get(index)?.spot)?;
         Some(&extract.name)
     }
 
@@ -298,155 +352,7 @@ impl Folder {
         let request = self.request(index)?;
         let arena = Arena::default();
         let tree = Json::parse(&request, &arena).ok();
-        self.complete(Arc::clone(&request), tree.as_ref())
-    }
-
-    /// Where the records lie that a request names.
-    ///
-    /// # Errors
-    /// A record that had to be looked at cannot be read.
-    pub(crate) fn places(&self, request: &Json<'_>) -> std::io::Result<Places> {
-        let subject = self.subject(request)?;
-        let mut places = Places {
-            patient: subject.map(|(spot, _)| spot),
-            patient_record: subject.and_then(|(_, record)| record),
-            ..Places::default()
-        };
-        self.referrer(request, &mut places)?;
-        Ok(places)
-    }
-
-    /// Where the consent lies that a request rests on.
-    ///
-    /// # Errors
-    /// A record that had to be looked at cannot be read.
-    pub(crate) fn consent(&self, request: &Json<'_>) -> std::io::Result<Option<Spot>> {
-        for reference in service_request::consents(request, None) {
-            let found = self.resolve(RawKind::Consent, reference)?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
-    }
-
-    fn subject(&self, request: &Json<'_>) -> std::io::Result<Option<Found>> {
-        let subject = service_request::subject(request, None);
-        let found = self.find(RawKind::Patient, subject)?;
-        if found.is_some() || matches!(subject, Reference::Contained(_)) {
-            return Ok(found);
-        }
-        match service_request::subject_identifier(request) {
-            Some((system, value)) => {
-                self.find(RawKind::Patient, Reference::Logical { system, value })
-            }
-            None => Ok(None),
-        }
-    }
-
-    fn referrer(&self, request: &Json<'_>, places: &mut Places) -> std::io::Result<()> {
-        let requester = service_request::requester(request, None);
-        places.requester = self.resolve(RawKind::Practitioner, requester)?;
-        places.role = self.resolve(RawKind::PractitionerRole, requester)?;
-        if let Some(role) = places.role {
-            (places.requester, places.practice) = self.named_by_role(role)?;
-        }
-        if places.practice.is_none() {
-            places.practice = self.resolve(RawKind::Organization, requester)?;
-        }
-        for reference in service_request::supporting_info(request, None) {
-            if places.practice.is_some() {
-                break;
-            }
-            places.practice = match reference {
-                Reference::Relative {
-                    kind: "Organization",
-                    id,
-                } => {
-                    let known = self.record(RawKind::Organization, id);
-                    known.filter(|entry| entry.coded).map(|entry| entry.spot)
-                }
-                _ => self.resolve(RawKind::Organization, reference)?,
-            };
-        }
-        Ok(())
-    }
-
-    /// The practitioner and the practice that a role names: many referrals name the same few roles.
-    fn named_by_role(&self, spot: Spot) -> std::io::Result<NamedByRole> {
-        let known = |named: &HashMap<_, _>| named.get(&spot).copied();
-        let roles = || self.roles.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(named) = known(&roles()) {
-            return Ok(named);
-        }
-        let (bytes, arena) = (self.read(spot)?, Arena::default());
-        let mut named = (None, None);
-        if let Ok(role) = Json::parse(&bytes, &arena) {
-            let practitioner = practitioner::role_practitioner(&role, None);
-            named.0 = self.resolve(RawKind::Practitioner, practitioner)?;
-            let practice = practitioner::role_organization(&role, None);
-            named.1 = self.resolve(RawKind::Organization, practice)?;
-        }
-        let mut roles = roles();
-        if roles.len() < SHARED_MAX {
-            roles.insert(spot, named);
-        }
-        Ok(named)
-    }
-
-    fn record(&self, kind: RawKind, id: &str) -> Option<&Entry> {
-        self.found
-            .records
-            .get(self.keys.of(Named::Record(kind), id))
-    }
-
-    fn resolve(&self, kind: RawKind, reference: Reference<'_>) -> std::io::Result<Option<Spot>> {
-        Ok(self.find(kind, reference)?.map(|(spot, _)| spot))
-    }
-
-    fn find(&self, kind: RawKind, reference: Reference<'_>) -> std::io::Result<Option<Found>> {
-        let at = |record: u32| {
-            let entry = self.found.records.values().get(record as usize)?;
-            Some((entry.spot, Some(record)))
-        };
-        let by_id = |id: &str| {
-            let key = self.keys.of(Named::Record(kind), id);
-            self.found.records.place(key).and_then(at)
-        };
-        let by_full_url = |url: &str| {
-            let found = self.found.full_urls.get(self.keys.of(Named::FullUrl, url));
-            found.map(|entry| (entry.spot, None))
-        };
-        let found = match reference {
-            // The index has these under their type already.
-            Reference::Relative { kind: named, id } if named == kind.resource_type() => {
-                return Ok(by_id(id));
-            }
-            Reference::Logical { system, value }
-                if kind == RawKind::Patient && system == Some(patient::NHS_NUMBER_SYSTEM) =>
-            {
-                let key = self.keys.of(Named::NhsNumber, value);
-                return Ok(self
-                    .found
-                    .numbers
-                    .get(key)
-                    .and_then(|known| at(known.record)));
-            }
-            Reference::Urn(url) => by_full_url(url),
-            // An extract has no base of its own: an absolute address is known by its fullUrl or by its end.
-            Reference::Foreign(url) => by_full_url(url).or_else(|| {
-                let (rest, id) = url.rsplit_once('/')?;
-                rest.ends_with(kind.resource_type())
-                    .then(|| by_id(id))
-                    .flatten()
-            }),
-            _ => None,
-        };
-        let Some(found) = found else { return Ok(None) };
-        let bytes = self.read(found.0)?;
-        let right = Json::parse(&bytes, &Arena::default())
-            .is_ok_and(|tree| resource_type(&tree) == Some(kind.resource_type()));
-        Ok(right.then_some(found))
+        self.complete(index, Arc::clone(&request), tree.as_ref())
     }
 
     /// The same kept in memory, for what many referrals name.

@@ -29,7 +29,9 @@ impl Requests {
     pub(crate) fn read(&mut self, folder: &Folder, range: Range<usize>) -> std::io::Result<()> {
         self.places.clear();
         let mut start = 0;
-        let mut spots = folder.requests.get(range).unwrap_or_default();
+        let places = folder.requests.get(range).unwrap_or_default();
+        let spots: Vec<Spot> = places.iter().map(|place| place.spot).collect();
+        let mut spots = &*spots;
         while let Some(first) = spots.first() {
             let near = |pair: &[Spot]| pair[0].file == pair[1].file && follows(pair[0], pair[1]);
             let together = 1 + spots.windows(2).take_while(|pair| near(pair)).count();

@@ -1,0 +1,271 @@
+//! Where the records lie that a request names.
+//!
+//! In: a reference, and the origin of the resource that it stands in. Out: a place, or that there is none, or a doubt. Kept,
+//! by the rules of FHIR R4 on references in Bundles: a name is looked for where it holds and nowhere else. A reference
+//! without a server's address is completed by that of its own entry; an entry without one knows its Bundle, then its file
+//! set; a resource by itself knows its file set. A record of that name that lies elsewhere may be another's: that is a doubt, and said.
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+
+use super::index::Origin;
+use super::lookup_table::{Entry, Key, Named, Scope, Spot};
+use super::{Folder, SEVERAL, SHARED_MAX};
+use crate::fhir::resources::reference::{Address, Reference, normal_base};
+use crate::fhir::resources::{patient, practitioner, service_request};
+use crate::json::{Arena, Json};
+use crate::store::rows::RawKind;
+
+/// What a reference leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sought {
+    /// A record: where it lies, and its number for [`Folder::was_read`].
+    Found(Spot, u32),
+    /// Nobody can say whose record it is.
+    Doubt,
+    Absent,
+}
+
+/// Where a request and what it names lie, as far as the folder holds it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) patient: Option<Spot>,
+    /// The patient's number for [`Folder::was_read`].
+    pub(crate) patient_record: Option<u32>,
+    pub(crate) requester: Option<Spot>,
+    pub(crate) role: Option<Spot>,
+    pub(crate) practice: Option<Spot>,
+    /// One of them may be another's: the request goes nowhere.
+    pub(crate) doubt: bool,
+}
+
+/// What a role names.
+#[derive(Clone, Copy)]
+pub(super) struct NamedByRole {
+    practitioner: Option<Spot>,
+    practice: Option<Spot>,
+    doubt: bool,
+}
+
+impl Places {
+    /// The place of what was sought; a doubt is noted.
+    fn note(&mut self, sought: Sought) -> Option<(Spot, u32)> {
+        match sought {
+            Sought::Found(spot, record) => Some((spot, record)),
+            Sought::Doubt => {
+                self.doubt = true;
+                None
+            }
+            Sought::Absent => None,
+        }
+    }
+}
+
+impl Folder {
+    /// Where the records lie that a request names.
+    ///
+    /// # Errors
+    /// A record that had to be looked at cannot be read.
+    pub(crate) fn places(&self, index: usize, request: &Json<'_>) -> std::io::Result<Places> {
+        let Some(place) = self.requests.get(index) else {
+            return Ok(Places::default());
+        };
+        let mut places = Places {
+            doubt: place.doubt,
+            ..Places::default()
+        };
+        if let Some((spot, record)) = self.subject(request, place.origin, &mut places) {
+            (places.patient, places.patient_record) = (Some(spot), Some(record));
+        }
+        self.referrer(request, place.origin, &mut places)?;
+        Ok(places)
+    }
+
+    /// Where the consent lies that a request rests on, and whether that is in doubt.
+    pub(crate) fn consent(&self, index: usize, request: &Json<'_>) -> (Option<Spot>, bool) {
+        let origin = self.requests.get(index).map_or(0, |place| place.origin);
+        for reference in service_request::consents(request, None) {
+            match self.find(RawKind::Consent, reference, origin) {
+                Sought::Found(spot, _) => return (Some(spot), false),
+                Sought::Doubt => return (None, true),
+                Sought::Absent => {}
+            }
+        }
+        (None, false)
+    }
+
+    fn subject(&self, request: &Json<'_>, origin: u32, places: &mut Places) -> Option<(Spot, u32)> {
+        let subject = service_request::subject(request, None);
+        let found = self.find(RawKind::Patient, subject, origin);
+        if found != Sought::Absent || matches!(subject, Reference::Contained(_)) {
+            return places.note(found);
+        }
+        let (system, value) = service_request::subject_identifier(request)?;
+        let named = Reference::Logical { system, value };
+        places.note(self.find(RawKind::Patient, named, origin))
+    }
+
+    fn referrer(
+        &self,
+        request: &Json<'_>,
+        origin: u32,
+        places: &mut Places,
+    ) -> std::io::Result<()> {
+        let requester = service_request::requester(request, None);
+        let of_kind = |kind| self.find(kind, requester, origin);
+        let spot = |found: Option<(Spot, u32)>| found.map(|(spot, _)| spot);
+        places.requester = spot(places.note(of_kind(RawKind::Practitioner)));
+        if let Some((role, record)) = places.note(of_kind(RawKind::PractitionerRole)) {
+            places.role = Some(role);
+            let named = self.named_by_role(role, record)?;
+            (places.requester, places.practice) = (named.practitioner, named.practice);
+            places.doubt |= named.doubt;
+        }
+        if places.practice.is_none() {
+            places.practice = spot(places.note(of_kind(RawKind::Organization)));
+        }
+        for reference in service_request::supporting_info(request, None) {
+            if places.practice.is_some() {
+                break;
+            }
+            let found = self.find(RawKind::Organization, reference, origin);
+            if let Some((spot, record)) = places.note(found) {
+                let coded = self.record(record).is_some_and(|entry| entry.coded);
+                places.practice = coded.then_some(spot);
+            }
+        }
+        Ok(())
+    }
+
+    /// The practitioner and the practice that a role names: many referrals name the same few roles.
+    fn named_by_role(&self, spot: Spot, record: u32) -> std::io::Result<NamedByRole> {
+        let known = |named: &HashMap<_, _>| named.get(&spot).copied();
+        let roles = || self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(named) = known(&roles()) {
+            return Ok(named);
+        }
+        let (bytes, arena) = (self.read(spot)?, Arena::default());
+        let mut places = Places::default();
+        let mut found = [None, None];
+        if let Ok(role) = Json::parse(&bytes, &arena) {
+            let origin = self.record(record).map_or(0, |entry| entry.origin);
+            let practitioner = practitioner::role_practitioner(&role, None);
+            let practice = practitioner::role_organization(&role, None);
+            found = [
+                places.note(self.find(RawKind::Practitioner, practitioner, origin)),
+                places.note(self.find(RawKind::Organization, practice, origin)),
+            ];
+        }
+        let [practitioner, practice] = found.map(|found| found.map(|(spot, _)| spot));
+        let named = NamedByRole {
+            practitioner,
+            practice,
+            doubt: places.doubt,
+        };
+        let mut roles = roles();
+        if roles.len() < SHARED_MAX {
+            roles.insert(spot, named);
+        }
+        Ok(named)
+    }
+
+    fn record(&self, place: u32) -> Option<&Entry> {
+        self.found.records.values().get(place as usize)
+    }
+
+    pub(super) fn origin(&self, origin: u32) -> &Origin {
+        &self.found.origins[origin as usize]
+    }
+
+    /// What a reference of a resource of this origin leads to, if it is a record of this kind.
+    pub(super) fn find(&self, kind: RawKind, reference: Reference<'_>, origin: u32) -> Sought {
+        let from = self.origin(origin);
+        match reference {
+            Reference::Relative { kind: named, id } if named == kind.resource_type() => {
+                self.by_name(kind, id, from, from.base.as_deref())
+            }
+            Reference::Logical { system, value }
+                if kind == RawKind::Patient && system == Some(patient::NHS_NUMBER_SYSTEM) =>
+            {
+                self.by_number(value, from)
+            }
+            Reference::Urn(url) | Reference::Foreign(url) => {
+                let bundles = from.bundles.iter();
+                let mut keys = bundles.map(|bundle| {
+                    let scope = Scope::Bundle(*bundle);
+                    self.keys.of(Named::FullUrl(kind), scope, url)
+                });
+                let found = keys.find_map(|key| self.named(key));
+                match (found, Address::parse(url)) {
+                    (Some(record), _) => self.sought(record),
+                    (None, Some(address)) if address.kind == kind.resource_type() => {
+                        let base = address.base.map(normal_base);
+                        self.by_name(kind, address.id, from, base.as_deref())
+                    }
+                    (None, _) => Sought::Absent,
+                }
+            }
+            _ => Sought::Absent,
+        }
+    }
+
+    fn by_name(&self, kind: RawKind, id: &str, from: &Origin, base: Option<&str>) -> Sought {
+        let at = |scope: Scope<'_>| self.named(self.keys.of(Named::Record(kind), scope, id));
+        let found = match base {
+            Some(base) => at(Scope::Server(from.set, base)),
+            None => {
+                let bundles = from.bundles.iter().copied().map(Scope::Bundle);
+                let set = (!from.closed).then_some(Scope::FileSet(from.set));
+                bundles.chain(set).find_map(at)
+            }
+        };
+        if let Some(record) = found {
+            return self.sought(record);
+        }
+        // Not where it must be: of anything else by that name nobody knows whether it is meant.
+        let elsewhere = self.sets.all().any(|set| at(Scope::FileSet(set)).is_some())
+            || self
+                .servers
+                .iter()
+                .any(|(set, base)| at(Scope::Server(*set, base)).is_some())
+            || from
+                .bundles
+                .iter()
+                .any(|bundle| at(Scope::Bundle(*bundle)).is_some());
+        if elsewhere {
+            Sought::Doubt
+        } else {
+            Sought::Absent
+        }
+    }
+
+    fn by_number(&self, number: &str, from: &Origin) -> Sought {
+        let bundles = from.bundles.iter().copied().map(Scope::Bundle);
+        let mut scopes = bundles.chain([Scope::FileSet(from.set)]);
+        let found = scopes.find_map(|scope| {
+            let key = self.keys.of(Named::NhsNumber, scope, number);
+            self.found.numbers.get(key)
+        });
+        match found {
+            // Two people with one number: it names neither.
+            Some(known) if known.record == SEVERAL => Sought::Absent,
+            Some(known) => self.sought(known.record),
+            None => Sought::Absent,
+        }
+    }
+
+    /// The place of the record with this key.
+    fn named(&self, key: Key) -> Option<u32> {
+        let alias = || self.found.aliases.get(key).map(|alias| alias.record);
+        self.found.records.place(key).or_else(alias)
+    }
+
+    fn sought(&self, record: u32) -> Sought {
+        match self.record(record) {
+            None => Sought::Doubt,
+            Some(entry) if entry.doubt => Sought::Doubt,
+            Some(entry) if entry.deleted => Sought::Absent,
+            Some(entry) => Sought::Found(entry.spot, record),
+        }
+    }
+}
