@@ -18,6 +18,7 @@ use super::parameters::Parameters;
 use super::prefetch::PrefetchedSearch;
 use super::{Client, HttpAnswer, fhir_body};
 use crate::fhir::resources::bundle::{BundleError, BundleView, Head, Mode};
+use crate::fhir::resources::reference::{Address, normal_base};
 
 /// Pages with nothing new on them, one after the other, that are followed before a search is given up.
 const STALE_PAGES_MAX: usize = 3;
@@ -66,6 +67,14 @@ pub(crate) struct PageEntry {
     pub(crate) subsetted: bool,
     /// What the Bundle calls it by.
     pub(crate) full_url: Option<String>,
+}
+
+impl PageEntry {
+    /// The server that its address names, as it is compared: equal ids of two servers are two.
+    fn server(&self) -> Option<String> {
+        let address = Address::parse(self.full_url.as_deref()?)?;
+        address.base.map(normal_base)
+    }
 }
 
 impl SearchPage {
@@ -241,9 +250,11 @@ impl<'c> Search<'c> {
                 new = true;
                 continue;
             };
-            let first = self
-                .seen
-                .insert(self.hasher.hash_one((&entry.resource_type, id)));
+            let first = self.seen.insert(self.hasher.hash_one((
+                &entry.resource_type,
+                id,
+                entry.server(),
+            )));
             new |= first;
             if !first && entry.resource_type == self.resource_type {
                 self.progress.repeated += 1;

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::ingest::intake::Intake;
 use super::ingest::load::{Load, LoadOrigin};
+use super::lookup_keys::referral_lookup;
 use super::referral::{IdScope, Referral};
 use super::run::{Env, HeldLease, Only, Run, StageOutcome, Totals};
 use super::{gp_client, sealed_inputs};
@@ -23,6 +24,8 @@ use crate::config::Pull;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{EventId, LegId, RawId};
 use crate::fhir::client::Client;
+use crate::fhir::resources::resource;
+use crate::json::{Arena, Json};
 use crate::partner::agreement::ConsentRule;
 use crate::store::rows::{Leg, PushState};
 use crate::store::{LeaseStage, PushQuery};
@@ -296,6 +299,10 @@ async fn again(
     };
     let (mut read, mut as_kept) = (Vec::with_capacity(kept.len()), Vec::new());
     for ((legs, old), found) in groups.into_iter().zip(kept).zip(found) {
+        // Under its id the server has another request than that of another server.
+        if reader.is_some() && !is_of_server(run, place, &legs, &old) {
+            continue;
+        }
         match found {
             Again::Read(referral) => {
                 watched.read.extend(legs.iter().map(|leg| leg.id));
@@ -325,6 +332,18 @@ async fn again(
     intake
         .hand(Load::Fetched(LoadOrigin::AsKept, as_kept))
         .await
+}
+
+/// Whether the legs are of the request that the source's own server has under that id.
+fn is_of_server(env: &Env, place: usize, legs: &[Leg], referral: &Referral) -> bool {
+    let arena = Arena::default();
+    let Ok(request) = Json::parse(&referral.request, &arena) else {
+        return true;
+    };
+    let id = resource::id(&request).unwrap_or_default();
+    let own = referral_lookup(env, place, id.as_bytes(), None);
+    let kept = legs.iter().find_map(|leg| leg.lookup);
+    kept.is_none_or(|kept| kept == own)
 }
 
 fn rests_on_consent(env: &Env, leg: &Leg) -> bool {

@@ -3,11 +3,14 @@
 //! In: lines with their places. Out: requests in the order in which they came, and records by id or NHS number. A hash
 //! only narrows down: what is found is looked at again before it is taken.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
 use super::spool::{Place, Spool};
+use crate::fhir::resources::bundle::content;
+use crate::fhir::resources::version::age_order;
 use crate::fhir::resources::{patient, resource};
 use crate::json::{Arena, Json};
 use crate::store::rows::RawKind;
@@ -247,9 +250,10 @@ fn keep_newest(rows: &mut Vec<Row>, spool: &Spool) -> io::Result<()> {
     Ok(())
 }
 
-/// Of these lines, the newest of each id.
+/// Of these lines, the newest of each id. Of records that differ and do not say which is the newer none is taken: they are
+/// asked for by their id. Of such requests the later stands.
 fn newest(places: &[Place], spool: &Spool) -> io::Result<Vec<Place>> {
-    let mut by_id: BTreeMap<(String, String), (Option<String>, Place)> = BTreeMap::new();
+    let mut by_id: BTreeMap<(String, String), (Vec<u8>, Place, bool)> = BTreeMap::new();
     for place in places {
         let bytes = spool.read(*place)?;
         let arena = Arena::default();
@@ -261,12 +265,29 @@ fn newest(places: &[Place], spool: &Spool) -> io::Result<Vec<Place>> {
             text(resource::resource_type(&tree)),
             text(resource::id(&tree)),
         );
-        let updated = resource::last_updated(&tree).map(str::to_owned);
-        if by_id.get(&key).is_none_or(|(known, _)| *known <= updated) {
-            by_id.insert(key, (updated, *place));
+        let request = key.0 == "ServiceRequest";
+        let Some((known, at, unsure)) = by_id.get_mut(&key) else {
+            by_id.insert(key, (bytes, *place, false));
+            continue;
+        };
+        let known_arena = Arena::default();
+        let order = Json::parse(known, &known_arena)
+            .ok()
+            .and_then(|known| age_order(&known, &tree));
+        let alike = content(known) == content(&bytes);
+        let newer = match order {
+            Some(Ordering::Less) => true,
+            Some(Ordering::Greater) => false,
+            _ => request || alike,
+        };
+        let undecided = !alike && !matches!(order, Some(Ordering::Less | Ordering::Greater));
+        *unsure |= undecided && !request;
+        if newer {
+            (*known, *at) = (bytes, *place);
         }
     }
-    let mut newest: Vec<Place> = by_id.into_values().map(|(_, place)| place).collect();
+    let sure = by_id.into_values().filter(|(.., unsure)| !unsure);
+    let mut newest: Vec<Place> = sure.map(|(_, place, _)| place).collect();
     newest.sort_unstable();
     Ok(newest)
 }

@@ -4,8 +4,8 @@
 //! Kept: an entry that says by its `fullUrl` which server it is from has its name there; one that does not has its name in
 //! its Bundle first, and in its file set unless the Bundle is one that holds all it refers to; one whose `fullUrl` and id contradict one another has two names, and both are in doubt.
 
-use super::index::{Deletion, Indexer, LocalName, Origin, is_coded, record_kind, within};
-use super::lookup_table::{BundleId, Entry, Named, Numbered, Scope, Spot};
+use super::index::{Deletion, Indexer, LocalName, RecordOrigin, is_coded, record_kind, within};
+use super::lookup_table::{BundleId, Entry, NameScope, Named, Numbered, Spot};
 use crate::diagnostics::Code;
 use crate::domain::limits;
 use crate::fhir::resources::bundle::{BundleText, EntryText};
@@ -134,8 +134,8 @@ impl Indexer<'_> {
         u32::try_from(place).unwrap_or(u32::MAX)
     }
 
-    fn origin_of(&self, around: &Around<'_>, base: Option<&str>) -> Origin {
-        Origin {
+    fn origin_of(&self, around: &Around<'_>, base: Option<&str>) -> RecordOrigin {
+        RecordOrigin {
             set: self.set(),
             bundles: around.bundles.into(),
             base: base.map(Box::from),
@@ -156,8 +156,8 @@ impl Indexer<'_> {
         };
         self.date(resource::last_updated(tree));
         let scope = match &names.base {
-            Some(base) => Scope::Server(self.set(), base),
-            None => Scope::FileSet(self.set()),
+            Some(base) => NameScope::Server(self.set(), base),
+            None => NameScope::FileSet(self.set()),
         };
         let entry = Entry {
             origin,
@@ -185,7 +185,7 @@ impl Indexer<'_> {
         }
         if let Some(url) = names.url {
             let named = Named::FullUrl(kind);
-            let bundles = at.bundles.iter().map(|bundle| Scope::Bundle(*bundle));
+            let bundles = at.bundles.iter().map(|bundle| NameScope::Bundle(*bundle));
             keys.extend(bundles.map(|scope| self.keys.of(named, scope, url)));
         }
         let Some((first, further)) = keys.split_first() else {
@@ -203,7 +203,7 @@ impl Indexer<'_> {
             self.part.locals.push(LocalName {
                 key: self
                     .keys
-                    .of(Named::Record(kind), Scope::FileSet(at.set), id),
+                    .of(Named::Record(kind), NameScope::FileSet(at.set), id),
                 record,
                 open: !at.closed,
             });
@@ -211,9 +211,9 @@ impl Indexer<'_> {
         if kind == RawKind::Patient {
             for number in patient::nhs_number_texts(tree) {
                 for bundle in at.bundles.iter().filter(|_| at.local()) {
-                    self.add_number_in(Scope::Bundle(*bundle), number, record);
+                    self.add_number_in(NameScope::Bundle(*bundle), number, record);
                 }
-                self.add_number_in(Scope::FileSet(at.set), number, record);
+                self.add_number_in(NameScope::FileSet(at.set), number, record);
             }
         }
     }

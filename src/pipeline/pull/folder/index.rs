@@ -5,7 +5,7 @@
 //! by many at once.
 
 use super::files::Extract;
-use super::lookup_table::{BundleId, Entry, Key, Keys, Named, Numbered, Scope, Spot};
+use super::lookup_table::{BundleId, Entry, Key, Keys, NameScope, Named, Numbered, Spot};
 use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::fhir::resources::bundle::array_texts;
@@ -31,7 +31,7 @@ pub(super) struct Part {
     /// Names in the file set of records that have their names in a Bundle.
     pub(super) locals: Vec<LocalName>,
     /// The origins of entries of Bundles; an entry's 0 is the file's own set, and 1 the first of these.
-    pub(super) origins: Vec<Origin>,
+    pub(super) origins: Vec<RecordOrigin>,
     pub(super) deletions: Vec<Deletion>,
     /// Resources of other types.
     pub(super) others: u64,
@@ -57,7 +57,7 @@ pub(super) struct LocalName {
 
 /// Where a resource came from, and so where its references lead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
+pub(super) struct RecordOrigin {
     pub(super) set: u16,
     /// The Bundle that it stands in, and those around it whose ids are the same server's.
     pub(super) bundles: Box<[BundleId]>,
@@ -67,7 +67,7 @@ pub(super) struct Origin {
     pub(super) closed: bool,
 }
 
-impl Origin {
+impl RecordOrigin {
     /// A resource by itself in a file of this set.
     pub(super) fn of_set(set: u16) -> Self {
         Self {
@@ -84,11 +84,16 @@ impl Origin {
     }
 
     /// Where a name without an address holds, the nearest first.
-    pub(super) fn scopes(&self) -> Vec<Scope<'_>> {
+    pub(super) fn scopes(&self) -> Vec<NameScope<'_>> {
         match &self.base {
-            Some(base) => vec![Scope::Server(self.set, base)],
-            None if self.bundles.is_empty() => vec![Scope::FileSet(self.set)],
-            None => self.bundles.iter().copied().map(Scope::Bundle).collect(),
+            Some(base) => vec![NameScope::Server(self.set, base)],
+            None if self.bundles.is_empty() => vec![NameScope::FileSet(self.set)],
+            None => self
+                .bundles
+                .iter()
+                .copied()
+                .map(NameScope::Bundle)
+                .collect(),
         }
     }
 }
@@ -98,7 +103,7 @@ impl Origin {
 pub(super) struct Deletion {
     pub(super) kind: RawKind,
     pub(super) id: Box<str>,
-    pub(super) origin: Origin,
+    pub(super) origin: RecordOrigin,
     /// As written.
     pub(super) when: Option<Box<str>>,
 }
@@ -256,8 +261,10 @@ impl<'f> Indexer<'f> {
     fn array(&mut self, bytes: &[u8], spot: Spot) {
         let elements = array_texts(bytes).unwrap_or_default();
         let arena = Arena::default();
-        let tree = |text: &'_ str| Json::parse(text.as_bytes(), &arena).ok();
-        let trees: Vec<Option<Json<'_>>> = elements.iter().map(|text| tree(text)).collect();
+        let parsed = elements
+            .iter()
+            .map(|text| Json::parse(text.as_bytes(), &arena).ok());
+        let trees: Vec<Option<Json<'_>>> = parsed.collect();
         let kind = |tree: &Option<Json<'_>>| {
             let kind = resource::resource_type(tree.as_ref()?)?;
             Some(kind.to_owned())
@@ -328,7 +335,7 @@ impl<'f> Indexer<'f> {
         let Some(id) = id else {
             return self.without_id(None);
         };
-        let scope = Scope::FileSet(self.set);
+        let scope = NameScope::FileSet(self.set);
         let key = self.keys.of(Named::Request, scope, id);
         self.part.requests.push(Entry::new(key, spot));
     }
@@ -339,7 +346,7 @@ impl<'f> Indexer<'f> {
 
     /// Adds a record; gives its place in the part.
     fn add_record(&mut self, kind: RawKind, id: &str, spot: Spot, coded: bool) -> u32 {
-        let scope = Scope::FileSet(self.set);
+        let scope = NameScope::FileSet(self.set);
         let entry = Entry::new(self.keys.of(Named::Record(kind), scope, id), spot);
         self.push_record(Entry { coded, ..entry })
     }
@@ -351,10 +358,10 @@ impl<'f> Indexer<'f> {
     }
 
     fn add_number(&mut self, number: &str, record: u32) {
-        self.add_number_in(Scope::FileSet(self.set), number, record);
+        self.add_number_in(NameScope::FileSet(self.set), number, record);
     }
 
-    pub(super) fn add_number_in(&mut self, scope: Scope<'_>, number: &str, record: u32) {
+    pub(super) fn add_number_in(&mut self, scope: NameScope<'_>, number: &str, record: u32) {
         let key = self.keys.of(Named::NhsNumber, scope, number);
         self.part.numbers.push(Numbered { key, record });
     }

@@ -1,7 +1,7 @@
 //! Where everything in a folder lies: a few words a resource, whatever its size.
 //!
 //! Parts of files come in, in the order of the files; places by type and id, by `fullUrl` and by NHS number come out.
-//! Kept: a name stands for one resource within its [`Scope`] and for nothing outside; it is kept as 128 bits of a keyed
+//! Kept: a name stands for one resource within its [`NameScope`] and for nothing outside; it is kept as 128 bits of a keyed
 //! hash, which no two of them share in practice even if somebody tries; nothing depends on the order of a hash.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -58,7 +58,7 @@ pub(super) struct BundleId {
 
 /// Where an id holds: nobody outside gives the same name to another resource there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope<'a> {
+pub(super) enum NameScope<'a> {
     /// A file set, of resources that do not say which server they are from.
     FileSet(u16),
     /// A file set, of resources below this base URL.
@@ -68,20 +68,20 @@ pub(super) enum Scope<'a> {
 }
 
 impl Keys {
-    pub(super) fn of(&self, named: Named, scope: Scope<'_>, text: &str) -> Key {
+    pub(super) fn of(&self, named: Named, scope: NameScope<'_>, text: &str) -> Key {
         let mut hasher = self.0;
         match scope {
-            Scope::FileSet(set) => {
+            NameScope::FileSet(set) => {
                 hasher.write_u8(named.mark());
                 hasher.write_u16(set);
             }
-            Scope::Server(set, base) => {
+            NameScope::Server(set, base) => {
                 hasher.write_u8(named.mark() | OF_SERVER);
                 hasher.write_u16(set);
                 hasher.write_usize(base.len());
                 hasher.write(base.as_bytes());
             }
-            Scope::Bundle(bundle) => {
+            NameScope::Bundle(bundle) => {
                 hasher.write_u8(named.mark() | OF_BUNDLE);
                 hasher.write_u16(bundle.file);
                 hasher.write_u64(bundle.offset);

@@ -3,7 +3,7 @@
 //! In: a [`Part`] a piece, in order. Out: tables by key, and what came more than once under one name: `versions` says which
 //! of those stands. Kept: nothing depends on who read which piece.
 
-use super::index::{Deletion, LocalName, Origin, Part};
+use super::index::{Deletion, LocalName, Part, RecordOrigin};
 use super::lookup_table::{Entry, Numbered, Spot, Table};
 use super::segments::Piece;
 use super::{Folder, SEVERAL};
@@ -18,7 +18,7 @@ pub(super) struct Gathered {
     pub(super) aliases: Table<Numbered>,
     pub(super) locals: Vec<LocalName>,
     /// One for each file set, then those of entries of Bundles.
-    pub(super) origins: Vec<Origin>,
+    pub(super) origins: Vec<RecordOrigin>,
     /// Requests and records whose name was known, with the place of what bears it.
     pub(super) requests_again: Vec<(u32, Entry)>,
     pub(super) records_again: Vec<(u32, Entry)>,

@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use files::Extract;
 pub(crate) use files::list;
 pub(super) use files::unlinked_file;
-use index::{Indexer, Origin, Part};
+use index::{Indexer, Part, RecordOrigin};
 pub(crate) use late_check::Unreadable;
 use lookup_table::Keys;
 pub(crate) use lookup_table::Spot;
@@ -230,7 +230,7 @@ impl Folder {
         }
         let sets = FileSets::of(extracts.iter().map(|extract| &*extract.name));
         let mut found = Gathered::after(diagnostics, unreadable);
-        found.origins = sets.all().map(Origin::of_set).collect();
+        found.origins = sets.all().map(RecordOrigin::of_set).collect();
         Ok(Self {
             extracts,
             line_bytes_max: limits.resource_bytes_max,

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::sync::PoisonError;
 
-use super::index::Origin;
-use super::lookup_table::{Entry, Key, Named, Scope, Spot};
+use super::index::RecordOrigin;
+use super::lookup_table::{Entry, Key, NameScope, Named, Spot};
 use super::{Folder, SEVERAL, SHARED_MAX};
 use crate::fhir::resources::reference::{Address, Reference, normal_base};
 use crate::fhir::resources::{patient, practitioner, service_request};
@@ -173,7 +173,7 @@ impl Folder {
         self.found.records.values().get(place as usize)
     }
 
-    pub(super) fn origin(&self, origin: u32) -> &Origin {
+    pub(super) fn origin(&self, origin: u32) -> &RecordOrigin {
         &self.found.origins[origin as usize]
     }
 
@@ -192,7 +192,7 @@ impl Folder {
             Reference::Urn(url) | Reference::Foreign(url) => {
                 let bundles = from.bundles.iter();
                 let mut keys = bundles.map(|bundle| {
-                    let scope = Scope::Bundle(*bundle);
+                    let scope = NameScope::Bundle(*bundle);
                     self.keys.of(Named::FullUrl(kind), scope, url)
                 });
                 let found = keys.find_map(|key| self.named(key));
@@ -209,29 +209,31 @@ impl Folder {
         }
     }
 
-    fn by_name(&self, kind: RawKind, id: &str, from: &Origin, base: Option<&str>) -> Sought {
-        let at = |scope: Scope<'_>| self.named(self.keys.of(Named::Record(kind), scope, id));
-        let found = match base {
-            Some(base) => at(Scope::Server(from.set, base)),
-            None => {
-                let bundles = from.bundles.iter().copied().map(Scope::Bundle);
-                let set = (!from.closed).then_some(Scope::FileSet(from.set));
-                bundles.chain(set).find_map(at)
-            }
+    fn by_name(&self, kind: RawKind, id: &str, from: &RecordOrigin, base: Option<&str>) -> Sought {
+        let at = |scope: NameScope<'_>| self.named(self.keys.of(Named::Record(kind), scope, id));
+        let found = if let Some(base) = base {
+            at(NameScope::Server(from.set, base))
+        } else {
+            let bundles = from.bundles.iter().copied().map(NameScope::Bundle);
+            let set = (!from.closed).then_some(NameScope::FileSet(from.set));
+            bundles.chain(set).find_map(at)
         };
         if let Some(record) = found {
             return self.sought(record);
         }
         // Not where it must be: of anything else by that name nobody knows whether it is meant.
-        let elsewhere = self.sets.all().any(|set| at(Scope::FileSet(set)).is_some())
+        let elsewhere = self
+            .sets
+            .all()
+            .any(|set| at(NameScope::FileSet(set)).is_some())
             || self
                 .servers
                 .iter()
-                .any(|(set, base)| at(Scope::Server(*set, base)).is_some())
+                .any(|(set, base)| at(NameScope::Server(*set, base)).is_some())
             || from
                 .bundles
                 .iter()
-                .any(|bundle| at(Scope::Bundle(*bundle)).is_some());
+                .any(|bundle| at(NameScope::Bundle(*bundle)).is_some());
         if elsewhere {
             Sought::Doubt
         } else {
@@ -239,9 +241,9 @@ impl Folder {
         }
     }
 
-    fn by_number(&self, number: &str, from: &Origin) -> Sought {
-        let bundles = from.bundles.iter().copied().map(Scope::Bundle);
-        let mut scopes = bundles.chain([Scope::FileSet(from.set)]);
+    fn by_number(&self, number: &str, from: &RecordOrigin) -> Sought {
+        let bundles = from.bundles.iter().copied().map(NameScope::Bundle);
+        let mut scopes = bundles.chain([NameScope::FileSet(from.set)]);
         let found = scopes.find_map(|scope| {
             let key = self.keys.of(Named::NhsNumber, scope, number);
             self.found.numbers.get(key)

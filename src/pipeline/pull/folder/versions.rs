@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::index::Deletion;
-use super::lookup_table::{Entry, Named, Numbered, Scope};
+use super::lookup_table::{Entry, NameScope, Named, Numbered};
 use super::resolve::Sought;
 use super::{Folder, RequestPlace, SEVERAL};
 use crate::fhir::resources::bundle::content;
@@ -49,10 +49,10 @@ fn apart(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// What else bears the name of an entry, by its place in a table.
-type Again = BTreeMap<u32, Vec<Entry>>;
+type SameName = BTreeMap<u32, Vec<Entry>>;
 
-fn by_place(again: &mut Vec<(u32, Entry)>) -> Again {
-    let mut found = Again::new();
+fn by_place(again: &mut Vec<(u32, Entry)>) -> SameName {
+    let mut found = SameName::new();
     for (place, entry) in std::mem::take(again) {
         found.entry(place).or_default().push(entry);
     }
@@ -286,16 +286,16 @@ impl Folder {
     fn settle_deletions(&mut self) -> std::io::Result<()> {
         for deletion in std::mem::take(&mut self.found.deletions) {
             let set = deletion.origin.set;
-            let mut scopes = vec![(Scope::FileSet(set), None)];
+            let mut scopes = vec![(NameScope::FileSet(set), None)];
             for (_, base) in self.servers.iter().filter(|(of, _)| *of == set) {
                 if deletion.origin.base.as_ref().is_none_or(|own| own == base) {
-                    scopes.push((Scope::Server(set, base), Some(&**base)));
+                    scopes.push((NameScope::Server(set, base), Some(&**base)));
                 }
             }
             let bundles = deletion.origin.bundles.iter();
             let request = deletion.kind == RawKind::ServiceRequest;
             if !request {
-                scopes.extend(bundles.map(|bundle| (Scope::Bundle(*bundle), None)));
+                scopes.extend(bundles.map(|bundle| (NameScope::Bundle(*bundle), None)));
             }
             let named = if request {
                 Named::Request

@@ -4,6 +4,7 @@
 //! the search can promise. A window begins an overlap before the last high mark and has no end: what is being written
 //! while it is read comes too. The high mark stays a settling time behind the server's clock, so that it is read again.
 
+mod age;
 mod assemble;
 mod query;
 mod records;
@@ -15,10 +16,11 @@ mod test_server;
 mod tests;
 mod window;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use age::{VersionAge, of_another_server};
 pub(super) use assemble::Together;
 pub(super) use query::{Asked, without_person};
 pub(super) use records::Kept;
@@ -33,7 +35,7 @@ use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::Instant;
 use crate::fhir::client::parameters::Parameters;
 use crate::fhir::client::prefetch::PrefetchedSearch;
-use crate::fhir::client::search::{Ending, SearchPage};
+use crate::fhir::client::search::{Ending, PageEntry, SearchPage};
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::{Mode, content};
 use crate::pipeline::ingest::load::{Load, LoadOrigin};
@@ -68,7 +70,10 @@ pub(super) struct SearchPull<'c> {
     search: Option<PrefetchedSearch>,
     parameters: Parameters,
     records: Records<'c>,
-    /// Hashes of id and version of what was handed on in this pull.
+    /// Of each request of this pull, by a hash of its id, the newest version that came.
+    ages: HashMap<u64, VersionAge>,
+    told_foreign: bool,
+    /// Hashes of server, id and version of what was handed on in this pull.
     seen: HashSet<u64>,
     hasher: RandomState,
     /// The server's time before anything was asked.
@@ -94,6 +99,8 @@ impl<'c> SearchPull<'c> {
             search: None,
             parameters: Parameters::default(),
             records: Records::new(client, &asked.base, asked.reading.rebase_links),
+            ages: HashMap::new(),
+            told_foreign: false,
             seen: HashSet::new(),
             hasher: RandomState::new(),
             server: None,
@@ -333,7 +340,7 @@ impl<'c> SearchPull<'c> {
         self.records.take(page);
         let mut requests = Vec::new();
         let mut keys = HashSet::new();
-        let mut unreadable = Vec::new();
+        let (mut unreadable, mut foreign) = (Vec::new(), Vec::new());
         for entry in &page.entries {
             if entry.mode == Mode::Outcome || entry.resource_type == "OperationOutcome" {
                 continue;
@@ -341,13 +348,22 @@ impl<'c> SearchPull<'c> {
             let bytes = page.resource(entry);
             match (entry.resource_type.as_str(), &entry.id) {
                 ("ServiceRequest", Some(id)) => {
+                    let base = self.records.urls.foreign(entry.full_url.as_deref());
                     let key = match &entry.version {
-                        Some(version) => self.hasher.hash_one((id, version)),
-                        None => self.hasher.hash_one((id, content(bytes))),
+                        Some(version) => self.hasher.hash_one((&base, id, version)),
+                        None => self.hasher.hash_one((&base, id, content(bytes))),
                     };
                     self.swept += u64::from(self.phase == Phase::Sweep);
                     let known = self.seen.contains(&key) || keys.contains(&key);
                     if known || self.too_new(entry.updated.as_deref()) {
+                        continue;
+                    }
+                    if let Some(base) = base {
+                        keys.insert(key);
+                        foreign.push(of_another_server(Arc::from(bytes), &base));
+                        continue;
+                    }
+                    if self.superseded(id, entry) {
                         continue;
                     }
                     let whole = self.whole(id, bytes, entry.subsetted).await?;
@@ -365,6 +381,8 @@ impl<'c> SearchPull<'c> {
             }
         }
         let mut referrals = self.referrals(requests, Some(window)).await?;
+        self.tell_foreign(foreign.len());
+        referrals.extend(foreign);
         referrals.extend(unreadable);
         // Only now: what failed on the way is to come again.
         self.seen.extend(keys);
@@ -376,6 +394,27 @@ impl<'c> SearchPull<'c> {
             });
         }
         Ok(referrals)
+    }
+
+    /// Whether a newer version of the request has come in this pull.
+    fn superseded(&mut self, id: &str, entry: &PageEntry) -> bool {
+        let found = VersionAge::of(entry);
+        let key = self.hasher.hash_one(id);
+        let known = self.ages.get(&key).copied().unwrap_or_default();
+        if found.before(known) {
+            return true;
+        }
+        self.ages.insert(key, found);
+        false
+    }
+
+    /// Requests of another server are held: said once a pull.
+    fn tell_foreign(&mut self, count: usize) {
+        if count > 0 && !self.told_foreign {
+            self.told_foreign = true;
+            let what = "the GP system gives referrals below another address than its own; if that is its inner name, set pull.rebase_links";
+            self.say(Code::Unresolved, what.to_owned());
+        }
     }
 
     /// What was written after the window ended is no finding of a sweep: the next window brings it.

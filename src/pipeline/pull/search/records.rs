@@ -3,14 +3,17 @@
 //! In: pages of an answer, and ids. Out: records by kind and id. Asked for in batches by `_id`, and one by one only where a
 //! server does not give them so. People are kept for a page; the few that many referrals share, for longer, up to a limit.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::fhir::client::parameters::Parameters;
 use crate::fhir::client::search::SearchPage;
 use crate::fhir::client::{Client, ClientError};
-use crate::fhir::resources::bundle::{Head, Mode};
-use crate::fhir::resources::reference::{Reference, is_id};
+use crate::fhir::resources::bundle::{Head, Mode, content};
+use crate::fhir::resources::reference::{Address, Reference, is_id, normal_base};
+use crate::fhir::resources::version::age_order;
+use crate::json::{Arena, Json};
 use crate::pipeline::referral::Bytes;
 use crate::store::rows::RawKind;
 
@@ -32,15 +35,58 @@ const KINDS: [RawKind; 5] = [
     RawKind::Consent,
 ];
 
-/// What a Bundle calls its records by, where that is not their id.
+/// Which server an address is of, and what a Bundle calls its records by where that is not their id.
 #[derive(Default)]
 pub(super) struct Urls {
+    /// By `urn:` and other addresses that name no `type/id`.
     known: HashMap<String, (RawKind, String)>,
+    /// Base URLs of the server, as they are compared: the one that it is asked at, and the one that it calls itself.
+    own: Vec<String>,
     /// Path of the server's base URL, if an absolute address on another host may be its own.
     rebased: Option<String>,
 }
 
 impl Urls {
+    fn of_server(base: &str, rebase: bool) -> Self {
+        let base = normal_base(base);
+        let path = base.split_once('/').map_or("", |(_, path)| path).to_owned();
+        Self {
+            known: HashMap::new(),
+            own: vec![base],
+            rebased: rebase.then_some(path),
+        }
+    }
+
+    /// Hears what the server calls itself: behind a proxy that is another name than the one that we know.
+    fn hear(&mut self, self_link: Option<&str>) {
+        let link = self_link.and_then(|link| link.split('?').next());
+        let link = link.map(|link| link.trim_end_matches('/'));
+        let link = link.map(|link| link.strip_suffix("/_search").unwrap_or(link));
+        let base = link.and_then(|link| link.strip_suffix("/ServiceRequest"));
+        if let Some(base) = base.filter(|base| base.contains("://")).map(normal_base)
+            && !self.own.contains(&base)
+        {
+            self.own.push(base);
+        }
+    }
+
+    /// Whether an address without a base, or below this one, is the server's.
+    fn is_own(&self, base: Option<&str>) -> bool {
+        let Some(base) = base.map(normal_base) else {
+            return true;
+        };
+        let path = base.split_once('/').map_or("", |(_, path)| path);
+        self.own.contains(&base) || self.rebased.as_deref() == Some(path)
+    }
+
+    /// The base URL of an entry that is another server's, as it is compared.
+    pub(super) fn foreign(&self, full_url: Option<&str>) -> Option<String> {
+        let base = Address::parse(full_url?)?.base;
+        (!self.is_own(base))
+            .then(|| base.map(normal_base))
+            .flatten()
+    }
+
     /// The id of a reference to a record of this kind.
     pub(super) fn id(&self, reference: Reference<'_>, kind: RawKind) -> Option<String> {
         match reference {
@@ -48,22 +94,16 @@ impl Urls {
                 Some(id.to_owned())
             }
             Reference::Urn(url) | Reference::Foreign(url) => {
-                let known = self.known.get(url).map(|(of, id)| (*of, id.clone()));
-                let (of, id) = known.or_else(|| self.on_another_host(url, kind))?;
-                (of == kind).then_some(id)
+                let Some(address) = Address::parse(url) else {
+                    let (of, id) = self.known.get(url)?;
+                    return (*of == kind).then(|| id.clone());
+                };
+                // Another server's record is another record, whatever its id.
+                let own = address.kind == kind.resource_type() && self.is_own(address.base);
+                own.then(|| address.id.to_owned())
             }
             _ => None,
         }
-    }
-
-    /// An address below the server's own path on another host: an internal name that leaked.
-    fn on_another_host(&self, url: &str, kind: RawKind) -> Option<(RawKind, String)> {
-        let path = self.rebased.as_ref()?;
-        let (_, after) = url.split_once("://")?;
-        let (_, below) = after.split_once('/')?;
-        let rest = below.strip_prefix(path.as_str())?;
-        let (named, id) = rest.trim_start_matches('/').split_once('/')?;
-        (named == kind.resource_type() && is_id(id)).then(|| (kind, id.to_owned()))
     }
 }
 
@@ -84,6 +124,8 @@ pub(super) struct Records<'c> {
     shared: HashMap<(RawKind, String), Bytes>,
     /// Known not to be given: not asked for again in this pull.
     absent: HashSet<(RawKind, String)>,
+    /// Came on the page in versions of which nobody can say which is the newer: asked for.
+    unsure: HashSet<(RawKind, String)>,
     /// Ids by identifier.
     found: HashMap<(RawKind, String), String>,
     /// Kinds that the server does not give by a list of ids, and not at all.
@@ -97,6 +139,22 @@ fn kind_of(resource_type: &str) -> Option<RawKind> {
     KINDS
         .into_iter()
         .find(|kind| kind.resource_type() == resource_type)
+}
+
+/// Whether the second of two versions is the one that stands; `None` where nobody can say.
+fn newer(known: &[u8], found: &[u8]) -> Option<bool> {
+    let (arena, other_arena) = (Arena::default(), Arena::default());
+    let Ok(found_tree) = Json::parse(found, &other_arena) else {
+        return Some(false);
+    };
+    let Ok(known_tree) = Json::parse(known, &arena) else {
+        return Some(true);
+    };
+    match age_order(&known_tree, &found_tree) {
+        Some(Ordering::Less) => Some(true),
+        Some(Ordering::Greater) => Some(false),
+        _ => (content(known) == content(found)).then_some(false),
+    }
 }
 
 /// Whether a body is a record of this kind with all its parts.
@@ -124,11 +182,6 @@ pub(super) fn passed_over(error: &ClientError) -> bool {
 
 impl<'c> Records<'c> {
     pub(super) fn new(client: &'c Client, base: &str, rebase: bool) -> Self {
-        let path = || {
-            let (_, after) = base.split_once("://")?;
-            let path = after.split_once('/').map_or("", |(_, path)| path);
-            Some(path.trim_end_matches('/').to_owned())
-        };
         Self {
             client,
             kept: None,
@@ -138,10 +191,8 @@ impl<'c> Records<'c> {
             found: HashMap::new(),
             no_lists: BTreeSet::new(),
             denied: BTreeSet::new(),
-            urls: Urls {
-                known: HashMap::new(),
-                rebased: rebase.then(path).flatten(),
-            },
+            unsure: HashSet::new(),
+            urls: Urls::of_server(base, rebase),
             read_singly: 0,
         }
     }
@@ -166,6 +217,7 @@ impl<'c> Records<'c> {
     pub(super) fn turn_page(&mut self) {
         self.people.clear();
         self.urls.known.clear();
+        self.unsure.clear();
         if self.shared.len() > SHARED_MAX {
             self.shared.clear();
         }
@@ -177,23 +229,66 @@ impl<'c> Records<'c> {
         }
     }
 
-    /// Takes the records that came along on a page; those that are not whole are left to be asked for.
+    /// Takes the records that came along on a page: the newest version of each, wherever it stands. Those that are not
+    /// whole, contradict their address or differ without a word on which is the newer are left to be asked for; those of
+    /// another server are no records of ours.
     pub(super) fn take(&mut self, page: &SearchPage) {
+        self.urls.hear(page.self_link.as_deref());
         for entry in &page.entries {
             let Some(kind) = kind_of(&entry.resource_type) else {
                 continue;
             };
-            if entry.mode == Mode::Outcome || entry.subsetted {
+            let url = entry.full_url.as_deref();
+            if entry.mode == Mode::Outcome || entry.subsetted || self.urls.foreign(url).is_some() {
                 continue;
             }
-            let Some(id) = entry.id.as_ref().or(entry.full_url.as_ref()) else {
-                continue;
+            let bytes = page.resource(entry);
+            let address = url.and_then(Address::parse);
+            let id = match (&entry.id, address, url) {
+                (Some(id), Some(address), _)
+                    if address.id != id || kind_of(address.kind) != Some(kind) =>
+                {
+                    self.leave(kind, id);
+                    self.leave(kind, address.id);
+                    continue;
+                }
+                (Some(id), ..) if url.is_none() || address.is_some() => id.clone(),
+                (None, Some(address), _) => address.id.to_owned(),
+                // By its `urn:` alone: the server has no such id, or it is another record.
+                (_, None, Some(url)) => {
+                    self.urls
+                        .known
+                        .insert(url.to_owned(), (kind, url.to_owned()));
+                    url.to_owned()
+                }
+                _ => continue,
             };
-            if let Some(url) = &entry.full_url {
-                self.urls.known.insert(url.clone(), (kind, id.clone()));
-            }
-            self.put(kind, id.clone(), Arc::from(page.resource(entry)));
+            self.put_newest(kind, id, bytes);
         }
+    }
+
+    fn put_newest(&mut self, kind: RawKind, id: String, bytes: &[u8]) {
+        let key = (kind, id);
+        if self.unsure.contains(&key) {
+            return;
+        }
+        let known = self.people.get(&key).or_else(|| self.shared.get(&key));
+        let Some(known) = known.filter(|known| known[..] != *bytes) else {
+            return self.put(kind, key.1, Arc::from(bytes));
+        };
+        match newer(known, bytes) {
+            Some(true) => self.put(kind, key.1, Arc::from(bytes)),
+            Some(false) => {}
+            None => self.leave(kind, &key.1),
+        }
+    }
+
+    /// What came of a record is not taken: it is asked for by its id.
+    fn leave(&mut self, kind: RawKind, id: &str) {
+        let key = (kind, id.to_owned());
+        self.people.remove(&key);
+        self.shared.remove(&key);
+        self.unsure.insert(key);
     }
 
     fn put(&mut self, kind: RawKind, id: String, bytes: Bytes) {
@@ -269,7 +364,9 @@ impl<'c> Records<'c> {
                 Err(error) => return Err(error),
             };
             for entry in &page.entries {
-                if entry.resource_type != kind.resource_type() || entry.mode == Mode::Outcome {
+                let foreign = self.urls.foreign(entry.full_url.as_deref()).is_some();
+                let other = entry.resource_type != kind.resource_type();
+                if other || foreign || entry.mode == Mode::Outcome {
                     continue;
                 }
                 match &entry.id {

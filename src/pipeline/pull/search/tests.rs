@@ -9,6 +9,7 @@ use super::*;
 use crate::diagnostics::Place;
 use crate::fhir::client::Settings;
 use crate::fhir::client::served::{Served, answer};
+use crate::pipeline::referral::Doubt;
 
 #[tokio::test]
 async fn a_window_begins_before_the_last_mark_and_has_no_end() {
@@ -456,4 +457,130 @@ async fn a_server_without_a_clock_is_read_by_our_own() {
     assert_eq!(pulled.said, [Code::NoServerTime]);
     let noon = Instant::parse(NOON);
     assert!(pulled.high < noon && pulled.high > Instant::parse("2026-11-22T11:00:00Z"));
+}
+
+#[tokio::test]
+async fn what_another_server_has_by_the_same_id_is_another_record() {
+    let (own, other) = ("BASE", "https://other.example/fhir");
+    let two = || {
+        vec![
+            entry(own, dated(marked("1950"), "2", 21)),
+            entry(own, dated(marked("1940"), "1", 20)),
+        ]
+    };
+    let cases: [(&str, Vec<Value>, &[&str]); 5] = [
+        (
+            "an included person of another server",
+            vec![entry(other, marked("1961")), entry(own, marked("1950"))],
+            &["s 1950"],
+        ),
+        (
+            "the other one last",
+            vec![entry(own, marked("1950")), entry(other, marked("1961"))],
+            &["s 1950"],
+        ),
+        ("the older version last", two(), &["s 1950"]),
+        (
+            "only another server's: asked for here",
+            vec![entry(other, marked("1961"))],
+            &["s 1970"],
+        ),
+        (
+            "two versions of which none is the newer: asked for",
+            vec![
+                entry(
+                    own,
+                    json!({"resourceType": "Patient", "id": "p", "birthDate": "1950"}),
+                ),
+                entry(
+                    own,
+                    json!({"resourceType": "Patient", "id": "p", "birthDate": "1961"}),
+                ),
+            ],
+            &["s 1970"],
+        ),
+    ];
+    for (name, people, expected) in cases {
+        let mut entries = people.clone();
+        entries.insert(0, entry(own, plain("s")));
+        let server = Odd::new(move |line| match line {
+            _ if line.contains("metadata") => none(),
+            _ if line.contains("ServiceRequest") => {
+                (200, json!({"resourceType": "Bundle", "entry": entries}))
+            }
+            _ if line.contains("Patient/p") => (200, marked("1970")),
+            _ => none(),
+        })
+        .await;
+        let pulled = server.pull(|_| ()).await;
+        let found: Vec<String> = pulled.referrals.iter().map(marks).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+fn dated(mut resource: Value, version: &str, day: u8) -> Value {
+    let at = format!("2026-11-{day}T10:00:00Z");
+    resource["meta"] = json!({"versionId": version, "lastUpdated": at});
+    resource
+}
+
+/// A person, marked by the birth date.
+fn marked(mark: &str) -> Value {
+    let mut person = patient("p");
+    person["birthDate"] = json!(mark);
+    person
+}
+
+fn entry(base: &str, resource: Value) -> Value {
+    let member = |name: &str| resource[name].as_str().unwrap();
+    let url = format!("{base}/{}/{}", member("resourceType"), member("id"));
+    let mut entry = json!({"fullUrl": url});
+    entry["resource"] = resource;
+    entry
+}
+
+/// Id of the request, and the birth date by which its person is marked.
+fn marks(referral: &Referral) -> String {
+    let member = |bytes: &[u8], name: &str| {
+        let tree: Value = serde_json::from_slice(bytes).unwrap();
+        tree[name].as_str().unwrap_or("-").to_owned()
+    };
+    let person = referral.patient.as_deref();
+    let doubt = if referral.ids.doubt == Doubt::None {
+        ""
+    } else {
+        " in doubt"
+    };
+    format!(
+        "{} {}{doubt}",
+        member(&referral.request, "id"),
+        person.map_or("-".to_owned(), |person| member(person, "birthDate"))
+    )
+}
+
+#[tokio::test]
+async fn a_referral_of_another_server_is_held_unless_that_is_the_servers_own_name() {
+    let page = |self_link: &str| {
+        let at = |name: &str| format!("http://inner.example/r4/{name}");
+        let mut person = patient("p");
+        person["birthDate"] = json!("1950");
+        json!({"resourceType": "Bundle", "link": [{"relation": "self", "url": self_link}], "entry": [
+            {"fullUrl": at("ServiceRequest/s"), "resource": plain("s")},
+            {"fullUrl": at("Patient/p"), "resource": person},
+        ]})
+    };
+    for (self_link, expected) in [
+        ("http://inner.example/r4/ServiceRequest?code=1", "s 1950"),
+        ("BASE/ServiceRequest?code=1", "s - in doubt"),
+    ] {
+        let page = page(self_link);
+        let server = Odd::new(move |line| match line {
+            _ if line.contains("_search") => (200, page.clone()),
+            _ => none(),
+        })
+        .await;
+        let pulled = server.pull(|_| ()).await;
+        let found: Vec<String> = pulled.referrals.iter().map(marks).collect();
+        assert_eq!(found, [expected], "{self_link}");
+    }
 }
