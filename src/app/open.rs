@@ -423,13 +423,24 @@ async fn seal_key(
                 .to_string(),
         )
     };
-    match read_seal_key(path, crate::config::guarded(path)) {
+    let read = || read_seal_key(path, crate::config::guarded(path));
+    let mut found = read();
+    if matches!(found, Err(KeyFileError::Missing)) && store.installation().await.is_err() {
+        // Of several processes that begin the installation one makes the key, and the others take it.
+        let made = store.unless_named(|| match read() {
+            Err(KeyFileError::Missing) => {
+                let key: Zeroizing<[u8; 32]> = Zeroizing::new(entropy.stream(0).bytes());
+                write_atomically(path, key.as_slice(), 0o600).map(|()| Ok(key))
+            }
+            found => Ok(found),
+        });
+        found = match made.await? {
+            Some(made) => made?,
+            None => read(),
+        };
+    }
+    match found {
         Ok(key) => Ok(key),
-        Err(KeyFileError::Missing) if store.installation().await.is_err() => {
-            let key: Zeroizing<[u8; 32]> = Zeroizing::new(entropy.stream(0).bytes());
-            write_atomically(path, key.as_slice(), 0o600)?;
-            Ok(key)
-        }
         Err(KeyFileError::Missing) => Err(Refused::one(Diagnostic::new(
             Code::SealMissing,
             "the store has rows but no seal key",
@@ -544,11 +555,14 @@ async fn source(env: &Env, place: usize) -> anyhow::Result<SourceEnv> {
             wrapped,
         })
         .await?;
+    // Another process may have made the source's key at the same moment.
+    let row = env.store.keys_by_lookup(vec![lookup]).await?.pop();
+    let row = row.ok_or(StoreError::Corrupt("keyring"))?;
     Ok(SourceEnv {
         config,
         strand,
-        key_id: id,
-        key,
+        key_id: row.id,
+        key: env.unwrap_key(&row)?,
         import,
         session: OnceLock::new(),
     })

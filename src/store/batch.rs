@@ -100,6 +100,8 @@ pub(crate) enum Guard {
         persons: Vec<LookupKey>,
         partner: StrandId,
     },
+    /// So many events, and no more, were told of these legs in all.
+    Told { legs: Vec<LegId>, events: i64 },
 }
 
 /// What one transaction writes.

@@ -134,7 +134,8 @@ pub(crate) trait Store: Send + Sync {
     fn keys_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<KeyRow>>;
     /// Keys with these ids.
     fn keys(&self, ids: Vec<KeyId>) -> Answer<'_, Vec<KeyRow>>;
-    /// Adds a key outside any batch (installation and source keys, made on first open).
+    /// Adds a key outside any batch (installation and source keys, made on first open); one of the same id or look that is
+    /// there already stays.
     fn add_key(&self, key: KeyRow) -> Answer<'_, ()>;
     /// Which of these looks are known, with the raw input's id.
     fn raws_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<(LookupKey, RawId)>>;

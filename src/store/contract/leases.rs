@@ -222,3 +222,38 @@ pub(super) async fn one_person_has_one_open_leg_with_a_partner(store: &dyn Store
     }
     store.put(beside(4, &many, PARTNER)).await.unwrap();
 }
+
+pub(super) async fn what_was_told_of_legs_is_guarded(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    let event = |id: i64, leg: i64| EventRow {
+        id: EventId::new(id),
+        lookup: u128::from(id.unsigned_abs()).to_be_bytes(),
+        leg: LegId::new(leg),
+        rev: 1,
+        kind: crate::domain::EventKind::Note,
+        return_id: ReturnId::new(80),
+        row: 1,
+        holder: KeyId::new(5),
+        sealed: vec![4],
+    };
+    let telling = |leg: i64, legs: &[i64], events| {
+        let mut batch = born(&strand, leg, 0, pending(Action::New));
+        batch.events = vec![event(leg, leg)];
+        let legs = legs.iter().copied().map(LegId::new).collect();
+        batch.guard(Guard::Told { legs, events });
+        batch
+    };
+    store.put(telling(1, &[1, 2], 0)).await.unwrap();
+    for events in [0, 2] {
+        let refused = store.put(telling(2, &[1, 2], events)).await;
+        assert!(matches!(refused, Err(StoreError::Stale)), "{events} events");
+    }
+    assert_eq!(store.legs_after(LegId::NONE, 9).await.unwrap().len(), 1);
+    store.put(telling(2, &[1, 2], 1)).await.unwrap();
+    store.put(telling(3, &[], 0)).await.unwrap();
+    // The last of more legs than a statement takes counts as well.
+    let many: Vec<i64> = (100..).take(limits::STATEMENT_ROWS).chain([1]).collect();
+    let refused = store.put(telling(4, &many, 0)).await;
+    assert!(matches!(refused, Err(StoreError::Stale)));
+    store.put(telling(4, &many, 1)).await.unwrap();
+}

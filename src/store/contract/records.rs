@@ -21,15 +21,18 @@ pub(super) async fn keys_and_raws_are_found_by_look(store: &dyn Store) {
         sealed,
     });
     store.put(batch).await.unwrap();
-    store
-        .add_key(KeyRow {
-            id: KeyId::new(6),
+    // What two processes make at the same moment is there once: the second one finds the first one's.
+    for (id, known, wrapped) in [(6, None, 3), (6, None, 4), (7, Some(lookup(50)), 5)] {
+        let key = KeyRow {
+            id: KeyId::new(id),
             kind: rows::KeyKind::Source,
-            lookup: None,
-            wrapped: vec![3],
-        })
-        .await
-        .unwrap();
+            lookup: known,
+            wrapped: vec![wrapped],
+        };
+        store.add_key(key).await.unwrap();
+    }
+    let added = store.keys(vec![KeyId::new(6)]).await.unwrap();
+    assert_eq!(added[0].wrapped, [3]);
     let keys = store
         .keys_by_lookup(vec![lookup(50), lookup(51)])
         .await

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::super::StoreError;
 use super::super::batch::Guard;
 use super::engine;
-use crate::domain::{StrandId, limits};
+use crate::domain::{LegId, StrandId, limits};
 use crate::seal::LookupKey;
 
 /// A leg that is routed or after sending, as `LegState` numbers it; the words of the index `leg_open`.
@@ -33,6 +33,11 @@ pub(super) async fn check_guards(
             Guard::NotOpen { persons, partner } => {
                 pairs.extend(persons.iter().map(|person| (person, *partner)));
             }
+            Guard::Told { legs, events } => {
+                if events_told(conn, legs).await? != *events {
+                    return Err(StoreError::Stale);
+                }
+            }
         }
     }
     for chunk in pairs.chunks(limits::STATEMENT_ROWS) {
@@ -51,6 +56,25 @@ async fn open_legs(conn: &mut SqliteConnection, partner: StrandId) -> Result<i64
         .await
         .and_then(|row| row.try_get(0))
         .map_err(|error| engine("counting open legs", &error))
+}
+
+/// How many events were told of these legs.
+async fn events_told(conn: &mut SqliteConnection, legs: &[LegId]) -> Result<i64, StoreError> {
+    let mut told = 0;
+    for chunk in legs.chunks(limits::STATEMENT_ROWS) {
+        let marks = vec!["?"; chunk.len()].join(",");
+        let sql = format!("SELECT count(*) FROM event WHERE leg IN ({marks})");
+        let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
+            .persistent(chunk.len() == limits::STATEMENT_ROWS);
+        for leg in chunk {
+            query = query.bind(*leg);
+        }
+        let counted = query.fetch_one(&mut *conn).await;
+        told += counted
+            .and_then(|row| row.try_get::<i64, _>(0))
+            .map_err(|error| engine("counting events", &error))?;
+    }
+    Ok(told)
 }
 
 /// Whether one of these persons has an open leg with the partner beside them.

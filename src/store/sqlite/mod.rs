@@ -29,6 +29,10 @@ const SCHEMA: i64 = 1;
 /// Connections that read at once.
 const READERS: u32 = 3;
 
+/// Tries to open a file that another process is making, and the pause between two.
+const OPEN_TRIES: u32 = 50;
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
+
 /// A store in one file, for one machine.
 pub(crate) struct SqliteStore {
     writer: SqlitePool,
@@ -67,8 +71,7 @@ impl SqliteStore {
             .pragma("cache_size", "-2048")
             .pragma("query_only", "ON");
         let doing = "opening";
-        let writer = pool(1)
-            .connect_with(writing)
+        let writer = first_connection(writing)
             .await
             .map_err(|error| engine(doing, &error))?;
         migrate(&writer).await?;
@@ -118,15 +121,29 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .max_lifetime(None)
 }
 
+/// The writer's pool with its connection. Setting a new file to WAL asks for it alone, and the engine does not wait for that.
+async fn first_connection(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let mut tries = 1;
+    loop {
+        match pool(1).connect_with(options.clone()).await {
+            Err(error) if tries < OPEN_TRIES && is_busy(&error) => {
+                tries += 1;
+                tokio::time::sleep(OPEN_PAUSE).await;
+            }
+            connected => return connected,
+        }
+    }
+}
+
+/// The version of the schema that is there; 0 of a new file, which has no such table.
+async fn version(pool: &SqlitePool) -> i64 {
+    let found = sqlx::query("SELECT max(version) FROM _sqlx_migrations");
+    let row = found.fetch_one(pool).await;
+    row.map_or(0, |row| row.try_get(0).unwrap_or(0))
+}
+
 async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
-    let found: i64 = match sqlx::query("SELECT max(version) FROM _sqlx_migrations")
-        .fetch_one(pool)
-        .await
-    {
-        Ok(row) => row.try_get(0).unwrap_or(0),
-        // A new file has no such table.
-        Err(_) => 0,
-    };
+    let found = version(pool).await;
     if found > SCHEMA {
         return Err(StoreError::Newer {
             found,
@@ -142,14 +159,33 @@ async fn migrate(pool: &SqlitePool) -> Result<(), StoreError> {
         sql,
         false,
     )];
-    Migrator::with_migrations(migrations)
-        .run(pool)
-        .await
-        .map_err(|_| StoreError::Engine {
-            doing: "migrating",
-            kind: "the schema does not fit this version".to_owned(),
-            transient: false,
-        })
+    let migrator = Migrator::with_migrations(migrations);
+    let doing = "migrating";
+    let failed = |error: &sqlx::Error| engine(doing, error);
+    let unfit = |_| StoreError::Engine {
+        doing,
+        kind: "the schema does not fit this version".to_owned(),
+        transient: false,
+    };
+    if found == SCHEMA {
+        return migrator.run(pool).await.map_err(unfit);
+    }
+    // Two processes may open a new file at the same moment: one makes the schema, the other one waits and finds it.
+    let begun = pool.begin_with("BEGIN IMMEDIATE").await;
+    let mut tx = begun.map_err(|error| failed(&error))?;
+    migrator.run(&mut *tx).await.map_err(unfit)?;
+    tx.commit().await.map_err(|error| failed(&error))
+}
+
+/// Whether somebody else has what is asked for, for a moment.
+fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(
+        engine("opening", error),
+        StoreError::Engine {
+            transient: true,
+            ..
+        }
+    )
 }
 
 /// Keeps the engine's error class only: its text may quote values.
@@ -238,5 +274,39 @@ mod tests {
         }
         one.close().await;
         other.close().await;
+    }
+
+    /// Opens a store, names it, and gives the name that it has.
+    async fn opened(path: &Path, name: [u8; 16]) -> [u8; 16] {
+        let store = SqliteStore::open(path, LOCK_WAIT_SECONDS.usual)
+            .await
+            .unwrap();
+        store.name_installation(name).await.unwrap();
+        let made = store.unless_named(|| ()).await.unwrap();
+        assert_eq!(made, None, "it has a name");
+        let uid = store.ensure_installation().await.unwrap();
+        store.close().await;
+        uid
+    }
+
+    #[test]
+    fn a_new_file_that_several_open_at_once_is_made_once() {
+        for _ in 0..5 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("kith.db");
+            let mut named: Vec<[u8; 16]> = std::thread::scope(|scope| {
+                let path = &path;
+                let opening = [0, 1, 2, 3, 4, 5].map(|number| {
+                    scope.spawn(move || {
+                        let mut runtime = tokio::runtime::Builder::new_current_thread();
+                        let runtime = runtime.enable_all().build().unwrap();
+                        runtime.block_on(opened(path, [number; 16]))
+                    })
+                });
+                opening.map(|one| one.join().unwrap()).to_vec()
+            });
+            named.dedup();
+            assert_eq!(named.len(), 1, "one name for all");
+        }
     }
 }

@@ -45,6 +45,23 @@ impl SqliteStore {
             .map_err(|error| engine("naming the installation", &error))
     }
 
+    /// Makes something while nobody else can name the installation; `None` if it has its name.
+    pub(crate) async fn unless_named<T>(
+        &self,
+        make: impl FnOnce() -> T + Send,
+    ) -> Result<Option<T>, StoreError> {
+        let failed = |error: &sqlx::Error| engine("reading the installation", error);
+        let mut tx = self.lock().await.map_err(|e| failed(&e))?;
+        let found = sqlx::query("SELECT uid FROM installation WHERE id = 1");
+        let found = found.fetch_optional(&mut *tx).await;
+        if found.map_err(|e| failed(&e))?.is_some() {
+            return Ok(None);
+        }
+        let made = make();
+        tx.rollback().await.map_err(|e| failed(&e))?;
+        Ok(Some(made))
+    }
+
     pub(super) async fn ensure_strand(&self, name: &str) -> Result<Strand, StoreError> {
         let failed = |error: &sqlx::Error| engine("making a strand", error);
         let named = || sqlx::query(STRAND_NAMED).bind(name);
@@ -107,12 +124,16 @@ impl SqliteStore {
     }
 
     pub(super) async fn insert_key(&self, key: KeyRow) -> Result<(), StoreError> {
-        let mut conn = self
-            .writer
-            .acquire()
+        let sql = "INSERT INTO keyring (id, kind, look, wrapped) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+        sqlx::query(sql)
+            .bind(key.id)
+            .bind(key.kind.number())
+            .bind(key.lookup.map(|lookup| lookup.to_vec()))
+            .bind(&key.wrapped[..])
+            .execute(&self.writer)
             .await
-            .map_err(|error| engine("adding a key", &error))?;
-        insert_keys(&mut conn, &[key]).await
+            .map(|_| ())
+            .map_err(|error| engine("adding a key", &error))
     }
 
     pub(super) async fn commit_batches(
