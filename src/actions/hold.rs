@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use super::Actor;
+use super::{Actor, again};
 use crate::domain::{HoldNumber, LegId, LegReference, LegState, Reason, Stage};
 pub(crate) use crate::pipeline::decide::decide_again::Verdict;
 use crate::pipeline::decide::decide_again::{Said, open_beside, redecide};
+use crate::pipeline::run::HeldLease;
 pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
-use crate::pipeline::run::{HeldLease, STALE_TRIES, is_stale};
 use crate::store::body::SignedAct;
 use crate::store::rows::{HeldRow, Leg};
 use crate::store::{Batch, Body, Entry, LeaseStage, LegStep};
@@ -225,17 +225,6 @@ pub(crate) async fn join(
     let joined = again(async || join_once(env, &lease, number, actor, reference).await).await;
     lease.give_back().await?;
     joined
-}
-
-/// Does an act, and again on what is there now where a run moved its referral meanwhile.
-async fn again(act: impl AsyncFn() -> anyhow::Result<Settled>) -> anyhow::Result<Settled> {
-    let mut tries = 1;
-    loop {
-        match act().await {
-            Err(error) if is_stale(&error) && tries < STALE_TRIES => tries += 1,
-            done => return done,
-        }
-    }
 }
 
 async fn join_once(

@@ -21,6 +21,18 @@ pub(crate) mod undo;
 pub(crate) use actor::Actor;
 
 use crate::diagnostics::nearest;
+use crate::pipeline::run::{STALE_TRIES, is_stale};
+
+/// Does an act, and again on what is there now where a run changed meanwhile what it rests on.
+async fn again<T>(act: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let mut tries = 1;
+    loop {
+        match act().await {
+            Err(error) if is_stale(&error) && tries < STALE_TRIES => tries += 1,
+            done => return done,
+        }
+    }
+}
 
 /// Fails on an id that is not configured, naming the nearest.
 pub(crate) fn known<'a>(

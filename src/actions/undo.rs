@@ -1,26 +1,31 @@
 //! *undo*: takes back what one return told, as if the partner had never sent it.
 //!
 //! In: a return that was taken. Out: a new word on each event that it told, and the writes that put the record right. Keeps:
-//! other files' words stand; a leg that has ended stays ended, and its practice is asked; done twice is done once.
+//! other files' words stand; a leg that has ended stays ended, and its practice is asked; done twice is done once. A run may
+//! collect from the partner meanwhile: what either writes rests on the events that it read, and is done again if there are more.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::Actor;
+use super::{Actor, again};
 use crate::domain::entropy::Stream;
-use crate::domain::{EventId, EventKind, LegId, LegState, Owner, Reason, ReturnId, Stage};
-use crate::pipeline::event::{StoredEvent, event_lookup, event_spot, name_spot, numbered};
+use crate::domain::{EventId, EventKind, KeyId, LegId, LegState, Owner, Reason, ReturnId, Stage};
+use crate::pipeline::event::{
+    LegEvents, NumberedEvent, StoredEvent, event_lookup, event_spot, name_spot, open_events,
+};
 use crate::pipeline::run::{Env, HeldLease, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root};
 use crate::store::body::SignedAct;
 use crate::store::hash_chain::event_leaf;
 use crate::store::rows::{EventRow, Leg, PushKind, PushRow, PushState, ReturnFile};
-use crate::store::{Batch, Body, Entry, LeaseStage, NewHold};
+use crate::store::{Batch, Body, Entry, Guard, LeaseStage, NewHold, StoreError};
 
 /// State of a return that was undone.
 const UNDONE: i64 = 3;
 
 /// Returns, and rows of one, read at a time.
 const PAGE: i64 = 5_000;
+/// Legs whose events are read together.
+const LEGS_TOGETHER: usize = 2_000;
 
 /// What was undone.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -92,12 +97,20 @@ pub(crate) async fn undo(
 ) -> anyhow::Result<Option<Undone>> {
     let before = ReturnId::new(return_id.number().saturating_sub(1));
     let found = env.store.return_files(before, 1).await?.pop();
-    let Some(file) = found.filter(|file| file.id == return_id) else {
+    let Some(sender) = found
+        .filter(|file| file.id == return_id)
+        .map(|file| file.sender)
+    else {
         return Ok(None);
     };
-    // What a partner's returns tell is changed by one at a time: a person, or a run that collects.
-    let lease = env.short_lease(LeaseStage::Collect, file.sender).await?;
-    let undone = undo_under(env, &lease, &file, actor).await;
+    // One act at a time on what a partner's returns tell; a run that collects from it goes on beside.
+    let lease = env.short_lease(LeaseStage::Act, sender).await?;
+    let undone = again(async || {
+        let found = env.store.return_files(before, 1).await?.pop();
+        let file = found.ok_or(StoreError::Corrupt("return"))?;
+        undo_under(env, &lease, &file, actor).await
+    });
+    let undone = undone.await;
     lease.give_back().await?;
     undone.map(Some)
 }
@@ -118,9 +131,6 @@ async fn undo_under(
     }
     legs.sort_unstable();
     legs.dedup();
-    let legs = env.store.legs(legs).await?;
-    let persons = legs.iter().map(|leg| leg.now.person).collect();
-    let keys = env.holder_keys(persons).await?;
     let mut undoing = Undoing {
         env,
         file,
@@ -128,12 +138,22 @@ async fn undo_under(
         stream: env.stream(),
         done: Undone::default(),
     };
-    for leg in legs {
-        if let Some(key) = keys.get(&leg.now.person) {
-            undoing.leg(&leg, key).await?;
-        }
+    for legs in legs.chunks(LEGS_TOGETHER) {
+        undoing.legs(legs).await?;
     }
     undoing.commit(actor).await
+}
+
+/// A word that is taken back, and what was told of the same before by another file.
+type TakenBackWord = (EventId, StoredEvent, Option<StoredEvent>);
+
+/// A leg of which the return told something that still stands.
+struct TakenBackLeg {
+    leg: Leg,
+    key: HolderKey,
+    /// The counts of months that are counted again.
+    counts: Vec<NumberedEvent>,
+    takes: Vec<TakenBackWord>,
 }
 
 struct Undoing<'e> {
@@ -145,73 +165,85 @@ struct Undoing<'e> {
 }
 
 impl Undoing<'_> {
-    /// Takes back what the return told of one leg.
-    async fn leg(&mut self, leg: &Leg, key: &HolderKey) -> anyhow::Result<()> {
-        let told: HashMap<EventId, ReturnId> = self
-            .env
-            .store
-            .events_of_legs(vec![leg.id])
-            .await?
-            .iter()
-            .map(|row| (row.id, row.return_id))
-            .collect();
-        let words = numbered(self.env, leg.id).await?;
-        let ours = |id: &EventId| told.get(id) == Some(&self.file.id);
-        let mut takes = Vec::new();
-        let counts = recounted(&words, &ours);
-        let single = |word: &StoredEvent| word.kind != EventKind::Count;
-        for (id, word) in words.iter().filter(|(id, word)| ours(id) && single(word)) {
-            let same = |other: &&(EventId, StoredEvent)| other.1.identifier == word.identifier;
-            let newest = words.iter().filter(same).max_by_key(|one| one.1.revision);
-            // What was corrected or taken back since by another file stands as that file says.
-            if newest.is_none_or(|newest| newest.0 != *id) || word.withdrawn {
-                continue;
-            }
-            let before = words
-                .iter()
-                .filter(same)
-                .filter(|one| !ours(&one.0))
-                .max_by_key(|one| one.1.revision);
-            takes.push((*id, word.clone(), before.map(|one| one.1.clone())));
-        }
-        if takes.is_empty() {
+    /// Takes back what the return told of these legs.
+    async fn legs(&mut self, legs: &[LegId]) -> anyhow::Result<()> {
+        let env = self.env;
+        let told = self.told(legs).await?;
+        let events = told.iter().flat_map(|told| {
+            let counts = told.counts.iter().map(|count| count.0);
+            counts.chain(told.takes.iter().map(|take| take.0))
+        });
+        let events: Vec<EventId> = events.collect();
+        if events.is_empty() {
             return Ok(());
         }
-        let ids = self
-            .env
-            .ids
-            .take(
-                &*self.env.store,
-                self.file.sender,
-                i64::try_from(takes.len() + counts.len()).unwrap_or(i64::MAX),
-            )
-            .await?;
-        let earlier = self
-            .env
+        let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+        let ids = env.ids.take(&*env.store, self.file.sender, count).await?;
+        let written: HashMap<EventId, PushRow> = env
             .store
-            .pushes_of_events(
-                takes
-                    .iter()
-                    .map(|take| take.0)
-                    .chain(counts.iter().map(|count| count.0))
-                    .collect(),
-            )
-            .await?;
-        for (id, count) in counts {
-            let row = earlier.iter().find(|row| row.event == id);
-            let again = count.clone().revising(&count);
-            self.say(leg, key, &again, row, &ids);
-        }
-        let mut ended = false;
-        for (id, word, before) in takes {
-            ended |= word.state().is_some_and(LegState::terminal);
-            let row = earlier.iter().find(|row| row.event == id);
-            self.take(leg, key, (&word, before), row, &ids);
-        }
-        if ended && leg.now.state.terminal() {
-            self.ask(leg);
+            .pushes_of_events(events)
+            .await?
+            .into_iter()
+            .map(|row| (row.event, row))
+            .collect();
+        for TakenBackLeg {
+            leg,
+            key,
+            counts,
+            takes,
+        } in told
+        {
+            for (id, count) in counts {
+                let again = count.clone().revising(&count);
+                self.say(&leg, &key, &again, written.get(&id), &ids);
+            }
+            let mut ended = false;
+            for (id, word, before) in takes {
+                ended |= word.state().is_some_and(LegState::terminal);
+                self.take(&leg, &key, (&word, before), written.get(&id), &ids);
+            }
+            if ended && leg.now.state.terminal() {
+                self.ask(&leg);
+            }
         }
         Ok(())
+    }
+
+    /// What still stands of that return, leg by leg. What is written rests on there being no further events of these legs.
+    async fn told(&mut self, legs: &[LegId]) -> anyhow::Result<Vec<TakenBackLeg>> {
+        let env = self.env;
+        let legs = env.store.legs(legs.to_vec()).await?;
+        let persons = legs.iter().map(|leg| leg.now.person).collect();
+        let mut keys: HashMap<KeyId, HolderKey> = env.holder_keys(persons).await?;
+        let ids = legs.iter().map(|leg| leg.id).collect();
+        let rows = env.store.events_of_legs(ids).await?;
+        let own = rows.iter().filter(|row| row.return_id == self.file.id);
+        let own: HashSet<EventId> = own.map(|row| row.id).collect();
+        let mut events = open_events(env, &rows, &mut keys).await?;
+        let (mut found, mut guarded, mut count) = (Vec::new(), Vec::new(), 0);
+        for leg in legs {
+            let Some(key) = keys.get(&leg.now.person) else {
+                continue;
+            };
+            let LegEvents { told, opened } = events.remove(&leg.id).unwrap_or_default();
+            let (counts, takes) = standing(&opened, &own);
+            if takes.is_empty() {
+                continue;
+            }
+            guarded.push(leg.id);
+            count += i64::try_from(told).unwrap_or(i64::MAX);
+            found.push(TakenBackLeg {
+                key: key.clone(),
+                leg,
+                counts,
+                takes,
+            });
+        }
+        self.batch.guard(Guard::Told {
+            legs: guarded,
+            events: count,
+        });
+        Ok(found)
     }
 
     /// Writes the new word on one event: taken back, or as it was told before that return.
@@ -331,12 +363,35 @@ impl Undoing<'_> {
     }
 }
 
+/// Of the words on a leg those of one return that still stand, each with what was told of the same before; and the counts of the
+/// months in which it told of a visit.
+fn standing(
+    words: &[NumberedEvent],
+    own: &HashSet<EventId>,
+) -> (Vec<NumberedEvent>, Vec<TakenBackWord>) {
+    let ours = |id: &EventId| own.contains(id);
+    let single = |word: &StoredEvent| word.kind != EventKind::Count;
+    let mut takes = Vec::new();
+    for (id, word) in words.iter().filter(|(id, word)| ours(id) && single(word)) {
+        let same = |other: &&NumberedEvent| other.1.identifier == word.identifier;
+        let newest = words.iter().filter(same).max_by_key(|one| one.1.revision);
+        // What was corrected or taken back since by another file stands as that file says.
+        if newest.is_none_or(|newest| newest.0 != *id) || word.withdrawn {
+            continue;
+        }
+        let before = words
+            .iter()
+            .filter(same)
+            .filter(|one| !ours(&one.0))
+            .max_by_key(|one| one.1.revision);
+        takes.push((*id, word.clone(), before.map(|one| one.1.clone())));
+    }
+    (recounted(words, &ours), takes)
+}
+
 /// The counts of the months in which that return told of a visit: what they say is counted again.
-fn recounted(
-    words: &[(EventId, StoredEvent)],
-    ours: &impl Fn(&EventId) -> bool,
-) -> Vec<(EventId, StoredEvent)> {
-    let mut counts: Vec<(EventId, StoredEvent)> = Vec::new();
+fn recounted(words: &[NumberedEvent], ours: &impl Fn(&EventId) -> bool) -> Vec<NumberedEvent> {
+    let mut counts: Vec<NumberedEvent> = Vec::new();
     for (id, word) in words {
         let counted = word.kind == EventKind::Count
             && words.iter().any(|(told, visit)| {

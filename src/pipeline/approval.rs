@@ -128,6 +128,22 @@ pub(crate) async fn recorded(
     }
 }
 
+/// Whether the version that waited when this run began was approved since.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn came_since(
+    store: &dyn Store,
+    installation: StrandId,
+    wanted: &Noted<'_>,
+) -> Result<bool, StoreError> {
+    let known = recorded(store, installation).await?;
+    let mut own = known.iter().filter(|row| row.partner == wanted.strand);
+    let last = own.rfind(|row| row.how != How::Waits);
+    let same = |row: &Recorded| (row.file, row.destination) == (wanted.file, wanted.destination);
+    Ok(last.is_some_and(same))
+}
+
 /// What is asked of one partner's version.
 pub(crate) struct Asked<'a> {
     pub(crate) rules: &'a Rules,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use super::event::{NumberedEvent, events_of_legs, newest_by};
+use super::event::{LegEvents, NumberedEvent, events_of_legs, newest_by};
 use super::referral::Referral;
 use super::run::{Env, LedgerAccess};
 use super::workers::in_parallel;
@@ -81,8 +81,7 @@ pub(crate) struct OwnLeg {
     pub(crate) leg: Leg,
     /// The person's key; none of a person who was erased.
     pub(crate) key: Option<HolderKey>,
-    /// In the order in which they came.
-    pub(crate) events: Vec<NumberedEvent>,
+    pub(crate) events: LegEvents,
 }
 
 /// What is known of the references on a return.
@@ -155,7 +154,7 @@ pub(crate) async fn delivered(
         let events = events.remove(&id).unwrap_or_default();
         let mut sent = versions.remove(&id).unwrap_or_default();
         if leg.now.state.terminal() {
-            sent.closed_on = Some(closed_on(&leg, &events));
+            sent.closed_on = Some(closed_on(&leg, &events.opened));
         }
         known.by_reference.insert(leg.reference, sent);
         let key = keys.get(&leg.now.person).cloned();

@@ -20,21 +20,26 @@ use super::support::world::World;
 /// Acts of a person without a campaign.
 const FEW: usize = 16;
 /// Seconds within which each act ends (`security.md` §8, the lock wait).
-const LONGEST: Duration = Duration::from_secs(5);
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 /// How far a run goes on before it is looked at.
 const STEP: Duration = Duration::from_millis(30);
 /// Seconds of a lease, and one more.
 const LEASE_OVER: Duration = Duration::from_secs(31);
 
 /// Two practices with extracts, and a partner.
-fn two_practices() -> World {
+pub(super) fn two_practices() -> World {
     let practice = |id: &str| Source::folder(&format!("practice-{id}"), &format!("extracts/{id}"));
     let practices = [practice("a"), practice("b").ods_code("ZZ002")];
     World::of(&practices, &[PartnerFile::of("elm")])
 }
 
 /// People of a practice, in an extract of its own.
-fn refers(home: &Home, practice: &str, extract: &str, people: impl Iterator<Item = u32>) {
+pub(super) fn refers(
+    home: &Home,
+    practice: &str,
+    extract: &str,
+    people: impl Iterator<Item = u32>,
+) {
     let records: Vec<Value> = people
         .flat_map(|number| {
             let [mut patient, request] = referral(number, "Anna", "Beech", "elm");
@@ -47,21 +52,20 @@ fn refers(home: &Home, practice: &str, extract: &str, people: impl Iterator<Item
 }
 
 /// References of every row that the partner was sent.
-fn references(world: &World) -> Vec<String> {
+pub(super) fn references(world: &World) -> Vec<String> {
     let rows = world.rows();
     rows.iter().map(|row| row["Our ref"].clone()).collect()
 }
 
 /// Lets a run go on step by step until it is stopped with this in hand, and not within a transaction: that keeps everybody
 /// out by the engine's own lock.
-fn stopped_with(world: &World, run: &mut Process, what: &str) {
+pub(super) fn stopped_with(world: &World, run: &mut Process, what: &str) {
     let until = Instant::now() + LIMIT;
     loop {
         thread::sleep(STEP);
         signal(run, "-STOP");
-        if world.home.kith(&["status"]).stdout.contains(what)
-            && world.home.kith(&["run", "--once", "collect"]).code < 2
-        {
+        thread::sleep(STEP / 10);
+        if !writes(run.id()) && world.home.kith(&["status"]).stdout.contains(what) {
             return;
         }
         assert!(Instant::now() < until, "nobody has {what}");
@@ -70,7 +74,18 @@ fn stopped_with(world: &World, run: &mut Process, what: &str) {
     }
 }
 
-fn signal(process: &Process, name: &str) {
+/// Whether a process has the engine's write lock: byte 120 of the file beside the write-ahead log.
+fn writes(id: u32) -> bool {
+    let locks = std::fs::read_to_string("/proc/locks").expect("the system lists its locks");
+    locks.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.get(3) == Some(&"WRITE")
+            && words.get(4) == Some(&id.to_string().as_str())
+            && words.get(6) == Some(&"120")
+    })
+}
+
+pub(super) fn signal(process: &Process, name: &str) {
     let mut kill = Command::new("kill");
     let sent = finish(kill.args([name, &process.id().to_string()]), LIMIT);
     assert!(sent.status.success());
@@ -185,4 +200,32 @@ fn a_run_that_was_killed_is_taken_over_at_once() {
     println!("the next run took {:?}", begun.elapsed());
     assert_eq!(references(&world).len(), 4000);
     world.home.ran(&["prove"], 0);
+}
+
+#[test]
+fn an_installation_that_several_processes_begin_at_once_is_begun_once() {
+    for _ in 0..2 {
+        let world = two_practices();
+        refers(&world.home, "a", "first", 1..=3);
+        refers(&world.home, "b", "first", 1001..=1003);
+        let of = |source: &'static str| vec!["run", "--once", "--source", source];
+        let all = [
+            of("practice-a"),
+            vec!["status"],
+            of("practice-b"),
+            vec!["held"],
+        ];
+        let begun: Vec<Process> = all
+            .iter()
+            .map(|arguments| Process::start_silent(&mut world.home.command(arguments)))
+            .collect();
+        for mut process in begun {
+            let ended = process.wait_until(LIMIT, || false);
+            let code = ended.and_then(|status| status.code());
+            assert!(matches!(code, Some(0 | 1)), "{code:?}");
+        }
+        world.home.ran(&["run", "--once"], 0);
+        assert_eq!(references(&world).len(), 6);
+        world.home.ran(&["prove"], 0);
+    }
 }

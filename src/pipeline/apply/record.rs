@@ -17,7 +17,7 @@ use crate::seal::{Digest, HolderKey, merkle_root};
 use crate::sheet::Sheet;
 use crate::store::hash_chain::{event_leaf, return_file_leaf, return_leaf};
 use crate::store::rows::{EventRow, Leg, ReturnFile};
-use crate::store::{Batch, Body, Entry, NewHold};
+use crate::store::{Batch, Body, Entry, Guard, NewHold};
 
 /// Rows or events that one worker seals at a time.
 const SEALED_A_PIECE: usize = 64;
@@ -35,6 +35,8 @@ pub(crate) struct ReturnRecord<'r> {
 pub(crate) struct Touched {
     pub(crate) leg: Leg,
     pub(crate) key: HolderKey,
+    /// How many events were told of it before.
+    pub(crate) told: usize,
     /// The newest word on each event kept before, with its id.
     pub(crate) known: Vec<NumberedEvent>,
     pub(crate) fresh: Vec<(StoredEvent, EventRow)>,
@@ -102,6 +104,7 @@ impl ReturnRecord<'_> {
         let effects = Effects::load(self, &touched).await?;
         let mut order: Vec<LegId> = touched.keys().copied().collect();
         order.sort_unstable();
+        batch.guard(as_told(&order, &touched));
         for leg in order {
             if let Some(touched) = touched.remove(&leg) {
                 effects.open_onward(&touched, &ids, &mut batch, &mut stream);
@@ -184,12 +187,26 @@ fn touched(rows: &[RowFinding], mut own: HashMap<LegId, OwnLeg>) -> HashMap<LegI
         let leg = Touched {
             leg,
             key,
-            known: newest_by(events, |(_, event)| event),
+            told: events.told,
+            known: newest_by(events.opened, |(_, event)| event),
             fresh: Vec::new(),
         };
         touched.insert(row.leg, leg);
     }
     touched
+}
+
+/// Nobody has told anything further, or taken anything back, of the legs of which there is something new.
+fn as_told(order: &[LegId], touched: &HashMap<LegId, Touched>) -> Guard {
+    let mut events = 0;
+    let mut legs = Vec::new();
+    for leg in order {
+        if let Some(touched) = touched.get(leg).filter(|leg| !leg.fresh.is_empty()) {
+            events += i64::try_from(touched.told).unwrap_or(i64::MAX);
+            legs.push(*leg);
+        }
+    }
+    Guard::Told { legs, events }
 }
 
 fn hold_rows(rows: &[RowFinding], sorted: bool, return_id: ReturnId, batch: &mut Batch) {

@@ -13,7 +13,7 @@ use crate::pipeline::run::{
     Env, HeldLease, LeaseSet, Only, Run, STALE_TRIES, StageOutcome, is_stale,
 };
 use crate::pipeline::select::{PriorLegs, Trail, barred, objection, review};
-use crate::pipeline::{map, sealed_inputs};
+use crate::pipeline::{approval, map, sealed_inputs};
 use crate::store::rows::{HeldRow, Leg, Standing};
 use crate::store::{Batch, Body, Guard, LeaseStage, LegStep, NewHold, StoreError};
 
@@ -102,6 +102,13 @@ pub(crate) async fn stand_back(run: &Run) -> anyhow::Result<StageOutcome> {
         let Some(reason) = barred.or(before.map(|_| Reason::Restored)) else {
             continue;
         };
+        // What a person sends by an approval that came while this run is on is not taken back.
+        let wanted = approval::entry(&env.config, partner, at.strand, approval::How::Approved);
+        if reason == Reason::NotApproved
+            && approval::came_since(&*env.store, env.strand, &wanted).await?
+        {
+            continue;
+        }
         let waits = |leg: &Leg| unsent(leg) && before.is_none_or(|before| leg.since < before.0);
         let mut after = LegId::NONE;
         loop {

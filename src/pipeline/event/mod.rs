@@ -12,7 +12,9 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use leg_events::{NumberedEvent, events, events_of_legs, numbered};
+pub(crate) use leg_events::{
+    LegEvents, NumberedEvent, events, events_of_legs, numbered, open_events,
+};
 pub(crate) use reported_event::{FileFinding, ReportedEvent, RowFinding, Sameness, What};
 pub(crate) use taken_return::{TakenReturn, Unusable, place_of};
 
