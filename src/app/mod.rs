@@ -5,6 +5,7 @@
 mod doubts;
 mod mark;
 mod open;
+mod stand_in;
 
 use std::path::Path;
 use std::sync::Arc;

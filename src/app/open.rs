@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use super::{App, doubts, mark};
+use super::{App, doubts, mark, stand_in};
 use crate::actions::approvals::{self, ApprovalLine};
 use crate::config::{Config, PushTo, SecretPlace, Source};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
@@ -100,7 +100,8 @@ pub(crate) fn load_rules(
 }
 
 pub(super) async fn open(options: Options, opening: Opening) -> anyhow::Result<App> {
-    let (config, rules, _) = load(&options.config)?;
+    let (config, _) = load_config(&options.config)?;
+    let (rules, broken) = stand_in::rules(&config).await?;
     let marked = mark::whole(&config, &rules, opening == Opening::Accepting)?;
     if opening == Opening::Accepting && !config.store.exists() {
         return Err(mark::empty(&config).into());
@@ -145,6 +146,7 @@ pub(super) async fn open(options: Options, opening: Opening) -> anyhow::Result<A
         reports: reports(&config),
         restored: accepted.restored,
         doubts: Vec::new(),
+        broken,
         workers: options.workers.max(1),
         calls: Arc::new(Semaphore::new(config.limits.calls_at_once_max)),
         config,

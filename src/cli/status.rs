@@ -22,8 +22,10 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
     let summary = summary::of_status(app.env()).await?;
     let doubts = &app.env().doubts;
+    let broken = &app.env().broken;
     super::print_diagnostics(doubts);
-    let waits = summary.waits() || !doubts.is_empty();
+    super::print_diagnostics(broken);
+    let waits = summary.waits() || !doubts.is_empty() || !broken.is_empty();
     if args.json {
         emit_json(&summary)?;
     } else {

@@ -45,7 +45,8 @@ pub(crate) async fn serve(
     stages: &[Stage],
     only: &Only,
 ) -> anyhow::Result<()> {
-    let (config, ..) = crate::app::load(service.config)?;
+    // The config alone: a partner file in error stops its partner, and each run says so.
+    let (config, _) = crate::app::load_config(service.config)?;
     let times = &config.schedule;
     let schedule = [
         &times.pull,

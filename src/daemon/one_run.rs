@@ -93,7 +93,7 @@ async fn run_as(
     let StageOutcome {
         counts,
         mut diagnostics,
-        unreachable,
+        mut unreachable,
     } = pipeline::run(&Arc::new(run), only, stages).await?;
     if begun.clock_behind {
         diagnostics.push(Diagnostic::new(
@@ -107,6 +107,7 @@ async fn run_as(
     if stages.contains(&Stage::Reconcile) {
         publish::publish_last_night(env).await?;
     }
+    unreachable.extend(env.broken.iter().cloned());
     let summary = summary::of_run(env, id).await?;
     let rejected = counts.values().any(|counts| {
         counts

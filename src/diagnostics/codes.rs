@@ -196,6 +196,16 @@ pub(crate) enum Code {
     /// The first version of a partner file, and one that allows no more than before, need nobody.
     /// Fix (ig): Nothing; `kith status` names the files that wait.
     NothingToApprove,
+    /// a partner goes on by the last good version of its file
+    /// Its file has a fault, which is named beside. A live partner must not wait for that, so the last version that a run has recorded is in
+    /// force for it; the others are as they were.
+    /// Fix (it): Correct the file; `kith check` shows every fault of it.
+    PartnerStandsIn,
+    /// a partner is left out
+    /// Its file has a fault, which is named beside, and no run has recorded an earlier version of it: nothing is sent to this partner, and
+    /// nothing is read from it. The others are as they were.
+    /// Fix (it): Correct the file; `kith check` shows every fault of it.
+    PartnerLeftOut,
     /// an example of a partner comes out otherwise
     /// `kith check --fixtures` maps the made-up referrals of `mappings/partners/ID.examples/NAME.ndjson` and compares each cell with `NAME.csv`; line and column are those of the CSV.
     /// Fix (it): Correct the partner file; if the agreement has changed, correct the example.

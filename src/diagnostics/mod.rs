@@ -77,6 +77,11 @@ impl Place {
         self
     }
 
+    /// The file, if it is in one.
+    pub(crate) fn file_name(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
     /// `mappings/partners/x.toml:41:9, column 3`.
     pub(crate) fn text(&self) -> String {
         let mut text = self.file.clone().unwrap_or_default();

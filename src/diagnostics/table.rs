@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 114] = [
+pub(super) const TABLE: [(Code, &str, Severity); 116] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -53,6 +53,8 @@ pub(super) const TABLE: [(Code, &str, Severity); 114] = [
     (Code::AwaitsApproval, "PTR-060", Severity::Warning),
     (Code::ApprovedByWriter, "PTR-061", Severity::Error),
     (Code::NothingToApprove, "PTR-062", Severity::Error),
+    (Code::PartnerStandsIn, "PTR-063", Severity::Error),
+    (Code::PartnerLeftOut, "PTR-064", Severity::Error),
     (Code::ExampleDiffers, "PTR-050", Severity::Error),
     (Code::Placeholder, "PTR-030", Severity::Warning),
     (Code::Unreadable, "PULL-001", Severity::Error),

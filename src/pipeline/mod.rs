@@ -263,6 +263,7 @@ async fn apply_return(
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
     let partner = inbox.partner(run);
+    let known = taken.before.is_some();
     let (receipt, how) = match matched {
         Ok((sheet, found, own)) => {
             let found = apply::record(run, lease, &mut taken, &sheet, found, own, outcome).await?;
@@ -277,7 +278,7 @@ async fn apply_return(
     };
     lease.stands()?;
     let receipt = (receipt.csv, receipt.json);
-    inbox.answer(run, candidate, receipt, how).await?;
+    inbox.answer(run, candidate, receipt, (how, known)).await?;
     Ok(())
 }
 

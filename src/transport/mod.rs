@@ -132,6 +132,19 @@ pub(crate) trait Transport: Send + Sync {
         how: Acknowledgement,
     ) -> Exchanged<'a, PartnerFileName>;
 
+    /// Whether receipts with these endings were laid down after this very file was: a run answered it and could not move it away. A kind that
+    /// cannot tell says no, and a second receipt says that the file was known.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    fn answered<'a>(
+        &'a self,
+        _candidate: &'a Candidate,
+        _endings: &'static [&'static str],
+    ) -> Exchanged<'a, bool> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
     /// Writes the receipts of one return beside each other, and says under which names. The same receipts again change nothing.
     ///
     /// # Errors

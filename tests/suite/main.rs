@@ -21,6 +21,7 @@ mod cli;
 mod demo;
 mod disclosure;
 mod disclosure_attempts;
+mod disks;
 mod duplicates;
 mod fhirpath;
 mod fhirpath_other;

@@ -312,3 +312,49 @@ fn thousands_of_odd_files_are_one_line() {
     assert_eq!(lines, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("1500 of them"), "{}", ran.stderr);
 }
+
+#[test]
+fn one_partner_file_in_error_stops_that_partner_and_not_the_run() {
+    let mut world = World::of_folder(&[PartnerFile::of("elm"), PartnerFile::of("oak")]);
+    world.gp_refers(&referral(1, "Anna", "Beech", "elm"));
+    world.gp_refers(&referral(2, "Berta", "Cedar", "oak"));
+    world.runs();
+    // A live partner goes on by the version that was in force.
+    let file = "mappings/partners/elm.toml";
+    let good = fs::read_to_string(world.home.below(file)).unwrap();
+    world.home.write(
+        file,
+        good.replace("consent = \"implied\"", "consent = \"perhaps\""),
+    );
+    world.gp_refers(&referral(3, "Clara", "Dogwood", "elm"));
+    world.gp_refers(&referral(4, "Dora", "Elder", "oak"));
+    let ran = world.home.ran(&["run", "--once"], 1);
+    for said in [
+        "PTR-063",
+        "partner elm",
+        "CFG-006",
+        "mappings/partners/elm.toml:",
+    ] {
+        assert!(ran.stderr.contains(said), "{said}: {}", ran.stderr);
+    }
+    assert_eq!(
+        (world.home.drops("elm").len(), world.home.drops("oak").len()),
+        (2, 2)
+    );
+    let status = world.home.ran(&["status"], 1);
+    assert!(status.stderr.contains("PTR-063"), "{}", status.stderr);
+    world.home.ran(&["check"], 2);
+    // A file of which no version was ever in force is left out.
+    world.home.write(file, &good);
+    world
+        .home
+        .write("mappings/partners/yew.toml", "[partner]\nid = \"yew\"\n");
+    world.gp_refers(&referral(5, "Edna", "Fir", "oak"));
+    let ran = world.home.ran(&["run", "--once"], 1);
+    assert!(ran.stderr.contains("PTR-064"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("PTR-063"), "{}", ran.stderr);
+    assert_eq!(world.home.drops("oak").len(), 3);
+    fs::remove_file(world.home.below("mappings/partners/yew.toml")).unwrap();
+    world.home.ran(&["run", "--once"], 0);
+    world.proves();
+}

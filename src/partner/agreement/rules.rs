@@ -71,14 +71,37 @@ impl Rules {
         version: &str,
         limits: &Limits,
     ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let versions = BTreeMap::from([(partner.to_owned(), Some(version.to_owned()))]);
+        Self::load_instead(mappings, &versions, limits)
+    }
+
+    /// The same folder with other versions of some partner files in it, by the partner's id; a file that has none is left out.
+    ///
+    /// # Errors
+    /// As [`Rules::load`].
+    pub(crate) fn load_instead(
+        mappings: &Path,
+        versions: &BTreeMap<String, Option<String>>,
+        limits: &Limits,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let problems = Problems::within(limits);
         let mut texts = built_in();
         read_folder(mappings, "mappings", limits, &mut texts, &problems);
-        let path = format!("partners/{partner}.toml");
-        texts.retain(|text| text.path != path);
-        let version = version.to_owned();
-        texts.push(RuleText::of_site(TextKind::Partner, &path, version));
+        for (partner, version) in versions {
+            let path = format!("partners/{partner}.toml");
+            texts.retain(|text| text.path != path);
+            if let Some(version) = version {
+                texts.push(RuleText::of_site(TextKind::Partner, &path, version.clone()));
+            }
+        }
         Self::build(&texts, "mappings", limits, problems, true)
+    }
+
+    /// The partner file of a bundle, as it was.
+    pub(crate) fn partner_text(bundle: &str) -> Option<String> {
+        let mut texts = texts_of(bundle)?.into_iter();
+        let partner = texts.find(|text| text.kind == TextKind::Partner)?;
+        Some(partner.text)
     }
 
     /// Makes rules from texts, as [`Rules::load`] does from a folder.

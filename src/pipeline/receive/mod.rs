@@ -14,6 +14,9 @@ use crate::transport::{
     Acknowledgement, Candidate, Listing, ListingTerms, Pattern, Receipt, Transport, TransportError,
 };
 
+/// The endings of a receipt's two forms.
+const RECEIPTS: [&str; 2] = ["receipt.csv", "receipt.json"];
+
 /// What lies in one partner's `in/`.
 pub(crate) struct Inbox {
     /// Place of the partner in the rules.
@@ -170,7 +173,7 @@ impl Inbox {
         Ok((taken, sheet))
     }
 
-    /// Puts the receipt out, then the file away.
+    /// Puts the receipt out, then the file away; `known`: a run has recorded these bytes before.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -179,14 +182,19 @@ impl Inbox {
         env: &Env,
         candidate: &Candidate,
         (csv, json): (Vec<u8>, Vec<u8>),
-        how: Acknowledgement,
+        (how, known): (Acknowledgement, bool),
     ) -> Result<(), TransportError> {
         let transport = &env.partners[self.place].transport;
-        let receipts = [("receipt.csv", csv), ("receipt.json", json)]
-            .map(|(ending, bytes)| Receipt { ending, bytes });
-        transport
-            .write_receipts(&candidate.name, receipts.into())
-            .await?;
+        // An earlier run answered this very file and could not move it: one receipt is enough.
+        if !known || !transport.answered(candidate, &RECEIPTS).await? {
+            let receipts = RECEIPTS
+                .into_iter()
+                .zip([csv, json])
+                .map(|(ending, bytes)| Receipt { ending, bytes });
+            transport
+                .write_receipts(&candidate.name, receipts.collect())
+                .await?;
+        }
         transport.acknowledge(candidate, how).await?;
         Ok(())
     }

@@ -62,6 +62,8 @@ pub(crate) struct Env {
     pub(crate) restored: Option<Instant>,
     /// What makes the store, its anchor or the clock doubtful; only what looks and writes nothing is given such an installation.
     pub(crate) doubts: Vec<Diagnostic>,
+    /// Partner files in error, and what stands in for each.
+    pub(crate) broken: Vec<Diagnostic>,
     /// Workers that parse, decide and seal at once.
     pub(crate) workers: usize,
     /// Turns of calls to all GP systems.

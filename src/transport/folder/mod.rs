@@ -280,6 +280,15 @@ impl Transport for FolderTransport {
         self.on_its_thread(move |folder| folder.acknowledge(&candidate, how))
     }
 
+    fn answered<'a>(
+        &'a self,
+        candidate: &'a Candidate,
+        endings: &'static [&'static str],
+    ) -> Exchanged<'a, bool> {
+        let candidate = candidate.clone();
+        self.on_its_thread(move |folder| folder.answered(&candidate, endings))
+    }
+
     fn write_receipts<'a>(
         &'a self,
         of: &'a PartnerFileName,

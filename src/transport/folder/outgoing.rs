@@ -9,8 +9,8 @@ use super::opened::{OpenedFolder, Renamed};
 use super::{ENTRIES_MAX, FolderLayout, NUMBERS_MAX, OpenFolder, Out};
 use crate::transport::file_name::receipt_stem;
 use crate::transport::{
-    DropOutcome, OutgoingDrop, OutgoingFile, PartnerFileName, Published, Receipt, TransportError,
-    check_own_name, failed,
+    Candidate, DropOutcome, OutgoingDrop, OutgoingFile, PartnerFileName, Published, Receipt,
+    TransportError, check_own_name, failed,
 };
 
 /// The ending of files being written.
@@ -110,6 +110,35 @@ impl OpenFolder {
         Ok(())
     }
 
+    /// Whether all forms of a receipt are newer than the file that they answer: its last change is the system's to say, not its sender's.
+    pub(super) fn answered(
+        &self,
+        candidate: &Candidate,
+        endings: &[&str],
+    ) -> Result<bool, TransportError> {
+        let incoming = self.open(&["in"], "in")?;
+        let Some(file) = incoming.facts(candidate.name.reveal())? else {
+            return Ok(false);
+        };
+        let out = self.out()?;
+        let folder = Self::open_in(&out.folder, "receipts", "out/receipts")?;
+        let stem = receipt_stem(&candidate.name);
+        for number in 1..=NUMBERS_MAX {
+            let (mut there, mut newer) = (false, true);
+            for ending in endings {
+                let found = folder.facts(&format!("{}.{ending}", numbered(&stem, number)))?;
+                there |= found.is_some();
+                newer &= found.is_some_and(|found| {
+                    found.kind == FileType::RegularFile && found.modified_nanos > file.changed_nanos
+                });
+            }
+            if newer || !there {
+                return Ok(newer && there);
+            }
+        }
+        Ok(false)
+    }
+
     pub(super) fn write_receipts(
         &self,
         of: &PartnerFileName,
@@ -123,11 +152,7 @@ impl OpenFolder {
         let stem = receipt_stem(of);
         // All forms of one receipt share a number, also when a run died between two of them.
         'numbers: for number in 1..=NUMBERS_MAX {
-            let numbered = if number < 2 {
-                stem.clone()
-            } else {
-                format!("{stem} ({number})")
-            };
+            let numbered = numbered(&stem, number);
             let names: Vec<String> = receipts
                 .iter()
                 .map(|receipt| format!("{numbered}.{}", receipt.ending))
@@ -189,6 +214,15 @@ impl Out {
     /// Where files are written.
     fn parts(&self) -> &OpenedFolder {
         self.parts.as_ref().unwrap_or(&self.folder)
+    }
+}
+
+/// A receipt's name without its ending, where others have it already.
+fn numbered(stem: &str, number: usize) -> String {
+    if number < 2 {
+        stem.to_owned()
+    } else {
+        format!("{stem} ({number})")
     }
 }
 

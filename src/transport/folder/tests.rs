@@ -511,3 +511,30 @@ fn files_have_the_mode_that_was_agreed_and_folders_let_in_who_may_read() {
         assert_eq!(wanted & 0o002, 0);
     }
 }
+
+#[test]
+fn a_receipt_that_is_newer_than_its_file_is_enough() {
+    let place = place();
+    place.puts("r.csv", "one");
+    let candidate = place.only_candidate();
+    let endings = ["receipt.csv", "receipt.json"];
+    let answered = || place.folder().answered(&candidate, &endings).unwrap();
+    assert!(!answered());
+    // The clock of a file system ticks a few times a second.
+    std::thread::sleep(Duration::from_millis(30));
+    let receipts = endings.map(|ending| Receipt {
+        ending,
+        bytes: b"answer".to_vec(),
+    });
+    let name = &candidate.name;
+    place.folder().write_receipts(name, &receipts).unwrap();
+    assert!(answered());
+    fs::remove_file(place.below("out/receipts/r.receipt.json")).unwrap();
+    assert!(!answered());
+    place.folder().write_receipts(name, &receipts).unwrap();
+    assert!(answered());
+    // The same name again, put there later: it is answered anew.
+    std::thread::sleep(Duration::from_millis(30));
+    place.puts("r.csv", "one");
+    assert!(!answered());
+}
