@@ -14,6 +14,7 @@ pub(crate) mod history;
 pub(crate) mod hold;
 pub(crate) mod identify;
 pub(crate) mod map_folder;
+pub(crate) mod matters;
 pub(crate) mod preflight;
 pub(crate) mod summary;
 pub(crate) mod undo;

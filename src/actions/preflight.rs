@@ -26,6 +26,9 @@ const SKEW_SECONDS_MAX: i64 = 60;
 /// How far ahead the search lies that is made to see whether the server heeds its parameters.
 const AHEAD_SECONDS: i64 = 86_400;
 
+/// Paths at which the FHIR of a server usually lies.
+const USUAL_PATHS: [&str; 5] = ["/fhir", "/R4", "/fhir/R4", "/r4", "/baseR4"];
+
 /// One thing that was looked at.
 pub(crate) struct Line {
     pub(crate) source: String,
@@ -144,7 +147,12 @@ impl Asked<'_> {
             ClientError::Refused { .. } => Code::SourceRefused,
             _ => Code::SourceUnreachable,
         };
-        let wrong = gp_client::diagnostic(error, usual, self.place(at));
+        let mut wrong = gp_client::diagnostic(error, usual, self.place(at));
+        // The manual page names this very command.
+        if let ClientError::Transient { status: None, .. } = error {
+            let server = gp_client::server_of(at).replacen(':', " ", 1);
+            wrong = wrong.fix(format!("See that the server runs, and that no firewall, proxy or VPN stands between: nc -vz {server}"));
+        }
         self.line(check, error.to_string(), Some(wrong));
     }
 
@@ -160,7 +168,7 @@ impl Asked<'_> {
         let before = SystemClock.now();
         let statement = match client.capability_statement().await {
             Ok(statement) => statement,
-            Err(error) => return self.failed("metadata", &error, base_url),
+            Err(error) => return self.no_statement(session, &error, base_url).await,
         };
         let between = i64::midpoint(before.0, SystemClock.now().0);
         self.version(&statement, base_url);
@@ -170,6 +178,38 @@ impl Asked<'_> {
         }
         if needs.writes {
             self.writing(&statement, needs.tasks, base_url);
+        }
+    }
+
+    /// No `CapabilityStatement` at an address: where the server answers, perhaps its FHIR lies at a path that is usual.
+    async fn no_statement(
+        &mut self,
+        session: &Arc<SourceSession>,
+        error: &ClientError,
+        base_url: &str,
+    ) {
+        self.failed("metadata", error, base_url);
+        let answered = matches!(
+            error,
+            ClientError::NotFound
+                | ClientError::Gone
+                | ClientError::Refused { .. }
+                | ClientError::Html { .. }
+                | ClientError::NotFhir { .. }
+        );
+        for path in USUAL_PATHS.iter().filter(|_| answered) {
+            let other = format!("{}{path}", base_url.trim_end_matches('/'));
+            let client = gp_client::client_within(self.source, session, &other, self.limits);
+            let Ok(client) = client else { continue };
+            if client.capability_statement().await.is_ok() {
+                let fix = format!("Write base_url = \"{other}\": a FHIR server answers there.");
+                let line = self.lines.pop();
+                self.lines.extend(line.map(|line| Line {
+                    wrong: line.wrong.map(|wrong| wrong.fix(fix)),
+                    ..line
+                }));
+                return;
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::approvals::{self, ApprovalLine};
+use super::matters::MatterLine;
 use crate::domain::{Action, Clock as _, DropId, Instant, LegId, RunId, Stage, StrandId};
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::rows::BookRow;
@@ -28,6 +29,17 @@ pub(crate) struct Summary {
     pub(crate) certificates: Vec<CertificateLine>,
     /// Partner files that allow more than was approved: nothing new goes out by them.
     pub(crate) approvals: Vec<ApprovalLine>,
+}
+
+/// How an installation stands, and what somebody must settle: what `status --json` prints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub(crate) struct InstallationStatus {
+    #[serde(flatten)]
+    pub(crate) summary: Summary,
+    /// The first line of `kith status`: nobody has to act, or the most pressing thing with its command.
+    pub(crate) first_line: String,
+    /// Everything that somebody must settle, the most pressing first; empty where `status` exits with 0.
+    pub(crate) matters: Vec<MatterLine>,
 }
 
 /// The counts of a room: `received = accepted + repeated + rejected + held`.
@@ -65,6 +77,7 @@ pub(crate) struct HeldLine {
     pub(crate) reason: String,
     pub(crate) owner: String,
     pub(crate) stage: String,
+    pub(crate) source: Option<String>,
     pub(crate) partner: Option<String>,
     pub(crate) since: String,
 }
@@ -266,6 +279,7 @@ async fn held(ledger: &LedgerAccess, names: &Names<'_>) -> anyhow::Result<Vec<He
             reason: hold.reason.code().to_owned(),
             owner: hold.reason.owner().code().to_owned(),
             stage: hold.stage.code().to_owned(),
+            source: names.source(hold.source),
             partner: names.partner(hold.partner),
             since: Instant(hold.since).utc_text(),
         })

@@ -2,6 +2,7 @@
 //!
 //! In: a config file, a clock and entropy. Out: an [`App`], whose environment runs and actions are given.
 
+mod all_problems;
 mod doubts;
 mod mark;
 mod open;
@@ -10,8 +11,9 @@ mod stand_in;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use all_problems::all_problems;
 use open::Opening;
-pub(crate) use open::{Options, approvals_of, load, load_config, load_rules};
+pub(crate) use open::{Options, approvals_of, load, load_config, load_rules, of_the_store};
 
 use crate::domain::Entropy;
 use crate::pipeline::run::{Env, ReportPlace};

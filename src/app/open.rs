@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{App, doubts, mark, stand_in};
 use crate::actions::approvals::{self, ApprovalLine};
-use crate::config::{Config, PushTo, SecretPlace, Source};
+use crate::config::{Config, PushTo, SecretPlace, Source, machine};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::clock::SystemClock;
 use crate::domain::{Clock, Destination, Entropy, Instant, KeyId};
@@ -345,12 +345,8 @@ fn make_folder(path: &std::path::Path) -> anyhow::Result<()> {
         .create(path)
         .map_err(|error| {
             let what = format!("a folder cannot be made: {}", error.kind());
-            Refused::one(Diagnostic::new(
-                Code::StoreUnreadable,
-                what,
-                Place::file(path.display().to_string()),
-            ))
-            .into()
+            let place = Place::detail(machine::about(path));
+            Refused::one(Diagnostic::new(Code::StoreUnreadable, what, place)).into()
         })
 }
 
@@ -387,7 +383,20 @@ pub(super) fn store_refused(error: &StoreError, config: &Config) -> Refused {
         .unwrap_or(&config.store)
         .display()
         .to_string();
-    Refused::one(Diagnostic::new(code, error.to_string(), Place::file(place)))
+    let place = Place::file(place).and(machine::about(&config.store));
+    let refused = Diagnostic::new(code, error.to_string(), place);
+    Refused::one(match error {
+        StoreError::Engine { .. } => refused.fix("Nothing was lost: what was being written was rolled back. Make room, or give the folder to the user that runs Kith; then run it again."),
+        _ => refused,
+    })
+}
+
+/// The same of an error that ended a command, where the engine of the store is at fault; any other as it is.
+pub(crate) fn of_the_store(error: anyhow::Error, config: &Config) -> anyhow::Error {
+    match error.downcast_ref::<StoreError>() {
+        Some(failed @ StoreError::Engine { .. }) => store_refused(failed, config).into(),
+        _ => error,
+    }
 }
 
 /// The seal key; made for a new store only. A store that has rows and no key is never given a new one.

@@ -7,7 +7,7 @@ use crate::actions::approvals::ApprovalLine;
 use crate::actions::check_examples;
 use crate::actions::preflight::{self, Line};
 use crate::config::Config;
-use crate::diagnostics::{Code, Diagnostic, Refused};
+use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::Clock;
 use crate::domain::clock::SystemClock;
 use crate::partner::disclosure::{DisclosingPart, Disclosure, disclosed_elements, disclosures};
@@ -28,23 +28,15 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
-    let (config, rules, mut problems) = match crate::app::load(&global.config_file()) {
-        Ok((config, rules, mut warnings)) => {
-            warnings.extend(config.check_places());
-            warnings.extend(config.sources.iter().flat_map(preflight::check_secrets));
-            warnings.extend(rules.partners.iter().filter_map(ended));
-            (config, rules, warnings)
-        }
-        Err(Refused(problems)) => {
-            if args.json {
-                let all = json!({"ok": false, "problems": to_json(&problems)});
-                emit_json(&all)?;
-            } else {
-                print_diagnostics(&problems);
-            }
-            return Ok(FAILED);
-        }
+    let file = global.config_file();
+    let Ok((config, rules, mut problems)) = crate::app::load(&file) else {
+        return refused(&crate::app::all_problems(&file), args.json);
     };
+    problems.extend(config.check_places());
+    problems.extend(config.check_placeholders());
+    problems.extend(nobody(&config, &rules));
+    problems.extend(config.sources.iter().flat_map(preflight::check_secrets));
+    problems.extend(rules.partners.iter().filter_map(ended));
     super::warn_of_root();
     let approvals = match crate::app::approvals_of(&config, &rules).await {
         Ok(lines) => lines,
@@ -95,6 +87,37 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     } else {
         DONE
     })
+}
+
+/// What is said where config or mappings cannot be used.
+fn refused(problems: &[Diagnostic], as_json: bool) -> anyhow::Result<u8> {
+    if as_json {
+        emit_json(&json!({"ok": false, "problems": to_json(problems)}))?;
+    } else {
+        print_diagnostics(problems);
+    }
+    Ok(FAILED)
+}
+
+/// An installation that can send nothing to anybody.
+fn nobody(config: &Config, rules: &Rules) -> Option<Diagnostic> {
+    let (what, folder) = match (config.sources.len(), rules.partners.len()) {
+        (0, _) => (
+            "there is no source: nothing is ever read",
+            config.file.display(),
+        ),
+        (_, 0) => (
+            "there is no partner: nobody is ever sent anywhere",
+            config.mappings.display(),
+        ),
+        _ => return None,
+    };
+    let fix = if config.sources.is_empty() {
+        "Add a [[source]] to the config."
+    } else {
+        "Draft a partner file: kith partner new ID --from SHEET"
+    };
+    Some(Diagnostic::new(Code::NeverApplies, what, Place::detail(folder.to_string())).fix(fix))
 }
 
 /// An agreement whose last day has passed.
@@ -193,7 +216,7 @@ fn line_text(line: &Line) -> String {
     let Some(wrong) = &line.wrong else {
         return first;
     };
-    let (owner, fix) = wrong.code().fix();
+    let (owner, fix) = wrong.owner_and_fix();
     let below = [
         ("code", wrong.code().text().to_owned()),
         ("where", wrong.place().text()),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{DONE, emit};
 use crate::app::App;
+use crate::config::{HOME_MODE, VAR_MODE};
 use crate::sheet::write_atomically;
 
 /// Make a new installation with safe defaults; refuses to overwrite
@@ -25,11 +26,11 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<u8> {
             );
         }
     }
-    folder(&args.dir, 0o750)?;
+    folder(&args.dir, HOME_MODE)?;
     for (below, mode) in [
-        ("config", 0o750),
-        ("mappings/partners", 0o750),
-        ("var", 0o700),
+        ("config", HOME_MODE),
+        ("mappings/partners", HOME_MODE),
+        ("var", VAR_MODE),
     ] {
         folder(&args.dir.join(below), mode)?;
     }

@@ -28,15 +28,16 @@ mod why;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
 use crate::actions::{Actor, known};
 use crate::app::{App, Options};
+use crate::config::machine;
 use crate::daemon::InRun;
-use crate::diagnostics::{Code, Diagnostic, Place, Refused, Severity};
+use crate::diagnostics::{Code, Diagnostic, Place, Refused, Severity, folded};
 use crate::domain::clock::{FixedClock, SystemClock};
 use crate::domain::{Clock, Entropy, HoldNumber, Instant, Limits, Reason};
 use crate::partner::{Partner, Rules};
@@ -182,8 +183,13 @@ fn forbid_core_dumps() {
 
 async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
     let global = cli.global;
+    if let Ok(file) = std::path::absolute(global.config_file())
+        && let Some(home) = file.parent().and_then(Path::parent)
+    {
+        HOME.get_or_init(|| home.to_owned());
+    }
     match cli.command {
-        Command::Demo(args) => demo::run(args).await,
+        Command::Demo(args) => demo::run(&global, args).await,
         Command::Init(args) => init::run(&args).await,
         Command::Check(args) => check::run(&global, &args).await,
         Command::Run(args) => run::run(&global, args).await,
@@ -252,12 +258,49 @@ fn report_failure(error: &anyhow::Error) {
 
 /// Diagnostics on standard error, each with what, where, owner and fix.
 fn print_diagnostics(diagnostics: &[Diagnostic]) {
-    for diagnostic in diagnostics {
+    for (diagnostic, also) in folded(diagnostics) {
         let mut line = diagnostic.to_json();
         line["level"] = level(Some(diagnostic.code().severity())).into();
         line["message"] = line["what"].clone();
-        telemetry::tell(&diagnostic.render(), &line);
+        if also.times > 1 {
+            let places = also.places.iter().map(|place| place.text());
+            line["also"] = json!(places.collect::<Vec<String>>());
+            line["times"] = json!(also.times);
+        }
+        let excerpt = excerpt(diagnostic.place()).unwrap_or_default();
+        telemetry::tell(&diagnostic.render_with(&excerpt, &also), &line);
     }
+}
+
+/// Home, as far as the command line names it: what the files of a message are relative to.
+static HOME: OnceLock<PathBuf> = OnceLock::new();
+
+/// The line of a file that a problem is about. Of a line that names a secret nothing in quotes is shown.
+fn excerpt(place: &Place) -> Option<String> {
+    let (file, line) = place.file_line()?;
+    let line = machine::line_of(&HOME.get()?.join(file), line)?;
+    Some(without_secrets(&line))
+}
+
+fn without_secrets(line: &str) -> String {
+    const NAMES: [&str; 6] = ["token", "password", "secret", "key", "passphrase", "auth"];
+    let lower = line.to_lowercase();
+    if !NAMES.iter().any(|name| lower.contains(name)) {
+        return line.to_owned();
+    }
+    let mut quote = None;
+    let hide = |character: char| match quote {
+        Some(open) if open == character => {
+            quote = None;
+            character
+        }
+        Some(_) => '*',
+        None => {
+            quote = ['"', '\''].contains(&character).then_some(character);
+            character
+        }
+    };
+    line.chars().map(hide).collect()
 }
 
 /// Says something on standard error, whatever the level of the log.
@@ -424,4 +467,23 @@ fn emit_hold(number: HoldNumber, reason: Reason) -> anyhow::Result<()> {
         reason.owner().code(),
         reason.practice_words()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_with_a_secret_is_shown_without_it() {
+        for (line, shown) in [
+            (
+                "auth = { kind = \"bearer\", token = 'abc\"d' }",
+                "auth = { kind = \"******\", token = '*****' }",
+            ),
+            ("name = \"Hilltop\"", "name = \"Hilltop\""),
+            ("api_key = \"open", "api_key = \"****"),
+        ] {
+            assert_eq!(without_secrets(line), shown);
+        }
+    }
 }

@@ -37,7 +37,7 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let written = books::report(app.env(), date, commissioner, out.as_ref()).await?;
     app.close().await;
     for folder in written {
-        emit(format_args!("{folder}\n"))?;
+        emit(format_args!("{}\n", folder.within("report.html")))?;
     }
     Ok(DONE)
 }

@@ -50,6 +50,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
             config: &global.config_file(),
             options: &|| global.options(None),
             tell: &tell,
+            begin: &|line| super::say(None, line),
         };
         daemon::serve(&service, &stages, &only).await?;
         Ok(DONE)

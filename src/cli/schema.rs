@@ -1,7 +1,7 @@
 //! The JSON Schemas of what `--json` prints and of partner files, for `docs/schemas/`.
 
 use crate::actions::books::Proof;
-use crate::actions::summary::Summary;
+use crate::actions::summary::{InstallationStatus, Summary};
 
 /// A schema by name.
 ///
@@ -9,7 +9,8 @@ use crate::actions::summary::Summary;
 /// There is none of that name.
 pub(super) fn of(name: &str) -> anyhow::Result<String> {
     let schema = match name {
-        "run" | "status" => serde_json::to_string_pretty(&schemars::schema_for!(Summary))?,
+        "run" => serde_json::to_string_pretty(&schemars::schema_for!(Summary))?,
+        "status" => serde_json::to_string_pretty(&schemars::schema_for!(InstallationStatus))?,
         "prove" => serde_json::to_string_pretty(&schemars::schema_for!(Proof))?,
         "partner" => serde_json::to_string_pretty(&crate::partner::schema::schema())?,
         "report" => crate::report::schema(),

@@ -4,53 +4,111 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{DONE, Global, WAITS, counted, emit, emit_json};
-use crate::actions::summary::{self, CertificateLine, Summary};
+use crate::actions::matters::{self, Matter, Urgency};
+use crate::actions::summary::{self, CertificateLine, InstallationStatus, Summary};
+use crate::diagnostics::Refused;
 use crate::domain::Reason;
 
-/// What ran, what waits, who must act
+/// Exit codes of monitoring plugins: the other three are as for every command.
+const UNKNOWN: u8 = 3;
+
+/// What ran, what waits, who must act; the first line says whether anybody needs to get up
 #[derive(clap::Args)]
+#[command(after_help = "Example: kith status --oneline")]
 pub(super) struct Args {
     /// Look as of this instant
     #[arg(long, value_name = "INSTANT")]
     as_of: Option<String>,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "oneline")]
     json: bool,
+    /// One line for monitoring; exit 0, 1, 2, 3 = OK, WARNING, CRITICAL, UNKNOWN
+    #[arg(long)]
+    oneline: bool,
 }
 
 pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
+    match look(global, args).await {
+        Ok(code) => Ok(code),
+        Err(error) if args.oneline => {
+            emit(format_args!("UNKNOWN - {}\n", unseen(&error)))?;
+            super::report_failure(&error);
+            Ok(UNKNOWN)
+        }
+        Err(error) => {
+            // Nothing else is known, and the first line says so.
+            if !args.json {
+                emit(format_args!("{}\n", unseen(&error)))?;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn look(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let app = global.open_for_reading(args.as_of.as_deref()).await?;
     let summary = summary::of_status(app.env()).await?;
-    let doubts = &app.env().doubts;
-    let broken = &app.env().broken;
-    super::print_diagnostics(doubts);
-    super::print_diagnostics(broken);
-    let waits = summary.waits() || !doubts.is_empty() || !broken.is_empty();
-    if args.json {
-        emit_json(&summary)?;
+    super::print_diagnostics(&app.env().doubts);
+    super::print_diagnostics(&app.env().broken);
+    let matters = matters::of(app.env()).await?;
+    let first_line = matters::first_line(&matters);
+    let mut code = if matters.is_empty() { DONE } else { WAITS };
+    if args.oneline {
+        let urgent = matters.iter().any(|matter| matter.urgency == Urgency::Now);
+        let word = match (code, urgent) {
+            (DONE, _) => "OK",
+            (_, false) => "WARNING",
+            (_, true) => "CRITICAL",
+        };
+        code += u8::from(urgent);
+        emit(format_args!("{word} - {first_line}\n"))?;
+    } else if args.json {
+        emit_json(&InstallationStatus {
+            summary,
+            first_line,
+            matters: matters.iter().map(Matter::line).collect(),
+        })?;
     } else {
-        emit(format_args!("{}{}", first_line(&summary), text(&summary)))?;
+        let all = all_matters(&matters);
+        emit(format_args!("{first_line}\n\n{all}{}", text(&summary)))?;
         for line in summary::under_way(app.env()).await? {
             emit(format_args!("{line}\n"))?;
         }
     }
     app.close().await;
-    Ok(if waits { WAITS } else { DONE })
+    Ok(code)
 }
 
-/// Whether anybody needs to get up.
-fn first_line(summary: &Summary) -> String {
-    let now = summary
-        .held
-        .iter()
-        .find(|hold| Reason::from_code(&hold.reason).is_some_and(Reason::now));
-    match now {
-        Some(hold) => format!(
-            "Needs somebody now: hold {} ({}, {}): kith held show {}\n\n",
-            hold.number, hold.reason, hold.owner, hold.number
+/// The first line where the installation cannot be opened.
+fn unseen(error: &anyhow::Error) -> String {
+    let refused = error.downcast_ref::<Refused>();
+    let problems = refused.map_or(&[][..], |refused| &refused.0);
+    let fatal = problems.iter().find(|problem| problem.fatal());
+    match fatal.or(problems.first()) {
+        Some(problem) => format!(
+            "Needs somebody now: Kith cannot look, {} ({}): kith explain {}",
+            problem.what(),
+            problem.place().text(),
+            problem.code().text()
         ),
-        None => "Nothing needs anyone before 08:00\n\n".to_owned(),
+        None => format!("Needs somebody now: Kith cannot look, {error}: kith check"),
     }
+}
+
+/// Every matter with its command, where there is more than the first line says.
+fn all_matters(matters: &[Matter]) -> String {
+    if matters.len() < 2 {
+        return String::new();
+    }
+    let line = |matter: &Matter| {
+        let (urgency, owner) = (matter.urgency.code(), matter.owner.code());
+        format!(
+            "  {urgency:<6}{owner:<9} {}\n                 {}\n",
+            matter.what, matter.command
+        )
+    };
+    let lines: String = matters.iter().map(line).collect();
+    format!("  when  whose     what, and what to run\n{lines}\n")
 }
 
 /// The summary for people.
@@ -173,7 +231,7 @@ fn write_waiting(out: &mut String, summary: &Summary) -> std::fmt::Result {
         *waiting.entry((&hold.owner, &hold.reason)).or_default() += 1;
     }
     if waiting.is_empty() {
-        return writeln!(out, "\n  Nobody waits.");
+        return writeln!(out, "\n  No question waits.");
     }
     writeln!(out, "\n  Waiting (kith held list):")?;
     for ((owner, reason), n) in waiting {

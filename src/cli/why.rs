@@ -16,7 +16,7 @@ use crate::actions::explain::{
 };
 use crate::actions::history::leg_of;
 use crate::app::App;
-use crate::domain::{LegId, Reason};
+use crate::domain::{LegId, LegState, Reason};
 
 /// Bytes of an id on standard input.
 const ID_BYTES_MAX: u64 = 4_096;
@@ -251,10 +251,10 @@ fn chosen(decided: &Decided, partner: &PartnerLines) -> bool {
 
 fn print(story: &Explanation, place: Option<&str>, only: Option<&str>) -> anyhow::Result<()> {
     let name = story.reference.as_deref().or(place).unwrap_or_default();
-    emit(format_args!("{name} is {}\n", in_words(&story.fate)))?;
+    emit(format_args!("{name} {}.\n", in_words(&story.fate)))?;
     match story.pulled_before {
-        Some(true) => emit(format_args!("  this version was pulled before\n"))?,
-        Some(false) => emit(format_args!("  this version was never pulled\n"))?,
+        Some(true) => emit(format_args!("  This version was pulled before.\n"))?,
+        Some(false) => emit(format_args!("  This version was never pulled.\n"))?,
         None => {}
     }
     for (at, what) in &story.life {
@@ -266,7 +266,10 @@ fn print(story: &Explanation, place: Option<&str>, only: Option<&str>) -> anyhow
     let Some(decided) = &story.decided else {
         return Ok(());
     };
-    emit(format_args!("\nDecided {}\n", decided.at.london_text()))?;
+    emit(format_args!(
+        "\nHow it was decided on {}, check by check:\n",
+        decided.at.london_words()
+    ))?;
     for step in &decided.steps {
         let end = step
             .ends
@@ -274,17 +277,17 @@ fn print(story: &Explanation, place: Option<&str>, only: Option<&str>) -> anyhow
         emit(format_args!("  {:<21}{}{end}\n", step.check, step.saw))?;
     }
     for act in &decided.signed {
-        emit(format_args!("  a person: {act}\n"))?;
+        emit(format_args!("  A person decided: {act}\n"))?;
     }
     if agrees(decided) == Some(false) {
         let recorded = decided.recorded.as_ref().map(in_words).unwrap_or_default();
         let rules = match decided.same_rules {
-            Some(false) => "the rules have changed since",
-            _ => "a person or a change at the practice decided otherwise",
+            Some(false) => "The rules have changed since.",
+            _ => "A person, or a change at the practice, decided otherwise.",
         };
         let again = in_words(&decided.again);
         emit(format_args!(
-            "  recorded: {recorded}; these checks say now: {again} ({rules})\n"
+            "  Recorded then: it {recorded}.\n  The same checks say today: it {again}.\n  {rules}\n"
         ))?;
     }
     emit(format_args!("\n"))?;
@@ -295,32 +298,57 @@ fn print(story: &Explanation, place: Option<&str>, only: Option<&str>) -> anyhow
         .try_for_each(|partner| print_partner(partner, chosen(decided, partner)))
 }
 
+/// Where a referral stands, as the rest of a sentence that begins with it.
 fn in_words(fate: &LegOutcome) -> String {
-    let partner = fate
-        .partner
-        .as_ref()
-        .map_or_else(String::new, |partner| format!(", {partner}"));
+    let named = fate.partner.as_deref();
+    let with = |verb: &str, to: &str| match named {
+        Some(partner) => format!("{verb} {to} {partner}"),
+        None => verb.to_owned(),
+    };
+    let stands = match LegState::from_code(fate.state) {
+        Some(LegState::Received) => "was received and is not decided yet".to_owned(),
+        Some(LegState::Held) => with("waits", "before it may go to"),
+        Some(LegState::Routed) => with("goes with the next drop", "to"),
+        Some(LegState::Sent) => with("was sent", "to"),
+        Some(LegState::Delivered) => with("was picked up", "by"),
+        Some(LegState::Accepted) => with("was taken on", "by"),
+        Some(LegState::Rejected) if named.is_some() => with("could not be taken on", "by"),
+        Some(LegState::InProgress) => with("is under way", "with"),
+        Some(LegState::OnHold) => with("is paused", "at"),
+        Some(LegState::Completed) => with("was completed", "by"),
+        Some(LegState::ClosedUnsuccessful) => with("ended early", "at"),
+        Some(LegState::Cancelled) => with("has ended, cancelled", "at"),
+        Some(LegState::Failed) => with("could not be delivered", "to"),
+        Some(LegState::EnteredInError) => with("was entered in error", "for"),
+        Some(LegState::Rejected) | None => "was not taken in".to_owned(),
+    };
     let why = fate.reason.map_or_else(String::new, |reason| {
-        format!(" ({}: {})", reason.code(), reason.practice_words())
+        format!(". Why: {} ({})", reason.practice_words(), reason.code())
     });
-    format!("{}{partner}{why}", fate.state)
+    format!("{stands}{why}")
 }
 
 fn print_partner(partner: &PartnerLines, chosen: bool) -> anyhow::Result<()> {
-    let mark = if chosen { "  <- named or chosen" } else { "" };
     let verdict = match (partner.enabled, partner.fits) {
-        (false, _) => "disabled",
-        (true, true) => "fits    ",
-        (true, false) => "does not",
+        (false, _) => "is switched off here",
+        (true, true) => "fits: every criterion holds",
+        (true, false) => "does not fit",
     };
-    emit(format_args!("{verdict} {}{mark}\n", partner.id))?;
+    let mark = if chosen {
+        ", and was named or chosen"
+    } else {
+        ""
+    };
+    emit(format_args!("Partner {} {verdict}{mark}\n", partner.id))?;
     for line in &partner.lines {
+        let verdict = match line.holds {
+            Holds::Yes => "holds",
+            Holds::No => "does not hold",
+            Holds::Unknown => "cannot be known",
+        };
         emit(format_args!(
-            "    {:<11} {:<8} asks: {}; saw: {}\n",
-            line.name,
-            word(line.holds),
-            line.asks,
-            line.saw
+            "    {:<12}{verdict:<16}asks for {}; the record has {}\n",
+            line.name, line.asks, line.saw
         ))?;
     }
     Ok(())

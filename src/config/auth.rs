@@ -263,7 +263,7 @@ fn read_mtls(auth: &TableReader<'_>, around: &Surroundings<'_>) -> Mtls {
 
 /// A secret named by a key that is required.
 fn kept(table: &TableReader<'_>, key: &'static str, around: &Surroundings<'_>) -> Kept {
-    match table.table(key) {
+    match table.secret_table(key) {
         Some(named) => Kept {
             place: named.place().clone(),
             secret: read_secret(named, around),

@@ -118,7 +118,7 @@ pub(super) fn read_store(root: &TableReader<'_>, around: &Surroundings<'_>) -> P
 }
 
 pub(super) fn read_seal(root: &TableReader<'_>, around: &Surroundings<'_>) -> Secret {
-    let read = |table: &TableReader<'_>| Some(read_secret(table.table("key")?, around));
+    let read = |table: &TableReader<'_>| Some(read_secret(table.secret_table("key")?, around));
     let secret = root.table("seal").and_then(|table| table.read_with(read));
     secret.unwrap_or_else(Secret::none)
 }
@@ -214,7 +214,8 @@ pub(super) fn read_console(root: &TableReader<'_>) -> Console {
 
 fn check_listen(table: &TableReader<'_>, listen: &str, place: &Place) {
     let port = listen.rsplit(':').next().unwrap_or_default();
-    if port.parse::<u16>().is_err() || port.len() == listen.len() {
+    let possible = port.parse::<u16>().is_ok_and(|port| port > 0);
+    if !possible || port.len() == listen.len() {
         table.bad_value(
             "listen",
             "an address and a port, for example 127.0.0.1:8700",

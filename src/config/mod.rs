@@ -10,6 +10,7 @@ mod describe;
 mod exchange;
 mod installation;
 mod limits;
+pub(crate) mod machine;
 mod places;
 mod secret;
 mod source;
@@ -74,6 +75,11 @@ pub(crate) struct Loaded {
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
+/// Mode of home: a group may look into it, and nobody else.
+pub(crate) const HOME_MODE: u32 = 0o750;
+/// Mode of `var`, where keys and data are.
+pub(crate) const VAR_MODE: u32 = 0o700;
+
 /// What relative paths are relative to, and where secrets come from.
 struct Surroundings<'e> {
     home: PathBuf,
@@ -104,13 +110,8 @@ impl Config {
             .unwrap_or(&file);
         let name = name.to_string_lossy().into_owned();
         // What the file itself may say of its length is known only once it is read.
-        let text = text_within(&file, CONFIG_BYTES.most).map_err(|error| {
-            vec![Diagnostic::new(
-                Code::ConfigUnreadable,
-                error.to_string(),
-                Place::file(name.as_str()),
-            )]
-        })?;
+        let text = text_within(&file, CONFIG_BYTES.most)
+            .map_err(|error| vec![unreadable(&file, &name, error.to_string())])?;
         let problems = Problems::default();
         let config = read(&file, &name, &text, above, env, &problems);
         let fatal = problems.fatal();
@@ -183,6 +184,71 @@ impl Config {
     pub(crate) fn refuses(&self, found: &Diagnostic) -> bool {
         found.fatal() || self.safety.strict && found.code() == Code::NoActionColumn
     }
+
+    /// What stands here as `kith init` wrote it: a practice of that name would be in every record.
+    pub(crate) fn check_placeholders(&self) -> Vec<Diagnostic> {
+        let name = self.file.strip_prefix(&self.home).unwrap_or(&self.file);
+        let place = |detail: String| Place::file(name.display().to_string()).and(detail);
+        let mut found = Vec::new();
+        let mut say = |what: String, detail: String| {
+            let fix = "Put the real one in its place.";
+            found.push(Diagnostic::new(Code::Placeholder, what, place(detail)).fix(fix));
+        };
+        for source in &self.sources {
+            if source.name == "Your practice" {
+                say(
+                    format!("source {} has the name that init wrote", source.id),
+                    "name".to_owned(),
+                );
+            }
+            let written = |mail: &String| mail.ends_with("@practice.example");
+            if source
+                .safety
+                .iter()
+                .any(|one| one.email.as_ref().is_some_and(written))
+            {
+                say(
+                    format!(
+                        "the safety contact of source {} is a placeholder",
+                        source.id
+                    ),
+                    "safety".to_owned(),
+                );
+            }
+        }
+        for commissioner in self
+            .commissioners
+            .iter()
+            .filter(|one| one.name == "Your commissioner")
+        {
+            say(
+                format!(
+                    "commissioner {} has the name that init wrote",
+                    commissioner.id
+                ),
+                "name".to_owned(),
+            );
+        }
+        found
+    }
+}
+
+/// Where the config file of a machine lies, where none lies in the folder that a command is run in.
+const SYSTEM_CONFIG: &str = "/etc/kith/kith.toml";
+
+/// Why the config file cannot be had: every path that was looked for, or whose it is.
+fn unreadable(file: &Path, name: &str, why: String) -> Diagnostic {
+    if file.exists() {
+        let place = Place::file(name).and(machine::about(file));
+        return Diagnostic::new(Code::ConfigUnreadable, why, place);
+    }
+    let mut looked = file.display().to_string();
+    if file.ends_with("config/kith.toml") && !Path::new(SYSTEM_CONFIG).exists() {
+        looked = format!("neither {looked} nor {SYSTEM_CONFIG}");
+    }
+    let place = Place::file(name).and(looked);
+    Diagnostic::new(Code::ConfigUnreadable, "there is no config file", place)
+        .fix("Go to the folder of the installation, or name the file with --config; kith init DIR makes a new one.")
 }
 
 /// Home is the folder above `config/`.
@@ -268,7 +334,7 @@ fn read_home(root: &TableReader<'_>, file: &Path, above: Option<PathBuf>) -> Pat
             }
             PathBuf::from(said.value)
         }
-        (None, None) if file == Path::new("/etc/kith/kith.toml") => PathBuf::from("/var/lib/kith"),
+        (None, None) if file == Path::new(SYSTEM_CONFIG) => PathBuf::from("/var/lib/kith"),
         (None, None) => {
             root.missing("home");
             PathBuf::new()

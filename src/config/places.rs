@@ -6,12 +6,10 @@ use std::path::Path;
 use rustix::fs::statfs;
 use rustix::process::geteuid;
 
-use super::{Config, Pull, SecretPlace};
+use super::{Config, HOME_MODE, Pull, SecretPlace, VAR_MODE, machine};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::toml_reader::Problems;
 
-/// What others may do with home: nothing, and its group may not write.
-const HOME_OPEN: u32 = 0o027;
 /// What others may do with `var` and the store: nothing.
 const VAR_OPEN: u32 = 0o077;
 /// What others may do with config and mappings: read them.
@@ -40,16 +38,21 @@ impl Config {
                 && !path.is_dir()
             {
                 let what = format!("the pull folder of source {} does not exist", source.id);
-                problems.add(Code::FolderMissing, what, place);
+                let place = place.clone().and(machine::about(path));
+                problems.add(Code::FolderMissing, what, &place);
             }
         }
-        for (folder, name, open) in [
-            (self.home.clone(), "home", HOME_OPEN),
-            (self.home.join("var"), "var", VAR_OPEN),
+        for (folder, name, usual) in [
+            (self.home.clone(), "home", HOME_MODE),
+            (self.home.join("var"), "var", VAR_MODE),
         ] {
-            if mode_of(&folder).is_some_and(|mode| mode & open != 0) {
-                let what = format!("the folder {name} can be read or changed by others");
-                problems.add(Code::HomeTooOpen, what, &Place::detail(name));
+            let mode = mode_of(&folder).map(|mode| mode & 0o777);
+            if let Some(mode) = mode.filter(|mode| mode & !usual != 0) {
+                let what =
+                    format!("the folder {name} can be read or changed by others, mode {mode:04o}");
+                let place = Place::detail(folder.display().to_string());
+                let fix = format!("Run: chmod {usual:04o} {}", folder.display());
+                problems.add_fix(Code::HomeTooOpen, what, &place, fix);
             }
         }
         self.check_writable(&problems);

@@ -94,6 +94,14 @@ impl Secret {
         self.value.as_ref().map(|value| value.as_str())
     }
 
+    /// Where it lives and what is there: a path with its owner and mode, or a variable.
+    pub(crate) fn about(&self) -> String {
+        match &self.place {
+            SecretPlace::Env(name) => format!("the environment variable {name}"),
+            SecretPlace::File(path) => super::machine::about(path),
+        }
+    }
+
     /// How `kith check` shows it.
     pub(crate) fn masked(&self) -> String {
         match &self.place {

@@ -36,13 +36,34 @@ pub(super) fn check_address(
         .or_else(|| url.value.strip_prefix("http://"))
         .unwrap_or_default();
     let authority = rest.split('/').next().unwrap_or_default();
-    if authority.is_empty() || rest.contains(char::is_whitespace) || rest.contains(refused) {
+    if !possible_port(authority) {
+        table.bad_value(
+            key,
+            "an address whose port is a number from 1 to 65535",
+            &url.place,
+        );
+    } else if authority.is_empty() || rest.contains(char::is_whitespace) || rest.contains(refused) {
         table.bad_value(key, rule, &url.place);
     } else if https.is_none() && !loopback(host_of(authority)) {
         let what = format!("plain http to another machine would send {sent} unencrypted");
         table
             .problems()
             .add(Code::InsecureAddress, what, &url.place);
+    }
+}
+
+/// Whether what stands behind the host is a port, or nothing does.
+fn possible_port(authority: &str) -> bool {
+    let host = host_of(authority);
+    let rest = authority.split_once(host).map_or("", |(_, rest)| rest);
+    match rest.trim_start_matches(']') {
+        "" => true,
+        port => {
+            let number = port
+                .strip_prefix(':')
+                .and_then(|port| port.parse::<u16>().ok());
+            number.is_some_and(|number| number > 0)
+        }
     }
 }
 
@@ -65,6 +86,23 @@ pub(super) fn loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_port_is_one_that_exists() {
+        for (authority, expected) in [
+            ("gp.example", true),
+            ("gp.example:443", true),
+            ("[::1]", true),
+            ("[::1]:8080", true),
+            ("gp.example:0", false),
+            ("gp.example:65535", true),
+            ("gp.example:65536", false),
+            ("gp.example:", false),
+            ("gp.example:fhir", false),
+        ] {
+            assert_eq!(possible_port(authority), expected, "{authority}");
+        }
+    }
 
     #[test]
     fn loopback_is_this_machine_only() {

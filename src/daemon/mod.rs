@@ -34,6 +34,8 @@ pub(crate) struct Service<'s> {
     pub(crate) config: &'s Path,
     pub(crate) options: &'s (dyn Fn() -> anyhow::Result<Options> + Sync),
     pub(crate) tell: &'s (dyn Fn(&anyhow::Result<RunOutcome>) + Sync),
+    /// Says at the start what runs when, a line each.
+    pub(crate) begin: &'s (dyn Fn(&str) + Sync),
 }
 
 /// Runs what is due, one due time after another, until it is told to stop; a run in hand is finished first.
@@ -56,7 +58,9 @@ pub(crate) async fn serve(
     ];
     let mut stop = std::pin::pin!(stop_signal());
     let mut seen = now();
-    tracing::info!("started; the schedules are those of the config");
+    for line in timetable(schedule, stages, seen) {
+        (service.begin)(&line);
+    }
     loop {
         let until = now();
         for rooms in due(schedule, seen, until) {
@@ -72,14 +76,37 @@ pub(crate) async fn serve(
     }
 }
 
+/// The stages that come due by each key of the schedule.
+const STAGES: [&[Stage]; 4] = [
+    &[Stage::Pull, Stage::Select, Stage::Map],
+    &[Stage::Deliver],
+    &[Stage::Collect, Stage::Match, Stage::Push],
+    &[Stage::Reconcile],
+];
+
+/// What runs when: `pull, select, map: */30 * * * *, next 1 December 2026 09:30`.
+fn timetable(schedule: [&DueTimes; 4], stages: &[Stage], from: Instant) -> Vec<String> {
+    let rooms = STAGES.iter().map(|rooms| {
+        let wanted = rooms.iter().filter(|room| stages.contains(room));
+        let names: Vec<&str> = wanted.map(|room| room.code()).collect();
+        names.join(", ")
+    });
+    let lines = rooms.zip(schedule).filter(|(names, _)| !names.is_empty());
+    let line = |(names, due): (String, &DueTimes)| {
+        let next = due.next_after(&zoned(from));
+        let next = next.map_or_else(String::new, |next| {
+            let at = Instant(next.timestamp().as_microsecond());
+            format!(", next {}", at.london_words())
+        });
+        format!("{names}: {}{next}", due.text())
+    };
+    let mut lines: Vec<String> = lines.map(line).collect();
+    lines.push("times are Europe/London; Ctrl-C or SIGTERM ends it after the row in hand; kith status says how it stands".to_owned());
+    lines
+}
+
 /// The stages that came due between two instants, those of each key of the schedule together.
 fn due(schedule: [&DueTimes; 4], seen: Instant, until: Instant) -> Vec<&'static [Stage]> {
-    const STAGES: [&[Stage]; 4] = [
-        &[Stage::Pull, Stage::Select, Stage::Map],
-        &[Stage::Deliver],
-        &[Stage::Collect, Stage::Match, Stage::Push],
-        &[Stage::Reconcile],
-    ];
     let comes = |due: &DueTimes| {
         let at = due.next_after(&zoned(seen));
         at.is_some_and(|at| at <= zoned(until))
@@ -126,5 +153,33 @@ async fn stop_signal() {
     tokio::select! {
         () = terminate => {}
         _ = tokio::signal::ctrl_c() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_says_what_runs_when() {
+        let due = |text: &str| DueTimes::parse(text).unwrap();
+        let (pull, deliver) = (due("*/30 * * * *"), due("0 6 * * MON-FRI"));
+        let (collect, reconcile) = (due("*/15 * * * *"), due("0 2 * * *"));
+        let schedule = [&pull, &deliver, &collect, &reconcile];
+        let from = Instant::parse("2026-12-01T09:10:00Z").unwrap();
+        let lines = timetable(schedule, &Stage::ALL, from);
+        assert_eq!(
+            lines[..4],
+            [
+                "pull, select, map: */30 * * * *, next 1 December 2026 09:30",
+                "deliver: 0 6 * * MON-FRI, next 2 December 2026 06:00",
+                "collect, match, push: */15 * * * *, next 1 December 2026 09:15",
+                "reconcile: 0 2 * * *, next 2 December 2026 02:00",
+            ]
+        );
+        assert_eq!(
+            timetable(schedule, &[Stage::Push], from)[0],
+            "push: */15 * * * *, next 1 December 2026 09:15"
+        );
     }
 }

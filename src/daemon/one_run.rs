@@ -1,5 +1,6 @@
 //! One run of some stages: what `kith run --once` and the daemon do alike.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 use std::sync::Arc;
 
@@ -8,12 +9,14 @@ use tracing::{Instrument as _, Span};
 
 use crate::actions::approvals::{self, ApprovalLine};
 use crate::actions::summary::{self, Summary};
+use crate::app::of_the_store;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{RunId, Stage};
 use crate::pipeline;
 use crate::pipeline::approval::{self, Approval, How, Recorded};
 use crate::pipeline::reconcile::publish;
 use crate::pipeline::run::{Env, Only, Run, StageOutcome};
+use crate::store::body::RunResult;
 use crate::store::{Batch, Body, Entry, Kind, LeaseStage, LedgerRow, StoreError};
 
 /// Rows of the installation among which the last run's own is looked for.
@@ -60,7 +63,37 @@ pub(crate) async fn run(
     let ids = env.ids.take(&*env.store, env.strand, 1).await?;
     let run = InRun(ids.next());
     let done = run_as(env, run, stages, only).instrument(run.span());
-    done.await.context(run)
+    let done = done.await.map_err(|error| of_the_store(error, &env.config));
+    let noted = note_end(env, run, &done).instrument(run.span()).await;
+    let outcome = done.context(run)?;
+    noted.context(run)?;
+    Ok(outcome)
+}
+
+/// Records how a run ended: what begins and has no end was killed.
+async fn note_end(env: &Env, run: InRun, done: &anyhow::Result<RunOutcome>) -> anyhow::Result<()> {
+    let (result, unreachable) = match done {
+        Ok(outcome) if outcome.waits => (RunResult::Waits, codes(&outcome.unreachable)),
+        Ok(_) => (RunResult::Done, String::new()),
+        Err(_) => (RunResult::Failed, String::new()),
+    };
+    let lease = env.short_lease(LeaseStage::Run, env.strand).await?;
+    let mut batch = lease.batch(env.now());
+    let body = Body::RunEnded {
+        result,
+        unreachable,
+    };
+    batch.push(Entry::new(run.0, body));
+    env.store.commit(batch).await?;
+    lease.give_back().await?;
+    Ok(())
+}
+
+/// The codes of diagnostics, each once.
+fn codes(diagnostics: &[Diagnostic]) -> String {
+    let codes = diagnostics.iter().map(|found| found.code().text());
+    let codes: BTreeSet<&str> = codes.collect();
+    codes.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 async fn run_as(

@@ -23,6 +23,7 @@ fn files(home: &Path, below: &str, found: &mut BTreeMap<String, Vec<u8>>) {
 async fn played(dir: PathBuf) -> (String, bool, BTreeMap<String, Vec<u8>>) {
     let mut page = Vec::new();
     let options = DemoOptions {
+        whole: true,
         dir: dir.clone(),
         keep_running: false,
     };

@@ -51,6 +51,8 @@ const SEED_LATER: [u8; 32] = *b"kith demo: the end of the month ";
 pub(crate) struct DemoOptions {
     /// The folder to play in.
     pub(crate) dir: PathBuf,
+    /// Tell all of it, not the most useful lines alone.
+    pub(crate) whole: bool,
     /// Leave the GP systems up at the end, until interrupted.
     pub(crate) keep_running: bool,
 }
@@ -97,7 +99,12 @@ pub(crate) async fn run(options: DemoOptions, out: &mut dyn Write) -> anyhow::Re
     close_the_month(&app, &home, &mut played).await?;
     app.close().await;
     let differences = expect::differences(&played);
-    out.write_all(narration::tell(&played, &home, &differences).as_bytes())?;
+    let page = if options.whole {
+        narration::tell(&played, &home, &differences)
+    } else {
+        narration::tell_briefly(&played, &differences)
+    };
+    out.write_all(page.as_bytes())?;
     if options.keep_running {
         let [first, second] = systems.base_urls();
         writeln!(

@@ -15,6 +15,66 @@ use super::services::To;
 use crate::domain::{Owner, Reason};
 use crate::sheet::RowsByAction;
 
+/// Lines of the short page: what a terminal shows at once.
+const LINES_MAX: usize = 25;
+
+/// The most useful of the page; the rest is asked for with `-v`.
+pub(super) fn tell_briefly(played: &Played, differences: &[String]) -> String {
+    let mut page = Page(String::new());
+    let at = |night: &super::run_summary::Night, room: &str| night.room(room).accepted;
+    let people = played.people.len();
+    page.line("Kith carries referrals from GP practices to local services, and brings back into the GP record what became of");
+    page.line("each person. You have just watched three nights of it, on made-up people:");
+    page.line("");
+    let (select, map) = (played.first.room("select"), played.first.room("map"));
+    let (collect, matching) = (played.second.room("collect"), played.second.room("match"));
+    page.room("out", &format!(
+        "{people} people referred by two practices; {} rows put into the folders of four services, each in its own layout;\n{} wait, because something is missing, forbidden or unclear: in doubt Kith asks a person rather than send.",
+        at(&played.first, "deliver"), select.held + map.held
+    ));
+    page.room("changes", "One person's new telephone number reached the service, and one \"Please stop\", in the next night.");
+    page.room("back", &format!(
+        "{} spreadsheets came back: {} rows were taken in, {} wait, {} are refused, each with what to do in a receipt.",
+        played.returned.len(), matching.accepted, collect.held + matching.held, collect.rejected + matching.rejected
+    ));
+    page.room("record", &format!(
+        "{} entries stand in the GP records, each fact once; the same sheets sent again added {}.",
+        played.entries_third.all, played.entries_third.all.saturating_sub(played.entries_second.all)
+    ));
+    let verdict = if played.balanced {
+        "The books balance: in every room as many left as came in."
+    } else {
+        "THE BOOKS DO NOT BALANCE."
+    };
+    page.room("books", verdict);
+    page.room(
+        "who waits",
+        &format!(
+            "{} questions, each with who can settle it.",
+            played.third.held.len()
+        ),
+    );
+    page.heading("WHERE TO LOOK, inside the folder of this demo");
+    page.line("  what the services were sent      var/partners/*/out/");
+    page.line("  receipts for what they sent      var/partners/*/out/receipts/");
+    for report in played
+        .reports
+        .iter()
+        .filter(|path| !path.contains("/tables/"))
+        .take(1)
+    {
+        page.line(&format!(
+            "  the report, which names no one   {report}/report.html"
+        ));
+    }
+    page.line("  what is agreed with each         mappings/partners/");
+    page.line("  next, in that folder             kith held list, kith status, kith prove");
+    page.line("  all of the story                 kith demo -v");
+    ending(&mut page, differences);
+    debug_assert!(!differences.is_empty() || page.0.lines().count() <= LINES_MAX);
+    page.0
+}
+
 /// The page.
 pub(super) fn tell(played: &Played, home: &Home, differences: &[String]) -> String {
     let mut page = Page(String::new());
@@ -397,6 +457,32 @@ mod tests {
         for jargon in ["ServiceRequest", "NDJSON", "ledger", "127.0.0.1"] {
             assert!(!page.contains(jargon), "{jargon}");
         }
+    }
+
+    #[test]
+    fn the_short_page_fits_a_terminal() {
+        let page = tell_briefly(&played(), &[]);
+        assert!(
+            page.lines().count() <= LINES_MAX,
+            "{} lines",
+            page.lines().count()
+        );
+        assert!(
+            page.lines().all(|line| line.chars().count() <= 118),
+            "{page}"
+        );
+        for part in [
+            "var/reports/icb/2026-11-23/report.html",
+            "kith demo -v",
+            "as scripted",
+        ] {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        let failed = tell_briefly(&played(), &["map held: expected 1, found 0".to_owned()]);
+        assert!(
+            failed.contains("THIS DID NOT END AS SCRIPTED:\n  map held"),
+            "{failed}"
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) enum Code {
     UnknownKey,
     /// a required key is missing
     /// Without this key the section cannot work.
-    /// Fix (it): Add the key; the contract shows an example of every section.
+    /// Fix (it): Add the key named to the section at the line named; `kith init DIR` writes an example of every section, `kith partner new ID` one of a partner file.
     MissingKey,
     /// a value has the wrong type
     /// The key is known, but its value is of another kind than the key takes.
@@ -61,8 +61,8 @@ pub(crate) enum Code {
     /// Fix (it): Use one of the values named, or a version that has the part.
     NotYetBuilt,
     /// the folder with keys and data can be read by others
-    /// Home should be 0750 and `var` 0700: other users of the machine could read the exchange files.
-    /// Fix (it): Run `chmod 0700` on the folder named.
+    /// Home is 0750 and `var` 0700: else other users of the machine could read the exchange files.
+    /// Fix (it): Run `chmod 750` on home, `chmod 700` on `var`.
     HomeTooOpen,
     /// no retention period is set
     /// How long a closed person's data is kept is the controller's decision, so there is no default.
@@ -190,7 +190,7 @@ pub(crate) enum Code {
     AwaitsApproval,
     /// an approval needs somebody else than the writer
     /// `[partner] changed_by` says who wrote the version; what it widens is looked at by a second person.
-    /// Fix (ig): Ask somebody else to approve it; if the file does not say who changed it, add `changed_by`.
+    /// Fix (ig): Let somebody else run `kith partner approve ID --by NAME --because "…"`; if the file does not say who changed it, write `changed_by = "NAME"` into `[partner]`.
     ApprovedByWriter,
     /// there is nothing to approve
     /// The first version of a partner file, and one that allows no more than before, need nobody.
@@ -210,7 +210,7 @@ pub(crate) enum Code {
     /// `kith check --fixtures` maps the made-up referrals of `mappings/partners/ID.examples/NAME.ndjson` and compares each cell with `NAME.csv`; line and column are those of the CSV.
     /// Fix (it): Correct the partner file; if the agreement has changed, correct the example.
     ExampleDiffers,
-    /// a placeholder of a draft is left in a partner file
+    /// a placeholder of a draft is left in a file
     /// `kith partner new` writes `"?"` where only a person can know. In shadow nothing goes out by the file, so it may stay for a while; live it is an error.
     /// Fix (it): Put in what the line asks for, or take out a column that is the partner's own.
     Placeholder,
@@ -236,7 +236,7 @@ pub(crate) enum Code {
     ///
     /// Nothing was read from it, so this pull proves nothing about it; the next one reads the same window again.
     ///
-    /// Fix (it): Check address, network and certificate with `kith check --online`.
+    /// Fix (it): See that the server runs and that this machine reaches the host and port named; `kith check --online` tries each step.
     SourceUnreachable,
     /// a GP system refused the search
     ///
@@ -494,7 +494,7 @@ pub(crate) enum Code {
     /// the store cannot be opened
     ///
     /// Without the store nothing can be recorded, so nothing is done.
-    /// Fix (it): Check the path, the disk and the file's owner.
+    /// Fix (it): Give the folder to the user that runs Kith, or make room on its disk; nothing was lost.
     StoreUnreadable,
     /// the store was written by a newer version
     ///
@@ -546,7 +546,7 @@ pub(crate) enum Code {
     /// --as-of lies before the last recorded event
     ///
     /// The ledger's time never goes back.
-    /// Fix (it): Give a later instant, or leave `--as-of` away.
+    /// Fix (it): Give a later instant, or leave `--as-of` away. Without `--as-of` this machine's clock is behind: set it (`timedatectl`), and run again.
     AsOfInPast,
     /// --as-of lies in the future
     /// What is recorded would lie ahead of the machine's clock, and every run until then would be refused.
@@ -559,7 +559,7 @@ pub(crate) enum Code {
     /// another run is under way
     ///
     /// Each stage of a source or partner belongs to one process at a time; what another one has is left to it. Removing a file changes nothing.
-    /// Fix (it): Wait for it; `kith status` shows it. One that was killed is taken over at once, one on another machine after 30 seconds.
+    /// Fix (it): Wait for it, or end the process named by its number (`kill PID`); `kith status` shows it. One that was killed is taken over at once, one on another machine after 30 seconds.
     RunBusy,
     /// there were more problems than are kept
     ///

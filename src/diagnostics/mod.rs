@@ -82,6 +82,11 @@ impl Place {
         self.file.as_deref()
     }
 
+    /// The file and the line in it, where both are known.
+    pub(crate) fn file_line(&self) -> Option<(&str, u64)> {
+        Some((self.file.as_deref()?, self.line?))
+    }
+
     /// `mappings/partners/x.toml:41:9, column 3`.
     pub(crate) fn text(&self) -> String {
         let mut text = self.file.clone().unwrap_or_default();
@@ -143,6 +148,12 @@ impl Diagnostic {
         self.code.severity() == Severity::Error
     }
 
+    /// Who can put it right, and how.
+    pub(crate) fn owner_and_fix(&self) -> (String, String) {
+        let (owner, page_fix) = self.code.fix();
+        (owner, self.fix.clone().unwrap_or(page_fix))
+    }
+
     /// The three-part form for a terminal.
     pub(crate) fn render(&self) -> String {
         let (owner, page_fix) = self.code.fix();
@@ -154,6 +165,39 @@ impl Diagnostic {
             self.what,
             self.place.text(),
         )
+    }
+
+    /// The same with the line of the file and a mark under the place, and the other places of the same problem.
+    pub(crate) fn render_with(&self, line: &str, also: &Repeats<'_>) -> String {
+        let mut more = String::new();
+        if let (false, Some(column)) = (line.is_empty(), self.place.column) {
+            let (shown, before) = window(line, column);
+            let blanks: String = shown
+                .chars()
+                .take(before)
+                .map(|c| if c == '\t' { c } else { ' ' })
+                .collect();
+            more = format!("        | {shown}\n        | {blanks}^\n");
+        }
+        if !also.places.is_empty() {
+            let named = also.places.iter().take(ALSO_MAX);
+            let named: Vec<String> = named.map(|place| place.text()).collect();
+            let rest = match also.places.len().saturating_sub(ALSO_MAX) {
+                0 => String::new(),
+                rest => format!(" and {rest} more"),
+            };
+            more.push_str("  also    ");
+            more.push_str(&named.join("; "));
+            more.push_str(&rest);
+            more.push('\n');
+        }
+        if also.times > 1 + also.places.len() {
+            more.push_str("  times   ");
+            more.push_str(&also.times.to_string());
+            more.push('\n');
+        }
+        self.render()
+            .replacen("\n  owner ", &format!("\n{more}  owner "), 1)
     }
 
     /// The same as JSON, for `--json` and `--diagnostics`.
@@ -168,6 +212,55 @@ impl Diagnostic {
             "fix": self.fix.as_deref().unwrap_or(&page_fix),
         })
     }
+}
+
+/// Places named of a problem that is there several times.
+const ALSO_MAX: usize = 5;
+/// Characters of a file's line that are shown.
+const LINE_MAX: usize = 100;
+
+/// The part of a line around a column (from 1), and how many characters of it stand before the column.
+fn window(line: &str, column: u64) -> (String, usize) {
+    let at = usize::try_from(column).unwrap_or(1).saturating_sub(1);
+    let from = at.saturating_sub(LINE_MAX / 2);
+    let shown: String = line.chars().skip(from).take(LINE_MAX).collect();
+    (shown.trim_end().to_owned(), at - from)
+}
+
+/// How often a problem was found, and where besides.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Repeats<'d> {
+    /// Other places than the first, each once.
+    pub(crate) places: Vec<&'d Place>,
+    /// All in all.
+    pub(crate) times: usize,
+}
+
+/// Problems that say the same as one, in the order of the first of each.
+pub(crate) fn folded(problems: &[Diagnostic]) -> Vec<(&Diagnostic, Repeats<'_>)> {
+    let mut folded: Vec<(&Diagnostic, Repeats<'_>)> = Vec::new();
+    for problem in problems {
+        let same = |(first, _): &&mut (&Diagnostic, Repeats<'_>)| {
+            first.code == problem.code && first.what == problem.what && first.fix == problem.fix
+        };
+        let place = &problem.place;
+        match folded.iter_mut().find(same) {
+            Some((first, also)) => {
+                also.times += 1;
+                if first.place != *place && !also.places.contains(&place) {
+                    also.places.push(place);
+                }
+            }
+            None => folded.push((
+                problem,
+                Repeats {
+                    places: Vec::new(),
+                    times: 1,
+                },
+            )),
+        }
+    }
+    folded
 }
 
 /// The known word nearest to a misspelt one, if one is near enough to be meant.
@@ -219,6 +312,34 @@ mod tests {
             shown,
             "error[CFG-003] key \"delimeter\" is not known\n  where   mappings/partners/x.toml:41:9, column 3\n  owner   it\n  fix     write \"delimiter\"\n"
         );
+    }
+
+    #[test]
+    fn the_line_is_shown_with_a_mark_and_what_repeats_is_folded() {
+        let at = |line, column| {
+            Place::file("mappings/partners/x.toml")
+                .line(line)
+                .column(column)
+        };
+        let problem = |line, column| {
+            Diagnostic::new(
+                Code::UnknownKey,
+                "key \"delimeter\" is not known",
+                at(line, column),
+            )
+        };
+        let problems = [problem(4, 12), problem(9, 1), problem(12, 1), problem(9, 1)];
+        let folded = folded(&problems);
+        assert_eq!(folded.len(), 1);
+        let shown = folded[0]
+            .0
+            .render_with("format = { delimeter = \",\" }", &folded[0].1);
+        assert_eq!(
+            shown,
+            "error[CFG-003] key \"delimeter\" is not known\n  where   mappings/partners/x.toml:4:12\n        | format = { delimeter = \",\" }\n        |            ^\n  also    mappings/partners/x.toml:9:1; mappings/partners/x.toml:12:1\n  times   4\n  owner   it\n  fix     Correct the spelling, or remove the key.\n"
+        );
+        let long = format!("{}here", "x".repeat(200));
+        assert_eq!(window(&long, 201), (format!("{}here", "x".repeat(50)), 50));
     }
 
     #[test]

@@ -38,6 +38,14 @@ impl Instant {
             .to_string()
     }
 
+    /// The same in words, `23 November 2026 06:00`.
+    pub(crate) fn london_words(self) -> String {
+        self.timestamp()
+            .to_zoned(london())
+            .strftime("%-d %B %Y %H:%M")
+            .to_string()
+    }
+
     /// The instant as `2026-11-23T06:00:00Z`, whole seconds.
     pub(crate) fn utc_text(self) -> String {
         self.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()

@@ -15,6 +15,7 @@ pub(crate) mod limit_table;
 pub(crate) mod limits;
 pub(crate) mod nhs_number;
 pub(crate) mod reason;
+pub(crate) mod reason_guide;
 pub(crate) mod reference;
 
 pub(crate) use clock::{Clock, Instant};

@@ -182,6 +182,18 @@ coded! {
     }
 }
 
+impl Owner {
+    /// Who that is, in a sentence.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::It => "IT",
+            Self::Practice => "the practice",
+            Self::Ig => "information governance",
+            Self::Partner => "the partner",
+        }
+    }
+}
+
 /// A reason's line of `reasons.toml`.
 #[derive(Clone, Debug)]
 pub(crate) struct ReasonWords {

@@ -103,7 +103,7 @@ impl Fault {
     fn unreadable(key: &str, kept: &Kept, error: SecretError) -> Self {
         Self {
             code: Code::SecretUnreadable,
-            place: kept.place.clone(),
+            place: kept.place.clone().and(kept.secret.about()),
             what: format!("{key}: {error}"),
         }
     }
@@ -207,6 +207,18 @@ pub(crate) fn codes(source: &Source, rules: &Rules) -> Vec<String> {
         .filter(|(_, kind)| *kind == TriggerKind::Declined || referral(kind));
     let own = source.codes.iter().flatten().cloned();
     own.chain(shared.map(|(code, _)| code.clone())).collect()
+}
+
+/// Host and port of an address, `gp.example:443`.
+pub(crate) fn server_of(base_url: &str) -> String {
+    let (scheme, rest) = base_url.split_once("://").unwrap_or(("https", base_url));
+    let authority = rest.split('/').next().unwrap_or_default();
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    if port.is_some_and(|port| port.parse::<u16>().is_ok()) {
+        return authority.to_owned();
+    }
+    let usual = if scheme == "http" { 80 } else { 443 };
+    format!("{authority}:{usual}")
 }
 
 /// What is said of a failure: its own code and fix where the cause is known, else `usual`.

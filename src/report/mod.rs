@@ -27,6 +27,7 @@ pub(crate) use input::{
     Named, Opened, Operations, Partner, Pushes, ReturnRows, Source,
 };
 pub(crate) use json::schema;
+pub(crate) use words::IN_FILE;
 
 /// A file of the report; the name is relative to the night's folder.
 #[derive(Clone, Debug, PartialEq, Eq)]

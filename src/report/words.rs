@@ -26,7 +26,7 @@ pub(crate) fn state(state: LegState) -> &'static str {
         LegState::ClosedUnsuccessful => "Ended early",
         LegState::Cancelled => "Cancelled",
         LegState::Failed => "Could not be delivered",
-        LegState::EnteredInError => "Sent by mistake",
+        LegState::EnteredInError => "Entered in error by the practice",
     }
 }
 
@@ -68,13 +68,17 @@ pub(crate) fn push_state(code: &str) -> &'static str {
     named.map_or(UNKNOWN, |(_, words)| words)
 }
 
+/// State of a write that lies in a file for a practice's import: whether it is in the record, nobody here knows.
+pub(crate) const IN_FILE: &str = "in-file";
+
 /// How far a write has come, in the order in which it moves.
-pub(super) const PUSH_STATES: [(&str, &str); 7] = [
+pub(super) const PUSH_STATES: [(&str, &str); 8] = [
     ("queued", "Waiting to be written"),
     ("sending", "Being written"),
     ("answer-lost", "Answer lost, being looked up"),
     ("held", "Held: somebody must decide"),
     ("confirmed", "In the record"),
+    (IN_FILE, "In a file for the practice to import"),
     ("refused", "Refused by the practice's system"),
     ("off", "Not asked for"),
 ];
@@ -189,6 +193,11 @@ mod tests {
     fn a_code_of_another_version_is_not_printed() {
         assert_eq!(reason("=cmd"), UNKNOWN);
         assert_eq!(push_state("<b>"), UNKNOWN);
+        assert!(!push_state(IN_FILE).contains("record"));
+        assert_eq!(
+            state(LegState::EnteredInError),
+            "Entered in error by the practice"
+        );
         assert!(certificate(Some("unknown")).starts_with("We cannot promise"));
         assert_eq!(
             certificate(Some("complete except 3 unread")),

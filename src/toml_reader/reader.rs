@@ -220,6 +220,24 @@ impl<'t> TableReader<'t> {
         self.opt_table(key)
     }
 
+    /// A required table that says where a secret lies: the secret itself does not stand in the file, and is not quoted.
+    pub(crate) fn secret_table(&self, key: &'static str) -> Option<TableReader<'t>> {
+        self.needs(key);
+        let (value, span) = self.find(key)?;
+        let place = self.place_of(key, &span);
+        if let Some(table) = value.as_table() {
+            return Some(self.child(key, table, place));
+        }
+        let what = format!(
+            "{key} must say where the secret is, and the secret must not stand in this file"
+        );
+        let fix = format!(
+            "Write {key} = {{ env = \"NAME\" }} or {key} = {{ file = \"path\" }}. If it was the real one, have it changed: files are copied."
+        );
+        self.problems.add_fix(Code::WrongType, what, &place, fix);
+        None
+    }
+
     /// A list of tables, `[[source]]` or inline; absent is empty.
     pub(crate) fn tables(&self, key: &'static str) -> Vec<TableReader<'t>> {
         let Some((value, span)) = self.find(key) else {

@@ -143,7 +143,11 @@ fn exit_codes_say_whether_anybody_must_act() {
     let fine = home_with(&resources(0));
     fine.kith(&["check"]).expect_code(0);
     fine.kith(&["run", "--once", "--as-of", AT]).expect_code(0);
-    fine.kith(&["status"]).expect_code(0);
+    let calm = fine.kith(&["status", "--as-of", AT]).expect_code(0).stdout;
+    assert!(
+        calm.starts_with("Nothing needs anyone before 08:00\n"),
+        "{calm}"
+    );
     fine.kith(&["prove"]).expect_code(0);
     let extracts = fine.below("extracts").display().to_string();
     let mapped = rows_of(&fine, "elm", &extracts, 0);
@@ -160,7 +164,14 @@ fn exit_codes_say_whether_anybody_must_act() {
         .expect_code(1)
         .json();
     assert_eq!(run["held"].as_array().map(Vec::len), Some(2));
-    waiting.kith(&["status"]).expect_code(1);
+    let waits = waiting.kith(&["status", "--as-of", AT]).expect_code(1);
+    assert!(
+        waits
+            .stdout
+            .starts_with("Needs somebody today: 2 questions wait for the practice (no-patient)"),
+        "{}",
+        waits.stdout
+    );
     waiting.kith(&["prove"]).expect_code(0);
     let extracts = waiting.below("extracts").display().to_string();
     rows_of(&waiting, "elm", &extracts, 1);

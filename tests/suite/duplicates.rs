@@ -90,7 +90,7 @@ fn the_practice_chooses(world: &World, holds: &[Value]) {
     };
     let number = |at: usize| holds[at]["number"].to_string();
     for (at, hold) in holds.iter().enumerate().take(10) {
-        let shown = world.kith(&["held", "show", &number(at)], 0);
+        let shown = world.kith(&["held", "show", &number(at), "--json"], 0);
         let said = &shown.stdout;
         assert!(said.contains("Already open with this partner"), "{said}");
         for secret in ["practice-a", "practice-b", "Dr Okafor"] {

@@ -29,7 +29,7 @@ const CAUSES: [(&str, &str, &str); 15] = [
     ("huge", "GP-007", "longer than 16777216 bytes"),
     ("deep", "GP-007", "64 levels"),
     ("endless", "GP-007", "more than 5 pages"),
-    ("nobody", "PULL-004", "no connection"),
+    ("nobody", "PULL-004", "connection refused"),
     ("silent", "PULL-004", "time-out"),
     ("unset", "CFG-017", "neither a PEM private key nor a JWK"),
 ];

@@ -17,6 +17,7 @@ mod acts;
 mod approval;
 mod broken;
 mod bulk;
+mod calm;
 mod cli;
 mod demo;
 mod disclosure;

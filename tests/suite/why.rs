@@ -182,7 +182,7 @@ fn one_by_its_id_and_its_reference(home: &Home, workload: &Workload, stories: &[
     let paper = home.kith(&["why", reference]).expect_code(0).stdout;
     for words in [
         "person",
-        "asks: 18 or over; saw: age 10",
+        "asks for 18 or over; the record has age 10",
         "<- child",
         "waits: hold",
     ] {

@@ -468,7 +468,7 @@ pub(super) fn trouble(error: &reqwest::Error) -> ClientError {
     }
     let (what, sent) = match (error.is_connect(), error.is_timeout()) {
         (true, true) => ("no connection within its time", false),
-        (true, false) => ("no connection", false),
+        (true, false) => (no_connection(error), false),
         (false, true) => ("time-out", true),
         (false, false) => ("connection lost", true),
     };
@@ -478,6 +478,25 @@ pub(super) fn trouble(error: &reqwest::Error) -> ClientError {
         retry_after: None,
         sent,
     }
+}
+
+/// Why no connection was made, as far as the machine says.
+fn no_connection(error: &reqwest::Error) -> &'static str {
+    let mut cause = std::error::Error::source(error);
+    while let Some(at) = cause {
+        let kind = at
+            .downcast_ref::<std::io::Error>()
+            .map(std::io::Error::kind);
+        match kind {
+            Some(std::io::ErrorKind::ConnectionRefused) => return "connection refused",
+            Some(std::io::ErrorKind::HostUnreachable | std::io::ErrorKind::NetworkUnreachable) => {
+                return "no way to the host";
+            }
+            _ if at.to_string().starts_with("dns error") => return "the host's name is not known",
+            _ => cause = at.source(),
+        }
+    }
+    "no connection"
 }
 
 pub(super) fn is_loopback(url: &Url) -> bool {

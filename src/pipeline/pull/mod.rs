@@ -30,7 +30,7 @@ use super::gp_client;
 use super::ingest::intake::Intake;
 use super::ingest::queue::feed;
 use super::run::{Env, HeldLease, Only, Run, StageOutcome};
-use crate::config::{Pull, Reading};
+use crate::config::{Bulk, Pull, Reading};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Counts, Disposition, Instant, Reason, Stage, limits};
 use crate::store::LeaseStage;
@@ -137,7 +137,7 @@ async fn pull_folder(
             at.not_begun(Diagnostic::new(
                 Code::FolderMissing,
                 error.to_string(),
-                at.place(),
+                at.place_unread(),
             ))
             .await
         }
@@ -154,7 +154,7 @@ async fn pull_search(
         Ok(client) => client,
         Err(error) => {
             return at
-                .not_begun(PullError::from(error).diagnostic(at.place()))
+                .not_begun(PullError::from(error).diagnostic(at.place_unread()))
                 .await;
         }
     };
@@ -173,10 +173,24 @@ struct Pulling<'e> {
 
 impl Pulling<'_> {
     fn place(&self) -> Place {
-        Place::detail(format!(
-            "source {}",
-            self.run.sources[self.source].config.id
-        ))
+        let source = &self.run.sources[self.source].config;
+        let at = match &source.pull {
+            Pull::Folder { path, .. } => path.display().to_string(),
+            Pull::Search { base_url, .. } | Pull::Bulk(Bulk { base_url, .. }) => {
+                gp_client::server_of(base_url)
+            }
+        };
+        Place::detail(format!("source {}, {at}", source.id))
+    }
+
+    /// The same, and since when the source is not known any more.
+    fn place_unread(&self) -> Place {
+        let known = match self.high() {
+            Some(high) => format!("not read to its end since {}", high.london_words()),
+            None => "never read to its end yet".to_owned(),
+        };
+        let of_source = self.place().text();
+        Place::detail(format!("{of_source}, {known}"))
     }
 
     /// Where the last pull that could be relied on ended.
@@ -263,7 +277,9 @@ impl Pulling<'_> {
             outcome.unreachable.push(left_out);
         }
         match failure {
-            Some(error) => outcome.unreachable.push(error.diagnostic(self.place())),
+            Some(error) => outcome
+                .unreachable
+                .push(error.diagnostic(self.place_unread())),
             None if evidence.broken => outcome.unreachable.push(Diagnostic::new(
                 Code::PagesIncomplete,
                 "a search ended before its last page",

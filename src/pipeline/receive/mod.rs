@@ -3,6 +3,10 @@
 //! In: files in a partner's `in/`. Out: sheets, and receipts beside them. Keeps: a file is moved only after our record of it
 //! is durable; the same bytes under any name are known again (`ledger.md` §5).
 
+mod untaken;
+
+pub(crate) use untaken::{Untaken, untaken};
+
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::{StrandId, how_to_raise};
 use crate::partner::{Collect, Partner};

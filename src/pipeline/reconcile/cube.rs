@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use super::publish::today_is_open;
-use crate::config::Commissioner;
+use crate::config::{Commissioner, PushTo};
 use crate::domain::clock::{day_from_number, day_number, month_number};
 use crate::domain::encoding::hex;
 use crate::domain::{Action, Instant, LegId, RunId, Stage, StrandId};
 use crate::partner::fields::BetterWhen;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::report::{self, Input};
-use crate::store::Kind;
 use crate::store::rows::{DropFile, DropRowCount, LedgerRow, Leg};
+use crate::store::{Kind, PushState};
 
 /// Legs read at a time.
 const PAGE: i64 = 5_000;
@@ -370,6 +370,16 @@ async fn runs_of(ledger: &LedgerAccess, night: i64) -> anyhow::Result<Vec<RunId>
     }
 }
 
+/// A write's state as the report tells it: what is out in a file for an import is not known to be in the record.
+fn push_word(env: &Env, source: StrandId, state: PushState) -> &'static str {
+    let place = env.source_at(source);
+    let to = place.map(|place| &env.sources[place].config.push.to);
+    match (state, to) {
+        (PushState::Confirmed, Some(PushTo::Folder { .. })) => report::IN_FILE,
+        _ => state.code(),
+    }
+}
+
 async fn pushes(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Pushes>> {
     let counts = env.store.push_counts().await?;
     let strands: Vec<StrandId> = mine
@@ -382,7 +392,7 @@ async fn pushes(env: &Env, mine: &[usize]) -> anyhow::Result<Vec<report::Pushes>
         .filter_map(|(source, state, count)| {
             Some(report::Pushes {
                 source: source_id(env, source)?,
-                state: state.code().to_owned(),
+                state: push_word(env, source, state).to_owned(),
                 count: u64::try_from(count).unwrap_or(0),
             })
         })

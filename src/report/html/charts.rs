@@ -23,7 +23,7 @@ pub(super) fn funnel(funnel: &TableModel) -> Markup {
         ("Received", "received"),
         ("Matched to a partner", "matched"),
         ("Taken on by the partner", "accepted"),
-        ("Attending or finished", "attending"),
+        ("Support under way or completed", "attending"),
         ("Completed", "completed"),
     ];
     let count = |key| match funnel.rows.last() {

@@ -87,7 +87,7 @@ fn chapters(report: &Report) -> Vec<Section> {
     let rooms = html! { (draw(&report.rooms)) (draw(&report.reasons)) };
     let others = [
         ("outcomes", "What changed for people", outcomes(report)),
-        ("rooms", "Every row accounted for", rooms),
+        ("rooms", "Every row in the books", rooms),
         ("words", "Words used here", terms()),
     ];
     let drawn = of_tables.map(|(id, heading, tables)| {
@@ -174,7 +174,7 @@ fn head(report: &Report, day: &str) -> Markup {
                     dt { "Do the books balance?" }
                     dd class="big" { @if report.balanced { "✓ Yes, everything balances" } @else { "✗ NO, something DOES NOT BALANCE" } }
                     dd {
-                        @if report.balanced { "Every referral and every row is accounted for." }
+                        @if report.balanced { "Every row that came in was taken in, rejected with its reason, or waits for somebody. Of those sent of whom no word has come, the books cannot tell: see where referrals stand." }
                         @else { "Look for “DOES NOT BALANCE” below, and tell the IT team that runs Kith." }
                     }
                 }

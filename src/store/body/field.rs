@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
-use super::{How, SignedAct};
+use super::{How, RunResult, SignedAct};
 use crate::domain::encoding::{push_hex, unhex};
 use crate::domain::{
     Action, Counts, Id, LegReference, LegState, NoteId, Owner, RawId, Reason, Stage,
@@ -169,7 +169,7 @@ macro_rules! by_word {
         })+
     };
 }
-by_word!(How, Owner, SignedAct);
+by_word!(How, Owner, RunResult, SignedAct);
 
 impl<T> BodyField for Id<T> {
     fn write(&self, to: &mut BodyWriter) {

@@ -94,6 +94,12 @@ bodies! {
             /// Who approved it, and the note that says why; two fields, both absent if nobody did.
             approved: Option<(String, NoteId)>,
         },
+        /// A run came to its end. Subject: the run.
+        RunEnded = 4 "run ended" {
+            result: RunResult,
+            /// Codes of what could not be reached, by blanks; empty where all was.
+            unreachable: String,
+        },
         /// A leg began. Subject: the leg, as in the five kinds that follow.
         Received = 10 "received from the practice" {
             step: LegStep,
@@ -361,6 +367,18 @@ coded! {
         Waits = 3 "waits",
         /// Approved by a person.
         Approved = 4 "approved",
+    }
+}
+
+coded! {
+    /// How a run ended, as its exit code says.
+    pub(crate) enum RunResult {
+        /// Exit 0.
+        Done = 1 "done",
+        /// Exit 1: something waits for a person, or was not reached.
+        Waits = 2 "waits",
+        /// Exit 2: it could not go on.
+        Failed = 3 "failed",
     }
 }
 

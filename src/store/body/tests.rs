@@ -56,6 +56,13 @@ fn sample(kind: Kind) -> (Body, String) {
                 format!(r#"["{a}","pull select"]"#),
             )
         }
+        Kind::RunEnded => (
+            Body::RunEnded {
+                result: RunResult::Waits,
+                unreachable: "GP-001 DELIVER-001".to_owned(),
+            },
+            r#"["waits","GP-001 DELIVER-001"]"#.to_owned(),
+        ),
         Kind::RulesInForce => (
             Body::RulesInForce {
                 file: A,

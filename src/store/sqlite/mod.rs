@@ -188,13 +188,27 @@ fn is_busy(error: &sqlx::Error) -> bool {
     )
 }
 
+/// What the engine's error code means: its lowest eight bits name the kind.
+fn in_words(code: &str) -> &'static str {
+    match code.parse::<u32>().unwrap_or(0) & 0xff {
+        5 | 6 => "it is busy",
+        8 => "it may only be read",
+        10 => "the disk failed",
+        11 => "it is damaged",
+        13 => "the disk is full",
+        14 => "it cannot be opened",
+        26 => "it is no store",
+        _ => "it refused",
+    }
+}
+
 /// Keeps the engine's error class only: its text may quote values.
 fn engine(doing: &'static str, error: &sqlx::Error) -> StoreError {
     let (kind, transient) = match error {
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default().into_owned();
             let busy = matches!(code.as_str(), "5" | "6" | "261" | "517");
-            (format!("database error {code}"), busy)
+            (format!("{} (database error {code})", in_words(&code)), busy)
         }
         sqlx::Error::Io(io) => (format!("{}", io.kind()), false),
         sqlx::Error::PoolTimedOut => ("no connection became free".to_owned(), true),

@@ -283,13 +283,10 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
     else {
         return Ok(());
     };
-    let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
+    let partner = &env.rules.partners[place];
     let named = || format!("{} of partner {}", file.name, partner.id);
-    let reread = at.transport.reread(&file.name, limits::DROP_BYTES_MAX);
-    let bytes = match reread.await {
-        Ok(Some(bytes)) => Some(bytes),
-        // A link, a device, or more than any drop holds.
-        Err(TransportError::NotRegular { .. } | TransportError::TooLarge { .. }) => None,
+    let changed = match changed(env, place, file).await {
+        Ok(Some(changed)) => changed,
         // Its folder is a link or a file: nobody can say what became of it.
         Err(error @ TransportError::NotAFolder { .. }) => {
             proof.find("files", error.to_string(), named());
@@ -297,7 +294,7 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
         }
         Ok(None) | Err(_) => return Ok(()),
     };
-    if bytes.is_none_or(|bytes| env.keys.file_digest(&sha256(&[&bytes])) != file.digest) {
+    if changed {
         proof.find(
             "changed-after-delivery",
             "a drop differs from what was written",
@@ -310,6 +307,39 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
     }
     proof.count("files", 1);
     Ok(())
+}
+
+/// Whether what lies in `out/` under a drop's name is something else than was written; `None` where nothing does.
+///
+/// # Errors
+/// The folder cannot be read.
+async fn changed(
+    env: &Env,
+    partner: usize,
+    file: &DropFile,
+) -> Result<Option<bool>, TransportError> {
+    let transport = &env.partners[partner].transport;
+    let reread = transport.reread(&file.name, limits::DROP_BYTES_MAX);
+    match reread.await {
+        Ok(bytes) => {
+            let differs = |bytes: Vec<u8>| env.keys.file_digest(&sha256(&[&bytes])) != file.digest;
+            Ok(bytes.map(differs))
+        }
+        // A link, a device, or more than any drop holds.
+        Err(TransportError::NotRegular { .. } | TransportError::TooLarge { .. }) => Ok(Some(true)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Names of those drops of a partner that somebody wrote into while they lie in `out/`.
+pub(crate) async fn changed_drops(env: &Env, partner: usize, files: &[DropFile]) -> Vec<String> {
+    let mut names = Vec::new();
+    for file in files {
+        if matches!(changed(env, partner, file).await, Ok(Some(true))) {
+            names.push(file.name.clone());
+        }
+    }
+    names
 }
 
 /// The leaves of a return's rows, and the events of their legs that came of it, or of undoing it.

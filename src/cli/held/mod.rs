@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+mod list;
+mod many;
+mod show;
+
 use clap::Subcommand;
-use serde_json::{Value, json};
+use list::HoldFilter;
 
 use super::identify::Identify;
-use super::{DONE, Global, emit, emit_json};
+use super::{DONE, Global, emit};
+use crate::actions::Actor;
 use crate::actions::hold::{self, Env, Settled, Verdict};
-use crate::actions::{Actor, summary};
-use crate::app::App;
-use crate::domain::{HoldNumber, Instant, LegReference, Reason};
+use crate::domain::{HoldNumber, LegReference};
 
 /// What waits for a person, and how to settle it
 #[derive(clap::Args)]
@@ -21,23 +24,42 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Act {
-    /// Everything that waits
+    /// Everything that waits, how long, whose it is, and what to do
+    #[command(after_help = "Example: kith held list --owner practice --source hilltop")]
     List {
+        #[command(flatten)]
+        which: HoldFilter,
+        /// Only those of this owner: it, practice, ig or partner
+        #[arg(long, value_name = "OWNER")]
+        owner: Option<String>,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// One hold
+    /// One hold: what it is about, and what its owner can do
+    #[command(after_help = "Example: kith held show 12")]
     Show {
         /// Its number
         number: i64,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
         identify: Identify,
     },
     /// Decide again with today's data; overrides nothing
+    #[command(
+        after_help = "Example: kith held release 12 --by \"A. Name\" --because \"the number is verified\" --as practice\n         kith held release --reason nhs-number --source hilltop --by \"A. Name\" --because \"all verified\" --as practice"
+    )]
     Release {
         /// Its number
-        number: i64,
+        #[arg(required_unless_present = "reason", conflicts_with_all = ["reason", "partner", "source"])]
+        number: Option<i64>,
+        #[command(flatten)]
+        which: HoldFilter,
+        /// Many at once: do not ask
+        #[arg(long, requires = "reason")]
+        yes: bool,
         /// Already open: send it all the same
         #[arg(long)]
         send: bool,
@@ -86,19 +108,39 @@ struct Who {
 }
 
 pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
-    match args.act.unwrap_or(Act::List { json: false }) {
-        Act::List { json } => {
+    let everything = Act::List {
+        which: HoldFilter::default(),
+        owner: None,
+        json: false,
+    };
+    match args.act.unwrap_or(everything) {
+        Act::List { which, owner, json } => {
             let app = global.open_for_reading(None).await?;
-            let code = list(&app, json).await;
+            let code = list::list(&app, &which, owner.as_deref(), json).await;
             app.close().await;
             code
         }
-        Act::Show { number, identify } => {
+        Act::Show {
+            number,
+            json,
+            identify,
+        } => {
             let app = identify.open(global).await?;
-            let shown = describe(&app, number, &identify).await;
+            let code = show::show(&app, number, &identify, json).await;
             app.close().await;
-            emit_json(&shown?)?;
-            Ok(DONE)
+            code
+        }
+        Act::Release {
+            number: None,
+            which,
+            yes,
+            send,
+            who,
+        } => {
+            let app = global.open(None).await?;
+            let done = many::release(&app, &which, &who.actor()?, send, yes).await;
+            app.close().await;
+            done.map(|()| DONE)
         }
         act => {
             let app = global.open(None).await?;
@@ -113,8 +155,15 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
 /// What the owner of a hold decides, and what is said of it.
 async fn settle(env: &Arc<Env>, act: Act) -> anyhow::Result<String> {
     let (number, settled) = match act {
-        Act::List { .. } | Act::Show { .. } => return Ok(String::new()),
-        Act::Release { number, send, who } => {
+        Act::List { .. } | Act::Show { .. } | Act::Release { number: None, .. } => {
+            return Ok(String::new());
+        }
+        Act::Release {
+            number: Some(number),
+            send,
+            who,
+            ..
+        } => {
             let settled = hold::release(env, HoldNumber::new(number), &who.actor()?, send).await?;
             (number, settled)
         }
@@ -168,52 +217,4 @@ impl Who {
     fn actor(&self) -> anyhow::Result<Actor> {
         super::actor(&self.by, &self.because)?.acting_for(&self.owner)
     }
-}
-
-async fn list(app: &App, as_json: bool) -> anyhow::Result<u8> {
-    let summary = summary::of_status(app.env()).await?;
-    if as_json {
-        emit_json(&summary.held)?;
-        return Ok(DONE);
-    }
-    for hold in &summary.held {
-        let words = Reason::from_code(&hold.reason).map_or("", Reason::practice_words);
-        let (reference, partner) = (
-            hold.reference.as_deref().unwrap_or("-"),
-            hold.partner.as_deref().unwrap_or("-"),
-        );
-        emit(format_args!(
-            "{:>5}  {:<14}  {:<8}  {:<7}  {partner:<20}  {}: {words}\n",
-            hold.number, reference, hold.owner, hold.stage, hold.reason
-        ))?;
-    }
-    if summary.held.is_empty() {
-        emit(format_args!("Nothing waits.\n"))?;
-    }
-    Ok(DONE)
-}
-
-async fn describe(app: &App, number: i64, identify: &Identify) -> anyhow::Result<Value> {
-    let shown = hold::show(app.env(), HoldNumber::new(number)).await?;
-    let row = &shown.row;
-    let person = match &shown.leg {
-        Some(leg) => {
-            let at = format!("held show {number}");
-            identify.person(app, leg.reference, &at).await?
-        }
-        None if identify.asked() => anyhow::bail!("hold {number} is about nobody in particular"),
-        None => Value::Null,
-    };
-    let beside = shown.open_beside.iter().map(ToString::to_string);
-    let mut said = json!({
-        "open_beside": beside.collect::<Vec<String>>(),
-        "number": row.number.number(), "open": row.open, "reason": row.reason.code(), "what": row.reason.practice_words(), "owner": row.reason.owner().code(),
-        "stage": row.stage.code(), "reference": shown.leg.map(|leg| leg.reference.to_string()), "partner": shown.partner,
-        "return": row.return_id.is_some().then(|| row.return_id.number()), "row": if row.row == 0 { None } else { Some(row.row) },
-        "since": Instant(row.since).utc_text(),
-    });
-    if identify.asked() {
-        said["person"] = person;
-    }
-    Ok(said)
 }
