@@ -151,7 +151,10 @@ fn every_act(world: &World, to: &ToDecide) -> Duration {
     let ToDecide { rows, open, odd } = to;
     let mut longest = Duration::ZERO;
     let mut act = |arguments: &[&str]| acts(world, arguments, &mut longest).stdout;
-    let beside = world.kith(&["held", "show", &open[1].0], 0).json()["open_beside"][0].clone();
+    let beside = world
+        .kith(&["held", "show", &open[1].0, "--json"], 0)
+        .json()["open_beside"][0]
+        .clone();
     let beside = beside.as_str().expect("the open one");
     act(&["partner", "approve", "elm"]);
     let mut decides =
