@@ -74,6 +74,15 @@ pub(crate) struct Decided {
     pub(crate) signed: Vec<String>,
 }
 
+impl Decided {
+    /// What the last check saw that ended for this reason.
+    pub(crate) fn saw_for(&self, reason: Reason) -> Option<String> {
+        let mut steps = self.steps.iter().rev();
+        let step = steps.find(|step| step.ends == Some(reason))?;
+        Some(step.saw.clone())
+    }
+}
+
 /// One referral's story.
 #[derive(Clone, Debug)]
 pub(crate) struct Explanation {

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::explain::Explainer;
 use super::{Actor, again};
 use crate::domain::{HoldNumber, LegId, LegReference, LegState, Reason, Stage};
 pub(crate) use crate::pipeline::decide::decide_again::Verdict;
@@ -34,6 +35,8 @@ pub(crate) struct Hold {
     pub(crate) partner: Option<String>,
     /// References of the same person that are open with the same partner; they say nothing of who referred.
     pub(crate) open_beside: Vec<LegReference>,
+    /// What the check saw for which it waits: a column, an element and a rule, never a value.
+    pub(crate) detail: Option<String>,
 }
 
 /// One hold.
@@ -51,11 +54,21 @@ pub(crate) async fn show(env: &Env, number: HoldNumber) -> anyhow::Result<Hold> 
         _ => Vec::new(),
     };
     let open_beside = open_beside.iter().map(|other| other.reference).collect();
+    let detail = match &leg {
+        Some(leg) if row.open && !row.return_id.is_some() => {
+            let story = Explainer::new(env).leg(leg, true).await?;
+            story
+                .decided
+                .and_then(|decided| decided.saw_for(row.reason))
+        }
+        _ => None,
+    };
     Ok(Hold {
         row,
         leg,
         partner,
         open_beside,
+        detail,
     })
 }
 
@@ -70,7 +83,7 @@ async fn mine(ledger: &LedgerAccess, number: HoldNumber, actor: &Actor) -> anyho
     if !hold.open {
         anyhow::bail!("hold {number} was settled meanwhile; nothing was changed");
     }
-    let owner = hold.reason.owner();
+    let owner = hold.reason.owner_at(hold.stage);
     if owner != actor.owner {
         anyhow::bail!(
             "hold {number} ({}) is for {} to settle: use --as {} if you act for them",

@@ -91,7 +91,7 @@ pub(crate) async fn reveal(
         map::facts(&reference, Action::New, "", 0),
     );
     let shown = SHOWN.into_iter().filter_map(|(name, rule)| {
-        let text = rule.derive(&view).joined(", ")?;
+        let text = rule.derive(&view).ok()?.joined(", ")?;
         Some((name, text.into_owned()))
     });
     Ok(Identity(shown.collect()))

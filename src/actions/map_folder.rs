@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::domain::{Disposition, Reason};
-use crate::json::{Arena, Json, Members, ShapeCache};
+use crate::json::{Arena, Json, JsonError, Members, ShapeCache};
+use crate::partner::fields::UnreadRecord;
 use crate::partner::{NeededMembers, Partner};
 use crate::pipeline::map::{self, Asked, DryRun, dry_reference, dry_rules, dry_run};
 pub(crate) use crate::pipeline::pull::folder::{Folder, Unreadable, list as list_extracts};
 use crate::pipeline::pull::folder::{Reader, Requests, Spot};
 pub(crate) use crate::pipeline::referral::Setting;
-use crate::pipeline::referral::{Bytes, ReferralParts};
+use crate::pipeline::referral::{Bytes, ReferralParts, noted};
 use crate::pipeline::select::SourceRules;
 use crate::pipeline::workers::in_order;
 pub(crate) use crate::pipeline::workers::workers;
@@ -147,9 +148,10 @@ impl FolderMapping<'_> {
         let source = dry_rules(self.setting.rules, self.intents);
         let (mut reader, mut writer) = (Reader::new(folder), self.writer(*room)?);
         let (pages, kept): ([Page; 3], Arena) = Default::default();
-        let mut requesters = Shared::new(folder, &wanted.requester, &pages[0], &kept);
-        let mut roles = Shared::new(folder, &wanted.role, &pages[1], &kept);
-        let mut practices = Shared::new(folder, &wanted.practice, &pages[2], &kept);
+        let mut requesters =
+            Shared::new(folder, &wanted.requester, &pages[0], &kept, "Practitioner");
+        let mut roles = Shared::new(folder, &wanted.role, &pages[1], &kept, "PractitionerRole");
+        let mut practices = Shared::new(folder, &wanted.practice, &pages[2], &kept, "Organization");
         for start in range.clone().step_by(READ_REFERRALS) {
             let part = start..range.end.min(start + READ_REFERRALS);
             requests.read(folder, part.clone())?;
@@ -169,19 +171,19 @@ impl FolderMapping<'_> {
                 }
                 let places = folder.places(index, &request)?;
                 let (consent, in_doubt) = self.consent(folder, index, &request)?;
+                let mut unread = None;
                 let consent = consent
                     .as_ref()
-                    .and_then(|bytes| Json::parse(bytes, arena).ok());
-                let patient = match places.patient {
-                    Some(spot) => of_patient.parse(reader.record(spot)?, arena).ok(),
-                    None => None,
-                };
+                    .and_then(|bytes| noted(Json::parse(bytes, arena), "Consent", &mut unread));
+                let record = places.patient.map(|spot| reader.record(spot)).transpose()?;
+                let patient = record.map(|bytes| of_patient.parse(bytes, arena));
+                let patient = patient.and_then(|tree| noted(tree, "Patient", &mut unread));
                 if let (Some(_), Some(record)) = (&patient, places.patient_record) {
                     folder.was_read(record);
                 }
-                let requester = requesters.get(places.requester)?;
-                let role = roles.get(places.role)?;
-                let practice = practices.get(places.practice)?;
+                let requester = requesters.get(places.requester, &mut unread)?;
+                let role = roles.get(places.role, &mut unread)?;
+                let practice = practices.get(places.practice, &mut unread)?;
                 let referral = ReferralParts {
                     request: &request,
                     patient: patient.as_ref(),
@@ -190,6 +192,7 @@ impl FolderMapping<'_> {
                     practice: practice.as_ref(),
                     consent: consent.as_ref(),
                     doubt: places.doubt || in_doubt,
+                    unread,
                 };
                 match self.one(referral, &source, |cells| writer.write_row(cells)) {
                     Ok(written) => written?,
@@ -275,31 +278,43 @@ struct Shared<'s> {
     arena: &'s Arena,
     /// The last page, which is free.
     page: &'s Page,
-    trees: BTreeMap<Spot, Option<Json<'s>>>,
+    trees: BTreeMap<Spot, Result<Json<'s>, JsonError>>,
+    kind: &'static str,
 }
 
 impl<'s> Shared<'s> {
-    fn new(folder: &'s Folder, wanted: &'s Members, page: &'s Page, arena: &'s Arena) -> Self {
+    fn new(
+        folder: &'s Folder,
+        wanted: &'s Members,
+        page: &'s Page,
+        arena: &'s Arena,
+        kind: &'static str,
+    ) -> Self {
         Self {
             folder,
             wanted,
             arena,
             page,
             trees: BTreeMap::new(),
+            kind,
         }
     }
 
-    /// The tree of a record, if it can be read.
-    fn get(&mut self, spot: Option<Spot>) -> std::io::Result<Option<Json<'s>>> {
+    /// The tree of a record; one that cannot be read is noted.
+    fn get(
+        &mut self,
+        spot: Option<Spot>,
+        unread: &mut Option<UnreadRecord>,
+    ) -> std::io::Result<Option<Json<'s>>> {
         let Some(spot) = spot else { return Ok(None) };
         if let Some(known) = self.trees.get(&spot) {
-            return Ok(*known);
+            return Ok(noted(*known, self.kind, unread));
         }
         let read = self.folder.read_shared(spot)?;
         let bytes = self.page.bytes.get_or_init(|| read);
         self.page = self.page.next.get_or_init(Box::default);
-        let tree = Json::parse_members(bytes, self.wanted, self.arena).ok();
+        let tree = Json::parse_members(bytes, self.wanted, self.arena);
         self.trees.insert(spot, tree);
-        Ok(tree)
+        Ok(noted(tree, self.kind, unread))
     }
 }

@@ -277,7 +277,7 @@ async fn held(ledger: &LedgerAccess, names: &Names<'_>) -> anyhow::Result<Vec<He
             number: hold.number.number(),
             reference: references.get(&hold.leg).cloned(),
             reason: hold.reason.code().to_owned(),
-            owner: hold.reason.owner().code().to_owned(),
+            owner: hold.reason.owner_at(hold.stage).code().to_owned(),
             stage: hold.stage.code().to_owned(),
             source: names.source(hold.source),
             partner: names.partner(hold.partner),

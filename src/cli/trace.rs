@@ -40,7 +40,7 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
     if args.json {
         let steps: Vec<_> = entries.iter().map(|entry| json!({"at": Instant(entry.at).utc_text(), "what": entry.what, "strand": entry.place.strand.number(), "seq": entry.place.seq})).collect();
         let told: Vec<_> = reported.iter().map(|told| json!({"kind": told.kind, "on": told.on.map(|on| on.to_string()), "state": told.state, "room": Stage::Push.code()})).collect();
-        let held: Vec<_> = holds.iter().map(|hold| json!({"number": hold.number.number(), "reason": hold.reason.code(), "owner": hold.reason.owner().code(), "since": Instant(hold.since).utc_text()})).collect();
+        let held: Vec<_> = holds.iter().map(|hold| json!({"number": hold.number.number(), "reason": hold.reason.code(), "owner": hold.reason.owner_at(hold.stage).code(), "since": Instant(hold.since).utc_text()})).collect();
         let mut all = json!({"reference": leg.reference.to_string(), "source": source, "partner": partner, "state": leg.now.state.code(), "why": leg.now.why.map(Reason::code), "steps": steps, "entries": told, "held": held});
         if args.identify.asked() {
             all["person"] = person;

@@ -179,7 +179,7 @@ impl Person {
             Trouble::OutOfArea => ScriptedOutcome::Held("area"),
             Trouble::NoDestination => ScriptedOutcome::Held("no-destination"),
             Trouble::UnknownPerformer => ScriptedOutcome::Held("unknown-partner"),
-            Trouble::NoConsent => ScriptedOutcome::Held("consent"),
+            Trouble::NoConsent => ScriptedOutcome::Held("consent-missing"),
             Trouble::UrgentWhereNotTaken => ScriptedOutcome::Held("urgent"),
             Trouble::LongNote => ScriptedOutcome::HeldByMap("too-long"),
             Trouble::None
@@ -295,7 +295,7 @@ mod tests {
             "area",
             "no-destination",
             "unknown-partner",
-            "consent",
+            "consent-missing",
             "urgent",
         ];
         for reason in reasons {

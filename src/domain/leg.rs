@@ -131,14 +131,27 @@ coded! {
     }
 }
 
+/// `safety.md` §14.
+const STOP_WORDS: &str = "Please stop. Because of our referral, do not ring, write to or visit this person. If they come to you by themselves, you may help them as you help anybody.";
+const PAUSE_WORDS: &str = "Please wait. Start nothing new for this person on our referral.";
+
 impl Action {
-    /// The sentence of a STOP or PAUSE row (`leg.stop`); never a reason.
-    pub(crate) fn sentence(self) -> &'static str {
-        match self {
-            Self::New | Self::Amend => "",
-            Self::Stop => "Please stop. Do not contact this person.",
-            Self::Pause => "Please wait.",
+    /// What the reader of a STOP or PAUSE row may do (`leg.stop`), with the number of the practice; never a reason.
+    pub(crate) fn sentence(self, practice_phone: Option<&str>) -> String {
+        match (self, practice_phone) {
+            (Self::New | Self::Amend, _) => String::new(),
+            (Self::Stop, None) => STOP_WORDS.to_owned(),
+            (Self::Stop, Some(phone)) => format!("{STOP_WORDS} Questions: {phone}."),
+            (Self::Pause, phone) => {
+                let whom = phone.unwrap_or("the practice");
+                format!("{PAUSE_WORDS} If you already see them, ring {whom}.")
+            }
         }
+    }
+
+    /// Whether its row holds nothing to ring, write to or visit by.
+    pub(crate) fn withholds(self) -> bool {
+        matches!(self, Self::Stop | Self::Pause)
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) const READY_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub(crate) const LOCK_WAIT_SECONDS: Bound = Bound { usual: 5, most: 60 };
 /// Rows a statement inserts.
 pub(crate) const STATEMENT_ROWS: usize = 500;
+/// Units of UTF-16 that a cell of a spreadsheet holds: what is longer is cut when the file is opened and saved.
+pub(crate) const CELL_UNITS_MAX: usize = 32_767;
 /// Days for which a delivered row is compared with a return.
 pub(crate) const DELIVERED_DAYS: i64 = 400;
 

@@ -16,6 +16,7 @@ pub(crate) mod limits;
 pub(crate) mod nhs_number;
 pub(crate) mod reason;
 pub(crate) mod reason_guide;
+pub(crate) mod recorded_days;
 pub(crate) mod reference;
 
 pub(crate) use clock::{Clock, Instant};
@@ -30,4 +31,5 @@ pub(crate) use leg::{Action, LegState};
 pub(crate) use limit_table::{Limits, how_to_raise};
 pub(crate) use nhs_number::NhsNumber;
 pub(crate) use reason::{Owner, Reason};
+pub(crate) use recorded_days::{recorded_day, recorded_days};
 pub(crate) use reference::{LegReference, RowToken};

@@ -18,6 +18,17 @@ pub(crate) enum NhsNumberError {
     NotDigits,
     /// The check digit is another one, or no number exists for these nine digits.
     CheckDigit,
+    /// One digit ten times: what is written where there is no number.
+    Placeholder,
+}
+
+/// Whether a character stands between the groups of a number: any space, any dash.
+pub(crate) fn between_groups(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(
+            character,
+            '-' | '\u{ad}' | '\u{200b}' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{feff}'
+        )
 }
 
 impl NhsNumber {
@@ -28,7 +39,7 @@ impl NhsNumber {
     pub(crate) fn parse(text: &str) -> Result<Self, NhsNumberError> {
         let mut digits = [0_u8; 10];
         let mut length = 0_usize;
-        for character in text.trim().chars().filter(|c| !matches!(c, ' ' | '-')) {
+        for character in text.chars().filter(|c| !between_groups(*c)) {
             if !character.is_ascii_digit() {
                 return Err(NhsNumberError::NotDigits);
             }
@@ -39,6 +50,10 @@ impl NhsNumber {
         }
         if length != 10 {
             return Err(NhsNumberError::Length(length));
+        }
+        // All ten of them have a right check digit.
+        if digits.iter().all(|digit| *digit == digits[0]) {
+            return Err(NhsNumberError::Placeholder);
         }
         let sum: u32 = digits
             .iter()
@@ -83,6 +98,11 @@ mod tests {
         let table = [
             ("9434765919", Ok(())),
             ("943 476 5919", Ok(())),
+            ("943-476-5919", Ok(())),
+            (" 943\u{a0}476\u{2013}5919 ", Ok(())),
+            ("000-000-0000", Err(NhsNumberError::Placeholder)),
+            ("000 000 0000", Err(NhsNumberError::Placeholder)),
+            ("9999999999", Err(NhsNumberError::Placeholder)),
             ("9876543210", Ok(())),
             ("9990000018", Ok(())),
             ("9990000050", Ok(())),

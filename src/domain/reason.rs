@@ -5,6 +5,7 @@
 use std::sync::OnceLock;
 
 use super::coded_enums::coded;
+use super::disposition::Stage;
 
 /// The one table of reasons: number in the store, code, and the classes that the reason belongs to, each a method of
 /// [`ReasonClasses`].
@@ -61,7 +62,7 @@ reasons! {
     AgreementExpired = 31 "agreement-expired" [lifts(WithRules), after_consent],
     Shadow = 32 "shadow" [quiet, lifts(WithRules), after_consent],
     SourceGone = 33 "source-gone" [lifts(WithRecord), blocks_writes],
-    Unreadable = 34 "unreadable" [],
+    Unreadable = 34 "unreadable" [lifts(WithRecord)],
     AlreadyKnown = 35 "already-known" [],
     SameFile = 36 "same-file" [],
     NotOurPerson = 37 "not-our-person" [],
@@ -72,7 +73,7 @@ reasons! {
     InFuture = 42 "in-future" [],
     AfterClose = 43 "after-close" [],
     NoDate = 44 "no-date" [],
-    BadDate = 45 "bad-date" [],
+    BadDate = 45 "bad-date" [lifts(WithRecord)],
     UnknownCode = 46 "unknown-code" [],
     OutOfRange = 47 "out-of-range" [],
     NoReference = 48 "no-reference" [],
@@ -107,6 +108,10 @@ reasons! {
     Joined = 95 "joined" [],
     NotApproved = 96 "not-approved" [lifts(WithRules), after_consent],
     RecordInDoubt = 110 "record-in-doubt" [lifts(WithRecord), blocks_writes],
+    Malformed = 114 "malformed" [lifts(WithRecord)],
+    ExpressionFailed = 115 "expression-failed" [lifts(WithRules), after_consent],
+    ConsentMissing = 116 "consent-missing" [],
+    ConsentRanOut = 117 "consent-ran-out" [],
     Restored = 119 "restored" [after_consent],
 }
 
@@ -198,6 +203,8 @@ impl Owner {
 #[derive(Clone, Debug)]
 pub(crate) struct ReasonWords {
     owner: Owner,
+    /// Who must act where the record of a practice is meant, if that is another.
+    record_owner: Option<Owner>,
     now: bool,
     partner: String,
     practice: String,
@@ -207,6 +214,13 @@ impl Reason {
     /// Who must act.
     pub(crate) fn owner(self) -> Owner {
         self.words().map_or(Owner::It, |words| words.owner)
+    }
+
+    /// Who must act on a hold of this stage: what a practice wrote is the practice's, whoever else writes the same wrong.
+    pub(crate) fn owner_at(self, stage: Stage) -> Owner {
+        let of_record = matches!(stage, Stage::Select | Stage::Map);
+        let own = self.words().and_then(|words| words.record_owner);
+        own.filter(|_| of_record).unwrap_or_else(|| self.owner())
     }
 
     /// Whether it is told in the same run rather than in the morning.
@@ -290,6 +304,7 @@ fn parse_words() -> Vec<(Reason, ReasonWords)> {
             reason,
             ReasonWords {
                 owner,
+                record_owner: Owner::from_code(&text(line, "record_owner")),
                 now,
                 partner: text(line, "partner"),
                 practice: text(line, "practice"),
@@ -313,6 +328,14 @@ mod tests {
             assert_eq!(Reason::from_number(reason.number()), Some(reason));
             assert_eq!(Reason::from_code(code), Some(reason));
         }
+    }
+
+    #[test]
+    fn a_date_that_there_is_not_is_for_whoever_wrote_it() {
+        assert_eq!(Reason::BadDate.owner_at(Stage::Select), Owner::Practice);
+        assert_eq!(Reason::BadDate.owner_at(Stage::Map), Owner::Practice);
+        assert_eq!(Reason::BadDate.owner_at(Stage::Match), Owner::Partner);
+        assert_eq!(Reason::Capacity.owner_at(Stage::Select), Owner::Partner);
     }
 
     #[test]

@@ -79,6 +79,11 @@ pub(crate) enum EvaluateError {
 }
 
 impl Expression {
+    /// Whether all that it can find has parts, as far as that can be told without data.
+    pub(crate) fn finds_parts_only(&self) -> bool {
+        self.result.have_parts()
+    }
+
     /// Compiles an expression over these variables, of whatever type they are.
     ///
     /// # Errors

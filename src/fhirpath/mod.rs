@@ -14,6 +14,7 @@ mod calls;
 mod children;
 mod conversions;
 mod decimal;
+mod element_check;
 mod encodings;
 mod environment;
 mod equality;
@@ -41,6 +42,7 @@ mod limit_tests;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use element_check::{ElementCheck, ElementFault, FormFault};
 pub(crate) use environment::{Constant, Environment, ExpressionLimits};
 pub(crate) use evaluate::{Context, EvaluateError, Expression};
 pub(crate) use static_reads::{Read, Reads, Root};

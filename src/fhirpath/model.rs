@@ -45,6 +45,8 @@ pub(super) struct Element {
     pub(super) types: Vec<TypeId>,
     /// Written `name[x]` in R4: in JSON the key ends in the type.
     pub(super) choice: bool,
+    /// Whether it may stand there several times: in JSON as a list.
+    pub(super) repeats: bool,
 }
 
 pub(super) struct Model {
@@ -160,6 +162,7 @@ impl Model {
             let Some((name, kinds)) = word.split_once(':') else {
                 continue;
             };
+            let repeats = name.ends_with('*');
             let name = name.strip_suffix('*').unwrap_or(name);
             let choice = name.ends_with("[x]");
             let name = name.strip_suffix("[x]").unwrap_or(name);
@@ -181,6 +184,7 @@ impl Model {
                 name,
                 types,
                 choice,
+                repeats,
             });
         }
         own

@@ -74,6 +74,14 @@ impl Types {
         }
     }
 
+    /// Whether all of it has parts, and none of it a text.
+    pub(super) fn have_parts(&self) -> bool {
+        self.never(|named| match named {
+            TypeName::Fhir(kind) => model().get(kind).kind == TypeKind::Primitive,
+            TypeName::System(_) => named != TYPE_INFO,
+        })
+    }
+
     fn names(&self) -> String {
         let Types::Types(types) = self else {
             return "anything".to_owned();

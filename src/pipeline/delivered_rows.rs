@@ -15,10 +15,12 @@ use super::run::{Env, LedgerAccess};
 use super::workers::in_parallel;
 use super::{map, sealed_inputs};
 use crate::domain::clock::{day_from_number, day_number};
-use crate::domain::{DropId, Instant, KeyId, LegId, LegReference, LegState, RowToken, limits};
+use crate::domain::recorded_day;
+use crate::domain::{
+    DropId, Instant, KeyId, LegId, LegReference, LegState, NhsNumber, RowToken, limits,
+};
 use crate::fhir::resources::service_request;
 use crate::json::Arena;
-use crate::partner::agreement::london_day;
 use crate::partner::{NeededMembers, Partner, Rules};
 use crate::seal::{Digest, HolderKey};
 use crate::sheet::fold;
@@ -65,7 +67,7 @@ impl Version {
         Self {
             token: RowToken::parse(token),
             headers,
-            identity: cells.map(fold).collect(),
+            identity: cells.map(comparable).collect(),
         }
     }
 
@@ -73,6 +75,15 @@ impl Version {
     pub(crate) fn cells(&self) -> impl Iterator<Item = (&str, &str)> {
         let cells = self.identity.iter().map(String::as_str);
         self.headers.iter().map(String::as_str).zip(cells)
+    }
+}
+
+/// An identity cell as it is compared: folded, and an NHS number in its one form, whatever stands between its groups.
+pub(crate) fn comparable(cell: &str) -> String {
+    let folded = fold(cell);
+    match NhsNumber::parse(&folded) {
+        Ok(number) => number.digits().to_owned(),
+        Err(_) => folded,
     }
 }
 
@@ -311,7 +322,7 @@ impl Layout<'_> {
         };
         Some(RowMadeAgain {
             leg: leg.id,
-            authored_on: service_request::authored_on(&trees.request).and_then(london_day),
+            authored_on: service_request::authored_on(&trees.request).and_then(recorded_day),
             version: version(),
         })
     }
@@ -331,6 +342,20 @@ fn closed_on(leg: &Leg, events: &[NumberedEvent]) -> Date {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_compared_in_its_one_form() {
+        for written in [
+            "9000000211",
+            "900 000 0211",
+            "900-000-0211",
+            " 900\u{2013}000\u{a0}0211",
+        ] {
+            assert_eq!(comparable(written), "9000000211", "{written}");
+        }
+        assert_eq!(comparable(" Una  TESTPERSON"), "una testperson");
+        assert_eq!(comparable("900-000-0212"), "900-000-0212");
+    }
 
     #[test]
     fn a_drop_is_compared_for_so_many_days() {

@@ -169,7 +169,8 @@ impl Maker {
                 )
             })?;
             if self.of.notice {
-                cells.insert(0, what_to_do(action, &row.changed));
+                let phone = env.sources[place].config.phone.as_deref();
+                cells.insert(0, what_to_do(action, &row.changed, phone));
             }
             let cells = CellRow::new(&cells);
             self.writer.write_kept(&cells)?;
@@ -192,11 +193,15 @@ impl Maker {
 }
 
 /// What a row of a notice asks for, in the words of a row that has a column for it (`safety.md` §14).
-fn what_to_do(action: Action, changed: &str) -> std::borrow::Cow<'_, str> {
+fn what_to_do<'c>(
+    action: Action,
+    changed: &'c str,
+    phone: Option<&str>,
+) -> std::borrow::Cow<'c, str> {
     match action {
         Action::Amend if !changed.is_empty() => changed.into(),
         Action::Amend => "Changed".into(),
-        Action::New | Action::Stop | Action::Pause => action.sentence().into(),
+        Action::New | Action::Stop | Action::Pause => action.sentence(phone).into(),
     }
 }
 

@@ -6,7 +6,7 @@
 use crate::domain::{KeyId, NhsNumber};
 use crate::fhir::resources::bundle::content;
 use crate::fhir::resources::{patient, resource};
-use crate::json::Json;
+use crate::json::{Json, items};
 use crate::pipeline::referral::{Bytes, Doubt, Referral, ReferralTrees};
 use crate::pipeline::run::Env;
 use crate::seal::{LookupKey, sha256};
@@ -37,7 +37,9 @@ pub(crate) fn lookup_keys(
         return None;
     }
     let pulled = |kind: &str, bytes: Option<&Bytes>, tree: Option<&Json<'_>>| {
-        let id = resource::id(tree?).unwrap_or_default().as_bytes();
+        // Of a list of consents the first; all of them are in the version.
+        let first = items(tree).first()?;
+        let id = resource::id(first).unwrap_or_default().as_bytes();
         Some(env.keys.lookup(&[
             name,
             kind.as_bytes(),
@@ -51,8 +53,8 @@ pub(crate) fn lookup_keys(
         .and_then(resource::id)
         .filter(|_| referral.patient.is_some());
     let number = person
-        .and_then(patient::nhs_number_text)
-        .and_then(|text| NhsNumber::parse(text).ok());
+        .and_then(|person| patient::nhs_number(person, env.today()))
+        .and_then(|number| NhsNumber::parse(&number).ok());
     let person_key = match (&number, patient_id) {
         (Some(number), _) => person_key(env, source, number),
         (None, Some(patient)) if !referral.ids.one_bundle => {
@@ -134,8 +136,8 @@ fn person_key(env: &Env, source: usize, number: &NhsNumber) -> LookupKey {
 /// The looks under which every source would know a person; none without a number.
 pub(crate) fn person_keys(env: &Env, patient: Option<&Json<'_>>) -> Vec<LookupKey> {
     let number = patient
-        .and_then(patient::nhs_number_text)
-        .and_then(|text| NhsNumber::parse(text).ok());
+        .and_then(|person| patient::nhs_number(person, env.today()))
+        .and_then(|number| NhsNumber::parse(&number).ok());
     number.map_or_else(Vec::new, |number| {
         let sources = 0..env.sources.len();
         sources

@@ -8,8 +8,9 @@ use jiff::civil::Date;
 
 use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::resource::contained;
-use crate::fhir::resources::{practitioner, service_request};
+use crate::fhir::resources::{consent, practitioner, service_request};
 use crate::json::{Arena, Json, JsonError, Members, ShapeCache};
+use crate::partner::fields::UnreadRecord;
 use crate::partner::{LegFacts, NeededMembers, ReferralView, Rules, SourceFacts};
 use crate::seal::LookupKey;
 
@@ -24,6 +25,7 @@ pub(crate) struct Referral {
     pub(crate) requester: Option<Bytes>,
     pub(crate) role: Option<Bytes>,
     pub(crate) practice: Option<Bytes>,
+    /// The consent that the request names, or a JSON list of them.
     pub(crate) consent: Option<Bytes>,
     pub(crate) ids: IdScope,
 }
@@ -66,6 +68,19 @@ pub(crate) struct ReferralTrees<'a> {
     practice: Option<Json<'a>>,
     consent: Option<Json<'a>>,
     doubt: bool,
+    unread: Option<UnreadRecord>,
+}
+
+/// The consents of a request as one record: the only one as it is, several as a JSON list.
+pub(crate) fn consents_together(consents: &[Bytes]) -> Option<Bytes> {
+    match consents {
+        [] => None,
+        [only] => Some(Arc::clone(only)),
+        several => {
+            let list = several.join(&b","[..]);
+            Some(Arc::from([b"[", list.as_slice(), b"]"].concat()))
+        }
+    }
 }
 
 /// What a view needs besides the resources.
@@ -94,7 +109,7 @@ impl Referral {
     /// Parses every resource once.
     ///
     /// # Errors
-    /// The request is not JSON. A record it names that is not JSON counts as not found.
+    /// The request is not JSON. A record it names that is not JSON is noted as unread.
     pub(crate) fn trees<'a>(&'a self, arena: &'a Arena) -> Result<ReferralTrees<'a>, JsonError> {
         let request = Json::parse(&self.request, arena)?;
         Ok(self.trees_with(request, &mut ShapeCache::whole(), arena))
@@ -109,17 +124,20 @@ impl Referral {
         wanted: &NeededMembers,
         arena: &'a Arena,
     ) -> Result<ReferralTrees<'a>, JsonError> {
-        let parse = |bytes: &'a Option<Bytes>, wanted: &Members| {
-            Json::parse_members(bytes.as_ref()?, wanted, arena).ok()
+        let mut unread = None;
+        let mut parse = |kind: &'static str, bytes: &'a Option<Bytes>, wanted: &Members| {
+            let parsed = Json::parse_members(bytes.as_ref()?, wanted, arena);
+            noted(parsed, kind, &mut unread)
         };
         Ok(ReferralTrees {
             request: Json::parse_members(&self.request, &wanted.request, arena)?,
-            patient: parse(&self.patient, &wanted.patient),
-            requester: parse(&self.requester, &wanted.requester),
-            role: parse(&self.role, &wanted.role),
-            practice: parse(&self.practice, &wanted.practice),
+            patient: parse("Patient", &self.patient, &wanted.patient),
+            requester: parse("Practitioner", &self.requester, &wanted.requester),
+            role: parse("PractitionerRole", &self.role, &wanted.role),
+            practice: parse("Organization", &self.practice, &wanted.practice),
             consent: None,
             doubt: self.in_doubt(),
+            unread,
         })
     }
 
@@ -134,18 +152,36 @@ impl Referral {
         people: &mut ShapeCache<'_>,
         arena: &'a Arena,
     ) -> ReferralTrees<'a> {
-        let parse = |bytes: &'a Option<Bytes>| Json::parse(bytes.as_ref()?, arena).ok();
-        let person = self.patient.as_ref();
+        let mut unread = None;
+        let patient = self.patient.as_ref().and_then(|bytes| {
+            let parsed = people.parse(bytes, arena);
+            noted(parsed, "Patient", &mut unread)
+        });
+        let mut parse = |kind: &'static str, bytes: &'a Option<Bytes>| {
+            noted(Json::parse(bytes.as_ref()?, arena), kind, &mut unread)
+        };
         ReferralTrees {
             request,
-            patient: person.and_then(|bytes| people.parse(bytes, arena).ok()),
-            requester: parse(&self.requester),
-            role: parse(&self.role),
-            practice: parse(&self.practice),
-            consent: parse(&self.consent),
+            patient,
+            requester: parse("Practitioner", &self.requester),
+            role: parse("PractitionerRole", &self.role),
+            practice: parse("Organization", &self.practice),
+            consent: parse("Consent", &self.consent),
+            unread,
             doubt: self.in_doubt(),
         }
     }
+}
+
+/// The tree, or that there is a record of this kind without one.
+pub(crate) fn noted<'a>(
+    parsed: Result<Json<'a>, JsonError>,
+    kind: &'static str,
+    unread: &mut Option<UnreadRecord>,
+) -> Option<Json<'a>> {
+    parsed
+        .map_err(|error| unread.get_or_insert(UnreadRecord { kind, error }))
+        .ok()
 }
 
 impl<'a> ReferralTrees<'a> {
@@ -159,6 +195,7 @@ impl<'a> ReferralTrees<'a> {
             practice: self.practice.as_ref(),
             consent: self.consent.as_ref(),
             doubt: self.doubt,
+            unread: self.unread,
         }
     }
 
@@ -167,7 +204,7 @@ impl<'a> ReferralTrees<'a> {
         self.parts().patient()
     }
 
-    /// The consent that the request rests on.
+    /// The consent that the request rests on, or a list of them.
     pub(crate) fn consent(&'a self) -> Option<&'a Json<'a>> {
         self.parts().consent()
     }
@@ -189,6 +226,8 @@ pub(crate) struct ReferralParts<'a> {
     pub(crate) consent: Option<&'a Json<'a>>,
     /// Nobody can say which records are meant.
     pub(crate) doubt: bool,
+    /// One of them that is there and cannot be read.
+    pub(crate) unread: Option<UnreadRecord>,
 }
 
 impl<'a> ReferralParts<'a> {
@@ -197,12 +236,14 @@ impl<'a> ReferralParts<'a> {
             .or_else(|| self.contained(service_request::subject(self.request, None)))
     }
 
-    /// The consent that the request rests on.
+    /// The consent that the request rests on, or a list of them.
     pub(crate) fn consent(self) -> Option<&'a Json<'a>> {
         self.consent.or_else(|| {
+            // Several within the request: the newest.
             service_request::consents(self.request, None)
                 .into_iter()
-                .find_map(|reference| self.contained(reference))
+                .filter_map(|reference| self.contained(reference))
+                .max_by_key(|consent| consent::made_on(consent))
         })
     }
 
@@ -222,6 +263,7 @@ impl<'a> ReferralParts<'a> {
             role: self.role,
             practice: self.practice,
             doubt: self.doubt,
+            unread: self.unread,
             source: setting.source,
             leg,
             today: setting.today,

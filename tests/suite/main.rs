@@ -47,6 +47,7 @@ mod stores;
 mod stories;
 mod support;
 mod validate;
+mod values;
 mod view;
 mod watch;
 mod watch_cases;

@@ -48,8 +48,8 @@ fn an_onward_leg_follows_the_changes_of_its_referral() {
     let both = |what: &str| vec![to(ELM, what), to(OAK, what)];
     assert_eq!(row(1), both("STOP"));
     assert_eq!(row(2), both("AMEND"));
-    // The link worker's service rests on direct care; the other one on the person's word, which is taken back.
-    assert_eq!(row(3), [to(OAK, "STOP")]);
+    // The link worker's service rests on direct care, to which the person can object too.
+    assert_eq!(row(3), both("STOP"));
     assert_eq!(row(4), both("PAUSE"));
     assert_eq!(row(5), []);
     world.proves();

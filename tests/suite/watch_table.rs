@@ -36,6 +36,10 @@ fn priority(person: &mut Person, word: &str) {
     person.request["priority"] = json!(word);
 }
 
+/// What the readers of rows without a column for it are told; the source's number is not known here.
+const STOP_WORDS: &str = "Please stop. Because of our referral, do not ring, write to or visit this person. If they come to you by themselves, you may help them as you help anybody.";
+const PAUSE_WORDS: &str = "Please wait. Start nothing new for this person on our referral. If you already see them, ring the practice.";
+
 #[rustfmt::skip]
 const SENT: &[Case] = &[
     case("died", ELM, |p| p.patient["deceasedDateTime"] = json!("2026-11-01"), "STOP", &["stop-open"]),
@@ -78,8 +82,8 @@ const SENT: &[Case] = &[
     case("another phone", ELM, phone, "AMEND", &[]),
     case("another city", ELM, |p| p.patient["address"][0]["city"] = json!("Newtown"), "", &[]),
     case("another phone, no column", FIR, phone, "Changed: Phone", &[]),
-    case("died, no column", FIR, |p| p.patient["deceasedBoolean"] = json!(true), "Please stop. Do not contact this person.", &["stop-open"]),
-    case("on hold, no column", FIR, |p| status(p, "on-hold"), "Please wait.", &[]),
+    case("died, no column", FIR, |p| p.patient["deceasedBoolean"] = json!(true), STOP_WORDS, &["stop-open"]),
+    case("on hold, no column", FIR, |p| status(p, "on-hold"), PAUSE_WORDS, &[]),
     case("instructions the partner can read", FIR, instructions, "Changed: When to ring", &[]),
     case("instructions the partner cannot read", ELM, instructions, "PAUSE", &["contact-instructions"]),
     case("moved out of the area", ELM, |p| p.patient["address"][0]["postalCode"] = json!("LS1 4DJ"), "", &["criteria-changed"]),
@@ -188,11 +192,9 @@ fn each_change_after_sending_has_exactly_its_one_effect() {
     assert_eq!(row("on hold, and another phone"), elm("AMEND"));
     assert_eq!(row("instructions the partner cannot read"), elm("AMEND"));
     assert_eq!(row("died"), []);
-    assert_eq!(
-        row("consent touched"),
-        [(OAK.to_owned(), "STOP".to_owned())]
-    );
-    assert_eq!(rows.len(), 3, "and no other row: {rows:?}");
+    // Nobody withdrew it: nothing is stopped, and the practice is asked, once.
+    assert_eq!(row("consent touched"), []);
+    assert_eq!(rows.len(), 2, "and no other row: {rows:?}");
     let asked = questions(&fourth, &references);
     let of = |what: &str| asked.get(&(at(what) + 1)).cloned().unwrap_or_default();
     assert_eq!(
@@ -200,6 +202,8 @@ fn each_change_after_sending_has_exactly_its_one_effect() {
         ["death-removed", "stop-open"]
     );
     assert!(of("instructions the partner cannot read").is_empty());
+    let ran_out: Vec<String> = of("consent touched").into_iter().collect();
+    assert_eq!(ran_out, ["consent-ran-out"]);
     world.proves();
 }
 

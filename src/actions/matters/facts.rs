@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use crate::actions::approvals::ApprovalLine;
 use crate::diagnostics::Diagnostic;
-use crate::domain::{HoldNumber, Instant, Reason, Stage};
+use crate::domain::{HoldNumber, Instant, Owner, Reason, Stage};
 use crate::partner::schedule::DueTimes;
 use crate::pipeline::receive::Untaken;
 use crate::store::body::RunResult;
@@ -91,5 +91,14 @@ pub(crate) struct DiskSeen {
 pub(crate) struct HoldSeen {
     pub(crate) number: HoldNumber,
     pub(crate) reason: Reason,
+    /// The stage that holds: what a practice wrote is the practice's to settle.
+    pub(crate) stage: Stage,
     pub(crate) since: Instant,
+}
+
+impl HoldSeen {
+    /// Who must act.
+    pub(crate) fn owner(&self) -> Owner {
+        self.reason.owner_at(self.stage)
+    }
 }

@@ -74,6 +74,7 @@ pub(crate) async fn gather(env: &Env) -> anyhow::Result<Facts> {
         holds.push(HoldSeen {
             number: hold.number,
             reason: hold.reason,
+            stage: hold.stage,
             since: Instant(hold.since),
         });
     })

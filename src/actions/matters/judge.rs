@@ -461,10 +461,10 @@ fn held(facts: &Facts, matters: &mut Vec<Matter>) {
             when(first.since, facts.now)
         );
         let matter = Matter::new(MatterKind::HoldNow, what, command);
-        matters.push(matter.now().of(reason.owner()).since(Some(first.since)));
+        matters.push(matter.now().of(first.owner()).since(Some(first.since)));
     }
     for owner in Owner::ALL {
-        let of_owner = || open().filter(|hold| !hold.reason.now() && hold.reason.owner() == owner);
+        let of_owner = || open().filter(|hold| !hold.reason.now() && hold.owner() == owner);
         let Some(oldest) = of_owner().map(|hold| hold.since).min() else {
             continue;
         };

@@ -45,10 +45,10 @@ fn of(shown: &Hold) -> Value {
     let guide = row.reason.guide();
     json!({
         "open_beside": beside.collect::<Vec<String>>(),
-        "number": row.number.number(), "open": row.open, "reason": row.reason.code(), "what": row.reason.practice_words(), "owner": row.reason.owner().code(),
+        "number": row.number.number(), "open": row.open, "reason": row.reason.code(), "what": row.reason.practice_words(), "owner": row.reason.owner_at(row.stage).code(),
         "stage": row.stage.code(), "reference": shown.leg.as_ref().map(|leg| leg.reference.to_string()), "partner": shown.partner,
         "return": row.return_id.is_some().then(|| row.return_id.number()), "row": if row.row == 0 { None } else { Some(row.row) },
-        "since": Instant(row.since).utc_text(),
+        "since": Instant(row.since).utc_text(), "detail": shown.detail,
         "means": guide.means, "does": guide.does, "command": guide.command_for(row.number, reference(shown)),
     })
 }
@@ -85,7 +85,7 @@ fn write_words(out: &mut String, shown: &Hold, now: Instant) -> std::fmt::Result
     writeln!(
         out,
         "It {state} for {}, since {} ({}), from the stage {}.",
-        reason.owner().words(),
+        reason.owner_at(row.stage).words(),
         since.london_words(),
         age(since, now),
         row.stage.code()
@@ -113,6 +113,9 @@ fn write_words(out: &mut String, shown: &Hold, now: Instant) -> std::fmt::Result
     }
     for beside in &shown.open_beside {
         writeln!(out, "Open beside it: {beside}.")?;
+    }
+    if let Some(detail) = &shown.detail {
+        writeln!(out, "What was seen: {detail}.")?;
     }
     writeln!(out, "\nWhat it means: {}", guide.means)?;
     if row.open {

@@ -91,7 +91,7 @@ async fn each_criterion_of_a_partner_file_decides() {
         (&[child, (select, "[select]\nchildren = true\n")], SENT),
         (
             &[("consent = \"implied\"", "consent = \"required\"")],
-            "consent",
+            "consent-missing",
         ),
     ])
     .await;
@@ -107,7 +107,7 @@ async fn a_consent_names_a_partner_by_its_class() {
     );
     let classes = ("care_provider = true", "classes = [\"charity\"]");
     check(&[
-        (&[required, consent], "consent"),
+        (&[required, consent], "consent-missing"),
         (&[required, consent, classes], SENT),
     ])
     .await;

@@ -1,14 +1,16 @@
 //! Reads a FHIR R4 `Consent`: what a person agreed to, for how long and for whom.
 //!
 //! In comes the resource's tree; out come its parts. Kept: of what is said about time, a day that cannot be read never
-//! lets a consent count as in date.
+//! lets a consent count as in date, nor as over.
 //!
 //! # Source
 //! FHIR R4 `Consent`.
 
 use jiff::civil::Date;
 
-use crate::fhir::resources::reference::identifier;
+use super::reference::identifier;
+use super::resource::last_updated;
+use crate::domain::{Instant, recorded_days};
 use crate::json::{Json, items};
 
 /// Somebody to whom a consent refers, by name or by class.
@@ -32,23 +34,113 @@ pub(crate) fn provision_type<'t>(consent: &'t Json<'_>) -> Option<&'t str> {
 pub(crate) fn permits(consent: &Json<'_>) -> bool {
     match provision_type(consent) {
         Some(kind) => kind == "permit",
-        None => codes(consent.at(&["policyRule", "coding"])).any(|code| code == "OPTIN"),
+        None => policy_code(consent, "OPTIN"),
     }
 }
 
-/// Whether the provision's period covers the day, open ends allowed; a day that cannot be read is out of date.
-pub(crate) fn in_date(consent: &Json<'_>, today: Date) -> bool {
-    let started =
-        bound(consent, "start").is_none_or(|text| day_of(text).is_some_and(|day| day <= today));
-    let running =
-        bound(consent, "end").is_none_or(|text| day_of(text).is_some_and(|day| today <= day));
-    started && running
+/// Whether it denies: its provision says so, or, where that says nothing, its policy is to opt out.
+pub(crate) fn denies(consent: &Json<'_>) -> bool {
+    match provision_type(consent) {
+        Some(kind) => kind == "deny",
+        None => policy_code(consent, "OPTOUT"),
+    }
+}
+
+fn policy_code(consent: &Json<'_>, wanted: &str) -> bool {
+    codes(consent.at(&["policyRule", "coding"])).any(|code| code == wanted)
+}
+
+/// Whether a provision within the provision takes back a part of it.
+pub(crate) fn has_exceptions(consent: &Json<'_>) -> bool {
+    items(consent.at(&["provision", "provision"]))
+        .iter()
+        .any(|inner| inner.get("type").and_then(Json::as_str) != Some("permit"))
+}
+
+/// Where a day stands to the period of a consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InPeriod {
+    Before,
+    Within,
+    After,
+    /// A bound cannot be read.
+    Unknown,
+}
+
+/// Where a day stands to the provision's period, open ends allowed.
+pub(crate) fn in_period(consent: &Json<'_>, today: Date) -> InPeriod {
+    let (start, end) = (bound(consent, "start"), bound(consent, "end"));
+    match (start, end) {
+        (PeriodBound::Unreadable, _) | (_, PeriodBound::Unreadable) => InPeriod::Unknown,
+        (PeriodBound::Days(first, _), _) if today < first => InPeriod::Before,
+        (_, PeriodBound::Days(_, last)) if last < today => InPeriod::After,
+        _ => InPeriod::Within,
+    }
 }
 
 /// First and last day of the provision, as far as they are said and can be read.
 pub(crate) fn period(consent: &Json<'_>) -> (Option<Date>, Option<Date>) {
-    let day = |key| bound(consent, key).and_then(day_of);
-    (day("start"), day("end"))
+    let day = |key, last: bool| match bound(consent, key) {
+        PeriodBound::Days(from, until) => Some(if last { until } else { from }),
+        PeriodBound::Open | PeriodBound::Unreadable => None,
+    };
+    (day("start", false), day("end", true))
+}
+
+/// When it was made, else when its record changed last: its London day, and the instant where one is said.
+pub(crate) fn made_on(consent: &Json<'_>) -> Option<(Date, Option<Instant>)> {
+    let said = text_at(consent, &["dateTime"]).or_else(|| last_updated(consent))?;
+    Some((recorded_days(said)?.0, Instant::parse(said)))
+}
+
+/// What a consent is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ConsentMatter {
+    /// Who is told of the person, for the person's own care.
+    Disclosure,
+    /// Research, planning, a treatment, an opt-out of uses beyond one's own care.
+    Other,
+    /// Its scope says something that we do not know.
+    Unknown,
+}
+
+/// Codes of FHIR R4 `consent-scope` that are not about disclosure.
+const OTHER_SCOPES: [&str; 3] = ["research", "adr", "treatment"];
+/// Words of the national and the type 1 opt-out, in small letters without what stands between them.
+const OPT_OUTS: [&str; 4] = [
+    "nationaldataoptout",
+    "nationalopt",
+    "type1opt",
+    "secondaryuse",
+];
+
+/// What it is about, as its scope and its category say; a consent that says neither is about what it is attached to.
+pub(crate) fn matter(consent: &Json<'_>) -> ConsentMatter {
+    let words = |key: &str| -> Vec<String> {
+        items(consent.get(key))
+            .iter()
+            .flat_map(|concept| {
+                let codings = items(concept.get("coding")).iter().flat_map(|coding| {
+                    ["code", "display", "system"].map(|part| text_at(coding, &[part]))
+                });
+                codings.chain([text_at(concept, &["text"])]).flatten()
+            })
+            .map(|word| {
+                let letters = word.chars().filter(char::is_ascii_alphanumeric);
+                letters.map(|letter| letter.to_ascii_lowercase()).collect()
+            })
+            .collect()
+    };
+    let scope = || codes(consent.at(&["scope", "coding"]));
+    let said = ["scope", "category", "policyRule"].map(words).concat();
+    let opt_out = |word: &String| OPT_OUTS.iter().any(|mark| word.contains(mark));
+    if said.iter().any(opt_out) || scope().any(|code| OTHER_SCOPES.contains(&code)) {
+        ConsentMatter::Other
+    } else if consent.get("scope").is_none() || scope().any(|code| code == "patient-privacy") {
+        ConsentMatter::Disclosure
+    } else {
+        ConsentMatter::Unknown
+    }
 }
 
 /// Those whom the provision names; none where it names nobody.
@@ -72,13 +164,25 @@ fn codes<'t>(codings: Option<&'t Json<'_>>) -> impl Iterator<Item = &'t str> {
         .filter_map(|coding| coding.get("code")?.as_str())
 }
 
-fn bound<'t>(consent: &'t Json<'_>, key: &str) -> Option<&'t str> {
-    text_at(consent, &["provision", "period", key])
+/// An end of a period.
+enum PeriodBound {
+    Open,
+    Days(Date, Date),
+    Unreadable,
 }
 
-/// The day that a FHIR date or instant begins with.
-fn day_of(text: &str) -> Option<Date> {
-    text.get(..10)?.parse().ok()
+fn bound(consent: &Json<'_>, key: &str) -> PeriodBound {
+    match consent.at(&["provision", "period"]) {
+        None | Some(Json::Null) => PeriodBound::Open,
+        Some(period @ Json::Object(_)) => match period.get(key) {
+            None | Some(Json::Null) => PeriodBound::Open,
+            Some(value) => match value.as_str().and_then(recorded_days) {
+                Some((first, last)) => PeriodBound::Days(first, last),
+                None => PeriodBound::Unreadable,
+            },
+        },
+        Some(_) => PeriodBound::Unreadable,
+    }
 }
 
 #[cfg(test)]
@@ -100,12 +204,12 @@ mod tests {
         let (start, end) = (date(2026, 1, 1), date(2026, 12, 31));
         assert_eq!(period(&tree), (Some(start), Some(end)));
         for (day, expected) in [
-            (date(2025, 12, 31), false),
-            (start, true),
-            (end, true),
-            (date(2027, 1, 1), false),
+            (date(2025, 12, 31), InPeriod::Before),
+            (start, InPeriod::Within),
+            (end, InPeriod::Within),
+            (date(2027, 1, 1), InPeriod::After),
         ] {
-            assert_eq!(in_date(&tree, day), expected, "{day}");
+            assert_eq!(in_period(&tree, day), expected, "{day}");
         }
         let named = recipients(&tree);
         assert_eq!(named[0].identifier, Some((Some("s"), "v")));
@@ -117,7 +221,7 @@ mod tests {
         let today = date(2026, 6, 1);
         let of = |text: &str| {
             let tree = Json::of(text);
-            (permits(&tree), in_date(&tree, today))
+            (permits(&tree), in_period(&tree, today) == InPeriod::Within)
         };
         assert_eq!(of("{}"), (false, true));
         assert_eq!(
@@ -132,5 +236,35 @@ mod tests {
             of(r#"{"provision":{"type":"permit","period":{"start":"soon"}}}"#),
             (true, false)
         );
+        for end in ["7", "true", "[]", r#"{"value":"2030"}"#, r#""2026-02-30""#] {
+            let text = format!(r#"{{"provision":{{"period":{{"end":{end}}}}}}}"#);
+            let found = in_period(&Json::of(&text), today);
+            assert_eq!(found, InPeriod::Unknown, "{end}");
+        }
+        let text = Json::of(r#"{"provision":{"period":"2026"}}"#);
+        assert_eq!(in_period(&text, today), InPeriod::Unknown);
+    }
+
+    #[test]
+    fn a_choice_about_other_uses_is_no_refusal_of_a_referral() {
+        let scope = |code: &str| format!(r#"{{"scope":{{"coding":[{{"code":"{code}"}}]}}}}"#);
+        for (text, about) in [
+            ("{}".to_owned(), ConsentMatter::Disclosure),
+            (scope("patient-privacy"), ConsentMatter::Disclosure),
+            (scope("research"), ConsentMatter::Other),
+            (scope("something"), ConsentMatter::Unknown),
+            (r#"{"scope":{}}"#.to_owned(), ConsentMatter::Unknown),
+            (
+                r#"{"category":[{"coding":[{"code":"x","display":"National Data Opt-out"}]}]}"#
+                    .to_owned(),
+                ConsentMatter::Other,
+            ),
+            (
+                r#"{"category":[{"text":"Type 1 opt-out"}]}"#.to_owned(),
+                ConsentMatter::Other,
+            ),
+        ] {
+            assert_eq!(matter(&Json::of(&text)), about, "{text}");
+        }
     }
 }

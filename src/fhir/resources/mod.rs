@@ -14,6 +14,7 @@ pub(crate) mod observation;
 pub(crate) mod operation_outcome;
 pub(crate) mod outline;
 pub(crate) mod patient;
+mod patient_number;
 pub(crate) mod practitioner;
 pub(crate) mod reference;
 pub(crate) mod resource;

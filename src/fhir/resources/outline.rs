@@ -44,16 +44,16 @@ impl<'a> Outline<'a> {
         })
     }
 
-    /// Hands over the NHS numbers of a Patient, as [`patient::nhs_number_texts`] finds them.
-    pub(crate) fn each_nhs_number(&self, take: impl FnMut(&str)) {
+    /// Hands over the NHS numbers of a Patient, as [`patient::nhs_numbers_of`] finds them.
+    pub(crate) fn each_nhs_number(&self, mut take: impl FnMut(&str)) {
         let Some(text) = self.identifier else {
             return;
         };
         let arena = Arena::default();
         if let Ok(tree) = Json::parse(text.as_bytes(), &arena) {
-            patient::nhs_numbers_of(Some(&tree))
-                .into_iter()
-                .for_each(take);
+            for number in patient::nhs_numbers_of(Some(&tree)) {
+                take(&number);
+            }
         }
     }
 }
@@ -79,7 +79,7 @@ impl<'a> Overview<'a> {
         })
     }
 
-    /// Hands over the NHS numbers of a Patient, as [`patient::nhs_number_texts`] finds them; false if that could not be done,
+    /// Hands over the NHS numbers of a Patient, as [`patient::nhs_numbers_of`] finds them; false if that could not be done,
     /// and some may have been handed over. What stands beside the numbers is often the same as in the last Patient.
     pub(crate) fn each_nhs_number(
         self,
@@ -110,8 +110,8 @@ fn numbers_in(
             Some(word) => plain(word)?.trim() == "old",
             None => false,
         };
-        if system == patient::NHS_NUMBER_SYSTEM && !old {
-            take(value);
+        if patient::is_nhs_number_system(system) && !old {
+            take(&patient::normal_nhs_number(value));
         }
         Some(())
     })

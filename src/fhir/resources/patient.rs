@@ -11,14 +11,16 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use super::reference::{Reference, text_of, trimmed};
+pub(crate) use super::patient_number::{
+    NHS_NUMBER_SYSTEM, every_nhs_number, is_nhs_number_system, nhs_number, nhs_numbers,
+    nhs_numbers_of, normal_nhs_number, verification_status,
+};
+use super::reference::{Reference, strip_prefix_of_any_case, text_of, trimmed};
+use super::resource::is_test_data;
 pub(crate) use super::resource::{has_modifier_extension, security_labels};
+use crate::domain::recorded_days;
 use crate::json::{Json, items};
 
-/// The system of NHS numbers.
-pub(crate) const NHS_NUMBER_SYSTEM: &str = "https://fhir.nhs.uk/Id/nhs-number";
-const VERIFICATION_STATUS: &str =
-    "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus";
 const ETHNIC_CATEGORY: &str =
     "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-EthnicCategory";
 const NHS_COMMUNICATION: &str =
@@ -27,18 +29,6 @@ const CONTACT_PREFERENCE: &str =
     "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-ContactPreference";
 const INTERPRETER_REQUIRED: &str =
     "http://hl7.org/fhir/StructureDefinition/patient-interpreterRequired";
-
-/// The words of the older UK Core code system, as the two digits of the England and Wales ones.
-const VERIFICATION_WORDS: [(&str, &str); 8] = [
-    ("number-present-and-verified", "01"),
-    ("number-present-but-not-traced", "02"),
-    ("trace-required", "03"),
-    ("trace-attempted", "04"),
-    ("trace-needs-to-be-resolved", "05"),
-    ("trace-in-progress", "06"),
-    ("number-not-present-and-trace-not-required", "07"),
-    ("trace-postponed", "08"),
-];
 
 /// The parts of the one name a person goes by.
 #[derive(Clone, Copy)]
@@ -68,6 +58,11 @@ impl HumanName<'_> {
         )
     }
 
+    /// Whether it is one text, without its parts.
+    pub(crate) fn is_text_only(&self) -> bool {
+        self.family.is_none() && texts(self.given).next().is_none()
+    }
+
     /// All given names with single spaces.
     pub(crate) fn all_given(&self) -> String {
         single_spaces(texts(self.given))
@@ -87,6 +82,8 @@ pub(crate) struct Address<'t> {
     /// Normalised: upper case, one space before the last three.
     pub(crate) postcode: Option<String>,
     text: Option<&'t str>,
+    /// Whether nobody lives there: it tells no area.
+    pub(crate) for_letters: bool,
 }
 
 impl fmt::Debug for Address<'_> {
@@ -220,7 +217,7 @@ fn live_telecoms<'t, 'a>(
 /// FHIR: 1 is the most preferred; without a rank, last.
 fn rank(telecom: &Json<'_>) -> u32 {
     match telecom.get("rank") {
-        Some(Json::Number(text)) => text.parse().unwrap_or(u32::MAX),
+        Some(Json::Number(text) | Json::String(text)) => text.trim().parse().unwrap_or(u32::MAX),
         _ => u32::MAX,
     }
 }
@@ -247,8 +244,8 @@ pub(super) fn national_form(number: &str) -> String {
     national
 }
 
-/// The address in force: home, else one of no stated use, else temporary, else work; never old or for bills.
-/// The order is our decision: the contract names none.
+/// The address in force: home, else one of no stated use, else temporary, else work; never old or for bills. Where the person
+/// lives comes before where their letters go. The order is our decision: the contract names none.
 pub(crate) fn address<'t>(patient: &'t Json<'_>, today: Date) -> Option<Address<'t>> {
     let chosen = items(patient.get("address"))
         .iter()
@@ -261,7 +258,7 @@ pub(crate) fn address<'t>(patient: &'t Json<'_>, today: Date) -> Option<Address<
                 Some("work") => 3,
                 Some(_) => return None,
             };
-            Some((order, address))
+            Some(((for_letters(address), order), address))
         })
         .min_by_key(|(order, _)| *order)?
         .1;
@@ -270,7 +267,23 @@ pub(crate) fn address<'t>(patient: &'t Json<'_>, today: Date) -> Option<Address<
         city: text_of(chosen, "city"),
         postcode: text_of(chosen, "postalCode").map(normal_postcode),
         text: text_of(chosen, "text"),
+        for_letters: for_letters(chosen),
     })
+}
+
+/// Whether nobody lives at an address: one for letters, or a box at a post office.
+fn for_letters(address: &Json<'_>) -> bool {
+    let boxed = |line: &str| {
+        let letters: String = line
+            .chars()
+            .filter(char::is_ascii_alphanumeric)
+            .flat_map(char::to_lowercase)
+            .take(6)
+            .collect();
+        letters.starts_with("pobox") || letters.starts_with("postof")
+    };
+    text_of(address, "type") == Some("postal")
+        || (text_of(address, "type").is_none() && texts(address.get("line")).any(boxed))
 }
 
 /// Upper case, one space before the last three; a code that is not of the UK's shape keeps its own spaces.
@@ -342,6 +355,28 @@ pub(crate) fn interpreter_required(patient: &Json<'_>) -> Option<bool> {
         .and_then(Json::as_bool)
 }
 
+/// Whether an extension that should say so bears nothing that can be read: silence in its place would be a guess.
+pub(crate) fn unread_extension(patient: &Json<'_>, about: ReadExtension) -> bool {
+    match about {
+        ReadExtension::Interpreter => {
+            let nested = extension(patient, NHS_COMMUNICATION)
+                .and_then(|communication| extension(communication, "interpreterRequired"));
+            let said = extension(patient, INTERPRETER_REQUIRED).or(nested);
+            said.is_some() && interpreter_required(patient).is_none()
+        }
+        ReadExtension::Ethnicity => {
+            extension(patient, ETHNIC_CATEGORY).is_some() && ethnicity_code(patient).is_none()
+        }
+    }
+}
+
+/// What an extension is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadExtension {
+    Interpreter,
+    Ethnicity,
+}
+
 /// The code of the UK Core ethnic category.
 pub(crate) fn ethnicity_code<'t>(patient: &'t Json<'_>) -> Option<&'t str> {
     let concept = extension(patient, ETHNIC_CATEGORY)?.get("valueCodeableConcept")?;
@@ -363,55 +398,21 @@ pub(crate) fn contact_person<'t>(patient: &'t Json<'_>, today: Date) -> Option<C
     })
 }
 
-/// The NHS number as written, unchecked; not one marked old.
-pub(crate) fn nhs_number_text<'t>(patient: &'t Json<'_>) -> Option<&'t str> {
-    nhs_number_identifiers(patient).find_map(|identifier| text_of(identifier, "value"))
-}
-
-/// Every different NHS number a Patient bears, as written: more than one is a question for the practice.
-pub(crate) fn nhs_number_texts<'t>(patient: &'t Json<'_>) -> Vec<&'t str> {
-    nhs_numbers_of(patient.get("identifier"))
-}
-
-/// The same of the value of `Patient.identifier` alone.
-pub(crate) fn nhs_numbers_of<'t>(identifiers: Option<&'t Json<'_>>) -> Vec<&'t str> {
-    let mut numbers: Vec<&str> = Vec::new();
-    for identifier in nhs_numbers_among(identifiers) {
-        if let Some(value) = text_of(identifier, "value")
-            && !numbers.contains(&value)
-        {
-            numbers.push(value);
-        }
-    }
-    numbers
-}
-
-fn nhs_number_identifiers<'t, 'a>(patient: &'t Json<'a>) -> impl Iterator<Item = &'t Json<'a>> {
-    nhs_numbers_among(patient.get("identifier"))
-}
-
-fn nhs_numbers_among<'t, 'a>(
-    identifiers: Option<&'t Json<'a>>,
-) -> impl Iterator<Item = &'t Json<'a>> {
-    items(identifiers).iter().filter(|identifier| {
-        text_of(identifier, "system") == Some(NHS_NUMBER_SYSTEM)
-            && text_of(identifier, "use") != Some("old")
-    })
-}
-
-/// The verification status of the NHS number as two digits; a code of neither code system comes as written.
-pub(crate) fn verification_status(patient: &Json<'_>) -> Option<String> {
-    let concept = nhs_number_identifiers(patient)
-        .find_map(|identifier| extension(identifier, VERIFICATION_STATUS))?
-        .get("valueCodeableConcept")?;
-    let code = items(concept.get("coding"))
-        .iter()
-        .find_map(|coding| text_of(coding, "code"))?;
-    let digits = VERIFICATION_WORDS
-        .iter()
-        .find(|(word, _)| *word == code)
-        .map_or(code, |(_, digits)| digits);
-    Some(digits.to_owned())
+/// Whether the record is marked as made up for tests: by its label, or by a name that only test records bear.
+pub(crate) fn is_test_person(patient: &Json<'_>) -> bool {
+    let test_name = |text: &str| {
+        ["XXTEST", "ZZTEST"]
+            .iter()
+            .any(|mark| strip_prefix_of_any_case(text, mark).is_some())
+    };
+    let named = items(patient.get("name")).iter().any(|name| {
+        let parts = texts(name.get("given")).chain(text_of(name, "family"));
+        parts
+            .chain(text_of(name, "text"))
+            .flat_map(str::split_whitespace)
+            .any(test_name)
+    });
+    named || is_test_data(patient)
 }
 
 /// Whether the person is recorded as dead. `deceasedBoolean: false` is alive; anything else that stands there,
@@ -501,34 +502,20 @@ fn is_single_spaced(text: &str) -> bool {
     spaced && before != b' '
 }
 
-/// Whether a `Period` covers the day; an end that cannot be read covers nothing, for in doubt nothing goes out.
+/// Whether a `Period` covers the day; an end that cannot be read covers nothing, for in doubt nothing goes out. A partial date
+/// covers the whole of its year or month, an instant its London day.
 pub(super) fn covers(period: Option<&Json<'_>>, today: Date) -> bool {
     let Some(period) = period.filter(|period| !period.is_null()) else {
         return true;
     };
-    let today = today.to_string();
     let bound = |key| match period.get(key) {
         None | Some(Json::Null) => Some(None),
-        Some(value) => day_part(value.as_str()?).map(Some),
+        Some(value) => recorded_days(value.as_str()?).map(Some),
     };
     let (Some(start), Some(end)) = (bound("start"), bound("end")) else {
         return false;
     };
-    // A partial date covers the whole of its year or month: compare only as many characters as it has.
-    let same_length = |bound: &str| today.get(..bound.len()).unwrap_or_default().to_owned();
-    start.is_none_or(|start| same_length(start).as_str() >= start)
-        && end.is_none_or(|end| same_length(end).as_str() <= end)
-}
-
-/// The `YYYY[-MM[-DD]]` a FHIR date or dateTime begins with.
-fn day_part(text: &str) -> Option<&str> {
-    let day = text.trim().split('T').next()?;
-    let fits = matches!(day.len(), 4 | 7 | 10)
-        && day.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    fits.then_some(day)
+    start.is_none_or(|(first, _)| first <= today) && end.is_none_or(|(_, last)| today <= last)
 }
 
 #[cfg(test)]

@@ -132,10 +132,132 @@ fn reads_identity() {
                "valueCodeableConcept":{"coding":[{"code":"number-present-and-verified"}]}}]}],
           "meta":{"security":[{"system":"s","code":"R"}]}}"#,
     );
-    assert_eq!(nhs_number_text(&patient), Some("9990000018"));
-    assert_eq!(nhs_number_texts(&patient).len(), 1);
-    assert_eq!(verification_status(&patient).as_deref(), Some("01"));
+    assert_eq!(nhs_number(&patient, today()).as_deref(), Some("9990000018"));
+    assert_eq!(nhs_numbers(&patient, today()).len(), 1);
+    assert_eq!(
+        verification_status(&patient, today()).as_deref(),
+        Some("01")
+    );
     assert_eq!(security_labels(&patient), [(Some("s"), "R")]);
+}
+
+#[test]
+fn a_number_has_one_form_under_whatever_writing_of_its_system() {
+    for (system, value) in [
+        ("https://fhir.nhs.uk/Id/nhs-number", "999-000-0018"),
+        ("http://fhir.nhs.uk/Id/nhs-number", "999 000 0018"),
+        ("https://fhir.nhs.uk/Id/nhs-number/", "9990000018"),
+        (
+            "HTTPS://fhir.nhs.uk/id/NHS-number",
+            " 999\u{2013}000\u{a0}0018 ",
+        ),
+    ] {
+        let patient = format!(
+            r#"{{"identifier":[{{"system":"{system}","value":"{value}"}},{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018"}}]}}"#
+        );
+        let patient = tree(&patient);
+        assert_eq!(nhs_numbers(&patient, today()), ["9990000018"], "{system}");
+        assert_eq!(every_nhs_number(&patient), ["9990000018"], "{system}");
+    }
+    let other =
+        tree(r#"{"identifier":[{"system":"https://fhir.nhs.uk/Id/local","value":"9990000018"}]}"#);
+    assert!(nhs_numbers(&other, today()).is_empty());
+}
+
+#[test]
+fn a_number_whose_period_is_over_is_not_the_persons() {
+    let patient = |end: &str| {
+        format!(
+            r#"{{"identifier":[{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9434765919","period":{{"end":"{end}"}}}}]}}"#
+        )
+    };
+    for (end, held) in [
+        ("2026-11-22", 0),
+        ("2026-11-23", 1),
+        ("2026-11-22T23:30:00Z", 0),
+        ("2026", 1),
+        ("soon", 0),
+    ] {
+        let text = patient(end);
+        let patient = tree(&text);
+        assert_eq!(nhs_numbers(&patient, today()).len(), held, "{end}");
+        // By it the record is found all the same.
+        assert_eq!(every_nhs_number(&patient), ["9434765919"]);
+    }
+}
+
+#[test]
+fn a_status_is_read_at_every_address_and_the_worst_of_them_counts() {
+    let coded =
+        |code: &str| format!(r#""valueCodeableConcept":{{"coding":[{{"code":"{code}"}}]}}"#);
+    let read = |extensions: &[(&str, String)]| {
+        let extensions: Vec<String> = extensions
+            .iter()
+            .map(|(url, value)| format!(r#"{{"url":"{url}",{value}}}"#))
+            .collect();
+        let text = format!(
+            r#"{{"identifier":[{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"9990000018","extension":[{}]}}]}}"#,
+            extensions.join(",")
+        );
+        verification_status(&tree(&text), today())
+    };
+    let core =
+        "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus";
+    let older =
+        "https://fhir.nhs.uk/R4/StructureDefinition/Extension-UKCore-NHSNumberVerificationStatus";
+    let care_connect = "https://fhir.hl7.org.uk/STU3/StructureDefinition/Extension-CareConnect-NHSNumberVerificationStatus-1";
+    for url in [core, older, care_connect] {
+        assert_eq!(read(&[(url, coded("02"))]).as_deref(), Some("02"), "{url}");
+        assert_eq!(read(&[(url, coded("01"))]).as_deref(), Some("01"), "{url}");
+    }
+    assert_eq!(read(&[("https://example.org/other", coded("02"))]), None);
+    let both = [(core, coded("01")), (older, coded("04"))];
+    assert_eq!(read(&both).as_deref(), Some("04"));
+    // A status that says nothing that can be read is none that is verified.
+    for value in [
+        r#""valueCodeableConcept":{"text":"traced"}"#,
+        r#""valueBoolean":true"#,
+    ] {
+        let found = read(&[(core, value.to_owned())]);
+        assert_eq!(found.as_deref(), Some("unreadable"), "{value}");
+    }
+    let plain = read(&[(core, r#""valueCode":"03""#.to_owned())]);
+    assert_eq!(plain.as_deref(), Some("03"));
+}
+
+#[test]
+fn where_a_person_lives_comes_before_where_their_letters_go() {
+    let postcode = |addresses: &str| {
+        let text = format!(r#"{{"address":{addresses}}}"#);
+        let patient = tree(&text);
+        let address = address(&patient, today())?;
+        Some((address.postcode?, address.for_letters))
+    };
+    let home = ("LS1 1AA".to_owned(), false);
+    for addresses in [
+        r#"[{"use":"home","type":"postal","postalCode":"BS1 1AA"},{"use":"home","type":"physical","postalCode":"LS1 1AA"}]"#,
+        r#"[{"type":"postal","postalCode":"BS1 1AA"},{"use":"temp","type":"both","postalCode":"LS1 1AA"}]"#,
+        r#"[{"use":"home","line":["P.O. Box 12"],"postalCode":"BS1 1AA"},{"postalCode":"LS1 1AA"}]"#,
+        r#"[{"use":"billing","postalCode":"BS1 1AA"},{"use":"work","postalCode":"LS1 1AA"}]"#,
+    ] {
+        assert_eq!(postcode(addresses), Some(home.clone()), "{addresses}");
+    }
+    let box_alone = r#"[{"use":"home","type":"postal","postalCode":"BS1 1AA"}]"#;
+    assert_eq!(postcode(box_alone), Some(("BS1 1AA".to_owned(), true)));
+}
+
+#[test]
+fn test_records_are_known_by_name_or_label() {
+    for (text, test) in [
+        (r#"{"name":[{"family":"ZZTESTPATIENT"}]}"#, true),
+        (r#"{"name":[{"family":"Byron","given":["xxtest"]}]}"#, true),
+        (r#"{"name":[{"text":"Una XXTEST-One"}]}"#, true),
+        (r#"{"meta":{"security":[{"code":"HTEST"}]}}"#, true),
+        (r#"{"meta":{"tag":[{"code":"htest"}]}}"#, true),
+        (r#"{"name":[{"family":"Testperson"}]}"#, false),
+    ] {
+        assert_eq!(is_test_person(&tree(text)), test, "{text}");
+    }
 }
 
 #[test]

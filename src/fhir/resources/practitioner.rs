@@ -6,7 +6,7 @@
 use jiff::civil::Date;
 
 use super::patient::{best_telecom, human_name, national_form, words};
-use super::reference::{Reference, text_of};
+use super::reference::{Reference, is_system, text_of};
 use crate::json::{Json, items};
 
 const ODS_ORGANISATION: &str = "https://fhir.nhs.uk/Id/ods-organization-code";
@@ -52,7 +52,9 @@ pub(crate) fn ods_code<'t>(organization: &'t Json<'_>) -> Option<&'t str> {
         items(organization.get("identifier"))
             .iter()
             .filter(|identifier| text_of(identifier, "use") != Some("old"))
-            .find(|identifier| text_of(identifier, "system") == Some(system))
+            .find(|identifier| {
+                text_of(identifier, "system").is_some_and(|written| is_system(written, system))
+            })
             .and_then(|identifier| text_of(identifier, "value"))
     };
     by_system(ODS_ORGANISATION).or_else(|| by_system(ODS_SITE))

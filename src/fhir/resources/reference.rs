@@ -182,6 +182,30 @@ pub(crate) fn identifier<'t>(element: &'t Json<'_>) -> Option<(Option<&'t str>, 
     Some((text_of(identifier, "system"), value))
 }
 
+/// Whether a system is the one at this address, also as it is often miswritten: another scheme, other letters, a slash behind it.
+pub(crate) fn is_system(written: &str, known: &str) -> bool {
+    if written == known {
+        return true;
+    }
+    match (without_scheme(written), without_scheme(known)) {
+        (Some(written), Some(known)) => written.eq_ignore_ascii_case(known),
+        _ => false,
+    }
+}
+
+fn without_scheme(system: &str) -> Option<&str> {
+    let system = system.trim().trim_end_matches('/');
+    ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| strip_prefix_of_any_case(system, scheme))
+}
+
+/// The rest of a text behind a beginning, in whatever letters.
+pub(super) fn strip_prefix_of_any_case<'t>(text: &'t str, prefix: &str) -> Option<&'t str> {
+    let (head, rest) = (text.get(..prefix.len())?, text.get(prefix.len()..)?);
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
 /// A string member that is not empty, without the white space around it.
 pub(super) fn text_of<'t>(element: &'t Json<'_>, key: &str) -> Option<&'t str> {
     element
@@ -273,6 +297,28 @@ mod tests {
                 &Reference::Foreign(foreign),
             );
         }
+    }
+
+    #[test]
+    fn a_system_is_known_however_it_is_written() {
+        let known = "http://snomed.info/sct";
+        for same in [
+            known,
+            "https://snomed.info/sct",
+            "HTTP://SNOMED.info/sct/",
+            " http://snomed.info/sct ",
+        ] {
+            assert!(is_system(same, known), "{same}");
+        }
+        for other in [
+            "http://snomed.info/sct/1",
+            "snomed.info/sct",
+            "urn:oid:2.16.840.1.113883.6.96",
+            "",
+        ] {
+            assert!(!is_system(other, known), "{other}");
+        }
+        assert!(!is_system("x", "y") && is_system("urn:x", "urn:x"));
     }
 
     #[test]

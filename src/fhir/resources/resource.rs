@@ -47,9 +47,29 @@ pub(crate) fn security_labels<'t>(resource: &'t Json<'_>) -> Vec<(Option<&'t str
     coded(resource.at(&["meta", "security"]))
 }
 
-/// Whether it bears an extension that changes its meaning.
+/// Whether it bears an extension that changes its meaning, or was made under rules of its own.
 pub(crate) fn has_modifier_extension(resource: &Json<'_>) -> bool {
+    let said = |key| resource.get(key).is_some_and(|value| !value.is_null());
     !items(resource.get("modifierExtension")).is_empty()
+        || said("implicitRules")
+        || said("_implicitRules")
+}
+
+/// Whether its server says that parts of it are missing.
+pub(crate) fn is_subset(resource: &Json<'_>) -> bool {
+    has_tag(resource, "SUBSETTED")
+}
+
+/// Whether a tag or a label says that it was made up for tests.
+pub(crate) fn is_test_data(resource: &Json<'_>) -> bool {
+    let test = |(_, code): &(Option<&str>, &str)| code.eq_ignore_ascii_case("HTEST");
+    has_tag(resource, "HTEST") || security_labels(resource).iter().any(test)
+}
+
+fn has_tag(resource: &Json<'_>, wanted: &str) -> bool {
+    let tags = coded(resource.at(&["meta", "tag"]));
+    tags.iter()
+        .any(|(_, code)| code.eq_ignore_ascii_case(wanted))
 }
 
 /// Codings as (system, code).

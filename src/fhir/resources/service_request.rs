@@ -50,6 +50,63 @@ pub(crate) fn codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)
     coded(request.at(&["code", "coding"]))
 }
 
+/// Whether a word or a number anywhere below `code` is one of the codes that are asked for, whatever its form and system.
+pub(crate) fn mentions_code(request: &Json<'_>, listed: &dyn Fn(&str) -> bool) -> bool {
+    request
+        .get("code")
+        .is_some_and(|code| mentions(code, listed))
+}
+
+fn mentions(value: &Json<'_>, listed: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Json::String(text) => {
+            listed(text.trim()) || text.split(|c: char| !c.is_alphanumeric()).any(listed)
+        }
+        // As written, and as a spreadsheet may have left it.
+        Json::Number(text) => {
+            let whole = || {
+                text.parse::<f64>()
+                    .is_ok_and(|number| listed(&format!("{number:.0}")))
+            };
+            listed(text) || whole()
+        }
+        Json::Array(values) => values.iter().any(|value| mentions(value, listed)),
+        Json::Object(members) => members.iter().any(|(_, value)| mentions(value, listed)),
+        Json::Null | Json::Bool(_) => false,
+    }
+}
+
+/// How soon a request wants to be acted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Urgency {
+    Routine,
+    /// `urgent` or `asap`.
+    Urgent,
+    /// `stat`, or a word that FHIR does not have: nobody can say how soon.
+    Stat,
+}
+
+/// How urgent the request calls itself, in whatever letters.
+pub(crate) fn urgency(request: &Json<'_>) -> Urgency {
+    let said = request.get("priority").filter(|said| !said.is_null());
+    match (said, known_priority(request)) {
+        (None, _) | (_, Some("routine")) => Urgency::Routine,
+        (_, Some("urgent" | "asap")) => Urgency::Urgent,
+        (Some(said), None) if said.as_str().is_some_and(|text| text.trim().is_empty()) => {
+            Urgency::Routine
+        }
+        _ => Urgency::Stat,
+    }
+}
+
+/// `priority` as FHIR writes it, if it is one of its codes in whatever letters.
+pub(crate) fn known_priority(request: &Json<'_>) -> Option<&'static str> {
+    let said = text_of(request, "priority")?;
+    ["routine", "urgent", "asap", "stat"]
+        .into_iter()
+        .find(|known| said.eq_ignore_ascii_case(known))
+}
+
 /// `orderDetail.coding` as (system, code): "do not contact" stands here.
 pub(crate) fn order_detail_codes<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
     codes_of(request, "orderDetail")
@@ -65,10 +122,13 @@ pub(crate) fn activity_codings<'t>(request: &'t Json<'_>) -> Vec<Coding<'t>> {
         .collect()
 }
 
-/// The first of what `orderDetail` says, if it says anything.
-pub(crate) fn first_detail<'t>(request: &'t Json<'_>) -> Option<Coding<'t>> {
-    let details = items(request.get("orderDetail"));
-    details.iter().flat_map(concept_codings).next()
+/// What each `orderDetail` says, of those that say anything.
+pub(crate) fn details<'t>(request: &'t Json<'_>) -> Vec<Vec<Coding<'t>>> {
+    let details = items(request.get("orderDetail")).iter();
+    details
+        .map(concept_codings)
+        .filter(|codings| !codings.is_empty())
+        .collect()
 }
 
 pub(crate) fn subject<'t>(request: &'t Json<'_>, base: Option<&str>) -> Reference<'t> {
@@ -136,10 +196,6 @@ pub(crate) fn note_text<'t>(request: &'t Json<'_>) -> Option<Cow<'t, str>> {
         [only] => Some(Cow::Borrowed(only)),
         several => Some(Cow::Owned(several.join("\n"))),
     }
-}
-
-pub(crate) fn priority<'t>(request: &'t Json<'_>) -> Option<&'t str> {
-    text_of(request, "priority")
 }
 
 /// As written: a day, or an instant with its offset.
@@ -278,6 +334,56 @@ mod tests {
     }
 
     #[test]
+    fn a_code_in_another_form_is_mentioned_all_the_same() {
+        let wanted = |word: &str| word == "871731000000106";
+        for (code, mentioned) in [
+            (
+                r#"{"coding":[{"system":"https://snomed.info/sct","code":"871731000000106"}]}"#,
+                true,
+            ),
+            (r#"{"coding":[{"code":871731000000106}]}"#, true),
+            (r#"{"coding":[{"code":8.71731000000106E14}]}"#, true),
+            (r#"{"coding":["871731000000106"]}"#, true),
+            (r#"[{"coding":{"code":["871731000000106"]}}]"#, true),
+            (r#""http://snomed.info/sct|871731000000106""#, true),
+            (r#"{"text":"871731000000106 Referral"}"#, true),
+            (r#"{"coding":[{"code":"8717310000001067"}]}"#, false),
+            (
+                r#"{"coding":[{"code":"390893007","display":"Referral"}]}"#,
+                false,
+            ),
+            ("null", false),
+        ] {
+            let text = format!(r#"{{"code":{code}}}"#);
+            assert_eq!(
+                mentions_code(&Json::of(&text), &wanted),
+                mentioned,
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_priority_is_read_in_any_letters_and_doubt_is_urgent() {
+        for (said, expected) in [
+            ("null", (Urgency::Routine, None)),
+            (r#""Routine""#, (Urgency::Routine, Some("routine"))),
+            (r#""URGENT""#, (Urgency::Urgent, Some("urgent"))),
+            (r#""asap ""#, (Urgency::Urgent, Some("asap"))),
+            (r#""STAT""#, (Urgency::Stat, Some("stat"))),
+            (r#""emergency""#, (Urgency::Stat, None)),
+            (r#"["urgent"]"#, (Urgency::Stat, None)),
+            ("1", (Urgency::Stat, None)),
+        ] {
+            let text = format!(r#"{{"priority":{said}}}"#);
+            let request = Json::of(&text);
+            let found = (urgency(&request), known_priority(&request));
+            assert_eq!(found, expected, "{said}");
+        }
+        assert_eq!(urgency(&Json::of("{}")), Urgency::Routine);
+    }
+
+    #[test]
     fn a_detail_is_the_first_that_says_anything_and_never_the_code() {
         let code = r#""code":{"coding":[{"code":"871731000000106","display":"Referral"}]}"#;
         for (details, expected) in [
@@ -288,7 +394,9 @@ mod tests {
         ] {
             let text = format!(r#"{{"orderDetail":{details},{code}}}"#);
             let request = Json::of(&text);
-            let found = first_detail(&request).and_then(|detail| detail.text);
+            let found = super::details(&request)
+                .first()
+                .and_then(|detail| detail[0].text);
             assert_eq!(found, expected, "{details}");
         }
     }

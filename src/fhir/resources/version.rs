@@ -47,8 +47,8 @@ pub(crate) fn plainly_others(one: &Json<'_>, other: &Json<'_>) -> bool {
     }
     let numbers = |resource| {
         if resource_type(resource) == Some("Patient") {
-            let texts = patient::nhs_number_texts(resource).into_iter();
-            texts.map(digits_of).collect()
+            let numbers = patient::every_nhs_number(resource).into_iter();
+            numbers.map(|number| digits_of(&number)).collect()
         } else {
             Vec::new()
         }

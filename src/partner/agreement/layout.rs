@@ -2,10 +2,12 @@
 //!
 //! The section `[deliver]`, once read. Kept: each column has one source.
 
+use std::borrow::Cow;
+
 use jiff::civil::Date;
 
 use crate::fhirpath::Expression;
-use crate::partner::fields::{CodeMap, FieldId};
+use crate::partner::fields::{CodeMap, Elements, FieldId, FieldSet, ReferralCheck, below};
 use crate::sheet::{Format, UnencodableRule};
 use crate::toml_reader::At;
 
@@ -20,6 +22,8 @@ pub(crate) struct Deliver {
     pub(crate) empty: bool,
     pub(crate) format: Format,
     pub(crate) columns: Vec<DropColumn>,
+    /// What the columns read must have the form that FHIR gives it.
+    pub(crate) check: ReferralCheck,
 }
 
 impl Deliver {
@@ -64,6 +68,24 @@ pub(crate) struct DropColumn {
 }
 
 impl DropColumn {
+    /// What the column can read of a record.
+    pub(crate) fn elements<'e>(&'e self, fields: &'e FieldSet) -> Cow<'e, Elements> {
+        match &self.source {
+            ColumnSource::Text(_) => Cow::Owned(Elements::default()),
+            ColumnSource::Field(field) => Cow::Borrowed(&fields.field(*field).elements),
+            ColumnSource::Path(path) => {
+                Cow::Owned(Elements::of_expression(path).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Whether the column reads this element, or one above or below it.
+    pub(crate) fn reads(&self, element: &str, fields: &FieldSet) -> bool {
+        self.elements(fields)
+            .all()
+            .any(|own| below(own, element) || below(element, own))
+    }
+
     /// The field of the column, if it has one.
     pub(crate) fn field(&self) -> Option<FieldId> {
         match self.source {

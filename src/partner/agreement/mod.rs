@@ -29,4 +29,3 @@ pub(crate) use rules::Rules;
 #[cfg(test)]
 pub(crate) use texts::{RuleText, TextKind};
 pub(crate) use texts::{built_in, partner_named_in};
-pub(crate) use transforms::london_day;

@@ -154,6 +154,7 @@ fn cells(rules: &Rules, action: Action) -> Vec<Result<String, (Reason, String)>>
         requester: None,
         role: None,
         practice: None,
+        unread: None,
         source,
         leg,
         today: date(2026, 11, 23),

@@ -9,8 +9,9 @@ use jiff::civil::Date;
 
 use super::{ColumnSource, DropColumn, TooLong, Unmapped};
 use crate::domain::Reason;
-use crate::domain::clock::london;
-use crate::partner::fields::{FieldValue, FieldValues, ReferralView, day_range, path_values};
+use crate::domain::limits::CELL_UNITS_MAX;
+use crate::domain::recorded_days;
+use crate::partner::fields::{FieldValue, FieldValues, ReferralView, path_values};
 
 /// What a cut text ends in.
 const CUT: &str = " […]";
@@ -38,9 +39,9 @@ impl DropColumn {
             ColumnSource::Field(field) => view.vocabulary.fields.field(*field).value(view),
             ColumnSource::Path(expression) => path_values(expression, view),
         };
-        let found = found.map_err(|error| self.problem(Reason::Unreadable, error.to_string()))?;
+        let found = found.map_err(|found| self.problem(found.reason, found.detail))?;
         let mapped = self.map_codes(found)?;
-        let dated = self.date_of(mapped);
+        let dated = self.date_of(mapped)?;
         let text = dated.joined(&self.join).unwrap_or_default();
         let text = match &self.default {
             Some(default) if text.is_empty() => Cow::Borrowed(default.as_str()),
@@ -100,42 +101,54 @@ impl DropColumn {
     }
 
     /// `date`: full dates by the pattern, partial ones as they are.
-    fn date_of<'v>(&'v self, found: FieldValues<'v>) -> FieldValues<'v> {
+    fn date_of<'v>(&'v self, found: FieldValues<'v>) -> Result<FieldValues<'v>, CellProblem> {
         let Some(pattern) = &self.date else {
-            return found;
+            return Ok(found);
         };
-        let write = |value: FieldValue<'v>| match london_day(&value.text) {
-            Some(day) => FieldValue::of(written_day(day, pattern)),
-            None => value,
+        let write = |value: FieldValue<'v>| match recorded_days(&value.text) {
+            Some((first, last)) if first == last => Ok(FieldValue::of(written_day(first, pattern))),
+            Some(_) => Ok(value),
+            None => {
+                let detail = "no date or time that there is".to_owned();
+                Err(self.problem(Reason::BadDate, detail))
+            }
         };
-        match found {
+        Ok(match found {
             FieldValues::None => FieldValues::None,
-            FieldValues::One(value) => FieldValues::One(write(value)),
-            FieldValues::Many(values) => FieldValues::Many(values.into_iter().map(write).collect()),
-        }
+            FieldValues::One(value) => FieldValues::One(write(value)?),
+            FieldValues::Many(values) => {
+                FieldValues::Many(values.into_iter().map(write).collect::<Result<_, _>>()?)
+            }
+        })
     }
 
     /// `max_length` with `too_long`.
     fn within_length<'v>(&self, text: Cow<'v, str>) -> Result<Cow<'v, str>, CellProblem> {
-        let Some(length_max) = self
-            .max_length
-            .filter(|length_max| text.len() > *length_max)
-        else {
-            return Ok(text);
-        };
-        let length = text.chars().count();
-        if length <= length_max {
+        // A spreadsheet counts in units of UTF-16, and cuts what is longer without a word.
+        let agreed = self.max_length.unwrap_or(CELL_UNITS_MAX);
+        if text.len() <= agreed.min(CELL_UNITS_MAX) {
             return Ok(text);
         }
+        let length = text.chars().count();
+        let fits_cell = text.encode_utf16().count() <= CELL_UNITS_MAX;
+        if length <= agreed && fits_cell {
+            return Ok(text);
+        }
+        let length_max = agreed.min(CELL_UNITS_MAX);
         match self.too_long {
             TooLong::Hold => Err(self.problem(
                 Reason::TooLong,
                 format!("{length} characters, at most {length_max}"),
             )),
             TooLong::Truncate => {
+                let mut units = CUT.encode_utf16().count();
                 let kept: String = text
                     .chars()
                     .take(length_max.saturating_sub(CUT.chars().count()))
+                    .take_while(|character| {
+                        units += character.len_utf16();
+                        units <= CELL_UNITS_MAX
+                    })
                     .collect();
                 Ok(Cow::Owned(format!("{}{CUT}", kept.trim_end())))
             }
@@ -170,41 +183,12 @@ fn written_day(day: Date, pattern: &str) -> String {
     text
 }
 
-/// The London day of a full date or of an instant with its offset; nothing less has one.
-pub(crate) fn london_day(text: &str) -> Option<Date> {
-    if let Some(date) = plain_day(text) {
-        return Some(date);
-    }
-    if text.contains('T') {
-        let instant: jiff::Timestamp = text.parse().ok()?;
-        return Some(instant.to_zoned(london()).date());
-    }
-    let (first, last) = day_range(text)?;
-    (first == last).then_some(first)
-}
-
-/// The day of an instant that is written in UTC as `2026-11-22T09:30:00Z`, where London cannot have another: its clocks
-/// were never more than two hours ahead.
-fn plain_day(text: &str) -> Option<Date> {
-    let (date, time) = (text.get(..10)?, text.as_bytes().get(10..)?);
-    let [b'T', h1, h2, b':', m1, m2, b':', s1, s2, zone @ ..] = time else {
-        return None;
-    };
-    let number = |tens: &u8, ones: &u8| {
-        let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
-        digits.then(|| 10 * (tens - b'0') + (ones - b'0'))
-    };
-    let early = number(h1, h2)? < 22 && number(m1, m2)? < 60 && number(s1, s2)? < 60;
-    let utc = matches!(zone, b"Z" | b"+00:00");
-    let (first, last) = day_range(date)?;
-    (early && utc && first.year() >= 1900 && first == last).then_some(first)
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
 
     use super::*;
+    use crate::domain::limits;
     use crate::partner::agreement::UnencodableChoice;
     use crate::partner::fields::CodeMap;
 
@@ -265,33 +249,32 @@ mod tests {
             ("1950", "1950"),
             ("2026-06-30T23:30:00Z", "01/07/2026"),
             ("2026-11-22T10:00:00+00:00", "22/11/2026"),
-            ("soon", "soon"),
+            ("2026-11-19T09:00:00", "19/11/2026"),
         ];
         for (text, written) in table {
-            let found = born.date_of(FieldValues::text(Some(text)));
+            let found = born.date_of(FieldValues::text(Some(text))).unwrap();
             assert_eq!(found.joined("").as_deref(), Some(written), "{text}");
         }
-        assert_eq!(london_day("2026-11-22"), Some(date(2026, 11, 22)));
-        // What is read without a calendar is read as with one.
-        for day in [
-            "1943-07-15",
-            "1970-01-01",
-            "2026-03-29",
-            "2026-06-30",
-            "2026-12-31",
-            "2026-02-30",
-        ] {
-            for time in [
-                "00:00:00", "09:30:59", "21:59:59", "22:00:00", "23:30:00", "24:00:00", "12:60:00",
-            ] {
-                for zone in ["Z", "+00:00", ".5Z", "+01:00", "-05:00", ""] {
-                    let text = format!("{day}T{time}{zone}");
-                    let instant: Option<jiff::Timestamp> = text.parse().ok();
-                    let slow = instant.map(|instant| instant.to_zoned(london()).date());
-                    assert_eq!(london_day(&text), slow, "{text}");
-                }
-            }
+        for impossible in ["2026-02-30", "2026-11-19T25:61:00Z", "soon"] {
+            let found = born.date_of(FieldValues::text(Some(impossible)));
+            let reason = found.map_err(|problem| problem.reason);
+            assert_eq!(reason, Err(Reason::BadDate), "{impossible}");
         }
+    }
+
+    #[test]
+    fn a_cell_holds_no_more_than_a_spreadsheet_takes() {
+        limits::holds_at(CELL_UNITS_MAX, |units| {
+            column().within_length("n".repeat(units).into()).is_ok()
+        });
+        // Characters outside the first plane take two units.
+        let wide = "\u{1f600}".repeat(CELL_UNITS_MAX / 2 + 1);
+        let mut notes = column();
+        let problem = notes.within_length(wide.as_str().into()).unwrap_err();
+        assert_eq!(problem.reason, Reason::TooLong);
+        notes.too_long = TooLong::Truncate;
+        let cut = notes.within_length(wide.as_str().into()).unwrap();
+        assert!(cut.encode_utf16().count() <= CELL_UNITS_MAX && cut.ends_with(CUT));
     }
 
     #[test]

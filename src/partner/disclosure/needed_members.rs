@@ -9,9 +9,11 @@ use crate::partner::agreement::{ColumnSource, DropColumn, Partner};
 use crate::partner::fields::{Elements, FieldSet};
 
 /// What is looked at whatever the columns are: who, what, whether it is ours, what it names.
-const REQUEST: [&str; 12] = [
+const REQUEST: [&str; 14] = [
     RESOURCE_TYPE,
     "id",
+    "meta",
+    "implicitRules",
     "status",
     "intent",
     "doNotPerform",
@@ -23,7 +25,14 @@ const REQUEST: [&str; 12] = [
     "supportingInfo",
     "contained",
 ];
-const RECORD: [&str; 4] = [RESOURCE_TYPE, "id", "modifierExtension", "contained"];
+const RECORD: [&str; 6] = [
+    RESOURCE_TYPE,
+    "id",
+    "meta",
+    "implicitRules",
+    "modifierExtension",
+    "contained",
+];
 const ROLE: [&str; 4] = [RESOURCE_TYPE, "id", "practitioner", "organization"];
 
 /// What rows of a partner are made of.

@@ -1,9 +1,11 @@
-//! Ages, and the days that a date of FHIR covers.
+//! Ages.
 //!
 //! A birth date as recorded and a day come in; one age, two, or none go out. Kept: what is recorded as a month or a year is
 //! never taken for a day.
 
 use jiff::civil::Date;
+
+use crate::domain::recorded_days;
 
 /// A person's age on a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub(crate) enum Age {
 
 /// The age on a day; of a partial birth date both ends are tried.
 pub(crate) fn age_on(birth_date: Option<&str>, day: Date) -> Age {
-    let Some((earliest, latest)) = birth_date.and_then(day_range) else {
+    let Some((earliest, latest)) = birth_date.and_then(recorded_days) else {
         return Age::Unknown;
     };
     let (Some(oldest), Some(youngest)) = (
@@ -29,26 +31,6 @@ pub(crate) fn age_on(birth_date: Option<&str>, day: Date) -> Age {
         Age::Years(oldest)
     } else {
         Age::Between(youngest, oldest)
-    }
-}
-
-/// The days that a date of FHIR covers: a day, a month or a year.
-pub(crate) fn day_range(text: &str) -> Option<(Date, Date)> {
-    let text = text.trim();
-    let digits = |from: usize, to: usize| text.get(from..to)?.parse::<i16>().ok();
-    let year = digits(0, 4)?;
-    match text.len() {
-        4 => Some((Date::new(year, 1, 1).ok()?, Date::new(year, 12, 31).ok()?)),
-        7 => {
-            let first = Date::new(year, i8::try_from(digits(5, 7)?).ok()?, 1).ok()?;
-            Some((first, first.last_of_month()))
-        }
-        10 => {
-            let month = i8::try_from(digits(5, 7)?).ok()?;
-            let day = Date::new(year, month, i8::try_from(digits(8, 10)?).ok()?).ok()?;
-            Some((day, day))
-        }
-        _ => None,
     }
 }
 

@@ -7,16 +7,53 @@ use std::borrow::Cow;
 
 use jiff::civil::Date;
 
-use super::{Age, Derivation, FieldValue, FieldValues, ReferralView, SNOMED, age_on};
+use super::{Age, Derivation, FieldValue, FieldValues, ReferralView, SNOMED, ValueProblem, age_on};
+use crate::domain::Reason;
+use crate::fhir::resources::patient::ReadExtension;
+use crate::fhir::resources::reference::is_system;
 use crate::fhir::resources::{patient, practitioner, resource, service_request};
 use crate::json::Json;
 
 /// The postcode that stands for no fixed abode.
 pub(crate) const NO_FIXED_ABODE: &str = "ZZ99 3VZ";
 
+/// The last line that a column can name, from 0.
+const ADDRESS_LINE_LAST: usize = 3;
+
 impl Derivation {
     /// Applies the rule to a view.
-    pub(crate) fn derive<'v>(self, view: &ReferralView<'v>) -> FieldValues<'v> {
+    ///
+    /// # Errors
+    /// What the record says cannot be put in this field without a guess.
+    pub(crate) fn derive<'v>(
+        self,
+        view: &ReferralView<'v>,
+    ) -> Result<FieldValues<'v>, ValueProblem> {
+        if let (Self::Prefix | Self::Family | Self::Given, Some(person)) = (self, view.patient)
+            && patient::name(person, view.today).is_some_and(|name| name.is_text_only())
+        {
+            return Err(ValueProblem {
+                reason: Reason::NoName,
+                detail: "the name is one text, without its parts".to_owned(),
+            });
+        }
+        let extension = match self {
+            Self::InterpreterRequired => Some(ReadExtension::Interpreter),
+            Self::Ethnicity => Some(ReadExtension::Ethnicity),
+            _ => None,
+        };
+        if let (Some(about), Some(person)) = (extension, view.patient)
+            && patient::unread_extension(person, about)
+        {
+            return Err(ValueProblem {
+                reason: Reason::Malformed,
+                detail: "Patient.extension says it in a form that FHIR R4 does not have".to_owned(),
+            });
+        }
+        Ok(self.values(view))
+    }
+
+    fn values<'v>(self, view: &ReferralView<'v>) -> FieldValues<'v> {
         match self {
             Self::None => FieldValues::None,
             Self::LegReference => FieldValues::text(Some(view.leg.reference)),
@@ -24,12 +61,14 @@ impl Derivation {
             Self::LegAction => FieldValues::text(Some(view.leg.action.code())),
             Self::LegChanged => FieldValues::text(Some(view.leg.changed)),
             Self::LegSequence => FieldValues::text(Some(view.leg.sequence.to_string())),
-            Self::LegStop => FieldValues::text(Some(view.leg.action.sentence())),
+            Self::LegStop => FieldValues::text(Some(view.leg.action.sentence(view.source.phone))),
             Self::RequestId => FieldValues::text(resource::id(view.request)),
             Self::AuthoredOn => FieldValues::text(service_request::authored_on(view.request)),
-            Self::Priority => FieldValues::text(service_request::priority(view.request)),
+            Self::Priority => FieldValues::text(service_request::known_priority(view.request)),
             Self::Activity => activity(view),
-            Self::ActivityCode => FieldValues::text(activity_code(view)),
+            Self::ActivityCode => {
+                FieldValues::from_values(activity_codes(view).into_iter().map(FieldValue::of))
+            }
             Self::Reason => FieldValues::from_values(reasons(view.request)),
             Self::ReasonCode => {
                 let codes = service_request::reason_codes(view.request);
@@ -55,9 +94,7 @@ impl Derivation {
         let address = || patient::address(person, today);
         let contact = || patient::contact_person(person, today);
         match self {
-            Self::NhsNumber => {
-                FieldValues::text(patient::nhs_number_text(person).map(without_spaces))
-            }
+            Self::NhsNumber => FieldValues::text(patient::nhs_number(person, today)),
             Self::Name => FieldValues::text(name().map(|name| name.full())),
             Self::Prefix => FieldValues::text(name().map(|name| name.all_prefixes())),
             Self::Family => FieldValues::text(name().and_then(|name| name.family)),
@@ -73,7 +110,7 @@ impl Derivation {
             Self::Email => FieldValues::text(patient::email(person, today)),
             Self::Address => FieldValues::text(address().map(|address| address.full())),
             Self::AddressLine(line) => {
-                FieldValues::text(address().and_then(|address| address.lines.get(line).copied()))
+                FieldValues::text(address().map(|address| address_line(&address.lines, line)))
             }
             Self::City => FieldValues::text(address().and_then(|address| address.city)),
             Self::Postcode => FieldValues::text(address().and_then(|address| address.postcode)),
@@ -133,17 +170,18 @@ impl Derivation {
     }
 }
 
-fn truth(flag: bool) -> &'static str {
-    if flag { "true" } else { "false" }
+/// A line of an address; the last that a column can name holds those behind it too.
+fn address_line(lines: &[&str], line: usize) -> String {
+    let until = if line == ADDRESS_LINE_LAST {
+        lines.len()
+    } else {
+        lines.len().min(line + 1)
+    };
+    lines.get(line..until).unwrap_or_default().join(", ")
 }
 
-/// The contract's ten digits: some systems write them in groups.
-fn without_spaces(number: &str) -> Cow<'_, str> {
-    if number.contains(char::is_whitespace) {
-        Cow::Owned(number.split_whitespace().collect())
-    } else {
-        Cow::Borrowed(number)
-    }
+fn truth(flag: bool) -> &'static str {
+    if flag { "true" } else { "false" }
 }
 
 fn requester_display<'v>(view: &ReferralView<'v>) -> Option<&'v str> {
@@ -151,42 +189,67 @@ fn requester_display<'v>(view: &ReferralView<'v>) -> Option<&'v str> {
     of_role.or_else(|| service_request::requester_display(view.request))
 }
 
-/// The name used in `activities`: a coding of our own system, listed or not, else the first coding that is listed.
-pub(crate) fn activity_code<'v>(view: &ReferralView<'v>) -> Option<&'v str> {
+/// The names used in `activities`, each once, in the order in which they are asked for: codings of our own system, listed or not,
+/// else those that are listed.
+pub(crate) fn activity_codes<'v>(view: &ReferralView<'v>) -> Vec<&'v str> {
     let codings = service_request::activity_codings(view.request);
-    let own = codings
-        .iter()
-        .find(|coding| coding.system == Some(view.activity_system));
-    let listed = || {
-        codings.iter().find(|coding| {
-            coding
-                .code
-                .is_some_and(|code| view.vocabulary.activities.get(code).is_some())
-        })
+    let named = |wanted: &dyn Fn(&service_request::Coding<'v>) -> bool| {
+        let mut codes = Vec::new();
+        for coding in codings.iter().filter(|coding| wanted(coding)) {
+            codes.extend(coding.code.filter(|code| !codes.contains(code)));
+        }
+        codes
     };
-    own.or_else(listed).and_then(|coding| coding.code)
-}
-
-/// The activity's name from our own list, for the record; nothing the referrer wrote.
-pub(crate) fn activity_label(view: &ReferralView<'_>) -> Option<String> {
-    activity_code(view)
-        .and_then(|code| view.vocabulary.activities.get(code))
-        .map(str::to_owned)
-}
-
-/// The label of `activities.csv`, else text, display or code of the order's detail.
-fn activity<'v>(view: &ReferralView<'v>) -> FieldValues<'v> {
-    let code = activity_code(view);
-    if let Some(label) = code.and_then(|code| view.vocabulary.activities.get(code)) {
-        return FieldValues::One(FieldValue {
-            text: Cow::Borrowed(label),
-            code,
-        });
+    let own = named(&|coding| coding.system == Some(view.activity_system));
+    if !own.is_empty() {
+        return own;
     }
-    // What `code` says is that somebody is referred, not what for.
-    match service_request::first_detail(view.request) {
-        Some(detail) => FieldValues::text(detail.text.or(detail.display).or(detail.code)),
-        None => FieldValues::text(code),
+    let is_listed = |code: &str| view.vocabulary.activities.get(code).is_some();
+    named(&|coding| coding.code.is_some_and(is_listed))
+}
+
+/// The activities' names from our own list, for the record; nothing the referrer wrote.
+pub(crate) fn activity_label(view: &ReferralView<'_>) -> Option<String> {
+    let codes = activity_codes(view);
+    let labels: Vec<&str> = codes
+        .iter()
+        .filter_map(|code| view.vocabulary.activities.get(code))
+        .collect();
+    (!labels.is_empty()).then(|| labels.join("; "))
+}
+
+/// What each detail of the order asks for: its label in `activities.csv`, else its text, display or code. What `code` says is
+/// that somebody is referred, not what for, unless it names an activity.
+fn activity<'v>(view: &ReferralView<'v>) -> FieldValues<'v> {
+    let label = |code: &'v str| {
+        view.vocabulary
+            .activities
+            .get(code)
+            .map(|label| FieldValue {
+                text: Cow::Borrowed(label),
+                code: Some(code),
+            })
+    };
+    let codes = activity_codes(view);
+    let details = service_request::details(view.request);
+    if details.len() < 2 && !codes.is_empty() {
+        let labels: Vec<FieldValue<'v>> = codes.iter().filter_map(|code| label(code)).collect();
+        if labels.len() == codes.len() {
+            return FieldValues::from_values(labels);
+        }
+    }
+    let words = details.iter().filter_map(|codings| {
+        let first = codings.first()?;
+        let listed = || codings.iter().find_map(|coding| label(coding.code?));
+        let written = || {
+            let text = first.text.or(first.display).or(first.code)?;
+            Some(FieldValue::of(text))
+        };
+        listed().or_else(written)
+    });
+    match FieldValues::from_values(words) {
+        FieldValues::None => FieldValues::from_values(codes.into_iter().map(FieldValue::of)),
+        found => found,
     }
 }
 
@@ -205,7 +268,7 @@ fn reasons<'v>(request: &'v Json<'v>) -> impl Iterator<Item = FieldValue<'v>> {
 pub(crate) fn needs<'v>(view: &ReferralView<'v>) -> Vec<&'v str> {
     let mut needs = Vec::new();
     for (system, code) in service_request::reason_codes(view.request) {
-        let known = system.is_none_or(|system| system == SNOMED);
+        let known = system.is_none_or(|system| is_system(system, SNOMED));
         if let Some(need) = view
             .vocabulary
             .needs

@@ -95,7 +95,7 @@ type ElementLists = (&'static [ElementParts], &'static [ElementParts]);
 
 /// The parts of a name that are written.
 const NAME: &[&str] = &["prefix", "given", "family", "text"];
-/// What says whether a name or an address is the one in use.
+/// What says whether a name is the one in use.
 const IN_USE: &[&str] = &["use", "period"];
 /// What says which of several ways to reach somebody is meant.
 const TELECOM: &[&str] = &["system", "use", "rank", "period"];
@@ -103,6 +103,9 @@ const TELECOM: &[&str] = &["system", "use", "rank", "period"];
 const CONCEPT: &[&str] = &["text", "coding.display", "coding.code"];
 /// What says whose an identifier is.
 const IDENTIFIER: &[&str] = &["system", "use"];
+/// What says which address the person lives at; a box at a post office is told by its lines.
+const ADDRESS_IN_USE: &[&str] = &["use", "type", "period", "line"];
+const LINES_IN_USE: &[&str] = &["use", "type", "period"];
 /// What says whose codes of a detail are activities.
 const ACTIVITY_SYSTEM: &[ElementParts] = &[(
     "referral",
@@ -152,11 +155,12 @@ fn lists(rule: Derivation) -> ElementLists {
 
 fn of_person(rule: Derivation) -> ElementLists {
     let name_in_use: &[ElementParts] = &[("patient.name", IN_USE)];
-    let address_in_use: &[ElementParts] = &[("patient.address", IN_USE)];
+    let address_in_use: &[ElementParts] = &[("patient.address", ADDRESS_IN_USE)];
+    let lines_in_use: &[ElementParts] = &[("patient.address", LINES_IN_USE)];
     match rule {
         Derivation::NhsNumber => (
             &[("patient.identifier", &["value"])],
-            &[("patient.identifier", IDENTIFIER)],
+            &[("patient.identifier", &["system", "use", "period"])],
         ),
         Derivation::Name => (&[("patient.name", NAME)], name_in_use),
         // A name of nothing but a title is no name: the other parts decide by being there.
@@ -167,10 +171,14 @@ fn of_person(rule: Derivation) -> ElementLists {
                 &["use", "period", "given", "family", "text"],
             )],
         ),
-        Derivation::Family => (&[("patient.name", &["family"])], name_in_use),
+        // Of a name that is one text the parts are not known.
+        Derivation::Family => (
+            &[("patient.name", &["family"])],
+            &[("patient.name", &["use", "period", "given", "text"])],
+        ),
         Derivation::Given => (
             &[("patient.name", &["given"])],
-            &[("patient.name", &["use", "period", "family"])],
+            &[("patient.name", &["use", "period", "family", "text"])],
         ),
         Derivation::BirthDate | Derivation::AgeYears => (&[("patient", &["birthDate"])], &[]),
         Derivation::Gender => (&[("patient", &["gender"])], &[]),
@@ -180,9 +188,9 @@ fn of_person(rule: Derivation) -> ElementLists {
         ),
         Derivation::Address => (
             &[("patient.address", &["line", "city", "postalCode", "text"])],
-            address_in_use,
+            lines_in_use,
         ),
-        Derivation::AddressLine(_) => (&[("patient.address", &["line"])], address_in_use),
+        Derivation::AddressLine(_) => (&[("patient.address", &["line"])], lines_in_use),
         Derivation::City => (&[("patient.address", &["city"])], address_in_use),
         Derivation::Postcode | Derivation::NoFixedAbode => {
             (&[("patient.address", &["postalCode"])], address_in_use)

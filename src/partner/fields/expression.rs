@@ -2,22 +2,20 @@
 //!
 //! The text of a key comes in, then a referral; values go out. Kept: an expression names only the resources of the view.
 
-use super::{FieldValue, FieldValues, ReferralView};
+use super::{FieldValue, FieldValues, ReferralView, ValueProblem};
 use crate::diagnostics::Code;
-use crate::domain::Limits;
-use crate::fhirpath::{
-    Context, Environment, EvaluateError, Expression, ExpressionLimits, PathItem,
-};
+use crate::domain::{Limits, Reason};
+use crate::fhirpath::{Context, Environment, Expression, ExpressionLimits};
 use crate::toml_reader::{At, TableReader};
 
 /// Evaluates an expression over the view's resources.
 ///
 /// # Errors
-/// If the expression has no result on these resources.
+/// If the expression has no result on these resources, or one that is no text.
 pub(crate) fn path_values<'v>(
     expression: &Expression,
     view: &ReferralView<'_>,
-) -> Result<FieldValues<'v>, EvaluateError> {
+) -> Result<FieldValues<'v>, ValueProblem> {
     let variables = [
         ("request", Some(view.request)),
         ("patient", view.patient),
@@ -30,14 +28,22 @@ pub(crate) fn path_values<'v>(
         variables: &variables,
         ..Context::default()
     };
-    let items = expression.evaluate(&context)?;
-    // The items borrow from the expression too, so what is handed on is a copy.
-    Ok(FieldValues::from_values(
-        items
-            .iter()
-            .filter_map(PathItem::text)
-            .map(|text| FieldValue::of(text.into_owned())),
-    ))
+    let failed = |detail: String| ValueProblem {
+        reason: Reason::ExpressionFailed,
+        detail,
+    };
+    let items = expression
+        .evaluate(&context)
+        .map_err(|error| failed(format!("expression: {error}")))?;
+    let mut values = Vec::with_capacity(items.len());
+    for item in items.iter().filter(|item| !item.without_value()) {
+        let text = item.text().ok_or_else(|| {
+            failed("expression: it finds an element that has parts; name one of them".to_owned())
+        })?;
+        // The items borrow from the expression too, so what is handed on is a copy.
+        values.push(FieldValue::of(text.into_owned()));
+    }
+    Ok(FieldValues::from_values(values))
 }
 
 /// What expressions may name: the resources of the [`ReferralView`], each of its type.

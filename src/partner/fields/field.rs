@@ -3,9 +3,11 @@
 //! An entry of `fields.toml` comes in; a [`Field`] goes out, and of a referral its value. Kept: the elements that a field can
 //! read are found from its rule or expression, never taken from the file.
 
-use super::{Derivation, Elements, FieldValues, ReferralView, below, compile, path_values};
+use super::{
+    Derivation, Elements, FieldValues, ReferralView, ValueProblem, below, compile, path_values,
+};
 use crate::diagnostics::Code;
-use crate::fhirpath::{EvaluateError, Expression};
+use crate::fhirpath::Expression;
 use crate::toml_reader::TableReader;
 
 /// What a field's text is.
@@ -153,13 +155,13 @@ impl Field {
     /// The field's values for one referral.
     ///
     /// # Errors
-    /// If the field is an expression that has no result on this resource.
+    /// If the referral has no value of it that could be written.
     pub(crate) fn value<'v>(
         &self,
         view: &ReferralView<'v>,
-    ) -> Result<FieldValues<'v>, EvaluateError> {
+    ) -> Result<FieldValues<'v>, ValueProblem> {
         match &self.from {
-            FieldFrom::Rule(rule) => Ok(rule.derive(view)),
+            FieldFrom::Rule(rule) => rule.derive(view),
             FieldFrom::Path(expression) => path_values(expression, view),
         }
     }

@@ -4,6 +4,7 @@
 //! field. Kept: a field states every element that it can read, and reads no other; nothing here knows a partner.
 
 mod age;
+mod checked_elements;
 mod codes;
 mod derivation;
 mod derive;
@@ -16,17 +17,21 @@ mod values;
 mod view;
 mod vocabulary;
 
-pub(crate) use age::{Age, age_on, day_range};
+pub(crate) use crate::fhirpath::{ElementFault, FormFault};
+pub(crate) use age::{Age, age_on};
+pub(crate) use checked_elements::{
+    ReferralCheck, consent_fault, identity_fault, request_fault, standing_fault,
+};
 pub(crate) use codes::{
     CodeMap, SNOMED, TriggerKind, check_typed, read_codes, refuse_referral_code,
 };
 pub(crate) use derivation::Derivation;
-pub(crate) use derive::{NO_FIXED_ABODE, activity_code, activity_label, needs};
+pub(crate) use derive::{NO_FIXED_ABODE, activity_codes, activity_label, needs};
 pub(crate) use disclosed_elements::{Elements, below};
 pub(crate) use expression::{compile, path_values};
 pub(crate) use field::{Field, FieldClass, FieldKind};
 pub(crate) use field_set::{FieldId, FieldSet};
 pub(crate) use instruments::{BetterWhen, Instrument, InstrumentItem};
-pub(crate) use values::{FieldValue, FieldValues};
-pub(crate) use view::{LegFacts, ReferralView, SourceFacts};
+pub(crate) use values::{FieldValue, FieldValues, ValueProblem};
+pub(crate) use view::{LegFacts, ReferralView, SourceFacts, UnreadRecord};
 pub(crate) use vocabulary::Vocabulary;

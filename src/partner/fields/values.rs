@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::domain::Reason;
+
 /// One value of a field: its text, and the code it stands for where `codes` may be asked by code.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct FieldValue<'v> {
@@ -27,6 +29,13 @@ impl std::fmt::Debug for FieldValue<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "FieldValue({} characters)", self.text.chars().count())
     }
+}
+
+/// Why a field has no value that could be written: the reason to hold the row, and a rule, never the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ValueProblem {
+    pub(crate) reason: Reason,
+    pub(crate) detail: String,
 }
 
 /// What a field has for one referral; one value is the rule, so it costs no list.

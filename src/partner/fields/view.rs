@@ -9,7 +9,7 @@ use jiff::civil::Date;
 
 use super::Vocabulary;
 use crate::domain::Action;
-use crate::json::Json;
+use crate::json::{Json, JsonError};
 
 /// What a row is made of.
 #[derive(Clone, Copy)]
@@ -24,6 +24,8 @@ pub(crate) struct ReferralView<'a> {
     pub(crate) practice: Option<&'a Json<'a>>,
     /// Several records bear a name that the request uses: nobody can say whose they are.
     pub(crate) doubt: bool,
+    /// A record that is there and cannot be read: it is not absent.
+    pub(crate) unread: Option<UnreadRecord>,
     pub(crate) source: SourceFacts<'a>,
     pub(crate) leg: LegFacts<'a>,
     /// The London day of the run.
@@ -32,6 +34,14 @@ pub(crate) struct ReferralView<'a> {
     pub(crate) activity_system: &'a str,
     /// The lists by which its codes are read.
     pub(crate) vocabulary: &'a Vocabulary,
+}
+
+/// A record of a referral that is no JSON as we read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnreadRecord {
+    /// The type of the record.
+    pub(crate) kind: &'static str,
+    pub(crate) error: JsonError,
 }
 
 /// What the config says of the practice, for where the referral says nothing.

@@ -2,6 +2,7 @@
 
 use super::{Ask, Case, Settled};
 use crate::domain::{Action, Reason, Stage};
+use crate::fhir::resources::service_request::Urgency;
 use crate::fhir::resources::{patient, service_request};
 use crate::pipeline::map::changed_headers;
 use crate::pipeline::referral::ReferralTrees;
@@ -45,7 +46,15 @@ pub(crate) fn settle(case: &Case<'_>) -> Settled {
         settled.after.why = Some(why);
         return settled;
     }
-    settled.after.why = None;
+    // What has run out, and what nobody finds any more, stops nothing and tells nothing new.
+    let lapsed = [Reason::ConsentRanOut, Reason::ConsentMissing]
+        .into_iter()
+        .find(|reason| found.asks.contains(reason));
+    settled.after.why = lapsed;
+    if lapsed.is_some() {
+        settled.after.pending = None;
+        return settled;
+    }
     settled.after.pending = match amendment(case) {
         Ok(differs) if differs || paused => Some(Action::Amend),
         Ok(_) => None,
@@ -92,7 +101,11 @@ fn asks(case: &Case<'_>, found: &Review, before: Option<&Review>) -> Vec<Ask> {
         .iter()
         .map(|reason| Ask {
             reason: *reason,
-            new: !before.is_some_and(|before| before.asks.contains(reason)),
+            new: match reason {
+                // By the day alone: the records are the same.
+                Reason::ConsentRanOut => case.leg.now.why != Some(Reason::ConsentRanOut),
+                _ => !before.is_some_and(|before| before.asks.contains(reason)),
+            },
         })
         .collect();
     let Some(old) = case.old else { return asks };
@@ -112,12 +125,8 @@ fn asks(case: &Case<'_>, found: &Review, before: Option<&Review>) -> Vec<Ask> {
     if dead(old) && !dead(case.trees) {
         ask(Reason::DeathRemoved);
     }
-    let urgent = |trees: &ReferralTrees<'_>| {
-        matches!(
-            service_request::priority(&trees.request),
-            Some("urgent" | "asap" | "stat")
-        )
-    };
+    let urgent =
+        |trees: &ReferralTrees<'_>| service_request::urgency(&trees.request) != Urgency::Routine;
     if urgent(case.trees) && !urgent(old) {
         ask(Reason::Urgent);
     }
@@ -127,8 +136,8 @@ fn asks(case: &Case<'_>, found: &Review, before: Option<&Review>) -> Vec<Ask> {
 /// Whether the record bears another NHS number than when it was sent last.
 fn renumbered(case: &Case<'_>, trees: &ReferralTrees<'_>) -> bool {
     let number = |trees: &ReferralTrees<'_>| {
-        let text = trees.patient().and_then(patient::nhs_number_text);
-        text.map(str::to_owned)
+        let number = patient::nhs_number(trees.patient()?, case.env.today());
+        number.map(std::borrow::Cow::into_owned)
     };
     matches!((case.sent.and_then(number), number(trees)), (Some(once), Some(now)) if once != now)
 }

@@ -11,7 +11,7 @@ use crate::partner::PartnerKind;
 use crate::pipeline::map;
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::Env;
-use crate::pipeline::select::{Holds, SourceRules, barred, criteria};
+use crate::pipeline::select::{Holds, SourceRules, barred, consent_refused, criteria};
 use crate::store::rows::Leg;
 use crate::store::{Batch, NewHold, OpenedLeg};
 
@@ -113,6 +113,9 @@ pub(crate) fn decide(
         by_need: false,
         ..env.source_rules(config)
     };
+    if consent_refused(&view, trees.consent(), partner) {
+        return held(Stage::Select, Reason::Consent);
+    }
     let failed = criteria(&view, None, partner, &rules)
         .into_iter()
         .find(|criterion| asked(criterion.name) && criterion.holds != Holds::Yes);

@@ -16,7 +16,7 @@ use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
 use crate::pipeline::map;
 use crate::pipeline::referral::{Bytes, Referral, ReferralTrees};
 use crate::pipeline::run::{Env, Ids, Run, cells_of, raw_spot};
-use crate::pipeline::select::{PriorLegs, Trail, consent_ended};
+use crate::pipeline::select::{PriorLegs, Trail, consent_question};
 use crate::seal::{Digest, HolderKey, LookupKey, sealed_digest, stub};
 use crate::store::rows::{KeyKind, KeyRow, Leg, RawIds, RawKind, RawRow, Standing};
 
@@ -366,8 +366,9 @@ impl ReferralCase<'_, '_> {
     fn ran_out(&self, leg: &Leg) -> bool {
         let now = leg.now;
         let stop = Some(Action::Stop);
-        let at_stake = now.state == LegState::Routed
-            || (now.state.after_sending() && now.asked != stop && now.pending != stop);
+        // A leg that waits for something else is asked about when that ends.
+        let told = now.asked != stop && now.pending != stop && now.why.is_none();
+        let at_stake = now.state == LegState::Routed || (now.state.after_sending() && told);
         let place = self.run.partner_at(now.partner).filter(|_| at_stake);
         let Some((rules, partner)) = place.map(|place| self.run.approved(place)) else {
             return false;
@@ -379,7 +380,8 @@ impl ReferralCase<'_, '_> {
             map::facts(&reference, Action::New, "", 0),
         );
         // An onward leg rests on the person's own word.
-        consent_ended(&view, self.trees.consent(), partner, leg.lookup.is_none())
+        let onward = leg.lookup.is_none();
+        consent_question(&view, self.trees.consent(), partner, onward).is_some()
     }
 
     fn first_seen(self, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Item {

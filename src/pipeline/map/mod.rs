@@ -2,7 +2,7 @@
 //!
 //! In: a [`ReferralView`] and the partner's columns. Out: the cells exactly as they are delivered, encoding included, or the one
 //! reason for which the row waits. Keeps: a row holds what the partner file says and nothing else; a STOP or PAUSE row
-//! holds identity and our own columns only (`safety.md` §1.2).
+//! holds whose it is and what to do, and nothing to ring, write to or visit by (`safety.md` §1.2).
 
 mod changed;
 mod dry_run;
@@ -13,7 +13,7 @@ pub(crate) use changed::changed_headers;
 pub(crate) use dry_run::{Asked, DryRun, dry_reference, dry_rules, dry_run};
 
 use crate::domain::{Action, Reason, RowToken};
-use crate::partner::fields::Vocabulary;
+use crate::partner::fields::{FormFault, Vocabulary};
 use crate::partner::{DropColumn, LegFacts, Partner, ReferralView};
 use crate::seal::Digest;
 use crate::sheet::encode_cell;
@@ -49,6 +49,7 @@ pub(crate) fn row<'v>(
     tokens: &Tokens<'_>,
 ) -> Result<Cells<'v>, MapProblem> {
     let columns = &partner.deliver.columns;
+    form(partner, view)?;
     let checked = columns
         .iter()
         .any(|column| is_check(column, view.vocabulary));
@@ -56,7 +57,7 @@ pub(crate) fn row<'v>(
     let mut identity = Vec::new();
     if checked {
         for column in columns.iter().filter(|column| column.identity) {
-            identity.push(cell(partner, column, view, "")?);
+            identity.push(or_blank(view, cell(partner, column, view, ""))?);
         }
     }
     let token = if checked {
@@ -65,29 +66,79 @@ pub(crate) fn row<'v>(
         String::new()
     };
     let mut identity = identity.into_iter();
-    let action = view.leg.action;
+    let withholds = view.leg.action.withholds();
     let check: &str = &token;
     let mut cells = Vec::with_capacity(columns.len());
     for column in columns {
-        let ours = || {
-            let field = column
-                .field()
-                .map(|field| view.vocabulary.fields.field(field));
-            field.is_some_and(|field| field.name.starts_with("leg."))
-        };
         let known = if column.identity {
             identity.next()
         } else {
             None
         };
-        let kept = matches!(action, Action::New | Action::Amend) || column.identity || ours();
+        let kept = !withholds || stands_in_a_stop(column, view.vocabulary);
         cells.push(match known {
+            _ if !kept => Cow::Borrowed(""),
             Some(cell) if !is_check(column, view.vocabulary) => cell,
-            _ if kept => cell(partner, column, view, check)?,
-            _ => Cow::Borrowed(""),
+            _ => or_blank(view, cell(partner, column, view, check))?,
         });
     }
     Ok(cells)
+}
+
+/// What stands in a STOP or PAUSE row: whose it is, and what to do; nothing to ring, write to or visit by (`safety.md` §1.2).
+const IN_A_STOP: [&str; 9] = [
+    "leg.reference",
+    "leg.check",
+    "leg.action",
+    "leg.stop",
+    "patient.name",
+    "patient.prefix",
+    "patient.given",
+    "patient.family",
+    "patient.birth_date",
+];
+
+fn stands_in_a_stop(column: &DropColumn, vocabulary: &Vocabulary) -> bool {
+    column.field().is_some_and(|field| {
+        let name = vocabulary.fields.field(field).name.as_str();
+        IN_A_STOP.contains(&name)
+    })
+}
+
+/// A stop goes out whatever a record looks like by now: what cannot be written of it stays blank.
+fn or_blank<'v>(
+    view: &ReferralView<'_>,
+    cell: Result<Cow<'v, str>, MapProblem>,
+) -> Result<Cow<'v, str>, MapProblem> {
+    match cell {
+        Err(_) if view.leg.action.withholds() => Ok(Cow::Borrowed("")),
+        cell => cell,
+    }
+}
+
+/// Whether all that the columns read is of the form that FHIR gives it. A stop goes whatever a record looks like.
+fn form(partner: &Partner, view: &ReferralView<'_>) -> Result<(), MapProblem> {
+    if view.leg.action.withholds() {
+        return Ok(());
+    }
+    let Some((element, fault)) = partner.deliver.check.fault(view) else {
+        return Ok(());
+    };
+    let fields = &view.vocabulary.fields;
+    let column = partner
+        .deliver
+        .columns
+        .iter()
+        .find(|column| column.reads(&element, fields));
+    Err(MapProblem {
+        reason: if fault.what == FormFault::NoSuchDate {
+            Reason::BadDate
+        } else {
+            Reason::Malformed
+        },
+        header: column.map_or_else(String::new, |column| column.header.clone()),
+        detail: fault.to_string(),
+    })
 }
 
 /// What tells whose a row is: its token, empty where no column carries one, and its identity cells in the order of their columns.
@@ -103,7 +154,7 @@ pub(crate) fn identity<'v>(
     let cells: Result<Cells<'v>, MapProblem> = columns
         .clone()
         .filter(|column| column.identity)
-        .map(|column| cell(partner, column, view, ""))
+        .map(|column| or_blank(view, cell(partner, column, view, "")))
         .collect();
     let cells = cells?;
     let mut columns = columns;
@@ -199,3 +250,8 @@ pub(crate) fn changed(
         format!("Changed: {}", headers.join(", "))
     }
 }
+
+#[cfg(test)]
+mod stop_tests;
+#[cfg(test)]
+mod value_tests;

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use super::Reading;
 use crate::domain::{LegId, Reason, RowToken};
-use crate::pipeline::delivered_rows::{Delivered, Version};
-use crate::sheet::{SheetRow, fold};
+use crate::pipeline::delivered_rows::{Delivered, Version, comparable};
+use crate::sheet::SheetRow;
 
 /// Rows that carry each other's values, from which on the whole file counts as sorted.
 const SWAPPED_MIN: usize = 2;
@@ -126,7 +126,7 @@ impl Reading<'_> {
         version: &'v Version,
     ) -> impl Iterator<Item = (&'v str, String)> {
         version.cells().filter_map(move |(header, sent)| {
-            let written = fold(self.columns.cell_of_folded(row, header));
+            let written = comparable(self.columns.cell_of_folded(row, header));
             (!written.is_empty() && written != sent).then_some((header, written))
         })
     }

@@ -300,7 +300,9 @@ impl Pusher<'_> {
         };
         page.settled.extend(refusals(refused));
         let restricted = &env.sources[self.place].config.restricted_labels;
-        let (free, held) = match person_check::part(&self.session.client, restricted, units).await {
+        let today = env.today();
+        let parted = person_check::part(&self.session.client, restricted, today, units).await;
+        let (free, held) = match parted {
             Ok(parted) => parted,
             Err(error) => {
                 let wrong = gp_client::diagnostic(&error, Code::WriteUnreachable, self.here());

@@ -192,7 +192,7 @@ fn about(env: &Env, leg: &Leg, referral: &Referral) -> Option<About> {
     Some(About {
         service_request: resource::id(&trees.request)?.to_owned(),
         patient: resource::id(person)?.to_owned(),
-        nhs_number: patient::nhs_number_text(person).map(str::to_owned),
+        nhs_number: patient::nhs_number(person, env.today()).map(std::borrow::Cow::into_owned),
         activity: activity_label(&view),
     })
 }

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 
 use super::Unit;
+use jiff::civil::Date;
+
 use crate::domain::Reason;
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::{patient, service_request};
@@ -25,6 +27,7 @@ struct Now {
 pub(super) async fn part(
     client: &Client,
     restricted: &[String],
+    today: Date,
     units: Vec<Unit>,
 ) -> Result<(Vec<Unit>, Vec<(Unit, Reason)>), ClientError> {
     let now = read(client, &units).await?;
@@ -38,7 +41,7 @@ pub(super) async fn part(
                 match (Json::parse(person, &arena), Json::parse(request, &arena)) {
                     (Ok(person), Ok(request)) => {
                         let number = unit.about.nhs_number.as_deref();
-                        objection(&person, &request, number, restricted)
+                        objection(&person, &request, number, restricted, today)
                     }
                     _ => Some(Reason::Unreadable),
                 }
@@ -78,13 +81,15 @@ fn objection(
     request: &Json<'_>,
     number: Option<&str>,
     restricted: &[String],
+    today: Date,
 ) -> Option<Reason> {
     if service_request::status(request) == Some("entered-in-error") {
         return Some(Reason::EnteredInError);
     }
     let safety = Safety::of(Some(person), request, restricted);
     safety.against_writing().or_else(|| {
-        let other = number.is_some_and(|number| patient::nhs_number_text(person) != Some(number));
+        let other = number
+            .is_some_and(|number| patient::nhs_number(person, today).as_deref() != Some(number));
         other.then_some(Reason::IdentityChanged)
     })
 }
@@ -92,6 +97,8 @@ fn objection(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TODAY: Date = Date::constant(2026, 11, 23);
 
     fn check(person: &str, status: &str, wanted: Option<Reason>) {
         check_labelled(person, status, "", wanted);
@@ -104,7 +111,7 @@ mod tests {
         let request = format!(r#"{{"resourceType":"ServiceRequest","status":"{status}"{label}}}"#);
         let (person, request) = (Json::of(&person), Json::of(&request));
         let restricted = ["R".to_owned()];
-        let found = objection(&person, &request, Some("9990000018"), &restricted);
+        let found = objection(&person, &request, Some("9990000018"), &restricted, TODAY);
         assert_eq!(found, wanted);
     }
 
@@ -148,9 +155,9 @@ mod tests {
         let request = Json::of(r#"{"resourceType":"ServiceRequest","status":"active"}"#);
         let bare = Json::of("{\"resourceType\":\"Patient\"}");
         assert_eq!(
-            objection(&bare, &request, Some("9990000018"), &[]),
+            objection(&bare, &request, Some("9990000018"), &[], TODAY),
             Some(Reason::IdentityChanged)
         );
-        assert_eq!(objection(&bare, &request, None, &[]), None);
+        assert_eq!(objection(&bare, &request, None, &[], TODAY), None);
     }
 }

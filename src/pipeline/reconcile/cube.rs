@@ -301,7 +301,7 @@ async fn held(env: &Env, cut: Instant) -> anyhow::Result<Vec<report::Held>> {
     Ok(asked
         .map(|count| report::Held {
             reason: count.reason.code().to_owned(),
-            owner: count.reason.owner().code().to_owned(),
+            owner: count.reason.owner_at(count.stage).code().to_owned(),
             stage: count.stage.code().to_owned(),
             source: source_id(env, count.source),
             partner: partner_id(env, count.partner),

@@ -7,8 +7,11 @@ use super::anonymous_evidence;
 use super::anonymous_evidence::code;
 use super::{Decision, SNOMED, Safety, SourceRules, Trail};
 use crate::domain::{LegState, NhsNumber, Reason};
-use crate::fhir::resources::{patient, service_request};
+use crate::fhir::resources::{patient, resource, service_request};
 use crate::json::Json;
+use crate::partner::fields::{
+    ElementFault, FormFault, identity_fault, request_fault, standing_fault,
+};
 use crate::partner::{ReferralView, TriggerKind};
 
 /// `orderDetail` code of SDOHCC that forbids contact.
@@ -39,6 +42,37 @@ pub(crate) fn trigger(view: &ReferralView<'_>, source: &SourceRules<'_>) -> Opti
     }
 }
 
+/// Whether a request without a code of ours names one all the same: in another form, or under another system.
+pub(crate) fn code_in_doubt(view: &ReferralView<'_>, source: &SourceRules<'_>) -> bool {
+    let ours = source.codes();
+    service_request::mentions_code(view.request, &|word| ours.contains(&word))
+}
+
+/// Whether the request is whole, and its elements are of the form that FHIR gives them.
+fn request_form(view: &ReferralView<'_>, trail: &mut Trail) -> Option<Reason> {
+    form("request-form", request_fault(view), view.request, trail)
+}
+
+/// The reason why elements of a resource cannot be relied on.
+pub(super) fn form(
+    check: &'static str,
+    fault: Option<ElementFault>,
+    resource: &Json<'_>,
+    trail: &mut Trail,
+) -> Option<Reason> {
+    let part = resource::is_subset(resource);
+    let reason = match &fault {
+        Some(fault) if fault.what == FormFault::NoSuchDate => Some(Reason::BadDate),
+        Some(_) => Some(Reason::Malformed),
+        None => part.then_some(Reason::Malformed),
+    };
+    trail.check(check, reason, || match fault {
+        Some(fault) => fault.to_string(),
+        None if part => "meta.tag says SUBSETTED: parts of the record are missing".to_owned(),
+        None => "as FHIR R4 has it".to_owned(),
+    })
+}
+
 /// What `kith map` looks at: coded, active, resolvable; `None` if all three hold.
 pub(crate) fn preview(view: &ReferralView<'_>, source: &SourceRules<'_>) -> Option<Decision> {
     let trail = &mut Trail::silent();
@@ -58,14 +92,22 @@ pub(super) fn at_the_source(
 ) -> Option<Decision> {
     let kind = trigger(view, source);
     let (ends, said) = match kind {
+        None if code_in_doubt(view, source) => (
+            Some(Reason::Malformed),
+            "a referral code, but not as FHIR and SNOMED CT write one: ServiceRequest.code.coding",
+        ),
         None => (Some(Reason::NotOurs), "no referral code"),
         Some(TriggerKind::Declined) => (Some(Reason::DeclinedByPerson), "the decline code"),
         Some(TriggerKind::Referral) => (None, "a referral code"),
     };
     match trail.check("code", ends, || said.to_owned()) {
         Some(Reason::NotOurs) => return Some(Decision::NotOurs),
+        Some(reason @ Reason::Malformed) => return Some(Decision::Held(reason, None)),
         Some(reason) => return Some(Decision::Closed(LegState::Cancelled, reason)),
         None => {}
+    }
+    if let Some(reason) = request_form(view, trail) {
+        return Some(Decision::Held(reason, None));
     }
     let status = service_request::status(view.request);
     let ended = match status {
@@ -135,7 +177,7 @@ fn said_or_not(said: bool) -> String {
 pub(super) fn contact_forbidden(view: &ReferralView<'_>) -> bool {
     service_request::order_detail_codes(view.request)
         .iter()
-        .any(|(_, code)| *code == CONTACT_PROHIBITED)
+        .any(|(_, code)| code.eq_ignore_ascii_case(CONTACT_PROHIBITED))
 }
 
 /// Whether we know for whom it is, and may act for them.
@@ -148,10 +190,18 @@ pub(super) fn identity(
         let several = || "several records bear a name that the request uses".to_owned();
         return trail.check("person", Some(Reason::RecordInDoubt), several);
     }
+    if let Some(unread) = view.unread {
+        return trail.check("person", Some(Reason::Unreadable), || {
+            format!("{}: {}", unread.kind, unread.error)
+        });
+    }
     let Some(person) = view.patient else {
         return trail.check("person", Some(Reason::NoPatient), || "not found".to_owned());
     };
     trail.check("person", None, || "found".to_owned());
+    if let Some(reason) = form("person-form", standing_fault(person), person, trail) {
+        return Some(reason);
+    }
     // What replaced a record was not found: nobody can tell whose record this is.
     let Safety {
         died,
@@ -170,6 +220,7 @@ pub(super) fn identity(
             let ends = replaced.then_some(Reason::IdentityChanged);
             trail.check("replaced", ends, || yes_no(replaced))
         })
+        .or_else(|| form("identity-form", identity_fault(view), person, trail))
         .or_else(|| number_and_name(view, person, source, trail))
 }
 
@@ -179,21 +230,23 @@ fn number_and_name(
     source: &SourceRules<'_>,
     trail: &mut Trail,
 ) -> Option<Reason> {
-    let numbers = patient::nhs_number_texts(person);
+    let numbers = patient::nhs_numbers(person, view.today);
     let number = match numbers.as_slice() {
         [only] => NhsNumber::parse(only).ok(),
         _ => None,
     };
-    let verified = patient::verification_status(person).is_none_or(|status| status == "01");
-    let saw = || anonymous_evidence::numbers(person, number.is_some());
+    let verified =
+        patient::verification_status(person, view.today).is_none_or(|status| status == "01");
+    let saw = || anonymous_evidence::numbers(person, view.today, number.is_some());
     let Some(number) = number.as_ref().filter(|_| verified) else {
         return trail.check("nhs-number", Some(Reason::NhsNumber), saw);
     };
     trail.check("nhs-number", None, saw);
     let named_otherwise = service_request::subject_identifier(view.request)
-        .filter(|(system, _)| system.is_some_and(|system| system == patient::NHS_NUMBER_SYSTEM))
+        .filter(|(system, _)| system.is_some_and(patient::is_nhs_number_system))
         .is_some_and(|(_, value)| NhsNumber::parse(value).as_ref() != Ok(number));
-    let test = source.hold_test_people && number.synthetic();
+    let test = number.synthetic() || patient::is_test_person(person);
+    let held_test = source.hold_test_people && test;
     let name = patient::name(person, view.today);
     let nameless = name.is_none_or(|name| name.full().is_empty());
     trail
@@ -210,8 +263,14 @@ fn number_and_name(
             },
         )
         .or_else(|| {
-            trail.check("test-person", test.then_some(Reason::TestPerson), || {
-                (if test { "a test number" } else { "no" }).to_owned()
+            let ends = held_test.then_some(Reason::TestPerson);
+            trail.check("test-person", ends, || {
+                (if held_test {
+                    "a test number, name or label"
+                } else {
+                    "no"
+                })
+                .to_owned()
             })
         })
         .or_else(|| {

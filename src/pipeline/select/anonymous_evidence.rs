@@ -141,12 +141,12 @@ impl fmt::Display for ConsentSeen {
 /// The lists of activities: that of the mappings, and those of the partners.
 type ActivityLists<'l> = (&'l ReferralView<'l>, &'l SourceRules<'l>);
 
-/// An activity's name, if it is of a list of ours.
-pub(super) fn activity<'v>(lists: ActivityLists<'_>, code: Option<&'v str>) -> Saw<'v> {
-    match code {
-        None => Saw::Nothing,
-        Some(code) if is_activity(lists, code) => Saw::Listed(vec![code]),
-        Some(_) => Saw::Unlisted(1),
+/// The names of activities, if all are of a list of ours.
+pub(super) fn activity<'v>(lists: ActivityLists<'_>, codes: &[&'v str]) -> Saw<'v> {
+    match codes {
+        [] => Saw::Nothing,
+        codes if codes.iter().all(|code| is_activity(lists, code)) => Saw::Listed(codes.to_vec()),
+        codes => Saw::Unlisted(codes.len()),
     }
 }
 
@@ -215,21 +215,21 @@ pub(super) fn consent(consent: &Json<'_>, in_force: bool) -> ConsentSeen {
 }
 
 /// The NHS numbers of a person: how many, whether the digits agree, and how far it was verified.
-pub(super) fn numbers(person: &Json<'_>, sound: bool) -> String {
-    let n = patient::nhs_number_texts(person).len();
+pub(super) fn numbers(person: &Json<'_>, today: Date, sound: bool) -> String {
+    let n = patient::nhs_numbers(person, today).len();
     let digits = match (n, sound) {
         (0, _) => "no NHS number".to_owned(),
         (1, true) => "one NHS number, check digit right".to_owned(),
         (1, false) => "one NHS number, check digit wrong".to_owned(),
         (n, _) => format!("{n} NHS numbers"),
     };
-    let status = patient::verification_status(person);
+    let status = patient::verification_status(person, today);
     format!("{digits}; verification status {}", code(status.as_deref()))
 }
 
 /// What the request asks for, in the words of its codes.
-pub(super) fn wants(lists: ActivityLists<'_>, activity: Option<&str>, needs: &[&str]) -> String {
-    let (activity, needs) = (self::activity(lists, activity), self::needs(needs));
+pub(super) fn wants(lists: ActivityLists<'_>, activities: &[&str], needs: &[&str]) -> String {
+    let (activity, needs) = (activity(lists, activities), self::needs(needs));
     format!("no performer; activity: {activity}; need: {needs}")
 }
 

@@ -7,12 +7,12 @@ use jiff::civil::Date;
 use super::SourceRules;
 use super::anonymous_evidence;
 use super::anonymous_evidence::Saw;
-use super::consent::{covers, in_force};
+use super::consent::{ConsentStanding, consent_standing, deciding};
 use crate::domain::Reason;
 use crate::fhir::resources::patient;
 use crate::json::Json;
 use crate::partner::agreement::{ConsentRule, NoPostcode, PostcodeArea};
-use crate::partner::fields::{Age, NO_FIXED_ABODE, activity_code, age_on, needs as need_words};
+use crate::partner::fields::{Age, NO_FIXED_ABODE, activity_codes, age_on, needs as need_words};
 use crate::partner::{Partner, ReferralView};
 
 /// Whether a criterion holds.
@@ -113,15 +113,22 @@ fn activity<'v>(
     partner: &'v Partner,
     source: &SourceRules<'_>,
 ) -> Criterion<'v> {
-    let code = activity_code(view);
+    let codes = activity_codes(view);
     let listed = &partner.select.activities;
     Criterion {
         name: "activities",
         asks: Asks::Words(listed),
-        saw: anonymous_evidence::activity((view, source), code),
-        holds: code.map_or(Holds::Unknown, |code| {
-            yes_or_no(listed.iter().any(|listed| listed == code))
-        }),
+        saw: anonymous_evidence::activity((view, source), &codes),
+        // Asked for two, a partner must take both: which of them it leaves out is for the practice to say.
+        holds: if codes.is_empty() {
+            Holds::Unknown
+        } else {
+            yes_or_no(
+                codes
+                    .iter()
+                    .all(|code| listed.iter().any(|listed| listed == code)),
+            )
+        },
         reason: Reason::Criteria,
     }
 }
@@ -194,9 +201,11 @@ fn person_age(view: &ReferralView<'_>) -> Age {
 
 fn area<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
     let areas = &partner.select.postcodes;
+    // Nobody lives in a box at a post office.
     let postcode = view
         .patient
         .and_then(|person| patient::address(person, view.today))
+        .filter(|address| !address.for_letters)
         .and_then(|address| address.postcode);
     let saw = anonymous_evidence::sector(postcode.as_deref());
     let (holds, reason) = match postcode.filter(|postcode| postcode != NO_FIXED_ABODE) {
@@ -258,27 +267,33 @@ fn consented<'v>(
     consent: Option<&Json<'_>>,
     partner: &Partner,
 ) -> Criterion<'v> {
-    let saw = consent.map_or(Saw::Nothing, |consent| {
-        Saw::Consent(anonymous_evidence::consent(
-            consent,
-            in_force(consent, view.today),
-        ))
+    let standing = consent_standing(consent, partner, view);
+    let saw = deciding(consent, partner, view).map_or(Saw::Nothing, |consent| {
+        let in_force = standing == ConsentStanding::Given;
+        Saw::Consent(anonymous_evidence::consent(consent, in_force))
     });
-    let (asks, holds) = match partner.select.consent {
-        ConsentRule::Implied => ("implied by direct care", Holds::Yes),
-        ConsentRule::Required => {
-            let holds = consent.map_or(Holds::Unknown, |consent| {
-                yes_or_no(covers(consent, partner, view))
-            });
-            ("consent that covers this partner", holds)
+    let required = partner.select.consent == ConsentRule::Required;
+    let (holds, reason) = match standing {
+        // The person can object to what rests on direct care too.
+        ConsentStanding::Refused => (Holds::No, Reason::Consent),
+        ConsentStanding::Unclear => (Holds::Unknown, Reason::ConsentMissing),
+        ConsentStanding::RanOut | ConsentStanding::Missing if required => {
+            (Holds::Unknown, Reason::ConsentMissing)
+        }
+        ConsentStanding::Given | ConsentStanding::RanOut | ConsentStanding::Missing => {
+            (Holds::Yes, Reason::ConsentMissing)
         }
     };
     Criterion {
         name: "consent",
-        asks: Asks::Said(asks),
+        asks: Asks::Said(if required {
+            "consent that covers this partner"
+        } else {
+            "implied by direct care, and no refusal"
+        }),
         saw,
         holds,
-        reason: Reason::Consent,
+        reason,
     }
 }
 

@@ -13,18 +13,21 @@ mod routing;
 mod safety;
 mod trace;
 
-use admission::{at_the_source, contact_forbidden, identity, order};
+use admission::{at_the_source, code_in_doubt, contact_forbidden, identity, order};
 pub(crate) use admission::{preview, trigger};
+pub(crate) use consent::{ConsentQuestion, consent_question, consent_refused};
 pub(crate) use criteria::{Holds, criteria};
 pub(crate) use review::{NamedPerformer, Review, named_place, review};
 use routing::{destination, named};
-pub(crate) use safety::{Safety, consent_ended};
+pub(crate) use safety::Safety;
 pub(crate) use trace::{Step, Trail};
 
 use crate::domain::{Instant, LegState, Reason};
+use crate::fhir::resources::service_request::Urgency;
 use crate::fhir::resources::{patient, resource, service_request};
 use crate::json::Json;
 use crate::partner::agreement::UrgentRule;
+use crate::partner::fields::FieldValues;
 use crate::partner::{Partner, ReferralView, TriggerKind};
 
 /// SNOMED CT.
@@ -140,11 +143,14 @@ pub(crate) fn barred(partner: &Partner, today: jiff::civil::Date) -> Option<Reas
 
 /// Whether the record says how to make contact safely, and the partner's file has nowhere to say it.
 fn unheard_instructions(view: &ReferralView<'_>, partner: &Partner) -> bool {
-    let heard = view
-        .vocabulary
-        .fields
+    let fields = &view.vocabulary.fields;
+    let said = |field| {
+        let found = fields.field(field).value(view);
+        found.is_ok_and(|found| found != FieldValues::None)
+    };
+    let heard = fields
         .id("patient.contact_instructions")
-        .is_some_and(|field| partner.deliver.position_of(field).is_some());
+        .is_some_and(|field| partner.deliver.position_of(field).is_some() && said(field));
     !heard && view.patient.is_some_and(patient::has_contact_instructions)
 }
 
@@ -231,11 +237,15 @@ pub(crate) fn objection(
 
 /// Whether the priority is one that somebody must be asked about first.
 fn urgency(view: &ReferralView<'_>, partner: &Partner, trail: &mut Trail) -> Option<Reason> {
-    let priority = service_request::priority(view.request);
-    let urgent = matches!(priority, Some("urgent" | "asap"));
-    let holds = priority == Some("stat") || (urgent && partner.select.urgent == UrgentRule::Hold);
+    let holds = match service_request::urgency(view.request) {
+        Urgency::Routine => false,
+        Urgency::Urgent => partner.select.urgent == UrgentRule::Hold,
+        Urgency::Stat => true,
+    };
     trail.check("urgency", holds.then_some(Reason::Urgent), || {
-        format!("priority {}", anonymous_evidence::code(priority))
+        let known = service_request::known_priority(view.request);
+        let shown = if holds { known.or(Some("")) } else { known };
+        format!("priority {}", anonymous_evidence::code(shown))
     })
 }
 

@@ -4,12 +4,13 @@
 //! whom. Keeps: a stop is found whatever else is wrong, for it outruns everything.
 
 use super::{
-    Holds, Safety, SourceRules, consent_ended, contact_forbidden, criteria, named, trigger,
-    unheard_instructions,
+    ConsentQuestion, Holds, Safety, SourceRules, code_in_doubt, consent_question, consent_refused,
+    contact_forbidden, criteria, named, trigger, unheard_instructions,
 };
 use crate::domain::{LegState, NhsNumber, Reason};
-use crate::fhir::resources::{patient, service_request};
+use crate::fhir::resources::{patient, resource, service_request};
 use crate::json::Json;
+use crate::partner::fields::{identity_fault, request_fault, standing_fault};
 use crate::partner::{Partner, ReferralView, TriggerKind};
 
 /// What a leg after sending calls for.
@@ -37,7 +38,7 @@ pub(crate) fn review(
     let mut asks = questions(view, consent, source, partner, onward);
     // Who paused it at the practice knows; everything else that makes a partner wait is somebody's question.
     asks.extend(pause.filter(|reason| !matches!(reason, Reason::PausedByGp | Reason::Child)));
-    let stops = stops(view, consent, source, partner, onward);
+    let stops = stops(view, consent, source, partner);
     let closing = if service_request::status(view.request) == Some("entered-in-error") {
         LegState::EnteredInError
     } else {
@@ -76,7 +77,6 @@ fn stops(
     consent: Option<&Json<'_>>,
     source: &SourceRules<'_>,
     partner: &Partner,
-    onward: bool,
 ) -> Vec<Reason> {
     let safety = Safety::of_view(view, source);
     let status = service_request::status(view.request);
@@ -87,7 +87,7 @@ fn stops(
         (safety.restricted, Reason::Restricted),
         (contact_forbidden(view), Reason::DoNotContact),
         (
-            consent_ended(view, consent, partner, onward),
+            consent_refused(view, consent, partner),
             Reason::ConsentWithdrawn,
         ),
         (
@@ -98,8 +98,11 @@ fn stops(
             kind == Some(TriggerKind::Declined),
             Reason::DeclinedByPerson,
         ),
-        // A recoded referral is none of ours any more: stopped like one that was revoked.
-        (kind.is_none() || cancelled, Reason::CancelledByReferrer),
+        // A recoded referral is none of ours any more: stopped like one that was revoked. A code that cannot be read is none.
+        (
+            (kind.is_none() && !code_in_doubt(view, source)) || cancelled,
+            Reason::CancelledByReferrer,
+        ),
     ]
     .into_iter()
     .filter_map(|(holds, reason)| holds.then_some(reason))
@@ -131,6 +134,18 @@ fn pause(view: &ReferralView<'_>, source: &SourceRules<'_>, partner: &Partner) -
     }
 }
 
+/// Whether an element that decides has another form than FHIR gives it, or a record is not whole.
+fn ill_formed(view: &ReferralView<'_>) -> bool {
+    let part = |record: Option<&Json<'_>>| record.is_some_and(resource::is_subset);
+    request_fault(view).is_some()
+        || view
+            .patient
+            .is_some_and(|person| standing_fault(person).is_some())
+        || identity_fault(view).is_some()
+        || part(Some(view.request))
+        || part(view.patient)
+}
+
 /// What the practice is asked, each once.
 fn questions(
     view: &ReferralView<'_>,
@@ -140,7 +155,16 @@ fn questions(
     onward: bool,
 ) -> Vec<Reason> {
     let mut asks = Vec::new();
+    let unread = view.unread.is_some();
+    if unread {
+        asks.push(Reason::Unreadable);
+    }
+    let in_doubt = trigger(view, source).is_none() && code_in_doubt(view, source);
+    if in_doubt || ill_formed(view) {
+        asks.push(Reason::Malformed);
+    }
     match view.patient {
+        None if unread => {}
         None => asks.push(Reason::NoPatient),
         Some(person) => {
             let safety = Safety::of_view(view, source);
@@ -150,13 +174,19 @@ fn questions(
             if safety.moved {
                 asks.push(Reason::MovedPractice);
             }
-            let numbers = patient::nhs_number_texts(person);
+            let numbers = patient::nhs_numbers(person, view.today);
             let sound = matches!(numbers.as_slice(), [only] if NhsNumber::parse(only).is_ok());
-            let verified = patient::verification_status(person).is_none_or(|status| status == "01");
+            let verified = patient::verification_status(person, view.today)
+                .is_none_or(|status| status == "01");
             if !sound || !verified {
                 asks.push(Reason::NhsNumber);
             }
         }
+    }
+    match consent_question(view, consent, partner, onward) {
+        Some(ConsentQuestion::RanOut) => asks.push(Reason::ConsentRanOut),
+        Some(ConsentQuestion::Missing) => asks.push(Reason::ConsentMissing),
+        None => {}
     }
     // An onward leg's activity and need are the link worker's; consent is a matter of stopping.
     let own = |name: &str| name != "consent" && !(onward && matches!(name, "activities" | "needs"));

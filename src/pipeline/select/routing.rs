@@ -8,7 +8,7 @@ use crate::domain::Reason;
 use crate::fhir::resources::service_request;
 use crate::json::Json;
 use crate::partner::agreement::ConsentRule;
-use crate::partner::fields::{activity_code, needs};
+use crate::partner::fields::{activity_codes, needs};
 use crate::partner::{Partner, PartnerKind, ReferralView};
 
 /// Where it goes: to the performer named, else as the routing says.
@@ -28,11 +28,11 @@ pub(super) fn destination(
         });
         return found;
     }
-    let (activity, found_needs) = (activity_code(view), needs(view));
-    let nowhere = activity.is_none() && (!source.by_need || found_needs.is_empty());
+    let (activities, found_needs) = (activity_codes(view), needs(view));
+    let nowhere = activities.is_empty() && (!source.by_need || found_needs.is_empty());
     let ends = nowhere.then_some(Reason::NoDestination);
     if let Some(reason) = trail.check("performer", ends, || {
-        anonymous_evidence::wants((view, source), activity, &found_needs)
+        anonymous_evidence::wants((view, source), &activities, &found_needs)
     }) {
         return Err(reason);
     }

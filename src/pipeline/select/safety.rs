@@ -1,15 +1,13 @@
-//! The one answer to whether a person may be acted for: death, labels, a record that moved or was replaced, consent.
+//! The one answer to whether a person may be acted for: death, labels, a record that moved or was replaced.
 //!
 //! In: the records of a referral. Out: what they say against acting. Keeps: select, review, change and push ask here and
 //! nowhere else, so that what stops a row stops a write; what cannot be read is taken for the safer answer.
 
 use super::SourceRules;
-use super::consent::{covers, in_force};
 use crate::domain::Reason;
 use crate::fhir::resources::patient;
 use crate::json::Json;
-use crate::partner::agreement::ConsentRule;
-use crate::partner::{Partner, ReferralView};
+use crate::partner::ReferralView;
 
 /// What the records of a referral say against acting for the person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,9 +30,11 @@ impl Safety {
     pub(crate) fn of(person: Option<&Json<'_>>, request: &Json<'_>, labels: &[String]) -> Self {
         let labelled = |resource: &Json<'_>| {
             let found = patient::security_labels(resource);
-            found
-                .iter()
-                .any(|(_, code)| labels.iter().any(|listed| listed == code))
+            found.iter().any(|(_, code)| {
+                labels
+                    .iter()
+                    .any(|listed| listed.eq_ignore_ascii_case(code))
+            })
         };
         Self {
             died: person.is_some_and(patient::deceased),
@@ -59,25 +59,6 @@ impl Safety {
         ]
         .into_iter()
         .find_map(|(holds, reason)| holds.then_some(reason))
-    }
-}
-
-/// Whether the consent that the disclosure rested on is no more; for an onward leg that is the person's word in the
-/// return, which only a Consent that says no can take back.
-pub(crate) fn consent_ended(
-    view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
-    partner: &Partner,
-    onward: bool,
-) -> bool {
-    match (partner.select.consent, onward) {
-        (ConsentRule::Implied, _) => false,
-        (ConsentRule::Required, true) => {
-            consent.is_some_and(|consent| !in_force(consent, view.today))
-        }
-        (ConsentRule::Required, false) => {
-            !consent.is_some_and(|consent| covers(consent, partner, view))
-        }
     }
 }
 

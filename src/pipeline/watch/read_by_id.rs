@@ -13,7 +13,7 @@ use crate::fhir::resources::bundle::{Head, Mode};
 use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::{patient, practitioner, resource, service_request};
 use crate::json::{Arena, Json};
-use crate::pipeline::referral::{Bytes, Referral};
+use crate::pipeline::referral::{Bytes, Referral, consents_together};
 
 /// Ids asked for in one search.
 const IDS_A_SEARCH: usize = 50;
@@ -128,18 +128,16 @@ impl<'c> Reader<'c> {
                 Found::Unread => return Again::Unread,
             }
         }
-        referral.consent = None;
+        let mut consents = Vec::new();
         for id in &names.consents {
             match self.one("Consent", id).await {
-                Found::Here(bytes) => {
-                    referral.consent = Some(bytes);
-                    break;
-                }
+                Found::Here(bytes) => consents.push(bytes),
                 Found::Gone if old.consent.is_none() => {}
                 Found::Gone => return Again::Gone,
                 Found::Unread => return Again::Unread,
             }
         }
+        referral.consent = consents_together(&consents);
         if let Some(others) = &names.others
             && !self.others(&mut referral, others).await
         {

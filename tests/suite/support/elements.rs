@@ -181,7 +181,7 @@ fn extension(url: &str, value: Value) -> Value {
 fn patient(n: usize) -> Value {
     const UK: &str = "https://fhir.hl7.org.uk/StructureDefinition/Extension-UKCore-";
     let mut patient = json!({
-        "resourceType": "Patient", "id": format!("p{n}"), "language": "~", "implicitRules": "https://~.example",
+        "resourceType": "Patient", "id": format!("p{n}"), "language": "~",
         "meta": {"source": "urn:~", "tag": [{"code": "~", "display": "~"}], "profile": ["https://~.example"]},
         "text": narrative(),
         "extension": [

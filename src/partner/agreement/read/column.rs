@@ -12,6 +12,8 @@ use crate::partner::agreement::{ColumnSource, DropColumn, TooLong, UnencodableCh
 use crate::partner::fields::{CodeMap, Field, FieldKind, compile, refuse_referral_code};
 use crate::toml_reader::{At, TableReader, TextOrTable};
 
+/// How a day is written where the partner says nothing.
+const DAY: &str = "%Y-%m-%d";
 /// As much as Excel holds in one cell.
 const LENGTH_MAX: i64 = 32_767;
 /// As long as a reader of returns accepts a header.
@@ -140,8 +142,11 @@ fn read_date(
     source: Option<&ColumnSource>,
     field: Option<&Field>,
 ) -> Option<String> {
-    let pattern = table.opt_text("date")?;
     let dated = field.is_some_and(|field| field.kind == FieldKind::Date);
+    let Some(pattern) = table.opt_text("date") else {
+        // Of an instant its day, never the instant.
+        return dated.then(|| DAY.to_owned());
+    };
     if !dated && !matches!(source, None | Some(ColumnSource::Path(_))) {
         table.bad_value("date", "beside a field that is a date", &pattern.place);
     }

@@ -10,6 +10,7 @@ use super::share_check::ShareCheck;
 use crate::diagnostics::{Code, Place};
 use crate::domain::how_to_raise;
 use crate::partner::agreement::{Collect, Deliver, DropColumn};
+use crate::partner::fields::ReferralCheck;
 use crate::sheet::format::{parse_delimiter, parse_encoding, parse_newline, parse_quote};
 use crate::sheet::{Format, FormatError};
 use crate::toml_reader::TableReader;
@@ -56,7 +57,16 @@ pub(super) fn read_deliver(
         entry.finish();
     }
     table.not_yet("schedule");
+    let fields = &catalogue.vocabulary.fields;
+    let read: Vec<String> = columns
+        .iter()
+        .flat_map(|column| {
+            let elements = column.elements(fields);
+            elements.all().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .collect();
     let deliver = Deliver {
+        check: ReferralCheck::of(read.iter().map(String::as_str)),
         transport,
         file: file.value.to_owned(),
         empty: table.flag("empty", false),

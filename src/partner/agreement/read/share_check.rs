@@ -99,6 +99,13 @@ impl<'c> ShareCheck<'c> {
                 share.value
             );
             self.problems.add(Code::ShareViolation, what, place);
+        } else if expression.finds_parts_only() {
+            let what = format!(
+                "column \"{header}\" finds an element that has parts, and a cell holds one value"
+            );
+            let fix = "name one of its parts, such as .text, .value or .family";
+            let problems = self.problems;
+            problems.add_fix(Code::BadExpression, what, place, Some(fix.to_owned()));
         }
     }
 

@@ -26,8 +26,8 @@ pub(super) async fn requests(
     let lookup = |request: &Bytes| -> Option<LookupKey> {
         let arena = Arena::for_bytes(request.len());
         let tree = Json::parse(request, &arena).ok()?;
-        let codes = service_request::codes(&tree);
-        if codes.iter().any(|(_, code)| asking.codes.contains(code)) {
+        // In whatever form: what is in doubt is decided like what is certain, not left out.
+        if service_request::mentions_code(&tree, &|word| asking.codes.contains(&word)) {
             return None;
         }
         let id = resource::id(&tree).unwrap_or_default().as_bytes();
@@ -62,7 +62,10 @@ pub(super) async fn of_people(
     let source = &env.sources[asking.source];
     let name = source.config.id.as_bytes();
     let mut lookups = Vec::with_capacity(2 * people.len());
-    for (number, id) in people.iter().filter_map(|person| names_of(person)) {
+    for (number, id) in people
+        .iter()
+        .filter_map(|person| names_of(person, env.today()))
+    {
         let number = number.and_then(|number| NhsNumber::parse(&number).ok());
         if let Some(number) = number {
             let digits = number.digits();

@@ -90,8 +90,9 @@ impl Index {
         }
         self.records.push(row);
         if kind == RawKind::Patient {
-            for number in patient::nhs_number_texts(&tree) {
-                self.numbers.push((self.hasher.hash_one(number), place));
+            for number in patient::every_nhs_number(&tree) {
+                self.numbers
+                    .push((self.hasher.hash_one(number.as_ref()), place));
             }
         }
         Ok(Taken::Kept)
@@ -188,7 +189,8 @@ impl Index {
             let Some(id) = resource::id(&tree) else {
                 continue;
             };
-            if !patient::nhs_number_texts(&tree).contains(&number) {
+            let numbers = patient::every_nhs_number(&tree);
+            if !numbers.iter().any(|known| known == number) {
                 continue;
             }
             if found.as_deref().is_some_and(|other| other != id) {

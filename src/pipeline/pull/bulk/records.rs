@@ -3,12 +3,15 @@
 //! In: ids and NHS numbers. Out: records as they came. A disk that fails gives nothing here; that it did is asked for
 //! afterwards, before anything of what was put together is handed on.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::index::Index;
 use super::spool::{Place, Spool};
+use jiff::civil::Date;
+
 use crate::fhir::resources::{patient, resource};
 use crate::json::{Arena, Json};
 use crate::pipeline::pull::search::Kept;
@@ -101,7 +104,7 @@ impl Kept for Shelf {
     }
 
     fn with_identifier(&self, kind: RawKind, system: &str, value: &str) -> Option<String> {
-        if kind != RawKind::Patient || system != patient::NHS_NUMBER_SYSTEM {
+        if kind != RawKind::Patient || !patient::is_nhs_number_system(system) {
             return None;
         }
         self.noted(self.index.patient_with(value, &self.spool))
@@ -109,9 +112,9 @@ impl Kept for Shelf {
 }
 
 /// What is looked for of a person in the store: the NHS number if there is one, and the id.
-pub(super) fn names_of(person: &[u8]) -> Option<(Option<String>, String)> {
+pub(super) fn names_of(person: &[u8], today: Date) -> Option<(Option<String>, String)> {
     let arena = Arena::default();
     let tree = Json::parse(person, &arena).ok()?;
-    let number = patient::nhs_number_text(&tree).map(str::to_owned);
+    let number = patient::nhs_number(&tree, today).map(Cow::into_owned);
     Some((number, resource::id(&tree)?.to_owned()))
 }

@@ -209,11 +209,11 @@ impl Indexer<'_> {
             });
         }
         if kind == RawKind::Patient {
-            for number in patient::nhs_number_texts(tree) {
+            for number in patient::every_nhs_number(tree) {
                 for bundle in at.bundles.iter().filter(|_| at.local()) {
-                    self.add_number_in(NameScope::Bundle(*bundle), number, record);
+                    self.add_number_in(NameScope::Bundle(*bundle), &number, record);
                 }
-                self.add_number_in(NameScope::FileSet(at.set), number, record);
+                self.add_number_in(NameScope::FileSet(at.set), &number, record);
             }
         }
     }

@@ -325,8 +325,8 @@ impl<'f> Indexer<'f> {
         self.date(resource::last_updated(tree));
         let place = self.add_record(record, id, spot, is_coded(record, tree));
         if record == RawKind::Patient {
-            for number in patient::nhs_number_texts(tree) {
-                self.add_number(number, place);
+            for number in patient::every_nhs_number(tree) {
+                self.add_number(&number, place);
             }
         }
     }

@@ -185,9 +185,10 @@ impl Folder {
                 self.by_name(kind, id, from, from.base.as_deref())
             }
             Reference::Logical { system, value }
-                if kind == RawKind::Patient && system == Some(patient::NHS_NUMBER_SYSTEM) =>
+                if kind == RawKind::Patient
+                    && system.is_some_and(patient::is_nhs_number_system) =>
             {
-                self.by_number(value, from)
+                self.by_number(&patient::normal_nhs_number(value), from)
             }
             Reference::Urn(url) | Reference::Foreign(url) => {
                 let bundles = from.bundles.iter();

@@ -106,13 +106,13 @@ impl Names {
 
     fn subject(&mut self, tree: &Json<'_>, base: Option<&str>, urls: &Urls) {
         let number = service_request::subject_identifier(tree)
-            .filter(|(system, _)| *system == Some(patient::NHS_NUMBER_SYSTEM));
+            .filter(|(system, _)| system.is_some_and(patient::is_nhs_number_system));
         let subject = service_request::subject(tree, base);
         self.contained_patient = matches!(subject, Reference::Contained(_));
         self.patient = match (urls.id(subject, RawKind::Patient), number) {
             (Some(id), _) => Named::Id(id),
             (None, Some((_, number))) if !self.contained_patient => {
-                Named::NhsNumber(number.to_owned())
+                Named::NhsNumber(patient::normal_nhs_number(number).into_owned())
             }
             _ => Named::Nobody,
         };

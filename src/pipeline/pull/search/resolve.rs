@@ -5,7 +5,7 @@ use super::references::{Named, Names, ODS, replaced_by};
 use crate::fhir::client::ClientError;
 use crate::fhir::resources::{patient, practitioner};
 use crate::json::{Arena, Json};
-use crate::pipeline::referral::{Bytes, Referral};
+use crate::pipeline::referral::{Bytes, Referral, consents_together};
 use crate::store::rows::RawKind;
 
 /// A person's records that follow one another by `replaced-by`.
@@ -111,10 +111,11 @@ pub(super) fn assemble(
             referral.practice = organization.filter(coded);
         }
     }
-    for id in &names.consents {
-        let consent = get(RawKind::Consent, Some(id));
-        referral.consent = referral.consent.or(consent);
-    }
+    let consents = names.consents.iter();
+    let consents: Vec<Bytes> = consents
+        .filter_map(|id| get(RawKind::Consent, Some(id)))
+        .collect();
+    referral.consent = consents_together(&consents);
     if names.person().is_none() && !names.contained_patient {
         missing(RawKind::Patient);
     }
