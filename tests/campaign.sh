@@ -9,6 +9,7 @@
 #   runs          200 acts of a person beside runs of two processes, N times (default 1)
 #   fhirpath      made-up expressions against fhirpath.js, N times 10,000, seeds S to S+N-1 (default 1)
 #   disks         disks that are full, read-only, slow (5 s a call) …, each for one to three runs, N times (default 1)
+#   certificates  seeded servers and folders, honest ones and ones that leave something out, N times 200 of each, seeds S to S+N-1 (default 1)
 #   races         a partner swaps its folders for links while Kith works in them, N times 200 rounds a folder (default 1)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
@@ -18,7 +19,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
-  sed -n '2,13p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  sed -n '2,14p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
   exit 2
 }
 
@@ -33,6 +34,7 @@ case "$name" in
   runs) tests=runs::two_practices count=1 parts="" ;;
   fhirpath) tests=fhirpath_other:: count=1 parts="fhirpath" ;;
   disks) tests=disks:: count=1 parts="" ;;
+  certificates) target="--lib" tests=certificates_of count=1 parts="" ;;
   races) target="--lib" tests=transport::contract::race count=1 parts="" ;;
   *) usage ;;
 esac
@@ -61,6 +63,7 @@ done
 [ "$name" != starts ] || export KITH_TEST_COUNT=5000
 [ "$name" != races ] || export KITH_TEST_COUNT=200
 [ "$name" != disks ] || export KITH_TEST_COUNT=1
+[ "$name" != certificates ] || export KITH_TEST_COUNT=200
 [ "$name" != runs ] || export KITH_TEST_COUNT=200
 
 for ((current = seed; current < seed + count; current++)); do

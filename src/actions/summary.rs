@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::approvals::{self, ApprovalLine};
 use super::matters::MatterLine;
-use crate::domain::{Action, Clock as _, DropId, Instant, LegId, RunId, Stage, StrandId};
+use crate::domain::{Action, Clock as _, DropId, Instant, LegId, Reason, RunId, Stage, StrandId};
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::rows::BookRow;
 use crate::store::{LeaseRow, StoreError};
@@ -105,9 +105,35 @@ impl Summary {
     /// Whether anything waits for a person; shadow and what is closed at the source do not.
     pub(crate) fn waits(&self) -> bool {
         !self.approvals.is_empty()
-            || self.held.iter().any(|hold| {
-                crate::domain::Reason::from_code(&hold.reason).is_none_or(|reason| !reason.quiet())
-            })
+            || self.not_whole().next().is_some()
+            || self.unwritten() > 0
+            || self
+                .held
+                .iter()
+                .any(|hold| Reason::from_code(&hold.reason).is_none_or(|reason| !reason.quiet()))
+    }
+}
+
+impl Summary {
+    /// Entries that a GP system did not take in the run that the books are of: whether it could not be reached, asked to
+    /// wait, or its answer was lost.
+    pub(crate) fn unwritten(&self) -> u64 {
+        let push = Stage::Push.code();
+        let books = self.books.iter().filter(|book| book.stage == push);
+        let open = [Reason::Unreachable, Reason::AnswerLost];
+        let of = |book: &BookLine| -> u64 {
+            let counts = open
+                .iter()
+                .filter_map(|reason| book.reasons.get(reason.code()));
+            counts.sum()
+        };
+        books.map(of).sum()
+    }
+
+    /// The pulls that cannot promise that nothing is missing.
+    pub(crate) fn not_whole(&self) -> impl Iterator<Item = &CertificateLine> {
+        let lines = self.certificates.iter();
+        lines.filter(|line| line.verdict != "complete")
     }
 }
 
@@ -292,9 +318,13 @@ async fn certificates(
 ) -> anyhow::Result<Vec<CertificateLine>> {
     let mut lines = Vec::new();
     for row in ledger.store.certificates().await? {
-        let Some(source) = names.source(row.source) else {
+        // A source that is switched off promises nothing.
+        let place = names.env.source_at(row.source);
+        let config = place.map(|place| &names.env.sources[place].config);
+        let Some(source) = config.filter(|config| config.enabled) else {
             continue;
         };
+        let source = source.id.clone();
         let evidence: serde_json::Value = serde_json::from_str(&row.evidence).unwrap_or_default();
         let text = |key: &str| {
             evidence

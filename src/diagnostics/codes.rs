@@ -268,6 +268,14 @@ pub(crate) enum Code {
     ///
     /// Fix (it): The GP system must support the search parameters `code` and `_lastUpdated`; see `kith check --online`, or use an extract folder.
     NotMatching,
+    /// a source says itself that something is missing
+    /// An `OperationOutcome` of severity error or fatal, or of code `incomplete`; an answer to a part that failed; a saved page that leads to one that is not there; fewer matches than the server counted. What came is taken in, and the certificate is not `complete`.
+    /// Fix (it): Have the extract made again, with every page; ask the GP system's supplier where it says so again.
+    ExtractIncomplete,
+    /// a folder of extracts holds something that is not read
+    /// Read are `.json`, `.ndjson`, `.jsonl` and their `.gz`, in folders below too; links are not followed. What else may hold resources is not passed over in silence: the certificate is not `complete` while it lies there.
+    /// Fix (it): Unpack or convert it, give it its ending once it is whole, put the file there instead of a link, or take it away.
+    ExtractUnread,
     /// the GP system's clock and ours differ
     ///
     /// Windows follow the server's time; a clock that jumps can hide a change until the weekly sweep.

@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 116] = [
+pub(super) const TABLE: [(Code, &str, Severity); 118] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -68,6 +68,8 @@ pub(super) const TABLE: [(Code, &str, Severity); 116] = [
     (Code::ClockBehind, "PULL-009", Severity::Warning),
     (Code::NotReRead, "WATCH-001", Severity::Error),
     (Code::NotMatching, "PULL-010", Severity::Error),
+    (Code::ExtractIncomplete, "PULL-016", Severity::Error),
+    (Code::ExtractUnread, "PULL-017", Severity::Error),
     (Code::ClockSkew, "PULL-011", Severity::Warning),
     (Code::NoServerTime, "PULL-012", Severity::Warning),
     (Code::SweepFound, "PULL-013", Severity::Warning),

@@ -114,3 +114,45 @@ fn a_record_that_changed_and_comes_with_two_referrals_is_kept_once_and_amends_bo
     }
     world.proves();
 }
+
+#[test]
+fn an_extract_that_is_not_whole_is_work_for_somebody_until_it_is() {
+    let resources = referral(1, "Ada", "Byron", "elm");
+    let lines: Vec<String> = resources.iter().map(Value::to_string).collect();
+    let mut world = World::of_gp(&partners(), &[]);
+    world.sources_are(|_| vec![Source::folder("hilltop", "ext")]);
+    let home = &world.home;
+    home.write("ext/a.ndjson", lines.join("\n"));
+    let error =
+        r#"{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"incomplete"}]}"#;
+    for (name, content, except) in [
+        ("b.ndjson", r#"{"resourceType":"Serv"#, "1 unreadable"),
+        ("b.zip", "PK\u{3}\u{4}", "1 unreadable"),
+        ("b.json", error, "1 that the source says are missing"),
+    ] {
+        home.write(&format!("ext/{name}"), content);
+        let ran = world.kith(&["run", "--once", "--json"], 1);
+        let printed = ran.json();
+        let line = certificate(&printed, "hilltop");
+        assert_eq!(line["verdict"], "complete except", "{name}");
+        assert_eq!(line["except"], except, "{name}");
+        assert!(
+            ran.stderr.contains(&format!("ext/{name}")) || ran.stderr.contains(name),
+            "{}",
+            ran.stderr
+        );
+        let status = home.ran(&["status"], 1).stdout;
+        assert!(!status.starts_with("Nothing needs anyone"), "{status}");
+        assert!(
+            status.lines().next().unwrap().contains("hilltop"),
+            "{status}"
+        );
+        std::fs::remove_file(home.below(&format!("ext/{name}"))).unwrap();
+    }
+    // A list of what the extract holds is said, and no more.
+    home.write("ext/truth.json", r#"{"people":1}"#);
+    let ran = world.kith(&["run", "--once", "--json"], 0);
+    assert_eq!(certificate(&ran.json(), "hilltop")["verdict"], "complete");
+    assert!(ran.stderr.contains("truth.json"), "{}", ran.stderr);
+    assert_eq!(drops(&world), 1);
+}

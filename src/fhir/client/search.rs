@@ -145,7 +145,11 @@ pub(crate) struct SearchProgress {
     /// The server's time at the first page, microseconds UTC: where the next window begins.
     pub(crate) server_date: Option<i64>,
     /// Matches on the last page.
-    matches: usize,
+    pub(crate) matches: usize,
+    /// Different matches so far.
+    pub(crate) distinct: u64,
+    /// How many there are, by the server's own count; where that changes from page to page, the least.
+    pub(crate) total: Option<u64>,
 }
 
 impl SearchProgress {
@@ -153,6 +157,22 @@ impl SearchProgress {
     /// knows no further pages.
     pub(crate) fn full_without_next(&self, count: usize) -> bool {
         self.ending == Some(Ending::NoNext) && self.pages == 1 && self.matches >= count
+    }
+
+    /// Matches that the server counted and did not give.
+    pub(crate) fn missing(&self) -> u64 {
+        self.total.unwrap_or(0).saturating_sub(self.distinct)
+    }
+
+    /// Whether the server counted as many as it gave, or more: a count below what came proves nothing.
+    pub(crate) fn counted(&self) -> bool {
+        self.total.is_some_and(|total| total >= self.distinct)
+    }
+
+    /// Whether nothing says that there is no more but a link that is not there: no count, and either several pages or a
+    /// page of so many matches.
+    pub(crate) fn unproven(&self, matches: u64) -> bool {
+        !self.counted() && (self.pages > 1 || self.distinct >= matches)
     }
 }
 
@@ -243,11 +263,17 @@ impl<'c> Search<'c> {
             .iter()
             .filter(|entry| entry.resource_type == self.resource_type);
         self.progress.matches = matches.count();
+        if let Some(total) = bundle.total() {
+            let least = self.progress.total.map_or(total, |known| known.min(total));
+            self.progress.total = Some(least);
+        }
         let mut new = false;
         for entry in entries.iter().filter(|entry| entry.mode != Mode::Outcome) {
             // A resource without an id cannot be told from another: it counts as new.
+            let counts = entry.resource_type == self.resource_type && entry.mode == Mode::Match;
             let Some(id) = &entry.id else {
                 new = true;
+                self.progress.distinct += u64::from(counts);
                 continue;
             };
             let first = self.seen.insert(self.hasher.hash_one((
@@ -256,6 +282,7 @@ impl<'c> Search<'c> {
                 entry.server(),
             )));
             new |= first;
+            self.progress.distinct += u64::from(first && counts);
             if !first && entry.resource_type == self.resource_type {
                 self.progress.repeated += 1;
             }

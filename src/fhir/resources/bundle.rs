@@ -4,8 +4,10 @@
 //! wrote: digests, decimals and element order survive.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::bundle_claims::{count, counted};
 use super::edit::members_in_order;
 use crate::json::{Json, items};
 
@@ -38,6 +40,10 @@ pub(crate) struct BundleView<'a> {
     resource_type: Option<std::borrow::Cow<'a, str>>,
     #[serde(borrow, default)]
     meta: Option<HeadMeta<'a>>,
+    #[serde(borrow, default)]
+    total: Option<&'a RawValue>,
+    #[serde(rename = "_total", default)]
+    about_total: Option<IgnoredAny>,
     #[serde(borrow, default)]
     link: Vec<Link<'a>>,
     #[serde(borrow, default)]
@@ -132,6 +138,14 @@ impl<'a> BundleView<'a> {
     /// When the server made the Bundle, as written.
     pub(crate) fn updated(&self) -> Option<&str> {
         self.meta.as_ref()?.last_updated.as_deref()
+    }
+
+    /// How many matches there are on all pages, if the server counted them.
+    pub(crate) fn total(&self) -> Option<u64> {
+        let own = self.link("self").unwrap_or_default();
+        self.total
+            .filter(|_| counted(own, self.about_total.is_some()))
+            .and_then(count)
     }
 
     /// The link of that relation, as the server wrote it.

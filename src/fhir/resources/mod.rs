@@ -5,6 +5,7 @@
 //! to decide.
 
 pub(crate) mod bundle;
+pub(crate) mod bundle_claims;
 pub(crate) mod capability_statement;
 pub(crate) mod consent;
 pub(crate) mod correction;

@@ -7,6 +7,9 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::reference::text_of;
+use crate::json::{Json, items};
+
 /// The issue codes of R4 (valueset issue-type): a code outside them is not repeated anywhere.
 const CODES: &[&str] = &[
     "invalid",
@@ -99,9 +102,37 @@ pub(crate) fn gravest(body: &[u8]) -> Option<Issue> {
     gravest
 }
 
+/// Whether an `OperationOutcome` says that something was left out or went wrong: an issue of severity error or fatal, or of
+/// code `incomplete` whatever its severity.
+pub(crate) fn says_incomplete(outcome: &Json<'_>) -> bool {
+    items(outcome.get("issue")).iter().any(|issue| {
+        let mild = matches!(text_of(issue, "severity"), Some("information" | "warning"));
+        !mild || text_of(issue, "code") == Some("incomplete")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_outcome_says_that_something_is_missing() {
+        for (severity, code, wanted) in [
+            ("error", "exception", true),
+            ("fatal", "timeout", true),
+            ("warning", "incomplete", true),
+            ("information", "incomplete", true),
+            ("warning", "value", false),
+            ("information", "informational", false),
+        ] {
+            let text = format!(
+                r#"{{"issue":[{{"severity":"information","code":"value"}},{{"severity":"{severity}","code":"{code}"}}]}}"#
+            );
+            assert_eq!(says_incomplete(&Json::of(&text)), wanted, "{text}");
+        }
+        assert!(!says_incomplete(&Json::of("{}")));
+        assert!(says_incomplete(&Json::of(r#"{"issue":[{}]}"#)));
+    }
 
     #[test]
     fn only_codes_come_out() {

@@ -6,7 +6,21 @@
 //! parsed later.
 
 use super::patient;
+use super::resource::RESOURCE_TYPE;
 use crate::json::{Arena, Json, Scan, ValueCache, member_texts};
+
+/// Types that a referral is made of, and those that may hold or tell of one.
+const NEEDED: [&str; 9] = [
+    "ServiceRequest",
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+    "Organization",
+    "Consent",
+    "Bundle",
+    "OperationOutcome",
+    "Parameters",
+];
 
 /// Type, id and date of a resource.
 pub(crate) struct Outline<'a> {
@@ -117,6 +131,14 @@ fn numbers_in(
     })
 }
 
+/// Whether something that is too long to be read may be part of a referral, by its beginning.
+pub(crate) fn may_be_needed(head: &[u8]) -> bool {
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let found = Scan::over(head).and_then(|mut scan| scan.members(&[RESOURCE_TYPE]));
+    let kind = found.and_then(|[kind]| plain(kind?));
+    kind.is_none_or(|kind| NEEDED.contains(&kind.trim()))
+}
+
 /// The text of a JSON string that says something and has no escape.
 fn plain(text: &str) -> Option<&str> {
     let inner = text.strip_prefix('"')?.strip_suffix('"')?;
@@ -169,6 +191,30 @@ mod tests {
         ] {
             assert_eq!(outline(careful), None, "{careful}");
             assert_eq!(first_look(careful), None, "{careful}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_matters_unless_its_beginning_says_otherwise() {
+        for (head, wanted) in [
+            (r#"{"resourceType":"Binary","data":"AAAA"#, false),
+            (
+                r#"{"id":"1","meta":{"x":[1]},"resourceType":"Binary","data":"A"#,
+                false,
+            ),
+            (
+                "\u{feff}{\"resourceType\":\"DocumentReference\",\"x\":\"",
+                false,
+            ),
+            (r#"{"resourceType":"Bundle","entry":["#, true),
+            (r#"{"resourceType":"Patient","photo":"#, true),
+            (r#"{"resourceType":"Bin\u0061ry","data":"#, true),
+            (r#"{"data":"AAAA"#, true),
+            (r#"{"resourceType":7,"data":"#, true),
+            ("[[[", true),
+            ("", true),
+        ] {
+            assert_eq!(may_be_needed(head.as_bytes()), wanted, "{head}");
         }
     }
 }

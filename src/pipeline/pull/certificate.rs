@@ -77,6 +77,12 @@ pub(super) struct Evidence {
     pub(super) endless: bool,
     /// Files or resources that could not be read.
     pub(super) unreadable: u64,
+    /// Matches of a search that the server counted and did not give, or gave only when it was asked again.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) left_out: u64,
+    /// How often the source says itself that something is missing.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) told_missing: u64,
     /// Requests of a folder whose id came again with newer content.
     pub(super) superseded: u64,
     /// Resources of a folder that are no referral nor record of one.
@@ -190,6 +196,10 @@ impl Evidence {
         counted(self.unreadable, "unreadable");
         let left_out = self.export.as_ref().map_or(0, |export| export.errors);
         counted(left_out, "errors of the export");
+        counted(self.told_missing, "that the source says are missing");
+        counted(self.left_out, "matches that the server leaves out");
+        counted(self.outside_window, "from outside the window asked for");
+        counted(self.other_code, "with another code than asked for");
         counted(
             self.unresolved.saturating_add(self.still_unresolved),
             "unresolved references",
@@ -199,6 +209,12 @@ impl Evidence {
         }
         if self.endless {
             except.push("pages after an empty one".to_owned());
+        }
+        if !self.ignored_parameters.is_empty() {
+            let names = self.ignored_parameters.join(", ");
+            except.push(format!(
+                "what the server was asked by {names}, which it ignored"
+            ));
         }
         if !self.added_parameters.is_empty() {
             let names = self.added_parameters.join(", ");

@@ -105,6 +105,7 @@ impl ReferralSource for Extracts {
             other_resources: self.folder.others(),
             unreadable: self.folder.unreadable_count(),
             deleted: count(self.folder.deleted().len()),
+            told_missing: self.folder.told_missing(),
             newest: self.folder.newest().map(str::to_owned),
             age_days: self
                 .folder

@@ -13,6 +13,8 @@ mod extracts;
 pub(crate) mod folder;
 mod referral_source;
 mod search;
+#[cfg(test)]
+mod seeded;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -269,10 +271,12 @@ impl Pulling<'_> {
             let what = format!("no new referral, where {missing} would be usual by now");
             say(Code::QuietSource, what);
         }
-        let spoiled = evidence.export.as_ref().map_or(0, |export| export.errors);
-        let spoiled = spoiled + evidence.export.as_ref().map_or(0, |_| evidence.unreadable);
+        let spoiled = evidence.export.as_ref().map_or(0, |export| export.errors)
+            + evidence.unreadable
+            + evidence.told_missing
+            + evidence.left_out;
         if spoiled > 0 && failure.is_none() {
-            let what = format!("an export left out or spoiled {spoiled} resources");
+            let what = format!("a source left out or spoiled {spoiled} of what it was asked for");
             let left_out = Diagnostic::new(Code::PagesIncomplete, what, self.place());
             outcome.unreachable.push(left_out);
         }

@@ -4,11 +4,13 @@
 //! Kept: an entry that says by its `fullUrl` which server it is from has its name there; one that does not has its name in
 //! its Bundle first, and in its file set unless the Bundle is one that holds all it refers to; one whose `fullUrl` and id contradict one another has two names, and both are in doubt.
 
+use super::gaps::SavedPage;
 use super::index::{Deletion, Indexer, LocalName, RecordOrigin, is_coded, record_kind, within};
 use super::lookup_table::{BundleId, Entry, NameScope, Named, Numbered, Spot};
 use crate::diagnostics::Code;
 use crate::domain::limits;
 use crate::fhir::resources::bundle::{BundleText, EntryText};
+use crate::fhir::resources::bundle_claims::BundleClaims;
 use crate::fhir::resources::reference::{Address, normal_base};
 use crate::fhir::resources::{patient, resource};
 use crate::json::{Arena, Json};
@@ -85,6 +87,7 @@ impl Indexer<'_> {
                 Some("message" | "document" | "transaction" | "batch")
             ),
         };
+        self.claims(bytes);
         for (number, entry) in bundle.entry.iter().enumerate() {
             let place = format!("entry {number}");
             if let Some(address) = entry.deletes() {
@@ -112,8 +115,42 @@ impl Indexer<'_> {
             } else if let Some(record) = record_kind(kind) {
                 self.record(record, &tree, inner, &names, origin);
             } else {
-                self.part.others += 1;
+                self.other(kind, &tree, Some(place));
             }
+        }
+    }
+
+    /// What a Bundle says of itself: that something of it is missing, and which page it is.
+    fn claims(&mut self, bytes: &[u8]) {
+        let Some(claims) = BundleClaims::of(bytes) else {
+            let what = "a Bundle whose links, answers or count have another form";
+            return self.note(Code::BadResource, what, None);
+        };
+        for number in claims.failed {
+            let what = "an entry of a Bundle says that it could not be given";
+            self.note(
+                Code::ExtractIncomplete,
+                what,
+                Some(format!("entry {number}")),
+            );
+        }
+        for number in claims.empty {
+            let what = "an entry of a Bundle without a resource";
+            self.note(Code::BadResource, what, Some(format!("entry {number}")));
+        }
+        let scope = NameScope::FileSet(self.set());
+        let key = |url: Option<&str>| {
+            url.map(|url| self.keys.of(Named::FullUrl(RawKind::Patient), scope, url))
+        };
+        let page = SavedPage {
+            own: key(claims.self_link.as_deref()),
+            next: key(claims.next.as_deref()),
+            matches: claims.matches,
+            total: claims.total,
+            line: self.line,
+        };
+        if page.next.is_some() || page.total.is_some() {
+            self.part.pages.push(page);
         }
     }
 

@@ -1,7 +1,8 @@
 //! The files of a folder of extracts: found, opened, unpacked.
 //!
-//! In: a read-only folder. Out: open files, each readable at any place, in the order of their names. Kept: no link is
-//! followed, nothing waits for a pipe, and what is unpacked has no name that could stay behind.
+//! In: a read-only folder. Out: open files, each readable at any place, in the order of their names, and what lies there
+//! and is not read. Kept: no link is followed, nothing waits for a pipe, what is unpacked has no name that could stay
+//! behind, and nothing that could hold resources is left out without a word.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -9,7 +10,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::FolderError;
+use super::file_form;
 use crate::domain::{Limits, limits};
+
+/// Endings of the names of extracts.
+const ENDINGS: [&str; 4] = [".json", ".ndjson", ".jsonl", ".gz"];
 
 /// An open file of the folder.
 pub(super) struct Extract {
@@ -17,6 +22,17 @@ pub(super) struct Extract {
     pub(super) name: String,
     pub(super) file: File,
     pub(super) bytes: u64,
+    /// Whether it holds a resource a line, and not one document.
+    pub(super) lines: bool,
+}
+
+/// What a folder holds.
+#[derive(Default)]
+pub(super) struct ExtractListing {
+    /// Names and paths of the extracts, in order.
+    pub(super) extracts: Vec<(String, PathBuf)>,
+    /// Names of what may hold resources and is not read, in order, each with the reason.
+    pub(super) unread: Vec<(String, &'static str)>,
 }
 
 impl Extract {
@@ -30,20 +46,13 @@ impl Extract {
         temporary: &Path,
         limits: &Limits,
     ) -> std::io::Result<Self> {
-        let file = open(path, temporary, limits)?;
+        let file = file_form::as_utf8(open(path, temporary, limits)?, temporary)?;
         Ok(Self {
             name: name.to_owned(),
             bytes: file.metadata()?.len(),
+            lines: file_form::holds_lines(&file, name)?,
             file,
         })
-    }
-
-    /// Whether it holds a resource a line, and not one document.
-    pub(super) fn lines(&self) -> bool {
-        let name = self.name.to_lowercase();
-        [".ndjson", ".jsonl"]
-            .iter()
-            .any(|ending| name.strip_suffix(".gz").unwrap_or(&name).ends_with(ending))
     }
 }
 
@@ -52,38 +61,72 @@ impl Extract {
 /// # Errors
 /// The folder cannot be listed, or holds too many files.
 pub(crate) fn list(path: &Path) -> Result<Vec<(String, PathBuf)>, FolderError> {
-    let mut paths = Vec::new();
+    Ok(survey(path)?.extracts)
+}
+
+/// What a folder, or one file, holds.
+///
+/// # Errors
+/// The folder cannot be listed, or holds too many files.
+pub(super) fn survey(path: &Path) -> Result<ExtractListing, FolderError> {
+    let (mut paths, mut unread) = (Vec::new(), Vec::new());
     let mut base = path;
     if path.is_file() {
         paths.push(path.to_owned());
         base = path.parent().unwrap_or(path);
     } else {
-        list_below(path, 0, &mut paths)?;
+        list_below(path, 0, &mut paths, &mut unread)?;
     }
     paths.sort();
-    let named = |file: PathBuf| {
-        let name = file.strip_prefix(base).unwrap_or(&file);
-        (name.display().to_string(), file)
+    unread.sort();
+    let name = |file: &Path| {
+        let name = file.strip_prefix(base).unwrap_or(file);
+        name.display().to_string()
     };
-    Ok(paths.into_iter().map(named).collect())
+    // What a link leads to may be read where it lies.
+    let real = base.canonicalize().ok();
+    unread.retain(|(file, _)| {
+        let inside = |to: PathBuf| real.as_ref().is_some_and(|real| to.starts_with(real));
+        !file.is_symlink() || !file.canonicalize().is_ok_and(inside)
+    });
+    let unread = unread.into_iter().map(|(file, why)| (name(&file), why));
+    Ok(ExtractListing {
+        unread: unread.collect(),
+        extracts: paths.into_iter().map(|file| (name(&file), file)).collect(),
+    })
 }
 
-fn list_below(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), FolderError> {
+fn list_below(
+    folder: &Path,
+    depth: usize,
+    paths: &mut Vec<PathBuf>,
+    unread: &mut Vec<(PathBuf, &'static str)>,
+) -> Result<(), FolderError> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        let kind = entry.file_type()?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy().to_lowercase();
-        let unpacked = name.strip_suffix(".gz").unwrap_or(&name);
-        let extract = [".json", ".ndjson", ".jsonl"]
-            .iter()
-            .any(|ending| unpacked.ends_with(ending));
-        if kind.is_dir() && depth < limits::EXTRACT_DEPTH_MAX {
-            list_below(&entry.path(), depth + 1, paths)?;
-        } else if kind.is_file() && extract {
-            paths.push(entry.path());
+        let (kind, path) = (entry.file_type()?, entry.path());
+        let name = entry.file_name().to_string_lossy().to_lowercase();
+        // What a Mac keeps beside each file.
+        if name.starts_with("._") {
+            continue;
         }
-        if paths.len() > limits::EXTRACT_FILES_MAX {
+        let extract = ENDINGS.iter().any(|ending| name.ends_with(ending));
+        if kind.is_dir() && depth < limits::EXTRACT_DEPTH_MAX {
+            list_below(&path, depth + 1, paths, unread)?;
+        } else if kind.is_dir() {
+            unread.push((path, "a folder that lies too deep"));
+        } else if kind.is_symlink() && (extract || path.is_dir()) {
+            unread.push((path, "a link, which is not followed"));
+        } else if kind.is_file() && extract {
+            paths.push(path);
+        } else if extract {
+            unread.push((path, "no plain file"));
+        } else if kind.is_file()
+            && let Some(what) = file_form::unread(&path, &name)
+        {
+            unread.push((path, what));
+        }
+        if paths.len() + unread.len() > limits::EXTRACT_FILES_MAX {
             return Err(FolderError::TooManyFiles);
         }
     }

@@ -5,17 +5,20 @@
 //! by many at once.
 
 use super::files::Extract;
+use super::gaps::SavedPage;
 use super::lookup_table::{BundleId, Entry, Key, Keys, NameScope, Named, Numbered, Spot};
 use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::fhir::resources::bundle::array_texts;
-use crate::fhir::resources::outline::{Outline, Overview};
+use crate::fhir::resources::bundle_claims::{holds_resource, wraps_resource};
+use crate::fhir::resources::operation_outcome::says_incomplete;
+use crate::fhir::resources::outline::{Outline, Overview, may_be_needed};
 use crate::fhir::resources::{patient, practitioner, resource};
 use crate::json::{Arena, Json, ValueCache, nests_within};
 use crate::store::rows::RawKind;
 
 /// Bytes of an extract that is one document: it is read whole.
-const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(super) const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Notes kept of one piece of a file: as many as a setting may keep of all.
 const NOTES_MAX: usize = 10_000;
 
@@ -43,6 +46,10 @@ pub(super) struct Part {
     pub(super) more_notes: u64,
     /// How often something could not be read; what is no FHIR resource at all does not count.
     pub(super) unreadable: u64,
+    /// How often something says that a part is missing.
+    pub(super) told_missing: u64,
+    /// Bundles that are pages of an answer.
+    pub(super) pages: Vec<SavedPage>,
 }
 
 /// What a record of a Bundle without a server's address is called in its file set.
@@ -141,7 +148,7 @@ pub(super) struct Indexer<'f> {
     json_depth_max: usize,
     pub(super) part: Part,
     /// Of the piece, while it has lines.
-    line: Option<u64>,
+    pub(super) line: Option<u64>,
     /// What stands beside the numbers of patients.
     beside_numbers: ValueCache,
 }
@@ -160,11 +167,10 @@ impl<'f> Indexer<'f> {
             indexer.part.lines += 1;
             indexer.line = Some(indexer.part.lines);
             if line.too_long {
-                let what = format!(
-                    "a line is longer than {} bytes: [limits] resource_bytes_max",
-                    lines.line_bytes_max
-                );
-                indexer.note(Code::Unreadable, what, None);
+                let limit = lines.line_bytes_max;
+                let what =
+                    format!("a line is longer than {limit} bytes: [limits] resource_bytes_max");
+                indexer.too_long(line.bytes, what);
             } else if !line.bytes.trim_ascii().is_empty() {
                 indexer.document(line.bytes, line.offset);
             }
@@ -184,7 +190,7 @@ impl<'f> Indexer<'f> {
         let mut indexer = Self::new(keys, json_depth_max, (file, set));
         if extract.bytes > DOCUMENT_BYTES_MAX {
             let what = format!("a document is longer than {DOCUMENT_BYTES_MAX} bytes");
-            indexer.note(Code::Unreadable, what, None);
+            indexer.too_long(&super::segments::read_head(extract)?, what);
         } else {
             let bytes = crate::pipeline::pull::folder::segments::read_all(extract)?;
             indexer.document(&bytes, 0);
@@ -202,6 +208,15 @@ impl<'f> Indexer<'f> {
             part: Part::default(),
             line: None,
             beside_numbers: ValueCache::default(),
+        }
+    }
+
+    /// What is too long to be read: no harm where its beginning says that no referral needs it.
+    fn too_long(&mut self, head: &[u8], what: String) {
+        if may_be_needed(head) {
+            self.note(Code::Unreadable, what, None);
+        } else {
+            self.part.others += 1;
         }
     }
 
@@ -229,11 +244,12 @@ impl<'f> Indexer<'f> {
                 return self.add_request(outline.id, spot);
             }
             Some(outline) if outline.resource_type == "Patient" => {
-                if let Some(id) = outline.id {
-                    self.date(outline.last_updated);
-                    let record = self.add_record(RawKind::Patient, id, spot, false);
-                    outline.each_nhs_number(|number| self.add_number(number, record));
-                }
+                let Some(id) = outline.id else {
+                    return self.nameless(None);
+                };
+                self.date(outline.last_updated);
+                let record = self.add_record(RawKind::Patient, id, spot, false);
+                outline.each_nhs_number(|number| self.add_number(number, record));
                 return;
             }
             _ => {}
@@ -249,6 +265,10 @@ impl<'f> Indexer<'f> {
             Some("Bundle") => self.bundle(bytes, spot, &[], 1),
             Some(kind) => self.resource(kind, &tree, spot),
             None if matches!(tree, Json::Array(_)) => self.array(bytes, spot),
+            None if holds_resource(&tree) || !matches!(tree, Json::Object(_) | Json::Array(_)) => {
+                let what = "a JSON document that is no resource";
+                self.note(Code::Unreadable, what, None);
+            }
             None => self.note(
                 Code::NotAResource,
                 "a JSON document without resourceType",
@@ -318,10 +338,11 @@ impl<'f> Indexer<'f> {
             return self.add_request(resource::id(tree), spot);
         }
         let Some(record) = record_kind(kind) else {
-            self.part.others += 1;
-            return;
+            return self.other(kind, tree, None);
         };
-        let Some(id) = resource::id(tree) else { return };
+        let Some(id) = resource::id(tree) else {
+            return self.nameless(None);
+        };
         self.date(resource::last_updated(tree));
         let place = self.add_record(record, id, spot, is_coded(record, tree));
         if record == RawKind::Patient {
@@ -342,6 +363,30 @@ impl<'f> Indexer<'f> {
 
     pub(super) fn without_id(&mut self, place: Option<String>) {
         self.note(Code::BadResource, "a ServiceRequest without id", place);
+    }
+
+    /// A resource of a type that no referral is made of.
+    pub(super) fn other(&mut self, kind: &str, tree: &Json<'_>, place: Option<String>) {
+        match kind {
+            "OperationOutcome" if says_incomplete(tree) => {
+                let what = "an OperationOutcome says that something is missing";
+                self.note(Code::ExtractIncomplete, what, place);
+            }
+            "" => self.note(
+                Code::BadResource,
+                "an entry of a Bundle that is no resource",
+                place,
+            ),
+            _ if wraps_resource(kind, tree) => {
+                self.note(Code::BadResource, "resources within Parameters", place);
+            }
+            _ => self.part.others += 1,
+        }
+    }
+
+    pub(super) fn nameless(&mut self, place: Option<String>) {
+        let what = "a record of a referral without id";
+        self.note(Code::BadResource, what, place);
     }
 
     /// Adds a record; gives its place in the part.
@@ -378,7 +423,11 @@ impl<'f> Indexer<'f> {
     }
 
     pub(super) fn note(&mut self, code: Code, what: impl Into<String>, detail: Option<String>) {
-        self.part.unreadable += u64::from(code != Code::NotAResource);
+        match code {
+            Code::NotAResource => {}
+            Code::ExtractIncomplete => self.part.told_missing += 1,
+            _ => self.part.unreadable += 1,
+        }
         if self.part.notes.len() >= NOTES_MAX {
             self.part.more_notes += 1;
         } else {

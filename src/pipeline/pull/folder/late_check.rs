@@ -78,7 +78,7 @@ impl Folder {
 
     /// The line where something begins; none in a document.
     fn line(&self, spot: Spot) -> Option<u64> {
-        let extract = self.extract(spot).filter(|extract| extract.lines())?;
+        let extract = self.extract(spot).filter(|extract| extract.lines)?;
         let behind = |(piece, _): &&(Piece, u64)| {
             (piece.file, piece.start) <= (usize::from(spot.file), spot.offset)
         };

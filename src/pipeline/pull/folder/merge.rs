@@ -3,11 +3,12 @@
 //! In: a [`Part`] a piece, in order. Out: tables by key, and what came more than once under one name: `versions` says which
 //! of those stands. Kept: nothing depends on who read which piece.
 
+use super::gaps::{PageGap, SavedPage, gaps};
 use super::index::{Deletion, LocalName, Part, RecordOrigin};
 use super::lookup_table::{Entry, Numbered, Spot, Table};
 use super::segments::Piece;
 use super::{Folder, SEVERAL};
-use crate::diagnostics::KeptDiagnostics;
+use crate::diagnostics::{Code, Diagnostic, KeptDiagnostics, Place};
 
 /// Where everything lies, and what was noticed on the way.
 #[derive(Default)]
@@ -30,8 +31,12 @@ pub(super) struct Gathered {
     pub(super) diagnostics: KeptDiagnostics,
     /// Files and resources that could not be read, kept as a diagnostic or not.
     pub(super) unreadable: u64,
+    /// How often the folder says that something is missing.
+    pub(super) told_missing: u64,
     /// Looked at first only, and nobody will ask for it: there is a newer one.
     pub(super) set_aside: Vec<Spot>,
+    /// Pages of answers, each with its file.
+    pages: Vec<(usize, SavedPage)>,
     /// Pieces of files, and the lines of the file before each.
     pub(super) lines_before: Vec<(Piece, u64)>,
     /// Lines of the last piece's file up to its end.
@@ -110,13 +115,39 @@ impl Gathered {
         if part.newest > self.newest {
             self.newest = part.newest;
         }
+        self.pages.extend(part.pages.into_iter().map(|mut page| {
+            page.line = page.line.map(|line| before + line);
+            (piece.file, page)
+        }));
         let name = &folder.extracts[piece.file].name;
         for note in part.notes {
             self.diagnostics.add(note.diagnostic(name, before));
         }
         self.diagnostics.add_more(part.more_notes);
         self.unreadable += part.unreadable;
+        self.told_missing += part.told_missing;
         Ok(())
+    }
+
+    /// Notes what the pages of answers lack, once all of them are there.
+    pub(super) fn note_gaps(&mut self, folder: &Folder) {
+        let pages = std::mem::take(&mut self.pages);
+        let (files, pages): (Vec<usize>, Vec<SavedPage>) = pages.into_iter().unzip();
+        for (place, gap) in gaps(&pages) {
+            let what = match gap {
+                PageGap::Next => "a saved page leads to a further one that is not here".to_owned(),
+                PageGap::Matches(missing) => {
+                    format!("a saved answer has {missing} matches less than the server counted")
+                }
+            };
+            let mut here = Place::file(&folder.extracts[files[place]].name);
+            if let Some(line) = pages[place].line {
+                here = here.line(line);
+            }
+            self.told_missing += 1;
+            let gap = Diagnostic::new(Code::ExtractIncomplete, what, here);
+            self.diagnostics.add(gap);
+        }
     }
 }
 

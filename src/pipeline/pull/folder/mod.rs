@@ -1,11 +1,15 @@
-//! Referrals from a folder of extracts: `*.json`, `*.ndjson` and their `.gz`, folders below too.
+//! Referrals from a folder of extracts: `*.json`, `*.ndjson`, `*.jsonl` and their `.gz`, folders below too.
 //!
 //! In: a read-only folder. Out: referrals in the order of file and line. Every file is read twice: once to index what it
 //! holds (type, id, place), once where a referral or a record it names is needed, so memory grows with the number of
 //! resources, not with their size. Nothing in the folder is moved or changed.
 
 mod bundles;
+mod file_form;
 mod files;
+#[cfg(test)]
+mod gap_tests;
+mod gaps;
 #[cfg(test)]
 mod identity_tests;
 mod index;
@@ -24,9 +28,9 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use files::Extract;
 pub(crate) use files::list;
 pub(super) use files::unlinked_file;
+use files::{Extract, ExtractListing};
 use index::{Indexer, Part, RecordOrigin};
 pub(crate) use late_check::Unreadable;
 use lookup_table::Keys;
@@ -212,7 +216,20 @@ impl Folder {
     fn empty(path: &Path, temporary: &Path, limits: &Limits) -> Result<Self, FolderError> {
         let mut diagnostics = KeptDiagnostics::at_most(limits.diagnostics_max);
         let (mut extracts, mut unreadable) = (Vec::new(), 0);
-        for (name, file) in list(path)? {
+        let ExtractListing {
+            extracts: files,
+            unread,
+        } = files::survey(path)?;
+        for (name, why) in unread {
+            let what = format!("the extract holds {why}: it is not read");
+            unreadable += 1;
+            diagnostics.add(Diagnostic::new(
+                Code::ExtractUnread,
+                what,
+                Place::file(name),
+            ));
+        }
+        for (name, file) in files {
             match Extract::open(&name, &file, temporary, limits) {
                 Ok(extract) => extracts.push(extract),
                 Err(error) => {
@@ -265,6 +282,7 @@ impl Folder {
             },
         )
         .map_err(|error| error.downcast().unwrap_or_else(|_| lost()))?;
+        found.note_gaps(folder);
         self.found = found;
         self.settle()
     }
@@ -279,7 +297,7 @@ impl Folder {
         let extract = &self.extracts[piece.file];
         let number = u16::try_from(piece.file).unwrap_or(u16::MAX);
         let number = (number, self.set_of(piece.file));
-        if !extract.lines() {
+        if !extract.lines {
             return Indexer::whole((&self.keys, self.json_depth_max), number, extract);
         }
         let mut lines = Lines::read(extract, piece, buffer, self.line_bytes_max)?;
@@ -335,6 +353,11 @@ impl Folder {
     /// not count, for it takes nothing from what the pull can promise.
     pub(crate) fn unreadable_count(&self) -> u64 {
         self.found.unreadable
+    }
+
+    /// How often the folder says itself that something is missing.
+    pub(crate) fn told_missing(&self) -> u64 {
+        self.found.told_missing
     }
 
     /// Name of the file of a referral.

@@ -27,7 +27,7 @@ pub(super) struct Piece {
 pub(super) fn pieces(extracts: &[Extract]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for (file, extract) in extracts.iter().enumerate() {
-        let step = if extract.lines() {
+        let step = if extract.lines {
             PIECE_BYTES
         } else {
             extract.bytes.max(1)
@@ -44,7 +44,7 @@ pub(super) fn pieces(extracts: &[Extract]) -> Vec<Piece> {
 
 /// One line of a piece.
 pub(super) struct Line<'b> {
-    /// With its line feed; empty if it is too long.
+    /// With its line feed; if it is too long, as much of it as is there.
     pub(super) bytes: &'b [u8],
     /// Where it begins in the file.
     pub(super) offset: u64,
@@ -108,7 +108,7 @@ impl<'b> Lines<'b> {
         let bytes = rest.get(..length)?;
         let too_long = bytes.trim_ascii().len() > self.line_bytes_max;
         Some(Line {
-            bytes: if too_long { &[] } else { bytes },
+            bytes,
             offset,
             too_long,
         })
@@ -162,6 +162,16 @@ fn fill(
     }
     buffer.truncate(filled);
     Ok(())
+}
+
+/// The first bytes of a file.
+///
+/// # Errors
+/// It cannot be read.
+pub(super) fn read_head(extract: &Extract) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fill(extract, &mut bytes, 0, extract.bytes.min(PIECE_BYTES), 0)?;
+    Ok(bytes)
 }
 
 /// A whole file.

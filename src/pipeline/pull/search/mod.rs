@@ -6,14 +6,19 @@
 
 mod age;
 mod assemble;
+#[cfg(test)]
+mod campaign_tests;
 mod query;
 mod records;
+mod recount;
 mod references;
 mod resolve;
 #[cfg(test)]
 mod test_server;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_tests;
 mod window;
 
 use std::collections::{HashMap, HashSet};
@@ -25,6 +30,7 @@ pub(super) use assemble::Together;
 pub(super) use query::{Asked, without_person};
 pub(super) use records::Kept;
 use records::{Records, passed_over};
+use recount::Recount;
 use references::{Checked, Names};
 use resolve::{assemble, fetch};
 use window::{Plan, Window};
@@ -38,6 +44,8 @@ use crate::fhir::client::prefetch::PrefetchedSearch;
 use crate::fhir::client::search::{Ending, PageEntry, SearchPage};
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::{Mode, content};
+use crate::fhir::resources::operation_outcome::says_incomplete;
+use crate::json::{Arena, Json};
 use crate::pipeline::ingest::load::{Load, LoadOrigin};
 use crate::pipeline::ingest::queue::{Step, Steps};
 use crate::pipeline::referral::{Bytes, Referral};
@@ -81,6 +89,10 @@ pub(super) struct SearchPull<'c> {
     from: Option<Instant>,
     /// Resources that came, those that do not match included.
     returned: u64,
+    /// When the matches of the search in hand were written.
+    written: Vec<Instant>,
+    /// The window whose halves are read.
+    recount: Option<Recount>,
     /// Requests that the sweep brought.
     swept: u64,
     /// Ids of requests of earlier pulls whose person was looked for again: counted there.
@@ -106,6 +118,8 @@ impl<'c> SearchPull<'c> {
             server: None,
             from: None,
             returned: 0,
+            written: Vec::new(),
+            recount: None,
             swept: 0,
             again: HashSet::new(),
             evidence: Evidence {
@@ -218,6 +232,7 @@ impl<'c> SearchPull<'c> {
                 .with("_include", "ServiceRequest:requester");
         }
         self.parameters = parameters.clone();
+        self.written.clear();
         let search = self.client.search("ServiceRequest", parameters);
         let search = search.rebasing(self.asked.reading.rebase_links);
         self.search.insert(search.prefetched())
@@ -250,7 +265,10 @@ impl<'c> SearchPull<'c> {
                 }
             }
         };
-        into(&mut self.evidence.ignored_parameters, heard.ignored);
+        // Only how far a sweep looks back hangs on this one: more comes, and nothing less.
+        let mut ignored = heard.ignored;
+        ignored.retain(|name| *name != "authored");
+        into(&mut self.evidence.ignored_parameters, ignored);
         into(&mut self.evidence.added_parameters, heard.added);
     }
 
@@ -277,7 +295,7 @@ impl<'c> SearchPull<'c> {
             }
             _ => false,
         };
-        if !whole && self.plan.restart() {
+        if !whole && self.plan.restart() || whole && self.looks_again(search) {
             return;
         }
         self.plan.done();
@@ -342,10 +360,14 @@ impl<'c> SearchPull<'c> {
         let mut keys = HashSet::new();
         let (mut unreadable, mut foreign) = (Vec::new(), Vec::new());
         for entry in &page.entries {
+            let bytes = page.resource(entry);
             if entry.mode == Mode::Outcome || entry.resource_type == "OperationOutcome" {
+                let arena = Arena::for_bytes(bytes.len());
+                let outcome = Json::parse(bytes, &arena);
+                let missing = outcome.is_ok_and(|outcome| says_incomplete(&outcome));
+                self.evidence.told_missing += u64::from(missing);
                 continue;
             }
-            let bytes = page.resource(entry);
             match (entry.resource_type.as_str(), &entry.id) {
                 ("ServiceRequest", Some(id)) => {
                     let base = self.records.urls.foreign(entry.full_url.as_deref());
@@ -354,6 +376,8 @@ impl<'c> SearchPull<'c> {
                         None => self.hasher.hash_one((&base, id, content(bytes))),
                     };
                     self.swept += u64::from(self.phase == Phase::Sweep);
+                    let written = entry.updated.as_deref().and_then(Instant::parse);
+                    self.written.extend(written);
                     let known = self.seen.contains(&key) || keys.contains(&key);
                     if known || self.too_new(entry.updated.as_deref()) {
                         continue;
@@ -365,6 +389,9 @@ impl<'c> SearchPull<'c> {
                     }
                     if self.superseded(id, entry) {
                         continue;
+                    }
+                    if let Some(look) = self.recount.as_mut().filter(|_| window.second_look) {
+                        look.brought(written, self.server);
                     }
                     let whole = self.whole(id, bytes, entry.subsetted).await?;
                     if let Some(bytes) = whole {
@@ -584,9 +611,11 @@ impl ReferralSource for SearchPull<'_> {
         evidence.restarts = self.plan.restarts;
         evidence.halvings = self.plan.halvings;
         evidence.asked_plainly = self.plan.plain;
+        // What was left out may be written before the next window would begin.
+        let whole = evidence.left_out == 0 && evidence.told_missing == 0;
         Ended {
+            high: self.mark().filter(|_| whole),
             evidence,
-            high: self.mark(),
             input: Vec::new(),
             known: 0,
             diagnostics: std::mem::take(&mut self.diagnostics),

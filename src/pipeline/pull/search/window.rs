@@ -27,6 +27,18 @@ const SHORTEST_SECONDS: i64 = 2;
 pub(super) struct Window {
     pub(super) from: Option<Instant>,
     pub(super) until: Option<Instant>,
+    /// One of the halves of a window that was read before, to see whether they bring more.
+    pub(super) second_look: bool,
+}
+
+impl Window {
+    fn since(from: Option<Instant>) -> Self {
+        Self {
+            from,
+            until: None,
+            second_look: false,
+        }
+    }
 }
 
 /// The windows still to be read, in order, and how they are asked for.
@@ -45,7 +57,7 @@ impl Plan {
     /// One window from `from` on; it has no end, so that what is written now is read as well.
     pub(super) fn new(from: Option<Instant>, now: Instant) -> Self {
         Self {
-            windows: VecDeque::from([Window { from, until: None }]),
+            windows: VecDeque::from([Window::since(from)]),
             now,
             restarts_of_window: 0,
             page: PAGE,
@@ -57,10 +69,7 @@ impl Plan {
 
     /// Everything once more, as the server has shown that it can be asked.
     pub(super) fn again(&mut self) {
-        self.windows = VecDeque::from([Window {
-            from: None,
-            until: None,
-        }]);
+        self.windows = VecDeque::from([Window::since(None)]);
         self.restarts_of_window = 0;
     }
 
@@ -135,18 +144,54 @@ impl Plan {
         }
         // Whole seconds, as they are written: the halves must meet without a gap.
         let middle = Instant(from.plus_seconds(seconds / 2).0 / 1_000_000 * 1_000_000);
+        self.cut(window, middle);
+        true
+    }
+
+    /// Whether the window in hand, which was read to its end, can be read once more in halves: each with a half of the
+    /// matches that came, by the times at which they were written.
+    pub(super) fn look_again(&mut self, written: &mut [Instant]) -> bool {
+        let Some(window) = self.window().filter(|window| !window.second_look) else {
+            return false;
+        };
+        written.sort_unstable();
+        let (Some(first), Some(middle)) = (written.first(), written.get(written.len() / 2)) else {
+            return false;
+        };
+        let middle = Instant(middle.0 / 1_000_000 * 1_000_000);
+        if *first >= middle || self.halvings >= HALVINGS_MAX {
+            return false;
+        }
+        let second_look = true;
+        self.cut(
+            Window {
+                second_look,
+                ..window
+            },
+            middle,
+        );
+        true
+    }
+
+    /// Windows that are still to be read for a second look, the one in hand among them.
+    pub(super) fn second_looks(&self) -> usize {
+        let windows = self.windows.iter();
+        windows.filter(|window| window.second_look).count()
+    }
+
+    /// Puts two halves in the place of the window in hand.
+    fn cut(&mut self, window: Window, middle: Instant) {
         self.windows.pop_front();
         self.windows.push_front(Window {
             from: Some(middle),
-            until: window.until,
+            ..window
         });
         self.windows.push_front(Window {
-            from: window.from,
             until: Some(middle),
+            ..window
         });
         self.restarts_of_window = 0;
         self.halvings += 1;
-        true
     }
 }
 

@@ -1,0 +1,159 @@
+//! Whether what a server gives is all that it has: counts, pages that lead nowhere, pages that are left out.
+
+use serde_json::{Value, json};
+
+use super::test_server::*;
+use super::*;
+
+/// A server of `all` requests, written an hour apart; `give` makes a page of those that lie in the window asked for, given the
+/// first that is wanted of them.
+async fn hourly(
+    all: usize,
+    give: impl Fn(&[Value], usize) -> Value + Clone + Send + Sync + 'static,
+) -> Odd {
+    let begun = Instant::parse("2026-11-20T00:30:00Z").unwrap();
+    let requests: Vec<(String, Value)> = (0..all)
+        .map(|hour| {
+            let at = begun.plus_seconds(3_600 * i64::try_from(hour).unwrap());
+            let mut request = plain(&format!("r{hour}"));
+            request["meta"]["lastUpdated"] = json!(at.utc_text());
+            (at.utc_text(), request)
+        })
+        .collect();
+    Odd::new(move |line| {
+        if line.contains("metadata") {
+            return none();
+        }
+        if line.contains("Patient") {
+            return (200, patient("p"));
+        }
+        let bound = |prefix: &str| {
+            let (_, rest) = line.split_once(&format!("_lastUpdated={prefix}"))?;
+            Some(rest.chars().take(20).collect::<String>())
+        };
+        let from = bound("ge").unwrap_or_default();
+        let until = bound("lt").unwrap_or("9".to_owned());
+        let within = |at: &String| *at >= from && *at < until;
+        let found = requests.iter().filter(|(at, _)| within(at));
+        let found: Vec<Value> = found.map(|(_, request)| request.clone()).collect();
+        let start = line.split_once("start=").map_or(0, |(_, rest)| {
+            rest.split('&').next().unwrap().trim().parse().unwrap()
+        });
+        let mut bundle = give(&found, start);
+        if let Some(next) = bundle["next"].as_u64() {
+            let window = format!("_lastUpdated=ge{from}&_lastUpdated=lt{until}");
+            let url = format!("/fhir?start={next}&{window}");
+            bundle["link"] = json!([{"relation": "next", "url": url}]);
+        }
+        (200, bundle)
+    })
+    .await
+}
+
+/// A Bundle of some of these, with a total.
+fn some(found: &[Value], total: Option<usize>) -> Value {
+    let (_, mut bundle) = page(found, None);
+    bundle["total"] = json!(total);
+    bundle
+}
+
+#[tokio::test]
+async fn a_count_above_what_came_is_read_again_in_halves_and_then_believed() {
+    // At most 20 on the only page.
+    let capped = |found: &[Value], _| some(&found[..found.len().min(20)], Some(found.len()));
+    for (all, came, verdict) in [
+        (20, 20, "complete"),
+        // The first look brings 20, their older half 10, the rest what was beyond the page.
+        (25, 25, "complete"),
+        (
+            40,
+            30,
+            "complete except 10 matches that the server leaves out",
+        ),
+    ] {
+        let server = hourly(all, capped).await;
+        let pulled = server.pull(|_| ()).await;
+        assert_eq!(pulled.evidence.verdict(), verdict, "{all}");
+        assert_eq!(pulled.referrals.len(), came, "{all}");
+        assert_eq!(pulled.evidence.halvings, u64::from(all > 20), "halved once");
+        // What was left out is asked for again.
+        assert_eq!(pulled.high.is_some(), verdict == "complete", "{all}");
+    }
+    // A count below what came, or estimated, proves nothing.
+    let below = hourly(5, |found, _| some(found, Some(found.len() / 2))).await;
+    assert_eq!(below.pull(|_| ()).await.evidence.verdict(), "complete");
+    let estimated = hourly(2, |found, _| {
+        let mut bundle = some(found, Some(99));
+        bundle["link"] =
+            json!([{"relation": "self", "url": "/fhir?_total=estimate&code=871731000000106"}]);
+        bundle
+    })
+    .await;
+    let pulled = estimated.pull(|_| ()).await;
+    assert_eq!(pulled.evidence.verdict(), "complete");
+    assert_eq!(pulled.evidence.halvings, 0);
+}
+
+#[tokio::test]
+async fn without_a_count_many_matches_are_looked_at_twice() {
+    let paged = |every: usize| {
+        move |found: &[Value], start: usize| {
+            let end = found.len().min(start + 5);
+            let mut bundle = some(&found[start..end], None);
+            // `every` is the step from page to page: one of ten leaves each second page out.
+            if end < found.len() && start + every < found.len() {
+                bundle["next"] = json!(start + every);
+            }
+            bundle
+        }
+    };
+    let honest = hourly(24, paged(5)).await;
+    let pulled = honest.pull(|_| ()).await;
+    assert_eq!(pulled.evidence.verdict(), "complete");
+    assert_eq!((pulled.referrals.len(), pulled.evidence.halvings), (24, 1));
+
+    let leaves_out = hourly(24, paged(10)).await;
+    let pulled = leaves_out.pull(|_| ()).await;
+    let verdict = pulled.evidence.verdict();
+    assert!(
+        verdict.ends_with("matches that the server leaves out"),
+        "{verdict}"
+    );
+
+    // A page is all that it gives.
+    let capped = hourly(24, |found, _| some(&found[..found.len().min(12)], None)).await;
+    let pulled = capped.pull(|_| ()).await;
+    let verdict = pulled.evidence.verdict();
+    assert!(
+        verdict.ends_with("matches that the server leaves out"),
+        "{verdict}"
+    );
+    let few = hourly(2, |found, _| some(found, None)).await;
+    let pulled = few.pull(|_| ()).await;
+    assert_eq!(
+        (pulled.evidence.halvings, pulled.evidence.verdict().as_str()),
+        (0, "complete")
+    );
+}
+
+#[tokio::test]
+async fn an_error_among_the_matches_is_no_whole_answer() {
+    for (severity, verdict) in [
+        ("warning", "complete"),
+        (
+            "error",
+            "complete except 1 that the source says are missing",
+        ),
+    ] {
+        let server = hourly(2, move |found, _| {
+            let mut bundle = some(found, None);
+            let outcome = json!({"resource": {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": "timeout"}]}, "search": {"mode": "outcome"}});
+            bundle["entry"].as_array_mut().unwrap().push(outcome);
+            bundle
+        })
+        .await;
+        let pulled = server.pull(|_| ()).await;
+        assert_eq!(pulled.evidence.verdict(), verdict);
+        assert_eq!(pulled.high.is_some(), severity == "warning");
+    }
+}
