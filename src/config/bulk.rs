@@ -15,6 +15,8 @@ pub(crate) struct Bulk {
     pub(crate) wait_minutes: u64,
     /// Addresses that name another host are taken on the server's own; off.
     pub(crate) rebase_links: bool,
+    /// Further hosts, beside the server's own, on which files of an export may lie; in small letters.
+    pub(crate) file_hosts: Vec<String>,
     /// Whether the server is asked to leave out requests with other codes.
     pub(crate) type_filter: bool,
 }
@@ -26,8 +28,29 @@ pub(super) fn read_bulk(table: &TableReader<'_>) -> Bulk {
         overlap_minutes: table.whole("overlap_minutes", 0..=1_440).unwrap_or(10),
         wait_minutes: table.whole("wait_minutes", 1..=1_440).unwrap_or(60),
         rebase_links: table.flag("rebase_links", false),
+        file_hosts: read_file_hosts(table),
         type_filter: table.flag("type_filter", true),
     }
+}
+
+/// Names of hosts, without scheme, port or path.
+fn read_file_hosts(table: &TableReader<'_>) -> Vec<String> {
+    let mut hosts = Vec::new();
+    for host in table.texts("file_hosts") {
+        let lawful = !host.value.is_empty()
+            && host.value.len() <= 253
+            && host
+                .value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+        if lawful {
+            hosts.push(host.value.to_ascii_lowercase());
+        } else {
+            let rule = "names of hosts, such as \"files.gp.example\", without scheme, port or path";
+            table.bad_value("file_hosts", rule, &host.place);
+        }
+    }
+    hosts
 }
 
 /// The level as written; a group alone says enough.
@@ -124,7 +147,11 @@ safety = [{ name = "Duty lead", email = "duty@example.org" }]
         assert_eq!(usual.base_url, "https://gp.example/fhir");
         assert_eq!(usual.level, Level::System);
         assert_eq!((usual.overlap_minutes, usual.wait_minutes), (10, 60));
-        assert!(usual.type_filter && !usual.rebase_links);
+        assert!(usual.type_filter && !usual.rebase_links && usual.file_hosts.is_empty());
+        let elsewhere = read(&format!(
+            r#"{url}, file_hosts = ["Files.gp.example", "s3"]"#
+        ));
+        assert_eq!(elsewhere.unwrap().file_hosts, ["files.gp.example", "s3"]);
         let level = |keys: &str| read(&format!("{url}, {keys}")).map(|bulk| bulk.level);
         assert_eq!(
             level(r#"group = "p-1""#),
@@ -141,6 +168,9 @@ safety = [{ name = "Duty lead", email = "duty@example.org" }]
             "wait_minutes = 0",
             "overlap_minutes = 2000",
             "every_minutes = 5",
+            r#"file_hosts = ["https://files.gp.example"]"#,
+            r#"file_hosts = ["*"]"#,
+            r#"file_hosts = "files.gp.example""#,
         ] {
             assert!(level(wrong).is_err(), "{wrong}");
         }

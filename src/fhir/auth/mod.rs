@@ -20,6 +20,8 @@ use crate::domain::Instant;
 
 /// How long an assertion is good for. SMART allows five minutes; a minute is left for a server whose clock is behind.
 const ASSERTION_SECONDS: i64 = 240;
+/// So long before now an assertion says that it was made: a server whose clock is behind takes none from its future.
+const ISSUED_SECONDS_BACK: i64 = 5;
 /// A token whose life is not told is taken to live this long.
 const LIFE_UNTOLD: Duration = Duration::from_mins(5);
 /// A token is renewed this long before it ends, or at half its life if that is later.
@@ -111,6 +113,7 @@ struct AssertionClaims<'a> {
     iss: &'a str,
     sub: &'a str,
     aud: &'a str,
+    iat: i64,
     exp: i64,
     jti: String,
 }
@@ -133,6 +136,10 @@ impl Assertion {
             iss: &self.client_id,
             sub: &self.client_id,
             aud: token_url,
+            iat: now
+                .plus_seconds(-ISSUED_SECONDS_BACK)
+                .0
+                .div_euclid(1_000_000),
             exp: now.plus_seconds(ASSERTION_SECONDS).0.div_euclid(1_000_000),
             jti: jti.to_string(),
         };

@@ -63,7 +63,7 @@ fn every_form_of_key_signs_what_the_public_half_confirms() {
         assert_eq!(read.header.kid.as_deref(), Some("k1"));
         assert_eq!(read.header.typ.as_deref(), Some("JWT"));
         let seconds = now.0 / 1_000_000;
-        let claims = serde_json::json!({"iss": "kith", "sub": "kith", "aud": url, "exp": seconds + 240,
+        let claims = serde_json::json!({"iss": "kith", "sub": "kith", "aud": url, "iat": seconds - 5, "exp": seconds + 240,
             "jti": "00000000-0000-0000-0000-000000000007"});
         assert_eq!(read.claims, claims);
         assert_eq!(value("scope"), "system/Patient.rs");

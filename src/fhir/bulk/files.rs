@@ -1,31 +1,36 @@
 //! The files of an export, line by line, as they come over the wire.
 //!
 //! In comes a file of a manifest; out go its lines. Never more than one line and one piece of the answer are in memory.
-//! Credentials go only where the manifest asks for them, and then only to the server's own origin.
+//! Credentials go only where the manifest asks for them, and then only to the server's own origin. Without them a file is
+//! fetched from the server's own host or one that the config names, and from nowhere else; one 307 may lead there.
 
 use std::io::Write;
 use std::time::Duration;
 
-use reqwest::Method;
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Method, Response, Url};
 
 use super::{ExportFile, ExportManifest};
 use crate::domain::{Limits, limits};
 use crate::fhir::client::{Client, ClientError, is_loopback, trouble};
 use crate::json::nests_within;
 
+/// A server that keeps its files elsewhere.
+const TEMPORARY_REDIRECT: u16 = 307;
 /// Packed bytes unpacked at a time: what comes out of them stays small however well they were packed.
 const PIECE: usize = 8 * 1024;
 /// The ratio of unpacked to packed bytes is looked at after this many.
 const RATIO_AFTER: u64 = 1024 * 1024;
+/// Bytes kept of a line that is too long, to tell what it is.
+const HEAD_BYTES: usize = 4 * 1024;
 /// The first bytes of a gzip file.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A line of a file.
 pub(crate) enum FileLine<'l> {
     Text(&'l [u8]),
-    /// Longer than we read; passed over.
-    TooLong,
+    /// Longer than we read; passed over but for its beginning.
+    TooLong(&'l [u8]),
     /// Nested deeper than we read; passed over.
     TooDeep,
 }
@@ -46,6 +51,8 @@ pub(crate) struct FileLines {
     ended: bool,
     /// Within a line that is too long, its rest is thrown away.
     skipping: bool,
+    /// The beginning of the last line that was too long.
+    head: Vec<u8>,
 }
 
 /// Whether a file was packed by hand: what the connection packs is unpacked before it gets here.
@@ -56,31 +63,30 @@ enum Packing {
 }
 
 impl Client {
-    /// Opens a file of an export.
+    /// Opens a file of an export; without credentials also on one of these hosts, in small letters.
     ///
     /// # Errors
     /// `NotFound`, `Gone`, `Unauthorised`: its address has expired, perhaps. `ForeignExport`: it wants credentials on
-    /// another origin, or would send people's data unencrypted. Any other [`ClientError`].
+    /// another origin, lies on a host that nobody named, or would send people's data unencrypted. Any other [`ClientError`].
     pub(crate) async fn open_file(
         &self,
         manifest: &ExportManifest,
         item: &ExportFile,
+        hosts: &[String],
     ) -> Result<FileLines, ClientError> {
+        let token = manifest.requires_token;
         let url = &item.url;
-        let response = if manifest.requires_token {
-            let own = self.own_link(url, url.as_str());
-            let own = own.ok_or(ClientError::ForeignExport)?;
-            let request = self.request(Method::GET, own);
-            self.open(dressed(request)).await?
-        } else {
-            let clean = url.username().is_empty() && url.password().is_none();
-            let closed = url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
-            if !clean || !closed {
-                return Err(ClientError::ForeignExport);
-            }
-            let request = self.bare_request(Method::GET, url.clone());
-            self.open_bare(dressed(request)).await?
-        };
+        if token && self.own_link(url, url.as_str()).is_none() {
+            return Err(ClientError::ForeignExport);
+        }
+        let mut response = self.open_one(url, token, hosts).await?;
+        if response.status().as_u16() == TEMPORARY_REDIRECT {
+            let link = response.headers().get(LOCATION);
+            let link = link.and_then(|link| link.to_str().ok());
+            let next = link.and_then(|link| url.join(link).ok());
+            let next = next.ok_or(ClientError::ForeignExport)?;
+            response = self.open_one(&next, token, hosts).await?;
+        }
         match response.status().as_u16() {
             200 => Ok(FileLines::new(response, self.settings.limits)),
             status @ (401 | 403) => Err(ClientError::Unauthorised { status }),
@@ -89,6 +95,32 @@ impl Client {
             status @ (408 | 425 | 429 | 500..=599) => Err(ClientError::in_trouble(status, None)),
             status => Err(ClientError::Refused { status, code: None }),
         }
+    }
+}
+
+impl Client {
+    /// Opens an address: with credentials on the server's own origin, if that is wished, else without them on its own host
+    /// or on one of these.
+    async fn open_one(
+        &self,
+        url: &Url,
+        token: bool,
+        hosts: &[String],
+    ) -> Result<Response, ClientError> {
+        if let Some(own) = self.own_link(url, url.as_str()).filter(|_| token) {
+            let request = self.request(Method::GET, own);
+            return self.open(dressed(request)).await;
+        }
+        let clean = url.username().is_empty() && url.password().is_none();
+        let closed = url.scheme() == "https" || url.scheme() == "http" && is_loopback(url);
+        let named = url.host_str().is_some_and(|host| {
+            self.is_own_host(host) || hosts.iter().any(|known| known.eq_ignore_ascii_case(host))
+        });
+        if !(clean && closed && named) {
+            return Err(ClientError::ForeignExport);
+        }
+        let request = self.bare_request(Method::GET, url.clone());
+        self.open_bare(dressed(request)).await
     }
 }
 
@@ -114,6 +146,7 @@ impl FileLines {
             unpacked: 0,
             ended: false,
             skipping: false,
+            head: Vec::new(),
         }
     }
 
@@ -147,20 +180,32 @@ impl FileLines {
             self.buffer.drain(..self.start);
             self.start = 0;
             if self.buffer.len() > self.limits.resource_bytes_max + 1 {
+                if !self.skipping {
+                    self.keep_head(0, self.buffer.len());
+                }
                 self.buffer.clear();
                 self.skipping = true;
             }
             looked = self.buffer.len();
             self.more().await?;
         };
-        let text = self.text(from, to);
-        if skipped || text.len() > self.limits.resource_bytes_max {
-            return Ok(Some(FileLine::TooLong));
+        if skipped {
+            return Ok(Some(FileLine::TooLong(&self.head)));
         }
+        if self.text(from, to).len() > self.limits.resource_bytes_max {
+            self.keep_head(from, to);
+            return Ok(Some(FileLine::TooLong(&self.head)));
+        }
+        let text = self.text(from, to);
         if !nests_within(text, self.limits.json_depth_max) {
             return Ok(Some(FileLine::TooDeep));
         }
         Ok(Some(FileLine::Text(text)))
+    }
+
+    fn keep_head(&mut self, from: usize, to: usize) {
+        let line = self.buffer.get(from..to.min(from + HEAD_BYTES));
+        self.head = line.unwrap_or_default().to_vec();
     }
 
     fn text(&self, from: usize, to: usize) -> &[u8] {

@@ -158,14 +158,17 @@ struct Way {
 }
 
 impl Client {
-    /// Orders an export, by POST where the server takes it.
+    /// Orders an export, by POST where the server takes it; gives the server's time as well, microseconds UTC.
     ///
     /// A server that refuses is asked by GET, then without the filter, then for the two types a referral cannot do
     /// without: what it leaves out is read by id, what it sends too much is sorted out here.
     ///
     /// # Errors
     /// Any [`ClientError`]; the first refusal, where every way was refused.
-    pub(crate) async fn order_export(&self, order: Order<'_>) -> Result<StatusUrl, ClientError> {
+    pub(crate) async fn order_export(
+        &self,
+        order: Order<'_>,
+    ) -> Result<(StatusUrl, Option<i64>), ClientError> {
         let mut first = None;
         for way in ways(order) {
             let url = self.order_url(order, &way)?;
@@ -179,7 +182,7 @@ impl Client {
                 }
             };
             match self.fetch(&mut request).await {
-                Ok(answer) => return self.ordered(order, &url, &answer),
+                Ok(answer) => return Ok((self.ordered(order, &url, &answer)?, answer.date)),
                 Err(error) if another_way(&error) => first = first.or(Some(error)),
                 Err(error) => return Err(error),
             }

@@ -90,7 +90,7 @@ async fn an_export_is_ordered_by_post_asked_after_and_thrown_away() {
     ]);
     let client = client(&script);
     let level = Level::Group("practice-1".to_owned());
-    let status = client.order_export(order(&level)).await.unwrap();
+    let (status, _) = client.order_export(order(&level)).await.unwrap();
     assert!(status.as_str().ends_with("/fhir/Group/status/7"));
     assert_eq!(format!("{status:?}"), "StatusUrl(masked)");
     let kept = client.kept_status(status.as_str(), false).unwrap();
@@ -307,7 +307,9 @@ async fn a_file_gets_the_credentials_only_where_it_needs_them_and_only_at_home()
     let client = client(&script);
     let here = item(&format!("{}/file", base(&script)));
     for requires_token in [true, false] {
-        let file = client.open_file(&manifest(requires_token), &here).await;
+        let file = client
+            .open_file(&manifest(requires_token), &here, &[])
+            .await;
         assert!(file.unwrap().next().await.unwrap().is_none());
     }
     let asked = script.texts();
@@ -319,12 +321,69 @@ async fn a_file_gets_the_credentials_only_where_it_needs_them_and_only_at_home()
         (false, "http://elsewhere.example/file"),
         (false, "https://user:pass@elsewhere.example/file"),
         (false, "ftp://elsewhere.example/file"),
+        (false, "https://elsewhere.example/file"),
+        (false, "http://localhost:1/file"),
     ] {
         let refused = client
-            .open_file(&manifest(requires_token), &item(url))
+            .open_file(&manifest(requires_token), &item(url), &[])
             .await;
         assert_eq!(refused.err(), Some(ClientError::ForeignExport), "{url}");
     }
+}
+
+#[tokio::test]
+async fn files_lie_with_the_server_or_on_a_host_that_the_config_names() {
+    // Each time: asked at the server; led on; what came of it, and whether anything was asked there.
+    let elsewhere = scripted(vec![answer(200, "", "x"); 9]);
+    let port = elsewhere.origin.rsplit(':').next().unwrap().to_owned();
+    let there = |host: &str| format!("http://{host}:{port}/file");
+    let hosts = ["localhost".to_owned()];
+    for (to, hosts, wanted) in [
+        // The server's own host on another port, and a named one; both on this machine, so unencrypted.
+        (there("127.0.0.1"), &[][..], true),
+        (there("localhost"), &hosts[..], true),
+        (there("localhost"), &[][..], false),
+        (there("user@localhost"), &hosts[..], false),
+        ("file:///etc/passwd".to_owned(), &hosts[..], false),
+    ] {
+        for (requires_token, led) in [(true, true), (false, true), (false, false)] {
+            let before = elsewhere.asked().len();
+            let script = scripted(vec![answer(307, &format!("location: {to}\r\n"), "")]);
+            let client = client(&script);
+            let here = format!("{}/file", base(&script));
+            let url = if led { &here } else { &to };
+            let opened = client
+                .open_file(&manifest(requires_token), &item(url), hosts)
+                .await;
+            assert_eq!(
+                opened.as_ref().err(),
+                (!wanted).then_some(&ClientError::ForeignExport),
+                "{to}"
+            );
+            assert_eq!(
+                elsewhere.asked().len() - before,
+                usize::from(wanted),
+                "{to}"
+            );
+            let token = script.texts().concat().contains(SECRET);
+            assert_eq!(
+                token, requires_token,
+                "the server itself is asked as it wishes"
+            );
+        }
+    }
+    assert!(!elsewhere.texts().concat().contains("swordfish"));
+    // One step only.
+    let script = scripted(vec![answer(307, "location: /fhir/again\r\n", ""); 3]);
+    let here = format!("{}/file", base(&script));
+    let opened = client(&script)
+        .open_file(&manifest(true), &item(&here), &[])
+        .await;
+    assert!(matches!(
+        opened.err(),
+        Some(ClientError::Refused { status: 307, .. })
+    ));
+    assert_eq!(script.asked().len(), 2);
 }
 
 /// The lines of a file as their lengths, none of one that is too long; and how the file ended.
@@ -332,14 +391,14 @@ async fn lengths(answer: Vec<u8>) -> (Vec<Option<usize>>, Result<u64, ClientErro
     let script = scripted(vec![answer]);
     let file = item(&format!("{}/file", base(&script)));
     let mut lengths = Vec::new();
-    let mut lines = match client(&script).open_file(&manifest(true), &file).await {
+    let mut lines = match client(&script).open_file(&manifest(true), &file, &[]).await {
         Ok(lines) => lines,
         Err(error) => return (lengths, Err(error)),
     };
     loop {
         match lines.next().await {
             Ok(Some(FileLine::Text(text))) => lengths.push(Some(text.len())),
-            Ok(Some(FileLine::TooLong | FileLine::TooDeep)) => lengths.push(None),
+            Ok(Some(FileLine::TooLong(_) | FileLine::TooDeep)) => lengths.push(None),
             Ok(None) => return (lengths, Ok(lines.bytes())),
             Err(error) => return (lengths, Err(error)),
         }

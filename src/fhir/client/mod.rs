@@ -270,6 +270,11 @@ impl Client {
         (clean && url.origin() == self.base.origin()).then_some(url)
     }
 
+    /// Whether this is the server's own host, on whatever port.
+    pub(super) fn is_own_host(&self, host: &str) -> bool {
+        self.base.host_str() == Some(host)
+    }
+
     /// An address on the server's own origin; if that is wished, the same path and query there of one that names another.
     pub(super) fn home_link(&self, from: &Url, link: &str, rebase_links: bool) -> Option<Url> {
         let own = self.own_link(from, link);

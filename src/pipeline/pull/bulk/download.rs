@@ -13,7 +13,8 @@ use crate::fhir::bulk::files::FileLine;
 use crate::fhir::bulk::{ExportFile, ExportManifest, Order, Patience, StatusUrl};
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::requested;
-use crate::fhir::resources::operation_outcome::{IssueSeverity, gravest};
+use crate::fhir::resources::operation_outcome::{IssueSeverity, gravest, says_incomplete};
+use crate::fhir::resources::outline::may_be_needed;
 use crate::json::{Arena, Json};
 use crate::pipeline::ingest::deleted_requests::DeletedRequest;
 use crate::pipeline::pull::certificate::Exported;
@@ -22,13 +23,16 @@ use crate::pipeline::pull::referral_source::PullError;
 /// Deleted requests noted of one export; more are told as left out.
 const DELETED_MAX: usize = 200_000;
 /// Types of files that are fetched.
-const WANTED: [&str; 6] = [
+const WANTED: [&str; 8] = [
     "ServiceRequest",
     "Patient",
     "Practitioner",
     "PractitionerRole",
     "Organization",
     "Consent",
+    // They may hold any of these, and are not read: it is said.
+    "Bundle",
+    "Parameters",
 ];
 
 /// A server, what is asked of it, and how.
@@ -102,17 +106,18 @@ pub(super) async fn gather(
     shelf: &mut Shelf,
     tally: &mut Tally,
 ) -> Result<(StatusUrl, Option<Instant>), PullError> {
-    let status = take_up(server, tally).await?;
-    let (status, manifest) = match server.client.await_export(&status, server.patience).await {
-        // An export of an earlier run that the server no longer has.
-        Err(ClientError::NotFound | ClientError::Gone) if tally.export.resumed => {
-            tally.export.resumed = false;
-            let status = order(server).await?;
-            let manifest = server.client.await_export(&status, server.patience).await;
-            (status, manifest)
-        }
-        manifest => (status, manifest),
-    };
+    let (status, kick_off) = take_up(server, tally).await?;
+    let (status, kick_off, manifest) =
+        match server.client.await_export(&status, server.patience).await {
+            // An export of an earlier run that the server no longer has.
+            Err(ClientError::NotFound | ClientError::Gone) if tally.export.resumed => {
+                tally.export.resumed = false;
+                let (status, kick_off) = order(server).await?;
+                let manifest = server.client.await_export(&status, server.patience).await;
+                (status, kick_off, manifest)
+            }
+            manifest => (status, kick_off, manifest),
+        };
     let manifest = match manifest {
         Ok(Some(manifest)) => manifest,
         Ok(None) => return Err(PullError::NotReady),
@@ -123,7 +128,8 @@ pub(super) async fn gather(
         fetched => fetched?,
     };
     shelf.index.finish(&mut shelf.spool).map_err(own)?;
-    Ok((status, manifest.transaction_time))
+    let until = manifest.transaction_time.map(|at| at.min(kick_off));
+    Ok((status, until))
 }
 
 /// An export that failed for good is not asked after again; one that may still come is.
@@ -141,29 +147,33 @@ fn given_up(server: &Server<'_>, error: ClientError) -> PullError {
 }
 
 /// The export of an earlier run if it answers what is asked for now, else a new one.
-async fn take_up(server: &Server<'_>, tally: &mut Tally) -> Result<StatusUrl, PullError> {
+async fn take_up(
+    server: &Server<'_>,
+    tally: &mut Tally,
+) -> Result<(StatusUrl, Instant), PullError> {
     let rebase = server.config.rebase_links;
     let known = server.job.read().and_then(|job| {
         let status = server.client.kept_status(&job.status, rebase).ok()?;
-        Some((status, server.job.answers(&job, &server.asked)))
+        let answers = server.job.answers(&job, &server.asked);
+        Some((status, job.kick_off(), answers))
     });
     match known {
-        Some((status, true)) => {
+        Some((status, kick_off, true)) => {
             tally.export.resumed = true;
-            return Ok(status);
+            return Ok((status, kick_off));
         }
         // A failure here costs the server some room, and us nothing.
-        Some((status, false)) => server.client.forget_export(&status).await.unwrap_or(()),
+        Some((status, _, false)) => server.client.forget_export(&status).await.unwrap_or(()),
         None => {}
     }
     order(server).await
 }
 
-async fn order(server: &Server<'_>) -> Result<StatusUrl, PullError> {
-    let status = server.client.order_export(server.order()).await?;
-    let kept = server.job.keep(status.as_str(), &server.asked);
-    kept.map_err(PullError::Own)?;
-    Ok(status)
+async fn order(server: &Server<'_>) -> Result<(StatusUrl, Instant), PullError> {
+    let (status, date) = server.client.order_export(server.order()).await?;
+    let kept = server.job.keep(status.as_str(), &server.asked, date);
+    let job = kept.map_err(PullError::Own)?;
+    Ok((status, job.kick_off()))
 }
 
 async fn fetch_all(
@@ -212,7 +222,11 @@ async fn fetch_all(
 /// The files one after another: what is there, what was deleted, what could not be given.
 fn item_at(manifest: &ExportManifest, place: usize) -> Option<(Role, &ExportFile)> {
     let role = |role: Role| move |item| (role, item);
-    let output = manifest.output.iter().map(role(Role::Output));
+    // Some servers put what they could not give among what they give.
+    let output = manifest.output.iter().map(|item| match &item.kind {
+        Some(kind) if kind == "OperationOutcome" => (Role::Outcome, item),
+        _ => (Role::Output, item),
+    });
     let deleted = manifest.deleted.iter().map(role(Role::Deleted));
     let outcomes = manifest.outcomes.iter().map(role(Role::Outcome));
     output.chain(deleted).chain(outcomes).nth(place)
@@ -279,28 +293,44 @@ async fn read(
     shelf: &mut Shelf,
     tally: &mut Tally,
 ) -> Result<u64, PullError> {
-    let mut file = server.client.open_file(manifest, item).await?;
+    let hosts = &server.config.file_hosts;
+    let mut file = server.client.open_file(manifest, item, hosts).await?;
     let mut lines = 0;
     while let Some(line) = file.next().await? {
         lines += 1;
-        let FileLine::Text(text) = line else {
-            tally.unreadable += 1;
-            continue;
+        let text = match line {
+            FileLine::Text(text) => text,
+            FileLine::TooLong(head) => {
+                tally.unreadable += u64::from(may_be_needed(head));
+                continue;
+            }
+            FileLine::TooDeep => {
+                tally.unreadable += 1;
+                continue;
+            }
         };
         match role {
             Role::Output => {
                 let taken = shelf.index.take(text, &mut shelf.spool).map_err(own)?;
                 tally.unreadable += u64::from(taken == Taken::Unreadable);
+                tally.export.errors += u64::from(taken == Taken::Outcome { missing: true });
+                tally.export.warnings += u64::from(taken == Taken::Outcome { missing: false });
             }
             Role::Deleted => tally.note_deleted(text),
-            Role::Outcome => match gravest(text).map(|issue| issue.severity) {
-                Some(IssueSeverity::Information | IssueSeverity::Warning) => {
-                    tally.export.warnings += 1;
-                }
-                _ => tally.export.errors += 1,
-            },
+            Role::Outcome if is_warning(text) => tally.export.warnings += 1,
+            Role::Outcome => tally.export.errors += 1,
         }
     }
     tally.export.bytes += file.bytes();
     Ok(lines)
+}
+
+/// Whether a line about an export says no more than that all is there.
+fn is_warning(line: &[u8]) -> bool {
+    let arena = Arena::default();
+    let mild = matches!(
+        gravest(line).map(|issue| issue.severity),
+        Some(IssueSeverity::Information | IssueSeverity::Warning)
+    );
+    mild && Json::parse(line, &arena).is_ok_and(|outcome| !says_incomplete(&outcome))
 }

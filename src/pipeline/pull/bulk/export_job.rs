@@ -18,6 +18,9 @@ use crate::sheet::write_atomically;
 /// An export is asked after for so long, then it is given up and ordered anew.
 const HOURS_MAX: i64 = 24;
 
+/// What a server stores may be visible so much later.
+const SETTLE_SECONDS: i64 = 120;
+
 /// An export under way.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Job {
@@ -26,7 +29,24 @@ pub(super) struct Job {
     asked: String,
     /// When it was ordered, microseconds UTC.
     at: i64,
+    /// The same by the server's clock, if it said so.
+    #[serde(default)]
+    kicked_off: Option<i64>,
 }
+
+impl Job {
+    /// What was written before this time is in the export, whatever the server says of it: the next one begins no later.
+    pub(super) fn kick_off(&self) -> Instant {
+        let server = self
+            .kicked_off
+            .map(|at| Instant(at).plus_seconds(-SETTLE_SECONDS));
+        server.map_or(Instant(self.at), |server| server.min(Instant(self.at)))
+    }
+}
+
+/// 22 November 2026, 3 o'clock.
+#[cfg(test)]
+pub(super) const FOR_TESTS: i64 = 1_795_316_400_000_000;
 
 /// Where the job of a source is kept, and what seals it.
 pub(super) struct JobFile {
@@ -61,7 +81,7 @@ impl JobFile {
             holder: KeyId::new(2),
             key: HolderKey::new([5; 32]),
             stream: Mutex::new(crate::domain::Entropy::from_seed([6; 32]).stream(0)),
-            now: Instant::ZERO,
+            now: Instant(FOR_TESTS),
         }
     }
 
@@ -86,11 +106,17 @@ impl JobFile {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(super) fn keep(&self, status: &str, asked: &[u8; 32]) -> anyhow::Result<()> {
+    pub(super) fn keep(
+        &self,
+        status: &str,
+        asked: &[u8; 32],
+        kicked_off: Option<i64>,
+    ) -> anyhow::Result<Job> {
         let job = Job {
             status: status.to_owned(),
             asked: hex(asked),
             at: self.now.0,
+            kicked_off,
         };
         let plain = serde_json::to_vec(&job)?;
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,7 +125,7 @@ impl JobFile {
             std::fs::create_dir_all(folder)?;
         }
         write_atomically(&self.path, &sealed, 0o600)?;
-        Ok(())
+        Ok(job)
     }
 
     /// Forgets the job.

@@ -10,6 +10,7 @@ use std::io;
 
 use super::spool::{Place, Spool};
 use crate::fhir::resources::bundle::content;
+use crate::fhir::resources::operation_outcome::says_incomplete;
 use crate::fhir::resources::version::age_order;
 use crate::fhir::resources::{patient, resource};
 use crate::json::{Arena, Json};
@@ -35,6 +36,8 @@ pub(super) enum Taken {
     Kept,
     /// A resource of another type: not spooled.
     Other,
+    /// A word about the export itself; whether something is missing.
+    Outcome { missing: bool },
     /// No JSON, or no resource with an id.
     Unreadable,
 }
@@ -74,6 +77,15 @@ impl Index {
         let Some(name) = resource::resource_type(&tree) else {
             return Ok(Taken::Unreadable);
         };
+        match name {
+            "OperationOutcome" => {
+                let missing = says_incomplete(&tree);
+                return Ok(Taken::Outcome { missing });
+            }
+            // They may hold what we need, and no export should have them.
+            "Bundle" | "Parameters" => return Ok(Taken::Unreadable),
+            _ => {}
+        }
         let Some(kind) = KINDS.into_iter().find(|kind| kind.resource_type() == name) else {
             self.others += 1;
             return Ok(Taken::Other);

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use super::download::{Server, Tally, gather};
+use super::export_job::FOR_TESTS;
 use super::*;
 use crate::domain::limits;
 use crate::fhir::bulk::Level;
@@ -127,6 +128,7 @@ impl World {
             wait_minutes: 1,
             rebase_links: false,
             type_filter: true,
+            file_hosts: Vec::new(),
         };
         Self {
             home: tempfile::tempdir().unwrap(),
@@ -398,14 +400,14 @@ fn a_job_opens_for_the_same_question_only_and_not_for_ever() {
     let folder = tempfile::tempdir().unwrap();
     let file = JobFile::for_tests(folder.path());
     assert!(file.read().is_none());
-    file.keep("https://gp.example/status?key=swordfish", &[1; 32])
+    file.keep("https://gp.example/status?key=swordfish", &[1; 32], None)
         .unwrap();
     let sealed = std::fs::read(folder.path().join("gp.job")).unwrap();
     assert!(!sealed.windows(5).any(|part| part == b"sword"));
     let job = file.read().unwrap();
     assert_eq!(job.status, "https://gp.example/status?key=swordfish");
     assert!(file.answers(&job, &[1; 32]) && !file.answers(&job, &[2; 32]));
-    let late = JobFile::for_tests(folder.path()).at(Instant::ZERO.plus_seconds(25 * 3_600));
+    let late = JobFile::for_tests(folder.path()).at(Instant(FOR_TESTS).plus_seconds(25 * 3_600));
     assert!(!late.answers(&job, &[1; 32]));
     file.remove().unwrap();
     file.remove().unwrap();
@@ -449,4 +451,57 @@ async fn a_file_is_begun_again_so_many_times_and_a_list_goes_on_for_so_many_part
         let (gathered, ..) = world.gather(1).await;
         assert_eq!(gathered.is_ok(), comes, "a list of {parts} parts");
     }
+}
+
+#[tokio::test]
+async fn the_next_export_begins_before_this_one_was_ordered_whatever_it_says_of_itself() {
+    for (said, wanted) in [
+        ("2026-11-22T02:00:00Z", "2026-11-22T02:00:00Z"),
+        // Later than the order: what is written between would be in neither.
+        ("2026-11-22T09:00:00Z", "2026-11-22T03:00:00Z"),
+        ("2099-01-01T00:00:00Z", "2026-11-22T03:00:00Z"),
+    ] {
+        let ready = Arc::new(Mutex::new(false));
+        let seen = Arc::clone(&ready);
+        let world = World::new(move |line, _| match line {
+            "GET status/1" if !*seen.lock().unwrap() => empty(202),
+            "GET status/1" => says(&json!({"transactionTime": said, "output": []})),
+            line => usual(line, &[]),
+        })
+        .await;
+        assert!(matches!(world.gather(1).await.0, Err(PullError::NotReady)));
+        *ready.lock().unwrap() = true;
+        // Taken up by a later run all the same.
+        let (until, _, tally) = world.gather(1).await;
+        assert!(tally.export.resumed);
+        assert_eq!(until.unwrap(), Instant::parse(wanted), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_output_says_of_itself_is_heard_and_a_large_binary_is_passed_over() {
+    let outcome = |severity: &str| {
+        json!({"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": "timeout"}]}).to_string()
+    };
+    let (error, warning) = (outcome("error"), outcome("warning"));
+    let binary = format!(
+        r#"{{"resourceType":"Binary","data":"{}"}}"#,
+        "A".repeat(crate::domain::Limits::default().resource_bytes_max)
+    );
+    let world = World::new(move |line, _| match line {
+        "GET status/1" => says(&json!({"transactionTime": "2026-11-22T02:00:00Z",
+            "output": [{"url": "BASE/a"}, {"url": "BASE/o", "type": "OperationOutcome"}]})),
+        "GET a" => {
+            let text = [&error, &warning, &binary, r#"{"resourceType":"Bundle"}"#]
+                .map(|line| format!("{line}\n"));
+            (200, Vec::new(), text.concat())
+        }
+        "GET o" => (200, Vec::new(), error.clone()),
+        line => usual(line, &[]),
+    })
+    .await;
+    let (_, _, tally) = world.gather(1).await;
+    assert_eq!((tally.export.errors, tally.export.warnings), (2, 1));
+    assert_eq!(tally.unreadable, 1, "the Bundle");
+    assert_eq!(tally.export.files, 2);
 }
