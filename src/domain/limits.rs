@@ -44,6 +44,8 @@ pub(crate) const WRITES_AT_ONCE: usize = 12;
 pub(crate) const WRITE_FAILURES_MAX: usize = 24;
 /// Tries of a write that never left, within a run.
 pub(crate) const UNSENT_TRIES: u32 = 3;
+/// Attempts after which a server that always says that it waited in vain (408) is taken to refuse.
+pub(crate) const TIMED_OUT_ATTEMPTS_MAX: i64 = 5;
 /// Attempts after which an answer that is always lost is a refusal: somebody must look.
 pub(crate) const LOST_ATTEMPTS_MAX: i64 = 40;
 /// Events whose `pushing` row is committed together, before any of them is sent.

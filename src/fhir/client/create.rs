@@ -8,12 +8,18 @@ use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, RequestBuilder};
+use serde::Deserialize;
 
 use super::client_error::ClientError;
+use super::lookup::carries;
 use super::parameters::token;
 use super::update::unquoted;
 use super::{Client, FHIR_JSON, HttpAnswer, refusal};
 use crate::fhir::resources::bundle::Head;
+
+/// What an answer to a write should hold: nothing, or the resource as it was stored.
+pub(super) const MINIMAL: &str = "return=minimal";
+pub(super) const WHOLE: &str = "return=representation";
 
 /// A resource that is on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +58,12 @@ pub(crate) enum WriteFailure {
     /// Our sign-in is at fault, not the entry: nothing can be written until that is put right.
     #[error("FHIR server lets nothing be written with these credentials")]
     Barred,
+    /// The server says that it waited for the request in vain (408): as a lost answer, but it may say so for ever.
+    #[error("FHIR server says that a write did not come in time")]
+    TimedOut,
+    /// The server refuses a change under the very version that it has: not because somebody else was quicker.
+    #[error("FHIR server refuses a change of the version that it has")]
+    Unchangeable,
     /// It was not stored, and may be later: the server could not be reached, or asked us to wait.
     #[error("FHIR server could not take a write")]
     Transient {
@@ -69,15 +81,16 @@ impl WriteFailure {
 }
 
 impl Client {
-    /// Sends a write once.
+    /// Sends a write once; `prefer` is what of the resource the answer should hold.
     pub(super) async fn write(
         &self,
         request: RequestBuilder,
         body: Vec<u8>,
+        prefer: &'static str,
     ) -> Result<HttpAnswer, WriteFailure> {
         let request = request
             .header(CONTENT_TYPE, FHIR_JSON)
-            .header("Prefer", "return=minimal")
+            .header("Prefer", prefer)
             .body(body);
         let answer = self.send(request).await.map_err(|error| sending(&error))?;
         if (200..300).contains(&answer.status) {
@@ -106,20 +119,24 @@ impl Client {
             .map_err(|_| WriteFailure::UNSENT)?;
         let request = self.request(Method::POST, url);
         let request = request.header("If-None-Exist", condition(system, value));
-        let answer = self.write(request, body.to_vec()).await?;
+        let answer = self.write(request, body.to_vec(), WHOLE).await?;
         let new = answer.status == 201;
+        if !confirms(&answer.body, body, resource_type, (system, value)) {
+            return Err(WriteFailure::NotOurs);
+        }
         if let Some((id, version)) = named(&answer, resource_type) {
             return Ok(Created { id, version, new });
         }
-        self.looked_up(resource_type, system, value, new).await
+        self.looked_up(resource_type, body, (system, value), new)
+            .await
     }
 
     /// The resource after a success that did not say which it is.
     async fn looked_up(
         &self,
         resource_type: &str,
-        system: &str,
-        value: &str,
+        ours: &[u8],
+        (system, value): (&str, &str),
         new: bool,
     ) -> Result<Created, WriteFailure> {
         let found = self.find_by_identifier(resource_type, system, value).await;
@@ -127,7 +144,11 @@ impl Client {
         if found.len() > 1 {
             return Err(WriteFailure::Duplicate);
         }
-        let head = Head::of(found.first().ok_or(WriteFailure::AnswerLost)?);
+        let theirs = found.first().ok_or(WriteFailure::AnswerLost)?;
+        if !confirms(theirs, ours, resource_type, (system, value)) {
+            return Err(WriteFailure::NotOurs);
+        }
+        let head = Head::of(theirs);
         let id = head
             .id
             .as_deref()
@@ -139,6 +160,48 @@ impl Client {
             new,
         })
     }
+}
+
+/// Whether an answer does not speak against a write: the resource that it holds, if it holds one of this type, must bear our
+/// identifier and be about the same person.
+pub(super) fn confirms(
+    answer: &[u8],
+    ours: &[u8],
+    resource_type: &str,
+    (system, value): (&str, &str),
+) -> bool {
+    if Head::of(answer).resource_type.as_deref() != Some(resource_type) {
+        return true;
+    }
+    let person = |resource: &[u8]| person_of(resource).map(|name| last_two(&name));
+    carries(answer, resource_type, system, value) && person(answer) == person(ours)
+}
+
+/// The person that an Observation or Task is about, as referred to.
+fn person_of(resource: &[u8]) -> Option<String> {
+    #[derive(Deserialize, Default)]
+    struct PersonText {
+        #[serde(default)]
+        reference: String,
+    }
+    #[derive(Deserialize)]
+    struct AboutText {
+        #[serde(default)]
+        subject: Option<PersonText>,
+        #[serde(default, rename = "for")]
+        beneficiary: Option<PersonText>,
+    }
+    let about: AboutText = serde_json::from_slice(resource).ok()?;
+    let person = about.subject.or(about.beneficiary)?;
+    Some(person.reference)
+}
+
+/// Type and id of a reference, on whatever host and of whatever version.
+fn last_two(reference: &str) -> String {
+    let path = reference.split("/_history/").next().unwrap_or_default();
+    let mut from_the_end = path.rsplit('/');
+    let id = from_the_end.next().unwrap_or_default();
+    format!("{}/{id}", from_the_end.next().unwrap_or_default())
 }
 
 /// What it means for a write that no answer came.
@@ -169,6 +232,9 @@ fn failure(answer: &HttpAnswer) -> WriteFailure {
         } => WriteFailure::Transient { retry_after },
         // Our sign-in is at fault, not the entry: it waits until that is put right.
         ClientError::Unauthorised { .. } => WriteFailure::Barred,
+        ClientError::Transient {
+            status: Some(408), ..
+        } => WriteFailure::TimedOut,
         ClientError::Transient { .. } => WriteFailure::AnswerLost,
         _ => WriteFailure::Refused { status, code: None },
     }
@@ -257,6 +323,42 @@ mod tests {
                 version,
                 "{location}"
             );
+        }
+    }
+
+    #[test]
+    fn an_answer_that_holds_another_resource_is_no_confirmation() {
+        let entry = |value: &str, person: &str| {
+            format!(
+                r#"{{"resourceType":"Observation","identifier":[{{"system":"urn:s","value":"{value}"}}],"subject":{{"reference":"{person}"}}}}"#
+            )
+        };
+        let ours = entry("v", "Patient/p");
+        for (answer, wanted) in [
+            (ours.clone(), true),
+            (entry("v", "http://h/fhir/Patient/p/_history/3"), true),
+            (entry("v", "Patient/q"), false),
+            (entry("v", "Group/p"), false),
+            (entry("w", "Patient/p"), false),
+            (ours.replace("subject", "focus"), false),
+            (ours.replace("identifier", "note"), false),
+            // Nothing is said of what was stored.
+            (String::new(), true),
+            (r#"{"resourceType":"OperationOutcome"}"#.to_owned(), true),
+        ] {
+            let found = confirms(
+                answer.as_bytes(),
+                ours.as_bytes(),
+                "Observation",
+                ("urn:s", "v"),
+            );
+            assert_eq!(found, wanted, "{answer}");
+        }
+        let task = r#"{"resourceType":"Task","identifier":[{"system":"urn:s","value":"v"}],"for":{"reference":"Patient/p"}}"#;
+        let other = task.replace("/p", "/q");
+        for (answer, wanted) in [(task, true), (other.as_str(), false)] {
+            let found = confirms(answer.as_bytes(), task.as_bytes(), "Task", ("urn:s", "v"));
+            assert_eq!(found, wanted, "{answer}");
         }
     }
 

@@ -160,7 +160,8 @@ fn note(
     }
 }
 
-fn carries(resource: &[u8], resource_type: &str, system: &str, value: &str) -> bool {
+/// Whether a resource is of this type and bears this identifier.
+pub(super) fn carries(resource: &[u8], resource_type: &str, system: &str, value: &str) -> bool {
     #[derive(Deserialize)]
     struct Identified {
         #[serde(rename = "resourceType")]

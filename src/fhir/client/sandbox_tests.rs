@@ -364,8 +364,9 @@ async fn an_answer_that_was_cut_short_is_asked_for_again() {
 
 #[tokio::test]
 async fn a_write_is_sent_once() {
-    let found =
-        json!({"resourceType": "Observation", "id": "7", "meta": {"versionId": "2"}}).to_string();
+    let mut found: serde_json::Value = serde_json::from_slice(&observation("a")).unwrap();
+    (found["id"], found["meta"]) = (json!("7"), json!({"versionId": "2"}));
+    let found = found.to_string();
     let lost = Err(WriteFailure::AnswerLost);
     let minute = Some(Duration::from_mins(1));
     for (script, wanted) in [

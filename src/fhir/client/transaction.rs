@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Client;
-use super::create::{Created, WriteFailure, condition, placed};
+use super::create::{Created, MINIMAL, WriteFailure, condition, confirms, placed};
 use super::update::{if_match, unquoted};
 
 /// Entries of a transaction.
@@ -41,6 +41,8 @@ pub(crate) enum PartAnswer {
     Confirmed(Created),
     /// It says no, with this status.
     Refused(u16),
+    /// What the server has stored is not what was sent: about another person, or without our identifier.
+    NotOurs,
     /// Nothing can be told from it.
     Unproven,
 }
@@ -86,7 +88,7 @@ impl Client {
         let url = self.url(&[]).map_err(|_| WriteFailure::UNSENT)?;
         let bundle = bundle(parts).ok_or(WriteFailure::UNSENT)?;
         let request = self.request(Method::POST, url);
-        let answer = self.write(request, bundle).await?;
+        let answer = self.write(request, bundle, MINIMAL).await?;
         Ok(answers(&answer.body, parts))
     }
 }
@@ -147,6 +149,16 @@ fn one(entry: &AnsweredEntry<'_>, part: &TransactionPart) -> PartAnswer {
     }
     let etag = response.etag.as_deref().map(unquoted);
     let body = entry.resource.map_or("", RawValue::get);
+    if let WriteCondition::Create(system, value) = &part.how
+        && !confirms(
+            body.as_bytes(),
+            &part.body,
+            part.resource_type,
+            (system, value),
+        )
+    {
+        return PartAnswer::NotOurs;
+    }
     let placed = placed(
         response.location.as_deref(),
         body.as_bytes(),
@@ -222,7 +234,7 @@ mod tests {
             "",
             &[made("1", "1", true), made("2", "4", false)],
         );
-        let whole = r#"{"resource":{"resourceType":"Observation","id":"3","meta":{"versionId":"9"}},"response":{"status":"200 OK"}}"#;
+        let whole = r#"{"resource":{"resourceType":"Observation","id":"3","identifier":[{"system":"urn:s","value":"a"}],"meta":{"versionId":"9"}},"response":{"status":"200 OK"}}"#;
         let no = r#"{"response":{"status":"429 Too Many Requests"}}"#;
         check(
             first_and(whole, no).as_str(),

@@ -7,7 +7,7 @@ use reqwest::Method;
 
 use super::Client;
 use super::client_error::ClientError;
-use super::create::WriteFailure;
+use super::create::{MINIMAL, WriteFailure};
 use crate::fhir::resources::bundle::Head;
 use crate::fhir::resources::edit::Edit;
 
@@ -54,7 +54,8 @@ impl Client {
     /// Changes a resource by an edit of its own text; gives whether anything was written.
     ///
     /// # Errors
-    /// A [`WriteFailure`]: `Missing` where there is no such resource, `NotOurs` where the edit will not have it.
+    /// A [`WriteFailure`]: `Missing` where there is no such resource, `NotOurs` where the edit will not have it,
+    /// `Unchangeable` where the server refuses the version that it has itself.
     ///
     /// # Source
     /// FHIR R4, the REST API, managing resource contention (`If-Match`).
@@ -64,6 +65,7 @@ impl Client {
         id: &str,
         edit: &(dyn Fn(&[u8]) -> Edit + Sync),
     ) -> Result<bool, WriteFailure> {
+        let mut refused: Option<String> = None;
         for _ in 0..TRIES_MAX {
             let found = self.read_versioned(resource_type, id).await;
             let found = found
@@ -76,8 +78,11 @@ impl Client {
             };
             // A server that names no version cannot say whether somebody else was quicker: nothing of theirs is overwritten.
             let version = found.version.ok_or(WriteFailure::UNSENT)?;
+            if refused.as_ref() == Some(&version) {
+                return Err(WriteFailure::Unchangeable);
+            }
             match self.put(resource_type, id, &version, body).await {
-                Err(WriteFailure::Duplicate) => {}
+                Err(WriteFailure::Duplicate) => refused = Some(version),
                 Ok(()) => return Ok(true),
                 Err(error) => return Err(error),
             }
@@ -97,7 +102,7 @@ impl Client {
             .map_err(|_| WriteFailure::Missing)?;
         let request = self.request(Method::PUT, url);
         let request = request.header("If-Match", if_match(version));
-        self.write(request, body).await.map(drop)
+        self.write(request, body, MINIMAL).await.map(drop)
     }
 }
 

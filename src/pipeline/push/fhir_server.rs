@@ -10,17 +10,17 @@ use std::sync::atomic::AtomicBool;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use super::endings::{ending, is_open, unsent_state};
 use super::record_writes::{Ended, Results, begin, end, refusals, waiting};
 use super::send::{Answers, Outcome, Session};
-use super::{Unit, load_writes, person_check, server_id_spot, task_sync};
+use super::{Unit, load_writes, person_check, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, EventId, LegId, Reason, StrandId, limits};
 use crate::fhir::resources::capability_statement::Says;
 use crate::pipeline::gp_client;
 use crate::pipeline::push::hold_back::hold_back;
 use crate::pipeline::run::{Env, HeldLease, Run, StageOutcome};
-use crate::store::rows::{MirrorKind, PushKind, PushState};
+use crate::store::rows::{MirrorKind, PushState};
 use crate::store::{LeaseStage, PushQuery, StoreError};
 
 /// Sends everything that is due for a source.
@@ -94,6 +94,7 @@ async fn under(
         tasks: source.push.write_task && creates("Task"),
         failures: 0,
         lost: false,
+        later: 0,
         stop: None,
         outcome,
     };
@@ -104,6 +105,13 @@ async fn under(
     }
     if let Some(stop) = pusher.stop {
         pusher.outcome.unreachable.push(stop);
+    } else if pusher.later > 0 {
+        let what = format!(
+            "a GP system did not take {} entries to the end of the run",
+            pusher.later
+        );
+        let later = Diagnostic::new(Code::WriteUnreachable, what, here());
+        pusher.outcome.unreachable.push(later);
     }
     Ok(pusher.outcome)
 }
@@ -184,6 +192,8 @@ struct Pusher<'e> {
     /// Legs in a row that failed.
     failures: usize,
     lost: bool,
+    /// What the server did not take, and may take later.
+    later: usize,
     /// Why nothing more is sent in this run.
     stop: Option<Diagnostic>,
     outcome: StageOutcome,
@@ -257,7 +267,9 @@ impl Pusher<'_> {
                 self.stop = Some(unread);
             }
             for (unit, answers) in sent {
-                self.lost |= answers.writes.contains(&Outcome::Lost);
+                let all = || answers.writes.iter().chain(&answers.task);
+                self.lost |= all().any(|one| matches!(one, Outcome::Lost | Outcome::TimedOut));
+                self.later += all().filter(|one| **one == Outcome::Later).count();
                 ending(unit, answers, &mut stream, &mut results);
             }
             let idle = results.writes.is_empty() && results.told.is_empty();
@@ -399,7 +411,7 @@ impl Sending<'_> {
 
     fn note(&mut self, answers: &Answers) {
         let mut all = answers.writes.iter().chain(&answers.task);
-        if all.any(|outcome| matches!(outcome, Outcome::Lost | Outcome::Later)) {
+        if all.any(is_open) {
             self.failures += 1;
         } else {
             self.failures = 0;
@@ -418,103 +430,15 @@ fn given_back(unit: Unit) -> Vec<Ended> {
     unit.writes.into_iter().map(back).collect()
 }
 
-/// Turns answers into what is recorded.
-fn ending(unit: Unit, answers: Answers, stream: &mut Stream, results: &mut Results) {
-    if let (Some(task), Some(outcome)) = (&unit.task, &answers.task) {
-        let answer = match outcome {
-            Outcome::Done { id, .. } => Ok(id.as_str()),
-            Outcome::Refused(reason) => Err(Some(*reason)),
-            Outcome::Nothing | Outcome::Lost | Outcome::Later | Outcome::Barred => Err(None),
-        };
-        results
-            .told
-            .push(task_sync::ended(&unit, task, answer, stream));
-    }
-    let (key, person) = (unit.key, unit.leg.now.person);
-    for (write, outcome) in unit.writes.into_iter().zip(answers.writes) {
-        let mut row = write.row;
-        let was = row.state;
-        let (state, disposition, reason) = match outcome {
-            Outcome::Done { id, new } => {
-                let spot = server_id_spot(row.event, person);
-                row.server_id = Some(key.seal(spot, stream.bytes(), id.as_bytes()));
-                if new {
-                    (PushState::Confirmed, Disposition::Accepted, None)
-                } else {
-                    let known = Some(Reason::AlreadyKnown);
-                    (PushState::Confirmed, Disposition::Repeated, known)
-                }
-            }
-            Outcome::Nothing => {
-                let withdrawn = Some(Reason::Withdrawn);
-                (PushState::Off, Disposition::Repeated, withdrawn)
-            }
-            Outcome::Lost if row.attempts < limits::LOST_ATTEMPTS_MAX => {
-                let lost = Some(Reason::AnswerLost);
-                (PushState::AnswerLost, Disposition::Held, lost)
-            }
-            Outcome::Later | Outcome::Barred => {
-                let unreachable = Some(Reason::Unreachable);
-                (
-                    unsent_state(&row, unit.look_first),
-                    Disposition::Held,
-                    unreachable,
-                )
-            }
-            Outcome::Lost => refused(Reason::Refused),
-            Outcome::Refused(reason) => refused(reason),
-        };
-        (row.state, row.reason) = (state, reason);
-        results.writes.push(Ended {
-            row,
-            was,
-            disposition,
-            reason,
-        });
-    }
-}
-
-/// What was never sent is queued; what may have arrived before stays to be looked up.
-fn unsent_state(row: &crate::store::rows::PushRow, look_first: bool) -> PushState {
-    if look_first && row.kind == PushKind::Create {
-        PushState::AnswerLost
-    } else {
-        PushState::Queued
-    }
-}
-
-fn refused(reason: Reason) -> (PushState, Disposition, Option<Reason>) {
-    (PushState::Refused, Disposition::Rejected, Some(reason))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::send_tests::unit;
     use super::*;
-    use crate::domain::{Entropy, Instant, RunId};
+    use crate::domain::{Instant, RunId};
     use crate::fhir::client::{Client, Settings};
     use crate::pipeline::run::LeaseKeeper;
-    use crate::store::rows::PushRow;
+    use crate::store::rows::{PushKind, PushRow};
     use crate::store::{LeaseStage, SqliteStore, Store as _};
-
-    #[test]
-    fn an_answer_that_is_always_lost_is_a_refusal_in_the_end() {
-        let state_after = |attempts| {
-            let mut unit = unit(&["a"], PushKind::Create, false);
-            unit.writes[0].row.attempts = attempts;
-            let answers = Answers {
-                writes: vec![Outcome::Lost],
-                task: None,
-            };
-            let mut results = Results::default();
-            let mut stream = Entropy::from_seed([1; 32]).stream(0);
-            ending(unit, answers, &mut stream, &mut results);
-            results.writes[0].row.state
-        };
-        let (before, last) = (limits::LOST_ATTEMPTS_MAX - 1, limits::LOST_ATTEMPTS_MAX);
-        assert_eq!(state_after(before), PushState::AnswerLost);
-        assert_eq!(state_after(last), PushState::Refused);
-    }
 
     fn session() -> Arc<Session> {
         Arc::new(Session {

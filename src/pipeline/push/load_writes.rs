@@ -88,8 +88,8 @@ pub(super) async fn load(
             refused.push((row, Reason::Refused));
             continue;
         };
-        let server_id = match row.kind {
-            PushKind::Create => None,
+        let (server_id, unsettled) = match row.kind {
+            PushKind::Create => (None, false),
             PushKind::Amend | PushKind::Withdraw => {
                 written(env, &unit.leg, &unit.key, &kept).await?
             }
@@ -102,6 +102,7 @@ pub(super) async fn load(
             event: kept,
             body,
             server_id,
+            unsettled,
         });
     }
     let units = order.iter().filter_map(|leg| units.remove(leg)).collect();
@@ -139,13 +140,13 @@ async fn built(env: &Env, subjects: Vec<WriteSubject>) -> anyhow::Result<Vec<Uni
     Ok(units)
 }
 
-/// Where the server has an Observation, by the writes that went before.
+/// Where the server has an Observation, by the writes that went before; and whether one of those may still arrive.
 async fn written(
     ledger: &LedgerAccess,
     leg: &Leg,
     key: &HolderKey,
     kept: &StoredEvent,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<(Option<String>, bool)> {
     let same = |(_, event): &&(EventId, StoredEvent)| event.identifier == kept.identifier;
     let ids = numbered(ledger, leg.id)
         .await?
@@ -156,10 +157,14 @@ async fn written(
     let rows = ledger.store.pushes_of_events(ids).await?;
     for row in rows.iter().rev() {
         if let Some(id) = server_id(key, leg, row)? {
-            return Ok(Some(id));
+            return Ok((Some(id), false));
         }
     }
-    Ok(None)
+    let may_arrive = |row: &PushRow| {
+        let under_way = matches!(row.state, PushState::Sending | PushState::AnswerLost);
+        under_way && row.kind == PushKind::Create
+    };
+    Ok((None, rows.iter().any(may_arrive)))
 }
 
 /// The server's id of a confirmed write.

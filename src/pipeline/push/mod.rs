@@ -5,6 +5,7 @@
 //! was read, so that no two runs send the same; what may have arrived is looked up before it is sent again; free text is
 //! never written.
 
+mod endings;
 mod fhir_server;
 mod hold_back;
 mod import_folder;
@@ -61,6 +62,8 @@ struct Write {
     body: Vec<u8>,
     /// Where the server has it, if an earlier write said so.
     server_id: Option<String>,
+    /// Whether an earlier write of the same entry may still arrive.
+    unsettled: bool,
 }
 
 /// The writes of one leg: they go together, and never with those of another person.

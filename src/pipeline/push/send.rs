@@ -33,6 +33,8 @@ pub(super) enum Outcome {
     Nothing,
     /// Nobody knows: to be looked up.
     Lost,
+    /// The same, by the server's own word that it waited for the write in vain.
+    TimedOut,
     /// It never left, or was not looked at.
     Later,
     /// The server lets us write nothing at all.
@@ -157,6 +159,7 @@ impl Session {
             Err(failure) => {
                 let all = match failure {
                     WriteFailure::AnswerLost => Some(Outcome::Lost),
+                    WriteFailure::TimedOut => Some(Outcome::TimedOut),
                     WriteFailure::Transient { .. } => Some(Outcome::Later),
                     // No such door, or not for us: a token may let us write Observations and still not a whole Bundle.
                     WriteFailure::Barred
@@ -180,8 +183,10 @@ impl Session {
             }
         };
         for (index, answer) in chunk.iter().zip(&answers) {
-            if let PartAnswer::Confirmed(created) = answer {
-                open[*index] = Some(done(created.clone()));
+            match answer {
+                PartAnswer::Confirmed(created) => open[*index] = Some(done(created.clone())),
+                PartAnswer::NotOurs => open[*index] = Some(failed(&WriteFailure::NotOurs)),
+                PartAnswer::Refused(_) | PartAnswer::Unproven => {}
             }
         }
         self.look_up(unit, open).await;
@@ -288,6 +293,8 @@ impl Session {
                 Ok(found) => match found.get(value).map(|ids| only(ids)) {
                     Some(Outcome::Done { id, .. }) => id,
                     Some(several) => return several,
+                    // What was lost may still appear: that it is not there yet proves nothing.
+                    None if write.unsettled => return Outcome::Lost,
                     None if write.row.kind == PushKind::Withdraw => return Outcome::Nothing,
                     None => return self.create(write).await,
                 },
@@ -304,6 +311,7 @@ impl Session {
         };
         match patiently(|| self.client.change("Observation", &id, &edit)).await {
             Ok(new) => Outcome::Done { id, new },
+            Err(WriteFailure::Unchangeable) => Outcome::Refused(Reason::Correction),
             Err(failure) => failed(&failure),
         }
     }
@@ -315,7 +323,7 @@ impl Session {
         }
         if writes
             .iter()
-            .any(|outcome| matches!(outcome, Outcome::Lost | Outcome::Later))
+            .any(|outcome| matches!(outcome, Outcome::Lost | Outcome::TimedOut | Outcome::Later))
         {
             return Outcome::Later;
         }
@@ -469,9 +477,12 @@ fn only(ids: &[String]) -> Outcome {
 fn failed(failure: &WriteFailure) -> Outcome {
     match failure {
         WriteFailure::AnswerLost => Outcome::Lost,
+        WriteFailure::TimedOut => Outcome::TimedOut,
         WriteFailure::Transient { .. } | WriteFailure::Duplicate => Outcome::Later,
         WriteFailure::Barred => Outcome::Barred,
-        WriteFailure::Refused { .. } => Outcome::Refused(Reason::Refused),
+        WriteFailure::Refused { .. } | WriteFailure::Unchangeable => {
+            Outcome::Refused(Reason::Refused)
+        }
         WriteFailure::Missing => Outcome::Refused(Reason::SourceGone),
         WriteFailure::NotOurs => Outcome::Refused(Reason::IdentityChanged),
     }

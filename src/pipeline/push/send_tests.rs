@@ -177,6 +177,7 @@ pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
             .to_string()
             .into_bytes(),
         server_id: None,
+        unsettled: false,
     };
     Unit {
         leg: leg(),
@@ -382,6 +383,9 @@ async fn a_write_that_was_not_looked_at_is_tried_again_and_a_closed_door_is_not(
     assert_eq!(sent(&server, &one).await, [new("1")]);
     let server = Server::new(|_, _| answer(429, "retry-after: 3600\r\n", ""));
     assert_eq!(sent(&server, &one).await, [Outcome::Later]);
+    let server = Server::new(|_, _| answer(408, "", ""));
+    assert_eq!(sent(&server, &one).await, [Outcome::TimedOut]);
+    assert_eq!(server.asked().len(), 1);
     let server = Server::new(|_, _| answer(403, "", ""));
     assert_eq!(sent(&server, &one).await, [Outcome::Barred]);
     assert_eq!(server.asked().len(), 1);
@@ -419,6 +423,52 @@ async fn a_correction_meets_the_version_it_was_made_from() {
 }
 
 #[tokio::test]
+async fn a_correction_of_the_very_version_that_is_refused_for_good_is_the_practices() {
+    for kind in [PushKind::Amend, PushKind::Withdraw] {
+        for status in [409, 412] {
+            let server = Server::new(move |asked, _| {
+                if asked.is(SEARCH) {
+                    found(&[("7", "a")])
+                } else if asked.is("GET") {
+                    answer(200, "", &observation("7", "a", "1", "attended").to_string())
+                } else {
+                    answer(status, "", "")
+                }
+            });
+            let outcomes = sent(&server, &unit(&["a"], kind, false)).await;
+            assert_eq!(outcomes, [Outcome::Refused(Reason::Correction)], "{status}");
+            let puts = server.asked();
+            let puts = puts.iter().filter(|line| line.starts_with("PUT")).count();
+            assert_eq!(puts, 1, "it is not sent again");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_about_somebody_else_confirms_nothing() {
+    let other = observation("1", "a", "1", "did-not-attend")
+        .to_string()
+        .replace("Patient/p", "Patient/q");
+    let nameless = observation("1", "b", "1", "did-not-attend").to_string();
+    for body in [other, nameless] {
+        let held = Outcome::Refused(Reason::IdentityChanged);
+        for status in [200, 201] {
+            let text = body.clone();
+            let location = "location: Observation/1\r\n";
+            let server = Server::new(move |_, _| answer(status, location, &text));
+            let one = unit(&["a"], PushKind::Create, false);
+            assert_eq!(sent(&server, &one).await, std::slice::from_ref(&held));
+        }
+        let first = format!(
+            r#"{{"resource":{body},"response":{{"status":"201","location":"Observation/1"}}}}"#
+        );
+        let server = Server::new(move |_, _| answer(200, "", &entries(&[&first, &made("2")])));
+        let two = unit(&["a", "c"], PushKind::Create, false);
+        assert_eq!(sent(&server, &two).await, [held, new("2")]);
+    }
+}
+
+#[tokio::test]
 async fn what_was_never_there_needs_no_taking_back() {
     let server = Server::new(|asked, _| {
         assert!(asked.is(SEARCH));
@@ -426,6 +476,10 @@ async fn what_was_never_there_needs_no_taking_back() {
     });
     let one = unit(&["a"], PushKind::Withdraw, false);
     assert_eq!(sent(&server, &one).await, [Outcome::Nothing]);
+    // What was lost before may still appear.
+    let mut lost = unit(&["a"], PushKind::Withdraw, false);
+    lost.writes[0].unsettled = true;
+    assert_eq!(sent(&server, &lost).await, [Outcome::Lost]);
     // Told and taken back between two runs: neither is sent.
     let mut both = unit(&["a", "a"], PushKind::Create, false);
     both.writes[1].row.kind = PushKind::Withdraw;
