@@ -8,6 +8,7 @@ mod age;
 mod assemble;
 #[cfg(test)]
 mod campaign_tests;
+mod match_check;
 mod query;
 mod records;
 mod recount;
@@ -423,34 +424,6 @@ impl<'c> SearchPull<'c> {
         Ok(referrals)
     }
 
-    /// Whether a newer version of the request has come in this pull.
-    fn superseded(&mut self, id: &str, entry: &PageEntry) -> bool {
-        let found = VersionAge::of(entry);
-        let key = self.hasher.hash_one(id);
-        let known = self.ages.get(&key).copied().unwrap_or_default();
-        if found.before(known) {
-            return true;
-        }
-        self.ages.insert(key, found);
-        false
-    }
-
-    /// Requests of another server are held: said once a pull.
-    fn tell_foreign(&mut self, count: usize) {
-        if count > 0 && !self.told_foreign {
-            self.told_foreign = true;
-            let what = "the GP system gives referrals below another address than its own; if that is its inner name, set pull.rebase_links";
-            self.say(Code::Unresolved, what.to_owned());
-        }
-    }
-
-    /// What was written after the window ended is no finding of a sweep: the next window brings it.
-    fn too_new(&self, updated: Option<&str>) -> bool {
-        let updated = updated.and_then(Instant::parse);
-        self.phase == Phase::Sweep
-            && matches!((updated, self.mark()), (Some(at), Some(mark)) if at >= mark)
-    }
-
     /// The request as it is; one that came without some of its parts is read by its id.
     async fn whole(
         &mut self,
@@ -471,34 +444,6 @@ impl<'c> SearchPull<'c> {
             self.evidence.unreadable += 1;
         }
         Ok(read.map(Arc::from))
-    }
-
-    /// Holds a request against what was asked; what does not match is counted and goes on: select has the last word.
-    fn check(&mut self, names: &Names, checked: Option<&Checked>, window: Window) {
-        self.returned += 1;
-        if self.phase == Phase::Sweep {
-            return;
-        }
-        self.evidence.requests += 1;
-        if let Some(status) = names.status {
-            *self.evidence.statuses.entry(status.to_owned()).or_default() += 1;
-        }
-        let Some(checked) = checked else { return };
-        let coded = checked
-            .codes
-            .iter()
-            .any(|code| self.asked.codes.contains(code));
-        // Whole seconds were asked for, and servers keep finer ones.
-        let early = window.from.map(|from| from.plus_seconds(-1));
-        let late = window.until.map(|until| until.plus_seconds(1));
-        let inside = checked.updated.is_none_or(|at| {
-            early.is_none_or(|from| at >= from) && late.is_none_or(|until| at < until)
-        });
-        if !coded {
-            self.evidence.other_code += 1;
-        } else if !inside {
-            self.evidence.outside_window += 1;
-        }
     }
 
     /// Requests with what they name, fetched where it did not come along.

@@ -1,0 +1,69 @@
+//! What each match of a page is held against: what was asked, its newest version, the window, and whose record it is.
+
+use std::hash::BuildHasher as _;
+
+use super::age::VersionAge;
+use super::references::{Checked, Names};
+use super::window::Window;
+use super::{Phase, SearchPull};
+use crate::diagnostics::Code;
+use crate::domain::Instant;
+use crate::fhir::client::search::PageEntry;
+
+impl SearchPull<'_> {
+    /// Whether a newer version of the request has come in this pull.
+    pub(super) fn superseded(&mut self, id: &str, entry: &PageEntry) -> bool {
+        let found = VersionAge::of(entry);
+        let key = self.hasher.hash_one(id);
+        let known = self.ages.get(&key).copied().unwrap_or_default();
+        if found.before(known) {
+            return true;
+        }
+        self.ages.insert(key, found);
+        false
+    }
+
+    /// Requests of another server are held: said once a pull.
+    pub(super) fn tell_foreign(&mut self, count: usize) {
+        if count > 0 && !self.told_foreign {
+            self.told_foreign = true;
+            let what = "the GP system gives referrals below another address than its own; if that is its inner name, set pull.rebase_links";
+            self.say(Code::Unresolved, what.to_owned());
+        }
+    }
+
+    /// What was written after the window ended is no finding of a sweep: the next window brings it.
+    pub(super) fn too_new(&self, updated: Option<&str>) -> bool {
+        let updated = updated.and_then(Instant::parse);
+        self.phase == Phase::Sweep
+            && matches!((updated, self.mark()), (Some(at), Some(mark)) if at >= mark)
+    }
+
+    /// Holds a request against what was asked; what does not match is counted and goes on: select has the last word.
+    pub(super) fn check(&mut self, names: &Names, checked: Option<&Checked>, window: Window) {
+        self.returned += 1;
+        if self.phase == Phase::Sweep {
+            return;
+        }
+        self.evidence.requests += 1;
+        if let Some(status) = names.status {
+            *self.evidence.statuses.entry(status.to_owned()).or_default() += 1;
+        }
+        let Some(checked) = checked else { return };
+        let coded = checked
+            .codes
+            .iter()
+            .any(|code| self.asked.codes.contains(code));
+        // Whole seconds were asked for, and servers keep finer ones.
+        let early = window.from.map(|from| from.plus_seconds(-1));
+        let late = window.until.map(|until| until.plus_seconds(1));
+        let inside = checked.updated.is_none_or(|at| {
+            early.is_none_or(|from| at >= from) && late.is_none_or(|until| at < until)
+        });
+        if !coded {
+            self.evidence.other_code += 1;
+        } else if !inside {
+            self.evidence.outside_window += 1;
+        }
+    }
+}
