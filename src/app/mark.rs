@@ -74,15 +74,21 @@ pub(super) fn whole(
     rules: &Rules,
     accepted: bool,
 ) -> Result<Option<LookupKey>, Refused> {
-    let Some(installation) = read(&config.home)? else {
-        return match first_made(config, rules) {
-            Some(found) if !accepted => Err(Refused::one(Diagnostic::new(
+    let mut mark = read(&config.home)?;
+    if mark.is_none() {
+        let made = first_made(config, rules);
+        // Another process may have begun the installation meanwhile: it marks home before anything goes out.
+        mark = read(&config.home)?;
+        if let (Some(found), None, false) = (made, mark, accepted) {
+            return Err(Refused::one(Diagnostic::new(
                 Code::MarkMissing,
                 "files that were made here, but home bears no mark of an installation",
                 Place::file(shown(config, &found)),
-            ))),
-            _ => Ok(None),
-        };
+            )));
+        }
+    }
+    let Some(installation) = mark else {
+        return Ok(None);
     };
     let var = config.home.join("var");
     let mut gone: Vec<(&str, &Path)> = Vec::new();

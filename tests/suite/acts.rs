@@ -107,7 +107,9 @@ fn much_to_decide() -> (World, ToDecide) {
         .flat_map(|n| referral(n, "Odd", "Beech", "nobody"))
         .collect();
     odd.extend((11..=14).flat_map(|n| {
-        let [patient, mut request] = referral(n, "Anna", "Beech", "elm");
+        let [mut patient, mut request] = referral(n, "Anna", "Beech", "elm");
+        // The same record as in the first extract: another one under one name would be a doubt.
+        patient["telecom"][0]["value"] = "07700 900123".into();
         request["id"] = format!("again-{n}").into();
         [patient, request]
     }));

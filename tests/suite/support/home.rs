@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -59,6 +61,19 @@ pub(crate) fn kith_command() -> Command {
     command
 }
 
+/// The library of faketime, which gives a process another clock.
+fn faketime() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").expect("libraries");
+    let below = |folder: std::io::Result<fs::DirEntry>| {
+        let path = folder.expect("a folder").path();
+        path.join("faketime/libfaketime.so.1")
+    };
+    let mut found = folders.map(below).filter(|path| path.exists());
+    found
+        .next()
+        .expect("faketime: tests/components/faketime.sh")
+}
+
 /// Runs Kith with these arguments.
 pub(crate) fn kith(arguments: &[&str]) -> Ran {
     finish(kith_command().args(arguments), LIMIT).into()
@@ -69,6 +84,8 @@ pub(crate) struct Home {
     folder: TempDir,
     /// How long each run of Kith may take.
     limit: Duration,
+    /// Where each command's clock begins, if that is not the machine's.
+    clock: Mutex<Option<Timestamp>>,
 }
 
 impl Home {
@@ -80,7 +97,11 @@ impl Home {
     /// An empty folder of a test whose runs need longer than others.
     pub(crate) fn with_limit(limit: Duration) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { folder, limit }
+        Self {
+            folder,
+            limit,
+            clock: Mutex::default(),
+        }
     }
 
     /// The home folder.
@@ -137,7 +158,21 @@ impl Home {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = kith_command();
         command.args(arguments).arg("--config").arg(self.config());
+        if let Some(at) = *self.clock.lock().expect("a clock") {
+            let at = at.strftime("@%Y-%m-%d %H:%M:%S").to_string();
+            command.env("LD_PRELOAD", faketime()).env("FAKETIME", at);
+            command.envs([("FAKETIME_DONT_FAKE_MONOTONIC", "1"), ("TZ", "UTC")]);
+        }
         command
+    }
+
+    /// From here on it is this late for each command, where the machine is not that far: what is recorded cannot lie in the
+    /// future.
+    pub(crate) fn is_at(&self, at: &str) {
+        let at: Timestamp = at.parse().expect("an instant");
+        if at > Timestamp::now() {
+            *self.clock.lock().expect("a clock") = Some(at);
+        }
     }
 
     /// Every drop of a partner, manifests aside, by name.

@@ -191,6 +191,10 @@ impl World {
 
     /// What a command says as JSON, whether somebody must act or not.
     pub(crate) fn says(&self, arguments: &[&str]) -> Value {
+        let mut as_of = arguments.iter().skip_while(|word| **word != "--as-of");
+        if let Some(at) = as_of.nth(1) {
+            self.home.is_at(at);
+        }
         let ran = self.home.kith(&[arguments, &["--json"]].concat());
         assert!(
             matches!(ran.code, 0 | 1),

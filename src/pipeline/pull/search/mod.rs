@@ -32,7 +32,7 @@ pub(super) use query::{Asked, without_person};
 pub(super) use records::Kept;
 use records::{Records, passed_over};
 use recount::Recount;
-use references::{Checked, Names};
+use references::Names;
 use resolve::{assemble, fetch};
 use window::{Plan, Window};
 
@@ -42,7 +42,7 @@ use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::Instant;
 use crate::fhir::client::parameters::Parameters;
 use crate::fhir::client::prefetch::PrefetchedSearch;
-use crate::fhir::client::search::{Ending, PageEntry, SearchPage};
+use crate::fhir::client::search::{Ending, SearchPage};
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::{Mode, content};
 use crate::fhir::resources::operation_outcome::says_incomplete;
