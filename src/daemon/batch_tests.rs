@@ -58,7 +58,12 @@ report = { transport = "local" }
     }
 
     /// A practice that refers these people, each once; the partner of each by its number.
-    fn practice_of(&mut self, id: &str, people: Range<usize>, partner: impl Fn(usize) -> String) {
+    pub(super) fn practice_of(
+        &mut self,
+        id: &str,
+        people: Range<usize>,
+        partner: impl Fn(usize) -> String,
+    ) {
         write!(
             self.config,
             r#"[[source]]

@@ -13,6 +13,8 @@ mod one_run;
 #[cfg(test)]
 mod return_tests;
 #[cfg(test)]
+mod rules_look_tests;
+#[cfg(test)]
 mod sweep_tests;
 
 use std::path::Path;

@@ -17,10 +17,7 @@ use crate::pipeline::approval::{self, Approval, How, Recorded};
 use crate::pipeline::reconcile::publish;
 use crate::pipeline::run::{Env, Only, Run, StageOutcome};
 use crate::store::body::RunResult;
-use crate::store::{Batch, Body, Entry, Kind, LeaseStage, LedgerRow, StoreError};
-
-/// Rows of the installation among which the last run's own is looked for.
-const LOOK_BACK: i64 = 200;
+use crate::store::{Batch, Body, Entry, LeaseStage, StoreError};
 
 /// Which run it was: a part of what the run gives, and of the error that ended it.
 #[derive(Clone, Copy, Debug)]
@@ -104,9 +101,7 @@ async fn run_as(
 ) -> anyhow::Result<RunOutcome> {
     let id = in_run.0;
     let lease = env.short_lease(LeaseStage::Run, env.strand).await?;
-    let changed = rules_changed(env).await?;
     let mut batch = lease.batch(env.now());
-    // Before the run's own row: the next one looks for that among the last.
     note_versions(env, &mut batch).await?;
     let (rules, stages_run) = (env.rules.hash, stages.to_vec());
     let body = Body::Run {
@@ -117,12 +112,7 @@ async fn run_as(
     batch.rules.push((env.rules.hash, String::new()));
     let begun = env.store.commit(batch).await?;
     lease.give_back().await?;
-    let run = Run::new(
-        Arc::clone(env),
-        id,
-        changed,
-        stages.contains(&Stage::Deliver),
-    );
+    let run = Run::new(Arc::clone(env), id, stages.contains(&Stage::Deliver));
     let StageOutcome {
         counts,
         mut diagnostics,
@@ -157,22 +147,6 @@ async fn run_as(
         unreachable,
         waits,
     })
-}
-
-/// Whether the last run had other rules.
-///
-/// # Errors
-/// The store failed.
-async fn rules_changed(env: &Env) -> Result<bool, StoreError> {
-    let strands = env.store.strands().await?;
-    let own = strands.iter().find(|known| known.id == env.strand);
-    let seq = own.map_or(0, |known| known.seq);
-    let after = (seq - LOOK_BACK).max(0);
-    let rows = env.store.ledger(env.strand, after, LOOK_BACK).await?;
-    let mut newest = rows.iter().rev();
-    let last = newest.find(|row| row.kind == Kind::Run.number());
-    let body = last.and_then(LedgerRow::body);
-    Ok(matches!(body, Some(Body::Run { rules: before, .. }) if before != env.rules.hash))
 }
 
 /// Adds the versions of partner files that a run sees for the first time.

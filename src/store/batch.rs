@@ -117,6 +117,8 @@ pub(crate) struct Batch {
     pub(crate) raws: Vec<RawRow>,
     /// Texts of rules as they were used, by hash.
     pub(crate) rules: Vec<(Digest, String)>,
+    /// The rules under which all that waits in the strand was looked at; `Some(None)` if that is not known any longer.
+    pub(crate) looked_under: Option<Option<Digest>>,
     pub(crate) drop_file: Option<DropFile>,
     pub(crate) drop_rows: Vec<DropRow>,
     /// A drop whose rows have left: its legs are updated together.
@@ -188,6 +190,7 @@ impl Batch {
             keys: Vec::new(),
             raws: Vec::new(),
             rules: Vec::new(),
+            looked_under: None,
             drop_file: None,
             drop_rows: Vec::new(),
             sent: None,

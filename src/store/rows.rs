@@ -24,6 +24,8 @@ pub(crate) struct Strand {
     pub(crate) seq: i64,
     pub(crate) head: Digest,
     pub(crate) at: i64,
+    /// Of a source: hash of the rules under which all that waits was looked at; none where that is not known.
+    pub(crate) rules: Option<Digest>,
 }
 
 /// A row of the ledger.

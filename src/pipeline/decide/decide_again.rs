@@ -1,9 +1,9 @@
 //! *select* and *map* once more, for referrals that wait: when a place comes free, when the rules have changed, and when
 //! the owner of the question releases them. Always with today's data; it never overrides consent, identity or a stop.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::{ReferralOutcome, judge, onward, rule_digits, standing};
+use super::{ReferralOutcome, judge, onward, rule_digits, rules_look, standing};
 use crate::domain::reason::Lifts;
 use crate::domain::{Action, Counts, Disposition, LegId, LegState, Reason, RunId, Stage, StrandId};
 use crate::json::{Arena, Json};
@@ -37,6 +37,14 @@ pub(crate) enum Verdict {
 pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> {
     let env = run.env();
     let mut outcome = StageOutcome::default();
+    let mut leases = LeaseSet::new(LeaseStage::Pull);
+    // Each is ours before its holds are listed, so that nobody opens one in between.
+    let mut changed: HashSet<StrandId> = HashSet::new();
+    for source in rules_look::changed(env).await? {
+        if wanted(env, only, source) && leases.of(run, source, &mut outcome).await?.is_some() {
+            changed.insert(source);
+        }
+    }
     let by_itself = |hold: &HeldRow| {
         let outward = !hold.return_id.is_some()
             && hold.leg.is_some()
@@ -45,10 +53,10 @@ pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> 
             && env
                 .partner_at(hold.partner)
                 .is_some_and(|place| !env.rules.partners[place].unapproved());
-        outward && (hold.reason == Reason::Capacity || approved || run.rules_changed)
+        outward && (hold.reason == Reason::Capacity || approved || changed.contains(&hold.source))
     };
     let mut free = free_places(env).await?;
-    let mut leases = LeaseSet::new(LeaseStage::Pull);
+    let mut left: HashSet<StrandId> = HashSet::new();
     let mut legs: Vec<LegId> = Vec::new();
     env.each_open_hold(|hold| legs.extend(by_itself(&hold).then_some(hold.leg)))
         .await?;
@@ -64,30 +72,40 @@ pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> 
             .into_iter()
             .filter(|leg| leg.now.state == LegState::Held)
         {
-            let Some(place) = env.source_at(leg.source) else {
-                continue;
-            };
-            if only
-                .source
-                .as_ref()
-                .is_some_and(|id| *id != env.sources[place].config.id)
-            {
+            let source = leg.source;
+            if !wanted(env, only, source) {
                 continue;
             }
-            let Some(lease) = leases.of(run, leg.source, &mut outcome).await? else {
+            let Some(lease) = leases.of(run, source, &mut outcome).await? else {
                 continue;
             };
             let open = open.remove(&leg.id).unwrap_or_default();
             let asked = Said::default();
             let looked = look_again(env, lease, run.id, (leg, open), &mut free, asked).await;
-            let looked = run.unless_lost(lease.strand(), looked, &mut outcome)?;
-            if let Some(counts) = looked.flatten() {
-                outcome.count(Stage::Select, &counts);
+            match run.unless_lost(lease.strand(), looked, &mut outcome)? {
+                Some(Some(counts)) => outcome.count(Stage::Select, &counts),
+                Some(None) => {}
+                None => drop(left.insert(source)),
             }
+        }
+    }
+    for source in changed.difference(&left) {
+        if let Some(lease) = leases.of(run, *source, &mut outcome).await? {
+            let noted = rules_look::note(env, lease, Some(env.rules.hash)).await;
+            run.unless_lost(*source, noted, &mut outcome)?;
         }
     }
     leases.give_back().await?;
     Ok(outcome)
+}
+
+/// Whether a strand is that of a source that the run is for.
+fn wanted(env: &Env, only: &Only, strand: StrandId) -> bool {
+    let Some(place) = env.source_at(strand) else {
+        return false;
+    };
+    let wanted = only.source.as_ref();
+    wanted.is_none_or(|id| *id == env.sources[place].config.id)
 }
 
 /// Takes back what was routed and has not left, to partners to whom nothing new goes today: it waits for what they wait for.

@@ -5,6 +5,7 @@
 
 pub(crate) mod decide_again;
 pub(crate) mod onward;
+pub(crate) mod rules_look;
 
 use crate::domain::{KeyId, LegState, Reason, Stage, StrandId};
 use crate::json::Json;

@@ -28,6 +28,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
+use super::decide::rules_look;
 use super::gp_client;
 use super::ingest::intake::Intake;
 use super::ingest::queue::feed;
@@ -114,6 +115,7 @@ async fn pull_under(
     lease: &HeldLease,
     turns: Arc<Semaphore>,
 ) -> anyhow::Result<StageOutcome> {
+    rules_look::begin(run, lease).await?;
     let before = certificate::last(run, source).await?;
     let at = Pulling {
         run,

@@ -312,6 +312,7 @@ mod tests {
             seq,
             head: [head; 32],
             at: 0,
+            rules: None,
         }
     }
 

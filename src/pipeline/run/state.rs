@@ -21,8 +21,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) struct Run {
     env: Arc<Env>,
     pub(crate) id: RunId,
-    /// The rules are not those of the last run: what waits is decided again.
-    pub(crate) rules_changed: bool,
     /// What was read at the practices.
     pub(crate) readings: Readings,
     /// Who was routed to whom, by any source.
@@ -46,11 +44,10 @@ struct AskedLeases {
 
 impl Run {
     /// A run of this number; `delivers`: whether it comes to *deliver*.
-    pub(crate) fn new(env: Arc<Env>, id: RunId, rules_changed: bool, delivers: bool) -> Self {
+    pub(crate) fn new(env: Arc<Env>, id: RunId, delivers: bool) -> Self {
         Self {
             env,
             id,
-            rules_changed,
             readings: Readings::default(),
             claims: Claims::default(),
             ready: ReadyRows::new(delivers),

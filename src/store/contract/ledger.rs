@@ -36,6 +36,29 @@ pub(super) async fn a_strand_is_made_once_and_numbers_its_own_ids(store: &dyn St
     );
 }
 
+pub(super) async fn rules_are_noted_of_one_strand_and_stay(store: &dyn Store) {
+    let (a, b) = (
+        store.strand("a").await.unwrap(),
+        store.strand("b").await.unwrap(),
+    );
+    assert_eq!((a.rules, b.rules), (None, None));
+    // Noted, left as it is, and no longer known; no row of the ledger is written for it.
+    for (noted, wanted) in [
+        (Some(Some([7; 32])), Some([7; 32])),
+        (None, Some([7; 32])),
+        (Some(None), None),
+    ] {
+        let mut batch = Batch::new(a.id, Instant(NOON));
+        batch.looked_under = noted;
+        store.put(batch).await.unwrap();
+        let rules: Vec<_> = store.strands().await.unwrap();
+        let rules: Vec<_> = rules.iter().map(|strand| strand.rules).collect();
+        assert_eq!(rules, [wanted, None]);
+        let own = store.strand("a").await.unwrap();
+        assert_eq!((own.rules, own.seq, own.head), (wanted, 0, a.head));
+    }
+}
+
 pub(super) async fn rows_of_a_kind_come_in_their_order(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
     let sealed = || Body::DaySealed { root: [1; 32] };

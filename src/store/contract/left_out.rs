@@ -39,7 +39,7 @@ macro_rules! methods {
 
 methods! {
     installation() -> LookupKey = [0; 16];
-    strand(name: &str) -> Strand = Strand { id: StrandId::NONE, name: name.to_owned(), seq: 0, head: [0; 32], at: 0 };
+    strand(name: &str) -> Strand = Strand { id: StrandId::NONE, name: name.to_owned(), seq: 0, head: [0; 32], at: 0, rules: None };
     strands() -> Vec<Strand> = Vec::new();
     reserve(strand: StrandId, count: i64) -> i64 = 0;
     take_lease(ask: LeaseAsk) -> LeaseAnswer = LeaseAnswer::Taken(Lease { stage: ask.stage, strand: ask.strand, fence: 0 });

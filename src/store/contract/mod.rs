@@ -198,7 +198,7 @@ macro_rules! suite {
 
 suite! {
     ledger: a_fresh_store_holds_nothing a_strand_is_made_once_and_numbers_its_own_ids rows_of_a_kind_come_in_their_order
-        a_leg_is_projected_and_chained a_stale_revision_writes_nothing a_step_that_the_table_does_not_have_writes_nothing
+        rules_are_noted_of_one_strand_and_stay a_leg_is_projected_and_chained a_stale_revision_writes_nothing a_step_that_the_table_does_not_have_writes_nothing
         two_strands_do_not_mix several_batches_are_one_transaction the_clock_of_every_strand_is_lifted;
     leases: a_lease_is_held_by_one_until_it_is_over_or_given_back a_lease_that_is_over_is_not_renewed
         a_dead_holder_is_taken_over_by_its_fence a_batch_is_written_only_under_a_lease_that_stands

@@ -90,6 +90,10 @@ pub(super) fn strand(row: &SqliteRow) -> Result<Strand, StoreError> {
         seq: int(row, 2)?,
         head: fixed(row, 3)?,
         at: int(row, 4)?,
+        rules: match blob(row, 5)? {
+            none if none.is_empty() => None,
+            _ => Some(fixed(row, 5)?),
+        },
     })
 }
 

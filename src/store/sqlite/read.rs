@@ -51,7 +51,7 @@ impl Store for SqliteStore {
 
     fn strands(&self) -> Answer<'_, Vec<Strand>> {
         Box::pin(self.many(
-            "SELECT id, name, seq, head, at FROM strand ORDER BY id",
+            "SELECT id, name, seq, head, at, rules FROM strand ORDER BY id",
             &[],
             strand,
         ))

@@ -14,9 +14,10 @@ use super::leases::check_leases;
 use super::project::{write_legs, write_projections};
 use super::statement::{Cell, insert, insert_each};
 use super::{SqliteStore, engine};
+use crate::seal::Digest;
 use crate::store::hash_chain;
 
-const STRAND_NAMED: &str = "SELECT id, name, seq, head, at FROM strand WHERE name = ?";
+const STRAND_NAMED: &str = "SELECT id, name, seq, head, at, rules FROM strand WHERE name = ?";
 
 impl SqliteStore {
     pub(super) async fn ensure_installation(&self) -> Result<[u8; 16], StoreError> {
@@ -82,9 +83,10 @@ impl SqliteStore {
             seq: 0,
             head: hash_chain::genesis(&uid, name),
             at: 0,
+            rules: None,
         };
         sqlx::query(
-            "INSERT INTO strand (id, name, seq, head, at, next_id, fence) VALUES (?, ?, 0, ?, 0, 1, 0)",
+            "INSERT INTO strand (id, name, seq, head, at, next_id, fence, rules) VALUES (?, ?, 0, ?, 0, 1, 0, x'')",
         )
         .bind(made.id)
         .bind(name)
@@ -160,7 +162,7 @@ const HASHED_AHEAD: usize = 2;
 
 async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Commit, StoreError> {
     let doing = "committing";
-    let row = sqlx::query("SELECT id, name, seq, head, at FROM strand WHERE id = ?")
+    let row = sqlx::query("SELECT id, name, seq, head, at, rules FROM strand WHERE id = ?")
         .bind(batch.strand)
         .fetch_one(&mut *conn)
         .await
@@ -195,6 +197,9 @@ async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Co
             .map_err(|_| StoreError::Corrupt("rows to hash"))??
     };
     move_strand(conn, place, &chained).await?;
+    if let Some(rules) = batch.looked_under {
+        note_rules(conn, place, rules).await?;
+    }
     write_evidence(conn, &batch).await?;
     write_legs(conn, &batch, &chained).await?;
     write_projections(conn, &batch, &chained).await?;
@@ -246,6 +251,20 @@ async fn move_strand(
         .await
         .map(|_| ())
         .map_err(|error| engine("moving a strand", &error))
+}
+
+async fn note_rules(
+    conn: &mut SqliteConnection,
+    strand: StrandId,
+    rules: Option<Digest>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE strand SET rules = ? WHERE id = ?")
+        .bind(rules.map_or_else(Vec::new, |rules| rules.to_vec()))
+        .bind(strand)
+        .execute(conn)
+        .await
+        .map(|_| ())
+        .map_err(|error| engine("noting rules", &error))
 }
 
 async fn insert_keys(conn: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(), StoreError> {
