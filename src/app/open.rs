@@ -110,7 +110,7 @@ pub(super) async fn open(options: Options, opening: Opening) -> anyhow::Result<A
     if let Some(folder) = config.store.parent() {
         make_folder(folder)?;
     }
-    let store = SqliteStore::open(&config.store, config.limits.lock_wait_seconds)
+    let store = SqliteStore::open(&config.store, &config.limits)
         .await
         .map_err(|error| store_refused(&error, &config))?;
     let store = Arc::new(store);
@@ -201,7 +201,7 @@ async fn complete(
 /// [`Refused`] if something cannot be made.
 pub(super) async fn found(config: &Config, entropy: Entropy) -> anyhow::Result<()> {
     make_folder(&config.home.join("var"))?;
-    let store = SqliteStore::open(&config.store, config.limits.lock_wait_seconds)
+    let store = SqliteStore::open(&config.store, &config.limits)
         .await
         .map_err(|error| store_refused(&error, config))?;
     let store = Arc::new(store);
@@ -362,7 +362,7 @@ pub(crate) async fn approvals_of(
         return Ok(Vec::new());
     }
     let read = async {
-        let store = SqliteStore::open(&config.store, config.limits.lock_wait_seconds).await?;
+        let store = SqliteStore::open(&config.store, &config.limits).await?;
         let lines = approvals::of_store(&store, config, rules).await;
         store.close().await;
         lines

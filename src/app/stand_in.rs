@@ -89,7 +89,7 @@ async fn recorded(
     config: &Config,
     broken: &mut BTreeMap<String, Option<String>>,
 ) -> Result<(), StoreError> {
-    let store = SqliteStore::open(&config.store, config.limits.lock_wait_seconds).await?;
+    let store = SqliteStore::open(&config.store, &config.limits).await?;
     let looked = look_up(&store, broken).await;
     store.close().await;
     looked

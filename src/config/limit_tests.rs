@@ -32,6 +32,9 @@ fn each_limit_of_what_is_done_is_from_one_to_its_ceiling() {
     limits::holds_at(limits::LOCK_WAIT_SECONDS.most, |n| {
         accepts("lock_wait_seconds", n)
     });
+    limits::holds_at(limits::STATEMENT_SECONDS.most, |n| {
+        accepts("statement_seconds_max", n)
+    });
 }
 
 #[test]

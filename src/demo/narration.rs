@@ -29,12 +29,12 @@ pub(super) fn tell_briefly(played: &Played, differences: &[String]) -> String {
     let (select, map) = (played.first.room("select"), played.first.room("map"));
     let (collect, matching) = (played.second.room("collect"), played.second.room("match"));
     page.room("out", &format!(
-        "{people} people referred by two practices; {} rows put into the folders of four services, each in its own layout;\n{} wait, because something is missing, forbidden or unclear: in doubt Kith asks a person rather than send.",
+        "{people} people referred by two practices; {} rows put into the folders of four services, in their layouts;\n{} wait, because something is missing, forbidden or unclear: in doubt Kith asks a person.",
         at(&played.first, "deliver"), select.held + map.held
     ));
     page.room("changes", "One person's new telephone number reached the service, and one \"Please stop\", in the next night.");
     page.room("back", &format!(
-        "{} spreadsheets came back: {} rows were taken in, {} wait, {} are refused, each with what to do in a receipt.",
+        "{} spreadsheets came back: {} rows taken in, {} wait, {} refused, each with what to do in a receipt.",
         played.returned.len(), matching.accepted, collect.held + matching.held, collect.rejected + matching.rejected
     ));
     page.room("record", &format!(

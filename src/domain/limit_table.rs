@@ -92,6 +92,8 @@ limit_table! {
     log_line_bytes_max: usize = LOG_LINE_BYTES,
     /// seconds for which a person's act waits for a run, and a statement for the store's lock
     lock_wait_seconds: u64 = LOCK_WAIT_SECONDS,
+    /// seconds of one statement of the store; one that takes longer is stopped, and nothing of its transaction is written
+    statement_seconds_max: u64 = STATEMENT_SECONDS,
 }
 
 impl Default for Limits {

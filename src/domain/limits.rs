@@ -54,6 +54,11 @@ pub(crate) const PUSH_BATCH: i64 = 500;
 pub(crate) const READY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Seconds for which a person's act waits for somebody else's, and a statement for the engine's lock.
 pub(crate) const LOCK_WAIT_SECONDS: Bound = Bound { usual: 5, most: 60 };
+/// Seconds of one statement of the store: one that runs longer reads what no stage needs, or its disk fails.
+pub(crate) const STATEMENT_SECONDS: Bound = Bound {
+    usual: 60,
+    most: 600,
+};
 /// Rows a statement inserts.
 pub(crate) const STATEMENT_ROWS: usize = 500;
 /// Units of UTF-16 that a cell of a spreadsheet holds: what is longer is cut when the file is opened and saved.

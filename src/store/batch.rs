@@ -19,6 +19,18 @@ use crate::domain::{
 };
 use crate::seal::{Digest, LookupKey, sealed_digest};
 
+/// What a batch notes of the rules under which all that waits in its strand was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum LookedUnder {
+    /// Nothing: what was noted stays.
+    #[default]
+    AsBefore,
+    /// That it is not known any longer.
+    Unknown,
+    /// These rules, by their hash.
+    Rules(Digest),
+}
+
 /// How a leg comes into a batch.
 #[derive(Clone, Debug)]
 enum LegSeed {
@@ -117,8 +129,8 @@ pub(crate) struct Batch {
     pub(crate) raws: Vec<RawRow>,
     /// Texts of rules as they were used, by hash.
     pub(crate) rules: Vec<(Digest, String)>,
-    /// The rules under which all that waits in the strand was looked at; `Some(None)` if that is not known any longer.
-    pub(crate) looked_under: Option<Option<Digest>>,
+    /// Under which rules all that waits in the strand was looked at.
+    pub(crate) looked_under: LookedUnder,
     pub(crate) drop_file: Option<DropFile>,
     pub(crate) drop_rows: Vec<DropRow>,
     /// A drop whose rows have left: its legs are updated together.
@@ -190,7 +202,7 @@ impl Batch {
             keys: Vec::new(),
             raws: Vec::new(),
             rules: Vec::new(),
-            looked_under: None,
+            looked_under: LookedUnder::default(),
             drop_file: None,
             drop_rows: Vec::new(),
             sent: None,

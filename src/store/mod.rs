@@ -18,7 +18,7 @@ mod standing;
 use std::{future::Future, pin::Pin};
 
 pub(crate) use batch::Guard;
-pub(crate) use batch::{Batch, Commit, Entry, OpenedLeg};
+pub(crate) use batch::{Batch, Commit, Entry, LookedUnder, OpenedLeg};
 pub(crate) use body::{Body, Kind, LegStep, NewHold};
 pub(crate) use lease::{Lease, LeaseAnswer, LeaseAsk, LeaseHolder, LeaseRow, LeaseStage};
 pub(crate) use rows::{
@@ -29,7 +29,7 @@ pub(crate) use sqlite::SqliteStore;
 
 use crate::domain::{
     DropId, EventId, HoldNumber, KeyId, LegId, LegReference, LegState, RawId, ReturnId, RunId,
-    Stage, StrandId,
+    Stage, StrandId, limits,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -48,6 +48,14 @@ pub(crate) enum StoreError {
         kind: String,
         /// Whether the same call may go through later.
         transient: bool,
+    },
+    /// A statement took longer than the limit: it was stopped, and nothing of its transaction was written.
+    #[error(
+        "a statement of the store took longer than [limits] statement_seconds_max while {doing}, and was stopped: look whether the disk is slow or full, or raise the key in the config, to {} at most", limits::STATEMENT_SECONDS.most
+    )]
+    TooSlow {
+        /// What was being done.
+        doing: &'static str,
     },
     /// A leg has moved on since it was read, or a guard does not hold: nothing was written.
     #[error("what was decided rests on what another run has changed")]

@@ -83,7 +83,7 @@ fn hold(number: i64, reason: Reason, since: &str) -> HoldSeen {
     HoldSeen {
         number: HoldNumber::new(number),
         reason,
-        stage: Stage::Select,
+        stage: Stage::Match,
         since: at(since),
     }
 }

@@ -78,7 +78,7 @@ fn mentions(value: &Json<'_>, listed: &dyn Fn(&str) -> bool) -> bool {
 
 /// How soon a request wants to be acted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Urgency {
+pub(crate) enum PriorityClass {
     Routine,
     /// `urgent` or `asap`.
     Urgent,
@@ -87,15 +87,15 @@ pub(crate) enum Urgency {
 }
 
 /// How urgent the request calls itself, in whatever letters.
-pub(crate) fn urgency(request: &Json<'_>) -> Urgency {
+pub(crate) fn urgency(request: &Json<'_>) -> PriorityClass {
     let said = request.get("priority").filter(|said| !said.is_null());
     match (said, known_priority(request)) {
-        (None, _) | (_, Some("routine")) => Urgency::Routine,
-        (_, Some("urgent" | "asap")) => Urgency::Urgent,
+        (None, _) | (_, Some("routine")) => PriorityClass::Routine,
+        (_, Some("urgent" | "asap")) => PriorityClass::Urgent,
         (Some(said), None) if said.as_str().is_some_and(|text| text.trim().is_empty()) => {
-            Urgency::Routine
+            PriorityClass::Routine
         }
-        _ => Urgency::Stat,
+        _ => PriorityClass::Stat,
     }
 }
 
@@ -366,21 +366,21 @@ mod tests {
     #[test]
     fn a_priority_is_read_in_any_letters_and_doubt_is_urgent() {
         for (said, expected) in [
-            ("null", (Urgency::Routine, None)),
-            (r#""Routine""#, (Urgency::Routine, Some("routine"))),
-            (r#""URGENT""#, (Urgency::Urgent, Some("urgent"))),
-            (r#""asap ""#, (Urgency::Urgent, Some("asap"))),
-            (r#""STAT""#, (Urgency::Stat, Some("stat"))),
-            (r#""emergency""#, (Urgency::Stat, None)),
-            (r#"["urgent"]"#, (Urgency::Stat, None)),
-            ("1", (Urgency::Stat, None)),
+            ("null", (PriorityClass::Routine, None)),
+            (r#""Routine""#, (PriorityClass::Routine, Some("routine"))),
+            (r#""URGENT""#, (PriorityClass::Urgent, Some("urgent"))),
+            (r#""asap ""#, (PriorityClass::Urgent, Some("asap"))),
+            (r#""STAT""#, (PriorityClass::Stat, Some("stat"))),
+            (r#""emergency""#, (PriorityClass::Stat, None)),
+            (r#"["urgent"]"#, (PriorityClass::Stat, None)),
+            ("1", (PriorityClass::Stat, None)),
         ] {
             let text = format!(r#"{{"priority":{said}}}"#);
             let request = Json::of(&text);
             let found = (urgency(&request), known_priority(&request));
             assert_eq!(found, expected, "{said}");
         }
-        assert_eq!(urgency(&Json::of("{}")), Urgency::Routine);
+        assert_eq!(urgency(&Json::of("{}")), PriorityClass::Routine);
     }
 
     #[test]

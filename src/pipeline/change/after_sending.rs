@@ -2,7 +2,7 @@
 
 use super::{Ask, Case, Settled};
 use crate::domain::{Action, Reason, Stage};
-use crate::fhir::resources::service_request::Urgency;
+use crate::fhir::resources::service_request::PriorityClass;
 use crate::fhir::resources::{patient, service_request};
 use crate::pipeline::map::changed_headers;
 use crate::pipeline::referral::ReferralTrees;
@@ -125,8 +125,9 @@ fn asks(case: &Case<'_>, found: &Review, before: Option<&Review>) -> Vec<Ask> {
     if dead(old) && !dead(case.trees) {
         ask(Reason::DeathRemoved);
     }
-    let urgent =
-        |trees: &ReferralTrees<'_>| service_request::urgency(&trees.request) != Urgency::Routine;
+    let urgent = |trees: &ReferralTrees<'_>| {
+        service_request::urgency(&trees.request) != PriorityClass::Routine
+    };
     if urgent(case.trees) && !urgent(old) {
         ask(Reason::Urgent);
     }

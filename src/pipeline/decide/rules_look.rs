@@ -6,6 +6,7 @@
 use crate::domain::{LegId, StrandId};
 use crate::pipeline::run::{Env, HeldLease};
 use crate::seal::Digest;
+use crate::store::LookedUnder;
 
 /// Strands of the sources of which something may wait that was not looked at under the rules in force.
 ///
@@ -50,7 +51,7 @@ pub(super) async fn note(
     rules: Option<Digest>,
 ) -> anyhow::Result<()> {
     let mut batch = lease.batch(env.now());
-    batch.looked_under = Some(rules);
+    batch.looked_under = rules.map_or(LookedUnder::Unknown, LookedUnder::Rules);
     env.store.commit(batch).await?;
     Ok(())
 }

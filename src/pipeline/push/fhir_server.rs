@@ -462,7 +462,11 @@ mod tests {
         for (writes, left) in [(limits::PUSH_BATCH, 0), (limits::PUSH_BATCH + 1, 1)] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("kith.db");
-            let store = Arc::new(SqliteStore::open(&path, 5).await.unwrap());
+            let store = Arc::new(
+                SqliteStore::open(&path, &crate::domain::Limits::default())
+                    .await
+                    .unwrap(),
+            );
             store.name_installation([7; 16]).await.unwrap();
             let strand = store.strand("a").await.unwrap().id;
             let row = unit(&["a"], PushKind::Create, false).writes.remove(0).row;

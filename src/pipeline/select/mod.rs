@@ -23,7 +23,7 @@ pub(crate) use safety::Safety;
 pub(crate) use trace::{Step, Trail};
 
 use crate::domain::{Instant, LegState, Reason};
-use crate::fhir::resources::service_request::Urgency;
+use crate::fhir::resources::service_request::PriorityClass;
 use crate::fhir::resources::{patient, resource, service_request};
 use crate::json::Json;
 use crate::partner::agreement::UrgentRule;
@@ -238,9 +238,9 @@ pub(crate) fn objection(
 /// Whether the priority is one that somebody must be asked about first.
 fn urgency(view: &ReferralView<'_>, partner: &Partner, trail: &mut Trail) -> Option<Reason> {
     let holds = match service_request::urgency(view.request) {
-        Urgency::Routine => false,
-        Urgency::Urgent => partner.select.urgent == UrgentRule::Hold,
-        Urgency::Stat => true,
+        PriorityClass::Routine => false,
+        PriorityClass::Urgent => partner.select.urgent == UrgentRule::Hold,
+        PriorityClass::Stat => true,
     };
     trail.check("urgency", holds.then_some(Reason::Urgent), || {
         let known = service_request::known_priority(view.request);

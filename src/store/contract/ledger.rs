@@ -44,9 +44,9 @@ pub(super) async fn rules_are_noted_of_one_strand_and_stay(store: &dyn Store) {
     assert_eq!((a.rules, b.rules), (None, None));
     // Noted, left as it is, and no longer known; no row of the ledger is written for it.
     for (noted, wanted) in [
-        (Some(Some([7; 32])), Some([7; 32])),
-        (None, Some([7; 32])),
-        (Some(None), None),
+        (LookedUnder::Rules([7; 32]), Some([7; 32])),
+        (LookedUnder::AsBefore, Some([7; 32])),
+        (LookedUnder::Unknown, None),
     ] {
         let mut batch = Batch::new(a.id, Instant(NOON));
         batch.looked_under = noted;

@@ -169,9 +169,12 @@ type Check = for<'s> fn(&'s dyn Store) -> Pin<Box<dyn Future<Output = ()> + 's>>
 
 /// A fresh, named store of `SQLite`.
 async fn fresh(folder: &tempfile::TempDir) -> SqliteStore {
-    let store = SqliteStore::open(&folder.path().join("kith.db"), 5)
-        .await
-        .unwrap();
+    let store = SqliteStore::open(
+        &folder.path().join("kith.db"),
+        &crate::domain::Limits::default(),
+    )
+    .await
+    .unwrap();
     store.name_installation(UID).await.unwrap();
     store
 }

@@ -1,11 +1,12 @@
 //! What must still hold when a batch is written, asked of what is durable, under the engine's write lock.
 
-use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::sqlite::Sqlite;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::super::StoreError;
 use super::super::batch::Guard;
 use super::engine;
+use super::time_limit::WriteTx;
 use crate::domain::{LegId, StrandId, limits};
 use crate::seal::LookupKey;
 
@@ -14,10 +15,7 @@ const OPEN: &str = "leg.partner > 0 AND leg.state IN (3, 4, 5, 6, 8, 9)";
 
 /// # Errors
 /// [`StoreError::Stale`] if one does not hold.
-pub(super) async fn check_guards(
-    conn: &mut SqliteConnection,
-    guards: &[Guard],
-) -> Result<(), StoreError> {
+pub(super) async fn check_guards(conn: &mut WriteTx, guards: &[Guard]) -> Result<(), StoreError> {
     let mut pairs = Vec::new();
     for guard in guards {
         match guard {
@@ -48,18 +46,18 @@ pub(super) async fn check_guards(
     Ok(())
 }
 
-async fn open_legs(conn: &mut SqliteConnection, partner: StrandId) -> Result<i64, StoreError> {
+async fn open_legs(conn: &mut WriteTx, partner: StrandId) -> Result<i64, StoreError> {
     let sql = format!("SELECT count(*) FROM leg WHERE {OPEN} AND leg.partner = ?");
     sqlx::query::<Sqlite>(AssertSqlSafe(sql))
         .bind(partner)
-        .fetch_one(conn)
+        .fetch_one(conn.timed())
         .await
         .and_then(|row| row.try_get(0))
         .map_err(|error| engine("counting open legs", &error))
 }
 
 /// How many events were told of these legs.
-async fn events_told(conn: &mut SqliteConnection, legs: &[LegId]) -> Result<i64, StoreError> {
+async fn events_told(conn: &mut WriteTx, legs: &[LegId]) -> Result<i64, StoreError> {
     let mut told = 0;
     for chunk in legs.chunks(limits::STATEMENT_ROWS) {
         let marks = vec!["?"; chunk.len()].join(",");
@@ -69,7 +67,7 @@ async fn events_told(conn: &mut SqliteConnection, legs: &[LegId]) -> Result<i64,
         for leg in chunk {
             query = query.bind(*leg);
         }
-        let counted = query.fetch_one(&mut *conn).await;
+        let counted = query.fetch_one(conn.timed()).await;
         told += counted
             .and_then(|row| row.try_get::<i64, _>(0))
             .map_err(|error| engine("counting events", &error))?;
@@ -79,7 +77,7 @@ async fn events_told(conn: &mut SqliteConnection, legs: &[LegId]) -> Result<i64,
 
 /// Whether one of these persons has an open leg with the partner beside them.
 async fn any_open(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     pairs: &[(&LookupKey, StrandId)],
 ) -> Result<bool, StoreError> {
     let rows = vec!["(?,?)"; pairs.len()].join(",");
@@ -95,7 +93,7 @@ async fn any_open(
         query = query.bind(&person[..]).bind(*partner);
     }
     let found = query
-        .fetch_optional(conn)
+        .fetch_optional(conn.timed())
         .await
         .map_err(|error| engine("looking for open legs", &error))?;
     Ok(found.is_some())

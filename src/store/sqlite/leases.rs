@@ -1,11 +1,12 @@
 //! Taking, renewing, giving back and checking leases: each in one transaction that holds the engine's write lock.
 
 use sqlx::AssertSqlSafe;
-use sqlx::sqlite::{Sqlite, SqliteConnection, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteRow};
 
 use super::super::batch::Batch;
 use super::super::{Lease, LeaseAnswer, LeaseAsk, LeaseHolder, LeaseRow, LeaseStage, StoreError};
 use super::columns::{id, int, text};
+use super::time_limit::WriteTx;
 use super::{SqliteStore, engine};
 use crate::domain::Clock as _;
 use crate::domain::clock::SystemClock;
@@ -26,7 +27,7 @@ impl SqliteStore {
         }
         let drawn = sqlx::query("UPDATE strand SET fence = fence + 1 WHERE id = ? RETURNING fence")
             .bind(ask.strand)
-            .fetch_optional(&mut *tx)
+            .fetch_optional(tx.timed())
             .await
             .map_err(|e| failed(&e))?
             .ok_or(StoreError::Corrupt("strand"))?;
@@ -49,7 +50,7 @@ impl SqliteStore {
         .bind(ask.holder.run)
         .bind(ask.now)
         .bind(ask.until)
-        .execute(&mut *tx)
+        .execute(tx.timed())
         .await
         .map_err(|e| failed(&e))?;
         tx.commit().await.map_err(|e| failed(&e))?;
@@ -73,7 +74,7 @@ impl SqliteStore {
                 .bind(lease.strand)
                 .bind(lease.fence)
                 .bind(now)
-                .execute(&mut *tx)
+                .execute(tx.timed())
                 .await
                 .map_err(|e| failed(&e))?;
             if done.rows_affected() != 1 {
@@ -92,7 +93,7 @@ impl SqliteStore {
                 .bind(lease.stage.number())
                 .bind(lease.strand)
                 .bind(lease.fence)
-                .execute(&mut *tx)
+                .execute(tx.timed())
                 .await
                 .map_err(|e| failed(&e))?;
         }
@@ -108,10 +109,7 @@ impl SqliteStore {
 /// Whether each batch is written under leases that still stand, one of them of its strand; the engine's write lock is held.
 ///
 /// The clock is read here, after the lock was waited for: an instant from before says nothing of a process that was stopped.
-pub(super) async fn check_leases(
-    conn: &mut SqliteConnection,
-    batches: &[Batch],
-) -> Result<(), StoreError> {
+pub(super) async fn check_leases(conn: &mut WriteTx, batches: &[Batch]) -> Result<(), StoreError> {
     let mut checked: Vec<Lease> = Vec::new();
     for batch in batches {
         if batch.under.iter().all(|lease| lease.strand != batch.strand) {
@@ -133,7 +131,7 @@ pub(super) async fn check_leases(
 }
 
 async fn row_of(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     stage: LeaseStage,
     strand: crate::domain::StrandId,
 ) -> Result<Option<LeaseRow>, StoreError> {
@@ -141,7 +139,7 @@ async fn row_of(
     let row = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
         .bind(stage.number())
         .bind(strand)
-        .fetch_optional(conn)
+        .fetch_optional(conn.timed())
         .await
         .map_err(|error| engine("reading a lease", &error))?;
     row.as_ref().map(lease_row).transpose()

@@ -9,19 +9,23 @@ mod query;
 mod read;
 mod statement;
 mod sums;
+mod time_limit;
 mod write;
 
+use std::sync::Arc;
 use std::{path::Path, time::Duration};
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{
-    ConnectOptions, Row, Sqlite, Transaction,
+    ConnectOptions, Row,
     migrate::{Migration, MigrationType, Migrator},
 };
 
 use super::StoreError;
+use crate::domain::Limits;
+use time_limit::{StatementTimer, WriteTx};
 
 /// Newest schema this program knows.
 const SCHEMA: i64 = 1;
@@ -37,14 +41,16 @@ const OPEN_PAUSE: Duration = Duration::from_millis(20);
 pub(crate) struct SqliteStore {
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Of the statement that the writer runs.
+    timer: Arc<StatementTimer>,
 }
 
 impl SqliteStore {
-    /// Opens the store, making and migrating the file if need be; a statement waits so many seconds for the engine's lock.
+    /// Opens the store, making and migrating the file if need be. Of the limits: how long a statement waits for the engine's lock, and how long it runs.
     ///
     /// # Errors
     /// The file cannot be opened, or was written by a newer version.
-    pub(crate) async fn open(path: &Path, lock_wait_seconds: u64) -> Result<Self, StoreError> {
+    pub(crate) async fn open(path: &Path, limits: &Limits) -> Result<Self, StoreError> {
         make_private(path).map_err(|error| StoreError::Engine {
             doing: "opening",
             kind: error.kind().to_string(),
@@ -55,7 +61,7 @@ impl SqliteStore {
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(Duration::from_secs(lock_wait_seconds))
+            .busy_timeout(Duration::from_secs(limits.lock_wait_seconds))
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
@@ -71,20 +77,38 @@ impl SqliteStore {
             .pragma("cache_size", "-2048")
             .pragma("query_only", "ON");
         let doing = "opening";
-        let writer = first_connection(writing)
+        let most = Duration::from_secs(limits.statement_seconds_max);
+        let timer = StatementTimer::new(most);
+        let writer = first_connection(writing, &timer)
             .await
             .map_err(|error| engine(doing, &error))?;
         migrate(&writer).await?;
+        // A reader has one statement each time it is taken.
         let readers = pool(READERS)
+            .after_connect(move |connection, _| {
+                Box::pin(StatementTimer::new(most).watch(connection))
+            })
+            .test_before_acquire(false)
+            .before_acquire(move |connection, _| {
+                Box::pin(async move {
+                    StatementTimer::new(most).watch(connection).await?;
+                    Ok(true)
+                })
+            })
             .connect_with(reading)
             .await
             .map_err(|error| engine(doing, &error))?;
-        Ok(Self { writer, readers })
+        Ok(Self {
+            writer,
+            readers,
+            timer,
+        })
     }
 
     /// A transaction that has the engine's write lock from its beginning.
-    async fn lock(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+    async fn lock(&self) -> Result<WriteTx, sqlx::Error> {
+        let tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        Ok(WriteTx::new(tx, Arc::clone(&self.timer)))
     }
 
     /// Closes both pools, folding the write-ahead log into the file.
@@ -122,10 +146,21 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 }
 
 /// The writer's pool with its connection. Setting a new file to WAL asks for it alone, and the engine does not wait for that.
-async fn first_connection(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+async fn first_connection(
+    options: SqliteConnectOptions,
+    timer: &Arc<StatementTimer>,
+) -> Result<SqlitePool, sqlx::Error> {
     let mut tries = 1;
     loop {
-        match pool(1).connect_with(options.clone()).await {
+        let (first, each) = (Arc::clone(timer), Arc::clone(timer));
+        let pool = pool(1)
+            .after_connect(move |connection, _| Box::pin(Arc::clone(&first).watch(connection)))
+            .before_acquire(move |_, _| {
+                each.begin();
+                let whole = !each.take_stopped();
+                Box::pin(async move { Ok(whole) })
+            });
+        match pool.connect_with(options.clone()).await {
             Err(error) if tries < OPEN_TRIES && is_busy(&error) => {
                 tries += 1;
                 tokio::time::sleep(OPEN_PAUSE).await;
@@ -205,6 +240,9 @@ fn in_words(code: &str) -> &'static str {
 /// Keeps the engine's error class only: its text may quote values.
 fn engine(doing: &'static str, error: &sqlx::Error) -> StoreError {
     let (kind, transient) = match error {
+        sqlx::Error::Database(database) if database.code().as_deref() == Some("9") => {
+            return StoreError::TooSlow { doing };
+        }
         sqlx::Error::Database(database) => {
             let code = database.code().unwrap_or_default().into_owned();
             let busy = matches!(code.as_str(), "5" | "6" | "261" | "517");
@@ -227,10 +265,17 @@ mod tests {
     use super::*;
     use crate::domain::limits::LOCK_WAIT_SECONDS;
 
+    fn waiting(lock_wait_seconds: u64) -> Limits {
+        Limits {
+            lock_wait_seconds,
+            ..Limits::default()
+        }
+    }
+
     #[tokio::test]
     async fn no_pool_has_a_maintenance_task() {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("kith.db"), 1)
+        let store = SqliteStore::open(&folder.path().join("kith.db"), &waiting(1))
             .await
             .unwrap();
         for pool in [&store.writer, &store.readers] {
@@ -244,7 +289,9 @@ mod tests {
 
     /// What the engine itself says that it waits, of each connection.
     async fn waits(path: &Path, lock_wait_seconds: u64) -> [i64; 2] {
-        let store = SqliteStore::open(path, lock_wait_seconds).await.unwrap();
+        let store = SqliteStore::open(path, &waiting(lock_wait_seconds))
+            .await
+            .unwrap();
         let mut waits = [0; 2];
         for (pool, waits) in [&store.writer, &store.readers].into_iter().zip(&mut waits) {
             let row = sqlx::query("PRAGMA busy_timeout").fetch_one(pool).await;
@@ -262,8 +309,8 @@ mod tests {
         assert_eq!(waits(&path, LOCK_WAIT_SECONDS.most).await, [60_000; 2]);
         // One that holds the lock for less is waited for, one that holds it for more is not.
         let (one, other) = (
-            SqliteStore::open(&path, 1).await.unwrap(),
-            SqliteStore::open(&path, 1).await.unwrap(),
+            SqliteStore::open(&path, &waiting(1)).await.unwrap(),
+            SqliteStore::open(&path, &waiting(1)).await.unwrap(),
         );
         for (held_millis, waited_for) in [(400, true), (2_500, false)] {
             let held = one.lock().await.unwrap();
@@ -292,9 +339,7 @@ mod tests {
 
     /// Opens a store, names it, and gives the name that it has.
     async fn opened(path: &Path, name: [u8; 16]) -> [u8; 16] {
-        let store = SqliteStore::open(path, LOCK_WAIT_SECONDS.usual)
-            .await
-            .unwrap();
+        let store = SqliteStore::open(path, &Limits::default()).await.unwrap();
         store.name_installation(name).await.unwrap();
         let made = store.unless_named(|| ()).await.unwrap();
         assert_eq!(made, None, "it has a name");

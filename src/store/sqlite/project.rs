@@ -1,6 +1,6 @@
 //! Projecting: legs, writes, holds, books and reports, as the batch's ledger rows leave them.
 
-use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::sqlite::Sqlite;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::domain::{Action, DropId, HoldNumber, LegState, RawId, limits};
@@ -12,9 +12,10 @@ use super::super::rows::{BookRow, Certificate, Fact, HeldRow, Leg};
 use super::engine;
 use super::pushes::{insert_pushes, move_pushes, upsert_mirrors};
 use super::statement::{Cell, insert};
+use super::time_limit::WriteTx;
 
 pub(super) async fn write_legs(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     batch: &Batch,
     chained: &Chained,
 ) -> Result<(), StoreError> {
@@ -26,7 +27,7 @@ pub(super) async fn write_legs(
     }
 }
 
-async fn insert_legs(conn: &mut SqliteConnection, legs: &[Leg]) -> Result<(), StoreError> {
+async fn insert_legs(conn: &mut WriteTx, legs: &[Leg]) -> Result<(), StoreError> {
     let references: Vec<[u8; 8]> = legs.iter().map(|leg| leg.reference.to_bytes()).collect();
     let mut cells = Vec::with_capacity(legs.len() * 22);
     for (leg, reference) in legs.iter().zip(&references) {
@@ -56,7 +57,7 @@ const MOVED_IN_PLACE: &str = "state = v.column3, why = v.column4, asked = v.colu
                               last_strand = v.column9, last_seq = v.column10";
 
 /// Moves legs that still have the revision at which they were read; if one does not, nothing is written.
-async fn move_legs(conn: &mut SqliteConnection, legs: &[MovedLeg]) -> Result<(), StoreError> {
+async fn move_legs(conn: &mut WriteTx, legs: &[MovedLeg]) -> Result<(), StoreError> {
     let (in_place, anywhere): (Vec<&MovedLeg>, Vec<&MovedLeg>) =
         legs.iter().partition(|moved| moved.same_place);
     move_each(conn, MOVED, &anywhere, leg_numbers).await?;
@@ -81,7 +82,7 @@ async fn move_legs(conn: &mut SqliteConnection, legs: &[MovedLeg]) -> Result<(),
 }
 
 async fn move_each<const N: usize>(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     set: &str,
     legs: &[&MovedLeg],
     numbers: impl Fn(&Leg) -> [i64; N],
@@ -101,7 +102,7 @@ async fn move_each<const N: usize>(
             }
         }
         let done = query
-            .execute(&mut *conn)
+            .execute(conn.timed())
             .await
             .map_err(|error| engine("moving legs", &error))?;
         if usize::try_from(done.rows_affected()) != Ok(chunk.len()) {
@@ -114,7 +115,7 @@ async fn move_each<const N: usize>(
 /// Moves the legs of a drop that has left: the same step as `Standing::sent`, for all of its rows at once. Only a routed leg
 /// (3) becomes sent (4): one that is elsewhere has moved on since the drop was made.
 async fn send_legs(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     drop_id: DropId,
     chained: &Chained,
 ) -> Result<(), StoreError> {
@@ -129,12 +130,12 @@ async fn send_legs(
         .bind(chained.at)
         .bind(chained.sent.strand)
         .bind(chained.sent.seq)
-        .execute(&mut *conn)
+        .execute(conn.timed())
         .await
         .map_err(|error| engine(doing, &error))?;
     let rows: i64 = sqlx::query("SELECT rows FROM drop_file WHERE id = ?")
         .bind(drop_id)
-        .fetch_one(&mut *conn)
+        .fetch_one(conn.timed())
         .await
         .and_then(|row| row.try_get(0))
         .map_err(|error| engine(doing, &error))?;
@@ -173,7 +174,7 @@ fn leg_numbers(leg: &Leg) -> [i64; LEG_NUMBERS] {
 }
 
 pub(super) async fn write_projections(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     batch: &Batch,
     chained: &Chained,
 ) -> Result<(), StoreError> {
@@ -183,7 +184,7 @@ pub(super) async fn write_projections(
             .bind(*state as i64)
             .bind(id);
         query
-            .execute(&mut *conn)
+            .execute(conn.timed())
             .await
             .map_err(|error| engine(doing, &error))?;
     }
@@ -195,7 +196,7 @@ pub(super) async fn write_projections(
             .bind(state)
             .bind(id);
         query
-            .execute(&mut *conn)
+            .execute(conn.timed())
             .await
             .map_err(|error| engine(doing, &error))?;
     }
@@ -207,7 +208,7 @@ pub(super) async fn write_projections(
     write_reports(conn, batch).await
 }
 
-async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<(), StoreError> {
+async fn insert_held(conn: &mut WriteTx, held: &[HeldRow]) -> Result<(), StoreError> {
     let mut cells = Vec::with_capacity(held.len() * 10);
     for hold in held {
         let numbers = [
@@ -227,7 +228,7 @@ async fn insert_held(conn: &mut SqliteConnection, held: &[HeldRow]) -> Result<()
     insert(conn, "INSERT INTO held (number, leg, stage, reason, source, partner, return_id, row, since, open)", 10, cells).await
 }
 
-async fn end_holds(conn: &mut SqliteConnection, numbers: &[HoldNumber]) -> Result<(), StoreError> {
+async fn end_holds(conn: &mut WriteTx, numbers: &[HoldNumber]) -> Result<(), StoreError> {
     for chunk in numbers.chunks(limits::STATEMENT_ROWS) {
         let marks = vec!["?"; chunk.len()].join(",");
         let sql = format!("UPDATE held SET open = false WHERE number IN ({marks})");
@@ -237,7 +238,7 @@ async fn end_holds(conn: &mut SqliteConnection, numbers: &[HoldNumber]) -> Resul
             query = query.bind(number);
         }
         query
-            .execute(&mut *conn)
+            .execute(conn.timed())
             .await
             .map_err(|error| engine("ending holds", &error))?;
     }
@@ -245,7 +246,7 @@ async fn end_holds(conn: &mut SqliteConnection, numbers: &[HoldNumber]) -> Resul
 }
 
 /// Adds a group's counts to its run's book.
-async fn upsert_book(conn: &mut SqliteConnection, book: &BookRow) -> Result<(), StoreError> {
+async fn upsert_book(conn: &mut WriteTx, book: &BookRow) -> Result<(), StoreError> {
     let doing = "keeping the books";
     let found = sqlx::query("SELECT accepted, repeated, rejected, held, reasons FROM book WHERE run = ? AND stage = ? AND source = ? AND partner = ? AND file = ?")
         .bind(book.run)
@@ -253,7 +254,7 @@ async fn upsert_book(conn: &mut SqliteConnection, book: &BookRow) -> Result<(), 
         .bind(book.source)
         .bind(book.partner)
         .bind(book.file)
-        .fetch_optional(&mut *conn)
+        .fetch_optional(conn.timed())
         .await
         .map_err(|error| engine(doing, &error))?;
     let mut sum = book.clone();
@@ -280,7 +281,7 @@ async fn upsert_book(conn: &mut SqliteConnection, book: &BookRow) -> Result<(), 
     insert(conn, head, 11, cells).await
 }
 
-async fn write_reports(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+async fn write_reports(conn: &mut WriteTx, batch: &Batch) -> Result<(), StoreError> {
     insert_certificates(conn, &batch.certificates).await?;
     insert_facts(conn, &batch.facts).await?;
     insert_published(conn, batch).await?;
@@ -291,7 +292,7 @@ async fn write_reports(conn: &mut SqliteConnection, batch: &Batch) -> Result<(),
 }
 
 async fn insert_certificates(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     certificates: &[Certificate],
 ) -> Result<(), StoreError> {
     let mut cells = Vec::new();
@@ -314,7 +315,7 @@ async fn insert_certificates(
     .await
 }
 
-async fn insert_facts(conn: &mut SqliteConnection, facts: &[Fact]) -> Result<(), StoreError> {
+async fn insert_facts(conn: &mut WriteTx, facts: &[Fact]) -> Result<(), StoreError> {
     let mut cells = Vec::new();
     for fact in facts {
         cells.extend(
@@ -339,7 +340,7 @@ async fn insert_facts(conn: &mut SqliteConnection, facts: &[Fact]) -> Result<(),
 }
 
 /// The reports of a night, and the sealed cells they were made from.
-async fn insert_published(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+async fn insert_published(conn: &mut WriteTx, batch: &Batch) -> Result<(), StoreError> {
     let cells = batch
         .cubes
         .iter()
@@ -378,7 +379,7 @@ async fn insert_published(conn: &mut SqliteConnection, batch: &Batch) -> Result<
 }
 
 async fn insert_day_seal(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     (day, root, mac, strands): &DaySeal,
 ) -> Result<(), StoreError> {
     insert(

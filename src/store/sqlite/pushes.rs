@@ -1,7 +1,7 @@
 //! Writes to GP systems: what is to be written and told, and its projection, each only from where it was read.
 
 use sqlx::AssertSqlSafe;
-use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::sqlite::Sqlite;
 
 use super::super::rows::{Leg, MirrorKind, MirrorRow, PushRow, PushState, PushUpdate};
 use super::super::{PushQuery, StoreError};
@@ -9,6 +9,7 @@ use super::columns::{leg, push};
 use super::query::Rows;
 use super::read::{LEG, PUSH};
 use super::statement::{Cell, insert, insert_each};
+use super::time_limit::WriteTx;
 use super::{SqliteStore, engine};
 use crate::domain::{LegId, Reason, StrandId, limits};
 
@@ -55,7 +56,7 @@ impl SqliteStore {
 }
 
 pub(super) async fn insert_pushes(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     pushes: &[PushRow],
 ) -> Result<(), StoreError> {
     let head = "INSERT INTO push (event, leg, source, kind, state, attempts, reason, due)";
@@ -77,7 +78,7 @@ pub(super) async fn insert_pushes(
 
 /// Moves writes that still stand where they were read; if one does not, another run has it, and nothing is written.
 pub(super) async fn move_pushes(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     updates: &[PushUpdate],
 ) -> Result<(), StoreError> {
     for chunk in updates.chunks(limits::STATEMENT_ROWS) {
@@ -100,7 +101,7 @@ pub(super) async fn move_pushes(
                 .bind(update.attempts_were);
         }
         let done = query
-            .execute(&mut *conn)
+            .execute(conn.timed())
             .await
             .map_err(|error| engine("moving writes", &error))?;
         if usize::try_from(done.rows_affected()) != Ok(chunk.len()) {
@@ -111,7 +112,7 @@ pub(super) async fn move_pushes(
 }
 
 pub(super) async fn upsert_mirrors(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     mirrors: &[MirrorRow],
 ) -> Result<(), StoreError> {
     let mut cells = Vec::with_capacity(mirrors.len() * 7);

@@ -2,13 +2,12 @@
 
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
-use sqlx::sqlite::{
-    Sqlite, SqliteArguments, SqliteArgumentsBuffer, SqliteConnection, SqliteTypeInfo,
-};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteArgumentsBuffer, SqliteTypeInfo};
 use sqlx::{Arguments, AssertSqlSafe, Encode};
 
 use super::super::StoreError;
 use super::engine;
+use super::time_limit::WriteTx;
 use crate::domain::{Id, limits};
 
 /// Values of one statement, below what `SQLite` takes (32,766).
@@ -76,7 +75,7 @@ const SIZES: [usize; 5] = [limits::STATEMENT_ROWS, 100, 20, 4, 1];
 
 /// Inserts rows of `width` cells, as [`insert_each`] does.
 pub(super) async fn insert(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     head: &'static str,
     width: usize,
     cells: Vec<Cell<'_>>,
@@ -88,7 +87,7 @@ pub(super) async fn insert(
 /// Inserts rows, several a statement, whose cells are made as they are needed; while the engine's thread runs one statement,
 /// the values of the next are put together. A conflict is an error, and the transaction is to be given up.
 pub(super) async fn insert_each<'r, T, const WIDTH: usize>(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     head: &'static str,
     rows: &'r [T],
     cells: impl Fn(&'r T) -> [Cell<'r>; WIDTH],
@@ -98,7 +97,7 @@ pub(super) async fn insert_each<'r, T, const WIDTH: usize>(
 }
 
 async fn insert_cells<'c>(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     head: &'static str,
     (width, mut left): (usize, usize),
     mut cells: impl Iterator<Item = Cell<'c>>,
@@ -113,7 +112,7 @@ async fn insert_cells<'c>(
     let mut next = prepare();
     while let Some(bound) = next {
         let (sql, bound) = bound?;
-        let running = sqlx::query_with(AssertSqlSafe(sql), bound).execute(&mut *conn);
+        let running = sqlx::query_with(AssertSqlSafe(sql), bound).execute(conn.timed());
         let (ran, following) = tokio::join!(running, async { prepare() });
         ran.map_err(|error| engine("inserting", &error))?;
         next = following;

@@ -3,16 +3,16 @@
 use crate::domain::Reason;
 use crate::domain::StrandId;
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
 
 use super::super::StoreError;
-use super::super::batch::{Batch, Chained, Commit};
+use super::super::batch::{Batch, Chained, Commit, LookedUnder};
 use super::super::rows::{KeyRow, LedgerRow, Strand};
 use super::columns::strand;
 use super::guards::check_guards;
 use super::leases::check_leases;
 use super::project::{write_legs, write_projections};
 use super::statement::{Cell, insert, insert_each};
+use super::time_limit::WriteTx;
 use super::{SqliteStore, engine};
 use crate::seal::Digest;
 use crate::store::hash_chain;
@@ -54,7 +54,7 @@ impl SqliteStore {
         let failed = |error: &sqlx::Error| engine("reading the installation", error);
         let mut tx = self.lock().await.map_err(|e| failed(&e))?;
         let found = sqlx::query("SELECT uid FROM installation WHERE id = 1");
-        let found = found.fetch_optional(&mut *tx).await;
+        let found = found.fetch_optional(tx.timed()).await;
         if found.map_err(|e| failed(&e))?.is_some() {
             return Ok(None);
         }
@@ -73,7 +73,7 @@ impl SqliteStore {
         }
         let uid = self.ensure_installation().await?;
         let mut tx = self.lock().await.map_err(|e| failed(&e))?;
-        let found = named().fetch_optional(&mut *tx).await;
+        let found = named().fetch_optional(tx.timed()).await;
         if let Some(row) = found.map_err(|e| failed(&e))? {
             return strand(&row);
         }
@@ -91,7 +91,7 @@ impl SqliteStore {
         .bind(made.id)
         .bind(name)
         .bind(&made.head[..])
-        .execute(&mut *tx)
+        .execute(tx.timed())
         .await
         .map_err(|e| failed(&e))?;
         tx.commit().await.map_err(|e| failed(&e))?;
@@ -160,11 +160,11 @@ const HASHED_BESIDE: usize = 500;
 /// Pieces of hashed rows that may wait to be written.
 const HASHED_AHEAD: usize = 2;
 
-async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Commit, StoreError> {
+async fn write_batch(conn: &mut WriteTx, mut batch: Batch) -> Result<Commit, StoreError> {
     let doing = "committing";
     let row = sqlx::query("SELECT id, name, seq, head, at, rules FROM strand WHERE id = ?")
         .bind(batch.strand)
-        .fetch_one(&mut *conn)
+        .fetch_one(conn.timed())
         .await
         .map_err(|error| engine(doing, &error))?;
     let strand = strand(&row)?;
@@ -197,8 +197,10 @@ async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Co
             .map_err(|_| StoreError::Corrupt("rows to hash"))??
     };
     move_strand(conn, place, &chained).await?;
-    if let Some(rules) = batch.looked_under {
-        note_rules(conn, place, rules).await?;
+    match batch.looked_under {
+        LookedUnder::AsBefore => {}
+        LookedUnder::Unknown => note_rules(conn, place, None).await?,
+        LookedUnder::Rules(rules) => note_rules(conn, place, Some(rules)).await?,
     }
     write_evidence(conn, &batch).await?;
     write_legs(conn, &batch, &chained).await?;
@@ -207,21 +209,17 @@ async fn write_batch(conn: &mut SqliteConnection, mut batch: Batch) -> Result<Co
 }
 
 /// The first of `count` numbers of a sequence; gaps mean nothing.
-async fn draw(
-    conn: &mut SqliteConnection,
-    sequence: &'static str,
-    count: i64,
-) -> Result<i64, StoreError> {
+async fn draw(conn: &mut WriteTx, sequence: &'static str, count: i64) -> Result<i64, StoreError> {
     sqlx::query("UPDATE sequence SET next = next + ?1 WHERE name = ?2 RETURNING next - ?1")
         .bind(count)
         .bind(sequence)
-        .fetch_one(conn)
+        .fetch_one(conn.timed())
         .await
         .and_then(|row| row.try_get(0))
         .map_err(|error| engine("drawing a number", &error))
 }
 
-async fn write_ledger(conn: &mut SqliteConnection, rows: &[LedgerRow]) -> Result<(), StoreError> {
+async fn write_ledger(conn: &mut WriteTx, rows: &[LedgerRow]) -> Result<(), StoreError> {
     let head = "INSERT INTO ledger (strand, seq, at, kind, subject, body, hash)";
     insert_each(conn, head, rows, |row| {
         [
@@ -238,7 +236,7 @@ async fn write_ledger(conn: &mut SqliteConnection, rows: &[LedgerRow]) -> Result
 }
 
 async fn move_strand(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     strand: StrandId,
     chained: &Chained,
 ) -> Result<(), StoreError> {
@@ -247,27 +245,27 @@ async fn move_strand(
         .bind(&chained.head[..])
         .bind(chained.at)
         .bind(strand)
-        .execute(conn)
+        .execute(conn.timed())
         .await
         .map(|_| ())
         .map_err(|error| engine("moving a strand", &error))
 }
 
 async fn note_rules(
-    conn: &mut SqliteConnection,
+    conn: &mut WriteTx,
     strand: StrandId,
     rules: Option<Digest>,
 ) -> Result<(), StoreError> {
     sqlx::query("UPDATE strand SET rules = ? WHERE id = ?")
         .bind(rules.map_or_else(Vec::new, |rules| rules.to_vec()))
         .bind(strand)
-        .execute(conn)
+        .execute(conn.timed())
         .await
         .map(|_| ())
         .map_err(|error| engine("noting rules", &error))
 }
 
-async fn insert_keys(conn: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(), StoreError> {
+async fn insert_keys(conn: &mut WriteTx, keys: &[KeyRow]) -> Result<(), StoreError> {
     let cells = keys
         .iter()
         .flat_map(|key| {
@@ -288,7 +286,7 @@ async fn insert_keys(conn: &mut SqliteConnection, keys: &[KeyRow]) -> Result<(),
     .await
 }
 
-async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+async fn write_evidence(conn: &mut WriteTx, batch: &Batch) -> Result<(), StoreError> {
     insert_keys(conn, &batch.keys).await?;
     let cells = batch
         .raws
@@ -320,7 +318,7 @@ async fn write_evidence(conn: &mut SqliteConnection, batch: &Batch) -> Result<()
     write_return(conn, batch).await
 }
 
-async fn write_drop(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+async fn write_drop(conn: &mut WriteTx, batch: &Batch) -> Result<(), StoreError> {
     if let Some(file) = &batch.drop_file {
         let cells = vec![
             file.id.into(),
@@ -358,7 +356,7 @@ async fn write_drop(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), St
     insert(conn, head, 15, cells).await
 }
 
-async fn write_return(conn: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+async fn write_return(conn: &mut WriteTx, batch: &Batch) -> Result<(), StoreError> {
     if let Some(file) = &batch.return_file {
         let cells = vec![
             file.id.into(),
