@@ -275,9 +275,14 @@ fn print_diagnostics(diagnostics: &[Diagnostic]) {
 /// Home, as far as the command line names it: what the files of a message are relative to.
 static HOME: OnceLock<PathBuf> = OnceLock::new();
 
-/// The line of a file that a problem is about. Of a line that names a secret nothing in quotes is shown.
+/// The line of a file that a problem is about, where the file is one that the site writes itself: every other may hold patient
+/// data. Of a line that names a secret nothing in quotes is shown.
 fn excerpt(place: &Place) -> Option<String> {
     let (file, line) = place.file_line()?;
+    let of_site = Path::new(file).extension().is_some_and(|end| end == "toml");
+    if !of_site {
+        return None;
+    }
     let line = machine::line_of(&HOME.get()?.join(file), line)?;
     Some(without_secrets(&line))
 }

@@ -31,7 +31,7 @@ fn a_hold_names_the_column_and_the_cause_and_the_element_that_has_another_form()
         let held = world.held(reason);
         assert_eq!(held.len(), 1, "{reason}");
         let number = held[0]["number"].to_string();
-        let shown = world.kith(&["held", "show", &number], 0).json();
+        let shown = world.kith(&["held", "show", &number, "--json"], 0).json();
         assert!(
             !shown.to_string().contains("Secretname"),
             "no value is told"

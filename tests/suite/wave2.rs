@@ -25,8 +25,15 @@ const THIRD: &str = "2026-11-30T18:00:00Z";
 const REFERRALS: u32 = 400;
 const SEED: u32 = 7;
 const DEFECTS: &str = "0.1";
-/// Columns of `install.py` that are not about who the person is.
-const NOT_IDENTITY: [&str; 11] = [
+/// Columns of `install.py` that a stop or a pause leaves empty: all but whose row it is, what to do, name and birth date.
+const EMPTY_IN_A_STOP: [&str; 18] = [
+    "NHS number",
+    "Sex",
+    "Phone",
+    "Postcode",
+    "TEL",
+    "Phone number",
+    "Area",
     "Date of referral",
     "Reason",
     "Referred by",
@@ -95,7 +102,7 @@ fn effect(kind: &str, sent: &[String], before: &Referral, after: &Referral) -> E
         let cells = headers(partner).iter().zip(sent);
         let cells = cells.map(|(header, cell)| match *header {
             "What" | "TYPE" | "Action" => action.to_owned(),
-            header if NOT_IDENTITY.contains(&header) => String::new(),
+            header if EMPTY_IN_A_STOP.contains(&header) => String::new(),
             _ => cell.clone(),
         });
         Effect::Row(cells.collect())

@@ -62,7 +62,7 @@ pub(crate) fn plant() -> Planted {
 
 fn patient(t: &mut Tokens, id: &str, name: &[String; 4]) -> Value {
     json!({
-        "resourceType": "Patient", "id": id, "language": t.next(), "implicitRules": format!("https://{}.example", t.next()),
+        "resourceType": "Patient", "id": id, "language": t.next(),
         "meta": {"versionId": "1", "lastUpdated": format!("{}T09:00:00Z", day(-10)), "source": format!("urn:{}", t.next()), "tag": [t.coding()], "profile": [t.next()]},
         "text": {"status": "generated", "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{}</div>", t.next())},
         "extension": [{"url": format!("https://{}.example", t.next()), "valueString": t.next()}],
@@ -118,6 +118,7 @@ pub(crate) fn broken_records(t: &mut Tokens) -> Vec<Value> {
         "authoredOn",
         "subject",
         "performer",
+        "implicitRules",
     ]) {
         let [patient, mut request] = referral(n, "Frida", "Aspen", "oak");
         request[element] = json!(t.next());
