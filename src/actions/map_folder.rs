@@ -191,6 +191,7 @@ impl FolderMapping<'_> {
                     role: role.as_ref(),
                     practice: practice.as_ref(),
                     consent: consent.as_ref(),
+                    performers: None,
                     doubt: places.doubt || in_doubt,
                     unread,
                 };

@@ -5,7 +5,7 @@
 
 use crate::domain::{KeyId, NhsNumber};
 use crate::fhir::resources::bundle::content;
-use crate::fhir::resources::{patient, resource};
+use crate::fhir::resources::{patient, resource, service_request};
 use crate::json::{Json, items};
 use crate::pipeline::referral::{Bytes, Doubt, Referral, ReferralTrees};
 use crate::pipeline::run::Env;
@@ -69,6 +69,7 @@ pub(crate) fn lookup_keys(
             b"ServiceRequest",
             id,
             &version(env, source, &referral.request, &trees.request),
+            &named_performers(trees),
         ]),
         person: person_key,
         alike: number.as_ref().map_or_else(Vec::new, |number| {
@@ -95,8 +96,27 @@ pub(crate) fn lookup_keys(
     })
 }
 
+/// Whom the performers name through records of their own, as a digest; nothing where no record says it.
+fn named_performers(trees: &ReferralTrees<'_>) -> Vec<u8> {
+    let Some(known) = trees.performers() else {
+        return Vec::new();
+    };
+    let mut told = Vec::new();
+    for performer in service_request::performers_by_identifier(&trees.request, Some(known)) {
+        for (system, value) in performer {
+            told.extend_from_slice(&sha256(&[
+                system.unwrap_or_default().as_bytes(),
+                b"\n",
+                value.as_bytes(),
+            ]));
+        }
+        told.push(b'\n');
+    }
+    sha256(&[&told]).to_vec()
+}
+
 /// The look of a referral: as it is kept, else by its id and where that holds.
-fn own_lookup(env: &Env, source: usize, id: &[u8], referral: &Referral) -> LookupKey {
+pub(crate) fn own_lookup(env: &Env, source: usize, id: &[u8], referral: &Referral) -> LookupKey {
     let ids = &referral.ids;
     if let Some(kept) = ids.kept_as {
         return kept;

@@ -27,6 +27,8 @@ pub(crate) struct Referral {
     pub(crate) practice: Option<Bytes>,
     /// The consent that the request names, or a JSON list of them.
     pub(crate) consent: Option<Bytes>,
+    /// A Bundle of the organisations and services that its performers refer to, each by the reference as written.
+    pub(crate) performers: Option<Bytes>,
     pub(crate) ids: IdScope,
 }
 
@@ -67,6 +69,7 @@ pub(crate) struct ReferralTrees<'a> {
     role: Option<Json<'a>>,
     practice: Option<Json<'a>>,
     consent: Option<Json<'a>>,
+    performers: Option<Json<'a>>,
     doubt: bool,
     unread: Option<UnreadRecord>,
 }
@@ -102,6 +105,7 @@ impl Referral {
             role: None,
             practice: None,
             consent: None,
+            performers: None,
             ids: IdScope::default(),
         }
     }
@@ -136,6 +140,7 @@ impl Referral {
             role: parse("PractitionerRole", &self.role, &wanted.role),
             practice: parse("Organization", &self.practice, &wanted.practice),
             consent: None,
+            performers: None,
             doubt: self.in_doubt(),
             unread,
         })
@@ -167,6 +172,7 @@ impl Referral {
             role: parse("PractitionerRole", &self.role),
             practice: parse("Organization", &self.practice),
             consent: parse("Consent", &self.consent),
+            performers: parse("performer", &self.performers),
             unread,
             doubt: self.in_doubt(),
         }
@@ -194,6 +200,7 @@ impl<'a> ReferralTrees<'a> {
             role: self.role.as_ref(),
             practice: self.practice.as_ref(),
             consent: self.consent.as_ref(),
+            performers: self.performers.as_ref(),
             doubt: self.doubt,
             unread: self.unread,
         }
@@ -202,6 +209,11 @@ impl<'a> ReferralTrees<'a> {
     /// The person: the record pulled, else one contained in the request.
     pub(crate) fn patient(&'a self) -> Option<&'a Json<'a>> {
         self.parts().patient()
+    }
+
+    /// A Bundle of what the performers refer to.
+    pub(crate) fn performers(&self) -> Option<&Json<'a>> {
+        self.performers.as_ref()
     }
 
     /// The consent that the request rests on, or a list of them.
@@ -224,6 +236,7 @@ pub(crate) struct ReferralParts<'a> {
     pub(crate) role: Option<&'a Json<'a>>,
     pub(crate) practice: Option<&'a Json<'a>>,
     pub(crate) consent: Option<&'a Json<'a>>,
+    pub(crate) performers: Option<&'a Json<'a>>,
     /// Nobody can say which records are meant.
     pub(crate) doubt: bool,
     /// One of them that is there and cannot be read.
@@ -262,6 +275,7 @@ impl<'a> ReferralParts<'a> {
             requester: self.requester.or_else(requester),
             role: self.role,
             practice: self.practice,
+            performers: self.performers,
             doubt: self.doubt,
             unread: self.unread,
             source: setting.source,

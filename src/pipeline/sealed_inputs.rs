@@ -55,11 +55,13 @@ impl Fetched {
     /// # Errors
     /// A sealed value does not open.
     pub(crate) fn referral(&self, raws: RawIds) -> Result<Option<Referral>, SealError> {
-        let Some(request) = self.open_own(raws.request)? else {
+        let Some(kept) = self.open_own(raws.request)? else {
             return Ok(None);
         };
+        let (request, performers) = parted(kept);
         Ok(Some(Referral {
             request,
+            performers,
             patient: self.open_own(raws.patient)?,
             requester: self.open_shared(raws.requester)?,
             role: self.open_shared(raws.role)?,
@@ -110,6 +112,22 @@ impl Fetched {
             shared.insert(id, Arc::clone(bytes));
         }
         Ok(opened)
+    }
+}
+
+/// A request as it is sealed: as it came, and behind a NUL, which no JSON text holds, what its performers refer to.
+pub(crate) fn joined(referral: &Referral) -> Bytes {
+    match &referral.performers {
+        None => Arc::clone(&referral.request),
+        Some(performers) => [&referral.request, &[0][..], performers].concat().into(),
+    }
+}
+
+/// The parts again.
+fn parted(kept: Bytes) -> (Bytes, Option<Bytes>) {
+    match memchr::memchr(0, &kept) {
+        None => (kept, None),
+        Some(at) => (kept[..at].into(), Some(kept[at + 1..].into())),
     }
 }
 

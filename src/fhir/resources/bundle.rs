@@ -235,6 +235,28 @@ impl EntryText<'_> {
     }
 }
 
+/// A Bundle of resources, each by the address that somebody used for it; `None` of nothing.
+pub(crate) fn collected(entries: &[(String, std::sync::Arc<[u8]>)]) -> Option<Vec<u8>> {
+    let mut text = br#"{"resourceType":"Bundle","type":"collection","entry":["#.to_vec();
+    for (place, (url, resource)) in entries.iter().enumerate() {
+        let comma = if place == 0 { "" } else { "," };
+        let url = serde_json::Value::from(url.as_str());
+        text.extend_from_slice(format!(r#"{comma}{{"fullUrl":{url},"resource":"#).as_bytes());
+        text.extend_from_slice(resource);
+        text.push(b'}');
+    }
+    text.extend_from_slice(b"]}");
+    (!entries.is_empty()).then_some(text)
+}
+
+/// The resource that a Bundle has by exactly this address.
+pub(crate) fn by_address<'t, 'a>(bundle: &'t Json<'a>, url: &str) -> Option<&'t Json<'a>> {
+    items(bundle.get("entry"))
+        .iter()
+        .find(|entry| entry.get("fullUrl").and_then(Json::as_str) == Some(url))?
+        .get("resource")
+}
+
 /// The elements of a list as their own texts; `None` of anything but a list.
 pub(crate) fn array_texts(bytes: &[u8]) -> Option<Vec<&str>> {
     let text = std::str::from_utf8(bytes).ok()?;

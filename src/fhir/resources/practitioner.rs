@@ -35,6 +35,16 @@ pub(crate) fn role_organization<'t>(role: &'t Json<'_>, base: Option<&str>) -> R
     Reference::of(role.get("organization"), base)
 }
 
+/// The references of a role to its organisation and services, as written; those by identifier or contained need no record.
+pub(crate) fn role_services<'t>(role: &'t Json<'_>) -> Vec<&'t str> {
+    let services = items(role.get("healthcareService")).iter();
+    let named = role.get("organization").into_iter().chain(services);
+    named
+        .filter_map(|element| text_of(element, "reference"))
+        .filter(|text| !text.starts_with('#'))
+        .collect()
+}
+
 /// What the person is there: text, else display, else code of the first role.
 pub(crate) fn role_title<'t>(role: &'t Json<'_>) -> Option<&'t str> {
     items(role.get("code"))

@@ -54,7 +54,8 @@ impl<'t> Reference<'t> {
         element.map_or(Reference::None, |element| Self::parse(element, base))
     }
 
-    fn parse_text(text: &'t str, base: Option<&str>) -> Self {
+    /// Reads the address of a reference.
+    pub(crate) fn parse_text(text: &'t str, base: Option<&str>) -> Self {
         // Nearly all of them: settled without a search.
         if let Some(slash) = text.bytes().position(|byte| byte == b'/')
             && let (Some(kind), Some(id)) = (text.get(..slash), text.get(slash + 1..))

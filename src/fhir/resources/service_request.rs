@@ -8,9 +8,11 @@
 
 use std::borrow::Cow;
 
+use super::bundle::by_address;
+use super::practitioner::role_services;
 use super::reference::{Reference, identifier, text_of};
-use super::resource::coded;
 pub(crate) use super::resource::has_modifier_extension;
+use super::resource::{coded, contained, resource_type};
 use crate::json::{Json, items};
 
 /// One coding of what is asked for, with the words of its concept.
@@ -149,16 +151,108 @@ pub(crate) fn requester_display<'t>(request: &'t Json<'_>) -> Option<&'t str> {
     text_of(request.get("requester")?, "display")
 }
 
-/// Every performer, in order, by its identifier as (system, value), if it bears one.
+/// An identifier as (system, value).
+pub(crate) type Identifier<'t> = (Option<&'t str>, &'t str);
+
+/// Every performer, in order, by its identifiers: its own, else those of the organisation or service that it refers to, which
+/// is contained in the request or one of `known`, by the reference as written. None where nobody is found.
 pub(crate) fn performers_by_identifier<'t>(
     request: &'t Json<'_>,
-) -> impl Iterator<Item = Option<(Option<&'t str>, &'t str)>> {
-    items(request.get("performer")).iter().map(identifier)
+    known: Option<&'t Json<'_>>,
+) -> Vec<Vec<Identifier<'t>>> {
+    items(request.get("performer"))
+        .iter()
+        .map(|element| named_identifiers(element, request, known, PERFORMER_STEPS))
+        .collect()
+}
+
+/// From a performer to a role, and from there to its organisation.
+const PERFORMER_STEPS: usize = 2;
+
+fn named_identifiers<'t>(
+    element: &'t Json<'_>,
+    request: &'t Json<'_>,
+    known: Option<&'t Json<'_>>,
+    steps: usize,
+) -> Vec<Identifier<'t>> {
+    if let Some(own) = identifier(element) {
+        return vec![own];
+    }
+    let found = text_of(element, "reference").and_then(|text| match text.strip_prefix('#') {
+        Some(id) => contained(request, id),
+        None => by_address(known?, text),
+    });
+    let Some(found) = found.filter(|_| steps > 0) else {
+        return Vec::new();
+    };
+    match resource_type(found) {
+        Some("Organization" | "HealthcareService") => items(found.get("identifier"))
+            .iter()
+            .filter(|element| text_of(element, "use") != Some("old"))
+            .filter_map(|element| Some((text_of(element, "system"), text_of(element, "value")?)))
+            .collect(),
+        Some("PractitionerRole") => {
+            let services = items(found.get("healthcareService")).iter();
+            let named = found.get("organization").into_iter().chain(services);
+            named
+                .flat_map(|element| named_identifiers(element, request, known, steps - 1))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// The identifiers of the performers as (system, value), in order.
-pub(crate) fn performer_identifiers<'t>(request: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
-    performers_by_identifier(request).flatten().collect()
+pub(crate) fn performer_identifiers<'t>(
+    request: &'t Json<'_>,
+    known: Option<&'t Json<'_>>,
+) -> Vec<Identifier<'t>> {
+    performers_by_identifier(request, known).concat()
+}
+
+/// The same without those of performers that are people, or anything else that is no service.
+pub(crate) fn service_identifiers<'t>(
+    request: &'t Json<'_>,
+    known: Option<&'t Json<'_>>,
+) -> Vec<Identifier<'t>> {
+    let other = |kind: &str| OTHER_PERFORMERS.contains(&kind);
+    items(request.get("performer"))
+        .iter()
+        .filter(|element| {
+            let text = text_of(element, "reference").unwrap_or_default();
+            let within = text.strip_prefix('#').and_then(|id| contained(request, id));
+            !(text.split('/').any(other)
+                || text_of(element, "type").is_some_and(other)
+                || within.and_then(resource_type).is_some_and(other))
+        })
+        .flat_map(|element| named_identifiers(element, request, known, PERFORMER_STEPS))
+        .collect()
+}
+
+/// The types of performers that are no services: most of them are people.
+const OTHER_PERFORMERS: [&str; 5] = [
+    "Patient",
+    "RelatedPerson",
+    "Practitioner",
+    "CareTeam",
+    "Device",
+];
+
+/// The types of performers that are services, or lead to one.
+pub(crate) const SERVICES: [&str; 3] = ["Organization", "HealthcareService", "PractitionerRole"];
+
+/// The references of performers without an identifier, as written, to what is not contained; of a contained role, those to
+/// its organisation and services.
+pub(crate) fn performers_to_resolve<'t>(request: &'t Json<'_>) -> Vec<&'t str> {
+    items(request.get("performer"))
+        .iter()
+        .filter(|element| identifier(element).is_none())
+        .filter_map(|element| text_of(element, "reference"))
+        .flat_map(|text| match text.strip_prefix('#') {
+            None => vec![text],
+            Some(id) => contained(request, id).map_or_else(Vec::new, role_services),
+        })
+        .collect()
 }
 
 /// Every performer as a reference: one that bears no identifier has to be resolved.
@@ -306,14 +400,48 @@ mod tests {
         assert_eq!(subject_identifier(&tree), Some((None, "n")));
         assert_eq!(requester(&tree, None), Reference::Contained("gp"));
         assert_eq!(requester_display(&tree), Some("Dr A"));
-        assert_eq!(performer_identifiers(&tree), [(Some("ods"), "ZZ901")]);
-        assert_eq!(performers_by_identifier(&tree).nth(1), Some(None));
+        assert_eq!(performer_identifiers(&tree, None), [(Some("ods"), "ZZ901")]);
+        assert!(performers_by_identifier(&tree, None)[1].is_empty());
+        let person = r#"{"performer":[{"reference":"Practitioner/1","identifier":{"value":"p"}},{"type":"Patient","identifier":{"value":"q"}}]}"#;
+        assert_eq!(service_identifiers(&Json::of(person), None), []);
+        assert_eq!(service_identifiers(&tree, None), [(Some("ods"), "ZZ901")]);
+        assert_eq!(performers_to_resolve(&tree), ["Organization/o"]);
         assert_eq!(performers(&tree, None).len(), 2);
         assert_eq!(reason_codes(&tree).len(), 3);
         assert_eq!(note_text(&tree).as_deref(), Some("first\nsecond"));
         assert_eq!(consents(&tree, None).len(), 2);
         assert_eq!(supporting_info(&tree, None).len(), 3);
         assert!(!has_modifier_extension(&tree) && !do_not_perform(&tree));
+    }
+
+    #[test]
+    fn a_performer_by_reference_is_named_by_the_identifiers_of_what_it_refers_to() {
+        let known = r#"{"entry":[
+            {"fullUrl":"Organization/1","resource":{"resourceType":"Organization","identifier":[{"use":"old","value":"x"},{"system":"s","value":"o"}]}},
+            {"fullUrl":"HealthcareService/1","resource":{"resourceType":"HealthcareService","identifier":[{"system":"s","value":"h"}]}},
+            {"fullUrl":"Practitioner/1","resource":{"resourceType":"Practitioner","identifier":[{"system":"s","value":"p"}]}}]}"#;
+        let contained = r##"[{"resourceType":"Organization","id":"o","identifier":[{"system":"s","value":"c"}]},
+            {"resourceType":"PractitionerRole","id":"r","organization":{"reference":"#o"},"healthcareService":[{"reference":"HealthcareService/1"}]},
+            {"resourceType":"PractitionerRole","id":"l","organization":{"reference":"#l"}}]"##;
+        for (element, expected) in [
+            (r#"{"reference":"Organization/1"}"#, vec!["o"]),
+            (r#"{"reference":"HealthcareService/1"}"#, vec!["h"]),
+            (
+                r#"{"reference":"Organization/1","identifier":{"system":"s","value":"own"}}"#,
+                vec!["own"],
+            ),
+            (r##"{"reference":"#o"}"##, vec!["c"]),
+            (r##"{"reference":"#r"}"##, vec!["c", "h"]),
+            (r##"{"reference":"#l"}"##, vec![]),
+            (r#"{"reference":"Practitioner/1"}"#, vec![]),
+            (r#"{"reference":"Organization/2"}"#, vec![]),
+        ] {
+            let text = format!(r#"{{"contained":{contained},"performer":[{element}]}}"#);
+            let (request, known) = (Json::of(&text), Json::of(known));
+            let found = performers_by_identifier(&request, Some(&known));
+            let found: Vec<&str> = found[0].iter().map(|(_, value)| *value).collect();
+            assert_eq!(found, expected, "{element}");
+        }
     }
 
     #[test]

@@ -148,6 +148,7 @@ fn cells(rules: &Rules, action: Action) -> Vec<Result<String, (Reason, String)>>
         ..SourceFacts::default()
     };
     let view = ReferralView {
+        performers: None,
         doubt: false,
         request: &request,
         patient: Some(&patient),

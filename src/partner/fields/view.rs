@@ -22,6 +22,8 @@ pub(crate) struct ReferralView<'a> {
     pub(crate) role: Option<&'a Json<'a>>,
     /// The Organization that referred.
     pub(crate) practice: Option<&'a Json<'a>>,
+    /// A Bundle of what its performers refer to, each by the reference as written.
+    pub(crate) performers: Option<&'a Json<'a>>,
     /// Several records bear a name that the request uses: nobody can say whose they are.
     pub(crate) doubt: bool,
     /// A record that is there and cannot be read: it is not absent.

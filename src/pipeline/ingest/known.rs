@@ -1,16 +1,20 @@
 //! What the store knows of a chunk's referrals, people and records already.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::worker::Shared;
 use crate::domain::{KeyId, LegId, LegState, RawId, StrandId};
-use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
+use crate::fhir::resources::{resource, service_request};
+use crate::json::{Arena, Json};
+use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys, own_lookup};
 use crate::pipeline::referral::{Referral, ReferralTrees};
-use crate::pipeline::run::{Env, LedgerAccess};
+use crate::pipeline::run::{Env, LedgerAccess, Run};
+use crate::pipeline::sealed_inputs;
 use crate::seal::{LookupKey, sha256};
-use crate::store::rows::{KeyRow, Leg, RawKind};
+use crate::store::rows::{KeyRow, Leg, RawIds, RawKind};
 
 /// What a first load has written so far: an empty store knows nothing else, so nothing else is looked up.
 ///
@@ -109,6 +113,55 @@ pub(crate) async fn known_before(
         .pop();
     let seen = env.store.raws_by_lookup(vec![lookups.request]).await?;
     Ok((leg, !seen.is_empty()))
+}
+
+/// A record that is missing this time is no change: where no record of the performers came, those that were recorded with
+/// the same references count.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(super) async fn remembered_performers(
+    run: &Run,
+    source: usize,
+    referrals: &mut Cow<'_, [Referral]>,
+    requests: &[Option<Json<'_>>],
+) -> anyhow::Result<()> {
+    let mut missing = HashMap::new();
+    for (place, (referral, request)) in referrals.iter().zip(requests).enumerate() {
+        let Some(request) = request else { continue };
+        let refers = !service_request::performers_to_resolve(request).is_empty();
+        if let Some(id) = resource::id(request)
+            && refers
+            && referral.performers.is_none()
+        {
+            missing.insert(own_lookup(run, source, id.as_bytes(), referral), place);
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let lookups = missing.keys().copied().collect();
+    let legs = run.store.legs_by_lookup(lookups).await?;
+    let raws: Vec<RawIds> = legs.iter().map(|leg| leg.now.raws).collect();
+    let recorded = sealed_inputs::referrals(run, &raws).await?;
+    for (leg, recorded) in legs.iter().zip(recorded) {
+        let place = leg.lookup.and_then(|lookup| missing.get(&lookup).copied());
+        let (Some(place), Some(recorded)) = (place, recorded) else {
+            continue;
+        };
+        let arena = Arena::default();
+        let (Some(Some(request)), Ok(old)) =
+            (requests.get(place), Json::parse(&recorded.request, &arena))
+        else {
+            continue;
+        };
+        let same = service_request::performers_to_resolve(request)
+            == service_request::performers_to_resolve(&old);
+        if let Some(referral) = referrals.to_mut().get_mut(place).filter(|_| same) {
+            referral.performers = recorded.performers;
+        }
+    }
+    Ok(())
 }
 
 /// `lookup-ups` remembers by address: within a chunk the same few records come again and again.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::known::{Known, Seen, shared};
+use super::known::{Known, Seen, remembered_performers, shared};
 use super::load::Load;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::entropy::Stream;
@@ -16,6 +16,7 @@ use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
 use crate::pipeline::map;
 use crate::pipeline::referral::{Bytes, Referral, ReferralTrees};
 use crate::pipeline::run::{Env, Ids, Run, cells_of, raw_spot};
+use crate::pipeline::sealed_inputs::joined;
 use crate::pipeline::select::{PriorLegs, Trail, consent_question};
 use crate::seal::{Digest, HolderKey, LookupKey, sealed_digest, stub};
 use crate::store::rows::{KeyKind, KeyRow, Leg, RawIds, RawKind, RawRow, Standing};
@@ -184,7 +185,8 @@ pub(crate) fn prepare(
     let newest = load.newest();
     let arena = Arena::default();
     let (parsed, problems) = parse(run, source, &load, &requests, &arena);
-    let referrals = load.complete(&requests, &parsed)?;
+    let mut referrals = load.complete(&requests, &parsed)?;
+    runtime.block_on(remembered_performers(run, source, &mut referrals, &parsed))?;
     let mut people = ShapeCache::whole();
     let trees: Vec<Option<ReferralTrees<'_>>> = parsed
         .into_iter()
@@ -506,11 +508,12 @@ impl ReferralCase<'_, '_> {
             ids: RawIds::default(),
             shared,
         };
+        let request = joined(self.referral);
         let own = [
             (
                 RawKind::ServiceRequest,
                 Some(self.lookups.request),
-                Some(&self.referral.request),
+                Some(&request),
             ),
             (
                 RawKind::Patient,

@@ -1,10 +1,10 @@
-//! Draws of the seeded tests of certificates: the same for the same seed.
+//! Draws of the seeded tests: the same for the same seed.
 
 /// Seeds of a run: some in the suite, as many as a campaign asks for.
-pub(super) fn seeds() -> std::ops::Range<u64> {
+pub(super) fn seeds(in_suite: u64) -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let seed = number("KITH_TEST_SEED").unwrap_or(1);
-    let count = number("KITH_TEST_COUNT").unwrap_or(20);
+    let count = number("KITH_TEST_COUNT").unwrap_or(in_suite);
     let first = 1 + (seed - 1) * count;
     first..first + count
 }

@@ -8,8 +8,9 @@ use std::fmt;
 use jiff::civil::Date;
 
 use super::SourceRules;
+use crate::domain::NhsNumber;
 use crate::fhir::resources::consent;
-use crate::fhir::resources::patient;
+use crate::fhir::resources::{patient, service_request};
 use crate::json::Json;
 use crate::partner::fields::{Age, NO_FIXED_ABODE};
 use crate::partner::{Partner, ReferralView};
@@ -227,6 +228,41 @@ pub(super) fn numbers(person: &Json<'_>, today: Date, sound: bool) -> String {
     format!("{digits}; verification status {}", code(status.as_deref()))
 }
 
+/// Longest system or value of an organisation's identifier that is shown.
+const IDENTIFIER_LENGTH_MAX: usize = 100;
+
+/// The performer who is no partner, by system and value of the identifiers of the organisation, so that somebody can see
+/// what is not set up. Not shown: what may name a person, and what has not the form of a code.
+pub(super) fn no_partner(view: &ReferralView<'_>) -> String {
+    let identifiers = service_request::service_identifiers(view.request, view.performers);
+    let shown: Vec<String> = identifiers
+        .iter()
+        .filter_map(|(system, value)| organisation_identifier(*system, value))
+        .collect();
+    match (shown.as_slice(), identifiers.is_empty()) {
+        ([], true) => "a performer who is not found here, or has no identifier".to_owned(),
+        ([], false) => "a performer who is no partner".to_owned(),
+        (shown, _) => format!("{}, who is no partner here", shown.join(", ")),
+    }
+}
+
+/// System and value as they may be shown.
+fn organisation_identifier(system: Option<&str>, value: &str) -> Option<String> {
+    let coded = |text: &str, marks: &[u8]| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || marks.contains(&byte);
+        !text.is_empty() && text.len() <= IDENTIFIER_LENGTH_MAX && text.bytes().all(plain)
+    };
+    let number = NhsNumber::parse(&patient::normal_nhs_number(value)).is_ok();
+    if number || system.is_some_and(patient::is_nhs_number_system) || !coded(value, b"-_.:/") {
+        return None;
+    }
+    match system {
+        None => Some(format!("{value} (no system)")),
+        Some(system) if coded(system, b"-_.:/#") => Some(format!("{system}|{value}")),
+        Some(_) => Some(format!("{value} (a system that is no address)")),
+    }
+}
+
 /// What the request asks for, in the words of its codes.
 pub(super) fn wants(lists: ActivityLists<'_>, activities: &[&str], needs: &[&str]) -> String {
     let (activity, needs) = (activity(lists, activities), self::needs(needs));
@@ -259,5 +295,20 @@ mod tests {
         assert_eq!(code(Some("on-hold")), "on-hold");
         assert_eq!(code(Some("Ada Byron")), "a code that FHIR does not have");
         assert_eq!(code(None), "none");
+    }
+
+    #[test]
+    fn an_organisation_is_named_by_its_identifier_and_a_person_is_not() {
+        let ods = "https://fhir.nhs.uk/Id/ods-organization-code";
+        for (system, value, expected) in [
+            (Some(ods), "ZZ901", Some(format!("{ods}|ZZ901"))),
+            (None, "ZZ901", Some("ZZ901 (no system)".to_owned())),
+            (Some("https://fhir.nhs.uk/Id/nhs-number"), "1", None),
+            (Some(ods), "900 000 0076", None),
+            (Some(ods), "9000000076", None),
+            (Some(ods), "Ada Byron", None),
+        ] {
+            assert_eq!(organisation_identifier(system, value), expected, "{value}");
+        }
     }
 }

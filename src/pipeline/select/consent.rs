@@ -171,7 +171,7 @@ fn covers(consent: &Json<'_>, partner: &Partner, view: &ReferralView<'_>) -> boo
         NamedRecipient::Partner => true,
         NamedRecipient::Others | NamedRecipient::Unknown => false,
         NamedRecipient::Nobody => {
-            let named = service_request::performer_identifiers(view.request);
+            let named = service_request::performer_identifiers(view.request, view.performers);
             let for_performer = named
                 .iter()
                 .any(|(_, value)| *value == partner.id || *value == partner.identifier.value);

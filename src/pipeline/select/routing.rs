@@ -24,7 +24,7 @@ pub(super) fn destination(
         trail.check("performer", found.err(), || match found {
             Ok(place) => format!("names {}", id_of(source, place)),
             Err(_) if performers.len() > 1 => format!("{} performers", performers.len()),
-            Err(_) => "a performer who is no partner".to_owned(),
+            Err(_) => anonymous_evidence::no_partner(view),
         });
         return found;
     }
@@ -61,9 +61,17 @@ fn id_of<'s>(source: &SourceRules<'s>, place: usize) -> &'s str {
 /// The one partner that the performers name; anything else is held, never re-routed.
 pub(super) fn named(view: &ReferralView<'_>, source: &SourceRules<'_>) -> Result<usize, Reason> {
     let mut places = Vec::new();
-    for performer in service_request::performers_by_identifier(view.request) {
-        let place = performer.and_then(|(system, value)| place_of(source, system, value));
-        places.push(place.ok_or(Reason::UnknownPartner)?);
+    for identifiers in service_request::performers_by_identifier(view.request, view.performers) {
+        let mut named: Vec<usize> = identifiers
+            .into_iter()
+            .filter_map(|(system, value)| place_of(source, system, value))
+            .collect();
+        named.dedup();
+        // One performer whose identifiers are two partners' names neither.
+        let [place] = named.as_slice() else {
+            return Err(Reason::UnknownPartner);
+        };
+        places.push(*place);
     }
     places.dedup();
     match places.as_slice() {

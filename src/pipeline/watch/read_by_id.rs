@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::fhir::client::parameters::Parameters;
 use crate::fhir::client::{Client, ClientError};
-use crate::fhir::resources::bundle::{Head, Mode};
+use crate::fhir::resources::bundle::{Head, Mode, collected};
 use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::{patient, practitioner, resource, service_request};
 use crate::json::{Arena, Json};
@@ -143,7 +143,44 @@ impl<'c> Reader<'c> {
         {
             return Again::Unread;
         }
+        if let Some(texts) = &names.performers
+            && !self.performers(&mut referral, texts).await
+        {
+            return Again::Unread;
+        }
         Again::Read(Box::new(referral))
+    }
+
+    /// What the performers refer to, where the request refers to others than it did; `false` if that cannot be read.
+    async fn performers(&mut self, referral: &mut Referral, texts: &[String]) -> bool {
+        let mut found: Vec<(String, Bytes)> = Vec::new();
+        let mut left: Vec<(String, usize)> = texts.iter().map(|text| (text.clone(), 1)).collect();
+        while let Some((text, steps)) = left.pop() {
+            let reference = Reference::parse_text(&text, Some(self.base));
+            let (Reference::Relative { kind, .. }, Some(id)) = (reference, id_in(reference)) else {
+                continue;
+            };
+            let kind = service_request::SERVICES
+                .into_iter()
+                .find(|known| *known == kind);
+            let Some(kind) = kind else { continue };
+            match self.one(kind, &id).await {
+                Found::Here(bytes) => {
+                    if let Ok(role) = Json::parse(&bytes, &Arena::default())
+                        && kind == "PractitionerRole"
+                        && steps > 0
+                    {
+                        let named = practitioner::role_services(&role).into_iter();
+                        left.extend(named.map(|text| (text.to_owned(), steps - 1)));
+                    }
+                    found.push((text, bytes));
+                }
+                Found::Gone => {}
+                Found::Unread => return false,
+            }
+        }
+        referral.performers = collected(&found).map(Bytes::from);
+        true
     }
 
     /// The person's record, or the one that took its place; where that is not found, the one that says so.
@@ -294,6 +331,8 @@ struct Names {
     consents: Vec<String>,
     /// Who referred, if that is not as it was.
     others: Option<Others>,
+    /// What performers refer to, if that is not as it was.
+    performers: Option<Vec<String>>,
 }
 
 struct Others {
@@ -319,6 +358,9 @@ impl Names {
             _ => old.patient.as_deref().and_then(id_of),
         };
         let consents = service_request::consents(&tree, at);
+        let texts = service_request::performers_to_resolve(&tree);
+        let as_before = Json::parse(&old.request, &Arena::default())
+            .is_ok_and(|old| service_request::performers_to_resolve(&old) == texts);
         let same = Json::parse(&old.request, &Arena::default()).is_ok_and(|old| {
             service_request::requester(&old, at) == service_request::requester(&tree, at)
                 && service_request::supporting_info(&old, at)
@@ -328,6 +370,7 @@ impl Names {
             patient,
             consents: consents.into_iter().filter_map(id_in).collect(),
             others: (!same).then(|| Others::of(&tree, base)),
+            performers: (!as_before).then(|| texts.iter().map(|text| (*text).to_owned()).collect()),
         }
     }
 }

@@ -23,13 +23,14 @@ use crate::pipeline::pull::referral_source::PullError;
 /// Deleted requests noted of one export; more are told as left out.
 const DELETED_MAX: usize = 200_000;
 /// Types of files that are fetched.
-const WANTED: [&str; 8] = [
+const WANTED: [&str; 9] = [
     "ServiceRequest",
     "Patient",
     "Practitioner",
     "PractitionerRole",
     "Organization",
     "Consent",
+    "HealthcareService",
     // They may hold any of these, and are not read: it is said.
     "Bundle",
     "Parameters",

@@ -17,13 +17,14 @@ use crate::json::{Arena, Json};
 use crate::store::rows::RawKind;
 
 /// The types that a referral is made of.
-const KINDS: [RawKind; 6] = [
+const KINDS: [RawKind; 7] = [
     RawKind::ServiceRequest,
     RawKind::Patient,
     RawKind::Practitioner,
     RawKind::PractitionerRole,
     RawKind::Organization,
     RawKind::Consent,
+    RawKind::HealthcareService,
 ];
 
 /// Hash and place.

@@ -11,11 +11,15 @@ mod files;
 mod gap_tests;
 mod gaps;
 #[cfg(test)]
+mod identity_seeds;
+#[cfg(test)]
 mod identity_tests;
 mod index;
 mod late_check;
 mod lookup_table;
 mod merge;
+#[cfg(test)]
+mod performer_tests;
 mod reader;
 mod resolve;
 mod segments;
@@ -126,13 +130,18 @@ impl StoredReferrals for Folder {
         };
         let places = self.places(place, tree)?;
         let (consent, consent_in_doubt) = self.consent(place, tree);
+        let (performers, performer_in_doubt) = self.performers(at.origin, tree)?;
+        referral.performers = performers;
         let own = |spot: Option<Spot>| spot.map(|spot| self.read(spot)).transpose();
         let shared = |spot: Option<Spot>| spot.map(|spot| self.read_shared(spot)).transpose();
         let origin = self.origin(at.origin);
         referral.ids = IdScope {
             place: self.place_name(origin.set, origin.base.as_deref()),
             one_bundle: origin.local(),
-            doubt: match (at.doubt, places.doubt || consent_in_doubt) {
+            doubt: match (
+                at.doubt,
+                places.doubt || consent_in_doubt || performer_in_doubt,
+            ) {
                 (true, _) => Doubt::Request,
                 (false, true) => Doubt::Record,
                 (false, false) => Doubt::None,

@@ -11,10 +11,15 @@ use std::sync::PoisonError;
 use super::index::RecordOrigin;
 use super::lookup_table::{Entry, Key, NameScope, Named, Spot};
 use super::{Folder, SEVERAL, SHARED_MAX};
+use crate::fhir::resources::bundle::collected;
 use crate::fhir::resources::reference::{Address, Reference, normal_base};
 use crate::fhir::resources::{patient, practitioner, service_request};
 use crate::json::{Arena, Json};
+use crate::pipeline::referral::Bytes;
 use crate::store::rows::RawKind;
+
+/// Organisations that the performers of one request lead to.
+const PERFORMERS_MAX: usize = 20;
 
 /// What a reference leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,6 +172,61 @@ impl Folder {
             roles.insert(spot, named);
         }
         Ok(named)
+    }
+
+    /// What a request's performers refer to, where they have no identifier of their own, and whether that is in doubt.
+    ///
+    /// # Errors
+    /// A record cannot be read.
+    pub(super) fn performers(
+        &self,
+        origin: u32,
+        request: &Json<'_>,
+    ) -> std::io::Result<(Option<Bytes>, bool)> {
+        let mut found = Vec::new();
+        let mut doubt = false;
+        for text in service_request::performers_to_resolve(request) {
+            doubt |= self.performer(text, origin, &mut found)?;
+        }
+        Ok((collected(&found).map(Bytes::from), doubt))
+    }
+
+    /// Adds what a performer refers to, and of a role its organisation and services; whether that is in doubt.
+    fn performer(
+        &self,
+        text: &str,
+        origin: u32,
+        found: &mut Vec<(String, Bytes)>,
+    ) -> std::io::Result<bool> {
+        let kinds = [
+            RawKind::Organization,
+            RawKind::HealthcareService,
+            RawKind::PractitionerRole,
+        ];
+        for kind in kinds {
+            let reference = Reference::parse_text(text, None);
+            let (spot, record) = match self.find(kind, reference, origin) {
+                Sought::Found(spot, record) => (spot, record),
+                Sought::Doubt => return Ok(true),
+                Sought::Absent => continue,
+            };
+            let bytes = self.read_shared(spot)?;
+            let mut doubt = false;
+            if kind == RawKind::PractitionerRole && found.len() < PERFORMERS_MAX {
+                let arena = Arena::default();
+                if let Ok(role) = Json::parse(&bytes, &arena) {
+                    let origin = self.record(record).map_or(0, |entry| entry.origin);
+                    for named in practitioner::role_services(&role) {
+                        doubt |= self.performer(named, origin, found)?;
+                    }
+                }
+            }
+            let other = |(known, of): &(String, Bytes)| known == text && *of != bytes;
+            doubt |= found.iter().any(other);
+            found.push((text.to_owned(), bytes));
+            return Ok(doubt);
+        }
+        Ok(false)
     }
 
     fn record(&self, place: u32) -> Option<&Entry> {

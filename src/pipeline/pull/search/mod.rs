@@ -9,6 +9,8 @@ mod assemble;
 #[cfg(test)]
 mod campaign_tests;
 mod match_check;
+#[cfg(test)]
+mod performer_tests;
 mod query;
 mod records;
 mod recount;

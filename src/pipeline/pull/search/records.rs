@@ -27,12 +27,13 @@ const SHARED_MAX: usize = 5_000;
 const ABSENT_MAX: usize = 100_000;
 
 /// The kinds of records that a referral may name.
-const KINDS: [RawKind; 5] = [
+const KINDS: [RawKind; 6] = [
     RawKind::Patient,
     RawKind::Practitioner,
     RawKind::PractitionerRole,
     RawKind::Organization,
     RawKind::Consent,
+    RawKind::HealthcareService,
 ];
 
 /// Which server an address is of, and what a Bundle calls its records by where that is not their id.

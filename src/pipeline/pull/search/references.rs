@@ -33,6 +33,8 @@ pub(super) struct Names {
     /// ODS codes of organisations that are named by identifier alone.
     pub(super) ods_codes: Vec<String>,
     pub(super) consents: Vec<String>,
+    /// What its performers refer to: the reference as written, kind and id.
+    pub(super) performers: Vec<PerformingService>,
     /// One of R4's, or `other`; none where the request is no JSON.
     pub(super) status: Option<&'static str>,
 }
@@ -73,6 +75,7 @@ impl Names {
             organizations: Vec::new(),
             ods_codes: Vec::new(),
             consents: Vec::new(),
+            performers: Vec::new(),
             status: None,
         };
         let Some(tree) = request else {
@@ -86,6 +89,7 @@ impl Names {
             .find(|known| status == Some(known))
             .or(Some("other"));
         names.subject(&tree, base, urls);
+        names.performers = services(service_request::performers_to_resolve(&tree), base, urls);
         names.requester(service_request::requester(&tree, base), urls);
         for reference in service_request::supporting_info(&tree, base) {
             names
@@ -150,6 +154,35 @@ impl Names {
         }
         self.ods_codes.extend(ods_code(organization));
     }
+}
+
+/// An organisation, service or role that somebody refers to: the reference as written, kind and id.
+pub(super) type PerformingService = (String, RawKind, String);
+
+fn services(texts: Vec<&str>, base: Option<&str>, urls: &Urls) -> Vec<PerformingService> {
+    let service = |text: &str| {
+        SERVICE_KINDS.into_iter().find_map(|kind| {
+            let id = urls.id(Reference::parse_text(text, base), kind)?;
+            Some((text.to_owned(), kind, id))
+        })
+    };
+    texts.into_iter().filter_map(service).collect()
+}
+
+/// What may do what a request asks for.
+pub(super) const SERVICE_KINDS: [RawKind; 3] = [
+    RawKind::Organization,
+    RawKind::HealthcareService,
+    RawKind::PractitionerRole,
+];
+
+/// The organisation and services of a role.
+pub(super) fn services_of_role(role: &[u8], base: &str, urls: &Urls) -> Vec<PerformingService> {
+    let arena = Arena::default();
+    Json::parse(role, &arena).map_or_else(
+        |_| Vec::new(),
+        |tree| services(practitioner::role_services(&tree), Some(base), urls),
+    )
 }
 
 /// What is held against the question, on every request that comes.

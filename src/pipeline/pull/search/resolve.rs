@@ -1,8 +1,11 @@
 //! Requests made whole: the records that they name fetched, and put together as referrals.
 
 use super::records::Records;
-use super::references::{Named, Names, ODS, replaced_by};
+use super::references::{
+    Named, Names, ODS, PerformingService, SERVICE_KINDS, replaced_by, services_of_role,
+};
 use crate::fhir::client::ClientError;
+use crate::fhir::resources::bundle::collected;
 use crate::fhir::resources::{patient, practitioner};
 use crate::json::{Arena, Json};
 use crate::pipeline::referral::{Bytes, Referral, consents_together};
@@ -71,6 +74,10 @@ pub(super) async fn fetch(
     records.fetch(RawKind::Practitioner, practitioners).await?;
     records.fetch(RawKind::Organization, organizations).await?;
     records.fetch(RawKind::Consent, consents).await?;
+    let services = named.iter().flat_map(|names| names.performers.iter());
+    let services: Vec<PerformingService> = services.cloned().collect();
+    let of_roles = fetch_services(records, base, &services).await?;
+    fetch_services(records, base, &of_roles).await?;
     for names in named.iter_mut() {
         for code in std::mem::take(&mut names.ods_codes) {
             let found = records.find(RawKind::Organization, ODS, &code).await?;
@@ -78,6 +85,26 @@ pub(super) async fn fetch(
         }
     }
     Ok(())
+}
+
+/// Fetches organisations, services and roles; gives what the roles name.
+async fn fetch_services(
+    records: &mut Records<'_>,
+    base: &str,
+    services: &[PerformingService],
+) -> Result<Vec<PerformingService>, ClientError> {
+    for kind in SERVICE_KINDS {
+        let ids = services.iter().filter(|(_, of, _)| *of == kind);
+        let ids: Vec<String> = ids.map(|(.., id)| id.clone()).collect();
+        records.fetch(kind, ids).await?;
+    }
+    let roles = services
+        .iter()
+        .filter(|(_, kind, _)| *kind == RawKind::PractitionerRole);
+    let roles = roles.filter_map(|(_, kind, id)| records.get(*kind, id));
+    Ok(roles
+        .flat_map(|role| services_of_role(&role, base, &records.urls))
+        .collect())
 }
 
 /// A request with its records, all of them here by now; what is not, is counted.
@@ -116,6 +143,19 @@ pub(super) fn assemble(
         .filter_map(|id| get(RawKind::Consent, Some(id)))
         .collect();
     referral.consent = consents_together(&consents);
+    let mut services = Vec::new();
+    for (text, kind, id) in &names.performers {
+        let Some(found) = get(*kind, Some(id)) else {
+            continue;
+        };
+        if *kind == RawKind::PractitionerRole {
+            for (text, kind, id) in services_of_role(&found, base, &records.urls) {
+                services.extend(get(kind, Some(&id)).map(|bytes| (text, bytes)));
+            }
+        }
+        services.push((text.clone(), found));
+    }
+    referral.performers = collected(&services).map(Bytes::from);
     if names.person().is_none() && !names.contained_patient {
         missing(RawKind::Patient);
     }
