@@ -55,14 +55,19 @@ pub(super) fn write(home: &Path, installation: &LookupKey) -> Result<(), Refused
         return Ok(());
     }
     let text = format!("{WORD}{}\n", hex(installation));
-    write_atomically(&path, text.as_bytes(), 0o640).map_err(|error| {
-        let what = format!("home cannot be marked as an installation: {error}");
-        Refused::one(Diagnostic::new(
-            Code::StoreUnreadable,
-            what,
-            Place::file(home.display().to_string()),
-        ))
-    })
+    let Err(error) = write_atomically(&path, text.as_bytes(), 0o640) else {
+        return Ok(());
+    };
+    // Another process that begins the same installation may have been first.
+    if read(home)? == Some(*installation) {
+        return Ok(());
+    }
+    let what = format!("home cannot be marked as an installation: {error}");
+    Err(Refused::one(Diagnostic::new(
+        Code::StoreUnreadable,
+        what,
+        Place::file(home.display().to_string()),
+    )))
 }
 
 /// The installation that home belongs to, if all of it is there; none of a home in which nothing was made yet.
