@@ -12,9 +12,10 @@ use crate::domain::limits::LEG_ENTRIES_MAX;
 use crate::domain::{DropId, LegReference, StrandId};
 use crate::pipeline::approval::{How, Recorded, recorded};
 use crate::pipeline::event::numbered;
+use crate::pipeline::prepared_drop::last_about;
 pub(crate) use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::Digest;
-use crate::store::rows::{DropRow, HeldRow, LedgerRow, Leg, Place, Standing};
+use crate::store::rows::{DropRow, DropState, HeldRow, LedgerRow, Leg, Place, Standing};
 use crate::store::{Body, Kind};
 
 /// One entry of a leg's life.
@@ -218,8 +219,13 @@ pub(crate) struct Reported {
 /// # Errors
 /// As [`HistoryReader::entries`]; the store failed, or a sealed value does not open.
 pub(crate) async fn history(env: &Env, leg: &Leg) -> anyhow::Result<History> {
+    let mut entries = HistoryReader::new(env).entries(leg).await?;
+    for kept in not_sent(env, leg).await? {
+        let place = entries.iter().position(|entry| entry.at > kept.at);
+        entries.insert(place.unwrap_or(entries.len()), kept);
+    }
     Ok(History {
-        entries: HistoryReader::new(env).entries(leg).await?,
+        entries,
         reported: reported(env, leg).await?,
         holds: env.store.holds_of_legs(vec![leg.id]).await?,
         partner: env
@@ -229,6 +235,44 @@ pub(crate) async fn history(env: &Env, leg: &Leg) -> anyhow::Result<History> {
             .source_at(leg.source)
             .map(|place| env.sources[place].config.name.clone()),
     })
+}
+
+/// Entries about drops that hold a row of the leg and have not left: prepared, or taken back.
+async fn not_sent(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<Vec<HistoryEntry>> {
+    let waits = |state: DropState| !state.has_left();
+    let rows = ledger.drop_rows_where(vec![leg.id], waits).await?;
+    let drops = rows.iter().map(|row| row.drop_id).collect();
+    let files = ledger.store.drop_files_by_id(drops).await?;
+    let mut entries = Vec::new();
+    for file in &files {
+        let Some(own) = rows.iter().find(|row| row.drop_id == file.id) else {
+            continue;
+        };
+        let row = format!("{} row {} of {}", own.action.code(), own.row, file.name);
+        for kind in [Kind::Prepared, Kind::Voided] {
+            let Some(found) = last_about(ledger, file, kind).await? else {
+                continue;
+            };
+            let by = match found.body() {
+                Some(Body::Voided {
+                    by: Some((by, _)), ..
+                }) => format!(" by {by}"),
+                _ => String::new(),
+            };
+            entries.push(HistoryEntry {
+                at: found.at,
+                place: Place {
+                    strand: found.strand,
+                    seq: found.seq,
+                },
+                kind,
+                after: None,
+                rules: None,
+                what: format!("{}{by}: {row}", kind.code()),
+            });
+        }
+    }
+    Ok(entries)
 }
 
 async fn reported(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<Vec<Reported>> {

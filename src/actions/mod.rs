@@ -18,6 +18,7 @@ pub(crate) mod matters;
 pub(crate) mod preflight;
 pub(crate) mod summary;
 pub(crate) mod undo;
+pub(crate) mod void_drop;
 
 pub(crate) use actor::Actor;
 

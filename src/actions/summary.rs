@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::approvals::{self, ApprovalLine};
 use super::matters::MatterLine;
 use crate::domain::{Action, Clock as _, DropId, Instant, LegId, Reason, RunId, Stage, StrandId};
+use crate::pipeline::prepared_drop::last_standing;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::store::rows::BookRow;
 use crate::store::{LeaseRow, StoreError};
@@ -270,7 +271,7 @@ async fn partners(env: &Env, only: Option<&[DropId]>) -> anyhow::Result<Vec<Part
             let of = rows.entry(count.action.code().to_owned()).or_default();
             *of += u64::try_from(count.count).unwrap_or(0);
         }
-        let last = env.store.last_drop(at.strand).await?;
+        let last = last_standing(env, at.strand).await?;
         lines.push(PartnerLine {
             id: partner.id.clone(),
             rows,

@@ -10,7 +10,7 @@ use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::encoding::{hex, unhex};
 use crate::partner::Rules;
 use crate::seal::LookupKey;
-use crate::sheet::write_atomically;
+use crate::sheet::{MANIFEST_BYTES_MAX, write_atomically};
 
 /// Name of the mark, in home.
 const MARK: &str = ".kith";
@@ -18,8 +18,6 @@ const MARK: &str = ".kith";
 const WORD: &str = "kith installation ";
 /// Names of a folder that are looked at for what an earlier installation made.
 const NAMES_MAX: usize = 20_000;
-/// Bytes of a manifest that are read at most.
-const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
 
 /// The installation whose mark home bears.
 ///

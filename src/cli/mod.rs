@@ -24,6 +24,7 @@ mod status;
 mod store;
 mod trace;
 mod undo;
+mod void;
 mod why;
 
 use std::path::{Path, PathBuf};
@@ -105,6 +106,8 @@ enum Command {
     Partner(partner::Args),
     /// Take back what one return told
     Undo(undo::Args),
+    /// Take back a drop that was prepared and never left
+    Void(void::Args),
     /// Prove the books: balances, chains, seals, files
     Prove(prove::Args),
     /// Write the reconciliation report of a day
@@ -201,6 +204,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<u8> {
         Command::Audit(args) => audit::run(&global, &args).await,
         Command::Partner(args) => partner::run(&global, &args).await,
         Command::Undo(args) => undo::run(&global, &args).await,
+        Command::Void(args) => void::run(&global, &args).await,
         Command::Prove(args) => prove::run(&global, &args).await,
         Command::Report(args) => report::run(&global, &args).await,
         Command::Store(args) => store::run(&global, args).await,

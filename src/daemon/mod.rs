@@ -16,6 +16,8 @@ mod return_tests;
 mod rules_look_tests;
 #[cfg(test)]
 mod sweep_tests;
+#[cfg(test)]
+mod void_tests;
 
 use std::path::Path;
 use std::time::Duration;

@@ -16,7 +16,7 @@ use crate::pipeline::referral::{Referral, ReferralTrees};
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::pipeline::select::{NamedPerformer, Safety, named_place};
 use crate::pipeline::{map, sealed_inputs};
-use crate::store::rows::{Leg, RawIds, Standing};
+use crate::store::rows::{DropState, Leg, RawIds, Standing};
 
 /// A question that a change raises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(crate) async fn pasts(
     legs: &[Leg],
 ) -> anyhow::Result<HashMap<LegId, Past>> {
     let ids = legs.iter().map(|leg| leg.id).collect();
-    let rows = ledger.store.drop_rows_of_legs(ids).await?;
+    let rows = ledger.drop_rows_where(ids, DropState::has_left).await?;
     // Oldest first: the last one stays.
     let last: HashMap<LegId, _> = rows.into_iter().map(|row| (row.leg, row)).collect();
     let sent: Vec<RawIds> = legs

@@ -24,7 +24,7 @@ use crate::json::Arena;
 use crate::partner::{NeededMembers, Partner, Rules};
 use crate::seal::{Digest, HolderKey};
 use crate::sheet::fold;
-use crate::store::rows::{DropFile, DropRow, Leg, RawIds};
+use crate::store::rows::{DropFile, DropRow, DropState, Leg, RawIds};
 
 /// Rows whose inputs are fetched and opened together: enough to fill statements and workers, few beside a full return.
 const ROWS_TOGETHER: usize = 2_048;
@@ -143,7 +143,9 @@ pub(crate) async fn delivered(
             known.by_reference.insert(leg.reference, others);
         }
     }
-    let rows = env.store.drop_rows_of_legs(sorted_ids(&own)).await?;
+    // One that was prepared may be there, although nothing says so yet.
+    let may_be_there = |state| state != DropState::Voided;
+    let rows = env.drop_rows_where(sorted_ids(&own), may_be_there).await?;
     let mut versions: HashMap<LegId, Delivered> = HashMap::new();
     for row in &rows {
         versions.entry(row.leg).or_insert_with(|| Delivered {

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::csv::format::FormatWords;
 
+/// Bytes of a manifest that are read at most.
+pub(crate) const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
+
 /// What `….manifest.json` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
@@ -16,9 +19,9 @@ pub(crate) struct Manifest {
     pub(crate) file: String,
     /// London date of the run, `YYYY-MM-DD`.
     pub(crate) made_on: String,
-    /// Per partner from 1, without gaps.
+    /// Per partner from 1; a number that was given is never given again.
     pub(crate) sequence: u64,
-    /// The one before; `null` for the first.
+    /// The one before, but for those that were taken back before they left; `null` for the first.
     pub(crate) previous_sequence: Option<u64>,
     pub(crate) rows: RowsByAction,
     /// SHA-256 of the whole file, hexadecimal.

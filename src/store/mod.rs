@@ -187,11 +187,11 @@ pub(crate) trait Store: Send + Sync {
     ) -> Answer<'_, Vec<DropFile>>;
     /// Rows of a drop after row `after`, at most `limit`.
     fn drop_rows(&self, drop_id: DropId, after: i64, limit: i64) -> Answer<'_, Vec<DropRow>>;
-    /// Rows of drops up to and with a day, counted by partner and action.
+    /// Rows of drops up to and with a day, counted by partner and action; not those of drops that were taken back.
     fn drop_row_counts(&self, to_day: i64) -> Answer<'_, Vec<rows::DropRowCount>>;
     /// The same of these drops.
     fn drop_row_counts_of(&self, ids: Vec<DropId>) -> Answer<'_, Vec<rows::DropRowCount>>;
-    /// Rows ever sent for these legs, oldest first.
+    /// Rows of drops ever made for these legs, oldest first: those that left, are prepared, and were taken back.
     fn drop_rows_of_legs(&self, legs: Vec<LegId>) -> Answer<'_, Vec<DropRow>>;
     /// A mapping text as it was used.
     fn rule(&self, hash: Digest) -> Answer<'_, Option<String>>;

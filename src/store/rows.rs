@@ -138,6 +138,15 @@ pub(crate) enum DropState {
     Prepared = 1,
     Sent = 2,
     Delivered = 3,
+    /// Taken back: it never left.
+    Voided = 4,
+}
+
+impl DropState {
+    /// Whether its rows are with the partner.
+    pub(crate) fn has_left(self) -> bool {
+        matches!(self, Self::Sent | Self::Delivered)
+    }
 }
 
 /// A drop.

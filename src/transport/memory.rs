@@ -114,6 +114,20 @@ impl MemoryTransport {
         self.far().room = full.then_some(0);
     }
 
+    /// The partner puts a file in, long ago.
+    pub(crate) fn has_in(&self, name: &str, bytes: &[u8]) {
+        let mut far = self.far();
+        far.versions += 1;
+        let put = Put {
+            name: name.to_owned(),
+            bytes: bytes.to_vec(),
+            link: false,
+            version: far.versions,
+            modified_micros: 0,
+        };
+        far.incoming.push(put);
+    }
+
     /// What the partner sees of it.
     pub(crate) fn published(&self) -> Vec<(String, Vec<u8>)> {
         self.far().out.clone().into_iter().collect()

@@ -38,6 +38,7 @@ mod map_forms;
 mod partner_files;
 mod partner_layouts;
 mod partner_sheets;
+mod prepared;
 mod privacy;
 mod pull;
 mod runs;

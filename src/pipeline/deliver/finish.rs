@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{PAGE, publish, sent, undelivered};
+use super::PAGE;
+use super::publish::{publish, sent, undelivered};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::{Action, DropId, LegId, RunId, StrandId};
 use crate::partner::Partner;
@@ -109,7 +110,7 @@ async fn finish_one(
     env.anchor
         .raise(env, Some((&strand, file.sequence)))
         .await?;
-    if let Err(why) = publish(partner, at, file, made).await {
+    if let Err(why) = publish(env, partner, at, file, made).await? {
         return Ok(Finished::NotYet(undelivered(partner, &why)));
     }
     let mut stops: Vec<LegId> = Vec::new();

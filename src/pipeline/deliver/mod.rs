@@ -1,4 +1,4 @@
-//! *deliver*: writes each partner's waiting rows as one drop, numbered without gaps.
+//! *deliver*: writes each partner's waiting rows as one drop, numbered without gaps but for drops that were taken back.
 //!
 //! In: legs with something to send, their sealed inputs. Out: a file, its manifest, and a record of every row. Keeps:
 //! the record of a drop is durable before the file has its name, and the legs count as sent after the manifest is
@@ -6,6 +6,7 @@
 
 mod eligible;
 mod finish;
+mod publish;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use eligible::{Which, may_go, tells_action};
 pub(crate) use finish::finish;
 use finish::{finish_earlier, picked_up};
 use jiff::civil::Date;
+use publish::{publish, sent, undelivered};
 use tracing::Instrument as _;
 
 use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name};
@@ -21,18 +23,15 @@ use super::run::{
     Env, HeldLease, LeaseSet, LedgerAccess, Only, PartnerEnv, Run, StageOutcome, give_back,
 };
 use super::{map, sealed_inputs};
-use crate::diagnostics::{Code, Diagnostic, Place as Where};
-use crate::domain::clock::{day_from_number, day_number};
-use crate::domain::encoding::hex;
-use crate::domain::{Action, Counts, Disposition, DropId, LegId, RunId, Stage, StrandId, limits};
+use crate::diagnostics::Diagnostic;
+use crate::domain::clock::day_number;
+use crate::domain::{Action, DropId, LegId, StrandId, limits};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
-use crate::sheet::{Manifest, manifest_name};
 use crate::store::hash_chain::drop_leaf;
 use crate::store::rows::{DropFile, DropRow, DropState, Leg, RawIds};
-use crate::store::{Batch, Body, Entry, LeaseStage, NewHold, StoreError};
-use crate::transport::{OutgoingDrop, Published, TransportError};
+use crate::store::{Batch, Body, Entry, LeaseStage, StoreError};
 
 /// Version of the code that turns rows into bytes; raised by a release that changes them.
 const MAPPER: i64 = 1;
@@ -361,7 +360,7 @@ async fn drop_to(
     sources.stand()?;
     // From here on a store without this drop is known to be an older one.
     env.anchor.raise(env, Some((&strand, sequence))).await?;
-    if let Err(why) = publish(partner, at, &file, made).await {
+    if let Err(why) = publish(env, partner, at, &file, made).await? {
         return Ok(Some(undelivered(partner, &why)));
     }
     let record = sent(env, lease, &file, run.id, &stops, &mut delivered.outcome);
@@ -431,23 +430,6 @@ async fn plan(
     Ok(planned)
 }
 
-/// Why a drop does not count as sent: its record stays *prepared*, and the next run publishes the same bytes under the same name.
-#[derive(Debug, thiserror::Error)]
-enum Unsent {
-    #[error(transparent)]
-    Failed(#[from] TransportError),
-    #[error("the answer was lost, so a drop may be there or not: the next run asks again")]
-    Unknown,
-}
-
-fn undelivered(partner: &Partner, why: &Unsent) -> Diagnostic {
-    Diagnostic::new(
-        Code::DropFailed,
-        why.to_string(),
-        Where::detail(format!("partner {}", partner.id)),
-    )
-}
-
 /// The last row sent for each leg that has been sent before.
 async fn last_rows(ledger: &LedgerAccess, legs: &[Leg]) -> anyhow::Result<HashMap<LegId, DropRow>> {
     let before: Vec<LegId> = legs
@@ -455,13 +437,8 @@ async fn last_rows(ledger: &LedgerAccess, legs: &[Leg]) -> anyhow::Result<HashMa
         .filter(|leg| leg.now.pending != Some(Action::New))
         .map(|leg| leg.id)
         .collect();
-    Ok(ledger
-        .store
-        .drop_rows_of_legs(before)
-        .await?
-        .into_iter()
-        .map(|row| (row.leg, row))
-        .collect())
+    let rows = ledger.drop_rows_where(before, DropState::has_left).await?;
+    Ok(rows.into_iter().map(|row| (row.leg, row)).collect())
 }
 
 /// Of each leg that is amended, the headers of the columns that differ between what was sent last and what holds now.
@@ -497,67 +474,6 @@ async fn changes(
         changes.insert(leg.id, changed.unwrap_or_default());
     }
     Ok(changes)
-}
-
-async fn publish(
-    partner: &Partner,
-    at: &PartnerEnv,
-    file: &DropFile,
-    made: Made,
-) -> Result<(), Unsent> {
-    let sequence = u64::try_from(file.sequence).unwrap_or(0);
-    let manifest = Manifest {
-        partner: partner.id.clone(),
-        file: file.name.clone(),
-        made_on: Manifest::date(day_from_number(file.day)),
-        sequence,
-        previous_sequence: (sequence > 1).then(|| sequence - 1),
-        rows: made.actions,
-        sha256: hex(&sha256(&[&made.bytes])),
-        header_sha256: hex(&made.header_sha256),
-        format: made.format.into(),
-    };
-    let drop = OutgoingDrop {
-        manifest_name: manifest_name(&file.name),
-        manifest: manifest.to_bytes(),
-        name: file.name.clone(),
-        bytes: made.bytes,
-    };
-    at.transport.prepare().await?;
-    match at.transport.publish(drop).await? {
-        Published::Now | Published::Before => Ok(()),
-        Published::Unknown => Err(Unsent::Unknown),
-    }
-}
-
-/// The record that a drop has left: its legs move together.
-fn sent(
-    ledger: &LedgerAccess,
-    lease: &HeldLease,
-    file: &DropFile,
-    run: RunId,
-    stops: &[LegId],
-    outcome: &mut StageOutcome,
-) -> Batch {
-    let mut counts = Counts::default();
-    counts.add_many(
-        Disposition::Accepted,
-        None,
-        u64::try_from(file.rows).unwrap_or(0),
-    );
-    outcome.count(Stage::Deliver, &counts);
-    let mut batch = lease.batch(ledger.now());
-    batch.book_file(run, Stage::Deliver, file.id, counts);
-    batch.drop_states.push((file.id, DropState::Sent));
-    batch.sent = Some(file.id);
-    let (sequence, rows) = (file.sequence, file.rows);
-    batch.push(Entry::new(file.id, Body::Sent { sequence, rows }));
-    // A stop that the partner has not confirmed stays somebody's to chase.
-    for leg in stops.iter().copied() {
-        let hold = NewHold::new(Stage::Deliver, crate::domain::Reason::StopOpen);
-        batch.hold(hold.leg(leg).partner(lease.strand()));
-    }
-    batch
 }
 
 #[cfg(test)]

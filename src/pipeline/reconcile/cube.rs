@@ -12,7 +12,7 @@ use crate::domain::{Action, Instant, LegId, RunId, Stage, StrandId};
 use crate::partner::fields::BetterWhen;
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::report::{self, Input};
-use crate::store::rows::{DropFile, DropRowCount, LedgerRow, Leg};
+use crate::store::rows::{DropFile, DropRowCount, DropState, LedgerRow, Leg};
 use crate::store::{Kind, PushState};
 
 /// Legs read at a time.
@@ -177,7 +177,7 @@ async fn drops(
     night: i64,
 ) -> anyhow::Result<DropsToNight> {
     let mut drops = DropsToNight::default();
-    let mut after = 0;
+    let (mut after, mut before) = (0, 0);
     loop {
         let page = ledger.store.drop_files(partner, after, PAGE).await?;
         let Some(last) = page.last() else {
@@ -185,10 +185,13 @@ async fn drops(
         };
         after = last.sequence;
         for file in page.into_iter().filter(|file| file.day <= night) {
-            let before = drops.last.as_ref().map_or(0, |file| file.sequence);
             drops.gaps.extend(before + 1..file.sequence);
-            drops.count += 1;
-            drops.last = Some(file);
+            before = file.sequence;
+            // One that was taken back is no drop, and its number is missing nowhere.
+            if file.state != DropState::Voided {
+                drops.count += 1;
+                drops.last = Some(file);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Built by `app` alone, as a part of [`super::Env`]. It knows no partner, no source and no rule.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,9 +11,11 @@ use jiff::civil::Date;
 use super::{Anchor, HeldLease, IdRanges, LeaseKeeper};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::entropy::Stream;
-use crate::domain::{Clock, Entropy, HoldNumber, Instant, KeyId, NoteId, RawId, RunId, StrandId};
+use crate::domain::{
+    Clock, DropId, Entropy, HoldNumber, Instant, KeyId, LegId, NoteId, RawId, RunId, StrandId,
+};
 use crate::seal::{HolderKey, Keys, Spot};
-use crate::store::rows::{HeldRow, KeyRow};
+use crate::store::rows::{DropRow, DropState, HeldRow, KeyRow};
 use crate::store::{LeaseRow, LeaseStage, Store, StoreError};
 
 /// Holds read at a time.
@@ -90,6 +92,26 @@ impl LedgerAccess {
     ) -> anyhow::Result<HeldLease> {
         let taken = self.leases.wait_for(stage, strand, RunId::NONE).await?;
         taken.map_err(|row| Refused::one(busy(&row, "the installation")).into())
+    }
+
+    /// Rows of these legs, oldest first, as far as their drops have come where it is wanted.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn drop_rows_where(
+        &self,
+        legs: Vec<LegId>,
+        wanted: impl Fn(DropState) -> bool,
+    ) -> Result<Vec<DropRow>, StoreError> {
+        let mut rows = self.store.drop_rows_of_legs(legs).await?;
+        let mut drops: Vec<DropId> = rows.iter().map(|row| row.drop_id).collect();
+        drops.sort_unstable();
+        drops.dedup();
+        let files = self.store.drop_files_by_id(drops).await?;
+        let files = files.iter().filter(|file| wanted(file.state));
+        let kept: HashSet<DropId> = files.map(|file| file.id).collect();
+        rows.retain(|row| kept.contains(&row.drop_id));
+        Ok(rows)
     }
 
     /// A text of a person under seal: the note's id, its holder, and what is kept.

@@ -233,6 +233,12 @@ bodies! {
             /// Since when what was not sent waits to be looked at; 0 if only the clock was doubted.
             restored: i64,
         },
+        /// A drop that was prepared is taken back: it never left, and its number stays given. Subject: the drop.
+        Voided = 63 "drop taken back" {
+            sequence: i64,
+            /// Who took it back, and the note that says why; two fields, both absent where a run did.
+            by: Option<(String, NoteId)>,
+        },
         /// A day was sealed. Subject: the day.
         DaySealed = 60 "day sealed" { root: Digest },
         /// A report was published. Subject: the night.

@@ -155,6 +155,11 @@ fn sample(kind: Kind) -> (Body, String) {
             },
             r#"["J. \"Q\" Test",70,5,6]"#.to_owned(),
         ),
+        Kind::Voided => {
+            let by = Some((by, NoteId::new(70)));
+            let body = Body::Voided { sequence: 3, by };
+            (body, r#"[3,"J. \"Q\" Test",70]"#.to_owned())
+        }
         Kind::Viewed => (
             Body::Viewed {
                 at: "worklist".to_owned(),
@@ -262,8 +267,13 @@ fn what_may_be_absent_is_absent_in_the_bytes() {
         how: How::First,
         approved: None,
     };
+    let by_a_run = Body::Voided {
+        sequence: 3,
+        by: None,
+    };
     let (a, b) = (hex(&A), hex(&B));
     for (body, golden) in [
+        (by_a_run, "[3]".to_owned()),
         (rejected, format!("[{STEP}]")),
         (first, format!(r#"["{a}","{b}","first"]"#)),
     ] {

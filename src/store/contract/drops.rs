@@ -200,4 +200,17 @@ pub(super) async fn drops_are_found_by_how_far_they_have_come(store: &dyn Store)
         state(DropState::Delivered, StrandId::NONE, 0, 9).await,
         [71]
     );
+    // One that was taken back is neither under way nor counted as sent.
+    let mut voided = Batch::new(strand.id, at(40));
+    let (id, sequence, by) = (DropId::new(72), 1, None);
+    voided.push(Entry::new(id, Body::Voided { sequence, by }));
+    voided.drop_states = vec![(id, DropState::Voided)];
+    store.put(voided).await.unwrap();
+    assert_eq!(state(waits, StrandId::NONE, 0, 9).await, [73]);
+    assert_eq!(state(DropState::Voided, OTHER, 0, 9).await, [72]);
+    let of = |partner| move |sum: &rows::DropRowCount| sum.partner == partner;
+    let sums = store.drop_row_counts(1).await.unwrap();
+    assert!(sums.iter().any(of(PARTNER)) && !sums.iter().any(of(OTHER)));
+    let sums = store.drop_row_counts_of(vec![id]).await.unwrap();
+    assert_eq!(sums, []);
 }

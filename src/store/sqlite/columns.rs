@@ -168,6 +168,7 @@ pub(super) fn drop_file(row: &SqliteRow) -> Result<DropFile, StoreError> {
         1 => DropState::Prepared,
         2 => DropState::Sent,
         3 => DropState::Delivered,
+        4 => DropState::Voided,
         _ => return Err(StoreError::Corrupt("drop_file.state")),
     };
     Ok(DropFile {

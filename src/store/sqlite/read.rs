@@ -287,10 +287,10 @@ impl Store for SqliteStore {
     ) -> Answer<'_, Vec<DropFile>> {
         Box::pin(async move {
             // The words of the index, or the engine does not see that it may use it.
-            let under_way = if state == DropState::Delivered {
-                ""
-            } else {
+            let under_way = if matches!(state, DropState::Prepared | DropState::Sent) {
                 "AND state < 3"
+            } else {
+                ""
             };
             let sql = format!(
                 "{DROP_FILE} WHERE state = ?1 {under_way} AND (?2 = 0 OR partner = ?2) AND id > ?3 ORDER BY id LIMIT ?4"
@@ -310,7 +310,7 @@ impl Store for SqliteStore {
 
     fn drop_row_counts(&self, to_day: i64) -> Answer<'_, Vec<DropRowCount>> {
         Box::pin(async move {
-            let sql = "SELECT f.partner, r.action, count(*) FROM drop_file f JOIN drop_row r ON r.drop_id = f.id WHERE f.day <= ? \
+            let sql = "SELECT f.partner, r.action, count(*) FROM drop_file f JOIN drop_row r ON r.drop_id = f.id WHERE f.day <= ? AND f.state < 4 \
                        GROUP BY f.partner, r.action ORDER BY f.partner, r.action";
             self.many(sql, &[to_day], drop_row_count).await
         })

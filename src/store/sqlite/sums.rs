@@ -11,7 +11,7 @@ impl SqliteStore {
     pub(super) async fn rows_sent_of(&self, ids: Vec<DropId>) -> Rows<DropRowCount> {
         let mut sums: Vec<DropRowCount> = Vec::new();
         for id in ids {
-            let sql = "SELECT f.partner, r.action, count(*) FROM drop_file f JOIN drop_row r ON r.drop_id = f.id WHERE f.id = ? \
+            let sql = "SELECT f.partner, r.action, count(*) FROM drop_file f JOIN drop_row r ON r.drop_id = f.id WHERE f.id = ? AND f.state < 4 \
                        GROUP BY f.partner, r.action ORDER BY r.action";
             for row in self.many(sql, &[id.number()], drop_row_count).await? {
                 match sums

@@ -8,6 +8,7 @@ use crate::domain::clock::day_number;
 use crate::domain::{DropId, Instant, KeyId, RawId, ReturnId, limits};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::event::{bytes_spot, return_lookup};
+use crate::pipeline::prepared_drop::{LyingPart, lying_part};
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
 use crate::store::hash_chain::{drop_leaf, event_leaf, return_file_leaf, return_leaf};
@@ -21,6 +22,8 @@ struct VouchedFor {
     raws: HashMap<RawId, Digest>,
     /// Drop: digest of the file, root.
     drops: HashMap<DropId, (Digest, Digest)>,
+    /// How far each drop has come, and whether it came there from where it may.
+    states: HashMap<DropId, (DropState, bool)>,
     returns: HashMap<ReturnId, Digest>,
     /// Return, undoing, root.
     undone: Vec<(ReturnId, ReturnId, Digest)>,
@@ -39,7 +42,14 @@ impl VouchedFor {
                 self.drops.insert(DropId::new(subject), (*digest, *root));
                 // A file for a practice is made by no partner's text.
                 self.texts.extend(*rule);
+                self.states
+                    .insert(DropId::new(subject), (DropState::Prepared, true));
             }
+            Body::Sent { .. } => self.step(subject, DropState::Prepared, DropState::Sent),
+            Body::DropDelivered { .. } => {
+                self.step(subject, DropState::Sent, DropState::Delivered);
+            }
+            Body::Voided { .. } => self.step(subject, DropState::Prepared, DropState::Voided),
             Body::RulesInForce {
                 file, destination, ..
             } => self.texts.extend([*file, *destination]),
@@ -53,6 +63,16 @@ impl VouchedFor {
                 .push((*return_id, ReturnId::new(subject), *root)),
             _ => {}
         }
+    }
+
+    /// A drop came from one state to another; all of it stands in one strand, in this order.
+    fn step(&mut self, drop_id: i64, from: DropState, to: DropState) {
+        let (state, sound) = self
+            .states
+            .entry(DropId::new(drop_id))
+            .or_insert((to, false));
+        *sound &= *state == from;
+        *state = to;
     }
 }
 
@@ -254,6 +274,13 @@ async fn drop_file(
             place(),
         );
     }
+    if vouched.states.get(&file.id) != Some(&(file.state, true)) {
+        proof.find(
+            "projection",
+            "a drop has not come as far as the ledger says",
+            place(),
+        );
+    }
     proof.count("drop rows", leaves.len());
     on_disk(env, file, proof).await
 }
@@ -277,14 +304,21 @@ async fn texts(
 
 /// A drop that still lies in `out/` against its record and its re-make; one that is gone was taken, which is fine.
 async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::Result<()> {
-    let Some(place) = env
-        .partner_at(file.partner)
-        .filter(|_| file.state == DropState::Sent)
-    else {
+    let Some(place) = env.partner_at(file.partner) else {
         return Ok(());
     };
     let partner = &env.rules.partners[place];
     let named = || format!("{} of partner {}", file.name, partner.id);
+    if file.state == DropState::Voided {
+        let lies = lying_part(env, place, file).await;
+        if matches!(lies, LyingPart::Whole | LyingPart::FileAlone) {
+            proof.find("files", "a drop that was taken back lies in out/", named());
+        }
+        return Ok(());
+    }
+    if file.state != DropState::Sent {
+        return Ok(());
+    }
     let changed = match changed(env, place, file).await {
         Ok(Some(changed)) => changed,
         // Its folder is a link or a file: nobody can say what became of it.

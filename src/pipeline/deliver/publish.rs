@@ -1,0 +1,105 @@
+//! How a drop goes out, and the record that it has.
+//!
+//! In: a drop that was prepared, with its bytes. Out: a file and its manifest, and a batch for its legs. Keeps: the same drop
+//! has the same manifest whenever it is made.
+
+use super::Made;
+use crate::diagnostics::{Code, Diagnostic, Place as Where};
+use crate::domain::clock::day_from_number;
+use crate::domain::encoding::hex;
+use crate::domain::{Counts, Disposition, LegId, Reason, RunId, Stage};
+use crate::partner::Partner;
+use crate::pipeline::prepared_drop::number_before;
+use crate::pipeline::run::{HeldLease, LedgerAccess, PartnerEnv, StageOutcome};
+use crate::seal::sha256;
+use crate::sheet::{Manifest, manifest_name};
+use crate::store::rows::{DropFile, DropState};
+use crate::store::{Batch, Body, Entry, NewHold};
+use crate::transport::{OutgoingDrop, Published, TransportError};
+
+/// Why a drop does not count as sent: its record stays *prepared*, and the next run publishes the same bytes under the same name.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unsent {
+    #[error(transparent)]
+    Failed(#[from] TransportError),
+    #[error("the answer was lost, so a drop may be there or not: the next run asks again")]
+    Unknown,
+}
+
+pub(super) fn undelivered(partner: &Partner, why: &Unsent) -> Diagnostic {
+    Diagnostic::new(
+        Code::DropFailed,
+        why.to_string(),
+        Where::detail(format!("partner {}", partner.id)),
+    )
+}
+
+/// Publishes a drop that was prepared: the same bytes under the same name, whenever it is done.
+///
+/// # Errors
+/// The store failed. What kept the drop from going out is a value.
+pub(super) async fn publish(
+    ledger: &LedgerAccess,
+    partner: &Partner,
+    at: &PartnerEnv,
+    file: &DropFile,
+    made: Made,
+) -> anyhow::Result<Result<(), Unsent>> {
+    let before = number_before(ledger, file.partner, file.sequence).await?;
+    let manifest = Manifest {
+        partner: partner.id.clone(),
+        file: file.name.clone(),
+        made_on: Manifest::date(day_from_number(file.day)),
+        sequence: u64::try_from(file.sequence).unwrap_or(0),
+        previous_sequence: u64::try_from(before).ok().filter(|before| *before > 0),
+        rows: made.actions,
+        sha256: hex(&sha256(&[&made.bytes])),
+        header_sha256: hex(&made.header_sha256),
+        format: made.format.into(),
+    };
+    let drop = OutgoingDrop {
+        manifest_name: manifest_name(&file.name),
+        manifest: manifest.to_bytes(),
+        name: file.name.clone(),
+        bytes: made.bytes,
+    };
+    let published = match at.transport.prepare().await {
+        Ok(()) => at.transport.publish(drop).await,
+        Err(error) => Err(error),
+    };
+    Ok(match published {
+        Ok(Published::Now | Published::Before) => Ok(()),
+        Ok(Published::Unknown) => Err(Unsent::Unknown),
+        Err(error) => Err(error.into()),
+    })
+}
+
+/// The record that a drop has left: its legs move together.
+pub(super) fn sent(
+    ledger: &LedgerAccess,
+    lease: &HeldLease,
+    file: &DropFile,
+    run: RunId,
+    stops: &[LegId],
+    outcome: &mut StageOutcome,
+) -> Batch {
+    let mut counts = Counts::default();
+    counts.add_many(
+        Disposition::Accepted,
+        None,
+        u64::try_from(file.rows).unwrap_or(0),
+    );
+    outcome.count(Stage::Deliver, &counts);
+    let mut batch = lease.batch(ledger.now());
+    batch.book_file(run, Stage::Deliver, file.id, counts);
+    batch.drop_states.push((file.id, DropState::Sent));
+    batch.sent = Some(file.id);
+    let (sequence, rows) = (file.sequence, file.rows);
+    batch.push(Entry::new(file.id, Body::Sent { sequence, rows }));
+    // A stop that the partner has not confirmed stays somebody's to chase.
+    for leg in stops.iter().copied() {
+        let hold = NewHold::new(Stage::Deliver, Reason::StopOpen);
+        batch.hold(hold.leg(leg).partner(lease.strand()));
+    }
+    batch
+}

@@ -1,0 +1,150 @@
+//! A drop that was prepared and did not leave, as far as its record says: what lies of it in `out/`, and how it is taken back.
+//!
+//! In: a drop, its partner's place, the ledger. Out: what was found; rows for a batch. Keeps: a number that was given is never
+//! given again, and what was taken back counts nowhere as sent.
+
+use super::run::{Env, LedgerAccess};
+use crate::domain::encoding::unhex;
+use crate::domain::{NoteId, StrandId, limits};
+use crate::seal::{Digest, sha256};
+use crate::sheet::{MANIFEST_BYTES_MAX, Manifest, manifest_name};
+use crate::store::rows::{DropFile, DropState};
+use crate::store::{Batch, Body, Entry, Kind, LedgerRow, StoreError};
+use crate::transport::TransportError;
+
+/// Rows of the ledger read at a time.
+const PAGE: i64 = 1_000;
+
+/// What lies of a drop where it was to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LyingPart {
+    /// Its manifest, so all of it was there once.
+    Whole,
+    /// Its file, without its manifest.
+    FileAlone,
+    /// Something else under one of its names.
+    SomethingElse,
+    Nothing,
+    /// Nobody can say: the place cannot be looked into, or its kind never says.
+    Unknown,
+}
+
+/// Looks what lies of a drop.
+pub(crate) async fn lying_part(env: &Env, place: usize, file: &DropFile) -> LyingPart {
+    let transport = &env.partners[place].transport;
+    let is_ours = |sha256: &Digest| env.keys.file_digest(sha256) == file.digest;
+    let manifest = manifest_name(&file.name);
+    match transport.reread(&manifest, MANIFEST_BYTES_MAX).await {
+        Ok(Some(bytes)) if sha256_in(&bytes).is_some_and(|named| is_ours(&named)) => {
+            return LyingPart::Whole;
+        }
+        Ok(None) => {}
+        Ok(Some(_)) => return LyingPart::SomethingElse,
+        Err(error) => return not_read(&error),
+    }
+    let reread = transport.reread(&file.name, limits::DROP_BYTES_MAX);
+    match reread.await {
+        Ok(Some(bytes)) if is_ours(&sha256(&[&bytes])) => LyingPart::FileAlone,
+        Ok(Some(_)) => LyingPart::SomethingElse,
+        Ok(None) if transport.capabilities().sees_fetched => LyingPart::Nothing,
+        Ok(None) => LyingPart::Unknown,
+        Err(error) => not_read(&error),
+    }
+}
+
+/// The digest of its file that a manifest names.
+fn sha256_in(manifest: &[u8]) -> Option<Digest> {
+    let manifest: Manifest = serde_json::from_slice(manifest).ok()?;
+    unhex(&manifest.sha256)?.try_into().ok()
+}
+
+fn not_read(error: &TransportError) -> LyingPart {
+    match error {
+        TransportError::NotRegular { .. } | TransportError::TooLarge { .. } => {
+            LyingPart::SomethingElse
+        }
+        _ => LyingPart::Unknown,
+    }
+}
+
+/// Takes a drop back: its rows wait as before, and its number stays given. `by`: who, and the note that says why; none where a
+/// run does.
+pub(crate) fn take_back(batch: &mut Batch, file: &DropFile, by: Option<(String, NoteId)>) {
+    let sequence = file.sequence;
+    batch.push(Entry::new(file.id, Body::Voided { sequence, by }));
+    batch.drop_states.push((file.id, DropState::Voided));
+}
+
+/// The last number before this one whose drop was not taken back; 0 for none.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn number_before(
+    ledger: &LedgerAccess,
+    partner: StrandId,
+    sequence: i64,
+) -> Result<i64, StoreError> {
+    let mut number = sequence - 1;
+    while number > 0 {
+        let file = numbered(ledger, partner, number).await?;
+        if file.is_none_or(|file| file.state != DropState::Voided) {
+            break;
+        }
+        number -= 1;
+    }
+    Ok(number)
+}
+
+/// The newest drop of a partner that was not taken back.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn last_standing(
+    ledger: &LedgerAccess,
+    partner: StrandId,
+) -> Result<Option<DropFile>, StoreError> {
+    let last = ledger.store.last_drop(partner).await?;
+    match last {
+        Some(voided) if voided.state == DropState::Voided => {
+            let number = number_before(ledger, partner, voided.sequence).await?;
+            numbered(ledger, partner, number).await
+        }
+        last => Ok(last),
+    }
+}
+
+/// The drop of a partner with this number.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn numbered(
+    ledger: &LedgerAccess,
+    partner: StrandId,
+    sequence: i64,
+) -> Result<Option<DropFile>, StoreError> {
+    let after = sequence.saturating_sub(1);
+    let file = ledger.store.drop_files(partner, after, 1).await?.pop();
+    Ok(file.filter(|file| file.sequence == sequence))
+}
+
+/// The last row of a kind that the ledger has about a drop.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn last_about(
+    ledger: &LedgerAccess,
+    file: &DropFile,
+    kind: Kind,
+) -> Result<Option<LedgerRow>, StoreError> {
+    let (mut after, mut last) = (0, None);
+    loop {
+        let rows = ledger.store.ledger_of_kind(file.partner, kind, after, PAGE);
+        let rows = rows.await?;
+        let Some(end) = rows.last() else {
+            return Ok(last);
+        };
+        after = end.seq;
+        let mut own = rows.into_iter();
+        last = own.rfind(|row| row.subject == file.id.number()).or(last);
+    }
+}

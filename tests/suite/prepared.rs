@@ -1,0 +1,105 @@
+//! Drops that were prepared and could not leave: taken back by a person, or finished.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::support::partner_file::PartnerFile;
+use super::support::people::{day, referral};
+use super::support::world::World;
+
+const BY: [&str; 4] = ["--by", "A. Person", "--because", "the share was moved"];
+
+/// The path of a partner's drop of this number, made today.
+fn drop_of(world: &World, partner: &str, number: u32, ending: &str) -> PathBuf {
+    let today = day(0).strftime("%Y%m%d");
+    let path = format!("var/partners/{partner}/out/referrals_{today}_{number:06}{ending}");
+    world.home.below(&path)
+}
+
+fn manifest_of(world: &World, partner: &str, number: u32) -> Value {
+    let text = fs::read_to_string(drop_of(world, partner, number, ".manifest.json"));
+    serde_json::from_str(&text.expect("a manifest")).expect("JSON")
+}
+
+/// Two partners, each with a row; a folder has the name of elm's drop, so it is prepared and does not leave.
+fn kept_back() -> World {
+    let mut world = World::of_folder(&[PartnerFile::of("elm"), PartnerFile::of("oak")]);
+    world.runs();
+    world.gp_refers(&referral(1, "Anna", "Beech", "elm"));
+    world.gp_refers(&referral(2, "Berta", "Cedar", "oak"));
+    let path = drop_of(&world, "elm", 1, ".csv");
+    fs::create_dir_all(path).expect("a folder");
+    world.kith(&["run", "--once"], 1);
+    assert_eq!(world.rows().len(), 1, "the other partner is served");
+    world
+}
+
+fn matter_of_drop(world: &World) -> Option<Value> {
+    let status = world.says(&["status"]);
+    let matters = status["matters"].as_array().cloned().unwrap_or_default();
+    matters
+        .into_iter()
+        .find(|matter| matter["kind"] == "drop-not-out")
+}
+
+#[test]
+fn a_drop_that_never_left_is_taken_back_and_its_rows_go_with_the_next_number() {
+    let world = kept_back();
+    let named = drop_of(&world, "elm", 1, ".csv");
+    let name = named.file_name().unwrap().to_str().unwrap();
+    assert!(matter_of_drop(&world).is_some());
+    let void = |drop: &str, code: i32, says: &str| {
+        let ran = world.kith(&[&["void", drop][..], &BY].concat(), code);
+        let said = if code == 0 { ran.stdout } else { ran.stderr };
+        assert!(said.contains(says), "{drop}: {said}");
+    };
+    void(name, 2, "say which, elm:1, oak:1");
+    void("elm:2", 2, "partner elm has no drop 2");
+    void("ash:1", 2, "there is no partner \"ash\"");
+    void("nothing.csv", 2, "no drop has this name");
+    void("oak:1", 2, "has left");
+    void("elm:1", 2, "something else has the name of");
+    fs::remove_dir(&named).unwrap();
+    // What a person says for it can be read from standard input.
+    let arguments = ["void", "elm:1", "--by", "A. Person", "--because", "-"];
+    let ran = world.home.kith_reading(&arguments, b"the share was moved");
+    let ran = ran.expect_code(0);
+    assert!(ran.stdout.contains("its 1 rows wait"), "{}", ran.stdout);
+    void("elm:1", 0, "was taken back before");
+    assert_eq!(matter_of_drop(&world), None);
+    world.proves();
+
+    world.runs();
+    assert!(!named.exists(), "its number is not given again");
+    let manifest = manifest_of(&world, "elm", 2);
+    assert_eq!(manifest["sequence"], 2);
+    assert_eq!(manifest["previous_sequence"], Value::Null);
+    let rows = world.rows();
+    assert_eq!(rows.len(), 2, "each row once");
+    let row = rows.iter().find(|row| row["Name"].contains("Beech"));
+    let reference = &row.unwrap()["Our ref"];
+    let told = world.kith(&["trace", reference], 0).stdout;
+    let lines = [
+        format!("drop prepared: NEW row 1 of {name}"),
+        format!("drop taken back by A. Person: NEW row 1 of {name}"),
+        "sent to the partner: NEW row 1 of referrals_".to_owned(),
+    ];
+    let places: Vec<_> = lines.iter().map(|line| told.find(line.as_str())).collect();
+    assert!(places.iter().all(Option::is_some), "{told}");
+    assert!(places.is_sorted(), "{told}");
+    let elm = &world.says(&["status"])["partners"][0];
+    assert_eq!(
+        (&elm["sequence"], &elm["rows"]["NEW"]),
+        (&2.into(), &1.into())
+    );
+    world.proves();
+    // What was taken back and lies there all the same is found.
+    let bytes = fs::read(drop_of(&world, "elm", 2, ".csv")).unwrap();
+    fs::write(&named, bytes).unwrap();
+    let found = world.kith(&["prove", "--json"], 1).json();
+    let found = &found["findings"][0];
+    assert_eq!(found["what"], "a drop that was taken back lies in out/");
+    assert!(found["where"].as_str().unwrap().contains(name), "{found}");
+}
