@@ -78,21 +78,36 @@ push = {{ kind = "off" }}
         .unwrap();
         let mut lines = String::new();
         for (number, nhs_number) in people.clone().zip(nhs_numbers().skip(people.start)) {
-            let nhs_number =
-                json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": nhs_number});
-            let patient = json!({"resourceType": "Patient", "id": format!("p{number}"), "identifier": [nhs_number],
-                "name": [{"family": "Example"}], "birthDate": "1950-01-01"});
-            let performer =
-                json!({"system": "https://kith.example/Id/partner", "value": partner(number)});
-            let request = json!({"resourceType": "ServiceRequest", "id": format!("{id}-{number}"), "status": "active",
-                "intent": "order", "authoredOn": "2026-11-20", "performer": [{"identifier": performer}],
-                "code": {"coding": [{"system": "http://snomed.info/sct", "code": "871731000000106"}]},
-                "subject": {"reference": format!("Patient/p{number}")}});
+            let patient = patient(number, &nhs_number);
+            let request = request(id, number, &partner(number));
             writeln!(lines, "{patient}\n{request}").unwrap();
         }
+        self.extract(id, "all.ndjson", &lines);
+    }
+
+    /// A practice refers one more person.
+    pub(super) fn practice_adds(&self, id: &str, number: usize, partner: &str) {
+        let patient = patient(number, &nhs_numbers().nth(number).unwrap());
+        let request = request(id, number, partner);
+        let lines = format!("{patient}\n{request}\n");
+        self.extract(id, &format!("{number}.ndjson"), &lines);
+    }
+
+    /// A practice records that somebody has died.
+    pub(super) fn dies(&self, id: &str, number: usize) {
+        let alive = patient(number, &nhs_numbers().nth(number).unwrap());
+        let mut died = alive.clone();
+        died["deceasedBoolean"] = true.into();
+        let all = self.home.path().join(id).join("all.ndjson");
+        let lines = std::fs::read_to_string(all).unwrap();
+        let lines = lines.replace(&alive.to_string(), &died.to_string());
+        self.extract(id, "all.ndjson", &lines);
+    }
+
+    fn extract(&self, id: &str, name: &str, lines: &str) {
         let folder = self.home.path().join(id);
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("all.ndjson"), lines).unwrap();
+        std::fs::write(folder.join(name), lines).unwrap();
     }
 
     /// A partner with these many columns, in a file of at least these many bytes.
@@ -196,6 +211,22 @@ value = { column = "Came", codes = { Y = "attended" } }
     pub(super) fn exchange(&self) -> std::path::PathBuf {
         self.home.path().join("var/partners")
     }
+}
+
+/// The person of this number.
+fn patient(number: usize, nhs_number: &str) -> serde_json::Value {
+    let nhs_number = json!({"system": "https://fhir.nhs.uk/Id/nhs-number", "value": nhs_number});
+    json!({"resourceType": "Patient", "id": format!("p{number}"), "identifier": [nhs_number],
+        "name": [{"family": "Example"}], "birthDate": "1950-01-01"})
+}
+
+/// The referral of that person by a practice.
+fn request(practice: &str, number: usize, partner: &str) -> serde_json::Value {
+    let performer = json!({"system": "https://kith.example/Id/partner", "value": partner});
+    json!({"resourceType": "ServiceRequest", "id": format!("{practice}-{number}"), "status": "active",
+        "intent": "order", "authoredOn": "2026-11-20", "performer": [{"identifier": performer}],
+        "code": {"coding": [{"system": "http://snomed.info/sct", "code": "871731000000106"}]},
+        "subject": {"reference": format!("Patient/p{number}")}})
 }
 
 /// Made-up numbers whose check digit agrees.

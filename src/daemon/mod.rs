@@ -15,6 +15,8 @@ mod return_tests;
 #[cfg(test)]
 mod rules_look_tests;
 #[cfg(test)]
+mod stale_tests;
+#[cfg(test)]
 mod sweep_tests;
 #[cfg(test)]
 mod void_tests;

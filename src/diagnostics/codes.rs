@@ -432,6 +432,14 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Tell the maintainers; the rows stay recorded.
     DropUnlike,
+    /// a prepared drop was taken back
+    /// It could not leave when it was made, and nobody can have seen it. What it said is no longer what should be said, so its rows go in the next drop as they are now; its number is not given again.
+    /// Fix (it): Nothing.
+    DropVoided,
+    /// a prepared drop does not leave as it was
+    /// The run that made it ended before it was known whether the drop had left, it does not lie in `out/`, and what it says is no longer so: somebody died, was stopped, or changed. Until it is settled nothing goes to this partner, stops neither.
+    /// Fix (it): Ask the partner whether it has the file. If not: `kith void PARTNER:NUMBER --by NAME --because "..."`. If it has: void it too, and ring about everybody in it who has changed since; the next drop has the others again, under the same references.
+    DropStale,
     /// a file in the partner's in folder was left alone
     ///
     /// Links, devices and folders are not read.

@@ -46,7 +46,8 @@ impl LegState {
         match self {
             // First seen already revoked, it ends at once.
             Self::Received => &[Held, Routed, Cancelled, EnteredInError],
-            Self::Held => &[Routed, Cancelled, EnteredInError, Failed],
+            // Sent: its row had left before it was held.
+            Self::Held => &[Routed, Sent, Cancelled, EnteredInError, Failed],
             // Back to held: the partner's agreement ended, or the record changed or is gone.
             Self::Routed => &[Held, Sent, Cancelled, EnteredInError, Failed],
             // Held or failed: a transport that says "not delivered"; no transport says so yet.
@@ -181,7 +182,7 @@ mod tests {
         // One row a state as it is, one mark a state that may follow, both in the order of `LegState::ALL`.
         let table = [
             "xxx........x.x",
-            ".xx........xxx",
+            ".xxx.......xxx",
             ".xxx.......xxx",
             ".x.xxxxxxxxxxx",
             "....xxxxxxxx.x",

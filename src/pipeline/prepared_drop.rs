@@ -3,12 +3,14 @@
 //! In: a drop, its partner's place, the ledger. Out: what was found; rows for a batch. Keeps: a number that was given is never
 //! given again, and what was taken back counts nowhere as sent.
 
+use std::collections::HashMap;
+
 use super::run::{Env, LedgerAccess};
 use crate::domain::encoding::unhex;
-use crate::domain::{NoteId, StrandId, limits};
+use crate::domain::{LegId, NoteId, StrandId, limits};
 use crate::seal::{Digest, sha256};
 use crate::sheet::{MANIFEST_BYTES_MAX, Manifest, manifest_name};
-use crate::store::rows::{DropFile, DropState};
+use crate::store::rows::{DropFile, DropRow, DropState, Leg};
 use crate::store::{Batch, Body, Entry, Kind, LedgerRow, StoreError};
 use crate::transport::TransportError;
 
@@ -73,6 +75,64 @@ pub(crate) fn take_back(batch: &mut Batch, file: &DropFile, by: Option<(String, 
     let sequence = file.sequence;
     batch.push(Entry::new(file.id, Body::Voided { sequence, by }));
     batch.drop_states.push((file.id, DropState::Voided));
+}
+
+/// Whether a drop has certainly not left: it was kept from it, and was not put out again since.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn was_kept(ledger: &LedgerAccess, file: &DropFile) -> Result<bool, StoreError> {
+    let kept = last_about(ledger, file, Kind::Kept).await?;
+    let Some(kept) = kept.map(|row| row.seq) else {
+        return Ok(false);
+    };
+    let leaving = last_about(ledger, file, Kind::Leaving).await?;
+    Ok(leaving.is_none_or(|row| row.seq < kept))
+}
+
+/// Whether a leg of a prepared drop has moved since its row was made.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn has_moved(ledger: &LedgerAccess, file: &DropFile) -> Result<bool, StoreError> {
+    let mut after = 0;
+    loop {
+        let rows = ledger.store.drop_rows(file.id, after, PAGE).await?;
+        let Some(last) = rows.last() else {
+            return Ok(false);
+        };
+        after = last.row;
+        if with_legs(ledger, rows)
+            .await?
+            .iter()
+            .any(|(row, leg)| moved(row, leg.as_ref()))
+        {
+            return Ok(true);
+        }
+    }
+}
+
+/// Rows with their legs as they stand now.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn with_legs(
+    ledger: &LedgerAccess,
+    rows: Vec<DropRow>,
+) -> Result<Vec<(DropRow, Option<Leg>)>, StoreError> {
+    let ids = rows.iter().map(|row| row.leg).collect();
+    let legs = ledger.store.legs(ids).await?;
+    let mut legs: HashMap<LegId, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
+    let with_leg = |row: DropRow| {
+        let leg = legs.remove(&row.leg);
+        (row, leg)
+    };
+    Ok(rows.into_iter().map(with_leg).collect())
+}
+
+/// Whether a leg stands elsewhere than when its row was made.
+pub(crate) fn moved(row: &DropRow, leg: Option<&Leg>) -> bool {
+    leg.is_none_or(|leg| leg.rev + 1 != row.rev)
 }
 
 /// The last number before this one whose drop was not taken back; 0 for none.

@@ -128,6 +128,57 @@ impl Standing {
         }
     }
 
+    /// A row of this action, made of these inputs, turns out to have left before the leg came to stand here. What the partner
+    /// should not have, or has otherwise, the next row puts right.
+    pub(crate) fn had_left(self, action: Action, raws: RawIds) -> Self {
+        let asked = action.withholds().then_some(action);
+        if action != Action::New {
+            let said = self.pending == Some(action) && (asked.is_some() || self.raws == raws);
+            let over = action == Action::Stop || said;
+            return Self {
+                asked,
+                pending: self.pending.filter(|_| !over),
+                ..self
+            };
+        }
+        let state = match self.state {
+            LegState::Held | LegState::Routed => LegState::Sent,
+            other => other,
+        };
+        let sent = Self {
+            state,
+            asked,
+            ..self
+        };
+        let about_person = match self.why {
+            Some(Reason::ContactInstructions) => true,
+            why => !why.is_some_and(Reason::after_consent),
+        };
+        match self.state {
+            LegState::Held if matches!(self.why, Some(Reason::PausedByGp | Reason::NotAnOrder)) => {
+                Self {
+                    pending: Some(Action::Pause),
+                    ..sent
+                }
+            }
+            LegState::Held if about_person => Self {
+                pending: Some(Action::Stop),
+                closing: Some(LegState::Cancelled),
+                ..sent
+            },
+            LegState::Held | LegState::Routed => Self {
+                why: None,
+                pending: (self.raws != raws).then_some(Action::Amend),
+                ..sent
+            },
+            state if state.terminal() => Self {
+                pending: Some(Action::Stop),
+                ..sent
+            },
+            _ => sent,
+        }
+    }
+
     /// Its row was picked up with the drop, or answered: whoever answers has had the file.
     pub(crate) fn picked_up(self) -> Self {
         let state = match self.state {
@@ -180,6 +231,61 @@ impl Standing {
             asked: None,
             pending: None,
             ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A row that had left, where its leg stands by now (state, why, pending, request), and the state, pending and asked action after.
+    type Case = (
+        Action,
+        (LegState, Option<Reason>, Option<Action>, i64),
+        (LegState, Option<Action>, Option<Action>),
+    );
+
+    #[rustfmt::skip]
+    fn cases() -> Vec<Case> {
+        use Action::{Amend, New, Pause, Stop};
+        use LegState::{Accepted, Cancelled, Held, Routed, Sent};
+        let died = Some(Reason::Died);
+        vec![
+            (New, (Routed, None, Some(New), 1), (Sent, None, None)),
+            (New, (Routed, None, Some(New), 2), (Sent, Some(Amend), None)),
+            (New, (Held, died, None, 2), (Sent, Some(Stop), None)),
+            (New, (Held, Some(Reason::Consent), None, 2), (Sent, Some(Stop), None)),
+            (New, (Held, Some(Reason::ContactInstructions), None, 2), (Sent, Some(Stop), None)),
+            (New, (Held, Some(Reason::PausedByGp), None, 2), (Sent, Some(Pause), None)),
+            (New, (Held, Some(Reason::AgreementExpired), None, 1), (Sent, None, None)),
+            (New, (Cancelled, Some(Reason::ConsentWithdrawn), None, 2), (Cancelled, Some(Stop), None)),
+            (Amend, (Accepted, None, Some(Amend), 1), (Accepted, None, None)),
+            (Amend, (Accepted, None, Some(Amend), 2), (Accepted, Some(Amend), None)),
+            (Amend, (Accepted, died, Some(Stop), 2), (Accepted, Some(Stop), None)),
+            (Stop, (Accepted, died, Some(Stop), 2), (Accepted, None, Some(Stop))),
+            (Pause, (Accepted, None, Some(Pause), 2), (Accepted, None, Some(Pause))),
+            (Pause, (Accepted, None, Some(Amend), 2), (Accepted, Some(Amend), Some(Pause))),
+        ]
+    }
+
+    #[test]
+    fn what_had_left_before_a_leg_changed_is_put_right_by_the_next_row() {
+        let raws = |request| RawIds {
+            request: RawId::new(request),
+            ..RawIds::default()
+        };
+        for (action, (state, why, pending, request), expected) in cases() {
+            let stands = Standing {
+                state,
+                why,
+                pending,
+                ..Standing::received(KeyId::new(5), raws(request))
+            };
+            let after = stands.had_left(action, raws(1));
+            let seen = (after.state, after.pending, after.asked);
+            assert_eq!(seen, expected, "{action:?} {stands:?}");
+            assert!(state.may_become(after.state), "{stands:?}");
         }
     }
 }

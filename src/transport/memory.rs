@@ -276,8 +276,14 @@ impl MemoryTransport {
                 Some(true) => return Err(taken),
                 _ => {}
             }
-            self.put(name, bytes).await?;
-            if self.name(name).await?.is_err() {
+            let put = self.put(name, bytes).await;
+            let named = match put {
+                Ok(()) => self.name(name).await,
+                Err(error) => Err(error),
+            };
+            let half_out = *name != drop.name;
+            let named = named.map_err(|error| if half_out { error.half_out() } else { error });
+            if named?.is_err() {
                 // Off: takes silence for success.
                 return Ok(if self.keeps(7) {
                     Published::Unknown

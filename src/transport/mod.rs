@@ -81,7 +81,8 @@ pub(crate) trait Transport: Send + Sync {
     /// Publishes a finished drop and its manifest. Both names are ours, never built from content.
     ///
     /// # Errors
-    /// [`TransportError::NameTaken`] if another file has one of the names, and any other: the drop is not there whole.
+    /// [`TransportError::NameTaken`] if another file has one of the names, and any other: the drop is not there whole. Whether anybody can
+    /// have seen a part of it is said by [`TransportError::unseen`].
     fn publish(&self, drop: OutgoingDrop) -> Exchanged<'_, Published>;
 
     /// What became of a drop that was published under this name.

@@ -59,14 +59,35 @@ pub(crate) enum TransportError {
     DropTooLarge { file_size_bytes_max: u64 },
     #[error("this kind of transport does not do that: {}", self.remedy())]
     NotOffered,
+    /// The file of a drop may have its name, and its manifest does not: somebody may have seen it.
+    #[error(transparent)]
+    HalfOut(Box<Self>),
     #[error("the line was cut, or a thread stopped: {}", self.remedy())]
     Cut,
 }
 
 impl TransportError {
+    /// The same of a drop whose file may have its name already.
+    pub(super) fn half_out(self) -> Self {
+        Self::HalfOut(Box::new(self))
+    }
+
+    /// What was met, however far a drop had come.
+    pub(crate) fn cause(&self) -> &Self {
+        match self {
+            Self::HalfOut(cause) => cause,
+            cause => cause,
+        }
+    }
+
+    /// Whether nobody can have seen anything of a drop that was not published for this reason.
+    pub(crate) fn unseen(&self) -> bool {
+        !matches!(self, Self::HalfOut(_) | Self::Cut)
+    }
+
     /// What is to be done.
     pub(crate) fn remedy(&self) -> Remedy {
-        match self {
+        match self.cause() {
             Self::Changed { .. } | Self::Cut => Remedy::TryAgain,
             Self::Io { source, .. } if is_transient(source) => Remedy::TryAgain,
             Self::TooLarge { .. } | Self::NotRegular { .. } => Remedy::TellPartner,
@@ -78,6 +99,7 @@ impl TransportError {
             | Self::NameTaken { .. }
             | Self::BadName { .. }
             | Self::DropTooLarge { .. }
+            | Self::HalfOut(_)
             | Self::NotOffered => Remedy::TellIt,
         }
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::support::partner_file::PartnerFile;
 use super::support::people::{day, referral};
-use super::support::world::World;
+use super::support::world::{World, later};
 
 const BY: [&str; 4] = ["--by", "A. Person", "--because", "the share was moved"];
 
@@ -102,4 +102,67 @@ fn a_drop_that_never_left_is_taken_back_and_its_rows_go_with_the_next_number() {
     let found = &found["findings"][0];
     assert_eq!(found["what"], "a drop that was taken back lies in out/");
     assert!(found["where"].as_str().unwrap().contains(name), "{found}");
+}
+
+#[test]
+fn a_drop_that_was_kept_from_leaving_is_made_anew_once_a_person_in_it_has_died() {
+    let mut world = kept_back();
+    let mut died = referral(1, "Anna", "Beech", "elm");
+    died[0]["deceasedDateTime"] = "2026-11-01".into();
+    world.gp_refers(&died.map(later));
+    world.gp_refers(&referral(3, "Clara", "Dale", "elm"));
+    let ran = world.kith(&["run", "--once"], 1);
+    let said = format!("{}{}", ran.stdout, ran.stderr);
+    assert!(said.contains("DELIVER-004"), "{said}");
+    let names: Vec<String> = world.rows().iter().map(|row| row["Name"].clone()).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(
+        !names.iter().any(|name| name.contains("Beech")),
+        "{names:?}"
+    );
+    assert_eq!(manifest_of(&world, "elm", 2)["rows"]["NEW"], 1);
+    assert_eq!(world.held("died").len(), 1);
+    assert_eq!(matter_of_drop(&world), None);
+    world.proves();
+    // Room again: the number that was taken back stays empty, and nothing goes twice.
+    fs::remove_dir(drop_of(&world, "elm", 1, ".csv")).unwrap();
+    world.runs();
+    assert_eq!(world.rows().len(), 2);
+    world.proves();
+}
+
+#[test]
+fn a_stop_leaves_whatever_was_prepared_before_it() {
+    let mut world = World::of_folder(&[PartnerFile::of("elm")]);
+    let mut anna = referral(1, "Anna", "Beech", "elm");
+    world.gp_refers(&anna);
+    world.runs();
+    let known = world.drops();
+    // A pause is kept from leaving, then the person dies.
+    let taken = [2, 3].map(|number| drop_of(&world, "elm", number, ".csv"));
+    fs::create_dir(&taken[0]).unwrap();
+    anna[1]["status"] = "on-hold".into();
+    world.gp_refers(&anna.clone().map(later));
+    world.kith(&["run", "--once"], 1);
+    assert_eq!(world.rows_since(&known).len(), 0);
+    fs::create_dir(&taken[1]).unwrap();
+    anna[0]["deceasedDateTime"] = "2026-11-01".into();
+    anna[1]["status"] = "active".into();
+    world.gp_refers(&anna.map(|record| {
+        let mut record = later(record);
+        record["meta"]["versionId"] = "3".into();
+        record
+    }));
+    world.kith(&["run", "--once"], 1);
+    world.proves();
+    for folder in taken {
+        fs::remove_dir(folder).unwrap();
+    }
+    world.runs();
+    world.runs();
+    let rows = world.rows_since(&known);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(rows[0]["What"], "STOP");
+    assert_eq!(manifest_of(&world, "elm", 3)["previous_sequence"], 1);
+    world.proves();
 }

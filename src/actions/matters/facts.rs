@@ -74,6 +74,8 @@ pub(crate) struct PartnerSeen {
     pub(crate) under_way: bool,
     /// Drops that were prepared and did not leave, with the day of each.
     pub(crate) drops_prepared: Vec<(String, Date)>,
+    /// Numbers of those of them that do not leave as they are until a person has said what became of them.
+    pub(crate) drops_stale: Vec<i64>,
     /// Drops in `out/` that are not what was written.
     pub(crate) drops_changed: Vec<String>,
     /// What lies in `in/`; the error where it cannot be looked into.

@@ -12,6 +12,7 @@ use crate::domain::clock::{SystemClock, day_from_number, day_number, london};
 use crate::domain::{Clock as _, DropId, Instant, Stage};
 use crate::partner::schedule::DueTimes;
 use crate::pipeline::approval::destination_wanted;
+use crate::pipeline::prepared_drop::{has_moved, was_kept};
 use crate::pipeline::receive::{Untaken, untaken};
 use crate::pipeline::reconcile::prove::changed_drops;
 use crate::pipeline::run::Env;
@@ -171,6 +172,12 @@ async fn partner(
         .store
         .drop_files_in(DropState::Prepared, at.strand, DropId::NONE, DROPS)
         .await?;
+    let mut drops_stale = Vec::new();
+    for file in &prepared {
+        if has_moved(env, file).await? && !was_kept(env, file).await? {
+            drops_stale.push(file.sequence);
+        }
+    }
     let sent = env
         .store
         .drop_files_in(DropState::Sent, at.strand, DropId::NONE, DROPS)
@@ -191,6 +198,7 @@ async fn partner(
             .into_iter()
             .map(|file| (file.name, day_from_number(file.day)))
             .collect(),
+        drops_stale,
         drops_changed: changed_drops(env, place, &sent).await,
         inbox: left,
     })

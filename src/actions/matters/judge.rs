@@ -303,8 +303,13 @@ fn of_partner(facts: &Facts, partner: &PartnerSeen, matters: &mut Vec<Matter>) {
         .first()
         .filter(|_| !partner.under_way)
     {
-        let what = format!("drop {name} of {day} for partner {id} was prepared and did not leave");
-        let command = format!("kith run --once deliver --partner {id}");
+        let mut what =
+            format!("drop {name} of {day} for partner {id} was prepared and did not leave");
+        let mut command = format!("kith run --once deliver --partner {id}");
+        if let Some(number) = partner.drops_stale.first() {
+            what.push_str(", and what it says is no longer so");
+            command = format!("kith void {id}:{number} --by NAME --because \"…\"");
+        }
         matters.push(Matter::new(MatterKind::DropNotOut, what, command));
     }
     if let Some(name) = partner.drops_changed.first() {

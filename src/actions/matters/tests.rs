@@ -65,6 +65,7 @@ fn well() -> Facts {
             expires_on: Some("2027-03-31".parse().unwrap()),
             under_way: false,
             drops_prepared: Vec::new(),
+            drops_stale: Vec::new(),
             drops_changed: Vec::new(),
             inbox: Ok(Untaken::default()),
         }],
@@ -107,7 +108,7 @@ fn approval() -> ApprovalLine {
 type Change = fn(&mut Facts);
 
 /// Every situation: what differs from an installation that is well, and the first line.
-const SITUATIONS: [(&str, Change, &str); 37] = [
+const SITUATIONS: [(&str, Change, &str); 38] = [
     (
         "nothing ever ran",
         |it| (it.first_run, it.runs) = (None, Vec::new()),
@@ -240,6 +241,17 @@ const SITUATIONS: [(&str, Change, &str); 37] = [
             )];
         },
         "Needs somebody today: drop referrals_20261130_000007.csv of 2026-11-30 for partner elm was prepared and did not leave: kith run --once deliver --partner elm",
+    ),
+    (
+        "a drop prepared, perhaps out, and no longer so",
+        |it| {
+            it.partners[0].drops_prepared = vec![(
+                "referrals_20261130_000007.csv".into(),
+                "2026-11-30".parse().unwrap(),
+            )];
+            it.partners[0].drops_stale = vec![7];
+        },
+        "Needs somebody today: drop referrals_20261130_000007.csv of 2026-11-30 for partner elm was prepared and did not leave, and what it says is no longer so: kith void elm:7 --by NAME --because \"…\"",
     ),
     (
         "disk at 5 %",

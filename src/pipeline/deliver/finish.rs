@@ -3,18 +3,25 @@
 use std::sync::Arc;
 
 use super::PAGE;
-use super::publish::{publish, sent, undelivered};
+use super::eligible::{Which, may_go};
+use super::publish::{Unsent, publish, sent, undelivered};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
-use crate::domain::{Action, DropId, LegId, RunId, StrandId};
+use crate::domain::clock::day_number;
+use crate::domain::{Action, Counts, DropId, LegId, LegState, Reason, RunId, Stage, StrandId};
 use crate::partner::Partner;
 use crate::pipeline::drop_bytes::remake;
-use crate::pipeline::run::{HeldLease, LedgerAccess, PartnerEnv, Run, StageOutcome};
+use crate::pipeline::prepared_drop::{
+    LyingPart, has_moved, lying_part, moved, take_back, was_kept, with_legs,
+};
+use crate::pipeline::run::{Env, HeldLease, LeaseSet, LedgerAccess, PartnerEnv, Run, StageOutcome};
 use crate::seal::sha256;
-use crate::store::rows::{DropFile, DropState};
-use crate::store::{Body, Entry, LeaseStage, LegStep, StoreError};
+use crate::store::rows::{DropFile, DropRow, DropState, Leg, Standing};
+use crate::store::{Batch, Body, Entry, LeaseStage, LegStep, NewHold, StoreError};
 use crate::transport::DropOutcome;
 
-/// Finishes drops that an earlier run prepared and did not see leave; those of a run that is under way are left to it.
+/// Finishes what an earlier run prepared and put out: something of it lies there, so it is recorded before anything else is done. What an
+/// earlier run of the same day may have put out is put out again, the same bytes. Every other prepared drop waits until its people's
+/// records have been read again ([`finish_earlier`]). Drops of a run that is under way are left to it.
 ///
 /// # Errors
 /// The store failed.
@@ -26,94 +33,237 @@ pub(crate) async fn finish(run: &Arc<Run>) -> anyhow::Result<StageOutcome> {
         };
         let taken = run.leases.take(LeaseStage::Deliver, file.partner, run.id);
         let Ok(lease) = taken.await? else { continue };
-        let finished = finish_said(run, &lease, (place, &file), &mut outcome).await;
-        run.ended(lease, finished.map(drop), &mut outcome).await?;
+        let finished = finish_at_start(run, &lease, (place, &file), &mut outcome).await;
+        run.ended(lease, finished, &mut outcome).await?;
     }
     Ok(outcome)
+}
+
+async fn finish_at_start(
+    run: &Arc<Run>,
+    lease: &HeldLease,
+    (place, file): (usize, &DropFile),
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<()> {
+    if !is_prepared(run, file).await? {
+        return Ok(());
+    }
+    let lies = lying_part(run, place, file).await;
+    let out = matches!(lies, LyingPart::Whole | LyingPart::FileAlone);
+    let of_today = file.day == day_number(run.today());
+    if !out && (!of_today || was_kept(run, file).await? || has_moved(run, file).await?) {
+        return Ok(());
+    }
+    let finished = finish_one(run, lease, (place, file), lies, false).await?;
+    said(run, (place, file), finished, outcome);
+    Ok(())
 }
 
 /// Finishes a partner's earlier drops before the next one; whether the next one may be made. Rows of a drop that may have arrived go in no other one.
 pub(super) async fn finish_earlier(
     run: &Arc<Run>,
-    lease: &HeldLease,
+    (lease, sources): (&HeldLease, &LeaseSet),
     place: usize,
     delivered: &mut super::Delivered,
 ) -> anyhow::Result<bool> {
     for file in in_state(run, DropState::Prepared, lease.strand()).await? {
-        if !finish_said(run, lease, (place, &file), &mut delivered.outcome).await? {
+        // Another run may have finished it before this one had the lease.
+        if !is_prepared(run, &file).await? {
+            continue;
+        }
+        sources.stand()?;
+        let finished = finish_or_take_back(run, lease, (place, &file)).await?;
+        if !said(run, (place, &file), finished, &mut delivered.outcome) {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// Finishes a drop and says so, or what keeps it from being finished, once a run; whether its number is out of the way of the next one.
-async fn finish_said(
+/// Finishes a drop, unless what it says is no longer what should be said: then it does not leave as it was.
+async fn finish_or_take_back(
     run: &Arc<Run>,
     lease: &HeldLease,
     (place, file): (usize, &DropFile),
+) -> anyhow::Result<Finished> {
+    let lies = lying_part(run, place, file).await;
+    let kept = was_kept(run, file).await?;
+    if matches!(lies, LyingPart::Whole | LyingPart::FileAlone) {
+        return finish_one(run, lease, (place, file), lies, kept).await;
+    }
+    let partner = run.approved(place).1;
+    let (what, wait) = match says(run, file).await? {
+        DropSays::WhatItShould => {
+            let finished = finish_one(run, lease, (place, file), lies, kept).await?;
+            match finished {
+                Finished::Unlike(_) if kept => {}
+                finished => return Ok(finished),
+            }
+            ("it cannot be made again alike", false)
+        }
+        DropSays::SomethingElse => ("what it says is no longer so", false),
+        DropSays::WhatNobodyRead => ("records of its people could not be read again", true),
+    };
+    let here = drop_place(partner, file);
+    if kept {
+        lease.stands()?;
+        let mut batch = lease.batch(run.now());
+        take_back(&mut batch, file, None);
+        run.store.commit(batch).await?;
+        let what = format!("a prepared drop did not leave and was taken back: {what}");
+        let said = Diagnostic::new(Code::DropVoided, what, here);
+        return Ok(Finished::TakenBack(said));
+    }
+    let code = if wait {
+        Code::DropFailed
+    } else {
+        Code::DropStale
+    };
+    let what = format!("a prepared drop does not leave as it is: {what}");
+    Ok(Finished::NotYet(Diagnostic::new(code, what, here)))
+}
+
+async fn is_prepared(ledger: &LedgerAccess, file: &DropFile) -> anyhow::Result<bool> {
+    let now = ledger.store.drop_files_by_id(vec![file.id]).await?.pop();
+    Ok(now.is_some_and(|file| file.state == DropState::Prepared))
+}
+
+/// Whether a prepared drop still says what should be said.
+enum DropSays {
+    WhatItShould,
+    /// One of its legs has moved.
+    SomethingElse,
+    /// One of its rows may not go today: its person's record was not read again.
+    WhatNobodyRead,
+}
+
+async fn says(run: &Run, file: &DropFile) -> anyhow::Result<DropSays> {
+    let (mut after, mut unread) = (0, false);
+    loop {
+        let rows = run.store.drop_rows(file.id, after, PAGE).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.row;
+        for (row, leg) in with_legs(run, rows).await? {
+            match leg {
+                Some(leg) if !moved(&row, Some(&leg)) => {
+                    unread |= !may_go(run, Which::All, &leg);
+                }
+                _ => return Ok(DropSays::SomethingElse),
+            }
+        }
+    }
+    Ok(if unread {
+        DropSays::WhatNobodyRead
+    } else {
+        DropSays::WhatItShould
+    })
+}
+
+/// Says how it went, once a run; whether the drop's number is out of the way of the next one.
+fn said(
+    run: &Run,
+    (place, file): (usize, &DropFile),
+    finished: Finished,
     outcome: &mut StageOutcome,
-) -> anyhow::Result<bool> {
-    // Another run may have finished it before this one had the lease.
-    let still = in_state(run, DropState::Prepared, file.partner).await?;
-    if !still.iter().any(|prepared| prepared.id == file.id) {
-        return Ok(true);
-    }
-    let said = run.has_tried(file.id);
+) -> bool {
+    let before = run.has_tried(file.id);
     run.note_tried(file.id);
-    let finished = finish_one(run, lease, place, file, outcome).await?;
-    let out_of_the_way = !matches!(finished, Finished::NotYet(_));
     match finished {
-        Finished::Sent => outcome.diagnostics.push(Diagnostic::new(
-            Code::DropRemade,
-            "an unfinished drop was finished",
-            drop_place(run.approved(place).1, file),
-        )),
-        Finished::Unlike(why) | Finished::NotYet(why) if !said => outcome.unreachable.push(why),
-        Finished::Unlike(_) | Finished::NotYet(_) => {}
+        Finished::Sent { changed, counts } => {
+            outcome.count(Stage::Deliver, &counts);
+            let what = match changed {
+                0 => "an unfinished drop was finished".to_owned(),
+                changed => format!(
+                    "an unfinished drop had left: {changed} of its rows have changed since, and the next drop says so"
+                ),
+            };
+            let here = drop_place(run.approved(place).1, file);
+            outcome
+                .diagnostics
+                .push(Diagnostic::new(Code::DropRemade, what, here));
+            true
+        }
+        Finished::TakenBack(what) => {
+            outcome.diagnostics.push(what);
+            true
+        }
+        Finished::Unlike(why) | Finished::NotYet(why) => {
+            if !before {
+                outcome.unreachable.push(why);
+            }
+            false
+        }
     }
-    Ok(out_of_the_way)
 }
 
 /// How it went to finish a drop.
 enum Finished {
-    /// It is there, and recorded as sent.
-    Sent,
+    /// It is there, and recorded as sent; so many of its legs had changed before that was known.
+    Sent { changed: usize, counts: Counts },
+    /// It never left, and its rows go in another one.
+    TakenBack(Diagnostic),
     /// It cannot be made again alike.
     Unlike(Diagnostic),
     /// It is not there, or nothing says so.
     NotYet(Diagnostic),
 }
 
-/// Makes a prepared drop again and publishes it: the same bytes, under the same name.
+/// Makes a prepared drop again and publishes it: the same bytes, under the same name. Where all of it lies there it is only recorded. `kept`: nobody can
+/// have seen anything of it so far.
 async fn finish_one(
     run: &Arc<Run>,
     lease: &HeldLease,
-    place: usize,
-    file: &DropFile,
-    outcome: &mut StageOutcome,
+    (place, file): (usize, &DropFile),
+    lies: LyingPart,
+    kept: bool,
 ) -> anyhow::Result<Finished> {
     let env = run.env();
     let ((_, partner), at) = (env.approved(place), &env.partners[place]);
-    let remade = remake(env, file).await?;
-    let Some(made) =
-        remade.filter(|made| env.keys.file_digest(&sha256(&[&made.bytes])) == file.digest)
-    else {
-        return Ok(Finished::Unlike(Diagnostic::new(
-            Code::DropUnlike,
-            "an unfinished drop cannot be made again alike",
-            drop_place(partner, file),
-        )));
-    };
     lease.stands()?;
-    let strand = format!("partner:{}", partner.id);
-    env.anchor
-        .raise(env, Some((&strand, file.sequence)))
-        .await?;
-    if let Err(why) = publish(env, partner, at, file, made).await? {
-        return Ok(Finished::NotYet(undelivered(partner, &why)));
+    if lies != LyingPart::Whole {
+        let remade = remake(env, file).await?;
+        let Some(made) =
+            remade.filter(|made| env.keys.file_digest(&sha256(&[&made.bytes])) == file.digest)
+        else {
+            return Ok(Finished::Unlike(Diagnostic::new(
+                Code::DropUnlike,
+                "an unfinished drop cannot be made again alike",
+                drop_place(partner, file),
+            )));
+        };
+        let strand = format!("partner:{}", partner.id);
+        if kept {
+            let mut batch = lease.batch(env.now());
+            let sequence = file.sequence;
+            batch.push(Entry::new(file.id, Body::Leaving { sequence }));
+            env.store.commit(batch).await?;
+        }
+        lease.stands()?;
+        env.anchor
+            .raise(env, Some((&strand, file.sequence)))
+            .await?;
+        if let Err(why) = publish(env, partner, at, file, made).await? {
+            if kept {
+                note_kept(env, lease, file, &why).await?;
+            }
+            return Ok(Finished::NotYet(undelivered(partner, &why)));
+        }
     }
+    let (batch, changed, counts) = left(env, lease, file).await?;
+    env.store.commit(batch).await?;
+    Ok(Finished::Sent { changed, counts })
+}
+
+/// The record that a drop has left, how many of its legs had changed before that was known, and what is counted. If none had, they move together.
+async fn left(
+    env: &Env,
+    lease: &HeldLease,
+    file: &DropFile,
+) -> anyhow::Result<(Batch, usize, Counts)> {
+    let mut outcome = StageOutcome::default();
     let mut stops: Vec<LegId> = Vec::new();
+    let mut late: Vec<(DropRow, Option<Leg>)> = Vec::new();
+    let changes = has_moved(env, file).await?;
     let mut after = 0;
     loop {
         let rows = env.store.drop_rows(file.id, after, PAGE).await?;
@@ -121,10 +271,65 @@ async fn finish_one(
         after = last.row;
         let stopped = rows.iter().filter(|row| row.action == Action::Stop);
         stops.extend(stopped.map(|row| row.leg));
+        if changes {
+            late.extend(with_legs(env, rows).await?);
+        }
     }
-    let batch = sent(env, lease, file, RunId::NONE, &stops, outcome);
-    env.store.commit(batch).await?;
-    Ok(Finished::Sent)
+    let mut batch = sent(env, lease, file, RunId::NONE, &stops, &mut outcome);
+    let counts = outcome.counts.remove(&Stage::Deliver).unwrap_or_default();
+    if !changes {
+        return Ok((batch, 0, counts));
+    }
+    batch.sent = None;
+    batch.entries.clear();
+    let (sequence, rows) = (file.sequence, 0);
+    batch.push(Entry::new(file.id, Body::Sent { sequence, rows }));
+    let holds = late.iter().map(|(row, _)| row.leg).collect();
+    let holds = env.store.holds_of_legs(holds).await?;
+    let mut changed = 0;
+    for (row, leg) in late {
+        let Some(leg) = leg else { continue };
+        let was_moved = moved(&row, Some(&leg));
+        changed += usize::from(was_moved);
+        let after = if !was_moved {
+            leg.now.sent(row.action)
+        } else if [file.partner, StrandId::NONE].contains(&leg.now.partner)
+            || leg.now.state.terminal()
+        {
+            let partner = file.partner;
+            Standing { partner, ..leg.now }.had_left(row.action, row.raws)
+        } else {
+            // It went to another partner meanwhile, or waits for one: this one is told by a person.
+            let hold = NewHold::new(Stage::Deliver, Reason::StopOpen).leg(leg.id);
+            batch.hold(hold.partner(file.partner));
+            continue;
+        };
+        // What it waited for is over, unless the partner is told because of it.
+        let over = leg.now.state == LegState::Held && after.why.is_none();
+        let own = holds.iter().filter(|hold| over && hold.leg == leg.id);
+        let decided = own.filter(|hold| matches!(hold.stage, Stage::Select | Stage::Map));
+        batch.released.extend(decided.map(|hold| hold.number));
+        let step = LegStep::to(after);
+        batch.move_leg(leg, Body::Left { step });
+    }
+    Ok((batch, changed, counts))
+}
+
+/// Notes that a drop was kept from leaving, where nobody can have seen anything of it.
+pub(super) async fn note_kept(
+    ledger: &LedgerAccess,
+    lease: &HeldLease,
+    file: &DropFile,
+    why: &Unsent,
+) -> anyhow::Result<()> {
+    if !why.unseen() {
+        return Ok(());
+    }
+    let mut batch = lease.batch(ledger.now());
+    let sequence = file.sequence;
+    batch.push(Entry::new(file.id, Body::Kept { sequence }));
+    ledger.store.commit(batch).await?;
+    Ok(())
 }
 
 fn drop_place(partner: &Partner, file: &DropFile) -> Where {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use eligible::{Which, may_go, tells_action};
 pub(crate) use finish::finish;
-use finish::{finish_earlier, picked_up};
+use finish::{finish_earlier, note_kept, picked_up};
 use jiff::civil::Date;
 use publish::{publish, sent, undelivered};
 use tracing::Instrument as _;
@@ -235,7 +235,7 @@ async fn deliver_under(
     delivered: &mut Delivered,
 ) -> anyhow::Result<()> {
     let ((rules, partner), at) = (run.approved(place), &run.partners[place]);
-    if !finish_earlier(run, lease, place, delivered).await? {
+    if !finish_earlier(run, (lease, sources), place, delivered).await? {
         return Ok(());
     }
     if which == Which::All {
@@ -361,6 +361,7 @@ async fn drop_to(
     // From here on a store without this drop is known to be an older one.
     env.anchor.raise(env, Some((&strand, sequence))).await?;
     if let Err(why) = publish(env, partner, at, &file, made).await? {
+        note_kept(env, lease, &file, &why).await?;
         return Ok(Some(undelivered(partner, &why)));
     }
     let record = sent(env, lease, &file, run.id, &stops, &mut delivered.outcome);

@@ -26,6 +26,16 @@ pub(super) enum Unsent {
     Unknown,
 }
 
+impl Unsent {
+    /// Whether nobody can have seen anything of the drop.
+    pub(super) fn unseen(&self) -> bool {
+        match self {
+            Self::Failed(error) => error.unseen(),
+            Self::Unknown => false,
+        }
+    }
+}
+
 pub(super) fn undelivered(partner: &Partner, why: &Unsent) -> Diagnostic {
     Diagnostic::new(
         Code::DropFailed,

@@ -182,7 +182,7 @@ bodies! {
         /// A drop left. Subject: the drop.
         Sent = 31 "sent to the partner" {
             sequence: i64,
-            /// Rows whose legs move with it; 0 of a file for a practice.
+            /// Rows whose legs move with it; 0 of a file for a practice, and where each leg is moved by a row of its own.
             rows: i64,
         },
         /// A drop was picked up. Subject: the drop.
@@ -239,6 +239,12 @@ bodies! {
             /// Who took it back, and the note that says why; two fields, both absent where a run did.
             by: Option<(String, NoteId)>,
         },
+        /// A drop that was kept from leaving is about to be put out again. Subject: the drop.
+        Leaving = 64 "drop put out again" { sequence: i64 },
+        /// A drop that was prepared did not leave: nobody can have seen anything of it. Subject: the drop.
+        Kept = 65 "drop kept from leaving" { sequence: i64 },
+        /// A leg's row had left with its drop, although the leg changed before that was recorded. Subject: the leg.
+        Left = 66 "had been sent before it changed" { step: LegStep },
         /// A day was sealed. Subject: the day.
         DaySealed = 60 "day sealed" { root: Digest },
         /// A report was published. Subject: the night.
@@ -410,6 +416,7 @@ impl Kind {
                 | Self::Settled
                 | Self::Reported
                 | Self::Delivered
+                | Self::Left
         )
     }
 }
@@ -423,7 +430,8 @@ impl Body {
             | Self::Amended { step, .. }
             | Self::Settled { step, .. }
             | Self::Reported { step, .. }
-            | Self::Delivered { step } => Some(step),
+            | Self::Delivered { step }
+            | Self::Left { step } => Some(step),
             _ => None,
         }
     }
@@ -436,7 +444,8 @@ impl Body {
             | Self::Amended { step, .. }
             | Self::Settled { step, .. }
             | Self::Reported { step, .. }
-            | Self::Delivered { step } => Some(step),
+            | Self::Delivered { step }
+            | Self::Left { step } => Some(step),
             _ => None,
         }
     }

@@ -1,7 +1,6 @@
 //! Writing: strands and ids, and everything of a batch in one transaction.
 
-use crate::domain::Reason;
-use crate::domain::StrandId;
+use crate::domain::{DropId, Reason, StrandId};
 use sqlx::Row;
 
 use super::super::StoreError;
@@ -352,8 +351,29 @@ async fn write_drop(conn: &mut WriteTx, batch: &Batch) -> Result<(), StoreError>
         cells.extend(row.raws.to_array().map(Cell::from));
         cells.extend([row.changed.as_str().into(), (&row.digest).into()]);
     }
+    let rows = batch.drop_rows.len();
     let head = "INSERT INTO drop_row (drop_id, row, leg, rev, prev_strand, prev_seq, action, raw_request, raw_patient, raw_requester, raw_role, raw_practice, raw_consent, changed, digest)";
-    insert(conn, head, 15, cells).await
+    insert(conn, head, 15, cells).await?;
+    match &batch.drop_file {
+        Some(file) if rows > 0 => check_unmoved(conn, file.id, rows).await,
+        _ => Ok(()),
+    }
+}
+
+/// Every leg of a new drop still has the revision at which its row was made.
+async fn check_unmoved(conn: &mut WriteTx, drop_id: DropId, rows: usize) -> Result<(), StoreError> {
+    let sql = "SELECT count(*) FROM drop_row r CROSS JOIN leg ON leg.id = r.leg WHERE r.drop_id = ? AND leg.rev = r.rev - 1";
+    let unmoved: i64 = sqlx::query(sql)
+        .bind(drop_id)
+        .fetch_one(conn.timed())
+        .await
+        .and_then(|row| row.try_get(0))
+        .map_err(|error| engine("preparing a drop", &error))?;
+    if usize::try_from(unmoved) == Ok(rows) {
+        Ok(())
+    } else {
+        Err(StoreError::Stale)
+    }
 }
 
 async fn write_return(conn: &mut WriteTx, batch: &Batch) -> Result<(), StoreError> {

@@ -177,7 +177,11 @@ pub(super) async fn full(bench: &dyn Bench) -> anyhow::Result<()> {
     for after in [0, 1] {
         bench.in_trouble(Some(Trouble::Full { after }));
         let error = error_of("publishing without room", publish(bench, &a_drop(1)).await)?;
-        anyhow::ensure!(matches!(error, TransportError::Full { .. }), "{error}");
+        anyhow::ensure!(
+            matches!(error.cause(), TransportError::Full { .. }),
+            "{error}"
+        );
+        same("nobody saw anything", &error.unseen(), &(after == 0))?;
         same("remedy", &error.remedy(), &Remedy::TellIt)?;
         same("half-written", &bench.half_written(), &0)?;
     }

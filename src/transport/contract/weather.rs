@@ -54,7 +54,7 @@ async fn exchange(seed: u64) -> (u64, u64) {
                     break;
                 }
                 Err(error) => {
-                    assert!(matches!(error, TransportError::Cut), "{error}");
+                    assert!(matches!(error.cause(), TransportError::Cut), "{error}");
                     cut += 1;
                     break;
                 }

@@ -43,8 +43,11 @@ impl OpenFolder {
             self.write(&out, &out.folder, &drop.manifest_name, &drop.manifest)?;
             return Ok(Published::Before);
         }
-        self.write(&out, &out.folder, &drop.name, &drop.bytes)?;
-        self.write(&out, &out.folder, &drop.manifest_name, &drop.manifest)?;
+        if let Some(identity) = self.lay(&out, &out.folder, &drop.name, &drop.bytes)? {
+            stands(&out.folder, &drop.name, identity).map_err(TransportError::half_out)?;
+        }
+        self.write(&out, &out.folder, &drop.manifest_name, &drop.manifest)
+            .map_err(TransportError::half_out)?;
         Ok(Published::Now)
     }
 
@@ -181,33 +184,65 @@ impl OpenFolder {
         name: &str,
         bytes: &[u8],
     ) -> Result<(), TransportError> {
+        match self.lay(out, folder, name, bytes)? {
+            Some(identity) => stands(folder, name, identity),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a file and names it; gives which file has the name then, or none where the same one had it before.
+    fn lay(
+        &self,
+        out: &Out,
+        folder: &OpenedFolder,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<Option<(u64, u64)>, TransportError> {
         if folder.facts(name)?.is_some() {
-            return same_or_taken(folder, name, bytes);
+            return same_or_taken(folder, name, bytes).map(|()| None);
         }
         let parts = out.parts();
         let part = part_name(self.layout, name);
         let identity = parts.write(&part, bytes, self.file_mode)?;
         match parts.rename(&part, folder, name) {
-            Ok(Renamed::Yes) => {}
+            Ok(Renamed::Yes) => Ok(Some(identity)),
             Ok(Renamed::Taken) => {
                 parts.remove(&part)?;
-                return same_or_taken(folder, name, bytes);
+                same_or_taken(folder, name, bytes).map(|()| None)
             }
             Err(error) => {
                 // Nothing can be done about a failure here; the sweep removes what is left.
                 std::mem::drop(parts.remove(&part));
-                return Err(error);
+                // Over a network the name may have been given, and the answer been lost.
+                let certain = refused(&error) && matches!(folder.facts(name), Ok(None));
+                Err(if certain { error } else { error.half_out() })
             }
         }
-        // Whoever may write where it was made could have put another file there.
-        let found = folder.facts(name)?;
-        if found.is_none_or(|found| found.identity != identity) {
-            return Err(TransportError::Changed {
-                folder: folder.called,
-            });
-        }
-        folder.sync()
     }
+}
+
+/// Whether a file system said that it did not do what it was asked.
+fn refused(error: &TransportError) -> bool {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, ResourceBusy};
+    match error {
+        TransportError::Full { .. } | TransportError::ReadOnly { .. } => true,
+        TransportError::Io { source, .. } => {
+            [NotFound, PermissionDenied, ResourceBusy].contains(&source.kind())
+        }
+        _ => false,
+    }
+}
+
+/// The file that was named has its name, and keeps it.
+fn stands(folder: &OpenedFolder, name: &str, identity: (u64, u64)) -> Result<(), TransportError> {
+    // Whoever may write where it was made could have put another file there.
+    let found = folder.facts(name)?;
+    if found.is_none_or(|found| found.identity != identity) {
+        return Err(TransportError::Changed {
+            folder: folder.called,
+        });
+    }
+    folder.sync()
 }
 
 impl Out {

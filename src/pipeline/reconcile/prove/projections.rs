@@ -111,7 +111,9 @@ async fn steps(
                     change,
                 });
             }
-        } else if kind == Kind::Sent {
+        } else if let Some(Body::Sent { rows: 1.., .. }) =
+            (kind == Kind::Sent).then(|| row.body()).flatten()
+        {
             sent.push((DropId::new(row.subject), place, row.at));
         }
     })
