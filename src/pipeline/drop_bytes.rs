@@ -10,7 +10,7 @@ use super::map;
 use super::run::{Env, LedgerAccess};
 use super::sealed_inputs::{self, Fetched};
 use crate::domain::clock::day_from_number;
-use crate::domain::{Action, KeyId, LegId, LegReference, StrandId};
+use crate::domain::{Action, KeyId, LegId, LegReference, Reason, StrandId};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, LookupKey, sha256};
@@ -68,6 +68,8 @@ pub(crate) struct Maker {
     written: Written,
     /// Rows whose person was erased: they are not written.
     pub(crate) missing: usize,
+    /// Legs whose row cannot be written, and why.
+    pub(crate) unwritable: HashMap<LegId, Reason>,
 }
 
 /// What has been written so far.
@@ -112,6 +114,7 @@ impl Maker {
             header_sha256,
             written: Written::default(),
             missing: 0,
+            unwritable: HashMap::new(),
         })
     }
 
@@ -152,22 +155,24 @@ impl Maker {
                 .source_at(source)
                 .ok_or_else(|| anyhow::anyhow!("a source of the ledger is not in the config"))?;
             let arena = Arena::default();
-            let trees = referral
-                .trees(&arena)
-                .map_err(|_| anyhow::anyhow!("a kept referral is no JSON"))?;
+            let Ok(trees) = referral.trees(&arena) else {
+                self.unwritable.insert(row.leg, Reason::Unreadable);
+                continue;
+            };
             let reference = reference.to_string();
             let facts = map::facts(&reference, action, &row.changed, sequence);
             let view = trees.view(
                 env.setting(&env.sources[place].config, rules, self.of.today),
                 facts,
             );
-            // It could be written when it was decided, with these very inputs.
-            let mut cells = map::row(partner, &view, &tokens).map_err(|problem| {
-                anyhow::anyhow!(
-                    "column {} of a routed row cannot be written",
-                    problem.header
-                )
-            })?;
+            // It could be written when it was decided, with these very inputs: but on another day, perhaps by another file.
+            let mut cells = match map::row(partner, &view, &tokens) {
+                Ok(cells) => cells,
+                Err(problem) => {
+                    self.unwritable.insert(row.leg, problem.reason);
+                    continue;
+                }
+            };
             if self.of.notice {
                 let phone = env.sources[place].config.phone.as_deref();
                 cells.insert(0, what_to_do(action, &row.changed, phone));
@@ -240,7 +245,8 @@ pub(crate) async fn add(
     written.await?
 }
 
-/// Makes a drop again from its record, with the rules it was made by; `None` if a person in it was erased.
+/// Makes a drop again from its record, with the rules it was made by; `None` if a person in it was erased, a practice is no longer
+/// configured, or a row of it cannot be written as it was.
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
@@ -268,6 +274,9 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
         after = last.row;
         let legs = page.iter().map(|row| row.leg).collect();
         let legs = env.store.legs(legs).await?;
+        if legs.iter().any(|leg| env.source_at(leg.source).is_none()) {
+            return Ok(None);
+        }
         let legs: HashMap<LegId, Leg> = legs.into_iter().map(|leg| (leg.id, leg)).collect();
         let planned = page.iter().filter_map(|row| {
             let leg = legs.get(&row.leg)?;
@@ -280,7 +289,7 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
             })
         });
         maker = add(env, maker, planned.collect()).await?;
-        if maker.missing > 0 {
+        if maker.missing > 0 || !maker.unwritable.is_empty() {
             return Ok(None);
         }
     }

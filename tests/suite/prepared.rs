@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::support::partner_file::PartnerFile;
-use super::support::people::{day, referral};
-use super::support::world::{World, later};
+use super::support::people::{day, ndjson, referral};
+use super::support::source::Source;
+use super::support::world::{World, held, later};
 
 const BY: [&str; 4] = ["--by", "A. Person", "--because", "the share was moved"];
 
@@ -164,5 +165,104 @@ fn a_stop_leaves_whatever_was_prepared_before_it() {
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(rows[0]["What"], "STOP");
     assert_eq!(manifest_of(&world, "elm", 3)["previous_sequence"], 1);
+    world.proves();
+}
+
+#[test]
+fn a_row_that_cannot_be_written_on_the_day_of_its_drop_is_held_and_the_rest_leaves() {
+    let files = ["elm", "oak"].map(|id| {
+        PartnerFile::of(id)
+            .shares(&["patient.name", "referral.activity", "patient.age_years"])
+            .column_of("Age", "from = \"patient.age_years\"\nrequired = true")
+    });
+    let mut world = World::of_folder(&files);
+    let long_ago = |mut record: Value| {
+        record["meta"]["lastUpdated"] = "2026-10-20T09:00:00Z".into();
+        if record["authoredOn"].is_string() {
+            record["authoredOn"] = "2026-10-20T09:00:00Z".into();
+        }
+        record
+    };
+    let anna = referral(1, "Anna", "Beech", "elm");
+    let mut berta = referral(2, "Berta", "Cedar", "elm");
+    // In October they are 74, in December 75; in between nobody can say.
+    berta[0]["birthDate"] = "1951-11".into();
+    world.gp_refers(&anna.map(long_ago));
+    world.gp_refers(&berta.map(long_ago));
+    // Of oak's drop nothing is left.
+    let mut clara = referral(3, "Clara", "Dale", "oak");
+    clara[0]["birthDate"] = "1951-11".into();
+    world.gp_refers(&clara.map(long_ago));
+    let run = ["run", "--once", "pull", "select", "map"];
+    world.kith(
+        &[&run[..], &["--as-of", "2026-10-30T06:00:00Z"]].concat(),
+        0,
+    );
+    let run = ["run", "--once", "deliver", "--json"];
+    let at = ["--as-of", "2026-11-10T06:00:00Z"];
+    let summary = world.kith(&[&run[..], &at].concat(), 1).json();
+    let rows = world.rows();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!((&*rows[0]["Name"], &*rows[0]["Age"]), ("Anna Beech", "75"));
+    let held = held(&summary);
+    let reasons: Vec<_> = held
+        .iter()
+        .map(|hold| (hold["stage"].as_str(), hold["reason"].as_str()))
+        .collect();
+    assert_eq!(reasons, [(Some("map"), Some("required-missing")); 2]);
+    let books = summary["books"].as_array().unwrap().iter();
+    let books = books.filter(|book| book["stage"] == "deliver");
+    let counts = |book: &Value| {
+        let counts = ["received", "accepted", "held"].map(|count| book[count].as_u64());
+        (book["partner"].clone(), counts.map(Option::unwrap))
+    };
+    let books: Vec<_> = books.map(counts).collect();
+    assert_eq!(
+        books,
+        [("elm".into(), [2, 1, 1]), ("oak".into(), [1, 0, 1])]
+    );
+    assert_eq!(world.home.drops("oak").len(), 0);
+    world.proves();
+    // In December its owner sends it.
+    let number = held[0]["number"].to_string();
+    let owner = held[0]["owner"].as_str().unwrap();
+    let why = ["--as", owner];
+    world.kith(&[&["held", "release", &number][..], &BY, &why].concat(), 0);
+    world.runs();
+    assert_eq!(world.rows().len(), 2);
+    world.proves();
+}
+
+#[test]
+fn rows_of_a_practice_that_is_no_longer_configured_wait_and_say_so() {
+    let mut world = World::of(
+        &[
+            Source::folder("hilltop", "extracts"),
+            Source::folder("valley", "other"),
+        ],
+        &[PartnerFile::of("elm")],
+    );
+    world.gp_refers(&referral(1, "Anna", "Beech", "elm"));
+    world.home.write(
+        "other/1.ndjson",
+        ndjson(&referral(2, "Berta", "Cedar", "elm")),
+    );
+    world.kith(&["run", "--once", "pull", "select", "map"], 0);
+    let valley = || Source::folder("valley", "other");
+    world.sources_are_these(&[Source::folder("hilltop", "extracts")]);
+    let ran = world.kith(&["run", "--once"], 1);
+    assert!(
+        ran.stderr.contains("1 rows wait, since their practice"),
+        "{}",
+        ran.stderr
+    );
+    let names: Vec<String> = world.rows().iter().map(|row| row["Name"].clone()).collect();
+    assert_eq!(names, ["Anna Beech"]);
+    // A drop of theirs that lies there cannot be made again meanwhile: that is no finding, and no failure.
+    world.sources_are_these(&[valley()]);
+    world.proves();
+    world.sources_are_these(&[Source::folder("hilltop", "extracts"), valley()]);
+    world.runs();
+    assert_eq!(world.rows().len(), 2);
     world.proves();
 }

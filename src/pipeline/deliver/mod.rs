@@ -7,6 +7,7 @@
 mod eligible;
 mod finish;
 mod publish;
+mod unwritable;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use eligible::{Which, may_go, tells_action};
 pub(crate) use finish::finish;
 use finish::{finish_earlier, note_kept, picked_up};
 use jiff::civil::Date;
-use publish::{publish, sent, undelivered};
+use publish::{Unsent, publish, sent, undelivered};
 use tracing::Instrument as _;
+use unwritable::hold_back;
 
 use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name};
 use super::run::{
@@ -25,7 +27,7 @@ use super::run::{
 use super::{map, sealed_inputs};
 use crate::diagnostics::Diagnostic;
 use crate::domain::clock::day_number;
-use crate::domain::{Action, DropId, LegId, StrandId, limits};
+use crate::domain::{Action, DropId, LegId, Stage, StrandId, limits};
 use crate::json::Arena;
 use crate::partner::{Partner, Rules};
 use crate::seal::{Digest, merkle_root, sha256};
@@ -242,9 +244,18 @@ async fn deliver_under(
         picked_up(run, lease, partner, at, &mut delivered.outcome).await?;
     }
     let mut legs = pending(run, at.strand, run.config.limits.drop_rows_max).await?;
-    // A source that is no longer configured moves nothing.
-    let still = |source| sources.holds(source) || run.source_at(source).is_none();
-    legs.retain(|leg| may_go(run, which, leg) && still(leg.source));
+    let due = legs.len();
+    legs.retain(|leg| run.source_at(leg.source).is_some());
+    let orphans = due - legs.len();
+    if orphans > 0 {
+        // Nobody can say by which settings they are written, a stop neither.
+        let why = Unsent::NoSource { rows: orphans };
+        delivered
+            .outcome
+            .unreachable
+            .push(undelivered(partner, &why));
+    }
+    legs.retain(|leg| may_go(run, which, leg) && sources.holds(leg.source));
     // Where the file has no column for it, nobody could tell a stop from a new row.
     let (news, changes) = if tells_action(rules, partner) {
         (legs, Vec::new())
@@ -316,8 +327,16 @@ async fn drop_to(
         let planned = plan(run, (rules, partner), (drop_id, today), page).await?;
         maker = add(env, maker, planned).await?;
     }
+    let unwritable = std::mem::take(&mut maker.unwritable);
     let made = maker.finish()?;
     if made.rows.is_empty() && !partner.deliver.empty {
+        let mut batch = lease.batch(env.now());
+        let none = (run.id, DropId::NONE);
+        let held = hold_back(env, &mut batch, none, &legs, &unwritable);
+        if !batch.is_empty() {
+            delivered.outcome.count(Stage::Deliver, &held);
+            env.store.commit(batch).await?;
+        }
         return Ok(None);
     }
     if let Err(error) = at.transport.capabilities().takes(&made.bytes) {
@@ -355,7 +374,9 @@ async fn drop_to(
         .collect();
     batch.drop_rows = rows;
     batch.drop_file = Some(file.clone());
+    let held = hold_back(env, &mut batch, (run.id, drop_id), &legs, &unwritable);
     env.store.commit(batch).await?;
+    delivered.outcome.count(Stage::Deliver, &held);
     lease.stands()?;
     sources.stand()?;
     // From here on a store without this drop is known to be an older one.

@@ -22,6 +22,10 @@ use crate::transport::{OutgoingDrop, Published, TransportError};
 pub(super) enum Unsent {
     #[error(transparent)]
     Failed(#[from] TransportError),
+    #[error(
+        "{rows} rows wait, since their practice is no longer in the config: put its [[source]] back until they are out"
+    )]
+    NoSource { rows: usize },
     #[error("the answer was lost, so a drop may be there or not: the next run asks again")]
     Unknown,
 }
@@ -31,6 +35,7 @@ impl Unsent {
     pub(super) fn unseen(&self) -> bool {
         match self {
             Self::Failed(error) => error.unseen(),
+            Self::NoSource { .. } => true,
             Self::Unknown => false,
         }
     }

@@ -153,6 +153,12 @@ impl World {
         self.installs();
     }
 
+    /// The config names these GP systems and no others.
+    pub(crate) fn sources_are_these(&mut self, all: &[Source]) {
+        self.sources = all.to_vec();
+        self.installs();
+    }
+
     fn installs(&self) {
         let sources = self.sources.iter().map(Source::toml);
         let config = std::iter::once(HEAD.to_owned()).chain(sources);
