@@ -250,7 +250,7 @@ async fn not_sent(ledger: &LedgerAccess, leg: &Leg) -> anyhow::Result<Vec<Histor
         };
         let row = format!("{} row {} of {}", own.action.code(), own.row, file.name);
         for kind in [Kind::Prepared, Kind::Voided] {
-            let Some(found) = last_about(ledger, file, kind).await? else {
+            let Some(found) = last_about(ledger, file, kind, 0).await? else {
                 continue;
             };
             let by = match found.body() {

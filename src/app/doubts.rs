@@ -3,10 +3,23 @@
 //! In: an installation being opened. Out: one diagnostic for each doubt. Each has a way out that a person takes:
 //! `kith store accept`.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tracing::Span;
+
+use super::mark;
 use crate::diagnostics::{Code, Diagnostic, Place};
-use crate::domain::{Instant, StrandId};
+use crate::domain::encoding::hex;
+use crate::domain::{Destination, DropId, Instant, StrandId};
+use crate::pipeline::approval::destination_wanted;
 use crate::pipeline::run::{AnchorAnswer, Env};
+use crate::sheet::{RecordedHead, manifest_name};
+use crate::store::rows::DropState;
 use crate::store::{Body, Kind, LedgerRow, Store, StoreError};
+
+/// How long folders are waited for when they are held against the store.
+const LOOKED_FOR: Duration = Duration::from_secs(5);
 
 /// Days that the machine's clock may be behind the last recorded event: a lost second, or a machine that slept, is no question.
 const DAYS_BEHIND: i64 = 1;
@@ -92,6 +105,9 @@ pub(super) async fn of(
             )),
         )),
     }
+    if doubts.is_empty() {
+        doubts.extend(forgotten_drop(env).await?);
+    }
     if !env.clock.fixed()
         && let Some(what) = clock_off(env.now(), last, accepted.clock)
     {
@@ -102,6 +118,83 @@ pub(super) async fn of(
         ));
     }
     Ok(doubts)
+}
+
+/// A drop that lies in `out/` and that the store does not know: it is an older copy, and its anchor was put back with it.
+async fn forgotten_drop(env: &Env) -> anyhow::Result<Option<Diagnostic>> {
+    let strands = env.store.strands().await?;
+    let accepted = env.anchor.forgotten(&env.keys)?;
+    let mut looking = Vec::new();
+    for partner in &env.rules.partners {
+        let name = format!("partner:{}", partner.id);
+        let strand = strands.iter().find(|strand| strand.name == name);
+        let strand = strand.map_or(StrandId::NONE, |strand| strand.id);
+        let Destination::Folder(folder) = destination_wanted(&env.config, partner);
+        let known = names_under_way(env, strand).await?;
+        let (span, look) = (Span::current(), move || {
+            mark::manifests(&folder.join("out"), &known)
+        });
+        let looked = tokio::task::spawn_blocking(move || span.in_scope(look));
+        looking.push((&partner.id, name, looked));
+    }
+    // A folder that does not answer holds nobody up: its partner's next drop meets it soon enough.
+    let until = tokio::time::Instant::now() + LOOKED_FOR;
+    for (id, name, looked) in looking {
+        let Ok(manifests) = tokio::time::timeout_at(until, looked).await else {
+            tracing::warn!(partner.id = %id, "out/ of a partner does not answer: drops that lie there are not held against the store");
+            continue;
+        };
+        for manifest in manifests? {
+            let Some(said) = &manifest.ledger else {
+                continue;
+            };
+            let number = i64::try_from(manifest.sequence).unwrap_or(i64::MAX);
+            let taken = accepted.get(&name).is_some_and(|last| number <= *last);
+            if taken || manifest.partner != *id || !env.anchor.is_ours(&env.keys, id, said) {
+                continue;
+            }
+            if !has_row(env, &name, said).await? {
+                let place = format!(
+                    "partner {id}, drop {number}: it lies in out/, and row {} of strand {name}, by which it was made, is not here",
+                    said.seq
+                );
+                return Ok(Some(Diagnostic::new(
+                    Code::StoreBehind,
+                    "the store is older than it was, and so is its anchor",
+                    Place::file(manifest.file).and(place),
+                )));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the store has a row that a manifest names: asked of the store after the manifest was read, for a run beside this one writes both in the other order.
+async fn has_row(env: &Env, name: &str, said: &RecordedHead) -> Result<bool, StoreError> {
+    let strands = env.store.strands().await?;
+    let Some(strand) = strands.iter().find(|strand| strand.name == name) else {
+        return Ok(false);
+    };
+    let row = env.store.ledger(strand.id, said.seq - 1, 1).await?.pop();
+    Ok(row.is_some_and(|row| row.seq == said.seq && hex(&row.hash) == said.head))
+}
+
+/// Manifests of the drops of a partner that are under way: the store knows them.
+async fn names_under_way(env: &Env, strand: StrandId) -> Result<HashSet<String>, StoreError> {
+    let mut names = HashSet::new();
+    if !strand.is_some() {
+        return Ok(names);
+    }
+    for state in [DropState::Prepared, DropState::Sent] {
+        let mut after = DropId::NONE;
+        loop {
+            let files = env.store.drop_files_in(state, strand, after, PAGE).await?;
+            let Some(last) = files.last() else { break };
+            after = last.id;
+            names.extend(files.iter().map(|file| manifest_name(&file.name)));
+        }
+    }
+    Ok(names)
 }
 
 /// How the machine's clock is too far from the last recorded event; `right`: what a person last said it was right at.

@@ -3,6 +3,7 @@
 //! In: a config and its mappings. Out: the id of the installation that the home belongs to, or what is missing. Keeps: where
 //! something was made before, nothing is begun anew unasked.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use crate::config::{Config, PushTo, SecretPlace};
@@ -10,7 +11,7 @@ use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::encoding::{hex, unhex};
 use crate::partner::Rules;
 use crate::seal::LookupKey;
-use crate::sheet::{MANIFEST_BYTES_MAX, write_atomically};
+use crate::sheet::{MANIFEST_BYTES_MAX, Manifest, write_atomically};
 
 /// Name of the mark, in home.
 const MARK: &str = ".kith";
@@ -18,6 +19,8 @@ const MARK: &str = ".kith";
 const WORD: &str = "kith installation ";
 /// Names of a folder that are looked at for what an earlier installation made.
 const NAMES_MAX: usize = 20_000;
+/// Manifests of a folder that are read at most: two months of a drop a day, as long as any stays there.
+const MANIFESTS_MAX: usize = 64;
 
 /// The installation whose mark home bears.
 ///
@@ -186,29 +189,41 @@ fn names(folder: &Path) -> impl Iterator<Item = String> {
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
 }
 
-/// The highest number of a drop whose manifest lies in a partner's `out/`, at most `most`: nothing there is trusted to say more.
-pub(super) fn last_number(out: &Path, most: i64) -> i64 {
+/// The manifests that lie in a partner's `out/`, but for those of these names; names in falling order, so that the newest come first where they are named by
+/// day and number. What cannot be read, or is no manifest, is passed over.
+pub(super) fn manifests(out: &Path, but: &HashSet<String>) -> Vec<Manifest> {
+    let mut found: Vec<String> = names(out)
+        .filter(|name| name.ends_with(".manifest.json") && !but.contains(name))
+        .collect();
+    let plain = |name: &str| name.strip_prefix("notice_").unwrap_or(name).to_owned();
+    found.sort_by_cached_key(|name| std::cmp::Reverse(plain(name)));
+    let found = found.into_iter().take(MANIFESTS_MAX);
+    found.filter_map(|name| manifest(&out.join(name))).collect()
+}
+
+fn manifest(path: &Path) -> Option<Manifest> {
     use std::io::Read as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let number = |name: String| {
-        let file = std::fs::OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-            .open(out.join(name))
-            .ok()?;
-        if !file.metadata().ok()?.is_file() {
-            return None;
-        }
-        let mut text = String::new();
-        file.take(MANIFEST_BYTES_MAX)
-            .read_to_string(&mut text)
-            .ok()?;
-        let manifest: crate::sheet::Manifest = serde_json::from_str(&text).ok()?;
-        i64::try_from(manifest.sequence).ok()
-    };
-    names(out)
-        .filter(|name| name.ends_with(".manifest.json"))
-        .filter_map(number)
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    file.take(MANIFEST_BYTES_MAX)
+        .read_to_string(&mut text)
+        .ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// The highest number of a drop whose manifest lies in a partner's `out/`, at most `most`: nothing there is trusted to say more.
+pub(super) fn last_number(out: &Path, most: i64) -> i64 {
+    manifests(out, &HashSet::new())
+        .iter()
+        .filter_map(|manifest| i64::try_from(manifest.sequence).ok())
         .filter(|number| *number <= most)
         .max()
         .unwrap_or(0)
@@ -243,6 +258,7 @@ mod tests {
             sha256: String::new(),
             header_sha256: String::new(),
             format: crate::sheet::Format::default().into(),
+            ledger: None,
         };
         for (name, sequence) in [("a", 3), ("b", 12), ("c", 4_000_000_000)] {
             let path = out.path().join(format!("{name}.manifest.json"));

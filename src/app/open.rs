@@ -255,9 +255,8 @@ pub(super) async fn accepted(env: &Env) -> anyhow::Result<()> {
         let Destination::Folder(folder) = approval::destination_wanted(&env.config, partner);
         let lies = mark::last_number(&folder.join("out"), last + NUMBERS_AHEAD_MAX);
         let strand = format!("partner:{}", partner.id);
-        env.anchor
-            .raise(env, Some((&strand, last.max(lies))))
-            .await?;
+        let given = last.max(lies);
+        env.anchor.note_forgotten(env, &strand, given).await?;
     }
     Ok(mark::write(
         &env.config.home,

@@ -523,8 +523,8 @@ pub(crate) enum Code {
     /// Fix (it): Mount the volume, or put back what is named from its copy. Only to begin anew for good: move `.kith` and what is left away.
     HomeIncomplete,
     /// the store is older than it was
-    /// The anchor, `var/anchor`, remembers rows that the store does not have: it is an older copy, or has lost its write-ahead log. What it
-    /// has forgotten may have been sent.
+    /// The anchor, `var/anchor`, or a manifest in a partner's `out/` remembers rows that the store does not have: it is an older copy, or has lost
+    /// its write-ahead log. What it has forgotten may have been sent.
     /// Fix (it): Put the newest store back. If there is none: `kith store accept --by NAME --because "..."`; what this store has not sent is then held (`restored`).
     StoreBehind,
     /// the anchor cannot be used

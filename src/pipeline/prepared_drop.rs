@@ -82,11 +82,11 @@ pub(crate) fn take_back(batch: &mut Batch, file: &DropFile, by: Option<(String, 
 /// # Errors
 /// The store failed.
 pub(crate) async fn was_kept(ledger: &LedgerAccess, file: &DropFile) -> Result<bool, StoreError> {
-    let kept = last_about(ledger, file, Kind::Kept).await?;
+    let kept = last_about(ledger, file, Kind::Kept, 0).await?;
     let Some(kept) = kept.map(|row| row.seq) else {
         return Ok(false);
     };
-    let leaving = last_about(ledger, file, Kind::Leaving).await?;
+    let leaving = last_about(ledger, file, Kind::Leaving, 0).await?;
     Ok(leaving.is_none_or(|row| row.seq < kept))
 }
 
@@ -187,7 +187,7 @@ pub(crate) async fn numbered(
     Ok(file.filter(|file| file.sequence == sequence))
 }
 
-/// The last row of a kind that the ledger has about a drop.
+/// The last row of a kind that the ledger has about a drop, of those after `seq` in its partner's strand.
 ///
 /// # Errors
 /// The store failed.
@@ -195,8 +195,9 @@ pub(crate) async fn last_about(
     ledger: &LedgerAccess,
     file: &DropFile,
     kind: Kind,
+    seq: i64,
 ) -> Result<Option<LedgerRow>, StoreError> {
-    let (mut after, mut last) = (0, None);
+    let (mut after, mut last) = (seq, None);
     loop {
         let rows = ledger.store.ledger_of_kind(file.partner, kind, after, PAGE);
         let rows = rows.await?;

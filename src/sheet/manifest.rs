@@ -29,6 +29,20 @@ pub(crate) struct Manifest {
     /// SHA-256 of the header row's bytes, line end included, byte order mark not; it changes when the layout does.
     pub(crate) header_sha256: String,
     pub(crate) format: FormatWords,
+    /// How far our records of this partner had come; none in a manifest of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ledger: Option<RecordedHead>,
+}
+
+/// The last row that the ledger had of a partner when a drop was made. Where our records do not have it any more, they are an older copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RecordedHead {
+    /// Its number, from 1.
+    pub(crate) seq: i64,
+    /// Its hash, hexadecimal.
+    pub(crate) head: String,
+    /// That we wrote it, hexadecimal: only our key makes this.
+    pub(crate) mac: String,
 }
 
 /// Rows of a drop by what they ask of the partner.
@@ -82,6 +96,11 @@ mod tests {
             sha256: "ab".repeat(32),
             header_sha256: "cd".repeat(32),
             format: Format::default().into(),
+            ledger: Some(RecordedHead {
+                seq: 9,
+                head: "ef".repeat(32),
+                mac: "01".repeat(32),
+            }),
         };
         let text = String::from_utf8(manifest.to_bytes()).unwrap();
         assert!(text.starts_with("{\n  \"partner\": \"elm\",\n"));
@@ -93,6 +112,13 @@ mod tests {
         );
         assert!(text.ends_with("}\n"));
         assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), manifest);
+        let before = Manifest {
+            ledger: None,
+            ..manifest
+        };
+        let text = String::from_utf8(before.to_bytes()).unwrap();
+        assert!(!text.contains("ledger"));
+        assert_eq!(serde_json::from_str::<Manifest>(&text).unwrap(), before);
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub(crate) use csv::writer::{RowWriter, WriteError};
 pub(crate) use csv::{CsvText, ReadLimits, TextEncoding, UnreadableSheet};
 pub(crate) use escape::unescape;
 pub(crate) use fold::fold;
-pub(crate) use manifest::{MANIFEST_BYTES_MAX, Manifest, RowsByAction, manifest_name};
+pub(crate) use manifest::{
+    MANIFEST_BYTES_MAX, Manifest, RecordedHead, RowsByAction, manifest_name,
+};
 pub(crate) use model::{Sheet, SheetRow};
 
 /// Makes a sheet of a partner's file.

@@ -192,6 +192,73 @@ fn a_lost_write_ahead_log_is_an_older_store() {
 }
 
 #[test]
+fn a_store_that_was_put_back_with_its_anchor_is_known_by_what_lies_in_out() {
+    let mut world = sent_one();
+    let anchor = fs::read(world.home.below("var/anchor")).unwrap();
+    let copy = store(&world);
+    world.gp_refers(&referral(2, "Berta", "Cedar", "elm"));
+    world.runs();
+    assert_eq!(drops(&world), 2);
+    let manifest = world.home.drops("elm")[1].with_extension("manifest.json");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let said: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(said["ledger"]["seq"].as_i64() > Some(0), "{text}");
+    put_back(&world, &copy);
+    world.home.write("var/anchor", anchor);
+    for _ in 0..2 {
+        let ran = world.home.ran(&["run", "--once"], 2);
+        assert!(ran.stderr.contains("STORE-004"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("partner elm, drop 2"), "{}", ran.stderr);
+        assert_eq!(drops(&world), 2);
+    }
+    let status = world.home.ran(&["status"], 1);
+    assert!(
+        status.stdout.contains("kith store accept"),
+        "{}",
+        status.stdout
+    );
+    let proof = world.home.ran(&["prove", "--json"], 1).json();
+    assert_eq!(proof["findings"][0]["code"], "store-004");
+    // What somebody else wrote into out/ in our form says nothing.
+    let forged = text.replace(said["ledger"]["head"].as_str().unwrap(), &"0".repeat(64));
+    fs::write(&manifest, &forged).unwrap();
+    world.kith(&["prove"], 0);
+    fs::write(&manifest, &text).unwrap();
+
+    let accept = [
+        "store",
+        "accept",
+        "--by",
+        "A. Person",
+        "--because",
+        "the disk died",
+    ];
+    world.kith(&accept, 0);
+    world.runs();
+    assert_eq!(drops(&world), 2);
+    assert_eq!(world.held("restored").len(), 1);
+    let number = world.held("restored")[0]["number"].to_string();
+    let release = ["held", "release", &number];
+    let why = [
+        "--by",
+        "A. Person",
+        "--because",
+        "the partner threw it away",
+    ];
+    world.kith(&[release.as_slice(), &why].concat(), 0);
+    world.runs();
+    let last = world.home.drops("elm").pop().unwrap();
+    assert!(
+        last.display().to_string().contains("000003"),
+        "{}",
+        last.display()
+    );
+    world.proves();
+    world.runs();
+    assert_eq!(drops(&world), 3);
+}
+
+#[test]
 fn an_instant_to_come_is_refused_by_what_records_and_not_by_what_looks() {
     let world = sent_one();
     fetched(&world);

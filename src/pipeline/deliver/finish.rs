@@ -242,7 +242,7 @@ async fn finish_one(
         env.anchor
             .raise(env, Some((&strand, file.sequence)))
             .await?;
-        if let Err(why) = publish(env, partner, at, file, made).await? {
+        if let Err(why) = publish(env, partner, at, (file, 0), made).await? {
             if kept {
                 note_kept(env, lease, file, &why).await?;
             }

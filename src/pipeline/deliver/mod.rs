@@ -315,6 +315,7 @@ async fn drop_to(
         return Ok(Some(undelivered(partner, &error.into())));
     }
     let (strand, sequence) = next_number(env, partner, at).await?;
+    let before = env.store.strand(&strand).await?.seq;
     let drop_id = env.ids.take(&*env.store, at.strand, 1).await?.next();
     let today = env.today();
     let of = Numbered {
@@ -342,38 +343,15 @@ async fn drop_to(
     if let Err(error) = at.transport.capabilities().takes(&made.bytes) {
         return Ok(Some(undelivered(partner, &error.into())));
     }
-    let rows = made.rows.clone();
-    let leaves: Vec<Digest> = rows.iter().map(drop_leaf).collect();
-    let file = DropFile {
-        id: drop_id,
-        partner: at.strand,
-        sequence,
-        name: file_name(partner, of),
-        day: day_number(today),
-        rows: i64::try_from(rows.len()).unwrap_or(i64::MAX),
-        digest: env.keys.file_digest(&sha256(&[&made.bytes])),
-        root: merkle_root(&leaves).unwrap_or_default(),
-        rule: partner.hash,
-        mapper: MAPPER,
-        state: DropState::Prepared,
-    };
-    let mut batch = lease.batch(env.now());
-    let prepared = Body::Prepared {
-        sequence,
-        rows: file.rows,
-        digest: file.digest,
-        root: file.root,
-        rule: Some(file.rule),
-    };
-    batch.push(Entry::new(drop_id, prepared));
-    batch.rules.push((partner.hash, partner.bundle.clone()));
-    let stops: Vec<LegId> = rows
+    let stops: Vec<LegId> = made
+        .rows
         .iter()
         .filter(|row| row.action == Action::Stop)
         .map(|row| row.leg)
         .collect();
-    batch.drop_rows = rows;
-    batch.drop_file = Some(file.clone());
+    let file = record(env, place, (drop_id, of), &made);
+    let mut batch = preparing(env, lease, partner, &file);
+    batch.drop_rows.clone_from(&made.rows);
     let held = hold_back(env, &mut batch, (run.id, drop_id), &legs, &unwritable);
     env.store.commit(batch).await?;
     delivered.outcome.count(Stage::Deliver, &held);
@@ -381,13 +359,53 @@ async fn drop_to(
     sources.stand()?;
     // From here on a store without this drop is known to be an older one.
     env.anchor.raise(env, Some((&strand, sequence))).await?;
-    if let Err(why) = publish(env, partner, at, &file, made).await? {
+    if let Err(why) = publish(env, partner, at, (&file, before), made).await? {
         note_kept(env, lease, &file, &why).await?;
         return Ok(Some(undelivered(partner, &why)));
     }
     let record = sent(env, lease, &file, run.id, &stops, &mut delivered.outcome);
     delivered.sent.push(record);
     Ok(None)
+}
+
+/// The record of a drop.
+fn record(env: &Env, place: usize, (id, of): (DropId, Numbered), made: &Made) -> DropFile {
+    let (partner, at) = (env.approved(place).1, &env.partners[place]);
+    let leaves: Vec<Digest> = made.rows.iter().map(drop_leaf).collect();
+    DropFile {
+        id,
+        partner: at.strand,
+        sequence: of.sequence,
+        name: file_name(partner, of),
+        day: day_number(of.today),
+        rows: i64::try_from(made.rows.len()).unwrap_or(i64::MAX),
+        digest: env.keys.file_digest(&sha256(&[&made.bytes])),
+        root: merkle_root(&leaves).unwrap_or_default(),
+        rule: partner.hash,
+        mapper: MAPPER,
+        state: DropState::Prepared,
+    }
+}
+
+/// What is durable of a drop before anything of it has a name; its rows are still to come.
+fn preparing(
+    ledger: &LedgerAccess,
+    lease: &HeldLease,
+    partner: &Partner,
+    file: &DropFile,
+) -> Batch {
+    let mut batch = lease.batch(ledger.now());
+    let prepared = Body::Prepared {
+        sequence: file.sequence,
+        rows: file.rows,
+        digest: file.digest,
+        root: file.root,
+        rule: Some(file.rule),
+    };
+    batch.push(Entry::new(file.id, prepared));
+    batch.rules.push((partner.hash, partner.bundle.clone()));
+    batch.drop_file = Some(file.clone());
+    batch
 }
 
 /// The strand of a partner, by name, and the number of its next drop: one that was given before an older store was taken into use

@@ -9,12 +9,12 @@ use crate::domain::clock::day_from_number;
 use crate::domain::encoding::hex;
 use crate::domain::{Counts, Disposition, LegId, Reason, RunId, Stage};
 use crate::partner::Partner;
-use crate::pipeline::prepared_drop::number_before;
+use crate::pipeline::prepared_drop::{last_about, number_before};
 use crate::pipeline::run::{HeldLease, LedgerAccess, PartnerEnv, StageOutcome};
 use crate::seal::sha256;
 use crate::sheet::{Manifest, manifest_name};
 use crate::store::rows::{DropFile, DropState};
-use crate::store::{Batch, Body, Entry, NewHold};
+use crate::store::{Batch, Body, Entry, Kind, NewHold};
 use crate::transport::{OutgoingDrop, Published, TransportError};
 
 /// Why a drop does not count as sent: its record stays *prepared*, and the next run publishes the same bytes under the same name.
@@ -49,7 +49,8 @@ pub(super) fn undelivered(partner: &Partner, why: &Unsent) -> Diagnostic {
     )
 }
 
-/// Publishes a drop that was prepared: the same bytes under the same name, whenever it is done.
+/// Publishes a drop that was prepared: the same bytes under the same name, whenever it is done. Its record stands after row `after` of
+/// its partner's strand.
 ///
 /// # Errors
 /// The store failed. What kept the drop from going out is a value.
@@ -57,10 +58,12 @@ pub(super) async fn publish(
     ledger: &LedgerAccess,
     partner: &Partner,
     at: &PartnerEnv,
-    file: &DropFile,
+    (file, after): (&DropFile, i64),
     made: Made,
 ) -> anyhow::Result<Result<(), Unsent>> {
     let before = number_before(ledger, file.partner, file.sequence).await?;
+    let row = last_about(ledger, file, Kind::Prepared, after).await?;
+    let head = row.map(|row| ledger.anchor.head_of(&ledger.keys, &partner.id, &row));
     let manifest = Manifest {
         partner: partner.id.clone(),
         file: file.name.clone(),
@@ -71,6 +74,7 @@ pub(super) async fn publish(
         sha256: hex(&sha256(&[&made.bytes])),
         header_sha256: hex(&made.header_sha256),
         format: made.format.into(),
+        ledger: head,
     };
     let drop = OutgoingDrop {
         manifest_name: manifest_name(&file.name),

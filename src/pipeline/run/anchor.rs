@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use super::LedgerAccess;
 use crate::domain::encoding::{hex, unhex};
 use crate::seal::{Keys, LookupKey};
-use crate::sheet::AtomicFile;
-use crate::store::rows::Strand;
+use crate::sheet::{AtomicFile, RecordedHead};
+use crate::store::rows::{LedgerRow, Strand};
 use crate::store::{Store, StoreError};
 
 /// Form of the file.
@@ -46,6 +46,9 @@ struct AnchoredStrand {
     head: String,
     /// The highest number given to a drop of the partner; 0 of every other strand.
     sequence: i64,
+    /// The highest number of a drop that lay in `out/` and that the store had forgotten when a person took it into use.
+    #[serde(default)]
+    forgotten: i64,
 }
 
 /// What the file says.
@@ -100,7 +103,11 @@ impl AnchorText {
         for (name, strand) in &self.strands {
             let (seq, head, sequence) = (strand.seq, &strand.head, strand.sequence);
             // Writing to a String cannot fail.
-            writeln!(text, "{name}\t{seq}\t{head}\t{sequence}").unwrap_or_default();
+            write!(text, "{name}\t{seq}\t{head}\t{sequence}").unwrap_or_default();
+            if strand.forgotten > 0 {
+                write!(text, "\t{}", strand.forgotten).unwrap_or_default();
+            }
+            text.push('\n');
         }
         hex(&keys.anchor_mac(text.as_bytes()))
     }
@@ -188,6 +195,54 @@ impl Anchor {
             return Ok(());
         }
         self.write(text, &ledger.keys)
+    }
+
+    /// Notes that drops of a partner up to this number were given, although the store may have forgotten them: what a person decided.
+    ///
+    /// # Errors
+    /// As [`Self::raise`].
+    pub(crate) async fn note_forgotten(
+        &self,
+        ledger: &LedgerAccess,
+        strand: &str,
+        sequence: i64,
+    ) -> Result<(), AnchorError> {
+        let _lock = self.lock().await?;
+        let mut text = self.read(&ledger.keys)?.unwrap_or_default();
+        let known = text.strands.entry(strand.to_owned()).or_default();
+        known.sequence = known.sequence.max(sequence);
+        known.forgotten = known.forgotten.max(sequence);
+        self.write(text, &ledger.keys)
+    }
+
+    /// The highest number of a drop that the store may have forgotten, by strand.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn forgotten(&self, keys: &Keys) -> Result<BTreeMap<String, i64>, AnchorError> {
+        let text = self.read(keys)?.unwrap_or_default();
+        let strands = text.strands.into_iter();
+        Ok(strands
+            .map(|(name, known)| (name, known.forgotten))
+            .collect())
+    }
+
+    /// What a manifest says of how far a partner's strand had come, so that a later look tells whether the store still has it.
+    pub(crate) fn head_of(&self, keys: &Keys, partner: &str, row: &LedgerRow) -> RecordedHead {
+        let (seq, head) = (row.seq, hex(&row.hash));
+        let mac = self.head_mac(keys, partner, seq, &head);
+        RecordedHead { seq, head, mac }
+    }
+
+    /// Whether we wrote this into a manifest for the partner.
+    pub(crate) fn is_ours(&self, keys: &Keys, partner: &str, said: &RecordedHead) -> bool {
+        said.mac == self.head_mac(keys, partner, said.seq, &said.head)
+    }
+
+    fn head_mac(&self, keys: &Keys, partner: &str, seq: i64, head: &str) -> String {
+        let installation = hex(&self.installation);
+        let text = format!("manifest {installation}\n{partner}\t{seq}\t{head}\n");
+        hex(&keys.anchor_mac(text.as_bytes()))
     }
 
     /// Takes the store as it stands for the truth: what a person decided.
