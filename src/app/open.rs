@@ -286,6 +286,7 @@ async fn partners(env: &mut Env) -> anyhow::Result<()> {
         env.partners.push(PartnerEnv {
             strand,
             transport,
+            destination,
             approval,
         });
     }

@@ -440,6 +440,10 @@ pub(crate) enum Code {
     /// The run that made it ended before it was known whether the drop had left, it does not lie in `out/`, and what it says is no longer so: somebody died, was stopped, or changed. Until it is settled nothing goes to this partner, stops neither.
     /// Fix (it): Ask the partner whether it has the file. If not: `kith void PARTNER:NUMBER --by NAME --because "..."`. If it has: void it too, and ring about everybody in it who has changed since; the next drop has the others again, under the same references.
     DropStale,
+    /// a partner's folder is gone
+    /// Drops were laid there before. It may be a share that is not mounted: nobody would see what is made in its stead, and what lies there would count as fetched. So nothing is made, rows and returns wait, and other partners go on.
+    /// Fix (it): Mount the share. Only if it is gone for good and shall begin anew: make the folder, with `out` in it, by hand.
+    ExchangeGone,
     /// a file in the partner's in folder was left alone
     ///
     /// Links, devices and folders are not read.

@@ -89,7 +89,7 @@ async fn run_inbound(
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Collect) || wanted.contains(&Stage::Match) {
-        let inboxes = receive::inboxes(run, only, &mut outcome).await;
+        let inboxes = receive::inboxes(run, only, &mut outcome).await?;
         take_inboxes(run, inboxes, &mut outcome, log).await?;
         run.may_go_on()?;
     }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use super::approval::{How, recorded};
 use super::run::{Env, LedgerAccess};
 use crate::domain::encoding::unhex;
 use crate::domain::{LegId, NoteId, StrandId, limits};
@@ -16,6 +17,47 @@ use crate::transport::TransportError;
 
 /// Rows of the ledger read at a time.
 const PAGE: i64 = 1_000;
+
+/// Makes the exchange with a partner ready. Where drops have lain before, a place that is gone is not made anew.
+///
+/// # Errors
+/// The store failed. What is wrong with the place is a value.
+pub(crate) async fn ready(
+    env: &Env,
+    place: usize,
+) -> Result<Result<(), TransportError>, StoreError> {
+    let transport = &env.partners[place].transport;
+    Ok(match transport.prepare_again().await {
+        Err(TransportError::Gone { .. }) if !has_lain_here(env, place).await? => {
+            transport.prepare().await
+        }
+        ready => ready,
+    })
+}
+
+/// Whether a drop of the partner was made for the place to which its drops go now.
+async fn has_lain_here(env: &Env, place: usize) -> Result<bool, StoreError> {
+    let at = &env.partners[place];
+    let Some(last) = env.store.last_drop(at.strand).await? else {
+        return Ok(false);
+    };
+    let here = at.destination.text(&env.config.home);
+    let here = sha256(&[here.as_bytes()]);
+    let versions = recorded(&*env.store, env.strand).await?;
+    let mut own = versions.iter().rev();
+    let own = own
+        .by_ref()
+        .filter(|version| version.partner == at.strand && version.how != How::Waits);
+    let since = own
+        .take_while(|version| version.destination == here)
+        .last()
+        .map(|version| version.at);
+    let made = last_about(env, &last, Kind::Prepared, 0).await?;
+    Ok(match (since, made) {
+        (Some(since), Some(made)) => made.at >= since.0,
+        _ => false,
+    })
+}
 
 /// What lies of a drop where it was to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

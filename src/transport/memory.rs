@@ -524,6 +524,10 @@ impl Transport for MemoryTransport {
         })
     }
 
+    fn prepare_again(&self) -> Exchanged<'_, ()> {
+        Box::pin(self.call(|_| Ok(())))
+    }
+
     fn sweep(&self) -> Exchanged<'_, ()> {
         Box::pin(self.call(|far| {
             if self.keeps(5) {

@@ -53,7 +53,7 @@ pub(crate) type Exchanged<'a, T> =
 /// 14. **Receipts.** The receipts of one return stand beside each other under one number; the same ones again change nothing.
 /// 15. **Full.** Where there is no room, nothing half-written is left, the error says that IT must act, and the same call succeeds once there is room.
 /// 16. **Read-only.** Where nothing may be written, the error says that IT must act, and nothing is lost or moved.
-/// 17. **Gone.** Where the place is not there, it is an error for IT, not an empty listing and not a drop that was fetched.
+/// 17. **Gone.** Where the place is not there, it is an error for IT, not an empty listing and not a drop that was fetched; `prepare_again` does not make it.
 /// 18. **Order.** A listing is by name, and names each file once, whatever order the other side gives.
 /// 19. **Names.** A name of ours is one component that hides nothing; a name that is not is [`TransportError::BadName`] before anything is written. A partner's
 ///     name may be a person's: it is in no error and no `Debug`.
@@ -71,6 +71,13 @@ pub(crate) trait Transport: Send + Sync {
     /// # Errors
     /// [`TransportError`].
     fn prepare(&self) -> Exchanged<'_, ()>;
+
+    /// The same where drops have lain before: what is missing below the place is made, and a place that is gone itself is an error. It may be
+    /// a share that is not mounted, where nobody would see what is made in its stead, and where what lies there would count as fetched.
+    ///
+    /// # Errors
+    /// [`TransportError::Gone`], or any other.
+    fn prepare_again(&self) -> Exchanged<'_, ()>;
 
     /// Removes what a run that died left half-written. Called under the partner's lease.
     ///

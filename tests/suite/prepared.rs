@@ -266,3 +266,42 @@ fn rows_of_a_practice_that_is_no_longer_configured_wait_and_say_so() {
     assert_eq!(world.rows().len(), 2);
     world.proves();
 }
+
+#[test]
+fn a_folder_where_drops_lay_is_not_made_anew_when_it_is_gone() {
+    let mut world = World::of_folder(&[PartnerFile::of("elm"), PartnerFile::of("oak")]);
+    world.gp_refers(&referral(1, "Anna", "Beech", "elm"));
+    world.runs();
+    assert_eq!(world.home.drops("elm").len(), 1);
+    // A share that is not mounted: its mount point is there, and empty; then that is gone too.
+    let (there, away) = (
+        world.home.below("var/partners/elm"),
+        world.home.below("away"),
+    );
+    fs::rename(&there, &away).unwrap();
+    fs::create_dir(&there).unwrap();
+    world.gp_refers(&referral(2, "Berta", "Cedar", "elm"));
+    world.gp_refers(&referral(3, "Clara", "Dale", "oak"));
+    for mounted in [true, false] {
+        let ran = world.kith(&["run", "--once"], 1);
+        assert!(ran.stderr.contains("DELIVER-006"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("partner elm"), "{}", ran.stderr);
+        assert_eq!(fs::read_dir(&there).map_or(0, Iterator::count), 0);
+        assert_eq!(there.exists(), mounted, "nothing is made");
+        assert_eq!(world.home.drops("oak").len(), 1, "others are served");
+        let status = world.says(&["status"]);
+        assert_eq!(status["legs"]["sent"], 2, "nothing counts as fetched");
+        assert_eq!(status["legs"]["routed"], 1);
+        let kinds = status["matters"].as_array().unwrap().iter();
+        let mut kinds = kinds.map(|matter| matter["kind"].as_str().unwrap());
+        assert!(kinds.any(|kind| kind == "folder-unreachable"));
+        if mounted {
+            fs::remove_dir(&there).unwrap();
+        }
+    }
+    fs::rename(&away, &there).unwrap();
+    world.runs();
+    assert_eq!(world.home.drops("elm").len(), 2);
+    assert_eq!(world.rows().len(), 3);
+    world.proves();
+}

@@ -218,7 +218,7 @@ async fn finish_one(
     kept: bool,
 ) -> anyhow::Result<Finished> {
     let env = run.env();
-    let ((_, partner), at) = (env.approved(place), &env.partners[place]);
+    let partner = env.approved(place).1;
     lease.stands()?;
     if lies != LyingPart::Whole {
         let remade = remake(env, file).await?;
@@ -242,7 +242,7 @@ async fn finish_one(
         env.anchor
             .raise(env, Some((&strand, file.sequence)))
             .await?;
-        if let Err(why) = publish(env, partner, at, (file, 0), made).await? {
+        if let Err(why) = publish(env, place, (file, 0), made).await? {
             if kept {
                 note_kept(env, lease, file, &why).await?;
             }

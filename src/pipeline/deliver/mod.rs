@@ -21,6 +21,7 @@ use tracing::Instrument as _;
 use unwritable::hold_back;
 
 use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name};
+use super::prepared_drop::ready;
 use super::run::{
     Env, HeldLease, LeaseSet, LedgerAccess, Only, PartnerEnv, Run, StageOutcome, give_back,
 };
@@ -311,7 +312,7 @@ async fn drop_to(
     let env = run.env();
     // While a wider version waits, what goes to people known already goes by the version that was approved.
     let ((rules, partner), at) = (env.approved(place), &env.partners[place]);
-    if let Err(error) = at.transport.prepare().await {
+    if let Err(error) = ready(env, place).await? {
         return Ok(Some(undelivered(partner, &error.into())));
     }
     let (strand, sequence) = next_number(env, partner, at).await?;
@@ -359,7 +360,7 @@ async fn drop_to(
     sources.stand()?;
     // From here on a store without this drop is known to be an older one.
     env.anchor.raise(env, Some((&strand, sequence))).await?;
-    if let Err(why) = publish(env, partner, at, (&file, before), made).await? {
+    if let Err(why) = publish(env, place, (&file, before), made).await? {
         note_kept(env, lease, &file, &why).await?;
         return Ok(Some(undelivered(partner, &why)));
     }

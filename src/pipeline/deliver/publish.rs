@@ -9,8 +9,8 @@ use crate::domain::clock::day_from_number;
 use crate::domain::encoding::hex;
 use crate::domain::{Counts, Disposition, LegId, Reason, RunId, Stage};
 use crate::partner::Partner;
-use crate::pipeline::prepared_drop::{last_about, number_before};
-use crate::pipeline::run::{HeldLease, LedgerAccess, PartnerEnv, StageOutcome};
+use crate::pipeline::prepared_drop::{last_about, number_before, ready};
+use crate::pipeline::run::{Env, HeldLease, LedgerAccess, StageOutcome};
 use crate::seal::sha256;
 use crate::sheet::{Manifest, manifest_name};
 use crate::store::rows::{DropFile, DropState};
@@ -42,8 +42,12 @@ impl Unsent {
 }
 
 pub(super) fn undelivered(partner: &Partner, why: &Unsent) -> Diagnostic {
+    let code = match why {
+        Unsent::Failed(TransportError::Gone { .. }) => Code::ExchangeGone,
+        _ => Code::DropFailed,
+    };
     Diagnostic::new(
-        Code::DropFailed,
+        code,
         why.to_string(),
         Where::detail(format!("partner {}", partner.id)),
     )
@@ -55,15 +59,15 @@ pub(super) fn undelivered(partner: &Partner, why: &Unsent) -> Diagnostic {
 /// # Errors
 /// The store failed. What kept the drop from going out is a value.
 pub(super) async fn publish(
-    ledger: &LedgerAccess,
-    partner: &Partner,
-    at: &PartnerEnv,
+    env: &Env,
+    place: usize,
     (file, after): (&DropFile, i64),
     made: Made,
 ) -> anyhow::Result<Result<(), Unsent>> {
-    let before = number_before(ledger, file.partner, file.sequence).await?;
-    let row = last_about(ledger, file, Kind::Prepared, after).await?;
-    let head = row.map(|row| ledger.anchor.head_of(&ledger.keys, &partner.id, &row));
+    let (partner, at) = (env.approved(place).1, &env.partners[place]);
+    let before = number_before(env, file.partner, file.sequence).await?;
+    let row = last_about(env, file, Kind::Prepared, after).await?;
+    let head = row.map(|row| env.anchor.head_of(&env.keys, &partner.id, &row));
     let manifest = Manifest {
         partner: partner.id.clone(),
         file: file.name.clone(),
@@ -82,7 +86,7 @@ pub(super) async fn publish(
         name: file.name.clone(),
         bytes: made.bytes,
     };
-    let published = match at.transport.prepare().await {
+    let published = match ready(env, place).await? {
         Ok(()) => at.transport.publish(drop).await,
         Err(error) => Err(error),
     };

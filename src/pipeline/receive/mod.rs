@@ -11,9 +11,11 @@ use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::{StrandId, how_to_raise};
 use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{TakenReturn, Unusable, return_lookup};
+use crate::pipeline::prepared_drop::ready;
 use crate::pipeline::run::{Env, Only, StageOutcome};
 use crate::seal::sha256;
 use crate::sheet::{ReadLimits, Sheet, read};
+use crate::store::StoreError;
 use crate::transport::{
     Acknowledgement, Candidate, Listing, ListingTerms, Pattern, Receipt, Transport, TransportError,
 };
@@ -29,7 +31,14 @@ pub(crate) struct Inbox {
 }
 
 /// The inboxes of every partner that sends returns. A folder that cannot be read is an outcome, and the others go on.
-pub(crate) async fn inboxes(env: &Env, only: &Only, outcome: &mut StageOutcome) -> Vec<Inbox> {
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn inboxes(
+    env: &Env,
+    only: &Only,
+    outcome: &mut StageOutcome,
+) -> Result<Vec<Inbox>, StoreError> {
     let mut inboxes = Vec::new();
     for (place, partner, at) in env.each_partner() {
         let Some(collect) = &partner.collect else {
@@ -42,11 +51,18 @@ pub(crate) async fn inboxes(env: &Env, only: &Only, outcome: &mut StageOutcome) 
             continue;
         };
         let terms = terms(env, collect, only);
-        let listing = match list(&*at.transport, &pattern, terms).await {
+        let listing = match ready(env, place).await? {
+            Ok(()) => list(&*at.transport, &pattern, terms).await,
+            Err(error) => Err(error),
+        };
+        let listing = match listing {
             Ok(listing) => listing,
             Err(error) => {
-                let unsafe_folder = failed(partner, Code::ReturnUnsafe, &error);
-                outcome.unreachable.push(unsafe_folder);
+                let code = match error {
+                    TransportError::Gone { .. } => Code::ExchangeGone,
+                    _ => Code::ReturnUnsafe,
+                };
+                outcome.unreachable.push(failed(partner, code, &error));
                 continue;
             }
         };
@@ -78,7 +94,7 @@ pub(crate) async fn inboxes(env: &Env, only: &Only, outcome: &mut StageOutcome) 
         let candidates = listing.candidates;
         inboxes.push(Inbox { place, candidates });
     }
-    inboxes
+    Ok(inboxes)
 }
 
 /// What lies there, once everything is ready.
@@ -90,7 +106,6 @@ async fn list(
     if !transport.capabilities().returns {
         return Err(TransportError::NotOffered);
     }
-    transport.prepare().await?;
     transport.sweep().await?;
     transport.list(pattern, terms).await
 }

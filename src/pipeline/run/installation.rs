@@ -39,6 +39,8 @@ pub(crate) struct PartnerEnv {
     pub(crate) strand: StrandId,
     /// The way to where the approved version sends drops.
     pub(crate) transport: Arc<dyn Transport>,
+    /// Where that is.
+    pub(crate) destination: Destination,
     pub(crate) approval: Approval,
 }
 

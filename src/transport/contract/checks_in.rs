@@ -202,13 +202,15 @@ pub(super) async fn gone(bench: &dyn Bench) -> anyhow::Result<()> {
     let listing = error_of("a listing", list(bench, AT_ONCE).await)?;
     let publishing = error_of("publishing", publish(bench, &a_drop(2)).await)?;
     let taking = error_of("taking", transport.take(&candidate, 100).await)?;
-    for error in [listing, publishing, taking] {
+    let again = error_of("making ready again", transport.prepare_again().await)?;
+    for error in [listing, publishing, taking, again] {
         anyhow::ensure!(matches!(error, TransportError::Gone { .. }), "{error}");
         same("remedy", &error.remedy(), &Remedy::TellIt)?;
     }
     let fate = transport.fate(&a_drop(1).name).await?;
     same("the fate of a drop", &fate, &DropOutcome::CannotSay)?;
     bench.in_trouble(None);
+    transport.prepare_again().await?;
     same(
         "published",
         &publish(bench, &a_drop(2)).await?,

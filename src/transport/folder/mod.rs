@@ -173,6 +173,16 @@ impl OpenFolder {
         Ok(())
     }
 
+    /// The same, but for the folder itself and its `out/`, which must be there.
+    fn prepare_again(&self) -> Result<(), TransportError> {
+        let gone = |folder| TransportError::Gone { folder };
+        let root = self.root()?.ok_or_else(|| gone("the folder"))?;
+        if self.layout == FolderLayout::Partner {
+            root.below("out", "out")?.ok_or_else(|| gone("out"))?;
+        }
+        self.prepare()
+    }
+
     /// The folder itself; `None` if it is not there.
     fn root(&self) -> Result<Option<OpenedFolder>, TransportError> {
         let mut opened = OpenedFolder::at_path(&self.path, "the folder", self.disk.clone())?;
@@ -229,6 +239,10 @@ impl Transport for FolderTransport {
 
     fn prepare(&self) -> Exchanged<'_, ()> {
         self.on_its_thread(OpenFolder::prepare)
+    }
+
+    fn prepare_again(&self) -> Exchanged<'_, ()> {
+        self.on_its_thread(OpenFolder::prepare_again)
     }
 
     fn sweep(&self) -> Exchanged<'_, ()> {
