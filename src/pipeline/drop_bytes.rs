@@ -43,6 +43,8 @@ pub(crate) struct Planned {
     pub(crate) row: DropRow,
     /// Its cells, if it was mapped in this run.
     pub(crate) ready: Option<CellRow>,
+    /// What was sent last, where the row is to name the columns that differ; none where it has them already.
+    pub(crate) before: Option<RawIds>,
     pub(crate) reference: LegReference,
     pub(crate) source: StrandId,
     pub(crate) person: KeyId,
@@ -129,8 +131,9 @@ impl Maker {
         let tokens = |fields: &[&[u8]]| env.keys.token(fields);
         let sequence = u64::try_from(self.of.sequence).unwrap_or(0);
         for Planned {
-            row,
+            mut row,
             ready,
+            before,
             reference,
             source,
             person,
@@ -160,11 +163,18 @@ impl Maker {
                 continue;
             };
             let reference = reference.to_string();
+            let setting = env.setting(&env.sources[place].config, rules, self.of.today);
+            if let Some(before) = before
+                && let Some(before) = fetched.referral(before)?
+                && let Ok(before) = before.trees(&arena)
+            {
+                let both = (&before, &trees);
+                let changed = map::changed_headers(setting, partner, &reference, both, &tokens);
+                // If the row cannot be written today, that is found below.
+                row.changed = changed.unwrap_or_default();
+            }
             let facts = map::facts(&reference, action, &row.changed, sequence);
-            let view = trees.view(
-                env.setting(&env.sources[place].config, rules, self.of.today),
-                facts,
-            );
+            let view = trees.view(setting, facts);
             // It could be written when it was decided, with these very inputs: but on another day, perhaps by another file.
             let mut cells = match map::row(partner, &view, &tokens) {
                 Ok(cells) => cells,
@@ -236,7 +246,8 @@ pub(crate) async fn add(
     planned: Vec<Planned>,
 ) -> anyhow::Result<Maker> {
     let sealed = planned.iter().filter(|planned| planned.ready.is_none());
-    let raws: Vec<RawIds> = sealed.map(|planned| planned.row.raws).collect();
+    let raws = sealed.flat_map(|planned| [Some(planned.row.raws), planned.before]);
+    let raws: Vec<RawIds> = raws.flatten().collect();
     let fetched = sealed_inputs::fetch(ledger, &raws).await?;
     let (span, add) = (Span::current(), move || {
         maker.add(planned, &fetched).map(|()| maker)
@@ -283,6 +294,7 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
             Some(Planned {
                 row: row.clone(),
                 ready: None,
+                before: None,
                 reference: leg.reference,
                 source: leg.source,
                 person: leg.now.person,

@@ -25,15 +25,13 @@ use super::prepared_drop::ready;
 use super::run::{
     Env, HeldLease, LeaseSet, LedgerAccess, Only, PartnerEnv, Run, StageOutcome, give_back,
 };
-use super::{map, sealed_inputs};
 use crate::diagnostics::Diagnostic;
 use crate::domain::clock::day_number;
 use crate::domain::{Action, DropId, LegId, Stage, StrandId, limits};
-use crate::json::Arena;
-use crate::partner::{Partner, Rules};
+use crate::partner::Partner;
 use crate::seal::{Digest, merkle_root, sha256};
 use crate::store::hash_chain::drop_leaf;
-use crate::store::rows::{DropFile, DropRow, DropState, Leg, RawIds};
+use crate::store::rows::{DropFile, DropRow, DropState, Leg};
 use crate::store::{Batch, Body, Entry, LeaseStage, StoreError};
 
 /// Version of the code that turns rows into bytes; raised by a release that changes them.
@@ -311,7 +309,7 @@ async fn drop_to(
 ) -> anyhow::Result<Option<Diagnostic>> {
     let env = run.env();
     // While a wider version waits, what goes to people known already goes by the version that was approved.
-    let ((rules, partner), at) = (env.approved(place), &env.partners[place]);
+    let (partner, at) = (env.approved(place).1, &env.partners[place]);
     if let Err(error) = ready(env, place).await? {
         return Ok(Some(undelivered(partner, &error.into())));
     }
@@ -326,7 +324,7 @@ async fn drop_to(
     };
     let mut maker = Maker::new(Arc::clone(env), By::InForce(place), of)?;
     for page in legs.chunks(drop_bytes::PAGE) {
-        let planned = plan(run, (rules, partner), (drop_id, today), page).await?;
+        let planned = plan(run, (drop_id, today), page).await?;
         maker = add(env, maker, planned).await?;
     }
     let unwritable = std::mem::take(&mut maker.unwritable);
@@ -426,12 +424,10 @@ async fn next_number(
 /// What a page of legs asks for, row by row.
 async fn plan(
     run: &Run,
-    partner: (&Rules, &Partner),
     (drop_id, today): (DropId, Date),
     legs: &[Leg],
 ) -> anyhow::Result<Vec<Planned>> {
     let sent = last_rows(run, legs).await?;
-    let mut changes = changes(run, partner, legs, &sent).await?;
     let mut planned = Vec::with_capacity(legs.len());
     for leg in legs {
         let Some(action) = leg.now.pending else {
@@ -443,7 +439,6 @@ async fn plan(
             (Action::Stop | Action::Pause, Some(row)) => row.raws,
             _ => leg.now.raws,
         };
-        let changed = changes.remove(&leg.id).unwrap_or_default();
         let (rev, prev, action) = (leg.rev + 1, leg.last, action);
         let row = DropRow {
             drop_id,
@@ -453,7 +448,7 @@ async fn plan(
             prev,
             action,
             raws,
-            changed,
+            changed: String::new(),
             digest: [0; 16],
         };
         let new = leg.now.pending == Some(Action::New);
@@ -463,6 +458,9 @@ async fn plan(
         planned.push(Planned {
             row,
             ready,
+            before: before
+                .filter(|_| action == Action::Amend)
+                .map(|row| row.raws),
             reference: leg.reference,
             source: leg.source,
             person: leg.now.person,
@@ -480,41 +478,6 @@ async fn last_rows(ledger: &LedgerAccess, legs: &[Leg]) -> anyhow::Result<HashMa
         .collect();
     let rows = ledger.drop_rows_where(before, DropState::has_left).await?;
     Ok(rows.into_iter().map(|row| (row.leg, row)).collect())
-}
-
-/// Of each leg that is amended, the headers of the columns that differ between what was sent last and what holds now.
-async fn changes(
-    env: &Env,
-    partner: (&Rules, &Partner),
-    legs: &[Leg],
-    sent: &HashMap<LegId, DropRow>,
-) -> anyhow::Result<HashMap<LegId, String>> {
-    let amended = legs
-        .iter()
-        .filter(|leg| leg.now.pending == Some(Action::Amend));
-    let amended: Vec<(&Leg, RawIds)> = amended
-        .filter_map(|leg| Some((leg, sent.get(&leg.id)?.raws)))
-        .collect();
-    let raws = amended.iter().flat_map(|(leg, old)| [*old, leg.now.raws]);
-    let fetched = sealed_inputs::fetch(env, &raws.collect::<Vec<_>>()).await?;
-    let (rules, partner) = partner;
-    let tokens = |fields: &[&[u8]]| env.keys.token(fields);
-    let mut changes = HashMap::with_capacity(amended.len());
-    for (leg, old) in amended {
-        let (old, new) = (fetched.referral(old)?, fetched.referral(leg.now.raws)?);
-        let (Some(old), Some(new), Some(source)) = (old, new, env.source_at(leg.source)) else {
-            continue;
-        };
-        let arena = Arena::default();
-        let (Ok(old), Ok(new)) = (old.trees(&arena), new.trees(&arena)) else {
-            continue;
-        };
-        let setting = env.setting(&env.sources[source].config, rules, env.today());
-        let reference = leg.reference.to_string();
-        let changed = map::changed_headers(setting, partner, &reference, (&old, &new), &tokens);
-        changes.insert(leg.id, changed.unwrap_or_default());
-    }
-    Ok(changes)
 }
 
 #[cfg(test)]
