@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use super::{Actor, known};
 use crate::domain::{Action, LegId, ReturnId};
-use crate::pipeline::prepared_drop::{LyingPart, lying_part, numbered, take_back};
+use crate::pipeline::prepared_drop::{LyingPart, lying_part, numbered, take_back, was_kept};
 use crate::pipeline::run::{Env, HeldLease, LedgerAccess};
 use crate::store::LeaseStage;
 use crate::store::rows::{DropFile, DropState};
@@ -107,6 +107,8 @@ async fn void_under(
             "something else has the name of {} or of its manifest in out/: look whose it is, and take it away first",
             file.name
         ),
+        // It was kept from leaving, and nobody can have seen it.
+        LyingPart::Unknown if was_kept(env, file).await? => {}
         LyingPart::Unknown => anyhow::bail!(
             "out/ cannot be looked into, so nobody can say whether {} left",
             file.name

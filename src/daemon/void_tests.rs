@@ -60,3 +60,27 @@ async fn what_lies_in_out_or_was_answered_is_not_taken_back() {
         app.close().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_nobody_can_look_only_what_was_kept_from_leaving_is_taken_back() {
+    for kept in [true, false] {
+        let mut installation = Installation::new();
+        installation.partner("p", 2, 0);
+        installation.practice("a", 1, |_| "p".to_owned());
+        let transport = MemoryTransport::losing_the_first_answer(false);
+        transport.prepare().await.unwrap();
+        transport.is_full(kept);
+        let app = opened(&installation, &transport).await;
+        let stages = [Stage::Pull, Stage::Deliver];
+        run(app.env(), &stages, &Only::default()).await.unwrap();
+        transport.is_gone(true);
+        let said = taken_back(&app).await;
+        if kept {
+            assert_eq!(said, Ok(true));
+        } else {
+            let said = said.unwrap_err();
+            assert!(said.contains("out/ cannot be looked into"), "{said}");
+        }
+        app.close().await;
+    }
+}

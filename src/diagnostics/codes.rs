@@ -428,9 +428,9 @@ pub(crate) enum Code {
     DropRemade,
     /// an unfinished drop cannot be made again alike
     ///
-    /// The record of it and what would be written now differ, so nothing is written under that number.
+    /// The record of it and what would be written now differ, so nothing is written under that number, and no other drop goes to this partner.
     ///
-    /// Fix (it): Tell the maintainers; the rows stay recorded.
+    /// Fix (it): If a practice was taken out of the config, put it back. Else tell the maintainers, and ask the partner whether it has the file; if not, `kith void PARTNER:NUMBER` takes it back.
     DropUnlike,
     /// a prepared drop was taken back
     /// It could not leave when it was made, and nobody can have seen it. What it said is no longer what should be said, so its rows go in the next drop as they are now; its number is not given again.

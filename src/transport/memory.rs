@@ -102,37 +102,6 @@ impl MemoryTransport {
         }
     }
 
-    /// A transport on which an installation's tests can lose the answer to the first drop.
-    pub(crate) fn losing_the_first_answer(arrives: bool) -> Self {
-        let transport = Self::new(0);
-        transport.line().lose_in(0, arrives);
-        transport
-    }
-
-    /// Whether there is room for files.
-    pub(crate) fn is_full(&self, full: bool) {
-        self.far().room = full.then_some(0);
-    }
-
-    /// The partner puts a file in, long ago.
-    pub(crate) fn has_in(&self, name: &str, bytes: &[u8]) {
-        let mut far = self.far();
-        far.versions += 1;
-        let put = Put {
-            name: name.to_owned(),
-            bytes: bytes.to_vec(),
-            link: false,
-            version: far.versions,
-            modified_micros: 0,
-        };
-        far.incoming.push(put);
-    }
-
-    /// What the partner sees of it.
-    pub(crate) fn published(&self) -> Vec<(String, Vec<u8>)> {
-        self.far().out.clone().into_iter().collect()
-    }
-
     pub(super) fn far(&self) -> MutexGuard<'_, Far> {
         self.far.lock().unwrap()
     }
@@ -276,11 +245,11 @@ impl MemoryTransport {
                 Some(true) => return Err(taken),
                 _ => {}
             }
-            let put = self.put(name, bytes).await;
-            let named = match put {
-                Ok(()) => self.name(name).await,
-                Err(error) => Err(error),
+            let naming = async {
+                self.put(name, bytes).await?;
+                self.name(name).await
             };
+            let named = naming.await;
             let half_out = *name != drop.name;
             let named = named.map_err(|error| if half_out { error.half_out() } else { error });
             if named?.is_err() {

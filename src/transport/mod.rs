@@ -9,6 +9,8 @@ pub(crate) mod file_name;
 pub(crate) mod folder;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod memory_in_runs;
 pub(crate) mod pattern;
 mod transport_error;
 

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::support::partner_file::PartnerFile;
-use super::support::people::{day, ndjson, referral};
+use super::support::people::{Sandbox, day, ndjson, referral};
 use super::support::source::Source;
-use super::support::world::{World, held, later};
+use super::support::world::{Row, World, held, later};
 
 const BY: [&str; 4] = ["--by", "A. Person", "--because", "the share was moved"];
 
@@ -108,9 +108,7 @@ fn a_drop_that_never_left_is_taken_back_and_its_rows_go_with_the_next_number() {
 #[test]
 fn a_drop_that_was_kept_from_leaving_is_made_anew_once_a_person_in_it_has_died() {
     let mut world = kept_back();
-    let mut died = referral(1, "Anna", "Beech", "elm");
-    died[0]["deceasedDateTime"] = "2026-11-01".into();
-    world.gp_refers(&died.map(later));
+    world.gp_refers(&died_now());
     world.gp_refers(&referral(3, "Clara", "Dale", "elm"));
     let ran = world.kith(&["run", "--once"], 1);
     let said = format!("{}{}", ran.stdout, ran.stderr);
@@ -304,4 +302,41 @@ fn a_folder_where_drops_lay_is_not_made_anew_when_it_is_gone() {
     assert_eq!(world.home.drops("elm").len(), 2);
     assert_eq!(world.rows().len(), 3);
     world.proves();
+}
+
+#[test]
+fn of_a_drop_that_was_kept_back_the_stop_leaves_while_nobody_can_read_the_records() {
+    let elm = [PartnerFile::of("elm")];
+    let records = [referral(1, "Anna", "Beech", "elm")].concat();
+    let mut world = World::of_gp(&elm, &records);
+    world.runs();
+    let known = world.drops();
+    // A stop and a new row are prepared, and kept from leaving.
+    let taken = drop_of(&world, "elm", 2, ".csv");
+    fs::create_dir(&taken).unwrap();
+    world.gp_refers(&died_now());
+    world.gp_refers(&referral(2, "Berta", "Cedar", "elm"));
+    world.kith(&["run", "--once"], 1);
+    assert_eq!(world.rows_since(&known).len(), 0);
+    world.gp_goes();
+    world.kith(&["run", "--once"], 1);
+    let rows = world.rows_since(&known);
+    let told =
+        |rows: &[Row]| -> Vec<String> { rows.iter().map(|row| row["What"].clone()).collect() };
+    assert_eq!(told(&rows), ["STOP"], "the stop does not wait");
+    fs::remove_dir(&taken).unwrap();
+    let records = [died_now(), referral(2, "Berta", "Cedar", "elm")].concat();
+    world.home.write("again/world.ndjson", ndjson(&records));
+    let gp = Sandbox::start(&world.home, "again");
+    drop(world.gp_is(gp));
+    world.runs();
+    assert_eq!(told(&world.rows_since(&known)), ["STOP", "NEW"]);
+    world.proves();
+}
+
+/// The person of the first referral, who has died.
+fn died_now() -> [Value; 2] {
+    let mut died = referral(1, "Anna", "Beech", "elm");
+    died[0]["deceasedDateTime"] = "2026-11-01".into();
+    died.map(later)
 }

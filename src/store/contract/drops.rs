@@ -53,6 +53,11 @@ pub(super) async fn sending_a_drop_moves_its_legs_together(store: &dyn Store) {
         store.put(next).await.unwrap();
     }
     let before = store.legs_after(LegId::NONE, 9).await.unwrap();
+    // A row that was made of a leg as it no longer stands is in no drop.
+    let mut stale = prepared(&strand, &before);
+    stale.drop_rows[2].rev -= 1;
+    assert!(matches!(store.put(stale).await, Err(StoreError::Stale)));
+    assert_eq!(store.last_drop(PARTNER).await.unwrap(), None);
     store.put(prepared(&strand, &before)).await.unwrap();
     assert_eq!(
         store.legs_after(LegId::NONE, 9).await.unwrap(),
