@@ -493,7 +493,8 @@ pub(crate) enum Code {
     WriteRefused,
     /// the answer to a write was lost
     ///
-    /// It is looked up by its identifier before anything is sent again.
+    /// It is looked up by its identifier before anything is sent again; where the server does not promise to heed `If-None-Exist`,
+    /// nothing is sent again within two minutes, for its searches may not show yet what it has.
     /// Fix (it): Nothing; if it stays, check the network.
     WriteLost,
     /// a GP system could not be reached for writing

@@ -48,6 +48,8 @@ pub(crate) const UNSENT_TRIES: u32 = 3;
 pub(crate) const TIMED_OUT_ATTEMPTS_MAX: i64 = 5;
 /// Attempts after which an answer that is always lost is a refusal: somebody must look.
 pub(crate) const LOST_ATTEMPTS_MAX: i64 = 40;
+/// Seconds after a lost answer within which a look-up that finds nothing proves nothing: a server's index may be that far behind.
+pub(crate) const LOST_UNPROVEN_SECONDS: i64 = 120;
 /// Events whose `pushing` row is committed together, before any of them is sent.
 pub(crate) const PUSH_BATCH: i64 = 500;
 /// Bytes of rows kept from their decision to their delivery in the same run.

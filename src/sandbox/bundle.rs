@@ -14,9 +14,9 @@ use super::routes::{Call, RestAnswer, SandboxServer};
 /// The most entries a bundle may have.
 const ENTRIES_MAX: usize = 5_000;
 
-/// Processes a transaction or batch.
-pub(super) fn process(server: &mut SandboxServer, body: &[u8]) -> Result<RestAnswer, Failure> {
-    let mut bundle: Value = serde_json::from_slice(body)
+/// Processes a transaction or batch; what it prefers to be answered holds for each entry.
+pub(super) fn process(server: &mut SandboxServer, asked: &Call) -> Result<RestAnswer, Failure> {
+    let mut bundle: Value = serde_json::from_slice(&asked.body)
         .map_err(|_| Failure::new(400, "structure", "the body is not JSON"))?;
     let transaction = match (bundle["resourceType"].as_str(), bundle["type"].as_str()) {
         (Some("Bundle"), Some("transaction")) => true,
@@ -36,7 +36,10 @@ pub(super) fn process(server: &mut SandboxServer, body: &[u8]) -> Result<RestAns
     }
     let mut calls = Vec::new();
     for entry in &entries {
-        calls.push(call(server, entry)?);
+        calls.push(Call {
+            prefer: asked.prefer.clone(),
+            ..call(server, entry)?
+        });
     }
     let answers = if transaction {
         all_or_nothing(server, &entries, calls)?

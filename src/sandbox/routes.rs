@@ -258,7 +258,9 @@ impl SandboxServer {
         let mut answer = self.dispatch(call).unwrap_or_else(RestAnswer::from);
         if answer.status < 300 && matches!(call.method.as_str(), "POST" | "PUT") {
             let searched = call.path.ends_with("_search") || call.path.is_empty();
-            if (call.within_bundle || call.prefer.contains("return=minimal")) && !searched {
+            let whole = call.prefer.contains("return=representation");
+            let unasked = call.within_bundle && !whole;
+            if (unasked || call.prefer.contains("return=minimal")) && !searched {
                 answer.body = None;
             } else if call.prefer.contains("return=OperationOutcome") && !searched {
                 answer.body = Some(json!({"resourceType": "OperationOutcome",
@@ -275,7 +277,7 @@ impl SandboxServer {
             ("GET", [""]) => self.page(call),
             ("POST", [""]) if !call.within_bundle => {
                 json_body(call)?;
-                bundle::process(self, &call.body)
+                bundle::process(self, call)
             }
             ("GET", [resource_type]) => self.search(resource_type, call, &pairs(&call.query)),
             ("POST", [resource_type, "_search"]) => {

@@ -60,3 +60,4 @@ mod wave2;
 mod why;
 mod workload_folder;
 mod write_back;
+mod writes;

@@ -121,14 +121,49 @@ impl Client {
         let request = request.header("If-None-Exist", condition(system, value));
         let answer = self.write(request, body.to_vec(), WHOLE).await?;
         let new = answer.status == 201;
-        if !confirms(&answer.body, body, resource_type, (system, value)) {
-            return Err(WriteFailure::NotOurs);
-        }
-        if let Some((id, version)) = named(&answer, resource_type) {
-            return Ok(Created { id, version, new });
+        let named = named(&answer, resource_type);
+        match shown(&answer.body, body, resource_type, (system, value)) {
+            AnswerShows::Another => return Err(WriteFailure::NotOurs),
+            AnswerShows::Ours => {
+                if let Some((id, version)) = named {
+                    return Ok(Created { id, version, new });
+                }
+            }
+            // An address says where something lies, and not whose it is.
+            AnswerShows::Nothing => {
+                if let Some((id, _)) = named
+                    && let Some(read) = self
+                        .read_back(resource_type, &id, body, (system, value))
+                        .await?
+                {
+                    return Ok(Created { new, ..read });
+                }
+            }
         }
         self.looked_up(resource_type, body, (system, value), new)
             .await
+    }
+
+    /// What lies at the id that a success named; none if nothing does, or not yet.
+    async fn read_back(
+        &self,
+        resource_type: &str,
+        id: &str,
+        ours: &[u8],
+        (system, value): (&str, &str),
+    ) -> Result<Option<Created>, WriteFailure> {
+        let read = self.read_versioned(resource_type, id).await;
+        let Some(theirs) = read.map_err(|_| WriteFailure::AnswerLost)? else {
+            return Ok(None);
+        };
+        match shown(&theirs.body, ours, resource_type, (system, value)) {
+            AnswerShows::Ours => Ok(Some(Created {
+                id: id.to_owned(),
+                version: theirs.version,
+                new: false,
+            })),
+            AnswerShows::Another | AnswerShows::Nothing => Err(WriteFailure::NotOurs),
+        }
     }
 
     /// The resource after a success that did not say which it is.
@@ -145,7 +180,7 @@ impl Client {
             return Err(WriteFailure::Duplicate);
         }
         let theirs = found.first().ok_or(WriteFailure::AnswerLost)?;
-        if !confirms(theirs, ours, resource_type, (system, value)) {
+        if shown(theirs, ours, resource_type, (system, value)) != AnswerShows::Ours {
             return Err(WriteFailure::NotOurs);
         }
         let head = Head::of(theirs);
@@ -162,23 +197,37 @@ impl Client {
     }
 }
 
-/// Whether an answer does not speak against a write: the resource that it holds, if it holds one of this type, must bear our
-/// identifier and be about the same person.
-pub(super) fn confirms(
-    answer: &[u8],
+/// What a text shows of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AnswerShows {
+    /// The resource that was sent: our identifier, the same person.
+    Ours,
+    /// Another resource of the type.
+    Another,
+    /// Not what was stored.
+    Nothing,
+}
+
+/// What a text shows of a write: the resource that it holds, if it holds one of this type, must bear our identifier and be
+/// about the same person.
+pub(super) fn shown(
+    text: &[u8],
     ours: &[u8],
     resource_type: &str,
     (system, value): (&str, &str),
-) -> bool {
-    if Head::of(answer).resource_type.as_deref() != Some(resource_type) {
-        return true;
+) -> AnswerShows {
+    if Head::of(text).resource_type.as_deref() != Some(resource_type) {
+        return AnswerShows::Nothing;
     }
-    let person = |resource: &[u8]| person_of(resource).map(|name| last_two(&name));
-    carries(answer, resource_type, system, value) && person(answer) == person(ours)
+    if carries(text, resource_type, system, value) && person_of(text) == person_of(ours) {
+        AnswerShows::Ours
+    } else {
+        AnswerShows::Another
+    }
 }
 
-/// The person that an Observation or Task is about, as referred to.
-fn person_of(resource: &[u8]) -> Option<String> {
+/// The person that an Observation or Task is about, as type and id: `Patient/1`.
+pub(super) fn person_of(resource: &[u8]) -> Option<String> {
     #[derive(Deserialize, Default)]
     struct PersonText {
         #[serde(default)]
@@ -193,7 +242,7 @@ fn person_of(resource: &[u8]) -> Option<String> {
     }
     let about: AboutText = serde_json::from_slice(resource).ok()?;
     let person = about.subject.or(about.beneficiary)?;
-    Some(person.reference)
+    Some(last_two(&person.reference))
 }
 
 /// Type and id of a reference, on whatever host and of whatever version.
@@ -335,18 +384,24 @@ mod tests {
         };
         let ours = entry("v", "Patient/p");
         for (answer, wanted) in [
-            (ours.clone(), true),
-            (entry("v", "http://h/fhir/Patient/p/_history/3"), true),
-            (entry("v", "Patient/q"), false),
-            (entry("v", "Group/p"), false),
-            (entry("w", "Patient/p"), false),
-            (ours.replace("subject", "focus"), false),
-            (ours.replace("identifier", "note"), false),
+            (ours.clone(), AnswerShows::Ours),
+            (
+                entry("v", "http://h/fhir/Patient/p/_history/3"),
+                AnswerShows::Ours,
+            ),
+            (entry("v", "Patient/q"), AnswerShows::Another),
+            (entry("v", "Group/p"), AnswerShows::Another),
+            (entry("w", "Patient/p"), AnswerShows::Another),
+            (ours.replace("subject", "focus"), AnswerShows::Another),
+            (ours.replace("identifier", "note"), AnswerShows::Another),
             // Nothing is said of what was stored.
-            (String::new(), true),
-            (r#"{"resourceType":"OperationOutcome"}"#.to_owned(), true),
+            (String::new(), AnswerShows::Nothing),
+            (
+                r#"{"resourceType":"OperationOutcome"}"#.to_owned(),
+                AnswerShows::Nothing,
+            ),
         ] {
-            let found = confirms(
+            let found = shown(
                 answer.as_bytes(),
                 ours.as_bytes(),
                 "Observation",
@@ -356,8 +411,11 @@ mod tests {
         }
         let task = r#"{"resourceType":"Task","identifier":[{"system":"urn:s","value":"v"}],"for":{"reference":"Patient/p"}}"#;
         let other = task.replace("/p", "/q");
-        for (answer, wanted) in [(task, true), (other.as_str(), false)] {
-            let found = confirms(answer.as_bytes(), task.as_bytes(), "Task", ("urn:s", "v"));
+        for (answer, wanted) in [
+            (task, AnswerShows::Ours),
+            (other.as_str(), AnswerShows::Another),
+        ] {
+            let found = shown(answer.as_bytes(), task.as_bytes(), "Task", ("urn:s", "v"));
             assert_eq!(found, wanted, "{answer}");
         }
     }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::Client;
 use super::client_error::ClientError;
+use super::create::person_of;
 use super::parameters::Parameters;
 use crate::fhir::resources::bundle::Head;
 
@@ -16,6 +17,15 @@ use crate::fhir::resources::bundle::Head;
 pub(crate) const AT_ONCE: usize = 40;
 /// Pages of an answer to one; a server that has more has ignored what it was asked.
 const PAGES_MAX: usize = 10;
+
+/// A resource that carries an identifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FoundResource {
+    /// The server's id.
+    pub(crate) id: String,
+    /// The person that it is about, as type and id; none if it names none.
+    pub(crate) person: Option<String>,
+}
 
 impl Client {
     /// Finds the resources of a type that carry an identifier, checked here: a server may ignore what it was asked.
@@ -42,7 +52,7 @@ impl Client {
         Ok(found)
     }
 
-    /// The ids of the resources of a type that carry each of these identifiers, by value.
+    /// The resources of a type that carry each of these identifiers, by value.
     ///
     /// # Errors
     /// Any [`ClientError`].
@@ -51,8 +61,8 @@ impl Client {
         resource_type: &str,
         system: &str,
         values: &[&str],
-    ) -> Result<HashMap<String, Vec<String>>, ClientError> {
-        let mut found: HashMap<String, Vec<String>> = HashMap::new();
+    ) -> Result<HashMap<String, Vec<FoundResource>>, ClientError> {
+        let mut found: HashMap<String, Vec<FoundResource>> = HashMap::new();
         if values.len() > 1 {
             for chunk in values.chunks(AT_ONCE) {
                 let pairs = chunk.iter().map(|value| (system, *value));
@@ -133,7 +143,7 @@ fn note(
     resource_type: &str,
     system: &str,
     values: &[&str],
-    found: &mut HashMap<String, Vec<String>>,
+    found: &mut HashMap<String, Vec<FoundResource>>,
 ) {
     #[derive(Deserialize)]
     struct Identified {
@@ -152,9 +162,12 @@ fn note(
     }
     for identifier in read.identifier.iter().filter(|one| one.system == system) {
         if values.contains(&identifier.value.as_str()) {
-            let ids = found.entry(identifier.value.clone()).or_default();
-            if !ids.contains(&read.id) {
-                ids.push(read.id.clone());
+            let same = found.entry(identifier.value.clone()).or_default();
+            if !same.iter().any(|one| one.id == read.id) {
+                same.push(FoundResource {
+                    id: read.id.clone(),
+                    person: person_of(resource),
+                });
             }
         }
     }

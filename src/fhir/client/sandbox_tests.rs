@@ -390,7 +390,7 @@ async fn a_write_is_sent_once() {
         ),
         (answer(200, "", &found), Ok(("7", Some("2"), false))),
         (
-            answer(201, "location: Observation/8/_history/1\r\n", ""),
+            answer(201, "location: Observation/8/_history/1\r\n", &found),
             Ok(("8", Some("1"), true)),
         ),
     ] {
@@ -413,6 +413,60 @@ async fn a_write_is_sent_once() {
         .create_once("Observation", &observation("a"), SYSTEM, "a")
         .await;
     assert_eq!(result, Err(WriteFailure::Transient { retry_after: None }));
+}
+
+#[tokio::test]
+async fn a_success_without_a_body_is_read_back_where_it_says() {
+    let entry = |value: &str, person: &str| {
+        let mut entry: serde_json::Value = serde_json::from_slice(&observation(value)).unwrap();
+        (entry["id"], entry["meta"]) = (json!("8"), json!({"versionId": "3"}));
+        entry["subject"] = json!({"reference": person});
+        entry.to_string()
+    };
+    let mut ours: serde_json::Value = serde_json::from_slice(&observation("a")).unwrap();
+    ours["subject"] = json!({"reference": "Patient/p"});
+    let ours = ours.to_string().into_bytes();
+    let page = |text: &str| {
+        format!(r#"{{"resourceType":"Bundle","type":"searchset","entry":[{{"resource":{text}}}]}}"#)
+    };
+    let outcome = r#"{"resourceType":"OperationOutcome"}"#;
+    let good = answer(200, "", &entry("a", "Patient/p"));
+    let found = answer(200, "", &page(&entry("a", "Patient/p")));
+    let gone = answer(404, "", "");
+    let nobody = r#"{"resourceType":"Bundle","type":"searchset"}"#;
+    let empty = answer(200, "", nobody);
+    let made = Ok(("8".to_owned(), true));
+    for (then, wanted) in [
+        (vec![&good], made.clone()),
+        (
+            vec![&answer(200, "", &entry("a", "Patient/q"))],
+            Err(WriteFailure::NotOurs),
+        ),
+        (
+            vec![&answer(200, "", &entry("b", "Patient/p"))],
+            Err(WriteFailure::NotOurs),
+        ),
+        // What is not there yet is looked up by our identifier.
+        (vec![&gone, &found], made.clone()),
+        (vec![&gone, &empty], Err(WriteFailure::AnswerLost)),
+    ] {
+        for (status, body) in [(201, ""), (201, outcome), (200, "")] {
+            let first = answer(status, "location: Observation/8/_history/1\r\n", body);
+            let script: Vec<&str> = std::iter::once(&first)
+                .chain(then.iter().copied())
+                .map(String::as_str)
+                .collect();
+            let server = scripted(&script);
+            let created = client(base(&server))
+                .create_once("Observation", &ours, SYSTEM, "a")
+                .await;
+            let wanted = wanted.clone().map(|(id, _)| (id, status == 201));
+            assert_eq!(created.map(|made| (made.id, made.new)), wanted);
+            let asked = server.texts();
+            assert!(asked[1].starts_with("GET /deep/fhir/Observation/8 "));
+            assert_eq!(asked.len(), 1 + then.len(), "it is sent once");
+        }
+    }
 }
 
 #[test]

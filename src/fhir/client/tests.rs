@@ -199,7 +199,10 @@ async fn a_token_that_is_refused_is_renewed_once_and_then_it_stops() {
         {
             answer(401, "", "swordfish")
         }
-        "POST /fhir/Observation" => answer(201, "location: Observation/9\r\n", ""),
+        "POST /fhir/Observation" => body_of(
+            201,
+            &json!({"resourceType": "Observation", "id": "9", "identifier": [{"system": "urn:s", "value": "v"}]}),
+        ),
         _ => body_of(200, &json!({"resourceType": "Patient", "id": "1"})),
     });
     let client = client_of(

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Client;
-use super::create::{Created, MINIMAL, WriteFailure, condition, confirms, placed};
+use super::create::{AnswerShows, Created, WHOLE, WriteFailure, condition, placed, shown};
 use super::update::{if_match, unquoted};
 
 /// Entries of a transaction.
@@ -39,6 +39,8 @@ pub(crate) enum WriteCondition {
 pub(crate) enum PartAnswer {
     /// It is stored.
     Confirmed(Created),
+    /// It says where something was stored, and not what: to be read back.
+    Named(Created),
     /// It says no, with this status.
     Refused(u16),
     /// What the server has stored is not what was sent: about another person, or without our identifier.
@@ -74,7 +76,7 @@ struct Response<'a> {
 }
 
 impl Client {
-    /// Sends a transaction once and says what is proven of each part, in their order.
+    /// Sends a transaction once and says what is proven of each part, in their order; what an answer only names is read back.
     ///
     /// # Errors
     /// A [`WriteFailure`] for the whole; after any of them parts may be on the server all the same.
@@ -88,8 +90,55 @@ impl Client {
         let url = self.url(&[]).map_err(|_| WriteFailure::UNSENT)?;
         let bundle = bundle(parts).ok_or(WriteFailure::UNSENT)?;
         let request = self.request(Method::POST, url);
-        let answer = self.write(request, bundle, MINIMAL).await?;
-        Ok(answers(&answer.body, parts))
+        let answer = self.write(request, bundle, WHOLE).await?;
+        let mut answers = answers(&answer.body, parts);
+        self.read_back_all(parts, &mut answers).await;
+        Ok(answers)
+    }
+
+    /// Reads what was only named: it is confirmed, not ours, or, where it cannot be read, unproven.
+    async fn read_back_all(&self, parts: &[TransactionPart], answers: &mut [PartAnswer]) {
+        let named = |answer: &PartAnswer| match answer {
+            PartAnswer::Named(created) => Some(created.clone()),
+            _ => None,
+        };
+        let mut types: Vec<&str> = parts.iter().map(|part| part.resource_type).collect();
+        types.sort_unstable();
+        types.dedup();
+        for resource_type in types {
+            let mine = |part: &TransactionPart| part.resource_type == resource_type;
+            let ids: Vec<String> = parts
+                .iter()
+                .zip(&*answers)
+                .filter(|(part, _)| mine(part))
+                .filter_map(|(_, answer)| Some(named(answer)?.id))
+                .collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+            let read = self.read_all(resource_type, &ids).await.unwrap_or_default();
+            for (part, answer) in parts.iter().zip(&mut *answers) {
+                if let (true, Some(created)) = (mine(part), named(answer)) {
+                    let theirs = read.get(&created.id).map(Vec::as_slice);
+                    *answer = proven(theirs, part, created);
+                }
+            }
+        }
+    }
+}
+
+/// What the resource at the named id proves; none where it could not be read.
+fn proven(theirs: Option<&[u8]>, part: &TransactionPart, created: Created) -> PartAnswer {
+    let WriteCondition::Create(system, value) = &part.how else {
+        return PartAnswer::Confirmed(created);
+    };
+    let Some(theirs) = theirs else {
+        return PartAnswer::Unproven;
+    };
+    match shown(theirs, &part.body, part.resource_type, (system, value)) {
+        AnswerShows::Ours => PartAnswer::Confirmed(created),
+        AnswerShows::Another | AnswerShows::Nothing => PartAnswer::NotOurs,
     }
 }
 
@@ -149,14 +198,15 @@ fn one(entry: &AnsweredEntry<'_>, part: &TransactionPart) -> PartAnswer {
     }
     let etag = response.etag.as_deref().map(unquoted);
     let body = entry.resource.map_or("", RawValue::get);
-    if let WriteCondition::Create(system, value) = &part.how
-        && !confirms(
-            body.as_bytes(),
-            &part.body,
-            part.resource_type,
-            (system, value),
-        )
-    {
+    let shows = match &part.how {
+        WriteCondition::Create(system, value) => {
+            let key = (system.as_str(), value.as_str());
+            shown(body.as_bytes(), &part.body, part.resource_type, key)
+        }
+        // Its version was met, so it is the one that was read before.
+        WriteCondition::Update(..) => AnswerShows::Ours,
+    };
+    if shows == AnswerShows::Another {
         return PartAnswer::NotOurs;
     }
     let placed = placed(
@@ -168,13 +218,17 @@ fn one(entry: &AnsweredEntry<'_>, part: &TransactionPart) -> PartAnswer {
         WriteCondition::Update(id, _) => Some((id.clone(), None)),
         WriteCondition::Create(..) => None,
     };
-    match placed.or(known) {
-        Some((id, version)) => PartAnswer::Confirmed(Created {
-            id,
-            version: etag.or(version),
-            new: status == 201,
-        }),
-        None => PartAnswer::Unproven,
+    let Some((id, version)) = placed.or(known) else {
+        return PartAnswer::Unproven;
+    };
+    let created = Created {
+        id,
+        version: etag.or(version),
+        new: status == 201,
+    };
+    match shows {
+        AnswerShows::Ours => PartAnswer::Confirmed(created),
+        AnswerShows::Another | AnswerShows::Nothing => PartAnswer::Named(created),
     }
 }
 
@@ -218,21 +272,21 @@ mod tests {
 
     #[test]
     fn only_what_is_proven_counts() {
-        use PartAnswer::{Confirmed, Refused, Unproven};
-        let made = |id: &str, version: &str, new| {
-            Confirmed(Created {
-                id: id.to_owned(),
-                version: Some(version.to_owned()),
-                new,
-            })
+        use PartAnswer::{Confirmed, Named, Refused, Unproven};
+        let created = |id: &str, version: &str, new| Created {
+            id: id.to_owned(),
+            version: Some(version.to_owned()),
+            new,
         };
+        let named = |id: &str, version: &str, new| Named(created(id, version, new));
+        let made = |id: &str, version: &str, new| Confirmed(created(id, version, new));
         let first =
             r#"{"response":{"status":"201 Created","location":"Observation/1/_history/1"}}"#;
         let absolute = r#"{"response":{"status":"200","location":"http://h/fhir/Observation/2","etag":"W/\"4\""}}"#;
         check(
             first_and(first, absolute).as_str(),
             "",
-            &[made("1", "1", true), made("2", "4", false)],
+            &[named("1", "1", true), named("2", "4", false)],
         );
         let whole = r#"{"resource":{"resourceType":"Observation","id":"3","identifier":[{"system":"urn:s","value":"a"}],"meta":{"versionId":"9"}},"response":{"status":"200 OK"}}"#;
         let no = r#"{"response":{"status":"429 Too Many Requests"}}"#;
@@ -250,7 +304,7 @@ mod tests {
         check(
             first_and(r#"{"response":{"status":"Created"}}"#, first).as_str(),
             "",
-            &[Unproven, made("1", "1", true)],
+            &[Unproven, named("1", "1", true)],
         );
         check(first, "", &[Unproven, Unproven]);
         check(

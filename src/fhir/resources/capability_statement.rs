@@ -62,19 +62,13 @@ impl CapabilityStatement {
         self.of(kind, |resource| listed(&resource.parameters, parameter))
     }
 
-    /// Whether a type heeds `If-None-Exist`; what is not said is no promise.
+    /// Whether a type heeds `If-None-Exist`; what is not said is no promise, of a server that lists no type either.
     pub(crate) fn creates_once(&self, kind: &str) -> Says {
         self.of(kind, |resource| {
             resource
                 .conditional_create
                 .map_or(Says::Nothing, Says::from)
         })
-    }
-
-    /// Whether `If-None-Exist` is taken to be heeded: a server that lists this type says so there, and one that lists no type
-    /// is tried.
-    pub(crate) fn may_create_once(&self, kind: &str) -> bool {
-        self.resources.is_empty() || self.creates_once(kind) == Says::Yes
     }
 
     fn of(&self, kind: &str, says: impl Fn(&Resource) -> Says) -> Says {
@@ -194,10 +188,10 @@ mod tests {
             CapabilityStatement::default().can("Patient", "read"),
             Says::Nothing
         );
-        assert!(statement.may_create_once("Observation") && !statement.may_create_once("Patient"));
         let silent = br#"{"resourceType":"CapabilityStatement"}"#;
         let silent = CapabilityStatement::read(silent).unwrap();
-        assert!(silent.may_create_once("Task") && silent.r4() == Says::Nothing);
+        assert_eq!(silent.creates_once("Task"), Says::Nothing);
+        assert_eq!(silent.r4(), Says::Nothing);
         for other in [&b"{\"resourceType\":\"Patient\"}"[..], b"<html>"] {
             assert!(CapabilityStatement::read(other).is_none());
         }

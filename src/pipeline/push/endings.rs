@@ -5,7 +5,8 @@
 
 use super::record_writes::{Ended, Results};
 use super::send::{Answers, Outcome};
-use super::{Unit, server_id_spot, task_sync};
+use super::task_sync::{self, TellingEnded};
+use super::{Unit, server_id_spot};
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, Reason, limits};
 use crate::store::rows::{PushKind, PushRow, PushState};
@@ -14,23 +15,18 @@ use crate::store::rows::{PushKind, PushRow, PushState};
 pub(super) fn ending(unit: Unit, answers: Answers, stream: &mut Stream, results: &mut Results) {
     if let (Some(task), Some(outcome)) = (&unit.task, &answers.task) {
         let answer = match outcome {
-            Outcome::Done { id, .. } => Ok(id.as_str()),
-            Outcome::Refused(reason) => Err(Some(*reason)),
-            Outcome::Lost if task.row.attempts >= limits::LOST_ATTEMPTS_MAX => {
-                Err(Some(Reason::Refused))
+            Outcome::Done { id, .. } => TellingEnded::Stands(id),
+            Outcome::Refused(reason) => TellingEnded::Refused(*reason),
+            Outcome::Lost if task.row.attempts < limits::LOST_ATTEMPTS_MAX => TellingEnded::Lost,
+            Outcome::TimedOut if task.row.attempts < limits::TIMED_OUT_ATTEMPTS_MAX => {
+                TellingEnded::Lost
             }
-            Outcome::TimedOut if task.row.attempts >= limits::TIMED_OUT_ATTEMPTS_MAX => {
-                Err(Some(Reason::Refused))
-            }
-            Outcome::Nothing
-            | Outcome::Lost
-            | Outcome::TimedOut
-            | Outcome::Later
-            | Outcome::Barred => Err(None),
+            Outcome::Lost | Outcome::TimedOut => TellingEnded::Refused(Reason::Refused),
+            Outcome::Nothing | Outcome::Later | Outcome::Barred => TellingEnded::Unsent,
         };
         results
             .told
-            .push(task_sync::ended(&unit, task, answer, stream));
+            .push(task_sync::ended(&unit, task, &answer, stream));
     }
     let (key, person) = (unit.key, unit.leg.now.person);
     for (write, outcome) in unit.writes.into_iter().zip(answers.writes) {

@@ -11,8 +11,10 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use super::endings::{ending, is_open, unsent_state};
+use super::load_writes::BuiltWrites;
 use super::record_writes::{Ended, Results, begin, end, refusals, waiting};
 use super::send::{Answers, Outcome, Session};
+use super::unproven::{Heeds, set_aside};
 use super::{Unit, load_writes, person_check, task_sync};
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::{Disposition, EventId, LegId, Reason, StrandId, limits};
@@ -79,6 +81,10 @@ async fn under(
         return Ok(outcome);
     }
     let source = &env.sources[place].config;
+    let heeds = Heeds {
+        observations: statement.creates_once("Observation") == Says::Yes,
+        tasks: statement.creates_once("Task") == Says::Yes,
+    };
     let session = Session {
         client,
         namespace: env.config.namespace.clone(),
@@ -90,7 +96,8 @@ async fn under(
         place,
         strand: env.sources[place].strand,
         session: Arc::new(session),
-        look_always: !statement.may_create_once("Observation") || env.restored.is_some(),
+        heeds,
+        look_always: !heeds.observations || env.restored.is_some(),
         tasks: source.push.write_task && creates("Task"),
         failures: 0,
         lost: false,
@@ -174,6 +181,10 @@ enum WorkSource {
 struct Page {
     units: Vec<Unit>,
     settled: Vec<Ended>,
+    /// The same of what legs' Tasks say.
+    told: Vec<task_sync::Told>,
+    /// Some of it was lost so lately that it waits.
+    unproven: bool,
     /// What the next page is read from; none after the last.
     next: Option<WorkSource>,
     /// The server could not be read.
@@ -186,6 +197,7 @@ struct Pusher<'e> {
     place: usize,
     strand: StrandId,
     session: Arc<Session>,
+    heeds: Heeds,
     /// The server does not promise to heed `If-None-Exist`, or the store may have forgotten what was written.
     look_always: bool,
     tasks: bool,
@@ -226,6 +238,8 @@ impl Pusher<'_> {
                     .extend(page.units.drain(..).flat_map(given_back));
             }
             results.writes.append(&mut page.settled);
+            results.told.append(&mut page.told);
+            self.lost |= page.unproven;
             let (recorded, units) = (
                 std::mem::take(&mut results),
                 std::mem::take(&mut page.units),
@@ -273,7 +287,8 @@ impl Pusher<'_> {
                 ending(unit, answers, &mut stream, &mut results);
             }
             let idle = results.writes.is_empty() && results.told.is_empty();
-            if page.units.is_empty() && page.settled.is_empty() && page.next.is_none() && idle {
+            let empty = page.units.is_empty() && page.settled.is_empty() && page.told.is_empty();
+            if empty && page.next.is_none() && !page.unproven && idle {
                 return Ok(());
             }
         }
@@ -291,7 +306,7 @@ impl Pusher<'_> {
         if self.stop.is_some() {
             return Ok(page);
         }
-        let (mut units, refused) = match from {
+        let loaded = match from {
             WorkSource::Writes(state, after) => {
                 let query = batch(self.strand, state, env.now().0, after);
                 let rows = env.store.pushes(query).await?;
@@ -307,14 +322,20 @@ impl Pusher<'_> {
                     .legs_to_tell(self.strand, kind, after, limits::PUSH_BATCH)
                     .await?;
                 page.next = legs.last().map(|leg| WorkSource::Legs(kind, leg.id));
-                (load_writes::units(env, legs).await?, Vec::new())
+                let units = load_writes::units(env, legs).await?;
+                BuiltWrites {
+                    units,
+                    ..BuiltWrites::default()
+                }
             }
         };
-        page.settled.extend(refusals(refused));
+        page.settled.extend(refusals(loaded.refused));
+        page.settled.extend(waiting(loaded.held));
         let restricted = &env.sources[self.place].config.restricted_labels;
         let today = env.today();
-        let parted = person_check::part(&self.session.client, restricted, today, units).await;
-        let (free, held) = match parted {
+        let parted =
+            person_check::part(&self.session.client, restricted, today, loaded.units).await;
+        let (mut units, held) = match parted {
             Ok(parted) => parted,
             Err(error) => {
                 let wrong = gp_client::diagnostic(&error, Code::WriteUnreachable, self.here());
@@ -322,20 +343,16 @@ impl Pusher<'_> {
                 return Ok(page);
             }
         };
-        units = free;
         let held = held.into_iter().flat_map(|(unit, reason)| {
             let rows = unit.writes.into_iter().map(|write| write.row);
             rows.map(move |row| (row, reason)).collect::<Vec<_>>()
         });
         page.settled.extend(waiting(held.collect()));
-        match from {
-            WorkSource::Writes(..) if self.tasks => task_sync::add_tasks(env, &mut units).await?,
-            WorkSource::Legs(MirrorKind::Task, _) => task_sync::add_tasks(env, &mut units).await?,
-            WorkSource::Legs(MirrorKind::Request, _) => {
-                task_sync::add_requests(env, &mut units).await?;
-            }
-            WorkSource::Writes(..) => {}
-        }
+        self.add_told(from, &mut units).await?;
+        let aside = set_aside(env, self.strand, &self.session, self.heeds, &mut units).await?;
+        page.unproven = aside.waiting > 0;
+        page.settled.extend(aside.writes);
+        page.told = aside.told;
         let lost = matches!(
             from,
             WorkSource::Writes(PushState::Sending | PushState::AnswerLost, _)
@@ -348,6 +365,18 @@ impl Pusher<'_> {
             page.units = units;
         }
         Ok(page)
+    }
+
+    /// Gives units what the server is told of their legs.
+    async fn add_told(&self, from: WorkSource, units: &mut [Unit]) -> anyhow::Result<()> {
+        let env = self.run.env();
+        match from {
+            WorkSource::Writes(..) if !self.tasks => Ok(()),
+            WorkSource::Writes(..) | WorkSource::Legs(MirrorKind::Task, _) => {
+                task_sync::add_tasks(env, units).await
+            }
+            WorkSource::Legs(MirrorKind::Request, _) => task_sync::add_requests(env, units).await,
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which writes to the GP record wait, and why (`safety.md` §6, column *writes to the GP record*).
 //!
 //! In: writes that are queued. Out: those that may go. Keeps: nothing is written about somebody who has died, whose record
-//! is restricted, who withdrew consent, or whose record nobody is sure of; the write stays queued and its owner is asked.
+//! is restricted, who withdrew consent, or whose record nobody is sure of or can read, and nothing of a partner whose file is
+//! gone; the write stays queued and its owner is asked.
 
 use std::collections::HashMap;
 
@@ -65,9 +66,16 @@ fn of_record(run: &Run, source: usize, leg: &Leg, referral: Option<&Referral>) -
     if run.readings.waits(leg.now.person) {
         return Some(Reason::NotReRead);
     }
+    // Of whom nothing is kept any more, nothing can be built either: `load_writes` says what becomes of that.
+    let referral = referral?;
     let arena = Arena::default();
-    let trees = referral?.trees(&arena).ok()?;
-    let (rules, partner) = run.approved(run.partner_at(leg.now.partner)?);
+    let Ok(trees) = referral.trees(&arena) else {
+        return Some(Reason::Unreadable);
+    };
+    let Some(place) = run.partner_at(leg.now.partner) else {
+        return Some(Reason::PartnerDisabled);
+    };
+    let (rules, partner) = run.approved(place);
     let config = &run.sources[source].config;
     let reference = leg.reference.to_string();
     let view = trees.view(

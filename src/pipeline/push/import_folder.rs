@@ -66,8 +66,10 @@ async fn under(
     if rows.is_empty() && unfinished.is_none() {
         return Ok(());
     }
-    let (mut units, refused) = load_writes::load(env, rows, subjects).await?;
-    end(run, lease, only(refusals(refused)), outcome).await?;
+    let loaded = load_writes::load(env, rows, subjects).await?;
+    end(run, lease, only(refusals(loaded.refused)), outcome).await?;
+    end(run, lease, only(waiting(loaded.held)), outcome).await?;
+    let mut units = loaded.units;
     if units.is_empty() && unfinished.is_none() {
         return Ok(());
     }

@@ -15,8 +15,15 @@ use crate::pipeline::{map, sealed_inputs};
 use crate::seal::HolderKey;
 use crate::store::rows::{Leg, PushKind, PushRow, PushState};
 
-/// Writes that cannot be built, and why.
-pub(super) type Refused = Vec<(PushRow, Reason)>;
+/// Writes as they were read back.
+#[derive(Default)]
+pub(super) struct BuiltWrites {
+    pub(super) units: Vec<Unit>,
+    /// Those that can never be built, and why.
+    pub(super) refused: Vec<(PushRow, Reason)>,
+    /// Those that cannot be built from what is kept now, and why.
+    pub(super) held: Vec<(PushRow, Reason)>,
+}
 
 /// A leg that is written about, with its records as they are kept; none where the person was erased.
 pub(super) struct WriteSubject {
@@ -44,17 +51,18 @@ async fn opened(env: &Env, legs: Vec<Leg>) -> anyhow::Result<Vec<WriteSubject>> 
         .collect())
 }
 
-/// Builds the units of these writes, in the order of their first events; those that cannot be built come back with a reason.
+/// Builds the units of these writes, in the order of their first events.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
 pub(super) async fn load(
     env: &Env,
     rows: Vec<PushRow>,
     subjects: Vec<WriteSubject>,
-) -> anyhow::Result<(Vec<Unit>, Refused)> {
-    let mut units: HashMap<LegId, Unit> = built(env, subjects)
-        .await?
-        .into_iter()
-        .map(|unit| (unit.leg.id, unit))
-        .collect();
+) -> anyhow::Result<BuiltWrites> {
+    let (built, lacking) = built(env, subjects).await?;
+    let by_leg = built.into_iter().map(|unit| (unit.leg.id, unit));
+    let mut units: HashMap<LegId, Unit> = by_leg.collect();
     let ids: Vec<EventId> = rows.iter().map(|row| row.event).collect();
     let events: HashMap<EventId, _> = env
         .store
@@ -65,13 +73,13 @@ pub(super) async fn load(
         .collect();
     let holders = events.values().map(|event| event.holder).collect();
     let keys = env.holder_keys(holders).await?;
-    let (mut order, mut refused) = (Vec::new(), Vec::new());
+    let (mut order, mut loaded) = (Vec::new(), BuiltWrites::default());
     for row in rows {
         let Some((event, key)) = events
             .get(&row.event)
             .and_then(|event| Some((event, keys.get(&event.holder)?)))
         else {
-            refused.push((row, Reason::Erased));
+            loaded.refused.push((row, Reason::Erased));
             continue;
         };
         let plain = key.open(event_spot(event.id, event.holder), &event.sealed)?;
@@ -80,12 +88,13 @@ pub(super) async fn load(
             kept = kept.counting(&newest(events_of(env, row.leg).await?));
         }
         let Some(unit) = units.get_mut(&row.leg) else {
-            refused.push((row, Reason::NoPatient));
+            let why = lacking.get(&row.leg).copied();
+            loaded.held.push((row, why.unwrap_or(Reason::NoPatient)));
             continue;
         };
         let partner = &env.rules.partners[unit.partner];
         let Ok(Some(body)) = build(env, partner, &kept, &unit.about, row.kind) else {
-            refused.push((row, Reason::Refused));
+            loaded.refused.push((row, Reason::Refused));
             continue;
         };
         let (server_id, unsettled) = match row.kind {
@@ -105,27 +114,44 @@ pub(super) async fn load(
             unsettled,
         });
     }
-    let units = order.iter().filter_map(|leg| units.remove(leg)).collect();
-    Ok((units, refused))
+    let in_order = order.iter().filter_map(|leg| units.remove(leg));
+    loaded.units = in_order.collect();
+    Ok(loaded)
 }
 
 /// Units without writes of these legs; a leg whose person is unknown, erased or without a partner has none.
 pub(super) async fn units(env: &Env, legs: Vec<Leg>) -> anyhow::Result<Vec<Unit>> {
-    built(env, opened(env, legs).await?).await
+    Ok(built(env, opened(env, legs).await?).await?.0)
 }
 
-async fn built(env: &Env, subjects: Vec<WriteSubject>) -> anyhow::Result<Vec<Unit>> {
+/// The units of these legs, and why each other leg has none.
+async fn built(
+    env: &Env,
+    subjects: Vec<WriteSubject>,
+) -> anyhow::Result<(Vec<Unit>, HashMap<LegId, Reason>)> {
     let persons = subjects.iter().map(|subject| subject.leg.now.person);
     let keys = env.holder_keys(persons.collect()).await?;
-    let mut units = Vec::with_capacity(subjects.len());
+    let (mut units, mut lacking) = (Vec::with_capacity(subjects.len()), HashMap::new());
     for WriteSubject { leg, referral } in subjects {
-        let found = referral.and_then(|referral| about(env, &leg, &referral));
-        let (Some(about), Some(key), Some(partner)) = (
+        let found = about(env, &leg, referral.as_ref());
+        let (about, key, partner) = match (
             found,
             keys.get(&leg.now.person),
             env.partner_at(leg.now.partner),
-        ) else {
-            continue;
+        ) {
+            (Ok(about), Some(key), Some(partner)) => (about, key, partner),
+            (Err(why), ..) => {
+                lacking.insert(leg.id, why);
+                continue;
+            }
+            (Ok(_), None, _) => {
+                lacking.insert(leg.id, Reason::Erased);
+                continue;
+            }
+            (Ok(_), Some(_), None) => {
+                lacking.insert(leg.id, Reason::PartnerDisabled);
+                continue;
+            }
         };
         units.push(Unit {
             key: key.clone(),
@@ -137,7 +163,7 @@ async fn built(env: &Env, subjects: Vec<WriteSubject>) -> anyhow::Result<Vec<Uni
             look_first: false,
         });
     }
-    Ok(units)
+    Ok((units, lacking))
 }
 
 /// Where the server has an Observation, by the writes that went before; and whether one of those may still arrive.
@@ -184,19 +210,25 @@ pub(super) fn server_id(
     Ok(String::from_utf8(plain).ok())
 }
 
-/// The server's own ids, from the referral as it was pulled; never from a return.
-fn about(env: &Env, leg: &Leg, referral: &Referral) -> Option<About> {
+/// The server's own ids, from the referral as it was pulled, never from a return; or why there are none.
+fn about(env: &Env, leg: &Leg, referral: Option<&Referral>) -> Result<About, Reason> {
+    let referral = referral.ok_or(Reason::NoPatient)?;
     let arena = Arena::default();
-    let trees = referral.trees(&arena).ok()?;
-    let source = &env.sources[env.source_at(leg.source)?].config;
+    let trees = referral.trees(&arena).map_err(|_| Reason::Unreadable)?;
+    let place = env.source_at(leg.source).ok_or(Reason::NoPatient)?;
+    let source = &env.sources[place].config;
     let view = trees.view(
         env.setting(source, &env.rules, env.today()),
         map::facts("", crate::domain::Action::New, "", 0),
     );
-    let person = trees.patient().filter(|_| referral.patient.is_some())?;
-    Some(About {
-        service_request: resource::id(&trees.request)?.to_owned(),
-        patient: resource::id(person)?.to_owned(),
+    // A person within the request has no record of their own to write to.
+    let kept = referral.patient.as_ref().ok_or(Reason::NoPatient)?;
+    let person = trees.patient().filter(|_| !kept.is_empty());
+    let person = person.ok_or(Reason::Unreadable)?;
+    let id = |resource| resource::id(resource).map(str::to_owned);
+    Ok(About {
+        service_request: id(&trees.request).ok_or(Reason::Unreadable)?,
+        patient: id(person).ok_or(Reason::NoPatient)?,
         nhs_number: patient::nhs_number(person, env.today()).map(std::borrow::Cow::into_owned),
         activity: activity_label(&view),
     })

@@ -2,8 +2,8 @@
 //!
 //! In: queued events, corrections, and legs whose Task should say something else. Out: Observations and Tasks on the GP
 //! system, or in a file for an import. Keeps: `pushing` is durable before anything is sent; a write is claimed from where it
-//! was read, so that no two runs send the same; what may have arrived is looked up before it is sent again; free text is
-//! never written.
+//! was read, so that no two runs send the same; what may have arrived is looked up before it is sent again, and waits while a
+//! look-up cannot prove that it is not there; free text is never written.
 
 mod endings;
 mod fhir_server;
@@ -17,6 +17,7 @@ mod send;
 #[cfg(test)]
 mod send_tests;
 mod task_sync;
+mod unproven;
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@ use super::{Unit, Write, task_sync};
 use crate::domain::{Reason, limits};
 use crate::fhir::client::Client;
 use crate::fhir::client::create::{Created, WriteFailure};
+use crate::fhir::client::lookup::FoundResource;
 use crate::fhir::client::transaction::{ENTRIES_MAX, PartAnswer, TransactionPart, WriteCondition};
 use crate::fhir::resources::correction::WrittenObservation;
 use crate::fhir::resources::edit::Edit;
@@ -75,7 +76,7 @@ impl Session {
             told = self.transact(unit, &mut open).await;
         }
         for index in creates(unit, &open) {
-            open[index] = Some(self.create(&unit.writes[index]).await);
+            open[index] = Some(self.create(unit, &unit.writes[index]).await);
         }
         for (index, write) in unit.writes.iter().enumerate() {
             if open[index].is_none() {
@@ -111,7 +112,7 @@ impl Session {
             .await;
         for (index, value) in waiting.into_iter().zip(&values) {
             open[index] = match &found {
-                Ok(found) => found.get(*value).map(|ids| only(ids)),
+                Ok(found) => found.get(*value).map(|found| only(found, unit)),
                 Err(error) if error.bars() => Some(Outcome::Barred),
                 Err(_) => Some(Outcome::Lost),
             };
@@ -186,13 +187,13 @@ impl Session {
             match answer {
                 PartAnswer::Confirmed(created) => open[*index] = Some(done(created.clone())),
                 PartAnswer::NotOurs => open[*index] = Some(failed(&WriteFailure::NotOurs)),
-                PartAnswer::Refused(_) | PartAnswer::Unproven => {}
+                PartAnswer::Refused(_) | PartAnswer::Named(_) | PartAnswer::Unproven => {}
             }
         }
         self.look_up(unit, open).await;
         for (index, answer) in chunk.iter().zip(&answers) {
             // Not confirmed, not refused and not to be found: it may still appear.
-            if open[*index].is_none() && *answer == PartAnswer::Unproven {
+            if open[*index].is_none() && !matches!(answer, PartAnswer::Refused(_)) {
                 open[*index] = Some(Outcome::Lost);
             }
         }
@@ -259,7 +260,7 @@ impl Session {
     }
 
     /// Stores one new Observation.
-    async fn create(&self, write: &Write) -> Outcome {
+    async fn create(&self, unit: &Unit, write: &Write) -> Outcome {
         let (system, value) = (self.system(), &write.event.identifier);
         let created = patiently(|| {
             self.client
@@ -268,15 +269,25 @@ impl Session {
         .await;
         match created {
             Ok(created) => done(created),
-            Err(WriteFailure::Duplicate) => self.conflict("Observation", &system, value).await,
+            Err(WriteFailure::Duplicate) => {
+                self.conflict(unit, "Observation", &system, value).await
+            }
             Err(failure) => failed(&failure),
         }
     }
 
     /// What a conflict is about: the entry is there once, or several times, or another write of it is under way.
-    async fn conflict(&self, resource_type: &str, system: &str, value: &str) -> Outcome {
+    async fn conflict(
+        &self,
+        unit: &Unit,
+        resource_type: &str,
+        system: &str,
+        value: &str,
+    ) -> Outcome {
         match self.client.find_all(resource_type, system, &[value]).await {
-            Ok(found) => found.get(value).map_or(Outcome::Lost, |ids| only(ids)),
+            Ok(found) => found
+                .get(value)
+                .map_or(Outcome::Lost, |found| only(found, unit)),
             Err(_) => Outcome::Lost,
         }
     }
@@ -290,13 +301,13 @@ impl Session {
             match self.client.find_all("Observation", &system, &[value]).await {
                 Err(error) if error.bars() => return Outcome::Barred,
                 Err(_) => return Outcome::Later,
-                Ok(found) => match found.get(value).map(|ids| only(ids)) {
+                Ok(found) => match found.get(value).map(|found| only(found, unit)) {
                     Some(Outcome::Done { id, .. }) => id,
                     Some(several) => return several,
                     // What was lost may still appear: that it is not there yet proves nothing.
                     None if write.unsettled => return Outcome::Lost,
                     None if write.row.kind == PushKind::Withdraw => return Outcome::Nothing,
-                    None => return self.create(write).await,
+                    None => return self.create(unit, write).await,
                 },
             }
         };
@@ -348,7 +359,7 @@ impl Session {
         let id = match self.client.find_all("Task", &system, &[value]).await {
             Err(error) if error.bars() => return Outcome::Barred,
             Err(_) => return Outcome::Later,
-            Ok(found) => found.get(value).map(|ids| only(ids)),
+            Ok(found) => found.get(value).map(|found| only(found, unit)),
         };
         match id {
             Some(Outcome::Done { id, .. }) => return self.changed("Task", &id, &edit).await,
@@ -360,7 +371,7 @@ impl Session {
         match created {
             Ok(created) if created.new => done(created),
             Ok(created) => self.changed("Task", &created.id, &edit).await,
-            Err(WriteFailure::Duplicate) => self.conflict("Task", &system, value).await,
+            Err(WriteFailure::Duplicate) => self.conflict(unit, "Task", &system, value).await,
             Err(failure) => failed(&failure),
         }
     }
@@ -463,13 +474,14 @@ fn done(created: Created) -> Outcome {
     }
 }
 
-/// What was found by an identifier.
-fn only(ids: &[String]) -> Outcome {
-    match ids {
-        [id] => Outcome::Done {
-            id: id.clone(),
+/// What was found by an identifier of ours: it confirms nothing unless it is about the unit's person.
+fn only(found: &[FoundResource], unit: &Unit) -> Outcome {
+    match found {
+        [one] if one.person == Some(format!("Patient/{}", unit.about.patient)) => Outcome::Done {
+            id: one.id.clone(),
             new: false,
         },
+        [_] => Outcome::Refused(Reason::IdentityChanged),
         _ => Outcome::Refused(Reason::DuplicateEntry),
     }
 }

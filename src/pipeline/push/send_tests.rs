@@ -143,8 +143,21 @@ fn entries(list: &[&str]) -> String {
     )
 }
 
-fn made(id: &str) -> String {
+/// An entry of an answer that shows what was stored.
+fn made(id: &str, value: &str) -> String {
+    let entry = observation(id, value, "1", "did-not-attend");
+    named(id).replacen('{', &format!(r#"{{"resource":{entry},"#), 1)
+}
+
+/// One that says where it lies, and no more.
+fn named(id: &str) -> String {
     format!(r#"{{"response":{{"status":"201 Created","location":"Observation/{id}/_history/1"}}}}"#)
+}
+
+/// The answer to a write that shows what was stored.
+fn stored(id: &str, value: &str) -> Option<String> {
+    let entry = observation(id, value, "1", "did-not-attend").to_string();
+    answer(201, &format!("location: Observation/{id}\r\n"), &entry)
 }
 
 pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
@@ -244,11 +257,63 @@ const CREATE: &str = "POST /fhir/Observation HTTP";
 async fn a_referral_goes_in_one_transaction() {
     let server = Server::new(|asked, _| {
         assert!(asked.is(BASE) && asked.text.contains(&format!("identifier={SYSTEM}|a")));
-        answer(200, "", &entries(&[&made("1"), &made("2")]))
+        assert!(asked.text.contains("prefer: return=representation"));
+        answer(200, "", &entries(&[&made("1", "a"), &made("2", "b")]))
     });
     let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
     assert_eq!(outcomes, [new("1"), new("2")]);
     assert_eq!(server.asked(), ["POST "]);
+}
+
+#[tokio::test]
+async fn what_a_transaction_only_names_is_read_back() {
+    let other = observation("2", "b", "1", "did-not-attend").to_string();
+    let other = other.replace("Patient/p", "Patient/q");
+    let ours = observation("2", "b", "1", "did-not-attend").to_string();
+    let not_ours = Outcome::Refused(Reason::IdentityChanged);
+    for (second, wanted) in [
+        (Some(ours), new("2")),
+        (Some(other), not_ours),
+        // Neither under its address nor by our identifier.
+        (None, Outcome::Lost),
+    ] {
+        let server = Server::new(move |asked, _| {
+            if asked.is(BASE) {
+                return answer(200, "", &entries(&[&named("1"), &named("2")]));
+            }
+            if asked.is("GET /fhir/Observation/2") {
+                return match &second {
+                    Some(body) => answer(200, "", body),
+                    None => answer(404, "", ""),
+                };
+            }
+            let first = observation("1", "a", "1", "did-not-attend");
+            assert!(!asked.is(CREATE), "nothing is sent again");
+            if asked.is(SEARCH) && asked.text.contains("_id=") {
+                let page = json!({"resourceType": "Bundle", "entry": [{"resource": first}]});
+                return answer(200, "", &page.to_string());
+            }
+            found(&[])
+        });
+        let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
+        assert_eq!(outcomes, [new("1"), wanted]);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_of_ours_about_somebody_else_is_no_find() {
+    let other = observation("7", "a", "1", "did-not-attend").to_string();
+    let other = other.replace("Patient/p", "Patient/q");
+    let page = format!(r#"{{"resourceType":"Bundle","entry":[{{"resource":{other}}}]}}"#);
+    for kind in [PushKind::Create, PushKind::Amend, PushKind::Withdraw] {
+        let page = page.clone();
+        let server = Server::new(move |asked, _| {
+            assert!(asked.is(SEARCH), "nothing is written");
+            answer(200, "", &page)
+        });
+        let outcomes = sent(&server, &unit(&["a"], kind, true)).await;
+        assert_eq!(outcomes, [Outcome::Refused(Reason::IdentityChanged)]);
+    }
 }
 
 #[tokio::test]
@@ -260,7 +325,7 @@ async fn what_a_refused_transaction_left_behind_is_not_sent_again() {
             found(&[("7", "a")])
         } else {
             assert!(asked.is(CREATE) && asked.text.contains("\"b\""));
-            answer(201, "location: Observation/8\r\n", "")
+            stored("8", "b")
         }
     });
     let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
@@ -282,7 +347,7 @@ async fn a_transaction_without_an_answer_is_sent_once() {
             found(&[("7", "b")])
         } else {
             assert!(asked.is(CREATE) && asked.text.contains("\"a\""));
-            answer(201, "location: Observation/8\r\n", "")
+            stored("8", "a")
         }
     });
     let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, true)).await;
@@ -291,8 +356,8 @@ async fn a_transaction_without_an_answer_is_sent_once() {
 
 #[tokio::test]
 async fn only_what_an_answer_proves_counts() {
-    let two = format!("{}{}", entries(&[&made("1"), &made("2")]), "{}");
-    let short = entries(&[&made("1")]);
+    let two = format!("{}{}", entries(&[&made("1", "a"), &made("2", "b")]), "{}");
+    let short = entries(&[&made("1", "a")]);
     for body in [two, short] {
         let server = Server::new(move |asked, _| {
             if asked.is(BASE) {
@@ -308,11 +373,11 @@ async fn only_what_an_answer_proves_counts() {
     let busy = r#"{"response":{"status":"429 Too Many Requests"}}"#;
     let server = Server::new(move |asked, _| {
         if asked.is(BASE) {
-            answer(200, "", &entries(&[&made("1"), busy]))
+            answer(200, "", &entries(&[&made("1", "a"), busy]))
         } else if asked.is(SEARCH) {
             found(&[])
         } else {
-            answer(201, "location: Observation/2\r\n", "")
+            stored("2", "b")
         }
     });
     let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
@@ -329,7 +394,12 @@ async fn a_server_without_transactions_is_asked_for_one_only_once() {
             } else if asked.is(SEARCH) {
                 found(&[])
             } else {
-                answer(201, &format!("location: Observation/{number}\r\n"), "")
+                let value = if asked.text.contains("\"a\"") {
+                    "a"
+                } else {
+                    "b"
+                };
+                stored(&number.to_string(), value)
             }
         });
         let session = server.session(true);
@@ -377,7 +447,7 @@ async fn a_conflict_is_looked_up() {
 async fn a_write_that_was_not_looked_at_is_tried_again_and_a_closed_door_is_not() {
     let server = Server::new(|_, number| match number {
         1 => answer(429, "retry-after: 0\r\n", ""),
-        _ => answer(201, "location: Observation/1\r\n", ""),
+        _ => stored("1", "a"),
     });
     let one = unit(&["a"], PushKind::Create, false);
     assert_eq!(sent(&server, &one).await, [new("1")]);
@@ -462,7 +532,7 @@ async fn an_answer_about_somebody_else_confirms_nothing() {
         let first = format!(
             r#"{{"resource":{body},"response":{{"status":"201","location":"Observation/1"}}}}"#
         );
-        let server = Server::new(move |_, _| answer(200, "", &entries(&[&first, &made("2")])));
+        let server = Server::new(move |_, _| answer(200, "", &entries(&[&first, &made("2", "c")])));
         let two = unit(&["a", "c"], PushKind::Create, false);
         assert_eq!(sent(&server, &two).await, [held, new("2")]);
     }

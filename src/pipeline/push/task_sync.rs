@@ -145,27 +145,46 @@ async fn outputs(ledger: &LedgerAccess, unit: &Unit) -> anyhow::Result<Vec<Strin
     Ok(outputs)
 }
 
+/// What became of telling.
+pub(super) enum TellingEnded<'a> {
+    /// The server has it under this id.
+    Stands(&'a str),
+    Refused(Reason),
+    /// It may be there, or not.
+    Lost,
+    /// It was not looked at.
+    Unsent,
+}
+
+/// What a run that died was telling: it may be there, or not.
+pub(super) fn lost(task: &Task) -> Told {
+    let mut row = task.row.clone();
+    row.state = PushState::AnswerLost;
+    Told { row, refused: None }
+}
+
 /// How telling of a leg ended, from what became of it: sealed where it is, or why not.
 pub(super) fn ended(
     unit: &Unit,
     task: &Task,
-    answer: Result<&str, Option<Reason>>,
+    answer: &TellingEnded<'_>,
     stream: &mut Stream,
 ) -> Told {
     let mut row = task.row.clone();
     let refused = match answer {
-        Ok(id) => {
+        TellingEnded::Stands(id) => {
             let spot = server_id_spot(row.leg, unit.leg.now.person);
             row.server_id = Some(unit.key.seal(spot, stream.bytes(), id.as_bytes()));
             (row.state, row.last_status) = (PushState::Confirmed, unit.leg.status_code());
             None
         }
         // Told once more when the leg moves, not every night.
-        Err(Some(reason)) => {
+        TellingEnded::Refused(reason) => {
             (row.state, row.last_status) = (PushState::Refused, unit.leg.status_code());
-            Some(reason)
+            Some(*reason)
         }
-        Err(None) => {
+        TellingEnded::Lost => return lost(task),
+        TellingEnded::Unsent => {
             row.state = PushState::Queued;
             None
         }

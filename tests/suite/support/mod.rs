@@ -6,6 +6,7 @@ pub(crate) mod edit;
 pub(crate) mod elements;
 pub(crate) mod expected;
 pub(crate) mod expressions;
+pub(crate) mod fake_gp;
 pub(crate) mod fhir_server;
 pub(crate) mod gp_world;
 pub(crate) mod hfs;
