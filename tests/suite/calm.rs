@@ -4,11 +4,15 @@
 
 use std::fs;
 
-use super::support::home::Home;
+use serde_json::json;
+
+use super::support::case::Case;
+use super::support::home::{Home, files_in};
 use super::support::partner_file::PartnerFile;
-use super::support::people::{ndjson, referral};
+use super::support::people::{day, ndjson, referral};
 use super::support::source::Source;
-use super::support::world::World;
+use super::support::world::{World, came};
+use super::writes::Told;
 
 const CALM: &str = "Nothing needs anyone before 08:00";
 
@@ -229,4 +233,76 @@ fn holds_of_one_reason_are_released_together_by_their_owner() {
     ]
     .concat();
     assert_eq!(home.ran(&none, 0).stdout, "Nothing waits for tie there.\n");
+}
+
+#[test]
+fn healthy_installations_need_nobody() {
+    let healthy: [(&str, fn() -> Case); 12] = [
+        ("after one run", Case::well),
+        ("after two", || Case::well().ran(0)),
+        ("with a GP system", || Case::served().ran(0)),
+        ("closed at the practice before it was sent", || {
+            let [person, mut request] = referral(2, "Ben", "Cedar", "elm");
+            request["status"] = json!("completed");
+            Case::well()
+                .writes("extracts/b.ndjson", ndjson(&[person, request]))
+                .ran(0)
+        }),
+        ("a partner in shadow", || {
+            Case::of(PartnerFile::of("elm").with("partner", "mode = \"shadow\"")).ran(0)
+        }),
+        ("a return that was taken in", || {
+            let case = Case::well();
+            let row = case.world.row_of("Anna Beech");
+            case.world
+                .partner_returns("elm", "returns.csv", &[(row, came(3, "Y"))]);
+            case.ran(0)
+        }),
+        ("a return that has just come", || {
+            let case = Case::well();
+            let row = case.world.row_of("Anna Beech");
+            case.world
+                .partner_returns("elm", "returns.csv", &[(row, came(3, "Y"))]);
+            case
+        }),
+        ("what spreadsheets leave beside their files", || {
+            let case = Case::well().writes("var/partners/elm/in/~$returns.xlsx", "x");
+            case.writes("var/partners/elm/in/.~lock.returns.ods#", "x")
+                .ran(0)
+        }),
+        ("the last day of an agreement", || {
+            Case::of(PartnerFile::of("elm").with("share", format!("expires_on = {}", day(0))))
+                .ran(0)
+        }),
+        ("a drop that the partner has fetched", || {
+            let case = Case::well();
+            let out = case.world.home.below("var/partners/elm/out");
+            for file in files_in(&out) {
+                fs::remove_file(file).unwrap();
+            }
+            case.ran(0)
+        }),
+        ("the day after, its night issued", || {
+            Case::well().after(86_400).ran(0).after(86_460)
+        }),
+        ("a write that went", || {
+            let told = Told::new().came();
+            told.writes_after(60, 0);
+            let (world, start) = (told.world, told.start);
+            Case::of_world(world, start).after(90)
+        }),
+    ];
+    let mut wrong = Vec::new();
+    for (name, make) in healthy {
+        let case = make();
+        let ran = case.world.home.kith(&["status"]);
+        if ran.code != 0 || !ran.stdout.starts_with(CALM) {
+            wrong.push(format!("{name}: exit {}, {}", ran.code, ran.stdout));
+        }
+        let line = case.world.home.kith(&["status", "--oneline"]);
+        if line.code != 0 || line.stdout != format!("OK - {CALM}\n") {
+            wrong.push(format!("{name}, one line: {}", line.stdout));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

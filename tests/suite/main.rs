@@ -18,6 +18,7 @@ mod approval;
 mod broken;
 mod bulk;
 mod calm;
+mod calm_table;
 mod cli;
 mod demo;
 mod disclosure;

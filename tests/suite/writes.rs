@@ -21,16 +21,16 @@ const NOT_SETTLED: &str = "PUSH-002";
 const CALM: &str = "Nothing needs anyone before 08:00";
 
 /// Anna was sent to elm, and elm says that she came; nothing of it is written yet.
-struct Told {
-    world: World,
-    gp: FakeGp,
+pub(crate) struct Told {
+    pub(crate) world: World,
+    pub(crate) gp: FakeGp,
     /// When the first run was.
-    start: Timestamp,
+    pub(crate) start: Timestamp,
 }
 
 impl Told {
     /// The server takes what is written, and says that it heeds `If-None-Exist`.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with("", Writes::Takes, 0)
     }
 
@@ -52,7 +52,7 @@ impl Told {
     }
 
     /// Elm says that she came.
-    fn came(self) -> Self {
+    pub(crate) fn came(self) -> Self {
         let row = self.world.row_of("Anna Beech");
         let told = [(row, came(3, "Y"))];
         self.world.partner_returns("elm", "returns.csv", &told);
@@ -66,7 +66,7 @@ impl Told {
     }
 
     /// The rooms of the way back, so many seconds after the first run.
-    fn writes_after(&self, seconds: i64, code: i32) -> String {
+    pub(crate) fn writes_after(&self, seconds: i64, code: i32) -> String {
         self.is_after(seconds);
         self.world.kith(&BACK, code).stderr
     }

@@ -1,5 +1,7 @@
 //! Which facts are a matter for somebody, and the words for it: a function for each kind, in the order of the table.
 
+use jiff::civil::Date;
+
 use super::facts::{Facts, PartnerSeen, RunSeen, SourceSeen};
 use super::{Matter, MatterKind, Urgency};
 use crate::diagnostics::{Code, Diagnostic};
@@ -15,6 +17,8 @@ const STEPS: usize = 2;
 const KNOWN_BEHIND_SECONDS: i64 = 600;
 /// The most that two clocks may differ before it is said.
 const SKEW_SECONDS_MAX: i64 = 60;
+/// Spans of days that are named.
+const SPANS: usize = 3;
 /// The share of the disk, in hundredths, that must be free.
 const DISK_FREE_MIN: u64 = 5;
 
@@ -154,7 +158,7 @@ fn run_failed(facts: &Facts) -> Option<Matter> {
         None if !facts.under_way => "was cut off before its end",
         _ => return None,
     };
-    let what = format!("run {} of {} {how}", last.number, when(last.at, facts.now));
+    let what = format!("the run of {} {how}", when(last.at, facts.now));
     Some(
         Matter::new(MatterKind::RunFailed, what, "kith run --once")
             .now()
@@ -375,7 +379,12 @@ fn untaken(partner: &PartnerSeen, inbox: Untaken) -> Option<Matter> {
 /// What the last run of each key of the schedule could not reach, where no certificate says it already.
 fn not_reached(facts: &Facts, matters: &mut Vec<Matter>) {
     let said = |kind: MatterKind| matters.iter().any(|matter| matter.kind == kind);
-    let sources = said(MatterKind::SourceUnread) || said(MatterKind::CertificateUnknown);
+    let sources = [
+        MatterKind::SourceUnread,
+        MatterKind::CertificateUnknown,
+        MatterKind::CertificateExcept,
+    ];
+    let sources = sources.into_iter().any(said);
     let folders = said(MatterKind::FolderUnreachable) || said(MatterKind::DropNotOut);
     let mut told: Vec<i64> = Vec::new();
     for (key, stages, _) in &facts.schedule {
@@ -423,10 +432,36 @@ fn nights_missing(facts: &Facts) -> Option<Matter> {
     let first = facts.nights_missing.first()?;
     let what = match facts.nights_missing.len() {
         1 => format!("the night of {first} was not issued"),
-        n => format!("{n} nights were not issued, the first is {first}"),
+        n => {
+            let which = spans(&facts.nights_missing);
+            format!("{n} nights were not issued ({which})")
+        }
     };
     let command = format!("kith report --date {first}");
     Some(Matter::new(MatterKind::NightMissing, what, command))
+}
+
+/// Days in order, those that follow one another as one span; what is beyond a few spans is counted.
+fn spans(days: &[Date]) -> String {
+    let mut spans: Vec<(Date, Date, usize)> = Vec::new();
+    for day in days {
+        match spans.last_mut() {
+            Some((_, last, n)) if last.tomorrow().is_ok_and(|next| next == *day) => {
+                (*last, *n) = (*day, *n + 1);
+            }
+            _ => spans.push((*day, *day, 1)),
+        }
+    }
+    let further: usize = spans.iter().skip(SPANS).map(|(.., n)| n).sum();
+    let words = spans.iter().take(SPANS).map(|(first, last, n)| match n {
+        1 => first.to_string(),
+        _ => format!("{first} to {last}"),
+    });
+    let mut words = words.collect::<Vec<_>>().join(", ");
+    if further > 0 {
+        words.push_str(&format!(" and {}", many(further, "other")));
+    }
+    words
 }
 
 fn approvals(facts: &Facts, matters: &mut Vec<Matter>) {

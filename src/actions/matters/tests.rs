@@ -190,7 +190,16 @@ const SITUATIONS: [(&str, Change, &str); 38] = [
                 .map(|day| jiff::civil::date(2026, 11, day))
                 .collect();
         },
-        "Needs somebody today: 7 nights were not issued, the first is 2026-11-24: kith report --date 2026-11-24",
+        "Needs somebody today: 7 nights were not issued (2026-11-24 to 2026-11-30): kith report --date 2026-11-24",
+    ),
+    (
+        "nights not issued here and there",
+        |it| {
+            it.nights_missing = [1, 2, 5, 9, 10, 11, 20, 30]
+                .map(|day| jiff::civil::date(2026, 11, day))
+                .to_vec();
+        },
+        "Needs somebody today: 8 nights were not issued (2026-11-01 to 2026-11-02, 2026-11-05, 2026-11-09 to 2026-11-11 and 2 others): kith report --date 2026-11-01",
     ),
     (
         "a file of a name or kind that is not read in in/ (.numbers)",
@@ -359,12 +368,12 @@ const SITUATIONS: [(&str, Change, &str); 38] = [
     (
         "a last run that ended with 2",
         |it| it.runs[0].ended = Some((RunResult::Failed, String::new())),
-        "Needs somebody now: run 9 of 1 December 2026 09:00 (9 minutes) could not go on: kith run --once",
+        "Needs somebody now: the run of 1 December 2026 09:00 (9 minutes) could not go on: kith run --once",
     ),
     (
         "a run that was cut off",
         |it| it.runs[0].ended = None,
-        "Needs somebody now: run 9 of 1 December 2026 09:00 (9 minutes) was cut off before its end: kith run --once",
+        "Needs somebody now: the run of 1 December 2026 09:00 (9 minutes) was cut off before its end: kith run --once",
     ),
     (
         "much at once: the most pressing is named",

@@ -2,6 +2,7 @@
 
 pub(crate) mod bad_servers;
 pub(crate) mod between;
+pub(crate) mod case;
 pub(crate) mod edit;
 pub(crate) mod elements;
 pub(crate) mod expected;
