@@ -375,7 +375,7 @@ const SITUATIONS: &[Situation] = &[
             said(
                 case,
                 "Needs somebody now: this machine's clock says ",
-                " before the last recorded event, so nothing is recorded: timedatectl status",
+                " before the last recorded event, whose time is written instead: timedatectl status",
             )
         },
     },

@@ -133,12 +133,14 @@ fn clock_behind(facts: &Facts) -> Option<Matter> {
         .doubts
         .iter()
         .any(|doubt| doubt.code() == Code::ClockOff);
-    if said || facts.by_hand || facts.now >= facts.last_event {
+    // A clock that is put right steps back a little.
+    let behind = facts.now.plus_seconds(SKEW_SECONDS_MAX) < facts.last_event;
+    if said || facts.by_hand || !behind {
         return None;
     }
     let (last, now) = (facts.last_event, facts.now);
     let what = format!(
-        "this machine's clock says {}, {} before the last recorded event, so nothing is recorded",
+        "this machine's clock says {}, {} before the last recorded event, whose time is written instead",
         now.london_words(),
         span(now, last)
     );

@@ -38,7 +38,7 @@ coded! {
         HoldNow = 1 "hold-now",
         /// The store is older than it was, or the clock is far off: nothing runs until a person has said so.
         StoreDoubtful = 2 "store-doubtful",
-        /// The clock stands before what is recorded: nothing can be recorded until it is right.
+        /// The clock stands before what is recorded: until it is right, all that is recorded bears that later time.
         ClockBehind = 3 "clock-behind",
         /// The last run could not run to its end.
         RunFailed = 4 "run-failed",

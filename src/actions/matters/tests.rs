@@ -312,7 +312,7 @@ const SITUATIONS: [(&str, Change, &str); 38] = [
     (
         "clock behind",
         |it| it.now = at("2026-11-28T09:00:00Z"),
-        "Needs somebody now: this machine's clock says 28 November 2026 09:00, 3 days before the last recorded event, so nothing is recorded: timedatectl status",
+        "Needs somebody now: this machine's clock says 28 November 2026 09:00, 3 days before the last recorded event, whose time is written instead: timedatectl status",
     ),
     (
         "clock ahead of the GP system's",
@@ -418,7 +418,7 @@ fn each_kind_of_the_table_is_met_by_a_situation() {
 
 #[test]
 fn a_healthy_installation_needs_nobody() {
-    let healthy: [(&str, Change); 12] = [
+    let healthy: [(&str, Change); 13] = [
         ("as it is", |_| {}),
         ("a run is under way and has no end yet", |it| {
             (it.under_way, it.runs[0].ended) = (true, None);
@@ -461,6 +461,9 @@ fn a_healthy_installation_needs_nobody() {
         }),
         ("6 % of the disk free", |it| {
             it.disk.as_mut().unwrap().bytes_free = 6 << 30;
+        }),
+        ("a clock that was put right by a minute", |it| {
+            it.last_event = it.now.plus_seconds(60);
         }),
         ("clocks a minute apart", |it| {
             it.sources[0].skew_seconds = Some(60);
