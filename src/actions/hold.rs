@@ -174,8 +174,7 @@ async fn decide_again(
 ) -> anyhow::Result<Settled> {
     let lease = lease_of(env, number).await?;
     let settled = decide_under(env, &lease, number, actor, said).await;
-    lease.give_back().await?;
-    settled
+    lease.after(settled).await
 }
 
 async fn decide_under(
@@ -236,8 +235,7 @@ pub(crate) async fn join(
 ) -> anyhow::Result<Settled> {
     let lease = lease_of(env, number).await?;
     let joined = again(async || join_once(env, &lease, number, actor, reference).await).await;
-    lease.give_back().await?;
-    joined
+    lease.after(joined).await
 }
 
 async fn join_once(
@@ -284,8 +282,7 @@ pub(crate) async fn reject(
 ) -> anyhow::Result<Settled> {
     let lease = lease_of(ledger, number).await?;
     let rejected = again(async || reject_once(ledger, &lease, number, actor).await).await;
-    lease.give_back().await?;
-    rejected
+    lease.after(rejected).await
 }
 
 async fn reject_once(

@@ -111,8 +111,7 @@ pub(crate) async fn undo(
         undo_under(env, &lease, &file, actor).await
     });
     let undone = undone.await;
-    lease.give_back().await?;
-    undone.map(Some)
+    lease.after(undone).await.map(Some)
 }
 
 async fn undo_under(

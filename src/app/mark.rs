@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use crate::config::{Config, PushTo, SecretPlace};
+use crate::config::{Config, PushTo, SecretPlace, machine};
 use crate::diagnostics::{Code, Diagnostic, Place, Refused};
 use crate::domain::encoding::{hex, unhex};
 use crate::partner::Rules;
@@ -38,12 +38,29 @@ pub(super) fn read(home: &Path) -> Result<Option<LookupKey>, Refused> {
     let text = match std::fs::read_to_string(home.join(MARK)) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unread(error.kind().to_string())),
+        Err(error) => {
+            let path = home.join(MARK);
+            let what = format!(
+                "the mark of the installation cannot be read: {}",
+                error.kind()
+            );
+            return Err(Refused::one(shut(what, MARK.to_owned(), &path)));
+        }
     };
     let id = text.trim().strip_prefix(WORD).and_then(unhex);
     let id = id.and_then(|bytes| bytes.try_into().ok());
     id.map(Some)
         .ok_or_else(|| unread("it is of no form that Kith writes".to_owned()))
+}
+
+/// What is there and cannot be looked at: whose it is, and what to do.
+fn shut(what: String, shown: String, path: &Path) -> Diagnostic {
+    let place = Place::file(shown).and(machine::about(path));
+    let refused = Diagnostic::new(Code::StoreUnreadable, what, place);
+    refused.fix(format!(
+        "Nothing was lost. {}; then run it again.",
+        machine::remedy(path)
+    ))
 }
 
 /// Marks a home; one that bears the mark is left as it is.
@@ -64,11 +81,7 @@ pub(super) fn write(home: &Path, installation: &LookupKey) -> Result<(), Refused
         return Ok(());
     }
     let what = format!("home cannot be marked as an installation: {error}");
-    Err(Refused::one(Diagnostic::new(
-        Code::StoreUnreadable,
-        what,
-        Place::file(home.display().to_string()),
-    )))
+    Err(Refused::one(shut(what, home.display().to_string(), home)))
 }
 
 /// The installation that home belongs to, if all of it is there; none of a home in which nothing was made yet.
@@ -97,19 +110,23 @@ pub(super) fn whole(
         return Ok(None);
     };
     let var = config.home.join("var");
+    let mut parts: Vec<(&str, &Path)> =
+        vec![("the folder var", &var), ("the store", &config.store)];
+    if let SecretPlace::File(path) = config.seal_key.place() {
+        parts.push(("the seal key", path));
+    }
     let mut gone: Vec<(&str, &Path)> = Vec::new();
-    if !var.is_dir() {
-        gone.push(("the folder var", &var));
-    }
-    if std::fs::metadata(&config.store).is_ok_and(|found| found.len() > 0) {
-        // The store is there; the engine says what it holds.
-    } else {
-        gone.push(("the store", &config.store));
-    }
-    if let SecretPlace::File(path) = config.seal_key.place()
-        && std::fs::symlink_metadata(path).is_err()
-    {
-        gone.push(("the seal key", path));
+    for (name, path) in parts {
+        match std::fs::metadata(path) {
+            // Of the store the engine says what it holds.
+            Ok(found) if path != config.store || found.len() > 0 => {}
+            // Whoever may not look says nothing of what is there.
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                let what = format!("{name} cannot be looked at: {}", error.kind());
+                return Err(Refused::one(shut(what, shown(config, path), path)));
+            }
+            Ok(_) | Err(_) => gone.push((name, path)),
+        }
     }
     if gone.is_empty() {
         return Ok(Some(installation));

@@ -346,7 +346,12 @@ fn make_folder(path: &std::path::Path) -> anyhow::Result<()> {
         .map_err(|error| {
             let what = format!("a folder cannot be made: {}", error.kind());
             let place = Place::detail(machine::about(path));
-            Refused::one(Diagnostic::new(Code::StoreUnreadable, what, place)).into()
+            let refused = Diagnostic::new(Code::StoreUnreadable, what, place);
+            let fix = format!(
+                "Nothing was lost. {}; then run it again.",
+                machine::remedy(path)
+            );
+            Refused::one(refused.fix(fix)).into()
         })
 }
 
@@ -386,7 +391,10 @@ pub(super) fn store_refused(error: &StoreError, config: &Config) -> Refused {
     let place = Place::file(place).and(machine::about(&config.store));
     let refused = Diagnostic::new(code, error.to_string(), place);
     Refused::one(match error {
-        StoreError::Engine { .. } => refused.fix("Nothing was lost: what was being written was rolled back. Make room, or give the folder to the user that runs Kith; then run it again."),
+        StoreError::Engine { .. } => refused.fix(format!(
+            "Nothing was lost: what was being written was rolled back. {}; then run it again.",
+            machine::remedy(&config.store)
+        )),
         _ => refused,
     })
 }

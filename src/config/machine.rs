@@ -7,6 +7,9 @@ use std::path::Path;
 use crate::domain::limits::CONFIG_BYTES;
 use crate::toml_reader::bytes_within;
 
+/// Bytes that a run needs at least.
+const ROOM_MIN: u64 = 8 << 20;
+
 /// Free and all bytes of the disk that a path lies on, for who runs this.
 pub(crate) fn bytes_free(path: &Path) -> Option<(u64, u64)> {
     let stat = rustix::fs::statvfs(nearest(path)).ok()?;
@@ -18,10 +21,16 @@ pub(crate) fn bytes_free(path: &Path) -> Option<(u64, u64)> {
 /// and the same of the folder above.
 pub(crate) fn about(path: &Path) -> String {
     let there = nearest(path);
-    let mut said = if there == path {
-        path.display().to_string()
-    } else {
-        format!("{} is not there; {}", path.display(), there.display())
+    let absent = std::fs::symlink_metadata(path)
+        .is_err_and(|error| error.kind() != std::io::ErrorKind::PermissionDenied);
+    let mut said = match (there == path, absent) {
+        (true, _) => path.display().to_string(),
+        (false, true) => format!("{} is not there; {}", path.display(), there.display()),
+        (false, false) => format!(
+            "{} cannot be looked at; {}",
+            path.display(),
+            there.display()
+        ),
     };
     if let Ok(found) = std::fs::metadata(there) {
         let (owner, mode) = (user_name(found.uid()), found.mode() & 0o7777);
@@ -36,7 +45,44 @@ pub(crate) fn about(path: &Path) -> String {
         let mib = |bytes: u64| bytes / (1 << 20);
         let _ignored = write!(said, "; {} of {} MiB are free", mib(free), mib(all));
     }
+    if is_read_only(path) {
+        said.push_str("; that disk is mounted read-only");
+    }
     said
+}
+
+/// What to do where a path cannot be read or written, by what the machine says of it.
+pub(crate) fn remedy(path: &Path) -> String {
+    let there = nearest(path);
+    if is_read_only(there) {
+        return format!(
+            "Mount the disk of {} for writing (findmnt -T says which it is)",
+            there.display()
+        );
+    }
+    if bytes_free(there).is_some_and(|(free, _)| free < ROOM_MIN) {
+        return format!("Make room on the disk of {}", there.display());
+    }
+    let own = std::fs::metadata("/proc/self").map(|own| own.uid());
+    let owner = std::fs::metadata(there).map(|found| found.uid());
+    match (own, owner) {
+        (Ok(own), Ok(owner)) if own != owner && own != 0 => format!(
+            "Run it as {owner} (sudo -u {owner} kith …), or give {} to {}",
+            there.display(),
+            user_name(own),
+            owner = user_name(owner)
+        ),
+        _ => format!(
+            "Make room, or give {} to the user that runs Kith",
+            there.display()
+        ),
+    }
+}
+
+/// Whether nothing may be written there, whoever writes.
+fn is_read_only(path: &Path) -> bool {
+    let stat = rustix::fs::statvfs(nearest(path));
+    stat.is_ok_and(|stat| stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
 /// A line of a text file, from 1; `None` of what is no such file, or too long to be one.

@@ -36,6 +36,7 @@ mod logs;
 mod loop_fhir;
 mod map_diff;
 mod map_forms;
+mod messages;
 mod partner_files;
 mod partner_layouts;
 mod partner_sheets;

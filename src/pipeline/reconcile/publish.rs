@@ -157,8 +157,7 @@ async fn check_night(
 async fn issue(env: &Env, commissioner: &Commissioner, day: Date) -> anyhow::Result<Vec<Rendered>> {
     let lease = env.short_lease(LeaseStage::Reconcile, env.strand).await?;
     let issued = issue_once(env, &lease, commissioner, day).await;
-    lease.give_back().await?;
-    issued
+    lease.after(issued).await
 }
 
 async fn issue_once(

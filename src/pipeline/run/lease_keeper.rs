@@ -251,6 +251,18 @@ impl HeldLease {
     pub(crate) async fn give_back(self) -> Result<(), StoreError> {
         give_back(vec![self]).await
     }
+
+    /// Gives it back after work. Why the work failed is said rather than that it could not be given back: on a full disk
+    /// neither can be written.
+    ///
+    /// # Errors
+    /// The work's own, else the store failed.
+    pub(crate) async fn after<T>(self, work: anyhow::Result<T>) -> anyhow::Result<T> {
+        let given_back = self.give_back().await;
+        let done = work?;
+        given_back?;
+        Ok(done)
+    }
 }
 
 /// Gives back several leases in one transaction.

@@ -129,7 +129,7 @@ impl Run {
         outcome: &mut StageOutcome,
     ) -> anyhow::Result<Option<T>> {
         let strand = lease.strand();
-        lease.give_back().await?;
+        let work = lease.after(work).await;
         self.unless_lost(strand, work, outcome)
     }
 

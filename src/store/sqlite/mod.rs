@@ -155,10 +155,15 @@ async fn first_connection(
         let (first, each) = (Arc::clone(timer), Arc::clone(timer));
         let pool = pool(1)
             .after_connect(move |connection, _| Box::pin(Arc::clone(&first).watch(connection)))
-            .before_acquire(move |_, _| {
+            .before_acquire(move |connection, _| {
                 each.begin();
                 let whole = !each.take_stopped();
-                Box::pin(async move { Ok(whole) })
+                Box::pin(async move {
+                    // Where the disk was full the engine took a transaction back by itself, which sqlx does not see: it would
+                    // begin no other one there.
+                    drop(connection.lock_handle().await?);
+                    Ok(whole && !sqlx::Connection::is_in_transaction(connection))
+                })
             });
         match pool.connect_with(options.clone()).await {
             Err(error) if tries < OPEN_TRIES && is_busy(&error) => {
@@ -225,7 +230,10 @@ fn is_busy(error: &sqlx::Error) -> bool {
 
 /// What the engine's error code means: its lowest eight bits name the kind.
 fn in_words(code: &str) -> &'static str {
-    match code.parse::<u32>().unwrap_or(0) & 0xff {
+    let code = code.parse::<u32>().unwrap_or(0);
+    match code & 0xff {
+        // No room for the index of the log.
+        10 if code == 4874 => "the disk is full",
         5 | 6 => "it is busy",
         8 => "it may only be read",
         10 => "the disk failed",
@@ -251,6 +259,7 @@ fn engine(doing: &'static str, error: &sqlx::Error) -> StoreError {
         sqlx::Error::Io(io) => (format!("{}", io.kind()), false),
         sqlx::Error::PoolTimedOut => ("no connection became free".to_owned(), true),
         sqlx::Error::RowNotFound => ("a row is missing".to_owned(), false),
+        sqlx::Error::BeginFailed => ("a write before it failed".to_owned(), false),
         _ => ("unexpected answer".to_owned(), false),
     };
     StoreError::Engine {
