@@ -208,11 +208,9 @@ async fn decide_under(
     } else {
         SignedAct::Release
     };
-    env.store
-        .commit(sign(env, &hold, actor, lease, act).await?)
-        .await?;
+    let signed = sign(env, &hold, actor, lease, act).await?;
     let reference = leg.reference;
-    let verdict = redecide(env, lease, leg, said).await?;
+    let verdict = redecide(env, lease, leg, said, Some(&signed)).await?;
     Ok(Settled::Decided(reference, verdict))
 }
 

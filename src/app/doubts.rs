@@ -1,4 +1,5 @@
-//! What makes an installation doubtful: a store that is behind its anchor, an anchor that says nothing, a clock that is far off.
+//! What makes an installation doubtful: a store that is behind its anchor, an anchor that says nothing, a clock that is far off;
+//! and keys that are lost, for which there is no such way out.
 //!
 //! In: an installation being opened. Out: one diagnostic for each doubt. Each has a way out that a person takes:
 //! `kith store accept`.
@@ -11,7 +12,7 @@ use tracing::Span;
 use super::mark;
 use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::encoding::hex;
-use crate::domain::{Destination, DropId, Instant, StrandId};
+use crate::domain::{Destination, DropId, Instant, KeyId, StrandId};
 use crate::pipeline::approval::destination_wanted;
 use crate::pipeline::run::{AnchorAnswer, Env};
 use crate::sheet::{RecordedHead, manifest_name};
@@ -25,6 +26,8 @@ const LOOKED_FOR: Duration = Duration::from_secs(5);
 const DAYS_BEHIND: i64 = 1;
 /// Days that it may be ahead of it: an installation may stand still for a year.
 const DAYS_AHEAD: i64 = 366;
+/// Rows of the keyring that are named where they are gone.
+const KEYLESS_NAMED: i64 = 3;
 /// Acceptances read at a time; a store has few.
 const PAGE: i64 = 1_000;
 
@@ -195,6 +198,23 @@ async fn names_under_way(env: &Env, strand: StrandId) -> Result<HashSet<String>,
         }
     }
     Ok(names)
+/// The rows of the keyring that people under way have lost: `keyring, rows 12, 13 and more`.
+///
+/// # Errors
+/// The store failed.
+pub(super) async fn lost_keys(store: &dyn Store) -> Result<Option<String>, StoreError> {
+    let ids = store.keyless_persons(KEYLESS_NAMED + 1).await?;
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let named = usize::try_from(KEYLESS_NAMED).unwrap_or(usize::MAX);
+    let numbers: Vec<String> = ids.iter().take(named).map(KeyId::to_string).collect();
+    let word = if ids.len() == 1 { "row" } else { "rows" };
+    let more = if ids.len() > named { " and more" } else { "" };
+    Ok(Some(format!(
+        "keyring, {word} {}{more}",
+        numbers.join(", ")
+    )))
 }
 
 /// How the machine's clock is too far from the last recorded event; `right`: what a person last said it was right at.

@@ -187,6 +187,9 @@ async fn complete(
     if opening == Opening::Writing && !env.doubts.is_empty() {
         return Err(Refused(env.doubts).into());
     }
+    if let Some(rows) = doubts::lost_keys(&*env.store).await? {
+        return Err(key_gone(rows).into());
+    }
     for place in 0..env.config.sources.len() {
         let source = source(&env, place).await?;
         env.sources.push(source);

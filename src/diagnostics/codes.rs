@@ -556,7 +556,8 @@ pub(crate) enum Code {
     /// Fix (it): Restore the key from its copy.
     SealMissing,
     /// a key of the store is gone
-    /// A row of the keyring is missing that the store needs: what it sealed can be read no more, and a new key would hide that.
+    /// A row of the keyring is missing that the store needs, its own or that of a person whose referral is under way: what it
+    /// sealed can be read no more, and a new key would hide that.
     /// Fix (it): Put the newest store back from its copy.
     KeyringIncomplete,
     /// the seal key can be read by others

@@ -299,7 +299,7 @@ async fn watch_over(
 
 async fn decide_each(run: &Run, lease: &HeldLease, legs: Vec<Leg>) -> anyhow::Result<()> {
     for leg in legs {
-        decide::decide_again::redecide(run, lease, leg, Said::default()).await?;
+        decide::decide_again::redecide(run, lease, leg, Said::default(), None).await?;
     }
     Ok(())
 }

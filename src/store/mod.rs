@@ -142,6 +142,8 @@ pub(crate) trait Store: Send + Sync {
     fn keys_by_lookup(&self, lookups: Vec<LookupKey>) -> Answer<'_, Vec<KeyRow>>;
     /// Keys with these ids.
     fn keys(&self, ids: Vec<KeyId>) -> Answer<'_, Vec<KeyRow>>;
+    /// Persons of legs that have not ended and whose key is gone, at most `limit`.
+    fn keyless_persons(&self, limit: i64) -> Answer<'_, Vec<KeyId>>;
     /// Adds a key outside any batch (installation and source keys, made on first open); one of the same id or look that is
     /// there already stays.
     fn add_key(&self, key: KeyRow) -> Answer<'_, ()>;

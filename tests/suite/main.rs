@@ -13,6 +13,7 @@
     reason = "a test that cannot go on fails, and none is slow by a text too many"
 )]
 
+mod accepts;
 mod acts;
 mod approval;
 mod broken;

@@ -80,8 +80,9 @@ pub(crate) async fn run(run: &Run, only: &Only) -> anyhow::Result<StageOutcome> 
                 continue;
             };
             let open = open.remove(&leg.id).unwrap_or_default();
-            let asked = Said::default();
-            let looked = look_again(env, lease, run.id, (leg, open), &mut free, asked).await;
+            let of_leg = (leg, open);
+            let looked = look_again(env, lease, run.id, of_leg, &mut free, Said::default(), None);
+            let looked = looked.await;
             match run.unless_lost(lease.strand(), looked, &mut outcome)? {
                 Some(Some(counts)) => outcome.count(Stage::Select, &counts),
                 Some(None) => {}
@@ -210,7 +211,8 @@ pub(crate) struct Said {
     pub(crate) released: bool,
 }
 
-/// Decides one waiting leg again because its owner said so.
+/// Decides one waiting leg again because its owner said so; `signed` is what they put their name to. It is written with what
+/// comes of it, in one transaction, and not where somebody else has decided about the leg meanwhile.
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
@@ -219,6 +221,7 @@ pub(crate) async fn redecide(
     lease: &HeldLease,
     leg: Leg,
     said: Said,
+    signed: Option<&Batch>,
 ) -> anyhow::Result<Verdict> {
     let mut free = free_places(env).await?;
     let said = Said {
@@ -227,7 +230,8 @@ pub(crate) async fn redecide(
     };
     let id = leg.id;
     let open = env.store.holds_of_legs(vec![id]).await?;
-    look_again(env, lease, RunId::NONE, (leg, open), &mut free, said).await?;
+    let of_leg = (leg, open);
+    look_again(env, lease, RunId::NONE, of_leg, &mut free, said, signed).await?;
     let after = env.store.legs(vec![id]).await?.pop();
     Ok(match after.map(|leg| leg.now) {
         Some(now) if now.state == LegState::Routed => Verdict::Routed,
@@ -248,6 +252,7 @@ async fn look_again(
     (leg, mut open): (Leg, Vec<HeldRow>),
     free: &mut HashMap<usize, i64>,
     said: Said,
+    signed: Option<&Batch>,
 ) -> anyhow::Result<Option<Counts>> {
     let id = leg.id;
     let mut waiting = Some(leg);
@@ -255,8 +260,15 @@ async fn look_again(
         let Some(leg) = waiting.filter(|leg| leg.now.state == LegState::Held) else {
             return Ok(None);
         };
-        match look_once(env, lease, run, (leg, open), free, said).await {
+        match look_once(env, lease, run, (leg, open), free, said, signed).await {
             Err(error) if is_stale(&error) => {}
+            Ok(None) => {
+                // It stays as it is, and who looked at it is kept.
+                if let Some(signed) = signed {
+                    env.store.commit(signed.clone()).await?;
+                }
+                return Ok(None);
+            }
             looked => return looked,
         }
         *free = free_places(env).await?;
@@ -273,6 +285,7 @@ async fn look_once(
     (leg, open): (Leg, Vec<HeldRow>),
     free: &mut HashMap<usize, i64>,
     said: Said,
+    signed: Option<&Batch>,
 ) -> anyhow::Result<Option<Counts>> {
     let Some(referral) = sealed_inputs::referrals(env, &[leg.now.raws])
         .await?
@@ -298,7 +311,7 @@ async fn look_once(
         return Ok(None);
     }
     let mut counts = Counts::default();
-    let mut batch = lease.batch(env.now());
+    let mut batch = signed.cloned().unwrap_or_else(|| lease.batch(env.now()));
     if let ReferralOutcome::Routed(place) = outcome {
         guard(env, place, &mut batch);
         // Of an onward leg nobody asks what else is open: its link worker knows whom they send where.

@@ -55,6 +55,7 @@ methods! {
     last_at() -> i64 = 0;
     keys_by_lookup(lookups: Vec<LookupKey>) -> Vec<KeyRow> = Vec::new();
     keys(ids: Vec<KeyId>) -> Vec<KeyRow> = Vec::new();
+    keyless_persons(limit: i64) -> Vec<KeyId> = Vec::new();
     add_key(key: KeyRow) -> () = ();
     raws_by_lookup(lookups: Vec<LookupKey>) -> Vec<(LookupKey, RawId)> = Vec::new();
     raws(ids: Vec<RawId>) -> Vec<RawRow> = Vec::new();

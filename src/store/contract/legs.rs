@@ -1,5 +1,6 @@
 //! Legs as stages ask for them: by source, in pages, counted, and those of which a GP system is to be told.
 
+use super::super::rows::KeyKind;
 use super::*;
 
 /// A leg that comes to stand so, by steps that the table has.
@@ -64,6 +65,45 @@ pub(super) async fn open_legs_come_by_source_and_page(store: &dyn Store) {
     let places = i64::try_from(states.iter().filter(with_partner).count()).unwrap();
     let counts = store.open_leg_counts().await.unwrap();
     assert_eq!(counts, [(PARTNER, places + 1)]);
+}
+
+pub(super) async fn a_person_under_way_without_a_key_is_found(store: &dyn Store) {
+    let strand = store.strand("a").await.unwrap();
+    for (state, leg) in LegState::ALL.into_iter().zip(1..) {
+        let after = Standing {
+            state,
+            person: KeyId::new(100 + leg),
+            ..pending(Action::New)
+        };
+        walk(store, &strand, leg, after).await;
+        if state == LegState::Held {
+            let mut batch = Batch::new(strand.id, at(9));
+            batch.hold(NewHold::new(Stage::Select, Reason::Tie).leg(LegId::new(leg)));
+            store.put(batch).await.unwrap();
+        }
+    }
+    let under_way = |state: &LegState| {
+        *state == LegState::Routed || *state == LegState::Held || state.after_sending()
+    };
+    let states = LegState::ALL.into_iter().zip(101..);
+    let wanted: Vec<KeyId> = states
+        .filter(|(state, _)| under_way(state))
+        .map(|(_, person)| KeyId::new(person))
+        .collect();
+    assert_eq!(store.keyless_persons(99).await.unwrap(), wanted);
+    assert_eq!(store.keyless_persons(2).await.unwrap(), wanted[..2]);
+    for (id, n) in wanted.iter().zip(1..) {
+        let lookup = Some(lookup(200 + n));
+        let (kind, wrapped) = (KeyKind::Person, vec![1]);
+        let key = KeyRow {
+            id: *id,
+            kind,
+            lookup,
+            wrapped,
+        };
+        store.add_key(key).await.unwrap();
+    }
+    assert!(store.keyless_persons(99).await.unwrap().is_empty());
 }
 
 pub(super) async fn legs_are_counted_by_what_they_have_alike(store: &dyn Store) {

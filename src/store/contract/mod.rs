@@ -206,7 +206,7 @@ suite! {
     leases: a_lease_is_held_by_one_until_it_is_over_or_given_back a_lease_that_is_over_is_not_renewed
         a_dead_holder_is_taken_over_by_its_fence a_batch_is_written_only_under_a_lease_that_stands
         the_places_of_a_partner_are_guarded one_person_has_one_open_leg_with_a_partner what_was_told_of_legs_is_guarded;
-    legs: open_legs_come_by_source_and_page legs_are_counted_by_what_they_have_alike a_system_is_told_of_its_legs_once;
+    legs: open_legs_come_by_source_and_page legs_are_counted_by_what_they_have_alike a_person_under_way_without_a_key_is_found a_system_is_told_of_its_legs_once;
     many: legs_events_and_holds_of_many_legs_come_in_one_call many_legs_move_in_one_commit_or_none_does;
     records: keys_and_raws_are_found_by_look a_batch_may_be_larger_than_a_statement holds_are_numbered_through
         books_add_up_over_commits writes_are_found_by_state every_write_comes_by_page;

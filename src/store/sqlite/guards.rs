@@ -11,7 +11,7 @@ use crate::domain::{LegId, StrandId, limits};
 use crate::seal::LookupKey;
 
 /// A leg that is routed or after sending, as `LegState` numbers it; the words of the index `leg_open`.
-const OPEN: &str = "leg.partner > 0 AND leg.state IN (3, 4, 5, 6, 8, 9)";
+pub(super) const OPEN: &str = "leg.partner > 0 AND leg.state IN (3, 4, 5, 6, 8, 9)";
 
 /// # Errors
 /// [`StoreError::Stale`] if one does not hold.

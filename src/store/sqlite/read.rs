@@ -16,10 +16,11 @@ use super::columns::{
     int, key, ledger_row, leg, leg_count, mirror, push, push_count, raw, return_file, return_row,
     strand, text,
 };
+use super::guards::OPEN;
 use super::{SqliteStore, engine};
 use crate::domain::{
-    DropId, EventId, HoldNumber, KeyId, LegId, LegReference, RawId, ReturnId, RunId, Stage,
-    StrandId,
+    DropId, EventId, HoldNumber, KeyId, LegId, LegReference, LegState, RawId, ReturnId, RunId,
+    Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
 
@@ -158,6 +159,20 @@ impl Store for SqliteStore {
                 key,
             )
             .await
+        })
+    }
+
+    fn keyless_persons(&self, limit: i64) -> Answer<'_, Vec<KeyId>> {
+        Box::pin(async move {
+            // By the words of two indexes: what has ended is not looked through.
+            let lost = "leg.person > 0 AND NOT EXISTS (SELECT 1 FROM keyring WHERE keyring.id = leg.person)";
+            let sql = format!(
+                "SELECT person FROM leg WHERE {OPEN} AND {lost} \
+                 UNION SELECT leg.person FROM held JOIN leg ON leg.id = held.leg WHERE held.open AND leg.state = ? AND {lost} \
+                 ORDER BY 1 LIMIT ?"
+            );
+            let numbers = [LegState::Held.number(), limit];
+            self.many(&sql, &numbers, |row| id(row, 0)).await
         })
     }
 
