@@ -44,6 +44,7 @@ mod partner_sheets;
 mod prepared;
 mod privacy;
 mod pull;
+mod receipts;
 mod runs;
 mod samples;
 mod starts;

@@ -11,12 +11,12 @@ mod seal_return;
 mod settle;
 mod volume;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::diagnostics::{Code, Diagnostic};
-use crate::domain::{Counts, Disposition, LegId, Reason, Stage, how_to_raise};
+use crate::domain::{Counts, Disposition, LegId, Reason, ReturnId, Stage, how_to_raise};
 use crate::pipeline::delivered_rows::OwnLeg;
-use crate::pipeline::event::{FileFinding, TakenReturn, Unusable, place_of};
+use crate::pipeline::event::{FileFinding, RowFinding, TakenReturn, Unusable, place_of};
 use crate::pipeline::run::{HeldLease, Run, StageOutcome};
 use crate::sheet::Sheet;
 use crate::store::NewHold;
@@ -31,11 +31,12 @@ pub(crate) async fn record(
     lease: &HeldLease,
     taken: &mut TakenReturn,
     sheet: &Sheet,
-    finding: FileFinding,
+    mut finding: FileFinding,
     own: HashMap<LegId, OwnLeg>,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<FileFinding> {
     if let Some(before) = &taken.before {
+        as_before(run, before.id, &mut finding.rows).await?;
         let mut counts = Counts::default();
         let rows = u64::try_from(before.rows).unwrap_or(0);
         counts.add_many(Disposition::Repeated, Some(Reason::SameFile), rows);
@@ -64,6 +65,31 @@ pub(crate) async fn record(
     }
     tracing::info!(partner.id = %partner.id, return.id = file.number(), rows = findings.rows.len(), "took in a return of {}", partner.id);
     Ok(findings)
+}
+
+/// What became of each row when these bytes were taken: one that is still to be mended, or still waits, is told as it was then.
+/// Perhaps nobody has read that: a run can die between what it records and its receipt.
+async fn as_before(run: &Run, before: ReturnId, rows: &mut [RowFinding]) -> anyhow::Result<()> {
+    let limit = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let kept = run.store.return_rows(before, -1, limit).await?;
+    if kept.len() != rows.len() {
+        return Ok(());
+    }
+    let mut waiting: HashSet<i64> = HashSet::new();
+    run.each_open_hold(|hold| {
+        waiting.extend((hold.return_id == before).then_some(hold.row));
+    })
+    .await?;
+    for (row, kept) in rows.iter_mut().zip(kept) {
+        let line = i64::try_from(row.line).unwrap_or(0);
+        let settled = kept.disposition == Disposition::Held
+            && !(waiting.contains(&line) || waiting.contains(&0));
+        (row.disposition, row.reason) = match (kept.disposition, settled) {
+            (Disposition::Held | Disposition::Rejected, false) => (kept.disposition, kept.reason),
+            _ => (Disposition::Repeated, Some(Reason::SameFile)),
+        };
+    }
+    Ok(())
 }
 
 /// Records a return that cannot be used, once.

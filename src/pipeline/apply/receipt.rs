@@ -151,11 +151,19 @@ fn pretty(json: &impl Serialize) -> Vec<u8> {
 
 fn shown(finding: &RowFinding, again: bool) -> Disposition {
     match finding.reason {
-        _ if again => Disposition::Repeated,
+        _ if again && taken_in(finding) => Disposition::Repeated,
         // Another partner's reference must read like nobody's: the receipt tells nothing of who else was referred.
         Some(Reason::NotYourReference) => Disposition::Rejected,
         _ => finding.disposition,
     }
+}
+
+/// Whether a row asks nothing of its sender any more.
+fn taken_in(finding: &RowFinding) -> bool {
+    matches!(
+        finding.disposition,
+        Disposition::Accepted | Disposition::Repeated
+    )
 }
 
 /// What is said of a row.
@@ -176,7 +184,7 @@ fn words(finding: &RowFinding, again: bool) -> RowWords {
     };
     let reason = finding
         .reason
-        .filter(|reason| !again && *reason != Reason::AlreadyKnown);
+        .filter(|reason| !(again && taken_in(finding)) && *reason != Reason::AlreadyKnown);
     // A reason's sentence is followed by what to do about it.
     let said = reason.map_or("", Reason::partner_words);
     let (wrong, to_do) = said.split_once(". ").unwrap_or((said, ""));
@@ -243,13 +251,23 @@ mod tests {
     }
 
     #[test]
-    fn a_file_taken_before_says_so_on_every_row() {
-        let held = finding(Disposition::Held, Reason::BadDate);
+    fn a_file_taken_before_says_so_of_each_row_that_asks_nothing_any_more() {
         let known = RowWords {
             result: "We already had this",
             wrong: "".into(),
             to_do: "",
         };
-        assert_eq!(words(&held, true), known);
+        for taken in [Disposition::Accepted, Disposition::Repeated] {
+            assert_eq!(words(&finding(taken, Reason::SameFile), true), known);
+        }
+        // What is still to be mended is told again: nobody may have read it the first time.
+        for (asks, reason) in [
+            (Disposition::Held, Reason::BadDate),
+            (Disposition::Rejected, Reason::NotOurPerson),
+        ] {
+            let finding = finding(asks, reason);
+            assert_eq!(words(&finding, true), words(&finding, false));
+            assert_eq!(shown(&finding, true), asks);
+        }
     }
 }
