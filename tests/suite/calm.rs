@@ -237,7 +237,8 @@ fn holds_of_one_reason_are_released_together_by_their_owner() {
 
 #[test]
 fn healthy_installations_need_nobody() {
-    let healthy: [(&str, fn() -> Case); 12] = [
+    type Make = fn() -> Case;
+    let healthy: [(&str, Make); 12] = [
         ("after one run", Case::well),
         ("after two", || Case::well().ran(0)),
         ("with a GP system", || Case::served().ran(0)),

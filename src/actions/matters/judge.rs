@@ -459,11 +459,11 @@ fn spans(days: &[Date]) -> String {
         1 => first.to_string(),
         _ => format!("{first} to {last}"),
     });
-    let mut words = words.collect::<Vec<_>>().join(", ");
-    if further > 0 {
-        words.push_str(&format!(" and {}", many(further, "other")));
+    let words = words.collect::<Vec<_>>().join(", ");
+    match further {
+        0 => words,
+        _ => format!("{words} and {}", many(further, "other")),
     }
-    words
 }
 
 fn approvals(facts: &Facts, matters: &mut Vec<Matter>) {
