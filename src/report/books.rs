@@ -94,7 +94,7 @@ const WRITE_BACK: TableLayout = TableLayout {
     row: ("WriteBackRow", "Entries for a practice's record, in one state."),
     file: "write-back",
     unit: RowUnit::Entries,
-    notes: &["What partners report about attendance and well-being is written once into the GP record of the person it is about."],
+    notes: &["What partners report goes into the GP record of the person it is about, once and where the practice asks for it; this says how far each entry has come."],
     columns: &[&[
         text("practice").name("Practice"),
         text("state"),

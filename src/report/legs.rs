@@ -87,14 +87,14 @@ const FUNNEL: TableLayout = TableLayout {
         of(ValueKind::Month, "month").csv("month received").name("Received in"),
         count("received").page("Received"),
         count("matched").page("Matched to a partner"),
-        count("accepted").page("Taken on by partner"),
-        count("attending").page("Support under way or completed"),
+        count("accepted").page("Taken on, or on its waiting list"),
+        count("under_way_or_completed").page("Support under way or completed"),
         count("completed").page("Completed"),
         count("declined_by_partner").page("Partner could not take them"),
         count("ended_early").page("Ended early"),
         count("cancelled").page("Cancelled"),
         count("not_delivered").page("Could not be delivered"),
-        count("by_mistake").page("Entered in error"),
+        count("entered_in_error").page("Entered in error"),
     ]],
     total: true,
     ..TABLE
@@ -132,6 +132,15 @@ pub(super) fn states(input: &Input, shown: Shown) -> TableModel {
     });
     let part = ("by-state", "All referrals by where they stand");
     STATES.filled(rows.collect(), &[part])
+}
+
+/// Legs that were sent and of which nothing has come back: the books balance with them, and somebody should ask.
+pub(super) fn without_word(input: &Input) -> u64 {
+    let out = input.legs.iter().filter(|legs| {
+        let state = LegState::from_code(&legs.state);
+        matches!(state, Some(LegState::Sent | LegState::Delivered))
+    });
+    out.fold(0, |sum, legs| sum.saturating_add(legs.count))
 }
 
 /// One row for each practice that has legs.

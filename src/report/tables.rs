@@ -30,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) seal_of_day: Option<String>,
     /// Whether every balance and every book below balances.
     pub(crate) balanced: bool,
+    /// Legs that were sent and of which nothing has come back.
+    pub(crate) without_word: Cell,
     /// Legs; the last row is the total.
     pub(crate) balance: TableModel,
     /// Rows, by room; then the same by practice and partner.
@@ -120,6 +122,7 @@ impl Report {
             provisional: input.provisional,
             seal_of_day: input.seal_of_day.clone(),
             balanced,
+            without_word: shown.cell(legs::without_word(input)),
             balance,
             rooms,
             books,

@@ -31,7 +31,7 @@ const BY_OWNER: TableLayout = TableLayout {
     key: "waiting",
     row: ("OwnerRow", "Entries that wait for one owner; `owner` is `total` in the last row."),
     unit: RowUnit::Entries,
-    notes: &["These referrals and returned rows wait because a person has to decide or correct something first."],
+    notes: &["These referrals, returned rows and entries wait for a decision, a correction or an event; this says who must act."],
     columns: &[&[text("owner"), who("words").name(WHO)], &AGES],
     total: true,
     ..TABLE

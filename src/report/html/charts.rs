@@ -22,8 +22,11 @@ pub(super) fn funnel(funnel: &TableModel) -> Markup {
     let steps = [
         ("Received", "received"),
         ("Matched to a partner", "matched"),
-        ("Taken on by the partner", "accepted"),
-        ("Support under way or completed", "attending"),
+        (
+            "Taken on by the partner, or on its waiting list",
+            "accepted",
+        ),
+        ("Support under way or completed", "under_way_or_completed"),
         ("Completed", "completed"),
     ];
     let count = |key| match funnel.rows.last() {

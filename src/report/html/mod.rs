@@ -174,7 +174,7 @@ fn head(report: &Report, day: &str) -> Markup {
                     dt { "Do the books balance?" }
                     dd class="big" { @if report.balanced { "✓ Yes, everything balances" } @else { "✗ NO, something DOES NOT BALANCE" } }
                     dd {
-                        @if report.balanced { "Every row that came in was taken in, rejected with its reason, or waits for somebody. Of those sent of whom no word has come, the books cannot tell: see where referrals stand." }
+                        @if report.balanced { "Every row that came in went on, was known before, was rejected with its reason, or waits for somebody. " (word_of(report.without_word)) }
                         @else { "Look for “DOES NOT BALANCE” below, and tell the IT team that runs Kith." }
                     }
                 }
@@ -191,6 +191,21 @@ fn head(report: &Report, day: &str) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// Of how many that were sent nothing has come back: that the books balance says nothing of them.
+fn word_of(without: Cell) -> String {
+    match without {
+        Cell::Number(0) => "Word has come of every referral that was sent.".to_owned(),
+        Cell::Number(1) => {
+            "Of 1 referral that was sent no word has come yet: see where referrals stand."
+                .to_owned()
+        }
+        cell => format!(
+            "Of {} referrals that were sent no word has come yet: see where referrals stand.",
+            words::count(cell)
+        ),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The report of a small made-up night, read as its readers read it.
 
 mod night;
+mod sentences;
 
 use std::collections::BTreeMap;
 
