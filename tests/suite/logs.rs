@@ -191,7 +191,7 @@ fn the_error_that_ends_a_run_names_the_run() {
     let mut world = World::of_folder(&[PartnerFile::of("elm")]);
     world.gp_refers(&referral(1, "Anna", "Beech", "elm"));
     world.runs();
-    let drop_table = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('DROP TABLE held')";
+    let drop_table = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('DROP TABLE book')";
     let ledger = world.home.below("var/kith.db");
     let mut python = Command::new("python3");
     let dropped = python.args(["-c", drop_table]).arg(ledger).status();
