@@ -10,7 +10,7 @@
 #   fhirpath      made-up expressions against fhirpath.js, N times 10,000, seeds S to S+N-1 (default 1)
 #   disks         disks that are full, read-only, slow (5 s a call) …, each for one to three runs, N times (default 1)
 #   certificates  seeded servers and folders, honest ones and ones that leave something out, N times 200 of each, seeds S to S+N-1 (default 1)
-#   identity      folders of the same people, written in many ways under names that clash, N times 300, seeds S to S+N-1 (default 1)
+#   identity      rows from folders and servers of the same people under ids that clash, N times 300 of each, seeds S to S+N-1 (default 1)
 #   races         a partner swaps its folders for links while Kith works in them, N times 200 rounds a folder (default 1)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
@@ -36,7 +36,7 @@ case "$name" in
   fhirpath) tests=fhirpath_other:: count=1 parts="fhirpath" ;;
   disks) tests=disks:: count=1 parts="" ;;
   certificates) target="--lib" tests=certificates_of count=1 parts="" ;;
-  identity) target="--lib" tests=identity_seeds count=1 parts="" ;;
+  identity) tests=identity_seeds:: count=1 parts="" ;;
   races) target="--lib" tests=transport::contract::race count=1 parts="" ;;
   *) usage ;;
 esac

@@ -44,7 +44,7 @@ pub(crate) fn lookup_keys(
             name,
             kind.as_bytes(),
             id,
-            &version(env, source, bytes?, tree?),
+            &version(env, source, bytes?, tree?, referral.ids.one_bundle),
         ]))
     };
     let of_referral = own_lookup(env, source, id, referral);
@@ -62,15 +62,14 @@ pub(crate) fn lookup_keys(
         }
         (None, _) => env.keys.lookup(&[name, b"nobody", &of_referral]),
     };
+    let (request, performers) = (&trees.request, named_performers(trees));
+    let request = version(env, source, &referral.request, request, false);
+    let mut request: Vec<&[u8]> = vec![name, b"ServiceRequest", id, &request, &performers];
+    // Equal ids and versions of two places are two.
+    request.extend(referral.ids.place.as_deref().map(str::as_bytes));
     Some(LookupKeys {
         referral: of_referral,
-        request: env.keys.lookup(&[
-            name,
-            b"ServiceRequest",
-            id,
-            &version(env, source, &referral.request, &trees.request),
-            &named_performers(trees),
-        ]),
+        request: env.keys.lookup(&request),
         person: person_key,
         alike: number.as_ref().map_or_else(Vec::new, |number| {
             let others = (0..env.sources.len()).filter(|other| *other != source);
@@ -208,14 +207,16 @@ pub(crate) fn referral_lookup(
 }
 
 /// What tells one version of a resource from another: a server's version id, else its content without what a server may
-/// write anew; in extracts always the bytes.
-fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>) -> Vec<u8> {
+/// write anew; in extracts always the bytes. `one_bundle`: its id holds in one Bundle alone, and so does its version id.
+fn version(env: &Env, source: usize, bytes: &[u8], tree: &Json<'_>, one_bundle: bool) -> Vec<u8> {
     let served = matches!(
         env.sources[source].config.pull,
         crate::config::Pull::Search { .. } | crate::config::Pull::Bulk(_)
     );
     match resource::version_id(tree) {
-        Some(version) if served && resource::id(tree).is_some() => version.as_bytes().to_vec(),
+        Some(version) if served && !one_bundle && resource::id(tree).is_some() => {
+            version.as_bytes().to_vec()
+        }
         _ if served => sha256(&[&content(bytes)]).to_vec(),
         _ => sha256(&[bytes]).to_vec(),
     }

@@ -33,6 +33,7 @@ mod gp_kill;
 mod gp_servers;
 mod gp_tls;
 mod identify;
+mod identity_seeds;
 mod logs;
 mod loop_fhir;
 mod map_diff;

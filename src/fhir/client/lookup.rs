@@ -3,15 +3,17 @@
 //! In come identifiers or ids; out goes what the server has of each. A server may ignore what it was asked, so every answer
 //! is checked here; what a search over many does not bring is asked for alone before it counts as missing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 
 use super::Client;
 use super::client_error::ClientError;
 use super::create::person_of;
+use super::own_addresses::OwnAddresses;
 use super::parameters::Parameters;
 use crate::fhir::resources::bundle::Head;
+use crate::fhir::resources::version::newer;
 
 /// Identifiers or ids of one search.
 pub(crate) const AT_ONCE: usize = 40;
@@ -27,6 +29,13 @@ pub(crate) struct FoundResource {
     pub(crate) person: Option<String>,
 }
 
+/// A resource of an answer.
+pub(crate) struct Addressed {
+    /// What the Bundle calls it by.
+    pub(crate) full_url: Option<String>,
+    pub(crate) resource: Vec<u8>,
+}
+
 impl Client {
     /// Finds the resources of a type that carry an identifier, checked here: a server may ignore what it was asked.
     ///
@@ -38,14 +47,35 @@ impl Client {
         system: &str,
         value: &str,
     ) -> Result<Vec<Vec<u8>>, ClientError> {
+        let mut found: Vec<Vec<u8>> = Vec::new();
+        for Addressed { resource, .. } in self.find_addressed(resource_type, system, value).await? {
+            if !found.contains(&resource) {
+                found.push(resource);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The same, each with what the answer calls it by.
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub(crate) async fn find_addressed(
+        &self,
+        resource_type: &str,
+        system: &str,
+        value: &str,
+    ) -> Result<Vec<Addressed>, ClientError> {
         let parameters = Parameters::default().tokens("identifier", [(system, value)]);
         let mut search = self.search(resource_type, parameters).at_most(PAGES_MAX);
         let mut found = Vec::new();
         while let Some(page) = search.next_page().await? {
             for entry in page.bundle()?.entries() {
-                let known = carries(entry.resource, resource_type, system, value);
-                if known && !found.iter().any(|held: &Vec<u8>| held == entry.resource) {
-                    found.push(entry.resource.to_vec());
+                if carries(entry.resource, resource_type, system, value) {
+                    found.push(Addressed {
+                        full_url: entry.full_url.map(str::to_owned),
+                        resource: entry.resource.to_vec(),
+                    });
                 }
             }
         }
@@ -102,7 +132,10 @@ impl Client {
         resource_type: &str,
         ids: &[&str],
     ) -> Result<HashMap<String, Vec<u8>>, ClientError> {
-        let mut found = HashMap::with_capacity(ids.len());
+        let mut found: HashMap<String, Vec<u8>> = HashMap::with_capacity(ids.len());
+        // Came in versions of which nobody can say which is the newer: read by itself.
+        let mut unsure = HashSet::new();
+        let mut own = OwnAddresses::of(self.base.as_str(), false);
         for chunk in ids.chunks(AT_ONCE).filter(|chunk| chunk.len() > 1) {
             let parameters = Parameters::default()
                 .with("_id", chunk.join(","))
@@ -115,13 +148,29 @@ impl Client {
                     Err(error @ ClientError::Transient { .. }) => return Err(error),
                     Ok(None) | Err(_) => break,
                 };
+                own.hear(page.self_link.as_deref());
                 for entry in page.bundle()?.entries() {
                     let head = Head::of(entry.resource);
-                    if let (Some(kind), Some(id)) = (head.resource_type, head.id)
-                        && kind == resource_type
-                        && chunk.contains(&id.as_ref())
-                    {
-                        found.insert(id.into_owned(), entry.resource.to_vec());
+                    let (Some(kind), Some(id)) = (head.resource_type, head.id) else {
+                        continue;
+                    };
+                    let asked = kind == resource_type && chunk.contains(&id.as_ref());
+                    if !asked || unsure.contains(id.as_ref()) {
+                        continue;
+                    }
+                    let own = own.names(entry.full_url, &kind, &id);
+                    let known = found.get(id.as_ref()).filter(|_| own);
+                    match known.map(|known| newer(known, entry.resource)) {
+                        Some(Some(false)) => {}
+                        // Another server's record is another record, whatever its id.
+                        None if !own => {}
+                        None | Some(Some(true)) => {
+                            found.insert(id.into_owned(), entry.resource.to_vec());
+                        }
+                        Some(None) => {
+                            found.remove(id.as_ref());
+                            unsure.insert(id.into_owned());
+                        }
                     }
                 }
             }
@@ -174,7 +223,7 @@ fn note(
 }
 
 /// Whether a resource is of this type and bears this identifier.
-pub(super) fn carries(resource: &[u8], resource_type: &str, system: &str, value: &str) -> bool {
+pub(crate) fn carries(resource: &[u8], resource_type: &str, system: &str, value: &str) -> bool {
     #[derive(Deserialize)]
     struct Identified {
         #[serde(rename = "resourceType")]

@@ -8,6 +8,7 @@
 mod client_error;
 pub(crate) mod create;
 pub(crate) mod lookup;
+pub(crate) mod own_addresses;
 pub(crate) mod parameters;
 pub(crate) mod prefetch;
 mod retry;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, HeaderName, LOCATION};
 use reqwest::{Method, RequestBuilder, Response, Url};
 
+use super::resources::bundle::Head;
 use super::resources::capability_statement::CapabilityStatement;
 use super::resources::operation_outcome;
 use crate::domain::Limits;
@@ -194,14 +196,22 @@ impl Client {
     /// Reads a resource by type and id; none if there is none, or no longer.
     ///
     /// # Errors
-    /// Any [`ClientError`] but `NotFound` and `Gone`.
+    /// Any [`ClientError`] but `NotFound` and `Gone`; `NotFhir` of a resource of another type, or with another id.
     pub(crate) async fn read(
         &self,
         resource_type: &str,
         id: &str,
     ) -> Result<Option<Vec<u8>>, ClientError> {
         match self.get(&format!("{resource_type}/{id}")).await {
-            Ok(body) => Ok(Some(body)),
+            Ok(body) => {
+                let head = Head::of(&body);
+                let asked = head.resource_type.as_deref() == Some(resource_type)
+                    && head.id.as_deref().is_none_or(|found| found == id);
+                if !asked {
+                    return Err(ClientError::NotFhir { status: 200 });
+                }
+                Ok(Some(body))
+            }
             Err(ClientError::NotFound | ClientError::Gone) => Ok(None),
             Err(error) => Err(error),
         }

@@ -353,6 +353,17 @@ async fn reads_are_repeated_a_few_times() {
 }
 
 #[tokio::test]
+async fn another_resource_than_the_one_asked_for_is_no_answer() {
+    let patient = answer(200, "", "{\"resourceType\":\"Patient\",\"id\":\"2\"}");
+    let outcome = answer(200, "", "{\"resourceType\":\"OperationOutcome\"}");
+    for other in [&patient, &outcome] {
+        let server = scripted(&[other]);
+        let read = client(base(&server)).read("Patient", "1").await;
+        assert_eq!(read, Err(ClientError::NotFhir { status: 200 }));
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_was_cut_short_is_asked_for_again() {
     let torn = answer(200, "", "{\"resourceType\":\"Organization\",\"id\":\"1\"");
     let marked = answer(200, "", "\u{feff}{\"resourceType\":\"Organization\"}");

@@ -5,11 +5,12 @@
 
 use std::cmp::Ordering;
 
+use super::bundle::content;
 use super::patient;
 use super::reference::text_of;
 use super::resource::{last_updated, resource_type, version_id};
 use crate::domain::Instant;
-use crate::json::{Json, items};
+use crate::json::{Arena, Json, items};
 
 /// How old the first is beside the second, by what their `meta` says; `None` where that decides nothing.
 pub(crate) fn age_order(one: &Json<'_>, other: &Json<'_>) -> Option<Ordering> {
@@ -29,6 +30,22 @@ pub(crate) fn age_order(one: &Json<'_>, other: &Json<'_>) -> Option<Ordering> {
     }
 }
 
+/// Whether the second of two versions of one resource is the one that stands; `None` where nobody can say.
+pub(crate) fn newer(known: &[u8], found: &[u8]) -> Option<bool> {
+    let (arena, other_arena) = (Arena::default(), Arena::default());
+    let Ok(found_tree) = Json::parse(found, &other_arena) else {
+        return Some(false);
+    };
+    let Ok(known_tree) = Json::parse(known, &arena) else {
+        return Some(true);
+    };
+    match age_order(&known_tree, &found_tree) {
+        Some(Ordering::Less) => Some(true),
+        Some(Ordering::Greater) => Some(false),
+        _ => (content(known) == content(found)).then_some(false),
+    }
+}
+
 /// The order of two instants as written.
 pub(crate) fn date_order(one: &str, other: &str) -> Option<Ordering> {
     match (Instant::parse(one), Instant::parse(other)) {
@@ -36,6 +53,15 @@ pub(crate) fn date_order(one: &str, other: &str) -> Option<Ordering> {
         // Dates without a time, written alike, have the order of their digits.
         (None, None) if one.len() == other.len() => Some(one.cmp(other)),
         _ => None,
+    }
+}
+
+/// Whether [`plainly_others`] says so of the texts of two resources; what cannot be read is like nothing else.
+pub(crate) fn apart(one: &[u8], other: &[u8]) -> bool {
+    let (arena, other_arena) = (Arena::default(), Arena::default());
+    match (Json::parse(one, &arena), Json::parse(other, &other_arena)) {
+        (Ok(one), Ok(other)) => plainly_others(&one, &other),
+        _ => true,
     }
 }
 
@@ -68,7 +94,9 @@ pub(crate) fn plainly_others(one: &Json<'_>, other: &Json<'_>) -> bool {
     if !ones.is_empty() && !others.is_empty() {
         return ones.iter().all(|value| !others.contains(value));
     }
-    unlike(one, other, "birthDate", |value| value.as_str()) || unlike(one, other, "name", name_of)
+    unlike(one, other, "birthDate", |value| value.as_str())
+        || unlike(one, other, "name", name_of)
+        || unlike(one, other, "name", given_of)
 }
 
 fn digits_of(text: &str) -> String {
@@ -98,6 +126,13 @@ fn name_of<'t>(name: &'t Json<'_>) -> Option<&'t str> {
             .iter()
             .find_map(|name| text_of(name, "family").or_else(|| text_of(name, "text"))),
     }
+}
+
+/// The first given name of a person.
+fn given_of<'t>(name: &'t Json<'_>) -> Option<&'t str> {
+    items(Some(name))
+        .iter()
+        .find_map(|name| items(name.get("given")).first()?.as_str())
 }
 
 fn identifiers<'t>(resource: &'t Json<'_>) -> Vec<(Option<&'t str>, &'t str)> {
@@ -140,6 +175,21 @@ mod tests {
     }
 
     #[test]
+    fn of_two_versions_the_newer_stands_if_somebody_can_say_which_that_is() {
+        let of = |version: &str, name: &str| {
+            format!(r#"{{"meta":{{"versionId":"{version}"}},"name":[{{"family":"{name}"}}]}}"#)
+        };
+        let newer = |one: &str, other: &str| newer(one.as_bytes(), other.as_bytes());
+        assert_eq!(newer(&of("1", "A"), &of("2", "B")), Some(true));
+        assert_eq!(newer(&of("2", "B"), &of("1", "A")), Some(false));
+        let plain = |more: &str| format!(r#"{{"name":[{{"family":"A"}}]{more}}}"#);
+        assert_eq!(newer(&plain(""), &plain("")), Some(false));
+        assert_eq!(newer(&plain(""), &plain(r#","active":true"#)), None);
+        assert_eq!(newer(&plain(""), "{"), Some(false));
+        assert_eq!(newer("{", &plain("")), Some(true));
+    }
+
+    #[test]
     fn two_people_under_one_name_are_seen_and_one_who_changed_is_not() {
         let number = |value: &str| {
             format!(
@@ -162,6 +212,16 @@ mod tests {
                 r#""name":[{"family":"A"}]"#.to_owned(),
                 r#""name":[{"family":"B"}]"#.to_owned(),
                 true,
+            ),
+            (
+                r#""birthDate":"1950-01-01","name":[{"family":"A","given":["Una"]}]"#.to_owned(),
+                r#""birthDate":"1950-01-01","name":[{"family":"A","given":["Ben"]}]"#.to_owned(),
+                true,
+            ),
+            (
+                r#""name":[{"family":"A","given":["Una","May"]}]"#.to_owned(),
+                r#""name":[{"family":"A","given":["Una"]}]"#.to_owned(),
+                false,
             ),
             (
                 r#""name":"North""#.to_owned(),

@@ -120,6 +120,15 @@ fn base_of(config: &crate::config::Source) -> Option<&String> {
     }
 }
 
+/// Whether the addresses that a server gives may be on another host than its own.
+fn rebases(config: &crate::config::Source) -> bool {
+    match &config.pull {
+        Pull::Search { reading, .. } => reading.rebase_links,
+        Pull::Bulk(bulk) => bulk.rebase_links,
+        Pull::Folder { .. } => false,
+    }
+}
+
 /// What became of the legs of a source.
 #[derive(Default)]
 struct Watched {
@@ -189,7 +198,7 @@ async fn under(
     let base = base_of(config);
     let mut reader = client
         .zip(base)
-        .map(|(client, base)| Reader::new(client, base));
+        .map(|(client, base)| Reader::new(client, base, rebases(config)));
     let mut watched = Watched {
         by_id: base.is_some(),
         ..Watched::default()

@@ -4,13 +4,15 @@
 //! say. Keeps: only the server's own 404 or 410 for the record itself means that it is gone; a server that knows nothing
 //! of anybody is a server with trouble.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::fhir::client::own_addresses::OwnAddresses;
 use crate::fhir::client::parameters::Parameters;
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::{Head, Mode, collected};
-use crate::fhir::resources::reference::Reference;
+use crate::fhir::resources::reference::{Address, Reference};
+use crate::fhir::resources::version::{apart, newer};
 use crate::fhir::resources::{patient, practitioner, resource, service_request};
 use crate::json::{Arena, Json};
 use crate::pipeline::referral::{Bytes, Referral, consents_together};
@@ -41,6 +43,7 @@ enum Found {
 pub(super) struct Reader<'c> {
     client: &'c Client,
     base: &'c str,
+    own: OwnAddresses,
     records: HashMap<(&'static str, String), Found>,
     read: u64,
     failures: u32,
@@ -48,10 +51,12 @@ pub(super) struct Reader<'c> {
 }
 
 impl<'c> Reader<'c> {
-    pub(super) fn new(client: &'c Client, base: &'c str) -> Self {
+    /// Of the server at this base URL; `rebase`: its own addresses may be on another host.
+    pub(super) fn new(client: &'c Client, base: &'c str, rebase: bool) -> Self {
         Self {
             client,
             base,
+            own: OwnAddresses::of(base, rebase),
             records: HashMap::new(),
             read: 0,
             failures: 0,
@@ -78,7 +83,7 @@ impl<'c> Reader<'c> {
                 None => Found::Unread,
             };
             let names = match &found {
-                Found::Here(request) => Names::of(request, old, self.base),
+                Found::Here(request) => Names::of(request, old, self.base, &self.own),
                 Found::Gone | Found::Unread => Names::default(),
             };
             named.push((found, names));
@@ -121,6 +126,13 @@ impl<'c> Reader<'c> {
         };
         if let Some(id) = &names.patient {
             match self.person(id).await {
+                // The id was that of an entry of a page: on the server it may be another's.
+                Found::Here(bytes)
+                    if names.person_on_page
+                        && apart(&bytes, old.patient.as_deref().unwrap_or_default()) =>
+                {
+                    return Again::Unread;
+                }
                 Found::Here(bytes) => referral.patient = Some(bytes),
                 // What was never there is not gone.
                 Found::Gone if old.patient.is_none() => {}
@@ -138,6 +150,13 @@ impl<'c> Reader<'c> {
             }
         }
         referral.consent = consents_together(&consents);
+        if names.consents_on_pages {
+            // Which they are now only a search can say; what was found then still counts, if there is nothing beside it.
+            if names.others.is_some() || !consents.is_empty() {
+                return Again::Unread;
+            }
+            referral.consent.clone_from(&old.consent);
+        }
         if let Some(others) = &names.others
             && !self.others(&mut referral, others).await
         {
@@ -274,21 +293,43 @@ impl<'c> Reader<'c> {
             .with("_id", ids.join(","))
             .with("_count", ids.len().to_string());
         let mut search = self.client.search(kind, parameters);
+        // Came in versions of which nobody can say which is the newer: read by themselves.
+        let mut unsure = HashSet::new();
         // A server that ignores `_id` would give everything it has.
         for _ in 0..ids.len() {
             let Some(page) = search.next_page().await? else {
                 break;
             };
+            self.own.hear(page.self_link.as_deref());
             for entry in page.bundle()?.entries() {
                 let head = Head::of(entry.resource);
                 let Some(id) = head.id.as_deref().map(str::to_owned) else {
                     continue;
                 };
-                let asked = head.resource_type.as_deref() == Some(kind) && ids.contains(&id);
-                if asked && entry.mode != Mode::Outcome {
-                    let found = Found::Here(Arc::from(entry.resource));
-                    self.records.insert((kind, id), found);
-                    (self.read, self.failures) = (self.read + 1, 0);
+                let asked = head.resource_type.as_deref() == Some(kind)
+                    && ids.contains(&id)
+                    && !head.subsetted()
+                    && !unsure.contains(&id);
+                // Another server's record is another record, whatever its id.
+                if asked && entry.mode != Mode::Outcome && self.own.names(entry.full_url, kind, &id)
+                {
+                    let key = (kind, id);
+                    let stands = match self.records.get(&key) {
+                        Some(Found::Here(known)) => newer(known, entry.resource),
+                        _ => Some(true),
+                    };
+                    match stands {
+                        Some(true) => {
+                            let found = Found::Here(Arc::from(entry.resource));
+                            self.records.insert(key, found);
+                            (self.read, self.failures) = (self.read + 1, 0);
+                        }
+                        Some(false) => {}
+                        None => {
+                            self.records.remove(&key);
+                            unsure.insert(key.1);
+                        }
+                    }
                 }
             }
         }
@@ -328,7 +369,11 @@ impl<'c> Reader<'c> {
 #[derive(Default)]
 struct Names {
     patient: Option<String>,
+    /// The person was found on a page, by an address that was not the server's.
+    person_on_page: bool,
     consents: Vec<String>,
+    /// There are further ones that only a page called by that address.
+    consents_on_pages: bool,
     /// Who referred, if that is not as it was.
     others: Option<Others>,
     /// What performers refer to, if that is not as it was.
@@ -342,22 +387,31 @@ struct Others {
 }
 
 impl Names {
-    fn of(request: &[u8], old: &Referral, base: &str) -> Self {
+    fn of(request: &[u8], old: &Referral, base: &str, own: &OwnAddresses) -> Self {
         let arena = Arena::default();
         let Ok(tree) = Json::parse(request, &arena) else {
             return Self::default();
         };
         let at = Some(base);
-        let patient = match service_request::subject(&tree, at) {
-            Reference::Relative {
-                kind: "Patient",
-                id,
-            } => Some(id.to_owned()),
+        let (old_arena, subject) = (Arena::default(), service_request::subject(&tree, at));
+        let as_it_was = Json::parse(&old.request, &old_arena).is_ok_and(|old| {
+            service_request::subject(&old, at) == subject
+                && service_request::subject_identifier(&old)
+                    == service_request::subject_identifier(&tree)
+        });
+        let patient = match subject {
             Reference::Contained(_) => None,
-            // Named by number: the record that was found by it.
-            _ => old.patient.as_deref().and_then(id_of),
+            _ if own_id(own, subject, "Patient").is_some() => own_id(own, subject, "Patient"),
+            // Named by number, or by an address of a page: the record that was found by it.
+            _ if as_it_was => old.patient.as_deref().and_then(id_of),
+            // Another person is named, and only a search finds whom.
+            _ => None,
         };
         let consents = service_request::consents(&tree, at);
+        let of_consent = |reference: Reference<'_>| own_id(own, reference, "Consent");
+        let on_page = |reference: &Reference<'_>| {
+            !matches!(reference, Reference::Contained(_)) && of_consent(*reference).is_none()
+        };
         let texts = service_request::performers_to_resolve(&tree);
         let as_before = Json::parse(&old.request, &Arena::default())
             .is_ok_and(|old| service_request::performers_to_resolve(&old) == texts);
@@ -368,7 +422,9 @@ impl Names {
         });
         Self {
             patient,
-            consents: consents.into_iter().filter_map(id_in).collect(),
+            person_on_page: matches!(subject, Reference::Urn(_)),
+            consents_on_pages: consents.iter().any(on_page),
+            consents: consents.into_iter().filter_map(of_consent).collect(),
             others: (!same).then(|| Others::of(&tree, base)),
             performers: (!as_before).then(|| texts.iter().map(|text| (*text).to_owned()).collect()),
         }
@@ -415,6 +471,19 @@ fn id_in(reference: Reference<'_>) -> Option<String> {
         Reference::Relative { id, .. } => Some(id.to_owned()),
         _ => None,
     }
+}
+
+/// The id of a reference to the server's own record of this kind.
+fn own_id(own: &OwnAddresses, reference: Reference<'_>, kind: &str) -> Option<String> {
+    let (named, id) = match reference {
+        Reference::Relative { kind, id } => (kind, id),
+        Reference::Foreign(url) => {
+            let address = Address::parse(url).filter(|address| own.has(address.base))?;
+            (address.kind, address.id)
+        }
+        _ => return None,
+    };
+    (named == kind).then(|| id.to_owned())
 }
 
 fn id_of(resource: impl AsRef<[u8]>) -> Option<String> {

@@ -3,6 +3,9 @@
 pub(crate) mod bad_servers;
 pub(crate) mod between;
 pub(crate) mod case;
+pub(crate) mod clashing;
+pub(crate) mod clashing_folder;
+pub(crate) mod clashing_server;
 pub(crate) mod edit;
 pub(crate) mod elements;
 pub(crate) mod expected;

@@ -238,6 +238,7 @@ impl Indexer<'_> {
         self.part.aliases.extend(aliases);
         if let Some(id) = names.id.filter(|_| at.local()) {
             self.part.locals.push(LocalName {
+                by_reference: matches!(kind, RawKind::Consent | RawKind::PractitionerRole),
                 key: self
                     .keys
                     .of(Named::Record(kind), NameScope::FileSet(at.set), id),

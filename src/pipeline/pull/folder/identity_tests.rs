@@ -61,19 +61,19 @@ fn request(id: &str, subject: &str) -> String {
 }
 
 /// A person, marked by the birth date; `more` begins with a comma.
-fn patient(id: &str, mark: &str, more: &str) -> String {
+pub(super) fn patient(id: &str, mark: &str, more: &str) -> String {
     format!(r#"{{"resourceType":"Patient","id":"{id}","birthDate":"{mark}"{more}}}"#)
 }
 
-fn number(value: &str) -> String {
+pub(super) fn number(value: &str) -> String {
     format!(r#","identifier":[{{"system":"https://fhir.nhs.uk/Id/nhs-number","value":"{value}"}}]"#)
 }
 
-fn meta(version: &str, updated: &str) -> String {
+pub(super) fn meta(version: &str, updated: &str) -> String {
     format!(r#","meta":{{"versionId":"{version}","lastUpdated":"{updated}"}}"#)
 }
 
-fn bundle(kind: &str, entries: &[(&str, &str)]) -> String {
+pub(super) fn bundle(kind: &str, entries: &[(&str, &str)]) -> String {
     let entries: Vec<String> = entries
         .iter()
         .map(|(url, resource)| {
@@ -91,7 +91,7 @@ fn bundle(kind: &str, entries: &[(&str, &str)]) -> String {
     )
 }
 
-fn check(name: &str, files: &[(&str, String)], expected: &[&str]) {
+pub(super) fn check(name: &str, files: &[(&str, String)], expected: &[&str]) {
     assert_eq!(outcomes(files), expected, "{name}");
 }
 

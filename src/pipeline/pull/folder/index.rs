@@ -55,6 +55,8 @@ pub(super) struct Part {
 /// What a record of a Bundle without a server's address is called in its file set.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct LocalName {
+    /// What says whose it is by references alone: looked at once everything else is settled.
+    pub(super) by_reference: bool,
     pub(super) key: Key,
     /// The place of the record.
     pub(super) record: u32,

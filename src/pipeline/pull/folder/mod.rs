@@ -11,8 +11,6 @@ mod files;
 mod gap_tests;
 mod gaps;
 #[cfg(test)]
-mod identity_seeds;
-#[cfg(test)]
 mod identity_tests;
 mod index;
 mod late_check;
@@ -22,6 +20,8 @@ mod merge;
 mod performer_tests;
 mod reader;
 mod resolve;
+#[cfg(test)]
+mod same_name_tests;
 mod segments;
 mod sets;
 mod versions;

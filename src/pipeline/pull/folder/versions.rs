@@ -13,9 +13,12 @@ use super::lookup_table::{Entry, NameScope, Named, Numbered};
 use super::resolve::Sought;
 use super::{Folder, RequestPlace, SEVERAL};
 use crate::fhir::resources::bundle::content;
-use crate::fhir::resources::resource::{read_last_updated, security_labels};
+use crate::fhir::resources::reference::Reference;
+use crate::fhir::resources::resource::{
+    contained, read_last_updated, resource_type, security_labels,
+};
 use crate::fhir::resources::service_request;
-use crate::fhir::resources::version::{age_order, date_order, plainly_others};
+use crate::fhir::resources::version::{age_order, apart, date_order, plainly_others};
 use crate::json::{Arena, Json};
 use crate::pipeline::ingest::deleted_requests::DeletedRequest;
 use crate::pipeline::referral::Bytes;
@@ -37,15 +40,17 @@ struct AlikeRecords {
     places: Vec<u32>,
     /// Whether some say another thing than the first.
     differ: bool,
+    /// Nobody can say whether they are of one.
+    doubt: bool,
 }
 
-/// Whether two records are plainly not about the same; what cannot be read is like nothing else.
-fn apart(one: &[u8], other: &[u8]) -> bool {
-    let (arena, other_arena) = (Arena::default(), Arena::default());
-    match (Json::parse(one, &arena), Json::parse(other, &other_arena)) {
-        (Ok(one), Ok(other)) => plainly_others(&one, &other),
-        _ => true,
-    }
+/// Whether two records of one name, from places whose ids are their own, are about the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AboutSame {
+    Yes,
+    No,
+    /// What they name is not there.
+    Unknown,
 }
 
 /// What else bears the name of an entry, by its place in a table.
@@ -133,15 +138,26 @@ impl Folder {
         for named in locals.chunk_by(|one, other| one.key == other.key) {
             let key = named[0].key;
             let line = self.found.records.place(key);
-            let places: Vec<u32> = named.iter().map(|one| one.record).chain(line).collect();
-            let groups = self.groups(&places)?;
+            let mut places: Vec<u32> = named.iter().map(|one| one.record).chain(line).collect();
+            places.dedup();
+            let groups = self.groups(&places, named[0].by_reference)?;
+            for group in groups.iter().filter(|group| group.doubt) {
+                for place in &group.places {
+                    if let Some(entry) = self.found.records.at_mut(*place) {
+                        entry.doubt = true;
+                    }
+                }
+            }
             for AlikeRecords { places, .. } in groups.iter().filter(|group| group.differ) {
                 let entries = places
                     .iter()
                     .map(|place| self.found.records.values()[*place as usize]);
                 let candidates: Vec<Entry> = entries.collect();
-                let stands =
-                    self.stands(&candidates, |one, other, _| Ok(plainly_others(one, other)))?;
+                // What leads to the same may name it by another address.
+                let by_reference = named[0].by_reference;
+                let stands = self.stands(&candidates, |one, other, _| {
+                    Ok(!by_reference && plainly_others(one, other))
+                })?;
                 self.set_aside(&candidates, stands.newest);
                 for (place, own) in places.iter().zip(&candidates) {
                     if let Some(entry) = self.found.records.at_mut(*place) {
@@ -168,31 +184,89 @@ impl Folder {
     }
 
     /// These records, those together that may be one; and whether all of a group say the same.
-    fn groups(&self, places: &[u32]) -> std::io::Result<Vec<AlikeRecords>> {
+    fn groups(&self, places: &[u32], by_reference: bool) -> std::io::Result<Vec<AlikeRecords>> {
         let mut groups: Vec<AlikeRecords> = Vec::new();
         let mut known: HashMap<Digest, usize> = HashMap::new();
         for place in places {
             let bytes = self.read(self.found.records.values()[*place as usize].spot)?;
             let digest = sha256(&[&bytes]);
-            if let Some(number) = known.get(&digest) {
+            // The same references lead elsewhere from another Bundle.
+            let same = known.get(&digest).filter(|_| !by_reference);
+            if let Some(number) = same {
                 groups[*number].places.push(*place);
                 continue;
             }
-            let alike = groups.iter().position(|group| !apart(&group.first, &bytes));
-            let number = alike.unwrap_or(groups.len());
-            known.insert(digest, number);
-            if let Some(group) = groups.get_mut(number) {
+            let (mut alike, mut doubt) = (None, false);
+            for (number, group) in groups.iter().enumerate() {
+                match self.about_same((group.places[0], &group.first), (*place, &bytes))? {
+                    AboutSame::No => continue,
+                    AboutSame::Yes => {}
+                    AboutSame::Unknown => doubt = true,
+                }
+                alike = Some(number);
+                break;
+            }
+            known.insert(digest, alike.unwrap_or(groups.len()));
+            if let Some(group) = alike.and_then(|number| groups.get_mut(number)) {
                 group.places.push(*place);
                 group.differ = true;
+                group.doubt |= doubt;
             } else {
                 groups.push(AlikeRecords {
                     first: bytes,
                     places: vec![*place],
                     differ: false,
+                    doubt: false,
                 });
             }
         }
         Ok(groups)
+    }
+
+    /// Whether two records of one name are about the same. What says that by references alone is so if they lead to the same
+    /// from where each stands; a role of which nobody can say it is its own Bundle's, and a consent a doubt.
+    fn about_same(
+        &self,
+        (one_place, one): (u32, &Bytes),
+        (other_place, other): (u32, &Bytes),
+    ) -> std::io::Result<AboutSame> {
+        let equal = one == other;
+        let (arena, other_arena) = (Arena::default(), Arena::default());
+        let (Ok(one), Ok(other)) = (Json::parse(one, &arena), Json::parse(other, &other_arena))
+        else {
+            return Ok(AboutSame::No);
+        };
+        let named: &[(&str, RawKind)] = match resource_type(&one) {
+            Some("Consent") => &[("patient", RawKind::Patient)],
+            Some("PractitionerRole") => &[
+                ("practitioner", RawKind::Practitioner),
+                ("organization", RawKind::Organization),
+            ],
+            _ => &[],
+        };
+        if named.is_empty() || resource_type(&one) != resource_type(&other) {
+            let apart = plainly_others(&one, &other);
+            return Ok(if apart { AboutSame::No } else { AboutSame::Yes });
+        }
+        let consent = named[0].1 == RawKind::Patient;
+        let mut about = AboutSame::Unknown;
+        for (member, kind) in named {
+            let lead = |tree: &Json<'_>, place: u32| {
+                let origin = self.found.records.values()[place as usize].origin;
+                match self.find(*kind, Reference::of(tree.get(member), None), origin) {
+                    Sought::Found(spot, _) => self.read(spot).map(Some),
+                    Sought::Doubt | Sought::Absent => Ok(None),
+                }
+            };
+            match (lead(&one, one_place)?, lead(&other, other_place)?) {
+                (Some(one), Some(other)) if apart(&one, &other) => return Ok(AboutSame::No),
+                (Some(_), Some(_)) => about = AboutSame::Yes,
+                _ => {}
+            }
+        }
+        // Two that say the same are left as they are: whichever is meant, it says that.
+        let own = about == AboutSame::Unknown && (!consent || equal);
+        Ok(if own { AboutSame::No } else { about })
     }
 
     /// What was looked at first only and will not be asked for is parsed later.
@@ -271,16 +345,48 @@ impl Folder {
         }
     }
 
-    /// Whether two requests are about two people, as far as both are found.
-    fn other_people(&self, requests: [(&Json<'_>, &Entry); 2]) -> std::io::Result<bool> {
-        let mut people = Vec::new();
-        for (request, entry) in requests {
-            people.extend(self.person(request, entry.origin)?);
-        }
-        let [one, other] = people.as_slice() else {
-            return Ok(people.len() == 1);
+    /// Whether two requests are about two people, or nobody can say that they are about one.
+    fn other_people(
+        &self,
+        [(one, of_one), (other, of_other)]: [(&Json<'_>, &Entry); 2],
+    ) -> std::io::Result<bool> {
+        let in_doubt = |request: &Json<'_>, entry: &Entry| {
+            let subject = service_request::subject(request, None);
+            self.find(RawKind::Patient, subject, entry.origin) == Sought::Doubt
         };
-        Ok(apart(one, other))
+        if in_doubt(one, of_one) || in_doubt(other, of_other) {
+            return Ok(true);
+        }
+        let found = [
+            self.person(one, of_one.origin)?,
+            self.person(other, of_other.origin)?,
+        ];
+        let arenas = [Arena::default(), Arena::default()];
+        let [first, second] = [0, 1].map(|at| {
+            let bytes = found[at].as_ref()?;
+            Json::parse(bytes, &arenas[at]).ok()
+        });
+        let within = |request| match service_request::subject(request, None) {
+            Reference::Contained(id) => contained(request, id),
+            _ => None,
+        };
+        let people = [
+            first.as_ref().or_else(|| within(one)),
+            second.as_ref().or_else(|| within(other)),
+        ];
+        Ok(match people {
+            [Some(one), Some(other)] => plainly_others(one, other),
+            [None, None] => {
+                // The same words about somebody who is not here, where the same is meant by them.
+                let origins = [self.origin(of_one.origin), self.origin(of_other.origin)];
+                let named = |request| {
+                    let number = service_request::subject_identifier(request);
+                    (service_request::subject(request, None), number)
+                };
+                origins[0] != origins[1] || named(one) != named(other)
+            }
+            _ => true,
+        })
     }
 
     fn settle_deletions(&mut self) -> std::io::Result<()> {

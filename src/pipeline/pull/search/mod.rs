@@ -373,7 +373,7 @@ impl<'c> SearchPull<'c> {
             }
             match (entry.resource_type.as_str(), &entry.id) {
                 ("ServiceRequest", Some(id)) => {
-                    let base = self.records.urls.foreign(entry.full_url.as_deref());
+                    let base = self.records.urls.own.foreign(entry.full_url.as_deref());
                     let key = match &entry.version {
                         Some(version) => self.hasher.hash_one((&base, id, version)),
                         None => self.hasher.hash_one((&base, id, content(bytes))),

@@ -3,17 +3,17 @@
 //! In: pages of an answer, and ids. Out: records by kind and id. Asked for in batches by `_id`, and one by one only where a
 //! server does not give them so. People are kept for a page; the few that many referrals share, for longer, up to a limit.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::fhir::client::lookup::carries;
+use crate::fhir::client::own_addresses::OwnAddresses;
 use crate::fhir::client::parameters::Parameters;
 use crate::fhir::client::search::SearchPage;
 use crate::fhir::client::{Client, ClientError};
-use crate::fhir::resources::bundle::{Head, Mode, content};
-use crate::fhir::resources::reference::{Address, Reference, is_id, normal_base};
-use crate::fhir::resources::version::age_order;
-use crate::json::{Arena, Json};
+use crate::fhir::resources::bundle::{Head, Mode};
+use crate::fhir::resources::reference::{Address, Reference, is_id};
+use crate::fhir::resources::version::{apart, newer};
 use crate::pipeline::referral::Bytes;
 use crate::store::rows::RawKind;
 
@@ -41,51 +41,15 @@ const KINDS: [RawKind; 6] = [
 pub(super) struct Urls {
     /// By `urn:` and other addresses that name no `type/id`.
     known: HashMap<String, (RawKind, String)>,
-    /// Base URLs of the server, as they are compared: the one that it is asked at, and the one that it calls itself.
-    own: Vec<String>,
-    /// Path of the server's base URL, if an absolute address on another host may be its own.
-    rebased: Option<String>,
+    pub(super) own: OwnAddresses,
 }
 
 impl Urls {
     fn of_server(base: &str, rebase: bool) -> Self {
-        let base = normal_base(base);
-        let path = base.split_once('/').map_or("", |(_, path)| path).to_owned();
         Self {
             known: HashMap::new(),
-            own: vec![base],
-            rebased: rebase.then_some(path),
+            own: OwnAddresses::of(base, rebase),
         }
-    }
-
-    /// Hears what the server calls itself: behind a proxy that is another name than the one that we know.
-    fn hear(&mut self, self_link: Option<&str>) {
-        let link = self_link.and_then(|link| link.split('?').next());
-        let link = link.map(|link| link.trim_end_matches('/'));
-        let link = link.map(|link| link.strip_suffix("/_search").unwrap_or(link));
-        let base = link.and_then(|link| link.strip_suffix("/ServiceRequest"));
-        if let Some(base) = base.filter(|base| base.contains("://")).map(normal_base)
-            && !self.own.contains(&base)
-        {
-            self.own.push(base);
-        }
-    }
-
-    /// Whether an address without a base, or below this one, is the server's.
-    fn is_own(&self, base: Option<&str>) -> bool {
-        let Some(base) = base.map(normal_base) else {
-            return true;
-        };
-        let path = base.split_once('/').map_or("", |(_, path)| path);
-        self.own.contains(&base) || self.rebased.as_deref() == Some(path)
-    }
-
-    /// The base URL of an entry that is another server's, as it is compared.
-    pub(super) fn foreign(&self, full_url: Option<&str>) -> Option<String> {
-        let base = Address::parse(full_url?)?.base;
-        (!self.is_own(base))
-            .then(|| base.map(normal_base))
-            .flatten()
     }
 
     /// The id of a reference to a record of this kind.
@@ -100,7 +64,7 @@ impl Urls {
                     return (*of == kind).then(|| id.clone());
                 };
                 // Another server's record is another record, whatever its id.
-                let own = address.kind == kind.resource_type() && self.is_own(address.base);
+                let own = address.kind == kind.resource_type() && self.own.has(address.base);
                 own.then(|| address.id.to_owned())
             }
             _ => None,
@@ -140,22 +104,6 @@ fn kind_of(resource_type: &str) -> Option<RawKind> {
     KINDS
         .into_iter()
         .find(|kind| kind.resource_type() == resource_type)
-}
-
-/// Whether the second of two versions is the one that stands; `None` where nobody can say.
-fn newer(known: &[u8], found: &[u8]) -> Option<bool> {
-    let (arena, other_arena) = (Arena::default(), Arena::default());
-    let Ok(found_tree) = Json::parse(found, &other_arena) else {
-        return Some(false);
-    };
-    let Ok(known_tree) = Json::parse(known, &arena) else {
-        return Some(true);
-    };
-    match age_order(&known_tree, &found_tree) {
-        Some(Ordering::Less) => Some(true),
-        Some(Ordering::Greater) => Some(false),
-        _ => (content(known) == content(found)).then_some(false),
-    }
 }
 
 /// Whether a body is a record of this kind with all its parts.
@@ -234,13 +182,16 @@ impl<'c> Records<'c> {
     /// whole, contradict their address or differ without a word on which is the newer are left to be asked for; those of
     /// another server are no records of ours.
     pub(super) fn take(&mut self, page: &SearchPage) {
-        self.urls.hear(page.self_link.as_deref());
+        self.urls.own.hear(page.self_link.as_deref());
         for entry in &page.entries {
             let Some(kind) = kind_of(&entry.resource_type) else {
                 continue;
             };
             let url = entry.full_url.as_deref();
-            if entry.mode == Mode::Outcome || entry.subsetted || self.urls.foreign(url).is_some() {
+            if entry.mode == Mode::Outcome
+                || entry.subsetted
+                || self.urls.own.foreign(url).is_some()
+            {
                 continue;
             }
             let bytes = page.resource(entry);
@@ -277,7 +228,9 @@ impl<'c> Records<'c> {
         let Some(known) = known.filter(|known| known[..] != *bytes) else {
             return self.put(kind, key.1, Arc::from(bytes));
         };
-        match newer(known, bytes) {
+        // Two Bundles may call two people by one `urn:`.
+        let one = is_id(&key.1) || !apart(known, bytes);
+        match newer(known, bytes).filter(|_| one) {
             Some(true) => self.put(kind, key.1, Arc::from(bytes)),
             Some(false) => {}
             None => self.leave(kind, &key.1),
@@ -365,17 +318,20 @@ impl<'c> Records<'c> {
                 Err(error) => return Err(error),
             };
             for entry in &page.entries {
-                let foreign = self.urls.foreign(entry.full_url.as_deref()).is_some();
-                let other = entry.resource_type != kind.resource_type();
-                if other || foreign || entry.mode == Mode::Outcome {
+                let url = entry.full_url.as_deref();
+                let name = kind.resource_type();
+                let foreign = self.urls.own.foreign(url).is_some();
+                if entry.resource_type != name || foreign || entry.mode == Mode::Outcome {
                     continue;
                 }
                 match &entry.id {
-                    Some(id) if ids.contains(id) && !entry.subsetted => {
-                        any = true;
-                        self.put(kind, id.clone(), Arc::from(page.resource(entry)));
+                    Some(id) if ids.contains(id) => {
+                        // What is not whole, or contradicts its address, is asked for by itself.
+                        if !entry.subsetted && self.urls.own.names(url, name, id) {
+                            any = true;
+                            self.put_newest(kind, id.clone(), page.resource(entry));
+                        }
                     }
-                    Some(id) if ids.contains(id) => {}
                     // The server does not look at the ids: it would give everybody.
                     _ => {
                         self.no_lists.insert(kind);
@@ -428,24 +384,38 @@ impl<'c> Records<'c> {
         }
         let found = self
             .client
-            .find_by_identifier(kind.resource_type(), system, value)
+            .find_addressed(kind.resource_type(), system, value)
             .await;
         let mut found = match found {
             Ok(found) => found,
             Err(error) if passed_over(&error) => Vec::new(),
             Err(error) => return Err(error),
         };
-        let one = if found.len() == 1 { found.pop() } else { None };
-        let id = one.as_ref().and_then(|bytes| {
-            let head = Head::of(bytes);
-            head.id.map(std::borrow::Cow::into_owned)
-        });
-        let (Some(bytes), Some(id)) = (one, id) else {
+        let own = &self.urls.own;
+        found.retain(|one| own.foreign(one.full_url.as_deref()).is_none());
+        let ids: BTreeSet<Option<String>> = found
+            .iter()
+            .map(|one| Head::of(&one.resource).id.map(std::borrow::Cow::into_owned))
+            .collect();
+        let mut ids = ids.into_iter();
+        let (Some(Some(id)), None) = (ids.next(), ids.next()) else {
             self.absent.insert(key);
             return Ok(None);
         };
+        let name = kind.resource_type();
+        for one in found {
+            let url = one.full_url.as_deref();
+            if is_whole(&one.resource, kind) && self.urls.own.names(url, name, &id) {
+                self.put_newest(kind, id.clone(), &one.resource);
+            }
+        }
+        self.fetch(kind, [id.clone()]).await?;
+        let bears = |bytes: Bytes| carries(&bytes, name, system, value);
+        if !self.get(kind, &id).is_some_and(bears) {
+            self.absent.insert(key);
+            return Ok(None);
+        }
         self.found.insert(key, id.clone());
-        self.put(kind, id.clone(), Arc::from(bytes));
         Ok(Some(id))
     }
 }

@@ -6,6 +6,7 @@ use super::references::{
 };
 use crate::fhir::client::ClientError;
 use crate::fhir::resources::bundle::collected;
+use crate::fhir::resources::reference::is_id;
 use crate::fhir::resources::{patient, practitioner};
 use crate::json::{Arena, Json};
 use crate::pipeline::referral::{Bytes, Referral, consents_together};
@@ -143,6 +144,9 @@ pub(super) fn assemble(
         .filter_map(|id| get(RawKind::Consent, Some(id)))
         .collect();
     referral.consent = consents_together(&consents);
+    // What a page has under an address of its own bears an id that may be another's on the server.
+    let mut named = names.person().into_iter().chain(&names.consents);
+    referral.ids.one_bundle = named.any(|id| !is_id(id));
     let mut services = Vec::new();
     for (text, kind, id) in &names.performers {
         let Some(found) = get(*kind, Some(id)) else {
