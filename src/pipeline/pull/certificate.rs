@@ -80,6 +80,9 @@ pub(super) struct Evidence {
     /// Matches of a search that the server counted and did not give, or gave only when it was asked again.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) left_out: u64,
+    /// Pages as full as they were asked to be, from which nothing leads on, of windows that cannot be cut further.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(super) full_pages: u64,
     /// How often the source says itself that something is missing.
     #[serde(skip_serializing_if = "is_zero")]
     pub(super) told_missing: u64,
@@ -198,6 +201,7 @@ impl Evidence {
         counted(left_out, "errors of the export");
         counted(self.told_missing, "that the source says are missing");
         counted(self.left_out, "matches that the server leaves out");
+        counted(self.full_pages, "full pages from which nothing leads on");
         counted(self.outside_window, "from outside the window asked for");
         counted(self.other_code, "with another code than asked for");
         counted(

@@ -71,6 +71,21 @@ fn age_days(now: Instant, newest: &str) -> Option<i64> {
     Some(day_number(now.london_day()) - day_number(written))
 }
 
+/// What a folder can promise.
+pub(super) fn evidence(folder: &Folder, now: Instant) -> Evidence {
+    Evidence {
+        requests: count(folder.len()),
+        superseded: folder.superseded(),
+        other_resources: folder.others(),
+        unreadable: folder.unreadable_count(),
+        deleted: count(folder.deleted().len()),
+        told_missing: folder.told_missing(),
+        newest: folder.newest().map(str::to_owned),
+        age_days: folder.newest().and_then(|newest| age_days(now, newest)),
+        ..Evidence::default()
+    }
+}
+
 fn count(number: usize) -> u64 {
     u64::try_from(number).unwrap_or(u64::MAX)
 }
@@ -99,20 +114,7 @@ impl Steps for Extracts {
 
 impl ReferralSource for Extracts {
     fn end(&mut self) -> Ended {
-        let evidence = Evidence {
-            requests: count(self.folder.len()),
-            superseded: self.folder.superseded(),
-            other_resources: self.folder.others(),
-            unreadable: self.folder.unreadable_count(),
-            deleted: count(self.folder.deleted().len()),
-            told_missing: self.folder.told_missing(),
-            newest: self.folder.newest().map(str::to_owned),
-            age_days: self
-                .folder
-                .newest()
-                .and_then(|newest| age_days(self.now, newest)),
-            ..Evidence::default()
-        };
+        let evidence = evidence(&self.folder, self.now);
         Ended {
             evidence,
             high: Some(self.now),

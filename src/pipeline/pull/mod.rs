@@ -276,7 +276,8 @@ impl Pulling<'_> {
         let spoiled = evidence.export.as_ref().map_or(0, |export| export.errors)
             + evidence.unreadable
             + evidence.told_missing
-            + evidence.left_out;
+            + evidence.left_out
+            + evidence.full_pages;
         if spoiled > 0 && failure.is_none() {
             let what = format!("a source left out or spoiled {spoiled} of what it was asked for");
             let left_out = Diagnostic::new(Code::PagesIncomplete, what, self.place());

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::*;
+use crate::domain::Instant;
+use crate::pipeline::pull::extracts::evidence;
 use crate::pipeline::pull::folder::index::DOCUMENT_BYTES_MAX;
 use crate::pipeline::pull::seeded::{Draw, seeds};
 
@@ -23,7 +25,12 @@ fn read(folder: &Path) -> (usize, Vec<Code>) {
     let other = tempfile::tempdir().unwrap();
     let opened = Folder::open(folder, other.path(), &limits).unwrap();
     let said = opened.diagnostics();
-    (opened.len(), said.iter().map(Diagnostic::code).collect())
+    let said: Vec<Code> = said.iter().map(Diagnostic::code).collect();
+    // What is said, but for what is no FHIR at all, is in the certificate.
+    let verdict = evidence(&opened, Instant::ZERO).verdict();
+    let whole = said.iter().all(|code| *code == Code::NotAResource);
+    assert_eq!(verdict == "complete", whole, "{verdict} {said:?}");
+    (opened.len(), said)
 }
 
 /// The same of a folder that holds one file.

@@ -6,6 +6,9 @@ use super::test_server::{Odd, Pulled, none, page, patient, plain};
 use super::*;
 use crate::pipeline::pull::seeded::{Draw, seeds};
 
+/// Requests, an hour apart, from before a window that does not begin with everything.
+const BEFORE_THE_WINDOW: usize = 36;
+
 /// What a server does wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wrong {
@@ -50,13 +53,15 @@ fn seeded(seed: u64, honest: bool) -> Seeded {
         2 => Wrong::DateIgnored,
         _ => Wrong::PageDropped(draw.from(1, 2)),
     };
+    let asked_before = wrong == Wrong::DateIgnored || draw.below(3) == 0;
+    let before = if asked_before { BEFORE_THE_WINDOW } else { 0 };
     let requests = match wrong {
         Wrong::Nothing => draw.below(300),
-        // So many that halves are short as well.
-        Wrong::NextLost(pages) => on_a_page * (4 * pages + draw.from(1, 5)),
-        Wrong::OnePage => on_a_page * draw.from(4, 9),
+        // So many in the window that halves are short as well.
+        Wrong::NextLost(pages) => before + on_a_page * (4 * pages + draw.from(1, 5)),
+        Wrong::OnePage => before + on_a_page * draw.from(4, 9),
         Wrong::DateIgnored => draw.from(20, 200),
-        Wrong::PageDropped(_) => on_a_page * draw.from(9, 14),
+        Wrong::PageDropped(_) => before + on_a_page * draw.from(9, 14),
     };
     let estimates = honest && draw.below(5) == 0;
     let totals: [fn(usize) -> Value; 3] = [|all| json!(all), |_| Value::Null, |all| json!(all / 2)];
@@ -72,7 +77,7 @@ fn seeded(seed: u64, honest: bool) -> Seeded {
         },
         estimates,
         tells_query: estimates || draw.below(2) == 0,
-        asked_before: wrong == Wrong::DateIgnored || draw.below(3) == 0,
+        asked_before,
         bulk_loaded: honest && draw.below(6) == 0,
     }
 }

@@ -286,7 +286,10 @@ impl<'c> SearchPull<'c> {
         if search.full_without_next(self.plan.page) {
             if !self.plan.widen() {
                 self.plan.done();
-                self.fail_phase();
+                match self.phase {
+                    Phase::Window => self.evidence.full_pages += 1,
+                    _ => self.fail_phase(),
+                }
             }
             return;
         }
@@ -559,7 +562,8 @@ impl ReferralSource for SearchPull<'_> {
         evidence.halvings = self.plan.halvings;
         evidence.asked_plainly = self.plan.plain;
         // What was left out may be written before the next window would begin.
-        let whole = evidence.left_out == 0 && evidence.told_missing == 0;
+        let whole =
+            evidence.left_out == 0 && evidence.full_pages == 0 && evidence.told_missing == 0;
         Ended {
             high: self.mark().filter(|_| whole),
             evidence,

@@ -95,6 +95,54 @@ async fn a_count_above_what_came_is_read_again_in_halves_and_then_believed() {
 }
 
 #[tokio::test]
+async fn a_full_page_that_leads_nowhere_and_cannot_be_cut_is_no_whole_answer() {
+    // All written at one instant: no half holds fewer than a page.
+    let at_once = |all: usize| async move {
+        Odd::new(move |line| {
+            if line.contains("metadata") {
+                return none();
+            }
+            if line.contains("Patient") {
+                return (200, patient("p"));
+            }
+            let at = "2026-11-20T00:30:00Z";
+            let bound = |prefix: &str| {
+                let (_, rest) = line.split_once(&format!("_lastUpdated={prefix}"))?;
+                Some(rest.chars().take(20).collect::<String>())
+            };
+            let inside = bound("ge").is_none_or(|from| *at >= *from)
+                && bound("lt").is_none_or(|until| *at < *until);
+            let count = line.split_once("_count=").unwrap().1;
+            let count: usize = count.split('&').next().unwrap().parse().unwrap();
+            let there = if inside { all.min(count) } else { 0 };
+            let written = |number: usize| {
+                let mut request = plain(&format!("r{number}"));
+                request["meta"]["lastUpdated"] = json!(at);
+                request
+            };
+            let found: Vec<Value> = (0..there).map(written).collect();
+            (200, some(&found, None))
+        })
+        .await
+    };
+    for (all, came, verdict) in [
+        (599, 599, "complete"),
+        (
+            700,
+            600,
+            "complete except 1 full pages from which nothing leads on",
+        ),
+    ] {
+        let pulled = at_once(all).await.pull(|_| ()).await;
+        assert_eq!(pulled.evidence.verdict(), verdict);
+        assert_eq!(pulled.referrals.len(), came);
+        // They are asked for again.
+        assert_eq!(pulled.high.is_some(), verdict == "complete");
+        assert!(pulled.error.is_none() && !pulled.evidence.broken);
+    }
+}
+
+#[tokio::test]
 async fn without_a_count_many_matches_are_looked_at_twice() {
     let paged = |every: usize| {
         move |found: &[Value], start: usize| {
