@@ -28,6 +28,7 @@ mod disks;
 mod duplicates;
 mod fhirpath;
 mod fhirpath_other;
+mod gp_cases;
 mod gp_faults;
 mod gp_kill;
 mod gp_servers;

@@ -2,15 +2,13 @@
 //! twice, older versions behind newer ones, records that contradict their address, and the record of somebody else by id.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Router;
-use axum::body::Bytes;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::Method;
 use serde_json::{Value, json};
 
+use super::answering::{Answer, Answering, asked, not_found};
 use super::clashing::{Allowed, PEOPLE, Person, first_of, from, practice as practice_name, team};
 use super::expressions::Dice;
 use super::people::nhs_number;
@@ -71,9 +69,8 @@ struct Server {
 
 /// Servers of several seeds on one port, each below its own path; ended when dropped.
 pub(crate) struct ClashingServers {
-    origin: String,
+    server: Answering,
     later: Arc<AtomicBool>,
-    _runtime: tokio::runtime::Runtime,
 }
 
 impl ClashingServers {
@@ -87,62 +84,30 @@ impl ClashingServers {
             servers.insert(*seed, server);
         }
         let later = Arc::new(AtomicBool::new(false));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let listener = runtime.block_on(listener).expect("a port");
-        let origin = format!("http://{}", listener.local_addr().expect("an address"));
-        let (servers, is_later, base) = (Arc::new(servers), Arc::clone(&later), origin.clone());
-        let handle = move |method: Method, uri: Uri, body: Bytes| {
-            let path = uri.path().trim_start_matches('/').to_owned();
-            let (seed, rest) = path.split_once("/fhir/").unwrap_or((&path, ""));
-            let query = uri.query().unwrap_or_default();
-            let form = String::from_utf8(body.to_vec()).expect("a form");
+        let (servers, is_later) = (Arc::new(servers), Arc::clone(&later));
+        let server = Answering::start(move |method, path, parameters| {
+            let (seed, rest) = path.split_once("/fhir/").unwrap_or((path, ""));
             let later = is_later.load(Ordering::SeqCst);
             let server = seed.parse().ok().and_then(|seed| servers.get(&seed));
-            let (status, answer) = match server {
-                Some(server) => server.answer(&method, rest, &format!("{query}&{form}"), later),
-                None => not_found(),
-            };
-            let text = answer.to_string();
-            let text = text.replace("BASE", &format!("{base}/{seed}/fhir"));
-            let status = StatusCode::from_u16(status).expect("a status");
-            async move { (status, [("content-type", "application/fhir+json")], text) }
-        };
-        let router = Router::new().fallback(handle);
-        runtime.spawn(async move { axum::serve(listener, router).await });
-        let servers = Self {
-            origin,
-            later,
-            _runtime: runtime,
-        };
-        (servers, allowed)
+            server.map_or_else(not_found, |server| {
+                let (status, answer) = server.answer(method, rest, parameters, later);
+                let below = format!("BASE/{seed}/fhir");
+                let text = answer.to_string().replace("BASE", &below);
+                (status, serde_json::from_str(&text).expect("JSON"))
+            })
+        });
+        (Self { server, later }, allowed)
     }
 
     /// The base URL of a seed's server.
     pub(crate) fn base(&self, seed: u64) -> String {
-        format!("{}/{seed}/fhir", self.origin)
+        format!("{}/{seed}/fhir", self.server.origin)
     }
 
     /// From here on every third person has another phone, and the requests are as they were.
     pub(crate) fn people_change(&self) {
         self.later.store(true, Ordering::SeqCst);
     }
-}
-
-fn not_found() -> (u16, Value) {
-    (404, json!({"resourceType": "OperationOutcome"}))
-}
-
-/// Values of a parameter.
-fn asked(parameters: &str, name: &str) -> Vec<String> {
-    let url = format!("http://x/?{parameters}");
-    let url = reqwest::Url::parse(&url).expect("parameters");
-    let pairs = url.query_pairs().filter(|(key, _)| key == name);
-    pairs.map(|(_, value)| value.into_owned()).collect()
 }
 
 impl Server {
@@ -188,7 +153,7 @@ impl Server {
         .collect()
     }
 
-    fn answer(&self, method: &Method, path: &str, parameters: &str, later: bool) -> (u16, Value) {
+    fn answer(&self, method: &Method, path: &str, parameters: &str, later: bool) -> Answer {
         let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
         match (method, &segments[..]) {
             (&Method::POST, [kind, "_search"]) => (200, self.search(kind, parameters, later)),

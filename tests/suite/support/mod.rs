@@ -1,5 +1,6 @@
 //! What the tests share, one file a thing.
 
+pub(crate) mod answering;
 pub(crate) mod bad_servers;
 pub(crate) mod between;
 pub(crate) mod case;
