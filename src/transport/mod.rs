@@ -319,6 +319,18 @@ pub(crate) struct Candidate {
     pub(crate) version: CandidateVersion,
 }
 
+impl Candidate {
+    /// What is kept in place of a file that is too large to be read: the same for the same file, and for no other.
+    pub(crate) fn note_unread(&self) -> Vec<u8> {
+        let Self {
+            file_size_bytes,
+            version: CandidateVersion(version),
+            ..
+        } = self;
+        format!("a file of {file_size_bytes} bytes that was not read: {version}\n").into_bytes()
+    }
+}
+
 /// What tells a file from another one of its name. Only the transport that made it can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CandidateVersion(Box<str>);

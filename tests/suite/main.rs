@@ -16,6 +16,7 @@
 mod accepts;
 mod acts;
 mod approval;
+mod attacks;
 mod broken;
 mod bulk;
 mod calm;

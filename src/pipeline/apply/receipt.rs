@@ -140,7 +140,8 @@ fn contact(partner: &Partner) -> Value {
 }
 
 fn file(taken: &TakenReturn) -> Value {
-    json!({"name": taken.name, "bytes": taken.file_size_bytes, "sha256": hex(&taken.sha256), "taken_before": taken.before.is_some()})
+    let sha256 = taken.whole.then(|| hex(&taken.sha256));
+    json!({"name": taken.name, "bytes": taken.file_size_bytes, "sha256": sha256, "taken_before": taken.before.is_some()})
 }
 
 fn pretty(json: &impl Serialize) -> Vec<u8> {

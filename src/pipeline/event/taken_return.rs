@@ -11,8 +11,10 @@ pub(crate) struct TakenReturn {
     pub(crate) partner: usize,
     /// The file's own name. It may say something of a person: for the receipt and the sealed record alone.
     pub(crate) name: String,
-    /// The file as it came; empty once it is sealed.
+    /// The file as it came, or a note in place of one that is too large to be read; empty once it is sealed.
     pub(crate) bytes: Vec<u8>,
+    /// Whether that is the file itself.
+    pub(crate) whole: bool,
     pub(crate) file_size_bytes: usize,
     pub(crate) sha256: Digest,
     pub(crate) lookup: LookupKey,

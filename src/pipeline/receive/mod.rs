@@ -171,19 +171,38 @@ impl Inbox {
     ) -> anyhow::Result<(TakenReturn, Result<Sheet, Unusable>)> {
         let transport = &env.partners[self.place].transport;
         let limits = &env.config.limits;
-        let bytes = transport.take(candidate, limits.return_bytes_max).await?;
-        let sheet = read(&bytes, &ReadLimits::of(limits)).map_err(|error| Unusable {
-            code: Code::ReturnUnreadable,
-            why: error.to_string(),
-            to_do: "Save the sheet as CSV and send it again",
-            limit: error.limit(),
-        });
+        let (bytes, sheet) = match transport.take(candidate, limits.return_bytes_max).await {
+            Ok(bytes) => {
+                let sheet = read(&bytes, &ReadLimits::of(limits)).map_err(|error| Unusable {
+                    code: Code::ReturnUnreadable,
+                    why: error.to_string(),
+                    to_do: "Save the sheet as CSV and send it again",
+                    limit: error.limit(),
+                });
+                (bytes, sheet)
+            }
+            Err(TransportError::TooLarge { .. }) => {
+                let too_large = Unusable {
+                    code: Code::ReturnUnreadable,
+                    why: format!(
+                        "the file has {} bytes, more than the {} that are read",
+                        candidate.file_size_bytes, limits.return_bytes_max
+                    ),
+                    to_do: "Send it in parts, or ask for the limit to be raised",
+                    limit: Some("return_bytes_max"),
+                };
+                (candidate.note_unread(), Err(too_large))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let whole = u64::try_from(bytes.len()) == Ok(candidate.file_size_bytes);
         let sha256 = sha256(&[&bytes]);
         let lookup = return_lookup(env, &self.partner(env).id, &sha256);
         let taken = TakenReturn {
             partner: self.place,
             name: candidate.name.reveal().to_owned(),
-            file_size_bytes: bytes.len(),
+            file_size_bytes: usize::try_from(candidate.file_size_bytes).unwrap_or(usize::MAX),
+            whole,
             bytes,
             sha256,
             lookup,
@@ -230,13 +249,7 @@ impl Inbox {
     ) -> anyhow::Result<()> {
         let Err(error) = result else { return Ok(()) };
         let error = error.downcast::<TransportError>()?;
-        let late = match &error {
-            TransportError::TooLarge { .. } => {
-                let large = failed(self.partner(env), Code::ReturnUnreadable, &error);
-                large.fix(how_to_raise("return_bytes_max"))
-            }
-            _ => failed(self.partner(env), Code::ReceiptFailed, &error),
-        };
+        let late = failed(self.partner(env), Code::ReceiptFailed, &error);
         outcome.unreachable.push(late);
         Ok(())
     }

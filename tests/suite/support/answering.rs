@@ -4,11 +4,14 @@ use std::net::Ipv4Addr;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 /// An answer: status and body, in which `BASE` stands for the server's address.
 pub(crate) type Answer = (u16, Value);
+
+/// Headers of an answer.
+pub(crate) type Headers = Vec<(&'static str, String)>;
 
 /// The running server; ended when dropped.
 pub(crate) struct Answering {
@@ -21,6 +24,16 @@ impl Answering {
     /// Starts a server that is told method, path without its first slash, and the parameters of a search or the body.
     pub(crate) fn start(
         answer: impl Fn(&Method, &str, &str) -> Answer + Clone + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_headers(move |method, path, told| {
+            let (status, body) = answer(method, path, told);
+            (status, Vec::new(), body)
+        })
+    }
+
+    /// The same, with further headers of the answer.
+    pub(crate) fn with_headers(
+        answer: impl Fn(&Method, &str, &str) -> (u16, Headers, Value) + Clone + Send + Sync + 'static,
     ) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -38,10 +51,19 @@ impl Answering {
                 Some(query) => format!("{query}&{body}"),
                 None => body,
             };
-            let (status, answer) = answer(&method, path, &told);
+            let (status, headers, answer) = answer(&method, path, &told);
             let text = answer.to_string().replace("BASE", &base);
             let status = StatusCode::from_u16(status).expect("a status");
-            async move { (status, [("content-type", "application/fhir+json")], text) }
+            let mut all = HeaderMap::new();
+            let headers = headers
+                .into_iter()
+                .map(|(name, text)| (name, text.replace("BASE", &base)));
+            for (name, text) in
+                headers.chain([("content-type", "application/fhir+json".to_owned())])
+            {
+                all.insert(name, text.parse().expect("a header"));
+            }
+            async move { (status, all, text) }
         };
         let router = Router::new().fallback(handle);
         runtime.spawn(async move { axum::serve(listener, router).await });

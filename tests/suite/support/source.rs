@@ -19,6 +19,12 @@ impl Source {
         Self::of(id, pull, "{ kind = \"fhir\" }")
     }
 
+    /// A server that exports in bulk and is written to.
+    pub(crate) fn exported(id: &str, base: &str) -> Self {
+        let pull = format!("{{ kind = \"bulk\", wait_minutes = 1, base_url = \"{base}\" }}");
+        Self::of(id, pull, "{ kind = \"fhir\" }")
+    }
+
     /// A folder of extracts; nothing is written back.
     pub(crate) fn folder(id: &str, path: &str) -> Self {
         let pull = format!("{{ kind = \"folder\", path = \"{path}\" }}");
