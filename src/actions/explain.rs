@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::history::{HistoryEntry, HistoryReader, before};
 use crate::domain::limits::CAPACITY_LEGS_MAX;
 use crate::domain::{
-    Action, HoldNumber, Instant, KeyId, LegId, LegState, Reason, RunId, Stage, StrandId,
+    Action, HoldNumber, Instant, KeyId, LegId, LegState, Owner, Reason, RunId, Stage, StrandId,
 };
 use crate::json::Arena;
 use crate::partner::ReferralView;
@@ -93,8 +93,8 @@ pub(crate) struct Explanation {
     pub(crate) decided: Option<Decided>,
     /// What happened, oldest first.
     pub(crate) life: Vec<(Instant, String)>,
-    /// Open holds: number, reason.
-    pub(crate) waits: Vec<(HoldNumber, Reason)>,
+    /// Open holds: number, reason, and whose question it is.
+    pub(crate) waits: Vec<(HoldNumber, Reason, Owner)>,
     /// Of a referral that somebody brings: whether this very version was pulled before.
     pub(crate) pulled_before: Option<bool>,
 }
@@ -247,7 +247,7 @@ impl<'e> Explainer<'e> {
                 .collect(),
             waits: holds
                 .into_iter()
-                .map(|hold| (hold.number, hold.reason))
+                .map(|hold| (hold.number, hold.reason, hold.reason.owner_at(hold.stage)))
                 .collect(),
             pulled_before: None,
         })

@@ -217,9 +217,7 @@ impl FolderMapping<'_> {
         if !self.select {
             return Ok((None, false));
         }
-        let (spot, in_doubt) = folder.consent(index, request);
-        let consent = spot.map(|spot| folder.read(spot)).transpose()?;
-        Ok((consent, in_doubt))
+        folder.consents(index, request)
     }
 
     /// Maps one referral and hands its cells over, or says why not.

@@ -14,7 +14,7 @@ use crate::actions::compare_partner_files::source_facts;
 use crate::actions::map_folder::{Folder, FolderMapping, Missed, Setting, Unreadable, workers};
 use crate::config::ORDERS;
 use crate::diagnostics::{Code, Diagnostic, KeptDiagnostics};
-use crate::domain::{Disposition, Reason};
+use crate::domain::{Disposition, Reason, Stage};
 use crate::sheet::AtomicFile;
 
 /// Mode of what is written.
@@ -109,7 +109,7 @@ impl LeftOut {
         }
         let place = folder.location(missed.index).and(detail.clone());
         self.add(&json!({
-            "code": code_of(*disposition, *reason).text(), "disposition": disposition.code(), "reason": reason.code(), "owner": reason.owner().code(),
+            "code": code_of(*disposition, *reason).text(), "disposition": disposition.code(), "reason": reason.code(), "owner": reason.owner_at(Stage::Map).code(),
             "what": reason.practice_words(), "detail": detail, "where": place.text(), "file": folder.file(missed.index),
         }))
     }

@@ -40,7 +40,7 @@ use crate::config::machine;
 use crate::daemon::InRun;
 use crate::diagnostics::{Code, Diagnostic, Place, Refused, Severity, folded};
 use crate::domain::clock::{FixedClock, SystemClock};
-use crate::domain::{Clock, Entropy, HoldNumber, Instant, Limits, Reason};
+use crate::domain::{Clock, Entropy, HoldNumber, Instant, Limits, Owner, Reason};
 use crate::partner::{Partner, Rules};
 use crate::telemetry::{self, LogFormat};
 
@@ -470,10 +470,10 @@ fn counted<'c>(counts: impl IntoIterator<Item = (&'c String, &'c u64)>) -> Strin
 }
 
 /// A line of what waits.
-fn emit_hold(number: HoldNumber, reason: Reason) -> anyhow::Result<()> {
+fn emit_hold(number: HoldNumber, reason: Reason, owner: Owner) -> anyhow::Result<()> {
     emit(format_args!(
         "  waits: hold {number} for {}: {}\n",
-        reason.owner().code(),
+        owner.code(),
         reason.practice_words()
     ))
 }

@@ -74,7 +74,7 @@ async fn tell(app: &App, args: &Args) -> anyhow::Result<()> {
         ))?;
     }
     for hold in &holds {
-        super::emit_hold(hold.number, hold.reason)?;
+        super::emit_hold(hold.number, hold.reason, hold.reason.owner_at(hold.stage))?;
     }
     Ok(())
 }

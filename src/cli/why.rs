@@ -196,7 +196,7 @@ fn in_json(story: &Explanation, place: Option<&str>, partner: Option<&str>) -> V
         .iter()
         .map(|(at, what)| json!({"at": at.utc_text(), "what": what}))
         .collect();
-    let waits: Vec<Value> = story.waits.iter().map(|(number, reason)| json!({"number": number.number(), "reason": reason.code(), "owner": reason.owner().code()})).collect();
+    let waits: Vec<Value> = story.waits.iter().map(|(number, reason, owner)| json!({"number": number.number(), "reason": reason.code(), "owner": owner.code()})).collect();
     let decided = story.decided.as_ref();
     let mut shown = json!({
         "reference": story.reference, "source": story.source, "fate": fate(&story.fate),
@@ -260,8 +260,8 @@ fn print(story: &Explanation, place: Option<&str>, only: Option<&str>) -> anyhow
     for (at, what) in &story.life {
         emit(format_args!("  {}  {what}\n", at.london_text()))?;
     }
-    for (number, reason) in &story.waits {
-        super::emit_hold(*number, *reason)?;
+    for (number, reason, owner) in &story.waits {
+        super::emit_hold(*number, *reason, *owner)?;
     }
     let Some(decided) = &story.decided else {
         return Ok(());

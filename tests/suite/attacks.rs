@@ -85,6 +85,7 @@ fn receipt(world: &World, partner: &str, name: &str) -> Option<Value> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of files and one run")]
 fn whatever_lies_in_a_partners_folder_is_answered_or_left_and_writes_nothing_of_its_own() {
     let world = sent_two();
     let folder = world.home.below("var/partners/elm/in");
@@ -131,7 +132,7 @@ fn whatever_lies_in_a_partners_folder_is_answered_or_left_and_writes_nothing_of_
     // They have stood still for an hour.
     for file in fs::read_dir(&folder).unwrap().flatten() {
         if file.file_type().unwrap().is_file() {
-            let long = std::time::SystemTime::now() - std::time::Duration::from_secs(3_600);
+            let long = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
             fs::File::options()
                 .append(true)
                 .open(file.path())
@@ -330,6 +331,7 @@ fn a_store_is_its_owners_alone_wherever_it_lies() {
 }
 
 /// What a server of this trick answers to a search, an export or the status of one; `other` is an origin that is not its own.
+#[expect(clippy::too_many_lines, reason = "a table of tricks")]
 fn trick(name: &str, path: &str, other: &str) -> (u16, Headers, Value) {
     let [person, request] = referral(1, "Zqfirst", "Zqsecond", "elm");
     let entry = |resource: &Value, id: &str| {
@@ -440,6 +442,7 @@ fn trick(name: &str, path: &str, other: &str) -> (u16, Headers, Value) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of tricks and one run")]
 fn no_trick_of_a_server_takes_kith_or_its_credentials_to_another_host() {
     let elsewhere = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&elsewhere);

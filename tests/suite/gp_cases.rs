@@ -5,18 +5,17 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use super::support::answering::{Answering, asked, not_found};
 use super::support::partner_file::PartnerFile;
 use super::support::people::{ndjson, nhs_number, referral};
 use super::support::source::Source;
 use super::support::workload::text;
-use super::support::world::{World, came};
+use super::support::world::World;
 
 const CALM: &str = "Nothing needs anyone before 08:00";
 const WHOLE: &str = "complete";
 
 /// The columns that the cases look at.
-fn elm() -> PartnerFile {
+pub(super) fn elm() -> PartnerFile {
     let fields = [
         ("NHS", "patient.nhs_number"),
         ("Line 1", "patient.address_line_1"),
@@ -45,7 +44,7 @@ fn elm() -> PartnerFile {
 }
 
 /// Una with her referral, changed.
-fn una(change: impl FnOnce(&mut Value, &mut Value)) -> Vec<Value> {
+pub(super) fn una(change: impl FnOnce(&mut Value, &mut Value)) -> Vec<Value> {
     let [mut person, mut request] = referral(1, "Una", "Testperson", "elm");
     request["note"] = json!([{"text": "For Una"}]);
     request["authoredOn"] = json!("2026-11-19T09:00:00");
@@ -60,7 +59,7 @@ fn lines(records: &[Value]) -> Vec<(&'static str, Vec<u8>)> {
 /// What a run came to: exit, the rows by these columns, the reasons for which something waits, the certificate, and the first
 /// line of status.
 #[derive(Debug, PartialEq)]
-struct Came {
+pub(super) struct Came {
     exit: i32,
     rows: Vec<String>,
     held: Vec<String>,
@@ -69,7 +68,7 @@ struct Came {
 }
 
 impl Came {
-    fn of(world: &World, columns: &[&str]) -> Self {
+    pub(super) fn of(world: &World, columns: &[&str]) -> Self {
         let ran = world.home.kith(&["run", "--once", "--json"]);
         let summary = ran.json();
         let certificate = &summary["certificates"][0];
@@ -114,7 +113,7 @@ impl Came {
     }
 
     /// Somebody is sent, and nothing else happens.
-    fn assert_sent(&self, rows: &[&str], name: &str) {
+    pub(super) fn assert_sent(&self, rows: &[&str], name: &str) {
         let all = (self.exit, &*self.verdict, &*self.first);
         assert_eq!(all, (0, WHOLE, CALM), "{name}: {self:?}");
         assert_eq!(
@@ -125,7 +124,7 @@ impl Came {
     }
 
     /// One referral waits for this reason; status begins so.
-    fn assert_held(&self, reason: &str, first: &str, name: &str) {
+    pub(super) fn assert_held(&self, reason: &str, first: &str, name: &str) {
         assert_eq!((self.exit, &*self.verdict), (1, WHOLE), "{name}: {self:?}");
         assert_eq!(
             (&self.rows[..], &self.held[..]),
@@ -152,7 +151,7 @@ impl Owned for [&str] {
 }
 
 /// The first line about one question of the practice.
-fn practice(reason: &str) -> String {
+pub(super) fn practice(reason: &str) -> String {
     format!("Needs somebody today: 1 question waits for the practice ({reason})")
 }
 
@@ -164,7 +163,9 @@ fn machine(reason: &str) -> String {
 #[test]
 fn what_can_be_read_one_way_only_is_read_so() {
     let number = nhs_number(1);
-    let dashed = format!("{}-{}-{}", &number[..3], &number[3..6], &number[6..]);
+    let (area, rest) = number.split_at(3);
+    let (middle, end) = rest.split_at(3);
+    let dashed = format!("{area}-{middle}-{end}");
     let sent = |records: Vec<Value>, columns: &[&str], row: &str, name: &str| {
         Came::of_folder(&lines(&records), columns).assert_sent(&[row], name);
     };
@@ -253,6 +254,77 @@ fn a_performer_by_reference_names_the_partner_that_its_record_does() {
 }
 
 #[test]
+fn whom_a_performer_named_is_remembered_where_its_record_is_missing() {
+    let fir = PartnerFile::of("fir");
+    let mut world = World::of(&[Source::folder("hilltop", "ext")], &[elm(), fir]);
+    let of = |partner: &str| {
+        json!({"resourceType": "Organization", "id": "o1",
+            "identifier": [{"system": "https://kith.example/Id/partner", "value": partner}]})
+    };
+    let performer = json!([{"reference": "Organization/o1"}]);
+    let records = una(|_, request| request["performer"] = performer);
+    let come = |world: &mut World, more: &[Value], code: i32| {
+        let all = [&records[..], more].concat();
+        world.home.write("ext/x.ndjson", ndjson(&all));
+        world.kith(&["run", "--once"], code);
+        let rows = world.rows();
+        let said = rows
+            .iter()
+            .map(|row| format!("{} {}", row["What"], row["partner"]));
+        said.collect::<Vec<_>>()
+    };
+    assert_eq!(come(&mut world, &[of("elm")], 0), ["NEW elm"]);
+    // Nothing changed but that the record is not there this time.
+    assert_eq!(come(&mut world, &[], 0), ["NEW elm"]);
+    assert_eq!(come(&mut world, &[of("elm")], 0), ["NEW elm"]);
+    // It names another partner now.
+    let moved = come(&mut world, &[of("fir")], 1);
+    assert!(moved.contains(&"STOP elm".to_owned()), "{moved:?}");
+}
+
+#[test]
+fn of_several_consents_the_newest_counts_wherever_it_stands() {
+    let consent = |id: &str, kind: &str, day: u8| {
+        json!({"resourceType": "Consent", "id": id, "status": "active", "dateTime": format!("2026-11-{day:02}"),
+            "patient": {"reference": "Patient/person-1"}, "provision": {"type": kind}})
+    };
+    let resting = json!([{"reference": "Consent/1"}, {"reference": "Consent/2"}]);
+    let of = |first: Value, second: Value| {
+        let mut records = una(|_, request| request["supportingInfo"] = resting.clone());
+        records.extend([first, second]);
+        Came::of_folder(&lines(&records), &["NHS"])
+    };
+    let number = nhs_number(1);
+    for ids in [["1", "2"], ["2", "1"]] {
+        of(consent(ids[0], "permit", 3), consent(ids[1], "deny", 20)).assert_held(
+            "consent",
+            &practice("consent"),
+            "refused since",
+        );
+        of(consent(ids[0], "deny", 3), consent(ids[1], "permit", 20))
+            .assert_sent(&[&number], "agreed since");
+    }
+}
+
+#[test]
+fn a_question_about_a_record_is_the_practices_wherever_it_is_told() {
+    let world = World::of(&[Source::folder("hilltop", "ext")], &[elm()]);
+    let records = una(|_, request| request["authoredOn"] = json!("2026-02-30"));
+    world.home.write("ext/x.ndjson", ndjson(&records));
+    world.kith(&["run", "--once"], 1);
+    let hold = &world.held("bad-date")[0];
+    assert_eq!(hold["owner"], "practice");
+    let reference = text(&hold["reference"]);
+    for command in ["why", "trace"] {
+        let told = world.kith(&[command, reference], 0).stdout;
+        assert!(told.contains(" for practice: "), "{command}: {told}");
+        let told = world.kith(&[command, reference, "--json"], 0).stdout;
+        let told = told.replace(' ', "");
+        assert!(told.contains("\"owner\":\"practice\""), "{told}");
+    }
+}
+
+#[test]
 fn what_has_no_one_reading_waits_with_its_reason() {
     let held = |records: Vec<Value>, reason: &str, first: &str| {
         Came::of_folder(&lines(&records), &["NHS"]).assert_held(reason, first, reason);
@@ -299,6 +371,7 @@ fn what_has_no_one_reading_waits_with_its_reason() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of extracts")]
 fn what_an_extract_lacks_or_takes_back_is_told() {
     let whole = una(|_, _| ());
     let written = ndjson(&whole);
@@ -319,7 +392,8 @@ fn what_an_extract_lacks_or_takes_back_is_told() {
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     packed.write_all(written.as_bytes()).unwrap();
     let packed = packed.finish().unwrap();
-    let cut = written[..written.rfind("{\"authoredOn\"").unwrap() + 40].as_bytes();
+    let cut = written.rfind("{\"authoredOn\"").unwrap() + 40;
+    let cut = &written.as_bytes()[..cut];
     let entries: Vec<Value> = whole.iter().map(|one| json!({"resource": one})).collect();
     let answer = |more: Value| {
         let mut bundle =
@@ -449,93 +523,5 @@ fn an_element_with_parts_fills_no_cell() {
     assert!(
         shown.contains("column \"Visits\"") && shown.contains("parts"),
         "{shown}"
-    );
-}
-
-/// A GP system with Una, whose page holds these entries beside her referral.
-fn una_of(entries: impl Fn(&Value) -> Vec<Value>) -> (Answering, World) {
-    let records = una(|_, _| ());
-    let (person, request) = (records[0].clone(), records[1].clone());
-    let mut all =
-        vec![json!({"fullUrl": "BASE/fhir/ServiceRequest/request-1", "resource": request})];
-    all.extend(entries(&person));
-    let gp = Answering::start(move |_, path, parameters| match path {
-        "fhir/ServiceRequest/_search" if asked(parameters, "code").is_empty() => (
-            200,
-            json!({"resourceType": "Bundle", "type": "searchset", "entry": [all[0]]}),
-        ),
-        "fhir/ServiceRequest/_search" => {
-            // Nothing was written since.
-            let first = asked(parameters, "_lastUpdated").is_empty();
-            let entries = if first { &all[..] } else { &[] };
-            (
-                200,
-                json!({"resourceType": "Bundle", "type": "searchset", "entry": entries}),
-            )
-        }
-        "fhir/ServiceRequest/request-1" => (200, request.clone()),
-        "fhir/Patient/person-1" => (200, person.clone()),
-        "fhir/metadata" => (
-            200,
-            json!({"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1", "rest": [{"mode": "server"}]}),
-        ),
-        // It has no time for what is written.
-        "fhir" | "fhir/" | "fhir/Observation" => (429, json!({"resourceType": "OperationOutcome"})),
-        "fhir/Observation/_search" => (200, json!({"resourceType": "Bundle", "type": "searchset"})),
-        _ => not_found(),
-    });
-    let source = Source::searched("hilltop", &format!("{}/fhir", gp.origin));
-    let source = source.auth("{ kind = \"none\" }\nlimits = { retries_max = 0 }");
-    let world = World::of(&[source], &[elm()]);
-    (gp, world)
-}
-
-#[test]
-fn entries_that_a_gp_system_has_no_time_for_are_said_run_after_run() {
-    let (_gp, world) =
-        una_of(|person| vec![json!({"fullUrl": "BASE/fhir/Patient/person-1", "resource": person})]);
-    Came::of(&world, &["NHS"]).assert_sent(&[&nhs_number(1)], "at first");
-    let row = world.row_of("Una Testperson");
-    world.partner_returns("elm", "returns.csv", &[(row, came(1, "Y"))]);
-    for _ in 0..3 {
-        let ran = world.kith(&["run", "--once", "--json"], 1);
-        assert_eq!(ran.json()["held"].as_array().map(Vec::len), Some(0));
-        assert!(ran.stderr.contains("PUSH-003"), "{}", ran.stderr);
-        let status = world.kith(&["status"], 1).stdout;
-        let first = status.lines().next().unwrap();
-        let ends = ", could not reach everything (PUSH-003): kith explain PUSH-003";
-        let run = first.starts_with("Needs somebody today: the last run, ");
-        assert!(run && first.ends_with(ends), "{first}");
-    }
-}
-
-#[test]
-fn of_what_a_page_includes_the_servers_own_newest_record_counts() {
-    let own = "BASE/fhir/Patient/person-1";
-    let (_gp, world) = una_of(|person| {
-        let mut other = person.clone();
-        other["name"] = json!([{"use": "official", "family": "WRONG"}]);
-        other["identifier"][0]["value"] = json!(nhs_number(2));
-        vec![
-            json!({"fullUrl": own, "resource": person}),
-            json!({"fullUrl": "https://other.example/fhir/Patient/person-1", "resource": other}),
-        ]
-    });
-    let row = format!("Una Testperson|{}", nhs_number(1));
-    Came::of(&world, &["Name", "NHS"]).assert_sent(&[&row], "of another host");
-
-    let (_gp, world) = una_of(|person| {
-        let mut newer = person.clone();
-        newer["meta"] = json!({"versionId": "2", "lastUpdated": "2026-11-30T00:00:00Z"});
-        newer["deceasedBoolean"] = json!(true);
-        vec![
-            json!({"fullUrl": own, "resource": newer}),
-            json!({"fullUrl": own, "resource": person}),
-        ]
-    });
-    Came::of(&world, &["NHS"]).assert_held(
-        "died",
-        "Needs somebody now: ",
-        "the older version last",
     );
 }

@@ -30,6 +30,7 @@ mod duplicates;
 mod fhirpath;
 mod fhirpath_other;
 mod gp_cases;
+mod gp_cases_served;
 mod gp_faults;
 mod gp_kill;
 mod gp_servers;

@@ -13,7 +13,7 @@ use super::identify::Identify;
 use super::{DONE, Global, emit};
 use crate::actions::Actor;
 use crate::actions::hold::{self, Env, Settled, Verdict};
-use crate::domain::{HoldNumber, LegReference};
+use crate::domain::{HoldNumber, LegReference, Stage};
 
 /// What waits for a person, and how to settle it
 #[derive(clap::Args)]
@@ -206,7 +206,8 @@ fn in_words(reference: LegReference, verdict: Verdict) -> String {
             "{reference} still waits: {} ({}, for {}).",
             reason.practice_words(),
             reason.code(),
-            reason.owner().code()
+            // A release decides again, from the record.
+            reason.owner_at(Stage::Select).code()
         ),
         Verdict::Closed(reason) => format!("{reference} has ended: {}.", reason.practice_words()),
         Verdict::Gone => format!("{reference} can no longer be read."),

@@ -7,6 +7,8 @@
 
 mod holds;
 mod read_by_id;
+#[cfg(test)]
+mod read_by_id_tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;

@@ -170,19 +170,19 @@ impl Server {
         let ids = asked(parameters, "_id");
         if let Some(ids) = ids.first() {
             let entries = ids.split(',').flat_map(|id| self.listed(kind, id, later));
-            return self.bundle(kind, entries.collect());
+            return self.bundle(kind, &entries.collect::<Vec<_>>());
         }
         if let Some(identifier) = asked(parameters, "identifier").first() {
             let number = identifier.rsplit('|').next().unwrap_or_default();
-            return self.bundle(kind, self.numbered(number, later));
+            return self.bundle(kind, &self.numbered(number, later));
         }
         if kind == "ServiceRequest" {
             return self.page(parameters, later);
         }
-        self.bundle(kind, Vec::new())
+        self.bundle(kind, &[])
     }
 
-    fn bundle(&self, kind: &str, entries: Vec<Value>) -> Value {
+    fn bundle(&self, kind: &str, entries: &[Value]) -> Value {
         let mut bundle =
             json!({"resourceType": "Bundle", "type": "searchset", "entry": entries, "link": []});
         if self.tells_self {
@@ -221,7 +221,7 @@ impl Server {
             let team = self.teams[host].iter();
             entries.extend(team.map(|record| entry(host, record, "include")));
         }
-        let mut bundle = self.bundle("ServiceRequest", entries);
+        let mut bundle = self.bundle("ServiceRequest", &entries);
         if self.tells_total {
             bundle["total"] = json!(found.len());
         }

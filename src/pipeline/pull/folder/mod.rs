@@ -129,7 +129,7 @@ impl StoredReferrals for Folder {
             return Ok(referral);
         };
         let places = self.places(place, tree)?;
-        let (consent, consent_in_doubt) = self.consent(place, tree);
+        let (consent, consent_in_doubt) = self.consents(place, tree)?;
         let (performers, performer_in_doubt) = self.performers(at.origin, tree)?;
         referral.performers = performers;
         let own = |spot: Option<Spot>| spot.map(|spot| self.read(spot)).transpose();
@@ -158,7 +158,7 @@ impl StoredReferrals for Folder {
         referral.requester = shared(places.requester)?;
         referral.role = shared(places.role)?;
         referral.practice = shared(places.practice)?;
-        referral.consent = own(consent)?;
+        referral.consent = consent;
         // Where anything is in doubt, nobody is named: decided again from what is kept, it is held again.
         if referral.ids.doubt == Doubt::None {
             referral.patient = own(places.patient)?;

@@ -15,7 +15,7 @@ use crate::fhir::resources::bundle::collected;
 use crate::fhir::resources::reference::{Address, Reference, normal_base};
 use crate::fhir::resources::{patient, practitioner, service_request};
 use crate::json::{Arena, Json};
-use crate::pipeline::referral::Bytes;
+use crate::pipeline::referral::{Bytes, consents_together};
 use crate::store::rows::RawKind;
 
 /// Organisations that the performers of one request lead to.
@@ -86,17 +86,25 @@ impl Folder {
         Ok(places)
     }
 
-    /// Where the consent lies that a request rests on, and whether that is in doubt.
-    pub(crate) fn consent(&self, index: usize, request: &Json<'_>) -> (Option<Spot>, bool) {
+    /// The consents that a request rests on, as one record, and whether one of them is in doubt.
+    ///
+    /// # Errors
+    /// A record cannot be read.
+    pub(crate) fn consents(
+        &self,
+        index: usize,
+        request: &Json<'_>,
+    ) -> std::io::Result<(Option<Bytes>, bool)> {
         let origin = self.requests.get(index).map_or(0, |place| place.origin);
+        let mut found = Vec::new();
         for reference in service_request::consents(request, None) {
             match self.find(RawKind::Consent, reference, origin) {
-                Sought::Found(spot, _) => return (Some(spot), false),
-                Sought::Doubt => return (None, true),
+                Sought::Found(spot, _) => found.push(self.read(spot)?),
+                Sought::Doubt => return Ok((None, true)),
                 Sought::Absent => {}
             }
         }
-        (None, false)
+        Ok((consents_together(&found), false))
     }
 
     fn subject(&self, request: &Json<'_>, origin: u32, places: &mut Places) -> Option<(Spot, u32)> {

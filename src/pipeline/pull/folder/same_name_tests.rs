@@ -111,3 +111,22 @@ fn requests_of_one_name_about_people_within_them_or_in_doubt_are_each_kept() {
     let lines = [outside(20), outside(21), people.join("\n")].join("\n");
     check("a person in doubt", &[("a.ndjson", lines)], &doubt);
 }
+
+#[test]
+fn all_consents_of_a_request_are_taken_whatever_their_order() {
+    let request = r#"{"resourceType":"ServiceRequest","id":"a","subject":{"reference":"Patient/1"},"supportingInfo":[{"reference":"Consent/1"},{"reference":"Consent/3"},{"reference":"Consent/2"}]}"#;
+    let consent = |id: &str, kind: &str| {
+        format!(r#"{{"resourceType":"Consent","id":"{id}","provision":{{"type":"{kind}"}}}}"#)
+    };
+    let of = |consents: &[String]| {
+        let all = [&[request.to_owned()], consents].concat();
+        let mut found = referrals(&[("a.ndjson", all.join("\n"))]);
+        let consent = found.remove(0).consent;
+        consent.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap().replace('\n', ""))
+    };
+    let (first, second) = (consent("1", "permit"), consent("2", "deny"));
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(std::slice::from_ref(&second)), Some(second.clone()));
+    let both = Some(format!("[{first},{second}]"));
+    assert_eq!(of(&[second, first]), both);
+}
