@@ -198,6 +198,8 @@ async fn names_under_way(env: &Env, strand: StrandId) -> Result<HashSet<String>,
         }
     }
     Ok(names)
+}
+
 /// The rows of the keyring that people under way have lost: `keyring, rows 12, 13 and more`.
 ///
 /// # Errors

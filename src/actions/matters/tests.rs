@@ -108,7 +108,7 @@ fn approval() -> ApprovalLine {
 type Change = fn(&mut Facts);
 
 /// Every situation: what differs from an installation that is well, and the first line.
-const SITUATIONS: [(&str, Change, &str); 38] = [
+const SITUATIONS: [(&str, Change, &str); 39] = [
     (
         "nothing ever ran",
         |it| (it.first_run, it.runs) = (None, Vec::new()),
@@ -222,7 +222,7 @@ const SITUATIONS: [(&str, Change, &str); 38] = [
         "Needs somebody today: nobody takes 1 file in in/ of partner elm (1 empty): ls -l /srv/elm/in",
     ),
     (
-        "a file that cannot be read, or is too large, in in/",
+        "files in in/ that the last run left",
         |it| {
             it.partners[0].inbox = Ok(Untaken {
                 left: 2,
