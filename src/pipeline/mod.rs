@@ -29,20 +29,22 @@ pub(crate) mod select;
 pub(crate) mod watch;
 pub(crate) mod workers;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use decide::decide_again::Said;
 use delivered_rows::KnownLegs;
 use matching::MatchedReturn;
 use receive::Inbox;
-use run::{BookLog, HeldLease, Only, Run, STALE_TRIES, StageOutcome, is_stale};
+use run::{BookLog, HeldLease, Only, RecordTurn, Run, STALE_TRIES, StageOutcome, is_stale};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::domain::Stage;
 use crate::store::LeaseStage;
 use crate::store::rows::Leg;
-use crate::transport::{Acknowledgement, Candidate};
+use crate::transport::{Acknowledgement, Candidate, TransportError};
 
 /// From the GP systems to the partners: *pull*, *select* and *map* on what came and on what waits, *deliver*.
 async fn run_outbound(
@@ -89,8 +91,12 @@ async fn run_inbound(
 ) -> anyhow::Result<StageOutcome> {
     let mut outcome = StageOutcome::default();
     if wanted.contains(&Stage::Collect) || wanted.contains(&Stage::Match) {
-        let inboxes = receive::inboxes(run, only, &mut outcome).await?;
-        take_inboxes(run, inboxes, &mut outcome, log).await?;
+        let mut inboxes = receive::inboxes(run.env(), only, &mut outcome).await?;
+        let listed = std::mem::take(&mut inboxes.listed);
+        take_inboxes(run, listed, &mut outcome, log).await?;
+        while let Some(late) = inboxes.next_late(run, &mut outcome).await? {
+            take_inboxes(run, vec![late], &mut outcome, log).await?;
+        }
         run.may_go_on()?;
     }
     if wanted.contains(&Stage::Push) {
@@ -115,12 +121,21 @@ struct OpenInbox {
     inbox: Arc<Inbox>,
     collect: HeldLease,
     deliver: HeldLease,
-    /// Its first return, being matched.
-    first: JoinSet<anyhow::Result<MatchedReturn>>,
+    first: MatchedAhead,
 }
 
+/// The first return of an inbox, being read and matched.
+struct MatchedAhead {
+    /// Hears that it has been read.
+    read: oneshot::Receiver<()>,
+    matched: JoinSet<anyhow::Result<MatchedReturn>>,
+}
+
+/// What was taken of each partner, by its turn.
+type Taking = JoinSet<(usize, anyhow::Result<StageOutcome>)>;
+
 /// The returns of all partners, in order. A partner's leases are its own, so the next one's first return is read and matched
-/// while what came before is recorded.
+/// while what came before is recorded; and while a partner's disk does not answer, it is the turn of those after it.
 async fn take_inboxes(
     run: &Arc<Run>,
     inboxes: Vec<Inbox>,
@@ -132,22 +147,62 @@ async fn take_inboxes(
         .filter(|inbox| !inbox.candidates.is_empty())
         .map(Arc::new)
         .peekable();
+    let (turns, mut taking) = (RecordTurn::turns(), Taking::new());
+    let (mut taken, mut number) = (BTreeMap::new(), 0);
     let mut next = None;
     loop {
         let open = match next.take() {
             Some(open) => open,
             None => match waiting.next() {
                 Some(inbox) => open_inbox(run, inbox, outcome).await?,
-                None => return Ok(()),
+                None => break,
             },
         };
         let Some(open) = open else { continue };
-        if let Some(inbox) = waiting.next_if(|after| fits_ahead(&open.inbox, after)) {
-            next = Some(open_inbox(run, inbox, outcome).await?);
-        }
-        take_returns(run, open, outcome).await?;
+        let turn = next_turn(&turns, &mut taking, &mut taken).await?;
         log.tell().await?;
+        let inbox = Arc::clone(&open.inbox);
+        let (of_run, at) = (Arc::clone(run), number);
+        let work = async move { (at, take_returns(&of_run, open, turn).await) };
+        taking.spawn(work.in_current_span());
+        number += 1;
+        if let Some(after) = waiting.next_if(|after| fits_ahead(&inbox, after)) {
+            next = Some(open_inbox(run, after, outcome).await?);
+        }
     }
+    while let Some(ended) = taking.join_next().await {
+        keep(ended?, &mut taken)?;
+    }
+    for of_partner in taken.into_values() {
+        outcome.merge(of_partner);
+    }
+    log.tell().await
+}
+
+/// The next turn to record, once those before have ended or wait for their disks; so many may wait beside the others.
+async fn next_turn(
+    turns: &Arc<Semaphore>,
+    taking: &mut Taking,
+    taken: &mut BTreeMap<usize, StageOutcome>,
+) -> anyhow::Result<RecordTurn> {
+    let turn = RecordTurn::next(turns).await;
+    while let Some(ended) = taking.try_join_next() {
+        keep(ended?, taken)?;
+    }
+    while taking.len() >= run::SLOW_AT_ONCE
+        && let Some(ended) = taking.join_next().await
+    {
+        keep(ended?, taken)?;
+    }
+    Ok(turn)
+}
+
+fn keep(
+    (number, ended): (usize, anyhow::Result<StageOutcome>),
+    taken: &mut BTreeMap<usize, StageOutcome>,
+) -> anyhow::Result<()> {
+    taken.insert(number, ended?);
+    Ok(())
 }
 
 /// Whether the first return of the partner after is small enough to be matched meanwhile.
@@ -171,10 +226,18 @@ async fn open_inbox(
         collect.give_back().await?;
         return Ok(None);
     };
-    let mut first = JoinSet::new();
+    let (has_read, read) = oneshot::channel();
+    let mut matched = JoinSet::new();
     let (of_run, of_inbox) = (Arc::clone(run), Arc::clone(&inbox));
-    let matched = async move { match_return(&of_run, &of_inbox, &of_inbox.candidates[0]).await };
-    first.spawn(matched.in_current_span());
+    let first = async move {
+        let candidate = &of_inbox.candidates[0];
+        let bytes = of_inbox.read(&of_run, candidate).await;
+        // Nobody hears it where the partner's returns were given up.
+        let _ignored = has_read.send(());
+        match_return(&of_run, &of_inbox, candidate, bytes).await
+    };
+    matched.spawn(first.in_current_span());
+    let first = MatchedAhead { read, matched };
     Ok(Some(OpenInbox {
         inbox,
         collect,
@@ -187,18 +250,22 @@ async fn open_inbox(
 async fn take_returns(
     run: &Run,
     mut open: OpenInbox,
-    outcome: &mut StageOutcome,
-) -> anyhow::Result<()> {
+    mut turn: RecordTurn,
+) -> anyhow::Result<StageOutcome> {
+    let mut outcome = StageOutcome::default();
     let (inbox, strand) = (&open.inbox, open.inbox.strand(run));
+    // That it was given up is heard as well.
+    let _read = turn.on_disk(&mut open.first.read).await;
     for candidate in &inbox.candidates {
-        let first = open.first.join_next().await.transpose()?;
-        let taken = take_anew(run, &open.collect, inbox, candidate, first, outcome).await;
-        let taken = run.unless_lost(strand, taken, outcome);
-        inbox.settled(run, taken.map(|_| ()), outcome)?;
+        let first = open.first.matched.join_next().await.transpose()?;
+        let of_file = (candidate, first);
+        let taken = take_anew(run, &open.collect, inbox, of_file, &mut turn, &mut outcome).await;
+        let taken = run.unless_lost(strand, taken, &mut outcome);
+        inbox.settled(run, taken.map(|_| ()), &mut outcome)?;
     }
     open.deliver.give_back().await?;
     open.collect.give_back().await?;
-    Ok(())
+    Ok(outcome)
 }
 
 /// One return, and again on what is there now where another run or a person moved one of its legs meanwhile.
@@ -206,19 +273,23 @@ async fn take_anew(
     run: &Run,
     lease: &HeldLease,
     inbox: &Inbox,
-    candidate: &Candidate,
-    mut ahead: Option<anyhow::Result<MatchedReturn>>,
+    (candidate, mut ahead): (&Candidate, Option<anyhow::Result<MatchedReturn>>),
+    turn: &mut RecordTurn,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
     let mut tries = 1;
     loop {
         let mut of_file = StageOutcome::default();
-        let found = match ahead.take() {
-            Some(found) => found,
-            None => match_return(run, inbox, candidate).await,
+        let found = if let Some(found) = ahead.take() {
+            found
+        } else {
+            let bytes = turn.on_disk(inbox.read(run, candidate)).await;
+            match_return(run, inbox, candidate, bytes).await
         };
         let taken = match found {
-            Ok(found) => apply_return(run, lease, inbox, candidate, found, &mut of_file).await,
+            Ok(found) => {
+                apply_return(run, lease, inbox, (candidate, found), turn, &mut of_file).await
+            }
             Err(error) => Err(error),
         };
         match taken {
@@ -236,9 +307,10 @@ async fn match_return(
     run: &Run,
     inbox: &Inbox,
     candidate: &Candidate,
+    bytes: Result<Vec<u8>, TransportError>,
 ) -> anyhow::Result<MatchedReturn> {
     let collect = inbox.collect(run)?;
-    let (taken, sheet) = inbox.take(run, candidate).await?;
+    let (taken, sheet) = inbox.take(run, candidate, bytes).await?;
     let sheet = match sheet.and_then(|sheet| matching::with_columns(collect, sheet)) {
         Ok(sheet) => sheet,
         Err(unusable) => {
@@ -259,10 +331,11 @@ async fn apply_return(
     run: &Run,
     lease: &HeldLease,
     inbox: &Inbox,
-    candidate: &Candidate,
-    MatchedReturn { mut taken, matched }: MatchedReturn,
+    (candidate, found): (&Candidate, MatchedReturn),
+    turn: &mut RecordTurn,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
+    let MatchedReturn { mut taken, matched } = found;
     let partner = inbox.partner(run);
     let known = taken.before.is_some();
     let (receipt, how) = match matched {
@@ -279,7 +352,8 @@ async fn apply_return(
     };
     lease.stands()?;
     let receipt = (receipt.csv, receipt.json);
-    inbox.answer(run, candidate, receipt, (how, known)).await?;
+    let answered = inbox.answer(run, candidate, receipt, (how, known));
+    turn.on_disk(answered).await?;
     Ok(())
 }
 

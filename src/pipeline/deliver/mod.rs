@@ -9,7 +9,7 @@ mod finish;
 mod publish;
 mod unwritable;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use eligible::{Which, may_go, tells_action};
@@ -17,13 +17,13 @@ pub(crate) use finish::finish;
 use finish::{finish_earlier, note_kept, picked_up};
 use jiff::civil::Date;
 use publish::{Unsent, publish, sent, undelivered};
-use tracing::Instrument as _;
 use unwritable::hold_back;
 
 use super::drop_bytes::{self, By, Made, Maker, Numbered, Planned, add, file_name};
 use super::prepared_drop::ready;
 use super::run::{
-    Env, HeldLease, LeaseSet, LedgerAccess, Only, PartnerEnv, Run, StageOutcome, give_back,
+    Env, HeldLease, LeaseSet, LedgerAccess, Only, PartnerEnv, Run, SeveralAtOnce, StageOutcome,
+    give_back,
 };
 use crate::diagnostics::Diagnostic;
 use crate::domain::clock::day_number;
@@ -38,9 +38,6 @@ use crate::store::{Batch, Body, Entry, LeaseStage, StoreError};
 const MAPPER: i64 = 1;
 /// Legs read and mapped at a time.
 const PAGE: i64 = 2_000;
-
-/// The delivery to one partner, under way.
-type Delivery = tokio::task::JoinHandle<anyhow::Result<Delivered>>;
 
 /// What came of one partner: the record that its drops have left is still to be committed.
 #[derive(Default)]
@@ -77,6 +74,8 @@ async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<Stage
     let places: Vec<usize> = run.each_partner().filter_map(wanted).collect();
     let mut delivered = Lot {
         run,
+        ended: BTreeMap::new(),
+        turn: 0,
         sent: Vec::new(),
         leases: Vec::new(),
         outcome: StageOutcome::default(),
@@ -85,23 +84,15 @@ async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<Stage
     let sources = Arc::new(sources_of(run, &places, &mut delivered.outcome).await?);
     // Partners have strands of their own, so a few are served at once: while one is committed, others are mapped.
     let at_once = if run.workers == 1 { 1 } else { run.workers * 2 };
-    let mut under_way = VecDeque::with_capacity(at_once);
-    for place in places {
-        if under_way.len() >= at_once
-            && let Some(first) = under_way.pop_front()
-        {
-            delivered.take(first).await?;
+    let mut several = SeveralAtOnce::new(at_once);
+    for (number, place) in places.into_iter().enumerate() {
+        let work = deliver_one(Arc::clone(run), Arc::clone(&sources), place, which);
+        if let Some(ended) = several.begin(number, work).await? {
+            delivered.take(ended).await?;
         }
-        let sources = Arc::clone(&sources);
-        under_way.push_back(named_task(deliver_one(
-            Arc::clone(run),
-            sources,
-            place,
-            which,
-        )));
     }
-    for task in under_way {
-        delivered.take(task).await?;
+    while let Some(ended) = several.ended().await? {
+        delivered.take(ended).await?;
     }
     delivered.commit().await?;
     if let Some(sources) = Arc::into_inner(sources) {
@@ -137,19 +128,30 @@ async fn sources_of(
 /// Drops that have left: they are recorded together, for their legs lie among one another in the store.
 struct Lot<'e> {
     run: &'e Run,
+    /// Deliveries that have ended and wait for those to partners before them, by number.
+    ended: BTreeMap<usize, Delivered>,
+    /// Whose turn it is to be recorded.
+    turn: usize,
     sent: Vec<Batch>,
     leases: Vec<HeldLease>,
     outcome: StageOutcome,
 }
 
 impl Lot<'_> {
-    async fn take(&mut self, task: Delivery) -> anyhow::Result<()> {
-        let delivered = task.await??;
-        self.outcome.merge(delivered.outcome);
-        self.sent.extend(delivered.sent);
-        self.leases.extend(delivered.lease);
-        if self.sent.len() >= limits::DROPS_TOGETHER {
-            self.commit().await?;
+    /// What came of a partner is recorded in the order of the partners, whichever disk was faster.
+    async fn take(
+        &mut self,
+        (number, ended): (usize, anyhow::Result<Delivered>),
+    ) -> anyhow::Result<()> {
+        self.ended.insert(number, ended?);
+        while let Some(delivered) = self.ended.remove(&self.turn) {
+            self.turn += 1;
+            self.outcome.merge(delivered.outcome);
+            self.sent.extend(delivered.sent);
+            self.leases.extend(delivered.lease);
+            if self.sent.len() >= limits::DROPS_TOGETHER {
+                self.commit().await?;
+            }
         }
         Ok(())
     }
@@ -176,15 +178,6 @@ impl Lot<'_> {
         }
         Ok(())
     }
-}
-
-/// Starts the delivery to one partner.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "awaited by the room that starts it, so no error is lost"
-)]
-fn named_task(work: impl Future<Output = anyhow::Result<Delivered>> + Send + 'static) -> Delivery {
-    tokio::spawn(work.in_current_span())
 }
 
 async fn deliver_one(

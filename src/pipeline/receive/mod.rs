@@ -7,12 +7,15 @@ mod untaken;
 
 pub(crate) use untaken::{Untaken, untaken};
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::{StrandId, how_to_raise};
 use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{TakenReturn, Unusable, return_lookup};
 use crate::pipeline::prepared_drop::ready;
-use crate::pipeline::run::{Env, Only, StageOutcome};
+use crate::pipeline::run::{Env, Only, SeveralAtOnce, StageOutcome};
 use crate::seal::sha256;
 use crate::sheet::{ReadLimits, Sheet, read};
 use crate::store::StoreError;
@@ -23,6 +26,9 @@ use crate::transport::{
 /// The endings of a receipt's two forms.
 const RECEIPTS: [&str; 2] = ["receipt.csv", "receipt.json"];
 
+/// Partners whose folders are looked into at once.
+const LISTED_AT_ONCE: usize = 16;
+
 /// What lies in one partner's `in/`.
 pub(crate) struct Inbox {
     /// Place of the partner in the rules.
@@ -30,17 +36,30 @@ pub(crate) struct Inbox {
     pub(crate) candidates: Vec<Candidate>,
 }
 
-/// The inboxes of every partner that sends returns. A folder that cannot be read is an outcome, and the others go on.
+/// What lies in one partner's `in/`, or why nobody can say.
+type Listed = Result<Result<Listing, TransportError>, StoreError>;
+
+/// The inboxes of every partner that sends returns.
+pub(crate) struct Inboxes {
+    /// Those that were listed in time, in the order of the partners.
+    pub(crate) listed: Vec<Inbox>,
+    /// Those whose disks did not answer.
+    late: SeveralAtOnce<Listed>,
+    files_max: usize,
+}
+
+/// Lists the inboxes. A folder that cannot be read is an outcome, and the others go on.
 ///
 /// # Errors
 /// The store failed.
 pub(crate) async fn inboxes(
-    env: &Env,
+    env: &Arc<Env>,
     only: &Only,
     outcome: &mut StageOutcome,
-) -> Result<Vec<Inbox>, StoreError> {
-    let mut inboxes = Vec::new();
-    for (place, partner, at) in env.each_partner() {
+) -> anyhow::Result<Inboxes> {
+    let mut listing = SeveralAtOnce::new(LISTED_AT_ONCE);
+    let mut in_time = BTreeMap::new();
+    for (place, partner, _) in env.each_partner() {
         let Some(collect) = &partner.collect else {
             continue;
         };
@@ -51,11 +70,53 @@ pub(crate) async fn inboxes(
             continue;
         };
         let terms = terms(env, collect, only);
-        let listing = match ready(env, place).await? {
-            Ok(()) => list(&*at.transport, &pattern, terms).await,
-            Err(error) => Err(error),
-        };
-        let listing = match listing {
+        let work = list(Arc::clone(env), place, pattern, terms);
+        in_time.extend(listing.begin(place, work).await?);
+    }
+    while let Some((place, listed)) = listing.ended_in_time().await? {
+        in_time.insert(place, listed);
+    }
+    let mut inboxes = Inboxes {
+        listed: Vec::new(),
+        late: listing,
+        files_max: env.config.limits.return_files_max,
+    };
+    for (place, listed) in in_time {
+        let inbox = inboxes.inbox(env, place, listed?, outcome);
+        inboxes.listed.extend(inbox);
+    }
+    Ok(inboxes)
+}
+
+impl Inboxes {
+    /// The next inbox whose disk did not answer in time, once it does; `None` where there are no more.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn next_late(
+        &mut self,
+        env: &Env,
+        outcome: &mut StageOutcome,
+    ) -> anyhow::Result<Option<Inbox>> {
+        while let Some((place, listed)) = self.late.ended().await? {
+            let inbox = self.inbox(env, place, listed?, outcome);
+            if inbox.is_some() {
+                return Ok(inbox);
+            }
+        }
+        Ok(None)
+    }
+
+    /// One inbox; what is odd about it is said.
+    fn inbox(
+        &self,
+        env: &Env,
+        place: usize,
+        listed: Result<Listing, TransportError>,
+        outcome: &mut StageOutcome,
+    ) -> Option<Inbox> {
+        let partner = &env.rules.partners[place];
+        let listing = match listed {
             Ok(listing) => listing,
             Err(error) => {
                 let code = match error {
@@ -63,7 +124,7 @@ pub(crate) async fn inboxes(
                     _ => Code::ReturnUnsafe,
                 };
                 outcome.unreachable.push(failed(partner, code, &error));
-                continue;
+                return None;
             }
         };
         let here = || Where::detail(format!("partner {}", partner.id));
@@ -89,16 +150,23 @@ pub(crate) async fn inboxes(
             outcome.diagnostics.push(Diagnostic::new(code, what, place));
         }
         if listing.more {
-            outcome.diagnostics.push(more(terms.files_max, here()));
+            outcome.diagnostics.push(more(self.files_max, here()));
         }
         let candidates = listing.candidates;
-        inboxes.push(Inbox { place, candidates });
+        Some(Inbox { place, candidates })
     }
-    Ok(inboxes)
 }
 
 /// What lies there, once everything is ready.
-async fn list(
+async fn list(env: Arc<Env>, place: usize, pattern: Pattern, terms: ListingTerms) -> Listed {
+    let transport = &env.partners[place].transport;
+    if let Err(error) = ready(&env, place).await? {
+        return Ok(Err(error));
+    }
+    Ok(listed(&**transport, &pattern, terms).await)
+}
+
+async fn listed(
     transport: &dyn Transport,
     pattern: &Pattern,
     terms: ListingTerms,
@@ -160,7 +228,21 @@ impl Inbox {
         collect.ok_or_else(|| anyhow::anyhow!("an inbox of a partner that sends nothing back"))
     }
 
-    /// Reads a file: what it is, and the sheet in it or why there is none.
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// The folder cannot be read, or the file is too large.
+    pub(crate) async fn read(
+        &self,
+        env: &Env,
+        candidate: &Candidate,
+    ) -> Result<Vec<u8>, TransportError> {
+        let transport = &env.partners[self.place].transport;
+        let bytes_max = env.config.limits.return_bytes_max;
+        transport.take(candidate, bytes_max).await
+    }
+
+    /// What a file is, of which this was read, and the sheet in it or why there is none.
     ///
     /// # Errors
     /// The store failed, or the folder cannot be read.
@@ -168,10 +250,10 @@ impl Inbox {
         &self,
         env: &Env,
         candidate: &Candidate,
+        bytes: Result<Vec<u8>, TransportError>,
     ) -> anyhow::Result<(TakenReturn, Result<Sheet, Unusable>)> {
-        let transport = &env.partners[self.place].transport;
         let limits = &env.config.limits;
-        let (bytes, sheet) = match transport.take(candidate, limits.return_bytes_max).await {
+        let (bytes, sheet) = match bytes {
             Ok(bytes) => {
                 let sheet = read(&bytes, &ReadLimits::of(limits)).map_err(|error| Unusable {
                     code: Code::ReturnUnreadable,
