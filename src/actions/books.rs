@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::domain::Destination;
 pub(crate) use crate::pipeline::reconcile::prove::Proof;
+pub(crate) use crate::pipeline::reconcile::publish::WrittenReports;
 use crate::pipeline::reconcile::{prove, publish};
 use crate::pipeline::run::{Env, ReportPlace};
 
@@ -19,16 +19,16 @@ pub(crate) async fn proof(env: &Arc<Env>, online: bool) -> anyhow::Result<Proof>
     Ok(proof)
 }
 
-/// Writes the reports of a day (yesterday if none is named) and says where they lie.
+/// Writes the reports of a day (yesterday if none is named), and says where they lie and which could not be written.
 ///
 /// # Errors
-/// There is no such commissioner, the store failed, or a folder cannot be written.
+/// There is no such commissioner, or the store failed.
 pub(crate) async fn report(
     env: &Env,
     date: Option<Date>,
     commissioner: Option<&str>,
     out: Option<&ReportPlace>,
-) -> anyhow::Result<Vec<Destination>> {
+) -> anyhow::Result<WrittenReports> {
     if let Some(id) = commissioner {
         let ids = env.config.commissioners.iter().map(|one| one.id.as_str());
         super::known("commissioner", id, ids)?;

@@ -118,25 +118,9 @@ pub(super) async fn open(options: Options, opening: Opening) -> anyhow::Result<A
     let begun = marked.is_some() || store.last_at().await? > 0;
     let seal_key = seal_key(&config, &store, &options.entropy).await?;
     let (keys, key) = keys(&store, &seal_key, &options.entropy, begun).await?;
-    let strand = store.strand("installation").await?.id;
-    let installation = store.installation().await?;
-    let ledger = LedgerAccess {
-        store: Arc::clone(&store) as Arc<dyn Store>,
-        keys,
-        clock: options.clock,
-        entropy: options.entropy,
-        strand,
-        key_id: INSTALLATION,
-        key,
-        streams: AtomicU64::new(16),
-        ids: IdRanges::default(),
-        leases: LeaseKeeper::new(
-            Arc::clone(&store) as Arc<dyn Store>,
-            config.limits.lock_wait_seconds,
-        ),
-        anchor: Anchor::of(&config.home, installation),
-    };
-    let accepted = doubts::accepted(&*store, strand).await?;
+    let ledger =
+        ledger_access(&store, &config, options.clock, options.entropy, (keys, key)).await?;
+    let accepted = doubts::accepted(&*store, ledger.strand).await?;
     let env = Env {
         ledger,
         activity_system: config.activity_system(),
@@ -156,7 +140,7 @@ pub(super) async fn open(options: Options, opening: Opening) -> anyhow::Result<A
     // The mark comes last: without it, what is there is a first run that was cut off.
     if opening == Opening::Writing && marked.is_none() {
         env.anchor.raise(&env, None).await?;
-        mark::write(&env.config.home, &installation)?;
+        mark::write(&env.config.home, &env.store.installation().await?)?;
     }
     Ok(App {
         env: Arc::new(env),
@@ -210,27 +194,38 @@ pub(super) async fn found(config: &Config, entropy: Entropy) -> anyhow::Result<(
     let store = Arc::new(store);
     let seal_key = seal_key(config, &store, &entropy).await?;
     let (keys, key) = keys(&store, &seal_key, &entropy, false).await?;
-    let installation = store.installation().await?;
-    let ledger = LedgerAccess {
-        store: Arc::clone(&store) as Arc<dyn Store>,
+    let clock = Arc::new(SystemClock);
+    let ledger = ledger_access(&store, config, clock, entropy, (keys, key)).await?;
+    ledger.anchor.raise(&ledger, None).await?;
+    mark::write(&config.home, &store.installation().await?)?;
+    store.close().await;
+    Ok(())
+}
+
+/// What needs the ledger alone, of a store that is open; its own strand is made if it is new.
+async fn ledger_access(
+    store: &Arc<SqliteStore>,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    entropy: Entropy,
+    (keys, key): (Keys, HolderKey),
+) -> Result<LedgerAccess, StoreError> {
+    let strand = store.strand("installation").await?.id;
+    let anchor = Anchor::of(&config.home, store.installation().await?);
+    let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
+    Ok(LedgerAccess {
+        leases: LeaseKeeper::new(Arc::clone(&store), config.limits.lock_wait_seconds),
+        store,
         keys,
-        clock: Arc::new(SystemClock),
+        clock,
         entropy,
-        strand: store.strand("installation").await?.id,
+        strand,
         key_id: INSTALLATION,
         key,
         streams: AtomicU64::new(16),
         ids: IdRanges::default(),
-        leases: LeaseKeeper::new(
-            Arc::clone(&store) as Arc<dyn Store>,
-            config.limits.lock_wait_seconds,
-        ),
-        anchor: Anchor::of(&config.home, installation),
-    };
-    ledger.anchor.raise(&ledger, None).await?;
-    mark::write(&config.home, &installation)?;
-    store.close().await;
-    Ok(())
+        anchor,
+    })
 }
 
 /// Refuses a store that is empty, or another one, where home bears a mark.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{DONE, Global, emit};
 use crate::actions::books;
 use crate::app::App;
+use crate::diagnostics::Refused;
 
 /// Write the reconciliation report of a day
 #[derive(clap::Args)]
@@ -36,8 +37,12 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
     let commissioner = args.commissioner.as_deref();
     let written = books::report(app.env(), date, commissioner, out.as_ref()).await?;
     app.close().await;
-    for folder in written {
+    for folder in written.folders {
         emit(format_args!("{}\n", folder.within("report.html")))?;
     }
-    Ok(DONE)
+    if written.failed.is_empty() {
+        Ok(DONE)
+    } else {
+        Err(Refused(written.failed).into())
+    }
 }

@@ -128,7 +128,7 @@ async fn run_as(
     let waiting = approvals::of(env);
     diagnostics.extend(waiting.iter().map(ApprovalLine::diagnostic));
     if stages.contains(&Stage::Reconcile) {
-        publish::publish_last_night(env).await?;
+        unreachable.extend(publish::publish_last_night(env).await?);
     }
     unreachable.extend(env.broken.iter().cloned());
     let summary = summary::of_run(env, id).await?;

@@ -144,6 +144,7 @@ async fn close_the_month(app: &App, home: &Home, played: &mut Played) -> anyhow:
         .await
         .context("writing the report")?;
     played.reports = reports
+        .folders
         .iter()
         .map(|report| home.relative(report.folder()))
         .collect();

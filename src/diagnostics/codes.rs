@@ -486,6 +486,11 @@ pub(crate) enum Code {
     ///
     /// Fix (partner): Ask the partner to open the original file and copy the answers across.
     FileSorted,
+    /// a report could not be written
+    ///
+    /// The night is issued and kept; its files are written by the next run that closes the books, or by `kith report --date`.
+    /// Fix (it): Check the folder, its owner and the free space.
+    ReportFailed,
     /// a GP system refused an entry
     ///
     /// The entry stays queued as refused, and nobody else's is held up.

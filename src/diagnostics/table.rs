@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 121] = [
+pub(super) const TABLE: [(Code, &str, Severity); 122] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -104,6 +104,7 @@ pub(super) const TABLE: [(Code, &str, Severity); 121] = [
     (Code::ReturnIgnored, "COLLECT-005", Severity::Warning),
     (Code::ReturnsWait, "COLLECT-006", Severity::Warning),
     (Code::FileSorted, "MATCH-001", Severity::Warning),
+    (Code::ReportFailed, "RECONCILE-001", Severity::Error),
     (Code::WriteRefused, "PUSH-001", Severity::Error),
     (Code::WriteLost, "PUSH-002", Severity::Warning),
     (Code::WriteUnreachable, "PUSH-003", Severity::Error),

@@ -253,6 +253,8 @@ bodies! {
             name: String,
             digest: Digest,
         },
+        /// The files of a report were written where they go. Subject: the night.
+        Written = 67 "report written" { commissioner: String },
     }
 }
 

@@ -239,6 +239,10 @@ fn sample(kind: Kind) -> (Body, String) {
             },
             format!(r#"["icb","report.html","{a}"]"#),
         ),
+        Kind::Written => {
+            let commissioner = "icb".to_owned();
+            (Body::Written { commissioner }, r#"["icb"]"#.to_owned())
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) mod spreadsheet;
 pub(crate) mod table;
 pub(crate) mod token_server;
 pub(crate) mod told;
+pub(crate) mod trouble;
 pub(crate) mod validator;
 pub(crate) mod weak;
 pub(crate) mod workload;
