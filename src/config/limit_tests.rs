@@ -35,6 +35,9 @@ fn each_limit_of_what_is_done_is_from_one_to_its_ceiling() {
     limits::holds_at(limits::STATEMENT_SECONDS.most, |n| {
         accepts("statement_seconds_max", n)
     });
+    limits::holds_at(limits::WRITE_AHEAD_BYTES.most, |n| {
+        accepts("write_ahead_bytes_max", n)
+    });
 }
 
 #[test]

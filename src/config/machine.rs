@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::domain::limits::CONFIG_BYTES;
 use crate::toml_reader::bytes_within;
 
 /// Bytes that a run needs at least.
 const ROOM_MIN: u64 = 8 << 20;
+/// Bytes of the shared memory that `SQLite` locks for readers of its write-ahead log (file format, section 4.3 of its manual).
+const LOG_READ_LOCKS: std::ops::RangeInclusive<u64> = 123..=127;
 
 /// Free and all bytes of the disk that a path lies on, for who runs this.
 pub(crate) fn bytes_free(path: &Path) -> Option<(u64, u64)> {
@@ -85,6 +87,50 @@ fn is_read_only(path: &Path) -> bool {
     stat.is_ok_and(|stat| stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
 }
 
+/// Bytes of the write-ahead log of a store; none where there is no log.
+pub(crate) fn log_bytes(store: &Path) -> u64 {
+    std::fs::metadata(beside(store, "-wal")).map_or(0, |found| found.len())
+}
+
+/// Processes that read from the write-ahead log of a store at this moment, by number and name; this one is not among them, nor who reads it from
+/// another machine or is hidden from this user.
+pub(crate) fn log_readers(store: &Path) -> Vec<(u32, String)> {
+    let Ok(shared) = std::fs::metadata(beside(store, "-shm")) else {
+        return Vec::new();
+    };
+    let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
+    let mut readers: Vec<u32> = locks
+        .lines()
+        .filter_map(|line| reader_of(line, shared.ino()))
+        .filter(|pid| *pid != std::process::id())
+        .collect();
+    readers.sort_unstable();
+    readers.dedup();
+    let named = |pid| {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+        (pid, name.unwrap_or_default().trim().to_owned())
+    };
+    readers.into_iter().map(named).collect()
+}
+
+/// The file of this ending that the engine of the store keeps beside it.
+fn beside(store: &Path, ending: &str) -> PathBuf {
+    let mut path = store.as_os_str().to_owned();
+    path.push(ending);
+    path.into()
+}
+
+/// The process of a line of `/proc/locks`, if it reads by the shared memory of this number:
+/// `1: POSIX  ADVISORY  READ 4242 08:01:131073 124 124`.
+fn reader_of(line: &str, inode: u64) -> Option<u32> {
+    let mut fields = line.split_ascii_whitespace().skip(4);
+    let pid = fields.next()?.parse().ok()?;
+    let file = fields.next()?.rsplit(':').next()?;
+    let (first, last): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    let reads = LOG_READ_LOCKS.contains(&first) && LOG_READ_LOCKS.contains(&last);
+    (reads && file.parse() == Ok(inode)).then_some(pid)
+}
+
 /// A line of a text file, from 1; `None` of what is no such file, or too long to be one.
 pub(crate) fn line_of(path: &Path, line: u64) -> Option<String> {
     if !std::fs::metadata(path).is_ok_and(|found| found.is_file()) {
@@ -136,6 +182,17 @@ mod tests {
         );
         let (free, all) = bytes_free(&file).unwrap();
         assert!(free <= all && all > 0);
+        let of = |line| reader_of(line, 131_073);
+        let line = "1: POSIX  ADVISORY  READ 4242 08:01:131073 124 124";
+        assert_eq!(of(line), Some(4242));
+        for other in [
+            "1: POSIX  ADVISORY  READ 4242 08:01:131074 124 124",
+            "1: POSIX  ADVISORY  READ 4242 08:01:131073 128 128",
+            "1: POSIX  ADVISORY  READ 4242 08:01:131073 0 EOF",
+            "1: FLOCK",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
         assert_eq!(user_name(0), "root");
         assert_eq!(user_name(4_000_000_000), "user 4000000000");
     }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tracing::{Instrument as _, Span};
 
 use crate::actions::approvals::{self, ApprovalLine};
+use crate::actions::matters;
 use crate::actions::summary::{self, Summary};
 use crate::app::of_the_store;
 use crate::diagnostics::{Code, Diagnostic, Place};
@@ -131,6 +132,7 @@ async fn run_as(
         unreachable.extend(publish::publish_last_night(env).await?);
     }
     unreachable.extend(env.broken.iter().cloned());
+    diagnostics.extend(matters::long_log(&env.config));
     let summary = summary::of_run(env, id).await?;
     let rejected = counts.values().any(|counts| {
         counts

@@ -415,21 +415,15 @@ pub(crate) enum Code {
     /// Fix (it): Agree UTF-8 with the partner, or allow the nearest plain letter with `unencodable = "replace"`.
     ColumnUnencodable,
     /// a drop could not be written
-    ///
     /// The referrals stay routed and go with the next run.
-    ///
     /// Fix (it): Check the folder, its owner and the free space.
     DropFailed,
     /// an unfinished drop was finished
-    ///
     /// The last run ended between two steps; the same bytes were written under the same number.
-    ///
     /// Fix (it): Nothing.
     DropRemade,
     /// an unfinished drop cannot be made again alike
-    ///
     /// The record of it and what would be written now differ, so nothing is written under that number, and no other drop goes to this partner.
-    ///
     /// Fix (it): If a practice was taken out of the config, put it back. Else tell the maintainers, and ask the partner whether it has the file; if not, `kith void PARTNER:NUMBER` takes it back.
     DropUnlike,
     /// a prepared drop was taken back
@@ -487,43 +481,35 @@ pub(crate) enum Code {
     /// Fix (partner): Ask the partner to open the original file and copy the answers across.
     FileSorted,
     /// a report could not be written
-    ///
     /// The night is issued and kept; its files are written by the next run that closes the books, or by `kith report --date`.
     /// Fix (it): Check the folder, its owner and the free space.
     ReportFailed,
     /// a GP system refused an entry
-    ///
     /// The entry stays queued as refused, and nobody else's is held up.
     /// Fix (it): See the status named; ask the GP system's supplier.
     WriteRefused,
     /// the answer to a write was lost
-    ///
     /// It is looked up by its identifier before anything is sent again; where the server does not promise to heed `If-None-Exist`,
     /// nothing is sent again within two minutes, for its searches may not show yet what it has.
     /// Fix (it): Nothing; if it stays, check the network.
     WriteLost,
     /// a GP system could not be reached for writing
-    ///
     /// Entries stay queued.
     /// Fix (it): Check address, network and certificate.
     WriteUnreachable,
     /// a GP system cannot take what Kith writes
-    ///
     /// By its own `CapabilityStatement` it is not FHIR R4, or takes no Observations. Nothing is sent; entries stay queued.
     /// Fix (it): Correct the address, ask the supplier to allow creating Observations, or set `push = { kind = "off" }`.
     WriteUnfit,
     /// an entry is in the record more than once
-    ///
     /// Several resources on the GP system carry the identifier of one entry. None of them is touched.
     /// Fix (practice): Mark all but one as entered in error, then release the hold.
     WriteDuplicate,
     /// the store cannot be opened
-    ///
     /// Without the store nothing can be recorded, so nothing is done.
     /// Fix (it): Give the folder to the user that runs Kith, or make room on its disk; nothing was lost.
     StoreUnreadable,
     /// the store was written by a newer version
-    ///
     /// An older version must not write into it.
     /// Fix (it): Use the newer version.
     StoreNewer,
@@ -550,6 +536,11 @@ pub(crate) enum Code {
     /// The store needs locks and shared memory that network and user-space file systems do not promise: the store can be destroyed there.
     /// Fix (it): Put `[store] url` on a local disk.
     StorePlace,
+    /// the write-ahead log of the store is long
+    /// A process reads from the store and does not end, so what is written cannot be folded into it: the log takes ever more of the disk. It is longer than
+    /// `[limits] write_ahead_bytes_max`.
+    /// Fix (it): End the process named (`kill PID`): the next run folds the log in. A backup is made with the `.backup` of `sqlite3`, in a short time.
+    LogLong,
     /// the seal key does not open this store
     ///
     /// A new key would make everything sealed unreadable for ever, so none is made.

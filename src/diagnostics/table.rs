@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 122] = [
+pub(super) const TABLE: [(Code, &str, Severity); 123] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -117,6 +117,7 @@ pub(super) const TABLE: [(Code, &str, Severity); 122] = [
     (Code::AnchorUnusable, "STORE-005", Severity::Error),
     (Code::MarkMissing, "STORE-006", Severity::Error),
     (Code::StorePlace, "STORE-007", Severity::Error),
+    (Code::LogLong, "STORE-010", Severity::Warning),
     (Code::SealMismatch, "SEAL-001", Severity::Error),
     (Code::SealMissing, "SEAL-002", Severity::Error),
     (Code::KeyringIncomplete, "SEAL-004", Severity::Error),

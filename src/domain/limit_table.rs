@@ -94,6 +94,8 @@ limit_table! {
     lock_wait_seconds: u64 = LOCK_WAIT_SECONDS,
     /// seconds of one statement of the store; one that takes longer is stopped, and nothing of its transaction is written
     statement_seconds_max: u64 = STATEMENT_SECONDS,
+    /// bytes of the store's write-ahead log from which it is folded in; a longer one, which somebody's reader keeps, is said
+    write_ahead_bytes_max: u64 = WRITE_AHEAD_BYTES,
 }
 
 impl Default for Limits {

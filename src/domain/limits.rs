@@ -61,6 +61,11 @@ pub(crate) const STATEMENT_SECONDS: Bound = Bound {
     usual: 60,
     most: 600,
 };
+/// Bytes of the write-ahead log: folding it in costs a flush of the store, so it is done after some dozens of large transactions.
+pub(crate) const WRITE_AHEAD_BYTES: Bound = Bound {
+    usual: 256 << 20,
+    most: 4 << 30,
+};
 /// Rows a statement inserts.
 pub(crate) const STATEMENT_ROWS: usize = 500;
 /// Units of UTF-16 that a cell of a spreadsheet holds: what is longer is cut when the file is opened and saved.

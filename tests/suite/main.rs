@@ -67,5 +67,6 @@ mod watch_table;
 mod wave2;
 mod why;
 mod workload_folder;
+mod write_ahead;
 mod write_back;
 mod writes;

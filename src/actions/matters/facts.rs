@@ -33,6 +33,8 @@ pub(crate) struct Facts {
     /// Nights that are over and have no report, oldest first.
     pub(crate) nights_missing: Vec<Date>,
     pub(crate) disk: Option<DiskSeen>,
+    /// The write-ahead log of the store, where it is longer than it may be.
+    pub(crate) log: Option<LogSeen>,
     pub(crate) holds: Vec<HoldSeen>,
     pub(crate) approvals: Vec<ApprovalLine>,
 }
@@ -87,6 +89,13 @@ pub(crate) struct DiskSeen {
     pub(crate) folder: String,
     pub(crate) bytes_free: u64,
     pub(crate) bytes_all: u64,
+}
+
+/// A write-ahead log that is longer than it may be.
+pub(crate) struct LogSeen {
+    pub(crate) bytes: u64,
+    /// The processes that read from it, by number and name, as far as they can be known.
+    pub(crate) readers: Vec<(u32, String)>,
 }
 
 /// An open hold.

@@ -5,9 +5,9 @@ use std::path::Path;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
-use super::facts::{DiskSeen, Facts, HoldSeen, PartnerSeen, RunSeen, SourceSeen};
+use super::facts::{DiskSeen, Facts, HoldSeen, LogSeen, PartnerSeen, RunSeen, SourceSeen};
 use crate::actions::approvals;
-use crate::config::{Bulk, Pull, machine};
+use crate::config::{Bulk, Config, Pull, machine};
 use crate::domain::clock::{SystemClock, day_from_number, day_number, london};
 use crate::domain::{Clock as _, DropId, Instant, Stage};
 use crate::partner::schedule::DueTimes;
@@ -51,6 +51,7 @@ pub(crate) async fn gather(env: &Env) -> anyhow::Result<Facts> {
         partners: Vec::new(),
         nights_missing: Vec::new(),
         disk: disk(env.config.store.parent().unwrap_or(Path::new("/"))),
+        log: long_log(&env.config),
         holds: Vec::new(),
         approvals: approvals::of(env),
     };
@@ -251,6 +252,15 @@ pub(super) fn last_night(due: &DueTimes, now: Instant) -> Option<Date> {
         at = tomorrow.checked_sub(1.minute()).ok()?;
     }
     last
+}
+
+/// The write-ahead log of the store, where it is longer than it may be.
+pub(super) fn long_log(config: &Config) -> Option<LogSeen> {
+    let bytes = machine::log_bytes(&config.store);
+    (bytes > config.limits.write_ahead_bytes_max).then(|| LogSeen {
+        bytes,
+        readers: machine::log_readers(&config.store),
+    })
 }
 
 /// What is free for who runs this, on the disk of a folder.

@@ -2,7 +2,7 @@
 
 use jiff::civil::Date;
 
-use super::facts::{Facts, PartnerSeen, RunSeen, SourceSeen};
+use super::facts::{Facts, LogSeen, PartnerSeen, RunSeen, SourceSeen};
 use super::{Matter, MatterKind, Urgency};
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::clock::london;
@@ -30,6 +30,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Matter> {
     matters.extend(clock_behind(facts));
     matters.extend(run_failed(facts));
     matters.extend(disk_low(facts));
+    matters.extend(facts.log.as_ref().map(log_long));
     matters.extend(not_run(facts));
     for source in &facts.sources {
         matters.extend(of_source(facts, source));
@@ -179,6 +180,33 @@ fn disk_low(facts: &Facts) -> Option<Matter> {
     let free = disk.bytes_free / (1 << 20);
     let what = format!("the disk of the store is nearly full: {share} % free, {free} MiB");
     Some(Matter::new(MatterKind::DiskLow, what, format!("df -h {}", disk.folder)).now())
+}
+
+/// What is said of a log that is longer than it may be, and the command that ends it where somebody is known.
+pub(super) fn log_words(log: &LogSeen) -> (String, String) {
+    let mib = log.bytes.div_ceil(1 << 20);
+    let named = |(pid, name): &(u32, String)| format!("pid {pid}, {name}");
+    let readers: Vec<String> = log.readers.iter().map(named).collect();
+    let (who, command) = match log.readers.first() {
+        Some((pid, _)) => (
+            format!(
+                "a process reads from it and does not end ({})",
+                readers.join("; ")
+            ),
+            format!("ps -fp {pid}"),
+        ),
+        None => (
+            "a process reads from it and does not end".to_owned(),
+            "kith explain STORE-010".to_owned(),
+        ),
+    };
+    let what = format!("the write-ahead log of the store takes {mib} MiB, and grows: {who}");
+    (what, command)
+}
+
+fn log_long(log: &LogSeen) -> Matter {
+    let (what, command) = log_words(log);
+    Matter::new(MatterKind::LogLong, what, command)
 }
 
 /// One matter for all rooms that are late: they are late by one cause.

@@ -16,6 +16,8 @@ use judge::judge;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::config::{Config, machine};
+use crate::diagnostics::{Code, Diagnostic, Place};
 use crate::domain::coded_enums::coded;
 use crate::domain::{Instant, Owner};
 use crate::pipeline::run::Env;
@@ -26,6 +28,13 @@ use crate::pipeline::run::Env;
 /// The store failed.
 pub(crate) async fn of(env: &Env) -> anyhow::Result<Vec<Matter>> {
     Ok(judge(&gather(env).await?))
+}
+
+/// That the write-ahead log of the store is longer than it may be, for a run to say.
+pub(crate) fn long_log(config: &Config) -> Option<Diagnostic> {
+    let (what, _) = judge::log_words(&gather::long_log(config)?);
+    let place = Place::detail(machine::about(&config.store));
+    Some(Diagnostic::new(Code::LogLong, what, place))
 }
 
 /// What `kith status` says first where nobody has to act.
@@ -44,38 +53,40 @@ coded! {
         RunFailed = 4 "run-failed",
         /// The disk of the store is nearly full.
         DiskLow = 5 "disk-low",
+        /// The write-ahead log of the store is longer than it may be.
+        LogLong = 6 "log-long",
         /// Rooms that no run has entered for longer than two steps of their schedule.
-        NotRun = 6 "not-run",
+        NotRun = 7 "not-run",
         /// A GP system that was not read to its end for longer than two steps of the schedule.
-        SourceUnread = 7 "source-unread",
+        SourceUnread = 8 "source-unread",
         /// The newest pull promises nothing.
-        CertificateUnknown = 8 "certificate-unknown",
+        CertificateUnknown = 9 "certificate-unknown",
         /// A drop was prepared, and did not leave.
-        DropNotOut = 9 "drop-not-out",
+        DropNotOut = 10 "drop-not-out",
         /// Somebody wrote into a drop that lies in `out/`.
-        DropChanged = 10 "drop-changed",
+        DropChanged = 11 "drop-changed",
         /// A partner's folder cannot be looked into.
-        FolderUnreachable = 11 "folder-unreachable",
+        FolderUnreachable = 12 "folder-unreachable",
         /// Something in `in/` that nobody takes.
-        FileUntaken = 12 "file-untaken",
+        FileUntaken = 13 "file-untaken",
         /// The newest pull promises all but something.
-        CertificateExcept = 13 "certificate-except",
+        CertificateExcept = 14 "certificate-except",
         /// A practice that sent nothing for unusually long.
-        SourceQuiet = 14 "source-quiet",
+        SourceQuiet = 15 "source-quiet",
         /// The last run of a room could not reach something.
-        NotReached = 15 "not-reached",
+        NotReached = 16 "not-reached",
         /// This machine's clock and a GP system's differ.
-        ClocksDiffer = 16 "clocks-differ",
+        ClocksDiffer = 17 "clocks-differ",
         /// Nights whose report was not issued.
-        NightMissing = 17 "night-missing",
+        NightMissing = 18 "night-missing",
         /// A partner file allows more than was approved.
-        ApprovalWaits = 18 "approval-waits",
+        ApprovalWaits = 19 "approval-waits",
         /// An agreement has ended.
-        AgreementEnded = 19 "agreement-ended",
+        AgreementEnded = 20 "agreement-ended",
         /// A partner file that is in error: a live one goes on by its last good version, and in shadow it is left out.
-        PartnerFileBroken = 20 "partner-file-broken",
+        PartnerFileBroken = 21 "partner-file-broken",
         /// Questions that wait for the morning.
-        Held = 21 "held",
+        Held = 22 "held",
     }
 }
 

@@ -1,6 +1,6 @@
 //! Situations, each with its first line, command and owner; and healthy ones with none.
 
-use super::facts::{DiskSeen, Facts, HoldSeen, PartnerSeen, RunSeen, SourceSeen};
+use super::facts::{DiskSeen, Facts, HoldSeen, LogSeen, PartnerSeen, RunSeen, SourceSeen};
 use super::*;
 use crate::actions::approvals::{ApprovalLine, WiderLine};
 use crate::diagnostics::{Code, Diagnostic, Place};
@@ -75,6 +75,7 @@ fn well() -> Facts {
             bytes_free: 40 << 30,
             bytes_all: 100 << 30,
         }),
+        log: None,
         holds: Vec::new(),
         approvals: Vec::new(),
     }
@@ -108,7 +109,7 @@ fn approval() -> ApprovalLine {
 type Change = fn(&mut Facts);
 
 /// Every situation: what differs from an installation that is well, and the first line.
-const SITUATIONS: [(&str, Change, &str); 39] = [
+const SITUATIONS: [(&str, Change, &str); 41] = [
     (
         "nothing ever ran",
         |it| (it.first_run, it.runs) = (None, Vec::new()),
@@ -271,6 +272,26 @@ const SITUATIONS: [(&str, Change, &str); 39] = [
         "disk full",
         |it| it.disk.as_mut().unwrap().bytes_free = 0,
         "Needs somebody now: the disk of the store is nearly full: 0 % free, 0 MiB: df -h /srv/kith/var",
+    ),
+    (
+        "a reader keeps the write-ahead log",
+        |it| {
+            it.log = Some(LogSeen {
+                bytes: (300 << 20) + 1,
+                readers: vec![(4242, "python3".to_owned()), (4250, "sqlite3".to_owned())],
+            });
+        },
+        "Needs somebody today: the write-ahead log of the store takes 301 MiB, and grows: a process reads from it and does not end (pid 4242, python3; pid 4250, sqlite3): ps -fp 4242",
+    ),
+    (
+        "somebody unknown keeps the write-ahead log",
+        |it| {
+            it.log = Some(LogSeen {
+                bytes: 300 << 20,
+                readers: Vec::new(),
+            });
+        },
+        "Needs somebody today: the write-ahead log of the store takes 300 MiB, and grows: a process reads from it and does not end: kith explain STORE-010",
     ),
     (
         "store behind its anchor",

@@ -23,6 +23,7 @@ impl SqliteStore {
             && row.until > ask.now
             && ask.dead != Some(row.lease.fence)
         {
+            tx.rollback().await.map_err(|e| failed(&e))?;
             return Ok(LeaseAnswer::Held(row));
         }
         let drawn = sqlx::query("UPDATE strand SET fence = fence + 1 WHERE id = ? RETURNING fence")

@@ -11,6 +11,7 @@ mod statement;
 mod sums;
 mod time_limit;
 mod write;
+mod write_ahead;
 
 use std::sync::Arc;
 use std::{path::Path, time::Duration};
@@ -26,6 +27,7 @@ use sqlx::{
 use super::StoreError;
 use crate::domain::Limits;
 use time_limit::{StatementTimer, WriteTx};
+use write_ahead::WriteAheadLog;
 
 /// Newest schema this program knows.
 const SCHEMA: i64 = 1;
@@ -43,10 +45,12 @@ pub(crate) struct SqliteStore {
     readers: SqlitePool,
     /// Of the statement that the writer runs.
     timer: Arc<StatementTimer>,
+    log: WriteAheadLog,
 }
 
 impl SqliteStore {
-    /// Opens the store, making and migrating the file if need be. Of the limits: how long a statement waits for the engine's lock, and how long it runs.
+    /// Opens the store, making and migrating the file if need be. Of the limits: how long a statement waits for the engine's lock, how long it
+    /// runs, and how long the write-ahead log may become.
     ///
     /// # Errors
     /// The file cannot be opened, or was written by a newer version.
@@ -56,6 +60,7 @@ impl SqliteStore {
             kind: error.kind().to_string(),
             transient: false,
         })?;
+        let log = WriteAheadLog::new(path, limits);
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -65,7 +70,11 @@ impl SqliteStore {
             .foreign_keys(true)
             .pragma("secure_delete", "ON")
             .pragma("temp_store", "MEMORY")
-            .pragma("wal_autocheckpoint", "64000")
+            .pragma("wal_autocheckpoint", log.pages().to_string())
+            .pragma(
+                "journal_size_limit",
+                limits.write_ahead_bytes_max.to_string(),
+            )
             .statement_cache_capacity(128)
             // Rows cross from the engine's thread in batches: one at a time costs more than reading them.
             .row_buffer_size(1024);
@@ -102,18 +111,19 @@ impl SqliteStore {
             writer,
             readers,
             timer,
+            log,
         })
     }
 
     /// A transaction that has the engine's write lock from its beginning.
     async fn lock(&self) -> Result<WriteTx, sqlx::Error> {
-        let tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        Ok(WriteTx::new(tx, Arc::clone(&self.timer)))
+        WriteTx::begin(&self.writer, &self.timer).await
     }
 
-    /// Closes both pools, folding the write-ahead log into the file.
+    /// Closes both pools, folding the write-ahead log into the file, also where another process has it open.
     pub(crate) async fn close(&self) {
         self.readers.close().await;
+        self.log.fold_at_close(&self.writer).await;
         self.writer.close().await;
     }
 }
@@ -152,18 +162,16 @@ async fn first_connection(
 ) -> Result<SqlitePool, sqlx::Error> {
     let mut tries = 1;
     loop {
-        let (first, each) = (Arc::clone(timer), Arc::clone(timer));
+        let (first, each, released) = (Arc::clone(timer), Arc::clone(timer), Arc::clone(timer));
         let pool = pool(1)
             .after_connect(move |connection, _| Box::pin(Arc::clone(&first).watch(connection)))
-            .before_acquire(move |connection, _| {
+            .before_acquire(move |_, _| {
                 each.begin();
-                let whole = !each.take_stopped();
-                Box::pin(async move {
-                    // Where the disk was full the engine took a transaction back by itself, which sqlx does not see: it would
-                    // begin no other one there.
-                    drop(connection.lock_handle().await?);
-                    Ok(whole && !sqlx::Connection::is_in_transaction(connection))
-                })
+                Box::pin(async { Ok(true) })
+            })
+            .after_release(move |_, _| {
+                let whole = !released.take_open();
+                Box::pin(async move { Ok(whole) })
             });
         match pool.connect_with(options.clone()).await {
             Err(error) if tries < OPEN_TRIES && is_busy(&error) => {
@@ -259,7 +267,6 @@ fn engine(doing: &'static str, error: &sqlx::Error) -> StoreError {
         sqlx::Error::Io(io) => (format!("{}", io.kind()), false),
         sqlx::Error::PoolTimedOut => ("no connection became free".to_owned(), true),
         sqlx::Error::RowNotFound => ("a row is missing".to_owned(), false),
-        sqlx::Error::BeginFailed => ("a write before it failed".to_owned(), false),
         _ => ("unexpected answer".to_owned(), false),
     };
     StoreError::Engine {

@@ -1,14 +1,16 @@
-//! How long one statement may run. The engine asks while it runs, and stops it when its time is over.
+//! How long one statement may run, and the writer's transaction. The engine asks while a statement runs, and stops it when its time is over.
 //!
-//! Kept: each statement has the whole time for itself, however many its transaction has; waiting for a connection or for the
+//! Kept: a connection whose transaction did not end by our word is not used again, since the engine may have taken it back by itself (a full
+//! disk, a statement that was stopped), and may not. Each statement has the whole time for itself, however many its transaction has; waiting for a connection or for the
 //! engine's lock does not count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{Sqlite, Transaction};
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
 
 /// Steps of the engine between two questions: well below a millisecond.
 const STEPS: i32 = 10_000;
@@ -19,8 +21,8 @@ pub(super) struct StatementTimer {
     /// Nanoseconds from `made` until the statement began.
     begun: AtomicU64,
     most: Duration,
-    /// Whether a statement was stopped, and the connection has not been replaced since.
-    stopped: AtomicBool,
+    /// Whether a transaction of the connection was begun and has not ended by our word.
+    is_open: AtomicBool,
 }
 
 impl StatementTimer {
@@ -30,7 +32,7 @@ impl StatementTimer {
             made: Instant::now(),
             begun: AtomicU64::new(0),
             most,
-            stopped: AtomicBool::new(false),
+            is_open: AtomicBool::new(false),
         })
     }
 
@@ -45,10 +47,9 @@ impl StatementTimer {
         since_made.saturating_sub(begun) <= self.most
     }
 
-    /// Whether a statement was stopped since this was asked last. The engine has then taken its transaction back by itself,
-    /// which sqlx does not see: it would begin no other one on that connection.
-    pub(super) fn take_stopped(&self) -> bool {
-        self.stopped.swap(false, Ordering::Relaxed)
+    /// Whether a transaction was left open since this was asked last.
+    pub(super) fn take_open(&self) -> bool {
+        self.is_open.swap(false, Ordering::Relaxed)
     }
 
     /// The statements of a connection are held to this from now on.
@@ -60,46 +61,64 @@ impl StatementTimer {
         connection: &mut SqliteConnection,
     ) -> Result<(), sqlx::Error> {
         let mut handle = connection.lock_handle().await?;
-        handle.set_progress_handler(STEPS, move || {
-            let within = self.is_within(self.made.elapsed());
-            if !within {
-                self.stopped.store(true, Ordering::Relaxed);
-            }
-            within
-        });
+        handle.set_progress_handler(STEPS, move || self.is_within(self.made.elapsed()));
         Ok(())
     }
 }
 
-/// A transaction of the writer, each statement of which is timed.
+/// A transaction of the writer, each statement of which is timed. It has the engine's write lock from its beginning; one that is let go without
+/// an end is taken back with its connection.
 pub(super) struct WriteTx {
-    tx: Transaction<'static, Sqlite>,
+    connection: PoolConnection<Sqlite>,
     timer: Arc<StatementTimer>,
 }
 
 impl WriteTx {
-    pub(super) fn new(tx: Transaction<'static, Sqlite>, timer: Arc<StatementTimer>) -> Self {
-        Self { tx, timer }
+    /// # Errors
+    /// The engine could not give the lock.
+    pub(super) async fn begin(
+        writer: &SqlitePool,
+        timer: &Arc<StatementTimer>,
+    ) -> Result<Self, sqlx::Error> {
+        let mut connection = writer.acquire().await?;
+        // Before it is known: this may be given up while the engine takes the lock.
+        timer.is_open.store(true, Ordering::Relaxed);
+        let begun = sqlx::query("BEGIN IMMEDIATE")
+            .execute(&mut *connection)
+            .await;
+        if let Err(error) = begun {
+            timer.is_open.store(false, Ordering::Relaxed);
+            return Err(error);
+        }
+        Ok(Self {
+            connection,
+            timer: Arc::clone(timer),
+        })
     }
 
     /// The connection, for one statement: its time begins now.
     pub(super) fn timed(&mut self) -> &mut SqliteConnection {
         self.timer.begin();
-        &mut self.tx
+        &mut self.connection
     }
 
     /// # Errors
     /// The engine could not write.
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
-        self.timer.begin();
-        self.tx.commit().await
+        self.end("COMMIT").await
     }
 
     /// # Errors
     /// The engine could not take it back.
     pub(super) async fn rollback(self) -> Result<(), sqlx::Error> {
-        self.timer.begin();
-        self.tx.rollback().await
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, word: &'static str) -> Result<(), sqlx::Error> {
+        sqlx::query(word).execute(self.timed()).await?;
+        // While the connection is still ours.
+        self.timer.is_open.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }
 

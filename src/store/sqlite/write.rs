@@ -54,12 +54,10 @@ impl SqliteStore {
         let mut tx = self.lock().await.map_err(|e| failed(&e))?;
         let found = sqlx::query("SELECT uid FROM installation WHERE id = 1");
         let found = found.fetch_optional(tx.timed()).await;
-        if found.map_err(|e| failed(&e))?.is_some() {
-            return Ok(None);
-        }
-        let made = make();
+        let named = found.map_err(|e| failed(&e))?.is_some();
+        let made = (!named).then(make);
         tx.rollback().await.map_err(|e| failed(&e))?;
-        Ok(Some(made))
+        Ok(made)
     }
 
     pub(super) async fn ensure_strand(&self, name: &str) -> Result<Strand, StoreError> {
@@ -74,6 +72,7 @@ impl SqliteStore {
         let mut tx = self.lock().await.map_err(|e| failed(&e))?;
         let found = named().fetch_optional(tx.timed()).await;
         if let Some(row) = found.map_err(|e| failed(&e))? {
+            tx.rollback().await.map_err(|e| failed(&e))?;
             return strand(&row);
         }
         let made = Strand {
@@ -143,15 +142,30 @@ impl SqliteStore {
     ) -> Result<Vec<Commit>, StoreError> {
         let doing = "committing";
         let mut tx = self.lock().await.map_err(|error| engine(doing, &error))?;
-        check_leases(&mut tx, &batches).await?;
-        let mut commits = Vec::with_capacity(batches.len());
-        for batch in batches {
-            check_guards(&mut tx, &batch.guards).await?;
-            commits.push(write_batch(&mut tx, batch).await?);
+        match write_batches(&mut tx, batches).await {
+            Ok(commits) => {
+                tx.commit().await.map_err(|error| engine(doing, &error))?;
+                self.log.fold_if_long(&self.writer, &self.readers).await;
+                Ok(commits)
+            }
+            // The engine is well: what somebody else changed is met again and again.
+            Err(error @ (StoreError::Stale | StoreError::LeaseLost)) => {
+                tx.rollback().await.map_err(|error| engine(doing, &error))?;
+                Err(error)
+            }
+            Err(error) => Err(error),
         }
-        tx.commit().await.map_err(|error| engine(doing, &error))?;
-        Ok(commits)
     }
+}
+
+async fn write_batches(tx: &mut WriteTx, batches: Vec<Batch>) -> Result<Vec<Commit>, StoreError> {
+    check_leases(tx, &batches).await?;
+    let mut commits = Vec::with_capacity(batches.len());
+    for batch in batches {
+        check_guards(tx, &batch.guards).await?;
+        commits.push(write_batch(tx, batch).await?);
+    }
+    Ok(commits)
 }
 
 /// Rows that are worth a thread of their own to be hashed on.
