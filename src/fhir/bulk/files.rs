@@ -92,7 +92,10 @@ impl Client {
             status @ (401 | 403) => Err(ClientError::Unauthorised { status }),
             404 => Err(ClientError::NotFound),
             410 => Err(ClientError::Gone),
-            status @ (408 | 425 | 429 | 500..=599) => Err(ClientError::in_trouble(status, None)),
+            status @ (408 | 425 | 429 | 500..=599) => {
+                let asked = self.asked_wait(response.headers());
+                Err(ClientError::in_trouble(status, asked))
+            }
             status => Err(ClientError::Refused { status, code: None }),
         }
     }

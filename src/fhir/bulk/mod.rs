@@ -324,6 +324,9 @@ impl Client {
                 }
                 Err(error) => return Err(error),
             };
+            if asked.is_some_and(|wait| !self.keeps_wait(wait)) {
+                return Ok(None);
+            }
             let Some(wait) = waits.after_poll(asked) else {
                 return Ok(None);
             };

@@ -24,7 +24,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, HeaderName, LOCATION};
+use reqwest::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, HeaderMap, HeaderName, LOCATION,
+};
 use reqwest::{Method, RequestBuilder, Response, Url};
 
 use super::resources::bundle::Head;
@@ -348,7 +350,7 @@ impl Client {
             let most = if *sent { u32::MAX } else { retry::CONNECTS_MAX };
             let spent = session.timer.running().saturating_sub(begun) + wait;
             if attempt >= self.settings.retries_max.min(most)
-                || wait > self.settings.retry_after_max
+                || !self.keeps_wait(wait)
                 || spent > self.settings.total_timeout
             {
                 return Err(error);
@@ -356,6 +358,11 @@ impl Client {
             session.timer.sleep(wait).await;
             attempt += 1;
         }
+    }
+
+    /// Whether a wait that the server asks for is kept; a longer one is left to the next run.
+    pub(crate) fn keeps_wait(&self, wait: Duration) -> bool {
+        wait <= self.settings.retry_after_max
     }
 
     /// Sends one request once and reads the answer within the limits, whatever its status.
@@ -375,6 +382,13 @@ impl Client {
             .await
     }
 
+    /// The wait that an answer asks for.
+    pub(in crate::fhir) fn asked_wait(&self, headers: &HeaderMap) -> Option<Duration> {
+        let date = headers.get(DATE).and_then(|text| text.to_str().ok());
+        let date = date.and_then(retry::http_date);
+        retry::asked(headers, date, self.session.timer.now().0)
+    }
+
     /// Reads an answer of at most `max` bytes, unpacked.
     async fn read_answer(
         &self,
@@ -390,7 +404,7 @@ impl Client {
             date,
             etag: text(ETAG),
             location: text(LOCATION),
-            retry_after: retry::asked(headers, date, self.session.timer.now().0),
+            retry_after: self.asked_wait(headers),
             content_location: text(CONTENT_LOCATION),
             export_status: text(HeaderName::from_static("x-export-status")),
         };

@@ -186,6 +186,8 @@ async fn fetch_all(
 ) -> Result<ExportManifest, PullError> {
     let mut repeats = 0;
     let mut place = 0;
+    // What is left of the patience with all files.
+    let mut left = server.patience.total;
     while let Some((role, item)) = item_at(&manifest, place) {
         let error = match fetch(server, &manifest, role, item, shelf, tally).await {
             Ok(()) => {
@@ -202,8 +204,14 @@ async fn fetch_all(
         }
         match error {
             ClientError::Transient { retry_after, .. } => {
-                let wait = retry_after.unwrap_or(server.patience.first * repeats);
-                let wait = wait.min(server.patience.longest);
+                let own = (server.patience.first * repeats).min(server.patience.longest);
+                let wait = retry_after.unwrap_or(own);
+                // A server that asks for longer is asked again by the next run, not sooner than it said.
+                let kept = left.checked_sub(wait);
+                let Some(rest) = kept.filter(|_| server.client.keeps_wait(wait)) else {
+                    return Err(error.into());
+                };
+                left = rest;
                 server.client.pause(wait).await;
             }
             // The address has expired: the manifest has new ones. Files that were fetched are not fetched again.

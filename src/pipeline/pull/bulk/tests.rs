@@ -114,6 +114,8 @@ struct World {
     server: Odd,
     client: Client,
     config: Bulk,
+    /// For all waits.
+    total: Duration,
 }
 
 impl World {
@@ -135,6 +137,7 @@ impl World {
             client: Client::new(settings).unwrap(),
             server,
             config,
+            total: Duration::from_millis(5),
         }
     }
 
@@ -148,7 +151,7 @@ impl World {
             patience: Patience {
                 first: millisecond,
                 longest: millisecond,
-                total: millisecond * 5,
+                total: self.total,
             },
             asked: [asked; 32],
             job: JobFile::for_tests(self.home.path()),
@@ -249,6 +252,34 @@ async fn a_file_that_breaks_off_is_begun_again_and_leaves_nothing_behind() {
     assert_eq!(ids(&shelf), ["2", "1"]);
     assert_eq!((shelf.index.superseded, tally.export.files), (0, 1));
     assert_eq!(shelf.index.kinds["ServiceRequest"], 2);
+}
+
+#[tokio::test]
+async fn a_wait_that_a_file_asks_for_is_kept_or_left_to_the_next_run() {
+    let mut world = World::new(|line, before| match (line, before) {
+        ("GET status/1", _) => usual(line, &["a"]),
+        ("GET a", 0) => {
+            let asked = vec![("retry-after", "1".to_owned())];
+            (503, asked, String::new())
+        }
+        ("GET a", _) => lines(&[("ServiceRequest", "1")]),
+        (line, _) => usual(line, &[]),
+    })
+    .await;
+    // Longer than there is patience for: nothing is asked sooner than the server said.
+    let (until, _, _) = world.gather(1).await;
+    assert!(until.is_err());
+    assert!(world.job());
+    let files = |asked: Vec<String>| asked.iter().filter(|line| *line == "GET a").count();
+    assert_eq!(files(world.server.asked()), 1);
+    // The next run has the time, and keeps the wait.
+    world.total = Duration::from_mins(1);
+    let begun = std::time::Instant::now();
+    let (until, shelf, _) = world.gather(1).await;
+    assert!(until.is_ok());
+    assert!(begun.elapsed() >= Duration::from_secs(1));
+    assert_eq!(ids(&shelf), ["1"]);
+    assert_eq!(files(world.server.asked()), 2);
 }
 
 #[tokio::test]
