@@ -360,6 +360,8 @@ fn read_id<'i>(
 }
 
 #[cfg(test)]
+pub(crate) mod example;
+#[cfg(test)]
 mod key_list_tests;
 mod server_address;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{Only, RunOutcome, run};
 use crate::app::{App, Options};
+use crate::config::example;
 use crate::domain::clock::FixedClock;
 use crate::domain::{Entropy, Instant, Limits, NhsNumber, Stage, limits};
 
@@ -27,23 +28,9 @@ impl Installation {
         for folder in ["config", "mappings/partners"] {
             std::fs::create_dir_all(home.path().join(folder)).unwrap();
         }
-        let config = r#"namespace = "https://kith.example"
-[store]
-url = "sqlite://var/kith.db"
-[seal]
-key = { file = "var/seal.key" }
-[[transport]]
-id = "local"
-kind = "folder"
-path = "var/partners/{partner}"
-[[commissioner]]
-id = "icb"
-name = "Made-up ICB"
-report = { transport = "local" }
-"#;
         Self {
             home,
-            config: config.to_owned(),
+            config: example::INSTALLATION.to_owned(),
         }
     }
 

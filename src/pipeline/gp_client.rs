@@ -252,29 +252,7 @@ mod tests {
     use std::os::unix::fs::OpenOptionsExt as _;
 
     use super::*;
-    use crate::config::Config;
-
-    const CONFIG: &str = r#"namespace = "https://kith.example"
-[store]
-url = "sqlite://var/kith.db"
-[seal]
-key = { file = "var/seal.key" }
-[[transport]]
-id = "local"
-kind = "folder"
-path = "var/partners/{partner}"
-[[commissioner]]
-id = "icb"
-name = "Made-up ICB"
-report = { transport = "local" }
-[[source]]
-id = "a"
-name = "Made-up practice"
-ods_code = "ZZ001"
-commissioner = "icb"
-pull = { kind = "search", base_url = "https://gp.example/fhir" }
-push = { kind = "off" }
-"#;
+    use crate::config::{Config, example};
 
     /// What a source with this `auth` signs in with.
     fn signs_in(auth: &str) -> Result<String, String> {
@@ -290,9 +268,12 @@ push = { kind = "off" }
         write("other", "marlin");
         write("ec", include_str!("../fhir/auth/testdata/p384.pem"));
         write("rsa", include_str!("../fhir/auth/testdata/rsa.pem"));
+        let pull = "kind = \"search\", base_url = \"https://gp.example/fhir\"";
+        let source = example::practice("a", pull);
+        let config = example::INSTALLATION;
         write(
             "config/kith.toml",
-            &format!("{CONFIG}auth = {{ {auth} }}\n"),
+            &format!("{config}{source}auth = {{ {auth} }}\n"),
         );
         let loaded = Config::load(&home.path().join("config/kith.toml"), &|_| None).unwrap();
         match credentials(&loaded.config.sources[0].reach.auth) {
@@ -303,12 +284,20 @@ push = { kind = "off" }
             Ok(Credentials::Assertion(assertion)) => {
                 let Assertion {
                     client_id,
+                    key,
                     token_url,
                     scopes,
-                    ..
                 } = *assertion;
                 let url = token_url.unwrap_or_default();
-                Ok(format!("{} {url} {}", client_id.as_str(), scopes.join(" ")))
+                let kid = key
+                    .kid()
+                    .map(|kid| format!(" by {kid}"))
+                    .unwrap_or_default();
+                Ok(format!(
+                    "{} {url} {}{kid}",
+                    client_id.as_str(),
+                    scopes.join(" ")
+                ))
             }
             Err(fault) => Err(fault.what),
         }
@@ -344,6 +333,10 @@ push = { kind = "off" }
                 "x-key: marlin",
             ),
             (format!("{smart}, {ec}"), "kith  s/P.rs s/S.rs"),
+            (
+                format!(r#"{smart}, {ec}, kid = "k7""#),
+                "kith  s/P.rs s/S.rs by k7",
+            ),
             (
                 format!(
                     r#"{smart}, {ec}, algorithm = "ES384", token_url = "https://gp.example/t""#

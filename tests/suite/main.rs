@@ -37,6 +37,7 @@ mod gp_servers;
 mod gp_tls;
 mod identify;
 mod identity_seeds;
+mod keys;
 mod logs;
 mod loop_fhir;
 mod map_diff;

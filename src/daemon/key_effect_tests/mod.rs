@@ -10,34 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::app::{App, Options};
+use crate::config::example;
 use crate::daemon::{Only, run};
 use crate::domain::clock::FixedClock;
 use crate::domain::{Entropy, Instant, Stage};
 
 const NOW: &str = "2026-11-23T06:00:00Z";
-const CONFIG: &str = r#"namespace = "https://kith.example"
-[store]
-url = "sqlite://var/kith.db"
-[seal]
-key = { file = "var/seal.key" }
-[routing]
-by_need = false
-[[transport]]
-id = "local"
-kind = "folder"
-path = "var/partners/{partner}"
-[[commissioner]]
-id = "icb"
-name = "Made-up ICB"
-report = { transport = "local" }
-[[source]]
-id = "a"
-name = "Made-up practice"
-ods_code = "ZZ001"
-commissioner = "icb"
-pull = { kind = "folder", path = "a" }
-push = { kind = "off" }
-"#;
 const PARTNER: &str = r#"[partner]
 id = "p"
 name = "Made-up partner"
@@ -91,7 +69,11 @@ struct Changed {
 impl Changed {
     fn by(edits: &[(&str, &str)]) -> Self {
         let mut texts = [
-            CONFIG.to_owned(),
+            format!(
+                "{}[routing]\nby_need = false\n{}",
+                example::INSTALLATION,
+                example::practice("a", "kind = \"folder\", path = \"a\"")
+            ),
             PARTNER.to_owned(),
             format!("{PATIENT}\n{REQUEST}\n"),
         ];

@@ -72,6 +72,12 @@ impl std::fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
+    /// The name under which the server knows it.
+    #[cfg(test)]
+    pub(crate) fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
     /// Reads a key file. Without an algorithm a P-384 key signs ES384 and an RSA key RS384; of a key set the key named
     /// by `kid` is taken, else the first private one.
     ///

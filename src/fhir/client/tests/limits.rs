@@ -64,6 +64,30 @@ async fn what_a_token_server_says_is_no_longer_than_the_limit() {
 }
 
 #[tokio::test]
+async fn a_token_server_is_waited_for_as_long_as_the_limit_says() {
+    // The token server takes so many milliseconds.
+    let signs_in = async |takes: u64, seconds: u64| {
+        let served = Served::start(move |origin, asked| {
+            if asked.line == TOKEN {
+                std::thread::sleep(Duration::from_millis(takes));
+            }
+            let granted = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 60, "scope": SCOPE, "token_endpoint": format!("{origin}/token")});
+            body_of(200, &granted)
+        });
+        let access = smart(Some(format!("{}/token", served.origin)));
+        let client = client_within(&served, access, |settings| {
+            settings.sign_in_timeout = Duration::from_secs(seconds);
+            settings.retries_max = 0;
+        });
+        client.sign_in().await.map(drop)
+    };
+    assert_eq!(signs_in(700, 1).await, Ok(()));
+    let error = signs_in(1_300, 1).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    assert_eq!(signs_in(1_300, 2).await, Ok(()));
+}
+
+#[tokio::test]
 async fn as_many_calls_are_under_way_as_the_limits_say() {
     let session = |own: usize, all: usize| {
         let access = Access {

@@ -9,6 +9,7 @@ use super::gaps::SavedPage;
 use super::lookup_table::{BundleId, Entry, Key, Keys, NameScope, Named, Numbered, Spot};
 use super::segments::Lines;
 use crate::diagnostics::{Code, Diagnostic, Place};
+use crate::domain::limits;
 use crate::fhir::resources::bundle::array_texts;
 use crate::fhir::resources::bundle_claims::{holds_resource, wraps_resource};
 use crate::fhir::resources::operation_outcome::says_incomplete;
@@ -19,8 +20,6 @@ use crate::store::rows::RawKind;
 
 /// Bytes of an extract that is one document: it is read whole.
 pub(super) const DOCUMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Notes kept of one piece of a file: as many as a setting may keep of all.
-const NOTES_MAX: usize = 10_000;
 
 /// What a piece holds.
 #[derive(Default)]
@@ -430,7 +429,8 @@ impl<'f> Indexer<'f> {
             Code::ExtractIncomplete => self.part.told_missing += 1,
             _ => self.part.unreadable += 1,
         }
-        if self.part.notes.len() >= NOTES_MAX {
+        // As many as a setting may keep of all.
+        if self.part.notes.len() as u64 >= limits::DIAGNOSTICS.most {
             self.part.more_notes += 1;
         } else {
             self.part.notes.push(Note {
