@@ -273,6 +273,7 @@ impl MemoryTransport {
         Candidate {
             name: PartnerFileName::new(put.name.clone()),
             file_size_bytes: put.bytes.len() as u64,
+            written_micros: put.modified_micros,
             version: CandidateVersion(version.into()),
         }
     }

@@ -56,7 +56,7 @@ pub(crate) type Exchanged<'a, T> =
 /// 15. **Full.** Where there is no room, nothing half-written is left, the error says that IT must act, and the same call succeeds once there is room.
 /// 16. **Read-only.** Where nothing may be written, the error says that IT must act, and nothing is lost or moved.
 /// 17. **Gone.** Where the place is not there, it is an error for IT, not an empty listing and not a drop that was fetched; `prepare_again` does not make it.
-/// 18. **Order.** A listing is by name, and names each file once, whatever order the other side gives.
+/// 18. **Order.** A listing is by the time at which files were written, then by name, and names each file once, whatever order the other side gives.
 /// 19. **Names.** A name of ours is one component that hides nothing; a name that is not is [`TransportError::BadName`] before anything is written. A partner's
 ///     name may be a person's: it is in no error and no `Debug`.
 /// 20. **Limits.** No more files are listed than a run takes, and it is said that there are more. No return is read beyond its limit.
@@ -281,8 +281,9 @@ pub(crate) struct Listing {
 impl Listing {
     /// Puts it in order, names nothing twice, and cuts it to what one run takes.
     fn in_order(mut self, files_max: usize) -> Self {
-        self.candidates
-            .sort_by(|one, other| one.name.cmp(&other.name));
+        self.candidates.sort_by(|one, other| {
+            (one.written_micros, &one.name).cmp(&(other.written_micros, &other.name))
+        });
         self.candidates.dedup();
         for names in [&mut self.waiting, &mut self.ignored] {
             names.sort();
@@ -316,6 +317,8 @@ pub(crate) enum SkipReason {
 pub(crate) struct Candidate {
     pub(crate) name: PartnerFileName,
     pub(crate) file_size_bytes: u64,
+    /// When it was written, in microseconds since 1970: what was written later says the newer word.
+    pub(crate) written_micros: i64,
     pub(crate) version: CandidateVersion,
 }
 
@@ -334,6 +337,13 @@ impl Candidate {
 /// What tells a file from another one of its name. Only the transport that made it can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CandidateVersion(Box<str>);
+
+impl CandidateVersion {
+    /// The same in words that can be kept, to be held against a later one.
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
 
 /// How a return was dealt with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -236,6 +236,13 @@ pub(super) async fn order(bench: &dyn Bench) -> anyhow::Result<()> {
         .collect();
     let wanted = vec!["10.csv", "9.csv", "B.csv", "a.csv", "c.csv", "ä.csv"];
     same("candidates", &names(&listed), &wanted)?;
+    // What was written later comes later, whatever it is called.
+    bench.puts_after("9.csv", b"x", 2);
+    bench.puts_after("B.csv", b"x", 1);
+    let later = list(bench, AT_ONCE).await?;
+    let later: Vec<PartnerFileName> = later.candidates.into_iter().map(|it| it.name).collect();
+    let wanted = vec!["10.csv", "a.csv", "c.csv", "ä.csv", "B.csv", "9.csv"];
+    same("by time", &names(&later), &wanted)?;
     same("ignored", &names(&listing.ignored), &vec!["y.txt", "z.txt"])
 }
 

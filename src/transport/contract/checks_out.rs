@@ -313,6 +313,7 @@ pub(super) async fn errors(bench: &dyn Bench) -> anyhow::Result<()> {
     let unknown = Candidate {
         name: PartnerFileName::new("Anna Nobody.csv".to_owned()),
         file_size_bytes: 1,
+        written_micros: 0,
         version: CandidateVersion("none".into()),
     };
     let absent = error_of("absent", transport.take(&unknown, 100).await)?;

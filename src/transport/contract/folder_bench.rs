@@ -100,11 +100,11 @@ impl Bench for FolderBench {
         fs::write(self.below("out").join(name), content).unwrap();
     }
 
-    fn puts(&self, name: &str, content: &[u8]) {
+    fn puts_after(&self, name: &str, content: &[u8], seconds: u32) {
         // As a copy does it: written beside, then moved over what was there.
         let beside = self.home.path().join("being-copied");
         fs::write(&beside, content).unwrap();
-        let modified = UNIX_EPOCH + Duration::from_secs(MODIFIED_SECONDS);
+        let modified = UNIX_EPOCH + Duration::from_secs(MODIFIED_SECONDS + u64::from(seconds));
         let opened = OpenOptions::new().write(true).open(&beside).unwrap();
         opened.set_modified(modified).unwrap();
         fs::rename(&beside, self.below("in").join(name)).unwrap();

@@ -34,7 +34,7 @@ impl MemoryBench {
         change(&mut self.one_way.far());
     }
 
-    fn put(&self, name: &str, content: &[u8], link: bool) {
+    fn put(&self, name: &str, content: &[u8], link: bool, seconds: u32) {
         let mut far = self.transport.far();
         far.versions += 1;
         far.incoming.retain(|put| put.name != name);
@@ -44,7 +44,8 @@ impl MemoryBench {
             bytes: content.to_vec(),
             link,
             version,
-            modified_micros: i64::try_from(MODIFIED_SECONDS).unwrap() * 1_000_000,
+            modified_micros: (i64::try_from(MODIFIED_SECONDS).unwrap() + i64::from(seconds))
+                * 1_000_000,
         });
     }
 }
@@ -104,12 +105,12 @@ impl Bench for MemoryBench {
         far.out.insert(name.to_owned(), content.to_vec());
     }
 
-    fn puts(&self, name: &str, content: &[u8]) {
-        self.put(name, content, false);
+    fn puts_after(&self, name: &str, content: &[u8], seconds: u32) {
+        self.put(name, content, false, seconds);
     }
 
     fn links(&self, name: &str) {
-        self.put(name, b"what lies elsewhere", true);
+        self.put(name, b"what lies elsewhere", true, 0);
     }
 
     fn acknowledges(&self, name: &str) -> bool {

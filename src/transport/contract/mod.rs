@@ -74,7 +74,11 @@ trait Bench: Send + Sync {
     /// Somebody lays a file where drops go.
     fn lays(&self, name: &str, content: &[u8]);
     /// The partner sends a return, in place of one of that name.
-    fn puts(&self, name: &str, content: &[u8]);
+    fn puts(&self, name: &str, content: &[u8]) {
+        self.puts_after(name, content, 0);
+    }
+    /// The same of one that was written so many seconds after the others.
+    fn puts_after(&self, name: &str, content: &[u8], seconds: u32);
     /// The partner puts a link to something else under a name.
     fn links(&self, name: &str);
     /// The partner says that a drop is there; whether this kind hears it.

@@ -170,6 +170,7 @@ fn candidate_of(name: PartnerFileName, found: FileFacts) -> Candidate {
     Candidate {
         name,
         file_size_bytes: found.bytes,
+        written_micros: found.modified_micros(),
         version: CandidateVersion(version.into()),
     }
 }

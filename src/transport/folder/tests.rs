@@ -359,6 +359,7 @@ fn a_return_is_no_longer_than_it_may_be_and_no_more_than_so_many_are_taken() {
             let candidate = |number: u64| Candidate {
                 name: PartnerFileName::new(format!("r{number}.csv")),
                 file_size_bytes: 1,
+                written_micros: 0,
                 version: CandidateVersion("v".into()),
             };
             let listing = Listing {
