@@ -11,6 +11,7 @@
 #   disks         disks that are full, read-only, slow (5 s a call) …, each for one to three runs, N times (default 1)
 #   certificates  seeded servers and folders, honest ones and ones that leave something out, N times 200 of each, seeds S to S+N-1 (default 1)
 #   identity      rows from folders and servers of the same people under ids that clash, N times 300 of each, seeds S to S+N-1 (default 1)
+#   sheets        every kind of damaged CSV in three layouts, against the rule book of ../shared/sheets, seeds S to S+N-1 (default 2)
 #   races         a partner swaps its folders for links while Kith works in them, N times 200 rounds a folder (default 1)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
@@ -20,7 +21,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
-  sed -n '2,15p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  sed -n '2,16p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
   exit 2
 }
 
@@ -37,6 +38,7 @@ case "$name" in
   disks) tests=disks:: count=1 parts="" ;;
   certificates) target="--lib" tests=certificates_of count=1 parts="" ;;
   identity) tests=identity_seeds:: count=1 parts="" ;;
+  sheets) tests=sheets::damaged count=2 parts="" ;;
   races) target="--lib" tests=transport::contract::race count=1 parts="" ;;
   *) usage ;;
 esac

@@ -8,9 +8,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Actor, again};
 use crate::domain::entropy::Stream;
-use crate::domain::{EventId, EventKind, KeyId, LegId, LegState, Owner, Reason, ReturnId, Stage};
+use crate::domain::{
+    EventId, EventKind, Instant, KeyId, LegId, LegState, Owner, Reason, ReturnId, Stage,
+};
 use crate::pipeline::event::{
-    LegEvents, NumberedEvent, StoredEvent, event_lookup, event_spot, name_spot, open_events,
+    EarlierReturn, LegEvents, NumberedEvent, StoredEvent, event_lookup, event_spot, open_events,
 };
 use crate::pipeline::run::{Env, HeldLease, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root};
@@ -42,7 +44,7 @@ pub(crate) struct Undone {
 ///
 /// # Errors
 /// The store failed, or a sealed value does not open.
-async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<ReturnId>> {
+async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<(ReturnId, Instant)>> {
     let mut ids = Vec::new();
     let mut after = ReturnId::NONE;
     loop {
@@ -54,12 +56,10 @@ async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<ReturnId
         let holders = files.iter().map(|file| file.holder).collect();
         let keys = ledger.holder_keys(holders).await?;
         for file in files {
-            let Some(key) = keys.get(&file.holder) else {
-                continue;
-            };
-            let spot = name_spot(file.id, file.holder);
-            if key.open(spot, &file.sealed_name)? == name.as_bytes() {
-                ids.push(file.id);
+            if let Some(earlier) = EarlierReturn::open(file, &keys)?
+                && earlier.name == name
+            {
+                ids.push((earlier.file.id, Instant(earlier.frame.at)));
             }
         }
     }
@@ -75,9 +75,12 @@ pub(crate) async fn which(ledger: &LedgerAccess, said: &str) -> anyhow::Result<R
     }
     match named(ledger, said).await?.as_slice() {
         [] => anyhow::bail!("no return came under this name"),
-        [id] => Ok(*id),
+        [(id, _)] => Ok(*id),
         several => {
-            let numbers: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let told = |(id, at): &(ReturnId, Instant)| {
+                format!("{id} of {}", at.london_day().strftime("%-d %B %Y"))
+            };
+            let numbers: Vec<String> = several.iter().map(told).collect();
             anyhow::bail!(
                 "several returns came under this name: say which by its number, {}",
                 numbers.join(", ")
@@ -255,7 +258,7 @@ impl Undoing<'_> {
         ids: &Ids,
     ) {
         let now = match before.filter(|before| !before.withdrawn) {
-            Some(before) => before.revising(word),
+            Some(before) => before.restored(word),
             None => word.taken_back(self.env.now()),
         };
         self.say(leg, key, &now, written, ids);

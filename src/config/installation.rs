@@ -195,6 +195,27 @@ pub(super) fn read_retain(root: &TableReader<'_>) -> Retain {
     retain
 }
 
+/// Whom partners ring (`[contact]`): on every receipt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OurContact {
+    pub(crate) name: Option<String>,
+    pub(crate) phone: Option<String>,
+    pub(crate) email: Option<String>,
+}
+
+pub(super) fn read_contact(root: &TableReader<'_>) -> OurContact {
+    let Some(table) = root.opt_table("contact") else {
+        return OurContact::default();
+    };
+    let contact = OurContact {
+        name: table.opt_string("name"),
+        phone: table.opt_string("phone"),
+        email: table.opt_string("email"),
+    };
+    table.finish();
+    contact
+}
+
 pub(super) fn read_console(root: &TableReader<'_>) -> Console {
     let Some(table) = root.opt_table("console") else {
         return Console {

@@ -20,6 +20,7 @@ key = { file = "var/seal.key" }
 [safety]
 [retain]
 [console]
+[contact]
 [limits]
 [[transport]]
 id = "local"

@@ -26,7 +26,9 @@ use crate::toml_reader::{Problems, SourceText, TableReader, text_within};
 pub(crate) use auth::{Auth, Kept, Signing};
 pub(crate) use bulk::Bulk;
 pub(crate) use exchange::{Commissioner, Transport};
-pub(crate) use installation::{Console, Retain, Routing, SafetyRules, Schedule, Unnamed};
+pub(crate) use installation::{
+    Console, OurContact, Retain, Routing, SafetyRules, Schedule, Unnamed,
+};
 pub(crate) use secret::{Secret, SecretError, SecretPlace};
 pub(crate) use source::{ORDERS, Pull, PushTo, Reading, Source};
 
@@ -61,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) safety: SafetyRules,
     pub(crate) retain: Retain,
     pub(crate) console: Console,
+    /// Whom partners ring.
+    pub(crate) contact: OurContact,
     /// How much is taken from outside.
     pub(crate) limits: Limits,
     pub(crate) sources: Vec<Source>,
@@ -295,6 +299,7 @@ fn read(
         schedule: installation::read_schedules(root.opt_table("schedule")),
         retain: installation::read_retain(&root),
         console: installation::read_console(&root),
+        contact: installation::read_contact(&root),
         limits,
         file: file.to_path_buf(),
         home: around.home,

@@ -70,6 +70,8 @@ pub(crate) const WRITE_AHEAD_BYTES: Bound = Bound {
 pub(crate) const STATEMENT_ROWS: usize = 500;
 /// Units of UTF-16 that a cell of a spreadsheet holds: what is longer is cut when the file is opened and saved.
 pub(crate) const CELL_UNITS_MAX: usize = 32_767;
+/// Events of one kind that a person has on one day: more were perhaps filled down.
+pub(crate) const EVENTS_A_DAY_MAX: usize = 3;
 /// Days for which a delivered row is compared with a return.
 pub(crate) const DELIVERED_DAYS: i64 = 400;
 

@@ -113,6 +113,21 @@ reasons! {
     ConsentMissing = 116 "consent-missing" [],
     ConsentRanOut = 117 "consent-ran-out" [],
     Restored = 119 "restored" [after_consent],
+    Shifted = 130 "shifted" [],
+    Cut = 131 "cut" [],
+    TwoColumns = 132 "two-columns" [],
+    SecondHeading = 133 "second-heading" [],
+    DateOrder = 134 "date-order" [],
+    Characters = 135 "characters" [],
+    ErrorCell = 136 "error-cell" [],
+    Formula = 137 "formula" [],
+    ConflictCopy = 138 "conflict-copy" [],
+    CopiedRow = 139 "copied-row" [],
+    SameRow = 140 "same-row" [],
+    NotARow = 141 "not-a-row" [quiet],
+    TooManyEvents = 142 "too-many-events" [],
+    DetailsDiffer = 143 "details-differ" [],
+    NoLongerTold = 144 "no-longer-told" [],
 }
 
 /// By what alone a hold of a leg that a link worker opened ends.

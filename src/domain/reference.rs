@@ -4,6 +4,10 @@ use std::fmt::{self, Write};
 
 /// Letters and digits without I, L, O and U, so that nothing can be misread.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+/// The signs of a token: those of a reference without A and E. So no token is a number (`12E456`), a day (`MAR05`) or `TRUE` to a spreadsheet.
+const TOKEN_ALPHABET: &[u8; 30] = b"0123456789BCDFGHJKMNPQRSTVWXYZ";
+/// Those of them that are digits; they come first.
+const TOKEN_DIGITS: usize = 10;
 /// Characters of a reference, the check character included.
 const LENGTH: usize = 12;
 
@@ -41,10 +45,12 @@ impl LegReference {
     pub(crate) fn parse(text: &str) -> Result<Self, ReferenceError> {
         let mut values = [0_u8; LENGTH];
         let mut length = 0_usize;
-        for character in text
-            .chars()
-            .filter(|c| !matches!(c, '-' | ' ' | '\u{a0}' | '\u{2010}'..='\u{2015}'))
-        {
+        for character in text.chars().filter(|c| {
+            !matches!(
+                c,
+                '-' | ' ' | '\u{a0}' | '\u{2010}'..='\u{2015}' | '\u{2212}'
+            )
+        }) {
             let value = value_of(character).ok_or(ReferenceError::Alphabet)?;
             if let Some(slot) = values.get_mut(length) {
                 *slot = value;
@@ -106,18 +112,23 @@ impl fmt::Debug for LegReference {
 pub(crate) struct RowToken([u8; 6]);
 
 impl RowToken {
-    /// The token of the first 30 bits of a keyed digest; the first character is a letter, so Excel keeps it.
+    /// The token of the first 64 bits of a keyed digest; the first character is a letter, and none is an A or an E.
     pub(crate) fn from_digest(digest: &[u8; 32]) -> Self {
-        let bits = u64::from(u32::from_be_bytes([
-            digest[0], digest[1], digest[2], digest[3],
-        ]));
+        let (first, _) = digest.split_first_chunk().expect("32 bytes begin with 8");
+        let mut bits = u64::from_be_bytes(*first);
         let mut values = [0_u8; 6];
         for (place, value) in values.iter_mut().enumerate() {
-            *value = five_bits(bits, place);
+            // No spreadsheet takes a letter and no A and no E for a number, a day or a truth value.
+            let signs = if place == 0 {
+                &TOKEN_ALPHABET[TOKEN_DIGITS..]
+            } else {
+                &TOKEN_ALPHABET[..]
+            };
+            let count = signs.len() as u64;
+            let sign = usize::try_from(bits % count).map_or(signs[0], |sign| signs[sign]);
+            bits /= count;
+            *value = value_of(char::from(sign)).unwrap_or_default();
         }
-        // A letter at both ends: `12E456` would be read as a number.
-        values[0] = 10 + values[0] % 22;
-        values[5] = 10 + values[5] % 22;
         Self(values)
     }
 
@@ -238,12 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_letters_at_both_ends() {
+    fn no_token_is_a_number_a_day_or_a_truth_value_to_a_spreadsheet() {
         for seed in 0..=255_u8 {
-            let token = RowToken::from_digest(&[seed; 32]);
+            let token = RowToken::from_digest(&std::array::from_fn(|place| {
+                seed.wrapping_mul(u8::try_from(place).unwrap_or(0) | 1)
+            }));
             let printed = token.to_string();
             assert!(printed.starts_with(|c: char| c.is_ascii_alphabetic()));
-            assert!(printed.ends_with(|c: char| c.is_ascii_alphabetic()));
+            assert!(!printed.contains(['A', 'E']), "{printed}");
             assert!(token.agrees_with(&printed.to_lowercase()));
             assert!(!token.agrees_with("AAAAA"));
         }

@@ -16,11 +16,10 @@ use super::workers::in_parallel;
 use super::{map, sealed_inputs};
 use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::recorded_day;
-use crate::domain::{
-    DropId, Instant, KeyId, LegId, LegReference, LegState, NhsNumber, RowToken, limits,
-};
+use crate::domain::{DropId, Instant, KeyId, LegId, LegReference, LegState, RowToken, limits};
 use crate::fhir::resources::service_request;
 use crate::json::Arena;
+use crate::partner::fields::{Field, FieldKind};
 use crate::partner::{NeededMembers, Partner, Rules};
 use crate::seal::{Digest, HolderKey};
 use crate::sheet::fold;
@@ -43,47 +42,98 @@ pub(crate) struct Delivered {
     pub(crate) authored_on: Option<Date>,
     /// The day on which the leg ended, if it has.
     pub(crate) closed_on: Option<Date>,
-    /// Each version sent: token, and identity cells by folded header.
+    /// Each version sent.
     pub(crate) versions: Vec<Version>,
 }
 
+/// How a delivered column is compared with what comes back under its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ComparedAs {
+    NhsNumber,
+    Family,
+    Given,
+    /// A whole name, titles and all.
+    FullName,
+    BirthDate,
+    Phone,
+    Email,
+    Address,
+    Postcode,
+    /// Another column of the person: a difference is told, and holds nothing.
+    OfPerson,
+    /// A day that is nobody's identity: it tells only in which order days were written.
+    Day,
+}
+
+impl ComparedAs {
+    /// Whether a difference can say that the row is somebody else's.
+    pub(crate) fn identity(self) -> bool {
+        !matches!(self, Self::OfPerson | Self::Day)
+    }
+
+    fn of(field: &Field) -> Option<Self> {
+        Some(match field.name.as_str() {
+            "patient.nhs_number" => Self::NhsNumber,
+            "patient.family" => Self::Family,
+            "patient.given" => Self::Given,
+            "patient.name" => Self::FullName,
+            "patient.birth_date" => Self::BirthDate,
+            "patient.phone" | "patient.phone_home" => Self::Phone,
+            "patient.email" => Self::Email,
+            "patient.postcode" => Self::Postcode,
+            name if name.starts_with("patient.address") => Self::Address,
+            _ if field.identity() => Self::OfPerson,
+            _ if field.kind == FieldKind::Date => Self::Day,
+            _ => return None,
+        })
+    }
+}
+
+/// A column that is compared.
+#[derive(Clone, Debug)]
+pub(crate) struct ComparedColumn {
+    /// As it was delivered.
+    pub(crate) header: String,
+    pub(crate) folded: String,
+    pub(crate) compared_as: ComparedAs,
+    /// strftime pattern of its days.
+    pub(crate) days: Option<String>,
+}
+
 /// One row as it was delivered.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Version {
     pub(crate) token: Option<RowToken>,
-    /// Headers of the identity columns, folded: one list for all rows of a layout.
-    headers: Arc<[String]>,
-    /// Their cells, folded, in the same order.
-    identity: Vec<String>,
+    /// One list for all rows of a layout.
+    columns: Arc<[ComparedColumn]>,
+    /// Their cells, as they were written, in the same order.
+    cells: Box<[Box<str>]>,
 }
 
 impl Version {
-    /// A row with this token, and these cells under these headers.
+    /// A row with this token, and these cells in these columns.
     pub(crate) fn new<'c>(
         token: &str,
-        headers: Arc<[String]>,
+        columns: Arc<[ComparedColumn]>,
         cells: impl Iterator<Item = &'c str>,
     ) -> Self {
         Self {
             token: RowToken::parse(token),
-            headers,
-            identity: cells.map(comparable).collect(),
+            columns,
+            cells: cells.map(Box::from).collect(),
         }
     }
 
-    /// Identity cells: folded header and folded cell.
-    pub(crate) fn cells(&self) -> impl Iterator<Item = (&str, &str)> {
-        let cells = self.identity.iter().map(String::as_str);
-        self.headers.iter().map(String::as_str).zip(cells)
+    /// The columns that are compared: one list for all rows of a layout.
+    pub(crate) fn columns(&self) -> &Arc<[ComparedColumn]> {
+        &self.columns
     }
-}
 
-/// An identity cell as it is compared: folded, and an NHS number in its one form, whatever stands between its groups.
-pub(crate) fn comparable(cell: &str) -> String {
-    let folded = fold(cell);
-    match NhsNumber::parse(&folded) {
-        Ok(number) => number.digits().to_owned(),
-        Err(_) => folded,
+    /// Each column that is compared, and its cell as it was delivered.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = (&ComparedColumn, &str)> {
+        self.columns
+            .iter()
+            .zip(self.cells.iter().map(|cell| &**cell))
     }
 }
 
@@ -109,7 +159,9 @@ struct Layout<'r> {
     partner: &'r Partner,
     /// What is read of an input to make the identity cells again.
     wanted: NeededMembers,
-    headers: Arc<[String]>,
+    /// Places of the columns that are compared.
+    places: Vec<usize>,
+    columns: Arc<[ComparedColumn]>,
 }
 
 /// What is left of a row that was made again.
@@ -278,13 +330,27 @@ async fn as_sent(
 }
 
 fn layout<'r>(rules: &'r Rules, partner: &'r Partner) -> Layout<'r> {
-    let columns = partner.deliver.columns.iter();
-    let identity = columns.filter(|column| column.identity);
+    let fields = &rules.vocabulary.fields;
+    let (mut places, mut columns) = (Vec::new(), Vec::new());
+    for (place, column) in partner.deliver.columns.iter().enumerate() {
+        let field = column.field().map(|field| fields.field(field));
+        let Some(compared_as) = field.and_then(ComparedAs::of) else {
+            continue;
+        };
+        places.push(place);
+        columns.push(ComparedColumn {
+            header: column.header.clone(),
+            folded: fold(&column.header),
+            compared_as,
+            days: column.date.clone(),
+        });
+    }
     Layout {
         rules,
         partner,
-        wanted: NeededMembers::of_identity(partner, &rules.vocabulary.fields),
-        headers: identity.map(|column| fold(&column.header)).collect(),
+        wanted: NeededMembers::of_compared(partner, fields),
+        places,
+        columns: columns.into(),
     }
 }
 
@@ -318,9 +384,10 @@ impl Layout<'_> {
             let facts = map::facts(&reference, row.action, &row.changed, sequence);
             let view = trees.view(setting, facts);
             let tokens = |fields: &[&[u8]]| env.keys.token(fields);
-            let (token, cells) = map::identity(self.partner, &view, &tokens).ok()?;
+            let found = map::compared(self.partner, &view, &tokens, &self.places);
+            let (token, cells) = found.ok()?;
             let cells = cells.iter().map(AsRef::as_ref);
-            Some(Version::new(&token, Arc::clone(&self.headers), cells))
+            Some(Version::new(&token, Arc::clone(&self.columns), cells))
         };
         Some(RowMadeAgain {
             leg: leg.id,
@@ -344,20 +411,6 @@ fn closed_on(leg: &Leg, events: &[NumberedEvent]) -> Date {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_number_is_compared_in_its_one_form() {
-        for written in [
-            "9000000211",
-            "900 000 0211",
-            "900-000-0211",
-            " 900\u{2013}000\u{a0}0211",
-        ] {
-            assert_eq!(comparable(written), "9000000211", "{written}");
-        }
-        assert_eq!(comparable(" Una  TESTPERSON"), "una testperson");
-        assert_eq!(comparable("900-000-0212"), "900-000-0212");
-    }
 
     #[test]
     fn a_drop_is_compared_for_so_many_days() {

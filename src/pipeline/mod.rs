@@ -32,6 +32,7 @@ pub(crate) mod workers;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use apply::receipt::ReceiptTo;
 use decide::decide_again::Said;
 use delivered_rows::KnownLegs;
 use matching::MatchedReturn;
@@ -42,6 +43,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::domain::Stage;
+use crate::sheet::{ReadLimits, TableMarks};
 use crate::store::LeaseStage;
 use crate::store::rows::Leg;
 use crate::transport::{Acknowledgement, Candidate, TransportError};
@@ -310,7 +312,13 @@ async fn match_return(
     bytes: Result<Vec<u8>, TransportError>,
 ) -> anyhow::Result<MatchedReturn> {
     let collect = inbox.collect(run)?;
-    let (taken, sheet) = inbox.take(run, candidate, bytes).await?;
+    let heading = matching::heading_of(collect);
+    let marks = TableMarks {
+        rows_max: run.config.limits.header_search_rows_max,
+        heading: &heading,
+        of_a_row: &matching::is_reference,
+    };
+    let (taken, sheet) = inbox.take(run, candidate, bytes, marks).await?;
     let sheet = match sheet.and_then(|sheet| matching::with_columns(collect, sheet)) {
         Ok(sheet) => sheet,
         Err(unusable) => {
@@ -321,8 +329,13 @@ async fn match_return(
     let references = matching::references(collect, &sheet);
     let KnownLegs { by_reference, own } =
         delivered_rows::delivered(run, taken.partner, references).await?;
-    let found = matching::read(collect, &sheet, &by_reference, run.today());
-    let matched = Ok((sheet, found, own));
+    let limits = ReadLimits::of(&run.config.limits);
+    let read = (&limits, marks);
+    let sheet = matching::in_its_encoding(collect, sheet, &taken.bytes, &by_reference, read);
+    let matched = sheet.and_then(|sheet| {
+        let found = matching::read(collect, &sheet, &by_reference, run.today())?;
+        Ok((sheet, found, own))
+    });
     Ok(MatchedReturn { taken, matched })
 }
 
@@ -336,17 +349,20 @@ async fn apply_return(
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
     let MatchedReturn { mut taken, matched } = found;
-    let partner = inbox.partner(run);
+    let to = ReceiptTo {
+        partner: inbox.partner(run),
+        contact: &run.config.contact,
+    };
     let known = taken.before.is_some();
     let (receipt, how) = match matched {
         Ok((sheet, found, own)) => {
             let found = apply::record(run, lease, &mut taken, &sheet, found, own, outcome).await?;
-            let receipt = apply::receipt::of_rows(partner, &taken, &sheet, &found.rows)?;
+            let receipt = apply::receipt::of_rows(to, &taken, &sheet, &found)?;
             (receipt, Acknowledgement::Done)
         }
         Err(unusable) => {
             apply::refuse(run, lease, &taken, &unusable, outcome).await?;
-            let receipt = apply::receipt::of_refusal(partner, &taken, &unusable)?;
+            let receipt = apply::receipt::of_refusal(to, &taken, &unusable)?;
             (receipt, Acknowledgement::Refused)
         }
     };

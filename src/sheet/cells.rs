@@ -72,6 +72,23 @@ pub(crate) fn row_form(row: SheetRow<'_>) -> Vec<u8> {
     form
 }
 
+/// The number and the cells of a row in its form; nothing if it is none.
+pub(crate) fn parse_row_form(form: &[u8]) -> Option<(u64, Vec<String>)> {
+    let (line, mut rest) = form.split_first_chunk::<8>()?;
+    let (count, behind) = rest.split_first_chunk::<NUMBER>()?;
+    let count = u32::from_be_bytes(*count);
+    rest = behind;
+    let mut cells = Vec::new();
+    for _ in 0..count {
+        let (length, behind) = rest.split_first_chunk::<NUMBER>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (cell, next) = behind.split_at_checked(length)?;
+        cells.push(std::str::from_utf8(cell).ok()?.to_owned());
+        rest = next;
+    }
+    Some((u64::from_be_bytes(*line), cells))
+}
+
 fn append_text(form: &mut Vec<u8>, text: &str) {
     append_number(form, text.len());
     form.extend_from_slice(text.as_bytes());
@@ -117,6 +134,9 @@ mod tests {
         let plain = form(b"Ref,Note\nA,x\n");
         assert_eq!(form(b"\xEF\xBB\xBFRef;Note\r\n\"A\";\"x\"\r\n"), plain);
         assert_eq!(form(b"sep=\t\nRef\tNote\nA\tx"), plain);
+        let read = parse_row_form(&plain).unwrap();
+        assert_eq!(read, (2, vec!["A".to_owned(), "x".to_owned()]));
+        assert_eq!(parse_row_form(&plain[..plain.len() - 1]), None);
         // Another line, and the same cell that stood in the file in another way.
         assert_ne!(form(b"Ref,Note\n\nA,x\n"), plain);
         assert_ne!(form(b"Ref,Note\nA,=\"x\"\n"), plain);

@@ -1,13 +1,14 @@
 //! Headers and cells as they are compared.
 
-/// Headers and cells are compared without regard to case and inner white space.
+use super::text_forms::{composed, visible};
+
+/// Headers and cells are compared without regard to case, white space, what cannot be seen, and the typographic form of a sign.
 pub(crate) fn fold(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for word in super::unescape(text).split_whitespace() {
-        if !folded.is_empty() {
-            folded.push(' ');
-        }
-        folded.extend(word.chars().flat_map(char::to_lowercase));
+    let unescaped = super::unescape(text);
+    let seen = visible(&unescaped);
+    let composed = composed(&seen);
+    if composed.is_ascii() {
+        return composed.to_ascii_lowercase();
     }
-    folded
+    composed.chars().flat_map(char::to_lowercase).collect()
 }

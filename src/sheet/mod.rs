@@ -13,19 +13,23 @@ mod fold;
 pub(crate) mod formula;
 pub(crate) mod manifest;
 pub(crate) mod model;
+mod text_forms;
 
 pub(crate) use atomic_file::{AtomicFile, write_atomically};
-pub(crate) use cells::{CellRow, row_form};
+pub(crate) use cells::{CellRow, parse_row_form, row_form};
 pub(crate) use csv::format::{self, Encoding, Format, FormatError, Newline, QuoteRule};
 pub(crate) use csv::windows_1252::{UnencodableRule, encode_cell};
 pub(crate) use csv::writer::{RowWriter, WriteError};
-pub(crate) use csv::{CsvText, ReadLimits, TextEncoding, UnreadableSheet};
+pub(crate) use csv::{
+    CsvText, HeadingFit, QuoteFault, ReadLimits, TableMarks, TextEncoding, UnreadableSheet,
+};
 pub(crate) use escape::unescape;
 pub(crate) use fold::fold;
 pub(crate) use manifest::{
     MANIFEST_BYTES_MAX, Manifest, RecordedHead, RowsByAction, manifest_name,
 };
-pub(crate) use model::{Sheet, SheetRow};
+pub(crate) use model::{Sheet, SheetNote, SheetRow};
+pub(crate) use text_forms::{letters, visible};
 
 /// Makes a sheet of a partner's file.
 ///

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::csv::Dialect;
+use super::csv::{Dialect, QuoteFault};
 
 /// A file that was read.
 #[derive(Debug)]
@@ -20,8 +20,12 @@ pub(crate) struct Sheet {
     pub(crate) header_line: u64,
     /// Where the header stood in the file's text.
     pub(super) header_span: Range<usize>,
-    /// Blank rows above the header.
+    /// Cells of the header as written, empty ones at the end included.
+    pub(crate) header_written: usize,
+    /// Rows above the header.
     pub(crate) preamble_rows: u64,
+    /// Those of them that are not blank: number and cells.
+    pub(crate) above: Vec<(u64, Vec<String>)>,
     pub(crate) notes: Vec<SheetNote>,
     /// The most notes that are kept.
     notes_max: usize,
@@ -38,13 +42,25 @@ pub(crate) struct Sheet {
 /// Where a row lies.
 #[derive(Clone, Debug)]
 struct RowPlace {
-    line: u64,
+    form: RowForm,
     /// Its cells among all cells.
     cells: Range<usize>,
     /// Where its first cell begins in the text.
     start: usize,
+}
+
+/// How a row was written.
+#[derive(Clone, Debug)]
+pub(super) struct RowForm {
+    /// Excel's number.
+    pub(super) line: u64,
     /// Where it stood in the file's text, its line end included.
-    span: Range<usize>,
+    pub(super) span: Range<usize>,
+    /// Cells as written, empty ones at the end included.
+    pub(super) written: usize,
+    pub(super) fault: Option<QuoteFault>,
+    /// Whether a line end stood behind it.
+    pub(super) ended: bool,
 }
 
 /// A row; it has as many cells as anybody asks for, empty ones beyond the last.
@@ -79,7 +95,9 @@ impl Sheet {
             header: Vec::new(),
             header_line: 0,
             header_span: 0..0,
+            header_written: 0,
             preamble_rows: 0,
+            above: Vec::new(),
             notes: Vec::new(),
             notes_max,
             text: String::new(),
@@ -114,23 +132,17 @@ impl Sheet {
         self.rows.len()
     }
 
-    /// Adds a row of these cells, under Excel's number, from this place in the file.
-    pub(super) fn push_row<'c>(
-        &mut self,
-        line: u64,
-        span: Range<usize>,
-        cells: impl Iterator<Item = &'c str>,
-    ) {
+    /// Adds a row of these cells, written in this form.
+    pub(super) fn push_row<'c>(&mut self, form: RowForm, cells: impl Iterator<Item = &'c str>) {
         let (first, start) = (self.ends.len(), self.text.len());
         for cell in cells {
             self.text.push_str(cell);
             self.ends.push(self.text.len());
         }
         self.rows.push(RowPlace {
-            line,
+            form,
             cells: first..self.ends.len(),
             start,
-            span,
         });
     }
 
@@ -160,7 +172,7 @@ impl Sheet {
 impl<'s> SheetRow<'s> {
     /// Number of the row in Excel: the first is 1, blank rows count.
     pub(crate) fn line(self) -> u64 {
-        self.place.line
+        self.place.form.line
     }
 
     /// The cell of a column from 0; empty beyond the last.
@@ -176,6 +188,26 @@ impl<'s> SheetRow<'s> {
         };
         let text = self.sheet.text.get(from..self.sheet.ends[at]);
         text.unwrap_or_default()
+    }
+
+    /// Cells as written, empty ones at the end included.
+    pub(crate) fn written(self) -> usize {
+        self.place.form.written
+    }
+
+    /// What is wrong with its quotes.
+    pub(crate) fn quote_fault(self) -> Option<QuoteFault> {
+        self.place.form.fault
+    }
+
+    /// Whether a line end stood behind it.
+    pub(crate) fn ended(self) -> bool {
+        self.place.form.ended
+    }
+
+    /// Its place among the rows of the sheet, from 0.
+    pub(crate) fn place(self) -> usize {
+        self.index
     }
 
     /// What stood in the file in a cell's place: the cell itself unless it was repaired.
@@ -198,6 +230,6 @@ impl<'s> SheetRow<'s> {
 
     /// Where the row stood in the file's text, its line end included.
     pub(crate) fn span(self) -> Range<usize> {
-        self.place.span.clone()
+        self.place.form.span.clone()
     }
 }

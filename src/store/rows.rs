@@ -194,6 +194,9 @@ pub(crate) struct DropRowCount {
     pub(crate) count: i64,
 }
 
+/// State of a return that was read.
+pub(crate) const RETURN_READ: i64 = 1;
+
 /// A return as taken.
 #[derive(Clone, Debug)]
 pub(crate) struct ReturnFile {
@@ -206,6 +209,8 @@ pub(crate) struct ReturnFile {
     pub(crate) sealed_name: Vec<u8>,
     pub(crate) sealed_frame: Vec<u8>,
     pub(crate) state: i64,
+    /// Keyed digest of what told the file from another one of its name and bytes: of the place where it lay, so in no root.
+    pub(crate) version: LookupKey,
 }
 
 /// A row of a return and how it ended.

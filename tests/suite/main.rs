@@ -52,6 +52,7 @@ mod pull;
 mod receipts;
 mod runs;
 mod samples;
+mod sheets;
 mod starts;
 mod stores;
 mod stories;

@@ -44,7 +44,7 @@ fn a_receipt_that_was_cut_off_is_made_whole_and_keeps_what_is_to_be_mended() {
         assert_eq!(whole.len(), 1, "{names:?}");
         let again = receipts.join(format!("{}.receipt.csv", whole[0]));
         let again = fs::read_to_string(again).unwrap();
-        assert!(again.contains("We already had this"), "{again}");
+        assert!(again.contains("Taken in before"), "{again}");
         assert!(again.contains(wrong), "{again}");
         // A run more changes nothing.
         let before = names.len();

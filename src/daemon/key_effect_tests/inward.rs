@@ -24,6 +24,11 @@ const DONE: Answer<'_> = Answer {
 impl Changed {
     /// What comes of the row that went out and came back with an answer: the states of legs, and why somebody waits.
     async fn comes_back(&self, answer: &Answer<'_>) -> String {
+        self.answered(answer).await.0
+    }
+
+    /// The same, and the receipt, if there is one.
+    async fn answered(&self, answer: &Answer<'_>) -> (String, String) {
         let home = self.home();
         let app = open(&home).await.unwrap();
         let stages = [Stage::Pull, Stage::Select, Stage::Map, Stage::Deliver];
@@ -44,7 +49,14 @@ impl Changed {
         said.dedup();
         let all = outcome.diagnostics.iter().chain(&outcome.unreachable);
         said.extend(all.map(crate::diagnostics::Diagnostic::render));
-        said.join("; ")
+        let receipts = std::fs::read_dir(home.path().join("var/partners/p/out/receipts"));
+        let files = receipts.into_iter().flatten().flatten();
+        let mut files =
+            files.filter(|file| file.path().extension().is_some_and(|end| end == "csv"));
+        let receipt = files
+            .next()
+            .map(|file| std::fs::read_to_string(file.path()).unwrap());
+        (said.join("; "), receipt.unwrap_or_default())
     }
 }
 
@@ -79,7 +91,7 @@ async fn each_key_of_a_return_decides() {
     let early = "01/10/2026,Done,well";
     let cases: [ReturnCase<'_>; 14] = [
         (&[], DONE, "completed"),
-        (&[iso], DONE, "delivered; bad-date"),
+        (&[iso], of("05/11/2026,Done,well"), "delivered; date-order"),
         (&[iso], of("2026-11-22,Done,well"), "completed"),
         (&[("returns*.csv", "answers*.csv")], DONE, "sent"),
         (
@@ -154,6 +166,28 @@ async fn each_key_of_a_return_decides() {
         }
     }
     assert!(otherwise.is_empty(), "{otherwise:#?}");
+}
+
+#[tokio::test]
+async fn a_receipt_names_whom_to_ring() {
+    for (keys, said) in [
+        ("", "Please ring the team that runs Kith."),
+        ("name = \"Ann\"\n", "Please ring Ann."),
+        (
+            "phone = \"01632 960001\"\n",
+            "the team that runs Kith: 01632 960001.",
+        ),
+        (
+            "email = \"ann@example.org\"\n",
+            "the team that runs Kith: ann@example.org.",
+        ),
+    ] {
+        let contact = format!("[contact]\n{keys}[routing]\n");
+        let changed = Changed::by(&[("[routing]\n", &contact)]);
+        let (told, receipt) = changed.answered(&DONE).await;
+        assert!(told.starts_with("completed"), "{told}");
+        assert!(receipt.contains(said), "{receipt}");
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,10 @@ pub(crate) struct Collect {
     pub(crate) settle_seconds: u32,
     /// Days by which an event may lie before the referral.
     pub(crate) early_days: u32,
+    /// What the partner calls a column, and the header that was agreed.
+    pub(crate) aliases: Vec<(String, String)>,
+    /// A row without check and without any identity cell is taken by its reference.
+    pub(crate) by_reference_alone: bool,
     /// No check and no identity column: every row that says something waits.
     pub(crate) hold_all: bool,
     /// How a STOP or AMEND row is acknowledged.

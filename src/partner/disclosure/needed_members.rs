@@ -66,9 +66,12 @@ impl NeededMembers {
     }
 
     /// What the identity columns of a partner read, and the day of the request.
-    pub(crate) fn of_identity(partner: &Partner, fields: &FieldSet) -> Self {
+    pub(crate) fn of_compared(partner: &Partner, fields: &FieldSet) -> Self {
         let columns = partner.deliver.columns.iter();
-        let mut wanted = Self::of_columns(columns.filter(|column| column.identity), fields);
+        let mut wanted = Self::of_columns(
+            columns.filter(|column| column.identity || column.date.is_some()),
+            fields,
+        );
         wanted.request.add("authoredOn");
         wanted
     }

@@ -104,6 +104,6 @@ pub(super) fn encoding(sheet: &Sheet) -> (&'static str, bool) {
         TextEncoding::Utf8 => ("utf-8", true),
         TextEncoding::Utf8Bom => ("utf-8-bom", true),
         TextEncoding::Windows1252 => ("windows-1252", true),
-        TextEncoding::Utf16Le | TextEncoding::Utf16Be => ("utf-8-bom", false),
+        _ => ("utf-8-bom", false),
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostics::{Code, Place};
-use crate::sheet::{ReadLimits, read};
+use crate::sheet::{ReadLimits, fold, read};
 use crate::toml_reader::{At, Problems, TableReader};
 
 /// SNOMED CT's system.
@@ -64,6 +64,14 @@ impl CodeMap {
         words.all(|entry| entry.1 == word).then_some(word)
     }
 
+    /// The same with the code as it was agreed.
+    pub(crate) fn entry_typed(&self, typed: &str) -> Option<(&str, &str)> {
+        let word = self.get_typed(typed)?;
+        let folded = fold(typed);
+        let mut entries = self.entries();
+        entries.find(|(code, said)| *said == word && fold(code) == folded)
+    }
+
     /// Every code with its word, by code.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries
@@ -87,13 +95,6 @@ impl CodeMap {
         }
         Self::from_entries(entries)
     }
-}
-
-fn fold(text: &str) -> String {
-    text.split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .to_lowercase()
 }
 
 /// Notes codes that differ in case and spaces only and lead to different words: what somebody types has no one answer.

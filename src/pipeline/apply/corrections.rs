@@ -19,6 +19,31 @@ pub(crate) enum Correction {
     Event(Box<StoredEvent>),
     /// Only a person can say which word is right.
     Ask,
+    /// It says again what a later sheet corrected, or stands in an older copy of a sheet.
+    OlderWord,
+}
+
+/// What else is known of an event and of the sheet that tells it.
+pub(crate) struct Telling<'t> {
+    /// The words on the event, in the order in which they came.
+    pub(crate) earlier: &'t [StoredEvent],
+    /// The sheet is a copy that a program made of another one.
+    pub(crate) in_a_copy: bool,
+}
+
+impl Telling<'_> {
+    /// Whether these words are an earlier one that a later sheet corrected.
+    fn was_corrected(&self, now: &StoredEvent) -> bool {
+        let mut earlier = self.earlier.iter().enumerate();
+        earlier.any(|(place, word)| {
+            let mut later = self.earlier.iter().skip(place + 1);
+            !word.withdrawn
+                && word.content() == now.content()
+                && later.any(|later| {
+                    !later.undone && (later.withdrawn || later.content() != now.content())
+                })
+        })
+    }
 }
 
 /// Compares an event as kept with what a row says of it.
@@ -26,6 +51,7 @@ pub(crate) fn of(
     before: &StoredEvent,
     now: StoredEvent,
     withdrawn: bool,
+    telling: &Telling<'_>,
     reordered: impl FnOnce() -> bool,
 ) -> Correction {
     if withdrawn {
@@ -41,6 +67,9 @@ pub(crate) fn of(
     }
     if !before.withdrawn && (before.content() == now.content() || reordered()) {
         return Correction::None;
+    }
+    if telling.in_a_copy || telling.was_corrected(&now) {
+        return Correction::OlderWord;
     }
     // A person has been referred on: another wish for the same day is not a correction of that.
     if now.kind == EventKind::Onward {
@@ -151,6 +180,7 @@ mod tests {
             taken_at: String::new(),
             revision: 0,
             withdrawn: false,
+            undone: false,
         }
     }
 
@@ -159,9 +189,13 @@ mod tests {
         now: StoredEvent,
         withdrawn: bool,
     ) -> Option<(u32, bool, String)> {
-        match of(before, now, withdrawn, || false) {
+        let telling = Telling {
+            earlier: std::slice::from_ref(before),
+            in_a_copy: false,
+        };
+        match of(before, now, withdrawn, &telling, || false) {
             Correction::Event(event) => Some((event.revision, event.withdrawn, event.code)),
-            Correction::None | Correction::Ask => None,
+            Correction::None | Correction::Ask | Correction::OlderWord => None,
         }
     }
 
@@ -171,22 +205,63 @@ mod tests {
         let changed = Some((1, false, "did-not-attend".to_owned()));
         assert_eq!(outcome(&came, event("did-not-attend"), false), changed);
         assert_eq!(outcome(&came, event("attended"), false), None);
-        let swapped = of(&came, event("did-not-attend"), false, || true);
+        let telling = Telling {
+            earlier: &[],
+            in_a_copy: false,
+        };
+        let swapped = of(&came, event("did-not-attend"), false, &telling, || true);
         assert!(matches!(swapped, Correction::None));
     }
 
     #[test]
-    fn what_was_taken_back_can_be_told_again() {
+    fn what_an_undo_took_back_can_be_told_again() {
         let came = event("attended");
         let back = Some((1, true, "attended".to_owned()));
         assert_eq!(outcome(&came, event("did-not-attend"), true), back);
         let gone = StoredEvent {
             revision: 1,
             withdrawn: true,
-            ..came
+            undone: true,
+            ..came.clone()
         };
         assert_eq!(outcome(&gone, event("attended"), true), None);
         let again = Some((2, false, "attended".to_owned()));
         assert_eq!(outcome(&gone, event("attended"), false), again);
+    }
+
+    #[test]
+    fn a_word_that_a_later_sheet_corrected_is_not_taken_in_again() {
+        let told = |revision, code: &str, withdrawn, undone| StoredEvent {
+            revision,
+            withdrawn,
+            undone,
+            ..event(code)
+        };
+        let first = told(0, "attended", false, false);
+        let again = |earlier: &[StoredEvent], in_a_copy: bool, code: &str| {
+            let telling = Telling { earlier, in_a_copy };
+            let newest = earlier.last().unwrap();
+            match of(newest, event(code), false, &telling, || false) {
+                Correction::None => "known",
+                Correction::Event(_) => "taken",
+                Correction::Ask => "asked",
+                Correction::OlderWord => "older",
+            }
+        };
+        let corrected = [first.clone(), told(1, "did-not-attend", false, false)];
+        assert_eq!(again(&corrected, false, "attended"), "older");
+        assert_eq!(again(&corrected, false, "did-not-attend"), "known");
+        assert_eq!(again(&corrected, false, "cancelled-by-person"), "taken");
+        assert_eq!(again(&corrected, true, "cancelled-by-person"), "older");
+        let taken_back = [first.clone(), told(1, "attended", true, false)];
+        assert_eq!(again(&taken_back, false, "attended"), "older");
+        // The sheet that corrected it was undone, and what it said is told again.
+        let undone = [
+            first,
+            told(1, "did-not-attend", false, false),
+            told(2, "attended", false, true),
+        ];
+        assert_eq!(again(&undone, false, "did-not-attend"), "taken");
+        assert_eq!(again(&undone, false, "attended"), "known");
     }
 }

@@ -5,6 +5,7 @@
 
 mod corrections;
 mod effects;
+mod mended;
 pub(crate) mod receipt;
 mod record;
 mod seal_return;
@@ -48,13 +49,15 @@ pub(crate) async fn record(
     }
     let partner = &run.rules.partners[taken.partner];
     let bytes = std::mem::take(&mut taken.bytes);
-    let record = ReturnRecord {
+    let mut record = ReturnRecord {
         run,
         lease,
         partner,
         taken,
         sheet,
+        is_copy: false,
     };
+    record.is_copy = mended::is_copy(&record).await?;
     let (file, findings) = record.record(bytes, finding, own, outcome).await?;
     if findings.sorted {
         outcome.diagnostics.push(Diagnostic::new(

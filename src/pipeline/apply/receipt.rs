@@ -1,19 +1,21 @@
 //! The receipt of a return: the partner's own rows back, with what became of each, in plain English.
 //!
 //! Three levels: we have your file, we could read it, each row. Words are those of `safety.md` §14; a reference that was never given
-//! out and one of another partner read alike.
+//! out and one of another partner read alike, and of such a row only its number is told. The result depends on the row alone, never on
+//! the person's record. What is to be mended stands on top; the receipt can be mended and sent back as it is.
 
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use crate::config::OurContact;
 use crate::domain::encoding::hex;
-use crate::domain::{Disposition, Reason};
+use crate::domain::{Disposition, Owner, Reason};
 use crate::partner::Partner;
-use crate::pipeline::event::{RowFinding, TakenReturn, Unusable};
+use crate::pipeline::event::{FileFinding, Repair, RowFinding, TakenReturn, Unusable};
 use crate::sheet::{
-    Encoding, Format, Newline, QuoteRule, RowWriter, Sheet, TextEncoding, WriteError,
+    Encoding, Format, Newline, QuoteRule, RowWriter, Sheet, TextEncoding, WriteError, fold,
 };
 
 /// Both forms of a receipt.
@@ -22,39 +24,138 @@ pub(crate) struct ReceiptFiles {
     pub(crate) json: Vec<u8>,
 }
 
+/// To whom a receipt goes, and whom they can ask.
+#[derive(Clone, Copy)]
+pub(crate) struct ReceiptTo<'r> {
+    pub(crate) partner: &'r Partner,
+    pub(crate) contact: &'r OurContact,
+}
+
+/// Names of the columns that a receipt adds, before the partner's own.
+const COLUMNS: [&str; 3] = ["Result", "What is wrong", "What to do"];
+
+/// Lines of words above the table: the heading is looked for among the first twenty rows.
+const WORDS_MAX: usize = 12;
+
+/// What a partner reads as the result of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum ResultWord {
+    PleaseCorrect,
+    WithUs,
+    TakenIn,
+    TakenInBefore,
+    NothingNew,
+}
+
+impl ResultWord {
+    const ALL: [Self; 5] = [
+        Self::TakenIn,
+        Self::PleaseCorrect,
+        Self::WithUs,
+        Self::TakenInBefore,
+        Self::NothingNew,
+    ];
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::PleaseCorrect => "Please correct",
+            Self::WithUs => "With us: nothing for you to do",
+            Self::TakenIn => "Taken in",
+            Self::TakenInBefore => "Taken in before",
+            Self::NothingNew => "Nothing new",
+        }
+    }
+
+    fn of(finding: &RowFinding, again: bool) -> Self {
+        match (shown(finding, again), finding.reason) {
+            (Disposition::Accepted, _) if finding.events.is_empty() => Self::NothingNew,
+            (Disposition::Accepted, _) => Self::TakenIn,
+            (Disposition::Repeated, Some(Reason::NotARow)) if !again => Self::NothingNew,
+            (Disposition::Repeated, _) => Self::TakenInBefore,
+            (Disposition::Held | Disposition::Rejected, Some(reason)) if !is_theirs(reason) => {
+                Self::WithUs
+            }
+            (Disposition::Held | Disposition::Rejected, _) => Self::PleaseCorrect,
+        }
+    }
+}
+
+/// Whether a reason is the partner's to mend; a reference of another partner reads like nobody's.
+fn is_theirs(reason: Reason) -> bool {
+    reason.owner() == Owner::Partner || reason == Reason::NotYourReference
+}
+
 /// The receipt of a file that could be read.
 ///
 /// # Errors
 /// Writing failed.
 pub(crate) fn of_rows(
-    partner: &Partner,
+    to: ReceiptTo<'_>,
     taken: &TakenReturn,
     sheet: &Sheet,
-    findings: &[RowFinding],
+    finding: &FileFinding,
 ) -> Result<ReceiptFiles, WriteError> {
-    let (format, again) = (answer_format(sheet), taken.before.is_some());
+    let (format, again) = (answer_format(sheet), taken.again);
+    let findings = &finding.rows;
     let likely_bytes = taken.file_size_bytes + 32 * findings.len();
     let mut writer = RowWriter::new(Vec::with_capacity(likely_bytes), format)?;
-    let mut header: Vec<String> = sheet.header.clone();
-    header.extend(["Result", "What is wrong", "What to do"].map(str::to_owned));
+    let width = COLUMNS.len() + sheet.header.len();
+    let write_words = |writer: &mut RowWriter<Vec<u8>>, words: &str| {
+        let mut cells: Vec<Cow<'_, str>> = vec![Cow::Borrowed(""); width];
+        cells[0] = encoded(words, format.encoding);
+        writer.write_row(&cells)
+    };
+    let sum = sum(taken, findings, again);
+    write_words(&mut writer, &sum)?;
+    for repair in finding.repairs.iter().take(WORDS_MAX) {
+        write_words(&mut writer, &repair.words)?;
+    }
+    write_words(&mut writer, &questions(to.contact))?;
+    let header: Vec<String> = result_names(sheet)
+        .into_iter()
+        .chain(sheet.header.iter().cloned())
+        .collect();
     writer.write_row(&header)?;
-    for (row, finding) in sheet.rows().zip(findings) {
+    let order = order(findings, again);
+    for place in &order {
+        let (Some(row), Some(finding)) = (sheet.row(*place), findings.get(*place)) else {
+            continue;
+        };
         let RowWords {
             result,
             wrong,
             to_do,
         } = words(finding, again);
-        let cells = row.cells(sheet.header.len()).map(crate::sheet::unescape);
-        let words = [result.into(), wrong, to_do.into()];
-        let cells: Vec<Cow<'_, str>> = cells.chain(words).map(|c| writable(c, format)).collect();
+        // Of a person whom we did not send nothing is written down again.
+        let is_told = !is_stranger(finding) || again;
+        let cells = row.cells(sheet.header.len());
+        let cells = cells.map(|cell| {
+            if is_told {
+                crate::sheet::unescape(cell)
+            } else {
+                "".into()
+            }
+        });
+        let words = [result.words().into(), wrong, to_do];
+        let cells: Vec<Cow<'_, str>> = words
+            .into_iter()
+            .chain(cells)
+            .map(|cell| writable(cell, format))
+            .collect();
         writer.write_row(&cells)?;
     }
     let json = RowsReceipt {
+        contact: contact(to.contact),
         file: file(taken),
-        partner: &partner.id,
+        partner: &to.partner.id,
         readable: json!({"rows": sheet.row_count(), "columns": sheet.header.len()}),
-        rows: ReceiptRows { findings, again },
-        your_contact: contact(partner),
+        repairs: finding.repairs.iter().map(RepairSaid::of).collect(),
+        rows: ReceiptRows {
+            findings,
+            order: &order,
+            again,
+        },
+        sum,
     };
     Ok(ReceiptFiles {
         csv: writer.finish()?,
@@ -62,30 +163,129 @@ pub(crate) fn of_rows(
     })
 }
 
+/// The places of the rows in the order in which they are told: what is to be mended first.
+fn order(findings: &[RowFinding], again: bool) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..findings.len()).collect();
+    let first = |place: &usize| match ResultWord::of(&findings[*place], again) {
+        ResultWord::PleaseCorrect => 0,
+        ResultWord::WithUs => 1,
+        _ => 2,
+    };
+    order.sort_by_key(first);
+    order
+}
+
+/// Names of the result columns; they give way where the sheet has columns of these names.
+fn result_names(sheet: &Sheet) -> Vec<String> {
+    let taken: Vec<String> = sheet.header.iter().map(|name| fold(name)).collect();
+    let free = |name: &str| !taken.contains(&fold(name));
+    COLUMNS
+        .iter()
+        .map(|name| {
+            let names = (1_u32..).map(|number| match number {
+                1 => (*name).to_owned(),
+                number => format!("{name} ({number})"),
+            });
+            let mut names = names.filter(|name| free(name));
+            names.next().unwrap_or_default()
+        })
+        .collect()
+}
+
+/// The sum of a file, in words.
+fn sum(taken: &TakenReturn, findings: &[RowFinding], again: bool) -> String {
+    let name = &taken.name;
+    if findings.is_empty() {
+        return format!("We have your file {name}. It has a heading and no row.");
+    }
+    let mut parts = Vec::new();
+    for word in ResultWord::ALL {
+        let count = findings
+            .iter()
+            .filter(|row| ResultWord::of(row, again) == word)
+            .count();
+        if count > 0 {
+            let word = word.words();
+            let word = word.split_once(':').map_or(word, |(word, _)| word);
+            parts.push(format!("{word}: {count}"));
+        }
+    }
+    let rows = match findings.len() {
+        1 => "1 row".to_owned(),
+        count => format!("{count} rows"),
+    };
+    format!(
+        "We have your file {name} and could read its {rows}. {}.",
+        parts.join(". ")
+    )
+}
+
+/// Whom they can ask.
+fn questions(contact: &OurContact) -> String {
+    let ways: Vec<&str> = [&contact.phone, &contact.email]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    let who = contact.name.as_deref().unwrap_or("the team that runs Kith");
+    if ways.is_empty() {
+        format!("Questions? Please ring {who}.")
+    } else {
+        format!("Questions? Please ring {who}: {}.", ways.join(", "))
+    }
+}
+
 /// The JSON of a receipt with rows; members in the order of their names, as everywhere in a receipt.
 #[derive(Serialize)]
 struct RowsReceipt<'r> {
+    contact: Value,
     file: Value,
     partner: &'r str,
     readable: Value,
+    repairs: Vec<RepairSaid<'r>>,
     rows: ReceiptRows<'r>,
-    your_contact: Value,
+    sum: String,
+}
+
+/// A repair as it is told.
+#[derive(Serialize)]
+struct RepairSaid<'r> {
+    code: &'static str,
+    column: Option<&'r str>,
+    words: &'r str,
+}
+
+impl<'r> RepairSaid<'r> {
+    fn of(repair: &'r Repair) -> Self {
+        Self {
+            code: repair.code,
+            column: repair.column.as_deref(),
+            words: &repair.words,
+        }
+    }
 }
 
 /// The rows, each made as it is written: a full return has many.
 struct ReceiptRows<'r> {
     findings: &'r [RowFinding],
+    order: &'r [usize],
     again: bool,
 }
 
 impl Serialize for ReceiptRows<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.findings.iter().map(|finding| {
+        let rows = self
+            .order
+            .iter()
+            .filter_map(|place| self.findings.get(*place));
+        to.collect_seq(rows.map(|finding| {
             let words = words(finding, self.again);
             ReceiptRow {
                 column: finding.column.as_deref(),
                 disposition: shown(finding, self.again).code(),
-                result: words.result,
+                reason: told_reason(finding, self.again).map(Reason::code),
+                repairs: finding.repairs.iter().map(RepairSaid::of).collect(),
+                result: words.result.words(),
                 row: finding.line,
                 what_is_wrong: words.wrong,
                 what_to_do: words.to_do,
@@ -99,10 +299,12 @@ impl Serialize for ReceiptRows<'_> {
 struct ReceiptRow<'r> {
     column: Option<&'r str>,
     disposition: &'static str,
+    reason: Option<&'static str>,
+    repairs: Vec<RepairSaid<'r>>,
     result: &'static str,
     row: u64,
-    what_is_wrong: Cow<'static, str>,
-    what_to_do: &'static str,
+    what_is_wrong: Cow<'r, str>,
+    what_to_do: Cow<'r, str>,
 }
 
 /// The receipt of a file that could not be used at all.
@@ -110,21 +312,28 @@ struct ReceiptRow<'r> {
 /// # Errors
 /// Writing failed.
 pub(crate) fn of_refusal(
-    partner: &Partner,
+    to: ReceiptTo<'_>,
     taken: &TakenReturn,
     unusable: &Unusable,
 ) -> Result<ReceiptFiles, WriteError> {
     let (why, to_do) = (unusable.why.as_str(), unusable.to_do);
     let mut writer = RowWriter::new(Vec::new(), Format::default())?;
-    writer.write_row(&["Result", "What is wrong", "What to do"])?;
-    writer.write_row(&["Not taken in: see \"What to do\"", why, to_do])?;
+    let sum = format!("We have your file {} and could not use it.", taken.name);
+    let questions = questions(to.contact);
+    for words in [&sum, &questions] {
+        writer.write_row(&[words.as_str(), "", ""])?;
+    }
+    writer.write_row(&COLUMNS)?;
+    writer.write_row(&[ResultWord::PleaseCorrect.words(), why, to_do])?;
     let json = json!({
+        "contact": contact(to.contact),
         "file": file(taken),
-        "partner": partner.id,
+        "partner": to.partner.id,
         "readable": null,
+        "reason": unusable.kind,
+        "sum": sum,
         "what_is_wrong": why,
         "what_to_do": to_do,
-        "your_contact": contact(partner),
     });
     Ok(ReceiptFiles {
         csv: writer.finish()?,
@@ -132,11 +341,8 @@ pub(crate) fn of_refusal(
     })
 }
 
-fn contact(partner: &Partner) -> Value {
-    partner.contact.as_ref().map_or(
-        Value::Null,
-        |contact| json!({"name": contact.name, "email": contact.email, "phone": contact.phone}),
-    )
+fn contact(contact: &OurContact) -> Value {
+    json!({"name": contact.name, "email": contact.email, "phone": contact.phone})
 }
 
 fn file(taken: &TakenReturn) -> Value {
@@ -148,6 +354,14 @@ fn pretty(json: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(json).unwrap_or_default();
     bytes.push(b'\n');
     bytes
+}
+
+/// Whether a row bears a reference that was not sent to this partner.
+fn is_stranger(finding: &RowFinding) -> bool {
+    matches!(
+        finding.reason,
+        Some(Reason::NotOurPerson | Reason::NotYourReference)
+    )
 }
 
 fn shown(finding: &RowFinding, again: bool) -> Disposition {
@@ -167,36 +381,70 @@ fn taken_in(finding: &RowFinding) -> bool {
     )
 }
 
-/// What is said of a row.
-#[derive(Debug, PartialEq, Eq)]
-struct RowWords {
-    result: &'static str,
-    wrong: Cow<'static, str>,
-    to_do: &'static str,
+/// The reason of a row that is told.
+fn told_reason(finding: &RowFinding, again: bool) -> Option<Reason> {
+    match finding.reason.filter(|_| !(again && taken_in(finding)))? {
+        Reason::NotYourReference => Some(Reason::NotOurPerson),
+        reason => Some(reason),
+    }
 }
 
-fn words(finding: &RowFinding, again: bool) -> RowWords {
-    let result = match shown(finding, again) {
-        Disposition::Accepted if finding.events.is_empty() => "Nothing new on this row",
-        Disposition::Accepted => "Taken in",
-        Disposition::Repeated => "We already had this",
-        Disposition::Rejected => "Not taken in: see \"What to do\"",
-        Disposition::Held => "Waiting: we are checking",
-    };
-    let reason = finding
-        .reason
-        .filter(|reason| !(again && taken_in(finding)) && *reason != Reason::AlreadyKnown);
+/// What is said of a row.
+#[derive(Debug, PartialEq, Eq)]
+struct RowWords<'r> {
+    result: ResultWord,
+    wrong: Cow<'r, str>,
+    to_do: Cow<'r, str>,
+}
+
+fn words(finding: &RowFinding, again: bool) -> RowWords<'_> {
+    let result = ResultWord::of(finding, again);
+    let reason = told_reason(finding, again).filter(|reason| *reason != Reason::AlreadyKnown);
     // A reason's sentence is followed by what to do about it.
     let said = reason.map_or("", Reason::partner_words);
     let (wrong, to_do) = said.split_once(". ").unwrap_or((said, ""));
     let wrong = match finding.column.as_ref().filter(|_| reason.is_some()) {
         Some(column) => format!("{column}: {wrong}").into(),
-        None => wrong.into(),
+        None => Cow::Borrowed(wrong),
+    };
+    let hint = finding.hint.as_deref().filter(|_| reason.is_some());
+    let (wrong, to_do) = match (result, hint) {
+        (ResultWord::PleaseCorrect, Some(hint)) => (wrong, join(to_do, hint)),
+        (_, Some(hint)) => (Cow::Borrowed(hint), Cow::Borrowed("")),
+        (ResultWord::WithUs, None) => (wrong, reason.map_or("", who_acts).into()),
+        (_, None) => (wrong, Cow::Borrowed(to_do)),
+    };
+    let repaired = finding.repairs.iter().map(|repair| repair.words.as_str());
+    let repaired: Vec<&str> = repaired.filter(|_| !again && wrong.is_empty()).collect();
+    let wrong = if repaired.is_empty() {
+        wrong
+    } else {
+        repaired.join(" ").into()
     };
     RowWords {
         result,
         wrong,
         to_do,
+    }
+}
+
+fn join<'r>(sentence: &'r str, hint: &'r str) -> Cow<'r, str> {
+    if sentence.is_empty() {
+        return Cow::Borrowed(hint);
+    }
+    let stop = if sentence.ends_with(['.', '?', '!']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{sentence}{stop} {hint}").into()
+}
+
+/// Who settles what is not the partner's to settle.
+fn who_acts(reason: Reason) -> &'static str {
+    match reason.owner() {
+        Owner::Practice => "Nothing. The practice looks into it.",
+        _ => "Nothing. The team that runs Kith looks into it.",
     }
 }
 
@@ -232,15 +480,7 @@ mod tests {
     use super::*;
 
     fn finding(disposition: Disposition, reason: Reason) -> RowFinding {
-        RowFinding {
-            line: 2,
-            disposition,
-            reason: Some(reason),
-            leg: crate::domain::LegId::NONE,
-            events: Vec::new(),
-            withdrawn: false,
-            column: None,
-        }
+        RowFinding::ending(2, disposition, Some(reason))
     }
 
     #[test]
@@ -249,14 +489,15 @@ mod tests {
         let nobodys = finding(Disposition::Rejected, Reason::NotOurPerson);
         assert_eq!(words(&theirs, false), words(&nobodys, false));
         assert_eq!(shown(&theirs, false), shown(&nobodys, false));
+        assert_eq!(told_reason(&theirs, false), told_reason(&nobodys, false));
     }
 
     #[test]
     fn a_file_taken_before_says_so_of_each_row_that_asks_nothing_any_more() {
         let known = RowWords {
-            result: "We already had this",
+            result: ResultWord::TakenInBefore,
             wrong: "".into(),
-            to_do: "",
+            to_do: "".into(),
         };
         for taken in [Disposition::Accepted, Disposition::Repeated] {
             assert_eq!(words(&finding(taken, Reason::SameFile), true), known);
@@ -270,5 +511,13 @@ mod tests {
             assert_eq!(words(&finding, true), words(&finding, false));
             assert_eq!(shown(&finding, true), asks);
         }
+    }
+
+    #[test]
+    fn what_is_not_theirs_says_whose_it_is() {
+        let held = finding(Disposition::Held, Reason::AfterClose);
+        let said = words(&held, false);
+        assert_eq!(said.result, ResultWord::WithUs);
+        assert_eq!(said.to_do, "Nothing. The practice looks into it.");
     }
 }

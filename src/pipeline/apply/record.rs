@@ -29,6 +29,8 @@ pub(crate) struct ReturnRecord<'r> {
     pub(crate) partner: &'r Partner,
     pub(crate) taken: &'r TakenReturn,
     pub(crate) sheet: &'r Sheet,
+    /// The sheet is a copy that a program made of one that came lately.
+    pub(crate) is_copy: bool,
 }
 
 /// A leg that the file speaks of, and what is new of it.
@@ -39,6 +41,8 @@ pub(crate) struct Touched {
     pub(crate) told: usize,
     /// The newest word on each event kept before, with its id.
     pub(crate) known: Vec<NumberedEvent>,
+    /// All words on the events on which there are several, by identifier.
+    pub(crate) earlier: HashMap<String, Vec<StoredEvent>>,
     pub(crate) fresh: Vec<(StoredEvent, EventRow)>,
 }
 
@@ -74,14 +78,6 @@ impl ReturnRecord<'_> {
         let ids = env.ids.take(&*env.store, strand, count).await?;
         let return_id = ids.next();
         let file_key = self.file_key(ids.next(), &mut stream);
-        let (mut file, sealed_bytes) = self.return_file(
-            return_id,
-            finding.rows.len(),
-            &file_key,
-            &bytes,
-            &mut stream,
-        );
-        drop(bytes);
         let mut rows = finding.rows;
         let mut touched = touched(&rows, own);
         let chains = self.chains(&rows, &touched).await?;
@@ -93,6 +89,9 @@ impl ReturnRecord<'_> {
             &ids,
             &mut stream,
         );
+        let (mut file, sealed_bytes) =
+            self.return_file(return_id, &rows, &file_key, &bytes, &mut stream);
+        drop(bytes);
         self.seal_events(&mut touched, &unsealed)?;
         let mut batch = self.lease.batch(env.now());
         let numbered = (0..rows.len()).map(|index| (index, stream.bytes()));
@@ -125,6 +124,9 @@ impl ReturnRecord<'_> {
         };
         batch.push(Entry::new(return_id, returned));
         hold_rows(&rows, finding.sorted, return_id, &mut batch);
+        self.hold_differing(&rows, return_id, &mut batch).await?;
+        self.settle_mended(&rows, finding.sorted, &mut batch)
+            .await?;
         keep_books(self.run.id, &rows, return_id, &mut batch, outcome);
         env.store.commit(batch).await?;
         Ok((
@@ -132,6 +134,7 @@ impl ReturnRecord<'_> {
             FileFinding {
                 rows,
                 sorted: finding.sorted,
+                repairs: finding.repairs,
             },
         ))
     }
@@ -188,12 +191,30 @@ fn touched(rows: &[RowFinding], mut own: HashMap<LegId, OwnLeg>) -> HashMap<LegI
             leg,
             key,
             told: events.told,
+            earlier: several_words(&events.opened),
             known: newest_by(events.opened, |(_, event)| event),
             fresh: Vec::new(),
         };
         touched.insert(row.leg, leg);
     }
     touched
+}
+
+/// The words on each event on which there are several.
+fn several_words(events: &[NumberedEvent]) -> HashMap<String, Vec<StoredEvent>> {
+    let mut words: HashMap<String, Vec<StoredEvent>> = HashMap::new();
+    let revised = events.iter().filter(|(_, event)| event.revision > 0);
+    for (_, event) in revised {
+        words.entry(event.identifier.clone()).or_default();
+    }
+    if !words.is_empty() {
+        for (_, event) in events {
+            if let Some(words) = words.get_mut(&event.identifier) {
+                words.push(event.clone());
+            }
+        }
+    }
+    words
 }
 
 /// Nobody has told anything further, or taken anything back, of the legs of which there is something new.

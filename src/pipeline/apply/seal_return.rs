@@ -5,22 +5,31 @@
 use std::collections::HashMap;
 
 use super::record::{ReturnRecord, Touched};
+use crate::domain::encoding::hex;
 use crate::domain::entropy::Stream;
-use crate::domain::{EventId, EventKind, KeyId, LegId, ReturnId, StrandId};
+use crate::domain::{Disposition, EventId, EventKind, KeyId, LegId, ReturnId, StrandId};
 use crate::pipeline::event::{
-    RowFinding, StoredEvent, TakenReturn, bytes_spot, event_lookup, event_spot, name_spot,
+    ReturnFrame, RowFinding, StoredEvent, TakenReturn, bytes_spot, event_lookup, event_spot,
+    frame_spot, name_spot, row_spot,
 };
 use crate::pipeline::run::{Env, HeldLease};
-use crate::seal::{HolderKey, Spot};
+use crate::seal::HolderKey;
 use crate::sheet::row_form;
 use crate::store::hash_chain::return_file_leaf;
-use crate::store::rows::{EventRow, KeyKind, KeyRow, ReturnFile, ReturnRow};
+use crate::store::rows::{EventRow, KeyKind, KeyRow, RETURN_READ, ReturnFile, ReturnRow};
 use crate::store::{Body, Entry};
 
-/// State of a return that was read.
-const READ: i64 = 1;
 /// State of a return that could not be used.
 const REFUSED: i64 = 2;
+
+/// The frame of a return, but for what is known of its rows.
+fn frame_of(env: &Env, taken: &TakenReturn) -> ReturnFrame {
+    ReturnFrame {
+        rules: hex(&env.rules.partners[taken.partner].hash),
+        at: env.now().0,
+        ..ReturnFrame::default()
+    }
+}
 
 impl ReturnRecord<'_> {
     pub(crate) fn file_key(&self, id: KeyId, stream: &mut Stream) -> (HolderKey, KeyRow) {
@@ -92,21 +101,28 @@ impl ReturnRecord<'_> {
     pub(crate) fn return_file(
         &self,
         id: ReturnId,
-        rows: usize,
+        rows: &[RowFinding],
         file: &(HolderKey, KeyRow),
         bytes: &[u8],
         stream: &mut Stream,
     ) -> (ReturnFile, Vec<u8>) {
-        let frame = serde_json::json!({
-            "header": self.sheet.header,
-            "header_line": self.sheet.header_line,
-        });
+        let taken_in = |row: &RowFinding| {
+            matches!(
+                row.disposition,
+                Disposition::Accepted | Disposition::Repeated
+            )
+        };
+        let frame = ReturnFrame {
+            header: self.sheet.header.clone(),
+            header_line: self.sheet.header_line,
+            whole: rows.iter().all(taken_in),
+            ..frame_of(self.run, self.taken)
+        };
         let sender = self.run.partners[self.taken.partner].strand;
         let key = (&file.0, file.1.id);
-        let frame = frame.to_string();
         let (mut file, bytes) = seal_file((self.taken, bytes), (id, sender), key, &frame, stream);
-        file.rows = i64::try_from(rows).unwrap_or(i64::MAX);
-        file.state = READ;
+        file.rows = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        file.state = RETURN_READ;
         (file, bytes)
     }
 }
@@ -127,9 +143,10 @@ fn seal_file(
     (taken, bytes): (&TakenReturn, &[u8]),
     (id, sender): (ReturnId, StrandId),
     (key, holder): (&HolderKey, KeyId),
-    frame: &str,
+    frame: &ReturnFrame,
     stream: &mut Stream,
 ) -> (ReturnFile, Vec<u8>) {
+    let frame = serde_json::to_vec(frame).expect("text and numbers always are JSON");
     let mut seal = |spot, plain: &[u8]| key.seal(spot, stream.bytes(), plain);
     let file = ReturnFile {
         id,
@@ -139,8 +156,9 @@ fn seal_file(
         rows: 1,
         root: [0; 32],
         sealed_name: seal(name_spot(id, holder), taken.name.as_bytes()),
-        sealed_frame: seal(frame_spot(id, holder), frame.as_bytes()),
+        sealed_frame: seal(frame_spot(id, holder), &frame),
         state: REFUSED,
+        version: taken.version,
     };
     let bytes = seal(bytes_spot(id, holder), bytes);
     (file, bytes)
@@ -166,7 +184,8 @@ pub(crate) async fn record_refusal(
         wrapped,
     });
     let file = (taken, &*taken.bytes);
-    let (mut file, bytes) = seal_file(file, (id, strand), (&key, key_id), "", &mut stream);
+    let frame = frame_of(env, taken);
+    let (mut file, bytes) = seal_file(file, (id, strand), (&key, key_id), &frame, &mut stream);
     file.root = return_file_leaf(&file, &bytes);
     let returned = Body::Returned {
         rows: 0,
@@ -178,16 +197,4 @@ pub(crate) async fn record_refusal(
     batch.push(Entry::new(id, returned));
     env.store.commit(batch).await?;
     Ok(id)
-}
-
-fn frame_spot(row: ReturnId, holder: KeyId) -> Spot<'static> {
-    Spot::new("return_file.sealed_frame", row, holder)
-}
-
-fn row_spot(return_id: ReturnId, row: i64, holder: KeyId) -> Spot<'static> {
-    Spot::new(
-        "return_row.sealed",
-        return_id.number().wrapping_mul(1 << 20).wrapping_add(row),
-        holder,
-    )
 }

@@ -3,7 +3,7 @@
 use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
-use super::corrections::{self, Correction};
+use super::corrections::{self, Correction, Telling};
 use super::record::{ReturnRecord, Touched, UnsealedEvent};
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, EventKind, KeyId, LegId, RawId, Reason, ReturnId};
@@ -157,10 +157,18 @@ impl ReturnRecord<'_> {
                 }
                 Some(before) => {
                     let reordered = || reordered(told, touched);
-                    match corrections::of(before, kept, row.withdrawn, reordered) {
+                    let earlier = touched.earlier.get(&kept.identifier);
+                    let telling = Telling {
+                        earlier: earlier.map_or(&[], Vec::as_slice),
+                        in_a_copy: self.is_copy,
+                    };
+                    match corrections::of(before, kept, row.withdrawn, &telling, reordered) {
                         Correction::None => known += 1,
                         Correction::Ask => {
                             ending = (Disposition::Held, Some(Reason::Correction));
+                        }
+                        Correction::OlderWord => {
+                            ending = (Disposition::Held, Some(Reason::ConflictCopy));
                         }
                         Correction::Event(kept) => fresh.push((told.kind, *kept)),
                     }

@@ -15,8 +15,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) use leg_events::{
     LegEvents, NumberedEvent, events, events_of_legs, numbered, open_events,
 };
-pub(crate) use reported_event::{FileFinding, ReportedEvent, RowFinding, Sameness, What};
-pub(crate) use taken_return::{TakenReturn, Unusable, place_of};
+pub(crate) use reported_event::{FileFinding, Repair, ReportedEvent, RowFinding, Sameness, What};
+pub(crate) use taken_return::{
+    EarlierReturn, ReturnFrame, TakenReturn, Unusable, earlier_return, frame_spot, place_of,
+    returns_since, row_spot,
+};
 
 use super::run::{Env, LedgerAccess};
 use crate::domain::{
@@ -51,6 +54,9 @@ pub(crate) struct StoredEvent {
     /// The partner took it back.
     #[serde(default)]
     pub(crate) withdrawn: bool,
+    /// It came of an undo, and not of a sheet.
+    #[serde(default)]
+    pub(crate) undone: bool,
 }
 
 impl StoredEvent {
@@ -128,6 +134,7 @@ impl StoredEvent {
             taken_at: now.utc_text(),
             revision: 0,
             withdrawn: false,
+            undone: false,
         }
     }
 
@@ -156,6 +163,7 @@ impl StoredEvent {
             taken_at: env.now().utc_text(),
             revision: 0,
             withdrawn: false,
+            undone: false,
         }
     }
 
@@ -179,16 +187,26 @@ impl StoredEvent {
     pub(crate) fn revising(self, before: &Self) -> Self {
         Self {
             revision: before.revision + 1,
+            undone: false,
             ..self
         }
     }
 
-    /// The same event taken back.
+    /// The same event as it was told before a return that is undone.
+    pub(crate) fn restored(self, before: &Self) -> Self {
+        Self {
+            undone: true,
+            ..self.revising(before)
+        }
+    }
+
+    /// The same event taken back, with the return that told it.
     pub(crate) fn taken_back(&self, now: Instant) -> Self {
         Self {
             taken_at: now.utc_text(),
             revision: self.revision + 1,
             withdrawn: true,
+            undone: true,
             ..self.clone()
         }
     }

@@ -47,6 +47,11 @@ pub(crate) struct Sameness<'t> {
 }
 
 impl ReportedEvent {
+    /// Whether it ends the leg.
+    pub(crate) fn ends(&self) -> bool {
+        matches!(&self.what, What::Status { state, .. } if state.terminal())
+    }
+
     /// What makes another event of the file an occurrence of the same.
     pub(crate) fn sameness(&self) -> Sameness<'_> {
         let (about, occasion) = match &self.what {
@@ -67,6 +72,17 @@ impl ReportedEvent {
     }
 }
 
+/// Something that was read otherwise than it stands, or passed over: the receipt says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Repair {
+    /// What kind of thing: a word for programs.
+    pub(crate) code: &'static str,
+    /// Header of the column, of one that is about a column.
+    pub(crate) column: Option<String>,
+    /// A sentence for the partner.
+    pub(crate) words: String,
+}
+
 /// What is found of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RowFinding {
@@ -80,6 +96,29 @@ pub(crate) struct RowFinding {
     pub(crate) withdrawn: bool,
     /// Header of the cell that is wrong.
     pub(crate) column: Option<String>,
+    /// What more is to be said of what is wrong: the form agreed on, the words allowed, another row.
+    pub(crate) hint: Option<String>,
+    pub(crate) repairs: Vec<Repair>,
+    /// Headers of details of the person that are not as they were delivered: for the practice.
+    pub(crate) differing: Vec<String>,
+}
+
+impl RowFinding {
+    /// A row that ends like this, and tells nothing.
+    pub(crate) fn ending(line: u64, disposition: Disposition, reason: Option<Reason>) -> Self {
+        Self {
+            line,
+            disposition,
+            reason,
+            leg: LegId::NONE,
+            events: Vec::new(),
+            withdrawn: false,
+            column: None,
+            hint: None,
+            repairs: Vec::new(),
+            differing: Vec::new(),
+        }
+    }
 }
 
 /// What is found of a file.
@@ -87,4 +126,6 @@ pub(crate) struct FileFinding {
     pub(crate) rows: Vec<RowFinding>,
     /// References and names belong to each other's rows.
     pub(crate) sorted: bool,
+    /// What was repaired in all of it.
+    pub(crate) repairs: Vec<Repair>,
 }

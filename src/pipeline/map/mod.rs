@@ -141,25 +141,28 @@ fn form(partner: &Partner, view: &ReferralView<'_>) -> Result<(), MapProblem> {
     })
 }
 
-/// What tells whose a row is: its token, empty where no column carries one, and its identity cells in the order of their columns.
+/// What tells whose a row is: its token, empty where no column carries one, and the cells of these columns, by their places; all
+/// identity columns must be among them.
 ///
 /// # Errors
 /// The first of these columns that cannot be written.
-pub(crate) fn identity<'v>(
+pub(crate) fn compared<'v>(
     partner: &'v Partner,
     view: &ReferralView<'v>,
     tokens: &Tokens<'_>,
+    places: &[usize],
 ) -> Result<(String, Cells<'v>), MapProblem> {
-    let columns = partner.deliver.columns.iter();
-    let cells: Result<Cells<'v>, MapProblem> = columns
-        .clone()
-        .filter(|column| column.identity)
-        .map(|column| or_blank(view, cell(partner, column, view, "")))
-        .collect();
-    let cells = cells?;
-    let mut columns = columns;
-    let token = if columns.any(|column| is_check(column, view.vocabulary)) {
-        token(partner, view, &cells, tokens)
+    let columns = &partner.deliver.columns;
+    let mut cells = Vec::with_capacity(places.len());
+    for place in places {
+        cells.push(or_blank(view, cell(partner, &columns[*place], view, ""))?);
+    }
+    let mut all = columns.iter();
+    let token = if all.any(|column| is_check(column, view.vocabulary)) {
+        let identity = places.iter().zip(&cells);
+        let identity = identity.filter(|(place, _)| columns[**place].identity);
+        let identity: Vec<&str> = identity.map(|(_, cell)| &**cell).collect();
+        token(partner, view, &identity, tokens)
     } else {
         String::new()
     };
@@ -170,11 +173,11 @@ pub(crate) fn identity<'v>(
 fn token(
     partner: &Partner,
     view: &ReferralView<'_>,
-    identity: &[Cow<'_, str>],
+    identity: &[impl AsRef<str>],
     tokens: &Tokens<'_>,
 ) -> String {
     let mut parts = vec![partner.id.as_bytes(), view.leg.reference.as_bytes()];
-    parts.extend(identity.iter().map(|cell| cell.as_bytes()));
+    parts.extend(identity.iter().map(|cell| cell.as_ref().as_bytes()));
     RowToken::from_digest(&tokens(&parts)).to_string()
 }
 

@@ -1,9 +1,15 @@
-//! Where the columns of a return stand, found once for all of its rows.
+//! Where the columns of a return stand, found once for all of its rows; and which row of a file is its heading.
+//!
+//! A column is found by its agreed name. A name is the agreed one without regard to case, white space, what cannot be seen, and signs that are no
+//! letters where no other agreed name has the same letters. Nothing like a name is taken for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use crate::diagnostics::Code;
+use crate::domain::LegReference;
 use crate::partner::{Collect, CollectEvent};
-use crate::sheet::{Sheet, SheetRow, fold};
+use crate::pipeline::event::Unusable;
+use crate::sheet::{HeadingFit, Sheet, SheetRow, fold};
 
 /// The columns of a return.
 pub(super) struct Columns<'r> {
@@ -11,38 +17,203 @@ pub(super) struct Columns<'r> {
     folded: HashMap<String, usize>,
     /// By header as the agreement writes it: what is asked for on every row.
     agreed: HashMap<&'r str, usize>,
+    /// Two columns under one agreed or delivered name.
+    twins: Vec<(usize, usize)>,
+    /// Places of the columns of which something is read.
+    read: HashSet<usize>,
+    /// What the return calls a column, and the agreed header, where the names are not the same.
+    renamed: Vec<(String, &'r str)>,
+    /// Names of columns that nobody agreed on, with their places.
+    own: Vec<(usize, String)>,
+    /// Columns that have a name, from 0.
+    named: usize,
+}
+
+/// The names that an agreement reads.
+struct AgreedNames<'r> {
+    by_fold: HashMap<String, &'r str>,
+    /// By their letters and digits; none where two names have the same.
+    by_letters: HashMap<String, Option<&'r str>>,
+}
+
+impl<'r> AgreedNames<'r> {
+    fn of(collect: &'r Collect) -> Self {
+        let mut names = Self {
+            by_fold: HashMap::new(),
+            by_letters: HashMap::new(),
+        };
+        for header in read_headers(collect) {
+            names.by_fold.insert(fold(header), header);
+        }
+        for (theirs, ours) in &collect.aliases {
+            names.by_fold.entry(fold(theirs)).or_insert(ours);
+        }
+        let mut headers: Vec<&str> = names.by_fold.values().copied().collect();
+        headers.sort_unstable();
+        for header in headers {
+            let one = names
+                .by_letters
+                .entry(letters(header))
+                .or_insert(Some(header));
+            if *one != Some(header) {
+                *one = None;
+            }
+        }
+        names
+    }
+
+    /// The agreed header that a name of a return stands for.
+    fn find(&self, name: &str) -> Option<&'r str> {
+        let folded = fold(name);
+        match self.by_fold.get(&folded) {
+            Some(header) => Some(header),
+            None => self.by_letters.get(&letters(name)).copied().flatten(),
+        }
+    }
+}
+
+/// The letters and digits of a name.
+fn letters(name: &str) -> String {
+    fold(name).chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// Every header that is read of a row, but for those of delivered columns.
+fn read_headers(collect: &Collect) -> Vec<&str> {
+    let mut headers = needed(collect);
+    headers.extend(collect.check.as_deref());
+    headers.extend(collect.acknowledged.iter().map(|said| said.column.as_str()));
+    headers
+}
+
+/// How much of the agreed heading these cells are.
+pub(crate) fn heading_fit(collect: &Collect, cells: &[&str]) -> HeadingFit {
+    let names = AgreedNames::of(collect);
+    let found: HashSet<&str> = cells.iter().filter_map(|cell| names.find(cell)).collect();
+    HeadingFit {
+        whole: missing_of(collect, |header| found.contains(header)).is_empty(),
+        names: found.len(),
+    }
+}
+
+/// Whether a cell is one that only a row of a person has.
+pub(crate) fn is_reference(cell: &str) -> bool {
+    LegReference::parse(cell).is_ok()
 }
 
 impl<'r> Columns<'r> {
     pub(super) fn of(collect: &'r Collect, sheet: &Sheet) -> Self {
-        let mut folded = HashMap::new();
-        for (column, header) in sheet.header.iter().enumerate() {
-            folded.entry(fold(header)).or_insert(column);
+        let names = AgreedNames::of(collect);
+        let mut columns = Self {
+            folded: HashMap::new(),
+            agreed: HashMap::new(),
+            twins: Vec::new(),
+            read: HashSet::new(),
+            renamed: Vec::new(),
+            own: Vec::new(),
+            named: sheet.header.len(),
+        };
+        let exact: HashSet<String> = sheet.header.iter().map(|name| fold(name)).collect();
+        for (place, name) in sheet.header.iter().enumerate() {
+            if name.is_empty() {
+                continue;
+            }
+            let folded = fold(name);
+            let agreed = names.find(name).filter(|header| {
+                // The very name stands elsewhere: this one is another column.
+                folded == fold(header) || !exact.contains(&fold(header))
+            });
+            let first = match agreed {
+                Some(header) => {
+                    if folded != fold(header) {
+                        columns.renamed.push((name.clone(), header));
+                    }
+                    columns.read.insert(place);
+                    *columns.agreed.entry(header).or_insert(place)
+                }
+                None => *columns.folded.get(&folded).unwrap_or(&place),
+            };
+            if first != place {
+                columns.twins.push((first, place));
+            }
+            columns.folded.entry(folded).or_insert(place);
+            if agreed.is_none() {
+                columns.own.push((place, name.clone()));
+            }
         }
-        let mut read = needed(collect);
-        read.extend(collect.check.as_deref());
-        read.extend(
-            collect
-                .acknowledged
-                .as_ref()
-                .map(|said| said.column.as_str()),
-        );
-        let agreed = read
-            .into_iter()
-            .filter_map(|header| Some((header, *folded.get(&fold(header))?)))
-            .collect();
-        Self { folded, agreed }
+        columns
+    }
+
+    /// Keeps of the columns that nobody agreed on those that were not delivered either.
+    pub(super) fn know_delivered(&mut self, is_delivered: impl Fn(&str) -> bool) {
+        self.own.retain(|(_, name)| !is_delivered(&fold(name)));
+        let own: HashSet<usize> = self.own.iter().map(|(place, _)| *place).collect();
+        // Two columns of their own may bear one name.
+        self.twins
+            .retain(|(first, again)| !own.contains(first) && !own.contains(again));
+    }
+
+    /// Refuses a sheet that lacks an event and has as many full columns of its own, which may be those of the event under other names.
+    ///
+    /// # Errors
+    /// The columns that are missing, and those that may be them.
+    pub(super) fn or_renamed(&self, collect: &'r Collect, sheet: &Sheet) -> Result<(), Unusable> {
+        let absent: Vec<&str> = self.absent(collect).concat();
+        let full = |(place, _): &&(usize, String)| {
+            let mut rows = sheet.rows();
+            rows.any(|row| !row.cell(*place).trim().is_empty())
+        };
+        let own: Vec<&str> = match absent.len() {
+            0 => return Ok(()),
+            _ => self
+                .own
+                .iter()
+                .filter(full)
+                .map(|(_, name)| name.as_str())
+                .collect(),
+        };
+        if own.len() < absent.len() {
+            return Ok(());
+        }
+        let quoted = |names: &[&str]| {
+            let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+            quoted.join(", ")
+        };
+        Err(Unusable {
+            code: Code::ReturnColumns,
+            kind: "file-unread:columns",
+            why: format!(
+                "These columns are missing: {}. Perhaps they are called otherwise: {}",
+                quoted(&absent),
+                quoted(&own)
+            ),
+            to_do: "Use the column names we agreed, and send the sheet again",
+            limit: None,
+        })
     }
 
     /// Headers that the partner file reads and the return lacks.
-    pub(super) fn missing(&self, collect: &Collect) -> Vec<String> {
-        let mut missing: Vec<String> = needed(collect)
-            .into_iter()
-            .filter(|header| !self.agreed.contains_key(header))
-            .map(str::to_owned)
-            .collect();
-        missing.dedup();
-        missing
+    pub(super) fn missing(&self, collect: &'r Collect) -> Vec<&'r str> {
+        missing_of(collect, |header| self.agreed.contains_key(header))
+    }
+
+    /// Events of which the return has no column at all: the headers of each.
+    pub(super) fn absent(&self, collect: &'r Collect) -> Vec<Vec<&'r str>> {
+        let has = |header: &str| self.agreed.contains_key(header);
+        let events = collect.events.iter();
+        events
+            .map(|event| own_headers(collect, event))
+            .filter(|own| !own.is_empty() && !own.iter().any(|header| has(header)))
+            .collect()
+    }
+
+    /// The place of a header of the agreement.
+    pub(super) fn place(&self, header: &str) -> Option<usize> {
+        self.agreed.get(header).copied()
+    }
+
+    /// The place of a folded header.
+    pub(super) fn place_of_folded(&self, header: &str) -> Option<usize> {
+        self.folded.get(header).copied()
     }
 
     /// The cell of a row under a header of the agreement, without white space around it; empty where the return has no such column.
@@ -59,6 +230,69 @@ impl<'r> Columns<'r> {
             .get(header)
             .map_or("", |column| row.cell(*column))
     }
+
+    /// Columns that bear one name.
+    pub(super) fn twins(&self) -> &[(usize, usize)] {
+        &self.twins
+    }
+
+    /// What the return calls columns that were agreed under another name.
+    pub(super) fn renamed(&self) -> &[(String, &'r str)] {
+        &self.renamed
+    }
+
+    /// Whether something is read of a column.
+    pub(super) fn is_read(&self, place: usize) -> bool {
+        self.read.contains(&place)
+    }
+
+    /// Columns that have a name, up to the last.
+    pub(super) fn named(&self) -> usize {
+        self.named
+    }
+}
+
+/// Headers without which a return cannot be used, if the return has those that `has` says.
+fn missing_of<'r>(collect: &'r Collect, has: impl Fn(&str) -> bool) -> Vec<&'r str> {
+    let mut missing = Vec::new();
+    let mut lacks = |header: &'r str| {
+        if !has(header) && !missing.contains(&header) {
+            missing.push(header);
+        }
+    };
+    lacks(&collect.reference);
+    let mut some = false;
+    for event in &collect.events {
+        let own = own_headers(collect, event);
+        // A sheet may lack an event, but not a part of one.
+        if own.is_empty() || own.iter().any(|header| has(header)) {
+            some = true;
+            event.headers().into_iter().for_each(&mut lacks);
+        }
+    }
+    if !some {
+        let all = collect.events.iter().flat_map(CollectEvent::headers);
+        all.for_each(&mut lacks);
+    }
+    if let Some(said) = &collect.withdrawn {
+        lacks(&said.column);
+    }
+    missing
+}
+
+/// The headers of an event that no other event reads.
+fn own_headers<'r>(collect: &'r Collect, event: &'r CollectEvent) -> Vec<&'r str> {
+    let read_by_others = |header: &str| {
+        let others = collect
+            .events
+            .iter()
+            .filter(|other| !std::ptr::eq(*other, event));
+        others
+            .flat_map(CollectEvent::headers)
+            .any(|other| other == header)
+    };
+    let headers = event.headers().into_iter();
+    headers.filter(|header| !read_by_others(header)).collect()
 }
 
 /// Headers without which a return cannot be used.

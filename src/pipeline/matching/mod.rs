@@ -1,28 +1,50 @@
 //! *match*: says of each row of a return whose it is and what it tells, from the file and what was delivered alone.
 //!
 //! In: the rows of a return, and what we know of the references on them. Out: one [`RowFinding`] a row. Keeps: a row touches
-//! only a leg of the partner that sent it; identity comes from the referral, never from the return; rows whose names and
-//! references belong to each other's people are taken for what they are, a sorted column, and nothing of the file is used;
-//! twice the rows take twice the time.
+//! only a leg of the partner that sent it; identity comes from the referral, never from the return; a value is restored only
+//! where exactly one reading is possible, and that is said; rows whose names and references belong to each other's people are
+//! taken for what they are, a sorted column, and nothing of the file is used; twice the rows take twice the time.
 
+mod calendar;
+mod cell_text;
 mod columns;
+mod compare;
+mod days;
+mod encoding;
+mod file_repairs;
+mod geometry;
 mod identity;
+#[cfg(test)]
+mod kind_tests;
+mod row_kinds;
+mod same_person;
+mod scores;
 #[cfg(test)]
 mod tests;
 mod told;
+mod words;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use crate::diagnostics::Code;
 use crate::domain::reference::ReferenceError;
 use crate::domain::{Disposition, LegId, LegReference, Reason};
-use crate::partner::Collect;
-use crate::pipeline::delivered_rows::{Delivered, Legs, OwnLeg};
-use crate::pipeline::event::{FileFinding, RowFinding, TakenReturn, Unusable};
-use crate::sheet::{Sheet, SheetRow};
+use crate::partner::{Collect, EventRule};
+use crate::pipeline::delivered_rows::{ComparedColumn, Delivered, Legs, OwnLeg, Version};
+use crate::pipeline::event::{FileFinding, Repair, RowFinding, TakenReturn, Unusable};
+use crate::sheet::{HeadingFit, Sheet, SheetNote, SheetRow};
+use calendar::{Calendar, Witnesses};
+use cell_text::typed;
 use columns::Columns;
+use geometry::Geometry;
+use identity::{Agreement, ValueIndex};
+use row_kinds::RowKind;
+
+pub(crate) use columns::{heading_fit, is_reference};
+pub(crate) use encoding::in_its_encoding;
 
 /// A return that was read, and what was found of its rows: nothing is recorded of it yet.
 pub(crate) struct MatchedReturn {
@@ -38,6 +60,28 @@ struct Reading<'r> {
     today: Date,
     /// By reference: what is known of the leg; a reference that was never given out is missing.
     legs: &'r Legs,
+    calendar: Calendar,
+    /// Places of the columns that tell whose a row is.
+    identity_places: HashSet<usize>,
+    /// Places of the columns with words of their own.
+    notes: HashSet<usize>,
+}
+
+/// Whose a row is, as far as it can be said.
+enum Placed<'d> {
+    /// Its person is known, and its cells stand in their columns.
+    Fit(&'d Delivered),
+    /// It ends like this.
+    Ends(Box<RowFinding>),
+}
+
+impl<'d> Placed<'d> {
+    fn fit(&self) -> Option<&'d Delivered> {
+        match self {
+            Self::Fit(delivered) => Some(delivered),
+            Self::Ends(_) => None,
+        }
+    }
 }
 
 /// The sheet, if it has every column that the agreement names.
@@ -45,7 +89,8 @@ struct Reading<'r> {
 /// # Errors
 /// The columns that are missing.
 pub(crate) fn with_columns(collect: &Collect, sheet: Sheet) -> Result<Sheet, Unusable> {
-    let missing = Columns::of(collect, &sheet).missing(collect);
+    let columns = Columns::of(collect, &sheet);
+    let missing = columns.missing(collect);
     if missing.is_empty() {
         return Ok(sheet);
     }
@@ -55,6 +100,7 @@ pub(crate) fn with_columns(collect: &Collect, sheet: Sheet) -> Result<Sheet, Unu
         .collect();
     Err(Unusable {
         code: Code::ReturnColumns,
+        kind: "file-unread:columns",
         why: format!("These columns are missing: {}", quoted.join(", ")),
         to_do: "Use the column names we agreed, and send the sheet again",
         limit: None,
@@ -64,7 +110,7 @@ pub(crate) fn with_columns(collect: &Collect, sheet: Sheet) -> Result<Sheet, Unu
 /// The references on a sheet, each once, in the order in which they come.
 pub(crate) fn references(collect: &Collect, sheet: &Sheet) -> Vec<LegReference> {
     let columns = Columns::of(collect, sheet);
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let references = sheet
         .rows()
         .filter_map(|row| reference(collect, &columns, row).ok());
@@ -74,15 +120,53 @@ pub(crate) fn references(collect: &Collect, sheet: &Sheet) -> Vec<LegReference> 
 }
 
 /// Says of each row of a sheet whose it is and what it tells.
-pub(crate) fn read(collect: &Collect, sheet: &Sheet, legs: &Legs, today: Date) -> FileFinding {
+///
+/// # Errors
+/// The sheet as a whole has two readings.
+pub(crate) fn read(
+    collect: &Collect,
+    sheet: &Sheet,
+    legs: &Legs,
+    today: Date,
+) -> Result<FileFinding, Unusable> {
+    let mut columns = Columns::of(collect, sheet);
+    let versions = legs.values().flat_map(|leg| leg.versions.iter());
+    let mut layouts: Vec<&Arc<[ComparedColumn]>> = Vec::new();
+    for columns in versions.map(Version::columns) {
+        if !layouts.iter().any(|known| Arc::ptr_eq(known, columns)) {
+            layouts.push(columns);
+        }
+    }
+    let delivered: HashSet<&str> = layouts
+        .iter()
+        .flat_map(|layout| layout.iter())
+        .map(|column| column.folded.as_str())
+        .collect();
+    columns.know_delivered(|name| delivered.contains(name));
+    columns.or_renamed(collect, sheet)?;
+    let identity = layouts.iter().flat_map(|layout| layout.iter());
+    let identity = identity.filter(|column| column.compared_as.identity());
+    let notes = collect.events.iter().filter_map(|event| match &event.told {
+        EventRule::Note { column } => columns.place(column),
+        _ => None,
+    });
     let reading = Reading {
+        identity_places: identity
+            .filter_map(|column| columns.place_of_folded(&column.folded))
+            .collect(),
+        notes: notes.collect(),
+        calendar: Calendar::of(
+            &collect.dates,
+            Witnesses::default(),
+            std::iter::empty(),
+            &[],
+        ),
         collect,
-        columns: Columns::of(collect, sheet),
+        columns,
         today,
         legs,
     };
-    let rows: Vec<SheetRow<'_>> = sheet.rows().collect();
-    reading.read(&rows)
+    Ok(reading.read(sheet))
 }
 
 /// The reference on a row.
@@ -94,58 +178,204 @@ fn reference(
     columns: &Columns<'_>,
     row: SheetRow<'_>,
 ) -> Result<LegReference, Reason> {
-    match LegReference::parse(columns.cell(row, &collect.reference)) {
+    match LegReference::parse(&typed(columns.cell(row, &collect.reference))) {
         Ok(reference) => Ok(reference),
         Err(ReferenceError::Length(0)) => Err(Reason::NoReference),
         Err(_) => Err(Reason::BadReference),
     }
 }
 
-impl Reading<'_> {
+/// By what the heading of a partner's return is known.
+pub(crate) fn heading_of(collect: &Collect) -> impl Fn(&[&str]) -> HeadingFit + '_ {
+    move |cells| heading_fit(collect, cells)
+}
+
+impl<'r> Reading<'r> {
     /// Reads every row.
-    fn read(&self, rows: &[SheetRow<'_>]) -> FileFinding {
-        let placed: Vec<Result<&Delivered, Reason>> =
-            rows.iter().map(|row| self.place(*row)).collect();
-        let disagreeing: Vec<bool> = rows
+    fn read(mut self, sheet: &Sheet) -> FileFinding {
+        let rows: Vec<SheetRow<'_>> = sheet.rows().collect();
+        let mut placed = self.place_rows(sheet, &rows);
+        let agreements: Vec<Agreement> = rows
             .iter()
             .zip(&placed)
-            .map(|(row, placed)| placed.is_ok_and(|delivered| !self.agrees(*row, delivered)))
+            .map(|(row, placed)| match placed.fit() {
+                Some(delivered) => self.agreement(*row, delivered),
+                None => Agreement::default(),
+            })
             .collect();
-        let sorted = self.is_sorted(rows, &placed, &disagreeing);
-        let closing = self.closing_days(rows, &placed);
-        let findings =
-            rows.iter()
-                .zip(&placed)
-                .zip(&disagreeing)
-                .map(|((&row, placed), disagrees)| match placed {
-                    Err(reason) => RowFinding {
-                        line: row.line(),
-                        disposition: ending(*reason),
-                        reason: Some(*reason),
-                        leg: LegId::NONE,
-                        events: Vec::new(),
-                        withdrawn: false,
-                        column: None,
-                    },
-                    Ok(delivered) if sorted => held(row, delivered.leg, Reason::Sorted, None),
-                    Ok(delivered) if *disagrees => {
-                        held(row, delivered.leg, Reason::IdentityMismatch, None)
-                    }
-                    Ok(delivered) => {
-                        self.events(row, delivered, closing.get(&delivered.leg).copied())
-                    }
-                });
+        let sorted = self.hold_strangers(&rows, &mut placed, &agreements);
+        self.calendar = self.calendar_of(&rows, &placed);
+        let closing = self.closing_days(&rows, &placed);
+        let mut findings: Vec<RowFinding> = rows
+            .iter()
+            .zip(placed)
+            .zip(&agreements)
+            .map(|((&row, placed), agreement)| match placed {
+                Placed::Ends(finding) => *finding,
+                Placed::Fit(delivered) => {
+                    let closed_on = closing.get(&delivered.leg).copied();
+                    let mut finding = self.events(row, delivered, closed_on);
+                    finding.differing.clone_from(&agreement.differing);
+                    finding
+                }
+            })
+            .collect();
+        say_unwrapped(sheet, &mut findings);
+        if !sorted {
+            self.hold_shifted_down(&rows, &mut findings);
+            same_person::settle(&rows, &mut findings);
+        }
+        let lost_letters = agreements.iter().any(|agreement| agreement.lost_letters);
         FileFinding {
-            rows: findings.collect(),
+            repairs: self.file_repairs(sheet, &findings, lost_letters),
+            rows: findings,
             sorted,
         }
+    }
+
+    /// Whose each row is, and which rows stand in no order or are no rows of people.
+    fn place_rows(&self, sheet: &Sheet, rows: &[SheetRow<'_>]) -> Vec<Placed<'r>> {
+        let geometry = Geometry::of(sheet);
+        let mut other_heading = false;
+        let mut placed = Vec::with_capacity(rows.len());
+        for &row in rows {
+            let kind = self.kind(sheet, row);
+            other_heading |= kind == RowKind::OtherHeading;
+            let ends = |finding: RowFinding| Placed::Ends(Box::new(finding));
+            placed.push(match kind {
+                _ if other_heading => ends(held(row, LegId::NONE, Reason::SecondHeading)),
+                RowKind::OfPerson | RowKind::OtherHeading => {
+                    let own = self.place(row);
+                    let leg = own.map_or(LegId::NONE, |delivered| delivered.leg);
+                    match (
+                        geometry.fault(sheet, row, &self.columns),
+                        self.two_columns(sheet, row),
+                        own,
+                    ) {
+                        (Some(reason), ..) => ends(held(row, leg, reason)),
+                        (None, _, Err(reason)) => ends(ended(row, reason)),
+                        (None, Some(header), Ok(delivered)) => {
+                            let mut held = held(row, delivered.leg, Reason::TwoColumns);
+                            held.column = Some(header);
+                            ends(held)
+                        }
+                        (None, None, Ok(delivered)) => Placed::Fit(delivered),
+                    }
+                }
+                RowKind::HeadingAgain | RowKind::Words | RowKind::Totals => {
+                    let reason = Some(Reason::NotARow);
+                    let mut passed = RowFinding::ending(row.line(), Disposition::Repeated, reason);
+                    passed.hint = Some(not_a_row(&kind).to_owned());
+                    ends(passed)
+                }
+            });
+        }
+        placed
+    }
+
+    /// Holds rows that are about somebody else than their reference; says whether the file was sorted.
+    fn hold_strangers(
+        &self,
+        rows: &[SheetRow<'_>],
+        placed: &mut [Placed<'r>],
+        agreements: &[Agreement],
+    ) -> bool {
+        let differing = agreements
+            .iter()
+            .filter(|agreement| agreement.differs())
+            .count();
+        let index = (differing > 0).then(|| ValueIndex::of(placed.iter().filter_map(Placed::fit)));
+        let own: Vec<Option<&Delivered>> = placed.iter().map(Placed::fit).collect();
+        let sorted = index
+            .as_ref()
+            .is_some_and(|index| differing > 1 && self.is_sorted(rows, &own, agreements, index));
+        for ((row, placed), agreement) in rows.iter().zip(placed).zip(agreements) {
+            let Some(delivered) = placed.fit() else {
+                continue;
+            };
+            let anothers = || {
+                agreement.differs()
+                    && index
+                        .as_ref()
+                        .is_some_and(|index| self.bears_anothers_name(*row, delivered, index))
+            };
+            let held = if sorted {
+                held(*row, delivered.leg, Reason::Sorted)
+            } else if let Some(mismatch) = &agreement.mismatch {
+                let mut held = held(*row, delivered.leg, Reason::IdentityMismatch);
+                held.column = mismatch.column();
+                held
+            } else if anothers() {
+                held(*row, delivered.leg, Reason::IdentityMismatch)
+            } else {
+                continue;
+            };
+            *placed = Placed::Ends(Box::new(held));
+        }
+        sorted
+    }
+
+    /// In which order the days of the file stand.
+    fn calendar_of(&self, rows: &[SheetRow<'_>], placed: &[Placed<'_>]) -> Calendar {
+        let mut witnesses = Witnesses::default();
+        for (row, placed) in rows.iter().zip(placed) {
+            if let Some(version) = placed.fit().and_then(|delivered| delivered.versions.last()) {
+                witnesses.hear(*row, version, |column| {
+                    self.columns.place_of_folded(&column.folded)
+                });
+            }
+        }
+        let days: HashSet<&str> = self
+            .collect
+            .events
+            .iter()
+            .filter_map(|event| event.on.as_deref())
+            .collect();
+        let mut places: Vec<usize> = days
+            .into_iter()
+            .filter_map(|header| self.columns.place(header))
+            .collect();
+        places.sort_unstable();
+        let fit: Vec<usize> = (0..rows.len())
+            .filter(|at| placed[*at].fit().is_some())
+            .collect();
+        let fit: Vec<SheetRow<'_>> = fit.iter().map(|at| rows[*at]).collect();
+        Calendar::of(&self.collect.dates, witnesses, places.into_iter(), &fit)
+    }
+
+    /// Holds rows whose answers belong to the person above, if a lone answer stands below the last person.
+    fn hold_shifted_down(&self, rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
+        let last = findings.iter().rposition(|finding| finding.leg.is_some());
+        let Some(last) = last else { return };
+        let orphan = rows
+            .iter()
+            .skip(last + 1)
+            .find_map(|row| self.orphaned_answers(*row));
+        let Some(places) = orphan else { return };
+        let empty = |row: &SheetRow<'_>| places.iter().all(|at| row.cell(*at).trim().is_empty());
+        let gap = rows.iter().take(last + 1).position(empty).unwrap_or(0);
+        for (row, finding) in rows.iter().zip(findings).skip(gap) {
+            if finding.leg.is_some() {
+                *finding = held(*row, finding.leg, Reason::Shifted);
+            }
+        }
+    }
+
+    /// The header of a column that stands twice and says two things on this row.
+    fn two_columns(&self, sheet: &Sheet, row: SheetRow<'_>) -> Option<String> {
+        let mut twins = self.columns.twins().iter();
+        let differ =
+            |(first, again): &&(usize, usize)| typed(row.cell(*first)) != typed(row.cell(*again));
+        twins
+            .find(differ)
+            .map(|(first, _)| sheet.header[*first].clone())
     }
 
     fn cell<'c>(&self, row: SheetRow<'c>, header: &str) -> &'c str {
         self.columns.cell(row, header)
     }
 
-    fn place(&self, row: SheetRow<'_>) -> Result<&Delivered, Reason> {
+    fn place(&self, row: SheetRow<'_>) -> Result<&'r Delivered, Reason> {
         let reference = reference(self.collect, &self.columns, row)?;
         match self.legs.get(&reference) {
             None => Err(Reason::NotOurPerson),
@@ -155,23 +385,46 @@ impl Reading<'_> {
     }
 }
 
-fn held(row: SheetRow<'_>, leg: LegId, reason: Reason, column: Option<String>) -> RowFinding {
+fn held(row: SheetRow<'_>, leg: LegId, reason: Reason) -> RowFinding {
     RowFinding {
-        line: row.line(),
-        disposition: Disposition::Held,
-        reason: Some(reason),
         leg,
-        events: Vec::new(),
-        withdrawn: false,
-        column,
+        ..RowFinding::ending(row.line(), Disposition::Held, Some(reason))
     }
 }
 
-/// Whether a reference that leads nowhere is the partner's mistake, or a question for somebody else.
-fn ending(reason: Reason) -> Disposition {
-    if reason == Reason::NotYourReference {
+/// A row whose reference leads nowhere: the partner's mistake, or a question for somebody else.
+fn ended(row: SheetRow<'_>, reason: Reason) -> RowFinding {
+    let disposition = if reason == Reason::NotYourReference {
         Disposition::Held
     } else {
         Disposition::Rejected
+    };
+    RowFinding::ending(row.line(), disposition, Some(reason))
+}
+
+/// Says of each row which of its cells came as a formula that is only its own text.
+fn say_unwrapped(sheet: &Sheet, findings: &mut [RowFinding]) {
+    for note in &sheet.notes {
+        let SheetNote::WrapperTakenOff { line, column } = note else {
+            continue;
+        };
+        let header = sheet.header.get(column.saturating_sub(1));
+        let at = findings.binary_search_by_key(line, |finding| finding.line);
+        if let (Ok(place), Some(header)) = (at, header) {
+            findings[place].repairs.push(Repair {
+                code: "wrapper",
+                column: Some(header.clone()),
+                words: format!("{header} came as =\"text\". We read the text."),
+            });
+        }
+    }
+}
+
+/// What is said of a row that is no person.
+fn not_a_row(kind: &RowKind) -> &'static str {
+    match kind {
+        RowKind::HeadingAgain => "The heading stands here again. We passed over it.",
+        RowKind::Totals => "These are sums. We passed over them.",
+        _ => "This row names nobody. We passed over it.",
     }
 }

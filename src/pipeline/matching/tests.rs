@@ -9,7 +9,7 @@ use super::*;
 use crate::domain::RowToken;
 use crate::partner::Rules;
 use crate::partner::agreement::{RuleText, TextKind, built_in};
-use crate::pipeline::delivered_rows::Version;
+use crate::pipeline::delivered_rows::{ComparedAs, ComparedColumn, Version};
 use crate::sheet::{ReadLimits, fold, read as read_table};
 
 const PARTNER: &str = r#"[partner]
@@ -102,37 +102,75 @@ fn november(day: i8) -> Date {
     date(2026, 11, day)
 }
 
-/// The definition: a value belongs elsewhere if it was delivered with another leg that the file names, one by one.
+fn differs(cell: &str, sent: &str) -> bool {
+    !cell.trim().is_empty() && fold(cell) != fold(sent)
+}
+
+/// How a row stands beside one version: whether it can be this person's, and how many of its values are others.
+fn beside(row: &TestRow, token: Option<bool>, sent: &Sent, with_check: bool) -> (bool, usize) {
+    let others = usize::from(differs(&row.2, &sent.1)) + usize::from(differs(&row.3, &sent.2));
+    let same = |cell: &str, sent: &str| !cell.trim().is_empty() && fold(cell) == fold(sent);
+    let guarded =
+        !with_check || token == Some(true) || same(&row.2, &sent.1) || same(&row.3, &sent.2);
+    // Another birth date, or the only name unlike, is no correction, whatever the token says.
+    (others > 0 || token == Some(false) || !guarded, others)
+}
+
+/// The definition, row against row.
+#[expect(clippy::too_many_lines, reason = "one definition")]
 fn by_definition(legs: &[TestLeg], rows: &[TestRow], with_check: bool) -> (Vec<Verdict>, bool) {
     let own = |row: &TestRow| legs.get(row.0).filter(|leg| leg.own);
-    let written = |row: &TestRow| row.1.filter(|_| with_check);
-    let differs = |cell: &str, sent: &str| !cell.is_empty() && fold(cell) != fold(sent);
-    let fits = |row: &TestRow, sent: &Sent| match written(row) {
-        Some(token) => token == sent.0,
-        None => !differs(&row.2, &sent.1) && !differs(&row.3, &sent.2),
+    let token = |row: &TestRow, leg: &TestLeg| {
+        let written = row.1.filter(|_| with_check)?;
+        Some(leg.sent.iter().any(|sent| sent.0 == written))
     };
-    let agrees = |row: &TestRow, leg: &TestLeg| {
-        let nothing = leg.sent.is_empty() && written(row).is_none();
-        nothing || leg.sent.iter().any(|sent| fits(row, sent))
+    let best = |row: &TestRow, leg: &TestLeg| {
+        let token = token(row, leg);
+        let fits = |sent: &&Sent| token != Some(true) || Some(sent.0) == row.1;
+        let sent = leg.sent.iter().filter(fits);
+        sent.map(|sent| beside(row, token, sent, with_check))
+            .min()
+            .unwrap_or((with_check, 0))
+    };
+    let unlike =
+        |row: &TestRow, leg: &TestLeg| token(row, leg) == Some(false) || best(row, leg).1 > 0;
+    // The legs of the file that a value was delivered with.
+    let holders = |is: &dyn Fn(&Sent) -> bool| {
+        let named = (0..legs.len()).filter(|place| rows.iter().any(|row| row.0 == *place));
+        let named = named.filter(|place| legs[*place].own);
+        let with: Vec<usize> = named
+            .filter(|place| legs[*place].sent.iter().any(is))
+            .collect();
+        with
     };
     let elsewhere = |row: &TestRow, leg: &TestLeg| {
-        let others = rows.iter().filter(|other| other.0 != row.0).filter_map(own);
-        others.flat_map(|other| &other.sent).any(|theirs| {
-            written(row) == Some(theirs.0)
-                || leg.sent.iter().any(|ours| {
-                    let surname = differs(&row.2, &ours.1) && fold(&row.2) == fold(&theirs.1);
-                    let born = differs(&row.3, &ours.2) && fold(&row.3) == fold(&theirs.2);
-                    surname || born
-                })
-        })
+        let alone = |with: &[usize]| with.len() == 1 && with[0] != row.0;
+        let foreign = token(row, leg) == Some(false);
+        if foreign && alone(&holders(&|sent| Some(sent.0) == row.1)) {
+            return true;
+        }
+        let all =
+            |differ: &dyn Fn(&Sent) -> bool| !leg.sent.is_empty() && leg.sent.iter().all(differ);
+        let mut found = Vec::new();
+        if all(&|sent| differs(&row.2, &sent.1)) {
+            found.push(holders(&|sent| fold(&row.2) == fold(&sent.1)));
+        }
+        if all(&|sent| differs(&row.3, &sent.2)) {
+            found.push(holders(&|sent| row.3 == sent.2));
+        }
+        found
+            .iter()
+            .all(|with| with.iter().any(|place| *place != row.0))
+            && found.iter().any(|with| alone(with))
     };
     let swapped =
-        |row: &&TestRow| own(row).is_some_and(|leg| !agrees(row, leg) && elsewhere(row, leg));
+        |row: &&TestRow| own(row).is_some_and(|leg| unlike(row, leg) && elsewhere(row, leg));
     let sorted = rows.iter().filter(swapped).count() >= 2;
+    let fits = |row: &TestRow| own(row).is_some_and(|leg| !best(row, leg).0);
     let ended = |place: usize| {
         let told = rows
             .iter()
-            .filter(|row| row.0 == place && row.6)
+            .filter(|row| row.0 == place && row.6 && fits(row) && !sorted)
             .map(|row| row.4);
         told.chain(legs[place].closed).min()
     };
@@ -140,13 +178,68 @@ fn by_definition(legs: &[TestLeg], rows: &[TestRow], with_check: bool) -> (Vec<V
         None => Verdict::Ends(Reason::NotOurPerson),
         Some(leg) if !leg.own => Verdict::Ends(Reason::NotYourReference),
         Some(_) if sorted => Verdict::Ends(Reason::Sorted),
-        Some(leg) if !agrees(row, leg) => Verdict::Ends(Reason::IdentityMismatch),
-        Some(_) if (row.5 || row.6) && ended(row.0).is_some_and(|day| row.4 > day) => {
+        Some(_) if !fits(row) => Verdict::Ends(Reason::IdentityMismatch),
+        Some(leg)
+            if (row.5 && ended(row.0).is_some_and(|day| row.4 > day))
+                || (row.6 && leg.closed.is_some_and(|day| row.4 > day)) =>
+        {
             Verdict::Ends(Reason::AfterClose)
         }
         Some(_) => Verdict::Fine,
     };
-    (rows.iter().map(verdict).collect(), sorted)
+    let mut verdicts: Vec<Verdict> = rows.iter().map(verdict).collect();
+    for place in 0..legs.len() {
+        settle_by_definition(rows, place, &mut verdicts);
+    }
+    (verdicts, sorted)
+}
+
+/// What the rows of one person say together.
+fn settle_by_definition(rows: &[TestRow], place: usize, verdicts: &mut [Verdict]) {
+    let cells = |row: &TestRow| {
+        (
+            row.1,
+            row.2.trim().to_owned(),
+            row.3.clone(),
+            row.4,
+            row.5,
+            row.6,
+        )
+    };
+    let of_leg: Vec<usize> = (0..rows.len()).filter(|at| rows[*at].0 == place).collect();
+    for (position, at) in of_leg.iter().enumerate() {
+        let earlier = &of_leg[..position];
+        let copied = earlier
+            .iter()
+            .any(|other| cells(&rows[*other]) == cells(&rows[*at]));
+        if verdicts[*at] == Verdict::Fine && copied {
+            verdicts[*at] = Verdict::Ends(Reason::SameRow);
+        }
+    }
+    let fine = |verdicts: &[Verdict]| -> Vec<usize> {
+        let fine = of_leg.iter().filter(|at| verdicts[**at] == Verdict::Fine);
+        fine.copied().collect()
+    };
+    let endings: Vec<usize> = fine(verdicts)
+        .into_iter()
+        .filter(|at| rows[*at].6)
+        .collect();
+    if endings.iter().any(|at| rows[*at].4 != rows[endings[0]].4) {
+        for at in endings {
+            verdicts[at] = Verdict::Ends(Reason::CopiedRow);
+        }
+    }
+    let many = |day: i8, said: &dyn Fn(&TestRow) -> bool| {
+        let told = fine(verdicts)
+            .into_iter()
+            .filter(|at| rows[*at].4 == day && said(&rows[*at]));
+        told.count() > 3
+    };
+    if (10..20).any(|day| many(day, &|row| row.5) || many(day, &|row| row.6)) {
+        for at in fine(verdicts) {
+            verdicts[at] = Verdict::Ends(Reason::TooManyEvents);
+        }
+    }
 }
 
 fn sheet(rows: &[TestRow]) -> Sheet {
@@ -168,11 +261,20 @@ fn sheet(rows: &[TestRow]) -> Sheet {
 }
 
 fn known(legs: &[TestLeg]) -> Legs {
-    let headers: Arc<[String]> = ["surname", "born"].map(str::to_owned).into();
+    let column = |header: &str, compared_as| ComparedColumn {
+        header: header.to_owned(),
+        folded: header.to_owned(),
+        compared_as,
+        days: None,
+    };
+    let columns: Arc<[ComparedColumn]> = Arc::new([
+        column("surname", ComparedAs::Family),
+        column("born", ComparedAs::BirthDate),
+    ]);
     let legs = legs.iter().enumerate().map(|(place, leg)| {
         let version = |(number, surname, born): &Sent| {
             let cells = [surname.as_str(), born].into_iter();
-            Version::new(&token(*number), Arc::clone(&headers), cells)
+            Version::new(&token(*number), Arc::clone(&columns), cells)
         };
         let delivered = Delivered {
             own: leg.own,
@@ -184,6 +286,11 @@ fn known(legs: &[TestLeg]) -> Legs {
         (reference_of(place), delivered)
     });
     legs.collect()
+}
+
+fn found(collect: &Collect, rows: &[TestRow], legs: &[TestLeg]) -> FileFinding {
+    let found = read(collect, &sheet(rows), &known(legs), november(23));
+    found.map_err(|unusable| unusable.why).unwrap()
 }
 
 /// Few values, so that people share them; in several spellings of the same.
@@ -235,7 +342,7 @@ proptest! {
         let rules = rules_once(with_check);
         let collect = rules.partners[0].collect.as_ref().unwrap();
         prop_assert_eq!(collect.check.is_some(), with_check);
-        let found = read(collect, &sheet(&rows), &known(&legs), november(23));
+        let found = found(collect, &rows, &legs);
         let (wanted, sorted) = by_definition(&legs, &rows, with_check);
         let verdicts: Vec<Verdict> = found
             .rows
@@ -270,10 +377,10 @@ fn two_rows_that_carry_each_others_names_are_a_sorted_column_and_one_is_a_mistak
     let rules = rules_once(false);
     let collect = rules.partners[0].collect.as_ref().unwrap();
     let (legs, rows) = rotated(3);
-    let finding = read(collect, &sheet(&rows[..2]), &known(&legs), november(23));
+    let finding = found(collect, &rows[..2], &legs);
     // The second row carries the name of a person whom the file does not name.
     assert!(!finding.sorted);
-    let finding = read(collect, &sheet(&rows), &known(&legs), november(23));
+    let finding = found(collect, &rows, &legs);
     assert!(finding.sorted);
     let sorted = |row: &RowFinding| row.reason == Some(Reason::Sorted);
     assert!(finding.rows.iter().all(sorted));

@@ -4,28 +4,49 @@ use std::collections::HashMap;
 
 use jiff::civil::Date;
 
-use super::{Reading, held};
+use super::calendar::{NoDay, ReadDay};
+use super::cell_text::{decoded, typed, unsaved};
+use super::days::DayForm;
+use super::scores::score;
+use super::words::{Word, asked_for, word_of};
+use super::{Placed, Reading, held};
 use crate::domain::{Disposition, EventKind, LegId, LegState, Occasion, Reason};
 use crate::partner::agreement::{MeasureItem, OccasionFrom};
 use crate::partner::fields::CodeMap;
-use crate::partner::{CollectEvent, EventRule, Instrument};
+use crate::partner::{CollectEvent, EventRule, Instrument, InstrumentItem};
 use crate::pipeline::delivered_rows::Delivered;
-use crate::pipeline::event::{ReportedEvent, RowFinding, What};
+use crate::pipeline::event::{Repair, ReportedEvent, RowFinding, What};
 use crate::sheet::{SheetRow, fold};
 
-/// Why a row is held, and the header of the cell that is wrong.
-type Wrong = (Reason, Option<String>);
+/// Why a row is held: the header of the cell that is wrong, and what more there is to say.
+pub(super) struct Wrong {
+    pub(super) reason: Reason,
+    pub(super) column: Option<String>,
+    pub(super) hint: Option<String>,
+}
+
+impl Wrong {
+    fn at(reason: Reason, header: &str) -> Self {
+        Self {
+            reason,
+            column: Some(header.to_owned()),
+            hint: None,
+        }
+    }
+}
 
 impl Reading<'_> {
     /// The earliest day on which a row of this file ends each leg.
     pub(super) fn closing_days(
         &self,
         rows: &[SheetRow<'_>],
-        placed: &[Result<&Delivered, Reason>],
+        placed: &[Placed<'_>],
     ) -> HashMap<LegId, Date> {
         let mut days: HashMap<LegId, Date> = HashMap::new();
         for (&row, placed) in rows.iter().zip(placed) {
-            let Ok(delivered) = placed else { continue };
+            let Some(delivered) = placed.fit() else {
+                continue;
+            };
             if self.takes_back(row) {
                 continue;
             }
@@ -38,7 +59,7 @@ impl Reading<'_> {
                     on: Some(on),
                     what: What::Status { state, .. },
                     ..
-                })) = self.told(row, event, delivered)
+                })) = self.told(row, event, delivered, &mut Vec::new())
                     && state.terminal()
                 {
                     let day = days.entry(delivered.leg).or_insert(on);
@@ -46,7 +67,7 @@ impl Reading<'_> {
                 }
             }
         }
-        for delivered in placed.iter().flatten() {
+        for delivered in placed.iter().filter_map(Placed::fit) {
             if let Some(closed_on) = delivered.closed_on {
                 let day = days.entry(delivered.leg).or_insert(closed_on);
                 *day = (*day).min(closed_on);
@@ -55,52 +76,60 @@ impl Reading<'_> {
         days
     }
 
+    /// What a row of a person tells.
     pub(super) fn events(
         &self,
         row: SheetRow<'_>,
         delivered: &Delivered,
         closed_on: Option<Date>,
     ) -> RowFinding {
-        let mut events = Vec::new();
+        let mut finding = RowFinding::ending(row.line(), Disposition::Accepted, None);
+        finding.leg = delivered.leg;
+        if self.is_one_to_the_left(row) {
+            return held(row, delivered.leg, Reason::Shifted);
+        }
         for event in &self.collect.events {
-            match self.told(row, event, delivered) {
+            match self.told(row, event, delivered, &mut finding.repairs) {
                 Ok(None) => {}
                 Ok(Some(told)) => {
-                    let late = told.kind.observed()
-                        && told
-                            .on
-                            .is_some_and(|on| closed_on.is_some_and(|closed| on > closed));
+                    // Of two endings in one file neither is late: which is right is asked.
+                    let closed = if told.ends() {
+                        delivered.closed_on
+                    } else {
+                        closed_on
+                    };
+                    let after = |closed| told.on.is_some_and(|on| on > closed);
+                    let late = told.kind.observed() && closed.is_some_and(after);
                     if late {
-                        return held(row, delivered.leg, Reason::AfterClose, event.on.clone());
+                        let mut late = held(row, delivered.leg, Reason::AfterClose);
+                        late.column.clone_from(&event.on);
+                        return late;
                     }
-                    events.push(told);
+                    finding.events.push(told);
                 }
-                Err((reason, column)) => return held(row, delivered.leg, reason, column),
+                Err(wrong) => {
+                    let mut held = held(row, delivered.leg, wrong.reason);
+                    (held.column, held.hint) = (wrong.column, wrong.hint);
+                    return held;
+                }
             }
         }
         if let Some(acknowledged) = &self.collect.acknowledged
             && listed(&acknowledged.values, self.cell(row, &acknowledged.column))
         {
-            events.push(ReportedEvent {
+            finding.events.push(ReportedEvent {
                 kind: EventKind::Acknowledged,
                 on: None,
                 what: What::Acknowledged,
             });
         }
         // A full return has a list of these a row.
-        events.shrink_to_fit();
-        if self.collect.hold_all && !events.is_empty() {
-            return held(row, delivered.leg, Reason::IdentityMismatch, None);
+        finding.events.shrink_to_fit();
+        if self.collect.hold_all && !finding.events.is_empty() {
+            return held(row, delivered.leg, Reason::IdentityMismatch);
         }
-        RowFinding {
-            line: row.line(),
-            disposition: Disposition::Accepted,
-            reason: None,
-            leg: delivered.leg,
-            events,
-            withdrawn: self.takes_back(row),
-            column: None,
-        }
+        finding.withdrawn = self.takes_back(row);
+        finding
     }
 
     /// Whether a row takes back what it had told.
@@ -117,8 +146,9 @@ impl Reading<'_> {
         row: SheetRow<'_>,
         event: &CollectEvent,
         delivered: &Delivered,
+        repairs: &mut Vec<Repair>,
     ) -> Result<Option<ReportedEvent>, Wrong> {
-        let Some(what) = self.what(row, event)? else {
+        let Some(what) = self.what(row, event, repairs)? else {
             return Ok(None);
         };
         let kind = event.kind();
@@ -129,25 +159,12 @@ impl Reading<'_> {
                 what,
             }));
         }
-        let header = event.on.clone();
-        let wrong = |reason: Reason| (reason, header.clone());
-        let written = header
-            .as_deref()
-            .map_or("", |header| self.cell(row, header));
-        if written.is_empty() {
-            return Err(wrong(Reason::NoDate));
-        }
-        let on = parse_date(written, &self.collect.dates).ok_or_else(|| wrong(Reason::BadDate))?;
-        if on > self.today {
-            return Err(wrong(Reason::InFuture));
-        }
-        let early = delivered.authored_on.and_then(|day| {
-            day.checked_sub(jiff::Span::new().days(self.collect.early_days))
-                .ok()
-        });
-        if early.is_some_and(|early| on < early) {
-            return Err(wrong(Reason::TooEarly));
-        }
+        let on = self.day(
+            row,
+            event.on.as_deref().unwrap_or_default(),
+            delivered,
+            repairs,
+        )?;
         Ok(Some(ReportedEvent {
             kind,
             on: Some(on),
@@ -155,19 +172,110 @@ impl Reading<'_> {
         }))
     }
 
+    /// The day under a header, within the time from the referral to today.
+    fn day(
+        &self,
+        row: SheetRow<'_>,
+        header: &str,
+        delivered: &Delivered,
+        repairs: &mut Vec<Repair>,
+    ) -> Result<Date, Wrong> {
+        let written = typed(self.cell(row, header));
+        if written.is_empty() {
+            return Err(Wrong::at(Reason::NoDate, header));
+        }
+        if let Some(reason) = unsaved(&written) {
+            return Err(Wrong::at(reason, header));
+        }
+        let place = self.columns.place(header);
+        let agreed = Date::strptime(&self.collect.dates, &*written).ok();
+        let read = match (self.calendar.read(place, &written), agreed) {
+            (Ok(read), _) => read,
+            (Err(NoDay::TwoReadings), _) => {
+                return Err(self.agreed_form(Wrong::at(Reason::DateOrder, header)));
+            }
+            // A pattern with words of its own.
+            (Err(NoDay::None), Some(day)) => ReadDay {
+                day,
+                written: super::days::written_day(&day.to_string()),
+            },
+            (Err(NoDay::None), None) => {
+                return Err(self.agreed_form(Wrong::at(Reason::BadDate, header)));
+            }
+        };
+        let on = read.day;
+        let number = matches!(read.written.form, DayForm::Number(_));
+        let early = delivered.authored_on.and_then(|day| {
+            day.checked_sub(jiff::Span::new().days(self.collect.early_days))
+                .ok()
+        });
+        let too_early = early.is_some_and(|early| on < early);
+        // A number that lies outside is perhaps no day at all.
+        if number && (on > self.today || too_early) {
+            return Err(self.agreed_form(Wrong::at(Reason::BadDate, header)));
+        }
+        if on > self.today {
+            return Err(Wrong::at(Reason::InFuture, header));
+        }
+        if too_early {
+            return Err(Wrong::at(Reason::TooEarly, header));
+        }
+        if agreed != Some(on) {
+            self.say_day(header, &written, read, repairs);
+        } else if has_wide_digits(self.cell(row, header)) {
+            repairs.push(wide_digits(header, &in_words(on)));
+        }
+        Ok(on)
+    }
+
+    /// Says how a day was read that does not stand as it was agreed.
+    fn say_day(&self, header: &str, written: &str, read: ReadDay, repairs: &mut Vec<Repair>) {
+        let code = match read.written.form {
+            DayForm::Number(_) => "day-number",
+            _ if read.written.time => "time-left-out",
+            _ if read.written.short_year => "two-digit-year",
+            _ if read.written.word_month => "month-in-words",
+            DayForm::Ordered { .. } if self.calendar.is_agreed_order() => return,
+            DayForm::Certain(_) if self.calendar.is_year_first() => return,
+            DayForm::Certain(_) => "year-first",
+            DayForm::Ordered { .. } | DayForm::None => "order-of-dates",
+        };
+        repairs.push(Repair {
+            code,
+            column: Some(header.to_owned()),
+            words: format!("We read \"{written}\" as {}.", in_words(read.day)),
+        });
+    }
+
+    /// The same with the form that was agreed for days.
+    fn agreed_form(&self, wrong: Wrong) -> Wrong {
+        let example = self.today.strftime(&self.collect.dates).to_string();
+        Wrong {
+            hint: Some(format!("We agreed on dates like {example}.")),
+            ..wrong
+        }
+    }
+
     /// What an event's value cells say; nothing where they are all empty.
-    fn what(&self, row: SheetRow<'_>, event: &CollectEvent) -> Result<Option<What>, Wrong> {
+    fn what(
+        &self,
+        row: SheetRow<'_>,
+        event: &CollectEvent,
+        repairs: &mut Vec<Repair>,
+    ) -> Result<Option<What>, Wrong> {
         let written = |column: &str| Some(self.cell(row, column)).filter(|cell| !cell.is_empty());
         Ok(match &event.told {
             EventRule::Attendance { column, codes } => match written(column) {
                 None => None,
-                Some(cell) => Some(What::Attendance(word(codes, cell, column)?.to_owned())),
+                Some(cell) => Some(What::Attendance(
+                    word(codes, cell, column, repairs)?.to_owned(),
+                )),
             },
             EventRule::Measure {
                 instrument,
                 occasion,
                 items,
-            } => self.measure(row, instrument, occasion, items)?,
+            } => self.measure(row, instrument, occasion, items, repairs)?,
             EventRule::Status {
                 column,
                 codes,
@@ -175,8 +283,8 @@ impl Reading<'_> {
             } => match written(column) {
                 None => None,
                 Some(cell) => Some(What::Status {
-                    state: LegState::from_code(word(codes, cell, column)?)
-                        .ok_or_else(|| wrong(Reason::UnknownCode, column))?,
+                    state: LegState::from_code(word(codes, cell, column, repairs)?)
+                        .ok_or_else(|| Wrong::at(Reason::UnknownCode, column))?,
                     reason: reason
                         .as_deref()
                         .map_or(String::new(), |header| self.cell(row, header).to_owned()),
@@ -196,11 +304,11 @@ impl Reading<'_> {
             } => match written(column) {
                 None => None,
                 Some(cell) => {
-                    let partner = word(codes, cell, column)?.to_owned();
+                    let partner = word(codes, cell, column, repairs)?.to_owned();
                     let activity = match activity {
                         None => None,
                         Some((header, codes)) => written(header)
-                            .map(|cell| word(codes, cell, header).map(str::to_owned))
+                            .map(|cell| word(codes, cell, header, repairs).map(str::to_owned))
                             .transpose()?,
                     };
                     let agreed = listed(
@@ -223,17 +331,20 @@ impl Reading<'_> {
         instrument: &Instrument,
         occasion: &OccasionFrom,
         items: &[MeasureItem],
+        repairs: &mut Vec<Repair>,
     ) -> Result<Option<What>, Wrong> {
         let mut answers = Vec::with_capacity(items.len());
         for item in items {
-            let cell = self.cell(row, &item.column);
-            let answer = if cell.is_empty() {
-                None
-            } else {
-                Some(
-                    parse_score(cell, instrument, &item.item)
-                        .ok_or_else(|| wrong(Reason::OutOfRange, &item.column))?,
-                )
+            let raw = self.cell(row, &item.column);
+            let cell = typed(raw);
+            if has_wide_digits(raw) {
+                repairs.push(wide_digits(&item.column, &cell));
+            }
+            let answer = match instrument.item(&item.item) {
+                Some(scale) if !cell.is_empty() => {
+                    Some(answer(&cell, scale, &item.column, repairs)?)
+                }
+                _ => None,
             };
             answers.push((item.item.clone(), answer));
         }
@@ -243,8 +354,8 @@ impl Reading<'_> {
         let occasion = match occasion {
             OccasionFrom::Fixed(occasion) => *occasion,
             OccasionFrom::Column { column, codes } => {
-                Occasion::from_code(word(codes, self.cell(row, column), column)?)
-                    .ok_or_else(|| wrong(Reason::UnknownCode, column))?
+                Occasion::from_code(word(codes, self.cell(row, column), column, repairs)?)
+                    .ok_or_else(|| Wrong::at(Reason::UnknownCode, column))?
             }
         };
         Ok(Some(What::Measure {
@@ -253,31 +364,121 @@ impl Reading<'_> {
             answers,
         }))
     }
+
+    /// Whether the answers to a questionnaire stand one column to the left of their own: the words before them are a number of the scale, and the last
+    /// answer is missing.
+    fn is_one_to_the_left(&self, row: SheetRow<'_>) -> bool {
+        self.collect.events.iter().any(|event| {
+            let EventRule::Measure {
+                instrument, items, ..
+            } = &event.told
+            else {
+                return false;
+            };
+            let mut places: Vec<usize> = items
+                .iter()
+                .filter_map(|item| self.columns.place(&item.column))
+                .collect();
+            places.sort_unstable();
+            let (Some(first), Some(last)) = (places.first(), places.last()) else {
+                return false;
+            };
+            let before = first
+                .checked_sub(1)
+                .filter(|place| self.notes.contains(place));
+            let (Some(before), Some(scale)) = (before, instrument.items.first()) else {
+                return false;
+            };
+            let is_score = |place: usize| score(&typed(row.cell(place)), scale).is_some();
+            row.cell(*last).trim().is_empty()
+                && is_score(before)
+                && places.iter().any(|place| is_score(*place))
+        })
+    }
 }
 
-fn wrong(reason: Reason, header: &str) -> Wrong {
-    (reason, Some(header.to_owned()))
+/// The score that a typed cell stands for.
+fn answer(
+    cell: &str,
+    scale: &InstrumentItem,
+    header: &str,
+    repairs: &mut Vec<Repair>,
+) -> Result<i64, Wrong> {
+    if let Some(reason) = unsaved(cell) {
+        return Err(Wrong::at(reason, header));
+    }
+    let Some(read) = score(cell, scale) else {
+        return Err(Wrong {
+            hint: Some(format!(
+                "Use a whole number from {} to {}.",
+                scale.min, scale.max
+            )),
+            ..Wrong::at(Reason::OutOfRange, header)
+        });
+    };
+    if read.in_another_form {
+        repairs.push(Repair {
+            code: "number-form",
+            column: Some(header.to_owned()),
+            words: format!("We read \"{cell}\" as {}.", read.number),
+        });
+    }
+    Ok(read.number)
+}
+
+/// Digits of the width of a Chinese or Japanese letter.
+fn has_wide_digits(cell: &str) -> bool {
+    !cell.is_ascii() && cell.contains(|character| matches!(character, '\u{FF10}'..='\u{FF19}'))
+}
+
+fn wide_digits(header: &str, read: &str) -> Repair {
+    Repair {
+        code: "wide-digits",
+        column: Some(header.to_owned()),
+        words: format!("The digits came in another width. We read {read}."),
+    }
 }
 
 /// Our word for what a cell says.
-fn word<'c>(codes: &'c CodeMap, cell: &str, header: &str) -> Result<&'c str, Wrong> {
-    codes
-        .get_typed(cell)
-        .ok_or_else(|| wrong(Reason::UnknownCode, header))
+fn word<'c>(
+    codes: &'c CodeMap,
+    cell: &str,
+    header: &str,
+    repairs: &mut Vec<Repair>,
+) -> Result<&'c str, Wrong> {
+    let said = typed(cell);
+    if let Some(word) = codes.get_typed(&said) {
+        return Ok(word);
+    }
+    if let Some(reason) = unsaved(&said) {
+        return Err(Wrong::at(reason, header));
+    }
+    let plain = decoded(&said);
+    let text = plain.as_deref().unwrap_or(&said);
+    let found = plain
+        .as_deref()
+        .and_then(|text| codes.entry_typed(text))
+        .map(|(typed, word)| Word { typed, word })
+        .or_else(|| word_of(codes, text));
+    if let Some(Word { typed, word }) = found {
+        repairs.push(Repair {
+            code: "lost-letters",
+            column: Some(header.to_owned()),
+            words: format!("We read \"{said}\" as {typed}."),
+        });
+        return Ok(word);
+    }
+    Err(Wrong {
+        hint: Some(asked_for(codes, text)),
+        ..Wrong::at(Reason::UnknownCode, header)
+    })
 }
 
 fn listed(values: &[String], cell: &str) -> bool {
     !cell.is_empty() && values.iter().any(|value| fold(value) == fold(cell))
 }
 
-/// A day in the partner's pattern, else as ISO writes it; never guessed.
-fn parse_date(text: &str, pattern: &str) -> Option<Date> {
-    let parsed = Date::strptime(pattern, text).ok();
-    parsed.or_else(|| (text.len() == 10).then(|| text.parse().ok()).flatten())
-}
-
-/// A whole number within the instrument's range.
-fn parse_score(cell: &str, instrument: &Instrument, item: &str) -> Option<i64> {
-    let score: i64 = cell.strip_suffix(".0").unwrap_or(cell).parse().ok()?;
-    instrument.item(item)?.allows(score).then_some(score)
+/// A day as it is told to people: 3 March 2026.
+pub(super) fn in_words(day: Date) -> String {
+    day.strftime("%-d %B %Y").to_string()
 }

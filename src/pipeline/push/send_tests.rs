@@ -185,6 +185,7 @@ pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
             taken_at: String::new(),
             revision: 0,
             withdrawn: false,
+            undone: false,
         },
         body: observation("", value, "", "did-not-attend")
             .to_string()

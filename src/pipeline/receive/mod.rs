@@ -11,14 +11,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
+use crate::domain::encoding::hex;
 use crate::domain::{StrandId, how_to_raise};
 use crate::partner::{Collect, Partner};
-use crate::pipeline::event::{TakenReturn, Unusable, return_lookup};
+use crate::pipeline::event::{EarlierReturn, TakenReturn, Unusable, earlier_return, return_lookup};
 use crate::pipeline::prepared_drop::ready;
 use crate::pipeline::run::{Env, Only, SeveralAtOnce, StageOutcome};
-use crate::seal::sha256;
-use crate::sheet::{ReadLimits, Sheet, read};
+use crate::seal::{LookupKey, sha256};
+use crate::sheet::{CsvText, ReadLimits, Sheet, TableMarks, UnreadableSheet};
 use crate::store::StoreError;
+use crate::store::rows::{RETURN_READ, ReturnFile};
 use crate::transport::{
     Acknowledgement, Candidate, Listing, ListingTerms, Pattern, Receipt, Transport, TransportError,
 };
@@ -192,6 +194,30 @@ fn terms(env: &Env, collect: &Collect, only: &Only) -> ListingTerms {
     }
 }
 
+/// What a partner can do with a file that is no sheet.
+fn what_to_do(error: &UnreadableSheet) -> &'static str {
+    match error {
+        UnreadableSheet::FileTooLarge { .. }
+        | UnreadableSheet::TooManyRows { .. }
+        | UnreadableSheet::TooManyColumns { .. }
+        | UnreadableSheet::HeaderTooLong { .. } => {
+            "Delete what is below and beside your table, and send the sheet again"
+        }
+        UnreadableSheet::CellTooLong { .. } => {
+            "Shorten what stands there, and send the sheet again"
+        }
+        UnreadableSheet::UnclosedQuote { .. } => {
+            "Take the quotation mark out or close it, and send the sheet again"
+        }
+        UnreadableSheet::Broken { .. } | UnreadableSheet::Binary => {
+            "Save the sheet as \"CSV UTF-8\" and send it again"
+        }
+        UnreadableSheet::NotText { .. } | UnreadableSheet::Empty => {
+            "Open it in your spreadsheet, save it as CSV and send it again"
+        }
+    }
+}
+
 /// That a partner's folder holds more than one run takes.
 fn more(files_max: usize, place: Where) -> Diagnostic {
     let what = format!(
@@ -251,35 +277,42 @@ impl Inbox {
         env: &Env,
         candidate: &Candidate,
         bytes: Result<Vec<u8>, TransportError>,
+        marks: TableMarks<'_>,
     ) -> anyhow::Result<(TakenReturn, Result<Sheet, Unusable>)> {
         let limits = &env.config.limits;
-        let (bytes, sheet) = match bytes {
-            Ok(bytes) => {
-                let sheet = read(&bytes, &ReadLimits::of(limits)).map_err(|error| Unusable {
-                    code: Code::ReturnUnreadable,
-                    why: error.to_string(),
-                    to_do: "Save the sheet as CSV and send it again",
-                    limit: error.limit(),
-                });
-                (bytes, sheet)
-            }
-            Err(TransportError::TooLarge { .. }) => {
-                let too_large = Unusable {
-                    code: Code::ReturnUnreadable,
-                    why: format!(
-                        "the file has {} bytes, more than the {} that are read",
-                        candidate.file_size_bytes, limits.return_bytes_max
-                    ),
-                    to_do: "Send it in parts, or ask for the limit to be raised",
-                    limit: Some("return_bytes_max"),
-                };
-                (candidate.note_unread(), Err(too_large))
-            }
+        let (bytes, too_large) = match bytes {
+            Ok(bytes) => (bytes, false),
+            // Nobody reads it, but it is recorded that it came, and answered.
+            Err(TransportError::TooLarge { .. }) => (candidate.note_unread(), true),
             Err(error) => return Err(error.into()),
         };
         let whole = u64::try_from(bytes.len()) == Ok(candidate.file_size_bytes);
+        let limits = ReadLimits::of(limits);
+        let text = if too_large {
+            Err(UnreadableSheet::FileTooLarge {
+                bytes: usize::try_from(candidate.file_size_bytes).unwrap_or(usize::MAX),
+                bytes_max: limits.file_size_bytes_max,
+            })
+        } else {
+            CsvText::decode_any(&bytes, &limits)
+        };
+        let sheet = text.and_then(|text| text.sheet_by(&limits, marks));
+        let sheet = sheet.map_err(|error| Unusable {
+            code: Code::ReturnUnreadable,
+            kind: error.kind(),
+            why: error.to_string(),
+            to_do: what_to_do(&error),
+            limit: error.limit(),
+        });
         let sha256 = sha256(&[&bytes]);
         let lookup = return_lookup(env, &self.partner(env).id, &sha256);
+        let version = env
+            .keys
+            .lookup(&[b"version", candidate.version.text().as_bytes()]);
+        let before = match env.store.return_by_lookup(lookup).await? {
+            Some(file) => self.taken_in_before(env, file, version).await?,
+            None => None,
+        };
         let taken = TakenReturn {
             partner: self.place,
             name: candidate.name.reveal().to_owned(),
@@ -288,9 +321,28 @@ impl Inbox {
             bytes,
             sha256,
             lookup,
-            before: env.store.return_by_lookup(lookup).await?,
+            version,
+            again: before.as_ref().is_some_and(|(_, again)| *again),
+            before: before.map(|(file, _)| file),
         };
         Ok((taken, sheet))
+    }
+
+    /// The record of the same bytes, if they need not be judged again: all of them was taken in, by the rules of today, or it is
+    /// the very file that an earlier run answered and could not move away.
+    async fn taken_in_before(
+        &self,
+        env: &Env,
+        file: ReturnFile,
+        version: LookupKey,
+    ) -> anyhow::Result<Option<(ReturnFile, bool)>> {
+        let Some(earlier) = earlier_return(env, file).await? else {
+            return Ok(None);
+        };
+        let EarlierReturn { file, frame, .. } = earlier;
+        let taken_in =
+            file.state == RETURN_READ && frame.whole && frame.rules == hex(&self.partner(env).hash);
+        Ok((taken_in || file.version == version).then_some((file, taken_in)))
     }
 
     /// Puts the receipt out, then the file away; `known`: a run has recorded these bytes before.

@@ -1,11 +1,11 @@
 //! Turns the bytes of a partner's file into text, and text of that file back into the same bytes.
 //!
-//! A byte order mark decides; without one the file is UTF-8 if all of it is, else Windows-1252. Invariant: only one reading is possible, or it is an
-//! error; so decoding can be undone exactly, and a file can be kept in parts and put together again byte for byte.
+//! A byte order mark decides; without one the file is UTF-8 if all of it is, else Windows-1252. Which other encodings could be meant is said too: only
+//! who knows a word of the file can choose one of them. Invariant: only one reading is possible, or it is an error, or it is asked for by name.
 
 use std::str::Utf8Error;
 
-use encoding_rs::{UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{MACINTOSH, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// Encoding that a partner's file was found to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,13 +15,27 @@ pub(crate) enum TextEncoding {
     Utf16Le,
     Utf16Be,
     Windows1252,
+    /// Excel's "CSV (Macintosh)".
+    MacRoman,
+    /// Excel's "CSV (MS-DOS)" in western Europe.
+    Cp850,
+    /// UTF-8 that was read as Windows-1252 and saved as UTF-8 again.
+    TwiceUtf8,
 }
+
+/// The upper half of CP850, from byte 0x80 on.
+///
+/// # Source
+/// IBM code page 850, as Python's codec `cp850` has it.
+const CP850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
 
 /// Bytes that are not text in exactly one encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DecodeError {
     /// Another kind of file, by its first bytes.
     NotText { looks_like: &'static str },
+    /// Bytes that no text has, or text in two bytes a letter without its mark.
+    Binary,
     /// Neither of the encodings, or two of them mixed, or cut off within a character; the byte counts from 0 where it is known.
     Broken { byte: Option<usize> },
 }
@@ -44,7 +58,7 @@ impl TextEncoding {
             Self::Utf8Bom => b"\xEF\xBB\xBF",
             Self::Utf16Le => b"\xFF\xFE",
             Self::Utf16Be => b"\xFE\xFF",
-            Self::Utf8 | Self::Windows1252 => b"",
+            Self::Utf8 | Self::Windows1252 | Self::MacRoman | Self::Cp850 | Self::TwiceUtf8 => b"",
         }
     }
 
@@ -56,6 +70,7 @@ impl TextEncoding {
             Self::Utf16Le => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
             Self::Utf16Be => text.encode_utf16().flat_map(u16::to_be_bytes).collect(),
             Self::Windows1252 => WINDOWS_1252.encode(text).0.into_owned(),
+            Self::MacRoman | Self::Cp850 | Self::TwiceUtf8 => unreachable!("chosen by name only"),
         }
     }
 }
@@ -70,11 +85,113 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(String, TextEncoding), DecodeError
     let (text, encoding) = decode_text(bytes)?;
     // No spreadsheet writes a NUL: this is a binary file, or UTF-16 without its mark, which could be either kind.
     if text.contains('\0') {
-        return Err(DecodeError::NotText {
-            looks_like: "a binary file, or Unicode text without its byte order mark",
-        });
+        return Err(DecodeError::Binary);
+    }
+    if let Some(looks_like) = other_text(&text) {
+        return Err(DecodeError::NotText { looks_like });
     }
     Ok((text, encoding))
+}
+
+/// What a text is that is no table: a document of tags, or JSON.
+fn other_text(text: &str) -> Option<&'static str> {
+    let start = text.trim_start();
+    let tags = ["<!doctype", "<html", "<?xml", "<table", "<head", "<meta"];
+    let is_tag = |tag: &&str| {
+        let begin = start.get(..tag.len());
+        begin.is_some_and(|begin| begin.eq_ignore_ascii_case(tag))
+    };
+    if tags.iter().any(is_tag) {
+        return Some("a web page");
+    }
+    let inside = start.strip_prefix(['[', '{'])?.trim_start();
+    inside.starts_with(['{', '"']).then_some("JSON")
+}
+
+/// The encodings other than the one found that these bytes could be in.
+pub(crate) fn alternatives(bytes: &[u8], found: TextEncoding) -> Vec<TextEncoding> {
+    match found {
+        _ if bytes.is_ascii() => Vec::new(),
+        TextEncoding::Utf8 | TextEncoding::Utf8Bom => vec![TextEncoding::TwiceUtf8],
+        TextEncoding::Windows1252 => vec![TextEncoding::MacRoman, TextEncoding::Cp850],
+        TextEncoding::MacRoman => vec![TextEncoding::Cp850],
+        TextEncoding::Utf16Le
+        | TextEncoding::Utf16Be
+        | TextEncoding::Cp850
+        | TextEncoding::TwiceUtf8 => Vec::new(),
+    }
+}
+
+/// Whether bytes that have no certain reading could be in one of the encodings that are chosen by name.
+pub(crate) fn has_alternatives(bytes: &[u8]) -> bool {
+    let Err(error) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    !holds_utf_8(bytes, error) && !bytes.contains(&0) && unused_in_windows_1252(bytes).is_some()
+}
+
+/// The text in an encoding that is named; nothing if the bytes do not read so.
+pub(crate) fn decode_as(bytes: &[u8], encoding: TextEncoding) -> Option<String> {
+    match encoding {
+        TextEncoding::MacRoman => {
+            let (text, _) = MACINTOSH.decode_without_bom_handling(bytes);
+            Some(text.into_owned())
+        }
+        TextEncoding::Cp850 => Some(from_cp850(bytes)),
+        TextEncoding::TwiceUtf8 => {
+            let bytes = bytes
+                .strip_prefix(TextEncoding::Utf8Bom.byte_order_mark())
+                .unwrap_or(bytes);
+            once(std::str::from_utf8(bytes).ok()?)
+        }
+        _ => match decode(bytes) {
+            Ok((text, found)) if found == encoding => Some(text),
+            _ => None,
+        },
+    }
+}
+
+fn from_cp850(bytes: &[u8]) -> String {
+    let upper: Vec<char> = CP850.chars().collect();
+    let character = |byte: &u8| match byte.checked_sub(0x80) {
+        None => char::from(*byte),
+        Some(place) => upper
+            .get(usize::from(place))
+            .copied()
+            .unwrap_or(char::REPLACEMENT_CHARACTER),
+    };
+    bytes.iter().map(character).collect()
+}
+
+/// The text that was encoded twice; nothing if it was not.
+fn once(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut letter = [0; 4];
+    for character in text.chars() {
+        match u8::try_from(character) {
+            // Bytes that mean nothing in Windows-1252 pass as the controls of that number.
+            Ok(byte)
+                if !(0x80..0xA0).contains(&byte)
+                    || matches!(byte, 0x81 | 0x8D | 0x8F | 0x90 | 0x9D) =>
+            {
+                bytes.push(byte);
+            }
+            _ => {
+                let (encoded, _, lost) = WINDOWS_1252.encode(character.encode_utf8(&mut letter));
+                if lost {
+                    return None;
+                }
+                bytes.extend_from_slice(&encoded);
+            }
+        }
+    }
+    String::from_utf8(bytes).ok().filter(|once| once != text)
+}
+
+fn unused_in_windows_1252(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .iter()
+        .position(|byte| matches!(byte, 0x81 | 0x8D | 0x8F | 0x90 | 0x9D))
 }
 
 fn decode_text(bytes: &[u8]) -> Result<(String, TextEncoding), DecodeError> {
@@ -123,10 +240,7 @@ fn holds_utf_8(bytes: &[u8], error: Utf8Error) -> bool {
 /// Reads what is not UTF-8 as Windows-1252.
 fn decode_windows_1252(bytes: &[u8]) -> Result<(String, TextEncoding), DecodeError> {
     // Five bytes mean nothing in Windows-1252.
-    let unused = bytes
-        .iter()
-        .position(|byte| matches!(byte, 0x81 | 0x8D | 0x8F | 0x90 | 0x9D));
-    if let Some(byte) = unused {
+    if let Some(byte) = unused_in_windows_1252(bytes) {
         return Err(DecodeError::Broken { byte: Some(byte) });
     }
     let (text, _) = WINDOWS_1252.decode_without_bom_handling(bytes);
@@ -165,6 +279,28 @@ mod tests {
     }
 
     #[test]
+    fn other_encodings_are_read_only_by_name() {
+        let mac = b"Zo\x91, Si\x89n";
+        assert!(decode(b"\x90").is_err() && has_alternatives(b"\x90"));
+        assert_eq!(
+            decode_as(mac, TextEncoding::MacRoman).as_deref(),
+            Some("Zoë, Siân")
+        );
+        assert_eq!(
+            decode_as(b"Zo\x89, \x9D", TextEncoding::Cp850).as_deref(),
+            Some("Zoë, Ø")
+        );
+        let twice = "ZoÃ«, Å\u{81}oÅ›".as_bytes();
+        assert_eq!(
+            decode_as(twice, TextEncoding::TwiceUtf8).as_deref(),
+            Some("Zoë, Łoś")
+        );
+        assert_eq!(decode_as("Zoë".as_bytes(), TextEncoding::TwiceUtf8), None);
+        assert_eq!(alternatives(b"plain", TextEncoding::Utf8), []);
+        assert_eq!(CP850.chars().count(), 128);
+    }
+
+    #[test]
     fn what_has_two_readings_or_none_is_an_error() {
         assert_eq!(
             decode(b"Zo\xC3\xAB, Zo\xEB"),
@@ -195,12 +331,15 @@ mod tests {
             decode(b"\xFF\xFE\x00\xD8"),
             Err(DecodeError::Broken { byte: None })
         );
+        assert_eq!(decode(b"a\0b\0"), Err(DecodeError::Binary));
         for bytes in [
             b"PK\x03\x04xx".as_slice(),
             b"\xD0\xCF\x11\xE0",
             b"%PDF-1.7",
             b"\x1F\x8B\x08",
-            b"a\0b\0",
+            b" <!DOCTYPE html><table>",
+            b"<html><table>",
+            b"[ {\"Ref\": 1}]",
         ] {
             assert!(
                 matches!(decode(bytes), Err(DecodeError::NotText { .. })),

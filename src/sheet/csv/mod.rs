@@ -8,4 +8,5 @@ pub(crate) mod windows_1252;
 pub(crate) mod writer;
 
 pub(crate) use decode::TextEncoding;
-pub(crate) use reader::{CsvText, Dialect, ReadLimits, UnreadableSheet};
+pub(crate) use reader::{CsvText, Dialect, HeadingFit, ReadLimits, TableMarks, UnreadableSheet};
+pub(crate) use records::QuoteFault;

@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 
-use super::super::model::{Sheet, SheetNote, SheetRow};
-use super::decode::{DecodeError, TextEncoding, decode};
-use super::records::{Record, RecordError, RecordLimits, Records, sniff_delimiter};
+use super::super::model::{RowForm, Sheet, SheetNote, SheetRow};
+use super::decode::{DecodeError, TextEncoding, alternatives, decode, decode_as, has_alternatives};
+use super::records::{
+    DELIMITERS, Record, RecordError, RecordLimits, Records, RowMarks, sniff_delimiter,
+};
 use crate::domain::Limits;
 
 /// Rows that are looked at to tell whether every cell stands in quotes.
@@ -48,6 +50,37 @@ impl Default for ReadLimits {
     }
 }
 
+/// How much of a heading a row is; the greater is the better one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct HeadingFit {
+    /// Whether it has all that is needed.
+    pub(crate) whole: bool,
+    /// Agreed names in it.
+    pub(crate) names: usize,
+}
+
+/// By what the heading is known among the first rows, and a row of the table among the lines of a cell.
+#[derive(Clone, Copy)]
+pub(crate) struct TableMarks<'m> {
+    /// Rows among which the heading is looked for, blank ones not counted.
+    pub(crate) rows_max: usize,
+    /// How much of a heading these cells are.
+    pub(crate) heading: &'m (dyn Fn(&[&str]) -> HeadingFit + Sync),
+    /// Whether a cell is one that only a row of the table has.
+    pub(crate) of_a_row: &'m (dyn Fn(&str) -> bool + Sync),
+}
+
+impl TableMarks<'_> {
+    /// Of a table of which nothing is known: its first row that is not blank is its heading.
+    pub(crate) fn none() -> TableMarks<'static> {
+        TableMarks {
+            rows_max: 1,
+            heading: &|_| HeadingFit::default(),
+            of_a_row: &|_| false,
+        }
+    }
+}
+
 /// How a file was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dialect {
@@ -83,6 +116,10 @@ pub(crate) enum UnreadableSheet {
     },
     #[error("the file is no CSV text: it looks like {looks_like}")]
     NotText { looks_like: &'static str },
+    #[error(
+        "the file is no CSV text: it looks like a binary file, or Unicode text without its byte order mark"
+    )]
+    Binary,
     #[error("the file's characters are damaged, mixed or cut off")]
     Broken { byte: Option<usize> },
     #[error("a quotation mark opened in row {line} is never closed: the file may be cut off")]
@@ -92,6 +129,21 @@ pub(crate) enum UnreadableSheet {
 }
 
 impl UnreadableSheet {
+    /// What kind of thing is wrong: a word for programs.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::FileTooLarge { .. } => "file-unread:size",
+            Self::TooManyColumns { .. } => "file-unread:columns-max",
+            Self::HeaderTooLong { .. } => "file-unread:header",
+            Self::TooManyRows { .. } | Self::CellTooLong { .. } => "too-large",
+            Self::NotText { .. } => "file-unread:not-text",
+            Self::Binary => "file-unread:binary",
+            Self::Broken { .. } => "file-unread:characters",
+            Self::UnclosedQuote { .. } => "file-unread:cut",
+            Self::Empty => "file-unread:empty",
+        }
+    }
+
     /// The key of `[limits]` that the file is beyond, if it is beyond one.
     pub(crate) fn limit(&self) -> Option<&'static str> {
         match self {
@@ -101,6 +153,7 @@ impl UnreadableSheet {
             Self::CellTooLong { .. } => Some("cell_characters_max"),
             Self::HeaderTooLong { .. } => Some("header_characters_max"),
             Self::NotText { .. }
+            | Self::Binary
             | Self::Broken { .. }
             | Self::UnclosedQuote { .. }
             | Self::Empty => None,
@@ -112,6 +165,7 @@ impl From<DecodeError> for UnreadableSheet {
     fn from(error: DecodeError) -> Self {
         match error {
             DecodeError::NotText { looks_like } => Self::NotText { looks_like },
+            DecodeError::Binary => Self::Binary,
             DecodeError::Broken { byte } => Self::Broken { byte },
         }
     }
@@ -125,6 +179,30 @@ pub(crate) struct CsvText {
 }
 
 impl CsvText {
+    /// Decodes a whole file; one whose bytes only an encoding that is chosen by name can have is read as the first of these.
+    ///
+    /// # Errors
+    /// As [`CsvText::decode`].
+    pub(crate) fn decode_any(bytes: &[u8], limits: &ReadLimits) -> Result<Self, UnreadableSheet> {
+        match Self::decode(bytes, limits) {
+            Err(UnreadableSheet::Broken { .. }) if has_alternatives(bytes) => {
+                let encoding = TextEncoding::MacRoman;
+                let text = decode_as(bytes, encoding).unwrap_or_default();
+                Ok(Self { text, encoding })
+            }
+            decoded => decoded,
+        }
+    }
+
+    /// The same file in the other encodings that it could be in.
+    pub(crate) fn others(bytes: &[u8], found: TextEncoding) -> impl Iterator<Item = Self> {
+        let others = alternatives(bytes, found).into_iter();
+        others.filter_map(move |encoding| {
+            let text = decode_as(bytes, encoding)?;
+            Some(Self { text, encoding })
+        })
+    }
+
     /// Decodes a whole file.
     ///
     /// # Errors
@@ -145,7 +223,19 @@ impl CsvText {
     /// # Errors
     /// [`UnreadableSheet`] if it is over a limit, or holds no row.
     pub(crate) fn sheet(&self, limits: &ReadLimits) -> Result<Sheet, UnreadableSheet> {
-        self.read_from(0, limits)
+        self.read_from(0, limits, TableMarks::none())
+    }
+
+    /// Makes a sheet of it whose heading and rows are known by these marks.
+    ///
+    /// # Errors
+    /// As [`CsvText::sheet`].
+    pub(crate) fn sheet_by(
+        &self,
+        limits: &ReadLimits,
+        marks: TableMarks<'_>,
+    ) -> Result<Sheet, UnreadableSheet> {
+        self.read_from(0, limits, marks)
     }
 
     /// Makes a sheet of what begins with a row of an earlier reading: for a header below a title. Its rows are numbered from there.
@@ -157,24 +247,81 @@ impl CsvText {
         row: SheetRow<'_>,
         limits: &ReadLimits,
     ) -> Result<Sheet, UnreadableSheet> {
-        self.read_from(row.span().start, limits)
+        self.read_from(row.span().start, limits, TableMarks::none())
     }
 
-    fn read_from(&self, start: usize, limits: &ReadLimits) -> Result<Sheet, UnreadableSheet> {
+    fn read_from(
+        &self,
+        start: usize,
+        limits: &ReadLimits,
+        marks: TableMarks<'_>,
+    ) -> Result<Sheet, UnreadableSheet> {
         let text = self.text.get(start..).unwrap_or_default();
         let stated = stated_delimiter(text);
+        let start = stated.map_or(0, |(_, start)| start);
+        let (delimiter, heading) = match stated {
+            Some((delimiter, _)) => {
+                let (_, place) = best_heading(text, start, delimiter, limits, marks);
+                (delimiter, place)
+            }
+            None => find_heading(text, limits, marks),
+        };
         let dialect = Dialect {
             encoding: self.encoding,
-            delimiter: stated.map_or_else(
-                || sniff_delimiter(text, record_limits(limits)),
-                |(delimiter, _)| delimiter,
-            ),
+            delimiter,
             delimiter_stated: stated.is_some(),
             crlf: false,
             quoted: false,
         };
-        read_text(text, dialect, stated.map_or(0, |(_, start)| start), limits)
+        read_text(text, dialect, (start, heading), limits, marks)
     }
+}
+
+/// The delimiter under which the best heading is found, and that heading's place among the rows that are not blank.
+///
+/// Where several have as good a one, the delimiter is the one under which the records are most alike.
+fn find_heading(text: &str, limits: &ReadLimits, marks: TableMarks<'_>) -> (u8, usize) {
+    let likeliest = sniff_delimiter(text, record_limits(limits));
+    let mut best = (best_heading(text, 0, likeliest, limits, marks), likeliest);
+    for delimiter in DELIMITERS {
+        let here = best_heading(text, 0, delimiter, limits, marks);
+        if here.0 > best.0.0 {
+            best = (here, delimiter);
+        }
+    }
+    (best.1, best.0.1)
+}
+
+/// The best heading among the first rows under a delimiter, and its place among those that are not blank; of equal ones the first.
+fn best_heading(
+    text: &str,
+    start: usize,
+    delimiter: u8,
+    limits: &ReadLimits,
+    marks: TableMarks<'_>,
+) -> (HeadingFit, usize) {
+    let mut records = Records::new(text, start, delimiter, record_limits(limits));
+    let mut record = Record::default();
+    let (mut best, mut place) = ((HeadingFit::default(), 0), 0);
+    // A record that cannot be read ends the look; the reader will say what is wrong with it.
+    while place < marks.rows_max && matches!(records.next_into(&mut record), Ok(true)) {
+        if record.is_blank() {
+            continue;
+        }
+        let names: Vec<String> = (0..record.len())
+            .map(|cell| name_in(record.cell(cell)))
+            .collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let fit = (marks.heading)(&names);
+        if fit > best.0 {
+            best = (fit, place);
+        }
+        if fit.whole {
+            break;
+        }
+        place += 1;
+    }
+    best
 }
 
 fn record_limits(limits: &ReadLimits) -> RecordLimits {
@@ -207,17 +354,18 @@ fn stated_delimiter(text: &str) -> Option<(u8, usize)> {
     Some((*delimiter, line_end + line_break))
 }
 
-/// Reads decoded text under a known dialect, from a byte behind a line end.
+/// Reads decoded text under a known dialect, from a byte behind a line end; its heading is the row of this place among those that are not blank.
 fn read_text(
     text: &str,
     dialect: Dialect,
-    start: usize,
+    (start, heading): (usize, usize),
     limits: &ReadLimits,
+    marks: TableMarks<'_>,
 ) -> Result<Sheet, UnreadableSheet> {
     let mut sheet = Sheet::new(dialect, limits.notes_max);
     let mut records = Records::new(text, start, dialect.delimiter, record_limits(limits));
     let mut record = Record::default();
-    let mut line = 0;
+    let (mut line, mut above) = (0, heading);
     loop {
         line += 1;
         let more = records
@@ -229,10 +377,18 @@ fn read_text(
         if record.is_blank() {
             continue;
         }
-        if sheet.header_line == 0 {
+        if above > 0 {
+            above -= 1;
+            let cells = (0..record.len()).map(|column| record.cell(column).to_owned());
+            sheet.above.push((line, cells.collect()));
+        } else if sheet.header_line == 0 {
             take_header(&mut sheet, &record, line, limits)?;
             let head = text.get(record.span.clone()).unwrap_or_default();
             sheet.dialect.crlf = head.ends_with("\r\n");
+            records.watch_for(RowMarks {
+                cell: marks.of_a_row,
+                columns: record.columns_written,
+            });
         } else if sheet.row_count() == limits.rows_max {
             return Err(UnreadableSheet::TooManyRows {
                 rows_max: limits.rows_max,
@@ -285,19 +441,13 @@ fn take_header(
     limits: &ReadLimits,
 ) -> Result<(), UnreadableSheet> {
     sheet.header_line = line;
+    sheet.header_written = record.columns_written;
     sheet.header_span = record.span.clone();
     sheet.preamble_rows = line - 1;
     let mut seen: HashMap<String, usize> = HashMap::new();
     for index in 0..record.len() {
         let column = index + 1;
-        let cell = record.cell(index);
-        let unwrapped = unwrapped(cell);
-        let words: Vec<&str> = unwrapped
-            .as_deref()
-            .unwrap_or(cell)
-            .split_whitespace()
-            .collect();
-        let name = words.join(" ");
+        let name = name_in(record.cell(index));
         if name.chars().count() > limits.header_characters_max {
             return Err(UnreadableSheet::HeaderTooLong {
                 column,
@@ -325,6 +475,14 @@ fn take_header(
     Ok(())
 }
 
+/// The name that a cell of a heading gives its column.
+fn name_in(cell: &str) -> String {
+    let unwrapped = unwrapped(cell);
+    let text = unwrapped.as_deref().unwrap_or(cell);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ")
+}
+
 fn take_row(sheet: &mut Sheet, record: &mut Record, line: u64) {
     for column in 0..record.len() {
         if let Some(text) = unwrapped(record.cell(column)) {
@@ -341,7 +499,14 @@ fn take_row(sheet: &mut Sheet, record: &mut Record, line: u64) {
         sheet.note(SheetNote::ExtraCells { line, cells });
     }
     let cells = (0..record.len()).map(|column| record.cell(column));
-    sheet.push_row(line, record.span.clone(), cells);
+    let form = RowForm {
+        line,
+        span: record.span.clone(),
+        written: record.columns_written,
+        fault: record.fault,
+        ended: record.ended,
+    };
+    sheet.push_row(form, cells);
 }
 
 /// The text in Excel's `="text"`, by which people keep a leading zero; only if nothing but the text is computed.

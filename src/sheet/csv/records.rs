@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 /// Delimiters that are looked for. Of two that fit equally the later one wins: prose holds commas far more often than the others.
-const DELIMITERS: [u8; 4] = [b',', b'|', b';', b'\t'];
+pub(crate) const DELIMITERS: [u8; 4] = [b',', b'|', b';', b'\t'];
 /// Records that are looked at to find the delimiter.
 const SNIFFED_RECORDS: usize = 50;
 
@@ -34,7 +34,40 @@ pub(crate) struct Record {
     /// Where it stood in the decoded text, its line end included.
     pub(crate) span: Range<usize>,
     /// Cells as written, empty ones at the end included.
-    columns_written: usize,
+    pub(crate) columns_written: usize,
+    /// What is wrong with its quotes.
+    pub(crate) fault: Option<QuoteFault>,
+    /// Whether a line end stood behind it.
+    pub(crate) ended: bool,
+}
+
+/// What is wrong with the quotes of a record: where a cell of it ends is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum QuoteFault {
+    /// Text stands between a closing quote and the next delimiter.
+    TextBehind,
+    /// A quote was opened and would swallow further rows: it is taken for a sign like any other.
+    SwallowsRows,
+}
+
+/// By what a row of the table is known inside a cell that an open quote made of several lines.
+#[derive(Clone, Copy)]
+pub(crate) struct RowMarks<'m> {
+    /// Whether a cell is one that only a row of the table has.
+    pub(crate) cell: &'m dyn Fn(&str) -> bool,
+    /// Cells that a row of the table has; 0 if that is not known yet.
+    pub(crate) columns: usize,
+}
+
+/// Fewer delimiters may stand in any sentence.
+const TELLING_COLUMNS: usize = 6;
+
+impl RowMarks<'_> {
+    fn in_line(&self, line: &str, delimiter: u8) -> bool {
+        let cells = || line.split(char::from(delimiter));
+        (self.columns >= TELLING_COLUMNS && cells().count() >= self.columns)
+            || cells().any(|cell| (self.cell)(cell.trim_matches('"')))
+    }
 }
 
 impl Record {
@@ -73,6 +106,8 @@ impl Record {
         self.ends.clear();
         self.span = start..start;
         self.columns_written = 0;
+        self.fault = None;
+        self.ended = false;
     }
 
     /// Ends the cell whose text begins at `start`; empty cells are noted only once a full one follows them, so that a million delimiters cost nothing.
@@ -99,12 +134,13 @@ impl Record {
 }
 
 /// Reads records one after the other.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Records<'t> {
     text: &'t str,
     at: usize,
     delimiter: u8,
     limits: RecordLimits,
+    marks: Option<RowMarks<'t>>,
 }
 
 impl<'t> Records<'t> {
@@ -115,7 +151,13 @@ impl<'t> Records<'t> {
             at: start,
             delimiter,
             limits,
+            marks: None,
         }
+    }
+
+    /// From here on a quote that would swallow what bears these marks is no quote.
+    pub(crate) fn watch_for(&mut self, marks: RowMarks<'t>) {
+        self.marks = Some(marks);
     }
 
     /// Reads the next record into `record`; `false` at the end.
@@ -127,7 +169,8 @@ impl<'t> Records<'t> {
         loop {
             let start = record.text.len();
             if self.byte() == Some(b'"') {
-                self.quoted_part(&mut record.text)?;
+                let fault = self.quoted_cell(&mut record.text)?;
+                record.fault = record.fault.or(fault);
             }
             self.plain_part(&mut record.text);
             record.end_cell(start, self.limits)?;
@@ -137,9 +180,13 @@ impl<'t> Records<'t> {
                 Some(byte) if byte == self.delimiter => {}
                 Some(b'\r') => {
                     self.at += usize::from(self.byte() == Some(b'\n'));
+                    record.ended = true;
                     break;
                 }
-                _ => break,
+                after => {
+                    record.ended = after.is_some();
+                    break;
+                }
             }
         }
         record.span.end = self.at;
@@ -148,6 +195,34 @@ impl<'t> Records<'t> {
 
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Takes a cell that begins with a quote up to behind the closing one; nothing of it if that quote would swallow rows.
+    fn quoted_cell(&mut self, cell: &mut String) -> Result<Option<QuoteFault>, RecordError> {
+        let (opened, start) = (self.at, cell.len());
+        let closed = self.quoted_part(cell);
+        let quoted = match closed {
+            Ok(()) => cell.get(start..),
+            Err(_) => self.text.get(opened + 1..),
+        };
+        if self.swallows(quoted.unwrap_or_default()) {
+            cell.truncate(start);
+            self.at = opened;
+            return Ok(Some(QuoteFault::SwallowsRows));
+        }
+        closed?;
+        let ends = match self.byte() {
+            None | Some(b'\r' | b'\n') => true,
+            Some(byte) => byte == self.delimiter,
+        };
+        Ok((!ends).then_some(QuoteFault::TextBehind))
+    }
+
+    fn swallows(&self, quoted: &str) -> bool {
+        self.marks.is_some_and(|marks| {
+            let mut lines = quoted.split(['\n', '\r']).skip(1);
+            lines.any(|line| marks.in_line(line, self.delimiter))
+        })
     }
 
     /// Takes what stands in quotes, from the opening one to behind the closing one.
@@ -269,6 +344,46 @@ mod tests {
         assert_eq!(
             cut(&format!("a,{}", "é".repeat(21)), b','),
             Err(RecordError::CellTooLong { column: 2 })
+        );
+    }
+
+    #[test]
+    fn a_quote_that_would_swallow_rows_is_a_sign_like_any_other() {
+        let is_mark = |cell: &str| cell.starts_with('#');
+        let marks = RowMarks {
+            cell: &is_mark,
+            columns: 0,
+        };
+        let read = |text: &str| {
+            let mut records = Records::new(text, 0, b',', LIMITS);
+            records.watch_for(marks);
+            let (mut record, mut all) = (Record::default(), Vec::new());
+            while records.next_into(&mut record).unwrap() {
+                let cells: Vec<&str> = (0..record.len()).map(|place| record.cell(place)).collect();
+                all.push((cells.join("|"), record.fault, record.ended));
+            }
+            all
+        };
+        let torn = Some(QuoteFault::SwallowsRows);
+        let own = |text: &str, fault, ended| (text.to_owned(), fault, ended);
+        // Closed by a quote two rows below, and closed by none.
+        assert_eq!(
+            read("#1,\"a\n#2,b\n#3,\"c,d\"\n"),
+            [
+                own("#1|\"a", torn, true),
+                own("#2|b", None, true),
+                own("#3|c,d", None, true)
+            ]
+        );
+        assert_eq!(
+            read("#1,\"a\n#2,b"),
+            [own("#1|\"a", torn, true), own("#2|b", None, false)]
+        );
+        // Lines of a note are no rows.
+        assert_eq!(read("#1,\"a\nb, c\"\n"), [own("#1|a\nb, c", None, true)]);
+        assert_eq!(
+            read("#1,\"a\" b\n"),
+            [own("#1|a b", Some(QuoteFault::TextBehind), true)]
         );
     }
 

@@ -16,6 +16,7 @@ fn file(id: ReturnId, byte: u8) -> ReturnFile {
         sealed_name: vec![1],
         sealed_frame: vec![2, 0],
         state: 1,
+        version: lookup(61),
     }
 }
 

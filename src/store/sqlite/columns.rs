@@ -214,6 +214,7 @@ pub(super) fn return_file(row: &SqliteRow) -> Result<ReturnFile, StoreError> {
         sealed_name: blob(row, 6)?,
         sealed_frame: blob(row, 7)?,
         state: int(row, 8)?,
+        version: fixed(row, 9)?,
     })
 }
 

@@ -38,7 +38,7 @@ const MIRROR: &str = "SELECT leg, kind, source, state, attempts, said, server_id
 const RAW: &str = "SELECT id, holder, kind, look, sealed FROM raw";
 const HELD: &str =
     "SELECT number, leg, stage, reason, source, partner, return_id, row, since, open FROM held";
-const RETURN: &str = "SELECT id, sender, holder, look, rows, root, sealed_name, sealed_frame, state FROM return_file";
+const RETURN: &str = "SELECT id, sender, holder, look, rows, root, sealed_name, sealed_frame, state, version FROM return_file";
 
 impl Store for SqliteStore {
     fn installation(&self) -> Answer<'_, LookupKey> {

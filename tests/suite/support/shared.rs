@@ -18,6 +18,8 @@ const TESTS: &[&str] = &[
     "bulk::an_export_of_a_server_that_is_not_ours_gives_the_same_books",
     "bulk::a_kill_in_the_middle_loses_nothing_doubles_nothing_and_orders_no_second_export",
     "samples::every_public_sample_is_read_or_explained",
+    "sheets::each_small_case_of_a_return_ends_as_expected",
+    "sheets::damaged_sheets_are_restored_or_held_by_the_rule_book",
     "map_forms::the_rows_are_the_same_whoever_makes_them_and_whatever_they_come_from",
     "map_forms::what_cannot_be_read_is_named_by_its_line_wherever_it_is_cut",
     "validate::the_validator_takes_two_good_resources_and_refuses_nine_bad_ones",

@@ -72,6 +72,8 @@ pub(super) fn read_collect(
     let settle_seconds = table.whole("settle_seconds", 0..=86_400);
     let withdrawn = table.opt_table("withdrawn");
     let acknowledged = table.opt_table("acknowledged");
+    let identity = table.word("identity", &[("required", false), ("optional", true)]);
+    let aliases = table.opt_table("aliases");
     let unguarded = table.word("unguarded", &[("hold-all", true)]);
     let entries = table.tables("event");
     if entries.len() > EVENTS_MAX {
@@ -94,6 +96,8 @@ pub(super) fn read_collect(
         "returns have no column for a worry about safety",
         table.place(),
     );
+    let check = table.opt_string("check").or_else(|| header_of("leg.check"));
+    let no_check = check.is_none();
     Collect {
         transport: table.text("transport").map(str::to_owned),
         file: file.value.to_owned(),
@@ -101,15 +105,28 @@ pub(super) fn read_collect(
             .opt_string("reference")
             .or_else(|| header_of("leg.reference"))
             .unwrap_or_default(),
-        check: table.opt_string("check").or_else(|| header_of("leg.check")),
+        check,
         dates: dates.value.to_owned(),
         settle_seconds: settle_seconds.unwrap_or(SETTLE_SECONDS),
         early_days: table.whole("early_days", 0..=365).unwrap_or(EARLY_DAYS),
+        aliases: aliases
+            .map(|table| read_aliases(&table))
+            .unwrap_or_default(),
+        // A drop with a token has what speaks for a row that bears nothing else of its person.
+        by_reference_alone: identity.map_or(no_check, |identity| identity.value),
         hold_all: unguarded.is_some(),
         acknowledged: acknowledged.map(|table| table.read_with(read_acknowledged)),
         withdrawn: withdrawn.map(|table| table.read_with(read_acknowledged)),
         events,
     }
+}
+
+/// Reads `aliases = { "ref" = "Our ref" }`: what the partner calls a column, and what was agreed.
+fn read_aliases(table: &TableReader<'_>) -> Vec<(String, String)> {
+    let pairs = table.pairs().into_iter();
+    pairs
+        .map(|(theirs, ours)| (theirs.value.to_owned(), ours.value.to_owned()))
+        .collect()
 }
 
 fn read_acknowledged(table: &TableReader<'_>) -> Acknowledged {

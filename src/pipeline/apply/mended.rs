@@ -1,0 +1,402 @@
+//! Which questions about earlier returns a return settles: a row that is taken in settles that of the row which it mends, and a file that can be read
+//! those of the file of its name that could not.
+//!
+//! A row mends an earlier one if it is about the same person and says again what that one said, but for what was wrong with it. A new visit is no
+//! mended one: so the sheet must be the receipt itself, or one that tells again what the earlier one told.
+
+use std::collections::{HashMap, HashSet};
+
+use super::record::ReturnRecord;
+use crate::domain::{Disposition, HoldNumber, LegId, Owner, Reason, ReturnId, Stage};
+use crate::partner::CollectEvent;
+use crate::pipeline::event::{EarlierReturn, RowFinding, earlier_return, returns_since, row_spot};
+use crate::sheet::{SheetRow, fold, parse_row_form};
+use crate::store::rows::{HeldRow, ReturnRow};
+use crate::store::{Batch, NewHold};
+
+/// Rows of a return read at a time.
+const PAGE: i64 = 5_000;
+/// Days within which a file of the same name is a later state of one sheet.
+const SAME_SHEET_DAYS: i64 = 14;
+const MICROS_A_DAY: i64 = 86_400_000_000;
+/// Questions about a file as a whole.
+const WHOLE_FILES: [Reason; 2] = [Reason::FileUnread, Reason::Sorted];
+/// Answers of a row that may be others in the row that mends it.
+const MENDED_MAX: usize = 2;
+
+/// A name of a file without its ending and without what file programs add to the name of a copy; and whether they added something.
+pub(crate) fn stem(name: &str) -> (String, bool) {
+    let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let folded = fold(name);
+    let mut stem = folded.as_str();
+    loop {
+        let shorter = without_copy_mark(stem).trim_end();
+        if shorter.len() == stem.len() || shorter.is_empty() {
+            break;
+        }
+        stem = shorter;
+    }
+    (stem.to_owned(), stem.len() != folded.len())
+}
+
+fn without_copy_mark(stem: &str) -> &str {
+    if let Some(rest) = stem.strip_prefix("copy of ") {
+        return rest;
+    }
+    if let Some(rest) = stem.strip_suffix(" - copy") {
+        return rest;
+    }
+    if let Some((rest, inside)) = stem
+        .strip_suffix(')')
+        .and_then(|stem| stem.rsplit_once('('))
+    {
+        let number = !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_digit());
+        if number || inside.contains("conflict") {
+            return rest;
+        }
+    }
+    // OneDrive adds the name of the machine: `-LAPTOP-7QK2`, and some people's machines are called no more than that.
+    for machine in ["-laptop", "-desktop", "-pc"] {
+        if let Some((rest, of)) = stem.rsplit_once(machine) {
+            let number = of.strip_prefix('-').unwrap_or(of);
+            let whole = of.is_empty() || (of.starts_with('-') && !number.is_empty());
+            if whole && number.chars().all(char::is_alphanumeric) {
+                return rest;
+            }
+        }
+    }
+    stem
+}
+
+/// Whether a file bears the name of a copy that a program made of a sheet that came lately.
+///
+/// # Errors
+/// The store failed, or a sealed value does not open.
+pub(crate) async fn is_copy(record: &ReturnRecord<'_>) -> anyhow::Result<bool> {
+    let (own, marked) = stem(&record.taken.name);
+    if !marked {
+        return Ok(false);
+    }
+    let earlier = record.lately().await?;
+    Ok(earlier.iter().any(|earlier| stem(&earlier.name).0 == own))
+}
+
+impl ReturnRecord<'_> {
+    async fn lately(&self) -> anyhow::Result<Vec<EarlierReturn>> {
+        let since = self.run.now().0 - SAME_SHEET_DAYS * MICROS_A_DAY;
+        let sender = self.run.partners[self.taken.partner].strand;
+        returns_since(self.run, sender, since).await
+    }
+
+    /// Asks the practice about people whose details came back otherwise than they were sent; once, as long as the question is open.
+    pub(crate) async fn hold_differing(
+        &self,
+        rows: &[RowFinding],
+        return_id: ReturnId,
+        batch: &mut Batch,
+    ) -> anyhow::Result<()> {
+        let told = |row: &&RowFinding| !row.differing.is_empty() && is_taken_in(row);
+        let rows: Vec<&RowFinding> = rows.iter().filter(told).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let open = self.open_holds(&rows).await?;
+        let mut asked: HashSet<LegId> = open
+            .iter()
+            .filter(|hold| hold.reason == Reason::DetailsDiffer)
+            .map(|hold| hold.leg)
+            .collect();
+        let partner = batch.strand;
+        for row in rows {
+            if asked.insert(row.leg) {
+                let hold = NewHold::new(Stage::Match, Reason::DetailsDiffer);
+                let line = i64::try_from(row.line).unwrap_or(0);
+                batch.hold(hold.leg(row.leg).partner(partner).row(return_id, line));
+            }
+        }
+        Ok(())
+    }
+
+    /// The open questions about the people of these rows.
+    async fn open_holds(&self, rows: &[&RowFinding]) -> anyhow::Result<Vec<HeldRow>> {
+        let mut legs: Vec<LegId> = rows.iter().map(|row| row.leg).collect();
+        legs.retain(|leg| leg.is_some());
+        legs.sort_unstable();
+        legs.dedup();
+        Ok(self.run.store.holds_of_legs(legs).await?)
+    }
+
+    /// Settles the questions about earlier returns of this partner that this one answers.
+    pub(crate) async fn settle_mended(
+        &self,
+        rows: &[RowFinding],
+        sorted: bool,
+        batch: &mut Batch,
+    ) -> anyhow::Result<()> {
+        let strand = self.run.partners[self.taken.partner].strand;
+        let counts = self.run.store.hold_counts(self.run.now().0 + 1).await?;
+        let own = || counts.iter().filter(|count| count.partner == strand);
+        let of_files = own().any(|count| WHOLE_FILES.contains(&count.reason));
+        let of_rows = own().any(|count| count.stage == Stage::Match && is_mendable(count.reason));
+        if sorted || !(of_rows || of_files) {
+            return Ok(());
+        }
+        if of_files {
+            self.settle_files(rows, batch).await?;
+        }
+        if !of_rows {
+            return Ok(());
+        }
+        let taken_in: Vec<&RowFinding> = rows.iter().filter(|row| is_taken_in(row)).collect();
+        let mut open = self.open_holds(&taken_in).await?;
+        open.retain(|hold| {
+            hold.stage == Stage::Match
+                && hold.partner == strand
+                && hold.return_id.is_some()
+                && is_mendable(hold.reason)
+        });
+        let mut of_return: HashMap<ReturnId, Vec<HeldRow>> = HashMap::new();
+        for hold in open {
+            of_return.entry(hold.return_id).or_default().push(hold);
+        }
+        let mut returns: Vec<ReturnId> = of_return.keys().copied().collect();
+        returns.sort_unstable();
+        let mut used: HashSet<usize> = HashSet::new();
+        for id in returns {
+            let holds = of_return.remove(&id).unwrap_or_default();
+            self.settle_rows_of(id, &holds, rows, &mut used, batch)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// The open questions about whole returns of this partner.
+    async fn whole_files(&self) -> anyhow::Result<Vec<HeldRow>> {
+        let strand = self.run.partners[self.taken.partner].strand;
+        let mut found = Vec::new();
+        let mut after = HoldNumber::NONE;
+        loop {
+            let page = self.run.store.open_holds(after, PAGE).await?;
+            let Some(last) = page.last() else {
+                return Ok(found);
+            };
+            after = last.number;
+            let own = |hold: &HeldRow| hold.partner == strand && WHOLE_FILES.contains(&hold.reason);
+            found.extend(page.into_iter().filter(own));
+        }
+    }
+
+    /// Settles the questions about rows of one earlier return.
+    async fn settle_rows_of(
+        &self,
+        id: ReturnId,
+        holds: &[HeldRow],
+        rows: &[RowFinding],
+        used: &mut HashSet<usize>,
+        batch: &mut Batch,
+    ) -> anyhow::Result<()> {
+        let Some((earlier, old)) = self.earlier_rows(id).await? else {
+            return Ok(());
+        };
+        let resent = is_receipt(&self.sheet.header) || tells_again(&old, rows);
+        if !resent {
+            return Ok(());
+        }
+        let people = old.iter().map(|row| row.holder).collect();
+        let keys = self.run.holder_keys(people).await?;
+        for hold in holds {
+            let held = old
+                .iter()
+                .filter(|row| row.leg == hold.leg && row.reason == Some(hold.reason));
+            let found = held.into_iter().find_map(|row| {
+                let key = keys.get(&row.holder)?;
+                let spot = row_spot(id, row.row, row.holder);
+                let (line, cells) = parse_row_form(&key.open(spot, &row.sealed).ok()?)?;
+                let line = i64::try_from(line).ok()?;
+                (line == hold.row).then_some(cells)
+            });
+            let Some(cells) = found else { continue };
+            let answers = self.answers(&earlier.frame.header, |place| cells.get(place).cloned());
+            let mending = rows.iter().enumerate().find(|(place, row)| {
+                row.leg == hold.leg
+                    && is_taken_in(row)
+                    && !used.contains(place)
+                    && self
+                        .sheet
+                        .row(*place)
+                        .is_some_and(|now| self.mends(&answers, now))
+            });
+            if let Some((place, _)) = mending {
+                used.insert(place);
+                batch.released.push(hold.number);
+            }
+        }
+        Ok(())
+    }
+
+    async fn earlier_rows(
+        &self,
+        id: ReturnId,
+    ) -> anyhow::Result<Option<(EarlierReturn, Vec<ReturnRow>)>> {
+        let before = ReturnId::new(id.number().saturating_sub(1));
+        let file = self.run.store.return_files(before, 1).await?.pop();
+        let Some(file) = file.filter(|file| file.id == id) else {
+            return Ok(None);
+        };
+        let Some(earlier) = earlier_return(self.run, file).await? else {
+            return Ok(None);
+        };
+        let mut rows: Vec<ReturnRow> = Vec::new();
+        loop {
+            let after = rows.last().map_or(0, |row| row.row);
+            let page = self.run.store.return_rows(id, after, PAGE).await?;
+            if page.is_empty() {
+                return Ok(Some((earlier, rows)));
+            }
+            rows.extend(page);
+        }
+    }
+
+    /// The answers of a row, by folded header; empty ones are left off.
+    fn answers(
+        &self,
+        header: &[String],
+        cell: impl Fn(usize) -> Option<String>,
+    ) -> HashMap<String, String> {
+        let collect = self.partner.collect.as_ref();
+        let events = collect
+            .into_iter()
+            .flat_map(|collect| collect.events.iter());
+        let read: HashSet<String> = events.flat_map(CollectEvent::headers).map(fold).collect();
+        let mut answers = HashMap::new();
+        for (place, name) in header.iter().enumerate() {
+            let name = fold(name);
+            let text = cell(place).map(|text| fold(&text)).unwrap_or_default();
+            if read.contains(&name) && !text.is_empty() {
+                answers.insert(name, text);
+            }
+        }
+        answers
+    }
+
+    /// Whether a row says again what an earlier one said, but for what was mended.
+    fn mends(&self, before: &HashMap<String, String>, now: SheetRow<'_>) -> bool {
+        let now = self.answers(&self.sheet.header, |place| Some(now.cell(place).to_owned()));
+        let same = |(name, text): &(&String, &String)| now.get(*name) == Some(*text);
+        let (again, others): (Vec<_>, Vec<_>) = before.iter().partition(same);
+        // Cells that stood in wrong columns stand in others now.
+        let moved = others
+            .iter()
+            .filter(|(_, text)| now.values().any(|other| other == *text))
+            .count();
+        before.is_empty() || others.len() - moved <= MENDED_MAX.min(again.len() + moved)
+    }
+
+    /// Settles the questions about earlier files as a whole: one of the same name that could not be read, and one whose rows were mixed up.
+    async fn settle_files(&self, rows: &[RowFinding], batch: &mut Batch) -> anyhow::Result<()> {
+        let open = self.whole_files().await?;
+        let (own, _) = stem(&self.taken.name);
+        let people: HashSet<LegId> = rows
+            .iter()
+            .filter(|row| is_taken_in(row))
+            .map(|row| row.leg)
+            .collect();
+        let lately = self.lately().await?;
+        for hold in open {
+            let named = lately
+                .iter()
+                .any(|earlier| earlier.file.id == hold.return_id && stem(&earlier.name).0 == own);
+            let settled = match hold.reason {
+                Reason::FileUnread => named,
+                Reason::Sorted => {
+                    let old = self.earlier_rows(hold.return_id).await?;
+                    let old = old.map(|(_, rows)| rows).unwrap_or_default();
+                    let mut legs = old.iter().map(|row| row.leg).filter(|leg| leg.is_some());
+                    named || legs.all(|leg| people.contains(&leg))
+                }
+                _ => false,
+            };
+            if settled {
+                batch.released.push(hold.number);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_taken_in(row: &RowFinding) -> bool {
+    row.leg.is_some()
+        && matches!(
+            row.disposition,
+            Disposition::Accepted | Disposition::Repeated
+        )
+}
+
+/// Whether a question about a row is the partner's, and ends when the row comes again as it should be.
+fn is_mendable(reason: Reason) -> bool {
+    reason.owner() == Owner::Partner
+        && !matches!(
+            reason,
+            Reason::Sorted | Reason::FileUnread | Reason::NoLongerTold
+        )
+}
+
+/// Whether a sheet is one of our receipts, sent back.
+fn is_receipt(header: &[String]) -> bool {
+    let begins = |place: usize, name: &str| {
+        header
+            .get(place)
+            .is_some_and(|header| fold(header).starts_with(name))
+    };
+    begins(0, "result") && begins(1, "what is wrong") && begins(2, "what to do")
+}
+
+/// Whether a sheet tells again at least half of what was taken in of an earlier one.
+fn tells_again(old: &[ReturnRow], rows: &[RowFinding]) -> bool {
+    let taken_in = old
+        .iter()
+        .filter(|row| row.leg.is_some())
+        .filter(|row| {
+            matches!(
+                row.disposition,
+                Disposition::Accepted | Disposition::Repeated
+            )
+        })
+        .count();
+    let known = rows
+        .iter()
+        .filter(|row| row.reason == Some(Reason::AlreadyKnown))
+        .count();
+    known * 2 >= taken_in
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_copies_lead_to_the_name_of_their_sheet() {
+        for (name, expected, marked) in [
+            ("returns so far.csv", "returns so far", false),
+            ("Returns so far (1).csv", "returns so far", true),
+            (
+                "returns so far-LAPTOP-7QK2 (conflicted copy).csv",
+                "returns so far",
+                true,
+            ),
+            (
+                "returns (Ann's conflicted copy 2026-11-02).xlsx",
+                "returns",
+                true,
+            ),
+            ("returns week 1-LAPTOP.csv", "returns week 1", true),
+            ("returns-desktops.csv", "returns-desktops", false),
+            ("returns - Copy.csv", "returns", true),
+            ("Copy of returns.csv", "returns", true),
+            ("returns (week 3).csv", "returns (week 3)", false),
+            ("(1).csv", "(1)", false),
+        ] {
+            assert_eq!(stem(name), (expected.to_owned(), marked), "{name}");
+        }
+    }
+}

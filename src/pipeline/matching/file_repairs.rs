@@ -1,0 +1,150 @@
+//! What is said of a file as a whole: what was restored in all of it, and what in it was not read.
+
+use super::Reading;
+use super::days::DayOrder;
+use crate::domain::Reason;
+use crate::pipeline::event::{Repair, RowFinding};
+use crate::sheet::{Sheet, SheetNote, TextEncoding};
+
+impl Reading<'_> {
+    pub(super) fn file_repairs(
+        &self,
+        sheet: &Sheet,
+        rows: &[RowFinding],
+        lost_letters: bool,
+    ) -> Vec<Repair> {
+        let mut repairs = letter_repairs(sheet, lost_letters);
+        let mut say = |code: &'static str, column: Option<String>, words: String| {
+            repairs.push(Repair {
+                code,
+                column,
+                words,
+            });
+        };
+        if let Some(order) = self.calendar.exchanged() {
+            let form = match order {
+                DayOrder::DayFirst => "day/month/year",
+                DayOrder::MonthFirst => "month/day/year",
+            };
+            let words =
+                format!("All dates of your file came as {form}, ours too. We read them so.");
+            say("order-of-dates", None, words);
+        }
+        if self.calendar.counts_from_1904() {
+            let words = "All dates of your file came as numbers that count from 1904, ours too. We read them so.";
+            say("days-from-1904", None, words.to_owned());
+        }
+        if sheet
+            .notes
+            .iter()
+            .any(|note| matches!(note, SheetNote::WrapperTakenOff { .. }))
+        {
+            let words = "Some cells came as =\"text\". We read the text.";
+            say("wrapper", None, words.to_owned());
+        }
+        repairs.extend(self.heading_repairs(sheet));
+        let mut say = |code: &'static str, words: String| {
+            repairs.push(Repair {
+                code,
+                column: None,
+                words,
+            });
+        };
+        let above: Vec<String> = sheet
+            .above
+            .iter()
+            .map(|(line, _)| line.to_string())
+            .collect();
+        if !above.is_empty() {
+            let words = format!(
+                "We took row {} for the heading, and read nothing of what stands above it.",
+                sheet.header_line
+            );
+            say("rows-above", words);
+        }
+        let passed: Vec<String> = rows
+            .iter()
+            .filter(|row| row.reason == Some(Reason::NotARow))
+            .map(|row| row.line.to_string())
+            .collect();
+        if !passed.is_empty() {
+            let words = format!(
+                "We passed over what names nobody: row {}.",
+                passed.join(", ")
+            );
+            say("rows-passed-over", words);
+        }
+        repairs
+    }
+
+    /// What is said of the columns.
+    fn heading_repairs(&self, sheet: &Sheet) -> Vec<Repair> {
+        let mut repairs = Vec::new();
+        let mut say = |code: &'static str, column: Option<String>, words: String| {
+            repairs.push(Repair {
+                code,
+                column,
+                words,
+            });
+        };
+        for (theirs, ours) in self.columns.renamed() {
+            let words =
+                format!("Your column \"{theirs}\" is the one that we agreed to call \"{ours}\".");
+            say("heading-form", Some((*ours).to_owned()), words);
+        }
+        for (first, again) in self.columns.twins() {
+            let name = &sheet.header[*first];
+            let place = again + 1;
+            let words = format!(
+                "The column \"{name}\" stands twice (again as column {place}). Where both say the same, we read it."
+            );
+            say("column-twice", Some(name.clone()), words);
+        }
+        for headers in self.columns.absent(self.collect) {
+            let words = format!(
+                "Your sheet has no column {}: of that we took nothing in.",
+                quoted(&headers)
+            );
+            say("columns-not-there", None, words);
+        }
+        repairs
+    }
+}
+
+/// What is said of the letters of a file.
+fn letter_repairs(sheet: &Sheet, lost_letters: bool) -> Vec<Repair> {
+    let mut repairs = Vec::new();
+    let mut say = |code: &'static str, words: String| {
+        repairs.push(Repair {
+            code,
+            column: None,
+            words,
+        });
+    };
+    let program = match sheet.dialect.encoding {
+        TextEncoding::MacRoman => Some("Excel's \"CSV (Macintosh)\""),
+        TextEncoding::Cp850 => Some("Excel's \"CSV (MS-DOS)\""),
+        TextEncoding::TwiceUtf8 => Some("a program that wrote each accent as two signs"),
+        _ => None,
+    };
+    if let Some(program) = program {
+        let words = format!(
+            "Your file came from {program}. We read its accents by the names that we had sent."
+        );
+        say("encoding", words);
+    }
+    if lost_letters {
+        let words = "Some letters with accents came as question marks. We knew the names. In your own notes they stay as they came.";
+        say("lost-letters", words.to_owned());
+    }
+    repairs
+}
+
+/// Headers as a sentence names them.
+fn quoted(headers: &[&str]) -> String {
+    let quoted: Vec<String> = headers
+        .iter()
+        .map(|header| format!("\"{header}\""))
+        .collect();
+    quoted.join(", ")
+}

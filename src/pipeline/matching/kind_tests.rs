@@ -1,0 +1,593 @@
+//! Kinds of damage, each on a sheet of three people: what becomes of each row, and what is said.
+
+use std::sync::Arc;
+
+use jiff::civil::{Date, date};
+
+use super::*;
+use crate::domain::RowToken;
+use crate::domain::limits::{self, EVENTS_A_DAY_MAX};
+use crate::partner::Rules;
+use crate::partner::agreement::{RuleText, TextKind, built_in};
+use crate::pipeline::delivered_rows::{ComparedAs, ComparedColumn, Version};
+use crate::sheet::{CsvText, ReadLimits, TableMarks};
+
+const PARTNER: &str = r#"[partner]
+id = "elm"
+name = "Elm Befriending"
+kind = "provider"
+identifier = { system = "https://fhir.nhs.uk/Id/ods-organization-code", value = "ZZ901" }
+contact = { name = "A. Volunteer", email = "hello@example.org" }
+verified_on = 2026-11-01
+[select]
+activities = ["befriending"]
+[share]
+basis = "data sharing agreement 2026-014"
+fields = ["patient.name", "patient.birth_date", "patient.phone", "referral.authored_on", "referral.activity"]
+[deliver]
+transport = "local"
+file = "referrals_{date}_{sequence}.csv"
+format = { delimiter = ",", encoding = "utf-8", newline = "lf", quote = "necessary", formula = "escape" }
+[[deliver.column]]
+header = "Our ref"
+from = "leg.reference"
+[[deliver.column]]
+header = "Check"
+from = "leg.check"
+[[deliver.column]]
+header = "Action"
+from = "leg.action"
+[[deliver.column]]
+header = "Surname"
+from = "patient.family"
+[[deliver.column]]
+header = "First name"
+from = "patient.given"
+[[deliver.column]]
+header = "Phone"
+from = "patient.phone"
+[collect]
+transport = "local"
+file = "returns*.csv"
+dates = "%d/%m/%Y"
+KEYS
+[[collect.event]]
+kind = "attendance"
+on = "Seen"
+value = { column = "Came", codes = { Y = "attended", N = "did-not-attend" } }
+[[collect.event]]
+kind = "note"
+on = "Seen"
+column = "Comments"
+[[collect.event]]
+kind = "measure"
+instrument = "ons4"
+occasion = "baseline"
+on = "Asked"
+items = { satisfaction = "LS", worthwhile = "W", happiness = "H", anxiety = "A" }
+[[collect.event]]
+kind = "status"
+on = "Closed"
+value = { column = "Outcome", codes = { Finished = "completed", "Réussi" = "completed" } }
+"#;
+const HEADING: &str = "Our ref,Check,Surname,First name,Phone,Referred,Seen,Came,Comments,LS,W,H,A,Asked,Closed,Outcome";
+/// Surname, first name and phone as delivered.
+const PEOPLE: [(&str, &str, &str); 4] = [
+    ("Pear", "Zoë", "07700 900001"),
+    ("Quince", "Ben", "07700 900002"),
+    ("Rowan", "Cleo", "07700 900003"),
+    ("Šimić", "Dai", "07700 900003"),
+];
+const TODAY: Date = date(2026, 11, 23);
+
+fn rules(keys: &str) -> Rules {
+    let mut texts = built_in();
+    texts.push(RuleText {
+        kind: TextKind::Partner,
+        built_in: false,
+        path: "partners/elm.toml".to_owned(),
+        text: PARTNER.replace("KEYS", keys),
+    });
+    Rules::from_texts(&texts).unwrap().0
+}
+
+fn legs() -> Legs {
+    let column = |header: &str, compared_as, days: Option<&str>| ComparedColumn {
+        header: header.to_owned(),
+        folded: header.to_lowercase(),
+        compared_as,
+        days: days.map(str::to_owned),
+    };
+    let columns: Arc<[ComparedColumn]> = Arc::new([
+        column("Surname", ComparedAs::Family, None),
+        column("First name", ComparedAs::Given, None),
+        column("Phone", ComparedAs::Phone, None),
+        column("Referred", ComparedAs::Day, Some("%d/%m/%Y")),
+    ]);
+    let known = PEOPLE
+        .iter()
+        .zip(1_u8..)
+        .map(|((family, given, phone), number)| {
+            let cells = [*family, *given, *phone, "01/10/2026"].into_iter();
+            let delivered = Delivered {
+                own: true,
+                leg: LegId::new(i64::from(number)),
+                authored_on: Some(date(2026, 10, 1)),
+                closed_on: None,
+                versions: vec![Version::new(&check(number), Arc::clone(&columns), cells)],
+            };
+            (reference_of(number), delivered)
+        });
+    known.collect()
+}
+
+fn reference_of(number: u8) -> LegReference {
+    LegReference::from_random(1 << number)
+}
+
+fn check(number: u8) -> String {
+    RowToken::from_digest(&[number; 32]).to_string()
+}
+
+/// `R1`, `C1`, `N1` stand for the first person's reference, check, and names with phone and day of referral.
+fn filled(text: &str) -> String {
+    let mut text = text.to_owned();
+    for ((family, given, phone), number) in PEOPLE.iter().zip(1_u8..) {
+        let person = format!("{family},{given},{phone},01/10/2026");
+        text = text
+            .replace(&format!("R{number}"), &reference_of(number).to_string())
+            .replace(&format!("C{number}"), &check(number))
+            .replace(&format!("N{number}"), &person);
+    }
+    text
+}
+
+/// What becomes of the file: each row's line, its reason or nothing, and the codes of what is said of it; then what is said of all.
+fn found(keys: &str, bytes: &[u8]) -> Result<String, String> {
+    let rules = rules(keys);
+    let collect = rules.partners[0].collect.as_ref().unwrap();
+    let heading = heading_of(collect);
+    let marks = TableMarks {
+        rows_max: 20,
+        heading: &heading,
+        of_a_row: &is_reference,
+    };
+    let limits = ReadLimits::default();
+    let text = CsvText::decode_any(bytes, &limits).map_err(|error| error.kind().to_owned())?;
+    let sheet = text
+        .sheet_by(&limits, marks)
+        .map_err(|error| error.kind().to_owned())?;
+    let kind = |unusable: Unusable| unusable.kind.to_owned();
+    let sheet = with_columns(collect, sheet).map_err(kind)?;
+    let legs = legs();
+    let sheet = in_its_encoding(collect, sheet, bytes, &legs, (&limits, marks)).map_err(kind)?;
+    let found = read(collect, &sheet, &legs, TODAY).map_err(kind)?;
+    let mut told: Vec<String> = Vec::new();
+    for row in &found.rows {
+        let said: Vec<&str> = row.repairs.iter().map(|repair| repair.code).collect();
+        let differs = if row.differing.is_empty() {
+            ""
+        } else {
+            " differs"
+        };
+        let ends = row.reason.map_or_else(
+            || format!("{} told", row.events.len()),
+            |reason| reason.code().to_owned(),
+        );
+        told.push(
+            format!("{} {ends}{differs} {}", row.line, said.join(" "))
+                .trim()
+                .to_owned(),
+        );
+    }
+    let all: Vec<&str> = found.repairs.iter().map(|repair| repair.code).collect();
+    told.push(all.join(" "));
+    Ok(told.join("; ").trim_end_matches("; ").to_owned())
+}
+
+fn holds(cases: &[(&str, &str)]) {
+    for (rows, expected) in cases {
+        let text = filled(&format!("{HEADING}\n{rows}\n"));
+        let found = found("", text.as_bytes()).unwrap_or_else(|kind| kind);
+        assert_eq!(found, *expected, "{rows}");
+    }
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "one table, a line or more a kind")]
+fn a_row_whose_cells_may_stand_in_other_columns_is_held() {
+    let good = "R1,C1,N1,05/10/2026,Y,well,7,8,7,2,05/10/2026,,";
+    let cases = [
+        (good.to_owned(), "2 3 told"),
+        // A comma in a note that nobody quoted, also where the last cell is empty.
+        (
+            format!("{good}\nR2,C2,N2,05/10/2026,Y,late, tired,7,8,7,2,05/10/2026,,"),
+            "2 3 told; 3 shifted",
+        ),
+        // A cell that was lost, one that was put in, words beside the table.
+        (
+            format!("{good}\nR2,C2,N2,05/10/2026,Y,7,8,7,2,05/10/2026,,"),
+            "2 3 told; 3 shifted",
+        ),
+        (
+            format!("{good}\nR2,C2,N2,05/10/2026,Y,well,,7,8,7,2,05/10/2026,,"),
+            "2 3 told; 3 shifted",
+        ),
+        (
+            format!("{good}\nR2,C2,N2,05/10/2026,Y,well,7,8,7,2,05/10/2026,,,rang twice"),
+            "2 3 told; 3 shifted",
+        ),
+        // A quote that is never closed swallows nothing, and only its own row is held.
+        (
+            format!(
+                "R2,C2,N2,05/10/2026,Y,\"well,7,8,7,2,05/10/2026,,\n{good}\nR3,C3,N3,05/10/2026,Y,\"so, so\",7,8,7,2,05/10/2026,,"
+            ),
+            "2 shifted; 3 3 told; 4 3 told",
+        ),
+        (
+            format!(
+                "{good}\nR2,C2,N2,05/10/2026,Y,\"said \\\"fine, bye\\\" and\",7,8,7,2,05/10/2026,,"
+            ),
+            "2 3 told; 3 shifted",
+        ),
+        // The note was deleted with the cells behind it moved to the left.
+        (
+            format!("{good}\nR2,C2,N2,05/10/2026,Y,7,8,7,2,05/10/2026,,,"),
+            "2 3 told; 3 out-of-range",
+        ),
+        (
+            format!("{good}\nR2,C2,N2,05/10/2026,Y,7,8,7,2,,05/10/2026,,"),
+            "2 3 told; 3 shifted",
+        ),
+        // The file ends within the row.
+        (
+            format!("{good}\n{good}\nR2,C2,N2,05/10/2026,Y,we"),
+            "2 3 told; 3 same-row; 4 shifted",
+        ),
+        // Two files pasted together.
+        (
+            format!(
+                "{good}\n{}",
+                "R2;C2;Quince;Ben;;;05/10/2026;Y;well;7;8;7;2;;;"
+            ),
+            "2 3 told; 3 shifted",
+        ),
+    ];
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(rows, expected)| (rows.as_str(), *expected))
+        .collect();
+    holds(&cases);
+    let cut = filled(&format!("{HEADING}\n{good}\nR2,C2,N2,05/10/2026,Y,we"));
+    assert_eq!(found("", cut.as_bytes()).unwrap(), "2 3 told; 3 cut");
+    let cut = filled(&format!("{HEADING}\n{good}\nR2,C2,N2,05/10/2026,Y,\"we"));
+    assert_eq!(found("", cut.as_bytes()), Err("file-unread:cut".to_owned()));
+    // Every row without its empty cells at the end is no damage.
+    let ragged = filled(&format!(
+        "{HEADING}\nR1,C1,N1,05/10/2026,Y\nR2,C2,N2,06/10/2026,N\nR3,C3,N3,07/10/2026,Y"
+    ));
+    assert_eq!(
+        found("", ragged.as_bytes()).unwrap(),
+        "2 1 told; 3 1 told; 4 1 told"
+    );
+    // Excel leaves off the columns that are empty in sixteen rows, and no others.
+    let wide = "R1,C1,N1,05/10/2026,Y,,,,,,,,\n";
+    let block = |narrow: &str| filled(&format!("{HEADING}\n{}{}", wide.repeat(15), narrow));
+    let narrow = "R2,C2,N2,05/10/2026,Y\n";
+    let last = |text: String| {
+        found("", text.as_bytes())
+            .unwrap()
+            .split("; ")
+            .last()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(last(block(&narrow.repeat(2))), "18 same-row");
+    assert_eq!(last(block(narrow)), "17 shifted");
+}
+
+#[test]
+fn answers_that_moved_down_are_held_from_the_gap_on() {
+    let row =
+        |person: u8, answers: &str| format!("R{person},C{person},N{person},{answers},,,,,,,,");
+    let rows = [
+        row(1, "05/10/2026,Y"),
+        row(2, ","),
+        row(3, "06/10/2026,N"),
+        ",,,,,,07/10/2026,Y,,,,,,,,".to_owned(),
+    ];
+    holds(&[(
+        &rows.join("\n"),
+        "2 1 told; 3 shifted; 4 shifted; 5 no-reference",
+    )]);
+}
+
+#[test]
+fn headings_and_rows_that_name_nobody_are_told_apart_from_people() {
+    let one = "R1,C1,N1,05/10/2026,Y,,,,,,,,";
+    let two = "R2,C2,N2,05/10/2026,Y,,,,,,,,";
+    let moved = HEADING.replace("LS,W,H,A", "A,W,H,LS");
+    let cases = [
+        (
+            format!("{one}\n{HEADING}\n{two}"),
+            "2 1 told; 3 not-a-row; 4 1 told; rows-passed-over",
+        ),
+        (
+            format!("{one}\n{moved}\n{two}"),
+            "2 1 told; 3 second-heading; 4 second-heading",
+        ),
+        (
+            format!("Monday group,,,,,,,,,,,,,,,\n{one}"),
+            "2 not-a-row; 3 1 told; rows-passed-over",
+        ),
+        (
+            format!("{one}\nTotal,,,,,,,,,14,16,14,4,,,"),
+            "2 1 told; 3 not-a-row; rows-passed-over",
+        ),
+        (
+            format!("{one}\nPlease ring me about two of these,,,,,,,,,,,,,,,"),
+            "2 1 told; 3 not-a-row; rows-passed-over",
+        ),
+        (
+            format!("{one}\n,,,,,,05/10/2026,Y,,,,,,,,"),
+            "2 shifted; 3 no-reference",
+        ),
+        (
+            format!("{one}\nR1x,C1,N1,05/10/2026,Y,,,,,,,,"),
+            "2 1 told; 3 bad-reference",
+        ),
+    ];
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(rows, expected)| (rows.as_str(), *expected))
+        .collect();
+    holds(&cases);
+    let said = |text: &str| found("aliases = { \"When\" = \"Seen\" }", filled(text).as_bytes());
+    let titled = format!("Returns; spring\nPrinted on, Monday\n\n{HEADING}\n{one}\n");
+    assert_eq!(said(&titled).unwrap(), "5 1 told; rows-above");
+    let forms = HEADING
+        .to_uppercase()
+        .replace("CAME", "Came ?")
+        .replace("SEEN", "\u{FEFF}Seen");
+    assert_eq!(
+        said(&format!("{forms}\n{one}\n")).unwrap(),
+        "2 1 told; heading-form"
+    );
+    assert_eq!(
+        said(&format!("{}\n{one}\n", HEADING.replace("LS,", "L,"))),
+        Err("file-unread:columns".to_owned())
+    );
+    assert_eq!(
+        said(&format!("{}\n{one}\n", HEADING.replace(",A,", ",,"))),
+        Err("file-unread:columns".to_owned())
+    );
+}
+
+#[test]
+fn a_column_is_found_by_what_the_partner_calls_it() {
+    let text = filled(&format!(
+        "{}\nR1,C1,N1,05/10/2026,Y,,,,,,,,\n",
+        HEADING.replace("Seen", "When")
+    ));
+    assert_eq!(
+        found("", text.as_bytes()),
+        Err("file-unread:columns".to_owned())
+    );
+    let aliases = "aliases = { \"When\" = \"Seen\" }";
+    assert_eq!(
+        found(aliases, text.as_bytes()).unwrap(),
+        "2 1 told; heading-form"
+    );
+}
+
+#[test]
+fn a_sheet_may_lack_an_event_but_not_a_part_of_one() {
+    let heading = "Our ref,Check,Surname,First name,Phone,Referred,Seen,Came,Comments";
+    let text = filled(&format!("{heading}\nR1,C1,N1,05/10/2026,Y,\n"));
+    assert_eq!(
+        found("", text.as_bytes()).unwrap(),
+        "2 1 told; columns-not-there columns-not-there"
+    );
+    // As many columns of their own as are missing may be those under other names.
+    let renamed = filled(&format!(
+        "{heading},Closed,Result\nR1,C1,N1,05/10/2026,Y,,,\n"
+    ));
+    assert_eq!(
+        found("", renamed.as_bytes()),
+        Err("file-unread:columns".to_owned())
+    );
+}
+
+#[test]
+fn two_columns_of_one_name_are_read_where_they_agree() {
+    let heading = format!("{HEADING},Came");
+    let text = filled(&format!(
+        "{heading}\nR1,C1,N1,05/10/2026,Y,,,,,,,,,Y\nR2,C2,N2,05/10/2026,Y,,,,,,,,,N\n"
+    ));
+    assert_eq!(
+        found("", text.as_bytes()).unwrap(),
+        "2 1 told; 3 two-columns; column-twice"
+    );
+}
+
+#[test]
+fn a_row_without_check_and_identity_is_held_unless_references_are_enough() {
+    let text = filled("Our ref,Seen,Came,Comments\nR1,05/10/2026,Y,\n");
+    let not_there = "columns-not-there columns-not-there";
+    assert_eq!(
+        found("", text.as_bytes()).unwrap(),
+        format!("2 identity-mismatch; {not_there}")
+    );
+    let optional = "identity = \"optional\"";
+    assert_eq!(
+        found(optional, text.as_bytes()).unwrap(),
+        format!("2 1 told; {not_there}")
+    );
+    let required = "identity = \"required\"";
+    assert_eq!(
+        found(required, text.as_bytes()).unwrap(),
+        format!("2 identity-mismatch; {not_there}")
+    );
+}
+
+#[test]
+fn a_good_check_excuses_only_its_own_reference() {
+    let rest = "01/10/2026,05/10/2026,Y,,,,,,,,";
+    let row = |check: &str, person: &str| format!("R1,{check},{person},{rest}");
+    let cases = [
+        (row("C1", "Pear,Zoë,07700 900001"), "2 1 told"),
+        (row("C1", "PEAR,Zoe,7700900001"), "2 1 told"),
+        // A new phone, a new family name, another spelling.
+        (row("C1", "Pear,Zoë,01632 960001"), "2 1 told differs"),
+        (row("C1", "Ashgrove,Zoë,07700 900001"), "2 1 told differs"),
+        (row("C1", "Peare,Zoey,07700 900001"), "2 1 told differs"),
+        // Somebody else.
+        (
+            row("C1", "Ashgrove,Lucian,07700 900001"),
+            "2 identity-mismatch",
+        ),
+        (row("", "Pear,Zoë,01632 960001"), "2 identity-mismatch"),
+        (
+            row("C9C9C9", "Pear,Zoë,07700 900001"),
+            "2 identity-mismatch",
+        ),
+        (row("#N/A", "Pear,Zoë,########"), "2 1 told"),
+        (row("", "P?ar,Zoë,"), "2 identity-mismatch"),
+        (row("", "Pear,Zo?,"), "2 1 told; lost-letters"),
+    ];
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(rows, expected)| (rows.as_str(), *expected))
+        .collect();
+    holds(&cases);
+    let of = |number: u8, person: &str| format!("R{number},C{number},{person},{rest}\n");
+    let swapped = of(1, "Quince,Zoë,07700 900001") + &of(2, "Pear,Ben,07700 900002");
+    // A phone that two people have belongs to neither of them alone.
+    let couple = of(1, "Pear,Zoë,07700 900003")
+        + &of(2, "Quince,Ben,07700 900003")
+        + &of(3, "Rowan,Cleo,07700 900003")
+        + &of(4, "Šimić,Dai,07700 900003");
+    let anothers = of(1, "Quince,Ben,07700 900001") + &of(2, "Quince,Ben,07700 900002");
+    holds(&[
+        (swapped.trim_end(), "2 sorted; 3 sorted"),
+        (
+            couple.trim_end(),
+            "2 1 told differs; 3 1 told differs; 4 1 told; 5 1 told",
+        ),
+        (anothers.trim_end(), "2 identity-mismatch; 3 1 told"),
+    ]);
+}
+
+#[test]
+fn days_numbers_and_words_are_read_in_their_forms_or_held() {
+    let seen = |day: &str| format!("R1,C1,N1,{day},Y,,,,,,,,");
+    let score = |score: &str| format!("R1,C1,N1,,,,{score},8,7,2,05/10/2026,,");
+    let word = |word: &str| format!("R1,C1,N1,,,,,,,,,05/10/2026,{word}");
+    let cases = [
+        (seen("5/10/2026"), "2 1 told"),
+        (seen("2026-10-05"), "2 1 told year-first"),
+        (seen("05/10/26"), "2 1 told two-digit-year"),
+        (seen("46300"), "2 1 told day-number"),
+        (seen("5 October 2026"), "2 1 told month-in-words"),
+        (seen("05/10/2026 14:30"), "2 1 told time-left-out"),
+        (seen("\u{FF10}5/10/2026"), "2 1 told wide-digits"),
+        (seen("10/25/2026"), "2 date-order"),
+        (seen("31/02/2026"), "2 bad-date"),
+        (seen("05/10"), "2 bad-date"),
+        (seen("#VALUE!"), "2 error-cell"),
+        (seen("=TODAY()"), "2 formula"),
+        (seen("12/12/2026"), "2 in-future"),
+        (seen("01/08/2026"), "2 too-early"),
+        (seen("40000"), "2 bad-date"),
+        (score("7.0"), "2 1 told number-form"),
+        (score("\"7,0\""), "2 1 told number-form"),
+        (score("7E+00"), "2 1 told number-form"),
+        (score("7.5"), "2 out-of-range"),
+        (score("7/10"), "2 out-of-range"),
+        (score("#DIV/0!"), "2 error-cell"),
+        (score("=SUM(A1)"), "2 formula"),
+        (word("finished"), "2 1 told"),
+        (word("R?ussi"), "2 1 told lost-letters"),
+        (word("R&#233;ussi"), "2 1 told lost-letters"),
+        (word("Finish"), "2 unknown-code"),
+        (word("#REF!"), "2 error-cell"),
+    ];
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(rows, expected)| (rows.as_str(), *expected))
+        .collect();
+    holds(&cases);
+}
+
+#[test]
+fn one_day_that_only_the_other_order_reads_puts_its_column_in_doubt() {
+    let row = |person: u8, referred: &str, seen: &str| {
+        let (family, given, phone) = PEOPLE[usize::from(person) - 1];
+        format!("R{person},C{person},{family},{given},{phone},{referred},{seen},Y,,,,,,,,\n")
+    };
+    let doubt = row(1, "01/10/2026", "10/25/2026")
+        + &row(2, "01/10/2026", "05/10/2026")
+        + &row(3, "01/10/2026", "25/10/2026");
+    // Our own days came back exchanged, and the answers agree: the whole file was saved so.
+    let proved = row(1, "10/1/2026", "10/25/2026") + &row(2, "10/1/2026", "10/5/2026");
+    let against = row(1, "10/1/2026", "25/10/2026") + &row(2, "10/1/2026", "05/10/2026");
+    holds(&[
+        (doubt.trim_end(), "2 date-order; 3 date-order; 4 1 told"),
+        (
+            proved.trim_end(),
+            "2 1 told order-of-dates; 3 1 told order-of-dates; order-of-dates",
+        ),
+        (against.trim_end(), "2 1 told; 3 date-order"),
+    ]);
+}
+
+#[test]
+fn the_delivered_names_decide_between_encodings() {
+    let text = filled(&format!(
+        "{HEADING}\nR1,C1,N1,05/10/2026,Y,caf\u{e9},,,,,,,\n"
+    ));
+    let mac: Vec<u8> = text
+        .chars()
+        .map(|c| match c {
+            'ë' => 0x91,
+            'é' => 0x8E,
+            c => u8::try_from(c).unwrap(),
+        })
+        .collect();
+    assert_eq!(found("", &mac).unwrap(), "2 2 told; encoding");
+    let twice = text.replace('ë', "Ã«").replace('é', "Ã©");
+    assert_eq!(found("", twice.as_bytes()).unwrap(), "2 2 told; encoding");
+    let latin: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    assert_eq!(found("", &latin).unwrap(), "2 2 told");
+    // Nothing says what such a byte means.
+    let none = text.replace("Zoë", "Zo?").replace('é', "\u{81}");
+    let none: Vec<u8> = none.chars().map(|c| u8::try_from(c).unwrap()).collect();
+    assert_eq!(found("", &none), Err("file-unread:characters".to_owned()));
+}
+
+#[test]
+fn rows_of_one_person_are_counted_once_or_asked_about() {
+    let row = |answers: &str| format!("R1,C1,N1,{answers}\n");
+    let measure = |score: u8| row(&format!(",,,{score},8,7,2,05/10/2026,,"));
+    let seen = |note: &str| row(&format!("05/10/2026,Y,{note},,,,,,,"));
+    limits::holds_at(EVENTS_A_DAY_MAX, |count| {
+        let rows: String = (0..count).map(|note| seen(&note.to_string())).collect();
+        let text = filled(&format!("{HEADING}\n{rows}"));
+        !found("", text.as_bytes())
+            .unwrap()
+            .contains("too-many-events")
+    });
+    let cases = [
+        (seen("well") + &seen("well"), "2 2 told; 3 same-row"),
+        (measure(7) + &measure(4), "2 copied-row; 3 copied-row"),
+        (
+            row(",,,,,,,,05/10/2026,Finished") + &row(",,,,,,,,06/10/2026,Finished"),
+            "2 copied-row; 3 copied-row",
+        ),
+    ];
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(rows, expected)| (rows.trim_end(), *expected))
+        .collect();
+    holds(&cases);
+}

@@ -1,0 +1,132 @@
+//! Rows of one file that are about one person: copies, two answers to one question, more than anybody does in a day.
+
+use std::collections::HashMap;
+
+use crate::domain::limits::EVENTS_A_DAY_MAX;
+use crate::domain::{Disposition, LegId, Reason};
+use crate::pipeline::event::{ReportedEvent, RowFinding, Sameness, What};
+use crate::sheet::SheetRow;
+
+/// Settles what rows of one person say together.
+pub(super) fn settle(rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
+    let mut of_leg: HashMap<LegId, Vec<usize>> = HashMap::new();
+    for (place, finding) in findings.iter().enumerate() {
+        if finding.leg.is_some() {
+            of_leg.entry(finding.leg).or_default().push(place);
+        }
+    }
+    let mut people: Vec<(LegId, Vec<usize>)> = of_leg.into_iter().collect();
+    people.sort_unstable();
+    for (leg, places) in people {
+        if places.len() > 1 {
+            take_copies_out(rows, findings, &places);
+            hold_two_answers(findings, &places);
+        }
+        hold_too_many(findings, leg, &places);
+    }
+}
+
+/// Of rows that are equal in every cell the first counts.
+fn take_copies_out(rows: &[SheetRow<'_>], findings: &mut [RowFinding], places: &[usize]) {
+    let mut first: HashMap<Vec<&str>, usize> = HashMap::new();
+    for place in places {
+        let row = rows[*place];
+        let cells: Vec<&str> = (0..row.len())
+            .map(|column| row.cell(column).trim())
+            .collect();
+        let original = *first.entry(cells).or_insert(*place);
+        if original == *place || findings[*place].disposition != Disposition::Accepted {
+            continue;
+        }
+        let line = rows[original].line();
+        let finding = &mut findings[*place];
+        finding.disposition = Disposition::Repeated;
+        finding.reason = Some(Reason::SameRow);
+        finding.events.clear();
+        finding.hint = Some(format!(
+            "This row says the same as row {line}. If the person came twice that day, write so in another cell."
+        ));
+    }
+}
+
+/// Two answers to one question of one day, and two endings: neither is known to be the right one.
+fn hold_two_answers(findings: &mut [RowFinding], places: &[usize]) {
+    let mut answers: HashMap<Sameness<'_>, Vec<(usize, &ReportedEvent)>> = HashMap::new();
+    let mut endings: Vec<(usize, &ReportedEvent)> = Vec::new();
+    for place in places {
+        let finding = &findings[*place];
+        if finding.withdrawn || finding.disposition != Disposition::Accepted {
+            continue;
+        }
+        for event in &finding.events {
+            match &event.what {
+                What::Measure { .. } => {
+                    answers
+                        .entry(event.sameness())
+                        .or_default()
+                        .push((*place, event));
+                }
+                What::Status { state, .. } if state.terminal() => endings.push((*place, event)),
+                _ => {}
+            }
+        }
+    }
+    let differ =
+        |told: &[(usize, &ReportedEvent)]| told.iter().any(|(_, event)| *event != told[0].1);
+    let mut held: Vec<usize> = Vec::new();
+    for told in answers.values().filter(|told| differ(told)) {
+        held.extend(told.iter().map(|(place, _)| *place));
+    }
+    if endings.len() > 1
+        && endings
+            .iter()
+            .any(|(_, event)| !same_ending(event, endings[0].1))
+    {
+        held.extend(endings.iter().map(|(place, _)| *place));
+    }
+    held.sort_unstable();
+    held.dedup();
+    let lines: Vec<u64> = held.iter().map(|place| findings[*place].line).collect();
+    for place in held {
+        let finding = &mut findings[place];
+        let others = lines.iter().filter(|line| **line != finding.line);
+        let others: Vec<String> = others.map(|line| format!("row {line}")).collect();
+        hold(finding, Reason::CopiedRow);
+        finding.hint = Some(format!("See also {}.", others.join(", ")));
+    }
+}
+
+/// Endings with other words of the same state and day are the same.
+fn same_ending(one: &ReportedEvent, other: &ReportedEvent) -> bool {
+    let state = |event: &ReportedEvent| match &event.what {
+        What::Status { state, .. } => Some(*state),
+        _ => None,
+    };
+    one.on == other.on && state(one) == state(other)
+}
+
+/// More of one kind on one day than anybody does: a column was perhaps filled down.
+fn hold_too_many(findings: &mut [RowFinding], leg: LegId, places: &[usize]) {
+    let mut told: HashMap<Sameness<'_>, usize> = HashMap::new();
+    for place in places {
+        let events = findings[*place].events.iter();
+        for event in events.filter(|event| event.kind.observed()) {
+            *told.entry(event.sameness()).or_default() += 1;
+        }
+    }
+    if told.values().all(|count| *count <= EVENTS_A_DAY_MAX) {
+        return;
+    }
+    for place in places {
+        let finding = &mut findings[*place];
+        if finding.leg == leg && finding.disposition == Disposition::Accepted {
+            hold(finding, Reason::TooManyEvents);
+        }
+    }
+}
+
+fn hold(finding: &mut RowFinding, reason: Reason) {
+    finding.disposition = Disposition::Held;
+    finding.reason = Some(reason);
+    finding.events.clear();
+}
