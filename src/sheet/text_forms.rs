@@ -1,7 +1,7 @@
 //! The text that a person sees in a cell, and the forms in which texts are compared.
 //!
 //! A cell comes in, a text goes out. Invariants: [`visible`] takes away only what cannot be seen; two texts that look alike on paper have the same
-//! [`super::fold`]; two that differ in accents alone have the same [`letters`].
+//! [`super::fold()`]; two that differ in accents alone have the same [`letters`].
 
 use std::borrow::Cow;
 
