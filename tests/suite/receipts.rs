@@ -17,7 +17,7 @@ fn a_receipt_that_was_cut_off_is_made_whole_and_keeps_what_is_to_be_mended() {
         let case = case.ran(1);
         let receipts = case.world.home.below("var/partners/elm/out/receipts");
         let first = fs::read_to_string(receipts.join("returns.receipt.csv")).unwrap();
-        let wrong = "Attended?: We do not know this answer,Use one of the agreed words";
+        let wrong = "Attended?: We do not know this answer,\"Use one of the agreed words";
         assert!(
             first.contains("Taken in") && first.contains(wrong),
             "{first}"

@@ -19,6 +19,8 @@ const PAGE: i64 = 5_000;
 /// Days within which a file of the same name is a later state of one sheet.
 const SAME_SHEET_DAYS: i64 = 14;
 const MICROS_A_DAY: i64 = 86_400_000_000;
+/// Rows of one person of one sheet up to which it is looked which of them mends which: more than that is for somebody to look at.
+const ROWS_OF_PERSON: usize = 200;
 /// Questions about a file as a whole.
 const WHOLE_FILES: [Reason; 2] = [Reason::FileUnread, Reason::Sorted];
 /// Answers of a row that may be others in the row that mends it.
@@ -204,10 +206,21 @@ impl ReturnRecord<'_> {
         }
         let people = old.iter().map(|row| row.holder).collect();
         let keys = self.run.holder_keys(people).await?;
+        let mut old_of_leg: HashMap<LegId, Vec<&ReturnRow>> = HashMap::new();
+        for row in &old {
+            old_of_leg.entry(row.leg).or_default().push(row);
+        }
+        let mut now_of_leg: HashMap<LegId, Vec<usize>> = HashMap::new();
+        for (place, row) in rows.iter().enumerate().filter(|(_, row)| is_taken_in(row)) {
+            now_of_leg.entry(row.leg).or_default().push(place);
+        }
         for hold in holds {
-            let held = old
-                .iter()
-                .filter(|row| row.leg == hold.leg && row.reason == Some(hold.reason));
+            let of_leg = old_of_leg.get(&hold.leg).map_or(&[][..], Vec::as_slice);
+            let now = now_of_leg.get(&hold.leg).map_or(&[][..], Vec::as_slice);
+            if of_leg.len().max(now.len()) > ROWS_OF_PERSON {
+                continue;
+            }
+            let held = of_leg.iter().filter(|row| row.reason == Some(hold.reason));
             let found = held.into_iter().find_map(|row| {
                 let key = keys.get(&row.holder)?;
                 let spot = row_spot(id, row.row, row.holder);
@@ -217,17 +230,12 @@ impl ReturnRecord<'_> {
             });
             let Some(cells) = found else { continue };
             let answers = self.answers(&earlier.frame.header, |place| cells.get(place).cloned());
-            let mending = rows.iter().enumerate().find(|(place, row)| {
-                row.leg == hold.leg
-                    && is_taken_in(row)
-                    && !used.contains(place)
-                    && self
-                        .sheet
-                        .row(*place)
-                        .is_some_and(|now| self.mends(&answers, now))
+            let mending = now.iter().find(|place| {
+                let row = self.sheet.row(**place);
+                !used.contains(*place) && row.is_some_and(|row| self.mends(&answers, row))
             });
-            if let Some((place, _)) = mending {
-                used.insert(place);
+            if let Some(place) = mending {
+                used.insert(*place);
                 batch.released.push(hold.number);
             }
         }

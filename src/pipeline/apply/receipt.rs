@@ -34,6 +34,9 @@ pub(crate) struct ReceiptTo<'r> {
 /// Names of the columns that a receipt adds, before the partner's own.
 const COLUMNS: [&str; 3] = ["Result", "What is wrong", "What to do"];
 
+/// How the sentences of `reasons.toml` call the column with our reference.
+const OUR_REFERENCE: &str = "\"Our ref\"";
+
 /// Lines of words above the table: the heading is looked for among the first twenty rows.
 const WORDS_MAX: usize = 12;
 
@@ -97,6 +100,8 @@ pub(crate) fn of_rows(
 ) -> Result<ReceiptFiles, WriteError> {
     let (format, again) = (answer_format(sheet), taken.again);
     let findings = &finding.rows;
+    let collect = to.partner.collect.as_ref();
+    let reference = collect.map_or("", |collect| collect.reference.as_str());
     let likely_bytes = taken.file_size_bytes + 32 * findings.len();
     let mut writer = RowWriter::new(Vec::with_capacity(likely_bytes), format)?;
     let width = COLUMNS.len() + sheet.header.len();
@@ -125,7 +130,7 @@ pub(crate) fn of_rows(
             result,
             wrong,
             to_do,
-        } = words(finding, again);
+        } = words(finding, again, reference);
         // Of a person whom we did not send nothing is written down again.
         let is_told = !is_stranger(finding) || again;
         let cells = row.cells(sheet.header.len());
@@ -154,6 +159,7 @@ pub(crate) fn of_rows(
             findings,
             order: &order,
             again,
+            reference,
         },
         sum,
     };
@@ -270,6 +276,8 @@ struct ReceiptRows<'r> {
     findings: &'r [RowFinding],
     order: &'r [usize],
     again: bool,
+    /// Their heading of the column with our reference.
+    reference: &'r str,
 }
 
 impl Serialize for ReceiptRows<'_> {
@@ -279,7 +287,7 @@ impl Serialize for ReceiptRows<'_> {
             .iter()
             .filter_map(|place| self.findings.get(*place));
         to.collect_seq(rows.map(|finding| {
-            let words = words(finding, self.again);
+            let words = words(finding, self.again, self.reference);
             ReceiptRow {
                 column: finding.column.as_deref(),
                 disposition: shown(finding, self.again).code(),
@@ -397,7 +405,7 @@ struct RowWords<'r> {
     to_do: Cow<'r, str>,
 }
 
-fn words(finding: &RowFinding, again: bool) -> RowWords<'_> {
+fn words<'r>(finding: &'r RowFinding, again: bool, reference: &str) -> RowWords<'r> {
     let result = ResultWord::of(finding, again);
     let reason = told_reason(finding, again).filter(|reason| *reason != Reason::AlreadyKnown);
     // A reason's sentence is followed by what to do about it.
@@ -407,12 +415,24 @@ fn words(finding: &RowFinding, again: bool) -> RowWords<'_> {
         Some(column) => format!("{column}: {wrong}").into(),
         None => Cow::Borrowed(wrong),
     };
+    // Where nothing else of the row is told, its number is; and their own heading is named.
+    let (wrong, to_do) = if is_stranger(finding) && reason.is_some() {
+        let line = finding.line;
+        (
+            format!("Row {line} of your sheet: {wrong}").into(),
+            to_do
+                .replace(OUR_REFERENCE, &format!("\"{reference}\""))
+                .into(),
+        )
+    } else {
+        (wrong, Cow::Borrowed(to_do))
+    };
     let hint = finding.hint.as_deref().filter(|_| reason.is_some());
     let (wrong, to_do) = match (result, hint) {
-        (ResultWord::PleaseCorrect, Some(hint)) => (wrong, join(to_do, hint)),
+        (ResultWord::PleaseCorrect, Some(hint)) => (wrong, join(&to_do, hint)),
         (_, Some(hint)) => (Cow::Borrowed(hint), Cow::Borrowed("")),
         (ResultWord::WithUs, None) => (wrong, reason.map_or("", who_acts).into()),
-        (_, None) => (wrong, Cow::Borrowed(to_do)),
+        (_, None) => (wrong, to_do),
     };
     let repaired = finding.repairs.iter().map(|repair| repair.words.as_str());
     let repaired: Vec<&str> = repaired.filter(|_| !again && wrong.is_empty()).collect();
@@ -428,7 +448,7 @@ fn words(finding: &RowFinding, again: bool) -> RowWords<'_> {
     }
 }
 
-fn join<'r>(sentence: &'r str, hint: &'r str) -> Cow<'r, str> {
+fn join<'r>(sentence: &str, hint: &'r str) -> Cow<'r, str> {
     if sentence.is_empty() {
         return Cow::Borrowed(hint);
     }
@@ -487,8 +507,14 @@ mod tests {
     fn another_partners_reference_reads_like_nobodys() {
         let theirs = finding(Disposition::Held, Reason::NotYourReference);
         let nobodys = finding(Disposition::Rejected, Reason::NotOurPerson);
-        assert_eq!(words(&theirs, false), words(&nobodys, false));
+        assert_eq!(words(&theirs, false, "REF"), words(&nobodys, false, "REF"));
         assert_eq!(shown(&theirs, false), shown(&nobodys, false));
+        let said = words(&theirs, false, "REF");
+        assert_eq!(
+            said.wrong,
+            "Row 2 of your sheet: We did not send you this person"
+        );
+        assert_eq!(said.to_do, "Check \"REF\" against your first sheet");
         assert_eq!(told_reason(&theirs, false), told_reason(&nobodys, false));
     }
 
@@ -500,7 +526,7 @@ mod tests {
             to_do: "".into(),
         };
         for taken in [Disposition::Accepted, Disposition::Repeated] {
-            assert_eq!(words(&finding(taken, Reason::SameFile), true), known);
+            assert_eq!(words(&finding(taken, Reason::SameFile), true, "REF"), known);
         }
         // What is still to be mended is told again: nobody may have read it the first time.
         for (asks, reason) in [
@@ -508,7 +534,7 @@ mod tests {
             (Disposition::Rejected, Reason::NotOurPerson),
         ] {
             let finding = finding(asks, reason);
-            assert_eq!(words(&finding, true), words(&finding, false));
+            assert_eq!(words(&finding, true, "REF"), words(&finding, false, "REF"));
             assert_eq!(shown(&finding, true), asks);
         }
     }
@@ -516,7 +542,7 @@ mod tests {
     #[test]
     fn what_is_not_theirs_says_whose_it_is() {
         let held = finding(Disposition::Held, Reason::AfterClose);
-        let said = words(&held, false);
+        let said = words(&held, false, "REF");
         assert_eq!(said.result, ResultWord::WithUs);
         assert_eq!(said.to_do, "Nothing. The practice looks into it.");
     }

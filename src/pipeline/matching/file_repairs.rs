@@ -6,6 +6,9 @@ use crate::domain::Reason;
 use crate::pipeline::event::{Repair, RowFinding};
 use crate::sheet::{Sheet, SheetNote, TextEncoding};
 
+/// Rows that are named in one sentence at most.
+const ROWS_NAMED: usize = 20;
+
 impl Reading<'_> {
     pub(super) fn file_repairs(
         &self,
@@ -68,10 +71,13 @@ impl Reading<'_> {
             .map(|row| row.line.to_string())
             .collect();
         if !passed.is_empty() {
-            let words = format!(
-                "We passed over what names nobody: row {}.",
-                passed.join(", ")
-            );
+            let more = passed.len().saturating_sub(ROWS_NAMED);
+            let named = passed[..passed.len() - more].join(", ");
+            let more = match more {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let words = format!("We passed over what names nobody: row {named}{more}.");
             say("rows-passed-over", words);
         }
         repairs

@@ -7,6 +7,9 @@ use crate::domain::{Disposition, LegId, Reason};
 use crate::pipeline::event::{ReportedEvent, RowFinding, Sameness, What};
 use crate::sheet::SheetRow;
 
+/// Other rows that are named beside one at most: a file may have all its rows of one person.
+const ROWS_NAMED: usize = 5;
+
 /// Settles what rows of one person say together.
 pub(super) fn settle(rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
     let mut of_leg: HashMap<LegId, Vec<usize>> = HashMap::new();
@@ -90,7 +93,8 @@ fn hold_two_answers(findings: &mut [RowFinding], places: &[usize]) {
     for place in held {
         let finding = &mut findings[place];
         let others = lines.iter().filter(|line| **line != finding.line);
-        let others: Vec<String> = others.map(|line| format!("row {line}")).collect();
+        let others = others.take(ROWS_NAMED).map(|line| format!("row {line}"));
+        let others: Vec<String> = others.collect();
         hold(finding, Reason::CopiedRow);
         finding.hint = Some(format!("See also {}.", others.join(", ")));
     }
@@ -105,13 +109,21 @@ fn same_ending(one: &ReportedEvent, other: &ReportedEvent) -> bool {
     one.on == other.on && state(one) == state(other)
 }
 
-/// More of one kind on one day than anybody does: a column was perhaps filled down.
+/// More rows of one kind on one day than anybody has: a column was perhaps filled down.
 fn hold_too_many(findings: &mut [RowFinding], leg: LegId, places: &[usize]) {
     let mut told: HashMap<Sameness<'_>, usize> = HashMap::new();
     for place in places {
         let events = findings[*place].events.iter();
-        for event in events.filter(|event| event.kind.observed()) {
-            *told.entry(event.sameness()).or_default() += 1;
+        let observed = events.filter(|event| event.kind.observed());
+        // A row that has several of a kind has a column for each, as agreed.
+        let mut of_row: Vec<Sameness<'_>> = Vec::new();
+        for same in observed.map(ReportedEvent::sameness) {
+            if !of_row.contains(&same) {
+                of_row.push(same);
+            }
+        }
+        for same in of_row {
+            *told.entry(same).or_default() += 1;
         }
     }
     if told.values().all(|count| *count <= EVENTS_A_DAY_MAX) {
