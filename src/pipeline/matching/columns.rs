@@ -15,6 +15,8 @@ use crate::sheet::{HeadingFit, Sheet, SheetRow, fold};
 pub(super) struct Columns<'r> {
     /// By folded header; of two columns with one name the first counts.
     folded: HashMap<String, usize>,
+    /// The same of the columns that are no answers.
+    others: HashMap<String, usize>,
     /// By header as the agreement writes it: what is asked for on every row.
     agreed: HashMap<&'r str, usize>,
     /// Two columns under one agreed or delivered name.
@@ -105,6 +107,7 @@ impl<'r> Columns<'r> {
         let names = AgreedNames::of(collect);
         let mut columns = Self {
             folded: HashMap::new(),
+            others: HashMap::new(),
             agreed: HashMap::new(),
             twins: Vec::new(),
             read: HashSet::new(),
@@ -112,15 +115,17 @@ impl<'r> Columns<'r> {
             own: Vec::new(),
             named: sheet.header.len(),
         };
-        let exact: HashSet<String> = sheet.header.iter().map(|name| fold(name)).collect();
+        let folds: HashSet<String> = sheet.header.iter().map(|name| fold(name)).collect();
+        let very: HashSet<&str> = sheet.header.iter().map(String::as_str).collect();
         for (place, name) in sheet.header.iter().enumerate() {
             if name.is_empty() {
                 continue;
             }
             let folded = fold(name);
             let agreed = names.find(name).filter(|header| {
-                // The very name stands elsewhere: this one is another column.
-                folded == fold(header) || !exact.contains(&fold(header))
+                // Where the very name stands elsewhere this is another column: `WHY` was delivered, and `Why` is an answer.
+                let alike = folded == fold(header) || !folds.contains(&fold(header));
+                name == header || (alike && !very.contains(*header))
             });
             let first = match agreed {
                 Some(header) => {
@@ -130,7 +135,7 @@ impl<'r> Columns<'r> {
                     columns.read.insert(place);
                     *columns.agreed.entry(header).or_insert(place)
                 }
-                None => *columns.folded.get(&folded).unwrap_or(&place),
+                None => *columns.others.entry(folded.clone()).or_insert(place),
             };
             if first != place {
                 columns.twins.push((first, place));
@@ -213,7 +218,10 @@ impl<'r> Columns<'r> {
 
     /// The place of a folded header.
     pub(super) fn place_of_folded(&self, header: &str) -> Option<usize> {
-        self.folded.get(header).copied()
+        self.others
+            .get(header)
+            .or_else(|| self.folded.get(header))
+            .copied()
     }
 
     /// The cell of a row under a header of the agreement, without white space around it; empty where the return has no such column.
@@ -226,9 +234,8 @@ impl<'r> Columns<'r> {
 
     /// The cell of a row under a folded header, as written; empty where the return has no such column.
     pub(super) fn cell_of_folded<'c>(&self, row: SheetRow<'c>, header: &str) -> &'c str {
-        self.folded
-            .get(header)
-            .map_or("", |column| row.cell(*column))
+        self.place_of_folded(header)
+            .map_or("", |column| row.cell(column))
     }
 
     /// Columns that bear one name.

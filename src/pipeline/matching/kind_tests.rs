@@ -411,6 +411,23 @@ fn two_columns_of_one_name_are_read_where_they_agree() {
 }
 
 #[test]
+fn columns_that_differ_in_capitals_alone_are_two() {
+    let heading = format!("{HEADING},CAME");
+    let text = filled(&format!(
+        "{heading}\nR1,C1,N1,05/10/2026,Y,,,,,,,,,by bus\n"
+    ));
+    assert_eq!(found("", text.as_bytes()).unwrap(), "2 1 told");
+    let text = filled(&format!(
+        "{}\nR1,C1,N1,05/10/2026,Y,,,,,,,,,N\n",
+        heading.replace(",Came", ",came")
+    ));
+    assert_eq!(
+        found("", text.as_bytes()).unwrap(),
+        "2 two-columns; column-twice"
+    );
+}
+
+#[test]
 fn a_row_without_check_and_identity_is_held_unless_references_are_enough() {
     let text = filled("Our ref,Seen,Came,Comments\nR1,05/10/2026,Y,\n");
     let not_there = "columns-not-there columns-not-there";
