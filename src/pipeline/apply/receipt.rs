@@ -131,15 +131,14 @@ pub(crate) fn of_rows(
             wrong,
             to_do,
         } = words(finding, again, reference);
-        // Of a person whom we did not send nothing is written down again.
+        // Of a person whom we did not send only the number of the row is written down again.
         let is_told = !is_stranger(finding) || again;
-        let cells = row.cells(sheet.header.len());
-        let cells = cells.map(|cell| {
-            if is_told {
-                crate::sheet::unescape(cell)
-            } else {
-                "".into()
-            }
+        let number = format!("row {} of your sheet", finding.line);
+        let cells = row.cells(sheet.header.len()).enumerate();
+        let cells = cells.map(|(column, cell)| match column {
+            _ if is_told => crate::sheet::unescape(cell),
+            0 => Cow::Borrowed(number.as_str()),
+            _ => Cow::Borrowed(""),
         });
         let words = [result.words().into(), wrong, to_do];
         let cells: Vec<Cow<'_, str>> = words
@@ -415,17 +414,13 @@ fn words<'r>(finding: &'r RowFinding, again: bool, reference: &str) -> RowWords<
         Some(column) => format!("{column}: {wrong}").into(),
         None => Cow::Borrowed(wrong),
     };
-    // Where nothing else of the row is told, its number is; and their own heading is named.
-    let (wrong, to_do) = if is_stranger(finding) && reason.is_some() {
-        let line = finding.line;
-        (
-            format!("Row {line} of your sheet: {wrong}").into(),
-            to_do
-                .replace(OUR_REFERENCE, &format!("\"{reference}\""))
-                .into(),
-        )
+    // Their own heading is named.
+    let to_do: Cow<'_, str> = if to_do.contains(OUR_REFERENCE) {
+        to_do
+            .replace(OUR_REFERENCE, &format!("\"{reference}\""))
+            .into()
     } else {
-        (wrong, Cow::Borrowed(to_do))
+        Cow::Borrowed(to_do)
     };
     let hint = finding.hint.as_deref().filter(|_| reason.is_some());
     let (wrong, to_do) = match (result, hint) {
@@ -510,10 +505,7 @@ mod tests {
         assert_eq!(words(&theirs, false, "REF"), words(&nobodys, false, "REF"));
         assert_eq!(shown(&theirs, false), shown(&nobodys, false));
         let said = words(&theirs, false, "REF");
-        assert_eq!(
-            said.wrong,
-            "Row 2 of your sheet: We did not send you this person"
-        );
+        assert_eq!(said.wrong, "We did not send you this person");
         assert_eq!(said.to_do, "Check \"REF\" against your first sheet");
         assert_eq!(told_reason(&theirs, false), told_reason(&nobodys, false));
     }
