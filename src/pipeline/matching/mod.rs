@@ -22,6 +22,8 @@ mod scores;
 #[cfg(test)]
 mod tests;
 mod told;
+#[cfg(test)]
+mod value_tests;
 mod words;
 
 use std::collections::{HashMap, HashSet};
