@@ -442,7 +442,11 @@ async fn seal_key(
     };
     let read = || read_seal_key(path, crate::config::guarded(path));
     let mut found = read();
-    if matches!(found, Err(KeyFileError::Missing)) && store.installation().await.is_err() {
+    let missing = matches!(found, Err(KeyFileError::Missing));
+    if missing && store.installation().await.is_ok() {
+        // Somebody else may have begun the installation since the key was looked for: it is there before the store has its name.
+        found = read();
+    } else if missing {
         // Of several processes that begin the installation one makes the key, and the others take it.
         let made = store.unless_named(|| match read() {
             Err(KeyFileError::Missing) => {
