@@ -328,6 +328,10 @@ fn headings_and_rows_that_name_nobody_are_told_apart_from_people() {
             "2 1 told; 3 not-a-row; rows-passed-over",
         ),
         (
+            format!("{one}\nK7M3-9QXD-4T2P,,,,,,,,,,,,,,,"),
+            "2 1 told; 3 bad-reference",
+        ),
+        (
             format!("{one}\n,,,,,,05/10/2026,Y,,,,,,,,"),
             "2 shifted; 3 no-reference",
         ),

@@ -60,7 +60,8 @@ impl Reading<'_> {
         let of_person = full
             .iter()
             .any(|place| self.identity_places.contains(place));
-        if answers.is_empty() && !of_person && !is_cut_by_another(sheet, row) {
+        let meant = is_meant_as_reference(&typed(reference));
+        if answers.is_empty() && !of_person && !meant && !is_cut_by_another(sheet, row) {
             return RowKind::Words;
         }
         let is_sum = |place: &usize| {
@@ -99,6 +100,16 @@ impl Reading<'_> {
         });
         (only_answers && says_something).then_some(full)
     }
+}
+
+/// Whether a cell was meant as one of our references: a word of letters and digits of about that length.
+fn is_meant_as_reference(cell: &str) -> bool {
+    let signs = cell.chars().filter(char::is_ascii_alphanumeric).count();
+    let plain = cell
+        .chars()
+        .all(|sign| sign.is_ascii_alphanumeric() || sign == '-');
+    let marked = cell.contains(|sign: char| sign.is_ascii_digit() || sign == '-');
+    plain && marked && (8..=14).contains(&signs)
 }
 
 /// Whether a row holds another delimiter more often than a sentence does: it is a row, or a part of one, of another file.
