@@ -22,7 +22,7 @@ use crate::json::Arena;
 use crate::partner::fields::{Field, FieldKind};
 use crate::partner::{NeededMembers, Partner, Rules};
 use crate::seal::{Digest, HolderKey};
-use crate::sheet::fold;
+use crate::sheet::{CellRow, fold};
 use crate::store::rows::{DropFile, DropRow, DropState, Leg, RawIds};
 
 /// Rows whose inputs are fetched and opened together: enough to fill statements and workers, few beside a full return.
@@ -107,20 +107,20 @@ pub(crate) struct Version {
     /// One list for all rows of a layout.
     columns: Arc<[ComparedColumn]>,
     /// Their cells, as they were written, in the same order.
-    cells: Box<[Box<str>]>,
+    cells: CellRow,
 }
 
 impl Version {
     /// A row with this token, and these cells in these columns.
-    pub(crate) fn new<'c>(
+    pub(crate) fn new(
         token: &str,
         columns: Arc<[ComparedColumn]>,
-        cells: impl Iterator<Item = &'c str>,
+        cells: &[impl AsRef<str>],
     ) -> Self {
         Self {
             token: RowToken::parse(token),
             columns,
-            cells: cells.map(Box::from).collect(),
+            cells: CellRow::new(cells),
         }
     }
 
@@ -131,9 +131,7 @@ impl Version {
 
     /// Each column that is compared, and its cell as it was delivered.
     pub(crate) fn cells(&self) -> impl Iterator<Item = (&ComparedColumn, &str)> {
-        self.columns
-            .iter()
-            .zip(self.cells.iter().map(|cell| &**cell))
+        self.columns.iter().zip(self.cells.cells())
     }
 }
 
@@ -386,8 +384,7 @@ impl Layout<'_> {
             let tokens = |fields: &[&[u8]]| env.keys.token(fields);
             let found = map::compared(self.partner, &view, &tokens, &self.places);
             let (token, cells) = found.ok()?;
-            let cells = cells.iter().map(AsRef::as_ref);
-            Some(Version::new(&token, Arc::clone(&self.columns), cells))
+            Some(Version::new(&token, Arc::clone(&self.columns), &cells))
         };
         Some(RowMadeAgain {
             leg: leg.id,

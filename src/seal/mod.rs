@@ -151,12 +151,22 @@ pub(crate) fn sealed_digest(sealed: &[u8]) -> Digest {
 
 /// SHA-256 over the parts, one after another.
 pub(crate) fn sha256(parts: &[&[u8]]) -> Digest {
+    if let [part] = parts {
+        return of_one_piece(part);
+    }
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
         context.update(part);
     }
     let mut out = [0; 32];
     out.copy_from_slice(context.finish().as_ref());
+    out
+}
+
+/// The same over one part: without a context, which is memory of its own.
+fn of_one_piece(part: &[u8]) -> Digest {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, part).as_ref());
     out
 }
 
@@ -207,7 +217,10 @@ pub(crate) fn merkle_root(leaves: &[Digest]) -> Option<Digest> {
                 .checked_ilog2()
                 .map_or(1, |power| 1_usize << power);
             let (left, right) = leaves.split_at(split);
-            Some(sha256(&[&[1], &merkle_root(left)?, &merkle_root(right)?]))
+            let mut both = [1; 65];
+            both[1..33].copy_from_slice(&merkle_root(left)?);
+            both[33..].copy_from_slice(&merkle_root(right)?);
+            Some(sha256(&[&both]))
         }
     }
 }

@@ -57,7 +57,11 @@ impl CellRow {
 
 /// The form of a row of a return: Excel's number, its cells, and by column from 0 what stood in the file where that is not the cell.
 pub(crate) fn row_form(row: SheetRow<'_>) -> Vec<u8> {
-    let mut form = row.line().to_be_bytes().to_vec();
+    let of_cells: usize = (0..row.len())
+        .map(|column| NUMBER + row.cell(column).len())
+        .sum();
+    let mut form = Vec::with_capacity(size_of::<u64>() + NUMBER + of_cells);
+    form.extend(row.line().to_be_bytes());
     append_number(&mut form, row.len());
     for column in 0..row.len() {
         append_text(&mut form, row.cell(column));

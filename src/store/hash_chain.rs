@@ -90,7 +90,9 @@ pub(crate) fn event_leaf(row: &EventRow) -> Digest {
 }
 
 fn leaf(numbers: &[i64], blobs: &[&[u8]]) -> Digest {
-    let mut bytes = vec![0_u8];
+    let of_blobs: usize = blobs.iter().map(|blob| size_of::<u32>() + blob.len()).sum();
+    let mut bytes = Vec::with_capacity(1 + size_of_val(numbers) + of_blobs);
+    bytes.push(0);
     for number in numbers {
         bytes.extend(number.to_be_bytes());
     }

@@ -80,7 +80,7 @@ fn names_back(collect: &Collect, sheet: &Sheet, legs: &Legs) -> NamesBack {
                     continue;
                 }
                 if let Some(place) = columns.place_of_folded(&column.folded)
-                    && fold(row.cell(place)) == fold(delivered)
+                    && (row.cell(place) == delivered || fold(row.cell(place)) == fold(delivered))
                 {
                     back.insert((row.place(), place));
                 }

@@ -107,13 +107,13 @@ fn legs() -> Legs {
         .iter()
         .zip(1_u8..)
         .map(|((family, given, phone), number)| {
-            let cells = [*family, *given, *phone, "01/10/2026"].into_iter();
+            let cells = [*family, *given, *phone, "01/10/2026"];
             let delivered = Delivered {
                 own: true,
                 leg: LegId::new(i64::from(number)),
                 authored_on: Some(date(2026, 10, 1)),
                 closed_on: None,
-                versions: vec![Version::new(&check(number), Arc::clone(&columns), cells)],
+                versions: vec![Version::new(&check(number), Arc::clone(&columns), &cells)],
             };
             (reference_of(number), delivered)
         });

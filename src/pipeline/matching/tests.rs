@@ -273,8 +273,8 @@ fn known(legs: &[TestLeg]) -> Legs {
     ]);
     let legs = legs.iter().enumerate().map(|(place, leg)| {
         let version = |(number, surname, born): &Sent| {
-            let cells = [surname.as_str(), born].into_iter();
-            Version::new(&token(*number), Arc::clone(&columns), cells)
+            let cells = [surname.as_str(), born];
+            Version::new(&token(*number), Arc::clone(&columns), &cells)
         };
         let delivered = Delivered {
             own: leg.own,
