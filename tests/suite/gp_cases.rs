@@ -307,6 +307,38 @@ fn of_several_consents_the_newest_counts_wherever_it_stands() {
 }
 
 #[test]
+fn a_consent_of_somebody_else_says_nothing_of_the_person() {
+    let of = |person: Value| {
+        let mut records = una(|_, request| {
+            request["supportingInfo"] = json!([{"reference": "Consent/1"}]);
+        });
+        records.push(json!({"resourceType": "Consent", "id": "1", "status": "active", "dateTime": "2026-11-03",
+            "patient": person, "provision": {"type": "permit"}}));
+        Came::of_folder(&lines(&records), &["NHS"])
+    };
+    let numbered = |n: u32| json!({"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": nhs_number(n)}});
+    for another in [
+        json!({"reference": "Patient/person-2"}),
+        json!({"reference": "https://gp.example/fhir/Patient/person-2"}),
+        numbered(2),
+    ] {
+        of(another).assert_held(
+            "consent-missing",
+            &practice("consent-missing"),
+            "of another",
+        );
+    }
+    for own in [
+        json!({"reference": "Patient/person-1"}),
+        json!({"reference": "https://gp.example/fhir/Patient/person-1/_history/2"}),
+        numbered(1),
+        json!({"display": "Una"}),
+    ] {
+        of(own).assert_sent(&[&nhs_number(1)], "agreed since");
+    }
+}
+
+#[test]
 fn a_question_about_a_record_is_the_practices_wherever_it_is_told() {
     let world = World::of(&[Source::folder("hilltop", "ext")], &[elm()]);
     let records = una(|_, request| request["authoredOn"] = json!("2026-02-30"));

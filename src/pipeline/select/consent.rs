@@ -10,8 +10,8 @@ use crate::domain::Instant;
 use crate::fhir::resources::consent::{
     self, ConsentMatter, InPeriod, denies, has_exceptions, in_period, permits,
 };
-use crate::fhir::resources::reference::is_system;
-use crate::fhir::resources::{resource, service_request};
+use crate::fhir::resources::reference::{self, Address, Reference, is_system};
+use crate::fhir::resources::{patient, resource, service_request};
 use crate::json::{Json, items};
 use crate::partner::agreement::ConsentRule;
 use crate::partner::fields::consent_fault;
@@ -81,7 +81,8 @@ fn standing_of(
 ) -> Option<ConsentStanding> {
     let unread = consent_fault(consent).is_some()
         || resource::is_subset(consent)
-        || resource::has_modifier_extension(consent);
+        || resource::has_modifier_extension(consent)
+        || names_another(consent, view);
     if unread {
         return Some(ConsentStanding::Unclear);
     }
@@ -117,6 +118,40 @@ fn standing_of(
         Some("rejected") => refusal(false),
         // Terminated, and nothing newer: an agreement was taken back, or a refusal.
         Some("inactive") if !denies(consent) => refusal(false),
+        _ => None,
+    }
+}
+
+/// Whether a consent says that it is another person's than the request is about. Names within a Bundle say it of that Bundle alone, so
+/// they are compared with nothing.
+fn names_another(consent: &Json<'_>, view: &ReferralView<'_>) -> bool {
+    let Some(person) = consent.get("patient") else {
+        return false;
+    };
+    let subject = service_request::subject(view.request, None);
+    let elsewhere = match (address(&Reference::parse(person, None)), address(&subject)) {
+        (Some(one), Some(subject)) => one.id != subject.id || one.kind != subject.kind,
+        _ => false,
+    };
+    let number = reference::identifier(person)
+        .filter(|(system, _)| system.is_some_and(patient::is_nhs_number_system))
+        .is_some_and(|(_, value)| {
+            let numbers = view.patient.map(patient::every_nhs_number);
+            let numbers = numbers.unwrap_or_default();
+            !numbers.is_empty() && !numbers.contains(&patient::normal_nhs_number(value))
+        });
+    elsewhere || number
+}
+
+/// Where a record lies by a reference, whichever server is meant.
+fn address<'t>(reference: &Reference<'t>) -> Option<Address<'t>> {
+    match *reference {
+        Reference::Relative { kind, id } => Some(Address {
+            base: None,
+            kind,
+            id,
+        }),
+        Reference::Foreign(url) => Address::parse(url),
         _ => None,
     }
 }
