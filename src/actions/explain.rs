@@ -363,8 +363,8 @@ impl<'e> Explainer<'e> {
             open_with: open,
             ..PriorLegs::default()
         };
-        let consent = trees.consent();
-        let outcome = judge(env, config, &view, consent, known, &|_, _| {}, &mut trail);
+        let consents = trees.consents();
+        let outcome = judge(env, config, &view, &consents, known, &|_, _| {}, &mut trail);
         let rules = env.source_rules(config);
         let decided = Decided {
             at,
@@ -372,7 +372,7 @@ impl<'e> Explainer<'e> {
             again: self.fate_of(outcome),
             same_rules: None,
             steps: trail.into_steps(),
-            partners: partner_lines(&view, consent, &rules),
+            partners: partner_lines(&view, &consents, &rules),
             open_with: open.iter().filter_map(|place| self.id(*place)).collect(),
             signed: Vec::new(),
         };
@@ -526,13 +526,13 @@ fn is_open(then: Standing) -> bool {
 /// Every criterion of every partner.
 fn partner_lines(
     view: &ReferralView<'_>,
-    consent: Option<&crate::json::Json<'_>>,
+    consents: &[&crate::json::Json<'_>],
     rules: &SourceRules<'_>,
 ) -> Vec<PartnerLines> {
     let partners = rules.partners.iter();
     partners
         .map(|partner| {
-            let lines: Vec<Line> = criteria(view, consent, partner, rules)
+            let lines: Vec<Line> = criteria(view, consents, partner, rules)
                 .into_iter()
                 .map(|found| Line {
                     name: found.name,

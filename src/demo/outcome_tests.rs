@@ -90,7 +90,7 @@ fn found(person: &Person, rules: &Rules) -> ScriptedOutcome {
     };
     match decide(
         &view,
-        trees.consent(),
+        &trees.consents(),
         &source,
         PriorLegs::default(),
         &mut Trail::silent(),

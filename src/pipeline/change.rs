@@ -9,6 +9,7 @@ mod before_sending;
 use std::collections::HashMap;
 
 use crate::domain::{Action, KeyId, LegId, LegState, Reason, Stage};
+use crate::fhir::resources::service_request;
 use crate::json::Arena;
 use crate::partner::{Partner, ReferralView};
 use crate::pipeline::decide::ReferralOutcome;
@@ -37,6 +38,40 @@ pub(crate) struct Past {
     sent: Option<Referral>,
     /// Whether that is what was recorded last.
     sent_as_recorded: bool,
+}
+
+/// Whether a request names the same as when it was recorded last.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct AsBefore {
+    pub(crate) subject: bool,
+    pub(crate) consents: bool,
+}
+
+impl AsBefore {
+    /// The same request.
+    pub(crate) const WHOLE: Self = Self {
+        subject: true,
+        consents: true,
+    };
+}
+
+impl Past {
+    /// Whether the request names whom and what it named when it was recorded last; nothing where that cannot be read.
+    pub(crate) fn names_the_same(&self, trees: &ReferralTrees<'_>) -> AsBefore {
+        let arena = Arena::default();
+        let Some(old) = parsed(self.recorded.as_ref(), &arena) else {
+            return AsBefore::default();
+        };
+        let (old, new) = (&old.request, &trees.request);
+        let subject = |request| {
+            let address = service_request::subject(request, None);
+            (address, service_request::subject_identifier(request))
+        };
+        AsBefore {
+            subject: subject(old) == subject(new),
+            consents: service_request::consents(old, None) == service_request::consents(new, None),
+        }
+    }
 }
 
 /// Reads back what these legs were.

@@ -87,11 +87,7 @@ pub(crate) fn lookup_keys(
             referral.patient.as_ref(),
             referral.patient.as_ref().and(person),
         ),
-        consent: pulled(
-            "Consent",
-            referral.consent.as_ref(),
-            referral.consent.as_ref().and(trees.consent()),
-        ),
+        consent: pulled("Consent", referral.consent.as_ref(), trees.consent_record()),
     })
 }
 

@@ -8,8 +8,8 @@ use jiff::civil::Date;
 
 use crate::fhir::resources::reference::Reference;
 use crate::fhir::resources::resource::contained;
-use crate::fhir::resources::{consent, practitioner, service_request};
-use crate::json::{Arena, Json, JsonError, Members, ShapeCache};
+use crate::fhir::resources::{practitioner, service_request};
+use crate::json::{Arena, Json, JsonError, Members, ShapeCache, items};
 use crate::partner::fields::UnreadRecord;
 use crate::partner::{LegFacts, NeededMembers, ReferralView, Rules, SourceFacts};
 use crate::seal::LookupKey;
@@ -70,17 +70,19 @@ pub(crate) struct ReferralTrees<'a> {
     practice: Option<Json<'a>>,
     consent: Option<Json<'a>>,
     performers: Option<Json<'a>>,
-    doubt: bool,
+    pub(crate) doubt: bool,
     unread: Option<UnreadRecord>,
 }
 
-/// The consents of a request as one record: the only one as it is, several as a JSON list.
-pub(crate) fn consents_together(consents: &[Bytes]) -> Option<Bytes> {
+/// The consents of a request as one record: the only one as it is, several as a JSON list, in which `null` stands for one that was not to
+/// be had. Where none was, there is no record.
+pub(crate) fn consents_together(consents: &[Option<Bytes>]) -> Option<Bytes> {
     match consents {
-        [] => None,
-        [only] => Some(Arc::clone(only)),
+        [Some(only)] => Some(Arc::clone(only)),
+        all if all.iter().all(Option::is_none) => None,
         several => {
-            let list = several.join(&b","[..]);
+            let texts = several.iter().map(|one| one.as_deref().unwrap_or(b"null"));
+            let list = texts.collect::<Vec<_>>().join(&b","[..]);
             Some(Arc::from([b"[", list.as_slice(), b"]"].concat()))
         }
     }
@@ -216,9 +218,14 @@ impl<'a> ReferralTrees<'a> {
         self.performers.as_ref()
     }
 
-    /// The consent that the request rests on, or a list of them.
-    pub(crate) fn consent(&'a self) -> Option<&'a Json<'a>> {
-        self.parts().consent()
+    /// The consents that the request rests on.
+    pub(crate) fn consents(&'a self) -> Vec<&'a Json<'a>> {
+        self.parts().consents()
+    }
+
+    /// The record that was kept of them beside the request.
+    pub(crate) fn consent_record(&'a self) -> Option<&'a Json<'a>> {
+        self.consent.as_ref()
     }
 
     /// The referral as a partner file sees it.
@@ -249,15 +256,11 @@ impl<'a> ReferralParts<'a> {
             .or_else(|| self.contained(service_request::subject(self.request, None)))
     }
 
-    /// The consent that the request rests on, or a list of them.
-    pub(crate) fn consent(self) -> Option<&'a Json<'a>> {
-        self.consent.or_else(|| {
-            // Several within the request: the newest.
-            service_request::consents(self.request, None)
-                .into_iter()
-                .filter_map(|reference| self.contained(reference))
-                .max_by_key(|consent| consent::made_on(consent))
-        })
+    /// The consents that the request rests on: records of their own, and those within the request.
+    pub(crate) fn consents(self) -> Vec<&'a Json<'a>> {
+        let named = service_request::consents(self.request, None).into_iter();
+        let within = named.filter_map(|consent| self.contained(consent.reference));
+        items(self.consent).iter().chain(within).collect()
     }
 
     /// The referral as a partner file sees it.

@@ -52,7 +52,7 @@ pub(super) fn una(change: impl FnOnce(&mut Value, &mut Value)) -> Vec<Value> {
     vec![person, request]
 }
 
-fn lines(records: &[Value]) -> Vec<(&'static str, Vec<u8>)> {
+pub(super) fn lines(records: &[Value]) -> Vec<(&'static str, Vec<u8>)> {
     vec![("x.ndjson", ndjson(records).into_bytes())]
 }
 
@@ -103,7 +103,7 @@ impl Came {
     }
 
     /// Of a folder with these files.
-    fn of_folder(files: &[(&str, Vec<u8>)], columns: &[&str]) -> Self {
+    pub(super) fn of_folder(files: &[(&str, Vec<u8>)], columns: &[&str]) -> Self {
         let source = Source::folder("hilltop", "ext");
         let world = World::of(&[source], &[elm()]);
         for (name, bytes) in files {
@@ -280,62 +280,6 @@ fn whom_a_performer_named_is_remembered_where_its_record_is_missing() {
     // It names another partner now.
     let moved = come(&mut world, &[of("fir")], 1);
     assert!(moved.contains(&"STOP elm".to_owned()), "{moved:?}");
-}
-
-#[test]
-fn of_several_consents_the_newest_counts_wherever_it_stands() {
-    let consent = |id: &str, kind: &str, day: u8| {
-        json!({"resourceType": "Consent", "id": id, "status": "active", "dateTime": format!("2026-11-{day:02}"),
-            "patient": {"reference": "Patient/person-1"}, "provision": {"type": kind}})
-    };
-    let resting = json!([{"reference": "Consent/1"}, {"reference": "Consent/2"}]);
-    let of = |first: Value, second: Value| {
-        let mut records = una(|_, request| request["supportingInfo"] = resting.clone());
-        records.extend([first, second]);
-        Came::of_folder(&lines(&records), &["NHS"])
-    };
-    let number = nhs_number(1);
-    for ids in [["1", "2"], ["2", "1"]] {
-        of(consent(ids[0], "permit", 3), consent(ids[1], "deny", 20)).assert_held(
-            "consent",
-            &practice("consent"),
-            "refused since",
-        );
-        of(consent(ids[0], "deny", 3), consent(ids[1], "permit", 20))
-            .assert_sent(&[&number], "agreed since");
-    }
-}
-
-#[test]
-fn a_consent_of_somebody_else_says_nothing_of_the_person() {
-    let of = |person: Value| {
-        let mut records = una(|_, request| {
-            request["supportingInfo"] = json!([{"reference": "Consent/1"}]);
-        });
-        records.push(json!({"resourceType": "Consent", "id": "1", "status": "active", "dateTime": "2026-11-03",
-            "patient": person, "provision": {"type": "permit"}}));
-        Came::of_folder(&lines(&records), &["NHS"])
-    };
-    let numbered = |n: u32| json!({"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": nhs_number(n)}});
-    for another in [
-        json!({"reference": "Patient/person-2"}),
-        json!({"reference": "https://gp.example/fhir/Patient/person-2"}),
-        numbered(2),
-    ] {
-        of(another).assert_held(
-            "consent-missing",
-            &practice("consent-missing"),
-            "of another",
-        );
-    }
-    for own in [
-        json!({"reference": "Patient/person-1"}),
-        json!({"reference": "https://gp.example/fhir/Patient/person-1/_history/2"}),
-        numbered(1),
-        json!({"display": "Una"}),
-    ] {
-        of(own).assert_sent(&[&nhs_number(1)], "agreed since");
-    }
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod fhirpath;
 mod fhirpath_other;
 mod gp_cases;
 mod gp_cases_served;
+mod gp_consents;
 mod gp_faults;
 mod gp_kill;
 mod gp_servers;

@@ -6,6 +6,19 @@
 
 use crate::fhir::resources::reference::{Address, normal_base};
 
+/// The types that are searched: the last part of a page's own address is one of them, or the address is of something else.
+const SEARCHED: [&str; 9] = [
+    "Consent",
+    "HealthcareService",
+    "Observation",
+    "Organization",
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+    "ServiceRequest",
+    "Task",
+];
+
 /// The base URLs of one server.
 #[derive(Default)]
 pub(crate) struct OwnAddresses {
@@ -32,10 +45,7 @@ impl OwnAddresses {
         let link = self_link.and_then(|link| link.split('?').next());
         let link = link.map(|link| link.trim_end_matches('/'));
         let link = link.map(|link| link.strip_suffix("/_search").unwrap_or(link));
-        let searched = |kind: &str| {
-            kind.starts_with(|first: char| first.is_ascii_uppercase())
-                && kind.bytes().all(|byte| byte.is_ascii_alphabetic())
-        };
+        let searched = |kind: &str| SEARCHED.contains(&kind);
         let base = link.and_then(|link| link.rsplit_once('/'));
         let base = base.filter(|(base, kind)| base.contains("://") && searched(kind));
         if let Some(base) = base.map(|(base, _)| normal_base(base))
@@ -104,6 +114,8 @@ mod tests {
         own.hear(Some("Patient?_id=1"));
         own.hear(Some("https://gp.example/fhir/Patient?_id=1"));
         own.hear(Some("https://pages.example/fhir?page=2"));
+        own.hear(Some("https://gp/FHIR?_getpages=2"));
+        own.hear(Some("https://gp.example/fhir/NORTH?page=2"));
         own.hear(Some(
             "https://inner.example/r4/ServiceRequest/_search?code=a/b",
         ));

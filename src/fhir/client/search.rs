@@ -46,6 +46,8 @@ pub(crate) struct SearchPage {
     pub(crate) entries: Vec<PageEntry>,
     /// What the server says it was asked.
     pub(crate) self_link: Option<String>,
+    /// Matches of which only the address came.
+    pub(crate) without_resource: u64,
     /// When the server made the page, as written.
     pub(crate) updated: Option<String>,
     entries_max: usize,
@@ -297,6 +299,7 @@ impl<'c> Search<'c> {
         Ok(SearchPage {
             number,
             self_link: own(bundle.link("self")),
+            without_resource: bundle.without_resource(),
             updated: own(bundle.updated()),
             entries,
             entries_max,

@@ -135,6 +135,16 @@ impl<'a> BundleView<'a> {
         })
     }
 
+    /// Matches of which only the address came.
+    pub(crate) fn without_resource(&self) -> u64 {
+        let bare = self.entry.iter().filter(|entry| {
+            let mode = entry.search.as_ref();
+            let mode = mode.and_then(|search| search.mode.as_deref());
+            entry.resource.is_none() && matches!(mode, None | Some("match"))
+        });
+        bare.count().try_into().unwrap_or(u64::MAX)
+    }
+
     /// When the server made the Bundle, as written.
     pub(crate) fn updated(&self) -> Option<&str> {
         self.meta.as_ref()?.last_updated.as_deref()

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use super::bundle::by_address;
 use super::practitioner::role_services;
-use super::reference::{Reference, identifier, text_of};
+use super::reference::{Address, Reference, identifier, text_of};
 pub(crate) use super::resource::has_modifier_extension;
 use super::resource::{coded, contained, resource_type};
 use crate::json::{Json, items};
@@ -301,23 +301,35 @@ pub(crate) fn supporting_info<'t>(request: &'t Json<'_>, base: Option<&str>) -> 
     references(request.get("supportingInfo"), base)
 }
 
-/// The Consents a request rests on: those of `supportingInfo` that say so by address or by type. A contained
-/// or urn reference may be one too; the caller who resolves it sees its type.
-pub(crate) fn consents<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<Reference<'t>> {
+/// A reference of `supportingInfo` to a Consent.
+#[derive(PartialEq, Eq)]
+pub(crate) struct NamedConsent<'t> {
+    pub(crate) reference: Reference<'t>,
+    /// Whether it says that it is one; of a `urn:` without a type only what it leads to does.
+    pub(crate) certain: bool,
+}
+
+/// The Consents a request rests on: those of `supportingInfo` that say so by their address or type, or are contained ones.
+pub(crate) fn consents<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<NamedConsent<'t>> {
+    let one = |element: &'t Json<'_>| {
+        let reference = Reference::parse(element, base);
+        let certain = match (text_of(element, "type"), reference) {
+            (Some(kind), _) => (kind == "Consent").then_some(true),
+            (None, Reference::Relative { kind, .. }) => (kind == "Consent").then_some(true),
+            (None, Reference::Foreign(url)) => {
+                Address::parse(url).and_then(|address| (address.kind == "Consent").then_some(true))
+            }
+            (None, Reference::Contained(id)) => contained(request, id)
+                .and_then(resource_type)
+                .and_then(|kind| (kind == "Consent").then_some(true)),
+            (None, Reference::Urn(_)) => Some(false),
+            _ => None,
+        };
+        certain.map(|certain| NamedConsent { reference, certain })
+    };
     items(request.get("supportingInfo"))
         .iter()
-        .filter_map(|element| {
-            let reference = Reference::parse(element, base);
-            let by_address = matches!(
-                reference,
-                Reference::Relative {
-                    kind: "Consent",
-                    ..
-                }
-            );
-            let by_type = text_of(element, "type") == Some("Consent");
-            (by_address || by_type).then_some(reference)
-        })
+        .filter_map(one)
         .collect()
 }
 

@@ -87,7 +87,7 @@ fn reviewed<'c>(case: &Case<'c>, trees: &'c ReferralTrees<'c>) -> Option<Review>
     let view = case.partner_view(trees);
     Some(review(
         &view,
-        trees.consent(),
+        &trees.consents(),
         &rules,
         case.partner()?,
         case.onward(),

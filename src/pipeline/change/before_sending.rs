@@ -77,7 +77,7 @@ fn assigned(case: &Case<'_>) -> Option<ReferralOutcome> {
     Some(
         match objection(
             &view,
-            case.trees.consent(),
+            &case.trees.consents(),
             &rules,
             known,
             place,
@@ -99,7 +99,7 @@ fn onward(case: &Case<'_>, outcome: ReferralOutcome) -> Option<ReferralOutcome> 
     let rules = case.env.source_rules(&case.env.sources[case.source].config);
     let review = review(
         &case.partner_view(case.trees),
-        case.trees.consent(),
+        &case.trees.consents(),
         &rules,
         partner,
         true,

@@ -422,7 +422,7 @@ fn onward_again(
     );
     let partner = &env.rules.partners[target];
     let rules = env.source_rules(config);
-    let found = review(&view, trees.consent(), &rules, partner, true);
+    let found = review(&view, &trees.consents(), &rules, partner, true);
     let may = (by_itself || said.released) && found.stop.is_none() && found.pause.is_none();
     may.then(|| onward::decide(env, source, target, leg.reference, referral))
 }
@@ -462,7 +462,7 @@ async fn decide(
         env,
         source,
         &view,
-        trees.consent(),
+        &trees.consents(),
         known,
         &|_, _| {},
         &mut Trail::silent(),
@@ -478,7 +478,7 @@ async fn decide(
     Ok(Some(
         match objection(
             &view,
-            trees.consent(),
+            &trees.consents(),
             &env.source_rules(source),
             known,
             place,

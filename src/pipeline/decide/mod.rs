@@ -30,12 +30,12 @@ pub(crate) fn judge(
     env: &Env,
     source: &crate::config::Source,
     view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     known: PriorLegs<'_>,
     mapped: &dyn Fn(&Partner, &map::Cells<'_>),
     trail: &mut Trail,
 ) -> Option<ReferralOutcome> {
-    match decide(view, consent, &env.source_rules(source), known, trail) {
+    match decide(view, consents, &env.source_rules(source), known, trail) {
         Decision::NotOurs => None,
         Decision::Closed(state, reason) => Some(ReferralOutcome::Closed(state, reason)),
         Decision::Held(reason, place) => Some(ReferralOutcome::Held(Stage::Select, reason, place)),

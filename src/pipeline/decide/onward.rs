@@ -113,10 +113,10 @@ pub(crate) fn decide(
         by_need: false,
         ..env.source_rules(config)
     };
-    if consent_refused(&view, trees.consent(), partner) {
+    if consent_refused(&view, &trees.consents(), partner) {
         return held(Stage::Select, Reason::Consent);
     }
-    let failed = criteria(&view, None, partner, &rules)
+    let failed = criteria(&view, &[], partner, &rules)
         .into_iter()
         .find(|criterion| asked(criterion.name) && criterion.holds != Holds::Yes);
     if let Some(failed) = failed {

@@ -7,10 +7,9 @@ use super::load::Load;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::entropy::Stream;
 use crate::domain::{Action, KeyId, LegId, LegReference, LegState, RawId, Reason, Stage};
-use crate::fhir::resources::service_request;
 use crate::json::{Arena, Json, ShapeCache};
 use crate::partner::Partner;
-use crate::pipeline::change::{self, Ask, ChangedLeg, Past};
+use crate::pipeline::change::{self, AsBefore, Ask, ChangedLeg, Past};
 use crate::pipeline::decide::{ReferralOutcome, judge};
 use crate::pipeline::lookup_keys::{LookupKeys, lookup_keys};
 use crate::pipeline::map;
@@ -86,6 +85,7 @@ impl Changed {
         for onward in &mut self.onward {
             onward.settle(env, source, trees, pasts, spare);
         }
+        self.keep_missing(trees, pasts.get(&self.leg.id));
         let changed = ChangedLeg {
             leg: &self.leg,
             outcome: self.outcome,
@@ -108,6 +108,26 @@ impl Changed {
                 outcome,
             }
         });
+    }
+}
+
+impl Changed {
+    /// A record that is missing this time is no change, as long as the request names the same as when it came: otherwise it is another
+    /// person's, or another consent. In doubt about a record nobody is named but to a partner who has the person already.
+    fn keep_missing(&mut self, trees: &ReferralTrees<'_>, past: Option<&Past>) {
+        let (old, now) = (self.leg.now.raws, &mut self.sealed.ids);
+        let as_before = if now.request == old.request {
+            AsBefore::WHOLE
+        } else {
+            past.map_or(AsBefore::default(), |past| past.names_the_same(trees))
+        };
+        let in_doubt = trees.doubt && !self.leg.now.state.after_sending();
+        if !now.patient.is_some() && as_before.subject && !in_doubt {
+            now.patient = old.patient;
+        }
+        if !now.consent.is_some() && as_before.consents {
+            now.consent = old.consent;
+        }
     }
 }
 
@@ -329,13 +349,6 @@ impl ReferralCase<'_, '_> {
         if request.is_some() && !self.newest {
             sealed.ids.request = old.request;
         }
-        if !sealed.ids.patient.is_some() {
-            sealed.ids.patient = old.patient;
-        }
-        let rests_on_one = !service_request::consents(&self.trees.request, None).is_empty();
-        if !sealed.ids.consent.is_some() && rests_on_one {
-            sealed.ids.consent = old.consent;
-        }
         let onward = onward
             .into_iter()
             .map(|other| {
@@ -383,7 +396,7 @@ impl ReferralCase<'_, '_> {
         );
         // An onward leg rests on the person's own word.
         let onward = leg.lookup.is_none();
-        consent_question(&view, self.trees.consent(), partner, onward).is_some()
+        consent_question(&view, &self.trees.consents(), partner, onward).is_some()
     }
 
     fn first_seen(self, shared: Vec<Shared>, ids: &Ids, stream: &mut Stream) -> Item {
@@ -461,7 +474,7 @@ impl ReferralCase<'_, '_> {
             run,
             source,
             &view,
-            self.trees.consent(),
+            &self.trees.consents(),
             known,
             &keep,
             &mut Trail::silent(),

@@ -50,14 +50,14 @@ pub(crate) fn dry_run<T>(
     write: impl FnOnce(&Cells<'_>) -> T,
 ) -> DryRun<T> {
     let view = referral.view(setting, facts(reference, Action::New, "", 0));
-    let consent = || referral.consent();
+    let consents = || referral.consents();
     let decision = match asked {
         Asked::Columns | Asked::Criteria => preview(&view, source),
         Asked::Routing => {
             let trail = &mut Trail::silent();
             Some(decide(
                 &view,
-                consent(),
+                &consents(),
                 source,
                 PriorLegs::default(),
                 trail,
@@ -82,7 +82,7 @@ pub(crate) fn dry_run<T>(
                 by_need: true,
                 ..*source
             };
-            let found = criteria(&view, consent(), partner, &by_need);
+            let found = criteria(&view, &consents(), partner, &by_need);
             let failed = found.iter().find(|one| one.holds != Holds::Yes);
             if let Some(failed) = failed {
                 return DryRun::Held(failed.reason, format!("criterion {}", failed.name));

@@ -140,7 +140,7 @@ fn outcome(rules: &Rules, request: &str, person: &str, consent: Option<&str>) ->
     let mut trail = Trail::telling();
     let decided = decide(
         &view,
-        trees.consent(),
+        &trees.consents(),
         &source,
         PriorLegs::default(),
         &mut trail,

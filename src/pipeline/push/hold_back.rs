@@ -85,5 +85,5 @@ fn of_record(run: &Run, source: usize, leg: &Leg, referral: Option<&Referral>) -
     let rules = run.source_rules(config);
     // A leg without a look-up key was opened by a link worker, on the person's own word.
     let onward = leg.lookup.is_none();
-    review(&view, trees.consent(), &rules, partner, onward).blocks_writes
+    review(&view, &trees.consents(), &rules, partner, onward).blocks_writes
 }

@@ -1,6 +1,6 @@
 //! What a person's consents say of a partner: yes, no, no longer, or nothing that can be relied on (`safety.md` §4).
 //!
-//! In: the consents that a request names, one or a list of them, a partner and the day. Out: one answer. Keeps: a refusal, an
+//! In: the consents that a request names, wherever they are kept, a partner and the day. Out: one answer. Keeps: a refusal, an
 //! agreement that has run out, and none at all are three things; of several the newest about this partner counts, and a
 //! refusal without a day counts as the newest.
 
@@ -12,7 +12,7 @@ use crate::fhir::resources::consent::{
 };
 use crate::fhir::resources::reference::{self, Address, Reference, is_system};
 use crate::fhir::resources::{patient, resource, service_request};
-use crate::json::{Json, items};
+use crate::json::Json;
 use crate::partner::agreement::ConsentRule;
 use crate::partner::fields::consent_fault;
 use crate::partner::{Partner, PartnerKind, ReferralView};
@@ -35,7 +35,7 @@ type MadeOn = (Option<Date>, Option<Instant>);
 
 /// What the consents of a request say of a partner on the day of the view.
 pub(crate) fn consent_standing(
-    consents: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     partner: &Partner,
     view: &ReferralView<'_>,
 ) -> ConsentStanding {
@@ -46,22 +46,22 @@ pub(crate) fn consent_standing(
 
 /// The consent that decides, else the first there is.
 pub(super) fn deciding<'c>(
-    consents: Option<&'c Json<'c>>,
+    consents: &'c [&'c Json<'c>],
     partner: &Partner,
     view: &ReferralView<'_>,
 ) -> Option<&'c Json<'c>> {
     standings(consents, partner, view)
         .max_by(|(one, _), (other, _)| one.cmp(other))
         .map(|(_, consent)| consent)
-        .or(items(consents).first())
+        .or(consents.first().copied())
 }
 
 fn standings<'c>(
-    consents: Option<&'c Json<'c>>,
+    consents: &'c [&'c Json<'c>],
     partner: &Partner,
     view: &ReferralView<'_>,
 ) -> impl Iterator<Item = ((MadeOn, ConsentStanding), &'c Json<'c>)> {
-    items(consents).iter().filter_map(move |consent| {
+    consents.iter().copied().filter_map(move |consent| {
         let standing = standing_of(consent, partner, view)?;
         let made_on = match (consent::made_on(consent), standing) {
             (Some((day, instant)), _) => (Some(day), instant),
@@ -79,7 +79,9 @@ fn standing_of(
     partner: &Partner,
     view: &ReferralView<'_>,
 ) -> Option<ConsentStanding> {
-    let unread = consent_fault(consent).is_some()
+    // `null` stands for one that the request names and that was not to be had: it may be a refusal.
+    let unread = matches!(consent, Json::Null)
+        || consent_fault(consent).is_some()
         || resource::is_subset(consent)
         || resource::has_modifier_extension(consent)
         || names_another(consent, view);
@@ -227,7 +229,7 @@ pub(crate) enum ConsentQuestion {
 /// person's own word.
 pub(crate) fn consent_question(
     view: &ReferralView<'_>,
-    consents: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     partner: &Partner,
     onward: bool,
 ) -> Option<ConsentQuestion> {
@@ -243,7 +245,7 @@ pub(crate) fn consent_question(
 /// Whether the person said no to this partner: under whichever rule, and whoever opened the leg.
 pub(crate) fn consent_refused(
     view: &ReferralView<'_>,
-    consents: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     partner: &Partner,
 ) -> bool {
     consent_standing(consents, partner, view) == ConsentStanding::Refused

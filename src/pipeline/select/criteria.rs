@@ -69,7 +69,7 @@ impl fmt::Display for Asks<'_> {
 /// Every criterion of a partner for a referral, in a fixed order.
 pub(crate) fn criteria<'v>(
     view: &ReferralView<'v>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     partner: &'v Partner,
     source: &SourceRules<'_>,
 ) -> Vec<Criterion<'v>> {
@@ -104,7 +104,7 @@ pub(crate) fn criteria<'v>(
             reason: Reason::Criteria,
         });
     }
-    found.push(consented(view, consent, partner));
+    found.push(consented(view, consents, partner));
     found
 }
 
@@ -264,11 +264,11 @@ fn gender<'v>(view: &ReferralView<'v>, partner: &'v Partner) -> Criterion<'v> {
 
 fn consented<'v>(
     view: &ReferralView<'v>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     partner: &Partner,
 ) -> Criterion<'v> {
-    let standing = consent_standing(consent, partner, view);
-    let saw = deciding(consent, partner, view).map_or(Saw::Nothing, |consent| {
+    let standing = consent_standing(consents, partner, view);
+    let saw = deciding(consents, partner, view).map_or(Saw::Nothing, |consent| {
         let in_force = standing == ConsentStanding::Given;
         Saw::Consent(anonymous_evidence::consent(consent, in_force))
     });

@@ -89,7 +89,7 @@ pub(crate) struct PriorLegs<'a> {
 /// Decides; every check is told to the trail.
 pub(crate) fn decide(
     view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     source: &SourceRules<'_>,
     known: PriorLegs<'_>,
     trail: &mut Trail,
@@ -100,9 +100,9 @@ pub(crate) fn decide(
     if let Some(reason) = order(view, source, trail).or_else(|| identity(view, source, trail)) {
         return Decision::Held(reason, None);
     }
-    match destination(view, consent, source, trail) {
+    match destination(view, consents, source, trail) {
         Err(reason) => Decision::Held(reason, None),
-        Ok(place) => match objection(view, consent, source, known, place, trail) {
+        Ok(place) => match objection(view, consents, source, known, place, trail) {
             Some(reason) => Decision::Held(reason, Some(place)),
             None => Decision::Routed(place),
         },
@@ -157,7 +157,7 @@ fn unheard_instructions(view: &ReferralView<'_>, partner: &Partner) -> bool {
 /// Why a referral does not go to the partner that it is for.
 pub(crate) fn objection(
     view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     source: &SourceRules<'_>,
     known: PriorLegs<'_>,
     place: usize,
@@ -171,7 +171,7 @@ pub(crate) fn objection(
             (if enabled { "yes" } else { "no" }).to_owned()
         })
         .or_else(|| urgency(view, partner, trail))
-        .or_else(|| failed(view, consent, partner, source, trail))
+        .or_else(|| failed(view, consents, partner, source, trail))
         .or_else(|| {
             let unheard = unheard_instructions(view, partner);
             let ends = unheard.then_some(Reason::ContactInstructions);
@@ -252,12 +252,12 @@ fn urgency(view: &ReferralView<'_>, partner: &Partner, trail: &mut Trail) -> Opt
 /// The first of the partner's criteria that does not hold.
 fn failed(
     view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     partner: &Partner,
     source: &SourceRules<'_>,
     trail: &mut Trail,
 ) -> Option<Reason> {
-    let all = criteria(view, consent, partner, source);
+    let all = criteria(view, consents, partner, source);
     let failed = all.iter().find(|criterion| criterion.holds != Holds::Yes);
     trail.check(
         "criteria",

@@ -29,16 +29,16 @@ pub(crate) struct Review {
 /// Reviews a leg; `onward`: a link worker opened it, so the request's performer and consent were never its own.
 pub(crate) fn review(
     view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     source: &SourceRules<'_>,
     partner: &Partner,
     onward: bool,
 ) -> Review {
     let pause = pause(view, source, partner);
-    let mut asks = questions(view, consent, source, partner, onward);
+    let mut asks = questions(view, consents, source, partner, onward);
     // Who paused it at the practice knows; everything else that makes a partner wait is somebody's question.
     asks.extend(pause.filter(|reason| !matches!(reason, Reason::PausedByGp | Reason::Child)));
-    let stops = stops(view, consent, source, partner);
+    let stops = stops(view, consents, source, partner);
     let closing = if service_request::status(view.request) == Some("entered-in-error") {
         LegState::EnteredInError
     } else {
@@ -74,7 +74,7 @@ pub(crate) fn named_place(view: &ReferralView<'_>, source: &SourceRules<'_>) -> 
 /// fast the stop leaves.
 fn stops(
     view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     source: &SourceRules<'_>,
     partner: &Partner,
 ) -> Vec<Reason> {
@@ -87,7 +87,7 @@ fn stops(
         (safety.restricted, Reason::Restricted),
         (contact_forbidden(view), Reason::DoNotContact),
         (
-            consent_refused(view, consent, partner),
+            consent_refused(view, consents, partner),
             Reason::ConsentWithdrawn,
         ),
         (
@@ -113,7 +113,7 @@ fn pause(view: &ReferralView<'_>, source: &SourceRules<'_>, partner: &Partner) -
     let intent = service_request::intent(view.request).unwrap_or_default();
     let order = source.intents.iter().any(|listed| listed == intent);
     let child = || {
-        criteria(view, None, partner, source)
+        criteria(view, &[], partner, source)
             .iter()
             .any(|criterion| criterion.reason == Reason::Child && criterion.holds != Holds::Yes)
     };
@@ -149,7 +149,7 @@ fn ill_formed(view: &ReferralView<'_>) -> bool {
 /// What the practice is asked, each once.
 fn questions(
     view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     source: &SourceRules<'_>,
     partner: &Partner,
     onward: bool,
@@ -183,14 +183,14 @@ fn questions(
             }
         }
     }
-    match consent_question(view, consent, partner, onward) {
+    match consent_question(view, consents, partner, onward) {
         Some(ConsentQuestion::RanOut) => asks.push(Reason::ConsentRanOut),
         Some(ConsentQuestion::Missing) => asks.push(Reason::ConsentMissing),
         None => {}
     }
     // An onward leg's activity and need are the link worker's; consent is a matter of stopping.
     let own = |name: &str| name != "consent" && !(onward && matches!(name, "activities" | "needs"));
-    let failed = criteria(view, consent, partner, source)
+    let failed = criteria(view, consents, partner, source)
         .iter()
         .any(|criterion| own(criterion.name) && criterion.holds != Holds::Yes);
     if failed {

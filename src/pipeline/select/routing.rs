@@ -14,7 +14,7 @@ use crate::partner::{Partner, PartnerKind, ReferralView};
 /// Where it goes: to the performer named, else as the routing says.
 pub(super) fn destination(
     view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     source: &SourceRules<'_>,
     trail: &mut Trail,
 ) -> Result<usize, Reason> {
@@ -44,10 +44,10 @@ pub(super) fn destination(
             });
             Err(reason)
         }
-        Unnamed::LinkWorker => best(view, consent, source, trail, "link-worker", |partner| {
+        Unnamed::LinkWorker => best(view, consents, source, trail, "link-worker", |partner| {
             partner.kind == PartnerKind::LinkWorker
         }),
-        Unnamed::Auto => best(view, consent, source, trail, "auto", |partner| {
+        Unnamed::Auto => best(view, consents, source, trail, "auto", |partner| {
             partner.select.consent == ConsentRule::Required
         }),
     }
@@ -91,7 +91,7 @@ fn place_of(source: &SourceRules<'_>, system: Option<&str>, value: &str) -> Opti
 /// The partner with the highest priority among those of a class whose criteria all hold.
 fn best(
     view: &ReferralView<'_>,
-    consent: Option<&Json<'_>>,
+    consents: &[&Json<'_>],
     source: &SourceRules<'_>,
     trail: &mut Trail,
     routing: &str,
@@ -100,7 +100,7 @@ fn best(
     let fits = |partner: &Partner| {
         partner.select.enabled
             && of_class(partner)
-            && criteria(view, consent, partner, source)
+            && criteria(view, consents, partner, source)
                 .iter()
                 .all(|criterion| criterion.holds == Holds::Yes)
     };

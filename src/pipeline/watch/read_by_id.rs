@@ -12,9 +12,10 @@ use crate::fhir::client::parameters::Parameters;
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::{Head, Mode, collected};
 use crate::fhir::resources::reference::{Address, Reference};
+use crate::fhir::resources::service_request::NamedConsent;
 use crate::fhir::resources::version::{apart, newer};
 use crate::fhir::resources::{patient, practitioner, resource, service_request};
-use crate::json::{Arena, Json};
+use crate::json::{Arena, Json, items};
 use crate::pipeline::referral::{Bytes, Referral, consents_together};
 
 /// Ids asked for in one search.
@@ -95,7 +96,9 @@ impl<'c> Reader<'c> {
         .await;
         self.fetch(
             "Consent",
-            named.iter().flat_map(|(_, names)| &names.consents),
+            named
+                .iter()
+                .flat_map(|(_, names)| names.consents.iter().flatten()),
         )
         .await;
         let mut all = Vec::with_capacity(kept.len());
@@ -141,10 +144,15 @@ impl<'c> Reader<'c> {
             }
         }
         let mut consents = Vec::new();
-        for id in &names.consents {
+        for consent in &names.consents {
+            let Some(id) = consent else {
+                consents.push(None);
+                continue;
+            };
             match self.one("Consent", id).await {
-                Found::Here(bytes) => consents.push(bytes),
-                Found::Gone if old.consent.is_none() => {}
+                Found::Here(bytes) => consents.push(Some(bytes)),
+                // What was never there is not gone.
+                Found::Gone if !names.kept_consents.contains(id) => consents.push(None),
                 Found::Gone => return Again::Gone,
                 Found::Unread => return Again::Unread,
             }
@@ -176,13 +184,10 @@ impl<'c> Reader<'c> {
         let mut left: Vec<(String, usize)> = texts.iter().map(|text| (text.clone(), 1)).collect();
         while let Some((text, steps)) = left.pop() {
             let reference = Reference::parse_text(&text, Some(self.base));
-            let (Reference::Relative { kind, .. }, Some(id)) = (reference, id_in(reference)) else {
-                continue;
-            };
-            let kind = service_request::SERVICES
+            let service = service_request::SERVICES
                 .into_iter()
-                .find(|known| *known == kind);
-            let Some(kind) = kind else { continue };
+                .find_map(|kind| Some((kind, own_id(&self.own, reference, kind)?)));
+            let Some((kind, id)) = service else { continue };
             match self.one(kind, &id).await {
                 Found::Here(bytes) => {
                     if let Ok(role) = Json::parse(&bytes, &Arena::default())
@@ -210,7 +215,8 @@ impl<'c> Reader<'c> {
             let Found::Here(bytes) = &found else { break };
             let next = match Json::parse(bytes, &Arena::default()) {
                 Ok(person) if patient::is_replaced(&person) => {
-                    id_in(patient::replaced_by(&person, Some(self.base)))
+                    let by = patient::replaced_by(&person, Some(self.base));
+                    own_id(&self.own, by, "Patient")
                 }
                 _ => return found,
             };
@@ -226,6 +232,10 @@ impl<'c> Reader<'c> {
 
     /// Who referred, where the request names others than it did; `false` if that cannot be read.
     async fn others(&mut self, referral: &mut Referral, others: &Others) -> bool {
+        let referrer = referral.requester.is_some() || referral.role.is_some();
+        if others.elsewhere && referrer {
+            return false;
+        }
         (referral.requester, referral.role, referral.practice) = (None, None, None);
         let mut practitioner = others.practitioner.clone();
         let mut organizations = others.organizations.clone();
@@ -233,12 +243,11 @@ impl<'c> Reader<'c> {
             match self.one("PractitionerRole", id).await {
                 Found::Here(bytes) => {
                     if let Ok(role) = Json::parse(&bytes, &Arena::default()) {
-                        practitioner =
-                            id_in(practitioner::role_practitioner(&role, Some(self.base)));
-                        organizations.splice(
-                            0..0,
-                            id_in(practitioner::role_organization(&role, Some(self.base))),
-                        );
+                        let named = practitioner::role_practitioner(&role, Some(self.base));
+                        practitioner = own_id(&self.own, named, "Practitioner");
+                        let named = practitioner::role_organization(&role, Some(self.base));
+                        let practice = own_id(&self.own, named, "Organization");
+                        organizations.splice(0..0, practice);
                     }
                     referral.role = Some(bytes);
                 }
@@ -371,7 +380,10 @@ struct Names {
     patient: Option<String>,
     /// The person was found on a page, by an address that was not the server's.
     person_on_page: bool,
-    consents: Vec<String>,
+    /// Of each consent its id; none of one that this server cannot give.
+    consents: Vec<Option<String>>,
+    /// Ids of those that are kept.
+    kept_consents: Vec<String>,
     /// There are further ones that only a page called by that address.
     consents_on_pages: bool,
     /// Who referred, if that is not as it was.
@@ -381,6 +393,8 @@ struct Names {
 }
 
 struct Others {
+    /// By an address that may be the server's under a name that was not heard yet.
+    elsewhere: bool,
     practitioner: Option<String>,
     role: Option<String>,
     organizations: Vec<String>,
@@ -407,11 +421,27 @@ impl Names {
             // Another person is named, and only a search finds whom.
             _ => None,
         };
-        let consents = service_request::consents(&tree, at);
-        let of_consent = |reference: Reference<'_>| own_id(own, reference, "Consent");
-        let on_page = |reference: &Reference<'_>| {
-            !matches!(reference, Reference::Contained(_)) && of_consent(*reference).is_none()
-        };
+        let kept_consents = ids_of(old.consent.as_deref());
+        let (mut consents, mut on_pages) = (Vec::new(), false);
+        for NamedConsent { reference, certain } in service_request::consents(&tree, at) {
+            // Of a server that calls itself otherwise: the one that was read under this id.
+            let read_before = |reference| {
+                let Reference::Foreign(url) = reference else {
+                    return None;
+                };
+                let address = Address::parse(url)?;
+                let kept = kept_consents.iter().any(|id| id == address.id);
+                kept.then(|| address.id.to_owned())
+            };
+            match reference {
+                Reference::Contained(_) => {}
+                Reference::Urn(_) => on_pages |= certain || old.consent.is_some(),
+                _ => {
+                    let own = own_id(own, reference, "Consent");
+                    consents.push(own.or_else(|| read_before(reference)));
+                }
+            }
+        }
         let texts = service_request::performers_to_resolve(&tree);
         let as_before = Json::parse(&old.request, &Arena::default())
             .is_ok_and(|old| service_request::performers_to_resolve(&old) == texts);
@@ -423,53 +453,29 @@ impl Names {
         Self {
             patient,
             person_on_page: matches!(subject, Reference::Urn(_)),
-            consents_on_pages: consents.iter().any(on_page),
-            consents: consents.into_iter().filter_map(of_consent).collect(),
-            others: (!same).then(|| Others::of(&tree, base)),
+            consents_on_pages: on_pages,
+            consents,
+            kept_consents,
+            others: (!same).then(|| Others::of(&tree, base, own)),
             performers: (!as_before).then(|| texts.iter().map(|text| (*text).to_owned()).collect()),
         }
     }
 }
 
 impl Others {
-    fn of(tree: &Json<'_>, base: &str) -> Self {
-        let mut others = Self {
-            practitioner: None,
-            role: None,
-            organizations: Vec::new(),
-        };
-        match service_request::requester(tree, Some(base)) {
-            Reference::Relative {
-                kind: "Practitioner",
-                id,
-            } => others.practitioner = Some(id.to_owned()),
-            Reference::Relative {
-                kind: "PractitionerRole",
-                id,
-            } => others.role = Some(id.to_owned()),
-            Reference::Relative {
-                kind: "Organization",
-                id,
-            } => others.organizations.push(id.to_owned()),
-            _ => {}
+    fn of(tree: &Json<'_>, base: &str, own: &OwnAddresses) -> Self {
+        let requester = service_request::requester(tree, Some(base));
+        let informed = service_request::supporting_info(tree, Some(base));
+        let named = [requester].into_iter().chain(informed);
+        let foreign = |url| Address::parse(url).is_some_and(|address| !own.has(address.base));
+        Self {
+            elsewhere: matches!(requester, Reference::Foreign(url) if foreign(url)),
+            practitioner: own_id(own, requester, "Practitioner"),
+            role: own_id(own, requester, "PractitionerRole"),
+            organizations: named
+                .filter_map(|reference| own_id(own, reference, "Organization"))
+                .collect(),
         }
-        for reference in service_request::supporting_info(tree, Some(base)) {
-            if let Reference::Relative {
-                kind: "Organization",
-                id,
-            } = reference
-            {
-                others.organizations.push(id.to_owned());
-            }
-        }
-        others
-    }
-}
-
-fn id_in(reference: Reference<'_>) -> Option<String> {
-    match reference {
-        Reference::Relative { id, .. } => Some(id.to_owned()),
-        _ => None,
     }
 }
 
@@ -484,6 +490,14 @@ fn own_id(own: &OwnAddresses, reference: Reference<'_>, kind: &str) -> Option<St
         _ => return None,
     };
     (named == kind).then(|| id.to_owned())
+}
+
+/// The ids of a record, or of a list of them.
+fn ids_of(records: Option<&[u8]>) -> Vec<String> {
+    let arena = Arena::default();
+    let tree = records.and_then(|records| Json::parse(records, &arena).ok());
+    let ids = items(tree.as_ref()).iter().filter_map(resource::id);
+    ids.map(str::to_owned).collect()
 }
 
 fn id_of(resource: impl AsRef<[u8]>) -> Option<String> {

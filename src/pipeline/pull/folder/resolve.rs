@@ -97,10 +97,14 @@ impl Folder {
     ) -> std::io::Result<(Option<Bytes>, bool)> {
         let origin = self.requests.get(index).map_or(0, |place| place.origin);
         let mut found = Vec::new();
-        for reference in service_request::consents(request, None) {
-            match self.find(RawKind::Consent, reference, origin) {
-                Sought::Found(spot, _) => found.push(self.read(spot)?),
+        for consent in service_request::consents(request, None) {
+            if matches!(consent.reference, Reference::Contained(_)) {
+                continue;
+            }
+            match self.find(RawKind::Consent, consent.reference, origin) {
+                Sought::Found(spot, _) => found.push(Some(self.read(spot)?)),
                 Sought::Doubt => return Ok((None, true)),
+                Sought::Absent if consent.certain => found.push(None),
                 Sought::Absent => {}
             }
         }

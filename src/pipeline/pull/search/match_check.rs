@@ -1,14 +1,19 @@
 //! What each match of a page is held against: what was asked, its newest version, the window, and whose record it is.
 
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 
 use super::age::VersionAge;
+use super::records::passed_over;
 use super::references::{Checked, Names};
 use super::window::Window;
 use super::{Phase, SearchPull};
 use crate::diagnostics::Code;
 use crate::domain::Instant;
+use crate::fhir::client::ClientError;
 use crate::fhir::client::search::PageEntry;
+use crate::fhir::resources::reference::Address;
+use crate::pipeline::referral::Bytes;
 
 impl SearchPull<'_> {
     /// Whether a newer version of the request has come in this pull.
@@ -21,6 +26,42 @@ impl SearchPull<'_> {
         }
         self.ages.insert(key, found);
         false
+    }
+
+    /// The request that the address of an entry names, where that is another one than its content says: it may have changed as well.
+    pub(super) async fn other_addressed(
+        &mut self,
+        url: Option<&str>,
+        id: &str,
+    ) -> Result<Option<Bytes>, ClientError> {
+        let addressed = url.and_then(Address::parse);
+        match addressed.filter(|other| other.kind == "ServiceRequest" && other.id != id) {
+            Some(other) => self.whole(other.id, &[], false).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The request as it is; one that came without some of its parts, or under another name than its own, is read by its id.
+    pub(super) async fn whole(
+        &mut self,
+        id: &str,
+        bytes: &[u8],
+        as_it_is: bool,
+    ) -> Result<Option<Bytes>, ClientError> {
+        if as_it_is {
+            return Ok(Some(Arc::from(bytes)));
+        }
+        self.evidence.read_singly += 1;
+        let read = match self.client.read("ServiceRequest", id).await {
+            Ok(read) => read,
+            Err(error) if passed_over(&error) => None,
+            Err(error) => return Err(error),
+        };
+        if read.is_none() {
+            self.evidence.unreadable += 1;
+            self.is_one_unread = true;
+        }
+        Ok(read.map(Arc::from))
     }
 
     /// Requests of another server are held: said once a pull.

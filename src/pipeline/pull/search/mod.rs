@@ -32,7 +32,7 @@ use age::{VersionAge, of_another_server};
 pub(super) use assemble::Together;
 pub(super) use query::{Asked, without_person};
 pub(super) use records::Kept;
-use records::{Records, passed_over};
+use records::Records;
 use recount::Recount;
 use references::Names;
 use resolve::{assemble, fetch};
@@ -48,6 +48,7 @@ use crate::fhir::client::search::{Ending, SearchPage};
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::{Mode, content};
 use crate::fhir::resources::operation_outcome::says_incomplete;
+use crate::fhir::resources::version::newer;
 use crate::json::{Arena, Json};
 use crate::pipeline::ingest::load::{Load, LoadOrigin};
 use crate::pipeline::ingest::queue::{Step, Steps};
@@ -101,6 +102,10 @@ pub(super) struct SearchPull<'c> {
     /// Ids of requests of earlier pulls whose person was looked for again: counted there.
     again: HashSet<String>,
     evidence: Evidence,
+    /// Ids under which two requests came of which nobody can say which is the newer.
+    unsure: HashSet<String>,
+    /// One that was to be read by its id could not be: the next pull is to bring it again.
+    is_one_unread: bool,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -125,6 +130,8 @@ impl<'c> SearchPull<'c> {
             recount: None,
             swept: 0,
             again: HashSet::new(),
+            unsure: HashSet::new(),
+            is_one_unread: false,
             evidence: Evidence {
                 sweep: asked.sweep.clone(),
                 ..Evidence::default()
@@ -362,7 +369,10 @@ impl<'c> SearchPull<'c> {
     ) -> Result<Vec<Referral>, PullError> {
         self.records.turn_page();
         self.records.take(page);
-        let mut requests = Vec::new();
+        self.evidence.told_missing += page.without_resource;
+        let mut requests: Vec<Option<Bytes>> = Vec::new();
+        // Where among them each stands.
+        let mut places: HashMap<&str, usize> = HashMap::new();
         let mut keys = HashSet::new();
         let (mut unreadable, mut foreign) = (Vec::new(), Vec::new());
         for entry in &page.entries {
@@ -399,10 +409,29 @@ impl<'c> SearchPull<'c> {
                     if let Some(look) = self.recount.as_mut().filter(|_| window.second_look) {
                         look.brought(written, self.server);
                     }
-                    let whole = self.whole(id, bytes, entry.subsetted).await?;
-                    if let Some(bytes) = whole {
+                    let before = places.get(&**id).copied();
+                    let known = before.and_then(|at| requests[at].as_deref());
+                    // Two of one name, and nobody can say which is the newer: the server is asked for it.
+                    let unlike = known.is_some_and(|known| newer(known, bytes).is_none());
+                    let unsure = self.unsure.contains(id) || unlike;
+                    if unlike {
+                        self.unsure.insert(id.clone());
+                    }
+                    let url = entry.full_url.as_deref();
+                    let own = self.records.urls.own.names(url, "ServiceRequest", id);
+                    if !own {
+                        requests.push(self.other_addressed(url, id).await?);
+                    }
+                    let as_it_is = own && !unsure && !entry.subsetted;
+                    let whole = self.whole(id, bytes, as_it_is).await?;
+                    if whole.is_some() {
                         keys.insert(key);
-                        requests.push(bytes);
+                    }
+                    if let Some(at) = before.filter(|_| unsure) {
+                        requests[at] = whole;
+                    } else {
+                        places.insert(id, requests.len());
+                        requests.push(whole);
                     }
                 }
                 // What cannot even be named is counted, not passed over.
@@ -413,7 +442,9 @@ impl<'c> SearchPull<'c> {
                 _ => {}
             }
         }
-        let mut referrals = self.referrals(requests, Some(window)).await?;
+        let mut referrals = self
+            .referrals(requests.into_iter().flatten().collect(), Some(window))
+            .await?;
         self.tell_foreign(foreign.len());
         referrals.extend(foreign);
         referrals.extend(unreadable);
@@ -427,28 +458,6 @@ impl<'c> SearchPull<'c> {
             });
         }
         Ok(referrals)
-    }
-
-    /// The request as it is; one that came without some of its parts is read by its id.
-    async fn whole(
-        &mut self,
-        id: &str,
-        bytes: &[u8],
-        subsetted: bool,
-    ) -> Result<Option<Bytes>, ClientError> {
-        if !subsetted {
-            return Ok(Some(Arc::from(bytes)));
-        }
-        self.evidence.read_singly += 1;
-        let read = match self.client.read("ServiceRequest", id).await {
-            Ok(read) => read,
-            Err(error) if passed_over(&error) => None,
-            Err(error) => return Err(error),
-        };
-        if read.is_none() {
-            self.evidence.unreadable += 1;
-        }
-        Ok(read.map(Arc::from))
     }
 
     /// Requests with what they name, fetched where it did not come along.
@@ -562,8 +571,10 @@ impl ReferralSource for SearchPull<'_> {
         evidence.halvings = self.plan.halvings;
         evidence.asked_plainly = self.plan.plain;
         // What was left out may be written before the next window would begin.
-        let whole =
-            evidence.left_out == 0 && evidence.full_pages == 0 && evidence.told_missing == 0;
+        let whole = evidence.left_out == 0
+            && evidence.full_pages == 0
+            && evidence.told_missing == 0
+            && !self.is_one_unread;
         Ended {
             high: self.mark().filter(|_| whole),
             evidence,

@@ -388,7 +388,10 @@ impl<'c> Records<'c> {
             .await;
         let mut found = match found {
             Ok(found) => found,
-            Err(error) if passed_over(&error) => Vec::new(),
+            // Nobody is asked for by a number where that would stand in an address: one referral waits, not all.
+            Err(error) if passed_over(&error) || matches!(error, ClientError::Settings(_)) => {
+                Vec::new()
+            }
             Err(error) => return Err(error),
         };
         let own = &self.urls.own;

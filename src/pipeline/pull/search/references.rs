@@ -32,7 +32,8 @@ pub(super) struct Names {
     pub(super) organizations: Vec<String>,
     /// ODS codes of organisations that are named by identifier alone.
     pub(super) ods_codes: Vec<String>,
-    pub(super) consents: Vec<String>,
+    /// Of each consent its id; none of one that is not this server's to give.
+    pub(super) consents: Vec<Option<String>>,
     /// What its performers refer to: the reference as written, kind and id.
     pub(super) performers: Vec<PerformingService>,
     /// One of R4's, or `other`; none where the request is no JSON.
@@ -95,7 +96,15 @@ impl Names {
             names
                 .organizations
                 .extend(urls.id(reference, RawKind::Organization));
-            names.consents.extend(urls.id(reference, RawKind::Consent));
+        }
+        for consent in service_request::consents(&tree, base) {
+            if matches!(consent.reference, Reference::Contained(_)) {
+                continue;
+            }
+            let id = urls.id(consent.reference, RawKind::Consent);
+            if id.is_some() || consent.certain {
+                names.consents.push(id);
+            }
         }
         let checked = Checked {
             codes: service_request::codes(&tree)

@@ -71,7 +71,10 @@ pub(super) async fn fetch(
     };
     let practitioners = all(|names| names.practitioner.as_slice());
     let organizations = all(|names| &names.organizations);
-    let consents = all(|names| &names.consents);
+    let consents = named
+        .iter()
+        .flat_map(|names| names.consents.iter().flatten());
+    let consents: Vec<String> = consents.cloned().collect();
     records.fetch(RawKind::Practitioner, practitioners).await?;
     records.fetch(RawKind::Organization, organizations).await?;
     records.fetch(RawKind::Consent, consents).await?;
@@ -140,12 +143,13 @@ pub(super) fn assemble(
         }
     }
     let consents = names.consents.iter();
-    let consents: Vec<Bytes> = consents
-        .filter_map(|id| get(RawKind::Consent, Some(id)))
+    let consents: Vec<Option<Bytes>> = consents
+        .map(|id| get(RawKind::Consent, id.as_ref()))
         .collect();
     referral.consent = consents_together(&consents);
     // What a page has under an address of its own bears an id that may be another's on the server.
-    let mut named = names.person().into_iter().chain(&names.consents);
+    let consents = names.consents.iter().flatten();
+    let mut named = names.person().into_iter().chain(consents);
     referral.ids.one_bundle = named.any(|id| !is_id(id));
     let mut services = Vec::new();
     for (text, kind, id) in &names.performers {

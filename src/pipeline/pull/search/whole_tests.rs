@@ -205,3 +205,108 @@ async fn an_error_among_the_matches_is_no_whole_answer() {
         assert_eq!(pulled.high.is_some(), severity == "warning");
     }
 }
+
+/// What is pulled from a server with this first page; it has the requests `s` and `9` by their ids, marked `read`.
+async fn of_entries(entries: Vec<Value>, status: u16) -> (Vec<String>, Pulled) {
+    let server = Odd::new(move |line| match line {
+        _ if line.contains("_search") => (200, json!({"resourceType": "Bundle", "entry": entries})),
+        _ if line.contains("GET /fhir/ServiceRequest/") && status != 200 => (status, json!({})),
+        _ if line.contains("GET /fhir/ServiceRequest/s") => (200, noted("s", "read")),
+        _ if line.contains("GET /fhir/ServiceRequest/9") => (200, noted("9", "read")),
+        _ if line.contains("GET /fhir/Patient/p") => (200, patient("p")),
+        _ => none(),
+    })
+    .await;
+    let pulled = server.pull(|_| ()).await;
+    let marks = pulled.referrals.iter().map(|referral| {
+        let tree: Value = serde_json::from_slice(&referral.request).unwrap();
+        let mark = tree["note"][0]["text"].as_str().unwrap_or("came");
+        format!("{} {mark}", tree["id"].as_str().unwrap())
+    });
+    (marks.collect(), pulled)
+}
+
+fn noted(id: &str, mark: &str) -> Value {
+    let mut request = plain(id);
+    request["note"] = json!([{"text": mark}]);
+    request
+}
+
+#[tokio::test]
+async fn a_request_under_another_name_than_its_own_is_asked_for() {
+    let unlike = |mark: &str| {
+        let mut request = noted("s", mark);
+        request.as_object_mut().unwrap().remove("meta");
+        json!({"fullUrl": "BASE/ServiceRequest/s", "resource": request})
+    };
+    for (name, entries, expected) in [
+        (
+            "its own name",
+            vec![json!({"fullUrl": "BASE/ServiceRequest/s", "resource": plain("s")})],
+            &["s came"][..],
+        ),
+        (
+            "another one's name",
+            vec![json!({"fullUrl": "BASE/ServiceRequest/9", "resource": plain("s")})],
+            &["9 read", "s read"],
+        ),
+        (
+            "a name of the page alone",
+            vec![json!({"fullUrl": "urn:uuid:1", "resource": plain("s")})],
+            &["s read"],
+        ),
+        (
+            "two of one name, and neither is the newer",
+            vec![unlike("one"), unlike("two")],
+            &["s read"],
+        ),
+    ] {
+        let (found, pulled) = of_entries(entries.clone(), 200).await;
+        assert_eq!(found, expected, "{name}");
+        assert!(pulled.high.is_some(), "{name}");
+        // One that cannot be read comes again with the next pull.
+        if name != "its own name" {
+            let (found, pulled) = of_entries(entries, 403).await;
+            assert_eq!((found.len(), pulled.high), (0, None), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_match_without_its_resource_is_missing() {
+    let bare = |mode: &str| json!({"fullUrl": "BASE/ServiceRequest/9", "search": {"mode": mode}});
+    for (mode, verdict) in [
+        (
+            "match",
+            "complete except 1 that the source says are missing",
+        ),
+        ("include", "complete"),
+    ] {
+        let whole = json!({"fullUrl": "BASE/ServiceRequest/s", "resource": plain("s")});
+        let (found, pulled) = of_entries(vec![whole, bare(mode)], 200).await;
+        assert_eq!(found, ["s came"]);
+        assert_eq!(pulled.evidence.verdict(), verdict);
+    }
+}
+
+#[tokio::test]
+async fn a_person_who_could_only_be_asked_for_in_an_address_holds_one_referral() {
+    let server = Odd::new(move |line| match line {
+        _ if line.contains("_search") => (405, json!({})),
+        _ if line.contains("/ServiceRequest?") => page(
+            &[
+                request(
+                    "n",
+                    &json!({"identifier": {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": "9000000009"}}),
+                ),
+                plain("s"),
+            ],
+            None,
+        ),
+        _ if line.contains("GET /fhir/Patient/p") => (200, patient("p")),
+        _ => none(),
+    })
+    .await;
+    let pulled = server.pull(|_| ()).await;
+    assert_eq!(pulled.names(), ["n - -", "s p -"]);
+}
