@@ -8,18 +8,21 @@
 //! What vanishes: `out/` and a partner's whole folder are not made again, since a disk that is away comes back, and nobody would
 //! read what was put in its place; all other folders are made again, those of reports too. What lay in `in/` is taken when it is back.
 
+use std::cell::Cell;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::support::home::files_in;
 use super::support::partner_file::PartnerFile;
 use super::support::people::{day, referral};
+use super::support::process::Process;
 use super::support::table::{self, Layout};
 use super::support::trouble::{
     Means, Mounted, Off, REPORT_TROUBLES, SMALL, SMALL_FOR_REPORTS, TROUBLES, Trouble, injected,
-    injects, name, night_in, small_disk,
+    injecting, injects, name, night_in, small_disk,
 };
 use super::support::world::{World, came};
 
@@ -377,5 +380,46 @@ fn a_slow_disk_delays_nobody_but_its_own_partner() {
         );
     }
     assert!(put_away("a-out") < put_away("c-receipts"));
+    world.proves();
+}
+
+#[test]
+fn what_has_left_is_recorded_although_a_disk_before_it_never_answers() {
+    if !injects() {
+        println!("left out: no calls can be slowed here");
+        return;
+    }
+    let partners = ["a-hung".to_owned(), HEALTHY.to_owned()];
+    let files: Vec<PartnerFile> = partners.iter().map(|id| PartnerFile::of(id)).collect();
+    let mut world = World::of_folder(&files);
+    world.runs();
+    for (number, partner) in (1..).zip(&partners) {
+        world.gp_refers(&referral(number, "Anna", "First", partner));
+    }
+    let hung = [folder(&world, "a-hung").join("out")];
+    let hangs = injecting(&world, "renameat2,renameat:delay_enter=100000000", &hung);
+    let mut process = Process::start_silent(&mut { hangs });
+    let sent = || world.says(&["status"])["legs"]["sent"] == 1;
+    let recorded = Cell::new(false);
+    process.wait_until(Duration::from_secs(30), || {
+        recorded.replace(sent());
+        recorded.get()
+    });
+    assert!(recorded.get(), "it waits for the disk of another partner");
+    // The partner fetches both, and the run has to be killed.
+    for file in files_in(&folder(&world, HEALTHY).join("out")) {
+        fs::remove_file(file).unwrap();
+    }
+    let traced = format!("/proc/{0}/task/{0}/children", process.id());
+    let traced = fs::read_to_string(traced).unwrap();
+    let killed = Command::new("kill").arg("-9").arg(traced.trim()).status();
+    assert!(killed.unwrap().success());
+    process.wait_until(Duration::from_secs(10), || false);
+    world.runs();
+    assert_eq!(world.home.drops(HEALTHY), Vec::<PathBuf>::new());
+    assert_eq!(world.home.drops("a-hung").len(), 1);
+    let status = world.says(&["status"]);
+    assert_eq!(status["legs"]["delivered"], 1, "{}", status["legs"]);
+    assert_eq!(status["legs"]["sent"], 1, "{}", status["legs"]);
     world.proves();
 }

@@ -9,7 +9,7 @@ mod finish;
 mod publish;
 mod unwritable;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use eligible::{Which, may_go, tells_action};
@@ -76,6 +76,7 @@ async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<Stage
         run,
         ended: BTreeMap::new(),
         turn: 0,
+        out_of_turn: BTreeSet::new(),
         sent: Vec::new(),
         leases: Vec::new(),
         outcome: StageOutcome::default(),
@@ -86,13 +87,14 @@ async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<Stage
     let at_once = if run.workers == 1 { 1 } else { run.workers * 2 };
     let mut several = SeveralAtOnce::new(at_once);
     for (number, place) in places.into_iter().enumerate() {
-        let work = deliver_one(Arc::clone(run), Arc::clone(&sources), place, which);
-        if let Some(ended) = several.begin(number, work).await? {
-            delivered.take(ended).await?;
+        while several.is_full() {
+            delivered.take(several.ended_in_time().await?).await?;
         }
+        let work = deliver_one(Arc::clone(run), Arc::clone(&sources), place, which);
+        several.begin(number, work);
     }
-    while let Some(ended) = several.ended().await? {
-        delivered.take(ended).await?;
+    while !several.is_idle() {
+        delivered.take(several.ended_in_time().await?).await?;
     }
     delivered.commit().await?;
     if let Some(sources) = Arc::into_inner(sources) {
@@ -132,26 +134,44 @@ struct Lot<'e> {
     ended: BTreeMap<usize, Delivered>,
     /// Whose turn it is to be recorded.
     turn: usize,
+    /// Those after it that were recorded already.
+    out_of_turn: BTreeSet<usize>,
     sent: Vec<Batch>,
     leases: Vec<HeldLease>,
     outcome: StageOutcome,
 }
 
 impl Lot<'_> {
-    /// What came of a partner is recorded in the order of the partners, whichever disk was faster.
+    /// What came of a partner is recorded in the order of the partners, whichever disk was faster. Where nothing ended in time (`None`)
+    /// a disk does not answer, and nobody knows whether it ever will: what has left is recorded, whosever turn it is.
     async fn take(
         &mut self,
-        (number, ended): (usize, anyhow::Result<Delivered>),
+        ended: Option<(usize, anyhow::Result<Delivered>)>,
     ) -> anyhow::Result<()> {
-        self.ended.insert(number, ended?);
-        while let Some(delivered) = self.ended.remove(&self.turn) {
-            self.turn += 1;
-            self.outcome.merge(delivered.outcome);
-            self.sent.extend(delivered.sent);
-            self.leases.extend(delivered.lease);
-            if self.sent.len() >= limits::DROPS_TOGETHER {
-                self.commit().await?;
+        let Some((number, ended)) = ended else {
+            for (number, delivered) in std::mem::take(&mut self.ended) {
+                self.out_of_turn.insert(number);
+                self.add(delivered).await?;
             }
+            return self.commit().await;
+        };
+        self.ended.insert(number, ended?);
+        loop {
+            if let Some(delivered) = self.ended.remove(&self.turn) {
+                self.add(delivered).await?;
+            } else if !self.out_of_turn.remove(&self.turn) {
+                return Ok(());
+            }
+            self.turn += 1;
+        }
+    }
+
+    async fn add(&mut self, delivered: Delivered) -> anyhow::Result<()> {
+        self.outcome.merge(delivered.outcome);
+        self.sent.extend(delivered.sent);
+        self.leases.extend(delivered.lease);
+        if self.sent.len() >= limits::DROPS_TOGETHER {
+            self.commit().await?;
         }
         Ok(())
     }

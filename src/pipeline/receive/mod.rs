@@ -72,8 +72,10 @@ pub(crate) async fn inboxes(
             continue;
         };
         let terms = terms(env, collect, only);
-        let work = list(Arc::clone(env), place, pattern, terms);
-        in_time.extend(listing.begin(place, work).await?);
+        while listing.is_full() {
+            in_time.extend(listing.ended_in_time().await?);
+        }
+        listing.begin(place, list(Arc::clone(env), place, pattern, terms));
     }
     while let Some((place, listed)) = listing.ended_in_time().await? {
         in_time.insert(place, listed);

@@ -36,28 +36,20 @@ impl<T: Send + 'static> SeveralAtOnce<T> {
         }
     }
 
-    /// Begins work, once there is room for it; gives the work that ended for it, with its number.
-    ///
-    /// # Errors
-    /// Work died.
-    pub(crate) async fn begin(
-        &mut self,
-        number: usize,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> anyhow::Result<Option<(usize, T)>> {
-        let mut ended = None;
-        if self.under_way.len() >= self.at_once + self.slow {
-            ended = if self.slow < SLOW_AT_ONCE {
-                let ended = self.ended_in_time().await?;
-                self.slow += usize::from(ended.is_none());
-                ended
-            } else {
-                self.ended().await?
-            };
-        }
+    /// Begins work.
+    pub(crate) fn begin(&mut self, number: usize, work: impl Future<Output = T> + Send + 'static) {
         let numbered = async move { (number, work.await) };
         self.under_way.spawn(numbered.in_current_span());
-        Ok(ended)
+    }
+
+    /// Whether further work waits until some has ended, or until all of it is taken to wait for disks.
+    pub(crate) fn is_full(&self) -> bool {
+        self.under_way.len() >= self.at_once + self.slow
+    }
+
+    /// Whether no work is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
     }
 
     /// The next work that ends; `None` where none is under way.
@@ -68,15 +60,16 @@ impl<T: Send + 'static> SeveralAtOnce<T> {
         Ok(self.under_way.join_next().await.transpose()?)
     }
 
-    /// The same; `None` also where none ends in time.
+    /// The same; `None` also where none ends in time: there is room for one more piece of work then, up to so many.
     ///
     /// # Errors
     /// Work died.
     pub(crate) async fn ended_in_time(&mut self) -> anyhow::Result<Option<(usize, T)>> {
-        match timeout(self.patience, self.under_way.join_next()).await {
-            Ok(ended) => Ok(ended.transpose()?),
-            Err(_) => Ok(None),
-        }
+        let Ok(ended) = timeout(self.patience, self.under_way.join_next()).await else {
+            self.slow = SLOW_AT_ONCE.min(self.slow + 1);
+            return Ok(None);
+        };
+        Ok(ended.transpose()?)
     }
 }
 
@@ -140,24 +133,30 @@ mod tests {
         };
         // As many as work at once, and as many again as are waited for beside them.
         for number in 0..SLOW_AT_ONCE + 2 {
-            assert!(several.begin(number, slow()).await.unwrap().is_none());
+            assert_eq!(several.is_full(), number >= 2);
+            if several.is_full() {
+                assert!(several.ended_in_time().await.unwrap().is_none());
+                assert!(!several.is_full(), "{number}");
+            }
+            several.begin(number, slow());
         }
         // One more waits until a disk answers.
-        assert!(several.ended_in_time().await.unwrap().is_none());
-        {
-            let mut further = pin!(several.begin(SLOW_AT_ONCE + 2, async {}));
-            let waited = timeout(Duration::from_millis(50), &mut further).await;
-            assert!(waited.is_err());
-            answers.add_permits(1);
-            let ended = further.await.unwrap();
-            assert!(ended.is_some_and(|(number, ())| number < SLOW_AT_ONCE + 2));
+        for _ in 0..3 {
+            assert!(several.ended_in_time().await.unwrap().is_none());
+            assert!(several.is_full());
         }
+        answers.add_permits(1);
+        let ended = several.ended().await.unwrap();
+        assert!(ended.is_some_and(|(number, ())| number < SLOW_AT_ONCE + 2));
+        assert!(!several.is_full());
+        several.begin(SLOW_AT_ONCE + 2, async {});
         answers.add_permits(SLOW_AT_ONCE + 1);
         let mut ended = 1;
         while several.ended().await.unwrap().is_some() {
             ended += 1;
         }
         assert_eq!(ended, SLOW_AT_ONCE + 3);
+        assert!(several.is_idle());
     }
 
     /// Who recorded when, where the first of two partners waits so long for its disk between two records.

@@ -278,7 +278,7 @@ pub(crate) fn night_in(folder: &Path) -> PathBuf {
 }
 
 /// Kith, with each rename of these folders or each sync answered so.
-pub(crate) fn injected(world: &World, what: &str, folders: &[PathBuf]) -> Ran {
+pub(crate) fn injecting(world: &World, what: &str, folders: &[PathBuf]) -> Command {
     let mut command = Command::new("strace");
     command.args([
         "-f",
@@ -295,12 +295,13 @@ pub(crate) fn injected(world: &World, what: &str, folders: &[PathBuf]) -> Ran {
     }
     command.arg(env!("CARGO_BIN_EXE_kith"));
     command.args(["run", "--once", "--config", &world.home.config()]);
-    let output = command.output().expect("strace runs");
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    command
+}
+
+/// The same, to its end.
+pub(crate) fn injected(world: &World, what: &str, folders: &[PathBuf]) -> Ran {
+    let output = injecting(world, what, folders).output();
+    output.expect("strace runs").into()
 }
 
 /// Whether errors can be injected here.
