@@ -1,45 +1,67 @@
-//! *void*: a person takes back a drop that was prepared and never left.
+//! *void*: a person says what became of a drop that was prepared: it never left and is taken back, or it left all the same.
 //!
-//! In: a drop, by its file or by partner and number, and an [`Actor`]. Out: what was taken back. Keeps: its rows wait as before and go
-//! into the next drop, its number stays given, and what may be with the partner is not taken back.
-
-use std::collections::HashSet;
+//! In: a drop, by its file or by partner and number, and an [`Actor`]. Out: what was done. Keeps: the rows of one that is taken back
+//! wait as before and go into the next drop, its number stays given, and what may be with the partner is not taken back; what the
+//! partner has is recorded as sent, so that nobody in it is told twice, and whoever changed since is told of.
 
 use super::{Actor, known};
-use crate::domain::{Action, LegId, ReturnId};
-use crate::pipeline::prepared_drop::{LyingPart, lying_part, numbered, take_back, was_kept};
-use crate::pipeline::run::{Env, HeldLease, LedgerAccess};
-use crate::store::LeaseStage;
+use crate::pipeline::deliver::left;
+use crate::pipeline::prepared_drop::{
+    LyingPart, is_answered, lying_part, numbered, take_back, was_kept,
+};
+use crate::pipeline::run::{Env, HeldLease};
 use crate::store::rows::{DropFile, DropState};
+use crate::store::{Body, Entry, LeaseStage};
 
-/// Drops, rows and returns read at a time.
+/// Drops read at a time.
 const PAGE: i64 = 2_000;
 
-/// A drop that was taken back.
+/// A drop of which a person has said what became of it.
 #[derive(Debug)]
-pub(crate) struct VoidedDrop {
+pub(crate) struct SettledDrop {
     pub(crate) partner: String,
     pub(crate) file: DropFile,
-    /// It was taken back before: nothing is changed.
+    /// It was taken back, or recorded as sent, before: nothing is changed.
     pub(crate) before: bool,
+    /// Rows whose legs had changed before it was recorded as sent; 0 of one that is taken back.
+    pub(crate) changed: usize,
 }
 
 /// Takes a drop back.
 ///
 /// # Errors
 /// There is no such drop, or it left, or nobody can say whether it did; a run has the partner; the store failed.
-pub(crate) async fn void(env: &Env, said: &str, actor: &Actor) -> anyhow::Result<VoidedDrop> {
+pub(crate) async fn void(env: &Env, said: &str, actor: &Actor) -> anyhow::Result<SettledDrop> {
     let (place, file) = which(env, said).await?;
     // Nobody delivers to the partner meanwhile.
     let lease = env
         .short_lease(LeaseStage::Deliver, env.partners[place].strand)
         .await?;
     let voided = void_under(env, &lease, (place, &file), actor).await;
-    lease.give_back().await?;
-    Ok(VoidedDrop {
+    Ok(SettledDrop {
         partner: env.rules.partners[place].id.clone(),
-        before: !voided?,
+        before: !lease.after(voided).await?,
         file,
+        changed: 0,
+    })
+}
+
+/// Records that a drop left: the partner has it.
+///
+/// # Errors
+/// There is no such drop; it was taken back, it lies in `out/`, or it never can have left; a run has the partner; the store failed.
+pub(crate) async fn it_left(env: &Env, said: &str, actor: &Actor) -> anyhow::Result<SettledDrop> {
+    let (place, file) = which(env, said).await?;
+    let lease = env
+        .short_lease(LeaseStage::Deliver, env.partners[place].strand)
+        .await?;
+    let changed = left_under(env, &lease, (place, &file), actor).await;
+    let changed = lease.after(changed).await?;
+    Ok(SettledDrop {
+        partner: env.rules.partners[place].id.clone(),
+        before: changed.is_none(),
+        file,
+        changed: changed.unwrap_or(0),
     })
 }
 
@@ -83,6 +105,56 @@ async fn which(env: &Env, said: &str) -> anyhow::Result<(usize, DropFile)> {
     })
 }
 
+/// How many of its rows had changed before it is recorded as sent; none of one that was sent before.
+async fn left_under(
+    env: &Env,
+    lease: &HeldLease,
+    (place, file): (usize, &DropFile),
+    actor: &Actor,
+) -> anyhow::Result<Option<usize>> {
+    match state_of(env, file).await? {
+        DropState::Prepared => {}
+        DropState::Voided => anyhow::bail!(
+            "{} was taken back, and its rows may have gone with another one: ring about the people in it",
+            file.name
+        ),
+        _ => return Ok(None),
+    }
+    if matches!(
+        lying_part(env, place, file).await,
+        LyingPart::Whole | LyingPart::FileAlone
+    ) {
+        anyhow::bail!(
+            "{} lies in out/: the next run records that it left",
+            file.name
+        )
+    }
+    if was_kept(env, file).await? {
+        anyhow::bail!(
+            "{} was kept from leaving, so nobody can have it: the next run puts it out, or makes it anew",
+            file.name
+        )
+    }
+    let note = env.seal_note(&actor.because).await?;
+    let (mut batch, changed, _) = left(env, lease, file).await?;
+    let (sequence, by) = (file.sequence, actor.name.clone());
+    let said = Body::SaidSent {
+        sequence,
+        by,
+        note: note.0,
+    };
+    batch.entries.insert(0, Entry::new(file.id, said));
+    batch.notes.push(note);
+    env.store.commit(batch).await?;
+    Ok(Some(changed))
+}
+
+/// As it stands now that nobody else delivers.
+async fn state_of(env: &Env, file: &DropFile) -> anyhow::Result<DropState> {
+    let now = env.store.drop_files_by_id(vec![file.id]).await?.pop();
+    Ok(now.map_or(file.state, |file| file.state))
+}
+
 /// Whether it is taken back now; not one that was before.
 async fn void_under(
     env: &Env,
@@ -90,11 +162,9 @@ async fn void_under(
     (place, file): (usize, &DropFile),
     actor: &Actor,
 ) -> anyhow::Result<bool> {
-    // As it stands now that nobody else delivers.
-    let now = env.store.drop_files_by_id(vec![file.id]).await?.pop();
-    match now.map(|file| file.state) {
-        Some(DropState::Voided) => return Ok(false),
-        Some(DropState::Prepared) => {}
+    match state_of(env, file).await? {
+        DropState::Voided => return Ok(false),
+        DropState::Prepared => {}
         _ => anyhow::bail!("{} has left: what left is not taken back", file.name),
     }
     match lying_part(env, place, file).await {
@@ -126,48 +196,4 @@ async fn void_under(
     batch.notes.push(note);
     env.store.commit(batch).await?;
     Ok(true)
-}
-
-/// Whether a return has a row about a person whom nobody but this drop could have told the partner of.
-async fn is_answered(ledger: &LedgerAccess, file: &DropFile) -> anyhow::Result<bool> {
-    let mut first_told: HashSet<LegId> = HashSet::new();
-    let mut after = 0;
-    loop {
-        let rows = ledger.store.drop_rows(file.id, after, PAGE).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.row;
-        let new = rows.iter().filter(|row| row.action == Action::New);
-        first_told.extend(new.map(|row| row.leg));
-    }
-    let mut after = ReturnId::NONE;
-    loop {
-        let files = ledger.store.return_files(after, PAGE).await?;
-        let Some(last) = files.last() else {
-            return Ok(false);
-        };
-        after = last.id;
-        for taken in files.iter().filter(|taken| taken.sender == file.partner) {
-            if has_row_of(ledger, taken.id, &first_told).await? {
-                return Ok(true);
-            }
-        }
-    }
-}
-
-async fn has_row_of(
-    ledger: &LedgerAccess,
-    taken: ReturnId,
-    legs: &HashSet<LegId>,
-) -> anyhow::Result<bool> {
-    let mut after = 0;
-    loop {
-        let rows = ledger.store.return_rows(taken, after, PAGE).await?;
-        let Some(last) = rows.last() else {
-            return Ok(false);
-        };
-        after = last.row;
-        if rows.iter().any(|row| legs.contains(&row.leg)) {
-            return Ok(true);
-        }
-    }
 }

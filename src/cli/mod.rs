@@ -106,7 +106,7 @@ enum Command {
     Partner(partner::Args),
     /// Take back what one return told
     Undo(undo::Args),
-    /// Take back a drop that was prepared and never left
+    /// Take back a drop that was prepared and never left, or say that it left
     Void(void::Args),
     /// Prove the books: balances, chains, seals, files
     Prove(prove::Args),

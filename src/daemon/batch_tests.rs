@@ -176,9 +176,14 @@ value = { column = "Came", codes = { Y = "attended" } }
     }
 
     pub(super) async fn open(&self, workers: usize) -> anyhow::Result<App> {
+        self.open_at(workers, NOW).await
+    }
+
+    /// Opened at an instant.
+    pub(super) async fn open_at(&self, workers: usize, now: &str) -> anyhow::Result<App> {
         let config = self.home.path().join("config/kith.toml");
         std::fs::write(&config, &self.config).unwrap();
-        let now = Instant::parse(NOW).unwrap();
+        let now = Instant::parse(now).unwrap();
         App::open(Options {
             config,
             clock: Arc::new(FixedClock::new(now)),

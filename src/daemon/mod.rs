@@ -4,6 +4,8 @@
 //! --once` does; a run in hand is finished before it stops.
 
 #[cfg(test)]
+mod answered_tests;
+#[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
 mod key_effect_tests;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::batch_tests::Installation;
 use super::{Only, RunOutcome, run};
 use crate::actions::Actor;
-use crate::actions::void_drop::void;
+use crate::actions::void_drop::{it_left, void};
 use crate::app::App;
 use crate::diagnostics::{Code, Diagnostic};
 use crate::domain::{LegId, LegState, Stage};
@@ -121,4 +121,54 @@ async fn a_drop_that_had_left_before_a_person_in_it_died_is_followed_by_a_stop()
     assert_eq!(actions(&transport), seen, "nothing goes twice");
     proves(&app).await;
     app.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drop_that_left_as_a_person_says_is_followed_by_a_stop_and_nobody_is_told_twice() {
+    let (installation, transport) = begun(true).await;
+    let (app, _) = runs(&installation, &transport).await;
+    app.close().await;
+    // The partner has both files; a person in it dies before anybody knows.
+    transport.is_fetched();
+    transport.is_full(true);
+    installation.dies("a", 0);
+    let (app, outcome) = runs(&installation, &transport).await;
+    assert_eq!(codes(&outcome), [Code::DropFailed]);
+    app.close().await;
+    transport.is_full(false);
+    let (app, outcome) = runs(&installation, &transport).await;
+    assert_eq!(codes(&outcome), [Code::DropStale]);
+    let actor = Actor::new("A. Person", "they read its name out").unwrap();
+    let said = it_left(app.env(), "p:1", &actor).await.unwrap();
+    assert_eq!((said.before, said.changed), (false, 1));
+    let again = it_left(app.env(), "p:1", &actor).await.unwrap();
+    assert!(again.before);
+    let refused = void(app.env(), "p:1", &actor).await.unwrap_err();
+    assert!(refused.to_string().contains("has left"), "{refused}");
+    proves(&app).await;
+    app.close().await;
+    let (app, outcome) = runs(&installation, &transport).await;
+    assert_eq!(codes(&outcome), []);
+    let seen = actions(&transport);
+    let of: Vec<_> = seen.iter().map(|(_, actions)| actions.clone()).collect();
+    assert_eq!(of, [vec!["STOP"]], "{seen:?}");
+    assert!(seen[0].0.contains("_000002."), "{seen:?}");
+    proves(&app).await;
+    app.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_can_say_of_a_drop_that_lies_there_or_was_kept_from_leaving_that_it_left() {
+    for (arrives, full, says) in [
+        (true, false, "lies in out/"),
+        (false, true, "was kept from leaving"),
+    ] {
+        let (installation, transport) = begun(arrives).await;
+        transport.is_full(full);
+        let (app, _) = runs(&installation, &transport).await;
+        let actor = Actor::new("A. Person", "they say so").unwrap();
+        let refused = it_left(app.env(), "p:1", &actor).await.unwrap_err();
+        assert!(refused.to_string().contains(says), "{refused}");
+        app.close().await;
+    }
 }

@@ -424,15 +424,15 @@ pub(crate) enum Code {
     DropRemade,
     /// an unfinished drop cannot be made again alike
     /// The record of it and what would be written now differ, so nothing is written under that number, and no other drop goes to this partner.
-    /// Fix (it): If a practice was taken out of the config, put it back. Else tell the maintainers, and ask the partner whether it has the file; if not, `kith void PARTNER:NUMBER` takes it back.
+    /// Fix (it): If a practice was taken out of the config, put it back. Else tell the maintainers, and ask the partner whether it has the file; if not, `kith void PARTNER:NUMBER` takes it back, and if it has, `kith void PARTNER:NUMBER --it-left` records that it was sent.
     DropUnlike,
     /// a prepared drop was taken back
-    /// It could not leave when it was made, and nobody can have seen it. What it said is no longer what should be said, so its rows go in the next drop as they are now; its number is not given again.
+    /// It could not leave when it was made, and nobody can have seen it. What it said is no longer what should be said, or it could not be made again alike, or the records of its people could not be read, so its rows go in the next drop as they are now; its number is not given again.
     /// Fix (it): Nothing.
     DropVoided,
     /// a prepared drop does not leave as it was
     /// The run that made it ended before it was known whether the drop had left, it does not lie in `out/`, and what it says is no longer so: somebody died, was stopped, or changed. Until it is settled nothing goes to this partner, stops neither.
-    /// Fix (it): Ask the partner whether it has the file. If not: `kith void PARTNER:NUMBER --by NAME --because "..."`. If it has: void it too, and ring about everybody in it who has changed since; the next drop has the others again, under the same references.
+    /// Fix (it): Ask the partner whether it has the file. If not: `kith void PARTNER:NUMBER --by NAME --because "..."`. If it has: the same with `--it-left`, which records that it was sent; who died or was stopped since gets a STOP row with the next drop, and nobody is told twice.
     DropStale,
     /// a partner's folder is gone
     /// Drops were laid there before. It may be a share that is not mounted: nobody would see what is made in its stead, and what lies there would count as fetched. So nothing is made, rows and returns wait, and other partners go on.

@@ -250,7 +250,7 @@ async fn open_inbox(
 
 /// The returns of a partner, under its leases.
 async fn take_returns(
-    run: &Run,
+    run: &Arc<Run>,
     mut open: OpenInbox,
     mut turn: RecordTurn,
 ) -> anyhow::Result<StageOutcome> {
@@ -261,7 +261,8 @@ async fn take_returns(
     for candidate in &inbox.candidates {
         let first = open.first.matched.join_next().await.transpose()?;
         let of_file = (candidate, first);
-        let taken = take_anew(run, &open.collect, inbox, of_file, &mut turn, &mut outcome).await;
+        let leases = (&open.collect, &open.deliver);
+        let taken = take_anew(run, leases, inbox, of_file, &mut turn, &mut outcome).await;
         let taken = run.unless_lost(strand, taken, &mut outcome);
         inbox.settled(run, taken.map(|_| ()), &mut outcome)?;
     }
@@ -272,8 +273,8 @@ async fn take_returns(
 
 /// One return, and again on what is there now where another run or a person moved one of its legs meanwhile.
 async fn take_anew(
-    run: &Run,
-    lease: &HeldLease,
+    run: &Arc<Run>,
+    (lease, deliver): (&HeldLease, &HeldLease),
     inbox: &Inbox,
     (candidate, mut ahead): (&Candidate, Option<anyhow::Result<MatchedReturn>>),
     turn: &mut RecordTurn,
@@ -288,10 +289,17 @@ async fn take_anew(
             let bytes = turn.on_disk(inbox.read(run, candidate)).await;
             match_return(run, inbox, candidate, bytes).await
         };
-        let taken = match found {
-            Ok(found) => {
-                apply_return(run, lease, inbox, (candidate, found), turn, &mut of_file).await
+        let taken = match left_before(run, deliver, &found, &mut of_file).await {
+            Ok(true) => {
+                outcome.merge(of_file);
+                continue;
             }
+            Ok(false) => match found {
+                Ok(found) => {
+                    apply_return(run, lease, inbox, (candidate, found), turn, &mut of_file).await
+                }
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match taken {
@@ -302,6 +310,20 @@ async fn take_anew(
             }
         }
     }
+}
+
+/// Whether a return tells of a drop that was not known to have left: that is recorded first, and the return is matched again.
+async fn left_before(
+    run: &Arc<Run>,
+    deliver: &HeldLease,
+    found: &anyhow::Result<MatchedReturn>,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<bool> {
+    let matched = found.as_ref().ok().map(|found| &found.matched);
+    let Some(Ok((_, _, own))) = matched else {
+        return Ok(false);
+    };
+    deliver::finish_answered(run, deliver, own.keys(), outcome).await
 }
 
 /// *collect* makes a sheet of a return, and *match* finds whose each row is.

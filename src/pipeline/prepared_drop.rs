@@ -3,12 +3,12 @@
 //! In: a drop, its partner's place, the ledger. Out: what was found; rows for a batch. Keeps: a number that was given is never
 //! given again, and what was taken back counts nowhere as sent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::approval::{How, recorded};
 use super::run::{Env, LedgerAccess};
 use crate::domain::encoding::unhex;
-use crate::domain::{LegId, NoteId, StrandId, limits};
+use crate::domain::{Action, LegId, NoteId, ReturnId, StrandId, limits};
 use crate::seal::{Digest, sha256};
 use crate::sheet::{MANIFEST_BYTES_MAX, Manifest, manifest_name};
 use crate::store::rows::{DropFile, DropRow, DropState, Leg};
@@ -130,6 +130,75 @@ pub(crate) async fn was_kept(ledger: &LedgerAccess, file: &DropFile) -> Result<b
     };
     let leaving = last_about(ledger, file, Kind::Leaving, 0).await?;
     Ok(leaving.is_none_or(|row| row.seq < kept))
+}
+
+/// The legs of which nobody but this drop could have told the partner.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn first_told(
+    ledger: &LedgerAccess,
+    file: &DropFile,
+) -> Result<HashSet<LegId>, StoreError> {
+    let (mut told, mut after) = (HashSet::new(), 0);
+    loop {
+        let rows = ledger.store.drop_rows(file.id, after, PAGE).await?;
+        let Some(last) = rows.last() else {
+            return Ok(told);
+        };
+        after = last.row;
+        let new = rows.iter().filter(|row| row.action == Action::New);
+        told.extend(new.map(|row| row.leg));
+    }
+}
+
+/// Whether a return that was taken since has a row about a person whom nobody but this drop could have told the partner of: then
+/// the partner has it.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn is_answered(
+    ledger: &LedgerAccess,
+    file: &DropFile,
+) -> Result<bool, StoreError> {
+    let Some(made) = last_about(ledger, file, Kind::Prepared, 0).await? else {
+        return Ok(false);
+    };
+    let told = first_told(ledger, file).await?;
+    let mut after = made.seq;
+    loop {
+        let taken = ledger
+            .store
+            .ledger_of_kind(file.partner, Kind::Returned, after, PAGE);
+        let taken = taken.await?;
+        let Some(last) = taken.last() else {
+            return Ok(false);
+        };
+        after = last.seq;
+        for row in taken {
+            if has_row_of(ledger, ReturnId::new(row.subject), &told).await? {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+async fn has_row_of(
+    ledger: &LedgerAccess,
+    taken: ReturnId,
+    legs: &HashSet<LegId>,
+) -> Result<bool, StoreError> {
+    let mut after = 0;
+    loop {
+        let rows = ledger.store.return_rows(taken, after, PAGE).await?;
+        let Some(last) = rows.last() else {
+            return Ok(false);
+        };
+        after = last.row;
+        if rows.iter().any(|row| legs.contains(&row.leg)) {
+            return Ok(true);
+        }
+    }
 }
 
 /// Whether a leg of a prepared drop has moved since its row was made.

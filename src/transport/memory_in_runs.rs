@@ -35,6 +35,11 @@ impl MemoryTransport {
         });
     }
 
+    /// The partner takes everything away that it sees.
+    pub(crate) fn is_fetched(&self) {
+        self.far().out.clear();
+    }
+
     /// What the partner sees of it.
     pub(crate) fn published(&self) -> Vec<(String, Vec<u8>)> {
         self.far().out.clone().into_iter().collect()

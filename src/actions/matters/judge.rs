@@ -342,7 +342,9 @@ fn of_partner(facts: &Facts, partner: &PartnerSeen, matters: &mut Vec<Matter>) {
         let mut command = format!("kith run --once deliver --partner {id}");
         if let Some(number) = partner.drops_stale.first() {
             what.push_str(", and what it says is no longer so");
-            command = format!("kith void {id}:{number} --by NAME --because \"…\"");
+            command = format!(
+                "kith void {id}:{number} --by NAME --because \"…\"; if {id} has it, with --it-left"
+            );
         }
         matters.push(Matter::new(MatterKind::DropNotOut, what, command));
     }

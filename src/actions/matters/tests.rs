@@ -261,7 +261,7 @@ const SITUATIONS: [(&str, Change, &str); 41] = [
             )];
             it.partners[0].drops_stale = vec![7];
         },
-        "Needs somebody today: drop referrals_20261130_000007.csv of 2026-11-30 for partner elm was prepared and did not leave, and what it says is no longer so: kith void elm:7 --by NAME --because \"…\"",
+        "Needs somebody today: drop referrals_20261130_000007.csv of 2026-11-30 for partner elm was prepared and did not leave, and what it says is no longer so: kith void elm:7 --by NAME --because \"…\"; if elm has it, with --it-left",
     ),
     (
         "disk at 5 %",

@@ -1,5 +1,6 @@
 //! What an earlier run left of a drop: one that was prepared is finished, one that was taken counts as delivered.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::PAGE;
@@ -11,7 +12,8 @@ use crate::domain::{Action, Counts, DropId, LegId, LegState, Reason, RunId, Stag
 use crate::partner::Partner;
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::prepared_drop::{
-    LyingPart, has_moved, lying_part, moved, take_back, was_kept, with_legs,
+    LyingPart, first_told, has_moved, is_answered, lying_part, moved, take_back, was_kept,
+    with_legs,
 };
 use crate::pipeline::run::{Env, HeldLease, LeaseSet, LedgerAccess, PartnerEnv, Run, StageOutcome};
 use crate::seal::sha256;
@@ -20,7 +22,7 @@ use crate::store::{Batch, Body, Entry, LeaseStage, LegStep, NewHold, StoreError}
 use crate::transport::DropOutcome;
 
 /// Finishes what an earlier run prepared and put out: something of it lies there, so it is recorded before anything else is done. What an
-/// earlier run of the same day may have put out is put out again, the same bytes. Every other prepared drop waits until its people's
+/// earlier run of the same day may have put out is put out again, the same bytes. What a return refers to has left. Every other prepared drop waits until its people's
 /// records have been read again ([`finish_earlier`]). Drops of a run that is under way are left to it.
 ///
 /// # Errors
@@ -50,6 +52,11 @@ async fn finish_at_start(
     }
     let lies = lying_part(run, place, file).await;
     let out = matches!(lies, LyingPart::Whole | LyingPart::FileAlone);
+    if !out && is_answered(run, file).await? {
+        let finished = record_left(run.env(), lease, file, true).await?;
+        said(run, (place, file), finished, outcome);
+        return Ok(());
+    }
     let of_today = file.day == day_number(run.today());
     if !out && (!of_today || was_kept(run, file).await? || has_moved(run, file).await?) {
         return Ok(());
@@ -80,6 +87,35 @@ pub(super) async fn finish_earlier(
     Ok(true)
 }
 
+/// Records of the drops that alone could have told a partner of one of these legs, of which a return tells, that they have left; whether
+/// there was one. Its legs are moved by it before they are moved by the return.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn finish_answered(
+    run: &Arc<Run>,
+    lease: &HeldLease,
+    legs: impl Iterator<Item = &LegId>,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<bool> {
+    let files = in_state(run, DropState::Prepared, lease.strand()).await?;
+    if files.is_empty() {
+        return Ok(false);
+    }
+    let (legs, mut any): (HashSet<LegId>, bool) = (legs.copied().collect(), false);
+    for file in files {
+        let Some(place) = run.partner_at(file.partner) else {
+            continue;
+        };
+        if first_told(run, &file).await?.is_disjoint(&legs) {
+            continue;
+        }
+        let finished = record_left(run.env(), lease, &file, true).await?;
+        any |= said(run, (place, &file), finished, outcome);
+    }
+    Ok(any)
+}
+
 /// Finishes a drop, unless what it says is no longer what should be said: then it does not leave as it was.
 async fn finish_or_take_back(
     run: &Arc<Run>,
@@ -90,6 +126,9 @@ async fn finish_or_take_back(
     let kept = was_kept(run, file).await?;
     if matches!(lies, LyingPart::Whole | LyingPart::FileAlone) {
         return finish_one(run, lease, (place, file), lies, kept).await;
+    }
+    if is_answered(run, file).await? {
+        return record_left(run.env(), lease, file, true).await;
     }
     let partner = run.approved(place).1;
     let (what, wait) = match says(run, file).await? {
@@ -169,14 +208,8 @@ fn said(
     let before = run.has_tried(file.id);
     run.note_tried(file.id);
     match finished {
-        Finished::Sent { changed, counts } => {
+        Finished::Sent { what, counts } => {
             outcome.count(Stage::Deliver, &counts);
-            let what = match changed {
-                0 => "an unfinished drop was finished".to_owned(),
-                changed => format!(
-                    "an unfinished drop had left: {changed} of its rows have changed since, and the next drop says so"
-                ),
-            };
             let here = drop_place(run.approved(place).1, file);
             outcome
                 .diagnostics
@@ -198,8 +231,8 @@ fn said(
 
 /// How it went to finish a drop.
 enum Finished {
-    /// It is there, and recorded as sent; so many of its legs had changed before that was known.
-    Sent { changed: usize, counts: Counts },
+    /// It is there, or was, and is recorded as sent: what is said of it.
+    Sent { what: String, counts: Counts },
     /// It never left, and its rows go in another one.
     TakenBack(Diagnostic),
     /// It cannot be made again alike.
@@ -249,13 +282,36 @@ async fn finish_one(
             return Ok(Finished::NotYet(undelivered(partner, &why)));
         }
     }
+    record_left(env, lease, file, false).await
+}
+
+/// Records that a drop has left; `answered`: a return says so.
+async fn record_left(
+    env: &Env,
+    lease: &HeldLease,
+    file: &DropFile,
+    answered: bool,
+) -> anyhow::Result<Finished> {
+    lease.stands()?;
     let (batch, changed, counts) = left(env, lease, file).await?;
     env.store.commit(batch).await?;
-    Ok(Finished::Sent { changed, counts })
+    let mut what = match (answered, changed) {
+        (false, 0) => "an unfinished drop was finished".to_owned(),
+        (false, _) => "an unfinished drop had left".to_owned(),
+        (true, _) => "an unfinished drop had left, for a return refers to it".to_owned(),
+    };
+    if changed > 0 {
+        what =
+            format!("{what}: {changed} of its rows have changed since, and the next drop says so");
+    }
+    Ok(Finished::Sent { what, counts })
 }
 
 /// The record that a drop has left, how many of its legs had changed before that was known, and what is counted. If none had, they move together.
-async fn left(
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn left(
     env: &Env,
     lease: &HeldLease,
     file: &DropFile,

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use eligible::{Which, may_go, tells_action};
-pub(crate) use finish::finish;
+pub(crate) use finish::{finish, finish_answered, left};
 use finish::{finish_earlier, note_kept, picked_up};
 use jiff::civil::Date;
 use publish::{Unsent, publish, sent, undelivered};

@@ -239,6 +239,14 @@ bodies! {
             /// Who took it back, and the note that says why; two fields, both absent where a run did.
             by: Option<(String, NoteId)>,
         },
+        /// A person said of a drop that was prepared that the partner has it; it stands before the row that it was sent. Subject: the
+        /// drop.
+        SaidSent = 68 "sent, as a person says" {
+            sequence: i64,
+            by: String,
+            /// The sealed note that says why.
+            note: NoteId,
+        },
         /// A drop that was kept from leaving is about to be put out again. Subject: the drop.
         Leaving = 64 "drop put out again" { sequence: i64 },
         /// A drop that was prepared did not leave: nobody can have seen anything of it. Subject: the drop.

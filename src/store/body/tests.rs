@@ -160,6 +160,14 @@ fn sample(kind: Kind) -> (Body, String) {
             let body = Body::Voided { sequence: 3, by };
             (body, r#"[3,"J. \"Q\" Test",70]"#.to_owned())
         }
+        Kind::SaidSent => (
+            Body::SaidSent {
+                sequence: 3,
+                by,
+                note: NoteId::new(70),
+            },
+            r#"[3,"J. \"Q\" Test",70]"#.to_owned(),
+        ),
         Kind::Leaving => (Body::Leaving { sequence: 3 }, "[3]".to_owned()),
         Kind::Kept => (Body::Kept { sequence: 3 }, "[3]".to_owned()),
         Kind::Left => (Body::Left { step }, format!("[{STEP}]")),
