@@ -187,13 +187,14 @@ async fn next_turn(
     taking: &mut Taking,
     taken: &mut BTreeMap<usize, StageOutcome>,
 ) -> anyhow::Result<RecordTurn> {
-    let turn = RecordTurn::next(turns).await;
-    while let Some(ended) = taking.try_join_next() {
-        keep(ended?, taken)?;
-    }
+    // Whoever has the turn waits for nobody: those who wait for it as well can end only while nobody has it.
     while taking.len() >= run::SLOW_AT_ONCE
         && let Some(ended) = taking.join_next().await
     {
+        keep(ended?, taken)?;
+    }
+    let turn = RecordTurn::next(turns).await;
+    while let Some(ended) = taking.try_join_next() {
         keep(ended?, taken)?;
     }
     Ok(turn)
@@ -436,4 +437,37 @@ pub(crate) async fn run(
     }
     log.end(wanted).await?;
     Ok(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn as_many_as_may_wait_for_their_disks_end_although_one_more_wants_its_turn() {
+        let (turns, mut taking) = (RecordTurn::turns(), Taking::new());
+        let answers = Arc::new(Semaphore::new(0));
+        for number in 0..run::SLOW_AT_ONCE {
+            let mut turn = RecordTurn::next(&turns).await.impatient();
+            let answers = Arc::clone(&answers);
+            taking.spawn(async move {
+                turn.on_disk(async { answers.acquire().await.unwrap().forget() })
+                    .await;
+                (number, Ok(StageOutcome::default()))
+            });
+        }
+        let mut taken = BTreeMap::new();
+        {
+            let next = next_turn(&turns, &mut taking, &mut taken);
+            let mut next = std::pin::pin!(next);
+            let within = |milliseconds| Duration::from_millis(milliseconds);
+            assert!(tokio::time::timeout(within(50), &mut next).await.is_err());
+            answers.add_permits(run::SLOW_AT_ONCE);
+            let turn = tokio::time::timeout(within(20_000), next).await;
+            assert!(turn.expect("nobody waits for another").is_ok());
+        }
+        assert!(!taken.is_empty());
+    }
 }

@@ -98,6 +98,13 @@ impl RecordTurn {
         turn
     }
 
+    /// One that gives its turn away at once where a disk does not answer.
+    #[cfg(test)]
+    pub(crate) fn impatient(self) -> Self {
+        let patience = Duration::from_millis(1);
+        Self { patience, ..self }
+    }
+
     async fn take_up(&mut self) {
         // It is never closed.
         self.held = Arc::clone(&self.turns).acquire_owned().await.ok();
