@@ -85,10 +85,14 @@ push = {{ kind = "off" }}
         let alive = patient(number, &nhs_numbers().nth(number).unwrap());
         let mut died = alive.clone();
         died["deceasedBoolean"] = true.into();
-        let all = self.home.path().join(id).join("all.ndjson");
-        let lines = std::fs::read_to_string(all).unwrap();
-        let lines = lines.replace(&alive.to_string(), &died.to_string());
-        self.extract(id, "all.ndjson", &lines);
+        // In the first extract, or in the one that added the person.
+        for name in ["all.ndjson", &format!("{number}.ndjson")] {
+            let file = self.home.path().join(id).join(name);
+            if let Ok(lines) = std::fs::read_to_string(file) {
+                let lines = lines.replace(&alive.to_string(), &died.to_string());
+                self.extract(id, name, &lines);
+            }
+        }
     }
 
     fn extract(&self, id: &str, name: &str, lines: &str) {

@@ -4,8 +4,6 @@
 //! --once` does; a run in hand is finished before it stops.
 
 #[cfg(test)]
-mod answered_tests;
-#[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
 mod key_effect_tests;
@@ -20,6 +18,8 @@ mod rules_look_tests;
 mod stale_tests;
 #[cfg(test)]
 mod sweep_tests;
+#[cfg(test)]
+mod unfinished_tests;
 #[cfg(test)]
 mod void_tests;
 

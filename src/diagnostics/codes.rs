@@ -438,6 +438,10 @@ pub(crate) enum Code {
     /// Drops were laid there before. It may be a share that is not mounted: nobody would see what is made in its stead, and what lies there would count as fetched. So nothing is made, rows and returns wait, and other partners go on.
     /// Fix (it): Mount the share. Only if it is gone for good and shall begin anew: make the folder, with `out` in it, by hand.
     ExchangeGone,
+    /// a prepared drop waits
+    /// An earlier run made it, it does not lie in `out/`, and a row of it may not go today: the records of its people could not be read again, another run works for their practice, the agreement has ended, or a wider version of the partner's file waits for approval. Nobody knows whether it left, so until then nothing else goes to this partner, stops neither.
+    /// Fix (it): Mend what `kith status` names: the GP system that is not reached, the approval that waits. The next run of *deliver* puts the drop out, or says what became of it. If a stop cannot wait: ask the partner whether it has the file, and say so with `kith void PARTNER:NUMBER`, with `--it-left` if it has.
+    DropWaits,
     /// a file in the partner's in folder was left alone
     ///
     /// Links, devices and folders are not read.

@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 123] = [
+pub(super) const TABLE: [(Code, &str, Severity); 124] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -97,6 +97,7 @@ pub(super) const TABLE: [(Code, &str, Severity); 123] = [
     (Code::DropVoided, "DELIVER-004", Severity::Warning),
     (Code::DropStale, "DELIVER-005", Severity::Error),
     (Code::ExchangeGone, "DELIVER-006", Severity::Error),
+    (Code::DropWaits, "DELIVER-007", Severity::Error),
     (Code::ReturnUnsafe, "COLLECT-001", Severity::Warning),
     (Code::ReturnUnreadable, "COLLECT-002", Severity::Warning),
     (Code::ReturnColumns, "COLLECT-003", Severity::Warning),

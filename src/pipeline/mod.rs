@@ -70,7 +70,8 @@ async fn run_outbound(
     if wanted.contains(&Stage::Deliver) || wanted.contains(&Stage::Reconcile) {
         outcome.merge(watch_over(run, only, watch::Scope::Open).await?);
     }
-    if wanted.contains(&Stage::Select) || wanted.contains(&Stage::Deliver) {
+    let delivers = [Stage::Select, Stage::Deliver, Stage::Pull, Stage::Reconcile];
+    if delivers.iter().any(|stage| wanted.contains(stage)) {
         outcome.merge(decide::decide_again::stand_back(run).await?);
     }
     run.may_go_on()?;
@@ -106,6 +107,7 @@ async fn run_inbound(
             && let Some(scope) = watch::before_writes(run).await?
         {
             outcome.merge(watch_over(run, only, scope).await?);
+            outcome.merge(decide::decide_again::stand_back(run).await?);
             outcome.merge(deliver::at_once(run, only).await?);
         }
         outcome.merge(push::run(run, only).await?);

@@ -119,17 +119,35 @@ pub(crate) fn take_back(batch: &mut Batch, file: &DropFile, by: Option<(String, 
     batch.drop_states.push((file.id, DropState::Voided));
 }
 
-/// Whether a drop has certainly not left: it was kept from it, and was not put out again since.
+/// Whether a drop has certainly not left: it was kept from it, and was not put out again since, nor by a store of which this is an
+/// older copy.
 ///
 /// # Errors
 /// The store failed.
-pub(crate) async fn was_kept(ledger: &LedgerAccess, file: &DropFile) -> Result<bool, StoreError> {
-    let kept = last_about(ledger, file, Kind::Kept, 0).await?;
-    let Some(kept) = kept.map(|row| row.seq) else {
+pub(crate) async fn was_kept(env: &Env, file: &DropFile) -> Result<bool, StoreError> {
+    let kept = last_about(env, file, Kind::Kept, 0).await?;
+    let Some(kept) = kept.filter(|row| !is_older(env, row)) else {
         return Ok(false);
     };
-    let leaving = last_about(ledger, file, Kind::Leaving, 0).await?;
-    Ok(leaving.is_none_or(|row| row.seq < kept))
+    let leaving = last_about(env, file, Kind::Leaving, 0).await?;
+    Ok(leaving.is_none_or(|row| row.seq < kept.seq))
+}
+
+/// Whether a drop was made before an older copy of the store was taken into use: what became of it then this store does not know.
+///
+/// # Errors
+/// The store failed.
+pub(crate) async fn is_of_older_store(env: &Env, file: &DropFile) -> Result<bool, StoreError> {
+    if env.restored.is_none() {
+        return Ok(false);
+    }
+    let made = last_about(env, file, Kind::Prepared, 0).await?;
+    let kept = last_about(env, file, Kind::Kept, 0).await?;
+    Ok(kept.or(made).is_some_and(|row| is_older(env, &row)))
+}
+
+fn is_older(env: &Env, row: &LedgerRow) -> bool {
+    env.restored.is_some_and(|restored| row.at < restored.0)
 }
 
 /// The legs of which nobody but this drop could have told the partner.

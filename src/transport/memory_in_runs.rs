@@ -11,6 +11,11 @@ impl MemoryTransport {
         transport
     }
 
+    /// The answer to the next drop is lost.
+    pub(crate) fn loses_the_next_answer(&self, arrives: bool) {
+        self.line().lose_in(0, arrives);
+    }
+
     /// Whether there is room for files.
     pub(crate) fn is_full(&self, full: bool) {
         self.far().room = full.then_some(0);

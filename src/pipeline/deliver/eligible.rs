@@ -37,6 +37,19 @@ pub(super) fn may_go(run: &Run, which: Which, leg: &Leg) -> bool {
     }
 }
 
+/// Whether what a prepared row says of a person rests on a record that was read again in this run: a stop or pause needs none.
+pub(super) fn was_read(run: &Run, leg: &Leg) -> bool {
+    let readings = &run.readings;
+    match leg.now.pending {
+        Some(Action::New | Action::Amend) => {
+            readings.has_watched()
+                && !readings.waits(leg.now.person)
+                && !readings.has_skipped(leg.source)
+        }
+        _ => true,
+    }
+}
+
 /// Whether the partner's file says what a row asks for.
 pub(super) fn tells_action(rules: &Rules, partner: &Partner) -> bool {
     let action = rules.vocabulary.fields.id("leg.action");

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::PAGE;
-use super::eligible::{Which, may_go};
+use super::eligible::{Which, may_go, was_read};
 use super::publish::{Unsent, publish, sent, undelivered};
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::day_number;
@@ -12,8 +12,8 @@ use crate::domain::{Action, Counts, DropId, LegId, LegState, Reason, RunId, Stag
 use crate::partner::Partner;
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::prepared_drop::{
-    LyingPart, first_told, has_moved, is_answered, lying_part, moved, take_back, was_kept,
-    with_legs,
+    LyingPart, first_told, has_moved, is_answered, is_of_older_store, lying_part, moved, take_back,
+    was_kept, with_legs,
 };
 use crate::pipeline::run::{Env, HeldLease, LeaseSet, LedgerAccess, PartnerEnv, Run, StageOutcome};
 use crate::seal::sha256;
@@ -58,6 +58,8 @@ async fn finish_at_start(
         return Ok(());
     }
     let of_today = file.day == day_number(run.today());
+    // Of an older copy of the store nobody knows what left.
+    let of_today = of_today && !is_of_older_store(run, file).await?;
     if !out && (!of_today || was_kept(run, file).await? || has_moved(run, file).await?) {
         return Ok(());
     }
@@ -79,7 +81,7 @@ pub(super) async fn finish_earlier(
             continue;
         }
         sources.stand()?;
-        let finished = finish_or_take_back(run, lease, (place, &file)).await?;
+        let finished = finish_or_take_back(run, (lease, sources), (place, &file)).await?;
         if !said(run, (place, &file), finished, &mut delivered.outcome) {
             return Ok(false);
         }
@@ -119,7 +121,7 @@ pub(crate) async fn finish_answered(
 /// Finishes a drop, unless what it says is no longer what should be said: then it does not leave as it was.
 async fn finish_or_take_back(
     run: &Arc<Run>,
-    lease: &HeldLease,
+    (lease, sources): (&HeldLease, &LeaseSet),
     (place, file): (usize, &DropFile),
 ) -> anyhow::Result<Finished> {
     let lies = lying_part(run, place, file).await;
@@ -131,17 +133,28 @@ async fn finish_or_take_back(
         return record_left(run.env(), lease, file, true).await;
     }
     let partner = run.approved(place).1;
-    let (what, wait) = match says(run, file).await? {
+    let (what, code) = match says(run, sources, file).await? {
+        // It may have left under an older copy of the store, whatever that copy says.
+        DropSays::WhatItShould if is_of_older_store(run, file).await? => {
+            ("the store was put back since", Code::DropStale)
+        }
         DropSays::WhatItShould => {
             let finished = finish_one(run, lease, (place, file), lies, kept).await?;
             match finished {
                 Finished::Unlike(_) if kept => {}
                 finished => return Ok(finished),
             }
-            ("it cannot be made again alike", false)
+            ("it cannot be made again alike", Code::DropStale)
         }
-        DropSays::SomethingElse => ("what it says is no longer so", false),
-        DropSays::WhatNobodyRead => ("records of its people could not be read again", true),
+        DropSays::SomethingElse => ("what it says is no longer so", Code::DropStale),
+        DropSays::WhatNobodyRead => (
+            "records of its people could not be read again",
+            Code::DropWaits,
+        ),
+        DropSays::WhatNobodyMayBeTold => (
+            "a row of it may not go to the partner today",
+            Code::DropWaits,
+        ),
     };
     let here = drop_place(partner, file);
     if kept {
@@ -153,11 +166,6 @@ async fn finish_or_take_back(
         let said = Diagnostic::new(Code::DropVoided, what, here);
         return Ok(Finished::TakenBack(said));
     }
-    let code = if wait {
-        Code::DropFailed
-    } else {
-        Code::DropStale
-    };
     let what = format!("a prepared drop does not leave as it is: {what}");
     Ok(Finished::NotYet(Diagnostic::new(code, what, here)))
 }
@@ -174,28 +182,31 @@ enum DropSays {
     SomethingElse,
     /// One of its rows may not go today: its person's record was not read again.
     WhatNobodyRead,
+    /// One of its rows may not go today: nothing new, or no change, goes to its partner.
+    WhatNobodyMayBeTold,
 }
 
-async fn says(run: &Run, file: &DropFile) -> anyhow::Result<DropSays> {
-    let (mut after, mut unread) = (0, false);
+async fn says(run: &Run, sources: &LeaseSet, file: &DropFile) -> anyhow::Result<DropSays> {
+    let (mut after, mut says) = (0, DropSays::WhatItShould);
     loop {
         let rows = run.store.drop_rows(file.id, after, PAGE).await?;
-        let Some(last) = rows.last() else { break };
+        let Some(last) = rows.last() else {
+            return Ok(says);
+        };
         after = last.row;
         for (row, leg) in with_legs(run, rows).await? {
-            match leg {
-                Some(leg) if !moved(&row, Some(&leg)) => {
-                    unread |= !may_go(run, Which::All, &leg);
-                }
-                _ => return Ok(DropSays::SomethingElse),
+            let Some(leg) = leg.filter(|leg| !moved(&row, Some(leg))) else {
+                return Ok(DropSays::SomethingElse);
+            };
+            // A leg moves by its source as well; of one that is no longer configured nothing can be made again.
+            let taken = run.source_at(leg.source).is_some() && !sources.holds(leg.source);
+            if taken || !was_read(run, &leg) {
+                says = DropSays::WhatNobodyRead;
+            } else if !may_go(run, Which::All, &leg) && !matches!(says, DropSays::WhatNobodyRead) {
+                says = DropSays::WhatNobodyMayBeTold;
             }
         }
     }
-    Ok(if unread {
-        DropSays::WhatNobodyRead
-    } else {
-        DropSays::WhatItShould
-    })
 }
 
 /// Says how it went, once a run; whether the drop's number is out of the way of the next one.
@@ -265,6 +276,10 @@ async fn finish_one(
             )));
         };
         let strand = format!("partner:{}", partner.id);
+        // Before it is said to leave: where the anchor cannot be written it is still kept.
+        env.anchor
+            .raise(env, Some((&strand, file.sequence)))
+            .await?;
         if kept {
             let mut batch = lease.batch(env.now());
             let sequence = file.sequence;
@@ -272,9 +287,6 @@ async fn finish_one(
             env.store.commit(batch).await?;
         }
         lease.stands()?;
-        env.anchor
-            .raise(env, Some((&strand, file.sequence)))
-            .await?;
         if let Err(why) = publish(env, place, (file, 0), made).await? {
             if kept {
                 note_kept(env, lease, file, &why).await?;
@@ -378,9 +390,18 @@ pub(super) async fn note_kept(
     file: &DropFile,
     why: &Unsent,
 ) -> anyhow::Result<()> {
-    if !why.unseen() {
-        return Ok(());
+    if why.unseen() {
+        note_unseen(ledger, lease, file).await?;
     }
+    Ok(())
+}
+
+/// Notes of a drop that nothing of it was put out.
+pub(super) async fn note_unseen(
+    ledger: &LedgerAccess,
+    lease: &HeldLease,
+    file: &DropFile,
+) -> anyhow::Result<()> {
     let mut batch = lease.batch(ledger.now());
     let sequence = file.sequence;
     batch.push(Entry::new(file.id, Body::Kept { sequence }));

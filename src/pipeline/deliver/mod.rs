@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use eligible::{Which, may_go, tells_action};
 pub(crate) use finish::{finish, finish_answered, left};
-use finish::{finish_earlier, note_kept, picked_up};
+use finish::{finish_earlier, note_kept, note_unseen, picked_up};
 use jiff::civil::Date;
 use publish::{Unsent, publish, sent, undelivered};
 use unwritable::hold_back;
@@ -103,7 +103,8 @@ async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<Stage
     Ok(delivered.outcome)
 }
 
-/// The leases of every source, if anything waits for one of these partners: a leg moves by its source or by its partner.
+/// The leases of every source, if anything waits for one of these partners, or for word of what became of it: a leg moves by its
+/// source or by its partner.
 async fn sources_of(
     run: &Run,
     places: &[usize],
@@ -112,12 +113,8 @@ async fn sources_of(
     let mut sources = LeaseSet::new(LeaseStage::Pull);
     for place in places {
         let strand = run.partners[*place].strand;
-        if !run
-            .store
-            .legs_pending(strand, LegId::NONE, 1)
-            .await?
-            .is_empty()
-        {
+        let pending = run.store.legs_pending(strand, LegId::NONE, 1);
+        if !pending.await?.is_empty() || has_drop(run, strand, DropState::Prepared).await? {
             for source in &run.sources {
                 sources.of(run, source.strand, outcome).await?;
             }
@@ -234,11 +231,18 @@ async fn anything(run: &Run, place: usize, which: Which) -> anyhow::Result<bool>
         return Ok(true);
     }
     let (_, partner) = run.approved(place);
-    let all = which == Which::All;
-    let sent = run
-        .store
-        .drop_files_in(DropState::Sent, strand, DropId::NONE, 1);
-    Ok(all && (partner.deliver.empty || !sent.await?.is_empty()))
+    if which == Which::UrgentStops {
+        return Ok(false);
+    }
+    Ok(partner.deliver.empty
+        || has_drop(run, strand, DropState::Sent).await?
+        || has_drop(run, strand, DropState::Prepared).await?)
+}
+
+/// Whether a drop of a partner has come so far and no further.
+async fn has_drop(run: &Run, partner: StrandId, state: DropState) -> anyhow::Result<bool> {
+    let first = run.store.drop_files_in(state, partner, DropId::NONE, 1);
+    Ok(!first.await?.is_empty())
 }
 
 async fn deliver_under(
@@ -249,6 +253,13 @@ async fn deliver_under(
     delivered: &mut Delivered,
 ) -> anyhow::Result<()> {
     let ((rules, partner), at) = (run.approved(place), &run.partners[place]);
+    // An earlier drop is in the way of a stop that goes at once, and of nothing else before records are read again.
+    if which == Which::UrgentStops {
+        let waiting = pending(run, at.strand, run.config.limits.drop_rows_max).await?;
+        if !waiting.iter().any(|leg| may_go(run, which, leg)) {
+            return Ok(());
+        }
+    }
     if !finish_earlier(run, (lease, sources), place, delivered).await? {
         return Ok(());
     }
@@ -367,13 +378,26 @@ async fn drop_to(
     let held = hold_back(env, &mut batch, (run.id, drop_id), &legs, &unwritable);
     env.store.commit(batch).await?;
     delivered.outcome.count(Stage::Deliver, &held);
-    lease.stands()?;
-    sources.stand()?;
-    // From here on a store without this drop is known to be an older one.
-    env.anchor.raise(env, Some((&strand, sequence))).await?;
-    if let Err(why) = publish(env, place, (&file, before), made).await? {
-        note_kept(env, lease, &file, &why).await?;
-        return Ok(Some(undelivered(partner, &why)));
+    let put_out = async {
+        lease.stands()?;
+        sources.stand()?;
+        // From here on a store without this drop is known to be an older one.
+        env.anchor.raise(env, Some((&strand, sequence))).await?;
+        publish(env, place, (&file, before), made).await
+    };
+    match put_out.await {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => {
+            note_kept(env, lease, &file, &why).await?;
+            return Ok(Some(undelivered(partner, &why)));
+        }
+        // Nothing of it was put out. Why is said rather than that this could not be noted.
+        Err(error) => {
+            if note_unseen(env, lease, &file).await.is_err() {
+                tracing::warn!(partner.id = %partner.id, drop.sequence = sequence, "that a drop was kept from leaving could not be noted");
+            }
+            return Err(error);
+        }
     }
     let record = sent(env, lease, &file, run.id, &stops, &mut delivered.outcome);
     delivered.sent.push(record);
