@@ -154,6 +154,8 @@ pub fn main() -> ExitCode {
             FAILED
         }
     };
+    // A thread that waits for a disk that never answers is not waited for.
+    runtime.shutdown_background();
     ExitCode::from(code)
 }
 

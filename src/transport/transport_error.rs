@@ -64,6 +64,9 @@ pub(crate) enum TransportError {
     HalfOut(Box<Self>),
     #[error("the line was cut, or a thread stopped: {}", self.remedy())]
     Cut,
+    /// What was asked may be done yet, or never.
+    #[error("its disk did not answer within {seconds} seconds: {}", self.remedy())]
+    Late { seconds: u64 },
 }
 
 impl TransportError {
@@ -82,13 +85,13 @@ impl TransportError {
 
     /// Whether nobody can have seen anything of a drop that was not published for this reason.
     pub(crate) fn unseen(&self) -> bool {
-        !matches!(self, Self::HalfOut(_) | Self::Cut)
+        !matches!(self, Self::HalfOut(_) | Self::Cut | Self::Late { .. })
     }
 
     /// What is to be done.
     pub(crate) fn remedy(&self) -> Remedy {
         match self.cause() {
-            Self::Changed { .. } | Self::Cut => Remedy::TryAgain,
+            Self::Changed { .. } | Self::Cut | Self::Late { .. } => Remedy::TryAgain,
             Self::Io { source, .. } if is_transient(source) => Remedy::TryAgain,
             Self::TooLarge { .. } | Self::NotRegular { .. } => Remedy::TellPartner,
             Self::Io { .. }

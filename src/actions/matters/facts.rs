@@ -24,8 +24,8 @@ pub(crate) struct Facts {
     pub(crate) first_run: Option<Instant>,
     /// The last runs, newest first.
     pub(crate) runs: Vec<RunSeen>,
-    /// Whether a run is under way.
-    pub(crate) under_way: bool,
+    /// Runs that are under way, as far as their leases say, each once.
+    pub(crate) under_way: Vec<RunUnderWay>,
     /// Each key of the schedule, with the rooms that come due by it and when it comes due.
     pub(crate) schedule: Vec<(&'static str, Vec<Stage>, DueTimes)>,
     pub(crate) sources: Vec<SourceSeen>,
@@ -46,6 +46,23 @@ pub(crate) struct RunSeen {
     pub(crate) stages: Vec<Stage>,
     /// How it ended, and the codes of what it could not reach; `None` where it has not.
     pub(crate) ended: Option<(RunResult, String)>,
+}
+
+/// A run whose process holds a lease at this moment.
+pub(crate) struct RunUnderWay {
+    pub(crate) number: i64,
+    pub(crate) pid: i64,
+    /// Name of its machine.
+    pub(crate) host: String,
+}
+
+/// A drop that was prepared and did not leave.
+pub(crate) struct PreparedSeen {
+    pub(crate) name: String,
+    pub(crate) number: i64,
+    pub(crate) day: Date,
+    /// It does not leave as it is until a person has said what became of it.
+    pub(crate) stale: bool,
 }
 
 /// An enabled source.
@@ -74,14 +91,14 @@ pub(crate) struct PartnerSeen {
     pub(crate) expires_on: Option<Date>,
     /// Whether a run works on its drops at this moment.
     pub(crate) under_way: bool,
-    /// Drops that were prepared and did not leave, with the day of each.
-    pub(crate) drops_prepared: Vec<(String, Date)>,
-    /// Numbers of those of them that do not leave as they are until a person has said what became of them.
-    pub(crate) drops_stale: Vec<i64>,
+    /// Drops that were prepared and did not leave.
+    pub(crate) drops_prepared: Vec<PreparedSeen>,
     /// Drops in `out/` that are not what was written.
     pub(crate) drops_changed: Vec<String>,
     /// What lies in `in/`; the error where it cannot be looked into.
     pub(crate) inbox: Result<Untaken, String>,
+    /// Its disk did not answer.
+    pub(crate) late: bool,
 }
 
 /// The disk that the store lies on.

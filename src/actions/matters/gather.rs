@@ -1,23 +1,27 @@
 //! Looks at store, folders, disk and clock, and writes nothing.
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
+use tokio::time::timeout;
 
-use super::facts::{DiskSeen, Facts, HoldSeen, LogSeen, PartnerSeen, RunSeen, SourceSeen};
+use super::facts::{
+    DiskSeen, Facts, HoldSeen, LogSeen, PartnerSeen, PreparedSeen, RunSeen, RunUnderWay, SourceSeen,
+};
 use crate::actions::approvals;
 use crate::config::{Bulk, Config, Pull, machine};
 use crate::domain::clock::{SystemClock, day_from_number, day_number, london};
 use crate::domain::{Clock as _, DropId, Instant, Stage};
 use crate::partner::schedule::DueTimes;
 use crate::pipeline::approval::destination_wanted;
-use crate::pipeline::prepared_drop::{has_moved, was_kept};
+use crate::pipeline::prepared_drop::{LyingPart, has_moved, is_answered, lying_part, was_kept};
 use crate::pipeline::receive::{Untaken, untaken};
 use crate::pipeline::reconcile::prove::changed_drops;
 use crate::pipeline::run::Env;
 use crate::store::rows::DropState;
-use crate::store::{Body, Kind, LeaseStage, StoreError};
+use crate::store::{Body, Kind, LeaseRow, LeaseStage, StoreError};
 
 /// Rows of the installation's strand among which runs are looked for: more than those of a fortnight at the usual schedules.
 const LOOK_BACK: i64 = 10_000;
@@ -25,6 +29,11 @@ const LOOK_BACK: i64 = 10_000;
 const PAGE: i64 = 2_000;
 /// Drops of one partner that are looked at.
 const DROPS: i64 = 100;
+/// How long a partner's folder is looked into, and how long once one did not answer.
+const LOOKED_FOR: Duration = Duration::from_secs(5);
+const LOOKED_FOR_AFTER: Duration = Duration::from_secs(1);
+/// How long the drops that lie there are read.
+const READ_FOR: Duration = Duration::from_secs(30);
 /// Minutes that a night may take after it came due.
 const NIGHT_MINUTES: i64 = 60;
 
@@ -45,7 +54,7 @@ pub(crate) async fn gather(env: &Env) -> anyhow::Result<Facts> {
         last_event: Instant(env.store.last_at().await?),
         first_run,
         runs,
-        under_way: !held.is_empty(),
+        under_way: under_way(&held),
         schedule: schedule(env),
         sources: sources(env).await?,
         partners: Vec::new(),
@@ -62,13 +71,14 @@ pub(crate) async fn gather(env: &Env) -> anyhow::Result<Facts> {
     let collected = collected.map(|run| run.at);
     for place in 0..env.partners.len() {
         let strand = env.partners[place].strand;
-        let busy = |row: &&crate::store::LeaseRow| {
-            row.lease.strand == strand && row.lease.stage == LeaseStage::Deliver
-        };
+        let busy =
+            |row: &&LeaseRow| row.lease.strand == strand && row.lease.stage == LeaseStage::Deliver;
         let under_way = held.iter().copied().any(|row| busy(&row));
-        facts
-            .partners
-            .push(partner(env, place, under_way, collected).await?);
+        // Those whose disks do not answer are often on one share.
+        let late = facts.partners.iter().any(|partner| partner.late);
+        let bound = if late { LOOKED_FOR_AFTER } else { LOOKED_FOR };
+        let seen = partner(env, place, (under_way, collected), bound).await?;
+        facts.partners.push(seen);
     }
     facts.nights_missing = nights_missing(env, first_run).await?;
     let holds = &mut facts.holds;
@@ -82,6 +92,19 @@ pub(crate) async fn gather(env: &Env) -> anyhow::Result<Facts> {
     })
     .await?;
     Ok(facts)
+}
+
+/// The runs that hold leases.
+fn under_way(held: &[&LeaseRow]) -> Vec<RunUnderWay> {
+    let mut runs: Vec<RunUnderWay> = Vec::new();
+    for holder in held.iter().map(|row| &row.holder) {
+        let number = holder.run.number();
+        if number > 0 && runs.iter().all(|run| run.number != number) {
+            let (pid, host) = (holder.pid, holder.host.clone());
+            runs.push(RunUnderWay { number, pid, host });
+        }
+    }
+    runs
 }
 
 /// When the first run began, and the last ones, newest first.
@@ -165,44 +188,74 @@ async fn sources(env: &Env) -> Result<Vec<SourceSeen>, StoreError> {
 async fn partner(
     env: &Env,
     place: usize,
-    under_way: bool,
-    collected: Option<Instant>,
+    (under_way, collected): (bool, Option<Instant>),
+    bound: Duration,
 ) -> anyhow::Result<PartnerSeen> {
     let (partner, at) = (&env.rules.partners[place], &env.partners[place]);
-    let prepared = env
-        .store
-        .drop_files_in(DropState::Prepared, at.strand, DropId::NONE, DROPS)
-        .await?;
-    let mut drops_stale = Vec::new();
-    for file in &prepared {
-        if has_moved(env, file).await? && !was_kept(env, file).await? {
-            drops_stale.push(file.sequence);
-        }
-    }
-    let sent = env
-        .store
-        .drop_files_in(DropState::Sent, at.strand, DropId::NONE, DROPS)
-        .await?;
-    let mut left = untaken(env, place, collected)
-        .await
-        .map_err(|error| error.to_string());
+    let looked = timeout(bound, untaken(env, place, collected)).await;
+    let late = looked.is_err();
+    let mut inbox = match looked {
+        Ok(looked) => looked.map_err(|error| error.to_string()),
+        Err(_) => Err("its disk does not answer".to_owned()),
+    };
     // Its folders are made by the first run that works for it.
-    if left.is_err() && env.store.last_drop(at.strand).await?.is_none() {
-        left = Ok(Untaken::default());
+    if inbox.is_err() && !late && env.store.last_drop(at.strand).await?.is_none() {
+        inbox = Ok(Untaken::default());
     }
-    Ok(PartnerSeen {
+    let mut seen = PartnerSeen {
         id: partner.id.clone(),
         folder: destination_wanted(&env.config, partner).to_string(),
         expires_on: partner.share.expires_on,
         under_way,
-        drops_prepared: prepared
-            .into_iter()
-            .map(|file| (file.name, day_from_number(file.day)))
-            .collect(),
-        drops_stale,
-        drops_changed: changed_drops(env, place, &sent).await,
-        inbox: left,
-    })
+        drops_prepared: prepared(env, place, late).await?,
+        drops_changed: Vec::new(),
+        inbox,
+        late,
+    };
+    let sent = env
+        .store
+        .drop_files_in(DropState::Sent, at.strand, DropId::NONE, DROPS)
+        .await?;
+    if !late {
+        match timeout(READ_FOR, changed_drops(env, place, &sent)).await {
+            Ok(changed) => seen.drops_changed = changed,
+            Err(_) => seen.inbox = Err("its drops could not be read in time".to_owned()),
+        }
+    }
+    Ok(seen)
+}
+
+/// Drops of a partner that were prepared and did not leave; `late`: its disk does not answer.
+async fn prepared(env: &Env, place: usize, late: bool) -> anyhow::Result<Vec<PreparedSeen>> {
+    let strand = env.partners[place].strand;
+    let files = env
+        .store
+        .drop_files_in(DropState::Prepared, strand, DropId::NONE, DROPS)
+        .await?;
+    let mut seen = Vec::new();
+    for file in files {
+        let lies = if late {
+            LyingPart::Unknown
+        } else {
+            let lies = timeout(LOOKED_FOR, lying_part(env, place, &file)).await;
+            lies.unwrap_or(LyingPart::Unknown)
+        };
+        // All of it is there: the next run records that it left.
+        if lies == LyingPart::Whole {
+            continue;
+        }
+        let stale = lies != LyingPart::FileAlone
+            && has_moved(env, &file).await?
+            && !was_kept(env, &file).await?
+            && !is_answered(env, &file).await?;
+        seen.push(PreparedSeen {
+            number: file.sequence,
+            day: day_from_number(file.day),
+            name: file.name,
+            stale,
+        });
+    }
+    Ok(seen)
 }
 
 /// Nights that came due and have no report, since the first run.

@@ -29,6 +29,7 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Matter> {
     matters.extend(facts.broken.iter().filter_map(broken));
     matters.extend(clock_behind(facts));
     matters.extend(run_failed(facts));
+    matters.extend(run_long(facts));
     matters.extend(disk_low(facts));
     matters.extend(facts.log.as_ref().map(log_long));
     matters.extend(not_run(facts));
@@ -153,12 +154,42 @@ fn clock_behind(facts: &Facts) -> Option<Matter> {
     )
 }
 
-/// The newest run that is over or should be: it failed, or it has no end and nothing is under way.
+/// Whether a run is older than two steps of a key of the schedule by which one of its rooms comes due.
+fn is_long(facts: &Facts, run: &RunSeen) -> bool {
+    let mut keys = facts.schedule.iter();
+    keys.any(|(_, stages, due)| {
+        let of_run = stages.iter().any(|stage| run.stages.contains(stage));
+        of_run && overdue(due, run.at, facts.now)
+    })
+}
+
+/// A run that is under way and has not come to its end for so long; and which process it is.
+fn run_long(facts: &Facts) -> Option<Matter> {
+    let (run, holder) = facts.under_way.iter().find_map(|holder| {
+        let mut runs = facts.runs.iter();
+        let run = runs.find(|run| run.number == holder.number && run.ended.is_none())?;
+        is_long(facts, run).then_some((run, holder))
+    })?;
+    let (pid, host) = (holder.pid, &holder.host);
+    let when = when(run.at, facts.now);
+    let what = format!("the run of {when} has not come to its end (pid {pid} on {host})");
+    let matter = Matter::new(MatterKind::RunLong, what, format!("ps -fp {pid}"));
+    Some(matter.now().since(Some(run.at)))
+}
+
+/// Whether a run is under way that may still come to what is not done yet: one that is long excuses nothing.
+fn is_excused(facts: &Facts) -> bool {
+    !facts.under_way.is_empty() && run_long(facts).is_none()
+}
+
+/// The newest run that is over or should be: it failed, or it has no end and is not under way.
 fn run_failed(facts: &Facts) -> Option<Matter> {
     let last = facts.runs.first()?;
     let how = match &last.ended {
         Some((RunResult::Failed, _)) => "could not go on",
-        None if !facts.under_way => "was cut off before its end",
+        None if facts.under_way.iter().all(|run| run.number != last.number) => {
+            "was cut off before its end"
+        }
         _ => return None,
     };
     let what = format!("the run of {} {how}", when(last.at, facts.now));
@@ -211,7 +242,7 @@ fn log_long(log: &LogSeen) -> Matter {
 
 /// One matter for all rooms that are late: they are late by one cause.
 fn not_run(facts: &Facts) -> Option<Matter> {
-    if facts.under_way {
+    if is_excused(facts) {
         return None;
     }
     let Some(first) = facts.first_run else {
@@ -332,15 +363,16 @@ fn unread(facts: &Facts, source: &SourceSeen) -> bool {
 
 fn of_partner(facts: &Facts, partner: &PartnerSeen, matters: &mut Vec<Matter>) {
     let id = &partner.id;
-    if let Some((name, day)) = partner
-        .drops_prepared
-        .first()
-        .filter(|_| !partner.under_way)
-    {
+    let mut prepared = partner.drops_prepared.iter();
+    // One that waits for a person stands before one that the next run puts out.
+    let stale = prepared.clone().find(|drop| drop.stale);
+    let excused = partner.under_way && is_excused(facts);
+    if let Some(drop) = stale.or(prepared.next()).filter(|_| !excused) {
+        let (name, day, number) = (&drop.name, drop.day, drop.number);
         let mut what =
             format!("drop {name} of {day} for partner {id} was prepared and did not leave");
         let mut command = format!("kith run --once deliver --partner {id}");
-        if let Some(number) = partner.drops_stale.first() {
+        if drop.stale {
             what.push_str(", and what it says is no longer so");
             command = format!(
                 "kith void {id}:{number} --by NAME --because \"…\"; if {id} has it, with --it-left"

@@ -51,6 +51,8 @@ coded! {
         ClockBehind = 3 "clock-behind",
         /// The last run could not run to its end.
         RunFailed = 4 "run-failed",
+        /// A run has not come to its end for longer than two steps of its schedule.
+        RunLong = 23 "run-long",
         /// The disk of the store is nearly full.
         DiskLow = 5 "disk-low",
         /// The write-ahead log of the store is longer than it may be.

@@ -1,6 +1,8 @@
 //! Situations, each with its first line, command and owner; and healthy ones with none.
 
-use super::facts::{DiskSeen, Facts, HoldSeen, LogSeen, PartnerSeen, RunSeen, SourceSeen};
+use super::facts::{
+    DiskSeen, Facts, HoldSeen, LogSeen, PartnerSeen, PreparedSeen, RunSeen, RunUnderWay, SourceSeen,
+};
 use super::*;
 use crate::actions::approvals::{ApprovalLine, WiderLine};
 use crate::diagnostics::{Code, Diagnostic, Place};
@@ -43,7 +45,7 @@ fn well() -> Facts {
             run_of(7, "2026-12-01T06:00:01Z", &[Stage::Deliver]),
             run_of(6, "2026-12-01T02:00:01Z", &[Stage::Reconcile]),
         ],
-        under_way: false,
+        under_way: Vec::new(),
         schedule: vec![
             ("pull", vec![Stage::Pull], due("*/30 * * * *")),
             ("deliver", vec![Stage::Deliver], due("0 6 * * MON-FRI")),
@@ -65,9 +67,9 @@ fn well() -> Facts {
             expires_on: Some("2027-03-31".parse().unwrap()),
             under_way: false,
             drops_prepared: Vec::new(),
-            drops_stale: Vec::new(),
             drops_changed: Vec::new(),
             inbox: Ok(Untaken::default()),
+            late: false,
         }],
         nights_missing: Vec::new(),
         disk: Some(DiskSeen {
@@ -90,6 +92,24 @@ fn hold(number: i64, reason: Reason, since: &str) -> HoldSeen {
     }
 }
 
+fn prepared(number: i64, stale: bool) -> PreparedSeen {
+    PreparedSeen {
+        name: format!("referrals_20261130_{number:06}.csv"),
+        number,
+        day: "2026-11-30".parse().unwrap(),
+        stale,
+    }
+}
+
+fn under_way(number: i64) -> RunUnderWay {
+    let host = "gp-link".to_owned();
+    RunUnderWay {
+        number,
+        pid: 4711,
+        host,
+    }
+}
+
 fn approval() -> ApprovalLine {
     let wider = WiderLine {
         section: "share".to_owned(),
@@ -109,7 +129,7 @@ fn approval() -> ApprovalLine {
 type Change = fn(&mut Facts);
 
 /// Every situation: what differs from an installation that is well, and the first line.
-const SITUATIONS: [(&str, Change, &str); 41] = [
+const SITUATIONS: [(&str, Change, &str); 44] = [
     (
         "nothing ever ran",
         |it| (it.first_run, it.runs) = (None, Vec::new()),
@@ -245,23 +265,39 @@ const SITUATIONS: [(&str, Change, &str); 41] = [
     (
         "a drop prepared and not out",
         |it| {
-            it.partners[0].drops_prepared = vec![(
-                "referrals_20261130_000007.csv".into(),
-                "2026-11-30".parse().unwrap(),
-            )];
+            it.partners[0].drops_prepared = vec![prepared(7, false)];
         },
         "Needs somebody today: drop referrals_20261130_000007.csv of 2026-11-30 for partner elm was prepared and did not leave: kith run --once deliver --partner elm",
     ),
     (
         "a drop prepared, perhaps out, and no longer so",
         |it| {
-            it.partners[0].drops_prepared = vec![(
-                "referrals_20261130_000007.csv".into(),
-                "2026-11-30".parse().unwrap(),
-            )];
-            it.partners[0].drops_stale = vec![7];
+            it.partners[0].drops_prepared = vec![prepared(6, false), prepared(7, true)];
         },
         "Needs somebody today: drop referrals_20261130_000007.csv of 2026-11-30 for partner elm was prepared and did not leave, and what it says is no longer so: kith void elm:7 --by NAME --because \"…\"; if elm has it, with --it-left",
+    ),
+    (
+        "a run that does not end, told on the second step of its room",
+        |it| {
+            (it.under_way, it.runs[0].ended) = (vec![under_way(9)], None);
+            it.runs[0].at = at("2026-12-01T08:44:59Z");
+        },
+        "Needs somebody now: the run of 1 December 2026 08:44 (25 minutes) has not come to its end (pid 4711 on gp-link): ps -fp 4711",
+    ),
+    (
+        "a drop that waits while a run does not end",
+        |it| {
+            (it.under_way, it.runs[1].ended) = (vec![under_way(8)], None);
+            it.runs[1].at = at("2026-12-01T05:59:59Z");
+            (it.partners[0].under_way, it.partners[0].drops_prepared) =
+                (true, vec![prepared(7, false)]);
+        },
+        "Needs somebody now: the run of 1 December 2026 05:59 (3 hours) has not come to its end (pid 4711 on gp-link): ps -fp 4711 (and 2 more below)",
+    ),
+    (
+        "the last run was killed while an earlier one is under way",
+        |it| (it.under_way, it.runs[0].ended) = (vec![under_way(8)], None),
+        "Needs somebody now: the run of 1 December 2026 09:00 (9 minutes) was cut off before its end: kith run --once",
     ),
     (
         "disk at 5 %",
@@ -442,12 +478,12 @@ fn a_healthy_installation_needs_nobody() {
     let healthy: [(&str, Change); 13] = [
         ("as it is", |_| {}),
         ("a run is under way and has no end yet", |it| {
-            (it.under_way, it.runs[0].ended) = (true, None);
+            (it.under_way, it.runs[0].ended) = (vec![under_way(9)], None);
         }),
         ("a drop is being delivered at this moment", |it| {
-            let day = "2026-12-01".parse().unwrap();
+            it.under_way = vec![under_way(9)];
             (it.partners[0].under_way, it.partners[0].drops_prepared) =
-                (true, vec![("a.csv".into(), day)]);
+                (true, vec![prepared(7, false)]);
         }),
         (
             "shadow legs and what is closed at the source wait for nobody",

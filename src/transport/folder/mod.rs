@@ -11,9 +11,13 @@ mod outgoing;
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use disk::Disk;
 use opened::OpenedFolder;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::{
     Acknowledgement, Candidate, Capabilities, DropOutcome, Exchanged, Listing, ListingTerms,
@@ -32,6 +36,11 @@ pub(crate) const FILE_MODE: u32 = 0o640;
 /// Bytes of a name of ours: file systems stop at 255, and a temporary name is longer by five.
 const NAME_BYTES_MAX: usize = 250;
 
+/// Seconds for which a call is waited for: what is asked of a disk that does not answer for so long is given up for this time.
+const SECONDS_MAX: u64 = 300;
+/// Calls at once, of which each has a thread: those that were given up and never ended are among them.
+const CALLS_MAX: usize = 16;
+
 /// A folder. Files are read and written on threads of their own.
 #[derive(Clone, Debug)]
 pub(crate) struct FolderTransport(Arc<OpenFolder>);
@@ -46,6 +55,8 @@ struct OpenFolder {
     layout: FolderLayout,
     file_mode: u32,
     disk: Disk,
+    /// Threads that work in it.
+    calls: AtomicUsize,
 }
 
 /// Where files lie in a folder.
@@ -89,6 +100,7 @@ impl FolderTransport {
             layout,
             file_mode,
             disk: Disk::default(),
+            calls: AtomicUsize::new(0),
         }))
     }
 
@@ -103,12 +115,54 @@ impl FolderTransport {
         work: impl FnOnce(&OpenFolder) -> Result<T, TransportError> + Send + 'static,
     ) -> Exchanged<'static, T> {
         let (folder, span) = (Arc::clone(&self.0), tracing::Span::current());
-        let on_thread = move || span.in_scope(|| work(&folder));
         Box::pin(async move {
-            let done = tokio::task::spawn_blocking(on_thread).await;
-            done.unwrap_or(Err(TransportError::Cut))
+            let Some(call) = Call::begin(folder) else {
+                return Err(TransportError::Late {
+                    seconds: SECONDS_MAX,
+                });
+            };
+            let on_thread = move || span.in_scope(|| work(&call.0));
+            in_time(tokio::task::spawn_blocking(on_thread), SECONDS_MAX).await
         })
     }
+}
+
+/// A call of a folder, as long as its thread works.
+struct Call(Arc<OpenFolder>);
+
+impl Call {
+    /// None where so many calls wait for its disk that a further one would only take one more thread.
+    fn begin(folder: Arc<OpenFolder>) -> Option<Self> {
+        let before = folder.calls.fetch_add(1, Ordering::Relaxed);
+        let call = Self(folder);
+        (before < CALLS_MAX).then_some(call)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a thread comes to, if it does so in time. What it does it may do yet.
+async fn in_time<T>(
+    mut work: JoinHandle<Result<T, TransportError>>,
+    seconds: u64,
+) -> Result<T, TransportError> {
+    let mut waited = 0;
+    while may_wait(waited, seconds) {
+        if let Ok(done) = timeout(Duration::from_secs(1), &mut work).await {
+            return done.unwrap_or(Err(TransportError::Cut));
+        }
+        waited += 1;
+    }
+    Err(TransportError::Late { seconds })
+}
+
+/// Whether one waits on for a disk after so many whole seconds.
+fn may_wait(waited: u64, seconds: u64) -> bool {
+    waited < seconds
 }
 
 /// The path up to the component that holds a partner's id, and the components behind it.
