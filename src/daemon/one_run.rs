@@ -87,10 +87,16 @@ async fn note_end(env: &Env, run: InRun, done: &anyhow::Result<RunOutcome>) -> a
     Ok(())
 }
 
-/// The codes of diagnostics, each once.
+/// The codes of diagnostics, each once for everybody whom it is about.
 fn codes(diagnostics: &[Diagnostic]) -> String {
-    let codes = diagnostics.iter().map(|found| found.code().text());
-    let codes: BTreeSet<&str> = codes.collect();
+    let codes = diagnostics.iter().map(|found| {
+        let code = found.code().text();
+        match found.place().subject() {
+            Some(subject) => format!("{code}@{}", subject.replace(' ', ":")),
+            None => code.to_owned(),
+        }
+    });
+    let codes: BTreeSet<String> = codes.collect();
     codes.into_iter().collect::<Vec<_>>().join(" ")
 }
 

@@ -77,6 +77,14 @@ impl Place {
         self
     }
 
+    /// Whom it is about, by kind and id, if it says so: `source hilltop`, `partner elm`.
+    pub(crate) fn subject(&self) -> Option<&str> {
+        let subject = self.detail.as_deref()?.split(',').next()?;
+        let kinds = ["source ", "partner "];
+        let of_kind = kinds.iter().any(|kind| subject.starts_with(kind));
+        of_kind.then_some(subject)
+    }
+
     /// The file, if it is in one.
     pub(crate) fn file_name(&self) -> Option<&str> {
         self.file.as_deref()

@@ -29,12 +29,13 @@ pub(crate) struct Manifest {
     /// SHA-256 of the header row's bytes, line end included, byte order mark not; it changes when the layout does.
     pub(crate) header_sha256: String,
     pub(crate) format: FormatWords,
-    /// How far our records of this partner had come; none in a manifest of an older version.
+    /// The row of our records by which the drop was made; none in a manifest of an older version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ledger: Option<RecordedHead>,
 }
 
-/// The last row that the ledger had of a partner when a drop was made. Where our records do not have it any more, they are an older copy.
+/// The row of a partner's strand that says that a drop was prepared: the drop goes out after it is durable. Where our records do not have
+/// it, they are an older copy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RecordedHead {
     /// Its number, from 1.

@@ -34,10 +34,14 @@ pub(crate) fn judge(facts: &Facts) -> Vec<Matter> {
     matters.extend(facts.log.as_ref().map(log_long));
     matters.extend(not_run(facts));
     for source in &facts.sources {
-        matters.extend(of_source(facts, source));
+        let of_source = of_source(facts, source).into_iter();
+        matters.extend(of_source.map(|matter| matter.about("source", &source.id)));
     }
     for partner in &facts.partners {
-        of_partner(facts, partner, &mut matters);
+        let mut of_this = Vec::new();
+        of_partner(facts, partner, &mut of_this);
+        let of_this = of_this.into_iter();
+        matters.extend(of_this.map(|matter| matter.about("partner", &partner.id)));
     }
     not_reached(facts, &mut matters);
     matters.extend(nights_missing(facts));
@@ -58,6 +62,7 @@ impl Matter {
             what: what.into(),
             command: command.into(),
             since: None,
+            subject: None,
         }
     }
 
@@ -74,6 +79,12 @@ impl Matter {
 
     fn since(self, since: Option<Instant>) -> Self {
         Self { since, ..self }
+    }
+
+    /// About a source or a partner.
+    fn about(self, kind: &str, id: &str) -> Self {
+        let subject = Some(format!("{kind}:{id}"));
+        Self { subject, ..self }
     }
 }
 
@@ -440,16 +451,31 @@ fn untaken(partner: &PartnerSeen, inbox: Untaken) -> Option<Matter> {
     Some(Matter::new(MatterKind::FileUntaken, what, command).of(Owner::Partner))
 }
 
-/// What the last run of each key of the schedule could not reach, where no certificate says it already.
+/// What the last run of each key of the schedule could not reach, where nothing said of the same source or partner tells of it.
 fn not_reached(facts: &Facts, matters: &mut Vec<Matter>) {
-    let said = |kind: MatterKind| matters.iter().any(|matter| matter.kind == kind);
-    let sources = [
+    let of_sources = [
         MatterKind::SourceUnread,
         MatterKind::CertificateUnknown,
         MatterKind::CertificateExcept,
     ];
-    let sources = sources.into_iter().any(said);
-    let folders = said(MatterKind::FolderUnreachable) || said(MatterKind::DropNotOut);
+    let of_partners = [MatterKind::FolderUnreachable, MatterKind::DropNotOut];
+    let said = |kinds: &[MatterKind], subject: &str| {
+        let mut said = matters.iter().filter(|matter| kinds.contains(&matter.kind));
+        said.any(|matter| matter.subject.as_deref() == Some(subject))
+    };
+    // A code that names nobody may be of any source.
+    let mut all = facts.sources.iter();
+    let all = all.all(|source| said(&of_sources, &format!("source:{}", source.id)));
+    let is_said = |code: &str, subject: Option<&str>, run: &RunSeen| {
+        // Where writes were made as well, what is about a GP system may be about them.
+        let read_alone = of_pull_alone(code) || !run.stages.contains(&Stage::Push);
+        match subject {
+            Some(subject) if code.starts_with("DELIVER-") => said(&of_partners, subject),
+            Some(subject) => of_source_alone(code) && read_alone && said(&of_sources, subject),
+            None => of_source_alone(code) && read_alone && all,
+        }
+    };
+    let mut found = Vec::new();
     let mut told: Vec<i64> = Vec::new();
     for (key, stages, _) in &facts.schedule {
         let Some(run) = last_run_of(facts, stages) else {
@@ -458,11 +484,16 @@ fn not_reached(facts: &Facts, matters: &mut Vec<Matter>) {
         let Some((RunResult::Waits, codes)) = &run.ended else {
             continue;
         };
-        let codes: Vec<&str> = codes
+        let mut codes: Vec<&str> = codes
             .split_ascii_whitespace()
-            .filter(|code| !(sources && of_source_alone(code)))
-            .filter(|code| !(folders && code.starts_with("DELIVER-")))
+            .map(|code| {
+                code.split_once('@')
+                    .map_or((code, None), |(code, of)| (code, Some(of)))
+            })
+            .filter(|(code, subject)| !is_said(code, *subject, run))
+            .map(|(code, _)| code)
             .collect();
+        codes.dedup();
         let Some(first) = codes.first() else { continue };
         // One run may have entered the rooms of several keys.
         if told.contains(&run.number) {
@@ -481,8 +512,14 @@ fn not_reached(facts: &Facts, matters: &mut Vec<Matter>) {
         );
         let command = format!("kith explain {first}");
         let matter = Matter::new(MatterKind::NotReached, what, command);
-        matters.push(matter.since(Some(run.at)));
+        found.push(matter.since(Some(run.at)));
     }
+    matters.extend(found);
+}
+
+/// Whether a code is about the pull of a source and nothing else.
+fn of_pull_alone(code: &str) -> bool {
+    code.starts_with("PULL-")
 }
 
 /// Whether a code is about reading a source, of which its certificate tells as well.

@@ -113,6 +113,8 @@ pub(crate) struct Matter {
     /// What to run next.
     pub(crate) command: String,
     pub(crate) since: Option<Instant>,
+    /// Whom it is about, as a run's end says it: `source:hilltop`, `partner:elm`.
+    pub(crate) subject: Option<String>,
 }
 
 /// The same as `kith status --json` prints it.

@@ -460,6 +460,50 @@ fn every_situation_has_its_first_line_and_command() {
 }
 
 #[test]
+fn what_is_said_of_one_source_or_partner_hides_nothing_of_another() {
+    let all = [Stage::Pull, Stage::Deliver, Stage::Push];
+    let of = |stages: &[Stage], codes: &str| {
+        let mut facts = well();
+        facts.sources[0].verdict = Some("complete except 4 unreadable".to_owned());
+        facts.partners[0].drops_prepared = vec![prepared(7, false)];
+        facts.runs = vec![run_of(9, "2026-12-01T09:00:05Z", stages)];
+        facts.runs[0].ended = Some((RunResult::Waits, codes.to_owned()));
+        let matters = judge(&facts).into_iter();
+        let mut matters = matters.filter(|matter| matter.kind == MatterKind::NotReached);
+        matters.next().map(|matter| {
+            let told = matter.what.rsplit_once('(').unwrap().1;
+            told.trim_end_matches(')').to_owned()
+        })
+    };
+    let out = &all[..2];
+    for (stages, codes, told) in [
+        (out, "GP-003@source:hilltop", None),
+        (out, "GP-003@source:valley", Some("GP-003")),
+        (
+            out,
+            "GP-003@source:hilltop WATCH-001@source:valley",
+            Some("WATCH-001"),
+        ),
+        (out, "GP-003", None),
+        (&all[..], "GP-003@source:hilltop", Some("GP-003")),
+        (&all[..], "PULL-003@source:hilltop", None),
+        (out, "DELIVER-001@partner:elm", None),
+        (
+            out,
+            "DELIVER-001@partner:oak DELIVER-006@partner:oak",
+            Some("DELIVER-001, DELIVER-006"),
+        ),
+        (
+            out,
+            "DELIVER-001@partner:ash DELIVER-001@partner:oak",
+            Some("DELIVER-001"),
+        ),
+    ] {
+        assert_eq!(of(stages, codes).as_deref(), told, "{codes}");
+    }
+}
+
+#[test]
 fn each_kind_of_the_table_is_met_by_a_situation() {
     let seen = |kind: MatterKind| {
         SITUATIONS.iter().any(|(_, change, _)| {

@@ -97,7 +97,8 @@ bodies! {
         /// A run came to its end. Subject: the run.
         RunEnded = 4 "run ended" {
             result: RunResult,
-            /// Codes of what could not be reached, by blanks; empty where all was.
+            /// Codes of what could not be reached, by blanks, each with whom it is about where that is known
+            /// (`DELIVER-001@partner:elm`); empty where all was.
             unreachable: String,
         },
         /// A leg began. Subject: the leg, as in the five kinds that follow.
