@@ -121,6 +121,36 @@ fn without_if_none_exist_a_lost_write_is_sent_again_only_when_two_minutes_have_p
 }
 
 #[test]
+fn an_entry_told_and_corrected_while_the_server_was_down_is_there_once() {
+    // The entry is there and no search shows it; or it never arrived.
+    for writes in [Writes::Hides, Writes::Drops] {
+        let told = Told::new().came();
+        told.is_after(30);
+        told.world.kith(&["run", "--once", "collect", "match"], 0);
+        let row = told.world.row_of("Anna Beech");
+        let again = [(row, came(3, "N"))];
+        told.world.partner_returns("elm", "returns 2.csv", &again);
+        told.gp.heeds(false);
+        told.gp.writes(writes);
+        told.writes_after(60, 1);
+        assert_eq!(told.sent(), 1, "{writes:?}");
+        told.gp.writes(Writes::Takes);
+        told.writes_after(90, 1);
+        assert_eq!(told.sent(), 1, "{writes:?}");
+        told.gp.shows_all();
+        told.writes_after(300, 0);
+        let entries = told.entries();
+        let said = entries.iter().map(|entry| {
+            let value = &entry["valueCodeableConcept"]["coding"][0]["code"];
+            (entry["status"].clone(), value.clone())
+        });
+        let wanted = ("amended".into(), "did-not-attend".into());
+        assert_eq!(said.collect::<Vec<_>>(), [wanted], "{writes:?}");
+        told.world.proves();
+    }
+}
+
+#[test]
 fn a_lost_write_that_can_be_found_is_confirmed_at_once() {
     let told = Told::new().came();
     told.gp.heeds(false);

@@ -97,10 +97,10 @@ pub(super) async fn load(
             loaded.refused.push((row, Reason::Refused));
             continue;
         };
-        let (server_id, unsettled) = match row.kind {
-            PushKind::Create => (None, false),
+        let (server_id, before) = match row.kind {
+            PushKind::Create => (None, Vec::new()),
             PushKind::Amend | PushKind::Withdraw => {
-                written(env, &unit.leg, &unit.key, &kept).await?
+                written(env, unit, row.event, &kept.identifier).await?
             }
         };
         if unit.writes.is_empty() {
@@ -111,7 +111,7 @@ pub(super) async fn load(
             event: kept,
             body,
             server_id,
-            unsettled,
+            before,
         });
     }
     let in_order = order.iter().filter_map(|leg| units.remove(leg));
@@ -166,31 +166,29 @@ async fn built(
     Ok((units, lacking))
 }
 
-/// Where the server has an Observation, by the writes that went before; and whether one of those may still arrive.
+/// Where the server has an entry, by the writes of it before this one; and those of them that are open.
 async fn written(
     ledger: &LedgerAccess,
-    leg: &Leg,
-    key: &HolderKey,
-    kept: &StoredEvent,
-) -> anyhow::Result<(Option<String>, bool)> {
-    let same = |(_, event): &&(EventId, StoredEvent)| event.identifier == kept.identifier;
-    let ids = numbered(ledger, leg.id)
+    unit: &Unit,
+    event: EventId,
+    identifier: &str,
+) -> anyhow::Result<(Option<String>, Vec<PushRow>)> {
+    let earlier =
+        |(id, kept): &&(EventId, StoredEvent)| *id < event && kept.identifier == identifier;
+    let ids = numbered(ledger, unit.leg.id)
         .await?
         .iter()
-        .filter(same)
+        .filter(earlier)
         .map(|(id, _)| *id)
         .collect();
-    let rows = ledger.store.pushes_of_events(ids).await?;
-    for row in rows.iter().rev() {
-        if let Some(id) = server_id(key, leg, row)? {
-            return Ok((Some(id), false));
+    let (mut known, mut open) = (None, Vec::new());
+    for row in ledger.store.pushes_of_events(ids).await? {
+        known = server_id(&unit.key, &unit.leg, &row)?.or(known);
+        if row.state < PushState::Confirmed {
+            open.push(row);
         }
     }
-    let may_arrive = |row: &PushRow| {
-        let under_way = matches!(row.state, PushState::Sending | PushState::AnswerLost);
-        under_way && row.kind == PushKind::Create
-    };
-    Ok((None, rows.iter().any(may_arrive)))
+    Ok((known, open))
 }
 
 /// The server's id of a confirmed write.

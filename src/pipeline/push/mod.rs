@@ -15,6 +15,8 @@ mod person_check;
 mod record_writes;
 mod send;
 #[cfg(test)]
+mod send_order_tests;
+#[cfg(test)]
 mod send_tests;
 mod task_sync;
 mod unproven;
@@ -63,8 +65,8 @@ struct Write {
     body: Vec<u8>,
     /// Where the server has it, if an earlier write said so.
     server_id: Option<String>,
-    /// Whether an earlier write of the same entry may still arrive.
-    unsettled: bool,
+    /// Earlier writes of the same entry that were open when this one was read.
+    before: Vec<PushRow>,
 }
 
 /// The writes of one leg: they go together, and never with those of another person.

@@ -15,7 +15,7 @@ use crate::fhir::client::transaction::{ENTRIES_MAX, PartAnswer, TransactionPart,
 use crate::fhir::resources::correction::WrittenObservation;
 use crate::fhir::resources::edit::Edit;
 use crate::fhir::resources::{observation, task};
-use crate::store::rows::{MirrorKind, PushKind};
+use crate::store::rows::{MirrorKind, PushKind, PushRow, PushState};
 
 /// The wait before a write that never left is tried again, doubled each time.
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -80,7 +80,8 @@ impl Session {
         }
         for (index, write) in unit.writes.iter().enumerate() {
             if open[index].is_none() {
-                open[index] = Some(self.correct(unit, write).await);
+                let earlier = Earlier::of(unit, index, &open);
+                open[index] = Some(self.correct(unit, write, earlier).await);
             }
         }
         let writes: Vec<Outcome> = open
@@ -292,10 +293,16 @@ impl Session {
         }
     }
 
-    /// Amends an Observation, or marks it as entered in error.
-    async fn correct(&self, unit: &Unit, write: &Write) -> Outcome {
+    /// Amends an Observation, or marks it as entered in error, after what became of the earlier writes of the entry.
+    async fn correct(&self, unit: &Unit, write: &Write, earlier: Earlier) -> Outcome {
         let (system, value) = (self.system(), write.event.identifier.as_str());
-        let id = if let Some(id) = &write.server_id {
+        let known = match earlier {
+            Earlier::Waits => return Outcome::Later,
+            Earlier::NotOurs(reason) => return Outcome::Refused(reason),
+            Earlier::Here(ref id) => Some(id),
+            Earlier::Lost | Earlier::Settled => None,
+        };
+        let id = if let Some(id) = known.or(write.server_id.as_ref()) {
             id.clone()
         } else {
             match self.client.find_all("Observation", &system, &[value]).await {
@@ -305,7 +312,7 @@ impl Session {
                     Some(Outcome::Done { id, .. }) => id,
                     Some(several) => return several,
                     // What was lost may still appear: that it is not there yet proves nothing.
-                    None if write.unsettled => return Outcome::Lost,
+                    None if matches!(earlier, Earlier::Lost) => return Outcome::Lost,
                     None if write.row.kind == PushKind::Withdraw => return Outcome::Nothing,
                     None => return self.create(unit, write).await,
                 },
@@ -410,6 +417,53 @@ async fn patiently<T, F: Future<Output = Result<T, WriteFailure>>>(
             });
         }
         tokio::time::sleep(wait).await;
+    }
+}
+
+/// What became of the writes of an entry that went before a correction of it.
+enum Earlier {
+    /// Nothing more may become of any.
+    Settled,
+    /// One of them says where the entry is.
+    Here(String),
+    /// The server's entry is not ours: what was so held is not sent again by a correction.
+    NotOurs(Reason),
+    /// The entry was sent, and may still arrive.
+    Lost,
+    /// One of them is still to be sent. Sent after this one, it would put an older word in its place.
+    Waits,
+}
+
+impl Earlier {
+    /// Of the write of a unit at this place, as far as outcomes are known.
+    fn of(unit: &Unit, place: usize, open: &Open) -> Self {
+        let (mut earlier, write) = (Self::Settled, &unit.writes[place]);
+        let before = &unit.writes[..place];
+        let elsewhere = |row: &&PushRow| before.iter().all(|one| one.row.event != row.event);
+        for row in write.before.iter().filter(elsewhere) {
+            let sent = matches!(row.state, PushState::Sending | PushState::AnswerLost);
+            if !sent || row.kind != PushKind::Create {
+                return Self::Waits;
+            }
+            earlier = Self::Lost;
+        }
+        for (one, outcome) in before.iter().zip(open) {
+            if one.event.identifier != write.event.identifier {
+                continue;
+            }
+            match outcome {
+                Some(Outcome::Done { id, .. }) => earlier = Self::Here(id.clone()),
+                Some(Outcome::Refused(
+                    reason @ (Reason::IdentityChanged | Reason::DuplicateEntry),
+                )) => return Self::NotOurs(*reason),
+                Some(Outcome::Nothing | Outcome::Refused(_)) => {}
+                Some(Outcome::Lost | Outcome::TimedOut) if one.row.kind == PushKind::Create => {
+                    earlier = Self::Lost;
+                }
+                _ => return Self::Waits,
+            }
+        }
+        earlier
     }
 }
 

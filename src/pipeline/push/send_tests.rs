@@ -19,25 +19,27 @@ use crate::store::rows::{Leg, Place, PushKind, PushRow, PushState, RawIds, Stand
 const SYSTEM: &str = "https://kith.example/Id/return-event";
 
 /// A request as a script sees it.
-struct Asked {
-    line: String,
-    text: String,
+pub(super) struct Asked {
+    pub(super) line: String,
+    pub(super) text: String,
 }
 
 impl Asked {
-    fn is(&self, start: &str) -> bool {
+    pub(super) fn is(&self, start: &str) -> bool {
         self.line.starts_with(start)
     }
 }
 
 /// A server whose script answers each request; `None` hangs up without a word.
-struct Server {
+pub(super) struct Server {
     base: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn new(mut script: impl FnMut(&Asked, usize) -> Option<String> + Send + 'static) -> Self {
+    pub(super) fn new(
+        mut script: impl FnMut(&Asked, usize) -> Option<String> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}/fhir", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -69,7 +71,7 @@ impl Server {
     }
 
     /// Method and path of what was asked, in order.
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         let asked = self.asked.lock().unwrap();
         asked
             .iter()
@@ -77,7 +79,7 @@ impl Server {
             .collect()
     }
 
-    fn session(&self, transactions: bool) -> Session {
+    pub(super) fn session(&self, transactions: bool) -> Session {
         let mut settings = Settings::new(&self.base);
         settings.backoff = Duration::ZERO;
         settings.retries_max = 1;
@@ -113,7 +115,7 @@ fn read(stream: &mut TcpStream) -> Option<Asked> {
     clippy::unnecessary_wraps,
     reason = "a script gives an answer, or hangs up"
 )]
-fn answer(status: u16, headers: &str, body: &str) -> Option<String> {
+pub(super) fn answer(status: u16, headers: &str, body: &str) -> Option<String> {
     let length = body.len();
     Some(format!(
         "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
@@ -121,7 +123,7 @@ fn answer(status: u16, headers: &str, body: &str) -> Option<String> {
 }
 
 /// A page with the Observations that carry these identifiers.
-fn found(values: &[(&str, &str)]) -> Option<String> {
+pub(super) fn found(values: &[(&str, &str)]) -> Option<String> {
     let entries: Vec<_> = values
         .iter()
         .map(|(id, value)| json!({"resource": observation(id, value, "1", "attended")}))
@@ -130,7 +132,7 @@ fn found(values: &[(&str, &str)]) -> Option<String> {
     answer(200, "", &page.to_string())
 }
 
-fn observation(id: &str, value: &str, version: &str, code: &str) -> serde_json::Value {
+pub(super) fn observation(id: &str, value: &str, version: &str, code: &str) -> serde_json::Value {
     json!({"resourceType": "Observation", "id": id, "meta": {"versionId": version}, "status": "final",
         "identifier": [{"system": SYSTEM, "value": value}], "subject": {"reference": "Patient/p"},
         "valueCodeableConcept": {"coding": [{"code": code}]}})
@@ -155,7 +157,7 @@ fn named(id: &str) -> String {
 }
 
 /// The answer to a write that shows what was stored.
-fn stored(id: &str, value: &str) -> Option<String> {
+pub(super) fn stored(id: &str, value: &str) -> Option<String> {
     let entry = observation(id, value, "1", "did-not-attend").to_string();
     answer(201, &format!("location: Observation/{id}\r\n"), &entry)
 }
@@ -191,7 +193,7 @@ pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
             .to_string()
             .into_bytes(),
         server_id: None,
-        unsettled: false,
+        before: Vec::new(),
     };
     Unit {
         leg: leg(),
@@ -232,27 +234,27 @@ fn leg() -> Leg {
     }
 }
 
-fn new(id: &str) -> Outcome {
+pub(super) fn new(id: &str) -> Outcome {
     Outcome::Done {
         id: id.to_owned(),
         new: true,
     }
 }
 
-fn known(id: &str) -> Outcome {
+pub(super) fn known(id: &str) -> Outcome {
     Outcome::Done {
         id: id.to_owned(),
         new: false,
     }
 }
 
-async fn sent(server: &Server, unit: &Unit) -> Vec<Outcome> {
+pub(super) async fn sent(server: &Server, unit: &Unit) -> Vec<Outcome> {
     server.session(true).send(unit).await.writes
 }
 
 const BASE: &str = "POST /fhir HTTP";
-const SEARCH: &str = "POST /fhir/Observation/_search";
-const CREATE: &str = "POST /fhir/Observation HTTP";
+pub(super) const SEARCH: &str = "POST /fhir/Observation/_search";
+pub(super) const CREATE: &str = "POST /fhir/Observation HTTP";
 
 #[tokio::test]
 async fn a_referral_goes_in_one_transaction() {
@@ -547,10 +549,6 @@ async fn what_was_never_there_needs_no_taking_back() {
     });
     let one = unit(&["a"], PushKind::Withdraw, false);
     assert_eq!(sent(&server, &one).await, [Outcome::Nothing]);
-    // What was lost before may still appear.
-    let mut lost = unit(&["a"], PushKind::Withdraw, false);
-    lost.writes[0].unsettled = true;
-    assert_eq!(sent(&server, &lost).await, [Outcome::Lost]);
     // Told and taken back between two runs: neither is sent.
     let mut both = unit(&["a", "a"], PushKind::Create, false);
     both.writes[1].row.kind = PushKind::Withdraw;
