@@ -18,7 +18,7 @@ use crate::pipeline::run::{Env, HeldLease, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root};
 use crate::store::body::SignedAct;
 use crate::store::hash_chain::event_leaf;
-use crate::store::rows::{EventRow, Leg, PushKind, PushRow, PushState, ReturnFile};
+use crate::store::rows::{EventRow, Leg, PushKind, PushRow, PushState, ReturnFile, Unanswered};
 use crate::store::{Batch, Body, Entry, Guard, LeaseStage, NewHold, StoreError};
 
 /// State of a return that was undone.
@@ -312,6 +312,7 @@ impl Undoing<'_> {
             },
             state,
             attempts: 0,
+            unanswered: Unanswered::default(),
             reason,
             due: written.map_or(0, |row| row.due),
             server_id: None,

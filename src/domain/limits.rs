@@ -44,9 +44,9 @@ pub(crate) const WRITES_AT_ONCE: usize = 12;
 pub(crate) const WRITE_FAILURES_MAX: usize = 24;
 /// Tries of a write that never left, within a run.
 pub(crate) const UNSENT_TRIES: u32 = 3;
-/// Attempts after which a server that always says that it waited in vain (408) is taken to refuse.
+/// Answers in a row that say that the server waited in vain (408), after which it is taken to refuse.
 pub(crate) const TIMED_OUT_ATTEMPTS_MAX: i64 = 5;
-/// Attempts after which an answer that is always lost is a refusal: somebody must look.
+/// Answers lost in a row, those with 408 among them, after which that is a refusal: somebody must look.
 pub(crate) const LOST_ATTEMPTS_MAX: i64 = 40;
 /// Seconds after a lost answer within which a look-up that finds nothing proves nothing: a server's index may be that far behind.
 pub(crate) const LOST_UNPROVEN_SECONDS: i64 = 120;

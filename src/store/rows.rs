@@ -266,6 +266,15 @@ numbered! {
     }
 }
 
+/// Answers to a write that settled nothing, one after the other, up to the last try.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unanswered {
+    /// Lost, or with 408.
+    pub(crate) lost: i64,
+    /// With 408, and none other in between.
+    pub(crate) timed_out: i64,
+}
+
 /// A write to a GP system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PushRow {
@@ -274,7 +283,9 @@ pub(crate) struct PushRow {
     pub(crate) source: StrandId,
     pub(crate) kind: PushKind,
     pub(crate) state: PushState,
+    /// Claims of it, whatever came of them.
     pub(crate) attempts: i64,
+    pub(crate) unanswered: Unanswered,
     pub(crate) reason: Option<Reason>,
     /// Not to be sent before this instant, microseconds UTC; 0 for at once.
     pub(crate) due: i64,
@@ -307,7 +318,9 @@ pub(crate) struct MirrorRow {
     pub(crate) kind: MirrorKind,
     pub(crate) source: StrandId,
     pub(crate) state: PushState,
+    /// Claims of it, whatever came of them.
     pub(crate) attempts: i64,
+    pub(crate) unanswered: Unanswered,
     /// What was last answered, as [`Leg::status_code`] numbers it; 0 for nothing yet.
     pub(crate) last_status: i64,
     /// The server's id, sealed.

@@ -13,7 +13,9 @@ use crate::pipeline::event::StoredEvent;
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::Ids;
 use crate::pipeline::sealed_inputs;
-use crate::store::rows::{Fact, HeldRow, PushKind, PushRow, PushState, RawIds, Standing};
+use crate::store::rows::{
+    Fact, HeldRow, PushKind, PushRow, PushState, RawIds, Standing, Unanswered,
+};
 use crate::store::{Batch, Body, LegStep};
 
 /// What the store knows that the effects of a return depend on, asked for once for all legs.
@@ -216,6 +218,7 @@ impl<'r> Effects<'r> {
                 kind: kind_of_write,
                 state,
                 attempts: 0,
+                unanswered: Unanswered::default(),
                 reason,
                 due: 0,
                 server_id: None,

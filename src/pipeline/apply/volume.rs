@@ -15,7 +15,7 @@ use crate::partner::Volume;
 use crate::pipeline::event::{StoredEvent, count_of};
 use crate::pipeline::run::Ids;
 use crate::store::Batch;
-use crate::store::rows::{PushKind, PushRow, PushState};
+use crate::store::rows::{PushKind, PushRow, PushState, Unanswered};
 
 /// Whether an event is written by itself.
 pub(crate) fn wanted(volume: Volume, kind: EventKind, first_visit: bool, closing: bool) -> bool {
@@ -84,6 +84,7 @@ impl ReturnRecord<'_> {
                 kind,
                 state: PushState::Queued,
                 attempts: 0,
+                unanswered: Unanswered::default(),
                 reason: None,
                 due: due.0,
                 server_id: None,

@@ -14,7 +14,7 @@ use crate::domain::{EventId, KeyId, LegId, LegReference, LegState, Reason, Stran
 use crate::fhir::client::{Client, Settings};
 use crate::pipeline::event::StoredEvent;
 use crate::seal::HolderKey;
-use crate::store::rows::{Leg, Place, PushKind, PushRow, PushState, RawIds, Standing};
+use crate::store::rows::{Leg, Place, PushKind, PushRow, PushState, RawIds, Standing, Unanswered};
 
 const SYSTEM: &str = "https://kith.example/Id/return-event";
 
@@ -171,6 +171,7 @@ pub(super) fn unit(values: &[&str], kind: PushKind, look_first: bool) -> Unit {
             kind,
             state: PushState::Sending,
             attempts: 1,
+            unanswered: Unanswered::default(),
             reason: None,
             due: 0,
             server_id: None,

@@ -10,7 +10,7 @@ use crate::domain::{Instant, LegState, Reason};
 use crate::fhir::resources::task;
 use crate::fhir::resources::task::TaskInput;
 use crate::pipeline::run::{Env, LedgerAccess};
-use crate::store::rows::{Leg, MirrorKind, MirrorRow, PushState};
+use crate::store::rows::{Leg, MirrorKind, MirrorRow, PushState, Unanswered};
 
 /// A Task that should say something else than it does.
 pub(super) struct Task {
@@ -85,6 +85,7 @@ async fn of(
         source: leg.source,
         state: PushState::Queued,
         attempts: 0,
+        unanswered: Unanswered::default(),
         last_status: 0,
         server_id: None,
     });
@@ -168,9 +169,11 @@ pub(super) fn ended(
     unit: &Unit,
     task: &Task,
     answer: &TellingEnded<'_>,
+    unanswered: Unanswered,
     stream: &mut Stream,
 ) -> Told {
     let mut row = task.row.clone();
+    row.unanswered = unanswered;
     let refused = match answer {
         TellingEnded::Stands(id) => {
             let spot = server_id_spot(row.leg, unit.leg.now.person);
@@ -183,7 +186,10 @@ pub(super) fn ended(
             (row.state, row.last_status) = (PushState::Refused, unit.leg.status_code());
             Some(*reason)
         }
-        TellingEnded::Lost => return lost(task),
+        TellingEnded::Lost => {
+            row.state = PushState::AnswerLost;
+            None
+        }
         TellingEnded::Unsent => {
             row.state = PushState::Queued;
             None

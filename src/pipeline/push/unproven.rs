@@ -170,7 +170,7 @@ impl LostLately {
 mod tests {
     use super::*;
     use crate::store::body::MirrorBody;
-    use crate::store::rows::MirrorRow;
+    use crate::store::rows::{MirrorRow, Unanswered};
 
     const NOW: Instant = Instant(1_000_000_000_000_000);
 
@@ -190,6 +190,8 @@ mod tests {
         Body::Pushed {
             state,
             attempts: 1,
+            lost: 1,
+            timed_out: 0,
             reason: Some(reason),
             server_id: None,
         }
@@ -202,6 +204,7 @@ mod tests {
             source: StrandId::new(1),
             state,
             attempts: 1,
+            unanswered: Unanswered::default(),
             last_status: 0,
             server_id: None,
         });

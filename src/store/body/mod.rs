@@ -216,6 +216,10 @@ bodies! {
         Pushed = 52 "answered by the GP system" {
             state: PushState,
             attempts: i64,
+            /// Answers lost in a row.
+            lost: i64,
+            /// Answers with 408 in a row.
+            timed_out: i64,
             reason: Option<Reason>,
             /// Digest of the server's id as it is sealed.
             server_id: Option<Digest>,
@@ -373,6 +377,10 @@ pub(crate) struct MirrorBody {
     pub(crate) kind: MirrorKind,
     pub(crate) state: PushState,
     pub(crate) attempts: i64,
+    /// Answers lost in a row.
+    pub(crate) lost: i64,
+    /// Answers with 408 in a row.
+    pub(crate) timed_out: i64,
     /// What was last answered.
     pub(crate) last_status: i64,
     /// Digest of the server's id as it is sealed.
@@ -491,6 +499,8 @@ impl Body {
         Self::Pushed {
             state: push.state,
             attempts: push.attempts,
+            lost: push.unanswered.lost,
+            timed_out: push.unanswered.timed_out,
             reason: push.reason,
             server_id: sealed(push.server_id.as_deref()),
         }
@@ -501,6 +511,8 @@ fields_of!(MirrorBody {
     kind,
     state,
     attempts,
+    lost,
+    timed_out,
     last_status,
     server_id
 });
@@ -518,6 +530,8 @@ impl From<&MirrorRow> for MirrorBody {
             kind: row.kind,
             state: row.state,
             attempts: row.attempts,
+            lost: row.unanswered.lost,
+            timed_out: row.unanswered.timed_out,
             last_status: row.last_status,
             server_id: sealed(row.server_id.as_deref()),
         }

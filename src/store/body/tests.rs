@@ -36,6 +36,8 @@ fn told() -> MirrorBody {
         kind: MirrorKind::Request,
         state: PushState::Confirmed,
         attempts: 1,
+        lost: 3,
+        timed_out: 2,
         last_status: 20,
         server_id: Some(A),
     }
@@ -225,18 +227,20 @@ fn sample(kind: Kind) -> (Body, String) {
             Body::Pushed {
                 state: PushState::Confirmed,
                 attempts: 2,
+                lost: 1,
+                timed_out: 0,
                 reason: None,
                 server_id: None,
             },
-            r#"[5,2,0,""]"#.to_owned(),
+            r#"[5,2,1,0,0,""]"#.to_owned(),
         ),
         Kind::Mirroring => (
             Body::Mirroring { told: told() },
-            format!(r#"[2,5,1,20,"{a}"]"#),
+            format!(r#"[2,5,1,3,2,20,"{a}"]"#),
         ),
         Kind::Mirrored => (
             Body::Mirrored { told: told() },
-            format!(r#"[2,5,1,20,"{a}"]"#),
+            format!(r#"[2,5,1,3,2,20,"{a}"]"#),
         ),
         Kind::DaySealed => (Body::DaySealed { root: A }, format!(r#"["{a}"]"#)),
         Kind::Published => (

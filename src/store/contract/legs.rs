@@ -1,6 +1,6 @@
 //! Legs as stages ask for them: by source, in pages, counted, and those of which a GP system is to be told.
 
-use super::super::rows::KeyKind;
+use super::super::rows::{self, KeyKind};
 use super::*;
 
 /// A leg that comes to stand so, by steps that the table has.
@@ -170,6 +170,10 @@ pub(super) async fn a_system_is_told_of_its_legs_once(store: &dyn Store) {
         source: a.id,
         state: PushState::Confirmed,
         attempts: 1,
+        unanswered: rows::Unanswered {
+            lost: 3,
+            timed_out: 2,
+        },
         last_status: leg.status_code(),
         server_id: Some(vec![7]),
     };

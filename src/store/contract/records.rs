@@ -238,6 +238,7 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
         kind: PushKind::Create,
         state,
         attempts: 0,
+        unanswered: rows::Unanswered::default(),
         reason: None,
         due: 0,
         server_id: None,
@@ -255,6 +256,10 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
     store.put(batch).await.unwrap();
     let done = PushRow {
         attempts: 1,
+        unanswered: rows::Unanswered {
+            lost: 3,
+            timed_out: 2,
+        },
         server_id: Some(vec![4]),
         ..push(1, PushState::Confirmed)
     };
@@ -309,6 +314,10 @@ pub(super) async fn every_write_comes_by_page(store: &dyn Store) {
         kind: PushKind::Amend,
         state,
         attempts: 2,
+        unanswered: rows::Unanswered {
+            lost: 4,
+            timed_out: 1,
+        },
         reason: Some(Reason::NoService),
         due: 7,
         server_id: None,

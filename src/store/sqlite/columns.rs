@@ -10,7 +10,7 @@ use super::super::rows::{
     BookRow, BookSum, Certificate, DropFile, DropRow, DropRowCount, DropState, EventRow, FactCount,
     HeldRow, HoldCount, KeyKind, KeyRow, LedgerRow, Leg, LegCount, LegState, MirrorKind, MirrorRow,
     Place, PushKind, PushRow, PushState, RawIds, RawKind, RawRow, ReturnFile, ReturnRow, Standing,
-    Strand,
+    Strand, Unanswered,
 };
 use super::engine;
 use crate::domain::{
@@ -253,11 +253,20 @@ pub(super) fn push(row: &SqliteRow) -> Result<PushRow, StoreError> {
         kind: PushKind::from_number(int(row, 3)?).ok_or(StoreError::Corrupt("push.kind"))?,
         state: push_state(int(row, 4)?)?,
         attempts: int(row, 5)?,
+        unanswered: unanswered(row, 9)?,
         reason: known(row, 6, Reason::from_number)?,
         due: int(row, 7)?,
         server_id: row
             .try_get(8)
             .map_err(|error| engine("reading a write", &error))?,
+    })
+}
+
+/// Answers in a row, from this column and the next.
+fn unanswered(row: &SqliteRow, column: usize) -> Result<Unanswered, StoreError> {
+    Ok(Unanswered {
+        lost: int(row, column)?,
+        timed_out: int(row, column + 1)?,
     })
 }
 
@@ -272,6 +281,7 @@ pub(super) fn mirror(row: &SqliteRow) -> Result<MirrorRow, StoreError> {
         source: id(row, 2)?,
         state: push_state(int(row, 3)?)?,
         attempts: int(row, 4)?,
+        unanswered: unanswered(row, 7)?,
         last_status: int(row, 5)?,
         server_id: row
             .try_get(6)

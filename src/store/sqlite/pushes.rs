@@ -59,7 +59,7 @@ pub(super) async fn insert_pushes(
     conn: &mut WriteTx,
     pushes: &[PushRow],
 ) -> Result<(), StoreError> {
-    let head = "INSERT INTO push (event, leg, source, kind, state, attempts, reason, due)";
+    let head = "INSERT INTO push (event, leg, source, kind, state, attempts, reason, due, lost, timed_out)";
     insert_each(conn, head, pushes, |push| {
         [
             push.event.number(),
@@ -70,6 +70,8 @@ pub(super) async fn insert_pushes(
             push.attempts,
             push.reason.map_or(0, Reason::number),
             push.due,
+            push.unanswered.lost,
+            push.unanswered.timed_out,
         ]
         .map(Cell::I)
     })
@@ -82,9 +84,10 @@ pub(super) async fn move_pushes(
     updates: &[PushUpdate],
 ) -> Result<(), StoreError> {
     for chunk in updates.chunks(limits::STATEMENT_ROWS) {
-        let rows = vec!["(?,?,?,?,?,?,?)"; chunk.len()].join(",");
+        let rows = vec!["(?,?,?,?,?,?,?,?,?)"; chunk.len()].join(",");
         let sql = format!(
-            "UPDATE push SET state = v.column2, attempts = v.column3, reason = v.column4, server_id = v.column5 \
+            "UPDATE push SET state = v.column2, attempts = v.column3, reason = v.column4, server_id = v.column5, \
+             lost = v.column8, timed_out = v.column9 \
              FROM (VALUES {rows}) v WHERE push.event = v.column1 AND push.state = v.column6 AND push.attempts = v.column7"
         );
         let mut query = sqlx::query::<Sqlite>(AssertSqlSafe(sql))
@@ -98,7 +101,9 @@ pub(super) async fn move_pushes(
                 .bind(row.reason.map_or(0, Reason::number))
                 .bind(row.server_id.as_deref())
                 .bind(update.was.number())
-                .bind(update.attempts_were);
+                .bind(update.attempts_were)
+                .bind(row.unanswered.lost)
+                .bind(row.unanswered.timed_out);
         }
         let done = query
             .execute(conn.timed())
@@ -115,7 +120,7 @@ pub(super) async fn upsert_mirrors(
     conn: &mut WriteTx,
     mirrors: &[MirrorRow],
 ) -> Result<(), StoreError> {
-    let mut cells = Vec::with_capacity(mirrors.len() * 7);
+    let mut cells = Vec::with_capacity(mirrors.len() * 9);
     for row in mirrors {
         cells.extend(
             [
@@ -125,6 +130,8 @@ pub(super) async fn upsert_mirrors(
                 row.state.number(),
                 row.attempts,
                 row.last_status,
+                row.unanswered.lost,
+                row.unanswered.timed_out,
             ]
             .map(Cell::I),
         );
@@ -132,8 +139,8 @@ pub(super) async fn upsert_mirrors(
     }
     insert(
         conn,
-        "INSERT OR REPLACE INTO mirror (leg, kind, source, state, attempts, said, server_id)",
-        7,
+        "INSERT OR REPLACE INTO mirror (leg, kind, source, state, attempts, said, lost, timed_out, server_id)",
+        9,
         cells,
     )
     .await

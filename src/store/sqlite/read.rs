@@ -32,9 +32,9 @@ const DROP_ROW: &str = "SELECT drop_id, row, leg, rev, prev_strand, prev_seq, ac
 const DROP_FILE: &str = "SELECT id, partner, sequence, name, day, rows, digest, root, rule, mapper, state FROM drop_file";
 const BOOK: &str = "SELECT run, stage, source, partner, file, accepted, repeated, rejected, held, reasons, received FROM book";
 const EVENT: &str = "SELECT id, look, leg, rev, kind, return_id, row, holder, sealed FROM event";
-pub(super) const PUSH: &str =
-    "SELECT event, leg, source, kind, state, attempts, reason, due, server_id FROM push";
-const MIRROR: &str = "SELECT leg, kind, source, state, attempts, said, server_id FROM mirror";
+pub(super) const PUSH: &str = "SELECT event, leg, source, kind, state, attempts, reason, due, server_id, lost, timed_out FROM push";
+const MIRROR: &str =
+    "SELECT leg, kind, source, state, attempts, said, server_id, lost, timed_out FROM mirror";
 const RAW: &str = "SELECT id, holder, kind, look, sealed FROM raw";
 const HELD: &str =
     "SELECT number, leg, stage, reason, source, partner, return_id, row, since, open FROM held";

@@ -240,18 +240,26 @@ async fn rest(ledger: &LedgerAccess, strands: &[Strand], proof: &mut Proof) -> a
             Some(Body::Queued { state, .. }) => {
                 pushes
                     .entry(EventId::new(row.subject))
-                    .or_insert((state, 0));
+                    .or_insert((state, 0, [0; 2]));
             }
             Some(Body::Pushing { attempts }) => {
-                pushes.insert(EventId::new(row.subject), (PushState::Sending, attempts));
+                let push = pushes.entry(EventId::new(row.subject));
+                let push = push.or_insert((PushState::Sending, 0, [0; 2]));
+                (push.0, push.1) = (PushState::Sending, attempts);
             }
             Some(Body::Pushed {
-                state, attempts, ..
+                state,
+                attempts,
+                lost,
+                timed_out,
+                ..
             }) => {
-                pushes.insert(EventId::new(row.subject), (state, attempts));
+                let stands = (state, attempts, [lost, timed_out]);
+                pushes.insert(EventId::new(row.subject), stands);
             }
             Some(Body::Mirroring { told } | Body::Mirrored { told }) => {
-                let stands = (told.state, told.attempts, told.last_status);
+                let unanswered = [told.lost, told.timed_out];
+                let stands = (told.state, told.attempts, unanswered, told.last_status);
                 mirrors.insert((LegId::new(row.subject), told.kind), stands);
             }
             Some(Body::Counted {
@@ -310,7 +318,7 @@ async fn check_holds(
 
 async fn check_pushes(
     ledger: &LedgerAccess,
-    folded: &BTreeMap<EventId, (PushState, i64)>,
+    folded: &BTreeMap<EventId, (PushState, i64, [i64; 2])>,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
     let (mut after, mut seen) = (EventId::NONE, 0);
@@ -319,7 +327,8 @@ async fn check_pushes(
         let Some(last) = rows.last() else { break };
         after = last.event;
         for row in &rows {
-            if folded.get(&row.event) != Some(&(row.state, row.attempts)) {
+            let unanswered = [row.unanswered.lost, row.unanswered.timed_out];
+            if folded.get(&row.event) != Some(&(row.state, row.attempts, unanswered)) {
                 proof.find(
                     "projection",
                     "a write is not where the ledger says",
@@ -342,7 +351,7 @@ async fn check_pushes(
 
 async fn check_mirrors(
     ledger: &LedgerAccess,
-    folded: &BTreeMap<(LegId, MirrorKind), (PushState, i64, i64)>,
+    folded: &BTreeMap<(LegId, MirrorKind), (PushState, i64, [i64; 2], i64)>,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
     let (mut after, mut seen) = (LegId::NONE, 0);
@@ -351,7 +360,8 @@ async fn check_mirrors(
         let Some(last) = rows.last() else { break };
         after = last.leg;
         for row in &rows {
-            let stands = (row.state, row.attempts, row.last_status);
+            let unanswered = [row.unanswered.lost, row.unanswered.timed_out];
+            let stands = (row.state, row.attempts, unanswered, row.last_status);
             if folded.get(&(row.leg, row.kind)) != Some(&stands) {
                 proof.find(
                     "projection",
