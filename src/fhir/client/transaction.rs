@@ -41,7 +41,7 @@ pub(crate) enum PartAnswer {
     Confirmed(Created),
     /// It says where something was stored, and not what: to be read back.
     Named(Created),
-    /// It says no, with this status.
+    /// It says no, with this status: it was not looked at, or will not be stored as it is.
     Refused(u16),
     /// What the server has stored is not what was sent: about another person, or without our identifier.
     NotOurs,
@@ -193,8 +193,11 @@ fn one(entry: &AnsweredEntry<'_>, part: &TransactionPart) -> PartAnswer {
     let Some(status) = digits.and_then(|digits| digits.parse::<u16>().ok()) else {
         return PartAnswer::Unproven;
     };
-    if !(200..300).contains(&status) {
-        return PartAnswer::Refused(status);
+    match status {
+        200..300 => {}
+        // The server gave up on it half-way: as the answer to a single write, it may be stored all the same.
+        408 | 500 | 502.. => return PartAnswer::Unproven,
+        _ => return PartAnswer::Refused(status),
     }
     let etag = response.etag.as_deref().map(unquoted);
     let body = entry.resource.map_or("", RawValue::get);
@@ -295,6 +298,20 @@ mod tests {
             "",
             &[made("3", "9", false), Refused(429)],
         );
+        for (status, wanted) in [
+            ("408 Request Timeout", Unproven),
+            ("500", Unproven),
+            ("503 Service Unavailable", Unproven),
+            ("504", Unproven),
+            ("524", Unproven),
+            ("422 Unprocessable", Refused(422)),
+            ("425", Refused(425)),
+            ("501 Not Implemented", Refused(501)),
+        ] {
+            let answered = format!(r#"{{"response":{{"status":"{status}"}}}}"#);
+            let wanted = [made("3", "9", false), wanted];
+            check(first_and(whole, &answered).as_str(), "", &wanted);
+        }
         let elsewhere = r#"{"response":{"status":"201","location":"Patient/1"}}"#;
         check(
             first_and(elsewhere, "{}").as_str(),

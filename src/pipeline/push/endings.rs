@@ -116,42 +116,11 @@ fn refused(reason: Reason) -> (PushState, Disposition, Option<Reason>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::send_order_tests::told;
     use super::super::send_tests::unit;
     use super::*;
-    use crate::domain::{Entropy, LegState};
-    use crate::fhir::resources::task::{self, TaskInput};
-    use crate::store::rows::{MirrorKind, MirrorRow};
-
-    /// The Task of a unit, as it has been told once.
-    fn told(unit: &Unit) -> task_sync::Task {
-        task_sync::Task {
-            row: MirrorRow {
-                leg: unit.leg.id,
-                kind: MirrorKind::Task,
-                source: unit.leg.source,
-                state: PushState::Sending,
-                attempts: 1,
-                unanswered: Unanswered::default(),
-                last_status: 0,
-                server_id: None,
-            },
-            kind: MirrorKind::Task,
-            input: TaskInput {
-                namespace: String::new(),
-                identifier: "t".to_owned(),
-                service_request_id: "r".to_owned(),
-                patient_id: "p".to_owned(),
-                status: task::status_of(LegState::Sent, false, None).unwrap(),
-                authored_on: String::new(),
-                last_modified: String::new(),
-                requester_ods: String::new(),
-                owner: (String::new(), String::new()),
-                owner_display: String::new(),
-                outputs: Vec::new(),
-            },
-            server_id: None,
-        }
-    }
+    use crate::domain::Entropy;
+    use crate::store::rows::MirrorRow;
 
     /// A write and a Task after these outcomes, each of a claim of its own.
     fn after(outcomes: impl IntoIterator<Item = Outcome>) -> (PushRow, MirrorRow) {

@@ -140,22 +140,21 @@ impl Session {
                 return None;
             }
             let answer = patiently(|| self.client.transact(&parts)).await;
-            let answered = self.settle(unit, open, chunk, answer).await;
-            if parts.len() > chunk.len() {
-                told = answered;
-            }
+            let task = parts.get(chunk.len()).map(|task| of_task(task, &answer));
+            self.settle(unit, open, chunk, answer).await;
+            told = task.flatten();
         }
         told
     }
 
-    /// Takes what a transaction's answer proves, and looks the rest up; gives the outcome of a Task in it, if it is proven.
+    /// Takes what a transaction's answer proves, and looks the rest up.
     async fn settle(
         &self,
         unit: &Unit,
         open: &mut Open,
         chunk: &[usize],
         answer: Result<Vec<PartAnswer>, WriteFailure>,
-    ) -> Option<Outcome> {
+    ) {
         let answers = match answer {
             Ok(answers) => answers,
             Err(failure) => {
@@ -181,7 +180,7 @@ impl Session {
                 if all.is_none() {
                     self.look_up(unit, open).await;
                 }
-                return None;
+                return;
             }
         };
         for (index, answer) in chunk.iter().zip(&answers) {
@@ -197,11 +196,6 @@ impl Session {
             if open[*index].is_none() && !matches!(answer, PartAnswer::Refused(_)) {
                 open[*index] = Some(Outcome::Lost);
             }
-        }
-        match answers.get(chunk.len()) {
-            // One that was there already has not been changed by this.
-            Some(PartAnswer::Confirmed(created)) if created.new => Some(done(created.clone())),
-            _ => None,
         }
     }
 
@@ -396,6 +390,28 @@ impl Session {
             },
             Err(failure) => failed(&failure),
         }
+    }
+}
+
+/// What became of a Task by the answer to the transaction that it was the last part of; none where it is still to be told.
+fn of_task(
+    task: &TransactionPart,
+    answer: &Result<Vec<PartAnswer>, WriteFailure>,
+) -> Option<Outcome> {
+    let answer = match answer {
+        Ok(answers) => answers.last()?,
+        Err(WriteFailure::AnswerLost | WriteFailure::TimedOut) => &PartAnswer::Unproven,
+        Err(_) => return None,
+    };
+    match (answer, &task.how) {
+        // One that was there already has not been changed by this.
+        (PartAnswer::Confirmed(created), _) if created.new => Some(done(created.clone())),
+        // It may still appear, so it is not made once more.
+        (PartAnswer::Unproven | PartAnswer::Named(_), WriteCondition::Create(..)) => {
+            Some(Outcome::Lost)
+        }
+        (PartAnswer::NotOurs, _) => Some(failed(&WriteFailure::NotOurs)),
+        _ => None,
     }
 }
 

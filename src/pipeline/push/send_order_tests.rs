@@ -1,12 +1,15 @@
-//! A correction after an earlier write of the same entry, which may still arrive or is still to be sent.
+//! What is sent after a write that may still arrive, or is still to be sent: corrections of its entry, and the Task.
 
 use super::Unit;
 use super::send::Outcome;
 use super::send_tests::{
-    CREATE, SEARCH, Server, answer, found, new, observation, sent, stored, unit,
+    BASE, CREATE, SEARCH, Server, answer, entries, found, made, new, observation, sent, stored,
+    unit,
 };
-use crate::domain::{EventId, Reason};
-use crate::store::rows::{PushKind, PushRow, PushState};
+use super::task_sync::Task;
+use crate::domain::{EventId, LegState, Reason};
+use crate::fhir::resources::task::{self, TaskInput};
+use crate::store::rows::{MirrorKind, MirrorRow, PushKind, PushRow, PushState, Unanswered};
 
 /// Writes of one entry, in this order.
 fn entry(kinds: &[PushKind]) -> Unit {
@@ -15,6 +18,37 @@ fn entry(kinds: &[PushKind]) -> Unit {
         write.row.kind = *kind;
     }
     unit
+}
+
+/// The Task of a unit, as it has been told once.
+pub(super) fn told(unit: &Unit) -> Task {
+    Task {
+        row: MirrorRow {
+            leg: unit.leg.id,
+            kind: MirrorKind::Task,
+            source: unit.leg.source,
+            state: PushState::Sending,
+            attempts: 1,
+            unanswered: Unanswered::default(),
+            last_status: 0,
+            server_id: None,
+        },
+        kind: MirrorKind::Task,
+        input: TaskInput {
+            namespace: String::new(),
+            identifier: "t".to_owned(),
+            service_request_id: "r".to_owned(),
+            patient_id: "p".to_owned(),
+            status: task::status_of(LegState::Sent, false, None).unwrap(),
+            authored_on: String::new(),
+            last_modified: String::new(),
+            requester_ods: String::new(),
+            owner: (String::new(), String::new()),
+            owner_display: String::new(),
+            outputs: Vec::new(),
+        },
+        server_id: None,
+    }
 }
 
 /// How often something was asked for that begins so.
@@ -133,5 +167,44 @@ async fn an_earlier_write_that_is_not_in_hand_counts_as_well() {
             assert_eq!(outcomes, std::slice::from_ref(&wanted), "{state:?}");
             assert_eq!(server.asked().len(), searches, "{state:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_task_that_may_have_arrived_in_a_transaction_is_not_made_once_more() {
+    let one = made("1", "a");
+    let given_up = r#"{"response":{"status":"503"}}"#;
+    let anothers = r#"{"resource":{"resourceType":"Task","for":{"reference":"Patient/q"}},"response":{"status":"201","location":"Task/1"}}"#;
+    let nothing_said = r#"{"response":{"status":"201","location":"Elsewhere/1"}}"#;
+    for (answered, wanted) in [
+        (None, [Outcome::Lost, Outcome::Lost]),
+        (answer(504, "", ""), [Outcome::Lost, Outcome::Lost]),
+        (answer(408, "", ""), [Outcome::TimedOut, Outcome::Lost]),
+        (
+            answer(200, "", &entries(&[&one, given_up])),
+            [new("1"), Outcome::Lost],
+        ),
+        (
+            answer(200, "", &entries(&[&one, nothing_said])),
+            [new("1"), Outcome::Lost],
+        ),
+        (
+            answer(200, "", &entries(&[&one, anothers])),
+            [new("1"), Outcome::Refused(Reason::IdentityChanged)],
+        ),
+    ] {
+        let answered = answered.clone();
+        let server = Server::new(move |asked, _| {
+            if asked.is(BASE) {
+                return answered.clone();
+            }
+            assert!(asked.line.contains("/_search "), "{}", asked.line);
+            found(&[])
+        });
+        let mut with_task = entry(&[PushKind::Create]);
+        with_task.task = Some(told(&with_task));
+        let answers = server.session(true).send(&with_task).await;
+        let outcomes = [answers.writes[0].clone(), answers.task.unwrap()];
+        assert_eq!(outcomes, wanted);
     }
 }

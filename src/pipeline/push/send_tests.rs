@@ -138,7 +138,7 @@ pub(super) fn observation(id: &str, value: &str, version: &str, code: &str) -> s
         "valueCodeableConcept": {"coding": [{"code": code}]}})
 }
 
-fn entries(list: &[&str]) -> String {
+pub(super) fn entries(list: &[&str]) -> String {
     format!(
         r#"{{"resourceType":"Bundle","type":"transaction-response","entry":[{}]}}"#,
         list.join(",")
@@ -146,7 +146,7 @@ fn entries(list: &[&str]) -> String {
 }
 
 /// An entry of an answer that shows what was stored.
-fn made(id: &str, value: &str) -> String {
+pub(super) fn made(id: &str, value: &str) -> String {
     let entry = observation(id, value, "1", "did-not-attend");
     named(id).replacen('{', &format!(r#"{{"resource":{entry},"#), 1)
 }
@@ -253,7 +253,7 @@ pub(super) async fn sent(server: &Server, unit: &Unit) -> Vec<Outcome> {
     server.session(true).send(unit).await.writes
 }
 
-const BASE: &str = "POST /fhir HTTP";
+pub(super) const BASE: &str = "POST /fhir HTTP";
 pub(super) const SEARCH: &str = "POST /fhir/Observation/_search";
 pub(super) const CREATE: &str = "POST /fhir/Observation HTTP";
 
@@ -373,6 +373,20 @@ async fn only_what_an_answer_proves_counts() {
         });
         let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
         assert_eq!(outcomes, [known("1"), Outcome::Lost]);
+    }
+    // The server gave up on it: it may be stored all the same.
+    for status in ["408", "500", "503 Service Unavailable", "504"] {
+        let given_up = format!(r#"{{"response":{{"status":"{status}"}}}}"#);
+        let server = Server::new(move |asked, _| {
+            if asked.is(BASE) {
+                answer(200, "", &entries(&[&made("1", "a"), &given_up]))
+            } else {
+                assert!(asked.is(SEARCH), "nothing is sent again");
+                found(&[])
+            }
+        });
+        let outcomes = sent(&server, &unit(&["a", "b"], PushKind::Create, false)).await;
+        assert_eq!(outcomes, [new("1"), Outcome::Lost], "{status}");
     }
     let busy = r#"{"response":{"status":"429 Too Many Requests"}}"#;
     let server = Server::new(move |asked, _| {
