@@ -16,6 +16,8 @@ mod geometry;
 mod identity;
 #[cfg(test)]
 mod kind_tests;
+#[cfg(test)]
+mod person_tests;
 mod row_kinds;
 mod same_person;
 mod scores;
@@ -43,7 +45,7 @@ use cell_text::typed;
 use columns::Columns;
 use geometry::Geometry;
 use identity::{Agreement, ValueIndex};
-use row_kinds::RowKind;
+use row_kinds::{Heading, RowKind};
 
 pub(crate) use columns::{heading_fit, is_reference};
 pub(crate) use encoding::in_its_encoding;
@@ -65,8 +67,11 @@ struct Reading<'r> {
     calendar: Calendar,
     /// Places of the columns that tell whose a row is.
     identity_places: HashSet<usize>,
+    /// Places of the columns that were delivered and are compared.
+    delivered_places: HashSet<usize>,
     /// Places of the columns with words of their own.
     notes: HashSet<usize>,
+    heading: Heading,
 }
 
 /// Whose a row is, as far as it can be said.
@@ -146,16 +151,19 @@ pub(crate) fn read(
         .collect();
     columns.know_delivered(|name| delivered.contains(name));
     columns.or_renamed(collect, sheet)?;
-    let identity = layouts.iter().flat_map(|layout| layout.iter());
-    let identity = identity.filter(|column| column.compared_as.identity());
+    let compared = layouts.iter().flat_map(|layout| layout.iter());
+    let identity = compared
+        .clone()
+        .filter(|column| column.compared_as.identity());
+    let place = |column: &ComparedColumn| columns.place_of_folded(&column.folded);
     let notes = collect.events.iter().filter_map(|event| match &event.told {
         EventRule::Note { column } => columns.place(column),
         _ => None,
     });
     let reading = Reading {
-        identity_places: identity
-            .filter_map(|column| columns.place_of_folded(&column.folded))
-            .collect(),
+        identity_places: identity.filter_map(place).collect(),
+        delivered_places: compared.filter_map(place).collect(),
+        heading: Heading::of(sheet),
         notes: notes.collect(),
         calendar: Calendar::of(
             &collect.dates,
@@ -343,24 +351,6 @@ impl<'r> Reading<'r> {
             .collect();
         let fit: Vec<SheetRow<'_>> = fit.iter().map(|at| rows[*at]).collect();
         Calendar::of(&self.collect.dates, witnesses, places.into_iter(), &fit)
-    }
-
-    /// Holds rows whose answers belong to the person above, if a lone answer stands below the last person.
-    fn hold_shifted_down(&self, rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
-        let last = findings.iter().rposition(|finding| finding.leg.is_some());
-        let Some(last) = last else { return };
-        let orphan = rows
-            .iter()
-            .skip(last + 1)
-            .find_map(|row| self.orphaned_answers(*row));
-        let Some(places) = orphan else { return };
-        let empty = |row: &SheetRow<'_>| places.iter().all(|at| row.cell(*at).trim().is_empty());
-        let gap = rows.iter().take(last + 1).position(empty).unwrap_or(0);
-        for (row, finding) in rows.iter().zip(findings).skip(gap) {
-            if finding.leg.is_some() {
-                *finding = held(*row, finding.leg, Reason::Shifted);
-            }
-        }
     }
 
     /// The header of a column that stands twice and says two things on this row.

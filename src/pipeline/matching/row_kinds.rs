@@ -1,11 +1,15 @@
-//! Rows of a sheet that are no person: a heading that stands again, titles of groups, sums, footnotes; and what a second heading means for the rows below.
+//! Rows of a sheet that are no person: a heading that stands again, titles of groups, sums, footnotes; what a second heading means for the rows below,
+//! and answers below the last person that belong to somebody above.
 
 use std::collections::HashSet;
 
-use super::Reading;
 use super::cell_text::typed;
-use super::scores::whole_number;
-use crate::domain::LegReference;
+use super::days::{DayForm, of_number, written_day};
+use super::scores::{score, whole_number};
+use super::{Reading, held};
+use crate::domain::{LegReference, Reason};
+use crate::partner::EventRule;
+use crate::pipeline::event::RowFinding;
 use crate::sheet::{Sheet, SheetRow, fold};
 
 /// What a row without a reference of ours is.
@@ -21,6 +25,47 @@ pub(super) enum RowKind {
     Words,
     /// Sums of the columns.
     Totals,
+}
+
+/// The heading of a sheet, by which a row is known that is one again.
+#[derive(Default)]
+pub(super) struct Heading {
+    /// The folded name of each column.
+    folded: Vec<String>,
+    /// Those of them that are not empty.
+    names: HashSet<String>,
+}
+
+impl Heading {
+    pub(super) fn of(sheet: &Sheet) -> Self {
+        let folded: Vec<String> = sheet.header.iter().map(|name| fold(name)).collect();
+        let names = folded.iter().filter(|name| !name.is_empty());
+        Self {
+            names: names.cloned().collect(),
+            folded,
+        }
+    }
+
+    /// Whether a row is a heading: it holds names of columns and no answers.
+    fn kind(&self, row: SheetRow<'_>) -> Option<RowKind> {
+        let cells = (0..row.len()).filter(|place| !row.cell(*place).trim().is_empty());
+        let full = cells.clone().count();
+        let bearing = cells
+            .filter(|place| self.names.contains(&fold(row.cell(*place))))
+            .count();
+        if bearing < 2 || bearing * 2 < full {
+            return None;
+        }
+        let equal = (0..self.folded.len().max(row.len())).all(|place| {
+            let name = self.folded.get(place).map_or("", String::as_str);
+            name == fold(row.cell(place))
+        });
+        Some(if equal {
+            RowKind::HeadingAgain
+        } else {
+            RowKind::OtherHeading
+        })
+    }
 }
 
 /// Signs of another delimiter from which on words are none.
@@ -46,7 +91,7 @@ impl Reading<'_> {
         if LegReference::parse(&typed(reference)).is_ok() {
             return RowKind::OfPerson;
         }
-        if let Some(kind) = heading_kind(sheet, row) {
+        if let Some(kind) = self.heading.kind(row) {
             return kind;
         }
         let full: Vec<usize> = (0..row.len())
@@ -72,10 +117,7 @@ impl Reading<'_> {
                     .iter()
                     .any(|word| first.starts_with(&format!("{word} ")))
         };
-        let numbers = |place: &usize| {
-            let text = typed(row.cell(*place));
-            whole_number(&text).is_some() || text.parse::<f64>().is_ok()
-        };
+        let numbers = |place: &usize| is_number(&typed(row.cell(*place)));
         let words: Vec<&usize> = full.iter().filter(|place| !numbers(place)).collect();
         if words.len() == 1 && words.into_iter().all(is_sum) && answers.iter().all(numbers) {
             return RowKind::Totals;
@@ -83,23 +125,100 @@ impl Reading<'_> {
         RowKind::OfPerson
     }
 
-    /// The places of the answers of a row below the last person that has no person itself.
-    pub(super) fn orphaned_answers(&self, row: SheetRow<'_>) -> Option<Vec<usize>> {
-        let reference = self.columns.place(&self.collect.reference);
-        let full: Vec<usize> = (0..row.len())
-            .filter(|place| !row.cell(*place).trim().is_empty())
-            .collect();
-        let only_answers = !full.is_empty()
-            && full
-                .iter()
-                .all(|place| self.columns.is_read(*place) && Some(*place) != reference);
-        // Sums stand under a table too: a day or a word is an answer.
-        let says_something = full.iter().any(|place| {
-            let text = typed(row.cell(*place));
-            whole_number(&text).is_none()
+    /// Holds rows whose answers belong to the person above, if answers stand alone below the last person.
+    pub(super) fn hold_shifted_down(&self, rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
+        // Below a second heading everything is in doubt already.
+        let people = findings
+            .iter()
+            .position(|finding| finding.reason == Some(Reason::SecondHeading))
+            .unwrap_or(findings.len());
+        let (rows, findings) = (&rows[..people], &mut findings[..people]);
+        let last = findings.iter().rposition(|finding| finding.leg.is_some());
+        let Some(last) = last else { return };
+        let (above, below) = rows.split_at(last + 1);
+        let gaps = below.iter().filter_map(|row| {
+            let places = self.orphaned_answers(*row)?;
+            let gap = |row: &SheetRow<'_>| places.iter().all(|at| is_blank(row.cell(*at)));
+            Some(above.iter().position(gap).unwrap_or(0))
         });
-        (only_answers && says_something).then_some(full)
+        let Some(gap) = gaps.min() else { return };
+        for (row, finding) in above.iter().zip(findings).skip(gap) {
+            if finding.leg.is_some() {
+                *finding = held(*row, finding.leg, Reason::Shifted);
+            }
+        }
     }
+
+    /// The places of the answers of a row that says nothing of whose they are; a row of sums has none.
+    fn orphaned_answers(&self, row: SheetRow<'_>) -> Option<Vec<usize>> {
+        let full = (0..row.len()).filter(|place| !is_blank(row.cell(*place)));
+        let full: Vec<usize> = full.collect();
+        let told_by = [Some(&self.collect.reference), self.collect.check.as_ref()];
+        let told_by = told_by.map(|header| header.and_then(|header| self.columns.place(header)));
+        let of_person = |place: &usize| {
+            told_by.contains(&Some(*place)) || self.delivered_places.contains(place)
+        };
+        let is_sum =
+            |place: &usize| SUMS.contains(&fold(row.cell(*place)).trim_end_matches([':', '.']));
+        if full.iter().any(|place| of_person(place) || is_sum(place)) {
+            return None;
+        }
+        // A column of the partner's own may have moved too.
+        let answers = full
+            .into_iter()
+            .filter(|place| self.columns.is_read(*place));
+        let answers: Vec<usize> = answers.collect();
+        let cells = answers
+            .iter()
+            .map(|place| (*place, typed(row.cell(*place))));
+        let cells: Vec<(usize, _)> = cells.collect();
+        let off = cells
+            .iter()
+            .filter(|(place, text)| is_number(text) && !self.can_be_an_answer(*place, text))
+            .count();
+        // A day or a word is an answer, and so is a number that its column can hold: sums are mostly beyond.
+        let sums = cells.iter().all(|(_, text)| is_number(text)) && off * 2 >= cells.len();
+        (!answers.is_empty() && !sums).then_some(answers)
+    }
+
+    /// Whether a number can be an answer in a column.
+    fn can_be_an_answer(&self, place: usize, text: &str) -> bool {
+        let is_here = |header: &str| self.columns.place(header) == Some(place);
+        let is_day = || match written_day(text).form {
+            DayForm::Number(number) => {
+                let days = [false, true].map(|from_1904| of_number(number, from_1904));
+                days.into_iter().flatten().any(|day| day <= self.today)
+            }
+            _ => false,
+        };
+        self.collect.events.iter().any(|event| {
+            let of_day = event.on.as_deref().is_some_and(is_here) && is_day();
+            let told = match &event.told {
+                EventRule::Measure {
+                    instrument, items, ..
+                } => items.iter().any(|item| {
+                    let scale = instrument.item(&item.item);
+                    is_here(&item.column) && scale.is_some_and(|scale| score(text, scale).is_some())
+                }),
+                EventRule::Attendance { column, codes }
+                | EventRule::Status { column, codes, .. } => {
+                    is_here(column) && codes.get_typed(text).is_some()
+                }
+                EventRule::Note { column } => is_here(column),
+                EventRule::Acknowledged(_) | EventRule::Onward { .. } => false,
+            };
+            of_day || told
+        })
+    }
+}
+
+/// Whether nothing can be seen in a cell.
+fn is_blank(cell: &str) -> bool {
+    typed(cell).is_empty()
+}
+
+fn is_number(text: &str) -> bool {
+    whole_number(text).is_some() || text.parse::<f64>().is_ok()
 }
 
 /// Whether a cell was meant as one of our references: a word of letters and digits of about that length.
@@ -119,28 +238,5 @@ fn is_cut_by_another(sheet: &Sheet, row: SheetRow<'_>) -> bool {
     others.any(|sign| {
         let cells = (0..row.len()).map(|place| row.cell(place).matches(sign).count());
         cells.sum::<usize>() >= OTHER_DELIMITERS_MIN
-    })
-}
-
-/// Whether a row is a heading: it holds names of columns and no answers.
-fn heading_kind(sheet: &Sheet, row: SheetRow<'_>) -> Option<RowKind> {
-    let names = sheet.header.iter().filter(|name| !name.is_empty());
-    let names: HashSet<String> = names.map(|name| fold(name)).collect();
-    let cells = (0..row.len()).filter(|place| !row.cell(*place).trim().is_empty());
-    let full = cells.clone().count();
-    let bearing = cells
-        .filter(|place| names.contains(&fold(row.cell(*place))))
-        .count();
-    if bearing < 2 || bearing * 2 < full {
-        return None;
-    }
-    let equal = (0..sheet.header.len().max(row.len())).all(|place| {
-        let name = sheet.header.get(place).map_or("", String::as_str);
-        fold(name) == fold(row.cell(place))
-    });
-    Some(if equal {
-        RowKind::HeadingAgain
-    } else {
-        RowKind::OtherHeading
     })
 }

@@ -1,0 +1,92 @@
+//! Kinds of damage by which an answer would go to somebody else, on the sheet of [`super::kind_tests`].
+
+use super::kind_tests::{HEADING, filled, found, holds};
+
+#[test]
+fn answers_that_moved_down_are_known_whatever_moved_with_them() {
+    let scores = |person: u8, scores: &str| {
+        format!("R{person},C{person},N{person},,,,{scores},05/10/2026,,")
+    };
+    let days = |person: u8, day: &str| format!("R{person},C{person},N{person},{day},Y,,,,,,,,");
+    // The scores alone moved: the day before which they stand was filled in for everybody.
+    let moved = [
+        scores(1, "7,8,7,2"),
+        scores(2, ",,,"),
+        scores(3, "6,6,5,3"),
+        ",,,,,,,,,7,8,7,2,,,".to_owned(),
+    ];
+    // Days alone, as a spreadsheet's numbers.
+    let serials = [
+        days(1, "46300"),
+        days(2, ""),
+        days(3, "46301"),
+        ",,,,,,46302,,,,,,,,,".to_owned(),
+    ];
+    // Two cells were put in: two rows of answers stand below.
+    let twice = [
+        days(1, "05/10/2026"),
+        days(2, ""),
+        days(3, ""),
+        ",,,,,,06/10/2026,,,,,,,,,".to_owned(),
+        ",,,,,,07/10/2026,,,,,,,,,".to_owned(),
+    ];
+    // Sums are beyond the scales, and people stand above as they are.
+    let sums = [
+        scores(1, "7,8,7,2"),
+        scores(2, "6,6,5,3"),
+        ",,,,,,,,,13,14,12,5,,,".to_owned(),
+    ];
+    let means = [
+        scores(1, "7,8,7,2"),
+        ",,,,,,,,,6.5,7.25,6.5,2,,,".to_owned(),
+    ];
+    let cases = [
+        (
+            moved.join("\n"),
+            "2 1 told; 3 shifted; 4 shifted; 5 no-reference",
+        ),
+        (
+            serials.join("\n"),
+            "2 1 told day-number; 3 shifted; 4 shifted; 5 no-reference",
+        ),
+        (
+            twice.join("\n"),
+            "2 1 told; 3 shifted; 4 shifted; 5 no-reference; 6 no-reference",
+        ),
+        (sums.join("\n"), "2 1 told; 3 1 told; 4 no-reference"),
+        (means.join("\n"), "2 1 told; 3 no-reference"),
+    ];
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(rows, expected)| (rows.as_str(), *expected))
+        .collect();
+    holds(&cases);
+}
+
+#[test]
+fn a_column_of_their_own_that_moved_too_hides_no_shift() {
+    let row = |person: u8, answers: &str, worker: &str| {
+        format!("R{person},C{person},N{person},{answers},,,,,,,,,{worker}\n")
+    };
+    let rows = |last: &str| {
+        let rows = row(1, "05/10/2026,Y", "JB") + &row(2, ",", "") + &row(3, "06/10/2026,N", "JB");
+        let text = filled(&format!("{HEADING},Worker\n{rows}{last}\n"));
+        found("", text.as_bytes()).unwrap()
+    };
+    assert_eq!(
+        rows(",,,,,,07/10/2026,Y,,,,,,,,,JB"),
+        "2 1 told; 3 shifted; 4 shifted; 5 no-reference"
+    );
+    // Something of a person, a word for sums, and what no answer is: no answers without their person.
+    for last in [
+        ",,Pear,,,,07/10/2026,Y,,,,,,,,,JB",
+        ",,,,,,,,,7,8,7,2,,,,Mean",
+        ",,,,,,,,,,,,,,,,JB",
+    ] {
+        let found = rows(last);
+        assert!(
+            found.starts_with("2 1 told; 3 0 told; 4 1 told; 5 "),
+            "{found}"
+        );
+    }
+}
