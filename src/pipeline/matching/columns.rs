@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::cell_text::typed;
 use crate::diagnostics::Code;
 use crate::domain::LegReference;
 use crate::partner::{Collect, CollectEvent};
@@ -97,9 +98,11 @@ pub(crate) fn heading_fit(collect: &Collect, cells: &[&str]) -> HeadingFit {
     }
 }
 
-/// Whether a cell is one that only a row of a person has.
+/// Whether a cell is one that only a row of a person has, quotes and marks of a spreadsheet around it or none.
 pub(crate) fn is_reference(cell: &str) -> bool {
-    LegReference::parse(cell).is_ok()
+    let plain =
+        cell.trim_matches(|sign: char| matches!(sign, '"' | '=' | '\'') || sign.is_whitespace());
+    LegReference::parse(&typed(plain)).is_ok()
 }
 
 impl<'r> Columns<'r> {

@@ -91,15 +91,27 @@ impl<'d> Placed<'d> {
     }
 }
 
-/// The sheet, if it has every column that the agreement names.
+/// The sheet, if it has every column that the agreement names, and no person above their names.
 ///
 /// # Errors
-/// The columns that are missing.
+/// The columns that are missing, or the row of a person above the heading.
 pub(crate) fn with_columns(collect: &Collect, sheet: Sheet) -> Result<Sheet, Unusable> {
     let columns = Columns::of(collect, &sheet);
     let missing = columns.missing(collect);
     if missing.is_empty() {
-        return Ok(sheet);
+        return match person_above(&sheet) {
+            None => Ok(sheet),
+            Some(line) => Err(Unusable {
+                code: Code::ReturnColumns,
+                kind: "file-unread:columns",
+                why: format!(
+                    "Row {line} is about a person, and stands above the column names we agreed, which are in row {}",
+                    sheet.header_line
+                ),
+                to_do: "Put the column names we agreed above all rows, once, and send the sheet again",
+                limit: None,
+            }),
+        };
     }
     let quoted: Vec<String> = missing
         .iter()
@@ -112,6 +124,18 @@ pub(crate) fn with_columns(collect: &Collect, sheet: Sheet) -> Result<Sheet, Unu
         to_do: "Use the column names we agreed, and send the sheet again",
         limit: None,
     })
+}
+
+/// The number of a row above the heading in which a reference stands.
+fn person_above(sheet: &Sheet) -> Option<u64> {
+    let mut above = sheet.above.iter();
+    let in_line = |line: &str| {
+        let mut parts = line.split(char::from(sheet.dialect.delimiter));
+        parts.any(is_reference)
+    };
+    let of_person = |cell: &String| cell.split(['\n', '\r']).any(in_line);
+    let (line, _) = above.find(|(_, cells)| cells.iter().any(of_person))?;
+    Some(*line)
 }
 
 /// The references on a sheet, each once, in the order in which they come.

@@ -90,3 +90,78 @@ fn a_column_of_their_own_that_moved_too_hides_no_shift() {
         );
     }
 }
+
+#[test]
+fn a_quote_that_is_not_closed_takes_nobody_in() {
+    let quoted = |cells: &str| {
+        let cells: Vec<String> = cells.split(',').map(|cell| format!("\"{cell}\"")).collect();
+        cells.join(",")
+    };
+    let note = |person: u8, note: &str| {
+        format!("R{person},C{person},N{person},05/10/2026,Y,{note},7,8,7,2,05/10/2026,,")
+    };
+    let heading = quoted(&format!("{HEADING},Remarks"));
+    let row = |person: u8| quoted(&filled(&format!("{},well", note(person, "well"))));
+    let torn = |person: u8| {
+        let row = row(person);
+        row.trim_end_matches('"').to_owned()
+    };
+    let all = format!("{heading}\n{}\n{}\n{}\n", torn(1), row(2), row(3));
+    assert_eq!(
+        found("", all.as_bytes()).unwrap(),
+        "2 shifted; 3 3 told; 4 3 told"
+    );
+    // A name that holds the delimiter stands before the reference; references are kept as text.
+    let names = "Who,Our ref,Check,Seen,Came,Remarks";
+    let people =
+        "\"Pear, Zoë\",R1,C1,05/10/2026,Y,\"said 5\n\"Quince, Ben\",R2,C2,05/10/2026,Y,well\n";
+    let sheet = |text: &str| found("", filled(text).as_bytes()).unwrap();
+    assert_eq!(
+        sheet(&format!("{names}\n{people}")),
+        "2 shifted; 3 1 told; columns-not-there columns-not-there columns-not-there"
+    );
+    let wrapped = format!(
+        "{HEADING}\n{}\n{}\n{}",
+        note(1, "\"said 5")
+            .replace("R1", "=\"R1\"")
+            .replace(",7,8,7,2,05/10/2026,,", ""),
+        note(2, "well").replace("R2", "=\"R2\""),
+        note(3, "well").replace("R3", "=\"R3\"")
+    );
+    assert_eq!(
+        sheet(&wrapped),
+        "2 shifted wrapper; 3 3 told wrapper; 4 3 told wrapper; wrapper"
+    );
+    // The same where nothing closes it.
+    let cut = wrapped.replace("=\"R2\"", "'R2").replace("=\"R3\"", "'R3");
+    assert_eq!(
+        sheet(&cut),
+        "2 shifted wrapper; 3 3 told; 4 3 told; wrapper"
+    );
+}
+
+#[test]
+fn people_in_or_above_the_heading_are_not_passed_over() {
+    let one = "R1,C1,N1,05/10/2026,Y,,,,,,,,";
+    let two = "R2,C2,N2,05/10/2026,Y,,,,,,,,";
+    let refused = |text: String| found("", filled(&text).as_bytes()).unwrap_err();
+    // Closed with text behind it, with a cell of the row, and by nothing.
+    let noted = one.replace("Y,,", "Y,\"note\",");
+    for heading in [
+        format!("{HEADING},\"Remarks\n{noted}\n{two}\n"),
+        format!("{HEADING},\"Remarks\n{one}\"\n{two}\n"),
+        format!("{HEADING},\"Remarks\n{one}\n{two}\n"),
+    ] {
+        assert_eq!(refused(heading), "file-unread:cut");
+    }
+    let wrong = HEADING.replace("Outcome", "Outcom");
+    assert_eq!(
+        refused(format!("{wrong}\n{one}\n{HEADING}\n{two}\n")),
+        "file-unread:columns"
+    );
+    // A title may take rows in too.
+    assert_eq!(
+        refused(format!("\"Returns\n{one}\"\n{HEADING}\n{two}\n")),
+        "file-unread:columns"
+    );
+}

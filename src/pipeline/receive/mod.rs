@@ -208,7 +208,7 @@ fn what_to_do(error: &UnreadableSheet) -> &'static str {
         UnreadableSheet::CellTooLong { .. } => {
             "Shorten what stands there, and send the sheet again"
         }
-        UnreadableSheet::UnclosedQuote { .. } => {
+        UnreadableSheet::UnclosedQuote { .. } | UnreadableSheet::HeadingQuote { .. } => {
             "Take the quotation mark out or close it, and send the sheet again"
         }
         UnreadableSheet::Broken { .. } | UnreadableSheet::Binary => {

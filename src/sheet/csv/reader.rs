@@ -124,6 +124,8 @@ pub(crate) enum UnreadableSheet {
     Broken { byte: Option<usize> },
     #[error("a quotation mark opened in row {line} is never closed: the file may be cut off")]
     UnclosedQuote { line: u64 },
+    #[error("a quotation mark in the heading, row {line}, takes in what stands below it")]
+    HeadingQuote { line: u64 },
     #[error("the file holds no row")]
     Empty,
 }
@@ -139,7 +141,7 @@ impl UnreadableSheet {
             Self::NotText { .. } => "file-unread:not-text",
             Self::Binary => "file-unread:binary",
             Self::Broken { .. } => "file-unread:characters",
-            Self::UnclosedQuote { .. } => "file-unread:cut",
+            Self::UnclosedQuote { .. } | Self::HeadingQuote { .. } => "file-unread:cut",
             Self::Empty => "file-unread:empty",
         }
     }
@@ -156,6 +158,7 @@ impl UnreadableSheet {
             | Self::Binary
             | Self::Broken { .. }
             | Self::UnclosedQuote { .. }
+            | Self::HeadingQuote { .. }
             | Self::Empty => None,
         }
     }
@@ -382,6 +385,9 @@ fn read_text(
             let cells = (0..record.len()).map(|column| record.cell(column).to_owned());
             sheet.above.push((line, cells.collect()));
         } else if sheet.header_line == 0 {
+            if takes_rows_in(&record, dialect.delimiter, marks) {
+                return Err(UnreadableSheet::HeadingQuote { line });
+            }
             take_header(&mut sheet, &record, line, limits)?;
             let head = text.get(record.span.clone()).unwrap_or_default();
             sheet.dialect.crlf = head.ends_with("\r\n");
@@ -431,6 +437,16 @@ fn at_line(error: RecordError, line: u64, limits: &ReadLimits) -> UnreadableShee
             characters_max: limits.cell_characters_max,
         },
     }
+}
+
+/// Whether a quote of a heading is torn, or a row of the table stands in one of its cells.
+fn takes_rows_in(record: &Record, delimiter: u8, marks: TableMarks<'_>) -> bool {
+    let rows = RowMarks {
+        cell: marks.of_a_row,
+        columns: 0,
+    };
+    let mut cells = (0..record.len()).map(|column| record.cell(column));
+    record.fault.is_some() || cells.any(|cell| rows.in_lines(cell, delimiter))
 }
 
 /// Takes the first row that is not blank as the header.

@@ -46,7 +46,8 @@ pub(crate) struct Record {
 pub(crate) enum QuoteFault {
     /// Text stands between a closing quote and the next delimiter.
     TextBehind,
-    /// A quote was opened and would swallow further rows: it is taken for a sign like any other.
+    /// A quote was opened and would swallow further rows, or is closed by what looks like the quote that opens a cell of the next one: it is taken for a
+    /// sign like any other.
     SwallowsRows,
 }
 
@@ -63,6 +64,12 @@ pub(crate) struct RowMarks<'m> {
 const TELLING_COLUMNS: usize = 6;
 
 impl RowMarks<'_> {
+    /// Whether a row of the table stands in a line of a cell below its first.
+    pub(crate) fn in_lines(&self, cell: &str, delimiter: u8) -> bool {
+        let mut lines = cell.split(['\n', '\r']).skip(1);
+        lines.any(|line| self.in_line(line, delimiter))
+    }
+
     fn in_line(&self, line: &str, delimiter: u8) -> bool {
         let cells = || line.split(char::from(delimiter));
         (self.columns >= TELLING_COLUMNS && cells().count() >= self.columns)
@@ -215,14 +222,22 @@ impl<'t> Records<'t> {
             None | Some(b'\r' | b'\n') => true,
             Some(byte) => byte == self.delimiter,
         };
-        Ok((!ends).then_some(QuoteFault::TextBehind))
+        if ends {
+            return Ok(None);
+        }
+        // Behind a line end this is perhaps the quote that opens a cell of the next row.
+        let lines = cell.get(start..).unwrap_or_default().contains(['\n', '\r']);
+        if self.marks.is_some() && lines {
+            cell.truncate(start);
+            self.at = opened;
+            return Ok(Some(QuoteFault::SwallowsRows));
+        }
+        Ok(Some(QuoteFault::TextBehind))
     }
 
     fn swallows(&self, quoted: &str) -> bool {
-        self.marks.is_some_and(|marks| {
-            let mut lines = quoted.split(['\n', '\r']).skip(1);
-            lines.any(|line| marks.in_line(line, self.delimiter))
-        })
+        self.marks
+            .is_some_and(|marks| marks.in_lines(quoted, self.delimiter))
     }
 
     /// Takes what stands in quotes, from the opening one to behind the closing one.
@@ -385,6 +400,12 @@ mod tests {
             read("#1,\"a\" b\n"),
             [own("#1|a b", Some(QuoteFault::TextBehind), true)]
         );
+        // Closed by the quote that opens the next row, whatever stands first in that one.
+        for next in ["\"#2\",\"b\"\n", "\"b, c\",#2\n", "\"b\",\"c\"\n"] {
+            let found = read(&format!("\"#1\",\"a\n{next}#3,d\n"));
+            assert_eq!(found[0], own("#1|\"a", torn, true), "{next}");
+            assert_eq!(found.len(), 3, "{next}");
+        }
     }
 
     #[test]
