@@ -220,7 +220,10 @@ impl Calendar {
                 let orders = [DayOrder::DayFirst, DayOrder::MonthFirst];
                 let [day_first, month_first] = orders.map(|order| form.in_order(order));
                 let known = place.and_then(|place| self.columns.get(&place));
+                let year_first = written.short_year && form.with_year_first().is_some();
                 match (known, day_first, month_first) {
+                    // Of two digits each: the year may stand first, as was agreed.
+                    (None, ..) if self.is_year_first() && year_first => Err(NoDay::TwoReadings),
                     // The same day in both orders, or one that has a reading in one of them alone.
                     (_, Some(one), Some(other)) if one == other => read(Some(one)),
                     (Some(ColumnOrder::Known(order)), ..) => form
@@ -316,6 +319,24 @@ mod tests {
             ("%d %b %Y", AgreedOrder::Other),
         ] {
             assert_eq!(AgreedOrder::of(pattern), order, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn two_digits_of_a_year_may_stand_first_where_that_was_agreed() {
+        let read = |pattern: &str, typed: &str| {
+            let calendar = Calendar::of(pattern, Witnesses::default(), std::iter::empty(), &[]);
+            calendar.read(None, typed).map(|read| read.day.to_string())
+        };
+        let cases = [
+            ("%Y-%m-%d", "25-05-26", Err(NoDay::TwoReadings)),
+            ("%Y-%m-%d", "26-05-25", Err(NoDay::TwoReadings)),
+            ("%Y-%m-%d", "05-25-26", Ok("2026-05-25")),
+            ("%Y-%m-%d", "25-05-2026", Ok("2026-05-25")),
+            ("%Y-%m-%d", "2026-05-25", Ok("2026-05-25")),
+        ];
+        for (pattern, typed, day) in cases {
+            assert_eq!(read(pattern, typed), day.map(str::to_owned), "{typed}");
         }
     }
 }

@@ -6,6 +6,7 @@
 use jiff::civil::{Date, Weekday};
 
 use super::cell_text::powers_of_ten;
+use crate::domain::Instant;
 
 /// In which order numbers that are a day stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,38 @@ impl DayForm {
             Self::Number(_) | Self::None => None,
         }
     }
+
+    /// The day if the first number is a year of two digits, and the last the day.
+    pub(super) fn with_year_first(self) -> Option<Date> {
+        let Self::Ordered {
+            first,
+            second,
+            year,
+        } = self
+        else {
+            return None;
+        };
+        let day = i8::try_from(year.rem_euclid(100)).ok()?;
+        Date::new(2000 + i16::from(first), second, day).ok()
+    }
+}
+
+/// A time behind a day.
+#[derive(Clone, Copy)]
+struct TimeOfDay {
+    hour: u8,
+    minute: u8,
+    midnight: bool,
+    /// In the time of Greenwich, whatever the clock on the wall said.
+    utc: bool,
+}
+
+impl TimeOfDay {
+    /// Whether London had this day too when it was this time of it in Greenwich.
+    fn is_of(self, day: Date) -> bool {
+        let text = format!("{day}T{:02}:{:02}:00Z", self.hour, self.minute);
+        Instant::parse(&text).is_some_and(|instant| instant.london_day() == day)
+    }
 }
 
 /// Day 0 of spreadsheets that count from 1900, and of those that count from 1904.
@@ -88,34 +121,44 @@ pub(super) fn written_day(typed: &str) -> WrittenDay {
         .or_else(|| words(day))
         .or_else(|| number(typed))
         .unwrap_or(WrittenDay::NONE);
-    written.time |= time;
+    let Some(time) = time else { return written };
+    written.time |= !time.midnight;
+    let orders = [DayOrder::DayFirst, DayOrder::MonthFirst].into_iter();
+    let mut days = orders.filter_map(|order| written.form.in_order(order));
+    // A program wrote it that keeps no time of here: which day people had is two readings.
+    if time.utc && !days.all(|day| time.is_of(day)) {
+        return WrittenDay::NONE;
+    }
     written
 }
 
-/// The cell without a time behind the day, and whether that time is another than midnight.
-fn without_time(typed: &str) -> (&str, bool) {
+/// The cell without a time behind the day, and that time.
+fn without_time(typed: &str) -> (&str, Option<TimeOfDay>) {
     let cut = typed
         .char_indices()
         .find(|(_, character)| *character == ':');
     let Some((colon, _)) = cut else {
-        return (typed, false);
+        return (typed, None);
     };
     let before = typed.get(..colon).unwrap_or_default();
     let Some(start) = before.rfind([' ', 'T']) else {
-        return (typed, false);
+        return (typed, None);
     };
     let (day, time) = typed.split_at(start);
     let time = time.get(1..).unwrap_or_default();
     match time_of_day(time) {
-        Some(midnight) => (day.trim_end_matches([' ', ',']), !midnight),
-        None => (typed, false),
+        Some(time) => (day.trim_end_matches([' ', ',']), Some(time)),
+        None => (typed, None),
     }
 }
 
-/// Whether a time is midnight; nothing if it is no time.
-fn time_of_day(time: &str) -> Option<bool> {
+/// A time; nothing if it is none.
+fn time_of_day(time: &str) -> Option<TimeOfDay> {
     let upper = time.to_ascii_uppercase();
-    let upper = upper.trim_end_matches('Z');
+    let (upper, utc) = match upper.strip_suffix('Z') {
+        Some(before) => (before, true),
+        None => (upper.as_str(), false),
+    };
     let (clock, half) = match (upper.strip_suffix("AM"), upper.strip_suffix("PM")) {
         (Some(clock), _) => (clock.trim_end(), Some(false)),
         (_, Some(clock)) => (clock.trim_end(), Some(true)),
@@ -134,7 +177,12 @@ fn time_of_day(time: &str) -> Option<bool> {
         Some(afternoon) => hour % 12 + if afternoon { 12 } else { 0 },
         None => hour,
     };
-    Some(hour == 0 && minute == 0 && second == 0.0)
+    Some(TimeOfDay {
+        hour,
+        minute,
+        midnight: hour == 0 && minute == 0 && second == 0.0,
+        utc,
+    })
 }
 
 /// Three numbers with one sign between them.
@@ -327,6 +375,14 @@ mod tests {
             ("2026-03-05", certain(fifth)),
             ("2026/03/05", certain(fifth)),
             ("2026-03-05T00:00:00", certain(fifth)),
+            ("2026-03-05T23:30:00Z", certain(fifth)),
+            ("2026-06-04T22:59:59Z", certain(date(2026, 6, 4))),
+            ("2026-06-04T23:00:00", certain(date(2026, 6, 4))),
+            // In London it was the 5th of June; of 6 May and 5 June the same.
+            ("2026-06-04T23:00:00Z", DayForm::None),
+            ("2026-06-04 23:00:00.000z", DayForm::None),
+            ("05/06/2026 11:30 PMZ", DayForm::None),
+            ("2026-06-04T24:00:00Z", DayForm::None),
             ("5 Mar 2026", certain(fifth)),
             ("05-Mar-26", certain(fifth)),
             ("March 5, 2026", certain(fifth)),

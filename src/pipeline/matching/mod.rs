@@ -89,6 +89,17 @@ impl<'d> Placed<'d> {
             Self::Ends(_) => None,
         }
     }
+
+    /// Whether somebody wrote the row about a person, under the heading of the sheet.
+    fn is_of_person(&self) -> bool {
+        match self {
+            Self::Fit(_) => true,
+            Self::Ends(finding) => !matches!(
+                finding.reason,
+                Some(Reason::NotARow | Reason::SecondHeading)
+            ),
+        }
+    }
 }
 
 /// The sheet, if it has every column that the agreement names, and no person above their names.
@@ -370,11 +381,14 @@ impl<'r> Reading<'r> {
             .filter_map(|header| self.columns.place(header))
             .collect();
         places.sort_unstable();
-        let fit: Vec<usize> = (0..rows.len())
-            .filter(|at| placed[*at].fit().is_some())
-            .collect();
-        let fit: Vec<SheetRow<'_>> = fit.iter().map(|at| rows[*at]).collect();
-        Calendar::of(&self.collect.dates, witnesses, places.into_iter(), &fit)
+        // A row that is held for something else was written by the same hand.
+        let of_people = rows
+            .iter()
+            .zip(placed)
+            .filter(|(_, placed)| placed.is_of_person());
+        let of_people: Vec<SheetRow<'_>> = of_people.map(|(row, _)| *row).collect();
+        let places = places.into_iter();
+        Calendar::of(&self.collect.dates, witnesses, places, &of_people)
     }
 
     /// The header of a column that stands twice and says two things on this row.

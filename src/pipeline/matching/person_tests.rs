@@ -165,3 +165,43 @@ fn people_in_or_above_the_heading_are_not_passed_over() {
         "file-unread:columns"
     );
 }
+
+#[test]
+fn days_of_rows_that_are_held_say_in_which_order_they_were_written() {
+    let rest = "Y,,,,,,,,";
+    let rows = |first: &str| format!("{first}\nR2,C2,N2,05/10/2026,{rest}");
+    let cases = [
+        // A mistyped reference, another person's name, a cell too many, no reference at all.
+        (
+            rows(&format!("R1x,C1,N1,10/25/2026,{rest}")),
+            "2 bad-reference; 3 date-order",
+        ),
+        (
+            rows(&format!(
+                "R1,C1,Ashgrove,Lucian,07700 900001,01/10/2026,10/25/2026,{rest}"
+            )),
+            "2 identity-mismatch; 3 date-order",
+        ),
+        (
+            rows(&format!("R1,C1,N1,10/25/2026,{rest},")),
+            "2 shifted; 3 date-order",
+        ),
+        (
+            rows(&format!(",,Pear,,,,10/25/2026,{rest}")),
+            "2 no-reference; 3 date-order",
+        ),
+        (
+            rows(&format!("R1x,C1,N1,25/10/2026,{rest}")),
+            "2 bad-reference; 3 1 told",
+        ),
+        (
+            format!("R1,C1,N1,2026-10-04T23:00:00Z,{rest}\nR2,C2,N2,2026-11-04T23:00:00Z,{rest}"),
+            "2 bad-date; 3 1 told time-left-out",
+        ),
+    ];
+    let cases: Vec<(&str, &str)> = cases
+        .iter()
+        .map(|(rows, expected)| (rows.as_str(), *expected))
+        .collect();
+    holds(&cases);
+}
