@@ -214,7 +214,7 @@ fn birth_date(column: &ComparedColumn, delivered: &str, returned: &str) -> Compa
     let small = returned
         .parse()
         .ok()
-        .filter(|number: &i64| number.abs() < 10_000);
+        .filter(|number: &i64| number.unsigned_abs() < 10_000);
     let same = match (written.form, small) {
         (DayForm::Number(number), _) | (_, Some(number)) => counted(number),
         (form, None) => [DayOrder::DayFirst, DayOrder::MonthFirst]
@@ -264,10 +264,25 @@ fn name(delivered: &str, returned: &str) -> Compared {
 
 /// Whether two words are spellings of one name.
 fn spellings(one: &str, other: &str) -> bool {
-    let length = one.chars().count().min(other.chars().count());
+    let lengths = [one, other].map(|word| word.chars().count());
+    let close = lengths[0].abs_diff(lengths[1]) <= 1;
     one == other
-        || (length >= 2 && strsim::damerau_levenshtein(one, other) <= 1)
-        || strsim::normalized_damerau_levenshtein(one, other) >= ALIKE
+        || (close
+            && lengths[0].min(lengths[1]) >= 2
+            && strsim::damerau_levenshtein(one, other) <= 1)
+        || (can_be_alike(one, other, ALIKE)
+            && strsim::normalized_damerau_levenshtein(one, other) >= ALIKE)
+}
+
+/// Whether two words can be as near as this, from 0 to 1, by their lengths: each sign that one has more is one that differs.
+///
+/// A cell may be as long as a page: what it is compared with is a word.
+pub(super) fn can_be_alike(one: &str, other: &str, near: f64) -> bool {
+    let longest = one.chars().count().max(other.chars().count());
+    let shortest = one.chars().count().min(other.chars().count());
+    // Both are below what a number of this kind holds exactly.
+    let length = |count: usize| u32::try_from(count).map_or(f64::INFINITY, f64::from);
+    length(shortest) >= near * length(longest)
 }
 
 /// Whether a text is the delivered one with a sign for each letter that an encoding lacks.
@@ -340,6 +355,7 @@ mod tests {
             (BirthDate, "25/03/1961", "22365", Same),
             (BirthDate, "25/03/1921", "7755", Same),
             (BirthDate, "25/03/1903", "-282", Same),
+            (BirthDate, "25/03/1903", "-9223372036854775808", OTHER),
             (BirthDate, "25/03/1961", "########", NoValue),
             (BirthDate, "25/03/1961", "#N/A", NoValue),
             (BirthDate, "25/03/1961", "26/03/1961", OTHER),
@@ -366,6 +382,9 @@ mod tests {
             (Family, "Ŵyn", "&#372;yn", Same),
             (Family, "Smith", "Smithe", ALIKE),
             (Family, "Ng", "Nge", ALIKE),
+            (Family, "Ng", "Ngege", OTHER),
+            (Family, "Winterborn", "Winterbourne", ALIKE),
+            (Family, "Winter", "Winterbourne", OTHER),
             (Family, "Smith", "Winterbourne", OTHER),
             (Family, "Smith", " ", NoValue),
             (FullName, "Ms Zoë Smith", "zoe  SMITH", Same),

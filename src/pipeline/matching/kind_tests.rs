@@ -169,8 +169,9 @@ pub(super) fn found(keys: &str, bytes: &[u8]) -> Result<String, String> {
         } else {
             " differs"
         };
+        let back = if row.withdrawn { " back" } else { "" };
         let ends = row.reason.map_or_else(
-            || format!("{} told", row.events.len()),
+            || format!("{} told{back}", row.events.len()),
             |reason| reason.code().to_owned(),
         );
         told.push(

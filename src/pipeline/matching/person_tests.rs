@@ -205,3 +205,31 @@ fn days_of_rows_that_are_held_say_in_which_order_they_were_written() {
         .collect();
     holds(&cases);
 }
+
+#[test]
+fn a_word_that_nobody_agreed_on_takes_nothing_back_and_acknowledges_nothing() {
+    let keys = "withdrawn = { column = \"Mistake?\", values = [\"X\"] }\n\
+        acknowledged = { column = \"Stopped?\", values = [\"Done\"] }";
+    let ends = |mistake: &str, stopped: &str| {
+        let row = format!("R1,C1,N1,05/10/2026,Y,,,,,,,,,{mistake},{stopped}");
+        let text = filled(&format!("{HEADING},Mistake?,Stopped?\n{row}\n"));
+        found(keys, text.as_bytes()).unwrap()
+    };
+    let cases = [
+        ("", "", "2 1 told"),
+        ("x", "", "2 1 told back"),
+        ("'X", "", "2 1 told back"),
+        ("\u{A0}X\u{200B}", "", "2 1 told back"),
+        ("Yes", "", "2 unknown-code"),
+        ("X?", "", "2 unknown-code"),
+        ("#N/A", "", "2 error-cell"),
+        ("=A1", "", "2 formula"),
+        ("", "done", "2 2 told"),
+        ("", "'Done", "2 2 told"),
+        ("", "Don", "2 unknown-code"),
+        ("", "#REF!", "2 error-cell"),
+    ];
+    for (mistake, stopped, expected) in cases {
+        assert_eq!(ends(mistake, stopped), expected, "{mistake} {stopped}");
+    }
+}

@@ -11,7 +11,7 @@ use super::scores::score;
 use super::words::{Word, asked_for, word_of};
 use super::{Placed, Reading, held};
 use crate::domain::{Disposition, EventKind, LegId, LegState, Occasion, Reason};
-use crate::partner::agreement::{MeasureItem, OccasionFrom};
+use crate::partner::agreement::{Acknowledged, MeasureItem, OccasionFrom};
 use crate::partner::fields::CodeMap;
 use crate::partner::{CollectEvent, EventRule, Instrument, InstrumentItem};
 use crate::pipeline::delivered_rows::Delivered;
@@ -33,6 +33,14 @@ impl Wrong {
             hint: None,
         }
     }
+
+    fn holds(self, row: SheetRow<'_>, leg: LegId) -> RowFinding {
+        RowFinding {
+            column: self.column,
+            hint: self.hint,
+            ..held(row, leg, self.reason)
+        }
+    }
 }
 
 impl Reading<'_> {
@@ -47,7 +55,7 @@ impl Reading<'_> {
             let Some(delivered) = placed.fit() else {
                 continue;
             };
-            if self.takes_back(row) {
+            if !matches!(self.takes_back(row), Ok(false)) {
                 continue;
             }
             let statuses = self.collect.events.iter().filter(|event| {
@@ -88,6 +96,13 @@ impl Reading<'_> {
         if self.is_one_to_the_left(row) {
             return held(row, delivered.leg, Reason::Shifted);
         }
+        let acknowledged = self.collect.acknowledged.as_ref();
+        let said = self.takes_back(row);
+        let said = said.and_then(|withdrawn| Ok((withdrawn, self.says(row, acknowledged)?)));
+        let (withdrawn, acknowledged) = match said {
+            Ok(said) => said,
+            Err(wrong) => return wrong.holds(row, delivered.leg),
+        };
         for event in &self.collect.events {
             match self.told(row, event, delivered, &mut finding.repairs) {
                 Ok(None) => {}
@@ -107,16 +122,10 @@ impl Reading<'_> {
                     }
                     finding.events.push(told);
                 }
-                Err(wrong) => {
-                    let mut held = held(row, delivered.leg, wrong.reason);
-                    (held.column, held.hint) = (wrong.column, wrong.hint);
-                    return held;
-                }
+                Err(wrong) => return wrong.holds(row, delivered.leg),
             }
         }
-        if let Some(acknowledged) = &self.collect.acknowledged
-            && listed(&acknowledged.values, self.cell(row, &acknowledged.column))
-        {
+        if acknowledged {
             finding.events.push(ReportedEvent {
                 kind: EventKind::Acknowledged,
                 on: None,
@@ -128,16 +137,32 @@ impl Reading<'_> {
         if self.collect.hold_all && !finding.events.is_empty() {
             return held(row, delivered.leg, Reason::IdentityMismatch);
         }
-        finding.withdrawn = self.takes_back(row);
+        finding.withdrawn = withdrawn;
         finding
     }
 
     /// Whether a row takes back what it had told.
-    fn takes_back(&self, row: SheetRow<'_>) -> bool {
-        self.collect
-            .withdrawn
-            .as_ref()
-            .is_some_and(|said| listed(&said.values, self.cell(row, &said.column)))
+    fn takes_back(&self, row: SheetRow<'_>) -> Result<bool, Wrong> {
+        self.says(row, self.collect.withdrawn.as_ref())
+    }
+
+    /// Whether a row has one of the words that were agreed for a column, which knows no other.
+    fn says(&self, row: SheetRow<'_>, agreed: Option<&Acknowledged>) -> Result<bool, Wrong> {
+        let Some(Acknowledged { column, values }) = agreed else {
+            return Ok(false);
+        };
+        let cell = typed(self.cell(row, column));
+        if cell.is_empty() || listed(values, &cell) {
+            return Ok(!cell.is_empty());
+        }
+        if let Some(reason) = unsaved(&cell) {
+            return Err(Wrong::at(reason, column));
+        }
+        let words = values.iter().map(String::as_str);
+        Err(Wrong {
+            hint: Some(asked_for(words, &cell)),
+            ..Wrong::at(Reason::UnknownCode, column)
+        })
     }
 
     /// What one event of a row tells: nothing where its value cells are all empty.
@@ -290,9 +315,8 @@ impl Reading<'_> {
                         .map_or(String::new(), |header| self.cell(row, header).to_owned()),
                 }),
             },
-            EventRule::Acknowledged(acknowledged) => {
-                listed(&acknowledged.values, self.cell(row, &acknowledged.column))
-                    .then_some(What::Acknowledged)
+            EventRule::Acknowledged(agreed) => {
+                self.says(row, Some(agreed))?.then_some(What::Acknowledged)
             }
             EventRule::Note { column } => written(column).map(|cell| What::Note(cell.to_owned())),
             EventRule::Onward {
@@ -313,7 +337,7 @@ impl Reading<'_> {
                     };
                     let agreed = listed(
                         std::slice::from_ref(consent_yes),
-                        self.cell(row, consent_column),
+                        &typed(self.cell(row, consent_column)),
                     );
                     Some(What::Onward {
                         partner,
@@ -469,7 +493,7 @@ fn word<'c>(
         return Ok(word);
     }
     Err(Wrong {
-        hint: Some(asked_for(codes, text)),
+        hint: Some(asked_for(codes.entries().map(|(typed, _)| typed), text)),
         ..Wrong::at(Reason::UnknownCode, header)
     })
 }

@@ -1,6 +1,6 @@
 //! Words that were agreed on: one that a letter of was lost, and what to ask where a word is none of them.
 
-use super::compare::with_lost_letters;
+use super::compare::{can_be_alike, with_lost_letters};
 use crate::partner::fields::CodeMap;
 use crate::sheet::fold;
 
@@ -26,32 +26,34 @@ pub(super) fn word_of<'c>(codes: &'c CodeMap, cell: &str) -> Option<Word<'c>> {
 }
 
 /// What a partner is asked where a word is none of those agreed.
-pub(super) fn asked_for(codes: &CodeMap, cell: &str) -> String {
+pub(super) fn asked_for<'c>(agreed: impl Iterator<Item = &'c str>, cell: &str) -> String {
+    let agreed: Vec<&str> = agreed.collect();
     let folded = fold(cell);
-    let near = |typed: &str| strsim::normalized_damerau_levenshtein(&fold(typed), &folded);
-    let nearest = codes
-        .entries()
-        .map(|(typed, _)| (near(typed), typed))
-        .filter(|(near, typed)| {
-            *near >= NEAR || (folded.len() >= 3 && fold(typed).starts_with(&folded))
+    let nearest = agreed
+        .iter()
+        .map(|word| (nearness(&fold(word), &folded), *word))
+        .filter(|(near, word)| {
+            *near >= NEAR || (folded.len() >= 3 && fold(word).starts_with(&folded))
         })
         .max_by(|one, other| one.0.total_cmp(&other.0));
-    let all: Vec<&str> = codes
-        .entries()
-        .map(|(typed, _)| typed)
-        .take(TOLD_MAX)
-        .collect();
-    let more = if codes.entries().count() > TOLD_MAX {
+    let more = if agreed.len() > TOLD_MAX {
         " and others"
     } else {
         ""
     };
+    let all = agreed[..agreed.len().min(TOLD_MAX)].join(", ");
     match nearest {
-        Some((_, typed)) => format!(
-            "Do you mean {typed}? We agreed on: {}{more}.",
-            all.join(", ")
-        ),
-        None => format!("We agreed on: {}{more}.", all.join(", ")),
+        Some((_, word)) => format!("Do you mean {word}? We agreed on: {all}{more}."),
+        None => format!("We agreed on: {all}{more}."),
+    }
+}
+
+/// How near two words are, from 0 to 1; 0 of words whose lengths alone keep them apart, which a cell of a thousand words would be long compared for.
+fn nearness(one: &str, other: &str) -> f64 {
+    if can_be_alike(one, other, NEAR) {
+        strsim::normalized_damerau_levenshtein(one, other)
+    } else {
+        0.0
     }
 }
 
@@ -81,8 +83,10 @@ mod tests {
     #[test]
     fn near_misses_are_asked_about() {
         let codes = codes();
-        assert!(asked_for(&codes, "Finishedd").starts_with("Do you mean Finished?"));
-        assert!(asked_for(&codes, "Finish").starts_with("Do you mean Finished?"));
-        assert!(asked_for(&codes, "came").starts_with("We agreed on: Finished"));
+        let asked = |cell: &str| asked_for(codes.entries().map(|(typed, _)| typed), cell);
+        assert!(asked("Finishedd").starts_with("Do you mean Finished?"));
+        assert!(asked("Finish").starts_with("Do you mean Finished?"));
+        assert!(asked("came").starts_with("We agreed on: Finished"));
+        assert!(asked(&"Finished ".repeat(3_000)).starts_with("We agreed on: Finished"));
     }
 }
