@@ -24,6 +24,8 @@ pub(crate) struct Collect {
     pub(crate) early_days: u32,
     /// What the partner calls a column, and the header that was agreed.
     pub(crate) aliases: Vec<(String, String)>,
+    /// Headers of the columns that are delivered, with one space for white space.
+    pub(crate) delivered: Vec<String>,
     /// A row without check and without any identity cell is taken by its reference.
     pub(crate) by_reference_alone: bool,
     /// No check and no identity column: every row that says something waits.

@@ -13,7 +13,9 @@ use crate::config::OurContact;
 use crate::domain::encoding::hex;
 use crate::domain::{Disposition, Owner, Reason};
 use crate::partner::Partner;
-use crate::pipeline::event::{FileFinding, Repair, RowFinding, TakenReturn, Unusable};
+use crate::pipeline::event::{
+    FileFinding, RESULT_COLUMNS, Repair, RowFinding, TakenReturn, Unusable,
+};
 use crate::sheet::{
     Encoding, Format, Newline, QuoteRule, RowWriter, Sheet, TextEncoding, WriteError, fold,
 };
@@ -30,9 +32,6 @@ pub(crate) struct ReceiptTo<'r> {
     pub(crate) partner: &'r Partner,
     pub(crate) contact: &'r OurContact,
 }
-
-/// Names of the columns that a receipt adds, before the partner's own.
-const COLUMNS: [&str; 3] = ["Result", "What is wrong", "What to do"];
 
 /// How the sentences of `reasons.toml` call the column with our reference.
 const OUR_REFERENCE: &str = "\"Our ref\"";
@@ -104,7 +103,7 @@ pub(crate) fn of_rows(
     let reference = collect.map_or("", |collect| collect.reference.as_str());
     let likely_bytes = taken.file_size_bytes + 32 * findings.len();
     let mut writer = RowWriter::new(Vec::with_capacity(likely_bytes), format)?;
-    let width = COLUMNS.len() + sheet.header.len();
+    let width = RESULT_COLUMNS.len() + sheet.header.len();
     let write_words = |writer: &mut RowWriter<Vec<u8>>, words: &str| {
         let mut cells: Vec<Cow<'_, str>> = vec![Cow::Borrowed(""); width];
         cells[0] = encoded(words, format.encoding);
@@ -184,7 +183,7 @@ fn order(findings: &[RowFinding], again: bool) -> Vec<usize> {
 fn result_names(sheet: &Sheet) -> Vec<String> {
     let taken: Vec<String> = sheet.header.iter().map(|name| fold(name)).collect();
     let free = |name: &str| !taken.contains(&fold(name));
-    COLUMNS
+    RESULT_COLUMNS
         .iter()
         .map(|name| {
             let names = (1_u32..).map(|number| match number {
@@ -330,7 +329,7 @@ pub(crate) fn of_refusal(
     for words in [&sum, &questions] {
         writer.write_row(&[words.as_str(), "", ""])?;
     }
-    writer.write_row(&COLUMNS)?;
+    writer.write_row(&RESULT_COLUMNS)?;
     writer.write_row(&[ResultWord::PleaseCorrect.words(), why, to_do])?;
     let json = json!({
         "contact": contact(to.contact),

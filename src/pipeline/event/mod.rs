@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) use leg_events::{
     LegEvents, NumberedEvent, events, events_of_legs, numbered, open_events,
 };
-pub(crate) use reported_event::{FileFinding, Repair, ReportedEvent, RowFinding, Sameness, What};
+pub(crate) use reported_event::{
+    FileFinding, RESULT_COLUMNS, Repair, ReportedEvent, RowFinding, Sameness, What,
+};
 pub(crate) use taken_return::{
     EarlierReturn, ReturnFrame, TakenReturn, Unusable, earlier_return, frame_spot, place_of,
     returns_since, row_spot,

@@ -83,6 +83,9 @@ pub(crate) struct Repair {
     pub(crate) words: String,
 }
 
+/// Names of the columns that a receipt adds, before the partner's own.
+pub(crate) const RESULT_COLUMNS: [&str; 3] = ["Result", "What is wrong", "What to do"];
+
 /// What is found of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RowFinding {

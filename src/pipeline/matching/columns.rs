@@ -9,7 +9,7 @@ use super::cell_text::typed;
 use crate::diagnostics::Code;
 use crate::domain::LegReference;
 use crate::partner::{Collect, CollectEvent};
-use crate::pipeline::event::Unusable;
+use crate::pipeline::event::{RESULT_COLUMNS, Unusable};
 use crate::sheet::{HeadingFit, Sheet, SheetRow, fold};
 
 /// The columns of a return.
@@ -37,6 +37,7 @@ struct AgreedNames<'r> {
     by_fold: HashMap<String, &'r str>,
     /// By their letters and digits; none where two names have the same.
     by_letters: HashMap<String, Option<&'r str>>,
+    delivered: &'r [String],
 }
 
 impl<'r> AgreedNames<'r> {
@@ -44,6 +45,7 @@ impl<'r> AgreedNames<'r> {
         let mut names = Self {
             by_fold: HashMap::new(),
             by_letters: HashMap::new(),
+            delivered: &collect.delivered,
         };
         for header in read_headers(collect) {
             names.by_fold.insert(fold(header), header);
@@ -68,10 +70,20 @@ impl<'r> AgreedNames<'r> {
     /// The agreed header that a name of a return stands for.
     fn find(&self, name: &str) -> Option<&'r str> {
         let folded = fold(name);
-        match self.by_fold.get(&folded) {
-            Some(header) => Some(header),
+        let found = match self.by_fold.get(&folded) {
+            Some(header) => Some(*header),
             None => self.by_letters.get(&letters(name)).copied().flatten(),
-        }
+        };
+        // A column whose very name was delivered is that one: `WHY` was delivered, and `Why` is an answer.
+        found.filter(|header| name == *header || !self.delivered.iter().any(|sent| sent == name))
+    }
+
+    /// Whether a name may as well stand for a delivered column of another spelling, of which the sheet has no other.
+    fn is_perhaps_delivered(&self, name: &str, header: &str, sheet: &HashSet<&str>) -> bool {
+        let folded = fold(name);
+        let mut delivered = self.delivered.iter().map(String::as_str);
+        name != header
+            && delivered.any(|sent| sent != header && fold(sent) == folded && !sheet.contains(sent))
     }
 }
 
@@ -126,9 +138,10 @@ impl<'r> Columns<'r> {
             }
             let folded = fold(name);
             let agreed = names.find(name).filter(|header| {
-                // Where the very name stands elsewhere this is another column: `WHY` was delivered, and `Why` is an answer.
+                // Where the very name stands elsewhere this is another column.
                 let alike = folded == fold(header) || !folds.contains(&fold(header));
-                name == header || (alike && !very.contains(*header))
+                let delivered = names.is_perhaps_delivered(name, header, &very);
+                name == header || (alike && !very.contains(*header) && !delivered)
             });
             let first = match agreed {
                 Some(header) => {
@@ -166,9 +179,9 @@ impl<'r> Columns<'r> {
     /// The columns that are missing, and those that may be them.
     pub(super) fn or_renamed(&self, collect: &'r Collect, sheet: &Sheet) -> Result<(), Unusable> {
         let absent: Vec<&str> = self.absent(collect).concat();
-        let full = |(place, _): &&(usize, String)| {
+        let full = |(place, name): &&(usize, String)| {
             let mut rows = sheet.rows();
-            rows.any(|row| !row.cell(*place).trim().is_empty())
+            !is_of_a_receipt(name) && rows.any(|row| !row.cell(*place).trim().is_empty())
         };
         let own: Vec<&str> = match absent.len() {
             0 => return Ok(()),
@@ -260,6 +273,20 @@ impl<'r> Columns<'r> {
     pub(super) fn named(&self) -> usize {
         self.named
     }
+}
+
+/// Whether a column is one that our receipt put into the sheet: `Result`, or `Result (2)` where the sheet had one.
+fn is_of_a_receipt(name: &str) -> bool {
+    let numbered = name
+        .strip_suffix(')')
+        .and_then(|name| name.rsplit_once(" ("));
+    let plain = match numbered {
+        Some((plain, number)) if number.parse::<u32>().is_ok() => plain,
+        _ => name,
+    };
+    RESULT_COLUMNS
+        .iter()
+        .any(|column| fold(column) == fold(plain))
 }
 
 /// Headers without which a return cannot be used, if the return has those that `has` says.

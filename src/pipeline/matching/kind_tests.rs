@@ -141,8 +141,8 @@ pub(super) fn filled(text: &str) -> String {
     text
 }
 
-/// What becomes of the file: each row's line, its reason or nothing, and the codes of what is said of it; then what is said of all.
-pub(super) fn found(keys: &str, bytes: &[u8]) -> Result<String, String> {
+/// What is found of a file, or the kind of why it cannot be used.
+pub(super) fn findings(keys: &str, bytes: &[u8]) -> Result<FileFinding, String> {
     let rules = rules(keys);
     let collect = rules.partners[0].collect.as_ref().unwrap();
     let heading = heading_of(collect);
@@ -160,7 +160,12 @@ pub(super) fn found(keys: &str, bytes: &[u8]) -> Result<String, String> {
     let sheet = with_columns(collect, sheet).map_err(kind)?;
     let legs = legs();
     let sheet = in_its_encoding(collect, sheet, bytes, &legs, (&limits, marks)).map_err(kind)?;
-    let found = read(collect, &sheet, &legs, TODAY).map_err(kind)?;
+    read(collect, &sheet, &legs, TODAY).map_err(kind)
+}
+
+/// What becomes of the file: each row's line, its reason or nothing, and the codes of what is said of it; then what is said of all.
+pub(super) fn found(keys: &str, bytes: &[u8]) -> Result<String, String> {
+    let found = findings(keys, bytes)?;
     let mut told: Vec<String> = Vec::new();
     for row in &found.rows {
         let said: Vec<&str> = row.repairs.iter().map(|repair| repair.code).collect();

@@ -149,16 +149,28 @@ fn person_above(sheet: &Sheet) -> Option<u64> {
     Some(*line)
 }
 
-/// The references on a sheet, each once, in the order in which they come.
+/// The references in any of the cells of a row.
+fn elsewhere(row: SheetRow<'_>) -> impl Iterator<Item = LegReference> {
+    (0..row.len()).filter_map(move |place| LegReference::parse(&typed(row.cell(place))).ok())
+}
+
+/// The references on a sheet, each once, in the order in which they come; those in other columns too where a row has none in its own.
 pub(crate) fn references(collect: &Collect, sheet: &Sheet) -> Vec<LegReference> {
     let columns = Columns::of(collect, sheet);
     let mut seen = HashSet::new();
-    let references = sheet
-        .rows()
-        .filter_map(|row| reference(collect, &columns, row).ok());
+    let mut references = Vec::new();
+    for row in sheet.rows() {
+        let mut note = |reference| {
+            if seen.insert(reference) {
+                references.push(reference);
+            }
+        };
+        match reference(collect, &columns, row) {
+            Ok(reference) => note(reference),
+            Err(_) => elsewhere(row).for_each(note),
+        }
+    }
     references
-        .filter(|reference| seen.insert(*reference))
-        .collect()
 }
 
 /// Says of each row of a sheet whose it is and what it tells.
@@ -288,16 +300,15 @@ impl<'r> Reading<'r> {
             other_heading |= kind == RowKind::OtherHeading;
             let ends = |finding: RowFinding| Placed::Ends(Box::new(finding));
             placed.push(match kind {
-                _ if other_heading => ends(held(row, LegId::NONE, Reason::SecondHeading)),
+                _ if other_heading => ends(held(row, self.leg_on(row), Reason::SecondHeading)),
                 RowKind::OfPerson | RowKind::OtherHeading => {
                     let own = self.place(row);
-                    let leg = own.map_or(LegId::NONE, |delivered| delivered.leg);
                     match (
                         geometry.fault(sheet, row, &self.columns),
                         self.two_columns(sheet, row),
                         own,
                     ) {
-                        (Some(reason), ..) => ends(held(row, leg, reason)),
+                        (Some(reason), ..) => ends(held(row, self.leg_on(row), reason)),
                         (None, _, Err(reason)) => ends(ended(row, reason)),
                         (None, Some(header), Ok(delivered)) => {
                             let mut held = held(row, delivered.leg, Reason::TwoColumns);
@@ -403,6 +414,22 @@ impl<'r> Reading<'r> {
 
     fn cell<'c>(&self, row: SheetRow<'c>, header: &str) -> &'c str {
         self.columns.cell(row, header)
+    }
+
+    /// The leg that a row is about whose cells may stand in other columns: of its reference, or of the only one of the sender's own among its cells. The
+    /// question about such a row is that leg's, and is settled with it.
+    fn leg_on(&self, row: SheetRow<'_>) -> LegId {
+        match self.place(row) {
+            Ok(delivered) => return delivered.leg,
+            Err(Reason::NoReference | Reason::BadReference) => {}
+            Err(_) => return LegId::NONE,
+        }
+        let own = elsewhere(row).filter_map(|reference| self.legs.get(&reference));
+        let mut own = own.filter(|delivered| delivered.own);
+        match (own.next(), own.next()) {
+            (Some(delivered), None) => delivered.leg,
+            _ => LegId::NONE,
+        }
     }
 
     fn place(&self, row: SheetRow<'_>) -> Result<&'r Delivered, Reason> {

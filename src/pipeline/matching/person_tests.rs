@@ -1,6 +1,6 @@
 //! Kinds of damage by which an answer would go to somebody else, on the sheet of [`super::kind_tests`].
 
-use super::kind_tests::{HEADING, filled, found, holds};
+use super::kind_tests::{HEADING, filled, findings, found, holds};
 
 #[test]
 fn answers_that_moved_down_are_known_whatever_moved_with_them() {
@@ -232,4 +232,93 @@ fn a_word_that_nobody_agreed_on_takes_nothing_back_and_acknowledges_nothing() {
     for (mistake, stopped, expected) in cases {
         assert_eq!(ends(mistake, stopped), expected, "{mistake} {stopped}");
     }
+}
+
+#[test]
+fn a_delivered_column_stands_in_for_no_answer_of_nearly_its_name() {
+    let keys = "[[deliver.column]]\nheader = \"SEEN\"\nfrom = \"referral.authored_on\"\ndate = \"%d/%m/%Y\"\n";
+    let row = "R1,C1,N1,05/10/2026,Y,,,,,,,,";
+    let under = |heading: &str, row: &str| {
+        let text = filled(&format!("{heading}\n{row}\n"));
+        found(keys, text.as_bytes())
+    };
+    let refused = Err("file-unread:columns".to_owned());
+    assert_eq!(under(&HEADING.replace("Seen", "SEEN"), row), refused);
+    // Which of the two this is nobody knows.
+    assert_eq!(under(&HEADING.replace("Seen", "seen"), row), refused);
+    let both = format!("{HEADING},SEEN");
+    let twice = format!("{row},01/10/2026");
+    assert_eq!(under(&both, &twice).unwrap(), "2 1 told");
+    assert_eq!(
+        under(&both.replace("Seen", "seen"), &twice).unwrap(),
+        "2 1 told"
+    );
+}
+
+#[test]
+fn a_row_below_a_second_heading_is_the_question_of_its_person() {
+    let one = "R1,C1,N1,05/10/2026,Y,,,,,,,,";
+    let moved = HEADING.replace("Our ref,Check", "Check,Our ref");
+    let under = |rows: &str| {
+        let text = filled(&format!("{HEADING}\n{rows}\n"));
+        let findings = findings("", text.as_bytes()).unwrap().rows;
+        let ended = findings.iter().map(|row| {
+            let reason = row.reason.map_or("", |reason| reason.code());
+            (reason, row.leg.number())
+        });
+        ended.collect::<Vec<_>>()
+    };
+    let below = |row: &str| under(&format!("{one}\n{moved}\n{row}"))[2];
+    assert_eq!(
+        below("C2,R2,N2,05/10/2026,Y,,,,,,,,"),
+        ("second-heading", 2)
+    );
+    assert_eq!(
+        below("R2,C2,N2,05/10/2026,Y,,,,,,,,"),
+        ("second-heading", 2)
+    );
+    // Two of them, and none.
+    assert_eq!(
+        below("R3,R2,N2,05/10/2026,Y,,,,,,,,"),
+        ("second-heading", 3)
+    );
+    assert_eq!(
+        below("C2,R2,N2,05/10/2026,Y,R3,,,,,,,"),
+        ("second-heading", 0)
+    );
+    assert_eq!(below("C2,,N2,05/10/2026,Y,,,,,,,,"), ("second-heading", 0));
+    // Answers below it stand under other names: they move nobody above.
+    assert_eq!(
+        under(&format!("{one}\n{moved}\n,,,,,,07/10/2026,Y,,,,,,,,"))[0],
+        ("", 1)
+    );
+    // A cell was put in before the reference.
+    assert_eq!(
+        under(&format!("{one}\n,R2,C2,N2,05/10/2026,Y,,,,,,,,"))[1],
+        ("shifted", 2)
+    );
+}
+
+#[test]
+fn the_columns_of_a_receipt_are_no_columns_of_their_own() {
+    let heading = "Result,What is wrong (2),What to do,Our ref,Check,Surname,First name,Phone,Referred,Seen,Came,Comments,Closed,Outcome,LS,W,H,A,Asked";
+    let row = "Please correct,The date,Write it,R1,C1,N1,05/10/2026,Y,,,,,,,,";
+    let without = |columns: &str, cells: &str, heading: &str| {
+        let heading = heading.replace(columns, "");
+        let cut = row.strip_suffix(cells).unwrap();
+        found("", filled(&format!("{heading}\n{cut}\n")).as_bytes())
+    };
+    let closing = ",Closed,Outcome";
+    assert_eq!(
+        without(closing, ",,", heading).unwrap(),
+        "2 1 told; columns-not-there"
+    );
+    // Other columns of theirs may be those of the event.
+    let theirs = heading
+        .replace("Result", "Ended")
+        .replace("What to do", "How");
+    assert_eq!(
+        without(closing, ",,", &theirs),
+        Err("file-unread:columns".to_owned())
+    );
 }

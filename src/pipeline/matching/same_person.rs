@@ -21,16 +21,23 @@ pub(super) fn settle(rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
     let mut people: Vec<(LegId, Vec<usize>)> = of_leg.into_iter().collect();
     people.sort_unstable();
     for (leg, places) in people {
+        let mut copies = Vec::new();
         if places.len() > 1 {
-            take_copies_out(rows, findings, &places);
+            copies = take_copies_out(rows, findings, &places);
             hold_two_answers(findings, &places);
         }
         hold_too_many(findings, leg, &places);
+        end_as_originals(findings, &copies);
     }
 }
 
-/// Of rows that are equal in every cell the first counts.
-fn take_copies_out(rows: &[SheetRow<'_>], findings: &mut [RowFinding], places: &[usize]) {
+/// Of rows that are equal in every cell the first counts; gives the places of the others, each with that of the first.
+fn take_copies_out(
+    rows: &[SheetRow<'_>],
+    findings: &mut [RowFinding],
+    places: &[usize],
+) -> Vec<(usize, usize)> {
+    let mut copies = Vec::new();
     let mut first: HashMap<Vec<&str>, usize> = HashMap::new();
     for place in places {
         let row = rows[*place];
@@ -41,6 +48,7 @@ fn take_copies_out(rows: &[SheetRow<'_>], findings: &mut [RowFinding], places: &
         if original == *place || findings[*place].disposition != Disposition::Accepted {
             continue;
         }
+        copies.push((*place, original));
         let line = rows[original].line();
         let finding = &mut findings[*place];
         finding.disposition = Disposition::Repeated;
@@ -49,6 +57,22 @@ fn take_copies_out(rows: &[SheetRow<'_>], findings: &mut [RowFinding], places: &
         finding.hint = Some(format!(
             "This row says the same as row {line}. If the person came twice that day, write so in another cell."
         ));
+    }
+    copies
+}
+
+/// Of a row that was not taken in, no copy was taken in either.
+fn end_as_originals(findings: &mut [RowFinding], copies: &[(usize, usize)]) {
+    for (copy, original) in copies {
+        let ended = &findings[*original];
+        if ended.disposition == Disposition::Accepted {
+            continue;
+        }
+        let (disposition, reason) = (ended.disposition, ended.reason);
+        let (column, hint) = (ended.column.clone(), ended.hint.clone());
+        let copy = &mut findings[*copy];
+        (copy.disposition, copy.reason) = (disposition, reason);
+        (copy.column, copy.hint) = (column, hint);
     }
 }
 

@@ -105,6 +105,11 @@ fn rows_of_one_person_are_counted_once_or_asked_about() {
     let cases = [
         (seen("well") + &seen("well"), "2 2 told; 3 same-row"),
         (measure(7) + &measure(4), "2 copied-row; 3 copied-row"),
+        // A copy ends as the row of which it is one.
+        (
+            measure(7) + &measure(4) + &measure(7),
+            "2 copied-row; 3 copied-row; 4 copied-row",
+        ),
         (
             row(",,,,,,,,05/10/2026,Finished") + &row(",,,,,,,,06/10/2026,Finished"),
             "2 copied-row; 3 copied-row",

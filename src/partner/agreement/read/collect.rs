@@ -112,6 +112,7 @@ pub(super) fn read_collect(
         aliases: aliases
             .map(|table| read_aliases(&table))
             .unwrap_or_default(),
+        delivered: deliver.map(headers_of).unwrap_or_default(),
         // A drop with a token has what speaks for a row that bears nothing else of its person.
         by_reference_alone: identity.map_or(no_check, |identity| identity.value),
         hold_all: unguarded.is_some(),
@@ -119,6 +120,13 @@ pub(super) fn read_collect(
         withdrawn: withdrawn.map(|table| table.read_with(read_acknowledged)),
         events,
     }
+}
+
+/// The headers of a drop as a sheet that comes back has them.
+fn headers_of(deliver: &Deliver) -> Vec<String> {
+    let words = |header: &str| header.split_whitespace().collect::<Vec<_>>().join(" ");
+    let columns = deliver.columns.iter();
+    columns.map(|column| words(&column.header)).collect()
 }
 
 /// Reads `aliases = { "ref" = "Our ref" }`: what the partner calls a column, and what was agreed.
