@@ -39,7 +39,7 @@ use crate::domain::{Disposition, LegId, LegReference, Reason};
 use crate::partner::{Collect, EventRule};
 use crate::pipeline::delivered_rows::{ComparedColumn, Delivered, Legs, OwnLeg, Version};
 use crate::pipeline::event::{FileFinding, Repair, RowFinding, TakenReturn, Unusable};
-use crate::sheet::{HeadingFit, Sheet, SheetNote, SheetRow};
+use crate::sheet::{HeadingFit, QuoteFault, Sheet, SheetNote, SheetRow};
 use calendar::{Calendar, Witnesses};
 use cell_text::typed;
 use columns::Columns;
@@ -308,7 +308,11 @@ impl<'r> Reading<'r> {
                         self.two_columns(sheet, row),
                         own,
                     ) {
-                        (Some(reason), ..) => ends(held(row, self.leg_on(row), reason)),
+                        (Some(reason), ..) => {
+                            let mut held = held(row, self.leg_on(row), reason);
+                            held.hint = within_quotes(row);
+                            ends(held)
+                        }
                         (None, _, Err(reason)) => ends(ended(row, reason)),
                         (None, Some(header), Ok(delivered)) => {
                             let mut held = held(row, delivered.leg, Reason::TwoColumns);
@@ -447,6 +451,13 @@ fn held(row: SheetRow<'_>, leg: LegId, reason: Reason) -> RowFinding {
         leg,
         ..RowFinding::ending(row.line(), Disposition::Held, Some(reason))
     }
+}
+
+/// What more is to be said of a row that is perhaps a part of a note.
+fn within_quotes(row: SheetRow<'_>) -> Option<String> {
+    (row.quote_fault() == Some(QuoteFault::WithinQuotes)).then(|| {
+        "It stands between two quotation marks, of which the first is in a row above.".to_owned()
+    })
 }
 
 /// A row whose reference leads nowhere: the partner's mistake, or a question for somebody else.

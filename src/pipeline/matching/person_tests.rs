@@ -141,6 +141,28 @@ fn a_quote_that_is_not_closed_takes_nobody_in() {
 }
 
 #[test]
+fn a_row_within_a_note_is_asked_about() {
+    let rest = "7,8,7,2,05/10/2026,,";
+    let one = format!(
+        "R1,C1,N1,05/10/2026,Y,\"from last week:\nR2,C2,N2,05/10/2026,Y,well,{rest}\",{rest}"
+    );
+    let text = format!("{HEADING}\n{one}\nR3,C3,N3,05/10/2026,Y,well,{rest}\n");
+    let rows = findings("", filled(&text).as_bytes()).unwrap().rows;
+    let ended = rows.iter().map(|row| {
+        let reason = row.reason.map_or("", |reason| reason.code());
+        (row.line, reason, row.hint.is_some(), row.leg.number())
+    });
+    assert_eq!(
+        ended.collect::<Vec<_>>(),
+        [
+            (2, "shifted", false, 1),
+            (3, "shifted", true, 2),
+            (4, "", false, 3)
+        ]
+    );
+}
+
+#[test]
 fn people_in_or_above_the_heading_are_not_passed_over() {
     let one = "R1,C1,N1,05/10/2026,Y,,,,,,,,";
     let two = "R2,C2,N2,05/10/2026,Y,,,,,,,,";

@@ -49,6 +49,8 @@ pub(crate) enum QuoteFault {
     /// A quote was opened and would swallow further rows, or is closed by what looks like the quote that opens a cell of the next one: it is taken for a
     /// sign like any other.
     SwallowsRows,
+    /// It stands between such a quote and one that closes it: perhaps no row at all, but a part of a cell of the row above.
+    WithinQuotes,
 }
 
 /// By what a row of the table is known inside a cell that an open quote made of several lines.
@@ -148,6 +150,8 @@ pub(crate) struct Records<'t> {
     delimiter: u8,
     limits: RecordLimits,
     marks: Option<RowMarks<'t>>,
+    /// Up to here the records stand within quotes that were taken for signs.
+    quoted_until: usize,
 }
 
 impl<'t> Records<'t> {
@@ -159,6 +163,7 @@ impl<'t> Records<'t> {
             delimiter,
             limits,
             marks: None,
+            quoted_until: start,
         }
     }
 
@@ -172,6 +177,9 @@ impl<'t> Records<'t> {
         record.clear(self.at);
         if self.at >= self.text.len() {
             return Ok(false);
+        }
+        if self.at < self.quoted_until {
+            record.fault = Some(QuoteFault::WithinQuotes);
         }
         loop {
             let start = record.text.len();
@@ -212,25 +220,25 @@ impl<'t> Records<'t> {
             Ok(()) => cell.get(start..),
             Err(_) => self.text.get(opened + 1..),
         };
-        if self.swallows(quoted.unwrap_or_default()) {
+        let swallows = self.swallows(quoted.unwrap_or_default());
+        let ends = match self.byte() {
+            None | Some(b'\r' | b'\n') => true,
+            Some(byte) => byte == self.delimiter,
+        };
+        // Behind a line end text is perhaps the next row, whose first cell that quote opens.
+        let opens = !ends && cell.get(start..).unwrap_or_default().contains(['\n', '\r']);
+        if swallows || (closed.is_ok() && opens && self.marks.is_some()) {
+            if closed.is_ok() && ends {
+                // A note may hold lines of another table: then these are no rows.
+                self.quoted_until = self.quoted_until.max(self.at);
+            }
             cell.truncate(start);
             self.at = opened;
             return Ok(Some(QuoteFault::SwallowsRows));
         }
         closed?;
-        let ends = match self.byte() {
-            None | Some(b'\r' | b'\n') => true,
-            Some(byte) => byte == self.delimiter,
-        };
         if ends {
             return Ok(None);
-        }
-        // Behind a line end this is perhaps the quote that opens a cell of the next row.
-        let lines = cell.get(start..).unwrap_or_default().contains(['\n', '\r']);
-        if self.marks.is_some() && lines {
-            cell.truncate(start);
-            self.at = opened;
-            return Ok(Some(QuoteFault::SwallowsRows));
         }
         Ok(Some(QuoteFault::TextBehind))
     }
@@ -399,6 +407,17 @@ mod tests {
         assert_eq!(
             read("#1,\"a\" b\n"),
             [own("#1|a b", Some(QuoteFault::TextBehind), true)]
+        );
+        // Closed as a cell is: the lines may be those of a note.
+        let within = Some(QuoteFault::WithinQuotes);
+        assert_eq!(
+            read("#1,\"a\n#2,b\nc\",d\n#3,e\n"),
+            [
+                own("#1|\"a", torn, true),
+                own("#2|b", within, true),
+                own("c\"|d", within, true),
+                own("#3|e", None, true)
+            ]
         );
         // Closed by the quote that opens the next row, whatever stands first in that one.
         for next in ["\"#2\",\"b\"\n", "\"b, c\",#2\n", "\"b\",\"c\"\n"] {
