@@ -12,6 +12,7 @@
 #   certificates  seeded servers and folders, honest ones and ones that leave something out, N times 200 of each, seeds S to S+N-1 (default 1)
 #   identity      rows from folders and servers of the same people under ids that clash, N times 300 of each, seeds S to S+N-1 (default 1)
 #   sheets        every kind of damaged CSV in three layouts, against the rule book of ../shared/sheets, seeds S to S+N-1 (default 2)
+#   geometry      made-up returns whose cells have moved, 10,000 rows of each kind, and 100,000 clean rows, seeds S to S+N-1 (default 5)
 #   races         a partner swaps its folders for links while Kith works in them, N times 200 rounds a folder (default 1)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
@@ -21,7 +22,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
-  sed -n '2,16p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  sed -n '2,17p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
   exit 2
 }
 
@@ -39,6 +40,7 @@ case "$name" in
   certificates) target="--lib" tests=certificates_of count=1 parts="" ;;
   identity) tests=identity_seeds:: count=1 parts="" ;;
   sheets) tests=sheets::damaged count=2 parts="" ;;
+  geometry) target="--lib" tests=matching::made count=5 parts="" ;;
   races) target="--lib" tests=transport::contract::race count=1 parts="" ;;
   *) usage ;;
 esac
@@ -69,6 +71,7 @@ done
 [ "$name" != disks ] || export KITH_TEST_COUNT=1
 [ "$name" != certificates ] || export KITH_TEST_COUNT=200
 [ "$name" != identity ] || export KITH_TEST_COUNT=300
+[ "$name" != geometry ] || export KITH_TEST_COUNT=10000
 [ "$name" != runs ] || export KITH_TEST_COUNT=200
 
 for ((current = seed; current < seed + count; current++)); do

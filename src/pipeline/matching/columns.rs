@@ -264,6 +264,11 @@ impl<'r> Columns<'r> {
         &self.renamed
     }
 
+    /// Places of the columns that nobody agreed on.
+    pub(super) fn own(&self) -> impl Iterator<Item = usize> {
+        self.own.iter().map(|(place, _)| *place)
+    }
+
     /// Whether something is read of a column.
     pub(super) fn is_read(&self, place: usize) -> bool {
         self.read.contains(&place)

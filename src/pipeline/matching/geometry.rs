@@ -10,66 +10,97 @@ use crate::sheet::{QuoteFault, Sheet, SheetRow};
 /// Rows that Excel writes with as many cells as the fullest of them has.
 const BLOCK: u64 = 16;
 
+/// One row in so many is narrower at least, where a program leaves off what is empty at the end.
+const TRIMMED_SHARE: usize = 20;
+/// Fewer rows do not show how a program writes all of them: a cell too many in each would look alike.
+const ROWS_ALIKE_MIN: usize = 8;
+
 /// The form of a table.
 pub(super) struct Geometry {
-    /// Cells that a row has.
+    /// Cells that a row has; 0 if nobody can say.
     width: usize,
     /// Empty cells at the end of rows were left off.
     trimmed: bool,
+    /// Heading and rows do not have the same number of cells, or the last has no name.
+    uneven: bool,
     delimiter: u8,
+}
+
+/// How a row stands in its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WidthFit {
+    /// It has as many cells as the table.
+    Whole,
+    /// It has fewer, or the table shows nothing: what stands in the cells has to say whether some have moved.
+    Loose,
+    /// Its cells may stand in other columns than their own.
+    Fault(Reason),
 }
 
 impl Geometry {
     pub(super) fn of(sheet: &Sheet) -> Self {
-        let mut rows = sheet.rows();
-        let heading = sheet.header_written;
-        let width = match rows.next() {
-            // Every row alike, and none as the heading: the heading alone lacks what stands behind its last name, or has it.
-            Some(first) if first.written() > heading => {
-                let wide = first.written();
-                let mut all = sheet.rows();
-                if all.all(|row| row.written() == wide && row.len() <= heading) {
-                    wide
-                } else {
-                    heading
-                }
+        let (heading, named) = (sheet.header_written, sheet.header.len());
+        let rows = sheet.row_count();
+        let first = sheet.rows().next().map_or(heading, SheetRow::written);
+        let as_named = sheet.rows().filter(|row| row.written() == named).count();
+        let width = if first > heading {
+            // Every row alike, and none as the heading: the heading alone lacks what stands behind its last name.
+            let mut all = sheet.rows();
+            if rows >= ROWS_ALIKE_MIN
+                && all.all(|row| row.written() == first && row.len() <= heading)
+            {
+                first
+            } else {
+                heading
             }
-            _ => heading,
+        } else if heading == named || as_named * 2 <= rows {
+            heading
+        } else if rows >= ROWS_ALIKE_MIN && as_named * 5 > rows * 4 {
+            // The heading alone has something behind its last name.
+            named
+        } else {
+            // Either the rows that end with the last name lack a cell, or the others have one too many.
+            0
         };
         let narrow = sheet.rows().filter(|row| row.written() < width).count();
         let trimmed = narrow >= 2
-            && narrow * 5 >= sheet.row_count()
+            && narrow * TRIMMED_SHARE >= sheet.row_count()
             && sheet.rows().all(|row| row.written() == row.len());
         Self {
             width,
             trimmed,
+            uneven: heading != named || width != heading,
             delimiter: sheet.dialect.delimiter,
         }
     }
 
-    /// Why the cells of a row may stand in other columns than their own.
-    pub(super) fn fault(
+    /// How a row stands: whether its cells may stand in other columns than their own.
+    pub(super) fn width_fit(
         &self,
         sheet: &Sheet,
         row: SheetRow<'_>,
         columns: &Columns<'_>,
-    ) -> Option<Reason> {
+    ) -> WidthFit {
         if row.quote_fault() == Some(QuoteFault::SwallowsRows) && !row.ended() {
-            return Some(Reason::Cut);
+            return WidthFit::Fault(Reason::Cut);
         }
-        if row.quote_fault().is_some() || Self::beside_the_table(sheet, row, columns) {
-            return Some(Reason::Shifted);
+        if row.quote_fault().is_some()
+            || row.written() > self.width
+            || Self::beside_the_table(sheet, row, columns)
+        {
+            return WidthFit::Fault(Reason::Shifted);
         }
         if row.written() == self.width {
-            return None;
-        }
-        if row.written() > self.width {
-            return Some(Reason::Shifted);
+            return if self.uneven || self.trimmed {
+                WidthFit::Loose
+            } else {
+                WidthFit::Whole
+            };
         }
         if self.trimmed && !self.has_other_delimiters(row) || self.is_in_an_even_block(sheet, row) {
-            return None;
+            return WidthFit::Loose;
         }
-        Some(if row.ended() {
+        WidthFit::Fault(if row.ended() {
             Reason::Shifted
         } else {
             Reason::Cut

@@ -244,6 +244,16 @@ fn a_row_whose_cells_may_stand_in_other_columns_is_held() {
             format!("{good}\nR2,C2,N2,05/10/2026,Y,7,8,7,2,,05/10/2026,,"),
             "2 3 told; 3 shifted",
         ),
+        // The same with nothing asked: the word of the ending stands where its day belongs.
+        (
+            format!("{good}\nR2,C2,N2,05/10/2026,Y,,,,,,05/11/2026,Finished,"),
+            "2 3 told; 3 shifted",
+        ),
+        // A cell put in before the scores, in a table that is wide enough.
+        (
+            format!("{good}\nR2,C2,N2,05/10/2026,Y,well,7,8,7,2,,8,"),
+            "2 3 told; 3 shifted",
+        ),
         // The file ends within the row.
         (
             format!("{good}\n{good}\nR2,C2,N2,05/10/2026,Y,we"),
@@ -263,6 +273,11 @@ fn a_row_whose_cells_may_stand_in_other_columns_is_held() {
         .map(|(rows, expected)| (rows.as_str(), *expected))
         .collect();
     holds(&cases);
+    // In a file of a few rows all of them may have a cell too many.
+    holds(&[(
+        "R1,C1,N1,05/10/2026,Y,late, 4,7,8,7,05/10/2026,,,",
+        "2 shifted",
+    )]);
     let cut = filled(&format!("{HEADING}\n{good}\nR2,C2,N2,05/10/2026,Y,we"));
     assert_eq!(found("", cut.as_bytes()).unwrap(), "2 3 told; 3 cut");
     let cut = filled(&format!("{HEADING}\n{good}\nR2,C2,N2,05/10/2026,Y,\"we"));
@@ -274,6 +289,14 @@ fn a_row_whose_cells_may_stand_in_other_columns_is_held() {
     assert_eq!(
         found("", ragged.as_bytes()).unwrap(),
         "2 1 told; 3 1 told; 4 1 told"
+    );
+    // But a row that ends within an answer may lack a cell, and a day that is a number is none.
+    let ragged = filled(&format!(
+        "{HEADING}\nR1,C1,N1,05/10/2026,Y\nR2,C2,N2,06/10/2026\nR3,C3,N3,07/10/2026,Y,late, 4,7,8,7,02/10/2026\nR4,C4,N4,,,late, 4,7,8,7,,8"
+    ));
+    assert_eq!(
+        found("", ragged.as_bytes()).unwrap(),
+        "2 1 told; 3 shifted; 4 3 told; 5 shifted"
     );
     // Excel leaves off the columns that are empty in sixteen rows, and no others.
     let wide = "R1,C1,N1,05/10/2026,Y,,,,,,,,\n";

@@ -17,6 +17,9 @@ mod identity;
 #[cfg(test)]
 mod kind_tests;
 #[cfg(test)]
+mod made;
+mod moved;
+#[cfg(test)]
 mod person_tests;
 mod row_kinds;
 mod same_person;
@@ -36,15 +39,16 @@ use jiff::civil::Date;
 use crate::diagnostics::Code;
 use crate::domain::reference::ReferenceError;
 use crate::domain::{Disposition, LegId, LegReference, Reason};
-use crate::partner::{Collect, EventRule};
+use crate::partner::Collect;
 use crate::pipeline::delivered_rows::{ComparedColumn, Delivered, Legs, OwnLeg, Version};
 use crate::pipeline::event::{FileFinding, Repair, RowFinding, TakenReturn, Unusable};
 use crate::sheet::{HeadingFit, QuoteFault, Sheet, SheetNote, SheetRow};
 use calendar::{Calendar, Witnesses};
 use cell_text::typed;
 use columns::Columns;
-use geometry::Geometry;
+use geometry::{Geometry, WidthFit};
 use identity::{Agreement, ValueIndex};
+use moved::AnswerPlaces;
 use row_kinds::{Heading, RowKind};
 
 pub(crate) use columns::{heading_fit, is_reference};
@@ -69,9 +73,8 @@ struct Reading<'r> {
     identity_places: HashSet<usize>,
     /// Places of the columns that were delivered and are compared.
     delivered_places: HashSet<usize>,
-    /// Places of the columns with words of their own.
-    notes: HashSet<usize>,
     heading: Heading,
+    answers: AnswerPlaces<'r>,
 }
 
 /// Whose a row is, as far as it can be said.
@@ -203,15 +206,11 @@ pub(crate) fn read(
         .clone()
         .filter(|column| column.compared_as.identity());
     let place = |column: &ComparedColumn| columns.place_of_folded(&column.folded);
-    let notes = collect.events.iter().filter_map(|event| match &event.told {
-        EventRule::Note { column } => columns.place(column),
-        _ => None,
-    });
     let reading = Reading {
         identity_places: identity.filter_map(place).collect(),
         delivered_places: compared.filter_map(place).collect(),
         heading: Heading::of(sheet),
-        notes: notes.collect(),
+        answers: AnswerPlaces::of(collect, &columns, sheet),
         calendar: Calendar::of(
             &collect.dates,
             Witnesses::default(),
@@ -303,23 +302,23 @@ impl<'r> Reading<'r> {
                 _ if other_heading => ends(held(row, self.leg_on(row), Reason::SecondHeading)),
                 RowKind::OfPerson | RowKind::OtherHeading => {
                     let own = self.place(row);
-                    match (
-                        geometry.fault(sheet, row, &self.columns),
-                        self.two_columns(sheet, row),
-                        own,
-                    ) {
-                        (Some(reason), ..) => {
+                    let fit = geometry.width_fit(sheet, row, &self.columns);
+                    match (fit, self.two_columns(sheet, row), own) {
+                        (WidthFit::Fault(reason), ..) => {
                             let mut held = held(row, self.leg_on(row), reason);
                             held.hint = within_quotes(row);
                             ends(held)
                         }
-                        (None, _, Err(reason)) => ends(ended(row, reason)),
-                        (None, Some(header), Ok(delivered)) => {
+                        (_, _, Err(reason)) => ends(ended(row, reason)),
+                        (_, Some(header), Ok(delivered)) => {
                             let mut held = held(row, delivered.leg, Reason::TwoColumns);
                             held.column = Some(header);
                             ends(held)
                         }
-                        (None, None, Ok(delivered)) => Placed::Fit(delivered),
+                        (WidthFit::Loose, None, Ok(_)) if self.answers.have_moved(row, true) => {
+                            ends(held(row, leg, Reason::Shifted))
+                        }
+                        (_, None, Ok(delivered)) => Placed::Fit(delivered),
                     }
                 }
                 RowKind::HeadingAgain | RowKind::Words | RowKind::Totals => {

@@ -93,7 +93,7 @@ impl Reading<'_> {
     ) -> RowFinding {
         let mut finding = RowFinding::ending(row.line(), Disposition::Accepted, None);
         finding.leg = delivered.leg;
-        if self.is_one_to_the_left(row) {
+        if self.answers.have_moved(row, false) {
             return held(row, delivered.leg, Reason::Shifted);
         }
         let acknowledged = self.collect.acknowledged.as_ref();
@@ -387,37 +387,6 @@ impl Reading<'_> {
             occasion,
             answers,
         }))
-    }
-
-    /// Whether the answers to a questionnaire stand one column to the left of their own: the words before them are a number of the scale, and the last
-    /// answer is missing.
-    fn is_one_to_the_left(&self, row: SheetRow<'_>) -> bool {
-        self.collect.events.iter().any(|event| {
-            let EventRule::Measure {
-                instrument, items, ..
-            } = &event.told
-            else {
-                return false;
-            };
-            let mut places: Vec<usize> = items
-                .iter()
-                .filter_map(|item| self.columns.place(&item.column))
-                .collect();
-            places.sort_unstable();
-            let (Some(first), Some(last)) = (places.first(), places.last()) else {
-                return false;
-            };
-            let before = first
-                .checked_sub(1)
-                .filter(|place| self.notes.contains(place));
-            let (Some(before), Some(scale)) = (before, instrument.items.first()) else {
-                return false;
-            };
-            let is_score = |place: usize| score(&typed(row.cell(place)), scale).is_some();
-            row.cell(*last).trim().is_empty()
-                && is_score(before)
-                && places.iter().any(|place| is_score(*place))
-        })
     }
 }
 

@@ -404,6 +404,11 @@ mod tests {
         );
         // Lines of a note are no rows.
         assert_eq!(read("#1,\"a\nb, c\"\n"), [own("#1|a\nb, c", None, true)]);
+        // The quote that closes it opens a cell of the next line, whatever stands there.
+        assert_eq!(
+            read("#1,\"a\nx,\"b\"\n"),
+            [own("#1|\"a", torn, true), own("x|b", None, true)]
+        );
         assert_eq!(
             read("#1,\"a\" b\n"),
             [own("#1|a b", Some(QuoteFault::TextBehind), true)]
