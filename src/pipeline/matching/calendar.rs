@@ -10,7 +10,7 @@ use jiff::civil::Date;
 
 use super::cell_text::typed;
 use super::days::{DayForm, DayOrder, WrittenDay, of_number, written_day};
-use crate::pipeline::delivered_rows::{ComparedColumn, Version};
+use crate::pipeline::delivered_rows::ComparedColumn;
 use crate::sheet::SheetRow;
 
 /// In which order an agreement has its days.
@@ -85,21 +85,18 @@ pub(super) enum NoDay {
 }
 
 impl Witnesses {
-    /// What a row says whose person's days were delivered so.
-    pub(super) fn hear(
+    /// What a row says: columns, what was delivered in them, and what came back.
+    pub(super) fn hear<'c>(
         &mut self,
-        row: SheetRow<'_>,
-        version: &Version,
-        place_of: impl Fn(&ComparedColumn) -> Option<usize>,
+        row: impl Iterator<Item = (&'c ComparedColumn, &'c str, &'c str)>,
     ) {
-        for (column, delivered) in version.cells() {
+        for (column, delivered, written) in row {
             let Some(pattern) = column.days.as_deref() else {
                 continue;
             };
-            let Some(place) = place_of(column) else {
+            if written.is_empty() {
                 continue;
-            };
-            let written = row.cell(place);
+            }
             // As it was: it says something only if the pattern has numbers in an order.
             let Ok(day) = Date::strptime(pattern, delivered) else {
                 continue;

@@ -13,8 +13,14 @@ use crate::pipeline::delivered_rows::{ComparedAs, Legs};
 use crate::pipeline::event::Unusable;
 use crate::sheet::{CsvText, ReadLimits, Sheet, TableMarks, TextEncoding, fold};
 
-/// Which names with accents came back as they were sent: row and column, from 0.
-type NamesBack = HashSet<(usize, usize)>;
+/// Names with accents in a file.
+#[derive(Default)]
+struct NamesBack {
+    /// Those that came back as they were sent: row and column, from 0.
+    as_sent: HashSet<(usize, usize)>,
+    /// Some did not.
+    lacking: bool,
+}
 
 /// The sheet of a file in the encoding in which its names come back.
 ///
@@ -28,12 +34,20 @@ pub(crate) fn in_its_encoding(
     (limits, marks): (&ReadLimits, TableMarks<'_>),
 ) -> Result<Sheet, Unusable> {
     let found = sheet.dialect.encoding;
-    let mut best = (names_back(collect, &sheet, legs), sheet);
-    for other in CsvText::others(bytes, found) {
+    let mut others = CsvText::others(bytes, found).peekable();
+    let found_alone = found != TextEncoding::MacRoman && others.peek().is_none();
+    if found_alone {
+        return Ok(sheet);
+    }
+    let names = names_back(collect, &sheet, legs);
+    // Where none is lacking another encoding can bring none back.
+    let others = others.take(if names.lacking { usize::MAX } else { 0 });
+    let mut best = (names.as_sent, sheet);
+    for other in others {
         let Ok(sheet) = other.sheet_by(limits, marks) else {
             continue;
         };
-        let names = names_back(collect, &sheet, legs);
+        let names = names_back(collect, &sheet, legs).as_sent;
         let only_here = names.difference(&best.0).next().is_some();
         let only_there = best.0.difference(&names).next().is_some();
         match (only_here, only_there) {
@@ -62,7 +76,7 @@ fn mixed() -> Unusable {
 
 fn names_back(collect: &Collect, sheet: &Sheet, legs: &Legs) -> NamesBack {
     let columns = Columns::of(collect, sheet);
-    let mut back = NamesBack::new();
+    let mut back = NamesBack::default();
     for row in sheet.rows() {
         let leg = reference(collect, &columns, row)
             .ok()
@@ -70,6 +84,7 @@ fn names_back(collect: &Collect, sheet: &Sheet, legs: &Legs) -> NamesBack {
         let Some(leg) = leg.filter(|leg| leg.own) else {
             continue;
         };
+        let mut sent = HashSet::new();
         for version in &leg.versions {
             for (column, delivered) in version.cells() {
                 let name = matches!(
@@ -79,13 +94,17 @@ fn names_back(collect: &Collect, sheet: &Sheet, legs: &Legs) -> NamesBack {
                 if !name || delivered.is_ascii() {
                     continue;
                 }
-                if let Some(place) = columns.place_of_folded(&column.folded)
-                    && (row.cell(place) == delivered || fold(row.cell(place)) == fold(delivered))
-                {
-                    back.insert((row.place(), place));
+                let Some(place) = columns.place_of_folded(&column.folded) else {
+                    continue;
+                };
+                sent.insert(place);
+                if row.cell(place) == delivered || fold(row.cell(place)) == fold(delivered) {
+                    back.as_sent.insert((row.place(), place));
                 }
             }
         }
+        let came = |place: &usize| back.as_sent.contains(&(row.place(), *place));
+        back.lacking |= !sent.iter().all(came);
     }
     back
 }

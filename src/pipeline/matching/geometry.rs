@@ -24,6 +24,8 @@ pub(super) struct Geometry {
     /// Heading and rows do not have the same number of cells, or the last has no name.
     uneven: bool,
     delimiter: u8,
+    /// Columns without a name before the last that has one.
+    unnamed: Vec<usize>,
 }
 
 /// How a row stands in its table.
@@ -43,16 +45,11 @@ impl Geometry {
         let rows = sheet.row_count();
         let first = sheet.rows().next().map_or(heading, SheetRow::written);
         let as_named = sheet.rows().filter(|row| row.written() == named).count();
-        let width = if first > heading {
+        let mut all = sheet.rows();
+        let alike = all.all(|row| row.written() == first && row.len() <= heading);
+        let width = if first > heading && rows >= ROWS_ALIKE_MIN && alike {
             // Every row alike, and none as the heading: the heading alone lacks what stands behind its last name.
-            let mut all = sheet.rows();
-            if rows >= ROWS_ALIKE_MIN
-                && all.all(|row| row.written() == first && row.len() <= heading)
-            {
-                first
-            } else {
-                heading
-            }
+            first
         } else if heading == named || as_named * 2 <= rows {
             heading
         } else if rows >= ROWS_ALIKE_MIN && as_named * 5 > rows * 4 {
@@ -71,6 +68,9 @@ impl Geometry {
             trimmed,
             uneven: heading != named || width != heading,
             delimiter: sheet.dialect.delimiter,
+            unnamed: (0..named)
+                .filter(|place| sheet.header[*place].is_empty())
+                .collect(),
         }
     }
 
@@ -86,7 +86,7 @@ impl Geometry {
         }
         if row.quote_fault().is_some()
             || row.written() > self.width
-            || Self::beside_the_table(sheet, row, columns)
+            || self.beside_the_table(row, columns)
         {
             return WidthFit::Fault(Reason::Shifted);
         }
@@ -108,14 +108,9 @@ impl Geometry {
     }
 
     /// Whether something stands in a column without a name.
-    fn beside_the_table(sheet: &Sheet, row: SheetRow<'_>, columns: &Columns<'_>) -> bool {
-        let beyond = columns.named()..row.len();
-        let unnamed = sheet.header.iter().enumerate();
-        let mut unnamed = unnamed
-            .filter(|(_, name)| name.is_empty())
-            .map(|(place, _)| place);
-        let full = |place: usize| !row.cell(place).trim().is_empty();
-        beyond.into_iter().any(full) || unnamed.any(full)
+    fn beside_the_table(&self, row: SheetRow<'_>, columns: &Columns<'_>) -> bool {
+        let mut nameless = (columns.named()..row.len()).chain(self.unnamed.iter().copied());
+        nameless.any(|place| !row.cell(place).trim().is_empty())
     }
 
     /// Whether a row of one cell holds another delimiter as often as a whole row would.

@@ -153,14 +153,17 @@ fn key(column: &ComparedColumn, cell: &str) -> Option<String> {
 impl Reading<'_> {
     /// Whether a row agrees with a version that was sent: with the one with which it agrees best.
     pub(super) fn agreement(&self, row: SheetRow<'_>, delivered: &Delivered) -> Agreement {
-        let token = self.token(row, delivered);
-        let written = self.check(row);
-        let fits = |version: &&Version| {
-            token != TokenVerdict::Good
-                || version
-                    .token
-                    .is_some_and(|token| token.agrees_with(&typed(written)))
+        let written = typed(self.check(row));
+        let seen = RowToken::parse(&written);
+        let own = |version: &Version| seen.is_some() && version.token == seen;
+        let token = if written.is_empty() || no_value(&written) {
+            TokenVerdict::None
+        } else if delivered.versions.iter().any(own) {
+            TokenVerdict::Good
+        } else {
+            TokenVerdict::Wrong
         };
+        let fits = |version: &&Version| token != TokenVerdict::Good || own(version);
         let mut best: Option<Agreement> = None;
         for version in delivered.versions.iter().filter(fits) {
             let agreement = self.with_version(row, version, token);
@@ -193,11 +196,10 @@ impl Reading<'_> {
         // Other names than delivered, and whether one of them is as it was or a spelling of it.
         let (mut names, mut one_name) = (None, false);
         let mut first = None;
-        for (column, sent) in version.cells() {
+        for (column, sent, written) in self.compared(row, version) {
             if column.compared_as == ComparedAs::Day {
                 continue;
             }
-            let written = self.columns.cell_of_folded(row, &column.folded);
             let found = compare(column, sent, written);
             agreement.lost_letters |= found == Compared::SameWithLostLetters;
             let of_name = matches!(
@@ -243,26 +245,6 @@ impl Reading<'_> {
         guarded && !self.collect.by_reference_alone
     }
 
-    fn token(&self, row: SheetRow<'_>, delivered: &Delivered) -> TokenVerdict {
-        let written = self.check(row);
-        if written.is_empty() {
-            return TokenVerdict::None;
-        }
-        let seen = typed(written);
-        if seen.is_empty() || no_value(&seen) {
-            return TokenVerdict::None;
-        }
-        let mut tokens = delivered
-            .versions
-            .iter()
-            .filter_map(|version| version.token);
-        if tokens.any(|token| token.agrees_with(&seen)) {
-            TokenVerdict::Good
-        } else {
-            TokenVerdict::Wrong
-        }
-    }
-
     /// Whether a column was sorted by itself: rows bear what was delivered with another reference of the file alone.
     pub(super) fn is_sorted(
         &self,
@@ -292,11 +274,10 @@ impl Reading<'_> {
             return false;
         };
         let mut alone = false;
-        for (column, _) in version
-            .cells()
-            .filter(|(column, _)| column.compared_as.identity())
+        for (column, _, written) in self
+            .compared(row, version)
+            .filter(|(column, ..)| column.compared_as.identity())
         {
-            let written = self.columns.cell_of_folded(row, &column.folded);
             let differs = own.versions.iter().all(|sent| {
                 let mut cells = sent.cells();
                 cells.all(|(other, cell)| {

@@ -61,6 +61,9 @@ pub(crate) struct MatchedReturn {
     pub(crate) matched: Result<(Sheet, FileFinding, HashMap<LegId, OwnLeg>), Unusable>,
 }
 
+/// Columns of a layout that are compared, and where each stands in the return.
+type PlacedLayout<'r> = (&'r Arc<[ComparedColumn]>, Vec<Option<usize>>);
+
 /// What a return is read against.
 struct Reading<'r> {
     collect: &'r Collect,
@@ -69,6 +72,8 @@ struct Reading<'r> {
     /// By reference: what is known of the leg; a reference that was never given out is missing.
     legs: &'r Legs,
     calendar: Calendar,
+    /// Layouts of what was delivered, each with the places of its columns.
+    layouts: Vec<PlacedLayout<'r>>,
     /// Places of the columns that tell whose a row is.
     identity_places: HashSet<usize>,
     /// Places of the columns that were delivered and are compared.
@@ -194,22 +199,20 @@ pub(crate) fn read(
             layouts.push(columns);
         }
     }
-    let delivered: HashSet<&str> = layouts
-        .iter()
-        .flat_map(|layout| layout.iter())
-        .map(|column| column.folded.as_str())
-        .collect();
+    let all_columns = || layouts.iter().flat_map(|layout| layout.iter());
+    let delivered: HashSet<&str> = all_columns().map(|column| column.folded.as_str()).collect();
     columns.know_delivered(|name| delivered.contains(name));
     columns.or_renamed(collect, sheet)?;
-    let compared = layouts.iter().flat_map(|layout| layout.iter());
-    let identity = compared
-        .clone()
-        .filter(|column| column.compared_as.identity());
-    let place = |column: &ComparedColumn| columns.place_of_folded(&column.folded);
+    let identity = all_columns().filter(|column| column.compared_as.identity());
+    let placed = |column: &ComparedColumn| columns.place_of_folded(&column.folded);
     let reading = Reading {
-        identity_places: identity.filter_map(place).collect(),
-        delivered_places: compared.filter_map(place).collect(),
+        identity_places: identity.filter_map(placed).collect(),
+        delivered_places: all_columns().filter_map(placed).collect(),
         heading: Heading::of(sheet),
+        layouts: layouts
+            .iter()
+            .map(|layout| (*layout, layout.iter().map(placed).collect()))
+            .collect(),
         answers: AnswerPlaces::of(collect, &columns, sheet),
         calendar: Calendar::of(
             &collect.dates,
@@ -295,13 +298,17 @@ impl<'r> Reading<'r> {
         let mut other_heading = false;
         let mut placed = Vec::with_capacity(rows.len());
         for &row in rows {
-            let kind = self.kind(sheet, row);
+            let reference = reference(self.collect, &self.columns, row);
+            let kind = match reference {
+                Ok(_) => RowKind::OfPerson,
+                Err(_) => self.kind(sheet, row),
+            };
             other_heading |= kind == RowKind::OtherHeading;
             let ends = |finding: RowFinding| Placed::Ends(Box::new(finding));
             placed.push(match kind {
                 _ if other_heading => ends(held(row, self.leg_on(row), Reason::SecondHeading)),
                 RowKind::OfPerson | RowKind::OtherHeading => {
-                    let own = self.place(row);
+                    let own = reference.and_then(|reference| self.place(reference));
                     let fit = geometry.width_fit(sheet, row, &self.columns);
                     match (fit, self.two_columns(sheet, row), own) {
                         (WidthFit::Fault(reason), ..) => {
@@ -315,8 +322,10 @@ impl<'r> Reading<'r> {
                             held.column = Some(header);
                             ends(held)
                         }
-                        (WidthFit::Loose, None, Ok(_)) if self.answers.have_moved(row, true) => {
-                            ends(held(row, leg, Reason::Shifted))
+                        (WidthFit::Loose, None, Ok(delivered))
+                            if self.answers.have_moved(row, true) =>
+                        {
+                            ends(held(row, delivered.leg, Reason::Shifted))
                         }
                         (_, None, Ok(delivered)) => Placed::Fit(delivered),
                     }
@@ -379,9 +388,7 @@ impl<'r> Reading<'r> {
         let mut witnesses = Witnesses::default();
         for (row, placed) in rows.iter().zip(placed) {
             if let Some(version) = placed.fit().and_then(|delivered| delivered.versions.last()) {
-                witnesses.hear(*row, version, |column| {
-                    self.columns.place_of_folded(&column.folded)
-                });
+                witnesses.hear(self.compared(*row, version));
             }
         }
         let days: HashSet<&str> = self
@@ -422,7 +429,8 @@ impl<'r> Reading<'r> {
     /// The leg that a row is about whose cells may stand in other columns: of its reference, or of the only one of the sender's own among its cells. The
     /// question about such a row is that leg's, and is settled with it.
     fn leg_on(&self, row: SheetRow<'_>) -> LegId {
-        match self.place(row) {
+        let reference = reference(self.collect, &self.columns, row);
+        match reference.and_then(|reference| self.place(reference)) {
             Ok(delivered) => return delivered.leg,
             Err(Reason::NoReference | Reason::BadReference) => {}
             Err(_) => return LegId::NONE,
@@ -435,8 +443,30 @@ impl<'r> Reading<'r> {
         }
     }
 
-    fn place(&self, row: SheetRow<'_>) -> Result<&'r Delivered, Reason> {
-        let reference = reference(self.collect, &self.columns, row)?;
+    /// Where the columns of a version stand, in their order.
+    fn places(&self, version: &Version) -> &[Option<usize>] {
+        let mut layouts = self.layouts.iter();
+        let known = layouts.find(|(columns, _)| Arc::ptr_eq(columns, version.columns()));
+        known.map_or(&[], |(_, places)| places)
+    }
+
+    /// The columns of a version with what was delivered in them, and the cells of a row under them; empty ones where the return has no such column.
+    fn compared<'v, 's>(
+        &self,
+        row: SheetRow<'s>,
+        version: &'v Version,
+    ) -> impl Iterator<Item = (&'v ComparedColumn, &'v str, &'s str)> {
+        let places = self.places(version).iter();
+        version
+            .cells()
+            .zip(places)
+            .map(move |((column, sent), place)| {
+                let written = place.map_or("", |place| row.cell(place));
+                (column, sent, written)
+            })
+    }
+
+    fn place(&self, reference: LegReference) -> Result<&'r Delivered, Reason> {
         match self.legs.get(&reference) {
             None => Err(Reason::NotOurPerson),
             Some(delivered) if !delivered.own => Err(Reason::NotYourReference),

@@ -7,7 +7,7 @@ use super::cell_text::typed;
 use super::days::{DayForm, of_number, written_day};
 use super::scores::{score, whole_number};
 use super::{Reading, held};
-use crate::domain::{LegReference, Reason};
+use crate::domain::Reason;
 use crate::partner::EventRule;
 use crate::pipeline::event::RowFinding;
 use crate::sheet::{Sheet, SheetRow, fold};
@@ -85,12 +85,9 @@ const SUMS: [&str; 9] = [
 ];
 
 impl Reading<'_> {
-    /// What a row is.
+    /// What a row without one of our references is.
     pub(super) fn kind(&self, sheet: &Sheet, row: SheetRow<'_>) -> RowKind {
         let reference = self.cell(row, &self.collect.reference);
-        if LegReference::parse(&typed(reference)).is_ok() {
-            return RowKind::OfPerson;
-        }
         if let Some(kind) = self.heading.kind(row) {
             return kind;
         }

@@ -12,21 +12,22 @@ const ROWS_NAMED: usize = 5;
 
 /// Settles what rows of one person say together.
 pub(super) fn settle(rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
-    let mut of_leg: HashMap<LegId, Vec<usize>> = HashMap::new();
-    for (place, finding) in findings.iter().enumerate() {
-        if finding.leg.is_some() {
-            of_leg.entry(finding.leg).or_default().push(place);
+    let mut of_legs: Vec<(LegId, usize)> = findings
+        .iter()
+        .enumerate()
+        .filter(|(_, finding)| finding.leg.is_some())
+        .map(|(place, finding)| (finding.leg, place))
+        .collect();
+    of_legs.sort_unstable();
+    for person in of_legs.chunk_by(|one, other| one.0 == other.0) {
+        // Most people stand on one row.
+        if let [_] = person {
+            continue;
         }
-    }
-    let mut people: Vec<(LegId, Vec<usize>)> = of_leg.into_iter().collect();
-    people.sort_unstable();
-    for (leg, places) in people {
-        let mut copies = Vec::new();
-        if places.len() > 1 {
-            copies = take_copies_out(rows, findings, &places);
-            hold_two_answers(findings, &places);
-        }
-        hold_too_many(findings, leg, &places);
+        let places: Vec<usize> = person.iter().map(|(_, place)| *place).collect();
+        let copies = take_copies_out(rows, findings, &places);
+        hold_two_answers(findings, &places);
+        hold_too_many(findings, person[0].0, &places);
         end_as_originals(findings, &copies);
     }
 }

@@ -213,20 +213,20 @@ impl Reading<'_> {
             return Err(Wrong::at(reason, header));
         }
         let place = self.columns.place(header);
-        let agreed = Date::strptime(&self.collect.dates, &*written).ok();
-        let read = match (self.calendar.read(place, &written), agreed) {
-            (Ok(read), _) => read,
-            (Err(NoDay::TwoReadings), _) => {
+        let as_agreed = || Date::strptime(&self.collect.dates, &*written).ok();
+        let read = match self.calendar.read(place, &written) {
+            Ok(read) => read,
+            Err(NoDay::TwoReadings) => {
                 return Err(self.agreed_form(Wrong::at(Reason::DateOrder, header)));
             }
             // A pattern with words of its own.
-            (Err(NoDay::None), Some(day)) => ReadDay {
-                day,
-                written: super::days::written_day(&day.to_string()),
+            Err(NoDay::None) => match as_agreed() {
+                Some(day) => ReadDay {
+                    day,
+                    written: super::days::written_day(&day.to_string()),
+                },
+                None => return Err(self.agreed_form(Wrong::at(Reason::BadDate, header))),
             },
-            (Err(NoDay::None), None) => {
-                return Err(self.agreed_form(Wrong::at(Reason::BadDate, header)));
-            }
         };
         let on = read.day;
         let number = matches!(read.written.form, DayForm::Number(_));
@@ -245,31 +245,33 @@ impl Reading<'_> {
         if too_early {
             return Err(Wrong::at(Reason::TooEarly, header));
         }
-        if agreed != Some(on) {
-            self.say_day(header, &written, read, repairs);
-        } else if has_wide_digits(self.cell(row, header)) {
-            repairs.push(wide_digits(header, &in_words(on)));
+        match self.other_form(read) {
+            // What has the agreed order was read as it stands; all else is held against the pattern, which costs more.
+            Some(code) if as_agreed() != Some(on) => repairs.push(Repair {
+                code,
+                column: Some(header.to_owned()),
+                words: format!("We read \"{written}\" as {}.", in_words(on)),
+            }),
+            _ if has_wide_digits(self.cell(row, header)) => {
+                repairs.push(wide_digits(header, &in_words(on)));
+            }
+            _ => {}
         }
         Ok(on)
     }
 
-    /// Says how a day was read that does not stand as it was agreed.
-    fn say_day(&self, header: &str, written: &str, read: ReadDay, repairs: &mut Vec<Repair>) {
-        let code = match read.written.form {
-            DayForm::Number(_) => "day-number",
-            _ if read.written.time => "time-left-out",
-            _ if read.written.short_year => "two-digit-year",
-            _ if read.written.word_month => "month-in-words",
-            DayForm::Ordered { .. } if self.calendar.is_agreed_order() => return,
-            DayForm::Certain(_) if self.calendar.is_year_first() => return,
-            DayForm::Certain(_) => "year-first",
-            DayForm::Ordered { .. } | DayForm::None => "order-of-dates",
-        };
-        repairs.push(Repair {
-            code,
-            column: Some(header.to_owned()),
-            words: format!("We read \"{written}\" as {}.", in_words(read.day)),
-        });
+    /// What is said of a day that does not stand as it was agreed; nothing of one in the agreed order.
+    fn other_form(&self, read: ReadDay) -> Option<&'static str> {
+        match read.written.form {
+            DayForm::Number(_) => Some("day-number"),
+            _ if read.written.time => Some("time-left-out"),
+            _ if read.written.short_year => Some("two-digit-year"),
+            _ if read.written.word_month => Some("month-in-words"),
+            DayForm::Ordered { .. } if self.calendar.is_agreed_order() => None,
+            DayForm::Certain(_) if self.calendar.is_year_first() => None,
+            DayForm::Certain(_) => Some("year-first"),
+            DayForm::Ordered { .. } | DayForm::None => Some("order-of-dates"),
+        }
     }
 
     /// The same with the form that was agreed for days.

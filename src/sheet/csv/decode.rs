@@ -165,6 +165,12 @@ fn from_cp850(bytes: &[u8]) -> String {
 
 /// The text that was encoded twice; nothing if it was not.
 fn once(text: &str) -> Option<String> {
+    // Each letter with an accent has become two signs at least, none of them ASCII.
+    let first = text.bytes().position(|byte| !byte.is_ascii())?;
+    let mut letters = text.get(first..)?.chars();
+    if letters.nth(1).is_none_or(|second| second.is_ascii()) {
+        return None;
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut letter = [0; 4];
     for character in text.chars() {

@@ -62,6 +62,8 @@ impl Damage {
                 Ends::RowsAlone,
                 Ends::HeadingAlone,
             ]),
+            // Rows under another heading say nothing of what the program leaves off.
+            Self::HeadingAgainMoved | Self::HeadingAgainOther => *draw.one(&whole),
             Self::TwoDelimiters => *draw.one(&[Ends::Full, Ends::Wider, Ends::LeftOff]),
             _ => *draw.one(&[Ends::Full, Ends::Wider, Ends::LeftOff, Ends::Blocks]),
         }
@@ -113,22 +115,30 @@ impl Damage {
                 }
             }
             Self::CellMissing => {
+                let mut lacking = 0;
                 for hit in some(draw, rows.len()) {
-                    let cells = &mut lines[hit + 1].cells;
+                    let cells = &lines[hit + 1].cells;
                     let answers = layout
                         .place(Holds::Seen)
                         .expect("answers")
                         .min(layout.place(Holds::Note).expect("a note"));
                     let empty = (answers..cells.len()).filter(|place| cells[*place].is_empty());
                     let empty: Vec<usize> = empty.collect();
-                    if !empty.is_empty() {
-                        cells.remove(*draw.one(&empty));
-                        must[hit] = Must::NotTakenIn;
+                    if empty.is_empty() {
+                        continue;
                     }
+                    let lost = *draw.one(&empty);
+                    // One that was lost at the end moves nothing.
+                    must[hit] = if tells_behind(layout, &lines[hit + 1], lost) {
+                        Must::NotTakenIn
+                    } else {
+                        Must::Either
+                    };
+                    lines[hit + 1].cells.remove(lost);
+                    lacking += 1;
                 }
                 // Where most rows lack a cell, the others may have one too many.
-                let lacking = must.iter().filter(|must| **must == Must::NotTakenIn);
-                if lacking.count() * 2 > rows.len() {
+                if lacking * 2 > rows.len() {
                     for whole in must.iter_mut().filter(|must| **must == Must::TakenIn) {
                         *whole = Must::Either;
                     }

@@ -8,6 +8,7 @@ mod draw;
 mod layouts;
 mod people;
 mod sheets;
+mod speed;
 
 use jiff::civil::{Date, date};
 
