@@ -1,14 +1,15 @@
 //! *void*: a person says what became of a drop that was prepared: it never left and is taken back, or it left all the same.
 //!
-//! In: a drop, by its file or by partner and number, and an [`Actor`]. Out: what was done. Keeps: the rows of one that is taken back
-//! wait as before and go into the next drop, its number stays given, and what may be with the partner is not taken back; what the
-//! partner has is recorded as sent, so that nobody in it is told twice, and whoever changed since is told of.
+//! In: a drop, by its file or by partner and number, or a file for an import, by source and number, and an [`Actor`]. Out: what was done. Keeps: the
+//! rows of one that is taken back wait as before and go into the next drop, its number stays given, and what may be with the partner is not taken back;
+//! what the partner has is recorded as sent, so that nobody in it is told twice, and whoever changed since is told of.
 
 use super::{Actor, known};
 use crate::pipeline::deliver::left;
 use crate::pipeline::prepared_drop::{
     LyingPart, is_answered, lying_part, numbered, take_back, was_kept,
 };
+use crate::pipeline::prepared_import::{LyingImport, claimed_with, lying_import, take_import_back};
 use crate::pipeline::run::{Env, HeldLease};
 use crate::store::rows::{DropFile, DropState};
 use crate::store::{Body, Entry, LeaseStage};
@@ -19,6 +20,7 @@ const PAGE: i64 = 2_000;
 /// A drop of which a person has said what became of it.
 #[derive(Debug)]
 pub(crate) struct SettledDrop {
+    /// The partner, or the source whose practice imports it.
     pub(crate) partner: String,
     pub(crate) file: DropFile,
     /// It was taken back, or recorded as sent, before: nothing is changed.
@@ -32,6 +34,9 @@ pub(crate) struct SettledDrop {
 /// # Errors
 /// There is no such drop, or it left, or nobody can say whether it did; a run has the partner; the store failed.
 pub(crate) async fn void(env: &Env, said: &str, actor: &Actor) -> anyhow::Result<SettledDrop> {
+    if let Some((place, file)) = which_import(env, said).await? {
+        return void_import(env, (place, file), actor).await;
+    }
     let (place, file) = which(env, said).await?;
     // Nobody delivers to the partner meanwhile.
     let lease = env
@@ -63,6 +68,82 @@ pub(crate) async fn it_left(env: &Env, said: &str, actor: &Actor) -> anyhow::Res
         file,
         changed: changed.unwrap_or(0),
     })
+}
+
+/// The file for an import that is meant, with the place of its source: `elm-surgery:7`.
+async fn which_import(env: &Env, said: &str) -> anyhow::Result<Option<(usize, DropFile)>> {
+    let Some((id, number)) = said.rsplit_once(':') else {
+        return Ok(None);
+    };
+    let is_partner = env.rules.partners.iter().any(|partner| partner.id == id);
+    let place = env.sources.iter().position(|at| at.config.id == id);
+    let (Some(place), Ok(number), false) = (place, number.parse::<i64>(), is_partner) else {
+        return Ok(None);
+    };
+    let found = numbered(env, env.sources[place].strand, number).await?;
+    let file = found.ok_or_else(|| anyhow::anyhow!("source {id} has no file {number}"))?;
+    Ok(Some((place, file)))
+}
+
+/// Takes a file for an import back.
+async fn void_import(
+    env: &Env,
+    (place, file): (usize, DropFile),
+    actor: &Actor,
+) -> anyhow::Result<SettledDrop> {
+    // Nobody writes for the source meanwhile.
+    let lease = env
+        .short_lease(LeaseStage::Push, env.sources[place].strand)
+        .await?;
+    let voided = void_import_under(env, &lease, (place, &file), actor).await;
+    Ok(SettledDrop {
+        partner: env.sources[place].config.id.clone(),
+        before: !lease.after(voided).await?,
+        file,
+        changed: 0,
+    })
+}
+
+/// Whether it is taken back now; not one that was before.
+async fn void_import_under(
+    env: &Env,
+    lease: &HeldLease,
+    (place, file): (usize, &DropFile),
+    actor: &Actor,
+) -> anyhow::Result<bool> {
+    match state_of(env, file).await? {
+        DropState::Voided => return Ok(false),
+        DropState::Prepared => {}
+        _ => anyhow::bail!("{} has left: what left is not taken back", file.name),
+    }
+    let Some(import) = &env.sources[place].import else {
+        anyhow::bail!("the source no longer writes to a folder, so nobody can look into it");
+    };
+    match lying_import(env, &**import, file).await {
+        LyingImport::Nothing => {}
+        LyingImport::Whole | LyingImport::FileAlone(_) => anyhow::bail!(
+            "{} lies in the folder, so the practice may have it: the next run records that it left",
+            file.name
+        ),
+        LyingImport::SomethingElse => anyhow::bail!(
+            "something else has the name of {} or of its manifest: look whose it is, and take it away first",
+            file.name
+        ),
+        LyingImport::Unknown if was_kept(env, file).await? => {}
+        LyingImport::Unknown => anyhow::bail!(
+            "the folder cannot be looked into, so nobody can say whether {} left",
+            file.name
+        ),
+    }
+    let Some(rows) = claimed_with(env, file).await? else {
+        anyhow::bail!("the ledger does not have all entries of {}", file.name)
+    };
+    let note = env.seal_note(&actor.because).await?;
+    let mut batch = lease.batch(env.now());
+    take_import_back(&mut batch, file, rows, Some((actor.name.clone(), note.0)));
+    batch.notes.push(note);
+    env.store.commit(batch).await?;
+    Ok(true)
 }
 
 /// The drop that is meant, with the place of its partner: `elm:7`, or the name of its file where only one partner has one of it.

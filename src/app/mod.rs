@@ -85,6 +85,13 @@ impl App {
         env.partners[partner].transport = by;
     }
 
+    /// Gives the import of the source at a place another transport.
+    #[cfg(test)]
+    pub(crate) fn carry_import(&mut self, source: usize, by: Arc<dyn crate::transport::Transport>) {
+        let env = Arc::get_mut(&mut self.env).expect("nothing else has the installation yet");
+        env.sources[source].import = Some(by);
+    }
+
     /// Gives back what is held, and closes the store.
     pub(crate) async fn close(self) {
         if self.opening == Opening::Writing

@@ -11,7 +11,7 @@ use crate::actions::void_drop::{it_left, void};
     after_help = "Example: kith void elm:7 --by \"A. Person\" --because \"the share is gone for good\"\nA drop that lies in out/, or that a return refers to, has left and is not taken back.\nWhere the partner has the file although nothing says so: kith void elm:7 --it-left --by \"A. Person\" --because \"they read its name out\""
 )]
 pub(super) struct Args {
-    /// The drop: partner and number, as kith status shows it, or the name of its file
+    /// The drop: partner and number, as kith status shows it, or the name of its file; of a file for an import: source and number
     #[arg(value_name = "DROP")]
     drop: String,
     /// Do not take it back: the partner has it, so it is recorded as sent, and the next drop says what changed since

@@ -169,6 +169,25 @@ value = { column = "Came", codes = { Y = "attended" } }
         std::fs::write(file, text).unwrap();
     }
 
+    /// What is told is written as files into this folder of the home.
+    pub(super) fn imports_in(&mut self, folder: &str) {
+        let push = format!(r#"push = {{ kind = "folder", path = "{folder}" }}"#);
+        self.config = self.config.replace(r#"push = { kind = "off" }"#, &push);
+    }
+
+    /// A folder or file of the home.
+    pub(super) fn below(&self, name: &str) -> std::path::PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// A partner has another name.
+    pub(super) fn renames(&self, id: &str, name: &str) {
+        let file = self.below(&format!("mappings/partners/{id}.toml"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace(&format!("Made-up partner {id}"), name);
+        std::fs::write(file, text).unwrap();
+    }
+
     /// The reference in the first row of a partner's drop.
     pub(super) fn first_reference(&self, id: &str) -> String {
         let drops = std::fs::read_dir(self.exchange().join(id).join("out")).unwrap();

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
+mod import_tests;
+#[cfg(test)]
 mod key_effect_tests;
 #[cfg(test)]
 mod lost_answer_tests;

@@ -509,6 +509,10 @@ pub(crate) enum Code {
     /// Several resources on the GP system carry the identifier of one entry. None of them is touched.
     /// Fix (practice): Mark all but one as entered in error, then release the hold.
     WriteDuplicate,
+    /// a prepared file for an import does not leave as it was
+    /// It is not known whether the file had left when its run ended, it does not lie in the folder whole, and it cannot be made again alike: a name, a label or a count in it has changed, or a partner's file is gone. It may also be that something else has its name. Until it is settled no other file is made for this practice.
+    /// Fix (it): Ask the practice whether it has imported the file. If not: `kith void SOURCE:NUMBER --by NAME --because "..."`; its entries go in the next file, as they are now. If it has: lay its manifest back into the folder, and the next run records that it left. Where something else has its name, take that away.
+    ImportStale,
     /// the store cannot be opened
     /// Without the store nothing can be recorded, so nothing is done.
     /// Fix (it): Give the folder to the user that runs Kith, or make room on its disk; nothing was lost.

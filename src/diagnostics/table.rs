@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 124] = [
+pub(super) const TABLE: [(Code, &str, Severity); 125] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -111,6 +111,7 @@ pub(super) const TABLE: [(Code, &str, Severity); 124] = [
     (Code::WriteUnreachable, "PUSH-003", Severity::Error),
     (Code::WriteUnfit, "PUSH-004", Severity::Error),
     (Code::WriteDuplicate, "PUSH-005", Severity::Error),
+    (Code::ImportStale, "PUSH-006", Severity::Error),
     (Code::StoreUnreadable, "STORE-001", Severity::Error),
     (Code::StoreNewer, "STORE-002", Severity::Error),
     (Code::HomeIncomplete, "STORE-003", Severity::Error),

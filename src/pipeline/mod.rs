@@ -18,6 +18,7 @@ pub(crate) mod lookup_keys;
 pub(crate) mod map;
 pub(crate) mod matching;
 pub(crate) mod prepared_drop;
+pub(crate) mod prepared_import;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod receive;

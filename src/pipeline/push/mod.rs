@@ -24,7 +24,7 @@ mod unproven;
 use std::sync::Arc;
 
 use observation::About;
-use record_writes::{Ended, begin, end};
+use record_writes::{Ended, end};
 
 use super::event::StoredEvent;
 use super::run::{Only, Run, StageOutcome};

@@ -73,7 +73,15 @@ pub(super) async fn begin(
     lease: &HeldLease,
     units: &mut [Unit],
 ) -> anyhow::Result<bool> {
-    let mut batch = lease.batch(ledger.now());
+    begin_with(ledger, lease.batch(ledger.now()), units).await
+}
+
+/// The same, together with what a batch holds already.
+pub(super) async fn begin_with(
+    ledger: &LedgerAccess,
+    mut batch: Batch,
+    units: &mut [Unit],
+) -> anyhow::Result<bool> {
     for unit in units.iter_mut() {
         for write in &mut unit.writes {
             let (was, attempts_were) = (write.row.state, write.row.attempts);
@@ -152,8 +160,17 @@ pub(super) async fn end(
     if results.writes.is_empty() && results.told.is_empty() {
         return Ok(());
     }
-    let strand = lease.strand();
-    let mut batch = lease.batch(run.now());
+    end_with(run, lease.batch(run.now()), results, outcome).await
+}
+
+/// The same, together with what a batch holds already.
+pub(super) async fn end_with(
+    run: &Run,
+    mut batch: Batch,
+    results: Results,
+    outcome: &mut StageOutcome,
+) -> anyhow::Result<()> {
+    let strand = batch.strand;
     let mut counts = Counts::default();
     let mut holds: Vec<(LegId, Reason)> = Vec::new();
     for ended in results.writes {
