@@ -442,9 +442,9 @@ pub(crate) enum Code {
     /// An earlier run made it, it does not lie in `out/`, and a row of it may not go today: the records of its people could not be read again, another run works for their practice, the agreement has ended, or a wider version of the partner's file waits for approval. Nobody knows whether it left, so until then nothing else goes to this partner, stops neither.
     /// Fix (it): Mend what `kith status` names: the GP system that is not reached, the approval that waits. The next run of *deliver* puts the drop out, or says what became of it. If a stop cannot wait: ask the partner whether it has the file, and say so with `kith void PARTNER:NUMBER`, with `--it-left` if it has.
     DropWaits,
-    /// a file in the partner's in folder was left alone
+    /// a link, folder or device lay in the partner's in folder
     ///
-    /// Links, devices and folders are not read.
+    /// It was not opened. It lies in `in/refused`, and its receipt says what to send instead.
     ///
     /// Fix (partner): Ask the partner for a plain file.
     ReturnUnsafe,
@@ -466,18 +466,26 @@ pub(crate) enum Code {
     ///
     /// Fix (it): Check the folder, its owner and the free space.
     ReceiptFailed,
-    /// a file in the partner's in folder does not match the agreed name
+    /// something in the partner's in folder is no return
     ///
-    /// It was not read.
+    /// It could not be read, and it is not called as this partner's returns usually are (`[collect] file`). It lies in `in/refused`, and its
+    /// receipt says how to save a sheet. A sheet of any name that can be read is taken.
     ///
-    /// Fix (partner): Ask the partner for the agreed file name, or widen `[collect] file`.
-    ReturnIgnored,
+    /// Fix (partner): Ask the partner what it is, and for the sheet as CSV if it is one.
+    ReturnForeign,
     /// a partner's in folder holds more than one run takes
     ///
-    /// As many files as a run takes were read, by name; nothing is lost, and the next run reads on.
+    /// As many files as a run takes were read, the oldest first; nothing is lost, and the next run reads on.
     ///
     /// Fix (it): Nothing, if the next run takes the rest; `[limits] return_files_max` lets a run take more.
     ReturnsWait,
+    /// a return was written into after it had been taken
+    ///
+    /// The program that wrote it had not finished, or somebody opened it where it was put away. It was judged again, and a new receipt says what
+    /// became of it.
+    ///
+    /// Fix (partner): Ask the partner to put a file into `in/` when it is finished, or raise `[collect] settle_seconds`.
+    ReturnGrown,
     /// references and names of a return belong to each other's rows
     ///
     /// One column was probably sorted alone: nothing of the file was taken in.

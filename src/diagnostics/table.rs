@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 125] = [
+pub(super) const TABLE: [(Code, &str, Severity); 126] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -102,8 +102,9 @@ pub(super) const TABLE: [(Code, &str, Severity); 125] = [
     (Code::ReturnUnreadable, "COLLECT-002", Severity::Warning),
     (Code::ReturnColumns, "COLLECT-003", Severity::Warning),
     (Code::ReceiptFailed, "COLLECT-004", Severity::Error),
-    (Code::ReturnIgnored, "COLLECT-005", Severity::Warning),
+    (Code::ReturnForeign, "COLLECT-005", Severity::Warning),
     (Code::ReturnsWait, "COLLECT-006", Severity::Warning),
+    (Code::ReturnGrown, "COLLECT-007", Severity::Warning),
     (Code::FileSorted, "MATCH-001", Severity::Warning),
     (Code::ReportFailed, "RECONCILE-001", Severity::Error),
     (Code::WriteRefused, "PUSH-001", Severity::Error),

@@ -270,6 +270,7 @@ async fn take_returns(
         let taken = run.unless_lost(strand, taken, &mut outcome);
         inbox.settled(run, taken.map(|_| ()), &mut outcome)?;
     }
+    inbox.in_one_line(run, &mut outcome);
     open.deliver.give_back().await?;
     open.collect.give_back().await?;
     Ok(outcome)
@@ -348,7 +349,7 @@ async fn match_return(
     let sheet = match sheet.and_then(|sheet| matching::with_columns(collect, sheet)) {
         Ok(sheet) => sheet,
         Err(unusable) => {
-            let matched = Err(unusable);
+            let matched = Err(inbox.named(run, candidate, unusable));
             return Ok(MatchedReturn { taken, matched });
         }
     };
@@ -380,8 +381,11 @@ async fn apply_return(
         contact: &run.config.contact,
     };
     let known = taken.before.is_some();
+    let growth = inbox.growth(run, candidate);
     let (receipt, how) = match matched {
-        Ok((sheet, found, own)) => {
+        Ok((sheet, mut found, own)) => {
+            let said = growth.iter().map(|(said, _)| said.clone());
+            found.repairs.splice(..0, said);
             let found = apply::record(run, lease, &mut taken, &sheet, found, own, outcome).await?;
             let receipt = apply::receipt::of_rows(to, &taken, &sheet, &found)?;
             (receipt, Acknowledgement::Done)
@@ -392,6 +396,7 @@ async fn apply_return(
             (receipt, Acknowledgement::Refused)
         }
     };
+    outcome.diagnostics.extend(growth.map(|(_, said)| said));
     lease.stands()?;
     let receipt = (receipt.csv, receipt.json);
     let answered = inbox.answer(run, candidate, receipt, (how, known));

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::file_name::receipt_stem;
 use super::{
-    Acknowledgement, Candidate, CandidateVersion, Capabilities, DropOutcome, Exchanged, Listing,
-    ListingTerms, OutgoingDrop, OutgoingFile, PartnerFileName, Pattern, Published, Receipt,
-    SkipReason, Transport, TransportError, check_own_name,
+    Acknowledgement, Candidate, CandidateKind, CandidateVersion, Capabilities, DropOutcome,
+    Exchanged, LiesIn, Listing, ListingTerms, OutgoingDrop, OutgoingFile, PartnerFileName,
+    Published, Receipt, Transport, TransportError, check_own_name, in_order,
 };
 
 /// A file that a partner has put in.
@@ -16,10 +16,12 @@ use super::{
 pub(super) struct Put {
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
-    /// A link to these bytes, which lie elsewhere.
-    pub(super) link: bool,
+    /// A link has these bytes elsewhere.
+    pub(super) kind: CandidateKind,
     pub(super) version: u64,
     pub(super) modified_micros: i64,
+    /// It has changed since it was put away.
+    pub(super) changed: bool,
 }
 
 /// Files by name.
@@ -44,6 +46,23 @@ pub(super) struct Far {
     pub(super) room: Option<usize>,
     pub(super) read_only: bool,
     pub(super) gone: bool,
+}
+
+impl Far {
+    /// What was put away.
+    pub(super) fn put_away(&self, how: Acknowledgement) -> &Vec<Put> {
+        match how {
+            Acknowledgement::Done => &self.done,
+            Acknowledgement::Refused => &self.refused,
+        }
+    }
+
+    fn put_away_mut(&mut self, how: Acknowledgement) -> &mut Vec<Put> {
+        match how {
+            Acknowledgement::Done => &mut self.done,
+            Acknowledgement::Refused => &mut self.refused,
+        }
+    }
 }
 
 /// What the line between the two sides does.
@@ -264,7 +283,7 @@ impl MemoryTransport {
         Ok(Published::Now)
     }
 
-    fn candidate(&self, put: &Put) -> Candidate {
+    fn candidate(&self, put: &Put, lies_in: LiesIn) -> Candidate {
         let version = if self.keeps(13) && self.keeps(9) {
             put.version.to_string()
         } else {
@@ -272,6 +291,8 @@ impl MemoryTransport {
         };
         Candidate {
             name: PartnerFileName::new(put.name.clone()),
+            kind: put.kind,
+            lies_in,
             file_size_bytes: put.bytes.len() as u64,
             written_micros: put.modified_micros,
             version: CandidateVersion(version.into()),
@@ -281,16 +302,38 @@ impl MemoryTransport {
     /// The file of a candidate, if it still is what was listed.
     fn listed<'f>(&self, far: &'f Far, candidate: &Candidate) -> Result<&'f Put, TransportError> {
         let named = |put: &&Put| put.name == candidate.name.reveal();
-        let put = far.incoming.iter().find(named);
-        put.filter(|put| !self.keeps(9) || self.candidate(put) == *candidate)
+        let lies_in = candidate.lies_in;
+        let put = match lies_in {
+            LiesIn::Incoming => far.incoming.iter().find(named),
+            LiesIn::PutAway(how) => far.put_away(how).iter().find(named),
+        };
+        put.filter(|put| !self.keeps(9) || self.candidate(put, lies_in) == *candidate)
             .ok_or(TransportError::Changed { folder: "in" })
     }
 
-    async fn list_in_order(
+    async fn changed_in_order(
         &self,
-        pattern: &Pattern,
         terms: ListingTerms,
-    ) -> Result<Listing, TransportError> {
+    ) -> Result<Vec<Candidate>, TransportError> {
+        let mut found = self
+            .call(|far| {
+                let mut found = Vec::new();
+                for how in [Acknowledgement::Done, Acknowledgement::Refused] {
+                    let changed = far.put_away(how).iter().filter(|put| put.changed);
+                    found.extend(changed.map(|put| self.candidate(put, LiesIn::PutAway(how))));
+                }
+                Ok(found)
+            })
+            .await?;
+        if !self.keeps(26) {
+            found.clear();
+        }
+        in_order(&mut found);
+        found.truncate(terms.files_max);
+        Ok(found)
+    }
+
+    async fn list_in_order(&self, terms: ListingTerms) -> Result<Listing, TransportError> {
         if !self.capabilities.returns && self.keeps(22) {
             return Err(TransportError::NotOffered);
         }
@@ -308,17 +351,16 @@ impl MemoryTransport {
         let mut listing = Listing::default();
         for put in puts {
             let name = PartnerFileName::new(put.name.clone());
-            let settle_micros = i64::from(terms.settle_seconds) * 1_000_000;
-            let settled =
-                settle_micros == 0 || terms.now_micros - put.modified_micros >= settle_micros;
-            if put.link && self.keeps(21) {
-                listing.skipped.push((name, SkipReason::Symlink));
-            } else if !pattern.matches(&put.name) {
-                listing.ignored.push(name);
-            } else if self.keeps(10) && (put.bytes.is_empty() || !settled) {
+            let is_empty = put.kind == CandidateKind::File && put.bytes.is_empty();
+            let stood_still = terms.stood_still(put.modified_micros, is_empty);
+            let odd = put.kind != CandidateKind::File || !put.name.ends_with(".csv");
+            if name.is_left_alone() || (odd && !self.keeps(25)) {
+                continue;
+            } else if self.keeps(10) && !stood_still {
                 listing.waiting.push(name);
             } else {
-                listing.candidates.push(self.candidate(&put));
+                let candidate = self.candidate(&put, LiesIn::Incoming);
+                listing.candidates.push(candidate);
             }
         }
         if !self.keeps(18) {
@@ -345,7 +387,7 @@ impl MemoryTransport {
                 Ok(put)
             })
             .await?;
-        if put.link && self.keeps(21) {
+        if put.kind != CandidateKind::File && self.keeps(21) {
             return Err(TransportError::NotRegular { folder: "in" });
         }
         if put.bytes.len() as u64 > file_size_bytes_max && self.keeps(20) {
@@ -369,17 +411,23 @@ impl MemoryTransport {
                 return Ok(());
             }
             let mut put = self.listed(far, candidate)?.clone();
+            if candidate.lies_in == LiesIn::PutAway(how) {
+                kept_as = Some(candidate.name.clone());
+                let puts = far.put_away_mut(how).iter_mut();
+                puts.for_each(|other| other.changed &= other.version != put.version);
+                return Ok(());
+            }
             if far.read_only {
                 if !self.keeps(16) {
                     far.incoming.retain(|other| other.version != put.version);
                 }
                 return Err(TransportError::ReadOnly { folder: "in" });
             }
-            far.incoming.retain(|other| other.version != put.version);
-            let kept = match how {
-                Acknowledgement::Done => &mut far.done,
-                Acknowledgement::Refused => &mut far.refused,
-            };
+            for puts in [&mut far.incoming, &mut far.done, &mut far.refused] {
+                puts.retain(|other| other.version != put.version);
+            }
+            put.changed = false;
+            let kept = far.put_away_mut(how);
             let taken =
                 |name: &PartnerFileName| kept.iter().any(|other| other.name == name.reveal());
             let mut name = candidate.name.clone();
@@ -539,8 +587,12 @@ impl Transport for MemoryTransport {
         Box::pin(self.replace_whole(files))
     }
 
-    fn list<'a>(&'a self, pattern: &'a Pattern, terms: ListingTerms) -> Exchanged<'a, Listing> {
-        Box::pin(self.list_in_order(pattern, terms))
+    fn list(&self, terms: ListingTerms) -> Exchanged<'_, Listing> {
+        Box::pin(self.list_in_order(terms))
+    }
+
+    fn changed_since(&self, terms: ListingTerms) -> Exchanged<'_, Vec<Candidate>> {
+        Box::pin(self.changed_in_order(terms))
     }
 
     fn take<'a>(

@@ -1,7 +1,7 @@
 //! What tests of whole runs do with the transport in memory: they lose an answer, take its room away, and put files in.
 
-use super::MemoryTransport;
 use super::memory::Put;
+use super::{CandidateKind, MemoryTransport};
 
 impl MemoryTransport {
     /// A transport on which an installation's tests can lose the answer to the first drop.
@@ -34,9 +34,10 @@ impl MemoryTransport {
         far.incoming.push(Put {
             name,
             bytes,
-            link: false,
+            kind: CandidateKind::File,
             version,
             modified_micros: 0,
+            changed: false,
         });
     }
 

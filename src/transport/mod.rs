@@ -47,7 +47,7 @@ pub(crate) type Exchanged<'a, T> =
 ///    cannot say. What cannot be reached is never gone.
 /// 9. **Candidates.** A return is taken as it was listed, or not at all. What tells it from another file of its name is an opaque version. What has grown,
 ///    changed or been replaced since is [`TransportError::Changed`].
-/// 10. **A file that grows.** A return is a candidate only when it is not empty and has stood still for the settle time.
+/// 10. **A file that grows.** What lies there is a candidate only when it has stood still for the settle time; an empty file, when it stood so for a day.
 /// 11. **Record first.** `take` changes nothing at the partner's side: until `acknowledge`, the return is listed again, for a run that died.
 /// 12. **Acknowledged once.** After `acknowledge` the return is kept, done or refused, and is listed no more. Nothing is removed or overwritten: a taken name
 ///     gets ` (2)`.
@@ -60,10 +60,14 @@ pub(crate) type Exchanged<'a, T> =
 /// 19. **Names.** A name of ours is one component that hides nothing; a name that is not is [`TransportError::BadName`] before anything is written. A partner's
 ///     name may be a person's: it is in no error and no `Debug`.
 /// 20. **Limits.** No more files are listed than a run takes, and it is said that there are more. No return is read beyond its limit.
-/// 21. **Nothing outside.** Plain files only; no link is followed, also not one that is put in place between two steps.
+/// 21. **Nothing outside.** Plain files alone are read; no link is followed, also not one that is put in place between two steps.
 /// 22. **Capabilities.** What a kind cannot do it says beforehand, as data ([`Capabilities`]), and it answers accordingly.
 /// 23. **Reports.** A page that can be made again replaces its predecessor whole.
 /// 24. **Errors.** Each says what is to be done (`Remedy`): try again, tell the partner, tell IT; and never a path.
+/// 25. **Everything is answered.** Whatever lies there is a candidate, a link or folder too, under any name but those that are left alone: it can be
+///     acknowledged, and one that is no plain file cannot be taken.
+/// 26. **Grown since.** A file that was put away and has changed since its receipt is named, with a version of its own; it can be taken and acknowledged
+///     where it lies.
 pub(crate) trait Transport: Send + Sync {
     /// What this kind can do.
     fn capabilities(&self) -> Capabilities;
@@ -116,16 +120,23 @@ pub(crate) trait Transport: Send + Sync {
     /// [`TransportError`].
     fn replace(&self, files: Vec<OutgoingFile>) -> Exchanged<'_, ()>;
 
-    /// Lists what the partner has put in, by name.
+    /// Lists what the partner has put in, by the time at which it was written.
     ///
     /// # Errors
     /// [`TransportError`].
-    fn list<'a>(&'a self, pattern: &'a Pattern, terms: ListingTerms) -> Exchanged<'a, Listing>;
+    fn list(&self, terms: ListingTerms) -> Exchanged<'_, Listing>;
+
+    /// Names files that were put away, and that may have changed since their receipts were written. Whether one has is told by its bytes.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    fn changed_since(&self, terms: ListingTerms) -> Exchanged<'_, Vec<Candidate>>;
 
     /// Reads a return that was listed.
     ///
     /// # Errors
-    /// [`TransportError::Changed`] if it is no longer the file that was listed, [`TransportError::TooLarge`], [`TransportError::NotRegular`].
+    /// [`TransportError::Changed`] if it is no longer the file that was listed, [`TransportError::TooLarge`], [`TransportError::NotRegular`],
+    /// [`TransportError::Forbidden`].
     fn take<'a>(
         &'a self,
         candidate: &'a Candidate,
@@ -259,21 +270,34 @@ pub(crate) struct ListingTerms {
     pub(crate) now_micros: i64,
     /// How long a file must have stood still; 0 takes it as it is.
     pub(crate) settle_seconds: u32,
-    /// The most files that one listing gives as returns to read.
+    /// The most that one listing gives.
     pub(crate) files_max: usize,
 }
+
+impl ListingTerms {
+    /// Whether something has stood still long enough since this instant, in microseconds since 1970. One without a byte is not
+    /// answered before a day is over, whatever the settle time: it may be the beginning of a copy.
+    fn stood_still(&self, since_micros: i64, is_empty: bool) -> bool {
+        let settle_seconds = if is_empty {
+            self.settle_seconds.max(EMPTY_SECONDS)
+        } else {
+            self.settle_seconds
+        };
+        let age = self.now_micros.saturating_sub(since_micros);
+        settle_seconds == 0 || age >= i64::from(settle_seconds) * 1_000_000
+    }
+}
+
+/// How long a file without a byte is waited for.
+pub(crate) const EMPTY_SECONDS: u32 = 86_400;
 
 /// What lies in a partner's `in/`.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
-    /// Returns to read now, by name.
+    /// What is to be answered now.
     pub(crate) candidates: Vec<Candidate>,
-    /// Files that match but are empty or may still grow.
+    /// Files that are empty or may still grow.
     pub(crate) waiting: Vec<PartnerFileName>,
-    /// Files that the pattern does not name: somebody should look.
-    pub(crate) ignored: Vec<PartnerFileName>,
-    /// What is no plain file, and why it was passed over.
-    pub(crate) skipped: Vec<(PartnerFileName, SkipReason)>,
     /// Whether there was more than one listing holds; the next run sees the rest.
     pub(crate) more: bool,
 }
@@ -281,16 +305,9 @@ pub(crate) struct Listing {
 impl Listing {
     /// Puts it in order, names nothing twice, and cuts it to what one run takes.
     fn in_order(mut self, files_max: usize) -> Self {
-        self.candidates.sort_by(|one, other| {
-            (one.written_micros, &one.name).cmp(&(other.written_micros, &other.name))
-        });
-        self.candidates.dedup();
-        for names in [&mut self.waiting, &mut self.ignored] {
-            names.sort();
-            names.dedup();
-        }
-        self.skipped.sort_by(|one, other| one.0.cmp(&other.0));
-        self.skipped.dedup();
+        in_order(&mut self.candidates);
+        self.waiting.sort();
+        self.waiting.dedup();
         if self.candidates.len() > files_max {
             self.candidates.truncate(files_max);
             self.more = true;
@@ -299,23 +316,41 @@ impl Listing {
     }
 }
 
-/// Why something in `in/` was passed over.
+fn in_order(candidates: &mut Vec<Candidate>) {
+    candidates.sort_by(|one, other| {
+        (one.written_micros, &one.name).cmp(&(other.written_micros, &other.name))
+    });
+    candidates.dedup();
+}
+
+/// What lies under a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SkipReason {
+pub(crate) enum CandidateKind {
+    /// A plain file: it alone is read.
+    File,
     Symlink,
     Folder,
     /// A FIFO, socket or device.
     Special,
     /// A second name of a file that lies elsewhere.
     HardLink,
-    /// A name that is not Unicode text.
-    NameNotText,
 }
 
-/// A return that may be read.
+/// Where something lies that is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LiesIn {
+    /// `in/`
+    Incoming,
+    /// Where it was put away: it has changed since.
+    PutAway(Acknowledgement),
+}
+
+/// Something that is to be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) name: PartnerFileName,
+    pub(crate) kind: CandidateKind,
+    pub(crate) lies_in: LiesIn,
     pub(crate) file_size_bytes: u64,
     /// When it was written, in microseconds since 1970: what was written later says the newer word.
     pub(crate) written_micros: i64,
@@ -323,7 +358,7 @@ pub(crate) struct Candidate {
 }
 
 impl Candidate {
-    /// What is kept in place of a file that is too large to be read: the same for the same file, and for no other.
+    /// What is kept in place of something that is not read: the same for the same one, and for no other.
     pub(crate) fn note_unread(&self) -> Vec<u8> {
         let Self {
             file_size_bytes,

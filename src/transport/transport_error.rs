@@ -53,6 +53,8 @@ pub(crate) enum TransportError {
     },
     #[error("a file in {folder} is a link, folder or device: {}", self.remedy())]
     NotRegular { folder: &'static str },
+    #[error("a file in {folder} may not be opened by us: {}", self.remedy())]
+    Forbidden { folder: &'static str },
     #[error("a file name for {folder} is empty, too long or holds a path: {}", self.remedy())]
     BadName { folder: &'static str },
     #[error("a drop is larger than the {file_size_bytes_max} bytes that go by this transport: {}", self.remedy())]
@@ -93,7 +95,9 @@ impl TransportError {
         match self.cause() {
             Self::Changed { .. } | Self::Cut | Self::Late { .. } => Remedy::TryAgain,
             Self::Io { source, .. } if is_transient(source) => Remedy::TryAgain,
-            Self::TooLarge { .. } | Self::NotRegular { .. } => Remedy::TellPartner,
+            Self::TooLarge { .. } | Self::NotRegular { .. } | Self::Forbidden { .. } => {
+                Remedy::TellPartner
+            }
             Self::Io { .. }
             | Self::Full { .. }
             | Self::ReadOnly { .. }

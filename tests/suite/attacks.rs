@@ -173,9 +173,20 @@ fn whatever_lies_in_a_partners_folder_is_answered_or_left_and_writes_nothing_of_
         let there = receipts.iter().any(|receipt| receipt.starts_with(&name));
         assert!(there, "no {name} among {receipts:?}");
     }
-    for name in ["returns 8", "returns 9"] {
-        assert!(receipt(&world, "elm", name).is_none(), "{name} was read");
+    // A link and a FIFO are answered, and nothing is said of where they lead.
+    for (name, why) in [
+        ("returns 8", "this is a link, and we do not follow links"),
+        ("returns 9", "this is no file"),
+    ] {
+        let told = receipt(&world, "elm", name).unwrap();
+        assert_eq!(told["what_is_wrong"], why);
+        assert!(!told.to_string().contains("passwd"), "{told}");
     }
+    assert_eq!(
+        fs::read_dir(&folder).unwrap().count(),
+        2,
+        "done and refused"
+    );
     let told = receipt(&world, "elm", "returns 4").unwrap();
     let words = |at: usize| {
         let row = &told["rows"][at];

@@ -69,15 +69,6 @@ fn says(home: &Home, code: i32, begins: &str, ends: &str) {
 fn what_lies_in_folders_and_nobody_takes_is_said() {
     let world = well();
     let home = &world.home;
-    home.put_return("elm", "week 49.numbers", b"PK not a sheet that we read");
-    says(
-        home,
-        1,
-        "Needs somebody today: nobody takes 1 file in in/ of partner elm (1 of a name or kind that is not read): ls -l ",
-        "/elm/in",
-    );
-    fs::remove_file(home.below("var/partners/elm/in/week 49.numbers"))
-        .expect("the file was put there");
     home.put_return("elm", "returns.csv", b"");
     says(
         home,

@@ -211,9 +211,11 @@ const SITUATIONS: &[Situation] = &[
         name: "a .numbers in in/",
         done: || {
             let case = Case::well().writes("var/partners/elm/in/week 49.numbers", "PK not a sheet");
-            let ends = format!(": ls -l {}/in", case.folder());
-            let begins = "Needs somebody today: nobody takes 1 file in in/ of partner elm (1 of a name or kind that is not read)";
-            seen(case, begins, ends)
+            said(
+                case.ran(1),
+                "Needs somebody today: 1 question waits for the partner (file-unread), the oldest since ",
+                ": kith held list --owner partner",
+            )
         },
     },
     Situation {

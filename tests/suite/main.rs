@@ -38,6 +38,7 @@ mod gp_servers;
 mod gp_tls;
 mod identify;
 mod identity_seeds;
+mod inbox;
 mod keys;
 mod logs;
 mod loop_fhir;

@@ -374,10 +374,18 @@ fn thousands_of_odd_files_are_one_line() {
     for number in 0..1_500 {
         fs::write(odd.join(format!("holiday {number}.jpg")), "x").unwrap();
     }
+    world.home.edit(
+        "config/kith.toml",
+        "[store]",
+        "[limits]\nreturn_files_max = 15\n[store]",
+    );
     let ran = world.home.kith(&["run", "--once", "collect"]);
-    let lines = ran.stderr.matches("COLLECT-005").count();
-    assert_eq!(lines, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("1500 of them"), "{}", ran.stderr);
+    for code in ["COLLECT-005", "COLLECT-006"] {
+        assert_eq!(ran.stderr.matches(code).count(), 1, "{}", ran.stderr);
+    }
+    assert!(ran.stderr.contains("15 of them"), "{}", ran.stderr);
+    let refused = world.home.below("var/partners/elm/in/refused");
+    assert_eq!(files_in(&refused).len(), 15);
 }
 
 #[test]

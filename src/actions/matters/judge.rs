@@ -429,7 +429,7 @@ fn untaken(partner: &PartnerSeen, inbox: Untaken) -> Option<Matter> {
         left,
     } = inbox;
     let parts = [
-        (foreign, "of a name or kind that is not read"),
+        (foreign, "though no return is agreed"),
         (empty, "empty"),
         (left, "not taken by the last run"),
     ];

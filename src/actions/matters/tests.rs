@@ -223,14 +223,14 @@ const SITUATIONS: [(&str, Change, &str); 44] = [
         "Needs somebody today: 8 nights were not issued (2026-11-01 to 2026-11-02, 2026-11-05, 2026-11-09 to 2026-11-11 and 2 others): kith report --date 2026-11-01",
     ),
     (
-        "a file of a name or kind that is not read in in/ (.numbers)",
+        "a file in in/ of a partner that sends nothing back",
         |it| {
             it.partners[0].inbox = Ok(Untaken {
                 foreign: 1,
                 ..Untaken::default()
             });
         },
-        "Needs somebody today: nobody takes 1 file in in/ of partner elm (1 of a name or kind that is not read): ls -l /srv/elm/in",
+        "Needs somebody today: nobody takes 1 file in in/ of partner elm (1 though no return is agreed): ls -l /srv/elm/in",
     ),
     (
         "an empty file in in/",

@@ -3,12 +3,12 @@
 use super::*;
 use crate::diagnostics::Diagnostic;
 
-/// What a partner answers, and how long before the run its file last changed.
+/// What a partner answers, and whether the run waits for its file to stand still.
 struct Answer<'a> {
     name: &'a str,
     columns: &'a str,
     cells: &'a str,
-    seconds_still: u64,
+    settled: bool,
 }
 
 /// What is changed, what the partner answers, and what comes of it.
@@ -18,7 +18,7 @@ const DONE: Answer<'_> = Answer {
     name: "returns.csv",
     columns: "On,Outcome,Why",
     cells: "22/11/2026,Done,well",
-    seconds_still: 3_600,
+    settled: false,
 };
 
 impl Changed {
@@ -37,7 +37,7 @@ impl Changed {
         puts(&home, answer);
         let app = open(&home).await.unwrap();
         let only = Only {
-            settled: true,
+            settled: answer.settled,
             ..Only::default()
         };
         let stages = [Stage::Collect, Stage::Match];
@@ -72,16 +72,8 @@ fn puts(home: &tempfile::TempDir, answer: &Answer<'_>) {
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     let Answer { columns, cells, .. } = answer;
     std::fs::write(&file, format!("{head},{columns}\n{row},{cells}\n")).unwrap();
-    let now = u64::try_from(Instant::parse(NOW).unwrap().0).unwrap();
-    let still = std::time::Duration::from_micros(now - answer.seconds_still * 1_000_000);
-    let changed = std::time::UNIX_EPOCH + still;
-    std::fs::File::options()
-        .write(true)
-        .open(&file)
-        .unwrap()
-        .set_modified(changed)
-        .unwrap();
 }
+
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "one table, a line or more a key")]
 async fn each_key_of_a_return_decides() {
@@ -89,15 +81,14 @@ async fn each_key_of_a_return_decides() {
     let iso = ("dates = \"%d/%m/%Y\"", "dates = \"%Y-%m-%d\"");
     let of = |cells| Answer { cells, ..DONE };
     let early = "01/10/2026,Done,well";
-    let cases: [ReturnCase<'_>; 14] = [
+    let cases: [ReturnCase<'_>; 12] = [
         (&[], DONE, "completed"),
         (&[iso], of("05/11/2026,Done,well"), "delivered; date-order"),
         (&[iso], of("2026-11-22,Done,well"), "completed"),
-        (&[("returns*.csv", "answers*.csv")], DONE, "sent"),
         (
-            &[("returns*.csv", "answers*.csv")],
+            &[],
             Answer {
-                name: "answers.csv",
+                name: "an answer",
                 ..DONE
             },
             "completed",
@@ -121,23 +112,15 @@ async fn each_key_of_a_return_decides() {
         (
             &[],
             Answer {
-                seconds_still: 59,
+                settled: true,
                 ..DONE
             },
             "sent",
         ),
         (
-            &[],
+            &[(collect, "[collect]\nsettle_seconds = 0\n")],
             Answer {
-                seconds_still: 60,
-                ..DONE
-            },
-            "completed",
-        ),
-        (
-            &[(collect, "[collect]\nsettle_seconds = 59\n")],
-            Answer {
-                seconds_still: 59,
+                settled: true,
                 ..DONE
             },
             "completed",
@@ -145,7 +128,7 @@ async fn each_key_of_a_return_decides() {
         (
             &[(collect, "[collect]\nsettle_seconds = 3601\n")],
             DONE,
-            "sent",
+            "completed",
         ),
         (
             &[("on = \"On\"\n", "on = \"On\"\nreason = \"Theirs\"\n")],
@@ -166,6 +149,32 @@ async fn each_key_of_a_return_decides() {
         }
     }
     assert!(otherwise.is_empty(), "{otherwise:#?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_sheet_is_a_lost_return_if_it_is_called_like_one() {
+    for (name, usual, code) in [
+        ("returns.csv", "returns*.csv", "COLLECT-002"),
+        ("returns.csv", "answers*.csv", "COLLECT-005"),
+        ("week 49.numbers", "returns*.csv", "COLLECT-005"),
+        ("week 49.numbers", "week*.*", "COLLECT-002"),
+    ] {
+        let cells = "\0,Done,well";
+        let answer = Answer {
+            name,
+            cells,
+            ..DONE
+        };
+        let changed = Changed::by(&[("returns*.csv", usual)]);
+        let (told, receipt) = changed.answered(&answer).await;
+        assert!(told.starts_with("sent; file-unread"), "{told}");
+        assert!(told.contains(&format!("warning[{code}]")), "{told}");
+        let says = format!("We could not use {name}: ");
+        assert!(
+            receipt.contains(&says) && receipt.contains("CSV"),
+            "{receipt}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -324,7 +324,7 @@ pub(crate) fn of_refusal(
 ) -> Result<ReceiptFiles, WriteError> {
     let (why, to_do) = (unusable.why.as_str(), unusable.to_do);
     let mut writer = RowWriter::new(Vec::new(), Format::default())?;
-    let sum = format!("We have your file {} and could not use it.", taken.name);
+    let sum = could_not_use(&taken.name, to_do);
     let questions = questions(to.contact);
     for words in [&sum, &questions] {
         writer.write_row(&[words.as_str(), "", ""])?;
@@ -345,6 +345,14 @@ pub(crate) fn of_refusal(
         csv: writer.finish()?,
         json: pretty(&json),
     })
+}
+
+/// What is wrong and what to do in one line: `We could not use returns.numbers: save it as CSV and send it again.`
+fn could_not_use(name: &str, to_do: &str) -> String {
+    let mut letters = to_do.chars();
+    let first = letters.next().map(|letter| letter.to_lowercase());
+    let to_do: String = first.into_iter().flatten().chain(letters).collect();
+    format!("We could not use {name}: {to_do}.")
 }
 
 fn contact(contact: &OurContact) -> Value {

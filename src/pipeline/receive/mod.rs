@@ -1,8 +1,10 @@
 //! *collect*: takes what partners have put into their folders, and hands each file on as a sheet.
 //!
-//! In: files in a partner's `in/`. Out: sheets, and receipts beside them. Keeps: a file is moved only after our record of it
-//! is durable; the same bytes under any name are known again (`ledger.md` §5).
+//! In: whatever lies in a partner's `in/`. Out: sheets, and receipts beside them. Keeps: a file is moved only after our record of it
+//! is durable; the same bytes under any name are known again (`ledger.md` §5); all that stood still is answered, whatever it is called
+//! and whatever it is.
 
+mod unsheetlike;
 mod untaken;
 
 pub(crate) use untaken::{Untaken, untaken};
@@ -11,10 +13,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
+use crate::domain::clock::SystemClock;
 use crate::domain::encoding::hex;
-use crate::domain::{StrandId, how_to_raise};
+use crate::domain::{Clock as _, StrandId, how_to_raise};
 use crate::partner::{Collect, Partner};
-use crate::pipeline::event::{EarlierReturn, TakenReturn, Unusable, earlier_return, return_lookup};
+use crate::pipeline::event::{
+    EarlierReturn, Repair, TakenReturn, Unusable, earlier_return, return_lookup,
+};
 use crate::pipeline::prepared_drop::ready;
 use crate::pipeline::run::{Env, Only, SeveralAtOnce, StageOutcome};
 use crate::seal::{LookupKey, sha256};
@@ -22,7 +27,8 @@ use crate::sheet::{CsvText, ReadLimits, Sheet, TableMarks, UnreadableSheet};
 use crate::store::StoreError;
 use crate::store::rows::{RETURN_READ, ReturnFile};
 use crate::transport::{
-    Acknowledgement, Candidate, Listing, ListingTerms, Pattern, Receipt, Transport, TransportError,
+    Acknowledgement, Candidate, CandidateKind, LiesIn, Listing, ListingTerms, Pattern, Receipt,
+    Transport, TransportError,
 };
 
 /// The endings of a receipt's two forms.
@@ -68,14 +74,11 @@ pub(crate) async fn inboxes(
         if only.partner.as_ref().is_some_and(|id| *id != partner.id) {
             continue;
         }
-        let Ok(pattern) = Pattern::parse(&collect.file) else {
-            continue;
-        };
         let terms = terms(env, collect, only);
         while listing.is_full() {
             in_time.extend(listing.ended_in_time().await?);
         }
-        listing.begin(place, list(Arc::clone(env), place, pattern, terms));
+        listing.begin(place, list(Arc::clone(env), place, terms));
     }
     while let Some((place, listed)) = listing.ended_in_time().await? {
         in_time.insert(place, listed);
@@ -131,30 +134,9 @@ impl Inboxes {
                 return None;
             }
         };
-        let here = || Where::detail(format!("partner {}", partner.id));
-        // However many there are, each kind is one line.
-        let odd = [
-            (
-                listing.skipped.len(),
-                Code::ReturnUnsafe,
-                "a link, device or folder in a partner's in folder was left alone",
-            ),
-            (
-                listing.ignored.len(),
-                Code::ReturnIgnored,
-                "a file in a partner's in folder does not match the agreed name",
-            ),
-        ];
-        for (count, code, what) in odd.into_iter().filter(|(count, ..)| *count > 0) {
-            let place = if count == 1 {
-                here()
-            } else {
-                here().and(format!("partner {}, {count} of them", partner.id))
-            };
-            outcome.diagnostics.push(Diagnostic::new(code, what, place));
-        }
         if listing.more {
-            outcome.diagnostics.push(more(self.files_max, here()));
+            let here = Where::detail(format!("partner {}", partner.id));
+            outcome.diagnostics.push(more(self.files_max, here));
         }
         let candidates = listing.candidates;
         Some(Inbox { place, candidates })
@@ -162,27 +144,56 @@ impl Inboxes {
 }
 
 /// What lies there, once everything is ready.
-async fn list(env: Arc<Env>, place: usize, pattern: Pattern, terms: ListingTerms) -> Listed {
+async fn list(env: Arc<Env>, place: usize, terms: ListingTerms) -> Listed {
     let transport = &env.partners[place].transport;
     if let Err(error) = ready(&env, place).await? {
         return Ok(Err(error));
     }
-    Ok(listed(&**transport, &pattern, terms).await)
+    let (mut listing, changed) = match listed(&**transport, terms).await {
+        Ok(listed) => listed,
+        Err(error) => return Ok(Err(error)),
+    };
+    for candidate in changed {
+        if has_other_bytes(&env, place, &candidate).await? {
+            listing.candidates.push(candidate);
+        }
+    }
+    Ok(Ok(listing))
 }
 
+/// What lies in `in/`, and what was put away and may have changed since.
 async fn listed(
     transport: &dyn Transport,
-    pattern: &Pattern,
     terms: ListingTerms,
-) -> Result<Listing, TransportError> {
+) -> Result<(Listing, Vec<Candidate>), TransportError> {
     if !transport.capabilities().returns {
         return Err(TransportError::NotOffered);
     }
     transport.sweep().await?;
-    transport.list(pattern, terms).await
+    let listing = transport.list(terms).await?;
+    Ok((listing, transport.changed_since(terms).await?))
 }
 
-/// A command run by hand takes what is there; only the daemon waits for a file to stand still.
+/// Whether a file that was put away holds bytes that nobody has judged.
+async fn has_other_bytes(
+    env: &Env,
+    place: usize,
+    candidate: &Candidate,
+) -> Result<bool, StoreError> {
+    let transport = &env.partners[place].transport;
+    let bytes_max = env.config.limits.return_bytes_max;
+    let bytes = match transport.take(candidate, bytes_max).await {
+        Ok(bytes) => bytes,
+        Err(TransportError::TooLarge { .. }) => candidate.note_unread(),
+        // Removed, locked or changed again since it was listed: the next run looks again.
+        Err(_) => return Ok(false),
+    };
+    let partner = &env.rules.partners[place].id;
+    let lookup = return_lookup(env, partner, &sha256(&[&bytes]));
+    Ok(env.store.return_by_lookup(lookup).await?.is_none())
+}
+
+/// How old a file is goes by the machine's clock, whatever time the run was given.
 fn terms(env: &Env, collect: &Collect, only: &Only) -> ListingTerms {
     let settle_seconds = if only.settled {
         collect.settle_seconds
@@ -190,10 +201,22 @@ fn terms(env: &Env, collect: &Collect, only: &Only) -> ListingTerms {
         0
     };
     ListingTerms {
-        now_micros: env.now().0,
+        now_micros: SystemClock.now().0,
         settle_seconds,
         files_max: env.config.limits.return_files_max,
     }
+}
+
+/// What is said of a file that somebody wrote into after it was put away: to its sender, and to whoever runs Kith.
+fn said_of_growth(partner: &Partner) -> (Repair, Diagnostic) {
+    let repair = Repair {
+        code: "changed-after-taken",
+        column: None,
+        words: "This file has changed since we took it. We have read it again.".to_owned(),
+    };
+    let what = "a return was written into after it had been taken: it was judged again";
+    let place = Where::detail(format!("partner {}", partner.id));
+    (repair, Diagnostic::new(Code::ReturnGrown, what, place))
 }
 
 /// What a partner can do with a file that is no sheet.
@@ -217,6 +240,16 @@ fn what_to_do(error: &UnreadableSheet) -> &'static str {
         UnreadableSheet::NotText { .. } | UnreadableSheet::Empty => {
             "Open it in your spreadsheet, save it as CSV and send it again"
         }
+    }
+}
+
+fn unusable(error: &UnreadableSheet) -> Unusable {
+    Unusable {
+        code: Code::ReturnUnreadable,
+        kind: error.kind(),
+        why: error.to_string(),
+        to_do: what_to_do(error),
+        limit: error.limit(),
     }
 }
 
@@ -256,15 +289,24 @@ impl Inbox {
         collect.ok_or_else(|| anyhow::anyhow!("an inbox of a partner that sends nothing back"))
     }
 
+    /// What is to be said of a candidate that has changed since it was put away; nothing of one that lies in `in/`.
+    pub(crate) fn growth(&self, env: &Env, candidate: &Candidate) -> Option<(Repair, Diagnostic)> {
+        let is_put_away = candidate.lies_in != LiesIn::Incoming;
+        is_put_away.then(|| said_of_growth(self.partner(env)))
+    }
+
     /// Reads a file.
     ///
     /// # Errors
-    /// The folder cannot be read, or the file is too large.
+    /// The folder cannot be read, the file is too large, or it is none.
     pub(crate) async fn read(
         &self,
         env: &Env,
         candidate: &Candidate,
     ) -> Result<Vec<u8>, TransportError> {
+        if candidate.kind != CandidateKind::File {
+            return Err(TransportError::NotRegular { folder: "in" });
+        }
         let transport = &env.partners[self.place].transport;
         let bytes_max = env.config.limits.return_bytes_max;
         transport.take(candidate, bytes_max).await
@@ -282,30 +324,36 @@ impl Inbox {
         marks: TableMarks<'_>,
     ) -> anyhow::Result<(TakenReturn, Result<Sheet, Unusable>)> {
         let limits = &env.config.limits;
-        let (bytes, too_large) = match bytes {
-            Ok(bytes) => (bytes, false),
-            // Nobody reads it, but it is recorded that it came, and answered.
-            Err(TransportError::TooLarge { .. }) => (candidate.note_unread(), true),
-            Err(error) => return Err(error.into()),
-        };
-        let whole = u64::try_from(bytes.len()) == Ok(candidate.file_size_bytes);
         let limits = ReadLimits::of(limits);
-        let text = if too_large {
-            Err(UnreadableSheet::FileTooLarge {
-                bytes: usize::try_from(candidate.file_size_bytes).unwrap_or(usize::MAX),
-                bytes_max: limits.file_size_bytes_max,
-            })
-        } else {
-            CsvText::decode_any(&bytes, &limits)
+        let file_size_bytes = match candidate.kind {
+            CandidateKind::File => usize::try_from(candidate.file_size_bytes).unwrap_or(usize::MAX),
+            _ => 0,
         };
-        let sheet = text.and_then(|text| text.sheet_by(&limits, marks));
-        let sheet = sheet.map_err(|error| Unusable {
-            code: Code::ReturnUnreadable,
-            kind: error.kind(),
-            why: error.to_string(),
-            to_do: what_to_do(&error),
-            limit: error.limit(),
-        });
+        // What nobody reads is recorded as having come, and answered.
+        let (bytes, refused) = match bytes {
+            Ok(bytes) => {
+                let refused = unsheetlike::by_its_bytes(&bytes);
+                (bytes, refused)
+            }
+            Err(TransportError::TooLarge { .. }) => {
+                let too_large = UnreadableSheet::FileTooLarge {
+                    bytes: file_size_bytes,
+                    bytes_max: limits.file_size_bytes_max,
+                };
+                (candidate.note_unread(), Some(unusable(&too_large)))
+            }
+            Err(error) => match unsheetlike::not_opened(candidate, &error) {
+                Some(refused) => (candidate.note_unread(), Some(refused)),
+                None => return Err(error.into()),
+            },
+        };
+        let whole = bytes.len() == file_size_bytes;
+        let sheet = match refused {
+            Some(refused) => Err(refused),
+            None => CsvText::decode_any(&bytes, &limits)
+                .and_then(|text| text.sheet_by(&limits, marks))
+                .map_err(|error| unusable(&error)),
+        };
         let sha256 = sha256(&[&bytes]);
         let lookup = return_lookup(env, &self.partner(env).id, &sha256);
         let version = env
@@ -318,7 +366,7 @@ impl Inbox {
         let taken = TakenReturn {
             partner: self.place,
             name: candidate.name.reveal().to_owned(),
-            file_size_bytes: usize::try_from(candidate.file_size_bytes).unwrap_or(usize::MAX),
+            file_size_bytes,
             whole,
             bytes,
             sha256,
@@ -328,6 +376,20 @@ impl Inbox {
             before: before.map(|(file, _)| file),
         };
         Ok((taken, sheet))
+    }
+
+    /// Why a file cannot be used, told apart by its name: one that is called as returns usually are is a return that got lost.
+    pub(crate) fn named(&self, env: &Env, candidate: &Candidate, refused: Unusable) -> Unusable {
+        let collect = self.partner(env).collect.as_ref();
+        let usual = collect.and_then(|collect| Pattern::parse(&collect.file).ok());
+        let is_usual = usual.is_none_or(|usual| usual.matches(candidate.name.reveal()));
+        match refused.code {
+            Code::ReturnUnreadable | Code::ReturnColumns if !is_usual => Unusable {
+                code: Code::ReturnForeign,
+                ..refused
+            },
+            _ => refused,
+        }
     }
 
     /// The record of the same bytes, if they need not be judged again: all of them was taken in, by the rules of today, or it is
@@ -371,6 +433,26 @@ impl Inbox {
         }
         transport.acknowledge(candidate, how).await?;
         Ok(())
+    }
+
+    /// However many things in `in/` are no returns, they are one line.
+    pub(crate) fn in_one_line(&self, env: &Env, outcome: &mut StageOutcome) {
+        for code in [Code::ReturnForeign, Code::ReturnUnsafe] {
+            let of_code = |said: &Diagnostic| said.code() == code;
+            let count = outcome
+                .diagnostics
+                .iter()
+                .filter(|said| of_code(said))
+                .count();
+            if count < 2 {
+                continue;
+            }
+            outcome.diagnostics.retain(|said| !of_code(said));
+            let place = format!("partner {}, {count} of them", self.partner(env).id);
+            let what = "what lay in a partner's in folder is no return, and was refused";
+            let said = Diagnostic::new(code, what, Where::detail(place));
+            outcome.diagnostics.push(said);
+        }
     }
 
     /// Takes a folder that failed for an outcome: the next run answers.

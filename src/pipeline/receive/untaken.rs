@@ -3,12 +3,12 @@
 use crate::domain::clock::SystemClock;
 use crate::domain::{Clock as _, Instant};
 use crate::pipeline::run::Env;
-use crate::transport::{ListingTerms, Pattern, TransportError};
+use crate::transport::{ListingTerms, TransportError};
 
 /// Files of one partner that nobody takes; their names may be a person's and are not kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Untaken {
-    /// Of a name or kind that is not read.
+    /// Of a partner with whom no return is agreed.
     pub(crate) foreign: usize,
     /// Without a byte.
     pub(crate) empty: usize,
@@ -26,11 +26,6 @@ pub(crate) async fn untaken(
     collected: Option<Instant>,
 ) -> Result<Untaken, TransportError> {
     let transport = &env.partners[partner].transport;
-    let collect = env.rules.partners[partner].collect.as_ref();
-    let pattern = collect.and_then(|collect| Pattern::parse(&collect.file).ok());
-    let (Some(collect), Some(pattern)) = (collect, pattern) else {
-        return Ok(Untaken::default());
-    };
     if !transport.capabilities().returns || collected.is_none() {
         return Ok(Untaken::default());
     }
@@ -41,13 +36,19 @@ pub(crate) async fn untaken(
         settle_seconds,
         files_max: env.config.limits.return_files_max,
     };
-    let all = transport.list(&pattern, look(0)).await?;
+    let all = transport.list(look(0)).await?;
+    let Some(collect) = &env.rules.partners[partner].collect else {
+        return Ok(Untaken {
+            foreign: all.candidates.len() + all.waiting.len(),
+            ..Untaken::default()
+        });
+    };
     let since = now_micros.saturating_sub(collected.map_or(now_micros, |at| at.0));
     let since = u32::try_from(since / 1_000_000).unwrap_or(u32::MAX);
     let settled = since.saturating_add(collect.settle_seconds);
-    let old = transport.list(&pattern, look(settled)).await?;
+    let old = transport.list(look(settled)).await?;
     Ok(Untaken {
-        foreign: all.ignored.len() + all.skipped.len(),
+        foreign: 0,
         empty: all.waiting.len(),
         left: old.candidates.len(),
     })

@@ -1,12 +1,11 @@
 //! Checks of what comes in: returns, their receipts, and what keeps them from being taken.
 
 use super::{
-    AT_ONCE, Bench, MODIFIED_SECONDS, Trouble, a_drop, error_of, file, list, names, only_candidate,
-    publish, same,
+    AT_ONCE, Bench, Trouble, a_drop, error_of, file, list, names, only_candidate, publish, same,
 };
 use crate::transport::{
-    Acknowledgement, DropOutcome, ListingTerms, PartnerFileName, Published, Receipt, Remedy,
-    TransportError,
+    Acknowledgement, CandidateKind, DropOutcome, EMPTY_SECONDS, LiesIn, ListingTerms,
+    PartnerFileName, Published, Receipt, Remedy, TransportError,
 };
 
 async fn prepared(bench: &dyn Bench) -> anyhow::Result<()> {
@@ -48,20 +47,30 @@ pub(super) async fn a_file_that_grows(bench: &dyn Bench) -> anyhow::Result<()> {
     prepared(bench).await?;
     bench.puts("empty.csv", b"");
     bench.puts("r.csv", b"x");
-    let modified_micros = i64::try_from(MODIFIED_SECONDS)? * 1_000_000;
+    let after = |name: &str, micros: i64, settle_seconds: u32| ListingTerms {
+        now_micros: bench.stands_since(name) + micros,
+        settle_seconds,
+        ..AT_ONCE
+    };
     for (after_micros, taken) in [(59_999_999, 0), (60_000_000, 1), (-1, 0)] {
-        let terms = ListingTerms {
-            now_micros: modified_micros + after_micros,
-            settle_seconds: 60,
-            ..AT_ONCE
-        };
-        let listing = list(bench, terms).await?;
+        let listing = list(bench, after("r.csv", after_micros, 60)).await?;
         same("candidates", &listing.candidates.len(), &taken)?;
         same("waiting", &listing.waiting.len(), &(2 - taken))?;
     }
-    // Without a settle time it is taken as it is, but for one that is empty.
-    let listing = list(bench, AT_ONCE).await?;
-    same("waiting", &names(&listing.waiting), &vec!["empty.csv"])
+    // Without a settle time it is taken as it is, but for one that is empty: that one is waited for.
+    let day_micros = i64::from(EMPTY_SECONDS) * 1_000_000;
+    for (settle_seconds, after_micros, waiting) in [
+        (0, 0, vec!["empty.csv"]),
+        (0, day_micros - 1, vec!["empty.csv"]),
+        (0, day_micros, vec![]),
+        (60, day_micros + 1_000_000, vec![]),
+    ] {
+        let listing = list(bench, after("empty.csv", after_micros, settle_seconds)).await?;
+        same("waiting", &names(&listing.waiting), &waiting)?;
+        let taken = 2 - waiting.len();
+        same("candidates", &listing.candidates.len(), &taken)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn record_first(bench: &dyn Bench) -> anyhow::Result<()> {
@@ -226,8 +235,6 @@ pub(super) async fn order(bench: &dyn Bench) -> anyhow::Result<()> {
     for name in put {
         bench.puts(name, b"x");
     }
-    bench.puts("z.txt", b"x");
-    bench.puts("y.txt", b"x");
     let listing = list(bench, AT_ONCE).await?;
     let listed: Vec<PartnerFileName> = listing
         .candidates
@@ -242,8 +249,7 @@ pub(super) async fn order(bench: &dyn Bench) -> anyhow::Result<()> {
     let later = list(bench, AT_ONCE).await?;
     let later: Vec<PartnerFileName> = later.candidates.into_iter().map(|it| it.name).collect();
     let wanted = vec!["10.csv", "a.csv", "c.csv", "ä.csv", "B.csv", "9.csv"];
-    same("by time", &names(&later), &wanted)?;
-    same("ignored", &names(&listing.ignored), &vec!["y.txt", "z.txt"])
+    same("by time", &names(&later), &wanted)
 }
 
 pub(super) async fn limits(bench: &dyn Bench) -> anyhow::Result<()> {
@@ -277,8 +283,90 @@ pub(super) async fn nothing_outside(bench: &dyn Bench) -> anyhow::Result<()> {
     error_of("taking a link", transport.take(&candidate, 100).await)?;
     let moved = transport.acknowledge(&candidate, Acknowledgement::Done);
     error_of("acknowledging a link", moved.await)?;
-    bench.links("s.csv");
     let listing = list(bench, AT_ONCE).await?;
-    same("candidates", &listing.candidates.len(), &0)?;
-    same("skipped", &listing.skipped.len(), &2)
+    for candidate in &listing.candidates {
+        same("kind", &candidate.kind, &CandidateKind::Symlink)?;
+        let taking = transport.take(candidate, 100).await;
+        error_of("taking a link by its own candidate", taking)?;
+    }
+    same("candidates", &listing.candidates.len(), &1)
+}
+
+pub(super) async fn everything_is_answered(bench: &dyn Bench) -> anyhow::Result<()> {
+    prepared(bench).await?;
+    let transport = bench.transport();
+    for left_alone in ["r.csv.part", "r.crdownload", "~$r.xlsx", ".DS_Store"] {
+        bench.puts(left_alone, b"x");
+    }
+    bench.puts("a week.numbers", b"x");
+    bench.puts("b", b"x");
+    bench.puts(".c.csv", b"x");
+    bench.puts_a_folder("d.csv");
+    bench.links("e.csv");
+    let mut candidates = list(bench, AT_ONCE).await?.candidates;
+    candidates.sort_by(|one, other| one.name.cmp(&other.name));
+    let found: Vec<(&str, CandidateKind)> = candidates
+        .iter()
+        .map(|candidate| (candidate.name.reveal(), candidate.kind))
+        .collect();
+    let wanted = vec![
+        (".c.csv", CandidateKind::File),
+        ("a week.numbers", CandidateKind::File),
+        ("b", CandidateKind::File),
+        ("d.csv", CandidateKind::Folder),
+        ("e.csv", CandidateKind::Symlink),
+    ];
+    same("candidates", &found, &wanted)?;
+    for candidate in &candidates {
+        let taken = transport.take(candidate, 100).await;
+        let is_file = candidate.kind == CandidateKind::File;
+        same("taken", &taken.is_ok(), &is_file)?;
+        let kept = transport.acknowledge(candidate, Acknowledgement::Refused);
+        same("kept as", kept.await?.reveal(), candidate.name.reveal())?;
+    }
+    let left = list(bench, AT_ONCE).await?;
+    same("candidates left", &left.candidates.len(), &0)
+}
+
+pub(super) async fn grown_since(bench: &dyn Bench) -> anyhow::Result<()> {
+    prepared(bench).await?;
+    let transport = bench.transport();
+    let receipt = |bytes: &[u8]| {
+        let endings = ["receipt.csv", "receipt.json"];
+        let receipt = |ending| Receipt {
+            ending,
+            bytes: bytes.to_vec(),
+        };
+        endings.map(receipt).to_vec()
+    };
+    for name in ["r.csv", "s.csv"] {
+        bench.puts(name, b"cont");
+        let candidate = only_candidate(bench).await?;
+        let written = transport.write_receipts(&candidate.name, receipt(name.as_bytes()));
+        written.await?;
+        let kept = transport.acknowledge(&candidate, Acknowledgement::Done);
+        kept.await?;
+    }
+    same("changed", &transport.changed_since(AT_ONCE).await?, &vec![])?;
+    bench.grows("r.csv", b"content");
+    let changed = transport.changed_since(AT_ONCE).await?;
+    same("changed", &changed.len(), &1)?;
+    let grown = &changed[0];
+    let lies_in = LiesIn::PutAway(Acknowledgement::Done);
+    same("lies in", &grown.lies_in, &lies_in)?;
+    let taken = transport.take(grown, 100).await?;
+    same("taken", &taken, &b"content".to_vec())?;
+    let written = transport.write_receipts(&grown.name, receipt(b"again"));
+    written.await?;
+    let kept = transport.acknowledge(grown, Acknowledgement::Done).await?;
+    same("kept as", kept.reveal(), "r.csv")?;
+    same("changed", &transport.changed_since(AT_ONCE).await?, &vec![])?;
+    // What it has grown to may be no sheet.
+    bench.grows("r.csv", b"content and more");
+    is_changed("the older one", transport.take(grown, 100).await)?;
+    let changed = transport.changed_since(AT_ONCE).await?;
+    let kept = transport.acknowledge(&changed[0], Acknowledgement::Refused);
+    kept.await?;
+    let refused = vec![file("r.csv", b"content and more")];
+    same("refused", &bench.refused(), &refused)
 }

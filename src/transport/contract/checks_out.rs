@@ -2,8 +2,8 @@
 
 use super::{AT_ONCE, Bench, Died, Trouble, a_drop, error_of, file, list, publish, same, whole};
 use crate::transport::{
-    Candidate, CandidateVersion, DropOutcome, OutgoingDrop, OutgoingFile, PartnerFileName, Pattern,
-    Published, Remedy, TransportError,
+    Candidate, CandidateKind, CandidateVersion, DropOutcome, LiesIn, OutgoingDrop, OutgoingFile,
+    PartnerFileName, Published, Remedy, TransportError,
 };
 
 async fn prepared(bench: &dyn Bench) -> anyhow::Result<()> {
@@ -237,10 +237,9 @@ pub(super) async fn names_of_ours(bench: &dyn Bench) -> anyhow::Result<()> {
 pub(super) async fn capabilities(bench: &dyn Bench) -> anyhow::Result<()> {
     prepared(bench).await?;
     bench.one_way().prepare().await?;
-    let pattern = Pattern::parse("*").unwrap();
     for transport in [bench.transport(), bench.one_way()] {
         let can = transport.capabilities();
-        let listed = transport.list(&pattern, AT_ONCE).await;
+        let listed = transport.list(AT_ONCE).await;
         same("taking returns", &listed.is_ok(), &can.returns)?;
         let of = PartnerFileName::new("r.csv".to_owned());
         let receipts = transport.write_receipts(&of, Vec::new()).await;
@@ -312,6 +311,8 @@ pub(super) async fn errors(bench: &dyn Bench) -> anyhow::Result<()> {
     met.push((changed, Remedy::TryAgain));
     let unknown = Candidate {
         name: PartnerFileName::new("Anna Nobody.csv".to_owned()),
+        kind: CandidateKind::File,
+        lies_in: LiesIn::Incoming,
         file_size_bytes: 1,
         written_micros: 0,
         version: CandidateVersion("none".into()),

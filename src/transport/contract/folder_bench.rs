@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::fs::OpenOptions;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -116,6 +116,19 @@ impl Bench for FolderBench {
         let link = self.below("in").join(name);
         drop(fs::remove_file(&link));
         symlink(elsewhere, link).unwrap();
+    }
+
+    fn puts_a_folder(&self, name: &str) {
+        fs::create_dir(self.below("in").join(name)).unwrap();
+    }
+
+    fn stands_since(&self, name: &str) -> i64 {
+        let found = fs::symlink_metadata(self.below("in").join(name)).unwrap();
+        found.ctime() * 1_000_000 + found.ctime_nsec() / 1_000
+    }
+
+    fn grows(&self, name: &str, content: &[u8]) {
+        fs::write(self.below("in/done").join(name), content).unwrap();
     }
 
     fn acknowledges(&self, _name: &str) -> bool {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Bench, Died, MODIFIED_SECONDS, Trouble};
 use crate::transport::memory::{Far, MemoryTransport, Put};
-use crate::transport::{Capabilities, OutgoingDrop, Transport};
+use crate::transport::{CandidateKind, Capabilities, OutgoingDrop, Transport};
 
 /// Bytes of a file that the one-way exchange takes.
 const ONE_WAY_BYTES_MAX: u64 = 100;
@@ -34,7 +34,7 @@ impl MemoryBench {
         change(&mut self.one_way.far());
     }
 
-    fn put(&self, name: &str, content: &[u8], link: bool, seconds: u32) {
+    fn put(&self, name: &str, content: &[u8], kind: CandidateKind, seconds: u32) {
         let mut far = self.transport.far();
         far.versions += 1;
         far.incoming.retain(|put| put.name != name);
@@ -42,10 +42,11 @@ impl MemoryBench {
         far.incoming.push(Put {
             name: name.to_owned(),
             bytes: content.to_vec(),
-            link,
+            kind,
             version,
             modified_micros: (i64::try_from(MODIFIED_SECONDS).unwrap() + i64::from(seconds))
                 * 1_000_000,
+            changed: false,
         });
     }
 }
@@ -106,11 +107,30 @@ impl Bench for MemoryBench {
     }
 
     fn puts_after(&self, name: &str, content: &[u8], seconds: u32) {
-        self.put(name, content, false, seconds);
+        self.put(name, content, CandidateKind::File, seconds);
     }
 
     fn links(&self, name: &str) {
-        self.put(name, b"what lies elsewhere", true, 0);
+        self.put(name, b"what lies elsewhere", CandidateKind::Symlink, 0);
+    }
+
+    fn puts_a_folder(&self, name: &str) {
+        self.put(name, b"", CandidateKind::Folder, 0);
+    }
+
+    fn stands_since(&self, name: &str) -> i64 {
+        let far = self.transport.far();
+        let put = far.incoming.iter().find(|put| put.name == name);
+        put.unwrap().modified_micros
+    }
+
+    fn grows(&self, name: &str, content: &[u8]) {
+        let mut far = self.transport.far();
+        far.versions += 1;
+        let version = far.versions;
+        let put = far.done.iter_mut().find(|put| put.name == name).unwrap();
+        put.bytes = content.to_vec();
+        (put.version, put.changed) = (version, true);
     }
 
     fn acknowledges(&self, name: &str) -> bool {

@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use super::{
-    Candidate, Listing, ListingTerms, OutgoingDrop, PartnerFileName, Pattern, Published, Transport,
+    Candidate, Listing, ListingTerms, OutgoingDrop, PartnerFileName, Published, Transport,
     TransportError,
 };
 use folder_bench::FolderBench;
@@ -81,6 +81,12 @@ trait Bench: Send + Sync {
     fn puts_after(&self, name: &str, content: &[u8], seconds: u32);
     /// The partner puts a link to something else under a name.
     fn links(&self, name: &str);
+    /// The partner puts a folder in.
+    fn puts_a_folder(&self, name: &str);
+    /// Since when something in `in/` stands still, in microseconds since 1970.
+    fn stands_since(&self, name: &str) -> i64;
+    /// A file that was put away as done is written on.
+    fn grows(&self, name: &str, content: &[u8]);
     /// The partner says that a drop is there; whether this kind hears it.
     fn acknowledges(&self, name: &str) -> bool;
     /// A drop did not get there, or not as a file.
@@ -104,7 +110,11 @@ struct Duty {
 }
 
 /// Whether two things are the same; says what they are where they are not.
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, found: &T, wanted: &T) -> anyhow::Result<()> {
+fn same<T: PartialEq + std::fmt::Debug + ?Sized>(
+    what: &str,
+    found: &T,
+    wanted: &T,
+) -> anyhow::Result<()> {
     anyhow::ensure!(found == wanted, "{what}: {found:?}, and not {wanted:?}");
     Ok(())
 }
@@ -134,8 +144,7 @@ async fn publish(bench: &dyn Bench, drop: &OutgoingDrop) -> Result<Published, Tr
 }
 
 async fn list(bench: &dyn Bench, terms: ListingTerms) -> Result<Listing, TransportError> {
-    let pattern = Pattern::parse("*.csv").unwrap();
-    bench.transport().list(&pattern, terms).await
+    bench.transport().list(terms).await
 }
 
 async fn only_candidate(bench: &dyn Bench) -> anyhow::Result<Candidate> {
@@ -219,6 +228,8 @@ duties! {
     22 d22_capabilities: "Capabilities", checks_out::capabilities;
     23 d23_reports: "Reports", checks_out::reports;
     24 d24_errors: "Errors", checks_out::errors;
+    25 d25_everything_is_answered: "Everything is answered", checks_in::everything_is_answered;
+    26 d26_grown_since: "Grown since", checks_in::grown_since;
 }
 
 async fn keeps(number: usize, bench: &dyn Bench) {

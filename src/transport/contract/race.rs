@@ -12,7 +12,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{AT_ONCE, a_drop};
 use crate::transport::{
-    Acknowledgement, FILE_MODE, FolderTransport, Pattern, Receipt, Transport, TransportError,
+    Acknowledgement, CandidateKind, FILE_MODE, FolderTransport, Receipt, Transport, TransportError,
 };
 
 /// Rounds a folder in a usual run of the tests; a campaign sets more.
@@ -91,9 +91,9 @@ async fn run(transport: &FolderTransport, round: usize) -> usize {
     let mut note = |result: Result<(), TransportError>| done += usize::from(result.is_ok());
     note(transport.sweep().await);
     note(transport.publish(a_drop(round)).await.map(|_| ()));
-    let pattern = Pattern::parse("*.csv").unwrap();
-    let listing = transport.list(&pattern, AT_ONCE).await.unwrap();
-    for candidate in listing.candidates {
+    let listing = transport.list(AT_ONCE).await.unwrap();
+    let files = listing.candidates.into_iter();
+    for candidate in files.filter(|candidate| candidate.kind == CandidateKind::File) {
         let bytes = transport.take(&candidate, 100).await.unwrap();
         let receipt = Receipt {
             ending: "receipt.csv",

@@ -34,6 +34,8 @@ pub(crate) struct Trouble {
     pub(crate) sync: Option<rustix::io::Errno>,
     /// What a rename answers.
     pub(crate) rename: Option<rustix::io::Errno>,
+    /// No file may be opened.
+    pub(crate) forbids: bool,
 }
 
 #[cfg(not(test))]
@@ -54,6 +56,11 @@ impl Disk {
 
     #[expect(clippy::unused_self, reason = "as it is in tests")]
     pub(super) fn lacks_links(&self) -> bool {
+        false
+    }
+
+    #[expect(clippy::unused_self, reason = "as it is in tests")]
+    pub(super) fn forbids(&self) -> bool {
         false
     }
 }
@@ -88,5 +95,9 @@ impl Disk {
 
     pub(super) fn lacks_links(&self) -> bool {
         self.trouble.lock().unwrap().lacks_links
+    }
+
+    pub(super) fn forbids(&self) -> bool {
+        self.trouble.lock().unwrap().forbids
     }
 }

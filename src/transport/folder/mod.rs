@@ -21,8 +21,7 @@ use tokio::time::timeout;
 
 use super::{
     Acknowledgement, Candidate, Capabilities, DropOutcome, Exchanged, Listing, ListingTerms,
-    OutgoingDrop, OutgoingFile, PartnerFileName, Pattern, Published, Receipt, Transport,
-    TransportError,
+    OutgoingDrop, OutgoingFile, PartnerFileName, Published, Receipt, Transport, TransportError,
 };
 
 /// Entries of a folder looked at in one listing: room for a year of files that nobody fetched, and a bound on a folder filled by mistake.
@@ -325,9 +324,12 @@ impl Transport for FolderTransport {
         self.on_its_thread(move |folder| folder.replace(&files))
     }
 
-    fn list<'a>(&'a self, pattern: &'a Pattern, terms: ListingTerms) -> Exchanged<'a, Listing> {
-        let pattern = pattern.clone();
-        self.on_its_thread(move |folder| folder.list(&pattern, terms))
+    fn list(&self, terms: ListingTerms) -> Exchanged<'_, Listing> {
+        self.on_its_thread(move |folder| folder.list(terms))
+    }
+
+    fn changed_since(&self, terms: ListingTerms) -> Exchanged<'_, Vec<Candidate>> {
+        self.on_its_thread(move |folder| folder.changed_since(terms))
     }
 
     fn take<'a>(

@@ -15,6 +15,7 @@ use rustix::fs::{
     openat, renameat, renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use super::disk::{Disk, DiskStep};
 use crate::transport::{TransportError, cannot_sync_folders, failed};
@@ -133,7 +134,7 @@ impl OpenedFolder {
     }
 
     /// What lies under a name; `None` if nothing does.
-    pub(super) fn facts(&self, name: &str) -> Result<Option<FileFacts>, TransportError> {
+    pub(super) fn facts(&self, name: impl Arg) -> Result<Option<FileFacts>, TransportError> {
         match statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(Some(FileFacts::of(&found))),
             Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
@@ -142,12 +143,15 @@ impl OpenedFolder {
     }
 
     /// Opens a plain file without following a link or waiting for the other end of a FIFO. `None` if there is nothing under its name.
-    pub(super) fn read(&self, name: &str) -> Result<Option<(File, FileFacts)>, TransportError> {
+    pub(super) fn read(&self, name: impl Arg) -> Result<Option<(File, FileFacts)>, TransportError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match openat(&self.descriptor, name, flags, Mode::empty()) {
+        let opened = openat(&self.descriptor, name, flags, Mode::empty());
+        let file = match opened {
+            Ok(_) if self.disk.forbids() => return Err(self.forbidden()),
             Ok(descriptor) => File::from(descriptor),
             Err(Errno::NOENT | Errno::NAMETOOLONG) => return Ok(None),
             Err(Errno::LOOP | Errno::NXIO | Errno::MLINK) => return Err(self.not_regular()),
+            Err(Errno::ACCESS | Errno::PERM) => return Err(self.forbidden()),
             Err(error) => return Err(failed("opening a file", self.called)(error.into())),
         };
         let found = FileFacts::of_file(&file).map_err(failed("reading a file", self.called))?;
@@ -155,6 +159,12 @@ impl OpenedFolder {
             Ok(Some((file, found)))
         } else {
             Err(self.not_regular())
+        }
+    }
+
+    fn forbidden(&self) -> TransportError {
+        TransportError::Forbidden {
+            folder: self.called,
         }
     }
 
@@ -209,9 +219,9 @@ impl OpenedFolder {
     /// Moves a file into another folder, or this one, under a name that nothing has.
     pub(super) fn rename(
         &self,
-        from: &str,
+        from: impl Arg + Copy,
         to: &Self,
-        name: &str,
+        name: impl Arg + Copy,
     ) -> Result<Renamed, TransportError> {
         let failed = failed("moving a file", to.called);
         if let Err(error) = self.disk.reaches(DiskStep::Rename) {
@@ -250,7 +260,12 @@ impl OpenedFolder {
 
     /// Gives a file a second name, which fails if that is taken, and takes the first away. If a run dies between the two, the file has both names: a drop is
     /// swept from where it was made, a return is left alone as a file of two names until somebody looks.
-    fn link_and_unlink(&self, from: &str, to: &Self, name: &str) -> rustix::io::Result<()> {
+    fn link_and_unlink(
+        &self,
+        from: impl Arg + Copy,
+        to: &Self,
+        name: impl Arg + Copy,
+    ) -> rustix::io::Result<()> {
         match self.link(from, to, name) {
             Ok(()) => unlinkat(&self.descriptor, from, AtFlags::empty()),
             // No second names either (FAT, some network folders): what is left is to look, then to move.
@@ -265,7 +280,7 @@ impl OpenedFolder {
         }
     }
 
-    fn link(&self, from: &str, to: &Self, name: &str) -> rustix::io::Result<()> {
+    fn link(&self, from: impl Arg, to: &Self, name: impl Arg) -> rustix::io::Result<()> {
         if self.disk.lacks_links() {
             return Err(Errno::PERM);
         }
@@ -329,6 +344,14 @@ impl FileFacts {
     }
 
     pub(super) fn modified_micros(&self) -> i64 {
-        i64::try_from(self.modified_nanos / 1_000).unwrap_or(i64::MAX)
+        micros(self.modified_nanos)
     }
+
+    pub(super) fn changed_micros(&self) -> i64 {
+        micros(self.changed_nanos)
+    }
+}
+
+fn micros(nanos: i128) -> i64 {
+    i64::try_from(nanos / 1_000).unwrap_or(i64::MAX)
 }

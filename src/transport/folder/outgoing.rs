@@ -119,8 +119,7 @@ impl OpenFolder {
         candidate: &Candidate,
         endings: &[&str],
     ) -> Result<bool, TransportError> {
-        let incoming = self.open(&["in"], "in")?;
-        let Some(file) = incoming.facts(candidate.name.reveal())? else {
+        let Some(file) = self.lying_in(candidate)?.facts(candidate.name.on_disk())? else {
             return Ok(false);
         };
         let out = self.out()?;

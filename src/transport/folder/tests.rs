@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::fs::OpenOptions;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, UNIX_EPOCH};
@@ -9,7 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::*;
 use crate::domain::limits;
 use crate::sheet::write_atomically;
-use crate::transport::{CandidateVersion, SkipReason};
+use crate::transport::{CandidateKind, CandidateVersion, LiesIn};
 
 const MODIFIED_SECONDS: u64 = 1_795_000_000;
 const AT_ONCE: ListingTerms = ListingTerms {
@@ -54,9 +55,7 @@ impl Exchange {
     }
 
     fn lists(&self, terms: ListingTerms) -> Listing {
-        self.folder()
-            .list(&Pattern::parse("r*.csv").unwrap(), terms)
-            .unwrap()
+        self.folder().list(terms).unwrap()
     }
 
     fn only_candidate(&self) -> Candidate {
@@ -157,7 +156,7 @@ fn another_file_under_a_drops_name_is_kept() {
 }
 
 #[test]
-fn returns_are_sorted_into_those_to_take_and_those_to_leave() {
+fn all_that_lies_there_is_listed_by_what_it_is() {
     let place = place();
     let incoming = &place.below("in");
     for (name, content) in [
@@ -170,53 +169,98 @@ fn returns_are_sorted_into_those_to_take_and_those_to_leave() {
     ] {
         place.puts(name, content);
     }
+    let no_text = std::ffi::OsStr::from_bytes(b"r\xE9.csv");
+    fs::write(incoming.join(no_text), "in latin letters").unwrap();
     symlink("/dev/zero", incoming.join("r4.csv")).unwrap();
     fs::create_dir(incoming.join("r5.csv")).unwrap();
     let _socket = UnixListener::bind(incoming.join("r6.csv")).unwrap();
     fs::hard_link(incoming.join("notes.docx"), incoming.join("r7.csv")).unwrap();
 
-    let listing = place.lists(AT_ONCE);
-    let taken: Vec<PartnerFileName> = listing
+    let mut listing = place.lists(AT_ONCE);
+    let by_name = |one: &Candidate, other: &Candidate| one.name.cmp(&other.name);
+    listing.candidates.sort_by(by_name);
+    let found: Vec<(&str, CandidateKind)> = listing
         .candidates
         .iter()
-        .map(|candidate| candidate.name.clone())
-        .collect();
-    assert_eq!(names(&taken), ["R1.CSV", "r2.csv"]);
-    assert_eq!(names(&listing.waiting), ["r.csv"]);
-    assert!(listing.ignored.is_empty());
-    let skipped: Vec<(&str, SkipReason)> = listing
-        .skipped
-        .iter()
-        .map(|(name, reason)| (name.reveal(), *reason))
+        .map(|candidate| (candidate.name.reveal(), candidate.kind))
         .collect();
     assert_eq!(
-        skipped,
+        found,
         [
-            ("notes.docx", SkipReason::HardLink),
-            ("r4.csv", SkipReason::Symlink),
-            ("r5.csv", SkipReason::Folder),
-            ("r6.csv", SkipReason::Special),
-            ("r7.csv", SkipReason::HardLink),
+            ("R1.CSV", CandidateKind::File),
+            ("notes.docx", CandidateKind::HardLink),
+            ("r2.csv", CandidateKind::File),
+            ("r4.csv", CandidateKind::Symlink),
+            ("r5.csv", CandidateKind::Folder),
+            ("r6.csv", CandidateKind::Special),
+            ("r7.csv", CandidateKind::HardLink),
+            ("r\u{FFFD}.csv", CandidateKind::File),
         ]
     );
-    fs::remove_file(incoming.join("r7.csv")).unwrap();
-    assert_eq!(names(&place.lists(AT_ONCE).ignored), ["notes.docx"]);
+    assert_eq!(names(&listing.waiting), ["r.csv"]);
+    let folder = place.folder();
+    for candidate in &listing.candidates {
+        let read = folder.take(candidate, 100);
+        assert_eq!(read.is_ok(), candidate.kind == CandidateKind::File);
+        let kept = folder.acknowledge(candidate, Acknowledgement::Refused);
+        assert_eq!(kept.unwrap().reveal(), candidate.name.reveal());
+    }
+    assert!(place.lists(AT_ONCE).candidates.is_empty());
+    assert!(place.below("in/refused/r5.csv").is_dir());
+    // Only the link was moved, and nothing was read through it.
+    let link = fs::symlink_metadata(place.below("in/refused/r4.csv")).unwrap();
+    assert!(link.is_symlink());
+    let named = place.below("in/refused/r\u{FFFD}.csv");
+    assert_eq!(fs::read(named).unwrap(), b"in latin letters");
 }
 
 #[test]
-fn a_return_is_taken_when_it_stood_still_long_enough() {
+fn what_may_not_be_opened_is_put_away_unread() {
+    let place = place();
+    place.puts("r.csv", "content");
+    place.transport.refuses(|refused| refused.forbids = true);
+    let candidate = place.only_candidate();
+    let read = place.folder().take(&candidate, 100);
+    assert!(matches!(read, Err(TransportError::Forbidden { .. })));
+    let kept = place
+        .folder()
+        .acknowledge(&candidate, Acknowledgement::Refused);
+    assert_eq!(kept.unwrap().reveal(), "r.csv");
+    assert_eq!(files_in(&place.below("in/refused")), ["r.csv"]);
+}
+
+#[test]
+fn a_return_is_taken_when_content_and_entry_stood_still_long_enough() {
     let place = place();
     place.puts("r.csv", "x");
-    let modified_micros = i64::try_from(MODIFIED_SECONDS).unwrap() * 1_000_000;
-    for (after_micros, taken) in [(59_999_999, 0), (60_000_000, 1), (-1, 0)] {
+    let path = place.below("in/r.csv");
+    let times = || place.folder().open(&["in"], "in").unwrap().facts("r.csv");
+    let changed_micros = times().unwrap().unwrap().changed_micros();
+    let taken = |after_micros: i64| {
         let listing = place.lists(ListingTerms {
-            now_micros: modified_micros + after_micros,
+            now_micros: changed_micros + after_micros,
             settle_seconds: 60,
             ..AT_ONCE
         });
-        assert_eq!(listing.candidates.len(), taken, "{after_micros}");
-        assert_eq!(listing.waiting.len(), 1 - taken);
+        assert_eq!(listing.candidates.len() + listing.waiting.len(), 1);
+        listing.candidates.len()
+    };
+    // Its content is old: it was copied with its time. Its entry is not.
+    for (after_micros, wanted) in [(59_999_999, 0), (60_000_000, 1), (-1, 0)] {
+        assert_eq!(taken(after_micros), wanted, "{after_micros}");
     }
+    // A time of writing that lies ahead was set by a clock that is wrong.
+    let now = Duration::from_micros(u64::try_from(changed_micros).unwrap());
+    let ahead = UNIX_EPOCH + now + Duration::from_hours(24);
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_modified(ahead).unwrap();
+    let changed_micros = times().unwrap().unwrap().changed_micros();
+    let listing = place.lists(ListingTerms {
+        now_micros: changed_micros + 60_000_000,
+        settle_seconds: 60,
+        ..AT_ONCE
+    });
+    assert_eq!(listing.candidates.len(), 1);
 }
 
 #[test]
@@ -348,16 +392,21 @@ fn a_return_is_no_longer_than_it_may_be_and_no_more_than_so_many_are_taken() {
             .unwrap()
             .set_len(bytes)
             .unwrap();
-        let candidate = exchange.only_candidate();
+        let listing = exchange.lists(ListingTerms {
+            now_micros: i64::MAX,
+            ..AT_ONCE
+        });
         let read = exchange
             .folder()
-            .take(&candidate, limits::RETURN_BYTES.usual);
+            .take(&listing.candidates[0], limits::RETURN_BYTES.usual);
         read.is_ok_and(|content| content.len() as u64 == bytes)
     });
     for files_max in [1, limits::RETURN_FILES.usual, limits::RETURN_FILES.most] {
         limits::holds_at(files_max, |files| {
             let candidate = |number: u64| Candidate {
                 name: PartnerFileName::new(format!("r{number}.csv")),
+                kind: CandidateKind::File,
+                lies_in: LiesIn::Incoming,
                 file_size_bytes: 1,
                 written_micros: 0,
                 version: CandidateVersion("v".into()),

@@ -1,0 +1,173 @@
+//! Everything that a partner puts into `in/` is answered, whatever it is called and whatever it is, once it stood still.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::support::case::Case;
+use super::support::home::files_in;
+use super::support::world::came;
+
+/// A path in the folder of the only partner.
+fn elm(case: &Case, path: &str) -> PathBuf {
+    case.world.home.below(&format!("var/partners/elm/{path}"))
+}
+
+fn receipt_text(case: &Case, stem: &str) -> String {
+    let path = elm(case, &format!("out/receipts/{stem}.receipt.csv"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn receipt_json(case: &Case, stem: &str) -> Value {
+    let path = elm(case, &format!("out/receipts/{stem}.receipt.json"));
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn names(case: &Case, folder: &str) -> Vec<String> {
+    let files = fs::read_dir(elm(case, folder)).unwrap().flatten();
+    let mut names: Vec<String> = files
+        .map(|file| file.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The row of the only person, as a sheet with an answer.
+fn puts_return(case: &Case, name: &str, days_ago: i64, attended: &str) {
+    let row = case.world.row_of("Anna Beech");
+    case.world
+        .partner_returns("elm", name, &[(row, came(days_ago, attended))]);
+}
+
+#[test]
+fn whatever_lies_in_the_in_folder_is_answered() {
+    let case = Case::well();
+    let zip = |member: &str| [b"PK\x03\x04", member.as_bytes()].concat();
+    let refused: [(&str, Vec<u8>, &str); 8] = [
+        (
+            "returns week 49.numbers",
+            zip("Index/Document.iwa"),
+            "We could not use returns week 49.numbers: open it in Numbers, export it to CSV and send that file.",
+        ),
+        (
+            "a.ods",
+            zip("mimetypeapplication/vnd.oasis.opendocument.spreadsheet"),
+            "We could not use a.ods: open it in your spreadsheet, save it as CSV and send it again.",
+        ),
+        (
+            "returns b.csv",
+            zip("xl/workbook.xml"),
+            "this is an Excel workbook, and we read CSV",
+        ),
+        (
+            "c.pdf",
+            b"%PDF-1.7".to_vec(),
+            "We could not use c.pdf: fill in our sheet, save it as CSV and send that.",
+        ),
+        ("d", b"PK".to_vec(), "We could not use d: "),
+        (
+            "e.xlsx",
+            [b"\xD0\xCF\x11\xE0".to_vec(), utf16("EncryptedPackage")].concat(),
+            "take the password off",
+        ),
+        (
+            ".f.csv",
+            b"{\"a\": 1}".to_vec(),
+            "We could not use .f.csv: ",
+        ),
+        ("g.jpeg", b"\xFF\xD8\xFF\xE0".to_vec(), "this is a picture"),
+    ];
+    for (name, bytes, _) in &refused {
+        case.world.home.put_return("elm", name, bytes);
+    }
+    fs::create_dir(elm(&case, "in/week 50")).unwrap();
+    fs::write(elm(&case, "in/week 50/returns.csv"), "Our ref\n").unwrap();
+    symlink("/etc/passwd", elm(&case, "in/link to returns")).unwrap();
+    let left_alone = ["~$a.xlsx", ".DS_Store", "b.csv.crdownload", "._c.csv"];
+    for name in left_alone {
+        case.world.home.put_return("elm", name, b"x");
+    }
+    // A sheet with our headings is a return, whatever it is called: here by letters of another age.
+    puts_return(&case, "answer", 3, "Y");
+    let odd = elm(&case, "in").join(std::ffi::OsStr::from_bytes(b"r\xE9ponses"));
+    fs::rename(elm(&case, "in/answer"), odd).unwrap();
+    let case = case.ran(1);
+    for (name, _, said) in &refused {
+        let stem = name.trim_start_matches('.');
+        let stem = stem.rsplit_once('.').map_or(stem, |(stem, _)| stem);
+        let text = receipt_text(&case, stem);
+        assert!(
+            text.contains(said) && text.contains("Please correct"),
+            "{name}: {text}"
+        );
+        assert!(
+            text.contains("CSV") || !said.contains("CSV"),
+            "{name}: {text}"
+        );
+    }
+    let folder = receipt_json(&case, "week 50");
+    assert_eq!(folder["reason"], "file-unread:folder");
+    let link = receipt_json(&case, "link to returns");
+    assert_eq!(
+        link["what_is_wrong"],
+        "this is a link, and we do not follow links"
+    );
+    assert!(receipt_text(&case, "r\u{FFFD}ponses").contains("Taken in: 1"));
+    let mut kept = left_alone.map(str::to_owned).to_vec();
+    kept.extend(["done".to_owned(), "refused".to_owned()]);
+    kept.sort();
+    assert_eq!(names(&case, "in"), kept);
+    assert_eq!(names(&case, "in/done"), ["r\u{FFFD}ponses"]);
+    assert_eq!(names(&case, "in/refused").len(), refused.len() + 2);
+    // Each has a line until it is settled: the sheet of that name settles its own.
+    assert_eq!(case.world.held("file-unread").len(), refused.len() + 2);
+    puts_return(&case, "returns week 49.csv", 2, "Y");
+    let case = case.ran(1);
+    assert_eq!(case.world.held("file-unread").len(), refused.len() + 1);
+    // Nothing is answered twice.
+    let receipts = files_in(&elm(&case, "out/receipts")).len();
+    let case = case.ran(1);
+    assert_eq!(files_in(&elm(&case, "out/receipts")).len(), receipts);
+    case.world.proves();
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn a_file_that_grew_after_it_was_taken_is_judged_again() {
+    let case = Case::well();
+    puts_return(&case, "returns.csv", 3, "Y");
+    let case = case.ran(0);
+    let done = elm(&case, "in/done/returns.csv");
+    let first = fs::read_to_string(&done).unwrap();
+    puts_return(&case, "more.csv", 2, "N");
+    let more = fs::read_to_string(elm(&case, "in/more.csv")).unwrap();
+    fs::remove_file(elm(&case, "in/more.csv")).unwrap();
+    let row = more.lines().nth(1).unwrap();
+    fs::write(&done, format!("{first}{row}\r\n")).unwrap();
+    let ran = case.world.kith(&["run", "--once"], 0);
+    assert!(ran.stderr.contains("COLLECT-007"), "{}", ran.stderr);
+    let text = receipt_text(&case, "returns (2)");
+    let said = "This file has changed since we took it. We have read it again.";
+    assert!(
+        text.contains(said) && text.contains("Taken in: 1"),
+        "{text}"
+    );
+    assert!(text.contains("Taken in before: 1"), "{text}");
+    let again = receipt_json(&case, "returns (2)");
+    assert_eq!(again["repairs"][0]["code"], "changed-after-taken");
+    assert_eq!(names(&case, "in/done"), ["returns.csv"]);
+    let case = case.ran(0);
+    assert_eq!(files_in(&elm(&case, "out/receipts")).len(), 4);
+    // It may have become something else altogether.
+    fs::write(&done, b"%PDF-1.7").unwrap();
+    let case = case.ran(1);
+    assert_eq!(names(&case, "in/refused"), ["returns.csv"]);
+    assert!(receipt_text(&case, "returns (3)").contains("We could not use returns.csv: "));
+    case.world.proves();
+}
