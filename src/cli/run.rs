@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// Run as of this instant, 2026-11-23T06:00:00Z
     #[arg(long, value_name = "INSTANT", requires = "once")]
     as_of: Option<String>,
+    /// Take returns that have not stood still long enough too, and perhaps are not finished
+    #[arg(long, requires = "once")]
+    now: bool,
     /// Print what was done as JSON
     #[arg(long)]
     json: bool,
@@ -40,7 +43,7 @@ pub(super) async fn run(global: &Global, args: Args) -> anyhow::Result<u8> {
     let only = Only {
         source: args.source,
         partner: args.partner,
-        settled: !args.once,
+        settled: !args.now,
     };
     if args.once {
         once(global, args.as_of.as_deref(), &stages, &only, args.json).await

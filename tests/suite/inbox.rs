@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::support::case::Case;
-use super::support::home::files_in;
+use super::support::home::{Ran, files_in};
+use super::support::process::{LIMIT, finish};
 use super::support::world::came;
 
 /// A path in the folder of the only partner.
@@ -33,6 +34,12 @@ fn names(case: &Case, folder: &str) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// A run that waits for what does not stand still, on a machine whose clock is so far ahead.
+fn waits(case: &Case) -> Ran {
+    let mut command = case.world.home.command_as_it_is(&["run", "--once"]);
+    finish(&mut command, LIMIT).into()
 }
 
 /// The row of the only person, as a sheet with an answer.
@@ -136,6 +143,33 @@ fn whatever_lies_in_the_in_folder_is_answered() {
 
 fn utf16(text: &str) -> Vec<u8> {
     text.encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+#[test]
+fn what_may_still_grow_waits_for_a_run_by_hand_too() {
+    let case = Case::well();
+    puts_return(&case, "returns.csv", 3, "Y");
+    case.world.home.put_return("elm", "empty.csv", b"");
+    assert_eq!(waits(&case).code, 0);
+    assert_eq!(
+        names(&case, "in"),
+        ["done", "empty.csv", "refused", "returns.csv"]
+    );
+    // It goes by the machine's clock: an instant that a run is given makes no file older or younger.
+    let case = case.after(90);
+    assert_eq!(waits(&case).code, 0);
+    assert_eq!(names(&case, "in"), ["done", "empty.csv", "refused"]);
+    let case = case.after(23 * 3_600).ran(0).after(25 * 3_600);
+    assert_eq!(waits(&case).code, 1);
+    assert_eq!(names(&case, "in"), ["done", "refused"]);
+    let said = receipt_json(&case, "empty");
+    assert_eq!(said["reason"], "file-unread:empty");
+    // What was written a moment ago is taken where that is asked for.
+    let help = case.world.kith(&["run", "--help"], 0).stdout;
+    assert!(help.contains("--now"), "{help}");
+    puts_return(&case, "more.csv", 2, "Y");
+    let case = case.ran(1);
+    assert!(receipt_text(&case, "more").contains("Taken in: 1"));
 }
 
 #[test]

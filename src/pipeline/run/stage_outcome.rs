@@ -13,7 +13,7 @@ pub(crate) type Totals = BTreeMap<Stage, Counts>;
 pub(crate) struct Only {
     pub(crate) source: Option<String>,
     pub(crate) partner: Option<String>,
-    /// Take returns only when they have stood still: nobody watches, and a sheet may still be growing.
+    /// Take returns only when they have stood still: a sheet may still be growing.
     pub(crate) settled: bool,
 }
 

@@ -154,8 +154,17 @@ impl Home {
         finish_reading(&mut self.command(arguments), read, self.limit).into()
     }
 
-    /// Kith on this installation, not yet started.
+    /// Kith on this installation, not yet started. No test waits for a return to stand still.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command_as_it_is(arguments);
+        if arguments.contains(&"--once") {
+            command.arg("--now");
+        }
+        command
+    }
+
+    /// The same with these arguments and no others.
+    pub(crate) fn command_as_it_is(&self, arguments: &[&str]) -> Command {
         let mut command = kith_command();
         command.args(arguments).arg("--config").arg(self.config());
         if let Some(at) = *self.clock.lock().expect("a clock") {

@@ -294,7 +294,7 @@ pub(crate) fn injecting(world: &World, what: &str, folders: &[PathBuf]) -> Comma
         command.arg("-P").arg(folder);
     }
     command.arg(env!("CARGO_BIN_EXE_kith"));
-    command.args(["run", "--once", "--config", &world.home.config()]);
+    command.args(["run", "--once", "--now", "--config", &world.home.config()]);
     command
 }
 
