@@ -68,7 +68,9 @@ def drops(home):
         for path in sorted((folder / "out").glob("*.csv")):
             with open(path, encoding=encoding, newline="") as file:
                 header, *more = csv.reader(file, delimiter=delimiter)
-            rows += more
+            # Behind what was delivered stand the empty columns for the answers.
+            header = [name for name in header if name not in ANSWERS]
+            rows += [row[: len(header)] for row in more]
         if rows:
             yield folder, (delimiter, encoding, reference), header, rows
 

@@ -99,12 +99,8 @@ impl Maker {
     /// Begins with the header.
     pub(crate) fn new(env: Arc<Env>, by: By, of: Numbered) -> anyhow::Result<Self> {
         let partner = partner(&env, &by)?;
-        let columns = partner.deliver.columns.iter();
         let first = of.notice.then_some(WHAT_TO_DO);
-        let headers: Vec<&str> = first
-            .into_iter()
-            .chain(columns.map(|column| column.header.as_str()))
-            .collect();
+        let headers: Vec<&str> = first.into_iter().chain(partner.deliver.headers()).collect();
         let mut writer = RowWriter::new(Vec::new(), partner.deliver.format)?;
         writer.write_row(&headers)?;
         let header_sha256 = sha256(&[writer.last_row()]);
@@ -128,6 +124,7 @@ impl Maker {
             By::Kept(rules) => rules,
         };
         let partner = partner(&env, &self.by)?;
+        let answers = partner.deliver.answers.len();
         let tokens = |fields: &[&[u8]]| env.keys.token(fields);
         let sequence = u64::try_from(self.of.sequence).unwrap_or(0);
         for Planned {
@@ -146,7 +143,7 @@ impl Maker {
                 env.keys.lookup(&[b"drop row", &person, cells.digested()])
             };
             if let Some(cells) = ready {
-                self.writer.write_kept(&cells)?;
+                self.writer.write_kept(&cells, answers)?;
                 self.written.note(row, digest(&cells), action);
                 continue;
             }
@@ -188,7 +185,7 @@ impl Maker {
                 cells.insert(0, what_to_do(action, &row.changed, phone));
             }
             let cells = CellRow::new(&cells);
-            self.writer.write_kept(&cells)?;
+            self.writer.write_kept(&cells, answers)?;
             self.written.note(row, digest(&cells), action);
         }
         Ok(())

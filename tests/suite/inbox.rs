@@ -205,3 +205,47 @@ fn a_file_that_grew_after_it_was_taken_is_judged_again() {
     assert!(receipt_text(&case, "returns (3)").contains("We could not use returns.csv: "));
     case.world.proves();
 }
+
+#[test]
+fn the_drop_itself_filled_in_is_a_return() {
+    let case = Case::well();
+    let drop = case.world.home.drops("elm").pop().unwrap();
+    let text = fs::read_to_string(&drop).unwrap();
+    let mut lines = text.lines();
+    let (head, row) = (lines.next().unwrap(), lines.next().unwrap());
+    // Each date before its values, a column of two events once, and what speaks of the row last.
+    let answers = ",Date seen,Attended?,Outcome,Stopped?";
+    assert!(head.ends_with(answers), "{head}");
+    assert!(row.ends_with(",,,,") && !row.ends_with(",,,,,"), "{row}");
+    // A preview shows what is delivered.
+    let extract = case.world.home.below("extracts/a.ndjson");
+    let extract = extract.display().to_string();
+    let map = [
+        "map",
+        "--partner",
+        "elm",
+        "--input",
+        &extract,
+        "--output",
+        "-",
+    ];
+    let mapped = case.world.kith(&map, 0).stdout;
+    let delivered = head.strip_suffix(answers).unwrap();
+    assert_eq!(mapped.lines().next(), Some(delivered));
+    let out = elm(&case, "..").display().to_string();
+    case.world
+        .kith(&["partner", "template", "elm", "--out", &out], 0);
+    let template = fs::read_to_string(elm(&case, "../elm-template.csv")).unwrap();
+    assert_eq!(template.lines().next(), Some(head));
+    let filled = row.strip_suffix(",,,,").unwrap();
+    let seen_on = came(3, "Y").remove(0).1;
+    let filled = format!("{head}\r\n{filled},{seen_on},Y,Taken on,\r\n");
+    case.world
+        .home
+        .put_return("elm", "to do Monday", filled.as_bytes());
+    let case = case.ran(0);
+    assert!(receipt_text(&case, "to do Monday").contains("Taken in: 1"));
+    let told = case.world.says(&["status"]);
+    assert_eq!(told["legs"]["in-progress"], 1, "{told}");
+    case.world.proves();
+}

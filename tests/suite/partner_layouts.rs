@@ -165,7 +165,12 @@ fn twenty_layouts_are_written_cell_by_cell_and_their_returns_are_taken_in() {
             .drops(id)
             .pop()
             .unwrap_or_else(|| panic!("{id} got no drop"));
-        let sheet = table::read(&drop, format);
+        let columns = tables(file, "deliver", "column");
+        let headers: Vec<&str> = columns
+            .iter()
+            .map(|column| text(column, "header"))
+            .collect();
+        let sheet = table::read(&drop, format).delivered(&headers);
         cells += assert_cells(id, file, people, &sheet);
         let (answers, told) = answered(file, &sheet);
         events += told;

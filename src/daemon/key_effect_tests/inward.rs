@@ -71,6 +71,15 @@ fn puts(home: &tempfile::TempDir, answer: &Answer<'_>) {
     let file = exchange.join("in").join(answer.name);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     let Answer { columns, cells, .. } = answer;
+    // The answers' own columns stand behind the delivered ones, empty.
+    let delivered = head.split(',').take_while(|name| *name != "On").count();
+    let first = |line: &str| {
+        line.split(',')
+            .take(delivered)
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    let (head, row) = (first(head), first(row));
     std::fs::write(&file, format!("{head},{columns}\n{row},{cells}\n")).unwrap();
 }
 

@@ -32,6 +32,7 @@ fields = ["patient.name", "patient.birth_date", "patient.gender", "patient.postc
 [deliver]
 transport = "local"
 file = "p_{date}_{sequence}.csv"
+answers = false
 [[deliver.column]]
 header = "What"
 from = "leg.action"

@@ -290,6 +290,26 @@ async fn a_drop_has_the_name_and_the_folder_that_were_agreed_and_none_is_empty_u
 }
 
 #[tokio::test]
+async fn a_drop_ends_with_the_empty_columns_of_the_answers_unless_it_was_agreed_otherwise() {
+    let said = Changed::by(&[("answers = false\n", "")]).goes_out().await;
+    // The reference, two empty cells, and the comma between them.
+    let tail = said.strip_prefix(&format!("{SENT},")).unwrap();
+    assert!(
+        tail.len() > 10 && tail.ends_with(',') && !tail.contains(",,"),
+        "{said}"
+    );
+    let unanswered = [
+        ("answers = false\n", "answers = true\n"),
+        (
+            "[collect]\ntransport = \"local\"\nfile = \"returns*.csv\"\ndates = \"%d/%m/%Y\"\n[[collect.event]]\nkind = \"status\"\non = \"On\"\nvalue = { column = \"Outcome\", codes = { Done = \"completed\" } }\n",
+            "",
+        ),
+    ];
+    let home = Changed::by(&unanswered).home();
+    assert!(open(&home).await.is_err());
+}
+
+#[tokio::test]
 async fn a_performer_names_a_partner_by_its_identifier_or_by_ours() {
     let other = (
         "identifier = { system = \"https://kith.example/Id/partner\", value = \"p\" }",

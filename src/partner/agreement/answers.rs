@@ -84,6 +84,17 @@ pub(crate) enum EventRule {
     },
 }
 
+impl Collect {
+    /// Every header that a partner fills in: of the events in their order, each date before its values, then of what speaks of a row as
+    /// a whole. A header of several events comes several times.
+    pub(crate) fn answer_headers(&self) -> impl Iterator<Item = &str> {
+        let of_events = self.events.iter().flat_map(CollectEvent::headers);
+        let of_rows = [&self.acknowledged, &self.withdrawn];
+        let of_rows = of_rows.into_iter().flatten();
+        of_events.chain(of_rows.map(|said| said.column.as_str()))
+    }
+}
+
 impl CollectEvent {
     /// The kind of event.
     pub(crate) fn kind(&self) -> EventKind {

@@ -22,6 +22,8 @@ pub(crate) struct Deliver {
     pub(crate) empty: bool,
     pub(crate) format: Format,
     pub(crate) columns: Vec<DropColumn>,
+    /// Headers of the empty columns behind them, which the partner fills in: the sheet that is sent is the sheet that comes back.
+    pub(crate) answers: Vec<String>,
     /// What the columns read must have the form that FHIR gives it.
     pub(crate) check: ReferralCheck,
 }
@@ -32,6 +34,12 @@ impl Deliver {
         self.columns
             .iter()
             .position(|column| column.field() == Some(field))
+    }
+
+    /// The headers of a drop: the delivered columns, then those of the answers.
+    pub(crate) fn headers(&self) -> impl Iterator<Item = &str> {
+        let delivered = self.columns.iter().map(|column| column.header.as_str());
+        delivered.chain(self.answers.iter().map(String::as_str))
     }
 
     /// The file name of a drop: date as `YYYYMMDD`, sequence in six digits.

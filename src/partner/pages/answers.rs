@@ -6,21 +6,21 @@ use crate::partner::fields::CodeMap;
 
 const STOP_SEEN: &str = "whether you have seen a row that says stop or changed";
 
-/// Adds every column that a return needs, each once.
+/// Adds every column that a return needs, each once, in the order in which a drop ends with them.
 pub(super) fn add(collect: &Collect, entries: &mut Vec<SheetColumn>) {
-    if let Some(acknowledged) = &collect.acknowledged {
-        add_listed(entries, acknowledged, "seen and done", STOP_SEEN);
-    }
-    if let Some(withdrawn) = &collect.withdrawn {
-        let says = "whether this row takes back what you told before";
-        add_listed(entries, withdrawn, "taken back", says);
-    }
     for event in &collect.events {
         if let Some(on) = &event.on {
             let day = CellContent::Day(collect.dates.clone());
             add_one(entries, on, day, "the day on which it happened");
         }
         add_event(entries, event);
+    }
+    if let Some(acknowledged) = &collect.acknowledged {
+        add_listed(entries, acknowledged, "seen and done", STOP_SEEN);
+    }
+    if let Some(withdrawn) = &collect.withdrawn {
+        let says = "whether this row takes back what you told before";
+        add_listed(entries, withdrawn, "taken back", says);
     }
 }
 

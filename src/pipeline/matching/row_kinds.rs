@@ -228,12 +228,20 @@ fn is_meant_as_reference(cell: &str) -> bool {
     plain && marked && (8..=14).contains(&signs)
 }
 
-/// Whether a row holds another delimiter more often than a sentence does: it is a row, or a part of one, of another file.
+/// Whether a row holds another delimiter more often than a sentence does, or one beside a quote: it is a row, or a part of one, of another file.
 fn is_cut_by_another(sheet: &Sheet, row: SheetRow<'_>) -> bool {
     let others = [',', ';', '\t', '|'].into_iter();
     let mut others = others.filter(|sign| *sign != char::from(sheet.dialect.delimiter));
+    let cells = || (0..row.len()).map(|place| row.cell(place));
+    let least = if cells().any(|cell| cell.contains('"')) {
+        1
+    } else {
+        OTHER_DELIMITERS_MIN
+    };
     others.any(|sign| {
-        let cells = (0..row.len()).map(|place| row.cell(place).matches(sign).count());
-        cells.sum::<usize>() >= OTHER_DELIMITERS_MIN
+        cells()
+            .map(|cell| cell.matches(sign).count())
+            .sum::<usize>()
+            >= least
     })
 }

@@ -64,12 +64,13 @@ impl<W: Write> RowWriter<W> {
         self.write_cells(cells.iter().map(AsRef::as_ref), cells.len())
     }
 
-    /// Writes one row of cells that were kept.
+    /// Writes one row of cells that were kept, and so many empty ones behind them.
     ///
     /// # Errors
     /// As [`RowWriter::write_row`].
-    pub(crate) fn write_kept(&mut self, row: &CellRow) -> Result<(), WriteError> {
-        self.write_cells(row.cells(), row.count())
+    pub(crate) fn write_kept(&mut self, row: &CellRow, blanks: usize) -> Result<(), WriteError> {
+        let cells = row.cells().chain(std::iter::repeat_n("", blanks));
+        self.write_cells(cells, row.count() + blanks)
     }
 
     fn write_cells<'c>(

@@ -167,7 +167,8 @@ pub(crate) fn drops(home: &Home, workload: &Workload) -> BTreeMap<String, Table>
         .map(|partner| {
             let files = home.drops(&partner);
             assert_eq!(files.len(), 1, "{partner} has one drop");
-            (partner.clone(), table::read(&files[0], layout(&partner)))
+            let drop = table::read(&files[0], layout(&partner));
+            (partner.clone(), drop.delivered(headers(&partner)))
         })
         .collect()
 }

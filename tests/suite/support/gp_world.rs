@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::expected::{Fates, assert_held, foreseeable, layout, rows};
+use super::expected::{Fates, assert_held, foreseeable, headers, layout, rows};
 use super::fhir_server::FhirServer;
 use super::home::Home;
 use super::people::Sandbox;
@@ -176,7 +176,7 @@ impl<'w> Misbehaving<'w> {
             .map(|partner| {
                 let drops = self.world.home.drops(&partner).into_iter();
                 let tables = drops
-                    .map(|drop| table::read(&drop, layout(&partner)))
+                    .map(|drop| table::read(&drop, layout(&partner)).delivered(headers(&partner)))
                     .collect();
                 (partner, tables)
             })

@@ -48,6 +48,21 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The table of a drop without the columns for the answers, which stand empty behind these.
+    pub(crate) fn delivered(mut self, headers: &[&str]) -> Self {
+        let (first, answers) = self.header.split_at(headers.len().min(self.header.len()));
+        assert_eq!(first, headers, "the delivered columns");
+        assert!(!answers.is_empty(), "no column for an answer");
+        self.header.truncate(headers.len());
+        for row in &mut self.rows {
+            let empty = row.split_off(headers.len());
+            assert!(empty.iter().all(String::is_empty), "{row:?} {empty:?}");
+        }
+        self
+    }
+}
+
 /// Reads a file; every row must have as many cells as the header.
 pub(crate) fn read(path: &Path, layout: Layout) -> Table {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -12,15 +12,17 @@ use crate::domain::how_to_raise;
 use crate::partner::agreement::{Collect, Deliver, DropColumn};
 use crate::partner::fields::ReferralCheck;
 use crate::sheet::format::{parse_delimiter, parse_encoding, parse_newline, parse_quote};
-use crate::sheet::{Format, FormatError};
+use crate::sheet::{Format, FormatError, UnencodableRule, encode_cell};
 use crate::toml_reader::TableReader;
 
-/// Reads the section; also gives the elements that its expressions share.
+/// Reads the section; also gives the elements that its expressions share, and whether a drop ends with the columns of the answers:
+/// what these are is said by another section, and there are none without it.
 pub(super) fn read_deliver(
     table: &TableReader<'_>,
     catalogue: &Catalogue<'_>,
     check: &ShareCheck<'_>,
-) -> (Deliver, Vec<String>) {
+    returns: bool,
+) -> (Deliver, Vec<String>, bool) {
     let transport = table.text("transport").map(str::to_owned);
     let file = table.text("file");
     if !file.value.is_empty() {
@@ -57,6 +59,11 @@ pub(super) fn read_deliver(
         entry.finish();
     }
     table.not_yet("schedule");
+    let answers = table.flag("answers", returns);
+    if answers && !returns {
+        let rule = "false where there is no [collect]: nobody answers then";
+        table.bad_value("answers", rule, &table.place_for("answers"));
+    }
     let fields = &catalogue.vocabulary.fields;
     let read: Vec<String> = columns
         .iter()
@@ -72,8 +79,24 @@ pub(super) fn read_deliver(
         empty: table.flag("empty", false),
         format: read_format(table),
         columns,
+        answers: Vec::new(),
     };
-    (deliver, elements)
+    (deliver, elements, answers)
+}
+
+/// The headers of the empty columns for what comes back: none that is delivered, and none twice.
+pub(super) fn answer_columns(columns: &[DropColumn], collect: &Collect) -> Vec<String> {
+    let mut answers: Vec<String> = Vec::new();
+    for header in collect.answer_headers() {
+        let delivered = columns
+            .iter()
+            .any(|column| same_header(&column.header, header));
+        let known = answers.iter().any(|known| same_header(known, header));
+        if !(header.is_empty() || delivered || known) {
+            answers.push(header.to_owned());
+        }
+    }
+    answers
 }
 
 fn same_header(one: &str, other: &str) -> bool {
@@ -154,5 +177,12 @@ pub(super) fn check_layout(
     }
     if !has("leg.action") {
         problems.add(Code::NoActionColumn, "no column carries leg.action", place);
+    }
+    let format = deliver.format;
+    for header in deliver.headers() {
+        if encode_cell(header, format.encoding, UnencodableRule::Hold).is_err() {
+            let what = format!("the format's encoding has no place for the header \"{header}\"");
+            problems.add(Code::BadValue, what, place);
+        }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use placeholder::PLACEHOLDER;
 
 use catalogue::Catalogue;
 use collect::read_collect;
-use deliver::{check_layout, read_deliver};
+use deliver::{answer_columns, check_layout, read_deliver};
 use onward::Onward;
 use select::read_select;
 use share_check::ShareCheck;
@@ -70,15 +70,19 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     });
     let deliver = layout
         .as_ref()
-        .map(|table| read_deliver(table, catalogue, &check));
+        .map(|table| read_deliver(table, catalogue, &check, collect.is_some()));
     let elements = deliver
         .as_ref()
-        .map(|(_, elements)| elements.iter().map(String::as_str).collect());
+        .map(|(_, elements, _)| elements.iter().map(String::as_str).collect());
     check.unknown_entries(&elements.unwrap_or_else(Vec::new));
-    let deliver = deliver.map(|(deliver, _)| deliver);
+    let with_answers = deliver.as_ref().is_some_and(|(_, _, answers)| *answers);
+    let mut deliver = deliver.map(|(deliver, ..)| deliver);
     let returns = collect
         .as_ref()
         .map(|table| read_collect(table, deliver.as_ref(), &onward, catalogue));
+    if let (Some(deliver), Some(returns), true) = (&mut deliver, &returns, with_answers) {
+        deliver.answers = answer_columns(&deliver.columns, returns);
+    }
     if let (Some(table), Some(deliver)) = (&layout, &deliver) {
         check_layout(table.place(), deliver, returns.as_ref(), catalogue);
     }
