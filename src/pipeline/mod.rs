@@ -149,7 +149,7 @@ async fn take_inboxes(
 ) -> anyhow::Result<()> {
     let mut waiting = inboxes
         .into_iter()
-        .filter(|inbox| !inbox.candidates.is_empty())
+        .filter(|inbox| !(inbox.candidates.is_empty() && inbox.written_into.is_empty()))
         .map(Arc::new)
         .peekable();
     let (turns, mut taking) = (RecordTurn::turns(), Taking::new());
@@ -242,7 +242,9 @@ async fn open_inbox(
         let _ignored = has_read.send(());
         match_return(&of_run, &of_inbox, candidate, bytes).await
     };
-    matched.spawn(first.in_current_span());
+    if !inbox.candidates.is_empty() {
+        matched.spawn(first.in_current_span());
+    }
     let first = MatchedAhead { read, matched };
     Ok(Some(OpenInbox {
         inbox,
@@ -271,6 +273,13 @@ async fn take_returns(
         inbox.settled(run, taken.map(|_| ()), &mut outcome)?;
     }
     inbox.in_one_line(run, &mut outcome);
+    for name in &inbox.written_into {
+        open.collect.stands()?;
+        let receipt = apply::our_copy::of_our_copy(receipt_to(run, inbox), name)?;
+        let answered = inbox.answer_our_copy(run, name, (receipt.csv, receipt.json));
+        let answered = turn.on_disk(answered).await.map_err(anyhow::Error::from);
+        inbox.settled(run, answered, &mut outcome)?;
+    }
     open.deliver.give_back().await?;
     open.collect.give_back().await?;
     Ok(outcome)
@@ -366,6 +375,14 @@ async fn match_return(
     Ok(MatchedReturn { taken, matched })
 }
 
+/// To whom the receipts of an inbox go.
+fn receipt_to<'r>(run: &'r Run, inbox: &'r Inbox) -> ReceiptTo<'r> {
+    ReceiptTo {
+        partner: inbox.partner(run),
+        contact: &run.config.contact,
+    }
+}
+
 /// What the rows of a return tell is applied, and the return is answered.
 async fn apply_return(
     run: &Run,
@@ -376,10 +393,7 @@ async fn apply_return(
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
     let MatchedReturn { mut taken, matched } = found;
-    let to = ReceiptTo {
-        partner: inbox.partner(run),
-        contact: &run.config.contact,
-    };
+    let to = receipt_to(run, inbox);
     let known = taken.before.is_some();
     let growth = inbox.growth(run, candidate);
     let (receipt, how) = match matched {

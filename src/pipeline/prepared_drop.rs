@@ -111,6 +111,43 @@ fn not_read(error: &TransportError) -> LyingPart {
     }
 }
 
+/// Whether what lies in `out/` under a drop's name is something else than was written; `None` where nothing does.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) async fn is_written_into(
+    env: &Env,
+    place: usize,
+    file: &DropFile,
+) -> Result<Option<bool>, TransportError> {
+    let transport = &env.partners[place].transport;
+    let reread = transport.reread(&file.name, limits::DROP_BYTES_MAX);
+    match reread.await {
+        Ok(bytes) => {
+            let differs = |bytes: Vec<u8>| env.keys.file_digest(&sha256(&[&bytes])) != file.digest;
+            Ok(bytes.map(differs))
+        }
+        // A link, a device, or more than any drop holds.
+        Err(TransportError::NotRegular { .. } | TransportError::TooLarge { .. }) => Ok(Some(true)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Names of those drops of a partner that somebody wrote into while they lie in `out/`.
+pub(crate) async fn written_into(env: &Env, place: usize, files: &[DropFile]) -> Vec<String> {
+    let names = files.iter().map(|file| file.name.clone()).collect();
+    // What cannot be looked at now is looked at by whoever looks next.
+    let touched = env.partners[place].transport.touched(names).await;
+    let touched = touched.unwrap_or_default();
+    let mut names = Vec::new();
+    for file in files.iter().filter(|file| touched.contains(&file.name)) {
+        if matches!(is_written_into(env, place, file).await, Ok(Some(true))) {
+            names.push(file.name.clone());
+        }
+    }
+    names
+}
+
 /// Takes a drop back: its rows wait as before, and its number stays given. `by`: who, and the note that says why; none where a
 /// run does.
 pub(crate) fn take_back(batch: &mut Batch, file: &DropFile, by: Option<(String, NoteId)>) {

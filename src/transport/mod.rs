@@ -68,6 +68,7 @@ pub(crate) type Exchanged<'a, T> =
 ///     acknowledged, and one that is no plain file cannot be taken.
 /// 26. **Grown since.** A file that was put away and has changed since its receipt is named, with a version of its own; it can be taken and acknowledged
 ///     where it lies.
+/// 27. **Written into.** Of drops that lie there, every one that somebody has written into is named; one that nobody touched need not be.
 pub(crate) trait Transport: Send + Sync {
     /// What this kind can do.
     fn capabilities(&self) -> Capabilities;
@@ -113,6 +114,15 @@ pub(crate) trait Transport: Send + Sync {
         name: &'a str,
         file_size_bytes_max: u64,
     ) -> Exchanged<'a, Option<Vec<u8>>>;
+
+    /// Those of these drops that may have been written into since they were published. Whether one was is told by its bytes; a kind that
+    /// cannot tell names all of them.
+    ///
+    /// # Errors
+    /// [`TransportError`].
+    fn touched(&self, names: Vec<String>) -> Exchanged<'_, Vec<String>> {
+        Box::pin(std::future::ready(Ok(names)))
+    }
 
     /// Writes files that can be made again, each in place of what has its name. A name may hold folders of ours: `tables/legs.csv`.
     ///

@@ -249,3 +249,33 @@ fn the_drop_itself_filled_in_is_a_return() {
     assert_eq!(told["legs"]["in-progress"], 1, "{told}");
     case.world.proves();
 }
+
+#[test]
+fn a_drop_that_was_written_into_is_answered_and_stays_as_it_is() {
+    let case = Case::well();
+    let drop = case.world.home.drops("elm").pop().unwrap();
+    let stem = drop.file_stem().unwrap().to_string_lossy().into_owned();
+    let text = fs::read_to_string(&drop).unwrap();
+    let seen_on = came(3, "Y").remove(0).1;
+    let filled = text.replacen(",,,,\r\n", &format!(",{seen_on},Y,,\r\n"), 1);
+    let filled = filled.replacen(",,,,\n", &format!(",{seen_on},Y,,\n"), 1);
+    assert_ne!(filled, text);
+    fs::write(&drop, &filled).unwrap();
+    let case = case.ran(0);
+    let said = receipt_json(&case, &stem);
+    assert_eq!(said["what_is_wrong"], "You have written in our copy");
+    let said = receipt_text(&case, &stem);
+    assert!(said.contains("Save it into in/."), "{said}");
+    assert!(!said.contains("worr"), "nothing was read: {said}");
+    let status = case.world.kith(&["status"], 1).stdout;
+    assert!(status.contains("somebody wrote into drop "), "{status}");
+    // Once, and the drop is never replaced; what it tells counts only from `in/`.
+    let case = case.ran(0);
+    assert_eq!(files_in(&elm(&case, "out/receipts")).len(), 2);
+    assert_eq!(fs::read_to_string(&drop).unwrap(), filled);
+    assert_eq!(case.world.says(&["status"])["legs"]["sent"], 1);
+    let name = format!("{stem}.csv");
+    case.world.home.put_return("elm", &name, filled.as_bytes());
+    let case = case.ran(0);
+    assert!(receipt_text(&case, &format!("{stem} (2)")).contains("Taken in: 1"));
+}

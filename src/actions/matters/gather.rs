@@ -16,9 +16,10 @@ use crate::domain::clock::{SystemClock, day_from_number, day_number, london};
 use crate::domain::{Clock as _, DropId, Instant, Stage};
 use crate::partner::schedule::DueTimes;
 use crate::pipeline::approval::destination_wanted;
-use crate::pipeline::prepared_drop::{LyingPart, has_moved, is_answered, lying_part, was_kept};
+use crate::pipeline::prepared_drop::{
+    LyingPart, has_moved, is_answered, lying_part, was_kept, written_into,
+};
 use crate::pipeline::receive::{Untaken, untaken};
-use crate::pipeline::reconcile::prove::changed_drops;
 use crate::pipeline::run::Env;
 use crate::store::rows::DropState;
 use crate::store::{Body, Kind, LeaseRow, LeaseStage, StoreError};
@@ -217,7 +218,7 @@ async fn partner(
         .drop_files_in(DropState::Sent, at.strand, DropId::NONE, DROPS)
         .await?;
     if !late {
-        match timeout(READ_FOR, changed_drops(env, place, &sent)).await {
+        match timeout(READ_FOR, written_into(env, place, &sent)).await {
             Ok(changed) => seen.drops_changed = changed,
             Err(_) => seen.inbox = Err("its drops could not be read in time".to_owned()),
         }

@@ -6,6 +6,7 @@
 mod corrections;
 mod effects;
 mod mended;
+pub(crate) mod our_copy;
 pub(crate) mod receipt;
 mod record;
 mod seal_return;

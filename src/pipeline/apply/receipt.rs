@@ -225,7 +225,7 @@ fn sum(taken: &TakenReturn, findings: &[RowFinding], again: bool) -> String {
 }
 
 /// Whom they can ask.
-fn questions(contact: &OurContact) -> String {
+pub(super) fn questions(contact: &OurContact) -> String {
     let ways: Vec<&str> = [&contact.phone, &contact.email]
         .into_iter()
         .flatten()
@@ -355,7 +355,7 @@ fn could_not_use(name: &str, to_do: &str) -> String {
     format!("We could not use {name}: {to_do}.")
 }
 
-fn contact(contact: &OurContact) -> Value {
+pub(super) fn contact(contact: &OurContact) -> Value {
     json!({"name": contact.name, "email": contact.email, "phone": contact.phone})
 }
 
@@ -364,7 +364,7 @@ fn file(taken: &TakenReturn) -> Value {
     json!({"name": taken.name, "bytes": taken.file_size_bytes, "sha256": sha256, "taken_before": taken.before.is_some()})
 }
 
-fn pretty(json: &impl Serialize) -> Vec<u8> {
+pub(super) fn pretty(json: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(json).unwrap_or_default();
     bytes.push(b'\n');
     bytes

@@ -15,24 +15,27 @@ use std::sync::Arc;
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::SystemClock;
 use crate::domain::encoding::hex;
-use crate::domain::{Clock as _, StrandId, how_to_raise};
+use crate::domain::{Clock as _, DropId, StrandId, how_to_raise};
 use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{
     EarlierReturn, Repair, TakenReturn, Unusable, earlier_return, return_lookup,
 };
-use crate::pipeline::prepared_drop::ready;
+use crate::pipeline::prepared_drop::{ready, written_into};
 use crate::pipeline::run::{Env, Only, SeveralAtOnce, StageOutcome};
 use crate::seal::{LookupKey, sha256};
 use crate::sheet::{CsvText, ReadLimits, Sheet, TableMarks, UnreadableSheet};
 use crate::store::StoreError;
-use crate::store::rows::{RETURN_READ, ReturnFile};
+use crate::store::rows::{DropState, RETURN_READ, ReturnFile};
 use crate::transport::{
-    Acknowledgement, Candidate, CandidateKind, LiesIn, Listing, ListingTerms, Pattern, Receipt,
-    Transport, TransportError,
+    Acknowledgement, Candidate, CandidateKind, LiesIn, Listing, ListingTerms, PartnerFileName,
+    Pattern, Receipt, Transport, TransportError,
 };
 
 /// The endings of a receipt's two forms.
 const RECEIPTS: [&str; 2] = ["receipt.csv", "receipt.json"];
+
+/// Drops of one partner that are looked at: more than a partner leaves lying.
+const DROPS: i64 = 100;
 
 /// Partners whose folders are looked into at once.
 const LISTED_AT_ONCE: usize = 16;
@@ -42,10 +45,18 @@ pub(crate) struct Inbox {
     /// Place of the partner in the rules.
     place: usize,
     pub(crate) candidates: Vec<Candidate>,
+    /// Names of files of ours in `out/` that somebody wrote into.
+    pub(crate) written_into: Vec<String>,
 }
 
-/// What lies in one partner's `in/`, or why nobody can say.
-type Listed = Result<Result<Listing, TransportError>, StoreError>;
+/// What is found of one partner.
+struct Found {
+    listing: Listing,
+    written_into: Vec<String>,
+}
+
+/// What is found of one partner, or why nobody can say.
+type Listed = Result<Result<Found, TransportError>, StoreError>;
 
 /// The inboxes of every partner that sends returns.
 pub(crate) struct Inboxes {
@@ -119,12 +130,15 @@ impl Inboxes {
         &self,
         env: &Env,
         place: usize,
-        listed: Result<Listing, TransportError>,
+        found: Result<Found, TransportError>,
         outcome: &mut StageOutcome,
     ) -> Option<Inbox> {
         let partner = &env.rules.partners[place];
-        let listing = match listed {
-            Ok(listing) => listing,
+        let Found {
+            listing,
+            written_into,
+        } = match found {
+            Ok(found) => found,
             Err(error) => {
                 let code = match error {
                     TransportError::Gone { .. } => Code::ExchangeGone,
@@ -138,8 +152,11 @@ impl Inboxes {
             let here = Where::detail(format!("partner {}", partner.id));
             outcome.diagnostics.push(more(self.files_max, here));
         }
-        let candidates = listing.candidates;
-        Some(Inbox { place, candidates })
+        Some(Inbox {
+            place,
+            candidates: listing.candidates,
+            written_into,
+        })
     }
 }
 
@@ -158,7 +175,15 @@ async fn list(env: Arc<Env>, place: usize, terms: ListingTerms) -> Listed {
             listing.candidates.push(candidate);
         }
     }
-    Ok(Ok(listing))
+    let strand = env.partners[place].strand;
+    let sent = env
+        .store
+        .drop_files_in(DropState::Sent, strand, DropId::NONE, DROPS);
+    let written_into = written_into(&env, place, &sent.await?).await;
+    Ok(Ok(Found {
+        listing,
+        written_into,
+    }))
 }
 
 /// What lies in `in/`, and what was put away and may have changed since.
@@ -453,6 +478,24 @@ impl Inbox {
             let said = Diagnostic::new(code, what, Where::detail(place));
             outcome.diagnostics.push(said);
         }
+    }
+
+    /// Answers a file of ours that somebody wrote into; once, as long as its receipt lies there.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) async fn answer_our_copy(
+        &self,
+        env: &Env,
+        name: &str,
+        (csv, json): (Vec<u8>, Vec<u8>),
+    ) -> Result<(), TransportError> {
+        let receipts = RECEIPTS.into_iter().zip([csv, json]);
+        let receipts = receipts.map(|(ending, bytes)| Receipt { ending, bytes });
+        let transport = &env.partners[self.place].transport;
+        let name = PartnerFileName::new(name.to_owned());
+        transport.write_receipts(&name, receipts.collect()).await?;
+        Ok(())
     }
 
     /// Takes a folder that failed for an outcome: the next run answers.

@@ -342,3 +342,18 @@ pub(super) async fn errors(bench: &dyn Bench) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+pub(super) async fn written_into(bench: &dyn Bench) -> anyhow::Result<()> {
+    prepared(bench).await?;
+    let transport = bench.transport();
+    for number in 1..4 {
+        publish(bench, &a_drop(number)).await?;
+    }
+    bench.lays("r_000002.csv", b"A\n2,Y\n");
+    bench.fetches("r_000003.csv");
+    let names = (1..4).map(|number| a_drop(number).name).collect();
+    let touched = transport.touched(names).await?;
+    let named = touched.iter().any(|name| name == "r_000002.csv");
+    anyhow::ensure!(named, "what was written into is not named: {touched:?}");
+    Ok(())
+}

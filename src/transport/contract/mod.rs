@@ -230,6 +230,7 @@ duties! {
     24 d24_errors: "Errors", checks_out::errors;
     25 d25_everything_is_answered: "Everything is answered", checks_in::everything_is_answered;
     26 d26_grown_since: "Grown since", checks_in::grown_since;
+    27 d27_written_into: "Written into", checks_out::written_into;
 }
 
 async fn keeps(number: usize, bench: &dyn Bench) {

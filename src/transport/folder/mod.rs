@@ -320,6 +320,10 @@ impl Transport for FolderTransport {
         self.on_its_thread(move |folder| folder.reread(&name, file_size_bytes_max))
     }
 
+    fn touched(&self, names: Vec<String>) -> Exchanged<'_, Vec<String>> {
+        self.on_its_thread(move |folder| folder.touched(names))
+    }
+
     fn replace(&self, files: Vec<OutgoingFile>) -> Exchanged<'_, ()> {
         self.on_its_thread(move |folder| folder.replace(&files))
     }
@@ -369,5 +373,7 @@ impl Transport for FolderTransport {
     }
 }
 
+#[cfg(test)]
+mod late_tests;
 #[cfg(test)]
 mod tests;

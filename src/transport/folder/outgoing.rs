@@ -7,6 +7,7 @@ use rustix::fs::FileType;
 use super::incoming::read_to;
 use super::opened::{OpenedFolder, Renamed};
 use super::{ENTRIES_MAX, FolderLayout, NUMBERS_MAX, OpenFolder, Out};
+use crate::sheet::manifest_name;
 use crate::transport::file_name::receipt_stem;
 use crate::transport::{
     Candidate, DropOutcome, OutgoingDrop, OutgoingFile, PartnerFileName, Published, Receipt,
@@ -90,6 +91,26 @@ impl OpenFolder {
             return Err(too_large);
         }
         Ok(Some(bytes))
+    }
+
+    /// A drop got its name before its manifest did: whatever changed one of them later was not we. A manifest that is gone says nothing.
+    pub(super) fn touched(&self, mut names: Vec<String>) -> Result<Vec<String>, TransportError> {
+        let out = self.out()?.folder;
+        let mut touched = Vec::new();
+        for name in names.drain(..) {
+            check_own_name(&name, self.capabilities(), out.called)?;
+            let Some(found) = out.facts(&name)? else {
+                continue;
+            };
+            let last = out.facts(&manifest_name(&name))?;
+            let last = last.map_or(i128::MIN, |manifest| manifest.changed_nanos);
+            if found.kind != FileType::RegularFile
+                || found.changed_nanos.max(found.modified_nanos) > last
+            {
+                touched.push(name);
+            }
+        }
+        Ok(touched)
     }
 
     pub(super) fn replace(&self, files: &[OutgoingFile]) -> Result<(), TransportError> {

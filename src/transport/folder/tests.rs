@@ -19,12 +19,12 @@ const AT_ONCE: ListingTerms = ListingTerms {
     files_max: 200,
 };
 
-struct Exchange {
+pub(super) struct Exchange {
     home: tempfile::TempDir,
-    transport: FolderTransport,
+    pub(super) transport: FolderTransport,
 }
 
-fn place() -> Exchange {
+pub(super) fn place() -> Exchange {
     let home = tempfile::tempdir().unwrap();
     let transport = FolderTransport::of_partner(&home.path().join("p/elm/x"), "elm", FILE_MODE);
     transport.0.prepare().unwrap();
@@ -33,12 +33,12 @@ fn place() -> Exchange {
 }
 
 impl Exchange {
-    fn folder(&self) -> &OpenFolder {
+    pub(super) fn folder(&self) -> &OpenFolder {
         &self.transport.0
     }
 
     /// A path below the partner's folder.
-    fn below(&self, path: &str) -> PathBuf {
+    pub(super) fn below(&self, path: &str) -> PathBuf {
         self.home.path().join("p/elm/x").join(path)
     }
 
@@ -80,7 +80,7 @@ fn files_in(folder: &Path) -> Vec<String> {
     files
 }
 
-fn drop_one() -> OutgoingDrop {
+pub(super) fn drop_one() -> OutgoingDrop {
     OutgoingDrop {
         name: "r_000001.csv".to_owned(),
         bytes: b"A\n1\n".to_vec(),
@@ -587,38 +587,4 @@ fn a_receipt_that_is_newer_than_its_file_is_enough() {
     std::thread::sleep(Duration::from_millis(30));
     place.puts("r.csv", "one");
     assert!(!answered());
-}
-
-#[tokio::test]
-async fn a_disk_that_does_not_answer_is_given_up_and_takes_only_so_many_threads() {
-    limits::holds_at(SECONDS_MAX, |seconds: u64| {
-        may_wait(seconds - 1, SECONDS_MAX)
-    });
-    let exchange = place();
-    let (answers, waits) = std::sync::mpsc::channel::<()>();
-    let waits = std::sync::Mutex::new(waits);
-    let begun = std::time::Instant::now();
-    let late = in_time(
-        tokio::task::spawn_blocking(move || {
-            waits.lock().unwrap().recv().unwrap_or(());
-            Ok(())
-        }),
-        1,
-    );
-    let late = late.await.unwrap_err();
-    assert!(!late.unseen(), "it may be there yet");
-    assert_eq!(
-        late.to_string(),
-        "its disk did not answer within 1 seconds: the next run tries again"
-    );
-    assert!(begun.elapsed() >= Duration::from_secs(1));
-    drop(answers);
-    let mut calls: Vec<Call> = (0..CALLS_MAX)
-        .filter_map(|_| Call::begin(Arc::clone(&exchange.transport.0)))
-        .collect();
-    assert_eq!(calls.len(), CALLS_MAX);
-    let refused = exchange.transport.reread("a.csv", 1).await;
-    assert!(matches!(refused, Err(TransportError::Late { .. })));
-    calls.pop();
-    assert!(exchange.transport.reread("a.csv", 1).await.is_ok());
 }

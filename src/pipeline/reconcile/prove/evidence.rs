@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::{PAGE, Proof};
 use crate::domain::clock::day_number;
-use crate::domain::{DropId, Instant, KeyId, RawId, ReturnId, limits};
+use crate::domain::{DropId, Instant, KeyId, RawId, ReturnId};
 use crate::pipeline::drop_bytes::remake;
 use crate::pipeline::event::{bytes_spot, return_lookup};
-use crate::pipeline::prepared_drop::{LyingPart, lying_part};
+use crate::pipeline::prepared_drop::{LyingPart, is_written_into, lying_part};
 use crate::pipeline::run::{Env, LedgerAccess};
 use crate::seal::{Digest, merkle_root, sealed_digest, sha256};
 use crate::store::hash_chain::{drop_leaf, event_leaf, return_file_leaf, return_leaf};
@@ -319,7 +319,7 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
     if file.state != DropState::Sent {
         return Ok(());
     }
-    let changed = match changed(env, place, file).await {
+    let changed = match is_written_into(env, place, file).await {
         Ok(Some(changed)) => changed,
         // Its folder is a link or a file: nobody can say what became of it.
         Err(error @ TransportError::NotAFolder { .. }) => {
@@ -341,39 +341,6 @@ async fn on_disk(env: &Arc<Env>, file: &DropFile, proof: &mut Proof) -> anyhow::
     }
     proof.count("files", 1);
     Ok(())
-}
-
-/// Whether what lies in `out/` under a drop's name is something else than was written; `None` where nothing does.
-///
-/// # Errors
-/// The folder cannot be read.
-async fn changed(
-    env: &Env,
-    partner: usize,
-    file: &DropFile,
-) -> Result<Option<bool>, TransportError> {
-    let transport = &env.partners[partner].transport;
-    let reread = transport.reread(&file.name, limits::DROP_BYTES_MAX);
-    match reread.await {
-        Ok(bytes) => {
-            let differs = |bytes: Vec<u8>| env.keys.file_digest(&sha256(&[&bytes])) != file.digest;
-            Ok(bytes.map(differs))
-        }
-        // A link, a device, or more than any drop holds.
-        Err(TransportError::NotRegular { .. } | TransportError::TooLarge { .. }) => Ok(Some(true)),
-        Err(error) => Err(error),
-    }
-}
-
-/// Names of those drops of a partner that somebody wrote into while they lie in `out/`.
-pub(crate) async fn changed_drops(env: &Env, partner: usize, files: &[DropFile]) -> Vec<String> {
-    let mut names = Vec::new();
-    for file in files {
-        if matches!(changed(env, partner, file).await, Ok(Some(true))) {
-            names.push(file.name.clone());
-        }
-    }
-    names
 }
 
 /// The leaves of a return's rows, and the events of their legs that came of it, or of undoing it.

@@ -9,7 +9,6 @@ mod projections;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) use evidence::changed_drops;
 use serde::Serialize;
 
 use super::day_seal::day_root;
