@@ -351,7 +351,10 @@ fn places(page: &mut Page, played: &Played, home: &Home) {
         "  What the services were sent (each .csv has a .manifest.json that counts its rows)",
     );
     for to in To::ALL {
-        for name in home.names(&format!("var/partners/{}/out", to.id()), ".csv") {
+        let mut names = home.names(&format!("var/partners/{}/out", to.id()), ".csv");
+        // The list of everybody is no drop, and has no manifest.
+        names.retain(|name| !name.contains("your people"));
+        for name in names {
             page.line(&format!("    {name}"));
         }
     }

@@ -442,6 +442,11 @@ pub(crate) enum Code {
     /// An earlier run made it, it does not lie in `out/`, and a row of it may not go today: the records of its people could not be read again, another run works for their practice, the agreement has ended, or a wider version of the partner's file waits for approval. Nobody knows whether it left, so until then nothing else goes to this partner, stops neither.
     /// Fix (it): Mend what `kith status` names: the GP system that is not reached, the approval that waits. The next run of *deliver* puts the drop out, or says what became of it. If a stop cannot wait: ask the partner whether it has the file, and say so with `kith void PARTNER:NUMBER`, with `--it-left` if it has.
     DropWaits,
+    /// the list of people lacks somebody who is open with the partner
+    /// `out/your people.csv` holds everybody who is open with the partner, as last sent. A row of one of them cannot be written by the file of today, or
+    /// there are more than a drop takes. The list says that whoever is not on it is not contacted.
+    /// Fix (it): Find the person by `kith status` and the last change of the partner file; tell the partner.
+    ListLacks,
     /// a link, folder or device lay in the partner's in folder
     ///
     /// It was not opened. It lies in `in/refused`, and its receipt says what to send instead.

@@ -4,7 +4,7 @@ use super::Severity;
 use super::codes::Code;
 
 /// Code, printed form and severity, in the order of the manual.
-pub(super) const TABLE: [(Code, &str, Severity); 126] = [
+pub(super) const TABLE: [(Code, &str, Severity); 127] = [
     (Code::ConfigUnreadable, "CFG-001", Severity::Error),
     (Code::ConfigSyntax, "CFG-002", Severity::Error),
     (Code::UnknownKey, "CFG-003", Severity::Error),
@@ -98,6 +98,7 @@ pub(super) const TABLE: [(Code, &str, Severity); 126] = [
     (Code::DropStale, "DELIVER-005", Severity::Error),
     (Code::ExchangeGone, "DELIVER-006", Severity::Error),
     (Code::DropWaits, "DELIVER-007", Severity::Error),
+    (Code::ListLacks, "DELIVER-008", Severity::Warning),
     (Code::ReturnUnsafe, "COLLECT-001", Severity::Warning),
     (Code::ReturnUnreadable, "COLLECT-002", Severity::Warning),
     (Code::ReturnColumns, "COLLECT-003", Severity::Warning),

@@ -259,13 +259,20 @@ async fn make_again(
         .iter()
         .filter_map(|(hash, rules)| Some((*hash, layout(rules, rules.partners.first()?))))
         .collect();
-    let compared: Vec<(DropRow, &DropFile, &Layout<'_>)> = rows
-        .into_iter()
-        .filter_map(|row| {
-            let file = files.get(&row.drop_id)?;
-            Some((row, file, then.get(&file.rule).unwrap_or(&now)))
-        })
-        .collect();
+    let known = rows.iter().filter(|row| files.contains_key(&row.drop_id));
+    let newest: HashMap<LegId, DropId> = known.map(|row| (row.leg, row.drop_id)).collect();
+    let mut compared: Vec<(DropRow, &DropFile, &Layout<'_>)> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let Some(file) = files.get(&row.drop_id) else {
+            continue;
+        };
+        let sent = then.get(&file.rule);
+        // The list of people says the last row of each again, as the partner file has it today.
+        if sent.is_some() && newest.get(&row.leg) == Some(&row.drop_id) {
+            compared.push((row.clone(), file, &now));
+        }
+        compared.push((row, file, sent.unwrap_or(&now)));
+    }
     let mut keys = HashMap::new();
     for rows in compared.chunks(ROWS_TOGETHER) {
         let raws: Vec<RawIds> = rows

@@ -41,6 +41,8 @@ pub(crate) enum By {
 /// One row to write; its number and digest are filled in when it is.
 pub(crate) struct Planned {
     pub(crate) row: DropRow,
+    /// The number and day of the drop by which it was sent, of a row that is said again; none of one that is new in the file.
+    pub(crate) as_of: Option<(i64, Date)>,
     /// Its cells, if it was mapped in this run.
     pub(crate) ready: Option<CellRow>,
     /// What was sent last, where the row is to name the columns that differ; none where it has them already.
@@ -126,9 +128,9 @@ impl Maker {
         let partner = partner(&env, &self.by)?;
         let answers = partner.deliver.answers.len();
         let tokens = |fields: &[&[u8]]| env.keys.token(fields);
-        let sequence = u64::try_from(self.of.sequence).unwrap_or(0);
         for Planned {
             mut row,
+            as_of,
             ready,
             before,
             reference,
@@ -160,7 +162,9 @@ impl Maker {
                 continue;
             };
             let reference = reference.to_string();
-            let setting = env.setting(&env.sources[place].config, rules, self.of.today);
+            let (sequence, today) = as_of.unwrap_or((self.of.sequence, self.of.today));
+            let sequence = u64::try_from(sequence).unwrap_or(0);
+            let setting = env.setting(&env.sources[place].config, rules, today);
             if let Some(before) = before
                 && let Some(before) = fetched.referral(before)?
                 && let Ok(before) = before.trees(&arena)
@@ -290,6 +294,7 @@ pub(crate) async fn remake(env: &Arc<Env>, file: &DropFile) -> anyhow::Result<Op
             let leg = legs.get(&row.leg)?;
             Some(Planned {
                 row: row.clone(),
+                as_of: None,
                 ready: None,
                 before: None,
                 reference: leg.reference,

@@ -17,6 +17,7 @@ pub(crate) mod ingest;
 pub(crate) mod lookup_keys;
 pub(crate) mod map;
 pub(crate) mod matching;
+pub(crate) mod people_list;
 pub(crate) mod prepared_drop;
 pub(crate) mod prepared_import;
 pub(crate) mod pull;

@@ -168,6 +168,8 @@ pub(crate) trait Store: Send + Sync {
     fn legs_after(&self, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// Legs of a source that have not ended, after id `after`.
     fn open_legs(&self, source: StrandId, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>>;
+    /// Legs of a partner that have not ended and are decided, after id `after`.
+    fn open_legs_with(&self, partner: StrandId, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>>;
     /// How many legs of each partner are open, held ones without a partner aside.
     fn open_leg_counts(&self) -> Answer<'_, Vec<(StrandId, i64)>>;
     /// Legs by source, partner, state and reason of state: counts for status and report.

@@ -594,6 +594,19 @@ impl Transport for MemoryTransport {
         Box::pin(self.replace_whole(files))
     }
 
+    fn renew(&self, file: OutgoingFile, before: Option<Vec<u8>>) -> Exchanged<'_, ()> {
+        Box::pin(async move {
+            check_own_name(&file.name, self.capabilities, "out")?;
+            let there = self
+                .call(|far| Ok(far.out.get(&file.name).cloned()))
+                .await?;
+            if there.is_some() && there != before && self.keeps(28) {
+                return Err(TransportError::NameTaken { folder: "out" });
+            }
+            self.replace_whole(vec![file]).await
+        })
+    }
+
     fn list(&self, terms: ListingTerms) -> Exchanged<'_, Listing> {
         Box::pin(self.list_in_order(terms))
     }

@@ -69,6 +69,8 @@ pub(crate) type Exchanged<'a, T> =
 /// 26. **Grown since.** A file that was put away and has changed since its receipt is named, with a version of its own; it can be taken and acknowledged
 ///     where it lies.
 /// 27. **Written into.** Of drops that lie there, every one that somebody has written into is named; one that nobody touched need not be.
+/// 28. **Renewed.** A file that can be made again is put where nothing has its name, or in the place of one with the very bytes that it had; what somebody
+///     wrote there stays, and is [`TransportError::NameTaken`].
 pub(crate) trait Transport: Send + Sync {
     /// What this kind can do.
     fn capabilities(&self) -> Capabilities;
@@ -129,6 +131,12 @@ pub(crate) trait Transport: Send + Sync {
     /// # Errors
     /// [`TransportError`].
     fn replace(&self, files: Vec<OutgoingFile>) -> Exchanged<'_, ()>;
+
+    /// Puts a file of ours beside the drops: where nothing has its name, or in the place of one that holds the bytes of `before`.
+    ///
+    /// # Errors
+    /// [`TransportError::NameTaken`] if something else has the name, and any other: what was there is there, or nothing is.
+    fn renew(&self, file: OutgoingFile, before: Option<Vec<u8>>) -> Exchanged<'_, ()>;
 
     /// Lists what the partner has put in, by the time at which it was written.
     ///

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::support::case::Case;
 use super::support::home::{Ran, files_in};
+use super::support::people::{ndjson, referral};
 use super::support::process::{LIMIT, finish};
-use super::support::world::came;
+use super::support::world::{came, later};
 
 /// A path in the folder of the only partner.
 fn elm(case: &Case, path: &str) -> PathBuf {
@@ -278,4 +279,110 @@ fn a_drop_that_was_written_into_is_answered_and_stays_as_it_is() {
     case.world.home.put_return("elm", &name, filled.as_bytes());
     let case = case.ran(0);
     assert!(receipt_text(&case, &format!("{stem} (2)")).contains("Taken in: 1"));
+}
+
+/// The names on a list of people; nothing where there is no list.
+fn people(case: &Case, list: &str) -> Vec<String> {
+    let Ok(text) = fs::read_to_string(elm(case, &format!("out/{list}"))) else {
+        return Vec::new();
+    };
+    let mut lines = text.lines();
+    let head: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let name = head.iter().position(|name| *name == "Name").unwrap();
+    assert_eq!(
+        head.last(),
+        Some(&"Stopped?"),
+        "with the columns for answers"
+    );
+    lines
+        .map(|line| line.split(',').nth(name).unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_list_of_people_is_everybody_who_is_open_and_nobody_who_was_stopped() {
+    let list = "your people.csv";
+    let case = Case::well();
+    assert!(
+        !elm(&case, "out").join(list).exists(),
+        "the first drop is the list"
+    );
+    let ben = referral(2, "Ben", "Cedar", "elm");
+    let case = case.writes("extracts/b.ndjson", ndjson(&ben)).ran(0);
+    assert_eq!(people(&case, list), ["Anna Beech", "Ben Cedar"]);
+    case.world.proves();
+    // One row of it, saved by itself, is a return.
+    let text = fs::read_to_string(elm(&case, "out").join(list)).unwrap();
+    let mut lines = text.lines();
+    let (head, row) = (lines.next().unwrap(), lines.next().unwrap());
+    let row = row.strip_suffix(",,,,").unwrap();
+    let seen_on = came(3, "Y").remove(0).1;
+    let answered = format!("{head}\r\n{row},{seen_on},Y,,\r\n");
+    case.world
+        .home
+        .put_return("elm", "anna", answered.as_bytes());
+    let case = case.ran(0);
+    assert!(receipt_text(&case, "anna").contains("Taken in: 1"));
+    // A stop renews it at once.
+    let [_, mut revoked] = ben;
+    revoked["status"] = "revoked".into();
+    let stopped = later(revoked);
+    let case = case.writes("extracts/c.ndjson", ndjson(&[stopped])).ran(1);
+    assert_eq!(people(&case, list), ["Anna Beech"]);
+    // Somebody writes into it: it stays, is answered, and a new one stands beside it.
+    let written = format!(
+        "{}\r\nring Anna",
+        fs::read_to_string(elm(&case, "out").join(list)).unwrap()
+    );
+    fs::write(elm(&case, "out").join(list), &written).unwrap();
+    let carl = referral(3, "Carl", "Dogwood", "elm");
+    let case = case.writes("extracts/d.ndjson", ndjson(&carl)).ran(1);
+    assert_eq!(
+        fs::read_to_string(elm(&case, "out").join(list)).unwrap(),
+        written
+    );
+    let beside = "your people (2).csv";
+    assert_eq!(people(&case, beside), ["Anna Beech", "Carl Dogwood"]);
+    let said = receipt_json(&case, "your people");
+    assert_eq!(said["what_is_wrong"], "You have written in our copy");
+    let status = case.world.kith(&["status"], 1).stdout;
+    assert!(
+        status.contains("somebody wrote into list your people.csv in out/"),
+        "{status}"
+    );
+    let dora = referral(4, "Dora", "Elder", "elm");
+    let case = case.writes("extracts/e.ndjson", ndjson(&dora)).ran(1);
+    assert_eq!(people(&case, beside).len(), 3);
+    assert_eq!(
+        names(&case, "out")
+            .iter()
+            .filter(|name| name.starts_with("your people"))
+            .count(),
+        2
+    );
+    // What the run did not get out is due in the next one.
+    assert!(names(&case, "out/.kith").is_empty());
+    case.world.proves();
+}
+
+#[test]
+fn a_list_that_could_not_be_renewed_is_renewed_by_the_next_run() {
+    let case = Case::well();
+    let ben = referral(2, "Ben", "Cedar", "elm");
+    // Every name that the list may have is taken.
+    let taken = |number: usize| match number {
+        1 => elm(&case, "out/your people.csv"),
+        number => elm(&case, &format!("out/your people ({number}).csv")),
+    };
+    for number in 1..10 {
+        fs::write(taken(number), "mine").unwrap();
+    }
+    fs::write(case.world.home.below("extracts/b.ndjson"), ndjson(&ben)).unwrap();
+    let ran = case.world.kith(&["run", "--once"], 1);
+    assert!(ran.stderr.contains("DELIVER-001"), "{}", ran.stderr);
+    assert_eq!(case.world.home.drops("elm").len(), 2, "the drop has left");
+    fs::remove_file(taken(1)).unwrap();
+    let case = case.ran(0);
+    assert_eq!(people(&case, "your people.csv").len(), 2);
+    case.world.proves();
 }

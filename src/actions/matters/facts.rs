@@ -93,8 +93,8 @@ pub(crate) struct PartnerSeen {
     pub(crate) under_way: bool,
     /// Drops that were prepared and did not leave.
     pub(crate) drops_prepared: Vec<PreparedSeen>,
-    /// Drops in `out/` that are not what was written.
-    pub(crate) drops_changed: Vec<String>,
+    /// Files of ours in `out/` that are not what was written: `drop NAME`, `list NAME`.
+    pub(crate) files_changed: Vec<String>,
     /// What lies in `in/`; the error where it cannot be looked into.
     pub(crate) inbox: Result<Untaken, String>,
     /// Its disk did not answer.

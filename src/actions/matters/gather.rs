@@ -16,12 +16,13 @@ use crate::domain::clock::{SystemClock, day_from_number, day_number, london};
 use crate::domain::{Clock as _, DropId, Instant, Stage};
 use crate::partner::schedule::DueTimes;
 use crate::pipeline::approval::destination_wanted;
+use crate::pipeline::people_list::lists_written_into;
 use crate::pipeline::prepared_drop::{
     LyingPart, has_moved, is_answered, lying_part, was_kept, written_into,
 };
 use crate::pipeline::receive::{Untaken, untaken};
 use crate::pipeline::run::Env;
-use crate::store::rows::DropState;
+use crate::store::rows::{DropFile, DropState};
 use crate::store::{Body, Kind, LeaseRow, LeaseStage, StoreError};
 
 /// Rows of the installation's strand among which runs are looked for: more than those of a fortnight at the usual schedules.
@@ -209,7 +210,7 @@ async fn partner(
         expires_on: partner.share.expires_on,
         under_way,
         drops_prepared: prepared(env, place, late).await?,
-        drops_changed: Vec::new(),
+        files_changed: Vec::new(),
         inbox,
         late,
     };
@@ -218,8 +219,8 @@ async fn partner(
         .drop_files_in(DropState::Sent, at.strand, DropId::NONE, DROPS)
         .await?;
     if !late {
-        match timeout(READ_FOR, written_into(env, place, &sent)).await {
-            Ok(changed) => seen.drops_changed = changed,
+        match timeout(READ_FOR, files_changed(env, place, &sent)).await {
+            Ok(changed) => seen.files_changed = changed?,
             Err(_) => seen.inbox = Err("its drops could not be read in time".to_owned()),
         }
     }
@@ -257,6 +258,19 @@ async fn prepared(env: &Env, place: usize, late: bool) -> anyhow::Result<Vec<Pre
         });
     }
     Ok(seen)
+}
+
+/// Drops and lists of ours in `out/` that somebody wrote into, as they are called.
+async fn files_changed(
+    env: &Env,
+    place: usize,
+    sent: &[DropFile],
+) -> Result<Vec<String>, StoreError> {
+    let drops = written_into(env, place, sent).await.into_iter();
+    let mut files: Vec<String> = drops.map(|name| format!("drop {name}")).collect();
+    let lists = lists_written_into(env, place).await?.into_iter();
+    files.extend(lists.map(|name| format!("list {name}")));
+    Ok(files)
 }
 
 /// Nights that came due and have no report, since the first run.

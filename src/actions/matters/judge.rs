@@ -391,14 +391,14 @@ fn of_partner(facts: &Facts, partner: &PartnerSeen, matters: &mut Vec<Matter>) {
         }
         matters.push(Matter::new(MatterKind::DropNotOut, what, command));
     }
-    if let Some(name) = partner.drops_changed.first() {
-        let n = partner.drops_changed.len();
+    if let Some(name) = partner.files_changed.first() {
+        let n = partner.files_changed.len();
         let others = if n > 1 {
             format!(" and {}", many(n - 1, "other"))
         } else {
             String::new()
         };
-        let what = format!("somebody wrote into drop {name}{others} in out/ of partner {id}");
+        let what = format!("somebody wrote into {name}{others} in out/ of partner {id}");
         let command = format!("ls -l {}/out", partner.folder);
         let matter = Matter::new(MatterKind::DropChanged, what, command);
         matters.push(matter.of(Owner::Partner));

@@ -67,7 +67,7 @@ fn well() -> Facts {
             expires_on: Some("2027-03-31".parse().unwrap()),
             under_way: false,
             drops_prepared: Vec::new(),
-            drops_changed: Vec::new(),
+            files_changed: Vec::new(),
             inbox: Ok(Untaken::default()),
             late: false,
         }],
@@ -259,7 +259,7 @@ const SITUATIONS: [(&str, Change, &str); 44] = [
     ),
     (
         "a drop written into",
-        |it| it.partners[0].drops_changed = vec!["referrals_20261130_000007.csv".into()],
+        |it| it.partners[0].files_changed = vec!["drop referrals_20261130_000007.csv".into()],
         "Needs somebody today: somebody wrote into drop referrals_20261130_000007.csv in out/ of partner elm: ls -l /srv/elm/out",
     ),
     (

@@ -178,6 +178,9 @@ fn drops(exchange: &Path) -> Vec<String> {
                 .filter_map(|row| Some(row.rsplit_once(',')?.0))
                 .collect();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if name.starts_with("your people") {
+                continue;
+            }
             said.push(format!("{name}: {}", rows.join(" / ")));
         }
     }

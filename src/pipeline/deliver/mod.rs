@@ -6,6 +6,7 @@
 
 mod eligible;
 mod finish;
+mod people;
 mod publish;
 mod unwritable;
 
@@ -72,6 +73,7 @@ async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<Stage
             .then_some(place)
     };
     let places: Vec<usize> = run.each_partner().filter_map(wanted).collect();
+    let wanted_places = places.clone();
     let mut delivered = Lot {
         run,
         ended: BTreeMap::new(),
@@ -100,6 +102,7 @@ async fn each(run: &Arc<Run>, only: &Only, which: Which) -> anyhow::Result<Stage
     if let Some(sources) = Arc::into_inner(sources) {
         sources.give_back().await?;
     }
+    people::renew(run, &wanted_places, &mut delivered.outcome).await?;
     Ok(delivered.outcome)
 }
 
@@ -494,6 +497,7 @@ async fn plan(
             .flatten();
         planned.push(Planned {
             row,
+            as_of: None,
             ready,
             before: before
                 .filter(|_| action == Action::Amend)

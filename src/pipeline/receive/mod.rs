@@ -20,6 +20,7 @@ use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{
     EarlierReturn, Repair, TakenReturn, Unusable, earlier_return, return_lookup,
 };
+use crate::pipeline::people_list::lists_written_into;
 use crate::pipeline::prepared_drop::{ready, written_into};
 use crate::pipeline::run::{Env, Only, SeveralAtOnce, StageOutcome};
 use crate::seal::{LookupKey, sha256};
@@ -179,7 +180,8 @@ async fn list(env: Arc<Env>, place: usize, terms: ListingTerms) -> Listed {
     let sent = env
         .store
         .drop_files_in(DropState::Sent, strand, DropId::NONE, DROPS);
-    let written_into = written_into(&env, place, &sent.await?).await;
+    let mut written_into = written_into(&env, place, &sent.await?).await;
+    written_into.extend(lists_written_into(&env, place).await?);
     Ok(Ok(Found {
         listing,
         written_into,

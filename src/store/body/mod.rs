@@ -268,6 +268,15 @@ bodies! {
         },
         /// The files of a report were written where they go. Subject: the night.
         Written = 67 "report written" { commissioner: String },
+        /// The list of the people who are open with a partner was made, and may lie in `out/`. Subject: the drop that it follows.
+        PeopleListed = 69 "list of people made" {
+            sequence: i64,
+            rows: i64,
+            /// Keyed digest of the file.
+            digest: Digest,
+        },
+        /// That list was put in the place of the one before. Subject: the drop.
+        PeopleRenewed = 70 "list of people renewed" { sequence: i64 },
     }
 }
 

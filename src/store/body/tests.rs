@@ -172,6 +172,15 @@ fn sample(kind: Kind) -> (Body, String) {
         ),
         Kind::Leaving => (Body::Leaving { sequence: 3 }, "[3]".to_owned()),
         Kind::Kept => (Body::Kept { sequence: 3 }, "[3]".to_owned()),
+        Kind::PeopleListed => (
+            Body::PeopleListed {
+                sequence: 3,
+                rows: 4,
+                digest: [1; 32],
+            },
+            format!("[3,4,\"{}\"]", "01".repeat(32)),
+        ),
+        Kind::PeopleRenewed => (Body::PeopleRenewed { sequence: 3 }, "[3]".to_owned()),
         Kind::Left => (Body::Left { step }, format!("[{STEP}]")),
         Kind::Viewed => (
             Body::Viewed {

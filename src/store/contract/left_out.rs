@@ -67,6 +67,7 @@ methods! {
     legs_pending(partner: StrandId, after: LegId, limit: i64) -> Vec<Leg> = Vec::new();
     legs_after(after: LegId, limit: i64) -> Vec<Leg> = Vec::new();
     open_legs(source: StrandId, after: LegId, limit: i64) -> Vec<Leg> = Vec::new();
+    open_legs_with(partner: StrandId, after: LegId, limit: i64) -> Vec<Leg> = Vec::new();
     open_leg_counts() -> Vec<(StrandId, i64)> = Vec::new();
     leg_counts() -> Vec<rows::LegCount> = Vec::new();
     last_drop(partner: StrandId) -> Option<DropFile> = None;

@@ -65,6 +65,26 @@ pub(super) async fn open_legs_come_by_source_and_page(store: &dyn Store) {
     let places = i64::try_from(states.iter().filter(with_partner).count()).unwrap();
     let counts = store.open_leg_counts().await.unwrap();
     assert_eq!(counts, [(PARTNER, places + 1)]);
+    let with = |partner, after, limit| async move {
+        let legs = store
+            .open_legs_with(partner, LegId::new(after), limit)
+            .await;
+        numbers(&legs.unwrap())
+    };
+    let all: Vec<i64> = states
+        .iter()
+        .zip(1..)
+        .filter(|(state, _)| with_partner(state))
+        .map(|(_, leg)| leg)
+        .chain([90])
+        .collect();
+    assert_eq!(with(PARTNER, 0, 99).await, all);
+    assert_eq!(
+        with(PARTNER, all[1], 2).await,
+        all[2..4],
+        "after one, so many"
+    );
+    assert!(with(a.id, 0, 99).await.is_empty());
 }
 
 pub(super) async fn a_person_under_way_without_a_key_is_found(store: &dyn Store) {

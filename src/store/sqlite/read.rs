@@ -258,6 +258,16 @@ impl Store for SqliteStore {
         })
     }
 
+    fn open_legs_with(&self, partner: StrandId, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>> {
+        Box::pin(async move {
+            let sql = format!(
+                "{LEG} INDEXED BY leg_open WHERE partner = ? AND partner > 0 AND state IN (3, 4, 5, 6, 8, 9) AND id > ? ORDER BY id LIMIT ?"
+            );
+            self.many(&sql, &[partner.number(), after.number(), limit], leg)
+                .await
+        })
+    }
+
     fn open_leg_counts(&self) -> Answer<'_, Vec<(StrandId, i64)>> {
         Box::pin(async move {
             let sql = "SELECT partner, count(*) FROM leg WHERE partner > 0 AND state IN (3, 4, 5, 6, 8, 9) GROUP BY partner ORDER BY partner";

@@ -357,3 +357,31 @@ pub(super) async fn written_into(bench: &dyn Bench) -> anyhow::Result<()> {
     anyhow::ensure!(named, "what was written into is not named: {touched:?}");
     Ok(())
 }
+
+pub(super) async fn renewed(bench: &dyn Bench) -> anyhow::Result<()> {
+    prepared(bench).await?;
+    let transport = bench.transport();
+    let list = |bytes: &[u8]| OutgoingFile {
+        name: "your people.csv".to_owned(),
+        bytes: bytes.to_vec(),
+    };
+    let lies = |bytes: &[u8]| same("seen", &bench.sees(), &vec![file("your people.csv", bytes)]);
+    transport.renew(list(b"one"), None).await?;
+    lies(b"one")?;
+    transport.renew(list(b"two"), Some(b"one".to_vec())).await?;
+    lies(b"two")?;
+    // Somebody wrote into it, or nobody knows what it was.
+    bench.lays("your people.csv", b"two, filled in");
+    for before in [Some(b"two".to_vec()), None] {
+        let error = transport.renew(list(b"three"), before).await;
+        let error = error_of("renewing what was written into", error)?;
+        anyhow::ensure!(matches!(error, TransportError::NameTaken { .. }), "{error}");
+        lies(b"two, filled in")?;
+    }
+    bench.fetches("your people.csv");
+    transport
+        .renew(list(b"three"), Some(b"two".to_vec()))
+        .await?;
+    lies(b"three")?;
+    same("half-written", &bench.half_written(), &0)
+}

@@ -231,6 +231,7 @@ duties! {
     25 d25_everything_is_answered: "Everything is answered", checks_in::everything_is_answered;
     26 d26_grown_since: "Grown since", checks_in::grown_since;
     27 d27_written_into: "Written into", checks_out::written_into;
+    28 d28_renewed: "Renewed", checks_out::renewed;
 }
 
 async fn keeps(number: usize, bench: &dyn Bench) {

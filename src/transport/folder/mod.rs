@@ -328,6 +328,10 @@ impl Transport for FolderTransport {
         self.on_its_thread(move |folder| folder.replace(&files))
     }
 
+    fn renew(&self, file: OutgoingFile, before: Option<Vec<u8>>) -> Exchanged<'_, ()> {
+        self.on_its_thread(move |folder| folder.renew(&file, before.as_deref()))
+    }
+
     fn list(&self, terms: ListingTerms) -> Exchanged<'_, Listing> {
         self.on_its_thread(move |folder| folder.list(terms))
     }

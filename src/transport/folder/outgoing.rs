@@ -16,6 +16,8 @@ use crate::transport::{
 
 /// The ending of files being written.
 const PART: &str = ".part";
+/// The ending of a file of ours that another one takes the place of: it is no unfinished file, and not swept.
+const ASIDE: &str = ".before";
 
 impl OpenFolder {
     pub(super) fn sweep(&self) -> Result<(), TransportError> {
@@ -132,6 +134,60 @@ impl OpenFolder {
             within.sync()?;
         }
         Ok(())
+    }
+
+    /// Whatever has the name is taken aside first, and looked at there: nobody can write into it between the look and the step.
+    pub(super) fn renew(
+        &self,
+        file: &OutgoingFile,
+        before: Option<&[u8]>,
+    ) -> Result<(), TransportError> {
+        let out = self.out()?;
+        let (folder, parts) = (&out.folder, out.parts());
+        check_own_name(&file.name, self.capabilities(), folder.called)?;
+        let aside = format!("{}{ASIDE}", file.name);
+        // A run that died between the steps left it there: it has its name again.
+        if parts.facts(&aside)?.is_some() {
+            parts.rename(&aside, folder, &file.name)?;
+        }
+        let part = part_name(self.layout, &file.name);
+        let identity = parts.write(&part, &file.bytes, self.file_mode)?;
+        let named = self.name_instead(&out, (&part, &aside), &file.name, before);
+        if named.is_err() {
+            // Nothing can be done about a failure here; the sweep removes what is left.
+            std::mem::drop(parts.remove(&part));
+        }
+        named?;
+        stands(folder, &file.name, identity)?;
+        parts.remove(&aside)
+    }
+
+    fn name_instead(
+        &self,
+        out: &Out,
+        (part, aside): (&str, &str),
+        name: &str,
+        before: Option<&[u8]>,
+    ) -> Result<(), TransportError> {
+        let (folder, parts) = (&out.folder, out.parts());
+        let taken = || TransportError::NameTaken {
+            folder: folder.called,
+        };
+        if let Some(before) = before
+            && folder.facts(name)?.is_some()
+        {
+            if folder.rename(name, parts, aside)? == Renamed::Taken {
+                return Err(taken());
+            }
+            if !holds(parts, aside, before)? {
+                parts.rename(aside, folder, name)?;
+                return Err(taken());
+            }
+        }
+        match parts.rename(part, folder, name)? {
+            Renamed::Yes => Ok(()),
+            Renamed::Taken => Err(taken()),
+        }
     }
 
     /// Whether all forms of a receipt are newer than the file that they answer: its last change is the system's to say, not its sender's.

@@ -190,6 +190,7 @@ impl Home {
         let mut drops: Vec<PathBuf> = files_in(&folder)
             .into_iter()
             .filter(|file| file.extension().is_some_and(|ending| ending == "csv"))
+            .filter(|file| !file.display().to_string().contains("/your people"))
             .collect();
         drops.sort();
         drops
