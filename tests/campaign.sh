@@ -13,6 +13,7 @@
 #   identity      rows from folders and servers of the same people under ids that clash, N times 300 of each, seeds S to S+N-1 (default 1)
 #   sheets        every kind of damaged CSV in three layouts, against the rule book of ../shared/sheets, seeds S to S+N-1 (default 2)
 #   geometry      made-up returns whose cells have moved, 10,000 rows of each kind, and 100,000 clean rows, seeds S to S+N-1 (default 5)
+#   receipts      receipts of returns with every kind of mistake, mended as they say and sent back, N times 520 people, seeds S to S+N-1 (default 4)
 #   races         a partner swaps its folders for links while Kith works in them, N times 200 rounds a folder (default 1)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
@@ -41,6 +42,7 @@ case "$name" in
   identity) tests=identity_seeds:: count=1 parts="" ;;
   sheets) tests=sheets::damaged count=2 parts="" ;;
   geometry) target="--lib" tests=matching::made count=5 parts="" ;;
+  receipts) tests=mended:: count=4 parts="" ;;
   races) target="--lib" tests=transport::contract::race count=1 parts="" ;;
   *) usage ;;
 esac

@@ -40,8 +40,10 @@ pub(crate) struct Delivered {
     pub(crate) own: bool,
     pub(crate) leg: LegId,
     pub(crate) authored_on: Option<Date>,
-    /// The day on which the leg ended, if it has.
+    /// The day on which the leg ended by the sender's own word, if it has.
     pub(crate) closed_on: Option<Date>,
+    /// The day on which it ended otherwise: the record says so, or the practice. The sender hears nothing of it from us here.
+    pub(crate) ended_on: Option<Date>,
     /// Each version sent.
     pub(crate) versions: Vec<Version>,
 }
@@ -217,7 +219,8 @@ pub(crate) async fn delivered(
         let events = events.remove(&id).unwrap_or_default();
         let mut sent = versions.remove(&id).unwrap_or_default();
         if leg.now.state.terminal() {
-            sent.closed_on = Some(closed_on(&leg, &events.opened));
+            sent.closed_on = told_ending(&events.opened);
+            sent.ended_on = ended_otherwise(&leg, &events.opened);
         }
         known.by_reference.insert(leg.reference, sent);
         let key = keys.get(&leg.now.person).cloned();
@@ -401,15 +404,20 @@ impl Layout<'_> {
     }
 }
 
-/// The day on which a leg ended: that of its closing status, else of the event that ended it.
-fn closed_on(leg: &Leg, events: &[NumberedEvent]) -> Date {
+/// The day on which a leg ended by its partner's own word.
+fn told_ending(events: &[NumberedEvent]) -> Option<Date> {
     newest_by(events, |(_, event)| event)
         .into_iter()
         .map(|(_, event)| event)
         .filter(|event| !event.withdrawn && event.state().is_some_and(LegState::terminal))
         .filter_map(|event| event.on)
         .min()
-        .unwrap_or_else(|| Instant(leg.since).london_day())
+}
+
+/// The day on which a leg ended, if it was not by its partner's word.
+pub(crate) fn ended_otherwise(leg: &Leg, events: &[NumberedEvent]) -> Option<Date> {
+    let ended = leg.now.state.terminal() && told_ending(events).is_none();
+    ended.then(|| Instant(leg.since).london_day())
 }
 
 #[cfg(test)]

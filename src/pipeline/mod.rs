@@ -406,7 +406,7 @@ async fn apply_return(
             (receipt, Acknowledgement::Done)
         }
         Err(unusable) => {
-            apply::refuse(run, lease, &taken, &unusable, outcome).await?;
+            apply::refuse(run, lease, &mut taken, &unusable, outcome).await?;
             let receipt = apply::receipt::of_refusal(to, &taken, &unusable)?;
             (receipt, Acknowledgement::Refused)
         }

@@ -44,6 +44,7 @@ mod logs;
 mod loop_fhir;
 mod map_diff;
 mod map_forms;
+mod mended;
 mod messages;
 mod partner_files;
 mod partner_layouts;

@@ -21,6 +21,8 @@ const FOLDER: &str = "fixtures/partners";
 const FIRST: &str = "2026-11-23T06:00:00Z";
 const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 const WEEK: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
+/// What stands before the number of a receipt.
+const RECEIPT: &str = "The number of this receipt is ";
 /// How long before a run something changes at the practice.
 const BEFORE: jiff::SignedDuration = jiff::SignedDuration::from_mins(30);
 
@@ -332,6 +334,12 @@ impl Lots {
         let mut text = chars(bytes);
         for (drawn, called) in &self.called {
             text = text.replace(drawn, called);
+        }
+        // By what number a receipt is known depends on what else was kept.
+        if let Some(at) = text.find(RECEIPT) {
+            let (before, number) = text.split_at(at + RECEIPT.len());
+            let behind = number.trim_start_matches(|sign: char| sign.is_ascii_digit());
+            text = format!("{before}{{receipt}}{behind}");
         }
         bytes_of(&text)
     }

@@ -9,6 +9,7 @@ use crate::domain::entropy::Stream;
 use crate::domain::{Action, EventId, EventKind, LegId, LegState, Occasion, Reason};
 use crate::partner::Volume;
 use crate::pipeline::decide::onward;
+use crate::pipeline::delivered_rows::ended_otherwise;
 use crate::pipeline::event::StoredEvent;
 use crate::pipeline::referral::Referral;
 use crate::pipeline::run::Ids;
@@ -189,6 +190,8 @@ impl<'r> Effects<'r> {
             .known
             .iter()
             .any(|(_, event)| event.kind == EventKind::Attendance && !event.withdrawn);
+        // What is told of a day after the referral had ended at the practice goes to nobody's record before a person there has looked.
+        let ended = ended_otherwise(&touched.leg, &touched.known);
         for (kept, row) in &touched.fresh {
             let Some(kind) = Some(row.kind).filter(|kind| kind.observed()) else {
                 continue;
@@ -205,11 +208,14 @@ impl<'r> Effects<'r> {
                 PushKind::Create => wanted && !kept.withdrawn,
                 PushKind::Amend | PushKind::Withdraw => true,
             };
+            let late = ended.is_some_and(|ended| kept.on.is_some_and(|on| on > ended));
             // What a person's death, label or word says against it is asked before each write (`watch::hold_back`).
-            let (state, reason) = if wanted && !off {
-                (PushState::Queued, None)
-            } else {
+            let (state, reason) = if !wanted || off {
                 (PushState::Off, Some(Reason::PushOff))
+            } else if late && kind_of_write == PushKind::Create {
+                (PushState::Off, Some(Reason::AfterClose))
+            } else {
+                (PushState::Queued, None)
             };
             let push = PushRow {
                 event: row.id,

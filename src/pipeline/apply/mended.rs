@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::record::ReturnRecord;
+use super::returned_receipt::ReturnedReceipt;
 use crate::domain::{Disposition, HoldNumber, LegId, Owner, Reason, ReturnId, Stage};
 use crate::partner::CollectEvent;
 use crate::pipeline::event::{EarlierReturn, RowFinding, earlier_return, returns_since, row_spot};
@@ -16,6 +17,8 @@ use crate::store::{Batch, NewHold};
 
 /// Rows of a return read at a time.
 const PAGE: i64 = 5_000;
+/// What stands between the name of a sheet and the ending of its receipt.
+const RECEIPT_ENDING: &str = ".receipt";
 /// Days within which a file of the same name is a later state of one sheet.
 const SAME_SHEET_DAYS: i64 = 14;
 const MICROS_A_DAY: i64 = 86_400_000_000;
@@ -70,6 +73,15 @@ fn without_copy_mark(stem: &str) -> &str {
     stem
 }
 
+/// The name of the sheet that a file is, or to which it is the receipt.
+pub(crate) fn answered_name(name: &str) -> String {
+    let (own, _) = stem(name);
+    match own.strip_suffix(RECEIPT_ENDING) {
+        Some(sheet) if !sheet.is_empty() => stem(&format!("{sheet}.")).0,
+        _ => own,
+    }
+}
+
 /// Whether a file bears the name of a copy that a program made of a sheet that came lately.
 ///
 /// # Errors
@@ -84,36 +96,44 @@ pub(crate) async fn is_copy(record: &ReturnRecord<'_>) -> anyhow::Result<bool> {
 }
 
 impl ReturnRecord<'_> {
-    async fn lately(&self) -> anyhow::Result<Vec<EarlierReturn>> {
+    pub(super) async fn lately(&self) -> anyhow::Result<Vec<EarlierReturn>> {
         let since = self.run.now().0 - SAME_SHEET_DAYS * MICROS_A_DAY;
         let sender = self.run.partners[self.taken.partner].strand;
         returns_since(self.run, sender, since).await
     }
 
-    /// Asks the practice about people whose details came back otherwise than they were sent; once, as long as the question is open.
-    pub(crate) async fn hold_differing(
+    /// Asks the practice about people whose details came back otherwise than they were sent, and about what is told of days after a referral had ended
+    /// there; once, as long as the question is open. The sender hears nothing of either.
+    pub(crate) async fn ask_practice(
         &self,
         rows: &[RowFinding],
         return_id: ReturnId,
         batch: &mut Batch,
     ) -> anyhow::Result<()> {
-        let told = |row: &&RowFinding| !row.differing.is_empty() && is_taken_in(row);
-        let rows: Vec<&RowFinding> = rows.iter().filter(told).collect();
+        let asks = |row: &RowFinding| {
+            let differ = !row.differing.is_empty() && is_taken_in(row);
+            let late = row.after_end && row.disposition == Disposition::Accepted;
+            [
+                differ.then_some(Reason::DetailsDiffer),
+                late.then_some(Reason::AfterClose),
+            ]
+        };
+        let asking = |row: &&RowFinding| asks(row).iter().any(Option::is_some);
+        let rows: Vec<&RowFinding> = rows.iter().filter(asking).collect();
         if rows.is_empty() {
             return Ok(());
         }
         let open = self.open_holds(&rows).await?;
-        let mut asked: HashSet<LegId> = open
-            .iter()
-            .filter(|hold| hold.reason == Reason::DetailsDiffer)
-            .map(|hold| hold.leg)
-            .collect();
+        let mut asked: HashSet<(LegId, Reason)> =
+            open.iter().map(|hold| (hold.leg, hold.reason)).collect();
         let partner = batch.strand;
         for row in rows {
-            if asked.insert(row.leg) {
-                let hold = NewHold::new(Stage::Match, Reason::DetailsDiffer);
-                let line = i64::try_from(row.line).unwrap_or(0);
-                batch.hold(hold.leg(row.leg).partner(partner).row(return_id, line));
+            for reason in asks(row).into_iter().flatten() {
+                if asked.insert((row.leg, reason)) {
+                    let hold = NewHold::new(Stage::Match, reason);
+                    let line = i64::try_from(row.line).unwrap_or(0);
+                    batch.hold(hold.leg(row.leg).partner(partner).row(return_id, line));
+                }
             }
         }
         Ok(())
@@ -140,7 +160,13 @@ impl ReturnRecord<'_> {
         let own = || counts.iter().filter(|count| count.partner == strand);
         let of_files = own().any(|count| WHOLE_FILES.contains(&count.reason));
         let of_rows = own().any(|count| count.stage == Stage::Match && is_mendable(count.reason));
-        if sorted || !(of_rows || of_files) {
+        if sorted {
+            return match &self.receipt {
+                Some(receipt) if of_files => self.settle_sorted_again(receipt, batch).await,
+                _ => Ok(()),
+            };
+        }
+        if !(of_rows || of_files) {
             return Ok(());
         }
         if of_files {
@@ -149,6 +175,15 @@ impl ReturnRecord<'_> {
         if !of_rows {
             return Ok(());
         }
+        let mut used: HashSet<usize> = HashSet::new();
+        let mut settled: HashSet<HoldNumber> = HashSet::new();
+        if let Some(receipt) = &self.receipt {
+            for (place, hold) in receipt.answered(rows) {
+                used.insert(place);
+                settled.insert(hold);
+                batch.released.push(hold);
+            }
+        }
         let taken_in: Vec<&RowFinding> = rows.iter().filter(|row| is_taken_in(row)).collect();
         let mut open = self.open_holds(&taken_in).await?;
         open.retain(|hold| {
@@ -156,6 +191,7 @@ impl ReturnRecord<'_> {
                 && hold.partner == strand
                 && hold.return_id.is_some()
                 && is_mendable(hold.reason)
+                && !settled.contains(&hold.number)
         });
         let mut of_return: HashMap<ReturnId, Vec<HeldRow>> = HashMap::new();
         for hold in open {
@@ -163,7 +199,6 @@ impl ReturnRecord<'_> {
         }
         let mut returns: Vec<ReturnId> = of_return.keys().copied().collect();
         returns.sort_unstable();
-        let mut used: HashSet<usize> = HashSet::new();
         for id in returns {
             let holds = of_return.remove(&id).unwrap_or_default();
             self.settle_rows_of(id, &holds, rows, &mut used, batch)
@@ -172,20 +207,32 @@ impl ReturnRecord<'_> {
         Ok(())
     }
 
+    /// Settles the question about a sorted file whose receipt comes back as sorted as it was: it is asked again.
+    async fn settle_sorted_again(
+        &self,
+        receipt: &ReturnedReceipt,
+        batch: &mut Batch,
+    ) -> anyhow::Result<()> {
+        let open = self.whole_files().await?;
+        let again = open
+            .iter()
+            .filter(|hold| hold.reason == Reason::Sorted && receipt.may_answer(hold.return_id));
+        batch.released.extend(again.map(|hold| hold.number));
+        Ok(())
+    }
+
     /// The open questions about whole returns of this partner.
     async fn whole_files(&self) -> anyhow::Result<Vec<HeldRow>> {
         let strand = self.run.partners[self.taken.partner].strand;
         let mut found = Vec::new();
-        let mut after = HoldNumber::NONE;
-        loop {
-            let page = self.run.store.open_holds(after, PAGE).await?;
-            let Some(last) = page.last() else {
-                return Ok(found);
-            };
-            after = last.number;
-            let own = |hold: &HeldRow| hold.partner == strand && WHOLE_FILES.contains(&hold.reason);
-            found.extend(page.into_iter().filter(own));
-        }
+        self.run
+            .each_open_hold(|hold| {
+                if hold.partner == strand && WHOLE_FILES.contains(&hold.reason) {
+                    found.push(hold);
+                }
+            })
+            .await?;
+        Ok(found)
     }
 
     /// Settles the questions about rows of one earlier return.
@@ -200,7 +247,7 @@ impl ReturnRecord<'_> {
         let Some((earlier, old)) = self.earlier_rows(id).await? else {
             return Ok(());
         };
-        let resent = is_receipt(&self.sheet.header) || tells_again(&old, rows);
+        let resent = self.receipt.is_some() || tells_again(&old, rows);
         if !resent {
             return Ok(());
         }
@@ -230,9 +277,16 @@ impl ReturnRecord<'_> {
             });
             let Some(cells) = found else { continue };
             let answers = self.answers(&earlier.frame.header, |place| cells.get(place).cloned());
+            // In a sheet that is sent again a row stands where it stood.
+            let stands = |place: usize| {
+                self.receipt.is_none()
+                    && i64::try_from(rows[place].line) == Ok(hold.row)
+                    && rows[place].disposition == Disposition::Accepted
+            };
             let mending = now.iter().find(|place| {
                 let row = self.sheet.row(**place);
-                !used.contains(*place) && row.is_some_and(|row| self.mends(&answers, row))
+                let mends = |row| stands(**place) || self.mends(&answers, row);
+                !used.contains(*place) && row.is_some_and(mends)
             });
             if let Some(place) = mending {
                 used.insert(*place);
@@ -242,16 +296,21 @@ impl ReturnRecord<'_> {
         Ok(())
     }
 
-    async fn earlier_rows(
+    /// A return that came before; nothing if there is none of this number.
+    pub(super) async fn earlier(&self, id: ReturnId) -> anyhow::Result<Option<EarlierReturn>> {
+        let before = ReturnId::new(id.number().saturating_sub(1));
+        let file = self.run.store.return_files(before, 1).await?.pop();
+        match file.filter(|file| file.id == id) {
+            Some(file) => earlier_return(self.run, file).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(super) async fn earlier_rows(
         &self,
         id: ReturnId,
     ) -> anyhow::Result<Option<(EarlierReturn, Vec<ReturnRow>)>> {
-        let before = ReturnId::new(id.number().saturating_sub(1));
-        let file = self.run.store.return_files(before, 1).await?.pop();
-        let Some(file) = file.filter(|file| file.id == id) else {
-            return Ok(None);
-        };
-        let Some(earlier) = earlier_return(self.run, file).await? else {
+        let Some(earlier) = self.earlier(id).await? else {
             return Ok(None);
         };
         let mut rows: Vec<ReturnRow> = Vec::new();
@@ -300,27 +359,29 @@ impl ReturnRecord<'_> {
         before.is_empty() || others.len() - moved <= MENDED_MAX.min(again.len() + moved)
     }
 
-    /// Settles the questions about earlier files as a whole: one of the same name that could not be read, and one whose rows were mixed up.
+    /// Settles the questions about earlier files as a whole: one of the same name that could not be read, and one whose rows were mixed up if all of
+    /// its people are told of again, with most of its answers.
     async fn settle_files(&self, rows: &[RowFinding], batch: &mut Batch) -> anyhow::Result<()> {
         let open = self.whole_files().await?;
-        let (own, _) = stem(&self.taken.name);
-        let people: HashSet<LegId> = rows
-            .iter()
-            .filter(|row| is_taken_in(row))
-            .map(|row| row.leg)
+        let own = answered_name(&self.taken.name);
+        let taken_in: Vec<usize> = (0..rows.len())
+            .filter(|place| is_taken_in(&rows[*place]))
             .collect();
+        let people: HashSet<LegId> = taken_in.iter().map(|place| rows[*place].leg).collect();
         let lately = self.lately().await?;
         for hold in open {
-            let named = lately
-                .iter()
-                .any(|earlier| earlier.file.id == hold.return_id && stem(&earlier.name).0 == own);
+            let of_name = |earlier: &EarlierReturn| {
+                earlier.file.id == hold.return_id && answered_name(&earlier.name) == own
+            };
             let settled = match hold.reason {
-                Reason::FileUnread => named,
+                Reason::FileUnread => lately.iter().any(of_name),
                 Reason::Sorted => {
-                    let old = self.earlier_rows(hold.return_id).await?;
-                    let old = old.map(|(_, rows)| rows).unwrap_or_default();
+                    let Some((earlier, old)) = self.earlier_rows(hold.return_id).await? else {
+                        continue;
+                    };
                     let mut legs = old.iter().map(|row| row.leg).filter(|leg| leg.is_some());
-                    named || legs.all(|leg| people.contains(&leg))
+                    legs.all(|leg| people.contains(&leg))
+                        && self.tells_answers(&earlier, &old, &taken_in).await?
                 }
                 _ => false,
             };
@@ -330,9 +391,53 @@ impl ReturnRecord<'_> {
         }
         Ok(())
     }
+
+    /// Whether these rows give at least half of the answers of earlier ones, whoever those were about.
+    async fn tells_answers(
+        &self,
+        earlier: &EarlierReturn,
+        old: &[ReturnRow],
+        rows: &[usize],
+    ) -> anyhow::Result<bool> {
+        let keys = self
+            .run
+            .holder_keys(old.iter().map(|row| row.holder).collect())
+            .await?;
+        let mut now: HashMap<Vec<(String, String)>, usize> = HashMap::new();
+        let listed = |answers: HashMap<String, String>| {
+            let mut answers: Vec<(String, String)> = answers.into_iter().collect();
+            answers.sort_unstable();
+            answers
+        };
+        for row in rows.iter().filter_map(|place| self.sheet.row(*place)) {
+            let answers = self.answers(&self.sheet.header, |at| Some(row.cell(at).to_owned()));
+            *now.entry(listed(answers)).or_default() += 1;
+        }
+        let (mut told, mut again) = (0, 0);
+        for row in old {
+            let Some(key) = keys.get(&row.holder) else {
+                continue;
+            };
+            let spot = row_spot(earlier.file.id, row.row, row.holder);
+            let opened = key.open(spot, &row.sealed).ok();
+            let Some((_, cells)) = opened.and_then(|form| parse_row_form(&form)) else {
+                continue;
+            };
+            let answers = self.answers(&earlier.frame.header, |at| cells.get(at).cloned());
+            if answers.is_empty() {
+                continue;
+            }
+            told += 1;
+            if let Some(left) = now.get_mut(&listed(answers)).filter(|left| **left > 0) {
+                *left -= 1;
+                again += 1;
+            }
+        }
+        Ok(again * 2 >= told)
+    }
 }
 
-fn is_taken_in(row: &RowFinding) -> bool {
+pub(super) fn is_taken_in(row: &RowFinding) -> bool {
     row.leg.is_some()
         && matches!(
             row.disposition,
@@ -341,22 +446,12 @@ fn is_taken_in(row: &RowFinding) -> bool {
 }
 
 /// Whether a question about a row is the partner's, and ends when the row comes again as it should be.
-fn is_mendable(reason: Reason) -> bool {
+pub(super) fn is_mendable(reason: Reason) -> bool {
     reason.owner() == Owner::Partner
         && !matches!(
             reason,
             Reason::Sorted | Reason::FileUnread | Reason::NoLongerTold
         )
-}
-
-/// Whether a sheet is one of our receipts, sent back.
-fn is_receipt(header: &[String]) -> bool {
-    let begins = |place: usize, name: &str| {
-        header
-            .get(place)
-            .is_some_and(|header| fold(header).starts_with(name))
-    };
-    begins(0, "result") && begins(1, "what is wrong") && begins(2, "what to do")
 }
 
 /// Whether a sheet tells again at least half of what was taken in of an earlier one.
@@ -405,6 +500,15 @@ mod tests {
             ("(1).csv", "(1)", false),
         ] {
             assert_eq!(stem(name), (expected.to_owned(), marked), "{name}");
+        }
+        for (name, expected) in [
+            ("returns week 1.receipt.csv", "returns week 1"),
+            ("Returns week 1.receipt (2).csv", "returns week 1"),
+            ("returns (2).receipt.csv", "returns"),
+            ("returns.csv", "returns"),
+            (".receipt.csv", ".receipt"),
+        ] {
+            assert_eq!(answered_name(name), expected, "{name}");
         }
     }
 }

@@ -8,7 +8,9 @@ mod effects;
 mod mended;
 pub(crate) mod our_copy;
 pub(crate) mod receipt;
+mod receipt_words;
 mod record;
+mod returned_receipt;
 mod seal_return;
 mod settle;
 mod volume;
@@ -57,9 +59,13 @@ pub(crate) async fn record(
         taken,
         sheet,
         is_copy: false,
+        receipt: None,
     };
-    record.is_copy = mended::is_copy(&record).await?;
+    record.receipt = record.returned_receipt(&finding.rows).await?;
+    record.hold_unmended(&mut finding.rows).await?;
+    record.is_copy = record.receipt.is_none() && mended::is_copy(&record).await?;
     let (file, findings) = record.record(bytes, finding, own, outcome).await?;
+    taken.id = file;
     if findings.sorted {
         outcome.diagnostics.push(Diagnostic::new(
             Code::FileSorted,
@@ -103,7 +109,7 @@ async fn as_before(run: &Run, before: ReturnId, rows: &mut [RowFinding]) -> anyh
 pub(crate) async fn refuse(
     run: &Run,
     lease: &HeldLease,
-    taken: &TakenReturn,
+    taken: &mut TakenReturn,
     unusable: &Unusable,
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<()> {
@@ -112,6 +118,7 @@ pub(crate) async fn refuse(
     }
     let strand = run.partners[taken.partner].strand;
     let id = seal_return::record_refusal(run, lease, taken).await?;
+    taken.id = id;
     let mut counts = Counts::default();
     counts.add(Disposition::Rejected, Some(Reason::FileUnread));
     outcome.count(Stage::Collect, &counts);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::receipt::{ReceiptFiles, ReceiptTo, contact, pretty, questions};
+use super::receipt::{ReceiptFiles, ReceiptTo, contact, pretty, whom_to_ask};
 use crate::pipeline::event::RESULT_COLUMNS;
 use crate::sheet::{Format, RowWriter, WriteError};
 
@@ -17,7 +17,7 @@ pub(crate) fn of_our_copy(to: ReceiptTo<'_>, name: &str) -> Result<ReceiptFiles,
     let (wrong, to_do) = WRITTEN;
     let sum = format!("{wrong} ({name}). {to_do}.");
     let mut writer = RowWriter::new(Vec::new(), Format::default())?;
-    for words in [&sum, &questions(to.contact)] {
+    for words in [&sum, &whom_to_ask(to.contact)] {
         writer.write_row(&[words.as_str(), "", ""])?;
     }
     writer.write_row(&RESULT_COLUMNS)?;

@@ -9,15 +9,18 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::receipt_words::{ResultWord, RowWords, is_stranger, shown, told_reason, words};
 use crate::config::OurContact;
+use crate::domain::Reason;
 use crate::domain::encoding::hex;
-use crate::domain::{Disposition, Owner, Reason};
-use crate::partner::Partner;
+use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{
-    FileFinding, RESULT_COLUMNS, Repair, RowFinding, TakenReturn, Unusable,
+    FileFinding, RESULT_COLUMNS, Repair, RowFinding, TakenReturn, Unusable, is_receipt,
+    said_receipt,
 };
 use crate::sheet::{
-    Encoding, Format, Newline, QuoteRule, RowWriter, Sheet, TextEncoding, WriteError, fold,
+    Encoding, Format, Newline, QuoteRule, RowWriter, Sheet, SheetRow, TextEncoding, WriteError,
+    fold,
 };
 
 /// Both forms of a receipt.
@@ -33,59 +36,8 @@ pub(crate) struct ReceiptTo<'r> {
     pub(crate) contact: &'r OurContact,
 }
 
-/// How the sentences of `reasons.toml` call the column with our reference.
-const OUR_REFERENCE: &str = "\"Our ref\"";
-
 /// Lines of words above the table: the heading is looked for among the first twenty rows.
 const WORDS_MAX: usize = 12;
-
-/// What a partner reads as the result of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum ResultWord {
-    PleaseCorrect,
-    WithUs,
-    TakenIn,
-    TakenInBefore,
-    NothingNew,
-}
-
-impl ResultWord {
-    const ALL: [Self; 5] = [
-        Self::TakenIn,
-        Self::PleaseCorrect,
-        Self::WithUs,
-        Self::TakenInBefore,
-        Self::NothingNew,
-    ];
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::PleaseCorrect => "Please correct",
-            Self::WithUs => "With us: nothing for you to do",
-            Self::TakenIn => "Taken in",
-            Self::TakenInBefore => "Taken in before",
-            Self::NothingNew => "Nothing new",
-        }
-    }
-
-    fn of(finding: &RowFinding, again: bool) -> Self {
-        match (shown(finding, again), finding.reason) {
-            (Disposition::Accepted, _) if finding.events.is_empty() => Self::NothingNew,
-            (Disposition::Accepted, _) => Self::TakenIn,
-            (Disposition::Repeated, Some(Reason::NotARow)) if !again => Self::NothingNew,
-            (Disposition::Repeated, _) => Self::TakenInBefore,
-            (Disposition::Held | Disposition::Rejected, Some(reason)) if !is_theirs(reason) => {
-                Self::WithUs
-            }
-            (Disposition::Held | Disposition::Rejected, _) => Self::PleaseCorrect,
-        }
-    }
-}
-
-/// Whether a reason is the partner's to mend; a reference of another partner reads like nobody's.
-fn is_theirs(reason: Reason) -> bool {
-    reason.owner() == Owner::Partner || reason == Reason::NotYourReference
-}
 
 /// The receipt of a file that could be read.
 ///
@@ -100,10 +52,10 @@ pub(crate) fn of_rows(
     let (format, again) = (answer_format(sheet), taken.again);
     let findings = &finding.rows;
     let collect = to.partner.collect.as_ref();
-    let reference = collect.map_or("", |collect| collect.reference.as_str());
     let likely_bytes = taken.file_size_bytes + 32 * findings.len();
     let mut writer = RowWriter::new(Vec::with_capacity(likely_bytes), format)?;
-    let width = RESULT_COLUMNS.len() + sheet.header.len();
+    let theirs = TheirColumns::of(sheet);
+    let width = RESULT_COLUMNS.len() + theirs.count();
     let write_words = |writer: &mut RowWriter<Vec<u8>>, words: &str| {
         let mut cells: Vec<Cow<'_, str>> = vec![Cow::Borrowed(""); width];
         cells[0] = encoded(words, format.encoding);
@@ -114,10 +66,18 @@ pub(crate) fn of_rows(
     for repair in finding.repairs.iter().take(WORDS_MAX) {
         write_words(&mut writer, &repair.words)?;
     }
-    write_words(&mut writer, &questions(to.contact))?;
-    let header: Vec<String> = result_names(sheet)
+    let more = finding.repairs.len().saturating_sub(WORDS_MAX);
+    if more > 0 {
+        write_words(
+            &mut writer,
+            &format!("There are {more} more notes like these. Ring us for them."),
+        )?;
+    }
+    write_words(&mut writer, &questions(to.contact, taken))?;
+    let names: Vec<&str> = theirs.places().map(|place| theirs.name(place)).collect();
+    let header: Vec<String> = result_names(&names)
         .into_iter()
-        .chain(sheet.header.iter().cloned())
+        .chain(names.iter().map(|name| (*name).to_owned()))
         .collect();
     writer.write_row(&header)?;
     let order = order(findings, again);
@@ -129,15 +89,12 @@ pub(crate) fn of_rows(
             result,
             wrong,
             to_do,
-        } = words(finding, again, reference);
-        // Of a person whom we did not send only the number of the row is written down again.
-        let is_told = !is_stranger(finding) || again;
-        let number = format!("row {} of your sheet", finding.line);
-        let cells = row.cells(sheet.header.len()).enumerate();
-        let cells = cells.map(|(column, cell)| match column {
-            _ if is_told => crate::sheet::unescape(cell),
-            0 => Cow::Borrowed(number.as_str()),
-            _ => Cow::Borrowed(""),
+        } = words(finding, again, collect);
+        // Of a person whom we did not send only the number of the row is written down again. Another heading would stand above all rows that follow here.
+        let hidden = (is_stranger(finding) && !again) || finding.is_heading;
+        let cells = theirs.places().map(|place| match hidden {
+            true => Cow::Borrowed(""),
+            false => crate::sheet::unescape(row.cell(place)),
         });
         let words = [result.words().into(), wrong, to_do];
         let cells: Vec<Cow<'_, str>> = words
@@ -151,13 +108,14 @@ pub(crate) fn of_rows(
         contact: contact(to.contact),
         file: file(taken),
         partner: &to.partner.id,
-        readable: json!({"rows": sheet.row_count(), "columns": sheet.header.len()}),
+        readable: json!({"rows": sheet.row_count(), "columns": theirs.named()}),
+        receipt: taken.id.number(),
         repairs: finding.repairs.iter().map(RepairSaid::of).collect(),
         rows: ReceiptRows {
             findings,
             order: &order,
             again,
-            reference,
+            collect,
         },
         sum,
     };
@@ -165,6 +123,47 @@ pub(crate) fn of_rows(
         csv: writer.finish()?,
         json: pretty(&json),
     })
+}
+
+/// The columns of a sheet that its receipt gives back: all that have a name or hold anything. Of a receipt that was sent back those that we had added are
+/// left off.
+struct TheirColumns<'s> {
+    header: &'s [String],
+    first: usize,
+    end: usize,
+}
+
+impl<'s> TheirColumns<'s> {
+    fn of(sheet: &'s Sheet) -> Self {
+        let first = if is_receipt(&sheet.header) {
+            RESULT_COLUMNS.len()
+        } else {
+            0
+        };
+        let widest = sheet.rows().map(SheetRow::len).max().unwrap_or(0);
+        Self {
+            header: &sheet.header,
+            first,
+            end: widest.max(sheet.header.len()),
+        }
+    }
+
+    fn places(&self) -> std::ops::Range<usize> {
+        self.first..self.end
+    }
+
+    fn count(&self) -> usize {
+        self.places().len()
+    }
+
+    /// How many have a place in the heading.
+    fn named(&self) -> usize {
+        self.header.len().saturating_sub(self.first)
+    }
+
+    fn name(&self, place: usize) -> &'s str {
+        self.header.get(place).map_or("", String::as_str)
+    }
 }
 
 /// The places of the rows in the order in which they are told: what is to be mended first.
@@ -180,8 +179,8 @@ fn order(findings: &[RowFinding], again: bool) -> Vec<usize> {
 }
 
 /// Names of the result columns; they give way where the sheet has columns of these names.
-fn result_names(sheet: &Sheet) -> Vec<String> {
-    let taken: Vec<String> = sheet.header.iter().map(|name| fold(name)).collect();
+fn result_names(theirs: &[&str]) -> Vec<String> {
+    let taken: Vec<String> = theirs.iter().map(|name| fold(name)).collect();
     let free = |name: &str| !taken.contains(&fold(name));
     RESULT_COLUMNS
         .iter()
@@ -224,19 +223,25 @@ fn sum(taken: &TakenReturn, findings: &[RowFinding], again: bool) -> String {
     )
 }
 
+/// Whom they can ask, and by which number the receipt is known there.
+fn questions(contact: &OurContact, taken: &TakenReturn) -> String {
+    format!("{} {}", whom_to_ask(contact), said_receipt(taken.id))
+}
+
 /// Whom they can ask.
-pub(super) fn questions(contact: &OurContact) -> String {
+pub(super) fn whom_to_ask(contact: &OurContact) -> String {
     let ways: Vec<&str> = [&contact.phone, &contact.email]
         .into_iter()
         .flatten()
         .map(String::as_str)
         .collect();
     let who = contact.name.as_deref().unwrap_or("the team that runs Kith");
-    if ways.is_empty() {
-        format!("Questions? Please ring {who}.")
+    let who = if ways.is_empty() {
+        who.to_owned()
     } else {
-        format!("Questions? Please ring {who}: {}.", ways.join(", "))
-    }
+        format!("{who}: {}", ways.join(", "))
+    };
+    format!("Questions? Please ring {who}.")
 }
 
 /// The JSON of a receipt with rows; members in the order of their names, as everywhere in a receipt.
@@ -246,6 +251,8 @@ struct RowsReceipt<'r> {
     file: Value,
     partner: &'r str,
     readable: Value,
+    /// Number of the return that it answers.
+    receipt: i64,
     repairs: Vec<RepairSaid<'r>>,
     rows: ReceiptRows<'r>,
     sum: String,
@@ -274,8 +281,7 @@ struct ReceiptRows<'r> {
     findings: &'r [RowFinding],
     order: &'r [usize],
     again: bool,
-    /// Their heading of the column with our reference.
-    reference: &'r str,
+    collect: Option<&'r Collect>,
 }
 
 impl Serialize for ReceiptRows<'_> {
@@ -285,7 +291,7 @@ impl Serialize for ReceiptRows<'_> {
             .iter()
             .filter_map(|place| self.findings.get(*place));
         to.collect_seq(rows.map(|finding| {
-            let words = words(finding, self.again, self.reference);
+            let words = words(finding, self.again, self.collect);
             ReceiptRow {
                 column: finding.column.as_deref(),
                 disposition: shown(finding, self.again).code(),
@@ -325,7 +331,7 @@ pub(crate) fn of_refusal(
     let (why, to_do) = (unusable.why.as_str(), unusable.to_do);
     let mut writer = RowWriter::new(Vec::new(), Format::default())?;
     let sum = could_not_use(&taken.name, to_do);
-    let questions = questions(to.contact);
+    let questions = questions(to.contact, taken);
     for words in [&sum, &questions] {
         writer.write_row(&[words.as_str(), "", ""])?;
     }
@@ -336,6 +342,7 @@ pub(crate) fn of_refusal(
         "file": file(taken),
         "partner": to.partner.id,
         "readable": null,
+        "receipt": taken.id.number(),
         "reason": unusable.kind,
         "sum": sum,
         "what_is_wrong": why,
@@ -370,106 +377,6 @@ pub(super) fn pretty(json: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
-/// Whether a row bears a reference that was not sent to this partner.
-fn is_stranger(finding: &RowFinding) -> bool {
-    matches!(
-        finding.reason,
-        Some(Reason::NotOurPerson | Reason::NotYourReference)
-    )
-}
-
-fn shown(finding: &RowFinding, again: bool) -> Disposition {
-    match finding.reason {
-        _ if again && taken_in(finding) => Disposition::Repeated,
-        // Another partner's reference must read like nobody's: the receipt tells nothing of who else was referred.
-        Some(Reason::NotYourReference) => Disposition::Rejected,
-        _ => finding.disposition,
-    }
-}
-
-/// Whether a row asks nothing of its sender any more.
-fn taken_in(finding: &RowFinding) -> bool {
-    matches!(
-        finding.disposition,
-        Disposition::Accepted | Disposition::Repeated
-    )
-}
-
-/// The reason of a row that is told.
-fn told_reason(finding: &RowFinding, again: bool) -> Option<Reason> {
-    match finding.reason.filter(|_| !(again && taken_in(finding)))? {
-        Reason::NotYourReference => Some(Reason::NotOurPerson),
-        reason => Some(reason),
-    }
-}
-
-/// What is said of a row.
-#[derive(Debug, PartialEq, Eq)]
-struct RowWords<'r> {
-    result: ResultWord,
-    wrong: Cow<'r, str>,
-    to_do: Cow<'r, str>,
-}
-
-fn words<'r>(finding: &'r RowFinding, again: bool, reference: &str) -> RowWords<'r> {
-    let result = ResultWord::of(finding, again);
-    let reason = told_reason(finding, again).filter(|reason| *reason != Reason::AlreadyKnown);
-    // A reason's sentence is followed by what to do about it.
-    let said = reason.map_or("", Reason::partner_words);
-    let (wrong, to_do) = said.split_once(". ").unwrap_or((said, ""));
-    let wrong = match finding.column.as_ref().filter(|_| reason.is_some()) {
-        Some(column) => format!("{column}: {wrong}").into(),
-        None => Cow::Borrowed(wrong),
-    };
-    // Their own heading is named.
-    let to_do: Cow<'_, str> = if to_do.contains(OUR_REFERENCE) {
-        to_do
-            .replace(OUR_REFERENCE, &format!("\"{reference}\""))
-            .into()
-    } else {
-        Cow::Borrowed(to_do)
-    };
-    let hint = finding.hint.as_deref().filter(|_| reason.is_some());
-    let (wrong, to_do) = match (result, hint) {
-        (ResultWord::PleaseCorrect, Some(hint)) => (wrong, join(&to_do, hint)),
-        (_, Some(hint)) => (Cow::Borrowed(hint), Cow::Borrowed("")),
-        (ResultWord::WithUs, None) => (wrong, reason.map_or("", who_acts).into()),
-        (_, None) => (wrong, to_do),
-    };
-    let repaired = finding.repairs.iter().map(|repair| repair.words.as_str());
-    let repaired: Vec<&str> = repaired.filter(|_| !again && wrong.is_empty()).collect();
-    let wrong = if repaired.is_empty() {
-        wrong
-    } else {
-        repaired.join(" ").into()
-    };
-    RowWords {
-        result,
-        wrong,
-        to_do,
-    }
-}
-
-fn join<'r>(sentence: &str, hint: &'r str) -> Cow<'r, str> {
-    if sentence.is_empty() {
-        return Cow::Borrowed(hint);
-    }
-    let stop = if sentence.ends_with(['.', '?', '!']) {
-        ""
-    } else {
-        "."
-    };
-    format!("{sentence}{stop} {hint}").into()
-}
-
-/// Who settles what is not the partner's to settle.
-fn who_acts(reason: Reason) -> &'static str {
-    match reason.owner() {
-        Owner::Practice => "Nothing. The practice looks into it.",
-        _ => "Nothing. The team that runs Kith looks into it.",
-    }
-}
-
 /// As the partner wrote it, as far as we write it too.
 fn answer_format(sheet: &Sheet) -> Format {
     let encoding = match sheet.dialect.encoding {
@@ -495,54 +402,4 @@ fn writable(cell: Cow<'_, str>, format: Format) -> Cow<'_, str> {
 fn encoded(cell: &str, encoding: Encoding) -> Cow<'_, str> {
     let replace = crate::sheet::UnencodableRule::Replace;
     crate::sheet::encode_cell(cell, encoding, replace).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn finding(disposition: Disposition, reason: Reason) -> RowFinding {
-        RowFinding::ending(2, disposition, Some(reason))
-    }
-
-    #[test]
-    fn another_partners_reference_reads_like_nobodys() {
-        let theirs = finding(Disposition::Held, Reason::NotYourReference);
-        let nobodys = finding(Disposition::Rejected, Reason::NotOurPerson);
-        assert_eq!(words(&theirs, false, "REF"), words(&nobodys, false, "REF"));
-        assert_eq!(shown(&theirs, false), shown(&nobodys, false));
-        let said = words(&theirs, false, "REF");
-        assert_eq!(said.wrong, "We did not send you this person");
-        assert_eq!(said.to_do, "Check \"REF\" against your first sheet");
-        assert_eq!(told_reason(&theirs, false), told_reason(&nobodys, false));
-    }
-
-    #[test]
-    fn a_file_taken_before_says_so_of_each_row_that_asks_nothing_any_more() {
-        let known = RowWords {
-            result: ResultWord::TakenInBefore,
-            wrong: "".into(),
-            to_do: "".into(),
-        };
-        for taken in [Disposition::Accepted, Disposition::Repeated] {
-            assert_eq!(words(&finding(taken, Reason::SameFile), true, "REF"), known);
-        }
-        // What is still to be mended is told again: nobody may have read it the first time.
-        for (asks, reason) in [
-            (Disposition::Held, Reason::BadDate),
-            (Disposition::Rejected, Reason::NotOurPerson),
-        ] {
-            let finding = finding(asks, reason);
-            assert_eq!(words(&finding, true, "REF"), words(&finding, false, "REF"));
-            assert_eq!(shown(&finding, true), asks);
-        }
-    }
-
-    #[test]
-    fn what_is_not_theirs_says_whose_it_is() {
-        let held = finding(Disposition::Held, Reason::AfterClose);
-        let said = words(&held, false, "REF");
-        assert_eq!(said.result, ResultWord::WithUs);
-        assert_eq!(said.to_do, "Nothing. The practice looks into it.");
-    }
 }

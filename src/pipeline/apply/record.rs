@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::effects::Effects;
+use super::returned_receipt::ReturnedReceipt;
 use crate::domain::{Counts, Disposition, EventKind, LegId, Reason, ReturnId, RunId, Stage};
 use crate::partner::Partner;
 use crate::pipeline::delivered_rows::OwnLeg;
@@ -31,6 +32,8 @@ pub(crate) struct ReturnRecord<'r> {
     pub(crate) sheet: &'r Sheet,
     /// The sheet is a copy that a program made of one that came lately.
     pub(crate) is_copy: bool,
+    /// The sheet is a receipt of ours.
+    pub(crate) receipt: Option<ReturnedReceipt>,
 }
 
 /// A leg that the file speaks of, and what is new of it.
@@ -124,7 +127,7 @@ impl ReturnRecord<'_> {
         };
         batch.push(Entry::new(return_id, returned));
         hold_rows(&rows, finding.sorted, return_id, &mut batch);
-        self.hold_differing(&rows, return_id, &mut batch).await?;
+        self.ask_practice(&rows, return_id, &mut batch).await?;
         self.settle_mended(&rows, finding.sorted, &mut batch)
             .await?;
         keep_books(self.run.id, &rows, return_id, &mut batch, outcome);

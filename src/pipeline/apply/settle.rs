@@ -76,19 +76,23 @@ impl ReturnRecord<'_> {
             .map(|((_, event), place)| (event.identifier.clone(), place))
             .collect();
         let mut unsealed = Vec::new();
-        let mut endings: Vec<RowEnd> = Vec::with_capacity(rows.len());
+        let mut endings: Vec<RowEnd> = vec![(Disposition::Held, None); rows.len()];
         // Most files tell nothing in other words: only then is it asked whether the order alone is another one.
         let contents = LazyCell::new(|| corrections::contents(rows));
-        for (index, row) in rows.iter().enumerate() {
+        for index in self.order(rows.len()) {
+            let row = &rows[index];
             let Some(touched) = touched.get_mut(&row.leg) else {
-                endings.push((row.disposition, row.reason));
+                endings[index] = (row.disposition, row.reason);
                 continue;
             };
-            let (ending, fresh) =
-                self.settle_row(row, touched, chains, &mut so_far, |told, touched| {
-                    contents.reordered(row.leg, told, &touched.known)
-                });
-            endings.push(ending);
+            let (ending, fresh) = self.settle_row(
+                (index, row),
+                touched,
+                chains,
+                &mut so_far,
+                |told, touched| contents.reordered(row.leg, told, &touched.known),
+            );
+            endings[index] = ending;
             if touched.fresh.is_empty() {
                 // Of most legs a file has one row: a list that grows would take four times as much.
                 touched.fresh.reserve_exact(fresh.len());
@@ -118,7 +122,7 @@ impl ReturnRecord<'_> {
     /// How a row ends, and what of it is new and is kept.
     fn settle_row<'t>(
         &self,
-        row: &'t RowFinding,
+        (index, row): (usize, &'t RowFinding),
         touched: &Touched,
         chains: &Chains,
         so_far: &mut ToldSoFar<'t>,
@@ -131,7 +135,7 @@ impl ReturnRecord<'_> {
             let occurrence = so_far
                 .occurrences
                 .entry((row.leg, told.sameness()))
-                .or_default();
+                .or_insert_with(|| self.told_by_others(index, told, touched));
             *occurrence += 1;
             let (env, reference) = (self.run, touched.leg.reference);
             let kept = StoredEvent::new(env, self.partner, reference, told, *occurrence, env.now());

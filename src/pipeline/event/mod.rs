@@ -4,6 +4,7 @@
 //! same identifier and a higher revision.
 
 mod leg_events;
+mod receipt_form;
 mod reported_event;
 mod taken_return;
 
@@ -15,8 +16,11 @@ use serde::{Deserialize, Serialize};
 pub(crate) use leg_events::{
     LegEvents, NumberedEvent, events, events_of_legs, numbered, open_events,
 };
+pub(crate) use receipt_form::{
+    RESULT_COLUMNS, is_receipt, receipt_number, row_number, said_receipt, said_row,
+};
 pub(crate) use reported_event::{
-    FileFinding, RESULT_COLUMNS, Repair, ReportedEvent, RowFinding, Sameness, What,
+    FileFinding, Repair, ReportedEvent, RowFinding, Sameness, What, WrongCell,
 };
 pub(crate) use taken_return::{
     EarlierReturn, ReturnFrame, TakenReturn, Unusable, earlier_return, frame_spot, place_of,

@@ -83,8 +83,26 @@ pub(crate) struct Repair {
     pub(crate) words: String,
 }
 
-/// Names of the columns that a receipt adds, before the partner's own.
-pub(crate) const RESULT_COLUMNS: [&str; 3] = ["Result", "What is wrong", "What to do"];
+/// A cell that is wrong, and with what its row is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WrongCell {
+    pub(crate) reason: Reason,
+    /// Header of its column.
+    pub(crate) column: Option<String>,
+    /// What more is to be said: the form agreed on, the words allowed.
+    pub(crate) hint: Option<String>,
+}
+
+impl WrongCell {
+    /// The cell under this header.
+    pub(crate) fn at(reason: Reason, header: &str) -> Self {
+        Self {
+            reason,
+            column: Some(header.to_owned()),
+            hint: None,
+        }
+    }
+}
 
 /// What is found of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +119,12 @@ pub(crate) struct RowFinding {
     pub(crate) column: Option<String>,
     /// What more is to be said of what is wrong: the form agreed on, the words allowed, another row.
     pub(crate) hint: Option<String>,
+    /// Further cells that are wrong.
+    pub(crate) further: Vec<WrongCell>,
+    /// It is another heading: no row of a person.
+    pub(crate) is_heading: bool,
+    /// It tells of a day after its referral had ended at the practice: the sender hears nothing of that.
+    pub(crate) after_end: bool,
     pub(crate) repairs: Vec<Repair>,
     /// Headers of details of the person that are not as they were delivered: for the practice.
     pub(crate) differing: Vec<String>,
@@ -118,6 +142,9 @@ impl RowFinding {
             withdrawn: false,
             column: None,
             hint: None,
+            further: Vec::new(),
+            is_heading: false,
+            after_end: false,
             repairs: Vec::new(),
             differing: Vec::new(),
         }

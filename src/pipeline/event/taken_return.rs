@@ -132,6 +132,8 @@ pub(crate) struct TakenReturn {
     pub(crate) before: Option<ReturnFile>,
     /// All of it was taken in then.
     pub(crate) again: bool,
+    /// Its record, once there is one.
+    pub(crate) id: ReturnId,
 }
 
 /// Why a file cannot be used: what is wrong with it, and what the partner can do.

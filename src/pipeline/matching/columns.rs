@@ -9,7 +9,7 @@ use super::cell_text::typed;
 use crate::diagnostics::Code;
 use crate::domain::LegReference;
 use crate::partner::{Collect, CollectEvent};
-use crate::pipeline::event::{RESULT_COLUMNS, Unusable};
+use crate::pipeline::event::{RESULT_COLUMNS, Unusable, is_receipt};
 use crate::sheet::{HeadingFit, Sheet, SheetRow, fold};
 
 /// The columns of a return.
@@ -179,9 +179,15 @@ impl<'r> Columns<'r> {
     /// The columns that are missing, and those that may be them.
     pub(super) fn or_renamed(&self, collect: &'r Collect, sheet: &Sheet) -> Result<(), Unusable> {
         let absent: Vec<&str> = self.absent(collect).concat();
-        let full = |(place, name): &&(usize, String)| {
+        // In a receipt that is sent back the first columns are ours.
+        let first = if is_receipt(&sheet.header) {
+            RESULT_COLUMNS.len()
+        } else {
+            0
+        };
+        let full = |(place, _): &&(usize, String)| {
             let mut rows = sheet.rows();
-            !is_of_a_receipt(name) && rows.any(|row| !row.cell(*place).trim().is_empty())
+            *place >= first && rows.any(|row| !row.cell(*place).trim().is_empty())
         };
         let own: Vec<&str> = match absent.len() {
             0 => return Ok(()),
@@ -278,20 +284,6 @@ impl<'r> Columns<'r> {
     pub(super) fn named(&self) -> usize {
         self.named
     }
-}
-
-/// Whether a column is one that our receipt put into the sheet: `Result`, or `Result (2)` where the sheet had one.
-fn is_of_a_receipt(name: &str) -> bool {
-    let numbered = name
-        .strip_suffix(')')
-        .and_then(|name| name.rsplit_once(" ("));
-    let plain = match numbered {
-        Some((plain, number)) if number.parse::<u32>().is_ok() => plain,
-        _ => name,
-    };
-    RESULT_COLUMNS
-        .iter()
-        .any(|column| fold(column) == fold(plain))
 }
 
 /// Headers without which a return cannot be used, if the return has those that `has` says.

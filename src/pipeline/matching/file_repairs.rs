@@ -3,7 +3,7 @@
 use super::Reading;
 use super::days::DayOrder;
 use crate::domain::Reason;
-use crate::pipeline::event::{Repair, RowFinding};
+use crate::pipeline::event::{Repair, RowFinding, is_receipt};
 use crate::sheet::{Sheet, SheetNote, TextEncoding};
 
 /// Rows that are named in one sentence at most.
@@ -58,7 +58,8 @@ impl Reading<'_> {
             .iter()
             .map(|(line, _)| line.to_string())
             .collect();
-        if !above.is_empty() {
+        // Above a receipt that is sent back our own words stand.
+        if !above.is_empty() && !is_receipt(&sheet.header) {
             let words = format!(
                 "We took row {} for the heading, and read nothing of what stands above it.",
                 sheet.header_line

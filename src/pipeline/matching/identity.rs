@@ -321,6 +321,27 @@ impl Reading<'_> {
         })
     }
 
+    /// What is to be copied from our file, so that the row says again whose it is.
+    pub(super) fn to_copy(&self, delivered: &Delivered, agreement: &Agreement) -> Option<String> {
+        let check = self.collect.check.as_ref();
+        let mut headers: Vec<&String> = agreement.differing.iter().collect();
+        headers.extend(check.filter(|_| agreement.wrong_token));
+        if headers.is_empty() {
+            // Nothing on the row says whose it is.
+            let version = delivered.versions.last();
+            let own = version
+                .into_iter()
+                .flat_map(|version| version.columns().iter());
+            let own = own.filter(|column| column.compared_as.identity());
+            headers.extend(check.into_iter().chain(own.map(|column| &column.header)));
+        }
+        let quoted: Vec<String> = headers
+            .iter()
+            .map(|header| format!("\"{header}\""))
+            .collect();
+        (!quoted.is_empty()).then(|| format!("Copy {} from there.", quoted.join(", ")))
+    }
+
     /// The cell with the row token; empty if there is none.
     fn check<'c>(&self, row: SheetRow<'c>) -> &'c str {
         let header = self.collect.check.as_deref();

@@ -113,6 +113,7 @@ fn legs() -> Legs {
                 leg: LegId::new(i64::from(number)),
                 authored_on: Some(date(2026, 10, 1)),
                 closed_on: None,
+                ended_on: None,
                 versions: vec![Version::new(&check(number), Arc::clone(&columns), &cells)],
             };
             (reference_of(number), delivered)
@@ -326,7 +327,7 @@ fn answers_that_moved_down_are_held_from_the_gap_on() {
     ];
     holds(&[(
         &rows.join("\n"),
-        "2 1 told; 3 shifted; 4 shifted; 5 no-reference",
+        "2 1 told; 3 shifted; 4 shifted; 5 shifted",
     )]);
 }
 
@@ -362,7 +363,7 @@ fn headings_and_rows_that_name_nobody_are_told_apart_from_people() {
         ),
         (
             format!("{one}\n,,,,,,05/10/2026,Y,,,,,,,,"),
-            "2 shifted; 3 no-reference",
+            "2 shifted; 3 shifted",
         ),
         (
             format!("{one}\nR1x,C1,N1,05/10/2026,Y,,,,,,,,"),

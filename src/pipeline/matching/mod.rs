@@ -41,7 +41,9 @@ use crate::domain::reference::ReferenceError;
 use crate::domain::{Disposition, LegId, LegReference, Reason};
 use crate::partner::Collect;
 use crate::pipeline::delivered_rows::{ComparedColumn, Delivered, Legs, OwnLeg, Version};
-use crate::pipeline::event::{FileFinding, Repair, RowFinding, TakenReturn, Unusable};
+use crate::pipeline::event::{
+    FileFinding, RESULT_COLUMNS, Repair, RowFinding, TakenReturn, Unusable, is_receipt,
+};
 use crate::sheet::{HeadingFit, QuoteFault, Sheet, SheetNote, SheetRow};
 use calendar::{Calendar, Witnesses};
 use cell_text::typed;
@@ -281,8 +283,8 @@ impl<'r> Reading<'r> {
             .collect();
         say_unwrapped(sheet, &mut findings);
         if !sorted {
-            self.hold_shifted_down(&rows, &mut findings);
-            same_person::settle(&rows, &mut findings);
+            self.hold_shifted_down(sheet, &rows, &mut findings);
+            same_person::settle(&rows, added_columns(sheet), &mut findings);
         }
         let lost_letters = agreements.iter().any(|agreement| agreement.lost_letters);
         FileFinding {
@@ -306,8 +308,13 @@ impl<'r> Reading<'r> {
             other_heading |= kind == RowKind::OtherHeading;
             let ends = |finding: RowFinding| Placed::Ends(Box::new(finding));
             placed.push(match kind {
+                RowKind::OtherHeading => {
+                    let mut heading = held(row, LegId::NONE, Reason::SecondHeading);
+                    heading.is_heading = true;
+                    ends(heading)
+                }
                 _ if other_heading => ends(held(row, self.leg_on(row), Reason::SecondHeading)),
-                RowKind::OfPerson | RowKind::OtherHeading => {
+                RowKind::OfPerson => {
                     let own = reference.and_then(|reference| self.place(reference));
                     let fit = geometry.width_fit(sheet, row, &self.columns);
                     match (fit, self.two_columns(sheet, row), own) {
@@ -372,9 +379,13 @@ impl<'r> Reading<'r> {
             } else if let Some(mismatch) = &agreement.mismatch {
                 let mut held = held(*row, delivered.leg, Reason::IdentityMismatch);
                 held.column = mismatch.column();
+                held.hint = self.to_copy(delivered, agreement);
                 held
             } else if anothers() {
-                held(*row, delivered.leg, Reason::IdentityMismatch)
+                let mut held = held(*row, delivered.leg, Reason::IdentityMismatch);
+                held.column = agreement.differing.first().cloned();
+                held.hint = self.to_copy(delivered, agreement);
+                held
             } else {
                 continue;
             };
@@ -487,6 +498,15 @@ fn within_quotes(row: SheetRow<'_>) -> Option<String> {
     (row.quote_fault() == Some(QuoteFault::WithinQuotes)).then(|| {
         "It stands between two quotation marks, of which the first is in a row above.".to_owned()
     })
+}
+
+/// How many of the first columns of a sheet are those that a receipt adds.
+fn added_columns(sheet: &Sheet) -> usize {
+    if is_receipt(&sheet.header) {
+        RESULT_COLUMNS.len()
+    } else {
+        0
+    }
 }
 
 /// A row whose reference leads nowhere: the partner's mistake, or a question for somebody else.

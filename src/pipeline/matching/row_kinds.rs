@@ -1,12 +1,12 @@
 //! Rows of a sheet that are no person: a heading that stands again, titles of groups, sums, footnotes; what a second heading means for the rows below,
 //! and answers below the last person that belong to somebody above.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::cell_text::typed;
 use super::days::{DayForm, of_number, written_day};
 use super::scores::{score, whole_number};
-use super::{Reading, held};
+use super::{Reading, added_columns, held};
 use crate::domain::Reason;
 use crate::partner::EventRule;
 use crate::pipeline::event::RowFinding;
@@ -72,6 +72,9 @@ impl Heading {
 const OTHER_DELIMITERS_MIN: usize = 3;
 
 /// Words that begin the line of sums.
+/// Different shapes of orphaned answers for which it is looked where they slid from; beyond, from the first row on.
+const GAPS_MAX: usize = 64;
+
 const SUMS: [&str; 9] = [
     "total",
     "totals",
@@ -122,8 +125,14 @@ impl Reading<'_> {
         RowKind::OfPerson
     }
 
-    /// Holds rows whose answers belong to the person above, if answers stand alone below the last person.
-    pub(super) fn hold_shifted_down(&self, rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
+    /// Holds rows whose answers belong to the person above, if answers stand alone below the last person. In a receipt that is sent back they may
+    /// stand anywhere: what was to be mended was put on top.
+    pub(super) fn hold_shifted_down(
+        &self,
+        sheet: &Sheet,
+        rows: &[SheetRow<'_>],
+        findings: &mut [RowFinding],
+    ) {
         // Below a second heading everything is in doubt already.
         let people = findings
             .iter()
@@ -132,23 +141,44 @@ impl Reading<'_> {
         let (rows, findings) = (&rows[..people], &mut findings[..people]);
         let last = findings.iter().rposition(|finding| finding.leg.is_some());
         let Some(last) = last else { return };
-        let (above, below) = rows.split_at(last + 1);
-        let gaps = below.iter().filter_map(|row| {
-            let places = self.orphaned_answers(*row)?;
-            let gap = |row: &SheetRow<'_>| places.iter().all(|at| is_blank(row.cell(*at)));
-            Some(above.iter().position(gap).unwrap_or(0))
-        });
-        let Some(gap) = gaps.min() else { return };
-        for (row, finding) in above.iter().zip(findings).skip(gap) {
-            if finding.leg.is_some() {
-                *finding = held(*row, finding.leg, Reason::Shifted);
+        let ours = added_columns(sheet);
+        let first = if ours > 0 { 0 } else { last + 1 };
+        let mut orphans = Vec::new();
+        let mut gap = rows.len();
+        // Where these columns are empty for the first time; most orphans have the same.
+        let mut gaps: HashMap<Vec<usize>, usize> = HashMap::new();
+        for (at, row) in rows.iter().enumerate().skip(first) {
+            let Some(places) = self.orphaned_answers(*row, ours) else {
+                continue;
+            };
+            let is_gap = |row: &SheetRow<'_>| places.iter().all(|at| is_blank(row.cell(*at)));
+            let known = gaps.len() < GAPS_MAX || gaps.contains_key(&places);
+            let first_gap = if known {
+                let found = || rows.iter().position(is_gap).unwrap_or(0);
+                *gaps.entry(places.clone()).or_insert_with(found)
+            } else {
+                0
+            };
+            gap = gap.min(if first_gap < at { first_gap } else { 0 });
+            orphans.push(at);
+        }
+        let Some(through) = orphans.last() else { return };
+        let slid = format!(
+            "The answers of row {} belong to nobody. Perhaps all answers slid down by one row.",
+            rows[orphans[0]].line()
+        );
+        for at in gap..=*through {
+            let finding = &mut findings[at];
+            if finding.leg.is_some() || orphans.binary_search(&at).is_ok() {
+                *finding = held(rows[at], finding.leg, Reason::Shifted);
+                finding.hint = Some(slid.clone());
             }
         }
     }
 
-    /// The places of the answers of a row that says nothing of whose they are; a row of sums has none.
-    fn orphaned_answers(&self, row: SheetRow<'_>) -> Option<Vec<usize>> {
-        let full = (0..row.len()).filter(|place| !is_blank(row.cell(*place)));
+    /// The places of the answers of a row that says nothing of whose they are; a row of sums has none. Columns before `first` are not the sender's.
+    fn orphaned_answers(&self, row: SheetRow<'_>, first: usize) -> Option<Vec<usize>> {
+        let full = (first..row.len()).filter(|place| !is_blank(row.cell(*place)));
         let full: Vec<usize> = full.collect();
         let told_by = [Some(&self.collect.reference), self.collect.check.as_ref()];
         let told_by = told_by.map(|header| header.and_then(|header| self.columns.place(header)));

@@ -10,8 +10,8 @@ use crate::sheet::SheetRow;
 /// Other rows that are named beside one at most: a file may have all its rows of one person.
 const ROWS_NAMED: usize = 5;
 
-/// Settles what rows of one person say together.
-pub(super) fn settle(rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
+/// Settles what rows of one person say together; columns before `first` are not the sender's.
+pub(super) fn settle(rows: &[SheetRow<'_>], first: usize, findings: &mut [RowFinding]) {
     let mut of_legs: Vec<(LegId, usize)> = findings
         .iter()
         .enumerate()
@@ -25,7 +25,7 @@ pub(super) fn settle(rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
             continue;
         }
         let places: Vec<usize> = person.iter().map(|(_, place)| *place).collect();
-        let copies = take_copies_out(rows, findings, &places);
+        let copies = take_copies_out(rows, first, findings, &places);
         hold_two_answers(findings, &places);
         hold_too_many(findings, person[0].0, &places);
         end_as_originals(findings, &copies);
@@ -35,6 +35,7 @@ pub(super) fn settle(rows: &[SheetRow<'_>], findings: &mut [RowFinding]) {
 /// Of rows that are equal in every cell the first counts; gives the places of the others, each with that of the first.
 fn take_copies_out(
     rows: &[SheetRow<'_>],
+    first_column: usize,
     findings: &mut [RowFinding],
     places: &[usize],
 ) -> Vec<(usize, usize)> {
@@ -42,7 +43,7 @@ fn take_copies_out(
     let mut first: HashMap<Vec<&str>, usize> = HashMap::new();
     for place in places {
         let row = rows[*place];
-        let cells: Vec<&str> = (0..row.len())
+        let cells: Vec<&str> = (first_column..row.len())
             .map(|column| row.cell(column).trim())
             .collect();
         let original = *first.entry(cells).or_insert(*place);

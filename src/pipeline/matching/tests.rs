@@ -281,6 +281,7 @@ fn known(legs: &[TestLeg]) -> Legs {
             leg: LegId::new(i64::try_from(place).unwrap() + 1),
             authored_on: None,
             closed_on: leg.closed.map(november),
+            ended_on: None,
             versions: leg.sent.iter().map(version).collect(),
         };
         (reference_of(place), delivered)

@@ -1,6 +1,6 @@
 //! What the cells of a row tell of its person: events with their days, or the one cell that is wrong.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 
@@ -8,40 +8,15 @@ use super::calendar::{NoDay, ReadDay};
 use super::cell_text::{decoded, typed, unsaved};
 use super::days::DayForm;
 use super::scores::score;
-use super::words::{Word, asked_for, word_of};
+use super::words::{Word, agreed_words, asked_for, word_of};
 use super::{Placed, Reading, held};
 use crate::domain::{Disposition, EventKind, LegId, LegState, Occasion, Reason};
 use crate::partner::agreement::{Acknowledged, MeasureItem, OccasionFrom};
 use crate::partner::fields::CodeMap;
 use crate::partner::{CollectEvent, EventRule, Instrument, InstrumentItem};
 use crate::pipeline::delivered_rows::Delivered;
-use crate::pipeline::event::{Repair, ReportedEvent, RowFinding, What};
+use crate::pipeline::event::{Repair, ReportedEvent, RowFinding, What, WrongCell};
 use crate::sheet::{SheetRow, fold};
-
-/// Why a row is held: the header of the cell that is wrong, and what more there is to say.
-pub(super) struct Wrong {
-    pub(super) reason: Reason,
-    pub(super) column: Option<String>,
-    pub(super) hint: Option<String>,
-}
-
-impl Wrong {
-    fn at(reason: Reason, header: &str) -> Self {
-        Self {
-            reason,
-            column: Some(header.to_owned()),
-            hint: None,
-        }
-    }
-
-    fn holds(self, row: SheetRow<'_>, leg: LegId) -> RowFinding {
-        RowFinding {
-            column: self.column,
-            hint: self.hint,
-            ..held(row, leg, self.reason)
-        }
-    }
-}
 
 impl Reading<'_> {
     /// The earliest day on which a row of this file ends each leg.
@@ -101,7 +76,7 @@ impl Reading<'_> {
         let said = said.and_then(|withdrawn| Ok((withdrawn, self.says(row, acknowledged)?)));
         let (withdrawn, acknowledged) = match said {
             Ok(said) => said,
-            Err(wrong) => return wrong.holds(row, delivered.leg),
+            Err(wrong) => return self.held_for_cells(row, delivered, wrong),
         };
         for event in &self.collect.events {
             match self.told(row, event, delivered, &mut finding.repairs) {
@@ -120,9 +95,12 @@ impl Reading<'_> {
                         late.column.clone_from(&event.on);
                         return late;
                     }
+                    let ended = delivered.ended_on;
+                    let after_end = |on| ended.is_some_and(|ended| on > ended);
+                    finding.after_end |= told.kind.observed() && told.on.is_some_and(after_end);
                     finding.events.push(told);
                 }
-                Err(wrong) => return wrong.holds(row, delivered.leg),
+                Err(wrong) => return self.held_for_cells(row, delivered, wrong),
             }
         }
         if acknowledged {
@@ -141,13 +119,90 @@ impl Reading<'_> {
         finding
     }
 
+    /// A row that is held for each of its cells that is wrong.
+    fn held_for_cells(
+        &self,
+        row: SheetRow<'_>,
+        delivered: &Delivered,
+        first: WrongCell,
+    ) -> RowFinding {
+        let mut wrong = vec![first];
+        for event in &self.collect.events {
+            let tells = self.wrong_values(row, event, &mut wrong);
+            let kind = event.kind();
+            if tells && (kind.observed() || kind == EventKind::Onward) {
+                let on = event.on.as_deref().unwrap_or_default();
+                wrong.extend(self.day(row, on, delivered, &mut Vec::new()).err());
+            }
+        }
+        let mut seen = HashSet::new();
+        wrong.retain(|cell| seen.insert(cell.column.clone()));
+        let first = wrong.remove(0);
+        let mut held = held(row, delivered.leg, first.reason);
+        (held.column, held.hint) = (first.column, first.hint);
+        held.further = wrong;
+        held
+    }
+
+    /// Finds the cells of an event that are wrong, but for its day; says whether any is full.
+    fn wrong_values(
+        &self,
+        row: SheetRow<'_>,
+        event: &CollectEvent,
+        wrong: &mut Vec<WrongCell>,
+    ) -> bool {
+        let unsaid = &mut Vec::new();
+        match &event.told {
+            EventRule::Attendance { column, .. } | EventRule::Status { column, .. } => {
+                wrong.extend(self.what(row, event, unsaid).err());
+                !self.cell(row, column).is_empty()
+            }
+            EventRule::Measure {
+                instrument,
+                occasion,
+                items,
+            } => {
+                let mut tells = false;
+                for item in items {
+                    let cell = typed(self.cell(row, &item.column));
+                    if let (false, Some(scale)) = (cell.is_empty(), instrument.item(&item.item)) {
+                        tells = true;
+                        wrong.extend(answer(&cell, scale, &item.column, unsaid).err());
+                    }
+                }
+                if let (true, OccasionFrom::Column { column, codes }) = (tells, occasion) {
+                    wrong.extend(word(codes, self.cell(row, column), column, unsaid).err());
+                }
+                tells
+            }
+            EventRule::Onward {
+                column,
+                codes,
+                activity,
+                ..
+            } => {
+                let cell = self.cell(row, column);
+                if cell.is_empty() {
+                    return false;
+                }
+                wrong.extend(word(codes, cell, column, unsaid).err());
+                if let Some((header, codes)) = activity {
+                    let cell = Some(self.cell(row, header)).filter(|cell| !cell.is_empty());
+                    wrong.extend(cell.and_then(|cell| word(codes, cell, header, unsaid).err()));
+                }
+                true
+            }
+            EventRule::Acknowledged(_) | EventRule::Note { .. } => false,
+        }
+    }
+
     /// Whether a row takes back what it had told.
-    fn takes_back(&self, row: SheetRow<'_>) -> Result<bool, Wrong> {
+    fn takes_back(&self, row: SheetRow<'_>) -> Result<bool, WrongCell> {
         self.says(row, self.collect.withdrawn.as_ref())
     }
 
     /// Whether a row has one of the words that were agreed for a column, which knows no other.
-    fn says(&self, row: SheetRow<'_>, agreed: Option<&Acknowledged>) -> Result<bool, Wrong> {
+    fn says(&self, row: SheetRow<'_>, agreed: Option<&Acknowledged>) -> Result<bool, WrongCell> {
         let Some(Acknowledged { column, values }) = agreed else {
             return Ok(false);
         };
@@ -156,12 +211,12 @@ impl Reading<'_> {
             return Ok(!cell.is_empty());
         }
         if let Some(reason) = unsaved(&cell) {
-            return Err(Wrong::at(reason, column));
+            return Err(WrongCell::at(reason, column));
         }
         let words = values.iter().map(String::as_str);
-        Err(Wrong {
+        Err(WrongCell {
             hint: Some(asked_for(words, &cell)),
-            ..Wrong::at(Reason::UnknownCode, column)
+            ..WrongCell::at(Reason::UnknownCode, column)
         })
     }
 
@@ -172,7 +227,7 @@ impl Reading<'_> {
         event: &CollectEvent,
         delivered: &Delivered,
         repairs: &mut Vec<Repair>,
-    ) -> Result<Option<ReportedEvent>, Wrong> {
+    ) -> Result<Option<ReportedEvent>, WrongCell> {
         let Some(what) = self.what(row, event, repairs)? else {
             return Ok(None);
         };
@@ -204,20 +259,26 @@ impl Reading<'_> {
         header: &str,
         delivered: &Delivered,
         repairs: &mut Vec<Repair>,
-    ) -> Result<Date, Wrong> {
+    ) -> Result<Date, WrongCell> {
         let written = typed(self.cell(row, header));
         if written.is_empty() {
-            return Err(Wrong::at(Reason::NoDate, header));
+            return Err(self.agreed_form(WrongCell::at(Reason::NoDate, header)));
         }
         if let Some(reason) = unsaved(&written) {
-            return Err(Wrong::at(reason, header));
+            return Err(self.agreed_form(WrongCell::at(reason, header)));
         }
         let place = self.columns.place(header);
         let as_agreed = || Date::strptime(&self.collect.dates, &*written).ok();
         let read = match self.calendar.read(place, &written) {
             Ok(read) => read,
             Err(NoDay::TwoReadings) => {
-                return Err(self.agreed_form(Wrong::at(Reason::DateOrder, header)));
+                // In the agreed form it would have two readings again.
+                let mut asked = self.agreed_form(WrongCell::at(Reason::DateOrder, header));
+                if let Some(hint) = &mut asked.hint {
+                    let example = in_words(self.today);
+                    hint.push_str(&format!(" Here, write the month as a word: {example}."));
+                }
+                return Err(asked);
             }
             // A pattern with words of its own.
             Err(NoDay::None) => match as_agreed() {
@@ -225,7 +286,7 @@ impl Reading<'_> {
                     day,
                     written: super::days::written_day(&day.to_string()),
                 },
-                None => return Err(self.agreed_form(Wrong::at(Reason::BadDate, header))),
+                None => return Err(self.agreed_form(WrongCell::at(Reason::BadDate, header))),
             },
         };
         let on = read.day;
@@ -237,13 +298,13 @@ impl Reading<'_> {
         let too_early = early.is_some_and(|early| on < early);
         // A number that lies outside is perhaps no day at all.
         if number && (on > self.today || too_early) {
-            return Err(self.agreed_form(Wrong::at(Reason::BadDate, header)));
+            return Err(self.agreed_form(WrongCell::at(Reason::BadDate, header)));
         }
         if on > self.today {
-            return Err(Wrong::at(Reason::InFuture, header));
+            return Err(self.read_as(Reason::InFuture, header, on));
         }
         if too_early {
-            return Err(Wrong::at(Reason::TooEarly, header));
+            return Err(self.read_as(Reason::TooEarly, header, on));
         }
         match self.other_form(read) {
             // What has the agreed order was read as it stands; all else is held against the pattern, which costs more.
@@ -275,10 +336,20 @@ impl Reading<'_> {
     }
 
     /// The same with the form that was agreed for days.
-    fn agreed_form(&self, wrong: Wrong) -> Wrong {
+    fn agreed_form(&self, wrong: WrongCell) -> WrongCell {
         let example = self.today.strftime(&self.collect.dates).to_string();
-        Wrong {
+        WrongCell {
             hint: Some(format!("We agreed on dates like {example}.")),
+            ..wrong
+        }
+    }
+
+    /// A day that cannot be meant: as which it was read, and the form that was agreed.
+    fn read_as(&self, reason: Reason, header: &str, on: Date) -> WrongCell {
+        let wrong = self.agreed_form(WrongCell::at(reason, header));
+        let form = wrong.hint.unwrap_or_default();
+        WrongCell {
+            hint: Some(format!("We read it as {}. {form}", in_words(on))),
             ..wrong
         }
     }
@@ -289,7 +360,7 @@ impl Reading<'_> {
         row: SheetRow<'_>,
         event: &CollectEvent,
         repairs: &mut Vec<Repair>,
-    ) -> Result<Option<What>, Wrong> {
+    ) -> Result<Option<What>, WrongCell> {
         let written = |column: &str| Some(self.cell(row, column)).filter(|cell| !cell.is_empty());
         Ok(match &event.told {
             EventRule::Attendance { column, codes } => match written(column) {
@@ -311,7 +382,7 @@ impl Reading<'_> {
                 None => None,
                 Some(cell) => Some(What::Status {
                     state: LegState::from_code(word(codes, cell, column, repairs)?)
-                        .ok_or_else(|| Wrong::at(Reason::UnknownCode, column))?,
+                        .ok_or_else(|| WrongCell::at(Reason::UnknownCode, column))?,
                     reason: reason
                         .as_deref()
                         .map_or(String::new(), |header| self.cell(row, header).to_owned()),
@@ -358,7 +429,7 @@ impl Reading<'_> {
         occasion: &OccasionFrom,
         items: &[MeasureItem],
         repairs: &mut Vec<Repair>,
-    ) -> Result<Option<What>, Wrong> {
+    ) -> Result<Option<What>, WrongCell> {
         let mut answers = Vec::with_capacity(items.len());
         for item in items {
             let raw = self.cell(row, &item.column);
@@ -381,7 +452,7 @@ impl Reading<'_> {
             OccasionFrom::Fixed(occasion) => *occasion,
             OccasionFrom::Column { column, codes } => {
                 Occasion::from_code(word(codes, self.cell(row, column), column, repairs)?)
-                    .ok_or_else(|| Wrong::at(Reason::UnknownCode, column))?
+                    .ok_or_else(|| WrongCell::at(Reason::UnknownCode, column))?
             }
         };
         Ok(Some(What::Measure {
@@ -398,18 +469,19 @@ fn answer(
     scale: &InstrumentItem,
     header: &str,
     repairs: &mut Vec<Repair>,
-) -> Result<i64, Wrong> {
+) -> Result<i64, WrongCell> {
+    let wrong = |reason: Reason| WrongCell {
+        hint: Some(format!(
+            "Use a whole number from {} to {}.",
+            scale.min, scale.max
+        )),
+        ..WrongCell::at(reason, header)
+    };
     if let Some(reason) = unsaved(cell) {
-        return Err(Wrong::at(reason, header));
+        return Err(wrong(reason));
     }
     let Some(read) = score(cell, scale) else {
-        return Err(Wrong {
-            hint: Some(format!(
-                "Use a whole number from {} to {}.",
-                scale.min, scale.max
-            )),
-            ..Wrong::at(Reason::OutOfRange, header)
-        });
+        return Err(wrong(Reason::OutOfRange));
     };
     if read.in_another_form {
         repairs.push(Repair {
@@ -440,13 +512,16 @@ fn word<'c>(
     cell: &str,
     header: &str,
     repairs: &mut Vec<Repair>,
-) -> Result<&'c str, Wrong> {
+) -> Result<&'c str, WrongCell> {
     let said = typed(cell);
     if let Some(word) = codes.get_typed(&said) {
         return Ok(word);
     }
     if let Some(reason) = unsaved(&said) {
-        return Err(Wrong::at(reason, header));
+        return Err(WrongCell {
+            hint: Some(agreed_words(codes)),
+            ..WrongCell::at(reason, header)
+        });
     }
     let plain = decoded(&said);
     let text = plain.as_deref().unwrap_or(&said);
@@ -463,9 +538,9 @@ fn word<'c>(
         });
         return Ok(word);
     }
-    Err(Wrong {
+    Err(WrongCell {
         hint: Some(asked_for(codes.entries().map(|(typed, _)| typed), text)),
-        ..Wrong::at(Reason::UnknownCode, header)
+        ..WrongCell::at(Reason::UnknownCode, header)
     })
 }
 

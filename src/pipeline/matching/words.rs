@@ -26,8 +26,12 @@ pub(super) fn word_of<'c>(codes: &'c CodeMap, cell: &str) -> Option<Word<'c>> {
 }
 
 /// What a partner is asked where a word is none of those agreed.
-pub(super) fn asked_for<'c>(agreed: impl Iterator<Item = &'c str>, cell: &str) -> String {
-    let agreed: Vec<&str> = agreed.collect();
+pub(super) fn asked_for<'c>(words: impl Iterator<Item = &'c str>, cell: &str) -> String {
+    let agreed: Vec<&str> = words.collect();
+    let all = listed(&agreed);
+    if cell.is_empty() {
+        return format!("The cell is empty. {all}");
+    }
     let folded = fold(cell);
     let nearest = agreed
         .iter()
@@ -36,15 +40,9 @@ pub(super) fn asked_for<'c>(agreed: impl Iterator<Item = &'c str>, cell: &str) -
             *near >= NEAR || (folded.len() >= 3 && fold(word).starts_with(&folded))
         })
         .max_by(|one, other| one.0.total_cmp(&other.0));
-    let more = if agreed.len() > TOLD_MAX {
-        " and others"
-    } else {
-        ""
-    };
-    let all = agreed[..agreed.len().min(TOLD_MAX)].join(", ");
     match nearest {
-        Some((_, word)) => format!("Do you mean {word}? We agreed on: {all}{more}."),
-        None => format!("We agreed on: {all}{more}."),
+        Some((_, word)) => format!("Do you mean {word}? {all}"),
+        None => all,
     }
 }
 
@@ -55,6 +53,22 @@ fn nearness(one: &str, other: &str) -> f64 {
     } else {
         0.0
     }
+}
+
+/// The words that were agreed on, in a sentence.
+pub(super) fn agreed_words(codes: &CodeMap) -> String {
+    let words: Vec<&str> = codes.entries().map(|(typed, _)| typed).collect();
+    listed(&words)
+}
+
+fn listed(words: &[&str]) -> String {
+    let more = if words.len() > TOLD_MAX {
+        " and others"
+    } else {
+        ""
+    };
+    let told = &words[..words.len().min(TOLD_MAX)];
+    format!("We agreed on: {}{more}.", told.join(", "))
 }
 
 #[cfg(test)]

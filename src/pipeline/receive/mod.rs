@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::diagnostics::{Code, Diagnostic, Place as Where};
 use crate::domain::clock::SystemClock;
 use crate::domain::encoding::hex;
-use crate::domain::{Clock as _, DropId, StrandId, how_to_raise};
+use crate::domain::{Clock as _, DropId, ReturnId, StrandId, how_to_raise};
 use crate::partner::{Collect, Partner};
 use crate::pipeline::event::{
     EarlierReturn, Repair, TakenReturn, Unusable, earlier_return, return_lookup,
@@ -400,6 +400,7 @@ impl Inbox {
             lookup,
             version,
             again: before.as_ref().is_some_and(|(_, again)| *again),
+            id: before.as_ref().map_or(ReturnId::NONE, |(file, _)| file.id),
             before: before.map(|(file, _)| file),
         };
         Ok((taken, sheet))

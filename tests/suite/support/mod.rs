@@ -17,6 +17,8 @@ pub(crate) mod gp_world;
 pub(crate) mod hfs;
 pub(crate) mod home;
 pub(crate) mod installed;
+pub(crate) mod mender;
+pub(crate) mod mistakes;
 pub(crate) mod partner_file;
 pub(crate) mod people;
 pub(crate) mod planted;
