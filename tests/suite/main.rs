@@ -52,6 +52,7 @@ mod partner_sheets;
 mod prepared;
 mod privacy;
 mod pull;
+mod receipt_page;
 mod receipts;
 mod runs;
 mod samples;

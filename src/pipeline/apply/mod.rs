@@ -127,7 +127,13 @@ pub(crate) async fn refuse(
     let hold = NewHold::new(Stage::Collect, Reason::FileUnread);
     batch.hold(hold.partner(strand).row(id, 0));
     run.store.commit(batch).await?;
-    let what = format!("a return was refused: {}", unusable.why);
+    let mut why = unusable.why.chars();
+    let first = why.next().into_iter().flat_map(char::to_lowercase);
+    let what = format!(
+        "a return was refused: {}{}",
+        first.collect::<String>(),
+        why.as_str()
+    );
     let place = place_of(&run.rules.partners[taken.partner].id, id);
     let refused = Diagnostic::new(unusable.code, what, place);
     outcome.diagnostics.push(match unusable.limit {

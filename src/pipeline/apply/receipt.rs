@@ -61,17 +61,15 @@ pub(crate) fn of_rows(
         cells[0] = encoded(words, format.encoding);
         writer.write_row(&cells)
     };
-    let sum = sum(taken, findings, again);
+    let sum = sum(taken, theirs.named(), findings, again);
     write_words(&mut writer, &sum)?;
     for repair in finding.repairs.iter().take(WORDS_MAX) {
         write_words(&mut writer, &repair.words)?;
     }
-    let more = finding.repairs.len().saturating_sub(WORDS_MAX);
-    if more > 0 {
-        write_words(
-            &mut writer,
-            &format!("There are {more} more notes like these. Ring us for them."),
-        )?;
+    let left = finding.repairs.len().saturating_sub(WORDS_MAX);
+    if left > 0 {
+        let words = format!("There are {left} more notes like these. Ring us for them.");
+        write_words(&mut writer, &words)?;
     }
     write_words(&mut writer, &questions(to.contact, taken))?;
     let names: Vec<&str> = theirs.places().map(|place| theirs.name(place)).collect();
@@ -196,10 +194,10 @@ fn result_names(theirs: &[&str]) -> Vec<String> {
 }
 
 /// The sum of a file, in words.
-fn sum(taken: &TakenReturn, findings: &[RowFinding], again: bool) -> String {
-    let name = &taken.name;
+fn sum(taken: &TakenReturn, columns: usize, findings: &[RowFinding], again: bool) -> String {
+    let (name, size) = (&taken.name, size_words(taken.file_size_bytes));
     if findings.is_empty() {
-        return format!("We have your file {name}. It has a heading and no row.");
+        return format!("We have your file {name} ({size}). It has a heading and no row.");
     }
     let mut parts = Vec::new();
     for word in ResultWord::ALL {
@@ -213,14 +211,23 @@ fn sum(taken: &TakenReturn, findings: &[RowFinding], again: bool) -> String {
             parts.push(format!("{word}: {count}"));
         }
     }
-    let rows = match findings.len() {
-        1 => "1 row".to_owned(),
-        count => format!("{count} rows"),
+    let several = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
     };
-    format!(
-        "We have your file {name} and could read its {rows}. {}.",
-        parts.join(". ")
-    )
+    let rows = several(findings.len(), "row");
+    let columns = several(columns, "column");
+    let parts = parts.join(". ");
+    format!("We have your file {name} ({size}). We could read it: {rows}, {columns}. {parts}.")
+}
+
+/// The size of a file, as file programs show it.
+fn size_words(bytes: usize) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{} KB", bytes.div_ceil(1_000)),
+        _ => format!("{} MB", bytes.div_ceil(1_000_000)),
+    }
 }
 
 /// Whom they can ask, and by which number the receipt is known there.
@@ -330,9 +337,11 @@ pub(crate) fn of_refusal(
 ) -> Result<ReceiptFiles, WriteError> {
     let (why, to_do) = (unusable.why.as_str(), unusable.to_do);
     let mut writer = RowWriter::new(Vec::new(), Format::default())?;
-    let sum = could_not_use(&taken.name, to_do);
+    let (name, size) = (&taken.name, size_words(taken.file_size_bytes));
+    let have = format!("We have your file {name} ({size}).");
+    let sum = could_not_use(name, to_do);
     let questions = questions(to.contact, taken);
-    for words in [&sum, &questions] {
+    for words in [&have, &sum, &questions] {
         writer.write_row(&[words.as_str(), "", ""])?;
     }
     writer.write_row(&RESULT_COLUMNS)?;

@@ -205,15 +205,12 @@ impl<'r> Columns<'r> {
             let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
             quoted.join(", ")
         };
+        let (names, others) = (quoted(&absent), quoted(&own));
         Err(Unusable {
             code: Code::ReturnColumns,
             kind: "file-unread:columns",
-            why: format!(
-                "These columns are missing: {}. Perhaps they are called otherwise: {}",
-                quoted(&absent),
-                quoted(&own)
-            ),
-            to_do: "Use the column names we agreed, and send the sheet again",
+            why: format!("These columns are missing: {names}. Do you call them {others}?"),
+            to_do: "Use the column names we agreed on. Then send the sheet again",
             limit: None,
         })
     }

@@ -68,8 +68,8 @@ fn mixed() -> Unusable {
     Unusable {
         code: Code::ReturnUnreadable,
         kind: "file-unread:characters",
-        why: "the file's characters are damaged, mixed or cut off".to_owned(),
-        to_do: "Save the sheet as \"CSV UTF-8\" and send it again",
+        why: "Some letters of the file are damaged".to_owned(),
+        to_do: "Save the sheet as \"CSV UTF-8\", or as \"CSV\" where there is no such choice. Then send it again",
         limit: None,
     }
 }

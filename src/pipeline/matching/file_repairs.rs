@@ -29,12 +29,12 @@ impl Reading<'_> {
                 DayOrder::DayFirst => "day/month/year",
                 DayOrder::MonthFirst => "month/day/year",
             };
-            let words =
-                format!("All dates of your file came as {form}, ours too. We read them so.");
+            let words = format!("All dates came as {form}, ours too. We read them so.");
             say("order-of-dates", None, words);
         }
         if self.calendar.counts_from_1904() {
-            let words = "All dates of your file came as numbers that count from 1904, ours too. We read them so.";
+            let words =
+                "All dates came as numbers that count from 1904, ours too. We read them so.";
             say("days-from-1904", None, words.to_owned());
         }
         if sheet
@@ -60,9 +60,9 @@ impl Reading<'_> {
             .collect();
         // Above a receipt that is sent back our own words stand.
         if !above.is_empty() && !is_receipt(&sheet.header) {
+            let heading = sheet.header_line;
             let words = format!(
-                "We took row {} for the heading, and read nothing of what stands above it.",
-                sheet.header_line
+                "We took row {heading} for the heading. We did not read what stands above it."
             );
             say("rows-above", words);
         }
@@ -78,7 +78,7 @@ impl Reading<'_> {
                 0 => String::new(),
                 more => format!(" and {more} more"),
             };
-            let words = format!("We passed over what names nobody: row {named}{more}.");
+            let words = format!("We left out rows that name nobody: row {named}{more}.");
             say("rows-passed-over", words);
         }
         repairs
@@ -95,23 +95,22 @@ impl Reading<'_> {
             });
         };
         for (theirs, ours) in self.columns.renamed() {
-            let words =
-                format!("Your column \"{theirs}\" is the one that we agreed to call \"{ours}\".");
+            let words = format!(
+                "We read your column \"{theirs}\" as the one we agreed to call \"{ours}\"."
+            );
             say("heading-form", Some((*ours).to_owned()), words);
         }
         for (first, again) in self.columns.twins() {
-            let name = &sheet.header[*first];
+            let twice = &sheet.header[*first];
             let place = again + 1;
             let words = format!(
-                "The column \"{name}\" stands twice (again as column {place}). Where both say the same, we read it."
+                "The column \"{twice}\" stands twice, again as column {place}. We read it where both say the same."
             );
-            say("column-twice", Some(name.clone()), words);
+            say("column-twice", Some(twice.clone()), words);
         }
         for headers in self.columns.absent(self.collect) {
-            let words = format!(
-                "Your sheet has no column {}: of that we took nothing in.",
-                quoted(&headers)
-            );
+            let names = quoted(&headers);
+            let words = format!("Your sheet has no column {names}. We took nothing in for that.");
             say("columns-not-there", None, words);
         }
         repairs
@@ -136,12 +135,12 @@ fn letter_repairs(sheet: &Sheet, lost_letters: bool) -> Vec<Repair> {
     };
     if let Some(program) = program {
         let words = format!(
-            "Your file came from {program}. We read its accents by the names that we had sent."
+            "Your file came from {program}. We read its accents by the names that we sent you."
         );
         say("encoding", words);
     }
     if lost_letters {
-        let words = "Some letters with accents came as question marks. We knew the names. In your own notes they stay as they came.";
+        let words = "Some letters came as question marks. We knew the names. In your own notes they stay as they came.";
         say("lost-letters", words.to_owned());
     }
     repairs

@@ -339,7 +339,8 @@ impl Reading<'_> {
             .iter()
             .map(|header| format!("\"{header}\""))
             .collect();
-        (!quoted.is_empty()).then(|| format!("Copy {} from there.", quoted.join(", ")))
+        let names = quoted.join(", ");
+        (!names.is_empty()).then(|| format!("Copy {names} from there."))
     }
 
     /// The cell with the row token; empty if there is none.

@@ -138,11 +138,12 @@ pub(crate) fn with_columns(collect: &Collect, sheet: Sheet) -> Result<Sheet, Unu
         .iter()
         .map(|header| format!("\"{header}\""))
         .collect();
+    let names = quoted.join(", ");
     Err(Unusable {
         code: Code::ReturnColumns,
         kind: "file-unread:columns",
-        why: format!("These columns are missing: {}", quoted.join(", ")),
-        to_do: "Use the column names we agreed, and send the sheet again",
+        why: format!("These columns are missing: {names}"),
+        to_do: "Use the column names we agreed on. Then send the sheet again",
         limit: None,
     })
 }
@@ -531,7 +532,7 @@ fn say_unwrapped(sheet: &Sheet, findings: &mut [RowFinding]) {
             findings[place].repairs.push(Repair {
                 code: "wrapper",
                 column: Some(header.clone()),
-                words: format!("{header} came as =\"text\". We read the text."),
+                words: format!("Under \"{header}\" stood =\"text\". We read the text."),
             });
         }
     }
@@ -540,8 +541,8 @@ fn say_unwrapped(sheet: &Sheet, findings: &mut [RowFinding]) {
 /// What is said of a row that is no person.
 fn not_a_row(kind: &RowKind) -> &'static str {
     match kind {
-        RowKind::HeadingAgain => "The heading stands here again. We passed over it.",
-        RowKind::Totals => "These are sums. We passed over them.",
-        _ => "This row names nobody. We passed over it.",
+        RowKind::HeadingAgain => "The heading stands here again. We left it out.",
+        RowKind::Totals => "These are sums. We left them out.",
+        _ => "This row names nobody. We left it out.",
     }
 }

@@ -57,7 +57,7 @@ fn take_copies_out(
         finding.reason = Some(Reason::SameRow);
         finding.events.clear();
         finding.hint = Some(format!(
-            "This row says the same as row {line}. If the person came twice that day, write so in another cell."
+            "This row says the same as row {line}. Did the person come twice that day? Then say so in another cell."
         ));
     }
     copies
@@ -122,7 +122,8 @@ fn hold_two_answers(findings: &mut [RowFinding], places: &[usize]) {
         let others = others.take(ROWS_NAMED).map(|line| format!("row {line}"));
         let others: Vec<String> = others.collect();
         hold(finding, Reason::CopiedRow);
-        finding.hint = Some(format!("See also {}.", others.join(", ")));
+        let also = others.join(", ");
+        finding.hint = Some(format!("See also {also}."));
     }
 }
 

@@ -275,8 +275,8 @@ impl Reading<'_> {
                 // In the agreed form it would have two readings again.
                 let mut asked = self.agreed_form(WrongCell::at(Reason::DateOrder, header));
                 if let Some(hint) = &mut asked.hint {
-                    let example = in_words(self.today);
-                    hint.push_str(&format!(" Here, write the month as a word: {example}."));
+                    let in_word = in_words(self.today);
+                    hint.push_str(&format!(" Here, write the month as a word: {in_word}."));
                 }
                 return Err(asked);
             }
@@ -311,7 +311,7 @@ impl Reading<'_> {
             Some(code) if as_agreed() != Some(on) => repairs.push(Repair {
                 code,
                 column: Some(header.to_owned()),
-                words: format!("We read \"{written}\" as {}.", in_words(on)),
+                words: format!("We read \"{written}\" as {day}.", day = in_words(on)),
             }),
             _ if has_wide_digits(self.cell(row, header)) => {
                 repairs.push(wide_digits(header, &in_words(on)));
@@ -347,9 +347,12 @@ impl Reading<'_> {
     /// A day that cannot be meant: as which it was read, and the form that was agreed.
     fn read_as(&self, reason: Reason, header: &str, on: Date) -> WrongCell {
         let wrong = self.agreed_form(WrongCell::at(reason, header));
-        let form = wrong.hint.unwrap_or_default();
+        let agreed_form = wrong.hint.unwrap_or_default();
         WrongCell {
-            hint: Some(format!("We read it as {}. {form}", in_words(on))),
+            hint: Some(format!(
+                "We read it as {day}. {agreed_form}",
+                day = in_words(on)
+            )),
             ..wrong
         }
     }
@@ -470,11 +473,9 @@ fn answer(
     header: &str,
     repairs: &mut Vec<Repair>,
 ) -> Result<i64, WrongCell> {
+    let (least, most) = (scale.min, scale.max);
     let wrong = |reason: Reason| WrongCell {
-        hint: Some(format!(
-            "Use a whole number from {} to {}.",
-            scale.min, scale.max
-        )),
+        hint: Some(format!("Use a whole number from {least} to {most}.")),
         ..WrongCell::at(reason, header)
     };
     if let Some(reason) = unsaved(cell) {
@@ -487,7 +488,7 @@ fn answer(
         repairs.push(Repair {
             code: "number-form",
             column: Some(header.to_owned()),
-            words: format!("We read \"{cell}\" as {}.", read.number),
+            words: format!("We read \"{cell}\" as {score}.", score = read.number),
         });
     }
     Ok(read.number)
@@ -502,7 +503,7 @@ fn wide_digits(header: &str, read: &str) -> Repair {
     Repair {
         code: "wide-digits",
         column: Some(header.to_owned()),
-        words: format!("The digits came in another width. We read {read}."),
+        words: format!("The digits came as wide ones. We read {read}."),
     }
 }
 

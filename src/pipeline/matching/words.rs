@@ -67,8 +67,8 @@ fn listed(words: &[&str]) -> String {
     } else {
         ""
     };
-    let told = &words[..words.len().min(TOLD_MAX)];
-    format!("We agreed on: {}{more}.", told.join(", "))
+    let list = words[..words.len().min(TOLD_MAX)].join(", ");
+    format!("We agreed on: {list}{more}.")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! is durable; the same bytes under any name are known again (`ledger.md` §5); all that stood still is answered, whatever it is called
 //! and whatever it is.
 
+mod refused;
 mod unsheetlike;
 mod untaken;
 
@@ -246,36 +247,12 @@ fn said_of_growth(partner: &Partner) -> (Repair, Diagnostic) {
     (repair, Diagnostic::new(Code::ReturnGrown, what, place))
 }
 
-/// What a partner can do with a file that is no sheet.
-fn what_to_do(error: &UnreadableSheet) -> &'static str {
-    match error {
-        UnreadableSheet::FileTooLarge { .. }
-        | UnreadableSheet::TooManyRows { .. }
-        | UnreadableSheet::TooManyColumns { .. }
-        | UnreadableSheet::HeaderTooLong { .. } => {
-            "Delete what is below and beside your table, and send the sheet again"
-        }
-        UnreadableSheet::CellTooLong { .. } => {
-            "Shorten what stands there, and send the sheet again"
-        }
-        UnreadableSheet::UnclosedQuote { .. } | UnreadableSheet::HeadingQuote { .. } => {
-            "Take the quotation mark out or close it, and send the sheet again"
-        }
-        UnreadableSheet::Broken { .. } | UnreadableSheet::Binary => {
-            "Save the sheet as \"CSV UTF-8\" and send it again"
-        }
-        UnreadableSheet::NotText { .. } | UnreadableSheet::Empty => {
-            "Open it in your spreadsheet, save it as CSV and send it again"
-        }
-    }
-}
-
 fn unusable(error: &UnreadableSheet) -> Unusable {
     Unusable {
         code: Code::ReturnUnreadable,
         kind: error.kind(),
-        why: error.to_string(),
-        to_do: what_to_do(error),
+        why: refused::why(error),
+        to_do: refused::what_to_do(error),
         limit: error.limit(),
     }
 }
