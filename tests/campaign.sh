@@ -14,6 +14,7 @@
 #   sheets        every kind of damaged CSV in three layouts, against the rule book of ../shared/sheets, seeds S to S+N-1 (default 2)
 #   geometry      made-up returns whose cells have moved, 10,000 rows of each kind, and 100,000 clean rows, seeds S to S+N-1 (default 5)
 #   receipts      receipts of returns with every kind of mistake, mended as they say and sent back, N times 520 people, seeds S to S+N-1 (default 4)
+#   opened        every kind of CSV that we write, opened in LibreOffice under three delimiters in two languages, N times (default 1)
 #   races         a partner swaps its folders for links while Kith works in them, N times 200 rounds a folder (default 1)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
@@ -23,7 +24,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
-  sed -n '2,17p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  sed -n '2,18p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
   exit 2
 }
 
@@ -43,6 +44,7 @@ case "$name" in
   sheets) tests=sheets::damaged count=2 parts="" ;;
   geometry) target="--lib" tests=matching::made count=5 parts="" ;;
   receipts) tests=mended:: count=4 parts="" ;;
+  opened) tests=opened:: count=1 parts="libreoffice" ;;
   races) target="--lib" tests=transport::contract::race count=1 parts="" ;;
   *) usage ;;
 esac

@@ -46,6 +46,7 @@ mod map_diff;
 mod map_forms;
 mod mended;
 mod messages;
+mod opened;
 mod partner_files;
 mod partner_layouts;
 mod partner_sheets;

@@ -144,14 +144,6 @@ fn assert_record(world: &World, expected: &[String], why: &str) {
             None => more.push(value),
         }
     }
-    if !(lost.is_empty() && more.is_empty()) {
-        std::process::Command::new("cp")
-            .arg("-r")
-            .arg(world.home.path())
-            .arg("/tmp/receipts_dbg")
-            .status()
-            .unwrap();
-    } // DBG
     assert!(
         lost.is_empty() && more.is_empty(),
         "{why}: lost {lost:#?}, more {more:#?}"

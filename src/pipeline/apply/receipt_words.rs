@@ -102,7 +102,7 @@ pub(super) struct RowWords<'r> {
 }
 
 /// One thing that is wrong with a row.
-struct Told<'r> {
+struct ToldCell<'r> {
     column: Option<&'r str>,
     wrong: &'r str,
     to_do: String,
@@ -135,7 +135,7 @@ pub(super) fn words<'r>(
         ),
         ResultWord::PleaseCorrect => {
             let told = told(finding, reason, collect);
-            let named = |told: &Told<'_>, words: &str| match told.column {
+            let named = |told: &ToldCell<'_>, words: &str| match told.column {
                 Some(column) => format!("\"{column}\": {words}"),
                 None => words.to_owned(),
             };
@@ -170,7 +170,7 @@ fn told<'r>(
     finding: &'r RowFinding,
     reason: Reason,
     collect: Option<&'r Collect>,
-) -> Vec<Told<'r>> {
+) -> Vec<ToldCell<'r>> {
     let reference = collect.map_or("", |collect| collect.reference.as_str());
     let one = |reason: Reason, column: Option<&'r str>, hint: Option<&str>| {
         let said = reason.partner_words();
@@ -179,7 +179,7 @@ fn told<'r>(
         // Their own heading is named.
         let to_do = to_do.trim_start_matches(['.', ' ']);
         let to_do = to_do.replace(OUR_REFERENCE, &format!("\"{reference}\""));
-        Told {
+        ToldCell {
             column,
             wrong,
             to_do: [Some(ended(to_do)), hint.map(str::to_owned)]

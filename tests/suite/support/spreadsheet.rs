@@ -1,8 +1,10 @@
 //! `LibreOffice`, as the spreadsheet that a partner opens a drop with; `tests/run.sh` installs it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use tempfile::TempDir;
 
 use super::process::{LIMIT, finish};
 use super::table::{self, Layout, Table};
@@ -26,12 +28,13 @@ pub(crate) fn open(path: &Path, layout: Layout) -> Opened {
         layout.delimiter
     );
     let out = folder.path().join("out");
-    convert(folder.path(), &import, "fods", &input, &out);
+    let inputs = [input];
+    convert(folder.path(), &import, "fods", &inputs, &out);
     convert(
         folder.path(),
         &import,
         "csv:Text - txt - csv (StarCalc):44,34,76,1,,2057,false,true,false",
-        &input,
+        &inputs,
         &out,
     );
     let bytes = fs::read(out.join("in.csv")).expect("the spreadsheet wrote its CSV");
@@ -48,7 +51,51 @@ pub(crate) fn open(path: &Path, layout: Layout) -> Opened {
     }
 }
 
-fn convert(folder: &Path, import: &str, format: &str, input: &Path, out: &Path) {
+/// How files are opened: cut at this sign, with the words, numbers and days of this language.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opening {
+    pub(crate) delimiter: u8,
+    /// As Windows numbers it.
+    pub(crate) language: u32,
+}
+
+/// English of the United Kingdom and of the United States.
+pub(crate) const ENGLISH_UK: u32 = 2057;
+pub(crate) const ENGLISH_US: u32 = 1033;
+
+/// A spreadsheet that opens many files at a time, and one group after the other.
+pub(crate) struct Spreadsheet(TempDir);
+
+impl Spreadsheet {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder can be made"))
+    }
+
+    /// Its own document of each file, in the order of the files.
+    pub(crate) fn open(&self, files: &[PathBuf], opening: Opening) -> Vec<String> {
+        let Opening {
+            delimiter,
+            language,
+        } = opening;
+        let folder = self.0.path();
+        let group = folder.join(format!("{language}-{delimiter}"));
+        fs::create_dir_all(&group).expect("a folder can be made");
+        let place = |number: usize, ending: &str| group.join(format!("{number}.{ending}"));
+        let inputs: Vec<PathBuf> = (0..files.len())
+            .map(|number| place(number, "csv"))
+            .collect();
+        for (file, input) in files.iter().zip(&inputs) {
+            fs::copy(file, input).expect("a file can be copied");
+        }
+        let import = format!("CSV:{delimiter},34,76,1,,{language},false,true");
+        convert(folder, &import, "fods", &inputs, &group);
+        (0..files.len())
+            .map(|number| fs::read_to_string(place(number, "fods")).expect("a document"))
+            .collect()
+    }
+}
+
+fn convert(folder: &Path, import: &str, format: &str, inputs: &[PathBuf], out: &Path) {
     let mut command = Command::new("soffice");
     command
         .arg(format!(
@@ -59,7 +106,8 @@ fn convert(folder: &Path, import: &str, format: &str, input: &Path, out: &Path) 
         .arg(format!("--infilter={import}"))
         .args(["--convert-to", format])
         .arg("--outdir")
-        .args([out, input]);
+        .arg(out)
+        .args(inputs);
     let output = finish(&mut command, LIMIT);
     assert!(
         output.status.success(),
