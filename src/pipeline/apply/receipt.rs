@@ -37,7 +37,7 @@ pub(crate) struct ReceiptTo<'r> {
 }
 
 /// Lines of words above the table: the heading is looked for among the first twenty rows.
-const WORDS_MAX: usize = 12;
+const WORDS_MAX: usize = 10;
 
 /// The receipt of a file that could be read.
 ///
@@ -62,7 +62,10 @@ pub(crate) fn of_rows(
         writer.write_row(&cells)
     };
     let sum = sum(taken, theirs.named(), findings, again);
-    write_words(&mut writer, &sum)?;
+    // A line a thought: some spreadsheets make the first column as wide as its longest line.
+    for words in &sum {
+        write_words(&mut writer, words)?;
+    }
     for repair in finding.repairs.iter().take(WORDS_MAX) {
         write_words(&mut writer, &repair.words)?;
     }
@@ -71,7 +74,9 @@ pub(crate) fn of_rows(
         let words = format!("There are {left} more notes like these. Ring us for them.");
         write_words(&mut writer, &words)?;
     }
-    write_words(&mut writer, &questions(to.contact, taken))?;
+    for words in questions(to.contact, taken) {
+        write_words(&mut writer, &words)?;
+    }
     let names: Vec<&str> = theirs.places().map(|place| theirs.name(place)).collect();
     let header: Vec<String> = result_names(&names)
         .into_iter()
@@ -115,7 +120,7 @@ pub(crate) fn of_rows(
             again,
             collect,
         },
-        sum,
+        sum: sum.join(" "),
     };
     Ok(ReceiptFiles {
         csv: writer.finish()?,
@@ -193,11 +198,13 @@ fn result_names(theirs: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// The sum of a file, in words.
-fn sum(taken: &TakenReturn, columns: usize, findings: &[RowFinding], again: bool) -> String {
+/// The sum of a file, in words: that we have it, that we could read it, what became of its rows.
+fn sum(taken: &TakenReturn, columns: usize, findings: &[RowFinding], again: bool) -> Vec<String> {
     let (name, size) = (&taken.name, size_words(taken.file_size_bytes));
+    let mut sum = vec![format!("We have your file {name} ({size}).")];
     if findings.is_empty() {
-        return format!("We have your file {name} ({size}). It has a heading and no row.");
+        sum.push("It has a heading and no row.".to_owned());
+        return sum;
     }
     let mut parts = Vec::new();
     for word in ResultWord::ALL {
@@ -218,7 +225,9 @@ fn sum(taken: &TakenReturn, columns: usize, findings: &[RowFinding], again: bool
     let rows = several(findings.len(), "row");
     let columns = several(columns, "column");
     let parts = parts.join(". ");
-    format!("We have your file {name} ({size}). We could read it: {rows}, {columns}. {parts}.")
+    sum.push(format!("We could read it: {rows} and {columns}."));
+    sum.push(format!("{parts}."));
+    sum
 }
 
 /// The size of a file, as file programs show it.
@@ -231,8 +240,8 @@ fn size_words(bytes: usize) -> String {
 }
 
 /// Whom they can ask, and by which number the receipt is known there.
-fn questions(contact: &OurContact, taken: &TakenReturn) -> String {
-    format!("{} {}", whom_to_ask(contact), said_receipt(taken.id))
+fn questions(contact: &OurContact, taken: &TakenReturn) -> [String; 2] {
+    [whom_to_ask(contact), said_receipt(taken.id)]
 }
 
 /// Whom they can ask.
@@ -338,10 +347,11 @@ pub(crate) fn of_refusal(
     let (why, to_do) = (unusable.why.as_str(), unusable.to_do);
     let mut writer = RowWriter::new(Vec::new(), Format::default())?;
     let (name, size) = (&taken.name, size_words(taken.file_size_bytes));
-    let have = format!("We have your file {name} ({size}).");
-    let sum = could_not_use(name, to_do);
-    let questions = questions(to.contact, taken);
-    for words in [&have, &sum, &questions] {
+    let sum = [
+        format!("We have your file {name} ({size})."),
+        could_not_use(name, to_do),
+    ];
+    for words in sum.iter().chain(&questions(to.contact, taken)) {
         writer.write_row(&[words.as_str(), "", ""])?;
     }
     writer.write_row(&RESULT_COLUMNS)?;
@@ -353,7 +363,7 @@ pub(crate) fn of_refusal(
         "readable": null,
         "receipt": taken.id.number(),
         "reason": unusable.kind,
-        "sum": sum,
+        "sum": sum.join(" "),
         "what_is_wrong": why,
         "what_to_do": to_do,
     });

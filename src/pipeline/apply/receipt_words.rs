@@ -131,7 +131,7 @@ pub(super) fn words<'r>(
     match result {
         ResultWord::PleaseCorrect if finding.is_heading => said(
             format!("{row}: This row is another heading").into(),
-            "Put the rows below it under the heading that stands here".into(),
+            "Put the rows below it under the heading here".into(),
         ),
         ResultWord::PleaseCorrect => {
             let told = told(finding, reason, collect);

@@ -127,13 +127,13 @@ fn mend(heading: &[String], row: &mut [String], truth: &Truth) {
     };
     let of_row = [
         "Put each cell under its own heading.",
-        "Put each cell under the heading that stands here.",
-        "Fill in what is missing here.",
+        "Put each cell under the heading here.",
+        "Fill in what is missing.",
     ];
     if of_row.iter().any(|words| to_do.contains(words)) {
         all(&mut put, &|_| true);
         if row[ADDED..] == before {
-            assert!(to_do.contains("If the row is right as it stands here, empty its first cell."));
+            assert!(to_do.contains("All right as it is? Empty the first cell."));
             row[0].clear();
         }
         return;
