@@ -80,6 +80,9 @@ pub(crate) struct HeldLine {
     pub(crate) stage: String,
     pub(crate) source: Option<String>,
     pub(crate) partner: Option<String>,
+    /// Number of the return that it is about, if it is about one.
+    #[serde(rename = "return")]
+    pub(crate) return_number: Option<i64>,
     pub(crate) since: String,
 }
 
@@ -308,6 +311,7 @@ async fn held(ledger: &LedgerAccess, names: &Names<'_>) -> anyhow::Result<Vec<He
             stage: hold.stage.code().to_owned(),
             source: names.source(hold.source),
             partner: names.partner(hold.partner),
+            return_number: hold.return_id.is_some().then(|| hold.return_id.number()),
             since: Instant(hold.since).utc_text(),
         })
         .collect())

@@ -13,9 +13,10 @@ use crate::domain::{
 };
 use crate::pipeline::event::{
     EarlierReturn, LegEvents, NumberedEvent, StoredEvent, event_lookup, event_spot, open_events,
+    return_lookup,
 };
 use crate::pipeline::run::{Env, HeldLease, Ids, LedgerAccess};
-use crate::seal::{HolderKey, Spot, merkle_root};
+use crate::seal::{HolderKey, Spot, merkle_root, sha256};
 use crate::store::body::SignedAct;
 use crate::store::hash_chain::event_leaf;
 use crate::store::rows::{EventRow, Leg, PushKind, PushRow, PushState, ReturnFile, Unanswered};
@@ -65,15 +66,43 @@ async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<(ReturnI
     }
 }
 
-/// The number of the return that is meant: by its number, or by the name under which it came.
+/// Ids of the returns that are kept under this name by the partners' sides, known by their bytes.
+///
+/// # Errors
+/// The store failed.
+async fn kept(env: &Env, name: &str) -> anyhow::Result<Vec<ReturnId>> {
+    let mut ids = Vec::new();
+    for (place, partner, _) in env.each_partner() {
+        let transport = &env.partners[place].transport;
+        let bytes_max = env.config.limits.return_bytes_max;
+        // What cannot be reached, or is too large to be read, is named by its number.
+        let Ok(Some(bytes)) = transport.kept(name, bytes_max).await else {
+            continue;
+        };
+        let lookup = return_lookup(env, &partner.id, &sha256(&[&bytes]));
+        ids.extend(
+            env.store
+                .return_by_lookup(lookup)
+                .await?
+                .map(|file| file.id),
+        );
+    }
+    Ok(ids)
+}
+
+/// The number of the return that is meant: by its number, by the name under which it is kept (`in/done`, `in/refused`), or else by that under which it
+/// came.
 ///
 /// # Errors
 /// None came under this name, or several; the store failed, or a sealed value does not open.
-pub(crate) async fn which(ledger: &LedgerAccess, said: &str) -> anyhow::Result<ReturnId> {
+pub(crate) async fn which(env: &Env, said: &str) -> anyhow::Result<ReturnId> {
     if let Ok(id) = said.parse() {
         return Ok(ReturnId::new(id));
     }
-    match named(ledger, said).await?.as_slice() {
+    if let [id] = kept(env, said).await?.as_slice() {
+        return Ok(*id);
+    }
+    match named(env, said).await?.as_slice() {
         [] => anyhow::bail!("no return came under this name"),
         [(id, _)] => Ok(*id),
         several => {

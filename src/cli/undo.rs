@@ -7,7 +7,7 @@ use crate::actions::undo::{undo, which};
 /// Take back what one return told: its entries in the record become entered in error
 #[derive(clap::Args)]
 pub(super) struct Args {
-    /// The return: its number, as diagnostics show it, or the name under which it came; - reads it from standard input
+    /// The return: its number, as its receipt and diagnostics show it, or the name under which it lies in in/done or came; - reads it from standard input
     #[arg(value_name = "RETURN")]
     file: String,
     /// Your name, kept in the ledger

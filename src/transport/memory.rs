@@ -590,6 +590,31 @@ impl Transport for MemoryTransport {
         Box::pin(std::future::ready(Ok(names)))
     }
 
+    fn kept<'a>(
+        &'a self,
+        name: &'a str,
+        file_size_bytes_max: u64,
+    ) -> Exchanged<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let find = |far: &mut Far| {
+                let mut kept = far.done.iter().chain(&far.refused);
+                let found = kept.find(|put| put.name == name);
+                found.map(|put| put.bytes.clone())
+            };
+            let found = self.call(|far| Ok(find(far))).await?;
+            let length = found
+                .as_ref()
+                .map_or(0, |bytes: &Vec<u8>| bytes.len() as u64);
+            if length > file_size_bytes_max {
+                return Err(TransportError::TooLarge {
+                    folder: "in/done",
+                    file_size_bytes_max,
+                });
+            }
+            Ok(found)
+        })
+    }
+
     fn replace(&self, files: Vec<OutgoingFile>) -> Exchanged<'_, ()> {
         Box::pin(self.replace_whole(files))
     }

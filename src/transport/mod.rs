@@ -50,7 +50,7 @@ pub(crate) type Exchanged<'a, T> =
 /// 10. **A file that grows.** What lies there is a candidate only when it has stood still for the settle time; an empty file, when it stood so for a day.
 /// 11. **Record first.** `take` changes nothing at the partner's side: until `acknowledge`, the return is listed again, for a run that died.
 /// 12. **Acknowledged once.** After `acknowledge` the return is kept, done or refused, and is listed no more. Nothing is removed or overwritten: a taken name
-///     gets ` (2)`.
+///     gets ` (2)`. Under the name that `acknowledge` gave, it can be read again.
 /// 13. **The same file twice.** A return sent a second time under the same name is a candidate of its own, with a version of its own.
 /// 14. **Receipts.** The receipts of one return stand beside each other under one number; the same ones again change nothing.
 /// 15. **Full.** Where there is no room, nothing half-written is left, the error says that IT must act, and the same call succeeds once there is room.
@@ -170,6 +170,16 @@ pub(crate) trait Transport: Send + Sync {
         candidate: &'a Candidate,
         how: Acknowledgement,
     ) -> Exchanged<'a, PartnerFileName>;
+
+    /// Reads again a return that is kept under this name, done or else refused; nothing if there is none. It is for a person who names one.
+    ///
+    /// # Errors
+    /// [`TransportError::NotRegular`] and [`TransportError::TooLarge`] if something else has its name.
+    fn kept<'a>(
+        &'a self,
+        name: &'a str,
+        file_size_bytes_max: u64,
+    ) -> Exchanged<'a, Option<Vec<u8>>>;
 
     /// Whether receipts with these endings were laid down after this very file was: a run answered it and could not move it away. A kind that
     /// cannot tell says no, and a second receipt says that the file was known.

@@ -164,3 +164,42 @@ fn what_happened_to_a_person_is_never_told_by_the_receipt_of_a_row() {
     );
     world.proves();
 }
+
+#[test]
+fn a_return_is_known_by_its_number_and_by_the_name_under_which_it_lies() {
+    let case = Case::well();
+    let world = &case.world;
+    let row = world.row_of("Anna Beech");
+    // Two of one name: the second is put away under another.
+    for (days_ago, said) in [(3, "Y"), (2, "Q")] {
+        let told = [(row.clone(), came(days_ago, said))];
+        world.partner_returns("elm", "returns.csv", &told);
+        world.runs();
+    }
+    let held = |of: &str| {
+        let held = world.says(&["held", "list", "--return", of]);
+        held.as_array().unwrap().len()
+    };
+    assert_eq!((held("returns.csv"), held("returns (2).csv")), (0, 1));
+    let number = world.says(&["held", "list"])[0]["return"].to_string();
+    assert_eq!(held(&number), 1);
+    let receipt = world
+        .home
+        .below("var/partners/elm/out/receipts/returns (2).receipt.csv");
+    let receipt = fs::read_to_string(receipt).unwrap();
+    assert!(receipt.contains(&format!("The number of this receipt is {number}.")));
+    let undo = |of: &str| {
+        let by = ["undo", of, "--by", "A. Name", "--because", "a test"];
+        world.kith(&by, 0).stdout
+    };
+    assert!(undo("returns (2).csv").starts_with("Nothing of return"));
+    assert!(undo("returns.csv").contains("1 events"));
+    let none = ["held", "list", "--return", "../returns.csv"];
+    assert!(
+        world
+            .home
+            .kith(&none)
+            .stderr
+            .contains("no return came under this name")
+    );
+}

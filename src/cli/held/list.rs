@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use super::super::{DONE, emit, emit_json};
 use crate::actions::known;
 use crate::actions::summary::{self, HeldLine};
+use crate::actions::undo::which;
 use crate::app::App;
 use crate::domain::{Instant, Owner, Reason};
 
@@ -21,6 +22,9 @@ pub(super) struct HoldFilter {
     /// Only those of this source
     #[arg(long, value_name = "ID")]
     pub(super) source: Option<String>,
+    /// Only those about this return: its number, or the name under which it lies in in/done or came
+    #[arg(long = "return", value_name = "RETURN")]
+    pub(super) of_return: Option<String>,
 }
 
 impl HoldFilter {
@@ -42,13 +46,22 @@ impl HoldFilter {
         Ok(())
     }
 
-    pub(super) fn takes(&self, hold: &HeldLine) -> bool {
+    /// The number of the return that is named, if one is.
+    pub(super) async fn return_number(&self, app: &App) -> anyhow::Result<Option<i64>> {
+        Ok(match &self.of_return {
+            Some(said) => Some(which(app.env(), said).await?.number()),
+            None => None,
+        })
+    }
+
+    pub(super) fn takes(&self, hold: &HeldLine, return_number: Option<i64>) -> bool {
         let is = |wanted: &Option<String>, has: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| has == Some(wanted))
         };
         is(&self.reason, Some(&hold.reason))
             && is(&self.partner, hold.partner.as_deref())
             && is(&self.source, hold.source.as_deref())
+            && (return_number.is_none() || hold.return_number == return_number)
     }
 }
 
@@ -63,7 +76,10 @@ pub(super) async fn list(
         known("owner", owner, Owner::ALL.iter().map(|owner| owner.code()))?;
     }
     let mut held = summary::of_status(app.env()).await?.held;
-    held.retain(|hold| which.takes(hold) && owner.is_none_or(|owner| hold.owner == owner));
+    let return_number = which.return_number(app).await?;
+    held.retain(|hold| {
+        which.takes(hold, return_number) && owner.is_none_or(|owner| hold.owner == owner)
+    });
     if as_json {
         emit_json(&held)?;
     } else {
@@ -153,6 +169,7 @@ mod tests {
             stage: "select".to_owned(),
             source: Some("hilltop".to_owned()),
             partner: (number > 1).then(|| "elm".to_owned()),
+            return_number: (number > 1).then_some(7),
             since: "2026-11-20T06:00:00Z".to_owned(),
         }
     }
@@ -190,6 +207,7 @@ mod tests {
                 reason: reason.and_then(some),
                 partner: partner.and_then(some),
                 source: source.and_then(some),
+                of_return: None,
             };
         for (wanted, expected) in [
             (which(None, None, None), [true, true]),
@@ -199,8 +217,14 @@ mod tests {
             (which(Some("tie"), None, Some("hilltop")), [true, false]),
             (which(None, None, Some("other")), [false, false]),
         ] {
-            let taken =
-                [hold(1, Reason::Tie), hold(2, Reason::BadDate)].map(|one| wanted.takes(&one));
+            let taken = [hold(1, Reason::Tie), hold(2, Reason::BadDate)]
+                .map(|one| wanted.takes(&one, None));
+            assert_eq!(taken, expected);
+        }
+        let all = HoldFilter::default();
+        for (number, expected) in [(7, [false, true]), (8, [false, false])] {
+            let of_return = |one: HeldLine| all.takes(&one, Some(number));
+            let taken = [hold(1, Reason::Tie), hold(2, Reason::BadDate)].map(of_return);
             assert_eq!(taken, expected);
         }
     }

@@ -36,7 +36,8 @@ pub(super) async fn release(
         anyhow::bail!("{code} is for {owner} to settle: use --as {owner} if you act for them");
     }
     let mut held = summary::of_status(app.env()).await?.held;
-    held.retain(|hold| which.takes(hold));
+    let return_number = which.return_number(app).await?;
+    held.retain(|hold| which.takes(hold, return_number));
     let Some(oldest) = held
         .iter()
         .filter_map(|hold| Instant::parse(&hold.since))

@@ -53,7 +53,7 @@ enum Act {
     )]
     Release {
         /// Its number
-        #[arg(required_unless_present = "reason", conflicts_with_all = ["reason", "partner", "source"])]
+        #[arg(required_unless_present = "reason", conflicts_with_all = ["reason", "partner", "source", "of_return"])]
         number: Option<i64>,
         #[command(flatten)]
         which: HoldFilter,

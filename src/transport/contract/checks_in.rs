@@ -109,6 +109,15 @@ pub(super) async fn acknowledged_once(bench: &dyn Bench) -> anyhow::Result<()> {
         let again = transport.acknowledge(&candidate, how).await;
         is_changed("acknowledging what is away", again)?;
     }
+    for (name, content) in [("r (3).csv", Some(b"3".to_vec())), ("r (4).csv", None)] {
+        same("read again", &transport.kept(name, 1).await?, &content)?;
+    }
+    anyhow::ensure!(
+        transport.kept("r.csv", 0).await.is_err(),
+        "read beyond its limit"
+    );
+    let outside = transport.kept("../r.csv", 1).await?;
+    same("read outside", &outside, &None)?;
     let done = [("r (2).csv", b"1"), ("r (3).csv", b"3"), ("r.csv", b"0")];
     same(
         "done",

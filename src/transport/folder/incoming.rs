@@ -209,6 +209,33 @@ fn unnumbered(stem: &str) -> &str {
 }
 
 /// Reads a file to its size, and one byte more if it has grown.
+impl OpenFolder {
+    pub(super) fn kept(
+        &self,
+        name: &str,
+        file_size_bytes_max: u64,
+    ) -> Result<Option<Vec<u8>>, TransportError> {
+        if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+            return Ok(None);
+        }
+        let incoming = self.incoming()?;
+        for (below, called) in [("done", "in/done"), ("refused", "in/refused")] {
+            let kept = Self::open_in(&incoming, below, called)?;
+            let Some((file, found)) = kept.read(name)? else {
+                continue;
+            };
+            if found.bytes > file_size_bytes_max {
+                return Err(TransportError::TooLarge {
+                    folder: called,
+                    file_size_bytes_max,
+                });
+            }
+            return read_to(&file, found.bytes, called).map(Some);
+        }
+        Ok(None)
+    }
+}
+
 pub(super) fn read_to(
     file: &File,
     bytes: u64,

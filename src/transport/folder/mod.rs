@@ -324,6 +324,15 @@ impl Transport for FolderTransport {
         self.on_its_thread(move |folder| folder.touched(names))
     }
 
+    fn kept<'a>(
+        &'a self,
+        name: &'a str,
+        file_size_bytes_max: u64,
+    ) -> Exchanged<'a, Option<Vec<u8>>> {
+        let name = name.to_owned();
+        self.on_its_thread(move |folder| folder.kept(&name, file_size_bytes_max))
+    }
+
     fn replace(&self, files: Vec<OutgoingFile>) -> Exchanged<'_, ()> {
         self.on_its_thread(move |folder| folder.replace(&files))
     }
