@@ -46,6 +46,10 @@ const NASTY: [&str; 16] = [
 ];
 
 /// Files with these in every place that a text of others reaches.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one installation, and each kind of file it writes"
+)]
 fn written(world: &mut World) -> Vec<PathBuf> {
     let formats = [
         (

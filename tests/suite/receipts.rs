@@ -75,6 +75,7 @@ fn results(world: &World, stem: &str) -> Vec<(String, String)> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story of four people")]
 fn what_happened_to_a_person_is_never_told_by_the_receipt_of_a_row() {
     let source =
         Source::folder("gp", "extracts").push("{ kind = \"folder\", path = \"var/gp-import\" }");

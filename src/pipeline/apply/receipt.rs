@@ -56,26 +56,11 @@ pub(crate) fn of_rows(
     let mut writer = RowWriter::new(Vec::with_capacity(likely_bytes), format)?;
     let theirs = TheirColumns::of(sheet);
     let width = RESULT_COLUMNS.len() + theirs.count();
-    let write_words = |writer: &mut RowWriter<Vec<u8>>, words: &str| {
-        let mut cells: Vec<Cow<'_, str>> = vec![Cow::Borrowed(""); width];
-        cells[0] = encoded(words, format.encoding);
-        writer.write_row(&cells)
-    };
     let sum = sum(taken, theirs.named(), findings, again);
-    // A line a thought: some spreadsheets make the first column as wide as its longest line.
-    for words in &sum {
-        write_words(&mut writer, words)?;
-    }
-    for repair in finding.repairs.iter().take(WORDS_MAX) {
-        write_words(&mut writer, &repair.words)?;
-    }
-    let left = finding.repairs.len().saturating_sub(WORDS_MAX);
-    if left > 0 {
-        let words = format!("There are {left} more notes like these. Ring us for them.");
-        write_words(&mut writer, &words)?;
-    }
-    for words in questions(to.contact, taken) {
-        write_words(&mut writer, &words)?;
+    for words in words_above(&sum, &finding.repairs, questions(to.contact, taken)) {
+        let mut cells: Vec<Cow<'_, str>> = vec![Cow::Borrowed(""); width];
+        cells[0] = encoded(&words, format.encoding);
+        writer.write_row(&cells)?;
     }
     let names: Vec<&str> = theirs.places().map(|place| theirs.name(place)).collect();
     let header: Vec<String> = result_names(&names)
@@ -95,9 +80,12 @@ pub(crate) fn of_rows(
         } = words(finding, again, collect);
         // Of a person whom we did not send only the number of the row is written down again. Another heading would stand above all rows that follow here.
         let hidden = (is_stranger(finding) && !again) || finding.is_heading;
-        let cells = theirs.places().map(|place| match hidden {
-            true => Cow::Borrowed(""),
-            false => crate::sheet::unescape(row.cell(place)),
+        let cells = theirs.places().map(|place| {
+            if hidden {
+                Cow::Borrowed("")
+            } else {
+                crate::sheet::unescape(row.cell(place))
+            }
         });
         let words = [result.words().into(), wrong, to_do];
         let cells: Vec<Cow<'_, str>> = words
@@ -126,6 +114,21 @@ pub(crate) fn of_rows(
         csv: writer.finish()?,
         json: pretty(&json),
     })
+}
+
+/// The words above the table, a line a thought: some spreadsheets make the first column as wide as its longest line.
+fn words_above(sum: &[String], repairs: &[Repair], questions: [String; 2]) -> Vec<String> {
+    let mut lines = sum.to_vec();
+    let told = repairs.iter().take(WORDS_MAX);
+    lines.extend(told.map(|repair| repair.words.clone()));
+    let left = repairs.len().saturating_sub(WORDS_MAX);
+    if left > 0 {
+        lines.push(format!(
+            "There are {left} more notes like these. Ring us for them."
+        ));
+    }
+    lines.extend(questions);
+    lines
 }
 
 /// The columns of a sheet that its receipt gives back: all that have a name or hold anything. Of a receipt that was sent back those that we had added are

@@ -273,12 +273,13 @@ impl Reading<'_> {
             Ok(read) => read,
             Err(NoDay::TwoReadings) => {
                 // In the agreed form it would have two readings again.
-                let mut asked = self.agreed_form(WrongCell::at(Reason::DateOrder, header));
-                if let Some(hint) = &mut asked.hint {
-                    let in_word = in_words(self.today);
-                    hint.push_str(&format!(" Here, write the month as a word: {in_word}."));
-                }
-                return Err(asked);
+                let asked = self.agreed_form(WrongCell::at(Reason::DateOrder, header));
+                let in_word = in_words(self.today);
+                let word = format!("Here, write the month as a word: {in_word}.");
+                return Err(WrongCell {
+                    hint: asked.hint.map(|form| format!("{form} {word}")),
+                    ..asked
+                });
             }
             // A pattern with words of its own.
             Err(NoDay::None) => match as_agreed() {

@@ -58,7 +58,7 @@ impl OpenReceipt {
     pub(crate) fn line(row: &[String]) -> Option<u64> {
         let rest = row[1].strip_prefix("Row ")?;
         let digits = rest.find(|sign: char| !sign.is_ascii_digit())?;
-        rest[..digits].parse().ok()
+        rest.get(..digits)?.parse().ok()
     }
 
     /// Whether a row is, or was, to be mended here; what is nobody's is mended in the partner's own sheet.

@@ -128,12 +128,12 @@ pub(crate) fn sheets(people: &[Row], strange: &Row, each: usize, seed: u64) -> V
     vec![
         wrong_cells(some(each.max(CELLS.len())), &mut chance),
         two_columns(some(each), &mut chance),
-        second_heading(some(each), &mut chance),
+        second_heading(&some(each), &mut chance),
         date_order(some(each)),
         sorted(some(each)),
         slid(some(each), &mut chance),
         shifted(some(each), &mut chance),
-        cut(some(each)),
+        cut(&some(each)),
         open_quote(some(each), &mut chance),
         many_rows(some(each)),
         same_day(some(each)),
@@ -183,7 +183,7 @@ const CELLS: [Mistake; 16] = [
         line.put(
             "Date seen",
             chance.one_of(&["31/02/2026", "soon", "3-5/11", "Nov 2026"]),
-        )
+        );
     },
     |line, _| line.put("Date seen", written(day(400))),
     |line, _| line.put("Scored on", written(day(-400))),
@@ -251,9 +251,9 @@ fn two_columns(mut lines: Vec<Line>, chance: &mut Chance) -> BadSheet {
     sheet("returns twice", &heading, &lines)
 }
 
-fn second_heading(lines: Vec<Line>, chance: &mut Chance) -> BadSheet {
+fn second_heading(lines: &[Line], chance: &mut Chance) -> BadSheet {
     let at = 1 + chance.below(lines.len() - 1);
-    let mut moved = lines.clone();
+    let mut moved = lines.to_vec();
     for line in &mut moved[at..] {
         line.cells.swap(place("Date seen"), place("Scored on"));
         line.cells.swap(place("LS"), place("A"));
@@ -276,7 +276,7 @@ fn second_heading(lines: Vec<Line>, chance: &mut Chance) -> BadSheet {
 /// One day of a column stands as month/day/year: those that can be read in two ways are asked about.
 fn date_order(mut lines: Vec<Line>) -> BadSheet {
     let back = |days: i64| day(-days);
-    let two_ways = |date: &Date| date.day() <= 12 && i8::from(date.month()) != date.day();
+    let two_ways = |date: &Date| date.day() <= 12 && date.month() != date.day();
     let doubtful = (1..34).map(back).find(two_ways).expect("a day");
     let certain = (1..34)
         .map(back)
@@ -337,8 +337,8 @@ fn shifted(mut lines: Vec<Line>, chance: &mut Chance) -> BadSheet {
     sheet("returns shifted", &heading(), &lines)
 }
 
-fn cut(lines: Vec<Line>) -> BadSheet {
-    let mut sheet = sheet("returns cut", &heading(), &lines);
+fn cut(lines: &[Line]) -> BadSheet {
+    let mut sheet = sheet("returns cut", &heading(), lines);
     let comma = sheet.text.rmatch_indices(',').nth(3).expect("a comma").0;
     sheet.text.truncate(comma);
     sheet
