@@ -160,12 +160,15 @@ fn person_above(sheet: &Sheet) -> Option<u64> {
     Some(*line)
 }
 
-/// The references in any of the cells of a row.
-fn elsewhere(row: SheetRow<'_>) -> impl Iterator<Item = LegReference> {
-    (0..row.len()).filter_map(move |place| LegReference::parse(&typed(row.cell(place))).ok())
+/// The only reference among all cells of a row.
+fn elsewhere(row: SheetRow<'_>) -> Option<LegReference> {
+    let cells = (0..row.len()).map(|place| LegReference::parse(&typed(row.cell(place))));
+    let mut found = cells.filter_map(Result::ok);
+    let reference = found.next()?;
+    found.next().is_none().then_some(reference)
 }
 
-/// The references on a sheet, each once, in the order in which they come; those in other columns too where a row has none in its own.
+/// The references on a sheet, each once, in the order in which they come; of a row that has none in its column, the only one in another.
 pub(crate) fn references(collect: &Collect, sheet: &Sheet) -> Vec<LegReference> {
     let columns = Columns::of(collect, sheet);
     let mut seen = HashSet::new();
@@ -178,7 +181,7 @@ pub(crate) fn references(collect: &Collect, sheet: &Sheet) -> Vec<LegReference> 
         };
         match reference(collect, &columns, row) {
             Ok(reference) => note(reference),
-            Err(_) => elsewhere(row).for_each(note),
+            Err(_) => elsewhere(row).into_iter().for_each(note),
         }
     }
     references
@@ -438,7 +441,7 @@ impl<'r> Reading<'r> {
         self.columns.cell(row, header)
     }
 
-    /// The leg that a row is about whose cells may stand in other columns: of its reference, or of the only one of the sender's own among its cells. The
+    /// The leg that a row is about whose cells may stand in other columns: of its reference, or of the only one among its cells. The
     /// question about such a row is that leg's, and is settled with it.
     fn leg_on(&self, row: SheetRow<'_>) -> LegId {
         let reference = reference(self.collect, &self.columns, row);
@@ -447,12 +450,10 @@ impl<'r> Reading<'r> {
             Err(Reason::NoReference | Reason::BadReference) => {}
             Err(_) => return LegId::NONE,
         }
-        let own = elsewhere(row).filter_map(|reference| self.legs.get(&reference));
-        let mut own = own.filter(|delivered| delivered.own);
-        match (own.next(), own.next()) {
-            (Some(delivered), None) => delivered.leg,
-            _ => LegId::NONE,
-        }
+        let found = elsewhere(row).and_then(|reference| self.legs.get(&reference));
+        found
+            .filter(|delivered| delivered.own)
+            .map_or(LegId::NONE, |delivered| delivered.leg)
     }
 
     /// Where the columns of a version stand, in their order.

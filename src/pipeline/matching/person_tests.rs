@@ -64,6 +64,25 @@ fn answers_that_moved_down_are_known_whatever_moved_with_them() {
 }
 
 #[test]
+fn many_unlike_rows_below_the_last_person_put_everybody_in_doubt() {
+    let found = |forms: u8| {
+        let below: String = (1..=forms)
+            .map(|form| {
+                let full = |at: u8, cell: &'static str| if form >> at & 1 == 1 { cell } else { "" };
+                let scores = [full(0, "7"), full(1, "8"), full(2, "7"), full(3, "2")];
+                format!(",,,,,,,{},,{},,,\n", full(4, "Y"), scores.join(","))
+            })
+            .collect();
+        let one = "R1,C1,N1,05/10/2026,Y,,7,8,7,2,05/10/2026,,\nR2,C2,N2,,,,,,,,,,";
+        let text = filled(&format!("{HEADING}\n{one}\n{below}"));
+        let ended = found("", text.as_bytes()).unwrap();
+        ended.split("; ").take(2).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(found(16), "2 2 told; 3 shifted");
+    assert_eq!(found(17), "2 shifted; 3 shifted");
+}
+
+#[test]
 fn a_column_of_their_own_that_moved_too_hides_no_shift() {
     let row = |person: u8, answers: &str, worker: &str| {
         format!("R{person},C{person},N{person},{answers},,,,,,,,,{worker}\n")
@@ -176,6 +195,9 @@ fn people_in_or_above_the_heading_are_not_passed_over() {
     ] {
         assert_eq!(refused(heading), "file-unread:cut");
     }
+    // A sign behind a quote takes nothing in.
+    let spaced = filled(&format!("{HEADING},\"Remarks\" ?\n{one},\n"));
+    assert_eq!(found("", spaced.as_bytes()).unwrap(), "2 1 told");
     let wrong = HEADING.replace("Outcome", "Outcom");
     assert_eq!(
         refused(format!("{wrong}\n{one}\n{HEADING}\n{two}\n")),

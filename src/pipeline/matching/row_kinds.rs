@@ -71,10 +71,10 @@ impl Heading {
 /// Signs of another delimiter from which on words are none.
 const OTHER_DELIMITERS_MIN: usize = 3;
 
-/// Words that begin the line of sums.
-/// Different shapes of orphaned answers for which it is looked where they slid from; beyond, from the first row on.
-const GAPS_MAX: usize = 64;
+/// Rows of answers below the last person, of unlike columns, for which it is looked where they were moved from: with more, it is everywhere.
+const ORPHANS_MAX: usize = 16;
 
+/// Words that begin the line of sums.
 const SUMS: [&str; 9] = [
     "total",
     "totals",
@@ -152,7 +152,7 @@ impl Reading<'_> {
                 continue;
             };
             let is_gap = |row: &SheetRow<'_>| places.iter().all(|at| is_blank(row.cell(*at)));
-            let known = gaps.len() < GAPS_MAX || gaps.contains_key(&places);
+            let known = gaps.len() < ORPHANS_MAX || gaps.contains_key(&places);
             let first_gap = if known {
                 let found = || rows.iter().position(is_gap).unwrap_or(0);
                 *gaps.entry(places.clone()).or_insert_with(found)

@@ -439,14 +439,17 @@ fn at_line(error: RecordError, line: u64, limits: &ReadLimits) -> UnreadableShee
     }
 }
 
-/// Whether a quote of a heading is torn, or a row of the table stands in one of its cells.
+/// Whether a quote of a heading ends in a line below without closing its cell, or a row of the table stands in one of its cells.
 fn takes_rows_in(record: &Record, delimiter: u8, marks: TableMarks<'_>) -> bool {
     let rows = RowMarks {
         cell: marks.of_a_row,
         columns: 0,
     };
     let mut cells = (0..record.len()).map(|column| record.cell(column));
-    record.fault.is_some() || cells.any(|cell| rows.in_lines(cell, delimiter))
+    cells.any(|cell| {
+        let torn = record.fault.is_some() && cell.contains(['\n', '\r']);
+        torn || rows.in_lines(cell, delimiter)
+    })
 }
 
 /// Takes the first row that is not blank as the header.
