@@ -519,7 +519,7 @@ fn not_reached(facts: &Facts, matters: &mut Vec<Matter>) {
 
 /// Whether a code is about the pull of a source and nothing else.
 fn of_pull_alone(code: &str) -> bool {
-    code.starts_with("PULL-")
+    code.starts_with("PULL-") || code == Code::FolderMissing.text()
 }
 
 /// Whether a code is about reading a source, of which its certificate tells as well.

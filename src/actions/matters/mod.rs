@@ -52,43 +52,43 @@ coded! {
         /// The last run could not run to its end.
         RunFailed = 4 "run-failed",
         /// A run has not come to its end for longer than two steps of its schedule.
-        RunLong = 23 "run-long",
+        RunLong = 5 "run-long",
         /// The disk of the store is nearly full.
-        DiskLow = 5 "disk-low",
+        DiskLow = 6 "disk-low",
         /// The write-ahead log of the store is longer than it may be.
-        LogLong = 6 "log-long",
+        LogLong = 7 "log-long",
         /// Rooms that no run has entered for longer than two steps of their schedule.
-        NotRun = 7 "not-run",
+        NotRun = 8 "not-run",
         /// A GP system that was not read to its end for longer than two steps of the schedule.
-        SourceUnread = 8 "source-unread",
+        SourceUnread = 9 "source-unread",
         /// The newest pull promises nothing.
-        CertificateUnknown = 9 "certificate-unknown",
+        CertificateUnknown = 10 "certificate-unknown",
         /// A drop was prepared, and did not leave.
-        DropNotOut = 10 "drop-not-out",
+        DropNotOut = 11 "drop-not-out",
         /// Somebody wrote into a drop that lies in `out/`.
-        DropChanged = 11 "drop-changed",
+        DropChanged = 12 "drop-changed",
         /// A partner's folder cannot be looked into.
-        FolderUnreachable = 12 "folder-unreachable",
+        FolderUnreachable = 13 "folder-unreachable",
         /// Something in `in/` that nobody takes.
-        FileUntaken = 13 "file-untaken",
+        FileUntaken = 14 "file-untaken",
         /// The newest pull promises all but something.
-        CertificateExcept = 14 "certificate-except",
+        CertificateExcept = 15 "certificate-except",
         /// A practice that sent nothing for unusually long.
-        SourceQuiet = 15 "source-quiet",
+        SourceQuiet = 16 "source-quiet",
         /// The last run of a room could not reach something.
-        NotReached = 16 "not-reached",
+        NotReached = 17 "not-reached",
         /// This machine's clock and a GP system's differ.
-        ClocksDiffer = 17 "clocks-differ",
+        ClocksDiffer = 18 "clocks-differ",
         /// Nights whose report was not issued.
-        NightMissing = 18 "night-missing",
+        NightMissing = 19 "night-missing",
         /// A partner file allows more than was approved.
-        ApprovalWaits = 19 "approval-waits",
+        ApprovalWaits = 20 "approval-waits",
         /// An agreement has ended.
-        AgreementEnded = 20 "agreement-ended",
+        AgreementEnded = 21 "agreement-ended",
         /// A partner file that is in error: a live one goes on by its last good version, and in shadow it is left out.
-        PartnerFileBroken = 21 "partner-file-broken",
+        PartnerFileBroken = 22 "partner-file-broken",
         /// Questions that wait for the morning.
-        Held = 22 "held",
+        Held = 23 "held",
     }
 }
 

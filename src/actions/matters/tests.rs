@@ -282,7 +282,7 @@ const SITUATIONS: [(&str, Change, &str); 44] = [
             (it.under_way, it.runs[0].ended) = (vec![under_way(9)], None);
             it.runs[0].at = at("2026-12-01T08:44:59Z");
         },
-        "Needs somebody now: the run of 1 December 2026 08:44 (25 minutes) has not come to its end (pid 4711 on gp-link): ps -fp 4711",
+        "Needs somebody now: the run of 1 December 2026 08:44 (25 minutes) has not come to its end (pid 4711 on gp-link): ps -fp 4711 (and 1 more below)",
     ),
     (
         "a drop that waits while a run does not end",
@@ -486,7 +486,7 @@ fn what_is_said_of_one_source_or_partner_hides_nothing_of_another() {
         ),
         (out, "GP-003", None),
         (&all[..], "GP-003@source:hilltop", Some("GP-003")),
-        (&all[..], "PULL-003@source:hilltop", None),
+        (&all[..], "PULL-003@source:hilltop CFG-013@source:hilltop", None),
         (out, "DELIVER-001@partner:elm", None),
         (
             out,

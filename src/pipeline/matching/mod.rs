@@ -51,7 +51,7 @@ use columns::Columns;
 use geometry::{Geometry, WidthFit};
 use identity::{Agreement, ValueIndex};
 use moved::AnswerPlaces;
-use row_kinds::{Heading, RowKind};
+use row_kinds::{HeadingNames, RowKind};
 
 pub(crate) use columns::{heading_fit, is_reference};
 pub(crate) use encoding::in_its_encoding;
@@ -80,7 +80,7 @@ struct Reading<'r> {
     identity_places: HashSet<usize>,
     /// Places of the columns that were delivered and are compared.
     delivered_places: HashSet<usize>,
-    heading: Heading,
+    heading: HeadingNames,
     answers: AnswerPlaces<'r>,
 }
 
@@ -214,7 +214,7 @@ pub(crate) fn read(
     let reading = Reading {
         identity_places: identity.filter_map(placed).collect(),
         delivered_places: all_columns().filter_map(placed).collect(),
-        heading: Heading::of(sheet),
+        heading: HeadingNames::of(sheet),
         layouts: layouts
             .iter()
             .map(|layout| (*layout, layout.iter().map(placed).collect()))

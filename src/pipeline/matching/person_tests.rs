@@ -66,7 +66,7 @@ fn answers_that_moved_down_are_known_whatever_moved_with_them() {
 #[test]
 fn many_unlike_rows_below_the_last_person_put_everybody_in_doubt() {
     let found = |forms: u8| {
-        let below: String = (1..=forms)
+        let below: Vec<String> = (1..=forms)
             .map(|form| {
                 let full = |at: u8, cell: &'static str| if form >> at & 1 == 1 { cell } else { "" };
                 let scores = [full(0, "7"), full(1, "8"), full(2, "7"), full(3, "2")];
@@ -74,7 +74,7 @@ fn many_unlike_rows_below_the_last_person_put_everybody_in_doubt() {
             })
             .collect();
         let one = "R1,C1,N1,05/10/2026,Y,,7,8,7,2,05/10/2026,,\nR2,C2,N2,,,,,,,,,,";
-        let text = filled(&format!("{HEADING}\n{one}\n{below}"));
+        let text = filled(&format!("{HEADING}\n{one}\n{}", below.concat()));
         let ended = found("", text.as_bytes()).unwrap();
         ended.split("; ").take(2).collect::<Vec<_>>().join("; ")
     };

@@ -29,14 +29,14 @@ pub(super) enum RowKind {
 
 /// The heading of a sheet, by which a row is known that is one again.
 #[derive(Default)]
-pub(super) struct Heading {
+pub(super) struct HeadingNames {
     /// The folded name of each column.
     folded: Vec<String>,
     /// Those of them that are not empty.
     names: HashSet<String>,
 }
 
-impl Heading {
+impl HeadingNames {
     pub(super) fn of(sheet: &Sheet) -> Self {
         let folded: Vec<String> = sheet.header.iter().map(|name| fold(name)).collect();
         let names = folded.iter().filter(|name| !name.is_empty());

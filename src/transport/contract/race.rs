@@ -37,6 +37,7 @@ fn race(swapped: &str, rounds: usize) {
     let untouched = entry_times(&others);
     let transport = FolderTransport::of_partner(&own, "elm", FILE_MODE);
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
     runtime.block_on(transport.prepare()).unwrap();
