@@ -88,12 +88,12 @@ impl SqliteStore {
         let doing = "opening";
         let most = Duration::from_secs(limits.statement_seconds_max);
         let timer = StatementTimer::new(most);
-        let writer = first_connection(writing, &timer)
+        let writer = first_connection(writing, &timer, limits)
             .await
             .map_err(|error| engine(doing, &error))?;
         migrate(&writer).await?;
         // A reader has one statement each time it is taken.
-        let readers = pool(READERS)
+        let readers = pool(READERS, limits)
             .after_connect(move |connection, _| {
                 Box::pin(StatementTimer::new(most).watch(connection))
             })
@@ -147,8 +147,14 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 /// sqlx 0.9.0 counts an idle connection after it has published it. Its maintenance task reads the counter in between, finds
 /// it below zero, and loops 2^64 times: the runtime then never ends (sqlx issue 3645, repaired by pull request 4289, which
 /// is in no release). The task exists only where connections end by age or idleness, or where some are kept ready.
-fn pool(connections: u32) -> SqlitePoolOptions {
+///
+/// Whoever wants a connection waits for as long as the one before may take: its wait for the engine's lock, and its statement.
+fn pool(connections: u32, limits: &Limits) -> SqlitePoolOptions {
+    let seconds = limits
+        .lock_wait_seconds
+        .saturating_add(limits.statement_seconds_max);
     SqlitePoolOptions::new()
+        .acquire_timeout(Duration::from_secs(seconds))
         .max_connections(connections)
         .min_connections(0)
         .idle_timeout(None)
@@ -159,11 +165,12 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 async fn first_connection(
     options: SqliteConnectOptions,
     timer: &Arc<StatementTimer>,
+    limits: &Limits,
 ) -> Result<SqlitePool, sqlx::Error> {
     let mut tries = 1;
     loop {
         let (first, each, released) = (Arc::clone(timer), Arc::clone(timer), Arc::clone(timer));
-        let pool = pool(1)
+        let pool = pool(1, limits)
             .after_connect(move |connection, _| Box::pin(Arc::clone(&first).watch(connection)))
             .before_acquire(move |_, _| {
                 each.begin();
@@ -301,6 +308,26 @@ mod tests {
             assert_eq!(options.get_min_connections(), 0);
         }
         store.close().await;
+    }
+
+    #[tokio::test]
+    async fn one_waits_for_a_connection_as_long_as_the_statement_before_may_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kith.db");
+        for (lock_wait_seconds, statement_seconds_max) in [(5, 60), (60, 600)] {
+            let limits = Limits {
+                lock_wait_seconds,
+                statement_seconds_max,
+                ..Limits::default()
+            };
+            let store = SqliteStore::open(&path, &limits).await.unwrap();
+            for pool in [&store.writer, &store.readers] {
+                let waits = pool.options().get_acquire_timeout();
+                let most = lock_wait_seconds + statement_seconds_max;
+                assert_eq!(waits, Duration::from_secs(most));
+            }
+            store.close().await;
+        }
     }
 
     /// What the engine itself says that it waits, of each connection.

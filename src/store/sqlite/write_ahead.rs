@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::Row as _;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqlitePool;
+use sqlx::{Row as _, Sqlite};
 
 use super::READERS;
 use crate::domain::Limits;
@@ -62,6 +63,11 @@ impl WriteAheadLog {
         if !is_long(self.bytes(), self.bytes_max) || self.tried_lately() {
             return;
         }
+        // The writer first: readers would rest for as long as somebody else writes.
+        let connection = match writer.acquire().await {
+            Ok(connection) => connection,
+            Err(error) => return self.note(Err(error)),
+        };
         // Our own readers rest meanwhile: where somebody reads at each moment, the engine would never come to its end.
         let mut resting = Vec::new();
         let rest = async {
@@ -71,14 +77,18 @@ impl WriteAheadLog {
         };
         // One that takes longer is as somebody else's.
         drop(tokio::time::timeout(Duration::from_millis(WAIT_MILLIS), rest).await);
-        self.fold(writer).await;
+        self.note(self.folds(connection).await);
     }
 
     /// Before the store is closed: the engine folds it in by itself only where nobody else has the store open.
     pub(super) async fn fold_at_close(&self, writer: &SqlitePool) {
         let long = is_long(self.bytes(), self.bytes_max.min(SMALL_BYTES));
         if long && !self.tried_lately() {
-            self.fold(writer).await;
+            let folded = match writer.acquire().await {
+                Ok(connection) => self.folds(connection).await,
+                Err(error) => Err(error),
+            };
+            self.note(folded);
         }
     }
 
@@ -88,8 +98,7 @@ impl WriteAheadLog {
     }
 
     /// What is committed is durable already, so a failure harms nothing: the next commit tries again.
-    async fn fold(&self, writer: &SqlitePool) {
-        let folded = self.folds(writer).await;
+    fn note(&self, folded: Result<bool, sqlx::Error>) {
         let busy = match folded {
             Ok(busy) => busy,
             Err(error) => {
@@ -103,8 +112,7 @@ impl WriteAheadLog {
     }
 
     /// Whether a reader kept it from being folded.
-    async fn folds(&self, writer: &SqlitePool) -> Result<bool, sqlx::Error> {
-        let mut connection = writer.acquire().await?;
+    async fn folds(&self, mut connection: PoolConnection<Sqlite>) -> Result<bool, sqlx::Error> {
         let wait = |millis: u64| sqlx::AssertSqlSafe(format!("PRAGMA busy_timeout = {millis}"));
         let shortly = self.lock_wait_millis.min(WAIT_MILLIS);
         sqlx::query(wait(shortly)).execute(&mut *connection).await?;
@@ -245,6 +253,32 @@ mod tests {
         while reading.join_next().await.is_some() {}
         assert!(longest > BYTES_MAX / 2, "{longest}");
         assert!(longest <= BYTES_MAX + TRANSACTION, "{longest}");
+        written.store.close().await;
+    }
+
+    #[tokio::test]
+    async fn readers_do_not_rest_while_somebody_else_has_the_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut written = Written::new(folder.path()).await;
+        written.writes(10).await.unwrap();
+        let store = Arc::clone(&written.store);
+        // A log that is long, while another commit has the writer.
+        let mut log = WriteAheadLog::new(&written.path, &Limits::default());
+        log.bytes_max = 0;
+        let held = store.lock().await.unwrap();
+        let folding = tokio::spawn({
+            let store = Arc::clone(&store);
+            async move { log.fold_if_long(&store.writer, &store.readers).await }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(!folding.is_finished());
+        let count = |row: &SqliteRow| Ok(row.get::<i64, _>(0));
+        let read = store.many("SELECT count(*) FROM rule", &[], count);
+        let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+        assert_eq!(read.expect("nobody holds the readers").unwrap(), [1]);
+        held.rollback().await.unwrap();
+        folding.await.unwrap();
+        assert_eq!(written.log_bytes(), 0);
         written.store.close().await;
     }
 
