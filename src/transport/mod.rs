@@ -181,8 +181,9 @@ pub(crate) trait Transport: Send + Sync {
         file_size_bytes_max: u64,
     ) -> Exchanged<'a, Option<Vec<u8>>>;
 
-    /// Whether receipts with these endings were laid down after this very file was: a run answered it and could not move it away. A kind that
-    /// cannot tell says no, and a second receipt says that the file was known.
+    /// Whether receipts with these endings were laid down after this very file was: a run answered it and could not move it away. The last of
+    /// them has all these texts in it, by which it tells of this file and not of one whose name has the same stem. A kind that cannot tell says
+    /// no, and a second receipt says that the file was known.
     ///
     /// # Errors
     /// [`TransportError`].
@@ -190,6 +191,7 @@ pub(crate) trait Transport: Send + Sync {
         &'a self,
         _candidate: &'a Candidate,
         _endings: &'static [&'static str],
+        _texts: Vec<String>,
     ) -> Exchanged<'a, bool> {
         Box::pin(std::future::ready(Ok(false)))
     }

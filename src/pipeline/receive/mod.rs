@@ -257,6 +257,13 @@ fn unusable(error: &UnreadableSheet) -> Unusable {
     }
 }
 
+/// What stands in the JSON receipt of a file and of no other one in its folder: its name and its size.
+fn texts_of(candidate: &Candidate) -> Vec<String> {
+    let name = serde_json::Value::from(candidate.name.reveal());
+    let bytes = candidate.file_size_bytes;
+    vec![format!("\"name\": {name}"), format!("\"bytes\": {bytes},")]
+}
+
 /// That a partner's folder holds more than one run takes.
 fn more(files_max: usize, place: Where) -> Diagnostic {
     let what = format!(
@@ -427,7 +434,8 @@ impl Inbox {
     ) -> Result<(), TransportError> {
         let transport = &env.partners[self.place].transport;
         // An earlier run answered this very file and could not move it: one receipt is enough.
-        if !known || !transport.answered(candidate, &RECEIPTS).await? {
+        let texts = texts_of(candidate);
+        if !known || !transport.answered(candidate, &RECEIPTS, texts).await? {
             let receipts = RECEIPTS
                 .into_iter()
                 .zip([csv, json])

@@ -371,9 +371,10 @@ impl Transport for FolderTransport {
         &'a self,
         candidate: &'a Candidate,
         endings: &'static [&'static str],
+        texts: Vec<String>,
     ) -> Exchanged<'a, bool> {
         let candidate = candidate.clone();
-        self.on_its_thread(move |folder| folder.answered(&candidate, endings))
+        self.on_its_thread(move |folder| folder.answered(&candidate, endings, &texts))
     }
 
     fn write_receipts<'a>(

@@ -190,11 +190,13 @@ impl OpenFolder {
         }
     }
 
-    /// Whether all forms of a receipt are newer than the file that they answer: its last change is the system's to say, not its sender's.
+    /// Whether all forms of a receipt are newer than the file that they answer, and the last has these texts in it: its last change is the
+    /// system's to say, not its sender's.
     pub(super) fn answered(
         &self,
         candidate: &Candidate,
         endings: &[&str],
+        texts: &[String],
     ) -> Result<bool, TransportError> {
         let Some(file) = self.lying_in(candidate)?.facts(candidate.name.on_disk())? else {
             return Ok(false);
@@ -211,8 +213,18 @@ impl OpenFolder {
                     found.kind == FileType::RegularFile && found.modified_nanos > file.changed_nanos
                 });
             }
-            if newer || !there {
-                return Ok(newer && there);
+            if !there {
+                return Ok(false);
+            }
+            let last = endings.last().filter(|_| newer);
+            let name = last.map(|ending| format!("{}.{ending}", numbered(&stem, number)));
+            let Some((receipt, found)) = name.map(|name| folder.read(&name)).transpose()?.flatten()
+            else {
+                continue;
+            };
+            let bytes = read_to(&receipt, found.bytes, folder.called)?;
+            if texts.iter().all(|text| has(&bytes, text.as_bytes())) {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -295,6 +307,13 @@ impl OpenFolder {
             }
         }
     }
+}
+
+/// Whether bytes have these in them.
+fn has(bytes: &[u8], part: &[u8]) -> bool {
+    bytes
+        .windows(part.len().max(1))
+        .any(|window| window == part)
 }
 
 /// Whether a file system said that it did not do what it was asked.

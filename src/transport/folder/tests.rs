@@ -568,17 +568,27 @@ fn a_receipt_that_is_newer_than_its_file_is_enough() {
     place.puts("r.csv", "one");
     let candidate = place.only_candidate();
     let endings = ["receipt.csv", "receipt.json"];
-    let answered = || place.folder().answered(&candidate, &endings).unwrap();
+    let texts = |name: &str| vec![format!("\"name\": \"{name}\""), "\"bytes\": 3,".to_owned()];
+    let answers = |name: &str| {
+        let answered = place.folder().answered(&candidate, &endings, &texts(name));
+        answered.unwrap()
+    };
+    let answered = || answers("r.csv");
     assert!(!answered());
     // The clock of a file system ticks a few times a second.
     std::thread::sleep(Duration::from_millis(30));
     let receipts = endings.map(|ending| Receipt {
         ending,
-        bytes: b"answer".to_vec(),
+        bytes: texts("r.csv").join(" ").into_bytes(),
     });
     let name = &candidate.name;
     place.folder().write_receipts(name, &receipts).unwrap();
     assert!(answered());
+    // It is no answer to another file whose name has the same stem, nor to one of another size.
+    assert!(!answers("r.CSV"));
+    let other_size = vec!["\"bytes\": 33,".to_owned()];
+    let answered_size = place.folder().answered(&candidate, &endings, &other_size);
+    assert!(!answered_size.unwrap());
     fs::remove_file(place.below("out/receipts/r.receipt.json")).unwrap();
     assert!(!answered());
     place.folder().write_receipts(name, &receipts).unwrap();
