@@ -4,7 +4,7 @@
 //! In: an installation being opened. Out: one diagnostic for each doubt. Each has a way out that a person takes:
 //! `kith store accept`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tracing::Span;
@@ -128,12 +128,13 @@ async fn forgotten_drop(env: &Env) -> anyhow::Result<Option<Diagnostic>> {
     let strands = env.store.strands().await?;
     let accepted = env.anchor.forgotten(&env.keys)?;
     let mut looking = Vec::new();
+    let mut under_way = names_under_way(env).await?;
     for partner in &env.rules.partners {
         let name = format!("partner:{}", partner.id);
         let strand = strands.iter().find(|strand| strand.name == name);
         let strand = strand.map_or(StrandId::NONE, |strand| strand.id);
         let Destination::Folder(folder) = destination_wanted(&env.config, partner);
-        let known = names_under_way(env, strand).await?;
+        let known = under_way.remove(&strand).unwrap_or_default();
         let (span, look) = (Span::current(), move || {
             mark::manifests(&folder.join("out"), &known)
         });
@@ -182,19 +183,20 @@ async fn has_row(env: &Env, name: &str, said: &RecordedHead) -> Result<bool, Sto
     Ok(row.is_some_and(|row| row.seq == said.seq && hex(&row.hash) == said.head))
 }
 
-/// Manifests of the drops of a partner that are under way: the store knows them.
-async fn names_under_way(env: &Env, strand: StrandId) -> Result<HashSet<String>, StoreError> {
-    let mut names = HashSet::new();
-    if !strand.is_some() {
-        return Ok(names);
-    }
+/// Manifests of the drops that are under way, by partner: the store knows them. However many partners there are, it is one walk.
+async fn names_under_way(env: &Env) -> Result<HashMap<StrandId, HashSet<String>>, StoreError> {
+    let mut names: HashMap<StrandId, HashSet<String>> = HashMap::new();
     for state in [DropState::Prepared, DropState::Sent] {
         let mut after = DropId::NONE;
         loop {
-            let files = env.store.drop_files_in(state, strand, after, PAGE).await?;
+            let files = env.store.drop_files_in(state, StrandId::NONE, after, PAGE);
+            let files = files.await?;
             let Some(last) = files.last() else { break };
             after = last.id;
-            names.extend(files.iter().map(|file| manifest_name(&file.name)));
+            for file in &files {
+                let of_partner = names.entry(file.partner).or_default();
+                of_partner.insert(manifest_name(&file.name));
+            }
         }
     }
     Ok(names)

@@ -166,8 +166,8 @@ pub(crate) async fn was_kept(env: &Env, file: &DropFile) -> Result<bool, StoreEr
     let Some(kept) = kept.filter(|row| !is_older(env, row)) else {
         return Ok(false);
     };
-    let leaving = last_about(env, file, Kind::Leaving, 0).await?;
-    Ok(leaving.is_none_or(|row| row.seq < kept.seq))
+    let leaving = last_about(env, file, Kind::Leaving, kept.seq).await?;
+    Ok(leaving.is_none())
 }
 
 /// Whether a drop was made before an older copy of the store was taken into use: what became of it then this store does not know.
