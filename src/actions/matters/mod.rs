@@ -7,6 +7,7 @@
 mod facts;
 mod gather;
 mod judge;
+mod judge_runs;
 #[cfg(test)]
 mod tests;
 

@@ -102,12 +102,8 @@ fn prepared(number: i64, stale: bool) -> PreparedSeen {
 }
 
 fn under_way(number: i64) -> RunUnderWay {
-    let host = "gp-link".to_owned();
-    RunUnderWay {
-        number,
-        pid: 4711,
-        host,
-    }
+    let (pid, host) = (4711, "gp-link".to_owned());
+    RunUnderWay { number, pid, host }
 }
 
 fn approval() -> ApprovalLine {
@@ -486,7 +482,7 @@ fn what_is_said_of_one_source_or_partner_hides_nothing_of_another() {
         ),
         (out, "GP-003", None),
         (&all[..], "GP-003@source:hilltop", Some("GP-003")),
-        (&all[..], "PULL-003@source:hilltop CFG-013@source:hilltop", None),
+        (&all[..], "PULL-003@source:hilltop CFG-013", None),
         (out, "DELIVER-001@partner:elm", None),
         (
             out,
