@@ -32,8 +32,8 @@ async fn a_disk_that_does_not_answer_is_given_up_and_takes_only_so_many_threads(
     );
     assert!(begun.elapsed() >= Duration::from_secs(1));
     drop(answers);
-    let mut calls: Vec<Call> = (0..CALLS_MAX)
-        .filter_map(|_| Call::begin(Arc::clone(&exchange.transport.0)))
+    let mut calls: Vec<FolderCall> = (0..CALLS_MAX)
+        .filter_map(|_| FolderCall::begin(Arc::clone(&exchange.transport.0)))
         .collect();
     assert_eq!(calls.len(), CALLS_MAX);
     let refused = exchange.transport.reread("a.csv", 1).await;

@@ -115,7 +115,7 @@ impl FolderTransport {
     ) -> Exchanged<'static, T> {
         let (folder, span) = (Arc::clone(&self.0), tracing::Span::current());
         Box::pin(async move {
-            let Some(call) = Call::begin(folder) else {
+            let Some(call) = FolderCall::begin(folder) else {
                 return Err(TransportError::Late {
                     seconds: SECONDS_MAX,
                 });
@@ -127,9 +127,9 @@ impl FolderTransport {
 }
 
 /// A call of a folder, as long as its thread works.
-struct Call(Arc<OpenFolder>);
+struct FolderCall(Arc<OpenFolder>);
 
-impl Call {
+impl FolderCall {
     /// None where so many calls wait for its disk that a further one would only take one more thread.
     fn begin(folder: Arc<OpenFolder>) -> Option<Self> {
         let before = folder.calls.fetch_add(1, Ordering::Relaxed);
@@ -138,7 +138,7 @@ impl Call {
     }
 }
 
-impl Drop for Call {
+impl Drop for FolderCall {
     fn drop(&mut self) {
         self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
