@@ -229,6 +229,11 @@ fn query(source: StrandId, state: PushState) -> PushQuery {
     }
 }
 
+const UNANSWERED: rows::Unanswered = rows::Unanswered {
+    lost: 3,
+    timed_out: 2,
+};
+
 pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
     let strand = store.strand("a").await.unwrap();
     let push = |event, state| PushRow {
@@ -256,10 +261,7 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
     store.put(batch).await.unwrap();
     let done = PushRow {
         attempts: 1,
-        unanswered: rows::Unanswered {
-            lost: 3,
-            timed_out: 2,
-        },
+        unanswered: UNANSWERED,
         server_id: Some(vec![4]),
         ..push(1, PushState::Confirmed)
     };
@@ -276,20 +278,10 @@ pub(super) async fn writes_are_found_by_state(store: &dyn Store) {
     late.push_updates.push(claimed);
     late.pushes.push(push(9, PushState::Queued));
     assert!(matches!(store.put(late).await, Err(StoreError::Stale)));
-    assert_eq!(
-        store
-            .pushes(query(strand.id, PushState::Queued))
-            .await
-            .unwrap(),
-        [push(2, PushState::Queued)]
-    );
-    assert_eq!(
-        store
-            .pushes(query(strand.id, PushState::Confirmed))
-            .await
-            .unwrap(),
-        [done]
-    );
+    let found = |state| store.pushes(query(strand.id, state));
+    let queued = found(PushState::Queued).await.unwrap();
+    assert_eq!(queued, [push(2, PushState::Queued)]);
+    assert_eq!(found(PushState::Confirmed).await.unwrap(), [done]);
     assert!(
         store
             .pushes(query(StrandId::new(99), PushState::Queued))
@@ -314,10 +306,7 @@ pub(super) async fn every_write_comes_by_page(store: &dyn Store) {
         kind: PushKind::Amend,
         state,
         attempts: 2,
-        unanswered: rows::Unanswered {
-            lost: 4,
-            timed_out: 1,
-        },
+        unanswered: UNANSWERED,
         reason: Some(Reason::NoService),
         due: 7,
         server_id: None,

@@ -349,9 +349,12 @@ async fn check_pushes(
     Ok(())
 }
 
+/// What GP systems were told of legs: state, attempts, answers lost and with 408 in a row, and what was last answered.
+type ToldByLeg = BTreeMap<(LegId, MirrorKind), (PushState, i64, [i64; 2], i64)>;
+
 async fn check_mirrors(
     ledger: &LedgerAccess,
-    folded: &BTreeMap<(LegId, MirrorKind), (PushState, i64, [i64; 2], i64)>,
+    folded: &ToldByLeg,
     proof: &mut Proof,
 ) -> anyhow::Result<()> {
     let (mut after, mut seen) = (LegId::NONE, 0);
