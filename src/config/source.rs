@@ -79,6 +79,17 @@ pub(crate) enum Pull {
     Bulk(Bulk),
 }
 
+impl Pull {
+    /// Whether the addresses that a server gives may be on another host than its own.
+    pub(crate) fn rebases(&self) -> bool {
+        match self {
+            Self::Search { reading, .. } => reading.rebase_links,
+            Self::Bulk(bulk) => bulk.rebase_links,
+            Self::Folder { .. } => false,
+        }
+    }
+}
+
 /// How a server's changes are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Reading {

@@ -1,7 +1,7 @@
 //! Creating a resource once: a conditional create whose every ending is named.
 //!
-//! In come a finished resource and the identifier it carries; out goes the id under which the server has it, or one of four
-//! failures. A write is sent once. When the answer is lost nobody knows whether it was stored, so the caller must look the
+//! In come a finished resource and the identifier it carries; out goes the id under which the server has it, or why there
+//! is none that counts. A write is sent once. When the answer is lost nobody knows whether it was stored, so the caller must look the
 //! identifier up before it sends again; that is a failure of its own here and never a silent repeat.
 
 use std::time::Duration;

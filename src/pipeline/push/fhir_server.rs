@@ -331,10 +331,10 @@ impl Pusher<'_> {
         };
         page.settled.extend(refusals(loaded.refused));
         page.settled.extend(waiting(loaded.held));
-        let restricted = &env.sources[self.place].config.restricted_labels;
+        let source = &env.sources[self.place].config;
+        let asked = (&*source.restricted_labels, source.pull.rebases());
         let today = env.today();
-        let parted =
-            person_check::part(&self.session.client, restricted, today, loaded.units).await;
+        let parted = person_check::part(&self.session.client, asked, today, loaded.units).await;
         let (mut units, held) = match parted {
             Ok(parted) => parted,
             Err(error) => {

@@ -12,6 +12,8 @@ mod import_folder;
 mod load_writes;
 mod observation;
 mod person_check;
+#[cfg(test)]
+mod person_check_tests;
 mod record_writes;
 mod send;
 #[cfg(test)]

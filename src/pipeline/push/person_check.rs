@@ -1,6 +1,6 @@
 //! Before anything is written: is the person still the one that the referral was about, alive and here?
 //!
-//! In: units about to be sent, and Patient and `ServiceRequest` as the server has them now, read many at a time. Out: the
+//! In: units about to be sent, the labels that restrict, whether addresses may be on another host, and Patient and `ServiceRequest` as the server has them now, read many at a time. Out: the
 //! units that may go, and the reason of each other one. Keeps: in doubt nothing is written, and the practice is asked.
 
 use std::collections::HashMap;
@@ -10,14 +10,15 @@ use jiff::civil::Date;
 
 use crate::domain::Reason;
 use crate::fhir::client::{Client, ClientError};
+use crate::fhir::resources::bundle::Head;
 use crate::fhir::resources::{patient, service_request};
 use crate::json::{Arena, Json};
 use crate::pipeline::select::Safety;
 
 /// What a server has now of those that units are about.
 struct Now {
-    patients: HashMap<String, Vec<u8>>,
-    requests: HashMap<String, Vec<u8>>,
+    patients: HashMap<String, Result<Vec<u8>, ClientError>>,
+    requests: HashMap<String, Result<Vec<u8>, ClientError>>,
 }
 
 /// Parts units into those that may go, and those that may not, with the reason.
@@ -26,18 +27,23 @@ struct Now {
 /// The server cannot be read: nothing may go.
 pub(super) async fn part(
     client: &Client,
-    restricted: &[String],
+    (restricted, rebase): (&[String], bool),
     today: Date,
     units: Vec<Unit>,
 ) -> Result<(Vec<Unit>, Vec<(Unit, Reason)>), ClientError> {
-    let now = read(client, &units).await?;
+    let now = read(client, &units, rebase).await?;
     let (mut free, mut held) = (Vec::with_capacity(units.len()), Vec::new());
     for unit in units {
         let arena = Arena::default();
         let person = now.patients.get(&unit.about.patient);
         let request = now.requests.get(&unit.about.service_request);
         let objection = match (person, request) {
-            (Some(person), Some(request)) => {
+            (Some(Err(_)), _) | (_, Some(Err(_))) => Some(Reason::NotReRead),
+            // Parts of it are missing: perhaps just the one that speaks against writing.
+            (Some(Ok(person)), Some(Ok(request))) if is_part(person) || is_part(request) => {
+                Some(Reason::NotReRead)
+            }
+            (Some(Ok(person)), Some(Ok(request))) => {
                 match (Json::parse(person, &arena), Json::parse(request, &arena)) {
                     (Ok(person), Ok(request)) => {
                         let number = unit.about.nhs_number.as_deref();
@@ -56,7 +62,11 @@ pub(super) async fn part(
     Ok((free, held))
 }
 
-async fn read(client: &Client, units: &[Unit]) -> Result<Now, ClientError> {
+fn is_part(resource: &[u8]) -> bool {
+    Head::of(resource).subsetted()
+}
+
+async fn read(client: &Client, units: &[Unit], rebase: bool) -> Result<Now, ClientError> {
     let distinct = |id: fn(&Unit) -> &str| {
         let mut ids: Vec<&str> = units.iter().map(id).collect();
         ids.sort_unstable();
@@ -66,8 +76,8 @@ async fn read(client: &Client, units: &[Unit]) -> Result<Now, ClientError> {
     let patients = distinct(|unit| &unit.about.patient);
     let requests = distinct(|unit| &unit.about.service_request);
     let (patients, requests) = tokio::join!(
-        client.read_all("Patient", &patients),
-        client.read_all("ServiceRequest", &requests)
+        client.read_all("Patient", &patients, rebase),
+        client.read_all("ServiceRequest", &requests, rebase)
     );
     Ok(Now {
         patients: patients?,
