@@ -448,53 +448,37 @@ pub(crate) enum Code {
     /// Fix (it): Find the person by `kith status` and the last change of the partner file; tell the partner.
     ListLacks,
     /// a link, folder or device lay in the partner's in folder
-    ///
     /// It was not opened. It lies in `in/refused`, and its receipt says what to send instead.
-    ///
     /// Fix (partner): Ask the partner for a plain file.
     ReturnUnsafe,
     /// a return could not be read
-    ///
     /// Nothing of it was taken in; it lies in `in/refused`, and the receipt says why.
-    ///
     /// Fix (partner): Ask the partner to save the sheet as CSV and send it again.
     ReturnUnreadable,
     /// a return lacks a column that is needed
-    ///
     /// Without it no row can be placed.
-    ///
     /// Fix (partner): Ask the partner to use the headers agreed.
     ReturnColumns,
     /// a receipt could not be written
-    ///
     /// What was taken in is recorded; the receipt is made again in the next run.
-    ///
     /// Fix (it): Check the folder, its owner and the free space.
     ReceiptFailed,
     /// something in the partner's in folder is no return
-    ///
     /// It could not be read, and it is not called as this partner's returns usually are (`[collect] file`). It lies in `in/refused`, and its
     /// receipt says how to save a sheet. A sheet of any name that can be read is taken.
-    ///
     /// Fix (partner): Ask the partner what it is, and for the sheet as CSV if it is one.
     ReturnForeign,
     /// a partner's in folder holds more than one run takes
-    ///
     /// As many files as a run takes were read, the oldest first; nothing is lost, and the next run reads on.
-    ///
     /// Fix (it): Nothing, if the next run takes the rest; `[limits] return_files_max` lets a run take more.
     ReturnsWait,
     /// a return was written into after it had been taken
-    ///
     /// The program that wrote it had not finished, or somebody opened it where it was put away. It was judged again, and a new receipt says what
     /// became of it.
-    ///
     /// Fix (partner): Ask the partner to put a file into `in/` when it is finished, or raise `[collect] settle_seconds`.
     ReturnGrown,
     /// references and names of a return belong to each other's rows
-    ///
     /// One column was probably sorted alone: nothing of the file was taken in.
-    ///
     /// Fix (partner): Ask the partner to open the original file and copy the answers across.
     FileSorted,
     /// a report could not be written

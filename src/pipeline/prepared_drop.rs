@@ -135,7 +135,8 @@ pub(crate) async fn is_written_into(
 
 /// Names of those drops of a partner that somebody wrote into while they lie in `out/`.
 pub(crate) async fn written_into(env: &Env, place: usize, files: &[DropFile]) -> Vec<String> {
-    let names = files.iter().map(|file| file.name.clone()).collect();
+    let named = |file: &DropFile| (file.name.clone(), manifest_name(&file.name));
+    let names = files.iter().map(named).collect();
     // What cannot be looked at now is looked at by whoever looks next.
     let touched = env.partners[place].transport.touched(names).await;
     let touched = touched.unwrap_or_default();

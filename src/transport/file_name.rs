@@ -70,7 +70,7 @@ impl PartnerFileName {
             number => format!(" ({number})"),
         };
         let room = KEPT_NAME_BYTES_MAX.saturating_sub(number.len() + ending.len());
-        let stem = &stem[..stem.floor_char_boundary(room)];
+        let (stem, _) = stem.split_at(stem.floor_char_boundary(room));
         Self::new(format!("{stem}{number}{ending}"))
     }
 

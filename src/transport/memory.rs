@@ -1,96 +1,15 @@
 //! A transport in memory, for tests: a far side, a client that keeps the duties, and a line between them that delays, cuts, repeats, reorders and loses
 //! answers. Each duty can be switched off, which shows that its check would see it missing.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::file_name::receipt_stem;
+use super::memory_far::{Far, Line, Put};
 use super::{
     Acknowledgement, Candidate, CandidateKind, CandidateVersion, Capabilities, DropOutcome,
     Exchanged, LiesIn, Listing, ListingTerms, OutgoingDrop, OutgoingFile, PartnerFileName,
     Published, Receipt, Transport, TransportError, check_own_name, in_order,
 };
-
-/// A file that a partner has put in.
-#[derive(Clone, Debug)]
-pub(super) struct Put {
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
-    /// A link has these bytes elsewhere.
-    pub(super) kind: CandidateKind,
-    pub(super) version: u64,
-    pub(super) modified_micros: i64,
-    /// It has changed since it was put away.
-    pub(super) changed: bool,
-}
-
-/// Files by name.
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
-
-/// What the far side holds.
-#[derive(Debug, Default)]
-pub(super) struct Far {
-    pub(super) ready: bool,
-    /// Drops, manifests and reports under their names.
-    pub(super) out: Files,
-    /// Files being written.
-    pub(super) parts: Files,
-    pub(super) incoming: Vec<Put>,
-    pub(super) done: Vec<Put>,
-    pub(super) refused: Vec<Put>,
-    pub(super) receipts: Files,
-    pub(super) acknowledged: BTreeSet<String>,
-    pub(super) failed: BTreeSet<String>,
-    pub(super) versions: u64,
-    /// Files that find room before there is none.
-    pub(super) room: Option<usize>,
-    pub(super) read_only: bool,
-    pub(super) gone: bool,
-}
-
-impl Far {
-    /// What was put away.
-    pub(super) fn put_away(&self, how: Acknowledgement) -> &Vec<Put> {
-        match how {
-            Acknowledgement::Done => &self.done,
-            Acknowledgement::Refused => &self.refused,
-        }
-    }
-
-    fn put_away_mut(&mut self, how: Acknowledgement) -> &mut Vec<Put> {
-        match how {
-            Acknowledgement::Done => &mut self.done,
-            Acknowledgement::Refused => &mut self.refused,
-        }
-    }
-}
-
-/// What the line between the two sides does.
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    /// Turns that every call waits.
-    pub(super) delays: usize,
-    /// Every request arrives twice.
-    pub(super) repeats: bool,
-    /// Calls after which one does not get through, and is known not to.
-    pub(super) cut_after: Option<usize>,
-    /// Namings after which the answer to one is lost; whether that one got through.
-    pub(super) lost_after: Option<(usize, bool)>,
-    calls: usize,
-    namings: usize,
-}
-
-impl Line {
-    /// Cuts one call, after so many that get through.
-    pub(super) fn cut_in(&mut self, calls: usize) {
-        self.cut_after = Some(self.calls + calls);
-    }
-
-    /// Loses the answer to one naming, after so many that are answered.
-    pub(super) fn lose_in(&mut self, namings: usize, arrives: bool) {
-        self.lost_after = Some((self.namings + namings + 1, arrives));
-    }
-}
 
 /// The client's side.
 #[derive(Clone, Debug)]
@@ -353,10 +272,11 @@ impl MemoryTransport {
             let name = PartnerFileName::new(put.name.clone());
             let is_empty = put.kind == CandidateKind::File && put.bytes.is_empty();
             let stood_still = terms.stood_still(put.modified_micros, is_empty);
-            let odd = put.kind != CandidateKind::File || !put.name.ends_with(".csv");
+            let odd = put.kind != CandidateKind::File || !put.name.contains(".csv");
             if name.is_left_alone() || (odd && !self.keeps(25)) {
                 continue;
-            } else if self.keeps(10) && !stood_still {
+            }
+            if self.keeps(10) && !stood_still {
                 listing.waiting.push(name);
             } else {
                 let candidate = self.candidate(&put, LiesIn::Incoming);
@@ -583,7 +503,8 @@ impl Transport for MemoryTransport {
         })
     }
 
-    fn touched(&self, mut names: Vec<String>) -> Exchanged<'_, Vec<String>> {
+    fn touched(&self, drops: Vec<(String, String)>) -> Exchanged<'_, Vec<String>> {
+        let mut names: Vec<String> = drops.into_iter().map(|(name, _)| name).collect();
         if !self.keeps(27) {
             names.clear();
         }

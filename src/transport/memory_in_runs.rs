@@ -1,6 +1,6 @@
 //! What tests of whole runs do with the transport in memory: they lose an answer, take its room away, and put files in.
 
-use super::memory::Put;
+use super::memory_far::Put;
 use super::{CandidateKind, MemoryTransport};
 
 impl MemoryTransport {

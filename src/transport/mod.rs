@@ -10,6 +10,8 @@ pub(crate) mod folder;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod memory_far;
+#[cfg(test)]
 mod memory_in_runs;
 pub(crate) mod pattern;
 mod transport_error;
@@ -117,12 +119,13 @@ pub(crate) trait Transport: Send + Sync {
         file_size_bytes_max: u64,
     ) -> Exchanged<'a, Option<Vec<u8>>>;
 
-    /// Those of these drops that may have been written into since they were published. Whether one was is told by its bytes; a kind that
-    /// cannot tell names all of them.
+    /// Those of these drops, each with the name of its manifest, that may have been written into since they were published. Whether one
+    /// was is told by its bytes; a kind that cannot tell names all of them.
     ///
     /// # Errors
     /// [`TransportError`].
-    fn touched(&self, names: Vec<String>) -> Exchanged<'_, Vec<String>> {
+    fn touched(&self, drops: Vec<(String, String)>) -> Exchanged<'_, Vec<String>> {
+        let names = drops.into_iter().map(|(name, _)| name).collect();
         Box::pin(std::future::ready(Ok(names)))
     }
 

@@ -50,11 +50,10 @@ fn puts_return(case: &Case, name: &str, days_ago: i64, attended: &str) {
         .partner_returns("elm", name, &[(row, came(days_ago, attended))]);
 }
 
-#[test]
-fn whatever_lies_in_the_in_folder_is_answered() {
-    let case = Case::well();
+/// Files that are no sheet of text: name, bytes, and what is said of each.
+fn no_sheets() -> [(&'static str, Vec<u8>, &'static str); 8] {
     let zip = |member: &str| [b"PK\x03\x04", member.as_bytes()].concat();
-    let refused: [(&str, Vec<u8>, &str); 8] = [
+    [
         (
             "returns week 49.numbers",
             zip("Index/Document.iwa"),
@@ -87,7 +86,13 @@ fn whatever_lies_in_the_in_folder_is_answered() {
             "We could not use .f.csv: ",
         ),
         ("g.jpeg", b"\xFF\xD8\xFF\xE0".to_vec(), "this is a picture"),
-    ];
+    ]
+}
+
+#[test]
+fn whatever_lies_in_the_in_folder_is_answered() {
+    let case = Case::well();
+    let refused = no_sheets();
     for (name, bytes, _) in &refused {
         case.world.home.put_return("elm", name, bytes);
     }

@@ -379,7 +379,7 @@ pub(crate) fn of_refusal(
 /// What is wrong and what to do in one line: `We could not use returns.numbers: save it as CSV and send it again.`
 fn could_not_use(name: &str, to_do: &str) -> String {
     let mut letters = to_do.chars();
-    let first = letters.next().map(|letter| letter.to_lowercase());
+    let first = letters.next().map(char::to_lowercase);
     let to_do: String = first.into_iter().flatten().chain(letters).collect();
     format!("We could not use {name}: {to_do}.")
 }

@@ -52,13 +52,13 @@ pub(crate) struct Inbox {
 }
 
 /// What is found of one partner.
-struct Found {
+struct LyingFiles {
     listing: Listing,
     written_into: Vec<String>,
 }
 
 /// What is found of one partner, or why nobody can say.
-type Listed = Result<Result<Found, TransportError>, StoreError>;
+type Listed = Result<Result<LyingFiles, TransportError>, StoreError>;
 
 /// The inboxes of every partner that sends returns.
 pub(crate) struct Inboxes {
@@ -132,11 +132,11 @@ impl Inboxes {
         &self,
         env: &Env,
         place: usize,
-        found: Result<Found, TransportError>,
+        found: Result<LyingFiles, TransportError>,
         outcome: &mut StageOutcome,
     ) -> Option<Inbox> {
         let partner = &env.rules.partners[place];
-        let Found {
+        let LyingFiles {
             listing,
             written_into,
         } = match found {
@@ -183,7 +183,7 @@ async fn list(env: Arc<Env>, place: usize, terms: ListingTerms) -> Listed {
         .drop_files_in(DropState::Sent, strand, DropId::NONE, DROPS);
     let mut written_into = written_into(&env, place, &sent.await?).await;
     written_into.extend(lists_written_into(&env, place).await?);
-    Ok(Ok(Found {
+    Ok(Ok(LyingFiles {
         listing,
         written_into,
     }))

@@ -238,12 +238,8 @@ impl Store for SqliteStore {
 
     fn legs_after(&self, after: LegId, limit: i64) -> Answer<'_, Vec<Leg>> {
         Box::pin(async move {
-            self.many(
-                &format!("{LEG} WHERE id > ? ORDER BY id LIMIT ?"),
-                &[after.number(), limit],
-                leg,
-            )
-            .await
+            let sql = format!("{LEG} WHERE id > ? ORDER BY id LIMIT ?");
+            self.many(&sql, &[after.number(), limit], leg).await
         })
     }
 

@@ -351,8 +351,9 @@ pub(super) async fn written_into(bench: &dyn Bench) -> anyhow::Result<()> {
     }
     bench.lays("r_000002.csv", b"A\n2,Y\n");
     bench.fetches("r_000003.csv");
-    let names = (1..4).map(|number| a_drop(number).name).collect();
-    let touched = transport.touched(names).await?;
+    let named = |drop: OutgoingDrop| (drop.name, drop.manifest_name);
+    let drops = (1..4).map(a_drop).map(named).collect();
+    let touched = transport.touched(drops).await?;
     let named = touched.iter().any(|name| name == "r_000002.csv");
     anyhow::ensure!(named, "what was written into is not named: {touched:?}");
     Ok(())

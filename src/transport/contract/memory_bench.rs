@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{Bench, Died, MODIFIED_SECONDS, Trouble};
-use crate::transport::memory::{Far, MemoryTransport, Put};
+use crate::transport::memory::MemoryTransport;
+use crate::transport::memory_far::{Far, Put};
 use crate::transport::{CandidateKind, Capabilities, OutgoingDrop, Transport};
 
 /// Bytes of a file that the one-way exchange takes.

@@ -34,8 +34,8 @@ pub(crate) struct Trouble {
     pub(crate) sync: Option<rustix::io::Errno>,
     /// What a rename answers.
     pub(crate) rename: Option<rustix::io::Errno>,
-    /// No file may be opened.
-    pub(crate) forbids: bool,
+    /// What opening a file answers.
+    pub(crate) open: Option<rustix::io::Errno>,
 }
 
 #[cfg(not(test))]
@@ -98,6 +98,6 @@ impl Disk {
     }
 
     pub(super) fn forbids(&self) -> bool {
-        self.trouble.lock().unwrap().forbids
+        self.trouble.lock().unwrap().open.is_some()
     }
 }

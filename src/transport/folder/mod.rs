@@ -320,8 +320,8 @@ impl Transport for FolderTransport {
         self.on_its_thread(move |folder| folder.reread(&name, file_size_bytes_max))
     }
 
-    fn touched(&self, names: Vec<String>) -> Exchanged<'_, Vec<String>> {
-        self.on_its_thread(move |folder| folder.touched(names))
+    fn touched(&self, drops: Vec<(String, String)>) -> Exchanged<'_, Vec<String>> {
+        self.on_its_thread(move |folder| folder.touched(drops))
     }
 
     fn kept<'a>(

@@ -7,7 +7,6 @@ use rustix::fs::FileType;
 use super::incoming::read_to;
 use super::opened::{OpenedFolder, Renamed};
 use super::{ENTRIES_MAX, FolderLayout, NUMBERS_MAX, OpenFolder, Out};
-use crate::sheet::manifest_name;
 use crate::transport::file_name::receipt_stem;
 use crate::transport::{
     Candidate, DropOutcome, OutgoingDrop, OutgoingFile, PartnerFileName, Published, Receipt,
@@ -96,15 +95,18 @@ impl OpenFolder {
     }
 
     /// A drop got its name before its manifest did: whatever changed one of them later was not we. A manifest that is gone says nothing.
-    pub(super) fn touched(&self, mut names: Vec<String>) -> Result<Vec<String>, TransportError> {
+    pub(super) fn touched(
+        &self,
+        drops: Vec<(String, String)>,
+    ) -> Result<Vec<String>, TransportError> {
         let out = self.out()?.folder;
         let mut touched = Vec::new();
-        for name in names.drain(..) {
+        for (name, manifest) in drops {
             check_own_name(&name, self.capabilities(), out.called)?;
             let Some(found) = out.facts(&name)? else {
                 continue;
             };
-            let last = out.facts(&manifest_name(&name))?;
+            let last = out.facts(&manifest)?;
             let last = last.map_or(i128::MIN, |manifest| manifest.changed_nanos);
             if found.kind != FileType::RegularFile
                 || found.changed_nanos.max(found.modified_nanos) > last
@@ -152,7 +154,7 @@ impl OpenFolder {
         }
         let part = part_name(self.layout, &file.name);
         let identity = parts.write(&part, &file.bytes, self.file_mode)?;
-        let named = self.name_instead(&out, (&part, &aside), &file.name, before);
+        let named = Self::name_instead(&out, (&part, &aside), &file.name, before);
         if named.is_err() {
             // Nothing can be done about a failure here; the sweep removes what is left.
             std::mem::drop(parts.remove(&part));
@@ -163,7 +165,6 @@ impl OpenFolder {
     }
 
     fn name_instead(
-        &self,
         out: &Out,
         (part, aside): (&str, &str),
         name: &str,
@@ -207,7 +208,7 @@ impl OpenFolder {
         for number in 1..=NUMBERS_MAX {
             let (mut there, mut newer) = (false, true);
             for ending in endings {
-                let found = folder.facts(&format!("{}.{ending}", numbered(&stem, number)))?;
+                let found = folder.facts(format!("{}.{ending}", numbered(&stem, number)))?;
                 there |= found.is_some();
                 newer &= found.is_some_and(|found| {
                     found.kind == FileType::RegularFile && found.modified_nanos > file.changed_nanos

@@ -84,8 +84,19 @@ pub(super) fn read_deliver(
     (deliver, elements, answers)
 }
 
+/// Gives a drop the columns of the answers, where it ends with them.
+pub(super) fn end_with_answers(
+    deliver: Option<&mut Deliver>,
+    collect: Option<&Collect>,
+    wanted: bool,
+) {
+    if let (Some(deliver), Some(collect), true) = (deliver, collect, wanted) {
+        deliver.answers = answer_columns(&deliver.columns, collect);
+    }
+}
+
 /// The headers of the empty columns for what comes back: none that is delivered, and none twice.
-pub(super) fn answer_columns(columns: &[DropColumn], collect: &Collect) -> Vec<String> {
+fn answer_columns(columns: &[DropColumn], collect: &Collect) -> Vec<String> {
     let mut answers: Vec<String> = Vec::new();
     for header in collect.answer_headers() {
         let delivered = columns

@@ -18,7 +18,7 @@ pub(crate) use placeholder::PLACEHOLDER;
 
 use catalogue::Catalogue;
 use collect::read_collect;
-use deliver::{answer_columns, check_layout, read_deliver};
+use deliver::{check_layout, end_with_answers, read_deliver};
 use onward::Onward;
 use select::read_select;
 use share_check::ShareCheck;
@@ -80,9 +80,7 @@ pub(super) fn read_partner(file: &str, text: &str, catalogue: &Catalogue<'_>) ->
     let returns = collect
         .as_ref()
         .map(|table| read_collect(table, deliver.as_ref(), &onward, catalogue));
-    if let (Some(deliver), Some(returns), true) = (&mut deliver, &returns, with_answers) {
-        deliver.answers = answer_columns(&deliver.columns, returns);
-    }
+    end_with_answers(deliver.as_mut(), returns.as_ref(), with_answers);
     if let (Some(table), Some(deliver)) = (&layout, &deliver) {
         check_layout(table.place(), deliver, returns.as_ref(), catalogue);
     }
