@@ -94,7 +94,8 @@ impl OpenFolder {
         Ok(Some(bytes))
     }
 
-    /// A drop got its name before its manifest did: whatever changed one of them later was not we. A manifest that is gone says nothing.
+    /// A drop got its name before its manifest did: whatever changed one of them later was not we. What changed in the same
+    /// tick of the clock may have been. A manifest that is gone says nothing.
     pub(super) fn touched(
         &self,
         drops: Vec<(String, String)>,
@@ -109,7 +110,7 @@ impl OpenFolder {
             let last = out.facts(&manifest)?;
             let last = last.map_or(i128::MIN, |manifest| manifest.changed_nanos);
             if found.kind != FileType::RegularFile
-                || found.changed_nanos.max(found.modified_nanos) > last
+                || found.changed_nanos.max(found.modified_nanos) >= last
             {
                 touched.push(name);
             }
