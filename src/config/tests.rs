@@ -378,6 +378,9 @@ fn each_limit_of_the_section_is_from_one_to_its_ceiling_and_a_misspelt_one_is_na
         accepts("return_bytes_max", n)
     });
     limits::holds_at(limits::RETURN_ROWS.most, |n| accepts("return_rows_max", n));
+    limits::holds_at(limits::RETURN_EVENTS.most, |n| {
+        accepts("return_events_max", n)
+    });
     limits::holds_at(limits::RETURN_COLUMNS.most, |n| {
         accepts("return_columns_max", n)
     });

@@ -60,6 +60,8 @@ limit_table! {
     return_bytes_max: u64 = RETURN_BYTES,
     /// rows of a return
     return_rows_max: usize = RETURN_ROWS,
+    /// new events that one return tells; one that tells more is held whole
+    return_events_max: usize = RETURN_EVENTS,
     /// columns of a return
     return_columns_max: usize = RETURN_COLUMNS,
     /// characters of a cell of a return

@@ -72,6 +72,8 @@ pub(crate) const STATEMENT_ROWS: usize = 500;
 pub(crate) const CELL_UNITS_MAX: usize = 32_767;
 /// Events of one kind that a person has on one day: more were perhaps filled down.
 pub(crate) const EVENTS_A_DAY_MAX: usize = 3;
+/// New events of a person in one sheet: a year of weekly visits told at once, and a few questionnaires.
+pub(crate) const LEG_EVENTS_MAX: usize = 60;
 /// Days for which a delivered row is compared with a return.
 pub(crate) const DELIVERED_DAYS: i64 = 400;
 
@@ -154,6 +156,11 @@ pub(crate) const HEADER_SEARCH_ROWS: Bound = Bound {
 pub(crate) const RETURN_ROWS: Bound = Bound {
     usual: 50_000,
     most: 500_000,
+};
+/// New events of a return: as many rows as one may usually have, with five each. More is a column that was filled down over everybody.
+pub(crate) const RETURN_EVENTS: Bound = Bound {
+    usual: 250_000,
+    most: 2_500_000,
 };
 /// Columns of a return: those of a drop, and as many again for the answers.
 pub(crate) const RETURN_COLUMNS: Bound = Bound {

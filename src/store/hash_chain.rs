@@ -48,6 +48,7 @@ pub(crate) fn return_file_leaf(file: &ReturnFile, sealed_bytes: &[u8]) -> Digest
             file.sender.number(),
             file.holder.number(),
             file.rows,
+            file.written,
         ],
         &[
             &file.lookup,

@@ -204,6 +204,9 @@ pub(crate) trait Store: Send + Sync {
     fn return_by_lookup(&self, lookup: LookupKey) -> Answer<'_, Option<ReturnFile>>;
     /// Return files after return `after`, oldest first, at most `limit`.
     fn return_files(&self, after: ReturnId, limit: i64) -> Answer<'_, Vec<ReturnFile>>;
+    /// Returns of a sender that could be read, were not undone, and were written after an instant in microseconds since 1970:
+    /// the newest first, at most [`rows::NEWER_RETURNS`].
+    fn returns_written_after(&self, sender: StrandId, at: i64) -> Answer<'_, Vec<ReturnId>>;
     /// The bytes of a return as they came, sealed under the file's key.
     fn return_bytes(&self, return_id: ReturnId) -> Answer<'_, Option<Vec<u8>>>;
     /// How many return files each sender has.

@@ -196,6 +196,8 @@ pub(crate) struct DropRowCount {
 
 /// State of a return that was read.
 pub(crate) const RETURN_READ: i64 = 1;
+/// Newer returns that are looked at beside an older one: a partner that sends daily has fewer in three years.
+pub(crate) const NEWER_RETURNS: i64 = 1_000;
 
 /// A return as taken.
 #[derive(Clone, Debug)]
@@ -211,6 +213,8 @@ pub(crate) struct ReturnFile {
     pub(crate) state: i64,
     /// Keyed digest of what told the file from another one of its name and bytes: of the place where it lay, so in no root.
     pub(crate) version: LookupKey,
+    /// When its sender wrote it, in microseconds since 1970.
+    pub(crate) written: i64,
 }
 
 /// A row of a return and how it ended.

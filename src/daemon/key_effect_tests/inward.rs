@@ -243,6 +243,19 @@ async fn a_return_beyond_a_limit_is_refused_and_the_limit_named() {
 }
 
 #[tokio::test]
+async fn a_return_that_tells_more_than_the_limit_is_held_whole() {
+    // The row tells an ending, and now a visit as well.
+    let visit = "[[collect.event]]\nkind = \"attendance\"\non = \"On\"\nvalue = { column = \"Outcome\", codes = { Done = \"attended\" } }\n[[collect.event]]\n";
+    for (max, said) in [(2, "completed"), (1, "delivered; too-many-events")] {
+        let limits = format!("[limits]\nreturn_events_max = {max}\n[routing]\n");
+        let edits = [("[[collect.event]]\n", visit), ("[routing]\n", &limits)];
+        let (told, receipt) = Changed::by(&edits).answered(&DONE).await;
+        assert_eq!(told, said, "{max}");
+        assert_eq!(receipt.contains("Send it in parts"), max == 1, "{receipt}");
+    }
+}
+
+#[tokio::test]
 async fn a_run_takes_as_many_returns_as_the_limit_says_and_says_that_others_wait() {
     for (files_max, left) in [(1, 1), (2, 0)] {
         let limits = format!("[limits]\nreturn_files_max = {files_max}\n[routing]\n");

@@ -27,8 +27,8 @@ pub(crate) enum Correction {
 pub(crate) struct Telling<'t> {
     /// The words on the event, in the order in which they came.
     pub(crate) earlier: &'t [StoredEvent],
-    /// The sheet is a copy that a program made of another one.
-    pub(crate) in_a_copy: bool,
+    /// A sheet that is newer than this one has told of the same person.
+    pub(crate) newer_sheet: bool,
 }
 
 impl Telling<'_> {
@@ -44,6 +44,15 @@ impl Telling<'_> {
                 })
         })
     }
+
+    /// Whether an earlier sheet took the event back and a later one told it again.
+    fn was_told_again(&self) -> bool {
+        let mut told = self
+            .earlier
+            .iter()
+            .skip_while(|word| !word.withdrawn || word.undone);
+        told.any(|later| !later.withdrawn && !later.undone)
+    }
 }
 
 /// Compares an event as kept with what a row says of it.
@@ -58,6 +67,9 @@ pub(crate) fn of(
         if before.withdrawn {
             return Correction::None;
         }
+        if telling.newer_sheet || telling.was_told_again() {
+            return Correction::OlderWord;
+        }
         let mut taken_back = now;
         taken_back.withdrawn = true;
         // What it said stays known: the row that takes it back may say something else by now.
@@ -68,7 +80,7 @@ pub(crate) fn of(
     if !before.withdrawn && (before.content() == now.content() || reordered()) {
         return Correction::None;
     }
-    if telling.in_a_copy || telling.was_corrected(&now) {
+    if telling.newer_sheet || telling.was_corrected(&now) {
         return Correction::OlderWord;
     }
     // A person has been referred on: another wish for the same day is not a correction of that.
@@ -191,7 +203,7 @@ mod tests {
     ) -> Option<(u32, bool, String)> {
         let telling = Telling {
             earlier: std::slice::from_ref(before),
-            in_a_copy: false,
+            newer_sheet: false,
         };
         match of(before, now, withdrawn, &telling, || false) {
             Correction::Event(event) => Some((event.revision, event.withdrawn, event.code)),
@@ -207,7 +219,7 @@ mod tests {
         assert_eq!(outcome(&came, event("attended"), false), None);
         let telling = Telling {
             earlier: &[],
-            in_a_copy: false,
+            newer_sheet: false,
         };
         let swapped = of(&came, event("did-not-attend"), false, &telling, || true);
         assert!(matches!(swapped, Correction::None));
@@ -238,8 +250,11 @@ mod tests {
             ..event(code)
         };
         let first = told(0, "attended", false, false);
-        let again = |earlier: &[StoredEvent], in_a_copy: bool, code: &str| {
-            let telling = Telling { earlier, in_a_copy };
+        let again = |earlier: &[StoredEvent], newer_sheet: bool, code: &str| {
+            let telling = Telling {
+                earlier,
+                newer_sheet,
+            };
             let newest = earlier.last().unwrap();
             match of(newest, event(code), false, &telling, || false) {
                 Correction::None => "known",

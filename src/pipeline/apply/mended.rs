@@ -10,7 +10,9 @@ use super::record::ReturnRecord;
 use super::returned_receipt::ReturnedReceipt;
 use crate::domain::{Disposition, HoldNumber, LegId, Owner, Reason, ReturnId, Stage};
 use crate::partner::CollectEvent;
-use crate::pipeline::event::{EarlierReturn, RowFinding, earlier_return, returns_since, row_spot};
+use crate::pipeline::event::{
+    EarlierReturn, RowFinding, earlier_return, returns_since, row_spot, stem,
+};
 use crate::sheet::{SheetRow, fold, parse_row_form};
 use crate::store::rows::{HeldRow, ReturnRow};
 use crate::store::{Batch, NewHold};
@@ -25,53 +27,9 @@ const MICROS_A_DAY: i64 = 86_400_000_000;
 /// Rows of one person of one sheet up to which it is looked which of them mends which: more than that is for somebody to look at.
 const ROWS_OF_PERSON: usize = 200;
 /// Questions about a file as a whole.
-const WHOLE_FILES: [Reason; 2] = [Reason::FileUnread, Reason::Sorted];
+const WHOLE_FILES: [Reason; 3] = [Reason::FileUnread, Reason::Sorted, Reason::TooManyEvents];
 /// Answers of a row that may be others in the row that mends it.
 const MENDED_MAX: usize = 2;
-
-/// A name of a file without its ending and without what file programs add to the name of a copy; and whether they added something.
-pub(crate) fn stem(name: &str) -> (String, bool) {
-    let name = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let folded = fold(name);
-    let mut stem = folded.as_str();
-    loop {
-        let shorter = without_copy_mark(stem).trim_end();
-        if shorter.len() == stem.len() || shorter.is_empty() {
-            break;
-        }
-        stem = shorter;
-    }
-    (stem.to_owned(), stem.len() != folded.len())
-}
-
-fn without_copy_mark(stem: &str) -> &str {
-    if let Some(rest) = stem.strip_prefix("copy of ") {
-        return rest;
-    }
-    if let Some(rest) = stem.strip_suffix(" - copy") {
-        return rest;
-    }
-    if let Some((rest, inside)) = stem
-        .strip_suffix(')')
-        .and_then(|stem| stem.rsplit_once('('))
-    {
-        let number = !inside.is_empty() && inside.bytes().all(|byte| byte.is_ascii_digit());
-        if number || inside.contains("conflict") {
-            return rest;
-        }
-    }
-    // OneDrive adds the name of the machine: `-LAPTOP-7QK2`, and some people's machines are called no more than that.
-    for machine in ["-laptop", "-desktop", "-pc"] {
-        if let Some((rest, of)) = stem.rsplit_once(machine) {
-            let number = of.strip_prefix('-').unwrap_or(of);
-            let whole = of.is_empty() || (of.starts_with('-') && !number.is_empty());
-            if whole && number.chars().all(char::is_alphanumeric) {
-                return rest;
-            }
-        }
-    }
-    stem
-}
 
 /// The name of the sheet that a file is, or to which it is the receipt.
 pub(crate) fn answered_name(name: &str) -> String {
@@ -82,20 +40,8 @@ pub(crate) fn answered_name(name: &str) -> String {
     }
 }
 
-/// Whether a file bears the name of a copy that a program made of a sheet that came lately.
-///
-/// # Errors
-/// The store failed, or a sealed value does not open.
-pub(crate) async fn is_copy(record: &ReturnRecord<'_>) -> anyhow::Result<bool> {
-    let (own, marked) = stem(&record.taken.name);
-    if !marked {
-        return Ok(false);
-    }
-    let earlier = record.lately().await?;
-    Ok(earlier.iter().any(|earlier| stem(&earlier.name).0 == own))
-}
-
 impl ReturnRecord<'_> {
+    /// The returns of this partner that came lately.
     pub(super) async fn lately(&self) -> anyhow::Result<Vec<EarlierReturn>> {
         let since = self.run.now().0 - SAME_SHEET_DAYS * MICROS_A_DAY;
         let sender = self.run.partners[self.taken.partner].strand;
@@ -152,7 +98,7 @@ impl ReturnRecord<'_> {
     pub(crate) async fn settle_mended(
         &self,
         rows: &[RowFinding],
-        sorted: bool,
+        held_whole: bool,
         batch: &mut Batch,
     ) -> anyhow::Result<()> {
         let strand = self.run.partners[self.taken.partner].strand;
@@ -160,7 +106,7 @@ impl ReturnRecord<'_> {
         let own = || counts.iter().filter(|count| count.partner == strand);
         let of_files = own().any(|count| WHOLE_FILES.contains(&count.reason));
         let of_rows = own().any(|count| count.stage == Stage::Match && is_mendable(count.reason));
-        if sorted {
+        if held_whole {
             return match &self.receipt {
                 Some(receipt) if of_files => self.settle_sorted_again(receipt, batch).await,
                 _ => Ok(()),
@@ -227,7 +173,7 @@ impl ReturnRecord<'_> {
         let mut found = Vec::new();
         self.run
             .each_open_hold(|hold| {
-                if hold.partner == strand && WHOLE_FILES.contains(&hold.reason) {
+                if hold.partner == strand && hold.row == 0 && WHOLE_FILES.contains(&hold.reason) {
                     found.push(hold);
                 }
             })
@@ -375,7 +321,7 @@ impl ReturnRecord<'_> {
             };
             let settled = match hold.reason {
                 Reason::FileUnread => lately.iter().any(of_name),
-                Reason::Sorted => {
+                Reason::Sorted | Reason::TooManyEvents => {
                     let Some((earlier, old)) = self.earlier_rows(hold.return_id).await? else {
                         continue;
                     };
@@ -478,29 +424,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_copies_lead_to_the_name_of_their_sheet() {
-        for (name, expected, marked) in [
-            ("returns so far.csv", "returns so far", false),
-            ("Returns so far (1).csv", "returns so far", true),
-            (
-                "returns so far-LAPTOP-7QK2 (conflicted copy).csv",
-                "returns so far",
-                true,
-            ),
-            (
-                "returns (Ann's conflicted copy 2026-11-02).xlsx",
-                "returns",
-                true,
-            ),
-            ("returns week 1-LAPTOP.csv", "returns week 1", true),
-            ("returns-desktops.csv", "returns-desktops", false),
-            ("returns - Copy.csv", "returns", true),
-            ("Copy of returns.csv", "returns", true),
-            ("returns (week 3).csv", "returns (week 3)", false),
-            ("(1).csv", "(1)", false),
-        ] {
-            assert_eq!(stem(name), (expected.to_owned(), marked), "{name}");
-        }
+    fn a_receipt_leads_to_the_name_of_its_sheet() {
         for (name, expected) in [
             ("returns week 1.receipt.csv", "returns week 1"),
             ("Returns week 1.receipt (2).csv", "returns week 1"),

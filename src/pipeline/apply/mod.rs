@@ -6,6 +6,7 @@
 mod corrections;
 mod effects;
 mod mended;
+mod newer_sheets;
 pub(crate) mod our_copy;
 pub(crate) mod receipt;
 mod receipt_words;
@@ -13,6 +14,7 @@ mod record;
 mod returned_receipt;
 mod seal_return;
 mod settle;
+mod too_many;
 mod volume;
 
 use std::collections::{HashMap, HashSet};
@@ -24,6 +26,7 @@ use crate::pipeline::event::{FileFinding, RowFinding, TakenReturn, Unusable, pla
 use crate::pipeline::run::{HeldLease, Run, StageOutcome};
 use crate::sheet::Sheet;
 use crate::store::NewHold;
+use newer_sheets::NewerSheets;
 use record::ReturnRecord;
 
 /// Records a return that could be read, and gives what became of each row once known events are told apart.
@@ -58,12 +61,12 @@ pub(crate) async fn record(
         partner,
         taken,
         sheet,
-        is_copy: false,
+        newer: NewerSheets::default(),
         receipt: None,
     };
     record.receipt = record.returned_receipt(&finding.rows).await?;
     record.hold_unmended(&mut finding.rows).await?;
-    record.is_copy = record.receipt.is_none() && mended::is_copy(&record).await?;
+    record.newer = record.newer_sheets().await?;
     let (file, findings) = record.record(bytes, finding, own, outcome).await?;
     taken.id = file;
     if findings.sorted {

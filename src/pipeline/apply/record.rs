@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::effects::Effects;
+use super::newer_sheets::NewerSheets;
 use super::returned_receipt::ReturnedReceipt;
 use crate::domain::{Counts, Disposition, EventKind, LegId, Reason, ReturnId, RunId, Stage};
 use crate::partner::Partner;
@@ -30,8 +31,8 @@ pub(crate) struct ReturnRecord<'r> {
     pub(crate) partner: &'r Partner,
     pub(crate) taken: &'r TakenReturn,
     pub(crate) sheet: &'r Sheet,
-    /// The sheet is a copy that a program made of one that came lately.
-    pub(crate) is_copy: bool,
+    /// Of whom a sheet that is newer than this one has told.
+    pub(crate) newer: NewerSheets,
     /// The sheet is a receipt of ours.
     pub(crate) receipt: Option<ReturnedReceipt>,
 }
@@ -84,7 +85,7 @@ impl ReturnRecord<'_> {
         let mut rows = finding.rows;
         let mut touched = touched(&rows, own);
         let chains = self.chains(&rows, &touched).await?;
-        let unsealed = self.settle_rows(
+        let (unsealed, too_many) = self.settle_rows(
             &mut rows,
             &mut touched,
             &chains,
@@ -126,9 +127,14 @@ impl ReturnRecord<'_> {
             root,
         };
         batch.push(Entry::new(return_id, returned));
-        hold_rows(&rows, finding.sorted, return_id, &mut batch);
+        let whole = if finding.sorted {
+            Some(Reason::Sorted)
+        } else {
+            too_many.then_some(Reason::TooManyEvents)
+        };
+        hold_rows(&rows, whole, return_id, &mut batch);
         self.ask_practice(&rows, return_id, &mut batch).await?;
-        self.settle_mended(&rows, finding.sorted, &mut batch)
+        self.settle_mended(&rows, whole.is_some(), &mut batch)
             .await?;
         keep_books(self.run.id, &rows, return_id, &mut batch, outcome);
         env.store.commit(batch).await?;
@@ -233,21 +239,21 @@ fn as_told(order: &[LegId], touched: &HashMap<LegId, Touched>) -> Guard {
     Guard::Told { legs, events }
 }
 
-fn hold_rows(rows: &[RowFinding], sorted: bool, return_id: ReturnId, batch: &mut Batch) {
+/// Asks about each row that is held; `whole`: why the file is held as a whole, which is one question and not one a row.
+fn hold_rows(rows: &[RowFinding], whole: Option<Reason>, return_id: ReturnId, batch: &mut Batch) {
     let partner = batch.strand;
     let mut hold = |leg: LegId, reason: Reason, row: u64| {
         let hold = NewHold::new(Stage::Match, reason).leg(leg).partner(partner);
         batch.hold(hold.row(return_id, i64::try_from(row).unwrap_or(0)));
     };
-    if sorted {
-        // One question for the whole file, not one a row.
-        hold(LegId::NONE, Reason::Sorted, 0);
+    if let Some(reason) = whole {
+        hold(LegId::NONE, reason, 0);
     }
     for row in rows
         .iter()
         .filter(|row| row.disposition == Disposition::Held)
     {
-        if let Some(reason) = row.reason.filter(|reason| *reason != Reason::Sorted) {
+        if let Some(reason) = row.reason.filter(|reason| whole != Some(*reason)) {
             hold(row.leg, reason, row.line);
         }
     }

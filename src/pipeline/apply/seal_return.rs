@@ -159,6 +159,7 @@ fn seal_file(
         sealed_frame: seal(frame_spot(id, holder), &frame),
         state: REFUSED,
         version: taken.version,
+        written: taken.written_micros,
     };
     let bytes = seal(bytes_spot(id, holder), bytes);
     (file, bytes)

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::corrections::{self, Correction, Telling};
 use super::record::{ReturnRecord, Touched, UnsealedEvent};
+use super::too_many::TooMany;
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, EventKind, KeyId, LegId, RawId, Reason, ReturnId};
 use crate::pipeline::decide::onward;
@@ -58,7 +59,7 @@ impl ReturnRecord<'_> {
         Ok(chains)
     }
 
-    /// Tells new events from known ones, row by row; gives those that are to be sealed.
+    /// Tells new events from known ones, row by row; gives those that are to be sealed, and whether the sheet tells too much as a whole.
     pub(crate) fn settle_rows(
         &self,
         rows: &mut [RowFinding],
@@ -67,7 +68,7 @@ impl ReturnRecord<'_> {
         return_id: ReturnId,
         ids: &Ids,
         stream: &mut Stream,
-    ) -> Vec<UnsealedEvent> {
+    ) -> (Vec<UnsealedEvent>, bool) {
         let mut so_far = ToldSoFar::default();
         let known = touched
             .values()
@@ -116,7 +117,10 @@ impl ReturnRecord<'_> {
         for (row, (disposition, reason)) in rows.iter_mut().zip(endings) {
             (row.disposition, row.reason) = (disposition, reason);
         }
-        unsealed
+        let too_many = TooMany::of(touched, self.run.config.limits.return_events_max);
+        too_many.hold(rows, touched);
+        unsealed.retain(|event| !too_many.holds(event.leg));
+        (unsealed, too_many.of_file)
     }
 
     /// How a row ends, and what of it is new and is kept.
@@ -153,6 +157,9 @@ impl ReturnRecord<'_> {
             });
             match before {
                 None if row.withdrawn => known += 1,
+                None if self.newer.tell_of(row.leg) && is_answered(told, touched) => {
+                    ending = (Disposition::Held, Some(Reason::ConflictCopy));
+                }
                 None => {
                     if let Some((disposition, reason)) = self.not_sent_on(touched, chains, told) {
                         ending = (disposition, Some(reason));
@@ -164,7 +171,7 @@ impl ReturnRecord<'_> {
                     let earlier = touched.earlier.get(&kept.identifier);
                     let telling = Telling {
                         earlier: earlier.map_or(&[], Vec::as_slice),
-                        in_a_copy: self.is_copy,
+                        newer_sheet: self.newer.tell_of(row.leg),
                     };
                     match corrections::of(before, kept, row.withdrawn, &telling, reordered) {
                         Correction::None => known += 1,
@@ -211,6 +218,24 @@ impl ReturnRecord<'_> {
         };
         Some((disposition, reason))
     }
+}
+
+/// Whether a questionnaire was answered before on the same occasion, on whatever day.
+fn is_answered(told: &ReportedEvent, touched: &Touched) -> bool {
+    let What::Measure {
+        instrument,
+        occasion,
+        ..
+    } = &told.what
+    else {
+        return false;
+    };
+    touched.known.iter().any(|(_, known)| {
+        known.kind == EventKind::Measure
+            && !known.withdrawn
+            && known.instrument == *instrument
+            && known.code == occasion.code()
+    })
 }
 
 /// Whether a row refers on to a partner that an earlier one, or itself, has named: the same service named twice in one

@@ -3,6 +3,7 @@
 //! The stored form is ours and sealed; FHIR is an output of it (`push::observation`). A later word on the same event has the
 //! same identifier and a higher revision.
 
+mod copy_name;
 mod leg_events;
 mod receipt_form;
 mod reported_event;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use copy_name::stem;
 pub(crate) use leg_events::{
     LegEvents, NumberedEvent, events, events_of_legs, numbered, open_events,
 };

@@ -128,6 +128,8 @@ pub(crate) struct TakenReturn {
     pub(crate) lookup: LookupKey,
     /// Keyed digest of what tells the file from another one of its name and bytes.
     pub(crate) version: LookupKey,
+    /// When it was written, in microseconds since 1970.
+    pub(crate) written_micros: i64,
     /// The record of the same bytes, if they were taken in before, by the same rules, or still lie where they lay.
     pub(crate) before: Option<ReturnFile>,
     /// All of it was taken in then.

@@ -4,6 +4,7 @@
 //! is durable; the same bytes under any name are known again (`ledger.md` §5); all that stood still is answered, whatever it is called
 //! and whatever it is.
 
+mod copies;
 mod refused;
 mod unsheetlike;
 mod untaken;
@@ -156,7 +157,7 @@ impl Inboxes {
         }
         Some(Inbox {
             place,
-            candidates: listing.candidates,
+            candidates: copies::behind_their_sheets(listing.candidates),
             written_into,
         })
     }
@@ -383,6 +384,7 @@ impl Inbox {
             sha256,
             lookup,
             version,
+            written_micros: candidate.written_micros,
             again: before.as_ref().is_some_and(|(_, again)| *again),
             id: before.as_ref().map_or(ReturnId::NONE, |(file, _)| file.id),
             before: before.map(|(file, _)| file),

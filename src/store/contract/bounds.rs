@@ -27,6 +27,7 @@ const BOUNDED_BY: &[(&str, &str)] = &[
     ("day_seal_strands", "sources and partners"),
     ("heads_before", "sources and partners"),
     ("published", "the files of one report"),
+    ("returns_written_after", "NEWER_RETURNS"),
 ];
 
 #[test]

@@ -81,6 +81,7 @@ methods! {
     rule(hash: Digest) -> Option<String> = None;
     return_by_lookup(lookup: LookupKey) -> Option<ReturnFile> = None;
     return_files(after: ReturnId, limit: i64) -> Vec<ReturnFile> = Vec::new();
+    returns_written_after(sender: StrandId, at: i64) -> Vec<ReturnId> = Vec::new();
     return_bytes(return_id: ReturnId) -> Option<Vec<u8>> = None;
     return_counts() -> Vec<(StrandId, i64)> = Vec::new();
     return_rows(return_id: ReturnId, after: i64, limit: i64) -> Vec<ReturnRow> = Vec::new();

@@ -17,6 +17,7 @@ fn file(id: ReturnId, byte: u8) -> ReturnFile {
         sealed_frame: vec![2, 0],
         state: 1,
         version: lookup(61),
+        written: id.number() * 10,
     }
 }
 
@@ -75,6 +76,16 @@ pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store)
     assert_eq!(files(0, 9).await, [(80, 2), (81, 1)]);
     assert_eq!(files(0, 1).await, [(80, 2)]);
     assert_eq!(files(80, 9).await, [(81, 1)]);
+    for (sender, written, newer) in [
+        (PARTNER, 799, &[81][..]), // the first could not be read
+        (PARTNER, 809, &[81]),
+        (PARTNER, 810, &[]), // it is no later than itself
+        (StrandId::NONE, 0, &[]),
+    ] {
+        let found = store.returns_written_after(sender, written).await.unwrap();
+        let found: Vec<i64> = found.into_iter().map(ReturnId::number).collect();
+        assert_eq!(found, newer, "after {written}");
+    }
     for (id, bytes) in [(80, Some(vec![7, 0, 7])), (81, Some(vec![8])), (82, None)] {
         assert_eq!(store.return_bytes(ReturnId::new(id)).await.unwrap(), bytes);
     }

@@ -215,6 +215,7 @@ pub(super) fn return_file(row: &SqliteRow) -> Result<ReturnFile, StoreError> {
         sealed_frame: blob(row, 7)?,
         state: int(row, 8)?,
         version: fixed(row, 9)?,
+        written: int(row, 10)?,
     })
 }
 

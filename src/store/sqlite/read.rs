@@ -4,8 +4,8 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::rows::{
     BookRow, BookSum, Certificate, DropFile, DropRow, DropRowCount, DropState, EventRow, FactCount,
-    HeldRow, HoldCount, KeyRow, LedgerRow, Leg, LegCount, MirrorKind, MirrorRow, Place, PushRow,
-    PushState, RawRow, ReturnFile, ReturnRow, Strand,
+    HeldRow, HoldCount, KeyRow, LedgerRow, Leg, LegCount, MirrorKind, MirrorRow, NEWER_RETURNS,
+    Place, PushRow, PushState, RETURN_READ, RawRow, ReturnFile, ReturnRow, Strand,
 };
 use super::super::{
     Answer, Batch, Commit, Kind, Lease, LeaseAnswer, LeaseAsk, LeaseRow, PushQuery, Store,
@@ -38,7 +38,7 @@ const MIRROR: &str =
 const RAW: &str = "SELECT id, holder, kind, look, sealed FROM raw";
 const HELD: &str =
     "SELECT number, leg, stage, reason, source, partner, return_id, row, since, open FROM held";
-const RETURN: &str = "SELECT id, sender, holder, look, rows, root, sealed_name, sealed_frame, state, version FROM return_file";
+const RETURN: &str = "SELECT id, sender, holder, look, rows, root, sealed_name, sealed_frame, state, version, written FROM return_file";
 
 impl Store for SqliteStore {
     fn installation(&self) -> Answer<'_, LookupKey> {
@@ -372,6 +372,14 @@ impl Store for SqliteStore {
         Box::pin(async move {
             let sql = format!("{RETURN} WHERE id > ? ORDER BY id LIMIT ?");
             self.many(&sql, &[after.number(), limit], return_file).await
+        })
+    }
+
+    fn returns_written_after(&self, sender: StrandId, at: i64) -> Answer<'_, Vec<ReturnId>> {
+        Box::pin(async move {
+            let sql = "SELECT id FROM return_file WHERE sender = ? AND written > ? AND state = ? ORDER BY written DESC, id LIMIT ?";
+            let numbers = [sender.number(), at, RETURN_READ, NEWER_RETURNS];
+            self.many(sql, &numbers, |row| id(row, 0)).await
         })
     }
 

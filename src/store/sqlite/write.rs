@@ -403,9 +403,10 @@ async fn write_return(conn: &mut WriteTx, batch: &Batch) -> Result<(), StoreErro
             Cell::B(&file.sealed_frame),
             file.state.into(),
             (&file.version).into(),
+            file.written.into(),
             Cell::B(&batch.return_bytes),
         ];
-        insert(conn, "INSERT INTO return_file (id, sender, holder, look, rows, root, sealed_name, sealed_frame, state, version, sealed_bytes)", 11, cells).await?;
+        insert(conn, "INSERT INTO return_file (id, sender, holder, look, rows, root, sealed_name, sealed_frame, state, version, written, sealed_bytes)", 12, cells).await?;
     }
     let head =
         "INSERT INTO return_row (return_id, row, leg, holder, disposition, reason, digest, sealed)";

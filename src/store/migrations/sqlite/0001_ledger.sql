@@ -13,8 +13,9 @@ CREATE TABLE drop_file (id INTEGER PRIMARY KEY, partner BIGINT NOT NULL, sequenc
 CREATE INDEX drop_under_way ON drop_file (state, id) WHERE state < 3;
 CREATE TABLE drop_row (drop_id BIGINT NOT NULL, row BIGINT NOT NULL, leg BIGINT NOT NULL, rev BIGINT NOT NULL, prev_strand BIGINT NOT NULL, prev_seq BIGINT NOT NULL, action BIGINT NOT NULL, raw_request BIGINT NOT NULL, raw_patient BIGINT NOT NULL, raw_requester BIGINT NOT NULL, raw_role BIGINT NOT NULL, raw_practice BIGINT NOT NULL, raw_consent BIGINT NOT NULL, changed TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (drop_id, row)) WITHOUT ROWID;
 CREATE INDEX drop_row_leg ON drop_row (leg, drop_id);
-CREATE TABLE return_file (id INTEGER PRIMARY KEY, sender BIGINT NOT NULL, holder BIGINT NOT NULL, look BLOB NOT NULL, rows BIGINT NOT NULL, root BLOB NOT NULL, sealed_name BLOB NOT NULL, sealed_frame BLOB NOT NULL, state BIGINT NOT NULL, version BLOB NOT NULL, sealed_bytes BLOB NOT NULL);
+CREATE TABLE return_file (id INTEGER PRIMARY KEY, sender BIGINT NOT NULL, holder BIGINT NOT NULL, look BLOB NOT NULL, rows BIGINT NOT NULL, root BLOB NOT NULL, sealed_name BLOB NOT NULL, sealed_frame BLOB NOT NULL, state BIGINT NOT NULL, version BLOB NOT NULL, written BIGINT NOT NULL, sealed_bytes BLOB NOT NULL);
 CREATE INDEX return_file_look ON return_file (look);
+CREATE INDEX return_file_written ON return_file (sender, written);
 CREATE TABLE return_row (return_id BIGINT NOT NULL, row BIGINT NOT NULL, leg BIGINT, holder BIGINT NOT NULL, disposition BIGINT NOT NULL, reason BIGINT NOT NULL, digest BLOB NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (return_id, row)) WITHOUT ROWID;
 CREATE TABLE event (id INTEGER PRIMARY KEY, look BLOB NOT NULL UNIQUE, leg BIGINT NOT NULL, rev BIGINT NOT NULL, kind BIGINT NOT NULL, return_id BIGINT NOT NULL, row BIGINT NOT NULL, holder BIGINT NOT NULL, sealed BLOB NOT NULL);
 CREATE INDEX event_leg ON event (leg);
