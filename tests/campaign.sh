@@ -15,6 +15,7 @@
 #   geometry      made-up returns whose cells have moved, 10,000 rows of each kind, and 100,000 clean rows, seeds S to S+N-1 (default 5)
 #   receipts      receipts of returns with every kind of mistake, mended as they say and sent back, N times 520 people, seeds S to S+N-1 (default 4)
 #   opened        every kind of CSV that we write, opened in LibreOffice under three delimiters in two languages, N times (default 1)
+#   histories     sheets that come again, older, corrected, undone and contradicting themselves, N times 50 partners, seeds S to S+N-1 (default 20)
 #   races         a partner swaps its folders for links while Kith works in them, N times 200 rounds a folder (default 1)
 #
 # hfs builds its server where $KITH_TEST_CACHE/bin/hfs is not there yet: half an hour.
@@ -24,7 +25,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
-  sed -n '2,18p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
+  sed -n '2,19p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2
   exit 2
 }
 
@@ -45,6 +46,7 @@ case "$name" in
   geometry) target="--lib" tests=matching::made count=5 parts="" ;;
   receipts) tests=mended:: count=4 parts="" ;;
   opened) tests=opened:: count=1 parts="libreoffice" ;;
+  histories) target="--lib" tests=whatever_comes_again count=20 parts="" ;;
   races) target="--lib" tests=transport::contract::race count=1 parts="" ;;
   *) usage ;;
 esac
@@ -76,6 +78,7 @@ done
 [ "$name" != certificates ] || export KITH_TEST_COUNT=200
 [ "$name" != identity ] || export KITH_TEST_COUNT=300
 [ "$name" != geometry ] || export KITH_TEST_COUNT=10000
+[ "$name" != histories ] || export KITH_TEST_COUNT=50
 [ "$name" != runs ] || export KITH_TEST_COUNT=200
 
 for ((current = seed; current < seed + count; current++)); do

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::explain::Explainer;
-use super::{Actor, again};
+use super::{Actor, again, held_row};
 use crate::domain::{HoldNumber, LegId, LegReference, LegState, Reason, Stage};
 pub(crate) use crate::pipeline::decide::decide_again::Verdict;
 use crate::pipeline::decide::decide_again::{Said, open_beside, redecide};
@@ -25,6 +25,10 @@ pub(crate) enum Settled {
     Decided(LegReference, Verdict),
     /// Its referral is attached to this one, and nothing is sent.
     Joined(LegReference, LegReference),
+    /// The row of a return that it is about was judged again and taken in.
+    TakenIn,
+    /// It was judged again, and waits for this.
+    StillWaits(Reason),
 }
 
 /// A hold with what it is about.
@@ -178,7 +182,7 @@ async fn decide_again(
 }
 
 async fn decide_under(
-    env: &Env,
+    env: &Arc<Env>,
     lease: &HeldLease,
     number: HoldNumber,
     actor: &Actor,
@@ -186,9 +190,8 @@ async fn decide_under(
 ) -> anyhow::Result<Settled> {
     let hold = mine(env, number, actor).await?;
     if hold.return_id.is_some() {
-        anyhow::bail!(
-            "hold {number} is about a row of a return: ask the partner for a corrected sheet, or reject it"
-        );
+        let signed = sign(env, &hold, actor, lease, SignedAct::Release).await?;
+        return held_row::release(env, &hold, signed).await;
     }
     let leg = env.store.legs(vec![hold.leg]).await?.pop();
     // A question that came up after sending: its owner has looked, and nothing is decided again.

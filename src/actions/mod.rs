@@ -10,6 +10,7 @@ pub(crate) mod books;
 pub(crate) mod check_examples;
 pub(crate) mod compare_partner_files;
 pub(crate) mod explain;
+mod held_row;
 pub(crate) mod history;
 pub(crate) mod hold;
 pub(crate) mod identify;
@@ -17,6 +18,7 @@ pub(crate) mod map_folder;
 pub(crate) mod matters;
 pub(crate) mod preflight;
 pub(crate) mod summary;
+mod told_again;
 pub(crate) mod undo;
 pub(crate) mod void_drop;
 

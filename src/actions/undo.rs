@@ -5,15 +5,16 @@
 //! collect from the partner meanwhile: what either writes rests on the events that it read, and is done again if there are more.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use super::{Actor, again};
+use super::{Actor, again, told_again};
 use crate::domain::entropy::Stream;
 use crate::domain::{
     EventId, EventKind, Instant, KeyId, LegId, LegState, Owner, Reason, ReturnId, Stage,
 };
 use crate::pipeline::event::{
     EarlierReturn, LegEvents, NumberedEvent, StoredEvent, event_lookup, event_spot, open_events,
-    return_lookup,
+    return_lookup, returns_since,
 };
 use crate::pipeline::run::{Env, HeldLease, Ids, LedgerAccess};
 use crate::seal::{HolderKey, Spot, merkle_root, sha256};
@@ -39,6 +40,8 @@ pub(crate) struct Undone {
     pub(crate) writes: usize,
     /// Referrals that the return had ended: their practice is asked.
     pub(crate) asked: usize,
+    /// Rows of other sheets that tell again what was taken back with it.
+    pub(crate) again: usize,
 }
 
 /// Ids of the returns that came under this name, oldest first.
@@ -59,6 +62,7 @@ async fn named(ledger: &LedgerAccess, name: &str) -> anyhow::Result<Vec<(ReturnI
         for file in files {
             if let Some(earlier) = EarlierReturn::open(file, &keys)?
                 && earlier.name == name
+                && earlier.frame.of == 0
             {
                 ids.push((earlier.file.id, Instant(earlier.frame.at)));
             }
@@ -123,7 +127,7 @@ pub(crate) async fn which(env: &Env, said: &str) -> anyhow::Result<ReturnId> {
 /// # Errors
 /// The store failed, or a sealed value does not open.
 pub(crate) async fn undo(
-    env: &Env,
+    env: &Arc<Env>,
     return_id: ReturnId,
     actor: &Actor,
 ) -> anyhow::Result<Option<Undone>> {
@@ -143,7 +147,9 @@ pub(crate) async fn undo(
         undo_under(env, &lease, &file, actor).await
     });
     let undone = undone.await;
-    lease.after(undone).await.map(Some)
+    let (mut done, legs) = lease.after(undone).await?;
+    done.again = told_again::by_other_sheets(env, (sender, return_id), &legs).await?;
+    Ok(Some(done))
 }
 
 async fn undo_under(
@@ -151,7 +157,7 @@ async fn undo_under(
     lease: &HeldLease,
     file: &ReturnFile,
     actor: &Actor,
-) -> anyhow::Result<Undone> {
+) -> anyhow::Result<(Undone, Vec<LegId>)> {
     let mut legs: Vec<LegId> = Vec::new();
     let mut after = 0;
     loop {
@@ -162,9 +168,21 @@ async fn undo_under(
     }
     legs.sort_unstable();
     legs.dedup();
+    let (mut own, mut gone) = (vec![file.id], HashSet::from([file.id]));
+    for other in returns_since(env, file.sender, i64::MIN).await? {
+        if other.frame.of == file.id.number() {
+            own.push(other.file.id);
+        }
+        if other.frame.of == file.id.number() || other.file.state == UNDONE {
+            gone.insert(other.file.id);
+        }
+    }
     let mut undoing = Undoing {
         env,
         file,
+        own,
+        gone,
+        changed: Vec::new(),
         batch: lease.batch(env.now()),
         stream: env.stream(),
         done: Undone::default(),
@@ -172,7 +190,10 @@ async fn undo_under(
     for legs in legs.chunks(LEGS_TOGETHER) {
         undoing.legs(legs).await?;
     }
-    undoing.commit(actor).await
+    let (done, changed) = undoing.commit(actor).await?;
+    // Done again, what other sheets say is looked for again.
+    let legs = if file.state == UNDONE { legs } else { changed };
+    Ok((done, legs))
 }
 
 /// A word that is taken back, and what was told of the same before by another file.
@@ -190,6 +211,12 @@ struct TakenBackLeg {
 struct Undoing<'e> {
     env: &'e Env,
     file: &'e ReturnFile,
+    /// The return, and its rows that were judged again later.
+    own: Vec<ReturnId>,
+    /// These and all that were undone before.
+    gone: HashSet<ReturnId>,
+    /// The legs of which something stands otherwise now.
+    changed: Vec<LegId>,
     batch: Batch,
     stream: Stream,
     done: Undone,
@@ -248,8 +275,12 @@ impl Undoing<'_> {
         let mut keys: HashMap<KeyId, HolderKey> = env.holder_keys(persons).await?;
         let ids = legs.iter().map(|leg| leg.id).collect();
         let rows = env.store.events_of_legs(ids).await?;
-        let own = rows.iter().filter(|row| row.return_id == self.file.id);
-        let own: HashSet<EventId> = own.map(|row| row.id).collect();
+        let told_by = |returns: &dyn Fn(&ReturnId) -> bool| -> HashSet<EventId> {
+            let rows = rows.iter().filter(|row| returns(&row.return_id));
+            rows.map(|row| row.id).collect()
+        };
+        let own = told_by(&|id| self.own.contains(id));
+        let gone = told_by(&|id| self.gone.contains(id));
         let mut events = open_events(env, &rows, &mut keys).await?;
         let (mut found, mut guarded, mut count) = (Vec::new(), Vec::new(), 0);
         for leg in legs {
@@ -257,11 +288,12 @@ impl Undoing<'_> {
                 continue;
             };
             let LegEvents { told, opened } = events.remove(&leg.id).unwrap_or_default();
-            let (counts, takes) = standing(&opened, &own);
+            let (counts, takes) = standing(&opened, &own, &gone);
             if takes.is_empty() {
                 continue;
             }
             guarded.push(leg.id);
+            self.changed.push(leg.id);
             count += i64::try_from(told).unwrap_or(i64::MAX);
             found.push(TakenBackLeg {
                 key: key.clone(),
@@ -357,10 +389,10 @@ impl Undoing<'_> {
         self.batch.hold(hold.row(self.file.id, 0));
     }
 
-    async fn commit(mut self, actor: &Actor) -> anyhow::Result<Undone> {
+    async fn commit(mut self, actor: &Actor) -> anyhow::Result<(Undone, Vec<LegId>)> {
         let env = self.env;
         if self.file.state == UNDONE && self.done == Undone::default() {
-            return Ok(self.done);
+            return Ok((self.done, self.changed));
         }
         let (undo, note) = {
             let ids = env.ids.take(&*env.store, self.file.sender, 2).await?;
@@ -389,34 +421,43 @@ impl Undoing<'_> {
             root,
         };
         self.batch.push(Entry::new(undo, undone));
-        self.batch.return_states.push((self.file.id, UNDONE));
+        let states = self.own.iter().map(|id| (*id, UNDONE));
+        self.batch.return_states.extend(states);
         env.store.commit(self.batch).await?;
-        Ok(self.done)
+        Ok((self.done, self.changed))
     }
 }
 
-/// Of the words on a leg those of one return that still stand, each with what was told of the same before; and the counts of the
-/// months in which it told of a visit.
+/// Of the events of a leg of which one return told those that do not stand as the other returns tell them: the newest word on each, and the last of another
+/// return, if there is one; and the counts of the months in which it told of a visit. What came of an undo is no return's word.
 fn standing(
     words: &[NumberedEvent],
     own: &HashSet<EventId>,
+    gone: &HashSet<EventId>,
 ) -> (Vec<NumberedEvent>, Vec<TakenBackWord>) {
     let ours = |id: &EventId| own.contains(id);
     let single = |word: &StoredEvent| word.kind != EventKind::Count;
-    let mut takes = Vec::new();
-    for (id, word) in words.iter().filter(|(id, word)| ours(id) && single(word)) {
-        let same = |other: &&NumberedEvent| other.1.identifier == word.identifier;
-        let newest = words.iter().filter(same).max_by_key(|one| one.1.revision);
-        // What was corrected or taken back since by another file stands as that file says.
-        if newest.is_none_or(|newest| newest.0 != *id) || word.withdrawn {
+    let (mut takes, mut seen) = (Vec::new(), HashSet::new());
+    for (_, word) in words.iter().filter(|(id, word)| ours(id) && single(word)) {
+        if !seen.insert(word.identifier.as_str()) {
             continue;
         }
-        let before = words
+        let same = |other: &&NumberedEvent| other.1.identifier == word.identifier;
+        let newest = words.iter().filter(same).max_by_key(|one| one.1.revision);
+        let others = words
             .iter()
             .filter(same)
-            .filter(|one| !ours(&one.0))
-            .max_by_key(|one| one.1.revision);
-        takes.push((*id, word.clone(), before.map(|one| one.1.clone())));
+            .filter(|(id, word)| !gone.contains(id) && !word.undone);
+        let last = others.max_by_key(|one| one.1.revision).map(|one| &one.1);
+        let last = last.filter(|last| !last.withdrawn);
+        let Some((id, newest)) = newest else { continue };
+        let stands = match last {
+            Some(last) => !newest.withdrawn && newest.content() == last.content(),
+            None => newest.withdrawn,
+        };
+        if !stands {
+            takes.push((*id, newest.clone(), last.cloned()));
+        }
     }
     (recounted(words, &ours), takes)
 }

@@ -50,6 +50,12 @@ pub(super) async fn run(global: &Global, args: &Args) -> anyhow::Result<u8> {
         "Return {id} is undone: {} events, {} entries to put right with the next push.\n",
         done.events, done.writes
     ))?;
+    if done.again > 0 {
+        emit(format_args!(
+            "{} rows of later sheets say the same of it, and stand.\n",
+            done.again
+        ))?;
+    }
     if done.asked > 0 {
         emit(format_args!(
             "{} referrals that it had ended stay ended; their practice is asked.\n",

@@ -149,6 +149,16 @@ from = "leg.action"
 
     /// A partner that sends back what became of a visit.
     pub(super) fn returning_partner(&self, id: &str) {
+        let visit = r#"[[collect.event]]
+kind = "attendance"
+on = "Visit date"
+value = { column = "Came", codes = { Y = "attended" } }
+"#;
+        self.partner_telling(id, visit);
+    }
+
+    /// A partner that sends back these events.
+    pub(super) fn partner_telling(&self, id: &str, events: &str) {
         self.partner(id, 3, 0);
         let file = self
             .home
@@ -160,12 +170,9 @@ from = "leg.action"
 transport = "local"
 file = "*.csv"
 dates = "%d/%m/%Y"
-[[collect.event]]
-kind = "attendance"
-on = "Visit date"
-value = { column = "Came", codes = { Y = "attended" } }
 "#,
         );
+        text.push_str(events);
         std::fs::write(file, text).unwrap();
     }
 
@@ -190,12 +197,18 @@ value = { column = "Came", codes = { Y = "attended" } }
 
     /// The reference in the first row of a partner's drop.
     pub(super) fn first_reference(&self, id: &str) -> String {
+        self.references(id).remove(0)
+    }
+
+    /// The references in the rows of a partner's drop.
+    pub(super) fn references(&self, id: &str) -> Vec<String> {
         let drops = std::fs::read_dir(self.exchange().join(id).join("out")).unwrap();
         let mut paths = drops.flatten().map(|file| file.path());
         let drop = paths.find(|path| path.extension().is_some_and(|end| end == "csv"));
         let text = std::fs::read_to_string(drop.unwrap()).unwrap();
-        let row = text.lines().nth(1).unwrap();
-        row.split(',').next().unwrap().to_owned()
+        let rows = text.lines().skip(1);
+        rows.map(|row| row.split(',').next().unwrap().to_owned())
+            .collect()
     }
 
     pub(super) async fn open(&self, workers: usize) -> anyhow::Result<App> {

@@ -6,7 +6,11 @@
 #[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
+mod history_tests;
+#[cfg(test)]
 mod import_tests;
+#[cfg(test)]
+mod judged_again_tests;
 #[cfg(test)]
 mod key_effect_tests;
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(crate) mod drop_bytes;
 pub(crate) mod event;
 pub(crate) mod gp_client;
 pub(crate) mod ingest;
+pub(crate) mod judge;
 pub(crate) mod lookup_keys;
 pub(crate) mod map;
 pub(crate) mod matching;
@@ -36,8 +37,7 @@ use std::sync::Arc;
 
 use apply::receipt::ReceiptTo;
 use decide::decide_again::Said;
-use delivered_rows::KnownLegs;
-use matching::MatchedReturn;
+use matching::{JudgedSheet, MatchedReturn};
 use receive::Inbox;
 use run::{BookLog, HeldLease, Only, RecordTurn, Run, STALE_TRIES, StageOutcome, is_stale};
 use tokio::sync::{Semaphore, oneshot};
@@ -45,7 +45,7 @@ use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
 use crate::domain::Stage;
-use crate::sheet::{ReadLimits, TableMarks};
+use crate::sheet::TableMarks;
 use crate::store::LeaseStage;
 use crate::store::rows::Leg;
 use crate::transport::{Acknowledgement, Candidate, TransportError};
@@ -335,7 +335,7 @@ async fn left_before(
     outcome: &mut StageOutcome,
 ) -> anyhow::Result<bool> {
     let matched = found.as_ref().ok().map(|found| &found.matched);
-    let Some(Ok((_, _, own))) = matched else {
+    let Some(Ok(JudgedSheet { own, .. })) = matched else {
         return Ok(false);
     };
     deliver::finish_answered(run, deliver, own.keys(), outcome).await
@@ -356,23 +356,8 @@ async fn match_return(
         of_a_row: &matching::is_reference,
     };
     let (taken, sheet) = inbox.take(run, candidate, bytes, marks).await?;
-    let sheet = match sheet.and_then(|sheet| matching::with_columns(collect, sheet)) {
-        Ok(sheet) => sheet,
-        Err(unusable) => {
-            let matched = Err(inbox.named(run, candidate, unusable));
-            return Ok(MatchedReturn { taken, matched });
-        }
-    };
-    let references = matching::references(collect, &sheet);
-    let KnownLegs { by_reference, own } =
-        delivered_rows::delivered(run, taken.partner, references).await?;
-    let limits = ReadLimits::of(&run.config.limits);
-    let read = (&limits, marks);
-    let sheet = matching::in_its_encoding(collect, sheet, &taken.bytes, &by_reference, read);
-    let matched = sheet.and_then(|sheet| {
-        let found = matching::read(collect, &sheet, &by_reference, run.today())?;
-        Ok((sheet, found, own))
-    });
+    let matched = judge::sheet(run, taken.partner, &taken.bytes, sheet, marks).await?;
+    let matched = matched.map_err(|unusable| inbox.named(run, candidate, unusable));
     Ok(MatchedReturn { taken, matched })
 }
 
@@ -398,10 +383,16 @@ async fn apply_return(
     let known = taken.before.is_some();
     let growth = inbox.growth(run, candidate);
     let (receipt, how) = match matched {
-        Ok((sheet, mut found, own)) => {
+        Ok(judged) => {
+            let JudgedSheet {
+                sheet,
+                mut finding,
+                own,
+            } = judged;
             let said = growth.iter().map(|(said, _)| said.clone());
-            found.repairs.splice(..0, said);
-            let found = apply::record(run, lease, &mut taken, &sheet, found, own, outcome).await?;
+            finding.repairs.splice(..0, said);
+            let found =
+                apply::record(run, lease, &mut taken, &sheet, finding, own, outcome).await?;
             let receipt = apply::receipt::of_rows(to, &taken, &sheet, &found)?;
             (receipt, Acknowledgement::Done)
         }

@@ -132,6 +132,18 @@ impl Sheet {
         self.rows.len()
     }
 
+    /// Leaves these rows alone in the sheet, by their places from 0 in rising order.
+    pub(crate) fn keep_rows(&mut self, places: &[usize]) {
+        let rows = places.iter().filter_map(|place| self.rows.get(*place));
+        let rows: Vec<RowPlace> = rows.cloned().collect();
+        let mut sources = BTreeMap::new();
+        for (now, place) in places.iter().enumerate() {
+            let of_row = self.sources.range((*place, 0)..(*place + 1, 0));
+            sources.extend(of_row.map(|((_, column), text)| ((now, *column), text.clone())));
+        }
+        (self.rows, self.sources) = (rows, sources);
+    }
+
     /// Adds a row of these cells, written in this form.
     pub(super) fn push_row<'c>(&mut self, form: RowForm, cells: impl Iterator<Item = &'c str>) {
         let (first, start) = (self.ends.len(), self.text.len());

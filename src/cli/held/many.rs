@@ -16,6 +16,7 @@ struct Released {
     waiting: usize,
     ended: usize,
     settled: usize,
+    taken_in: usize,
     /// Why each could not be released.
     refused: Vec<String>,
 }
@@ -60,6 +61,8 @@ pub(super) async fn release(
             Ok(Settled::Decided(_, Verdict::Routed)) => released.on += 1,
             Ok(Settled::Decided(_, Verdict::Held(_))) => released.waiting += 1,
             Ok(Settled::Decided(..)) => released.ended += 1,
+            Ok(Settled::TakenIn) => released.taken_in += 1,
+            Ok(Settled::StillWaits(_)) => released.waiting += 1,
             Ok(_) => released.settled += 1,
             Err(error) => released.refused.push(error.to_string()),
         }
@@ -86,6 +89,7 @@ impl Released {
             (self.waiting, "still waiting, see kith held list"),
             (self.ended, "ended"),
             (self.settled, "settled"),
+            (self.taken_in, "taken in"),
             (self.refused.len(), "not released"),
         ];
         let counts = counts.iter().filter(|(n, _)| *n > 0);

@@ -195,6 +195,13 @@ async fn settle(env: &Arc<Env>, act: Act) -> anyhow::Result<String> {
         Settled::Joined(joined, other) => {
             format!("{joined} is joined to {other}; nothing is sent.")
         }
+        Settled::TakenIn => format!("The row of hold {number} was judged again and is taken in."),
+        Settled::StillWaits(reason) => format!(
+            "The row of hold {number} was judged again and still waits: {} ({}, for {}).",
+            reason.practice_words(),
+            reason.code(),
+            reason.owner().code()
+        ),
         Settled::Decided(reference, verdict) => in_words(reference, verdict),
     })
 }

@@ -3,13 +3,10 @@
 //! In: the event as it was kept and as a row tells it now. Out: nothing, a new word on the same event, or a question. Keeps:
 //! a sheet that is sent whole every week changes nothing, whatever order its rows are in.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::domain::{EventKind, LegId};
-use crate::pipeline::event::{
-    NumberedEvent, ReportedEvent, RowFinding, Sameness, StoredEvent, What,
-};
+use crate::pipeline::event::{ReportedEvent, RowFinding, Sameness, StoredEvent};
 
 /// What a row says that is new of an event that is known.
 pub(crate) enum Correction {
@@ -61,7 +58,6 @@ pub(crate) fn of(
     now: StoredEvent,
     withdrawn: bool,
     telling: &Telling<'_>,
-    reordered: impl FnOnce() -> bool,
 ) -> Correction {
     if withdrawn {
         if before.withdrawn {
@@ -77,7 +73,7 @@ pub(crate) fn of(
         taken_back.answers.clone_from(&before.answers);
         return Correction::Event(Box::new(taken_back.revising(before)));
     }
-    if !before.withdrawn && (before.content() == now.content() || reordered()) {
+    if !before.withdrawn && before.content() == now.content() {
         return Correction::None;
     }
     if telling.newer_sheet || telling.was_corrected(&now) {
@@ -93,12 +89,8 @@ pub(crate) fn of(
 /// A leg, and what makes two of its events in one file occurrences of the same.
 type Same<'t> = (LegId, Sameness<'t>);
 
-/// What a file tells of each leg under the same day and kind, sorted.
-pub(crate) struct Contents<'t> {
-    told: HashMap<Same<'t>, Vec<String>>,
-    /// What was found before: each is asked for once an event.
-    reordered: RefCell<HashMap<Same<'t>, bool>>,
-}
+/// What a file tells of each leg under the same day and kind.
+pub(crate) struct Contents<'t>(HashMap<Same<'t>, Vec<String>>);
 
 /// What a file tells.
 pub(crate) fn contents(rows: &[RowFinding]) -> Contents<'_> {
@@ -109,66 +101,32 @@ pub(crate) fn contents(rows: &[RowFinding]) -> Contents<'_> {
             told.push(said(tale));
         }
     }
-    // Sorted in no order of the map: each list by itself.
-    let told = contents.into_iter().map(|(same, mut told)| {
-        told.sort_unstable();
-        (same, told)
-    });
-    Contents {
-        told: told.collect(),
-        reordered: RefCell::default(),
-    }
+    Contents(contents)
 }
 
-impl<'t> Contents<'t> {
-    /// Whether several events of one day are told as they were, only in another order.
-    pub(crate) fn reordered(
-        &self,
-        leg: LegId,
-        tale: &'t ReportedEvent,
-        known: &[NumberedEvent],
-    ) -> bool {
-        let same = (leg, tale.sameness());
-        if let Some(found) = self.reordered.borrow().get(&same) {
-            return *found;
+impl Contents<'_> {
+    /// What the other rows tell of the same kind and day as this one.
+    pub(crate) fn of_others(&self, leg: LegId, tale: &ReportedEvent) -> Vec<String> {
+        let told = self.0.get(&(leg, tale.sameness()));
+        let mut told = told.cloned().unwrap_or_default();
+        let own = said(tale);
+        if let Some(place) = told.iter().position(|other| *other == own) {
+            told.remove(place);
         }
-        let told = self.told.get(&same).map_or(&[][..], Vec::as_slice);
-        let found = told.len() > 1 && as_told_before(tale, known) == told;
-        self.reordered.borrow_mut().insert(same, found);
-        found
+        told
     }
 }
 
-/// What was told before under the day and kind of an event, sorted.
-fn as_told_before(tale: &ReportedEvent, known: &[NumberedEvent]) -> Vec<String> {
-    let mut before: Vec<String> = known
-        .iter()
-        .map(|(_, event)| event)
-        .filter(|event| !event.withdrawn && event.kind == tale.kind && event.on == tale.on)
-        .filter(|event| match &tale.what {
-            What::Measure {
-                instrument,
-                occasion,
-                ..
-            } => event.instrument == *instrument && event.code == occasion.code(),
-            _ => true,
-        })
-        .map(|event| text(&event.code, &event.answers, &event.words))
-        .collect();
-    before.sort_unstable();
-    before
+/// What an event says, as a row tells it.
+pub(crate) fn said(tale: &ReportedEvent) -> String {
+    let (code, answers, words) = tale.content();
+    text(code, answers, words)
 }
 
-fn said(tale: &ReportedEvent) -> String {
-    match &tale.what {
-        What::Attendance(code) => text(code, &[], ""),
-        What::Measure {
-            occasion, answers, ..
-        } => text(occasion.code(), answers, ""),
-        What::Status { state, reason } => text(state.code(), &[], reason),
-        What::Note(words) => text("", &[], words),
-        What::Acknowledged | What::Onward { .. } => String::new(),
-    }
+/// The same of one that is kept.
+pub(crate) fn text_of(event: &StoredEvent) -> String {
+    let (code, answers, words) = event.content();
+    text(code, answers, words)
 }
 
 fn text(code: &str, answers: &[(String, Option<i64>)], words: &str) -> String {
@@ -205,7 +163,7 @@ mod tests {
             earlier: std::slice::from_ref(before),
             newer_sheet: false,
         };
-        match of(before, now, withdrawn, &telling, || false) {
+        match of(before, now, withdrawn, &telling) {
             Correction::Event(event) => Some((event.revision, event.withdrawn, event.code)),
             Correction::None | Correction::Ask | Correction::OlderWord => None,
         }
@@ -217,12 +175,6 @@ mod tests {
         let changed = Some((1, false, "did-not-attend".to_owned()));
         assert_eq!(outcome(&came, event("did-not-attend"), false), changed);
         assert_eq!(outcome(&came, event("attended"), false), None);
-        let telling = Telling {
-            earlier: &[],
-            newer_sheet: false,
-        };
-        let swapped = of(&came, event("did-not-attend"), false, &telling, || true);
-        assert!(matches!(swapped, Correction::None));
     }
 
     #[test]
@@ -256,7 +208,7 @@ mod tests {
                 newer_sheet,
             };
             let newest = earlier.last().unwrap();
-            match of(newest, event(code), false, &telling, || false) {
+            match of(newest, event(code), false, &telling) {
                 Correction::None => "known",
                 Correction::Event(_) => "taken",
                 Correction::Ask => "asked",

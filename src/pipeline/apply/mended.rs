@@ -98,7 +98,7 @@ impl ReturnRecord<'_> {
     pub(crate) async fn settle_mended(
         &self,
         rows: &[RowFinding],
-        held_whole: bool,
+        settles_nothing: bool,
         batch: &mut Batch,
     ) -> anyhow::Result<()> {
         let strand = self.run.partners[self.taken.partner].strand;
@@ -106,7 +106,7 @@ impl ReturnRecord<'_> {
         let own = || counts.iter().filter(|count| count.partner == strand);
         let of_files = own().any(|count| WHOLE_FILES.contains(&count.reason));
         let of_rows = own().any(|count| count.stage == Stage::Match && is_mendable(count.reason));
-        if held_whole {
+        if settles_nothing {
             return match &self.receipt {
                 Some(receipt) if of_files => self.settle_sorted_again(receipt, batch).await,
                 _ => Ok(()),
@@ -130,8 +130,8 @@ impl ReturnRecord<'_> {
                 batch.released.push(hold);
             }
         }
-        let taken_in: Vec<&RowFinding> = rows.iter().filter(|row| is_taken_in(row)).collect();
-        let mut open = self.open_holds(&taken_in).await?;
+        let answering: Vec<&RowFinding> = rows.iter().filter(|row| answers_one(row)).collect();
+        let mut open = self.open_holds(&answering).await?;
         open.retain(|hold| {
             hold.stage == Stage::Match
                 && hold.partner == strand
@@ -147,7 +147,7 @@ impl ReturnRecord<'_> {
         returns.sort_unstable();
         for id in returns {
             let holds = of_return.remove(&id).unwrap_or_default();
-            self.settle_rows_of(id, &holds, rows, &mut used, batch)
+            self.settle_rows_of(id, (&holds, &used), rows, batch)
                 .await?;
         }
         Ok(())
@@ -185,16 +185,15 @@ impl ReturnRecord<'_> {
     async fn settle_rows_of(
         &self,
         id: ReturnId,
-        holds: &[HeldRow],
+        (holds, answered): (&[HeldRow], &HashSet<usize>),
         rows: &[RowFinding],
-        used: &mut HashSet<usize>,
         batch: &mut Batch,
     ) -> anyhow::Result<()> {
         let Some((earlier, old)) = self.earlier_rows(id).await? else {
             return Ok(());
         };
-        let resent = self.receipt.is_some() || tells_again(&old, rows);
-        if !resent {
+        let receipt = self.receipt.is_some();
+        if !(receipt || tells_again(&old, rows)) {
             return Ok(());
         }
         let people = old.iter().map(|row| row.holder).collect();
@@ -204,9 +203,10 @@ impl ReturnRecord<'_> {
             old_of_leg.entry(row.leg).or_default().push(row);
         }
         let mut now_of_leg: HashMap<LegId, Vec<usize>> = HashMap::new();
-        for (place, row) in rows.iter().enumerate().filter(|(_, row)| is_taken_in(row)) {
+        for (place, row) in rows.iter().enumerate().filter(|(_, row)| answers_one(row)) {
             now_of_leg.entry(row.leg).or_default().push(place);
         }
+        let mut used = answered.clone();
         for hold in holds {
             let of_leg = old_of_leg.get(&hold.leg).map_or(&[][..], Vec::as_slice);
             let now = now_of_leg.get(&hold.leg).map_or(&[][..], Vec::as_slice);
@@ -230,9 +230,20 @@ impl ReturnRecord<'_> {
                     && rows[place].disposition == Disposition::Accepted
             };
             let mending = now.iter().find(|place| {
-                let row = self.sheet.row(**place);
-                let mends = |row| stands(**place) || self.mends(&answers, row);
-                !used.contains(*place) && row.is_some_and(mends)
+                let Some(row) = self.sheet.row(**place).filter(|_| !used.contains(*place)) else {
+                    return false;
+                };
+                match rows[**place].disposition {
+                    // It is asked anew: one question is enough.
+                    Disposition::Held => {
+                        rows[**place].reason == Some(hold.reason) && self.says_all(&answers, row)
+                    }
+                    // A sheet that is sent every week says again what the older copy contradicts: by that nobody has looked at the question.
+                    Disposition::Repeated if hold.reason == Reason::ConflictCopy => {
+                        receipt && self.mends(&answers, row)
+                    }
+                    _ => stands(**place) || self.mends(&answers, row),
+                }
             });
             if let Some(place) = mending {
                 used.insert(*place);
@@ -290,6 +301,11 @@ impl ReturnRecord<'_> {
             }
         }
         answers
+    }
+
+    /// Whether a row gives the very answers that an earlier one gave.
+    fn says_all(&self, before: &HashMap<String, String>, now: SheetRow<'_>) -> bool {
+        *before == self.answers(&self.sheet.header, |place| Some(now.cell(place).to_owned()))
     }
 
     /// Whether a row says again what an earlier one said, but for what was mended.
@@ -389,6 +405,11 @@ pub(super) fn is_taken_in(row: &RowFinding) -> bool {
             row.disposition,
             Disposition::Accepted | Disposition::Repeated
         )
+}
+
+/// Whether a row can end a question about an earlier one: it was taken in, or is held and asked about itself.
+fn answers_one(row: &RowFinding) -> bool {
+    is_taken_in(row) || (row.leg.is_some() && row.disposition == Disposition::Held)
 }
 
 /// Whether a question about a row is the partner's, and ends when the row comes again as it should be.

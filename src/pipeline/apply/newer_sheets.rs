@@ -38,22 +38,16 @@ impl ReturnRecord<'_> {
         let newer = store
             .returns_written_after(sender, self.taken.written_micros)
             .await?;
-        let too_many = i64::try_from(newer.len()).is_ok_and(|newer| newer >= NEWER_RETURNS);
+        let mut found = NewerSheets::default();
+        let many = i64::try_from(newer.len()).is_ok_and(|newer| newer >= NEWER_RETURNS);
         // A receipt that is mended and sent back is no older state of the sheet, whatever it is called.
-        if too_many || (self.receipt.is_none() && self.is_copy().await?) {
-            return Ok(NewerSheets {
-                of_all: true,
-                ..NewerSheets::default()
-            });
+        found.of_all = many || (self.receipt.is_none() && self.is_copy().await?);
+        if !found.of_all {
+            for id in newer {
+                self.taken_in_of(id, &mut found.legs).await?;
+            }
         }
-        let mut legs = HashSet::new();
-        for id in newer {
-            self.taken_in_of(id, &mut legs).await?;
-        }
-        Ok(NewerSheets {
-            of_all: false,
-            legs,
-        })
+        Ok(found)
     }
 
     /// Adds the legs of which a return was taken in.

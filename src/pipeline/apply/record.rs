@@ -93,6 +93,7 @@ impl ReturnRecord<'_> {
             &ids,
             &mut stream,
         );
+        self.only_good(&mut rows);
         let (mut file, sealed_bytes) =
             self.return_file(return_id, &rows, &file_key, &bytes, &mut stream);
         drop(bytes);
@@ -133,8 +134,10 @@ impl ReturnRecord<'_> {
             too_many.then_some(Reason::TooManyEvents)
         };
         hold_rows(&rows, whole, return_id, &mut batch);
+        batch.released.extend(&self.taken.answers);
         self.ask_practice(&rows, return_id, &mut batch).await?;
-        self.settle_mended(&rows, whole.is_some(), &mut batch)
+        let settles_nothing = whole.is_some() || self.taken.of.is_some();
+        self.settle_mended(&rows, settles_nothing, &mut batch)
             .await?;
         keep_books(self.run.id, &rows, return_id, &mut batch, outcome);
         env.store.commit(batch).await?;
@@ -146,6 +149,18 @@ impl ReturnRecord<'_> {
                 repairs: finding.repairs,
             },
         ))
+    }
+
+    /// Of rows that were taken in before and are judged again after an undo, those that say what was corrected since stay as they were.
+    fn only_good(&self, rows: &mut [RowFinding]) {
+        if !self.taken.told_before() {
+            return;
+        }
+        for row in rows {
+            if row.disposition == Disposition::Held {
+                (row.disposition, row.reason) = (Disposition::Repeated, Some(Reason::SameFile));
+            }
+        }
     }
 
     /// Seals the events that are new, each under its person's key.

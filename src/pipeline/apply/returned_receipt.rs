@@ -9,8 +9,8 @@ use super::mended::{answered_name, is_mendable, is_taken_in};
 use super::record::{ReturnRecord, Touched};
 use crate::domain::{Disposition, EventKind, HoldNumber, Instant, LegId, Reason, ReturnId, Stage};
 use crate::pipeline::event::{
-    RESULT_COLUMNS, ReportedEvent, RowFinding, StoredEvent, What, is_receipt, receipt_number,
-    row_number, row_spot,
+    RESULT_COLUMNS, ReportedEvent, RowFinding, StoredEvent, is_receipt, receipt_number, row_number,
+    row_spot,
 };
 use crate::sheet::{SheetRow, fold, parse_row_form, unescape};
 use crate::store::rows::{HeldRow, ReturnRow};
@@ -246,52 +246,31 @@ impl ReturnRecord<'_> {
         order
     }
 
-    /// How many events like this one other rows told of the leg before: more than none only for a row of a receipt that was to be mended, for what it
-    /// tells is an event of its own, and no other word on theirs. Where it was told since, it is that.
-    pub(crate) fn told_by_others(
+    /// Of a row of a receipt that was to be mended, the place of the event that was told of it since, if one was; `None` of any other row. What it tells is
+    /// an event of its own, and no other word on one that another row told, even of the same day and in the same words.
+    pub(crate) fn mended_event(
         &self,
         place: usize,
         told: &ReportedEvent,
         touched: &Touched,
-    ) -> u32 {
-        let Some(receipt) = &self.receipt else {
-            return 0;
-        };
-        if !receipt.to_mend.get(place).copied().unwrap_or(false) {
-            return 0;
+    ) -> Option<Option<usize>> {
+        let receipt = self.receipt.as_ref()?;
+        let mended = receipt.to_mend.get(place).copied().unwrap_or(false);
+        // Of a questionnaire there is one answer a day: that is another word on it.
+        if !mended || !receipt.open.contains_key(&place) || told.kind == EventKind::Measure {
+            return None;
         }
-        let open = receipt.open.contains_key(&place);
-        let (env, reference) = (self.run, touched.leg.reference);
-        let kept = StoredEvent::new(env, self.partner, reference, told, 1, env.now());
         let since = |event: &StoredEvent| {
             Instant::parse(&event.taken_at).is_some_and(|at| at.0 > receipt.at)
         };
-        let known = touched.known.iter().map(|(_, event)| event);
-        let alike: Vec<&StoredEvent> = known.filter(|event| is_alike(event, told)).collect();
-        let mut same = alike.iter().filter(|event| {
-            !event.withdrawn && event.content() == kept.content() && (!open || since(event))
+        let same = touched.known.iter().rposition(|(_, event)| {
+            event.is_like(told)
+                && !event.withdrawn
+                && event.content() == told.content()
+                && since(event)
         });
-        if let Some(same) = same.next_back() {
-            return same.occurrence.saturating_sub(1);
-        }
-        let count = alike.iter().map(|event| event.occurrence).max();
-        count.filter(|_| open).unwrap_or(0)
+        Some(same)
     }
-}
-
-/// Whether an event that is known is of the kind and day of one that is told, and about the same.
-fn is_alike(known: &StoredEvent, told: &ReportedEvent) -> bool {
-    known.kind == told.kind
-        && known.on == told.on
-        && match &told.what {
-            What::Measure {
-                instrument,
-                occasion,
-                ..
-            } => known.instrument == *instrument && known.code == occasion.code(),
-            What::Onward { partner, .. } => known.code == *partner,
-            _ => known.kind != EventKind::Onward,
-        }
 }
 
 /// Whether the sender's own cells of a row of a receipt are those that it had.

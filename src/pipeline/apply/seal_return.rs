@@ -27,6 +27,7 @@ fn frame_of(env: &Env, taken: &TakenReturn) -> ReturnFrame {
     ReturnFrame {
         rules: hex(&env.rules.partners[taken.partner].hash),
         at: env.now().0,
+        of: taken.of.number(),
         ..ReturnFrame::default()
     }
 }

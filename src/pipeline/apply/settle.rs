@@ -4,12 +4,13 @@ use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 use super::corrections::{self, Correction, Telling};
+use super::occurrences::{Occurrences, SpeaksOf};
 use super::record::{ReturnRecord, Touched, UnsealedEvent};
 use super::too_many::TooMany;
 use crate::domain::entropy::Stream;
 use crate::domain::{Disposition, EventKind, KeyId, LegId, RawId, Reason, ReturnId};
 use crate::pipeline::decide::onward;
-use crate::pipeline::event::{ReportedEvent, RowFinding, Sameness, StoredEvent, What};
+use crate::pipeline::event::{ReportedEvent, RowFinding, StoredEvent, What};
 use crate::pipeline::run::Ids;
 use crate::store::rows::Leg;
 
@@ -22,11 +23,8 @@ type RowEnd = (Disposition, Option<Reason>);
 /// What was told so far of the legs of a file.
 #[derive(Default)]
 struct ToldSoFar<'t> {
-    /// How often an event of a leg was told, by what makes two events the same.
-    occurrences: HashMap<(LegId, Sameness<'t>), u32>,
-    /// Places of the words kept before, and of those that are new, among those of their leg; by identifier.
-    known: HashMap<String, usize>,
-    fresh: HashMap<String, usize>,
+    /// Which events the rows speak of.
+    occurrences: Occurrences<'t>,
     /// The partners that somebody was referred on to.
     asked: HashSet<(LegId, String)>,
 }
@@ -70,15 +68,9 @@ impl ReturnRecord<'_> {
         stream: &mut Stream,
     ) -> (Vec<UnsealedEvent>, bool) {
         let mut so_far = ToldSoFar::default();
-        let known = touched
-            .values()
-            .flat_map(|touched| touched.known.iter().zip(0..));
-        so_far.known = known
-            .map(|((_, event), place)| (event.identifier.clone(), place))
-            .collect();
         let mut unsealed = Vec::new();
         let mut endings: Vec<RowEnd> = vec![(Disposition::Held, None); rows.len()];
-        // Most files tell nothing in other words: only then is it asked whether the order alone is another one.
+        // Most files tell nothing in other words: only then is it asked what the other rows tell.
         let contents = LazyCell::new(|| corrections::contents(rows));
         for index in self.order(rows.len()) {
             let row = &rows[index];
@@ -86,13 +78,9 @@ impl ReturnRecord<'_> {
                 endings[index] = (row.disposition, row.reason);
                 continue;
             };
-            let (ending, fresh) = self.settle_row(
-                (index, row),
-                touched,
-                chains,
-                &mut so_far,
-                |told, touched| contents.reordered(row.leg, told, &touched.known),
-            );
+            let others = |told: &ReportedEvent| contents.of_others(row.leg, told);
+            let (ending, fresh) =
+                self.settle_row((index, row), touched, chains, &mut so_far, others);
             endings[index] = ending;
             if touched.fresh.is_empty() {
                 // Of most legs a file has one row: a list that grows would take four times as much.
@@ -106,7 +94,6 @@ impl ReturnRecord<'_> {
                     place,
                     nonce: stream.bytes(),
                 });
-                so_far.fresh.entry(kept.identifier.clone()).or_insert(place);
                 if kept.kind == EventKind::Onward {
                     so_far.asked.insert((row.leg, kept.code.clone()));
                 }
@@ -130,31 +117,34 @@ impl ReturnRecord<'_> {
         touched: &Touched,
         chains: &Chains,
         so_far: &mut ToldSoFar<'t>,
-        reordered: impl Fn(&'t ReportedEvent, &Touched) -> bool,
+        others: impl Fn(&ReportedEvent) -> Vec<String>,
     ) -> (RowEnd, Vec<(EventKind, StoredEvent)>) {
         let mut ending = (row.disposition, row.reason);
         let mut fresh = Vec::new();
         let mut known = 0;
         for told in &row.events {
-            let occurrence = so_far
-                .occurrences
-                .entry((row.leg, told.sameness()))
-                .or_insert_with(|| self.told_by_others(index, told, touched));
-            *occurrence += 1;
+            let (known_events, leg) = (&touched.known, row.leg);
+            let occurrences = &mut so_far.occurrences;
+            let spoken = match self.mended_event(index, told, touched) {
+                Some(before) => occurrences.mended(leg, told, known_events, before),
+                None => occurrences.next(leg, told, known_events, row.withdrawn, || others(told)),
+            };
+            let (before, occurrence) = match spoken {
+                SpeaksOf::Known(place) => {
+                    let event = &known_events[place].1;
+                    (Some(event), event.occurrence)
+                }
+                SpeaksOf::New(number) => (None, number),
+            };
+            if row.disposition != Disposition::Accepted {
+                continue;
+            }
             let (env, reference) = (self.run, touched.leg.reference);
-            let kept = StoredEvent::new(env, self.partner, reference, told, *occurrence, env.now());
+            let kept = StoredEvent::new(env, self.partner, reference, told, occurrence, env.now());
             if asked_before(row.leg, told, &fresh, so_far) {
                 known += 1;
                 continue;
             }
-            let before = so_far
-                .known
-                .get(&kept.identifier)
-                .map(|place| &touched.known[*place].1);
-            let before = before.or_else(|| {
-                let place = so_far.fresh.get(&kept.identifier)?;
-                Some(&touched.fresh[*place].0)
-            });
             match before {
                 None if row.withdrawn => known += 1,
                 None if self.newer.tell_of(row.leg) && is_answered(told, touched) => {
@@ -167,13 +157,12 @@ impl ReturnRecord<'_> {
                     fresh.push((told.kind, kept));
                 }
                 Some(before) => {
-                    let reordered = || reordered(told, touched);
                     let earlier = touched.earlier.get(&kept.identifier);
                     let telling = Telling {
                         earlier: earlier.map_or(&[], Vec::as_slice),
                         newer_sheet: self.newer.tell_of(row.leg),
                     };
-                    match corrections::of(before, kept, row.withdrawn, &telling, reordered) {
+                    match corrections::of(before, kept, row.withdrawn, &telling) {
                         Correction::None => known += 1,
                         Correction::Ask => {
                             ending = (Disposition::Held, Some(Reason::Correction));

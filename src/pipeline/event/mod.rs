@@ -77,34 +77,12 @@ impl StoredEvent {
         occurrence: u32,
         now: Instant,
     ) -> Self {
-        let (code, instrument, answers, words) = match &tale.what {
-            What::Attendance(code) => (code.clone(), String::new(), Vec::new(), String::new()),
-            What::Measure {
-                instrument,
-                occasion,
-                answers,
-            } => (
-                occasion.code().to_owned(),
-                instrument.clone(),
-                answers.clone(),
-                String::new(),
-            ),
-            What::Status { state, reason } => (
-                state.code().to_owned(),
-                String::new(),
-                Vec::new(),
-                reason.clone(),
-            ),
-            What::Acknowledged => (String::new(), String::new(), Vec::new(), String::new()),
-            What::Note(words) => (String::new(), String::new(), Vec::new(), words.clone()),
-            What::Onward {
-                partner, activity, ..
-            } => (
-                partner.clone(),
-                String::new(),
-                Vec::new(),
-                activity.clone().unwrap_or_default(),
-            ),
+        let (code, answers, words) = tale.content();
+        let (code, answers) = (code.to_owned(), answers.to_vec());
+        let words = words.to_owned();
+        let instrument = match &tale.what {
+            What::Measure { instrument, .. } => instrument.clone(),
+            _ => String::new(),
         };
         let occasion = if tale.kind == EventKind::Measure {
             code.as_str()
@@ -217,6 +195,21 @@ impl StoredEvent {
             undone: true,
             ..self.clone()
         }
+    }
+
+    /// Whether a row tells an event of the same kind and day, of the same questionnaire and occasion, or to the same partner.
+    pub(crate) fn is_like(&self, tale: &ReportedEvent) -> bool {
+        self.kind == tale.kind
+            && self.on == tale.on
+            && match &tale.what {
+                What::Measure {
+                    instrument,
+                    occasion,
+                    ..
+                } => self.instrument == *instrument && self.code == occasion.code(),
+                What::Onward { partner, .. } => self.code == *partner,
+                _ => true,
+            }
     }
 
     /// What must not differ when the same event is told again.

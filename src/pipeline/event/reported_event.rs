@@ -52,6 +52,22 @@ impl ReportedEvent {
         matches!(&self.what, What::Status { state, .. } if state.terminal())
     }
 
+    /// What must not differ when the same event is told again, as [`super::StoredEvent::content`].
+    pub(crate) fn content(&self) -> (&str, &[(String, Option<i64>)], &str) {
+        match &self.what {
+            What::Attendance(code) => (code, &[], ""),
+            What::Measure {
+                occasion, answers, ..
+            } => (occasion.code(), answers, ""),
+            What::Status { state, reason } => (state.code(), &[], reason),
+            What::Acknowledged => ("", &[], ""),
+            What::Note(words) => ("", &[], words),
+            What::Onward {
+                partner, activity, ..
+            } => (partner, &[], activity.as_deref().unwrap_or_default()),
+        }
+    }
+
     /// What makes another event of the file an occurrence of the same.
     pub(crate) fn sameness(&self) -> Sameness<'_> {
         let (about, occasion) = match &self.what {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name_spot;
 use crate::diagnostics::{Code, Place};
-use crate::domain::{KeyId, ReturnId, StrandId};
+use crate::domain::{HoldNumber, KeyId, ReturnId, StrandId};
 use crate::pipeline::run::LedgerAccess;
 use crate::seal::{Digest, HolderKey, LookupKey, Spot};
 use crate::store::rows::ReturnFile;
@@ -26,6 +26,8 @@ pub(crate) struct ReturnFrame {
     pub(crate) rules: String,
     /// When it was taken, in microseconds since 1970.
     pub(crate) at: i64,
+    /// The return of which these are rows that were judged again; 0 of a file that came.
+    pub(crate) of: i64,
 }
 
 /// A return that came before.
@@ -136,6 +138,17 @@ pub(crate) struct TakenReturn {
     pub(crate) again: bool,
     /// Its record, once there is one.
     pub(crate) id: ReturnId,
+    /// The return of which these are rows that are judged again; 0 of a file that comes.
+    pub(crate) of: ReturnId,
+    /// The questions about those rows.
+    pub(crate) answers: Vec<HoldNumber>,
+}
+
+impl TakenReturn {
+    /// Whether these are rows that had been taken in, and are judged again because another return was undone.
+    pub(crate) fn told_before(&self) -> bool {
+        self.of.is_some() && self.answers.is_empty()
+    }
 }
 
 /// Why a file cannot be used: what is wrong with it, and what the partner can do.

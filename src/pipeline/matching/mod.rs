@@ -38,7 +38,7 @@ use jiff::civil::Date;
 
 use crate::diagnostics::Code;
 use crate::domain::reference::ReferenceError;
-use crate::domain::{Disposition, LegId, LegReference, Reason};
+use crate::domain::{Disposition, HoldNumber, LegId, LegReference, Reason};
 use crate::partner::Collect;
 use crate::pipeline::delivered_rows::{ComparedColumn, Delivered, Legs, OwnLeg, Version};
 use crate::pipeline::event::{
@@ -59,8 +59,42 @@ pub(crate) use encoding::in_its_encoding;
 /// A return that was read, and what was found of its rows: nothing is recorded of it yet.
 pub(crate) struct MatchedReturn {
     pub(crate) taken: TakenReturn,
-    /// The sheet, what each row tells, and the sender's own legs among its references; or why there is none.
-    pub(crate) matched: Result<(Sheet, FileFinding, HashMap<LegId, OwnLeg>), Unusable>,
+    /// The sheet and what each row tells; or why there is none.
+    pub(crate) matched: Result<JudgedSheet, Unusable>,
+}
+
+/// A sheet, and what was found of its rows.
+pub(crate) struct JudgedSheet {
+    pub(crate) sheet: Sheet,
+    pub(crate) finding: FileFinding,
+    /// The sender's own legs among its references.
+    pub(crate) own: HashMap<LegId, OwnLeg>,
+}
+
+impl JudgedSheet {
+    /// Leaves the rows that are asked for in it, and of the same people those that were good: what these tell is counted beside, and not taken in.
+    pub(crate) fn keep_beside(&mut self, asked: &[(u64, HoldNumber)]) {
+        let is_asked = |row: &RowFinding| asked.iter().any(|(line, _)| *line == row.line);
+        let of_asked = self.finding.rows.iter().filter(|row| is_asked(row));
+        let legs: HashSet<LegId> = of_asked.map(|row| row.leg).collect();
+        self.keep_rows(|row| {
+            is_asked(row) || (legs.contains(&row.leg) && row.disposition == Disposition::Accepted)
+        });
+        for row in self.finding.rows.iter_mut().filter(|row| !is_asked(row)) {
+            (row.disposition, row.reason) = (Disposition::Repeated, Some(Reason::SameFile));
+        }
+    }
+
+    /// Leaves these rows alone in it: what was found of each was found beside all others.
+    pub(crate) fn keep_rows(&mut self, keep: impl Fn(&RowFinding) -> bool) {
+        let rows = self.finding.rows.iter().enumerate();
+        let places: Vec<usize> = rows
+            .filter(|(_, row)| keep(row))
+            .map(|(place, _)| place)
+            .collect();
+        self.sheet.keep_rows(&places);
+        self.finding.rows.retain(keep);
+    }
 }
 
 /// Columns of a layout that are compared, and where each stands in the return.

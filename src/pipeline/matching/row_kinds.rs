@@ -162,7 +162,9 @@ impl Reading<'_> {
             gap = gap.min(if first_gap < at { first_gap } else { 0 });
             orphans.push(at);
         }
-        let Some(through) = orphans.last() else { return };
+        let Some(through) = orphans.last() else {
+            return;
+        };
         let slid = format!(
             "The answers of row {} belong to nobody. Perhaps all answers slid down by one row.",
             rows[orphans[0]].line()

@@ -14,7 +14,7 @@ pub(crate) mod folder;
 mod referral_source;
 mod search;
 #[cfg(test)]
-mod seeded;
+pub(crate) mod seeded;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Draws of the seeded tests: the same for the same seed.
 
 /// Seeds of a run: some in the suite, as many as a campaign asks for.
-pub(super) fn seeds(in_suite: u64) -> std::ops::Range<u64> {
+pub(crate) fn seeds(in_suite: u64) -> std::ops::Range<u64> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let seed = number("KITH_TEST_SEED").unwrap_or(1);
     let count = number("KITH_TEST_COUNT").unwrap_or(in_suite);
@@ -10,16 +10,16 @@ pub(super) fn seeds(in_suite: u64) -> std::ops::Range<u64> {
 }
 
 /// Numbers that look drawn (`SplitMix64`).
-pub(super) struct Draw(u64);
+pub(crate) struct Draw(u64);
 
 impl Draw {
     /// Of a seed, and of a purpose.
-    pub(super) fn of(seed: u64, purpose: u64) -> Self {
+    pub(crate) fn of(seed: u64, purpose: u64) -> Self {
         Self(seed.wrapping_mul(2).wrapping_add(purpose))
     }
 
     /// From 0 to one below.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -29,7 +29,7 @@ impl Draw {
     }
 
     /// From one number to another, both included.
-    pub(super) fn from(&mut self, first: usize, last: usize) -> usize {
+    pub(crate) fn from(&mut self, first: usize, last: usize) -> usize {
         first + self.below(last - first + 1)
     }
 }

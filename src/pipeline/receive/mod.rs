@@ -371,7 +371,13 @@ impl Inbox {
         let version = env
             .keys
             .lookup(&[b"version", candidate.version.text().as_bytes()]);
-        let before = match env.store.return_by_lookup(lookup).await? {
+        let same = env.store.return_by_lookup(lookup).await?;
+        // The same bytes under another time are no newer word.
+        let first = same.as_ref().map(|file| file.written);
+        let written_micros = first.map_or(candidate.written_micros, |first| {
+            first.min(candidate.written_micros)
+        });
+        let before = match same {
             Some(file) => self.taken_in_before(env, file, version).await?,
             None => None,
         };
@@ -384,7 +390,9 @@ impl Inbox {
             sha256,
             lookup,
             version,
-            written_micros: candidate.written_micros,
+            written_micros,
+            of: ReturnId::NONE,
+            answers: Vec::new(),
             again: before.as_ref().is_some_and(|(_, again)| *again),
             id: before.as_ref().map_or(ReturnId::NONE, |(file, _)| file.id),
             before: before.map(|(file, _)| file),
