@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use super::again;
-use crate::domain::{Disposition, HoldNumber, LegId, ReturnId, RunId, StrandId};
+use crate::domain::{Disposition, HoldNumber, LegId, Reason, ReturnId, RunId, StrandId};
 use crate::pipeline::event::{EarlierReturn, returns_since, row_spot};
 use crate::pipeline::judge;
 use crate::pipeline::run::{Env, Run};
@@ -86,7 +86,9 @@ async fn lines_of(
                 row.disposition,
                 Disposition::Accepted | Disposition::Repeated
             );
-            taken_in && legs.contains(&row.leg)
+            // What only stood beside rows that were judged again was not asked about.
+            let beside = row.reason == Some(Reason::SameFile);
+            taken_in && !beside && legs.contains(&row.leg)
         });
         let keys = env
             .holder_keys(rows.iter().map(|row| row.holder).collect())

@@ -3,7 +3,7 @@
 //! A model that knows nothing of the program keeps what each sheet said and when it was written. After each run the newest word of those rows that do not
 //! wait must stand, event by event: so nothing goes back to an older value. And a plain sheet must not wait without a reason.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -303,7 +303,10 @@ impl History {
         let mut ends: Vec<String> = Vec::new();
         for (number, sheet) in self.sheets.iter().enumerate() {
             // One that was taken in before, word for word, is no word of its own.
-            let Some(id) = kept.get(&(self.partner.clone(), sheet.name.clone())) else {
+            let Some(id) = kept
+                .of_name
+                .get(&(self.partner.clone(), sheet.name.clone()))
+            else {
                 let same = |other: &&ModelSheet| other.bytes == sheet.bytes;
                 if self.sheets.iter().filter(same).count() > 1 {
                     continue;
@@ -315,7 +318,8 @@ impl History {
                 return Err(format!("{} has {} rows", sheet.name, rows.len()));
             }
             for ((of, word), row) in sheet.rows.iter().zip(rows) {
-                let waits = row.disposition == Disposition::Held;
+                let waits = row.disposition == Disposition::Held
+                    || kept.asked_again.contains(&(*id, row.leg));
                 ends.push(format!(
                     "{} {of:?} {:?} {:?}",
                     sheet.name, row.disposition, row.reason
@@ -399,11 +403,17 @@ impl History {
     }
 }
 
-/// The records of sheets, by partner and name.
-type Kept = HashMap<(String, String), ReturnId>;
+/// The records of sheets.
+#[derive(Default)]
+struct Kept {
+    /// By partner and name.
+    of_name: HashMap<(String, String), ReturnId>,
+    /// Sheets and people of whom a row was judged again after an undo and waits since.
+    asked_again: HashSet<(ReturnId, LegId)>,
+}
 
 async fn kept(app: &App) -> Kept {
-    let (mut kept, env) = (Kept::new(), app.env());
+    let (mut kept, env) = (Kept::default(), app.env());
     let files = env.store.return_files(ReturnId::NONE, 100_000).await;
     let files = files.unwrap();
     let holders = files.iter().map(|file| file.holder).collect();
@@ -413,8 +423,15 @@ async fn kept(app: &App) -> Kept {
         let partner = env.rules.partners[partner].id.clone();
         let earlier = EarlierReturn::open(file, &keys).unwrap().unwrap();
         if earlier.frame.of == 0 {
-            kept.insert((partner, earlier.name), earlier.file.id);
+            kept.of_name
+                .insert((partner, earlier.name), earlier.file.id);
+            continue;
         }
+        let rows = env.store.return_rows(earlier.file.id, 0, 1_000).await;
+        let held = rows.unwrap().into_iter();
+        let held = held.filter(|row| row.disposition == Disposition::Held);
+        let of = ReturnId::new(earlier.frame.of);
+        kept.asked_again.extend(held.map(|row| (of, row.leg)));
     }
     kept
 }

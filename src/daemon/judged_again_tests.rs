@@ -211,3 +211,115 @@ async fn what_two_sheets_say_stands_when_one_of_them_is_undone() {
     }
     app.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_sheet_of_everything_no_longer_tells_is_asked_about_once() {
+    for (keys, asks) in [("", ""), ("cumulative = true\n", "no-longer-told")] {
+        let mut installation = Installation::new();
+        let visits = telling("Y = \"attended\", N = \"did-not-attend\"");
+        installation.partner_telling("p", &format!("{keys}{visits}"));
+        installation.practice("a", 2, |_| "p".to_owned());
+        installation.runs(1, &[Stage::Pull, Stage::Deliver]).await;
+        let references = installation.references("p");
+        let sheet = |rows: &[(usize, &str, &str)]| {
+            let rows = rows.iter().map(|(person, day, word)| {
+                format!("{},Example,{day}/11/2026,{word}\n", references[*person])
+            });
+            format!("{HEADER}{}", rows.collect::<String>())
+        };
+        let all = [(0, "20", "Y"), (0, "21", "N"), (1, "20", "Y")];
+        let both = "20 attended, 21 did-not-attend";
+        for (name, rows, told, open) in [
+            ("1.csv", &all[..], both, ""),
+            // A visit is missing, and a whole person.
+            ("2.csv", &all[..1], both, asks),
+            // They are missing again, and something is new.
+            (
+                "3.csv",
+                &[(0, "20", "Y"), (0, "19", "Y")],
+                "19 attended, 20 attended, 21 did-not-attend",
+                asks,
+            ),
+            // A copy that a program made tells less, and is no newer sheet.
+            (
+                "3 (1).csv",
+                &all[..1],
+                "19 attended, 20 attended, 21 did-not-attend",
+                asks,
+            ),
+            // Told again, but for one.
+            (
+                "4.csv",
+                &[all[2], all[1], all[0]],
+                "19 attended, 20 attended, 21 did-not-attend",
+                asks,
+            ),
+        ] {
+            comes(&installation, name, &sheet(rows)).await;
+            let (now, waits) = stands_after(&installation, &references[0]).await;
+            assert_eq!(now, told, "{keys}{name}");
+            let times = match name {
+                "2.csv" | "3.csv" | "3 (1).csv" => 2,
+                _ => 1,
+            };
+            let wanted = vec![open; times].join(", ");
+            let wanted = if open.is_empty() {
+                String::new()
+            } else {
+                wanted
+            };
+            assert_eq!(waits, wanted, "{keys}{name}");
+        }
+        let receipt = installation.exchange().join("p/out/receipts/2.receipt.csv");
+        let receipt = std::fs::read_to_string(receipt).unwrap();
+        let says = receipt.contains("Your last sheet told more than this one");
+        assert_eq!(says, !keys.is_empty(), "{receipt}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_endings_the_newest_stands_and_a_second_one_is_asked_about() {
+    const ENDS: &str = r#"[[collect.event]]
+kind = "status"
+on = "Visit date"
+value = { column = "Came", codes = { Finished = "completed", Moved = "closed-unsuccessful" } }
+"#;
+    let mut installation = Installation::new();
+    installation.partner_telling("p", ENDS);
+    installation.practice("a", 1, |_| "p".to_owned());
+    installation.runs(1, &[Stage::Pull, Stage::Deliver]).await;
+    let reference = installation.first_reference("p");
+    let row =
+        |name: &str, day: &str, word: &str| format!("{reference},{name},{day}/11/2026,{word}\n");
+    for (file, rows, told, open) in [
+        // The ending stands on two rows that are not equal in every cell.
+        (
+            "1.csv",
+            row("Example", "21", "Finished") + &row("EXAMPLE", "21", "Finished"),
+            "21 completed",
+            "",
+        ),
+        (
+            "2.csv",
+            row("Example", "21", "Moved"),
+            "21 closed-unsuccessful",
+            "",
+        ),
+        (
+            "3.csv",
+            row("Example", "20", "Finished"),
+            "21 closed-unsuccessful",
+            "after-close",
+        ),
+        (
+            "4.csv",
+            row("Example", "21", "Moved") + &row("Example", "20", "Moved"),
+            "21 closed-unsuccessful",
+            "after-close, copied-row, copied-row",
+        ),
+    ] {
+        comes(&installation, file, &format!("{HEADER}{rows}")).await;
+        let stands = stands_after(&installation, &reference).await;
+        assert_eq!(stands, and(told, open), "{file}");
+    }
+}

@@ -72,6 +72,8 @@ pub(crate) const STATEMENT_ROWS: usize = 500;
 pub(crate) const CELL_UNITS_MAX: usize = 32_767;
 /// Events of one kind that a person has on one day: more were perhaps filled down.
 pub(crate) const EVENTS_A_DAY_MAX: usize = 3;
+/// Days after an ending was told within which a later sheet may still say otherwise.
+pub(crate) const ENDING_DAYS: i64 = 28;
 /// New events of a person in one sheet: a year of weekly visits told at once, and a few questionnaires.
 pub(crate) const LEG_EVENTS_MAX: usize = 60;
 /// Days for which a delivered row is compared with a return.

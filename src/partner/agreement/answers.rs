@@ -26,6 +26,8 @@ pub(crate) struct Collect {
     pub(crate) aliases: Vec<(String, String)>,
     /// Headers of the columns that are delivered, with one space for white space.
     pub(crate) delivered: Vec<String>,
+    /// Each sheet tells everything so far.
+    pub(crate) cumulative: bool,
     /// A row without check and without any identity cell is taken by its reference.
     pub(crate) by_reference_alone: bool,
     /// No check and no identity column: every row that says something waits.

@@ -16,8 +16,10 @@ pub(crate) enum Correction {
     Event(Box<StoredEvent>),
     /// Only a person can say which word is right.
     Ask,
-    /// It says again what a later sheet corrected, or stands in an older copy of a sheet.
+    /// A sheet that is newer has told of the person: this contradicts it.
     OlderWord,
+    /// It says again, word for word, what a later sheet corrected.
+    Corrected,
 }
 
 /// What else is known of an event and of the sheet that tells it.
@@ -26,6 +28,8 @@ pub(crate) struct Telling<'t> {
     pub(crate) earlier: &'t [StoredEvent],
     /// A sheet that is newer than this one has told of the same person.
     pub(crate) newer_sheet: bool,
+    /// The row had been taken in, and is judged again because another return was undone.
+    pub(crate) told_before: bool,
 }
 
 impl Telling<'_> {
@@ -63,7 +67,10 @@ pub(crate) fn of(
         if before.withdrawn {
             return Correction::None;
         }
-        if telling.newer_sheet || telling.was_told_again() {
+        if telling.was_told_again() {
+            return Correction::Corrected;
+        }
+        if telling.newer_sheet {
             return Correction::OlderWord;
         }
         let mut taken_back = now;
@@ -76,7 +83,12 @@ pub(crate) fn of(
     if !before.withdrawn && before.content() == now.content() {
         return Correction::None;
     }
-    if telling.newer_sheet || telling.was_corrected(&now) {
+    if telling.was_corrected(&now) {
+        return Correction::Corrected;
+    }
+    // Of what an undo took back nothing stands that it could contradict.
+    let nothing_stands = telling.told_before && before.withdrawn && before.undone;
+    if telling.newer_sheet && !nothing_stands {
         return Correction::OlderWord;
     }
     // A person has been referred on: another wish for the same day is not a correction of that.
@@ -162,10 +174,13 @@ mod tests {
         let telling = Telling {
             earlier: std::slice::from_ref(before),
             newer_sheet: false,
+            told_before: false,
         };
         match of(before, now, withdrawn, &telling) {
             Correction::Event(event) => Some((event.revision, event.withdrawn, event.code)),
-            Correction::None | Correction::Ask | Correction::OlderWord => None,
+            Correction::None | Correction::Ask | Correction::OlderWord | Correction::Corrected => {
+                None
+            }
         }
     }
 
@@ -206,13 +221,14 @@ mod tests {
             let telling = Telling {
                 earlier,
                 newer_sheet,
+                told_before: false,
             };
             let newest = earlier.last().unwrap();
             match of(newest, event(code), false, &telling) {
                 Correction::None => "known",
                 Correction::Event(_) => "taken",
                 Correction::Ask => "asked",
-                Correction::OlderWord => "older",
+                Correction::OlderWord | Correction::Corrected => "older",
             }
         };
         let corrected = [first.clone(), told(1, "did-not-attend", false, false)];

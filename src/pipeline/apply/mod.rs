@@ -5,8 +5,10 @@
 
 mod corrections;
 mod effects;
+mod endings;
 mod mended;
 mod newer_sheets;
+mod no_longer_told;
 mod occurrences;
 pub(crate) mod our_copy;
 pub(crate) mod receipt;
@@ -67,10 +69,7 @@ pub(crate) async fn record(
     };
     record.receipt = record.returned_receipt(&finding.rows).await?;
     record.hold_unmended(&mut finding.rows).await?;
-    // What had been taken in was judged beside what was newer then: what was corrected since is known by the words on it.
-    if !record.taken.told_before() {
-        record.newer = record.newer_sheets().await?;
-    }
+    record.newer = record.newer_sheets().await?;
     let (file, findings) = record.record(bytes, finding, own, outcome).await?;
     taken.id = file;
     if findings.sorted {

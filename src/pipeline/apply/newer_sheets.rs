@@ -17,10 +17,17 @@ const PAGE: i64 = 5_000;
 pub(crate) struct NewerSheets {
     /// Perhaps of everybody.
     of_all: bool,
+    /// There is one.
+    any: bool,
     legs: HashSet<LegId>,
 }
 
 impl NewerSheets {
+    /// Whether there is none.
+    pub(crate) fn is_newest(&self) -> bool {
+        !self.any
+    }
+
     /// Whether one has told of this person.
     pub(crate) fn tell_of(&self, leg: LegId) -> bool {
         self.of_all || self.legs.contains(&leg)
@@ -40,18 +47,26 @@ impl ReturnRecord<'_> {
             .await?;
         let mut found = NewerSheets::default();
         let many = i64::try_from(newer.len()).is_ok_and(|newer| newer >= NEWER_RETURNS);
-        // A receipt that is mended and sent back is no older state of the sheet, whatever it is called.
-        found.of_all = many || (self.receipt.is_none() && self.is_copy().await?);
+        // A receipt that is mended and sent back is no older state of the sheet, whatever it is called; and a row that had been taken in was no older word
+        // by the name of its sheet alone.
+        let by_name = self.receipt.is_none() && !self.taken.told_before();
+        let copy = by_name && self.is_copy().await?;
+        found.of_all = many || copy;
+        found.any = found.of_all || !newer.is_empty();
         if !found.of_all {
             for id in newer {
-                self.taken_in_of(id, &mut found.legs).await?;
+                self.newer_legs(id, &mut found.legs).await?;
             }
         }
         Ok(found)
     }
 
     /// Adds the legs of which a return was taken in.
-    async fn taken_in_of(&self, id: ReturnId, legs: &mut HashSet<LegId>) -> anyhow::Result<()> {
+    pub(super) async fn newer_legs(
+        &self,
+        id: ReturnId,
+        legs: &mut HashSet<LegId>,
+    ) -> anyhow::Result<()> {
         let mut after = 0;
         loop {
             let rows = self.run.store.return_rows(id, after, PAGE).await?;

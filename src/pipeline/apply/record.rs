@@ -85,7 +85,7 @@ impl ReturnRecord<'_> {
         let mut rows = finding.rows;
         let mut touched = touched(&rows, own);
         let chains = self.chains(&rows, &touched).await?;
-        let (unsealed, too_many) = self.settle_rows(
+        let settled = self.settle_rows(
             &mut rows,
             &mut touched,
             &chains,
@@ -93,11 +93,23 @@ impl ReturnRecord<'_> {
             &ids,
             &mut stream,
         );
-        self.only_good(&mut rows);
+        let whole = if finding.sorted {
+            Some(Reason::Sorted)
+        } else {
+            settled.too_many.then_some(Reason::TooManyEvents)
+        };
+        let missing = if whole.is_none() && self.tells_everything() {
+            let spoken = &settled.spoken;
+            Some(self.no_longer_told(&rows, &touched, spoken).await?)
+        } else {
+            None
+        };
+        let frame = self.frame(&rows, missing.as_ref());
+        let key = (&file_key.0, file_key.1.id);
         let (mut file, sealed_bytes) =
-            self.return_file(return_id, &rows, &file_key, &bytes, &mut stream);
+            self.return_file(return_id, &frame, key, &bytes, &mut stream);
         drop(bytes);
-        self.seal_events(&mut touched, &unsealed)?;
+        self.seal_events(&mut touched, &settled.unsealed)?;
         let mut batch = self.lease.batch(env.now());
         let numbered = (0..rows.len()).map(|index| (index, stream.bytes()));
         let numbered: Vec<(usize, [u8; 12])> = numbered.collect();
@@ -128,17 +140,16 @@ impl ReturnRecord<'_> {
             root,
         };
         batch.push(Entry::new(return_id, returned));
-        let whole = if finding.sorted {
-            Some(Reason::Sorted)
-        } else {
-            too_many.then_some(Reason::TooManyEvents)
-        };
         hold_rows(&rows, whole, return_id, &mut batch);
         batch.released.extend(&self.taken.answers);
         self.ask_practice(&rows, return_id, &mut batch).await?;
         let settles_nothing = whole.is_some() || self.taken.of.is_some();
         self.settle_mended(&rows, settles_nothing, &mut batch)
             .await?;
+        let mut repairs = finding.repairs;
+        if let Some(missing) = missing {
+            repairs.extend(self.ask_about(&missing, &mut batch).await?);
+        }
         keep_books(self.run.id, &rows, return_id, &mut batch, outcome);
         env.store.commit(batch).await?;
         Ok((
@@ -146,21 +157,9 @@ impl ReturnRecord<'_> {
             FileFinding {
                 rows,
                 sorted: finding.sorted,
-                repairs: finding.repairs,
+                repairs,
             },
         ))
-    }
-
-    /// Of rows that were taken in before and are judged again after an undo, those that say what was corrected since stay as they were.
-    fn only_good(&self, rows: &mut [RowFinding]) {
-        if !self.taken.told_before() {
-            return;
-        }
-        for row in rows {
-            if row.disposition == Disposition::Held {
-                (row.disposition, row.reason) = (Disposition::Repeated, Some(Reason::SameFile));
-            }
-        }
     }
 
     /// Seals the events that are new, each under its person's key.

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use super::no_longer_told::NoLongerTold;
 use super::record::{ReturnRecord, Touched};
 use crate::domain::encoding::hex;
 use crate::domain::entropy::Stream;
@@ -98,15 +99,12 @@ impl ReturnRecord<'_> {
         }
     }
 
-    /// The record of the file, but for its root, and its sealed bytes.
-    pub(crate) fn return_file(
+    /// The frame of the file; `missing`: what one that tells everything no longer tells.
+    pub(crate) fn frame(
         &self,
-        id: ReturnId,
         rows: &[RowFinding],
-        file: &(HolderKey, KeyRow),
-        bytes: &[u8],
-        stream: &mut Stream,
-    ) -> (ReturnFile, Vec<u8>) {
+        missing: Option<&NoLongerTold>,
+    ) -> (ReturnFrame, usize) {
         let taken_in = |row: &RowFinding| {
             matches!(
                 row.disposition,
@@ -117,12 +115,25 @@ impl ReturnRecord<'_> {
             header: self.sheet.header.clone(),
             header_line: self.sheet.header_line,
             whole: rows.iter().all(taken_in),
+            everything: missing.is_some(),
+            asked: missing.map_or_else(Vec::new, |missing| missing.asked.iter().copied().collect()),
             ..frame_of(self.run, self.taken)
         };
+        (frame, rows.len())
+    }
+
+    /// The record of the file with its frame and so many rows, but for its root, and its sealed bytes.
+    pub(crate) fn return_file(
+        &self,
+        id: ReturnId,
+        (frame, rows): &(ReturnFrame, usize),
+        key: (&HolderKey, KeyId),
+        bytes: &[u8],
+        stream: &mut Stream,
+    ) -> (ReturnFile, Vec<u8>) {
         let sender = self.run.partners[self.taken.partner].strand;
-        let key = (&file.0, file.1.id);
-        let (mut file, bytes) = seal_file((self.taken, bytes), (id, sender), key, &frame, stream);
-        file.rows = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        let (mut file, bytes) = seal_file((self.taken, bytes), (id, sender), key, frame, stream);
+        file.rows = i64::try_from(*rows).unwrap_or(i64::MAX);
         file.state = RETURN_READ;
         (file, bytes)
     }

@@ -4,11 +4,12 @@ use std::cell::LazyCell;
 use std::collections::{HashMap, HashSet};
 
 use super::corrections::{self, Correction, Telling};
+use super::endings;
 use super::occurrences::{Occurrences, SpeaksOf};
 use super::record::{ReturnRecord, Touched, UnsealedEvent};
 use super::too_many::TooMany;
 use crate::domain::entropy::Stream;
-use crate::domain::{Disposition, EventKind, KeyId, LegId, RawId, Reason, ReturnId};
+use crate::domain::{Disposition, EventId, EventKind, KeyId, LegId, RawId, Reason, ReturnId};
 use crate::pipeline::decide::onward;
 use crate::pipeline::event::{ReportedEvent, RowFinding, StoredEvent, What};
 use crate::pipeline::run::Ids;
@@ -20,11 +21,24 @@ pub(crate) type Chains = HashMap<(KeyId, RawId), Vec<Leg>>;
 /// How a row ends.
 type RowEnd = (Disposition, Option<Reason>);
 
+/// What was settled of the rows of a file.
+pub(crate) struct Settled {
+    /// The events that are new.
+    pub(crate) unsealed: Vec<UnsealedEvent>,
+    /// It tells more that is new than a file may.
+    pub(crate) too_many: bool,
+    /// Known events that the rows of a sheet that tells everything speak of.
+    pub(crate) spoken: HashSet<EventId>,
+}
+
 /// What was told so far of the legs of a file.
 #[derive(Default)]
 struct ToldSoFar<'t> {
     /// Which events the rows speak of.
     occurrences: Occurrences<'t>,
+    /// Whether the sheet tells everything so far, and the known events that its rows speak of.
+    everything: bool,
+    spoken: HashSet<EventId>,
     /// The partners that somebody was referred on to.
     asked: HashSet<(LegId, String)>,
 }
@@ -57,7 +71,7 @@ impl ReturnRecord<'_> {
         Ok(chains)
     }
 
-    /// Tells new events from known ones, row by row; gives those that are to be sealed, and whether the sheet tells too much as a whole.
+    /// Tells new events from known ones, row by row.
     pub(crate) fn settle_rows(
         &self,
         rows: &mut [RowFinding],
@@ -66,8 +80,11 @@ impl ReturnRecord<'_> {
         return_id: ReturnId,
         ids: &Ids,
         stream: &mut Stream,
-    ) -> (Vec<UnsealedEvent>, bool) {
-        let mut so_far = ToldSoFar::default();
+    ) -> Settled {
+        let mut so_far = ToldSoFar {
+            everything: self.tells_everything(),
+            ..ToldSoFar::default()
+        };
         let mut unsealed = Vec::new();
         let mut endings: Vec<RowEnd> = vec![(Disposition::Held, None); rows.len()];
         // Most files tell nothing in other words: only then is it asked what the other rows tell.
@@ -100,6 +117,7 @@ impl ReturnRecord<'_> {
                 touched.fresh.push((kept, event));
             }
         }
+        let spoken = std::mem::take(&mut so_far.spoken);
         drop((contents, so_far));
         for (row, (disposition, reason)) in rows.iter_mut().zip(endings) {
             (row.disposition, row.reason) = (disposition, reason);
@@ -107,7 +125,11 @@ impl ReturnRecord<'_> {
         let too_many = TooMany::of(touched, self.run.config.limits.return_events_max);
         too_many.hold(rows, touched);
         unsealed.retain(|event| !too_many.holds(event.leg));
-        (unsealed, too_many.of_file)
+        Settled {
+            unsealed,
+            too_many: too_many.of_file,
+            spoken,
+        }
     }
 
     /// How a row ends, and what of it is new and is kept.
@@ -131,7 +153,10 @@ impl ReturnRecord<'_> {
             };
             let (before, occurrence) = match spoken {
                 SpeaksOf::Known(place) => {
-                    let event = &known_events[place].1;
+                    let (id, event) = &known_events[place];
+                    if so_far.everything {
+                        so_far.spoken.insert(*id);
+                    }
                     (Some(event), event.occurrence)
                 }
                 SpeaksOf::New(number) => (None, number),
@@ -147,7 +172,18 @@ impl ReturnRecord<'_> {
             }
             match before {
                 None if row.withdrawn => known += 1,
-                None if self.newer.tell_of(row.leg) && is_answered(told, touched) => {
+                None if told.ends() && !endings::of(touched, &fresh).is_empty() => {
+                    if endings::of(touched, &fresh)
+                        .iter()
+                        .all(|one| endings::same(one, &kept))
+                    {
+                        known += 1;
+                    } else {
+                        // Which ending is right is for the practice to say: it may have read the first.
+                        ending = (Disposition::Held, Some(Reason::AfterClose));
+                    }
+                }
+                None if self.contradicts(row.leg) && is_answered(told, touched) => {
                     ending = (Disposition::Held, Some(Reason::ConflictCopy));
                 }
                 None => {
@@ -161,14 +197,23 @@ impl ReturnRecord<'_> {
                     let telling = Telling {
                         earlier: earlier.map_or(&[], Vec::as_slice),
                         newer_sheet: self.newer.tell_of(row.leg),
+                        told_before: self.taken.told_before(),
                     };
                     match corrections::of(before, kept, row.withdrawn, &telling) {
                         Correction::None => known += 1,
                         Correction::Ask => {
                             ending = (Disposition::Held, Some(Reason::Correction));
                         }
-                        Correction::OlderWord => {
+                        Correction::Corrected if self.taken.told_before() => known += 1,
+                        Correction::OlderWord | Correction::Corrected => {
                             ending = (Disposition::Held, Some(Reason::ConflictCopy));
+                        }
+                        Correction::Event(_)
+                            if told.ends()
+                                && !before.withdrawn
+                                && !endings::may_change(before, env.now()) =>
+                        {
+                            ending = (Disposition::Held, Some(Reason::AfterClose));
                         }
                         Correction::Event(kept) => fresh.push((told.kind, *kept)),
                     }
@@ -182,6 +227,11 @@ impl ReturnRecord<'_> {
             ending = (Disposition::Repeated, Some(Reason::AlreadyKnown));
         }
         (ending, fresh)
+    }
+
+    /// Whether what a row tells on another day than before contradicts a newer sheet.
+    fn contradicts(&self, leg: LegId) -> bool {
+        self.newer.tell_of(leg) && !self.taken.told_before()
     }
 
     /// Why a person is not referred on as a row asks, and how the row ends.

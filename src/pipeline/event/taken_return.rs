@@ -28,6 +28,10 @@ pub(crate) struct ReturnFrame {
     pub(crate) at: i64,
     /// The return of which these are rows that were judged again; 0 of a file that came.
     pub(crate) of: i64,
+    /// It tells everything so far, and was held against what came before it.
+    pub(crate) everything: bool,
+    /// What it no longer tells: the rows that told it, each by its return and Excel's number.
+    pub(crate) asked: Vec<(i64, i64)>,
 }
 
 /// A return that came before.

@@ -113,6 +113,7 @@ pub(super) fn read_collect(
             .map(|table| read_aliases(&table))
             .unwrap_or_default(),
         delivered: deliver.map(headers_of).unwrap_or_default(),
+        cumulative: table.flag("cumulative", false),
         // A drop with a token has what speaks for a row that bears nothing else of its person.
         by_reference_alone: identity.map_or(no_check, |identity| identity.value),
         hold_all: unguarded.is_some(),
