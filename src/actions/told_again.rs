@@ -1,5 +1,6 @@
 //! What other sheets tell of people of whom one was undone: they had said the same as that one, so nothing of theirs was kept.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -17,7 +18,10 @@ use crate::store::rows::RETURN_READ;
 /// Rows of a return read at a time.
 const PAGE: i64 = 5_000;
 
-/// Judges again what the returns that came after an undone one tell of these legs, in the order in which they came; says how many rows tell something that stands by them.
+/// Rows of returns by when these were written, the newest first.
+type RowsByNewest = BTreeMap<Reverse<(i64, ReturnId)>, Vec<(u64, HoldNumber)>>;
+
+/// Judges again what the returns that came after an undone one tell of these legs, the newest first; says how many rows tell something that stands by them.
 ///
 /// # Errors
 /// A run has the partner's returns, the store failed, or a sealed value does not open.
@@ -32,8 +36,8 @@ pub(crate) async fn by_other_sheets(
     let legs: HashSet<LegId> = legs.iter().copied().collect();
     let mut later: Vec<EarlierReturn> = returns_since(env, sender, i64::MIN).await?;
     later.retain(|other| other.file.id > undone && other.file.state == RETURN_READ);
-    // Rows that were judged again are judged where they stood.
-    let mut rows_of: BTreeMap<ReturnId, Vec<(u64, HoldNumber)>> = BTreeMap::new();
+    // The newest first: what it tells older ones need not be asked about. Rows that were judged again are judged where they stood.
+    let mut rows_of = RowsByNewest::new();
     for other in later {
         let of = match other.frame.of {
             0 => other.file.id,
@@ -43,7 +47,8 @@ pub(crate) async fn by_other_sheets(
         if lines.is_empty() {
             continue;
         }
-        rows_of.entry(of).or_default().extend(lines);
+        let place = Reverse((other.file.written, of));
+        rows_of.entry(place).or_default().extend(lines);
     }
     if rows_of.is_empty() {
         return Ok(0);
@@ -55,7 +60,7 @@ pub(crate) async fn by_other_sheets(
     let deliver = deliver.context(waits)?;
     let run = Run::new(Arc::clone(env), RunId::NONE, false);
     let mut count = 0;
-    for (of, mut lines) in rows_of {
+    for (Reverse((_, of)), mut lines) in rows_of {
         lines.sort_unstable();
         lines.dedup();
         let judged = again(async || judge::rows_again(&run, &collect, of, &lines).await);

@@ -11,7 +11,9 @@ use super::batch_tests::Installation;
 use super::{Only, run};
 use crate::actions::{Actor, undo};
 use crate::app::App;
-use crate::domain::{Disposition, EventKind, Instant, LegId, LegReference, ReturnId, Stage};
+use crate::domain::{
+    Disposition, EventKind, Instant, LegId, LegReference, Reason, ReturnId, Stage,
+};
 use crate::pipeline::event::{EarlierReturn, StoredEvent, events, newest};
 use crate::pipeline::pull::seeded::{Draw, seeds};
 
@@ -221,9 +223,9 @@ impl History {
     fn changed(&mut self, at: usize, kind: Kind) -> ModelSheet {
         let earlier = self.sheets[at].clone();
         let mut rows = earlier.rows;
-        for place in 0..rows.len() {
-            if self.draw.below(2) == 0 && !rows[place].1.mistake {
-                rows[place].1 = self.word(rows[place].0.1);
+        for ((_, question), word) in &mut rows {
+            if self.draw.below(2) == 0 && !word.mistake {
+                *word = self.word(*question);
             }
         }
         let number = self.sheets.len();
@@ -318,13 +320,16 @@ impl History {
                 return Err(format!("{} has {} rows", sheet.name, rows.len()));
             }
             for ((of, word), row) in sheet.rows.iter().zip(rows) {
+                // What ends another row equal to it ends it too.
                 let waits = row.disposition == Disposition::Held
+                    || row.reason == Some(Reason::SameRow)
                     || kept.asked_again.contains(&(*id, row.leg));
                 ends.push(format!(
                     "{} {of:?} {:?} {:?}",
                     sheet.name, row.disposition, row.reason
                 ));
-                self.may_wait(number, (*of, word), waits)?;
+                let held = row.disposition == Disposition::Held;
+                self.may_wait(number, (*of, word), held)?;
                 if waits || sheet.undone {
                     continue;
                 }

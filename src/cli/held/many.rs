@@ -59,10 +59,11 @@ pub(super) async fn release(
         let number = HoldNumber::new(hold.number);
         match hold::release(app.env(), number, actor, send).await {
             Ok(Settled::Decided(_, Verdict::Routed)) => released.on += 1,
-            Ok(Settled::Decided(_, Verdict::Held(_))) => released.waiting += 1,
+            Ok(Settled::Decided(_, Verdict::Held(_)) | Settled::StillWaits(_)) => {
+                released.waiting += 1;
+            }
             Ok(Settled::Decided(..)) => released.ended += 1,
             Ok(Settled::TakenIn) => released.taken_in += 1,
-            Ok(Settled::StillWaits(_)) => released.waiting += 1,
             Ok(_) => released.settled += 1,
             Err(error) => released.refused.push(error.to_string()),
         }

@@ -83,7 +83,9 @@ impl ReturnRecord<'_> {
         let mut gone: Vec<LegId> = before.legs.difference(&here).copied().collect();
         gone.sort_unstable();
         if !gone.is_empty() {
-            for (leg, events) in events_of_legs(self.run, gone, &mut keys).await? {
+            let mut events = events_of_legs(self.run, gone.clone(), &mut keys).await?;
+            for leg in gone {
+                let events = events.remove(&leg).unwrap_or_default();
                 let known = newest_by(events.opened, |(_, event)| event);
                 let events = known.iter().filter(is_missing);
                 missing.extend(events.map(|(id, _)| (leg, *id)));

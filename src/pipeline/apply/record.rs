@@ -2,23 +2,27 @@
 //!
 //! The store is asked for what many legs need at once: nothing is asked for leg by leg.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::effects::Effects;
 use super::newer_sheets::NewerSheets;
+use super::no_longer_told::NoLongerTold;
 use super::returned_receipt::ReturnedReceipt;
-use crate::domain::{Counts, Disposition, EventKind, LegId, Reason, ReturnId, RunId, Stage};
+use crate::domain::entropy::Stream;
+use crate::domain::{
+    Counts, Disposition, EventId, EventKind, LegId, Reason, ReturnId, RunId, Stage,
+};
 use crate::partner::Partner;
 use crate::pipeline::delivered_rows::OwnLeg;
 use crate::pipeline::event::{
-    FileFinding, NumberedEvent, RowFinding, StoredEvent, TakenReturn, newest_by,
+    FileFinding, NumberedEvent, Repair, RowFinding, StoredEvent, TakenReturn, newest_by,
 };
 use crate::pipeline::run::{HeldLease, Run, StageOutcome};
 use crate::pipeline::workers::of_each;
 use crate::seal::{Digest, HolderKey, merkle_root};
 use crate::sheet::Sheet;
 use crate::store::hash_chain::{event_leaf, return_file_leaf, return_leaf};
-use crate::store::rows::{EventRow, Leg, ReturnFile};
+use crate::store::rows::{EventRow, KeyRow, Leg, ReturnFile, ReturnRow};
 use crate::store::{Batch, Body, Entry, Guard, NewHold};
 
 /// Rows or events that one worker seals at a time.
@@ -93,17 +97,10 @@ impl ReturnRecord<'_> {
             &ids,
             &mut stream,
         );
-        let whole = if finding.sorted {
-            Some(Reason::Sorted)
-        } else {
-            settled.too_many.then_some(Reason::TooManyEvents)
-        };
-        let missing = if whole.is_none() && self.tells_everything() {
-            let spoken = &settled.spoken;
-            Some(self.no_longer_told(&rows, &touched, spoken).await?)
-        } else {
-            None
-        };
+        let whole = held_whole(finding.sorted, settled.too_many);
+        let missing = self
+            .missing(whole, &rows, &touched, &settled.spoken)
+            .await?;
         let frame = self.frame(&rows, missing.as_ref());
         let key = (&file_key.0, file_key.1.id);
         let (mut file, sealed_bytes) =
@@ -111,12 +108,7 @@ impl ReturnRecord<'_> {
         drop(bytes);
         self.seal_events(&mut touched, &settled.unsealed)?;
         let mut batch = self.lease.batch(env.now());
-        let numbered = (0..rows.len()).map(|index| (index, stream.bytes()));
-        let numbered: Vec<(usize, [u8; 12])> = numbered.collect();
-        batch.return_rows = of_each(&numbered, SEALED_A_PIECE, env.workers, |(index, nonce)| {
-            let row = &rows[*index];
-            self.return_row(return_id, *index, row, &touched, &file_key, *nonce)
-        })?;
+        batch.return_rows = self.sealed_rows(return_id, &rows, &touched, &file_key, &mut stream)?;
         let effects = Effects::load(self, &touched).await?;
         let mut order: Vec<LegId> = touched.keys().copied().collect();
         order.sort_unstable();
@@ -127,7 +119,7 @@ impl ReturnRecord<'_> {
                 effects.move_leg(touched, &ids, &mut batch, &mut stream);
             }
         }
-        drop((touched, numbered));
+        drop(touched);
         batch.events.sort_by_key(|event| event.id);
         let root = root_of(&file, &sealed_bytes, &batch);
         file.root = root;
@@ -140,16 +132,9 @@ impl ReturnRecord<'_> {
             root,
         };
         batch.push(Entry::new(return_id, returned));
-        hold_rows(&rows, whole, return_id, &mut batch);
-        batch.released.extend(&self.taken.answers);
-        self.ask_practice(&rows, return_id, &mut batch).await?;
-        let settles_nothing = whole.is_some() || self.taken.of.is_some();
-        self.settle_mended(&rows, settles_nothing, &mut batch)
-            .await?;
         let mut repairs = finding.repairs;
-        if let Some(missing) = missing {
-            repairs.extend(self.ask_about(&missing, &mut batch).await?);
-        }
+        let asked = self.ask(&rows, (whole, missing), return_id, &mut batch);
+        repairs.extend(asked.await?);
         keep_books(self.run.id, &rows, return_id, &mut batch, outcome);
         env.store.commit(batch).await?;
         Ok((
@@ -160,6 +145,61 @@ impl ReturnRecord<'_> {
                 repairs,
             },
         ))
+    }
+
+    /// The rows of the file, each under its person's key.
+    fn sealed_rows(
+        &self,
+        return_id: ReturnId,
+        rows: &[RowFinding],
+        touched: &HashMap<LegId, Touched>,
+        file_key: &(HolderKey, KeyRow),
+        stream: &mut Stream,
+    ) -> anyhow::Result<Vec<ReturnRow>> {
+        let numbered = (0..rows.len()).map(|index| (index, stream.bytes()));
+        let numbered: Vec<(usize, [u8; 12])> = numbered.collect();
+        of_each(
+            &numbered,
+            SEALED_A_PIECE,
+            self.run.workers,
+            |(index, nonce)| {
+                let row = &rows[*index];
+                self.return_row(return_id, *index, row, touched, file_key, *nonce)
+            },
+        )
+    }
+
+    /// What a sheet that tells everything no longer tells; `whole`: why it is held as a whole.
+    async fn missing(
+        &self,
+        whole: Option<Reason>,
+        rows: &[RowFinding],
+        touched: &HashMap<LegId, Touched>,
+        spoken: &HashSet<EventId>,
+    ) -> anyhow::Result<Option<NoLongerTold>> {
+        if whole.is_some() || !self.tells_everything() {
+            return Ok(None);
+        }
+        self.no_longer_told(rows, touched, spoken).await.map(Some)
+    }
+
+    /// Asks what is to be asked, and settles what is answered. Gives a sentence for the receipt.
+    async fn ask(
+        &self,
+        rows: &[RowFinding],
+        (whole, missing): (Option<Reason>, Option<NoLongerTold>),
+        return_id: ReturnId,
+        batch: &mut Batch,
+    ) -> anyhow::Result<Option<Repair>> {
+        hold_rows(rows, whole, return_id, batch);
+        batch.released.extend(&self.taken.answers);
+        self.ask_practice(rows, return_id, batch).await?;
+        let settles_nothing = whole.is_some() || self.taken.of.is_some();
+        self.settle_mended(rows, settles_nothing, batch).await?;
+        match missing {
+            Some(missing) => self.ask_about(&missing, batch).await,
+            None => Ok(None),
+        }
     }
 
     /// Seals the events that are new, each under its person's key.
@@ -251,6 +291,16 @@ fn as_told(order: &[LegId], touched: &HashMap<LegId, Touched>) -> Guard {
         }
     }
     Guard::Told { legs, events }
+}
+
+/// Why a file is held as a whole.
+fn held_whole(sorted: bool, too_many: bool) -> Option<Reason> {
+    let too_many = too_many.then_some(Reason::TooManyEvents);
+    if sorted {
+        Some(Reason::Sorted)
+    } else {
+        too_many
+    }
 }
 
 /// Asks about each row that is held; `whole`: why the file is held as a whole, which is one question and not one a row.

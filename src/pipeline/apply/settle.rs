@@ -21,8 +21,17 @@ pub(crate) type Chains = HashMap<(KeyId, RawId), Vec<Leg>>;
 /// How a row ends.
 type RowEnd = (Disposition, Option<Reason>);
 
+/// What comes of an event that is told anew.
+enum Anew {
+    /// Nothing.
+    Known,
+    Held(Reason),
+    /// A new word on it.
+    Word(Box<StoredEvent>),
+}
+
 /// What was settled of the rows of a file.
-pub(crate) struct Settled {
+pub(crate) struct SettledRows {
     /// The events that are new.
     pub(crate) unsealed: Vec<UnsealedEvent>,
     /// It tells more that is new than a file may.
@@ -80,7 +89,7 @@ impl ReturnRecord<'_> {
         return_id: ReturnId,
         ids: &Ids,
         stream: &mut Stream,
-    ) -> Settled {
+    ) -> SettledRows {
         let mut so_far = ToldSoFar {
             everything: self.tells_everything(),
             ..ToldSoFar::default()
@@ -125,7 +134,7 @@ impl ReturnRecord<'_> {
         let too_many = TooMany::of(touched, self.run.config.limits.return_events_max);
         too_many.hold(rows, touched);
         unsealed.retain(|event| !too_many.holds(event.leg));
-        Settled {
+        SettledRows {
             unsealed,
             too_many: too_many.of_file,
             spoken,
@@ -192,32 +201,11 @@ impl ReturnRecord<'_> {
                     }
                     fresh.push((told.kind, kept));
                 }
-                Some(before) => {
-                    let earlier = touched.earlier.get(&kept.identifier);
-                    let telling = Telling {
-                        earlier: earlier.map_or(&[], Vec::as_slice),
-                        newer_sheet: self.newer.tell_of(row.leg),
-                        told_before: self.taken.told_before(),
-                    };
-                    match corrections::of(before, kept, row.withdrawn, &telling) {
-                        Correction::None => known += 1,
-                        Correction::Ask => {
-                            ending = (Disposition::Held, Some(Reason::Correction));
-                        }
-                        Correction::Corrected if self.taken.told_before() => known += 1,
-                        Correction::OlderWord | Correction::Corrected => {
-                            ending = (Disposition::Held, Some(Reason::ConflictCopy));
-                        }
-                        Correction::Event(_)
-                            if told.ends()
-                                && !before.withdrawn
-                                && !endings::may_change(before, env.now()) =>
-                        {
-                            ending = (Disposition::Held, Some(Reason::AfterClose));
-                        }
-                        Correction::Event(kept) => fresh.push((told.kind, *kept)),
-                    }
-                }
+                Some(before) => match self.told_anew(before, kept, (row, told), touched) {
+                    Anew::Known => known += 1,
+                    Anew::Held(reason) => ending = (Disposition::Held, Some(reason)),
+                    Anew::Word(kept) => fresh.push((told.kind, *kept)),
+                },
             }
         }
         if ending.0 != Disposition::Accepted {
@@ -227,6 +215,34 @@ impl ReturnRecord<'_> {
             ending = (Disposition::Repeated, Some(Reason::AlreadyKnown));
         }
         (ending, fresh)
+    }
+
+    /// What comes of an event that is known and told anew.
+    fn told_anew(
+        &self,
+        before: &StoredEvent,
+        kept: StoredEvent,
+        (row, told): (&RowFinding, &ReportedEvent),
+        touched: &Touched,
+    ) -> Anew {
+        let earlier = touched.earlier.get(&kept.identifier);
+        let told_before = self.taken.told_before();
+        let telling = Telling {
+            earlier: earlier.map_or(&[], Vec::as_slice),
+            newer_sheet: self.newer.tell_of(row.leg),
+            told_before,
+        };
+        let closed = told.ends() && !before.withdrawn;
+        match corrections::of(before, kept, row.withdrawn, &telling) {
+            Correction::None => Anew::Known,
+            Correction::Ask => Anew::Held(Reason::Correction),
+            Correction::Corrected if told_before => Anew::Known,
+            Correction::OlderWord | Correction::Corrected => Anew::Held(Reason::ConflictCopy),
+            Correction::Event(_) if closed && !endings::may_change(before, self.run.now()) => {
+                Anew::Held(Reason::AfterClose)
+            }
+            Correction::Event(kept) => Anew::Word(kept),
+        }
     }
 
     /// Whether what a row tells on another day than before contradicts a newer sheet.

@@ -58,11 +58,8 @@ impl TooMany {
                     .to_owned()
             });
         }
-        for (leg, touched) in touched {
-            if self.holds(*leg) {
-                touched.fresh.clear();
-            }
-        }
+        let held = touched.values_mut().filter(|one| self.holds(one.leg.id));
+        held.for_each(|one| one.fresh.clear());
     }
 }
 

@@ -52,6 +52,19 @@ fn ids(events: &[EventRow]) -> Vec<i64> {
     events.iter().map(|event| event.id.number()).collect()
 }
 
+async fn newer_returns_are_found(store: &dyn Store) {
+    for (sender, written, newer) in [
+        (PARTNER, 799, &[81][..]), // the first could not be read
+        (PARTNER, 809, &[81]),
+        (PARTNER, 810, &[]), // it is no later than itself
+        (StrandId::NONE, 0, &[]),
+    ] {
+        let found = store.returns_written_after(sender, written).await.unwrap();
+        let found: Vec<i64> = found.into_iter().map(ReturnId::number).collect();
+        assert_eq!(found, newer, "after {written}");
+    }
+}
+
 pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store) {
     let strand = store.strand("p").await.unwrap();
     let mut batch = Batch::new(strand.id, at(0));
@@ -76,16 +89,7 @@ pub(super) async fn a_return_is_kept_with_its_rows_and_events(store: &dyn Store)
     assert_eq!(files(0, 9).await, [(80, 2), (81, 1)]);
     assert_eq!(files(0, 1).await, [(80, 2)]);
     assert_eq!(files(80, 9).await, [(81, 1)]);
-    for (sender, written, newer) in [
-        (PARTNER, 799, &[81][..]), // the first could not be read
-        (PARTNER, 809, &[81]),
-        (PARTNER, 810, &[]), // it is no later than itself
-        (StrandId::NONE, 0, &[]),
-    ] {
-        let found = store.returns_written_after(sender, written).await.unwrap();
-        let found: Vec<i64> = found.into_iter().map(ReturnId::number).collect();
-        assert_eq!(found, newer, "after {written}");
-    }
+    newer_returns_are_found(store).await;
     for (id, bytes) in [(80, Some(vec![7, 0, 7])), (81, Some(vec![8])), (82, None)] {
         assert_eq!(store.return_bytes(ReturnId::new(id)).await.unwrap(), bytes);
     }
