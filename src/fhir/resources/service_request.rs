@@ -313,19 +313,18 @@ pub(crate) struct NamedConsent<'t> {
 pub(crate) fn consents<'t>(request: &'t Json<'_>, base: Option<&str>) -> Vec<NamedConsent<'t>> {
     let one = |element: &'t Json<'_>| {
         let reference = Reference::parse(element, base);
-        let certain = match (text_of(element, "type"), reference) {
-            (Some(kind), _) => (kind == "Consent").then_some(true),
-            (None, Reference::Relative { kind, .. }) => (kind == "Consent").then_some(true),
-            (None, Reference::Foreign(url)) => {
-                Address::parse(url).and_then(|address| (address.kind == "Consent").then_some(true))
-            }
-            (None, Reference::Contained(id)) => contained(request, id)
-                .and_then(resource_type)
-                .and_then(|kind| (kind == "Consent").then_some(true)),
-            (None, Reference::Urn(_)) => Some(false),
+        let kind = text_of(element, "type").or_else(|| match reference {
+            Reference::Relative { kind, .. } => Some(kind),
+            Reference::Foreign(url) => Some(Address::parse(url)?.kind),
+            Reference::Contained(id) => resource_type(contained(request, id)?),
             _ => None,
+        });
+        let certain = match kind {
+            Some(kind) => (kind == "Consent").then_some(true)?,
+            None if matches!(reference, Reference::Urn(_)) => false,
+            None => return None,
         };
-        certain.map(|certain| NamedConsent { reference, certain })
+        Some(NamedConsent { reference, certain })
     };
     items(request.get("supportingInfo"))
         .iter()

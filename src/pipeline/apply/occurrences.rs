@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::corrections::text_of;
+use super::returned_receipt::MendedEvent;
 use crate::domain::LegId;
 use crate::pipeline::event::{NumberedEvent, ReportedEvent, Sameness, StoredEvent};
 
@@ -53,16 +54,16 @@ impl<'t> Occurrences<'t> {
         self.new_one(leg, same, highest)
     }
 
-    /// What a row speaks of that was mended: the known event at this place, if it was told of it before, else a new one.
+    /// What a row speaks of that was mended.
     pub(crate) fn mended(
         &mut self,
         leg: LegId,
         told: &'t ReportedEvent,
         known: &[NumberedEvent],
-        before: Option<usize>,
+        mended: MendedEvent,
     ) -> SpeaksOf {
         let same = told.sameness();
-        if let Some(place) = before
+        if let MendedEvent::ToldSince(place) = mended
             && self.known.insert((leg, same, known[place].1.occurrence))
         {
             return SpeaksOf::Known(place);

@@ -28,6 +28,15 @@ const BY_FORM: [Reason; 4] = [
 const RESULT_COLUMN: usize = 0;
 const WRONG_COLUMN: usize = 1;
 
+/// What a row of a receipt tells that was to be mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MendedEvent {
+    /// An event of its own.
+    New,
+    /// That which was told of it since: its place among the known ones.
+    ToldSince(usize),
+}
+
 /// A receipt that came back.
 #[derive(Debug, Default)]
 pub(crate) struct ReturnedReceipt {
@@ -246,14 +255,14 @@ impl ReturnRecord<'_> {
         order
     }
 
-    /// Of a row of a receipt that was to be mended, the place of the event that was told of it since, if one was; `None` of any other row. What it tells is
+    /// What a row of a receipt tells that was to be mended; `None` of any other row. It is
     /// an event of its own, and no other word on one that another row told, even of the same day and in the same words.
     pub(crate) fn mended_event(
         &self,
         place: usize,
         told: &ReportedEvent,
         touched: &Touched,
-    ) -> Option<Option<usize>> {
+    ) -> Option<MendedEvent> {
         let receipt = self.receipt.as_ref()?;
         let mended = receipt.to_mend.get(place).copied().unwrap_or(false);
         // Of a questionnaire there is one answer a day: that is another word on it.
@@ -269,7 +278,7 @@ impl ReturnRecord<'_> {
                 && event.content() == told.content()
                 && since(event)
         });
-        Some(same)
+        Some(same.map_or(MendedEvent::New, MendedEvent::ToldSince))
     }
 }
 

@@ -157,7 +157,7 @@ impl ReturnRecord<'_> {
             let (known_events, leg) = (&touched.known, row.leg);
             let occurrences = &mut so_far.occurrences;
             let spoken = match self.mended_event(index, told, touched) {
-                Some(before) => occurrences.mended(leg, told, known_events, before),
+                Some(mended) => occurrences.mended(leg, told, known_events, mended),
                 None => occurrences.next(leg, told, known_events, row.withdrawn, || others(told)),
             };
             let (before, occurrence) = match spoken {

@@ -130,11 +130,8 @@ pub(super) fn delivered(layout: &MadeLayout, people: &[MadePerson]) -> Legs {
             leg: person.leg,
             authored_on: Some(person.referred),
             closed_on: None,
-            versions: vec![Version::new(
-                token,
-                Arc::clone(&columns),
-                cells.iter().map(String::as_str),
-            )],
+            ended_on: None,
+            versions: vec![Version::new(token, Arc::clone(&columns), &cells)],
         };
         (person.reference, delivered)
     });

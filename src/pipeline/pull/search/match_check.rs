@@ -1,5 +1,6 @@
 //! What each match of a page is held against: what was asked, its newest version, the window, and whose record it is.
 
+use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
@@ -13,9 +14,57 @@ use crate::domain::Instant;
 use crate::fhir::client::ClientError;
 use crate::fhir::client::search::PageEntry;
 use crate::fhir::resources::reference::Address;
+use crate::fhir::resources::version::newer;
 use crate::pipeline::referral::Bytes;
 
+/// The requests of a page, and where among them each stands.
+#[derive(Default)]
+pub(super) struct Brought<'p> {
+    requests: Vec<Option<Bytes>>,
+    places: HashMap<&'p str, usize>,
+}
+
+impl Brought<'_> {
+    /// Those that are here.
+    pub(super) fn requests(self) -> Vec<Bytes> {
+        self.requests.into_iter().flatten().collect()
+    }
+}
+
 impl SearchPull<'_> {
+    /// Takes a request of a page as it is, or asks for it by its id: where it came without some of its parts, under another name than its own, or beside
+    /// one of the same name of which nobody can say which is the newer. Says whether it is here.
+    pub(super) async fn bring<'p>(
+        &mut self,
+        brought: &mut Brought<'p>,
+        (id, entry): (&'p str, &PageEntry),
+        bytes: &[u8],
+    ) -> Result<bool, ClientError> {
+        let before = brought.places.get(id).copied();
+        let known = before.and_then(|at| brought.requests[at].as_deref());
+        let unlike = known.is_some_and(|known| newer(known, bytes).is_none());
+        if unlike {
+            self.unsure.insert(id.to_owned());
+        }
+        let unsure = self.unsure.contains(id);
+        let url = entry.full_url.as_deref();
+        let own = self.records.urls.own.names(url, "ServiceRequest", id);
+        if !own {
+            let other = self.other_addressed(url, id).await?;
+            brought.requests.push(other);
+        }
+        let as_it_is = own && !unsure && !entry.subsetted;
+        let whole = self.whole(id, bytes, as_it_is).await?;
+        let here = whole.is_some();
+        if let Some(at) = before.filter(|_| unsure) {
+            brought.requests[at] = whole;
+        } else {
+            brought.places.insert(id, brought.requests.len());
+            brought.requests.push(whole);
+        }
+        Ok(here)
+    }
+
     /// Whether a newer version of the request has come in this pull.
     pub(super) fn superseded(&mut self, id: &str, entry: &PageEntry) -> bool {
         let found = VersionAge::of(entry);
@@ -29,7 +78,7 @@ impl SearchPull<'_> {
     }
 
     /// The request that the address of an entry names, where that is another one than its content says: it may have changed as well.
-    pub(super) async fn other_addressed(
+    async fn other_addressed(
         &mut self,
         url: Option<&str>,
         id: &str,
@@ -42,7 +91,7 @@ impl SearchPull<'_> {
     }
 
     /// The request as it is; one that came without some of its parts, or under another name than its own, is read by its id.
-    pub(super) async fn whole(
+    async fn whole(
         &mut self,
         id: &str,
         bytes: &[u8],

@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use age::{VersionAge, of_another_server};
 pub(super) use assemble::Together;
+use match_check::Brought;
 pub(super) use query::{Asked, without_person};
 pub(super) use records::Kept;
 use records::Records;
@@ -48,7 +49,6 @@ use crate::fhir::client::search::{Ending, SearchPage};
 use crate::fhir::client::{Client, ClientError};
 use crate::fhir::resources::bundle::{Mode, content};
 use crate::fhir::resources::operation_outcome::says_incomplete;
-use crate::fhir::resources::version::newer;
 use crate::json::{Arena, Json};
 use crate::pipeline::ingest::load::{Load, LoadOrigin};
 use crate::pipeline::ingest::queue::{Step, Steps};
@@ -370,9 +370,7 @@ impl<'c> SearchPull<'c> {
         self.records.turn_page();
         self.records.take(page);
         self.evidence.told_missing += page.without_resource;
-        let mut requests: Vec<Option<Bytes>> = Vec::new();
-        // Where among them each stands.
-        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut brought = Brought::default();
         let mut keys = HashSet::new();
         let (mut unreadable, mut foreign) = (Vec::new(), Vec::new());
         for entry in &page.entries {
@@ -409,29 +407,8 @@ impl<'c> SearchPull<'c> {
                     if let Some(look) = self.recount.as_mut().filter(|_| window.second_look) {
                         look.brought(written, self.server);
                     }
-                    let before = places.get(&**id).copied();
-                    let known = before.and_then(|at| requests[at].as_deref());
-                    // Two of one name, and nobody can say which is the newer: the server is asked for it.
-                    let unlike = known.is_some_and(|known| newer(known, bytes).is_none());
-                    let unsure = self.unsure.contains(id) || unlike;
-                    if unlike {
-                        self.unsure.insert(id.clone());
-                    }
-                    let url = entry.full_url.as_deref();
-                    let own = self.records.urls.own.names(url, "ServiceRequest", id);
-                    if !own {
-                        requests.push(self.other_addressed(url, id).await?);
-                    }
-                    let as_it_is = own && !unsure && !entry.subsetted;
-                    let whole = self.whole(id, bytes, as_it_is).await?;
-                    if whole.is_some() {
+                    if self.bring(&mut brought, (id, entry), bytes).await? {
                         keys.insert(key);
-                    }
-                    if let Some(at) = before.filter(|_| unsure) {
-                        requests[at] = whole;
-                    } else {
-                        places.insert(id, requests.len());
-                        requests.push(whole);
                     }
                 }
                 // What cannot even be named is counted, not passed over.
@@ -442,9 +419,7 @@ impl<'c> SearchPull<'c> {
                 _ => {}
             }
         }
-        let mut referrals = self
-            .referrals(requests.into_iter().flatten().collect(), Some(window))
-            .await?;
+        let mut referrals = self.referrals(brought.requests(), Some(window)).await?;
         self.tell_foreign(foreign.len());
         referrals.extend(foreign);
         referrals.extend(unreadable);
