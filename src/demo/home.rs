@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 
 use super::resources::{NAMESPACE, PRACTICES};
 use super::services::To;
-use crate::domain::Entropy;
+use crate::domain::{Entropy, Instant};
 use crate::sheet::{Manifest, RowsByAction, write_atomically};
 
 /// The mark: a file of this name.
@@ -99,14 +100,24 @@ impl Home {
         self.0.join(format!("var/partners/{}/out", to.id()))
     }
 
-    /// Puts a file where a partner puts it.
+    /// Puts a file where a partner puts it; it bears the time at which the script has it written.
     ///
     /// # Errors
     /// The folder cannot be written.
-    pub(super) fn send_in(&self, to: To, name: &str, bytes: &[u8]) -> anyhow::Result<()> {
+    pub(super) fn send_in(
+        &self,
+        to: To,
+        (name, bytes): (&str, &[u8]),
+        written: Instant,
+    ) -> anyhow::Result<()> {
         let folder = self.0.join(format!("var/partners/{}/in", to.id()));
         fs::create_dir_all(&folder).context("making a partner's folder")?;
-        Ok(write_atomically(&folder.join(name), bytes, MODE)?)
+        let path = folder.join(name);
+        write_atomically(&path, bytes, MODE)?;
+        let micros = u64::try_from(written.0).context("a time before 1970")?;
+        let file = fs::OpenOptions::new().write(true).open(&path)?;
+        file.set_modified(UNIX_EPOCH + Duration::from_micros(micros))?;
+        Ok(())
     }
 
     /// Rows sent so far to each partner, by what they ask, as the manifests say.

@@ -41,6 +41,9 @@ use run_summary::Night;
 
 /// When the demo takes place.
 const NOW: &str = "2026-11-23T06:00:00Z";
+/// When the partners write what they send back, and what they send after that.
+const SENT_FIRST: &str = "2026-11-23T04:00:00Z";
+const SENT_LATER: &str = "2026-11-23T05:00:00Z";
 /// The night on which the books of November are closed: only complete months are told of people.
 const MONTH_END: &str = "2026-12-01T02:00:00Z";
 const SEED: [u8; 32] = *b"kith demo: made-up people only  ";
@@ -171,16 +174,18 @@ async fn play(app: &App, home: &Home, systems: &Systems) -> anyhow::Result<Playe
     let riverside = clients(&home.out(To::Riverside))?;
     let returned = returned(home, &riverside, &stopped)?;
     for one in &returned {
-        home.send_in(one.to, one.file, &one.bytes)?;
+        home.send_in(one.to, (one.file, &one.bytes), instant(SENT_FIRST)?)?;
     }
     let second = night(app).await.context("the second run")?;
     let (sent_second, entries_second) = (home.rows_sent()?, systems.entries());
 
     // As people do: the sheet so far with one row more, and another sheet once more under a new name.
     let week = returns::riverside(&riverside, &stopped, true)?;
-    home.send_in(week.to, week.file, &week.bytes)?;
+    let later = instant(SENT_LATER)?;
+    home.send_in(week.to, (week.file, &week.bytes), later)?;
     if let Some(same) = returned.iter().find(|one| one.to == To::Debt) {
-        home.send_in(same.to, "returns November again.csv", &same.bytes)?;
+        let again = ("returns November again.csv", &*same.bytes);
+        home.send_in(same.to, again, later)?;
     }
     let third = night(app).await.context("the third run")?;
     let (sent_third, entries_third) = (home.rows_sent()?, systems.entries());
