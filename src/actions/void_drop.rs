@@ -9,7 +9,7 @@ use crate::pipeline::deliver::left;
 use crate::pipeline::prepared_drop::{
     LyingPart, is_answered, lying_part, numbered, take_back, was_kept,
 };
-use crate::pipeline::prepared_import::{LyingImport, claimed_with, lying_import, take_import_back};
+use crate::pipeline::prepared_import::{LyingFile, claimed_with, lying_import, take_import_back};
 use crate::pipeline::run::{Env, HeldLease};
 use crate::store::rows::{DropFile, DropState};
 use crate::store::{Body, Entry, LeaseStage};
@@ -120,17 +120,17 @@ async fn void_import_under(
         anyhow::bail!("the source no longer writes to a folder, so nobody can look into it");
     };
     match lying_import(env, &**import, file).await {
-        LyingImport::Nothing => {}
-        LyingImport::Whole | LyingImport::FileAlone(_) => anyhow::bail!(
+        LyingFile::Nothing => {}
+        LyingFile::Whole | LyingFile::FileAlone(_) => anyhow::bail!(
             "{} lies in the folder, so the practice may have it: the next run records that it left",
             file.name
         ),
-        LyingImport::SomethingElse => anyhow::bail!(
+        LyingFile::SomethingElse => anyhow::bail!(
             "something else has the name of {} or of its manifest: look whose it is, and take it away first",
             file.name
         ),
-        LyingImport::Unknown if was_kept(env, file).await? => {}
-        LyingImport::Unknown => anyhow::bail!(
+        LyingFile::Unknown if was_kept(env, file).await? => {}
+        LyingFile::Unknown => anyhow::bail!(
             "the folder cannot be looked into, so nobody can say whether {} left",
             file.name
         ),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::batch_tests::Installation;
 use super::{Only, RunOutcome, run};
@@ -10,9 +10,8 @@ use crate::actions::Actor;
 use crate::actions::void_drop::void;
 use crate::app::App;
 use crate::diagnostics::{Code, Diagnostic};
-use crate::domain::encoding::hex;
 use crate::domain::{Stage, StrandId};
-use crate::seal::sha256;
+use crate::pipeline::prepared_import::manifest_of;
 use crate::store::rows::PushState;
 use crate::transport::{MemoryTransport, OutgoingDrop, Transport as _};
 
@@ -120,10 +119,9 @@ async fn a_file_that_lies_there_is_finished_as_it_was_whatever_has_changed_since
         assert_eq!(entries(&installation).await, [(PushState::Sending, 1)]);
         let (name, bytes) = import.published().remove(0);
         if whole {
-            let manifest = json!({"sha256": hex(&sha256(&[&bytes]))});
             let drop = OutgoingDrop {
                 manifest_name: crate::sheet::manifest_name(&name),
-                manifest: manifest.to_string().into_bytes(),
+                manifest: manifest_of(&bytes),
                 name: name.clone(),
                 bytes: bytes.clone(),
             };

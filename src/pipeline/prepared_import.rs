@@ -16,7 +16,7 @@ use crate::store::{Batch, Body, Entry, Kind, StoreError};
 use crate::transport::{Transport, TransportError};
 
 /// What lies of a file where it was to go.
-pub(crate) enum LyingImport {
+pub(crate) enum LyingFile {
     /// Its manifest, so all of it was there once.
     Whole,
     /// Its file, without its manifest: these bytes.
@@ -33,22 +33,22 @@ pub(crate) async fn lying_import(
     ledger: &LedgerAccess,
     import: &dyn Transport,
     file: &DropFile,
-) -> LyingImport {
+) -> LyingFile {
     let is_ours = |sha256: &Digest| ledger.keys.file_digest(sha256) == file.digest;
     let manifest = manifest_name(&file.name);
     match import.reread(&manifest, MANIFEST_BYTES_MAX).await {
         Ok(Some(bytes)) if sha256_in(&bytes).is_some_and(|named| is_ours(&named)) => {
-            return LyingImport::Whole;
+            return LyingFile::Whole;
         }
         Ok(None) => {}
-        Ok(Some(_)) => return LyingImport::SomethingElse,
+        Ok(Some(_)) => return LyingFile::SomethingElse,
         Err(error) => return not_read(&error),
     }
     match import.reread(&file.name, limits::DROP_BYTES_MAX).await {
-        Ok(Some(bytes)) if is_ours(&sha256(&[&bytes])) => LyingImport::FileAlone(bytes),
-        Ok(Some(_)) => LyingImport::SomethingElse,
-        Ok(None) if import.capabilities().sees_fetched => LyingImport::Nothing,
-        Ok(None) => LyingImport::Unknown,
+        Ok(Some(bytes)) if is_ours(&sha256(&[&bytes])) => LyingFile::FileAlone(bytes),
+        Ok(Some(_)) => LyingFile::SomethingElse,
+        Ok(None) if import.capabilities().sees_fetched => LyingFile::Nothing,
+        Ok(None) => LyingFile::Unknown,
         Err(error) => not_read(&error),
     }
 }
@@ -63,12 +63,21 @@ fn sha256_in(manifest: &[u8]) -> Option<Digest> {
     unhex(&manifest.sha256)?.try_into().ok()
 }
 
-fn not_read(error: &TransportError) -> LyingImport {
+/// A manifest that names the digest of these bytes.
+#[cfg(test)]
+pub(crate) fn manifest_of(bytes: &[u8]) -> Vec<u8> {
+    let sha256 = crate::domain::encoding::hex(&sha256(&[bytes]));
+    serde_json::json!({ "sha256": sha256 })
+        .to_string()
+        .into_bytes()
+}
+
+fn not_read(error: &TransportError) -> LyingFile {
     match error {
         TransportError::NotRegular { .. } | TransportError::TooLarge { .. } => {
-            LyingImport::SomethingElse
+            LyingFile::SomethingElse
         }
-        _ => LyingImport::Unknown,
+        _ => LyingFile::Unknown,
     }
 }
 

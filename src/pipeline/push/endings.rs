@@ -152,18 +152,16 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_always_lost_is_a_refusal_in_the_end() {
-        for (outcome, most) in [
-            (Outcome::Lost, limits::LOST_ATTEMPTS_MAX),
-            (Outcome::TimedOut, limits::TIMED_OUT_ATTEMPTS_MAX),
+        let (open, over) = (PushState::AnswerLost, PushState::Refused);
+        for (outcome, tries, state) in [
+            (Outcome::Lost, limits::LOST_ATTEMPTS_MAX - 1, open),
+            (Outcome::Lost, limits::LOST_ATTEMPTS_MAX, over),
+            (Outcome::TimedOut, limits::TIMED_OUT_ATTEMPTS_MAX - 1, open),
+            (Outcome::TimedOut, limits::TIMED_OUT_ATTEMPTS_MAX, over),
         ] {
-            for (tries, state) in [
-                (most - 1, PushState::AnswerLost),
-                (most, PushState::Refused),
-            ] {
-                let (row, task) = after(times(&outcome, tries));
-                assert_eq!((row.state, task.state), (state, state), "{outcome:?}");
-                assert_eq!((row.attempts, task.attempts), (tries, tries));
-            }
+            let (row, task) = after(times(&outcome, tries));
+            assert_eq!((row.state, task.state), (state, state), "{outcome:?}");
+            assert_eq!((row.attempts, task.attempts), (tries, tries));
         }
         // Now the one and now the other never ends either.
         let mut mixed = times(&Outcome::Lost, limits::LOST_ATTEMPTS_MAX);

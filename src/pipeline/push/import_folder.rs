@@ -12,7 +12,7 @@ use crate::domain::clock::{day_from_number, day_number};
 use crate::domain::encoding::hex;
 use crate::domain::{Disposition, EventId, StrandId};
 use crate::pipeline::prepared_drop::{number_before, was_kept};
-use crate::pipeline::prepared_import::{LyingImport, claimed_with, lying_import, take_import_back};
+use crate::pipeline::prepared_import::{LyingFile, claimed_with, lying_import, take_import_back};
 use crate::pipeline::push::hold_back::hold_back;
 use crate::pipeline::run::{HeldLease, LedgerAccess, Run, StageOutcome};
 use crate::seal::sha256;
@@ -132,9 +132,9 @@ impl Importing<'_> {
         let kept = was_kept(env, file).await?;
         let lies = lying_import(env, self.import, file).await;
         let bytes = match lies {
-            LyingImport::Whole => None,
-            LyingImport::FileAlone(bytes) => Some(bytes),
-            LyingImport::SomethingElse => {
+            LyingFile::Whole => None,
+            LyingFile::FileAlone(bytes) => Some(bytes),
+            LyingFile::SomethingElse => {
                 let what = format!(
                     "something else has the name of {}, or of its manifest",
                     file.name
@@ -142,7 +142,7 @@ impl Importing<'_> {
                 outcome.unreachable.push(stale(what));
                 return Ok(false);
             }
-            LyingImport::Nothing | LyingImport::Unknown => {
+            LyingFile::Nothing | LyingFile::Unknown => {
                 let remade = self.remade(file, rows.clone()).await?;
                 if remade.is_none() && kept {
                     self.lease.stands()?;
