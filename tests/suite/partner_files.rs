@@ -222,9 +222,18 @@ fn drafts_from_twenty_sheets_are_right_in_nine_columns_of_ten_and_mark_the_other
                 unmarked.push(format!("{id}: {header}"));
             }
         }
-        let same = ["delimiter", "encoding", "newline", "quote"]
+        let format = &draft["deliver"]["format"];
+        let same = ["delimiter", "quote"]
             .iter()
-            .all(|key| truth["deliver"]["format"][key] == draft["deliver"]["format"][key]);
+            .all(|key| truth["deliver"]["format"][key] == format[key]);
+        // As Excel opens it by a double click, however theirs was saved.
+        assert_eq!(format["encoding"].as_str(), Some("utf-8-bom"), "{id}");
+        assert_eq!(format["newline"].as_str(), Some("crlf"), "{id}");
+        for field in ["leg.reference", "leg.check", "leg.action", "leg.stop"] {
+            let from = format!("from = \"{field}\"");
+            assert_eq!(written.matches(&from).count(), 1, "{id}: {field}");
+        }
+        assert!(written.contains("changed_by = \"?\""), "{id}");
         formats += usize::from(same);
         assert_no_value_is_copied(&id, &folder, &truth, &written);
     }
@@ -289,7 +298,7 @@ fn a_new_partner_needs_no_sheet_overwrites_nothing_and_has_a_lawful_id() {
     let left = checked["problems"].as_array().unwrap().iter();
     assert_eq!(
         left.filter(|problem| problem["code"] == "PTR-030").count(),
-        1,
+        2,
         "{checked}"
     );
     let file = home.below("mappings/partners/elm-house.toml");
@@ -330,6 +339,75 @@ fn a_sheet_without_a_header_row_is_refused_without_a_word_of_it() {
         ran.stderr
     );
     assert!(!home.below("mappings/partners/elm.toml").exists());
+}
+
+#[test]
+fn no_name_of_a_person_comes_out_of_a_register_or_a_list_without_headings() {
+    let refused = [
+        "Ann Larkspur,Gardening,Mondays\nOwain Teasel,Choir,Fridays\n",
+        "Date,Ann Larkspur,Owain Teasel\n05/01/2026,y,n\n12/01/2026,y,y\n",
+        "Larkspur;Ann;befriending\nTeasel;Owain;choir\n",
+    ];
+    for sheet in refused {
+        let home = empty_home();
+        home.write("sheet.csv", sheet);
+        let path = home.below("sheet.csv").display().to_string();
+        let ran = home.ran(&["partner", "new", "elm", "--from", &path], 2);
+        assert!(
+            ran.stderr.contains("reads like a heading"),
+            "{}",
+            ran.stderr
+        );
+        for name in ["Larkspur", "Teasel", "Owain"] {
+            assert!(!ran.stderr.contains(name), "{}", ran.stderr);
+        }
+        assert!(!home.below("mappings/partners/elm.toml").exists());
+    }
+    // A register with columns of its own: the people's columns are asked about.
+    let home = empty_home();
+    let register = "GARDEN GROUP\n\nDate;Leader;Venue;Reason;Phone;Ann Larkspur;Owain;Bea\n05/01/2026;PG;Hall;;;y;n;y\n12/01/2026;PG;Hall;;;y;y;y\n";
+    home.write("sheet.csv", register);
+    let path = home.below("sheet.csv").display().to_string();
+    let ran = home.kith(&["partner", "new", "elm", "--from", &path]);
+    let written = fs::read_to_string(home.below("mappings/partners/elm.toml")).unwrap_or_default();
+    for name in ["Larkspur", "Owain", "Bea"] {
+        assert!(
+            !written.contains(name) && !ran.stderr.contains(name),
+            "{written}"
+        );
+    }
+    if !written.is_empty() {
+        assert!(
+            written.contains("none for column 6 of their sheet"),
+            "{written}"
+        );
+        assert!(written.contains("delimiter = \";\""), "{written}");
+    }
+}
+
+#[test]
+fn a_column_whose_cells_do_not_fit_its_heading_is_asked_about() {
+    let home = empty_home();
+    home.write(
+        "sheet.csv",
+        "Name,Phone,NHS No,Gender,Date of birth\nAnn Larkspur,07700 900201,A12,Mondays,soon\nOwain Teasel,07700 900202,B77,Fridays,later\n",
+    );
+    let path = home.below("sheet.csv").display().to_string();
+    home.ran(&["partner", "new", "elm", "--from", &path], 0);
+    let written = fs::read_to_string(home.below("mappings/partners/elm.toml")).unwrap();
+    for field in ["patient.nhs_number", "patient.birth_date", "patient.gender"] {
+        let from = format!("from = \"{field}\"");
+        let mut lines = written.lines();
+        assert!(
+            !lines.any(|line| line.starts_with(&from)),
+            "{field}\n{written}"
+        );
+    }
+    assert!(written.contains("from = \"patient.name\""), "{written}");
+    for cell in ["Mondays", "soon", "A12", "Larkspur"] {
+        assert!(!written.contains(cell), "{cell}");
+    }
+    home.kith(&["check"]).expect_code(0);
 }
 
 #[test]

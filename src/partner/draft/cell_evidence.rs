@@ -29,12 +29,12 @@ pub(super) fn fit(means: &str, shape: &CellShape) -> i32 {
         "patient.email" | "requester.email" => either(shape.emails, 10, -45),
         _ if shape.emails => -60,
         "patient.postcode" if shape.outcodes => 4,
-        "patient.postcode" => either(shape.postcodes, 10, -40),
+        "patient.postcode" => either(shape.postcodes, 10, -45),
         _ if shape.postcodes => -50,
-        "patient.nhs_number" => either(shape.nhs_numbers, 10, -40),
+        "patient.nhs_number" => either(shape.nhs_numbers, 10, -45),
         _ if shape.nhs_numbers => -60,
         "patient.age_years" => either(shape.ages, 10, -45),
-        "patient.prefix" => either(shape.titles, 10, -40),
+        "patient.prefix" => either(shape.titles, 10, -45),
         _ if shape.titles => -50,
         "practice.ods_code" => either(shape.ods_codes, 10, -45),
         "leg.reference" => either(shape.serial, -45, 0),
@@ -78,6 +78,16 @@ fn words(means: &str, shape: &CellShape) -> i32 {
             if shape.practices =>
         {
             -40
+        }
+        // A number is nobody's name.
+        "patient.name"
+        | "patient.family"
+        | "patient.given"
+        | "patient.contact_name"
+        | "requester.name"
+            if shape.counts || shape.scores || shape.ages =>
+        {
+            -45
         }
         "patient.contact_relationship" => either(shape.relations, 10, -15),
         "patient.name" | "patient.family" | "patient.given" if shape.relations => -40,

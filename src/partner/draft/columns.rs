@@ -21,6 +21,8 @@ pub(super) const SURE: i32 = 60;
 pub(super) const PLAIN: i32 = 100;
 /// Points within which one meaning may stand for another.
 const NEAR: i32 = 25;
+/// Points from which on cells speak against a meaning.
+const UNFIT: i32 = -40;
 /// A column on the right side of that mark.
 const SIDE: i32 = 8;
 
@@ -45,6 +47,12 @@ impl Guess {
     /// The field of a column that we write.
     pub(super) fn field(&self) -> Option<&'static str> {
         self.means.filter(|means| is_field(means))
+    }
+
+    /// Whether its field is left open: it has a closed list, and no word in the sheet is known.
+    pub(super) fn is_asked(&self) -> bool {
+        let listed = self.field().is_some_and(|field| !ours(field).is_empty());
+        listed && self.codes.is_empty() && self.strange > 0
     }
 }
 
@@ -194,7 +202,14 @@ fn look(table: &Sheet, at: usize, header: &str) -> OpenColumn {
                 0
             };
             let score = i32::try_from(score).unwrap_or(0) - ours_alone;
-            (means, score + fit(means, &shape))
+            let fits = fit(means, &shape);
+            // What the cells speak against is asked about, whatever the heading says and wherever it stands.
+            let most = if fits <= UNFIT {
+                SURE - SIDE - 1
+            } else {
+                i32::MAX
+            };
+            (means, (score + fits).min(most))
         })
         .collect();
     // A day of no known kind is one of something that happened with the person.

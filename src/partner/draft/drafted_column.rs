@@ -58,6 +58,15 @@ pub(super) fn one_column(page: &mut DraftText, guess: &Guess, read: bool) {
         page.guess(&pair("text", PLACEHOLDER), &reads);
         return;
     }
+    if guess.is_asked() {
+        let asks = format!(
+            "{field} {}; but none of the words in the sheet is known: what do they stand for? Then from = {} with codes",
+            why(guess),
+            quoted(field)
+        );
+        page.guess(&pair("text", PLACEHOLDER), &asks);
+        return;
+    }
     page.guess(&pair("from", field), &why(guess));
     if let Some(pattern) = guess.shape.date().filter(|_| dated(field)) {
         let other = guess.shape.dates.get(1);
@@ -116,6 +125,9 @@ pub(super) fn strangers(guess: &Guess) -> String {
             "their words are not in the sheet: these are usual ones".to_owned()
         }
         0 => "by the words in the sheet".to_owned(),
+        _ if guess.codes.is_empty() => {
+            "none of the words in the sheet is known: which of them stands for what?".to_owned()
+        }
         more => format!("{more} other words of the sheet are not known and not copied here"),
     }
 }

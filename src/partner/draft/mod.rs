@@ -1,7 +1,8 @@
 //! Drafts a partner file: from nothing, or from a sheet that the partner uses already.
 //!
 //! Id, names of the installation and perhaps a sheet come in; the text of a partner file goes out, every guess marked on its
-//! line. Invariants: no cell of the sheet stands in it but the words of our own list of answers; it is in shadow, so that
+//! line. Invariants: no cell of the sheet stands in it but the words of our own list of answers, and a heading only of a row that reads like
+//! one, if it is no name of somebody; it is in shadow, so that
 //! nothing leaves by it; what could not be guessed is a placeholder that `kith check` names.
 
 mod answers;
@@ -21,7 +22,7 @@ mod words;
 mod write;
 
 use crate::domain::Limits;
-use crate::sheet::{CsvText, ReadLimits, Sheet, TextEncoding, UnreadableSheet};
+use crate::sheet::{CsvText, ReadLimits, UnreadableSheet};
 
 /// Rows of a sheet that are looked at.
 const ROWS_MAX: usize = 5_000;
@@ -50,8 +51,12 @@ pub(crate) struct Draft {
 pub(crate) enum SheetError {
     #[error("{0}")]
     Unreadable(String),
-    #[error("column {column} of its first row looks like somebody's data, not like a header")]
+    #[error("column {column} of its heading looks like somebody's data, not like a header")]
     NoHeader { column: usize },
+    #[error(
+        "none of its first {rows_max} rows reads like a heading, so nothing of it is copied: give each column a name above its cells, such as Name, Phone, Date seen"
+    )]
+    NoHeading { rows_max: usize },
     #[error("its first row names no column")]
     NoColumns,
 }
@@ -66,9 +71,9 @@ pub(crate) fn from_sheet(wanted: &DraftInput<'_>, bytes: &[u8]) -> Result<Draft,
         ..ReadLimits::of(wanted.limits)
     };
     let unreadable = |error: UnreadableSheet| SheetError::Unreadable(error.to_string());
-    let file = CsvText::decode(bytes, &limits).map_err(unreadable)?;
-    let table = file.sheet(&limits).map_err(unreadable)?;
-    let table = titles::without(table, &file, &limits, wanted.limits.header_search_rows_max);
+    let file = CsvText::decode_any(bytes, &limits).map_err(unreadable)?;
+    let rows_max = wanted.limits.header_search_rows_max;
+    let mut table = titles::table(&file, &limits, rows_max).map_err(unreadable)?;
     if table.header.iter().all(String::is_empty) {
         return Err(SheetError::NoColumns);
     }
@@ -80,12 +85,17 @@ pub(crate) fn from_sheet(wanted: &DraftInput<'_>, bytes: &[u8]) -> Result<Draft,
             return Err(SheetError::NoHeader { column: index + 1 });
         }
     }
+    if !titles::is_heading(&table.header) {
+        return Err(SheetError::NoHeading { rows_max });
+    }
+    let withheld = titles::withhold_names(&mut table);
     let guesses = columns::guess(&table);
     let events = events::events(&guesses);
+    let unguessed = guesses.iter().filter(|guess| guess.means.is_none());
     Ok(Draft {
-        columns: guesses.len(),
-        unguessed: guesses.iter().filter(|guess| guess.means.is_none()).count(),
-        text: write::draft(wanted, &table, &guesses, &events),
+        columns: guesses.len() + withheld.len(),
+        unguessed: unguessed.count() + withheld.len(),
+        text: write::draft(wanted, &table, &guesses, (&events, &withheld)),
     })
 }
 
@@ -95,15 +105,5 @@ pub(crate) fn starter(wanted: &DraftInput<'_>) -> Draft {
         text: write::starter(wanted),
         columns: 0,
         unguessed: 0,
-    }
-}
-
-/// The word of partner files for how the sheet is encoded, and whether we write it so.
-pub(super) fn encoding(sheet: &Sheet) -> (&'static str, bool) {
-    match sheet.dialect.encoding {
-        TextEncoding::Utf8 => ("utf-8", true),
-        TextEncoding::Utf8Bom => ("utf-8-bom", true),
-        TextEncoding::Windows1252 => ("windows-1252", true),
-        _ => ("utf-8-bom", false),
     }
 }

@@ -38,6 +38,13 @@ fn alike(one: &str, other: &str) -> bool {
         && strsim::damerau_levenshtein(one, other) <= 1
 }
 
+/// Whether a word is of our list: it says what a column holds, or a part of it.
+pub(super) fn is_known_word(word: &str) -> bool {
+    let plain = words(word);
+    let said = |word: &String| known(word) || listed(GENERAL, word);
+    !plain.is_empty() && plain.iter().any(said)
+}
+
 fn known(word: &str) -> bool {
     static WORDS: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
     let words = WORDS.get_or_init(|| {

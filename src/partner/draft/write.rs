@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::DraftInput;
 use super::answers::one_event;
 use super::columns::{Guess, is_day};
 use super::drafted_column::{ACTIONS, UNREAD, dated, one_column, why};
 use super::events::Event;
 use super::text::{DraftText, pair, quoted};
-use super::{DraftInput, encoding};
+use crate::partner::agreement::PLACEHOLDER;
 use crate::sheet::Sheet;
 
 /// Tells editors where the schema of partner files lies; `kith partner new` puts it there.
@@ -41,6 +42,7 @@ pub(super) fn starter(wanted: &DraftInput<'_>) -> String {
     column(&mut page, "Our ref", "leg.reference");
     column(&mut page, "Check", "leg.check");
     action(&mut page, "What to do");
+    column(&mut page, "Please note", "leg.stop");
     column(&mut page, "Name", "patient.name");
     column(&mut page, "Phone", "patient.phone");
     column(&mut page, "Date of referral", "referral.authored_on");
@@ -91,6 +93,10 @@ fn about(page: &mut DraftText, wanted: &DraftInput<'_>, origin: &str) {
         "how a referral's performer names them; an ODS code if they have one",
     );
     page.line("# contact = { name = \"…\", email = \"…\", phone = \"…\" }");
+    page.fill_in(
+        &pair("changed_by", PLACEHOLDER),
+        "who writes this; somebody else approves a later version that allows more",
+    );
     page.line("mode = \"shadow\"                               # all is decided and recorded, no file; \"live\" when you are content");
     page.line("");
     page.line("[select]                                      # whom they take; `kith partner criteria` prints it for them to sign");
@@ -142,7 +148,7 @@ pub(super) fn draft(
     wanted: &DraftInput<'_>,
     sheet: &Sheet,
     guesses: &[Guess],
-    events: &[Event],
+    (events, withheld): (&[Event], &[usize]),
 ) -> String {
     let mut page = DraftText::default();
     about(
@@ -152,6 +158,7 @@ pub(super) fn draft(
     );
     let mut fields: Vec<&str> = guesses
         .iter()
+        .filter(|guess| !guess.is_asked())
         .filter_map(Guess::field)
         .filter(|field| !field.starts_with("leg.") && !UNREAD.contains(field))
         .collect();
@@ -177,13 +184,7 @@ pub(super) fn draft(
             "their sheet has no column that shows when rows were sorted apart",
         ),
     ] {
-        let guarded = from == "leg.check"
-            && guesses.iter().any(|guess| {
-                guess
-                    .field()
-                    .is_some_and(|field| field.starts_with("patient."))
-            });
-        if !has(from) && !guarded {
+        if !has(from) {
             page.column(header);
             page.guess(&pair("from", from), why);
         }
@@ -192,16 +193,25 @@ pub(super) fn draft(
         page.line("# guess: their sheet has no column that says what a row asks of them, and a stop needs one");
         action(&mut page, "What to do");
     }
+    if !has("leg.stop") {
+        page.column("Please note");
+        page.guess(
+            &pair("from", "leg.stop"),
+            "what the reader of a stop may do; empty in all other rows",
+        );
+    }
     let read: Vec<usize> = events.iter().flat_map(Event::columns).collect();
     for (index, guess) in guesses.iter().enumerate() {
         one_column(&mut page, guess, read.contains(&index));
+    }
+    for column in withheld {
+        page.line(&format!("# guess: none for column {column} of their sheet: its heading may be somebody's name and is not copied. Is it one? If not, add it here"));
     }
     collect(&mut page, wanted, guesses, events);
     page.0
 }
 
 fn layout(page: &mut DraftText, sheet: &Sheet) {
-    let (encoding, same) = encoding(sheet);
     let delimiter = match sheet.dialect.delimiter {
         b'\t' => "tab".to_owned(),
         other => char::from(other).to_string(),
@@ -209,18 +219,19 @@ fn layout(page: &mut DraftText, sheet: &Sheet) {
     let line = format!(
         "format = {{ delimiter = {}, encoding = {}, newline = {}, quote = {} }}",
         quoted(&delimiter),
-        quoted(encoding),
-        quoted(if sheet.dialect.crlf { "crlf" } else { "lf" }),
+        quoted("utf-8-bom"),
+        quoted("crlf"),
         quoted(if sheet.dialect.quoted {
             "always"
         } else {
             "necessary"
         }),
     );
-    let why = match (same, sheet.preamble_rows) {
-        (false, _) => "their sheet is UTF-16, which is not written; Excel opens this alike",
-        (true, 0) => "as their sheet is written",
-        (true, _) => "as their sheet is written; the lines above its header are left off",
+    let why = match sheet.preamble_rows {
+        0 => "delimiter and quotes as in their sheet; the rest as Excel opens it by a double click",
+        _ => {
+            "as their sheet is written, without the lines above its heading; the rest as Excel opens it by a double click"
+        }
     };
     page.guess(&line, why);
 }
