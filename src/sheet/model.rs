@@ -72,15 +72,9 @@ pub(crate) struct SheetRow<'s> {
     place: &'s RowPlace,
 }
 
-/// Something repaired or odd that the receipt may say. Columns count from 1, rows as Excel's.
+/// Something repaired, which the receipt says; what is odd about a table, who knows the agreement sees in its cells. Columns count from 1, rows as Excel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SheetNote {
-    /// Two columns bear the same name, but for case.
-    DuplicateHeader { first: usize, again: usize },
-    /// A column without a name stands before one with a name.
-    UnnamedColumn { column: usize },
-    /// A row has more cells than the header has names.
-    ExtraCells { line: u64, cells: usize },
     /// A cell came as Excel's `="text"` and was taken as that text.
     WrapperTakenOff { line: u64, column: usize },
     /// There were more notes than are kept.

@@ -87,6 +87,51 @@ impl<'r> AgreedNames<'r> {
     }
 }
 
+/// From here on a name is nearly another.
+const NEARLY: f64 = 0.6;
+
+/// Headers as a sentence names them.
+fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    quoted.join(", ")
+}
+
+/// The line of a partner file that says what a return calls columns.
+fn aliases_line(pairs: &[(String, &str)]) -> String {
+    let toml = |text: &str| {
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"{text}\"")
+    };
+    let pairs: Vec<String> = pairs
+        .iter()
+        .map(|(theirs, ours)| format!("{} = {}", toml(theirs), toml(ours)))
+        .collect();
+    format!("aliases = {{ {} }}", pairs.join(", "))
+}
+
+/// Why a sheet without these columns cannot be used; with the line of the partner file that says what the return calls them.
+pub(super) fn refused(missing: &[&str], pairs: &[(String, &str)]) -> Unusable {
+    let mut why = format!("These columns are missing: {}", quoted(missing));
+    if !pairs.is_empty() {
+        let same: Vec<String> = pairs
+            .iter()
+            .map(|(theirs, ours)| format!("\"{theirs}\" for \"{ours}\""))
+            .collect();
+        let (names, line) = (same.join(", "), aliases_line(pairs));
+        let line = format!(
+            ". Do you write {names}? Then the team that runs Kith can use this line: {line}"
+        );
+        why.push_str(&line);
+    }
+    Unusable {
+        code: Code::ReturnColumns,
+        kind: "file-unread:columns",
+        why,
+        to_do: "Use the column names we agreed on. Then send the sheet again",
+        limit: None,
+    }
+}
+
 /// The letters and digits of a name.
 fn letters(name: &str) -> String {
     fold(name).chars().filter(|c| c.is_alphanumeric()).collect()
@@ -201,18 +246,34 @@ impl<'r> Columns<'r> {
         if own.len() < absent.len() {
             return Ok(());
         }
-        let quoted = |names: &[&str]| {
-            let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-            quoted.join(", ")
+        let mut pairs = self.nearest(&absent);
+        if let ([theirs], [ours]) = (&own[..], &absent[..]) {
+            pairs = vec![((*theirs).to_owned(), ours)];
+        }
+        let mut refused = refused(&absent, &pairs);
+        if pairs.is_empty() {
+            let otherwise = format!(". Perhaps they are called otherwise: {}", quoted(&own));
+            refused.why.push_str(&otherwise);
+        }
+        Err(refused)
+    }
+
+    /// Missing headers, each with the name in the return that is most like it, if one is.
+    pub(super) fn nearest(&self, missing: &[&'r str]) -> Vec<(String, &'r str)> {
+        let like = |ours: &str, theirs: &str| {
+            strsim::normalized_damerau_levenshtein(&letters(ours), &letters(theirs))
         };
-        let (names, others) = (quoted(&absent), quoted(&own));
-        Err(Unusable {
-            code: Code::ReturnColumns,
-            kind: "file-unread:columns",
-            why: format!("These columns are missing: {names}. Do you call them {others}?"),
-            to_do: "Use the column names we agreed on. Then send the sheet again",
-            limit: None,
-        })
+        let mut pairs: Vec<(String, &'r str)> = Vec::new();
+        for ours in missing {
+            let names = self.own.iter().map(|(_, name)| name);
+            let free = names.filter(|name| !pairs.iter().any(|(theirs, _)| theirs == *name));
+            let nearest = free
+                .map(|name| (like(ours, name), name))
+                .filter(|(like, _)| *like >= NEARLY)
+                .max_by(|one, other| one.0.total_cmp(&other.0));
+            pairs.extend(nearest.map(|(_, name)| (name.clone(), *ours)));
+        }
+        pairs
     }
 
     /// Headers that the partner file reads and the return lacks.

@@ -42,8 +42,13 @@ impl Reading<'_> {
             .iter()
             .any(|note| matches!(note, SheetNote::WrapperTakenOff { .. }))
         {
-            let words = "Some cells came as =\"text\". We read the text.";
-            say("wrapper", None, words.to_owned());
+            let more = if sheet.notes.contains(&SheetNote::MoreNotes) {
+                " There are more of them than we name row by row."
+            } else {
+                ""
+            };
+            let words = format!("Some cells came as =\"text\". We read the text.{more}");
+            say("wrapper", None, words);
         }
         repairs.extend(self.heading_repairs(sheet));
         let mut say = |code: &'static str, words: String| {

@@ -107,10 +107,40 @@ impl Geometry {
         })
     }
 
+    /// What is said of a row that may have moved, and where.
+    pub(super) fn told_of(&self, row: SheetRow<'_>, columns: &Columns<'_>) -> String {
+        if row.quote_fault().is_some() {
+            return "A quotation mark in this row is open, or text stands behind one.".to_owned();
+        }
+        if let Some(place) = self.nameless(row, columns) {
+            return format!(
+                "Something stands in column {}, which has no name.",
+                place + 1
+            );
+        }
+        format!(
+            "This row has {} cells, the other rows {}.",
+            row.written(),
+            self.told_width()
+        )
+    }
+
+    fn told_width(&self) -> String {
+        match self.width {
+            0 => "another number".to_owned(),
+            width => width.to_string(),
+        }
+    }
+
     /// Whether something stands in a column without a name.
     fn beside_the_table(&self, row: SheetRow<'_>, columns: &Columns<'_>) -> bool {
-        let mut nameless = (columns.named()..row.len()).chain(self.unnamed.iter().copied());
-        nameless.any(|place| !row.cell(place).trim().is_empty())
+        self.nameless(row, columns).is_some()
+    }
+
+    fn nameless(&self, row: SheetRow<'_>, columns: &Columns<'_>) -> Option<usize> {
+        let beyond = columns.named()..row.len();
+        let mut nameless = self.unnamed.iter().copied().chain(beyond);
+        nameless.find(|place| !row.cell(*place).trim().is_empty())
     }
 
     /// Whether a row of one cell holds another delimiter as often as a whole row would.

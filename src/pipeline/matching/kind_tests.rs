@@ -413,6 +413,46 @@ fn a_column_is_found_by_what_the_partner_calls_it() {
     );
 }
 
+/// Why a file cannot be used, in words.
+fn refusal(text: &str) -> String {
+    let rules = rules("");
+    let collect = rules.partners[0].collect.as_ref().unwrap();
+    let heading = heading_of(collect);
+    let marks = TableMarks {
+        rows_max: 20,
+        heading: &heading,
+        of_a_row: &is_reference,
+    };
+    let limits = ReadLimits::default();
+    let text = CsvText::decode_any(filled(text).as_bytes(), &limits).unwrap();
+    let sheet = text.sheet_by(&limits, marks).unwrap();
+    match with_columns(collect, sheet) {
+        Err(unusable) => unusable.why,
+        Ok(sheet) => read(collect, &sheet, &legs(), TODAY).err().unwrap().why,
+    }
+}
+
+#[test]
+fn a_refusal_has_the_line_that_would_mend_it() {
+    let row = "R1,C1,N1,05/10/2026,Y,,,,,,,,\n";
+    let misspelt = format!("{}\n{row}", HEADING.replace("Outcome", "Outcomes"));
+    assert_eq!(
+        refusal(&misspelt),
+        "These columns are missing: \"Outcome\". Do you write \"Outcomes\" for \"Outcome\"? \
+         Then whoever runs Kith can add to [collect]: aliases = { \"Outcomes\" = \"Outcome\" }"
+    );
+    // Nothing like it.
+    let other = format!("{}\n{row}", HEADING.replace("Outcome", "Z\u{e9}"));
+    assert_eq!(refusal(&other), "These columns are missing: \"Outcome\"");
+    // Rows of people above the heading are never passed over.
+    let part = HEADING.replace("Outcome", "Result");
+    let above = format!("{part}\n{row}{HEADING}\n{}", row.replace('1', "2"));
+    assert_eq!(
+        refusal(&above),
+        "Row 2 is about somebody, and stands above the heading in row 3"
+    );
+}
+
 #[test]
 fn a_sheet_may_lack_an_event_but_not_a_part_of_one() {
     let heading = "Our ref,Check,Surname,First name,Phone,Referred,Seen,Came,Comments";

@@ -163,23 +163,12 @@ pub(crate) fn with_columns(collect: &Collect, sheet: Sheet) -> Result<Sheet, Unu
                     "Row {line} is about a person, and stands above the column names we agreed, which are in row {}",
                     sheet.header_line
                 ),
-                to_do: "Put the column names we agreed above all rows, once, and send the sheet again",
+                to_do: "Put the column names we agreed on above all rows, once. Then send the sheet again",
                 limit: None,
             }),
         };
     }
-    let quoted: Vec<String> = missing
-        .iter()
-        .map(|header| format!("\"{header}\""))
-        .collect();
-    let names = quoted.join(", ");
-    Err(Unusable {
-        code: Code::ReturnColumns,
-        kind: "file-unread:columns",
-        why: format!("These columns are missing: {names}"),
-        to_do: "Use the column names we agreed on. Then send the sheet again",
-        limit: None,
-    })
+    Err(columns::refused(&missing, &columns.nearest(&missing)))
 }
 
 /// The number of a row above the heading in which a reference stands.
@@ -358,7 +347,8 @@ impl<'r> Reading<'r> {
                     match (fit, self.two_columns(sheet, row), own) {
                         (WidthFit::Fault(reason), ..) => {
                             let mut held = held(row, self.leg_on(row), reason);
-                            held.hint = within_quotes(row);
+                            let told = || geometry.told_of(row, &self.columns);
+                            held.hint = Some(within_quotes(row).unwrap_or_else(told));
                             ends(held)
                         }
                         (_, _, Err(reason)) => ends(ended(row, reason)),
@@ -370,7 +360,7 @@ impl<'r> Reading<'r> {
                         (WidthFit::Loose, None, Ok(delivered))
                             if self.answers.have_moved(row, true) =>
                         {
-                            ends(held(row, delivered.leg, Reason::Shifted))
+                            ends(moved_answers(row, delivered.leg))
                         }
                         (_, None, Ok(delivered)) => Placed::Fit(delivered),
                     }
@@ -526,6 +516,14 @@ fn held(row: SheetRow<'_>, leg: LegId, reason: Reason) -> RowFinding {
     RowFinding {
         leg,
         ..RowFinding::ending(row.line(), Disposition::Held, Some(reason))
+    }
+}
+
+/// A row whose answers stand beside their columns.
+fn moved_answers(row: SheetRow<'_>, leg: LegId) -> RowFinding {
+    RowFinding {
+        hint: Some("An answer stands in the column beside its own.".to_owned()),
+        ..held(row, leg, Reason::Shifted)
     }
 }
 

@@ -9,7 +9,7 @@ use super::cell_text::{decoded, typed, unsaved};
 use super::days::DayForm;
 use super::scores::score;
 use super::words::{Word, agreed_words, asked_for, word_of};
-use super::{Placed, Reading, held};
+use super::{Placed, Reading, held, moved_answers};
 use crate::domain::{Disposition, EventKind, LegId, LegState, Occasion, Reason};
 use crate::partner::agreement::{Acknowledged, MeasureItem, OccasionFrom};
 use crate::partner::fields::CodeMap;
@@ -69,7 +69,7 @@ impl Reading<'_> {
         let mut finding = RowFinding::ending(row.line(), Disposition::Accepted, None);
         finding.leg = delivered.leg;
         if self.answers.have_moved(row, false) {
-            return held(row, delivered.leg, Reason::Shifted);
+            return moved_answers(row, delivered.leg);
         }
         let acknowledged = self.collect.acknowledged.as_ref();
         let said = self.takes_back(row);

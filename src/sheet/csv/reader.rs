@@ -3,8 +3,6 @@
 //! Bytes go in, a [`Sheet`] or one reason why the whole file cannot be read comes out; what was repaired on the way is in its notes. Invariants: a row's
 //! number is the one its sender sees; the spans of header, rows and what lies between them make up the file again; no note or error holds a cell's text.
 
-use std::collections::HashMap;
-
 use super::super::model::{RowForm, Sheet, SheetNote, SheetRow};
 use super::decode::{DecodeError, TextEncoding, alternatives, decode, decode_as, has_alternatives};
 use super::records::{
@@ -226,7 +224,7 @@ impl CsvText {
     /// # Errors
     /// [`UnreadableSheet`] if it is over a limit, or holds no row.
     pub(crate) fn sheet(&self, limits: &ReadLimits) -> Result<Sheet, UnreadableSheet> {
-        self.read_from(0, limits, TableMarks::none())
+        self.sheet_by(limits, TableMarks::none())
     }
 
     /// Makes a sheet of it whose heading and rows are known by these marks.
@@ -238,28 +236,7 @@ impl CsvText {
         limits: &ReadLimits,
         marks: TableMarks<'_>,
     ) -> Result<Sheet, UnreadableSheet> {
-        self.read_from(0, limits, marks)
-    }
-
-    /// Makes a sheet of what begins with a row of an earlier reading: for a header below a title. Its rows are numbered from there.
-    ///
-    /// # Errors
-    /// As [`CsvText::sheet`].
-    pub(crate) fn sheet_from(
-        &self,
-        row: SheetRow<'_>,
-        limits: &ReadLimits,
-    ) -> Result<Sheet, UnreadableSheet> {
-        self.read_from(row.span().start, limits, TableMarks::none())
-    }
-
-    fn read_from(
-        &self,
-        start: usize,
-        limits: &ReadLimits,
-        marks: TableMarks<'_>,
-    ) -> Result<Sheet, UnreadableSheet> {
-        let text = self.text.get(start..).unwrap_or_default();
+        let text = self.text.as_str();
         let stated = stated_delimiter(text);
         let start = stated.map_or(0, |(_, start)| start);
         let (delimiter, heading) = match stated {
@@ -463,33 +440,18 @@ fn take_header(
     sheet.header_written = record.columns_written;
     sheet.header_span = record.span.clone();
     sheet.preamble_rows = line - 1;
-    let mut seen: HashMap<String, usize> = HashMap::new();
     for index in 0..record.len() {
-        let column = index + 1;
         let name = name_in(record.cell(index));
         if name.chars().count() > limits.header_characters_max {
             return Err(UnreadableSheet::HeaderTooLong {
-                column,
+                column: index + 1,
                 characters_max: limits.header_characters_max,
             });
-        }
-        if name.is_empty() {
-            sheet.note(SheetNote::UnnamedColumn { column });
-        } else if let Some(&first) = seen.get(&name.to_lowercase()) {
-            sheet.note(SheetNote::DuplicateHeader {
-                first,
-                again: column,
-            });
-        } else {
-            seen.insert(name.to_lowercase(), column);
         }
         sheet.header.push(name);
     }
     while sheet.header.last().is_some_and(String::is_empty) {
         sheet.header.pop();
-        let column = sheet.header.len() + 1;
-        let unnamed = SheetNote::UnnamedColumn { column };
-        sheet.notes.retain(|note| *note != unnamed);
     }
     Ok(())
 }
@@ -512,10 +474,6 @@ fn take_row(sheet: &mut Sheet, record: &mut Record, line: u64) {
                 column: column + 1,
             });
         }
-    }
-    if record.len() > sheet.header.len() {
-        let cells = record.len() - sheet.header.len();
-        sheet.note(SheetNote::ExtraCells { line, cells });
     }
     let cells = (0..record.len()).map(|column| record.cell(column));
     let form = RowForm {

@@ -62,9 +62,10 @@ impl Damage {
                 Ends::RowsAlone,
                 Ends::HeadingAlone,
             ]),
-            // Rows under another heading say nothing of what the program leaves off.
-            Self::HeadingAgainMoved | Self::HeadingAgainOther => *draw.one(&whole),
-            Self::TwoDelimiters => *draw.one(&[Ends::Full, Ends::Wider, Ends::LeftOff]),
+            // Rows of another file, or under another heading, say nothing of what the program leaves off.
+            Self::TwoDelimiters | Self::HeadingAgainMoved | Self::HeadingAgainOther => {
+                *draw.one(&whole)
+            }
             _ => *draw.one(&[Ends::Full, Ends::Wider, Ends::LeftOff, Ends::Blocks]),
         }
     }
