@@ -475,15 +475,23 @@ fn told(event: &StoredEvent) -> (Question, String) {
 }
 
 async fn undoes(app: &App, history: &mut History) {
+    let kept = kept(app).await;
     let at = history.draw.below(history.sheets.len());
     let name = history.sheets[at].name.clone();
-    // One whose bytes were taken in before has no record of its own.
     let Ok(id) = undo::which(app.env(), &name).await else {
         return;
     };
+    // One whose bytes were taken in before has no record of its own: that of the first is undone, whichever of them is named.
+    let partner = history.partner.clone();
+    let of_record = |sheet: &&mut ModelSheet| {
+        let own = (partner.clone(), sheet.name.clone());
+        sheet.name == name || kept.of_name.get(&own) == Some(&id)
+    };
     let actor = Actor::new("A. Person", "sent by mistake").unwrap();
     undo::undo(app.env(), id, &actor).await.unwrap().unwrap();
-    history.sheets[at].undone = true;
+    for sheet in history.sheets.iter_mut().filter(of_record) {
+        sheet.undone = true;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

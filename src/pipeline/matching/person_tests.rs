@@ -51,7 +51,7 @@ fn answers_that_moved_down_are_known_whatever_moved_with_them() {
         ),
         (
             twice.join("\n"),
-            "2 1 told; 3 shifted; 4 shifted; 5 shifted; 6 no-reference",
+            "2 1 told; 3 shifted; 4 shifted; 5 shifted; 6 shifted",
         ),
         (sums.join("\n"), "2 1 told; 3 1 told; 4 no-reference"),
         (means.join("\n"), "2 1 told; 3 no-reference"),
@@ -174,7 +174,7 @@ fn a_row_within_a_note_is_asked_about() {
     assert_eq!(
         ended.collect::<Vec<_>>(),
         [
-            (2, "shifted", false, 1),
+            (2, "shifted", true, 1),
             (3, "shifted", true, 2),
             (4, "", false, 3)
         ]

@@ -52,9 +52,6 @@ impl Damage {
             // Of a few rows nobody can say whether empty cells were left off, or a delimiter ends each line.
             _ if rows < FEW => *draw.one(&whole),
             // A cell that was put in makes the table wider, or its row alone.
-            Self::CellMissing | Self::BlockShiftedLeft | Self::BlockShiftedRight => {
-                *draw.one(&whole)
-            }
             Self::CommaUnquoted | Self::NameUnquoted => *draw.one(&[
                 Ends::Full,
                 Ends::Wider,
@@ -63,9 +60,12 @@ impl Damage {
                 Ends::HeadingAlone,
             ]),
             // Rows of another file, or under another heading, say nothing of what the program leaves off.
-            Self::TwoDelimiters | Self::HeadingAgainMoved | Self::HeadingAgainOther => {
-                *draw.one(&whole)
-            }
+            Self::CellMissing
+            | Self::BlockShiftedLeft
+            | Self::BlockShiftedRight
+            | Self::TwoDelimiters
+            | Self::HeadingAgainMoved
+            | Self::HeadingAgainOther => *draw.one(&whole),
             _ => *draw.one(&[Ends::Full, Ends::Wider, Ends::LeftOff, Ends::Blocks]),
         }
     }
