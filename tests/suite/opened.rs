@@ -16,10 +16,11 @@ use super::support::spreadsheet::{ENGLISH_UK, ENGLISH_US, Opening, Spreadsheet};
 use super::support::world::{Answers, Row, World, came};
 
 /// The sources that write CSV; each has a file here.
-const WRITERS: [&str; 6] = [
+const WRITERS: [&str; 7] = [
     "src/actions/map_folder.rs",
     "src/cli/map_view.rs",
     "src/partner/pages/template.rs",
+    "src/pipeline/apply/our_copy.rs",
     "src/pipeline/apply/receipt.rs",
     "src/pipeline/drop_bytes.rs",
     "src/report/csv.rs",
@@ -115,6 +116,10 @@ fn written(world: &mut World) -> Vec<PathBuf> {
             .home
             .put_return(id, "returns =2+2.csv", b"=1+1,@x\r\n");
     }
+    // And a drop that was written into where it lies.
+    let drop = &world.home.drops("comma")[0];
+    let text = fs::read_to_string(drop).unwrap();
+    fs::write(drop, format!("{text}x\r\n")).unwrap();
     world.runs();
     // The night is published on the day after.
     let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(26);
@@ -186,6 +191,7 @@ fn assert_kinds(files: &[PathBuf]) {
         "tab/out/referrals_",
         "returns =1+1.receipt.csv",
         "returns =2+2.receipt.csv",
+        "comma/out/receipts/referrals_",
         "comma-template.csv",
         "mapped.csv",
         "viewed.csv",

@@ -21,6 +21,11 @@ pub(crate) struct Recipient<'t> {
     pub(crate) classes: Vec<&'t str>,
 }
 
+/// Whose consent it is, as a `Reference` element.
+pub(crate) fn person<'t, 'a>(consent: &'t Json<'a>) -> Option<&'t Json<'a>> {
+    consent.get("patient")
+}
+
 pub(crate) fn status<'t>(consent: &'t Json<'_>) -> Option<&'t str> {
     text_at(consent, &["status"])
 }

@@ -127,7 +127,7 @@ fn standing_of(
 /// Whether a consent says that it is another person's than the request is about. Names within a Bundle say it of that Bundle alone, so
 /// they are compared with nothing.
 fn names_another(consent: &Json<'_>, view: &ReferralView<'_>) -> bool {
-    let Some(person) = consent.get("patient") else {
+    let Some(person) = consent::person(consent) else {
         return false;
     };
     let subject = service_request::subject(view.request, None);
