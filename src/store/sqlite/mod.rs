@@ -7,6 +7,7 @@ mod project;
 mod pushes;
 mod query;
 mod read;
+mod selects;
 mod statement;
 mod sums;
 mod time_limit;

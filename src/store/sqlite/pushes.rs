@@ -7,7 +7,7 @@ use super::super::rows::{Leg, MirrorKind, MirrorRow, PushRow, PushState, PushUpd
 use super::super::{PushQuery, StoreError};
 use super::columns::{leg, push};
 use super::query::Rows;
-use super::read::{LEG, PUSH};
+use super::selects::{LEG, PUSH};
 use super::statement::{Cell, insert, insert_each};
 use super::time_limit::WriteTx;
 use super::{SqliteStore, engine};

@@ -17,28 +17,13 @@ use super::columns::{
     strand, text,
 };
 use super::guards::OPEN;
+use super::selects::{BOOK, DROP_FILE, DROP_ROW, EVENT, HELD, LEG, MIRROR, PUSH, RAW, RETURN};
 use super::{SqliteStore, engine};
 use crate::domain::{
     DropId, EventId, HoldNumber, KeyId, LegId, LegReference, LegState, RawId, ReturnId, RunId,
     Stage, StrandId,
 };
 use crate::seal::{Digest, LookupKey};
-
-pub(super) const LEG: &str = "SELECT leg.id, leg.reference, leg.look, leg.source, leg.partner, leg.person, leg.state, leg.why, leg.pending, leg.asked, leg.closing, \
-                   leg.since, leg.born, leg.raw_request, leg.raw_patient, leg.raw_requester, leg.raw_role, leg.raw_practice, leg.raw_consent, leg.rev, \
-                   leg.last_strand, leg.last_seq FROM leg";
-const DROP_ROW: &str = "SELECT drop_id, row, leg, rev, prev_strand, prev_seq, action, raw_request, raw_patient, raw_requester, raw_role, \
-                        raw_practice, raw_consent, changed, digest FROM drop_row";
-const DROP_FILE: &str = "SELECT id, partner, sequence, name, day, rows, digest, root, rule, mapper, state FROM drop_file";
-const BOOK: &str = "SELECT run, stage, source, partner, file, accepted, repeated, rejected, held, reasons, received FROM book";
-const EVENT: &str = "SELECT id, look, leg, rev, kind, return_id, row, holder, sealed FROM event";
-pub(super) const PUSH: &str = "SELECT event, leg, source, kind, state, attempts, reason, due, server_id, lost, timed_out FROM push";
-const MIRROR: &str =
-    "SELECT leg, kind, source, state, attempts, said, server_id, lost, timed_out FROM mirror";
-const RAW: &str = "SELECT id, holder, kind, look, sealed FROM raw";
-const HELD: &str =
-    "SELECT number, leg, stage, reason, source, partner, return_id, row, since, open FROM held";
-const RETURN: &str = "SELECT id, sender, holder, look, rows, root, sealed_name, sealed_frame, state, version, written FROM return_file";
 
 impl Store for SqliteStore {
     fn installation(&self) -> Answer<'_, LookupKey> {
