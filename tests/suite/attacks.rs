@@ -175,8 +175,8 @@ fn whatever_lies_in_a_partners_folder_is_answered_or_left_and_writes_nothing_of_
     }
     // A link and a FIFO are answered, and nothing is said of where they lead.
     for (name, why) in [
-        ("returns 8", "this is a link, and we do not follow links"),
-        ("returns 9", "this is no file"),
+        ("returns 8", "This is a link, and we do not follow links"),
+        ("returns 9", "This is no file"),
     ] {
         let told = receipt(&world, "elm", name).unwrap();
         assert_eq!(told["what_is_wrong"], why);

@@ -67,7 +67,7 @@ fn no_sheets() -> [(&'static str, Vec<u8>, &'static str); 8] {
         (
             "returns b.csv",
             zip("xl/workbook.xml"),
-            "this is an Excel workbook, and we read CSV",
+            "This is an Excel workbook, and we read CSV",
         ),
         (
             "c.pdf",
@@ -85,7 +85,7 @@ fn no_sheets() -> [(&'static str, Vec<u8>, &'static str); 8] {
             b"{\"a\": 1}".to_vec(),
             "We could not use .f.csv: ",
         ),
-        ("g.jpeg", b"\xFF\xD8\xFF\xE0".to_vec(), "this is a picture"),
+        ("g.jpeg", b"\xFF\xD8\xFF\xE0".to_vec(), "This is a picture"),
     ]
 }
 
@@ -126,7 +126,7 @@ fn whatever_lies_in_the_in_folder_is_answered() {
     let link = receipt_json(&case, "link to returns");
     assert_eq!(
         link["what_is_wrong"],
-        "this is a link, and we do not follow links"
+        "This is a link, and we do not follow links"
     );
     assert!(receipt_text(&case, "r\u{FFFD}ponses").contains("Taken in: 1"));
     let mut kept = left_alone.map(str::to_owned).to_vec();

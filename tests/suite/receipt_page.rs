@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 const PAGE: &str = "docs/RECEIPTS.md";
 /// Where sentences of receipts are written, beside `mappings/reasons.toml`.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     "src/pipeline/event/receipt_form.rs",
     "src/pipeline/matching",
     "src/pipeline/apply",
     "src/pipeline/receive/refused.rs",
+    "src/pipeline/receive/unsheetlike.rs",
 ];
 /// Words that mean something to us alone.
 const OURS: [&str; 51] = [
@@ -120,6 +121,9 @@ fn filled(text: &str) -> String {
         ("column", "7"),
         ("looks_like", "a PDF"),
         ("answers", "4711"),
+        ("word", "Finished"),
+        ("all", "We agreed on: Y, N."),
+        ("to_do", "save it as CSV. Then send it again"),
     ];
     let mut text = text.to_owned();
     for (name, sample) in samples {

@@ -111,7 +111,8 @@ fn aliases_line(pairs: &[(String, &str)]) -> String {
 
 /// Why a sheet without these columns cannot be used; with the line of the partner file that says what the return calls them.
 pub(super) fn refused(missing: &[&str], pairs: &[(String, &str)]) -> Unusable {
-    let mut why = format!("These columns are missing: {}", quoted(missing));
+    let names = quoted(missing);
+    let mut why = format!("These columns are missing: {names}");
     if !pairs.is_empty() {
         let same: Vec<String> = pairs
             .iter()
@@ -252,7 +253,8 @@ impl<'r> Columns<'r> {
         }
         let mut refused = refused(&absent, &pairs);
         if pairs.is_empty() {
-            let otherwise = format!(". Perhaps they are called otherwise: {}", quoted(&own));
+            let others = quoted(&own);
+            let otherwise = format!(". Perhaps they are called otherwise: {others}");
             refused.why.push_str(&otherwise);
         }
         Err(refused)

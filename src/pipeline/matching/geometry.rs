@@ -114,15 +114,12 @@ impl Geometry {
         }
         if let Some(place) = self.nameless(row, columns) {
             return format!(
-                "Something stands in column {}, which has no name.",
-                place + 1
+                "Something stands in column {column}, which has no name.",
+                column = place + 1
             );
         }
-        format!(
-            "This row has {} cells, the other rows {}.",
-            row.written(),
-            self.told_width()
-        )
+        let (count, most) = (row.written(), self.told_width());
+        format!("This row has {count} cells, the other rows {most}.")
     }
 
     fn told_width(&self) -> String {

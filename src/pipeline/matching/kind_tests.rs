@@ -439,7 +439,7 @@ fn a_refusal_has_the_line_that_would_mend_it() {
     assert_eq!(
         refusal(&misspelt),
         "These columns are missing: \"Outcome\". Do you write \"Outcomes\" for \"Outcome\"? \
-         Then whoever runs Kith can add to [collect]: aliases = { \"Outcomes\" = \"Outcome\" }"
+         Then the team that runs Kith can use this line: aliases = { \"Outcomes\" = \"Outcome\" }"
     );
     // Nothing like it.
     let other = format!("{}\n{row}", HEADING.replace("Outcome", "Z\u{e9}"));
@@ -449,7 +449,7 @@ fn a_refusal_has_the_line_that_would_mend_it() {
     let above = format!("{part}\n{row}{HEADING}\n{}", row.replace('1', "2"));
     assert_eq!(
         refusal(&above),
-        "Row 2 is about somebody, and stands above the heading in row 3"
+        "Row 2 is about a person. It stands above the column names we agreed on, which are in row 3"
     );
 }
 

@@ -160,8 +160,8 @@ pub(crate) fn with_columns(collect: &Collect, sheet: Sheet) -> Result<Sheet, Unu
                 code: Code::ReturnColumns,
                 kind: "file-unread:columns",
                 why: format!(
-                    "Row {line} is about a person, and stands above the column names we agreed, which are in row {}",
-                    sheet.header_line
+                    "Row {line} is about a person. It stands above the column names we agreed on, which are in row {heading}",
+                    heading = sheet.header_line
                 ),
                 to_do: "Put the column names we agreed on above all rows, once. Then send the sheet again",
                 limit: None,

@@ -166,8 +166,8 @@ impl Reading<'_> {
             return;
         };
         let slid = format!(
-            "The answers of row {} belong to nobody. Perhaps all answers slid down by one row.",
-            rows[orphans[0]].line()
+            "The answers of row {line} belong to nobody. Perhaps all answers slid down by one row.",
+            line = rows[orphans[0]].line()
         );
         for at in gap..=*through {
             let finding = &mut findings[at];

@@ -74,28 +74,28 @@ impl FileForm {
     /// What is wrong, and what the partner can do.
     fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Workbook => ("this is an Excel workbook, and we read CSV", SAVE_AS_CSV),
+            Self::Workbook => ("This is an Excel workbook, and we read CSV", SAVE_AS_CSV),
             Self::OldWorkbook => (
-                "this is an old Excel workbook or an old document, and we read CSV",
+                "This is an old Excel workbook or an old document, and we read CSV",
                 SAVE_AS_CSV,
             ),
             Self::OpenDocument => (
-                "this is an OpenDocument spreadsheet, and we read CSV",
+                "This is an OpenDocument spreadsheet, and we read CSV",
                 SAVE_AS_CSV,
             ),
             Self::Numbers => (
-                "this is a Numbers spreadsheet, and we read CSV",
+                "This is a Numbers spreadsheet, and we read CSV",
                 "Open it in Numbers, export it to CSV and send that file",
             ),
             Self::Locked => (
-                "this workbook has a password, so we cannot read it",
+                "This workbook has a password, so we cannot read it",
                 "Take the password off, save the sheet as CSV and send it again",
             ),
-            Self::Pdf => ("this is a PDF, and we read CSV", SEND_OUR_SHEET),
-            Self::Document => ("this is a text document, and we read CSV", SEND_OUR_SHEET),
-            Self::Picture => ("this is a picture, and we read CSV", SEND_OUR_SHEET),
+            Self::Pdf => ("This is a PDF, and we read CSV", SEND_OUR_SHEET),
+            Self::Document => ("This is a text document, and we read CSV", SEND_OUR_SHEET),
+            Self::Picture => ("This is a picture, and we read CSV", SEND_OUR_SHEET),
             Self::Archive => (
-                "this is a packed archive, and we do not open those",
+                "This is a packed archive, and we do not open those",
                 "Take the sheet out, save it as CSV and send that file",
             ),
         }
@@ -121,7 +121,7 @@ fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
 pub(super) fn by_its_bytes(bytes: &[u8]) -> Option<Unusable> {
     if bytes.is_empty() {
         let (why, to_do) = (
-            "the file has been empty for a day",
+            "The file has been empty for a day",
             "Save your sheet again as CSV and send it again",
         );
         return Some(unusable("file-unread:empty", why, to_do));
@@ -136,28 +136,28 @@ pub(super) fn not_opened(candidate: &Candidate, error: &TransportError) -> Optio
     let (kind, why, to_do) = match (candidate.kind, error) {
         (CandidateKind::File, TransportError::Forbidden { .. }) => (
             "file-unread:forbidden",
-            "we are not allowed to open this file",
-            "Copy your sheet anew, and send the copy; if that fails too, ring us",
+            "We are not allowed to open this file",
+            "Copy your sheet and send the copy. If that fails too, ring us",
         ),
         (CandidateKind::File, _) => return None,
         (CandidateKind::Folder, _) => (
             "file-unread:folder",
-            "this is a folder, and we read single files",
+            "This is a folder, and we read single files",
             "Send the sheet by itself, saved as CSV",
         ),
         (CandidateKind::Symlink, _) => (
             "file-unread:link",
-            "this is a link, and we do not follow links",
+            "This is a link, and we do not follow links",
             "Send the sheet itself, saved as CSV",
         ),
         (CandidateKind::HardLink, _) => (
             "file-unread:link",
-            "this file has a second name elsewhere, so we did not open it",
+            "This file has a second name elsewhere, so we did not open it",
             "Copy the sheet, and send the copy",
         ),
         (CandidateKind::Special, _) => (
             "file-unread:device",
-            "this is no file",
+            "This is no file",
             "Send the sheet itself, saved as CSV",
         ),
     };
