@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::receipt_words::{ResultWord, RowWords, is_stranger, shown, told_reason, words};
+use super::receipt_words::{
+    ResultWord, RowWords, is_stranger, shown, told_reason, without_row, words,
+};
 use crate::config::OurContact;
 use crate::domain::Reason;
 use crate::domain::encoding::hex;
@@ -318,7 +320,7 @@ impl Serialize for ReceiptRows<'_> {
                 repairs: finding.repairs.iter().map(RepairSaid::of).collect(),
                 result: words.result.words(),
                 row: finding.line,
-                what_is_wrong: words.wrong,
+                what_is_wrong: without_row(words.wrong, finding.line),
                 what_to_do: words.to_do,
             }
         }))
@@ -363,7 +365,6 @@ pub(crate) fn of_refusal(
         "contact": contact(to.contact),
         "file": file(taken),
         "partner": to.partner.id,
-        "readable": null,
         "receipt": taken.id.number(),
         "reason": unusable.kind,
         "sum": sum.join(" "),

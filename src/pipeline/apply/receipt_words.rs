@@ -101,6 +101,18 @@ pub(super) struct RowWords<'r> {
     pub(super) to_do: Cow<'r, str>,
 }
 
+/// What is wrong with a row without its number, where that stands beside it.
+pub(super) fn without_row(wrong: Cow<'_, str>, line: u64) -> Cow<'_, str> {
+    match wrong.strip_prefix(&said_row(line)) {
+        Some(rest) => rest
+            .trim_start_matches([':', ','])
+            .trim_start()
+            .to_owned()
+            .into(),
+        None => wrong,
+    }
+}
+
 /// One thing that is wrong with a row.
 struct ToldCell<'r> {
     column: Option<&'r str>,
