@@ -9,6 +9,7 @@ its home: one run of collect and match over the returns of all 30, one over the 
 return with its column of references sorted by itself. A run that does not do to every row what it should ends the bench.
 """
 import csv
+import functools
 import json
 import os
 import pathlib
@@ -95,10 +96,18 @@ def write_return(path, layout, header, rows, sort=False):
             writer.writerow([*row[:place], own, *row[place + 1 :], *answer(number)])
 
 
+@functools.cache
+def knows_now(kith):
+    """Whether a program waits for returns to stand still unless it is told to take them as they are."""
+    told = subprocess.run([kith, "run", "--help"], check=True, stdout=subprocess.PIPE, text=True)
+    return "--now" in told.stdout
+
+
 def measured(kith, home, instant, stages):
     """Runs stages on a home: wall seconds, processor seconds (user and system), peak memory in MB, and what the run says."""
     told = home / "told.json"
-    command = [str(kith), "run", "--once", *stages, "--as-of", instant, "--json", "--config", str(home / "config/kith.toml")]
+    now = ["--now"] if "collect" in stages and knows_now(str(kith)) else []
+    command = [str(kith), "run", "--once", *now, *stages, "--as-of", instant, "--json", "--config", str(home / "config/kith.toml")]
     # Measured by a small process of its own: a child's peak memory begins with that of the process which starts it.
     small = subprocess.run([sys.executable, __file__, "--measure", str(told), *command], check=True, stdout=subprocess.PIPE)
     code, seconds, processor, peak = json.loads(small.stdout)
